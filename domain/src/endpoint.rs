@@ -1,0 +1,249 @@
+//! The words of Atlas: projects, instances, endpoints and their status.
+//!
+//! Ids are parsed once and are types from then on. This file never decides anything and never
+//! refuses a word that Atlas may add later: an unknown status is kept as it came.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A value that is not what its type promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// What was expected, in the words a user knows: "a project id (24 hexadecimal digits)".
+    pub expected: &'static str,
+    /// What was found, cut to 64 characters.
+    pub found: String,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, found {:?}", self.expected, self.found)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Makes a newtype over a checked string: parse with `FromStr`, read with `as_str`.
+macro_rules! checked_string {
+    ($(#[$doc:meta])* $name:ident, $expected:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text that was parsed.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Malformed;
+
+            fn from_str(text: &str) -> Result<Self, Malformed> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Malformed;
+
+            fn try_from(text: String) -> Result<Self, Malformed> {
+                let check: fn(&str) -> bool = $check;
+                if check(&text) {
+                    Ok(Self(text))
+                } else {
+                    Err(Malformed { expected: $expected, found: text.chars().take(64).collect() })
+                }
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn is_object_id(text: &str) -> bool {
+    text.len() == 24 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+checked_string!(
+    /// An Atlas project (= group): 24 lower-case hexadecimal digits.
+    ProjectId,
+    "a project id (24 hexadecimal digits)",
+    is_object_id
+);
+checked_string!(
+    /// The `_id` of an endpoint: 24 lower-case hexadecimal digits, made by Atlas.
+    EndpointId,
+    "an endpoint id (24 hexadecimal digits)",
+    is_object_id
+);
+checked_string!(
+    /// The name of a serverless instance: `^[a-zA-Z0-9][a-zA-Z0-9-]*$`.
+    InstanceName,
+    "an instance name (letters, digits and hyphens, not starting with a hyphen)",
+    |text| {
+        text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && text.bytes().next().is_some_and(|b| b != b'-')
+    }
+);
+checked_string!(
+    /// The id of an AWS VPC endpoint: `^vpce-[0-9a-f]+$`. Atlas' own example has more digits than AWS uses,
+    /// so their number is not checked.
+    VpcEndpointId,
+    "a VPC endpoint id (vpce- and hexadecimal digits)",
+    |text| {
+        text.strip_prefix("vpce-")
+            .is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+    }
+);
+
+/// One serverless instance of one project: what a listing is a listing of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instance {
+    /// The project that the instance belongs to.
+    pub project: ProjectId,
+    /// The instance's name within the project.
+    pub name: InstanceName,
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.project, self.name)
+    }
+}
+
+/// The operating status of an endpoint, as Atlas words it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndpointStatus {
+    /// Atlas prepares the endpoint service.
+    ReservationRequested,
+    /// The endpoint service is known; a VPC endpoint may be made for it.
+    Reserved,
+    /// Atlas connects the VPC endpoint.
+    Initiating,
+    /// Traffic can flow.
+    Available,
+    /// Atlas gave up; `errorMessage` says why.
+    Failed,
+    /// Atlas removes the endpoint.
+    Deleting,
+    /// A word this version does not know, or an empty one where Atlas sent none.
+    Other(String),
+}
+
+impl EndpointStatus {
+    /// Atlas' own word.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::ReservationRequested => "RESERVATION_REQUESTED",
+            Self::Reserved => "RESERVED",
+            Self::Initiating => "INITIATING",
+            Self::Available => "AVAILABLE",
+            Self::Failed => "FAILED",
+            Self::Deleting => "DELETING",
+            Self::Other(word) => word,
+        }
+    }
+
+    /// How far the endpoint has come, to choose among several: the most advanced is the one worth keeping.
+    #[must_use]
+    pub fn progress(&self) -> u8 {
+        match self {
+            Self::Deleting => 0,
+            Self::Failed => 1,
+            Self::ReservationRequested => 2,
+            Self::Other(_) => 3,
+            Self::Reserved => 4,
+            Self::Initiating => 5,
+            Self::Available => 6,
+        }
+    }
+}
+
+impl From<&str> for EndpointStatus {
+    fn from(word: &str) -> Self {
+        match word {
+            "RESERVATION_REQUESTED" => Self::ReservationRequested,
+            "RESERVED" => Self::Reserved,
+            "INITIATING" => Self::Initiating,
+            "AVAILABLE" => Self::Available,
+            "FAILED" => Self::Failed,
+            "DELETING" => Self::Deleting,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for EndpointStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An endpoint as Atlas describes it: the six fields of the API's response.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// `_id`.
+    pub id: EndpointId,
+    /// `status`.
+    pub status: EndpointStatus,
+    /// `comment`, verbatim, with whatever mark it carries; empty where Atlas sent none.
+    pub comment: String,
+    /// `endpointServiceName`: the AWS `PrivateLink` service that a VPC endpoint is made for. Unknown at first.
+    pub service_name: Option<String>,
+    /// `cloudProviderEndpointId`, verbatim: Atlas may show text here that no user ever sent.
+    pub vpc_endpoint_id: Option<String>,
+    /// `errorMessage`.
+    pub error_message: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_24_lower_case_hexadecimal_digits() {
+        assert!("5f7cac1adf5d6c6306f4b283".parse::<EndpointId>().is_ok());
+        for bad in ["", "5f7cac1adf5d6c6306f4b28", "5F7CAC1ADF5D6C6306F4B283", "5f7cac1adf5d6c6306f4b28g", "../../../groups/xxxxxxxxx"] {
+            assert!(bad.parse::<EndpointId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_vpc_endpoint_id_of_the_api_page_is_accepted() {
+        assert!("vpce-fcac938279cd98dc894".parse::<VpcEndpointId>().is_ok());
+        for bad in ["vpce-", "vpce-xyz", "fcac938279cd98dc894", "VPCE-fcac"] {
+            assert!(bad.parse::<VpcEndpointId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_instance_name_cannot_leave_its_path_segment() {
+        assert!("orders-1".parse::<InstanceName>().is_ok());
+        for bad in ["", "-orders", "a/b", "a b", "..", "ä"] {
+            assert!(bad.parse::<InstanceName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_status_word_survives_the_round_trip() {
+        for word in ["RESERVATION_REQUESTED", "RESERVED", "INITIATING", "AVAILABLE", "FAILED", "DELETING", "PENDING_ACCEPTANCE", ""] {
+            assert_eq!(EndpointStatus::from(word).as_str(), word);
+        }
+    }
+}

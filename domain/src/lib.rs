@@ -1,0 +1,8 @@
+//! The rules of the Serverless Private Endpoint Operator.
+//!
+//! Pure and synchronous: this crate never does I/O, never reads a clock, never draws a random number
+//! and knows neither Kubernetes nor HTTP. What happened is handed to it as data; what to do comes back as data.
+
+pub mod endpoint;
+pub mod fault;
+pub mod ownership;

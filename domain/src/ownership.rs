@@ -1,0 +1,329 @@
+//! Who owns an endpoint: token, mark and claim (design §5, "Terms").
+//!
+//! The *mark* stands in Atlas and says whose an endpoint is; the *claim* stands on the object and says
+//! that a create call may be on its way. This file reads and writes both texts and never decides what
+//! follows from them.
+
+use std::fmt;
+
+use data_encoding::BASE32_NOPAD;
+use sha2::{Digest, Sha256};
+
+use crate::endpoint::{EndpointId, Malformed};
+
+/// The longest comment that Atlas is sent, in bytes: the API page says "less than 80 characters", and
+/// whether it counts bytes or characters is unknown, so the stricter reading holds.
+pub const COMMENT_BYTES: usize = 79;
+
+/// What a user may not write into a comment, because a mark begins with it.
+pub const MARK_START: &str = "[k8s:";
+
+const TOKEN_LENGTH: usize = 16;
+
+/// The name of a cluster among all clusters that share Atlas projects: `[A-Za-z0-9._-]{1,63}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId(String);
+
+impl ClusterId {
+    /// The text that was parsed.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for ClusterId {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let fits = (1..=63).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Malformed {
+                expected: "a cluster id (1 to 63 letters, digits, dots, underscores or hyphens)",
+                found: text.chars().take(64).collect(),
+            })
+        }
+    }
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Names one object for ever: the first 16 lower-case base32 characters of the SHA-256 of
+/// `<cluster id>/<namespace>/<name>`. Made from names, not from the uid, so that an object restored or
+/// re-created under its name finds its endpoint again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(String);
+
+impl Token {
+    /// The token of the object `namespace/name` in `cluster`.
+    #[must_use]
+    pub fn of(cluster: &ClusterId, namespace: &str, name: &str) -> Self {
+        let hash = Sha256::digest(format!("{cluster}/{namespace}/{name}"));
+        let mut text = lower_base32(&hash);
+        text.truncate(TOKEN_LENGTH);
+        Self(text)
+    }
+
+    /// The sixteen characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for Token {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if text.len() == TOKEN_LENGTH && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7')) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Malformed {
+                expected: "an ownership token (16 characters of a-z and 2-7)",
+                found: text.chars().take(64).collect(),
+            })
+        }
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The comment that Atlas is to hold: the user's text, cut to fit, and the mark at its very end.
+#[must_use]
+pub fn marked_comment(comment: Option<&str>, token: &Token) -> String {
+    let mark = format!("{MARK_START}{token}]");
+    let text = comment.unwrap_or_default().trim();
+    if text.is_empty() {
+        return mark;
+    }
+    let room = COMMENT_BYTES - mark.len() - 1;
+    format!("{} {mark}", text[..text.floor_char_boundary(room)].trim_end())
+}
+
+/// Whose mark `comment` carries, if any. Only a mark at the very end counts; outer white space does not.
+#[must_use]
+pub fn mark_of(comment: &str) -> Option<Token> {
+    let body = comment.trim_end().strip_suffix(']')?;
+    let start = body.rfind(MARK_START)?;
+    body[start + MARK_START.len()..].parse().ok()
+}
+
+/// `true` if both comments say the same; outer white space is ignored.
+#[must_use]
+pub fn same_comment(one: &str, other: &str) -> bool {
+    one.trim() == other.trim()
+}
+
+/// Names one attempt to create an endpoint. Random and fresh for each; an unreadable claim is its own nonce.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// The nonce spelled from 16 random bytes.
+    #[must_use]
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(lower_base32(&bytes))
+    }
+
+    /// The nonce's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn lower_base32(bytes: &[u8]) -> String {
+    BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
+}
+
+/// The write-ahead annotation: `v1/<token>/<nonce>/<uid>/<cluster id>/<replaced id or ->`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// The object's token when the claim was written.
+    pub token: Token,
+    /// The attempt.
+    pub nonce: Nonce,
+    /// The object's uid when the claim was written.
+    pub uid: String,
+    /// The cluster that the claim was written in.
+    pub cluster: ClusterId,
+    /// The lost endpoint that this attempt replaces.
+    pub replaced: Option<EndpointId>,
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let replaced = self.replaced.as_ref().map_or("-", EndpointId::as_str);
+        write!(f, "v1/{}/{}/{}/{}/{replaced}", self.token, self.nonce.0, self.uid, self.cluster)
+    }
+}
+
+impl std::str::FromStr for Claim {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let malformed = || Malformed { expected: "a claim (v1/token/nonce/uid/cluster/replaced)", found: text.chars().take(64).collect() };
+        let mut parts = text.split('/');
+        let mut next = || parts.next().ok_or_else(malformed);
+        if next()? != "v1" {
+            return Err(malformed());
+        }
+        let token = next()?.parse()?;
+        let nonce = next()?;
+        let uid = next()?;
+        let cluster = next()?.parse()?;
+        let replaced = match next()? {
+            "-" => None,
+            id => Some(id.parse()?),
+        };
+        if nonce.is_empty() || uid.is_empty() || parts.next().is_some() {
+            return Err(malformed());
+        }
+        Ok(Self { token, nonce: Nonce(nonce.to_owned()), uid: uid.to_owned(), cluster, replaced })
+    }
+}
+
+/// What the claim found on an object means for that object (the table in design §5).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ClaimReading {
+    /// There is none.
+    Absent,
+    /// Our token, our uid: written in this life of the object.
+    Ours {
+        /// The attempt it announces.
+        nonce: Nonce,
+        /// The lost endpoint that the attempt replaces.
+        replaced: Option<EndpointId>,
+    },
+    /// Our token, another uid: an earlier life of this name, whose attempt counts as open.
+    EarlierLife {
+        /// The attempt it announces.
+        nonce: Nonce,
+        /// The lost endpoint that the attempt replaces.
+        replaced: Option<EndpointId>,
+    },
+    /// Another token of this cluster: the manifest was copied together with its annotations.
+    Copied,
+    /// Another cluster's: counts only while no endpoint is recorded.
+    Foreign(Claim),
+    /// Not a claim that this version can read: open, and its whole text is the nonce.
+    Unreadable(Nonce),
+}
+
+impl ClaimReading {
+    /// Reads the annotation `text` of the object that `token`, `uid` and `cluster` name.
+    #[must_use]
+    pub fn of(text: Option<&str>, token: &Token, uid: &str, cluster: &ClusterId) -> Self {
+        let Some(text) = text else { return Self::Absent };
+        match text.parse::<Claim>() {
+            Err(_) => Self::Unreadable(Nonce(text.to_owned())),
+            Ok(claim) if claim.cluster != *cluster => Self::Foreign(claim),
+            Ok(claim) if claim.token != *token => Self::Copied,
+            Ok(Claim { nonce, replaced, uid: claimed, .. }) if claimed == uid => Self::Ours { nonce, replaced },
+            Ok(Claim { nonce, replaced, .. }) => Self::EarlierLife { nonce, replaced },
+        }
+    }
+
+    /// The attempt that the claim leaves open, given the recorded endpoint: a claim is open while no
+    /// endpoint is recorded, or while the recorded one is the one to be replaced.
+    #[must_use]
+    pub fn open_nonce(&self, recorded: Option<&EndpointId>) -> Option<&Nonce> {
+        match self {
+            Self::Absent | Self::Copied | Self::Foreign(_) => None,
+            Self::Ours { nonce, replaced } | Self::EarlierLife { nonce, replaced } => {
+                (recorded.is_none() || recorded == replaced.as_ref()).then_some(nonce)
+            }
+            Self::Unreadable(nonce) => recorded.is_none().then_some(nonce),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster() -> ClusterId {
+        "c1".parse().unwrap()
+    }
+
+    fn token() -> Token {
+        Token::of(&cluster(), "team-a", "orders")
+    }
+
+    #[test]
+    fn a_token_is_16_characters_of_the_hash_of_the_name() {
+        // printf 'c1/team-a/orders' | sha256sum | xxd -r -p | base32 | cut -c-16 | tr A-Z a-z
+        assert_eq!(token().as_str(), "u5clcvmh4prwcdlq");
+        assert_ne!(token(), Token::of(&cluster(), "team-b", "orders"));
+    }
+
+    #[test]
+    fn the_mark_is_found_again_in_every_comment_it_was_put_on() {
+        let long = "ä".repeat(100);
+        for comment in [None, Some(""), Some("  "), Some("orders, prod"), Some(long.as_str())] {
+            let marked = marked_comment(comment, &token());
+            assert!(marked.len() <= COMMENT_BYTES, "{marked:?}");
+            assert_eq!(mark_of(&marked), Some(token()));
+            assert_eq!(mark_of(&format!("{marked}  ")), Some(token()));
+        }
+        assert_eq!(marked_comment(None, &token()), format!("[k8s:{}]", token()));
+    }
+
+    #[test]
+    fn a_mark_counts_only_at_the_very_end_and_only_if_it_is_whole() {
+        let mark = format!("[k8s:{}]", token());
+        for comment in [format!("{mark} later"), "[k8s:short]".to_owned(), format!("[k8s:{}", token()), String::new(), "[k8s:]".to_owned()] {
+            assert_eq!(mark_of(&comment), None, "{comment:?}");
+        }
+    }
+
+    #[test]
+    fn a_claim_survives_the_round_trip() {
+        for replaced in [None, Some("5f7cac1adf5d6c6306f4b283".parse().unwrap())] {
+            let claim = Claim { token: token(), nonce: Nonce::from_random([7; 16]), uid: "u-1".into(), cluster: cluster(), replaced };
+            assert_eq!(claim.to_string().parse::<Claim>().unwrap(), claim);
+        }
+    }
+
+    #[test]
+    fn each_kind_of_claim_is_told_apart() {
+        let claim = |token: &Token, uid: &str, cluster: &str| {
+            let cluster: ClusterId = cluster.parse().unwrap();
+            Claim { token: token.clone(), nonce: Nonce::from_random([1; 16]), uid: uid.into(), cluster, replaced: None }.to_string()
+        };
+        let read = |text: Option<&str>| ClaimReading::of(text, &token(), "u-1", &cluster());
+        let other = Token::of(&cluster(), "team-a", "copy");
+        assert_eq!(read(None), ClaimReading::Absent);
+        assert!(matches!(read(Some(&claim(&token(), "u-1", "c1"))), ClaimReading::Ours { .. }));
+        assert!(matches!(read(Some(&claim(&token(), "u-0", "c1"))), ClaimReading::EarlierLife { .. }));
+        assert_eq!(read(Some(&claim(&other, "u-1", "c1"))), ClaimReading::Copied);
+        assert!(matches!(read(Some(&claim(&token(), "u-1", "c2"))), ClaimReading::Foreign(_)));
+        for garbage in ["", "v2/x", "v1/a/b", "v1/////", &format!("{}/more", claim(&token(), "u-1", "c1"))] {
+            assert_eq!(read(Some(garbage)), ClaimReading::Unreadable(Nonce(garbage.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_claim_is_open_until_an_id_is_recorded_that_it_does_not_replace() {
+        let old: EndpointId = "5f7cac1adf5d6c6306f4b283".parse().unwrap();
+        let new: EndpointId = "5f7cac1adf5d6c6306f4b284".parse().unwrap();
+        let nonce = Nonce::from_random([1; 16]);
+        let first = ClaimReading::Ours { nonce: nonce.clone(), replaced: None };
+        assert_eq!(first.open_nonce(None), Some(&nonce));
+        assert_eq!(first.open_nonce(Some(&old)), None);
+        let second = ClaimReading::Ours { nonce: nonce.clone(), replaced: Some(old.clone()) };
+        assert_eq!(second.open_nonce(Some(&old)), Some(&nonce));
+        assert_eq!(second.open_nonce(Some(&new)), None);
+    }
+}
