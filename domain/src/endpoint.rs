@@ -219,7 +219,13 @@ mod tests {
     #[test]
     fn an_id_is_24_lower_case_hexadecimal_digits() {
         assert!("5f7cac1adf5d6c6306f4b283".parse::<EndpointId>().is_ok());
-        for bad in ["", "5f7cac1adf5d6c6306f4b28", "5F7CAC1ADF5D6C6306F4B283", "5f7cac1adf5d6c6306f4b28g", "../../../groups/xxxxxxxxx"] {
+        for bad in [
+            "",
+            "5f7cac1adf5d6c6306f4b28",
+            "5F7CAC1ADF5D6C6306F4B283",
+            "5f7cac1adf5d6c6306f4b28g",
+            "../../../groups/xxxxxxxxx",
+        ] {
             assert!(bad.parse::<EndpointId>().is_err(), "{bad:?}");
         }
     }
@@ -242,7 +248,16 @@ mod tests {
 
     #[test]
     fn every_status_word_survives_the_round_trip() {
-        for word in ["RESERVATION_REQUESTED", "RESERVED", "INITIATING", "AVAILABLE", "FAILED", "DELETING", "PENDING_ACCEPTANCE", ""] {
+        for word in [
+            "RESERVATION_REQUESTED",
+            "RESERVED",
+            "INITIATING",
+            "AVAILABLE",
+            "FAILED",
+            "DELETING",
+            "PENDING_ACCEPTANCE",
+            "",
+        ] {
             assert_eq!(EndpointStatus::from(word).as_str(), word);
         }
     }

@@ -37,7 +37,9 @@ impl std::str::FromStr for ClusterId {
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let fits = (1..=63).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         if fits {
             Ok(Self(text.to_owned()))
         } else {
@@ -165,7 +167,11 @@ pub struct Claim {
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let replaced = self.replaced.as_ref().map_or("-", EndpointId::as_str);
-        write!(f, "v1/{}/{}/{}/{}/{replaced}", self.token, self.nonce.0, self.uid, self.cluster)
+        write!(
+            f,
+            "v1/{}/{}/{}/{}/{replaced}",
+            self.token, self.nonce.0, self.uid, self.cluster
+        )
     }
 }
 
@@ -173,7 +179,10 @@ impl std::str::FromStr for Claim {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let malformed = || Malformed { expected: "a claim (v1/token/nonce/uid/cluster/replaced)", found: text.chars().take(64).collect() };
+        let malformed = || Malformed {
+            expected: "a claim (v1/token/nonce/uid/cluster/replaced)",
+            found: text.chars().take(64).collect(),
+        };
         let mut parts = text.split('/');
         let mut next = || parts.next().ok_or_else(malformed);
         if next()? != "v1" {
@@ -190,7 +199,13 @@ impl std::str::FromStr for Claim {
         if nonce.is_empty() || uid.is_empty() || parts.next().is_some() {
             return Err(malformed());
         }
-        Ok(Self { token, nonce: Nonce(nonce.to_owned()), uid: uid.to_owned(), cluster, replaced })
+        Ok(Self {
+            token,
+            nonce: Nonce(nonce.to_owned()),
+            uid: uid.to_owned(),
+            cluster,
+            replaced,
+        })
     }
 }
 
@@ -230,8 +245,24 @@ impl ClaimReading {
             Err(_) => Self::Unreadable(Nonce(text.to_owned())),
             Ok(claim) if claim.cluster != *cluster => Self::Foreign(claim),
             Ok(claim) if claim.token != *token => Self::Copied,
-            Ok(Claim { nonce, replaced, uid: claimed, .. }) if claimed == uid => Self::Ours { nonce, replaced },
+            Ok(Claim {
+                nonce,
+                replaced,
+                uid: claimed,
+                ..
+            }) if claimed == uid => Self::Ours { nonce, replaced },
             Ok(Claim { nonce, replaced, .. }) => Self::EarlierLife { nonce, replaced },
+        }
+    }
+
+    /// The attempt that the claim announces for this name, open or not.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&Nonce> {
+        match self {
+            Self::Absent | Self::Copied | Self::Foreign(_) => None,
+            Self::Ours { nonce, .. } | Self::EarlierLife { nonce, .. } | Self::Unreadable(nonce) => {
+                Some(nonce)
+            }
         }
     }
 
@@ -271,7 +302,13 @@ mod tests {
     #[test]
     fn the_mark_is_found_again_in_every_comment_it_was_put_on() {
         let long = "ä".repeat(100);
-        for comment in [None, Some(""), Some("  "), Some("orders, prod"), Some(long.as_str())] {
+        for comment in [
+            None,
+            Some(""),
+            Some("  "),
+            Some("orders, prod"),
+            Some(long.as_str()),
+        ] {
             let marked = marked_comment(comment, &token());
             assert!(marked.len() <= COMMENT_BYTES, "{marked:?}");
             assert_eq!(mark_of(&marked), Some(token()));
@@ -283,7 +320,13 @@ mod tests {
     #[test]
     fn a_mark_counts_only_at_the_very_end_and_only_if_it_is_whole() {
         let mark = format!("[k8s:{}]", token());
-        for comment in [format!("{mark} later"), "[k8s:short]".to_owned(), format!("[k8s:{}", token()), String::new(), "[k8s:]".to_owned()] {
+        for comment in [
+            format!("{mark} later"),
+            "[k8s:short]".to_owned(),
+            format!("[k8s:{}", token()),
+            String::new(),
+            "[k8s:]".to_owned(),
+        ] {
             assert_eq!(mark_of(&comment), None, "{comment:?}");
         }
     }
@@ -291,7 +334,13 @@ mod tests {
     #[test]
     fn a_claim_survives_the_round_trip() {
         for replaced in [None, Some("5f7cac1adf5d6c6306f4b283".parse().unwrap())] {
-            let claim = Claim { token: token(), nonce: Nonce::from_random([7; 16]), uid: "u-1".into(), cluster: cluster(), replaced };
+            let claim = Claim {
+                token: token(),
+                nonce: Nonce::from_random([7; 16]),
+                uid: "u-1".into(),
+                cluster: cluster(),
+                replaced,
+            };
             assert_eq!(claim.to_string().parse::<Claim>().unwrap(), claim);
         }
     }
@@ -300,17 +349,42 @@ mod tests {
     fn each_kind_of_claim_is_told_apart() {
         let claim = |token: &Token, uid: &str, cluster: &str| {
             let cluster: ClusterId = cluster.parse().unwrap();
-            Claim { token: token.clone(), nonce: Nonce::from_random([1; 16]), uid: uid.into(), cluster, replaced: None }.to_string()
+            Claim {
+                token: token.clone(),
+                nonce: Nonce::from_random([1; 16]),
+                uid: uid.into(),
+                cluster,
+                replaced: None,
+            }
+            .to_string()
         };
         let read = |text: Option<&str>| ClaimReading::of(text, &token(), "u-1", &cluster());
         let other = Token::of(&cluster(), "team-a", "copy");
         assert_eq!(read(None), ClaimReading::Absent);
-        assert!(matches!(read(Some(&claim(&token(), "u-1", "c1"))), ClaimReading::Ours { .. }));
-        assert!(matches!(read(Some(&claim(&token(), "u-0", "c1"))), ClaimReading::EarlierLife { .. }));
+        assert!(matches!(
+            read(Some(&claim(&token(), "u-1", "c1"))),
+            ClaimReading::Ours { .. }
+        ));
+        assert!(matches!(
+            read(Some(&claim(&token(), "u-0", "c1"))),
+            ClaimReading::EarlierLife { .. }
+        ));
         assert_eq!(read(Some(&claim(&other, "u-1", "c1"))), ClaimReading::Copied);
-        assert!(matches!(read(Some(&claim(&token(), "u-1", "c2"))), ClaimReading::Foreign(_)));
-        for garbage in ["", "v2/x", "v1/a/b", "v1/////", &format!("{}/more", claim(&token(), "u-1", "c1"))] {
-            assert_eq!(read(Some(garbage)), ClaimReading::Unreadable(Nonce(garbage.to_owned())));
+        assert!(matches!(
+            read(Some(&claim(&token(), "u-1", "c2"))),
+            ClaimReading::Foreign(_)
+        ));
+        for garbage in [
+            "",
+            "v2/x",
+            "v1/a/b",
+            "v1/////",
+            &format!("{}/more", claim(&token(), "u-1", "c1")),
+        ] {
+            assert_eq!(
+                read(Some(garbage)),
+                ClaimReading::Unreadable(Nonce(garbage.to_owned()))
+            );
         }
     }
 
@@ -319,10 +393,16 @@ mod tests {
         let old: EndpointId = "5f7cac1adf5d6c6306f4b283".parse().unwrap();
         let new: EndpointId = "5f7cac1adf5d6c6306f4b284".parse().unwrap();
         let nonce = Nonce::from_random([1; 16]);
-        let first = ClaimReading::Ours { nonce: nonce.clone(), replaced: None };
+        let first = ClaimReading::Ours {
+            nonce: nonce.clone(),
+            replaced: None,
+        };
         assert_eq!(first.open_nonce(None), Some(&nonce));
         assert_eq!(first.open_nonce(Some(&old)), None);
-        let second = ClaimReading::Ours { nonce: nonce.clone(), replaced: Some(old.clone()) };
+        let second = ClaimReading::Ours {
+            nonce: nonce.clone(),
+            replaced: Some(old.clone()),
+        };
         assert_eq!(second.open_nonce(Some(&old)), Some(&nonce));
         assert_eq!(second.open_nonce(Some(&new)), None);
     }

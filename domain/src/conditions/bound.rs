@@ -1,0 +1,244 @@
+//! The rows of the table that speak of a recorded endpoint.
+
+use crate::decision::Bound;
+use crate::endpoint::{Endpoint, EndpointStatus};
+use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
+
+use super::{Condition, ConditionType, Phase, Reason, Summary, has_service};
+
+pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
+    let Ok(spec) = &o.spec else {
+        return Summary::failing(Reason::InvalidSpec, String::new(), Phase::Stalled);
+    };
+    let mut summary = by_status(o, spec, bound);
+    if let Some(fault) = &bound.refused {
+        summary.unsynced = Some((Reason::of(fault.kind), fault.message.clone()));
+        if !summary.ready || declares_more(o, spec, &bound.endpoint) {
+            return Summary::failing(Reason::of(fault.kind), fault.message.clone(), Phase::Working);
+        }
+    } else if summary.unsynced.is_none() && !bound.duplicates.is_empty() {
+        let ids: Vec<_> = bound.duplicates.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "further endpoints carry the mark of this object and are in use or were not removed yet: {}; delete those \
+             that you do not need in Atlas",
+            ids.join(", ")
+        );
+        summary.unsynced = Some((Reason::Duplicate, message));
+    }
+    summary
+}
+
+/// A change of the spec has not reached Atlas yet.
+fn declares_more(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> bool {
+    let comment = crate::ownership::marked_comment(spec.comment.as_deref(), &o.object.token);
+    let connected = match &spec.vpc_endpoint {
+        VpcEndpoint::Declared(id) => endpoint.vpc_endpoint_id.as_deref() == Some(id.as_str()),
+        _ => true,
+    };
+    !spec.observe && (!connected || !crate::ownership::same_comment(&comment, &endpoint.comment))
+}
+
+fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
+    let endpoint = &bound.endpoint;
+    if bound.unconfirmed {
+        let message = format!(
+            "found endpoint {} with the mark of this object; a second listing has to confirm it",
+            endpoint.id
+        );
+        return Summary::new(false, Reason::Adopting, message, Phase::Working);
+    }
+    match &endpoint.status {
+        EndpointStatus::ReservationRequested => Summary::new(
+            false,
+            Reason::ReservationRequested,
+            "Atlas is preparing the endpoint service; this takes a minute or two".to_owned(),
+            Phase::Working,
+        ),
+        EndpointStatus::Reserved => reserved(spec, o, endpoint),
+        EndpointStatus::Initiating => {
+            let id = endpoint.vpc_endpoint_id.as_deref().unwrap_or("the VPC endpoint");
+            let message = format!("Atlas is connecting {id}; this takes a minute or two");
+            match spec.ready_when() {
+                ReadyWhen::Reserved => Summary::new(true, Reason::Reserved, message, Phase::Settled),
+                ReadyWhen::Available => Summary::new(false, Reason::Connecting, message, Phase::Working),
+            }
+        }
+        EndpointStatus::Available => available(spec, o, endpoint),
+        EndpointStatus::Failed => {
+            let why = endpoint
+                .error_message
+                .as_deref()
+                .unwrap_or("Atlas gave no reason");
+            let message = format!(
+                "Atlas reports FAILED: {why}. Correct the VPC endpoint and declare its id, or delete this object and \
+                 create it again for a new endpoint service"
+            );
+            Summary::new(false, Reason::AtlasFailed, message, Phase::Stalled)
+        }
+        EndpointStatus::Deleting => {
+            let message = format!(
+                "endpoint {} is being deleted in Atlas, but not by this operator; once it is gone a new one is created, \
+                 with another endpoint service",
+                endpoint.id
+            );
+            Summary::new(false, Reason::EndpointLost, message, Phase::Working)
+        }
+        EndpointStatus::Other(word) => {
+            let message = format!(
+                "Atlas reports the status {word:?}, which this version does not know; waiting for another"
+            );
+            Summary::new(false, Reason::UnknownStatus, message, Phase::Working)
+        }
+    }
+}
+
+fn reserved(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
+    let service = endpoint.service_name.as_deref().unwrap_or("(unnamed)");
+    if spec.ready_when() == ReadyWhen::Reserved {
+        let message = format!(
+            "waiting for a VPC endpoint to {service}; {}",
+            next_command(service)
+        );
+        return Summary::new(true, Reason::Reserved, message, Phase::Settled);
+    }
+    match &spec.vpc_endpoint {
+        VpcEndpoint::Declared(id) if o.object.stale_vpc_endpoint.as_ref() == Some(id) => {
+            stale(id.as_str(), service)
+        }
+        VpcEndpoint::Declared(id) => Summary::new(
+            false,
+            Reason::Connecting,
+            format!("Atlas is asked to connect {id} to {service}"),
+            Phase::Working,
+        ),
+        VpcEndpoint::Awaited(what) => Summary::new(
+            false,
+            Reason::AwaitingVpcEndpoint,
+            format!(
+                "{what}; it has to connect to {service}. If it is applied in a later wave, set spec.readyWhen to Reserved"
+            ),
+            Phase::Waiting,
+        ),
+        VpcEndpoint::NotFound(what) => {
+            Summary::failing(Reason::ReferenceNotFound, what.clone(), Phase::Waiting)
+        }
+        VpcEndpoint::Undeclared => Summary::new(
+            false,
+            Reason::AwaitingVpcEndpoint,
+            format!(
+                "waiting for a VPC endpoint to {service}; {}",
+                next_command(service)
+            ),
+            Phase::Waiting,
+        ),
+    }
+}
+
+fn available(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
+    let connected = endpoint.vpc_endpoint_id.as_deref().unwrap_or("(unnamed)");
+    let ready = Summary::new(
+        true,
+        Reason::Available,
+        format!("{connected} is connected"),
+        Phase::Settled,
+    );
+    match &spec.vpc_endpoint {
+        _ if spec.ready_when() == ReadyWhen::Reserved => ready,
+        VpcEndpoint::Declared(id) if id.as_str() != connected && !spec.observe => {
+            if o.object.stale_vpc_endpoint.as_ref() == Some(id) {
+                return stale(
+                    id.as_str(),
+                    endpoint.service_name.as_deref().unwrap_or("(unnamed)"),
+                );
+            }
+            let message = format!("{connected} is connected, and Atlas is asked to connect {id} instead");
+            Summary::new(false, Reason::Connecting, message, Phase::Working)
+        }
+        VpcEndpoint::Declared(_) | VpcEndpoint::Undeclared => ready,
+        VpcEndpoint::Awaited(what) | VpcEndpoint::NotFound(what) => {
+            // What was connected stays connected; only a new generation has something undone.
+            let was_ready = o.object.reported.get("Ready").is_some_and(|(ready, ..)| ready);
+            let unsynced = Some((Reason::ReferenceNotFound, what.clone()));
+            if was_ready && o.object.reported.current {
+                Summary { unsynced, ..ready }
+            } else {
+                Summary::failing(Reason::ReferenceNotFound, what.clone(), Phase::Waiting)
+            }
+        }
+    }
+}
+
+fn stale(id: &str, service: &str) -> Summary {
+    let message = format!(
+        "{id} belonged to an endpoint service that is gone and is not sent again; {}, and declare its id",
+        next_command(service)
+    );
+    Summary::failing(Reason::VpcEndpointStale, message, Phase::Stalled)
+}
+
+/// What a person does at RESERVED.
+fn next_command(service: &str) -> String {
+    format!(
+        "create one with: aws ec2 create-vpc-endpoint --vpc-endpoint-type Interface --service-name {service} \
+         --vpc-id <vpc> --subnet-ids <subnets> --security-group-ids <groups>"
+    )
+}
+
+/// `EndpointServiceAvailable`.
+pub(super) fn service(endpoint: Option<&Endpoint>, lost: bool) -> Condition {
+    let kind = ConditionType::EndpointServiceAvailable;
+    let name = endpoint
+        .filter(|endpoint| !lost && has_service(endpoint))
+        .and_then(|e| e.service_name.clone());
+    match name {
+        Some(name) => Condition {
+            kind,
+            status: true,
+            reason: Reason::ServiceReserved,
+            message: name,
+        },
+        None if lost => Condition {
+            kind,
+            status: false,
+            reason: Reason::EndpointLost,
+            message: "the endpoint service is gone".to_owned(),
+        },
+        None => Condition {
+            kind,
+            status: false,
+            reason: Reason::ServiceProvisioning,
+            message: "Atlas has not named the endpoint service yet".to_owned(),
+        },
+    }
+}
+
+/// `EndpointConnected`.
+pub(super) fn connected(endpoint: Option<&Endpoint>, lost: bool) -> Condition {
+    let status = endpoint.filter(|_| !lost).map(|endpoint| &endpoint.status);
+    let (status, reason, message) = match status {
+        Some(EndpointStatus::Available) => (true, Reason::Available, "traffic can flow"),
+        Some(EndpointStatus::Failed) => (false, Reason::AtlasFailed, "Atlas reports FAILED"),
+        Some(EndpointStatus::Initiating) => {
+            (false, Reason::Connecting, "Atlas is connecting the VPC endpoint")
+        }
+        Some(EndpointStatus::Reserved) => (
+            false,
+            Reason::AwaitingVpcEndpoint,
+            "no VPC endpoint is connected yet",
+        ),
+        Some(EndpointStatus::Deleting) => (false, Reason::Deleting, "Atlas is removing the endpoint"),
+        Some(EndpointStatus::Other(_)) => (false, Reason::UnknownStatus, "Atlas reports an unknown status"),
+        Some(EndpointStatus::ReservationRequested) | None if !lost => (
+            false,
+            Reason::ServiceProvisioning,
+            "there is no endpoint service yet",
+        ),
+        _ => (false, Reason::EndpointLost, "the endpoint is gone"),
+    };
+    Condition {
+        kind: ConditionType::EndpointConnected,
+        status,
+        reason,
+        message: message.to_owned(),
+    }
+}

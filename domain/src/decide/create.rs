@@ -1,0 +1,176 @@
+//! No endpoint is recorded, or the recorded one is lost: find ours, or create it once.
+//!
+//! This file never touches an endpoint that does not carry our mark, but for the one that `endpointId` names.
+
+use crate::decision::{Absence, Creating, Decision, Origin, State, Step, Wake};
+use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
+use crate::observed::{Fate, Observed, Spec};
+use crate::ownership::{ClaimReading, mark_of, marked_comment};
+
+use super::{
+    absent_twice, act, confirm_absence, confirmed, hold_again, is_held, may_write, open_attempts, ours,
+    refused, rest, retry, settling,
+};
+
+/// `lost` is the recorded endpoint that two listings have shown to be gone.
+pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Option<&Endpoint>) -> Decision {
+    if let Some(required) = adoption_required(o, spec) {
+        return required;
+    }
+    if let Some(endpoint) = ours(o, listing).first() {
+        let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
+        return adopt(
+            o,
+            endpoint,
+            lost,
+            if named { Origin::Named } else { Origin::Adopted },
+        );
+    }
+    if let Some(predecessor) = listing.iter().find(|e| o.is_ours(e)) {
+        return rest(
+            State::Creating(Creating::Predecessor(predecessor.id.clone())),
+            Wake::Poll,
+        );
+    }
+    if let Some(fault) = refused(o) {
+        return rest(State::Creating(Creating::Refused(fault.clone())), retry(fault));
+    }
+    if let Some(create) = send_claimed(o, spec) {
+        return create;
+    }
+    if let Some(remaining) = settling(o) {
+        let settling = State::Creating(Creating::Settling(remaining));
+        return if is_held(o) {
+            rest(settling, Wake::Poll)
+        } else {
+            act(hold_again(o, lost.map(|endpoint| &endpoint.id)), settling)
+        };
+    }
+    if open_attempts(o).next().is_some() && !absent_twice(o, Absence::Everything) {
+        let settling = State::Creating(Creating::Settling(o.times.confirm_gap));
+        return confirm_absence(o, Absence::Everything, settling);
+    }
+    confirmed(Absence::Everything, start(o, spec, listing, lost))
+}
+
+/// Nothing is on its way and nothing of ours is there.
+fn start(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Option<&Endpoint>) -> Decision {
+    if spec.suspend {
+        return rest(State::Suspended, Wake::OnChange);
+    }
+    if let Some(id) = &spec.endpoint_id {
+        return named(o, spec, listing, id);
+    }
+    if spec.observe {
+        let why = "`endpointId` must be set when `managementPolicy` is 'Observe'";
+        return rest(State::Invalid(why.to_owned()), Wake::OnChange);
+    }
+    if !may_write(o) {
+        return rest(State::Creating(Creating::Next), Wake::Poll);
+    }
+    act(claim(lost), State::Creating(Creating::Next))
+}
+
+fn claim(lost: Option<&Endpoint>) -> Step {
+    Step::Claim {
+        nonce: None,
+        replaced: lost.map(|endpoint| endpoint.id.clone()),
+        stale_vpc_endpoint: lost.and_then(|endpoint| endpoint.vpc_endpoint_id.clone()),
+    }
+}
+
+/// The attempt that this process has claimed and not sent: sent now, or never.
+fn send_claimed(o: &Observed, spec: &Spec) -> Option<Decision> {
+    let ClaimReading::Ours { nonce, .. } = &o.object.claim else {
+        return None;
+    };
+    let attempt = o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce)?;
+    let in_time = attempt.fate == Fate::Unsent && attempt.age < o.times.create_deadline;
+    let wanted = o.object.finalizer && !spec.suspend && !spec.observe && spec.endpoint_id.is_none();
+    (in_time && wanted && may_write(o) && settling(o).is_none()).then(|| {
+        let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
+        act(
+            Step::Create {
+                nonce: nonce.clone(),
+                comment,
+            },
+            State::Creating(Creating::Next),
+        )
+    })
+}
+
+/// A listing shows an endpoint with our mark: claim first, then record it.
+fn adopt(o: &Observed, endpoint: &Endpoint, lost: Option<&Endpoint>, origin: Origin) -> Decision {
+    let state = super::keep::last_known(endpoint);
+    if is_held(o) {
+        act(
+            Step::Record {
+                endpoint: endpoint.clone(),
+                origin,
+            },
+            state,
+        )
+    } else {
+        act(claim(lost), state)
+    }
+}
+
+/// `endpointId` names an endpoint that does not carry our mark.
+fn named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId) -> Decision {
+    let found = listing
+        .iter()
+        .find(|e| e.id == *id && e.status != EndpointStatus::Deleting);
+    let Some(endpoint) = found else {
+        return rest(State::Lost(id.clone()), Wake::Interval);
+    };
+    if spec.observe {
+        return act(
+            Step::Record {
+                endpoint: endpoint.clone(),
+                origin: Origin::Named,
+            },
+            super::keep::last_known(endpoint),
+        );
+    }
+    if let Some(owner) = mark_of(&endpoint.comment).filter(|owner| o.object.take_over.as_ref() != Some(owner))
+    {
+        return rest(
+            State::OwnershipConflict {
+                id: id.clone(),
+                owner,
+            },
+            Wake::Interval,
+        );
+    }
+    let state = super::keep::last_known(endpoint);
+    if !is_held(o) {
+        return act(claim(None), state);
+    }
+    if !may_write(o) {
+        return rest(state, Wake::Poll);
+    }
+    let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
+    act(
+        Step::Update {
+            id: id.clone(),
+            comment: Some(comment),
+            vpc_endpoint: None,
+        },
+        state,
+    )
+}
+
+/// Another cluster's claim counts while nothing is recorded, until the user says who owns the endpoint.
+fn adoption_required(o: &Observed, spec: &Spec) -> Option<Decision> {
+    let ClaimReading::Foreign(claim) = &o.object.claim else {
+        return None;
+    };
+    let allowed = spec.endpoint_id.is_some() && o.object.take_over.as_ref() == Some(&claim.token);
+    (o.object.recorded.is_none() && !allowed).then(|| {
+        let state = State::AdoptionRequired {
+            cluster: claim.cluster.to_string(),
+            token: claim.token.clone(),
+        };
+        rest(state, Wake::OnChange)
+    })
+}

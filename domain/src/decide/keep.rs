@@ -1,0 +1,176 @@
+//! An endpoint is recorded: keep it as declared, notice its loss, remove what is one too many.
+//!
+//! This file never writes to an endpoint that carries another owner's mark.
+
+use std::time::Duration;
+
+use crate::decision::{Absence, Bound, Decision, State, Step, Wake};
+use crate::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
+use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
+use crate::ownership::{Token, mark_of, marked_comment, same_comment};
+
+use super::{
+    absent_twice, act, confirm_absence, confirmed, create, hold_again, is_held, may_write, ours, refused,
+    rest, retry, settling,
+};
+
+/// An excess endpoint is deleted at most this often, so that two owners that believe to be one cannot
+/// destroy each other's endpoints in a loop.
+const EXCESS_INTERVAL: Duration = Duration::from_hours(1);
+
+pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) -> Decision {
+    if let Some(id) = spec.endpoint_id.as_ref().filter(|id| **id != recorded.id) {
+        let why = format!(
+            "`endpointId` is {id}, but this object is bound to endpoint {}; remove it, or create another object for {id}",
+            recorded.id
+        );
+        return rest(State::Invalid(why), Wake::OnChange);
+    }
+    match listing.iter().find(|e| e.id == recorded.id) {
+        Some(endpoint) => present(o, spec, listing, endpoint),
+        None => absent(o, spec, listing, recorded),
+    }
+}
+
+/// The recorded endpoint as far as it is known without a listing that shows it.
+pub(super) fn last_known(endpoint: &Endpoint) -> State {
+    State::Bound(Bound {
+        endpoint: endpoint.clone(),
+        unseen: true,
+        unconfirmed: false,
+        refused: None,
+        duplicates: Vec::new(),
+    })
+}
+
+fn absent(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) -> Decision {
+    if o.memory.recorded < o.times.visibility {
+        return rest(last_known(recorded), Wake::Poll);
+    }
+    let absence = if ours(o, listing).is_empty() {
+        Absence::Everything
+    } else {
+        Absence::Recorded
+    };
+    if settling(o).is_some() && absence == Absence::Everything {
+        return rest(last_known(recorded), Wake::Poll);
+    }
+    if !absent_twice(o, absence) {
+        return confirm_absence(o, absence, last_known(recorded));
+    }
+    let lost = if spec.endpoint_id.is_some() || spec.observe {
+        rest(State::Lost(recorded.id.clone()), Wake::Interval)
+    } else {
+        create::decide(o, spec, listing, Some(recorded))
+    };
+    confirmed(absence, lost)
+}
+
+fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint) -> Decision {
+    let unconfirmed = o.memory.adopted.is_some_and(|since| since < o.times.confirm_gap);
+    let mut bound = Bound {
+        endpoint: endpoint.clone(),
+        unseen: false,
+        unconfirmed,
+        refused: None,
+        duplicates: Vec::new(),
+    };
+    if spec.observe {
+        return settle(o, spec, bound);
+    }
+    let owner = mark_of(&endpoint.comment).filter(|owner| *owner != o.object.token);
+    if let Some(owner) = owner.filter(|owner| o.object.take_over.as_ref() != Some(owner)) {
+        return rest(
+            State::OwnershipConflict {
+                id: endpoint.id.clone(),
+                owner,
+            },
+            Wake::Interval,
+        );
+    }
+    if !is_held(o) {
+        return act(hold_again(o, Some(&endpoint.id)), State::Bound(bound));
+    }
+    bound.refused = refused(o).cloned();
+    if endpoint.status == EndpointStatus::Deleting {
+        return settle(o, spec, bound);
+    }
+    let excess: Vec<_> = ours(o, listing)
+        .into_iter()
+        .filter(|e| e.id != endpoint.id)
+        .collect();
+    bound.duplicates = excess.iter().map(|e| e.id.clone()).collect();
+    if !may_write(o) {
+        return settle(o, spec, bound);
+    }
+    if let Some(id) = removable(o, &excess) {
+        return act(Step::Delete { id, excess: true }, State::Bound(bound));
+    }
+    let comment = comment_change(spec, endpoint, &o.object.token);
+    let vpc_endpoint = vpc_endpoint_change(o, spec, endpoint);
+    if comment.is_some() || vpc_endpoint.is_some() {
+        return act(
+            Step::Update {
+                id: endpoint.id.clone(),
+                comment,
+                vpc_endpoint,
+            },
+            State::Bound(bound),
+        );
+    }
+    settle(o, spec, bound)
+}
+
+/// The excess endpoint to remove now: only one that nobody can be using yet.
+fn removable(o: &Observed, excess: &[&Endpoint]) -> Option<EndpointId> {
+    let due = o.memory.excess_deleted.is_none_or(|ago| ago >= EXCESS_INTERVAL);
+    let unused = |e: &&&Endpoint| {
+        matches!(
+            e.status,
+            EndpointStatus::ReservationRequested | EndpointStatus::Reserved
+        )
+    };
+    excess.iter().find(unused).filter(|_| due).map(|e| e.id.clone())
+}
+
+/// The comment to send, where Atlas shows another. While the reservation runs, Atlas is left alone.
+fn comment_change(spec: &Spec, endpoint: &Endpoint, token: &Token) -> Option<String> {
+    if endpoint.status == EndpointStatus::ReservationRequested {
+        return None;
+    }
+    let declared = marked_comment(spec.comment.as_deref(), token);
+    (!same_comment(&declared, &endpoint.comment)).then_some(declared)
+}
+
+/// The VPC endpoint id to send: the declared one, where Atlas shows another. Before RESERVED there is no
+/// service that it could belong to, and one that belonged to a lost service is not sent again.
+fn vpc_endpoint_change(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<VpcEndpointId> {
+    let VpcEndpoint::Declared(id) = &spec.vpc_endpoint else {
+        return None;
+    };
+    let accepts = match endpoint.status {
+        EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available => true,
+        EndpointStatus::Failed => endpoint.service_name.is_some(),
+        _ => false,
+    };
+    let differs = endpoint.vpc_endpoint_id.as_deref() != Some(id.as_str());
+    let stale = o.object.stale_vpc_endpoint.as_ref() == Some(id);
+    (accepts && differs && !stale).then(|| id.clone())
+}
+
+/// Nothing to do: look again when something may have changed.
+fn settle(o: &Observed, spec: &Spec, bound: Bound) -> Decision {
+    let stale = matches!(&spec.vpc_endpoint, VpcEndpoint::Declared(id) if o.object.stale_vpc_endpoint.as_ref() == Some(id));
+    let wake = match (&bound.refused, &bound.endpoint.status) {
+        (Some(fault), _) => retry(fault),
+        _ if bound.unconfirmed => Wake::Poll,
+        (_, EndpointStatus::Available | EndpointStatus::Failed) => Wake::Interval,
+        (_, EndpointStatus::Reserved) => match spec.vpc_endpoint {
+            VpcEndpoint::Declared(_) if !stale => Wake::Poll,
+            _ if spec.ready_when() == ReadyWhen::Reserved => Wake::Interval,
+            _ => Wake::Await,
+        },
+        _ => Wake::Poll,
+    };
+    rest(State::Bound(bound), wake)
+}

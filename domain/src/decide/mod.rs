@@ -1,0 +1,193 @@
+//! The decision: every rule of the domain, and nothing else.
+//!
+//! [`decide`] is total and synchronous. It never reads a clock, draws a number, fails or acts, so that the
+//! very function that runs in production is the one that is tested over its whole input space and model-checked.
+//! The protocol it implements, and the hole that each rule closes, are in design §5.
+
+mod create;
+mod delete;
+mod keep;
+
+use std::time::Duration;
+
+use crate::decision::{Absence, Creating, Decision, Origin, State, Step, Wake};
+use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
+use crate::fault::{Fault, FaultKind};
+use crate::observed::{Atlas, Attempt, Fate, Observed, Tried};
+use crate::ownership::ClaimReading;
+
+/// What to do about what was seen.
+#[must_use]
+pub fn decide(o: &Observed) -> Decision {
+    if o.object.deleting {
+        delete::decide(o)
+    } else {
+        live(o)
+    }
+}
+
+fn live(o: &Observed) -> Decision {
+    if let Some(record) = record_created(o) {
+        return record;
+    }
+    let spec = match &o.spec {
+        Ok(spec) => spec,
+        Err(why) => return rest(State::Invalid(why.clone()), Wake::OnChange),
+    };
+    if spec.suspend && open_attempts(o).next().is_none() {
+        return rest(State::Suspended, Wake::OnChange);
+    }
+    match &o.atlas {
+        Atlas::Unread => list(o),
+        Atlas::Failed(fault) => rest(State::Unread(fault.clone()), retry(fault)),
+        Atlas::Listed(listing) => match &o.object.recorded {
+            Some(recorded) => keep::decide(o, spec, listing, recorded),
+            None => create::decide(o, spec, listing, None),
+        },
+    }
+}
+
+fn rest(state: State, wake: Wake) -> Decision {
+    Decision {
+        step: Step::Rest,
+        state,
+        wake,
+        absent: None,
+    }
+}
+
+/// A step; the state says what is true if the step comes to nothing.
+fn act(step: Step, state: State) -> Decision {
+    Decision {
+        step,
+        state,
+        wake: Wake::Poll,
+        absent: None,
+    }
+}
+
+fn list(o: &Observed) -> Decision {
+    act(Step::List, current_state(o))
+}
+
+/// What is true of the object before Atlas was asked.
+fn current_state(o: &Observed) -> State {
+    match &o.object.recorded {
+        Some(recorded) => keep::last_known(recorded),
+        None => State::Creating(Creating::Next),
+    }
+}
+
+/// How long to leave Atlas alone after `fault`. Final answers are looked at again at the object's own interval.
+fn retry(fault: &Fault) -> Wake {
+    match fault.kind {
+        FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => Wake::Interval,
+        _ => Wake::Retry(fault.retry_after.unwrap_or(Duration::ZERO)),
+    }
+}
+
+/// An endpoint that our POST made and that no status carries yet is recorded before anything else.
+fn record_created(o: &Observed) -> Option<Decision> {
+    let endpoint = o.memory.created.clone()?;
+    let open = o.object.claim.open_nonce(o.recorded()).is_some();
+    open.then(|| {
+        let state = keep::last_known(&endpoint);
+        act(
+            Step::Record {
+                endpoint,
+                origin: Origin::Created,
+            },
+            state,
+        )
+    })
+}
+
+/// The attempts that may still land, or whose landing no listing has disproved yet. The claim on the object is
+/// one of them while it is open, known to this process or not.
+fn open_attempts(o: &Observed) -> impl Iterator<Item = Attempt> + '_ {
+    let claimed = o.object.claim.open_nonce(o.recorded());
+    let unseen = claimed.filter(|nonce| o.memory.attempts.iter().all(|attempt| attempt.nonce != **nonce));
+    o.memory
+        .attempts
+        .iter()
+        .filter(|attempt| attempt.fate == Fate::Unknown)
+        .cloned()
+        .chain(unseen.map(|nonce| Attempt {
+            nonce: nonce.clone(),
+            age: Duration::ZERO,
+            fate: Fate::Unknown,
+        }))
+}
+
+/// How long it takes until no attempt can land any more; `None` if none can.
+fn settling(o: &Observed) -> Option<Duration> {
+    open_attempts(o)
+        .map(|attempt| o.times.uncertainty.saturating_sub(attempt.age))
+        .max()
+        .filter(|remaining| !remaining.is_zero())
+}
+
+/// This listing and one at least G before it have both confirmed `absence`.
+fn absent_twice(o: &Observed, absence: Absence) -> bool {
+    o.memory
+        .absent
+        .is_some_and(|(what, span)| what == absence && span >= o.times.confirm_gap)
+}
+
+/// Remembers this listing as a confirmation and waits for the second.
+fn confirm_absence(o: &Observed, absence: Absence, state: State) -> Decision {
+    confirmed(absence, rest(state, Wake::After(o.times.confirm_gap)))
+}
+
+/// Marks a decision that follows a confirming listing, so that the run of confirmations is not broken.
+fn confirmed(absence: Absence, decision: Decision) -> Decision {
+    Decision {
+        absent: Some(absence),
+        ..decision
+    }
+}
+
+/// Finalizer and claim as a living object carries them. A claim of another cluster is left alone once an endpoint
+/// is recorded: whoever keeps putting it back (a Git repository) would otherwise fight us for ever.
+fn is_held(o: &Observed) -> bool {
+    let claimed = match o.object.claim {
+        ClaimReading::Ours { .. } => true,
+        ClaimReading::Foreign(_) => o.object.recorded.is_some(),
+        _ => false,
+    };
+    claimed && o.object.finalizer
+}
+
+/// Puts back what somebody took off the object. An attempt that may still land is announced again under its own
+/// nonce, as open as it was.
+fn hold_again(o: &Observed, replaced: Option<&EndpointId>) -> Step {
+    let youngest = open_attempts(o)
+        .min_by_key(|attempt| attempt.age)
+        .map(|attempt| attempt.nonce);
+    Step::Claim {
+        replaced: youngest.as_ref().and(replaced).cloned(),
+        nonce: youngest,
+        stale_vpc_endpoint: None,
+    }
+}
+
+/// Our endpoints that Atlas is not removing, the most advanced first; of equals the one listed first.
+fn ours<'a>(o: &Observed, listing: &'a [Endpoint]) -> Vec<&'a Endpoint> {
+    let mut ours: Vec<_> = listing
+        .iter()
+        .filter(|e| o.is_ours(e) && e.status != EndpointStatus::Deleting)
+        .collect();
+    ours.sort_by_key(|e| std::cmp::Reverse(e.status.progress()));
+    ours
+}
+
+fn may_write(o: &Observed) -> bool {
+    o.memory.tried == Tried::Nothing
+}
+
+fn refused(o: &Observed) -> Option<&Fault> {
+    match &o.memory.tried {
+        Tried::Refused(fault) => Some(fault),
+        Tried::Nothing | Tried::Done => None,
+    }
+}

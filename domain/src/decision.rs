@@ -1,0 +1,190 @@
+//! What the rules answer: one step to take, the state to report, and when to look again.
+//!
+//! Plain data; nothing here acts.
+
+use std::time::Duration;
+
+use crate::endpoint::{Endpoint, EndpointId, VpcEndpointId};
+use crate::fault::Fault;
+use crate::ownership::{Nonce, Token};
+
+/// The outcome of one decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do now: at most one remote write.
+    pub step: Step,
+    /// What to report if nothing more happens.
+    pub state: State,
+    /// When to look again if nothing more happens.
+    pub wake: Wake,
+    /// What the listing confirms to be gone: remember the first of an unbroken run of these.
+    pub absent: Option<Absence>,
+}
+
+/// What a listing does not show any more, once it may be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Absence {
+    /// The recorded endpoint; another one with our mark is there.
+    Recorded,
+    /// Everything of ours.
+    Everything,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Rest,
+    /// Read the instance's listing, then decide again.
+    List,
+    /// Write finalizer and claim, guarded by resourceVersion and uid.
+    Claim {
+        /// The open attempt to announce again; none: a fresh one.
+        nonce: Option<Nonce>,
+        /// The lost endpoint that the claimed attempt replaces.
+        replaced: Option<EndpointId>,
+        /// The VPC endpoint id that belonged to it.
+        stale_vpc_endpoint: Option<String>,
+    },
+    /// POST, once, for this nonce, before its deadline.
+    Create {
+        /// The claimed attempt.
+        nonce: Nonce,
+        /// The whole comment, mark included.
+        comment: String,
+    },
+    /// Write id and status, guarded by uid, claim and recorded id as they were read.
+    Record {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// How it came to be ours.
+        origin: Origin,
+    },
+    /// PATCH what differs.
+    Update {
+        /// The endpoint.
+        id: EndpointId,
+        /// The whole comment, mark included, if it differs.
+        comment: Option<String>,
+        /// The VPC endpoint to connect, if it differs.
+        vpc_endpoint: Option<VpcEndpointId>,
+    },
+    /// DELETE.
+    Delete {
+        /// The endpoint.
+        id: EndpointId,
+        /// It is one too many, not the recorded one of an object that goes.
+        excess: bool,
+    },
+    /// Take the finalizer off.
+    Release(Farewell),
+}
+
+/// How a recorded endpoint came to be ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Our POST made it.
+    Created,
+    /// A listing showed it with our mark.
+    Adopted,
+    /// `spec.endpointId` names it.
+    Named,
+}
+
+/// What becomes of the endpoint when its object goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Farewell {
+    /// Atlas has confirmed that it is gone.
+    Deleted,
+    /// It stays in Atlas, as asked or because it is not ours to delete.
+    Retained,
+}
+
+/// When to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wake {
+    /// Only when something changes.
+    OnChange,
+    /// Often at first, then less and less: something is changing in Atlas.
+    Poll,
+    /// At the slowest polling pace: the user's turn.
+    Await,
+    /// After the object's interval.
+    Interval,
+    /// After this long.
+    After(Duration),
+    /// With growing delays, and no earlier than this: something failed.
+    Retry(Duration),
+}
+
+/// The state of an object, from which its conditions follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// `spec.suspend` holds everything.
+    Suspended,
+    /// The spec cannot be acted on; says why.
+    Invalid(String),
+    /// Atlas could not be read.
+    Unread(Fault),
+    /// There is no endpoint yet.
+    Creating(Creating),
+    /// The recorded endpoint, as Atlas shows it.
+    Bound(Bound),
+    /// The claim of another cluster is on the object, which may own an endpoint elsewhere.
+    AdoptionRequired {
+        /// The other cluster.
+        cluster: String,
+        /// The token that its endpoint is marked with.
+        token: Token,
+    },
+    /// Another owner's mark is on the endpoint.
+    OwnershipConflict {
+        /// The endpoint.
+        id: EndpointId,
+        /// Its owner's token.
+        owner: Token,
+    },
+    /// The endpoint is gone and is not created anew, because `spec.endpointId` names it.
+    Lost(EndpointId),
+    /// The object is being deleted.
+    Deleting(Deleting),
+}
+
+/// Why there is no endpoint yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creating {
+    /// The create call comes next.
+    Next,
+    /// An attempt of unknown outcome may still land for this long.
+    Settling(Duration),
+    /// The predecessor with our mark is still being removed.
+    Predecessor(EndpointId),
+    /// Atlas refused the create call.
+    Refused(Fault),
+}
+
+/// What is known of a recorded endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// The endpoint, as Atlas last showed it.
+    pub endpoint: Endpoint,
+    /// The listing does not show it (yet).
+    pub unseen: bool,
+    /// It was adopted and has to be seen once more.
+    pub unconfirmed: bool,
+    /// Atlas refused to change it.
+    pub refused: Option<Fault>,
+    /// Other endpoints with our mark that are not ours to remove now.
+    pub duplicates: Vec<EndpointId>,
+}
+
+/// Why a deleted object is still there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleting {
+    /// Atlas is removing the endpoint, or has to confirm that it did.
+    Removing,
+    /// An attempt of unknown outcome may still land for this long.
+    Settling(Duration),
+    /// Atlas could not be asked, or refused.
+    Blocked(Fault),
+}

@@ -1,0 +1,167 @@
+//! What one process remembers of one token, as it is gathered.
+//!
+//! Instants are durations since boot on a clock that counts suspend; they are arguments, never read here. Memory is
+//! never needed for safety after a restart: what is forgotten only makes the rules wait longer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::decision::{Absence, Decision, Origin};
+use crate::endpoint::{Endpoint, EndpointId};
+use crate::observed::{Attempt, Deleted, Fate, Recollection, Times, Tried};
+use crate::ownership::{ClaimReading, Nonce};
+
+/// A moment: the time since boot.
+pub type Moment = Duration;
+
+/// The memory of one token. It outlives the object: the next one of that name inherits it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    attempts: BTreeMap<Nonce, (Moment, Fate)>,
+    created: Option<Endpoint>,
+    recorded: Option<(EndpointId, Moment)>,
+    adopted: Option<Moment>,
+    absent: Option<(Absence, Moment)>,
+    deleted: BTreeMap<EndpointId, (Moment, bool)>,
+    excess_deleted: Option<Moment>,
+    working: Option<(String, Moment)>,
+}
+
+impl Memory {
+    /// Notes what an object shows, in a reconcile or in a mere watch event. An open attempt is remembered from the
+    /// first time it is seen; a claim seen closed has landed.
+    pub fn see(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>, now: Moment) {
+        if let Some(nonce) = claim.open_nonce(recorded) {
+            self.attempts.entry(nonce.clone()).or_insert((now, Fate::Unknown));
+        } else if let Some(nonce) = claim.nonce() {
+            self.settled(nonce);
+        }
+        match (recorded, &self.recorded) {
+            (Some(id), Some((known, _))) if id == known => {}
+            (Some(id), _) => {
+                self.recorded = Some((id.clone(), now));
+                self.adopted = None;
+            }
+            (None, _) => self.recorded = None,
+        }
+    }
+
+    /// This process is about to claim an attempt.
+    pub fn claiming(&mut self, nonce: Nonce, now: Moment) {
+        self.attempts.insert(nonce, (now, Fate::Unsent));
+    }
+
+    /// The POST of a claimed attempt is about to be sent. `false` if it was sent before: a nonce is posted once.
+    pub fn sending(&mut self, nonce: &Nonce) -> bool {
+        match self.attempts.get_mut(nonce) {
+            Some((_, fate @ Fate::Unsent)) => {
+                *fate = Fate::Unknown;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// An attempt cannot land any more, or has landed.
+    pub fn settled(&mut self, nonce: &Nonce) {
+        if let Some((_, fate)) = self.attempts.get_mut(nonce) {
+            *fate = Fate::Settled;
+        }
+    }
+
+    /// Our POST made `endpoint`; it waits to be recorded.
+    pub fn created(&mut self, endpoint: Endpoint) {
+        self.created = Some(endpoint);
+    }
+
+    /// `endpoint` was recorded, after a listing that was sent at `seen`.
+    pub fn recorded(&mut self, endpoint: &EndpointId, origin: Origin, seen: Moment) {
+        self.created = None;
+        self.recorded = Some((endpoint.clone(), seen));
+        self.adopted = (origin == Origin::Adopted).then_some(seen);
+        self.deleted.clear();
+    }
+
+    /// The created endpoint could not be recorded, because the object is no longer as it was.
+    pub fn recording_refused(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>) {
+        if claim.open_nonce(recorded).is_none() {
+            self.created = None;
+        }
+    }
+
+    /// A DELETE was answered.
+    pub fn deleted(&mut self, endpoint: EndpointId, excess: bool, not_found: bool, now: Moment) {
+        if excess {
+            self.excess_deleted = Some(now);
+        }
+        self.deleted.insert(endpoint, (now, not_found));
+    }
+
+    /// Keeps the run of confirmations that `decision` continues or begins, by the listing sent at `seen`.
+    pub fn confirmed(&mut self, decision: &Decision, seen: Moment) {
+        self.absent = match (decision.absent, self.absent) {
+            (Some(absence), Some((kept, since))) if kept == absence => Some((kept, since)),
+            (Some(absence), _) => Some((absence, seen)),
+            (None, _) => None,
+        };
+    }
+
+    /// Keeps the time at which the present stage of work began. `overdue` says that the status already calls it
+    /// late: a restart does not make it young again.
+    pub fn working(&mut self, stage: Option<String>, overdue: Option<Duration>, now: Moment) {
+        let first_look = self.working.is_none();
+        self.working = stage.map(|stage| match self.working.take() {
+            Some((was, since)) if was == stage => (was, since),
+            _ if first_look => (stage, now.saturating_sub(overdue.unwrap_or_default())),
+            _ => (stage, now),
+        });
+    }
+
+    /// What is remembered, as of `at`.
+    #[must_use]
+    pub fn recall(&self, at: Moment, now: Moment, tried: Tried) -> Recollection {
+        let age = |since: Moment| at.saturating_sub(since);
+        Recollection {
+            attempts: self
+                .attempts
+                .iter()
+                .map(|(nonce, (since, fate))| Attempt {
+                    nonce: nonce.clone(),
+                    age: age(*since),
+                    fate: *fate,
+                })
+                .collect(),
+            created: self.created.clone(),
+            recorded: self
+                .recorded
+                .as_ref()
+                .map_or(Duration::ZERO, |(_, since)| age(*since)),
+            adopted: self.adopted.map(age),
+            absent: self.absent.map(|(absence, since)| (absence, age(since))),
+            deleted: self
+                .deleted
+                .iter()
+                .map(|(id, (since, not_found))| Deleted {
+                    id: id.clone(),
+                    ago: age(*since),
+                    not_found: *not_found,
+                })
+                .collect(),
+            excess_deleted: self.excess_deleted.map(age),
+            working: self
+                .working
+                .as_ref()
+                .map_or(Duration::ZERO, |(_, since)| now.saturating_sub(*since)),
+            tried,
+        }
+    }
+
+    /// Drops what cannot matter any more, given that nothing is open on the object. `true` if nothing is left, so
+    /// that the memory of a token without an object may go.
+    pub fn prune(&mut self, times: &Times, now: Moment) -> bool {
+        self.attempts.retain(|_, (since, fate)| {
+            *fate != Fate::Settled && now.saturating_sub(*since) < times.uncertainty
+        });
+        self.attempts.is_empty() && self.created.is_none()
+    }
+}

@@ -1,0 +1,240 @@
+//! What a reconcile has seen: the only input of the rules.
+//!
+//! Plain data. Every age is measured at the moment at which the listing in `atlas` was *sent* (or, while
+//! there is none, now): an answer says nothing about what happened after its question left.
+
+use std::time::Duration;
+
+use crate::decision::Absence;
+use crate::endpoint::{Endpoint, EndpointId, VpcEndpointId};
+use crate::fault::Fault;
+use crate::ownership::{ClaimReading, Nonce, Token, mark_of};
+
+/// Everything that a decision rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The object as it was read before Atlas was asked.
+    pub object: Object,
+    /// What its spec asks for, or why that cannot be understood.
+    pub spec: Result<Spec, String>,
+    /// What Atlas said.
+    pub atlas: Atlas,
+    /// What this process remembers of the object.
+    pub memory: Recollection,
+    /// The times of the creation protocol.
+    pub times: Times,
+}
+
+impl Observed {
+    /// The recorded endpoint's id.
+    #[must_use]
+    pub fn recorded(&self) -> Option<&EndpointId> {
+        self.object.recorded.as_ref().map(|endpoint| &endpoint.id)
+    }
+
+    /// `true` if `endpoint` carries this object's mark.
+    #[must_use]
+    pub fn is_ours(&self, endpoint: &Endpoint) -> bool {
+        mark_of(&endpoint.comment).as_ref() == Some(&self.object.token)
+    }
+}
+
+/// The custom resource, as far as the rules care.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its token in this cluster.
+    pub token: Token,
+    /// `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// Our finalizer is on it.
+    pub finalizer: bool,
+    /// The claim annotation.
+    pub claim: ClaimReading,
+    /// The recorded endpoint (`status._id`) as the status last showed it.
+    pub recorded: Option<Endpoint>,
+    /// The token that the user allows to be replaced (annotation `take-over`).
+    pub take_over: Option<Token>,
+    /// The VPC endpoint id that belonged to a lost endpoint service and is not sent again.
+    pub stale_vpc_endpoint: Option<VpcEndpointId>,
+    /// What the status reports so far.
+    pub reported: Reported,
+}
+
+/// The conditions as they stand in the status.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reported {
+    /// Each as `(type, status is True, reason, message)`.
+    pub conditions: Vec<(String, bool, String, String)>,
+    /// They were made for the spec as it is now.
+    pub current: bool,
+}
+
+impl Reported {
+    /// The condition of type `kind`: whether it is True, its reason and its message.
+    #[must_use]
+    pub fn get(&self, kind: &str) -> Option<(bool, &str, &str)> {
+        self.conditions
+            .iter()
+            .find(|(found, ..)| found == kind)
+            .map(|(_, status, reason, message)| (*status, reason.as_str(), message.as_str()))
+    }
+}
+
+/// The declared state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Spec {
+    /// The user's comment, without a mark.
+    pub comment: Option<String>,
+    /// Adopt this endpoint instead of creating one.
+    pub endpoint_id: Option<EndpointId>,
+    /// The VPC endpoint to connect.
+    pub vpc_endpoint: VpcEndpoint,
+    /// When the object counts as ready; unset follows from `vpc_endpoint`.
+    pub ready_when: Option<ReadyWhen>,
+    /// Deletion of the object leaves the endpoint in Atlas.
+    pub retain: bool,
+    /// Nothing may be written to Atlas.
+    pub observe: bool,
+    /// No create, update or poll.
+    pub suspend: bool,
+    /// How long work may take before the object is called stalled.
+    pub progress_deadline: Duration,
+}
+
+impl Spec {
+    /// When the object is ready: as declared, else `Available` as soon as a VPC endpoint is declared.
+    #[must_use]
+    pub fn ready_when(&self) -> ReadyWhen {
+        self.ready_when.unwrap_or(match self.vpc_endpoint {
+            VpcEndpoint::Undeclared => ReadyWhen::Reserved,
+            _ => ReadyWhen::Available,
+        })
+    }
+}
+
+/// The VPC endpoint that the spec declares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum VpcEndpoint {
+    /// None.
+    #[default]
+    Undeclared,
+    /// This one.
+    Declared(VpcEndpointId),
+    /// The referenced object is there and has no id yet; says what is awaited.
+    Awaited(String),
+    /// The reference leads nowhere; says which piece is missing.
+    NotFound(String),
+}
+
+/// The Atlas status at which an object counts as ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReadyWhen {
+    /// The endpoint service is known.
+    Reserved,
+    /// The VPC endpoint is connected.
+    Available,
+}
+
+/// What Atlas said in this reconcile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Atlas {
+    /// It was not asked yet.
+    Unread,
+    /// It could not be read.
+    Failed(Fault),
+    /// All endpoints of the instance.
+    Listed(Vec<Endpoint>),
+}
+
+/// What this process remembers of one token. Nothing here is needed for safety after a restart: what is
+/// missing only makes the rules wait longer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recollection {
+    /// The attempts to create that this process has seen.
+    pub attempts: Vec<Attempt>,
+    /// The endpoint that this process's POST created and that is not recorded yet.
+    pub created: Option<Endpoint>,
+    /// The time since the recorded id was recorded or first seen.
+    pub recorded: Duration,
+    /// The recorded endpoint was adopted by its mark this long ago, and no listing has confirmed it since.
+    pub adopted: Option<Duration>,
+    /// What an unbroken run of listings before this one has confirmed to be gone, and the time since the first.
+    pub absent: Option<(Absence, Duration)>,
+    /// The last answer to a DELETE, by endpoint.
+    pub deleted: Vec<Deleted>,
+    /// The time since an excess endpoint was deleted.
+    pub excess_deleted: Option<Duration>,
+    /// How long the present piece of work has been going on.
+    pub working: Duration,
+    /// What became of the write to Atlas that this reconcile has tried.
+    pub tried: Tried,
+}
+
+/// One attempt to create, known by the nonce of its claim.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// The claim's nonce.
+    pub nonce: Nonce,
+    /// The time since this process first saw it; for its own, since before the claim was sent.
+    pub age: Duration,
+    /// What this process knows of it.
+    pub fate: Fate,
+}
+
+/// What is known of an attempt's POST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// It may have been sent, and may still land.
+    Unknown,
+    /// This process claimed it and has not sent it.
+    Unsent,
+    /// It cannot land any more: it was refused, or its endpoint is recorded.
+    Settled,
+}
+
+/// The answer to a DELETE.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Deleted {
+    /// The endpoint.
+    pub id: EndpointId,
+    /// The time since the answer.
+    pub ago: Duration,
+    /// Atlas knew no such endpoint.
+    pub not_found: bool,
+}
+
+/// What became of this reconcile's write to Atlas. There is at most one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Tried {
+    /// There was none yet.
+    #[default]
+    Nothing,
+    /// Atlas accepted it.
+    Done,
+    /// Atlas refused it, or its outcome is unknown.
+    Refused(Fault),
+}
+
+/// The times of the creation protocol (design §5, "Times").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// D: from before the claim request is sent until the POST is sent.
+    pub create_deadline: Duration,
+    /// Q: how long an attempt of unknown outcome may still land.
+    pub uncertainty: Duration,
+    /// G: between two listings that confirm each other.
+    pub confirm_gap: Duration,
+    /// V: how long a 404 on a newly recorded id proves nothing.
+    pub visibility: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            create_deadline: Duration::from_secs(10),
+            uncertainty: Duration::from_secs(200),
+            confirm_gap: Duration::from_secs(10),
+            visibility: Duration::from_mins(2),
+        }
+    }
+}
