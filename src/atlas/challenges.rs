@@ -1,0 +1,106 @@
+//! The challenges that are at hand, per credentials.
+//!
+//! A server may insist that `nc` strictly rises, and parallel requests overtake each other. So a request borrows a
+//! challenge that no other running request uses, and returns it afterwards; a request that was dropped returns
+//! nothing, and its challenge is forgotten. A transport speaks to one host, so the host is not part of the key.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::credentials::Fingerprint;
+use super::digest::Challenge;
+
+/// A challenge that nobody used for so long is thrown away: its nonce is hardly valid any more.
+const LONGEST_IDLE: Duration = Duration::from_hours(1);
+
+/// Challenges that no running request uses.
+#[derive(Default)]
+pub(super) struct Challenges {
+    idle: Mutex<HashMap<Fingerprint, Vec<Idle>>>,
+}
+
+struct Idle {
+    since: Instant,
+    challenge: Challenge,
+}
+
+impl Challenges {
+    /// Takes the challenge that was used last: it is the likeliest to be still valid.
+    pub(super) fn borrow(&self, key: Fingerprint) -> Option<Challenge> {
+        self.lock().get_mut(&key)?.pop().map(|idle| idle.challenge)
+    }
+
+    /// Makes a challenge available again.
+    pub(super) fn give_back(&self, key: Fingerprint, challenge: Challenge) {
+        if challenge.is_worn() {
+            return;
+        }
+        let now = Instant::now();
+        let mut idle = self.lock();
+        // Keys come and go with their Secrets; what they leave behind goes with the first call after an hour.
+        idle.retain(|_, challenges| {
+            challenges
+                .last()
+                .is_some_and(|last| now.duration_since(last.since) < LONGEST_IDLE)
+        });
+        idle.entry(key).or_default().push(Idle {
+            since: now,
+            challenge,
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<Idle>>> {
+        // No code panics while it holds the lock, and a half-done change would cost one 401 at most.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::credentials::Credentials;
+    use super::super::www_authenticate::choose;
+    use super::*;
+
+    fn challenge(nonce: &str) -> Challenge {
+        choose([format!("Digest realm=\"r\", nonce=\"{nonce}\", qop=\"auth\"").as_str()]).unwrap()
+    }
+
+    #[test]
+    fn a_borrowed_challenge_is_lent_to_nobody_else() {
+        let store = Challenges::default();
+        let key = Credentials::key("a", "b").unwrap().fingerprint();
+        store.give_back(key, challenge("one"));
+        let borrowed = store.borrow(key).unwrap();
+        assert!(store.borrow(key).is_none());
+        store.give_back(key, borrowed);
+        assert!(store.borrow(key).is_some());
+    }
+
+    #[test]
+    fn a_key_never_gets_the_challenge_of_another() {
+        let store = Challenges::default();
+        let [one, other] = ["b", "c"].map(|private| Credentials::key("a", private).unwrap().fingerprint());
+        store.give_back(one, challenge("one"));
+        assert!(store.borrow(other).is_none());
+    }
+
+    #[test]
+    fn the_challenge_used_last_is_lent_first() {
+        let store = Challenges::default();
+        let key = Credentials::key("a", "b").unwrap().fingerprint();
+        store.give_back(key, challenge("old"));
+        store.give_back(key, challenge("new"));
+        assert_eq!(store.borrow(key), Some(challenge("new")));
+    }
+
+    #[test]
+    fn what_an_emptied_key_leaves_behind_is_removed() {
+        let store = Challenges::default();
+        let [gone, used] = ["b", "c"].map(|private| Credentials::key("a", private).unwrap().fingerprint());
+        store.give_back(gone, challenge("one"));
+        store.borrow(gone);
+        store.give_back(used, challenge("two"));
+        assert_eq!(store.lock().len(), 1);
+    }
+}

@@ -1,0 +1,46 @@
+//! What an answer means: by HTTP status, then by `errorCode`, never by text.
+//!
+//! Two tables. The first serves every call; the second answers the one question that only a create asks: can it
+//! have been executed?
+
+use domain::fault::FaultKind;
+
+/// The class of an answer that is no success. `code` is the `errorCode` of an Atlas error body, if there was one;
+/// `is_whole` is false when the body could not be read to its end.
+pub(super) fn kind(status: u16, code: Option<&str>, is_whole: bool) -> FaultKind {
+    match (status, code) {
+        (401, _) => FaultKind::Unauthorized,
+        (403, _) => FaultKind::Forbidden,
+        (429, _) => FaultKind::RateLimited,
+        // The status of these codes is not documented beyond doubt (research atlas-domain §10), the codes are.
+        (400 | 404 | 409 | 410, Some("TENANT_PRIVATE_ENDPOINT_NOT_FOUND")) => FaultKind::EndpointNotFound,
+        (400 | 404 | 409 | 410, Some("CLUSTER_NOT_FOUND" | "SERVERLESS_INSTANCE_NOT_FOUND")) => {
+            FaultKind::InstanceNotFound
+        }
+        (
+            400 | 404 | 409 | 410,
+            Some("NOT_SERVERLESS_TENANT_CLUSTER" | "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"),
+        ) => FaultKind::NotServerless,
+        (400 | 404 | 410, Some("VERSION_GONE")) => FaultKind::Retired,
+        // 404: an unknown project, or a key of another organisation, or not Atlas at all. Never proof of absence.
+        (404, _) if is_whole => FaultKind::NoAccess,
+        // 405 is maintenance, 408 a time-out, whoever sends them.
+        (405 | 408, _) => FaultKind::Unavailable,
+        (400..=499, Some(_)) => FaultKind::Refused,
+        _ => FaultKind::Unavailable,
+    }
+}
+
+/// Whether an answer proves that a POST was not executed (design §5, reliability §1.2): Atlas itself refused it.
+/// A proxy's refusal proves nothing, except for 401: whoever asks for credentials did not act without them.
+pub(super) fn is_definite_no(status: u16, has_atlas_body: bool) -> bool {
+    match status {
+        401 => true,
+        400 | 402 | 403 | 404 | 405 | 406 | 409 | 410 | 429 => has_atlas_body,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

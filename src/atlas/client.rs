@@ -1,0 +1,312 @@
+//! The operations on endpoints, one call each.
+//!
+//! A call takes one request with a challenge or token at hand, and never more than three. It never waits, never
+//! pauses, and never repeats what a 401 does not prove to be unexecuted: when to call again is decided elsewhere.
+
+use std::sync::Arc;
+
+use domain::endpoint::{Endpoint, EndpointId, Instance, VpcEndpointId};
+use domain::fault::FaultKind;
+use reqwest::{Method, Url};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::classify;
+use super::credentials::Credentials;
+use super::error::{AtlasError, Context, Operation, Outcome};
+use super::exchange::{Exchange, Failure};
+use super::http::Answer;
+use super::transport::{CallRecord, Transport};
+use super::wire::{self, InstanceDescription, Reply};
+
+/// Atlas as one key or service account sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+    credentials: Arc<Credentials>,
+}
+
+/// What became of a create (design §5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creation {
+    /// A *definite yes*: there is a new endpoint, and this is it.
+    Created(Endpoint),
+    /// A *definite no*: the request was not sent, or Atlas refused it. No endpoint was made, none will be.
+    Refused(AtlasError),
+    /// Nobody knows, and the endpoint may still come to be.
+    Uncertain(AtlasError),
+}
+
+/// What a DELETE was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// Atlas removes the endpoint, or has removed it.
+    Accepted,
+    /// Atlas does not know the endpoint (`TENANT_PRIVATE_ENDPOINT_NOT_FOUND`). Any other 404 is an error.
+    NotFound,
+}
+
+/// What to change about an endpoint; what is `None` stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Update {
+    /// The new comment.
+    pub comment: Option<String>,
+    /// The VPC endpoint to connect.
+    pub cloud_provider_endpoint_id: Option<VpcEndpointId>,
+}
+
+/// A request as an operation describes it.
+struct Request<'a> {
+    context: Context<'a>,
+    method: Method,
+    url: Url,
+    body: Option<Vec<u8>>,
+    may_send: &'a (dyn Fn() -> bool + Send + Sync),
+}
+
+impl Client {
+    /// Atlas, reached through `transport`, asked with `credentials`.
+    #[must_use]
+    pub fn new(transport: Transport, credentials: Credentials) -> Self {
+        Self {
+            transport,
+            credentials: Arc::new(credentials),
+        }
+    }
+
+    /// The credentials that this client asks with.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// All endpoints of an instance: the whole list, or an error.
+    ///
+    /// # Errors
+    /// Atlas could not be asked, refused, or sent what is not a complete list of endpoints.
+    pub async fn list(&self, at: &Instance) -> Result<Vec<Endpoint>, AtlasError> {
+        let request = self.request(Operation::List, Method::GET, at, None);
+        self.read(request, |reply| wire::endpoints(json(reply)?, &reply.hidden))
+            .await
+    }
+
+    /// One endpoint.
+    ///
+    /// # Errors
+    /// Atlas could not be asked, refused, or sent what is not this endpoint.
+    pub async fn get(&self, at: &Instance, id: &EndpointId) -> Result<Endpoint, AtlasError> {
+        let request = self.request(Operation::Get, Method::GET, at, Some(id));
+        self.read(request, |reply| this_endpoint(reply, id)).await
+    }
+
+    /// A new endpoint with this comment: one POST at most.
+    ///
+    /// `may_send` is asked immediately before the POST is sent, also before its repetition after a 401, and never after
+    /// it was sent otherwise. Once it says no, the outcome is [`Creation::Refused`] with [`Outcome::TooLate`].
+    ///
+    /// Not safe to drop: a dropped create is uncertain.
+    pub async fn create(
+        &self,
+        at: &Instance,
+        comment: &str,
+        may_send: impl Fn() -> bool + Send + Sync,
+    ) -> Creation {
+        let request = Request {
+            body: Some(wire::creation(comment)),
+            may_send: &may_send,
+            ..self.request(Operation::Create, Method::POST, at, None)
+        };
+        let context = request.context;
+        self.call(request, |result| created(context, result)).await
+    }
+
+    /// Changes an endpoint.
+    ///
+    /// # Errors
+    /// Atlas could not be asked, refused, or sent what is not this endpoint; it may have been changed all the same.
+    pub async fn update(
+        &self,
+        at: &Instance,
+        id: &EndpointId,
+        update: &Update,
+    ) -> Result<Endpoint, AtlasError> {
+        let body = wire::change(
+            update.comment.as_deref(),
+            update.cloud_provider_endpoint_id.as_ref(),
+        );
+        let request = Request {
+            body: Some(body),
+            ..self.request(Operation::Update, Method::PATCH, at, Some(id))
+        };
+        self.read(request, |reply| this_endpoint(reply, id)).await
+    }
+
+    /// Asks Atlas to remove an endpoint. It goes by `DELETING`, and may be asked again meanwhile.
+    ///
+    /// # Errors
+    /// Atlas could not be asked, or refused; it may have been removed all the same.
+    pub async fn delete(&self, at: &Instance, id: &EndpointId) -> Result<Deletion, AtlasError> {
+        let request = self.request(Operation::Delete, Method::DELETE, at, Some(id));
+        match self.read(request, |_| Ok(Deletion::Accepted)).await {
+            Err(error) if error.kind() == FaultKind::EndpointNotFound => Ok(Deletion::NotFound),
+            result => result,
+        }
+    }
+
+    /// The instance itself: its state, and its private connection strings.
+    ///
+    /// # Errors
+    /// Atlas could not be asked, refused, or sent what is not a description of an instance.
+    pub async fn instance(&self, at: &Instance) -> Result<InstanceDescription, AtlasError> {
+        let url = self.transport.instance_url(at);
+        let request = Request {
+            url,
+            ..self.request(Operation::Instance, Method::GET, at, None)
+        };
+        self.read(request, |reply| wire::instance(json(reply)?)).await
+    }
+
+    fn request<'a>(
+        &'a self,
+        operation: Operation,
+        method: Method,
+        at: &'a Instance,
+        id: Option<&'a EndpointId>,
+    ) -> Request<'a> {
+        let context = Context {
+            operation,
+            at,
+            id,
+            credentials: &self.credentials,
+        };
+        Request {
+            context,
+            method,
+            url: self.transport.endpoint_url(at, id),
+            body: None,
+            may_send: &|| true,
+        }
+    }
+
+    /// A call whose success `parse` understands.
+    async fn read<T>(
+        &self,
+        request: Request<'_>,
+        parse: impl FnOnce(&Reply) -> Result<T, String>,
+    ) -> Result<T, AtlasError> {
+        let context = request.context;
+        self.call(request, |result| {
+            let reply = match result {
+                Ok(answer) => wire::open(answer),
+                Err(failure) => return (failure.error.outcome(), Err(failure.error)),
+            };
+            let result = if reply.is_success() {
+                understood(context, &reply, parse)
+            } else {
+                Err(context.answered(&reply))
+            };
+            (
+                result
+                    .as_ref()
+                    .map_or_else(AtlasError::outcome, |_| Outcome::Status(reply.status)),
+                result,
+            )
+        })
+        .await
+    }
+
+    /// Runs a call to its end and records it under the outcome that `conclude` finds.
+    async fn call<T>(
+        &self,
+        request: Request<'_>,
+        conclude: impl FnOnce(Result<Answer, Failure>) -> (Outcome, T),
+    ) -> T {
+        let started_at = Instant::now();
+        let Request {
+            context,
+            method,
+            url,
+            body,
+            may_send,
+        } = request;
+        let deadline = started_at + self.transport.timeout();
+        let mut exchange = Exchange {
+            transport: &self.transport,
+            context,
+            method,
+            url,
+            body,
+            deadline,
+            may_send,
+            requests: 0,
+        };
+        let result = exchange.run().await;
+        let requests = exchange.requests;
+        let (outcome, value) = conclude(result);
+        let record = CallRecord {
+            operation: context.operation,
+            outcome,
+            duration: started_at.elapsed(),
+            requests,
+        };
+        self.transport.record(&record, context.at);
+        value
+    }
+}
+
+/// Sorts the end of a create into its three classes.
+fn created(context: Context<'_>, result: Result<Answer, Failure>) -> (Outcome, Creation) {
+    let reply = match result {
+        Ok(answer) => wire::open(answer),
+        Err(Failure {
+            error,
+            was_sent: true,
+        }) => return (error.outcome(), Creation::Uncertain(error)),
+        Err(Failure {
+            error,
+            was_sent: false,
+        }) => return (error.outcome(), Creation::Refused(error)),
+    };
+    if reply.is_success() {
+        return match understood(context, &reply, |reply| {
+            wire::endpoint(json(reply)?, &reply.hidden)
+        }) {
+            Ok(endpoint) => (Outcome::Status(reply.status), Creation::Created(endpoint)),
+            Err(error) => (error.outcome(), Creation::Uncertain(error)),
+        };
+    }
+    let error = context.answered(&reply);
+    let creation = if classify::is_definite_no(reply.status, reply.error.is_some()) {
+        Creation::Refused
+    } else {
+        Creation::Uncertain
+    };
+    (error.outcome(), creation(error))
+}
+
+fn understood<T>(
+    context: Context<'_>,
+    reply: &Reply,
+    parse: impl FnOnce(&Reply) -> Result<T, String>,
+) -> Result<T, AtlasError> {
+    match reply.broken {
+        Some(outcome) => Err(context.failed(outcome, "the answer could not be read to its end")),
+        None => parse(reply).map_err(|reason| context.failed(Outcome::Malformed, &reason)),
+    }
+}
+
+fn json(reply: &Reply) -> Result<&Value, String> {
+    reply
+        .json
+        .as_ref()
+        .ok_or_else(|| "the answer is not JSON".to_owned())
+}
+
+fn this_endpoint(reply: &Reply, id: &EndpointId) -> Result<Endpoint, String> {
+    let endpoint = wire::endpoint(json(reply)?, &reply.hidden)?;
+    if endpoint.id == *id {
+        Ok(endpoint)
+    } else {
+        Err(format!("the answer holds endpoint {} instead", endpoint.id))
+    }
+}

@@ -1,0 +1,294 @@
+//! What went wrong with a call, said once for machines (kind, outcome) and once for people (message).
+//!
+//! A message names the operation, the instance, what Atlas answered, and one next step. Text of the server is cut and
+//! cleaned before it gets here; no rule ever reads a message.
+
+use std::fmt;
+use std::time::Duration;
+
+use domain::endpoint::{EndpointId, Instance};
+use domain::fault::{Fault, FaultKind};
+
+use super::classify;
+use super::credentials::{Credentials, Secret};
+use super::text;
+use super::wire::{ErrorBody, Reply};
+
+/// A call of the API, as metrics and logs name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// All endpoints of an instance.
+    List,
+    /// One endpoint.
+    Get,
+    /// A new endpoint.
+    Create,
+    /// A changed comment or VPC endpoint id.
+    Update,
+    /// An endpoint's removal.
+    Delete,
+    /// The instance itself.
+    Instance,
+    /// A bearer token for a service account.
+    Token,
+}
+
+impl Operation {
+    /// One lower-case word: `list`, `create`, …
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Get => "get",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Instance => "instance",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// How a call ended on the wire. Its `Display` is a metric's label: the status number, or one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// There was an answer with this HTTP status (the enveloped one, if there was an envelope).
+    Status(u16),
+    /// The caller's time was over before the request could be sent; nothing was sent.
+    TooLate,
+    /// No connection: name resolution, TCP or TLS. Nothing was sent.
+    Unreachable,
+    /// The answer was not there in time.
+    TimedOut,
+    /// The connection broke before the answer was complete.
+    Interrupted,
+    /// The answer was larger than 1 MiB.
+    Oversized,
+    /// The answer promised success but cannot be understood.
+    Malformed,
+    /// The server offers no authentication that may be used. The request itself was not sent.
+    NoChallenge,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Status(status) => return write!(f, "{status}"),
+            Self::TooLate => "too_late",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
+            Self::Oversized => "oversized",
+            Self::Malformed => "malformed",
+            Self::NoChallenge => "no_challenge",
+        })
+    }
+}
+
+/// A call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtlasError {
+    operation: Operation,
+    outcome: Outcome,
+    kind: FaultKind,
+    error_code: Option<String>,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+impl AtlasError {
+    /// The class that decides what happens next.
+    #[must_use]
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    /// What was attempted.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// How it ended on the wire.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Atlas' own word, if it sent one (cleaned, at most 64 characters).
+    #[must_use]
+    pub fn error_code(&self) -> Option<&str> {
+        self.error_code.as_deref()
+    }
+
+    /// How long the server asked to be left alone: at most an hour.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The same, as the rules read it.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        Fault {
+            kind: self.kind,
+            message: self.message.clone(),
+            retry_after: self.retry_after,
+        }
+    }
+}
+
+impl fmt::Display for AtlasError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for AtlasError {}
+
+/// What a message has to name: who asked for what.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) operation: Operation,
+    pub(super) at: &'a Instance,
+    pub(super) id: Option<&'a EndpointId>,
+    pub(super) credentials: &'a Credentials,
+}
+
+impl Context<'_> {
+    /// The server answered, but not with success.
+    pub(super) fn answered(&self, reply: &Reply) -> AtlasError {
+        let code = reply.error.as_ref().map(|error| error.code.as_str());
+        let kind = classify::kind(reply.status, code, reply.broken.is_none());
+        let what = match &reply.error {
+            Some(error) => {
+                let detail = text::clean(&error.detail, &reply.hidden);
+                let code = shown_code(&error.code, &reply.hidden);
+                format!(
+                    "HTTP {} {code}{}{detail}",
+                    reply.status,
+                    if detail.is_empty() { "" } else { ": " }
+                )
+            }
+            None => format!("HTTP {} without an error message of Atlas", reply.status),
+        };
+        AtlasError {
+            outcome: Outcome::Status(reply.status),
+            error_code: code.map(|code| shown_code(code, &reply.hidden)),
+            retry_after: reply.retry_after,
+            ..self.error(
+                Outcome::Status(reply.status),
+                kind,
+                &what,
+                &self.next_step(kind, reply),
+            )
+        }
+    }
+
+    /// There was no answer, or none that can be used. `detail` is one of our own or an operating system's text.
+    pub(super) fn failed(&self, outcome: Outcome, detail: &str) -> AtlasError {
+        let next = match outcome {
+            Outcome::TooLate => "nothing was sent; it is decided anew",
+            Outcome::Unreachable if detail.contains("certificate") => {
+                "check the base URL, and give the certificate's authority with --atlas-ca-file if it is a private one"
+            }
+            Outcome::Unreachable => "check the base URL, the proxy and the network policy; it is tried again",
+            Outcome::NoChallenge => "check that the base URL leads to Atlas; the secret was not sent",
+            Outcome::Malformed | Outcome::Oversized => {
+                "check that the base URL and the API version lead to Atlas; it is tried again"
+            }
+            Outcome::TimedOut | Outcome::Interrupted | Outcome::Status(_) => "it is tried again",
+        };
+        self.error(outcome, FaultKind::Unavailable, detail, next)
+    }
+
+    fn error(&self, outcome: Outcome, kind: FaultKind, what: &str, next: &str) -> AtlasError {
+        AtlasError {
+            operation: self.operation,
+            outcome,
+            kind,
+            error_code: None,
+            message: format!(
+                "{}: {}; {next}",
+                self.attempt(),
+                what.trim_end_matches(['.', ' '])
+            ),
+            retry_after: None,
+        }
+    }
+
+    fn attempt(&self) -> String {
+        let Self {
+            operation,
+            at,
+            id,
+            credentials,
+        } = self;
+        let id = id.map(|id| format!("endpoint {id} of ")).unwrap_or_default();
+        match operation {
+            Operation::List => format!("failed to list the endpoints of {at}"),
+            Operation::Get => format!("failed to read {id}{at}"),
+            Operation::Create => format!("failed to create an endpoint of {at}"),
+            Operation::Update => format!("failed to update {id}{at}"),
+            Operation::Delete => format!("failed to delete {id}{at}"),
+            Operation::Instance => format!("failed to read instance {at}"),
+            Operation::Token => format!("failed to get a token for {credentials}"),
+        }
+    }
+
+    fn next_step(&self, kind: FaultKind, reply: &Reply) -> String {
+        let who = self.credentials;
+        let not_atlas = reply.error.is_none();
+        match kind {
+            FaultKind::Unauthorized if self.operation == Operation::Token => {
+                format!("check the secret of {who}: it may be wrong, expired or revoked")
+            }
+            FaultKind::Unauthorized | FaultKind::CredentialsNotFound => {
+                format!("check {who} and its secret; it needs the Project Owner role in this project")
+            }
+            FaultKind::Forbidden if not_atlas => {
+                "a proxy or firewall on the way may have refused the call".to_owned()
+            }
+            FaultKind::Forbidden => match reply.error.as_ref().and_then(ErrorBody::access_list_address) {
+                Some(address) => format!(
+                    "add {address} to the API access list of {who} (not to the project's IP access list)"
+                ),
+                None => format!(
+                    "{who} needs the Project Owner role in this project, and this operator's address on its API access list"
+                ),
+            },
+            FaultKind::NoAccess if not_atlas => "check that the base URL leads to Atlas".to_owned(),
+            FaultKind::NoAccess => {
+                format!("check the project id, and that {who} belongs to the organisation of this project")
+            }
+            FaultKind::InstanceNotFound => {
+                "check the instance name; it may have been deleted or migrated".to_owned()
+            }
+            FaultKind::EndpointNotFound => "it may have been deleted".to_owned(),
+            FaultKind::NotServerless => {
+                "the instance is no serverless instance any more; migrate its users to its new endpoints"
+                    .to_owned()
+            }
+            FaultKind::Retired => {
+                "Atlas has switched this API off; endpoints can no longer be managed through it".to_owned()
+            }
+            FaultKind::RateLimited => match reply.retry_after {
+                Some(wait) => format!("it is tried again after {} s", wait.as_secs()),
+                None => "it is tried again later, and less often".to_owned(),
+            },
+            FaultKind::Refused if reply.status == 402 => {
+                "settle it in the organisation's billing settings".to_owned()
+            }
+            FaultKind::Refused if reply.status == 406 => "check the API version (--atlas-api)".to_owned(),
+            FaultKind::Refused => "correct what Atlas names".to_owned(),
+            FaultKind::Unavailable if (300..400).contains(&reply.status) => {
+                "redirects are not followed: check the base URL".to_owned()
+            }
+            FaultKind::Unavailable => "it is tried again".to_owned(),
+        }
+    }
+}
+
+fn shown_code(code: &str, hidden: &[Secret]) -> String {
+    text::clean(code, hidden).chars().take(64).collect()
+}

@@ -1,0 +1,38 @@
+//! The Atlas Administration API, as far as serverless private endpoints need it.
+//!
+//! One concrete client over real HTTP: there is no trait to fake, tests speak to it through a socket.
+//! It classifies every answer and decides nothing; it never repeats a request on its own, except the one
+//! that a 401 proves not to have been executed. It knows neither Kubernetes nor the custom resource.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `client` | the six operations, and the outcome classes of a create |
+//! | `exchange` | one authenticated request: Digest or bearer, a 401 answered once |
+//! | `transport`, `http` | addresses and what calls share; one request, TLS, limits on what is read |
+//! | `www_authenticate`, `digest`, `challenges` | reading a challenge, answering it, lending it out |
+//! | `token` | OAuth client credentials |
+//! | `wire` | the JSON of endpoints, errors and envelopes |
+//! | `classify`, `error`, `text` | what an answer means, and how it is said |
+
+mod challenges;
+mod classify;
+mod client;
+mod credentials;
+mod digest;
+mod error;
+mod exchange;
+mod http;
+mod retry_after;
+mod settings;
+mod text;
+mod token;
+mod transport;
+mod wire;
+mod www_authenticate;
+
+pub use client::{Client, Creation, Deletion, Update};
+pub use credentials::{Credentials, Fingerprint, UnusableCredentials};
+pub use error::{AtlasError, Operation, Outcome};
+pub use settings::{ClientSettings, Dialect, SettingsError};
+pub use transport::{CallRecord, Observer, Transport};
+pub use wire::{InstanceDescription, PrivateConnection};

@@ -1,0 +1,72 @@
+//! Making text from outside fit to be shown: cut, cleaned, without secrets.
+//!
+//! What a server sends ends up in conditions, events and logs that other people read.
+
+use super::credentials::Secret;
+
+/// The most characters of a server's text that are shown.
+pub(super) const MOST: usize = 512;
+
+/// Text that is shorter is not taken for a secret: replacing it would garble every message.
+const SHORTEST_SECRET: usize = 6;
+
+/// Control and direction-changing characters become spaces, runs of white space one space, `hidden` text
+/// `[hidden]`, and what exceeds [`MOST`] characters an ellipsis.
+pub(super) fn clean(text: &str, hidden: &[Secret]) -> String {
+    let mut spaced: String = text.chars().map(|c| if is_unfit(c) { ' ' } else { c }).collect();
+    for secret in hidden
+        .iter()
+        .map(Secret::expose)
+        .filter(|secret| secret.len() >= SHORTEST_SECRET)
+    {
+        if spaced.contains(secret) {
+            spaced = spaced.replace(secret, "[hidden]");
+        }
+    }
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    cut(&words.join(" "))
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(MOST - 1).chain(['…']).collect(),
+    }
+}
+
+/// Control characters, and the invisible ones that reorder or hide what stands around them.
+fn is_unfit(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_and_runs_of_space_become_one_space() {
+        assert_eq!(clean("a\r\n\tb\u{1b}[31m  c\u{202e}d\u{0}", &[]), "a b [31m c d");
+    }
+
+    #[test]
+    fn text_is_cut_at_a_character_boundary() {
+        assert_eq!(clean(&"ä".repeat(MOST), &[]).chars().count(), MOST);
+        let cut = clean(&"ä".repeat(MOST + 1), &[]);
+        assert_eq!(cut.chars().count(), MOST);
+        assert!(cut.ends_with("ä…"));
+    }
+
+    #[test]
+    fn a_secret_is_hidden_wherever_it_stands_even_where_the_cut_would_split_it() {
+        let secret = Secret::new("hunter2-hunter2".to_owned());
+        let text = format!("{}hunter2-hunter2 and hunter2-hunter2", "x".repeat(MOST - 8));
+        assert!(!clean(&text, std::slice::from_ref(&secret)).contains("hunter2"));
+        assert_eq!(clean("key hunter2-hunter2!", &[secret]), "key [hidden]!");
+    }
+
+    #[test]
+    fn a_secret_too_short_to_be_one_leaves_the_text_alone() {
+        assert_eq!(clean("banana", &[Secret::new("a".to_owned())]), "banana");
+    }
+}

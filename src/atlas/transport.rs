@@ -1,0 +1,149 @@
+//! The way to one Atlas, one per process: connections, addresses, and what is remembered between calls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::endpoint::{EndpointId, Instance};
+use reqwest::Url;
+
+use super::challenges::Challenges;
+use super::error::{Operation, Outcome};
+use super::http::Http;
+use super::settings::{self, ClientSettings, SettingsError};
+use super::token::Tokens;
+
+/// How a call went. Holds nothing that could not be a metric's label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallRecord {
+    /// What was attempted.
+    pub operation: Operation,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From its start to its last byte.
+    pub duration: Duration,
+    /// HTTP requests that it took: one with a challenge at hand. A token request counts as a call of its own.
+    pub requests: u32,
+}
+
+/// Is told of every call, once. Must not block.
+pub type Observer = Arc<dyn Fn(&CallRecord) + Send + Sync>;
+
+/// The way to one Atlas. Cheap to clone; clones share connections, challenges and tokens.
+#[derive(Clone)]
+pub struct Transport(Arc<Inner>);
+
+struct Inner {
+    http: Http,
+    base_url: Url,
+    settings: ClientSettings,
+    challenges: Challenges,
+    tokens: Tokens,
+    observer: Observer,
+}
+
+impl Transport {
+    /// Checks the settings and sets up the HTTP client. Sends nothing.
+    ///
+    /// # Errors
+    /// The setting that cannot be used.
+    pub fn new(settings: ClientSettings, observer: Observer) -> Result<Self, SettingsError> {
+        let base_url = settings::base_url(&settings)?;
+        if settings.timeout.is_zero() {
+            return Err(SettingsError::Timeout);
+        }
+        let http = Http::new(&settings, &base_url)?;
+        let (challenges, tokens) = (Challenges::default(), Tokens::default());
+        Ok(Self(Arc::new(Inner {
+            http,
+            base_url,
+            settings,
+            challenges,
+            tokens,
+            observer,
+        })))
+    }
+
+    pub(super) fn http(&self) -> &Http {
+        &self.0.http
+    }
+
+    pub(super) fn challenges(&self) -> &Challenges {
+        &self.0.challenges
+    }
+
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.0.settings.timeout
+    }
+
+    pub(super) fn media_type(&self) -> &'static str {
+        self.0.settings.dialect.media_type()
+    }
+
+    /// `…/privateEndpoint/serverless/instance/{name}/endpoint[/{id}]`.
+    pub(super) fn endpoint_url(&self, at: &Instance, id: Option<&EndpointId>) -> Url {
+        let mut segments = vec![
+            "privateEndpoint",
+            "serverless",
+            "instance",
+            at.name.as_str(),
+            "endpoint",
+        ];
+        segments.extend(id.map(EndpointId::as_str));
+        self.project_url(at, &segments)
+    }
+
+    /// `…/serverless/{name}`.
+    pub(super) fn instance_url(&self, at: &Instance) -> Url {
+        self.project_url(at, &["serverless", at.name.as_str()])
+    }
+
+    /// `/api/oauth/token`, the same for every dialect.
+    pub(super) fn token_url(&self) -> Url {
+        self.url(&["api", "oauth", "token"])
+    }
+
+    fn project_url(&self, at: &Instance, rest: &[&str]) -> Url {
+        let settings = &self.0.settings;
+        let mut segments = vec![
+            "api",
+            "atlas",
+            settings.dialect.version(),
+            "groups",
+            at.project.as_str(),
+        ];
+        segments.extend(rest);
+        let mut url = self.url(&segments);
+        for (name, is_wanted) in [("pretty", settings.pretty), ("envelope", settings.envelope)] {
+            if is_wanted {
+                url.query_pairs_mut().append_pair(name, "true");
+            }
+        }
+        url
+    }
+
+    fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.0.base_url.clone();
+        // An http URL always has segments, so the else branch of this `if` does not exist.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    /// Tells log and observer of a call.
+    pub(super) fn record(&self, record: &CallRecord, at: &Instance) {
+        tracing::debug!(
+            operation = record.operation.as_str(),
+            instance = %at,
+            status = %record.outcome,
+            millis = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
+            requests = record.requests,
+            "Atlas call"
+        );
+        (self.0.observer)(record);
+    }
+}

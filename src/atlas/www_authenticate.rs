@@ -1,0 +1,238 @@
+//! Reading `WWW-Authenticate`: from whatever a server writes to the one challenge that can be answered.
+//!
+//! Liberal in what it reads (RFC 9110 §11.6.1 leaves the grammar ambiguous, and servers stray from it further):
+//! any order, case and spacing, quoted or not, missing commas, several challenges in one or several lines.
+//! Strict in what it answers: Digest with a known algorithm, never Basic. It never panics and never allocates more
+//! than it was given.
+
+use std::fmt;
+
+use digest_auth::{Algorithm, AlgorithmType, Charset, Qop, WwwAuthenticateHeader};
+
+use super::digest::Challenge;
+
+/// A longer header line is not read; real ones have some 200 bytes.
+const LONGEST: usize = 8 * 1024;
+
+/// Why none of the offered challenges can be answered. Holds text of the server: clean it before it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unusable {
+    /// There was no challenge at all.
+    None,
+    /// Only other schemes were offered.
+    Schemes(Vec<String>),
+    /// Digest with an algorithm that is not known.
+    Algorithm(String),
+    /// Digest with a quality of protection that is not offered here (`auth-int`).
+    Protection(String),
+    /// Digest without a realm or nonce.
+    Incomplete(&'static str),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("no authentication challenge was sent"),
+            Self::Schemes(schemes) => write!(f, "Digest is not offered, only {}", schemes.join(", ")),
+            Self::Algorithm(name) => write!(f, "the Digest algorithm {name} is not known"),
+            Self::Protection(qop) => write!(f, "the Digest protection {qop} is not supported"),
+            Self::Incomplete(field) => write!(f, "the Digest challenge has no {field}"),
+        }
+    }
+}
+
+/// The first challenge in `lines` that can be answered: the server lists them by preference (RFC 7616 §3.7).
+///
+/// # Errors
+/// Why the first Digest challenge cannot be answered, else which schemes there were instead.
+pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Challenge, Unusable> {
+    let offers: Vec<Offer> = lines
+        .into_iter()
+        .filter(|line| line.len() <= LONGEST)
+        .flat_map(split)
+        .collect();
+    let mut refusal = None;
+    for offer in offers
+        .iter()
+        .filter(|offer| offer.scheme.eq_ignore_ascii_case("digest"))
+    {
+        match offer.challenge() {
+            Ok(challenge) => return Ok(challenge),
+            Err(reason) => refusal = refusal.or(Some(reason)),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| {
+        if offers.is_empty() {
+            Unusable::None
+        } else {
+            Unusable::Schemes(offers.into_iter().map(|offer| offer.scheme).take(4).collect())
+        }
+    }))
+}
+
+/// One challenge as it was written: scheme, and parameters with lower-case names.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Offer {
+    scheme: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl Offer {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.parameters
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Digest's parameters, as `digest_auth` wants them. `domain`, `charset`, `userhash` and unknown ones are left
+    /// out: they change nothing in an answer, and the library fails on some of their values.
+    fn challenge(&self) -> Result<Challenge, Unusable> {
+        let realm = self.get("realm").ok_or(Unusable::Incomplete("realm"))?;
+        let nonce = self
+            .get("nonce")
+            .filter(|nonce| !nonce.is_empty())
+            .ok_or(Unusable::Incomplete("nonce"))?;
+        let algorithm = algorithm(self.get("algorithm").unwrap_or_default())?;
+        let qop = protection(self.get("qop").unwrap_or_default())?;
+        if algorithm.sess && qop.is_none() {
+            // The answer without qop carries no cnonce, from which a session's hash is made.
+            return Err(Unusable::Protection("none with a session algorithm".to_owned()));
+        }
+        Ok(Challenge::new(WwwAuthenticateHeader {
+            domain: None,
+            realm: realm.to_owned(),
+            nonce: nonce.to_owned(),
+            opaque: self.get("opaque").map(str::to_owned),
+            stale: self
+                .get("stale")
+                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            algorithm,
+            qop: qop.map(|qop| vec![qop]),
+            userhash: false,
+            charset: Charset::ASCII,
+            nc: 0,
+        }))
+    }
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, Unusable> {
+    let lower = name.to_ascii_lowercase();
+    let (base, sess) = lower
+        .strip_suffix("-sess")
+        .map_or((lower.as_str(), false), |base| (base, true));
+    let algorithm = match base {
+        // RFC 7616 §3.3: MD5 if it is not said.
+        "" if !sess => AlgorithmType::MD5,
+        "md5" => AlgorithmType::MD5,
+        "sha-256" => AlgorithmType::SHA2_256,
+        "sha-512-256" => AlgorithmType::SHA2_512_256,
+        _ => return Err(Unusable::Algorithm(name.to_owned())),
+    };
+    Ok(Algorithm::new(algorithm, sess))
+}
+
+/// `auth` if it is among the options, nothing (RFC 2069) if there are no options.
+fn protection(options: &str) -> Result<Option<Qop>, Unusable> {
+    let mut options_left = options
+        .split([',', ' ', '\t'])
+        .filter(|option| !option.is_empty())
+        .peekable();
+    if options_left.peek().is_none() {
+        Ok(None)
+    } else if options_left.any(|option| option.eq_ignore_ascii_case("auth")) {
+        Ok(Some(Qop::AUTH))
+    } else {
+        Err(Unusable::Protection(options.to_owned()))
+    }
+}
+
+/// Cuts a header line into challenges. A word before `=` is a parameter of the challenge it stands in, any other
+/// word begins a challenge.
+fn split(line: &str) -> Vec<Offer> {
+    let mut offers: Vec<Offer> = Vec::new();
+    let mut rest = line;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return offers;
+        }
+        let (word, after) = word(rest);
+        if word.is_empty() {
+            // A quote or an equals sign where a word should be: step over it.
+            rest = if rest.starts_with('"') {
+                quoted(rest).1
+            } else {
+                after_first(rest)
+            };
+        } else if let Some(value_on) = after.trim_start_matches([' ', '\t']).strip_prefix('=') {
+            let (value, behind) = value(value_on.trim_start_matches([' ', '\t']));
+            if let Some(offer) = offers.last_mut() {
+                let name = word.to_ascii_lowercase();
+                if offer.get(&name).is_none() {
+                    offer.parameters.push((name, value));
+                }
+            }
+            rest = behind;
+        } else {
+            offers.push(Offer {
+                scheme: word.to_owned(),
+                parameters: Vec::new(),
+            });
+            rest = after;
+        }
+    }
+}
+
+/// The text up to white space, `,`, `=` or `"`, and what follows.
+fn word(text: &str) -> (&str, &str) {
+    text.split_at(text.find([' ', '\t', ',', '=', '"']).unwrap_or(text.len()))
+}
+
+fn after_first(text: &str) -> &str {
+    let mut characters = text.chars();
+    characters.next();
+    characters.as_str()
+}
+
+/// A parameter's value, quoted or not, and what follows.
+fn value(text: &str) -> (String, &str) {
+    if text.starts_with('"') {
+        return quoted(text);
+    }
+    // Unquoted, it ends at a comma; at white space only if a parameter follows (`realm=My Realm, nonce=…`).
+    let mut end = 0;
+    loop {
+        end += text[end..].find([',', ' ', '\t']).unwrap_or(text.len() - end);
+        let behind = text[end..].trim_start_matches([' ', '\t']);
+        if behind.is_empty() || behind.starts_with(',') {
+            break;
+        }
+        let (next, after) = word(behind);
+        if next.is_empty() || after.trim_start_matches([' ', '\t']).starts_with('=') {
+            break;
+        }
+        end = text.len() - behind.len();
+    }
+    let (value, behind) = text.split_at(end);
+    (value.to_owned(), behind)
+}
+
+/// A quoted string without its quotes and escapes, and what follows; the end of the text also ends it.
+fn quoted(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut characters = text.chars();
+    characters.next();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' => break,
+            '\\' => value.extend(characters.next()),
+            _ => value.push(c),
+        }
+    }
+    (value, characters.as_str())
+}
+
+#[cfg(test)]
+#[path = "www_authenticate_tests.rs"]
+mod tests;
