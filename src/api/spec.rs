@@ -1,0 +1,278 @@
+//! What users write, with the rules that the API server enforces (design §4).
+//!
+//! Each doc comment is what `kubectl explain` shows: what the field is, its default, whether it may be changed, and
+//! Atlas' name for it. Lengths bound the cost of the rules; where a rule explains a value better than "too long"
+//! does, its length is generous.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema copies each struct, with its `pub`, into a function"
+)]
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::reference::CloudProviderEndpointRef;
+use super::status::ServerlessPrivateEndpointStatus;
+
+/// What is wanted: which serverless instance, how its endpoint is connected, and how it is looked after.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[kube(
+    group = "atlas.spe-operator.io",
+    version = "v1alpha1",
+    kind = "ServerlessPrivateEndpoint",
+    plural = "serverlessprivateendpoints",
+    shortname = "spe",
+    category = "atlas",
+    namespaced,
+    doc = "A private endpoint of one MongoDB Atlas serverless instance. It is created in Atlas when this object is created, and deleted there when it is deleted.",
+    status = "ServerlessPrivateEndpointStatus",
+    derive = "PartialEq",
+    selectable = ".spec.projectId",
+    selectable = ".spec.instanceName",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether what the manifest declares is done."
+    ),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.status",
+        description = "Operating status, in the words of Atlas."
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why it is ready or not."
+    ),
+    printcolumn(
+        name = "Instance",
+        type_ = "string",
+        json_path = ".spec.instanceName",
+        description = "Serverless instance."
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since the object was created."
+    ),
+    printcolumn(
+        name = "ID",
+        type_ = "string",
+        json_path = ".status._id",
+        description = "Id of the endpoint in Atlas.",
+        priority = 1
+    ),
+    printcolumn(
+        name = "VPC-Endpoint",
+        type_ = "string",
+        json_path = ".status.cloudProviderEndpointId",
+        description = "VPC endpoint id that Atlas knows.",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Service-Name",
+        type_ = "string",
+        json_path = ".status.endpointServiceName",
+        description = "AWS PrivateLink endpoint service.",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        description = "What the reason means, and the next step.",
+        priority = 1
+    ),
+    // A transition rule, so that it judges edits of the spec only: a rule on the state itself could refuse to record
+    // the id of an endpoint that was being created while the user set `endpointId`.
+    validation = Rule::new("!has(self.spec.endpointId) || (has(oldSelf.spec.endpointId) && self.spec.endpointId == oldSelf.spec.endpointId) || !has(self.status) || !has(self.status._id) || self.spec.endpointId == self.status._id")
+        .message("`endpointId` must equal `status._id` once the object has an endpoint; it may always be removed")
+        .field_path(".spec.endpointId")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.cloudProviderEndpointId) || !has(self.cloudProviderEndpointRef)")
+        .message("at most one of `cloudProviderEndpointId` and `cloudProviderEndpointRef` may be set"),
+    validation = Rule::new("has(self.cloudProviderEndpointId) || has(self.cloudProviderEndpointRef) || !(has(oldSelf.cloudProviderEndpointId) || has(oldSelf.cloudProviderEndpointRef))")
+        .message("`cloudProviderEndpointId` or `cloudProviderEndpointRef` must stay set once one was set, because Atlas offers no way to detach a VPC endpoint; change it, or delete the object"),
+    validation = Rule::new("self.managementPolicy != 'Observe' || has(self.endpointId)")
+        .message("`endpointId` must be set when `managementPolicy` is 'Observe'")
+        .field_path(".endpointId")
+        .reason(Reason::FieldValueRequired)
+)]
+pub struct ServerlessPrivateEndpointSpec {
+    /// Atlas project (group) of the serverless instance: 24 hexadecimal digits. Required. Immutable. In Atlas:
+    /// GROUP-ID.
+    #[schemars(length(max = 128))]
+    #[x_kube(
+        validation = Rule::new("self == oldSelf")
+            .message("`projectId` is immutable; create another ServerlessPrivateEndpoint for another project"),
+        validation = Rule::new("self.matches('^[a-f0-9]{24}$')")
+            .message("`projectId` must be the id of an Atlas project: 24 lower-case hexadecimal digits")
+    )]
+    pub project_id: String,
+
+    /// Serverless instance that the endpoint belongs to. Required. Immutable. In Atlas: INSTANCE-NAME.
+    #[schemars(length(max = 128))]
+    #[x_kube(
+        validation = Rule::new("self == oldSelf")
+            .message("`instanceName` is immutable; create another ServerlessPrivateEndpoint for another instance"),
+        validation = Rule::new("self.matches('^[a-zA-Z0-9][a-zA-Z0-9-]*$')")
+            .message("`instanceName` must be the name of an Atlas instance: letters, digits and '-', not starting with '-'")
+    )]
+    pub instance_name: String,
+
+    /// Comment of the endpoint in Atlas, up to 79 characters; it may not contain `[k8s:`. Default: none. May be
+    /// changed. In Atlas the operator adds its mark, ` [k8s:…]`, and cuts a comment that leaves no room for it. In
+    /// Atlas: comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    #[x_kube(
+        validation = Rule::new("self.size() <= 79")
+            .message("`comment` may have at most 79 characters, because Atlas allows no more"),
+        validation = Rule::new("!self.contains('[k8s:')")
+            .message("`comment` may not contain '[k8s:', which begins the mark that the operator adds in Atlas")
+    )]
+    pub comment: Option<String>,
+
+    /// Secret with the Atlas API key. Default: the operator's own credentials, where it has some for this namespace; a
+    /// reference that is set never falls back to them. May be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_ref: Option<CredentialsRef>,
+
+    /// Existing endpoint to adopt instead of creating one: 24 hexadecimal digits. Default: none. May be set later only
+    /// to the value of `status._id`; may always be removed. In Atlas: _id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-f0-9]{24}$')")
+        .message("`endpointId` must be the id of an endpoint in Atlas: 24 lower-case hexadecimal digits"))]
+    pub endpoint_id: Option<String>,
+
+    /// VPC endpoint to connect, by its id: `vpce-` and hexadecimal digits. Default: none. May be changed, also into
+    /// `cloudProviderEndpointRef`, but not removed. In Atlas: cloudProviderEndpointId.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    #[x_kube(validation = Rule::new("self.matches('^vpce-[0-9a-f]+$')")
+        .message("`cloudProviderEndpointId` must be the id of a VPC endpoint: 'vpce-' and lower-case hexadecimal digits"))]
+    pub cloud_provider_endpoint_id: Option<String>,
+
+    /// VPC endpoint to connect, by the object that knows its id: an ACK or Upbound VPCEndpoint, or a ConfigMap, in the
+    /// same namespace. Default: none. May be changed, also into `cloudProviderEndpointId`, but not removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_provider_endpoint_ref: Option<CloudProviderEndpointRef>,
+
+    /// How far the endpoint must have come to be Ready: Reserved (the endpoint service is known) or Available (traffic
+    /// can flow). Default: Available if a VPC endpoint is declared, else Reserved. May be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    // Else the description of the enum takes this one's place.
+    #[schemars(with = "ReadyWhen")]
+    pub ready_when: Option<ReadyWhen>,
+
+    /// What happens to the endpoint in Atlas when this object is deleted: Delete or Retain. Default: Delete. May be
+    /// changed, also while the object is being deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+
+    /// Whether the endpoint is looked after (Manage) or only watched (Observe, which needs `endpointId` and writes
+    /// nothing to Atlas). Default: Manage. May be changed.
+    #[serde(default)]
+    pub management_policy: ManagementPolicy,
+
+    /// Stops creating, changing and polling the endpoint while true; deleting this object still works. Default: false.
+    /// May be changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+
+    /// How often a settled endpoint is looked at, as a Go duration of at least 30s. Default: 10m. May be changed.
+    #[serde(default = "default_interval")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new(duration_that("duration(self) >= duration('30s')"))
+        .message("`interval` must be a duration of at least 30s, such as '90s', '10m' or '1h30m'"))]
+    pub interval: String,
+
+    /// How long Atlas may take before the object is reported as Stalled, as a Go duration; time spent waiting for the
+    /// user never counts. Default: 15m. May be changed.
+    #[serde(default = "default_progress_deadline")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new(duration_that("duration(self) > duration('0s')"))
+        .message("`progressDeadline` must be a duration of more than 0s, such as '90s', '15m' or '1h30m'"))]
+    pub progress_deadline: String,
+
+    /// ConfigMap that receives the endpoint's id, endpoint service name, VPC endpoint id and private SRV address once
+    /// they are known, for tools that read them there. Default: none. May be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_config_map: Option<OutputConfigMap>,
+}
+
+/// A Secret in the same namespace that holds an Atlas API key.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialsRef {
+    /// Name of the Secret, in the same namespace. It holds `publicApiKey` and `privateApiKey`, or `clientId` and
+    /// `clientSecret`. Required. May be changed.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()")
+        .message("`name` must be the name of a Secret: lower-case letters, digits, '-' and '.'"))]
+    pub name: String,
+}
+
+/// A ConfigMap in the same namespace that the operator writes and owns.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputConfigMap {
+    /// Name of the ConfigMap, in the same namespace. The operator creates it; one that it did not create is left
+    /// alone. Required. May be changed.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()")
+        .message("`name` must be the name of a ConfigMap: lower-case letters, digits, '-' and '.'"))]
+    pub name: String,
+}
+
+/// How far the endpoint must have come to be Ready.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReadyWhen {
+    /// The endpoint service is known, so that a VPC endpoint can be made for it.
+    Reserved,
+    /// Traffic can flow.
+    Available,
+}
+
+/// What happens to the endpoint in Atlas when the object is deleted.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DeletionPolicy {
+    /// It is deleted, and the object stays until Atlas says that it is gone.
+    #[default]
+    Delete,
+    /// It stays, with its mark, so that an object of the same name finds it again.
+    Retain,
+}
+
+/// Whether the endpoint is looked after or only watched.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ManagementPolicy {
+    /// It is created, connected and deleted.
+    #[default]
+    Manage,
+    /// It is read only: nothing is written to Atlas.
+    Observe,
+}
+
+/// A rule for a Go duration. Without the pattern, a value such as "1d" is answered with the type error of `duration()`
+/// instead of our message; it refuses nothing that `duration()` takes for a time.
+fn duration_that(condition: &str) -> String {
+    format!("self.matches('^[-+]?([0-9.]+(h|m|s|ms|us|\u{b5}s|\u{3bc}s|ns))+$') && {condition}")
+}
+
+fn default_interval() -> String {
+    "10m".to_owned()
+}
+
+fn default_progress_deadline() -> String {
+    "15m".to_owned()
+}

@@ -1,0 +1,88 @@
+//! What the operator answers: the endpoint as Atlas describes it, and the conditions.
+//!
+//! The schema never limits a value: no length, pattern, enum or rule, because a refused status is an endpoint id
+//! that is never recorded. Two formats stay, `date-time` of a condition's time and `int64` of a generation: they
+//! say no more than the Rust types do, so nothing that we write can break them, while a time that another hand
+//! garbles would break our decoding of the whole list.
+
+#![expect(
+    unreachable_pub,
+    reason = "KubeSchema copies each struct, with its `pub`, into a function"
+)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// The `observedGeneration` of an object that the operator has not looked at yet.
+pub const NEVER_OBSERVED: i64 = -1;
+
+fn never_observed() -> i64 {
+    NEVER_OBSERVED
+}
+
+/// State of the endpoint as last seen in Atlas, and the conditions that say what it means. Written by the operator
+/// only.
+#[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[serde(rename_all = "camelCase")]
+// Without it an object would look healthy to tools until the first look (they compare generations).
+#[schemars(extend("default" = {"observedGeneration": NEVER_OBSERVED}))]
+pub struct ServerlessPrivateEndpointStatus {
+    /// Id of the endpoint in Atlas. Absent until the endpoint is created or adopted. In Atlas: _id.
+    #[serde(rename = "_id", default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+
+    /// VPC endpoint id that Atlas knows for this endpoint. Absent until one was sent. In Atlas:
+    /// cloudProviderEndpointId.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_provider_endpoint_id: Option<String>,
+
+    /// Comment as it stands in Atlas, with the operator's mark at its end. In Atlas: comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+
+    /// Name of the AWS PrivateLink endpoint service that the VPC endpoint is made for. Absent until Atlas has
+    /// reserved it. In Atlas: endpointServiceName.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_service_name: Option<String>,
+
+    /// What went wrong, in the words of Atlas. In Atlas: errorMessage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+
+    /// Operating status in the words of Atlas: RESERVATION_REQUESTED, RESERVED, INITIATING, AVAILABLE, FAILED or
+    /// DELETING; a word that Atlas adds later is shown as it is. In Atlas: status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+
+    /// Generation of the manifest that this status answers. It is -1 until the operator has looked at the object
+    /// for the first time.
+    #[serde(default = "never_observed")]
+    pub observed_generation: i64,
+
+    /// Value of the annotation `reconcile.fluxcd.io/requestedAt` that was acted on last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+
+    /// What the state means, one entry a type: Ready, Synced, EndpointServiceAvailable and EndpointConnected always;
+    /// Reconciling, Stalled and Suspended only while True.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+impl Default for ServerlessPrivateEndpointStatus {
+    fn default() -> Self {
+        Self {
+            id: None,
+            cloud_provider_endpoint_id: None,
+            comment: None,
+            endpoint_service_name: None,
+            error_message: None,
+            status: None,
+            observed_generation: NEVER_OBSERVED,
+            last_handled_reconcile_at: None,
+            conditions: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Every manifest under `deploy/samples` is one that a user can apply as it is.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, ValidationDirective};
+use serde_json::Value;
+use spe_operator::api::{self, ServerlessPrivateEndpoint};
+
+use crate::bench::Bench;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/samples");
+
+/// The documents of all samples, each with its file's name.
+fn samples() -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(FOLDER).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        found.extend(documents.into_iter().map(|document| (name.clone(), document)));
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_sample_is_accepted() {
+    let bench = Bench::new().await;
+    // Strict: a field that the definition does not know is an error.
+    let params = PatchParams {
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::apply("samples")
+    };
+    for (file, manifest) in samples() {
+        let kind = match manifest["kind"].as_str().unwrap() {
+            "ServerlessPrivateEndpoint" => ApiResource::erase::<ServerlessPrivateEndpoint>(&()),
+            "ConfigMap" => ApiResource::erase::<ConfigMap>(&()),
+            "Secret" => ApiResource::erase::<Secret>(&()),
+            other => panic!("{file}: {other}"),
+        };
+        let objects: Api<DynamicObject> = Api::namespaced_with(bench.client.clone(), &bench.namespace, &kind);
+        let name = manifest["metadata"]["name"].as_str().unwrap();
+        let applied = objects.patch(name, &params, &Patch::Apply(&manifest)).await;
+        let applied = applied.unwrap_or_else(|error| panic!("{file}: {error}"));
+        if kind.kind == "ServerlessPrivateEndpoint" {
+            let typed: Result<ServerlessPrivateEndpoint, _> = applied.try_parse();
+            let typed = typed.unwrap_or_else(|error| panic!("{file} cannot be decoded: {error}"));
+            assert_eq!(
+                typed.status.unwrap().observed_generation,
+                api::NEVER_OBSERVED,
+                "{file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_field_of_the_spec_has_a_sample() {
+    let crd = serde_json::to_value(api::crd()).unwrap();
+    let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+    let fields: BTreeSet<&String> = spec.as_object().unwrap().keys().collect();
+    let samples = samples();
+    let endpoints = samples
+        .iter()
+        .filter(|(_, manifest)| manifest["kind"] == "ServerlessPrivateEndpoint");
+    let shown: BTreeSet<&String> = endpoints
+        .flat_map(|(_, manifest)| manifest["spec"].as_object().unwrap().keys())
+        .collect();
+    assert_eq!(shown, fields);
+}
+
+#[test]
+fn every_sample_finds_its_secret() {
+    let samples = samples();
+    let (_, secret) = samples.iter().find(|(file, _)| file == "secret.yaml").unwrap();
+    for (file, manifest) in &samples {
+        if manifest["kind"] == "ServerlessPrivateEndpoint" {
+            assert_eq!(
+                manifest["spec"]["credentialsRef"]["name"], secret["metadata"]["name"],
+                "{file}"
+            );
+        }
+    }
+}

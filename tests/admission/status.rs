@@ -1,0 +1,170 @@
+//! The status: whatever the operator reports is kept, and people see it in `kubectl get`.
+
+use kube::Resource;
+use kube::api::{GetParams, Patch, PatchParams};
+use kube::core::Request;
+use serde_json::{Value, json};
+use spe_operator::api::ServerlessPrivateEndpoint;
+
+use crate::bench::{Bench, ENDPOINT, Refusal};
+
+fn condition(kind: &str, message: &str) -> Value {
+    json!({
+        "type": kind, "status": "False", "reason": "AwaitingVpcEndpoint", "message": message,
+        "observedGeneration": 1, "lastTransitionTime": "2026-01-22T00:00:00Z",
+    })
+}
+
+#[tokio::test]
+async fn whatever_atlas_says_is_kept() {
+    let bench = Bench::new().await;
+    let made = bench.create(json!({})).await.unwrap();
+    let status = json!({
+        "_id": "an id of another shape, because Atlas makes the ids",
+        "cloudProviderEndpointId": "",
+        "comment": format!("{} [k8s:abcdefghijklmnop]", "long ".repeat(1000)),
+        "endpointServiceName": "com.amazonaws.vpce.us-east-1.vpce-svc-0afd34ee97e30d43f",
+        "errorMessage": "zeile\nzwei \u{1f50c}".repeat(1000),
+        "status": "A_WORD_OF_TOMORROW",
+        "observedGeneration": i64::MAX,
+        "lastHandledReconcileAt": "any text",
+        "conditions": [condition("Ready", &"m".repeat(40_000)), condition("no CamelCase", "")],
+    });
+    assert_eq!(bench.report(&made, status.clone()).await.unwrap().status, status);
+}
+
+#[tokio::test]
+async fn a_status_that_was_wiped_counts_as_not_looked_at() {
+    let bench = Bench::new().await;
+    let made = bench.create(json!({})).await.unwrap();
+    bench
+        .report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1}))
+        .await
+        .unwrap();
+    let wiped = bench.report_whole(&made, json!({"status": null})).await.unwrap();
+    assert_eq!(wiped.status, json!({"observedGeneration": -1}));
+    bench
+        .report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1}))
+        .await
+        .unwrap();
+    let removed = bench
+        .report(&made, json!({"observedGeneration": null}))
+        .await
+        .unwrap();
+    assert_eq!(removed.status, json!({"_id": ENDPOINT, "observedGeneration": -1}));
+}
+
+/// The record of a new endpoint, as design §5 writes it: into a status that holds nothing but the default.
+#[tokio::test]
+async fn an_id_can_be_recorded_under_the_test_that_there_is_none() {
+    let bench = Bench::new().await;
+    let made = bench.create(json!({})).await.unwrap();
+    let record = |id: &str| {
+        let operations = json!([
+            {"op": "test", "path": "/status/_id", "value": null},
+            {"op": "add", "path": "/status/_id", "value": id},
+        ]);
+        Patch::<()>::Json(serde_json::from_value(operations).unwrap())
+    };
+    let params = PatchParams::default();
+    let recorded = bench
+        .objects
+        .patch_status(&made.name, &params, &record(ENDPOINT))
+        .await
+        .unwrap();
+    assert_eq!(recorded.data["status"]["_id"], ENDPOINT);
+    let again = bench
+        .objects
+        .patch_status(&made.name, &params, &record("another"))
+        .await
+        .unwrap_err();
+    assert!(matches!(again, kube::Error::Api(status) if status.is_invalid()));
+}
+
+#[tokio::test]
+async fn null_in_the_status_is_the_same_as_absent() {
+    let bench = Bench::new().await;
+    let made = bench.create(json!({})).await.unwrap();
+    let operations = json!([{"op": "add", "path": "/status/errorMessage", "value": null}]);
+    let patch = Patch::<()>::Json(serde_json::from_value(operations).unwrap());
+    let reported = bench
+        .objects
+        .patch_status(&made.name, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    assert_eq!(reported.data["status"], json!({"observedGeneration": -1}));
+}
+
+#[tokio::test]
+async fn what_would_break_our_decoding_is_refused() {
+    let bench = Bench::new().await;
+    let made = bench.create(json!({})).await.unwrap();
+    let mut garbled = condition("Ready", "");
+    garbled["lastTransitionTime"] = json!("yesterday");
+    let mut incomplete = condition("Ready", "");
+    incomplete.as_object_mut().unwrap().remove("lastTransitionTime");
+    for (conditions, words) in [
+        (json!([garbled]), "must be of type date-time"),
+        (
+            json!([incomplete]),
+            "status.conditions[0].lastTransitionTime: FieldValueRequired",
+        ),
+        (
+            json!([condition("Ready", "one"), condition("Ready", "two")]),
+            "status.conditions[1]: FieldValueDuplicate",
+        ),
+    ] {
+        let Err(Refusal(causes)) = bench.report(&made, json!({ "conditions": conditions })).await else {
+            panic!("accepted: {conditions}")
+        };
+        assert!(causes.contains(words), "expected {words:?}, found:\n{causes}");
+    }
+}
+
+#[tokio::test]
+async fn kubectl_get_shows_the_columns_of_the_manual() {
+    let bench = Bench::new().await;
+    let made = bench.create(json!({})).await.unwrap();
+    let status = json!({
+        "_id": ENDPOINT,
+        "status": "RESERVED",
+        "cloudProviderEndpointId": "vpce-1a2b3c4d",
+        "endpointServiceName": "com.amazonaws.vpce.x",
+        "conditions": [condition("Synced", "not this one"), condition("Ready", "make a VPC endpoint")],
+    });
+    bench.report(&made, status).await.unwrap();
+    let url = ServerlessPrivateEndpoint::url_path(&(), Some(&bench.namespace));
+    let mut request = Request::new(url).get(&made.name, &GetParams::default()).unwrap();
+    request.headers_mut().insert(
+        "accept",
+        "application/json;as=Table;v=v1;g=meta.k8s.io".parse().unwrap(),
+    );
+    let table: Value = bench.client.request(request).await.unwrap();
+    let headers: Vec<String> = table["columnDefinitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| column["name"].as_str().unwrap().to_uppercase())
+        .collect();
+    let mut cells = table["rows"][0]["cells"].as_array().unwrap().clone();
+    let age = headers.iter().position(|header| header == "AGE").unwrap();
+    cells[age] = json!("some seconds");
+    let shown: Vec<(&str, &str)> = headers
+        .iter()
+        .map(String::as_str)
+        .zip(cells.iter().map(|cell| cell.as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("NAME", made.name.as_str()),
+        ("READY", "False"),
+        ("STATUS", "RESERVED"),
+        ("REASON", "AwaitingVpcEndpoint"),
+        ("INSTANCE", "orders"),
+        ("AGE", "some seconds"),
+        ("ID", ENDPOINT),
+        ("VPC-ENDPOINT", "vpce-1a2b3c4d"),
+        ("SERVICE-NAME", "com.amazonaws.vpce.x"),
+        ("MESSAGE", "make a VPC endpoint"),
+    ];
+    assert_eq!(shown, expected);
+}

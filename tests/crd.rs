@@ -1,0 +1,204 @@
+//! The definition of the resource, read as data. What the API server makes of it is in `admission.rs`.
+
+#![allow(clippy::unwrap_used, reason = "so that a test fails where it goes wrong")]
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde_json::Value;
+use spe_operator::api;
+
+const COMMITTED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/crds/serverlessprivateendpoints.yaml"
+);
+
+/// A field of the schema: its path, as `.spec.comment`, and its schema.
+type Field = (String, Value);
+
+/// The fields below `root` (`.spec`, `.status`), with those that they hold.
+fn fields(root: &str) -> Vec<Field> {
+    let crd = serde_json::to_value(api::crd()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][&root[1..]];
+    let mut found = Vec::new();
+    collect(root, schema, &mut found);
+    found
+}
+
+fn collect(path: &str, schema: &Value, found: &mut Vec<Field>) {
+    found.push((path.to_owned(), schema.clone()));
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        collect(&format!("{path}.{name}"), property, found);
+    }
+    if let Some(items) = schema.get("items") {
+        collect(&format!("{path}[]"), items, found);
+    }
+}
+
+fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
+    schema[key].as_str().unwrap_or_default()
+}
+
+#[test]
+fn the_committed_definition_is_the_one_that_the_program_prints() {
+    let committed = std::fs::read_to_string(COMMITTED).unwrap();
+    assert!(
+        committed == api::crd_yaml().unwrap(),
+        "{COMMITTED} is stale: run `make crd` and commit the result"
+    );
+}
+
+#[test]
+fn the_printed_definition_says_what_the_definition_says() {
+    let printed: CustomResourceDefinition = serde_saphyr::from_str(&api::crd_yaml().unwrap()).unwrap();
+    assert_eq!(printed, api::crd());
+}
+
+#[test]
+fn the_resource_has_the_names_that_the_manual_promises() {
+    let crd = serde_json::to_value(api::crd()).unwrap();
+    assert_eq!(crd["spec"]["group"], "atlas.spe-operator.io");
+    assert_eq!(crd["spec"]["scope"], "Namespaced");
+    assert_eq!(
+        crd["spec"]["names"],
+        serde_json::json!({
+            "kind": "ServerlessPrivateEndpoint",
+            "plural": "serverlessprivateendpoints",
+            "singular": "serverlessprivateendpoint",
+            "shortNames": ["spe"],
+            "categories": ["atlas"],
+        })
+    );
+    let versions = crd["spec"]["versions"].as_array().unwrap();
+    assert_eq!(versions.len(), 1);
+    assert_eq!(versions[0]["name"], "v1alpha1");
+    assert_eq!(
+        versions[0]["selectableFields"],
+        serde_json::json!([{"jsonPath": ".spec.projectId"}, {"jsonPath": ".spec.instanceName"}])
+    );
+}
+
+#[test]
+fn the_columns_are_those_of_the_manual() {
+    let crd = serde_json::to_value(api::crd()).unwrap();
+    let columns: Vec<(String, String, i64)> = crd["spec"]["versions"][0]["additionalPrinterColumns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| {
+            let priority = column["priority"].as_i64().unwrap_or(0);
+            (
+                text(column, "name").to_uppercase(),
+                text(column, "jsonPath").to_owned(),
+                priority,
+            )
+        })
+        .collect();
+    let ready = |field: &str| format!(".status.conditions[?(@.type==\"Ready\")].{field}");
+    let expected = [
+        ("READY", ready("status"), 0),
+        ("STATUS", ".status.status".to_owned(), 0),
+        ("REASON", ready("reason"), 0),
+        ("INSTANCE", ".spec.instanceName".to_owned(), 0),
+        ("AGE", ".metadata.creationTimestamp".to_owned(), 0),
+        ("ID", ".status._id".to_owned(), 1),
+        ("VPC-ENDPOINT", ".status.cloudProviderEndpointId".to_owned(), 1),
+        ("SERVICE-NAME", ".status.endpointServiceName".to_owned(), 1),
+        ("MESSAGE", ready("message"), 1),
+    ]
+    .map(|(name, path, priority)| (name.to_owned(), path, priority));
+    assert_eq!(columns, expected);
+}
+
+#[test]
+fn every_field_is_described() {
+    for (path, schema) in fields(".spec").into_iter().chain(fields(".status")) {
+        let description = text(&schema, "description");
+        assert!(description.ends_with('.'), "{path}: {description:?}");
+        assert!(!description.contains('\n'), "{path}: {description:?}");
+    }
+}
+
+#[test]
+fn every_spec_field_says_its_default_and_whether_it_may_be_changed() {
+    let fields = fields(".spec");
+    assert!(fields.len() > 15, "only {} fields were found", fields.len());
+    for (path, schema) in fields.iter().filter(|(path, _)| path != ".spec") {
+        let description = text(schema, "description");
+        let parent = path.rsplit_once('.').map(|(parent, _)| parent).unwrap();
+        let parent = fields
+            .iter()
+            .find(|(path, _)| path == parent)
+            .map(|(_, schema)| schema)
+            .unwrap();
+        let name = path.rsplit('.').next().unwrap();
+        let required = parent["required"]
+            .as_array()
+            .is_some_and(|names| names.iter().any(|n| n == name));
+        let expected = match schema["default"].as_str() {
+            Some(default) => format!("Default: {default}."),
+            None if required => "Required.".to_owned(),
+            None if name == "key" => "Required for a ConfigMap".to_owned(),
+            None => "Default: ".to_owned(),
+        };
+        assert!(
+            description.contains(&expected),
+            "{path} does not say {expected:?}: {description:?}"
+        );
+        let changeable = ["Immutable.", "May be changed", "may always be removed"];
+        assert!(
+            changeable.iter().any(|words| description.contains(words)),
+            "{path}: {description:?}"
+        );
+        let immutable = schema.to_string().contains("self == oldSelf");
+        assert_eq!(
+            immutable,
+            description.contains("Immutable."),
+            "{path}: {description:?}"
+        );
+    }
+}
+
+#[test]
+fn every_rule_has_a_message() {
+    let crd = serde_json::to_value(api::crd()).unwrap();
+    let root = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    let mut rules = 0;
+    for (path, schema) in fields(".spec").into_iter().chain([(String::new(), root)]) {
+        for rule in schema["x-kubernetes-validations"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            assert!(!text(rule, "message").is_empty(), "{path}: {rule}");
+            rules += 1;
+        }
+    }
+    assert!(rules > 15, "only {rules} rules were found");
+}
+
+/// A limit can refuse the record of an endpoint id, and then the endpoint is lost. So this test names what the
+/// schema of the status may say, not what it may not.
+#[test]
+fn the_schema_of_the_status_limits_nothing() {
+    for (path, schema) in fields(".status") {
+        for (keyword, value) in schema.as_object().unwrap() {
+            let allowed = match keyword.as_str() {
+                "type" | "description" | "properties" | "items" => true,
+                "default" => path == ".status" || path == ".status.observedGeneration",
+                // As narrow as the Rust type, so that a value of ours always passes.
+                "format" => value == "date-time" || value == "int64",
+                // A list-map needs its key; the rest is what every condition has.
+                "required" => path == ".status.conditions[]",
+                "x-kubernetes-list-type" | "x-kubernetes-list-map-keys" => path == ".status.conditions",
+                _ => false,
+            };
+            assert!(allowed, "{path} has {keyword}: {value}");
+        }
+    }
+}
+
+#[test]
+fn nothing_may_be_null() {
+    for (path, schema) in fields(".spec").into_iter().chain(fields(".status")) {
+        assert!(schema.get("nullable").is_none(), "{path}");
+    }
+}
