@@ -1,0 +1,166 @@
+//! A real kube-apiserver and etcd for one test process, through the `envtest` crate.
+//!
+//! envtest starts them, but would leave them running when this process ends without a destructor. So it is handed small shell
+//! scripts in place of the programs: each registers itself with the [reaper](crate::reaper), then becomes the program.
+//!
+//! There is no controller manager: namespaces never finish terminating and nothing is garbage-collected.
+//! It must never listen on anything but loopback, nor reach for a cluster that it did not start.
+
+use std::fs::{create_dir_all, read_to_string, write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result};
+use envtest::{BinaryAssetsSettings, Environment, Server};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::sync::OnceCell;
+
+use crate::assets;
+use crate::reaper::Reaper;
+
+/// Any exact version: envtest looks for a directory of this name, and asks nobody when the programs are in it. (The settings
+/// without a version would do too, if `KUBEBUILDER_ASSETS` and `TEST_ASSET_…` did not pass the scripts by.)
+const VERSION: &str = "1.0.0";
+
+/// A running API server. Dropping it stops it; the end of the process does too.
+#[derive(Debug)]
+pub struct ControlPlane {
+    server: Server,
+    directory: PathBuf,
+}
+
+/// The one control plane of this test process, started by whoever asks first. A test gets room of its own by
+/// [`ControlPlane::create_namespace`].
+///
+/// # Errors
+/// As [`ControlPlane::start`].
+pub async fn control_plane() -> Result<&'static ControlPlane> {
+    static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+    SHARED.get_or_try_init(ControlPlane::start).await
+}
+
+impl ControlPlane {
+    /// Starts a control plane of its own; about five seconds with the programs at hand.
+    ///
+    /// # Errors
+    /// When the programs are neither there nor to be made, or when they do not start; the error ends with what they last said.
+    pub async fn start() -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let programs = assets::find_or_make().await?;
+        let reaper = Reaper::get()?;
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = reaper.directory().join(format!("control-plane-{number}"));
+        write_scripts(&programs, &directory, &reaper.registrations())?;
+        let environment = Environment {
+            binary_assets_settings: BinaryAssetsSettings {
+                download_binary_assets: true,
+                download_binary_assets_version: Some(VERSION.to_owned()),
+                download_binary_assets_index_url: None,
+                binary_assets_directory: Some(directory.display().to_string()),
+            },
+            ..Environment::default()
+        };
+        let server = environment.create().await.with_context(|| {
+            let said = |program| last_lines(&directory.join(format!("{program}.log")));
+            format!(
+                "the control plane does not start.\netcd:\n{}\nkube-apiserver:\n{}",
+                said("etcd"),
+                said("kube-apiserver")
+            )
+        })?;
+        let control_plane = Self { server, directory };
+        write(control_plane.kubeconfig_file(), control_plane.kubeconfig())?;
+        Ok(control_plane)
+    }
+
+    /// The administrator's kubeconfig, as JSON (which is YAML too).
+    #[must_use]
+    pub fn kubeconfig(&self) -> &str {
+        self.server.as_ref()
+    }
+
+    /// The same, in a file for child processes and kubectl.
+    #[must_use]
+    pub fn kubeconfig_file(&self) -> PathBuf {
+        self.directory.join("kubeconfig")
+    }
+
+    /// The configuration of a client with the administrator's rights. It uses no HTTP proxy, whatever the environment says.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read, which would be a defect of this crate.
+    pub async fn config(&self) -> Result<kube::Config> {
+        config_from(self.kubeconfig()).await
+    }
+
+    /// A new client with the administrator's rights. Clients belong to the runtime they were made in: one for each test.
+    ///
+    /// # Errors
+    /// As [`Self::config`].
+    pub async fn client(&self) -> Result<kube::Client> {
+        Ok(kube::Client::try_from(self.config().await?)?)
+    }
+}
+
+/// A client configuration from the text of a kubeconfig.
+pub(crate) async fn config_from(kubeconfig: &str) -> Result<kube::Config> {
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig)?;
+    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    config.proxy_url = None;
+    Ok(config)
+}
+
+/// Lays out the scripts as envtest lays out a download, so that it takes them for one.
+fn write_scripts(programs: &Path, directory: &Path, registrations: &Path) -> Result<()> {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let scripts = directory.join(format!("{VERSION}-linux-{architecture}"));
+    create_dir_all(&scripts).with_context(|| format!("cannot create {}", scripts.display()))?;
+    for program in ["etcd", "kube-apiserver", "kubectl"] {
+        let text = script(
+            &programs.join(program),
+            &directory.join(format!("{program}.log")),
+            registrations,
+        );
+        let script = scripts.join(program);
+        write(&script, text).with_context(|| format!("cannot write {}", script.display()))?;
+        std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// A server is told its directory by a flag: that makes it known as a server, and the directory is removed with it. Other calls,
+/// as for `--help`, pass through.
+fn script(program: &Path, log: &Path, registrations: &Path) -> String {
+    let [program, log, registrations] = [program, log, registrations].map(quoted);
+    format!(
+        r#"#!/bin/sh
+for argument in "$@"; do
+    case "$argument" in
+    --data-dir=* | --cert-dir=*)
+        echo "${{argument#*=}}" > {registrations}/$$ || exit 1
+        exec {program} "$@" >> {log} 2>&1
+        ;;
+    esac
+done
+exec {program} "$@"
+"#
+    )
+}
+
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = read_to_string(log).unwrap_or_else(|error| format!("({}: {error})", log.display()));
+    let lines: Vec<&str> = text.lines().collect();
+    lines
+        .get(lines.len().saturating_sub(15)..)
+        .unwrap_or_default()
+        .join("\n")
+}
