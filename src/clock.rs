@@ -37,6 +37,12 @@ impl Boottime {
         Self(since_boot)
     }
 
+    /// The time since the machine's start, for tables of moments that know no clock.
+    #[must_use]
+    pub const fn since_boot(self) -> Duration {
+        self.0
+    }
+
     /// The time from `earlier` to this moment; zero if `earlier` is in fact later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

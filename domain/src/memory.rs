@@ -62,6 +62,12 @@ impl Memory {
         }
     }
 
+    /// When this process claimed, or first saw, the attempt.
+    #[must_use]
+    pub fn since(&self, nonce: &Nonce) -> Option<Moment> {
+        self.attempts.get(nonce).map(|(since, _)| *since)
+    }
+
     /// An attempt cannot land any more, or has landed.
     pub fn settled(&mut self, nonce: &Nonce) {
         if let Some((_, fate)) = self.attempts.get_mut(nonce) {

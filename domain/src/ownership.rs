@@ -127,7 +127,8 @@ pub fn same_comment(one: &str, other: &str) -> bool {
     one.trim() == other.trim()
 }
 
-/// Names one attempt to create an endpoint. Random and fresh for each; an unreadable claim is its own nonce.
+/// Names one attempt to create an endpoint. Random and fresh for each; that of an unreadable claim is a hash of its
+/// whole text, which can stand in a claim whatever the text is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nonce(String);
 
@@ -136,6 +137,11 @@ impl Nonce {
     #[must_use]
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(lower_base32(&bytes))
+    }
+
+    /// The attempt that a claim announces which this version cannot read.
+    fn of_unreadable(text: &str) -> Self {
+        Self(lower_base32(&Sha256::digest(text)))
     }
 
     /// The nonce's text.
@@ -232,7 +238,7 @@ pub enum ClaimReading {
     Copied,
     /// Another cluster's: counts only while no endpoint is recorded.
     Foreign(Claim),
-    /// Not a claim that this version can read: open, and its whole text is the nonce.
+    /// Not a claim that this version can read: open, and its whole text names the attempt.
     Unreadable(Nonce),
 }
 
@@ -242,7 +248,7 @@ impl ClaimReading {
     pub fn of(text: Option<&str>, token: &Token, uid: &str, cluster: &ClusterId) -> Self {
         let Some(text) = text else { return Self::Absent };
         match text.parse::<Claim>() {
-            Err(_) => Self::Unreadable(Nonce(text.to_owned())),
+            Err(_) => Self::Unreadable(Nonce::of_unreadable(text)),
             Ok(claim) if claim.cluster != *cluster => Self::Foreign(claim),
             Ok(claim) if claim.token != *token => Self::Copied,
             Ok(Claim {
@@ -381,10 +387,30 @@ mod tests {
             "v1/////",
             &format!("{}/more", claim(&token(), "u-1", "c1")),
         ] {
-            assert_eq!(
-                read(Some(garbage)),
-                ClaimReading::Unreadable(Nonce(garbage.to_owned()))
-            );
+            assert!(matches!(read(Some(garbage)), ClaimReading::Unreadable(_)), "{garbage:?}");
+            assert_eq!(read(Some(garbage)), read(Some(garbage)));
+        }
+        assert_ne!(read(Some("v2/x")), read(Some("v2/y")));
+    }
+
+    #[test]
+    fn the_attempt_of_an_unreadable_claim_can_be_announced_in_a_claim_that_can_be_read() {
+        for garbage in ["", "v2/x", "v1/a/b", "///", &"x/".repeat(1000)] {
+            let ClaimReading::Unreadable(nonce) =
+                ClaimReading::of(Some(garbage), &token(), "u-1", &cluster())
+            else {
+                panic!("{garbage:?} was read");
+            };
+            let announced = Claim {
+                token: token(),
+                nonce: nonce.clone(),
+                uid: "u-1".into(),
+                cluster: cluster(),
+                replaced: None,
+            };
+            let again = ClaimReading::of(Some(&announced.to_string()), &token(), "u-1", &cluster());
+            assert_eq!(again.nonce(), Some(&nonce), "{garbage:?}");
+            assert!(matches!(again, ClaimReading::Ours { .. }), "{garbage:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! This file never touches an endpoint that does not carry our mark, but for the one that `endpointId` names.
 
-use crate::decision::{Absence, Creating, Decision, Origin, State, Step, Wake};
+use crate::decision::{Absence, Bound, Creating, Decision, Origin, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::observed::{Fate, Observed, Spec};
 use crate::ownership::{ClaimReading, mark_of, marked_comment};
@@ -101,7 +101,10 @@ fn send_claimed(o: &Observed, spec: &Spec) -> Option<Decision> {
 
 /// A listing shows an endpoint with our mark: claim first, then record it.
 fn adopt(o: &Observed, endpoint: &Endpoint, lost: Option<&Endpoint>, origin: Origin) -> Decision {
-    let state = super::keep::last_known(endpoint);
+    let state = State::Bound(Bound {
+        unconfirmed: origin == Origin::Adopted,
+        ..super::keep::last_bound(endpoint)
+    });
     if is_held(o) {
         act(
             Step::Record {

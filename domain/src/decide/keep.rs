@@ -34,13 +34,17 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: 
 
 /// The recorded endpoint as far as it is known without a listing that shows it.
 pub(super) fn last_known(endpoint: &Endpoint) -> State {
-    State::Bound(Bound {
+    State::Bound(last_bound(endpoint))
+}
+
+pub(super) fn last_bound(endpoint: &Endpoint) -> Bound {
+    Bound {
         endpoint: endpoint.clone(),
         unseen: true,
         unconfirmed: false,
         refused: None,
         duplicates: Vec::new(),
-    })
+    }
 }
 
 fn absent(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) -> Decision {

@@ -16,6 +16,9 @@ use crate::fault::{Fault, FaultKind};
 use crate::observed::{Atlas, Attempt, Fate, Observed, Tried};
 use crate::ownership::ClaimReading;
 
+/// How often a Secret is read that is missing or holds a key that Atlas does not accept. Secrets are not watched.
+const SECRET_RECHECK: Duration = Duration::from_secs(15);
+
 /// What to do about what was seen.
 #[must_use]
 pub fn decide(o: &Observed) -> Decision {
@@ -78,10 +81,15 @@ fn current_state(o: &Observed) -> State {
     }
 }
 
-/// How long to leave Atlas alone after `fault`. Final answers are looked at again at the object's own interval.
+/// How long to leave Atlas alone after `fault`. Final answers are looked at again at the object's own interval; what a
+/// corrected Secret would cure, as often as Secrets are read.
 fn retry(fault: &Fault) -> Wake {
     match fault.kind {
         FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => Wake::Interval,
+        FaultKind::CredentialsNotFound
+        | FaultKind::Unauthorized
+        | FaultKind::Forbidden
+        | FaultKind::NoAccess => Wake::After(SECRET_RECHECK),
         _ => Wake::Retry(fault.retry_after.unwrap_or(Duration::ZERO)),
     }
 }

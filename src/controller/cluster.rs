@@ -1,0 +1,187 @@
+//! Every call to the API server, each with a bound on its time.
+//!
+//! Writes are guarded: none overwrites what it has not read. This file never decides whether to write.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{Patch, PatchParams};
+use kube::core::Status;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::api::{self, ServerlessPrivateEndpoint};
+
+use super::object::Identity;
+
+/// The bound on a call. The claim's is part of the creation protocol (design §5, "Times").
+const CALL: Duration = Duration::from_secs(5);
+
+/// A call to the API server that came to nothing.
+#[derive(Debug, Error)]
+pub(super) enum ClusterError {
+    /// The object is not as it was read: nothing was written.
+    #[error("the object has changed since it was read")]
+    Changed,
+    /// There is no such object.
+    #[error("not found")]
+    NotFound,
+    /// We may not.
+    #[error("the operator's service account is not allowed to {0}")]
+    Forbidden(String),
+    /// The value itself was refused: a defect of ours, or a policy of the cluster.
+    #[error("the API server refuses what the operator wrote: {0}")]
+    Refused(String),
+    /// No answer in time; a write may have been applied all the same.
+    #[error("the API server did not answer within {} s", CALL.as_secs())]
+    TimedOut,
+    /// Anything else; a write may have been applied all the same.
+    #[error("the API server could not be used: {0}")]
+    Failed(String),
+}
+
+/// The cluster, as this operator uses it.
+#[derive(Clone)]
+pub(super) struct Cluster {
+    client: Client,
+}
+
+impl Cluster {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Reads the object from the API server's store, not from any cache.
+    pub(super) async fn get(&self, identity: &Identity) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+        bounded(self.objects(identity).get(&identity.name)).await
+    }
+
+    /// Reads a Secret.
+    pub(super) async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        bounded(secrets.get(name)).await
+    }
+
+    /// The uid of the namespace `kube-system`, which names this cluster unless `--cluster-id` does.
+    pub(super) async fn kube_system_uid(&self) -> Result<String, ClusterError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let namespace = bounded(namespaces.get("kube-system")).await?;
+        namespace
+            .metadata
+            .uid
+            .ok_or_else(|| ClusterError::Failed("namespace kube-system has no uid".to_owned()))
+    }
+
+    /// Writes finalizer and annotations in one request, if the object is still the one that was read.
+    pub(super) async fn claim(
+        &self,
+        identity: &Identity,
+        read: &ServerlessPrivateEndpoint,
+        annotations: &[(&str, Option<String>)],
+    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+        let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
+        if !finalizers.iter().any(|finalizer| finalizer == api::FINALIZER) {
+            finalizers.push(api::FINALIZER.to_owned());
+        }
+        let annotations: serde_json::Map<_, _> = annotations
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect();
+        let patch = json!({"metadata": {"finalizers": finalizers, "annotations": annotations}});
+        self.merge(identity, read, patch).await
+    }
+
+    /// Takes our finalizer off, if the object is still the one that was read.
+    pub(super) async fn release(
+        &self,
+        identity: &Identity,
+        read: &ServerlessPrivateEndpoint,
+    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+        let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|finalizer| finalizer != api::FINALIZER);
+        self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}}))
+            .await
+    }
+
+    async fn merge(
+        &self,
+        identity: &Identity,
+        read: &ServerlessPrivateEndpoint,
+        mut patch: Value,
+    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+        patch["metadata"]["uid"] = json!(identity.uid);
+        patch["metadata"]["resourceVersion"] = json!(read.metadata.resource_version);
+        let parameters = PatchParams::default();
+        bounded(
+            self.objects(identity)
+                .patch(&identity.name, &parameters, &Patch::Merge(patch)),
+        )
+        .await
+    }
+
+    /// Applies a JSON patch to the status. Its `test` operations are the guard.
+    pub(super) async fn patch_status(
+        &self,
+        identity: &Identity,
+        operations: &[Value],
+    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+        let patch: json_patch::Patch = serde_json::from_value(Value::Array(operations.to_vec()))
+            .map_err(|error| ClusterError::Failed(error.to_string()))?;
+        let parameters = PatchParams::default();
+        let patch = Patch::<ServerlessPrivateEndpoint>::Json(patch);
+        bounded(
+            self.objects(identity)
+                .patch_status(&identity.name, &parameters, &patch),
+        )
+        .await
+    }
+
+    fn objects(&self, identity: &Identity) -> Api<ServerlessPrivateEndpoint> {
+        Api::namespaced(self.client.clone(), &identity.namespace)
+    }
+}
+
+async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
+    match tokio::time::timeout(CALL, call).await {
+        Err(_) => Err(ClusterError::TimedOut),
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(kube::Error::Api(status))) => Err(classify(&status)),
+        Ok(Err(error)) => Err(ClusterError::Failed(chain(&error))),
+    }
+}
+
+/// A failed `test` of a JSON patch is 422 without causes, another uid is 422 or 409, a stale resourceVersion 409
+/// (measured on kube-apiserver 1.37).
+fn classify(status: &Status) -> ClusterError {
+    let causes = status
+        .details
+        .as_ref()
+        .is_some_and(|details| !details.causes.is_empty());
+    if status.is_not_found() {
+        ClusterError::NotFound
+    } else if status.is_conflict() || (status.is_invalid() && !causes) || is_uid_mismatch(status) {
+        ClusterError::Changed
+    } else if status.is_forbidden() {
+        ClusterError::Forbidden(status.message.clone())
+    } else if status.is_invalid() {
+        ClusterError::Refused(status.message.clone())
+    } else {
+        ClusterError::Failed(status.message.clone())
+    }
+}
+
+fn is_uid_mismatch(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.is_invalid() && causes.into_iter().all(|cause| cause.field == "metadata.uid")
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! What all reconciles of this process share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::fault::{Fault, FaultKind};
+use domain::notice::Notice;
+use domain::observed::Times;
+use domain::ownership::ClusterId;
+use kube::Resource;
+use kube::runtime::events::Recorder;
+use tracing::debug;
+
+use crate::api::ServerlessPrivateEndpoint;
+
+use super::cluster::Cluster;
+use super::credentials::{Key, Keys, SecretName};
+use super::limits::Limits;
+use super::listings::Listings;
+use super::memories::Memories;
+use super::object::Identity;
+use super::publish;
+
+/// How the controller behaves; all of it comes from the program's settings.
+#[derive(Clone)]
+pub struct Options {
+    /// The times of the creation protocol.
+    pub times: Times,
+    /// The pause between the first two polls of an endpoint that is changing.
+    pub poll_min: Duration,
+    /// The longest pause between two polls of an endpoint that is changing.
+    pub poll_max: Duration,
+    /// Calls to Atlas at once, all projects together.
+    pub concurrency: usize,
+    /// Names this cluster; none: the uid of the namespace `kube-system`.
+    pub cluster_id: Option<ClusterId>,
+    /// The namespaces to watch; none: all of them.
+    pub namespaces: Vec<String>,
+    /// Only objects with these labels.
+    pub selector: Option<String>,
+    /// The Secret that serves objects without `credentialsRef`, and the namespaces in which it does.
+    pub default_credentials: Option<DefaultCredentials>,
+    /// Is told the outcome of every POST: created, refused or uncertain.
+    pub observe_post: Arc<dyn Fn(&'static str) + Send + Sync>,
+}
+
+/// The operator's own credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultCredentials {
+    /// The operator's namespace.
+    pub namespace: String,
+    /// The Secret in it.
+    pub name: String,
+    /// The namespaces whose objects may use it.
+    pub allowed: Vec<String>,
+}
+
+pub(super) struct Context {
+    pub(super) cluster: Cluster,
+    pub(super) cluster_id: ClusterId,
+    pub(super) keys: Keys,
+    pub(super) limits: Limits,
+    pub(super) listings: Listings,
+    pub(super) memories: Memories,
+    pub(super) options: Options,
+    pub(super) recorder: Recorder,
+}
+
+/// An event is worth this much waiting and no more.
+const EVENT: Duration = Duration::from_secs(5);
+
+impl Context {
+    /// The key that the object's namespace may use for it. A reference that is set never falls back to the default.
+    pub(super) async fn key(
+        &self,
+        object: &ServerlessPrivateEndpoint,
+        identity: &Identity,
+        deleting: bool,
+    ) -> Result<Key, Fault> {
+        let default = self.default_secret(&identity.namespace);
+        let Some(reference) = &object.spec.credentials_ref else {
+            return match default {
+                Some(secret) => self.keys.of(&secret, deleting).await,
+                None => Err(Fault {
+                    kind: FaultKind::CredentialsNotFound,
+                    message: "spec.credentialsRef is not set, and the operator has no default credentials for this \
+                              namespace; name a Secret with an Atlas API key in spec.credentialsRef"
+                        .to_owned(),
+                    retry_after: None,
+                }),
+            };
+        };
+        let own = SecretName {
+            namespace: identity.namespace.clone(),
+            name: reference.name.clone(),
+        };
+        match (self.keys.of(&own, deleting).await, default) {
+            // A deleted namespace may lose its Secrets first.
+            (Err(fault), Some(default)) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
+                self.keys.of(&default, deleting).await
+            }
+            (result, _) => result,
+        }
+    }
+
+    fn default_secret(&self, namespace: &str) -> Option<SecretName> {
+        let default = self.options.default_credentials.as_ref()?;
+        default
+            .allowed
+            .iter()
+            .any(|allowed| allowed == namespace)
+            .then(|| SecretName {
+                namespace: default.namespace.clone(),
+                name: default.name.clone(),
+            })
+    }
+
+    /// Publishes an event. Its failure never fails anything: the conditions say the same.
+    pub(super) async fn publish(&self, object: &ServerlessPrivateEndpoint, notice: &Notice) {
+        let (event, about) = (publish::event(notice), object.object_ref(&()));
+        match tokio::time::timeout(EVENT, self.recorder.publish(&event, &about)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "could not publish an event"),
+            Err(_) => debug!("could not publish an event in time"),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What this process remembers of each token, and when each object is due.
+//!
+//! A map behind a lock that is never held across an await. Rules about what is remembered stand in `domain::memory`.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use domain::memory::Memory;
+use domain::observed::Times;
+use domain::ownership::{ClaimReading, Token};
+
+use crate::clock::Boottime;
+
+/// Everything that is kept of one token between two reconciles.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// What the rules remember.
+    pub(super) memory: Memory,
+    /// When the object is due without any event.
+    pub(super) due: Option<Boottime>,
+    /// A listing sent before this is too old for the next look.
+    pub(super) fresh_after: Option<Boottime>,
+    /// The trigger hash that the last reconcile left behind.
+    pub(super) handled: Option<u64>,
+    /// The resourceVersion of this process's last write.
+    pub(super) written: Option<String>,
+    /// Polls in a row without a change of what Atlas says.
+    pub(super) polls: u32,
+    /// What the last poll saw.
+    pub(super) seen: Option<String>,
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// There is an object of this name.
+    pub(super) exists: bool,
+}
+
+/// The memory of this process.
+#[derive(Debug, Default)]
+pub(super) struct Memories(Mutex<HashMap<Token, Entry>>);
+
+impl Memories {
+    /// Reads or changes what is kept of `token`.
+    pub(super) fn with<T>(&self, token: &Token, act: impl FnOnce(&mut Entry) -> T) -> T {
+        act(self.lock().entry(token.clone()).or_default())
+    }
+
+    /// Notes what a watch event shows.
+    pub(super) fn see(
+        &self,
+        token: &Token,
+        claim: &ClaimReading,
+        recorded: Option<&domain::endpoint::EndpointId>,
+    ) {
+        self.with(token, |entry| {
+            entry.exists = true;
+            entry.memory.see(claim, recorded, Boottime::now().since_boot());
+        });
+    }
+
+    /// The object is gone. Its memory stays as long as a create call of it may still land.
+    pub(super) fn gone(&self, token: &Token, times: &Times) {
+        let now = Boottime::now().since_boot();
+        let mut entries = self.lock();
+        if let Some(entry) = entries.get_mut(token) {
+            *entry = Entry {
+                memory: std::mem::take(&mut entry.memory),
+                ..Entry::default()
+            };
+        }
+        entries.retain(|_, entry| entry.exists || !entry.memory.prune(times, now));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Token, Entry>> {
+        // A panic while the lock was held left at worst one entry half updated; the rules survive a loss of memory.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

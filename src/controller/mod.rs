@@ -1,0 +1,30 @@
+//! The controller: watches objects and keeps each as its manifest declares it.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `wiring` | the watch, what wakes a reconcile, shutdown |
+//! | `reconcile` | observe → decide → perform → publish |
+//! | `steps` | each step that can be decided, carried out |
+//! | `object` | from the custom resource to what the rules know |
+//! | `publish` | status patches and events |
+//! | `cluster` | calls to the API server |
+//! | `credentials` | from a Secret to a client that may ask Atlas |
+//! | `listings` | one listing per instance, pauses |
+//! | `limits`, `memories`, `context` | what reconciles share |
+//!
+//! It never decides: every rule stands in the `domain` crate.
+
+mod cluster;
+mod context;
+mod credentials;
+mod limits;
+mod listings;
+mod memories;
+mod object;
+mod publish;
+mod reconcile;
+mod steps;
+mod wiring;
+
+pub use context::{DefaultCredentials, Options};
+pub use wiring::{RunError, run};

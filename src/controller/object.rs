@@ -1,0 +1,206 @@
+//! From the custom resource to what the rules know: parses once, decides nothing, reads nothing.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use domain::conditions::Report;
+use domain::endpoint::{Endpoint, EndpointStatus, Instance};
+use domain::observed::{Object, ReadyWhen, Reported, Spec, VpcEndpoint};
+use domain::ownership::{ClaimReading, ClusterId, Token};
+use kube::{Resource, ResourceExt};
+
+use crate::api::{self, ServerlessPrivateEndpoint};
+
+/// What is constant while one object is reconciled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) uid: String,
+    pub(super) token: Token,
+}
+
+impl Identity {
+    pub(super) fn of(object: &ServerlessPrivateEndpoint, cluster: &ClusterId) -> Self {
+        let namespace = object.namespace().unwrap_or_default();
+        let name = object.name_any();
+        let token = Token::of(cluster, &namespace, &name);
+        Self {
+            namespace,
+            name,
+            uid: object.uid().unwrap_or_default(),
+            token,
+        }
+    }
+}
+
+/// The object as the rules see it.
+pub(super) fn object(object: &ServerlessPrivateEndpoint, identity: &Identity, cluster: &ClusterId) -> Object {
+    let annotation = |key: &str| object.annotations().get(key).map(String::as_str);
+    Object {
+        token: identity.token.clone(),
+        deleting: object.meta().deletion_timestamp.is_some(),
+        finalizer: object
+            .finalizers()
+            .iter()
+            .any(|finalizer| finalizer == api::FINALIZER),
+        claim: ClaimReading::of(annotation(api::CLAIM), &identity.token, &identity.uid, cluster),
+        recorded: recorded(object),
+        take_over: annotation(api::TAKE_OVER).and_then(|text| text.parse().ok()),
+        stale_vpc_endpoint: annotation(api::STALE_VPC_ENDPOINT_ID).and_then(|text| text.parse().ok()),
+        reported: reported(object),
+    }
+}
+
+/// The recorded endpoint as the status shows it.
+fn recorded(object: &ServerlessPrivateEndpoint) -> Option<Endpoint> {
+    let status = object.status.as_ref()?;
+    let id = status.id.as_deref()?.parse().ok()?;
+    Some(Endpoint {
+        id,
+        status: EndpointStatus::from(status.status.as_deref().unwrap_or_default()),
+        comment: status.comment.clone().unwrap_or_default(),
+        service_name: status.endpoint_service_name.clone(),
+        vpc_endpoint_id: status.cloud_provider_endpoint_id.clone(),
+        error_message: status.error_message.clone(),
+    })
+}
+
+fn reported(object: &ServerlessPrivateEndpoint) -> Reported {
+    let Some(status) = &object.status else {
+        return Reported::default();
+    };
+    let conditions = status.conditions.iter();
+    Reported {
+        conditions: conditions
+            .map(|c| {
+                (
+                    c.type_.clone(),
+                    c.status == "True",
+                    c.reason.clone(),
+                    c.message.clone(),
+                )
+            })
+            .collect(),
+        current: Some(status.observed_generation) == object.meta().generation,
+    }
+}
+
+/// Which instance the object belongs to.
+///
+/// # Errors
+/// What the API server would have refused.
+pub(super) fn instance(object: &ServerlessPrivateEndpoint) -> Result<Instance, String> {
+    let project = object
+        .spec
+        .project_id
+        .parse()
+        .map_err(|error| format!("`projectId`: {error}"))?;
+    let name = object
+        .spec
+        .instance_name
+        .parse()
+        .map_err(|error| format!("`instanceName`: {error}"))?;
+    Ok(Instance { project, name })
+}
+
+/// The spec as the rules see it, with the VPC endpoint that was found for it.
+///
+/// # Errors
+/// What the API server would have refused.
+pub(super) fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
+    instance(object)?;
+    let spec = &object.spec;
+    let endpoint_id = spec.endpoint_id.as_deref().map(str::parse).transpose();
+    Ok(Spec {
+        comment: spec.comment.clone(),
+        endpoint_id: endpoint_id.map_err(|error| format!("`endpointId`: {error}"))?,
+        vpc_endpoint,
+        ready_when: spec.ready_when.map(|ready| match ready {
+            api::ReadyWhen::Reserved => ReadyWhen::Reserved,
+            api::ReadyWhen::Available => ReadyWhen::Available,
+        }),
+        retain: spec.deletion_policy == api::DeletionPolicy::Retain,
+        observe: spec.management_policy == api::ManagementPolicy::Observe,
+        suspend: spec.suspend,
+        progress_deadline: duration("progressDeadline", &spec.progress_deadline)?,
+    })
+}
+
+/// How often a settled endpoint is looked at.
+pub(super) fn interval(object: &ServerlessPrivateEndpoint) -> Duration {
+    // A value that the API server let pass and we cannot read is reported by `spec`; until then, the default.
+    duration("interval", &object.spec.interval).unwrap_or(Duration::from_mins(10))
+}
+
+fn duration(field: &str, text: &str) -> Result<Duration, String> {
+    api::parse_duration(text).map_err(|error| format!("`{field}`: {error}"))
+}
+
+/// The annotations that the operator reads.
+const READ: [&str; 4] = [
+    api::CLAIM,
+    api::TAKE_OVER,
+    api::STALE_VPC_ENDPOINT_ID,
+    api::RECONCILE_REQUEST,
+];
+
+/// `true` for an annotation that the operator reads.
+pub(super) fn is_read(annotation: &str) -> bool {
+    READ.contains(&annotation)
+}
+
+/// A hash over everything that may wake a reconcile. Status and foreign annotations are not in it, so that neither
+/// our own status writes nor other people's notes wake anything.
+pub(super) fn trigger(object: &ServerlessPrivateEndpoint) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let meta = object.meta();
+    (
+        &meta.uid,
+        meta.generation,
+        meta.deletion_timestamp.is_some(),
+        &meta.finalizers,
+    )
+        .hash(&mut hasher);
+    for key in READ {
+        object.annotations().get(key).hash(&mut hasher);
+    }
+    // A recorded id that somebody wiped has to be found again.
+    object
+        .status
+        .as_ref()
+        .is_some_and(|status| status.id.is_some())
+        .hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The endpoint fields that the status is to show, by JSON name; `None` for those that are to be absent.
+pub(super) fn status_fields(report: &Report) -> [(&'static str, Option<String>); 6] {
+    let endpoint = report.endpoint.as_ref();
+    let present = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
+    // A service name that is gone must not be used any more; the id stays until another is recorded.
+    let current = endpoint.filter(|_| !report.lost);
+    [
+        ("_id", endpoint.map(|endpoint| endpoint.id.to_string())),
+        (
+            "cloudProviderEndpointId",
+            endpoint.and_then(|endpoint| present(endpoint.vpc_endpoint_id.as_ref())),
+        ),
+        (
+            "comment",
+            endpoint.and_then(|endpoint| present(Some(&endpoint.comment))),
+        ),
+        (
+            "endpointServiceName",
+            current.and_then(|endpoint| present(endpoint.service_name.as_ref())),
+        ),
+        (
+            "errorMessage",
+            endpoint.and_then(|endpoint| present(endpoint.error_message.as_ref())),
+        ),
+        (
+            "status",
+            current.and_then(|endpoint| present(Some(&endpoint.status.as_str().to_owned()))),
+        ),
+    ]
+}

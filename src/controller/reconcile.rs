@@ -1,0 +1,312 @@
+//! One reconcile: observe → decide → perform, until there is nothing left to do, then publish.
+//!
+//! Every rule stands in `domain::decide`. This file only asks it, again after each step, and turns the last answer into
+//! a status and a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::backoff;
+use domain::conditions::{ConditionType, Reason, Report, report};
+use domain::decide::decide;
+use domain::decision::{Decision, Step, Wake};
+use domain::fault::Fault;
+use domain::notice;
+use domain::observed::{Atlas, Observed, Tried, VpcEndpoint};
+use domain::ownership::Token;
+use kube::Resource;
+use kube::runtime::controller::Action;
+use thiserror::Error;
+use tracing::{debug, warn};
+
+use crate::api::ServerlessPrivateEndpoint;
+use crate::clock::Boottime;
+
+use super::cluster::ClusterError;
+use super::context::Context;
+use super::memories::Entry;
+use super::object::{self, Identity};
+use super::publish;
+use super::steps::Pass;
+
+/// More steps than the longest way through the protocol takes: whoever needs more goes round in circles.
+const MOST_STEPS: usize = 16;
+
+/// Why a reconcile ended before its end. None of these is an answer about the endpoint; those are states.
+#[derive(Debug, Error)]
+pub(super) enum ReconcileError {
+    /// The object is gone.
+    #[error("the object is gone")]
+    Gone,
+    /// To be tried again, at once.
+    #[error("{0}")]
+    Again(&'static str),
+    /// The credentials went away between two steps.
+    #[error("failed to get the credentials: {0}")]
+    NoAccess(Fault),
+    /// The cluster could not be used.
+    #[error(transparent)]
+    Cluster(ClusterError),
+    /// A defect: the reconcile panicked.
+    #[error("the reconcile panicked")]
+    Panicked,
+}
+
+impl From<ClusterError> for ReconcileError {
+    fn from(error: ClusterError) -> Self {
+        match error {
+            ClusterError::NotFound => Self::Gone,
+            error => Self::Cluster(error),
+        }
+    }
+}
+
+/// Reconciles one object and says when it is due again.
+pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<Context>) -> Action {
+    let identity = Identity::of(&object, &ctx.cluster_id);
+    let token = identity.token.clone();
+    let begun = Boottime::now();
+    let hash = object::trigger(&object);
+    let (waiting, fresh_after, stale) = ctx
+        .memories
+        .with(&token, |entry| look_at(entry, &object, hash, begun));
+    if let Some(remaining) = waiting {
+        return Action::requeue(remaining);
+    }
+    let pass = Pass {
+        ctx: Arc::clone(&ctx),
+        identity,
+        object: (*object).clone(),
+        atlas: Atlas::Unread,
+        seen: begun,
+        fresh_after,
+        tried: Tried::Nothing,
+        permit: None,
+    };
+    // A task of its own: neither a cancelled reconcile nor a shutdown drops a POST on its way, and a panic ends here.
+    let task = tokio::spawn(run(pass, stale));
+    let result = match task.await {
+        Ok(result) => result,
+        Err(_) => Err(ReconcileError::Panicked),
+    };
+    match result {
+        Ok(action) => action,
+        Err(ReconcileError::Gone) => {
+            ctx.memories.gone(&token, &ctx.options.times);
+            Action::await_change()
+        }
+        Err(ReconcileError::Again(why)) => {
+            debug!(why, "reconciling again");
+            Action::requeue(Duration::from_secs(1))
+        }
+        Err(error) => {
+            let failures = ctx.memories.with(&token, |entry| {
+                entry.handled = None;
+                entry.failures = entry.failures.saturating_add(1);
+                entry.failures
+            });
+            let pause = backoff::retry(failures - 1, jitter());
+            warn!(%error, failures, retry_in = ?pause, "failed to reconcile");
+            Action::requeue(pause)
+        }
+    }
+}
+
+/// Whether the object is due; if it is not, how long it has to wait. Else how fresh a listing must be, and whether the
+/// cache shows the object older than this process's own last write.
+fn look_at(
+    entry: &mut Entry,
+    object: &ServerlessPrivateEndpoint,
+    hash: u64,
+    now: Boottime,
+) -> (Option<Duration>, Boottime, bool) {
+    let stale = is_older(object, entry.written.as_deref());
+    let unchanged = entry.handled == Some(hash) || stale;
+    match entry.due {
+        Some(due) if unchanged && now < due => (Some(due.since(now)), now, stale),
+        // Woken by the clock: the listing that the object's neighbours have just seen will do.
+        Some(_) if unchanged => (None, entry.fresh_after.unwrap_or(now), stale),
+        _ => (None, now, stale),
+    }
+}
+
+/// `true` if the cache has not caught up with our own last write. Resource versions of one resource are ordered
+/// numbers (guaranteed since Kubernetes 1.35); one that is not a number is taken as it comes.
+fn is_older(object: &ServerlessPrivateEndpoint, written: Option<&str>) -> bool {
+    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
+    let cached = number(object.meta().resource_version.as_deref());
+    matches!((cached, number(written)), (Some(cached), Some(written)) if cached < written)
+}
+
+async fn run(mut pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
+    if stale {
+        let object = pass.ctx.cluster.get(&pass.identity).await?;
+        pass.start_over(object)?;
+    }
+    for _ in 0..MOST_STEPS {
+        let observed = observe(&pass);
+        let decision = decide(&observed);
+        debug!(step = ?decision.step, state = ?decision.state, wake = ?decision.wake, "decided");
+        if matches!(pass.atlas, Atlas::Listed(_)) {
+            let seen = pass.seen.since_boot();
+            pass.ctx.memories.with(&pass.identity.token, |entry| {
+                entry.memory.confirmed(&decision, seen);
+            });
+        }
+        if decision.step == Step::Rest {
+            return conclude(pass, &observed, &decision).await;
+        }
+        pass.carry_out(&observed, &decision).await?;
+    }
+    Err(ReconcileError::Again("too many steps at once"))
+}
+
+/// Everything that is known now.
+fn observe(pass: &Pass) -> Observed {
+    let Pass { ctx, identity, .. } = pass;
+    let object = object::object(&pass.object, identity, &ctx.cluster_id);
+    let now = Boottime::now().since_boot();
+    let at = if pass.atlas == Atlas::Unread {
+        now
+    } else {
+        pass.seen.since_boot()
+    };
+    let memory = ctx.memories.with(&identity.token, |entry| {
+        entry.exists = true;
+        entry.memory.see(
+            &object.claim,
+            object.recorded.as_ref().map(|recorded| &recorded.id),
+            now,
+        );
+        entry.memory.recall(at, now, pass.tried.clone())
+    });
+    let spec = object::spec(&pass.object, vpc_endpoint(&pass.object));
+    Observed {
+        object,
+        spec,
+        atlas: pass.atlas.clone(),
+        memory,
+        times: ctx.options.times,
+    }
+}
+
+/// The declared VPC endpoint.
+fn vpc_endpoint(object: &ServerlessPrivateEndpoint) -> VpcEndpoint {
+    match object.spec.cloud_provider_endpoint_id.as_deref().map(str::parse) {
+        None => VpcEndpoint::Undeclared,
+        Some(Ok(id)) => VpcEndpoint::Declared(id),
+        Some(Err(error)) => VpcEndpoint::NotFound(format!("`cloudProviderEndpointId`: {error}")),
+    }
+}
+
+/// Nothing is left to do: report it, and say when to look again.
+async fn conclude(
+    mut pass: Pass,
+    observed: &Observed,
+    decision: &Decision,
+) -> Result<Action, ReconcileError> {
+    pass.permit = None;
+    let report = report(observed, decision);
+    let mut operations = publish::changes(&pass.object, &report, true);
+    if !operations.is_empty() {
+        operations.splice(0..0, publish::unchanged(&pass.object));
+        match pass.ctx.cluster.patch_status(&pass.identity, &operations).await {
+            Ok(object) => pass.object = object,
+            Err(ClusterError::Changed) => {
+                return Err(ReconcileError::Again(
+                    "the object changed before its status was written",
+                ));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        pass.tell(notice::of_change(&observed.object.reported, &report))
+            .await;
+    }
+    let token = pass.identity.token.clone();
+    let delay = pass
+        .ctx
+        .memories
+        .with(&token, |entry| schedule(entry, &pass, &report, decision));
+    Ok(delay.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Enters when the object is due again. Polls are counted from the listing, not from now, so that the objects of one
+/// instance fall into step and share their listings.
+fn schedule(entry: &mut Entry, pass: &Pass, report: &Report, decision: &Decision) -> Option<Duration> {
+    let options = &pass.ctx.options;
+    let now = Boottime::now();
+    let listed = matches!(pass.atlas, Atlas::Listed(_) | Atlas::Failed(_));
+    let base = if listed { pass.seen } else { now };
+    let ready = report
+        .conditions
+        .first()
+        .map_or("", |ready| ready.reason.as_str());
+    let seen = format!(
+        "{}/{ready}",
+        report
+            .endpoint
+            .as_ref()
+            .map_or("", |endpoint| endpoint.status.as_str())
+    );
+    if entry.seen.as_ref() == Some(&seen) && pass.tried == Tried::Nothing {
+        entry.polls = entry.polls.saturating_add(1);
+    } else {
+        entry.polls = 0;
+    }
+    entry.seen = Some(seen);
+    entry.handled = Some(object::trigger(&pass.object));
+    entry.written.clone_from(&pass.object.metadata.resource_version);
+    let overdue = (observed_reason(pass) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(pass));
+    entry
+        .memory
+        .working(report.working.clone(), overdue, now.since_boot());
+    let failures = if matches!(decision.wake, Wake::Retry(_)) {
+        entry.failures.saturating_add(1)
+    } else {
+        0
+    };
+    entry.failures = failures;
+    let delay = match decision.wake {
+        Wake::OnChange => None,
+        Wake::Poll => Some(backoff::poll(entry.polls, options.poll_min, options.poll_max)),
+        Wake::Await => Some(options.poll_max),
+        Wake::Interval => Some(backoff::spread(
+            object::interval(&pass.object),
+            steady_jitter(&pass.identity.token),
+        )),
+        Wake::After(delay) => Some(delay),
+        Wake::Retry(least) => Some(backoff::retry(failures.saturating_sub(1), jitter()).max(least)),
+    };
+    let due = delay.map(|delay| base + delay);
+    entry.due = due;
+    // What is polled may be looked at a little early, together with its neighbours; what has to wait waits.
+    entry.fresh_after = delay.map(|delay| match decision.wake {
+        Wake::Poll | Wake::Await | Wake::Interval => base + delay / 2,
+        _ => base + delay,
+    });
+    due.map(|due| due.since(now))
+}
+
+fn observed_reason(pass: &Pass) -> Option<Reason> {
+    let status = pass.object.status.as_ref()?;
+    let stalled = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == ConditionType::Stalled.as_str())?;
+    Reason::parse(&stalled.reason)
+}
+
+fn deadline(pass: &Pass) -> Duration {
+    object::spec(&pass.object, VpcEndpoint::Undeclared).map_or(Duration::ZERO, |spec| spec.progress_deadline)
+}
+
+/// A number in 0..1 that is another one each time.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
+/// A number in 0..1 that stays the same for one object, so that its polls keep their distance.
+fn steady_jitter(token: &Token) -> f64 {
+    let sum: u32 = token.as_str().bytes().map(u32::from).sum();
+    f64::from(sum % 97) / 97.0
+}

@@ -1,0 +1,193 @@
+//! The watch: which events wake a reconcile, and how it all ends.
+//!
+//! Own status writes and foreign annotations wake nothing. One object that cannot be decoded, and one reconcile that
+//! panics, never stop the others.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use domain::ownership::ClusterId;
+use futures::StreamExt;
+use kube::core::DeserializeGuard;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{Controller, PredicateConfig, WatchStreamExt};
+use kube::{Api, Client, ResourceExt};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::api::ServerlessPrivateEndpoint;
+use crate::atlas::Transport;
+
+use super::cluster::Cluster;
+use super::context::{Context, Options};
+use super::credentials::Keys;
+use super::limits::Limits;
+use super::listings::Listings;
+use super::memories::Memories;
+use super::object::{self, Identity};
+use super::reconcile::reconcile;
+
+type Guarded = DeserializeGuard<ServerlessPrivateEndpoint>;
+
+/// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
+const PAGE: u32 = 100;
+
+/// Why the controller could not start.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// Nothing names this cluster.
+    #[error(
+        "failed to read the uid of namespace kube-system, which names this cluster ({0}); grant it, or set --cluster-id"
+    )]
+    ClusterId(String),
+}
+
+/// Runs until `shutdown`, then lets running reconciles finish.
+///
+/// # Errors
+/// If the controller cannot start. Once it runs it goes on through every fault.
+pub async fn run(
+    client: Client,
+    transport: Transport,
+    options: Options,
+    synced: impl Fn() + Send + Sync + 'static,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let cluster = Cluster::new(client.clone());
+    let cluster_id = match &options.cluster_id {
+        Some(id) => id.clone(),
+        None => cluster_uid(&cluster).await?,
+    };
+    let namespaces = options.namespaces.clone();
+    let ctx = Arc::new(Context {
+        keys: Keys::new(cluster.clone(), transport),
+        cluster,
+        cluster_id,
+        limits: Limits::new(options.concurrency),
+        listings: Listings::new(),
+        memories: Memories::default(),
+        recorder: Recorder::new(
+            client.clone(),
+            Reporter {
+                controller: "spe-operator".to_owned(),
+                instance: None,
+            },
+        ),
+        options,
+    });
+    let apis: Vec<Api<Guarded>> = match namespaces.as_slice() {
+        [] => vec![Api::all(client)],
+        // One watch a namespace: two in one store would lose the objects of one of them.
+        some => some
+            .iter()
+            .map(|namespace| Api::namespaced(client.clone(), namespace))
+            .collect(),
+    };
+    let synced = Arc::new(synced);
+    let controllers = apis
+        .into_iter()
+        .map(|api| control(api, Arc::clone(&ctx), Arc::clone(&synced), shutdown.clone()));
+    futures::future::join_all(controllers).await;
+    Ok(())
+}
+
+async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
+    let uid = cluster
+        .kube_system_uid()
+        .await
+        .map_err(|error| RunError::ClusterId(error.to_string()))?;
+    uid.parse()
+        .map_err(|error: domain::endpoint::Malformed| RunError::ClusterId(error.to_string()))
+}
+
+async fn control(
+    api: Api<Guarded>,
+    ctx: Arc<Context>,
+    synced: Arc<impl Fn() + Send + Sync + 'static>,
+    shutdown: CancellationToken,
+) {
+    let mut config = watcher::Config::default().page_size(PAGE);
+    if let Some(selector) = &ctx.options.selector {
+        config = config.labels(selector);
+    }
+    let (store, writer) = reflector::store();
+    let noted = Arc::clone(&ctx);
+    let objects = watcher(api, config)
+        .default_backoff()
+        .modify(strip)
+        .inspect(move |event| match event {
+            Ok(Event::InitDone) => synced(),
+            Ok(event) => note(&noted, event),
+            Err(error) => warn!(%error, "the watch was interrupted"),
+        })
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(
+            |object: &Guarded| Some(trigger(object)),
+            PredicateConfig::default(),
+        );
+    Controller::for_stream(objects, store)
+        .graceful_shutdown_on(shutdown.cancelled_owned())
+        .run(
+            |object: Arc<Guarded>, ctx| async move {
+                match &object.0 {
+                    Ok(object) => Ok(reconcile(Arc::new(object.clone()), ctx).await),
+                    Err(error) => {
+                        warn!(object = %ObjectRef::from_obj(&*object), %error, "cannot understand the object; correct or delete it");
+                        Ok::<_, std::convert::Infallible>(kube::runtime::controller::Action::await_change())
+                    }
+                }
+            },
+            |_, never, _| match *never {},
+            ctx,
+        )
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                debug!(%error, "not reconciled");
+            }
+        })
+        .await;
+}
+
+/// Keeps of an object only what is used, so that ten thousand of them fit.
+fn strip(object: &mut Guarded) {
+    object.managed_fields_mut().clear();
+    object.annotations_mut().retain(|key, _| object::is_read(key));
+}
+
+/// What wakes a reconcile.
+fn trigger(object: &Guarded) -> u64 {
+    match &object.0 {
+        Ok(object) => object::trigger(object),
+        Err(error) => {
+            let mut hasher = DefaultHasher::new();
+            error.error.hash(&mut hasher);
+            hasher.finish()
+        }
+    }
+}
+
+/// Attempts are remembered from watch events too: one that is taken off the object again may still land.
+fn note(ctx: &Context, event: &Event<Guarded>) {
+    match event {
+        Event::Apply(object) | Event::InitApply(object) => {
+            let Ok(object) = &object.0 else { return };
+            let identity = Identity::of(object, &ctx.cluster_id);
+            let seen = object::object(object, &identity, &ctx.cluster_id);
+            ctx.memories.see(
+                &identity.token,
+                &seen.claim,
+                seen.recorded.as_ref().map(|recorded| &recorded.id),
+            );
+        }
+        Event::Delete(object) => {
+            let Ok(object) = &object.0 else { return };
+            let identity = Identity::of(object, &ctx.cluster_id);
+            ctx.memories.gone(&identity.token, &ctx.options.times);
+        }
+        Event::Init | Event::InitDone => {}
+    }
+}
