@@ -8,33 +8,22 @@ use std::sync::Arc;
 use domain::endpoint::{Endpoint, EndpointId, Instance, VpcEndpointId};
 use domain::fault::FaultKind;
 use reqwest::{Method, Url};
-use serde_json::Value;
 use tokio::time::Instant;
 
-use super::classify;
+use super::creation::{self, Creation};
 use super::credentials::Credentials;
 use super::error::{AtlasError, Context, Operation, Outcome};
 use super::exchange::{Exchange, Failure};
 use super::http::Answer;
+use super::reply::{self, Reply};
 use super::transport::{CallRecord, Transport};
-use super::wire::{self, InstanceDescription, Reply};
+use super::wire::{self, InstanceDescription};
 
 /// Atlas as one key or service account sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,
     credentials: Arc<Credentials>,
-}
-
-/// What became of a create (design §5).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Creation {
-    /// A *definite yes*: there is a new endpoint, and this is it.
-    Created(Endpoint),
-    /// A *definite no*: the request was not sent, or Atlas refused it. No endpoint was made, none will be.
-    Refused(AtlasError),
-    /// Nobody knows, and the endpoint may still come to be.
-    Uncertain(AtlasError),
 }
 
 /// What a DELETE was answered.
@@ -86,7 +75,7 @@ impl Client {
     /// Atlas could not be asked, refused, or sent what is not a complete list of endpoints.
     pub async fn list(&self, at: &Instance) -> Result<Vec<Endpoint>, AtlasError> {
         let request = self.request(Operation::List, Method::GET, at, None);
-        self.read(request, |reply| wire::endpoints(json(reply)?, &reply.hidden))
+        self.read(request, |reply| wire::endpoints(reply.json()?, &reply.hidden))
             .await
     }
 
@@ -117,7 +106,8 @@ impl Client {
             ..self.request(Operation::Create, Method::POST, at, None)
         };
         let context = request.context;
-        self.call(request, |result| created(context, result)).await
+        self.call(request, |result| creation::conclude(context, result))
+            .await
     }
 
     /// Changes an endpoint.
@@ -163,7 +153,7 @@ impl Client {
             url,
             ..self.request(Operation::Instance, Method::GET, at, None)
         };
-        self.read(request, |reply| wire::instance(json(reply)?)).await
+        self.read(request, |reply| wire::instance(reply.json()?)).await
     }
 
     fn request<'a>(
@@ -195,22 +185,16 @@ impl Client {
         parse: impl FnOnce(&Reply) -> Result<T, String>,
     ) -> Result<T, AtlasError> {
         let context = request.context;
-        self.call(request, |result| {
-            let reply = match result {
-                Ok(answer) => wire::open(answer),
-                Err(failure) => return (failure.error.outcome(), Err(failure.error)),
-            };
-            let result = if reply.is_success() {
-                understood(context, &reply, parse)
-            } else {
-                Err(context.answered(&reply))
-            };
-            (
-                result
+        self.call(request, |result| match result {
+            Err(failure) => (failure.error.outcome(), Err(failure.error)),
+            Ok(answer) => {
+                let reply = reply::open(answer);
+                let result = reply.success(context, parse);
+                let outcome = result
                     .as_ref()
-                    .map_or_else(AtlasError::outcome, |_| Outcome::Status(reply.status)),
-                result,
-            )
+                    .map_or_else(AtlasError::outcome, |_| Outcome::Status(reply.status));
+                (outcome, result)
+            }
         })
         .await
     }
@@ -254,56 +238,8 @@ impl Client {
     }
 }
 
-/// Sorts the end of a create into its three classes.
-fn created(context: Context<'_>, result: Result<Answer, Failure>) -> (Outcome, Creation) {
-    let reply = match result {
-        Ok(answer) => wire::open(answer),
-        Err(Failure {
-            error,
-            was_sent: true,
-        }) => return (error.outcome(), Creation::Uncertain(error)),
-        Err(Failure {
-            error,
-            was_sent: false,
-        }) => return (error.outcome(), Creation::Refused(error)),
-    };
-    if reply.is_success() {
-        return match understood(context, &reply, |reply| {
-            wire::endpoint(json(reply)?, &reply.hidden)
-        }) {
-            Ok(endpoint) => (Outcome::Status(reply.status), Creation::Created(endpoint)),
-            Err(error) => (error.outcome(), Creation::Uncertain(error)),
-        };
-    }
-    let error = context.answered(&reply);
-    let creation = if classify::is_definite_no(reply.status, reply.error.is_some()) {
-        Creation::Refused
-    } else {
-        Creation::Uncertain
-    };
-    (error.outcome(), creation(error))
-}
-
-fn understood<T>(
-    context: Context<'_>,
-    reply: &Reply,
-    parse: impl FnOnce(&Reply) -> Result<T, String>,
-) -> Result<T, AtlasError> {
-    match reply.broken {
-        Some(outcome) => Err(context.failed(outcome, "the answer could not be read to its end")),
-        None => parse(reply).map_err(|reason| context.failed(Outcome::Malformed, &reason)),
-    }
-}
-
-fn json(reply: &Reply) -> Result<&Value, String> {
-    reply
-        .json
-        .as_ref()
-        .ok_or_else(|| "the answer is not JSON".to_owned())
-}
-
 fn this_endpoint(reply: &Reply, id: &EndpointId) -> Result<Endpoint, String> {
-    let endpoint = wire::endpoint(json(reply)?, &reply.hidden)?;
+    let endpoint = wire::endpoint(reply.json()?, &reply.hidden)?;
     if endpoint.id == *id {
         Ok(endpoint)
     } else {

@@ -27,6 +27,11 @@ impl Challenge {
         Self { prompt, cnonce }
     }
 
+    #[cfg(test)]
+    pub(super) fn prompt(&self) -> &WwwAuthenticateHeader {
+        &self.prompt
+    }
+
     /// The server refused a nonce only for its age, not the key.
     pub(super) fn is_stale(&self) -> bool {
         self.prompt.stale

@@ -11,8 +11,8 @@ use domain::fault::{Fault, FaultKind};
 
 use super::classify;
 use super::credentials::{Credentials, Secret};
+use super::reply::{ErrorBody, Reply};
 use super::text;
-use super::wire::{ErrorBody, Reply};
 
 /// A call of the API, as metrics and logs name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

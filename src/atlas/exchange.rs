@@ -14,7 +14,7 @@ use super::error::{AtlasError, Context, Outcome};
 use super::http::{Answer, Outgoing, Unanswered};
 use super::transport::Transport;
 use super::www_authenticate::{Unusable, choose};
-use super::{text, wire};
+use super::{reply, text};
 
 /// A call under way.
 pub(super) struct Exchange<'a> {
@@ -129,7 +129,7 @@ impl Exchange<'_> {
             Ok(Asked::Open)
         } else {
             Err(Failure::before_sending(
-                self.context.answered(&wire::open(answer)),
+                self.context.answered(&reply::open(answer)),
             ))
         }
     }

@@ -6,22 +6,25 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `client` | the six operations, and the outcome classes of a create |
+//! | `client` | the six operations |
+//! | `creation` | what became of a POST: yes, no, or nobody knows |
 //! | `exchange` | one authenticated request: Digest or bearer, a 401 answered once |
 //! | `transport`, `http` | addresses and what calls share; one request, TLS, limits on what is read |
 //! | `www_authenticate`, `digest`, `challenges` | reading a challenge, answering it, lending it out |
 //! | `token` | OAuth client credentials |
-//! | `wire` | the JSON of endpoints, errors and envelopes |
+//! | `reply`, `wire` | errors and envelopes; the JSON of endpoints and instances |
 //! | `classify`, `error`, `text` | what an answer means, and how it is said |
 
 mod challenges;
 mod classify;
 mod client;
+mod creation;
 mod credentials;
 mod digest;
 mod error;
 mod exchange;
 mod http;
+mod reply;
 mod retry_after;
 mod settings;
 mod text;
@@ -30,7 +33,8 @@ mod transport;
 mod wire;
 mod www_authenticate;
 
-pub use client::{Client, Creation, Deletion, Update};
+pub use client::{Client, Deletion, Update};
+pub use creation::Creation;
 pub use credentials::{Credentials, Fingerprint, UnusableCredentials};
 pub use error::{AtlasError, Operation, Outcome};
 pub use settings::{ClientSettings, Dialect, SettingsError};

@@ -16,8 +16,8 @@ use tokio::time::{Instant, timeout_at};
 use super::credentials::{Credentials, Fingerprint, Secret};
 use super::error::{AtlasError, Context, Operation, Outcome};
 use super::http::{Answer, Outgoing};
+use super::reply;
 use super::transport::{CallRecord, Transport};
-use super::wire;
 
 /// The life of a token that does not say how long it lives.
 const UNSAID_LIFE: Duration = Duration::from_mins(10);
@@ -200,9 +200,9 @@ async fn request(
 
 /// The token endpoint refuses in OAuth's words (`error`, `error_description`), or in Atlas' own.
 fn refused(context: Context<'_>, answer: Answer) -> AtlasError {
-    let mut reply = wire::open(answer);
+    let mut reply = reply::open(answer);
     if reply.error.is_none() {
-        reply.error = reply.json.as_ref().and_then(wire::oauth_error);
+        reply.error = reply.json.as_ref().and_then(reply::oauth_error);
     }
     // RFC 6749 §5.2 allows 400 as well as 401 for a client that is not known.
     if reply.status == 400
@@ -247,57 +247,5 @@ fn read(json: &Value, asked_at: Instant) -> Option<Token> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_token_is_due_at_two_thirds_of_its_life() {
-        let now = Instant::now();
-        for (expires_in, life) in [
-            (json!(3600), 3600),
-            (json!("90"), 90),
-            (json!(null), 600),
-            (json!(-5), 600),
-            (json!(0), 0),
-            (json!(u64::MAX), 86_400),
-        ] {
-            let token = read(&json!({"access_token": "t", "expires_in": expires_in}), now).unwrap();
-            assert_eq!(token.expires_at - now, Duration::from_secs(life), "{expires_in}");
-            assert_eq!(
-                token.renew_at - now,
-                Duration::from_secs(life) * 2 / 3,
-                "{expires_in}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_answer_without_a_usable_token_is_none() {
-        for json in [
-            json!({}),
-            json!([]),
-            json!({"access_token": ""}),
-            json!({"access_token": 1}),
-            json!({"access_token": "a\nb"}),
-        ] {
-            assert!(read(&json, Instant::now()).is_none(), "{json}");
-        }
-    }
-
-    #[test]
-    fn the_headers_are_marked_so_that_no_log_shows_them() {
-        let account = Credentials::service_account("mdb_sa_id_1", "hunter2").unwrap();
-        assert_eq!(format!("{:?}", basic(&account).unwrap()), "Sensitive");
-        assert_eq!(
-            format!(
-                "{:?}",
-                read(&json!({"access_token": "t"}), Instant::now())
-                    .unwrap()
-                    .header()
-            ),
-            "Sensitive"
-        );
-    }
-}
+#[path = "token_tests.rs"]
+mod tests;

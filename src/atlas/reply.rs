@@ -1,0 +1,162 @@
+//! One answer, taken out of its envelope: a success with its JSON, or an error in Atlas' words.
+//!
+//! Only a body with an `errorCode` is taken for one of Atlas; what a proxy says is never mistaken for it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::credentials::Secret;
+use super::error::{AtlasError, Context, Outcome};
+use super::http::Answer;
+
+/// An answer, taken out of its envelope.
+pub(super) struct Reply {
+    /// The status that counts: the enveloped one of a successful answer that has an envelope.
+    pub(super) status: u16,
+    /// The body, if it is JSON.
+    pub(super) json: Option<Value>,
+    /// The body as an Atlas error, if it is one.
+    pub(super) error: Option<ErrorBody>,
+    /// Why the body was not read to its end, if so.
+    pub(super) broken: Option<Outcome>,
+    /// `Retry-After`.
+    pub(super) retry_after: Option<Duration>,
+    /// What may not be shown of it.
+    pub(super) hidden: Vec<Secret>,
+}
+
+impl Reply {
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body, if it is JSON.
+    pub(super) fn json(&self) -> Result<&Value, String> {
+        self.json
+            .as_ref()
+            .ok_or_else(|| "the answer is not JSON".to_owned())
+    }
+
+    /// What a success says, as `parse` understands it; else an error that says why it is none.
+    pub(super) fn success<T>(
+        &self,
+        context: Context<'_>,
+        parse: impl FnOnce(&Self) -> Result<T, String>,
+    ) -> Result<T, AtlasError> {
+        if !self.is_success() {
+            return Err(context.answered(self));
+        }
+        match self.broken {
+            Some(outcome) => Err(context.failed(outcome, "the answer could not be read to its end")),
+            None => parse(self).map_err(|reason| context.failed(Outcome::Malformed, &reason)),
+        }
+    }
+}
+
+/// An error as Atlas words it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ErrorBody {
+    /// `errorCode`, never empty.
+    pub(super) code: String,
+    /// `detail` and the fields of `badRequestDetail`, else `reason`. As sent: clean it before it is shown.
+    pub(super) detail: String,
+    /// The first parameter that is an address.
+    address: Option<IpAddr>,
+}
+
+impl ErrorBody {
+    /// The caller's address, where Atlas says that it is not on the access list.
+    pub(super) fn access_list_address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    fn from_json(json: &Value) -> Option<Self> {
+        let code = json.get("errorCode")?.as_str().filter(|code| !code.is_empty())?;
+        let mut detail = [json.get("detail"), json.get("reason")]
+            .into_iter()
+            .flatten()
+            .find_map(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let fields = json.pointer("/badRequestDetail/fields").and_then(Value::as_array);
+        for field in fields.into_iter().flatten() {
+            let [name, description] = ["field", "description"]
+                .map(|key| field.get(key).and_then(Value::as_str).unwrap_or_default());
+            detail = format!("{detail} ({name}: {description})");
+        }
+        let parameters = json.get("parameters").and_then(Value::as_array);
+        let address = parameters
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .find_map(|text| text.parse().ok());
+        Some(Self {
+            code: code.to_owned(),
+            detail,
+            address,
+        })
+    }
+}
+
+/// An error in the words of OAuth (RFC 6749 §5.2), as the token endpoint sends it.
+pub(super) fn oauth_error(json: &Value) -> Option<ErrorBody> {
+    let code = json.get("error")?.as_str().filter(|code| !code.is_empty())?;
+    let detail = json
+        .get("error_description")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    Some(ErrorBody {
+        code: code.to_owned(),
+        detail: detail.to_owned(),
+        address: None,
+    })
+}
+
+/// Reads an answer: out of the envelope, error or not.
+pub(super) fn open(answer: Answer) -> Reply {
+    let json = answer
+        .body
+        .as_ref()
+        .ok()
+        .and_then(|body| serde_json::from_slice(body).ok());
+    let (status, json) = match json.map(unwrap_envelope) {
+        // A failing HTTP status is not improved by what stands inside: who sent it may not be who wrote it.
+        Some((Some(inner), json)) if (200..300).contains(&answer.status) => (inner, json),
+        Some((_, json)) => (answer.status, json),
+        None => (answer.status, None),
+    };
+    let error = json.as_ref().and_then(ErrorBody::from_json);
+    Reply {
+        status,
+        json,
+        error,
+        broken: answer.body.err(),
+        retry_after: answer.retry_after,
+        hidden: answer.hidden,
+    }
+}
+
+/// `{"status": 201, "envelope" | "content": {…}}`, and for lists `{"status": 200, "results": […]}`. An endpoint also has a
+/// `status`, but never a number.
+fn unwrap_envelope(json: Value) -> (Option<u16>, Option<Value>) {
+    match json {
+        Value::Object(mut outer) if outer.get("status").is_some_and(Value::is_number) => {
+            // A number that is no status at all must not pass for success.
+            let status = outer["status"]
+                .as_u64()
+                .and_then(|status| status.try_into().ok())
+                .unwrap_or(0);
+            let inner = ["envelope", "content"]
+                .into_iter()
+                .find_map(|key| outer.remove(key));
+            (Some(status), inner.or(Some(Value::Object(outer))))
+        }
+        json => (None, Some(json)),
+    }
+}
+
+#[cfg(test)]
+#[path = "reply_tests.rs"]
+mod tests;
