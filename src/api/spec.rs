@@ -146,8 +146,8 @@ pub struct ServerlessPrivateEndpointSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_ref: Option<CredentialsRef>,
 
-    /// Existing endpoint to adopt instead of creating one: 24 hexadecimal digits. Default: none. May be set later only
-    /// to the value of `status._id`; may always be removed. In Atlas: _id.
+    /// Existing endpoint to adopt instead of creating one: 24 hexadecimal digits. Default: none. May be changed until
+    /// the object has an endpoint, then only into `status._id`; may always be removed. In Atlas: _id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     #[x_kube(validation = Rule::new("self.matches('^[a-f0-9]{24}$')")
