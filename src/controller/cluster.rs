@@ -2,12 +2,15 @@
 //!
 //! Writes are guarded: none overwrites what it has not read. This file never decides whether to write.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams};
-use kube::core::Status;
+use kube::core::{ApiResource, DynamicObject, Status};
 use kube::{Api, Client};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -57,10 +60,27 @@ impl Cluster {
         bounded(self.objects(identity).get(&identity.name)).await
     }
 
-    /// Reads a Secret.
-    pub(super) async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        bounded(secrets.get(name)).await
+    /// Reads an object of a kind that every cluster has.
+    pub(super) async fn read<K>(&self, namespace: &str, name: &str) -> Result<K, ClusterError>
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        bounded(api.get(name)).await
+    }
+
+    /// Reads an object of a kind that may not be installed.
+    pub(super) async fn read_dynamic(
+        &self,
+        namespace: &str,
+        name: &str,
+        resource: &ApiResource,
+    ) -> Result<DynamicObject, ClusterError> {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
+        bounded(api.get(name)).await
     }
 
     /// The uid of the namespace `kube-system`, which names this cluster unless `--cluster-id` does.

@@ -113,7 +113,7 @@ impl Keys {
             namespace,
             name: secret,
         } = name;
-        let read = match self.cluster.secret(namespace, secret).await {
+        let read = match self.cluster.read::<Secret>(namespace, secret).await {
             Ok(read) => read,
             Err(ClusterError::NotFound) => {
                 return Err(missing(format!(

@@ -9,6 +9,7 @@
 //! | `publish` | status patches and events |
 //! | `cluster` | calls to the API server |
 //! | `credentials` | from a Secret to a client that may ask Atlas |
+//! | `references` | from a reference to the VPC endpoint id |
 //! | `listings` | one listing per instance, pauses |
 //! | `limits`, `memories`, `context` | what reconciles share |
 //!
@@ -23,6 +24,7 @@ mod memories;
 mod object;
 mod publish;
 mod reconcile;
+mod references;
 mod steps;
 mod wiring;
 

@@ -27,6 +27,7 @@ use super::context::Context;
 use super::memories::Entry;
 use super::object::{self, Identity};
 use super::publish;
+use super::references::resolve;
 use super::steps::Pass;
 
 /// More steps than the longest way through the protocol takes: whoever needs more goes round in circles.
@@ -80,6 +81,7 @@ pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<C
         atlas: Atlas::Unread,
         seen: begun,
         fresh_after,
+        vpc_endpoint: VpcEndpoint::Undeclared,
         tried: Tried::Nothing,
         permit: None,
     };
@@ -143,6 +145,10 @@ async fn run(mut pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
         let object = pass.ctx.cluster.get(&pass.identity).await?;
         pass.start_over(object)?;
     }
+    // A deletion does not depend on what the object referred to.
+    if pass.object.meta().deletion_timestamp.is_none() {
+        pass.vpc_endpoint = resolve(&pass.ctx.cluster, &pass.identity.namespace, &pass.object).await?;
+    }
     for _ in 0..MOST_STEPS {
         let observed = observe(&pass);
         let decision = decide(&observed);
@@ -180,22 +186,13 @@ fn observe(pass: &Pass) -> Observed {
         );
         entry.memory.recall(at, now, pass.tried.clone())
     });
-    let spec = object::spec(&pass.object, vpc_endpoint(&pass.object));
+    let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
     Observed {
         object,
         spec,
         atlas: pass.atlas.clone(),
         memory,
         times: ctx.options.times,
-    }
-}
-
-/// The declared VPC endpoint.
-fn vpc_endpoint(object: &ServerlessPrivateEndpoint) -> VpcEndpoint {
-    match object.spec.cloud_provider_endpoint_id.as_deref().map(str::parse) {
-        None => VpcEndpoint::Undeclared,
-        Some(Ok(id)) => VpcEndpoint::Declared(id),
-        Some(Err(error)) => VpcEndpoint::NotFound(format!("`cloudProviderEndpointId`: {error}")),
     }
 }
 

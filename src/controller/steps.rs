@@ -9,7 +9,7 @@ use domain::decision::{Decision, Origin, Step};
 use domain::endpoint::{Endpoint, EndpointId, Instance, VpcEndpointId};
 use domain::fault::Fault;
 use domain::notice;
-use domain::observed::{Atlas, Observed, Tried};
+use domain::observed::{Atlas, Observed, Tried, VpcEndpoint};
 use domain::ownership::{Claim, Nonce};
 use kube::{Resource, ResourceExt};
 use tracing::{info, warn};
@@ -36,6 +36,8 @@ pub(super) struct Pass {
     pub(super) seen: Boottime,
     /// How fresh the next listing has to be.
     pub(super) fresh_after: Boottime,
+    /// What the declared VPC endpoint has resolved to.
+    pub(super) vpc_endpoint: VpcEndpoint,
     pub(super) tried: Tried,
     pub(super) permit: Option<Permit>,
 }
