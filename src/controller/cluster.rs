@@ -104,10 +104,8 @@ impl Cluster {
         if !finalizers.iter().any(|finalizer| finalizer == api::FINALIZER) {
             finalizers.push(api::FINALIZER.to_owned());
         }
-        let annotations: serde_json::Map<_, _> = annotations
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), json!(value)))
-            .collect();
+        let annotations: serde_json::Map<_, _> =
+            annotations.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
         let patch = json!({"metadata": {"finalizers": finalizers, "annotations": annotations}});
         self.merge(identity, read, patch).await
     }
@@ -120,8 +118,7 @@ impl Cluster {
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
         let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != api::FINALIZER);
-        self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}}))
-            .await
+        self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}})).await
     }
 
     async fn merge(
@@ -133,11 +130,7 @@ impl Cluster {
         patch["metadata"]["uid"] = json!(identity.uid);
         patch["metadata"]["resourceVersion"] = json!(read.metadata.resource_version);
         let parameters = PatchParams::default();
-        bounded(
-            self.objects(identity)
-                .patch(&identity.name, &parameters, &Patch::Merge(patch)),
-        )
-        .await
+        bounded(self.objects(identity).patch(&identity.name, &parameters, &Patch::Merge(patch))).await
     }
 
     /// Applies a JSON patch to the status. Its `test` operations are the guard.
@@ -150,11 +143,7 @@ impl Cluster {
             .map_err(|error| ClusterError::Failed(error.to_string()))?;
         let parameters = PatchParams::default();
         let patch = Patch::<ServerlessPrivateEndpoint>::Json(patch);
-        bounded(
-            self.objects(identity)
-                .patch_status(&identity.name, &parameters, &patch),
-        )
-        .await
+        bounded(self.objects(identity).patch_status(&identity.name, &parameters, &patch)).await
     }
 
     fn objects(&self, identity: &Identity) -> Api<ServerlessPrivateEndpoint> {
@@ -174,10 +163,7 @@ async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Cl
 /// A failed `test` of a JSON patch is 422 without causes, another uid is 422 or 409, a stale resourceVersion 409
 /// (measured on kube-apiserver 1.37).
 fn classify(status: &Status) -> ClusterError {
-    let causes = status
-        .details
-        .as_ref()
-        .is_some_and(|details| !details.causes.is_empty());
+    let causes = status.details.as_ref().is_some_and(|details| !details.causes.is_empty());
     if status.is_not_found() {
         ClusterError::NotFound
     } else if status.is_conflict() || (status.is_invalid() && !causes) || is_uid_mismatch(status) {

@@ -20,6 +20,7 @@ use super::listings::Listings;
 use super::memories::Memories;
 use super::object::Identity;
 use super::publish;
+use super::watched::Watched;
 
 /// How the controller behaves; all of it comes from the program's settings.
 #[derive(Clone)]
@@ -61,7 +62,8 @@ pub(super) struct Context {
     pub(super) keys: Keys,
     pub(super) limits: Limits,
     pub(super) listings: Listings,
-    pub(super) memories: Memories,
+    pub(super) memories: Arc<Memories>,
+    pub(super) watched: Arc<Watched>,
     pub(super) options: Options,
     pub(super) recorder: Recorder,
 }
@@ -90,10 +92,7 @@ impl Context {
                 }),
             };
         };
-        let own = SecretName {
-            namespace: identity.namespace.clone(),
-            name: reference.name.clone(),
-        };
+        let own = SecretName { namespace: identity.namespace.clone(), name: reference.name.clone() };
         match (self.keys.of(&own, deleting).await, default) {
             // A deleted namespace may lose its Secrets first.
             (Err(fault), Some(default)) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
@@ -109,10 +108,7 @@ impl Context {
             .allowed
             .iter()
             .any(|allowed| allowed == namespace)
-            .then(|| SecretName {
-                namespace: default.namespace.clone(),
-                name: default.name.clone(),
-            })
+            .then(|| SecretName { namespace: default.namespace.clone(), name: default.name.clone() })
     }
 
     /// Publishes an event. Its failure never fails anything: the conditions say the same.

@@ -57,11 +57,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn new(cluster: Cluster, transport: Transport) -> Self {
-        Self {
-            cluster,
-            transport,
-            kept: Mutex::default(),
-        }
+        Self { cluster, transport, kept: Mutex::default() }
     }
 
     /// The key in the Secret `name`. A deletion may use the last one that worked, once the Secret is gone.
@@ -77,10 +73,7 @@ impl Keys {
             result.clone()
         } else {
             let result = self.read(name).await;
-            let changed = kept
-                .read
-                .as_ref()
-                .is_none_or(|(_, before)| !same(before, &result));
+            let changed = kept.read.as_ref().is_none_or(|(_, before)| !same(before, &result));
             kept.refused = kept.refused && !changed;
             kept.read = Some((Boottime::now(), result.clone()));
             result
@@ -109,10 +102,7 @@ impl Keys {
     }
 
     async fn read(&self, name: &SecretName) -> Result<Key, Fault> {
-        let SecretName {
-            namespace,
-            name: secret,
-        } = name;
+        let SecretName { namespace, name: secret } = name;
         let read = match self.cluster.read::<Secret>(namespace, secret).await {
             Ok(read) => read,
             Err(ClusterError::NotFound) => {
@@ -128,19 +118,12 @@ impl Keys {
             }
             Err(error) => {
                 let message = format!("failed to read Secret {secret}: {error}");
-                return Err(Fault {
-                    kind: FaultKind::Unavailable,
-                    message,
-                    retry_after: None,
-                });
+                return Err(Fault { kind: FaultKind::Unavailable, message, retry_after: None });
             }
         };
         let credentials = credentials(&read).map_err(|why| missing(format!("Secret {secret}: {why}")))?;
         let version = read.metadata.resource_version.unwrap_or_default();
-        Ok(Key {
-            client: Client::new(self.transport.clone(), credentials),
-            source: (name.clone(), version),
-        })
+        Ok(Key { client: Client::new(self.transport.clone(), credentials), source: (name.clone(), version) })
     }
 }
 
@@ -153,11 +136,7 @@ fn same(one: &Result<Key, Fault>, other: &Result<Key, Fault>) -> bool {
 }
 
 fn missing(message: String) -> Fault {
-    Fault {
-        kind: FaultKind::CredentialsNotFound,
-        message,
-        retry_after: None,
-    }
+    Fault { kind: FaultKind::CredentialsNotFound, message, retry_after: None }
 }
 
 /// The pair that the Secret holds.

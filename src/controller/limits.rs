@@ -26,10 +26,7 @@ pub(super) struct Limits {
 impl Limits {
     /// At most `all` calls at once.
     pub(super) fn new(all: usize) -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(all)),
-            projects: Mutex::default(),
-        }
+        Self { all: Arc::new(Semaphore::new(all)), projects: Mutex::default() }
     }
 
     /// Waits for the right to call Atlas for `project`. `None` only if the bounds were taken down.
@@ -37,26 +34,18 @@ impl Limits {
         let own = {
             let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(
-                projects
-                    .entry(project.clone())
-                    .or_insert_with(|| Arc::new(Semaphore::new(PER_PROJECT))),
+                projects.entry(project.clone()).or_insert_with(|| Arc::new(Semaphore::new(PER_PROJECT))),
             )
         };
         loop {
             let project = Arc::clone(&own).acquire_owned().await.ok()?;
             if let Ok(all) = Arc::clone(&self.all).try_acquire_owned() {
-                return Some(Permit {
-                    _project: project,
-                    _all: all,
-                });
+                return Some(Permit { _project: project, _all: all });
             }
             drop(project);
             let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
             if let Ok(project) = Arc::clone(&own).try_acquire_owned() {
-                return Some(Permit {
-                    _project: project,
-                    _all: all,
-                });
+                return Some(Permit { _project: project, _all: all });
             }
         }
     }

@@ -56,10 +56,7 @@ pub(super) struct Listings {
 
 impl Listings {
     pub(super) fn new() -> Self {
-        Self {
-            slots: Mutex::default(),
-            pauses: Mutex::default(),
-        }
+        Self { slots: Mutex::default(), pauses: Mutex::default() }
     }
 
     /// All endpoints of `instance`, from a listing that was sent at `fresh_after` or later.
@@ -77,10 +74,7 @@ impl Listings {
             return known.clone();
         }
         if let Some(fault) = self.paused(instance, key) {
-            return Listing {
-                sent: Boottime::now(),
-                result: Err(fault),
-            };
+            return Listing { sent: Boottime::now(), result: Err(fault) };
         }
         let permit = limits.enter(&instance.project).await;
         let sent = Boottime::now();
@@ -101,10 +95,7 @@ impl Listings {
         let now = Boottime::now();
         whom(instance, key).iter().find_map(|paused| {
             let pause = pauses.get(paused).filter(|pause| pause.until > now)?;
-            Some(Fault {
-                retry_after: Some(pause.until.since(now)),
-                ..pause.fault.clone()
-            })
+            Some(Fault { retry_after: Some(pause.until.since(now)), ..pause.fault.clone() })
         })
     }
 
@@ -113,10 +104,7 @@ impl Listings {
         match fault.map(|fault| fault.kind) {
             None => {
                 let [project, _] = whom(instance, key);
-                self.pauses
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(&project);
+                self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(&project);
                 keys.answered(key, true).await;
             }
             Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => {
@@ -143,14 +131,7 @@ impl Listings {
             FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => (secret, 0, REFUSED_KEY),
             _ => return,
         };
-        pauses.insert(
-            whom,
-            Pause {
-                until: Boottime::now() + length,
-                fault: fault.clone(),
-                repeats,
-            },
-        );
+        pauses.insert(whom, Pause { until: Boottime::now() + length, fault: fault.clone(), repeats });
     }
 
     fn slot(&self, instance: &Instance, key: &Key) -> Slot {
@@ -172,8 +153,5 @@ fn is_young(listing: Option<&Listing>) -> bool {
 
 fn whom(instance: &Instance, key: &Key) -> [Paused; 2] {
     let (secret, version) = key.source.clone();
-    [
-        Paused::Project(instance.project.clone()),
-        Paused::Key(secret, version, instance.project.clone()),
-    ]
+    [Paused::Project(instance.project.clone()), Paused::Key(secret, version, instance.project.clone())]
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::memory::Memory;
-use domain::observed::Times;
+use domain::observed::{Times, VpcEndpoint};
 use domain::ownership::{ClaimReading, Token};
 
 use crate::clock::Boottime;
@@ -30,6 +30,8 @@ pub(super) struct Entry {
     pub(super) seen: Option<String>,
     /// Failures in a row.
     pub(super) failures: u32,
+    /// What the declared VPC endpoint resolved to when it was last read.
+    pub(super) vpc_endpoint: Option<VpcEndpoint>,
     /// There is an object of this name.
     pub(super) exists: bool,
 }
@@ -62,10 +64,7 @@ impl Memories {
         let now = Boottime::now().since_boot();
         let mut entries = self.lock();
         if let Some(entry) = entries.get_mut(token) {
-            *entry = Entry {
-                memory: std::mem::take(&mut entry.memory),
-                ..Entry::default()
-            };
+            *entry = Entry { memory: std::mem::take(&mut entry.memory), ..Entry::default() };
         }
         entries.retain(|_, entry| entry.exists || !entry.memory.prune(times, now));
     }

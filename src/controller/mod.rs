@@ -4,12 +4,13 @@
 //! |---|---|
 //! | `wiring` | the watch, what wakes a reconcile, shutdown |
 //! | `reconcile` | observe → decide → perform → publish |
+//! | `pass` | one reconcile on its way, and the guards of its writes |
 //! | `steps` | each step that can be decided, carried out |
 //! | `object` | from the custom resource to what the rules know |
 //! | `publish` | status patches and events |
 //! | `cluster` | calls to the API server |
 //! | `credentials` | from a Secret to a client that may ask Atlas |
-//! | `references` | from a reference to the VPC endpoint id |
+//! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
 //! | `listings` | one listing per instance, pauses |
 //! | `limits`, `memories`, `context` | what reconciles share |
 //!
@@ -22,10 +23,12 @@ mod limits;
 mod listings;
 mod memories;
 mod object;
+mod pass;
 mod publish;
 mod reconcile;
 mod references;
 mod steps;
+mod watched;
 mod wiring;
 
 pub use context::{DefaultCredentials, Options};

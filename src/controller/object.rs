@@ -25,12 +25,7 @@ impl Identity {
         let namespace = object.namespace().unwrap_or_default();
         let name = object.name_any();
         let token = Token::of(cluster, &namespace, &name);
-        Self {
-            namespace,
-            name,
-            uid: object.uid().unwrap_or_default(),
-            token,
-        }
+        Self { namespace, name, uid: object.uid().unwrap_or_default(), token }
     }
 }
 
@@ -40,10 +35,7 @@ pub(super) fn object(object: &ServerlessPrivateEndpoint, identity: &Identity, cl
     Object {
         token: identity.token.clone(),
         deleting: object.meta().deletion_timestamp.is_some(),
-        finalizer: object
-            .finalizers()
-            .iter()
-            .any(|finalizer| finalizer == api::FINALIZER),
+        finalizer: object.finalizers().iter().any(|finalizer| finalizer == api::FINALIZER),
         claim: ClaimReading::of(annotation(api::CLAIM), &identity.token, &identity.uid, cluster),
         recorded: recorded(object),
         take_over: annotation(api::TAKE_OVER).and_then(|text| text.parse().ok()),
@@ -73,14 +65,7 @@ fn reported(object: &ServerlessPrivateEndpoint) -> Reported {
     let conditions = status.conditions.iter();
     Reported {
         conditions: conditions
-            .map(|c| {
-                (
-                    c.type_.clone(),
-                    c.status == "True",
-                    c.reason.clone(),
-                    c.message.clone(),
-                )
-            })
+            .map(|c| (c.type_.clone(), c.status == "True", c.reason.clone(), c.message.clone()))
             .collect(),
         current: Some(status.observed_generation) == object.meta().generation,
     }
@@ -91,16 +76,8 @@ fn reported(object: &ServerlessPrivateEndpoint) -> Reported {
 /// # Errors
 /// What the API server would have refused.
 pub(super) fn instance(object: &ServerlessPrivateEndpoint) -> Result<Instance, String> {
-    let project = object
-        .spec
-        .project_id
-        .parse()
-        .map_err(|error| format!("`projectId`: {error}"))?;
-    let name = object
-        .spec
-        .instance_name
-        .parse()
-        .map_err(|error| format!("`instanceName`: {error}"))?;
+    let project = object.spec.project_id.parse().map_err(|error| format!("`projectId`: {error}"))?;
+    let name = object.spec.instance_name.parse().map_err(|error| format!("`instanceName`: {error}"))?;
     Ok(Instance { project, name })
 }
 
@@ -138,12 +115,7 @@ fn duration(field: &str, text: &str) -> Result<Duration, String> {
 }
 
 /// The annotations that the operator reads.
-const READ: [&str; 4] = [
-    api::CLAIM,
-    api::TAKE_OVER,
-    api::STALE_VPC_ENDPOINT_ID,
-    api::RECONCILE_REQUEST,
-];
+const READ: [&str; 4] = [api::CLAIM, api::TAKE_OVER, api::STALE_VPC_ENDPOINT_ID, api::RECONCILE_REQUEST];
 
 /// `true` for an annotation that the operator reads.
 pub(super) fn is_read(annotation: &str) -> bool {
@@ -155,22 +127,12 @@ pub(super) fn is_read(annotation: &str) -> bool {
 pub(super) fn trigger(object: &ServerlessPrivateEndpoint) -> u64 {
     let mut hasher = DefaultHasher::new();
     let meta = object.meta();
-    (
-        &meta.uid,
-        meta.generation,
-        meta.deletion_timestamp.is_some(),
-        &meta.finalizers,
-    )
-        .hash(&mut hasher);
+    (&meta.uid, meta.generation, meta.deletion_timestamp.is_some(), &meta.finalizers).hash(&mut hasher);
     for key in READ {
         object.annotations().get(key).hash(&mut hasher);
     }
     // A recorded id that somebody wiped has to be found again.
-    object
-        .status
-        .as_ref()
-        .is_some_and(|status| status.id.is_some())
-        .hash(&mut hasher);
+    object.status.as_ref().is_some_and(|status| status.id.is_some()).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -182,25 +144,10 @@ pub(super) fn status_fields(report: &Report) -> [(&'static str, Option<String>);
     let current = endpoint.filter(|_| !report.lost);
     [
         ("_id", endpoint.map(|endpoint| endpoint.id.to_string())),
-        (
-            "cloudProviderEndpointId",
-            endpoint.and_then(|endpoint| present(endpoint.vpc_endpoint_id.as_ref())),
-        ),
-        (
-            "comment",
-            endpoint.and_then(|endpoint| present(Some(&endpoint.comment))),
-        ),
-        (
-            "endpointServiceName",
-            current.and_then(|endpoint| present(endpoint.service_name.as_ref())),
-        ),
-        (
-            "errorMessage",
-            endpoint.and_then(|endpoint| present(endpoint.error_message.as_ref())),
-        ),
-        (
-            "status",
-            current.and_then(|endpoint| present(Some(&endpoint.status.as_str().to_owned()))),
-        ),
+        ("cloudProviderEndpointId", endpoint.and_then(|endpoint| present(endpoint.vpc_endpoint_id.as_ref()))),
+        ("comment", endpoint.and_then(|endpoint| present(Some(&endpoint.comment)))),
+        ("endpointServiceName", current.and_then(|endpoint| present(endpoint.service_name.as_ref()))),
+        ("errorMessage", endpoint.and_then(|endpoint| present(endpoint.error_message.as_ref()))),
+        ("status", current.and_then(|endpoint| present(Some(&endpoint.status.as_str().to_owned())))),
     ]
 }

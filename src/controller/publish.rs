@@ -45,11 +45,8 @@ pub(super) fn changes(object: &ServerlessPrivateEndpoint, report: &Report, remov
         set("conditions", json!(wanted));
     }
     if removing {
-        operations.extend(
-            absent
-                .iter()
-                .map(|name| json!({"op": "remove", "path": format!("/status/{name}")})),
-        );
+        operations
+            .extend(absent.iter().map(|name| json!({"op": "remove", "path": format!("/status/{name}")})));
     }
     operations
 }
@@ -70,10 +67,7 @@ pub(super) fn same_life(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
         // Below an absent map a test is refused, whatever it expects.
         None => json!({"op": "test", "path": "/metadata/annotations", "value": null}),
         Some(annotations) => {
-            let path = format!(
-                "/metadata/annotations/{}",
-                api::CLAIM.replace('~', "~0").replace('/', "~1")
-            );
+            let path = format!("/metadata/annotations/{}", api::CLAIM.replace('~', "~0").replace('/', "~1"));
             json!({"op": "test", "path": path, "value": annotations.get(api::CLAIM)})
         }
     };
@@ -90,11 +84,7 @@ pub(super) fn event(notice: &Notice) -> Event {
     let mut note = notice.message.clone();
     note.truncate(note.floor_char_boundary(LONGEST_NOTE));
     Event {
-        type_: if notice.warning {
-            EventType::Warning
-        } else {
-            EventType::Normal
-        },
+        type_: if notice.warning { EventType::Warning } else { EventType::Normal },
         reason: notice.reason.to_string(),
         note: Some(note),
         action: "Reconcile".to_owned(),
@@ -117,9 +107,7 @@ fn field<'a>(status: &'a ServerlessPrivateEndpointStatus, name: &str) -> Option<
 fn conditions(current: &[Condition], report: &Report, generation: Option<i64>) -> Vec<Condition> {
     let ours = report.conditions.iter().map(|reported| {
         let status = if reported.status { "True" } else { "False" };
-        let before = current
-            .iter()
-            .find(|c| c.type_ == reported.kind.as_str() && c.status == status);
+        let before = current.iter().find(|c| c.type_ == reported.kind.as_str() && c.status == status);
         Condition {
             type_: reported.kind.to_string(),
             status: status.to_owned(),
@@ -129,9 +117,7 @@ fn conditions(current: &[Condition], report: &Report, generation: Option<i64>) -
             last_transition_time: before.map_or_else(now, |before| before.last_transition_time.clone()),
         }
     });
-    let foreign = current
-        .iter()
-        .filter(|c| domain::conditions::ConditionType::parse(&c.type_).is_none());
+    let foreign = current.iter().filter(|c| domain::conditions::ConditionType::parse(&c.type_).is_none());
     ours.chain(foreign.cloned()).collect()
 }
 

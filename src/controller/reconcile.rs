@@ -26,9 +26,10 @@ use super::cluster::ClusterError;
 use super::context::Context;
 use super::memories::Entry;
 use super::object::{self, Identity};
+use super::pass::Pass;
 use super::publish;
 use super::references::resolve;
-use super::steps::Pass;
+use super::watched;
 
 /// More steps than the longest way through the protocol takes: whoever needs more goes round in circles.
 const MOST_STEPS: usize = 16;
@@ -68,11 +69,12 @@ pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<C
     let token = identity.token.clone();
     let begun = Boottime::now();
     let hash = object::trigger(&object);
-    let (waiting, fresh_after, stale) = ctx
-        .memories
-        .with(&token, |entry| look_at(entry, &object, hash, begun));
-    if let Some(remaining) = waiting {
-        return Action::requeue(remaining);
+    let (waiting, fresh_after, stale) =
+        ctx.memories.with(&token, |entry| look_at(entry, &object, hash, begun));
+    if let Some(remaining) = waiting
+        && let Some(pause) = still_waiting(&object, &identity, &ctx, remaining).await
+    {
+        return Action::requeue(pause);
     }
     let pass = Pass {
         ctx: Arc::clone(&ctx),
@@ -114,6 +116,22 @@ pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<C
     }
 }
 
+/// How long an object that is not due still has to wait. A reference that is read again and leads elsewhere ends that.
+async fn still_waiting(
+    object: &ServerlessPrivateEndpoint,
+    identity: &Identity,
+    ctx: &Context,
+    remaining: Duration,
+) -> Option<Duration> {
+    if !watched::is_polled(object) || object.meta().deletion_timestamp.is_some() {
+        return Some(remaining);
+    }
+    let found = resolve(&ctx.cluster, &identity.namespace, object).await.ok();
+    let unchanged =
+        found.is_none() || ctx.memories.with(&identity.token, |entry| entry.vpc_endpoint == found);
+    unchanged.then(|| remaining.min(watched::RECHECK))
+}
+
 /// Whether the object is due; if it is not, how long it has to wait. Else how fresh a listing must be, and whether the
 /// cache shows the object older than this process's own last write.
 fn look_at(
@@ -147,6 +165,7 @@ async fn run(mut pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
     }
     // A deletion does not depend on what the object referred to.
     if pass.object.meta().deletion_timestamp.is_none() {
+        pass.ctx.watched.note(&pass.identity, &pass.object);
         pass.vpc_endpoint = resolve(&pass.ctx.cluster, &pass.identity.namespace, &pass.object).await?;
     }
     for _ in 0..MOST_STEPS {
@@ -172,28 +191,14 @@ fn observe(pass: &Pass) -> Observed {
     let Pass { ctx, identity, .. } = pass;
     let object = object::object(&pass.object, identity, &ctx.cluster_id);
     let now = Boottime::now().since_boot();
-    let at = if pass.atlas == Atlas::Unread {
-        now
-    } else {
-        pass.seen.since_boot()
-    };
+    let at = if pass.atlas == Atlas::Unread { now } else { pass.seen.since_boot() };
     let memory = ctx.memories.with(&identity.token, |entry| {
         entry.exists = true;
-        entry.memory.see(
-            &object.claim,
-            object.recorded.as_ref().map(|recorded| &recorded.id),
-            now,
-        );
+        entry.memory.see(&object.claim, object.recorded.as_ref().map(|recorded| &recorded.id), now);
         entry.memory.recall(at, now, pass.tried.clone())
     });
     let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
-    Observed {
-        object,
-        spec,
-        atlas: pass.atlas.clone(),
-        memory,
-        times: ctx.options.times,
-    }
+    Observed { object, spec, atlas: pass.atlas.clone(), memory, times: ctx.options.times }
 }
 
 /// Nothing is left to do: report it, and say when to look again.
@@ -210,20 +215,14 @@ async fn conclude(
         match pass.ctx.cluster.patch_status(&pass.identity, &operations).await {
             Ok(object) => pass.object = object,
             Err(ClusterError::Changed) => {
-                return Err(ReconcileError::Again(
-                    "the object changed before its status was written",
-                ));
+                return Err(ReconcileError::Again("the object changed before its status was written"));
             }
             Err(error) => return Err(error.into()),
         }
-        pass.tell(notice::of_change(&observed.object.reported, &report))
-            .await;
+        pass.tell(notice::of_change(&observed.object.reported, &report)).await;
     }
     let token = pass.identity.token.clone();
-    let delay = pass
-        .ctx
-        .memories
-        .with(&token, |entry| schedule(entry, &pass, &report, decision));
+    let delay = pass.ctx.memories.with(&token, |entry| schedule(entry, &pass, &report, decision));
     Ok(delay.map_or_else(Action::await_change, Action::requeue))
 }
 
@@ -234,17 +233,9 @@ fn schedule(entry: &mut Entry, pass: &Pass, report: &Report, decision: &Decision
     let now = Boottime::now();
     let listed = matches!(pass.atlas, Atlas::Listed(_) | Atlas::Failed(_));
     let base = if listed { pass.seen } else { now };
-    let ready = report
-        .conditions
-        .first()
-        .map_or("", |ready| ready.reason.as_str());
-    let seen = format!(
-        "{}/{ready}",
-        report
-            .endpoint
-            .as_ref()
-            .map_or("", |endpoint| endpoint.status.as_str())
-    );
+    let ready = report.conditions.first().map_or("", |ready| ready.reason.as_str());
+    let seen =
+        format!("{}/{ready}", report.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()));
     if entry.seen.as_ref() == Some(&seen) && pass.tried == Tried::Nothing {
         entry.polls = entry.polls.saturating_add(1);
     } else {
@@ -254,23 +245,16 @@ fn schedule(entry: &mut Entry, pass: &Pass, report: &Report, decision: &Decision
     entry.handled = Some(object::trigger(&pass.object));
     entry.written.clone_from(&pass.object.metadata.resource_version);
     let overdue = (observed_reason(pass) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(pass));
-    entry
-        .memory
-        .working(report.working.clone(), overdue, now.since_boot());
-    let failures = if matches!(decision.wake, Wake::Retry(_)) {
-        entry.failures.saturating_add(1)
-    } else {
-        0
-    };
+    entry.memory.working(report.working.clone(), overdue, now.since_boot());
+    let failures = if matches!(decision.wake, Wake::Retry(_)) { entry.failures.saturating_add(1) } else { 0 };
     entry.failures = failures;
     let delay = match decision.wake {
         Wake::OnChange => None,
         Wake::Poll => Some(backoff::poll(entry.polls, options.poll_min, options.poll_max)),
         Wake::Await => Some(options.poll_max),
-        Wake::Interval => Some(backoff::spread(
-            object::interval(&pass.object),
-            steady_jitter(&pass.identity.token),
-        )),
+        Wake::Interval => {
+            Some(backoff::spread(object::interval(&pass.object), steady_jitter(&pass.identity.token)))
+        }
         Wake::After(delay) => Some(delay),
         Wake::Retry(least) => Some(backoff::retry(failures.saturating_sub(1), jitter()).max(least)),
     };
@@ -281,15 +265,15 @@ fn schedule(entry: &mut Entry, pass: &Pass, report: &Report, decision: &Decision
         Wake::Poll | Wake::Await | Wake::Interval => base + delay / 2,
         _ => base + delay,
     });
-    due.map(|due| due.since(now))
+    entry.vpc_endpoint = Some(pass.vpc_endpoint.clone());
+    let recheck = if watched::is_polled(&pass.object) { watched::RECHECK } else { Duration::MAX };
+    due.map(|due| due.since(now).min(recheck))
 }
 
 fn observed_reason(pass: &Pass) -> Option<Reason> {
     let status = pass.object.status.as_ref()?;
-    let stalled = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == ConditionType::Stalled.as_str())?;
+    let stalled =
+        status.conditions.iter().find(|condition| condition.type_ == ConditionType::Stalled.as_str())?;
     Reason::parse(&stalled.reason)
 }
 

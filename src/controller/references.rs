@@ -28,9 +28,7 @@ pub(super) async fn resolve(
         return Ok(VpcEndpoint::Undeclared);
     };
     let Some(source) = reference.source() else {
-        let CloudProviderEndpointRef {
-            api_version, kind, ..
-        } = reference;
+        let CloudProviderEndpointRef { api_version, kind, .. } = reference;
         return Ok(VpcEndpoint::NotFound(format!(
             "{kind} of {api_version} is not a kind that can be referenced"
         )));
@@ -42,10 +40,9 @@ pub(super) async fn resolve(
         }
     };
     match found {
-        Err(ClusterError::NotFound) => Ok(VpcEndpoint::NotFound(format!(
-            "{} does not exist in namespace {namespace}",
-            said(reference)
-        ))),
+        Err(ClusterError::NotFound) => {
+            Ok(VpcEndpoint::NotFound(format!("{} does not exist in namespace {namespace}", said(reference))))
+        }
         Err(ClusterError::Forbidden(_)) => Ok(VpcEndpoint::NotFound(format!(
             "the operator may not read {} in namespace {namespace}; grant its service account `get` on it (chart value \
              integrations)",
@@ -57,10 +54,7 @@ pub(super) async fn resolve(
 
 /// The reference in words.
 fn said(reference: &CloudProviderEndpointRef) -> String {
-    format!(
-        "{} {} ({})",
-        reference.kind, reference.name, reference.api_version
-    )
+    format!("{} {} ({})", reference.kind, reference.name, reference.api_version)
 }
 
 fn declared(id: &str, what: &str) -> VpcEndpoint {
@@ -90,25 +84,14 @@ async fn id_of(
     reference: &CloudProviderEndpointRef,
     source: VpcEndpointSource,
 ) -> Result<VpcEndpoint, ClusterError> {
-    let object = cluster
-        .read_dynamic(namespace, &reference.name, &resource(source))
-        .await?;
+    let object = cluster.read_dynamic(namespace, &reference.name, &resource(source)).await?;
     let path = id_path(source);
-    Ok(
-        match object
-            .data
-            .pointer(path)
-            .and_then(Value::as_str)
-            .filter(|id| !id.is_empty())
-        {
-            Some(id) => declared(id, &format!("{path} of {}", said(reference))),
-            None => VpcEndpoint::Awaited(format!(
-                "{} has no id yet ({})",
-                said(reference),
-                path.replace('/', ".")
-            )),
-        },
-    )
+    Ok(match object.data.pointer(path).and_then(Value::as_str).filter(|id| !id.is_empty()) {
+        Some(id) => declared(id, &format!("{path} of {}", said(reference))),
+        None => {
+            VpcEndpoint::Awaited(format!("{} has no id yet ({})", said(reference), path.replace('/', ".")))
+        }
+    })
 }
 
 /// Where the kind keeps the id.

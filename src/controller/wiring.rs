@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use domain::ownership::ClusterId;
 use futures::StreamExt;
+use futures::channel::mpsc::UnboundedReceiver;
 use kube::core::DeserializeGuard;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef};
@@ -29,8 +30,9 @@ use super::listings::Listings;
 use super::memories::Memories;
 use super::object::{self, Identity};
 use super::reconcile::reconcile;
+use super::watched::Watched;
 
-type Guarded = DeserializeGuard<ServerlessPrivateEndpoint>;
+pub(super) type Guarded = DeserializeGuard<ServerlessPrivateEndpoint>;
 
 /// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
 const PAGE: u32 = 100;
@@ -62,49 +64,46 @@ pub async fn run(
         None => cluster_uid(&cluster).await?,
     };
     let namespaces = options.namespaces.clone();
+    let memories = Arc::new(Memories::default());
     let ctx = Arc::new(Context {
         keys: Keys::new(cluster.clone(), transport),
         cluster,
         cluster_id,
         limits: Limits::new(options.concurrency),
         listings: Listings::new(),
-        memories: Memories::default(),
+        watched: Arc::new(Watched::new(client.clone(), Arc::clone(&memories))),
+        memories,
         recorder: Recorder::new(
             client.clone(),
-            Reporter {
-                controller: "spe-operator".to_owned(),
-                instance: None,
-            },
+            Reporter { controller: "spe-operator".to_owned(), instance: None },
         ),
         options,
     });
-    let apis: Vec<Api<Guarded>> = match namespaces.as_slice() {
-        [] => vec![Api::all(client)],
-        // One watch a namespace: two in one store would lose the objects of one of them.
-        some => some
-            .iter()
-            .map(|namespace| Api::namespaced(client.clone(), namespace))
-            .collect(),
-    };
     let synced = Arc::new(synced);
-    let controllers = apis
+    // One watch a namespace: two in one store would lose the objects of one of them.
+    let scopes: Vec<_> = match namespaces.as_slice() {
+        [] => vec![(Api::all(client), None)],
+        some => some.iter().map(|name| (Api::namespaced(client.clone(), name), Some(name.clone()))).collect(),
+    };
+    let controllers: Vec<_> = scopes
         .into_iter()
-        .map(|api| control(api, Arc::clone(&ctx), Arc::clone(&synced), shutdown.clone()));
+        .map(|(api, namespace)| {
+            let wakes = ctx.watched.wakes(namespace);
+            control(api, wakes, Arc::clone(&ctx), Arc::clone(&synced), shutdown.clone())
+        })
+        .collect();
     futures::future::join_all(controllers).await;
     Ok(())
 }
 
 async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
-    let uid = cluster
-        .kube_system_uid()
-        .await
-        .map_err(|error| RunError::ClusterId(error.to_string()))?;
-    uid.parse()
-        .map_err(|error: domain::endpoint::Malformed| RunError::ClusterId(error.to_string()))
+    let uid = cluster.kube_system_uid().await.map_err(|error| RunError::ClusterId(error.to_string()))?;
+    uid.parse().map_err(|error: domain::endpoint::Malformed| RunError::ClusterId(error.to_string()))
 }
 
 async fn control(
     api: Api<Guarded>,
+    wakes: UnboundedReceiver<ObjectRef<Guarded>>,
     ctx: Arc<Context>,
     synced: Arc<impl Fn() + Send + Sync + 'static>,
     shutdown: CancellationToken,
@@ -125,11 +124,9 @@ async fn control(
         })
         .reflect(writer)
         .applied_objects()
-        .predicate_filter(
-            |object: &Guarded| Some(trigger(object)),
-            PredicateConfig::default(),
-        );
+        .predicate_filter(|object: &Guarded| Some(trigger(object)), PredicateConfig::default());
     Controller::for_stream(objects, store)
+        .reconcile_on(wakes)
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(
             |object: Arc<Guarded>, ctx| async move {
@@ -187,6 +184,7 @@ fn note(ctx: &Context, event: &Event<Guarded>) {
             let Ok(object) = &object.0 else { return };
             let identity = Identity::of(object, &ctx.cluster_id);
             ctx.memories.gone(&identity.token, &ctx.options.times);
+            ctx.watched.forget(&identity);
         }
         Event::Init | Event::InitDone => {}
     }

@@ -1,0 +1,160 @@
+//! One reconcile on its way: what it knows so far, and the guards that every write passes.
+//!
+//! The guards only say whether the object is still the one that was decided on; what to do if it is not, they leave to the
+//! next decision.
+
+use std::sync::Arc;
+
+use domain::endpoint::{Endpoint, EndpointId, Instance};
+use domain::fault::{Fault, FaultKind};
+use domain::notice::Notice;
+use domain::observed::{Atlas, Tried, VpcEndpoint};
+use domain::ownership::ClaimReading;
+use kube::{Resource, ResourceExt};
+use tracing::warn;
+
+use crate::api::{self, ServerlessPrivateEndpoint};
+use crate::clock::Boottime;
+
+use super::cluster::ClusterError;
+use super::context::Context;
+use super::credentials::Key;
+use super::limits::Permit;
+use super::object::{self, Identity};
+use super::reconcile::ReconcileError;
+
+/// What one reconcile knows so far.
+pub(super) struct Pass {
+    pub(super) ctx: Arc<Context>,
+    pub(super) identity: Identity,
+    pub(super) object: ServerlessPrivateEndpoint,
+    pub(super) atlas: Atlas,
+    /// When the listing in `atlas` was sent; until there is one, when the reconcile began.
+    pub(super) seen: Boottime,
+    /// How fresh the next listing has to be.
+    pub(super) fresh_after: Boottime,
+    /// What the declared VPC endpoint has resolved to.
+    pub(super) vpc_endpoint: VpcEndpoint,
+    pub(super) tried: Tried,
+    pub(super) permit: Option<Permit>,
+}
+
+/// What is needed to speak to Atlas about one object.
+pub(super) struct Access {
+    pub(super) instance: Instance,
+    pub(super) key: Key,
+}
+
+impl Pass {
+    /// Makes sure that the object is still the one that was decided on, by a read that no cache answers. `None` if it is
+    /// not; then it is time to decide again.
+    pub(super) async fn before_write(&mut self) -> Result<Option<Access>, ReconcileError> {
+        let access = self.access().await.map_err(ReconcileError::NoAccess)?;
+        self.enter().await?;
+        Ok(self.unchanged().await?.map(|()| access))
+    }
+
+    /// Reads the object past all caches. `None` if it is not the one that was decided on.
+    pub(super) async fn unchanged(&mut self) -> Result<Option<()>, ReconcileError> {
+        let now = self.ctx.cluster.get(&self.identity).await.map_err(ReconcileError::from)?;
+        let read = &self.object;
+        let recorded =
+            |object: &ServerlessPrivateEndpoint| object.status.as_ref().and_then(|status| status.id.clone());
+        let same = now.meta().uid == read.meta().uid
+            && now.meta().deletion_timestamp == read.meta().deletion_timestamp
+            && now.meta().generation == read.meta().generation
+            && recorded(&now) == recorded(read)
+            && now.annotations().get(api::CLAIM) == read.annotations().get(api::CLAIM);
+        if !same {
+            self.start_over(now)?;
+            return Ok(None);
+        }
+        self.object = now;
+        Ok(Some(()))
+    }
+
+    /// The object was read anew; nothing that was decided on the old one holds.
+    pub(super) fn start_over(&mut self, object: ServerlessPrivateEndpoint) -> Result<(), ReconcileError> {
+        if object.meta().uid.as_deref() != Some(self.identity.uid.as_str()) {
+            return Err(ReconcileError::Gone);
+        }
+        self.object = object;
+        self.fresh_after = Boottime::now();
+        self.atlas = Atlas::Unread;
+        Ok(())
+    }
+
+    /// Takes in the answer to a write: `true` if it was applied, `false` if the object had changed and was read anew.
+    pub(super) async fn wrote(
+        &mut self,
+        written: Result<ServerlessPrivateEndpoint, ClusterError>,
+    ) -> Result<bool, ReconcileError> {
+        match written {
+            Ok(object) => {
+                self.object = object;
+                let version = self.object.metadata.resource_version.clone();
+                self.ctx.memories.with(&self.identity.token, |entry| entry.written = version);
+                Ok(true)
+            }
+            Err(ClusterError::Changed) => {
+                let object = self.ctx.cluster.get(&self.identity).await?;
+                self.start_over(object)?;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn answered(&mut self, access: &Access, fault: Option<Fault>) {
+        let ctx = &self.ctx;
+        ctx.listings.note(&access.instance, &access.key, &ctx.keys, fault.as_ref()).await;
+        self.tried = match fault {
+            None => Tried::Done,
+            Some(fault) => {
+                warn!(%fault, "Atlas did not do what was asked");
+                Tried::Refused(fault)
+            }
+        };
+    }
+
+    pub(super) async fn access(&self) -> Result<Access, Fault> {
+        let invalid = |message| Fault { kind: FaultKind::Refused, message, retry_after: None };
+        let instance = object::instance(&self.object).map_err(invalid)?;
+        let deleting = self.object.meta().deletion_timestamp.is_some();
+        let key = self.ctx.key(&self.object, &self.identity, deleting).await?;
+        Ok(Access { instance, key })
+    }
+
+    pub(super) async fn enter(&mut self) -> Result<(), ReconcileError> {
+        if self.permit.is_none() {
+            let project =
+                object::instance(&self.object).map_err(|_| ReconcileError::Again("invalid spec"))?.project;
+            self.permit = self.ctx.limits.enter(&project).await;
+        }
+        Ok(())
+    }
+
+    /// Puts what an answer said about one endpoint into the listing that it is newer than.
+    pub(super) fn show(&mut self, endpoint: Endpoint) {
+        if let Atlas::Listed(listing) = &mut self.atlas
+            && let Some(shown) = listing.iter_mut().find(|shown| shown.id == endpoint.id)
+        {
+            *shown = endpoint;
+        }
+    }
+
+    pub(super) fn claim_now(&self) -> (ClaimReading, Option<EndpointId>) {
+        let object = object::object(&self.object, &self.identity, &self.ctx.cluster_id);
+        (object.claim, object.recorded.map(|recorded| recorded.id))
+    }
+
+    pub(super) fn remember<T>(&self, act: impl FnOnce(&mut domain::memory::Memory) -> T) -> T {
+        self.ctx.memories.with(&self.identity.token, |entry| act(&mut entry.memory))
+    }
+
+    pub(super) async fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
+        for notice in notices {
+            self.ctx.publish(&self.object, &notice).await;
+        }
+    }
+}
