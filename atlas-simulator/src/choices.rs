@@ -1,0 +1,93 @@
+//! Where nobody knows what Atlas does, the simulator does what is set here (research §1 "[U]" and §10).
+
+use serde::{Deserialize, Serialize};
+
+/// One knob for each thing that is not known of Atlas. The default is the likeliest answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Choices {
+    /// A write with a read-only key.
+    pub role_too_low: RoleTooLow,
+    /// A key without any role in the project.
+    pub no_access: NoAccess,
+    /// An instance that does not exist.
+    pub unknown_instance: UnknownInstance,
+    /// The HTTP status of `TENANT_PRIVATE_ENDPOINT_NOT_FOUND`: 404 or 400.
+    pub unknown_endpoint_status: u16,
+    /// PATCH with a VPC endpoint id before `RESERVED`.
+    pub patch_early: Verdict,
+    /// PATCH with another VPC endpoint id once one is set. Accepted: `INITIATING` again.
+    pub patch_other: Verdict,
+    /// PATCH with a VPC endpoint id on `FAILED`. Accepted: `INITIATING`, a repair.
+    pub patch_failed: Verdict,
+    /// Any PATCH on `DELETING`. Accepted: the comment changes, the deletion goes on.
+    pub patch_deleting: Verdict,
+    /// DELETE of `RESERVATION_REQUESTED`.
+    pub delete_early: Verdict,
+    /// DELETE of `DELETING`.
+    pub delete_again: Verdict,
+    /// Whether a comment must be under 80 bytes instead of under 80 characters.
+    pub comment_in_bytes: bool,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            role_too_low: RoleTooLow::Unauthorized,
+            no_access: NoAccess::GroupNotFound,
+            unknown_instance: UnknownInstance::ClusterNotFound,
+            unknown_endpoint_status: 404,
+            patch_early: Verdict::BadRequest,
+            patch_other: Verdict::Accept,
+            patch_failed: Verdict::Accept,
+            patch_deleting: Verdict::Conflict,
+            delete_early: Verdict::Accept,
+            delete_again: Verdict::Accept,
+            comment_in_bytes: false,
+        }
+    }
+}
+
+/// How a write with too low a role is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleTooLow {
+    /// 401 `USER_UNAUTHORIZED`.
+    Unauthorized,
+    /// 403 `ACCESS_FORBIDDEN`.
+    Forbidden,
+}
+
+/// How a key without a role in the project is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoAccess {
+    /// 404 `GROUP_NOT_FOUND`, as if the project did not exist.
+    GroupNotFound,
+    /// 401 `NOT_IN_GROUP`.
+    NotInGroup,
+}
+
+/// How an unknown instance is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownInstance {
+    /// 404 `CLUSTER_NOT_FOUND`.
+    ClusterNotFound,
+    /// 404 `SERVERLESS_INSTANCE_NOT_FOUND`.
+    ServerlessInstanceNotFound,
+}
+
+/// What becomes of a request that may be out of place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Done.
+    Accept,
+    /// 400.
+    BadRequest,
+    /// 404, as if the endpoint were gone.
+    NotFound,
+    /// 409.
+    Conflict,
+}

@@ -1,0 +1,256 @@
+//! The server's half of Digest (RFC 7616; without qop RFC 2069), strict: what a lenient server would let pass is refused.
+//!
+//! Never logs or keeps a secret; the caller says which secret belongs to a user name.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::{header, random, seconds};
+
+const REALM: &str = "MMS Public API";
+
+/// The form and strictness of Digest. The default is what was recorded of Atlas (research §4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DigestSettings {
+    /// How long a nonce is accepted after it was issued.
+    #[serde(with = "seconds")]
+    pub nonce_life: Duration,
+    /// Every nonce is accepted once.
+    pub single_use: bool,
+    /// How the challenge is written.
+    pub wording: Wording,
+    /// The algorithms offered, one challenge each, in this order.
+    pub algorithms: Vec<Algorithm>,
+    /// Other schemes offered before Digest, verbatim, such as `Basic realm="x"`.
+    pub other_challenges: Vec<String>,
+    /// Several challenges share one header line.
+    pub one_line: bool,
+}
+
+impl Default for DigestSettings {
+    fn default() -> Self {
+        Self {
+            nonce_life: Duration::from_mins(5),
+            single_use: false,
+            wording: Wording::Recorded,
+            algorithms: vec![Algorithm::Md5],
+            other_challenges: Vec::new(),
+            one_line: false,
+        }
+    }
+}
+
+/// How a challenge is written. Where it has no `qop`, the response must have none (RFC 2069).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wording {
+    /// As recorded.
+    Recorded,
+    /// As the seed page has it: `op="auth"`, no `qop`.
+    Seed,
+    /// No `qop` at all.
+    WithoutQop,
+    /// `qop="auth,auth-int"`.
+    QopList,
+    /// All names, the scheme and the algorithm in lower case.
+    LowerCase,
+    /// All names and the scheme in upper case.
+    UpperCase,
+    /// White space around `=` and after commas.
+    Spaced,
+    /// No white space after commas, `qop` unquoted, the algorithm quoted.
+    Unquoted,
+    /// The same in reverse order, with a directive that nobody knows.
+    Reversed,
+}
+
+/// A hash function of Digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// The one that Atlas offers.
+    #[serde(rename = "MD5")]
+    Md5,
+    /// RFC 7616.
+    #[serde(rename = "SHA-256")]
+    Sha256,
+}
+
+impl Algorithm {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
+        }
+    }
+
+    fn hash(self, text: &str) -> String {
+        match self {
+            Self::Md5 => data_encoding::HEXLOWER.encode(&Md5::digest(text)),
+            Self::Sha256 => data_encoding::HEXLOWER.encode(&Sha256::digest(text)),
+        }
+    }
+}
+
+/// Why a request was answered 401 with a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unauthenticated {
+    /// No Authorization header.
+    NoCredentials,
+    /// A header that cannot be read, lacks something, or names another URI, realm or algorithm.
+    Malformed,
+    /// Unknown key or wrong secret.
+    WrongKey,
+    /// All right, but the nonce is too old, unknown or used up: `stale=true`.
+    Stale,
+    /// All right, but `nc` did not rise.
+    Replayed,
+    /// An access token that is unknown, expired or revoked.
+    BadToken,
+}
+
+/// The nonces that the server has issued.
+#[derive(Debug, Default)]
+pub(crate) struct Nonces(HashMap<String, Nonce>);
+
+#[derive(Debug)]
+struct Nonce {
+    issued: Duration,
+    counter: u32,
+    algorithm: Algorithm,
+}
+
+impl Nonces {
+    /// The `WWW-Authenticate` lines of a 401, each Digest one with a fresh nonce.
+    pub(crate) fn challenges(
+        &mut self,
+        settings: &DigestSettings,
+        now: Duration,
+        stale: bool,
+    ) -> Vec<String> {
+        self.0.retain(|_, nonce| now.saturating_sub(nonce.issued) <= settings.nonce_life);
+        let mut lines = settings.other_challenges.clone();
+        for &algorithm in &settings.algorithms {
+            let nonce = random::nonce();
+            lines.push(settings.wording.challenge(&nonce, algorithm, stale));
+            self.0.insert(nonce, Nonce { issued: now, counter: 0, algorithm });
+        }
+        if settings.one_line { vec![lines.join(", ")] } else { lines }
+    }
+
+    /// Forgets the nonce that an Authorization header used.
+    pub(crate) fn forget(&mut self, authorization: &str) {
+        if let Some(nonce) = header::digest_parameters(authorization).and_then(|mut p| p.remove("nonce")) {
+            self.0.remove(&nonce);
+        }
+    }
+
+    /// The user name of a request whose Authorization header is right.
+    pub(crate) fn verify(
+        &mut self,
+        settings: &DigestSettings,
+        now: Duration,
+        (method, target): (&str, &str),
+        authorization: &str,
+        secret_of: impl Fn(&str) -> Option<String>,
+    ) -> Result<String, Unauthenticated> {
+        use Unauthenticated::{Malformed, Replayed, Stale, WrongKey};
+        let parameters = header::digest_parameters(authorization).ok_or(Malformed)?;
+        let get = |name: &str| parameters.get(name).map(String::as_str).ok_or(Malformed);
+
+        let (user, nonce, uri, response) = (get("username")?, get("nonce")?, get("uri")?, get("response")?);
+        let algorithm = match parameters.get("algorithm").map(String::as_str) {
+            None => Algorithm::Md5,
+            Some(name) => *settings
+                .algorithms
+                .iter()
+                .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+                .ok_or(Malformed)?,
+        };
+        let with_qop = !matches!(settings.wording, Wording::Seed | Wording::WithoutQop);
+        if get("realm")? != REALM || uri != target || with_qop != parameters.contains_key("qop") {
+            return Err(Malformed);
+        }
+
+        let secret = secret_of(user).ok_or(WrongKey)?;
+        let who = algorithm.hash(&format!("{user}:{REALM}:{secret}"));
+        let what = algorithm.hash(&format!("{method}:{uri}"));
+        let mut counter = None;
+        let expected = if with_qop {
+            let (qop, nc, cnonce) = (get("qop")?, get("nc")?, get("cnonce")?);
+            if qop != "auth" || nc.len() != 8 || cnonce.is_empty() {
+                return Err(Malformed);
+            }
+            counter = Some(u32::from_str_radix(nc, 16).map_err(|_| Malformed)?);
+            algorithm.hash(&format!("{who}:{nonce}:{nc}:{cnonce}:{qop}:{what}"))
+        } else {
+            algorithm.hash(&format!("{who}:{nonce}:{what}"))
+        };
+        if response != expected {
+            return Err(WrongKey);
+        }
+
+        let known = self.0.get_mut(nonce).ok_or(Stale)?;
+        if known.algorithm != algorithm {
+            return Err(Malformed);
+        }
+        if now.saturating_sub(known.issued) > settings.nonce_life {
+            self.0.remove(nonce);
+            return Err(Stale);
+        }
+        if let Some(counter) = counter {
+            if counter <= known.counter {
+                return Err(Replayed);
+            }
+            known.counter = counter;
+        }
+        if settings.single_use {
+            self.0.remove(nonce);
+        }
+        Ok(user.to_owned())
+    }
+}
+
+impl Wording {
+    fn challenge(self, nonce: &str, algorithm: Algorithm, stale: bool) -> String {
+        let name = algorithm.name();
+        match self {
+            Self::Recorded => format!(
+                r#"Digest realm="{REALM}", domain="", nonce="{nonce}", algorithm={name}, qop="auth", stale={stale}"#
+            ),
+            Self::Seed => format!(
+                r#"Digest realm="{REALM}", domain="", nonce="{nonce}", algorithm={name}, op="auth", stale={stale}"#
+            ),
+            Self::WithoutQop => {
+                format!(
+                    r#"Digest realm="{REALM}", domain="", nonce="{nonce}", algorithm={name}, stale={stale}"#
+                )
+            }
+            Self::QopList => format!(
+                r#"Digest realm="{REALM}", domain="", nonce="{nonce}", algorithm={name}, qop="auth,auth-int", stale={stale}"#
+            ),
+            Self::LowerCase => format!(
+                r#"digest realm="{REALM}", domain="", nonce="{nonce}", algorithm={}, qop="auth", stale={stale}"#,
+                name.to_lowercase()
+            ),
+            Self::UpperCase => format!(
+                r#"DIGEST REALM="{REALM}", DOMAIN="", NONCE="{nonce}", ALGORITHM={name}, QOP="auth", STALE={}"#,
+                stale.to_string().to_uppercase()
+            ),
+            Self::Spaced => format!(
+                r#"Digest  realm = "{REALM}" ,  domain = "" , nonce = "{nonce}" , algorithm = {name} , qop = "auth" , stale = {stale}"#
+            ),
+            Self::Unquoted => format!(
+                r#"Digest realm="{REALM}",domain="",nonce="{nonce}",algorithm="{name}",qop=auth,stale={stale}"#
+            ),
+            Self::Reversed => format!(
+                r#"Digest stale={stale}, qop="auth", algorithm={name}, charset=UTF-8, rev="2", nonce="{nonce}", domain="", realm="{REALM}""#
+            ),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The refusals of Atlas, as research §1 and §9 list them. Where the code is not known, the comment says so.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// One refusal: what becomes an error body and the `X-Error-Code` header.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
+    /// `None`: the body has no such member at all (as a 401 challenge has none).
+    pub(crate) parameters: Option<Value>,
+    /// The field and its description in `badRequestDetail`.
+    pub(crate) field: Option<(&'static str, &'static str)>,
+}
+
+/// The error body of Atlas, its members in alphabetical order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bad_request_detail: Option<Value>,
+    detail: &'a str,
+    error: u16,
+    error_code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<&'a Value>,
+    reason: &'a str,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, code: &'static str, detail: impl Into<String>, parameters: Value) -> Self {
+        Self { status, code, detail: detail.into(), parameters: Some(parameters), field: None }
+    }
+
+    /// The body as JSON.
+    pub(crate) fn body(&self) -> Value {
+        let reason = hyper::StatusCode::from_u16(self.status).ok().and_then(|s| s.canonical_reason());
+        let body = Body {
+            bad_request_detail: self.field.map(
+                |(field, description)| json!({"fields": [{"description": description, "field": field}]}),
+            ),
+            detail: &self.detail,
+            error: self.status,
+            error_code: self.code,
+            parameters: self.parameters.as_ref(),
+            reason: reason.unwrap_or_default(),
+        };
+        serde_json::to_value(body).unwrap_or_default()
+    }
+}
+
+/// No credentials, or wrong ones. Answered with a challenge.
+pub(crate) fn unauthenticated() -> Refusal {
+    Refusal {
+        parameters: None,
+        ..Refusal::new(401, "UNEXPECTED_ERROR", "You are not authorized for this resource.", Value::Null)
+    }
+}
+
+pub(crate) fn user_unauthorized() -> Refusal {
+    Refusal::new(
+        401,
+        "USER_UNAUTHORIZED",
+        "Current user is not authorized to perform this action.",
+        json!([]),
+    )
+}
+
+pub(crate) fn not_in_group() -> Refusal {
+    let detail = "The current user is not in the group, or the group does not exist.";
+    Refusal::new(401, "NOT_IN_GROUP", detail, json!([]))
+}
+
+pub(crate) fn payment_required() -> Refusal {
+    let detail = "No payment information was found for this group.";
+    Refusal::new(402, "NO_PAYMENT_INFORMATION_FOUND", detail, json!([]))
+}
+
+pub(crate) fn access_forbidden() -> Refusal {
+    Refusal::new(403, "ACCESS_FORBIDDEN", "Access to this resource is forbidden for current user.", json!([]))
+}
+
+pub(crate) fn ip_not_on_access_list() -> Refusal {
+    let ip = "203.0.113.7";
+    let detail = format!("IP address {ip} is not allowed to access this resource.");
+    Refusal::new(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST", detail, json!([ip]))
+}
+
+pub(crate) fn org_requires_access_list() -> Refusal {
+    let detail = "This organization requires access through an access list of ip ranges.";
+    Refusal::new(403, "ORG_REQUIRES_ACCESS_LIST", detail, json!(["203.0.113.7"]))
+}
+
+pub(crate) fn group_not_found(project: &str) -> Refusal {
+    Refusal::new(404, "GROUP_NOT_FOUND", format!("No group with ID {project} exists."), json!([project]))
+}
+
+pub(crate) fn invalid_group_id(project: &str) -> Refusal {
+    let detail = format!("An invalid group ID {project} was specified.");
+    Refusal::new(404, "INVALID_GROUP_ID", detail, json!([project]))
+}
+
+pub(crate) fn path_parameter(path: &str) -> Refusal {
+    let detail = format!("One or more path parameter in the request URI {path} is malformed.");
+    Refusal::new(400, "PATH_PARAM_PARSE_ERROR", detail, json!([path]))
+}
+
+pub(crate) fn cluster_not_found(project: &str, instance: &str) -> Refusal {
+    let detail = format!("No cluster named {instance} exists in group {project}.");
+    Refusal::new(404, "CLUSTER_NOT_FOUND", detail, json!([instance, project]))
+}
+
+pub(crate) fn serverless_instance_not_found(project: &str, instance: &str) -> Refusal {
+    let detail = format!("No serverless instance named {instance} exists in group {project}.");
+    Refusal::new(404, "SERVERLESS_INSTANCE_NOT_FOUND", detail, json!([instance, project]))
+}
+
+/// The code is known, its status and text are not.
+pub(crate) fn endpoint_not_found(status: u16, endpoint: &str) -> Refusal {
+    let detail = format!("No tenant private endpoint with ID {endpoint} exists.");
+    Refusal::new(status, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", detail, json!([endpoint]))
+}
+
+/// The code is known, its status (likely 400) and text are not.
+pub(crate) fn not_serverless(instance: &str) -> Refusal {
+    let detail = format!("Cluster {instance} is not a serverless tenant cluster.");
+    Refusal::new(400, "NOT_SERVERLESS_TENANT_CLUSTER", detail, json!([instance]))
+}
+
+pub(crate) fn dedicated_cluster(instance: &str) -> Refusal {
+    let detail = format!("Cluster {instance} cannot be used in the Serverless Instance API.");
+    Refusal::new(400, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API", detail, json!([instance]))
+}
+
+pub(crate) fn malformed_json() -> Refusal {
+    Refusal::new(400, "MALFORMED_JSON", "Received JSON is malformed.", json!([]))
+}
+
+pub(crate) fn invalid_attribute(name: &str) -> Refusal {
+    let detail = format!("Invalid attribute {name} specified.");
+    Refusal::new(400, "INVALID_ATTRIBUTE", detail, json!([name]))
+}
+
+pub(crate) fn missing_attribute(name: &str) -> Refusal {
+    let detail = format!("The required attribute {name} was not specified.");
+    Refusal::new(400, "MISSING_ATTRIBUTE", detail, json!([name]))
+}
+
+pub(crate) fn invalid_enum_value(name: &str) -> Refusal {
+    let detail = format!("An invalid enumeration value was specified for attribute {name}.");
+    Refusal::new(400, "INVALID_ENUM_VALUE", detail, json!([name]))
+}
+
+pub(crate) fn comment_too_long() -> Refusal {
+    let mut refusal =
+        Refusal::new(400, "VALIDATION_ERROR", "Invalid attribute comment specified.", json!([]));
+    refusal.field = Some(("comment", "must be less than 80 characters"));
+    refusal
+}
+
+/// Documented for dedicated clusters; what a serverless one answers is not known.
+pub(crate) fn cannot_accept() -> Refusal {
+    let detail = "The private endpoint service cannot accept endpoints in its current status.";
+    Refusal::new(409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS", detail, json!([]))
+}
+
+/// The status is documented, the code is not known.
+pub(crate) fn not_acceptable(accept: &str) -> Refusal {
+    let detail = format!("The requested version {accept:?} of this resource does not exist.");
+    Refusal::new(406, "INVALID_VERSION_DATE", detail, json!([accept]))
+}
+
+/// For paths outside the API; the code is not known.
+pub(crate) fn no_such_resource(path: &str) -> Refusal {
+    Refusal::new(404, "RESOURCE_NOT_FOUND", format!("Cannot find resource {path}."), json!([path]))
+}
+
+/// For methods that a resource lacks; the code is not known.
+pub(crate) fn no_such_method(method: &str) -> Refusal {
+    let detail = format!("The method {method} is not allowed for this resource.");
+    Refusal::new(405, "METHOD_NOT_ALLOWED", detail, json!([method]))
+}
+
+pub(crate) fn maintenance() -> Refusal {
+    let detail = "Create, update, and delete API endpoints are disabled while the system is being upgraded.";
+    Refusal::new(405, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES", detail, json!([]))
+}
+
+pub(crate) fn version_gone() -> Refusal {
+    Refusal::new(410, "VERSION_GONE", "This version of the resource is no longer available.", json!([]))
+}
+
+/// v1.0: a fixed window. The number of requests is invented.
+pub(crate) fn rate_limited(path: &str) -> Refusal {
+    let detail = format!("Resource {path} is limited to 100 requests every 1 minutes.");
+    Refusal::new(429, "RATE_LIMITED", detail, json!([path, 100, 1]))
+}
+
+/// The token resource's window, as recorded.
+pub(crate) fn token_rate_limited() -> Refusal {
+    let detail = "Resource /api/oauth/token is limited to 10 requests every 1 minutes.";
+    Refusal::new(429, "RATE_LIMITED", detail, json!(["/api/oauth/token", 10, 1]))
+}
+
+/// v2: a token bucket.
+pub(crate) fn rate_limited_bucket(path: &str) -> Refusal {
+    let detail = format!(
+        "Rate limit exceeded for {path}. Please retry after 55 seconds. Request capacity: 10. Refill rate: 5 per 60 seconds."
+    );
+    Refusal::new(429, "RATE_LIMITED_TOKEN_BUCKET", detail, json!([path, 55, 10, 5, 60]))
+}
+
+pub(crate) fn unexpected() -> Refusal {
+    Refusal::new(500, "UNEXPECTED_ERROR", "Unexpected error.", json!([]))
+}
+
+pub(crate) fn unavailable(status: u16) -> Refusal {
+    let detail = "The service is temporarily unavailable. Please try again later.";
+    Refusal::new(status, "SERVICE_UNAVAILABLE", detail, json!([]))
+}

@@ -1,0 +1,222 @@
+//! What can go wrong. Data only: which request it happens to is in `rules`, what it does to an answer in `answer` and
+//! `ending`, what it does to an endpoint in `life`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{endpoint::Fate, seconds};
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// GET of all endpoints of an instance.
+    List,
+    /// GET of one endpoint.
+    Get,
+    /// POST.
+    Create,
+    /// PATCH.
+    Update,
+    /// DELETE.
+    Delete,
+    /// GET of the instance, with its connection strings.
+    GetInstance,
+    /// POST of a service account for an access token.
+    Token,
+    /// POST that revokes an access token.
+    Revoke,
+}
+
+impl Operation {
+    /// Everything that changes an endpoint.
+    pub const WRITES: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+
+    /// Whether it changes an endpoint.
+    #[must_use]
+    pub fn is_write(self) -> bool {
+        Self::WRITES.contains(&self)
+    }
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// Not executed; this instead of the answer.
+    NotExecuted(Ending),
+    /// Executed; this instead of the answer.
+    Executed(Ending),
+    /// This at once instead of the answer, and executed afterwards.
+    ExecutedLate {
+        /// How long afterwards.
+        #[serde(with = "seconds")]
+        after: Duration,
+        /// What the client gets.
+        ending: Ending,
+    },
+    /// Executed; the true answer, but disfigured.
+    Shown(Oddity),
+    /// Executed; the endpoint that it created, updated or deleted takes another course.
+    Fate(Fate),
+    /// Executed and answered this much later, besides the usual latency.
+    Delayed {
+        /// The shortest delay.
+        #[serde(with = "seconds")]
+        min: Duration,
+        /// The longest delay.
+        #[serde(with = "seconds")]
+        max: Duration,
+    },
+    /// A read (list or get) shows what was true so long ago.
+    StaleRead {
+        /// How old the shown state is.
+        #[serde(with = "seconds")]
+        by: Duration,
+    },
+}
+
+impl Fault {
+    /// Delayed by exactly this much.
+    #[must_use]
+    pub const fn delayed(by: Duration) -> Self {
+        Self::Delayed { min: by, max: by }
+    }
+
+    /// Whether it settles what the client gets: no later rule sees the request.
+    pub(crate) fn settles(&self) -> bool {
+        matches!(self, Self::NotExecuted(_) | Self::Executed(_) | Self::ExecutedLate { .. })
+    }
+}
+
+/// What the client gets instead of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The connection is closed without an answer.
+    Cut,
+    /// Nothing, for as long as the client waits.
+    Hang,
+    /// Headers and a part of a body, then the connection is closed.
+    CutInBody,
+    /// 400 `NOT_SERVERLESS_TENANT_CLUSTER`: the instance was migrated.
+    NotServerless,
+    /// 400 `INVALID_ATTRIBUTE` for `cloudProviderEndpointId`.
+    InvalidAttribute,
+    /// 401 with a fresh challenge, as for a wrong key.
+    Unauthenticated,
+    /// 401 with a fresh challenge and `stale=true`; the nonce used is forgotten.
+    StaleNonce,
+    /// 401 `USER_UNAUTHORIZED`.
+    UserUnauthorized,
+    /// 401 `NOT_IN_GROUP`.
+    NotInGroup,
+    /// 401 of the token resource, in its own shape: `invalid_client`.
+    InvalidClient,
+    /// 402 `NO_PAYMENT_INFORMATION_FOUND`.
+    PaymentRequired,
+    /// 403 `ACCESS_FORBIDDEN`.
+    AccessForbidden,
+    /// 403 `IP_ADDRESS_NOT_ON_ACCESS_LIST`.
+    IpNotOnAccessList,
+    /// 403 `ORG_REQUIRES_ACCESS_LIST`.
+    OrgRequiresAccessList,
+    /// 404 `GROUP_NOT_FOUND`.
+    GroupNotFound,
+    /// 404 `INVALID_GROUP_ID`.
+    InvalidGroupId,
+    /// 404 `CLUSTER_NOT_FOUND`.
+    ClusterNotFound,
+    /// 404 `SERVERLESS_INSTANCE_NOT_FOUND`.
+    ServerlessInstanceNotFound,
+    /// `TENANT_PRIVATE_ENDPOINT_NOT_FOUND`, as 404 or 400.
+    EndpointNotFound(u16),
+    /// 404 with a page of HTML, as a proxy or a wrong base URL answers.
+    HtmlNotFound,
+    /// 404 `UNEXPECTED_ERROR`: a code that says nothing.
+    UnexpectedNotFound,
+    /// 405 `WRITES_NOT_ALLOWED_DURING_APP_UPGRADES`.
+    Maintenance,
+    /// 409 `PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS`.
+    Conflict,
+    /// 410 `VERSION_GONE`.
+    VersionGone,
+    /// 429, worded as the version in use words it.
+    RateLimited {
+        /// The `Retry-After` header, verbatim: seconds, a date, or nonsense; `None`: no such header.
+        retry_after: Option<String>,
+    },
+    /// 429 whose `Retry-After` is the HTTP date so many seconds ahead.
+    RateLimitedUntil {
+        /// Seconds from now.
+        seconds: u64,
+    },
+    /// 500 `UNEXPECTED_ERROR`.
+    ServerError,
+    /// 502 with a page of HTML.
+    BadGateway,
+    /// 503 with the page of HTML that Atlas is known to send.
+    HtmlUnavailable,
+    /// 503 `SERVICE_UNAVAILABLE`.
+    Unavailable {
+        /// The `Retry-After` header, verbatim.
+        retry_after: Option<String>,
+    },
+    /// 504 with a page of HTML.
+    GatewayTimeout,
+    /// A redirect.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// Where to.
+        location: String,
+    },
+    /// Any other answer in the shape of an Atlas error.
+    Error {
+        /// The HTTP status.
+        status: u16,
+        /// The `errorCode`.
+        code: String,
+        /// The `detail`.
+        detail: String,
+    },
+}
+
+/// How a true answer is disfigured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Oddity {
+    /// The first half of the JSON, correctly delivered.
+    Truncated,
+    /// No body.
+    Empty,
+    /// More than 1 MiB: the same JSON with white space before it.
+    Oversized,
+    /// Bytes that are no text.
+    Binary,
+    /// The same JSON, declared as `text/plain`.
+    PlainText,
+    /// A page of HTML with the true status, as a captive portal sends.
+    Html,
+    /// Every endpoint has this status.
+    Status(String),
+    /// No endpoint has a status.
+    NoStatus,
+    /// No endpoint has an id.
+    NoId,
+    /// Every endpoint has members that nobody knows.
+    ExtraFields,
+    /// Members that would be `null` are left out.
+    NoNulls,
+    /// A `cloudProviderEndpointId` that nobody sent, where there is none yet (as the tutorial of Atlas shows).
+    JunkVpcEndpoint,
+    /// A list is `{"links", "results", "totalCount"}`.
+    PagedList,
+    /// An error has `"parameters": null`.
+    NullParameters,
+    /// 202 instead of 200 or 204, with `{}` for a DELETE (as dedicated endpoints answer).
+    Accepted,
+    /// `Deprecation` and `Sunset` headers.
+    Deprecated,
+}

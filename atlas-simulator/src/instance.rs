@@ -1,0 +1,234 @@
+//! One serverless instance and the five calls on its endpoints, plus the instance itself with its connection strings.
+//!
+//! Pure: time comes in, results go out. Authentication, faults and HTTP are elsewhere.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    answer::Success,
+    choices::{Choices, Verdict},
+    endpoint::{Endpoint, Fate, Status},
+    errors::{self, Refusal},
+    life::{Cause, Life},
+    settings::{Pace, Settings},
+};
+
+/// The endpoints that an instance has and had, and how long the instance is busy.
+#[derive(Debug, Default)]
+pub(crate) struct Instance {
+    pub(crate) lives: Vec<Life>,
+    busy_until: Duration,
+}
+
+/// What a PATCH asks for.
+struct Patch {
+    vpc_endpoint_id: Option<String>,
+    comment: Option<String>,
+}
+
+impl Instance {
+    /// Takes every step that Atlas has taken by itself until `now`.
+    pub(crate) fn advance(&mut self, now: Duration, pace: &Pace) {
+        for life in &mut self.lives {
+            life.advance(now, pace);
+        }
+    }
+
+    /// The endpoints as they were at `time`, in the order of their creation.
+    pub(crate) fn list(&self, time: Duration) -> Vec<Endpoint> {
+        self.lives.iter().filter_map(|life| life.at(time)).cloned().collect()
+    }
+
+    /// GET of one, as it was at `time`.
+    pub(crate) fn get(&self, time: Duration, id: &str, choices: &Choices) -> Result<Success, Refusal> {
+        let found = self.lives.iter().find(|life| life.id == id).and_then(|life| life.at(time));
+        found.cloned().map(Success::Found).ok_or_else(|| gone(choices, id))
+    }
+
+    /// POST.
+    pub(crate) fn create(
+        &mut self,
+        (project, instance): (&str, &str),
+        now: Duration,
+        settings: &Settings,
+        body: &[u8],
+        fates: Vec<Fate>,
+    ) -> Result<Success, Refusal> {
+        let attributes = attributes(body, &["comment"])?;
+        let endpoint = Endpoint::requested(comment(&attributes, &settings.choices)?);
+        let mut life = Life::begin(project, instance, endpoint.clone(), Cause::Created, now);
+        life.fates = fates;
+        self.lives.push(life);
+        Ok(Success::Created(endpoint))
+    }
+
+    /// PATCH.
+    pub(crate) fn update(
+        &mut self,
+        now: Duration,
+        settings: &Settings,
+        id: &str,
+        body: &[u8],
+        fates: Vec<Fate>,
+    ) -> Result<Success, Refusal> {
+        let choices = &settings.choices;
+        let life = find(&mut self.lives, id, choices)?;
+        let attributes = attributes(body, &["cloudProviderEndpointId", "comment", "providerName"])?;
+        match text(&attributes, "providerName")?.as_deref() {
+            None => return Err(errors::missing_attribute("providerName")),
+            Some("AWS") => {}
+            Some("AZURE") => return Err(errors::invalid_attribute("providerName")),
+            Some(_) => return Err(errors::invalid_enum_value("providerName")),
+        }
+        let vpc_endpoint_id = text(&attributes, "cloudProviderEndpointId")?;
+        if vpc_endpoint_id.as_deref().is_some_and(|id| !is_vpc_endpoint_id(id)) {
+            return Err(errors::invalid_attribute("cloudProviderEndpointId"));
+        }
+        let patch = Patch { vpc_endpoint_id, comment: comment(&attributes, choices)? };
+        let Some(present) = life.now() else { return Err(gone(choices, id)) };
+        let next = apply(present, patch, choices)?;
+        if next.status == Status::Initiating && present.status != Status::Initiating {
+            self.busy_until = now + settings.pace.updating;
+        }
+        life.fates.extend(fates);
+        life.change(now, Cause::Updated, Some(next.clone()));
+        Ok(Success::Found(next))
+    }
+
+    /// DELETE.
+    pub(crate) fn delete(
+        &mut self,
+        now: Duration,
+        settings: &Settings,
+        id: &str,
+        fates: Vec<Fate>,
+    ) -> Result<Success, Refusal> {
+        let choices = &settings.choices;
+        let life = find(&mut self.lives, id, choices)?;
+        let Some(present) = life.now() else { return Err(gone(choices, id)) };
+        match present.status {
+            Status::Deleting => judge(choices.delete_again, choices, id)?,
+            Status::ReservationRequested => judge(choices.delete_early, choices, id)?,
+            _ => {}
+        }
+        let next = Endpoint { status: Status::Deleting, ..present.clone() };
+        life.fates.extend(fates);
+        life.change(now, Cause::Deleted, Some(next));
+        life.advance(now, &settings.pace);
+        Ok(Success::Deleted)
+    }
+
+    /// The instance with its connection strings (research §5): a private one for each `AVAILABLE` endpoint.
+    pub(crate) fn describe(&self, (project, instance): (&str, &str), now: Duration, pace: &Pace) -> Value {
+        let domain = format!("{}.mongodb.net", project.get(..5).unwrap_or_default());
+        let connected = self.lives.iter().enumerate().filter_map(|(number, life)| {
+            let endpoint = life.now().filter(|endpoint| endpoint.status == Status::Available)?;
+            (life.since() + pace.connection_string <= now).then(|| {
+                json!({
+                    "endpoints": [{"endpointId": endpoint.vpc_endpoint_id, "providerName": "AWS", "region": "US_EAST_1"}],
+                    "srvConnectionString": format!("mongodb+srv://{instance}-pe-{number}.{domain}"),
+                    "type": "MONGOS",
+                })
+            })
+        });
+        json!({
+            "connectionStrings": {
+                "privateEndpoint": connected.collect::<Vec<_>>(),
+                "standardSrv": format!("mongodb+srv://{instance}.{domain}"),
+            },
+            "groupId": project,
+            "links": [],
+            "name": instance,
+            "providerSettings": {
+                "backingProviderName": "AWS",
+                "providerName": "SERVERLESS",
+                "regionName": "US_EAST_1",
+            },
+            "stateName": if now < self.busy_until { "UPDATING" } else { "IDLE" },
+        })
+    }
+}
+
+fn apply(present: &Endpoint, patch: Patch, choices: &Choices) -> Result<Endpoint, Refusal> {
+    let mut next = present.clone();
+    let connects = match (&present.status, &patch.vpc_endpoint_id) {
+        (Status::Deleting, _) => {
+            judge(choices.patch_deleting, choices, &present.id)?;
+            false
+        }
+        (_, None) => false,
+        (Status::Initiating | Status::Available, same) if *same == present.vpc_endpoint_id => false,
+        (status, Some(_)) => {
+            match status {
+                Status::ReservationRequested => judge(choices.patch_early, choices, &present.id)?,
+                Status::Failed => judge(choices.patch_failed, choices, &present.id)?,
+                Status::Initiating | Status::Available => judge(choices.patch_other, choices, &present.id)?,
+                _ => {}
+            }
+            true
+        }
+    };
+    if connects {
+        next.vpc_endpoint_id = patch.vpc_endpoint_id;
+        next.error_message = None;
+        next.status = Status::Initiating;
+        next.service_name = next.service_name.or_else(|| Endpoint::reserved(None).service_name);
+    }
+    if patch.comment.is_some() {
+        next.comment = patch.comment;
+    }
+    Ok(next)
+}
+
+fn judge(verdict: Verdict, choices: &Choices, id: &str) -> Result<(), Refusal> {
+    match verdict {
+        Verdict::Accept => Ok(()),
+        Verdict::BadRequest => Err(errors::invalid_attribute("cloudProviderEndpointId")),
+        Verdict::NotFound => Err(gone(choices, id)),
+        Verdict::Conflict => Err(errors::cannot_accept()),
+    }
+}
+
+fn find<'a>(lives: &'a mut [Life], id: &str, choices: &Choices) -> Result<&'a mut Life, Refusal> {
+    lives.iter_mut().find(|life| life.id == id).ok_or_else(|| gone(choices, id))
+}
+
+fn gone(choices: &Choices, id: &str) -> Refusal {
+    errors::endpoint_not_found(choices.unknown_endpoint_status, id)
+}
+
+/// The members of a JSON object, none but the allowed ones.
+fn attributes(body: &[u8], allowed: &[&str]) -> Result<Map<String, Value>, Refusal> {
+    let Ok(Value::Object(attributes)) = serde_json::from_slice(body) else {
+        return Err(errors::malformed_json());
+    };
+    match attributes.keys().find(|name| !allowed.contains(&name.as_str())) {
+        Some(unknown) => Err(errors::invalid_attribute(unknown)),
+        None => Ok(attributes),
+    }
+}
+
+fn text(attributes: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
+    match attributes.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(errors::invalid_attribute(name)),
+    }
+}
+
+fn comment(attributes: &Map<String, Value>, choices: &Choices) -> Result<Option<String>, Refusal> {
+    let comment = text(attributes, "comment")?;
+    let length = |text: &String| if choices.comment_in_bytes { text.len() } else { text.chars().count() };
+    if comment.as_ref().is_some_and(|text| length(text) >= 80) {
+        Err(errors::comment_too_long())
+    } else {
+        Ok(comment)
+    }
+}
+
+fn is_vpc_endpoint_id(text: &str) -> bool {
+    text.strip_prefix("vpce-")
+        .is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}

@@ -1,0 +1,46 @@
+//! A faithful simulator of the Atlas serverless private endpoint API that misbehaves on request.
+//!
+//! The API has been retired, so no real Atlas can be tested against: this is the only test bed. It is an independent
+//! oracle: written from the documentation alone, it shares no code with the operator that is tested against it.
+//!
+//! Tests start a [`Simulator`] in their own process. People run the binary and use the control API (see the README).
+//!
+//! Code map, from the wire inwards: `server` (connections) → `state` (who asks, what is done) → `routes`, `digest`, `oauth`,
+//! `header` (who and what) → `rules`, `faults` (what goes wrong) → `perform`, `instance`, `life`, `endpoint` (what is true) → `answer`, `ending`, `errors`
+//! (what is said) → `journal` (what is remembered).
+
+mod answer;
+mod choices;
+mod control;
+mod digest;
+mod ending;
+mod endpoint;
+mod errors;
+mod faults;
+mod header;
+mod instance;
+mod journal;
+mod life;
+mod oauth;
+mod perform;
+mod random;
+mod routes;
+mod rules;
+mod seconds;
+mod server;
+mod settings;
+mod simulator;
+mod state;
+
+pub use choices::{Choices, NoAccess, RoleTooLow, UnknownInstance, Verdict};
+pub use digest::{Algorithm, DigestSettings, Unauthenticated, Wording};
+pub use endpoint::{Endpoint, Fate, Status};
+pub use faults::{Ending, Fault, Oddity, Operation};
+pub use journal::{Answered, Entry};
+pub use life::{Cause, Change, Life, most_alive};
+pub use rules::{Match, Rule};
+pub use settings::{
+    ANY_PROJECT, AccessList, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY,
+    DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, InstanceKind, Key, Latency, Pace, Role, Settings, Span,
+};
+pub use simulator::Simulator;

@@ -1,0 +1,237 @@
+//! The whole life of an endpoint, and the steps that Atlas takes with it by itself.
+//!
+//! Pure: time comes in as an argument (the time since the simulator's start). A life is never forgotten, so that a
+//! test can ask what was true at any instant and a lagging listing can show the past.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    endpoint::{Endpoint, Fate, Status},
+    seconds,
+    settings::Pace,
+};
+
+/// Why an endpoint changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A POST.
+    Created,
+    /// A PATCH.
+    Updated,
+    /// A DELETE.
+    Deleted,
+    /// Atlas' own work.
+    Progress,
+    /// The control API or the test itself.
+    OutOfBand,
+}
+
+/// One point in a life: how the endpoint looks from then on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Time since the simulator's start.
+    #[serde(with = "seconds")]
+    pub at: Duration,
+    /// Why.
+    pub cause: Cause,
+    /// The endpoint from then on; `None`: gone.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// All that ever happened to one endpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Life {
+    /// Its project.
+    pub project: String,
+    /// Its instance.
+    pub instance: String,
+    /// Its id.
+    pub id: String,
+    /// Its changes, oldest first, the creation being the first.
+    pub changes: Vec<Change>,
+    /// What is still to become of it.
+    pub fates: Vec<Fate>,
+    /// When it entered its present status.
+    #[serde(with = "seconds")]
+    since: Duration,
+    /// Up to when its life is settled: nothing that others may have seen is changed afterwards.
+    #[serde(with = "seconds")]
+    settled: Duration,
+}
+
+impl Life {
+    pub(crate) fn begin(
+        project: &str,
+        instance: &str,
+        endpoint: Endpoint,
+        cause: Cause,
+        at: Duration,
+    ) -> Self {
+        Self {
+            project: project.to_owned(),
+            instance: instance.to_owned(),
+            id: endpoint.id.clone(),
+            changes: vec![Change { at, cause, endpoint: Some(endpoint) }],
+            fates: Vec::new(),
+            since: at,
+            settled: at,
+        }
+    }
+
+    /// The endpoint as it is; `None` once it is gone.
+    #[must_use]
+    pub fn now(&self) -> Option<&Endpoint> {
+        self.changes.last()?.endpoint.as_ref()
+    }
+
+    /// The endpoint as it was at that time; `None` before its creation and once it was gone.
+    #[must_use]
+    pub fn at(&self, time: Duration) -> Option<&Endpoint> {
+        self.changes.iter().rfind(|change| change.at <= time)?.endpoint.as_ref()
+    }
+
+    /// When it was created.
+    #[must_use]
+    pub fn created_at(&self) -> Duration {
+        self.changes.first().map_or(Duration::ZERO, |change| change.at)
+    }
+
+    /// When it was gone; `None` while it exists.
+    #[must_use]
+    pub fn gone_at(&self) -> Option<Duration> {
+        self.changes.last().filter(|change| change.endpoint.is_none()).map(|change| change.at)
+    }
+
+    /// When it entered the status it has now.
+    pub(crate) fn since(&self) -> Duration {
+        self.since
+    }
+
+    /// Records how the endpoint looks from now on.
+    pub(crate) fn change(&mut self, at: Duration, cause: Cause, endpoint: Option<Endpoint>) {
+        if self.now().map(|now| &now.status) != endpoint.as_ref().map(|next| &next.status) {
+            self.since = at;
+        }
+        self.settled = self.settled.max(at);
+        self.changes.push(Change { at, cause, endpoint });
+    }
+
+    /// Takes every step that Atlas has taken by itself until `now`.
+    pub(crate) fn advance(&mut self, now: Duration, pace: &Pace) {
+        while let Some((due, fate, next)) = self.next_step(pace) {
+            if due > now {
+                break;
+            }
+            if let Some(index) = fate {
+                self.fates.remove(index);
+            }
+            self.change(due.max(self.settled), Cause::Progress, next);
+        }
+        self.settled = self.settled.max(now);
+    }
+
+    /// The next step: when it is due, the fate that it fulfils, and the endpoint after it.
+    fn next_step(&self, pace: &Pace) -> Option<(Duration, Option<usize>, Option<Endpoint>)> {
+        let now = self.now()?;
+        if self.fates.contains(&Fate::Stalls) {
+            return None;
+        }
+        let vanishing = self.fates.iter().enumerate().find_map(|(index, fate)| match fate {
+            Fate::Vanishes { after } => Some((self.created_at() + *after, Some(index), None)),
+            _ => None,
+        });
+        let usual = self.fated(now, pace).or_else(|| {
+            let mut next = now.clone();
+            match now.status {
+                Status::ReservationRequested => {
+                    next.reserve();
+                    Some((self.since + pace.reserving, None, Some(next)))
+                }
+                Status::Initiating => {
+                    next.status = Status::Available;
+                    Some((self.since + pace.connecting, None, Some(next)))
+                }
+                Status::Deleting if !self.fates.contains(&Fate::DeletionSticks) => {
+                    Some((self.since + pace.deleting, None, None))
+                }
+                _ => None,
+            }
+        });
+        match (vanishing, usual) {
+            (Some(gone), Some(step)) => Some(if gone.0 <= step.0 { gone } else { step }),
+            (gone, step) => gone.or(step),
+        }
+    }
+
+    /// The first fate that applies to the present status.
+    fn fated(&self, now: &Endpoint, pace: &Pace) -> Option<(Duration, Option<usize>, Option<Endpoint>)> {
+        self.fates.iter().enumerate().find_map(|(index, fate)| {
+            let mut next = now.clone();
+            let (wait, next) = match (fate, &now.status) {
+                (Fate::ReservationFails { message }, Status::ReservationRequested) => {
+                    next.fail(message.clone());
+                    (pace.reserving, Some(next))
+                }
+                (Fate::ConnectionFails { message }, Status::Initiating) => {
+                    next.fail(message.clone());
+                    (pace.connecting, Some(next))
+                }
+                (Fate::Breaks { after, message }, Status::Available) => {
+                    next.fail(message.clone());
+                    (*after, Some(next))
+                }
+                (Fate::Recovers { after }, Status::Failed) => {
+                    next.error_message = None;
+                    next.reserve();
+                    if next.vpc_endpoint_id.is_some() {
+                        next.status = Status::Available;
+                    }
+                    (*after, Some(next))
+                }
+                (Fate::Expires { after }, Status::Reserved) => (*after, None),
+                (Fate::DeletionFails { message }, Status::Deleting) => {
+                    next.fail(message.clone());
+                    (pace.deleting, Some(next))
+                }
+                (Fate::ComesBack, Status::Deleting) => {
+                    next.reserve();
+                    (pace.deleting, Some(next))
+                }
+                _ => return None,
+            };
+            Some((self.since + wait, Some(index), next))
+        })
+    }
+}
+
+/// The largest number of endpoints that were alive at one and the same instant and that `of_interest` picks.
+///
+/// An endpoint is alive from its creation until it is `DELETING` or gone. So "at every instant at most one live endpoint
+/// carries mark X" is `most_alive(&lives, |endpoint| has_mark_x(endpoint)) <= 1`.
+#[must_use]
+pub fn most_alive(lives: &[Life], of_interest: impl Fn(&Endpoint) -> bool) -> usize {
+    let mut steps: Vec<(Duration, isize)> = Vec::new();
+    for life in lives {
+        let mut counted = false;
+        for change in &life.changes {
+            let counts =
+                change.endpoint.as_ref().is_some_and(|e| e.status != Status::Deleting && of_interest(e));
+            if counts != counted {
+                steps.push((change.at, if counts { 1 } else { -1 }));
+                counted = counts;
+            }
+        }
+    }
+    // At equal times the departures (-1) come first: one that leaves as another comes is no overlap.
+    steps.sort_unstable();
+    let mut alive = 0_isize;
+    let mut most = 0_isize;
+    for (_, step) in steps {
+        alive += step;
+        most = most.max(alive);
+    }
+    most.unsigned_abs()
+}

@@ -1,0 +1,190 @@
+//! Does what a request asks for, if its sender may and what it names exists. Knows no faults but those that change what is
+//! done: fates and stale reads.
+
+use std::time::Duration;
+
+use crate::{
+    answer::{Answer, Style, Success},
+    choices::{NoAccess, RoleTooLow, UnknownInstance},
+    endpoint::Fate,
+    errors::{self, Refusal},
+    faults::{Fault, Oddity, Operation},
+    routes::{Route, Version},
+    settings::{AccessList, InstanceKind, Key, Role, Settings},
+    state::{Admitted, Received, State},
+};
+
+impl State {
+    pub(crate) fn execute_and_show(
+        &mut self,
+        now: Duration,
+        admitted: &Admitted,
+        request: &Received,
+        who: &str,
+        style: Style,
+    ) -> Answer {
+        let result = self.execute(now, admitted, request, who);
+        let oddities: Vec<&Oddity> = admitted
+            .faults
+            .iter()
+            .filter_map(|fault| match fault {
+                Fault::Shown(oddity) => Some(oddity),
+                _ => None,
+            })
+            .collect();
+        style.answer(result, &oddities)
+    }
+
+    /// Executes a request whose answer the client has long got.
+    pub(crate) fn execute_late(&mut self, now: Duration, admitted: &Admitted, request: &Received) {
+        if let Ok(who) = &admitted.who
+            && admitted.seq > self.forgotten
+        {
+            // Nobody is left to whom success or refusal could be told; the journal knows.
+            let _ = self.execute(now, admitted, request, who);
+        }
+    }
+
+    fn execute(
+        &mut self,
+        now: Duration,
+        admitted: &Admitted,
+        request: &Received,
+        who: &str,
+    ) -> Result<Success, Refusal> {
+        let result = self.perform(now, admitted, request, who)?;
+        if let Some(entry) = self.journal.get_mut(admitted.seq) {
+            if let Success::Created(endpoint) = &result {
+                entry.endpoint = Some(endpoint.id.clone());
+            }
+            if !matches!(result, Success::Oauth(status, _) if status >= 300) {
+                entry.executed_at = Some(now);
+            }
+        }
+        Ok(result)
+    }
+
+    fn perform(
+        &mut self,
+        now: Duration,
+        admitted: &Admitted,
+        request: &Received,
+        who: &str,
+    ) -> Result<Success, Refusal> {
+        let route = &admitted.route;
+        let operation = route.operation.clone()?;
+        match operation {
+            Operation::Token => return Ok(self.tokens.grant(&self.settings, now, Some(who), &request.body)),
+            Operation::Revoke => return Ok(self.tokens.revoke(Some(who), &request.body)),
+            _ => {}
+        }
+        check_version(route.version, request)?;
+        route.check_syntax(&request.path)?;
+        self.check_access(route, operation, who)?;
+        self.settle(now, route)?;
+
+        let fates: Vec<Fate> = admitted
+            .faults
+            .iter()
+            .filter_map(|fault| match fault {
+                Fault::Fate(fate) => Some(fate.clone()),
+                _ => None,
+            })
+            .collect();
+        let lag = admitted.faults.iter().find_map(|fault| match fault {
+            Fault::StaleRead { by } => Some(*by),
+            _ => None,
+        });
+        let settings = &self.settings;
+        let place = (route.project.as_str(), route.instance.as_str());
+        let instance = self.instances.entry((route.project.clone(), route.instance.clone())).or_default();
+        // The past before the start is empty, not the start.
+        let seen = |lag: Duration| now.checked_sub(lag);
+        match operation {
+            Operation::List => {
+                let seen = seen(lag.unwrap_or(settings.pace.list_lag));
+                Ok(Success::List(seen.map_or_else(Vec::new, |time| instance.list(time))))
+            }
+            Operation::Get => match seen(lag.unwrap_or_default()) {
+                Some(time) => instance.get(time, &route.endpoint, &settings.choices),
+                None => {
+                    Err(errors::endpoint_not_found(settings.choices.unknown_endpoint_status, &route.endpoint))
+                }
+            },
+            Operation::Create => instance.create(place, now, settings, &request.body, fates),
+            Operation::Update => instance.update(now, settings, &route.endpoint, &request.body, fates),
+            Operation::Delete => instance.delete(now, settings, &route.endpoint, fates),
+            _ => Ok(Success::Json(instance.describe(place, now, &settings.pace))),
+        }
+    }
+
+    fn check_access(&self, route: &Route, operation: Operation, who: &str) -> Result<(), Refusal> {
+        let Settings { keys, service_accounts, projects, choices, open, .. } = &self.settings;
+        let Some(key): Option<&Key> = keys.get(who).or_else(|| service_accounts.get(who)) else {
+            return Err(errors::user_unauthorized());
+        };
+        match key.refused_by {
+            Some(AccessList::Key) => return Err(errors::ip_not_on_access_list()),
+            Some(AccessList::Organization) => return Err(errors::org_requires_access_list()),
+            None => {}
+        }
+        if !projects.contains_key(&route.project) && !open {
+            return Err(errors::group_not_found(&route.project));
+        }
+        match (key.role(&route.project), choices.no_access, choices.role_too_low) {
+            (None, NoAccess::GroupNotFound, _) => Err(errors::group_not_found(&route.project)),
+            (None, NoAccess::NotInGroup, _) => Err(errors::not_in_group()),
+            (Some(Role::ReadOnly), _, RoleTooLow::Unauthorized) if operation.is_write() => {
+                Err(errors::user_unauthorized())
+            }
+            (Some(Role::ReadOnly), _, RoleTooLow::Forbidden) if operation.is_write() => {
+                Err(errors::access_forbidden())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds the instance and brings it up to date; with `open`, an unknown one comes into being.
+    fn settle(&mut self, now: Duration, route: &Route) -> Result<(), Refusal> {
+        let (project, instance) = (&route.project, &route.instance);
+        let mut kind = self.settings.projects.get(project).and_then(|all| all.get(instance)).copied();
+        if kind.is_none() && self.settings.open {
+            self.settings.add_instance(project, instance);
+            kind = Some(InstanceKind::Serverless);
+        }
+        match kind {
+            Some(InstanceKind::Serverless) => {}
+            Some(InstanceKind::Flex) => return Err(errors::not_serverless(instance)),
+            Some(InstanceKind::Dedicated) => return Err(errors::dedicated_cluster(instance)),
+            None => {
+                return Err(match self.settings.choices.unknown_instance {
+                    UnknownInstance::ClusterNotFound => errors::cluster_not_found(project, instance),
+                    UnknownInstance::ServerlessInstanceNotFound => {
+                        errors::serverless_instance_not_found(project, instance)
+                    }
+                });
+            }
+        }
+        if let Some(known) = self.instances.get_mut(&(project.clone(), instance.clone())) {
+            known.advance(now, &self.settings.pace);
+        }
+        Ok(())
+    }
+}
+
+fn check_version(version: Version, request: &Received) -> Result<(), Refusal> {
+    const MEDIA_TYPE: &str = "application/vnd.atlas.2023-01-01+json";
+    let names = |header: &str| {
+        header
+            .split(',')
+            .any(|one| one.split(';').next().is_some_and(|one| one.trim().eq_ignore_ascii_case(MEDIA_TYPE)))
+    };
+    let body_fits = request.body.is_empty()
+        || names(&request.content_type)
+        || request.content_type.to_ascii_lowercase().starts_with("application/json");
+    if version == Version::V1 || names(&request.accept) && body_fits {
+        Ok(())
+    } else {
+        Err(errors::not_acceptable(&request.accept))
+    }
+}

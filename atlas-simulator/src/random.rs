@@ -1,0 +1,30 @@
+//! Random-looking ids, nonces and delays. Nothing here is a secret: a fixed fallback would be as good.
+
+use std::time::Duration;
+
+/// `length` random lower-case hexadecimal digits.
+pub(crate) fn hex(length: usize) -> String {
+    let mut text = data_encoding::HEXLOWER.encode(&bytes(length.div_ceil(2)));
+    text.truncate(length);
+    text
+}
+
+/// 24 random bytes in base64: 32 characters, `/` and `+` among them, as the nonces of Atlas look.
+pub(crate) fn nonce() -> String {
+    data_encoding::BASE64.encode(&bytes(24))
+}
+
+/// A duration between the two, each equally likely.
+pub(crate) fn between(min: Duration, max: Duration) -> Duration {
+    let mut word = [0; 4];
+    word.copy_from_slice(&bytes(4));
+    let fraction = f64::from(u32::from_le_bytes(word)) / f64::from(u32::MAX);
+    min + max.saturating_sub(min).mul_f64(fraction)
+}
+
+fn bytes(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    // Without a source of randomness the ids are zeros: tests would notice at the second id.
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,117 @@
+//! Which operation a method and a path name, and on what. Syntax only: whether the named things exist is not known here.
+
+use crate::{
+    errors::{self, Refusal},
+    faults::Operation,
+};
+
+/// The dialect of the API that a path belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    V1,
+    V2,
+}
+
+/// Where a request is going.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Route {
+    pub(crate) version: Version,
+    /// The operation, or why there is none.
+    pub(crate) operation: Result<Operation, Refusal>,
+    pub(crate) project: String,
+    pub(crate) instance: String,
+    pub(crate) endpoint: String,
+}
+
+impl Route {
+    /// Reads method and path.
+    pub(crate) fn of(method: &str, path: &str) -> Self {
+        let (version, rest) =
+            match (path.strip_prefix("/api/atlas/v1.0/"), path.strip_prefix("/api/atlas/v2/")) {
+                (Some(rest), _) => (Version::V1, rest),
+                (_, Some(rest)) => (Version::V2, rest),
+                _ => (Version::V1, path),
+            };
+        let segments: Vec<&str> = rest.split('/').collect();
+        let (project, instance, endpoint, named) = match segments.as_slice() {
+            ["groups", project, "privateEndpoint", "serverless", "instance", instance, "endpoint"] => {
+                let operation = match method {
+                    "GET" => Some(Operation::List),
+                    "POST" => Some(Operation::Create),
+                    _ => None,
+                };
+                (*project, *instance, "", Some(operation))
+            }
+            [
+                "groups",
+                project,
+                "privateEndpoint",
+                "serverless",
+                "instance",
+                instance,
+                "endpoint",
+                endpoint,
+            ] => {
+                let operation = match method {
+                    "GET" => Some(Operation::Get),
+                    "PATCH" => Some(Operation::Update),
+                    "DELETE" => Some(Operation::Delete),
+                    _ => None,
+                };
+                (*project, *instance, *endpoint, Some(operation))
+            }
+            ["groups", project, "serverless", instance] => {
+                (*project, *instance, "", Some((method == "GET").then_some(Operation::GetInstance)))
+            }
+            _ => {
+                let operation = match (path, method) {
+                    ("/api/oauth/token", "POST") => Some(Some(Operation::Token)),
+                    ("/api/oauth/revoke", "POST") => Some(Some(Operation::Revoke)),
+                    ("/api/oauth/token" | "/api/oauth/revoke", _) => Some(None),
+                    _ => None,
+                };
+                ("", "", "", operation)
+            }
+        };
+        let operation = match named {
+            Some(Some(operation)) => Ok(operation),
+            Some(None) => Err(errors::no_such_method(method)),
+            None => Err(errors::no_such_resource(path)),
+        };
+        Self {
+            version,
+            operation,
+            project: project.to_owned(),
+            instance: instance.to_owned(),
+            endpoint: endpoint.to_owned(),
+        }
+    }
+
+    /// Whether the token resource is meant, which has its own authentication.
+    pub(crate) fn is_oauth(&self) -> bool {
+        matches!(self.operation, Ok(Operation::Token | Operation::Revoke))
+    }
+
+    /// Refuses ids and names that cannot be any.
+    pub(crate) fn check_syntax(&self, path: &str) -> Result<(), Refusal> {
+        let endpoint_fits = self.endpoint.is_empty() || is_id(&self.endpoint);
+        if is_id(&self.project) && is_instance_name(&self.instance) && endpoint_fits {
+            return Ok(());
+        }
+        Err(match self.version {
+            Version::V2 => errors::path_parameter(path),
+            Version::V1 if !is_id(&self.project) => errors::invalid_group_id(&self.project),
+            Version::V1 if !endpoint_fits => errors::endpoint_not_found(404, &self.endpoint),
+            Version::V1 => errors::cluster_not_found(&self.project, &self.instance),
+        })
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 24 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_instance_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}

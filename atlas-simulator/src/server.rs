@@ -1,0 +1,206 @@
+//! HTTP over an accept loop of our own: only so can a connection be cut before any answer, be left silent, or end in the
+//! middle of a body.
+//!
+//! An accepted request is worked on in a task of its own, as a real server does: a client that hangs up in the meantime
+//! does not stop it.
+
+use std::future::{Future, pending};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use hyper::{Request, Response, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::{
+    answer::{Answer, Reply},
+    control,
+    state::{Received, State},
+};
+
+/// The largest request body that is read.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    start: Instant,
+}
+
+impl Shared {
+    pub(crate) fn new(state: State) -> Self {
+        Self { state: Mutex::new(state), start: Instant::now() }
+    }
+
+    /// Time since the start.
+    pub(crate) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The state, and the time at which it was got: under the lock time never runs backwards.
+    pub(crate) fn lock(&self) -> (MutexGuard<'_, State>, Duration) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state, self.now())
+    }
+}
+
+/// Serves connections for ever. Dropping the future ends them all.
+pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Without it, small answers wait for acknowledgements; an error only costs time.
+                let _ = stream.set_nodelay(true);
+                connections.spawn(connection(stream, shared.clone()));
+            }
+            // Out of file descriptors, most likely: wait for some to be freed.
+            Err(_) => sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// Opens the listening socket.
+pub(crate) async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, shared: Arc<Shared>) {
+    let service = service_fn(move |request| {
+        let shared = shared.clone();
+        async move { answer(shared, request).await }
+    });
+    // It ends with an error whenever it is cut, which is what was asked for.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .title_case_headers(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// Ends a connection without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("cut on request")]
+struct Cut;
+
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Payload>, Cut> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else { return Err(Cut) };
+    let text = |name: HeaderName| {
+        parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let received = Received {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        authorization: text(AUTHORIZATION),
+        accept: text(ACCEPT).unwrap_or_default(),
+        content_type: text(CONTENT_TYPE).unwrap_or_default(),
+        body: body.to_bytes().to_vec(),
+    };
+    if received.path == "/control" || received.path.starts_with("/control/") {
+        return Ok(response(control::answer(&shared, &received)));
+    }
+    match tokio::spawn(exchange(shared, received)).await {
+        Ok(Reply::Answer(answer)) => Ok(response(answer)),
+        Ok(Reply::Hang) => pending().await,
+        Ok(Reply::Cut) | Err(_) => Err(Cut),
+    }
+}
+
+async fn exchange(shared: Arc<Shared>, request: Received) -> Reply {
+    let admitted = {
+        let (mut state, now) = shared.lock();
+        state.admit(now, &request)
+    };
+    if !admitted.delay.is_zero() {
+        sleep(admitted.delay).await;
+    }
+    let reply = {
+        let (mut state, now) = shared.lock();
+        state.act(now, &admitted, &request)
+    };
+    if let Some(after) = admitted.late() {
+        tokio::spawn(async move {
+            sleep(after).await;
+            let (mut state, now) = shared.lock();
+            state.execute_late(now, &admitted, &request);
+        });
+    }
+    reply
+}
+
+fn response(answer: Answer) -> Response<Payload> {
+    let mut builder = Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        builder = builder.header(*name, value);
+    }
+    let body = Bytes::from(answer.body);
+    let payload = if answer.cut_in_body {
+        builder = builder.header("Content-Length", body.len());
+        Payload {
+            rest: Some(body.slice(..body.len() / 2)),
+            cut: Some(Box::pin(sleep(Duration::from_millis(20)))),
+        }
+    } else {
+        Payload { rest: Some(body), cut: None }
+    };
+    // Only a control request can have put something into a header that HTTP does not allow.
+    builder.body(payload).unwrap_or_else(|_| {
+        let mut response = Response::new(Payload { rest: None, cut: None });
+        *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+/// A body that can break off: after its bytes it waits until they are on their way, then fails.
+#[derive(Debug)]
+struct Payload {
+    rest: Option<Bytes>,
+    cut: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(bytes) = self.rest.take().filter(|bytes| !bytes.is_empty()) {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        match &mut self.cut {
+            Some(wait) => {
+                ready!(pin!(wait).poll(context));
+                Poll::Ready(Some(Err(Cut)))
+            }
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.cut.is_none() && self.rest.as_ref().is_none_or(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        let length = self.rest.as_ref().map_or(0, Bytes::len) as u64;
+        if self.cut.is_some() {
+            hyper::body::SizeHint::new()
+        } else {
+            hyper::body::SizeHint::with_exact(length)
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The typed handle on a running simulator: everything the control API can do, for tests in the same process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::{
+    endpoint::{Endpoint, Fate},
+    faults::Operation,
+    journal::Entry,
+    life::{Cause, Life},
+    rules::Rule,
+    server::{self, Shared},
+    settings::{Key, Pace, Settings},
+    state::State,
+};
+
+/// A simulator that runs until it is shut down or dropped.
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// use atlas_simulator::{Ending, Fault, Operation, Rule, Settings, Simulator};
+///
+/// let atlas = Simulator::start(Settings::default()).await?;
+/// atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(Ending::Cut)));
+/// // … let a client talk to atlas.url() …
+/// assert_eq!(atlas.executed(Operation::Create), 1);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Simulator {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+impl Simulator {
+    /// Starts on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn start(settings: Settings) -> std::io::Result<Self> {
+        Self::start_on((Ipv4Addr::LOCALHOST, 0).into(), settings).await
+    }
+
+    /// Starts on this address. It has no protection whatever: loopback only.
+    ///
+    /// # Errors
+    /// The address is in use or cannot be listened on.
+    pub async fn start_on(address: SocketAddr, settings: Settings) -> std::io::Result<Self> {
+        let listener = server::listen(address).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(State::new(settings)));
+        let serving = tokio::spawn(server::serve(listener, shared.clone()));
+        Ok(Self { shared, address, serving })
+    }
+
+    /// The base URL, `http://127.0.0.1:<port>`: clients append `/api/atlas/v1.0/…`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Cuts all connections and frees the port.
+    pub async fn shutdown(mut self) {
+        self.serving.abort();
+        // It was cancelled: that is its only way to end.
+        let _ = (&mut self.serving).await;
+    }
+
+    /// Time since the start: the clock of the journal and of all lives.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.shared.now()
+    }
+
+    /// The settings as they are.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.shared.lock().0.settings.clone()
+    }
+
+    /// Changes settings, effective at once.
+    pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
+        let (mut state, now) = self.shared.lock();
+        let mut settings = state.settings.clone();
+        change(&mut settings);
+        state.configure(now, settings);
+    }
+
+    /// Sets the pace; it also holds for phases that are running.
+    pub fn set_pace(&self, pace: Pace) {
+        self.configure(|settings| settings.pace = pace);
+    }
+
+    /// Accepts a programmatic API key.
+    pub fn add_key(&self, public: &str, key: Key) {
+        self.configure(|settings| {
+            settings.keys.insert(public.to_owned(), key);
+        });
+    }
+
+    /// Refuses a programmatic API key from now on.
+    pub fn remove_key(&self, public: &str) {
+        self.configure(|settings| {
+            settings.keys.remove(public);
+        });
+    }
+
+    /// Adds a serverless instance, and its project if that is new.
+    pub fn add_instance(&self, project: &str, instance: &str) {
+        self.configure(|settings| settings.add_instance(project, instance));
+    }
+
+    /// Revokes all access tokens.
+    pub fn revoke_tokens(&self) {
+        self.shared.lock().0.tokens.revoke_all();
+    }
+
+    /// Adds a rule after those that are there.
+    pub fn inject(&self, rule: Rule) {
+        self.shared.lock().0.rules.push(rule);
+    }
+
+    /// The rules that are not spent, with what is left of them.
+    #[must_use]
+    pub fn rules(&self) -> Vec<Rule> {
+        self.shared.lock().0.rules.clone()
+    }
+
+    /// Drops all rules: Atlas behaves again.
+    pub fn behave(&self) {
+        self.shared.lock().0.rules.clear();
+    }
+
+    /// Every request so far, oldest first.
+    #[must_use]
+    pub fn journal(&self) -> Vec<Entry> {
+        self.shared.lock().0.journal.entries().cloned().collect()
+    }
+
+    /// How many requests of the journal this is true of.
+    #[must_use]
+    pub fn count(&self, of_interest: impl Fn(&Entry) -> bool) -> usize {
+        self.shared.lock().0.journal.entries().filter(|entry| of_interest(entry)).count()
+    }
+
+    /// How many requests for this operation were executed.
+    #[must_use]
+    pub fn executed(&self, operation: Operation) -> usize {
+        self.count(|entry| entry.is(operation) && entry.executed())
+    }
+
+    /// Forgets the journal so far.
+    pub fn clear_journal(&self) {
+        self.shared.lock().0.journal.clear();
+    }
+
+    /// Every endpoint's life so far, those that are gone too, instance by instance in the order of creation.
+    #[must_use]
+    pub fn lives(&self) -> Vec<Life> {
+        let (mut state, now) = self.shared.lock();
+        state.lives(now).cloned().collect()
+    }
+
+    /// The endpoints that an instance has now, in the order of creation.
+    #[must_use]
+    pub fn endpoints(&self, project: &str, instance: &str) -> Vec<Endpoint> {
+        let (mut state, now) = self.shared.lock();
+        state
+            .lives(now)
+            .filter(|life| life.project == project && life.instance == instance)
+            .filter_map(|life| life.now().cloned())
+            .collect()
+    }
+
+    /// The endpoint with this id, if it exists.
+    #[must_use]
+    pub fn endpoint(&self, id: &str) -> Option<Endpoint> {
+        let (mut state, now) = self.shared.lock();
+        state.life_mut(now, id)?.now().cloned()
+    }
+
+    /// Puts an endpoint into an instance out of band and gives back its id.
+    // The id is a convenience, not the purpose.
+    #[allow(clippy::must_use_candidate)]
+    pub fn insert_endpoint(&self, project: &str, instance: &str, endpoint: Endpoint) -> String {
+        let id = endpoint.id.clone();
+        let (mut state, now) = self.shared.lock();
+        state.insert(now, project, instance, endpoint);
+        id
+    }
+
+    /// Edits an endpoint out of band; `false` if there is none with this id.
+    #[must_use]
+    pub fn edit_endpoint(&self, id: &str, edit: impl FnOnce(&mut Endpoint)) -> bool {
+        let (mut state, now) = self.shared.lock();
+        let Some(life) = state.life_mut(now, id) else { return false };
+        let Some(mut endpoint) = life.now().cloned() else { return false };
+        edit(&mut endpoint);
+        life.change(now, Cause::OutOfBand, Some(endpoint));
+        true
+    }
+
+    /// Removes an endpoint at once, without a trace in the API; `false` if there is none with this id.
+    #[must_use]
+    pub fn remove_endpoint(&self, id: &str) -> bool {
+        let (mut state, now) = self.shared.lock();
+        let Some(life) = state.life_mut(now, id).filter(|life| life.now().is_some()) else { return false };
+        life.change(now, Cause::OutOfBand, None);
+        true
+    }
+
+    /// Gives an existing endpoint another course; `false` if there is none with this id.
+    #[must_use]
+    pub fn set_fate(&self, id: &str, fate: Fate) -> bool {
+        let (mut state, now) = self.shared.lock();
+        let Some(life) = state.life_mut(now, id).filter(|life| life.now().is_some()) else { return false };
+        life.fates.push(fate);
+        true
+    }
+
+    /// Forgets endpoints, lives, journal, rules, nonces and tokens; settings stay.
+    pub fn reset(&self) {
+        self.shared.lock().0.forget();
+    }
+
+    /// Waits until this is true of the simulator; bound it with [`tokio::time::timeout`].
+    pub async fn until(&self, condition: impl Fn(&Self) -> bool) {
+        while !condition(self) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}

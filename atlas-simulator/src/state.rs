@@ -1,0 +1,252 @@
+//! The one state behind the lock: who asks (admit), what is done (act), and what is remembered.
+//!
+//! Time comes in as an argument; nothing here waits, sends or receives.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::{
+    answer::{Answer, Reply, Style, challenge},
+    digest::{Nonces, Unauthenticated},
+    ending,
+    endpoint::Endpoint,
+    faults::{Ending, Fault, Operation},
+    header,
+    instance::Instance,
+    journal::{Answered, Entry, Journal},
+    life::{Cause, Life},
+    oauth::{self, Tokens},
+    random,
+    routes::Route,
+    rules::{self, Candidate, Rule},
+    settings::Settings,
+};
+
+/// A request as it came in.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) accept: String,
+    pub(crate) content_type: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    fn target(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+}
+
+/// A request whose sender is known, with what is going to happen to it.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) seq: u64,
+    pub(crate) route: Route,
+    pub(crate) who: Result<String, Unauthenticated>,
+    pub(crate) faults: Vec<Fault>,
+    /// How long Atlas takes for it.
+    pub(crate) delay: Duration,
+}
+
+impl Admitted {
+    /// How long after the answer it is executed, if it is to be executed late.
+    pub(crate) fn late(&self) -> Option<Duration> {
+        self.faults.iter().find_map(|fault| match fault {
+            Fault::ExecutedLate { after, .. } if self.who.is_ok() => Some(*after),
+            _ => None,
+        })
+    }
+}
+
+/// All that the simulator knows.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) journal: Journal,
+    pub(crate) tokens: Tokens,
+    nonces: Nonces,
+    pub(crate) instances: BTreeMap<(String, String), Instance>,
+    /// The last request before everything was forgotten.
+    pub(crate) forgotten: u64,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Receives a request: authenticates it, picks its faults and writes it down.
+    pub(crate) fn admit(&mut self, now: Duration, request: &Received) -> Admitted {
+        let route = Route::of(&request.method, &request.path);
+        let who = self.authenticate(now, request, &route);
+        let named = |name: &String| (!name.is_empty()).then(|| name.clone());
+        let operation = route.operation.as_ref().ok().copied();
+        let target = request.target();
+        let candidate = Candidate {
+            operation,
+            method: &request.method,
+            target: &target,
+            project: Some(route.project.as_str()).filter(|name| !name.is_empty()),
+            instance: Some(route.instance.as_str()).filter(|name| !name.is_empty()),
+            key: who.as_deref().ok(),
+        };
+        let faults = rules::pick(&mut self.rules, &candidate);
+        let latency = self.settings.latency;
+        let span = if who.is_ok() && operation.is_some_and(Operation::is_write) {
+            latency.writes
+        } else {
+            latency.reads
+        };
+        let delay = faults.iter().fold(random::between(span.min, span.max), |delay, fault| match fault {
+            Fault::Delayed { min, max } => delay + random::between(*min, *max),
+            _ => delay,
+        });
+        let seq = self.journal.add(Entry {
+            seq: 0,
+            at: now,
+            method: request.method.clone(),
+            path: target,
+            operation,
+            project: named(&route.project),
+            instance: named(&route.instance),
+            endpoint: named(&route.endpoint),
+            key: who.as_ref().ok().cloned(),
+            challenged: None,
+            body: String::from_utf8_lossy(&request.body).into_owned(),
+            faults: faults.clone(),
+            answer: None,
+            executed_at: None,
+        });
+        Admitted { seq, route, who, faults, delay }
+    }
+
+    fn authenticate(
+        &mut self,
+        now: Duration,
+        request: &Received,
+        route: &Route,
+    ) -> Result<String, Unauthenticated> {
+        let header = request.authorization.as_deref().ok_or(Unauthenticated::NoCredentials)?;
+        let settings = &self.settings;
+        if route.is_oauth() {
+            return oauth::client(settings, Some(header)).ok_or(Unauthenticated::WrongKey);
+        }
+        if let Some(token) = header::bearer(header) {
+            return self.tokens.client(settings, now, token).ok_or(Unauthenticated::BadToken);
+        }
+        let secret_of = |user: &str| settings.keys.get(user).map(|key| key.secret.clone());
+        let line = (request.method.as_str(), request.target());
+        self.nonces.verify(&settings.digest, now, (line.0, &line.1), header, secret_of)
+    }
+
+    /// Does what a request asks for, unless a fault forbids it, and says what the client gets.
+    pub(crate) fn act(&mut self, now: Duration, admitted: &Admitted, request: &Received) -> Reply {
+        let style = Style::of(admitted.route.version, &request.query);
+        let settled = admitted.faults.iter().find_map(|fault| match fault {
+            Fault::NotExecuted(ending) | Fault::ExecutedLate { ending, .. } => Some((false, ending)),
+            Fault::Executed(ending) => Some((true, ending)),
+            _ => None,
+        });
+        let reply = match (settled, &admitted.who) {
+            (Some((true, ending)), Ok(who)) => {
+                let truth = self.execute_and_show(now, admitted, request, who, style);
+                self.end(now, ending, admitted, request, style, Some(truth))
+            }
+            (Some((_, ending)), _) => self.end(now, ending, admitted, request, style, None),
+            (None, Ok(who)) => Reply::Answer(self.execute_and_show(now, admitted, request, who, style)),
+            (None, Err(_)) if admitted.route.is_oauth() => {
+                let refused = self.tokens.grant(&self.settings, now, None, &request.body);
+                Reply::Answer(style.answer(Ok(refused), &[]))
+            }
+            (None, Err(why)) => Reply::Answer(self.challenge(now, admitted.seq, style, *why)),
+        };
+        if let Some(entry) = self.journal.get_mut(admitted.seq) {
+            entry.answer = Some(match &reply {
+                Reply::Answer(answer) if !answer.cut_in_body => Answered::Status(answer.status),
+                Reply::Answer(_) | Reply::Cut => Answered::Cut,
+                Reply::Hang => Answered::Hung,
+            });
+        }
+        reply
+    }
+
+    fn end(
+        &mut self,
+        now: Duration,
+        ending: &Ending,
+        admitted: &Admitted,
+        request: &Received,
+        style: Style,
+        truth: Option<Answer>,
+    ) -> Reply {
+        let why = match ending {
+            Ending::StaleNonce => Some(Unauthenticated::Stale),
+            Ending::Unauthenticated => Some(Unauthenticated::WrongKey),
+            _ => None,
+        };
+        if let Some(why) = why {
+            self.nonces.forget(request.authorization.as_deref().unwrap_or_default());
+            return Reply::Answer(self.challenge(now, admitted.seq, style, why));
+        }
+        ending::reply(ending, &admitted.route, &request.path, style, truth)
+    }
+
+    fn challenge(&mut self, now: Duration, seq: u64, style: Style, why: Unauthenticated) -> Answer {
+        if let Some(entry) = self.journal.get_mut(seq) {
+            entry.challenged = Some(why);
+        }
+        challenge(style, self.nonces.challenges(&self.settings.digest, now, why == Unauthenticated::Stale))
+    }
+
+    /// Takes every step that Atlas has taken by itself, everywhere.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        for instance in self.instances.values_mut() {
+            instance.advance(now, &self.settings.pace);
+        }
+    }
+
+    /// Every life, up to date, instance by instance in the order of creation.
+    pub(crate) fn lives(&mut self, now: Duration) -> impl Iterator<Item = &Life> {
+        self.advance(now);
+        self.instances.values().flat_map(|instance| &instance.lives)
+    }
+
+    /// The life of the endpoint with this id, up to date.
+    pub(crate) fn life_mut(&mut self, now: Duration, id: &str) -> Option<&mut Life> {
+        self.advance(now);
+        self.instances.values_mut().flat_map(|instance| &mut instance.lives).find(|life| life.id == id)
+    }
+
+    /// Puts an endpoint there out of band.
+    pub(crate) fn insert(&mut self, now: Duration, project: &str, instance: &str, endpoint: Endpoint) {
+        let life = Life::begin(project, instance, endpoint, Cause::OutOfBand, now);
+        self.instances.entry((project.to_owned(), instance.to_owned())).or_default().lives.push(life);
+    }
+
+    /// Replaces the settings. What passed until now passed under the old ones; with an instance its endpoints go.
+    pub(crate) fn configure(&mut self, now: Duration, settings: Settings) {
+        self.advance(now);
+        self.settings = settings;
+        let projects = &self.settings.projects;
+        for ((project, name), instance) in &mut self.instances {
+            if self.settings.open || projects.get(project).is_some_and(|all| all.contains_key(name)) {
+                continue;
+            }
+            for life in instance.lives.iter_mut().filter(|life| life.now().is_some()) {
+                life.change(now, Cause::OutOfBand, None);
+            }
+        }
+    }
+
+    /// Forgets everything that happened, late executions too; settings stay, and the journal's numbers go on.
+    pub(crate) fn forget(&mut self) {
+        let settings = std::mem::take(&mut self.settings);
+        let mut journal = std::mem::take(&mut self.journal);
+        journal.clear();
+        *self = Self { settings, forgotten: journal.last(), journal, ..Self::default() };
+    }
+}

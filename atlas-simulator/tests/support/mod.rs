@@ -1,0 +1,196 @@
+//! A raw client with a Digest of its own, so that the simulator is judged by something that it did not bring along.
+
+// Each test file uses its own part of this.
+#![allow(dead_code)]
+
+use std::time::Duration;
+
+use atlas_simulator::{
+    DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Simulator,
+};
+use md5::{Digest, Md5};
+use reqwest::{Method, Response, header::HeaderMap};
+use serde_json::Value;
+
+/// The path of the default instance's endpoints in v1.0.
+pub(crate) fn endpoints() -> String {
+    format!("/api/atlas/v1.0{}", tail(DEFAULT_PROJECT, DEFAULT_INSTANCE))
+}
+
+/// The path below the version.
+pub(crate) fn tail(project: &str, instance: &str) -> String {
+    format!("/groups/{project}/privateEndpoint/serverless/instance/{instance}/endpoint")
+}
+
+/// Answers as tests want them: status, headers, JSON (`null` if the body is none).
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+impl Got {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn code(&self) -> &str {
+        self.json["errorCode"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn id(&self) -> String {
+        self.json["_id"].as_str().unwrap_or_else(|| panic!("no _id in {self:?}")).to_owned()
+    }
+}
+
+/// One key of one simulator. Every call asks for a challenge first, as curl does.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    public: String,
+    private: String,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Client {
+    pub(crate) fn new(atlas: &Simulator) -> Self {
+        Self::with_key(atlas, DEFAULT_PUBLIC_KEY, DEFAULT_PRIVATE_KEY)
+    }
+
+    pub(crate) fn with_key(atlas: &Simulator, public: &str, private: &str) -> Self {
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(20))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
+        Self {
+            http,
+            base: atlas.url(),
+            public: public.to_owned(),
+            private: private.to_owned(),
+            headers: vec![],
+        }
+    }
+
+    /// The same client, speaking v2.
+    pub(crate) fn v2(mut self) -> Self {
+        self.headers.push(("Accept", "application/vnd.atlas.2023-01-01+json".to_owned()));
+        self
+    }
+
+    /// Sends as it is.
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        authorization: Option<&str>,
+        body: Option<&str>,
+    ) -> reqwest::Result<Response> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(authorization) = authorization {
+            request = request.header("Authorization", authorization);
+        }
+        if let Some(body) = body {
+            request = request.header("Content-Type", "application/json").body(body.to_owned());
+        }
+        request.send().await
+    }
+
+    /// Challenge, answer; the outcome even if the connection breaks.
+    pub(crate) async fn attempt(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&str>,
+    ) -> reqwest::Result<Got> {
+        let challenge = got(self.raw(method.clone(), path, None, body).await?).await?;
+        assert_eq!(challenge.status, 401, "expected a challenge, got {challenge:?}");
+        let nonce = nonce(challenge.header("www-authenticate"));
+        let authorization = self.digest(method.as_str(), path, &nonce, 1);
+        got(self.raw(method, path, Some(&authorization), body).await?).await
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&str>) -> Got {
+        self.attempt(method, path, body).await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Got {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Got {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &str) -> Got {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Got {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// An Authorization header with qop=auth.
+    pub(crate) fn digest(&self, method: &str, uri: &str, nonce: &str, nc: u32) -> String {
+        let (who, what) = self.halves(method, uri);
+        let nc = format!("{nc:08x}");
+        let response = md5(&format!("{who}:{nonce}:{nc}:0a4f113b:auth:{what}"));
+        format!(
+            r#"Digest username="{}", realm="MMS Public API", nonce="{nonce}", uri="{uri}", qop=auth, nc={nc}, cnonce="0a4f113b", response="{response}", algorithm=MD5"#,
+            self.public
+        )
+    }
+
+    /// An Authorization header in the older form, without qop.
+    pub(crate) fn digest_2069(&self, method: &str, uri: &str, nonce: &str) -> String {
+        let (who, what) = self.halves(method, uri);
+        let response = md5(&format!("{who}:{nonce}:{what}"));
+        format!(
+            r#"Digest username="{}", realm="MMS Public API", nonce="{nonce}", uri="{uri}", response="{response}""#,
+            self.public
+        )
+    }
+
+    fn halves(&self, method: &str, uri: &str) -> (String, String) {
+        (md5(&format!("{}:MMS Public API:{}", self.public, self.private)), md5(&format!("{method}:{uri}")))
+    }
+
+    /// A challenge's header and nonce.
+    pub(crate) async fn challenge(&self, path: &str) -> (String, String) {
+        let answer = self.raw(Method::GET, path, None, None).await.unwrap();
+        assert_eq!(answer.status(), 401);
+        let header = answer.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        let nonce = nonce(&header);
+        (header, nonce)
+    }
+}
+
+pub(crate) async fn got(response: Response) -> reqwest::Result<Got> {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await?;
+    let json = serde_json::from_slice(&bytes).unwrap_or_default();
+    Ok(Got { status, headers, text: String::from_utf8_lossy(&bytes).into_owned(), json })
+}
+
+pub(crate) fn nonce(header: &str) -> String {
+    let (_, rest) = header.split_once("nonce=\"").unwrap_or_else(|| panic!("no nonce in {header}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+pub(crate) fn md5(text: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Md5::digest(text))
+}
+
+/// Waits for a condition, at most ten seconds.
+pub(crate) async fn until(atlas: &Simulator, what: &str, condition: impl Fn(&Simulator) -> bool) {
+    tokio::time::timeout(Duration::from_secs(10), atlas.until(condition))
+        .await
+        .unwrap_or_else(|_| panic!("{what} did not happen; the journal: {:#?}", atlas.journal()));
+}
