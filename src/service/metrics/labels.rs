@@ -1,0 +1,101 @@
+//! The values that labels may have. Each set is bounded, whatever Atlas or a user writes.
+
+use domain::endpoint::EndpointStatus;
+
+/// How a reconcile ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReconcileResult {
+    /// Nothing is left to do until something changes.
+    Success,
+    /// It failed and is tried again after a pause.
+    Error,
+    /// It is to run again at once.
+    Requeue,
+    /// It is to run again later.
+    RequeueAfter,
+}
+
+impl ReconcileResult {
+    pub(super) const ALL: [Self; 4] = [Self::Success, Self::Error, Self::Requeue, Self::RequeueAfter];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Requeue => "requeue",
+            Self::RequeueAfter => "requeue_after",
+        }
+    }
+}
+
+/// How a request that creates an endpoint ended (design §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostOutcome {
+    /// Definite yes.
+    Created,
+    /// Definite no.
+    Refused,
+    /// Nobody knows yet.
+    Uncertain,
+}
+
+impl PostOutcome {
+    pub(super) const ALL: [Self; 3] = [Self::Created, Self::Refused, Self::Uncertain];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Refused => "refused",
+            Self::Uncertain => "uncertain",
+        }
+    }
+}
+
+/// What an object waited for, and got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Milestone {
+    /// From the claim to RESERVED.
+    Reserved,
+    /// From the moment the VPC endpoint's id was sent to AVAILABLE.
+    Available,
+    /// From the deletion's request to the released object.
+    Deleted,
+}
+
+impl Milestone {
+    pub(super) const ALL: [Self; 3] = [Self::Reserved, Self::Available, Self::Deleted];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Available => "available",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// One custom resource, as far as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectState {
+    pub(super) state: &'static str,
+    pub(super) ready: bool,
+}
+
+impl ObjectState {
+    /// `status` is what Atlas last said, if there is an endpoint. A word that this version does not know counts as
+    /// `OTHER`, so that Atlas cannot make series.
+    #[must_use]
+    pub fn new(status: Option<&EndpointStatus>, ready: bool) -> Self {
+        let state = match status {
+            None => "NONE",
+            Some(EndpointStatus::ReservationRequested) => "RESERVATION_REQUESTED",
+            Some(EndpointStatus::Reserved) => "RESERVED",
+            Some(EndpointStatus::Initiating) => "INITIATING",
+            Some(EndpointStatus::Available) => "AVAILABLE",
+            Some(EndpointStatus::Failed) => "FAILED",
+            Some(EndpointStatus::Deleting) => "DELETING",
+            Some(EndpointStatus::Other(_)) => "OTHER",
+        };
+        Self { state, ready }
+    }
+}

@@ -1,0 +1,62 @@
+//! What the program still waits for before it does its work. It never says whether the program is alive.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// Named conditions that are waited for; ready means that there is none. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Readiness(Arc<watch::Sender<Pending>>);
+
+/// Condition → what is waited for, and the next step if a person has to take one.
+type Pending = BTreeMap<&'static str, String>;
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Pending::new())))
+    }
+}
+
+impl Readiness {
+    /// Not ready until `condition` is met. Said again, with other words, it replaces the words.
+    pub fn wait_for(&self, condition: &'static str, what: impl Into<String>) {
+        self.0.send_modify(|pending| {
+            pending.insert(condition, what.into());
+        });
+    }
+
+    /// `condition` is waited for no longer.
+    pub fn met(&self, condition: &'static str) {
+        self.0.send_modify(|pending| {
+            pending.remove(condition);
+        });
+    }
+
+    /// One line for each condition that is waited for; none when ready.
+    #[must_use]
+    pub fn pending(&self) -> Vec<String> {
+        self.0.borrow().iter().map(|(condition, what)| format!("{condition}: {what}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_means_that_nothing_is_waited_for() {
+        let readiness = Readiness::default();
+        assert!(readiness.pending().is_empty());
+        let elsewhere = readiness.clone();
+        elsewhere.wait_for("watch", "objects are being listed");
+        elsewhere.wait_for("crd", "it is not installed");
+        elsewhere.wait_for("crd", "it is not established");
+        assert_eq!(readiness.pending(), ["crd: it is not established", "watch: objects are being listed"]);
+        readiness.met("crd");
+        readiness.met("crd");
+        assert_eq!(elsewhere.pending(), ["watch: objects are being listed"]);
+        readiness.met("watch");
+        assert!(elsewhere.pending().is_empty());
+    }
+}

@@ -1,0 +1,168 @@
+use super::*;
+
+fn run(flags: &[&str]) -> Result<Box<Settings>, String> {
+    let args = ["spe-operator", "run"].iter().chain(flags);
+    match parse(args) {
+        Ok(Command::Run(settings)) => Ok(settings),
+        Ok(Command::Crd) => Err("crd".to_owned()),
+        Err(refusal) => Err(refusal.to_string()),
+    }
+}
+
+fn refusal(flags: &[&str]) -> String {
+    let text = run(flags).map(|_| ()).expect_err(&format!("{flags:?}"));
+    assert!(!text.contains('\n'), "{text}");
+    text
+}
+
+#[test]
+fn the_defaults_are_those_of_the_rules_and_of_the_client() {
+    let settings = run(&[]).unwrap();
+    assert_eq!(settings.times(), Times::default());
+    let (ours, theirs) = (settings.atlas().unwrap(), ClientSettings::default());
+    assert_eq!(
+        (ours.base_url, ours.dialect, ours.timeout),
+        (theirs.base_url, theirs.dialect, theirs.timeout)
+    );
+    assert!(!settings.atlas_allow_http && !settings.leader_elect);
+    assert!(settings.watch_namespaces.is_empty());
+    assert_eq!(settings.travel_allowance, Duration::from_secs(60));
+    assert_eq!((settings.poll_min, settings.poll_max), (Duration::from_secs(5), Duration::from_secs(60)));
+}
+
+#[test]
+fn every_setting_is_read_from_its_flag() {
+    let settings = run(&[
+        "--atlas-base-url=https://atlas.example",
+        "--atlas-allow-http",
+        "--atlas-api=v2",
+        "--atlas-proxy=http://proxy.example:3128",
+        "--cluster-id=prod.eu_1-a",
+        "--watch-namespaces=team-a,team-b",
+        "--watch-selector=tier in (prod)",
+        "--concurrency=7",
+        "--poll-min=1s",
+        "--poll-max=1h30m",
+        "--create-deadline=100ms",
+        "--atlas-timeout=300ms",
+        "--travel-allowance=0s",
+        "--create-uncertainty=800ms",
+        "--confirm-gap=200ms",
+        "--visibility-window=400ms",
+        "--default-credentials-secret=atlas.key",
+        "--default-credentials-namespaces=team-a",
+        "--leader-elect=true",
+        "--lease-name=lead",
+        "--lease-namespace=ops",
+        "--admin-address=127.0.0.1:0",
+        "--log-format=json",
+        "--log-level=debug,hyper=warn",
+    ])
+    .unwrap();
+    let atlas = settings.atlas().unwrap();
+    assert_eq!(atlas.base_url, "https://atlas.example");
+    assert_eq!(atlas.dialect, Dialect::V2);
+    assert_eq!(atlas.timeout, Duration::from_millis(300));
+    assert_eq!(atlas.proxy.as_deref(), Some("http://proxy.example:3128"));
+    assert!(atlas.allow_http);
+    assert_eq!(settings.cluster_id.unwrap().as_str(), "prod.eu_1-a");
+    assert_eq!(settings.watch_namespaces, ["team-a", "team-b"]);
+    assert_eq!(settings.watch_selector.as_deref(), Some("tier in (prod)"));
+    assert_eq!(settings.concurrency.get(), 7);
+    assert_eq!((settings.poll_min, settings.poll_max), (Duration::from_secs(1), Duration::from_secs(5400)));
+    assert_eq!(settings.create_deadline, Duration::from_millis(100));
+    assert_eq!(settings.travel_allowance, Duration::ZERO);
+    assert_eq!(settings.create_uncertainty, Duration::from_millis(800));
+    assert_eq!(settings.confirm_gap, Duration::from_millis(200));
+    assert_eq!(settings.visibility_window, Duration::from_millis(400));
+    assert_eq!(settings.default_credentials_secret.as_deref(), Some("atlas.key"));
+    assert_eq!(settings.default_credentials_namespaces, ["team-a"]);
+    assert!(settings.leader_elect);
+    assert_eq!((settings.lease_name.as_str(), settings.lease_namespace.as_deref()), ("lead", Some("ops")));
+    assert_eq!(settings.admin_address.port(), 0);
+    assert_eq!(settings.log_format, LogFormat::Json);
+    assert_eq!(settings.log_level, "debug,hyper=warn");
+}
+
+#[test]
+fn an_uncertainty_that_could_create_twice_is_refused() {
+    let scaled = ["--create-deadline=1s", "--atlas-timeout=2s", "--travel-allowance=3s"];
+    assert!(run(&[&scaled[..], &["--create-uncertainty=12s"]].concat()).is_ok());
+    let line = refusal(&[&scaled[..], &["--create-uncertainty=11999ms"]].concat());
+    assert!(
+        line.contains("--create-uncertainty (SPE_CREATE_UNCERTAINTY)") && line.contains("at least 12s"),
+        "{line}"
+    );
+    assert!(line.contains("11.999s"), "{line}");
+    // A sum beyond what a duration can hold stays too large.
+    refusal(&["--travel-allowance=2500000h"]);
+}
+
+#[test]
+fn a_refusal_names_the_flag_the_variable_the_value_and_what_is_expected() {
+    for (flags, parts) in [
+        (&["--poll-min=5"][..], &["--poll-min (SPE_POLL_MIN)", "\"5\"", "such as 90s"][..]),
+        (&["--poll-min=0s"], &["SPE_POLL_MIN", "\"0s\"", "greater than zero"]),
+        (&["--poll-min=61s"], &["SPE_POLL_MIN", "61s", "--poll-max (60s)"]),
+        (&["--atlas-api=v3"], &["SPE_ATLAS_API", "\"v3\"", "v1.0 or v2"]),
+        (&["--log-format=yaml"], &["SPE_LOG_FORMAT", "\"yaml\"", "text or json"]),
+        (&["--leader-elect=yes"], &["SPE_LEADER_ELECT", "\"yes\"", "true or false"]),
+        (&["--concurrency=0"], &["SPE_CONCURRENCY", "\"0\"", "greater than zero"]),
+        (&["--concurrency=many"], &["SPE_CONCURRENCY", "\"many\"", "whole number"]),
+        (&["--admin-address=8080"], &["SPE_ADMIN_ADDRESS", "\"8080\"", "127.0.0.1:8080"]),
+        (&["--cluster-id=a/b"], &["SPE_CLUSTER_ID", "\"a/b\"", "63"]),
+        (&["--watch-namespaces="], &["SPE_WATCH_NAMESPACES", "\"\"", "a namespace"]),
+        (&["--watch-namespaces=a,,b"], &["SPE_WATCH_NAMESPACES", "\"\"", "a namespace"]),
+        (&["--watch-namespaces=a, b"], &["SPE_WATCH_NAMESPACES", "\" b\"", "a namespace"]),
+        (&["--watch-selector= "], &["SPE_WATCH_SELECTOR", "\" \"", "leave"]),
+        (&["--lease-name=A"], &["SPE_LEASE_NAME", "\"A\"", "lower-case"]),
+        (&["--log-level=inof"], &["SPE_LOG_LEVEL", "\"inof\"", "info"]),
+        (&["--log-level=kube=loud"], &["SPE_LOG_LEVEL", "\"kube=loud\"", "info"]),
+        (&["--default-credentials-secret=a"], &["SPE_DEFAULT_CREDENTIALS_NAMESPACES", "nothing"]),
+        (&["--default-credentials-namespaces=a"], &["SPE_DEFAULT_CREDENTIALS_SECRET", "nothing"]),
+        (&["--poll-min"], &["SPE_POLL_MIN", "nothing", "a value"]),
+        (&["--poll-min=1s", "--poll-min=2s"], &["SPE_POLL_MIN", "more than once"]),
+        (&["--pol-min=1s"], &["--pol-min", "not a flag"]),
+        (&["now"], &["now", "not a flag"]),
+    ] {
+        let line = refusal(flags);
+        for part in parts {
+            assert!(line.contains(part), "{flags:?}: {part:?} is missing in {line:?}");
+        }
+    }
+}
+
+#[test]
+fn an_unreadable_file_of_authorities_is_named() {
+    let settings = run(&["--atlas-ca-file=/nowhere/ca.pem"]).unwrap();
+    let line = settings.atlas().map(|_| ()).unwrap_err().to_string();
+    assert!(line.contains("SPE_ATLAS_CA_FILE") && line.contains("/nowhere/ca.pem"), "{line}");
+}
+
+#[test]
+fn without_a_subcommand_the_two_are_named() {
+    for args in [&["spe-operator"][..], &["spe-operator", "start"]] {
+        let Err(Refusal::Refused(line)) = parse(args) else { panic!("{args:?}") };
+        assert!(line.contains("run or crd") && !line.contains('\n'), "{line}");
+    }
+}
+
+#[test]
+fn help_is_not_a_refusal_and_shows_every_variable_but_no_value() {
+    let Err(Refusal::Asked(help)) = parse(["spe-operator", "run", "--help"]) else { panic!() };
+    for name in ["SPE_ATLAS_BASE_URL", "SPE_LOG_LEVEL", "SPE_CREATE_UNCERTAINTY", "SPE_LEASE_NAMESPACE"] {
+        assert!(help.contains(name), "{name}");
+    }
+    assert!(matches!(parse(["spe-operator", "--version"]), Err(Refusal::Asked(_))));
+}
+
+#[test]
+fn every_flag_has_its_variable() {
+    let program = <Program as clap::CommandFactory>::command();
+    let run = program.find_subcommand("run").unwrap();
+    for argument in run.get_arguments().filter(|argument| argument.get_id() != "help") {
+        let name = argument.get_long().unwrap();
+        let variable = argument.get_env().unwrap().to_str().unwrap();
+        assert_eq!(variable, format!("SPE_{}", name.to_uppercase().replace('-', "_")));
+    }
+}

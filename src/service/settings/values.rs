@@ -1,0 +1,65 @@
+//! Values as users type them, each read by one function. None of these looks at anything but the text.
+
+use std::time::Duration;
+
+use domain::endpoint::Malformed;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::api::parse_duration;
+
+fn malformed(expected: &'static str, found: &str) -> Malformed {
+    Malformed { expected, found: found.chars().take(64).collect() }
+}
+
+/// A duration that is more than nothing.
+pub(super) fn positive_duration(text: &str) -> Result<Duration, Malformed> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(malformed("a duration greater than zero", text)),
+        duration => Ok(duration),
+    }
+}
+
+/// Anything but nothing.
+pub(super) fn not_empty(text: &str) -> Result<String, Malformed> {
+    if text.trim().is_empty() {
+        return Err(malformed("a value (leave the flag or variable out for the default)", text));
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of a namespace: an RFC 1123 label.
+pub(super) fn dns_label(text: &str) -> Result<String, Malformed> {
+    if is_dns_label(text) && text.len() <= 63 {
+        return Ok(text.to_owned());
+    }
+    Err(malformed("the name of a namespace (1 to 63 lower-case letters, digits and inner hyphens)", text))
+}
+
+/// The name of a Secret or a Lease: an RFC 1123 subdomain.
+pub(super) fn dns_subdomain(text: &str) -> Result<String, Malformed> {
+    if text.len() <= 253 && text.split('.').all(is_dns_label) {
+        return Ok(text.to_owned());
+    }
+    Err(malformed("the name of an object (lower-case letters, digits, inner hyphens and dots)", text))
+}
+
+fn is_dns_label(text: &str) -> bool {
+    let inner = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    inner && !text.is_empty() && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// Directives for the log. A word alone must be a level: `tracing-subscriber` would take a misspelled one for the name
+/// of a module and then log nothing at all.
+pub(super) fn log_filter(text: &str) -> Result<String, Malformed> {
+    let expected =
+        "a level (off, error, warn, info, debug or trace) or directives such as info,kube_client=warn";
+    let words_are_levels = text
+        .split(',')
+        .map(str::trim)
+        .all(|part| part.contains(['=', '[', ']', '{', '}']) || part.parse::<LevelFilter>().is_ok());
+    if words_are_levels && EnvFilter::builder().parse(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err(malformed(expected, text))
+}

@@ -1,0 +1,50 @@
+//! How the program is asked to end.
+//!
+//! The first SIGTERM or SIGINT asks: no new work begins, running creates finish, the Lease is released. A second one
+//! ends the process at once, with 128 plus the signal's number as a shell would say (130, 143): whatever was under
+//! way is then found again by its claim.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Listens for the signals from now on. The token is cancelled by the first one.
+///
+/// # Errors
+/// If the signals cannot be listened for.
+pub fn on_signal() -> io::Result<CancellationToken> {
+    let mut signals =
+        Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+    let asked = CancellationToken::new();
+    let token = asked.clone();
+    tokio::spawn(async move {
+        let first = signals.next().await;
+        info!(signal = first.name, "ending: running work finishes first; a second signal ends at once");
+        asked.cancel();
+        let second = signals.next().await;
+        warn!(signal = second.name, "ending at once");
+        std::process::exit(128 + second.number);
+    });
+    Ok(token)
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+struct Received {
+    name: &'static str,
+    number: i32,
+}
+
+impl Signals {
+    async fn next(&mut self) -> Received {
+        tokio::select! {
+            _ = self.terminate.recv() => Received { name: "SIGTERM", number: SignalKind::terminate().as_raw_value() },
+            _ = self.interrupt.recv() => Received { name: "SIGINT", number: SignalKind::interrupt().as_raw_value() },
+        }
+    }
+}
