@@ -34,9 +34,7 @@ impl Reply {
 
     /// The body, if it is JSON.
     pub(super) fn json(&self) -> Result<&Value, String> {
-        self.json
-            .as_ref()
-            .ok_or_else(|| "the answer is not JSON".to_owned())
+        self.json.as_ref().ok_or_else(|| "the answer is not JSON".to_owned())
     }
 
     /// What a success says, as `parse` understands it; else an error that says why it is none.
@@ -87,40 +85,22 @@ impl ErrorBody {
             detail = format!("{detail} ({name}: {description})");
         }
         let parameters = json.get("parameters").and_then(Value::as_array);
-        let address = parameters
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .find_map(|text| text.parse().ok());
-        Some(Self {
-            code: code.to_owned(),
-            detail,
-            address,
-        })
+        let address =
+            parameters.into_iter().flatten().filter_map(Value::as_str).find_map(|text| text.parse().ok());
+        Some(Self { code: code.to_owned(), detail, address })
     }
 }
 
 /// An error in the words of OAuth (RFC 6749 §5.2), as the token endpoint sends it.
 pub(super) fn oauth_error(json: &Value) -> Option<ErrorBody> {
     let code = json.get("error")?.as_str().filter(|code| !code.is_empty())?;
-    let detail = json
-        .get("error_description")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    Some(ErrorBody {
-        code: code.to_owned(),
-        detail: detail.to_owned(),
-        address: None,
-    })
+    let detail = json.get("error_description").and_then(Value::as_str).unwrap_or_default();
+    Some(ErrorBody { code: code.to_owned(), detail: detail.to_owned(), address: None })
 }
 
 /// Reads an answer: out of the envelope, error or not.
 pub(super) fn open(answer: Answer) -> Reply {
-    let json = answer
-        .body
-        .as_ref()
-        .ok()
-        .and_then(|body| serde_json::from_slice(body).ok());
+    let json = answer.body.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok());
     let (status, json) = match json.map(unwrap_envelope) {
         // A failing HTTP status is not improved by what stands inside: who sent it may not be who wrote it.
         Some((Some(inner), json)) if (200..300).contains(&answer.status) => (inner, json),
@@ -138,23 +118,18 @@ pub(super) fn open(answer: Answer) -> Reply {
     }
 }
 
-/// `{"status": 201, "envelope" | "content": {…}}`, and for lists `{"status": 200, "results": […]}`. An endpoint also has a
-/// `status`, but never a number.
+/// `{"status": 201, "envelope" | "content": {…}}`, and for lists `{"status": 200, "results": […]}`. What has an
+/// `_id` is an endpoint, whatever its `status`.
 fn unwrap_envelope(json: Value) -> (Option<u16>, Option<Value>) {
-    match json {
-        Value::Object(mut outer) if outer.get("status").is_some_and(Value::is_number) => {
-            // A number that is no status at all must not pass for success.
-            let status = outer["status"]
-                .as_u64()
-                .and_then(|status| status.try_into().ok())
-                .unwrap_or(0);
-            let inner = ["envelope", "content"]
-                .into_iter()
-                .find_map(|key| outer.remove(key));
-            (Some(status), inner.or(Some(Value::Object(outer))))
+    let status = match (json.get("status"), json.get("_id")) {
+        // A number that is no status at all must not pass for success.
+        (Some(Value::Number(status)), None) => {
+            status.as_u64().and_then(|status| status.try_into().ok()).unwrap_or(0)
         }
-        json => (None, Some(json)),
-    }
+        _ => return (None, Some(json)),
+    };
+    let inner = ["envelope", "content"].into_iter().find_map(|key| json.get(key)).cloned();
+    (Some(status), inner.or(Some(json)))
 }
 
 #[cfg(test)]

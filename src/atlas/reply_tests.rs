@@ -24,22 +24,13 @@ fn page_example() -> Value {
 #[test]
 fn an_envelope_is_opened_and_its_status_counts() {
     for key in ["envelope", "content"] {
-        let reply = open(answer(
-            200,
-            &json!({"status": 201, key: page_example()}).to_string(),
-        ));
+        let reply = open(answer(200, &json!({"status": 201, key: page_example()}).to_string()));
         assert_eq!(reply.status, 201);
         assert_eq!(reply.json, Some(page_example()));
     }
-    let list = open(answer(
-        200,
-        &json!({"status": 200, "results": [page_example()]}).to_string(),
-    ));
+    let list = open(answer(200, &json!({"status": 200, "results": [page_example()]}).to_string()));
     assert_eq!(endpoints(&list.json.unwrap(), &[]).unwrap().len(), 1);
-    let list = open(answer(
-        200,
-        &json!({"status": 200, "content": [page_example()]}).to_string(),
-    ));
+    let list = open(answer(200, &json!({"status": 200, "content": [page_example()]}).to_string()));
     assert_eq!(endpoints(&list.json.unwrap(), &[]).unwrap().len(), 1);
     let gone = open(answer(200, &json!({"status": 204}).to_string()));
     assert_eq!(gone.status, 204);
@@ -47,30 +38,24 @@ fn an_envelope_is_opened_and_its_status_counts() {
         200,
         r#"{"status":404,"envelope":{"error":404,"errorCode":"GROUP_NOT_FOUND","detail":"d"}}"#,
     ));
-    assert_eq!(
-        (error.status, error.error.unwrap().code.as_str()),
-        (404, "GROUP_NOT_FOUND")
-    );
+    assert_eq!((error.status, error.error.unwrap().code.as_str()), (404, "GROUP_NOT_FOUND"));
 }
 
 #[test]
 fn an_endpoint_is_no_envelope() {
     let reply = open(answer(201, &page_example().to_string()));
     assert_eq!((reply.status, reply.json), (201, Some(page_example())));
+    let odd = json!({"_id": ID, "status": 7});
+    let reply = open(answer(201, &odd.to_string()));
+    assert_eq!((reply.status, reply.json), (201, Some(odd)));
 }
 
 #[test]
 fn a_failing_status_is_not_improved_by_an_envelope() {
-    let reply = open(answer(
-        502,
-        &json!({"status": 201, "envelope": page_example()}).to_string(),
-    ));
+    let reply = open(answer(502, &json!({"status": 201, "envelope": page_example()}).to_string()));
     assert_eq!(reply.status, 502);
     for odd in ["70000", "-1", "2.5", "7", "0"] {
-        let reply = open(answer(
-            200,
-            &format!(r#"{{"status":{odd},"envelope":{{"_id":"{ID}"}}}}"#),
-        ));
+        let reply = open(answer(200, &format!(r#"{{"status":{odd},"envelope":{{"_id":"{ID}"}}}}"#)));
         assert!(!reply.is_success(), "{odd}");
     }
 }
@@ -84,15 +69,9 @@ fn an_atlas_error_is_one_that_has_an_error_code() {
     assert_eq!(error.access_list_address(), Some("203.0.113.7".parse().unwrap()));
     let fields = r#"{"detail":"Validation error.","errorCode":"VALIDATION_ERROR","parameters":null,
         "badRequestDetail":{"fields":[{"field":"comment","description":"too long"}]}}"#;
+    assert_eq!(open(answer(400, fields)).error.unwrap().detail, "Validation error. (comment: too long)");
     assert_eq!(
-        open(answer(400, fields)).error.unwrap().detail,
-        "Validation error. (comment: too long)"
-    );
-    assert_eq!(
-        open(answer(401, r#"{"errorCode":"X","reason":"Unauthorized"}"#))
-            .error
-            .unwrap()
-            .detail,
+        open(answer(401, r#"{"errorCode":"X","reason":"Unauthorized"}"#)).error.unwrap().detail,
         "Unauthorized"
     );
     for body in [

@@ -1,0 +1,226 @@
+//! What the other operations make of answers, and what their errors say.
+
+use domain::endpoint::EndpointId;
+use domain::fault::FaultKind;
+use spe_operator::atlas::{Deletion, Dialect, Outcome, Update};
+
+use super::script::*;
+
+fn id() -> EndpointId {
+    ID.parse().unwrap()
+}
+
+#[tokio::test]
+async fn each_operation_sends_what_the_api_asks_for() {
+    let server = authenticated(|request| match (request.method.as_str(), request.target.as_str()) {
+        ("DELETE", _) => Reaction::Send(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
+        ("GET", PATH) => json(200, &format!("[{}]", endpoint())),
+        ("GET", target) if target.ends_with("/serverless/orders") => json(200, r#"{"stateName":"IDLE"}"#),
+        _ => json(200, &endpoint()),
+    });
+    let (client, records) = server.client();
+    let at = instance();
+    assert_eq!(client.list(&at).await.unwrap()[0].id, id());
+    assert_eq!(client.get(&at, &id()).await.unwrap().comment, "c");
+    let update = Update { comment: None, cloud_provider_endpoint_id: Some("vpce-0a1b".parse().unwrap()) };
+    client.update(&at, &id(), &update).await.unwrap();
+    assert_eq!(client.delete(&at, &id()).await.unwrap(), Deletion::Accepted);
+    assert_eq!(client.instance(&at).await.unwrap().state_name, "IDLE");
+
+    let seen: Vec<_> = server.seen()[1..]
+        .iter()
+        .map(|request| format!("{} {} {}", request.method, request.target, request.body))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            format!("GET {PATH} "),
+            format!("GET {PATH}/{ID} "),
+            format!(r#"PATCH {PATH}/{ID} {{"cloudProviderEndpointId":"vpce-0a1b","providerName":"AWS"}}"#),
+            format!("DELETE {PATH}/{ID} "),
+            "GET /api/atlas/v1.0/groups/5f7cac1adf5d6c6306f4b200/serverless/orders ".to_owned(),
+        ]
+    );
+    assert_eq!(
+        records.lines(),
+        ["list 200 2", "get 200 1", "update 200 1", "delete 204 1", "instance 200 1"]
+    );
+    for request in server.seen() {
+        assert_eq!(request.header("accept"), Some("application/json"));
+        assert_eq!(request.header("accept-encoding"), None, "nothing here can unpack an answer");
+        assert!(request.header("user-agent").unwrap().starts_with("spe-operator/"));
+        let expected = (!request.body.is_empty()).then_some("application/json");
+        assert_eq!(request.header("content-type"), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_second_dialect_differs_in_prefix_and_media_type() {
+    let server = authenticated(|_| json(200, &endpoint()));
+    let (client, _) = server.client_with(|settings| settings.dialect = Dialect::V2);
+    client.update(&instance(), &id(), &Update::default()).await.unwrap();
+    for request in server.seen() {
+        assert_eq!(request.target, format!("{}/{ID}", PATH.replace("v1.0", "v2")));
+        assert_eq!(request.header("accept"), Some("application/vnd.atlas.2023-01-01+json"));
+    }
+    assert_eq!(server.seen()[1].header("content-type"), Some("application/vnd.atlas.2023-01-01+json"));
+}
+
+#[tokio::test]
+async fn a_base_url_may_have_a_path_of_its_own() {
+    for suffix in ["/prefix", "/prefix/"] {
+        let server = authenticated(|_| json(200, "[]"));
+        let (client, _) = client_of(&format!("{}{suffix}", server.url()), |_| {});
+        client.list(&instance()).await.unwrap();
+        assert_eq!(server.seen()[1].target, format!("/prefix{PATH}"));
+    }
+}
+
+#[tokio::test]
+async fn an_enveloped_list_is_understood() {
+    for body in [
+        r#"{"status":200,"results":[E],"totalCount":1}"#,
+        r#"{"status":200,"content":[E]}"#,
+        r#"{"status":200,"envelope":{"results":[E]}}"#,
+    ] {
+        let body = body.replace('E', &endpoint());
+        let server = authenticated(move |_| json(200, &body));
+        let (client, _) = server.client_with(|settings| settings.envelope = true);
+        assert_eq!(client.list(&instance()).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_trusted_whole_is_an_error() {
+    for body in [
+        "",
+        "null",
+        "{}",
+        "[{}]",
+        r#"[{"_id":"x"}]"#,
+        "[",
+        "[[]]",
+        r#"{"results":[],"totalCount":3}"#,
+        r#"{"results":[],"links":[{"rel":"next"}]}"#,
+    ] {
+        let server = authenticated(move |_| json(200, body));
+        let (client, records) = server.client();
+        let error = client.list(&instance()).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Malformed), "{body}");
+        assert_eq!(records.lines(), ["list malformed 2"]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_another_endpoint_is_an_error() {
+    let other = endpoint().replace(ID, "5f7cac1adf5d6c6306f4b284");
+    let server = authenticated(move |_| json(200, &other));
+    let (client, _) = server.client();
+    assert_eq!(client.get(&instance(), &id()).await.unwrap_err().outcome(), Outcome::Malformed);
+    assert_eq!(
+        client.update(&instance(), &id(), &Update::default()).await.unwrap_err().outcome(),
+        Outcome::Malformed
+    );
+}
+
+#[tokio::test]
+async fn only_atlas_own_word_for_a_missing_endpoint_is_not_found() {
+    for (status, body, expected) in [
+        (200, String::new(), Ok(Deletion::Accepted)),
+        (202, "{}".to_owned(), Ok(Deletion::Accepted)),
+        (404, atlas_error(404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "d"), Ok(Deletion::NotFound)),
+        (400, atlas_error(400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "d"), Ok(Deletion::NotFound)),
+        (404, atlas_error(404, "GROUP_NOT_FOUND", "d"), Err(FaultKind::NoAccess)),
+        (404, "<html>404</html>".to_owned(), Err(FaultKind::NoAccess)),
+        (404, atlas_error(404, "CLUSTER_NOT_FOUND", "d"), Err(FaultKind::InstanceNotFound)),
+        (
+            400,
+            atlas_error(400, "INVALID_ATTRIBUTE", "TENANT_PRIVATE_ENDPOINT_NOT_FOUND 404"),
+            Err(FaultKind::Refused),
+        ),
+        (400, atlas_error(400, "NOT_SERVERLESS_TENANT_CLUSTER", "d"), Err(FaultKind::NotServerless)),
+        (410, atlas_error(410, "VERSION_GONE", "d"), Err(FaultKind::Retired)),
+        (410, String::new(), Err(FaultKind::Unavailable)),
+        (500, atlas_error(500, "UNEXPECTED_ERROR", "d"), Err(FaultKind::Unavailable)),
+    ] {
+        let server = authenticated(move |_| json(status, &body));
+        let (client, _) = server.client();
+        let result = client.delete(&instance(), &id()).await.map_err(|error| error.kind());
+        assert_eq!(result, expected, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_names_operation_instance_answer_and_next_step() {
+    for (status, body, headers, expected) in [
+        (
+            403,
+            r#"{"detail":"This organization requires access through an access list of ip ranges.","error":403,"errorCode":"ORG_REQUIRES_ACCESS_LIST","parameters":["203.0.113.7"],"reason":"Forbidden"}"#.to_owned(),
+            "X: y",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 403 ORG_REQUIRES_ACCESS_LIST: This organization requires access through an access list of ip ranges; add 203.0.113.7 to the API access list of API key abcdefgh (not to the project's IP access list)",
+        ),
+        (
+            404,
+            atlas_error(404, "GROUP_NOT_FOUND", "No group with ID 5f7cac1adf5d6c6306f4b200 exists."),
+            "X: y",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 404 GROUP_NOT_FOUND: No group with ID 5f7cac1adf5d6c6306f4b200 exists; check the project id, and that API key abcdefgh belongs to the organisation of this project",
+        ),
+        (
+            401,
+            atlas_error(401, "USER_UNAUTHORIZED", "Current user is not authorized to perform this action."),
+            "X: y",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 401 USER_UNAUTHORIZED: Current user is not authorized to perform this action; check API key abcdefgh and its secret; it needs the Project Owner role in this project",
+        ),
+        (
+            429,
+            atlas_error(429, "RATE_LIMITED_TOKEN_BUCKET", "Rate limit exceeded."),
+            "Retry-After: 55",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 429 RATE_LIMITED_TOKEN_BUCKET: Rate limit exceeded; it is tried again after 55 s",
+        ),
+        (
+            503,
+            "<html>MongoDB Cloud Manager Unavailable</html>".to_owned(),
+            "X: y",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 503 without an error message of Atlas; it is tried again",
+        ),
+        (
+            307,
+            String::new(),
+            "Location: https://elsewhere.example/",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 307 without an error message of Atlas; redirects are not followed: check the base URL",
+        ),
+    ] {
+        let server = authenticated(move |_| Reaction::Send(bytes(status, &[headers], &body)));
+        let (client, _) = server.client();
+        let error = client.list(&instance()).await.unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.fault().message, expected);
+        assert_eq!(error.outcome(), Outcome::Status(status));
+        assert_eq!(server.seen().len(), 2, "nothing but the challenge and the call");
+    }
+}
+
+#[tokio::test]
+async fn retry_after_is_handed_on_with_every_status() {
+    for (status, header, expected) in [
+        (429, "Retry-After: 55", Some(55)),
+        (503, "Retry-After: 7", Some(7)),
+        (429, "Retry-After: 999999999", Some(3600)),
+        (429, "Retry-After: soon", None),
+    ] {
+        let server = authenticated(move |_| Reaction::Send(bytes(status, &[header], "")));
+        let (client, _) = server.client();
+        let fault = client.list(&instance()).await.unwrap_err().fault();
+        assert_eq!(fault.retry_after.map(|wait| wait.as_secs()), expected, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (client, records) = client_of(&format!("http://{closed}"), |_| {});
+    let error = client.list(&instance()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Unreachable));
+    assert!(error.to_string().contains(&format!("no connection to {closed}: Connection refused")), "{error}");
+    assert_eq!(records.lines(), ["list unreachable 1"]);
+}

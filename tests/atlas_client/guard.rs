@@ -1,0 +1,89 @@
+//! A strict Digest server: checks every answer, and remembers every nonce.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use digest_auth::{AuthContext, AuthorizationHeader, HttpMethod};
+
+use super::script::{Reaction, Request, Script, bytes, json};
+
+/// How a guard treats its nonces.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Habits {
+    /// The parameters of its challenge, with `{nonce}` in place of the nonce.
+    pub(crate) challenge: &'static str,
+    /// A nonce serves so many requests; then the challenge says `stale=true`.
+    pub(crate) uses: u32,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            challenge: r#"Digest realm="MMS Public API", domain="", nonce="{nonce}", algorithm=MD5, qop="auth""#,
+            uses: u32::MAX,
+        }
+    }
+}
+
+/// The password is [`super::script::key`]'s. Authorized requests are answered with `react`; a wrong response, a count that
+/// did not rise or another uri is answered 401, and told by `refusals` in the header `x-refused`.
+pub(crate) fn start(habits: Habits, react: impl Fn(&Request) -> Reaction + Send + Sync + 'static) -> Script {
+    let nonces: Mutex<HashMap<String, u32>> = Mutex::default();
+    Script::start(move |request| {
+        let mut nonces = nonces.lock().unwrap();
+        let verdict =
+            request.header("authorization").map(|header| check(header, request, &mut nonces, habits.uses));
+        match verdict {
+            Some(Ok(())) => {
+                drop(nonces);
+                react(request)
+            }
+            Some(Err(Refusal::Wrong(what))) => json(599, what),
+            none_or_stale => {
+                let nonce = format!("{:08x}/+=", nonces.len());
+                let challenge = habits.challenge.replace("{nonce}", &nonce);
+                nonces.insert(nonce, 0);
+                let stale = if none_or_stale.is_some() { ", stale=true" } else { "" };
+                Reaction::Send(bytes(401, &[&format!("WWW-Authenticate: {challenge}{stale}")], ""))
+            }
+        }
+    })
+}
+
+enum Refusal {
+    Stale,
+    /// The client made a mistake, which no repetition may hide.
+    Wrong(&'static str),
+}
+
+fn check(
+    header: &str,
+    request: &Request,
+    nonces: &mut HashMap<String, u32>,
+    uses: u32,
+) -> Result<(), Refusal> {
+    let answer = AuthorizationHeader::parse(header).map_err(|_| Refusal::Wrong("unreadable"))?;
+    let mut expected = answer.clone();
+    let context = AuthContext::new_with_method(
+        "abcdefgh",
+        "1b2c3d4e-private-key",
+        request.target.as_str(),
+        None::<&[u8]>,
+        HttpMethod::from(request.method.as_str()),
+    );
+    expected.digest(&context);
+    if answer.uri != request.target {
+        return Err(Refusal::Wrong("the uri is not the request's target"));
+    }
+    if expected.response != answer.response {
+        return Err(Refusal::Wrong("the response is wrong"));
+    }
+    let Some(count) = nonces.get_mut(&answer.nonce) else {
+        return Err(Refusal::Wrong("the nonce is not one of ours"));
+    };
+    if answer.qop.is_some() && answer.nc <= *count {
+        return Err(Refusal::Wrong("the count did not rise"));
+    }
+    *count += 1;
+    if *count > uses { Err(Refusal::Stale) } else { Ok(()) }
+}

@@ -1,0 +1,14 @@
+//! The Atlas client over real sockets.
+//!
+//! Most themes speak to a scripted server, byte by byte: what a faithful Atlas never sends is what matters most.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers included")]
+
+mod answers;
+mod authentication;
+mod creation;
+mod guard;
+mod limits;
+mod script;
+mod secrets;
+mod tokens;
