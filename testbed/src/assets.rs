@@ -52,18 +52,11 @@ pub async fn find_or_make() -> Result<PathBuf> {
     }
     match download(&downloads).await {
         Ok(found) => return Ok(found),
-        Err(error) => go_build::say(&format!(
-            "no download ({}); building from source",
-            first_line(&error)
-        )),
+        Err(error) => go_build::say(&format!("no download ({}); building from source", first_line(&error))),
     }
     let target = built.clone();
     tokio::task::spawn_blocking(move || go_build::build(&target)).await??;
-    ensure!(
-        is_complete(&built),
-        "the build left no programs in {}",
-        built.display()
-    );
+    ensure!(is_complete(&built), "the build left no programs in {}", built.display());
     Ok(built)
 }
 
@@ -87,10 +80,8 @@ fn cached(built: &Path, downloads: &Path) -> Option<PathBuf> {
 
 /// Named after all that decides what is built, so that a change of it is a new directory.
 fn cache_key() -> String {
-    let digest = Sha256::new()
-        .chain_update(go_build::GO_MOD)
-        .chain_update(go_build::linker_flags())
-        .finalize();
+    let digest =
+        Sha256::new().chain_update(go_build::GO_MOD).chain_update(go_build::linker_flags()).finalize();
     format!("{}-{:.12}", go_build::kubernetes_version(), format!("{digest:x}"))
 }
 
@@ -119,8 +110,7 @@ fn lock(path: &Path) -> Result<File> {
             return Err(error).with_context(|| format!("cannot lock {}", path.display()));
         }
     }
-    file.lock()
-        .with_context(|| format!("cannot lock {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
 }
 
@@ -171,10 +161,7 @@ mod tests {
 
     #[test]
     fn a_download_of_the_pinned_series_is_found_and_of_another_is_not() {
-        let downloads = crate::reaper::Reaper::get()
-            .unwrap()
-            .directory()
-            .join("downloads");
+        let downloads = crate::reaper::Reaper::get().unwrap().directory().join("downloads");
         let nowhere = downloads.join("nowhere");
         for (version, found) in [("1.2.3-linux-amd64", false), ("1.37.0-linux-amd64", true)] {
             let directory = downloads.join(version);

@@ -23,19 +23,11 @@ impl ControlPlane {
     /// # Errors
     /// When the API server refuses it, as for a prefix that is no DNS label.
     pub async fn create_namespace(&self, prefix: &str) -> Result<String> {
-        let metadata = ObjectMeta {
-            generate_name: Some(format!("{prefix}-")),
-            ..ObjectMeta::default()
-        };
+        let metadata = ObjectMeta { generate_name: Some(format!("{prefix}-")), ..ObjectMeta::default() };
         let namespaces: Api<Namespace> = Api::all(self.client().await?);
-        let namespace = Namespace {
-            metadata,
-            ..Namespace::default()
-        };
+        let namespace = Namespace { metadata, ..Namespace::default() };
         let created = namespaces.create(&PostParams::default(), &namespace).await;
-        Ok(created
-            .with_context(|| format!("no namespace {prefix}-…"))?
-            .name_any())
+        Ok(created.with_context(|| format!("no namespace {prefix}-…"))?.name_any())
     }
 
     /// Installs or changes a custom resource definition and waits until its objects can be listed.
@@ -53,16 +45,10 @@ impl ControlPlane {
             .await
             .with_context(|| format!("{name} is refused"))?;
         let established = await_condition(crds, &name, conditions::is_crd_established());
-        timeout(SERVED_WITHIN, established)
-            .await
-            .with_context(|| format!("{name} is not established"))??;
+        timeout(SERVED_WITHIN, established).await.with_context(|| format!("{name} is not established"))??;
         for version in crd.spec.versions.iter().filter(|version| version.served) {
             let kind = GroupVersionKind::gvk(&crd.spec.group, &version.name, &crd.spec.names.kind);
-            until_listed(
-                &client,
-                &ApiResource::from_gvk_with_plural(&kind, &crd.spec.names.plural),
-            )
-            .await?;
+            until_listed(&client, &ApiResource::from_gvk_with_plural(&kind, &crd.spec.names.plural)).await?;
         }
         Ok(())
     }
@@ -85,11 +71,7 @@ async fn until_listed(client: &Client, kind: &ApiResource) -> Result<()> {
         let Err(error) = objects.list(&ListParams::default().limit(1)).await else {
             return Ok(());
         };
-        ensure!(
-            started.elapsed() < SERVED_WITHIN,
-            "{} is not served: {error}",
-            kind.plural
-        );
+        ensure!(started.elapsed() < SERVED_WITHIN, "{} is not served: {error}", kind.plural);
         sleep(Duration::from_millis(50)).await;
     }
 }

@@ -121,11 +121,7 @@ fn write_scripts(programs: &Path, directory: &Path, registrations: &Path) -> Res
     let scripts = directory.join(format!("{VERSION}-linux-{architecture}"));
     create_dir_all(&scripts).with_context(|| format!("cannot create {}", scripts.display()))?;
     for program in ["etcd", "kube-apiserver", "kubectl"] {
-        let text = script(
-            &programs.join(program),
-            &directory.join(format!("{program}.log")),
-            registrations,
-        );
+        let text = script(&programs.join(program), &directory.join(format!("{program}.log")), registrations);
         let script = scripts.join(program);
         write(&script, text).with_context(|| format!("cannot write {}", script.display()))?;
         std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700))?;
@@ -159,8 +155,5 @@ fn quoted(path: &Path) -> String {
 fn last_lines(log: &Path) -> String {
     let text = read_to_string(log).unwrap_or_else(|error| format!("({}: {error})", log.display()));
     let lines: Vec<&str> = text.lines().collect();
-    lines
-        .get(lines.len().saturating_sub(15)..)
-        .unwrap_or_default()
-        .join("\n")
+    lines.get(lines.len().saturating_sub(15)..).unwrap_or_default().join("\n")
 }

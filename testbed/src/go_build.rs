@@ -26,20 +26,12 @@ const REPORT: Duration = Duration::from_secs(10);
 
 /// As in `v1.37.2`.
 pub(crate) fn kubernetes_version() -> &'static str {
-    GO_MOD
-        .lines()
-        .find_map(|line| line.strip_prefix("require k8s.io/kubernetes "))
-        .unwrap_or("unknown")
+    GO_MOD.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes ")).unwrap_or("unknown")
 }
 
 /// As in `1.37`.
 pub(crate) fn kubernetes_series() -> String {
-    kubernetes_version()
-        .trim_start_matches('v')
-        .split('.')
-        .take(2)
-        .collect::<Vec<_>>()
-        .join(".")
+    kubernetes_version().trim_start_matches('v').split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
 /// Without the stamps the API server calls itself v0.0.0, and clients that look at the version are misled.
@@ -48,12 +40,8 @@ pub(crate) fn linker_flags() -> String {
     let series = kubernetes_series();
     let (major, minor) = series.split_once('.').unwrap_or_default();
     let stamp = |name: &str, value: &str| format!(" -X k8s.io/component-base/version.{name}={value}");
-    let stamps = [
-        ("gitVersion", version),
-        ("gitMajor", major),
-        ("gitMinor", minor),
-        ("gitTreeState", "clean"),
-    ];
+    let stamps =
+        [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor), ("gitTreeState", "clean")];
     "-s -w".to_owned() + &stamps.map(|(name, value)| stamp(name, value)).concat()
 }
 
@@ -75,11 +63,7 @@ pub(crate) fn build(directory: &Path) -> Result<()> {
         remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
     }
     rename(&unfinished, directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    say(&format!(
-        "all programs built in {} s: {}",
-        started.elapsed().as_secs(),
-        directory.display()
-    ));
+    say(&format!("all programs built in {} s: {}", started.elapsed().as_secs(), directory.display()));
     Ok(())
 }
 
@@ -123,10 +107,7 @@ fn build_program(program: &str, package: &str, directory: &Path) -> Result<()> {
     }
     let status = go.wait().context("cannot wait for go")?;
     let tail = words.split_off(words.len().saturating_sub(40)).join("\n");
-    ensure!(
-        status.success(),
-        "go could not build {package} ({status}):\n{tail}"
-    );
+    ensure!(status.success(), "go could not build {package} ({status}):\n{tail}");
     say(&format!("{program} built in {} s", started.elapsed().as_secs()));
     Ok(())
 }
@@ -143,21 +124,14 @@ mod tests {
 
     #[test]
     fn the_version_is_read_from_the_module_file() {
-        assert!(
-            kubernetes_version().starts_with("v1."),
-            "{}",
-            kubernetes_version()
-        );
+        assert!(kubernetes_version().starts_with("v1."), "{}", kubernetes_version());
         assert!(kubernetes_version().starts_with(&format!("v{}.", kubernetes_series())));
     }
 
     #[test]
     fn every_program_is_a_tool_of_the_module() {
         for (_, package) in PROGRAMS {
-            assert!(
-                GO_MOD.lines().any(|line| line.trim() == package),
-                "{package} is not pinned in go.mod"
-            );
+            assert!(GO_MOD.lines().any(|line| line.trim() == package), "{package} is not pinned in go.mod");
         }
     }
 }

@@ -2,20 +2,23 @@
 //!
 //! - [`ControlPlane`]: a kube-apiserver and an etcd, started through the `envtest` crate.
 //! - [`Process`]: a program under test as a child process whose output is kept and which can be signalled.
+//! - [`Proxy`]: an HTTP proxy that records on a [`Tape`] what passes, and misbehaves when told to.
 //!
 //! Everything here listens on loopback only. Nothing here knows Atlas or the custom resource: what is said about them is said by the tests.
 //!
 //! # Invariant
 //! When the process that uses this crate ends, in whatever way, every process and every temporary directory made here is gone
-//! within seconds. Module [`reaper`] keeps that promise.
+//! within seconds. Module `reaper` keeps that promise.
 
 mod assets;
 mod cluster;
 mod control_plane;
 mod go_build;
 mod process;
+mod proxy;
 mod reaper;
 
 pub use assets::find_or_make as control_plane_binaries;
 pub use control_plane::{ControlPlane, control_plane};
 pub use process::{Process, Signal};
+pub use proxy::{Action, Answer, Call, Exchange, Proxy, Tape};

@@ -60,13 +60,8 @@ impl Process {
         if let Some(directory) = command.get_current_dir() {
             registered.current_dir(directory);
         }
-        registered
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = registered
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
+        registered.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = registered.spawn().with_context(|| format!("cannot start {name}"))?;
         let id = Pid::from_child(&child);
         let output = Arc::new(Mutex::new(Vec::new()));
         let (announce, state) = watch::channel(State::default());
@@ -102,14 +97,7 @@ impl Process {
             reaper.forget(id.as_raw_nonzero().get().unsigned_abs());
             announce.send_modify(|state| state.exit = exit);
         });
-        Ok(Self {
-            name: name.to_owned(),
-            id,
-            log,
-            output,
-            state,
-            child,
-        })
+        Ok(Self { name: name.to_owned(), id, log, output, state, child })
     }
 
     /// The file that all of its output goes to. It stays after the test: `target/debug/testbed/<test program>/<name>.log`.
@@ -148,11 +136,7 @@ impl Process {
                     seen = output.len();
                 }
                 if let Some(exit) = now.exit {
-                    bail!(
-                        "{} ended ({exit}) without saying {text:?}{}",
-                        self.name,
-                        self.last_words()
-                    );
+                    bail!("{} ended ({exit}) without saying {text:?}{}", self.name, self.last_words());
                 }
                 if state.changed().await.is_err() {
                     bail!("nobody watches {} any more", self.name);
@@ -161,11 +145,7 @@ impl Process {
         };
         match timeout(patience, search).await {
             Ok(found) => found,
-            Err(_) => bail!(
-                "{} did not say {text:?} within {patience:?}{}",
-                self.name,
-                self.last_words()
-            ),
+            Err(_) => bail!("{} did not say {text:?} within {patience:?}{}", self.name, self.last_words()),
         }
     }
 
@@ -188,9 +168,7 @@ impl Process {
     /// As [`Self::signal`].
     pub fn kill(&self) -> Result<()> {
         self.signal(Signal::KILL)?;
-        locked(&self.child)
-            .wait()
-            .with_context(|| format!("cannot wait for {}", self.name))?;
+        locked(&self.child).wait().with_context(|| format!("cannot wait for {}", self.name))?;
         Ok(())
     }
 
@@ -246,11 +224,8 @@ fn log_file(name: &str) -> Result<PathBuf> {
     let stem = program.file_stem().unwrap_or_default().to_string_lossy();
     // Test programs are called `<name>-<hash>` and lie in `target/<profile>/deps`, others directly in `target/<profile>`.
     let stem = stem.rsplit_once('-').map_or(&*stem, |(name, _)| name);
-    let target = program
-        .ancestors()
-        .skip(1)
-        .find(|path| !path.ends_with("deps"))
-        .context("a program has a path")?;
+    let target =
+        program.ancestors().skip(1).find(|path| !path.ends_with("deps")).context("a program has a path")?;
     let directory = target.join("testbed").join(stem);
     create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     Ok(directory.join(format!("{name}.log")))

@@ -1,11 +1,6 @@
 //! The control plane is a real one, shared by the tests of a program, and it installs definitions so that they can be used at once.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed test is a panic"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DynamicObject, ListParams, ObjectMeta, PostParams};
@@ -47,34 +42,16 @@ async fn each_test_has_a_namespace_of_its_own() {
     assert!(first.starts_with("room-") && second.starts_with("room-"));
     assert_ne!(first, second);
     let client = cluster.client().await.unwrap();
-    let metadata = ObjectMeta {
-        name: Some("only-here".to_owned()),
-        ..ObjectMeta::default()
-    };
-    let map = ConfigMap {
-        metadata,
-        ..ConfigMap::default()
-    };
-    Api::<ConfigMap>::namespaced(client.clone(), &first)
-        .create(&PostParams::default(), &map)
-        .await
-        .unwrap();
-    assert!(
-        Api::<ConfigMap>::namespaced(client, &second)
-            .get_opt("only-here")
-            .await
-            .unwrap()
-            .is_none()
-    );
+    let metadata = ObjectMeta { name: Some("only-here".to_owned()), ..ObjectMeta::default() };
+    let map = ConfigMap { metadata, ..ConfigMap::default() };
+    Api::<ConfigMap>::namespaced(client.clone(), &first).create(&PostParams::default(), &map).await.unwrap();
+    assert!(Api::<ConfigMap>::namespaced(client, &second).get_opt("only-here").await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn an_installed_definition_is_usable_at_once() {
     let cluster = control_plane().await.unwrap();
-    cluster
-        .install_crd(&definition("widgets", "Widget"))
-        .await
-        .unwrap();
+    cluster.install_crd(&definition("widgets", "Widget")).await.unwrap();
     // A client that repeats nothing, so that "initializing" would show.
     let mut config = cluster.config().await.unwrap();
     config.default_retry = false;
@@ -82,18 +59,8 @@ async fn an_installed_definition_is_usable_at_once() {
     let kind =
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("example.com", "v1", "Widget"), "widgets");
     let widgets: Api<DynamicObject> = Api::default_namespaced_with(client, &kind);
-    assert!(
-        widgets
-            .list(&ListParams::default())
-            .await
-            .unwrap()
-            .items
-            .is_empty()
-    );
-    widgets
-        .create(&PostParams::default(), &DynamicObject::new("one", &kind))
-        .await
-        .unwrap();
+    assert!(widgets.list(&ListParams::default()).await.unwrap().items.is_empty());
+    widgets.create(&PostParams::default(), &DynamicObject::new("one", &kind)).await.unwrap();
 }
 
 #[tokio::test]

@@ -2,12 +2,7 @@
 //!
 //! Each case runs this very program again as the one that ends.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed test is a panic"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 
 use std::fs::{read_dir, read_to_string};
 use std::io::{BufRead, BufReader};
@@ -27,15 +22,9 @@ async fn inner_program() {
     // One that is dropped in good order beside the shared one, which never is.
     let own = ControlPlane::start().await.unwrap();
     let shared = control_plane().await.unwrap();
-    let sleeper = Process::spawn(
-        "sleeper",
-        Command::new("/bin/sh").args(["-c", "echo up; exec sleep 600"]),
-    )
-    .unwrap();
-    sleeper
-        .wait_for_line("up", Duration::from_secs(30))
-        .await
-        .unwrap();
+    let sleeper =
+        Process::spawn("sleeper", Command::new("/bin/sh").args(["-c", "echo up; exec sleep 600"])).unwrap();
+    sleeper.wait_for_line("up", Duration::from_secs(30)).await.unwrap();
     println!("\nSTARTED {}", shared.kubeconfig_file().display());
     std::io::stdin().read_line(&mut String::new()).unwrap();
     match ending.as_str() {
@@ -56,22 +45,15 @@ impl Traces {
     /// From the path of a kubeconfig, `<directory of the program>/control-plane-<n>/kubeconfig`.
     fn of(kubeconfig: &Path) -> Self {
         let directory = kubeconfig.ancestors().nth(2).unwrap();
-        let registrations: Vec<_> = read_dir(directory.join("processes"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        let processes = registrations
-            .iter()
-            .map(|file| Path::new("/proc").join(file.file_name().unwrap()));
+        let registrations: Vec<_> =
+            read_dir(directory.join("processes")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let processes = registrations.iter().map(|file| Path::new("/proc").join(file.file_name().unwrap()));
         let mut directories = vec![directory.to_owned()];
         for registration in &registrations {
             let temporary = read_to_string(registration).unwrap();
             directories.extend((!temporary.is_empty()).then(|| PathBuf::from(temporary.trim())));
         }
-        Self {
-            processes: processes.collect(),
-            directories,
-        }
+        Self { processes: processes.collect(), directories }
     }
 
     fn left(&self) -> Vec<&PathBuf> {
@@ -81,9 +63,7 @@ impl Traces {
             !status.is_empty() && !status.contains("State:\tZ")
         };
         let processes = self.processes.iter().filter(runs);
-        processes
-            .chain(self.directories.iter().filter(|directory| directory.exists()))
-            .collect()
+        processes.chain(self.directories.iter().filter(|directory| directory.exists())).collect()
     }
 }
 
@@ -96,12 +76,8 @@ fn nothing_is_left_when_it(ending: &str) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let kubeconfig = lines
-        .find_map(|line| line.strip_prefix("STARTED ").map(PathBuf::from))
-        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let kubeconfig = lines.find_map(|line| line.strip_prefix("STARTED ").map(PathBuf::from)).unwrap();
     let traces = Traces::of(&kubeconfig);
     // An etcd and an API server for each of two control planes, and the sleeper.
     assert_eq!(traces.processes.len(), 5);
@@ -119,11 +95,7 @@ fn nothing_is_left_when_it(ending: &str) {
 fn gone(traces: &Traces) {
     let started = Instant::now();
     while !traces.left().is_empty() {
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "left behind: {:?}",
-            traces.left()
-        );
+        assert!(started.elapsed() < Duration::from_secs(20), "left behind: {:?}", traces.left());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

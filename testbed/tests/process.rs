@@ -1,11 +1,6 @@
 //! A supervised process: its words are heard, signals reach it, and waiting for it is bounded.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a failed test is a panic"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 
 use std::fs::read_to_string;
 use std::os::unix::process::ExitStatusExt;
@@ -36,48 +31,26 @@ async fn until(condition: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .expect("the condition did not come true");
+    tokio::time::timeout(PATIENCE, waiting).await.expect("the condition did not come true");
 }
 
 #[tokio::test]
 async fn lines_of_both_streams_are_heard_and_kept_in_memory_and_file() {
-    let process = shell(
-        "both-streams",
-        "echo to the one; echo to the other >&2; sleep 600",
-    );
-    assert_eq!(
-        process.wait_for_line("to the one", PATIENCE).await.unwrap(),
-        "to the one"
-    );
-    assert_eq!(
-        process.wait_for_line("other", PATIENCE).await.unwrap(),
-        "to the other"
-    );
+    let process = shell("both-streams", "echo to the one; echo to the other >&2; sleep 600");
+    assert_eq!(process.wait_for_line("to the one", PATIENCE).await.unwrap(), "to the one");
+    assert_eq!(process.wait_for_line("other", PATIENCE).await.unwrap(), "to the other");
     let mut lines = process.output();
     lines.sort();
     assert_eq!(lines, ["to the one", "to the other"]);
     let file = read_to_string(process.log()).unwrap();
-    assert!(
-        file.contains("to the one\n") && file.contains("to the other\n"),
-        "{file}"
-    );
+    assert!(file.contains("to the one\n") && file.contains("to the other\n"), "{file}");
 }
 
 #[tokio::test]
 async fn arguments_environment_and_directory_reach_the_program() {
     let mut command = Command::new("/bin/sh");
-    command.args([
-        "-c",
-        "echo \"$0|$1|$GREETING|${HOME-unset}|$PWD\"",
-        "two words",
-        "it's",
-    ]);
-    command
-        .env("GREETING", "hello")
-        .env_remove("HOME")
-        .current_dir("/usr");
+    command.args(["-c", "echo \"$0|$1|$GREETING|${HOME-unset}|$PWD\"", "two words", "it's"]);
+    command.env("GREETING", "hello").env_remove("HOME").current_dir("/usr");
     let process = Process::spawn("arguments", &command).unwrap();
     assert!(process.wait(PATIENCE).await.unwrap().success());
     assert_eq!(process.output(), ["two words|it's|hello|unset|/usr"]);
@@ -93,15 +66,8 @@ async fn the_last_words_are_in_before_the_end_is_announced() {
 #[tokio::test]
 async fn waiting_for_a_line_ends_with_the_process_and_shows_its_words() {
     let process = shell("ends-early", "echo something else; exit 1");
-    let error = process
-        .wait_for_line("never said", PATIENCE)
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("never said") && error.contains("something else"),
-        "{error}"
-    );
+    let error = process.wait_for_line("never said", PATIENCE).await.unwrap_err().to_string();
+    assert!(error.contains("never said") && error.contains("something else"), "{error}");
 }
 
 #[tokio::test]
@@ -113,10 +79,8 @@ async fn waiting_is_bounded() {
 
 #[tokio::test]
 async fn a_termination_request_reaches_the_program_itself() {
-    let process = shell(
-        "terminated",
-        "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done",
-    );
+    let process =
+        shell("terminated", "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
     process.wait_for_line("ready", PATIENCE).await.unwrap();
     process.signal(Signal::TERM).unwrap();
     assert!(process.wait(PATIENCE).await.unwrap().success());
@@ -155,15 +119,8 @@ async fn a_dropped_process_is_killed() {
 #[test]
 fn a_program_that_is_not_there_is_named() {
     let process = Process::spawn("absent", &Command::new("/no/such/program")).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let status = runtime.block_on(process.wait(PATIENCE)).unwrap();
     assert_eq!(status.code(), Some(127));
-    assert!(
-        process.output().concat().contains("/no/such/program"),
-        "{:?}",
-        process.output()
-    );
+    assert!(process.output().concat().contains("/no/such/program"), "{:?}", process.output());
 }

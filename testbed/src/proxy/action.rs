@@ -1,0 +1,103 @@
+//! What a proxy may do to an exchange instead of letting it pass.
+
+use std::fmt;
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use serde_json::json;
+
+/// What happens to one exchange. Where the answer is withheld, the upstream's answer is awaited first: the effect has happened.
+pub enum Action {
+    /// Not forwarded, and the connection is closed without an answer.
+    DropRequest,
+    /// Forwarded, and the connection is closed without an answer.
+    DropAnswer,
+    /// Not forwarded and never answered; the connection stays open for as long as the client keeps it.
+    HangRequest,
+    /// Forwarded and never answered; the connection stays open for as long as the client keeps it.
+    HangAnswer,
+    /// Forwarded after a while.
+    DelayRequest(Duration),
+    /// Forwarded at once, answered after a while.
+    DelayAnswer(Duration),
+    /// Not forwarded; this is the answer.
+    Answer(Answer),
+    /// Forwarded; the answer's body breaks off after so many bytes.
+    Truncate(usize),
+    /// Not forwarded: the answer is the one that the upstream gave when it was last asked the same, so that writes since then do
+    /// not show. What was never asked before is forwarded.
+    Stale,
+    /// Runs this instead of forwarding, and closes the connection without an answer. See [`crate::Tape`] on what other
+    /// requests do meanwhile.
+    CallBefore(Call),
+    /// Forwards, runs this when the upstream has answered, and closes the connection without an answer. See [`crate::Tape`] on
+    /// what other requests do meanwhile.
+    CallAfter(Call),
+}
+
+/// What a test does in the middle of an exchange, such as killing a process. It must end without waiting for another request.
+pub type Call = Box<dyn FnOnce() + Send>;
+
+impl Action {
+    /// A made-up answer without headers or body.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        Self::Answer(Answer { status, headers: Vec::new(), body: Bytes::new() })
+    }
+
+    /// The answer of an API server that refuses, as in `kubernetes(409, "Conflict")`. 410 takes the reason `Expired`.
+    #[must_use]
+    pub fn kubernetes(status: u16, reason: &str) -> Self {
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        Self::Answer(Answer { status, headers, body: kubernetes_status(status, reason) })
+    }
+
+    /// Whether the other exchanges must wait until this one is over.
+    pub(super) fn is_call(&self) -> bool {
+        matches!(self, Self::CallBefore(_) | Self::CallAfter(_))
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DropRequest => f.write_str("DropRequest"),
+            Self::DropAnswer => f.write_str("DropAnswer"),
+            Self::HangRequest => f.write_str("HangRequest"),
+            Self::HangAnswer => f.write_str("HangAnswer"),
+            Self::DelayRequest(delay) => f.debug_tuple("DelayRequest").field(delay).finish(),
+            Self::DelayAnswer(delay) => f.debug_tuple("DelayAnswer").field(delay).finish(),
+            Self::Answer(answer) => f.debug_tuple("Answer").field(answer).finish(),
+            Self::Truncate(length) => f.debug_tuple("Truncate").field(length).finish(),
+            Self::Stale => f.write_str("Stale"),
+            Self::CallBefore(_) => f.write_str("CallBefore"),
+            Self::CallAfter(_) => f.write_str("CallAfter"),
+        }
+    }
+}
+
+/// An answer that a proxy makes up.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names and values, as `("retry-after", "2")`.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// The object that an API server answers instead of the one asked for.
+pub(super) fn kubernetes_status(status: u16, reason: &str) -> Bytes {
+    let message = format!("the testbed's proxy answers {status} {reason}");
+    let status = json!({
+        "apiVersion": "v1",
+        "kind": "Status",
+        "metadata": {},
+        "status": "Failure",
+        "code": status,
+        "reason": reason,
+        "message": message,
+    });
+    status.to_string().into()
+}

@@ -1,0 +1,54 @@
+//! What a tape knows about one request and its answer.
+
+use std::time::Duration;
+
+use hyper::HeaderMap;
+use hyper::body::Bytes;
+
+/// One request and what became of it.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// From 1, in the order of arrival at any proxy of the tape.
+    pub number: usize,
+    /// From 1, counting effects only; see [`crate::Tape::counting`].
+    pub effect: Option<usize>,
+    /// The name of the proxy that took it.
+    pub proxy: String,
+    /// Since the tape was made.
+    pub at: Duration,
+    /// As in `POST`.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// All headers of the request.
+    pub headers: HeaderMap,
+    /// The whole body of the request.
+    pub body: Bytes,
+    /// Whether it was sent on, so that its effect may have happened.
+    pub forwarded: bool,
+    /// The status of the answer, the upstream's or a made-up one, delivered or not; absent while there is none.
+    pub status: Option<u16>,
+    /// The body of the answer; empty for a watch.
+    pub answer: Bytes,
+}
+
+impl Exchange {
+    /// How the client calls itself.
+    #[must_use]
+    pub fn user_agent(&self) -> &str {
+        self.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Whether its method is one that writes.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        matches!(self.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE")
+    }
+
+    /// Whether it is a Kubernetes watch, whose answer does not end.
+    #[must_use]
+    pub fn is_watch(&self) -> bool {
+        let query = self.path.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').any(|parameter| matches!(parameter, "watch=1" | "watch=true"))
+    }
+}

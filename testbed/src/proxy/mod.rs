@@ -1,0 +1,175 @@
+//! An HTTP proxy on loopback that records every exchange and misbehaves when told to.
+//!
+//! It stands in front of the API server (TLS and the client certificate are the proxy's; its clients talk plain HTTP) or of the
+//! simulator. It must never repeat, reorder or make up a request: what the upstream sees is what the client sent.
+
+mod action;
+mod exchange;
+mod serve;
+mod tape;
+mod watches;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+pub use self::action::{Action, Answer, Call};
+pub use self::exchange::Exchange;
+use self::serve::Server;
+pub use self::tape::Tape;
+use self::watches::Orders;
+use crate::reaper::Reaper;
+
+/// How many clients may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// A running proxy. It lives in the runtime that it was started in, and ends when it is dropped.
+pub struct Proxy {
+    name: String,
+    address: SocketAddr,
+    orders: watch::Sender<Orders>,
+    server: Server,
+    place: Place,
+}
+
+/// Where clients come to. A closed proxy keeps its port, so that nobody else takes it.
+enum Place {
+    Open(JoinHandle<()>),
+    Closed(TcpSocket),
+    /// Only while it changes from one to the other.
+    Between,
+}
+
+impl Proxy {
+    /// Starts a proxy in front of `upstream`, recording on `tape` under `name`.
+    ///
+    /// The upstream is a [`kube::Config`] because that speaks both: `control_plane.config()` for the API server,
+    /// `kube::Config::new(uri)` for a plain HTTP server.
+    ///
+    /// # Errors
+    /// When no port is to be had, or the configuration is not usable.
+    pub async fn start(name: &str, mut upstream: kube::Config, tape: &Arc<Tape>) -> Result<Self> {
+        // The client would repeat some refused requests by itself, and speak to another proxy if the environment has one.
+        upstream.default_retry = false;
+        upstream.proxy_url = None;
+        let orders = watch::Sender::new(Orders::default());
+        let server = Server {
+            name: name.to_owned(),
+            tape: Arc::clone(tape),
+            upstream: kube::Client::try_from(upstream)?,
+            orders: orders.subscribe(),
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for a proxy")?;
+        let address = listener.local_addr()?;
+        let place = Place::Open(tokio::spawn(accept(listener, server.clone())));
+        Ok(Self { name: name.to_owned(), address, orders, server, place })
+    }
+
+    /// As in `http://127.0.0.1:34567`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A new kubeconfig file that leads through this proxy to an API server.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn kubeconfig_file(&self) -> Result<PathBuf> {
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "proxy", "cluster": {"server": self.url()}}],
+            "users": [{"name": "proxy", "user": {}}],
+            "contexts": [{"name": "proxy", "context": {"cluster": "proxy", "user": "proxy"}}],
+            "current-context": "proxy",
+        });
+        let file = format!("{}-{}.kubeconfig", self.name, self.address.port());
+        let file = Reaper::get()?.directory().join(file);
+        std::fs::write(&file, kubeconfig.to_string())?;
+        Ok(file)
+    }
+
+    /// Refuses connections and breaks those there are, as a server that is down does, until [`Self::open`].
+    ///
+    /// # Errors
+    /// When the port is lost to another program.
+    pub async fn close(&mut self) -> Result<()> {
+        let Place::Open(accepting) = &mut self.place else {
+            return Ok(());
+        };
+        accepting.abort();
+        // The listener and all connections are gone once the task is.
+        let _ = accepting.await;
+        self.place = Place::Between;
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address).with_context(|| format!("{} has lost its port", self.name))?;
+        self.place = Place::Closed(socket);
+        Ok(())
+    }
+
+    /// Takes connections again after [`Self::close`], at the same address.
+    ///
+    /// # Errors
+    /// When the port is lost to another program.
+    pub fn open(&mut self) -> Result<()> {
+        match std::mem::replace(&mut self.place, Place::Between) {
+            Place::Closed(socket) => {
+                let listener = socket.listen(BACKLOG)?;
+                self.place = Place::Open(tokio::spawn(accept(listener, self.server.clone())));
+            }
+            place => self.place = place,
+        }
+        ensure!(matches!(self.place, Place::Open(_)), "{} has lost its port", self.name);
+        Ok(())
+    }
+
+    /// Ends all running watches as an API server does that is asked to go away: without an error.
+    pub fn close_watches(&self) {
+        self.orders.send_modify(|orders| orders.closed += 1);
+    }
+
+    /// Ends all running watches with 410 `Expired`, after which a client must list again.
+    pub fn expire_watches(&self) {
+        self.orders.send_modify(|orders| orders.expired += 1);
+    }
+
+    /// Holds back what running and new watches say, so that caches grow stale, or lets it flow again. Nothing is lost.
+    pub fn hold_watches(&self, held: bool) {
+        self.orders.send_modify(|orders| orders.held = held);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Place::Open(accepting) = &self.place {
+            accepting.abort();
+        }
+    }
+}
+
+/// The connections belong to this task: aborting it closes them.
+async fn accept(listener: TcpListener, server: Server) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                let server = server.clone();
+                let service = service_fn(move |request| server.clone().serve(request));
+                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The watches that pass a proxy: streamed through, and closed, expired or held back when a test says so.
+
+use std::io;
+
+use futures::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Bytes, Frame};
+use kube::client::Body as UpstreamBody;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::action::kubernetes_status;
+use super::serve::AnswerBody;
+
+/// What holds for all watches of a proxy. The numbers only ever rise: a watch ends when one is higher than at its start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Orders {
+    pub(super) closed: u64,
+    pub(super) expired: u64,
+    pub(super) held: bool,
+}
+
+struct Watch {
+    upstream: UpstreamBody,
+    orders: watch::Receiver<Orders>,
+    start: Orders,
+    over: bool,
+}
+
+/// The body of one watch. An upstream that breaks off ends it without an error, as API servers end watches.
+pub(super) fn stream_through(upstream: UpstreamBody, mut orders: watch::Receiver<Orders>) -> AnswerBody {
+    let start = *orders.borrow_and_update();
+    let watch = Watch { upstream, orders, start, over: false };
+    StreamBody::new(stream::unfold(watch, next)).boxed_unsync()
+}
+
+async fn next(mut watch: Watch) -> Option<(io::Result<Frame<Bytes>>, Watch)> {
+    while !watch.over {
+        let orders = *watch.orders.borrow_and_update();
+        if orders.closed > watch.start.closed {
+            return None;
+        }
+        if orders.expired > watch.start.expired {
+            watch.over = true;
+            return Some((Ok(Frame::data(expired())), watch));
+        }
+        tokio::select! {
+            changed = watch.orders.changed() => changed.ok()?,
+            frame = watch.upstream.frame(), if !orders.held => {
+                return Some((Ok(frame?.ok()?), watch));
+            }
+        }
+    }
+    None
+}
+
+/// What an API server sends when it no longer remembers the version that a watch would go on from.
+fn expired() -> Bytes {
+    let status: serde_json::Value =
+        serde_json::from_slice(&kubernetes_status(410, "Expired")).unwrap_or_default();
+    format!("{}\n", json!({"type": "ERROR", "object": status})).into()
+}

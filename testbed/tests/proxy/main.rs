@@ -1,0 +1,9 @@
+//! The proxy records what passes, changes nothing by itself, and does exactly what is planned.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
+
+mod actions;
+mod bench;
+mod calls;
+mod kubernetes;
+mod recording;
