@@ -8,21 +8,9 @@ use atlas_simulator::{
     Cause, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation, Pace, Settings, Simulator, Status,
 };
 use serde_json::{Value, json};
-use support::{Client, endpoints, tail, until};
+use support::{Client, atlas, endpoints, instant, slow, tail, until};
 
 const VPC: &str = r#"{"providerName": "AWS", "cloudProviderEndpointId": "vpce-0123456789abcdef0"}"#;
-
-async fn atlas(phase: Duration) -> Simulator {
-    Simulator::start(Settings::at_pace(Pace::of(phase))).await.unwrap()
-}
-
-async fn slow() -> Simulator {
-    atlas(Duration::from_secs(3600)).await
-}
-
-async fn instant() -> Simulator {
-    atlas(Duration::ZERO).await
-}
 
 #[tokio::test]
 async fn an_endpoint_goes_from_request_to_available_and_is_gone_after_its_deletion() {
@@ -253,7 +241,7 @@ async fn the_private_connection_string_appears_with_the_available_endpoint() {
 
     let before = client.get(&instance).await.json;
     assert_eq!((&before["stateName"], private(&before)), (&json!("IDLE"), json!([])));
-    atlas.configure(|settings| settings.pace.updating = Duration::from_secs(3600));
+    atlas.configure(|settings| settings.pace.updating = Duration::from_hours(1));
     client.patch(&one, VPC).await;
     let after = client.get(&instance).await.json;
     assert_eq!(after["stateName"], "UPDATING");

@@ -1,12 +1,13 @@
 //! A raw client with a Digest of its own, so that the simulator is judged by something that it did not bring along.
 
-// Each test file uses its own part of this.
-#![allow(dead_code)]
+// Each test file uses its own part of this, and clippy takes helpers of tests for production code.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Simulator,
+    DEFAULT_CLIENT_ID, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Pace,
+    Settings, Simulator,
 };
 use md5::{Digest, Md5};
 use reqwest::{Method, Response, header::HeaderMap};
@@ -61,14 +62,8 @@ impl Client {
     }
 
     pub(crate) fn with_key(atlas: &Simulator, public: &str, private: &str) -> Self {
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(20))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .unwrap();
         Self {
-            http,
+            http: http(),
             base: atlas.url(),
             public: public.to_owned(),
             private: private.to_owned(),
@@ -172,6 +167,26 @@ impl Client {
     }
 }
 
+/// Asks for an access token as the default service account.
+pub(crate) async fn token(atlas: &Simulator, secret: &str, form: &'static str) -> Got {
+    let basic = data_encoding::BASE64.encode(format!("{DEFAULT_CLIENT_ID}:{secret}").as_bytes());
+    let request = http()
+        .post(format!("{}/api/oauth/token", atlas.url()))
+        .header("Authorization", format!("Basic {basic}"))
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(form);
+    got(request.send().await.unwrap()).await.unwrap()
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder()
+        .timeout(Duration::from_secs(20))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap()
+}
+
 pub(crate) async fn got(response: Response) -> reqwest::Result<Got> {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let bytes = response.bytes().await?;
@@ -186,6 +201,21 @@ pub(crate) fn nonce(header: &str) -> String {
 
 pub(crate) fn md5(text: &str) -> String {
     data_encoding::HEXLOWER.encode(&Md5::digest(text))
+}
+
+/// A simulator whose phases end only when a test says so.
+pub(crate) async fn slow() -> Simulator {
+    atlas(Duration::from_hours(1)).await
+}
+
+/// A simulator that takes no time for anything.
+pub(crate) async fn instant() -> Simulator {
+    atlas(Duration::ZERO).await
+}
+
+/// A simulator with phases of this length.
+pub(crate) async fn atlas(phase: Duration) -> Simulator {
+    Simulator::start(Settings::at_pace(Pace::of(phase))).await.unwrap()
 }
 
 /// Waits for a condition, at most ten seconds.
