@@ -12,6 +12,7 @@ use kube::runtime::events::Recorder;
 use tracing::debug;
 
 use crate::api::ServerlessPrivateEndpoint;
+use crate::service::metrics::Metrics;
 
 use super::cluster::Cluster;
 use super::credentials::{Key, Keys, SecretName};
@@ -41,8 +42,8 @@ pub struct Options {
     pub selector: Option<String>,
     /// The Secret that serves objects without `credentialsRef`, and the namespaces in which it does.
     pub default_credentials: Option<DefaultCredentials>,
-    /// Is told the outcome of every POST: created, refused or uncertain.
-    pub observe_post: Arc<dyn Fn(&'static str) + Send + Sync>,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// The operator's own credentials.

@@ -14,6 +14,7 @@ use tracing::info;
 use crate::api;
 use crate::atlas::{AtlasError, Creation, Deletion, Update};
 use crate::clock::Boottime;
+use crate::service::metrics::PostOutcome;
 
 use super::object::Identity;
 use super::pass::Pass;
@@ -107,15 +108,15 @@ impl Pass {
             Creation::Created(endpoint) => {
                 info!(endpoint.id = %endpoint.id, "created the endpoint");
                 self.remember(|memory| memory.created(endpoint));
-                ("created", None)
+                (PostOutcome::Created, None)
             }
             Creation::Refused(error) => {
                 self.remember(|memory| memory.settled(nonce));
-                ("refused", Some(error.fault()))
+                (PostOutcome::Refused, Some(error.fault()))
             }
-            Creation::Uncertain(error) => ("uncertain", Some(error.fault())),
+            Creation::Uncertain(error) => (PostOutcome::Uncertain, Some(error.fault())),
         };
-        (self.ctx.options.observe_post)(outcome);
+        self.ctx.options.metrics.post(outcome);
         self.answered(&access, fault).await;
         Ok(())
     }

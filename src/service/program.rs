@@ -42,12 +42,15 @@ const CRD_PAUSE: Duration = Duration::from_secs(1);
 pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     let (metrics, readiness) = (Metrics::default(), Readiness::default());
     let told = metrics.clone();
-    let transport = Transport::new(settings.atlas()?, Arc::new(move |call| told.atlas_call(call))).map_err(Refusal::from)?;
-    let failed = |what: &str, error: &dyn std::fmt::Display| ProgramError::Run(format!("failed to {what}: {error}"));
+    let transport = Transport::new(settings.atlas()?, Arc::new(move |call| told.atlas_call(call)))
+        .map_err(Refusal::from)?;
+    let failed =
+        |what: &str, error: &dyn std::fmt::Display| ProgramError::Run(format!("failed to {what}: {error}"));
     let shutdown = shutdown::on_signal().map_err(|error| failed("listen for signals", &error))?;
     readiness.wait_for("watch", "the objects are being listed");
     let address = settings.admin_address;
-    let listener = admin::bind(address).await.map_err(|error| failed(&format!("listen on {address}"), &error))?;
+    let listener =
+        admin::bind(address).await.map_err(|error| failed(&format!("listen on {address}"), &error))?;
     tokio::spawn(admin::serve(listener, metrics.clone(), readiness.clone()));
     let config = cluster().await?;
     let own_namespace = config.default_namespace.clone();
@@ -96,7 +99,11 @@ async fn cluster() -> Result<Config, ProgramError> {
         .map_err(|error| ProgramError::Run(format!("failed to find a cluster: {error}")))?;
     // A proxy of the environment would be used even where NO_PROXY names the API server.
     let from_kubeconfig = kube::config::Kubeconfig::read().is_ok_and(|kubeconfig| {
-        kubeconfig.clusters.iter().filter_map(|cluster| cluster.cluster.as_ref()).any(|cluster| cluster.proxy_url.is_some())
+        kubeconfig
+            .clusters
+            .iter()
+            .filter_map(|cluster| cluster.cluster.as_ref())
+            .any(|cluster| cluster.proxy_url.is_some())
     });
     if !from_kubeconfig {
         config.proxy_url = None;
@@ -108,7 +115,11 @@ async fn cluster() -> Result<Config, ProgramError> {
 }
 
 /// Waits until the custom resource is served. Where it may not be listed, waiting would not help.
-async fn wait_for_crd(client: &Client, namespaces: &[String], readiness: &Readiness) -> Result<(), ProgramError> {
+async fn wait_for_crd(
+    client: &Client,
+    namespaces: &[String],
+    readiness: &Readiness,
+) -> Result<(), ProgramError> {
     let api: Api<ServerlessPrivateEndpoint> = match namespaces.first() {
         None => Api::all(client.clone()),
         Some(namespace) => Api::namespaced(client.clone(), namespace),
@@ -121,8 +132,11 @@ async fn wait_for_crd(client: &Client, namespaces: &[String], readiness: &Readin
                 return Ok(());
             }
             Err(kube::Error::Api(status)) if status.is_forbidden() || status.code == 401 => {
-                let message = format!("the API server refuses to list serverlessprivateendpoints: {}", status.message);
-                return Err(ProgramError::Run(format!("{message}; grant the service account the rights of the chart's role")));
+                let message =
+                    format!("the API server refuses to list serverlessprivateendpoints: {}", status.message);
+                return Err(ProgramError::Run(format!(
+                    "{message}; grant the service account the rights of the chart's role"
+                )));
             }
             Err(kube::Error::Api(status)) if status.is_not_found() => {
                 "the custom resource definition is not installed (kubectl apply -f crds/)".to_owned()

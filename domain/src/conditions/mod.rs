@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use reason::{ConditionType, EventReason, Reason};
 
-use crate::decision::{Creating, Decision, Deleting, State};
+use crate::decision::{Creating, Decision, Deleting, State, Step};
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
 use crate::observed::Observed;
@@ -75,31 +75,22 @@ enum Phase {
 
 impl Summary {
     fn new(ready: bool, reason: Reason, message: String, phase: Phase) -> Self {
-        Self {
-            ready,
-            reason,
-            message,
-            phase,
-            unsynced: None,
-        }
+        Self { ready, reason, message, phase, unsynced: None }
     }
 
     fn failing(reason: Reason, message: String, phase: Phase) -> Self {
         let unsynced = Some((reason, message.clone()));
-        Self {
-            ready: false,
-            reason,
-            message,
-            phase,
-            unsynced,
-        }
+        Self { ready: false, reason, message, phase, unsynced }
     }
 }
 
 /// The report of `decision` about what was observed.
 #[must_use]
 pub fn report(o: &Observed, decision: &Decision) -> Report {
-    let (endpoint, lost) = known_endpoint(o, &decision.state);
+    let (endpoint, lost) = match &decision.step {
+        Step::Record { endpoint, .. } => (Some(endpoint), false),
+        _ => known_endpoint(o, &decision.state),
+    };
     let summary = summarize(o, &decision.state);
     let stage = endpoint.map_or("", |endpoint| endpoint.status.as_str());
     let access = summary.ready && summary.unsynced.is_some();
@@ -126,29 +117,14 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         Phase::Working | Phase::Waiting => Some((ConditionType::Reconciling, Reason::Progressing)),
     };
     if let Some((kind, reason)) = phase {
-        conditions.push(Condition {
-            kind,
-            status: true,
-            reason,
-            message: summary.message,
-        });
+        conditions.push(Condition { kind, status: true, reason, message: summary.message });
     }
     if o.spec.as_ref().is_ok_and(|spec| spec.suspend) && !o.object.deleting {
         let message = "spec.suspend is true: nothing is created, changed or polled".to_owned();
         let (kind, reason) = (ConditionType::Suspended, Reason::SuspendRequested);
-        conditions.push(Condition {
-            kind,
-            status: true,
-            reason,
-            message,
-        });
+        conditions.push(Condition { kind, status: true, reason, message });
     }
-    Report {
-        endpoint: endpoint.cloned(),
-        lost,
-        conditions,
-        working,
-    }
+    Report { endpoint: endpoint.cloned(), lost, conditions, working }
 }
 
 fn synced(summary: &Summary) -> Condition {
@@ -160,12 +136,9 @@ fn synced(summary: &Summary) -> Condition {
             reason: Reason::ReconcileSucceeded,
             message: "the last look at Atlas found nothing amiss".to_owned(),
         },
-        Some((reason, message)) => Condition {
-            kind,
-            status: false,
-            reason: *reason,
-            message: message.clone(),
-        },
+        Some((reason, message)) => {
+            Condition { kind, status: false, reason: *reason, message: message.clone() }
+        }
     }
 }
 
@@ -259,10 +232,7 @@ fn unread(o: &Observed, fault: &Fault) -> Summary {
             }
             let was = Reason::parse(was).unwrap_or(Reason::Available);
             let kept = Summary::new(true, was, said.to_owned(), Phase::Settled);
-            Summary {
-                unsynced: Some((reason, message)),
-                ..kept
-            }
+            Summary { unsynced: Some((reason, message)), ..kept }
         }
         _ => Summary::failing(reason, message, Phase::Working),
     }
@@ -275,19 +245,12 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             recorded.id
         )
     });
-    let reason = if lost.is_some() {
-        Reason::EndpointLost
-    } else {
-        Reason::Creating
-    };
+    let reason = if lost.is_some() { Reason::EndpointLost } else { Reason::Creating };
     let lost = lost.unwrap_or_default();
     match creating {
-        Creating::Next => Summary::new(
-            false,
-            reason,
-            format!("{lost}the create call comes next"),
-            Phase::Working,
-        ),
+        Creating::Next => {
+            Summary::new(false, reason, format!("{lost}the create call comes next"), Phase::Working)
+        }
         Creating::Settling(remaining) => Summary::new(
             false,
             reason,
@@ -304,11 +267,9 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             format!("{lost}waiting until Atlas has removed the predecessor {id}"),
             Phase::Working,
         ),
-        Creating::Refused(fault) => Summary::failing(
-            Reason::of(fault.kind),
-            format!("{lost}{}", fault.message),
-            Phase::Working,
-        ),
+        Creating::Refused(fault) => {
+            Summary::failing(Reason::of(fault.kind), format!("{lost}{}", fault.message), Phase::Working)
+        }
     }
 }
 
@@ -351,9 +312,7 @@ fn within(remaining: Duration) -> String {
 }
 
 fn deadline_passed(o: &Observed) -> bool {
-    o.spec
-        .as_ref()
-        .is_ok_and(|spec| o.memory.working >= spec.progress_deadline)
+    o.spec.as_ref().is_ok_and(|spec| o.memory.working >= spec.progress_deadline)
 }
 
 fn apply_deadline(o: &Observed, summary: Summary) -> Summary {
@@ -362,13 +321,7 @@ fn apply_deadline(o: &Observed, summary: Summary) -> Summary {
     }
     let message = format!("no progress within spec.progressDeadline: {}", summary.message);
     let unsynced = Some((Reason::ProgressDeadlineExceeded, message.clone()));
-    Summary {
-        reason: Reason::ProgressDeadlineExceeded,
-        message,
-        phase: Phase::Stalled,
-        unsynced,
-        ..summary
-    }
+    Summary { reason: Reason::ProgressDeadlineExceeded, message, phase: Phase::Stalled, unsynced, ..summary }
 }
 
 /// `true` while Atlas has handed out the endpoint service and not begun to take it back.

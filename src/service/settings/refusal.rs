@@ -40,7 +40,7 @@ impl Refusal {
             }
             ErrorKind::ValueValidation => Self::value(
                 flag(&argument),
-                &error.source().map_or_else(String::new, |source| expectation(&*source, &found)),
+                &error.source().map_or_else(String::new, |source| expectation(source, &found)),
             ),
             ErrorKind::InvalidValue => {
                 let valid = context(error, ContextKind::ValidValue);

@@ -26,8 +26,8 @@ fn the_defaults_are_those_of_the_rules_and_of_the_client() {
     );
     assert!(!settings.atlas_allow_http && !settings.leader_elect);
     assert!(settings.watch_namespaces.is_empty());
-    assert_eq!(settings.travel_allowance, Duration::from_secs(60));
-    assert_eq!((settings.poll_min, settings.poll_max), (Duration::from_secs(5), Duration::from_secs(60)));
+    assert_eq!(settings.travel_allowance, Duration::from_mins(1));
+    assert_eq!((settings.poll_min, settings.poll_max), (Duration::from_secs(5), Duration::from_mins(1)));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn every_setting_is_read_from_its_flag() {
     assert_eq!(settings.watch_namespaces, ["team-a", "team-b"]);
     assert_eq!(settings.watch_selector.as_deref(), Some("tier in (prod)"));
     assert_eq!(settings.concurrency.get(), 7);
-    assert_eq!((settings.poll_min, settings.poll_max), (Duration::from_secs(1), Duration::from_secs(5400)));
+    assert_eq!((settings.poll_min, settings.poll_max), (Duration::from_secs(1), Duration::from_mins(90)));
     assert_eq!(settings.create_deadline, Duration::from_millis(100));
     assert_eq!(settings.travel_allowance, Duration::ZERO);
     assert_eq!(settings.create_uncertainty, Duration::from_millis(800));

@@ -1,0 +1,264 @@
+//! One test's world: a namespace, an Atlas of its own, and the operator as a child process.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use atlas_simulator::{
+    DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Pace, Settings, Simulator,
+};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use serde_json::{Value, json};
+use spe_operator::api::{self, ServerlessPrivateEndpoint};
+use testbed::{ControlPlane, Process, Proxy, Tape};
+use tokio::sync::OnceCell;
+
+/// How long anything awaited may take. Only a failing test waits that long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The Secret's name.
+pub(crate) const SECRET: &str = "atlas-api";
+
+/// A VPC endpoint id.
+pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
+
+/// The creation protocol's times, all scaled down together: Q is 8 s.
+pub(crate) const TIMES: [&str; 11] = [
+    "--create-deadline=1s",
+    "--atlas-timeout=2s",
+    "--travel-allowance=1s",
+    "--create-uncertainty=8s",
+    "--confirm-gap=400ms",
+    "--visibility-window=2s",
+    "--poll-min=100ms",
+    "--poll-max=500ms",
+    "--admin-address=127.0.0.1:0",
+    "--log-level=debug",
+    "--log-format=text",
+];
+
+/// A namespace with a Secret in it, and an Atlas.
+pub(crate) struct Bench {
+    pub(crate) control_plane: &'static ControlPlane,
+    pub(crate) namespace: String,
+    pub(crate) atlas: Simulator,
+    pub(crate) objects: Api<ServerlessPrivateEndpoint>,
+    pub(crate) secrets: Api<Secret>,
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        Self::at_pace(Pace::of(Duration::from_millis(300))).await
+    }
+
+    pub(crate) async fn at_pace(pace: Pace) -> Self {
+        static INSTALLED: OnceCell<()> = OnceCell::const_new();
+        let control_plane = testbed::control_plane().await.unwrap();
+        INSTALLED.get_or_init(|| async { control_plane.install_crd(&api::crd()).await.unwrap() }).await;
+        let namespace = control_plane.create_namespace("operator").await.unwrap();
+        let client = control_plane.client().await.unwrap();
+        let bench = Self {
+            control_plane,
+            objects: Api::namespaced(client.clone(), &namespace),
+            secrets: Api::namespaced(client.clone(), &namespace),
+            namespace,
+            atlas: Simulator::start(Settings::at_pace(pace)).await.unwrap(),
+        };
+        bench
+            .put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)])
+            .await;
+        bench
+    }
+
+    /// Creates or replaces the Secret.
+    pub(crate) async fn put_secret(&self, entries: &[(&str, &str)]) {
+        let data: BTreeMap<_, _> = entries.iter().copied().collect();
+        let _ = self.secrets.delete(SECRET, &DeleteParams::default()).await;
+        let secret =
+            serde_json::from_value(json!({"metadata": {"name": SECRET}, "stringData": data})).unwrap();
+        self.secrets.create(&PostParams::default(), &secret).await.unwrap();
+    }
+
+    /// The operator, speaking to API server and Atlas directly.
+    pub(crate) fn operator(&self) -> Process {
+        self.operator_with(&[])
+    }
+
+    pub(crate) fn operator_with(&self, arguments: &[&str]) -> Process {
+        self.spawn(&self.control_plane.kubeconfig_file().display().to_string(), &self.atlas.url(), arguments)
+    }
+
+    /// The operator, behind the proxies.
+    pub(crate) fn operator_behind(&self, proxies: &Proxies) -> Process {
+        let kubeconfig = proxies.cluster.kubeconfig_file().unwrap();
+        self.spawn(&kubeconfig.display().to_string(), &proxies.atlas.url(), &[])
+    }
+
+    fn spawn(&self, kubeconfig: &str, atlas: &str, arguments: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
+        command
+            .arg("run")
+            .env("KUBECONFIG", kubeconfig)
+            .args(["--atlas-base-url", atlas, "--watch-namespaces", &self.namespace])
+            .args(TIMES)
+            .args(arguments);
+        Process::spawn("spe-operator", &command).unwrap()
+    }
+
+    /// Proxies in front of API server and Atlas, with one numbering for the effects on both.
+    pub(crate) async fn proxies(&self) -> Proxies {
+        let tape = Arc::new(Tape::default());
+        let config = self.control_plane.config().await.unwrap();
+        let cluster = Proxy::start("cluster", config, &tape).await.unwrap();
+        let upstream = kube::Config::new(self.atlas.url().parse().unwrap());
+        let atlas = Proxy::start("atlas", upstream, &tape).await.unwrap();
+        Proxies { tape, cluster, atlas }
+    }
+
+    /// Creates an object with these fields beside the required ones.
+    pub(crate) async fn create(&self, name: &str, fields: Value) -> ServerlessPrivateEndpoint {
+        let mut spec = json!({
+            "projectId": DEFAULT_PROJECT,
+            "instanceName": DEFAULT_INSTANCE,
+            "credentialsRef": {"name": SECRET},
+        });
+        for (field, value) in fields.as_object().unwrap() {
+            spec[field] = value.clone();
+        }
+        let object = json!({
+            "apiVersion": "atlas.spe-operator.io/v1alpha1",
+            "kind": "ServerlessPrivateEndpoint",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        self.objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap()
+    }
+
+    /// Merges these fields into the spec.
+    pub(crate) async fn edit(&self, name: &str, fields: Value) -> ServerlessPrivateEndpoint {
+        let patch = Patch::Merge(json!({ "spec": fields }));
+        self.objects.patch(name, &PatchParams::default(), &patch).await.unwrap()
+    }
+
+    /// Sets annotations; `null` removes one.
+    pub(crate) async fn annotate(&self, name: &str, annotations: Value) {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+        self.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    pub(crate) async fn delete(&self, name: &str) {
+        self.objects.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub(crate) async fn get(&self, name: &str) -> ServerlessPrivateEndpoint {
+        self.objects.get(name).await.unwrap()
+    }
+
+    /// Waits until the object is as `holds` wants it.
+    pub(crate) async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&ServerlessPrivateEndpoint) -> bool,
+    ) -> ServerlessPrivateEndpoint {
+        let mut last = None;
+        let found = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let parameters = WatchParams::default().fields(&format!("metadata.name={name}"));
+                let current = self.objects.get_opt(name).await.unwrap();
+                if let Some(object) = current.clone().filter(&holds) {
+                    return object;
+                }
+                let version = current.and_then(|object| object.metadata.resource_version);
+                let mut events =
+                    self.objects.watch(&parameters, &version.unwrap_or("0".into())).await.unwrap().boxed();
+                while let Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) =
+                    events.next().await
+                {
+                    if holds(&object) {
+                        return object;
+                    }
+                    last = Some(object);
+                }
+            }
+        });
+        match found.await {
+            Ok(object) => object,
+            Err(_) => {
+                panic!("{name} never was {what}; it is {}", serde_json::to_string_pretty(&last).unwrap())
+            }
+        }
+    }
+
+    /// Waits until Ready has this reason.
+    pub(crate) async fn until_reason(&self, name: &str, reason: &str) -> ServerlessPrivateEndpoint {
+        let holds = |object: &ServerlessPrivateEndpoint| {
+            condition(object, "Ready").is_some_and(|ready| ready.reason == reason)
+                && object.status.as_ref().map(|status| status.observed_generation)
+                    == object.metadata.generation
+        };
+        self.until(name, reason, holds).await
+    }
+
+    /// Waits until there is no such object.
+    pub(crate) async fn until_gone(&self, name: &str) {
+        let gone = async {
+            while self.objects.get_opt(name).await.unwrap().is_some() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, gone).await.is_err() {
+            let object = self.get(name).await;
+            panic!("{name} was never released: {}", serde_json::to_string_pretty(&object).unwrap());
+        }
+    }
+
+    /// What Atlas holds for the instance.
+    pub(crate) fn endpoints(&self) -> Vec<atlas_simulator::Endpoint> {
+        self.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE)
+    }
+}
+
+/// Proxies in front of everything that the operator talks to.
+pub(crate) struct Proxies {
+    pub(crate) tape: Arc<Tape>,
+    pub(crate) cluster: Proxy,
+    pub(crate) atlas: Proxy,
+}
+
+impl Proxies {
+    /// The number of effects so far, once no more come.
+    pub(crate) async fn settled_effects(&self) -> usize {
+        loop {
+            let before = self.tape.effects().len();
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            if self.tape.effects().len() == before {
+                return before;
+            }
+        }
+    }
+}
+
+/// The condition of this type.
+pub(crate) fn condition<'a>(object: &'a ServerlessPrivateEndpoint, kind: &str) -> Option<&'a Condition> {
+    object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Fails unless the condition has this status and reason.
+#[track_caller]
+pub(crate) fn assert_condition(object: &ServerlessPrivateEndpoint, kind: &str, status: &str, reason: &str) {
+    let found =
+        condition(object, kind).unwrap_or_else(|| panic!("no condition {kind} in {:?}", object.status));
+    assert_eq!((found.status.as_str(), found.reason.as_str()), (status, reason), "{kind}: {}", found.message);
+}
+
+/// Fails if there is such a condition.
+#[track_caller]
+pub(crate) fn assert_no_condition(object: &ServerlessPrivateEndpoint, kind: &str) {
+    assert!(condition(object, kind).is_none(), "{:?}", condition(object, kind));
+}

@@ -1,0 +1,195 @@
+//! Killed at any moment, answered or not, twice or once: exactly one endpoint for each object, and none after its end.
+
+use std::sync::Arc;
+
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Fault, Operation, Rule, most_alive};
+use futures::future::join_all;
+use serde_json::json;
+use testbed::Action;
+
+use crate::bench::{Bench, VPC_ENDPOINT};
+
+/// What happens to an object in these tests.
+async fn live(bench: &Bench) {
+    bench.until_reason("orders", "Available").await;
+}
+
+/// The effects of the whole way from a manifest to AVAILABLE, counted in a run without faults.
+async fn effects_of_a_create() -> usize {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    live(&bench).await;
+    let effects = proxies.settled_effects().await;
+    assert!(
+        effects >= 5,
+        "a claim, a POST, a record, a PATCH and a status at least:\n{}",
+        proxies.tape.listing()
+    );
+    effects
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_any_effect_of_a_create_there_is_exactly_one_endpoint() {
+    let effects = effects_of_a_create().await;
+    join_all((1..=effects).map(|effect| async move {
+        let bench = Bench::new().await;
+        let proxies = bench.proxies().await;
+        let operator = Arc::new(bench.operator_behind(&proxies));
+        let victim = Arc::clone(&operator);
+        proxies.tape.at_effect(effect, Action::CallAfter(Box::new(move || victim.kill().unwrap())));
+        bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+        operator.wait(crate::bench::PATIENCE).await.unwrap();
+        let _successor = bench.operator();
+        live(&bench).await;
+        assert_one_ever(&bench, effect);
+        let recorded = bench.get("orders").await.status.unwrap().id.unwrap();
+        assert_eq!(bench.endpoints()[0].id, recorded, "killed after effect {effect}");
+    }))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_any_effect_of_a_deletion_nothing_is_left() {
+    let effects = {
+        let bench = Bench::new().await;
+        let proxies = bench.proxies().await;
+        let _operator = bench.operator_behind(&proxies);
+        bench.create("orders", json!({})).await;
+        bench.until_reason("orders", "Reserved").await;
+        let before = proxies.settled_effects().await;
+        bench.delete("orders").await;
+        bench.until_gone("orders").await;
+        proxies.settled_effects().await - before
+    };
+    assert!(effects >= 3, "a DELETE, a status and a release at least");
+    join_all((1..=effects).map(|effect| async move {
+        let bench = Bench::new().await;
+        let creator = bench.operator();
+        bench.create("orders", json!({})).await;
+        bench.until_reason("orders", "Reserved").await;
+        creator.kill().unwrap();
+        creator.wait(crate::bench::PATIENCE).await.unwrap();
+        let proxies = bench.proxies().await;
+        let operator = Arc::new(bench.operator_behind(&proxies));
+        let victim = Arc::clone(&operator);
+        proxies.tape.at_effect(effect, Action::CallAfter(Box::new(move || victim.kill().unwrap())));
+        bench.delete("orders").await;
+        let killed = operator.wait(crate::bench::PATIENCE).await;
+        killed.unwrap_or_else(|_| panic!("effect {effect} never came:\n{}", proxies.tape.listing()));
+        let _successor = bench.operator();
+        bench.until_gone("orders").await;
+        assert!(bench.endpoints().is_empty(), "killed after effect {effect}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_after_execution_leads_to_adoption_and_no_second_post() {
+    for ending in [Ending::Cut, Ending::CutInBody, Ending::Hang, Ending::BadGateway, Ending::GatewayTimeout] {
+        let bench = Bench::new().await;
+        bench.atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(ending.clone())));
+        let _operator = bench.operator();
+        bench.create("orders", json!({})).await;
+        bench.until_reason("orders", "Reserved").await;
+        assert_eq!(bench.atlas.executed(Operation::Create), 1, "{ending:?}");
+        assert_one_ever(&bench, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_lands_after_its_answer_was_given_up_is_adopted() {
+    let bench = Bench::new().await;
+    let after = std::time::Duration::from_secs(3);
+    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Ending::Cut }));
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    assert_one_ever(&bench, 0);
+}
+
+#[tokio::test]
+async fn a_post_that_never_arrived_is_made_anew_only_when_it_cannot_arrive_any_more() {
+    let bench = Bench::new().await;
+    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Ending::Cut)));
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    let posts: Vec<_> = bench
+        .atlas
+        .journal()
+        .into_iter()
+        .filter(|entry| entry.is(Operation::Create) && entry.challenged.is_none())
+        .collect();
+    assert_eq!(posts.len(), 2);
+    let pause = posts[1].at - posts[0].at;
+    assert!(pause.as_secs() >= 8, "the second POST came {pause:?} after the first, before Q was over");
+    assert_one_ever(&bench, 0);
+}
+
+#[tokio::test]
+async fn an_object_deleted_while_its_create_is_uncertain_leaves_nothing_behind() {
+    let bench = Bench::new().await;
+    let after = std::time::Duration::from_secs(2);
+    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Ending::Cut }));
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    let seen = bench
+        .atlas
+        .until(|atlas| atlas.count(|entry| entry.is(Operation::Create) && entry.challenged.is_none()) > 0);
+    tokio::time::timeout(crate::bench::PATIENCE, seen).await.unwrap();
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert!(bench.endpoints().is_empty());
+}
+
+#[tokio::test]
+async fn two_operators_without_leader_election_create_exactly_one_endpoint_an_object() {
+    let bench = Bench::new().await;
+    let _one = bench.operator();
+    let _other = bench.operator();
+    let names: Vec<_> = (0..10).map(|n| format!("orders-{n}")).collect();
+    for name in &names {
+        bench.create(name, json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    }
+    for name in &names {
+        bench.until_reason(name, "Available").await;
+    }
+    assert_eq!(bench.endpoints().len(), names.len());
+    assert_eq!(bench.atlas.executed(Operation::Create), names.len());
+    for name in &names {
+        bench.delete(name).await;
+    }
+    for name in &names {
+        bench.until_gone(name).await;
+    }
+    assert!(bench.endpoints().is_empty());
+}
+
+#[tokio::test]
+async fn a_listing_that_lags_neither_doubles_nor_leaks() {
+    let mut pace = atlas_simulator::Pace::of(std::time::Duration::from_millis(300));
+    pace.list_lag = std::time::Duration::from_millis(1500);
+    let bench = Bench::at_pace(pace).await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    assert_one_ever(&bench, 0);
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert!(bench.endpoints().is_empty());
+}
+
+/// One endpoint was ever made for the instance's only object, and it is alive.
+#[track_caller]
+fn assert_one_ever(bench: &Bench, effect: usize) {
+    let lives = bench.atlas.lives();
+    assert_eq!(most_alive(&lives, |_| true), 1, "killed after effect {effect}");
+    assert_eq!(lives.len(), 1, "killed after effect {effect}");
+    assert_eq!(
+        bench.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE).len(),
+        1,
+        "killed after effect {effect}"
+    );
+}

@@ -1,0 +1,14 @@
+//! The operator as users meet it: the real program, a real API server, real HTTP to a simulated Atlas.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test helpers fail the test that calls them"
+)]
+
+mod bench;
+mod crash;
+mod lifecycle;
+mod quiet;
+mod refusal;

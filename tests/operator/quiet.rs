@@ -1,0 +1,70 @@
+//! Nothing is written where nothing changed.
+
+use atlas_simulator::Operation;
+use serde_json::json;
+
+use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
+
+#[tokio::test]
+async fn twenty_looks_at_an_available_endpoint_write_nothing_to_cluster_or_atlas() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    let lists = || bench.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
+    let writes = proxies.settled_effects().await;
+    for look in 0..20 {
+        let before = lists();
+        // An annotation that the operator reads, with a value that means nothing.
+        bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
+        let looked = bench.atlas.until(|_| lists() > before);
+        tokio::time::timeout(PATIENCE, looked).await.expect("the operator looks at once");
+    }
+    assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
+}
+
+#[tokio::test]
+async fn waiting_for_the_user_polls_slowly_and_writes_nothing() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({"readyWhen": "Available"})).await;
+    bench.until_reason("orders", "AwaitingVpcEndpoint").await;
+    let writes = proxies.settled_effects().await;
+    let lists = || bench.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
+    let before = lists();
+    tokio::time::timeout(PATIENCE, bench.atlas.until(|_| lists() >= before + 20)).await.unwrap();
+    assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
+}
+
+#[tokio::test]
+async fn the_way_to_available_takes_one_claim_and_one_write_for_each_visible_change() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    proxies.settled_effects().await;
+    let writes: Vec<_> = proxies
+        .tape
+        .effects()
+        .into_iter()
+        .filter(|exchange| exchange.path.contains("serverlessprivateendpoints/"))
+        .map(|exchange| {
+            format!(
+                "{} {}",
+                exchange.method,
+                if exchange.path.contains("/status") { "status" } else { "object" }
+            )
+        })
+        .collect();
+    // The claim; then RESERVATION_REQUESTED, RESERVED or INITIATING (whichever is seen), AVAILABLE.
+    assert_eq!(
+        writes.iter().filter(|write| *write == "PATCH object").count(),
+        1,
+        "{}",
+        proxies.tape.listing()
+    );
+    assert!((2..=4).contains(&(writes.len() - 1)), "{}", proxies.tape.listing());
+}
