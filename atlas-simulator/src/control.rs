@@ -1,7 +1,246 @@
-//! The control API, `/control/…`: the same as the typed handle, for processes outside.
+//! The control API, `/control/…`: what the typed handle offers, for processes outside. JSON in, JSON out, no authentication.
+//!
+//! Every value has the form in which the typed handle's types are serialized. Nothing here is part of Atlas.
 
-use crate::{answer::Answer, server::Shared, state::Received};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
 
-pub(crate) fn answer(_shared: &Shared, _request: &Received) -> Answer {
-    Answer { status: 404, ..Answer::default() }
+use crate::{
+    answer::Answer,
+    endpoint::{Endpoint, Fate},
+    journal::Entry,
+    life::{Life, most_alive},
+    rules::Rule,
+    server::Shared,
+    settings::Settings,
+    state::Received,
+};
+
+/// What can be asked for; the answer to everything else.
+const CALLS: [&str; 16] = [
+    "GET    /control/settings",
+    "PATCH  /control/settings             a part of them: null removes a member of a map",
+    "GET    /control/rules",
+    "POST   /control/rules                one rule, or a list of them",
+    "DELETE /control/rules",
+    "GET    /control/journal              ?after=<seq>&operation=<operation>&executed=<bool>&project=<id>",
+    "DELETE /control/journal",
+    "GET    /control/endpoints            ?project=<id>&instance=<name>",
+    "POST   /control/endpoints            {\"project\", \"instance\", \"endpoint\": {\"comment\", …}}",
+    "PATCH  /control/endpoints/<id>       a part of the endpoint",
+    "DELETE /control/endpoints/<id>",
+    "POST   /control/endpoints/<id>/fates one fate",
+    "GET    /control/lives                ?project=<id>&instance=<name>",
+    "GET    /control/most-alive           ?comment=<part of the comment>",
+    "DELETE /control/tokens",
+    "POST   /control/reset",
+];
+
+/// What was wrong with a request, as status and words.
+type Wrong = (u16, String);
+
+/// Answers a control request.
+pub(crate) fn answer(shared: &Shared, request: &Received) -> Answer {
+    let (status, body) = match call(shared, request) {
+        Ok(value) => (200, value),
+        Err((status, error)) => (status, json!({ "error": error })),
+    };
+    let mut text = serde_json::to_vec_pretty(&body).unwrap_or_default();
+    text.push(b'\n');
+    Answer {
+        status,
+        headers: vec![("Content-Type", "application/json".to_owned())],
+        body: text,
+        cut_in_body: false,
+    }
+}
+
+fn call(shared: &Shared, request: &Received) -> Result<Value, Wrong> {
+    let path = request.path.strip_prefix("/control").unwrap_or_default();
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let (mut state, now) = shared.lock();
+    match (request.method.as_str(), segments.as_slice()) {
+        ("GET", []) => Ok(json!({ "calls": CALLS })),
+        ("GET", ["settings"]) => show(&state.settings),
+        ("PATCH", ["settings"]) => {
+            let settings: Settings = merged(&state.settings, &request.body)?;
+            state.configure(now, settings);
+            show(&state.settings)
+        }
+        ("GET", ["rules"]) => show(&state.rules),
+        ("POST", ["rules"]) => {
+            let new: Vec<Rule> = match read(&request.body)? {
+                Value::Array(rules) => rules.into_iter().map(typed).collect::<Result<_, _>>()?,
+                rule => vec![typed(rule)?],
+            };
+            state.rules.extend(new);
+            show(&state.rules)
+        }
+        ("DELETE", ["rules"]) => {
+            state.rules.clear();
+            Ok(json!([]))
+        }
+        ("GET", ["journal"]) => {
+            let wanted = Filter::of(request)?;
+            show(&state.journal.entries().filter(|entry| wanted.picks(entry)).collect::<Vec<_>>())
+        }
+        ("DELETE", ["journal"]) => {
+            state.journal.clear();
+            Ok(json!([]))
+        }
+        ("GET", ["endpoints"]) => {
+            let wanted = Place::of(request);
+            let lives = state.lives(now).filter(|life| wanted.picks(life));
+            let found = lives.filter_map(|life| Some(placed(life, life.now()?)));
+            Ok(Value::Array(found.collect()))
+        }
+        ("POST", ["endpoints"]) => {
+            let body = read(&request.body)?;
+            let name = |name: &str| {
+                let missing = || {
+                    (400, format!("{name} is missing: expected {{\"project\", \"instance\", \"endpoint\"}}"))
+                };
+                body.get(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(missing)
+            };
+            let (project, instance) = (name("project")?, name("instance")?);
+            let part = body.get("endpoint").cloned().unwrap_or_else(|| json!({}));
+            let endpoint: Endpoint = typed(merge(show(&Endpoint::reserved(None))?, part))?;
+            let shown = json!({ "project": project, "instance": instance, "endpoint": endpoint });
+            state.insert(now, &project, &instance, endpoint);
+            Ok(shown)
+        }
+        ("PATCH", ["endpoints", id]) => {
+            let present =
+                state.life_mut(now, id).and_then(|life| life.now().cloned()).ok_or_else(|| no(id))?;
+            let endpoint: Endpoint = merged(&present, &request.body)?;
+            state.edit(now, id, |_| Some(endpoint.clone()));
+            show(&endpoint)
+        }
+        ("DELETE", ["endpoints", id]) => {
+            state.edit(now, id, |_| None).then_some(Value::Null).ok_or_else(|| no(id))
+        }
+        ("POST", ["endpoints", id, "fates"]) => {
+            let fate: Fate = typed(read(&request.body)?)?;
+            let life = state.life_mut(now, id).filter(|life| life.now().is_some()).ok_or_else(|| no(id))?;
+            life.fates.push(fate);
+            show(&life.fates)
+        }
+        ("GET", ["lives"]) => {
+            let wanted = Place::of(request);
+            show(&state.lives(now).filter(|life| wanted.picks(life)).collect::<Vec<_>>())
+        }
+        ("GET", ["most-alive"]) => {
+            let part = request.parameter("comment").unwrap_or_default();
+            let lives: Vec<Life> = state.lives(now).cloned().collect();
+            let carries =
+                |endpoint: &Endpoint| endpoint.comment.as_deref().unwrap_or_default().contains(&part);
+            Ok(json!(most_alive(&lives, carries)))
+        }
+        ("DELETE", ["tokens"]) => {
+            state.tokens.revoke_all();
+            Ok(Value::Null)
+        }
+        ("POST", ["reset"]) => {
+            state.forget();
+            Ok(Value::Null)
+        }
+        (method, _) => Err((404, format!("no call {method} {}: GET /control lists them", request.path))),
+    }
+}
+
+fn placed(life: &Life, endpoint: &Endpoint) -> Value {
+    json!({ "project": life.project, "instance": life.instance, "endpoint": endpoint })
+}
+
+fn no(id: &str) -> Wrong {
+    (404, format!("there is no endpoint {id}: GET /control/endpoints lists them"))
+}
+
+fn show<T: Serialize>(value: &T) -> Result<Value, Wrong> {
+    serde_json::to_value(value).map_err(|error| (500, error.to_string()))
+}
+
+fn read(body: &[u8]) -> Result<Value, Wrong> {
+    serde_json::from_slice(body).map_err(|error| (400, format!("the body is not JSON: {error}")))
+}
+
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
+    serde_json::from_value(value).map_err(|error| (400, error.to_string()))
+}
+
+/// The value with the body's members in place of its own.
+fn merged<T: Serialize + DeserializeOwned>(value: &T, body: &[u8]) -> Result<T, Wrong> {
+    typed(merge(show(value)?, read(body)?))
+}
+
+/// JSON Merge Patch (RFC 7396). A member that is removed takes its default, or leaves its map.
+fn merge(target: Value, patch: Value) -> Value {
+    let Value::Object(patch) = patch else { return patch };
+    let mut target = match target {
+        Value::Object(target) => target,
+        _ => serde_json::Map::new(),
+    };
+    for (name, value) in patch {
+        let before = target.remove(&name).unwrap_or_default();
+        if !value.is_null() {
+            target.insert(name, merge(before, value));
+        }
+    }
+    Value::Object(target)
+}
+
+/// Which part of the journal is wanted.
+struct Filter {
+    after: u64,
+    executed: Option<bool>,
+    operation: Option<String>,
+    project: Option<String>,
+}
+
+impl Filter {
+    fn of(request: &Received) -> Result<Self, Wrong> {
+        let wrong = |name: &str, value: &str| {
+            (400, format!("{name}={value} is not understood: GET /control shows how"))
+        };
+        let after = request.parameter("after").unwrap_or_else(|| "0".to_owned());
+        let executed = match request.parameter("executed").as_deref() {
+            None => None,
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(other) => return Err(wrong("executed", other)),
+        };
+        Ok(Self {
+            after: after.parse().map_err(|_| wrong("after", &after))?,
+            executed,
+            operation: request.parameter("operation"),
+            project: request.parameter("project"),
+        })
+    }
+
+    fn picks(&self, entry: &Entry) -> bool {
+        entry.seq > self.after
+            && self.executed.is_none_or(|executed| entry.executed() == executed)
+            && self
+                .operation
+                .as_ref()
+                .is_none_or(|word| show(&entry.operation).is_ok_and(|shown| shown == **word))
+            && self.project.as_ref().is_none_or(|project| entry.project.as_ref() == Some(project))
+    }
+}
+
+/// Which instance is wanted.
+struct Place {
+    project: Option<String>,
+    instance: Option<String>,
+}
+
+impl Place {
+    fn of(request: &Received) -> Self {
+        Self { project: request.parameter("project"), instance: request.parameter("instance") }
+    }
+
+    fn picks(&self, life: &Life) -> bool {
+        self.project.as_ref().is_none_or(|project| *project == life.project)
+            && self.instance.as_ref().is_none_or(|instance| *instance == life.instance)
+    }
 }

@@ -55,10 +55,10 @@ pub struct Life {
     /// What is still to become of it.
     pub fates: Vec<Fate>,
     /// When it entered its present status.
-    #[serde(with = "seconds")]
+    #[serde(skip)]
     since: Duration,
     /// Up to when its life is settled: nothing that others may have seen is changed afterwards.
-    #[serde(with = "seconds")]
+    #[serde(skip)]
     settled: Duration,
 }
 

@@ -11,7 +11,7 @@ use crate::{
     endpoint::{Endpoint, Fate},
     faults::Operation,
     journal::Entry,
-    life::{Cause, Life},
+    life::Life,
     rules::Rule,
     server::{self, Shared},
     settings::{Key, Pace, Settings},
@@ -204,20 +204,17 @@ impl Simulator {
     #[must_use]
     pub fn edit_endpoint(&self, id: &str, edit: impl FnOnce(&mut Endpoint)) -> bool {
         let (mut state, now) = self.shared.lock();
-        let Some(life) = state.life_mut(now, id) else { return false };
-        let Some(mut endpoint) = life.now().cloned() else { return false };
-        edit(&mut endpoint);
-        life.change(now, Cause::OutOfBand, Some(endpoint));
-        true
+        state.edit(now, id, |mut endpoint| {
+            edit(&mut endpoint);
+            Some(endpoint)
+        })
     }
 
     /// Removes an endpoint at once, without a trace in the API; `false` if there is none with this id.
     #[must_use]
     pub fn remove_endpoint(&self, id: &str) -> bool {
         let (mut state, now) = self.shared.lock();
-        let Some(life) = state.life_mut(now, id).filter(|life| life.now().is_some()) else { return false };
-        life.change(now, Cause::OutOfBand, None);
-        true
+        state.edit(now, id, |_| None)
     }
 
     /// Gives an existing endpoint another course; `false` if there is none with this id.

@@ -35,6 +35,13 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// The value of a query parameter.
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+        form_urlencoded::parse(self.query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+
     fn target(&self) -> String {
         if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
     }
@@ -219,6 +226,19 @@ impl State {
     pub(crate) fn life_mut(&mut self, now: Duration, id: &str) -> Option<&mut Life> {
         self.advance(now);
         self.instances.values_mut().flat_map(|instance| &mut instance.lives).find(|life| life.id == id)
+    }
+
+    /// Replaces an endpoint out of band, or removes it; `false` if there is none with this id.
+    pub(crate) fn edit(
+        &mut self,
+        now: Duration,
+        id: &str,
+        edit: impl FnOnce(Endpoint) -> Option<Endpoint>,
+    ) -> bool {
+        let Some(life) = self.life_mut(now, id) else { return false };
+        let Some(endpoint) = life.now().cloned() else { return false };
+        life.change(now, Cause::OutOfBand, edit(endpoint));
+        true
     }
 
     /// Puts an endpoint there out of band.
