@@ -26,9 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn run(settings: Settings) -> ExitCode {
-    if let Err(line) = telemetry::start(settings.log_format, &settings.log_level) {
-        return end(2, &line);
-    }
+    telemetry::start(&settings);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return end(1, &error),

@@ -18,9 +18,8 @@ pub fn poll(polls: u32, shortest: Duration, longest: Duration) -> Duration {
 /// `jitter` is in 0..1.
 #[must_use]
 pub fn retry(failures: u32, jitter: f64) -> Duration {
-    let longest = Duration::from_secs(1)
-        .saturating_mul(2_u32.saturating_pow(failures.min(16)))
-        .min(LONGEST_RETRY);
+    let longest =
+        Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(failures.min(16))).min(LONGEST_RETRY);
     longest.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 

@@ -29,12 +29,13 @@ pub struct Memory {
 
 impl Memory {
     /// Notes what an object shows, in a reconcile or in a mere watch event. An open attempt is remembered from the
-    /// first time it is seen; a claim seen closed has landed.
+    /// first time it is seen. One seen closed has landed and is forgotten, not settled: if somebody wipes the status
+    /// its claim is open again, and nothing is known of its endpoint.
     pub fn see(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>, now: Moment) {
         if let Some(nonce) = claim.open_nonce(recorded) {
             self.attempts.entry(nonce.clone()).or_insert((now, Fate::Unknown));
         } else if let Some(nonce) = claim.nonce() {
-            self.settled(nonce);
+            self.attempts.remove(nonce);
         }
         match (recorded, &self.recorded) {
             (Some(id), Some((known, _))) if id == known => {}
@@ -46,9 +47,9 @@ impl Memory {
         }
     }
 
-    /// This process is about to claim an attempt.
+    /// This process is about to claim an attempt. One that it knows already stays what it is: no nonce is sent twice.
     pub fn claiming(&mut self, nonce: Nonce, now: Moment) {
-        self.attempts.insert(nonce, (now, Fate::Unsent));
+        self.attempts.entry(nonce).or_insert((now, Fate::Unsent));
     }
 
     /// The POST of a claimed attempt is about to be sent. `false` if it was sent before: a nonce is posted once.
@@ -68,7 +69,7 @@ impl Memory {
         self.attempts.get(nonce).map(|(since, _)| *since)
     }
 
-    /// An attempt cannot land any more, or has landed.
+    /// An attempt cannot land any more: Atlas refused it. One whose endpoint is known stays open until that is recorded.
     pub fn settled(&mut self, nonce: &Nonce) {
         if let Some((_, fate)) = self.attempts.get_mut(nonce) {
             *fate = Fate::Settled;
@@ -123,7 +124,8 @@ impl Memory {
         });
     }
 
-    /// What is remembered, as of `at`.
+    /// What is remembered, as of `at`: the moment at which the listing was sent, if there is one. What this process has
+    /// claimed and not sent is measured `now`, because its deadline does not stop while a claim is written.
     #[must_use]
     pub fn recall(&self, at: Moment, now: Moment, tried: Tried) -> Recollection {
         let age = |since: Moment| at.saturating_sub(since);
@@ -133,15 +135,12 @@ impl Memory {
                 .iter()
                 .map(|(nonce, (since, fate))| Attempt {
                     nonce: nonce.clone(),
-                    age: age(*since),
+                    age: if *fate == Fate::Unsent { now.saturating_sub(*since) } else { age(*since) },
                     fate: *fate,
                 })
                 .collect(),
             created: self.created.clone(),
-            recorded: self
-                .recorded
-                .as_ref()
-                .map_or(Duration::ZERO, |(_, since)| age(*since)),
+            recorded: self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| age(*since)),
             adopted: self.adopted.map(age),
             absent: self.absent.map(|(absence, since)| (absence, age(since))),
             deleted: self
@@ -154,10 +153,7 @@ impl Memory {
                 })
                 .collect(),
             excess_deleted: self.excess_deleted.map(age),
-            working: self
-                .working
-                .as_ref()
-                .map_or(Duration::ZERO, |(_, since)| now.saturating_sub(*since)),
+            working: self.working.as_ref().map(|(stage, since)| (stage.clone(), now.saturating_sub(*since))),
             tried,
         }
     }

@@ -18,11 +18,7 @@ pub struct Notice {
 }
 
 fn normal(reason: EventReason, message: String) -> Notice {
-    Notice {
-        reason,
-        warning: false,
-        message,
-    }
+    Notice { reason, warning: false, message }
 }
 
 /// The events that follow from the change between two reports.
@@ -47,17 +43,10 @@ pub fn of_change(before: &Reported, report: &Report) -> Vec<Notice> {
         let Some(reason) = EventReason::warning(condition.reason) else {
             continue;
         };
-        let told = before
-            .conditions
-            .iter()
-            .any(|(_, _, was, _)| was == condition.reason.as_str())
+        let told = before.conditions.iter().any(|(_, _, was, _)| was == condition.reason.as_str())
             || notices.iter().any(|notice| notice.reason == reason);
         if !told {
-            notices.push(Notice {
-                reason,
-                warning: true,
-                message: condition.message.clone(),
-            });
+            notices.push(Notice { reason, warning: true, message: condition.message.clone() });
         }
     }
     notices
@@ -67,55 +56,33 @@ pub fn of_change(before: &Reported, report: &Report) -> Vec<Notice> {
 #[must_use]
 pub fn of_step(step: &Step) -> Option<Notice> {
     match step {
-        Step::Record {
-            endpoint,
-            origin: Origin::Created,
-        } => Some(normal(
-            EventReason::EndpointCreated,
-            format!("created endpoint {}", endpoint.id),
-        )),
-        Step::Record {
-            endpoint,
-            origin: Origin::Adopted,
-        } => {
-            let message = format!(
-                "adopted endpoint {}, which carries the mark of this object",
-                endpoint.id
-            );
+        Step::Record { endpoint, origin: Origin::Created } => {
+            Some(normal(EventReason::EndpointCreated, format!("created endpoint {}", endpoint.id)))
+        }
+        Step::Record { endpoint, origin: Origin::Adopted } => {
+            let message = format!("adopted endpoint {}, which carries the mark of this object", endpoint.id);
             Some(normal(EventReason::EndpointAdopted, message))
         }
-        Step::Record {
-            endpoint,
-            origin: Origin::Named,
-        } => {
+        Step::Record { endpoint, origin: Origin::Named } => {
             let message = format!("adopted endpoint {}, which spec.endpointId names", endpoint.id);
             Some(normal(EventReason::EndpointAdopted, message))
         }
-        Step::Update {
-            vpc_endpoint: Some(id),
-            ..
-        } => Some(normal(
-            EventReason::VpcEndpointAttached,
-            format!("Atlas accepted VPC endpoint {id}"),
-        )),
+        Step::Update { vpc_endpoint: Some(id), .. } => {
+            Some(normal(EventReason::VpcEndpointAttached, format!("Atlas accepted VPC endpoint {id}")))
+        }
         Step::Delete { id, excess: true } => {
             let message =
                 format!("deleted endpoint {id}, which carried the mark of this object once too often");
-            Some(Notice {
-                reason: EventReason::ExcessEndpointDeleted,
-                warning: true,
-                message,
-            })
+            Some(Notice { reason: EventReason::ExcessEndpointDeleted, warning: true, message })
         }
         Step::Release(Farewell::Deleted) => Some(normal(
             EventReason::EndpointDeleted,
             "the endpoint is gone from Atlas; an AWS VPC endpoint made for it is billed until you delete it"
                 .to_owned(),
         )),
-        Step::Release(Farewell::Retained) => Some(normal(
-            EventReason::EndpointRetained,
-            "what is in Atlas was left there".to_owned(),
-        )),
+        Step::Release(Farewell::Retained) => {
+            Some(normal(EventReason::EndpointRetained, "what is in Atlas was left there".to_owned()))
+        }
         Step::Rest
         | Step::List
         | Step::Claim { .. }

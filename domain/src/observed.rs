@@ -81,7 +81,7 @@ impl Reported {
 }
 
 /// The declared state.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Spec {
     /// The user's comment, without a mark.
     pub comment: Option<String>,
@@ -113,7 +113,7 @@ impl Spec {
 }
 
 /// The VPC endpoint that the spec declares.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum VpcEndpoint {
     /// None.
     #[default]
@@ -164,8 +164,8 @@ pub struct Recollection {
     pub deleted: Vec<Deleted>,
     /// The time since an excess endpoint was deleted.
     pub excess_deleted: Option<Duration>,
-    /// How long the present piece of work has been going on.
-    pub working: Duration,
+    /// The stage of work that was last reported, and how long it has been going on.
+    pub working: Option<(String, Duration)>,
     /// What became of the write to Atlas that this reconcile has tried.
     pub tried: Tried,
 }

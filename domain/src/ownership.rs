@@ -37,9 +37,7 @@ impl std::str::FromStr for ClusterId {
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let fits = (1..=63).contains(&text.len())
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         if fits {
             Ok(Self(text.to_owned()))
         } else {
@@ -173,11 +171,7 @@ pub struct Claim {
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let replaced = self.replaced.as_ref().map_or("-", EndpointId::as_str);
-        write!(
-            f,
-            "v1/{}/{}/{}/{}/{replaced}",
-            self.token, self.nonce.0, self.uid, self.cluster
-        )
+        write!(f, "v1/{}/{}/{}/{}/{replaced}", self.token, self.nonce.0, self.uid, self.cluster)
     }
 }
 
@@ -205,13 +199,7 @@ impl std::str::FromStr for Claim {
         if nonce.is_empty() || uid.is_empty() || parts.next().is_some() {
             return Err(malformed());
         }
-        Ok(Self {
-            token,
-            nonce: Nonce(nonce.to_owned()),
-            uid: uid.to_owned(),
-            cluster,
-            replaced,
-        })
+        Ok(Self { token, nonce: Nonce(nonce.to_owned()), uid: uid.to_owned(), cluster, replaced })
     }
 }
 
@@ -251,12 +239,9 @@ impl ClaimReading {
             Err(_) => Self::Unreadable(Nonce::of_unreadable(text)),
             Ok(claim) if claim.cluster != *cluster => Self::Foreign(claim),
             Ok(claim) if claim.token != *token => Self::Copied,
-            Ok(Claim {
-                nonce,
-                replaced,
-                uid: claimed,
-                ..
-            }) if claimed == uid => Self::Ours { nonce, replaced },
+            Ok(Claim { nonce, replaced, uid: claimed, .. }) if claimed == uid => {
+                Self::Ours { nonce, replaced }
+            }
             Ok(Claim { nonce, replaced, .. }) => Self::EarlierLife { nonce, replaced },
         }
     }
@@ -308,13 +293,7 @@ mod tests {
     #[test]
     fn the_mark_is_found_again_in_every_comment_it_was_put_on() {
         let long = "ä".repeat(100);
-        for comment in [
-            None,
-            Some(""),
-            Some("  "),
-            Some("orders, prod"),
-            Some(long.as_str()),
-        ] {
+        for comment in [None, Some(""), Some("  "), Some("orders, prod"), Some(long.as_str())] {
             let marked = marked_comment(comment, &token());
             assert!(marked.len() <= COMMENT_BYTES, "{marked:?}");
             assert_eq!(mark_of(&marked), Some(token()));
@@ -367,26 +346,11 @@ mod tests {
         let read = |text: Option<&str>| ClaimReading::of(text, &token(), "u-1", &cluster());
         let other = Token::of(&cluster(), "team-a", "copy");
         assert_eq!(read(None), ClaimReading::Absent);
-        assert!(matches!(
-            read(Some(&claim(&token(), "u-1", "c1"))),
-            ClaimReading::Ours { .. }
-        ));
-        assert!(matches!(
-            read(Some(&claim(&token(), "u-0", "c1"))),
-            ClaimReading::EarlierLife { .. }
-        ));
+        assert!(matches!(read(Some(&claim(&token(), "u-1", "c1"))), ClaimReading::Ours { .. }));
+        assert!(matches!(read(Some(&claim(&token(), "u-0", "c1"))), ClaimReading::EarlierLife { .. }));
         assert_eq!(read(Some(&claim(&other, "u-1", "c1"))), ClaimReading::Copied);
-        assert!(matches!(
-            read(Some(&claim(&token(), "u-1", "c2"))),
-            ClaimReading::Foreign(_)
-        ));
-        for garbage in [
-            "",
-            "v2/x",
-            "v1/a/b",
-            "v1/////",
-            &format!("{}/more", claim(&token(), "u-1", "c1")),
-        ] {
+        assert!(matches!(read(Some(&claim(&token(), "u-1", "c2"))), ClaimReading::Foreign(_)));
+        for garbage in ["", "v2/x", "v1/a/b", "v1/////", &format!("{}/more", claim(&token(), "u-1", "c1"))] {
             assert!(matches!(read(Some(garbage)), ClaimReading::Unreadable(_)), "{garbage:?}");
             assert_eq!(read(Some(garbage)), read(Some(garbage)));
         }
@@ -419,16 +383,10 @@ mod tests {
         let old: EndpointId = "5f7cac1adf5d6c6306f4b283".parse().unwrap();
         let new: EndpointId = "5f7cac1adf5d6c6306f4b284".parse().unwrap();
         let nonce = Nonce::from_random([1; 16]);
-        let first = ClaimReading::Ours {
-            nonce: nonce.clone(),
-            replaced: None,
-        };
+        let first = ClaimReading::Ours { nonce: nonce.clone(), replaced: None };
         assert_eq!(first.open_nonce(None), Some(&nonce));
         assert_eq!(first.open_nonce(Some(&old)), None);
-        let second = ClaimReading::Ours {
-            nonce: nonce.clone(),
-            replaced: Some(old.clone()),
-        };
+        let second = ClaimReading::Ours { nonce: nonce.clone(), replaced: Some(old.clone()) };
         assert_eq!(second.open_nonce(Some(&old)), Some(&nonce));
         assert_eq!(second.open_nonce(Some(&new)), None);
     }

@@ -12,11 +12,7 @@ use super::ServerlessPrivateEndpoint;
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = ServerlessPrivateEndpoint::crd();
     for version in &mut crd.spec.versions {
-        if let Some(schema) = version
-            .schema
-            .as_mut()
-            .and_then(|s| s.open_api_v3_schema.as_mut())
-        {
+        if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
             finish(schema);
         }
     }
@@ -39,11 +35,7 @@ pub fn crd_yaml() -> Result<String, serde_saphyr::SerializeError> {
 fn finish(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.description = schema.description.take().map(|text| text.replace('\n', " "));
-    for property in schema
-        .properties
-        .iter_mut()
-        .flat_map(|properties| properties.values_mut())
-    {
+    for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
         finish(property);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {

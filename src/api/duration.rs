@@ -149,10 +149,7 @@ mod tests {
             "99999999999999999999999999999999999999999h",
         ] {
             let refusal = parse_duration(text).expect_err(text).to_string();
-            assert!(
-                refusal.contains("such as 90s, 10m or 1h30m"),
-                "{text:?}: {refusal}"
-            );
+            assert!(refusal.contains("such as 90s, 10m or 1h30m"), "{text:?}: {refusal}");
         }
     }
 

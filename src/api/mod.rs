@@ -7,10 +7,7 @@
 //!   breaks a rule of a later version could neither get a status nor lose its finalizer.
 //! - In `status` stands none. A status that the API server refuses is an endpoint id that is never recorded.
 
-#![allow(
-    clippy::doc_markdown,
-    reason = "`kubectl explain` shows these comments as plain text"
-)]
+#![allow(clippy::doc_markdown, reason = "`kubectl explain` shows these comments as plain text")]
 
 mod crd;
 mod duration;

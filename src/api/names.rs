@@ -30,11 +30,7 @@ mod tests {
     fn our_names_carry_the_group_of_the_resource() {
         let group = ServerlessPrivateEndpoint::group(&());
         for name in [FINALIZER, CLAIM, TAKE_OVER, STALE_VPC_ENDPOINT_ID] {
-            assert_eq!(
-                name.split_once('/').map(|(prefix, _)| prefix),
-                Some(group.as_ref()),
-                "{name}"
-            );
+            assert_eq!(name.split_once('/').map(|(prefix, _)| prefix), Some(group.as_ref()), "{name}");
         }
     }
 }

@@ -2,10 +2,7 @@
 //!
 //! Always in the object's own namespace: a namespace is the boundary of what its users may read.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema copies each struct, with its `pub`, into a function"
-)]
+#![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};

@@ -4,10 +4,7 @@
 //! Atlas' name for it. Lengths bound the cost of the rules; where a rule explains a value better than "too long"
 //! does, its length is generous.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema copies each struct, with its `pub`, into a function"
-)]
+#![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

@@ -5,10 +5,7 @@
 //! say no more than the Rust types do, so nothing that we write can break them, while a time that another hand
 //! garbles would break our decoding of the whole list.
 
-#![expect(
-    unreachable_pub,
-    reason = "KubeSchema copies each struct, with its `pub`, into a function"
-)]
+#![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;

@@ -40,14 +40,9 @@ impl Challenges {
         let mut idle = self.lock();
         // Keys come and go with their Secrets; what they leave behind goes with the first call after an hour.
         idle.retain(|_, challenges| {
-            challenges
-                .last()
-                .is_some_and(|last| now.duration_since(last.since) < LONGEST_IDLE)
+            challenges.last().is_some_and(|last| now.duration_since(last.since) < LONGEST_IDLE)
         });
-        idle.entry(key).or_default().push(Idle {
-            since: now,
-            challenge,
-        });
+        idle.entry(key).or_default().push(Idle { since: now, challenge });
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<Idle>>> {

@@ -5,26 +5,14 @@ use super::*;
 #[test]
 fn every_row_of_the_error_table_has_its_class() {
     for (status, code, expected) in [
-        (
-            404,
-            "TENANT_PRIVATE_ENDPOINT_NOT_FOUND",
-            FaultKind::EndpointNotFound,
-        ),
-        (
-            400,
-            "TENANT_PRIVATE_ENDPOINT_NOT_FOUND",
-            FaultKind::EndpointNotFound,
-        ),
+        (404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", FaultKind::EndpointNotFound),
+        (400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", FaultKind::EndpointNotFound),
         (404, "SERVERLESS_INSTANCE_NOT_FOUND", FaultKind::InstanceNotFound),
         (404, "CLUSTER_NOT_FOUND", FaultKind::InstanceNotFound),
         (400, "NOT_SERVERLESS_TENANT_CLUSTER", FaultKind::NotServerless),
         (404, "NOT_SERVERLESS_TENANT_CLUSTER", FaultKind::NotServerless),
         (409, "NOT_SERVERLESS_TENANT_CLUSTER", FaultKind::NotServerless),
-        (
-            400,
-            "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API",
-            FaultKind::NotServerless,
-        ),
+        (400, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API", FaultKind::NotServerless),
         (400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", FaultKind::Refused),
         (404, "GROUP_NOT_FOUND", FaultKind::NoAccess),
         (401, "NOT_IN_GROUP", FaultKind::Unauthorized),
@@ -47,22 +35,14 @@ fn every_row_of_the_error_table_has_its_class() {
         (406, "INVALID_VERSION_DATE", FaultKind::Refused),
         (402, "NO_PAYMENT_INFORMATION_FOUND", FaultKind::Refused),
         (402, "ACCOUNT_SUSPENDED", FaultKind::Refused),
-        (
-            405,
-            "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES",
-            FaultKind::Unavailable,
-        ),
+        (405, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES", FaultKind::Unavailable),
         (429, "RATE_LIMITED", FaultKind::RateLimited),
         (429, "RATE_LIMITED_TOKEN_BUCKET", FaultKind::RateLimited),
         (500, "UNEXPECTED_ERROR", FaultKind::Unavailable),
         (503, "SERVICE_UNAVAILABLE", FaultKind::Unavailable),
         (410, "VERSION_GONE", FaultKind::Retired),
         (409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS", FaultKind::Refused),
-        (
-            409,
-            "PRIVATELINK_INTERFACE_ENDPOINT_ALREADY_EXISTS",
-            FaultKind::Refused,
-        ),
+        (409, "PRIVATELINK_INTERFACE_ENDPOINT_ALREADY_EXISTS", FaultKind::Refused),
         (404, "UNEXPECTED_ERROR", FaultKind::NoAccess),
     ] {
         assert_eq!(kind(status, Some(code), true), expected, "{status} {code}");
@@ -93,11 +73,7 @@ fn without_an_atlas_body_only_the_status_speaks() {
     ] {
         assert_eq!(kind(status, None, true), expected, "{status}");
     }
-    assert_eq!(
-        kind(404, None, false),
-        FaultKind::Unavailable,
-        "half a 404 may have named an instance"
-    );
+    assert_eq!(kind(404, None, false), FaultKind::Unavailable, "half a 404 may have named an instance");
 }
 
 #[test]
@@ -109,11 +85,7 @@ fn a_server_fault_is_never_read_as_absence_whatever_code_it_carries() {
         "NOT_SERVERLESS_TENANT_CLUSTER",
     ] {
         for status in [500, 502, 503, 504] {
-            assert_eq!(
-                kind(status, Some(code), true),
-                FaultKind::Unavailable,
-                "{status} {code}"
-            );
+            assert_eq!(kind(status, Some(code), true), FaultKind::Unavailable, "{status} {code}");
         }
         assert_eq!(kind(401, Some(code), true), FaultKind::Unauthorized);
         assert_eq!(kind(403, Some(code), true), FaultKind::Forbidden);
@@ -125,15 +97,7 @@ fn a_server_fault_is_never_read_as_absence_whatever_code_it_carries() {
 fn a_post_is_a_definite_no_only_for_the_listed_statuses_with_an_atlas_body_and_for_401() {
     for status in 0..=999 {
         let listed = [400, 401, 402, 403, 404, 405, 406, 409, 410, 429].contains(&status);
-        assert_eq!(
-            is_definite_no(status, true),
-            listed,
-            "{status} with an Atlas body"
-        );
-        assert_eq!(
-            is_definite_no(status, false),
-            status == 401,
-            "{status} without one"
-        );
+        assert_eq!(is_definite_no(status, true), listed, "{status} with an Atlas body");
+        assert_eq!(is_definite_no(status, false), status == 401, "{status} without one");
     }
 }

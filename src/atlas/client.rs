@@ -57,10 +57,7 @@ impl Client {
     /// Atlas, reached through `transport`, asked with `credentials`.
     #[must_use]
     pub fn new(transport: Transport, credentials: Credentials) -> Self {
-        Self {
-            transport,
-            credentials: Arc::new(credentials),
-        }
+        Self { transport, credentials: Arc::new(credentials) }
     }
 
     /// The credentials that this client asks with.
@@ -75,8 +72,7 @@ impl Client {
     /// Atlas could not be asked, refused, or sent what is not a complete list of endpoints.
     pub async fn list(&self, at: &Instance) -> Result<Vec<Endpoint>, AtlasError> {
         let request = self.request(Operation::List, Method::GET, at, None);
-        self.read(request, |reply| wire::endpoints(reply.json()?, &reply.hidden))
-            .await
+        self.read(request, |reply| wire::endpoints(reply.json()?, &reply.hidden)).await
     }
 
     /// One endpoint.
@@ -106,8 +102,7 @@ impl Client {
             ..self.request(Operation::Create, Method::POST, at, None)
         };
         let context = request.context;
-        self.call(request, |result| creation::conclude(context, result))
-            .await
+        self.call(request, |result| creation::conclude(context, result)).await
     }
 
     /// Changes an endpoint.
@@ -120,14 +115,9 @@ impl Client {
         id: &EndpointId,
         update: &Update,
     ) -> Result<Endpoint, AtlasError> {
-        let body = wire::change(
-            update.comment.as_deref(),
-            update.cloud_provider_endpoint_id.as_ref(),
-        );
-        let request = Request {
-            body: Some(body),
-            ..self.request(Operation::Update, Method::PATCH, at, Some(id))
-        };
+        let body = wire::change(update.comment.as_deref(), update.cloud_provider_endpoint_id.as_ref());
+        let request =
+            Request { body: Some(body), ..self.request(Operation::Update, Method::PATCH, at, Some(id)) };
         self.read(request, |reply| this_endpoint(reply, id)).await
     }
 
@@ -149,10 +139,7 @@ impl Client {
     /// Atlas could not be asked, refused, or sent what is not a description of an instance.
     pub async fn instance(&self, at: &Instance) -> Result<InstanceDescription, AtlasError> {
         let url = self.transport.instance_url(at);
-        let request = Request {
-            url,
-            ..self.request(Operation::Instance, Method::GET, at, None)
-        };
+        let request = Request { url, ..self.request(Operation::Instance, Method::GET, at, None) };
         self.read(request, |reply| wire::instance(reply.json()?)).await
     }
 
@@ -163,19 +150,8 @@ impl Client {
         at: &'a Instance,
         id: Option<&'a EndpointId>,
     ) -> Request<'a> {
-        let context = Context {
-            operation,
-            at,
-            id,
-            credentials: &self.credentials,
-        };
-        Request {
-            context,
-            method,
-            url: self.transport.endpoint_url(at, id),
-            body: None,
-            may_send: &|| true,
-        }
+        let context = Context { operation, at, id, credentials: &self.credentials };
+        Request { context, method, url: self.transport.endpoint_url(at, id), body: None, may_send: &|| true }
     }
 
     /// A call whose success `parse` understands.
@@ -190,9 +166,8 @@ impl Client {
             Ok(answer) => {
                 let reply = reply::open(answer);
                 let result = reply.success(context, parse);
-                let outcome = result
-                    .as_ref()
-                    .map_or_else(AtlasError::outcome, |_| Outcome::Status(reply.status));
+                let outcome =
+                    result.as_ref().map_or_else(AtlasError::outcome, |_| Outcome::Status(reply.status));
                 (outcome, result)
             }
         })
@@ -206,13 +181,7 @@ impl Client {
         conclude: impl FnOnce(Result<Answer, Failure>) -> (Outcome, T),
     ) -> T {
         let started_at = Instant::now();
-        let Request {
-            context,
-            method,
-            url,
-            body,
-            may_send,
-        } = request;
+        let Request { context, method, url, body, may_send } = request;
         let deadline = started_at + self.transport.timeout();
         let mut exchange = Exchange {
             transport: &self.transport,
@@ -227,12 +196,8 @@ impl Client {
         let result = exchange.run().await;
         let requests = exchange.requests;
         let (outcome, value) = conclude(result);
-        let record = CallRecord {
-            operation: context.operation,
-            outcome,
-            duration: started_at.elapsed(),
-            requests,
-        };
+        let record =
+            CallRecord { operation: context.operation, outcome, duration: started_at.elapsed(), requests };
         self.transport.record(&record, context.at);
         value
     }

@@ -158,19 +158,13 @@ mod tests {
 
     #[test]
     fn white_space_around_the_values_is_trimmed() {
-        assert_eq!(
-            Credentials::key(" abc\n", "\tdef \r\n"),
-            Credentials::key("abc", "def")
-        );
+        assert_eq!(Credentials::key(" abc\n", "\tdef \r\n"), Credentials::key("abc", "def"));
     }
 
     #[test]
     fn a_value_that_cannot_stand_in_a_header_is_refused_without_repeating_it() {
         let error = Credentials::key("abc", "hunter\n2").unwrap_err();
-        assert_eq!(
-            error,
-            UnusableCredentials::ControlCharacter("the private API key")
-        );
+        assert_eq!(error, UnusableCredentials::ControlCharacter("the private API key"));
         assert!(!error.to_string().contains("hunter"));
         assert_eq!(
             Credentials::service_account(" ", "x").unwrap_err(),
@@ -187,24 +181,14 @@ mod tests {
             Credentials::key("abcd", "ef").unwrap(),
             Credentials::service_account("abc", "def").unwrap(),
         ];
-        assert!(
-            others
-                .iter()
-                .all(|other| other.fingerprint() != key.fingerprint() && other != &key)
-        );
-        assert_eq!(
-            key.fingerprint(),
-            Credentials::key("abc", "def").unwrap().fingerprint()
-        );
+        assert!(others.iter().all(|other| other.fingerprint() != key.fingerprint() && other != &key));
+        assert_eq!(key.fingerprint(), Credentials::key("abc", "def").unwrap().fingerprint());
         assert_eq!(key.fingerprint().to_string().len(), 12);
     }
 
     #[test]
     fn no_output_shows_the_secret() {
         let key = Credentials::key("abcdefgh", "hunter2").unwrap();
-        assert_eq!(
-            format!("{key} {key:?}"),
-            "API key abcdefgh Credentials(API key abcdefgh)"
-        );
+        assert_eq!(format!("{key} {key:?}"), "API key abcdefgh Credentials(API key abcdefgh)");
     }
 }

@@ -77,12 +77,7 @@ mod tests {
         let mut challenge = choose([challenge]).unwrap();
         challenge.cnonce = cnonce.map(str::to_owned).or(challenge.cnonce);
         let key = Credentials::key(user.0, user.1).unwrap();
-        challenge
-            .answer(&key, "GET", target)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned()
+        challenge.answer(&key, "GET", target).unwrap().to_str().unwrap().to_owned()
     }
 
     const RFC_CNONCE: &str = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
@@ -98,16 +93,8 @@ mod tests {
 
     #[test]
     fn the_examples_of_rfc_7616_section_3_9_1_come_out_as_printed() {
-        let md5 = answer(
-            &rfc_7616_challenge("MD5"),
-            Some(RFC_CNONCE),
-            RFC_USER,
-            "/dir/index.html",
-        );
-        assert!(
-            md5.contains("response=\"8ca523f5e9506fed4657c9700eebdbec\""),
-            "{md5}"
-        );
+        let md5 = answer(&rfc_7616_challenge("MD5"), Some(RFC_CNONCE), RFC_USER, "/dir/index.html");
+        assert!(md5.contains("response=\"8ca523f5e9506fed4657c9700eebdbec\""), "{md5}");
         for part in [
             "username=\"Mufasa\"",
             "uri=\"/dir/index.html\"",
@@ -118,12 +105,7 @@ mod tests {
         ] {
             assert!(md5.contains(part), "{part} in {md5}");
         }
-        let sha = answer(
-            &rfc_7616_challenge("SHA-256"),
-            Some(RFC_CNONCE),
-            RFC_USER,
-            "/dir/index.html",
-        );
+        let sha = answer(&rfc_7616_challenge("SHA-256"), Some(RFC_CNONCE), RFC_USER, "/dir/index.html");
         assert!(
             sha.contains("response=\"753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1\""),
             "{sha}"
@@ -139,29 +121,15 @@ mod tests {
             ("Mufasa", "Circle Of Life"),
             "/dir/index.html",
         );
-        assert!(
-            header.contains("response=\"6629fae49393a05397450978507c4ef1\""),
-            "{header}"
-        );
+        assert!(header.contains("response=\"6629fae49393a05397450978507c4ef1\""), "{header}");
     }
 
     #[test]
     fn without_qop_the_answer_has_the_form_of_rfc_2069() {
         // Checked with: printf 'u:r:p' | md5sum, printf 'GET:/x?pretty=true' | md5sum, and their join with the nonce.
-        let header = answer(
-            "Digest realm=\"r\", nonce=\"n\"",
-            Some("unused"),
-            ("u", "p"),
-            "/x?pretty=true",
-        );
-        assert!(
-            header.contains("response=\"d3551aaa720532819c68a747af9958e6\""),
-            "{header}"
-        );
-        assert!(
-            !header.contains("qop") && !header.contains("nc=") && !header.contains("cnonce"),
-            "{header}"
-        );
+        let header = answer("Digest realm=\"r\", nonce=\"n\"", Some("unused"), ("u", "p"), "/x?pretty=true");
+        assert!(header.contains("response=\"d3551aaa720532819c68a747af9958e6\""), "{header}");
+        assert!(!header.contains("qop") && !header.contains("nc=") && !header.contains("cnonce"), "{header}");
     }
 
     #[test]
@@ -170,12 +138,7 @@ mod tests {
             let mut challenge = choose([rfc_7616_challenge(algorithm).as_str()]).unwrap();
             let key = Credentials::key("u", "p").unwrap();
             [1, 2].map(|n| {
-                let header = challenge
-                    .answer(&key, "GET", "/")
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned();
+                let header = challenge.answer(&key, "GET", "/").unwrap().to_str().unwrap().to_owned();
                 assert!(header.contains(&format!("nc=0000000{n}")), "{header}");
                 header.split("cnonce=\"").nth(1).unwrap()[..32].to_owned()
             })
@@ -189,21 +152,14 @@ mod tests {
     #[test]
     fn the_header_is_marked_so_that_no_log_shows_it() {
         let mut challenge = choose(["Digest realm=\"r\", nonce=\"n\", qop=\"auth\""]).unwrap();
-        let header = challenge
-            .answer(&Credentials::key("user", "hunter2").unwrap(), "POST", "/")
-            .unwrap();
+        let header = challenge.answer(&Credentials::key("user", "hunter2").unwrap(), "POST", "/").unwrap();
         assert!(header.is_sensitive());
         assert_eq!(format!("{header:?}"), "Sensitive");
     }
 
     #[test]
     fn quotes_in_names_are_escaped() {
-        let header = answer(
-            "Digest realm=\"a \\\"b\\\" \\\\ c\", nonce=\"n\"",
-            None,
-            ("u\"x", "p"),
-            "/",
-        );
+        let header = answer("Digest realm=\"a \\\"b\\\" \\\\ c\", nonce=\"n\"", None, ("u\"x", "p"), "/");
         assert!(header.contains(r#"realm="a \"b\" \\ c""#), "{header}");
         assert!(header.contains(r#"username="u\"x""#), "{header}");
     }

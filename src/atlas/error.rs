@@ -130,11 +130,7 @@ impl AtlasError {
     /// The same, as the rules read it.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        Fault {
-            kind: self.kind,
-            message: self.message.clone(),
-            retry_after: self.retry_after,
-        }
+        Fault { kind: self.kind, message: self.message.clone(), retry_after: self.retry_after }
     }
 }
 
@@ -164,11 +160,7 @@ impl Context<'_> {
             Some(error) => {
                 let detail = text::clean(&error.detail, &reply.hidden);
                 let code = shown_code(&error.code, &reply.hidden);
-                format!(
-                    "HTTP {} {code}{}{detail}",
-                    reply.status,
-                    if detail.is_empty() { "" } else { ": " }
-                )
+                format!("HTTP {} {code}{}{detail}", reply.status, if detail.is_empty() { "" } else { ": " })
             }
             None => format!("HTTP {} without an error message of Atlas", reply.status),
         };
@@ -176,12 +168,7 @@ impl Context<'_> {
             outcome: Outcome::Status(reply.status),
             error_code: code.map(|code| shown_code(code, &reply.hidden)),
             retry_after: reply.retry_after,
-            ..self.error(
-                Outcome::Status(reply.status),
-                kind,
-                &what,
-                &self.next_step(kind, reply),
-            )
+            ..self.error(Outcome::Status(reply.status), kind, &what, &self.next_step(kind, reply))
         }
     }
 
@@ -208,22 +195,13 @@ impl Context<'_> {
             outcome,
             kind,
             error_code: None,
-            message: format!(
-                "{}: {}; {next}",
-                self.attempt(),
-                what.trim_end_matches(['.', ' '])
-            ),
+            message: format!("{}: {}; {next}", self.attempt(), what.trim_end_matches(['.', ' '])),
             retry_after: None,
         }
     }
 
     fn attempt(&self) -> String {
-        let Self {
-            operation,
-            at,
-            id,
-            credentials,
-        } = self;
+        let Self { operation, at, id, credentials } = self;
         let id = id.map(|id| format!("endpoint {id} of ")).unwrap_or_default();
         match operation {
             Operation::List => format!("failed to list the endpoints of {at}"),

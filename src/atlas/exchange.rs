@@ -40,10 +40,7 @@ pub(super) struct Failure {
 
 impl Failure {
     fn before_sending(error: AtlasError) -> Self {
-        Self {
-            error,
-            was_sent: false,
-        }
+        Self { error, was_sent: false }
     }
 }
 
@@ -101,9 +98,7 @@ impl Exchange<'_> {
         let is_replaced =
             matches!(&result, Ok(answer) if answer.status == 401 && !answer.challenges.is_empty());
         if !is_replaced {
-            self.transport
-                .challenges()
-                .give_back(credentials.fingerprint(), challenge);
+            self.transport.challenges().give_back(credentials.fingerprint(), challenge);
         }
         result
     }
@@ -128,28 +123,21 @@ impl Exchange<'_> {
         } else if (200..300).contains(&answer.status) {
             Ok(Asked::Open)
         } else {
-            Err(Failure::before_sending(
-                self.context.answered(&reply::open(answer)),
-            ))
+            Err(Failure::before_sending(self.context.answered(&reply::open(answer))))
         }
     }
 
     async fn with_token(&mut self) -> Result<Answer, Failure> {
         let (transport, context, deadline) = (self.transport, self.context, self.deadline);
         let tokens = transport.tokens();
-        let token = tokens
-            .get(transport, context, deadline, None)
-            .await
-            .map_err(Failure::before_sending)?;
+        let token = tokens.get(transport, context, deadline, None).await.map_err(Failure::before_sending)?;
         let mut answer = self.request(Some(token.header())).await?;
         answer.hidden.push(token.hidden());
         if answer.status != 401 {
             return Ok(answer);
         }
-        let token = tokens
-            .get(transport, context, deadline, Some(&token))
-            .await
-            .map_err(Failure::before_sending)?;
+        let token =
+            tokens.get(transport, context, deadline, Some(&token)).await.map_err(Failure::before_sending)?;
         let mut answer = self.request(Some(token.header())).await?;
         answer.hidden.push(token.hidden());
         Ok(answer)
@@ -159,8 +147,7 @@ impl Exchange<'_> {
     async fn request(&mut self, authorization: Option<HeaderValue>) -> Result<Answer, Failure> {
         if !(self.may_send)() {
             return Err(Failure::before_sending(
-                self.context
-                    .failed(Outcome::TooLate, "the time to send it was over"),
+                self.context.failed(Outcome::TooLate, "the time to send it was over"),
             ));
         }
         let (method, body) = (self.method.clone(), self.body.clone());
@@ -191,10 +178,7 @@ impl Exchange<'_> {
     }
 
     fn failure(&self, unanswered: &Unanswered, was_sent: bool) -> Failure {
-        Failure {
-            error: self.context.failed(unanswered.outcome, &unanswered.detail),
-            was_sent,
-        }
+        Failure { error: self.context.failed(unanswered.outcome, &unanswered.detail), was_sent }
     }
 
     fn unauthenticable(&self, detail: &str) -> Failure {

@@ -86,14 +86,8 @@ impl Http {
         if let Some(proxy) = &settings.proxy {
             builder = builder.proxy(Proxy::all(proxy).map_err(|_| SettingsError::Proxy)?);
         }
-        let client = builder
-            .build()
-            .map_err(|error| SettingsError::Setup(root_cause(&error)))?;
-        Ok(Self {
-            client,
-            host: base_url.authority().to_owned(),
-            timeout: settings.timeout,
-        })
+        let client = builder.build().map_err(|error| SettingsError::Setup(root_cause(&error)))?;
+        Ok(Self { client, host: base_url.authority().to_owned(), timeout: settings.timeout })
     }
 
     /// Sends a request once and reads its answer.
@@ -103,10 +97,7 @@ impl Http {
     pub(super) async fn send(&self, request: Outgoing<'_>) -> Result<Answer, Unanswered> {
         let left = request.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Unanswered {
-                was_sent: false,
-                ..self.timed_out()
-            });
+            return Err(Unanswered { was_sent: false, ..self.timed_out() });
         }
         let mut builder = self
             .client
@@ -143,11 +134,7 @@ impl Http {
         // Order matters: a connection that was not made in time is both, and nothing was sent.
         if error.is_connect() {
             let detail = format!("no connection to {}: {}", self.host, root_cause(error));
-            Unanswered {
-                outcome: Outcome::Unreachable,
-                detail,
-                was_sent: false,
-            }
+            Unanswered { outcome: Outcome::Unreachable, detail, was_sent: false }
         } else if error.is_timeout() {
             self.timed_out()
         } else {
@@ -156,21 +143,13 @@ impl Http {
                 self.host,
                 root_cause(error)
             );
-            Unanswered {
-                outcome: Outcome::Interrupted,
-                detail,
-                was_sent: true,
-            }
+            Unanswered { outcome: Outcome::Interrupted, detail, was_sent: true }
         }
     }
 
     fn timed_out(&self) -> Unanswered {
         let detail = format!("{} did not answer within {:?}", self.host, self.timeout);
-        Unanswered {
-            outcome: Outcome::TimedOut,
-            detail,
-            was_sent: true,
-        }
+        Unanswered { outcome: Outcome::TimedOut, detail, was_sent: true }
     }
 }
 
@@ -195,13 +174,11 @@ fn roots(extra: Option<&[u8]>) -> Result<Vec<Certificate>, SettingsError> {
 /// Reads a body to its end or to the limit, whatever `Content-Length` says.
 async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Outcome> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| {
-        if error.is_timeout() {
-            Outcome::TimedOut
-        } else {
-            Outcome::Interrupted
-        }
-    })? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| if error.is_timeout() { Outcome::TimedOut } else { Outcome::Interrupted })?
+    {
         if body.len() + chunk.len() > LARGEST_BODY {
             return Err(Outcome::Oversized);
         }

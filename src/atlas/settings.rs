@@ -119,11 +119,7 @@ pub(super) fn base_url(settings: &ClientSettings) -> Result<Url, SettingsError> 
 }
 
 fn is_this_machine(url: &Url) -> bool {
-    let host = url
-        .host_str()
-        .unwrap_or_default()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -132,14 +128,9 @@ mod tests {
     use super::*;
 
     fn check(base_url: &str, allow_http: bool) -> Result<String, String> {
-        let settings = ClientSettings {
-            base_url: base_url.to_owned(),
-            allow_http,
-            ..ClientSettings::default()
-        };
-        super::base_url(&settings)
-            .map(|url| url.to_string())
-            .map_err(|error| error.to_string())
+        let settings =
+            ClientSettings { base_url: base_url.to_owned(), allow_http, ..ClientSettings::default() };
+        super::base_url(&settings).map(|url| url.to_string()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -14,11 +14,7 @@ const SHORTEST_SECRET: usize = 6;
 /// `[hidden]`, and what exceeds [`MOST`] characters an ellipsis.
 pub(super) fn clean(text: &str, hidden: &[Secret]) -> String {
     let mut spaced: String = text.chars().map(|c| if is_unfit(c) { ' ' } else { c }).collect();
-    for secret in hidden
-        .iter()
-        .map(Secret::expose)
-        .filter(|secret| secret.len() >= SHORTEST_SECRET)
-    {
+    for secret in hidden.iter().map(Secret::expose).filter(|secret| secret.len() >= SHORTEST_SECRET) {
         if spaced.contains(secret) {
             spaced = spaced.replace(secret, "[hidden]");
         }

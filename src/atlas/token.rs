@@ -75,17 +75,13 @@ impl Tokens {
         deadline: Instant,
         rejected: Option<&Arc<Token>>,
     ) -> Result<Arc<Token>, AtlasError> {
-        let context = Context {
-            operation: Operation::Token,
-            ..context
-        };
+        let context = Context { operation: Operation::Token, ..context };
         let asked_at = Instant::now();
         let slot = self.slot(context.credentials.fingerprint());
         let Ok(mut slot) = timeout_at(deadline, slot.lock()).await else {
-            return Err(context.failed(
-                Outcome::TimedOut,
-                "another request for the token did not end in time",
-            ));
+            return Err(
+                context.failed(Outcome::TimedOut, "another request for the token did not end in time")
+            );
         };
         if let (Some(current), Some(rejected)) = (&slot.token, rejected)
             && Arc::ptr_eq(current, rejected)
@@ -103,11 +99,7 @@ impl Tokens {
         match fetch(transport, context, deadline).await {
             Ok(token) => {
                 let token = Arc::new(token);
-                *slot = Slot {
-                    token: Some(token.clone()),
-                    renew_at: Some(token.renew_at),
-                    failure: None,
-                };
+                *slot = Slot { token: Some(token.clone()), renew_at: Some(token.renew_at), failure: None };
                 Ok(token)
             }
             Err(error) => {
@@ -116,10 +108,7 @@ impl Tokens {
                     slot.renew_at = Some(token.expires_at.min(now + RENEWAL_PAUSE));
                     return Ok(token);
                 }
-                *slot = Slot {
-                    failure: Some((now, error.clone())),
-                    ..Slot::default()
-                };
+                *slot = Slot { failure: Some((now, error.clone())), ..Slot::default() };
                 Err(error)
             }
         }
@@ -143,15 +132,9 @@ impl Tokens {
 async fn fetch(transport: &Transport, context: Context<'_>, deadline: Instant) -> Result<Token, AtlasError> {
     let started_at = Instant::now();
     let result = request(transport, context, deadline).await;
-    let outcome = result
-        .as_ref()
-        .map_or_else(AtlasError::outcome, |_| Outcome::Status(200));
-    let record = CallRecord {
-        operation: context.operation,
-        outcome,
-        duration: started_at.elapsed(),
-        requests: 1,
-    };
+    let outcome = result.as_ref().map_or_else(AtlasError::outcome, |_| Outcome::Status(200));
+    let record =
+        CallRecord { operation: context.operation, outcome, duration: started_at.elapsed(), requests: 1 };
     transport.record(&record, context.at);
     result
 }
@@ -163,15 +146,9 @@ async fn request(
 ) -> Result<Token, AtlasError> {
     let url = transport.token_url();
     let Some(authorization) = basic(context.credentials) else {
-        return Err(context.failed(
-            Outcome::NoChallenge,
-            "the client id and secret cannot stand in a header",
-        ));
+        return Err(context.failed(Outcome::NoChallenge, "the client id and secret cannot stand in a header"));
     };
-    let body = Some((
-        "application/x-www-form-urlencoded",
-        b"grant_type=client_credentials".to_vec(),
-    ));
+    let body = Some(("application/x-www-form-urlencoded", b"grant_type=client_credentials".to_vec()));
     let request = Outgoing {
         method: Method::POST,
         accept: "application/json",
@@ -189,12 +166,9 @@ async fn request(
     if !(200..300).contains(&answer.status) {
         return Err(refused(context, answer));
     }
-    let body = answer
-        .body
-        .map_err(|outcome| context.failed(outcome, "the token could not be read to its end"))?;
-    let token = serde_json::from_slice(&body)
-        .ok()
-        .and_then(|json: Value| read(&json, asked_at));
+    let body =
+        answer.body.map_err(|outcome| context.failed(outcome, "the token could not be read to its end"))?;
+    let token = serde_json::from_slice(&body).ok().and_then(|json: Value| read(&json, asked_at));
     token.ok_or_else(|| context.failed(Outcome::Malformed, "the answer holds no access_token"))
 }
 
@@ -205,12 +179,7 @@ fn refused(context: Context<'_>, answer: Answer) -> AtlasError {
         reply.error = reply.json.as_ref().and_then(reply::oauth_error);
     }
     // RFC 6749 §5.2 allows 400 as well as 401 for a client that is not known.
-    if reply.status == 400
-        && reply
-            .error
-            .as_ref()
-            .is_some_and(|error| error.code == "invalid_client")
-    {
+    if reply.status == 400 && reply.error.as_ref().is_some_and(|error| error.code == "invalid_client") {
         reply.status = 401;
     }
     context.answered(&reply)
@@ -226,10 +195,7 @@ fn basic(credentials: &Credentials) -> Option<HeaderValue> {
 
 /// `{"access_token", "expires_in", …}`; the life counts from before the request, so it is never overrated.
 fn read(json: &Value, asked_at: Instant) -> Option<Token> {
-    let text = json
-        .get("access_token")?
-        .as_str()
-        .filter(|text| !text.is_empty())?;
+    let text = json.get("access_token")?.as_str().filter(|text| !text.is_empty())?;
     let mut header = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
     header.set_sensitive(true);
     let life = match json.get("expires_in") {

@@ -17,11 +17,7 @@ fn a_token_is_due_at_two_thirds_of_its_life() {
     ] {
         let token = read(&json!({"access_token": "t", "expires_in": expires_in}), now).unwrap();
         assert_eq!(token.expires_at - now, Duration::from_secs(life), "{expires_in}");
-        assert_eq!(
-            token.renew_at - now,
-            Duration::from_secs(life) * 2 / 3,
-            "{expires_in}"
-        );
+        assert_eq!(token.renew_at - now, Duration::from_secs(life) * 2 / 3, "{expires_in}");
     }
 }
 
@@ -43,12 +39,7 @@ fn the_headers_are_marked_so_that_no_log_shows_them() {
     let account = Credentials::service_account("mdb_sa_id_1", "hunter2").unwrap();
     assert_eq!(format!("{:?}", basic(&account).unwrap()), "Sensitive");
     assert_eq!(
-        format!(
-            "{:?}",
-            read(&json!({"access_token": "t"}), Instant::now())
-                .unwrap()
-                .header()
-        ),
+        format!("{:?}", read(&json!({"access_token": "t"}), Instant::now()).unwrap().header()),
         "Sensitive"
     );
 }

@@ -53,14 +53,7 @@ impl Transport {
         }
         let http = Http::new(&settings, &base_url)?;
         let (challenges, tokens) = (Challenges::default(), Tokens::default());
-        Ok(Self(Arc::new(Inner {
-            http,
-            base_url,
-            settings,
-            challenges,
-            tokens,
-            observer,
-        })))
+        Ok(Self(Arc::new(Inner { http, base_url, settings, challenges, tokens, observer })))
     }
 
     pub(super) fn http(&self) -> &Http {
@@ -85,13 +78,7 @@ impl Transport {
 
     /// `…/privateEndpoint/serverless/instance/{name}/endpoint[/{id}]`.
     pub(super) fn endpoint_url(&self, at: &Instance, id: Option<&EndpointId>) -> Url {
-        let mut segments = vec![
-            "privateEndpoint",
-            "serverless",
-            "instance",
-            at.name.as_str(),
-            "endpoint",
-        ];
+        let mut segments = vec!["privateEndpoint", "serverless", "instance", at.name.as_str(), "endpoint"];
         segments.extend(id.map(EndpointId::as_str));
         self.project_url(at, &segments)
     }
@@ -108,13 +95,7 @@ impl Transport {
 
     fn project_url(&self, at: &Instance, rest: &[&str]) -> Url {
         let settings = &self.0.settings;
-        let mut segments = vec![
-            "api",
-            "atlas",
-            settings.dialect.version(),
-            "groups",
-            at.project.as_str(),
-        ];
+        let mut segments = vec!["api", "atlas", settings.dialect.version(), "groups", at.project.as_str()];
         segments.extend(rest);
         let mut url = self.url(&segments);
         for (name, is_wanted) in [("pretty", settings.pretty), ("envelope", settings.envelope)] {

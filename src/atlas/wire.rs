@@ -17,10 +17,7 @@ pub(super) fn endpoint(json: &Value, hidden: &[Secret]) -> Result<Endpoint, Stri
         .and_then(|id| id.parse().ok())
         .ok_or("the answer holds an endpoint without a valid _id")?;
     let field = |name: &str| {
-        json.get(name)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
+        json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
     Ok(Endpoint {
         id,
@@ -38,22 +35,12 @@ pub(super) fn endpoints(json: &Value, hidden: &[Secret]) -> Result<Vec<Endpoint>
         .as_array()
         .or_else(|| json.get("results")?.as_array())
         .ok_or("the answer is no list of endpoints")?;
-    let total = json
-        .get("totalCount")
-        .and_then(Value::as_u64)
-        .and_then(|total| usize::try_from(total).ok());
+    let total = json.get("totalCount").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
     if let Some(total) = total.filter(|total| *total > results.len()) {
-        return Err(format!(
-            "the answer holds only {} of {total} endpoints",
-            results.len()
-        ));
+        return Err(format!("the answer holds only {} of {total} endpoints", results.len()));
     }
     let links = json.get("links").and_then(Value::as_array);
-    if links
-        .into_iter()
-        .flatten()
-        .any(|link| link.get("rel").and_then(Value::as_str) == Some("next"))
-    {
+    if links.into_iter().flatten().any(|link| link.get("rel").and_then(Value::as_str) == Some("next")) {
         return Err("the answer holds only the first page of the endpoints".to_owned());
     }
     results.iter().map(|element| endpoint(element, hidden)).collect()
@@ -83,14 +70,9 @@ pub(super) fn instance(json: &Value) -> Result<InstanceDescription, String> {
         return Err("the answer is no description of an instance".to_owned());
     }
     let text = |value: Option<&Value>| {
-        value
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
+        value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
-    let connections = json
-        .pointer("/connectionStrings/privateEndpoint")
-        .and_then(Value::as_array);
+    let connections = json.pointer("/connectionStrings/privateEndpoint").and_then(Value::as_array);
     let private_connections = connections
         .into_iter()
         .flatten()

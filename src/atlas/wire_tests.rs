@@ -22,10 +22,7 @@ fn the_example_of_the_api_page_is_an_endpoint() {
         endpoint.service_name.as_deref(),
         Some("com.amazonaws.vpce.us-east-1.vpce-svc-0afd34ee97e30d43f")
     );
-    assert_eq!(
-        endpoint.vpc_endpoint_id.as_deref(),
-        Some("vpce-fcac938279cd98dc894")
-    );
+    assert_eq!(endpoint.vpc_endpoint_id.as_deref(), Some("vpce-fcac938279cd98dc894"));
     assert_eq!(endpoint.error_message, None);
 }
 
@@ -64,23 +61,11 @@ fn a_list_is_a_bare_array_or_has_results_and_is_never_a_part() {
     let paged = json!({"results": [page_example()], "links": [], "totalCount": 1});
     assert_eq!(endpoints(&paged, &[]).unwrap().len(), 1);
     let part = json!({"results": [page_example()], "links": [], "totalCount": 2});
-    assert_eq!(
-        endpoints(&part, &[]).unwrap_err(),
-        "the answer holds only 1 of 2 endpoints"
-    );
+    assert_eq!(endpoints(&part, &[]).unwrap_err(), "the answer holds only 1 of 2 endpoints");
     let next =
         json!({"results": [page_example()], "links": [{"rel": "next", "href": "https://x/?pageNum=2"}]});
-    assert_eq!(
-        endpoints(&next, &[]).unwrap_err(),
-        "the answer holds only the first page of the endpoints"
-    );
-    for bad in [
-        json!({}),
-        json!(null),
-        json!("[]"),
-        json!({"results": null}),
-        page_example(),
-    ] {
+    assert_eq!(endpoints(&next, &[]).unwrap_err(), "the answer holds only the first page of the endpoints");
+    for bad in [json!({}), json!(null), json!("[]"), json!({"results": null}), page_example()] {
         assert!(endpoints(&bad, &[]).is_err(), "{bad}");
     }
 }
@@ -90,10 +75,7 @@ fn an_error_message_of_atlas_is_cleaned_and_a_comment_is_not() {
     let raw =
         json!({"_id": ID, "errorMessage": "No dns\r\nentries \u{1b}[31mfound", "comment": " two  spaces "});
     let endpoint = endpoint(&raw, &[]).unwrap();
-    assert_eq!(
-        endpoint.error_message.as_deref(),
-        Some("No dns entries [31mfound")
-    );
+    assert_eq!(endpoint.error_message.as_deref(), Some("No dns entries [31mfound"));
     assert_eq!(endpoint.comment, " two  spaces ");
 }
 
@@ -114,19 +96,11 @@ fn an_instance_is_described_by_its_state_and_private_connections() {
         vpc_endpoint_ids: vec!["vpce-1".to_owned()],
         srv_connection_string: "mongodb+srv://main-pe-0.xxxx.mongodb.net".to_owned(),
     };
-    let expected = InstanceDescription {
-        state_name: "IDLE".to_owned(),
-        private_connections: vec![connection],
-    };
+    let expected =
+        InstanceDescription { state_name: "IDLE".to_owned(), private_connections: vec![connection] };
     assert_eq!(described.unwrap(), expected);
-    let bare = InstanceDescription {
-        state_name: String::new(),
-        private_connections: Vec::new(),
-    };
-    assert_eq!(
-        instance(&json!({"connectionStrings": {"privateEndpoint": null}})).unwrap(),
-        bare
-    );
+    let bare = InstanceDescription { state_name: String::new(), private_connections: Vec::new() };
+    assert_eq!(instance(&json!({"connectionStrings": {"privateEndpoint": null}})).unwrap(), bare);
     assert!(instance(&json!([])).is_err());
 }
 
@@ -136,11 +110,7 @@ fn a_change_always_names_the_provider() {
     for (comment, id, expected) in [
         (None, None, r#"{"providerName":"AWS"}"#),
         (Some("a\"b"), None, r#"{"comment":"a\"b","providerName":"AWS"}"#),
-        (
-            None,
-            Some(&id),
-            r#"{"cloudProviderEndpointId":"vpce-0a","providerName":"AWS"}"#,
-        ),
+        (None, Some(&id), r#"{"cloudProviderEndpointId":"vpce-0a","providerName":"AWS"}"#),
     ] {
         let body: Value = serde_json::from_slice(&change(comment, id)).unwrap();
         assert_eq!(body, serde_json::from_str::<Value>(expected).unwrap());

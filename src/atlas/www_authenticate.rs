@@ -46,16 +46,9 @@ impl fmt::Display for Unusable {
 /// # Errors
 /// Why the first Digest challenge cannot be answered, else which schemes there were instead.
 pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Challenge, Unusable> {
-    let offers: Vec<Offer> = lines
-        .into_iter()
-        .filter(|line| line.len() <= LONGEST)
-        .flat_map(split)
-        .collect();
+    let offers: Vec<Offer> = lines.into_iter().filter(|line| line.len() <= LONGEST).flat_map(split).collect();
     let mut refusal = None;
-    for offer in offers
-        .iter()
-        .filter(|offer| offer.scheme.eq_ignore_ascii_case("digest"))
-    {
+    for offer in offers.iter().filter(|offer| offer.scheme.eq_ignore_ascii_case("digest")) {
         match offer.challenge() {
             Ok(challenge) => return Ok(challenge),
             Err(reason) => refusal = refusal.or(Some(reason)),
@@ -79,20 +72,15 @@ struct Offer {
 
 impl Offer {
     fn get(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Digest's parameters, as `digest_auth` wants them. `domain`, `charset`, `userhash` and unknown ones are left
     /// out: they change nothing in an answer, and the library fails on some of their values.
     fn challenge(&self) -> Result<Challenge, Unusable> {
         let realm = self.get("realm").ok_or(Unusable::Incomplete("realm"))?;
-        let nonce = self
-            .get("nonce")
-            .filter(|nonce| !nonce.is_empty())
-            .ok_or(Unusable::Incomplete("nonce"))?;
+        let nonce =
+            self.get("nonce").filter(|nonce| !nonce.is_empty()).ok_or(Unusable::Incomplete("nonce"))?;
         let algorithm = algorithm(self.get("algorithm").unwrap_or_default())?;
         let qop = protection(self.get("qop").unwrap_or_default())?;
         if algorithm.sess && qop.is_none() {
@@ -104,9 +92,7 @@ impl Offer {
             realm: realm.to_owned(),
             nonce: nonce.to_owned(),
             opaque: self.get("opaque").map(str::to_owned),
-            stale: self
-                .get("stale")
-                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            stale: self.get("stale").is_some_and(|value| value.eq_ignore_ascii_case("true")),
             algorithm,
             qop: qop.map(|qop| vec![qop]),
             userhash: false,
@@ -118,9 +104,7 @@ impl Offer {
 
 fn algorithm(name: &str) -> Result<Algorithm, Unusable> {
     let lower = name.to_ascii_lowercase();
-    let (base, sess) = lower
-        .strip_suffix("-sess")
-        .map_or((lower.as_str(), false), |base| (base, true));
+    let (base, sess) = lower.strip_suffix("-sess").map_or((lower.as_str(), false), |base| (base, true));
     let algorithm = match base {
         // RFC 7616 §3.3: MD5 if it is not said.
         "" if !sess => AlgorithmType::MD5,
@@ -134,10 +118,7 @@ fn algorithm(name: &str) -> Result<Algorithm, Unusable> {
 
 /// `auth` if it is among the options, nothing (RFC 2069) if there are no options.
 fn protection(options: &str) -> Result<Option<Qop>, Unusable> {
-    let mut options_left = options
-        .split([',', ' ', '\t'])
-        .filter(|option| !option.is_empty())
-        .peekable();
+    let mut options_left = options.split([',', ' ', '\t']).filter(|option| !option.is_empty()).peekable();
     if options_left.peek().is_none() {
         Ok(None)
     } else if options_left.any(|option| option.eq_ignore_ascii_case("auth")) {
@@ -160,11 +141,7 @@ fn split(line: &str) -> Vec<Offer> {
         let (word, after) = word(rest);
         if word.is_empty() {
             // A quote or an equals sign where a word should be: step over it.
-            rest = if rest.starts_with('"') {
-                quoted(rest).1
-            } else {
-                after_first(rest)
-            };
+            rest = if rest.starts_with('"') { quoted(rest).1 } else { after_first(rest) };
         } else if let Some(value_on) = after.trim_start_matches([' ', '\t']).strip_prefix('=') {
             let (value, behind) = value(value_on.trim_start_matches([' ', '\t']));
             if let Some(offer) = offers.last_mut() {
@@ -175,10 +152,7 @@ fn split(line: &str) -> Vec<Offer> {
             }
             rest = behind;
         } else {
-            offers.push(Offer {
-                scheme: word.to_owned(),
-                parameters: Vec::new(),
-            });
+            offers.push(Offer { scheme: word.to_owned(), parameters: Vec::new() });
             rest = after;
         }
     }

@@ -78,10 +78,7 @@ fn challenges_in_several_lines_are_one_list() {
         r#"Digest realm="r", nonce="n", qop="auth""#,
     ];
     assert_eq!(summary(&lines), Ok("r|n|-|MD5|auth|-".to_owned()));
-    let lines = [
-        r#"Digest realm="r", nonce="1", algorithm=TOKEN"#,
-        r#"Digest realm="r", nonce="2""#,
-    ];
+    let lines = [r#"Digest realm="r", nonce="1", algorithm=TOKEN"#, r#"Digest realm="r", nonce="2""#];
     assert_eq!(summary(&lines), Ok("r|2|-|MD5|-|-".to_owned()));
 }
 
@@ -160,10 +157,7 @@ fn no_text_makes_it_panic_or_the_answer_fail() {
             answered += 1;
         }
     }
-    assert!(
-        answered > 100,
-        "only {answered} lines held a challenge: the test tests nothing"
-    );
+    assert!(answered > 100, "only {answered} lines held a challenge: the test tests nothing");
     for _ in 0..50_000 {
         let length = random(200);
         let bytes: Vec<u8> = (0..length).map(|_| u8::try_from(random(256)).unwrap()).collect();

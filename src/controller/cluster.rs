@@ -6,10 +6,11 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject, Status};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -20,6 +21,19 @@ use super::object::Identity;
 
 /// The bound on a call. The claim's is part of the creation protocol (design §5, "Times").
 const CALL: Duration = Duration::from_secs(5);
+
+/// A kind that every cluster has, in namespaces.
+pub(super) trait Plain:
+    kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + Clone
+    + DeserializeOwned
+    + Serialize
+    + Debug
+{
+}
+
+impl Plain for ConfigMap {}
+impl Plain for Secret {}
 
 /// A call to the API server that came to nothing.
 #[derive(Debug, Error)]
@@ -61,15 +75,29 @@ impl Cluster {
     }
 
     /// Reads an object of a kind that every cluster has.
-    pub(super) async fn read<K>(&self, namespace: &str, name: &str) -> Result<K, ClusterError>
-    where
-        K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + Debug,
-    {
+    pub(super) async fn read<K: Plain>(&self, namespace: &str, name: &str) -> Result<K, ClusterError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         bounded(api.get(name)).await
+    }
+
+    /// Creates an object of a kind that every cluster has.
+    pub(super) async fn create<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        bounded(api.create(&PostParams::default(), object)).await.map(drop)
+    }
+
+    /// Replaces an object, if it is still the one that was read.
+    pub(super) async fn replace<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        bounded(api.replace(&object.name_any(), &PostParams::default(), object)).await.map(drop)
+    }
+
+    /// Deletes an object, if it is still the one that was read.
+    pub(super) async fn delete<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let preconditions = Preconditions { uid: object.uid(), resource_version: object.resource_version() };
+        let parameters = DeleteParams::default().preconditions(preconditions);
+        bounded(api.delete(&object.name_any(), &parameters)).await.map(drop)
     }
 
     /// Reads an object of a kind that may not be installed.

@@ -7,7 +7,8 @@
 //! | `pass` | one reconcile on its way, and the guards of its writes |
 //! | `steps` | each step that can be decided, carried out |
 //! | `object` | from the custom resource to what the rules know |
-//! | `publish` | status patches and events |
+//! | `output` | the ConfigMap for other tools |
+//! | `conclude`, `publish` | status patches and events, and when to look again |
 //! | `cluster` | calls to the API server |
 //! | `credentials` | from a Secret to a client that may ask Atlas |
 //! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
@@ -17,12 +18,14 @@
 //! It never decides: every rule stands in the `domain` crate.
 
 mod cluster;
+mod conclude;
 mod context;
 mod credentials;
 mod limits;
 mod listings;
 mod memories;
 mod object;
+mod output;
 mod pass;
 mod publish;
 mod reconcile;

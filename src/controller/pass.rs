@@ -14,6 +14,7 @@ use kube::{Resource, ResourceExt};
 use tracing::warn;
 
 use crate::api::{self, ServerlessPrivateEndpoint};
+use crate::atlas::AtlasError;
 use crate::clock::Boottime;
 
 use super::cluster::ClusterError;
@@ -132,6 +133,20 @@ impl Pass {
             self.permit = self.ctx.limits.enter(&project).await;
         }
         Ok(())
+    }
+
+    /// The private SRV address behind this VPC endpoint, once Atlas shows it.
+    pub(super) async fn private_address(&self, vpc_endpoint: &str) -> Option<String> {
+        let access = self.access().await.ok()?;
+        let ctx = &self.ctx;
+        let _permit = ctx.limits.enter(&access.instance.project).await;
+        let description = access.key.client.instance(&access.instance).await;
+        let fault = description.as_ref().err().map(AtlasError::fault);
+        ctx.listings.note(&access.instance, &access.key, &ctx.keys, fault.as_ref()).await;
+        let connections = description.ok()?.private_connections;
+        let connection =
+            connections.into_iter().find(|c| c.vpc_endpoint_ids.iter().any(|id| id == vpc_endpoint));
+        connection.map(|connection| connection.srv_connection_string)
     }
 
     /// Puts what an answer said about one endpoint into the listing that it is newer than.

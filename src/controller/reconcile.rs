@@ -1,19 +1,15 @@
 //! One reconcile: observe → decide → perform, until there is nothing left to do, then publish.
 //!
-//! Every rule stands in `domain::decide`. This file only asks it, again after each step, and turns the last answer into
-//! a status and a time.
+//! Every rule stands in `domain::decide`. This file only asks it, again after each step.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::backoff;
-use domain::conditions::{ConditionType, Reason, Report, report};
 use domain::decide::decide;
-use domain::decision::{Decision, Step, Wake};
+use domain::decision::Step;
 use domain::fault::Fault;
-use domain::notice;
 use domain::observed::{Atlas, Observed, Tried, VpcEndpoint};
-use domain::ownership::Token;
 use kube::Resource;
 use kube::runtime::controller::Action;
 use thiserror::Error;
@@ -23,11 +19,11 @@ use crate::api::ServerlessPrivateEndpoint;
 use crate::clock::Boottime;
 
 use super::cluster::ClusterError;
+use super::conclude::{conclude, jitter};
 use super::context::Context;
 use super::memories::Entry;
 use super::object::{self, Identity};
 use super::pass::Pass;
-use super::publish;
 use super::references::resolve;
 use super::watched;
 
@@ -199,95 +195,4 @@ fn observe(pass: &Pass) -> Observed {
     });
     let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
     Observed { object, spec, atlas: pass.atlas.clone(), memory, times: ctx.options.times }
-}
-
-/// Nothing is left to do: report it, and say when to look again.
-async fn conclude(
-    mut pass: Pass,
-    observed: &Observed,
-    decision: &Decision,
-) -> Result<Action, ReconcileError> {
-    pass.permit = None;
-    let report = report(observed, decision);
-    let mut operations = publish::changes(&pass.object, &report, true);
-    if !operations.is_empty() {
-        operations.splice(0..0, publish::unchanged(&pass.object));
-        match pass.ctx.cluster.patch_status(&pass.identity, &operations).await {
-            Ok(object) => pass.object = object,
-            Err(ClusterError::Changed) => {
-                return Err(ReconcileError::Again("the object changed before its status was written"));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        pass.tell(notice::of_change(&observed.object.reported, &report)).await;
-    }
-    let token = pass.identity.token.clone();
-    let delay = pass.ctx.memories.with(&token, |entry| schedule(entry, &pass, &report, decision));
-    Ok(delay.map_or_else(Action::await_change, Action::requeue))
-}
-
-/// Enters when the object is due again. Polls are counted from the listing, not from now, so that the objects of one
-/// instance fall into step and share their listings.
-fn schedule(entry: &mut Entry, pass: &Pass, report: &Report, decision: &Decision) -> Option<Duration> {
-    let options = &pass.ctx.options;
-    let now = Boottime::now();
-    let listed = matches!(pass.atlas, Atlas::Listed(_) | Atlas::Failed(_));
-    let base = if listed { pass.seen } else { now };
-    let ready = report.conditions.first().map_or("", |ready| ready.reason.as_str());
-    let seen =
-        format!("{}/{ready}", report.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()));
-    if entry.seen.as_ref() == Some(&seen) && pass.tried == Tried::Nothing {
-        entry.polls = entry.polls.saturating_add(1);
-    } else {
-        entry.polls = 0;
-    }
-    entry.seen = Some(seen);
-    entry.handled = Some(object::trigger(&pass.object));
-    entry.written.clone_from(&pass.object.metadata.resource_version);
-    let overdue = (observed_reason(pass) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(pass));
-    entry.memory.working(report.working.clone(), overdue, now.since_boot());
-    let failures = if matches!(decision.wake, Wake::Retry(_)) { entry.failures.saturating_add(1) } else { 0 };
-    entry.failures = failures;
-    let delay = match decision.wake {
-        Wake::OnChange => None,
-        Wake::Poll => Some(backoff::poll(entry.polls, options.poll_min, options.poll_max)),
-        Wake::Await => Some(options.poll_max),
-        Wake::Interval => {
-            Some(backoff::spread(object::interval(&pass.object), steady_jitter(&pass.identity.token)))
-        }
-        Wake::After(delay) => Some(delay),
-        Wake::Retry(least) => Some(backoff::retry(failures.saturating_sub(1), jitter()).max(least)),
-    };
-    let due = delay.map(|delay| base + delay);
-    entry.due = due;
-    // What is polled may be looked at a little early, together with its neighbours; what has to wait waits.
-    entry.fresh_after = delay.map(|delay| match decision.wake {
-        Wake::Poll | Wake::Await | Wake::Interval => base + delay / 2,
-        _ => base + delay,
-    });
-    entry.vpc_endpoint = Some(pass.vpc_endpoint.clone());
-    let recheck = if watched::is_polled(&pass.object) { watched::RECHECK } else { Duration::MAX };
-    due.map(|due| due.since(now).min(recheck))
-}
-
-fn observed_reason(pass: &Pass) -> Option<Reason> {
-    let status = pass.object.status.as_ref()?;
-    let stalled =
-        status.conditions.iter().find(|condition| condition.type_ == ConditionType::Stalled.as_str())?;
-    Reason::parse(&stalled.reason)
-}
-
-fn deadline(pass: &Pass) -> Duration {
-    object::spec(&pass.object, VpcEndpoint::Undeclared).map_or(Duration::ZERO, |spec| spec.progress_deadline)
-}
-
-/// A number in 0..1 that is another one each time.
-fn jitter() -> f64 {
-    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
-}
-
-/// A number in 0..1 that stays the same for one object, so that its polls keep their distance.
-fn steady_jitter(token: &Token) -> f64 {
-    let sum: u32 = token.as_str().bytes().map(u32::from).sum();
-    f64::from(sum % 97) / 97.0
 }

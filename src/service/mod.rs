@@ -1,6 +1,8 @@
 //! The program around the controller.
 
+mod access;
 pub mod admin;
+pub mod lease;
 pub mod metrics;
 pub mod program;
 pub mod readiness;

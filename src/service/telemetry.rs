@@ -1,24 +1,21 @@
-//! The log: one line an occurrence, to standard error. Secrets have no `Debug`, so none can get here.
+//! The log: where it goes and in which form. One place starts it, once, before anything else runs.
+//!
+//! Everything goes to standard error, one line an occurrence, so that `spe-operator crd` keeps standard output for
+//! itself. Secrets have no `Debug` and so never get here, whatever the level.
+
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-use super::settings::LogFormat;
+use super::settings::{LogFormat, Settings};
 
-/// Starts logging.
-///
-/// # Errors
-/// If `level` is not a level or a list of directives.
-pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
-    // The client's own errors are reported where they matter; at `info` they would be told twice.
-    let directives =
-        if level.contains(['=', ',']) { level.to_owned() } else { format!("{level},kube_client=warn") };
-    let filter = EnvFilter::try_new(&directives).map_err(|error| {
-        format!("--log-level {level:?} is neither a level (error, warn, info, debug, trace) nor a list of directives: {error}")
-    })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.init(),
+/// Starts the log.
+pub fn start(settings: &Settings) {
+    // The directives were read once already, when the settings were: nothing is lost.
+    let filter = EnvFilter::builder().parse_lossy(&settings.log_level);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match settings.log_format {
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
-    Ok(())
 }

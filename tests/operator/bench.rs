@@ -105,7 +105,7 @@ impl Bench {
             .arg("run")
             .env("KUBECONFIG", kubeconfig)
             .args(["--atlas-base-url", atlas, "--watch-namespaces", &self.namespace])
-            .args(TIMES)
+            .args(TIMES.iter().filter(|default| !arguments.iter().any(|given| same_flag(given, default))))
             .args(arguments);
         Process::spawn("spe-operator", &command).unwrap()
     }
@@ -222,6 +222,10 @@ impl Bench {
     pub(crate) fn endpoints(&self) -> Vec<atlas_simulator::Endpoint> {
         self.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE)
     }
+}
+
+fn same_flag(one: &str, other: &str) -> bool {
+    one.split('=').next() == other.split('=').next()
 }
 
 /// Proxies in front of everything that the operator talks to.

@@ -12,3 +12,4 @@ mod crash;
 mod lifecycle;
 mod quiet;
 mod refusal;
+mod secrecy;

@@ -10,11 +10,19 @@ pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
     let Ok(spec) = &o.spec else {
         return Summary::failing(Reason::InvalidSpec, String::new(), Phase::Stalled);
     };
-    let mut summary = by_status(o, spec, bound);
+    if bound.unseen && is_reserved(&bound.endpoint) {
+        let message = format!(
+            "the listing does not show endpoint {}; a second one has to confirm that it is gone",
+            bound.endpoint.id
+        );
+        return Summary::new(false, Reason::EndpointLost, message, Phase::Working);
+    }
+    let mut summary = enough(spec, &bound.endpoint, by_status(o, spec, bound));
     if let Some(fault) = &bound.refused {
         summary.unsynced = Some((Reason::of(fault.kind), fault.message.clone()));
-        if !summary.ready || declares_more(o, spec, &bound.endpoint) {
-            return Summary::failing(Reason::of(fault.kind), fault.message.clone(), Phase::Working);
+        let phase = Phase::after(fault);
+        if !summary.ready || declares_more(o, spec, &bound.endpoint) || phase == Phase::Stalled {
+            return Summary::failing(Reason::of(fault.kind), fault.message.clone(), phase);
         }
     } else if summary.unsynced.is_none() && !bound.duplicates.is_empty() {
         let ids: Vec<_> = bound.duplicates.iter().map(ToString::to_string).collect();
@@ -26,6 +34,23 @@ pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
         summary.unsynced = Some((Reason::Duplicate, message));
     }
     summary
+}
+
+/// From RESERVED on, an object that is to be ready then is ready, whatever else is on its way.
+fn enough(spec: &Spec, endpoint: &Endpoint, summary: Summary) -> Summary {
+    let reached = is_reserved(endpoint) && summary.reason != Reason::Adopting;
+    if !reached || summary.ready || spec.ready_when() != ReadyWhen::Reserved {
+        return summary;
+    }
+    Summary { ready: true, reason: Reason::Reserved, phase: Phase::Settled, ..summary }
+}
+
+/// Atlas has come to RESERVED or further, and well.
+fn is_reserved(endpoint: &Endpoint) -> bool {
+    matches!(
+        endpoint.status,
+        EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available
+    )
 }
 
 /// A change of the spec has not reached Atlas yet.
@@ -58,17 +83,11 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
         EndpointStatus::Initiating => {
             let id = endpoint.vpc_endpoint_id.as_deref().unwrap_or("the VPC endpoint");
             let message = format!("Atlas is connecting {id}; this takes a minute or two");
-            match spec.ready_when() {
-                ReadyWhen::Reserved => Summary::new(true, Reason::Reserved, message, Phase::Settled),
-                ReadyWhen::Available => Summary::new(false, Reason::Connecting, message, Phase::Working),
-            }
+            Summary::new(false, Reason::Connecting, message, Phase::Working)
         }
         EndpointStatus::Available => available(spec, o, endpoint),
         EndpointStatus::Failed => {
-            let why = endpoint
-                .error_message
-                .as_deref()
-                .unwrap_or("Atlas gave no reason");
+            let why = endpoint.error_message.as_deref().unwrap_or("Atlas gave no reason");
             let message = format!(
                 "Atlas reports FAILED: {why}. Correct the VPC endpoint and declare its id, or delete this object and \
                  create it again for a new endpoint service"
@@ -76,11 +95,13 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
             Summary::new(false, Reason::AtlasFailed, message, Phase::Stalled)
         }
         EndpointStatus::Deleting => {
-            let message = format!(
-                "endpoint {} is being deleted in Atlas, but not by this operator; once it is gone a new one is created, \
-                 with another endpoint service",
-                endpoint.id
-            );
+            let next = if spec.endpoint_id.is_some() {
+                "; with spec.endpointId set no other is created"
+            } else {
+                "; once it is gone a new one is created, with another endpoint service"
+            };
+            let message =
+                format!("endpoint {} is being deleted in Atlas, but not by this operator{next}", endpoint.id);
             Summary::new(false, Reason::EndpointLost, message, Phase::Working)
         }
         EndpointStatus::Other(word) => {
@@ -94,17 +115,11 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
 
 fn reserved(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
     let service = endpoint.service_name.as_deref().unwrap_or("(unnamed)");
-    if spec.ready_when() == ReadyWhen::Reserved {
-        let message = format!(
-            "waiting for a VPC endpoint to {service}; {}",
-            next_command(service)
-        );
-        return Summary::new(true, Reason::Reserved, message, Phase::Settled);
-    }
     match &spec.vpc_endpoint {
         VpcEndpoint::Declared(id) if o.object.stale_vpc_endpoint.as_ref() == Some(id) => {
             stale(id.as_str(), service)
         }
+        VpcEndpoint::Declared(id) if spec.observe => only_watched(id.as_str(), "no VPC endpoint"),
         VpcEndpoint::Declared(id) => Summary::new(
             false,
             Reason::Connecting,
@@ -125,10 +140,7 @@ fn reserved(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
         VpcEndpoint::Undeclared => Summary::new(
             false,
             Reason::AwaitingVpcEndpoint,
-            format!(
-                "waiting for a VPC endpoint to {service}; {}",
-                next_command(service)
-            ),
+            format!("waiting for a VPC endpoint to {service}; {}", next_command(service)),
             Phase::Waiting,
         ),
     }
@@ -136,20 +148,14 @@ fn reserved(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
 
 fn available(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
     let connected = endpoint.vpc_endpoint_id.as_deref().unwrap_or("(unnamed)");
-    let ready = Summary::new(
-        true,
-        Reason::Available,
-        format!("{connected} is connected"),
-        Phase::Settled,
-    );
+    let ready = Summary::new(true, Reason::Available, format!("{connected} is connected"), Phase::Settled);
     match &spec.vpc_endpoint {
-        _ if spec.ready_when() == ReadyWhen::Reserved => ready,
-        VpcEndpoint::Declared(id) if id.as_str() != connected && !spec.observe => {
+        VpcEndpoint::Declared(id) if id.as_str() != connected => {
+            if spec.observe {
+                return only_watched(id.as_str(), connected);
+            }
             if o.object.stale_vpc_endpoint.as_ref() == Some(id) {
-                return stale(
-                    id.as_str(),
-                    endpoint.service_name.as_deref().unwrap_or("(unnamed)"),
-                );
+                return stale(id.as_str(), endpoint.service_name.as_deref().unwrap_or("(unnamed)"));
             }
             let message = format!("{connected} is connected, and Atlas is asked to connect {id} instead");
             Summary::new(false, Reason::Connecting, message, Phase::Working)
@@ -166,6 +172,13 @@ fn available(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
             }
         }
     }
+}
+
+fn only_watched(declared: &str, connected: &str) -> Summary {
+    let message = format!(
+        "{connected} is connected and {declared} is declared; with managementPolicy Observe nothing is sent to Atlas"
+    );
+    Summary::new(false, Reason::AwaitingVpcEndpoint, message, Phase::Waiting)
 }
 
 fn stale(id: &str, service: &str) -> Summary {
@@ -187,16 +200,10 @@ fn next_command(service: &str) -> String {
 /// `EndpointServiceAvailable`.
 pub(super) fn service(endpoint: Option<&Endpoint>, lost: bool) -> Condition {
     let kind = ConditionType::EndpointServiceAvailable;
-    let name = endpoint
-        .filter(|endpoint| !lost && has_service(endpoint))
-        .and_then(|e| e.service_name.clone());
+    let name =
+        endpoint.filter(|endpoint| !lost && has_service(endpoint)).and_then(|e| e.service_name.clone());
     match name {
-        Some(name) => Condition {
-            kind,
-            status: true,
-            reason: Reason::ServiceReserved,
-            message: name,
-        },
+        Some(name) => Condition { kind, status: true, reason: Reason::ServiceReserved, message: name },
         None if lost => Condition {
             kind,
             status: false,
@@ -221,24 +228,15 @@ pub(super) fn connected(endpoint: Option<&Endpoint>, lost: bool) -> Condition {
         Some(EndpointStatus::Initiating) => {
             (false, Reason::Connecting, "Atlas is connecting the VPC endpoint")
         }
-        Some(EndpointStatus::Reserved) => (
-            false,
-            Reason::AwaitingVpcEndpoint,
-            "no VPC endpoint is connected yet",
-        ),
+        Some(EndpointStatus::Reserved) => {
+            (false, Reason::AwaitingVpcEndpoint, "no VPC endpoint is connected yet")
+        }
         Some(EndpointStatus::Deleting) => (false, Reason::Deleting, "Atlas is removing the endpoint"),
         Some(EndpointStatus::Other(_)) => (false, Reason::UnknownStatus, "Atlas reports an unknown status"),
-        Some(EndpointStatus::ReservationRequested) | None if !lost => (
-            false,
-            Reason::ServiceProvisioning,
-            "there is no endpoint service yet",
-        ),
+        Some(EndpointStatus::ReservationRequested) | None if !lost => {
+            (false, Reason::ServiceProvisioning, "there is no endpoint service yet")
+        }
         _ => (false, Reason::EndpointLost, "the endpoint is gone"),
     };
-    Condition {
-        kind: ConditionType::EndpointConnected,
-        status,
-        reason,
-        message: message.to_owned(),
-    }
+    Condition { kind: ConditionType::EndpointConnected, status, reason, message: message.to_owned() }
 }

@@ -6,6 +6,7 @@
 mod bound;
 mod reason;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 pub use reason::{ConditionType, EventReason, Reason};
@@ -48,6 +49,14 @@ impl Report {
     pub fn get(&self, kind: ConditionType) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.kind == kind)
     }
+
+    /// Something beside the endpoint is amiss. What is wrong with the endpoint itself is said first.
+    pub fn unsynced(&mut self, reason: Reason, message: String) {
+        let synced = self.conditions.iter_mut().find(|c| c.kind == ConditionType::Synced && c.status);
+        if let Some(synced) = synced {
+            *synced = Condition { kind: ConditionType::Synced, status: false, reason, message };
+        }
+    }
 }
 
 /// How an object stands, before it is spelled out as conditions.
@@ -73,6 +82,16 @@ enum Phase {
     Stalled,
 }
 
+impl Phase {
+    /// How it goes on after `fault`: what Atlas will not take back, no retry cures.
+    fn after(fault: &Fault) -> Self {
+        match fault.kind {
+            FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound => Self::Stalled,
+            _ => Self::Working,
+        }
+    }
+}
+
 impl Summary {
     fn new(ready: bool, reason: Reason, message: String, phase: Phase) -> Self {
         Self { ready, reason, message, phase, unsynced: None }
@@ -92,11 +111,9 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         _ => known_endpoint(o, &decision.state),
     };
     let summary = summarize(o, &decision.state);
-    let stage = endpoint.map_or("", |endpoint| endpoint.status.as_str());
-    let access = summary.ready && summary.unsynced.is_some();
-    let working = (summary.phase == Phase::Working || access)
-        .then(|| format!("{}{stage}", if access { "access " } else { "" }));
-    let summary = apply_deadline(o, summary);
+    let working = stage(o, endpoint, &summary);
+    let late = working.as_ref().is_some_and(|stage| is_late(o, endpoint, stage));
+    let summary = if late { overdue(summary) } else { summary };
     let mut conditions = vec![
         Condition {
             kind: ConditionType::Ready,
@@ -110,6 +127,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     ];
     let phase = match summary.phase {
         Phase::Settled => None,
+        Phase::Stalled if late => Some((ConditionType::Stalled, Reason::ProgressDeadlineExceeded)),
         Phase::Stalled => Some((ConditionType::Stalled, summary.reason)),
         Phase::Working | Phase::Waiting if summary.unsynced.is_some() => {
             Some((ConditionType::Reconciling, Reason::ProgressingWithRetry))
@@ -202,7 +220,11 @@ fn suspended(o: &Observed) -> Summary {
     match o.object.reported.get(ConditionType::Ready.as_str()) {
         Some((ready, reason, message)) if o.object.recorded.is_some() => {
             let reason = Reason::parse(reason).unwrap_or(Reason::Suspended);
-            Summary::new(ready, reason, message.to_owned(), Phase::Settled)
+            let synced = o.object.reported.get(ConditionType::Synced.as_str());
+            let unsynced = synced
+                .filter(|(synced, ..)| !synced)
+                .and_then(|(_, reason, message)| Some((Reason::parse(reason)?, message.to_owned())));
+            Summary { unsynced, ..Summary::new(ready, reason, message.to_owned(), Phase::Settled) }
         }
         _ => Summary::new(
             false,
@@ -215,26 +237,14 @@ fn suspended(o: &Observed) -> Summary {
 
 fn unread(o: &Observed, fault: &Fault) -> Summary {
     let (reason, message) = (Reason::of(fault.kind), fault.message.clone());
-    match fault.kind {
-        FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound => {
-            return Summary::failing(reason, message, Phase::Stalled);
-        }
-        _ => {}
-    }
-    let access = matches!(
-        fault.kind,
-        FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::CredentialsNotFound | FaultKind::NoAccess
-    );
+    let phase = Phase::after(fault);
     match o.object.reported.get(ConditionType::Ready.as_str()) {
-        Some((true, was, said)) if o.object.reported.current => {
-            if access && deadline_passed(o) {
-                return Summary::failing(reason, message, Phase::Stalled);
-            }
+        Some((true, was, said)) if o.object.reported.current && phase != Phase::Stalled => {
             let was = Reason::parse(was).unwrap_or(Reason::Available);
             let kept = Summary::new(true, was, said.to_owned(), Phase::Settled);
             Summary { unsynced: Some((reason, message)), ..kept }
         }
-        _ => Summary::failing(reason, message, Phase::Working),
+        _ => Summary::failing(reason, message, phase),
     }
 }
 
@@ -268,7 +278,7 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             Phase::Working,
         ),
         Creating::Refused(fault) => {
-            Summary::failing(Reason::of(fault.kind), format!("{lost}{}", fault.message), Phase::Working)
+            Summary::failing(Reason::of(fault.kind), format!("{lost}{}", fault.message), Phase::after(fault))
         }
     }
 }
@@ -311,17 +321,42 @@ fn within(remaining: Duration) -> String {
     }
 }
 
-fn deadline_passed(o: &Observed) -> bool {
-    o.spec.as_ref().is_ok_and(|spec| o.memory.working >= spec.progress_deadline)
+/// What is being worked on, if anything is. Another status in Atlas and another spec make it another stage, and so does
+/// the loss of access, which is work that a ready object has, too.
+fn stage(o: &Observed, endpoint: Option<&Endpoint>, summary: &Summary) -> Option<String> {
+    let spec = o.spec.as_ref().ok().filter(|_| !o.object.deleting)?;
+    let access = summary.unsynced.as_ref().is_some_and(|(reason, _)| reason.is_about_access());
+    (summary.phase == Phase::Working || (summary.ready && access)).then(|| {
+        let mut hasher = DefaultHasher::new();
+        spec.hash(&mut hasher);
+        let status = endpoint.map_or("", |endpoint| endpoint.status.as_str());
+        format!("{}{status} {:x}", if access { "access " } else { "" }, hasher.finish())
+    })
 }
 
-fn apply_deadline(o: &Observed, summary: Summary) -> Summary {
-    if summary.phase != Phase::Working || !deadline_passed(o) || o.object.deleting {
-        return summary;
+/// The stage takes longer than `progressDeadline`. After a restart, the status knows.
+fn is_late(o: &Observed, endpoint: Option<&Endpoint>, stage: &str) -> bool {
+    match (&o.memory.working, &o.spec) {
+        (Some((known, since)), Ok(spec)) => known == stage && *since >= spec.progress_deadline,
+        (None, Ok(_)) => {
+            let known = o.object.recorded.as_ref().map(|known| &known.status);
+            let stalled = o.object.reported.get(ConditionType::Stalled.as_str());
+            o.object.reported.current
+                && known == endpoint.map(|endpoint| &endpoint.status)
+                && stalled.is_some_and(|(_, why, _)| why == Reason::ProgressDeadlineExceeded.as_str())
+        }
+        (_, Err(_)) => false,
     }
-    let message = format!("no progress within spec.progressDeadline: {}", summary.message);
-    let unsynced = Some((Reason::ProgressDeadlineExceeded, message.clone()));
-    Summary { reason: Reason::ProgressDeadlineExceeded, message, phase: Phase::Stalled, unsynced, ..summary }
+}
+
+/// What stands in the way of access is named even after the deadline: it is what has to be corrected.
+fn overdue(summary: Summary) -> Summary {
+    let (reason, why) = match summary.unsynced {
+        Some((reason, why)) if reason.is_about_access() => (reason, why),
+        _ => (Reason::ProgressDeadlineExceeded, summary.message),
+    };
+    let message = format!("no progress within spec.progressDeadline: {why}");
+    Summary::failing(reason, message, Phase::Stalled)
 }
 
 /// `true` while Atlas has handed out the endpoint service and not begun to take it back.

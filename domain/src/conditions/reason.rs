@@ -104,6 +104,8 @@ words! {
         ReferenceNotFound,
         /// The VPC endpoint belonged to a lost endpoint service.
         VpcEndpointStale,
+        /// The output ConfigMap does not say what it should.
+        OutputNotWritten,
         /// The spec cannot be acted on.
         InvalidSpec,
         /// The endpoint is gone from Atlas.
@@ -184,6 +186,8 @@ words! {
         ReferenceNotFound,
         /// See [`Reason::VpcEndpointStale`].
         VpcEndpointStale,
+        /// See [`Reason::OutputNotWritten`].
+        OutputNotWritten,
         /// See [`Reason::InvalidSpec`].
         InvalidSpec,
         /// See [`Reason::ProgressDeadlineExceeded`].
@@ -212,6 +216,7 @@ impl EventReason {
             Reason::Duplicate => Self::Duplicate,
             Reason::ReferenceNotFound => Self::ReferenceNotFound,
             Reason::VpcEndpointStale => Self::VpcEndpointStale,
+            Reason::OutputNotWritten => Self::OutputNotWritten,
             Reason::InvalidSpec => Self::InvalidSpec,
             Reason::ProgressDeadlineExceeded => Self::ProgressDeadlineExceeded,
             _ => return None,
@@ -220,6 +225,15 @@ impl EventReason {
 }
 
 impl Reason {
+    /// The operator has no access to the project, as opposed to an endpoint that is not well.
+    #[must_use]
+    pub fn is_about_access(self) -> bool {
+        matches!(
+            self,
+            Self::CredentialsNotFound | Self::Unauthorized | Self::Forbidden | Self::ProjectNotFound
+        )
+    }
+
     /// The reason that a class of faults is reported under.
     #[must_use]
     pub fn of(fault: FaultKind) -> Self {

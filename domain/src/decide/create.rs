@@ -4,12 +4,12 @@
 
 use crate::decision::{Absence, Bound, Creating, Decision, Origin, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
-use crate::observed::{Fate, Observed, Spec};
+use crate::observed::{Fate, Observed, Spec, VpcEndpoint};
 use crate::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
     absent_twice, act, confirm_absence, confirmed, hold_again, is_held, may_write, open_attempts, ours,
-    refused, rest, retry, settling,
+    refused, rest, retry, settling, youngest_unsettled,
 };
 
 /// `lost` is the recorded endpoint that two listings have shown to be gone.
@@ -17,20 +17,15 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Opti
     if let Some(required) = adoption_required(o, spec) {
         return required;
     }
-    if let Some(endpoint) = ours(o, listing).first() {
-        let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
-        return adopt(
-            o,
-            endpoint,
-            lost,
-            if named { Origin::Named } else { Origin::Adopted },
-        );
+    // Whoever only watches an endpoint is bound to that one, whatever else carries our mark.
+    if spec.observe && open_attempts(o).next().is_none() {
+        return start(o, spec, listing, lost);
+    }
+    if let Some(endpoint) = best(o, spec, listing) {
+        return adopt(o, spec, endpoint, lost);
     }
     if let Some(predecessor) = listing.iter().find(|e| o.is_ours(e)) {
-        return rest(
-            State::Creating(Creating::Predecessor(predecessor.id.clone())),
-            Wake::Poll,
-        );
+        return rest(State::Creating(Creating::Predecessor(predecessor.id.clone())), Wake::Poll);
     }
     if let Some(fault) = refused(o) {
         return rest(State::Creating(Creating::Refused(fault.clone())), retry(fault));
@@ -46,7 +41,7 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Opti
             act(hold_again(o, lost.map(|endpoint| &endpoint.id)), settling)
         };
     }
-    if open_attempts(o).next().is_some() && !absent_twice(o, Absence::Everything) {
+    if !disproved(o) {
         let settling = State::Creating(Creating::Settling(o.times.confirm_gap));
         return confirm_absence(o, Absence::Everything, settling);
     }
@@ -68,14 +63,31 @@ fn start(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Option<&Endpoint
     if !may_write(o) {
         return rest(State::Creating(Creating::Next), Wake::Poll);
     }
-    act(claim(lost), State::Creating(Creating::Next))
+    act(claim(o, spec, lost), State::Creating(Creating::Next))
 }
 
-fn claim(lost: Option<&Endpoint>) -> Step {
+/// No attempt of unknown outcome is left without two listings that show nothing of it.
+fn disproved(o: &Observed) -> bool {
+    open_attempts(o).next().is_none() || absent_twice(o, Absence::Everything)
+}
+
+/// A claim to create or to adopt. It announces again what may still land.
+fn claim(o: &Observed, spec: &Spec, lost: Option<&Endpoint>) -> Step {
     Step::Claim {
-        nonce: None,
+        nonce: youngest_unsettled(o),
         replaced: lost.map(|endpoint| endpoint.id.clone()),
-        stale_vpc_endpoint: lost.and_then(|endpoint| endpoint.vpc_endpoint_id.clone()),
+        stale_vpc_endpoint: lost
+            .and_then(|endpoint| outdated(spec, endpoint))
+            .or_else(|| o.object.stale_vpc_endpoint.as_ref().map(ToString::to_string)),
+    }
+}
+
+/// The VPC endpoint id that goes with the lost endpoint's service: the one that is declared, because nobody can have
+/// made it for a service that does not exist yet, else the one that was connected.
+fn outdated(spec: &Spec, lost: &Endpoint) -> Option<String> {
+    match &spec.vpc_endpoint {
+        VpcEndpoint::Declared(id) => Some(id.to_string()),
+        _ => lost.vpc_endpoint_id.clone(),
     }
 }
 
@@ -86,81 +98,57 @@ fn send_claimed(o: &Observed, spec: &Spec) -> Option<Decision> {
     };
     let attempt = o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce)?;
     let in_time = attempt.fate == Fate::Unsent && attempt.age < o.times.create_deadline;
+    let open = o.object.claim.open_nonce(o.recorded()).is_some();
     let wanted = o.object.finalizer && !spec.suspend && !spec.observe && spec.endpoint_id.is_none();
-    (in_time && wanted && may_write(o) && settling(o).is_none()).then(|| {
+    let alone = settling(o).is_none() && disproved(o) && o.memory.created.is_none();
+    (in_time && open && wanted && alone && may_write(o)).then(|| {
         let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
-        act(
-            Step::Create {
-                nonce: nonce.clone(),
-                comment,
-            },
-            State::Creating(Creating::Next),
-        )
+        act(Step::Create { nonce: nonce.clone(), comment }, State::Creating(Creating::Next))
     })
 }
 
-/// A listing shows an endpoint with our mark: claim first, then record it.
-fn adopt(o: &Observed, endpoint: &Endpoint, lost: Option<&Endpoint>, origin: Origin) -> Decision {
-    let state = State::Bound(Bound {
-        unconfirmed: origin == Origin::Adopted,
-        ..super::keep::last_bound(endpoint)
-    });
-    if is_held(o) {
-        act(
-            Step::Record {
-                endpoint: endpoint.clone(),
-                origin,
-            },
-            state,
-        )
+/// The endpoint with our mark that is worth keeping: the one that `endpointId` names, else the most advanced.
+fn best<'a>(o: &Observed, spec: &Spec, listing: &'a [Endpoint]) -> Option<&'a Endpoint> {
+    let ours = ours(o, listing);
+    let named = ours.iter().find(|e| spec.endpoint_id.as_ref() == Some(&e.id));
+    named.or(ours.first()).copied()
+}
+
+/// A listing shows an endpoint with our mark: claim first, then record it. In place of a lost one, too, so that the
+/// claim says which id it replaces.
+fn adopt(o: &Observed, spec: &Spec, endpoint: &Endpoint, lost: Option<&Endpoint>) -> Decision {
+    let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
+    let origin = if named { Origin::Named } else { Origin::Adopted };
+    let state = State::Bound(Bound { unconfirmed: !named, ..super::keep::bound(o, endpoint) });
+    if is_held(o) && (lost.is_none() || o.object.claim.open_nonce(o.recorded()).is_some()) {
+        act(Step::Record { endpoint: endpoint.clone(), origin }, state)
     } else {
-        act(claim(lost), state)
+        act(claim(o, spec, lost), state)
     }
 }
 
-/// `endpointId` names an endpoint that does not carry our mark.
+/// `endpointId` names an endpoint that does not carry our mark, or that is only watched.
 fn named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId) -> Decision {
-    let found = listing
-        .iter()
-        .find(|e| e.id == *id && e.status != EndpointStatus::Deleting);
+    let found = listing.iter().find(|e| e.id == *id && e.status != EndpointStatus::Deleting);
     let Some(endpoint) = found else {
         return rest(State::Lost(id.clone()), Wake::Interval);
     };
+    let state = State::Bound(super::keep::bound(o, endpoint));
     if spec.observe {
-        return act(
-            Step::Record {
-                endpoint: endpoint.clone(),
-                origin: Origin::Named,
-            },
-            super::keep::last_known(endpoint),
-        );
+        return act(Step::Record { endpoint: endpoint.clone(), origin: Origin::Named }, state);
     }
     if let Some(owner) = mark_of(&endpoint.comment).filter(|owner| o.object.take_over.as_ref() != Some(owner))
     {
-        return rest(
-            State::OwnershipConflict {
-                id: id.clone(),
-                owner,
-            },
-            Wake::Interval,
-        );
+        return rest(State::OwnershipConflict { id: id.clone(), owner }, Wake::Interval);
     }
-    let state = super::keep::last_known(endpoint);
     if !is_held(o) {
-        return act(claim(None), state);
+        return act(claim(o, spec, None), state);
     }
     if !may_write(o) {
         return rest(state, Wake::Poll);
     }
     let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
-    act(
-        Step::Update {
-            id: id.clone(),
-            comment: Some(comment),
-            vpc_endpoint: None,
-        },
-        state,
-    )
+    act(Step::Update { id: id.clone(), comment: Some(comment), vpc_endpoint: None }, state)
 }
 
 /// Another cluster's claim counts while nothing is recorded, until the user says who owns the endpoint.
@@ -170,10 +158,8 @@ fn adoption_required(o: &Observed, spec: &Spec) -> Option<Decision> {
     };
     let allowed = spec.endpoint_id.is_some() && o.object.take_over.as_ref() == Some(&claim.token);
     (o.object.recorded.is_none() && !allowed).then(|| {
-        let state = State::AdoptionRequired {
-            cluster: claim.cluster.to_string(),
-            token: claim.token.clone(),
-        };
+        let state =
+            State::AdoptionRequired { cluster: claim.cluster.to_string(), token: claim.token.clone() };
         rest(state, Wake::OnChange)
     })
 }

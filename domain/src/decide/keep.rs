@@ -4,14 +4,13 @@
 
 use std::time::Duration;
 
-use crate::decision::{Absence, Bound, Decision, State, Step, Wake};
+use crate::decision::{Absence, Bound, Creating, Decision, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
 use crate::ownership::{Token, mark_of, marked_comment, same_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, confirmed, create, hold_again, is_held, may_write, ours, refused,
-    rest, retry, settling,
+    absent_twice, act, confirm_absence, confirmed, create, may_write, ours, refused, rest, retry, settling,
 };
 
 /// An excess endpoint is deleted at most this often, so that two owners that believe to be one cannot
@@ -27,82 +26,73 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: 
         return rest(State::Invalid(why), Wake::OnChange);
     }
     match listing.iter().find(|e| e.id == recorded.id) {
+        Some(_) if spec.suspend => suspended(o),
         Some(endpoint) => present(o, spec, listing, endpoint),
         None => absent(o, spec, listing, recorded),
     }
 }
 
-/// The recorded endpoint as far as it is known without a listing that shows it.
-pub(super) fn last_known(endpoint: &Endpoint) -> State {
-    State::Bound(last_bound(endpoint))
-}
-
-pub(super) fn last_bound(endpoint: &Endpoint) -> Bound {
+/// The endpoint as it was last shown, with nothing to say against it.
+pub(super) fn bound(o: &Observed, endpoint: &Endpoint) -> Bound {
     Bound {
         endpoint: endpoint.clone(),
-        unseen: true,
-        unconfirmed: false,
+        unseen: false,
+        unconfirmed: o.memory.adopted.is_some_and(|since| since < o.times.confirm_gap),
         refused: None,
         duplicates: Vec::new(),
     }
 }
 
+/// The endpoint is there and an attempt is open all the same: once that is settled there is nothing to look for.
+fn suspended(o: &Observed) -> Decision {
+    rest(State::Suspended, settling(o).map_or(Wake::OnChange, Wake::After))
+}
+
 fn absent(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) -> Decision {
+    let state = unseen(o, recorded);
     if o.memory.recorded < o.times.visibility {
-        return rest(last_known(recorded), Wake::Poll);
+        return rest(state, Wake::Poll);
     }
-    let absence = if ours(o, listing).is_empty() {
-        Absence::Everything
-    } else {
-        Absence::Recorded
-    };
+    let absence = if ours(o, listing).is_empty() { Absence::Everything } else { Absence::Recorded };
     if settling(o).is_some() && absence == Absence::Everything {
-        return rest(last_known(recorded), Wake::Poll);
+        return rest(state, Wake::Poll);
     }
     if !absent_twice(o, absence) {
-        return confirm_absence(o, absence, last_known(recorded));
+        return confirm_absence(o, absence, state);
     }
     let lost = if spec.endpoint_id.is_some() || spec.observe {
-        rest(State::Lost(recorded.id.clone()), Wake::Interval)
+        // What else carries our mark may be what an open attempt made.
+        match settling(o) {
+            Some(_) => rest(state, Wake::Poll),
+            None => rest(State::Lost(recorded.id.clone()), Wake::Interval),
+        }
     } else {
         create::decide(o, spec, listing, Some(recorded))
     };
     confirmed(absence, lost)
 }
 
+/// The listing does not show the recorded endpoint. A claim that replaces it says that its loss is beyond doubt.
+fn unseen(o: &Observed, recorded: &Endpoint) -> State {
+    if o.object.claim.open_nonce(Some(&recorded.id)).is_some() {
+        return State::Creating(Creating::Settling(settling(o).unwrap_or(o.times.confirm_gap)));
+    }
+    State::Bound(Bound { unseen: true, ..bound(o, recorded) })
+}
+
 fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint) -> Decision {
-    let unconfirmed = o.memory.adopted.is_some_and(|since| since < o.times.confirm_gap);
-    let mut bound = Bound {
-        endpoint: endpoint.clone(),
-        unseen: false,
-        unconfirmed,
-        refused: None,
-        duplicates: Vec::new(),
-    };
+    let mut bound = bound(o, endpoint);
     if spec.observe {
         return settle(o, spec, bound);
     }
-    let owner = mark_of(&endpoint.comment).filter(|owner| *owner != o.object.token);
-    if let Some(owner) = owner.filter(|owner| o.object.take_over.as_ref() != Some(owner)) {
-        return rest(
-            State::OwnershipConflict {
-                id: endpoint.id.clone(),
-                owner,
-            },
-            Wake::Interval,
-        );
-    }
-    if !is_held(o) {
-        return act(hold_again(o, Some(&endpoint.id)), State::Bound(bound));
+    if let Some(owner) = foreign_owner(o, spec, endpoint) {
+        return rest(State::OwnershipConflict { id: endpoint.id.clone(), owner }, Wake::Interval);
     }
     bound.refused = refused(o).cloned();
     if endpoint.status == EndpointStatus::Deleting {
         return settle(o, spec, bound);
     }
-    let excess: Vec<_> = ours(o, listing)
-        .into_iter()
-        .filter(|e| e.id != endpoint.id)
-        .collect();
+    let excess: Vec<_> = ours(o, listing).into_iter().filter(|e| e.id != endpoint.id).collect();
     bound.duplicates = excess.iter().map(|e| e.id.clone()).collect();
     if !may_write(o) {
         return settle(o, spec, bound);
@@ -113,27 +103,23 @@ fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint)
     let comment = comment_change(spec, endpoint, &o.object.token);
     let vpc_endpoint = vpc_endpoint_change(o, spec, endpoint);
     if comment.is_some() || vpc_endpoint.is_some() {
-        return act(
-            Step::Update {
-                id: endpoint.id.clone(),
-                comment,
-                vpc_endpoint,
-            },
-            State::Bound(bound),
-        );
+        return act(Step::Update { id: endpoint.id.clone(), comment, vpc_endpoint }, State::Bound(bound));
     }
     settle(o, spec, bound)
+}
+
+/// Who else's mark the endpoint carries, unless the user named both the endpoint and that owner to take it over from.
+fn foreign_owner(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Token> {
+    let owner = mark_of(&endpoint.comment).filter(|owner| *owner != o.object.token)?;
+    let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
+    (!named || o.object.take_over.as_ref() != Some(&owner)).then_some(owner)
 }
 
 /// The excess endpoint to remove now: only one that nobody can be using yet.
 fn removable(o: &Observed, excess: &[&Endpoint]) -> Option<EndpointId> {
     let due = o.memory.excess_deleted.is_none_or(|ago| ago >= EXCESS_INTERVAL);
-    let unused = |e: &&&Endpoint| {
-        matches!(
-            e.status,
-            EndpointStatus::ReservationRequested | EndpointStatus::Reserved
-        )
-    };
+    let unused =
+        |e: &&&Endpoint| matches!(e.status, EndpointStatus::ReservationRequested | EndpointStatus::Reserved);
     excess.iter().find(unused).filter(|_| due).map(|e| e.id.clone())
 }
 
@@ -164,16 +150,18 @@ fn vpc_endpoint_change(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option
 
 /// Nothing to do: look again when something may have changed.
 fn settle(o: &Observed, spec: &Spec, bound: Bound) -> Decision {
-    let stale = matches!(&spec.vpc_endpoint, VpcEndpoint::Declared(id) if o.object.stale_vpc_endpoint.as_ref() == Some(id));
+    let awaited = match &spec.vpc_endpoint {
+        VpcEndpoint::Declared(id) => !spec.observe && o.object.stale_vpc_endpoint.as_ref() != Some(id),
+        _ => false,
+    };
     let wake = match (&bound.refused, &bound.endpoint.status) {
         (Some(fault), _) => retry(fault),
-        _ if bound.unconfirmed => Wake::Poll,
+        // What was just written has yet to show.
+        _ if bound.unconfirmed || !may_write(o) => Wake::Poll,
         (_, EndpointStatus::Available | EndpointStatus::Failed) => Wake::Interval,
-        (_, EndpointStatus::Reserved) => match spec.vpc_endpoint {
-            VpcEndpoint::Declared(_) if !stale => Wake::Poll,
-            _ if spec.ready_when() == ReadyWhen::Reserved => Wake::Interval,
-            _ => Wake::Await,
-        },
+        (_, EndpointStatus::Reserved) if awaited => Wake::Poll,
+        (_, EndpointStatus::Reserved) if spec.ready_when() == ReadyWhen::Reserved => Wake::Interval,
+        (_, EndpointStatus::Reserved) => Wake::Await,
         _ => Wake::Poll,
     };
     rest(State::Bound(bound), wake)

@@ -14,7 +14,7 @@ use crate::decision::{Absence, Creating, Decision, Origin, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
 use crate::observed::{Atlas, Attempt, Fate, Observed, Tried};
-use crate::ownership::ClaimReading;
+use crate::ownership::{ClaimReading, Nonce};
 
 /// How often a Secret is read that is missing or holds a key that Atlas does not accept. Secrets are not watched.
 const SECRET_RECHECK: Duration = Duration::from_secs(15);
@@ -22,11 +22,7 @@ const SECRET_RECHECK: Duration = Duration::from_secs(15);
 /// What to do about what was seen.
 #[must_use]
 pub fn decide(o: &Observed) -> Decision {
-    if o.object.deleting {
-        delete::decide(o)
-    } else {
-        live(o)
-    }
+    if o.object.deleting { delete::decide(o) } else { live(o) }
 }
 
 fn live(o: &Observed) -> Decision {
@@ -37,6 +33,12 @@ fn live(o: &Observed) -> Decision {
         Ok(spec) => spec,
         Err(why) => return rest(State::Invalid(why.clone()), Wake::OnChange),
     };
+    if let Some(recorded) = o.recorded()
+        && !spec.observe
+        && !is_held(o)
+    {
+        return act(hold_again(o, Some(recorded)), current_state(o));
+    }
     if spec.suspend && open_attempts(o).next().is_none() {
         return rest(State::Suspended, Wake::OnChange);
     }
@@ -51,22 +53,12 @@ fn live(o: &Observed) -> Decision {
 }
 
 fn rest(state: State, wake: Wake) -> Decision {
-    Decision {
-        step: Step::Rest,
-        state,
-        wake,
-        absent: None,
-    }
+    Decision { step: Step::Rest, state, wake, absent: None }
 }
 
 /// A step; the state says what is true if the step comes to nothing.
 fn act(step: Step, state: State) -> Decision {
-    Decision {
-        step,
-        state,
-        wake: Wake::Poll,
-        absent: None,
-    }
+    Decision { step, state, wake: Wake::Poll, absent: None }
 }
 
 fn list(o: &Observed) -> Decision {
@@ -76,7 +68,7 @@ fn list(o: &Observed) -> Decision {
 /// What is true of the object before Atlas was asked.
 fn current_state(o: &Observed) -> State {
     match &o.object.recorded {
-        Some(recorded) => keep::last_known(recorded),
+        Some(recorded) => State::Bound(keep::bound(o, recorded)),
         None => State::Creating(Creating::Next),
     }
 }
@@ -99,14 +91,8 @@ fn record_created(o: &Observed) -> Option<Decision> {
     let endpoint = o.memory.created.clone()?;
     let open = o.object.claim.open_nonce(o.recorded()).is_some();
     open.then(|| {
-        let state = keep::last_known(&endpoint);
-        act(
-            Step::Record {
-                endpoint,
-                origin: Origin::Created,
-            },
-            state,
-        )
+        let state = State::Bound(keep::bound(o, &endpoint));
+        act(Step::Record { endpoint, origin: Origin::Created }, state)
     })
 }
 
@@ -120,11 +106,7 @@ fn open_attempts(o: &Observed) -> impl Iterator<Item = Attempt> + '_ {
         .iter()
         .filter(|attempt| attempt.fate == Fate::Unknown)
         .cloned()
-        .chain(unseen.map(|nonce| Attempt {
-            nonce: nonce.clone(),
-            age: Duration::ZERO,
-            fate: Fate::Unknown,
-        }))
+        .chain(unseen.map(|nonce| Attempt { nonce: nonce.clone(), age: Duration::ZERO, fate: Fate::Unknown }))
 }
 
 /// How long it takes until no attempt can land any more; `None` if none can.
@@ -137,9 +119,7 @@ fn settling(o: &Observed) -> Option<Duration> {
 
 /// This listing and one at least G before it have both confirmed `absence`.
 fn absent_twice(o: &Observed, absence: Absence) -> bool {
-    o.memory
-        .absent
-        .is_some_and(|(what, span)| what == absence && span >= o.times.confirm_gap)
+    o.memory.absent.is_some_and(|(what, span)| what == absence && span >= o.times.confirm_gap)
 }
 
 /// Remembers this listing as a confirmation and waits for the second.
@@ -149,10 +129,7 @@ fn confirm_absence(o: &Observed, absence: Absence, state: State) -> Decision {
 
 /// Marks a decision that follows a confirming listing, so that the run of confirmations is not broken.
 fn confirmed(absence: Absence, decision: Decision) -> Decision {
-    Decision {
-        absent: Some(absence),
-        ..decision
-    }
+    Decision { absent: Some(absence), ..decision }
 }
 
 /// Finalizer and claim as a living object carries them. A claim of another cluster is left alone once an endpoint
@@ -168,23 +145,25 @@ fn is_held(o: &Observed) -> bool {
 
 /// Puts back what somebody took off the object. An attempt that may still land is announced again under its own
 /// nonce, as open as it was.
-fn hold_again(o: &Observed, replaced: Option<&EndpointId>) -> Step {
-    let youngest = open_attempts(o)
-        .min_by_key(|attempt| attempt.age)
-        .map(|attempt| attempt.nonce);
+fn hold_again(o: &Observed, recorded: Option<&EndpointId>) -> Step {
+    let nonce = youngest_unsettled(o);
     Step::Claim {
-        replaced: youngest.as_ref().and(replaced).cloned(),
-        nonce: youngest,
-        stale_vpc_endpoint: None,
+        replaced: nonce.as_ref().and(recorded).cloned(),
+        nonce,
+        stale_vpc_endpoint: o.object.stale_vpc_endpoint.as_ref().map(ToString::to_string),
     }
+}
+
+/// The attempt that may land for the longest time.
+fn youngest_unsettled(o: &Observed) -> Option<Nonce> {
+    let youngest = open_attempts(o).min_by_key(|attempt| attempt.age)?;
+    (youngest.age < o.times.uncertainty).then_some(youngest.nonce)
 }
 
 /// Our endpoints that Atlas is not removing, the most advanced first; of equals the one listed first.
 fn ours<'a>(o: &Observed, listing: &'a [Endpoint]) -> Vec<&'a Endpoint> {
-    let mut ours: Vec<_> = listing
-        .iter()
-        .filter(|e| o.is_ours(e) && e.status != EndpointStatus::Deleting)
-        .collect();
+    let mut ours: Vec<_> =
+        listing.iter().filter(|e| o.is_ours(e) && e.status != EndpointStatus::Deleting).collect();
     ours.sort_by_key(|e| std::cmp::Reverse(e.status.progress()));
     ours
 }

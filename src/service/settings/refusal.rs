@@ -16,7 +16,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// A refusal that names the flag (without its hyphens) and its variable.
-    pub(super) fn value(flag: &str, problem: &str) -> Self {
+    pub(in crate::service) fn value(flag: &str, problem: &str) -> Self {
         let variable = flag.to_uppercase().replace('-', "_");
         Self::Refused(one_line(&format!("--{flag} (SPE_{variable}): {problem}")))
     }

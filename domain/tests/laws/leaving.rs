@@ -1,0 +1,73 @@
+//! What is gone, what is settled, and when an object may go.
+
+use domain::decision::{Absence, Decision, Farewell, State, Step, Wake};
+use domain::endpoint::{Endpoint, EndpointStatus};
+use domain::observed::{Observed, Tried};
+use domain::ownership::ClaimReading;
+
+use crate::Verdict;
+use crate::view::{confirmed, final_word, is_ours, listed, listing, may_land, owner, update};
+
+pub(crate) fn an_object_is_released_as_deleted_only_when_nothing_of_ours_is_left_or_can_appear(
+    o: &Observed,
+    d: &Decision,
+) -> Verdict {
+    let Step::Release(Farewell::Deleted) = d.step else { return None };
+    if final_word(o) {
+        return Some(true);
+    }
+    let nothing_listed = listing(o)?.iter().all(|e| !is_ours(o, e) && o.recorded() != Some(&e.id));
+    let answered = o.recorded().is_none_or(|id| {
+        o.memory.deleted.iter().any(|answer| {
+            let known_for = o.memory.recorded.saturating_sub(answer.ago);
+            let believed = !answer.not_found || known_for >= o.times.visibility;
+            answer.id == *id && !answer.ago.is_zero() && believed
+        })
+    });
+    let unanswered_write = o.memory.tried != Tried::Nothing;
+    Some(nothing_listed && answered && confirmed(o, Absence::Everything) && !unanswered_write)
+}
+
+pub(crate) fn an_object_is_released_as_retained_only_on_the_users_word_or_if_the_endpoint_is_not_ours(
+    o: &Observed,
+    d: &Decision,
+) -> Verdict {
+    let Step::Release(Farewell::Retained) = d.step else { return None };
+    let word = o.spec.as_ref().is_ok_and(|spec| spec.retain || spec.observe);
+    let foreign_claim = matches!(o.object.claim, ClaimReading::Foreign(_)) && o.recorded().is_none();
+    let strangers = o.object.recorded.as_ref().is_some_and(|known| {
+        let endpoint = listed(o, &known.id).unwrap_or(known);
+        owner(endpoint).is_some_and(|owner| owner != o.object.token)
+    });
+    let nothing_else = || listing(o).is_some_and(|listing| !listing.iter().any(|e| is_ours(o, e)));
+    Some(word || foreign_claim || (strangers && nothing_else() && confirmed(o, Absence::Everything)))
+}
+
+pub(crate) fn no_object_is_released_while_an_attempt_may_land(o: &Observed, d: &Decision) -> Verdict {
+    let Step::Release(_) = d.step else { return None };
+    Some(o.object.deleting && o.object.finalizer && !may_land(o))
+}
+
+pub(crate) fn an_absence_is_confirmed_only_by_a_listing_that_shows_it(o: &Observed, d: &Decision) -> Verdict {
+    let absence = d.absent?;
+    let listing = listing(o)?;
+    let ours = |e: &&Endpoint| is_ours(o, e) && e.status != EndpointStatus::Deleting;
+    let others = listing.iter().any(|e| ours(&e));
+    let recorded_gone = o.object.recorded.as_ref().is_none_or(|known| {
+        listed(o, &known.id).is_none_or(|e| owner(e).is_some_and(|by| by != o.object.token))
+    });
+    let settled = absence != Absence::Everything || !may_land(o);
+    Some(recorded_gone && settled && others == (absence == Absence::Recorded))
+}
+
+pub(crate) fn an_open_attempt_is_settled_before_the_object_is_suspended_named_or_lost(
+    o: &Observed,
+    d: &Decision,
+) -> Verdict {
+    let takes_effect = match &d.state {
+        State::Suspended => d.wake == Wake::OnChange,
+        State::Lost(_) => true,
+        _ => matches!(update(d), Some((id, ..)) if o.recorded() != Some(id)),
+    };
+    takes_effect.then(|| !may_land(o))
+}

@@ -1,0 +1,29 @@
+//! Looking again.
+
+use domain::decision::{Decision, Deleting, State, Step, Wake};
+use domain::observed::{Atlas, Observed};
+
+use crate::Verdict;
+use crate::view::{unproven, wanted};
+
+pub(crate) fn suspending_stops_listing_unless_an_attempt_is_open(o: &Observed, d: &Decision) -> Verdict {
+    wanted(o).filter(|spec| spec.suspend && !o.object.deleting)?;
+    (d.step == Step::List).then(|| !unproven(o).is_empty())
+}
+
+pub(crate) fn what_was_listed_is_not_listed_again(o: &Observed, d: &Decision) -> Verdict {
+    (o.atlas != Atlas::Unread).then(|| d.step != Step::List)
+}
+
+pub(crate) fn a_rest_without_a_wake_is_one_that_only_the_user_can_end(o: &Observed, d: &Decision) -> Verdict {
+    (d.step == Step::Rest && d.wake == Wake::OnChange).then(|| match &d.state {
+        State::Suspended | State::Invalid(_) | State::AdoptionRequired { .. } => true,
+        State::Deleting(Deleting::Removing) => !o.object.finalizer,
+        _ => false,
+    })
+}
+
+pub(crate) fn no_pause_is_empty(_: &Observed, d: &Decision) -> Verdict {
+    let Wake::After(pause) = d.wake else { return None };
+    Some(!pause.is_zero())
+}

@@ -1,0 +1,328 @@
+//! The input space of the rules: a few representative values of everything that they look at, in all combinations.
+//!
+//! An axis is a list of ways to set one thing. All values of all axes in one space would be too many, so there are
+//! four spaces, each with the axes that matter there.
+
+use domain::decision::Absence;
+use domain::endpoint::Endpoint;
+use domain::fault::FaultKind;
+use domain::observed::{Atlas, Attempt, Deleted, Fate, Observed, ReadyWhen, Spec, Tried, VpcEndpoint};
+use domain::ownership::ClaimReading;
+
+use crate::support::{FAULTS, MINUTE, Mark, STATUSES, endpoint, fault, foreign_claim, id, nonce, ours, secs};
+use crate::support::{stranger, vpce};
+
+/// The ways to set one thing. The first axis of a space is shared out among threads.
+pub(crate) type Axis = Vec<Box<dyn Fn(&mut Observed) + Send + Sync>>;
+
+/// Calls `visit` with every combination of the axes.
+pub(crate) fn sweep(axes: &[Axis], o: &mut Observed, visit: &mut dyn FnMut(&Observed)) {
+    match axes.split_first() {
+        None => visit(o),
+        Some((first, rest)) => {
+            for set in first {
+                set(o);
+                sweep(rest, o, visit);
+            }
+        }
+    }
+}
+
+fn axis<T: Clone + Send + Sync + 'static>(values: Vec<T>, set: fn(&mut Observed, T)) -> Axis {
+    values.into_iter().map(|value| Box::new(move |o: &mut Observed| set(o, value.clone())) as _).collect()
+}
+
+fn on_spec<T: Clone + Send + Sync + 'static>(values: Vec<T>, set: fn(&mut Spec, T)) -> Axis {
+    values
+        .into_iter()
+        .map(|value| {
+            Box::new(move |o: &mut Observed| {
+                if let Ok(spec) = &mut o.spec {
+                    set(spec, value.clone());
+                }
+            }) as _
+        })
+        .collect()
+}
+
+/// A living object without an endpoint.
+pub(crate) fn creating() -> Vec<Axis> {
+    vec![
+        listings(
+            &listed_first(&["RESERVED", "AVAILABLE", "DELETING"]),
+            &[FaultKind::Unavailable, FaultKind::Retired],
+        ),
+        claims(),
+        finalizer(),
+        policies(),
+        endpoint_ids(&[None, Some(1)]),
+        take_over(),
+        attempts(),
+        created(),
+        absences(),
+        tried(&[FaultKind::Refused]),
+    ]
+}
+
+/// A living object whose endpoint the listing shows.
+pub(crate) fn keeping() -> Vec<Axis> {
+    let mut first: Vec<_> = STATUSES.iter().map(|status| endpoint(1, Mark::Ours, status)).collect();
+    for mark in [Mark::None, Mark::Strangers] {
+        first.extend(["RESERVED", "AVAILABLE", "DELETING"].map(|status| endpoint(1, mark, status)));
+    }
+    let mut another_text = endpoint(1, Mark::Ours, "AVAILABLE");
+    another_text.comment = format!("another text {}", another_text.comment);
+    first.push(another_text);
+    vec![
+        listings(&first.into_iter().map(Some).collect::<Vec<_>>(), &[]),
+        recorded(vec![Some(endpoint(1, Mark::Ours, "AVAILABLE"))]),
+        axis(
+            vec![ClaimReading::Absent, ours(None), ours(Some(id(1))), foreign_claim(), ClaimReading::Copied],
+            |o, claim| o.object.claim = claim,
+        ),
+        finalizer(),
+        policies(),
+        endpoint_ids(&[None, Some(1), Some(2)]),
+        vpc_endpoints(),
+        take_over(),
+        axis(vec![None, Some((nonce(1), 1)), Some((nonce(2), 201))], |o, known| {
+            o.memory.attempts =
+                known.map(|(nonce, age)| attempt(nonce, age, Fate::Unknown)).into_iter().collect();
+        }),
+        axis(vec![None, Some(9)], |o, age| o.memory.adopted = age.map(secs)),
+        axis(vec![None, Some(59), Some(60)], |o, age: Option<u32>| {
+            o.memory.excess_deleted = age.map(|age| MINUTE * age);
+        }),
+        tried(&[FaultKind::Refused]),
+    ]
+}
+
+/// A living object whose endpoint no listing shows, or whose listing is not there yet.
+pub(crate) fn losing() -> Vec<Axis> {
+    vec![
+        listings(&[None], &FAULTS),
+        recorded(vec![Some(endpoint(1, Mark::Ours, "AVAILABLE"))]),
+        claims(),
+        finalizer(),
+        policies(),
+        endpoint_ids(&[None, Some(1)]),
+        on_spec(vec![VpcEndpoint::Undeclared, VpcEndpoint::Declared(vpce(2))], |spec, declared| {
+            spec.vpc_endpoint = declared;
+        }),
+        attempts(),
+        created(),
+        axis(vec![119, 120], |o, age| o.memory.recorded = secs(age)),
+        absences(),
+        tried(&[FaultKind::Unavailable]),
+    ]
+}
+
+/// An object that is being deleted.
+pub(crate) fn deleting() -> Vec<Axis> {
+    vec![
+        listings(
+            &listed_first(&["RESERVED", "DELETING"]),
+            &[FaultKind::CredentialsNotFound, FaultKind::NoAccess, FaultKind::InstanceNotFound],
+        ),
+        axis(vec![true], |o, yes| o.object.deleting = yes),
+        recorded(vec![
+            None,
+            Some(endpoint(1, Mark::Ours, "RESERVED")),
+            Some(endpoint(1, Mark::Strangers, "RESERVED")),
+        ]),
+        claims(),
+        axis(vec![Ok((false, false)), Ok((true, false)), Ok((false, true)), Err(())], |o, wanted| {
+            o.spec = wanted.map_err(|()| "unreadable".to_owned()).map(|(retain, observe)| Spec {
+                retain,
+                observe,
+                ..Spec::default()
+            });
+        }),
+        attempts(),
+        created(),
+        absences(),
+        axis(deletions(), |o, (known_for, answer)| {
+            o.memory.recorded = secs(known_for);
+            o.memory.deleted = answer
+                .map(|(ago, not_found)| Deleted { id: id(1), ago: secs(ago), not_found })
+                .into_iter()
+                .collect();
+        }),
+        tried(&[FaultKind::Unavailable, FaultKind::Retired]),
+    ]
+}
+
+/// How long the id is known, and the last answer to its DELETE: how long ago, and whether it was a 404.
+fn deletions() -> Vec<(u64, Option<(u64, bool)>)> {
+    vec![
+        (119, None),
+        (119, Some((0, false))),
+        (119, Some((5, false))),
+        (119, Some((11, false))),
+        (119, Some((5, true))),
+        (124, Some((5, true))),
+        (125, Some((5, true))),
+    ]
+}
+
+/// What reports depend on besides the decision.
+pub(crate) fn reporting() -> Vec<Axis> {
+    vec![
+        listings(
+            &STATUSES
+                .iter()
+                .map(|status| Some(endpoint(1, Mark::Ours, status)))
+                .chain([None, Some(endpoint(1, Mark::Strangers, "AVAILABLE"))])
+                .collect::<Vec<_>>(),
+            &FAULTS,
+        ),
+        axis(
+            vec![
+                vec![],
+                vec![("Ready".to_owned(), true, "Available".to_owned(), "connected".to_owned())],
+                vec![("Ready".to_owned(), false, "Connecting".to_owned(), "soon".to_owned())],
+            ],
+            |o, conditions| o.object.reported.conditions = conditions,
+        ),
+        axis(vec![true, false], |o, current| o.object.reported.current = current),
+        on_spec(vec![None, Some(ReadyWhen::Reserved), Some(ReadyWhen::Available)], |spec, when| {
+            spec.ready_when = when;
+        }),
+        vpc_endpoints(),
+        policies(),
+        recorded(vec![
+            None,
+            Some(endpoint(1, Mark::Ours, "AVAILABLE")),
+            Some(endpoint(1, Mark::Ours, "RESERVED")),
+        ]),
+        axis(vec![true, false], |o, yes| o.object.deleting = yes),
+        axis(vec![ours(None), foreign_claim(), ours(Some(id(1)))], |o, claim| o.object.claim = claim),
+        axis(vec![None, Some(1)], |o, age| o.memory.adopted = age.map(secs)),
+        axis(vec![1, 121], |o, age| o.memory.recorded = secs(age)),
+        tried(&[FaultKind::Refused, FaultKind::Retired, FaultKind::Unauthorized]),
+    ]
+}
+
+/// Nothing, or endpoint 1 with each mark and each of `statuses`.
+fn listed_first(statuses: &[&str]) -> Vec<Option<Endpoint>> {
+    let marks = [Mark::Ours, Mark::None, Mark::Strangers];
+    let shown = marks.iter().flat_map(|mark| statuses.iter().map(|status| Some(endpoint(1, *mark, status))));
+    [None].into_iter().chain(shown).collect()
+}
+
+/// Unread, faulty, and each `first` with each of several others beside it.
+fn listings(first: &[Option<Endpoint>], faults: &[FaultKind]) -> Axis {
+    let others = [
+        None,
+        Some(endpoint(2, Mark::Ours, "RESERVED")),
+        Some(endpoint(2, Mark::Ours, "AVAILABLE")),
+        Some(endpoint(2, Mark::Ours, "DELETING")),
+        Some(endpoint(2, Mark::None, "RESERVED")),
+        Some(endpoint(2, Mark::Strangers, "RESERVED")),
+    ];
+    let listed = first.iter().flat_map(|first| {
+        let others = others.clone();
+        others.map(|other| Atlas::Listed(first.clone().into_iter().chain(other).collect()))
+    });
+    let failed = faults.iter().map(|kind| Atlas::Failed(fault(*kind)));
+    let all = [Atlas::Unread].into_iter().chain(failed).chain(listed);
+    axis(all.collect(), |o, atlas| o.atlas = atlas)
+}
+
+fn recorded(values: Vec<Option<Endpoint>>) -> Axis {
+    axis(values, |o, recorded| o.object.recorded = recorded)
+}
+
+fn claims() -> Axis {
+    let earlier = |replaced| ClaimReading::EarlierLife { nonce: nonce(1), replaced };
+    let all = vec![
+        ClaimReading::Absent,
+        ours(None),
+        ours(Some(id(1))),
+        earlier(None),
+        earlier(Some(id(1))),
+        ClaimReading::Copied,
+        foreign_claim(),
+        ClaimReading::Unreadable(nonce(1)),
+    ];
+    axis(all, |o, claim| o.object.claim = claim)
+}
+
+fn finalizer() -> Axis {
+    axis(vec![true, false], |o, there| o.object.finalizer = there)
+}
+
+/// `(suspend, observe)`.
+fn policies() -> Axis {
+    on_spec(vec![(false, false), (true, false), (false, true), (true, true)], |spec, (suspend, observe)| {
+        spec.suspend = suspend;
+        spec.observe = observe;
+    })
+}
+
+fn endpoint_ids(values: &[Option<u64>]) -> Axis {
+    on_spec(values.iter().map(|n| n.map(id)).collect(), |spec, id| spec.endpoint_id = id)
+}
+
+/// None, the one that is connected, another, another that belonged to a lost service, and one still to come.
+fn vpc_endpoints() -> Axis {
+    let all = vec![
+        (VpcEndpoint::Undeclared, None),
+        (VpcEndpoint::Declared(vpce(1)), None),
+        (VpcEndpoint::Declared(vpce(2)), None),
+        (VpcEndpoint::Declared(vpce(2)), Some(vpce(2))),
+        (VpcEndpoint::Awaited("VPCEndpoint orders has no id yet".to_owned()), None),
+        (VpcEndpoint::NotFound("there is no VPCEndpoint orders".to_owned()), None),
+    ];
+    axis(all, |o, (declared, stale)| {
+        if let Ok(spec) = &mut o.spec {
+            spec.vpc_endpoint = declared;
+        }
+        o.object.stale_vpc_endpoint = stale;
+    })
+}
+
+fn take_over() -> Axis {
+    axis(vec![None, Some(stranger())], |o, word| o.object.take_over = word)
+}
+
+fn attempt(nonce: domain::ownership::Nonce, age: u64, fate: Fate) -> Attempt {
+    Attempt { nonce, age: secs(age), fate }
+}
+
+/// What this process knows of the claim's attempt (number 1) and of another.
+fn attempts() -> Axis {
+    let all = vec![
+        vec![],
+        vec![attempt(nonce(1), 199, Fate::Unknown)],
+        vec![attempt(nonce(1), 200, Fate::Unknown)],
+        vec![attempt(nonce(1), 9, Fate::Unsent)],
+        vec![attempt(nonce(1), 10, Fate::Unsent)],
+        vec![attempt(nonce(1), 1, Fate::Settled)],
+        vec![attempt(nonce(2), 199, Fate::Unknown), attempt(nonce(1), 1, Fate::Unsent)],
+        vec![attempt(nonce(2), 200, Fate::Unknown), attempt(nonce(1), 1, Fate::Unsent)],
+    ];
+    axis(all, |o, attempts| o.memory.attempts = attempts)
+}
+
+fn created() -> Axis {
+    axis(vec![None, Some(endpoint(3, Mark::Ours, "RESERVATION_REQUESTED"))], |o, created| {
+        o.memory.created = created;
+    })
+}
+
+fn absences() -> Axis {
+    let all = vec![
+        None,
+        Some((Absence::Everything, secs(9))),
+        Some((Absence::Everything, secs(10))),
+        Some((Absence::Recorded, secs(10))),
+    ];
+    axis(all, |o, absent| o.memory.absent = absent)
+}
+
+fn tried(faults: &[FaultKind]) -> Axis {
+    let refused = faults.iter().map(|kind| Tried::Refused(fault(*kind)));
+    let all = [Tried::Nothing, Tried::Done].into_iter().chain(refused);
+    axis(all.collect(), |o, tried| o.memory.tried = tried)
+}

@@ -1,0 +1,120 @@
+//! An observation and a decision as the laws speak of them, written anew from the design.
+
+use std::time::Duration;
+
+use domain::decision::{Absence, Decision, Origin, Step};
+use domain::endpoint::{Endpoint, EndpointId};
+use domain::fault::FaultKind;
+use domain::observed::{Atlas, Fate, Observed, Spec, Tried};
+use domain::ownership::{ClaimReading, Nonce, mark_of};
+
+pub(crate) fn wanted(o: &Observed) -> Option<&Spec> {
+    o.spec.as_ref().ok()
+}
+
+pub(crate) fn listing(o: &Observed) -> Option<&[Endpoint]> {
+    match &o.atlas {
+        Atlas::Listed(listing) => Some(listing),
+        Atlas::Unread | Atlas::Failed(_) => None,
+    }
+}
+
+pub(crate) fn listed<'a>(o: &'a Observed, id: &EndpointId) -> Option<&'a Endpoint> {
+    listing(o)?.iter().find(|e| e.id == *id)
+}
+
+pub(crate) fn owner(e: &Endpoint) -> Option<domain::ownership::Token> {
+    mark_of(&e.comment)
+}
+
+pub(crate) fn is_ours(o: &Observed, e: &Endpoint) -> bool {
+    owner(e).as_ref() == Some(&o.object.token)
+}
+
+/// Atlas said, in answer to the listing or to the write, that there is nothing left to delete.
+pub(crate) fn final_word(o: &Observed) -> bool {
+    let fault = match (&o.atlas, &o.memory.tried) {
+        (Atlas::Failed(fault), _) | (_, Tried::Refused(fault)) => fault,
+        _ => return false,
+    };
+    matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired)
+}
+
+pub(crate) fn announced(o: &Observed) -> Option<(&Nonce, Option<&EndpointId>)> {
+    match &o.object.claim {
+        ClaimReading::Absent | ClaimReading::Copied | ClaimReading::Foreign(_) => None,
+        ClaimReading::Ours { nonce, replaced } | ClaimReading::EarlierLife { nonce, replaced } => {
+            Some((nonce, replaced.as_ref()))
+        }
+        ClaimReading::Unreadable(nonce) => Some((nonce, None)),
+    }
+}
+
+pub(crate) fn claim_is_open(o: &Observed) -> bool {
+    announced(o).is_some_and(|(_, replaced)| o.recorded().is_none() || o.recorded() == replaced)
+}
+
+/// The attempts whose outcome nobody here knows.
+pub(crate) fn unproven(o: &Observed) -> Vec<&Nonce> {
+    let known = |nonce: &Nonce| o.memory.attempts.iter().any(|attempt| attempt.nonce == *nonce);
+    let remembered = o.memory.attempts.iter().filter(|attempt| attempt.fate == Fate::Unknown);
+    let claimed = announced(o).filter(|(nonce, _)| claim_is_open(o) && !known(nonce));
+    remembered.map(|attempt| &attempt.nonce).chain(claimed.map(|(nonce, _)| nonce)).collect()
+}
+
+/// An attempt whose outcome nobody here knows is younger than Q.
+pub(crate) fn may_land(o: &Observed) -> bool {
+    let age = |nonce: &Nonce| {
+        let known = o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce);
+        known.map_or(Duration::ZERO, |attempt| attempt.age)
+    };
+    unproven(o).into_iter().any(|nonce| age(nonce) < o.times.uncertainty)
+}
+
+/// A listing at least G ago showed the same absence.
+pub(crate) fn confirmed(o: &Observed, absence: Absence) -> bool {
+    matches!(o.memory.absent, Some((what, ago)) if what == absence && ago >= o.times.confirm_gap)
+}
+
+pub(crate) fn create(d: &Decision) -> Option<(&Nonce, &str)> {
+    match &d.step {
+        Step::Create { nonce, comment } => Some((nonce, comment)),
+        _ => None,
+    }
+}
+
+pub(crate) fn delete(d: &Decision) -> Option<(&EndpointId, bool)> {
+    match &d.step {
+        Step::Delete { id, excess } => Some((id, *excess)),
+        _ => None,
+    }
+}
+
+pub(crate) fn update(d: &Decision) -> Option<(&EndpointId, Option<&str>, Option<&str>)> {
+    match &d.step {
+        Step::Update { id, comment, vpc_endpoint } => {
+            Some((id, comment.as_deref(), vpc_endpoint.as_ref().map(|id| id.as_str())))
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn record(d: &Decision) -> Option<(&Endpoint, Origin)> {
+    match &d.step {
+        Step::Record { endpoint, origin } => Some((endpoint, *origin)),
+        _ => None,
+    }
+}
+
+pub(crate) fn claim(d: &Decision) -> Option<(Option<&Nonce>, Option<&EndpointId>, Option<&str>)> {
+    match &d.step {
+        Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
+            Some((nonce.as_ref(), replaced.as_ref(), stale_vpc_endpoint.as_deref()))
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn writes_to_atlas(d: &Decision) -> bool {
+    matches!(d.step, Step::Create { .. } | Step::Update { .. } | Step::Delete { .. })
+}

@@ -1,0 +1,136 @@
+//! What all tests of the rules share: a small vocabulary of ids, marks, endpoints and observations.
+//!
+//! Nothing here knows a rule; what a test expects is written out where it is expected.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::time::Duration;
+
+use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
+use domain::fault::{Fault, FaultKind};
+use domain::observed::{Atlas, Object, Observed, Recollection, Reported, Spec, Times};
+use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, marked_comment};
+
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+
+pub(crate) const STATUSES: [&str; 7] = [
+    "RESERVATION_REQUESTED",
+    "RESERVED",
+    "INITIATING",
+    "AVAILABLE",
+    "FAILED",
+    "DELETING",
+    "PENDING_ACCEPTANCE",
+];
+
+pub(crate) const FAULTS: [FaultKind; 11] = [
+    FaultKind::CredentialsNotFound,
+    FaultKind::Unauthorized,
+    FaultKind::Forbidden,
+    FaultKind::NoAccess,
+    FaultKind::InstanceNotFound,
+    FaultKind::EndpointNotFound,
+    FaultKind::NotServerless,
+    FaultKind::Retired,
+    FaultKind::RateLimited,
+    FaultKind::Refused,
+    FaultKind::Unavailable,
+];
+
+pub(crate) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The endpoint id number `n`.
+pub(crate) fn id(n: u64) -> EndpointId {
+    format!("{n:024x}").parse().unwrap()
+}
+
+pub(crate) fn vpce(n: u32) -> VpcEndpointId {
+    format!("vpce-{n:08x}").parse().unwrap()
+}
+
+pub(crate) fn nonce(n: u8) -> Nonce {
+    Nonce::from_random([n; 16])
+}
+
+pub(crate) fn cluster() -> ClusterId {
+    "this-cluster".parse().unwrap()
+}
+
+/// The token of the object under test.
+pub(crate) fn token() -> Token {
+    Token::of(&cluster(), "team-a", "orders")
+}
+
+/// Somebody else's token.
+pub(crate) fn stranger() -> Token {
+    Token::of(&"that-cluster".parse().unwrap(), "team-a", "orders")
+}
+
+/// Whose mark a comment carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Ours,
+    None,
+    Strangers,
+}
+
+/// An endpoint as Atlas shows one of that status: with a service from RESERVED on, and connected to VPC endpoint 1
+/// from INITIATING on.
+pub(crate) fn endpoint(n: u64, mark: Mark, status: &str) -> Endpoint {
+    let status = EndpointStatus::from(status);
+    let requested = status == EndpointStatus::ReservationRequested;
+    let connected =
+        matches!(status, EndpointStatus::Initiating | EndpointStatus::Available | EndpointStatus::Failed);
+    Endpoint {
+        id: id(n),
+        comment: match mark {
+            Mark::Ours => marked_comment(None, &token()),
+            Mark::None => "made by hand".to_owned(),
+            Mark::Strangers => marked_comment(None, &stranger()),
+        },
+        service_name: (!requested).then(|| format!("com.amazonaws.vpce.us-east-1.vpce-svc-{n}")),
+        vpc_endpoint_id: connected.then(|| vpce(1).to_string()),
+        error_message: (status == EndpointStatus::Failed).then(|| "no dns entries found".to_owned()),
+        status,
+    }
+}
+
+pub(crate) fn ours(replaced: Option<EndpointId>) -> ClaimReading {
+    ClaimReading::Ours { nonce: nonce(1), replaced }
+}
+
+pub(crate) fn foreign_claim() -> ClaimReading {
+    ClaimReading::Foreign(Claim {
+        token: stranger(),
+        nonce: nonce(1),
+        uid: "u-0".into(),
+        cluster: "that-cluster".parse().unwrap(),
+        replaced: None,
+    })
+}
+
+pub(crate) fn fault(kind: FaultKind) -> Fault {
+    Fault { kind, message: format!("Atlas says {kind:?}"), retry_after: None }
+}
+
+/// A claimed object without an endpoint, before Atlas was asked.
+pub(crate) fn observed() -> Observed {
+    Observed {
+        object: Object {
+            token: token(),
+            deleting: false,
+            finalizer: true,
+            claim: ours(None),
+            recorded: None,
+            take_over: None,
+            stale_vpc_endpoint: None,
+            reported: Reported::default(),
+        },
+        spec: Ok(Spec { progress_deadline: 15 * MINUTE, ..Spec::default() }),
+        atlas: Atlas::Unread,
+        memory: Recollection::default(),
+        times: Times::default(),
+    }
+}

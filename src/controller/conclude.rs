@@ -1,0 +1,167 @@
+//! The end of a reconcile: status, output and events are written, and the object is due again.
+//!
+//! Writes only what differs from what is there.
+
+use std::time::Duration;
+
+use domain::backoff;
+use domain::conditions::{ConditionType, Reason, Report, report};
+use domain::decision::{Decision, Wake};
+use domain::endpoint::EndpointStatus;
+use domain::notice;
+use domain::observed::{Atlas, Observed, Tried, VpcEndpoint};
+use domain::ownership::Token;
+use kube::Resource;
+use kube::runtime::controller::Action;
+
+use crate::clock::Boottime;
+
+use super::cluster::ClusterError;
+use super::memories::Entry;
+use super::object;
+use super::output;
+use super::pass::Pass;
+use super::publish;
+use super::reconcile::ReconcileError;
+use super::watched;
+
+/// How soon an output that could not be written is tried again.
+const OUTPUT_RETRY: Duration = Duration::from_mins(1);
+
+/// Nothing is left to do: report it, and say when to look again.
+pub(super) async fn conclude(
+    mut pass: Pass,
+    observed: &Observed,
+    decision: &Decision,
+) -> Result<Action, ReconcileError> {
+    pass.permit = None;
+    let mut report = report(observed, decision);
+    let output = write_output(&pass, &report).await;
+    if let Output::Failed(problem) = &output {
+        report.unsynced(Reason::OutputNotWritten, problem.clone());
+    }
+    let mut operations = publish::changes(&pass.object, &report, true);
+    if !operations.is_empty() {
+        operations.splice(0..0, publish::unchanged(&pass.object));
+        match pass.ctx.cluster.patch_status(&pass.identity, &operations).await {
+            Ok(object) => pass.object = object,
+            Err(ClusterError::Changed) => {
+                return Err(ReconcileError::Again("the object changed before its status was written"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        pass.tell(notice::of_change(&observed.object.reported, &report)).await;
+    }
+    let token = pass.identity.token.clone();
+    let delay = pass.ctx.memories.with(&token, |entry| schedule(entry, &pass, &report, decision));
+    let delay = match output {
+        Output::Incomplete => delay.map(|delay| delay.min(pass.ctx.options.poll_max)),
+        Output::Failed(_) => delay.map(|delay| delay.min(OUTPUT_RETRY)),
+        Output::Complete => delay,
+    };
+    Ok(delay.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// What became of the output ConfigMap.
+enum Output {
+    /// It says all there is to say, or none is wanted.
+    Complete,
+    /// Atlas does not show the private SRV address yet.
+    Incomplete,
+    /// It could not be written; says why.
+    Failed(String),
+}
+
+async fn write_output(pass: &Pass, report: &Report) -> Output {
+    let Some(wanted) = &pass.object.spec.output_config_map else { return Output::Complete };
+    if pass.object.meta().deletion_timestamp.is_some() || !matches!(pass.atlas, Atlas::Listed(_)) {
+        return Output::Complete;
+    }
+    let cluster = &pass.ctx.cluster;
+    let found = match output::read(cluster, &pass.identity, &wanted.name).await {
+        Ok(found) => found,
+        Err(problem) => return Output::Failed(problem),
+    };
+    let connected = report.endpoint.as_ref().filter(|endpoint| endpoint.status == EndpointStatus::Available);
+    let vpc_endpoint = connected.and_then(|endpoint| endpoint.vpc_endpoint_id.as_deref());
+    let address = match vpc_endpoint {
+        None => None,
+        Some(id) => match output::known_address(found.as_ref(), id) {
+            Some(known) => Some(known),
+            None => pass.private_address(id).await,
+        },
+    };
+    let incomplete = vpc_endpoint.is_some() && address.is_none();
+    let content = output::content(report, address);
+    match output::keep(cluster, &pass.identity, &pass.object, &wanted.name, found, content).await {
+        Err(problem) => Output::Failed(problem),
+        Ok(()) if incomplete => Output::Incomplete,
+        Ok(()) => Output::Complete,
+    }
+}
+
+/// Enters when the object is due again. Polls are counted from the listing, not from now, so that the objects of one
+/// instance fall into step and share their listings.
+fn schedule(entry: &mut Entry, pass: &Pass, report: &Report, decision: &Decision) -> Option<Duration> {
+    let options = &pass.ctx.options;
+    let now = Boottime::now();
+    let listed = matches!(pass.atlas, Atlas::Listed(_) | Atlas::Failed(_));
+    let base = if listed { pass.seen } else { now };
+    let ready = report.conditions.first().map_or("", |ready| ready.reason.as_str());
+    let seen =
+        format!("{}/{ready}", report.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()));
+    if entry.seen.as_ref() == Some(&seen) && pass.tried == Tried::Nothing {
+        entry.polls = entry.polls.saturating_add(1);
+    } else {
+        entry.polls = 0;
+    }
+    entry.seen = Some(seen);
+    entry.handled = Some(object::trigger(&pass.object));
+    entry.written.clone_from(&pass.object.metadata.resource_version);
+    let overdue = (observed_reason(pass) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(pass));
+    entry.memory.working(report.working.clone(), overdue, now.since_boot());
+    let failures = if matches!(decision.wake, Wake::Retry(_)) { entry.failures.saturating_add(1) } else { 0 };
+    entry.failures = failures;
+    let delay = match decision.wake {
+        Wake::OnChange => None,
+        Wake::Poll => Some(backoff::poll(entry.polls, options.poll_min, options.poll_max)),
+        Wake::Await => Some(options.poll_max),
+        Wake::Interval => {
+            Some(backoff::spread(object::interval(&pass.object), steady_jitter(&pass.identity.token)))
+        }
+        Wake::After(delay) => Some(delay),
+        Wake::Retry(least) => Some(backoff::retry(failures.saturating_sub(1), jitter()).max(least)),
+    };
+    let due = delay.map(|delay| base + delay);
+    entry.due = due;
+    // What is polled may be looked at a little early, together with its neighbours; what has to wait waits.
+    entry.fresh_after = delay.map(|delay| match decision.wake {
+        Wake::Poll | Wake::Await | Wake::Interval => base + delay / 2,
+        _ => base + delay,
+    });
+    entry.vpc_endpoint = Some(pass.vpc_endpoint.clone());
+    let recheck = if watched::is_polled(&pass.object) { watched::RECHECK } else { Duration::MAX };
+    due.map(|due| due.since(now).min(recheck))
+}
+
+fn observed_reason(pass: &Pass) -> Option<Reason> {
+    let status = pass.object.status.as_ref()?;
+    let stalled =
+        status.conditions.iter().find(|condition| condition.type_ == ConditionType::Stalled.as_str())?;
+    Reason::parse(&stalled.reason)
+}
+
+fn deadline(pass: &Pass) -> Duration {
+    object::spec(&pass.object, VpcEndpoint::Undeclared).map_or(Duration::ZERO, |spec| spec.progress_deadline)
+}
+
+/// A number in 0..1 that is another one each time.
+pub(super) fn jitter() -> f64 {
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
+}
+
+/// A number in 0..1 that stays the same for one object, so that its polls keep their distance.
+fn steady_jitter(token: &Token) -> f64 {
+    let sum: u32 = token.as_str().bytes().map(u32::from).sum();
+    f64::from(sum % 97) / 97.0
+}

@@ -1,0 +1,138 @@
+//! The output ConfigMap: what other tools need to know of an endpoint, where they can read it.
+//!
+//! It exists only while there is something to say, because a tool that finds an empty value substitutes it. It is owned by
+//! the object, so that it goes with it; a ConfigMap that somebody else made is never touched.
+
+use std::collections::BTreeMap;
+
+use domain::conditions::Report;
+use domain::endpoint::EndpointStatus;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+
+use crate::api::ServerlessPrivateEndpoint;
+
+use super::cluster::{Cluster, ClusterError};
+use super::object::Identity;
+
+/// Lets Flux react to a change at once.
+const FLUX_WATCH: (&str, &str) = ("reconcile.fluxcd.io/watch", "Enabled");
+
+/// The key of the private SRV address.
+const SRV_ADDRESS: &str = "privateSrvAddress";
+
+/// Why the ConfigMap does not say what it should.
+pub(super) type Problem = String;
+
+/// What the ConfigMap is to hold; nothing if there is nothing to say. The keys are names that Flux can substitute.
+pub(super) fn content(report: &Report, srv_address: Option<String>) -> BTreeMap<String, String> {
+    let Some(endpoint) = report.endpoint.as_ref().filter(|_| !report.lost) else { return BTreeMap::new() };
+    let Some(service) = endpoint.service_name.clone().filter(|_| endpoint.status != EndpointStatus::Deleting)
+    else {
+        return BTreeMap::new();
+    };
+    let entries = [
+        ("id", Some(endpoint.id.to_string())),
+        ("region", region(&service)),
+        ("endpointServiceName", Some(service)),
+        ("cloudProviderEndpointId", endpoint.vpc_endpoint_id.clone()),
+        (SRV_ADDRESS, srv_address),
+    ];
+    entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+/// The AWS region in `com.amazonaws.vpce.<region>.vpce-svc-…`.
+fn region(service: &str) -> Option<String> {
+    let region = service.strip_prefix("com.amazonaws.vpce.")?.split('.').next()?;
+    (!region.is_empty()).then(|| region.to_owned())
+}
+
+/// The ConfigMap as it is now.
+///
+/// # Errors
+/// What stands in the way, for the user.
+pub(super) async fn read(
+    cluster: &Cluster,
+    identity: &Identity,
+    name: &str,
+) -> Result<Option<ConfigMap>, Problem> {
+    match cluster.read::<ConfigMap>(&identity.namespace, name).await {
+        Ok(found) => Ok(Some(found)),
+        Err(ClusterError::NotFound) => Ok(None),
+        Err(error) => Err(problem(name, "get", &error)),
+    }
+}
+
+/// The private SRV address that the ConfigMap already holds for this VPC endpoint. It does not change.
+pub(super) fn known_address(found: Option<&ConfigMap>, vpc_endpoint: &str) -> Option<String> {
+    let data = found?.data.as_ref()?;
+    let same = data.get("cloudProviderEndpointId").is_some_and(|id| id == vpc_endpoint);
+    data.get(SRV_ADDRESS).filter(|_| same).cloned()
+}
+
+/// Makes the ConfigMap `name`, which was just `found`, hold `content`, or go if there is none.
+///
+/// # Errors
+/// What stands in the way, for the user.
+pub(super) async fn keep(
+    cluster: &Cluster,
+    identity: &Identity,
+    object: &ServerlessPrivateEndpoint,
+    name: &str,
+    found: Option<ConfigMap>,
+    content: BTreeMap<String, String>,
+) -> Result<(), Problem> {
+    let namespace = &identity.namespace;
+    if found.as_ref().is_some_and(|found| !is_ours(found, identity)) {
+        return if content.is_empty() {
+            Ok(())
+        } else {
+            Err(format!(
+                "ConfigMap {name} exists and was not made for this object; delete it or name another in spec.outputConfigMap"
+            ))
+        };
+    }
+    let result = match found {
+        None if content.is_empty() => Ok(()),
+        None => {
+            cluster.create(namespace, &new(object, name, content)).await.map_err(|error| ("create", error))
+        }
+        Some(found) if content.is_empty() => {
+            cluster.delete(namespace, &found).await.map_err(|error| ("delete", error))
+        }
+        Some(found) if found.data.as_ref() == Some(&content) => Ok(()),
+        Some(found) => {
+            let changed = ConfigMap { data: Some(content), ..found };
+            cluster.replace(namespace, &changed).await.map_err(|error| ("update", error))
+        }
+    };
+    result.map_err(|(verb, error)| problem(name, verb, &error))
+}
+
+fn problem(name: &str, verb: &str, error: &ClusterError) -> Problem {
+    match error {
+        ClusterError::Forbidden(_) => format!(
+            "the operator may not {verb} ConfigMap {name}; grant it (chart value integrations.outputConfigMap.enabled)"
+        ),
+        error => format!("failed to {verb} ConfigMap {name}: {error}"),
+    }
+}
+
+fn is_ours(map: &ConfigMap, identity: &Identity) -> bool {
+    map.owner_references().iter().any(|owner| owner.uid == identity.uid && owner.controller == Some(true))
+}
+
+fn new(object: &ServerlessPrivateEndpoint, name: &str, content: BTreeMap<String, String>) -> ConfigMap {
+    let (label, value) = FLUX_WATCH;
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(BTreeMap::from([(label.to_owned(), value.to_owned())])),
+            owner_references: object.controller_owner_ref(&()).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        data: Some(content),
+        ..ConfigMap::default()
+    }
+}

@@ -1,0 +1,317 @@
+//! Leader election by a `coordination.k8s.io` Lease, with client-go's rules, so that a second replica stands by.
+//!
+//! An optimisation and nothing more: it does not fence, and the creation protocol holds with two leaders (design §5).
+//! Nothing here trusts a time that another process wrote. Whether a holder is alive is judged by when *this* process
+//! last saw the Lease change, on its own clock; every write carries the resourceVersion that was read.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use thiserror::Error;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::metrics::Metrics;
+use crate::clock::Boottime;
+
+/// How long things take; client-go's values by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// A holder that did not renew for this long has lost the Lease. Whole seconds.
+    pub duration: Duration,
+    /// A holder that could not renew for this long gives up, well before others may take over.
+    pub renew_deadline: Duration,
+    /// Between two attempts.
+    pub retry: Duration,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Why the Lease can never be held.
+#[derive(Debug, Error)]
+#[error("failed to use Lease {namespace}/{name}: {cause}; grant get, create and update of leases there")]
+pub struct LeaseRefused {
+    namespace: String,
+    name: String,
+    cause: String,
+}
+
+/// What is to be done about the Lease as it was just read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It is ours: write a new time.
+    Renew,
+    /// It is nobody's, or its holder is silent: take it.
+    Take,
+    /// Somebody else holds it.
+    Wait,
+}
+
+/// What one candidate knows.
+#[derive(Debug)]
+struct Candidate {
+    identity: String,
+    terms: Terms,
+    /// The Lease as it last changed before our eyes, and when.
+    seen: Option<(LeaseSpec, Boottime)>,
+}
+
+impl Candidate {
+    /// The decision, from the Lease as it was read and this process's clock.
+    fn step(&mut self, found: &LeaseSpec, now: Boottime) -> Step {
+        let changed = match &self.seen {
+            Some((spec, at)) if spec == found => *at,
+            _ => {
+                self.seen = Some((found.clone(), now));
+                now
+            }
+        };
+        match found.holder_identity.as_deref() {
+            None | Some("") => Step::Take,
+            Some(holder) if holder == self.identity => Step::Renew,
+            Some(_) => {
+                let promised = found.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+                let patience = promised.map_or(self.terms.duration, Duration::from_secs);
+                if now.since(changed) < patience { Step::Wait } else { Step::Take }
+            }
+        }
+    }
+
+    /// The Lease as we hold it. The time of day is for people who read it.
+    fn held(&self, before: &LeaseSpec, time: Timestamp) -> LeaseSpec {
+        let ours = before.holder_identity.as_deref() == Some(self.identity.as_str());
+        let transitions = before.lease_transitions.unwrap_or(0);
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: Some(i32::try_from(self.terms.duration.as_secs()).unwrap_or(i32::MAX)),
+            acquire_time: before.acquire_time.clone().filter(|_| ours).or(Some(MicroTime(time))),
+            renew_time: Some(MicroTime(time)),
+            lease_transitions: Some(if ours { transitions } else { transitions.saturating_add(1) }),
+            ..before.clone()
+        }
+    }
+
+    /// The Lease as we leave it: nobody's, and not worth waiting for.
+    fn released(&self, before: &LeaseSpec, time: Timestamp) -> LeaseSpec {
+        LeaseSpec {
+            holder_identity: Some(String::new()),
+            lease_duration_seconds: Some(1),
+            ..self.held(before, time)
+        }
+    }
+}
+
+/// One replica's part in the election.
+#[derive(Debug)]
+pub struct Election {
+    api: Api<Lease>,
+    namespace: String,
+    name: String,
+    candidate: Candidate,
+    metrics: Metrics,
+    /// When the last renewal that succeeded was begun.
+    renewed: Boottime,
+}
+
+impl Election {
+    /// Takes no part yet. `identity` must differ between all processes, also between two runs in one pod.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        name: &str,
+        identity: String,
+        terms: Terms,
+        metrics: Metrics,
+    ) -> Self {
+        metrics.leads(name, false);
+        Self {
+            api: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            candidate: Candidate { identity, terms, seen: None },
+            metrics,
+            renewed: Boottime::now(),
+        }
+    }
+
+    /// Ends once this process holds the Lease. Cancel-safe.
+    ///
+    /// # Errors
+    /// If the API server refuses the Lease to us, since no waiting would help.
+    pub async fn acquire(&mut self) -> Result<(), LeaseRefused> {
+        let (mut holder, mut told) = (None, false);
+        loop {
+            match self.attempt().await {
+                Ok(true) => break,
+                Ok(false) => {
+                    let holds =
+                        self.candidate.seen.as_ref().and_then(|(spec, _)| spec.holder_identity.clone());
+                    if holder != holds {
+                        info!(holder = holds, lease = self.name, "standing by: another replica leads");
+                        holder = holds;
+                    }
+                }
+                Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
+                    let cause = status.message.clone();
+                    return Err(LeaseRefused {
+                        namespace: self.namespace.clone(),
+                        name: self.name.clone(),
+                        cause,
+                    });
+                }
+                Err(error) if !told => {
+                    warn!(%error, lease = self.name, "cannot read or write the Lease; trying again");
+                    told = true;
+                }
+                Err(_) => {}
+            }
+            sleep(self.candidate.terms.retry).await;
+        }
+        info!(identity = self.candidate.identity, lease = self.name, "leading");
+        self.metrics.leads(&self.name, true);
+        Ok(())
+    }
+
+    /// Keeps the Lease; ends only once it is lost: taken, or not renewed in time.
+    pub async fn hold(&mut self) {
+        let Terms { renew_deadline, retry, .. } = self.candidate.terms;
+        loop {
+            sleep(retry.min(renew_deadline.saturating_sub(self.renewed.elapsed()))).await;
+            match self.attempt().await {
+                Ok(true) => continue,
+                Ok(false) => break,
+                Err(error) => warn!(%error, lease = self.name, "could not renew the Lease"),
+            }
+            if self.renewed.elapsed() >= renew_deadline {
+                break;
+            }
+        }
+        warn!(lease = self.name, "lost the Lease");
+        self.metrics.leads(&self.name, false);
+    }
+
+    /// Gives the Lease up, so that nobody has to wait for its end. To be called only when all work has ended.
+    pub async fn release(mut self) {
+        self.metrics.leads(&self.name, false);
+        let patience = self.candidate.terms.renew_deadline;
+        let given_up = async {
+            let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(()) };
+            let spec = lease.spec.take().unwrap_or_default();
+            if self.candidate.step(&spec, Boottime::now()) == Step::Renew {
+                lease.spec = Some(self.candidate.released(&spec, Timestamp::now()));
+                self.api.replace(&self.name, &PostParams::default(), &lease).await?;
+            }
+            Ok::<_, kube::Error>(())
+        };
+        match timeout(patience, given_up).await {
+            Ok(Ok(())) => info!(lease = self.name, "gave up the Lease"),
+            Ok(Err(error)) => warn!(%error, lease = self.name, "could not give up the Lease; it runs out"),
+            Err(_) => warn!(lease = self.name, "could not give up the Lease in time; it runs out"),
+        }
+    }
+
+    /// One look, and one write if it is called for. Whether the Lease is ours now.
+    async fn attempt(&mut self) -> Result<bool, kube::Error> {
+        let begun = Boottime::now();
+        // As long as an attempt may still help.
+        let bound = self.candidate.terms.renew_deadline.saturating_sub(self.renewed.elapsed());
+        let bound = bound.max(self.candidate.terms.retry);
+        match timeout(bound, self.look_and_write(begun)).await {
+            Ok(Ok(held)) => {
+                if held {
+                    self.renewed = begun;
+                }
+                Ok(held)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(kube::Error::Service("the API server did not answer in time".into())),
+        }
+    }
+
+    async fn look_and_write(&mut self, now: Boottime) -> Result<bool, kube::Error> {
+        let time = Timestamp::now();
+        let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
+            let spec = Some(self.candidate.held(&LeaseSpec::default(), time));
+            let lease = Lease { metadata, spec };
+            return won(self.api.create(&PostParams::default(), &lease).await);
+        };
+        let spec = lease.spec.take().unwrap_or_default();
+        if self.candidate.step(&spec, now) == Step::Wait {
+            return Ok(false);
+        }
+        // `lease` still carries the resourceVersion that was read, so this fails if anybody was faster.
+        lease.spec = Some(self.candidate.held(&spec, time));
+        won(self.api.replace(&self.name, &PostParams::default(), &lease).await)
+    }
+}
+
+/// Whether the write that was tried made the Lease ours: whoever was faster has it.
+fn won(written: kube::Result<Lease>) -> Result<bool, kube::Error> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate() -> Candidate {
+        Candidate { identity: "one".to_owned(), terms: Terms::default(), seen: None }
+    }
+
+    fn at(seconds: u64) -> Boottime {
+        Boottime::from_boot(Duration::from_secs(seconds))
+    }
+
+    fn held_by(holder: &str, renewed: i64) -> LeaseSpec {
+        let other = Candidate { identity: holder.to_owned(), terms: Terms::default(), seen: None };
+        other.held(&LeaseSpec::default(), Timestamp::from_second(renewed).unwrap())
+    }
+
+    #[test]
+    fn a_silent_holder_is_replaced_after_its_term_on_our_own_clock() {
+        let mut one = candidate();
+        // Renewed long ago by the holder's clock: that proves nothing.
+        let lease = held_by("two", 0);
+        assert_eq!(one.step(&lease, at(100)), Step::Wait);
+        assert_eq!(one.step(&lease, at(114)), Step::Wait);
+        assert_eq!(one.step(&lease, at(115)), Step::Take);
+    }
+
+    #[test]
+    fn a_holder_that_renews_is_never_replaced() {
+        let mut one = candidate();
+        for round in 0..10 {
+            let moment = 100 + 14 * u64::try_from(round).unwrap();
+            assert_eq!(one.step(&held_by("two", round), at(moment)), Step::Wait);
+        }
+    }
+
+    #[test]
+    fn a_lease_that_is_free_or_ours_is_written_at_once() {
+        let mut one = candidate();
+        assert_eq!(one.step(&LeaseSpec::default(), at(1)), Step::Take);
+        let ours = one.held(&held_by("two", 0), Timestamp::from_second(5).unwrap());
+        assert_eq!(ours.lease_transitions, Some(2));
+        assert_eq!(one.step(&ours, at(2)), Step::Renew);
+        let released = one.released(&ours, Timestamp::from_second(6).unwrap());
+        assert_eq!(candidate().step(&released, at(3)), Step::Take);
+    }
+}

@@ -1,0 +1,79 @@
+//! The house keeps its order: dependencies point downwards only, and the core stays pure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each folder of `src/`, and what of the crate it may use.
+const MAY_USE: [(&str, &[&str]); 4] = [
+    ("src/api", &["api"]),
+    ("src/atlas", &["atlas"]),
+    ("src/controller", &["api", "atlas", "clock", "controller", "service::metrics"]),
+    ("src/service", &["api", "atlas", "clock", "controller", "service"]),
+];
+
+/// What the core may use besides itself.
+const CORE_MAY_DEPEND_ON: [&str; 4] = ["data-encoding", "jiff", "serde", "sha2"];
+
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((path.clone(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn dependencies_between_folders_point_downwards_only() {
+    for (folder, allowed) in MAY_USE {
+        for (path, text) in sources(&root().join(folder)) {
+            for used in text.split("crate::").skip(1) {
+                let known = allowed.iter().any(|module| used.starts_with(module));
+                let line = used.lines().next().unwrap_or_default();
+                assert!(known, "{} uses crate::{line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_core_depends_on_nothing_that_acts() {
+    let manifest = fs::read_to_string(root().join("domain/Cargo.toml")).unwrap();
+    let section = manifest.split("[dependencies]").nth(1).unwrap();
+    let section = section.split("\n[").next().unwrap();
+    for line in section.lines().filter(|line| !line.trim().is_empty()) {
+        let name = line.split(['.', ' ', '=']).next().unwrap();
+        assert!(CORE_MAY_DEPEND_ON.contains(&name), "the core depends on {name}");
+    }
+    for (path, text) in sources(&root().join("domain/src")) {
+        for word in [
+            "std::time::Instant",
+            "SystemTime::now",
+            "Timestamp::now",
+            "std::fs",
+            "std::net",
+            "std::env",
+            "std::thread",
+        ] {
+            assert!(!text.contains(word), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_does() {
+    for folder in ["src", "domain/src", "atlas-simulator/src", "testbed/src"] {
+        for (path, text) in sources(&root().join(folder)) {
+            let is_test = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with("tests.rs"));
+            assert!(is_test || text.starts_with("//! "), "{} opens without a word on itself", path.display());
+        }
+    }
+}
