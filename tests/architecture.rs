@@ -1,5 +1,7 @@
 //! The house keeps its order: dependencies point downwards only, and the core stays pure.
 
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

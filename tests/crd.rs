@@ -6,10 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde_json::Value;
 use spe_operator::api;
 
-const COMMITTED: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/crds/serverlessprivateendpoints.yaml"
-);
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/serverlessprivateendpoints.yaml");
 
 /// A field of the schema: its path, as `.spec.comment`, and its schema.
 type Field = (String, Value);
@@ -85,11 +82,7 @@ fn the_columns_are_those_of_the_manual() {
         .iter()
         .map(|column| {
             let priority = column["priority"].as_i64().unwrap_or(0);
-            (
-                text(column, "name").to_uppercase(),
-                text(column, "jsonPath").to_owned(),
-                priority,
-            )
+            (text(column, "name").to_uppercase(), text(column, "jsonPath").to_owned(), priority)
         })
         .collect();
     let ready = |field: &str| format!(".status.conditions[?(@.type==\"Ready\")].{field}");
@@ -124,36 +117,20 @@ fn every_spec_field_says_its_default_and_whether_it_may_be_changed() {
     for (path, schema) in fields.iter().filter(|(path, _)| path != ".spec") {
         let description = text(schema, "description");
         let parent = path.rsplit_once('.').map(|(parent, _)| parent).unwrap();
-        let parent = fields
-            .iter()
-            .find(|(path, _)| path == parent)
-            .map(|(_, schema)| schema)
-            .unwrap();
+        let parent = fields.iter().find(|(path, _)| path == parent).map(|(_, schema)| schema).unwrap();
         let name = path.rsplit('.').next().unwrap();
-        let required = parent["required"]
-            .as_array()
-            .is_some_and(|names| names.iter().any(|n| n == name));
+        let required = parent["required"].as_array().is_some_and(|names| names.iter().any(|n| n == name));
         let expected = match schema["default"].as_str() {
             Some(default) => format!("Default: {default}."),
             None if required => "Required.".to_owned(),
             None if name == "key" => "Required for a ConfigMap".to_owned(),
             None => "Default: ".to_owned(),
         };
-        assert!(
-            description.contains(&expected),
-            "{path} does not say {expected:?}: {description:?}"
-        );
+        assert!(description.contains(&expected), "{path} does not say {expected:?}: {description:?}");
         let changeable = ["Immutable.", "May be changed", "may always be removed"];
-        assert!(
-            changeable.iter().any(|words| description.contains(words)),
-            "{path}: {description:?}"
-        );
+        assert!(changeable.iter().any(|words| description.contains(words)), "{path}: {description:?}");
         let immutable = schema.to_string().contains("self == oldSelf");
-        assert_eq!(
-            immutable,
-            description.contains("Immutable."),
-            "{path}: {description:?}"
-        );
+        assert_eq!(immutable, description.contains("Immutable."), "{path}: {description:?}");
     }
 }
 
@@ -163,11 +140,7 @@ fn every_rule_has_a_message() {
     let root = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
     let mut rules = 0;
     for (path, schema) in fields(".spec").into_iter().chain([(String::new(), root)]) {
-        for rule in schema["x-kubernetes-validations"]
-            .as_array()
-            .into_iter()
-            .flatten()
-        {
+        for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
             assert!(!text(rule, "message").is_empty(), "{path}: {rule}");
             rules += 1;
         }

@@ -5,7 +5,7 @@
 //!
 //! Tests start a [`Simulator`] in their own process. People run the binary and use the control API (see the README).
 //!
-//! Code map, from the wire inwards: `server` (connections) → `state` (who asks, what is done) → `routes`, `digest`, `oauth`,
+//! Code map, from the wire inwards: `server`, `tls` (connections) → `state` (who asks, what is done) → `routes`, `digest`, `oauth`,
 //! `header` (who and what) → `rules`, `faults` (what goes wrong) → `perform`, `instance`, `life`, `endpoint` (what is true) → `answer`, `ending`, `errors`
 //! (what is said) → `journal` (what is remembered).
 
@@ -31,6 +31,7 @@ mod server;
 mod settings;
 mod simulator;
 mod state;
+mod tls;
 
 pub use choices::{Choices, NoAccess, RoleTooLow, UnknownInstance, Verdict};
 pub use digest::{Algorithm, DigestSettings, Unauthenticated, Wording};
@@ -44,3 +45,4 @@ pub use settings::{
     DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, InstanceKind, Key, Latency, Pace, Role, Settings, Span,
 };
 pub use simulator::Simulator;
+pub use tls::{Certificate, Tls, TlsError};

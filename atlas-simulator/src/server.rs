@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     answer::{Answer, Reply},
@@ -56,7 +57,7 @@ impl Shared {
 }
 
 /// Serves connections for ever. Dropping the future ends them all.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -64,7 +65,18 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             Ok((stream, _)) => {
                 // Without it, small answers wait for acknowledgements; an error only costs time.
                 let _ = stream.set_nodelay(true);
-                connections.spawn(connection(stream, shared.clone()));
+                let (tls, shared) = (tls.clone(), shared.clone());
+                connections.spawn(async move {
+                    match tls {
+                        None => connection(stream, shared).await,
+                        // A handshake that fails is the client's to report.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                connection(stream, shared).await;
+                            }
+                        }
+                    }
+                });
             }
             // Out of file descriptors, most likely: wait for some to be freed.
             Err(_) => sleep(Duration::from_millis(10)).await,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     endpoint::{Endpoint, Fate},
@@ -16,6 +17,7 @@ use crate::{
     server::{self, Shared},
     settings::{Key, Pace, Settings},
     state::State,
+    tls::Tls,
 };
 
 /// A simulator that runs until it is shut down or dropped.
@@ -33,6 +35,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Simulator {
     shared: Arc<Shared>,
+    scheme: &'static str,
     address: SocketAddr,
     serving: JoinHandle<()>,
 }
@@ -51,17 +54,34 @@ impl Simulator {
     /// # Errors
     /// The address is in use or cannot be listened on.
     pub async fn start_on(address: SocketAddr, settings: Settings) -> std::io::Result<Self> {
+        Self::serve(address, settings, None).await
+    }
+
+    /// Starts on a free port of the loopback interface and speaks TLS.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn start_tls(settings: Settings, tls: &Tls) -> std::io::Result<Self> {
+        Self::serve((Ipv4Addr::LOCALHOST, 0).into(), settings, Some(tls.acceptor.clone())).await
+    }
+
+    async fn serve(
+        address: SocketAddr,
+        settings: Settings,
+        tls: Option<TlsAcceptor>,
+    ) -> std::io::Result<Self> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = server::listen(address).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(State::new(settings)));
-        let serving = tokio::spawn(server::serve(listener, shared.clone()));
-        Ok(Self { shared, address, serving })
+        let serving = tokio::spawn(server::serve(listener, tls, shared.clone()));
+        Ok(Self { shared, scheme, address, serving })
     }
 
-    /// The base URL, `http://127.0.0.1:<port>`: clients append `/api/atlas/v1.0/…`.
+    /// The base URL, `http://127.0.0.1:<port>` or with `https`: clients append `/api/atlas/v1.0/…`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Where it listens.

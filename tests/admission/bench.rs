@@ -29,11 +29,7 @@ impl Bench {
         let client = control_plane.client().await.unwrap();
         let kind = ApiResource::erase::<ServerlessPrivateEndpoint>(&());
         let objects = Api::namespaced_with(client.clone(), &namespace, &kind);
-        Self {
-            client,
-            namespace,
-            objects,
-        }
+        Self { client, namespace, objects }
     }
 
     /// Creates an object with these fields beside the required ones.
@@ -43,14 +39,7 @@ impl Bench {
 
     /// What [`Self::create`] would answer, without leaving an object.
     pub(crate) async fn try_create(&self, fields: Value) -> Result<Made, Refusal> {
-        self.create_with(
-            &PostParams {
-                dry_run: true,
-                ..PostParams::default()
-            },
-            fields,
-        )
-        .await
+        self.create_with(&PostParams { dry_run: true, ..PostParams::default() }, fields).await
     }
 
     async fn create_with(&self, params: &PostParams, fields: Value) -> Result<Made, Refusal> {
@@ -61,11 +50,7 @@ impl Bench {
     /// Merges these fields into the spec; `null` removes one.
     pub(crate) async fn edit(&self, made: &Made, fields: Value) -> Result<Made, Refusal> {
         let patch = Patch::Merge(json!({ "spec": fields }));
-        answer(
-            self.objects
-                .patch(&made.name, &PatchParams::default(), &patch)
-                .await,
-        )
+        answer(self.objects.patch(&made.name, &PatchParams::default(), &patch).await)
     }
 
     /// Merges these fields into the status.
@@ -76,11 +61,7 @@ impl Bench {
     /// A merge patch of the status subresource.
     pub(crate) async fn report_whole(&self, made: &Made, patch: Value) -> Result<Made, Refusal> {
         let patch = Patch::Merge(patch);
-        answer(
-            self.objects
-                .patch_status(&made.name, &PatchParams::default(), &patch)
-                .await,
-        )
+        answer(self.objects.patch_status(&made.name, &PatchParams::default(), &patch).await)
     }
 }
 
@@ -139,13 +120,8 @@ fn answer(result: kube::Result<DynamicObject>) -> Result<Made, Refusal> {
 /// Fails unless there is exactly one cause, at this field, that contains these words.
 #[track_caller]
 pub(crate) fn assert_refused(result: Result<Made, Refusal>, field: &str, words: &str) {
-    let Err(Refusal(causes)) = result else {
-        panic!("accepted, though {field} {words}")
-    };
+    let Err(Refusal(causes)) = result else { panic!("accepted, though {field} {words}") };
     let place = format!("{field}: ");
     let only_here = causes.lines().count() == 1 && causes.starts_with(&place);
-    assert!(
-        only_here && causes.contains(words),
-        "expected {field}: {words:?}, found:\n{causes}"
-    );
+    assert!(only_here && causes.contains(words), "expected {field}: {words:?}, found:\n{causes}");
 }

@@ -58,10 +58,7 @@ async fn what_the_manual_allows_is_accepted() {
         manifests.push(reference(api_version, kind, key));
     }
     for fields in manifests {
-        bench
-            .try_create(fields.clone())
-            .await
-            .unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
+        bench.try_create(fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
     }
 }
 
@@ -81,11 +78,7 @@ async fn what_the_manual_forbids_is_refused_with_a_reason() {
         ("instanceName", json!("orders/../other"), instance),
         ("instanceName", json!("orders\n"), instance),
         ("instanceName", json!(""), instance),
-        (
-            "comment",
-            json!("x".repeat(80)),
-            "`comment` may have at most 79 characters",
-        ),
+        ("comment", json!("x".repeat(80)), "`comment` may have at most 79 characters"),
         (
             "comment",
             json!("mine [k8s:abcdefghijklmnop]"),
@@ -95,26 +88,10 @@ async fn what_the_manual_forbids_is_refused_with_a_reason() {
         ("cloudProviderEndpointId", json!("vpce-"), vpc_endpoint),
         ("cloudProviderEndpointId", json!(""), vpc_endpoint),
         ("cloudProviderEndpointId", json!("vpce-0A1B2C3D"), vpc_endpoint),
-        (
-            "cloudProviderEndpointId",
-            json!("https://vpce-0a1b2c3d"),
-            vpc_endpoint,
-        ),
-        (
-            "readyWhen",
-            json!("Connected"),
-            r#"supported values: "Reserved", "Available""#,
-        ),
-        (
-            "deletionPolicy",
-            json!("Orphan"),
-            r#"supported values: "Delete", "Retain""#,
-        ),
-        (
-            "managementPolicy",
-            json!("ObserveOnly"),
-            r#"supported values: "Manage", "Observe""#,
-        ),
+        ("cloudProviderEndpointId", json!("https://vpce-0a1b2c3d"), vpc_endpoint),
+        ("readyWhen", json!("Connected"), r#"supported values: "Reserved", "Available""#),
+        ("deletionPolicy", json!("Orphan"), r#"supported values: "Delete", "Retain""#),
+        ("managementPolicy", json!("ObserveOnly"), r#"supported values: "Manage", "Observe""#),
         (
             "managementPolicy",
             json!("Observe"),
@@ -130,17 +107,9 @@ async fn what_the_manual_forbids_is_refused_with_a_reason() {
             json!("0"),
             "`progressDeadline` must be a duration of more than 0s, such as '90s'",
         ),
-        (
-            "progressDeadline",
-            json!("-5m"),
-            "`progressDeadline` must be a duration of more than 0s",
-        ),
+        ("progressDeadline", json!("-5m"), "`progressDeadline` must be a duration of more than 0s"),
     ] {
-        let place = if bad == "Observe" {
-            "spec.endpointId".to_owned()
-        } else {
-            format!("spec.{field}")
-        };
+        let place = if bad == "Observe" { "spec.endpointId".to_owned() } else { format!("spec.{field}") };
         let mut fields = json!({});
         fields[field] = bad;
         assert_refused(bench.try_create(fields).await, &place, words);
@@ -153,15 +122,8 @@ async fn a_missing_project_or_instance_is_named() {
     for field in ["projectId", "instanceName"] {
         let mut fields = json!({});
         fields[field] = Value::Null;
-        let Err(refusal) = bench.try_create(fields).await else {
-            panic!("accepted without {field}")
-        };
-        assert!(
-            refusal
-                .0
-                .starts_with(&format!("spec.{field}: FieldValueRequired: ")),
-            "{refusal:?}"
-        );
+        let Err(refusal) = bench.try_create(fields).await else { panic!("accepted without {field}") };
+        assert!(refusal.0.starts_with(&format!("spec.{field}: FieldValueRequired: ")), "{refusal:?}");
     }
 }
 
@@ -222,11 +184,9 @@ async fn a_duration_is_kept_as_typed_and_read_as_the_api_server_reads_it() {
         assert_eq!(ours, theirs.is_ok(), "{text:?}: {theirs:?}");
         match theirs {
             Ok(made) => assert_eq!(made.spec["interval"], text),
-            refused => assert_refused(
-                refused,
-                "spec.interval",
-                "`interval` must be a duration of at least 30s",
-            ),
+            refused => {
+                assert_refused(refused, "spec.interval", "`interval` must be a duration of at least 30s");
+            }
         }
     }
 }

@@ -17,11 +17,7 @@ async fn names_of_other_objects_are_checked() {
             let mut fields = json!({});
             fields[field] = value;
             let words = format!("`name` must be the name of {what}: lower-case letters, digits, '-' and '.'");
-            assert_refused(
-                bench.try_create(fields).await,
-                &format!("spec.{field}.name"),
-                &words,
-            );
+            assert_refused(bench.try_create(fields).await, &format!("spec.{field}.name"), &words);
         }
     }
 }
@@ -51,56 +47,18 @@ async fn a_reference_outside_the_closed_list_is_refused() {
         ("ec2.services.k8s.aws/v1", "VPCEndpoint", None, "", closed),
         ("ec2.services.k8s.aws/v1alpha1", "VPC", None, "", closed),
         ("ec2.aws.m.upbound.io/v1beta2", "VPCEndpoint", None, "", closed),
-        (
-            "ec2.aws.upbound.io/v1beta1",
-            "VPCEndpoint",
-            None,
-            ".apiVersion",
-            cluster_scoped,
-        ),
-        (
-            "ec2.aws.upbound.io/v1beta2",
-            "VPCEndpoint",
-            None,
-            ".apiVersion",
-            cluster_scoped,
-        ),
-        (
-            "v1",
-            "ConfigMap",
-            None,
-            ".key",
-            "`key` must be set for a ConfigMap",
-        ),
-        (
-            "v1",
-            "ConfigMap",
-            Some("a/b"),
-            ".key",
-            "`key` must be a key of a ConfigMap",
-        ),
-        (
-            "ec2.services.k8s.aws/v1alpha1",
-            "VPCEndpoint",
-            Some("id"),
-            ".key",
-            key,
-        ),
-        (
-            "ec2.aws.m.upbound.io/v1beta1",
-            "VPCEndpoint",
-            Some("id"),
-            ".key",
-            key,
-        ),
+        ("ec2.aws.upbound.io/v1beta1", "VPCEndpoint", None, ".apiVersion", cluster_scoped),
+        ("ec2.aws.upbound.io/v1beta2", "VPCEndpoint", None, ".apiVersion", cluster_scoped),
+        ("v1", "ConfigMap", None, ".key", "`key` must be set for a ConfigMap"),
+        ("v1", "ConfigMap", Some("a/b"), ".key", "`key` must be a key of a ConfigMap"),
+        ("ec2.services.k8s.aws/v1alpha1", "VPCEndpoint", Some("id"), ".key", key),
+        ("ec2.aws.m.upbound.io/v1beta1", "VPCEndpoint", Some("id"), ".key", key),
     ] {
         let mut reference = json!({"apiVersion": api_version, "kind": kind, "name": "orders"});
         if let Some(key) = extra {
             reference["key"] = key.into();
         }
-        let refused = bench
-            .try_create(json!({ "cloudProviderEndpointRef": reference }))
-            .await;
+        let refused = bench.try_create(json!({ "cloudProviderEndpointRef": reference })).await;
         assert_refused(refused, &format!("spec.cloudProviderEndpointRef{place}"), words);
     }
 }

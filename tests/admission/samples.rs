@@ -28,10 +28,8 @@ fn samples() -> Vec<(String, Value)> {
 async fn every_sample_is_accepted() {
     let bench = Bench::new().await;
     // Strict: a field that the definition does not know is an error.
-    let params = PatchParams {
-        field_validation: Some(ValidationDirective::Strict),
-        ..PatchParams::apply("samples")
-    };
+    let params =
+        PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply("samples") };
     for (file, manifest) in samples() {
         let kind = match manifest["kind"].as_str().unwrap() {
             "ServerlessPrivateEndpoint" => ApiResource::erase::<ServerlessPrivateEndpoint>(&()),
@@ -46,11 +44,7 @@ async fn every_sample_is_accepted() {
         if kind.kind == "ServerlessPrivateEndpoint" {
             let typed: Result<ServerlessPrivateEndpoint, _> = applied.try_parse();
             let typed = typed.unwrap_or_else(|error| panic!("{file} cannot be decoded: {error}"));
-            assert_eq!(
-                typed.status.unwrap().observed_generation,
-                api::NEVER_OBSERVED,
-                "{file}"
-            );
+            assert_eq!(typed.status.unwrap().observed_generation, api::NEVER_OBSERVED, "{file}");
         }
     }
 }
@@ -61,12 +55,9 @@ fn every_field_of_the_spec_has_a_sample() {
     let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
     let fields: BTreeSet<&String> = spec.as_object().unwrap().keys().collect();
     let samples = samples();
-    let endpoints = samples
-        .iter()
-        .filter(|(_, manifest)| manifest["kind"] == "ServerlessPrivateEndpoint");
-    let shown: BTreeSet<&String> = endpoints
-        .flat_map(|(_, manifest)| manifest["spec"].as_object().unwrap().keys())
-        .collect();
+    let endpoints = samples.iter().filter(|(_, manifest)| manifest["kind"] == "ServerlessPrivateEndpoint");
+    let shown: BTreeSet<&String> =
+        endpoints.flat_map(|(_, manifest)| manifest["spec"].as_object().unwrap().keys()).collect();
     assert_eq!(shown, fields);
 }
 
@@ -76,10 +67,7 @@ fn every_sample_finds_its_secret() {
     let (_, secret) = samples.iter().find(|(file, _)| file == "secret.yaml").unwrap();
     for (file, manifest) in &samples {
         if manifest["kind"] == "ServerlessPrivateEndpoint" {
-            assert_eq!(
-                manifest["spec"]["credentialsRef"]["name"], secret["metadata"]["name"],
-                "{file}"
-            );
+            assert_eq!(manifest["spec"]["credentialsRef"]["name"], secret["metadata"]["name"], "{file}");
         }
     }
 }

@@ -37,20 +37,11 @@ async fn whatever_atlas_says_is_kept() {
 async fn a_status_that_was_wiped_counts_as_not_looked_at() {
     let bench = Bench::new().await;
     let made = bench.create(json!({})).await.unwrap();
-    bench
-        .report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1}))
-        .await
-        .unwrap();
+    bench.report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1})).await.unwrap();
     let wiped = bench.report_whole(&made, json!({"status": null})).await.unwrap();
     assert_eq!(wiped.status, json!({"observedGeneration": -1}));
-    bench
-        .report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1}))
-        .await
-        .unwrap();
-    let removed = bench
-        .report(&made, json!({"observedGeneration": null}))
-        .await
-        .unwrap();
+    bench.report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1})).await.unwrap();
+    let removed = bench.report(&made, json!({"observedGeneration": null})).await.unwrap();
     assert_eq!(removed.status, json!({"_id": ENDPOINT, "observedGeneration": -1}));
 }
 
@@ -67,17 +58,9 @@ async fn an_id_can_be_recorded_under_the_test_that_there_is_none() {
         Patch::<()>::Json(serde_json::from_value(operations).unwrap())
     };
     let params = PatchParams::default();
-    let recorded = bench
-        .objects
-        .patch_status(&made.name, &params, &record(ENDPOINT))
-        .await
-        .unwrap();
+    let recorded = bench.objects.patch_status(&made.name, &params, &record(ENDPOINT)).await.unwrap();
     assert_eq!(recorded.data["status"]["_id"], ENDPOINT);
-    let again = bench
-        .objects
-        .patch_status(&made.name, &params, &record("another"))
-        .await
-        .unwrap_err();
+    let again = bench.objects.patch_status(&made.name, &params, &record("another")).await.unwrap_err();
     assert!(matches!(again, kube::Error::Api(status) if status.is_invalid()));
 }
 
@@ -87,11 +70,7 @@ async fn null_in_the_status_is_the_same_as_absent() {
     let made = bench.create(json!({})).await.unwrap();
     let operations = json!([{"op": "add", "path": "/status/errorMessage", "value": null}]);
     let patch = Patch::<()>::Json(serde_json::from_value(operations).unwrap());
-    let reported = bench
-        .objects
-        .patch_status(&made.name, &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    let reported = bench.objects.patch_status(&made.name, &PatchParams::default(), &patch).await.unwrap();
     assert_eq!(reported.data["status"], json!({"observedGeneration": -1}));
 }
 
@@ -105,10 +84,7 @@ async fn what_would_break_our_decoding_is_refused() {
     incomplete.as_object_mut().unwrap().remove("lastTransitionTime");
     for (conditions, words) in [
         (json!([garbled]), "must be of type date-time"),
-        (
-            json!([incomplete]),
-            "status.conditions[0].lastTransitionTime: FieldValueRequired",
-        ),
+        (json!([incomplete]), "status.conditions[0].lastTransitionTime: FieldValueRequired"),
         (
             json!([condition("Ready", "one"), condition("Ready", "two")]),
             "status.conditions[1]: FieldValueDuplicate",
@@ -135,10 +111,7 @@ async fn kubectl_get_shows_the_columns_of_the_manual() {
     bench.report(&made, status).await.unwrap();
     let url = ServerlessPrivateEndpoint::url_path(&(), Some(&bench.namespace));
     let mut request = Request::new(url).get(&made.name, &GetParams::default()).unwrap();
-    request.headers_mut().insert(
-        "accept",
-        "application/json;as=Table;v=v1;g=meta.k8s.io".parse().unwrap(),
-    );
+    request.headers_mut().insert("accept", "application/json;as=Table;v=v1;g=meta.k8s.io".parse().unwrap());
     let table: Value = bench.client.request(request).await.unwrap();
     let headers: Vec<String> = table["columnDefinitions"]
         .as_array()
@@ -149,11 +122,8 @@ async fn kubectl_get_shows_the_columns_of_the_manual() {
     let mut cells = table["rows"][0]["cells"].as_array().unwrap().clone();
     let age = headers.iter().position(|header| header == "AGE").unwrap();
     cells[age] = json!("some seconds");
-    let shown: Vec<(&str, &str)> = headers
-        .iter()
-        .map(String::as_str)
-        .zip(cells.iter().map(|cell| cell.as_str().unwrap()))
-        .collect();
+    let shown: Vec<(&str, &str)> =
+        headers.iter().map(String::as_str).zip(cells.iter().map(|cell| cell.as_str().unwrap())).collect();
     let expected = [
         ("NAME", made.name.as_str()),
         ("READY", "False"),

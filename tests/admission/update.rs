@@ -12,9 +12,7 @@ const BOUND: &str =
 async fn project_and_instance_never_change() {
     let bench = Bench::new().await;
     let made = bench.create(json!({})).await.unwrap();
-    let project = bench
-        .edit(&made, json!({"projectId": "32b6e34b3d91647abb20e7b9"}))
-        .await;
+    let project = bench.edit(&made, json!({"projectId": "32b6e34b3d91647abb20e7b9"})).await;
     let words = "`projectId` is immutable; create another ServerlessPrivateEndpoint for another project";
     assert_refused(project, "spec.projectId", words);
     let instance = bench.edit(&made, json!({"instanceName": "invoices"})).await;
@@ -46,10 +44,7 @@ async fn everything_else_may_change() {
         json!({"outputConfigMap": {"name": "one"}}),
         json!({"outputConfigMap": null}),
     ] {
-        bench
-            .edit(&made, fields.clone())
-            .await
-            .unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
+        bench.edit(&made, fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
     }
 }
 
@@ -66,18 +61,11 @@ async fn a_vpc_endpoint_once_declared_stays_declared() {
         json!({"cloudProviderEndpointRef": {"name": "other-network"}}),
         json!({"cloudProviderEndpointId": "vpce-1a2b3c4d", "cloudProviderEndpointRef": null}),
     ] {
-        bench
-            .edit(&made, fields.clone())
-            .await
-            .unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
+        bench.edit(&made, fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
     }
     let words = "`cloudProviderEndpointId` or `cloudProviderEndpointRef` must stay set once one was set, because \
                  Atlas offers no way to detach a VPC endpoint; change it, or delete the object";
-    assert_refused(
-        bench.edit(&made, json!({"cloudProviderEndpointId": null})).await,
-        "spec",
-        words,
-    );
+    assert_refused(bench.edit(&made, json!({"cloudProviderEndpointId": null})).await, "spec", words);
 }
 
 #[tokio::test]
@@ -90,10 +78,7 @@ async fn endpoint_id_is_free_until_the_object_has_an_endpoint() {
         json!({"endpointId": null}),
         json!({"endpointId": ENDPOINT}),
     ] {
-        bench
-            .edit(&made, fields.clone())
-            .await
-            .unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
+        bench.edit(&made, fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
     }
 }
 
@@ -116,15 +101,9 @@ async fn endpoint_id_names_the_endpoint_that_the_object_has() {
 async fn endpoint_id_never_refuses_the_record_of_another_endpoint() {
     let bench = Bench::new().await;
     let made = bench.create(json!({"endpointId": OTHER_ENDPOINT})).await.unwrap();
-    let recorded = bench
-        .report(&made, json!({"_id": ENDPOINT, "status": "RESERVED"}))
-        .await
-        .unwrap();
+    let recorded = bench.report(&made, json!({"_id": ENDPOINT, "status": "RESERVED"})).await.unwrap();
     assert_eq!(recorded.status["_id"], ENDPOINT);
-    bench
-        .edit(&made, json!({"comment": "still editable"}))
-        .await
-        .unwrap();
+    bench.edit(&made, json!({"comment": "still editable"})).await.unwrap();
     bench.edit(&made, json!({"endpointId": null})).await.unwrap();
 }
 
@@ -135,24 +114,14 @@ async fn observing_keeps_its_endpoint_id() {
     let managed = bench.create(json!({})).await.unwrap();
     let observe = bench.edit(&managed, json!({"managementPolicy": "Observe"})).await;
     assert_refused(observe, "spec.endpointId", words);
-    let observed = bench
-        .create(json!({"managementPolicy": "Observe", "endpointId": ENDPOINT}))
-        .await
-        .unwrap();
-    assert_refused(
-        bench.edit(&observed, json!({"endpointId": null})).await,
-        "spec.endpointId",
-        words,
-    );
+    let observed =
+        bench.create(json!({"managementPolicy": "Observe", "endpointId": ENDPOINT})).await.unwrap();
+    assert_refused(bench.edit(&observed, json!({"endpointId": null})).await, "spec.endpointId", words);
 }
 
 async fn set_finalizers(bench: &Bench, made: &Made, finalizers: &[&str]) {
     let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
-    bench
-        .objects
-        .patch(&made.name, &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    bench.objects.patch(&made.name, &PatchParams::default(), &patch).await.unwrap();
 }
 
 #[tokio::test]
@@ -160,15 +129,8 @@ async fn a_terminating_object_can_still_be_told_to_retain() {
     let bench = Bench::new().await;
     let made = bench.create(json!({})).await.unwrap();
     set_finalizers(&bench, &made, &[spe_operator::api::FINALIZER]).await;
-    bench
-        .objects
-        .delete(&made.name, &DeleteParams::default())
-        .await
-        .unwrap();
-    let told = bench
-        .edit(&made, json!({"deletionPolicy": "Retain"}))
-        .await
-        .unwrap();
+    bench.objects.delete(&made.name, &DeleteParams::default()).await.unwrap();
+    let told = bench.edit(&made, json!({"deletionPolicy": "Retain"})).await.unwrap();
     assert_eq!(told.spec["deletionPolicy"], "Retain");
     set_finalizers(&bench, &made, &[]).await;
     assert!(bench.objects.get_opt(&made.name).await.unwrap().is_none());
@@ -180,15 +142,7 @@ async fn objects_are_selected_by_project_and_instance() {
     let made = bench.create(json!({})).await.unwrap();
     bench.create(json!({"instanceName": "invoices"})).await.unwrap();
     let fields = "spec.projectId=32b6e34b3d91647abb20e7b8,spec.instanceName=orders";
-    let found = bench
-        .objects
-        .list(&ListParams::default().fields(fields))
-        .await
-        .unwrap();
-    let names: Vec<_> = found
-        .items
-        .iter()
-        .filter_map(|object| object.metadata.name.as_deref())
-        .collect();
+    let found = bench.objects.list(&ListParams::default().fields(fields)).await.unwrap();
+    let names: Vec<_> = found.items.iter().filter_map(|object| object.metadata.name.as_deref()).collect();
     assert_eq!(names, [made.name]);
 }

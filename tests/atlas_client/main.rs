@@ -11,4 +11,6 @@ mod guard;
 mod limits;
 mod script;
 mod secrets;
+mod simulated;
+mod tls;
 mod tokens;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::endpoint::Instance;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use spe_operator::atlas::{CallRecord, Client, ClientSettings, Credentials, Observer, Transport};
 
 /// A request as it came over the wire.
@@ -53,27 +54,49 @@ pub(crate) enum Reaction {
 
 /// The running server. It ends with the test's process.
 pub(crate) struct Script {
+    scheme: &'static str,
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Script {
     pub(crate) fn start(react: impl Fn(&Request) -> Reaction + Send + Sync + 'static) -> Self {
+        Self::listen("http", |connection| connection, react)
+    }
+
+    /// The same behind TLS.
+    pub(crate) fn start_tls(
+        config: Arc<ServerConfig>,
+        react: impl Fn(&Request) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
+        let wrap =
+            move |connection| StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), connection);
+        Self::listen("https", wrap, react)
+    }
+
+    fn listen<S: Read + Write>(
+        scheme: &'static str,
+        wrap: impl Fn(TcpStream) -> S + Send + Sync + 'static,
+        react: impl Fn(&Request) -> Reaction + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (react, log) = (Arc::new(react), seen.clone());
+        let (wrap, react, log) = (Arc::new(wrap), Arc::new(react), seen.clone());
         std::thread::spawn(move || {
             for connection in listener.incoming() {
-                let (react, log) = (react.clone(), log.clone());
-                std::thread::spawn(move || serve(connection.unwrap(), &*react, &log));
+                let (wrap, react, log) = (wrap.clone(), react.clone(), log.clone());
+                std::thread::spawn(move || {
+                    let connection = connection.unwrap();
+                    serve(wrap(connection.try_clone().unwrap()), connection, &*react, &log);
+                });
             }
         });
-        Self { address, seen }
+        Self { scheme, address, seen }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     pub(crate) fn seen(&self) -> Vec<Request> {
@@ -181,20 +204,23 @@ pub(crate) fn authenticated(react: impl Fn(&Request) -> Reaction + Send + Sync +
     )
 }
 
+/// Serves one connection; `wire` is the bare one below `stream`.
 fn serve(
-    connection: TcpStream,
+    stream: impl Read + Write,
+    wire: TcpStream,
     react: &(impl Fn(&Request) -> Reaction + Send + Sync),
     log: &Mutex<Vec<Request>>,
 ) {
-    let mut reader = BufReader::new(connection.try_clone().unwrap());
-    let mut writer = connection;
+    let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader, log) {
+        let reaction = react(&request);
+        let writer = reader.get_mut();
         // A client that has gone is no failure of the server's.
-        let _ = match react(&request) {
+        let _ = match reaction {
             Reaction::Send(bytes) => writer.write_all(&bytes),
             Reaction::SendAndClose(bytes) => {
                 let _ = writer.write_all(&bytes);
-                let _ = writer.shutdown(Shutdown::Both);
+                let _ = wire.shutdown(Shutdown::Both);
                 return;
             }
             Reaction::SendAndDrip(bytes) => {
@@ -209,7 +235,7 @@ fn serve(
                 while writer.write_all(&then).is_ok() {}
                 return;
             }
-            Reaction::Reset => return reset(writer),
+            Reaction::Reset => return reset(wire),
             Reaction::Hang => {
                 // Until the client closes its side.
                 let _ = reader.read(&mut [0]);
@@ -219,7 +245,7 @@ fn serve(
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>, log: &Mutex<Vec<Request>>) -> Option<Request> {
+fn read(reader: &mut impl BufRead, log: &Mutex<Vec<Request>>) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let mut words = line.split(' ');

@@ -19,7 +19,7 @@ use testbed::{ControlPlane, Process, Proxy, Tape};
 use tokio::sync::OnceCell;
 
 /// How long anything awaited may take. Only a failing test waits that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The Secret's name.
 pub(crate) const SECRET: &str = "atlas-api";
@@ -187,9 +187,9 @@ impl Bench {
                 }
             }
         });
-        match found.await {
-            Ok(object) => object,
-            Err(_) => {
+        match found.await.ok() {
+            Some(object) => object,
+            None => {
                 panic!("{name} never was {what}; it is {}", serde_json::to_string_pretty(&last).unwrap())
             }
         }

@@ -37,7 +37,7 @@ async fn recovers(bench: &Bench) {
 async fn a_missing_secret_is_named_and_found_when_it_comes() {
     let bench = Bench::new().await;
     let _operator = bench.operator();
-    bench.secrets.delete("atlas-api", &Default::default()).await.unwrap();
+    bench.secrets.delete("atlas-api", &kube::api::DeleteParams::default()).await.unwrap();
     refused(&bench, json!({}), "CredentialsNotFound", &["Secret atlas-api", "publicApiKey"]).await;
     bench.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
     recovers(&bench).await;

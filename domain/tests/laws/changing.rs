@@ -15,12 +15,11 @@ pub(crate) fn a_delete_hits_only_what_carries_our_mark_or_the_recorded_id_that_n
     d: &Decision,
 ) -> Verdict {
     let (id, _) = delete(d)?;
-    Some(match listed(o, id) {
-        Some(endpoint) => is_ours(o, endpoint),
-        None => {
-            let known = o.object.recorded.as_ref().filter(|known| known.id == *id);
-            known.is_some_and(|known| owner(known).is_none_or(|owner| owner == o.object.token))
-        }
+    Some(if let Some(endpoint) = listed(o, id) {
+        is_ours(o, endpoint)
+    } else {
+        let known = o.object.recorded.as_ref().filter(|known| known.id == *id);
+        known.is_some_and(|known| owner(known).is_none_or(|owner| owner == o.object.token))
     })
 }
 
@@ -32,7 +31,7 @@ pub(crate) fn a_delete_of_a_living_object_hits_only_an_unused_excess_endpoint_an
     let unused = listed(o, id)
         .is_some_and(|e| matches!(e.status, EndpointStatus::ReservationRequested | EndpointStatus::Reserved));
     let kept = o.recorded().is_some_and(|kept| kept != id && listed(o, kept).is_some());
-    let due = o.memory.excess_deleted.is_none_or(|ago| ago >= Duration::from_secs(3600));
+    let due = o.memory.excess_deleted.is_none_or(|ago| ago >= Duration::from_hours(1));
     Some(excess && unused && kept && due)
 }
 

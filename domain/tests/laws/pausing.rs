@@ -16,7 +16,7 @@ pub(crate) fn what_was_listed_is_not_listed_again(o: &Observed, d: &Decision) ->
 }
 
 pub(crate) fn a_rest_without_a_wake_is_one_that_only_the_user_can_end(o: &Observed, d: &Decision) -> Verdict {
-    (d.step == Step::Rest && d.wake == Wake::OnChange).then(|| match &d.state {
+    (d.step == Step::Rest && d.wake == Wake::OnChange).then_some(match &d.state {
         State::Suspended | State::Invalid(_) | State::AdoptionRequired { .. } => true,
         State::Deleting(Deleting::Removing) => !o.object.finalizer,
         _ => false,

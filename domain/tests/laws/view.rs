@@ -33,9 +33,8 @@ pub(crate) fn is_ours(o: &Observed, e: &Endpoint) -> bool {
 
 /// Atlas said, in answer to the listing or to the write, that there is nothing left to delete.
 pub(crate) fn final_word(o: &Observed) -> bool {
-    let fault = match (&o.atlas, &o.memory.tried) {
-        (Atlas::Failed(fault), _) | (_, Tried::Refused(fault)) => fault,
-        _ => return false,
+    let ((Atlas::Failed(fault), _) | (_, Tried::Refused(fault))) = (&o.atlas, &o.memory.tried) else {
+        return false;
     };
     matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired)
 }
@@ -93,7 +92,7 @@ pub(crate) fn delete(d: &Decision) -> Option<(&EndpointId, bool)> {
 pub(crate) fn update(d: &Decision) -> Option<(&EndpointId, Option<&str>, Option<&str>)> {
     match &d.step {
         Step::Update { id, comment, vpc_endpoint } => {
-            Some((id, comment.as_deref(), vpc_endpoint.as_ref().map(|id| id.as_str())))
+            Some((id, comment.as_deref(), vpc_endpoint.as_ref().map(domain::endpoint::VpcEndpointId::as_str)))
         }
         _ => None,
     }

@@ -1,0 +1,45 @@
+# What people type. `make test` is all that has to hold before a change goes in, and what CI runs.
+MAKEFLAGS += --no-print-directory
+CARGO ?= cargo
+PART := hack/part
+
+.PHONY: help deps build control-plane test deny demo crd clean
+
+help: ## Lists the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+deps: ## Checks for what the build needs, and installs libclang where it can
+	@hack/deps
+
+build: deps ## Builds the operator, the simulator and the demo
+	$(CARGO) build --locked --workspace
+
+control-plane: deps ## Finds, downloads or builds (8 minutes, once) etcd and kube-apiserver
+	$(CARGO) run --quiet --locked --package testbed --bin control-plane
+
+test: deps ## Checks everything: format, lints, documentation, tests, dependencies
+	@$(PART) "format" $(CARGO) fmt --all --check
+	@$(PART) "lints" $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@$(PART) "documentation" env RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --lib --no-deps
+	@$(PART) "compilation" $(CARGO) test --locked --workspace --no-run
+	@$(PART) "control plane" $(MAKE) control-plane
+	@$(PART) "tests" $(CARGO) test --locked --workspace --no-fail-fast
+	@$(PART) "dependencies" $(MAKE) deny
+
+deny: ## Checks licences, duplicates and sources of the dependencies, if cargo-deny is installed
+	@if command -v cargo-deny > /dev/null; then \
+		$(CARGO) deny --locked check bans licenses sources; \
+	else \
+		echo "cargo-deny is not installed (cargo install cargo-deny --locked): not checked"; \
+	fi
+
+demo: deps ## Shows a manifest become an AVAILABLE endpoint; EXIT=1 deletes it again and ends
+	$(CARGO) build --quiet --locked --workspace --bins
+	$(CARGO) run --quiet --locked --package testbed --bin demo -- $(if $(filter-out 0,$(EXIT)),--exit)
+
+crd: ## Generates crds/ from the types
+	$(CARGO) run --quiet --locked --bin spe-operator -- crd > target/crd.yaml
+	mv target/crd.yaml crds/serverlessprivateendpoints.yaml
+
+clean: ## Removes what cargo built; the control plane stays in ~/.cache/spe-operator
+	$(CARGO) clean

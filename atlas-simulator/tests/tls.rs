@@ -1,0 +1,24 @@
+//! TLS: what a client that trusts the authority accepts, and what it refuses.
+
+mod support;
+
+use atlas_simulator::{Certificate, Settings, Simulator, Tls};
+use support::endpoints;
+
+#[tokio::test]
+async fn only_the_good_certificate_is_trusted() {
+    for certificate in
+        [Certificate::Good, Certificate::Expired, Certificate::WrongHost, Certificate::UnknownIssuer]
+    {
+        let tls = Tls::new(certificate).unwrap();
+        let atlas = Simulator::start_tls(Settings::default(), &tls).await.unwrap();
+        let authority = reqwest::Certificate::from_pem(tls.authority().as_bytes()).unwrap();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap();
+        let answer = client.get(format!("{}{}", atlas.url(), endpoints())).send().await;
+        match (certificate, answer) {
+            (Certificate::Good, answer) => assert_eq!(answer.unwrap().status(), 401),
+            (_, answer) => assert!(answer.unwrap_err().is_connect(), "{certificate:?}"),
+        }
+        assert_eq!(atlas.journal().len(), usize::from(certificate == Certificate::Good));
+    }
+}

@@ -1,0 +1,28 @@
+//! `make demo`: a manifest becomes an AVAILABLE endpoint, on a real API server, by the real operator, against the
+//! simulated Atlas.
+//!
+//! It plays two parts only, the user's and AWS'; it never touches what the operator writes.
+
+mod story;
+mod table;
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let leave = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--exit") => true,
+        Some(other) => {
+            eprintln!("demo: {other:?} is no argument; --exit deletes the object at the end and leaves");
+            return ExitCode::from(2);
+        }
+    };
+    match story::tell(leave).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\ndemo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

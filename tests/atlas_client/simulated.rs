@@ -1,0 +1,399 @@
+//! The client against the simulator: an oracle that was written from the documentation alone, and shares no code with it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use atlas_simulator as sim;
+use atlas_simulator::{Algorithm, Ending, Fault, Oddity, Rule, Settings, Simulator, Wording};
+use domain::endpoint::{Endpoint, EndpointStatus, Instance};
+use domain::fault::FaultKind;
+use futures::future::join_all;
+use spe_operator::atlas::{
+    Client, ClientSettings, Creation, Credentials, Deletion, Dialect, Transport, Update,
+};
+
+use super::script::{Records, client_of};
+
+fn at() -> Instance {
+    Instance { project: sim::DEFAULT_PROJECT.parse().unwrap(), name: sim::DEFAULT_INSTANCE.parse().unwrap() }
+}
+
+fn api_key() -> Credentials {
+    Credentials::key(sim::DEFAULT_PUBLIC_KEY, sim::DEFAULT_PRIVATE_KEY).unwrap()
+}
+
+fn account() -> Credentials {
+    Credentials::service_account(sim::DEFAULT_CLIENT_ID, sim::DEFAULT_CLIENT_SECRET).unwrap()
+}
+
+fn client(atlas: &Simulator, credentials: Credentials, adjust: impl FnOnce(&mut ClientSettings)) -> Client {
+    let mut settings = ClientSettings {
+        base_url: atlas.url(),
+        timeout: Duration::from_secs(20),
+        ..ClientSettings::default()
+    };
+    adjust(&mut settings);
+    Client::new(Transport::new(settings, Records::default().observer()).unwrap(), credentials)
+}
+
+async fn created(client: &Client, comment: &str) -> Endpoint {
+    match client.create(&at(), comment, || true).await {
+        Creation::Created(endpoint) => endpoint,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Asks until the endpoint has this status.
+async fn until(client: &Client, endpoint: &Endpoint, status: &EndpointStatus) -> Endpoint {
+    loop {
+        let now = client.get(&at(), &endpoint.id).await.unwrap();
+        if now.status == *status {
+            return now;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// From nothing to AVAILABLE to gone, through all six operations.
+async fn live_a_life(client: &Client) {
+    assert_eq!(client.list(&at()).await.unwrap(), []);
+    let endpoint = created(client, "orders").await;
+    assert_eq!(client.list(&at()).await.unwrap()[0].id, endpoint.id);
+    let reserved = until(client, &endpoint, &EndpointStatus::Reserved).await;
+    assert!(reserved.service_name.is_some());
+    let update = Update {
+        comment: Some("other".to_owned()),
+        cloud_provider_endpoint_id: Some("vpce-0a1b2c3d4e5f60718".parse().unwrap()),
+    };
+    client.update(&at(), &endpoint.id, &update).await.unwrap();
+    let available = until(client, &endpoint, &EndpointStatus::Available).await;
+    assert_eq!(
+        (available.comment.as_str(), available.vpc_endpoint_id.as_deref()),
+        ("other", Some("vpce-0a1b2c3d4e5f60718"))
+    );
+    let connection = &client.instance(&at()).await.unwrap().private_connections[0];
+    assert_eq!(connection.vpc_endpoint_ids, ["vpce-0a1b2c3d4e5f60718"]);
+    assert!(connection.srv_connection_string.starts_with("mongodb+srv://"));
+    assert_eq!(client.delete(&at(), &endpoint.id).await.unwrap(), Deletion::Accepted);
+    while !client.list(&at()).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(client.delete(&at(), &endpoint.id).await.unwrap(), Deletion::NotFound);
+}
+
+fn quick() -> Settings {
+    Settings::at_pace(sim::Pace::of(Duration::from_millis(30)))
+}
+
+#[tokio::test]
+async fn an_endpoint_lives_its_life_in_both_dialects_and_with_both_kinds_of_credentials() {
+    for dialect in [Dialect::V1, Dialect::V2] {
+        for credentials in [api_key(), account()] {
+            for (pretty, envelope) in [(false, false), (true, true)] {
+                let atlas = Simulator::start(quick()).await.unwrap();
+                live_a_life(&client(&atlas, credentials.clone(), |settings| {
+                    (settings.dialect, settings.pretty, settings.envelope) = (dialect, pretty, envelope);
+                }))
+                .await;
+                assert!(atlas.journal().iter().filter(|entry| entry.challenged.is_some()).count() <= 1);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_wording_and_algorithm_of_digest_is_answered_with_one_challenge() {
+    let wordings = [
+        Wording::Recorded,
+        Wording::Seed,
+        Wording::WithoutQop,
+        Wording::QopList,
+        Wording::LowerCase,
+        Wording::UpperCase,
+        Wording::Spaced,
+        Wording::Unquoted,
+        Wording::Reversed,
+    ];
+    let offers = [
+        (vec![Algorithm::Md5], Vec::new(), false),
+        (vec![Algorithm::Sha256], Vec::new(), false),
+        (
+            vec![Algorithm::Sha256, Algorithm::Md5],
+            vec!["Basic realm=\"x\"".to_owned(), "Bearer".to_owned()],
+            false,
+        ),
+        (vec![Algorithm::Md5, Algorithm::Sha256], vec!["Basic realm=\"x\"".to_owned()], true),
+    ];
+    for wording in wordings {
+        for (algorithms, other_challenges, one_line) in offers.clone() {
+            let mut settings = Settings::default();
+            settings.digest =
+                sim::DigestSettings { wording, algorithms, other_challenges, one_line, ..settings.digest };
+            let atlas = Simulator::start(settings.clone()).await.unwrap();
+            let client = client(&atlas, api_key(), |_| {});
+            for _ in 0..3 {
+                client.list(&at()).await.unwrap_or_else(|error| panic!("{error} {:?}", settings.digest));
+            }
+            created(&client, "c").await;
+            assert_eq!(atlas.journal().len(), 5, "{:?}", settings.digest);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_calls_cost_a_hundred_and_one_requests() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    for _ in 0..100 {
+        client.list(&at()).await.unwrap();
+    }
+    assert_eq!(atlas.journal().len(), 101);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn parallel_calls_are_challenged_only_where_no_challenge_is_free() {
+    // Answers that overtake each other.
+    let latency = sim::Latency { reads: sim::Span::millis(0, 10), writes: sim::Span::millis(0, 10) };
+    let settings = Settings { latency, ..Settings::default() };
+    let atlas = Simulator::start(settings).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    let here = at();
+    for _ in 0..10 {
+        for result in join_all((0..20).map(|_| client.list(&here))).await {
+            result.unwrap();
+        }
+    }
+    let challenges: Vec<_> = atlas.journal().into_iter().filter_map(|entry| entry.challenged).collect();
+    assert!(challenges.iter().all(|why| *why == sim::Unauthenticated::NoCredentials), "{challenges:?}");
+    assert!(challenges.len() <= 20, "{}", challenges.len());
+}
+
+#[tokio::test]
+async fn nonces_that_serve_once_or_expire_at_once_cost_one_401_a_call() {
+    for (single_use, nonce_life) in [(true, Duration::from_mins(5)), (false, Duration::from_millis(200))] {
+        let mut settings = Settings::default();
+        settings.digest = sim::DigestSettings { single_use, nonce_life, ..settings.digest };
+        let atlas = Simulator::start(settings).await.unwrap();
+        let client = client(&atlas, api_key(), |_| {});
+        for _ in 0..4 {
+            client.list(&at()).await.unwrap();
+            let listed_at = atlas.now();
+            if !single_use {
+                atlas.until(|atlas| atlas.now() > listed_at + nonce_life).await;
+            }
+        }
+        created(&client, "c").await;
+        assert_eq!(atlas.executed(sim::Operation::Create), 1);
+        assert_eq!(atlas.journal().len(), 10);
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_renewed_in_the_middle() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, account(), |_| {});
+    client.list(&at()).await.unwrap();
+    atlas.revoke_tokens();
+    created(&client, "c").await;
+    assert_eq!(atlas.executed(sim::Operation::Create), 1);
+    assert_eq!(atlas.executed(sim::Operation::Token), 2);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_named_whichever_kind_it_is() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    for credentials in [
+        Credentials::key(sim::DEFAULT_PUBLIC_KEY, "wrong-private-key").unwrap(),
+        Credentials::key("nobodys1", "wrong-private-key").unwrap(),
+        Credentials::service_account(sim::DEFAULT_CLIENT_ID, "wrong-secret").unwrap(),
+    ] {
+        let name = credentials.to_string();
+        let client = client(&atlas, credentials, |_| {});
+        let error = client.list(&at()).await.unwrap_err();
+        assert_eq!(error.kind(), FaultKind::Unauthorized);
+        assert!(error.to_string().contains(&name), "{error}");
+        assert!(matches!(client.create(&at(), "c", || true).await, Creation::Refused(_)));
+    }
+    assert_eq!(atlas.executed(sim::Operation::Create), 0);
+}
+
+/// Every ending that the simulator knows, with the class that a read finds.
+fn endings() -> Vec<(Ending, FaultKind)> {
+    use FaultKind::*;
+    vec![
+        (Ending::Cut, Unavailable),
+        (Ending::Hang, Unavailable),
+        (Ending::CutInBody, Unavailable),
+        (Ending::NotServerless, NotServerless),
+        (Ending::InvalidAttribute, Refused),
+        (Ending::Unauthenticated, Unauthorized),
+        (Ending::UserUnauthorized, Unauthorized),
+        (Ending::NotInGroup, Unauthorized),
+        (Ending::PaymentRequired, Refused),
+        (Ending::AccessForbidden, Forbidden),
+        (Ending::IpNotOnAccessList, Forbidden),
+        (Ending::OrgRequiresAccessList, Forbidden),
+        (Ending::GroupNotFound, NoAccess),
+        (Ending::InvalidGroupId, NoAccess),
+        (Ending::ClusterNotFound, InstanceNotFound),
+        (Ending::ServerlessInstanceNotFound, InstanceNotFound),
+        (Ending::EndpointNotFound(404), EndpointNotFound),
+        (Ending::EndpointNotFound(400), EndpointNotFound),
+        (Ending::HtmlNotFound, NoAccess),
+        (Ending::UnexpectedNotFound, NoAccess),
+        (Ending::Maintenance, Unavailable),
+        (Ending::Conflict, Refused),
+        (Ending::VersionGone, Retired),
+        (Ending::RateLimited { retry_after: Some("7".to_owned()) }, RateLimited),
+        (Ending::RateLimited { retry_after: None }, RateLimited),
+        (Ending::RateLimitedUntil { seconds: 5 }, RateLimited),
+        (Ending::ServerError, Unavailable),
+        (Ending::BadGateway, Unavailable),
+        (Ending::HtmlUnavailable, Unavailable),
+        (Ending::Unavailable { retry_after: Some("7".to_owned()) }, Unavailable),
+        (Ending::GatewayTimeout, Unavailable),
+        (Ending::Redirect { status: 307, location: "http://127.0.0.1:9/".to_owned() }, Unavailable),
+    ]
+}
+
+#[tokio::test]
+async fn every_ending_has_its_class() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |settings| settings.timeout = Duration::from_secs(2));
+    for (ending, kind) in endings() {
+        atlas.behave();
+        atlas.inject(Rule::always(Fault::NotExecuted(ending.clone())).of([sim::Operation::List]));
+        let error = client.list(&at()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{ending:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_called_refused_was_never_executed() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |settings| settings.timeout = Duration::from_secs(2));
+    let mut seen = BTreeSet::new();
+    for (ending, kind) in endings() {
+        // Atlas itself never refuses what it did; whoever stands in between says anything.
+        let by_atlas =
+            kind != FaultKind::Unavailable && ending != Ending::HtmlNotFound || ending == Ending::Maintenance;
+        for fault in [Fault::NotExecuted(ending.clone()), Fault::Executed(ending.clone())] {
+            if by_atlas && matches!(fault, Fault::Executed(_)) {
+                continue;
+            }
+            atlas.behave();
+            let before = atlas.executed(sim::Operation::Create);
+            atlas.inject(Rule::always(fault.clone()).of([sim::Operation::Create]));
+            let creation = client.create(&at(), "c", || true).await;
+            let executed = atlas.executed(sim::Operation::Create) - before;
+            match &creation {
+                Creation::Refused(_) => assert!(by_atlas && executed == 0, "{fault:?}: {creation:?}"),
+                Creation::Uncertain(_) => assert!(!by_atlas && executed <= 1, "{fault:?}: {creation:?}"),
+                Creation::Created(_) => panic!("{fault:?}: {creation:?}"),
+            }
+            seen.insert((matches!(creation, Creation::Refused(_)), executed));
+        }
+    }
+    assert_eq!(seen, BTreeSet::from([(true, 0), (false, 0), (false, 1)]));
+}
+
+#[tokio::test]
+async fn a_stale_nonce_is_no_refusal_and_the_post_is_executed_once() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    client.list(&at()).await.unwrap();
+    atlas.inject(Rule::next_of(sim::Operation::Create, Fault::NotExecuted(Ending::StaleNonce)));
+    created(&client, "c").await;
+    assert_eq!(atlas.executed(sim::Operation::Create), 1);
+    assert_eq!(atlas.count(|entry| entry.is(sim::Operation::Create)), 2);
+}
+
+#[tokio::test]
+async fn an_odd_listing_is_the_whole_listing_or_an_error() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    for comment in ["one", "two", "three"] {
+        created(&client, comment).await;
+    }
+    for (oddity, is_readable) in [
+        (Oddity::Truncated, false),
+        (Oddity::Empty, false),
+        (Oddity::Oversized, false),
+        (Oddity::Binary, false),
+        (Oddity::Html, false),
+        (Oddity::NoId, false),
+        (Oddity::PlainText, true),
+        (Oddity::Status("PENDING_ACCEPTANCE".to_owned()), true),
+        (Oddity::NoStatus, true),
+        (Oddity::ExtraFields, true),
+        (Oddity::NoNulls, true),
+        (Oddity::JunkVpcEndpoint, true),
+        (Oddity::PagedList, true),
+        (Oddity::Accepted, true),
+        (Oddity::Deprecated, true),
+    ] {
+        atlas.inject(Rule::next_of(sim::Operation::List, Fault::Shown(oddity.clone())));
+        match client.list(&at()).await {
+            Ok(endpoints) => {
+                let comments: Vec<_> = endpoints.iter().map(|endpoint| endpoint.comment.as_str()).collect();
+                assert!(is_readable && comments == ["one", "two", "three"], "{oddity:?}: {comments:?}");
+            }
+            Err(error) => {
+                assert!(!is_readable && error.kind() == FaultKind::Unavailable, "{oddity:?}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_odd_answer_to_a_create_is_the_endpoint_or_uncertain() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    for oddity in
+        [Oddity::Truncated, Oddity::Empty, Oddity::Oversized, Oddity::Binary, Oddity::Html, Oddity::NoId]
+    {
+        atlas.inject(Rule::next_of(sim::Operation::Create, Fault::Shown(oddity.clone())));
+        let creation = client.create(&at(), "c", || true).await;
+        assert!(matches!(creation, Creation::Uncertain(_)), "{oddity:?}: {creation:?}");
+    }
+    for oddity in [
+        Oddity::PlainText,
+        Oddity::NoStatus,
+        Oddity::ExtraFields,
+        Oddity::NoNulls,
+        Oddity::Accepted,
+        Oddity::Deprecated,
+    ] {
+        atlas.inject(Rule::next_of(sim::Operation::Create, Fault::Shown(oddity.clone())));
+        created(&client, "c").await;
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_is_no_serverless_one_any_more_says_so() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    for (kind, code) in [
+        (sim::InstanceKind::Flex, "NOT_SERVERLESS_TENANT_CLUSTER"),
+        (sim::InstanceKind::Dedicated, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"),
+    ] {
+        atlas.configure(|settings| {
+            let instances = settings.projects.get_mut(sim::DEFAULT_PROJECT).unwrap();
+            instances.insert(sim::DEFAULT_INSTANCE.to_owned(), kind);
+        });
+        let error = client.list(&at()).await.unwrap_err();
+        assert_eq!((error.kind(), error.error_code()), (FaultKind::NotServerless, Some(code)));
+    }
+    let nowhere = Instance { name: "nowhere".parse().unwrap(), ..at() };
+    assert_eq!(client.list(&nowhere).await.unwrap_err().kind(), FaultKind::InstanceNotFound);
+}
+
+#[tokio::test]
+async fn a_simulator_that_has_ended_is_unreachable() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let url = atlas.url();
+    atlas.shutdown().await;
+    let (client, records) = client_of(&url, |_| {});
+    client.list(&at()).await.unwrap_err();
+    assert_eq!(records.lines(), ["list unreachable 1"]);
+}
