@@ -1,4 +1,37 @@
-//! The Serverless Private Endpoint Operator.
+//! The Serverless Private Endpoint Operator: one manifest becomes, and stays, a MongoDB Atlas serverless private endpoint.
+//!
+//! # The way of one object
+//!
+//! A watch event or a timer wakes a reconcile ([`controller`]). It *observes* (the object, its Secret, the instance's
+//! listing), asks `domain::decide::decide`, carries out the one step that it names, and asks again, until there is nothing
+//! left to do; then it *publishes* status and events where they differ. Every rule stands in the `domain` crate, which
+//! knows neither Kubernetes nor HTTP nor time.
+//!
+//! # Creating once
+//!
+//! Atlas' create call is not idempotent, so it is preceded by a *claim* (an annotation with a fresh nonce, written with the
+//! finalizer against the very resourceVersion that was decided on), sent once for each nonce and before a deadline, and
+//! followed by a *record* of the id that tests what it was read with. Every endpoint carries a *mark* in its comment. Who
+//! meets an open claim looks for the mark, or waits until the call cannot land any more.
+//!
+//! # Code map
+//!
+//! | module | what it holds | uses |
+//! |---|---|---|
+//! | `domain` (crate) | endpoint, ownership, decide, conditions, memory | nothing |
+//! | [`api`] | the custom resource and its CEL rules | `domain` |
+//! | [`atlas`] | the HTTP client: Digest, OAuth, classification | `domain` |
+//! | [`controller`] | observe → decide → perform → publish | `api`, `atlas`, `clock`, metrics |
+//! | [`service`] | settings, log, metrics, election, the program | all of these |
+//!
+//! # Invariants, and the tests that hold them
+//!
+//! - `decide` is total and never acts; a POST, PATCH, DELETE or release happens only as its laws allow: `domain/tests/laws`.
+//! - Killed after any of its effects, the operator leaves exactly one endpoint, and none after a deletion:
+//!   `tests/operator/crash.rs`.
+//! - Nothing is written where nothing changed: `tests/operator/quiet.rs`.
+//! - A secret occurs in no output: `tests/operator/secrecy.rs`.
+//! - Dependencies point downwards only: `tests/architecture.rs`.
 
 pub mod api;
 pub mod atlas;

@@ -17,9 +17,6 @@ use super::settings::{ClientSettings, SettingsError};
 /// The most bytes of an answer that are read.
 const LARGEST_BODY: usize = 1024 * 1024;
 
-/// The most header lines of an answer.
-const MOST_HEADERS: usize = 64;
-
 /// No server on a working network takes longer to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -75,8 +72,8 @@ impl Http {
             .tls_certs_only(roots(settings.extra_roots.as_deref())?)
             .https_only(base_url.scheme() == "https")
             .http1_only()
-            .http1_max_headers(MOST_HEADERS)
             .redirect(redirect::Policy::none())
+            // Nothing that HTTP/1.1 can do is repeated by default; this keeps it so.
             .retry(retry::never())
             .referer(false)
             .no_proxy()

@@ -56,6 +56,20 @@ async fn a_nonce_that_expires_is_answered_once_with_the_fresh_challenge() {
     assert_eq!(costs, ["2", "1", "1", "2", "1", "1", "2"]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_nonce_that_was_refused_is_never_sent_again() {
+    let habits = Habits { uses: 3, ..Habits::default() };
+    let server = guard::start(habits, |_| json(200, "[]"));
+    let (client, _) = server.client();
+    let at = instance();
+    // Few calls at once use up the nonces of many.
+    for parallel in [8, 1, 1, 1, 1, 8, 1, 8, 8] {
+        for result in join_all((0..parallel).map(|_| client.list(&at))).await {
+            result.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn nonces_that_serve_once_cost_two_requests_a_call() {
     let server = guard::start(Habits { uses: 1, ..Habits::default() }, |_| json(200, "[]"));

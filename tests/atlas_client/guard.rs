@@ -85,5 +85,9 @@ fn check(
         return Err(Refusal::Wrong("the count did not rise"));
     }
     *count += 1;
-    if *count > uses { Err(Refusal::Stale) } else { Ok(()) }
+    match count.checked_sub(uses) {
+        None | Some(0) => Ok(()),
+        Some(1) => Err(Refusal::Stale),
+        Some(_) => Err(Refusal::Wrong("a nonce that was refused is sent again")),
+    }
 }

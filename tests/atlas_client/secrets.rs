@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use spe_operator::atlas::{Client, ClientSettings, Creation, Credentials, Transport};
+use spe_operator::atlas::{Client, ClientSettings, Creation, Credentials, Operation, Outcome, Transport};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::script::*;
@@ -35,7 +35,7 @@ fn assert_clean(what: &str, text: &str) {
 /// A server that throws back, as an error, whatever it was sent.
 fn echo() -> Script {
     Script::start(|request| {
-        if request.target == "/api/oauth/token" && request.number == 0 {
+        if request.target == "/api/oauth/token" {
             return json(200, &format!(r#"{{"access_token":"{TOKEN}","expires_in":3600}}"#));
         }
         let sent = request.header("authorization").unwrap_or_default().replace('"', "'");
@@ -61,6 +61,7 @@ async fn what_a_server_throws_back_is_hidden() {
     for (client, own) in clients(&echo().url()).into_iter().zip([&[PRIVATE][..], &[CLIENT_SECRET, TOKEN]]) {
         // A client hides the secrets that it knows; those of another key were not its to know.
         let error = client.list(&instance()).await.unwrap_err();
+        assert_eq!((error.operation(), error.outcome()), (Operation::List, Outcome::Status(400)));
         let basic =
             data_encoding::BASE64.encode(format!("{}:{}", client.credentials().id(), own[0]).as_bytes());
         for text in [

@@ -198,6 +198,22 @@ async fn those_who_waited_for_a_token_share_its_failure() {
 }
 
 #[tokio::test]
+async fn a_call_that_came_after_the_failure_asks_again_although_others_still_wait() {
+    let server = Script::start(|_| json(503, ""));
+    let (client, _) = client(&server, LONG);
+    let at = instance();
+    let (mut first, mut waiting, mut late) =
+        (Box::pin(client.list(&at)), Box::pin(client.list(&at)), Box::pin(client.list(&at)));
+    assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut waiting).is_pending());
+    first.await.unwrap_err();
+    assert!(futures::poll!(&mut late).is_pending());
+    waiting.await.unwrap_err();
+    assert_eq!(server.seen().len(), 1);
+    late.await.unwrap_err();
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
 async fn a_token_request_that_hangs_is_a_definite_no_within_the_timeout() {
     let server = Script::start(|_| Reaction::Hang);
     let (client, _) = client(&server, Duration::from_millis(300));

@@ -10,6 +10,7 @@
 mod bench;
 mod crash;
 mod lifecycle;
+mod output;
 mod quiet;
 mod refusal;
 mod secrecy;

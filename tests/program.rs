@@ -1,0 +1,72 @@
+//! The program's manners: what it prints, and how it ends.
+
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+
+use std::process::{Command, Output};
+
+fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
+    command.args(arguments).env_remove("KUBECONFIG").env("HOME", "/nonexistent");
+    command.envs(environment.iter().copied()).output().unwrap()
+}
+
+/// Fails unless the program ended at once with exit code 2 and one line that contains these words.
+#[track_caller]
+fn assert_refused(arguments: &[&str], environment: &[(&str, &str)], words: &[&str]) {
+    let output = program(arguments, environment);
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert_eq!(line.trim_end().lines().count(), 1, "{line}");
+    for word in words {
+        assert!(line.contains(word), "{word:?} is not in {line:?}");
+    }
+}
+
+#[test]
+fn a_wrong_flag_or_value_ends_it_with_one_line_that_names_it() {
+    assert_refused(&[], &[], &["run"]);
+    assert_refused(&["fly"], &[], &["fly"]);
+    assert_refused(&["run", "--fly"], &[], &["--fly"]);
+    assert_refused(&["run", "--poll-min", "soon"], &[], &["--poll-min", "soon"]);
+    assert_refused(&["run", "--cluster-id", "a/b"], &[], &["--cluster-id", "a/b"]);
+    assert_refused(&["run", "--atlas-api", "v3"], &[], &["--atlas-api", "v3"]);
+    assert_refused(&["run", "--atlas-ca-file", "/nonexistent/ca.pem"], &[], &["/nonexistent/ca.pem"]);
+    assert_refused(&["run", "--atlas-base-url", "http://atlas.example"], &[], &["--atlas-base-url", "https"]);
+    assert_refused(&["run", "--log-level", "louder!"], &[], &["--log-level"]);
+}
+
+#[test]
+fn a_wrong_variable_is_named_too() {
+    assert_refused(&["run"], &[("SPE_POLL_MAX", "later")], &["SPE_POLL_MAX", "later"]);
+}
+
+#[test]
+fn a_wait_that_could_double_an_endpoint_is_refused() {
+    let words = ["--create-uncertainty", "200s", "twice"];
+    assert_refused(&["run", "--create-uncertainty", "199s"], &[], &words);
+    assert_refused(&["run", "--atlas-timeout", "60s"], &[], &["--create-uncertainty", "260s"]);
+}
+
+#[test]
+fn without_a_cluster_it_ends_with_one_line() {
+    let output = program(&["run", "--admin-address", "127.0.0.1:0"], &[]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.lines().last().unwrap().contains("found no cluster"), "{text}");
+}
+
+#[test]
+fn crd_prints_the_definition_that_is_committed() {
+    let output = program(&["crd"], &[]);
+    assert!(output.status.success());
+    let committed = include_str!("../crds/serverlessprivateendpoints.yaml");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), committed);
+}
+
+#[test]
+fn help_is_no_error() {
+    for arguments in [&["--help"][..], &["run", "--help"], &["--version"]] {
+        let output = program(arguments, &[]);
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}");
+    }
+}
