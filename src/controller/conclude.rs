@@ -53,7 +53,10 @@ pub(super) async fn conclude(
         pass.tell(notice::of_change(&observed.object.reported, &report)).await;
     }
     let token = pass.identity.token.clone();
-    let delay = pass.ctx.memories.with(&token, |entry| schedule(entry, &pass, &report, decision));
+    let delay = pass.ctx.memories.with(&token, |entry| {
+        entry.counted.looked(&pass.ctx.options.metrics, decision, &report);
+        schedule(entry, &pass, &report, decision)
+    });
     let delay = match output {
         Output::Incomplete => delay.map(|delay| delay.min(pass.ctx.options.poll_max)),
         Output::Failed(_) => delay.map(|delay| delay.min(OUTPUT_RETRY)),

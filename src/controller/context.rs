@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
 use domain::observed::Times;
-use domain::ownership::ClusterId;
+use domain::ownership::{ClusterId, Token};
 use kube::Resource;
 use kube::runtime::events::Recorder;
 use tracing::debug;
@@ -110,6 +110,12 @@ impl Context {
             .iter()
             .any(|allowed| allowed == namespace)
             .then(|| SecretName { namespace: default.namespace.clone(), name: default.name.clone() })
+    }
+
+    /// The object is gone.
+    pub(super) fn gone(&self, token: &Token) {
+        self.memories.with(token, |entry| entry.counted.gone(&self.options.metrics));
+        self.memories.gone(token, &self.options.times);
     }
 
     /// Publishes an event. Its failure never fails anything: the conditions say the same.

@@ -11,6 +11,8 @@ use domain::ownership::{ClaimReading, Token};
 
 use crate::clock::Boottime;
 
+use super::counting::Counted;
+
 /// Everything that is kept of one token between two reconciles.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
@@ -32,6 +34,8 @@ pub(super) struct Entry {
     pub(super) failures: u32,
     /// What the declared VPC endpoint resolved to when it was last read.
     pub(super) vpc_endpoint: Option<VpcEndpoint>,
+    /// What was counted of the object.
+    pub(super) counted: Counted,
     /// There is an object of this name.
     pub(super) exists: bool,
 }

@@ -13,13 +13,14 @@
 //! | `credentials` | from a Secret to a client that may ask Atlas |
 //! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
 //! | `listings` | one listing per instance, pauses |
-//! | `limits`, `memories`, `context` | what reconciles share |
+//! | `limits`, `memories`, `context`, `counting` | what reconciles share |
 //!
 //! It never decides: every rule stands in the `domain` crate.
 
 mod cluster;
 mod conclude;
 mod context;
+mod counting;
 mod credentials;
 mod limits;
 mod listings;

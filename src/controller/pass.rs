@@ -52,7 +52,20 @@ impl Pass {
     pub(super) async fn before_write(&mut self) -> Result<Option<Access>, ReconcileError> {
         let access = self.access().await.map_err(ReconcileError::NoAccess)?;
         self.enter().await?;
+        if self.is_paused(&access) {
+            return Ok(None);
+        }
         Ok(self.unchanged().await?.map(|()| access))
+    }
+
+    /// While Atlas asked to be left alone, nothing is written to it either; the next decision sees why.
+    pub(super) fn is_paused(&mut self, access: &Access) -> bool {
+        let paused = self.ctx.listings.paused(&access.instance, &access.key);
+        let is_paused = paused.is_some();
+        if let Some(fault) = paused {
+            self.atlas = Atlas::Failed(fault);
+        }
+        is_paused
     }
 
     /// Reads the object past all caches. `None` if it is not the one that was decided on.
@@ -168,7 +181,9 @@ impl Pass {
     }
 
     pub(super) async fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
+        let metrics = &self.ctx.options.metrics;
         for notice in notices {
+            self.ctx.memories.with(&self.identity.token, |entry| entry.counted.noticed(metrics, &notice));
             self.ctx.publish(&self.object, &notice).await;
         }
     }

@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 
 use crate::api::ServerlessPrivateEndpoint;
 use crate::clock::Boottime;
+use crate::service::metrics::ReconcileResult;
 
 use super::cluster::ClusterError;
 use super::conclude::{conclude, jitter};
@@ -83,16 +84,19 @@ pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<C
         tried: Tried::Nothing,
         permit: None,
     };
+    let metrics = ctx.options.metrics.clone();
+    let underway = metrics.reconcile_started();
     // A task of its own: neither a cancelled reconcile nor a shutdown drops a POST on its way, and a panic ends here.
-    let task = tokio::spawn(run(pass, stale));
-    let result = match task.await {
-        Ok(result) => result,
-        Err(_) => Err(ReconcileError::Panicked),
-    };
+    let result = tokio::spawn(run(pass, stale)).await.unwrap_or_else(|_| {
+        metrics.reconcile_panicked();
+        Err(ReconcileError::Panicked)
+    });
+    drop(underway);
+    metrics.reconcile_finished(counted(&result), begun.elapsed());
     match result {
         Ok(action) => action,
         Err(ReconcileError::Gone) => {
-            ctx.memories.gone(&token, &ctx.options.times);
+            ctx.gone(&token);
             Action::await_change()
         }
         Err(ReconcileError::Again(why)) => {
@@ -109,6 +113,16 @@ pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<C
             warn!(%error, failures, retry_in = ?pause, "failed to reconcile");
             Action::requeue(pause)
         }
+    }
+}
+
+fn counted(result: &Result<Action, ReconcileError>) -> ReconcileResult {
+    match result {
+        Ok(action) if *action == Action::await_change() => ReconcileResult::Success,
+        Ok(_) => ReconcileResult::RequeueAfter,
+        Err(ReconcileError::Gone) => ReconcileResult::Success,
+        Err(ReconcileError::Again(_)) => ReconcileResult::Requeue,
+        Err(_) => ReconcileResult::Error,
     }
 }
 
@@ -140,10 +154,17 @@ fn look_at(
     let unchanged = entry.handled == Some(hash) || stale;
     match entry.due {
         Some(due) if unchanged && now < due => (Some(due.since(now)), now, stale),
-        // Woken by the clock: the listing that the object's neighbours have just seen will do.
-        Some(_) if unchanged => (None, entry.fresh_after.unwrap_or(now), stale),
+        // Woken by the clock to look at what is there: the listing that the object's neighbours have just seen will do.
+        // What is to be created or deleted rests on a listing of its own time.
+        Some(_) if unchanged && is_kept(object) => (None, entry.fresh_after.unwrap_or(now), stale),
         _ => (None, now, stale),
     }
+}
+
+/// An endpoint is recorded, and the object is not being deleted.
+fn is_kept(object: &ServerlessPrivateEndpoint) -> bool {
+    let recorded = object.status.as_ref().is_some_and(|status| status.id.is_some());
+    recorded && object.meta().deletion_timestamp.is_none()
 }
 
 /// `true` if the cache has not caught up with our own last write. Resource versions of one resource are ordered

@@ -72,12 +72,19 @@ impl Pass {
     ) -> Result<(), ReconcileError> {
         // The right to call Atlas comes first, so that the deadline of the attempt is not spent waiting for it.
         self.enter().await?;
+        let access = self.access().await.map_err(ReconcileError::NoAccess)?;
+        if self.is_paused(&access) {
+            return Ok(());
+        }
         let begun = Boottime::now();
         let nonce = if let Some(nonce) = announced {
             nonce
         } else {
             let nonce = fresh_nonce()?;
-            self.remember(|memory| memory.claiming(nonce.clone(), begun.since_boot()));
+            self.ctx.memories.with(&self.identity.token, |entry| {
+                entry.counted.claimed(begun);
+                entry.memory.claiming(nonce.clone(), begun.since_boot());
+            });
             nonce
         };
         let Identity { token, uid, .. } = &self.identity;

@@ -183,7 +183,7 @@ fn note(ctx: &Context, event: &Event<Guarded>) {
         Event::Delete(object) => {
             let Ok(object) = &object.0 else { return };
             let identity = Identity::of(object, &ctx.cluster_id);
-            ctx.memories.gone(&identity.token, &ctx.options.times);
+            ctx.gone(&identity.token);
             ctx.watched.forget(&identity);
         }
         Event::Init | Event::InitDone => {}

@@ -154,7 +154,7 @@ impl Election {
     pub async fn acquire(&mut self) -> Result<(), LeaseRefused> {
         let (mut holder, mut told) = (None, false);
         loop {
-            match self.attempt().await {
+            match self.attempt(self.candidate.terms.renew_deadline).await {
                 Ok(true) => break,
                 Ok(false) => {
                     let holds =
@@ -172,6 +172,8 @@ impl Election {
                         cause,
                     });
                 }
+                // Another candidate was faster.
+                Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {}
                 Err(error) if !told => {
                     warn!(%error, lease = self.name, "cannot read or write the Lease; trying again");
                     told = true;
@@ -188,15 +190,12 @@ impl Election {
     /// Keeps the Lease; ends only once it is lost: taken, or not renewed in time.
     pub async fn hold(&mut self) {
         let Terms { renew_deadline, retry, .. } = self.candidate.terms;
-        loop {
+        while self.renewed.elapsed() < renew_deadline {
             sleep(retry.min(renew_deadline.saturating_sub(self.renewed.elapsed()))).await;
-            match self.attempt().await {
-                Ok(true) => continue,
+            match self.attempt(renew_deadline.saturating_sub(self.renewed.elapsed())).await {
+                Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => warn!(%error, lease = self.name, "could not renew the Lease"),
-            }
-            if self.renewed.elapsed() >= renew_deadline {
-                break;
+                Err(error) => warn!(%error, lease = self.name, "could not renew the Lease; trying again"),
             }
         }
         warn!(lease = self.name, "lost the Lease");
@@ -223,22 +222,18 @@ impl Election {
         }
     }
 
-    /// One look, and one write if it is called for. Whether the Lease is ours now.
-    async fn attempt(&mut self) -> Result<bool, kube::Error> {
+    /// One look, and one write if it is called for. Whether the Lease is ours now. Somebody else's write in between is
+    /// an error like any other: the next attempt looks anew.
+    async fn attempt(&mut self, bound: Duration) -> Result<bool, kube::Error> {
         let begun = Boottime::now();
-        // As long as an attempt may still help.
-        let bound = self.candidate.terms.renew_deadline.saturating_sub(self.renewed.elapsed());
-        let bound = bound.max(self.candidate.terms.retry);
-        match timeout(bound, self.look_and_write(begun)).await {
-            Ok(Ok(held)) => {
-                if held {
-                    self.renewed = begun;
-                }
-                Ok(held)
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(kube::Error::Service("the API server did not answer in time".into())),
+        let held = timeout(bound, self.look_and_write(begun))
+            .await
+            .map_err(|_| kube::Error::Service("the API server did not answer in time".into()))??;
+        if held {
+            // Counted from before the request: others count from when they saw its effect, which is later.
+            self.renewed = begun;
         }
+        Ok(held)
     }
 
     async fn look_and_write(&mut self, now: Boottime) -> Result<bool, kube::Error> {
@@ -255,7 +250,8 @@ impl Election {
         }
         // `lease` still carries the resourceVersion that was read, so this fails if anybody was faster.
         lease.spec = Some(self.candidate.held(&spec, time));
-        won(self.api.replace(&self.name, &PostParams::default(), &lease).await)
+        self.api.replace(&self.name, &PostParams::default(), &lease).await?;
+        Ok(true)
     }
 }
 
@@ -272,46 +268,74 @@ fn won(written: kube::Result<Lease>) -> Result<bool, kube::Error> {
 mod tests {
     use super::*;
 
-    fn candidate() -> Candidate {
-        Candidate { identity: "one".to_owned(), terms: Terms::default(), seen: None }
+    fn candidate(identity: &str) -> Candidate {
+        Candidate { identity: identity.to_owned(), terms: Terms::default(), seen: None }
     }
 
     fn at(seconds: u64) -> Boottime {
         Boottime::from_boot(Duration::from_secs(seconds))
     }
 
-    fn held_by(holder: &str, renewed: i64) -> LeaseSpec {
-        let other = Candidate { identity: holder.to_owned(), terms: Terms::default(), seen: None };
-        other.held(&LeaseSpec::default(), Timestamp::from_second(renewed).unwrap())
+    fn held_by(holder: &str, time: i64) -> LeaseSpec {
+        candidate(holder).held(&LeaseSpec::default(), Timestamp::from_second(time).unwrap())
     }
 
     #[test]
-    fn a_silent_holder_is_replaced_after_its_term_on_our_own_clock() {
-        let mut one = candidate();
-        // Renewed long ago by the holder's clock: that proves nothing.
-        let lease = held_by("two", 0);
-        assert_eq!(one.step(&lease, at(100)), Step::Wait);
-        assert_eq!(one.step(&lease, at(114)), Step::Wait);
-        assert_eq!(one.step(&lease, at(115)), Step::Take);
-    }
-
-    #[test]
-    fn a_holder_that_renews_is_never_replaced() {
-        let mut one = candidate();
-        for round in 0..10 {
-            let moment = 100 + 14 * u64::try_from(round).unwrap();
-            assert_eq!(one.step(&held_by("two", round), at(moment)), Step::Wait);
+    fn a_lease_that_nobody_holds_is_taken_at_once() {
+        let nobodys = candidate("a").released(&held_by("a", 1), Timestamp::UNIX_EPOCH);
+        for spec in [LeaseSpec::default(), nobodys] {
+            assert_eq!(candidate("b").step(&spec, at(1)), Step::Take);
         }
     }
 
     #[test]
-    fn a_lease_that_is_free_or_ours_is_written_at_once() {
-        let mut one = candidate();
-        assert_eq!(one.step(&LeaseSpec::default(), at(1)), Step::Take);
-        let ours = one.held(&held_by("two", 0), Timestamp::from_second(5).unwrap());
-        assert_eq!(ours.lease_transitions, Some(2));
-        assert_eq!(one.step(&ours, at(2)), Step::Renew);
-        let released = one.released(&ours, Timestamp::from_second(6).unwrap());
-        assert_eq!(candidate().step(&released, at(3)), Step::Take);
+    fn a_silent_holder_is_replaced_only_when_we_ourselves_have_watched_its_silence() {
+        let mut standby = candidate("b");
+        // Written long ago by the holder's clock, which proves nothing.
+        let spec = held_by("a", 0);
+        assert_eq!(standby.step(&spec, at(1000)), Step::Wait);
+        assert_eq!(standby.step(&spec, at(1014)), Step::Wait);
+        assert_eq!(standby.step(&spec, at(1015)), Step::Take);
+    }
+
+    #[test]
+    fn every_change_before_our_eyes_is_a_sign_of_life_even_one_with_an_older_time() {
+        let mut standby = candidate("b");
+        assert_eq!(standby.step(&held_by("a", 50), at(0)), Step::Wait);
+        assert_eq!(standby.step(&held_by("a", 40), at(14)), Step::Wait);
+        assert_eq!(standby.step(&held_by("a", 40), at(28)), Step::Wait);
+        assert_eq!(standby.step(&held_by("a", 40), at(29)), Step::Take);
+    }
+
+    #[test]
+    fn a_holder_is_given_the_time_that_it_promised_itself() {
+        let mut standby = candidate("b");
+        let spec = LeaseSpec { lease_duration_seconds: Some(60), ..held_by("a", 0) };
+        assert_eq!(standby.step(&spec, at(0)), Step::Wait);
+        assert_eq!(standby.step(&spec, at(59)), Step::Wait);
+        assert_eq!(standby.step(&spec, at(60)), Step::Take);
+        let spec = LeaseSpec { lease_duration_seconds: Some(-1), ..spec };
+        assert_eq!(standby.step(&spec, at(60)), Step::Wait);
+        assert_eq!(standby.step(&spec, at(75)), Step::Take);
+    }
+
+    #[test]
+    fn renewing_keeps_the_beginning_and_taking_over_counts() {
+        let first = held_by("a", 10);
+        assert_eq!((first.lease_transitions, first.lease_duration_seconds), (Some(1), Some(15)));
+        assert_eq!(candidate("a").step(&first, at(0)), Step::Renew);
+        let renewed = candidate("a").held(&first, Timestamp::from_second(20).unwrap());
+        assert_eq!((&renewed.acquire_time, renewed.lease_transitions), (&first.acquire_time, Some(1)));
+        assert_ne!(renewed.renew_time, first.renew_time);
+        let taken = candidate("b").held(&renewed, Timestamp::from_second(30).unwrap());
+        assert_eq!(taken.acquire_time, Some(MicroTime(Timestamp::from_second(30).unwrap())));
+        assert_eq!((taken.holder_identity.as_deref(), taken.lease_transitions), (Some("b"), Some(2)));
+    }
+
+    #[test]
+    fn whoever_loses_a_held_lease_sees_another_holder() {
+        let mut leader = candidate("a");
+        assert_eq!(leader.step(&held_by("a", 0), at(0)), Step::Renew);
+        assert_eq!(leader.step(&held_by("b", 20), at(20)), Step::Wait);
     }
 }

@@ -205,9 +205,14 @@ impl Metrics {
         self.transitions.get_or_create(&labels([("to", to.as_str())])).observe(after.as_secs_f64());
     }
 
-    /// So many objects have a create request that may still land.
-    pub fn open_claims(&self, number: usize) {
-        self.open_claims.set(i64::try_from(number).unwrap_or(i64::MAX));
+    /// One more object waits for a create request that may still land.
+    pub fn claim_opened(&self) {
+        self.open_claims.inc();
+    }
+
+    /// One of those waits for it no longer.
+    pub fn claim_settled(&self) {
+        self.open_claims.dec();
     }
 
     /// No endpoint was created, because an earlier request may still land.

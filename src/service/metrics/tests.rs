@@ -91,7 +91,8 @@ fn an_object_is_counted_once_wherever_it_stands() {
 #[test]
 fn the_protocol_is_visible() {
     let metrics = Metrics::default();
-    metrics.open_claims(3);
+    (0..4).for_each(|_| metrics.claim_opened());
+    metrics.claim_settled();
     metrics.create_suppressed();
     metrics.adopted();
     metrics.endpoint_lost();
