@@ -12,5 +12,6 @@ mod limits;
 mod script;
 mod secrets;
 mod simulated;
+mod simulated_faults;
 mod tls;
 mod tokens;

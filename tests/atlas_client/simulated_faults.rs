@@ -1,0 +1,183 @@
+//! The client against a simulator that misbehaves: every ending and every oddity that it knows.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use atlas_simulator as sim;
+use atlas_simulator::{Ending, Fault, Oddity, Rule, Settings, Simulator};
+use domain::endpoint::Instance;
+use domain::fault::FaultKind;
+use spe_operator::atlas::Creation;
+
+use super::simulated::{api_key, at, client, created};
+
+/// Every ending that the simulator knows, with the class that a read finds.
+fn endings() -> Vec<(Ending, FaultKind)> {
+    use FaultKind::*;
+    vec![
+        (Ending::Cut, Unavailable),
+        (Ending::Hang, Unavailable),
+        (Ending::CutInBody, Unavailable),
+        (Ending::NotServerless, NotServerless),
+        (Ending::InvalidAttribute, Refused),
+        (Ending::Unauthenticated, Unauthorized),
+        (Ending::UserUnauthorized, Unauthorized),
+        (Ending::NotInGroup, Unauthorized),
+        (Ending::PaymentRequired, Refused),
+        (Ending::AccessForbidden, Forbidden),
+        (Ending::IpNotOnAccessList, Forbidden),
+        (Ending::OrgRequiresAccessList, Forbidden),
+        (Ending::GroupNotFound, NoAccess),
+        (Ending::InvalidGroupId, NoAccess),
+        (Ending::ClusterNotFound, InstanceNotFound),
+        (Ending::ServerlessInstanceNotFound, InstanceNotFound),
+        (Ending::EndpointNotFound(404), EndpointNotFound),
+        (Ending::EndpointNotFound(400), EndpointNotFound),
+        (Ending::HtmlNotFound, NoAccess),
+        (Ending::UnexpectedNotFound, NoAccess),
+        (Ending::Maintenance, Unavailable),
+        (Ending::Conflict, Refused),
+        (Ending::VersionGone, Retired),
+        (Ending::RateLimited { retry_after: Some("7".to_owned()) }, RateLimited),
+        (Ending::RateLimited { retry_after: None }, RateLimited),
+        (Ending::RateLimitedUntil { seconds: 5 }, RateLimited),
+        (Ending::ServerError, Unavailable),
+        (Ending::BadGateway, Unavailable),
+        (Ending::HtmlUnavailable, Unavailable),
+        (Ending::Unavailable { retry_after: Some("7".to_owned()) }, Unavailable),
+        (Ending::GatewayTimeout, Unavailable),
+        (Ending::Redirect { status: 307, location: "http://127.0.0.1:9/".to_owned() }, Unavailable),
+    ]
+}
+
+#[tokio::test]
+async fn every_ending_has_its_class() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |settings| settings.timeout = Duration::from_secs(2));
+    for (ending, kind) in endings() {
+        atlas.behave();
+        atlas.inject(Rule::always(Fault::NotExecuted(ending.clone())).of([sim::Operation::List]));
+        let error = client.list(&at()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{ending:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_called_refused_was_never_executed() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |settings| settings.timeout = Duration::from_secs(2));
+    let mut seen = BTreeSet::new();
+    for (ending, kind) in endings() {
+        // Atlas itself never refuses what it did; whoever stands in between says anything.
+        let by_atlas =
+            kind != FaultKind::Unavailable && ending != Ending::HtmlNotFound || ending == Ending::Maintenance;
+        for fault in [Fault::NotExecuted(ending.clone()), Fault::Executed(ending.clone())] {
+            if by_atlas && matches!(fault, Fault::Executed(_)) {
+                continue;
+            }
+            atlas.behave();
+            let before = atlas.executed(sim::Operation::Create);
+            atlas.inject(Rule::always(fault.clone()).of([sim::Operation::Create]));
+            let creation = client.create(&at(), "c", || true).await;
+            let executed = atlas.executed(sim::Operation::Create) - before;
+            match &creation {
+                Creation::Refused(_) => assert!(by_atlas && executed == 0, "{fault:?}: {creation:?}"),
+                Creation::Uncertain(_) => assert!(!by_atlas && executed <= 1, "{fault:?}: {creation:?}"),
+                Creation::Created(_) => panic!("{fault:?}: {creation:?}"),
+            }
+            seen.insert((matches!(creation, Creation::Refused(_)), executed));
+        }
+    }
+    assert_eq!(seen, BTreeSet::from([(true, 0), (false, 0), (false, 1)]));
+}
+
+#[tokio::test]
+async fn a_stale_nonce_is_no_refusal_and_the_post_is_executed_once() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    client.list(&at()).await.unwrap();
+    atlas.inject(Rule::next_of(sim::Operation::Create, Fault::NotExecuted(Ending::StaleNonce)));
+    created(&client, "c").await;
+    assert_eq!(atlas.executed(sim::Operation::Create), 1);
+    assert_eq!(atlas.count(|entry| entry.is(sim::Operation::Create)), 2);
+}
+
+#[tokio::test]
+async fn an_odd_listing_is_the_whole_listing_or_an_error() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    for comment in ["one", "two", "three"] {
+        created(&client, comment).await;
+    }
+    for (oddity, is_readable) in [
+        (Oddity::Truncated, false),
+        (Oddity::Empty, false),
+        (Oddity::Oversized, false),
+        (Oddity::Binary, false),
+        (Oddity::Html, false),
+        (Oddity::NoId, false),
+        (Oddity::PlainText, true),
+        (Oddity::Status("PENDING_ACCEPTANCE".to_owned()), true),
+        (Oddity::NoStatus, true),
+        (Oddity::ExtraFields, true),
+        (Oddity::NoNulls, true),
+        (Oddity::JunkVpcEndpoint, true),
+        (Oddity::PagedList, true),
+        (Oddity::Accepted, true),
+        (Oddity::Deprecated, true),
+    ] {
+        atlas.inject(Rule::next_of(sim::Operation::List, Fault::Shown(oddity.clone())));
+        match client.list(&at()).await {
+            Ok(endpoints) => {
+                let comments: Vec<_> = endpoints.iter().map(|endpoint| endpoint.comment.as_str()).collect();
+                assert!(is_readable && comments == ["one", "two", "three"], "{oddity:?}: {comments:?}");
+            }
+            Err(error) => {
+                assert!(!is_readable && error.kind() == FaultKind::Unavailable, "{oddity:?}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_odd_answer_to_a_create_is_the_endpoint_or_uncertain() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    for oddity in
+        [Oddity::Truncated, Oddity::Empty, Oddity::Oversized, Oddity::Binary, Oddity::Html, Oddity::NoId]
+    {
+        atlas.inject(Rule::next_of(sim::Operation::Create, Fault::Shown(oddity.clone())));
+        let creation = client.create(&at(), "c", || true).await;
+        assert!(matches!(creation, Creation::Uncertain(_)), "{oddity:?}: {creation:?}");
+    }
+    for oddity in [
+        Oddity::PlainText,
+        Oddity::NoStatus,
+        Oddity::ExtraFields,
+        Oddity::NoNulls,
+        Oddity::Accepted,
+        Oddity::Deprecated,
+    ] {
+        atlas.inject(Rule::next_of(sim::Operation::Create, Fault::Shown(oddity.clone())));
+        created(&client, "c").await;
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_is_no_serverless_one_any_more_says_so() {
+    let atlas = Simulator::start(Settings::default()).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    for (kind, code) in [
+        (sim::InstanceKind::Flex, "NOT_SERVERLESS_TENANT_CLUSTER"),
+        (sim::InstanceKind::Dedicated, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"),
+    ] {
+        atlas.configure(|settings| {
+            let instances = settings.projects.get_mut(sim::DEFAULT_PROJECT).unwrap();
+            instances.insert(sim::DEFAULT_INSTANCE.to_owned(), kind);
+        });
+        let error = client.list(&at()).await.unwrap_err();
+        assert_eq!((error.kind(), error.error_code()), (FaultKind::NotServerless, Some(code)));
+    }
+    let nowhere = Instance { name: "nowhere".parse().unwrap(), ..at() };
+    assert_eq!(client.list(&nowhere).await.unwrap_err().kind(), FaultKind::InstanceNotFound);
+}
