@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod budget;
 mod crash;
 mod lifecycle;
 mod output;
