@@ -6,7 +6,7 @@ use domain::decision::{Absence, Decision, Origin, Step};
 use domain::endpoint::{Endpoint, EndpointId};
 use domain::fault::FaultKind;
 use domain::observed::{Atlas, Fate, Observed, Spec, Tried};
-use domain::ownership::{ClaimReading, Nonce, mark_of};
+use domain::ownership::{ClaimReading, Nonce, Token, mark_of};
 
 pub(crate) fn wanted(o: &Observed) -> Option<&Spec> {
     o.spec.as_ref().ok()
@@ -23,7 +23,7 @@ pub(crate) fn listed<'a>(o: &'a Observed, id: &EndpointId) -> Option<&'a Endpoin
     listing(o)?.iter().find(|e| e.id == *id)
 }
 
-pub(crate) fn owner(e: &Endpoint) -> Option<domain::ownership::Token> {
+pub(crate) fn owner(e: &Endpoint) -> Option<Token> {
     mark_of(&e.comment)
 }
 
