@@ -192,7 +192,8 @@ async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Cl
 /// (measured on kube-apiserver 1.37).
 fn classify(status: &Status) -> ClusterError {
     let causes = status.details.as_ref().is_some_and(|details| !details.causes.is_empty());
-    if status.is_not_found() {
+    // Where the kind itself is not installed, the answer is a page of text and carries no reason.
+    if status.is_not_found() || status.code == 404 {
         ClusterError::NotFound
     } else if status.is_conflict() || (status.is_invalid() && !causes) || is_uid_mismatch(status) {
         ClusterError::Changed

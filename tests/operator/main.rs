@@ -13,5 +13,6 @@ mod crash;
 mod lifecycle;
 mod output;
 mod quiet;
+mod references;
 mod refusal;
 mod secrecy;
