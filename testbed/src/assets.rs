@@ -39,7 +39,7 @@ pub async fn find_or_make() -> Result<PathBuf> {
         );
         return Ok(given);
     }
-    let cache = cache_directory()?;
+    let cache = cache()?.join("control-plane");
     let built = cache.join(cache_key());
     let downloads = cache.join("downloads");
     if let Some(found) = cached(&built, &downloads) {
@@ -85,7 +85,8 @@ fn cache_key() -> String {
     format!("{}-{:.12}", go_build::kubernetes_version(), format!("{digest:x}"))
 }
 
-fn cache_directory() -> Result<PathBuf> {
+/// Where all that is built or downloaded for the tests stays.
+pub(crate) fn cache() -> Result<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()) {
         Some(cache) => PathBuf::from(cache),
         None => match std::env::var_os("HOME") {
@@ -95,11 +96,11 @@ fn cache_directory() -> Result<PathBuf> {
             ),
         },
     };
-    Ok(base.join("spe-operator").join("control-plane"))
+    Ok(base.join("spe-operator"))
 }
 
 /// Held until the file is dropped.
-fn lock(path: &Path) -> Result<File> {
+pub(crate) fn lock(path: &Path) -> Result<File> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => return Ok(file),

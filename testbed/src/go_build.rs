@@ -1,4 +1,5 @@
-//! Builds etcd, kube-apiserver and kubectl from the Go modules pinned in `control-plane/go.mod`. Needs Go and a module proxy.
+//! Builds etcd, kube-apiserver and kubectl from the Go modules pinned in `control-plane/go.mod`, and for others what their
+//! modules pin. Needs Go and a module proxy.
 //!
 //! It must never touch the module files: the versions are the repository's decision.
 
@@ -56,7 +57,7 @@ pub(crate) fn build(directory: &Path) -> Result<()> {
     create_dir_all(&unfinished).with_context(|| format!("cannot create {}", unfinished.display()))?;
     let started = Instant::now();
     for (program, package) in PROGRAMS {
-        build_program(program, package, &unfinished)?;
+        build_program(Path::new(MODULE), package, &linker_flags(), &unfinished.join(program))?;
     }
     if directory.exists() {
         // Only an incomplete one gets here, which somebody has cut down by hand.
@@ -67,23 +68,29 @@ pub(crate) fn build(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn build_program(program: &str, package: &str, directory: &Path) -> Result<()> {
+/// Builds the Go package into the file `program`, with what `module` pins. Says every few seconds how far it is.
+///
+/// # Errors
+/// When Go is absent or refuses; the compiler's own words are part of the error.
+pub(crate) fn build_program(module: &Path, package: &str, linker_flags: &str, program: &Path) -> Result<()> {
+    let output = program;
+    let program = program.file_name().unwrap_or_default().to_string_lossy();
     say(&format!("building {program} ({package})"));
     let started = Instant::now();
     let mut go = Command::new("go")
         .args(["build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags"])
-        .arg(linker_flags())
+        .arg(linker_flags)
         .arg("-o")
-        .arg(directory.join(program))
+        .arg(output)
         .arg(package)
-        .current_dir(MODULE)
+        .current_dir(module)
         .env("CGO_ENABLED", "0")
         .env("GOWORK", "off")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .context("cannot run `go`, which builds the control plane: install Go 1.26 or later, or set KUBEBUILDER_ASSETS")?;
+        .context("cannot run `go`, which builds what the tests run on: install Go 1.26 or later (instead of a control plane: set KUBEBUILDER_ASSETS)")?;
     let output = go.stderr.take().context("go has no standard error")?;
     let mut reported = started;
     let mut packages = 0_u32;

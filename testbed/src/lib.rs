@@ -1,6 +1,7 @@
 //! What the integration tests and `make demo` run on: real parts, started for one test process and gone with it.
 //!
 //! - [`ControlPlane`]: a kube-apiserver and an etcd, started through the `envtest` crate.
+//! - [`go_tool`]: a program written in Go that the tests need, built from its pinned module.
 //! - [`Process`]: a program under test as a child process whose output is kept and which can be signalled.
 //! - [`Proxy`]: an HTTP proxy that records on a [`Tape`] what passes, and misbehaves when told to.
 //!
@@ -14,11 +15,13 @@ mod assets;
 mod cluster;
 mod control_plane;
 mod go_build;
+mod go_tool;
 mod process;
 mod proxy;
 mod reaper;
 
 pub use assets::find_or_make as control_plane_binaries;
 pub use control_plane::{ControlPlane, control_plane};
+pub use go_tool::go_tool;
 pub use process::{Process, Signal};
 pub use proxy::{Action, Answer, Call, Exchange, Proxy, Tape};
