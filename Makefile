@@ -4,6 +4,7 @@ CARGO ?= cargo
 PART := hack/part
 
 .PHONY: help deps build control-plane test deny demo crd clean
+.PHONY: chart
 
 help: ## Lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -40,6 +41,10 @@ demo: deps ## Shows a manifest become an AVAILABLE endpoint; EXIT=1 deletes it a
 crd: ## Generates crds/ from the types
 	$(CARGO) run --quiet --locked --bin spe-operator -- crd > target/crd.yaml
 	mv target/crd.yaml crds/serverlessprivateendpoints.yaml
+
+chart: crd ## Brings the chart's copy of the definition and its README up to date
+	cp crds/serverlessprivateendpoints.yaml charts/spe-operator/files/
+	UPDATE=1 $(CARGO) test --quiet --locked --test chart readme
 
 clean: ## Removes what cargo built; the control plane stays in ~/.cache/spe-operator
 	$(CARGO) clean

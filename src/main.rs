@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use spe_operator::api;
+use spe_operator::service::check;
 use spe_operator::service::program::{self, ProgramError};
 use spe_operator::service::settings::{self, Command, Refusal, Settings};
 use spe_operator::service::telemetry;
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     match settings::parse(std::env::args_os()) {
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
             }
             Err(error) => end(1, &error),
         },
+        Ok(Command::Check { host, port }) => check(&host, port),
         Err(Refusal::Asked(text)) => {
             print!("{text}");
             ExitCode::SUCCESS
@@ -25,9 +28,20 @@ fn main() -> ExitCode {
     }
 }
 
+fn check(host: &str, port: u16) -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(1, &error),
+    };
+    match runtime.block_on(check::ready(host, port)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => end(1, &error),
+    }
+}
+
 fn run(settings: Settings) -> ExitCode {
     telemetry::start(&settings);
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return end(1, &error),
     };

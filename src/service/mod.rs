@@ -2,6 +2,7 @@
 
 mod access;
 pub mod admin;
+pub mod check;
 pub mod lease;
 pub mod metrics;
 pub mod program;

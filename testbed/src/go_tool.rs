@@ -31,7 +31,7 @@ fn find_or_build(module: &str, package: &str, name: &str) -> Result<PathBuf> {
     create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let _lock = assets::lock(&tools.join("lock"))?;
     if !program.is_file() {
-        let unfinished = directory.join(format!("{name}.unfinished"));
+        let unfinished = directory.join("unfinished").join(name);
         go_build::build_program(&folder, package, "-s -w", &unfinished)?;
         rename(&unfinished, &program).with_context(|| format!("cannot create {}", program.display()))?;
     }

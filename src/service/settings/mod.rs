@@ -43,6 +43,13 @@ pub enum Command {
     Run(Box<Settings>),
     /// Print the CustomResourceDefinition as YAML
     Crd,
+    /// Ask a running operator whether it is ready: exit code 0 if it is, else 1 and what it waits for
+    Check {
+        /// Name or address of the host
+        host: String,
+        /// Port of --admin-address
+        port: u16,
+    },
 }
 
 /// Everything that can be set. It has no `Debug`: a proxy's URL may hold a password.

@@ -28,12 +28,14 @@ impl Refusal {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Self::Asked(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
                 Self::Refused(
-                    "expected a subcommand, run or crd, found none (--help explains them)".to_owned(),
+                    "expected a subcommand, run, crd or check, found none (--help explains them)".to_owned(),
                 )
             }
             ErrorKind::InvalidSubcommand => {
                 let found = context(error, ContextKind::InvalidSubcommand);
-                Self::Refused(one_line(&format!("expected the subcommand run or crd, found {found:?}")))
+                Self::Refused(one_line(&format!(
+                    "expected the subcommand run, crd or check, found {found:?}"
+                )))
             }
             ErrorKind::UnknownArgument => {
                 Self::Refused(one_line(&format!("{argument}: not a flag (run --help lists them)")))

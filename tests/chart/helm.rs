@@ -1,0 +1,77 @@
+//! Runs the pinned helm on the chart. It never reads a helm configuration of the user's.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+/// The release that all tests render.
+pub(crate) const RELEASE: &str = "spe-operator";
+
+/// A manifest of the release.
+pub(crate) type Manifest = Value;
+
+pub(crate) fn chart() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/spe-operator"))
+}
+
+/// Runs helm with these arguments.
+pub(crate) async fn helm(arguments: &[&str]) -> Output {
+    static HELM: OnceCell<PathBuf> = OnceCell::const_new();
+    let program = HELM
+        .get_or_init(|| async { testbed::go_tool("helm", "helm.sh/helm/v4/cmd/helm", "helm").await.unwrap() })
+        .await;
+    Command::new(program)
+        .args(arguments)
+        .env_remove("KUBECONFIG")
+        .env("HOME", "/nonexistent")
+        .output()
+        .unwrap()
+}
+
+/// What the chart renders with these values (`a.b=c`, as after `--set`) in the namespace.
+///
+/// # Errors
+/// What helm says when it refuses.
+pub(crate) async fn try_render(namespace: &str, values: &[&str]) -> Result<Vec<Manifest>, String> {
+    let chart = chart().display().to_string();
+    let mut arguments = vec!["template", RELEASE, &chart, "--namespace", namespace];
+    for value in values {
+        let json = value.split_once('=').is_some_and(|(_, value)| value.starts_with(['[', '{']));
+        arguments.extend([if json { "--set-json" } else { "--set" }, value]);
+    }
+    let output = helm(&arguments).await;
+    if !output.status.success() {
+        return Err(String::from_utf8(output.stderr).unwrap());
+    }
+    let text = String::from_utf8(output.stdout).unwrap();
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect(&text);
+    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+}
+
+pub(crate) async fn render(namespace: &str, values: &[&str]) -> Vec<Manifest> {
+    try_render(namespace, values).await.unwrap_or_else(|error| panic!("{values:?}: {error}"))
+}
+
+/// The manifests of this kind.
+pub(crate) fn of_kind<'a>(manifests: &'a [Manifest], kind: &str) -> Vec<&'a Manifest> {
+    manifests.iter().filter(|manifest| manifest["kind"] == kind).collect()
+}
+
+/// The arguments of the operator's container.
+pub(crate) fn operator_arguments(manifests: &[Manifest]) -> Vec<String> {
+    let deployment = of_kind(manifests, "Deployment")[0];
+    let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    serde_json::from_value(arguments.clone()).unwrap()
+}
+
+/// Namespace/name of a manifest, for messages and for finding it.
+pub(crate) fn name(manifest: &Manifest) -> String {
+    let metadata = &manifest["metadata"];
+    let kind = manifest["kind"].as_str().unwrap();
+    let name = metadata["name"].as_str().unwrap();
+    metadata["namespace"]
+        .as_str()
+        .map_or_else(|| format!("{kind} {name}"), |namespace| format!("{kind} {namespace}/{name}"))
+}

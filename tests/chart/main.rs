@@ -1,0 +1,16 @@
+//! The Helm chart: what it renders, in every mode, is what a real API server accepts and what the program needs, no more.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test helpers fail the test that calls them"
+)]
+
+mod accepted;
+mod helm;
+mod pod;
+mod readme;
+mod rights;
+mod stage;
+mod values;

@@ -1,0 +1,164 @@
+//! What single objects of the chart say: the pod, the definition of the resource, names and what is made on request only.
+
+use serde_json::{Value, json};
+use spe_operator::api;
+
+use crate::helm::{chart, name, of_kind, operator_arguments, render, try_render};
+
+#[tokio::test]
+async fn the_definition_is_that_of_the_program_and_stays_when_the_release_goes() {
+    let rendered = render("atlas", &["crds.annotations.team=a"]).await;
+    let definition = of_kind(&rendered, "CustomResourceDefinition")[0];
+    let expected = serde_json::to_value(api::crd()).unwrap();
+    assert_eq!(definition["spec"], expected["spec"]);
+    assert_eq!(definition["metadata"]["name"], expected["metadata"]["name"]);
+    assert_eq!(
+        definition["metadata"]["annotations"],
+        json!({"helm.sh/resource-policy": "keep", "team": "a"})
+    );
+    let released = render("atlas", &["crds.keep=false"]).await;
+    assert_eq!(of_kind(&released, "CustomResourceDefinition")[0]["metadata"]["annotations"], Value::Null);
+    let without = render("atlas", &["crds.enabled=false"]).await;
+    assert!(of_kind(&without, "CustomResourceDefinition").is_empty());
+}
+
+#[test]
+fn the_charts_copy_of_the_definition_is_current() {
+    let copy = std::fs::read_to_string(chart().join("files/serverlessprivateendpoints.yaml")).unwrap();
+    assert_eq!(copy, include_str!("../../crds/serverlessprivateendpoints.yaml"), "run `make chart`");
+}
+
+#[tokio::test]
+async fn by_default_there_is_only_what_the_operator_needs() {
+    let rendered = render("atlas", &[]).await;
+    let mut names: Vec<String> = rendered.iter().map(name).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "ClusterRole spe-operator",
+            "ClusterRole spe-operator-edit",
+            "ClusterRole spe-operator-view",
+            "ClusterRoleBinding spe-operator",
+            "CustomResourceDefinition serverlessprivateendpoints.atlas.spe-operator.io",
+            "Deployment atlas/spe-operator",
+            "Pod atlas/spe-operator-ready",
+            "Role atlas/spe-operator-lease",
+            "RoleBinding atlas/spe-operator-lease",
+            "Service atlas/spe-operator",
+            "ServiceAccount atlas/spe-operator",
+        ]
+    );
+    assert_eq!(
+        operator_arguments(&rendered),
+        [
+            "run",
+            "--admin-address=[::]:8080",
+            "--log-format=json",
+            "--leader-elect",
+            "--lease-name=spe-operator"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn namespaced_scope_makes_nothing_cluster_wide_but_the_definition() {
+    let values = ["rbac.scope=namespaced", "clusterId=prod-1", "watchNamespaces=[\"team-a\",\"team-b\"]"];
+    let rendered = render("atlas", &values).await;
+    let wide: Vec<String> =
+        rendered.iter().filter(|manifest| manifest["metadata"]["namespace"].is_null()).map(name).collect();
+    assert_eq!(wide, ["CustomResourceDefinition serverlessprivateendpoints.atlas.spe-operator.io"]);
+    for namespace in ["team-a", "team-b"] {
+        for kind in ["Role", "RoleBinding"] {
+            let wanted = format!("{kind} {namespace}/spe-operator");
+            assert!(rendered.iter().any(|manifest| name(manifest) == wanted), "{wanted}");
+        }
+    }
+    assert!(
+        operator_arguments(&rendered).contains(&"--watch-namespaces=team-a,team-b".to_owned()),
+        "{rendered:?}"
+    );
+    let own = render("atlas", &[&values[..2], &["rbac.createInWatchedNamespaces=false"]].concat()).await;
+    assert!(own.iter().any(|manifest| name(manifest) == "Role atlas/spe-operator"));
+    let elsewhere = render("atlas", &[&values[..], &["rbac.createInWatchedNamespaces=false"]].concat()).await;
+    assert!(!elsewhere.iter().any(|manifest| name(manifest).starts_with("Role team-")));
+}
+
+#[tokio::test]
+async fn secrets_may_be_read_by_name_and_nothing_else() {
+    for values in [
+        &[][..],
+        &["rbac.scope=namespaced", "clusterId=a"],
+        &[
+            "rbac.scope=namespaced",
+            "clusterId=a",
+            "watchNamespaces=[\"team-a\"]",
+            "defaultCredentials.existingSecret=shared",
+            "defaultCredentials.allowedNamespaces=[\"team-a\"]",
+        ],
+    ] {
+        let rendered = render("atlas", values).await;
+        let roles = of_kind(&rendered, "Role").into_iter().chain(of_kind(&rendered, "ClusterRole"));
+        for (role, rule) in roles
+            .flat_map(|role| role["rules"].as_array().unwrap().iter().map(move |rule| (name(role), rule)))
+        {
+            let text = rule.to_string();
+            assert!(!text.contains('*'), "{role}: {text}");
+            if text.contains("\"secrets\"") {
+                assert_eq!(rule["verbs"], json!(["get"]), "{role}");
+            }
+            if role == "Role atlas/spe-operator-default-credentials" {
+                assert_eq!(rule["resourceNames"], json!(["shared"]));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_image_is_named_by_tag_or_digest() {
+    let image = async |values: &[&str]| {
+        let rendered = render("atlas", values).await;
+        let images: Vec<String> =
+            [&of_kind(&rendered, "Deployment")[0]["spec"]["template"], of_kind(&rendered, "Pod")[0]]
+                .iter()
+                .map(|pod| pod["spec"]["containers"][0]["image"].as_str().unwrap().to_owned())
+                .collect();
+        assert_eq!(images[0], images[1]);
+        images[0].clone()
+    };
+    assert_eq!(image(&[]).await, concat!("localhost/spe-operator:", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        image(&["image.repository=registry.example/spe", "image.tag=v1"]).await,
+        "registry.example/spe:v1"
+    );
+    let digest = format!("sha256:{}", "a".repeat(64));
+    assert_eq!(
+        image(&["image.tag=v1", &format!("image.digest={digest}")]).await,
+        format!("localhost/spe-operator@{digest}")
+    );
+}
+
+#[tokio::test]
+async fn the_service_leads_to_the_operator_and_not_to_the_pod_of_helm_test() {
+    let rendered = render("atlas", &["podLabels.app\\.kubernetes\\.io/part-of=x"]).await;
+    let selector = of_kind(&rendered, "Service")[0]["spec"]["selector"].as_object().unwrap().clone();
+    let carries = |labels: &Value| selector.iter().all(|(key, value)| labels[key] == *value);
+    assert!(carries(&of_kind(&rendered, "Deployment")[0]["spec"]["template"]["metadata"]["labels"]));
+    assert!(!carries(&of_kind(&rendered, "Pod")[0]["metadata"]["labels"]));
+}
+
+#[tokio::test]
+async fn a_long_release_name_still_makes_names() {
+    let long = format!("fullnameOverride={}", "a".repeat(63));
+    let rendered = render("atlas", &[&long, "podDisruptionBudget.enabled=true"]).await;
+    assert_eq!(of_kind(&rendered, "Service")[0]["metadata"]["name"].as_str().unwrap().len(), 63);
+    assert!(of_kind(&rendered, "Pod")[0]["metadata"]["name"].as_str().unwrap().len() <= 63);
+    assert!(try_render("atlas", &["fullnameOverride=Upper"]).await.is_err());
+}
+
+#[tokio::test]
+async fn extra_objects_are_templates() {
+    let object = r#"extraObjects=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"{{ .Release.Name }}-extra"}}]"#;
+    let rendered = render("atlas", &[object]).await;
+    assert!(rendered.iter().any(|manifest| manifest["metadata"]["name"] == "spe-operator-extra"));
+}

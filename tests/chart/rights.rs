@@ -1,0 +1,283 @@
+//! Least privilege: the operator does all of its work with the chart's own rights, and without any single one of them it
+//! does not.
+
+use anyhow::{Result, bail, ensure};
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY};
+use futures::{StreamExt, stream};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use spe_operator::api::{self, ServerlessPrivateEndpoint, VpcEndpointSource};
+use testbed::{Process, Signal};
+use tokio::sync::OnceCell;
+
+use crate::stage::{Mode, PATIENCE, Right, Stage};
+
+/// How many releases run at once.
+const AT_ONCE: usize = 4;
+
+/// The kinds of other operators, as far as they are read.
+fn kind(source: VpcEndpointSource) -> ApiResource {
+    let (api_version, kind) = source.api_version_and_kind();
+    let (group, version) = api_version.split_once('/').unwrap();
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+        plural: "vpcendpoints".to_owned(),
+    }
+}
+
+async fn install_definitions() {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let install = || async {
+        let control_plane = testbed::control_plane().await.unwrap();
+        control_plane.install_crd(&api::crd()).await.unwrap();
+        for kind in [kind(VpcEndpointSource::Ack), kind(VpcEndpointSource::Upbound)] {
+            let definition = json!({
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": format!("{}.{}", kind.plural, kind.group)},
+                "spec": {
+                    "group": kind.group,
+                    "scope": "Namespaced",
+                    "names": {"kind": kind.kind, "plural": kind.plural},
+                    "versions": [{
+                        "name": kind.version, "served": true, "storage": true,
+                        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+                    }],
+                },
+            });
+            control_plane.install_crd(&definition).await.unwrap();
+        }
+    };
+    INSTALLED.get_or_init(install).await;
+}
+
+/// What a user does, on one stage.
+struct User<'a> {
+    stage: &'a Stage,
+    objects: Api<ServerlessPrivateEndpoint>,
+    maps: Api<ConfigMap>,
+}
+
+impl<'a> User<'a> {
+    fn on(stage: &'a Stage) -> Self {
+        Self {
+            stage,
+            objects: Api::namespaced(stage.client.clone(), &stage.work),
+            maps: Api::namespaced(stage.client.clone(), &stage.work),
+        }
+    }
+
+    async fn secret(&self, namespace: &str, name: &str) -> Result<()> {
+        let secret: Secret = serde_json::from_value(json!({
+            "metadata": {"name": name},
+            "stringData": {"publicApiKey": DEFAULT_PUBLIC_KEY, "privateApiKey": DEFAULT_PRIVATE_KEY},
+        }))?;
+        let secrets = Api::namespaced(self.stage.client.clone(), namespace);
+        secrets.create(&PostParams::default(), &secret).await?;
+        Ok(())
+    }
+
+    async fn declare(&self, name: &str, fields: Value) -> Result<()> {
+        let mut spec = json!({"projectId": DEFAULT_PROJECT, "instanceName": DEFAULT_INSTANCE});
+        for (field, value) in fields.as_object().into_iter().flatten() {
+            spec[field] = value.clone();
+        }
+        let object = serde_json::from_value(json!({
+            "apiVersion": "atlas.spe-operator.io/v1alpha1",
+            "kind": "ServerlessPrivateEndpoint",
+            "metadata": {"name": name, "labels": {"release": self.stage.name}},
+            "spec": spec,
+        }))?;
+        self.objects.create(&PostParams::default(), &object).await?;
+        Ok(())
+    }
+
+    async fn edit(&self, name: &str, spec: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        self.objects.patch(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Asks the operator to look at the object at once.
+    async fn look_now(&self, name: &str) -> Result<()> {
+        let now = jiff::Timestamp::now().to_string();
+        let patch =
+            Patch::Merge(json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": now}}}));
+        self.objects.patch(name, &PatchParams::default(), &patch).await?;
+        Ok(())
+    }
+
+    /// Makes another operator's object whose id is already known.
+    async fn vpc_endpoint(&self, source: VpcEndpointSource, status: Value) -> Result<()> {
+        let kind = kind(source);
+        let endpoints: Api<DynamicObject> =
+            Api::namespaced_with(self.stage.client.clone(), &self.stage.work, &kind);
+        let object = json!({
+            "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "network"}, "status": status,
+        });
+        endpoints.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+        Ok(())
+    }
+
+    /// Waits until it holds, asking again and again.
+    async fn until(&self, what: &str, holds: impl AsyncFn() -> Result<bool>) -> Result<()> {
+        let held = async {
+            while !holds().await? {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(PATIENCE, held).await {
+            Ok(result) => result,
+            Err(_) => bail!("never {what}"),
+        }
+    }
+
+    async fn until_ready_says(&self, name: &str, reason: &str) -> Result<()> {
+        let says = async || {
+            let object = self.objects.get(name).await?;
+            let current = object.metadata.generation;
+            Ok(object.status.is_some_and(|status| {
+                Some(status.observed_generation) == current
+                    && status.conditions.iter().any(|found| found.type_ == "Ready" && found.reason == reason)
+            }))
+        };
+        self.until(&format!("{name} {reason}"), says).await
+    }
+}
+
+/// Everything that needs a right, from the start of the operator to its end.
+async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
+    let user = User::on(stage);
+    user.secret(&stage.work, "atlas-api").await?;
+    user.secret(&stage.home, "shared").await?;
+    let map = json!({"metadata": {"name": "network"}, "data": {"vpce": "vpce-0a1b2c3d4e5f60703"}});
+    user.maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
+    let reference = |source: VpcEndpointSource| {
+        let (api_version, kind) = source.api_version_and_kind();
+        json!({"apiVersion": api_version, "kind": kind, "name": "network"})
+    };
+    let entry = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "key": "vpce"});
+    // The first uses the operator's own default credentials.
+    user.declare("ack", json!({"cloudProviderEndpointRef": reference(VpcEndpointSource::Ack)})).await?;
+    let credentials = json!({"name": "atlas-api"});
+    user.declare(
+        "upbound",
+        json!({
+            "cloudProviderEndpointRef": reference(VpcEndpointSource::Upbound),
+            "credentialsRef": credentials,
+        }),
+    )
+    .await?;
+    user.declare(
+        "map",
+        json!({
+            "cloudProviderEndpointRef": entry("nothing"),
+            "credentialsRef": credentials,
+            "outputConfigMap": {"name": "output"},
+        }),
+    )
+    .await?;
+    for name in ["ack", "upbound", "map"] {
+        user.until_ready_says(name, "ReferenceNotFound").await?;
+    }
+    let id = json!({"vpcEndpointID": "vpce-0a1b2c3d4e5f60701"});
+    user.vpc_endpoint(VpcEndpointSource::Ack, id).await?;
+    let id = json!({"atProvider": {"id": "vpce-0a1b2c3d4e5f60702"}});
+    user.vpc_endpoint(VpcEndpointSource::Upbound, id).await?;
+    // An event that is told twice becomes a series, which is a change of the first.
+    user.edit("map", json!({"cloudProviderEndpointRef": entry("network")})).await?;
+    user.until_ready_says("map", "Available").await?;
+    user.edit("map", json!({"cloudProviderEndpointRef": entry("nothing")})).await?;
+    user.until_ready_says("map", "ReferenceNotFound").await?;
+    user.edit("map", json!({"cloudProviderEndpointRef": entry("network")})).await?;
+    for name in ["ack", "upbound", "map"] {
+        user.until_ready_says(name, "Available").await?;
+    }
+    let told = async || {
+        let map = user.maps.get_opt("output").await?;
+        Ok(map.and_then(|map| map.data).is_some_and(|data| data.contains_key("privateSrvAddress")))
+    };
+    user.until("told the private address", told).await?;
+    let events: Api<Event> = Api::namespaced(stage.client.clone(), &stage.work);
+    let repeated = async || {
+        let events = events.list(&ListParams::default()).await?;
+        Ok(events
+            .items
+            .iter()
+            .any(|event| event.reason.as_deref() == Some("ReferenceNotFound") && event.series.is_some()))
+    };
+    user.until("repeated an event", repeated).await?;
+    // What told of an endpoint that is lost is deleted.
+    let before = user.maps.get("output").await?.metadata.uid;
+    let lost = user.objects.get("map").await?.status.and_then(|status| status.id).unwrap_or_default();
+    ensure!(stage.atlas.remove_endpoint(&lost), "Atlas has no {lost}");
+    let forgotten = async || {
+        user.look_now("map").await?;
+        Ok(user.maps.get_opt("output").await?.is_none_or(|map| map.metadata.uid != before))
+    };
+    user.until("forgot the lost endpoint", forgotten).await?;
+    for name in ["ack", "upbound", "map"] {
+        user.objects.delete(name, &DeleteParams::default()).await?;
+    }
+    let gone = async || Ok(user.objects.list(&ListParams::default()).await?.items.is_empty());
+    user.until("gone", gone).await?;
+    ensure!(stage.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE).is_empty(), "Atlas is not empty");
+    operator.signal(Signal::TERM)?;
+    let end = operator.wait(PATIENCE).await?;
+    ensure!(end.success(), "the operator ended with {end}");
+    let leases: Api<Lease> = Api::namespaced(stage.client.clone(), &stage.home);
+    let holder = leases.get(&stage.name).await?.spec.and_then(|spec| spec.holder_identity);
+    ensure!(holder.as_deref() == Some(""), "the Lease is still held by {holder:?}");
+    Ok(())
+}
+
+/// One run with all rights but `without`.
+///
+/// # Errors
+/// What the operator could not do although nothing was refused; else what was refused is the answer.
+async fn run(mode: Mode, without: Option<&Right>) -> Result<Vec<String>> {
+    let mut stage = Stage::new(mode).await?;
+    stage.grant(without).await?;
+    let operator = stage.operator().await?;
+    tokio::select! {
+        done = all_of_its_work(&stage, &operator) => if stage.refused().is_empty() { done? },
+        () = stage.until_refused() => {}
+    }
+    Ok(stage.refused())
+}
+
+async fn each_right_is_needed(mode: Mode) {
+    install_definitions().await;
+    assert_eq!(run(mode, None).await.unwrap(), <[String; 0]>::default());
+    let rights = Stage::new(mode).await.unwrap().rights();
+    assert!(rights.len() >= 20, "{rights:#?}");
+    let runs = rights.into_iter().map(|right| async move { (run(mode, Some(&right)).await, right) });
+    let mut runs = stream::iter(runs).buffer_unordered(AT_ONCE);
+    let mut idle = Vec::new();
+    while let Some((refused, right)) = runs.next().await {
+        let refused = refused.unwrap_or_else(|error| panic!("without {right:?}: {error:#}"));
+        println!("without {} {}: {refused:?}", right.verb, right.resource);
+        if refused.is_empty() {
+            idle.push(right);
+        }
+    }
+    assert!(idle.is_empty(), "granted without need: {idle:#?}");
+}
+
+#[tokio::test]
+async fn in_cluster_scope_it_works_with_its_own_rights_and_needs_each_of_them() {
+    each_right_is_needed(Mode::Cluster).await;
+}
+
+#[tokio::test]
+async fn in_namespaced_scope_it_works_with_its_own_rights_and_needs_each_of_them() {
+    each_right_is_needed(Mode::Namespaced).await;
+}
