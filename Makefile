@@ -4,7 +4,7 @@ CARGO ?= cargo
 PART := hack/part
 
 .PHONY: help deps build control-plane test deny demo crd clean
-.PHONY: chart
+.PHONY: chart image e2e e2e-cluster repro release-check
 
 help: ## Lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -44,7 +44,23 @@ crd: ## Generates crds/ from the types
 
 chart: crd ## Brings the chart's copy of the definition and its README up to date
 	cp crds/serverlessprivateendpoints.yaml charts/spe-operator/files/
-	UPDATE=1 $(CARGO) test --quiet --locked --test chart readme
+	UPDATE=1 $(CARGO) test --quiet --locked --test chart -- readme deploy::the_base_for deploy::the_admission
+
+image: ## Builds the container image with buildah or docker, from this machine's Rust
+	@hack/image
+
+e2e: ## Takes the chart through its life on the cluster of the current kubeconfig; the images are named by OPERATOR_IMAGE and SIMULATOR_IMAGE
+	@hack/e2e
+
+e2e-cluster: deps ## The same on a cluster made for it, if E2E_CLUSTER (../shared/cluster) has one
+	@hack/e2e-cluster
+
+repro: ## Builds the release program twice, in different directories, and compares it bit by bit
+	@hack/repro
+
+release-check: deps ## What a release needs beside `make test`: the chart under Helm 3, and a reproducible program
+	@$(PART) "helm 3" env HELM=helm3 $(CARGO) test --locked --test chart -- --skip rights
+	@$(PART) "reproducible" hack/repro
 
 clean: ## Removes what cargo built; the control plane stays in ~/.cache/spe-operator
 	$(CARGO) clean

@@ -34,6 +34,7 @@ const MODES: [&[&str]; 4] = [
         "networkPolicy.extraEgress=[{\"ports\":[{\"port\":3128}]}]",
         "podDisruptionBudget.enabled=true",
         "podDisruptionBudget.minAvailable=50%",
+        "admissionPolicy.enabled=true",
         "integrations.ack.enabled=true",
         "integrations.crossplane.enabled=true",
         "integrations.outputConfigMap.enabled=true",

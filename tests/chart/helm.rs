@@ -1,4 +1,5 @@
-//! Runs the pinned helm on the chart. It never reads a helm configuration of the user's.
+//! Runs the pinned helm on the chart: version 4, or 3 if the variable `HELM` is `helm3`. It never reads a helm configuration of
+//! the user's.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -20,7 +21,15 @@ pub(crate) fn chart() -> PathBuf {
 pub(crate) async fn helm(arguments: &[&str]) -> Output {
     static HELM: OnceCell<PathBuf> = OnceCell::const_new();
     let program = HELM
-        .get_or_init(|| async { testbed::go_tool("helm", "helm.sh/helm/v4/cmd/helm", "helm").await.unwrap() })
+        .get_or_init(|| async {
+            let three = std::env::var_os("HELM").is_some_and(|wanted| wanted == "helm3");
+            let (module, package) = if three {
+                ("helm3", "helm.sh/helm/v3/cmd/helm")
+            } else {
+                ("helm", "helm.sh/helm/v4/cmd/helm")
+            };
+            testbed::go_tool(module, package, "helm").await.unwrap()
+        })
         .await;
     Command::new(program)
         .args(arguments)
@@ -35,13 +44,25 @@ pub(crate) async fn helm(arguments: &[&str]) -> Output {
 /// # Errors
 /// What helm says when it refuses.
 pub(crate) async fn try_render(namespace: &str, values: &[&str]) -> Result<Vec<Manifest>, String> {
-    let chart = chart().display().to_string();
-    let mut arguments = vec!["template", RELEASE, &chart, "--namespace", namespace];
+    let mut arguments = Vec::new();
     for value in values {
         let json = value.split_once('=').is_some_and(|(_, value)| value.starts_with(['[', '{']));
         arguments.extend([if json { "--set-json" } else { "--set" }, value]);
     }
-    let output = helm(&arguments).await;
+    template(namespace, &arguments).await
+}
+
+/// The same with values as in a file.
+pub(crate) async fn try_render_with(namespace: &str, values: &Value) -> Result<Vec<Manifest>, String> {
+    let set: Vec<String> =
+        values.as_object().unwrap().iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let arguments: Vec<&str> = set.iter().flat_map(|value| ["--set-json", value]).collect();
+    template(namespace, &arguments).await
+}
+
+async fn template(namespace: &str, arguments: &[&str]) -> Result<Vec<Manifest>, String> {
+    let chart = chart().display().to_string();
+    let output = helm(&[&["template", RELEASE, &chart, "--namespace", namespace], arguments].concat()).await;
     if !output.status.success() {
         return Err(String::from_utf8(output.stderr).unwrap());
     }

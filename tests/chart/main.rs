@@ -8,8 +8,10 @@
 )]
 
 mod accepted;
+mod deploy;
 mod helm;
 mod pod;
+mod policy;
 mod readme;
 mod rights;
 mod stage;

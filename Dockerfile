@@ -1,0 +1,26 @@
+# The operator's image: one static program and nothing else.
+#   docker build -t spe-operator .
+# On a machine that has Rust but no registry, `make image` builds the program outside and only the last stage here.
+
+# Any image with Rust 1.91 or later and a C compiler.
+ARG BUILDER=docker.io/library/rust:1.95-bookworm
+
+FROM ${BUILDER} AS build
+WORKDIR /src
+COPY . .
+RUN mkdir /out && cp "$(CARGO_TARGET_DIR=/target hack/static)/spe-operator" /out/
+
+FROM scratch
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="spe-operator" \
+      org.opencontainers.image.description="Kubernetes operator for MongoDB Atlas serverless private endpoints" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /out/spe-operator /spe-operator
+# By number, so that Kubernetes can tell that it is not root.
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["/spe-operator"]
+CMD ["run"]

@@ -1,0 +1,170 @@
+//! `deploy/` beside the chart: the kustomize bases and the admission policy are made from the chart (`UPDATE=1` writes them
+//! anew, as `make chart` does), and the values of the examples are values that the chart takes.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams, ValidationDirective};
+use kube::core::GroupVersionKind;
+use kube::discovery::{Discovery, Scope};
+use serde_json::{Value, json};
+
+use crate::helm::{Manifest, name, of_kind, render, try_render_with};
+
+const NAMESPACE: &str = "spe-operator";
+
+fn deploy() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy"))
+}
+
+/// What the chart renders, without what only helm knows about.
+async fn rendered(values: &[&str]) -> Vec<Manifest> {
+    let mut manifests = render(NAMESPACE, values).await;
+    manifests.retain(|manifest| manifest["metadata"]["annotations"]["helm.sh/hook"].is_null());
+    for manifest in &mut manifests {
+        for labels in ["/metadata/labels", "/spec/template/metadata/labels"] {
+            if let Some(labels) = manifest.pointer_mut(labels).and_then(Value::as_object_mut) {
+                labels.retain(|key, _| {
+                    !["helm.sh/chart", "app.kubernetes.io/managed-by"].contains(&key.as_str())
+                });
+            }
+        }
+    }
+    manifests
+}
+
+/// Compares the file with the manifests, or writes it.
+fn assert_current(file: &str, head: &str, manifests: &[Manifest]) {
+    let mut text = format!("# {head}\n# Made from the chart by `make chart`.\n");
+    for manifest in manifests {
+        text.push_str("---\n");
+        text.push_str(&serde_saphyr::to_string(manifest).unwrap());
+    }
+    let back: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    assert_eq!(back, manifests, "what is written is not what is read");
+    let path = deploy().join(file);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, text).unwrap();
+    } else {
+        assert_eq!(std::fs::read_to_string(path).unwrap(), text, "run `make chart`");
+    }
+}
+
+#[tokio::test]
+async fn the_base_for_a_whole_cluster_is_what_the_chart_installs() {
+    let manifests = rendered(&["crds.enabled=false"]).await;
+    assert_current(
+        "cluster/operator.yaml",
+        "The operator for all namespaces, without its definition.",
+        &manifests,
+    );
+}
+
+#[tokio::test]
+async fn the_base_for_one_namespace_is_what_the_chart_installs_there() {
+    let own = r#"extraEnv=[{"name":"SPE_WATCH_NAMESPACES","valueFrom":{"fieldRef":{"fieldPath":"metadata.namespace"}}}]"#;
+    let mut manifests =
+        rendered(&["crds.enabled=false", "rbac.scope=namespaced", "clusterId=yours", own]).await;
+    // The namespace is the overlay's decision, and two clusters must not share an id by accident: it has to be given.
+    for manifest in manifests.iter_mut().filter(|manifest| manifest["kind"] == "Deployment") {
+        let arguments = manifest.pointer_mut("/spec/template/spec/containers/0/args").unwrap();
+        arguments.as_array_mut().unwrap().retain(|argument| {
+            let argument = argument.as_str().unwrap();
+            !argument.starts_with("--watch-namespaces=") && !argument.starts_with("--cluster-id=")
+        });
+    }
+    assert_current(
+        "namespaced/operator.yaml",
+        "The operator for its own namespace, without its definition. It needs a --cluster-id: see kustomization.yaml.",
+        &manifests,
+    );
+}
+
+#[tokio::test]
+async fn the_admission_policy_is_that_of_the_chart() {
+    let mut manifests = rendered(&["crds.enabled=false", "admissionPolicy.enabled=true"]).await;
+    manifests.retain(|manifest| manifest["kind"].as_str().unwrap().starts_with("ValidatingAdmissionPolicy"));
+    assert_eq!(manifests.len(), 2);
+    let head = "Lets only the operator set or change a claim and take its finalizer off. Name its service account and your groups.";
+    assert_current("admission-policy.yaml", head, &manifests);
+}
+
+/// What `kubectl kustomize` makes of a folder.
+async fn kustomized(folder: &str) -> Vec<Manifest> {
+    let programs = testbed::control_plane_binaries().await.unwrap();
+    let output =
+        Command::new(programs.join("kubectl")).arg("kustomize").arg(deploy().join(folder)).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_saphyr::from_multiple(&String::from_utf8(output.stdout).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_bases_are_accepted_by_a_real_api_server() {
+    let control_plane = testbed::control_plane().await.unwrap();
+    let client = control_plane.client().await.unwrap();
+    let kinds = Discovery::new(client.clone()).run().await.unwrap();
+    let params = PatchParams {
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::apply("kustomize").force()
+    };
+    for folder in ["cluster", "namespaced", "examples/one-team"] {
+        let manifests = kustomized(folder).await;
+        let account = of_kind(&manifests, "ServiceAccount")[0]["metadata"]["namespace"].clone();
+        if of_kind(&manifests, "Namespace").is_empty() && account.is_string() {
+            // The namespace is the user's own.
+            let namespace = serde_json::from_value(json!({"metadata": {"name": account}})).unwrap();
+            Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await.ok();
+        }
+        for manifest in &manifests {
+            let (group, version) =
+                manifest["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", "v1"));
+            let kind = GroupVersionKind::gvk(group, version, manifest["kind"].as_str().unwrap());
+            let (kind, capabilities) = kinds.resolve_gvk(&kind).unwrap();
+            let api: Api<DynamicObject> = match capabilities.scope {
+                Scope::Cluster => Api::all_with(client.clone(), &kind),
+                Scope::Namespaced => Api::namespaced_with(
+                    client.clone(),
+                    manifest["metadata"]["namespace"].as_str().expect("no namespace"),
+                    &kind,
+                ),
+            };
+            let object = manifest["metadata"]["name"].as_str().unwrap();
+            let applied = api.patch(object, &params, &Patch::Apply(manifest)).await;
+            applied.unwrap_or_else(|error| panic!("{folder}: {}: {error}", name(manifest)));
+        }
+        for kind in ["RoleBinding", "ClusterRoleBinding"] {
+            for binding in of_kind(&manifests, kind) {
+                assert_eq!(binding["subjects"][0]["namespace"], account, "{folder}: {}", name(binding));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_example_of_one_team_gives_what_the_base_lacks() {
+    let manifests = kustomized("examples/one-team").await;
+    assert!(manifests.iter().all(|manifest| !manifest["kind"].as_str().unwrap().starts_with("Cluster")));
+    let container = &of_kind(&manifests, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0];
+    let arguments = container["args"].as_array().unwrap();
+    assert!(arguments.iter().any(|argument| argument.as_str().unwrap().starts_with("--cluster-id=")));
+    assert_ne!(container["image"], json!(concat!("localhost/spe-operator:", env!("CARGO_PKG_VERSION"))));
+}
+
+/// The documents of an example.
+fn example(file: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(&std::fs::read_to_string(deploy().join(file)).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn the_values_of_the_gitops_examples_are_values_of_the_chart() {
+    let application = &example("argocd/operator.yaml")[0];
+    let flux = example("flux/operator.yaml");
+    let release = of_kind(&flux, "HelmRelease")[0];
+    for values in [&application["spec"]["source"]["helm"]["valuesObject"], &release["spec"]["values"]] {
+        assert!(values.is_object(), "the example has no values");
+        try_render_with(NAMESPACE, values).await.unwrap_or_else(|error| panic!("{values}: {error}"));
+    }
+    let nonsense = json!({"replicas": 2});
+    assert!(try_render_with(NAMESPACE, &nonsense).await.is_err());
+}

@@ -1,0 +1,195 @@
+//! The admission policy on a real API server: the claim and the finalizer are the operator's, everything else is the user's.
+
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+use spe_operator::api::{self, ServerlessPrivateEndpoint};
+use testbed::ControlPlane;
+use tokio::sync::OnceCell;
+
+use crate::helm::{RELEASE, of_kind, render};
+
+const HOME: &str = "operators";
+const CLAIM: &str = "atlas.spe-operator.io/claim";
+
+/// An API server of its own, so that the policy meets no other test's objects.
+async fn control_plane() -> &'static ControlPlane {
+    static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+    SHARED.get_or_init(|| async { install(ControlPlane::start().await.unwrap()).await }).await
+}
+
+async fn install(control_plane: ControlPlane) -> ControlPlane {
+    control_plane.install_crd(&api::crd()).await.unwrap();
+    let client = control_plane.client().await.unwrap();
+    let rendered = render(HOME, &["admissionPolicy.enabled=true"]).await;
+    create(&client, of_kind(&rendered, "ValidatingAdmissionPolicy")[0]).await;
+    create(&client, of_kind(&rendered, "ValidatingAdmissionPolicyBinding")[0]).await;
+    // Everybody here may do everything as far as roles are concerned.
+    create(
+        &client,
+        &json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "everybody"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:authenticated"}],
+        }),
+    )
+    .await;
+    until_in_force(&control_plane).await;
+    control_plane
+}
+
+async fn create(client: &Client, manifest: &Value) {
+    let (group, version) = manifest["apiVersion"].as_str().unwrap().split_once('/').unwrap();
+    let kind = kube::core::GroupVersionKind::gvk(group, version, manifest["kind"].as_str().unwrap());
+    let (kind, _) = kube::discovery::pinned_kind(client, &kind).await.unwrap();
+    let api: Api<kube::api::DynamicObject> = Api::all_with(client.clone(), &kind);
+    api.create(&PostParams::default(), &serde_json::from_value(manifest.clone()).unwrap()).await.unwrap();
+}
+
+/// A policy and a role are in force a moment after they are made.
+async fn until_in_force(control_plane: &ControlPlane) {
+    let world = World::new(control_plane).await;
+    let object = world.object(json!({})).await;
+    let refused = async {
+        loop {
+            match world.annotate("alice", &object, json!("probe")).await {
+                Err(why) if why.contains("only the operator") => return,
+                _ => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), refused)
+        .await
+        .expect("the policy is not in force");
+}
+
+struct World {
+    config: kube::Config,
+    objects: Api<ServerlessPrivateEndpoint>,
+    namespace: String,
+}
+
+impl World {
+    async fn new(control_plane: &ControlPlane) -> Self {
+        let namespace = control_plane.create_namespace("policy").await.unwrap();
+        let objects = Api::namespaced(control_plane.client().await.unwrap(), &namespace);
+        Self { config: control_plane.config().await.unwrap(), objects, namespace }
+    }
+
+    /// Made by the administrator, with this annotation's value and our finalizer.
+    async fn object(&self, annotations: Value) -> ServerlessPrivateEndpoint {
+        let manifest = json!({
+            "apiVersion": "atlas.spe-operator.io/v1alpha1",
+            "kind": "ServerlessPrivateEndpoint",
+            "metadata": {"generateName": "a-", "annotations": annotations, "finalizers": [api::FINALIZER]},
+            "spec": {
+                "projectId": "32b6e34b3d91647abb20e7b8",
+                "instanceName": "orders",
+                "credentialsRef": {"name": "atlas-api"},
+            },
+        });
+        self.objects.create(&PostParams::default(), &serde_json::from_value(manifest).unwrap()).await.unwrap()
+    }
+
+    async fn record_id(&self, object: &ServerlessPrivateEndpoint) {
+        let status = Patch::Merge(json!({"status": {"_id": "5f7cac1adf5d6c6306f4b283"}}));
+        let params = PatchParams::default();
+        self.objects.patch_status(&object.name_any(), &params, &status).await.unwrap();
+    }
+
+    /// The objects, as somebody else sees them; in group `system:masters` if that is the name.
+    fn as_user(&self, user: &str) -> Api<ServerlessPrivateEndpoint> {
+        let mut config = self.config.clone();
+        let group = if user == "system:masters" { "system:masters" } else { "system:authenticated" };
+        config.auth_info.impersonate = Some(user.to_owned());
+        config.auth_info.impersonate_groups = Some(vec![group.to_owned()]);
+        Api::namespaced(Client::try_from(config).unwrap(), &self.namespace)
+    }
+
+    async fn change(
+        &self,
+        user: &str,
+        object: &ServerlessPrivateEndpoint,
+        change: Value,
+    ) -> Result<(), String> {
+        let changed = self
+            .as_user(user)
+            .patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(change))
+            .await;
+        changed.map(drop).map_err(|error| error.to_string())
+    }
+
+    async fn annotate(
+        &self,
+        user: &str,
+        object: &ServerlessPrivateEndpoint,
+        claim: Value,
+    ) -> Result<(), String> {
+        self.change(user, object, json!({"metadata": {"annotations": {CLAIM: claim}}})).await
+    }
+}
+
+fn operator() -> String {
+    format!("system:serviceaccount:{HOME}:{RELEASE}")
+}
+
+#[track_caller]
+fn assert_denied(answer: Result<(), String>, word: &str) {
+    let why = answer.expect_err("it was allowed");
+    assert!(why.contains("only the operator") && why.contains(word), "{why}");
+}
+
+#[tokio::test]
+async fn only_the_operator_sets_or_changes_a_claim() {
+    let world = World::new(control_plane().await).await;
+    let bare = world.object(json!({})).await;
+    assert_denied(world.annotate("alice", &bare, json!("v1/mine")).await, CLAIM);
+    world.annotate(&operator(), &bare, json!("v1/first")).await.unwrap();
+    assert_denied(world.annotate("alice", &bare, json!("v1/second")).await, CLAIM);
+    let other_operator = "system:serviceaccount:elsewhere:spe-operator";
+    assert_denied(world.annotate(other_operator, &bare, json!("v1/second")).await, CLAIM);
+    world.annotate(&operator(), &bare, json!("v1/second")).await.unwrap();
+    world.annotate("system:masters", &bare, json!("v1/third")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_may_be_removed_while_no_endpoint_is_recorded() {
+    let world = World::new(control_plane().await).await;
+    let open = world.object(json!({CLAIM: "v1/open"})).await;
+    world.annotate("alice", &open, Value::Null).await.unwrap();
+    let recorded = world.object(json!({CLAIM: "v1/closed"})).await;
+    world.record_id(&recorded).await;
+    assert_denied(world.annotate("alice", &recorded, Value::Null).await, CLAIM);
+}
+
+#[tokio::test]
+async fn only_the_operator_takes_its_finalizer_off() {
+    let world = World::new(control_plane().await).await;
+    let object = world.object(json!({})).await;
+    let without = json!({"metadata": {"finalizers": ["example.com/other"]}});
+    assert_denied(world.change("alice", &object, without.clone()).await, api::FINALIZER);
+    world.change(&operator(), &object, without).await.unwrap();
+    // Other finalizers are none of its business.
+    world.change("alice", &object, json!({"metadata": {"finalizers": null}})).await.unwrap();
+}
+
+#[tokio::test]
+async fn users_work_as_ever() {
+    let world = World::new(control_plane().await).await;
+    let object = world.object(json!({CLAIM: "v1/a"})).await;
+    let edit = json!({"metadata": {"annotations": {"note": "a"}, "labels": {"team": "a"}}, "spec": {"suspend": true}});
+    world.change("alice", &object, edit).await.unwrap();
+    // Restored from a backup, with what it held.
+    let mut restored = object.clone();
+    restored.metadata = ObjectMeta {
+        name: Some("restored".to_owned()),
+        annotations: object.metadata.annotations.clone(),
+        finalizers: object.metadata.finalizers.clone(),
+        ..ObjectMeta::default()
+    };
+    world.as_user("alice").create(&PostParams::default(), &restored).await.unwrap();
+    let deleted = world.as_user("alice").delete("restored", &kube::api::DeleteParams::default()).await;
+    assert!(deleted.unwrap().is_left(), "the finalizer does not hold");
+}
