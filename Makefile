@@ -4,7 +4,7 @@ CARGO ?= cargo
 PART := hack/part
 
 .PHONY: help deps build control-plane test deny demo crd clean
-.PHONY: chart image e2e e2e-cluster repro release-check
+.PHONY: sbom chart image e2e e2e-cluster repro release-check
 
 help: ## Lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,12 +27,11 @@ test: deps ## Checks everything: format, lints, documentation, tests, dependenci
 	@$(PART) "tests" $(CARGO) test --locked --workspace --no-fail-fast
 	@$(PART) "dependencies" $(MAKE) deny
 
-deny: ## Checks licences, duplicates and sources of the dependencies, if cargo-deny is installed
-	@if command -v cargo-deny > /dev/null; then \
-		$(CARGO) deny --locked check bans licenses sources; \
-	else \
-		echo "cargo-deny is not installed (cargo install cargo-deny --locked): not checked"; \
-	fi
+deny: ## Checks licences, duplicates and sources of the dependencies, and advisories where their database can be reached
+	@hack/deny
+
+sbom: ## Lists what the program is made of (CycloneDX) and its licences, in target/sbom
+	@hack/sbom
 
 demo: deps ## Shows a manifest become an AVAILABLE endpoint; EXIT=1 deletes it again and ends
 	$(CARGO) build --quiet --locked --workspace --bins
