@@ -5,6 +5,7 @@ PART := hack/part
 
 .PHONY: help deps build control-plane test deny demo crd clean
 .PHONY: sbom chart image e2e e2e-cluster repro release-check
+.PHONY: docs
 
 help: ## Lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -60,6 +61,9 @@ repro: ## Builds the release program twice, in different directories, and compar
 release-check: deps ## What a release needs beside `make test`: the chart under Helm 3, and a reproducible program
 	@$(PART) "helm 3" env HELM=helm3 $(CARGO) test --locked --test chart -- --skip rights
 	@$(PART) "reproducible" hack/repro
+
+docs: ## Generates docs/reference/ from the code
+	UPDATE=1 $(CARGO) test --quiet --locked --test docs reference
 
 clean: ## Removes what cargo built; the control plane stays in ~/.cache/spe-operator
 	$(CARGO) clean

@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 use domain::observed::Times;
 use domain::ownership::ClusterId;
 
@@ -202,6 +202,12 @@ pub fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Re
         settings.check()?;
     }
     Ok(command)
+}
+
+/// All flags as data, which the reference of the manual is made from.
+#[must_use]
+pub fn command_line() -> clap::Command {
+    Program::command()
 }
 
 impl Settings {

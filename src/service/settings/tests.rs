@@ -158,7 +158,7 @@ fn help_is_not_a_refusal_and_shows_every_variable_but_no_value() {
 
 #[test]
 fn every_flag_has_its_variable() {
-    let program = <Program as clap::CommandFactory>::command();
+    let program = command_line();
     let run = program.find_subcommand("run").unwrap();
     for argument in run.get_arguments().filter(|argument| argument.get_id() != "help") {
         let name = argument.get_long().unwrap();

@@ -1,0 +1,16 @@
+//! The manual: what it says is true. Its links lead somewhere, its reference is what the code says, and each of its
+//! manifests and commands is run. Never anything about how it reads.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test helpers fail the test that calls them"
+)]
+
+mod book;
+mod links;
+mod pages;
+mod reference;
+mod samples;
+mod stage;
