@@ -10,6 +10,9 @@ use tokio::sync::OnceCell;
 /// The release that all tests render.
 pub(crate) const RELEASE: &str = "spe-operator";
 
+/// A helm that was not stamped when it was built takes the cluster for an old one.
+pub(crate) const KUBERNETES: &str = "--kube-version=v1.37.2";
+
 /// A manifest of the release.
 pub(crate) type Manifest = Value;
 
@@ -62,7 +65,9 @@ pub(crate) async fn try_render_with(namespace: &str, values: &Value) -> Result<V
 
 async fn template(namespace: &str, arguments: &[&str]) -> Result<Vec<Manifest>, String> {
     let chart = chart().display().to_string();
-    let output = helm(&[&["template", RELEASE, &chart, "--namespace", namespace], arguments].concat()).await;
+    let output =
+        helm(&[&["template", RELEASE, &chart, "--namespace", namespace, KUBERNETES], arguments].concat())
+            .await;
     if !output.status.success() {
         return Err(String::from_utf8(output.stderr).unwrap());
     }

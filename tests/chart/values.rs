@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::helm::{chart, helm, operator_arguments, render, try_render};
+use crate::helm::{KUBERNETES, chart, helm, operator_arguments, render, try_render};
 
 /// One value for each flag.
 const EVERYTHING: [&str; 26] = [
@@ -130,7 +130,7 @@ async fn a_wrong_value_is_refused_by_name() {
 #[tokio::test]
 async fn helm_finds_nothing_to_complain_about() {
     let chart = chart().display().to_string();
-    let output = helm(&["lint", "--strict", &chart]).await;
+    let output = helm(&["lint", "--strict", KUBERNETES, &chart]).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && !said.contains("[WARNING]"), "{said}");
 }
