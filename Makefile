@@ -5,7 +5,7 @@ PART := hack/part
 
 .PHONY: help deps build control-plane test deny demo crd clean
 .PHONY: sbom chart image e2e e2e-cluster repro release-check
-.PHONY: docs
+.PHONY: docs tour
 
 help: ## Lists the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -64,6 +64,11 @@ release-check: deps ## What a release needs beside `make test`: the chart under 
 
 docs: ## Generates docs/reference/ from the code
 	UPDATE=1 $(CARGO) test --quiet --locked --test docs reference
+
+tour: deps ## Records docs/demo.svg from a run of the demo
+	$(CARGO) build --quiet --locked --workspace --bins
+	$(CARGO) run --quiet --locked --package testbed --bin tour > target/demo.svg
+	mv target/demo.svg docs/demo.svg
 
 clean: ## Removes what cargo built; the control plane stays in ~/.cache/spe-operator
 	$(CARGO) clean

@@ -14,3 +14,5 @@ mod pages;
 mod reference;
 mod samples;
 mod stage;
+mod templates;
+mod tour;

@@ -1,0 +1,112 @@
+//! What kro and Crossplane would make from the manual's definitions is accepted by a real API server: the templates, with
+//! a value in place of each that the tool would fill in.
+
+use std::path::Path;
+
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, ValidationDirective};
+use serde_json::{Value, json};
+
+use crate::book::page;
+use crate::stage::{Stage, Wishes};
+
+/// What stands for a value that is filled in, by the field that it is for.
+fn value_of(field: &str) -> Value {
+    match field {
+        "projectId" => json!("32b6e34b3d91647abb20e7b8"),
+        "subnetIDs" | "subnetIds" | "securityGroupIDs" | "securityGroupIds" => json!(["id-0a1b2c3d"]),
+        _ => json!("orders"),
+    }
+}
+
+/// Puts values in place of kro's expressions.
+fn fill(field: &str, value: &mut Value) {
+    match value {
+        Value::Object(entries) => entries.iter_mut().for_each(|(field, value)| fill(field, value)),
+        Value::String(text) if text.starts_with("${") => *value = value_of(field),
+        _ => {}
+    }
+}
+
+/// Puts a value where a patch of Crossplane's leads to.
+fn patch(base: &mut Value, path: &str) {
+    let mut place = base;
+    for field in path.split('.') {
+        place = &mut place[field];
+    }
+    *place = value_of(path.rsplit('.').next().unwrap());
+}
+
+fn documents(path: &str) -> Vec<Value> {
+    let page = page(Path::new(path));
+    let yaml = page.blocks.iter().filter(|block| block.language() == "yaml");
+    yaml.flat_map(|block| serde_saphyr::from_multiple::<Value>(&block.text).unwrap()).collect()
+}
+
+async fn assert_accepted(name: &str, manifests: Vec<Value>) {
+    assert_eq!(manifests.len(), 2, "both ends: {manifests:?}");
+    let stage = Stage::build(name, &Wishes::default()).await;
+    let client = testbed::control_plane().await.unwrap().client().await.unwrap();
+    let params = PatchParams {
+        dry_run: true,
+        field_validation: Some(ValidationDirective::Strict),
+        ..PatchParams::apply("templates")
+    };
+    for manifest in manifests {
+        let (group, version) = manifest["apiVersion"].as_str().unwrap().split_once('/').unwrap();
+        let kind = GroupVersionKind::gvk(group, version, manifest["kind"].as_str().unwrap());
+        let objects: Api<DynamicObject> =
+            Api::namespaced_with(client.clone(), &stage.namespace, &ApiResource::from_gvk(&kind));
+        let applied = objects.patch("orders", &params, &Patch::Apply(&manifest)).await;
+        applied.unwrap_or_else(|error| panic!("{manifest}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn what_kro_would_make_is_accepted() {
+    let graph = &documents("docs/tasks/kro.md")[0];
+    let resources = graph["spec"]["resources"].as_array().unwrap();
+    let manifests = resources.iter().map(|resource| {
+        let mut template = resource["template"].clone();
+        fill("", &mut template);
+        template
+    });
+    assert_accepted("templates-kro", manifests.collect()).await;
+}
+
+#[tokio::test]
+async fn what_crossplane_would_make_is_accepted() {
+    let documents = documents("docs/tasks/crossplane.md");
+    let composition = documents.iter().find(|document| document["kind"] == "Composition").unwrap();
+    let resources = composition["spec"]["pipeline"][0]["input"]["resources"].as_array().unwrap();
+    let manifests = resources.iter().map(|resource| {
+        let mut base = resource["base"].clone();
+        for one in resource["patches"].as_array().unwrap() {
+            if one["type"].is_null() {
+                patch(&mut base, one["toFieldPath"].as_str().unwrap());
+            }
+        }
+        base
+    });
+    assert_accepted("templates-crossplane", manifests.collect()).await;
+}
+
+/// An expression that names a field which the status does not have would wait for ever.
+#[test]
+fn what_is_carried_forward_is_in_the_status() {
+    let crd = serde_json::to_value(spe_operator::api::crd()).unwrap();
+    let schema =
+        &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
+    for path in ["docs/tasks/kro.md", "docs/tasks/crossplane.md", "docs/tasks/terraform.md"] {
+        let text = std::fs::read_to_string(crate::book::root().join(path)).unwrap();
+        let fields: Vec<&str> = text
+            .split("status.")
+            .skip(1)
+            .map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap())
+            .collect();
+        assert!(!fields.is_empty(), "{path}");
+        for field in fields {
+            assert!(schema.get(field).is_some(), "{path}: there is no status.{field}");
+        }
+    }
+}
