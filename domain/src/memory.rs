@@ -15,7 +15,7 @@ use crate::ownership::{ClaimReading, Nonce};
 pub type Moment = Duration;
 
 /// The memory of one token. It outlives the object: the next one of that name inherits it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
     attempts: BTreeMap<Nonce, (Moment, Fate)>,
     created: Option<Endpoint>,
@@ -30,10 +30,14 @@ pub struct Memory {
 impl Memory {
     /// Notes what an object shows, in a reconcile or in a mere watch event. An open attempt is remembered from the
     /// first time it is seen. One seen closed has landed and is forgotten, not settled: if somebody wipes the status
-    /// its claim is open again, and nothing is known of its endpoint.
+    /// its claim is open again, and nothing is known of its endpoint. Listings from before an attempt or an endpoint was
+    /// known confirm nothing of it.
     pub fn see(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>, now: Moment) {
         if let Some(nonce) = claim.open_nonce(recorded) {
-            self.attempts.entry(nonce.clone()).or_insert((now, Fate::Unknown));
+            if !self.attempts.contains_key(nonce) {
+                self.attempts.insert(nonce.clone(), (now, Fate::Unknown));
+                self.absent = None;
+            }
         } else if let Some(nonce) = claim.nonce() {
             self.attempts.remove(nonce);
         }
@@ -42,6 +46,7 @@ impl Memory {
             (Some(id), _) => {
                 self.recorded = Some((id.clone(), now));
                 self.adopted = None;
+                self.absent = None;
             }
             (None, _) => self.recorded = None,
         }
@@ -52,11 +57,19 @@ impl Memory {
         self.attempts.entry(nonce).or_insert((now, Fate::Unsent));
     }
 
+    /// The claim of an attempt was refused: it never stood on the object, so the attempt is none.
+    pub fn unclaimed(&mut self, nonce: &Nonce) {
+        if self.attempts.get(nonce).is_some_and(|(_, fate)| *fate == Fate::Unsent) {
+            self.attempts.remove(nonce);
+        }
+    }
+
     /// The POST of a claimed attempt is about to be sent. `false` if it was sent before: a nonce is posted once.
     pub fn sending(&mut self, nonce: &Nonce) -> bool {
         match self.attempts.get_mut(nonce) {
             Some((_, fate @ Fate::Unsent)) => {
                 *fate = Fate::Unknown;
+                self.absent = None;
                 true
             }
             _ => false,
@@ -69,7 +82,8 @@ impl Memory {
         self.attempts.get(nonce).map(|(since, _)| *since)
     }
 
-    /// An attempt cannot land any more: Atlas refused it. One whose endpoint is known stays open until that is recorded.
+    /// An attempt cannot land any more: Atlas refused it, or it will not be sent because nobody knows whether its claim
+    /// stands. One whose endpoint is known stays open until that is recorded.
     pub fn settled(&mut self, nonce: &Nonce) {
         if let Some((_, fate)) = self.attempts.get_mut(nonce) {
             *fate = Fate::Settled;
@@ -158,11 +172,27 @@ impl Memory {
         }
     }
 
-    /// Drops what cannot matter any more, given that nothing is open on the object. `true` if nothing is left, so
+    /// The same memory with every moment replaced: for checks that let time pass without a clock.
+    #[must_use]
+    pub fn at_moments(mut self, replace: impl Fn(Moment) -> Moment) -> Self {
+        let attempts = self.attempts.values_mut().map(|(since, _)| since);
+        let deleted = self.deleted.values_mut().map(|(since, _)| since);
+        let recorded = self.recorded.as_mut().map(|(_, since)| since);
+        let absent = self.absent.as_mut().map(|(_, since)| since);
+        let working = self.working.as_mut().map(|(_, since)| since);
+        let single = [recorded, self.adopted.as_mut(), absent, self.excess_deleted.as_mut(), working];
+        for since in attempts.chain(deleted).chain(single.into_iter().flatten()) {
+            *since = replace(*since);
+        }
+        self
+    }
+
+    /// Drops what cannot matter any more, given that nothing is open on the object. What was claimed for an object that
+    /// is gone is never sent: a watch that lags may show that object once more. `true` if nothing is left, so
     /// that the memory of a token without an object may go.
     pub fn prune(&mut self, times: &Times, now: Moment) -> bool {
         self.attempts.retain(|_, (since, fate)| {
-            *fate != Fate::Settled && now.saturating_sub(*since) < times.uncertainty
+            *fate == Fate::Unknown && now.saturating_sub(*since) < times.uncertainty
         });
         self.attempts.is_empty() && self.created.is_none()
     }

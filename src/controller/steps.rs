@@ -16,6 +16,7 @@ use crate::atlas::{AtlasError, Creation, Deletion, Update};
 use crate::clock::Boottime;
 use crate::service::metrics::PostOutcome;
 
+use super::cluster::ClusterError;
 use super::object::Identity;
 use super::pass::Pass;
 use super::publish;
@@ -77,6 +78,7 @@ impl Pass {
             return Ok(());
         }
         let begun = Boottime::now();
+        let is_fresh = announced.is_none();
         let nonce = if let Some(nonce) = announced {
             nonce
         } else {
@@ -89,12 +91,21 @@ impl Pass {
         };
         let Identity { token, uid, .. } = &self.identity;
         let cluster = self.ctx.cluster_id.clone();
+        let attempt = nonce.clone();
         let claim = Claim { token: token.clone(), nonce, uid: uid.clone(), cluster, replaced };
         let mut annotations = vec![(api::CLAIM, Some(claim.to_string()))];
         if stale.is_some() {
             annotations.push((api::STALE_VPC_ENDPOINT_ID, stale));
         }
         let written = self.ctx.cluster.claim(&self.identity, &self.object, &annotations).await;
+        match &written {
+            Err(ClusterError::Changed | ClusterError::NotFound) if is_fresh => {
+                self.remember(|memory| memory.unclaimed(&attempt));
+            }
+            // It may stand all the same. By the time that this is known the object may be on its way out.
+            Err(_) if is_fresh => self.remember(|memory| memory.settled(&attempt)),
+            _ => {}
+        }
         self.wrote(written).await.map(|_| ())
     }
 
