@@ -150,6 +150,8 @@ async fn apply(client: &Client, kinds: &Discovery, manifest: &Manifest) -> kube:
         }
     };
     let params = PatchParams {
+        // In force, it would keep the operators of the other tests from their work.
+        dry_run: manifest["kind"] == "ValidatingAdmissionPolicyBinding",
         field_validation: Some(ValidationDirective::Strict),
         ..PatchParams::apply("helm").force()
     };

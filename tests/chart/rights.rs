@@ -1,20 +1,22 @@
 //! Least privilege: the operator does all of its work with the chart's own rights, and without any single one of them it
 //! does not.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail, ensure};
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY};
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Pace};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::events::v1::Event;
-use kube::Api;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use spe_operator::api::{self, ServerlessPrivateEndpoint, VpcEndpointSource};
 use testbed::{Process, Signal};
 use tokio::sync::OnceCell;
 
-use crate::stage::{Mode, PATIENCE, Right, Stage};
+use crate::stage::{Mode, PATIENCE, Right, Stage, pace};
 
 /// How many releases run at once.
 const AT_ONCE: usize = 4;
@@ -105,12 +107,17 @@ impl<'a> User<'a> {
         Ok(())
     }
 
-    /// Asks the operator to look at the object at once.
+    /// Asks the operator to look at the object at once, and again once it has: a new request for every answer, since a
+    /// change every moment would let it start over for ever.
     async fn look_now(&self, name: &str) -> Result<()> {
-        let now = jiff::Timestamp::now().to_string();
-        let patch =
-            Patch::Merge(json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": now}}}));
-        self.objects.patch(name, &PatchParams::default(), &patch).await?;
+        const REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
+        let object = self.objects.get(name).await?;
+        let asked = object.annotations().get(REQUEST);
+        if asked == object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref()) {
+            let now = jiff::Timestamp::now().to_string();
+            let patch = Patch::Merge(json!({"metadata": {"annotations": {REQUEST: now}}}));
+            self.objects.patch(name, &PatchParams::default(), &patch).await?;
+        }
         Ok(())
     }
 
@@ -130,7 +137,7 @@ impl<'a> User<'a> {
     async fn until(&self, what: &str, holds: impl AsyncFn() -> Result<bool>) -> Result<()> {
         let held = async {
             while !holds().await? {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Ok(())
         };
@@ -215,7 +222,8 @@ async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
             .any(|event| event.reason.as_deref() == Some("ReferenceNotFound") && event.series.is_some()))
     };
     user.until("repeated an event", repeated).await?;
-    // What told of an endpoint that is lost is deleted.
+    // What told of an endpoint that is lost is deleted. Its successor takes its time, so that there is nothing to tell.
+    stage.atlas.set_pace(Pace::of(Duration::from_secs(20)));
     let before = user.maps.get("output").await?.metadata.uid;
     let lost = user.objects.get("map").await?.status.and_then(|status| status.id).unwrap_or_default();
     ensure!(stage.atlas.remove_endpoint(&lost), "Atlas has no {lost}");
@@ -224,6 +232,7 @@ async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
         Ok(user.maps.get_opt("output").await?.is_none_or(|map| map.metadata.uid != before))
     };
     user.until("forgot the lost endpoint", forgotten).await?;
+    stage.atlas.set_pace(pace());
     for name in ["ack", "upbound", "map"] {
         user.objects.delete(name, &DeleteParams::default()).await?;
     }

@@ -22,7 +22,12 @@ use testbed::{ControlPlane, Process, Proxy, Tape};
 use crate::helm::{Manifest, of_kind, operator_arguments, render};
 
 /// How long anything awaited may take. Only a failing test waits that long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Of the simulated Atlas.
+pub(crate) fn pace() -> Pace {
+    Pace::of(Duration::from_millis(200))
+}
 
 /// The two ways to install.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +68,7 @@ impl Stage {
         let control_plane = testbed::control_plane().await?;
         let home = control_plane.create_namespace("home").await?;
         let work = control_plane.create_namespace("work").await?;
-        let atlas = Simulator::start(Settings::at_pace(Pace::of(Duration::from_millis(200)))).await?;
+        let atlas = Simulator::start(Settings::at_pace(pace())).await?;
         let name = home.replace("home", "release");
         let mut values = vec![
             format!("fullnameOverride={name}"),
