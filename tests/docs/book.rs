@@ -14,6 +14,8 @@ pub(crate) struct Page {
     pub(crate) anchors: Vec<String>,
     /// Where its links lead, as written.
     pub(crate) links: Vec<String>,
+    /// What stands in its text as code.
+    pub(crate) codes: Vec<String>,
     /// What there is to run, in order.
     pub(crate) blocks: Vec<Block>,
 }
@@ -80,7 +82,13 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) {
 pub(crate) fn page(path: &Path) -> Page {
     let text =
         fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut page = Page { path: path.to_owned(), anchors: Vec::new(), links: Vec::new(), blocks: Vec::new() };
+    let mut page = Page {
+        path: path.to_owned(),
+        anchors: Vec::new(),
+        links: Vec::new(),
+        codes: Vec::new(),
+        blocks: Vec::new(),
+    };
     let mut seen = HashMap::new();
     let mut heading: Option<String> = None;
     let mut block: Option<Block> = None;
@@ -105,6 +113,7 @@ pub(crate) fn page(path: &Path) -> Page {
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 page.links.push(dest_url.into_string());
             }
+            Event::Code(words) if heading.is_none() => page.codes.push(words.into_string()),
             Event::Text(words) | Event::Code(words) | Event::Html(words) => {
                 if let Some(block) = &mut block {
                     block.text.push_str(&words);

@@ -10,6 +10,7 @@
 
 mod book;
 mod links;
+mod names;
 mod pages;
 mod reference;
 mod samples;

@@ -1,0 +1,81 @@
+//! What the manual names in its text is there: fields, flags, values of the chart, targets of make. Only the manual's own
+//! pages: what other pages call a field may be another thing's.
+
+use serde_json::Value;
+use spe_operator::{api, service::settings};
+
+use crate::book::{pages, root};
+
+/// Each piece of code in the text of the manual, with its page.
+fn codes() -> Vec<(String, String)> {
+    let ours = pages().into_iter().filter(|page| {
+        !page.path.starts_with("charts")
+            && !page.path.starts_with("atlas-simulator")
+            && !page.path.starts_with("deploy")
+    });
+    ours.flat_map(|page| {
+        let path = page.path.display().to_string();
+        page.codes.into_iter().map(move |code| (path.clone(), code))
+    })
+    .collect()
+}
+
+/// Fails unless every piece of code that `is_one` is known; and unless there are some.
+fn assert_known(what: &str, is_one: impl Fn(&str) -> Option<String>, is_known: impl Fn(&str) -> bool) {
+    let named: Vec<_> = codes().into_iter().filter_map(|(page, code)| Some((page, is_one(&code)?))).collect();
+    assert!(named.len() > 2, "{what}: only {named:?}");
+    for (page, name) in named {
+        assert!(is_known(&name), "{page}: there is no {what} {name}");
+    }
+}
+
+#[test]
+fn every_field_that_is_named_is_in_the_definition() {
+    let crd = serde_json::to_value(api::crd()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let is_field = |code: &str| {
+        let path = code.split([':', ' ', '=']).next()?;
+        let is_path = path.chars().all(|c| c.is_alphanumeric() || "._".contains(c));
+        (is_path && (path.starts_with("spec.") || path.starts_with("status."))).then(|| path.to_owned())
+    };
+    assert_known("field", is_field, |path| {
+        let mut place: &Value = schema;
+        for field in path.split('.') {
+            place = &place["properties"][field];
+        }
+        !place.is_null()
+    });
+}
+
+#[test]
+fn every_flag_that_is_named_is_one_of_the_program() {
+    let program = settings::command_line();
+    let flags: Vec<_> = program
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|flag| Some(format!("--{}", flag.get_long()?)))
+        .collect();
+    let is_flag =
+        |code: &str| code.starts_with("--").then(|| code.split([' ', '=']).next().unwrap().to_owned());
+    assert_known("flag", is_flag, |flag| flags.iter().any(|known| known == flag));
+}
+
+#[test]
+fn every_value_that_is_named_is_one_of_the_chart() {
+    let text = std::fs::read_to_string(root().join("charts/spe-operator/values.yaml")).unwrap();
+    let values: Value = serde_saphyr::from_str(&text).unwrap();
+    let is_value = |code: &str| {
+        let path = code.split('=').next()?;
+        let top = path.split_once('.')?.0;
+        let is_group = path.starts_with("atlas.spe-operator.io");
+        (!is_group && values.get(top).is_some()).then(|| path.to_owned())
+    };
+    assert_known("value", is_value, |path| values.pointer(&format!("/{}", path.replace('.', "/"))).is_some());
+}
+
+#[test]
+fn every_target_of_make_that_is_named_is_there() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let is_target = |code: &str| Some(code.strip_prefix("make ")?.split(' ').next()?.to_owned());
+    assert_known("target", is_target, |target| makefile.contains(&format!("\n{target}:")));
+}
