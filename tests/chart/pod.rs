@@ -1,9 +1,12 @@
 //! What single objects of the chart say: the pod, the definition of the resource, names and what is made on request only.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use spe_operator::api;
 
 use crate::helm::{chart, name, of_kind, operator_arguments, render, try_render};
+use crate::stage::strings;
 
 #[tokio::test]
 async fn the_definition_is_that_of_the_program_and_stays_when_the_release_goes() {
@@ -161,4 +164,58 @@ async fn extra_objects_are_templates() {
     let object = r#"extraObjects=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"{{ .Release.Name }}-extra"}}]"#;
     let rendered = render("atlas", &[object]).await;
     assert!(rendered.iter().any(|manifest| manifest["metadata"]["name"] == "spe-operator-extra"));
+}
+
+/// Group, resource and verb of all that the operator's own role grants.
+async fn granted(values: &[&str]) -> BTreeSet<String> {
+    let rendered = render("atlas", values).await;
+    let role =
+        of_kind(&rendered, "ClusterRole").into_iter().find(|role| role["metadata"]["name"] == "spe-operator");
+    let mut granted = BTreeSet::new();
+    for rule in role.unwrap()["rules"].as_array().unwrap() {
+        for verb in strings(&rule["verbs"]) {
+            granted.insert(format!(
+                "{} {} {verb}",
+                strings(&rule["apiGroups"])[0],
+                strings(&rule["resources"])[0]
+            ));
+        }
+    }
+    granted
+}
+
+#[tokio::test]
+async fn an_integration_adds_its_own_rights_and_no_others() {
+    let without = granted(&["integrations.configMap.enabled=false"]).await;
+    for (values, added) in [
+        (&["integrations.configMap.enabled=true"][..], &[" configmaps get"][..]),
+        (
+            &["integrations.configMap.enabled=false", "integrations.outputConfigMap.enabled=true"],
+            &[" configmaps create", " configmaps delete", " configmaps get", " configmaps update"],
+        ),
+        (
+            &["integrations.configMap.enabled=false", "integrations.ack.enabled=true"],
+            &[
+                "ec2.services.k8s.aws vpcendpoints get",
+                "ec2.services.k8s.aws vpcendpoints list",
+                "ec2.services.k8s.aws vpcendpoints watch",
+            ],
+        ),
+        (
+            &["integrations.configMap.enabled=false", "integrations.crossplane.enabled=true"],
+            &[
+                "ec2.aws.m.upbound.io vpcendpoints get",
+                "ec2.aws.m.upbound.io vpcendpoints list",
+                "ec2.aws.m.upbound.io vpcendpoints watch",
+            ],
+        ),
+    ] {
+        let with = granted(values).await;
+        assert!(without.is_subset(&with), "{values:?}");
+        let more: Vec<&str> = with.difference(&without).map(String::as_str).collect();
+        assert_eq!(more, added, "{values:?}");
+    }
+    let named = granted(&["integrations.configMap.enabled=false", "clusterId=prod-1"]).await;
+    let more: Vec<&str> = without.difference(&named).map(String::as_str).collect();
+    assert_eq!(more, [" namespaces get"], "a cluster that has a name need not be asked for one");
 }
