@@ -35,7 +35,7 @@ sbom: ## Lists what the program is made of (CycloneDX) and its licences, in targ
 	@hack/sbom
 
 demo: deps ## Shows a manifest become an AVAILABLE endpoint; EXIT=1 deletes it again and ends
-	$(CARGO) build --quiet --locked --workspace --bins
+	$(CARGO) build --locked --workspace --bins
 	$(CARGO) run --quiet --locked --package testbed --bin demo -- $(if $(filter-out 0,$(EXIT)),--exit)
 
 crd: ## Generates crds/ from the types
@@ -66,7 +66,7 @@ docs: ## Generates docs/reference/ from the code
 	UPDATE=1 $(CARGO) test --quiet --locked --test docs reference
 
 tour: deps ## Records docs/demo.svg from a run of the demo
-	$(CARGO) build --quiet --locked --workspace --bins
+	$(CARGO) build --locked --workspace --bins
 	$(CARGO) run --quiet --locked --package testbed --bin tour > target/demo.svg
 	mv target/demo.svg docs/demo.svg
 

@@ -86,7 +86,10 @@ impl Stage {
         });
         let sample = root().join("deploy/samples/basic.yaml");
         let manifest = std::fs::read_to_string(&sample).with_context(|| sample.display().to_string())?;
-        println!("\n$ kubectl apply -f secret.yaml -f deploy/samples/basic.yaml\n");
+        println!(
+            "\n$ kubectl create secret generic atlas-api --from-literal=publicApiKey=… --from-literal=privateApiKey=…"
+        );
+        println!("$ kubectl apply -f deploy/samples/basic.yaml\n");
         let shown = manifest.lines().filter(|line| !line.starts_with('#'));
         shown.for_each(|line| println!("    {line}"));
         let object: Value = serde_saphyr::from_str(&manifest)?;
