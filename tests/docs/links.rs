@@ -59,6 +59,17 @@ fn every_reason_has_its_place_in_troubleshooting() {
     }
 }
 
+#[test]
+fn every_alert_has_its_place_in_troubleshooting() {
+    let anchors = page(Path::new(TROUBLESHOOTING)).anchors;
+    let alerts = std::fs::read_to_string(root().join("charts/spe-operator/files/alerts.yaml")).unwrap();
+    let names: Vec<_> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(names.len() > 1, "only {names:?}");
+    for name in names {
+        assert!(anchors.contains(&slug(name)), "{TROUBLESHOOTING} has no heading {name}");
+    }
+}
+
 /// The places that alerts and the other files that are not Markdown send people to.
 #[test]
 fn every_runbook_has_its_place_in_troubleshooting() {
