@@ -3,6 +3,8 @@
 //! The status is never replaced as a whole and `_id` is never removed: each path is named, behind tests that make the
 //! patch void if the object is not the one that was read.
 
+use std::time::Duration;
+
 use domain::conditions::Report;
 use domain::notice::Notice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -14,6 +16,9 @@ use serde_json::{Value, json};
 use crate::api::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
 
 use super::object::status_fields;
+
+/// Two times of the same event that are closer than this are one: a look a little later must not change the status.
+const SAME_TIME: Duration = Duration::from_mins(1);
 
 /// The longest note that the events API takes is 1,024 bytes.
 const LONGEST_NOTE: usize = 1000;
@@ -40,7 +45,7 @@ pub(super) fn changes(object: &ServerlessPrivateEndpoint, report: &Report, remov
     if requested.is_some() && requested != status.last_handled_reconcile_at.as_ref() {
         set("lastHandledReconcileAt", json!(requested));
     }
-    let wanted = conditions(&status.conditions, report, object.metadata.generation);
+    let wanted = conditions(&status.conditions, report, object.metadata.generation, Timestamp::now());
     if wanted != status.conditions {
         set("conditions", json!(wanted));
     }
@@ -104,7 +109,12 @@ fn field<'a>(status: &'a ServerlessPrivateEndpointStatus, name: &str) -> Option<
 }
 
 /// The reported conditions, with the times of those whose status did not change, followed by those that others wrote.
-fn conditions(current: &[Condition], report: &Report, generation: Option<i64>) -> Vec<Condition> {
+fn conditions(
+    current: &[Condition],
+    report: &Report,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
     let ours = report.conditions.iter().map(|reported| {
         let status = if reported.status { "True" } else { "False" };
         let before = current.iter().find(|c| c.type_ == reported.kind.as_str() && c.status == status);
@@ -112,16 +122,52 @@ fn conditions(current: &[Condition], report: &Report, generation: Option<i64>) -
             type_: reported.kind.to_string(),
             status: status.to_owned(),
             reason: reported.reason.to_string(),
-            message: reported.message.clone(),
+            message: match report.after.filter(|_| report.is_dated(reported.kind)) {
+                Some(after) => {
+                    dated(&reported.message, before.map(|before| before.message.as_str()), now, after)
+                }
+                None => reported.message.clone(),
+            },
             observed_generation: generation,
-            last_transition_time: before.map_or_else(now, |before| before.last_transition_time.clone()),
+            last_transition_time: before
+                .map_or_else(|| Time(whole_seconds(now)), |before| before.last_transition_time.clone()),
         }
     });
     let foreign = current.iter().filter(|c| domain::conditions::ConditionType::parse(&c.type_).is_none());
     ours.chain(foreign.cloned()).collect()
 }
 
-fn now() -> Time {
-    // Whole seconds: the API server keeps no more, and a value that it changes would look like a difference for ever.
-    Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default())
+/// The message with the time that it speaks of. The one that is there stays as long as it is still true.
+fn dated(message: &str, before: Option<&str>, now: Timestamp, after: Duration) -> String {
+    let message = format!("{message} after ");
+    let end = now.saturating_add(after).map_or(now, whole_seconds);
+    let known = before.and_then(|before| before.strip_prefix(&message)?.parse::<Timestamp>().ok());
+    let end = known.filter(|known| known.duration_since(end).unsigned_abs() <= SAME_TIME).unwrap_or(end);
+    format!("{message}{end}")
+}
+
+/// The API server keeps no more than seconds, and a value that it changes would look like a difference for ever.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
+        let start: Timestamp = "2026-03-01T10:00:00.7Z".parse().unwrap();
+        let at = |seconds: u64| start.saturating_add(Duration::from_secs(seconds)).unwrap();
+        let first = dated("it ends", None, start, Duration::from_secs(200));
+        assert_eq!(first, "it ends after 2026-03-01T10:03:20Z");
+        for passed in [1, 60, 199] {
+            assert_eq!(dated("it ends", Some(&first), at(passed), Duration::from_secs(200 - passed)), first);
+        }
+        // A process that was just started waits anew.
+        let anew = dated("it ends", Some(&first), at(100), Duration::from_secs(200));
+        assert_eq!(anew, "it ends after 2026-03-01T10:05:00Z");
+        // Another text is no time.
+        assert_eq!(dated("it ends", Some("it ends after all"), start, Duration::from_secs(200)), first);
+    }
 }

@@ -41,9 +41,18 @@ pub struct Report {
     /// Work is going on whose duration counts against `progressDeadline`; names the stage, so that a new stage
     /// starts the clock anew.
     pub working: Option<String>,
+    /// What `Ready` and `Reconciling` speak of comes after this long. They leave out when that is, because the rules have
+    /// no clock; whoever publishes them adds it (see [`Report::is_dated`]).
+    pub after: Option<Duration>,
 }
 
 impl Report {
+    /// `true` for the conditions whose message ends where a time is to follow, while there is one.
+    #[must_use]
+    pub fn is_dated(&self, kind: ConditionType) -> bool {
+        self.after.is_some() && matches!(kind, ConditionType::Ready | ConditionType::Reconciling)
+    }
+
     /// The condition of type `kind`, if it is reported.
     #[must_use]
     pub fn get(&self, kind: ConditionType) -> Option<&Condition> {
@@ -142,7 +151,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         let (kind, reason) = (ConditionType::Suspended, Reason::SuspendRequested);
         conditions.push(Condition { kind, status: true, reason, message });
     }
-    Report { endpoint: endpoint.cloned(), lost, conditions, working }
+    Report { endpoint: endpoint.cloned(), lost, conditions, working, after: after(&decision.state) }
 }
 
 fn synced(summary: &Summary) -> Condition {
@@ -261,13 +270,12 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
         Creating::Next => {
             Summary::new(false, reason, format!("{lost}the create call comes next"), Phase::Working)
         }
-        Creating::Settling(remaining) => Summary::new(
+        Creating::Settling(_) => Summary::new(
             false,
             reason,
             format!(
-                "{lost}the outcome of an earlier create call is unknown; if its endpoint does not appear, a new call \
-                 is made {}",
-                within(*remaining)
+                "{lost}the outcome of an earlier create call is unknown; nothing needs to be done: if its endpoint does \
+                 not appear, a new call is made"
             ),
             Phase::Waiting,
         ),
@@ -292,13 +300,12 @@ fn deleting_summary(deleting: &Deleting) -> Summary {
                 .to_owned(),
             Phase::Working,
         ),
-        Deleting::Settling(remaining) => Summary::new(
+        Deleting::Settling(_) => Summary::new(
             false,
             Reason::Deleting,
-            format!(
-                "the outcome of a create call is unknown; the object is released {}, when nothing can appear any more",
-                within(*remaining)
-            ),
+            "the outcome of a create call is unknown; nothing needs to be done: once no endpoint can appear any more, the \
+             object is released"
+                .to_owned(),
             Phase::Waiting,
         ),
         Deleting::Blocked(fault) => Summary::failing(
@@ -313,11 +320,13 @@ fn deleting_summary(deleting: &Deleting) -> Summary {
     }
 }
 
-/// A bound that does not change at every look: whole minutes, rounded up.
-fn within(remaining: Duration) -> String {
-    match remaining.as_secs().div_ceil(60) {
-        0 | 1 => "within a minute".to_owned(),
-        minutes => format!("within {minutes} minutes"),
+/// How long it takes until what is awaited has come.
+fn after(state: &State) -> Option<Duration> {
+    match state {
+        State::Creating(Creating::Settling(remaining)) | State::Deleting(Deleting::Settling(remaining)) => {
+            Some(*remaining)
+        }
+        _ => None,
     }
 }
 
