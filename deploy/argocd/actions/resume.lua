@@ -1,0 +1,3 @@
+-- Ends a suspension.
+obj.spec.suspend = false
+return obj

@@ -1,0 +1,42 @@
+-- Health of a ServerlessPrivateEndpoint for Argo CD, the same as kstatus computes it, but for `spec.suspend`: Healthy means that
+-- what the manifest declares is done. Something that is tried again is Progressing, so that no sync fails for it at once.
+local function is_true(conditions, kind)
+  for _, condition in ipairs(conditions) do
+    if condition.type == kind and condition.status == "True" then
+      return condition
+    end
+  end
+  return nil
+end
+
+if obj.metadata.deletionTimestamp ~= nil then
+  return {status = "Progressing", message = "Pending deletion"}
+end
+if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
+  return {status = "Progressing", message = "Waiting for the operator to look at this generation"}
+end
+
+local conditions = obj.status.conditions or {}
+local stalled = is_true(conditions, "Stalled")
+if stalled ~= nil then
+  return {status = "Degraded", message = stalled.message}
+end
+local ready = is_true(conditions, "Ready")
+local suspended = is_true(conditions, "Suspended")
+if ready ~= nil then
+  -- Argo CD never ends a sync of something Suspended: what is done is Healthy, suspended or not.
+  local message = ready.message
+  if suspended ~= nil then
+    message = "Suspended: " .. message
+  end
+  return {status = "Healthy", message = message}
+end
+if suspended ~= nil then
+  return {status = "Suspended", message = suspended.message}
+end
+for _, condition in ipairs(conditions) do
+  if condition.type == "Ready" then
+    return {status = "Progressing", message = condition.message}
+  end
+end
+return {status = "Progressing", message = "Waiting for the condition Ready"}
