@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PART := hack/part
 
-.PHONY: help deps build control-plane test deny demo crd clean
+.PHONY: proof help deps build control-plane test deny demo crd clean
 .PHONY: sbom chart image e2e e2e-cluster repro release-check
 .PHONY: docs tour
 
@@ -33,6 +33,9 @@ deny: ## Checks licences, duplicates and sources of the dependencies, and adviso
 
 sbom: ## Lists what the program is made of (CycloneDX) and its licences, in target/sbom
 	@hack/sbom
+
+proof: ## Checks the creation protocol: the model of all that can go wrong, on the rules that ship
+	$(CARGO) run --quiet --locked --package proof --bin proof
 
 demo: deps ## Shows a manifest become an AVAILABLE endpoint; EXIT=1 deletes it again and ends
 	$(CARGO) build --locked --workspace --bins

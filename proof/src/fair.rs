@@ -1,0 +1,229 @@
+//! Liveness: from any state, faults end, every request arrives and is answered, every controller gets its turn when it
+//! asked for one, and time passes. Then all must come right, and after that nothing may be written any more.
+//!
+//! `stateright`'s own `eventually` is wrong on cycles, and everything here is one. What is known to come right is
+//! remembered, so that a state costs a few steps and not a whole life.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+use domain::decision::Wake;
+
+use crate::Model;
+use crate::moves::{Fate, tick, tidy, watch};
+use crate::shell::{Fortune, acknowledge};
+use crate::world::{Annotation, Endpoint, Mark, Object, Phase, State, TICK, Wait};
+
+/// More rounds than anything takes: each lets a tick pass.
+const ROUNDS: u8 = 40;
+
+/// More steps than a reconcile takes (`MOST_STEPS` in `src/controller`).
+const STEPS: usize = 16;
+
+/// What is known to come right, and in how many rounds.
+#[derive(Debug, Default)]
+pub(crate) struct Known(Mutex<HashMap<u64, u8>>);
+
+impl Known {
+    /// The most rounds that any state took.
+    pub(crate) fn worst(&self) -> u8 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().copied().max().unwrap_or_default()
+    }
+
+    fn rounds(&self, key: u64) -> Option<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    fn add(&self, path: &[u64], rest: u8) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rounds, key) in (rest + 1..).zip(path.iter().rev()) {
+            known.insert(*key, rounds);
+        }
+    }
+}
+
+/// When a controller looks at the object again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Due {
+    /// In so many ticks.
+    In(u8),
+    /// When what wakes it has changed.
+    OnChange(u64),
+}
+
+impl Model {
+    /// `true` if `from` comes right when faults end.
+    pub(crate) fn comes_right(&self, from: &State) -> bool {
+        if !self.liveness {
+            return true;
+        }
+        let mut s = from.clone();
+        // Whatever it waited for, each looks at once; from then on it keeps to what the rules ask for.
+        let mut due = vec![Due::In(0); s.processes.len()];
+        let mut path = Vec::new();
+        for _ in 0..ROUNDS {
+            let key = key(&s, &due);
+            if let Some(rest) = self.known.rounds(key) {
+                self.known.add(&path, rest);
+                return true;
+            }
+            let writes = self.round(&mut s, &mut due);
+            path.push(key);
+            if key == self::key(&s, &due) {
+                let right = writes == 0 && self.is_right(&s);
+                if right {
+                    self.known.add(&path, 0);
+                }
+                return right;
+            }
+        }
+        false
+    }
+
+    /// The live endpoints with our mark that a POST made. One that a user made and only named may be marked by a PATCH
+    /// that arrives when the object is gone: it is the user's as before.
+    pub(crate) fn made_here<'a>(&self, s: &'a State) -> impl Iterator<Item = &'a Endpoint> {
+        let strangers = self.scope.strangers.len();
+        s.ours().filter(move |e| usize::from(e.id) > strangers)
+    }
+
+    /// One round; how many writes it took.
+    fn round(&self, s: &mut State, due: &mut [Due]) -> usize {
+        while !s.late.is_empty() {
+            *s = self.arrive_late(s, 0);
+        }
+        self.deliver(s);
+        for id in s.endpoints.iter().filter(|e| e.phase == Phase::Deleting).map(|e| e.id).collect::<Vec<_>>()
+        {
+            if let Some(endpoint) = s.endpoint(id) {
+                endpoint.phase = Phase::Gone;
+                endpoint.left = 0;
+            }
+        }
+        let mut writes = 0;
+        for (i, due) in due.iter_mut().enumerate() {
+            // `None` says that the controller knows already that there is no object.
+            let _ = watch(s, i);
+            let woken = match *due {
+                Due::In(ticks) => ticks == 0,
+                Due::OnChange(seen) => trigger(s.object.as_ref()) != seen,
+            };
+            if woken || s.processes[i].pass.is_some() {
+                writes += self.turn(s, i, due);
+            }
+            if let Due::In(ticks) = due {
+                *ticks = ticks.saturating_sub(1);
+            }
+        }
+        tick(s);
+        *s = tidy(s.clone());
+        writes
+    }
+
+    /// Controller `i` reconciles to the end.
+    fn turn(&self, s: &mut State, i: usize, due: &mut Due) -> usize {
+        let mut writes = 0;
+        // Unless the rules say otherwise, a reconcile that ended early is tried again soon.
+        *due = Due::In(1);
+        for _ in 0..STEPS {
+            let held = s.processes[i].pass.as_ref().map(|pass| pass.held).or(s.processes[i].cache);
+            let Some((after, done)) = self.step(s, i, Fortune::Well, true) else {
+                *due = Due::OnChange(trigger(s.object.as_ref()));
+                break;
+            };
+            *s = after;
+            writes += usize::from(done.wrote);
+            self.deliver(s);
+            if let Some(wake) = done.wake {
+                *due = match wake {
+                    Wake::OnChange => Due::OnChange(trigger(held.map(|held| held.object).as_ref())),
+                    Wake::After(pause) => Due::In(ticks(pause)),
+                    Wake::Poll | Wake::Await | Wake::Interval | Wake::Retry(_) => Due::In(1),
+                };
+                break;
+            }
+            if s.processes[i].pass.is_none() {
+                break;
+            }
+        }
+        s.processes[i].pass = None;
+        writes
+    }
+
+    /// All requests arrive and are answered.
+    fn deliver(&self, s: &mut State) {
+        while !s.calls.is_empty() {
+            if self.land(s, 0, Fate::Answered).is_none() {
+                break;
+            }
+        }
+        for i in 0..s.processes.len() {
+            if s.processes[i].pass.as_ref().is_some_and(|pass| matches!(pass.wait, Wait::Claim(_))) {
+                acknowledge(s, i);
+            }
+        }
+    }
+
+    /// Everything is as the user declared it.
+    fn is_right(&self, s: &State) -> bool {
+        let ours = s.ours().count();
+        let Some(object) = s.object else { return s.history.may_stay || self.made_here(s).count() == 0 };
+        let manifest = object.manifest;
+        if object.deleting {
+            return false;
+        }
+        if object.claim == Some(Annotation::Foreign) && object.recorded == 0 {
+            return ours == 0;
+        }
+        if manifest.suspend {
+            return true;
+        }
+        if manifest.observe {
+            // Nothing of ours is there that the status does not name.
+            return s.ours().all(|e| e.id == object.recorded);
+        }
+        let recorded = s.endpoints.iter().find(|e| e.id == object.recorded && e.is_live());
+        if manifest.endpoint != 0 {
+            let named = s.endpoints.iter().find(|e| e.id == manifest.endpoint && e.is_live());
+            let foreign = named.is_some_and(|e| e.mark == Mark::Foreign) && !object.take_over;
+            let bound = named.is_some_and(|e| e.id == object.recorded && e.mark == Mark::Ours);
+            // Both named and made: an endpoint came from a POST that was on its way, and the status says so.
+            let both = object.recorded != 0 && object.recorded != manifest.endpoint;
+            return named.is_none() || foreign || bound || both;
+        }
+        // A foreign claim that somebody keeps putting back is left there.
+        let foreign = object.claim == Some(Annotation::Foreign);
+        let held = object.finalizer && (foreign || is_own(&object));
+        let connected = manifest.vpc == 0
+            || recorded.is_some_and(|e| e.vpc == manifest.vpc)
+            || object.stale_vpc == manifest.vpc;
+        let marked = recorded.is_some_and(|e| e.mark == Mark::Ours);
+        marked && ours == 1 && held && connected
+    }
+}
+
+fn is_own(object: &Object) -> bool {
+    matches!(object.claim, Some(Annotation::Claim { life, .. }) if life == object.life)
+}
+
+fn ticks(pause: std::time::Duration) -> u8 {
+    u8::try_from(pause.as_secs().div_ceil(TICK.as_secs())).unwrap_or(u8::MAX)
+}
+
+/// What wakes a controller, as in `src/controller/object.rs`.
+fn trigger(object: Option<&Object>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    if let Some(o) = object {
+        (o.life, o.manifest, o.deleting, o.finalizer, o.claim, o.stale_vpc, o.recorded != 0)
+            .hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// What the fair run depends on: neither on budgets nor on what has happened.
+fn key(s: &State, due: &[Due]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&s.object, &s.processes, &s.calls, &s.late, &s.endpoints, s.history.may_stay, due).hash(&mut hasher);
+    hasher.finish()
+}

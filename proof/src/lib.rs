@@ -1,0 +1,234 @@
+//! The creation protocol, checked by exhaustive search on the rules that ship.
+//!
+//! A [`Model`] is a small world in which everything may happen at any time: controllers that all believe they lead,
+//! crashes, lost and late requests, stale reads, users. Its controllers run `domain::decide` and `domain::memory::Memory`
+//! as they ship; what `src/controller` does around them is translated in `shell`. `stateright` visits every state.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `world` | what exists, as data |
+//! | `shell` | a controller's steps |
+//! | `moves` | everything else that can happen |
+//! | `fair` | from any state: faults end, and all must come right |
+//! | `weaken` | ablations: one rule taken away |
+//! | `plan` | which worlds are searched, and what is expected of each |
+//! | `run` | one search, and its result |
+//!
+//! Nothing here is part of the operator.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+
+mod fair;
+mod moves;
+pub mod plan;
+mod run;
+mod shell;
+mod weaken;
+mod world;
+
+use stateright::Property;
+
+pub use moves::{Action, NO_LIMIT};
+pub use run::{Effort, Outcome, check};
+pub use shell::{Done, Fortune};
+pub use weaken::Weakness;
+pub use world::*;
+
+use fair::Known;
+
+/// What must never happen. Each is a property of its own; the numbers are those of the reliability page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Promise {
+    /// P1: two live endpoints with our mark.
+    Doubled,
+    /// P5: the object is gone, and an endpoint is left that nobody wanted to keep.
+    Leaked,
+    /// P2: a POST without an accepted claim.
+    PostUnclaimed,
+    /// P3: a nonce is posted twice.
+    PostTwice,
+    /// P6: a POST by a process that has seen the deletion.
+    PostAfterDeletion,
+    /// A POST although `endpointId`, Observe, suspend or another cluster's claim forbids it.
+    PostUnwanted,
+    /// P4: a DELETE hits the endpoint that a living object has recorded.
+    Destroyed,
+    /// P4: a DELETE hits an endpoint without our mark.
+    ForeignDeleted,
+    /// P9: a PATCH takes the mark off, or a POST goes without it.
+    MarkKept,
+    /// A PATCH sends a VPC endpoint id that is not declared any more.
+    StalePatch,
+    /// P7: the recorded id changes while its endpoint is there.
+    RecordedReplacedAlive,
+    /// P7: an endpoint is recorded that has been gone for longer than any listing lags.
+    DeadRecorded,
+    /// P7: Ready is reported of an endpoint that was gone before it was recorded.
+    ReadyLies,
+    /// L1–L3: when faults end, it does not come right, or goes on writing.
+    Stuck,
+}
+
+impl Promise {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Doubled,
+        Self::Leaked,
+        Self::PostUnclaimed,
+        Self::PostTwice,
+        Self::PostAfterDeletion,
+        Self::PostUnwanted,
+        Self::Destroyed,
+        Self::ForeignDeleted,
+        Self::MarkKept,
+        Self::StalePatch,
+        Self::RecordedReplacedAlive,
+        Self::DeadRecorded,
+        Self::ReadyLies,
+        Self::Stuck,
+    ];
+
+    pub(crate) fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
+    /// The promise in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Doubled => "P1 at most one live endpoint carries the mark",
+            Self::Leaked => "P5 nothing of ours is left when the object is gone",
+            Self::PostUnclaimed => "P2 a POST follows an accepted claim",
+            Self::PostTwice => "P3 no nonce is posted twice",
+            Self::PostAfterDeletion => "P6 no POST once the deletion was seen",
+            Self::PostUnwanted => "no POST where endpointId, Observe, suspend or a foreign claim forbids it",
+            Self::Destroyed => "P4 no DELETE of what a living object has recorded",
+            Self::ForeignDeleted => "P4 no DELETE of what does not carry our mark",
+            Self::MarkKept => "P9 no write takes the mark off",
+            Self::StalePatch => "no PATCH of what is not declared any more",
+            Self::RecordedReplacedAlive => "P7 a recorded id changes only when its endpoint is gone",
+            Self::DeadRecorded => "P7 nothing long gone is recorded",
+            Self::ReadyLies => "P7 Ready is not said of what was gone already",
+            Self::Stuck => "L1-L3 it comes right when faults end, and then is silent",
+        }
+    }
+
+    fn property(self) -> Property<Model> {
+        /// One function per promise: a property's condition cannot carry data.
+        macro_rules! conditions {
+            ($($promise:ident)+) => {
+                match self {
+                    Self::Doubled => |model, s| model.made_here(s).count() <= 1,
+                    Self::Leaked => |model, s| s.object.is_some() || s.history.may_stay || model.made_here(s).count() == 0,
+                    Self::Stuck => |model, s| {
+                        model.events.fetch_or(s.history.events, Ordering::Relaxed);
+                        model.comes_right(s)
+                    },
+                    $(Self::$promise => |_, s| s.history.broken & Self::$promise.bit() == 0,)+
+                }
+            };
+        }
+        let condition: fn(&Model, &State) -> bool = conditions! {
+            PostUnclaimed PostTwice PostAfterDeletion PostUnwanted Destroyed ForeignDeleted MarkKept StalePatch
+            RecordedReplacedAlive DeadRecorded ReadyLies
+        };
+        Property::always(self.words(), condition)
+    }
+}
+
+/// What must be possible, or the world is too small to show anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// An endpoint was recorded.
+    Recorded,
+    /// The object was reported Ready.
+    Ready,
+    /// An object went, and its endpoint before it.
+    Deleted,
+    /// An object went, and its endpoint stayed.
+    Retained,
+    /// An endpoint took the place of a lost one.
+    CreatedAnew,
+}
+
+impl Event {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Recorded, Self::Ready, Self::Deleted, Self::Retained, Self::CreatedAnew];
+
+    /// Its bit in [`Outcome::events`].
+    #[must_use]
+    pub fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+/// How much of the world is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a thing that is there or not")]
+pub struct Scope {
+    /// Controllers.
+    pub controllers: usize,
+    /// Attempts to create, the first included.
+    pub attempts: u8,
+    /// Faults and acts of users.
+    pub budget: Budget,
+    /// What is declared at first.
+    pub manifest: Manifest,
+    /// What the spec may be edited to.
+    pub edits: &'static [Manifest],
+    /// The object has its endpoint already, and all controllers know it.
+    pub begun: bool,
+    /// Endpoints that are there before: nobody's, or somebody else's.
+    pub strangers: &'static [Mark],
+    /// The object appears with another cluster's claim.
+    pub foreign_claim: bool,
+    /// The user allows the foreign mark to be replaced.
+    pub take_over: bool,
+    /// Answers to claims take their time.
+    pub slow_answers: bool,
+    /// Atlas takes time to remove an endpoint.
+    pub slow_removal: bool,
+    /// The claim, the finalizer or the mark is only taken off where every running controller has seen it.
+    pub seen_by_all: bool,
+    /// Requests may travel for ever.
+    pub unbounded_travel: bool,
+}
+
+/// A world to search.
+pub struct Model {
+    pub(crate) scope: Scope,
+    pub(crate) weakness: Weakness,
+    pub(crate) liveness: bool,
+    known: Known,
+    events: AtomicU16,
+}
+
+impl Model {
+    /// The world of `scope`, with one rule missing, or none.
+    #[must_use]
+    pub fn new(scope: Scope, weakness: Weakness) -> Self {
+        Self { scope, weakness, liveness: true, known: Known::default(), events: AtomicU16::new(0) }
+    }
+}
+
+impl stateright::Model for Model {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![self.beginning()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        self.possible(state, actions);
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        self.happens(state, action)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        Promise::ALL.iter().map(|promise| promise.property()).collect()
+    }
+}

@@ -1,0 +1,455 @@
+//! Which worlds are searched, and what is expected of each: the protocol that ships keeps every promise in every world,
+//! and each ablation breaks the promise that its rule is there for.
+
+use crate::{Budget, Effort, Manifest, Mark, Outcome, Promise, Scope, Weakness};
+
+/// A world to search.
+#[derive(Debug, Clone, Copy)]
+pub struct World {
+    /// Its name.
+    pub name: &'static str,
+    /// What is in it.
+    pub scope: Scope,
+}
+
+/// A rule taken away, and where that must be found.
+#[derive(Debug, Clone, Copy)]
+pub struct Ablation {
+    /// What is missing.
+    pub weakness: Weakness,
+    /// In words.
+    pub name: &'static str,
+    /// The hole of the protocol review that the rule closes, if it has a number there.
+    pub hole: Option<u8>,
+    /// The world in which it shows.
+    pub scope: Scope,
+    /// The promises of which at least one is broken; none: the rule is not needed in this world, as its text says.
+    pub breaks: &'static [Promise],
+}
+
+impl Ablation {
+    /// How this one is searched: until its promise is broken.
+    #[must_use]
+    pub fn effort(&self, steps: Option<usize>) -> Effort {
+        let liveness = self.breaks.contains(&Promise::Stuck);
+        Effort { liveness, threads: 1, ..effort(steps, self.breaks) }
+    }
+
+    /// `true` if a promise was broken that this rule is there for, or none if the rule is not needed.
+    #[must_use]
+    pub fn is_as_expected(&self, outcome: &Outcome) -> bool {
+        if self.breaks.is_empty() {
+            return outcome.broken.is_empty();
+        }
+        outcome.broken.iter().any(|(promise, _)| self.breaks.contains(promise))
+    }
+}
+
+/// How the protocol that ships is searched.
+#[must_use]
+pub fn effort(steps: Option<usize>, sought: &'static [Promise]) -> Effort {
+    Effort { steps, liveness: true, sought, threads: 2 }
+}
+
+const NOTHING: Budget = Budget {
+    crashes: 0,
+    losses: 0,
+    refusals: 0,
+    lags: 0,
+    no_access: 0,
+    outages: 0,
+    deletions: 0,
+    creations: 0,
+    restores: 0,
+    status_wipes: 0,
+    claim_wipes: 0,
+    garbles: 0,
+    forced: 0,
+    edits: 0,
+    touches: 0,
+    vanishings: 0,
+    unmarkings: 0,
+};
+
+const PLAIN: Manifest = Manifest { retain: false, observe: false, suspend: false, endpoint: 0, vpc: 0 };
+
+const QUIET: Scope = Scope {
+    controllers: 1,
+    attempts: 2,
+    budget: NOTHING,
+    manifest: PLAIN,
+    edits: &[],
+    begun: false,
+    strangers: &[],
+    foreign_claim: false,
+    take_over: false,
+    slow_answers: false,
+    slow_removal: false,
+    seen_by_all: false,
+    unbounded_travel: false,
+};
+
+/// The object has its endpoint already.
+const BEGUN: Scope = Scope { begun: true, ..QUIET };
+
+/// Two endpoints with our mark, none recorded, and a hand that takes the mark off one of them.
+const TWINS: Scope =
+    Scope { strangers: &[Mark::Ours, Mark::Ours], budget: Budget { unmarkings: 1, ..NOTHING }, ..TWO };
+
+const TWO: Scope = Scope { controllers: 2, ..QUIET };
+
+/// All worlds of the full run.
+#[must_use]
+#[allow(clippy::too_many_lines, reason = "a table")]
+pub fn worlds() -> Vec<World> {
+    let world = |name, scope| World { name, scope };
+    vec![
+        world(
+            "one controller, many faults",
+            Scope {
+                attempts: 3,
+                budget: Budget { crashes: 2, losses: 2, lags: 2, deletions: 1, status_wipes: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "one controller, two lives of the name",
+            Scope {
+                attempts: 3,
+                budget: Budget { crashes: 2, losses: 1, lags: 1, deletions: 2, creations: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "one controller, the API server fails",
+            Scope {
+                attempts: 3,
+                slow_answers: true,
+                budget: Budget { crashes: 1, losses: 1, outages: 2, deletions: 1, touches: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "one controller, the endpoint vanishes",
+            Scope {
+                attempts: 3,
+                manifest: Manifest { vpc: 1, ..PLAIN },
+                edits: &[Manifest { vpc: 2, ..PLAIN }],
+                budget: Budget {
+                    crashes: 1,
+                    losses: 1,
+                    lags: 1,
+                    vanishings: 1,
+                    edits: 1,
+                    deletions: 1,
+                    ..NOTHING
+                },
+                ..QUIET
+            },
+        ),
+        world(
+            "two controllers, one life",
+            Scope { budget: Budget { crashes: 1, losses: 1, lags: 1, status_wipes: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, deletion",
+            Scope { budget: Budget { losses: 1, lags: 1, deletions: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, two lives of the name",
+            Scope { budget: Budget { losses: 1, deletions: 1, creations: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, restored from a backup",
+            Scope { budget: Budget { crashes: 1, losses: 1, deletions: 1, restores: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, late writes to the object",
+            Scope {
+                slow_answers: true,
+                budget: Budget { outages: 1, losses: 1, deletions: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "two controllers, the endpoint vanishes",
+            Scope { begun: true, budget: Budget { losses: 1, vanishings: 1, crashes: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, claim wiped or unreadable",
+            Scope {
+                seen_by_all: true,
+                budget: Budget { losses: 1, claim_wipes: 1, garbles: 1, deletions: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "finalizer forced off, name created again",
+            Scope {
+                seen_by_all: true,
+                budget: Budget { losses: 1, forced: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "Retain and suspend",
+            Scope {
+                edits: &[Manifest { retain: true, ..PLAIN }, Manifest { suspend: true, ..PLAIN }, PLAIN],
+                budget: Budget { losses: 1, crashes: 1, edits: 2, deletions: 1, creations: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "two controllers, Retain",
+            Scope {
+                edits: &[Manifest { retain: true, ..PLAIN }],
+                budget: Budget { losses: 1, edits: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "Observe and endpointId",
+            Scope {
+                edits: &[
+                    Manifest { observe: true, endpoint: 1, ..PLAIN },
+                    Manifest { endpoint: 1, ..PLAIN },
+                    PLAIN,
+                ],
+                strangers: &[Mark::None],
+                budget: Budget { losses: 1, crashes: 1, edits: 2, deletions: 1, vanishings: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "endpointId names a stranger's endpoint",
+            Scope {
+                manifest: Manifest { endpoint: 1, ..PLAIN },
+                edits: &[PLAIN],
+                strangers: &[Mark::Foreign],
+                budget: Budget { losses: 1, crashes: 1, edits: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "another cluster's claim",
+            Scope {
+                foreign_claim: true,
+                seen_by_all: true,
+                budget: Budget { claim_wipes: 1, losses: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "refusals, an unknown project, a mark taken off",
+            Scope {
+                slow_removal: true,
+                budget: Budget {
+                    refusals: 1,
+                    no_access: 1,
+                    unmarkings: 1,
+                    crashes: 1,
+                    losses: 1,
+                    deletions: 1,
+                    ..NOTHING
+                },
+                ..QUIET
+            },
+        ),
+        world(
+            "Atlas removes slowly, the name comes back",
+            Scope {
+                slow_removal: true,
+                budget: Budget { lags: 1, losses: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+    ]
+}
+
+/// All ablations.
+#[must_use]
+#[allow(clippy::too_many_lines, reason = "a table")]
+pub fn ablations() -> Vec<Ablation> {
+    use Promise as P;
+    use Weakness as W;
+    let ablation = |weakness, name, hole, scope, breaks| Ablation { weakness, name, hole, scope, breaks };
+    let one_loss = Scope { budget: Budget { losses: 1, ..NOTHING }, ..QUIET };
+    let deleted = Budget { losses: 1, deletions: 1, ..NOTHING };
+    let named = Scope { manifest: Manifest { endpoint: 1, ..PLAIN }, strangers: &[Mark::Foreign], ..QUIET };
+    let deletion = |scope: Scope| Scope { budget: Budget { deletions: 1, ..scope.budget }, ..scope };
+    let retained = Scope {
+        edits: &[Manifest { retain: true, ..PLAIN }],
+        budget: Budget { losses: 1, crashes: 1, edits: 1, deletions: 1, creations: 1, ..NOTHING },
+        ..QUIET
+    };
+    vec![
+        ablation(W::NoResourceVersion, "without the claim's resourceVersion", None, TWO, &[P::Doubled]),
+        ablation(W::NoListing, "without the listing", None, one_loss, &[P::Doubled]),
+        ablation(W::NoDeadline, "without D", None, TWO, &[P::Doubled]),
+        ablation(
+            W::None,
+            "requests travel for ever (Q too short for them)",
+            None,
+            Scope { unbounded_travel: true, ..one_loss },
+            &[P::Doubled],
+        ),
+        ablation(W::ShortUncertainty, "Q is nothing", None, one_loss, &[P::Doubled]),
+        ablation(
+            W::NoWaitInDelete,
+            "without the wait in delete",
+            None,
+            Scope { budget: deleted, ..QUIET },
+            &[P::Leaked],
+        ),
+        ablation(
+            W::NoGet,
+            "without GET before PATCH and DELETE",
+            Some(1),
+            Scope {
+                controllers: 2,
+                edits: &[Manifest { retain: true, ..PLAIN }],
+                budget: Budget { deletions: 1, creations: 1, edits: 1, ..NOTHING },
+                ..BEGUN
+            },
+            &[P::Destroyed],
+        ),
+        ablation(
+            W::ReplacedNotNamed,
+            "the claim does not name what it replaces",
+            Some(2),
+            Scope { controllers: 2, attempts: 3, budget: Budget { vanishings: 1, ..NOTHING }, ..BEGUN },
+            &[P::Doubled, P::Stuck],
+        ),
+        ablation(
+            W::RecordIgnoresClaim,
+            "the record does not test the claim",
+            Some(2),
+            Scope { budget: Budget { vanishings: 1, ..NOTHING }, ..TWO },
+            // Where the claim changes, the recorded id does too; and V is longer than D and the travel time, so that
+            // what a claim hides that is closed too early has landed before anybody gives it up.
+            &[],
+        ),
+        ablation(
+            W::MarkLost,
+            "a long comment pushes the mark out",
+            Some(3),
+            Scope { budget: Budget { unmarkings: 1, ..NOTHING }, ..QUIET },
+            &[P::MarkKept],
+        ),
+        ablation(
+            W::RecordIgnoresId,
+            "the record does not test the recorded id",
+            Some(4),
+            TWINS,
+            &[P::RecordedReplacedAlive],
+        ),
+        ablation(
+            W::ExcessBeforeRecorded,
+            "one is excess before the other is recorded",
+            Some(4),
+            TWINS,
+            &[P::Destroyed],
+        ),
+        ablation(
+            W::DeadlineFromAnswer,
+            "D is counted from the answer to the claim",
+            Some(5),
+            Scope { slow_answers: true, ..TWO },
+            &[P::Doubled],
+        ),
+        ablation(
+            W::NotFoundBelieved,
+            "a 404 on a new id is believed",
+            Some(6),
+            Scope { budget: Budget { lags: 3, deletions: 1, ..NOTHING }, ..QUIET },
+            &[P::Leaked, P::Doubled],
+        ),
+        ablation(
+            W::DeleteOnlyListed,
+            "only what is listed is deleted",
+            Some(6),
+            Scope { budget: Budget { lags: 2, deletions: 1, ..NOTHING }, ..QUIET },
+            &[P::Leaked],
+        ),
+        ablation(
+            W::OneListing,
+            "one listing is enough",
+            Some(6),
+            Scope { budget: Budget { lags: 1, losses: 1, ..NOTHING }, ..QUIET },
+            &[P::Doubled],
+        ),
+        ablation(W::NoSettling, "Retain does not wait for open attempts", Some(7), retained, &[P::Doubled]),
+        ablation(
+            W::AnyNotFoundIsGone,
+            "any 404 means gone",
+            Some(8),
+            Scope { budget: Budget { no_access: 1, deletions: 1, ..NOTHING }, ..QUIET },
+            &[P::Leaked],
+        ),
+        ablation(
+            W::NoncesForgotten,
+            "nonces are forgotten with the claim",
+            Some(10),
+            Scope { seen_by_all: true, budget: Budget { losses: 1, claim_wipes: 1, ..NOTHING }, ..QUIET },
+            &[P::Doubled],
+        ),
+        ablation(
+            W::NamedIsOurs,
+            "endpointId permits everything",
+            Some(11),
+            deletion(named),
+            &[P::ForeignDeleted],
+        ),
+        ablation(
+            W::AdoptedIsSettled,
+            "what was adopted counts as seen",
+            Some(12),
+            Scope { budget: Budget { lags: 1, deletions: 1, creations: 1, forced: 1, ..NOTHING }, ..BEGUN },
+            &[P::ReadyLies],
+        ),
+        ablation(
+            W::NoSettling,
+            "Observe does not wait for open attempts",
+            Some(13),
+            Scope {
+                edits: &[Manifest { observe: true, endpoint: 1, ..PLAIN }],
+                strangers: &[Mark::None],
+                budget: Budget { losses: 1, edits: 1, deletions: 1, ..NOTHING },
+                ..QUIET
+            },
+            &[P::Stuck, P::Doubled, P::Leaked],
+        ),
+        ablation(
+            W::NamedMayBePosted,
+            "endpointId does not forbid a POST",
+            Some(14),
+            Scope { budget: Budget { vanishings: 1, ..NOTHING }, ..named },
+            &[P::PostUnwanted],
+        ),
+        ablation(
+            W::ForeignClaimIgnored,
+            "another cluster's claim is overlooked",
+            Some(15),
+            Scope { foreign_claim: true, ..QUIET },
+            &[P::PostUnwanted, P::Stuck],
+        ),
+        ablation(
+            W::UnreadableIsAbsent,
+            "an unreadable claim is none",
+            Some(16),
+            Scope {
+                seen_by_all: true,
+                budget: Budget { garbles: 1, losses: 1, crashes: 1, ..NOTHING },
+                ..QUIET
+            },
+            &[P::Doubled],
+        ),
+        ablation(
+            W::PostAgain,
+            "a nonce may be posted again",
+            None,
+            Scope { budget: Budget { refusals: 1, losses: 1, ..NOTHING }, ..QUIET },
+            &[P::PostTwice],
+        ),
+    ]
+}

@@ -1,0 +1,655 @@
+//! One controller: what `src/controller` does around the rules, step for step, with `domain::decide` and
+//! `domain::memory::Memory` as they ship.
+//!
+//! A step goes from one remote effect to the next. This file never decides what the rules decide; where a check takes a
+//! rule away it does so in `weaken`, before or after them.
+
+use std::sync::Arc;
+
+use domain::conditions::report;
+use domain::decide::decide;
+use domain::decision::{Decision, Origin, Step, Wake};
+use domain::fault::{Fault, FaultKind};
+use domain::memory::Memory;
+use domain::observed::{Atlas, Observed};
+
+use crate::weaken::Weakness;
+use crate::world::{
+    Annotation, Attempted, Call, Held, LAG, LONG_AGO, Late, OLD, Object, Pass, Patch, Phase, State, TRAVEL,
+    View, Wait, Write, ago, id_number, mark_in, nonce, nonce_number, now, times, to_domain, vpc_number,
+};
+use crate::{Event, Model, Promise};
+
+pub(crate) fn fault(kind: FaultKind) -> Fault {
+    Fault { kind, message: String::new(), retry_after: None }
+}
+
+/// More attempts than anything takes, in runs that do not count them.
+const MOST_NONCES: u8 = 99;
+
+/// How the remote effect of a step goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fortune {
+    /// As it should.
+    Well,
+    /// A listing by a replica that lags.
+    Lagging,
+    /// A listing is answered 404 as if the project were unknown.
+    NoAccess,
+    /// The API server does as asked, and the answer is lost. A listing is not answered.
+    AnswerLost,
+    /// The API server is not reached.
+    Unreached,
+    /// The sender gives up, and the API server gets the write later.
+    Parked,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The decision that it followed.
+    pub step: Step,
+    /// When to look again, if the reconcile has ended by itself.
+    pub wake: Option<Wake>,
+    /// Something was written, to the object or to Atlas.
+    pub wrote: bool,
+}
+
+/// Why a write to the object was not done.
+enum Refusal {
+    Changed,
+    NotFound,
+}
+
+impl Model {
+    /// Controller `i` goes on: begins a reconcile, or takes its next step. `None` if it has nothing to do, or not with
+    /// that fortune.
+    pub(crate) fn step(
+        &self,
+        before: &State,
+        i: usize,
+        fortune: Fortune,
+        free: bool,
+    ) -> Option<(State, Done)> {
+        let mut s = before.clone();
+        let process = &mut s.processes[i];
+        let cache = process.cache;
+        let pass = process.pass.get_or_insert_with(|| Box::new(begin(cache)));
+        if pass.wait != Wait::Nothing || cache.is_none() {
+            return None;
+        }
+        let observed = self.observe(&mut s, i)?;
+        let mut decision = decide(&observed);
+        self.weakness.after(&mut decision, &observed);
+        let pass = s.processes[i].pass.as_mut()?;
+        if matches!(pass.view, View::Listed(_)) {
+            let seen = ago(pass.seen);
+            let memory = &mut s.processes[i].memory;
+            // Most listings change nothing, and a memory that is not touched is shared.
+            if decision.absent.is_some()
+                || memory.recall(now(), now(), domain::observed::Tried::Nothing).absent.is_some()
+            {
+                Arc::make_mut(memory).confirmed(&decision, seen);
+            }
+        }
+        let wrote = self.perform(&mut s, i, &observed, &decision, fortune, free)?;
+        let rested = decision.step == Step::Rest;
+        let done = Done { step: decision.step, wake: rested.then_some(decision.wake), wrote };
+        Some((s, done))
+    }
+
+    fn observe(&self, s: &mut State, i: usize) -> Option<Observed> {
+        let process = &mut s.processes[i];
+        let acknowledged = process.acknowledged;
+        let pass = process.pass.as_ref()?;
+        let object = pass.held.object;
+        see(&mut process.memory, &object);
+        let atlas = match &pass.view {
+            View::Unread => Atlas::Unread,
+            View::Failed(true) => Atlas::Failed(fault(FaultKind::NoAccess)),
+            View::Failed(false) => Atlas::Failed(fault(FaultKind::Unavailable)),
+            View::Listed(listing) => Atlas::Listed(listing.iter().copied().filter_map(to_domain).collect()),
+        };
+        let at = if atlas == Atlas::Unread { now() } else { ago(pass.seen) };
+        let mut observed = Observed {
+            object: object.to_domain(),
+            spec: Ok(object.manifest.to_domain()),
+            atlas,
+            memory: process.memory.recall(at, now(), pass.tried.to_domain()),
+            times: times(),
+        };
+        self.weakness.before(&mut observed, acknowledged);
+        Some(observed)
+    }
+
+    /// Carries out one decision. `None` if it cannot go that way; else whether anything was written.
+    fn perform(
+        &self,
+        s: &mut State,
+        i: usize,
+        observed: &Observed,
+        decision: &Decision,
+        fortune: Fortune,
+        free: bool,
+    ) -> Option<bool> {
+        match &decision.step {
+            Step::Rest => {
+                plainly(fortune)?;
+                conclude(s, i, observed, decision);
+                Some(false)
+            }
+            Step::List => {
+                self.list(s, i, fortune)?;
+                Some(false)
+            }
+            Step::Claim { nonce: announced, replaced, stale_vpc_endpoint } => {
+                let fresh = announced.is_none();
+                let number = match announced {
+                    Some(nonce) => nonce_number(nonce),
+                    None if free || s.nonces < self.scope.attempts => {
+                        s.nonces.saturating_add(1).min(MOST_NONCES)
+                    }
+                    None => return None,
+                };
+                if fresh {
+                    Arc::make_mut(&mut s.processes[i].memory).claiming(nonce(number), now());
+                }
+                let life = s.processes[i].pass.as_ref()?.held.object.life;
+                let claim = Annotation::Claim {
+                    life,
+                    nonce: number,
+                    replaced: replaced.as_ref().map_or(0, id_number),
+                };
+                let stale_vpc = stale_vpc_endpoint.as_deref().map_or(0, vpc_number);
+                self.patch(s, i, Patch::Claim { claim, stale_vpc, fresh }, Origin::Adopted, fortune)?;
+                Some(true)
+            }
+            Step::Create { nonce: attempt, comment } => {
+                plainly(fortune)?;
+                let memory = Arc::make_mut(&mut s.processes[i].memory);
+                if !memory.sending(attempt) && self.weakness != Weakness::PostAgain {
+                    s.processes[i].pass = None;
+                    return Some(false);
+                }
+                if mark_in(comment) != crate::world::Mark::Ours {
+                    s.history.broken |= Promise::MarkKept.bit();
+                }
+                judge_post(s, i, nonce_number(attempt));
+                send(s, i, Write::Post(nonce_number(attempt)));
+                Some(true)
+            }
+            Step::Record { endpoint, origin } => {
+                let id = id_number(&endpoint.id);
+                // Whoever records what an old listing showed may come too late; what was just shown or made is there.
+                let just_seen = s.processes[i].pass.as_ref()?.seen == 0 && *origin != Origin::Created;
+                let forgotten = s.endpoints.iter().all(|e| e.id != id);
+                let suspect = forgotten && (just_seen || *origin == Origin::Created);
+                let before = s.object.map(|object| object.recorded);
+                let patch = Patch::Record { id, mark: mark_in(&endpoint.comment) };
+                self.patch(s, i, patch, *origin, fortune)?;
+                let after = s.object.map(|object| object.recorded);
+                if suspect && before != after && self.scope.budget.vanishings == 0 {
+                    s.history.broken |= Promise::DeadRecorded.bit();
+                }
+                Some(true)
+            }
+            Step::Update { id, comment, vpc_endpoint } => {
+                plainly(fortune)?;
+                if !self.is_unchanged(s, i) {
+                    return Some(false);
+                }
+                let vpc = vpc_endpoint.as_ref().map_or(0, |vpc| vpc_number(vpc.as_str()));
+                if vpc != 0 && s.object.is_none_or(|object| object.manifest.vpc != vpc) {
+                    s.history.broken |= Promise::StalePatch.bit();
+                }
+                let mark = comment.as_deref().map(mark_in);
+                if mark.is_some_and(|mark| mark != crate::world::Mark::Ours) {
+                    s.history.broken |= Promise::MarkKept.bit();
+                }
+                send(s, i, Write::Patch { id: id_number(id), mark, vpc });
+                Some(true)
+            }
+            Step::Delete { id, excess } => {
+                plainly(fortune)?;
+                if !self.is_unchanged(s, i) {
+                    return Some(false);
+                }
+                let id = id_number(id);
+                if let Some(View::Listed(listing)) = s.processes[i].pass.as_ref().map(|pass| &pass.view)
+                    && listing.iter().any(|e| e.id == id && e.mark != crate::world::Mark::Ours)
+                {
+                    s.history.broken |= Promise::ForeignDeleted.bit();
+                }
+                send(s, i, Write::Delete { id, excess: *excess });
+                Some(true)
+            }
+            Step::Release(farewell) => {
+                let retained = *farewell == domain::decision::Farewell::Retained;
+                self.patch(s, i, Patch::Release { retained }, Origin::Adopted, fortune)?;
+                Some(true)
+            }
+        }
+    }
+
+    #[allow(clippy::unused_self, reason = "a step of the model, like the others")]
+    fn list(&self, s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
+        let view = match fortune {
+            Fortune::Well => View::Listed(listing(s, false)),
+            Fortune::Lagging => {
+                let lagging = listing(s, true);
+                if lagging == listing(s, false) {
+                    return None;
+                }
+                crate::moves::spend(&mut s.left.lags)?;
+                View::Listed(lagging)
+            }
+            Fortune::NoAccess => {
+                crate::moves::spend(&mut s.left.no_access)?;
+                View::Failed(true)
+            }
+            Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => return None,
+        };
+        let pass = s.processes[i].pass.as_mut()?;
+        pass.view = view;
+        pass.seen = 0;
+        Some(())
+    }
+
+    /// The read past all caches before a write to Atlas: `false` if the object is not the one that was decided on.
+    fn is_unchanged(&self, s: &mut State, i: usize) -> bool {
+        if self.weakness == Weakness::NoGet {
+            return true;
+        }
+        let Some(pass) = s.processes[i].pass.as_mut() else { return false };
+        let read = pass.held.object;
+        let Some(object) = s.object.filter(|object| object.life == read.life) else {
+            gone(s, i);
+            return false;
+        };
+        let same = object.deleting == read.deleting
+            && object.manifest == read.manifest
+            && object.recorded == read.recorded
+            && object.claim == read.claim;
+        pass.held = Held { object, current: true };
+        if !same {
+            pass.view = View::Unread;
+        }
+        same
+    }
+
+    /// A write to the object, and what the sender makes of the answer.
+    fn patch(&self, s: &mut State, i: usize, patch: Patch, origin: Origin, fortune: Fortune) -> Option<()> {
+        let held = s.processes[i].pass.as_ref()?.held;
+        match fortune {
+            Fortune::Well => {}
+            Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => {
+                s.left.outages = s.left.outages.checked_sub(1)?;
+                if let Patch::Claim { claim: Annotation::Claim { nonce, .. }, fresh: true, .. } = patch {
+                    s.nonces = s.nonces.max(nonce);
+                }
+                if let Patch::Claim { claim: Annotation::Claim { nonce: n, .. }, fresh: true, .. } = patch {
+                    Arc::make_mut(&mut s.processes[i].memory).settled(&nonce(n));
+                }
+                match fortune {
+                    Fortune::AnswerLost => {
+                        self.apply(s, held, patch).ok()?;
+                    }
+                    Fortune::Parked => s.late.push(Late { held, patch }),
+                    _ => {}
+                }
+                s.processes[i].pass = None;
+                return Some(());
+            }
+            Fortune::Lagging | Fortune::NoAccess => return None,
+        }
+        match self.apply(s, held, patch) {
+            Ok(written) => self.applied(s, i, patch, origin, written),
+            Err(refusal) => refused(s, i, patch, &refusal),
+        }
+        Some(())
+    }
+
+    fn applied(&self, s: &mut State, i: usize, patch: Patch, origin: Origin, written: Option<Object>) {
+        let Some(object) = written else {
+            gone(s, i);
+            return;
+        };
+        let held = Held { object, current: true };
+        match patch {
+            Patch::Claim { .. } => {
+                if let Some(pass) = s.processes[i].pass.as_mut() {
+                    pass.wait = Wait::Claim(held);
+                }
+                if !self.scope.slow_answers {
+                    acknowledge(s, i);
+                }
+            }
+            Patch::Record { id, .. } => {
+                take_in(s, i, held);
+                let process = &mut s.processes[i];
+                let seen = process.pass.as_ref().map_or(0, |pass| pass.seen);
+                let at = if origin == Origin::Adopted { ago(seen) } else { now() };
+                if let Some(id) = crate::world::id(id) {
+                    Arc::make_mut(&mut process.memory).recorded(&id, origin, at);
+                }
+            }
+            // Another finalizer than ours never is on the object here.
+            Patch::Release { .. } => gone(s, i),
+        }
+    }
+
+    /// The API server's part of a write to the object: its guards, and what it does. `Ok(None)` if the object went.
+    fn apply(&self, s: &mut State, held: Held, patch: Patch) -> Result<Option<Object>, Refusal> {
+        let read = held.object;
+        let now = s.object.ok_or(Refusal::NotFound)?;
+        let same_life = now.life == read.life;
+        let mut object = now;
+        match patch {
+            Patch::Claim { claim, stale_vpc, fresh } => {
+                let guarded = self.weakness != Weakness::NoResourceVersion;
+                // A finalizer cannot be added to an object that is being deleted, whoever asks.
+                let addable = object.finalizer || !object.deleting;
+                if (guarded && !held.current) || !same_life || !addable {
+                    return Err(Refusal::Changed);
+                }
+                if now.claim == Some(Annotation::Foreign) && now.recorded == 0 && !now.take_over {
+                    s.history.broken |= Promise::PostUnwanted.bit();
+                }
+                object.finalizer = true;
+                object.claim = Some(self.weakness.claim(claim));
+                if stale_vpc != 0 {
+                    object.stale_vpc = stale_vpc;
+                }
+                if let Annotation::Claim { nonce, .. } = claim
+                    && fresh
+                {
+                    s.nonces = s.nonces.max(nonce);
+                    s.history.claimed |= bit(nonce);
+                }
+            }
+            Patch::Record { id, mark } => {
+                let claim = object.claim == read.claim || self.weakness == Weakness::RecordIgnoresClaim;
+                let recorded = object.recorded == read.recorded || self.weakness == Weakness::RecordIgnoresId;
+                if !same_life || !claim || !recorded {
+                    return Err(Refusal::Changed);
+                }
+                if object.recorded != 0 && object.recorded != id && s.is_live(object.recorded) {
+                    s.history.broken |= Promise::RecordedReplacedAlive.bit();
+                }
+                object.recorded = id;
+                object.shown = mark;
+                object.shown_vpc = s.endpoints.iter().find(|e| e.id == id).map_or(0, |e| e.vpc);
+                // What vanishes between a listing and the record is nobody's fault.
+                s.history.dead = self.scope.budget.vanishings == 0
+                    && !s.endpoints.iter().any(|e| e.id == id && e.phase != Phase::Gone);
+                s.history.events |= Event::Recorded.bit();
+                if read.recorded != 0 && id != read.recorded {
+                    s.history.events |= Event::CreatedAnew.bit();
+                }
+            }
+            Patch::Release { retained } => {
+                if !held.current || !same_life {
+                    return Err(Refusal::Changed);
+                }
+                outdate(s);
+                s.history.may_stay |= retained;
+                s.history.backup = object.claim;
+                s.object = None;
+                s.history.events |= if retained { Event::Retained.bit() } else { Event::Deleted.bit() };
+                return Ok(None);
+            }
+        }
+        if object != now {
+            outdate(s);
+        }
+        s.object = Some(object);
+        Ok(Some(object))
+    }
+
+    /// A write arrives whose sender has given up.
+    pub(crate) fn arrive_late(&self, before: &State, n: usize) -> State {
+        let mut s = before.clone();
+        let late = s.late.remove(n);
+        // Whether it is refused or not, nobody hears of it.
+        let _ = self.apply(&mut s, late.held, late.patch);
+        s
+    }
+}
+
+fn begin(cache: Option<Held>) -> Pass {
+    let nothing = Object {
+        life: 0,
+        deleting: false,
+        finalizer: false,
+        claim: None,
+        recorded: 0,
+        shown: crate::world::Mark::Ours,
+        shown_vpc: 0,
+        stale_vpc: 0,
+        take_over: false,
+        manifest: crate::world::Manifest::default(),
+    };
+    let held = cache.unwrap_or(Held { object: nothing, current: false });
+    Pass { held, view: View::Unread, seen: 0, tried: Attempted::Nothing, wait: Wait::Nothing }
+}
+
+/// A step that cannot go another way.
+fn plainly(fortune: Fortune) -> Option<()> {
+    (fortune == Fortune::Well).then_some(())
+}
+
+pub(crate) fn bit(nonce: u8) -> u16 {
+    1_u16.checked_shl(u32::from(nonce)).unwrap_or_default()
+}
+
+/// What a process that reads or watches the object remembers of it.
+pub(crate) fn see(memory: &mut Arc<Memory>, object: &Object) {
+    let recorded = crate::world::id(object.recorded);
+    let mut after = Memory::clone(memory);
+    after.see(&object.reading(), recorded.as_ref(), now());
+    if after != **memory {
+        *memory = Arc::new(after);
+    }
+}
+
+/// Every copy of the object is one version older than it was.
+pub(crate) fn outdate(s: &mut State) {
+    for process in &mut s.processes {
+        if let Some(cache) = &mut process.cache {
+            cache.current = false;
+        }
+        if let Some(pass) = &mut process.pass {
+            pass.held.current = false;
+            if let Wait::Claim(held) = &mut pass.wait {
+                held.current = false;
+            }
+        }
+    }
+    for late in &mut s.late {
+        late.held.current = false;
+    }
+}
+
+/// The object of controller `i` is gone: its reconcile ends, and its memory stays as long as it matters.
+pub(crate) fn gone(s: &mut State, i: usize) {
+    let process = &mut s.processes[i];
+    process.pass = None;
+    if Arc::make_mut(&mut process.memory).prune(&times(), now()) {
+        process.memory = Arc::default();
+    }
+}
+
+/// The answer to a write: the object as it was written. The cache is never behind one's own last write.
+fn take_in(s: &mut State, i: usize, held: Held) {
+    let process = &mut s.processes[i];
+    if let Some(pass) = &mut process.pass {
+        pass.held = held;
+    }
+    if process.cache.is_none_or(|cache| !cache.current) {
+        process.cache = Some(held);
+    }
+}
+
+/// The answer to an accepted claim arrives.
+pub(crate) fn acknowledge(s: &mut State, i: usize) {
+    let Some(pass) = s.processes[i].pass.as_mut() else { return };
+    if let Wait::Claim(held) = pass.wait {
+        pass.wait = Wait::Nothing;
+        s.processes[i].acknowledged = 0;
+        take_in(s, i, held);
+    }
+}
+
+/// The object is not as it was read: read it anew and decide again.
+fn refused(s: &mut State, i: usize, patch: Patch, refusal: &Refusal) {
+    let process = &mut s.processes[i];
+    if let Patch::Claim { claim: Annotation::Claim { nonce: n, .. }, fresh: true, .. } = patch {
+        Arc::make_mut(&mut process.memory).unclaimed(&nonce(n));
+    }
+    let life = process.pass.as_ref().map(|pass| pass.held.object.life);
+    let same_life = s.object.filter(|object| Some(object.life) == life);
+    match (same_life, refusal) {
+        (Some(object), Refusal::Changed) => {
+            if let Patch::Record { .. } = patch {
+                let recorded = crate::world::id(object.recorded);
+                Arc::make_mut(&mut process.memory).recording_refused(&object.reading(), recorded.as_ref());
+            }
+            if let Some(pass) = &mut process.pass {
+                pass.held = Held { object, current: true };
+                pass.view = View::Unread;
+            }
+        }
+        _ => gone(s, i),
+    }
+}
+
+/// Nothing is left to do: the status says how things stand.
+fn conclude(s: &mut State, i: usize, observed: &Observed, decision: &Decision) {
+    let Some(pass) = s.processes[i].pass.take() else { return };
+    if pass.seen == 0 && matches!(pass.view, View::Listed(_)) && !pass.held.object.deleting {
+        let ready = report(observed, decision).conditions.first().is_some_and(|ready| ready.status);
+        if ready {
+            s.history.events |= Event::Ready.bit();
+            let same = s.object.is_some_and(|object| {
+                object.life == pass.held.object.life && object.recorded == pass.held.object.recorded
+            });
+            if s.history.dead && same {
+                s.history.broken |= Promise::ReadyLies.bit();
+            }
+        }
+    }
+}
+
+/// All endpoints as a listing shows them, by a replica that lags or not.
+fn listing(s: &State, lagging: bool) -> Vec<crate::world::Endpoint> {
+    let as_shown = |e: &crate::world::Endpoint| match e.phase {
+        Phase::Gone | Phase::Deleting if lagging && e.left < LAG => {
+            let phase = if e.vpc == 0 { Phase::Reserved } else { Phase::Available };
+            Some(crate::world::Endpoint { phase, ..*e })
+        }
+        Phase::Gone => None,
+        _ => Some(*e),
+    };
+    let shown = s.endpoints.iter().filter(|e| !lagging || e.born >= LAG).filter_map(as_shown);
+    shown.map(|e| crate::world::Endpoint { born: LAG, left: 0, ..e }).collect()
+}
+
+fn send(s: &mut State, i: usize, write: Write) {
+    let from = u8::try_from(i).ok();
+    s.calls.push(Call { write, left: TRAVEL, from });
+    if let Some(pass) = &mut s.processes[i].pass {
+        pass.wait = Wait::Atlas;
+    }
+}
+
+/// What must be true whenever a POST is sent.
+fn judge_post(s: &mut State, i: usize, nonce: u8) {
+    let Some(pass) = &s.processes[i].pass else { return };
+    let object = pass.held.object;
+    let mut broken = 0;
+    if s.history.claimed & bit(nonce) == 0 {
+        broken |= Promise::PostUnclaimed.bit();
+    }
+    if s.history.posted & bit(nonce) != 0 {
+        broken |= Promise::PostTwice.bit();
+    }
+    if object.deleting {
+        broken |= Promise::PostAfterDeletion.bit();
+    }
+    let manifest = object.manifest;
+    let foreign = object.claim == Some(Annotation::Foreign);
+    if manifest.endpoint != 0 || manifest.observe || manifest.suspend || foreign {
+        broken |= Promise::PostUnwanted.bit();
+    }
+    s.history.posted |= bit(nonce);
+    s.history.broken |= broken;
+}
+
+/// Atlas' answer to a write of controller `i`.
+pub(crate) enum Answer {
+    Made(u8),
+    Refused,
+    Nothing,
+    Updated(u8),
+    Removed { found: bool },
+}
+
+/// Controller `i` hears of the write that it sent.
+pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
+    let shown = match answer {
+        Answer::Made(id) | Answer::Updated(id) => s.endpoints.iter().find(|e| e.id == *id).copied(),
+        _ => None,
+    };
+    let process = &mut s.processes[i];
+    let Some(pass) = process.pass.as_mut() else { return };
+    pass.wait = Wait::Nothing;
+    pass.tried = match answer {
+        Answer::Nothing => Attempted::Uncertain,
+        Answer::Refused => Attempted::Refused,
+        _ => Attempted::Done,
+    };
+    let memory = &mut process.memory;
+    match (write, answer) {
+        (Write::Post(_), Answer::Made(_)) => {
+            if let Some(endpoint) = shown.and_then(to_domain) {
+                Arc::make_mut(memory).created(endpoint);
+            }
+        }
+        (Write::Post(n), Answer::Refused) => Arc::make_mut(memory).settled(&nonce(n)),
+        (Write::Patch { .. }, Answer::Updated(id)) => {
+            if let View::Listed(listing) = &mut pass.view
+                && let (Some(known), Some(shown)) = (listing.iter_mut().find(|e| e.id == *id), shown)
+            {
+                *known = crate::world::Endpoint { born: LAG, left: 0, ..shown };
+            }
+        }
+        (Write::Delete { id, excess }, Answer::Removed { found }) => {
+            if let Some(id) = crate::world::id(id) {
+                Arc::make_mut(memory).deleted(id, excess, !found, now());
+            }
+            pass.view = View::Unread;
+        }
+        _ => {}
+    }
+}
+
+/// One tick passes for a controller. What is older than any rule asks for is so old that the differences between it and
+/// what is younger do not matter either.
+pub(crate) fn age(process: &mut crate::world::Process) {
+    // The rules look from the moment of the listing. While a reconcile holds an old one, what was before it keeps its
+    // distance from it.
+    let held_up = process.pass.as_ref().is_some_and(|pass| pass.view != View::Unread && pass.seen == OLD);
+    let older = |moment| match moment <= ago(OLD) {
+        true if held_up => moment,
+        true => ago(LONG_AGO),
+        false => moment.saturating_sub(crate::world::TICK),
+    };
+    let memory = Memory::clone(&process.memory).at_moments(older);
+    if memory != *process.memory {
+        process.memory = Arc::new(memory);
+    }
+    process.acknowledged = OLD.min(process.acknowledged + 1);
+    if let Some(pass) = &mut process.pass {
+        pass.seen = OLD.min(pass.seen + 1);
+    }
+}

@@ -1,0 +1,205 @@
+//! Ablations: the protocol with one rule taken away, in the world around the rules or in what goes into and comes out of
+//! them. Each must be found violated, or the check would find nothing.
+//!
+//! Nothing here is part of what ships, and what ships has no switch for it.
+
+use std::time::Duration;
+
+use domain::decision::{Absence, Decision, Step};
+use domain::fault::FaultKind;
+use domain::observed::{Atlas, Attempt, Deleted, Fate, Observed};
+use domain::ownership::{ClaimReading, mark_of, marked_comment};
+
+use crate::world::{Annotation, OLD, TICK, times, token};
+
+/// The rule that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Weakness {
+    /// None: the protocol that ships.
+    #[default]
+    None,
+    /// The API server takes a claim whatever its resourceVersion.
+    NoResourceVersion,
+    /// No listing is looked at while no endpoint is recorded.
+    NoListing,
+    /// A claimed attempt may be sent however late.
+    NoDeadline,
+    /// D is counted from the answer to the claim.
+    DeadlineFromAnswer,
+    /// Q is shorter than requests travel.
+    ShortUncertainty,
+    /// A deletion does not wait for attempts of unknown outcome.
+    NoWaitInDelete,
+    /// PATCH and DELETE without reading the object first.
+    NoGet,
+    /// A claim does not name the endpoint that it replaces.
+    ReplacedNotNamed,
+    /// A record does not test the claim.
+    RecordIgnoresClaim,
+    /// A record does not test the recorded id.
+    RecordIgnoresId,
+    /// An attempt is forgotten as soon as the object does not show it.
+    NoncesForgotten,
+    /// One listing is enough to believe that something is not there.
+    OneListing,
+    /// Retain, suspend, Observe and release do not wait for open attempts.
+    NoSettling,
+    /// What was adopted counts as seen.
+    AdoptedIsSettled,
+    /// A 404 on a new id is believed.
+    NotFoundBelieved,
+    /// Nothing is deleted that no listing shows.
+    DeleteOnlyListed,
+    /// A long comment pushes the mark out.
+    MarkLost,
+    /// Any 404 means that the endpoint is gone.
+    AnyNotFoundIsGone,
+    /// `endpointId` permits everything.
+    NamedIsOurs,
+    /// `endpointId` does not forbid a POST.
+    NamedMayBePosted,
+    /// The claim of another cluster is overlooked.
+    ForeignClaimIgnored,
+    /// A claim that cannot be read is none.
+    UnreadableIsAbsent,
+    /// The recorded endpoint need not be the one that stays.
+    ExcessBeforeRecorded,
+    /// An attempt may be sent again.
+    PostAgain,
+}
+
+impl Weakness {
+    /// Changes what the rules get to see.
+    pub(crate) fn before(self, o: &mut Observed, acknowledged: u8) {
+        match self {
+            Self::NoListing if o.object.recorded.is_none() && !o.object.deleting => show_nothing(o),
+            Self::NoDeadline => o.times.create_deadline = TICK * 1000,
+            Self::DeadlineFromAnswer => {
+                for attempt in o.memory.attempts.iter_mut().filter(|a| a.fate == Fate::Unsent) {
+                    attempt.age = TICK * u32::from(acknowledged);
+                }
+            }
+            Self::ShortUncertainty => o.times.uncertainty = Duration::ZERO,
+            Self::NoWaitInDelete if o.object.deleting => settle(o),
+            Self::NoSettling if released(o) => settle(o),
+            Self::NoncesForgotten => {
+                let shown = o.object.claim.nonce().cloned();
+                o.memory.attempts.retain(|attempt| Some(&attempt.nonce) == shown.as_ref());
+            }
+            Self::OneListing => {
+                let absence = o.memory.absent.map_or(Absence::Everything, |(absence, _)| absence);
+                o.memory.absent = Some((absence, times().confirm_gap));
+            }
+            Self::AdoptedIsSettled => o.memory.adopted = None,
+            Self::NotFoundBelieved => o.times.visibility = Duration::ZERO,
+            Self::DeleteOnlyListed => believe_deleted(o),
+            Self::AnyNotFoundIsGone => {
+                if let Atlas::Failed(fault) = &mut o.atlas
+                    && fault.kind == FaultKind::NoAccess
+                {
+                    fault.kind = FaultKind::InstanceNotFound;
+                }
+            }
+            Self::PostAgain => {
+                for attempt in &mut o.memory.attempts {
+                    attempt.fate = Fate::Unsent;
+                }
+            }
+            Self::NamedIsOurs => claim_named(o),
+            Self::NamedMayBePosted => {
+                if let Ok(spec) = &mut o.spec {
+                    spec.endpoint_id = None;
+                }
+            }
+            Self::ForeignClaimIgnored => {
+                if let ClaimReading::Foreign(_) = o.object.claim {
+                    o.object.claim = ClaimReading::Absent;
+                }
+            }
+            Self::UnreadableIsAbsent => {
+                let garbled = crate::world::nonce(crate::world::GARBLED);
+                o.memory.attempts.retain(|attempt| attempt.nonce != garbled);
+                if let ClaimReading::Unreadable(_) = o.object.claim {
+                    o.object.claim = ClaimReading::Absent;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Changes what the rules answer.
+    pub(crate) fn after(self, decision: &mut Decision, o: &Observed) {
+        match (self, &mut decision.step) {
+            (Self::MarkLost, Step::Update { comment: Some(comment), .. }) => {
+                "a long text".clone_into(comment);
+            }
+            (Self::ExcessBeforeRecorded, Step::Record { endpoint, .. }) => {
+                // With nothing recorded yet, another one with our mark is taken for one too many.
+                if let Atlas::Listed(listing) = &o.atlas
+                    && let Some(other) =
+                        listing.iter().find(|other| other.id != endpoint.id && o.is_ours(other))
+                {
+                    decision.step = Step::Delete { id: other.id.clone(), excess: true };
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Changes the claim that is written.
+    pub(crate) fn claim(self, claim: Annotation) -> Annotation {
+        match claim {
+            Annotation::Claim { life, nonce, .. } if self == Self::ReplacedNotNamed => {
+                Annotation::Claim { life, nonce, replaced: 0 }
+            }
+            claim => claim,
+        }
+    }
+}
+
+fn show_nothing(o: &mut Observed) {
+    if let Atlas::Listed(listing) = &mut o.atlas {
+        listing.clear();
+    }
+}
+
+/// The object is to be left alone, or let go without a DELETE.
+fn released(o: &Observed) -> bool {
+    o.spec.as_ref().is_ok_and(|spec| {
+        spec.suspend || spec.observe || spec.endpoint_id.is_some() || (o.object.deleting && spec.retain)
+    })
+}
+
+/// No attempt may land any more, as far as the rules can see.
+fn settle(o: &mut Observed) {
+    let recorded = o.object.recorded.as_ref().map(|endpoint| endpoint.id.clone());
+    if let Some(open) = o.object.claim.open_nonce(recorded.as_ref()).cloned()
+        && o.memory.attempts.iter().all(|attempt| attempt.nonce != open)
+    {
+        o.memory.attempts.push(Attempt { nonce: open, age: Duration::ZERO, fate: Fate::Settled });
+    }
+    for attempt in &mut o.memory.attempts {
+        attempt.fate = Fate::Settled;
+    }
+}
+
+/// A recorded endpoint that no listing shows passes for deleted.
+fn believe_deleted(o: &mut Observed) {
+    let (Atlas::Listed(listing), Some(recorded)) = (&o.atlas, o.recorded().cloned()) else { return };
+    if listing.iter().all(|endpoint| endpoint.id != recorded) {
+        o.memory.deleted.retain(|answer| answer.id != recorded);
+        o.memory.deleted.push(Deleted { id: recorded, ago: TICK * u32::from(OLD), not_found: false });
+    }
+}
+
+/// The endpoint that `endpointId` names passes for ours, whatever mark it carries.
+fn claim_named(o: &mut Observed) {
+    let named = o.spec.as_ref().ok().and_then(|spec| spec.endpoint_id.clone());
+    if let (Atlas::Listed(listing), Some(named)) = (&mut o.atlas, named) {
+        for endpoint in listing.iter_mut().filter(|endpoint| endpoint.id == named) {
+            if mark_of(&endpoint.comment).as_ref() != Some(token()) {
+                endpoint.comment = marked_comment(None, token());
+            }
+        }
+    }
+}
