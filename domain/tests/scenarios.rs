@@ -479,6 +479,20 @@ fn each_fault_is_looked_at_again_when_it_may_be_over() {
 }
 
 #[test]
+fn a_suspended_object_goes_on_saying_what_was_amiss() {
+    let mut story = Story::recorded();
+    story.spec(|spec| spec.suspend = true);
+    let said = |kind: &str, yes, why: &str| (kind.to_owned(), yes, why.to_owned(), "as it was".to_owned());
+    story.o.object.reported.conditions =
+        vec![said("Ready", true, "Available"), said("Synced", false, "AtlasUnavailable")];
+    let decision = story.look(Atlas::Unread);
+    let report = domain::conditions::report(&story.o, &decision);
+    let synced = report.get(domain::conditions::ConditionType::Synced).unwrap();
+    assert_eq!((synced.status, synced.message.as_str()), (false, "as it was"));
+    assert!(report.conditions[0].status);
+}
+
+#[test]
 fn a_comment_in_atlas_is_the_users_text_and_the_mark() {
     assert_eq!(marked_comment(Some(" orders "), &token()), format!("orders [k8s:{}]", token()));
 }

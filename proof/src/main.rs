@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use proof::{Outcome, Promise, Weakness, check, plan};
 
 /// Steps between states that are followed in each world, unless the command line says otherwise.
-const STEPS: usize = 12_000_000;
+const STEPS: usize = 3_000_000;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
