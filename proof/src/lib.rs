@@ -113,7 +113,7 @@ impl Promise {
         }
     }
 
-    fn property(self) -> Property<Model> {
+    pub(crate) fn property(self) -> Property<Model> {
         /// One function per promise: a property's condition cannot carry data.
         macro_rules! conditions {
             ($($promise:ident)+) => {

@@ -1,4 +1,4 @@
-//! The full run: searches every world and every ablation, prints a table and the shortest traces, and fails if anything
+//! The full run: searches every world and every ablation, prints a table and the traces, and fails if anything
 //! is other than expected.
 //!
 //! `proof [states] [part of a name]`: how many steps to take in each world at most (0: all of them), and which to search.

@@ -1,4 +1,4 @@
-//! One search: every state that can be reached, and the shortest way to each broken promise.
+//! One search: every state that can be reached, and a short way to each broken promise.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -25,7 +25,7 @@ pub struct Outcome {
     pub events: u16,
     /// How long it took.
     pub took: Duration,
-    /// Broken promises, each with the shortest way there, in words.
+    /// Broken promises, each with a short way there, in words.
     pub broken: Vec<(Promise, Vec<String>)>,
 }
 
@@ -38,7 +38,7 @@ pub struct Effort {
     pub liveness: bool,
     /// Stop as soon as one of these promises is broken; none: at any.
     pub sought: &'static [Promise],
-    /// Threads; ways are the shortest only with one.
+    /// Threads; ways are short only with one.
     pub threads: usize,
 }
 
@@ -63,7 +63,13 @@ pub fn check(scope: Scope, weakness: Weakness, effort: Effort) -> Outcome {
         .iter()
         .filter_map(|promise| {
             let path = checker.discovery(promise.words())?;
-            let steps = path.into_vec();
+            // States are searched in blocks, and what is broken stays broken: the way ends where it first is.
+            let mut steps = path.into_vec();
+            let condition = promise.property().condition;
+            let broken = steps.iter().position(|(state, _)| !condition(checker.model(), state));
+            if let Some(broken) = broken {
+                steps.truncate(broken);
+            }
             let words = steps
                 .iter()
                 .filter_map(|(state, action)| action.map(|action| checker.model().tell(state, action)));
