@@ -156,9 +156,9 @@ pub struct Endpoint {
     pub phase: Phase,
     /// The VPC endpoint that is connected.
     pub vpc: u8,
-    /// Ticks since it was made, up to [`LAG`].
+    /// Ticks since it was made, up to `LAG`.
     pub born: u8,
-    /// Ticks since a DELETE or the end of it, up to [`LAG`].
+    /// Ticks since a DELETE or the end of it, up to `LAG`.
     pub left: u8,
 }
 
