@@ -10,8 +10,10 @@
 mod bench;
 mod budget;
 mod crash;
+mod drift;
 mod lifecycle;
 mod output;
+mod ownership;
 mod quiet;
 mod references;
 mod refusal;

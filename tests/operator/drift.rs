@@ -1,0 +1,167 @@
+//! What happens to an endpoint behind the operator's back, and what does not last.
+
+use atlas_simulator::{
+    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Endpoint, Fault,
+    Operation, Pace, Rule, Status,
+};
+use kube::api::DeleteParams;
+use serde_json::json;
+use spe_operator::api::ServerlessPrivateEndpoint;
+use std::time::Duration;
+
+use crate::bench::{Bench, SECRET, VPC_ENDPOINT, assert_condition, condition};
+
+const NEXT_VPC_ENDPOINT: &str = "vpce-0fedcba9876543210";
+
+/// Asks for a look at the object now.
+async fn look(bench: &Bench, word: &str) {
+    bench.annotate("orders", json!({"reconcile.fluxcd.io/requestedAt": word})).await;
+}
+
+async fn until_looked(bench: &Bench, word: &str) -> ServerlessPrivateEndpoint {
+    let handled = |object: &ServerlessPrivateEndpoint| {
+        object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref()) == Some(word)
+    };
+    bench.until("orders", "looked at", handled).await
+}
+
+#[tokio::test]
+async fn a_comment_that_was_edited_in_atlas_is_put_back_with_its_mark() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"comment": "orders"})).await;
+    let status = bench.until_reason("orders", "Reserved").await.status.unwrap();
+    let (id, comment) = (status.id.unwrap(), status.comment);
+    assert!(
+        bench.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = Some("somebody's words".to_owned()))
+    );
+    look(&bench, "1").await;
+    until_looked(&bench, "1").await;
+    bench.atlas.until(|atlas| atlas.endpoint(&id).is_some_and(|endpoint| endpoint.comment == comment)).await;
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_deleted_in_atlas_is_created_anew_and_its_vpc_endpoint_id_is_not_sent_again() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let before = bench.until_reason("orders", "Available").await.status.unwrap();
+    // A listing proves nothing for as long as Atlas may lag behind.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(bench.atlas.remove_endpoint(&before.id.clone().unwrap()));
+    look(&bench, "1").await;
+    let stale = bench.until_reason("orders", "VpcEndpointStale").await;
+    assert_condition(&stale, "Stalled", "True", "VpcEndpointStale");
+    let status = stale.status.clone().unwrap();
+    assert_ne!((&status.id, &status.endpoint_service_name), (&before.id, &before.endpoint_service_name));
+    let message = &condition(&stale, "Ready").unwrap().message;
+    assert!(
+        message.contains(VPC_ENDPOINT) && message.contains(&status.endpoint_service_name.unwrap()),
+        "{message}"
+    );
+    assert_eq!(bench.atlas.executed(Operation::Update), 1);
+    bench.edit("orders", json!({"cloudProviderEndpointId": NEXT_VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_second_endpoint_with_our_mark_is_removed_while_it_is_unused_and_named_once_it_is_used() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let status = bench.until_reason("orders", "Available").await.status.unwrap();
+    let twin = || Endpoint::reserved(status.comment.clone());
+    let unused = bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, twin());
+    let used =
+        Endpoint { status: Status::Available, vpc_endpoint_id: Some(NEXT_VPC_ENDPOINT.to_owned()), ..twin() };
+    let used = bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, used);
+    look(&bench, "1").await;
+    let holds = |object: &ServerlessPrivateEndpoint| {
+        condition(object, "Synced").is_some_and(|synced| synced.reason == "Duplicate")
+    };
+    let object = bench.until("orders", "reported", holds).await;
+    assert_condition(&object, "Ready", "True", "Available");
+    assert!(condition(&object, "Synced").unwrap().message.contains(&used));
+    bench.atlas.until(|atlas| atlas.endpoint(&unused).is_none()).await;
+    assert_eq!(bench.atlas.executed(Operation::Delete), 1);
+    assert!(bench.atlas.endpoint(&used).is_some());
+    assert!(bench.atlas.endpoint(&status.id.unwrap()).is_some());
+}
+
+#[tokio::test]
+async fn an_instance_that_was_migrated_is_a_final_state_and_does_not_hold_up_a_deletion() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::NotServerless)));
+    look(&bench, "1").await;
+    let migrated = bench.until_reason("orders", "InstanceMigrated").await;
+    assert_condition(&migrated, "Stalled", "True", "InstanceMigrated");
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+}
+
+#[tokio::test]
+async fn work_that_takes_too_long_is_called_stalled_and_goes_on() {
+    let bench = Bench::at_pace(Pace::of(Duration::from_secs(6))).await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"progressDeadline": "2s"})).await;
+    let late = bench.until("orders", "stalled", |object| condition(object, "Stalled").is_some()).await;
+    assert_condition(&late, "Stalled", "True", "ProgressDeadlineExceeded");
+    assert_condition(&late, "Ready", "False", "ProgressDeadlineExceeded");
+    let reserved = bench.until_reason("orders", "Reserved").await;
+    assert_condition(&reserved, "Ready", "True", "Reserved");
+    // Waiting for the user is not late.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    look(&bench, "1").await;
+    assert!(condition(&until_looked(&bench, "1").await, "Stalled").is_none());
+}
+
+#[tokio::test]
+async fn a_service_account_and_the_versioned_api_lead_from_a_manifest_to_an_endpoint_and_back() {
+    let bench = Bench::new().await;
+    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
+    let _operator = bench.operator_with(&["--atlas-api=v2"]);
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    bench.atlas.revoke_tokens();
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_deletion_uses_the_key_that_worked_when_its_secret_is_gone() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert!(bench.endpoints().is_empty());
+}
+
+#[tokio::test]
+async fn a_deletion_without_any_key_waits_and_names_the_way_out() {
+    let bench = Bench::new().await;
+    let first = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    drop(first);
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    bench.delete("orders").await;
+    let _second = bench.operator();
+    let waiting = bench
+        .until("orders", "waiting", |object| {
+            condition(object, "Ready").is_some_and(|ready| ready.message.contains("Retain"))
+        })
+        .await;
+    assert_condition(&waiting, "Ready", "False", "CredentialsNotFound");
+    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    bench.until_gone("orders").await;
+    assert_eq!(bench.endpoints().len(), 1);
+}

@@ -1,0 +1,235 @@
+//! Whose endpoint it is: adoption by id, marks and claims of others, observing, and what a name finds again.
+
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation};
+use domain::ownership::Token;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use testbed::Process;
+
+use crate::bench::{Bench, assert_condition, condition};
+
+/// The id of the cluster that the operator believes to be in.
+const CLUSTER: &str = "tests";
+
+fn operator(bench: &Bench) -> Process {
+    bench.operator_with(&[&format!("--cluster-id={CLUSTER}")])
+}
+
+/// The token of an object in the bench's namespace.
+fn token(bench: &Bench, name: &str) -> Token {
+    Token::of(&CLUSTER.parse().unwrap(), &bench.namespace, name)
+}
+
+/// An endpoint that somebody made by hand; its id.
+fn insert(bench: &Bench, comment: &str) -> String {
+    let endpoint = Endpoint::reserved(Some(comment.to_owned()));
+    bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint)
+}
+
+fn comment_of(bench: &Bench, id: &str) -> String {
+    bench.atlas.endpoint(id).unwrap().comment.unwrap()
+}
+
+/// The number of writes that Atlas has carried out.
+fn writes(bench: &Bench) -> usize {
+    [Operation::Create, Operation::Update, Operation::Delete]
+        .into_iter()
+        .map(|operation| bench.atlas.executed(operation))
+        .sum()
+}
+
+#[tokio::test]
+async fn an_endpoint_without_a_mark_is_adopted_by_its_id_and_goes_with_the_object() {
+    let bench = Bench::new().await;
+    let id = insert(&bench, "made by hand");
+    let other = insert(&bench, "another");
+    let _operator = operator(&bench);
+    bench.create("orders", json!({"endpointId": id, "comment": "ours now"})).await;
+    let object = bench.until_reason("orders", "Reserved").await;
+    assert_eq!(object.status.unwrap().id.as_deref(), Some(id.as_str()));
+    assert_eq!(comment_of(&bench, &id), format!("ours now [k8s:{}]", token(&bench, "orders")));
+    bench.edit("orders", json!({"endpointId": null})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!(bench.atlas.executed(Operation::Create), 0);
+    assert_eq!(bench.endpoints().iter().map(|endpoint| &endpoint.id).collect::<Vec<_>>(), [&other]);
+}
+
+#[tokio::test]
+async fn a_foreign_mark_is_replaced_only_on_the_word_that_names_it() {
+    let bench = Bench::new().await;
+    let owner = token(&bench, "somebody-else");
+    let comment = format!("theirs [k8s:{owner}]");
+    let id = insert(&bench, &comment);
+    let _operator = operator(&bench);
+    bench.create("orders", json!({"endpointId": id})).await;
+    let refused = bench.until_reason("orders", "OwnershipConflict").await;
+    assert_condition(&refused, "Stalled", "True", "OwnershipConflict");
+    assert!(condition(&refused, "Ready").unwrap().message.contains(owner.as_str()));
+    let wrong = token(&bench, "a-third");
+    let wrong = json!({
+        "atlas.spe-operator.io/take-over": wrong.as_str(),
+        "reconcile.fluxcd.io/requestedAt": "1",
+    });
+    bench.annotate("orders", wrong).await;
+    bench
+        .until("orders", "looked at again", |object| {
+            object.status.as_ref().and_then(|s| s.last_handled_reconcile_at.as_deref()) == Some("1")
+        })
+        .await;
+    assert_eq!((writes(&bench), comment_of(&bench, &id)), (0, comment));
+    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": owner.as_str()})).await;
+    bench.until_reason("orders", "Reserved").await;
+    assert_eq!(comment_of(&bench, &id), format!("[k8s:{}]", token(&bench, "orders")));
+}
+
+#[tokio::test]
+async fn an_object_that_never_owned_a_foreign_endpoint_goes_without_touching_it() {
+    let bench = Bench::new().await;
+    let id = insert(&bench, &format!("[k8s:{}]", token(&bench, "somebody-else")));
+    let _operator = operator(&bench);
+    bench.create("orders", json!({"endpointId": id})).await;
+    bench.until_reason("orders", "OwnershipConflict").await;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!((writes(&bench), bench.endpoints().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn an_endpoint_id_that_leads_nowhere_is_lost_and_nothing_is_created_for_it() {
+    let bench = Bench::new().await;
+    let _operator = operator(&bench);
+    bench.create("orders", json!({"endpointId": "5f0000000000000000000001"})).await;
+    let lost = bench.until_reason("orders", "EndpointLost").await;
+    assert!(condition(&lost, "Ready").unwrap().message.contains("5f0000000000000000000001"));
+    assert_eq!(writes(&bench), 0);
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+}
+
+#[tokio::test]
+async fn an_observed_endpoint_is_shown_and_never_written_to_until_it_is_managed() {
+    let bench = Bench::new().await;
+    let id = insert(&bench, "made by hand");
+    let _operator = operator(&bench);
+    bench.create("orders", json!({"endpointId": id, "managementPolicy": "Observe", "comment": "mine"})).await;
+    let object = bench.until_reason("orders", "Reserved").await;
+    assert_eq!(object.status.unwrap().comment.as_deref(), Some("made by hand"));
+    assert_eq!(writes(&bench), 0);
+    bench.edit("orders", json!({"managementPolicy": "Manage"})).await;
+    let marked = format!("mine [k8s:{}]", token(&bench, "orders"));
+    bench
+        .until("orders", "marked", |object| {
+            object.status.as_ref().is_some_and(|status| status.comment.as_deref() == Some(&marked))
+        })
+        .await;
+    bench.edit("orders", json!({"managementPolicy": "Observe"})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!((bench.atlas.executed(Operation::Delete), comment_of(&bench, &id)), (0, marked));
+}
+
+/// A manifest as it comes from a backup of another cluster.
+async fn restored(bench: &Bench) -> Token {
+    let theirs = Token::of(&"elsewhere".parse().unwrap(), &bench.namespace, "orders");
+    bench.create("orders", json!({})).await;
+    let claim =
+        format!("v1/{theirs}/aaaaaaaaaaaaaaaaaaaaaaaaaa/6d9a3c9e-0000-0000-0000-000000000000/elsewhere/-");
+    bench.annotate("orders", json!({"atlas.spe-operator.io/claim": claim})).await;
+    theirs
+}
+
+#[tokio::test]
+async fn a_manifest_restored_from_another_cluster_waits_for_a_word_and_creates_nothing() {
+    let bench = Bench::new().await;
+    let theirs = restored(&bench).await;
+    let id = insert(&bench, &format!("[k8s:{theirs}]"));
+    let _operator = operator(&bench);
+    let waiting = bench.until_reason("orders", "AdoptionRequired").await;
+    assert_condition(&waiting, "Stalled", "True", "AdoptionRequired");
+    let message = &condition(&waiting, "Ready").unwrap().message;
+    assert!(message.contains("elsewhere") && message.contains(theirs.as_str()), "{message}");
+    assert_eq!(writes(&bench), 0);
+    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": theirs.as_str()})).await;
+    bench.edit("orders", json!({"endpointId": id})).await;
+    bench.until_reason("orders", "Reserved").await;
+    assert_eq!(comment_of(&bench, &id), format!("[k8s:{}]", token(&bench, "orders")));
+    assert_eq!(bench.atlas.executed(Operation::Create), 0);
+}
+
+#[tokio::test]
+async fn without_the_other_clusters_claim_a_restored_manifest_is_a_new_one() {
+    let bench = Bench::new().await;
+    restored(&bench).await;
+    let _operator = operator(&bench);
+    bench.until_reason("orders", "AdoptionRequired").await;
+    bench.annotate("orders", json!({"atlas.spe-operator.io/claim": null})).await;
+    bench.until_reason("orders", "Reserved").await;
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn a_restored_manifest_that_is_deleted_leaves_the_other_clusters_endpoint() {
+    let bench = Bench::new().await;
+    let theirs = restored(&bench).await;
+    insert(&bench, &format!("[k8s:{theirs}]"));
+    let _operator = operator(&bench);
+    bench.until_reason("orders", "AdoptionRequired").await;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!((writes(&bench), bench.endpoints().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_retained_endpoint_is_found_again_by_its_name() {
+    let bench = Bench::new().await;
+    let _operator = operator(&bench);
+    bench.create("orders", json!({"deletionPolicy": "Retain"})).await;
+    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!(bench.endpoints().len(), 1);
+    bench.create("orders", json!({})).await;
+    let again = bench.until_reason("orders", "Reserved").await;
+    assert_eq!(again.status.unwrap().id, id);
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn a_wiped_status_is_filled_again_from_the_mark() {
+    let bench = Bench::new().await;
+    let _operator = operator(&bench);
+    bench.create("orders", json!({})).await;
+    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id;
+    let wipe = Patch::Merge(json!({"status": null}));
+    bench.objects.patch_status("orders", &PatchParams::default(), &wipe).await.unwrap();
+    bench.annotate("orders", json!({"reconcile.fluxcd.io/requestedAt": "wiped"})).await;
+    let again = bench
+        .until("orders", "recorded again", |object| {
+            object
+                .status
+                .as_ref()
+                .is_some_and(|s| s.last_handled_reconcile_at.as_deref() == Some("wiped") && s.id.is_some())
+        })
+        .await;
+    assert_eq!(again.status.unwrap().id, id);
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn a_copied_manifest_gets_an_endpoint_of_its_own() {
+    let bench = Bench::new().await;
+    let running = operator(&bench);
+    bench.create("orders", json!({})).await;
+    let first = bench.until_reason("orders", "Reserved").await;
+    let claim = first.metadata.annotations.unwrap()["atlas.spe-operator.io/claim"].clone();
+    drop(running);
+    bench.create("copy", json!({})).await;
+    bench.annotate("copy", json!({"atlas.spe-operator.io/claim": claim})).await;
+    let _operator = operator(&bench);
+    let copy = bench.until_reason("copy", "Reserved").await;
+    assert_ne!(copy.status.unwrap().id, first.status.unwrap().id);
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (2, 2));
+}
