@@ -92,13 +92,14 @@ impl Candidate {
     /// The Lease as we hold it. The time of day is for people who read it.
     fn held(&self, before: &LeaseSpec, time: Timestamp) -> LeaseSpec {
         let ours = before.holder_identity.as_deref() == Some(self.identity.as_str());
-        let transitions = before.lease_transitions.unwrap_or(0);
+        // As client-go counts: the first holder is no transition.
+        let transitions = before.lease_transitions.map_or(0, |count| count.saturating_add(i32::from(!ours)));
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(i32::try_from(self.terms.duration.as_secs()).unwrap_or(i32::MAX)),
             acquire_time: before.acquire_time.clone().filter(|_| ours).or(Some(MicroTime(time))),
             renew_time: Some(MicroTime(time)),
-            lease_transitions: Some(if ours { transitions } else { transitions.saturating_add(1) }),
+            lease_transitions: Some(transitions),
             ..before.clone()
         }
     }
@@ -322,14 +323,14 @@ mod tests {
     #[test]
     fn renewing_keeps_the_beginning_and_taking_over_counts() {
         let first = held_by("a", 10);
-        assert_eq!((first.lease_transitions, first.lease_duration_seconds), (Some(1), Some(15)));
+        assert_eq!((first.lease_transitions, first.lease_duration_seconds), (Some(0), Some(15)));
         assert_eq!(candidate("a").step(&first, at(0)), Step::Renew);
         let renewed = candidate("a").held(&first, Timestamp::from_second(20).unwrap());
-        assert_eq!((&renewed.acquire_time, renewed.lease_transitions), (&first.acquire_time, Some(1)));
+        assert_eq!((&renewed.acquire_time, renewed.lease_transitions), (&first.acquire_time, Some(0)));
         assert_ne!(renewed.renew_time, first.renew_time);
         let taken = candidate("b").held(&renewed, Timestamp::from_second(30).unwrap());
         assert_eq!(taken.acquire_time, Some(MicroTime(Timestamp::from_second(30).unwrap())));
-        assert_eq!((taken.holder_identity.as_deref(), taken.lease_transitions), (Some("b"), Some(2)));
+        assert_eq!((taken.holder_identity.as_deref(), taken.lease_transitions), (Some("b"), Some(1)));
     }
 
     #[test]

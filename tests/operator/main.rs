@@ -11,6 +11,8 @@ mod bench;
 mod budget;
 mod crash;
 mod drift;
+mod election;
+mod kills;
 mod lifecycle;
 mod output;
 mod ownership;

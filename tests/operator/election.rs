@@ -1,0 +1,123 @@
+//! Replicas that stand by: one works, another takes over, and the Lease says who.
+
+use std::time::{Duration, Instant};
+
+use atlas_simulator::Operation;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::Api;
+use serde_json::json;
+use testbed::{Process, Signal};
+
+use crate::bench::{Bench, PATIENCE};
+
+/// What a holder that fell silent is waited for.
+const LEASE: Duration = Duration::from_secs(15);
+
+fn replica(bench: &Bench) -> Process {
+    bench.operator_with(&["--leader-elect", &format!("--lease-namespace={}", bench.namespace)])
+}
+
+/// A replica that leads and one that stands by.
+async fn pair(bench: &Bench) -> (Process, Process) {
+    let leader = replica(bench);
+    leader.wait_for_line("leading", PATIENCE).await.unwrap();
+    let standby = replica(bench);
+    standby.wait_for_line("standing by", PATIENCE).await.unwrap();
+    (leader, standby)
+}
+
+async fn lease(bench: &Bench) -> LeaseSpec {
+    let leases: Api<Lease> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    leases.get("spe-operator").await.unwrap().spec.unwrap()
+}
+
+/// How long it takes until `standby` leads.
+async fn takes_over(standby: &Process, since: Instant) -> Duration {
+    standby.wait_for_line("leading", PATIENCE).await.unwrap();
+    let waited = since.elapsed();
+    println!("took over after {waited:?}");
+    waited
+}
+
+#[tokio::test]
+async fn one_replica_works_and_the_lease_tells_which() {
+    let bench = Bench::new().await;
+    let (_leader, standby) = pair(&bench).await;
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    let lease = lease(&bench).await;
+    assert_eq!(lease.lease_duration_seconds, Some(15));
+    assert_eq!(lease.lease_transitions, Some(0));
+    assert!(lease.acquire_time <= lease.renew_time);
+    let holder = lease.holder_identity.unwrap();
+    assert!(standby.output().iter().any(|line| line.contains("standing by") && line.contains(&holder)));
+}
+
+#[tokio::test]
+async fn a_killed_leader_is_replaced_when_its_lease_has_run_out() {
+    let bench = Bench::new().await;
+    let (leader, standby) = pair(&bench).await;
+    bench.create("orders", json!({})).await;
+    bench
+        .until("orders", "created", |object| object.status.as_ref().is_some_and(|status| status.id.is_some()))
+        .await;
+    leader.kill().unwrap();
+    let waited = takes_over(&standby, Instant::now()).await;
+    assert!(waited < LEASE + Duration::from_secs(5), "{waited:?}");
+    bench.until_reason("orders", "Reserved").await;
+    assert_eq!(
+        (bench.atlas.executed(Operation::Create), lease(&bench).await.lease_transitions),
+        (1, Some(2))
+    );
+}
+
+#[tokio::test]
+async fn a_leader_that_is_told_to_end_hands_over_without_letting_anybody_wait() {
+    let bench = Bench::new().await;
+    let (leader, standby) = pair(&bench).await;
+    leader.signal(Signal::TERM).unwrap();
+    let waited = takes_over(&standby, Instant::now()).await;
+    assert!(waited < LEASE / 3, "{waited:?}");
+    assert!(leader.wait(PATIENCE).await.unwrap().success());
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+}
+
+#[tokio::test]
+async fn a_leader_that_was_paused_for_longer_than_its_lease_ends_and_has_doubled_nothing() {
+    let bench = Bench::new().await;
+    let (leader, standby) = pair(&bench).await;
+    bench.create("orders", json!({})).await;
+    bench.until("orders", "claimed", |object| object.metadata.finalizers.is_some()).await;
+    leader.signal(Signal::STOP).unwrap();
+    takes_over(&standby, Instant::now()).await;
+    bench.until_reason("orders", "Reserved").await;
+    leader.signal(Signal::CONT).unwrap();
+    assert!(!leader.wait(PATIENCE).await.unwrap().success());
+    assert!(leader.output().iter().any(|line| line.contains("lost the Lease")));
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert!(bench.endpoints().is_empty());
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn a_selector_shares_a_fleet_and_an_object_that_changes_sides_keeps_its_endpoint() {
+    let bench = Bench::new().await;
+    let _blue = bench.operator_with(&["--watch-selector=side=blue"]);
+    let _green = bench.operator_with(&["--watch-selector=side=green"]);
+    bench.create("orders", json!({})).await;
+    let side = |side: &'static str| kube::api::Patch::Merge(json!({"metadata": {"labels": {"side": side}}}));
+    let parameters = kube::api::PatchParams::default();
+    bench.objects.patch("orders", &parameters, &side("blue")).await.unwrap();
+    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id;
+    bench.objects.patch("orders", &parameters, &side("green")).await.unwrap();
+    bench.edit("orders", json!({"comment": "green"})).await;
+    let moved = bench
+        .until("orders", "changed by the other", |object| {
+            object.status.as_ref().and_then(|s| s.comment.as_deref()).is_some_and(|c| c.starts_with("green "))
+        })
+        .await;
+    assert_eq!(moved.status.unwrap().id, id);
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 1));
+}

@@ -1,0 +1,87 @@
+//! Ends and pauses that nobody chose: SIGKILL at random instants, SIGSTOP for longer than Q, with two operators at once.
+
+use std::time::Duration;
+
+use atlas_simulator::{Operation, Pace};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use testbed::Signal;
+
+use crate::bench::{Bench, PATIENCE};
+
+/// The objects of one run.
+const OBJECTS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// How often an operator is killed in one run.
+const KILLS: usize = 12;
+
+/// Longer than Q of the bench.
+const LONGER_THAN_Q: Duration = Duration::from_secs(9);
+
+/// The instants, which a failing run can be repeated with.
+fn instants() -> StdRng {
+    let seed = std::env::var("SPE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(rand::random);
+    println!("SPE_TEST_SEED={seed}");
+    StdRng::seed_from_u64(seed)
+}
+
+/// Kills one of two operators, and starts it again, at instants of `random`.
+async fn kill_now_and_then(bench: &Bench, random: &mut StdRng) {
+    let mut operators = [bench.operator(), bench.operator()];
+    for _ in 0..KILLS {
+        tokio::time::sleep(Duration::from_millis(random.random_range(20..900))).await;
+        let unlucky = &mut operators[random.random_range(0..2)];
+        unlucky.kill().unwrap();
+        *unlucky = bench.operator();
+    }
+}
+
+#[tokio::test]
+async fn killed_at_random_instants_two_operators_leave_one_endpoint_an_object_and_none_after_deletion() {
+    let bench = Bench::at_pace(Pace::of(Duration::from_secs(1))).await;
+    let mut random = instants();
+    for name in OBJECTS {
+        bench.create(name, json!({})).await;
+    }
+    kill_now_and_then(&bench, &mut random).await;
+    let operator = bench.operator();
+    for name in OBJECTS {
+        bench.until_reason(name, "Reserved").await;
+    }
+    assert_eq!(bench.atlas.executed(Operation::Create), OBJECTS.len());
+    assert_eq!(bench.endpoints().len(), OBJECTS.len());
+    drop(operator);
+    for name in OBJECTS {
+        bench.delete(name).await;
+    }
+    kill_now_and_then(&bench, &mut random).await;
+    let _operator = bench.operator();
+    for name in OBJECTS {
+        bench.until_gone(name).await;
+    }
+    assert!(bench.endpoints().is_empty(), "{:?}", bench.endpoints());
+    assert_eq!(bench.atlas.executed(Operation::Create), OBJECTS.len());
+}
+
+#[tokio::test]
+async fn an_operator_stopped_in_the_middle_of_a_create_for_longer_than_q_doubles_nothing() {
+    let bench = Bench::new().await;
+    let sleeper = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until("orders", "claimed", |object| object.metadata.finalizers.is_some()).await;
+    sleeper.signal(Signal::STOP).unwrap();
+    let _other = bench.operator();
+    let stopped = tokio::time::sleep(LONGER_THAN_Q);
+    bench.until_reason("orders", "Reserved").await;
+    stopped.await;
+    sleeper.signal(Signal::CONT).unwrap();
+    // What it still has in mind it does now; the next reconcile of either begins after that.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 0));
+    sleeper.signal(Signal::TERM).unwrap();
+    assert!(sleeper.wait(PATIENCE).await.unwrap().success());
+}
