@@ -9,6 +9,7 @@
 
 mod bench;
 mod budget;
+mod courtesy;
 mod crash;
 mod drift;
 mod election;
