@@ -11,8 +11,10 @@ use std::sync::{Mutex, PoisonError};
 use domain::decision::Wake;
 
 use crate::Model;
-use crate::moves::{Fate, tick, tidy, watch};
-use crate::shell::{Fortune, acknowledge};
+use crate::answers::acknowledge;
+use crate::happens::{tick, tidy, watch};
+use crate::moves::Fate;
+use crate::shell::Fortune;
 use crate::world::{Annotation, Endpoint, Mark, Object, Phase, State, TICK, Wait};
 
 /// More rounds than anything takes: each lets a tick pass.
@@ -97,8 +99,7 @@ impl Model {
         for id in s.endpoints.iter().filter(|e| e.phase == Phase::Deleting).map(|e| e.id).collect::<Vec<_>>()
         {
             if let Some(endpoint) = s.endpoint(id) {
-                endpoint.phase = Phase::Gone;
-                endpoint.left = 0;
+                endpoint.leave(Phase::Gone);
             }
         }
         let mut writes = 0;

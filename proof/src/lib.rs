@@ -2,29 +2,38 @@
 //!
 //! A [`Model`] is a small world in which everything may happen at any time: controllers that all believe they lead,
 //! crashes, lost and late requests, stale reads, users. Its controllers run `domain::decide` and `domain::memory::Memory`
-//! as they ship; what `src/controller` does around them is translated in `shell`. `stateright` visits every state.
+//! as they ship; what `src/controller` does around them is translated in `shell` and `answers`. `stateright` visits every state.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `world` | what exists, as data |
-//! | `shell` | a controller's steps |
-//! | `moves` | everything else that can happen |
+//! | `words` | the same in the words of the rules, and back |
+//! | `shell`, `answers` | a controller's steps, and what it makes of what it hears |
+//! | `api_server`, `atlas` | what the two do with a request |
+//! | `moves` | everything that can happen |
+//! | `happens` | what follows from it |
 //! | `fair` | from any state: faults end, and all must come right |
 //! | `weaken` | ablations: one rule taken away |
-//! | `plan` | which worlds are searched, and what is expected of each |
+//! | `worlds`, `ablations` | which worlds are searched with and without all rules, and what is expected of each |
 //! | `run` | one search, and its result |
 //!
 //! Nothing here is part of the operator.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
+pub mod ablations;
+mod answers;
+mod api_server;
+mod atlas;
 mod fair;
+mod happens;
 mod moves;
-pub mod plan;
 mod run;
 mod shell;
 mod weaken;
+mod words;
 mod world;
+pub mod worlds;
 
 use stateright::Property;
 

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use proof::{Outcome, Promise, Weakness, check, plan};
+use proof::{Outcome, Promise, Weakness, ablations, check, worlds};
 
 /// Steps between states that are followed in each world, unless the command line says otherwise.
 const STEPS: usize = 3_000_000;
@@ -20,8 +20,8 @@ fn main() -> ExitCode {
         "{:<50} {:>10} {:>6} {:>8} {:>7}  verdict",
         "the protocol that ships", "states", "depth", "searched", "seconds"
     );
-    for world in plan::worlds().iter().filter(|world| world.name.contains(&wanted)) {
-        let outcome = check(world.scope, Weakness::None, plan::effort(steps, &[]));
+    for world in worlds::worlds().iter().filter(|world| world.name.contains(&wanted)) {
+        let outcome = check(world.scope, Weakness::None, worlds::effort(steps, &[]));
         let expected = outcome.broken.is_empty();
         run.row(world.name, &outcome, expected, if expected { "holds" } else { "VIOLATED" });
         if !expected {
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         "\n{:<50} {:>10} {:>6} {:>8} {:>7}  verdict",
         "one rule taken away", "states", "depth", "searched", "seconds"
     );
-    for ablation in plan::ablations().iter().filter(|ablation| ablation.name.contains(&wanted)) {
+    for ablation in ablations::ablations().iter().filter(|ablation| ablation.name.contains(&wanted)) {
         let outcome = check(ablation.scope, ablation.weakness, ablation.effort(steps));
         let expected = ablation.is_as_expected(&outcome);
         let verdict = match (ablation.breaks.is_empty(), expected) {

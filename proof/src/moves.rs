@@ -3,15 +3,11 @@
 //! Each move is small and may come at any moment; what may happen how often is a budget. The only thing that the world
 //! promises is that a request does not travel longer than it may.
 
-use std::sync::Arc;
+use domain::memory::Memory;
 
-use crate::shell::{Answer, Fortune, acknowledge, age, answered, gone, outdate, see};
-
-use crate::world::{
-    Annotation, Call, Endpoint, Held, LAG, LONG_AGO, Manifest, Mark, Object, Phase, Process, State, Wait,
-    Write,
-};
-use crate::{Done, Model, Promise};
+use crate::shell::Fortune;
+use crate::world::{Call, Mark, Phase, Process, State, Wait, Write};
+use crate::{Done, Model};
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,74 +76,7 @@ pub enum Fate {
 /// A budget without end.
 pub const NO_LIMIT: u8 = u8::MAX;
 
-pub(crate) fn spend(budget: &mut u8) -> Option<()> {
-    if *budget != NO_LIMIT {
-        *budget = budget.checked_sub(1)?;
-    }
-    Some(())
-}
-
 impl Model {
-    /// The object has just been created; nobody has looked at it.
-    pub(crate) fn beginning(&self) -> State {
-        let scope = &self.scope;
-        let strangers = scope.strangers.iter().enumerate().map(|(n, mark)| Endpoint {
-            id: u8::try_from(n + 1).unwrap_or_default(),
-            mark: *mark,
-            phase: Phase::Reserved,
-            vpc: 0,
-            born: LAG,
-            left: 0,
-        });
-        let endpoints: Vec<_> = strangers.collect();
-        let claim = scope.foreign_claim.then_some(Annotation::Foreign);
-        let mut object = self.fresh(1, claim);
-        let mut endpoints = endpoints;
-        if scope.begun {
-            let id = u8::try_from(endpoints.len() + 1).unwrap_or_default();
-            let (mark, phase) = (Mark::Ours, Phase::Reserved);
-            endpoints.push(Endpoint { id, mark, phase, vpc: 0, born: LAG, left: 0 });
-            object.finalizer = true;
-            object.claim = Some(Annotation::Claim { life: 1, nonce: 1, replaced: 0 });
-            object.recorded = id;
-        }
-        let mut process = Process { cache: Some(Held { object, current: true }), ..Process::default() };
-        if scope.begun {
-            see(&mut process.memory, &object);
-            for _ in 0..LONG_AGO {
-                age(&mut process);
-            }
-        }
-        let nonces = u8::from(scope.begun);
-        State {
-            object: Some(object),
-            lives: 1,
-            processes: vec![process; scope.controllers],
-            calls: Vec::new(),
-            late: Vec::new(),
-            made: u8::try_from(endpoints.len()).unwrap_or_default(),
-            endpoints,
-            nonces,
-            left: scope.budget,
-            history: crate::History::default(),
-        }
-    }
-
-    fn fresh(&self, life: u8, claim: Option<Annotation>) -> Object {
-        Object {
-            life,
-            deleting: false,
-            finalizer: false,
-            claim,
-            recorded: 0,
-            shown: Mark::Ours,
-            shown_vpc: 0,
-            stale_vpc: 0,
-            take_over: self.scope.take_over,
-            manifest: self.scope.manifest,
-        }
-    }
-
     /// All that can happen next. What turns out to be impossible changes nothing.
     pub(crate) fn possible(&self, s: &State, actions: &mut Vec<Action>) {
         for (i, process) in (0_u8..).zip(&s.processes) {
@@ -214,190 +143,6 @@ impl Model {
         }
     }
 
-    /// What follows from one move; `None` if it cannot happen or changes nothing.
-    pub(crate) fn happens(&self, before: &State, action: Action) -> Option<State> {
-        if let Action::Step(i, fortune) = action {
-            return self.step(before, usize::from(i), fortune, false).map(|(s, _)| tidy(s));
-        }
-        if let Action::ArriveLate(n) = action {
-            return Some(tidy(self.arrive_late(before, usize::from(n))));
-        }
-        let mut s = before.clone();
-        match action {
-            Action::Step(..) | Action::ArriveLate(_) => return None,
-            Action::Watch(i) => watch(&mut s, usize::from(i))?,
-            Action::Acknowledge(i) => acknowledge(&mut s, usize::from(i)),
-            Action::LoseAcknowledgement(i) => {
-                spend(&mut s.left.outages)?;
-                lose_acknowledgement(&mut s, usize::from(i));
-            }
-            Action::Crash(i) => {
-                spend(&mut s.left.crashes)?;
-                crash(&mut s, i);
-            }
-            Action::Land(n, fate) => self.land(&mut s, usize::from(n), fate)?,
-            Action::DropLate(n) => {
-                s.late.remove(usize::from(n));
-            }
-            Action::Tick => tick(&mut s),
-            Action::Remove(id) => {
-                let endpoint = s.endpoint(id)?;
-                endpoint.phase = Phase::Gone;
-                endpoint.left = 0;
-            }
-            Action::Create(restored) => {
-                let budget = if restored { &mut s.left.restores } else { &mut s.left.creations };
-                spend(budget)?;
-                s.lives += 1;
-                let claim = s.history.backup.filter(|_| restored);
-                s.object = Some(self.fresh(s.lives, claim));
-            }
-            Action::Vanish(id) => {
-                spend(&mut s.left.vanishings)?;
-                let endpoint = s.endpoint(id)?;
-                endpoint.phase = Phase::Gone;
-                endpoint.left = 0;
-            }
-            Action::Unmark(id) => {
-                spend(&mut s.left.unmarkings)?;
-                s.endpoint(id)?.mark = Mark::None;
-            }
-            _ => self.edit(&mut s, action)?,
-        }
-        Some(tidy(s)).filter(|after| after != before)
-    }
-
-    /// Users and others change the object.
-    fn edit(&self, s: &mut State, action: Action) -> Option<()> {
-        let before = s.object?;
-        let mut object = before;
-        let mut remains = true;
-        match action {
-            Action::Delete => {
-                spend(&mut s.left.deletions)?;
-                object.deleting = true;
-                remains = object.finalizer;
-            }
-            Action::WipeStatus => {
-                spend(&mut s.left.status_wipes)?;
-                object.recorded = 0;
-                object.shown_vpc = 0;
-            }
-            Action::WipeClaim => {
-                spend(&mut s.left.claim_wipes)?;
-                object.claim = None;
-            }
-            Action::Garble => {
-                spend(&mut s.left.garbles)?;
-                object.claim = Some(Annotation::Unreadable);
-            }
-            Action::ForceOff => {
-                spend(&mut s.left.forced)?;
-                object.finalizer = false;
-                remains = !object.deleting;
-                // What is lost between this and the next look is nobody's fault.
-                s.history.may_stay = true;
-            }
-            Action::Edit(n) => {
-                spend(&mut s.left.edits)?;
-                object.manifest = *self.scope.edits.get(usize::from(n))?;
-            }
-            Action::NameRecorded => {
-                spend(&mut s.left.edits)?;
-                object.manifest = Manifest { endpoint: object.recorded, ..object.manifest };
-            }
-            Action::Touch => spend(&mut s.left.touches)?,
-            _ => return None,
-        }
-        outdate(s);
-        s.object = remains.then_some(object);
-        if !remains {
-            s.history.backup = object.claim;
-        }
-        Some(())
-    }
-
-    /// A request reaches Atlas, or does not.
-    pub(crate) fn land(&self, s: &mut State, n: usize, fate: Fate) -> Option<()> {
-        let call = *s.calls.get(n)?;
-        if fate == Fate::GivenUp {
-            let from = call.from?;
-            spend(&mut s.left.losses)?;
-            s.calls[n].from = None;
-            answered(s, usize::from(from), call.write, &Answer::Nothing);
-            return Some(());
-        }
-        s.calls.remove(n);
-        let answer = match fate {
-            Fate::Answered => self.carry_out(s, call.write),
-            Fate::AnswerLost => {
-                spend(&mut s.left.losses)?;
-                self.carry_out(s, call.write);
-                Answer::Nothing
-            }
-            Fate::Refused => {
-                spend(&mut s.left.refusals)?;
-                Answer::Refused
-            }
-            Fate::Lost => {
-                // What nobody waits for may get lost at no cost: it is nobody's surprise.
-                if call.from.is_some() {
-                    spend(&mut s.left.losses)?;
-                }
-                Answer::Nothing
-            }
-            Fate::Overlooked => {
-                let Write::Delete { id, .. } = call.write else { return None };
-                s.endpoint(id).filter(|e| e.born < LAG)?;
-                spend(&mut s.left.lags)?;
-                Answer::Removed { found: false }
-            }
-            Fate::GivenUp => return None,
-        };
-        if let Some(from) = call.from {
-            answered(s, usize::from(from), call.write, &answer);
-        }
-        Some(())
-    }
-
-    /// What Atlas does.
-    fn carry_out(&self, s: &mut State, write: Write) -> Answer {
-        match write {
-            Write::Post(_) => {
-                s.made += 1;
-                let id = s.made;
-                let (mark, phase) = (Mark::Ours, Phase::Reserved);
-                s.endpoints.push(Endpoint { id, mark, phase, vpc: 0, born: 0, left: 0 });
-                Answer::Made(id)
-            }
-            Write::Patch { id, mark, vpc } => {
-                let Some(endpoint) = s.endpoint(id).filter(|e| e.is_live()) else { return Answer::Refused };
-                if let Some(mark) = mark {
-                    endpoint.mark = mark;
-                }
-                if vpc != 0 {
-                    endpoint.vpc = vpc;
-                    endpoint.phase = Phase::Available;
-                }
-                Answer::Updated(id)
-            }
-            Write::Delete { id, .. } => {
-                let slow = self.scope.slow_removal;
-                let recorded = s.object.is_some_and(|object| !object.deleting && object.recorded == id);
-                let Some(endpoint) = s.endpoint(id) else { return Answer::Removed { found: false } };
-                if endpoint.phase == Phase::Deleting {
-                    return Answer::Removed { found: true };
-                }
-                endpoint.phase = if slow { Phase::Deleting } else { Phase::Gone };
-                endpoint.left = 0;
-                if recorded {
-                    s.history.broken |= Promise::Destroyed.bit();
-                }
-                Answer::Removed { found: true }
-            }
-        }
-    }
-
     /// The move in words, with what the controller decided.
     pub(crate) fn tell(&self, before: &State, action: Action) -> String {
         match action {
@@ -459,7 +204,7 @@ fn process_moves(s: &State, i: u8, process: &Process, actions: &mut Vec<Action>)
         actions.push(Action::Watch(i));
     }
     // A controller that knows nothing loses nothing.
-    if s.left.crashes > 0 && (pass.is_some() || *process.memory != domain::memory::Memory::default()) {
+    if s.left.crashes > 0 && (pass.is_some() || *process.memory != Memory::default()) {
         actions.push(Action::Crash(i));
     }
 }
@@ -478,69 +223,4 @@ fn call_moves(s: &State, n: u8, call: Call, actions: &mut Vec<Action>) {
     if s.left.lags > 0 && matches!(call.write, Write::Delete { .. }) {
         actions.push(Action::Land(n, Fate::Overlooked));
     }
-}
-
-/// The watch delivers the newest state, which is also remembered.
-pub(crate) fn watch(s: &mut State, i: usize) -> Option<()> {
-    if let Some(object) = s.object {
-        let process = &mut s.processes[i];
-        see(&mut process.memory, &object);
-        process.cache = Some(Held { object, current: true });
-    } else {
-        s.processes[i].cache.take()?;
-        // A reconcile that is running goes on; it finds out by itself.
-        let pass = s.processes[i].pass.take();
-        gone(s, i);
-        s.processes[i].pass = pass;
-    }
-    Some(())
-}
-
-/// Whether the claim stands is not known any more, so its attempt is never sent.
-fn lose_acknowledgement(s: &mut State, i: usize) {
-    let process = &mut s.processes[i];
-    let pass = process.pass.take();
-    if let Some(Wait::Claim(held)) = pass.map(|pass| pass.wait)
-        && let Some(nonce) = held.object.reading().nonce()
-    {
-        Arc::make_mut(&mut process.memory).settled(nonce);
-    }
-}
-
-fn crash(s: &mut State, i: u8) {
-    let process = &mut s.processes[usize::from(i)];
-    process.memory = Arc::default();
-    process.pass = None;
-    process.acknowledged = 0;
-    for call in s.calls.iter_mut().filter(|call| call.from == Some(i)) {
-        call.from = None;
-    }
-}
-
-pub(crate) fn tick(s: &mut State) {
-    for process in &mut s.processes {
-        age(process);
-    }
-    for call in &mut s.calls {
-        call.left = call.left.saturating_sub(1);
-    }
-    for endpoint in &mut s.endpoints {
-        endpoint.born = LAG.min(endpoint.born + 1);
-        if matches!(endpoint.phase, Phase::Gone | Phase::Deleting) {
-            endpoint.left = LAG.min(endpoint.left + 1);
-        }
-    }
-}
-
-/// One way to write down states that do not differ.
-pub(crate) fn tidy(mut s: State) -> State {
-    s.endpoints.retain(|e| e.phase != Phase::Gone || e.left < LAG);
-    s.calls.sort_by_key(|call| (call.from, call.left, matches!(call.write, Write::Post(_))));
-    for process in &mut s.processes {
-        // Without a reconcile that has claimed, nobody asks when it was acknowledged.
-        if process.pass.is_none() {
-            process.acknowledged = 0;
-        }
-    }
-    s
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use domain::decision::Step;
 use stateright::{Checker, HasDiscoveries, Model as _};
 
-use crate::world::{id_number, nonce_number};
+use crate::words::{id_number, nonce_number};
 use crate::{Model, Promise, Scope, Weakness};
 
 /// What a search found.

@@ -9,20 +9,20 @@ use std::sync::Arc;
 use domain::conditions::report;
 use domain::decide::decide;
 use domain::decision::{Decision, Origin, Step, Wake};
-use domain::fault::{Fault, FaultKind};
-use domain::memory::Memory;
-use domain::observed::{Atlas, Observed};
+use domain::fault::FaultKind;
+use domain::observed::{Atlas, Observed, Tried};
 
+use crate::answers::{acknowledge, gone, refused, see, take_in};
+use crate::api_server::bit;
+use crate::atlas::listing;
+use crate::happens::spend;
 use crate::weaken::Weakness;
+use crate::words::{self, fault, id_number, mark_in, nonce, nonce_number, to_domain, vpc_number};
 use crate::world::{
-    Annotation, Attempted, Call, Held, LAG, LONG_AGO, Late, OLD, Object, Pass, Patch, Phase, State, TRAVEL,
-    View, Wait, Write, ago, id_number, mark_in, nonce, nonce_number, now, times, to_domain, vpc_number,
+    Annotation, Attempted, Call, Held, Late, Manifest, Mark, Object, Pass, Patch, State, TRAVEL, View, Wait,
+    Write, ago, now, times,
 };
 use crate::{Event, Model, Promise};
-
-pub(crate) fn fault(kind: FaultKind) -> Fault {
-    Fault { kind, message: String::new(), retry_after: None }
-}
 
 /// More attempts than anything takes, in runs that do not count them.
 const MOST_NONCES: u8 = 99;
@@ -55,12 +55,6 @@ pub struct Done {
     pub wrote: bool,
 }
 
-/// Why a write to the object was not done.
-enum Refusal {
-    Changed,
-    NotFound,
-}
-
 impl Model {
     /// Controller `i` goes on: begins a reconcile, or takes its next step. `None` if it has nothing to do, or not with
     /// that fortune.
@@ -86,9 +80,7 @@ impl Model {
             let seen = ago(pass.seen);
             let memory = &mut s.processes[i].memory;
             // Most listings change nothing, and a memory that is not touched is shared.
-            if decision.absent.is_some()
-                || memory.recall(now(), now(), domain::observed::Tried::Nothing).absent.is_some()
-            {
+            if decision.absent.is_some() || memory.recall(now(), now(), Tried::Nothing).absent.is_some() {
                 Arc::make_mut(memory).confirmed(&decision, seen);
             }
         }
@@ -139,7 +131,7 @@ impl Model {
                 Some(false)
             }
             Step::List => {
-                self.list(s, i, fortune)?;
+                list(s, i, fortune)?;
                 Some(false)
             }
             Step::Claim { nonce: announced, replaced, stale_vpc_endpoint } => {
@@ -171,7 +163,7 @@ impl Model {
                     s.processes[i].pass = None;
                     return Some(false);
                 }
-                if mark_in(comment) != crate::world::Mark::Ours {
+                if mark_in(comment) != Mark::Ours {
                     s.history.broken |= Promise::MarkKept.bit();
                 }
                 judge_post(s, i, nonce_number(attempt));
@@ -203,7 +195,7 @@ impl Model {
                     s.history.broken |= Promise::StalePatch.bit();
                 }
                 let mark = comment.as_deref().map(mark_in);
-                if mark.is_some_and(|mark| mark != crate::world::Mark::Ours) {
+                if mark.is_some_and(|mark| mark != Mark::Ours) {
                     s.history.broken |= Promise::MarkKept.bit();
                 }
                 send(s, i, Write::Patch { id: id_number(id), mark, vpc });
@@ -216,7 +208,7 @@ impl Model {
                 }
                 let id = id_number(id);
                 if let Some(View::Listed(listing)) = s.processes[i].pass.as_ref().map(|pass| &pass.view)
-                    && listing.iter().any(|e| e.id == id && e.mark != crate::world::Mark::Ours)
+                    && listing.iter().any(|e| e.id == id && e.mark != Mark::Ours)
                 {
                     s.history.broken |= Promise::ForeignDeleted.bit();
                 }
@@ -229,30 +221,6 @@ impl Model {
                 Some(true)
             }
         }
-    }
-
-    #[allow(clippy::unused_self, reason = "a step of the model, like the others")]
-    fn list(&self, s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
-        let view = match fortune {
-            Fortune::Well => View::Listed(listing(s, false)),
-            Fortune::Lagging => {
-                let lagging = listing(s, true);
-                if lagging == listing(s, false) {
-                    return None;
-                }
-                crate::moves::spend(&mut s.left.lags)?;
-                View::Listed(lagging)
-            }
-            Fortune::NoAccess => {
-                crate::moves::spend(&mut s.left.no_access)?;
-                View::Failed(true)
-            }
-            Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => return None,
-        };
-        let pass = s.processes[i].pass.as_mut()?;
-        pass.view = view;
-        pass.seen = 0;
-        Some(())
     }
 
     /// The read past all caches before a write to Atlas: `false` if the object is not the one that was decided on.
@@ -284,10 +252,8 @@ impl Model {
             Fortune::Well => {}
             Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => {
                 s.left.outages = s.left.outages.checked_sub(1)?;
-                if let Patch::Claim { claim: Annotation::Claim { nonce, .. }, fresh: true, .. } = patch {
-                    s.nonces = s.nonces.max(nonce);
-                }
-                if let Patch::Claim { claim: Annotation::Claim { nonce: n, .. }, fresh: true, .. } = patch {
+                if let Some(n) = patch.fresh_nonce() {
+                    s.nonces = s.nonces.max(n);
                     Arc::make_mut(&mut s.processes[i].memory).settled(&nonce(n));
                 }
                 match fortune {
@@ -329,90 +295,13 @@ impl Model {
                 let process = &mut s.processes[i];
                 let seen = process.pass.as_ref().map_or(0, |pass| pass.seen);
                 let at = if origin == Origin::Adopted { ago(seen) } else { now() };
-                if let Some(id) = crate::world::id(id) {
+                if let Some(id) = words::id(id) {
                     Arc::make_mut(&mut process.memory).recorded(&id, origin, at);
                 }
             }
             // Another finalizer than ours never is on the object here.
             Patch::Release { .. } => gone(s, i),
         }
-    }
-
-    /// The API server's part of a write to the object: its guards, and what it does. `Ok(None)` if the object went.
-    fn apply(&self, s: &mut State, held: Held, patch: Patch) -> Result<Option<Object>, Refusal> {
-        let read = held.object;
-        let now = s.object.ok_or(Refusal::NotFound)?;
-        let same_life = now.life == read.life;
-        let mut object = now;
-        match patch {
-            Patch::Claim { claim, stale_vpc, fresh } => {
-                let guarded = self.weakness != Weakness::NoResourceVersion;
-                // A finalizer cannot be added to an object that is being deleted, whoever asks.
-                let addable = object.finalizer || !object.deleting;
-                if (guarded && !held.current) || !same_life || !addable {
-                    return Err(Refusal::Changed);
-                }
-                if now.claim == Some(Annotation::Foreign) && now.recorded == 0 && !now.take_over {
-                    s.history.broken |= Promise::PostUnwanted.bit();
-                }
-                object.finalizer = true;
-                object.claim = Some(self.weakness.claim(claim));
-                if stale_vpc != 0 {
-                    object.stale_vpc = stale_vpc;
-                }
-                if let Annotation::Claim { nonce, .. } = claim
-                    && fresh
-                {
-                    s.nonces = s.nonces.max(nonce);
-                    s.history.claimed |= bit(nonce);
-                }
-            }
-            Patch::Record { id, mark } => {
-                let claim = object.claim == read.claim || self.weakness == Weakness::RecordIgnoresClaim;
-                let recorded = object.recorded == read.recorded || self.weakness == Weakness::RecordIgnoresId;
-                if !same_life || !claim || !recorded {
-                    return Err(Refusal::Changed);
-                }
-                if object.recorded != 0 && object.recorded != id && s.is_live(object.recorded) {
-                    s.history.broken |= Promise::RecordedReplacedAlive.bit();
-                }
-                object.recorded = id;
-                object.shown = mark;
-                object.shown_vpc = s.endpoints.iter().find(|e| e.id == id).map_or(0, |e| e.vpc);
-                // What vanishes between a listing and the record is nobody's fault.
-                s.history.dead = self.scope.budget.vanishings == 0
-                    && !s.endpoints.iter().any(|e| e.id == id && e.phase != Phase::Gone);
-                s.history.events |= Event::Recorded.bit();
-                if read.recorded != 0 && id != read.recorded {
-                    s.history.events |= Event::CreatedAnew.bit();
-                }
-            }
-            Patch::Release { retained } => {
-                if !held.current || !same_life {
-                    return Err(Refusal::Changed);
-                }
-                outdate(s);
-                s.history.may_stay |= retained;
-                s.history.backup = object.claim;
-                s.object = None;
-                s.history.events |= if retained { Event::Retained.bit() } else { Event::Deleted.bit() };
-                return Ok(None);
-            }
-        }
-        if object != now {
-            outdate(s);
-        }
-        s.object = Some(object);
-        Ok(Some(object))
-    }
-
-    /// A write arrives whose sender has given up.
-    pub(crate) fn arrive_late(&self, before: &State, n: usize) -> State {
-        let mut s = before.clone();
-        let late = s.late.remove(n);
-        // Whether it is refused or not, nobody hears of it.
-        let _ = self.apply(&mut s, late.held, late.patch);
-        s
     }
 }
 
@@ -423,11 +312,11 @@ fn begin(cache: Option<Held>) -> Pass {
         finalizer: false,
         claim: None,
         recorded: 0,
-        shown: crate::world::Mark::Ours,
+        shown: Mark::Ours,
         shown_vpc: 0,
         stale_vpc: 0,
         take_over: false,
-        manifest: crate::world::Manifest::default(),
+        manifest: Manifest::default(),
     };
     let held = cache.unwrap_or(Held { object: nothing, current: false });
     Pass { held, view: View::Unread, seen: 0, tried: Attempted::Nothing, wait: Wait::Nothing }
@@ -436,91 +325,6 @@ fn begin(cache: Option<Held>) -> Pass {
 /// A step that cannot go another way.
 fn plainly(fortune: Fortune) -> Option<()> {
     (fortune == Fortune::Well).then_some(())
-}
-
-pub(crate) fn bit(nonce: u8) -> u16 {
-    1_u16.checked_shl(u32::from(nonce)).unwrap_or_default()
-}
-
-/// What a process that reads or watches the object remembers of it.
-pub(crate) fn see(memory: &mut Arc<Memory>, object: &Object) {
-    let recorded = crate::world::id(object.recorded);
-    let mut after = Memory::clone(memory);
-    after.see(&object.reading(), recorded.as_ref(), now());
-    if after != **memory {
-        *memory = Arc::new(after);
-    }
-}
-
-/// Every copy of the object is one version older than it was.
-pub(crate) fn outdate(s: &mut State) {
-    for process in &mut s.processes {
-        if let Some(cache) = &mut process.cache {
-            cache.current = false;
-        }
-        if let Some(pass) = &mut process.pass {
-            pass.held.current = false;
-            if let Wait::Claim(held) = &mut pass.wait {
-                held.current = false;
-            }
-        }
-    }
-    for late in &mut s.late {
-        late.held.current = false;
-    }
-}
-
-/// The object of controller `i` is gone: its reconcile ends, and its memory stays as long as it matters.
-pub(crate) fn gone(s: &mut State, i: usize) {
-    let process = &mut s.processes[i];
-    process.pass = None;
-    if Arc::make_mut(&mut process.memory).prune(&times(), now()) {
-        process.memory = Arc::default();
-    }
-}
-
-/// The answer to a write: the object as it was written. The cache is never behind one's own last write.
-fn take_in(s: &mut State, i: usize, held: Held) {
-    let process = &mut s.processes[i];
-    if let Some(pass) = &mut process.pass {
-        pass.held = held;
-    }
-    if process.cache.is_none_or(|cache| !cache.current) {
-        process.cache = Some(held);
-    }
-}
-
-/// The answer to an accepted claim arrives.
-pub(crate) fn acknowledge(s: &mut State, i: usize) {
-    let Some(pass) = s.processes[i].pass.as_mut() else { return };
-    if let Wait::Claim(held) = pass.wait {
-        pass.wait = Wait::Nothing;
-        s.processes[i].acknowledged = 0;
-        take_in(s, i, held);
-    }
-}
-
-/// The object is not as it was read: read it anew and decide again.
-fn refused(s: &mut State, i: usize, patch: Patch, refusal: &Refusal) {
-    let process = &mut s.processes[i];
-    if let Patch::Claim { claim: Annotation::Claim { nonce: n, .. }, fresh: true, .. } = patch {
-        Arc::make_mut(&mut process.memory).unclaimed(&nonce(n));
-    }
-    let life = process.pass.as_ref().map(|pass| pass.held.object.life);
-    let same_life = s.object.filter(|object| Some(object.life) == life);
-    match (same_life, refusal) {
-        (Some(object), Refusal::Changed) => {
-            if let Patch::Record { .. } = patch {
-                let recorded = crate::world::id(object.recorded);
-                Arc::make_mut(&mut process.memory).recording_refused(&object.reading(), recorded.as_ref());
-            }
-            if let Some(pass) = &mut process.pass {
-                pass.held = Held { object, current: true };
-                pass.view = View::Unread;
-            }
-        }
-        _ => gone(s, i),
-    }
 }
 
 /// Nothing is left to do: the status says how things stand.
@@ -540,18 +344,27 @@ fn conclude(s: &mut State, i: usize, observed: &Observed, decision: &Decision) {
     }
 }
 
-/// All endpoints as a listing shows them, by a replica that lags or not.
-fn listing(s: &State, lagging: bool) -> Vec<crate::world::Endpoint> {
-    let as_shown = |e: &crate::world::Endpoint| match e.phase {
-        Phase::Gone | Phase::Deleting if lagging && e.left < LAG => {
-            let phase = if e.vpc == 0 { Phase::Reserved } else { Phase::Available };
-            Some(crate::world::Endpoint { phase, ..*e })
+fn list(s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
+    let view = match fortune {
+        Fortune::Well => View::Listed(listing(s, false)),
+        Fortune::Lagging => {
+            let lagging = listing(s, true);
+            if lagging == listing(s, false) {
+                return None;
+            }
+            spend(&mut s.left.lags)?;
+            View::Listed(lagging)
         }
-        Phase::Gone => None,
-        _ => Some(*e),
+        Fortune::NoAccess => {
+            spend(&mut s.left.no_access)?;
+            View::Failed(true)
+        }
+        Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => return None,
     };
-    let shown = s.endpoints.iter().filter(|e| !lagging || e.born >= LAG).filter_map(as_shown);
-    shown.map(|e| crate::world::Endpoint { born: LAG, left: 0, ..e }).collect()
+    let pass = s.processes[i].pass.as_mut()?;
+    pass.view = view;
+    pass.seen = 0;
+    Some(())
 }
 
 fn send(s: &mut State, i: usize, write: Write) {
@@ -583,73 +396,4 @@ fn judge_post(s: &mut State, i: usize, nonce: u8) {
     }
     s.history.posted |= bit(nonce);
     s.history.broken |= broken;
-}
-
-/// Atlas' answer to a write of controller `i`.
-pub(crate) enum Answer {
-    Made(u8),
-    Refused,
-    Nothing,
-    Updated(u8),
-    Removed { found: bool },
-}
-
-/// Controller `i` hears of the write that it sent.
-pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
-    let shown = match answer {
-        Answer::Made(id) | Answer::Updated(id) => s.endpoints.iter().find(|e| e.id == *id).copied(),
-        _ => None,
-    };
-    let process = &mut s.processes[i];
-    let Some(pass) = process.pass.as_mut() else { return };
-    pass.wait = Wait::Nothing;
-    pass.tried = match answer {
-        Answer::Nothing => Attempted::Uncertain,
-        Answer::Refused => Attempted::Refused,
-        _ => Attempted::Done,
-    };
-    let memory = &mut process.memory;
-    match (write, answer) {
-        (Write::Post(_), Answer::Made(_)) => {
-            if let Some(endpoint) = shown.and_then(to_domain) {
-                Arc::make_mut(memory).created(endpoint);
-            }
-        }
-        (Write::Post(n), Answer::Refused) => Arc::make_mut(memory).settled(&nonce(n)),
-        (Write::Patch { .. }, Answer::Updated(id)) => {
-            if let View::Listed(listing) = &mut pass.view
-                && let (Some(known), Some(shown)) = (listing.iter_mut().find(|e| e.id == *id), shown)
-            {
-                *known = crate::world::Endpoint { born: LAG, left: 0, ..shown };
-            }
-        }
-        (Write::Delete { id, excess }, Answer::Removed { found }) => {
-            if let Some(id) = crate::world::id(id) {
-                Arc::make_mut(memory).deleted(id, excess, !found, now());
-            }
-            pass.view = View::Unread;
-        }
-        _ => {}
-    }
-}
-
-/// One tick passes for a controller. What is older than any rule asks for is so old that the differences between it and
-/// what is younger do not matter either.
-pub(crate) fn age(process: &mut crate::world::Process) {
-    // The rules look from the moment of the listing. While a reconcile holds an old one, what was before it keeps its
-    // distance from it.
-    let held_up = process.pass.as_ref().is_some_and(|pass| pass.view != View::Unread && pass.seen == OLD);
-    let older = |moment| match moment <= ago(OLD) {
-        true if held_up => moment,
-        true => ago(LONG_AGO),
-        false => moment.saturating_sub(crate::world::TICK),
-    };
-    let memory = Memory::clone(&process.memory).at_moments(older);
-    if memory != *process.memory {
-        process.memory = Arc::new(memory);
-    }
-    process.acknowledged = OLD.min(process.acknowledged + 1);
-    if let Some(pass) = &mut process.pass {
-        pass.seen = OLD.min(pass.seen + 1);
-    }
 }

@@ -10,7 +10,8 @@ use domain::fault::FaultKind;
 use domain::observed::{Atlas, Attempt, Deleted, Fate, Observed};
 use domain::ownership::{ClaimReading, mark_of, marked_comment};
 
-use crate::world::{Annotation, OLD, TICK, times, token};
+use crate::words::{GARBLED, nonce, token};
+use crate::world::{Annotation, OLD, TICK, times};
 
 /// The rule that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -117,7 +118,7 @@ impl Weakness {
                 }
             }
             Self::UnreadableIsAbsent => {
-                let garbled = crate::world::nonce(crate::world::GARBLED);
+                let garbled = nonce(GARBLED);
                 o.memory.attempts.retain(|attempt| attempt.nonce != garbled);
                 if let ClaimReading::Unreadable(_) = o.object.claim {
                     o.object.claim = ClaimReading::Absent;

@@ -4,14 +4,11 @@
 //! Plain data, kept small because there are millions of it. Time is in ticks; whatever is older than [`OLD`]
 //! ticks happened long ago. Nothing here decides or changes anything.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::endpoint::{self, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::memory::Memory;
-use domain::observed::{self, Reported, Times};
-use domain::observed::{Tried, VpcEndpoint};
-use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, marked_comment};
+use domain::observed::Times;
 
 /// The shortest time that is told apart. With a twenty-minute tick the hour between two removals of excess endpoints is
 /// three ticks, and all other times are settings.
@@ -82,9 +79,6 @@ pub enum Annotation {
     /// Written by another cluster's operator.
     Foreign,
 }
-
-/// The nonce of [`Annotation::Unreadable`] where it stands in a claim of ours.
-pub(crate) const GARBLED: u8 = 101;
 
 /// Whose mark a comment carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -163,6 +157,22 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// RESERVED, without a VPC endpoint, made so many ticks ago.
+    pub(crate) fn reserved(id: u8, mark: Mark, born: u8) -> Self {
+        Self { id, mark, phase: Phase::Reserved, vpc: 0, born, left: 0 }
+    }
+
+    /// It begins to go, or is gone, now.
+    pub(crate) fn leave(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.left = 0;
+    }
+
+    /// As a listing shows it: without a past.
+    pub(crate) fn shown(self) -> Self {
+        Self { born: LAG, left: 0, ..self }
+    }
+
     /// It is there and not on its way out.
     pub(crate) fn is_live(self) -> bool {
         matches!(self.phase, Phase::Reserved | Phase::Available)
@@ -292,6 +302,16 @@ pub enum Patch {
     },
 }
 
+impl Patch {
+    /// The attempt that this claims for the first time.
+    pub(crate) fn fresh_nonce(self) -> Option<u8> {
+        match self {
+            Self::Claim { claim: Annotation::Claim { nonce, .. }, fresh: true, .. } => Some(nonce),
+            _ => None,
+        }
+    }
+}
+
 /// A write to the object whose sender has given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Late {
@@ -398,178 +418,5 @@ impl State {
     /// `true` if endpoint `id` is there and not on its way out.
     pub(crate) fn is_live(&self, id: u8) -> bool {
         self.endpoints.iter().any(|e| e.id == id && e.is_live())
-    }
-}
-
-static IDS: LazyLock<Vec<EndpointId>> =
-    LazyLock::new(|| (0..=u8::MAX).filter_map(|n| format!("{n:024x}").parse().ok()).collect());
-static NONCES: LazyLock<Vec<Nonce>> =
-    LazyLock::new(|| (0..=u8::MAX).map(|n| Nonce::from_random([n; 16])).collect());
-static CLUSTERS: LazyLock<Vec<ClusterId>> =
-    LazyLock::new(|| ["here", "there"].iter().filter_map(|id| id.parse().ok()).collect());
-static TOKENS: LazyLock<Vec<Token>> =
-    LazyLock::new(|| CLUSTERS.iter().map(|cluster| Token::of(cluster, "team", "orders")).collect());
-static COMMENTS: LazyLock<Vec<String>> =
-    LazyLock::new(|| TOKENS.iter().map(|token| marked_comment(None, token)).collect());
-static GARBLED_NONCE: LazyLock<Option<Nonce>> =
-    LazyLock::new(|| ClaimReading::of(Some(UNREADABLE), token(), "", here()).nonce().cloned());
-
-const UNREADABLE: &str = "v9/written by another version";
-
-fn here() -> &'static ClusterId {
-    &CLUSTERS[0]
-}
-
-pub(crate) fn token() -> &'static Token {
-    &TOKENS[0]
-}
-
-pub(crate) fn nonce(n: u8) -> Nonce {
-    match GARBLED_NONCE.as_ref().filter(|_| n == GARBLED) {
-        Some(garbled) => garbled.clone(),
-        None => NONCES[usize::from(n)].clone(),
-    }
-}
-
-/// The number of a nonce.
-pub(crate) fn nonce_number(nonce: &Nonce) -> u8 {
-    if GARBLED_NONCE.as_ref() == Some(nonce) {
-        return GARBLED;
-    }
-    let known = NONCES.iter().position(|known| known == nonce);
-    known.and_then(|n| u8::try_from(n).ok()).unwrap_or_default()
-}
-
-pub(crate) fn id(n: u8) -> Option<EndpointId> {
-    (n != 0).then(|| IDS[usize::from(n)].clone())
-}
-
-/// The number of an endpoint id.
-pub(crate) fn id_number(id: &EndpointId) -> u8 {
-    u8::from_str_radix(id.as_str().trim_start_matches('0'), 16).unwrap_or_default()
-}
-
-pub(crate) fn vpc_id(n: u8) -> Option<VpcEndpointId> {
-    (n != 0).then(|| format!("vpce-{n:x}").parse().ok()).flatten()
-}
-
-/// The number of a VPC endpoint id.
-pub(crate) fn vpc_number(id: &str) -> u8 {
-    id.strip_prefix("vpce-").and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or_default()
-}
-
-/// The mark that a comment carries.
-pub(crate) fn mark_in(comment: &str) -> Mark {
-    match domain::ownership::mark_of(comment) {
-        Some(owner) if owner == *token() => Mark::Ours,
-        Some(_) => Mark::Foreign,
-        None => Mark::None,
-    }
-}
-
-fn comment(mark: Mark) -> String {
-    match mark {
-        Mark::Ours => COMMENTS[0].clone(),
-        Mark::None => "made by hand".to_owned(),
-        Mark::Foreign => COMMENTS[1].clone(),
-    }
-}
-
-/// An endpoint in the words of the rules.
-pub(crate) fn to_domain(e: Endpoint) -> Option<endpoint::Endpoint> {
-    Some(endpoint::Endpoint {
-        id: id(e.id)?,
-        status: match e.phase {
-            Phase::Reserved => EndpointStatus::Reserved,
-            Phase::Available => EndpointStatus::Available,
-            Phase::Deleting | Phase::Gone => EndpointStatus::Deleting,
-        },
-        comment: comment(e.mark),
-        service_name: Some(String::new()),
-        vpc_endpoint_id: vpc_id(e.vpc).map(String::from),
-        error_message: None,
-    })
-}
-
-impl Annotation {
-    /// The annotation as the code that ships reads it, from its text.
-    fn read(self, life: u8) -> ClaimReading {
-        let uid = |life: u8| life.to_string();
-        let text = match self {
-            Self::Unreadable => UNREADABLE.to_owned(),
-            Self::Claim { life, nonce: n, replaced } => Claim {
-                token: token().clone(),
-                nonce: nonce(n),
-                uid: uid(life),
-                cluster: here().clone(),
-                replaced: id(replaced),
-            }
-            .to_string(),
-            Self::Foreign => Claim {
-                token: TOKENS[1].clone(),
-                nonce: nonce(0),
-                uid: uid(life),
-                cluster: CLUSTERS[1].clone(),
-                replaced: None,
-            }
-            .to_string(),
-        };
-        ClaimReading::of(Some(&text), token(), &uid(life), here())
-    }
-}
-
-impl Object {
-    /// The claim as the code that ships reads it.
-    pub(crate) fn reading(&self) -> ClaimReading {
-        self.claim.map_or(ClaimReading::Absent, |claim| claim.read(self.life))
-    }
-
-    /// The object in the words of the rules.
-    pub(crate) fn to_domain(self) -> observed::Object {
-        let recorded = Endpoint {
-            id: self.recorded,
-            mark: self.shown,
-            phase: Phase::Reserved,
-            vpc: self.shown_vpc,
-            born: LAG,
-            left: 0,
-        };
-        observed::Object {
-            token: token().clone(),
-            deleting: self.deleting,
-            finalizer: self.finalizer,
-            claim: self.reading(),
-            recorded: to_domain(recorded),
-            take_over: self.take_over.then(|| TOKENS[1].clone()),
-            stale_vpc_endpoint: vpc_id(self.stale_vpc),
-            reported: Reported::default(),
-        }
-    }
-}
-
-impl Manifest {
-    /// The spec in the words of the rules.
-    pub(crate) fn to_domain(self) -> observed::Spec {
-        observed::Spec {
-            endpoint_id: id(self.endpoint),
-            vpc_endpoint: vpc_id(self.vpc).map_or(VpcEndpoint::Undeclared, VpcEndpoint::Declared),
-            retain: self.retain,
-            observe: self.observe,
-            suspend: self.suspend,
-            progress_deadline: TICK * 1000,
-            ..observed::Spec::default()
-        }
-    }
-}
-
-impl Attempted {
-    /// In the words of the rules.
-    pub(crate) fn to_domain(self) -> Tried {
-        match self {
-            Self::Nothing => Tried::Nothing,
-            Self::Done => Tried::Done,
-            Self::Refused => Tried::Refused(crate::shell::fault(domain::fault::FaultKind::Refused)),
-            Self::Uncertain => Tried::Refused(crate::shell::fault(domain::fault::FaultKind::Unavailable)),
-        }
     }
 }

@@ -2,15 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
-use proof::{Weakness, check, plan};
+use proof::{Weakness, ablations, check, worlds};
 
 /// Steps between states in each world. The traces of the ablations are much shorter.
 const STEPS: usize = 80_000;
 
 #[test]
 fn the_protocol_that_ships_keeps_every_promise_and_comes_right_from_every_state() {
-    for world in plan::worlds() {
-        let outcome = check(world.scope, Weakness::None, plan::effort(Some(STEPS), &[]));
+    for world in worlds::worlds() {
+        let outcome = check(world.scope, Weakness::None, worlds::effort(Some(STEPS), &[]));
         assert!(outcome.broken.is_empty(), "{}: {:#?}", world.name, outcome.broken);
         assert!(outcome.states > 1000, "{} is no world: {} states", world.name, outcome.states);
     }
@@ -18,7 +18,7 @@ fn the_protocol_that_ships_keeps_every_promise_and_comes_right_from_every_state(
 
 #[test]
 fn every_rule_that_is_taken_away_is_missed() {
-    for ablation in plan::ablations().iter().filter(|ablation| !ablation.breaks.is_empty()) {
+    for ablation in ablations::ablations().iter().filter(|ablation| !ablation.breaks.is_empty()) {
         let outcome = check(ablation.scope, ablation.weakness, ablation.effort(None));
         assert!(ablation.is_as_expected(&outcome), "{}: {:#?}", ablation.name, outcome.broken);
     }
@@ -27,8 +27,8 @@ fn every_rule_that_is_taken_away_is_missed() {
 #[test]
 fn the_world_is_large_enough_for_everything_that_is_to_happen_in_it() {
     let mut seen = 0;
-    for world in plan::worlds() {
-        seen |= check(world.scope, Weakness::None, plan::effort(Some(STEPS), &[])).events;
+    for world in worlds::worlds() {
+        seen |= check(world.scope, Weakness::None, worlds::effort(Some(STEPS), &[])).events;
     }
     let all = proof::Event::ALL.iter().fold(0, |all, event| all | event.bit());
     assert_eq!(seen, all, "an event of {:?} never happened", proof::Event::ALL);

@@ -1,0 +1,71 @@
+//! What the search in `proof/` has found, each as the shortest story that showed it.
+
+use domain::decision::{Absence, Farewell, Step};
+use domain::memory::Memory;
+
+use crate::story::{START, Story, is_settling};
+use crate::support::{nonce, ours, secs};
+
+#[test]
+fn a_listing_from_before_an_attempt_was_known_does_not_count_against_it() {
+    // This process listed, another claimed and posted; long after, a replica that lags
+    // confirmed what the first listing had shown.
+    let mut story = Story::new();
+    assert!(matches!(story.list(&[]).step, Step::Claim { .. }));
+    story.o.object.claim = ours(None);
+    story.o.object.finalizer = true;
+    story.see();
+    story.wait(secs(200));
+    let decision = story.list(&[]);
+    assert_eq!(decision.step, Step::Rest);
+    assert_eq!(decision.absent, Some(Absence::Everything));
+    story.wait(secs(10));
+    assert!(matches!(story.list(&[]).step, Step::Claim { nonce: None, .. }));
+}
+
+#[test]
+fn a_listing_from_before_an_attempt_was_known_does_not_release_the_object() {
+    let mut story = Story::new();
+    story.list(&[]);
+    story.o.object.claim = ours(None);
+    story.o.object.finalizer = true;
+    story.o.object.deleting = true;
+    story.see();
+    story.wait(secs(200));
+    assert_eq!(story.list(&[]).step, Step::Rest);
+    story.wait(secs(10));
+    assert_eq!(story.list(&[]).step, Step::Release(Farewell::Deleted));
+}
+
+#[test]
+fn an_attempt_whose_claim_is_in_doubt_is_never_sent() {
+    let mut story = Story::new();
+    story.memory.claiming(nonce(1), story.now);
+    story.memory.settled(&nonce(1));
+    story.o.object.claim = ours(None);
+    story.o.object.finalizer = true;
+    let step = story.list(&[]).step;
+    assert!(matches!(step, Step::Claim { nonce: None, .. }), "another attempt needs another claim: {step:?}");
+}
+
+#[test]
+fn an_attempt_of_an_object_that_is_gone_is_never_sent_when_a_lagging_watch_shows_the_object_once_more() {
+    let mut story = Story::new();
+    story.memory.claiming(nonce(1), story.now);
+    assert!(story.memory.prune(&story.o.times, story.now), "nothing is left to remember");
+    story.o.object.claim = ours(None);
+    story.o.object.finalizer = true;
+    assert!(is_settling(&story.list(&[])));
+}
+
+#[test]
+fn a_refused_claim_is_forgotten_and_one_that_was_sent_is_not() {
+    let mut memory = Memory::default();
+    memory.claiming(nonce(1), START);
+    memory.unclaimed(&nonce(1));
+    assert_eq!(memory.since(&nonce(1)), None);
+    memory.claiming(nonce(2), START);
+    assert!(memory.sending(&nonce(2)));
+    memory.unclaimed(&nonce(2));
+    assert_eq!(memory.since(&nonce(2)), Some(START));
+}

@@ -1,0 +1,11 @@
+//! Stories: what happens to one object over time, told to `decide` and `Memory`.
+
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod found;
+mod habits;
+mod holes;
+mod story;

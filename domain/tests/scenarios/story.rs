@@ -1,0 +1,92 @@
+//! One controller, one object and what Atlas says, told step by step: what the stories have in common.
+
+use std::time::Duration;
+
+use domain::decide::decide;
+use domain::decision::{Creating, Decision, Deleting, State, Step};
+use domain::endpoint::{Endpoint, EndpointId};
+use domain::memory::Memory;
+use domain::observed::{Atlas, Observed, Spec, Tried};
+use domain::ownership::ClaimReading;
+
+use crate::support::{MINUTE, Mark, endpoint, observed, ours};
+
+/// Long after boot, so that everything may have happened before.
+pub(crate) const START: Duration = Duration::from_hours(1);
+
+/// One controller and the object that it looks at.
+pub(crate) struct Story {
+    pub(crate) o: Observed,
+    pub(crate) memory: Memory,
+    pub(crate) now: Duration,
+}
+
+impl Story {
+    /// An object that was just created: without finalizer, claim or endpoint.
+    pub(crate) fn new() -> Self {
+        let mut o = observed();
+        o.object.claim = ClaimReading::Absent;
+        o.object.finalizer = false;
+        Self { o, memory: Memory::default(), now: START }
+    }
+
+    /// The object carries the open claim of attempt 1, and this process has seen it.
+    pub(crate) fn claimed() -> Self {
+        let mut story = Self::new();
+        story.o.object.claim = ours(None);
+        story.o.object.finalizer = true;
+        story.see();
+        story
+    }
+
+    /// Endpoint 1 is recorded, and has been for long.
+    pub(crate) fn recorded() -> Self {
+        let mut story = Self::claimed();
+        story.o.object.recorded = Some(endpoint(1, Mark::Ours, "AVAILABLE"));
+        story.see();
+        story.wait(60 * MINUTE);
+        story
+    }
+
+    pub(crate) fn spec(&mut self, change: impl FnOnce(&mut Spec)) {
+        change(self.o.spec.as_mut().unwrap());
+    }
+
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    fn recorded_id(&self) -> Option<EndpointId> {
+        self.o.recorded().cloned()
+    }
+
+    /// A watch event or a read shows the object.
+    pub(crate) fn see(&mut self) {
+        self.memory.see(&self.o.object.claim, self.recorded_id().as_ref(), self.now);
+    }
+
+    /// Decides on what Atlas says now.
+    pub(crate) fn look(&mut self, atlas: Atlas) -> Decision {
+        self.see();
+        self.o.atlas = atlas;
+        self.o.memory = self.memory.recall(self.now, self.now, Tried::Nothing);
+        let decision = decide(&self.o);
+        if matches!(self.o.atlas, Atlas::Listed(_)) {
+            self.memory.confirmed(&decision, self.now);
+        }
+        decision
+    }
+
+    /// Decides on a listing that shows these.
+    pub(crate) fn list(&mut self, shown: &[Endpoint]) -> Decision {
+        self.look(Atlas::Listed(shown.to_vec()))
+    }
+}
+
+pub(crate) fn is_settling(decision: &Decision) -> bool {
+    decision.step == Step::Rest
+        && matches!(
+            decision.state,
+            State::Creating(Creating::Settling(_)) | State::Deleting(Deleting::Settling(_))
+        )
+}

@@ -1,0 +1,112 @@
+//! The API server's part of a write to the object: its guards, and what it does.
+//!
+//! This file never knows what a controller makes of the answer.
+
+use crate::weaken::Weakness;
+use crate::world::{Annotation, Held, Object, Patch, Phase, State, Wait};
+use crate::{Event, Model, Promise};
+
+/// Why a write to the object was not done.
+pub(crate) enum Refusal {
+    Changed,
+    NotFound,
+}
+
+impl Model {
+    /// Does it, or refuses it. `Ok(None)` if the object went.
+    pub(crate) fn apply(&self, s: &mut State, held: Held, patch: Patch) -> Result<Option<Object>, Refusal> {
+        let read = held.object;
+        let now = s.object.ok_or(Refusal::NotFound)?;
+        let same_life = now.life == read.life;
+        let mut object = now;
+        match patch {
+            Patch::Claim { claim, stale_vpc, .. } => {
+                let guarded = self.weakness != Weakness::NoResourceVersion;
+                // A finalizer cannot be added to an object that is being deleted, whoever asks.
+                let addable = object.finalizer || !object.deleting;
+                if (guarded && !held.current) || !same_life || !addable {
+                    return Err(Refusal::Changed);
+                }
+                if now.claim == Some(Annotation::Foreign) && now.recorded == 0 && !now.take_over {
+                    s.history.broken |= Promise::PostUnwanted.bit();
+                }
+                object.finalizer = true;
+                object.claim = Some(self.weakness.claim(claim));
+                if stale_vpc != 0 {
+                    object.stale_vpc = stale_vpc;
+                }
+                if let Some(nonce) = patch.fresh_nonce() {
+                    s.nonces = s.nonces.max(nonce);
+                    s.history.claimed |= bit(nonce);
+                }
+            }
+            Patch::Record { id, mark } => {
+                let claim = object.claim == read.claim || self.weakness == Weakness::RecordIgnoresClaim;
+                let recorded = object.recorded == read.recorded || self.weakness == Weakness::RecordIgnoresId;
+                if !same_life || !claim || !recorded {
+                    return Err(Refusal::Changed);
+                }
+                if object.recorded != 0 && object.recorded != id && s.is_live(object.recorded) {
+                    s.history.broken |= Promise::RecordedReplacedAlive.bit();
+                }
+                object.recorded = id;
+                object.shown = mark;
+                object.shown_vpc = s.endpoints.iter().find(|e| e.id == id).map_or(0, |e| e.vpc);
+                // What vanishes between a listing and the record is nobody's fault.
+                s.history.dead = self.scope.budget.vanishings == 0
+                    && !s.endpoints.iter().any(|e| e.id == id && e.phase != Phase::Gone);
+                s.history.events |= Event::Recorded.bit();
+                if read.recorded != 0 && id != read.recorded {
+                    s.history.events |= Event::CreatedAnew.bit();
+                }
+            }
+            Patch::Release { retained } => {
+                if !held.current || !same_life {
+                    return Err(Refusal::Changed);
+                }
+                outdate(s);
+                s.history.may_stay |= retained;
+                s.history.backup = object.claim;
+                s.object = None;
+                s.history.events |= if retained { Event::Retained.bit() } else { Event::Deleted.bit() };
+                return Ok(None);
+            }
+        }
+        if object != now {
+            outdate(s);
+        }
+        s.object = Some(object);
+        Ok(Some(object))
+    }
+
+    /// A write arrives whose sender has given up.
+    pub(crate) fn arrive_late(&self, before: &State, n: usize) -> State {
+        let mut s = before.clone();
+        let late = s.late.remove(n);
+        // Whether it is refused or not, nobody hears of it.
+        let _ = self.apply(&mut s, late.held, late.patch);
+        s
+    }
+}
+
+pub(crate) fn bit(nonce: u8) -> u16 {
+    1_u16.checked_shl(u32::from(nonce)).unwrap_or_default()
+}
+
+/// Every copy of the object is one version older than it was.
+pub(crate) fn outdate(s: &mut State) {
+    for process in &mut s.processes {
+        if let Some(cache) = &mut process.cache {
+            cache.current = false;
+        }
+        if let Some(pass) = &mut process.pass {
+            pass.held.current = false;
+            if let Wait::Claim(held) = &mut pass.wait {
+                held.current = false;
+            }
+        }
+    }
+    for late in &mut s.late {
+        late.held.current = false;
+    }
+}

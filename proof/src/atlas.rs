@@ -1,0 +1,112 @@
+//! Atlas: what it does with a request, if the request gets there, and what a listing shows.
+//!
+//! This file never knows what a controller makes of the answer.
+
+use crate::answers::answered;
+use crate::happens::spend;
+use crate::moves::Fate;
+use crate::world::{Endpoint, LAG, Mark, Phase, State, Write};
+use crate::{Model, Promise};
+
+/// Atlas' answer to a write of controller `i`.
+pub(crate) enum Answer {
+    Made(u8),
+    Refused,
+    Nothing,
+    Updated(u8),
+    Removed { found: bool },
+}
+
+impl Model {
+    /// A request reaches Atlas, or does not.
+    pub(crate) fn land(&self, s: &mut State, n: usize, fate: Fate) -> Option<()> {
+        let call = *s.calls.get(n)?;
+        if fate == Fate::GivenUp {
+            let from = call.from?;
+            spend(&mut s.left.losses)?;
+            s.calls[n].from = None;
+            answered(s, usize::from(from), call.write, &Answer::Nothing);
+            return Some(());
+        }
+        s.calls.remove(n);
+        let answer = match fate {
+            Fate::Answered => self.carry_out(s, call.write),
+            Fate::AnswerLost => {
+                spend(&mut s.left.losses)?;
+                self.carry_out(s, call.write);
+                Answer::Nothing
+            }
+            Fate::Refused => {
+                spend(&mut s.left.refusals)?;
+                Answer::Refused
+            }
+            Fate::Lost => {
+                // What nobody waits for may get lost at no cost: it is nobody's surprise.
+                if call.from.is_some() {
+                    spend(&mut s.left.losses)?;
+                }
+                Answer::Nothing
+            }
+            Fate::Overlooked => {
+                let Write::Delete { id, .. } = call.write else { return None };
+                s.endpoint(id).filter(|e| e.born < LAG)?;
+                spend(&mut s.left.lags)?;
+                Answer::Removed { found: false }
+            }
+            Fate::GivenUp => return None,
+        };
+        if let Some(from) = call.from {
+            answered(s, usize::from(from), call.write, &answer);
+        }
+        Some(())
+    }
+
+    /// What Atlas does.
+    fn carry_out(&self, s: &mut State, write: Write) -> Answer {
+        match write {
+            Write::Post(_) => {
+                s.made += 1;
+                s.endpoints.push(Endpoint::reserved(s.made, Mark::Ours, 0));
+                Answer::Made(s.made)
+            }
+            Write::Patch { id, mark, vpc } => {
+                let Some(endpoint) = s.endpoint(id).filter(|e| e.is_live()) else { return Answer::Refused };
+                if let Some(mark) = mark {
+                    endpoint.mark = mark;
+                }
+                if vpc != 0 {
+                    endpoint.vpc = vpc;
+                    endpoint.phase = Phase::Available;
+                }
+                Answer::Updated(id)
+            }
+            Write::Delete { id, .. } => {
+                let slow = self.scope.slow_removal;
+                let recorded = s.object.is_some_and(|object| !object.deleting && object.recorded == id);
+                let Some(endpoint) = s.endpoint(id) else { return Answer::Removed { found: false } };
+                if endpoint.phase == Phase::Deleting {
+                    return Answer::Removed { found: true };
+                }
+                endpoint.leave(if slow { Phase::Deleting } else { Phase::Gone });
+                if recorded {
+                    s.history.broken |= Promise::Destroyed.bit();
+                }
+                Answer::Removed { found: true }
+            }
+        }
+    }
+}
+
+/// All endpoints as a listing shows them, by a replica that lags or not.
+pub(crate) fn listing(s: &State, lagging: bool) -> Vec<Endpoint> {
+    let as_shown = |e: &Endpoint| match e.phase {
+        Phase::Gone | Phase::Deleting if lagging && e.left < LAG => {
+            let phase = if e.vpc == 0 { Phase::Reserved } else { Phase::Available };
+            Some(Endpoint { phase, ..*e })
+        }
+        Phase::Gone => None,
+        _ => Some(*e),
+    };
+    let shown = s.endpoints.iter().filter(|e| !lagging || e.born >= LAG).filter_map(as_shown);
+    shown.map(Endpoint::shown).collect()
+}

@@ -1,0 +1,234 @@
+//! The worlds that are searched with the protocol that ships, which keeps every promise in each of them.
+
+use crate::{Budget, Effort, Manifest, Mark, Promise, Scope};
+
+/// A world to search.
+#[derive(Debug, Clone, Copy)]
+pub struct World {
+    /// Its name.
+    pub name: &'static str,
+    /// What is in it.
+    pub scope: Scope,
+}
+
+/// How the protocol that ships is searched.
+#[must_use]
+pub fn effort(steps: Option<usize>, sought: &'static [Promise]) -> Effort {
+    Effort { steps, liveness: true, sought, threads: 2 }
+}
+
+/// No fault at all.
+pub(crate) const NOTHING: Budget = Budget {
+    crashes: 0,
+    losses: 0,
+    refusals: 0,
+    lags: 0,
+    no_access: 0,
+    outages: 0,
+    deletions: 0,
+    creations: 0,
+    restores: 0,
+    status_wipes: 0,
+    claim_wipes: 0,
+    garbles: 0,
+    forced: 0,
+    edits: 0,
+    touches: 0,
+    vanishings: 0,
+    unmarkings: 0,
+};
+
+/// Nothing declared but the instance.
+pub(crate) const PLAIN: Manifest =
+    Manifest { retain: false, observe: false, suspend: false, endpoint: 0, vpc: 0 };
+
+/// One controller in a quiet world.
+pub(crate) const QUIET: Scope = Scope {
+    controllers: 1,
+    attempts: 2,
+    budget: NOTHING,
+    manifest: PLAIN,
+    edits: &[],
+    begun: false,
+    strangers: &[],
+    foreign_claim: false,
+    take_over: false,
+    slow_answers: false,
+    slow_removal: false,
+    seen_by_all: false,
+    unbounded_travel: false,
+};
+
+/// The object has its endpoint already.
+pub(crate) const BEGUN: Scope = Scope { begun: true, ..QUIET };
+
+/// Two controllers in a quiet world.
+pub(crate) const TWO: Scope = Scope { controllers: 2, ..QUIET };
+
+/// All worlds of the full run.
+#[must_use]
+#[allow(clippy::too_many_lines, reason = "a table")]
+pub fn worlds() -> Vec<World> {
+    let world = |name, scope| World { name, scope };
+    vec![
+        world(
+            "one controller, many faults",
+            Scope {
+                attempts: 3,
+                budget: Budget { crashes: 2, losses: 2, lags: 2, deletions: 1, status_wipes: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "one controller, two lives of the name",
+            Scope {
+                attempts: 3,
+                budget: Budget { crashes: 2, losses: 1, lags: 1, deletions: 2, creations: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "one controller, the API server fails",
+            Scope {
+                attempts: 3,
+                slow_answers: true,
+                budget: Budget { crashes: 1, losses: 1, outages: 2, deletions: 1, touches: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "one controller, the endpoint vanishes",
+            Scope {
+                attempts: 3,
+                manifest: Manifest { vpc: 1, ..PLAIN },
+                edits: &[Manifest { vpc: 2, ..PLAIN }],
+                budget: Budget {
+                    crashes: 1,
+                    losses: 1,
+                    lags: 1,
+                    vanishings: 1,
+                    edits: 1,
+                    deletions: 1,
+                    ..NOTHING
+                },
+                ..QUIET
+            },
+        ),
+        world(
+            "two controllers, one life",
+            Scope { budget: Budget { crashes: 1, losses: 1, lags: 1, status_wipes: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, deletion",
+            Scope { budget: Budget { losses: 1, lags: 1, deletions: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, two lives of the name",
+            Scope { budget: Budget { losses: 1, deletions: 1, creations: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, restored from a backup",
+            Scope { budget: Budget { crashes: 1, losses: 1, deletions: 1, restores: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, late writes to the object",
+            Scope {
+                slow_answers: true,
+                budget: Budget { outages: 1, losses: 1, deletions: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "two controllers, the endpoint vanishes",
+            Scope { begun: true, budget: Budget { losses: 1, vanishings: 1, crashes: 1, ..NOTHING }, ..TWO },
+        ),
+        world(
+            "two controllers, claim wiped or unreadable",
+            Scope {
+                seen_by_all: true,
+                budget: Budget { losses: 1, claim_wipes: 1, garbles: 1, deletions: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "finalizer forced off, name created again",
+            Scope {
+                seen_by_all: true,
+                budget: Budget { losses: 1, forced: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "Retain and suspend",
+            Scope {
+                edits: &[Manifest { retain: true, ..PLAIN }, Manifest { suspend: true, ..PLAIN }, PLAIN],
+                budget: Budget { losses: 1, crashes: 1, edits: 2, deletions: 1, creations: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "two controllers, Retain",
+            Scope {
+                edits: &[Manifest { retain: true, ..PLAIN }],
+                budget: Budget { losses: 1, edits: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "Observe and endpointId",
+            Scope {
+                edits: &[
+                    Manifest { observe: true, endpoint: 1, ..PLAIN },
+                    Manifest { endpoint: 1, ..PLAIN },
+                    PLAIN,
+                ],
+                strangers: &[Mark::None],
+                budget: Budget { losses: 1, crashes: 1, edits: 2, deletions: 1, vanishings: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "endpointId names a stranger's endpoint",
+            Scope {
+                manifest: Manifest { endpoint: 1, ..PLAIN },
+                edits: &[PLAIN],
+                strangers: &[Mark::Foreign],
+                budget: Budget { losses: 1, crashes: 1, edits: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "another cluster's claim",
+            Scope {
+                foreign_claim: true,
+                seen_by_all: true,
+                budget: Budget { claim_wipes: 1, losses: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
+            "refusals, an unknown project, a mark taken off",
+            Scope {
+                slow_removal: true,
+                budget: Budget {
+                    refusals: 1,
+                    no_access: 1,
+                    unmarkings: 1,
+                    crashes: 1,
+                    losses: 1,
+                    deletions: 1,
+                    ..NOTHING
+                },
+                ..QUIET
+            },
+        ),
+        world(
+            "Atlas removes slowly, the name comes back",
+            Scope {
+                slow_removal: true,
+                budget: Budget { lags: 1, losses: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+    ]
+}
