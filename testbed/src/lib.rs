@@ -2,6 +2,7 @@
 //!
 //! - [`ControlPlane`]: a kube-apiserver and an etcd, started through the `envtest` crate.
 //! - [`go_tool`]: a program written in Go that the tests need, built from its pinned module.
+//! - [`kinds`]: other operators' kinds, and the Api of a manifest.
 //! - [`Process`]: a program under test as a child process whose output is kept and which can be signalled.
 //! - [`Proxy`]: an HTTP proxy that records on a [`Tape`] what passes, and misbehaves when told to.
 //!
@@ -16,12 +17,15 @@ mod cluster;
 mod control_plane;
 mod go_build;
 mod go_tool;
+pub mod kinds;
 mod process;
 mod proxy;
 mod reaper;
+mod times;
 
 pub use assets::find_or_make as control_plane_binaries;
 pub use control_plane::{ControlPlane, control_plane};
 pub use go_tool::go_tool;
 pub use process::{Process, Signal};
 pub use proxy::{Action, Answer, Call, Exchange, Proxy, Tape};
+pub use times::SHORT_TIMES;

@@ -4,27 +4,11 @@
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DynamicObject, ListParams, ObjectMeta, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
-use testbed::control_plane;
+use testbed::{control_plane, kinds};
 
 fn definition(plural: &str, kind: &str) -> Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{plural}.example.com")},
-        "spec": {
-            "group": "example.com",
-            "scope": "Namespaced",
-            "names": {"plural": plural, "kind": kind},
-            "versions": [{
-                "name": "v1",
-                "served": true,
-                "storage": true,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-            }],
-        },
-    })
+    kinds::open_definition(&kinds::kind("example.com/v1", kind, plural))
 }
 
 #[tokio::test]
@@ -56,8 +40,7 @@ async fn an_installed_definition_is_usable_at_once() {
     let mut config = cluster.config().await.unwrap();
     config.default_retry = false;
     let client = kube::Client::try_from(config).unwrap();
-    let kind =
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("example.com", "v1", "Widget"), "widgets");
+    let kind = kinds::kind("example.com/v1", "Widget", "widgets");
     let widgets: Api<DynamicObject> = Api::default_namespaced_with(client, &kind);
     assert!(widgets.list(&ListParams::default()).await.unwrap().items.is_empty());
     widgets.create(&PostParams::default(), &DynamicObject::new("one", &kind)).await.unwrap();

@@ -3,11 +3,9 @@
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams, ValidationDirective};
-use kube::core::GroupVersionKind;
-use kube::discovery::{Discovery, Scope};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
-use testbed::ControlPlane;
+use testbed::{ControlPlane, kinds};
 use tokio::sync::OnceCell;
 
 use crate::helm::{Manifest, name, of_kind, render};
@@ -63,22 +61,10 @@ const MODES: [&[&str]; 4] = [
     ],
 ];
 
-/// The Prometheus operator's kinds, with the fields that the chart may use and no others.
+/// One of the Prometheus operator's kinds, with the fields that the chart may use and no others.
 fn monitoring(kind: &str, plural: &str, spec: &Value) -> Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{plural}.monitoring.coreos.com")},
-        "spec": {
-            "group": "monitoring.coreos.com",
-            "scope": "Namespaced",
-            "names": {"kind": kind, "plural": plural},
-            "versions": [{
-                "name": "v1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": {"type": "object", "required": ["spec"], "properties": {"spec": spec}}},
-            }],
-        },
-    })
+    let schema = json!({"type": "object", "required": ["spec"], "properties": {"spec": spec}});
+    kinds::definition(&kinds::kind("monitoring.coreos.com/v1", kind, plural), &schema)
 }
 
 fn object(required: &[&str], properties: &Value) -> Value {
@@ -131,24 +117,9 @@ async fn control_plane() -> &'static ControlPlane {
 }
 
 /// Applies the manifest as `kubectl apply --server-side --validate=strict` does.
-async fn apply(client: &Client, kinds: &Discovery, manifest: &Manifest) -> kube::Result<DynamicObject> {
-    let (group, version) = manifest["apiVersion"]
-        .as_str()
-        .unwrap()
-        .rsplit_once('/')
-        .unwrap_or(("", manifest["apiVersion"].as_str().unwrap()));
-    let kind = GroupVersionKind::gvk(group, version, manifest["kind"].as_str().unwrap());
-    let (resource, capabilities) = kinds.resolve_gvk(&kind).unwrap_or_else(|| panic!("no kind {kind:?}"));
-    let api: Api<DynamicObject> = match (&capabilities.scope, manifest["metadata"]["namespace"].as_str()) {
-        (Scope::Cluster, namespace) => {
-            assert_eq!(namespace, None, "{} has no namespace", name(manifest));
-            Api::all_with(client.clone(), &resource)
-        }
-        // An object of the user's own goes to the release's namespace, as helm does it.
-        (Scope::Namespaced, namespace) => {
-            Api::namespaced_with(client.clone(), namespace.unwrap_or("default"), &resource)
-        }
-    };
+async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<DynamicObject> {
+    // An object of the user's own goes to the release's namespace, as helm does it.
+    let api = kinds::api_of(client, manifest, Some("default")).await.unwrap();
     let params = PatchParams {
         // In force, it would keep the operators of the other tests from their work.
         dry_run: manifest["kind"] == "ValidatingAdmissionPolicyBinding",
@@ -162,11 +133,10 @@ async fn apply(client: &Client, kinds: &Discovery, manifest: &Manifest) -> kube:
 async fn every_object_of_every_mode_is_accepted() {
     let control_plane = control_plane().await;
     let client = control_plane.client().await.unwrap();
-    let kinds = Discovery::new(client.clone()).run().await.unwrap();
     for mode in MODES {
         let namespace = control_plane.create_namespace("chart").await.unwrap();
         for manifest in render(&namespace, mode).await {
-            let applied = apply(&client, &kinds, &manifest).await;
+            let applied = apply(&client, &manifest).await;
             let applied = applied.unwrap_or_else(|error| panic!("{mode:?}: {}: {error}", name(&manifest)));
             assert_eq!(applied.name_any(), manifest["metadata"]["name"].as_str().unwrap());
         }
@@ -177,7 +147,6 @@ async fn every_object_of_every_mode_is_accepted() {
 async fn an_unknown_field_would_be_noticed() {
     let control_plane = control_plane().await;
     let client = control_plane.client().await.unwrap();
-    let kinds = Discovery::new(client.clone()).run().await.unwrap();
     let namespace = control_plane.create_namespace("chart").await.unwrap();
     let rendered = render(&namespace, MODES[2]).await;
     for (kind, path) in [
@@ -187,7 +156,7 @@ async fn an_unknown_field_would_be_noticed() {
     ] {
         let mut manifest = of_kind(&rendered, kind)[0].clone();
         manifest.pointer_mut(path).unwrap()["misspelled"] = json!("a");
-        let refusal = apply(&client, &kinds, &manifest).await.unwrap_err().to_string();
+        let refusal = apply(&client, &manifest).await.unwrap_err().to_string();
         assert!(refusal.contains("misspelled"), "{kind}: {refusal}");
     }
 }

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams, ValidationDirective};
-use kube::core::GroupVersionKind;
-use kube::discovery::{Discovery, Scope};
+use kube::api::{Api, Patch, PatchParams, PostParams, ValidationDirective};
 use serde_json::{Value, json};
+use testbed::kinds;
 
 use crate::helm::{Manifest, name, of_kind, render, try_render_with};
 
@@ -103,7 +102,6 @@ async fn kustomized(folder: &str) -> Vec<Manifest> {
 async fn the_bases_are_accepted_by_a_real_api_server() {
     let control_plane = testbed::control_plane().await.unwrap();
     let client = control_plane.client().await.unwrap();
-    let kinds = Discovery::new(client.clone()).run().await.unwrap();
     let params = PatchParams {
         field_validation: Some(ValidationDirective::Strict),
         ..PatchParams::apply("kustomize").force()
@@ -117,18 +115,7 @@ async fn the_bases_are_accepted_by_a_real_api_server() {
             Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await.ok();
         }
         for manifest in &manifests {
-            let (group, version) =
-                manifest["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", "v1"));
-            let kind = GroupVersionKind::gvk(group, version, manifest["kind"].as_str().unwrap());
-            let (kind, capabilities) = kinds.resolve_gvk(&kind).unwrap();
-            let api: Api<DynamicObject> = match capabilities.scope {
-                Scope::Cluster => Api::all_with(client.clone(), &kind),
-                Scope::Namespaced => Api::namespaced_with(
-                    client.clone(),
-                    manifest["metadata"]["namespace"].as_str().expect("no namespace"),
-                    &kind,
-                ),
-            };
+            let api = kinds::api_of(&client, manifest, None).await.unwrap();
             let object = manifest["metadata"]["name"].as_str().unwrap();
             let applied = api.patch(object, &params, &Patch::Apply(manifest)).await;
             applied.unwrap_or_else(|error| panic!("{folder}: {}: {error}", name(manifest)));

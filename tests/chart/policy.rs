@@ -4,7 +4,7 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use spe_operator::api::{self, ServerlessPrivateEndpoint};
-use testbed::ControlPlane;
+use testbed::{ControlPlane, kinds};
 use tokio::sync::OnceCell;
 
 use crate::helm::{RELEASE, of_kind, render};
@@ -41,10 +41,7 @@ async fn install(control_plane: ControlPlane) -> ControlPlane {
 }
 
 async fn create(client: &Client, manifest: &Value) {
-    let (group, version) = manifest["apiVersion"].as_str().unwrap().split_once('/').unwrap();
-    let kind = kube::core::GroupVersionKind::gvk(group, version, manifest["kind"].as_str().unwrap());
-    let (kind, _) = kube::discovery::pinned_kind(client, &kind).await.unwrap();
-    let api: Api<kube::api::DynamicObject> = Api::all_with(client.clone(), &kind);
+    let api = kinds::api_of(client, manifest, None).await.unwrap();
     api.create(&PostParams::default(), &serde_json::from_value(manifest.clone()).unwrap()).await.unwrap();
 }
 

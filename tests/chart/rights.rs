@@ -13,7 +13,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, Pat
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use spe_operator::api::{self, ServerlessPrivateEndpoint, VpcEndpointSource};
-use testbed::{Process, Signal};
+use testbed::{Process, Signal, kinds};
 use tokio::sync::OnceCell;
 
 use crate::stage::{Mode, PATIENCE, Right, Stage, pace};
@@ -21,17 +21,9 @@ use crate::stage::{Mode, PATIENCE, Right, Stage, pace};
 /// How many releases run at once.
 const AT_ONCE: usize = 4;
 
-/// The kinds of other operators, as far as they are read.
 fn kind(source: VpcEndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
-    let (group, version) = api_version.split_once('/').unwrap();
-    ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        plural: "vpcendpoints".to_owned(),
-    }
+    kinds::kind(api_version, kind, "vpcendpoints")
 }
 
 async fn install_definitions() {
@@ -39,22 +31,8 @@ async fn install_definitions() {
     let install = || async {
         let control_plane = testbed::control_plane().await.unwrap();
         control_plane.install_crd(&api::crd()).await.unwrap();
-        for kind in [kind(VpcEndpointSource::Ack), kind(VpcEndpointSource::Upbound)] {
-            let definition = json!({
-                "apiVersion": "apiextensions.k8s.io/v1",
-                "kind": "CustomResourceDefinition",
-                "metadata": {"name": format!("{}.{}", kind.plural, kind.group)},
-                "spec": {
-                    "group": kind.group,
-                    "scope": "Namespaced",
-                    "names": {"kind": kind.kind, "plural": kind.plural},
-                    "versions": [{
-                        "name": kind.version, "served": true, "storage": true,
-                        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-                    }],
-                },
-            });
-            control_plane.install_crd(&definition).await.unwrap();
+        for source in [VpcEndpointSource::Ack, VpcEndpointSource::Upbound] {
+            control_plane.install_crd(&kinds::open_definition(&kind(source))).await.unwrap();
         }
     };
     INSTALLED.get_or_init(install).await;

@@ -13,26 +13,13 @@ use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
 use spe_operator::api;
-use testbed::{ControlPlane, Process};
+use testbed::{ControlPlane, Process, SHORT_TIMES};
 use tokio::sync::OnceCell;
 
 use crate::book::root;
 
 /// How long a script may take.
 const PATIENCE: Duration = Duration::from_mins(4);
-
-/// The creation protocol's times, all scaled down together.
-const TIMES: [&str; 9] = [
-    "--create-deadline=1s",
-    "--atlas-timeout=2s",
-    "--travel-allowance=1s",
-    "--create-uncertainty=8s",
-    "--confirm-gap=400ms",
-    "--visibility-window=2s",
-    "--poll-min=100ms",
-    "--poll-max=500ms",
-    "--admin-address=127.0.0.1:0",
-];
 
 /// What a page asks for in a comment that begins with `stage`, one `name: values` a line.
 #[derive(Default)]
@@ -160,7 +147,7 @@ async fn install(cluster: &ControlPlane, bare: bool) {
 
 fn operator(name: &str, kubeconfig: &str, atlas: &str, watched: &str) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
-    command.arg("run").env("KUBECONFIG", kubeconfig).args(TIMES);
+    command.arg("run").env("KUBECONFIG", kubeconfig).args(SHORT_TIMES);
     command.args(["--atlas-base-url", atlas, "--watch-namespaces", watched]);
     Process::spawn(&format!("spe-operator-{name}"), &command).unwrap()
 }

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use kube::Api;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, ValidationDirective};
+use kube::api::{Patch, PatchParams, ValidationDirective};
 use serde_json::{Value, json};
+use testbed::kinds;
 
 use crate::book::page;
 use crate::stage::{Stage, Wishes};
@@ -53,10 +53,7 @@ async fn assert_accepted(name: &str, manifests: Vec<Value>) {
         ..PatchParams::apply("templates")
     };
     for manifest in manifests {
-        let (group, version) = manifest["apiVersion"].as_str().unwrap().split_once('/').unwrap();
-        let kind = GroupVersionKind::gvk(group, version, manifest["kind"].as_str().unwrap());
-        let objects: Api<DynamicObject> =
-            Api::namespaced_with(client.clone(), &stage.namespace, &ApiResource::from_gvk(&kind));
+        let objects = kinds::api_of(&client, &manifest, Some(&stage.namespace)).await.unwrap();
         let applied = objects.patch("orders", &params, &Patch::Apply(&manifest)).await;
         applied.unwrap_or_else(|error| panic!("{manifest}: {error}"));
     }

@@ -4,39 +4,13 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use spe_operator::api::VpcEndpointSource;
+use testbed::kinds;
 
 use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};
 
 fn kind(source: VpcEndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
-    let (group, version) = api_version.split_once('/').unwrap();
-    ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        plural: "vpcendpoints".to_owned(),
-    }
-}
-
-/// The definition of a kind, as far as it matters here.
-fn definition(kind: &ApiResource) -> Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{}.{}", kind.plural, kind.group)},
-        "spec": {
-            "group": kind.group,
-            "scope": "Namespaced",
-            "names": {"kind": kind.kind, "plural": kind.plural, "singular": "vpcendpoint"},
-            "versions": [{
-                "name": kind.version,
-                "served": true,
-                "storage": true,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-            }],
-        },
-    })
+    kinds::kind(api_version, kind, "vpcendpoints")
 }
 
 /// A reference to a kind that is not installed, then to an object that is not there, then to one without an id, then to one
@@ -51,7 +25,7 @@ async fn follows(source: VpcEndpointSource, status: Value) {
     let message = &condition(&lacking, "Ready").unwrap().message;
     assert!(message.contains("VPCEndpoint network") && message.contains("does not exist"), "{message}");
 
-    bench.control_plane.install_crd(&definition(&kind)).await.unwrap();
+    bench.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
     let client = bench.control_plane.client().await.unwrap();
     let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
     let network = json!({
