@@ -15,7 +15,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use spe_operator::api::{self, ServerlessPrivateEndpoint};
-use testbed::{ControlPlane, Process, Proxy, Tape};
+use testbed::{ControlPlane, Process, Proxy, SHORT_TIMES, Tape};
 use tokio::sync::OnceCell;
 
 /// How long anything awaited may take. Only a failing test waits that long.
@@ -27,20 +27,8 @@ pub(crate) const SECRET: &str = "atlas-api";
 /// A VPC endpoint id.
 pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 
-/// The creation protocol's times, all scaled down together: Q is 8 s.
-pub(crate) const TIMES: [&str; 11] = [
-    "--create-deadline=1s",
-    "--atlas-timeout=2s",
-    "--travel-allowance=1s",
-    "--create-uncertainty=8s",
-    "--confirm-gap=400ms",
-    "--visibility-window=2s",
-    "--poll-min=100ms",
-    "--poll-max=500ms",
-    "--admin-address=127.0.0.1:0",
-    "--log-level=debug",
-    "--log-format=text",
-];
+/// What the operator is started with unless a test says otherwise.
+const LOG: [&str; 2] = ["--log-level=debug", "--log-format=text"];
 
 /// A namespace with a Secret in it, and an Atlas.
 pub(crate) struct Bench {
@@ -100,12 +88,13 @@ impl Bench {
     }
 
     fn spawn(&self, kubeconfig: &str, atlas: &str, arguments: &[&str]) -> Process {
+        let defaults = SHORT_TIMES.iter().chain(&LOG);
         let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
         command
             .arg("run")
             .env("KUBECONFIG", kubeconfig)
             .args(["--atlas-base-url", atlas, "--watch-namespaces", &self.namespace])
-            .args(TIMES.iter().filter(|default| !arguments.iter().any(|given| same_flag(given, default))))
+            .args(defaults.filter(|default| !arguments.iter().any(|given| same_flag(given, default))))
             .args(arguments);
         Process::spawn("spe-operator", &command).unwrap()
     }
@@ -149,6 +138,20 @@ impl Bench {
     pub(crate) async fn annotate(&self, name: &str, annotations: Value) {
         let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
         self.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// Asks for a look at the object now.
+    pub(crate) async fn look(&self, name: &str, word: &str) {
+        self.annotate(name, json!({"reconcile.fluxcd.io/requestedAt": word})).await;
+    }
+
+    /// Waits until the look that `word` asked for is done.
+    pub(crate) async fn until_looked(&self, name: &str, word: &str) -> ServerlessPrivateEndpoint {
+        let holds = |object: &ServerlessPrivateEndpoint| {
+            object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())
+                == Some(word)
+        };
+        self.until(name, "looked at", holds).await
     }
 
     pub(crate) async fn delete(&self, name: &str) {
@@ -201,6 +204,14 @@ impl Bench {
             condition(object, "Ready").is_some_and(|ready| ready.reason == reason)
                 && object.status.as_ref().map(|status| status.observed_generation)
                     == object.metadata.generation
+        };
+        self.until(name, reason, holds).await
+    }
+
+    /// Waits until Synced has this reason.
+    pub(crate) async fn until_synced(&self, name: &str, reason: &str) -> ServerlessPrivateEndpoint {
+        let holds = |object: &ServerlessPrivateEndpoint| {
+            condition(object, "Synced").is_some_and(|synced| synced.reason == reason)
         };
         self.until(name, reason, holds).await
     }

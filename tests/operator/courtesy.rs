@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use atlas_simulator::{DEFAULT_INSTANCE, Ending, Entry, Fault, Latency, Operation, Rule};
 use serde_json::json;
-use spe_operator::api::ServerlessPrivateEndpoint;
 
 use crate::bench::{Bench, condition};
 
@@ -12,12 +11,6 @@ const OTHER_PROJECT: &str = "0123456789abcdef01234567";
 
 fn lists(entry: &Entry) -> bool {
     entry.is(Operation::List) && entry.challenged.is_none()
-}
-
-fn handled(word: &str) -> impl Fn(&ServerlessPrivateEndpoint) -> bool {
-    move |object| {
-        object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref()) == Some(word)
-    }
 }
 
 #[tokio::test]
@@ -33,11 +26,10 @@ async fn one_listing_serves_all_objects_of_an_instance() {
     }
     let before = bench.atlas.count(lists);
     bench.atlas.configure(|settings| settings.latency = Latency::of(Duration::from_millis(300)));
-    let asked =
-        names.iter().map(|name| bench.annotate(name, json!({"reconcile.fluxcd.io/requestedAt": "now"})));
+    let asked = names.iter().map(|name| bench.look(name, "now"));
     futures::future::join_all(asked).await;
     for name in &names {
-        bench.until(name, "looked at", handled("now")).await;
+        bench.until_looked(name, "now").await;
     }
     let listings = bench.atlas.count(lists) - before;
     assert!((1..=5).contains(&listings), "{listings} listings for 20 objects");
@@ -54,7 +46,7 @@ async fn too_many_requests_pause_their_project_for_as_long_as_atlas_says_and_no_
     let waiting = bench.until_reason("limited", "RateLimited").await;
     assert!(condition(&waiting, "Ready").unwrap().message.contains("RATE_LIMITED"));
     let before = bench.atlas.count(|entry| entry.project.as_deref() == Some(OTHER_PROJECT));
-    bench.annotate("limited", json!({"reconcile.fluxcd.io/requestedAt": "now"})).await;
+    bench.look("limited", "now").await;
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
     tokio::time::sleep(Duration::from_secs(1)).await;

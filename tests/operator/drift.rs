@@ -6,24 +6,11 @@ use atlas_simulator::{
 };
 use kube::api::DeleteParams;
 use serde_json::json;
-use spe_operator::api::ServerlessPrivateEndpoint;
 use std::time::Duration;
 
 use crate::bench::{Bench, SECRET, VPC_ENDPOINT, assert_condition, condition};
 
 const NEXT_VPC_ENDPOINT: &str = "vpce-0fedcba9876543210";
-
-/// Asks for a look at the object now.
-async fn look(bench: &Bench, word: &str) {
-    bench.annotate("orders", json!({"reconcile.fluxcd.io/requestedAt": word})).await;
-}
-
-async fn until_looked(bench: &Bench, word: &str) -> ServerlessPrivateEndpoint {
-    let handled = |object: &ServerlessPrivateEndpoint| {
-        object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref()) == Some(word)
-    };
-    bench.until("orders", "looked at", handled).await
-}
 
 #[tokio::test]
 async fn a_comment_that_was_edited_in_atlas_is_put_back_with_its_mark() {
@@ -35,8 +22,8 @@ async fn a_comment_that_was_edited_in_atlas_is_put_back_with_its_mark() {
     assert!(
         bench.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = Some("somebody's words".to_owned()))
     );
-    look(&bench, "1").await;
-    until_looked(&bench, "1").await;
+    bench.look("orders", "1").await;
+    bench.until_looked("orders", "1").await;
     bench.atlas.until(|atlas| atlas.endpoint(&id).is_some_and(|endpoint| endpoint.comment == comment)).await;
     assert_eq!(bench.atlas.executed(Operation::Create), 1);
 }
@@ -50,7 +37,7 @@ async fn an_endpoint_deleted_in_atlas_is_created_anew_and_its_vpc_endpoint_id_is
     // A listing proves nothing for as long as Atlas may lag behind.
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(bench.atlas.remove_endpoint(&before.id.clone().unwrap()));
-    look(&bench, "1").await;
+    bench.look("orders", "1").await;
     let stale = bench.until_reason("orders", "VpcEndpointStale").await;
     assert_condition(&stale, "Stalled", "True", "VpcEndpointStale");
     let status = stale.status.clone().unwrap();
@@ -77,11 +64,8 @@ async fn a_second_endpoint_with_our_mark_is_removed_while_it_is_unused_and_named
     let used =
         Endpoint { status: Status::Available, vpc_endpoint_id: Some(NEXT_VPC_ENDPOINT.to_owned()), ..twin() };
     let used = bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, used);
-    look(&bench, "1").await;
-    let holds = |object: &ServerlessPrivateEndpoint| {
-        condition(object, "Synced").is_some_and(|synced| synced.reason == "Duplicate")
-    };
-    let object = bench.until("orders", "reported", holds).await;
+    bench.look("orders", "1").await;
+    let object = bench.until_synced("orders", "Duplicate").await;
     assert_condition(&object, "Ready", "True", "Available");
     assert!(condition(&object, "Synced").unwrap().message.contains(&used));
     bench.atlas.until(|atlas| atlas.endpoint(&unused).is_none()).await;
@@ -97,7 +81,7 @@ async fn an_instance_that_was_migrated_is_a_final_state_and_does_not_hold_up_a_d
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
     bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::NotServerless)));
-    look(&bench, "1").await;
+    bench.look("orders", "1").await;
     let migrated = bench.until_reason("orders", "InstanceMigrated").await;
     assert_condition(&migrated, "Stalled", "True", "InstanceMigrated");
     bench.delete("orders").await;
@@ -116,8 +100,8 @@ async fn work_that_takes_too_long_is_called_stalled_and_goes_on() {
     assert_condition(&reserved, "Ready", "True", "Reserved");
     // Waiting for the user is not late.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    look(&bench, "1").await;
-    assert!(condition(&until_looked(&bench, "1").await, "Stalled").is_none());
+    bench.look("orders", "1").await;
+    assert!(condition(&bench.until_looked("orders", "1").await, "Stalled").is_none());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{Operation, Pace};
+use atlas_simulator::{Ending, Entry, Fault, Operation, Pace, Rule};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -66,12 +66,17 @@ async fn killed_at_random_instants_two_operators_leave_one_endpoint_an_object_an
 }
 
 #[tokio::test]
-async fn an_operator_stopped_in_the_middle_of_a_create_for_longer_than_q_doubles_nothing() {
+async fn an_operator_stopped_for_longer_than_q_while_its_post_travels_doubles_nothing() {
     let bench = Bench::new().await;
+    let travels = Fault::ExecutedLate { after: Duration::from_secs(3), ending: Ending::Cut };
+    bench.atlas.inject(Rule::next_of(Operation::Create, travels));
     let sleeper = bench.operator();
     bench.create("orders", json!({})).await;
-    bench.until("orders", "claimed", |object| object.metadata.finalizers.is_some()).await;
+    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    let under_way = bench.atlas.until(|atlas| atlas.count(sent) == 1);
+    tokio::time::timeout(PATIENCE, under_way).await.unwrap();
     sleeper.signal(Signal::STOP).unwrap();
+    assert_eq!(bench.atlas.executed(Operation::Create), 0, "it was not under way any more");
     let _other = bench.operator();
     let stopped = tokio::time::sleep(LONGER_THAN_Q);
     bench.until_reason("orders", "Reserved").await;
@@ -82,6 +87,7 @@ async fn an_operator_stopped_in_the_middle_of_a_create_for_longer_than_q_doubles
     bench.delete("orders").await;
     bench.until_gone("orders").await;
     assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 0));
+    assert_eq!(bench.atlas.count(sent), 1);
     sleeper.signal(Signal::TERM).unwrap();
     assert!(sleeper.wait(PATIENCE).await.unwrap().success());
 }

@@ -136,7 +136,7 @@ async fn an_unknown_status_is_shown_as_it_is_and_waited_for() {
     assert!(bench.atlas.edit_endpoint(&id, |endpoint| {
         endpoint.status = atlas_simulator::Status::Other("PENDING_ACCEPTANCE".into());
     }));
-    bench.annotate("orders", json!({"reconcile.fluxcd.io/requestedAt": "now"})).await;
+    bench.look("orders", "now").await;
     let odd = bench.until_reason("orders", "UnknownStatus").await;
     assert_condition(&odd, "Reconciling", "True", "Progressing");
     let status = odd.status.unwrap();

@@ -86,7 +86,7 @@ async fn a_vpc_endpoint_id_is_read_from_a_config_map_as_soon_as_it_is_there() {
     bench.until_reason("orders", "Available").await;
     // What is connected stays connected, whatever becomes of the reference.
     maps.delete("network", &DeleteParams::default()).await.unwrap();
-    bench.annotate("orders", json!({"reconcile.fluxcd.io/requestedAt": "now"})).await;
+    bench.look("orders", "now").await;
     let holds = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
         condition(object, "Synced").is_some_and(|synced| synced.reason == "ReferenceNotFound")
     };

@@ -68,16 +68,9 @@ async fn a_foreign_mark_is_replaced_only_on_the_word_that_names_it() {
     assert_condition(&refused, "Stalled", "True", "OwnershipConflict");
     assert!(condition(&refused, "Ready").unwrap().message.contains(owner.as_str()));
     let wrong = token(&bench, "a-third");
-    let wrong = json!({
-        "atlas.spe-operator.io/take-over": wrong.as_str(),
-        "reconcile.fluxcd.io/requestedAt": "1",
-    });
-    bench.annotate("orders", wrong).await;
-    bench
-        .until("orders", "looked at again", |object| {
-            object.status.as_ref().and_then(|s| s.last_handled_reconcile_at.as_deref()) == Some("1")
-        })
-        .await;
+    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": wrong.as_str()})).await;
+    bench.look("orders", "1").await;
+    bench.until_looked("orders", "1").await;
     assert_eq!((writes(&bench), comment_of(&bench, &id)), (0, comment));
     bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": owner.as_str()})).await;
     bench.until_reason("orders", "Reserved").await;
@@ -205,7 +198,7 @@ async fn a_wiped_status_is_filled_again_from_the_mark() {
     let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id;
     let wipe = Patch::Merge(json!({"status": null}));
     bench.objects.patch_status("orders", &PatchParams::default(), &wipe).await.unwrap();
-    bench.annotate("orders", json!({"reconcile.fluxcd.io/requestedAt": "wiped"})).await;
+    bench.look("orders", "wiped").await;
     let again = bench
         .until("orders", "recorded again", |object| {
             object

@@ -111,7 +111,7 @@ async fn an_unknown_instance_is_final_until_it_exists() {
     refused(&bench, json!({"instanceName": "unknown"}), "InstanceNotFound", &["unknown"]).await;
     assert_condition(&bench.get("orders").await, "Stalled", "True", "InstanceNotFound");
     bench.atlas.add_instance(atlas_simulator::DEFAULT_PROJECT, "unknown");
-    bench.annotate("orders", json!({"reconcile.fluxcd.io/requestedAt": "2026-11-24T00:00:00Z"})).await;
+    bench.look("orders", "2026-11-24T00:00:00Z").await;
     recovers(&bench).await;
 }
 
@@ -148,7 +148,7 @@ async fn the_end_of_the_api_is_a_state_of_its_own_and_does_not_hold_up_a_deletio
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
     bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::VersionGone)));
-    bench.annotate("orders", json!({"reconcile.fluxcd.io/requestedAt": "now"})).await;
+    bench.look("orders", "now").await;
     let retired = bench.until_reason("orders", "ApiRetired").await;
     assert_condition(&retired, "Stalled", "True", "ApiRetired");
     bench.delete("orders").await;
@@ -162,11 +162,8 @@ async fn an_outage_of_atlas_takes_ready_away_from_nobody() {
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
     bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::HtmlUnavailable)));
-    bench.annotate("orders", json!({"reconcile.fluxcd.io/requestedAt": "now"})).await;
-    let holds = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
-        condition(object, "Synced").is_some_and(|synced| synced.reason == "AtlasUnavailable")
-    };
-    let object = bench.until("orders", "not synced", holds).await;
+    bench.look("orders", "now").await;
+    let object = bench.until_synced("orders", "AtlasUnavailable").await;
     assert_condition(&object, "Ready", "True", "Reserved");
     bench.atlas.behave();
     bench.until("orders", "synced", |object| condition(object, "Synced").unwrap().status == "True").await;
