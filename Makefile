@@ -3,9 +3,7 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PART := hack/part
 
-.PHONY: mutants proof help deps build control-plane test deny demo crd clean
-.PHONY: sbom chart image e2e e2e-cluster repro release-check
-.PHONY: docs tour
+.PHONY: help deps build control-plane test deny sbom mutants proof demo crd chart image e2e e2e-cluster repro release-check docs tour clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -34,12 +32,8 @@ deny: ## Checks licences, duplicates and sources of the dependencies, and adviso
 sbom: ## Lists what the program is made of (CycloneDX) and its licences, in target/sbom
 	@hack/sbom
 
-mutants: ## Breaks the rules in every small way and asks whether a test notices (hours), if cargo-mutants is installed
-	@if command -v cargo-mutants > /dev/null; then \
-		$(CARGO) mutants --package domain; \
-	else \
-		echo "cargo-mutants is not installed (cargo install cargo-mutants --locked): not checked"; \
-	fi
+mutants: ## Breaks the rules in every small way and asks whether a test notices (hours)
+	@"$$(hack/tool cargo-mutants)" mutants --package domain
 
 proof: ## Checks the creation protocol: the model of all that can go wrong, on the rules that ship
 	$(CARGO) run --quiet --locked --package proof --bin proof

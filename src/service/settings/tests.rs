@@ -140,7 +140,7 @@ fn an_unreadable_file_of_authorities_is_named() {
 }
 
 #[test]
-fn without_a_subcommand_the_two_are_named() {
+fn without_a_subcommand_all_are_named() {
     for args in [&["spe-operator"][..], &["spe-operator", "start"]] {
         let Err(Refusal::Refused(line)) = parse(args) else { panic!("{args:?}") };
         assert!(line.contains("run, crd or check") && !line.contains('\n'), "{line}");
