@@ -15,6 +15,7 @@ use super::credentials::Credentials;
 use super::error::{AtlasError, Context, Operation, Outcome};
 use super::exchange::{Exchange, Failure};
 use super::http::Answer;
+use super::last_moment::MaySend;
 use super::reply::{self, Reply};
 use super::transport::{CallRecord, Transport};
 use super::wire::{self, InstanceDescription};
@@ -50,7 +51,7 @@ struct Request<'a> {
     method: Method,
     url: Url,
     body: Option<Vec<u8>>,
-    may_send: &'a (dyn Fn() -> bool + Send + Sync),
+    may_send: MaySend,
 }
 
 impl Client {
@@ -86,19 +87,19 @@ impl Client {
 
     /// A new endpoint with this comment: one POST at most.
     ///
-    /// `may_send` is asked immediately before the POST is sent, also before its repetition after a 401, and never after
-    /// it was sent otherwise. Once it says no, the outcome is [`Creation::Refused`] with [`Outcome::TooLate`].
+    /// `may_send` is asked at the moment the POST is written to its connection, also for its repetition after a 401, and
+    /// never after it was sent otherwise. Once it says no, the outcome is [`Creation::Refused`] with [`Outcome::TooLate`].
     ///
     /// Not safe to drop: a dropped create is uncertain.
     pub async fn create(
         &self,
         at: &Instance,
         comment: &str,
-        may_send: impl Fn() -> bool + Send + Sync,
+        may_send: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Creation {
         let request = Request {
             body: Some(wire::creation(comment)),
-            may_send: &may_send,
+            may_send: Arc::new(may_send),
             ..self.request(Operation::Create, Method::POST, at, None)
         };
         let context = request.context;
@@ -151,7 +152,13 @@ impl Client {
         id: Option<&'a EndpointId>,
     ) -> Request<'a> {
         let context = Context { operation, at, id, credentials: &self.credentials };
-        Request { context, method, url: self.transport.endpoint_url(at, id), body: None, may_send: &|| true }
+        Request {
+            context,
+            method,
+            url: self.transport.endpoint_url(at, id),
+            body: None,
+            may_send: Arc::new(|| true),
+        }
     }
 
     /// A call whose success `parse` understands.

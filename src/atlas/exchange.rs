@@ -12,6 +12,7 @@ use super::credentials::Scheme;
 use super::digest::Challenge;
 use super::error::{AtlasError, Context, Outcome};
 use super::http::{Answer, Outgoing, Unanswered};
+use super::last_moment::MaySend;
 use super::transport::Transport;
 use super::www_authenticate::{Unusable, choose};
 use super::{reply, text};
@@ -24,8 +25,8 @@ pub(super) struct Exchange<'a> {
     pub(super) url: Url,
     pub(super) body: Option<Vec<u8>>,
     pub(super) deadline: Instant,
-    /// Asked immediately before the request is sent, each time. Requests for a challenge or token do not ask.
-    pub(super) may_send: &'a (dyn Fn() -> bool + Send + Sync),
+    /// Asked at the moment a body is written, each time. Requests for a challenge or token have none.
+    pub(super) may_send: MaySend,
     /// HTTP requests so far.
     pub(super) requests: u32,
 }
@@ -145,11 +146,6 @@ impl Exchange<'_> {
 
     /// The request itself, once.
     async fn request(&mut self, authorization: Option<HeaderValue>) -> Result<Answer, Failure> {
-        if !(self.may_send)() {
-            return Err(Failure::before_sending(
-                self.context.failed(Outcome::TooLate, "the time to send it was over"),
-            ));
-        }
         let (method, body) = (self.method.clone(), self.body.clone());
         self.send(method, authorization, body)
             .await
@@ -171,6 +167,7 @@ impl Exchange<'_> {
             authorization,
             body,
             deadline: self.deadline,
+            may_send: self.may_send.clone(),
         };
         let mut answer = self.transport.http().send(request).await?;
         answer.hidden = self.context.credentials.hidden();

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::credentials::Secret;
 use super::error::Outcome;
+use super::last_moment::{LastMoment, MaySend, TooLate};
 use super::retry_after;
 use super::settings::{ClientSettings, SettingsError};
 
@@ -40,6 +41,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) authorization: Option<HeaderValue>,
     /// Media type and content.
     pub(super) body: Option<(&'static str, Vec<u8>)>,
+    /// Asked when the body is about to be written; without a body, never.
+    pub(super) may_send: MaySend,
     pub(super) deadline: Instant,
 }
 
@@ -105,7 +108,9 @@ impl Http {
             builder = builder.header(AUTHORIZATION, authorization);
         }
         if let Some((media_type, body)) = request.body {
-            builder = builder.header(CONTENT_TYPE, media_type).body(body);
+            builder = builder
+                .header(CONTENT_TYPE, media_type)
+                .body(reqwest::Body::wrap(LastMoment::new(body, request.may_send)));
         }
         let response = builder.send().await.map_err(|error| self.unanswered(&error))?;
         let headers = response.headers();
@@ -129,7 +134,9 @@ impl Http {
 
     fn unanswered(&self, error: &reqwest::Error) -> Unanswered {
         // Order matters: a connection that was not made in time is both, and nothing was sent.
-        if error.is_connect() {
+        if TooLate::is_cause_of(error) {
+            Unanswered { outcome: Outcome::TooLate, detail: TooLate.to_string(), was_sent: false }
+        } else if error.is_connect() {
             let detail = format!("no connection to {}: {}", self.host, root_cause(error));
             Unanswered { outcome: Outcome::Unreachable, detail, was_sent: false }
         } else if error.is_timeout() {

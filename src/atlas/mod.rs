@@ -9,6 +9,7 @@
 //! | `client` | the six operations |
 //! | `creation` | what became of a POST: yes, no, or nobody knows |
 //! | `exchange` | one authenticated request: Digest or bearer, a 401 answered once |
+//! | `last_moment` | a body that asks, when it is written, whether it still may be |
 //! | `transport`, `http` | addresses and what calls share; one request, TLS, limits on what is read |
 //! | `www_authenticate`, `digest`, `challenges` | reading a challenge, answering it, lending it out |
 //! | `token` | OAuth client credentials |
@@ -24,6 +25,7 @@ mod digest;
 mod error;
 mod exchange;
 mod http;
+mod last_moment;
 mod reply;
 mod retry_after;
 mod settings;

@@ -156,6 +156,7 @@ async fn request(
         authorization: Some(authorization),
         body,
         deadline,
+        may_send: Arc::new(|| true),
     };
     let asked_at = Instant::now();
     let mut answer = match transport.http().send(request).await {

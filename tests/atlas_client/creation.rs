@@ -1,6 +1,8 @@
 //! What a POST's answers prove, and how often it is sent.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -173,10 +175,11 @@ async fn a_stale_challenge_repeats_the_same_post_once() {
     });
     let (client, _) = server.client();
     client.list(&instance()).await.unwrap();
-    let asked = AtomicUsize::new(0);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
     let creation = client
-        .create(&instance(), "c", || {
-            asked.fetch_add(1, Ordering::Relaxed);
+        .create(&instance(), "c", move || {
+            counter.fetch_add(1, Ordering::Relaxed);
             true
         })
         .await;
@@ -209,7 +212,7 @@ async fn once_it_is_too_late_nothing_is_sent() {
     for (allowed, posts) in [(1, 1), (0, 1)] {
         let left = AtomicUsize::new(allowed);
         let creation = client
-            .create(&instance(), "c", || {
+            .create(&instance(), "c", move || {
                 left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
             })
             .await;
@@ -217,7 +220,24 @@ async fn once_it_is_too_late_nothing_is_sent() {
         assert_eq!(error.outcome(), Outcome::TooLate);
         assert_eq!(server.methods().iter().filter(|method| *method == "POST+").count(), posts);
     }
-    assert_eq!(records.lines()[1..], ["create too_late 1", "create too_late 0"]);
+    assert_eq!(records.lines()[1..], ["create too_late 2", "create too_late 1"]);
+}
+
+#[tokio::test]
+async fn whether_it_is_too_late_is_asked_when_there_is_a_connection_to_write_to() {
+    // Nobody accepts the connection that the POST needs: the question would have come too early.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        drop(listener);
+        let mut request = [0; 4096];
+        connection.read(&mut request).unwrap();
+        connection.write_all(&bytes(401, &[CHALLENGE, "Connection: close"], "{}")).unwrap();
+    });
+    let (client, _) = client_of(&url, |_| {});
+    let creation = client.create(&instance(), "c", || panic!("there is nothing to write to")).await;
+    assert_eq!(class(&creation), "refused unreachable");
 }
 
 #[tokio::test]

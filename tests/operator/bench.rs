@@ -83,8 +83,12 @@ impl Bench {
 
     /// The operator, behind the proxies.
     pub(crate) fn operator_behind(&self, proxies: &Proxies) -> Process {
+        self.operator_behind_with(proxies, &[])
+    }
+
+    pub(crate) fn operator_behind_with(&self, proxies: &Proxies, arguments: &[&str]) -> Process {
         let kubeconfig = proxies.cluster.kubeconfig_file().unwrap();
-        self.spawn(&kubeconfig.display().to_string(), &proxies.atlas.url(), &[])
+        self.spawn(&kubeconfig.display().to_string(), &proxies.atlas.url(), arguments)
     }
 
     fn spawn(&self, kubeconfig: &str, atlas: &str, arguments: &[&str]) -> Process {

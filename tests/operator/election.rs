@@ -6,7 +6,7 @@ use atlas_simulator::Operation;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use serde_json::json;
-use testbed::{Process, Signal};
+use testbed::{Action, Exchange, Process, Signal};
 
 use crate::bench::{Bench, PATIENCE};
 
@@ -17,13 +17,17 @@ fn replica(bench: &Bench) -> Process {
     bench.operator_with(&["--leader-elect", &format!("--lease-namespace={}", bench.namespace)])
 }
 
+async fn stands_by(bench: &Bench) -> Process {
+    let standby = replica(bench);
+    standby.wait_for_line("standing by", PATIENCE).await.unwrap();
+    standby
+}
+
 /// A replica that leads and one that stands by.
 async fn pair(bench: &Bench) -> (Process, Process) {
     let leader = replica(bench);
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
-    let standby = replica(bench);
-    standby.wait_for_line("standing by", PATIENCE).await.unwrap();
-    (leader, standby)
+    (leader, stands_by(bench).await)
 }
 
 async fn lease(bench: &Bench) -> LeaseSpec {
@@ -88,10 +92,18 @@ async fn a_leader_that_is_told_to_end_hands_over_without_letting_anybody_wait() 
 #[tokio::test]
 async fn a_leader_that_was_paused_for_longer_than_its_lease_ends_and_has_doubled_nothing() {
     let bench = Bench::new().await;
-    let (leader, standby) = pair(&bench).await;
+    let proxies = bench.proxies().await;
+    // Its claim stands, and the next that it would do is the POST: it is paused before it hears so.
+    let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
+    proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(3)));
+    let election = ["--leader-elect", &format!("--lease-namespace={}", bench.namespace)];
+    let leader = bench.operator_behind_with(&proxies, &election);
+    leader.wait_for_line("leading", PATIENCE).await.unwrap();
+    let standby = stands_by(&bench).await;
     bench.create("orders", json!({})).await;
     bench.until("orders", "claimed", |object| object.metadata.finalizers.is_some()).await;
     leader.signal(Signal::STOP).unwrap();
+    assert_eq!(bench.atlas.executed(Operation::Create), 0, "it was paused too late");
     takes_over(&standby, Instant::now()).await;
     bench.until_reason("orders", "Reserved").await;
     leader.signal(Signal::CONT).unwrap();
