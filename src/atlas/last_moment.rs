@@ -46,7 +46,7 @@ impl TooLate {
     /// Whether this is why `error` came about.
     pub(super) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
         std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
-            .any(|error| error.is::<Self>())
+            .any(<dyn Error>::is::<Self>)
     }
 }
 

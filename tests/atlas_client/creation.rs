@@ -232,7 +232,7 @@ async fn whether_it_is_too_late_is_asked_when_there_is_a_connection_to_write_to(
         let (mut connection, _) = listener.accept().unwrap();
         drop(listener);
         let mut request = [0; 4096];
-        connection.read(&mut request).unwrap();
+        assert!(connection.read(&mut request).unwrap() > 0);
         connection.write_all(&bytes(401, &[CHALLENGE, "Connection: close"], "{}")).unwrap();
     });
     let (client, _) = client_of(&url, |_| {});
