@@ -51,7 +51,8 @@ struct Request<'a> {
     method: Method,
     url: Url,
     body: Option<Vec<u8>>,
-    may_send: MaySend,
+    /// `None`: always.
+    may_send: Option<MaySend>,
 }
 
 impl Client {
@@ -99,7 +100,7 @@ impl Client {
     ) -> Creation {
         let request = Request {
             body: Some(wire::creation(comment)),
-            may_send: Arc::new(may_send),
+            may_send: Some(Arc::new(may_send)),
             ..self.request(Operation::Create, Method::POST, at, None)
         };
         let context = request.context;
@@ -152,13 +153,7 @@ impl Client {
         id: Option<&'a EndpointId>,
     ) -> Request<'a> {
         let context = Context { operation, at, id, credentials: &self.credentials };
-        Request {
-            context,
-            method,
-            url: self.transport.endpoint_url(at, id),
-            body: None,
-            may_send: Arc::new(|| true),
-        }
+        Request { context, method, url: self.transport.endpoint_url(at, id), body: None, may_send: None }
     }
 
     /// A call whose success `parse` understands.

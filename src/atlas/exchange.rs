@@ -12,7 +12,7 @@ use super::credentials::Scheme;
 use super::digest::Challenge;
 use super::error::{AtlasError, Context, Outcome};
 use super::http::{Answer, Outgoing, Unanswered};
-use super::last_moment::MaySend;
+use super::last_moment::{self, MaySend};
 use super::transport::Transport;
 use super::www_authenticate::{Unusable, choose};
 use super::{reply, text};
@@ -25,8 +25,8 @@ pub(super) struct Exchange<'a> {
     pub(super) url: Url,
     pub(super) body: Option<Vec<u8>>,
     pub(super) deadline: Instant,
-    /// Asked at the moment a body is written, each time. Requests for a challenge or token have none.
-    pub(super) may_send: MaySend,
+    /// Asked at the moment the body is written, each time; whoever may always send is not asked.
+    pub(super) may_send: Option<MaySend>,
     /// HTTP requests so far.
     pub(super) requests: u32,
 }
@@ -158,8 +158,13 @@ impl Exchange<'_> {
         authorization: Option<HeaderValue>,
         body: Option<Vec<u8>>,
     ) -> Result<Answer, Unanswered> {
-        self.requests += 1;
-        let body = body.map(|body| (self.transport.media_type(), body));
+        let body = body.map(|content| {
+            let body = match &self.may_send {
+                Some(may_send) => last_moment::body(content, may_send.clone()),
+                None => content.into(),
+            };
+            (self.transport.media_type(), body)
+        });
         let request = Outgoing {
             method,
             accept: self.transport.media_type(),
@@ -167,9 +172,13 @@ impl Exchange<'_> {
             authorization,
             body,
             deadline: self.deadline,
-            may_send: self.may_send.clone(),
         };
-        let mut answer = self.transport.http().send(request).await?;
+        let result = self.transport.http().send(request).await;
+        // What was too late to be sent was no request.
+        if !matches!(&result, Err(unanswered) if unanswered.outcome == Outcome::TooLate) {
+            self.requests += 1;
+        }
+        let mut answer = result?;
         answer.hidden = self.context.credentials.hidden();
         Ok(answer)
     }

@@ -3,6 +3,7 @@
 //! A request goes out once. No redirects, no retries, no decompression, no proxy of the environment. HTTP/1.1 only, so
 //! that a request that hangs or is given up takes no other one with it. This file knows nothing of Atlas.
 
+use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::credentials::Secret;
 use super::error::Outcome;
-use super::last_moment::{LastMoment, MaySend, TooLate};
+use super::last_moment::TooLate;
 use super::retry_after;
 use super::settings::{ClientSettings, SettingsError};
 
@@ -40,9 +41,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) accept: &'static str,
     pub(super) authorization: Option<HeaderValue>,
     /// Media type and content.
-    pub(super) body: Option<(&'static str, Vec<u8>)>,
-    /// Asked when the body is about to be written; without a body, never.
-    pub(super) may_send: MaySend,
+    pub(super) body: Option<(&'static str, reqwest::Body)>,
     pub(super) deadline: Instant,
 }
 
@@ -86,7 +85,7 @@ impl Http {
         if let Some(proxy) = &settings.proxy {
             builder = builder.proxy(Proxy::all(proxy).map_err(|_| SettingsError::Proxy)?);
         }
-        let client = builder.build().map_err(|error| SettingsError::Setup(root_cause(&error)))?;
+        let client = builder.build().map_err(|error| SettingsError::Setup(root_cause(&error).to_string()))?;
         Ok(Self { client, host: base_url.authority().to_owned(), timeout: settings.timeout })
     }
 
@@ -108,9 +107,7 @@ impl Http {
             builder = builder.header(AUTHORIZATION, authorization);
         }
         if let Some((media_type, body)) = request.body {
-            builder = builder
-                .header(CONTENT_TYPE, media_type)
-                .body(reqwest::Body::wrap(LastMoment::new(body, request.may_send)));
+            builder = builder.header(CONTENT_TYPE, media_type).body(body);
         }
         let response = builder.send().await.map_err(|error| self.unanswered(&error))?;
         let headers = response.headers();
@@ -133,20 +130,18 @@ impl Http {
     }
 
     fn unanswered(&self, error: &reqwest::Error) -> Unanswered {
+        let cause = root_cause(error);
+        if cause.is::<TooLate>() {
+            return Unanswered { outcome: Outcome::TooLate, detail: cause.to_string(), was_sent: false };
+        }
         // Order matters: a connection that was not made in time is both, and nothing was sent.
-        if TooLate::is_cause_of(error) {
-            Unanswered { outcome: Outcome::TooLate, detail: TooLate.to_string(), was_sent: false }
-        } else if error.is_connect() {
-            let detail = format!("no connection to {}: {}", self.host, root_cause(error));
+        if error.is_connect() {
+            let detail = format!("no connection to {}: {cause}", self.host);
             Unanswered { outcome: Outcome::Unreachable, detail, was_sent: false }
         } else if error.is_timeout() {
             self.timed_out()
         } else {
-            let detail = format!(
-                "the connection to {} broke before there was an answer: {}",
-                self.host,
-                root_cause(error)
-            );
+            let detail = format!("the connection to {} broke before there was an answer: {cause}", self.host);
             Unanswered { outcome: Outcome::Interrupted, detail, was_sent: true }
         }
     }
@@ -159,7 +154,7 @@ impl Http {
 
 /// The compiled-in roots (a scratch image has no others), and the additional ones.
 fn roots(extra: Option<&[u8]>) -> Result<Vec<Certificate>, SettingsError> {
-    let setup = |error: reqwest::Error| SettingsError::Setup(root_cause(&error));
+    let setup = |error: reqwest::Error| SettingsError::Setup(root_cause(&error).to_string());
     let mut roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
         .iter()
         .map(|der| Certificate::from_der(der).map_err(setup))
@@ -192,10 +187,10 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Outcome> {
 }
 
 /// The innermost error: "Connection refused", "invalid peer certificate: `UnknownIssuer`". The outer ones repeat the URL.
-fn root_cause(error: &dyn std::error::Error) -> String {
+fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    innermost
 }

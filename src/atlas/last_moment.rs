@@ -5,49 +5,30 @@
 //! refuses keeps the whole request from the wire; and no server executes a request whose body never came. This file
 //! decides nothing and must never answer on its own.
 
-use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 
 /// Whether a request may be sent at this very moment.
 pub(super) type MaySend = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The content of a request, with the question before it.
-pub(super) struct LastMoment {
+struct LastMoment {
     /// `None` once it was handed over.
     content: Option<Bytes>,
     may_send: MaySend,
 }
 
-impl LastMoment {
-    pub(super) fn new(content: Vec<u8>, may_send: MaySend) -> Self {
-        Self { content: Some(content.into()), may_send }
-    }
-}
-
 /// The answer was no: nothing of the request was executed, and nothing will be.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the time to send it was over")]
 pub(super) struct TooLate;
 
-impl fmt::Display for TooLate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the time to send it was over")
-    }
-}
-
-impl Error for TooLate {}
-
-impl TooLate {
-    /// Whether this is why `error` came about.
-    pub(super) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
-        std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
-            .any(<dyn Error>::is::<Self>)
-    }
+/// A body that fails with [`TooLate`] instead of being written, once `may_send` says no.
+pub(super) fn body(content: Vec<u8>, may_send: MaySend) -> reqwest::Body {
+    reqwest::Body::wrap(LastMoment { content: Some(content.into()), may_send })
 }
 
 impl Body for LastMoment {

@@ -148,7 +148,8 @@ async fn request(
     let Some(authorization) = basic(context.credentials) else {
         return Err(context.failed(Outcome::NoChallenge, "the client id and secret cannot stand in a header"));
     };
-    let body = Some(("application/x-www-form-urlencoded", b"grant_type=client_credentials".to_vec()));
+    let body =
+        Some(("application/x-www-form-urlencoded", reqwest::Body::from("grant_type=client_credentials")));
     let request = Outgoing {
         method: Method::POST,
         accept: "application/json",
@@ -156,7 +157,6 @@ async fn request(
         authorization: Some(authorization),
         body,
         deadline,
-        may_send: Arc::new(|| true),
     };
     let asked_at = Instant::now();
     let mut answer = match transport.http().send(request).await {

@@ -220,7 +220,27 @@ async fn once_it_is_too_late_nothing_is_sent() {
         assert_eq!(error.outcome(), Outcome::TooLate);
         assert_eq!(server.methods().iter().filter(|method| *method == "POST+").count(), posts);
     }
-    assert_eq!(records.lines()[1..], ["create too_late 2", "create too_late 1"]);
+    assert_eq!(records.lines()[1..], ["create too_late 1", "create too_late 0"]);
+}
+
+#[tokio::test]
+async fn what_is_too_late_leaves_not_a_byte_on_the_wire() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+        connection.write_all(&bytes(401, &[CHALLENGE], "{}")).unwrap();
+        let mut rest = Vec::new();
+        connection.read_to_end(&mut rest).unwrap();
+        rest
+    });
+    let (client, _) = client_of(&url, |_| {});
+    assert_eq!(class(&client.create(&instance(), "c", || false).await), "refused too_late");
+    drop(client);
+    // Beside the runtime, which has the connection to close.
+    let rest = tokio::task::spawn_blocking(|| server.join().unwrap()).await.unwrap();
+    assert_eq!(String::from_utf8(rest).unwrap(), "");
 }
 
 #[tokio::test]

@@ -13,8 +13,13 @@ use crate::bench::{Bench, PATIENCE};
 /// What a holder that fell silent is waited for.
 const LEASE: Duration = Duration::from_secs(15);
 
+/// The flags of a replica, whatever it is started behind.
+fn election(bench: &Bench) -> [String; 2] {
+    ["--leader-elect".into(), format!("--lease-namespace={}", bench.namespace)]
+}
+
 fn replica(bench: &Bench) -> Process {
-    bench.operator_with(&["--leader-elect", &format!("--lease-namespace={}", bench.namespace)])
+    bench.operator_with(&election(bench).each_ref().map(String::as_str))
 }
 
 async fn stands_by(bench: &Bench) -> Process {
@@ -96,8 +101,7 @@ async fn a_leader_that_was_paused_for_longer_than_its_lease_ends_and_has_doubled
     // Its claim stands, and the next that it would do is the POST: it is paused before it hears so.
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
     proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(3)));
-    let election = ["--leader-elect", &format!("--lease-namespace={}", bench.namespace)];
-    let leader = bench.operator_behind_with(&proxies, &election);
+    let leader = bench.operator_behind_with(&proxies, &election(&bench).each_ref().map(String::as_str));
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
     let standby = stands_by(&bench).await;
     bench.create("orders", json!({})).await;
