@@ -18,7 +18,6 @@ pub type Moment = Duration;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
     attempts: BTreeMap<Nonce, (Moment, Fate)>,
-    created: Option<Endpoint>,
     recorded: Option<(EndpointId, Moment)>,
     adopted: Option<Moment>,
     absent: Option<(Absence, Moment)>,
@@ -83,31 +82,26 @@ impl Memory {
     }
 
     /// An attempt cannot land any more: Atlas refused it, or it will not be sent because nobody knows whether its claim
-    /// stands. One whose endpoint is known stays open until that is recorded.
+    /// stands.
     pub fn settled(&mut self, nonce: &Nonce) {
         if let Some((_, fate)) = self.attempts.get_mut(nonce) {
             *fate = Fate::Settled;
         }
     }
 
-    /// Our POST made `endpoint`; it waits to be recorded.
-    pub fn created(&mut self, endpoint: Endpoint) {
-        self.created = Some(endpoint);
+    /// The attempt has made `endpoint`, which waits to be recorded. Until then the attempt stays open: its endpoint is
+    /// recorded under its own claim or, if another has taken that one's place, found by its mark like any other.
+    pub fn created(&mut self, nonce: &Nonce, endpoint: Endpoint) {
+        if let Some((_, fate)) = self.attempts.get_mut(nonce) {
+            *fate = Fate::Created(endpoint);
+        }
     }
 
     /// `endpoint` was recorded, after a listing that was sent at `seen`.
     pub fn recorded(&mut self, endpoint: &EndpointId, origin: Origin, seen: Moment) {
-        self.created = None;
         self.recorded = Some((endpoint.clone(), seen));
         self.adopted = (origin == Origin::Adopted).then_some(seen);
         self.deleted.clear();
-    }
-
-    /// The created endpoint could not be recorded, because the object is no longer as it was.
-    pub fn recording_refused(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>) {
-        if claim.open_nonce(recorded).is_none() {
-            self.created = None;
-        }
     }
 
     /// A DELETE was answered.
@@ -150,10 +144,9 @@ impl Memory {
                 .map(|(nonce, (since, fate))| Attempt {
                     nonce: nonce.clone(),
                     age: if *fate == Fate::Unsent { now.saturating_sub(*since) } else { age(*since) },
-                    fate: *fate,
+                    fate: fate.clone(),
                 })
                 .collect(),
-            created: self.created.clone(),
             recorded: self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| age(*since)),
             adopted: self.adopted.map(age),
             absent: self.absent.map(|(absence, since)| (absence, age(since))),
@@ -191,9 +184,8 @@ impl Memory {
     /// is gone is never sent: a watch that lags may show that object once more. `true` if nothing is left, so
     /// that the memory of a token without an object may go.
     pub fn prune(&mut self, times: &Times, now: Moment) -> bool {
-        self.attempts.retain(|_, (since, fate)| {
-            *fate == Fate::Unknown && now.saturating_sub(*since) < times.uncertainty
-        });
-        self.attempts.is_empty() && self.created.is_none()
+        self.attempts
+            .retain(|_, (since, fate)| fate.is_open() && now.saturating_sub(*since) < times.uncertainty);
+        self.attempts.is_empty()
     }
 }

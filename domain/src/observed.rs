@@ -152,8 +152,6 @@ pub enum Atlas {
 pub struct Recollection {
     /// The attempts to create that this process has seen.
     pub attempts: Vec<Attempt>,
-    /// The endpoint that this process's POST created and that is not recorded yet.
-    pub created: Option<Endpoint>,
     /// The time since the recorded id was recorded or first seen.
     pub recorded: Duration,
     /// The recorded endpoint was adopted by its mark this long ago, and no listing has confirmed it since.
@@ -182,14 +180,24 @@ pub struct Attempt {
 }
 
 /// What is known of an attempt's POST.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fate {
     /// It may have been sent, and may still land.
     Unknown,
     /// This process claimed it and has not sent it.
     Unsent,
-    /// It cannot land any more: it was refused, or its endpoint is recorded.
+    /// This process sent it, and it made this endpoint, which is not recorded yet.
+    Created(Endpoint),
+    /// It cannot land any more: it was refused, or will never be sent.
     Settled,
+}
+
+impl Fate {
+    /// There may be an endpoint of it that nothing records.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Created(_))
+    }
 }
 
 /// The answer to a DELETE.

@@ -52,10 +52,6 @@ pub(crate) fn refused(s: &mut State, i: usize, patch: Patch, refusal: &Refusal) 
     let same_life = s.object.filter(|object| Some(object.life) == life);
     match (same_life, refusal) {
         (Some(object), Refusal::Changed) => {
-            if let Patch::Record { .. } = patch {
-                let recorded = words::id(object.recorded);
-                Arc::make_mut(&mut process.memory).recording_refused(&object.reading(), recorded.as_ref());
-            }
             if let Some(pass) = &mut process.pass {
                 pass.held = Held { object, current: true };
                 pass.view = View::Unread;
@@ -81,9 +77,9 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
     };
     let memory = &mut process.memory;
     match (write, answer) {
-        (Write::Post(_), Answer::Made(_)) => {
+        (Write::Post(n), Answer::Made(_)) => {
             if let Some(endpoint) = shown.and_then(to_domain) {
-                Arc::make_mut(memory).created(endpoint);
+                Arc::make_mut(memory).created(&nonce(n), endpoint);
             }
         }
         (Write::Post(n), Answer::Refused) => Arc::make_mut(memory).settled(&nonce(n)),

@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use domain::endpoint::{Endpoint, EndpointId, Instance};
+use domain::endpoint::{Endpoint, Instance};
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
 use domain::observed::{Atlas, Tried, VpcEndpoint};
-use domain::ownership::ClaimReading;
 use kube::{Resource, ResourceExt};
 use tracing::warn;
 
@@ -169,11 +168,6 @@ impl Pass {
         {
             *shown = endpoint;
         }
-    }
-
-    pub(super) fn claim_now(&self) -> (ClaimReading, Option<EndpointId>) {
-        let object = object::object(&self.object, &self.identity, &self.ctx.cluster_id);
-        (object.claim, object.recorded.map(|recorded| recorded.id))
     }
 
     pub(super) fn remember<T>(&self, act: impl FnOnce(&mut domain::memory::Memory) -> T) -> T {

@@ -125,7 +125,7 @@ impl Pass {
         let (outcome, fault) = match creation {
             Creation::Created(endpoint) => {
                 info!(endpoint.id = %endpoint.id, "created the endpoint");
-                self.remember(|memory| memory.created(endpoint));
+                self.remember(|memory| memory.created(nonce, endpoint));
                 (PostOutcome::Created, None)
             }
             Creation::Refused(error) => {
@@ -158,16 +158,12 @@ impl Pass {
         operations.extend(publish::changes(&self.object, &report, false));
         let before = observed.object.reported.clone();
         let written = self.ctx.cluster.patch_status(&self.identity, &operations).await;
-        let outcome = self.wrote(written).await;
-        let (claim, recorded) = self.claim_now();
-        if outcome? {
+        if self.wrote(written).await? {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
             self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
             info!(endpoint.id = %endpoint.id, ?origin, "recorded the endpoint");
             self.tell(notice::of_step(&decision.step)).await;
             self.tell(notice::of_change(&before, &report)).await;
-        } else {
-            self.remember(|memory| memory.recording_refused(&claim, recorded.as_ref()));
         }
         Ok(())
     }

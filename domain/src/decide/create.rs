@@ -100,7 +100,7 @@ fn send_claimed(o: &Observed, spec: &Spec) -> Option<Decision> {
     let in_time = attempt.fate == Fate::Unsent && attempt.age < o.times.create_deadline;
     let open = o.object.claim.open_nonce(o.recorded()).is_some();
     let wanted = o.object.finalizer && !spec.suspend && !spec.observe && spec.endpoint_id.is_none();
-    let alone = settling(o).is_none() && disproved(o) && o.memory.created.is_none();
+    let alone = settling(o).is_none() && disproved(o);
     (in_time && open && wanted && alone && may_write(o)).then(|| {
         let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
         act(Step::Create { nonce: nonce.clone(), comment }, State::Creating(Creating::Next))

@@ -86,14 +86,16 @@ fn retry(fault: &Fault) -> Wake {
     }
 }
 
-/// An endpoint that our POST made and that no status carries yet is recorded before anything else.
+/// An endpoint that our POST made and that no status carries yet is recorded before anything else, under the claim that
+/// it was made for. Under another claim it is looked for by its mark: it may have gone long since.
 fn record_created(o: &Observed) -> Option<Decision> {
-    let endpoint = o.memory.created.clone()?;
-    let open = o.object.claim.open_nonce(o.recorded()).is_some();
-    open.then(|| {
-        let state = State::Bound(keep::bound(o, &endpoint));
-        act(Step::Record { endpoint, origin: Origin::Created }, state)
-    })
+    let claimed = o.object.claim.open_nonce(o.recorded())?;
+    let attempt = o.memory.attempts.iter().find(|attempt| attempt.nonce == *claimed)?;
+    let Fate::Created(endpoint) = &attempt.fate else {
+        return None;
+    };
+    let state = State::Bound(keep::bound(o, endpoint));
+    Some(act(Step::Record { endpoint: endpoint.clone(), origin: Origin::Created }, state))
 }
 
 /// The attempts that may still land, or whose landing no listing has disproved yet. The claim on the object is
@@ -104,7 +106,7 @@ fn open_attempts(o: &Observed) -> impl Iterator<Item = Attempt> + '_ {
     o.memory
         .attempts
         .iter()
-        .filter(|attempt| attempt.fate == Fate::Unknown)
+        .filter(|attempt| attempt.fate.is_open())
         .cloned()
         .chain(unseen.map(|nonce| Attempt { nonce: nonce.clone(), age: Duration::ZERO, fate: Fate::Unknown }))
 }

@@ -7,7 +7,8 @@ use domain::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;
 use crate::view::{
-    claim, claim_is_open, confirmed, create, is_ours, listed, listing, may_land, record, unproven, wanted,
+    announced, claim, claim_is_open, confirmed, create, created, is_ours, listed, listing, may_land, record,
+    unproven, wanted,
 };
 
 pub(crate) fn a_create_is_decided_for_a_living_object_with_our_finalizer_that_wants_an_endpoint(
@@ -45,10 +46,7 @@ pub(crate) fn a_create_is_decided_only_while_the_listing_shows_nothing_with_our_
     d: &Decision,
 ) -> Verdict {
     create(d)?;
-    Some(
-        listing(o).is_some_and(|listing| !listing.iter().any(|e| is_ours(o, e)))
-            && o.memory.created.is_none(),
-    )
+    Some(listing(o).is_some_and(|listing| !listing.iter().any(|e| is_ours(o, e))) && created(o).is_none())
 }
 
 pub(crate) fn a_create_replaces_a_recorded_endpoint_only_once_it_is_lost(
@@ -73,7 +71,7 @@ pub(crate) fn what_is_recorded_was_created_or_is_listed_with_our_mark_or_was_nam
     let (endpoint, origin) = record(d)?;
     let shown = || listed(o, &endpoint.id) == Some(endpoint);
     Some(match origin {
-        Origin::Created => o.memory.created.as_ref() == Some(endpoint),
+        Origin::Created => created(o) == Some(endpoint),
         Origin::Adopted => shown() && is_ours(o, endpoint),
         Origin::Named => shown() && wanted(o)?.endpoint_id.as_ref() == Some(&endpoint.id),
     })
@@ -132,7 +130,18 @@ pub(crate) fn a_fresh_claim_for_a_lost_endpoint_notes_the_vpc_endpoint_that_goes
 }
 
 pub(crate) fn a_created_endpoint_is_recorded_before_anything_else(o: &Observed, d: &Decision) -> Verdict {
-    let created = o.memory.created.as_ref()?;
-    let due = claim_is_open(o) && (o.object.finalizer || !o.object.deleting);
+    let created = created(o)?;
+    let due = o.object.finalizer || !o.object.deleting;
     due.then(|| record(d) == Some((created, Origin::Created)))
+}
+
+pub(crate) fn what_another_attempt_made_is_recorded_only_if_a_listing_shows_it(
+    o: &Observed,
+    d: &Decision,
+) -> Verdict {
+    let (endpoint, _) = record(d)?;
+    let others =
+        o.memory.attempts.iter().filter(|attempt| announced(o).map(|(own, _)| own) != Some(&attempt.nonce));
+    let made_by_another = others.into_iter().any(|attempt| attempt.fate == Fate::Created(endpoint.clone()));
+    made_by_another.then(|| listed(o, &endpoint.id) == Some(endpoint))
 }

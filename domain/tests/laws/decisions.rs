@@ -57,6 +57,7 @@ laws! {
         a_claim_replaces_only_the_recorded_endpoint
         a_fresh_claim_for_a_lost_endpoint_notes_the_vpc_endpoint_that_goes_with_it
         a_created_endpoint_is_recorded_before_anything_else
+        what_another_attempt_made_is_recorded_only_if_a_listing_shows_it
     }
     changing {
         a_delete_hits_only_what_carries_our_mark_or_the_recorded_id_that_no_listing_shows

@@ -58,7 +58,6 @@ pub(crate) fn creating() -> Vec<Axis> {
         endpoint_ids(&[None, Some(1)]),
         take_over(),
         attempts(),
-        created(),
         absences(),
         tried(&[FaultKind::Refused]),
     ]
@@ -110,7 +109,6 @@ pub(crate) fn losing() -> Vec<Axis> {
             spec.vpc_endpoint = declared;
         }),
         attempts(),
-        created(),
         axis(vec![119, 120], |o, age| o.memory.recorded = secs(age)),
         absences(),
         tried(&[FaultKind::Unavailable]),
@@ -139,7 +137,6 @@ pub(crate) fn deleting() -> Vec<Axis> {
             });
         }),
         attempts(),
-        created(),
         absences(),
         axis(deletions(), |o, (known_for, answer)| {
             o.memory.recorded = secs(known_for);
@@ -299,16 +296,19 @@ fn attempts() -> Axis {
         vec![attempt(nonce(1), 9, Fate::Unsent)],
         vec![attempt(nonce(1), 10, Fate::Unsent)],
         vec![attempt(nonce(1), 1, Fate::Settled)],
+        vec![attempt(nonce(1), 1, Fate::Created(endpoint(3, Mark::Ours, "RESERVATION_REQUESTED")))],
+        vec![
+            attempt(nonce(2), 199, Fate::Created(endpoint(2, Mark::Ours, "RESERVED"))),
+            attempt(nonce(1), 1, Fate::Unsent),
+        ],
+        vec![
+            attempt(nonce(2), 200, Fate::Created(endpoint(2, Mark::Ours, "RESERVED"))),
+            attempt(nonce(1), 1, Fate::Unsent),
+        ],
         vec![attempt(nonce(2), 199, Fate::Unknown), attempt(nonce(1), 1, Fate::Unsent)],
         vec![attempt(nonce(2), 200, Fate::Unknown), attempt(nonce(1), 1, Fate::Unsent)],
     ];
     axis(all, |o, attempts| o.memory.attempts = attempts)
-}
-
-fn created() -> Axis {
-    axis(vec![None, Some(endpoint(3, Mark::Ours, "RESERVATION_REQUESTED"))], |o, created| {
-        o.memory.created = created;
-    })
 }
 
 fn absences() -> Axis {

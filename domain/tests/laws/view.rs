@@ -53,12 +53,22 @@ pub(crate) fn claim_is_open(o: &Observed) -> bool {
     announced(o).is_some_and(|(_, replaced)| o.recorded().is_none() || o.recorded() == replaced)
 }
 
-/// The attempts whose outcome nobody here knows.
+/// The attempts whose outcome nobody here knows, or whose endpoint nothing records.
 pub(crate) fn unproven(o: &Observed) -> Vec<&Nonce> {
     let known = |nonce: &Nonce| o.memory.attempts.iter().any(|attempt| attempt.nonce == *nonce);
-    let remembered = o.memory.attempts.iter().filter(|attempt| attempt.fate == Fate::Unknown);
+    let open = |fate: &Fate| matches!(fate, Fate::Unknown | Fate::Created(_));
+    let remembered = o.memory.attempts.iter().filter(|attempt| open(&attempt.fate));
     let claimed = announced(o).filter(|(nonce, _)| claim_is_open(o) && !known(nonce));
     remembered.map(|attempt| &attempt.nonce).chain(claimed.map(|(nonce, _)| nonce)).collect()
+}
+
+/// What the attempt that the open claim announces is known to have made.
+pub(crate) fn created(o: &Observed) -> Option<&Endpoint> {
+    let (nonce, _) = announced(o).filter(|_| claim_is_open(o))?;
+    o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce).and_then(|attempt| match &attempt.fate {
+        Fate::Created(endpoint) => Some(endpoint),
+        _ => None,
+    })
 }
 
 /// An attempt whose outcome nobody here knows is younger than Q.

@@ -1,10 +1,11 @@
-//! What the search in `proof/` has found, each as the shortest story that showed it.
+//! What the search in `proof/` and reviews have found, each as the shortest story that showed it.
 
-use domain::decision::{Absence, Farewell, Step};
+use domain::decision::{Absence, Farewell, Origin, Step};
 use domain::memory::Memory;
+use domain::ownership::ClaimReading;
 
 use crate::story::{START, Story, is_settling};
-use crate::support::{nonce, ours, secs};
+use crate::support::{MINUTE, Mark, endpoint, id, nonce, ours, secs};
 
 #[test]
 fn a_listing_from_before_an_attempt_was_known_does_not_count_against_it() {
@@ -68,4 +69,39 @@ fn a_refused_claim_is_forgotten_and_one_that_was_sent_is_not() {
     assert!(memory.sending(&nonce(2)));
     memory.unclaimed(&nonce(2));
     assert_eq!(memory.since(&nonce(2)), Some(START));
+}
+
+#[test]
+fn what_an_attempt_made_is_recorded_under_no_claim_but_its_own() {
+    // This process posted, another one recorded the endpoint first. It is lost long after, and replaced.
+    let mut story = Story::new();
+    story.memory.claiming(nonce(1), story.now);
+    story.o.object.claim = ours(None);
+    story.o.object.finalizer = true;
+    assert!(story.memory.sending(&nonce(1)));
+    story.memory.created(&nonce(1), endpoint(1, Mark::Ours, "RESERVATION_REQUESTED"));
+    story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
+    story.see();
+    story.wait(60 * MINUTE);
+    story.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: Some(id(1)) };
+    story.see();
+    for _ in 0..2 {
+        let step = story.list(&[]).step;
+        assert!(!matches!(step, Step::Record { .. }), "a dead endpoint is recorded: {step:?}");
+        story.wait(secs(200));
+    }
+}
+
+#[test]
+fn an_endpoint_whose_claim_was_wiped_is_recorded_once_its_claim_is_back() {
+    let mut story = Story::new();
+    story.memory.claiming(nonce(1), story.now);
+    assert!(story.memory.sending(&nonce(1)));
+    let made = endpoint(1, Mark::Ours, "RESERVATION_REQUESTED");
+    story.memory.created(&nonce(1), made.clone());
+    let step = story.list(&[]).step;
+    assert!(matches!(&step, Step::Claim { nonce: Some(own), .. } if *own == nonce(1)), "{step:?}");
+    story.o.object.claim = ours(None);
+    story.o.object.finalizer = true;
+    assert_eq!(story.list(&[]).step, Step::Record { endpoint: made, origin: Origin::Created });
 }
