@@ -18,7 +18,7 @@ mod status;
 
 pub use crd::{crd, crd_yaml};
 pub use duration::parse_duration;
-pub use names::{CLAIM, FINALIZER, RECONCILE_REQUEST, STALE_VPC_ENDPOINT_ID, TAKE_OVER};
+pub use names::{CLAIM, FINALIZER, OUTPUT_CONFIG_MAP, RECONCILE_REQUEST, STALE_VPC_ENDPOINT_ID, TAKE_OVER};
 pub use reference::{CloudProviderEndpointRef, VpcEndpointSource};
 pub use spec::{
     CredentialsRef, DeletionPolicy, ManagementPolicy, OutputConfigMap, ReadyWhen, ServerlessPrivateEndpoint,

@@ -15,6 +15,10 @@ pub const TAKE_OVER: &str = "atlas.spe-operator.io/take-over";
 /// The annotation that holds the VPC endpoint id of a lost endpoint's service, which is not sent again.
 pub const STALE_VPC_ENDPOINT_ID: &str = "atlas.spe-operator.io/stale-vpc-endpoint-id";
 
+/// The annotation that holds the name of the output ConfigMap that the operator has made, or is about to make, so that it
+/// goes when the spec names another one, or none.
+pub const OUTPUT_CONFIG_MAP: &str = "atlas.spe-operator.io/output-config-map";
+
 /// The annotation that asks for a reconcile now. It is Flux's own, so that `flux reconcile` and every tool that
 /// knows it works; its value is echoed in `status.lastHandledReconcileAt`.
 pub const RECONCILE_REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
@@ -29,7 +33,7 @@ mod tests {
     #[test]
     fn our_names_carry_the_group_of_the_resource() {
         let group = ServerlessPrivateEndpoint::group(&());
-        for name in [FINALIZER, CLAIM, TAKE_OVER, STALE_VPC_ENDPOINT_ID] {
+        for name in [FINALIZER, CLAIM, TAKE_OVER, STALE_VPC_ENDPOINT_ID, OUTPUT_CONFIG_MAP] {
             assert_eq!(name.split_once('/').map(|(prefix, _)| prefix), Some(group.as_ref()), "{name}");
         }
     }

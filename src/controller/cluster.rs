@@ -44,6 +44,9 @@ pub(super) enum ClusterError {
     /// There is no such object.
     #[error("not found")]
     NotFound,
+    /// There is no such kind.
+    #[error("its kind is not installed")]
+    NoKind,
     /// We may not.
     #[error("the operator's service account is not allowed to {0}")]
     Forbidden(String),
@@ -138,6 +141,16 @@ impl Cluster {
         self.merge(identity, read, patch).await
     }
 
+    /// Writes one annotation, or takes it off, if the object is still the one that was read.
+    pub(super) async fn annotate(
+        &self,
+        identity: &Identity,
+        read: &ServerlessPrivateEndpoint,
+        (key, value): (&str, Option<&str>),
+    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+        self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}})).await
+    }
+
     /// Takes our finalizer off, if the object is still the one that was read.
     pub(super) async fn release(
         &self,
@@ -192,8 +205,10 @@ async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Cl
 /// (measured on kube-apiserver 1.37).
 fn classify(status: &Status) -> ClusterError {
     let causes = status.details.as_ref().is_some_and(|details| !details.causes.is_empty());
-    // Where the kind itself is not installed, the answer is a page of text and carries no reason.
-    if status.is_not_found() || status.code == 404 {
+    // Where the kind itself is not installed, the answer is a page of text and names no object.
+    if status.code == 404 && status.details.as_ref().is_none_or(|details| details.name.is_empty()) {
+        ClusterError::NoKind
+    } else if status.is_not_found() {
         ClusterError::NotFound
     } else if status.is_conflict() || (status.is_invalid() && !causes) || is_uid_mismatch(status) {
         ClusterError::Changed

@@ -14,6 +14,7 @@ use domain::ownership::Token;
 use kube::Resource;
 use kube::runtime::controller::Action;
 
+use crate::api;
 use crate::clock::Boottime;
 
 use super::cluster::ClusterError;
@@ -36,7 +37,7 @@ pub(super) async fn conclude(
 ) -> Result<Action, ReconcileError> {
     pass.permit = None;
     let mut report = report(observed, decision);
-    let output = write_output(&pass, &report).await;
+    let output = write_output(&mut pass, &report).await?;
     if let Output::Failed(problem) = &output {
         report.unsynced(Reason::OutputNotWritten, problem.clone());
     }
@@ -75,15 +76,24 @@ enum Output {
     Failed(String),
 }
 
-async fn write_output(pass: &Pass, report: &Report) -> Output {
-    let Some(wanted) = &pass.object.spec.output_config_map else { return Output::Complete };
-    if pass.object.meta().deletion_timestamp.is_some() || !matches!(pass.atlas, Atlas::Listed(_)) {
-        return Output::Complete;
+async fn write_output(pass: &mut Pass, report: &Report) -> Result<Output, ReconcileError> {
+    let wanted = pass.object.spec.output_config_map.as_ref().map(|wanted| wanted.name.clone());
+    let listed = matches!(pass.atlas, Atlas::Listed(_));
+    if pass.object.meta().deletion_timestamp.is_some() || (wanted.is_some() && !listed) {
+        return Ok(Output::Complete);
     }
-    let cluster = &pass.ctx.cluster;
-    let found = match output::read(cluster, &pass.identity, &wanted.name).await {
+    let cluster = pass.ctx.cluster.clone();
+    let old = output::noted(&pass.object).filter(|noted| Some(noted) != wanted.as_ref());
+    if let Some(old) = old {
+        if let Err(problem) = output::remove(&cluster, &pass.identity, &old).await {
+            return Ok(Output::Failed(problem));
+        }
+        note_output(pass, wanted.as_deref()).await?;
+    }
+    let Some(name) = wanted else { return Ok(Output::Complete) };
+    let found = match output::read(&cluster, &pass.identity, &name).await {
         Ok(found) => found,
-        Err(problem) => return Output::Failed(problem),
+        Err(problem) => return Ok(Output::Failed(problem)),
     };
     let connected = report.endpoint.as_ref().filter(|endpoint| endpoint.status == EndpointStatus::Available);
     let vpc_endpoint = connected.and_then(|endpoint| endpoint.vpc_endpoint_id.as_deref());
@@ -96,10 +106,24 @@ async fn write_output(pass: &Pass, report: &Report) -> Output {
     };
     let incomplete = vpc_endpoint.is_some() && address.is_none();
     let content = output::content(report, address);
-    match output::keep(cluster, &pass.identity, &pass.object, &wanted.name, found, content).await {
+    if !content.is_empty() && output::noted(&pass.object).is_none() {
+        note_output(pass, Some(&name)).await?;
+    }
+    Ok(match output::keep(&cluster, &pass.identity, &pass.object, &name, found, content).await {
         Err(problem) => Output::Failed(problem),
         Ok(()) if incomplete => Output::Incomplete,
         Ok(()) => Output::Complete,
+    })
+}
+
+/// Notes on the object which ConfigMap is its own, before that is made and after the one before is gone.
+async fn note_output(pass: &mut Pass, name: Option<&str>) -> Result<(), ReconcileError> {
+    let note = (api::OUTPUT_CONFIG_MAP, name);
+    let written = pass.ctx.cluster.annotate(&pass.identity, &pass.object, note).await;
+    if pass.wrote(written).await? {
+        Ok(())
+    } else {
+        Err(ReconcileError::Again("the object changed before its output was noted"))
     }
 }
 

@@ -115,7 +115,8 @@ fn duration(field: &str, text: &str) -> Result<Duration, String> {
 }
 
 /// The annotations that the operator reads.
-const READ: [&str; 4] = [api::CLAIM, api::TAKE_OVER, api::STALE_VPC_ENDPOINT_ID, api::RECONCILE_REQUEST];
+const READ: [&str; 5] =
+    [api::CLAIM, api::TAKE_OVER, api::STALE_VPC_ENDPOINT_ID, api::OUTPUT_CONFIG_MAP, api::RECONCILE_REQUEST];
 
 /// `true` for an annotation that the operator reads.
 pub(super) fn is_read(annotation: &str) -> bool {

@@ -1,7 +1,8 @@
 //! The output ConfigMap: what other tools need to know of an endpoint, where they can read it.
 //!
 //! It exists only while there is something to say, because a tool that finds an empty value substitutes it. It is owned by
-//! the object, so that it goes with it; a ConfigMap that somebody else made is never touched.
+//! the object, so that it goes with it. Its name is noted on the object before it is made, so that it also goes when the spec
+//! names another one. A ConfigMap that somebody else made is never touched, whoever names it.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
-use crate::api::ServerlessPrivateEndpoint;
+use crate::api::{self, ServerlessPrivateEndpoint};
 
 use super::cluster::{Cluster, ClusterError};
 use super::object::Identity;
@@ -48,6 +49,38 @@ fn region(service: &str) -> Option<String> {
     (!region.is_empty()).then(|| region.to_owned())
 }
 
+/// The name of the ConfigMap that was made for the object, if it can be one: anybody may write an annotation.
+pub(super) fn noted(object: &ServerlessPrivateEndpoint) -> Option<String> {
+    let name = object.annotations().get(api::OUTPUT_CONFIG_MAP)?;
+    let is_inner = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
+    let is_name = name.chars().all(is_inner) && !name.starts_with(['-', '.']) && !name.ends_with(['-', '.']);
+    (is_name && !name.is_empty()).then(|| name.clone())
+}
+
+/// Removes the ConfigMap `name`, if it was made for the object.
+///
+/// # Errors
+/// What stands in the way, for the user.
+pub(super) async fn remove(cluster: &Cluster, identity: &Identity, name: &str) -> Result<(), Problem> {
+    let found = read(cluster, identity, name).await?.filter(|found| is_ours(found, identity));
+    match found {
+        Some(found) => delete(cluster, identity, name, &found).await,
+        None => Ok(()),
+    }
+}
+
+async fn delete(
+    cluster: &Cluster,
+    identity: &Identity,
+    name: &str,
+    found: &ConfigMap,
+) -> Result<(), Problem> {
+    match cluster.delete(&identity.namespace, found).await {
+        Ok(()) | Err(ClusterError::NotFound) => Ok(()),
+        Err(error) => Err(problem(name, "delete", &error)),
+    }
+}
+
 /// The ConfigMap as it is now.
 ///
 /// # Errors
@@ -71,7 +104,7 @@ pub(super) fn known_address(found: Option<&ConfigMap>, vpc_endpoint: &str) -> Op
     data.get(SRV_ADDRESS).filter(|_| same).cloned()
 }
 
-/// Makes the ConfigMap `name`, which was just `found`, hold `content`, or go if there is none.
+/// Makes the ConfigMap `name`, which was just `found`, hold `content`, or go if there is none. Its name has been noted.
 ///
 /// # Errors
 /// What stands in the way, for the user.
@@ -98,9 +131,7 @@ pub(super) async fn keep(
         None => {
             cluster.create(namespace, &new(object, name, content)).await.map_err(|error| ("create", error))
         }
-        Some(found) if content.is_empty() => {
-            cluster.delete(namespace, &found).await.map_err(|error| ("delete", error))
-        }
+        Some(found) if content.is_empty() => return delete(cluster, identity, name, &found).await,
         Some(found) if found.data.as_ref() == Some(&content) => Ok(()),
         Some(found) => {
             let changed = ConfigMap { data: Some(content), ..found };

@@ -40,6 +40,10 @@ pub(super) async fn resolve(
         }
     };
     match found {
+        Err(ClusterError::NoKind) => Ok(VpcEndpoint::NotFound(format!(
+            "the kind {} of {} is not installed in this cluster, so there is no {}",
+            reference.kind, reference.api_version, reference.name
+        ))),
         Err(ClusterError::NotFound) => {
             Ok(VpcEndpoint::NotFound(format!("{} does not exist in namespace {namespace}", said(reference))))
         }

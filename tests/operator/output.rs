@@ -1,9 +1,15 @@
 //! The ConfigMap for other tools, and the objects that a VPC endpoint id is read from.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use atlas_simulator::Pace;
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
 use kube::api::{DeleteParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::json;
+use testbed::{Action, Exchange};
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 
@@ -23,7 +29,7 @@ async fn until(
             if holds(found.as_ref()) {
                 return found;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
     found.await.expect("the ConfigMap never was as wanted")
@@ -92,4 +98,131 @@ async fn a_vpc_endpoint_id_is_read_from_a_config_map_as_soon_as_it_is_there() {
     };
     let object = bench.until("orders", "without its reference", holds).await;
     assert_condition(&object, "Ready", "True", "Available");
+}
+
+#[tokio::test]
+async fn nothing_is_written_before_there_is_a_service_and_nothing_is_left_once_it_is_lost() {
+    let bench = Bench::at_pace(Pace::of(Duration::from_secs(2))).await;
+    let _operator = bench.operator();
+    let maps = maps(&bench).await;
+    bench.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
+    let requested = bench.until_reason("orders", "ReservationRequested").await;
+    assert!(maps.get_opt("output").await.unwrap().is_none());
+    let first = until(&maps, "output", |map| map.is_some()).await.unwrap().data.unwrap();
+    // The names that Flux can substitute.
+    let is_substitutable = |key: &str| {
+        key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !key.starts_with(|c: char| c.is_ascii_digit())
+    };
+    assert!(first.keys().all(|key| is_substitutable(key)), "{first:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(bench.atlas.remove_endpoint(&requested.status.unwrap().id.unwrap()));
+    bench.look("orders", "1").await;
+    until(&maps, "output", |map| map.is_none()).await;
+    let second = until(&maps, "output", |map| map.is_some()).await.unwrap().data.unwrap();
+    assert_ne!(
+        (&first["id"], &first["endpointServiceName"]),
+        (&second["id"], &second["endpointServiceName"])
+    );
+}
+
+#[tokio::test]
+async fn two_endpoints_of_one_instance_are_each_told_their_own_private_address() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    let maps = maps(&bench).await;
+    for (name, vpc_endpoint) in [("orders", VPC_ENDPOINT), ("billing", "vpce-0fedcba9876543210")] {
+        let fields = json!({"cloudProviderEndpointId": vpc_endpoint, "outputConfigMap": {"name": name}});
+        bench.create(name, fields).await;
+    }
+    let mut addresses = Vec::new();
+    for name in ["orders", "billing"] {
+        let told = until(&maps, name, |map| entry(map, "privateSrvAddress").is_some()).await;
+        let id = bench.get(name).await.status.unwrap().id.unwrap();
+        // The simulator numbers the addresses of an instance as it numbers its endpoints.
+        let number = bench.atlas.lives().iter().position(|life| life.id == id).unwrap();
+        let address = entry(told.as_ref(), "privateSrvAddress").unwrap().clone();
+        assert!(address.contains(&format!("-pe-{number}.")), "{name}: {address}");
+        addresses.push(address);
+    }
+    assert_ne!(addresses[0], addresses[1]);
+}
+
+/// The name that the object carries as its output's.
+fn noted(object: &spe_operator::api::ServerlessPrivateEndpoint) -> Option<&str> {
+    object.annotations().get("atlas.spe-operator.io/output-config-map").map(String::as_str)
+}
+
+#[tokio::test]
+async fn an_output_that_is_renamed_or_not_wanted_any_more_leaves_nothing_behind() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    let maps = maps(&bench).await;
+    bench.create("orders", json!({"outputConfigMap": {"name": "first"}})).await;
+    until(&maps, "first", |map| map.is_some()).await;
+    bench.edit("orders", json!({"outputConfigMap": {"name": "second"}})).await;
+    until(&maps, "second", |map| map.is_some()).await;
+    until(&maps, "first", |map| map.is_none()).await;
+    // Without an answer of Atlas, too.
+    bench.edit("orders", json!({"suspend": true, "outputConfigMap": null})).await;
+    until(&maps, "second", |map| map.is_none()).await;
+    bench.until("orders", "without a note", |object| noted(object).is_none()).await;
+}
+
+#[tokio::test]
+async fn a_config_map_that_only_a_note_calls_ours_is_left_alone() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    let maps = maps(&bench).await;
+    let foreign = json!({"metadata": {"name": "theirs"}, "data": {"id": "theirs"}});
+    maps.create(&PostParams::default(), &serde_json::from_value(foreign).unwrap()).await.unwrap();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.annotate("orders", json!({"atlas.spe-operator.io/output-config-map": "theirs"})).await;
+    bench.until("orders", "without the note", |object| noted(object).is_none()).await;
+    assert!(maps.get_opt("theirs").await.unwrap().is_some());
+    // What cannot be a name is not asked for.
+    bench
+        .annotate("orders", json!({"atlas.spe-operator.io/output-config-map": "../secrets/atlas-api"}))
+        .await;
+    bench.look("orders", "1").await;
+    let looked = bench.until_looked("orders", "1").await;
+    assert_condition(&looked, "Synced", "True", "ReconcileSucceeded");
+}
+
+fn deletes_map(exchange: &Exchange) -> bool {
+    exchange.path.contains("/configmaps") && exchange.method == "DELETE"
+}
+
+fn notes(exchange: &Exchange) -> bool {
+    exchange.method == "PATCH" && String::from_utf8_lossy(&exchange.body).contains("output-config-map")
+}
+
+fn makes_map(exchange: &Exchange) -> bool {
+    exchange.path.contains("/configmaps") && exchange.method == "POST"
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rename_that_a_crash_cuts_short_is_finished_by_the_next_operator() {
+    let steps: [(&str, fn(&Exchange) -> bool); 3] =
+        [("delete", deletes_map), ("note", notes), ("create", makes_map)];
+    join_all(steps.into_iter().map(|(step, is_step)| async move {
+        let bench = Bench::new().await;
+        let maps = maps(&bench).await;
+        let proxies = bench.proxies().await;
+        let operator = Arc::new(bench.operator_behind(&proxies));
+        bench.create("orders", json!({"outputConfigMap": {"name": "first"}})).await;
+        until(&maps, "first", |map| map.is_some()).await;
+        bench.until_reason("orders", "Reserved").await;
+        proxies.settled_effects().await;
+        let victim = Arc::clone(&operator);
+        proxies.tape.next(is_step, Action::CallAfter(Box::new(move || victim.kill().unwrap())));
+        bench.edit("orders", json!({"outputConfigMap": {"name": "second"}})).await;
+        let killed = operator.wait(PATIENCE).await;
+        killed.unwrap_or_else(|_| panic!("no {step} came:\n{}", proxies.tape.listing()));
+        let _successor = bench.operator();
+        until(&maps, "second", |map| map.is_some()).await;
+        until(&maps, "first", |map| map.is_none()).await;
+    }))
+    .await;
 }
