@@ -187,4 +187,6 @@ pub enum Deleting {
     Settling(Duration),
     /// Atlas could not be asked, or refused.
     Blocked(Fault),
+    /// The endpoint does not carry our mark any more, and the key that could give it back is missing, as the fault says.
+    Unmarked(EndpointId, Fault),
 }

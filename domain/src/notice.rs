@@ -36,8 +36,11 @@ pub fn of_change(before: &Reported, report: &Report) -> Vec<Notice> {
     if let Some(connected) = turned_true(ConditionType::EndpointConnected) {
         notices.push(normal(EventReason::EndpointAvailable, connected.message.clone()));
     }
-    for kind in [ConditionType::Ready, ConditionType::Synced] {
-        let Some(condition) = report.get(kind).filter(|condition| !condition.status) else {
+    // Of these, False is what a person should know of; of the last, True.
+    for (kind, told_while) in
+        [(ConditionType::Ready, false), (ConditionType::Synced, false), (ConditionType::ApiSunset, true)]
+    {
+        let Some(condition) = report.get(kind).filter(|condition| condition.status == told_while) else {
             continue;
         };
         let Some(reason) = EventReason::warning(condition.reason) else {

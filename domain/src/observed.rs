@@ -17,8 +17,12 @@ pub struct Observed {
     pub object: Object,
     /// What its spec asks for, or why that cannot be understood.
     pub spec: Result<Spec, String>,
+    /// The key that Atlas is asked with.
+    pub key: Key,
     /// What Atlas said.
     pub atlas: Atlas,
+    /// What Atlas has announced of the end of this API, as far as this process has heard.
+    pub sunset: Option<Sunset>,
     /// What this process remembers of the object.
     pub memory: Recollection,
     /// The times of the creation protocol.
@@ -135,6 +139,16 @@ pub enum ReadyWhen {
     Available,
 }
 
+/// Where the key comes from that Atlas is asked with. It says what the key may do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Key {
+    /// From where the manifest or the operator's settings say: everything.
+    #[default]
+    Held,
+    /// From memory, because it is there no more, as the fault says: it worked last, and may list and delete only.
+    Remembered(Fault),
+}
+
 /// What Atlas said in this reconcile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Atlas {
@@ -144,6 +158,13 @@ pub enum Atlas {
     Failed(Fault),
     /// All endpoints of the instance.
     Listed(Vec<Endpoint>),
+}
+
+/// Atlas has announced that it will switch this API off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sunset {
+    /// The day, as in `2026-01-15`, if Atlas names one.
+    pub day: Option<String>,
 }
 
 /// What this process remembers of one token. Nothing here is needed for safety after a restart: what is

@@ -10,7 +10,7 @@ use domain::conditions::report;
 use domain::decide::decide;
 use domain::decision::{Decision, Origin, Step, Wake};
 use domain::fault::FaultKind;
-use domain::observed::{Atlas, Observed, Tried};
+use domain::observed::{Atlas, Key, Observed, Tried};
 
 use crate::answers::{acknowledge, gone, refused, see, take_in};
 use crate::api_server::bit;
@@ -106,7 +106,9 @@ impl Model {
         let mut observed = Observed {
             object: object.to_domain(),
             spec: Ok(object.manifest.to_domain()),
+            key: Key::Held,
             atlas,
+            sunset: None,
             memory: process.memory.recall(at, now(), pass.tried.to_domain()),
             times: times(),
         };

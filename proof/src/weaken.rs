@@ -102,7 +102,7 @@ impl Weakness {
                 }
             }
             Self::PostAgain => {
-                for attempt in &mut o.memory.attempts {
+                for attempt in o.memory.attempts.iter_mut().filter(|a| !is_known(&a.fate)) {
                     attempt.fate = Fate::Unsent;
                 }
             }
@@ -179,9 +179,14 @@ fn settle(o: &mut Observed) {
     {
         o.memory.attempts.push(Attempt { nonce: open, age: Duration::ZERO, fate: Fate::Settled });
     }
-    for attempt in &mut o.memory.attempts {
+    for attempt in o.memory.attempts.iter_mut().filter(|a| !is_known(&a.fate)) {
         attempt.fate = Fate::Settled;
     }
+}
+
+/// What the attempt made is known and waits to be recorded.
+fn is_known(fate: &Fate) -> bool {
+    matches!(fate, Fate::Created(_))
 }
 
 /// A recorded endpoint that no listing shows passes for deleted.

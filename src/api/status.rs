@@ -62,7 +62,7 @@ pub struct ServerlessPrivateEndpointStatus {
     pub last_handled_reconcile_at: Option<String>,
 
     /// What the state means, one entry a type: Ready, Synced, EndpointServiceAvailable and EndpointConnected always;
-    /// Reconciling, Stalled and Suspended only while True.
+    /// Reconciling, Stalled, Suspended and ApiSunset only while True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use domain::endpoint::{Endpoint, EndpointId, Instance, VpcEndpointId};
 use domain::fault::FaultKind;
+use domain::observed::Sunset;
 use reqwest::{Method, Url};
 use tokio::time::Instant;
 
@@ -34,6 +35,15 @@ pub enum Deletion {
     Accepted,
     /// Atlas does not know the endpoint (`TENANT_PRIVATE_ENDPOINT_NOT_FOUND`). Any other 404 is an error.
     NotFound,
+}
+
+/// All endpoints of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Every one of them.
+    pub endpoints: Vec<Endpoint>,
+    /// The end of this API, if the answer announced it.
+    pub sunset: Option<Sunset>,
 }
 
 /// What to change about an endpoint; what is `None` stays as it is.
@@ -72,9 +82,13 @@ impl Client {
     ///
     /// # Errors
     /// Atlas could not be asked, refused, or sent what is not a complete list of endpoints.
-    pub async fn list(&self, at: &Instance) -> Result<Vec<Endpoint>, AtlasError> {
+    pub async fn list(&self, at: &Instance) -> Result<Listing, AtlasError> {
         let request = self.request(Operation::List, Method::GET, at, None);
-        self.read(request, |reply| wire::endpoints(reply.json()?, &reply.hidden)).await
+        let parse = |reply: &Reply| {
+            let endpoints = wire::endpoints(reply.json()?, &reply.hidden)?;
+            Ok(Listing { endpoints, sunset: reply.sunset.clone() })
+        };
+        self.read(request, parse).await
     }
 
     /// One endpoint.

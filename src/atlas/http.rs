@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
+use domain::observed::Sunset;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Certificate, Method, Proxy, Url, redirect, retry};
 use tokio::time::Instant;
@@ -13,8 +14,8 @@ use tokio::time::Instant;
 use super::credentials::Secret;
 use super::error::Outcome;
 use super::last_moment::TooLate;
-use super::retry_after;
 use super::settings::{ClientSettings, SettingsError};
+use super::{retry_after, sunset};
 
 /// The most bytes of an answer that are read.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -50,6 +51,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) challenges: Vec<String>,
     pub(super) retry_after: Option<Duration>,
+    pub(super) sunset: Option<Sunset>,
     /// The whole body, or why there is none.
     pub(super) body: Result<Vec<u8>, Outcome>,
     /// What may not be shown of the body.
@@ -120,10 +122,13 @@ impl Http {
         let retry_after = headers
             .get(RETRY_AFTER)
             .and_then(|value| retry_after::parse(value.to_str().ok()?, SystemTime::now()));
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let sunset = sunset::parse(text("sunset"), text("deprecation"));
         Ok(Answer {
             status: response.status().as_u16(),
             challenges,
             retry_after,
+            sunset,
             body: read(response).await,
             hidden: Vec::new(),
         })

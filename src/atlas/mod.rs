@@ -14,6 +14,7 @@
 //! | `www_authenticate`, `digest`, `challenges` | reading a challenge, answering it, lending it out |
 //! | `token` | OAuth client credentials |
 //! | `reply`, `wire` | errors and envelopes; the JSON of endpoints and instances |
+//! | `retry_after`, `sunset` | what headers say of times |
 //! | `classify`, `error`, `text` | what an answer means, and how it is said |
 
 mod challenges;
@@ -29,13 +30,14 @@ mod last_moment;
 mod reply;
 mod retry_after;
 mod settings;
+mod sunset;
 mod text;
 mod token;
 mod transport;
 mod wire;
 mod www_authenticate;
 
-pub use client::{Client, Deletion, Update};
+pub use client::{Client, Deletion, Listing, Update};
 pub use creation::Creation;
 pub use credentials::{Credentials, Fingerprint, UnusableCredentials};
 pub use error::{AtlasError, Operation, Outcome};

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use domain::observed::Sunset;
 use serde_json::Value;
 
 use super::credentials::Secret;
@@ -23,6 +24,8 @@ pub(super) struct Reply {
     pub(super) broken: Option<Outcome>,
     /// `Retry-After`.
     pub(super) retry_after: Option<Duration>,
+    /// The announced end of the API.
+    pub(super) sunset: Option<Sunset>,
     /// What may not be shown of it.
     pub(super) hidden: Vec<Secret>,
 }
@@ -114,6 +117,7 @@ pub(super) fn open(answer: Answer) -> Reply {
         error,
         broken: answer.body.err(),
         retry_after: answer.retry_after,
+        sunset: answer.sunset,
         hidden: answer.hidden,
     }
 }

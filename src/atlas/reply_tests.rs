@@ -9,6 +9,7 @@ const ID: &str = "5f7cac1adf5d6c6306f4b283";
 
 fn answer(status: u16, body: &str) -> Answer {
     Answer {
+        sunset: None,
         status,
         challenges: Vec::new(),
         retry_after: None,

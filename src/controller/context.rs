@@ -103,6 +103,14 @@ impl Context {
         }
     }
 
+    /// The Secret that the object names may have gone since it was read: it is read anew before it is used again.
+    pub(super) async fn read_key_anew(&self, object: &ServerlessPrivateEndpoint, identity: &Identity) {
+        if let Some(reference) = &object.spec.credentials_ref {
+            let own = SecretName { namespace: identity.namespace.clone(), name: reference.name.clone() };
+            self.keys.read_anew(&own).await;
+        }
+    }
+
     fn default_secret(&self, namespace: &str) -> Option<SecretName> {
         let default = self.options.default_credentials.as_ref()?;
         default

@@ -37,6 +37,8 @@ pub(super) struct Key {
     pub(super) client: Client,
     /// The Secret and the version of it that was read: Atlas is asked again as soon as this changes.
     pub(super) source: (SecretName, String),
+    /// It is not there any more, as this says; only deletions use it.
+    pub(super) gone: Option<Fault>,
 }
 
 #[derive(Default)]
@@ -80,10 +82,15 @@ impl Keys {
         };
         match (&result, &kept.accepted) {
             (Err(fault), Some(accepted)) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
-                Ok(accepted.clone())
+                Ok(Key { gone: Some(fault.clone()), ..accepted.clone() })
             }
             _ => result,
         }
+    }
+
+    /// The next one who asks gets what the Secret `name` holds then.
+    pub(super) async fn read_anew(&self, name: &SecretName) {
+        self.kept(name).lock().await.read = None;
     }
 
     /// Atlas answered a request made with `key`, or refused the key itself.
@@ -92,7 +99,7 @@ impl Keys {
         let mut kept = kept.lock().await;
         kept.refused = !accepted;
         if accepted {
-            kept.accepted = Some(key.clone());
+            kept.accepted = Some(Key { gone: None, ..key.clone() });
         }
     }
 
@@ -123,7 +130,8 @@ impl Keys {
         };
         let credentials = credentials(&read).map_err(|why| missing(format!("Secret {secret}: {why}")))?;
         let version = read.metadata.resource_version.unwrap_or_default();
-        Ok(Key { client: Client::new(self.transport.clone(), credentials), source: (name.clone(), version) })
+        let client = Client::new(self.transport.clone(), credentials);
+        Ok(Key { client, source: (name.clone(), version), gone: None })
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use domain::endpoint::{Endpoint, Instance, ProjectId};
 use domain::fault::{Fault, FaultKind};
+use domain::observed::Sunset;
 
 use crate::atlas::Fingerprint;
 use crate::clock::Boottime;
@@ -29,12 +30,14 @@ const LONGEST_RATE_LIMITED: Duration = Duration::from_mins(5);
 pub(super) struct Listing {
     pub(super) sent: Boottime,
     pub(super) result: Result<Arc<Vec<Endpoint>>, Fault>,
+    /// The end of this API, if an answer has ever announced it.
+    pub(super) sunset: Option<Sunset>,
 }
 
 /// Whom a pause concerns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Paused {
-    /// 429: the project, whoever asks.
+    /// 429, or a 503 that names a time: the project, whoever asks.
     Project(ProjectId),
     /// 401, 403 or a project unknown to the key: this version of a Secret, for this project.
     Key(SecretName, String, ProjectId),
@@ -52,11 +55,13 @@ type Slot = Arc<tokio::sync::Mutex<Option<Listing>>>;
 pub(super) struct Listings {
     slots: Mutex<HashMap<(Instance, Fingerprint), Slot>>,
     pauses: Mutex<HashMap<Paused, Pause>>,
+    /// What was announced last. An answer that says nothing of it takes nothing back: not every server of Atlas may.
+    sunset: Mutex<Option<Sunset>>,
 }
 
 impl Listings {
     pub(super) fn new() -> Self {
-        Self { slots: Mutex::default(), pauses: Mutex::default() }
+        Self { slots: Mutex::default(), pauses: Mutex::default(), sunset: Mutex::default() }
     }
 
     /// All endpoints of `instance`, from a listing that was sent at `fresh_after` or later.
@@ -74,17 +79,27 @@ impl Listings {
             return known.clone();
         }
         if let Some(fault) = self.paused(instance, key) {
-            return Listing { sent: Boottime::now(), result: Err(fault) };
+            return Listing { sent: Boottime::now(), result: Err(fault), sunset: self.sunset(None) };
         }
         let permit = limits.enter(&instance.project).await;
         let sent = Boottime::now();
         let result = key.client.list(instance).await;
         drop(permit);
-        let result = result.map(Arc::new).map_err(|error| error.fault());
+        let announced = result.as_ref().ok().and_then(|listing| listing.sunset.clone());
+        let result = result.map(|listing| Arc::new(listing.endpoints)).map_err(|error| error.fault());
         self.note(instance, key, keys, result.as_ref().err()).await;
-        let listing = Listing { sent, result };
+        let listing = Listing { sent, result, sunset: self.sunset(announced) };
         *slot = Some(listing.clone());
         listing
+    }
+
+    /// What was announced last, now that this was.
+    fn sunset(&self, announced: Option<Sunset>) -> Option<Sunset> {
+        let mut known = self.sunset.lock().unwrap_or_else(PoisonError::into_inner);
+        if announced.is_some() {
+            *known = announced;
+        }
+        known.clone()
     }
 
     /// The fault that still holds up calls with `key` for `instance`.
@@ -129,6 +144,11 @@ impl Listings {
                 (project, repeats, fault.retry_after.unwrap_or(own))
             }
             FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => (secret, 0, REFUSED_KEY),
+            // Whoever says for how long means all of us. Without it, each object waits ever longer by itself.
+            FaultKind::Unavailable => match fault.retry_after {
+                Some(length) => (project, 0, length),
+                None => return,
+            },
             _ => return,
         };
         pauses.insert(whom, Pause { until: Boottime::now() + length, fault: fault.clone(), repeats });

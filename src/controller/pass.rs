@@ -8,7 +8,7 @@ use std::sync::Arc;
 use domain::endpoint::{Endpoint, Instance};
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
-use domain::observed::{Atlas, Tried, VpcEndpoint};
+use domain::observed::{self, Atlas, Tried, VpcEndpoint};
 use kube::{Resource, ResourceExt};
 use tracing::warn;
 
@@ -28,7 +28,11 @@ pub(super) struct Pass {
     pub(super) ctx: Arc<Context>,
     pub(super) identity: Identity,
     pub(super) object: ServerlessPrivateEndpoint,
+    /// The key that `atlas` was asked with.
+    pub(super) key: observed::Key,
     pub(super) atlas: Atlas,
+    /// What is known of the end of the API.
+    pub(super) sunset: Option<observed::Sunset>,
     /// When the listing in `atlas` was sent; until there is one, when the reconcile began.
     pub(super) seen: Boottime,
     /// How fresh the next listing has to be.
@@ -51,7 +55,7 @@ impl Pass {
     pub(super) async fn before_write(&mut self) -> Result<Option<Access>, ReconcileError> {
         let access = self.access().await.map_err(ReconcileError::NoAccess)?;
         self.enter().await?;
-        if self.is_paused(&access) {
+        if self.is_paused(&access) || self.note_key(&access) {
             return Ok(None);
         }
         Ok(self.unchanged().await?.map(|()| access))
@@ -65,6 +69,12 @@ impl Pass {
             self.atlas = Atlas::Failed(fault);
         }
         is_paused
+    }
+
+    /// Notes where the key comes from; `true` if what was decided rests on another one.
+    pub(super) fn note_key(&mut self, access: &Access) -> bool {
+        let key = access.key.gone.clone().map_or(observed::Key::Held, observed::Key::Remembered);
+        std::mem::replace(&mut self.key, key.clone()) != key
     }
 
     /// Reads the object past all caches. `None` if it is not the one that was decided on.

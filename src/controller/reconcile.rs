@@ -9,7 +9,7 @@ use domain::backoff;
 use domain::decide::decide;
 use domain::decision::Step;
 use domain::fault::Fault;
-use domain::observed::{Atlas, Observed, Tried, VpcEndpoint};
+use domain::observed::{Atlas, Key, Observed, Tried, VpcEndpoint};
 use kube::Resource;
 use kube::runtime::controller::Action;
 use thiserror::Error;
@@ -54,7 +54,8 @@ pub(super) enum ReconcileError {
 impl From<ClusterError> for ReconcileError {
     fn from(error: ClusterError) -> Self {
         match error {
-            ClusterError::NotFound => Self::Gone,
+            // Without its kind, no object is left either.
+            ClusterError::NotFound | ClusterError::NoKind => Self::Gone,
             error => Self::Cluster(error),
         }
     }
@@ -77,7 +78,9 @@ pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<C
         ctx: Arc::clone(&ctx),
         identity,
         object: (*object).clone(),
+        key: Key::Held,
         atlas: Atlas::Unread,
+        sunset: None,
         seen: begun,
         fresh_after,
         vpc_endpoint: VpcEndpoint::Undeclared,
@@ -215,5 +218,6 @@ fn observe(pass: &Pass) -> Observed {
         entry.memory.recall(at, now, pass.tried.clone())
     });
     let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
-    Observed { object, spec, atlas: pass.atlas.clone(), memory, times: ctx.options.times }
+    let (key, atlas) = (pass.key.clone(), pass.atlas.clone());
+    Observed { object, spec, key, atlas, sunset: pass.sunset.clone(), memory, times: ctx.options.times }
 }

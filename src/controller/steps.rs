@@ -54,10 +54,12 @@ impl Pass {
                 return Ok(());
             }
         };
+        self.note_key(&access);
         let ctx = &self.ctx;
         let listing =
             ctx.listings.get(&access.instance, &access.key, &ctx.keys, &ctx.limits, self.fresh_after).await;
         self.seen = listing.sent;
+        self.sunset = listing.sunset;
         self.atlas = match listing.result {
             Ok(endpoints) => Atlas::Listed(endpoints.to_vec()),
             Err(fault) => Atlas::Failed(fault),
@@ -175,6 +177,10 @@ impl Pass {
         comment: Option<String>,
         vpc_endpoint: Option<VpcEndpointId>,
     ) -> Result<(), ReconcileError> {
+        if self.object.metadata.deletion_timestamp.is_some() {
+            // A deleted namespace loses its Secrets at any moment, and a key that is only remembered may change nothing.
+            self.ctx.read_key_anew(&self.object, &self.identity).await;
+        }
         let Some(access) = self.before_write().await? else {
             return Ok(());
         };

@@ -20,7 +20,7 @@ async fn each_operation_sends_what_the_api_asks_for() {
     });
     let (client, records) = server.client();
     let at = instance();
-    assert_eq!(client.list(&at).await.unwrap()[0].id, id());
+    assert_eq!(client.list(&at).await.unwrap().endpoints[0].id, id());
     assert_eq!(client.get(&at, &id()).await.unwrap().comment, "c");
     let update = Update { comment: None, cloud_provider_endpoint_id: Some("vpce-0a1b".parse().unwrap()) };
     client.update(&at, &id(), &update).await.unwrap();
@@ -86,7 +86,7 @@ async fn an_enveloped_list_is_understood() {
         let body = body.replace('E', &endpoint());
         let server = authenticated(move |_| json(200, &body));
         let (client, _) = server.client_with(|settings| settings.envelope = true);
-        assert_eq!(client.list(&instance()).await.unwrap().len(), 1);
+        assert_eq!(client.list(&instance()).await.unwrap().endpoints.len(), 1);
     }
 }
 

@@ -59,9 +59,9 @@ async fn until(client: &Client, endpoint: &Endpoint, status: &EndpointStatus) ->
 
 /// From nothing to AVAILABLE to gone, through all six operations.
 async fn live_a_life(client: &Client) {
-    assert_eq!(client.list(&at()).await.unwrap(), []);
+    assert_eq!(client.list(&at()).await.unwrap().endpoints, []);
     let endpoint = created(client, "orders").await;
-    assert_eq!(client.list(&at()).await.unwrap()[0].id, endpoint.id);
+    assert_eq!(client.list(&at()).await.unwrap().endpoints[0].id, endpoint.id);
     let reserved = until(client, &endpoint, &EndpointStatus::Reserved).await;
     assert!(reserved.service_name.is_some());
     let update = Update {
@@ -78,7 +78,7 @@ async fn live_a_life(client: &Client) {
     assert_eq!(connection.vpc_endpoint_ids, ["vpce-0a1b2c3d4e5f60718"]);
     assert!(connection.srv_connection_string.starts_with("mongodb+srv://"));
     assert_eq!(client.delete(&at(), &endpoint.id).await.unwrap(), Deletion::Accepted);
-    while !client.list(&at()).await.unwrap().is_empty() {
+    while !client.list(&at()).await.unwrap().endpoints.is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(client.delete(&at(), &endpoint.id).await.unwrap(), Deletion::NotFound);

@@ -7,7 +7,7 @@ use atlas_simulator as sim;
 use atlas_simulator::{Ending, Fault, Oddity, Rule, Settings, Simulator};
 use domain::endpoint::Instance;
 use domain::fault::FaultKind;
-use spe_operator::atlas::Creation;
+use spe_operator::atlas::{Creation, Listing};
 
 use super::simulated::{api_key, at, client, created};
 
@@ -128,9 +128,12 @@ async fn an_odd_listing_is_the_whole_listing_or_an_error() {
     ] {
         atlas.inject(Rule::next_of(sim::Operation::List, Fault::Shown(oddity.clone())));
         match client.list(&at()).await {
-            Ok(endpoints) => {
+            Ok(Listing { endpoints, sunset }) => {
                 let comments: Vec<_> = endpoints.iter().map(|endpoint| endpoint.comment.as_str()).collect();
                 assert!(is_readable && comments == ["one", "two", "three"], "{oddity:?}: {comments:?}");
+                let day = sunset.map(|sunset| sunset.day);
+                let announced = Some(Some("2026-01-15".to_owned()));
+                assert_eq!(day, announced.filter(|_| oddity == Oddity::Deprecated), "{oddity:?}");
             }
             Err(error) => {
                 assert!(!is_readable && error.kind() == FaultKind::Unavailable, "{oddity:?}: {error}");

@@ -19,10 +19,11 @@ pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
     }
     let mut summary = enough(spec, &bound.endpoint, by_status(o, spec, bound));
     if let Some(fault) = &bound.refused {
-        summary.unsynced = Some((Reason::of(fault.kind), fault.message.clone()));
+        let message = super::said(o, fault);
+        summary.unsynced = Some((Reason::of(fault.kind), message.clone()));
         let phase = Phase::after(fault);
         if !summary.ready || declares_more(o, spec, &bound.endpoint) || phase == Phase::Stalled {
-            return Summary::failing(Reason::of(fault.kind), fault.message.clone(), phase);
+            return Summary::failing(Reason::of(fault.kind), message, phase);
         }
     } else if summary.unsynced.is_none() && !bound.duplicates.is_empty() {
         let ids: Vec<_> = bound.duplicates.iter().map(ToString::to_string).collect();

@@ -14,7 +14,7 @@ pub use reason::{ConditionType, EventReason, Reason};
 use crate::decision::{Creating, Decision, Deleting, State, Step};
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
-use crate::observed::Observed;
+use crate::observed::{Atlas, Observed, Sunset};
 
 /// One condition, without its times and generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +151,31 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         let (kind, reason) = (ConditionType::Suspended, Reason::SuspendRequested);
         conditions.push(Condition { kind, status: true, reason, message });
     }
+    conditions.extend(sunset(o));
     Report { endpoint: endpoint.cloned(), lost, conditions, working, after: after(&decision.state) }
+}
+
+/// The announced end of the API. It changes nothing else: until it has come, all goes on. What the status says of it stays
+/// until a listing tells more.
+fn sunset(o: &Observed) -> Option<Condition> {
+    let kind = ConditionType::ApiSunset;
+    let message = match (&o.sunset, &o.atlas) {
+        (Some(Sunset { day }), _) => {
+            let day = day.as_ref().map_or_else(|| "(it names no day)".to_owned(), |day| format!("on {day}"));
+            format!(
+                "Atlas has announced that it switches this API off {day}; as long as it answers, all goes on. Before that, move \
+                 what uses the endpoint to a cluster with endpoints of its own, then delete this object and the AWS VPC endpoint"
+            )
+        }
+        (None, Atlas::Listed(_)) => return None,
+        (None, _) => o
+            .object
+            .reported
+            .get(kind.as_str())
+            .filter(|(status, ..)| *status)
+            .map(|(.., said)| said.to_owned())?,
+    };
+    Some(Condition { kind, status: true, reason: Reason::SunsetAnnounced, message })
 }
 
 fn synced(summary: &Summary) -> Condition {
@@ -178,7 +202,7 @@ fn known_endpoint<'a>(o: &'a Observed, state: &'a State) -> (Option<&'a Endpoint
         _ => {
             // While the object goes, its endpoint is shown as the listing shows it.
             let listed = match &o.atlas {
-                crate::observed::Atlas::Listed(listing) => {
+                Atlas::Listed(listing) => {
                     recorded.and_then(|known| listing.iter().find(|e| e.id == known.id))
                 }
                 _ => None,
@@ -245,7 +269,7 @@ fn suspended(o: &Observed) -> Summary {
 }
 
 fn unread(o: &Observed, fault: &Fault) -> Summary {
-    let (reason, message) = (Reason::of(fault.kind), fault.message.clone());
+    let (reason, message) = (Reason::of(fault.kind), said(o, fault));
     let phase = Phase::after(fault);
     match o.object.reported.get(ConditionType::Ready.as_str()) {
         Some((true, was, said)) if o.object.reported.current && phase != Phase::Stalled => {
@@ -254,6 +278,18 @@ fn unread(o: &Observed, fault: &Fault) -> Summary {
             Summary { unsynced: Some((reason, message)), ..kept }
         }
         _ => Summary::failing(reason, message, phase),
+    }
+}
+
+/// What is said of `fault`. Where it ends an endpoint for good, that is not all that the user has to end.
+fn said(o: &Observed, fault: &Fault) -> String {
+    if Phase::after(fault) == Phase::Stalled && o.object.recorded.is_some() {
+        let message = fault.message.trim_end_matches('.');
+        format!(
+            "{message}. Delete this object; an AWS VPC endpoint made for it is billed until you delete that, too"
+        )
+    } else {
+        fault.message.clone()
     }
 }
 
@@ -313,6 +349,16 @@ fn deleting_summary(deleting: &Deleting) -> Summary {
             format!(
                 "{}. The object is released once the endpoint is gone from Atlas; to release it now and keep the \
                  endpoint, set spec.deletionPolicy to Retain",
+                fault.message.trim_end_matches('.')
+            ),
+            Phase::Waiting,
+        ),
+        Deleting::Unmarked(id, fault) => Summary::failing(
+            Reason::of(fault.kind),
+            format!(
+                "endpoint {id} does not carry the mark of this object any more, so it is not deleted, and a key that is \
+                 only remembered may not give the mark back: {}. Or delete the endpoint in Atlas; to release the object \
+                 now and keep the endpoint, set spec.deletionPolicy to Retain",
                 fault.message.trim_end_matches('.')
             ),
             Phase::Waiting,

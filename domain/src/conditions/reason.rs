@@ -62,6 +62,8 @@ words! {
         Stalled,
         /// `spec.suspend` is honoured. Only present while True.
         Suspended,
+        /// Atlas has announced that it will switch this API off. Only present while True.
+        ApiSunset,
     }
 }
 
@@ -140,6 +142,8 @@ words! {
         ProgressingWithRetry,
         /// Suspended: as `spec.suspend` asks.
         SuspendRequested,
+        /// `ApiSunset`: the answers of Atlas say so (`Sunset`, `Deprecation`). All goes on until then.
+        SunsetAnnounced,
     }
 }
 
@@ -174,6 +178,8 @@ words! {
         AtlasRefused,
         /// See [`Reason::ApiRetired`].
         AtlasApiRetired,
+        /// See [`Reason::SunsetAnnounced`].
+        AtlasApiSunset,
         /// See [`Reason::ProjectNotFound`].
         ProjectNotFound,
         /// See [`Reason::InstanceNotFound`].
@@ -214,6 +220,7 @@ impl EventReason {
             Reason::RateLimited => Self::AtlasRateLimited,
             Reason::AtlasRefused => Self::AtlasRefused,
             Reason::ApiRetired => Self::AtlasApiRetired,
+            Reason::SunsetAnnounced => Self::AtlasApiSunset,
             Reason::ProjectNotFound => Self::ProjectNotFound,
             Reason::InstanceNotFound => Self::InstanceNotFound,
             Reason::InstanceMigrated => Self::InstanceMigrated,

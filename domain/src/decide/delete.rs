@@ -8,12 +8,11 @@ use std::time::Duration;
 use crate::decision::{Absence, Decision, Deleting, Farewell, Origin, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
-use crate::observed::{Atlas, Deleted, Observed, Spec};
+use crate::observed::{Atlas, Deleted, Key, Observed, Spec, Tried};
 use crate::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, may_write, open_attempts, ours, record_created, refused, rest, retry,
-    settling,
+    absent_twice, act, confirm_absence, open_attempts, ours, record_created, refused, rest, retry, settling,
 };
 
 pub(super) fn decide(o: &Observed) -> Decision {
@@ -52,7 +51,9 @@ fn remove(o: &Observed, spec: &Spec) -> Decision {
         (Atlas::Unread, _) => act(Step::List, State::Deleting(Deleting::Removing)),
         (Atlas::Failed(fault), _) | (_, Some(fault)) => blocked(o, fault),
         // A listing says nothing about a write that was answered after it was sent.
-        (Atlas::Listed(_), None) if !may_write(o) => rest(State::Deleting(Deleting::Removing), Wake::Poll),
+        (Atlas::Listed(_), None) if o.memory.tried != Tried::Nothing => {
+            rest(State::Deleting(Deleting::Removing), Wake::Poll)
+        }
         (Atlas::Listed(listing), None) => listed(o, spec, listing),
     }
 }
@@ -78,11 +79,7 @@ fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
     let recorded = o.recorded().and_then(|id| listing.iter().find(|e| e.id == *id));
     let unmarked = recorded.filter(|e| mark_of(&e.comment).is_none() && e.status != EndpointStatus::Deleting);
     if let Some(endpoint) = unmarked {
-        let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
-        return act(
-            Step::Update { id: endpoint.id.clone(), comment: Some(comment), vpc_endpoint: None },
-            removing,
-        );
+        return mark_again(o, spec, &endpoint.id);
     }
     // The recorded one first; a DELETE that the listing does not show yet is not sent again at once.
     let mut doomed = ours(o, listing);
@@ -97,6 +94,16 @@ fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
         return rest(removing, Wake::Poll);
     }
     nothing_left(o, foreign)
+}
+
+/// Only what carries our mark is deleted, so the mark comes back first. A key that is only remembered cannot do that.
+fn mark_again(o: &Observed, spec: &Spec, id: &EndpointId) -> Decision {
+    if let Key::Remembered(fault) = &o.key {
+        return rest(State::Deleting(Deleting::Unmarked(id.clone(), fault.clone())), retry(fault));
+    }
+    let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
+    let step = Step::Update { id: id.clone(), comment: Some(comment), vpc_endpoint: None };
+    act(step, State::Deleting(Deleting::Removing))
 }
 
 /// No listing shows anything of ours. What became another owner's stays.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::decision::{Absence, Creating, Decision, Origin, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
-use crate::observed::{Atlas, Attempt, Fate, Observed, Tried};
+use crate::observed::{Atlas, Attempt, Fate, Key, Observed, Tried};
 use crate::ownership::{ClaimReading, Nonce};
 
 /// How often a Secret is read that is missing or holds a key that Atlas does not accept. Secrets are not watched.
@@ -170,8 +170,9 @@ fn ours<'a>(o: &Observed, listing: &'a [Endpoint]) -> Vec<&'a Endpoint> {
     ours
 }
 
+/// Nothing was written yet in this reconcile, and the key may write what is not a DELETE.
 fn may_write(o: &Observed) -> bool {
-    o.memory.tried == Tried::Nothing
+    o.memory.tried == Tried::Nothing && o.key == Key::Held
 }
 
 fn refused(o: &Observed) -> Option<&Fault> {

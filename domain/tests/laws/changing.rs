@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::decision::Decision;
 use domain::endpoint::{Endpoint, EndpointStatus};
-use domain::observed::{Observed, Tried, VpcEndpoint};
+use domain::observed::{Key, Observed, Tried, VpcEndpoint};
 use domain::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;
@@ -98,6 +98,13 @@ pub(crate) fn suspending_stops_writing_to_atlas(o: &Observed, d: &Decision) -> V
 
 pub(crate) fn there_is_at_most_one_write_to_atlas_in_a_reconcile(o: &Observed, d: &Decision) -> Verdict {
     (o.memory.tried != Tried::Nothing).then(|| !writes_to_atlas(d))
+}
+
+pub(crate) fn a_key_that_is_only_remembered_writes_nothing_but_deletes(
+    o: &Observed,
+    d: &Decision,
+) -> Verdict {
+    matches!(o.key, Key::Remembered(_)).then(|| !writes_to_atlas(d) || delete(d).is_some())
 }
 
 pub(crate) fn an_unread_or_faulty_atlas_is_never_written_to(o: &Observed, d: &Decision) -> Verdict {

@@ -70,6 +70,7 @@ laws! {
         observing_never_writes_to_atlas
         suspending_stops_writing_to_atlas
         there_is_at_most_one_write_to_atlas_in_a_reconcile
+        a_key_that_is_only_remembered_writes_nothing_but_deletes
         an_unread_or_faulty_atlas_is_never_written_to
     }
     leaving {

@@ -6,7 +6,7 @@ use domain::conditions::{Condition, ConditionType, Reason, Report, report};
 use domain::decide::decide;
 use domain::decision::{Decision, State};
 use domain::endpoint::EndpointStatus;
-use domain::observed::{Atlas, Observed, VpcEndpoint};
+use domain::observed::{Atlas, Observed, Sunset, VpcEndpoint};
 
 use crate::support::MINUTE;
 use crate::{Finding, Verdict, space, sweep};
@@ -84,6 +84,7 @@ laws! {
     an_object_that_is_stalled_by_a_deadline_keeps_its_clock
     what_cannot_go_on_by_itself_is_stalled
     a_lost_endpoint_offers_no_service
+    an_announced_end_of_the_api_is_one_condition_more_and_changes_nothing_else
 }
 
 mod laws {
@@ -118,7 +119,12 @@ mod laws {
         _: &Decision,
         r: &Report,
     ) -> Verdict {
-        let passing = [ConditionType::Reconciling, ConditionType::Stalled, ConditionType::Suspended];
+        let passing = [
+            ConditionType::Reconciling,
+            ConditionType::Stalled,
+            ConditionType::Suspended,
+            ConditionType::ApiSunset,
+        ];
         Some(passing.into_iter().filter_map(|kind| r.get(kind)).all(|condition| condition.status))
     }
 
@@ -251,6 +257,20 @@ mod laws {
     pub(super) fn a_lost_endpoint_offers_no_service(_: &Observed, d: &Decision, r: &Report) -> Verdict {
         let lost = r.lost || (matches!(d.state, State::Lost(_)) && r.endpoint.is_some());
         lost.then(|| !r.get(ConditionType::EndpointServiceAvailable).unwrap().status)
+    }
+
+    pub(super) fn an_announced_end_of_the_api_is_one_condition_more_and_changes_nothing_else(
+        o: &Observed,
+        d: &Decision,
+        r: &Report,
+    ) -> Verdict {
+        let mut told = o.clone();
+        told.sunset = Some(Sunset { day: Some("2026-01-15".to_owned()) });
+        let mut announced = report(&told, d);
+        let more = announced.conditions.pop()?;
+        let condition =
+            more.kind == ConditionType::ApiSunset && more.status && more.message.contains("2026-01-15");
+        Some(condition && announced == *r && decide(&told) == *d)
     }
 }
 

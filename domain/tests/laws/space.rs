@@ -6,7 +6,7 @@
 use domain::decision::Absence;
 use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
-use domain::observed::{Atlas, Attempt, Deleted, Fate, Observed, ReadyWhen, Spec, Tried, VpcEndpoint};
+use domain::observed::{Atlas, Attempt, Deleted, Fate, Key, Observed, ReadyWhen, Spec, Tried, VpcEndpoint};
 use domain::ownership::ClaimReading;
 
 use crate::support::{FAULTS, MINUTE, Mark, STATUSES, endpoint, fault, foreign_claim, id, nonce, ours, secs};
@@ -60,6 +60,7 @@ pub(crate) fn creating() -> Vec<Axis> {
         attempts(),
         absences(),
         tried(&[FaultKind::Refused]),
+        keys(),
     ]
 }
 
@@ -146,6 +147,7 @@ pub(crate) fn deleting() -> Vec<Axis> {
                 .collect();
         }),
         tried(&[FaultKind::Unavailable, FaultKind::Retired]),
+        keys(),
     ]
 }
 
@@ -309,6 +311,10 @@ fn attempts() -> Axis {
         vec![attempt(nonce(2), 200, Fate::Unknown), attempt(nonce(1), 1, Fate::Unsent)],
     ];
     axis(all, |o, attempts| o.memory.attempts = attempts)
+}
+
+fn keys() -> Axis {
+    axis(vec![Key::Held, Key::Remembered(fault(FaultKind::CredentialsNotFound))], |o, key| o.key = key)
 }
 
 fn absences() -> Axis {

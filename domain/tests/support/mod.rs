@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{Atlas, Object, Observed, Recollection, Reported, Spec, Times};
+use domain::observed::{Atlas, Key, Object, Observed, Recollection, Reported, Spec, Times};
 use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, marked_comment};
 
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
@@ -129,7 +129,9 @@ pub(crate) fn observed() -> Observed {
             reported: Reported::default(),
         },
         spec: Ok(Spec { progress_deadline: 15 * MINUTE, ..Spec::default() }),
+        key: Key::Held,
         atlas: Atlas::Unread,
+        sunset: None,
         memory: Recollection::default(),
         times: Times::default(),
     }
