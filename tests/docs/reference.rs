@@ -77,7 +77,7 @@ fn the_reference_of_the_fields_is_what_the_definition_says() {
     compare("fields.md", &page);
 }
 
-const ANNOTATIONS: [(&str, &str, &str); 5] = [
+const ANNOTATIONS: [(&str, &str, &str); 6] = [
     (api::RECONCILE_REQUEST, "you", "look at the object now; echoed in `status.lastHandledReconcileAt`"),
     (
         api::TAKE_OVER,
@@ -93,6 +93,11 @@ const ANNOTATIONS: [(&str, &str, &str); 5] = [
         api::STALE_VPC_ENDPOINT_ID,
         "the operator",
         "the VPC endpoint id that belonged to a lost endpoint service and is not sent again",
+    ),
+    (
+        api::OUTPUT_CONFIG_MAP,
+        "the operator",
+        "the output ConfigMap that was made for this object; it goes when the spec names another one",
     ),
     (api::FINALIZER, "the operator", "the finalizer: something may be left in Atlas"),
 ];

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_INSTANCE, Ending, Entry, Fault, Latency, Operation, Rule};
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PUBLIC_KEY, Ending, Entry, Fault, Latency, Operation, Rule};
+use futures::future::join_all;
+use kube::api::PostParams;
 use serde_json::json;
 
-use crate::bench::{Bench, condition};
+use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};
 
 const OTHER_PROJECT: &str = "0123456789abcdef01234567";
 
@@ -27,7 +29,7 @@ async fn one_listing_serves_all_objects_of_an_instance() {
     let before = bench.atlas.count(lists);
     bench.atlas.configure(|settings| settings.latency = Latency::of(Duration::from_millis(300)));
     let asked = names.iter().map(|name| bench.look(name, "now"));
-    futures::future::join_all(asked).await;
+    join_all(asked).await;
     for name in &names {
         bench.until_looked(name, "now").await;
     }
@@ -52,4 +54,103 @@ async fn too_many_requests_pause_their_project_for_as_long_as_atlas_says_and_no_
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.atlas.count(|entry| entry.project.as_deref() == Some(OTHER_PROJECT)), before);
     bench.until_reason("limited", "Reserved").await;
+}
+
+fn of_project(project: &'static str) -> impl Fn(&Entry) -> bool {
+    move |entry| entry.project.as_deref() == Some(project)
+}
+
+#[tokio::test]
+async fn whatever_form_a_wait_is_asked_in_its_project_waits_and_no_other() {
+    let until = |seconds| Ending::RateLimitedUntil { seconds };
+    let limited = |value: &str| Ending::RateLimited { retry_after: Some(value.to_owned()) };
+    let unavailable = Ending::Unavailable { retry_after: Some("4".to_owned()) };
+    // Asked for how, reported as, and whether it ends within this test.
+    let asked = [
+        (until(5), "RateLimited", true),
+        (unavailable, "AtlasUnavailable", true),
+        // More than an hour is no time that anybody means.
+        (limited("99999999999999"), "RateLimited", false),
+        // What cannot be read is no time: ten seconds, then.
+        (limited("a while"), "RateLimited", true),
+    ];
+    join_all(asked.map(async |(ending, reason, ends)| {
+        let bench = Bench::new().await;
+        bench.atlas.add_instance(OTHER_PROJECT, DEFAULT_INSTANCE);
+        bench.atlas.add_instance(OTHER_PROJECT, "second");
+        let fault = Fault::NotExecuted(ending.clone());
+        bench.atlas.inject(Rule::next_of(Operation::List, fault).in_project(OTHER_PROJECT));
+        let _operator = bench.operator();
+        bench.create("limited", json!({"projectId": OTHER_PROJECT})).await;
+        let waiting = bench.until_reason("limited", reason).await;
+        if !ends {
+            assert!(condition(&waiting, "Ready").unwrap().message.contains("3600 s"), "{ending:?}");
+        }
+        let before = bench.atlas.count(of_project(OTHER_PROJECT));
+        // Neither a wish nor another object of the project is a reason to ask.
+        bench.look("limited", "now").await;
+        bench.create("neighbour", json!({"projectId": OTHER_PROJECT, "instanceName": "second"})).await;
+        bench.create("orders", json!({})).await;
+        bench.until_reason("orders", "Reserved").await;
+        bench.until_reason("neighbour", reason).await;
+        assert_eq!(bench.atlas.count(of_project(OTHER_PROJECT)), before, "{ending:?}");
+        if ends {
+            bench.until_reason("limited", "Reserved").await;
+            bench.until_reason("neighbour", "Reserved").await;
+        }
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_key_is_left_alone_and_the_project_is_served_with_another() {
+    let bench = Bench::new().await;
+    let wrong = json!({
+        "metadata": {"name": "wrong"},
+        "stringData": {"publicApiKey": DEFAULT_PUBLIC_KEY, "privateApiKey": "not-the-private-key"},
+    });
+    bench.secrets.create(&PostParams::default(), &serde_json::from_value(wrong).unwrap()).await.unwrap();
+    let _operator = bench.operator();
+    bench.create("refused", json!({"credentialsRef": {"name": "wrong"}})).await;
+    bench.until_reason("refused", "Unauthorized").await;
+    let refused = |entry: &Entry| entry.challenged.is_some();
+    let before = bench.atlas.count(refused);
+    for word in ["1", "2", "3"] {
+        bench.look("refused", word).await;
+        bench.until_looked("refused", word).await;
+    }
+    assert_eq!(bench.atlas.count(refused), before, "what was refused is not asked again");
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    assert_condition(&bench.get("refused").await, "Ready", "False", "Unauthorized");
+}
+
+#[tokio::test]
+async fn no_kind_of_outage_takes_ready_away_from_an_available_endpoint() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    let outages = [
+        Ending::Cut,
+        Ending::CutInBody,
+        Ending::Hang,
+        Ending::ServerError,
+        Ending::BadGateway,
+        Ending::HtmlUnavailable,
+        Ending::GatewayTimeout,
+        Ending::Maintenance,
+    ];
+    for (number, outage) in outages.into_iter().enumerate() {
+        bench.atlas.inject(Rule::always(Fault::NotExecuted(outage.clone())));
+        let word = format!("{number}");
+        bench.look("orders", &word).await;
+        let object = bench.until_looked("orders", &word).await;
+        assert_condition(&object, "Ready", "True", "Available");
+        assert_condition(&object, "EndpointConnected", "True", "Available");
+        assert_eq!(condition(&object, "Synced").unwrap().status, "False", "{outage:?}");
+        bench.atlas.behave();
+        // So that each is looked at from a state that is well.
+        bench.until("orders", "synced", |object| condition(object, "Synced").unwrap().status == "True").await;
+    }
 }

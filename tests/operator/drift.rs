@@ -1,12 +1,10 @@
 //! What happens to an endpoint behind the operator's back, and what does not last.
 
-use atlas_simulator::{
-    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Endpoint, Fault,
-    Operation, Pace, Rule, Status,
-};
+use std::time::Duration;
+
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Fate, Operation, Pace, Status};
 use kube::api::DeleteParams;
 use serde_json::json;
-use std::time::Duration;
 
 use crate::bench::{Bench, SECRET, VPC_ENDPOINT, assert_condition, condition};
 
@@ -26,6 +24,66 @@ async fn a_comment_that_was_edited_in_atlas_is_put_back_with_its_mark() {
     bench.until_looked("orders", "1").await;
     bench.atlas.until(|atlas| atlas.endpoint(&id).is_some_and(|endpoint| endpoint.comment == comment)).await;
     assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn a_vpc_endpoint_that_was_changed_in_atlas_is_put_back() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let id = bench.until_reason("orders", "Available").await.status.unwrap().id.unwrap();
+    let change = |endpoint: &mut Endpoint| endpoint.vpc_endpoint_id = Some(NEXT_VPC_ENDPOINT.to_owned());
+    assert!(bench.atlas.edit_endpoint(&id, change));
+    bench.look("orders", "1").await;
+    let connected = |endpoint: Endpoint| endpoint.vpc_endpoint_id.as_deref() == Some(VPC_ENDPOINT);
+    bench.atlas.until(|atlas| atlas.endpoint(&id).is_some_and(connected)).await;
+    bench.until_looked("orders", "1").await;
+    let available = bench.until_reason("orders", "Available").await;
+    assert_condition(&available, "Ready", "True", "Available");
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.atlas.executed(Operation::Update)), (1, 2));
+}
+
+#[tokio::test]
+async fn a_reservation_that_ran_out_is_made_anew_and_its_new_service_is_shown() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"readyWhen": "Available"})).await;
+    let before = bench.until_reason("orders", "AwaitingVpcEndpoint").await.status.unwrap();
+    let fate = Fate::Expires { after: Duration::from_secs(3) };
+    assert!(bench.atlas.set_fate(before.id.as_ref().unwrap(), fate));
+    // Nobody asks for a look: whoever waits for the user looks by itself.
+    let another = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
+        let status = object.status.as_ref();
+        let service = status.and_then(|status| status.endpoint_service_name.clone());
+        service.is_some() && service != before.endpoint_service_name
+    };
+    let after = bench.until("orders", "reserved anew", another).await;
+    assert_condition(&after, "EndpointServiceAvailable", "True", "ServiceReserved");
+    let service = after.status.as_ref().unwrap().endpoint_service_name.clone().unwrap();
+    let awaiting = bench.until_reason("orders", "AwaitingVpcEndpoint").await;
+    assert!(condition(&awaiting, "Ready").unwrap().message.contains(&service));
+    assert_ne!(awaiting.status.unwrap().id, before.id);
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_changed_vpc_endpoint_is_tried_again_where_atlas_failed_and_the_endpoint_stays_the_same() {
+    let bench = Bench::at_pace(Pace::of(Duration::from_secs(1))).await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    let why = "endpoint is in another region";
+    assert!(bench.atlas.set_fate(&id, Fate::ConnectionFails { message: why.to_owned() }));
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let failed = bench.until_reason("orders", "AtlasFailed").await;
+    assert!(condition(&failed, "Ready").unwrap().message.contains(why));
+    bench.look("orders", "1").await;
+    bench.until_looked("orders", "1").await;
+    assert_eq!(bench.atlas.executed(Operation::Update), 1, "the same id is not tried again");
+    bench.edit("orders", json!({"cloudProviderEndpointId": NEXT_VPC_ENDPOINT})).await;
+    let available = bench.until_reason("orders", "Available").await;
+    assert_eq!(available.status.unwrap().id.as_deref(), Some(id.as_str()));
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.atlas.executed(Operation::Update)), (1, 2));
 }
 
 #[tokio::test]
@@ -75,20 +133,6 @@ async fn a_second_endpoint_with_our_mark_is_removed_while_it_is_unused_and_named
 }
 
 #[tokio::test]
-async fn an_instance_that_was_migrated_is_a_final_state_and_does_not_hold_up_a_deletion() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::NotServerless)));
-    bench.look("orders", "1").await;
-    let migrated = bench.until_reason("orders", "InstanceMigrated").await;
-    assert_condition(&migrated, "Stalled", "True", "InstanceMigrated");
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-}
-
-#[tokio::test]
 async fn work_that_takes_too_long_is_called_stalled_and_goes_on() {
     let bench = Bench::at_pace(Pace::of(Duration::from_secs(6))).await;
     let _operator = bench.operator();
@@ -98,23 +142,14 @@ async fn work_that_takes_too_long_is_called_stalled_and_goes_on() {
     assert_condition(&late, "Ready", "False", "ProgressDeadlineExceeded");
     let reserved = bench.until_reason("orders", "Reserved").await;
     assert_condition(&reserved, "Ready", "True", "Reserved");
-    // Waiting for the user is not late.
+    // Waiting for the user is not late, not even where it is waited for.
+    bench.edit("orders", json!({"readyWhen": "Available"})).await;
+    bench.until_reason("orders", "AwaitingVpcEndpoint").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     bench.look("orders", "1").await;
-    assert!(condition(&bench.until_looked("orders", "1").await, "Stalled").is_none());
-}
-
-#[tokio::test]
-async fn a_service_account_and_the_versioned_api_lead_from_a_manifest_to_an_endpoint_and_back() {
-    let bench = Bench::new().await;
-    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
-    let _operator = bench.operator_with(&["--atlas-api=v2"]);
-    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    bench.until_reason("orders", "Available").await;
-    bench.atlas.revoke_tokens();
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 0));
+    let waiting = bench.until_looked("orders", "1").await;
+    assert_condition(&waiting, "Reconciling", "True", "Progressing");
+    assert!(condition(&waiting, "Stalled").is_none());
 }
 
 #[tokio::test]

@@ -90,6 +90,43 @@ async fn an_object_that_never_owned_a_foreign_endpoint_goes_without_touching_it(
 }
 
 #[tokio::test]
+async fn a_recorded_endpoint_that_another_has_marked_is_left_to_that_one() {
+    let bench = Bench::new().await;
+    let _operator = operator(&bench);
+    bench.create("orders", json!({})).await;
+    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    let theirs = format!("theirs [k8s:{}]", token(&bench, "somebody-else"));
+    assert!(bench.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = Some(theirs.clone())));
+    let before = writes(&bench);
+    bench.edit("orders", json!({"comment": "mine"})).await;
+    let conflict = bench.until_reason("orders", "OwnershipConflict").await;
+    assert_condition(&conflict, "Stalled", "True", "OwnershipConflict");
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!((writes(&bench), comment_of(&bench, &id)), (before, theirs));
+}
+
+#[tokio::test]
+async fn the_recorded_id_may_be_named_later_and_then_nothing_is_created_in_its_place() {
+    let bench = Bench::new().await;
+    let _operator = operator(&bench);
+    bench.create("orders", json!({})).await;
+    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    bench.edit("orders", json!({"endpointId": id})).await;
+    bench.until_reason("orders", "Reserved").await;
+    // A listing proves nothing for as long as Atlas may lag behind.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(bench.atlas.remove_endpoint(&id));
+    bench.look("orders", "1").await;
+    let lost = bench.until("orders", "lost for good", |object| condition(object, "Stalled").is_some()).await;
+    assert_condition(&lost, "Stalled", "True", "EndpointLost");
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    bench.edit("orders", json!({"endpointId": null})).await;
+    bench.until_reason("orders", "Reserved").await;
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (2, 1));
+}
+
+#[tokio::test]
 async fn an_endpoint_id_that_leads_nowhere_is_lost_and_nothing_is_created_for_it() {
     let bench = Bench::new().await;
     let _operator = operator(&bench);

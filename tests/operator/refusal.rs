@@ -140,31 +140,3 @@ async fn what_atlas_refuses_to_create_is_not_lost_and_not_doubled() {
         assert_eq!(bench.endpoints().len(), 1);
     }
 }
-
-#[tokio::test]
-async fn the_end_of_the_api_is_a_state_of_its_own_and_does_not_hold_up_a_deletion() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::VersionGone)));
-    bench.look("orders", "now").await;
-    let retired = bench.until_reason("orders", "ApiRetired").await;
-    assert_condition(&retired, "Stalled", "True", "ApiRetired");
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-}
-
-#[tokio::test]
-async fn an_outage_of_atlas_takes_ready_away_from_nobody() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::HtmlUnavailable)));
-    bench.look("orders", "now").await;
-    let object = bench.until_synced("orders", "AtlasUnavailable").await;
-    assert_condition(&object, "Ready", "True", "Reserved");
-    bench.atlas.behave();
-    bench.until("orders", "synced", |object| condition(object, "Synced").unwrap().status == "True").await;
-}

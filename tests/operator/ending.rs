@@ -1,0 +1,181 @@
+//! The end of the API, of an instance, of a project: one condition with its reason and next step, looks that are far
+//! between, a deletion that ends, and a word about what goes on costing money. And its announcement, which changes nothing.
+
+use std::time::Duration;
+
+use atlas_simulator::{
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Fault, InstanceKind, Oddity, Operation, Rule, Settings,
+    UnknownInstance,
+};
+use futures::future::join_all;
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::ListParams;
+use serde_json::json;
+
+use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
+
+/// The notes of all events of this reason, once there is one.
+async fn notes(bench: &Bench, reason: &str) -> Vec<String> {
+    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let found = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let all = events.list(&ListParams::default()).await.unwrap().items;
+            let of_reason = all.into_iter().filter(|event| event.reason.as_deref() == Some(reason));
+            let notes: Vec<_> = of_reason.filter_map(|event| event.note).collect();
+            if !notes.is_empty() {
+                return notes;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    found.await.unwrap_or_else(|_| panic!("there was no event {reason}"))
+}
+
+fn take_away_the_instance(settings: &mut Settings, named: UnknownInstance) {
+    settings.choices.unknown_instance = named;
+    settings.projects.get_mut(DEFAULT_PROJECT).unwrap().remove(DEFAULT_INSTANCE);
+}
+
+fn migrate(settings: &mut Settings, kind: InstanceKind) {
+    settings.projects.get_mut(DEFAULT_PROJECT).unwrap().insert(DEFAULT_INSTANCE.to_owned(), kind);
+}
+
+#[tokio::test]
+async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_deletion() {
+    type End = (&'static str, fn(&Bench), &'static str, &'static str, &'static str);
+    let ends: [End; 5] = [
+        (
+            "API switched off",
+            |bench| bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::VersionGone))),
+            "ApiRetired",
+            "AtlasApiRetired",
+            "VERSION_GONE",
+        ),
+        (
+            "migrated to Flex",
+            |bench| bench.atlas.configure(|settings| migrate(settings, InstanceKind::Flex)),
+            "InstanceMigrated",
+            "InstanceMigrated",
+            "NOT_SERVERLESS_TENANT_CLUSTER",
+        ),
+        (
+            "migrated to dedicated",
+            |bench| bench.atlas.configure(|settings| migrate(settings, InstanceKind::Dedicated)),
+            "InstanceMigrated",
+            "InstanceMigrated",
+            "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API",
+        ),
+        (
+            "cluster gone",
+            |bench| {
+                bench.atlas.configure(|settings| {
+                    take_away_the_instance(settings, UnknownInstance::ClusterNotFound);
+                });
+            },
+            "InstanceNotFound",
+            "InstanceNotFound",
+            "CLUSTER_NOT_FOUND",
+        ),
+        (
+            "serverless instance gone",
+            |bench| {
+                bench.atlas.configure(|settings| {
+                    take_away_the_instance(settings, UnknownInstance::ServerlessInstanceNotFound);
+                });
+            },
+            "InstanceNotFound",
+            "InstanceNotFound",
+            "SERVERLESS_INSTANCE_NOT_FOUND",
+        ),
+    ];
+    join_all(ends.map(async |(end, comes, reason, event, code)| {
+        let bench = Bench::new().await;
+        let _operator = bench.operator();
+        bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+        bench.until_reason("orders", "Available").await;
+        comes(&bench);
+        bench.look("orders", "1").await;
+        let ended = bench.until_reason("orders", reason).await;
+        assert_condition(&ended, "Ready", "False", reason);
+        assert_condition(&ended, "Stalled", "True", reason);
+        assert_no_condition(&ended, "Reconciling");
+        let message = &condition(&ended, "Ready").unwrap().message;
+        for word in [code, "Delete this object", "AWS VPC endpoint", "billed"] {
+            assert!(message.contains(word), "{end}: {word} is not in {message}");
+        }
+        let told = notes(&bench, event).await;
+        assert!(told.len() == 1 && told[0].contains("billed"), "{end}: {told:?}");
+        let before = bench.atlas.journal().len();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(bench.atlas.journal().len(), before, "{end}: what is final is looked at once an interval");
+        bench.delete("orders").await;
+        bench.until_gone("orders").await;
+        assert!(notes(&bench, "EndpointDeleted").await[0].contains("billed"), "{end}");
+        assert_eq!(bench.atlas.executed(Operation::Create), 1, "{end}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_project_that_is_gone_is_no_access_and_a_deletion_waits_and_names_the_way_out() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.atlas.configure(|settings| settings.projects.clear());
+    bench.look("orders", "1").await;
+    let unseen = bench.until_synced("orders", "ProjectNotFound").await;
+    assert_condition(&unseen, "Ready", "True", "Reserved");
+    let before = bench.atlas.journal().len();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(bench.atlas.journal().len(), before, "Atlas is not asked again before the Secret changes");
+    bench.delete("orders").await;
+    let waiting = bench.until_reason("orders", "ProjectNotFound").await;
+    let message = &condition(&waiting, "Ready").unwrap().message;
+    for word in ["GROUP_NOT_FOUND", "Retain"] {
+        assert!(message.contains(word), "{word} is not in {message}");
+    }
+    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    bench.until_gone("orders").await;
+    assert_eq!(bench.atlas.executed(Operation::Delete), 0);
+}
+
+#[tokio::test]
+async fn an_announced_end_is_told_once_takes_nothing_away_and_is_not_written_again() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.atlas.inject(Rule::always(Fault::Shown(Oddity::Deprecated)));
+    bench.look("orders", "0").await;
+    let told = bench.until_looked("orders", "0").await;
+    assert_condition(&told, "ApiSunset", "True", "SunsetAnnounced");
+    assert!(condition(&told, "ApiSunset").unwrap().message.contains("2026-01-15"));
+    assert_condition(&told, "Ready", "True", "Reserved");
+    assert_condition(&told, "Synced", "True", "ReconcileSucceeded");
+    assert_no_condition(&told, "Stalled");
+    notes(&bench, "AtlasApiSunset").await;
+    let writes = proxies.settled_effects().await;
+    let lists = || bench.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
+    for look in 0..20 {
+        // Not every server of Atlas need say so.
+        if look == 10 {
+            bench.atlas.behave();
+        }
+        let before = lists();
+        // An annotation that the operator reads, with a value that means nothing.
+        bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
+        let looked = bench.atlas.until(|_| lists() > before);
+        tokio::time::timeout(PATIENCE, looked).await.expect("the operator looks at once");
+    }
+    assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
+    assert_eq!(notes(&bench, "AtlasApiSunset").await.len(), 1);
+    // One that starts anew believes what Atlas says now.
+    drop(operator);
+    let _successor = bench.operator();
+    bench
+        .until("orders", "without the announcement", |object| condition(object, "ApiSunset").is_none())
+        .await;
+}

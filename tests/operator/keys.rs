@@ -1,0 +1,130 @@
+//! Keys that change, that go, and that are only remembered: nothing is lost, and each does what it may.
+
+use std::time::Duration;
+
+use atlas_simulator::{
+    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Entry, Fault, Key,
+    Operation, Rule,
+};
+use kube::api::DeleteParams;
+use serde_json::json;
+
+use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
+
+const NEXT_PUBLIC: &str = "nextkeyx";
+const NEXT_PRIVATE: &str = "9d0f0a52-6d1e-4b97-a0c4-51e2d7f98b61";
+
+/// Waits until Atlas is at work on the POST.
+async fn until_post_is_under_way(bench: &Bench) {
+    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    let under_way = bench.atlas.until(|atlas| atlas.count(sent) == 1);
+    tokio::time::timeout(PATIENCE, under_way).await.unwrap();
+    assert_eq!(bench.atlas.executed(Operation::Create), 0, "it was not under way any more");
+}
+
+#[tokio::test]
+async fn a_key_that_is_rotated_while_a_post_is_under_way_loses_nothing_and_needs_no_restart() {
+    let bench = Bench::new().await;
+    let slow = Fault::delayed(Duration::from_millis(1500));
+    bench.atlas.inject(Rule::next_of(Operation::Create, slow));
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    until_post_is_under_way(&bench).await;
+    bench.atlas.add_key(NEXT_PUBLIC, Key::owner(NEXT_PRIVATE));
+    bench.put_secret(&[("publicApiKey", NEXT_PUBLIC), ("privateApiKey", NEXT_PRIVATE)]).await;
+    bench.atlas.remove_key(DEFAULT_PUBLIC_KEY);
+    bench.until_reason("orders", "Reserved").await;
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    let with_next = |entry: &Entry| entry.is(Operation::Update) && entry.key.as_deref() == Some(NEXT_PUBLIC);
+    assert_eq!(bench.atlas.count(with_next), 1);
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_service_account_leads_through_the_whole_life_in_the_versioned_api() {
+    let bench = Bench::new().await;
+    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
+    let _operator = bench.operator_with(&["--atlas-api=v2"]);
+    bench.create("orders", json!({"comment": "orders"})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "comment": "orders, prod"})).await;
+    let available = bench.until_reason("orders", "Available").await;
+    // The versioned API announces its end in each answer.
+    assert_condition(&available, "ApiSunset", "True", "SunsetAnnounced");
+    assert!(bench.endpoints()[0].comment.as_ref().unwrap().starts_with("orders, prod [k8s:"));
+    // A token that Atlas has forgotten is replaced, and no call is lost for it.
+    bench.atlas.revoke_tokens();
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 0));
+    assert_eq!(bench.atlas.executed(Operation::Token), 2);
+    let of_endpoints = |entry: &Entry| entry.operation.is_some_and(|o| o != Operation::Token);
+    let versioned = |entry: &Entry| entry.path.starts_with("/api/atlas/v2/groups/");
+    assert!(bench.atlas.journal().iter().filter(|entry| of_endpoints(entry)).all(versioned));
+}
+
+#[tokio::test]
+async fn the_secret_of_a_service_account_is_rotated_without_a_restart() {
+    let bench = Bench::new().await;
+    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    let next = "mdb_sa_sk_the-next-secret-of-the-account";
+    bench.atlas.configure(|settings| {
+        settings.service_accounts.insert(DEFAULT_CLIENT_ID.to_owned(), Key::owner(next));
+    });
+    bench.atlas.revoke_tokens();
+    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", next)]).await;
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_only_remembered_deletes_what_carries_our_mark_and_gives_no_mark_back() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    assert!(bench.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = Some("without a mark".to_owned())));
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    bench.delete("orders").await;
+    let waiting = bench.until_reason("orders", "CredentialsNotFound").await;
+    assert_condition(&waiting, "Reconciling", "True", "ProgressingWithRetry");
+    let message = &condition(&waiting, "Ready").unwrap().message;
+    for word in [id.as_str(), "mark", "Secret atlas-api", "Retain"] {
+        assert!(message.contains(word), "{word} is not in {message}");
+    }
+    let writes = |operation| bench.atlas.executed(operation);
+    assert_eq!((writes(Operation::Update), writes(Operation::Delete)), (0, 0));
+    // Each of the ways out that the message names works; here the Secret comes back.
+    bench.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
+    bench.until_gone("orders").await;
+    assert_eq!((writes(Operation::Update), bench.endpoints().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn an_endpoint_without_a_mark_and_without_a_key_is_released_by_retain_or_by_its_end_in_atlas() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    for name in ["kept", "ended"] {
+        bench.create(name, json!({})).await;
+        let id = bench.until_reason(name, "Reserved").await.status.unwrap().id.unwrap();
+        assert!(bench.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = None));
+    }
+    let ended = bench.get("ended").await.status.unwrap().id.unwrap();
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    for name in ["kept", "ended"] {
+        bench.delete(name).await;
+        bench.until_reason(name, "CredentialsNotFound").await;
+    }
+    bench.edit("kept", json!({"deletionPolicy": "Retain"})).await;
+    bench.until_gone("kept").await;
+    assert!(bench.atlas.remove_endpoint(&ended));
+    bench.until_gone("ended").await;
+    assert_eq!((bench.atlas.executed(Operation::Update), bench.endpoints().len()), (0, 1));
+}
