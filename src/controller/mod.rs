@@ -15,7 +15,8 @@
 //! | `listings` | one listing per instance, pauses |
 //! | `limits`, `memories`, `context`, `counting` | what reconciles share |
 //!
-//! It never decides: every rule stands in the `domain` crate.
+//! It never decides: every rule stands in the `domain` crate. `object` and `publish` neither read nor write; they are public so
+//! that `tests/health` can ask other tools what they make of each state.
 
 mod cluster;
 mod conclude;
@@ -25,10 +26,10 @@ mod credentials;
 mod limits;
 mod listings;
 mod memories;
-mod object;
+pub mod object;
 mod output;
 mod pass;
-mod publish;
+pub mod publish;
 mod reconcile;
 mod references;
 mod steps;

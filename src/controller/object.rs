@@ -13,7 +13,7 @@ use crate::api::{self, ServerlessPrivateEndpoint};
 
 /// What is constant while one object is reconciled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Identity {
+pub struct Identity {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) uid: String,
@@ -21,7 +21,9 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn of(object: &ServerlessPrivateEndpoint, cluster: &ClusterId) -> Self {
+    /// The identity of `object` in `cluster`.
+    #[must_use]
+    pub fn of(object: &ServerlessPrivateEndpoint, cluster: &ClusterId) -> Self {
         let namespace = object.namespace().unwrap_or_default();
         let name = object.name_any();
         let token = Token::of(cluster, &namespace, &name);
@@ -30,7 +32,8 @@ impl Identity {
 }
 
 /// The object as the rules see it.
-pub(super) fn object(object: &ServerlessPrivateEndpoint, identity: &Identity, cluster: &ClusterId) -> Object {
+#[must_use]
+pub fn object(object: &ServerlessPrivateEndpoint, identity: &Identity, cluster: &ClusterId) -> Object {
     let annotation = |key: &str| object.annotations().get(key).map(String::as_str);
     Object {
         token: identity.token.clone(),
@@ -85,7 +88,7 @@ pub(super) fn instance(object: &ServerlessPrivateEndpoint) -> Result<Instance, S
 ///
 /// # Errors
 /// What the API server would have refused.
-pub(super) fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
+pub fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
     instance(object)?;
     let spec = &object.spec;
     let endpoint_id = spec.endpoint_id.as_deref().map(str::parse).transpose();

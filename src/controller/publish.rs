@@ -24,7 +24,8 @@ const SAME_TIME: Duration = Duration::from_mins(1);
 const LONGEST_NOTE: usize = 1000;
 
 /// The operations that make the status say what `report` says; none if it does already.
-pub(super) fn changes(object: &ServerlessPrivateEndpoint, report: &Report, removing: bool) -> Vec<Value> {
+#[must_use]
+pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, removing: bool) -> Vec<Value> {
     let status = object.status.clone().unwrap_or_default();
     let mut operations = Vec::new();
     let mut set = |path: &str, value: Value| {

@@ -1,0 +1,248 @@
+//! The life of one object without a cluster: every look goes through the code that runs in production, from the object to the
+//! decision, the report and the patch of the status; only the API server's and Atlas' parts are played here.
+
+use std::time::Duration;
+
+use domain::conditions::report;
+use domain::decide::decide;
+use domain::decision::Step;
+use domain::endpoint::Endpoint;
+use domain::fault::{Fault, FaultKind};
+use domain::observed::{Atlas, Attempt, Fate, Observed, Recollection, Times, Tried, VpcEndpoint};
+use domain::ownership::{Claim, ClusterId, Nonce, Token, marked_comment};
+use serde_json::{Value, json};
+use spe_operator::api::{self, ServerlessPrivateEndpoint};
+use spe_operator::controller::object::{self, Identity};
+use spe_operator::controller::publish;
+
+/// The recorded endpoint's id.
+pub(crate) const ID: &str = "0123456789abcdef00000001";
+
+/// The VPC endpoint that is declared where one is.
+pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
+
+const UID: &str = "5f0c1f5e-0000-4000-8000-000000000001";
+
+/// One object, and what the operator remembers of it.
+pub(crate) struct Life {
+    pub(crate) object: Value,
+    pub(crate) memory: Recollection,
+    reference: Option<VpcEndpoint>,
+}
+
+/// An endpoint with this object's mark, as Atlas shows one of that status.
+pub(crate) fn endpoint(status: &str) -> Endpoint {
+    endpoint_of(&token(), ID, status)
+}
+
+pub(crate) fn endpoint_of(owner: &Token, id: &str, status: &str) -> Endpoint {
+    Endpoint {
+        id: id.parse().unwrap(),
+        status: status.into(),
+        comment: marked_comment(None, owner),
+        service_name: (status != "RESERVATION_REQUESTED")
+            .then(|| "com.amazonaws.vpce.us-east-1.vpce-svc-1".to_owned()),
+        vpc_endpoint_id: ["INITIATING", "AVAILABLE", "FAILED"]
+            .contains(&status)
+            .then(|| VPC_ENDPOINT.to_owned()),
+        error_message: (status == "FAILED").then(|| "no dns entries found".to_owned()),
+    }
+}
+
+pub(crate) fn cluster() -> ClusterId {
+    "this-cluster".parse().unwrap()
+}
+
+pub(crate) fn token() -> Token {
+    Token::of(&cluster(), "team-a", "orders")
+}
+
+/// The token of an object of this name in another cluster.
+pub(crate) fn stranger() -> Token {
+    Token::of(&"that-cluster".parse().unwrap(), "team-a", "orders")
+}
+
+pub(crate) fn listed(status: &str) -> Atlas {
+    Atlas::Listed(vec![endpoint(status)])
+}
+
+pub(crate) fn failed(kind: FaultKind) -> Atlas {
+    Atlas::Failed(fault(kind))
+}
+
+pub(crate) fn fault(kind: FaultKind) -> Fault {
+    Fault { kind, message: format!("Atlas says {kind:?}"), retry_after: None }
+}
+
+impl Life {
+    /// The object as the API server stores it, nobody having looked at it yet.
+    pub(crate) fn new(fields: &Value) -> Self {
+        let mut spec = json!({
+            "projectId": "32b6e34b3d91647abb20e7b8",
+            "instanceName": "orders",
+            "deletionPolicy": "Delete",
+            "managementPolicy": "Manage",
+            "suspend": false,
+            "interval": "10m",
+            "progressDeadline": "15m",
+            "credentialsRef": {"name": "atlas-api"},
+        });
+        merge(&mut spec, fields);
+        let object = json!({
+            "apiVersion": "atlas.spe-operator.io/v1alpha1",
+            "kind": "ServerlessPrivateEndpoint",
+            "metadata": {
+                "name": "orders",
+                "namespace": "team-a",
+                "uid": UID,
+                "resourceVersion": "1",
+                "generation": 1,
+                "creationTimestamp": "2026-03-01T10:00:00Z",
+            },
+            "spec": spec,
+            "status": {"observedGeneration": api::NEVER_OBSERVED},
+        });
+        Self { object, memory: Recollection::default(), reference: None }
+    }
+
+    /// Its endpoint is recorded and was last seen with this status.
+    pub(crate) fn bound(fields: &Value, status: &str) -> Self {
+        Self::new(fields).sees(listed(status))
+    }
+
+    /// RESERVED and ready.
+    pub(crate) fn reserved() -> Self {
+        Self::bound(&json!({}), "RESERVED")
+    }
+
+    /// What its reference to a VPC endpoint leads to.
+    pub(crate) fn refers_to(mut self, vpc_endpoint: VpcEndpoint) -> Self {
+        self.reference = Some(vpc_endpoint);
+        self
+    }
+
+    /// The user changes the spec.
+    pub(crate) fn edited(mut self, fields: &Value) -> Self {
+        merge(&mut self.object["spec"], fields);
+        self.next_generation()
+    }
+
+    pub(crate) fn annotated(mut self, key: &str, value: &str) -> Self {
+        self.object["metadata"]["annotations"][key] = json!(value);
+        self
+    }
+
+    /// The user deletes the object, which stays for its finalizer.
+    pub(crate) fn deleted(mut self) -> Self {
+        self.object["metadata"]["deletionTimestamp"] = json!("2026-03-01T11:00:00Z");
+        self.next_generation()
+    }
+
+    fn next_generation(mut self) -> Self {
+        let generation = self.object["metadata"]["generation"].as_i64().unwrap();
+        self.object["metadata"]["generation"] = json!(generation + 1);
+        self
+    }
+
+    /// The work that the last look reported has been going on for longer than it may.
+    pub(crate) fn overdue(mut self) -> Self {
+        let (_, since) = self.memory.working.as_mut().unwrap();
+        *since = Duration::from_mins(16);
+        self
+    }
+
+    pub(crate) fn remembers(mut self, remember: impl FnOnce(&mut Recollection)) -> Self {
+        remember(&mut self.memory);
+        self
+    }
+
+    /// One look at an Atlas that accepts what is sent to it.
+    pub(crate) fn sees(self, atlas: Atlas) -> Self {
+        self.looks(atlas, &Tried::Done)
+    }
+
+    /// One look at an Atlas that refuses what is sent to it.
+    pub(crate) fn is_refused(self, atlas: Atlas, kind: FaultKind) -> Self {
+        self.looks(atlas, &Tried::Refused(fault(kind)))
+    }
+
+    /// Decides, carries out and decides again until there is nothing left to do, then publishes.
+    fn looks(mut self, atlas: Atlas, outcome: &Tried) -> Self {
+        self.memory.tried = Tried::Nothing;
+        for _ in 0..8 {
+            let observed = self.observed(&atlas);
+            let decision = decide(&observed);
+            match &decision.step {
+                Step::Rest => {
+                    let report = report(&observed, &decision);
+                    self.patch(&publish::changes(&self.typed(), &report, true));
+                    self.memory.working = report.working.map(|stage| (stage, Duration::ZERO));
+                    return self;
+                }
+                Step::Record { .. } => {
+                    let report = report(&observed, &decision);
+                    self.patch(&publish::changes(&self.typed(), &report, false));
+                    // Long ago: what is new to the operator is not what this look is about.
+                    self.memory.recorded = Duration::from_mins(10);
+                }
+                Step::Claim { nonce, replaced, .. } => {
+                    let nonce = nonce.clone().unwrap_or_else(|| Nonce::from_random([1; 16]));
+                    self.claim(&Claim {
+                        token: token(),
+                        nonce: nonce.clone(),
+                        uid: UID.to_owned(),
+                        cluster: cluster(),
+                        replaced: replaced.clone(),
+                    });
+                    self.memory.attempts = vec![Attempt { nonce, age: Duration::ZERO, fate: Fate::Unsent }];
+                }
+                Step::Create { .. } => {
+                    let refused = matches!(outcome, Tried::Refused(_));
+                    self.memory.attempts[0].fate = if refused { Fate::Settled } else { Fate::Unknown };
+                    self.memory.tried = outcome.clone();
+                }
+                Step::Update { .. } | Step::Delete { .. } => self.memory.tried = outcome.clone(),
+                Step::List | Step::Release(_) => panic!("{decision:?} is not what this look is about"),
+            }
+        }
+        panic!("there is always something left to do")
+    }
+
+    fn observed(&self, atlas: &Atlas) -> Observed {
+        let object = self.typed();
+        let identity = Identity::of(&object, &cluster());
+        let declared = object.spec.cloud_provider_endpoint_id.as_deref();
+        let vpc_endpoint = match (&self.reference, declared) {
+            (Some(found), _) => found.clone(),
+            (None, Some(id)) => VpcEndpoint::Declared(id.parse().unwrap()),
+            (None, None) => VpcEndpoint::Undeclared,
+        };
+        Observed {
+            object: object::object(&object, &identity, &cluster()),
+            spec: object::spec(&object, vpc_endpoint),
+            atlas: atlas.clone(),
+            memory: self.memory.clone(),
+            times: Times::default(),
+        }
+    }
+
+    fn typed(&self) -> ServerlessPrivateEndpoint {
+        serde_json::from_value(self.object.clone()).unwrap()
+    }
+
+    pub(crate) fn claim(&mut self, claim: &Claim) {
+        self.object["metadata"]["finalizers"] = json!([api::FINALIZER]);
+        self.object["metadata"]["annotations"][api::CLAIM] = json!(claim.to_string());
+    }
+
+    fn patch(&mut self, operations: &[Value]) {
+        let patch: json_patch::Patch = serde_json::from_value(json!(operations)).unwrap();
+        json_patch::patch(&mut self.object, &patch).unwrap();
+    }
+}
+
+fn merge(into: &mut Value, fields: &Value) {
+    for (field, value) in fields.as_object().unwrap() {
+        into[field] = value.clone();
+    }
+}

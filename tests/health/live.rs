@@ -1,0 +1,156 @@
+//! Whole lives on a real API server with the real program: every version of the object that a watcher could see is put before
+//! the tools.
+
+use std::collections::BTreeSet;
+
+use atlas_simulator::{Ending, Fate, Fault, Rule};
+use futures::StreamExt;
+use kube::Api;
+use kube::api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
+use serde_json::{Value, json};
+use spe_operator::api::ServerlessPrivateEndpoint;
+use tokio::task::JoinHandle;
+
+use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, condition};
+use crate::tools::{Verdict, judge, judge_one};
+
+/// Every version of the namespace's only object, from its birth to its end, as the API server shows them.
+struct History(JoinHandle<Vec<Value>>);
+
+/// The objects of the bench, with all that the API server shows of them.
+async fn raw(bench: &Bench) -> Api<DynamicObject> {
+    let resource = ApiResource::erase::<ServerlessPrivateEndpoint>(&());
+    Api::namespaced_with(bench.control_plane.client().await.unwrap(), &bench.namespace, &resource)
+}
+
+async fn read(bench: &Bench, name: &str) -> Value {
+    serde_json::to_value(raw(bench).await.get(name).await.unwrap()).unwrap()
+}
+
+impl History {
+    /// Begins while there is no object yet.
+    async fn of(bench: &Bench) -> Self {
+        let objects = raw(bench).await;
+        let start = objects.list(&ListParams::default()).await.unwrap();
+        assert!(start.items.is_empty());
+        let start = start.metadata.resource_version.unwrap();
+        Self(tokio::spawn(async move {
+            let mut versions = Vec::new();
+            let parameters = WatchParams::default().timeout(290);
+            let mut events = objects.watch(&parameters, &start).await.unwrap().boxed();
+            while let Some(event) = events.next().await {
+                match event.unwrap() {
+                    WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                        versions.push(serde_json::to_value(object).unwrap());
+                    }
+                    WatchEvent::Deleted(object) => {
+                        versions.push(serde_json::to_value(object).unwrap());
+                        break;
+                    }
+                    WatchEvent::Bookmark(_) | WatchEvent::Error(_) => {}
+                }
+            }
+            versions
+        }))
+    }
+
+    async fn until_the_end(self) -> Vec<Value> {
+        tokio::time::timeout(PATIENCE, self.0).await.unwrap().unwrap()
+    }
+}
+
+/// What the tools have to say of a version, from nothing but its own words. Fails if Flux' rules are not kept.
+fn assert_consistent(object: &Value, verdict: &Verdict) -> &'static str {
+    verdict.flux_rules(object);
+    let status = &object["status"];
+    let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    let is_true = |kind: &str| conditions.iter().any(|c| c["type"] == kind && c["status"] == "True");
+    let (stage, kstatus, argo) = if object["metadata"]["deletionTimestamp"].is_string() {
+        ("deleting", "Terminating", "Progressing")
+    } else if status["observedGeneration"] != object["metadata"]["generation"] {
+        ("not looked at", "InProgress", "Progressing")
+    } else if is_true("Ready") {
+        ("ready", "Current", "Healthy")
+    } else if is_true("Stalled") {
+        ("stalled", "Failed", "Degraded")
+    } else if is_true("Suspended") {
+        ("suspended", "InProgress", "Suspended")
+    } else {
+        assert!(is_true("Reconciling"), "{object:#}");
+        ("reconciling", "InProgress", "Progressing")
+    };
+    let found = (verdict.kstatus.status.as_str(), verdict.argo.status.as_str());
+    assert_eq!(found, (kstatus, argo), "{object:#}");
+    stage
+}
+
+/// Judges a whole history and says which stages it went through.
+async fn stages(history: History) -> BTreeSet<&'static str> {
+    let versions = history.until_the_end().await;
+    let verdicts = judge(&versions).await;
+    versions.iter().zip(&verdicts).map(|(object, verdict)| assert_consistent(object, verdict)).collect()
+}
+
+/// Reads the object and asks the tools.
+async fn ask(bench: &Bench, name: &str) -> (String, String) {
+    let object = read(bench, name).await;
+    let verdict = judge_one(&object).await;
+    assert_consistent(&object, &verdict);
+    (verdict.kstatus.status, verdict.argo.status)
+}
+
+fn pair(kstatus: &str, argo: &str) -> (String, String) {
+    (kstatus.to_owned(), argo.to_owned())
+}
+
+#[tokio::test]
+async fn every_version_of_a_good_life_is_understood() {
+    let bench = Bench::new().await;
+    let history = History::of(&bench).await;
+    bench.create("orders", json!({})).await;
+    assert_eq!(ask(&bench, "orders").await, pair("InProgress", "Progressing"));
+    let operator = bench.operator();
+    bench.until_reason("orders", "Reserved").await;
+    assert_eq!(ask(&bench, "orders").await, pair("Current", "Healthy"));
+    drop(operator);
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    // Still Ready, but for a manifest that is no longer the one that counts.
+    assert_eq!(ask(&bench, "orders").await, pair("InProgress", "Progressing"));
+    let _operator = bench.operator();
+    bench.until_reason("orders", "Available").await;
+    assert_eq!(ask(&bench, "orders").await, pair("Current", "Healthy"));
+    bench.edit("orders", json!({"suspend": true})).await;
+    bench.until("orders", "suspended", |o| condition(o, "Suspended").is_some()).await;
+    assert_eq!(ask(&bench, "orders").await, pair("Current", "Healthy"));
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    let stages = stages(history).await;
+    assert_eq!(stages, BTreeSet::from(["not looked at", "reconciling", "ready", "deleting"]));
+}
+
+#[tokio::test]
+async fn every_version_of_a_bad_life_is_understood() {
+    let bench = Bench::new().await;
+    let history = History::of(&bench).await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"suspend": true})).await;
+    bench.until_reason("orders", "Suspended").await;
+    assert_eq!(ask(&bench, "orders").await, pair("InProgress", "Suspended"));
+    bench.edit("orders", json!({"suspend": false})).await;
+    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    let fate = Fate::ConnectionFails { message: "no dns entries found".to_owned() };
+    assert!(bench.atlas.set_fate(&id, fate));
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "AtlasFailed").await;
+    assert_eq!(ask(&bench, "orders").await, pair("Failed", "Degraded"));
+    bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::HtmlUnavailable)));
+    bench.delete("orders").await;
+    bench.until_reason("orders", "AtlasUnavailable").await;
+    assert_eq!(ask(&bench, "orders").await, pair("Terminating", "Progressing"));
+    bench.atlas.behave();
+    bench.until_gone("orders").await;
+    let stages = stages(history).await;
+    let expected =
+        BTreeSet::from(["not looked at", "suspended", "reconciling", "ready", "stalled", "deleting"]);
+    assert_eq!(stages, expected);
+}

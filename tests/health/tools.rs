@@ -1,0 +1,87 @@
+//! What the tools themselves make of objects: the program of `testbed/health`, asked once for many.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The Argo CD scripts that users are given.
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/argocd");
+
+/// What the tools say about one object.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Verdict {
+    pub(crate) kstatus: Outcome,
+    flux_kstatus: Outcome,
+    finished: Vec<String>,
+    on_the_way: Vec<String>,
+    pub(crate) argo: Outcome,
+    pub(crate) actions: BTreeMap<String, Action>,
+}
+
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) status: String,
+    pub(crate) message: String,
+}
+
+/// An action of Argo CD, and the object that it would make of the one it is given.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Action {
+    pub(crate) disabled: bool,
+    pub(crate) result: Value,
+}
+
+impl Verdict {
+    /// Whether Flux' rules for conditions are kept. While the operator has not seen the latest generation, only those for a
+    /// status on the way can be; before its first look none, as there is no status of its yet.
+    pub(crate) fn flux_rules(&self, object: &Value) -> &'static str {
+        let observed = &object["status"]["observedGeneration"];
+        let (applies, complaints) = if *observed == -1 {
+            ("none apply", &Vec::new())
+        } else if *observed == object["metadata"]["generation"] {
+            ("kept", &self.finished)
+        } else {
+            ("kept on the way", &self.on_the_way)
+        };
+        assert!(complaints.is_empty(), "{complaints:?} about {object:#}");
+        applies
+    }
+}
+
+/// The verdict about each object.
+pub(crate) async fn judge(objects: &[Value]) -> Vec<Verdict> {
+    let program = testbed::go_tool("health", ".", "health").await.unwrap();
+    let input: String = objects.iter().map(|object| format!("{object}\n")).collect();
+    let answers = tokio::task::spawn_blocking(move || {
+        let mut child = Command::new(program)
+            .arg(SCRIPTS)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut objects = child.stdin.take().unwrap();
+        let writer = std::thread::spawn(move || objects.write_all(input.as_bytes()));
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        writer.join().unwrap().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    })
+    .await
+    .unwrap();
+    let verdicts: Vec<Verdict> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(verdicts.len(), objects.len());
+    for (verdict, object) in verdicts.iter().zip(objects) {
+        assert_eq!(verdict.kstatus, verdict.flux_kstatus, "the two kstatus libraries disagree on {object:#}");
+    }
+    verdicts
+}
+
+/// The verdict about one object.
+pub(crate) async fn judge_one(object: &Value) -> Verdict {
+    judge(std::slice::from_ref(object)).await.remove(0)
+}
