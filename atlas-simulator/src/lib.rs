@@ -10,6 +10,7 @@
 //! (what is said) → `journal` (what is remembered).
 
 mod answer;
+mod budget;
 mod choices;
 mod control;
 mod digest;

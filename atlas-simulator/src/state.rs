@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::{
     answer::{Answer, Reply, Style, challenge},
+    budget::Budgets,
     digest::{Nonces, Unauthenticated},
     ending,
     endpoint::Endpoint,
@@ -17,7 +18,7 @@ use crate::{
     life::{Cause, Life},
     oauth::{self, Tokens},
     random,
-    routes::Route,
+    routes::{Route, Version},
     rules::{self, Candidate, Rule},
     settings::Settings,
 };
@@ -76,6 +77,7 @@ pub(crate) struct State {
     pub(crate) journal: Journal,
     pub(crate) tokens: Tokens,
     nonces: Nonces,
+    budgets: Budgets,
     pub(crate) instances: BTreeMap<(String, String), Instance>,
     /// The last request before everything was forgotten.
     pub(crate) forgotten: u64,
@@ -158,7 +160,7 @@ impl State {
             Fault::Executed(ending) => Some((true, ending)),
             _ => None,
         });
-        let reply = match (settled, &admitted.who) {
+        let mut reply = match (settled, &admitted.who) {
             (Some((true, ending)), Ok(who)) => {
                 let truth = self.execute_and_show(now, admitted, request, who, style);
                 self.end(now, ending, admitted, request, style, Some(truth))
@@ -171,6 +173,12 @@ impl State {
             }
             (None, Err(why)) => Reply::Answer(self.challenge(now, admitted.seq, style, *why)),
         };
+        if let (Reply::Answer(answer), Ok(_)) = (&mut reply, &admitted.who)
+            && admitted.route.version == Version::V2
+            && !admitted.route.is_oauth()
+        {
+            self.budgets.tell(now, &admitted.route.project, answer);
+        }
         if let Some(entry) = self.journal.get_mut(admitted.seq) {
             entry.answer = Some(match &reply {
                 Reply::Answer(answer) if !answer.cut_in_body => Answered::Status(answer.status),

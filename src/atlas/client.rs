@@ -211,9 +211,16 @@ impl Client {
         };
         let result = exchange.run().await;
         let requests = exchange.requests;
+        let remaining = result.as_ref().ok().and_then(|answer| answer.remaining);
         let (outcome, value) = conclude(result);
-        let record =
-            CallRecord { operation: context.operation, outcome, duration: started_at.elapsed(), requests };
+        let record = CallRecord {
+            operation: context.operation,
+            outcome,
+            duration: started_at.elapsed(),
+            requests,
+            credential: context.credentials.short_name(),
+            remaining,
+        };
         self.transport.record(&record, context.at);
         value
     }

@@ -87,6 +87,12 @@ impl Credentials {
         Fingerprint(hash.finalize().into())
     }
 
+    /// Eight characters that tell keys apart in metrics, made from the public half alone.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        HEXLOWER.encode(&Sha256::digest(self.id.as_bytes())[..4])
+    }
+
     /// The public half: the public key, or the client id.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -52,6 +52,8 @@ pub(super) struct Answer {
     pub(super) challenges: Vec<String>,
     pub(super) retry_after: Option<Duration>,
     pub(super) sunset: Option<Sunset>,
+    /// `RateLimit-Remaining`: what is left of the key's limit.
+    pub(super) remaining: Option<u64>,
     /// The whole body, or why there is none.
     pub(super) body: Result<Vec<u8>, Outcome>,
     /// What may not be shown of the body.
@@ -124,11 +126,13 @@ impl Http {
             .and_then(|value| retry_after::parse(value.to_str().ok()?, SystemTime::now()));
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let sunset = sunset::parse(text("sunset"), text("deprecation"));
+        let remaining = text("ratelimit-remaining").and_then(|value| value.trim().parse().ok());
         Ok(Answer {
             status: response.status().as_u16(),
             challenges,
             retry_after,
             sunset,
+            remaining,
             body: read(response).await,
             hidden: Vec::new(),
         })

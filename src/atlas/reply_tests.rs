@@ -13,6 +13,7 @@ fn answer(status: u16, body: &str) -> Answer {
         status,
         challenges: Vec::new(),
         retry_after: None,
+        remaining: None,
         body: Ok(body.as_bytes().to_vec()),
         hidden: Vec::new(),
     }

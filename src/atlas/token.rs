@@ -133,8 +133,14 @@ async fn fetch(transport: &Transport, context: Context<'_>, deadline: Instant) -
     let started_at = Instant::now();
     let result = request(transport, context, deadline).await;
     let outcome = result.as_ref().map_or_else(AtlasError::outcome, |_| Outcome::Status(200));
-    let record =
-        CallRecord { operation: context.operation, outcome, duration: started_at.elapsed(), requests: 1 };
+    let record = CallRecord {
+        operation: context.operation,
+        outcome,
+        duration: started_at.elapsed(),
+        requests: 1,
+        credential: context.credentials.short_name(),
+        remaining: None,
+    };
     transport.record(&record, context.at);
     result
 }

@@ -23,6 +23,10 @@ pub struct CallRecord {
     pub duration: Duration,
     /// HTTP requests that it took: one with a challenge at hand. A token request counts as a call of its own.
     pub requests: u32,
+    /// Names the key without giving it away.
+    pub credential: String,
+    /// Calls that Atlas said are left of the key's limit, if it said so.
+    pub remaining: Option<u64>,
 }
 
 /// Is told of every call, once. Must not block.

@@ -55,8 +55,9 @@ pub(super) async fn conclude(
     }
     let token = pass.identity.token.clone();
     let delay = pass.ctx.memories.with(&token, |entry| {
-        entry.counted.looked(&pass.ctx.options.metrics, decision, &report);
-        schedule(entry, &pass, &report, decision)
+        let delay = schedule(entry, &pass, &report, decision);
+        entry.counted.looked(&pass.ctx.options.metrics, decision, &report, &pass.object, entry.due);
+        delay
     });
     let delay = match output {
         Output::Incomplete => delay.map(|delay| delay.min(pass.ctx.options.poll_max)),

@@ -14,6 +14,7 @@
 //! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
 //! | `listings` | one listing per instance, pauses |
 //! | `limits`, `memories`, `context`, `counting` | what reconciles share |
+//! | `trace` | what the log says of one reconcile |
 //!
 //! It never decides: every rule stands in the `domain` crate. `object` and `publish` neither read nor write; they are public so
 //! that `tests/health` can ask other tools what they make of each state.
@@ -33,6 +34,7 @@ pub mod publish;
 mod reconcile;
 mod references;
 mod steps;
+mod trace;
 mod watched;
 mod wiring;
 

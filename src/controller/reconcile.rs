@@ -13,7 +13,7 @@ use domain::observed::{Atlas, Key, Observed, Tried, VpcEndpoint};
 use kube::Resource;
 use kube::runtime::controller::Action;
 use thiserror::Error;
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use crate::api::ServerlessPrivateEndpoint;
 use crate::clock::Boottime;
@@ -26,6 +26,7 @@ use super::memories::Entry;
 use super::object::{self, Identity};
 use super::pass::Pass;
 use super::references::resolve;
+use super::trace::{self, Trace};
 use super::watched;
 
 /// More steps than the longest way through the protocol takes: whoever needs more goes round in circles.
@@ -64,6 +65,11 @@ impl From<ClusterError> for ReconcileError {
 /// Reconciles one object and says when it is due again.
 pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<Context>) -> Action {
     let identity = Identity::of(&object, &ctx.cluster_id);
+    let span = trace::span(&identity);
+    traced(object, identity, ctx).instrument(span).await
+}
+
+async fn traced(object: Arc<ServerlessPrivateEndpoint>, identity: Identity, ctx: Arc<Context>) -> Action {
     let token = identity.token.clone();
     let begun = Boottime::now();
     let hash = object::trigger(&object);
@@ -90,7 +96,7 @@ pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<C
     let metrics = ctx.options.metrics.clone();
     let underway = metrics.reconcile_started();
     // A task of its own: neither a cancelled reconcile nor a shutdown drops a POST on its way, and a panic ends here.
-    let result = tokio::spawn(run(pass, stale)).await.unwrap_or_else(|_| {
+    let result = tokio::spawn(run(pass, stale).in_current_span()).await.unwrap_or_else(|_| {
         metrics.reconcile_panicked();
         Err(ReconcileError::Panicked)
     });
@@ -178,7 +184,14 @@ fn is_older(object: &ServerlessPrivateEndpoint, written: Option<&str>) -> bool {
     matches!((cached, number(written)), (Some(cached), Some(written)) if cached < written)
 }
 
-async fn run(mut pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
+async fn run(pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
+    let mut trace = Trace::default();
+    let result = walk(pass, stale, &mut trace).await;
+    trace.end();
+    result
+}
+
+async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Action, ReconcileError> {
     if stale {
         let object = pass.ctx.cluster.get(&pass.identity).await?;
         pass.start_over(object)?;
@@ -191,6 +204,7 @@ async fn run(mut pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
     for _ in 0..MOST_STEPS {
         let observed = observe(&pass);
         let decision = decide(&observed);
+        trace.step(&decision.step);
         debug!(step = ?decision.step, state = ?decision.state, wake = ?decision.wake, "decided");
         if matches!(pass.atlas, Atlas::Listed(_)) {
             let seen = pass.seen.since_boot();

@@ -69,7 +69,7 @@ pub async fn run(
         keys: Keys::new(cluster.clone(), transport),
         cluster,
         cluster_id,
-        limits: Limits::new(options.concurrency),
+        limits: Limits::new(options.concurrency, options.metrics.clone()),
         listings: Listings::new(),
         watched: Arc::new(Watched::new(client.clone(), Arc::clone(&memories))),
         memories,
@@ -133,6 +133,8 @@ async fn control(
                 match &object.0 {
                     Ok(object) => Ok(reconcile(Arc::new(object.clone()), ctx).await),
                     Err(error) => {
+                        let metrics = &ctx.options.metrics;
+                        metrics.not_understood();
                         warn!(object = %ObjectRef::from_obj(&*object), %error, "cannot understand the object; correct or delete it");
                         Ok::<_, std::convert::Infallible>(kube::runtime::controller::Action::await_change())
                     }
@@ -179,6 +181,9 @@ fn note(ctx: &Context, event: &Event<Guarded>) {
                 &seen.claim,
                 seen.recorded.as_ref().map(|recorded| &recorded.id),
             );
+            ctx.memories.with(&identity.token, |entry| {
+                entry.counted.appeared(&ctx.options.metrics, object);
+            });
         }
         Event::Delete(object) => {
             let Ok(object) = &object.0 else { return };

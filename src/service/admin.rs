@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -23,6 +23,7 @@ use super::readiness::Readiness;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CLASSIC_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Whoever takes longer to ask, or to take the answer, is not waited for.
 const EXCHANGE: Duration = Duration::from_secs(10);
@@ -64,7 +65,7 @@ pub async fn serve(listener: TcpListener, metrics: Metrics, readiness: Readiness
 
 async fn connection(stream: TcpStream, metrics: Metrics, readiness: Readiness) {
     let answer = service_fn(|request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), &metrics, &readiness);
+        let answer = answer(&request, &metrics, &readiness);
         async move { Ok::<_, Infallible>(answer) }
     });
     // One answer a connection: then an idle client holds nothing, and the time below bounds all of it.
@@ -76,8 +77,8 @@ async fn connection(stream: TcpStream, metrics: Metrics, readiness: Readiness) {
     }
 }
 
-fn answer(method: &Method, path: &str, metrics: &Metrics, readiness: &Readiness) -> Response<Full<Bytes>> {
-    let (status, content_type, body) = match (method, path) {
+fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: &Readiness) -> Response<Full<Bytes>> {
+    let (status, content_type, body) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/livez") => (StatusCode::OK, PLAIN, "ok\n".to_owned()),
         (&Method::GET | &Method::HEAD, "/readyz") => {
             let pending = readiness.pending();
@@ -87,10 +88,17 @@ fn answer(method: &Method, path: &str, metrics: &Metrics, readiness: &Readiness)
                 (StatusCode::SERVICE_UNAVAILABLE, PLAIN, pending.join("\n") + "\n")
             }
         }
-        (&Method::GET | &Method::HEAD, "/metrics") => match metrics.encode() {
-            Ok(text) => (StatusCode::OK, OPEN_METRICS, text),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
-        },
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            let (content_type, encoded) = if takes_open_metrics(request) {
+                (OPEN_METRICS, metrics.encode())
+            } else {
+                (CLASSIC_METRICS, metrics.encode_classic())
+            };
+            match encoded {
+                Ok(text) => (StatusCode::OK, content_type, text),
+                Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
+            }
+        }
         (_, "/livez" | "/readyz" | "/metrics") => {
             (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD are answered\n".to_owned())
         }
@@ -100,7 +108,14 @@ fn answer(method: &Method, path: &str, metrics: &Metrics, readiness: &Readiness)
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response
+}
+
+/// Prometheus says so; curl and older collectors do not.
+fn takes_open_metrics<B>(request: &Request<B>) -> bool {
+    let mut accepted = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.any(|value| value.contains("application/openmetrics-text"))
 }
 
 #[cfg(test)]
@@ -111,8 +126,13 @@ mod tests {
 
     /// Asks over a real connection; the answer's head and body.
     async fn ask(address: SocketAddr, line: &str) -> (String, String) {
+        ask_for(address, line, "*/*").await
+    }
+
+    async fn ask_for(address: SocketAddr, line: &str, accept: &str) -> (String, String) {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(format!("{line} HTTP/1.1\r\nHost: operator\r\n\r\n").as_bytes()).await.unwrap();
+        let request = format!("{line} HTTP/1.1\r\nHost: operator\r\nAccept: {accept}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -142,12 +162,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_served_as_openmetrics() {
+    async fn metrics_are_served_as_openmetrics_to_those_who_ask_for_it_and_else_as_ever() {
         let (address, metrics, _) = started().await;
         metrics.adopted();
-        let (head, body) = ask(address, "GET /metrics").await;
+        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3";
+        let (head, body) = ask_for(address, "GET /metrics", prometheus).await;
         assert!(head.to_lowercase().contains(&format!("content-type: {OPEN_METRICS}")), "{head}");
-        assert!(body.contains("\natlas_spe_adoptions_total 1\n") && body.ends_with("# EOF\n"), "{body}");
+        assert!(body.contains("# TYPE atlas_spe_adoptions counter\n") && body.ends_with("# EOF\n"), "{body}");
+        assert!(body.contains("\natlas_spe_adoptions_total 1\n"), "{body}");
+        let (head, body) = ask(address, "GET /metrics").await;
+        assert!(head.to_lowercase().contains(&format!("content-type: {CLASSIC_METRICS}")), "{head}");
+        assert!(
+            body.contains("# TYPE atlas_spe_adoptions_total counter\n") && !body.contains("# EOF"),
+            "{body}"
+        );
+        assert!(body.contains("\natlas_spe_adoptions_total 1\n"), "{body}");
     }
 
     #[tokio::test]

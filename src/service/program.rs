@@ -38,7 +38,8 @@ impl From<Refusal> for ProgramError {
 /// # Errors
 /// A setting that cannot be used, or a cluster that cannot be.
 pub async fn run(settings: Settings) -> Result<(), ProgramError> {
-    let (metrics, readiness) = (Metrics::default(), Readiness::default());
+    let readiness = Readiness::default();
+    let metrics = Metrics::new(readiness.clone(), settings.metrics_per_object);
     let told = metrics.clone();
     let transport = Transport::new(settings.atlas()?, Arc::new(move |call| told.atlas_call(call)));
     let transport = transport.map_err(Refusal::from)?;
@@ -47,6 +48,8 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     let address = settings.admin_address;
     let listener =
         admin::bind(address).await.map_err(|error| failed(&format!("listen on {address}"), &error))?;
+    let address = listener.local_addr().map_or_else(|_| address.to_string(), |address| address.to_string());
+    info!(address, "serving /livez, /readyz and /metrics");
     tokio::spawn(admin::serve(listener, metrics.clone(), readiness.clone()));
     let client = access::client(&metrics).await?;
     let selector = settings.watch_selector.as_deref();

@@ -1,8 +1,12 @@
 //! What the program still waits for before it does its work. It never says whether the program is alive.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
 use tokio::sync::watch;
 
 /// Named conditions that are waited for; ready means that there is none. Clones share them.
@@ -37,6 +41,18 @@ impl Readiness {
     #[must_use]
     pub fn pending(&self) -> Vec<String> {
         self.0.borrow().iter().map(|(condition, what)| format!("{condition}: {what}")).collect()
+    }
+}
+
+/// The same as a metric: a pod that is not ready yet is scraped all the same.
+impl Collector for Readiness {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "What this process waits for before it works, as /readyz says; none when ready";
+        let mut family = encoder.encode_descriptor("not_ready", help, None, MetricType::Gauge)?;
+        for condition in self.0.borrow().keys() {
+            family.encode_family(&[("waits_for", *condition)])?.encode_gauge(&1_i64)?;
+        }
+        Ok(())
     }
 }
 

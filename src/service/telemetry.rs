@@ -16,6 +16,7 @@ pub fn start(settings: &Settings) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match settings.log_format {
         LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        // The span that an occurrence is in says which object it is about; those around it say no more.
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
 }

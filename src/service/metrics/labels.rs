@@ -1,6 +1,9 @@
 //! The values that labels may have. Each set is bounded, whatever Atlas or a user writes.
 
+use domain::conditions::{ConditionType, Reason};
 use domain::endpoint::EndpointStatus;
+
+use crate::atlas::Outcome;
 
 /// How a reconcile ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +77,44 @@ impl Milestone {
     }
 }
 
+/// What an object waits for that is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaited {
+    /// A VPC endpoint: the user's turn, or another controller's.
+    VpcEndpoint,
+    /// Atlas, or this operator.
+    Progress,
+    /// A correction: it will not go on by itself.
+    Correction,
+    /// The end of its deletion.
+    Deletion,
+}
+
+impl Awaited {
+    pub(super) const ALL: [Self; 4] = [Self::VpcEndpoint, Self::Progress, Self::Correction, Self::Deletion];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::VpcEndpoint => "vpc_endpoint",
+            Self::Progress => "progress",
+            Self::Correction => "correction",
+            Self::Deletion => "deletion",
+        }
+    }
+}
+
 /// One custom resource, as far as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What Atlas last said.
+    pub state: ObjectState,
+    /// The conditions that are counted, with their status and reason.
+    pub conditions: [Option<(ConditionType, bool, Reason)>; 4],
+    /// What it waits for, and since when (seconds of the Unix epoch).
+    pub awaits: Option<(Awaited, i64)>,
+}
+
+/// Status in Atlas and readiness of one custom resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectState {
     pub(super) state: &'static str,
@@ -97,5 +137,18 @@ impl ObjectState {
             Some(EndpointStatus::Other(_)) => "OTHER",
         };
         Self { state, ready }
+    }
+}
+
+/// The answers that Atlas is known to give, each counted by itself.
+const KNOWN: [u16; 18] =
+    [200, 201, 202, 204, 400, 401, 402, 403, 404, 405, 409, 410, 429, 500, 501, 502, 503, 504];
+
+/// The label of a call's outcome. A status that nobody expects counts with its class, so that whoever sits in between
+/// cannot make series.
+pub(super) fn code(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Status(status) if !KNOWN.contains(&status) => format!("{}xx", status / 100),
+        known => known.to_string(),
     }
 }

@@ -1,10 +1,13 @@
-//! What is counted, under which names. `controller_runtime_…`, `rest_client_…` and `leader_election_…` are the names
-//! of controller-runtime and client-go, so that dashboards made for them work (research user-experience §6).
+//! What is counted, under which names. `controller_runtime_…`, `workqueue_…`, `rest_client_…` and `leader_election_…`
+//! are the names of controller-runtime and client-go, so that dashboards made for them work.
 //!
-//! Every label has a bounded set of values: never a project, an endpoint, the name of an object or the text of an
-//! error. Nothing here is ever read to decide anything.
+//! Every label has a bounded set of values: never a project, an endpoint, or the text of an error, and the name of an
+//! object only on request. Nothing here is ever read to decide anything.
 
+mod budgets;
+mod classic;
 mod labels;
+mod objects;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +23,23 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
+use super::readiness::Readiness;
 use crate::atlas::CallRecord;
+use crate::clock::Boottime;
+use budgets::Budgets;
+use objects::Objects;
 
-pub use labels::{Milestone, ObjectState, PostOutcome, ReconcileResult};
+pub use labels::{Awaited, Milestone, ObjectState, PostOutcome, ReconcileResult, Standing};
+pub use objects::OneObject;
 
-/// The value of the label `controller`, as controller-runtime derives it from the kind.
+/// The value of the labels `controller` and `name`, as controller-runtime derives it from the kind.
 const CONTROLLER: &str = "serverlessprivateendpoint";
+
+/// What this program was built from, as far as whoever built it said so.
+const REVISION: &str = match option_env!("SPE_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
 
 /// Seconds from a reconcile that does nothing to a call that runs into its timeout.
 const CALL_BUCKETS: [f64; 12] = [0.001, 0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -44,15 +58,20 @@ pub struct Metrics {
     registry: Arc<Registry>,
     reconciles: Counters<1>,
     reconcile_errors: Counter,
+    terminal_errors: Counter,
     reconcile_panics: Counter,
     reconcile_time: Histogram,
     active_workers: Gauge,
+    most_workers: Gauge,
+    queue: Gauge,
+    queue_time: Histogram,
     cluster_requests: Counters<3>,
     leader: Gauges<1>,
     atlas_requests: Counters<2>,
     atlas_time: Histograms<1>,
+    budgets: Budgets,
     posts: Counters<1>,
-    objects: Gauges<2>,
+    objects: Objects,
     transitions: Histograms<1>,
     open_claims: Gauge,
     creates_suppressed: Counter,
@@ -63,17 +82,32 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        Self::new(Readiness::default(), false)
+    }
+}
+
+impl Metrics {
+    /// Nothing is counted yet. `readiness` is shown beside what is counted; `per_object` tells objects apart, at the price
+    /// of three series for each.
+    #[must_use]
+    pub fn new(readiness: Readiness, per_object: bool) -> Self {
         let mut all = Registry::default();
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        all.register("atlas_spe_build", "The version of this program", build);
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("revision", REVISION)]);
+        all.register(
+            "atlas_spe_build",
+            "The version of this program, and the commit that it was built from",
+            build,
+        );
 
         let own = all.sub_registry_with_prefix("atlas_spe");
+        own.register_collector(Box::new(readiness));
         let atlas_requests = add(own, "atlas_requests", "Calls to Atlas", Counters::default());
         let atlas_time = histograms(call_time);
         let atlas_time = add(own, "atlas_request_duration_seconds", "Time of a call to Atlas", atlas_time);
+        let budgets = Budgets::default();
+        own.register_collector(Box::new(budgets.clone()));
         let posts = add(own, "posts", "Create requests sent to Atlas", Counters::default());
-        let objects =
-            add(own, "objects", "Custom resources by Atlas' status and readiness", Gauges::default());
+        let objects = Objects::register(own, per_object);
         let transitions = histograms(transition_time);
         let transitions = add(own, "transition_seconds", "Time that Atlas took for a phase", transitions);
         let open_claims =
@@ -90,26 +124,41 @@ impl Default for Metrics {
         let requests = "Requests to the API server";
         let cluster_requests = add(&mut all, "rest_client_requests", requests, Counters::default());
 
+        let queues = all.sub_registry_with_label(("name".into(), CONTROLLER.into()));
+        let queues = queues.sub_registry_with_prefix("workqueue");
+        let queue = add(queues, "depth", "Reconciles that wait until they may call Atlas", Gauge::default());
+        let queue_time = "Time that a reconcile waited until it could call Atlas";
+        let queue_time = add(queues, "queue_duration_seconds", queue_time, call_time());
+
         let runtime = all.sub_registry_with_label(("controller".into(), CONTROLLER.into()));
         let runtime = runtime.sub_registry_with_prefix("controller_runtime");
         let reconciles = add(runtime, "reconcile", "Reconciles by result", Counters::default());
         let reconcile_errors = add(runtime, "reconcile_errors", "Reconciles that failed", Counter::default());
+        let terminal = "Objects that cannot be understood and are left until they change";
+        let terminal_errors = add(runtime, "terminal_reconcile_errors", terminal, Counter::default());
         let reconcile_panics =
             add(runtime, "reconcile_panics", "Reconciles that panicked", Counter::default());
         let reconcile_time = add(runtime, "reconcile_time_seconds", "Time of a reconcile", call_time());
         let active_workers = add(runtime, "active_workers", "Reconciles under way", Gauge::default());
+        let most = "Calls to Atlas that may be under way at once";
+        let most_workers = add(runtime, "max_concurrent_reconciles", most, Gauge::default());
 
         let metrics = Self {
             registry: Arc::new(all),
             reconciles,
             reconcile_errors,
+            terminal_errors,
             reconcile_panics,
             reconcile_time,
             active_workers,
+            most_workers,
+            queue,
+            queue_time,
             cluster_requests,
             leader,
             atlas_requests,
             atlas_time,
+            budgets,
             posts,
             objects,
             transitions,
@@ -122,9 +171,7 @@ impl Default for Metrics {
         metrics.start_at_zero();
         metrics
     }
-}
 
-impl Metrics {
     /// A counter that appears with its first event hides that event from `rate()`.
     fn start_at_zero(&self) {
         for result in ReconcileResult::ALL {
@@ -154,9 +201,26 @@ impl Metrics {
         self.reconcile_time.observe(duration.as_secs_f64());
     }
 
+    /// An object cannot be understood; it is left until it changes.
+    pub fn not_understood(&self) {
+        self.terminal_errors.inc();
+    }
+
     /// A reconcile panicked, which is a defect. It counts as failed besides.
     pub fn reconcile_panicked(&self) {
         self.reconcile_panics.inc();
+    }
+
+    /// At most so many calls to Atlas are under way at once.
+    pub fn concurrency(&self, most: usize) {
+        self.most_workers.set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
+    /// A reconcile has to wait until it may call Atlas; it waits until the returned guard is dropped.
+    #[must_use]
+    pub fn queued(&self) -> Queued {
+        self.queue.inc();
+        Queued { depth: self.queue.clone(), time: self.queue_time.clone(), since: Boottime::now() }
     }
 
     /// A request to the API server ended: with a status number, or `<error>`, client-go's word for no answer.
@@ -174,11 +238,14 @@ impl Metrics {
 
     /// A call to Atlas ended; made for [`crate::atlas::Observer`].
     pub fn atlas_call(&self, call: &CallRecord) {
-        let (operation, code) = (call.operation.as_str(), call.outcome.to_string());
+        let (operation, code) = (call.operation.as_str(), labels::code(call.outcome));
         self.atlas_requests.get_or_create(&labels([("operation", operation), ("code", &code)])).inc();
         self.atlas_time
             .get_or_create(&labels([("operation", operation)]))
             .observe(call.duration.as_secs_f64());
+        if let Some(remaining) = call.remaining {
+            self.budgets.said(&call.credential, remaining, Boottime::now());
+        }
     }
 
     /// A create request was sent, and ended so.
@@ -187,17 +254,29 @@ impl Metrics {
     }
 
     /// An object appeared (`before` is none), changed, or is gone (`after` is none).
-    pub fn object_changed(&self, before: Option<ObjectState>, after: Option<ObjectState>) {
-        let gauge = |object: ObjectState| {
-            let ready = if object.ready { "true" } else { "false" };
-            self.objects.get_or_create_owned(&labels([("state", object.state), ("ready", ready)]))
-        };
-        if let Some(before) = before {
-            gauge(before).dec();
-        }
-        if let Some(after) = after {
-            gauge(after).inc();
-        }
+    pub fn object_changed(&self, before: Option<&Standing>, after: Option<&Standing>) {
+        self.objects.changed(before, after);
+    }
+
+    /// An object is overdue after another moment (seconds since boot) than before; none: it is not waited for.
+    pub fn due_changed(&self, before: Option<u64>, after: Option<u64>) {
+        self.objects.due_changed(before, after);
+    }
+
+    /// Whether objects are told apart.
+    #[must_use]
+    pub fn are_objects_told_apart(&self) -> bool {
+        self.objects.are_told_apart()
+    }
+
+    /// One object stands so, if objects are told apart.
+    pub fn object_shows(&self, object: &OneObject<'_>) {
+        self.objects.shows(object);
+    }
+
+    /// One object is gone, and its series with it.
+    pub fn object_forgotten(&self, namespace: &str, name: &str) {
+        self.objects.forgets(namespace, name);
     }
 
     /// An object got what it waited for, after this time.
@@ -244,6 +323,14 @@ impl Metrics {
         text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
+
+    /// The same in the text format that came before.
+    ///
+    /// # Errors
+    /// If a metric cannot be written, which is a defect.
+    pub fn encode_classic(&self) -> Result<String, fmt::Error> {
+        Ok(classic::classic(&self.encode()?))
+    }
 }
 
 /// One reconcile under way.
@@ -253,6 +340,21 @@ pub struct Underway(Gauge);
 impl Drop for Underway {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+/// One reconcile that waits until it may call Atlas.
+#[derive(Debug)]
+pub struct Queued {
+    depth: Gauge,
+    time: Histogram,
+    since: Boottime,
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.depth.dec();
+        self.time.observe(self.since.elapsed().as_secs_f64());
     }
 }
 

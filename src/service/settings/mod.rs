@@ -160,12 +160,22 @@ pub struct Settings {
     #[arg(long, env = "SPE_ADMIN_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8080")]
     pub admin_address: SocketAddr,
 
+    /// Tell objects apart in /metrics, at the price of three series for each
+    #[arg(long, env = "SPE_METRICS_PER_OBJECT", value_name = "BOOL", default_value_t = false)]
+    #[arg(action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub metrics_per_object: bool,
+
     /// Form of the log
     #[arg(long, env = "SPE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
     /// A level, or directives of the crate tracing-subscriber; whatever is set, no secret is logged
-    #[arg(long, env = "SPE_LOG_LEVEL", value_name = "DIRECTIVES", default_value = "info,kube_client=warn")]
+    #[arg(
+        long,
+        env = "SPE_LOG_LEVEL",
+        value_name = "DIRECTIVES",
+        default_value = "info,kube_client=warn,kube_runtime=warn"
+    )]
     #[arg(value_parser = log_filter)]
     pub log_level: String,
 }

@@ -24,7 +24,7 @@ fn the_defaults_are_those_of_the_rules_and_of_the_client() {
         (ours.base_url, ours.dialect, ours.timeout),
         (theirs.base_url, theirs.dialect, theirs.timeout)
     );
-    assert!(!settings.atlas_allow_http && !settings.leader_elect);
+    assert!(!settings.atlas_allow_http && !settings.leader_elect && !settings.metrics_per_object);
     assert!(settings.watch_namespaces.is_empty());
     assert_eq!(settings.travel_allowance, Duration::from_mins(1));
     assert_eq!((settings.poll_min, settings.poll_max), (Duration::from_secs(5), Duration::from_mins(1)));
@@ -55,6 +55,7 @@ fn every_setting_is_read_from_its_flag() {
         "--lease-name=lead",
         "--lease-namespace=ops",
         "--admin-address=127.0.0.1:0",
+        "--metrics-per-object",
         "--log-format=json",
         "--log-level=debug,hyper=warn",
     ])
@@ -80,6 +81,7 @@ fn every_setting_is_read_from_its_flag() {
     assert!(settings.leader_elect);
     assert_eq!((settings.lease_name.as_str(), settings.lease_namespace.as_deref()), ("lead", Some("ops")));
     assert_eq!(settings.admin_address.port(), 0);
+    assert!(settings.metrics_per_object);
     assert_eq!(settings.log_format, LogFormat::Json);
     assert_eq!(settings.log_level, "debug,hyper=warn");
 }

@@ -1,6 +1,12 @@
 //! The program's manners: what it prints, and how it ends.
 
-#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy takes only the test functions themselves for tests"
+)]
+
+mod startup;
 
 use std::process::{Command, Output};
 
@@ -59,7 +65,7 @@ fn without_a_cluster_it_ends_with_one_line() {
 fn crd_prints_the_definition_that_is_committed() {
     let output = program(&["crd"], &[]);
     assert!(output.status.success());
-    let committed = include_str!("../crds/serverlessprivateendpoints.yaml");
+    let committed = include_str!("../../crds/serverlessprivateendpoints.yaml");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), committed);
 }
 

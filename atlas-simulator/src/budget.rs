@@ -1,0 +1,44 @@
+//! The headers by which API v2 tells how many calls are left: a bucket for each project that refills with time. It only
+//! tells; who is to be refused is a fault's business.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::answer::Answer;
+
+const CAPACITY: u32 = 4000;
+/// Calls that come back in a minute.
+const REFILL: u32 = 2000;
+
+/// What is left of each project's calls, and when that was reckoned.
+#[derive(Debug, Default)]
+pub(crate) struct Budgets(BTreeMap<String, (f64, Duration)>);
+
+impl Budgets {
+    /// Takes one call and tells what is left.
+    pub(crate) fn tell(&mut self, now: Duration, project: &str, answer: &mut Answer) {
+        let (left, at) = self.0.entry(project.to_owned()).or_insert((f64::from(CAPACITY), now));
+        let back = now.saturating_sub(*at).as_secs_f64() / 60.0 * f64::from(REFILL);
+        *left = (*left + back).min(f64::from(CAPACITY));
+        *left = (*left - 1.0).max(0.0);
+        *at = now;
+        answer.headers.push(("Ratelimit-Limit", CAPACITY.to_string()));
+        answer.headers.push(("Ratelimit-Remaining", format!("{:.0}", left.floor())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_costs_one_and_time_brings_it_back() {
+        let mut budgets = Budgets::default();
+        let mut left = |seconds, project| {
+            let mut answer = Answer::default();
+            budgets.tell(Duration::from_secs(seconds), project, &mut answer);
+            answer.headers[1].1.clone()
+        };
+        assert_eq!([left(0, "a"), left(0, "a"), left(0, "b")], ["3999", "3998", "3999"]);
+        assert_eq!(left(60, "a"), "3999");
+    }
+}

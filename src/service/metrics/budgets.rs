@@ -1,0 +1,59 @@
+//! What Atlas last said is left of each key's rate limit.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+
+use crate::clock::Boottime;
+
+/// A word that is older says nothing any more; and a key that is used no longer leaves no series.
+const WORTH_KNOWING: Duration = Duration::from_hours(1);
+
+/// The last word about each key. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Budgets(Arc<Mutex<BTreeMap<String, (u64, Boottime)>>>);
+
+impl Budgets {
+    pub(super) fn said(&self, credential: &str, remaining: u64, now: Boottime) {
+        self.known(now).insert(credential.to_owned(), (remaining, now));
+    }
+
+    fn known(&self, now: Boottime) -> MutexGuard<'_, BTreeMap<String, (u64, Boottime)>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (_, at)| now.since(*at) < WORTH_KNOWING);
+        known
+    }
+}
+
+impl Collector for Budgets {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Calls that Atlas last said are left of a key's limit (API v2 only)";
+        let name = "atlas_rate_limit_remaining";
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (credential, (remaining, _)) in self.known(Boottime::now()).iter() {
+            family.encode_family(&[("credential", credential.as_str())])?.encode_gauge(remaining)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_long_ago_is_forgotten() {
+        let at = |minutes: u64| Boottime::from_boot(Duration::from_mins(minutes));
+        let budgets = Budgets::default();
+        budgets.said("old", 7, at(0));
+        budgets.said("new", 8, at(59));
+        assert_eq!(budgets.known(at(59)).len(), 2);
+        let known: Vec<String> = budgets.known(at(60)).keys().cloned().collect();
+        assert_eq!(known, ["new"]);
+    }
+}

@@ -1,0 +1,160 @@
+//! The program before it works: what is missing in the cluster is waited for and said, or ends it with one clear line.
+
+use std::process::Command;
+use std::time::Duration;
+
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, PostParams};
+use serde_json::{Value, json};
+use spe_operator::api;
+use testbed::{ControlPlane, Process, Signal};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// How long anything awaited may take. Only a failing test waits that long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn operator(kubeconfig: &str, arguments: &[&str]) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
+    command.env("KUBECONFIG", kubeconfig).args(["run", "--admin-address=127.0.0.1:0"]).args(arguments);
+    Process::spawn("startup", &command).unwrap()
+}
+
+/// Where the admin server listens.
+async fn admin_address(operator: &Process) -> String {
+    let line = operator.wait_for_line("serving /livez", PATIENCE).await.unwrap();
+    let address = line.split("address=\"").nth(1).unwrap_or_else(|| panic!("no address in {line}"));
+    address.split('"').next().unwrap().to_owned()
+}
+
+/// Status and body of the answer to GET.
+async fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// Asks until the answer holds.
+async fn until(address: &str, path: &str, holds: impl Fn(u16, &str) -> bool) -> String {
+    let held = async {
+        loop {
+            let (status, body) = get(address, path).await;
+            if holds(status, &body) {
+                return body;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, held).await.unwrap_or_else(|_| panic!("{path} never was as it should"))
+}
+
+/// Asserts that the operator ends with this code, and that its last line holds these words and stands alone.
+async fn assert_ends(operator: &Process, code: i32, words: &[&str]) {
+    let end = operator.wait(PATIENCE).await.unwrap();
+    let output = operator.output();
+    assert_eq!(end.code(), Some(code), "{output:#?}");
+    let lines: Vec<_> = output.iter().filter(|line| line.starts_with("spe-operator: ")).collect();
+    assert_eq!(lines.len(), 1, "{output:#?}");
+    for word in words {
+        assert!(lines[0].contains(word), "{word:?} is not in {:?}", lines[0]);
+    }
+}
+
+/// A kubeconfig of somebody else.
+fn kubeconfig(control_plane: &ControlPlane, name: &str, user: &Value) -> String {
+    let mut config: Value = serde_saphyr::from_str(control_plane.kubeconfig()).unwrap();
+    for known in config["users"].as_array_mut().unwrap() {
+        known["user"] = user.clone();
+    }
+    let file = control_plane.kubeconfig_file().with_file_name(name);
+    std::fs::write(&file, config.to_string()).unwrap();
+    file.display().to_string()
+}
+
+async fn service_account(control_plane: &ControlPlane, namespace: &str) -> Value {
+    let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> =
+        Api::namespaced(control_plane.client().await.unwrap(), namespace);
+    let account = serde_json::from_value(json!({"metadata": {"name": "nobody"}})).unwrap();
+    accounts.create(&PostParams::default(), &account).await.unwrap();
+    let request = serde_json::from_value(json!({"spec": {"audiences": []}})).unwrap();
+    let answer = accounts.create_token_request("nobody", &PostParams::default(), &request).await.unwrap();
+    json!({"token": answer.status.unwrap().token})
+}
+
+/// One control plane for all of it, since the definition comes and goes.
+#[tokio::test]
+async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
+    let control_plane = ControlPlane::start().await.unwrap();
+    let admin = control_plane.kubeconfig_file().display().to_string();
+
+    // The definition is missing: it waits, alive and not ready, and says so everywhere.
+    let waiting = operator(&admin, &["--watch-namespaces=default"]);
+    let address = admin_address(&waiting).await;
+    let pending = until(&address, "/readyz", |status, body| status == 503 && body.contains("crd: ")).await;
+    assert!(
+        pending.contains("the CustomResourceDefinition is not installed; `spe-operator crd"),
+        "{pending}"
+    );
+    assert_eq!(get(&address, "/livez").await.0, 200);
+    let metrics = get(&address, "/metrics").await.1;
+    assert!(metrics.contains("\natlas_spe_not_ready{waits_for=\"crd\"} 1\n"), "{metrics}");
+    waiting.wait_for_line("the CustomResourceDefinition is not installed", PATIENCE).await.unwrap();
+    control_plane.install_crd(&api::crd()).await.unwrap();
+    until(&address, "/readyz", |status, body| status == 200 && body == "ok\n").await;
+    assert!(!get(&address, "/metrics").await.1.contains("atlas_spe_not_ready{"));
+    waiting.wait_for_line("the custom resource is served", PATIENCE).await.unwrap();
+    waiting.signal(Signal::TERM).unwrap();
+    assert!(waiting.wait(PATIENCE).await.unwrap().success());
+
+    // Whoever may not list the objects, or is nobody at all, ends at once and says what to grant.
+    let powerless =
+        kubeconfig(&control_plane, "powerless", &service_account(&control_plane, "default").await);
+    let words = ["refuses to list serverlessprivateendpoints", "grant the rights of the chart's role"];
+    assert_ends(&operator(&powerless, &[]), 1, &words).await;
+    let unknown = kubeconfig(&control_plane, "unknown", &json!({"token": "nonsense"}));
+    let words = ["does not accept the operator's credentials", "check the service account or kubeconfig"];
+    assert_ends(&operator(&unknown, &[]), 1, &words).await;
+
+    // A selector that only the API server can read is a setting, and so is an address in use.
+    let words = ["--watch-selector (SPE_WATCH_SELECTOR)", "a in"];
+    assert_ends(&operator(&admin, &["--watch-selector=a in"]), 2, &words).await;
+
+    // Without a definition again, the running operator goes on.
+    let running = operator(&admin, &["--watch-namespaces=default"]);
+    let address = admin_address(&running).await;
+    until(&address, "/readyz", |status, _| status == 200).await;
+    let definitions = ApiResource::erase::<
+        k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    >(&());
+    let definitions: Api<DynamicObject> = Api::all_with(control_plane.client().await.unwrap(), &definitions);
+    let name = "serverlessprivateendpoints.atlas.spe-operator.io";
+    definitions.delete(name, &DeleteParams::default()).await.unwrap();
+    running.wait_for_line("the watch was interrupted", PATIENCE).await.unwrap();
+    assert_eq!(get(&address, "/livez").await.0, 200);
+    running.signal(Signal::TERM).unwrap();
+    assert!(running.wait(PATIENCE).await.unwrap().success());
+}
+
+#[tokio::test]
+async fn an_api_server_that_cannot_be_reached_is_waited_for_and_said() {
+    let nowhere = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {}}],
+    });
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("nowhere.kubeconfig");
+    std::fs::write(&file, nowhere.to_string()).unwrap();
+    let operator = operator(&file.display().to_string(), &[]);
+    let address = admin_address(&operator).await;
+    let pending = until(&address, "/readyz", |status, body| status == 503 && body.contains("crd: ")).await;
+    assert!(pending.contains("the API server cannot be reached"), "{pending}");
+    assert_eq!(get(&address, "/livez").await.0, 200);
+    operator.signal(Signal::TERM).unwrap();
+    assert!(operator.wait(PATIENCE).await.unwrap().success());
+}
