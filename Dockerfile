@@ -6,9 +6,10 @@
 ARG BUILDER=docker.io/library/rust:1.95-bookworm
 
 FROM ${BUILDER} AS build
+ARG REVISION=unknown
 WORKDIR /src
 COPY . .
-RUN mkdir /out && cp "$(CARGO_TARGET_DIR=/target hack/static)/spe-operator" /out/
+RUN mkdir /out && cp "$(SPE_REVISION=$REVISION CARGO_TARGET_DIR=/target hack/static)/spe-operator" /out/
 
 FROM scratch
 ARG VERSION=0.1.0
