@@ -62,8 +62,9 @@ e2e-cluster: deps ## The same on a cluster made for it, if E2E_CLUSTER (../share
 repro: ## Builds the release program twice, in different directories, and compares it bit by bit
 	@hack/repro
 
-release-check: deps ## What a release needs beside `make test`: the chart under Helm 3, and a reproducible program
+release-check: deps ## What a release needs beside `make test`: the chart under Helm 3, what promtool says, a reproducible program
 	@$(PART) "helm 3" env HELM=helm3 $(CARGO) test --locked --test chart -- --skip rights
+	@$(PART) "promtool" $(CARGO) test --locked --test chart -- --ignored promtool
 	@$(PART) "reproducible" hack/repro
 
 docs: ## Generates docs/reference/ from the code

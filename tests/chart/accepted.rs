@@ -25,6 +25,8 @@ const MODES: [&[&str]; 4] = [
         "serviceMonitor.relabelings=[{\"action\":\"labeldrop\",\"regex\":\"pod\"}]",
         "prometheusRule.enabled=true",
         "prometheusRule.labels.release=prometheus",
+        "prometheusRule.runbookUrlPrefix=https://git.example/spe-operator/",
+        "metrics.perObject=true",
         "grafanaDashboard.enabled=true",
         "grafanaDashboard.annotations.folder=Atlas",
         "networkPolicy.enabled=true",
@@ -87,7 +89,7 @@ async fn control_plane() -> &'static ControlPlane {
         let endpoint = object(
             &["port"],
             &json!({
-                "port": text, "path": text, "interval": text, "scrapeTimeout": text,
+                "port": text, "path": text, "honorLabels": json!({"type": "boolean"}), "interval": text, "scrapeTimeout": text,
                 "relabelings": relabeling, "metricRelabelings": relabeling,
             }),
         );

@@ -26,7 +26,7 @@ fn kind(source: VpcEndpointSource) -> ApiResource {
     kinds::kind(api_version, kind, "vpcendpoints")
 }
 
-async fn install_definitions() {
+pub(crate) async fn install_definitions() {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let install = || async {
         let control_plane = testbed::control_plane().await.unwrap();
@@ -39,14 +39,14 @@ async fn install_definitions() {
 }
 
 /// What a user does, on one stage.
-struct User<'a> {
+pub(crate) struct User<'a> {
     stage: &'a Stage,
     objects: Api<ServerlessPrivateEndpoint>,
     maps: Api<ConfigMap>,
 }
 
 impl<'a> User<'a> {
-    fn on(stage: &'a Stage) -> Self {
+    pub(crate) fn on(stage: &'a Stage) -> Self {
         Self {
             stage,
             objects: Api::namespaced(stage.client.clone(), &stage.work),
@@ -54,17 +54,22 @@ impl<'a> User<'a> {
         }
     }
 
-    async fn secret(&self, namespace: &str, name: &str) -> Result<()> {
+    pub(crate) async fn secret(&self, namespace: &str, name: &str) -> Result<()> {
+        self.secret_with(namespace, name, DEFAULT_PUBLIC_KEY).await
+    }
+
+    /// With another public key.
+    pub(crate) async fn secret_with(&self, namespace: &str, name: &str, public: &str) -> Result<()> {
         let secret: Secret = serde_json::from_value(json!({
             "metadata": {"name": name},
-            "stringData": {"publicApiKey": DEFAULT_PUBLIC_KEY, "privateApiKey": DEFAULT_PRIVATE_KEY},
+            "stringData": {"publicApiKey": public, "privateApiKey": DEFAULT_PRIVATE_KEY},
         }))?;
         let secrets = Api::namespaced(self.stage.client.clone(), namespace);
         secrets.create(&PostParams::default(), &secret).await?;
         Ok(())
     }
 
-    async fn declare(&self, name: &str, fields: Value) -> Result<()> {
+    pub(crate) async fn declare(&self, name: &str, fields: Value) -> Result<()> {
         let mut spec = json!({"projectId": DEFAULT_PROJECT, "instanceName": DEFAULT_INSTANCE});
         for (field, value) in fields.as_object().into_iter().flatten() {
             spec[field] = value.clone();
@@ -79,7 +84,7 @@ impl<'a> User<'a> {
         Ok(())
     }
 
-    async fn edit(&self, name: &str, spec: Value) -> Result<()> {
+    pub(crate) async fn edit(&self, name: &str, spec: Value) -> Result<()> {
         let patch = Patch::Merge(json!({ "spec": spec }));
         self.objects.patch(name, &PatchParams::default(), &patch).await?;
         Ok(())
@@ -111,6 +116,12 @@ impl<'a> User<'a> {
         Ok(())
     }
 
+    /// Deletes the object and waits until it is gone.
+    pub(crate) async fn delete(&self, name: &str) -> Result<()> {
+        self.objects.delete(name, &DeleteParams::default()).await?;
+        self.until("gone", async || Ok(self.objects.get_opt(name).await?.is_none())).await
+    }
+
     /// Waits until it holds, asking again and again.
     async fn until(&self, what: &str, holds: impl AsyncFn() -> Result<bool>) -> Result<()> {
         let held = async {
@@ -125,7 +136,7 @@ impl<'a> User<'a> {
         }
     }
 
-    async fn until_ready_says(&self, name: &str, reason: &str) -> Result<()> {
+    pub(crate) async fn until_ready_says(&self, name: &str, reason: &str) -> Result<()> {
         let says = async || {
             let object = self.objects.get(name).await?;
             let current = object.metadata.generation;

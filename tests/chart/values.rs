@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::helm::{KUBERNETES, chart, helm, operator_arguments, render, try_render};
 
 /// One value for each flag.
-const EVERYTHING: [&str; 26] = [
+const EVERYTHING: [&str; 27] = [
     "atlas.baseUrl=https://atlas.example",
     "atlas.api=v2",
     "atlas.timeout=10s",
@@ -32,6 +32,7 @@ const EVERYTHING: [&str; 26] = [
     "leaderElection.name=lead",
     "leaderElection.namespace=ops",
     "metrics.port=9000",
+    "metrics.perObject=true",
     "logging.format=text",
     "logging.level=debug",
     "extraArgs=[]",

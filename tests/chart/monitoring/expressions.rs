@@ -1,0 +1,127 @@
+//! The expressions of alerts and dashboard, taken apart as far as their names and labels go. Whether Prometheus can read
+//! them, promtool says.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::helm::chart;
+
+/// One expression, and where it is from.
+#[derive(Debug)]
+pub(super) struct Expression {
+    pub(super) place: String,
+    pub(super) text: String,
+    /// The labels that a legend or an annotation shows.
+    pub(super) shown: BTreeSet<String>,
+}
+
+/// What an expression names.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// Metrics, each with the labels that it is selected by.
+    pub(super) metrics: Vec<(String, BTreeSet<String>)>,
+    /// Labels that results are grouped or matched by.
+    pub(super) grouped: BTreeSet<String>,
+}
+
+/// What may stand in an expression beside metrics and labels.
+const WORDS: [&str; 16] = [
+    "absent",
+    "and",
+    "by",
+    "histogram_quantile",
+    "increase",
+    "m",
+    "max",
+    "min",
+    "on",
+    "or",
+    "rate",
+    "sum",
+    "time",
+    "vector",
+    "h",
+    "__rate_interval",
+];
+
+fn read(file: &str) -> Value {
+    serde_saphyr::from_str(&std::fs::read_to_string(chart().join("files").join(file)).unwrap()).unwrap()
+}
+
+pub(super) fn alerts() -> Vec<Expression> {
+    let file = read("alerts.yaml");
+    let rules =
+        file["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
+    rules
+        .map(|rule| Expression {
+            place: rule["alert"].as_str().unwrap().to_owned(),
+            text: rule["expr"].as_str().unwrap().to_owned(),
+            shown: placeholders(&rule["annotations"].to_string(), "$labels."),
+        })
+        .collect()
+}
+
+pub(super) fn dashboard() -> Vec<Expression> {
+    let file = read("dashboard.json");
+    let panels = file["panels"].as_array().unwrap().iter();
+    panels
+        .flat_map(|panel| {
+            let title = panel["title"].as_str().unwrap();
+            panel["targets"].as_array().into_iter().flatten().map(move |target| Expression {
+                place: format!("{title} {}", target["refId"].as_str().unwrap()),
+                text: target["expr"].as_str().unwrap().to_owned(),
+                shown: placeholders(target["legendFormat"].as_str().unwrap(), "{{"),
+            })
+        })
+        .collect()
+}
+
+/// The words that follow `mark`.
+fn placeholders(text: &str, mark: &str) -> BTreeSet<String> {
+    let word = |rest: &str| rest.split(|c: char| !is_word(c)).next().unwrap_or_default().to_owned();
+    text.split(mark).skip(1).map(word).filter(|word| !word.is_empty()).collect()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Takes an expression apart.
+pub(super) fn names(expression: &Expression) -> Names {
+    let mut names = Names::default();
+    let mut rest = expression.text.as_str();
+    while let Some(start) = rest.find(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        rest = &rest[start..];
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        let list = after.trim_start();
+        if let Some(selector) = after.strip_prefix('{') {
+            let (inside, after) = selector.split_once('}').unwrap();
+            // A comma inside a value would be a second matcher: there is none.
+            let label = |matcher: &str| matcher.split(['=', '!']).next().unwrap().trim().to_owned();
+            names.metrics.push((word.to_owned(), inside.split(',').map(label).collect()));
+            rest = after;
+        } else if ["by", "on"].contains(&word) {
+            let (inside, after) = list.strip_prefix('(').unwrap().split_once(')').unwrap();
+            names.grouped.extend(inside.split(',').map(|label| label.trim().to_owned()));
+            rest = after;
+        } else if !WORDS.contains(&word) {
+            names.metrics.push((word.to_owned(), BTreeSet::new()));
+        }
+    }
+    assert!(!names.metrics.is_empty(), "{}: no metric", expression.place);
+    names
+}
+
+#[test]
+fn an_expression_is_taken_apart() {
+    let text =
+        r#"sum by (le, to) (rate(a_total{job=~"$job", code!="429"}[5m])) / on (job) b > 0.5 or vector(0)"#;
+    let names =
+        names(&Expression { place: String::new(), text: text.to_owned(), shown: BTreeSet::default() });
+    let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(names.metrics, [("a_total".to_owned(), set(&["code", "job"])), ("b".to_owned(), set(&[]))]);
+    assert_eq!(names.grouped, set(&["job", "le", "to"]));
+}

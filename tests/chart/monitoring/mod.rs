@@ -1,0 +1,270 @@
+//! Metrics and log of an operator that works, and alerts and dashboard against them: what they name is served, with those
+//! labels. What needs promtool, which takes minutes to build, runs with `make release-check`.
+
+mod exposition;
+mod expressions;
+mod promtool;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use testbed::Process;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+
+use crate::helm::chart;
+use crate::rights::{User, install_definitions};
+use crate::stage::{Mode, PATIENCE, Stage};
+use exposition::{Sample, labels_by_name, samples};
+use expressions::{Expression, alerts, dashboard, names};
+
+/// What Prometheus adds to every series when it scrapes a pod.
+const OF_THE_SCRAPE: [&str; 4] = ["instance", "job", "namespace", "pod"];
+
+/// Served only before the operator works, as `tests/program` shows.
+const EARLY: &str = "atlas_spe_not_ready{waits_for=\"crd\"} 1";
+
+/// An endpoint that Atlas does not have.
+const NOWHERE: &str = "5f7cac1adf5d6c6306f4b2ff";
+
+/// What an operator serves and what it has written after it did most of what it can do.
+struct Observed {
+    metrics: String,
+    /// The same in the older format, a moment later.
+    classic: String,
+    log: Vec<String>,
+}
+
+async fn observed() -> &'static Observed {
+    static OBSERVED: OnceCell<Observed> = OnceCell::const_new();
+    OBSERVED.get_or_init(|| async { work().await.unwrap() }).await
+}
+
+async fn served() -> &'static str {
+    &observed().await.metrics
+}
+
+async fn work() -> Result<Observed> {
+    install_definitions().await;
+    // Only version 2 of the API says what is left of a key's limit.
+    let mut stage = Stage::with(Mode::Cluster, &["atlas.api=v2", "logging.format=json"]).await?;
+    stage.grant(None).await?;
+    let operator = stage.operator().await?;
+    let user = User::on(&stage);
+    user.secret(&stage.work, "atlas-api").await?;
+    user.secret_with(&stage.work, "wrong", "nobody").await?;
+    let key = json!({"name": "atlas-api"});
+    for name in ["connected", "reserved", "deleted"] {
+        user.declare(name, json!({"credentialsRef": key})).await?;
+    }
+    user.declare("refused", json!({"credentialsRef": {"name": "wrong"}})).await?;
+    user.declare("lost", json!({"credentialsRef": key, "endpointId": NOWHERE})).await?;
+    for name in ["connected", "reserved", "deleted"] {
+        user.until_ready_says(name, "Reserved").await?;
+    }
+    user.edit("connected", json!({"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60701"})).await?;
+    user.until_ready_says("connected", "Available").await?;
+    user.until_ready_says("refused", "Unauthorized").await?;
+    user.until_ready_says("lost", "EndpointLost").await?;
+    user.delete("deleted").await?;
+    let text = metrics(&operator, "application/openmetrics-text").await?;
+    ensure!(text.ends_with("# EOF\n"), "cut off: {text}");
+    let classic = metrics(&operator, "text/plain").await?;
+    Ok(Observed { metrics: text, classic, log: operator.output() })
+}
+
+/// The answer of the operator's admin server.
+async fn metrics(operator: &Process, accept: &str) -> Result<String> {
+    let line = operator.wait_for_line("serving /livez", PATIENCE).await?;
+    let line: Value = serde_json::from_str(&line)?;
+    let mut stream = TcpStream::connect(line["address"].as_str().context("no address")?).await?;
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: operator\r\nAccept: {accept}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await?;
+    let (_, body) = text.split_once("\r\n\r\n").context("no body")?;
+    Ok(body.to_owned())
+}
+
+/// Fails unless all that the expression names is served.
+fn assert_served(expression: &Expression, known: &BTreeMap<&str, BTreeSet<&str>>) {
+    let Expression { place, shown, .. } = expression;
+    let names = names(expression);
+    let mut labels: BTreeSet<&str> = OF_THE_SCRAPE.into();
+    for (metric, selected) in &names.metrics {
+        let own = known.get(metric.as_str()).unwrap_or_else(|| panic!("{place}: nobody serves {metric}"));
+        for label in selected {
+            let is_known = own.contains(label.as_str()) || OF_THE_SCRAPE.contains(&label.as_str());
+            assert!(is_known, "{place}: {metric} has no label {label}");
+        }
+        labels.extend(own);
+    }
+    for label in &names.grouped {
+        assert!(labels.contains(label.as_str()), "{place}: there is no label {label} to group by");
+    }
+    for label in shown {
+        assert!(names.grouped.contains(label), "{place}: it shows {label} and does not group by it");
+    }
+}
+
+#[tokio::test]
+async fn what_alerts_and_dashboard_name_is_served() {
+    let text = format!("{EARLY}\n{}", served().await);
+    let samples = samples(&text);
+    let known = labels_by_name(&samples);
+    let (alerts, panels) = (alerts(), dashboard());
+    assert!(alerts.len() > 10 && panels.len() > 20);
+    for expression in alerts.iter().chain(&panels) {
+        assert_served(expression, &known);
+    }
+}
+
+#[tokio::test]
+async fn no_label_can_grow_with_what_users_or_atlas_write() {
+    let samples = samples(served().await);
+    let values = |label: &str| -> BTreeSet<&str> {
+        samples.iter().filter_map(|sample| sample.labels.get(label)).map(String::as_str).collect()
+    };
+    let labels: BTreeSet<&str> =
+        samples.iter().flat_map(|sample| sample.labels.keys()).map(String::as_str).collect();
+    assert_eq!(
+        labels.into_iter().collect::<Vec<_>>(),
+        [
+            "code",
+            "controller",
+            "credential",
+            "host",
+            "le",
+            "method",
+            "name",
+            "operation",
+            "outcome",
+            "ready",
+            "reason",
+            "result",
+            "revision",
+            "state",
+            "status",
+            "to",
+            "type",
+            "version",
+            "waits_for"
+        ]
+    );
+    // Neither objects nor projects nor endpoints.
+    assert_eq!(values("name").len(), 2, "{:?}", values("name"));
+    assert_eq!(values("host").len(), 1);
+    assert_eq!(values("credential").len(), 1);
+    // Five objects, and three hundred would make no more.
+    assert!(samples.len() < 300, "{} series", samples.len());
+}
+
+/// The value of the one series of this metric whose labels include these.
+#[track_caller]
+fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
+    let matches = |sample: &&Sample| {
+        let has =
+            |(label, value): &(&str, &str)| sample.labels.get(*label).map(String::as_str) == Some(*value);
+        sample.name == name && labels.iter().all(has)
+    };
+    let found: Vec<_> = samples.iter().filter(matches).collect();
+    assert_eq!(found.len(), 1, "{name} {labels:?}: {found:?}");
+    found[0].value
+}
+
+#[tokio::test]
+async fn what_is_served_is_what_was_done() {
+    let samples = samples(served().await);
+    let is = |name: &str, labels: &[(&str, &str)], expected: f64| {
+        let found = value(&samples, name, labels);
+        assert!((found - expected).abs() < 0.5, "{name} {labels:?} is {found}, not {expected}");
+    };
+    is("atlas_spe_objects", &[("state", "AVAILABLE"), ("ready", "true")], 1.0);
+    is("atlas_spe_objects", &[("state", "RESERVED"), ("ready", "true")], 1.0);
+    is("atlas_spe_objects", &[("state", "NONE"), ("ready", "false")], 2.0);
+    is("atlas_spe_conditions", &[("type", "Ready"), ("reason", "Unauthorized")], 1.0);
+    is("atlas_spe_conditions", &[("type", "Synced"), ("reason", "Unauthorized")], 1.0);
+    is("atlas_spe_conditions", &[("type", "Stalled"), ("reason", "EndpointLost")], 1.0);
+    is("atlas_spe_waiting_objects", &[("waits_for", "vpc_endpoint")], 1.0);
+    is("atlas_spe_waiting_objects", &[("waits_for", "progress")], 1.0);
+    is("atlas_spe_waiting_objects", &[("waits_for", "correction")], 1.0);
+    is("atlas_spe_waiting_objects", &[("waits_for", "deletion")], 0.0);
+    is("atlas_spe_posts_total", &[("outcome", "created")], 3.0);
+    is("atlas_spe_transition_seconds_count", &[("to", "reserved")], 3.0);
+    is("atlas_spe_transition_seconds_count", &[("to", "available")], 1.0);
+    is("atlas_spe_transition_seconds_count", &[("to", "deleted")], 1.0);
+    is("atlas_spe_overdue_objects", &[], 0.0);
+    is("atlas_spe_open_claims", &[], 0.0);
+    is("leader_election_master_status", &[], 1.0);
+    assert!(value(&samples, "atlas_spe_atlas_rate_limit_remaining", &[]) > 3000.0);
+    let oldest =
+        value(&samples, "atlas_spe_waiting_since_timestamp_seconds", &[("waits_for", "vpc_endpoint")]);
+    let age = f64::from(u32::try_from(jiff::Timestamp::now().as_second()).unwrap()) - oldest;
+    assert!((0.0..600.0).contains(&age), "it waits for {age} s");
+    let refused =
+        value(&samples, "atlas_spe_atlas_requests_total", &[("operation", "list"), ("code", "401")]);
+    assert!(refused >= 1.0);
+}
+
+#[tokio::test]
+async fn each_line_of_the_log_is_json_and_says_which_object_it_is_about() {
+    let lines: Vec<Value> = observed()
+        .await
+        .log
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect();
+    let about = |name: &str, message: &str| -> Vec<&Value> {
+        let is_about = |line: &&Value| {
+            let object = line["span"]["object"].as_str().unwrap_or_default();
+            object.ends_with(&format!("/{name}")) && line["message"] == message
+        };
+        lines.iter().filter(is_about).collect()
+    };
+    let created = about("connected", "created the endpoint");
+    assert_eq!(created.len(), 1, "{created:?}");
+    for field in ["timestamp", "level", "target", "endpoint.id"] {
+        assert!(created[0][field].is_string(), "{field} is missing in {}", created[0]);
+    }
+    assert!(created[0]["span"]["uid"].as_str().is_some_and(|uid| uid.len() == 36), "{}", created[0]);
+    assert!(created[0]["span"]["name"] == "reconcile" && created[0]["spans"].is_null());
+    // The steps of each reconcile that wrote, at the level that is on by default.
+    let steps = |name: &str| -> Vec<String> {
+        let written = about(name, "reconciled").into_iter().filter(|line| line["level"] == "INFO");
+        written.map(|line| line["steps"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(
+        steps("connected").iter().any(|steps| steps.contains("list,claim,create,record")),
+        "{:?}",
+        steps("connected")
+    );
+    assert!(steps("deleted").iter().any(|steps| steps.contains("delete")), "{:?}", steps("deleted"));
+    assert_eq!(steps("refused"), [""; 0]);
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_cases_in_which_it_fires_and_keeps_still() {
+    let read = |path: std::path::PathBuf| -> Value {
+        serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    };
+    let rules = read(chart().join("files/alerts.yaml"));
+    let cases = read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/chart/alerts.test.yaml").into());
+    let cases: Vec<&Value> = cases["tests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|test| test["alert_rule_test"].as_array().unwrap())
+        .collect();
+    for rule in rules["groups"][0]["rules"].as_array().unwrap() {
+        let name = rule["alert"].as_str().unwrap();
+        // That the heading is there is checked with the links of the manual.
+        let runbook = rule["annotations"]["runbook_url"].as_str().unwrap();
+        assert!(runbook.starts_with("docs/troubleshooting.md#"), "{name}: {runbook}");
+        assert!(["info", "warning", "critical"].contains(&rule["labels"]["severity"].as_str().unwrap()));
+        let own = cases.iter().filter(|case| case["alertname"] == name);
+        let (fires, still): (Vec<&Value>, Vec<&Value>) = own.partition(|case| case["exp_alerts"].is_array());
+        assert!(!fires.is_empty() && !still.is_empty(), "{name} has {fires:?} and {still:?}");
+    }
+}
