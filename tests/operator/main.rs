@@ -23,4 +23,6 @@ mod ownership;
 mod quiet;
 mod references;
 mod refusal;
+mod scope;
 mod secrecy;
+mod shutdown;
