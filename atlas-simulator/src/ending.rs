@@ -7,21 +7,22 @@ use serde_json::json;
 use crate::{
     answer::{Answer, Reply, Style, html},
     errors::{self, Refusal},
-    faults::Ending,
+    faults::{Ending, Oddity},
     routes::{Route, Version},
 };
 
-/// The reply of this ending. `truth` is the true answer, if the request was executed. The two that need fresh nonces,
-/// `StaleNonce` and `Unauthenticated`, are the caller's.
+/// The reply of this ending. `truth` is the true answer, if the request was executed; a refusal is disfigured like a true
+/// one. The two that need fresh nonces, `StaleNonce` and `Unauthenticated`, are the caller's.
 pub(crate) fn reply(
     ending: &Ending,
     route: &Route,
     path: &str,
     style: Style,
     truth: Option<Answer>,
+    oddities: &[&Oddity],
 ) -> Reply {
     if let Some(refusal) = refusal(ending, route, path) {
-        let mut answer = style.answer(Err(refusal), &[]);
+        let mut answer = style.answer(Err(refusal), oddities);
         if let Ending::RateLimited { retry_after } | Ending::Unavailable { retry_after } = ending {
             answer.headers.extend(retry_after.iter().map(|value| ("Retry-After", value.clone())));
         }
@@ -77,6 +78,8 @@ fn refusal(ending: &Ending, route: &Route, path: &str) -> Option<Refusal> {
     Some(match ending {
         Ending::NotServerless => errors::not_serverless(instance),
         Ending::InvalidAttribute => errors::invalid_attribute("cloudProviderEndpointId"),
+        Ending::MissingAttribute => errors::missing_attribute("providerName"),
+        Ending::CommentTooLong => errors::comment_too_long(),
         Ending::UserUnauthorized => errors::user_unauthorized(),
         Ending::NotInGroup => errors::not_in_group(),
         Ending::PaymentRequired => errors::payment_required(),

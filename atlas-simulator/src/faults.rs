@@ -104,6 +104,10 @@ pub enum Ending {
     NotServerless,
     /// 400 `INVALID_ATTRIBUTE` for `cloudProviderEndpointId`.
     InvalidAttribute,
+    /// 400 `MISSING_ATTRIBUTE` for `providerName`.
+    MissingAttribute,
+    /// 400 `VALIDATION_ERROR` for `comment`, with `badRequestDetail`.
+    CommentTooLong,
     /// 401 with a fresh challenge, as for a wrong key.
     Unauthenticated,
     /// 401 with a fresh challenge and `stale=true`; the nonce used is forgotten.

@@ -7,10 +7,11 @@
 //!
 //! Code map, from the wire inwards: `server`, `tls` (connections) → `state` (who asks, what is done) → `routes`, `digest`, `oauth`,
 //! `header` (who and what) → `rules`, `faults` (what goes wrong) → `perform`, `instance`, `life`, `endpoint` (what is true) → `answer`, `ending`, `errors`
-//! (what is said) → `journal` (what is remembered).
+//! (what is said) → `journal` (what is remembered). `catalogue` lists every misbehaviour that is known or feared.
 
 mod answer;
 mod budget;
+mod catalogue;
 mod choices;
 mod control;
 mod digest;
@@ -34,6 +35,7 @@ mod simulator;
 mod state;
 mod tls;
 
+pub use catalogue::{FAMILIES, How, INVALID_PARAMETER, Known, NO_DNS_ENTRIES, Place, catalogue};
 pub use choices::{Choices, NoAccess, RoleTooLow, UnknownInstance, Verdict};
 pub use digest::{Algorithm, DigestSettings, Unauthenticated, Wording};
 pub use endpoint::{Endpoint, Fate, Status};

@@ -8,7 +8,7 @@ use crate::{
     choices::{NoAccess, RoleTooLow, UnknownInstance},
     endpoint::Fate,
     errors::{self, Refusal},
-    faults::{Fault, Oddity, Operation},
+    faults::{Fault, Operation},
     routes::{Route, Version},
     settings::{AccessList, InstanceKind, Key, Role, Settings},
     state::{Admitted, Received, State},
@@ -24,15 +24,7 @@ impl State {
         style: Style,
     ) -> Answer {
         let result = self.execute(now, admitted, request, who);
-        let oddities: Vec<&Oddity> = admitted
-            .faults
-            .iter()
-            .filter_map(|fault| match fault {
-                Fault::Shown(oddity) => Some(oddity),
-                _ => None,
-            })
-            .collect();
-        style.answer(result, &oddities)
+        style.answer(result, &admitted.oddities())
     }
 
     /// Executes a request whose answer the client has long got.

@@ -157,6 +157,11 @@ impl Simulator {
         self.shared.lock().0.rules.clone()
     }
 
+    /// Drops the rules that this is true of.
+    pub fn withdraw(&self, of_interest: impl Fn(&Rule) -> bool) {
+        self.shared.lock().0.rules.retain(|rule| !of_interest(rule));
+    }
+
     /// Drops all rules: Atlas behaves again.
     pub fn behave(&self) {
         self.shared.lock().0.rules.clear();

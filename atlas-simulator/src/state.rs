@@ -11,7 +11,7 @@ use crate::{
     digest::{Nonces, Unauthenticated},
     ending,
     endpoint::Endpoint,
-    faults::{Ending, Fault, Operation},
+    faults::{Ending, Fault, Oddity, Operation},
     header,
     instance::Instance,
     journal::{Answered, Entry, Journal},
@@ -60,6 +60,17 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
+    /// How its answer is disfigured.
+    pub(crate) fn oddities(&self) -> Vec<&Oddity> {
+        self.faults
+            .iter()
+            .filter_map(|fault| match fault {
+                Fault::Shown(oddity) => Some(oddity),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// How long after the answer it is executed, if it is to be executed late.
     pub(crate) fn late(&self) -> Option<Duration> {
         self.faults.iter().find_map(|fault| match fault {
@@ -207,7 +218,7 @@ impl State {
             self.nonces.forget(request.authorization.as_deref().unwrap_or_default());
             return Reply::Answer(self.challenge(now, admitted.seq, style, why));
         }
-        ending::reply(ending, &admitted.route, &request.path, style, truth)
+        ending::reply(ending, &admitted.route, &request.path, style, truth, &admitted.oddities())
     }
 
     fn challenge(&mut self, now: Duration, seq: u64, style: Style, why: Unauthenticated) -> Answer {

@@ -1,0 +1,332 @@
+//! The catalogue: every way in which Atlas is known, or feared, to misbehave, by family (research §9), and by which of the
+//! simulator's means it does so here.
+//!
+//! Data only. `tests/catalogue.rs` shows that each of them is committed; tests of a client are held against the same list,
+//! so that one that nobody meets is noticed.
+
+use std::time::Duration;
+
+use crate::{
+    choices::{NoAccess, RoleTooLow, Verdict},
+    digest::Wording,
+    endpoint::{Endpoint, Fate, Status},
+    faults::{Ending, Fault, Oddity, Operation},
+    rules::Rule,
+    settings::{InstanceKind, Latency, Settings},
+    simulator::Simulator,
+};
+
+/// The families are numbered up to here; 0 is how Atlas behaves, in the forms in which it may do so.
+pub const FAMILIES: u8 = 20;
+
+/// What Atlas says of a VPC endpoint without a subnet (recorded).
+pub const NO_DNS_ENTRIES: &str = "No dns entries found for endpoint vpce-0a1b2c3d4e5f60718, your endpoint must be provisioned in at least one subnet";
+
+/// What Atlas says when AWS refuses it (recorded).
+pub const INVALID_PARAMETER: &str =
+    "Failed to accept interface endpoint due to an unexpected error with code={InvalidParameter}";
+
+/// One way to misbehave.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The family that it belongs to.
+    pub family: u8,
+    /// Its name, which no other has.
+    pub name: &'static str,
+    /// How it comes about.
+    pub how: How,
+}
+
+/// How a misbehaviour comes about.
+#[derive(Debug, Clone)]
+pub enum How {
+    /// Requests meet these faults.
+    Requests {
+        /// Requests that it can happen to; each is a case of its own.
+        on: &'static [Operation],
+        /// What happens to them; each becomes a rule.
+        faults: Vec<Fault>,
+        /// How often; `None`: until the rules are dropped.
+        times: Option<u64>,
+    },
+    /// Atlas is so.
+    Settings(fn(&mut Settings)),
+    /// It happens to an endpoint, or its instance, without any request.
+    OutOfBand(fn(&Simulator, &Place<'_>)),
+}
+
+/// Where something happens out of band.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The project.
+    pub project: &'a str,
+    /// The instance.
+    pub instance: &'a str,
+    /// The endpoint.
+    pub endpoint: &'a str,
+}
+
+impl Known {
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        catalogue().into_iter().find(|known| known.name == name)
+    }
+
+    /// The rules that make requests of these kinds meet it; none if it does not come about by rules.
+    #[must_use]
+    pub fn rules(&self, on: &[Operation]) -> Vec<Rule> {
+        let How::Requests { faults, times, .. } = &self.how else { return Vec::new() };
+        let rule = |fault: &Fault| Rule::next(fault.clone()).of(on.iter().copied()).times(*times);
+        faults.iter().map(rule).collect()
+    }
+}
+
+const WRITES: &[Operation] = &Operation::WRITES;
+const CHANGES: &[Operation] = &[Operation::Update, Operation::Delete];
+const LIST: &[Operation] = &[Operation::List];
+const CREATE: &[Operation] = &[Operation::Create];
+const UPDATE: &[Operation] = &[Operation::Update];
+const DELETE: &[Operation] = &[Operation::Delete];
+const TOKEN: &[Operation] = &[Operation::Token];
+const LIST_AND_CREATE: &[Operation] = &[Operation::List, Operation::Create];
+const ALL: &[Operation] = &[Operation::List, Operation::Create, Operation::Update, Operation::Delete];
+
+/// All of them, family by family.
+#[must_use]
+pub fn catalogue() -> Vec<Known> {
+    let mut all = behaving();
+    all.extend(losing_and_challenging());
+    all.extend(refusing());
+    all.extend(failing());
+    all.extend(endpoints_of_their_own_will());
+    all.extend(surroundings());
+    all
+}
+
+/// Until its rules are dropped.
+fn lasting(family: u8, name: &'static str, on: &'static [Operation], fault: Fault) -> Known {
+    Known { family, name, how: How::Requests { on, faults: vec![fault], times: None } }
+}
+
+fn once(family: u8, name: &'static str, on: &'static [Operation], fault: Fault) -> Known {
+    Known { family, name, how: How::Requests { on, faults: vec![fault], times: Some(1) } }
+}
+
+fn refusal(family: u8, name: &'static str, on: &'static [Operation], ending: Ending) -> Known {
+    lasting(family, name, on, Fault::NotExecuted(ending))
+}
+
+fn setting(family: u8, name: &'static str, set: fn(&mut Settings)) -> Known {
+    Known { family, name, how: How::Settings(set) }
+}
+
+fn out_of_band(family: u8, name: &'static str, act: fn(&Simulator, &Place<'_>)) -> Known {
+    Known { family, name, how: How::OutOfBand(act) }
+}
+
+/// Family 0: what is no fault, and has to be understood all the same.
+fn behaving() -> Vec<Known> {
+    vec![
+        setting(0, "as documented", |_| {}),
+        setting(0, "a nonce that ages", |s| s.digest.nonce_life = Duration::from_millis(300)),
+    ]
+}
+
+fn losing_and_challenging() -> Vec<Known> {
+    let stale = |by| Fault::StaleRead { by: Duration::from_millis(by) };
+    let late = Fault::ExecutedLate { after: Duration::from_secs(3), ending: Ending::GatewayTimeout };
+    let rate_limited = |retry_after: &str| Ending::RateLimited { retry_after: Some(retry_after.to_owned()) };
+    vec![
+        once(1, "executed, then cut", WRITES, Fault::Executed(Ending::Cut)),
+        once(1, "executed, then silence", WRITES, Fault::Executed(Ending::Hang)),
+        once(1, "executed, then 502", WRITES, Fault::Executed(Ending::BadGateway)),
+        once(1, "executed, then 503", WRITES, Fault::Executed(Ending::Unavailable { retry_after: None })),
+        once(1, "executed long after its answer", CREATE, late),
+        lasting(2, "a listing shows the past", LIST, stale(1200)),
+        setting(3, "every nonce serves once", |s| s.digest.single_use = true),
+        setting(3, "op instead of qop", |s| s.digest.wording = Wording::Seed),
+        setting(3, "no qop", |s| s.digest.wording = Wording::WithoutQop),
+        once(3, "a nonce turns stale", ALL, Fault::NotExecuted(Ending::StaleNonce)),
+        refusal(4, "a key that is not accepted", ALL, Ending::Unauthenticated),
+        refusal(4, "USER_UNAUTHORIZED", ALL, Ending::UserUnauthorized),
+        refusal(4, "NOT_IN_GROUP", LIST, Ending::NotInGroup),
+        setting(4, "a key of another project is NOT_IN_GROUP", |s| {
+            s.choices.no_access = NoAccess::NotInGroup
+        }),
+        setting(4, "a role that is too low is 403", |s| s.choices.role_too_low = RoleTooLow::Forbidden),
+        refusal(5, "IP_ADDRESS_NOT_ON_ACCESS_LIST", ALL, Ending::IpNotOnAccessList),
+        refusal(5, "ORG_REQUIRES_ACCESS_LIST", LIST, Ending::OrgRequiresAccessList),
+        refusal(9, "429 without Retry-After", ALL, Ending::RateLimited { retry_after: None }),
+        refusal(9, "429 with Retry-After", ALL, rate_limited("2")),
+        refusal(9, "429 of a token bucket", LIST, rate_limited("55")),
+        refusal(9, "Retry-After: 0", LIST, rate_limited("0")),
+        refusal(9, "an absurd Retry-After", LIST, rate_limited("99999999999999999999")),
+        refusal(9, "Retry-After as a date", LIST, Ending::RateLimitedUntil { seconds: 3 }),
+    ]
+}
+
+fn refusing() -> Vec<Known> {
+    let too_early = |s: &mut Settings| s.choices.patch_early = Verdict::BadRequest;
+    vec![
+        refusal(6, "GROUP_NOT_FOUND", ALL, Ending::GroupNotFound),
+        refusal(6, "INVALID_GROUP_ID", LIST, Ending::InvalidGroupId),
+        refusal(6, "CLUSTER_NOT_FOUND", ALL, Ending::ClusterNotFound),
+        refusal(6, "SERVERLESS_INSTANCE_NOT_FOUND", LIST, Ending::ServerlessInstanceNotFound),
+        once(
+            7,
+            "404 for an endpoint that is gone",
+            CHANGES,
+            Fault::NotExecuted(Ending::EndpointNotFound(404)),
+        ),
+        once(
+            7,
+            "400 for an endpoint that is gone",
+            CHANGES,
+            Fault::NotExecuted(Ending::EndpointNotFound(400)),
+        ),
+        refusal(7, "400 for another reason", DELETE, Ending::InvalidAttribute),
+        setting(7, "what is unknown is answered 400", |s| s.choices.unknown_endpoint_status = 400),
+        refusal(8, "NOT_SERVERLESS_TENANT_CLUSTER", ALL, Ending::NotServerless),
+        out_of_band(8, "migrated to Flex", |atlas, at| become_kind(atlas, at, InstanceKind::Flex)),
+        out_of_band(8, "migrated to dedicated", |atlas, at| become_kind(atlas, at, InstanceKind::Dedicated)),
+        refusal(8, "VERSION_GONE", ALL, Ending::VersionGone),
+        lasting(8, "Deprecation and Sunset", ALL, Fault::Shown(Oddity::Deprecated)),
+        refusal(10, "no writes during an upgrade", WRITES, Ending::Maintenance),
+        refusal(12, "INVALID_ATTRIBUTE", UPDATE, Ending::InvalidAttribute),
+        refusal(12, "MISSING_ATTRIBUTE", UPDATE, Ending::MissingAttribute),
+        refusal(12, "a comment too long", &[Operation::Create, Operation::Update], Ending::CommentTooLong),
+        setting(12, "PATCH before RESERVED is answered 400", too_early),
+        setting(12, "PATCH before RESERVED is answered 409", |s| s.choices.patch_early = Verdict::Conflict),
+        setting(12, "PATCH before RESERVED is accepted", |s| s.choices.patch_early = Verdict::Accept),
+        setting(12, "PATCH on FAILED is answered 400", |s| s.choices.patch_failed = Verdict::BadRequest),
+        setting(12, "PATCH on FAILED is answered 409", |s| s.choices.patch_failed = Verdict::Conflict),
+        setting(12, "PATCH on FAILED is accepted", |s| s.choices.patch_failed = Verdict::Accept),
+        setting(12, "PATCH on DELETING is answered 400", |s| s.choices.patch_deleting = Verdict::BadRequest),
+        setting(12, "PATCH on DELETING is answered 409", |s| s.choices.patch_deleting = Verdict::Conflict),
+        setting(12, "PATCH on DELETING is accepted", |s| s.choices.patch_deleting = Verdict::Accept),
+    ]
+}
+
+fn failing() -> Vec<Known> {
+    let unavailable = Ending::Unavailable { retry_after: Some("1".to_owned()) };
+    let redirect = Ending::Redirect { status: 307, location: "https://example.com/".to_owned() };
+    vec![
+        refusal(11, "500", ALL, Ending::ServerError),
+        refusal(11, "503 as a page of HTML", LIST_AND_CREATE, Ending::HtmlUnavailable),
+        refusal(11, "503 with Retry-After", LIST_AND_CREATE, unavailable),
+        refusal(11, "504", LIST_AND_CREATE, Ending::GatewayTimeout),
+        lasting(11, "truncated JSON", LIST, Fault::Shown(Oddity::Truncated)),
+        once(11, "a created endpoint shown as truncated JSON", CREATE, Fault::Shown(Oddity::Truncated)),
+        lasting(11, "success without a body", LIST, Fault::Shown(Oddity::Empty)),
+        once(11, "a created endpoint not shown", CREATE, Fault::Shown(Oddity::Empty)),
+        Known {
+            family: 11,
+            name: "parameters: null",
+            how: How::Requests {
+                on: LIST_AND_CREATE,
+                faults: vec![
+                    Fault::Shown(Oddity::NullParameters),
+                    Fault::NotExecuted(Ending::PaymentRequired),
+                ],
+                times: None,
+            },
+        },
+        lasting(11, "a wrong content type", LIST_AND_CREATE, Fault::Shown(Oddity::PlainText)),
+        refusal(11, "a redirect", LIST_AND_CREATE, redirect),
+        once(20, "silence", ALL, Fault::NotExecuted(Ending::Hang)),
+        setting(20, "the latency that was recorded", |s| s.latency = Latency::recorded()),
+    ]
+}
+
+fn endpoints_of_their_own_will() -> Vec<Known> {
+    let soon = Duration::from_secs(1);
+    let fails = |message: &str| Fault::Fate(Fate::ConnectionFails { message: message.to_owned() });
+    let message = || "Reservation failed.".to_owned();
+    let status = |word: &str| Fault::Shown(Oddity::Status(word.to_owned()));
+    vec![
+        once(13, "a reservation expires", CREATE, Fault::Fate(Fate::Expires { after: soon * 3 })),
+        once(13, "a reservation fails", CREATE, Fault::Fate(Fate::ReservationFails { message: message() })),
+        once(14, "no dns entries", UPDATE, fails(NO_DNS_ENTRIES)),
+        once(14, "InvalidParameter", UPDATE, fails(INVALID_PARAMETER)),
+        once(14, "FAILED recovers by itself", UPDATE, Fault::Fate(Fate::Recovers { after: soon * 2 })),
+        out_of_band(15, "AVAILABLE turns FAILED", |atlas, at| {
+            let message = "The VPC endpoint was deleted.".to_owned();
+            let _ = atlas.set_fate(at.endpoint, Fate::Breaks { after: Duration::ZERO, message });
+        }),
+        out_of_band(15, "deleted by somebody", |atlas, at| {
+            let _ = atlas.remove_endpoint(at.endpoint);
+        }),
+        out_of_band(15, "its comment edited by somebody", |atlas, at| {
+            let _ = atlas.edit_endpoint(at.endpoint, |e| e.comment = Some("somebody's".to_owned()));
+        }),
+        out_of_band(15, "marked by another owner", |atlas, at| {
+            let mark = "[k8s:aaaaaaaaaaaaaaaa]".to_owned();
+            let _ = atlas.edit_endpoint(at.endpoint, |e| e.comment = Some(mark));
+        }),
+        out_of_band(15, "its deletion begun by somebody", |atlas, at| {
+            let _ = atlas.edit_endpoint(at.endpoint, |e| e.status = Status::Deleting);
+        }),
+        out_of_band(15, "its VPC endpoint edited by somebody", |atlas, at| {
+            let _ = atlas
+                .edit_endpoint(at.endpoint, |e| e.vpc_endpoint_id = Some("vpce-0fedcba9876543210".into()));
+        }),
+        out_of_band(15, "a stranger with the same text", |atlas, at| {
+            let comment = atlas.endpoint(at.endpoint).and_then(|endpoint| endpoint.comment);
+            let text = comment.and_then(|text| text.rsplit_once(" [").map(|(text, _)| text.to_owned()));
+            atlas.insert_endpoint(at.project, at.instance, Endpoint::reserved(text));
+        }),
+        out_of_band(15, "two twins", |atlas, at| {
+            let comment = atlas.endpoint(at.endpoint).and_then(|endpoint| endpoint.comment);
+            atlas.insert_endpoint(at.project, at.instance, Endpoint::reserved(comment.clone()));
+            let used = Endpoint {
+                status: Status::Available,
+                vpc_endpoint_id: Some("vpce-0fedcba9876543210".to_owned()),
+                ..Endpoint::reserved(comment)
+            };
+            atlas.insert_endpoint(at.project, at.instance, used);
+        }),
+        setting(16, "DELETING for a while", |s| s.pace.deleting = soon_in_settings()),
+        setting(16, "DELETE again is answered 204", |s| s.choices.delete_again = Verdict::Accept),
+        setting(16, "DELETE again is answered 404", |s| s.choices.delete_again = Verdict::NotFound),
+        setting(16, "DELETE again is answered 409", |s| s.choices.delete_again = Verdict::Conflict),
+        once(16, "stuck in DELETING", DELETE, Fault::Fate(Fate::DeletionSticks)),
+        once(
+            16,
+            "a deletion fails",
+            DELETE,
+            Fault::Fate(Fate::DeletionFails { message: "Deletion failed.".to_owned() }),
+        ),
+        once(16, "deleted, and back again", DELETE, Fault::Fate(Fate::ComesBack)),
+        lasting(17, "an unknown status", LIST, status("PENDING_ACCEPTANCE")),
+        lasting(17, "shown as RESERVED too early", LIST, status("RESERVED")),
+        lasting(17, "shown as AVAILABLE whatever it is", LIST, status("AVAILABLE")),
+        lasting(17, "no status", LIST, Fault::Shown(Oddity::NoStatus)),
+        lasting(17, "fields that nobody knows", ALL, Fault::Shown(Oddity::ExtraFields)),
+        lasting(17, "a VPC endpoint id that nobody sent", LIST, Fault::Shown(Oddity::JunkVpcEndpoint)),
+        lasting(17, "a listing in pages", LIST, Fault::Shown(Oddity::PagedList)),
+    ]
+}
+
+fn surroundings() -> Vec<Known> {
+    let limited = Ending::RateLimited { retry_after: None };
+    vec![
+        setting(18, "the instance is UPDATING", |s| s.pace.updating = soon_in_settings()),
+        setting(18, "the private address comes late", |s| s.pace.connection_string = soon_in_settings()),
+        refusal(18, "no instance, but its endpoints", &[Operation::GetInstance], Ending::ClusterNotFound),
+        setting(19, "tokens that live shortly", |s| s.token_life = Duration::from_secs(2)),
+        refusal(19, "invalid_client", TOKEN, Ending::InvalidClient),
+        refusal(19, "429 for tokens", TOKEN, limited),
+        out_of_band(19, "a token revoked in the middle", |atlas, _| atlas.revoke_tokens()),
+    ]
+}
+
+fn soon_in_settings() -> Duration {
+    Duration::from_millis(1500)
+}
+
+fn become_kind(atlas: &Simulator, at: &Place<'_>, kind: InstanceKind) {
+    atlas.configure(|settings| {
+        settings.projects.entry(at.project.to_owned()).or_default().insert(at.instance.to_owned(), kind);
+    });
+}
