@@ -54,16 +54,16 @@ pub(super) async fn conclude(
         pass.tell(notice::of_change(&observed.object.reported, &report)).await;
     }
     let token = pass.identity.token.clone();
+    let latest = match output {
+        Output::Incomplete => pass.ctx.options.poll_max,
+        Output::Failed(_) => OUTPUT_RETRY,
+        Output::Complete => Duration::MAX,
+    };
     let delay = pass.ctx.memories.with(&token, |entry| {
-        let delay = schedule(entry, &pass, &report, decision);
+        let delay = schedule(entry, &pass, &report, decision, latest);
         entry.counted.looked(&pass.ctx.options.metrics, decision, &report, &pass.object, entry.due);
         delay
     });
-    let delay = match output {
-        Output::Incomplete => delay.map(|delay| delay.min(pass.ctx.options.poll_max)),
-        Output::Failed(_) => delay.map(|delay| delay.min(OUTPUT_RETRY)),
-        Output::Complete => delay,
-    };
     Ok(delay.map_or_else(Action::await_change, Action::requeue))
 }
 
@@ -128,9 +128,15 @@ async fn note_output(pass: &mut Pass, name: Option<&str>) -> Result<(), Reconcil
     }
 }
 
-/// Enters when the object is due again. Polls are counted from the listing, not from now, so that the objects of one
+/// Enters when the object is due again, `latest` from now at the most. Polls are counted from the listing, not from now, so that the objects of one
 /// instance fall into step and share their listings.
-fn schedule(entry: &mut Entry, pass: &Pass, report: &Report, decision: &Decision) -> Option<Duration> {
+fn schedule(
+    entry: &mut Entry,
+    pass: &Pass,
+    report: &Report,
+    decision: &Decision,
+    latest: Duration,
+) -> Option<Duration> {
     let options = &pass.ctx.options;
     let now = Boottime::now();
     let listed = matches!(pass.atlas, Atlas::Listed(_) | Atlas::Failed(_));
@@ -160,6 +166,7 @@ fn schedule(entry: &mut Entry, pass: &Pass, report: &Report, decision: &Decision
         Wake::After(delay) => Some(delay),
         Wake::Retry(least) => Some(backoff::retry(failures.saturating_sub(1), jitter()).max(least)),
     };
+    let delay = delay.map(|delay| delay.min(latest));
     let due = delay.map(|delay| base + delay);
     entry.due = due;
     // What is polled may be looked at a little early, together with its neighbours; what has to wait waits.
