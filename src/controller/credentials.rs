@@ -124,7 +124,7 @@ impl Keys {
                 )));
             }
             Err(error) => {
-                let message = format!("failed to read Secret {secret}: {error}");
+                let message = format!("failed to read Secret {secret}: {error}; it is tried again");
                 return Err(Fault { kind: FaultKind::Unavailable, message, retry_after: None });
             }
         };
@@ -157,7 +157,8 @@ fn credentials(secret: &Secret) -> Result<Credentials, String> {
     };
     let pairs = [("publicApiKey", "privateApiKey"), ("clientId", "clientSecret")];
     let mut lacking =
-        "the entries publicApiKey and privateApiKey, or clientId and clientSecret, are missing".to_owned();
+        "the entries publicApiKey and privateApiKey, or clientId and clientSecret, are missing; add one pair"
+            .to_owned();
     for (id, key) in pairs {
         match (entry(id)?, entry(key)?) {
             (Some(id_value), Some(key_value)) => {
@@ -166,10 +167,12 @@ fn credentials(secret: &Secret) -> Result<Credentials, String> {
                 } else {
                     Credentials::key(&id_value, &key_value)
                 };
-                return made.map_err(|error| format!("the entries {id} and {key} cannot be used: {error}"));
+                return made.map_err(|error| {
+                    format!("the entries {id} and {key} cannot be used: {error}; correct them")
+                });
             }
-            (Some(_), None) => lacking = format!("the entry {key} is missing"),
-            (None, Some(_)) => lacking = format!("the entry {id} is missing"),
+            (Some(_), None) => lacking = format!("the entry {key} is missing; add it"),
+            (None, Some(_)) => lacking = format!("the entry {id} is missing; add it"),
             (None, None) => {}
         }
     }

@@ -30,7 +30,7 @@ pub(super) async fn resolve(
     let Some(source) = reference.source() else {
         let CloudProviderEndpointRef { api_version, kind, .. } = reference;
         return Ok(VpcEndpoint::NotFound(format!(
-            "{kind} of {api_version} is not a kind that can be referenced"
+            "{kind} of {api_version} is not a kind that can be referenced; correct spec.cloudProviderEndpointRef"
         )));
     };
     let found = match source {
@@ -41,12 +41,14 @@ pub(super) async fn resolve(
     };
     match found {
         Err(ClusterError::NoKind) => Ok(VpcEndpoint::NotFound(format!(
-            "the kind {} of {} is not installed in this cluster, so there is no {}",
+            "the kind {} of {} is not installed in this cluster, so there is no {}; install it, or correct \
+             spec.cloudProviderEndpointRef",
             reference.kind, reference.api_version, reference.name
         ))),
-        Err(ClusterError::NotFound) => {
-            Ok(VpcEndpoint::NotFound(format!("{} does not exist in namespace {namespace}", said(reference))))
-        }
+        Err(ClusterError::NotFound) => Ok(VpcEndpoint::NotFound(format!(
+            "{} does not exist in namespace {namespace}; create it, or correct spec.cloudProviderEndpointRef",
+            said(reference)
+        ))),
         Err(ClusterError::Forbidden(_)) => Ok(VpcEndpoint::NotFound(format!(
             "the operator may not read {} in namespace {namespace}; grant its service account `get` on it (chart value \
              integrations)",
@@ -64,7 +66,7 @@ fn said(reference: &CloudProviderEndpointRef) -> String {
 fn declared(id: &str, what: &str) -> VpcEndpoint {
     match id.trim().parse::<VpcEndpointId>() {
         Ok(id) => VpcEndpoint::Declared(id),
-        Err(error) => VpcEndpoint::NotFound(format!("{what}: {error}")),
+        Err(error) => VpcEndpoint::NotFound(format!("{what}: {error}; correct it")),
     }
 }
 
@@ -78,7 +80,10 @@ async fn entry(
     let text = map.data.as_ref().and_then(|data| data.get(key));
     Ok(match text {
         Some(text) => declared(text, &format!("entry {key} of {}", said(reference))),
-        None => VpcEndpoint::NotFound(format!("{} has no entry {key}", said(reference))),
+        None => VpcEndpoint::NotFound(format!(
+            "{} has no entry {key}; add it, or correct spec.cloudProviderEndpointRef",
+            said(reference)
+        )),
     })
 }
 

@@ -89,9 +89,17 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
         EndpointStatus::Available => available(spec, o, endpoint),
         EndpointStatus::Failed => {
             let why = endpoint.error_message.as_deref().unwrap_or("Atlas gave no reason");
+            let anew = "delete this object and create it again for a new endpoint service";
+            let next = if endpoint.service_name.is_some() {
+                format!("Correct the VPC endpoint and declare its id, or {anew}")
+            } else {
+                // Nothing can be connected to a service that was never handed out.
+                format!("To try again, {anew}")
+            };
             let message = format!(
-                "Atlas reports FAILED: {why}. Correct the VPC endpoint and declare its id, or delete this object and \
-                 create it again for a new endpoint service"
+                "Atlas reports endpoint {} as FAILED: {}. {next}",
+                endpoint.id,
+                why.trim_end_matches(['.', ' '])
             );
             Summary::new(false, Reason::AtlasFailed, message, Phase::Stalled)
         }
@@ -106,9 +114,14 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
             Summary::new(false, Reason::EndpointLost, message, Phase::Working)
         }
         EndpointStatus::Other(word) => {
-            let message = format!(
-                "Atlas reports the status {word:?}, which this version does not know; waiting for another"
-            );
+            let id = &endpoint.id;
+            let message = if word.is_empty() {
+                format!("Atlas reports no status of endpoint {id}; waiting for another answer")
+            } else {
+                format!(
+                    "Atlas reports the status {word:?} of endpoint {id}, which this version does not know; waiting for another"
+                )
+            };
             Summary::new(false, Reason::UnknownStatus, message, Phase::Working)
         }
     }
