@@ -247,6 +247,7 @@ fn endpoints_of_their_own_will() -> Vec<Known> {
     vec![
         once(13, "a reservation expires", CREATE, Fault::Fate(Fate::Expires { after: soon * 3 })),
         once(13, "a reservation fails", CREATE, Fault::Fate(Fate::ReservationFails { message: message() })),
+        once(13, "a reservation takes for ever", CREATE, Fault::Fate(Fate::Stalls)),
         once(14, "no dns entries", UPDATE, fails(NO_DNS_ENTRIES)),
         once(14, "InvalidParameter", UPDATE, fails(INVALID_PARAMETER)),
         once(14, "FAILED recovers by itself", UPDATE, Fault::Fate(Fate::Recovers { after: soon * 2 })),
@@ -265,6 +266,10 @@ fn endpoints_of_their_own_will() -> Vec<Known> {
             let _ = atlas.edit_endpoint(at.endpoint, |e| e.comment = Some(mark));
         }),
         out_of_band(15, "its deletion begun by somebody", |atlas, at| {
+            let _ = atlas.edit_endpoint(at.endpoint, |e| e.status = Status::Deleting);
+        }),
+        out_of_band(15, "its deletion begun by somebody, and stuck", |atlas, at| {
+            let _ = atlas.set_fate(at.endpoint, Fate::DeletionSticks);
             let _ = atlas.edit_endpoint(at.endpoint, |e| e.status = Status::Deleting);
         }),
         out_of_band(15, "its VPC endpoint edited by somebody", |atlas, at| {

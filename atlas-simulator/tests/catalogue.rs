@@ -256,7 +256,9 @@ async fn what_happens_out_of_band_happens() {
             "deleted by somebody" => comments.is_empty(),
             "its comment edited by somebody" => comments == ["somebody's"],
             "marked by another owner" => comments == ["[k8s:aaaaaaaaaaaaaaaa]"],
-            "its deletion begun by somebody" => one["status"] == "DELETING",
+            "its deletion begun by somebody" | "its deletion begun by somebody, and stuck" => {
+                one["status"] == "DELETING"
+            }
             "its VPC endpoint edited by somebody" => {
                 one["cloudProviderEndpointId"] == "vpce-0fedcba9876543210"
             }
