@@ -7,7 +7,7 @@ use atlas_simulator as sim;
 use atlas_simulator::{Ending, Fault, Oddity, Rule, Settings, Simulator};
 use domain::endpoint::Instance;
 use domain::fault::FaultKind;
-use spe_operator::atlas::{Creation, Listing};
+use spe_operator::atlas::{Creation, Listing, Update as Change};
 
 use super::simulated::{api_key, at, client, created};
 
@@ -20,6 +20,8 @@ fn endings() -> Vec<(Ending, FaultKind)> {
         (Ending::CutInBody, Unavailable),
         (Ending::NotServerless, NotServerless),
         (Ending::InvalidAttribute, Refused),
+        (Ending::MissingAttribute, Refused),
+        (Ending::CommentTooLong, Refused),
         (Ending::Unauthenticated, Unauthorized),
         (Ending::UserUnauthorized, Unauthorized),
         (Ending::NotInGroup, Unauthorized),
@@ -183,4 +185,49 @@ async fn an_instance_that_is_no_serverless_one_any_more_says_so() {
     }
     let nowhere = Instance { name: "nowhere".parse().unwrap(), ..at() };
     assert_eq!(client.list(&nowhere).await.unwrap_err().kind(), FaultKind::InstanceNotFound);
+}
+
+/// The catalogue's rules for requests, in the words of the client: a fault is met by a read as an error, or it is harmless.
+#[tokio::test]
+async fn every_fault_of_the_catalogue_is_an_answer_that_is_understood_or_an_error_that_names_what_was_tried()
+{
+    use sim::Operation::{Create, Delete, Get, GetInstance, List, Update};
+    let settings = Settings::at_pace(sim::Pace::of(Duration::ZERO));
+    let atlas = Simulator::start(settings).await.unwrap();
+    let client = client(&atlas, api_key(), |settings| settings.timeout = Duration::from_secs(1));
+    for known in sim::catalogue() {
+        let sim::How::Requests { on, .. } = known.how else { continue };
+        let reads_too = on.contains(&Update) || on.contains(&Delete);
+        for operation in on.iter().copied().chain(reads_too.then_some(Get)) {
+            atlas.behave();
+            let id = created(&client, "c").await.id;
+            for rule in known.rules(&[operation]) {
+                atlas.inject(rule);
+            }
+            let change = Change { comment: Some("d".to_owned()), ..Change::default() };
+            let error = match operation {
+                List => client.list(&at()).await.err(),
+                Get => client.get(&at(), &id).await.err(),
+                GetInstance => client.instance(&at()).await.err(),
+                Update => client.update(&at(), &id, &change).await.err(),
+                Delete => client.delete(&at(), &id).await.err(),
+                Create => match client.create(&at(), "c", || true).await {
+                    Creation::Created(_) => None,
+                    Creation::Refused(error) | Creation::Uncertain(error) => Some(error),
+                },
+                _ => continue,
+            };
+            if let Some(error) = error {
+                let message = error.to_string();
+                assert!(
+                    message.starts_with("failed to ") && message.contains("; "),
+                    "{}: {message}",
+                    known.name
+                );
+                let answered = message.contains("HTTP ");
+                let code = error.error_code().is_none_or(|code| message.contains(code));
+                assert!(!answered || code, "{}: {message}", known.name);
+            }
+        }
+    }
 }

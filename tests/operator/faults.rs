@@ -1,0 +1,193 @@
+//! Every way in which Atlas is known, or feared, to misbehave (`atlas-simulator`'s catalogue) meets the real operator: what it
+//! says meanwhile, that nothing is lost or doubled, and that it recovers once the fault ends.
+//!
+//! Each test is a world: one Atlas, one operator, and rows that run side by side, each with a project of its own.
+
+use std::collections::BTreeSet;
+
+use atlas_simulator::{FAMILIES, How, catalogue};
+
+use crate::faults_endpoints as endpoints;
+use crate::faults_row::{Row, World, known};
+use crate::faults_rows as requests;
+use crate::faults_run::run;
+use crate::reasons;
+
+/// Atlas as it most likely is.
+const LIKELY: World = World {
+    settings: &[
+        "as documented",
+        "PATCH before RESERVED is answered 400",
+        "PATCH on FAILED is accepted",
+        "PATCH on DELETING is answered 409",
+        "DELETE again is answered 204",
+    ],
+    flags: &[],
+    rows: &[
+        requests::LOST,
+        requests::ABSENT,
+        requests::LATER,
+        requests::FAILING,
+        endpoints::REFUSED,
+        endpoints::OWN_WILL,
+        &[
+            endpoints::LIFE,
+            endpoints::PATCH_EARLY_400,
+            endpoints::PATCH_FAILED_ACCEPTED,
+            endpoints::PATCH_DELETING_409,
+            endpoints::DELETE_AGAIN_204,
+        ],
+    ],
+};
+
+/// Who asks, and what users do.
+const ACCESS: World =
+    World { settings: &["as documented"], flags: &[], rows: &[requests::ACCESS, reasons::ROWS] };
+
+/// Other answers to what is not documented.
+const OTHERWISE: World = World {
+    settings: &[
+        "PATCH before RESERVED is answered 409",
+        "PATCH on FAILED is answered 400",
+        "PATCH on DELETING is answered 400",
+        "DELETE again is answered 404",
+        "what is unknown is answered 400",
+        "a key of another project is NOT_IN_GROUP",
+        "a role that is too low is 403",
+        "DELETING for a while",
+    ],
+    flags: &[],
+    rows: &[
+        &[
+            endpoints::PATCH_EARLY_409,
+            endpoints::PATCH_FAILED_400,
+            endpoints::PATCH_DELETING_400,
+            endpoints::DELETE_AGAIN_404,
+        ],
+        endpoints::OTHERWISE,
+    ],
+};
+
+/// And others, as slowly as was recorded.
+const SLOWLY: World = World {
+    settings: &[
+        "PATCH before RESERVED is accepted",
+        "PATCH on FAILED is answered 409",
+        "PATCH on DELETING is accepted",
+        "DELETE again is answered 409",
+        "the instance is UPDATING",
+        "the private address comes late",
+        "the latency that was recorded",
+    ],
+    flags: &[],
+    rows: &[
+        &[
+            endpoints::PATCH_EARLY_ACCEPTED,
+            endpoints::PATCH_FAILED_409,
+            endpoints::PATCH_DELETING_ACCEPTED,
+            endpoints::DELETE_AGAIN_409,
+        ],
+        endpoints::WAYS,
+    ],
+};
+
+/// Service accounts, and the versioned API.
+const ACCOUNTS: World = World {
+    settings: &["tokens that live shortly"],
+    flags: &["--atlas-api=v2"],
+    rows: &[endpoints::ACCOUNTS],
+};
+
+macro_rules! digest {
+    ($name:ident, $setting:literal) => {
+        const $name: World = World {
+            settings: &[$setting],
+            flags: &[],
+            rows: &[&[Row { fault: $setting, says: &[], ..endpoints::LIFE }]],
+        };
+    };
+}
+
+digest!(AGING, "a nonce that ages");
+digest!(SINGLE_USE, "every nonce serves once");
+digest!(SEED, "op instead of qop");
+digest!(WITHOUT_QOP, "no qop");
+
+/// All of them.
+pub(crate) fn worlds() -> [&'static World; 9] {
+    [&LIKELY, &ACCESS, &OTHERWISE, &SLOWLY, &ACCOUNTS, &AGING, &SINGLE_USE, &SEED, &WITHOUT_QOP]
+}
+
+#[tokio::test]
+async fn what_atlas_is_feared_to_do_loses_and_doubles_nothing() {
+    run(&LIKELY).await;
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_access_is_said_and_cured_without_a_restart() {
+    run(&ACCESS).await;
+}
+
+#[tokio::test]
+async fn other_answers_to_what_is_not_documented_are_survived() {
+    run(&OTHERWISE).await;
+}
+
+#[tokio::test]
+async fn a_slow_atlas_with_yet_other_answers_is_survived() {
+    run(&SLOWLY).await;
+}
+
+#[tokio::test]
+async fn service_accounts_meet_their_own_faults() {
+    run(&ACCOUNTS).await;
+}
+
+#[tokio::test]
+async fn every_form_of_digest_leads_through_a_whole_life() {
+    for world in [&AGING, &SINGLE_USE, &SEED, &WITHOUT_QOP] {
+        run(world).await;
+    }
+}
+
+#[test]
+fn every_entry_of_the_catalogue_is_met_on_every_operation_that_it_is_feared_on() {
+    let mut missing = Vec::new();
+    let rows: Vec<&Row> = worlds().iter().flat_map(|world| world.rows()).collect();
+    for known in catalogue() {
+        let met: Vec<_> = rows.iter().filter(|row| row.fault == known.name).collect();
+        let operations: &[_] = match known.how {
+            How::Requests { on, .. } => on,
+            _ => &[],
+        };
+        // What only ever strikes together with others has no row of its own.
+        let helps = rows.iter().any(|row| row.also.contains(&known.name));
+        if met.is_empty() && !helps {
+            missing.push(format!("{} ({})", known.name, known.family));
+        }
+        for operation in operations {
+            if !helps && !met.iter().any(|row| row.on.contains(operation)) {
+                missing.push(format!("{} on {operation:?}", known.name));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no row meets {missing:#?}");
+}
+
+#[test]
+fn every_family_has_a_row() {
+    let families: BTreeSet<u8> =
+        worlds().iter().flat_map(|world| world.rows()).map(|row| known(row.fault).family).collect();
+    assert_eq!(families, (0..=FAMILIES).collect());
+}
+
+#[test]
+fn a_row_about_a_setting_stands_in_a_world_that_has_it() {
+    for world in worlds() {
+        for row in world.rows() {
+            let is_setting = matches!(known(row.fault).how, How::Settings(_));
+            let set = world.settings.contains(&row.fault) || row.fault == "as documented";
+            assert!(!is_setting || set, "{}", row.fault);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What must be true of a row when it is over: in Atlas, of the events, and of every message that was shown.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use atlas_simulator::{DEFAULT_INSTANCE, How, Operation, most_alive};
+use domain::conditions::{ConditionType, Reason};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::ListParams;
+
+use crate::faults_row::known;
+use crate::faults_run::{Outcome, Trial};
+use crate::reasons;
+
+impl Trial<'_> {
+    /// A request of each kind met the fault.
+    pub(crate) fn is_met(&self) -> Outcome {
+        let How::Requests { faults, .. } = known(self.row.fault).how else { return Ok(()) };
+        let journal = self.bench.atlas.journal();
+        for operation in self.row.on {
+            let met = journal.iter().any(|entry| {
+                self.is_ours(entry)
+                    && entry.is(*operation)
+                    && faults.iter().all(|fault| entry.faults.contains(fault))
+            });
+            if !met {
+                return Err(format!("no {operation:?} met it"));
+            }
+        }
+        Ok(())
+    }
+
+    fn posts(&self) -> usize {
+        self.bench.atlas.count(|entry| entry.is(Operation::Create) && entry.executed() && self.is_ours(entry))
+    }
+
+    /// Exactly the recorded endpoint carries our mark, unless the row expects more.
+    pub(crate) fn check_atlas(&self) -> Outcome {
+        let endpoints = self.bench.atlas.endpoints(&self.project, DEFAULT_INSTANCE);
+        let recorded = self.last().and_then(|object| object.status.as_ref()?.id.clone());
+        let ours: Vec<_> = endpoints
+            .iter()
+            .filter(|endpoint| endpoint.comment.as_deref().is_some_and(|comment| comment.contains("[k8s:")))
+            .collect();
+        if ours.len() != self.row.endpoints {
+            return Err(format!("{} endpoints instead of {}: {ours:?}", ours.len(), self.row.endpoints));
+        }
+        if !ours.is_empty() && !ours.iter().any(|endpoint| Some(&endpoint.id) == recorded.as_ref()) {
+            return Err(format!("{recorded:?} is recorded, but there is {ours:?}"));
+        }
+        self.check_posts()
+    }
+
+    pub(crate) fn check_posts(&self) -> Outcome {
+        let lives: Vec<_> =
+            self.bench.atlas.lives().into_iter().filter(|life| life.project == self.project).collect();
+        let marked = |endpoint: &atlas_simulator::Endpoint| {
+            endpoint.comment.as_deref().is_some_and(|comment| comment.contains("[k8s:"))
+        };
+        let (posts, most) = (self.posts(), most_alive(&lives, marked));
+        if posts != self.row.posts || most > self.row.most {
+            return Err(format!(
+                "{posts} POSTs were executed (expected {}), and {most} endpoints were alive at once (at most {})\n{lives:#?}",
+                self.row.posts, self.row.most
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn check_events(&self) -> Outcome {
+        let events = self.api::<Event>().await;
+        let mut missing = Vec::new();
+        for _ in 0..100 {
+            let seen = events.list(&ListParams::default()).await.unwrap();
+            let about = |event: &&Event| {
+                event.regarding.as_ref().is_some_and(|regarding| regarding.name.as_ref() == Some(&self.name))
+            };
+            let reasons: BTreeSet<_> =
+                seen.items.iter().filter(about).filter_map(|event| event.reason.clone()).collect();
+            missing = self
+                .row
+                .events
+                .iter()
+                .filter(|reason| !reasons.contains(reason.as_str()))
+                .collect::<Vec<_>>();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err(format!("no event {missing:?}"))
+    }
+
+    /// Every message that was ever shown says what and what next.
+    pub(crate) fn check_messages(&self) -> Outcome {
+        let places = [
+            ("{object}", self.name.as_str()),
+            ("{project}", &self.project),
+            ("{instance}", DEFAULT_INSTANCE),
+        ];
+        let mut seen = BTreeSet::new();
+        for object in self.witness.versions(&self.name) {
+            for shown in object.status.iter().flat_map(|status| &status.conditions) {
+                let Some(kind) = ConditionType::parse(&shown.type_) else { continue };
+                let reason = Reason::parse(&shown.reason).ok_or(format!("{} is no reason", shown.reason))?;
+                if seen.insert((kind, reason, shown.message.clone())) {
+                    reasons::check(kind, reason, &shown.message, &places)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! What endpoints do that nobody asked for, and what the instance and the tokens do, as rows. Data only.
+
+use atlas_simulator::Operation::{Create, Delete, GetInstance, List, Token, Update};
+use domain::conditions::ConditionType::{
+    EndpointConnected, EndpointServiceAvailable, Ready, Reconciling, Stalled, Synced,
+};
+use domain::conditions::EventReason;
+use domain::conditions::Reason::*;
+
+use crate::faults_row::{Cure, End, Holds, ROW, Row, Says, When};
+use crate::faults_rows::CONNECTED;
+
+const OTHER: &str = r#"{"cloudProviderEndpointId": "vpce-0fedcba9876543210"}"#;
+
+const LIST_ALL: &[atlas_simulator::Operation] = &[List, Create, Update, Delete];
+
+/// A row whose endpoint is AVAILABLE when it happens.
+const CONNECTED_BEFORE: Row = Row { spec: CONNECTED, when: When::Ready, ..ROW };
+
+/// What is refused (family 12).
+#[rustfmt::skip]
+pub(crate) const REFUSED: &[Row] = &[
+    Row { fault: "INVALID_ATTRIBUTE", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasRefused, &["HTTP 400 INVALID_ATTRIBUTE", "cloudProviderEndpointId"])], ..ROW },
+    Row { fault: "MISSING_ATTRIBUTE", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasRefused, &["MISSING_ATTRIBUTE", "providerName"])], ..ROW },
+    Row { fault: "a comment too long", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasRefused, &["VALIDATION_ERROR", "must be less than 80 characters"])], ..ROW },
+    Row { fault: "a comment too long", on: &[Create], says: &[Says(Ready, false, AtlasRefused, &["VALIDATION_ERROR"])], ..ROW },
+];
+
+/// What Atlas may answer to a PATCH or DELETE that it did not expect (families 12 and 16): the answers of one world.
+#[rustfmt::skip]
+pub(crate) const PATCH_EARLY_400: Row = Row {
+    fault: "PATCH before RESERVED is answered 400",
+    also: &["shown as RESERVED too early", "a reservation takes for ever"],
+    spec: CONNECTED,
+    says: &[Says(Ready, false, AtlasRefused, &["HTTP 400 INVALID_ATTRIBUTE"])],
+    // What takes for ever is given up by hand. The id was declared before there was the endpoint service that comes next.
+    cure: Cure::OutOfBand("deleted by somebody"),
+    end: End::Stays(VpcEndpointStale),
+    posts: 2,
+    ..ROW
+};
+
+#[rustfmt::skip]
+pub(crate) const PATCH_EARLY_409: Row = Row {
+    fault: "PATCH before RESERVED is answered 409",
+    says: &[Says(Ready, false, AtlasRefused, &["HTTP 409 PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS"])],
+    ..PATCH_EARLY_400
+};
+
+#[rustfmt::skip]
+pub(crate) const PATCH_EARLY_ACCEPTED: Row = Row {
+    fault: "PATCH before RESERVED is accepted",
+    says: &[],
+    requests: &[(Update, 1)],
+    ..PATCH_EARLY_400
+};
+
+/// FAILED; another VPC endpoint is tried, and Atlas takes it.
+#[rustfmt::skip]
+pub(crate) const PATCH_FAILED_ACCEPTED: Row = Row {
+    fault: "PATCH on FAILED is accepted",
+    also: &["no dns entries"],
+    spec: CONNECTED,
+    says: &[Says(Ready, false, AtlasFailed, &["No dns entries found", "Correct the VPC endpoint"])],
+    cure: Cure::Edit(OTHER),
+    ..ROW
+};
+
+#[rustfmt::skip]
+pub(crate) const PATCH_FAILED_400: Row = Row {
+    fault: "PATCH on FAILED is answered 400",
+    then: &[Says(Ready, false, AtlasRefused, &["HTTP 400 INVALID_ATTRIBUTE"])],
+    end: End::Stays(AtlasRefused),
+    ..PATCH_FAILED_ACCEPTED
+};
+
+#[rustfmt::skip]
+pub(crate) const PATCH_FAILED_409: Row = Row {
+    fault: "PATCH on FAILED is answered 409",
+    then: &[Says(Ready, false, AtlasRefused, &["HTTP 409 PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS"])],
+    ..PATCH_FAILED_400
+};
+
+/// Somebody deletes the endpoint while a listing goes on showing it as AVAILABLE, and the spec changes.
+#[rustfmt::skip]
+pub(crate) const PATCH_DELETING_400: Row = Row {
+    fault: "PATCH on DELETING is answered 400",
+    also: &["shown as AVAILABLE whatever it is", "its deletion begun by somebody, and stuck"],
+    edit: OTHER,
+    requests: &[(Update, 2)],
+    cure: Cure::OutOfBand("deleted by somebody"),
+    end: End::Stays(VpcEndpointStale),
+    posts: 2,
+    ..CONNECTED_BEFORE
+};
+
+#[rustfmt::skip]
+pub(crate) const PATCH_DELETING_409: Row =
+    Row { fault: "PATCH on DELETING is answered 409", ..PATCH_DELETING_400 };
+
+#[rustfmt::skip]
+pub(crate) const PATCH_DELETING_ACCEPTED: Row =
+    Row { fault: "PATCH on DELETING is accepted", ..PATCH_DELETING_400 };
+
+/// A listing goes on showing as RESERVED what is stuck in DELETING, so that it is deleted again.
+#[rustfmt::skip]
+pub(crate) const DELETE_AGAIN_204: Row = Row {
+    fault: "DELETE again is answered 204",
+    also: &["shown as RESERVED too early", "stuck in DELETING"],
+    when: When::Deleted,
+    says: &[Says(Ready, false, Deleting, &[])],
+    requests: &[(Delete, 2)],
+    cure: Cure::OutOfBand("deleted by somebody"),
+    end: End::Gone(0),
+    ..ROW
+};
+
+#[rustfmt::skip]
+pub(crate) const DELETE_AGAIN_404: Row = Row { fault: "DELETE again is answered 404", ..DELETE_AGAIN_204 };
+
+#[rustfmt::skip]
+pub(crate) const DELETE_AGAIN_409: Row = Row {
+    fault: "DELETE again is answered 409",
+    says: &[Says(Ready, false, AtlasRefused, &["HTTP 409 PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS", "Retain"])],
+    ..DELETE_AGAIN_204
+};
+
+/// Endpoints with a will of their own (families 13 to 17).
+#[rustfmt::skip]
+pub(crate) const OWN_WILL: &[Row] = &[
+    Row {
+        fault: "a reservation expires",
+        on: &[Create],
+        says: &[Says(Ready, true, Reserved, &[]), Says(Ready, false, EndpointLost, &["has to confirm"])],
+        asks: true,
+        cure: Cure::Patience,
+        posts: 2,
+        events: &[EventReason::EndpointLost],
+        ..ROW
+    },
+    Row { fault: "a reservation fails", on: &[Create], says: &[Says(Ready, false, AtlasFailed, &["Reservation failed.", "delete this object"]), Says(Stalled, true, AtlasFailed, &[])], cure: Cure::Patience, end: End::Stays(AtlasFailed), events: &[EventReason::EndpointFailed], ..ROW },
+    Row { fault: "no dns entries", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["No dns entries found"])], cure: Cure::Edit(OTHER), ..ROW },
+    Row { fault: "InvalidParameter", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["code={InvalidParameter}"])], end: End::Stays(AtlasFailed), ..ROW },
+    Row { fault: "FAILED recovers by itself", on: &[Update], also: &["no dns entries"], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &[])], asks: true, cure: Cure::Patience, ..ROW },
+    Row { fault: "AVAILABLE turns FAILED", says: &[Says(Ready, false, AtlasFailed, &["The VPC endpoint was deleted"]), Says(EndpointConnected, false, AtlasFailed, &[])], cure: Cure::Patience, end: End::Stays(AtlasFailed), ..CONNECTED_BEFORE },
+    Row {
+        fault: "deleted by somebody",
+        says: &[Says(Ready, false, EndpointLost, &[]), Says(Ready, false, VpcEndpointStale, &["vpce-0a1b2c3d4e5f60718", "aws ec2 create-vpc-endpoint"])],
+        end: End::Stays(VpcEndpointStale),
+        posts: 2,
+        events: &[EventReason::EndpointLost, EventReason::VpcEndpointStale],
+        ..CONNECTED_BEFORE
+    },
+    Row { fault: "deleted by somebody", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
+    Row { fault: "its comment edited by somebody", requests: &[(Update, 2)], stays_ready: true, ..CONNECTED_BEFORE },
+    Row {
+        fault: "marked by another owner",
+        says: &[Says(Ready, false, OwnershipConflict, &["aaaaaaaaaaaaaaaa", "take-over"]), Says(Stalled, true, OwnershipConflict, &[])],
+        cure: Cure::Patience,
+        end: End::Stays(OwnershipConflict),
+        left: 1,
+        events: &[EventReason::OwnershipConflict, EventReason::EndpointRetained],
+        ..CONNECTED_BEFORE
+    },
+    Row { fault: "its VPC endpoint edited by somebody", says: &[Says(Ready, false, Connecting, &["vpce-0a1b2c3d4e5f60718"])], ..CONNECTED_BEFORE },
+    Row { fault: "its deletion begun by somebody", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
+    Row { fault: "a stranger with the same text", when: When::Ready, spec: r#"{"comment": "orders, prod"}"#, stays_ready: true, left: 1, ..ROW },
+    Row {
+        fault: "two twins",
+        says: &[Says(Synced, false, Duplicate, &["delete those that you do not need"])],
+        stays_ready: true,
+        requests: &[(Delete, 1)],
+        cure: Cure::Patience,
+        end: End::Stays(Available),
+        endpoints: 2,
+        most: 3,
+        events: &[EventReason::Duplicate, EventReason::ExcessEndpointDeleted],
+        ..CONNECTED_BEFORE
+    },
+    Row { fault: "stuck in DELETING", on: &[Delete], when: When::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], cure: Cure::OutOfBand("deleted by somebody"), end: End::Gone(0), events: &[EventReason::EndpointDeleted], ..ROW },
+    Row { fault: "a deletion fails", on: &[Delete], when: When::Deleted, requests: &[(Delete, 2)], cure: Cure::Patience, end: End::Gone(0), ..ROW },
+    Row { fault: "deleted, and back again", on: &[Delete], when: When::Deleted, requests: &[(Delete, 2)], cure: Cure::Patience, end: End::Gone(0), most: 1, ..ROW },
+    Row { fault: "an unknown status", on: &[List], when: When::Ready, says: &[Says(Ready, false, UnknownStatus, &["PENDING_ACCEPTANCE"]), Says(Reconciling, true, Progressing, &[])], ..ROW },
+    Row { fault: "no status", on: &[List], when: When::Ready, says: &[Says(Ready, false, UnknownStatus, &[])], ..ROW },
+    Row { fault: "fields that nobody knows", on: LIST_ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
+    Row { fault: "a VPC endpoint id that nobody sent", on: &[List], cure: Cure::Patience, ..ROW },
+    Row { fault: "a VPC endpoint id that nobody sent", on: &[List], spec: CONNECTED, requests: &[(Update, 1)], cure: Cure::Patience, ..ROW },
+    Row { fault: "a listing in pages", on: &[List], spec: CONNECTED, cure: Cure::Patience, ..ROW },
+    Row { fault: "no instance, but its endpoints", on: &[GetInstance], spec: r#"{"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60718", "outputConfigMap": {"name": "without-instance"}}"#, requests: &[(GetInstance, 1)], ..ROW },
+];
+
+/// Where what is unknown is answered 400, and access otherwise.
+#[rustfmt::skip]
+pub(crate) const OTHERWISE: &[Row] = &[
+    Row {
+        fault: "what is unknown is answered 400",
+        also: &["a listing shows the past", "deleted by somebody"],
+        when: When::Deleted,
+        cure: Cure::Patience,
+        end: End::Gone(0),
+        ..ROW
+    },
+    Row { fault: "a key of another project is NOT_IN_GROUP", key: Holds::Stranger, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 NOT_IN_GROUP"])], ..ROW },
+    Row { fault: "a role that is too low is 403", key: Holds::Reader, says: &[Says(Ready, false, Forbidden, &["HTTP 403 ACCESS_FORBIDDEN", "Project Owner"])], ..ROW },
+    Row { fault: "DELETING for a while", when: When::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], cure: Cure::Patience, end: End::Gone(0), ..ROW },
+];
+
+/// Families 0, 16, 18 and 20: ways to be that are no fault of a request.
+#[rustfmt::skip]
+pub(crate) const WAYS: &[Row] = &[
+    Row { fault: "the instance is UPDATING", spec: CONNECTED, ..ROW },
+    Row { fault: "the latency that was recorded", spec: CONNECTED, ..ROW },
+    Row { fault: "the private address comes late", spec: r#"{"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60718", "outputConfigMap": {"name": "late-address"}}"#, ..ROW },
+];
+
+/// Service accounts and the versioned API (family 19, and 9 in its newer form).
+#[rustfmt::skip]
+pub(crate) const ACCOUNTS: &[Row] = &[
+    Row { fault: "tokens that live shortly", key: Holds::Account, spec: CONNECTED, requests: &[(Token, 2)], ..ROW },
+    Row { fault: "invalid_client", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 invalid_client", "service account"])], ..ROW },
+    Row { fault: "429 for tokens", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, RateLimited, &["HTTP 429 RATE_LIMITED"])], ..ROW },
+    Row { fault: "a token revoked in the middle", key: Holds::Account, stays_ready: true, ..CONNECTED_BEFORE },
+    Row { fault: "429 of a token bucket", on: &[List], spec: r#"{"deletionPolicy": "Retain"}"#, says: &[Says(Ready, false, RateLimited, &["RATE_LIMITED_TOKEN_BUCKET", "after 55 s"])], end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..ROW },
+];
+
+/// A whole life, with everything that is said on the way.
+#[rustfmt::skip]
+pub(crate) const LIFE: Row = Row {
+    fault: "as documented",
+    spec: CONNECTED,
+    says: &[
+        Says(Ready, false, ReservationRequested, &["a minute or two"]),
+        Says(Reconciling, true, Progressing, &[]),
+        Says(EndpointServiceAvailable, false, ServiceProvisioning, &[]),
+        Says(EndpointServiceAvailable, true, ServiceReserved, &["com.amazonaws.vpce"]),
+        Says(Ready, false, Connecting, &["vpce-0a1b2c3d4e5f60718"]),
+        Says(Ready, true, Available, &["vpce-0a1b2c3d4e5f60718"]),
+        Says(EndpointConnected, true, Available, &[]),
+        Says(Synced, true, ReconcileSucceeded, &[]),
+    ],
+    events: &[
+        EventReason::EndpointCreated,
+        EventReason::EndpointServiceReserved,
+        EventReason::VpcEndpointAttached,
+        EventReason::EndpointAvailable,
+        EventReason::EndpointDeleted,
+    ],
+    ..ROW
+};

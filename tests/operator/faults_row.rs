@@ -1,0 +1,149 @@
+//! What a row of the tables is: a fault, and what is expected of an object that meets it. Data only.
+
+use atlas_simulator::{Known, Operation};
+use domain::conditions::{ConditionType, EventReason, Reason};
+
+/// What the object is expected to say: condition, status, reason, and words of its message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Says(
+    pub(crate) ConditionType,
+    pub(crate) bool,
+    pub(crate) Reason,
+    pub(crate) &'static [&'static str],
+);
+
+/// When the fault begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum When {
+    /// Before the object is created.
+    Created,
+    /// When it is Ready.
+    Ready,
+    /// When it is Ready and about to be deleted.
+    Deleted,
+}
+
+/// What its Secret holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Holds {
+    /// The key of a Project Owner.
+    Owner,
+    /// A key that may only read.
+    Reader,
+    /// A key of another project.
+    Stranger,
+    /// A key that may not come from here.
+    Elsewhere,
+    /// A service account.
+    Account,
+    /// There is no Secret.
+    Nothing,
+}
+
+/// How the fault ends. Whatever it was, Atlas has no rules against the row afterwards, and the object is asked to look.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Cure {
+    /// Atlas behaves again, and the key is good (and its Secret written anew).
+    Behave,
+    /// By itself.
+    Patience,
+    /// Somebody changes the spec; the rules stay.
+    Edit(&'static str),
+    /// Something happens out of band, and Atlas behaves.
+    OutOfBand(&'static str),
+}
+
+/// How it ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum End {
+    /// Ready; afterwards it is deleted.
+    Ready,
+    /// With this reason, until it is deleted.
+    Stays(Reason),
+    /// Released; so many endpoints are left.
+    Gone(usize),
+}
+
+/// One fault, met by one object in a project of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// Its name in the simulator's catalogue.
+    pub(crate) fault: &'static str,
+    /// The operations that it strikes, if it strikes requests.
+    pub(crate) on: &'static [Operation],
+    /// What else goes wrong at the same time.
+    pub(crate) also: &'static [&'static str],
+    /// Annotations and spec besides project, instance and Secret.
+    pub(crate) annotations: &'static str,
+    pub(crate) spec: &'static str,
+    /// `ConfigMap`s that are there before.
+    pub(crate) maps: &'static [&'static str],
+    pub(crate) key: Holds,
+    pub(crate) when: When,
+    /// A change of the spec right after the fault began.
+    pub(crate) edit: &'static str,
+    pub(crate) says: &'static [Says],
+    /// The user asks for a look every other second: nobody else would be in a hurry.
+    pub(crate) asks: bool,
+    /// Ready never goes meanwhile.
+    pub(crate) stays_ready: bool,
+    /// Requests of a kind, executed or not, that are to be seen before the fault ends.
+    pub(crate) requests: &'static [(Operation, usize)],
+    pub(crate) cure: Cure,
+    /// What is said after that, before the end.
+    pub(crate) then: &'static [Says],
+    pub(crate) end: End,
+    /// POSTs that Atlas executed.
+    pub(crate) posts: usize,
+    /// Endpoints that carry the object's mark in the end.
+    pub(crate) endpoints: usize,
+    /// The most that ever were alive at once.
+    pub(crate) most: usize,
+    /// Endpoints that are left after the object's deletion.
+    pub(crate) left: usize,
+    /// Events that are published.
+    pub(crate) events: &'static [EventReason],
+}
+
+/// What most rows are.
+pub(crate) const ROW: Row = Row {
+    fault: "as documented",
+    on: &[],
+    also: &[],
+    annotations: "{}",
+    spec: "{}",
+    maps: &[],
+    key: Holds::Owner,
+    when: When::Created,
+    edit: "",
+    says: &[],
+    asks: false,
+    stays_ready: false,
+    requests: &[],
+    cure: Cure::Behave,
+    then: &[],
+    end: End::Ready,
+    posts: 1,
+    endpoints: 1,
+    most: 1,
+    left: 0,
+    events: &[],
+};
+
+/// An Atlas and an operator, and what is tried with them.
+pub(crate) struct World {
+    /// Settings of the simulator, by their names in the catalogue.
+    pub(crate) settings: &'static [&'static str],
+    pub(crate) flags: &'static [&'static str],
+    pub(crate) rows: &'static [&'static [Row]],
+}
+
+impl World {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &'static Row> {
+        self.rows.iter().copied().flatten()
+    }
+}
+
+pub(crate) fn known(name: &str) -> Known {
+    Known::named(name).unwrap_or_else(|| panic!("{name} is not in the catalogue"))
+}

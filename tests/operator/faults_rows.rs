@@ -1,0 +1,236 @@
+//! What Atlas does wrong by requests, and what is expected of the operator meanwhile and in the end. Data only: a row is run
+//! by `faults_run`. The families, and the order, are the catalogue's.
+
+use atlas_simulator::Operation::{self, Create, Delete, List, Update};
+use domain::conditions::ConditionType::{Ready, Stalled, Synced};
+use domain::conditions::EventReason;
+use domain::conditions::Reason::*;
+
+use crate::faults_row::{Cure, End, Holds, ROW, Row, Says, When};
+
+const ALL: &[Operation] = &[List, Create, Update, Delete];
+
+/// With a VPC endpoint.
+pub(crate) const CONNECTED: &str = r#"{"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60718"}"#;
+
+/// A row whose fault strikes the first listing.
+const LISTING: Row = Row { on: &[List], ..ROW };
+
+/// A row whose fault strikes the POST, which is not executed.
+const CREATING: Row = Row { on: &[Create], ..ROW };
+
+/// A row whose fault strikes the PATCH that connects the VPC endpoint.
+const CONNECTING: Row = Row { on: &[Update], spec: CONNECTED, ..ROW };
+
+/// A row whose fault strikes the DELETE.
+const DELETING: Row = Row { on: &[Delete], when: When::Deleted, end: End::Gone(0), ..ROW };
+
+macro_rules! not_ready {
+    ($reason:ident $(, $word:literal)*) => { &[Says(Ready, false, $reason, &[$($word),*])] };
+}
+
+/// An unknown outcome: what was lost is said, then waited for.
+const UNKNOWN: &[Says] = &[Says(Ready, false, AtlasUnavailable, &["failed to create an endpoint"])];
+
+const OUTAGE_OF_UPDATE: &[Says] =
+    not_ready!(AtlasUnavailable, "failed to update endpoint", "it is tried again");
+const OUTAGE_OF_DELETE: &[Says] = not_ready!(AtlasUnavailable, "failed to delete endpoint", "Retain");
+
+/// Answers that are lost, or come when nobody asks any more (families 1 and 2).
+#[rustfmt::skip]
+pub(crate) const LOST: &[Row] = &[
+    Row { fault: "executed, then cut", says: UNKNOWN, cure: Cure::Patience, events: &[EventReason::EndpointAdopted], ..CREATING },
+    Row {
+        fault: "executed, then silence",
+        says: &[UNKNOWN[0], Says(Ready, false, Adopting, &["a second listing has to confirm"])],
+        cure: Cure::Patience,
+        ..CREATING
+    },
+    Row { fault: "executed, then 502", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
+    Row { fault: "executed, then 503", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
+    Row {
+        fault: "executed long after its answer",
+        says: &[UNKNOWN[0], Says(Ready, false, Creating, &["outcome of an earlier create call is unknown"])],
+        cure: Cure::Patience,
+        ..CREATING
+    },
+    Row { fault: "executed, then cut", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
+    Row { fault: "executed, then silence", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
+    Row { fault: "executed, then 502", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
+    Row { fault: "executed, then 503", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
+    Row { fault: "executed, then cut", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
+    Row { fault: "executed, then silence", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
+    Row { fault: "executed, then 502", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
+    Row { fault: "executed, then 503", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
+    Row { fault: "a listing shows the past", cure: Cure::Patience, ..LISTING },
+    Row { fault: "a listing shows the past", on: &[List], cure: Cure::Patience, ..DELETING },
+    Row {
+        fault: "executed, then cut",
+        also: &["a listing shows the past"],
+        says: UNKNOWN,
+        cure: Cure::Patience,
+        ..CREATING
+    },
+];
+
+/// A question of who asks (families 3, 4 and 5).
+#[rustfmt::skip]
+pub(crate) const ACCESS: &[Row] = &[
+    Row { fault: "a nonce turns stale", on: ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
+    Row {
+        fault: "a key that is not accepted",
+        says: &[
+            Says(Ready, false, Unauthorized, &["HTTP 401 UNEXPECTED_ERROR", "API key row-", "Project Owner"]),
+            Says(Synced, false, Unauthorized, &[]),
+        ],
+        events: &[EventReason::AtlasUnauthorized],
+        ..LISTING
+    },
+    Row { fault: "a key that is not accepted", says: not_ready!(Unauthorized, "failed to create"), ..CREATING },
+    Row { fault: "a key that is not accepted", says: not_ready!(Unauthorized, "failed to update"), ..CONNECTING },
+    Row { fault: "a key that is not accepted", says: not_ready!(Unauthorized, "failed to delete", "Retain"), ..DELETING },
+    Row { fault: "USER_UNAUTHORIZED", says: not_ready!(Unauthorized, "USER_UNAUTHORIZED", "Project Owner"), ..LISTING },
+    Row { fault: "USER_UNAUTHORIZED", says: not_ready!(Unauthorized, "USER_UNAUTHORIZED", "Project Owner"), ..CREATING },
+    Row { fault: "USER_UNAUTHORIZED", says: not_ready!(Unauthorized, "USER_UNAUTHORIZED"), ..CONNECTING },
+    Row { fault: "USER_UNAUTHORIZED", says: not_ready!(Unauthorized, "USER_UNAUTHORIZED", "Retain"), ..DELETING },
+    Row { key: Holds::Reader, says: not_ready!(Unauthorized, "USER_UNAUTHORIZED", "Project Owner"), ..ROW },
+    Row { fault: "NOT_IN_GROUP", says: not_ready!(Unauthorized, "NOT_IN_GROUP"), ..LISTING },
+    Row {
+        fault: "IP_ADDRESS_NOT_ON_ACCESS_LIST",
+        says: not_ready!(Forbidden, "IP_ADDRESS_NOT_ON_ACCESS_LIST", "add 203.0.113.7 to the API access list"),
+        events: &[EventReason::AtlasForbidden],
+        ..LISTING
+    },
+    Row { fault: "IP_ADDRESS_NOT_ON_ACCESS_LIST", says: not_ready!(Forbidden, "203.0.113.7"), ..CREATING },
+    Row { fault: "IP_ADDRESS_NOT_ON_ACCESS_LIST", says: not_ready!(Forbidden, "203.0.113.7"), ..CONNECTING },
+    Row { fault: "IP_ADDRESS_NOT_ON_ACCESS_LIST", says: not_ready!(Forbidden, "203.0.113.7", "Retain"), ..DELETING },
+    Row { fault: "ORG_REQUIRES_ACCESS_LIST", says: not_ready!(Forbidden, "ORG_REQUIRES_ACCESS_LIST"), ..LISTING },
+    Row { key: Holds::Elsewhere, says: not_ready!(Forbidden, "ORG_REQUIRES_ACCESS_LIST"), ..ROW },
+];
+
+/// Who is not there (families 6, 7 and 8).
+#[rustfmt::skip]
+pub(crate) const ABSENT: &[Row] = &[
+    Row {
+        fault: "GROUP_NOT_FOUND",
+        says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND", "check the project id"),
+        events: &[EventReason::ProjectNotFound],
+        ..LISTING
+    },
+    Row { fault: "GROUP_NOT_FOUND", says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND"), ..CREATING },
+    Row { fault: "GROUP_NOT_FOUND", says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND"), ..CONNECTING },
+    Row { fault: "GROUP_NOT_FOUND", says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND", "Retain"), ..DELETING },
+    Row { key: Holds::Stranger, says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND"), ..ROW },
+    Row { fault: "INVALID_GROUP_ID", says: not_ready!(ProjectNotFound, "INVALID_GROUP_ID"), ..LISTING },
+    Row {
+        fault: "CLUSTER_NOT_FOUND",
+        says: &[
+            Says(Ready, false, InstanceNotFound, &["CLUSTER_NOT_FOUND", "check the instance name"]),
+            Says(Stalled, true, InstanceNotFound, &[]),
+        ],
+        events: &[EventReason::InstanceNotFound],
+        ..LISTING
+    },
+    Row { fault: "CLUSTER_NOT_FOUND", says: not_ready!(InstanceNotFound, "CLUSTER_NOT_FOUND"), ..CREATING },
+    Row { fault: "CLUSTER_NOT_FOUND", says: not_ready!(InstanceNotFound, "CLUSTER_NOT_FOUND"), ..CONNECTING },
+    // With the instance its endpoints are gone, says Atlas; that it still lists one is this simulator's doing.
+    Row { fault: "CLUSTER_NOT_FOUND", cure: Cure::Patience, end: End::Gone(1), ..DELETING },
+    Row { fault: "SERVERLESS_INSTANCE_NOT_FOUND", says: not_ready!(InstanceNotFound, "SERVERLESS_INSTANCE_NOT_FOUND"), ..LISTING },
+    Row { fault: "404 for an endpoint that is gone", says: not_ready!(AtlasRefused, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), cure: Cure::Patience, ..CONNECTING },
+    Row { fault: "400 for an endpoint that is gone", says: not_ready!(AtlasRefused, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), cure: Cure::Patience, ..CONNECTING },
+    Row { fault: "404 for an endpoint that is gone", cure: Cure::Patience, ..DELETING },
+    Row { fault: "400 for an endpoint that is gone", cure: Cure::Patience, ..DELETING },
+    Row { fault: "400 for another reason", says: not_ready!(AtlasRefused, "HTTP 400 INVALID_ATTRIBUTE", "Retain"), ..DELETING },
+    Row {
+        fault: "NOT_SERVERLESS_TENANT_CLUSTER",
+        when: When::Ready,
+        says: &[
+            Says(Ready, false, InstanceMigrated, &["NOT_SERVERLESS_TENANT_CLUSTER"]),
+            Says(Stalled, true, InstanceMigrated, &[]),
+        ],
+        events: &[EventReason::InstanceMigrated],
+        ..LISTING
+    },
+    Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CREATING },
+    Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CONNECTING },
+    Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", cure: Cure::Patience, end: End::Gone(1), ..DELETING },
+    Row { fault: "migrated to Flex", when: When::Ready, says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), cure: Cure::Patience, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
+    Row { fault: "migrated to dedicated", when: When::Ready, says: not_ready!(InstanceMigrated, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"), cure: Cure::Patience, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
+    Row {
+        fault: "VERSION_GONE",
+        when: When::Ready,
+        says: &[Says(Ready, false, ApiRetired, &["HTTP 410 VERSION_GONE"]), Says(Stalled, true, ApiRetired, &[])],
+        events: &[EventReason::AtlasApiRetired],
+        ..LISTING
+    },
+    Row { fault: "VERSION_GONE", says: not_ready!(ApiRetired, "HTTP 410 VERSION_GONE"), ..CREATING },
+    Row { fault: "VERSION_GONE", says: not_ready!(ApiRetired, "HTTP 410 VERSION_GONE"), ..CONNECTING },
+    Row { fault: "VERSION_GONE", cure: Cure::Patience, end: End::Gone(1), ..DELETING },
+    Row { fault: "Deprecation and Sunset", on: ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
+];
+
+/// Not now (families 9 and 10).
+#[rustfmt::skip]
+pub(crate) const LATER: &[Row] = &[
+    Row {
+        fault: "429 without Retry-After",
+        says: not_ready!(RateLimited, "HTTP 429 RATE_LIMITED", "it is tried again"),
+        events: &[EventReason::AtlasRateLimited],
+        ..LISTING
+    },
+    Row { fault: "429 without Retry-After", says: not_ready!(RateLimited, "RATE_LIMITED"), ..CREATING },
+    Row { fault: "429 without Retry-After", says: not_ready!(RateLimited, "RATE_LIMITED"), ..CONNECTING },
+    Row { fault: "429 without Retry-After", says: not_ready!(RateLimited, "RATE_LIMITED"), ..DELETING },
+    Row { fault: "429 with Retry-After", says: not_ready!(RateLimited, "RATE_LIMITED", "after 2 s"), ..LISTING },
+    Row { fault: "429 with Retry-After", says: not_ready!(RateLimited, "after 2 s"), ..CREATING },
+    Row { fault: "429 with Retry-After", says: not_ready!(RateLimited, "after 2 s"), ..CONNECTING },
+    Row { fault: "429 with Retry-After", says: not_ready!(RateLimited, "after 2 s"), ..DELETING },
+    Row { fault: "429 with Retry-After", when: When::Ready, says: &[Says(Synced, false, RateLimited, &[])], stays_ready: true, ..LISTING },
+    Row { fault: "Retry-After: 0", says: not_ready!(RateLimited, "RATE_LIMITED"), ..LISTING },
+    Row { fault: "an absurd Retry-After", says: not_ready!(RateLimited, "after 3600 s"), spec: r#"{"deletionPolicy": "Retain"}"#, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..LISTING },
+    Row { fault: "Retry-After as a date", says: not_ready!(RateLimited, "RATE_LIMITED"), ..LISTING },
+    Row { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..CREATING },
+    Row { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..CONNECTING },
+    Row { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..DELETING },
+];
+
+/// Answers that are none (families 11 and 20).
+#[rustfmt::skip]
+pub(crate) const FAILING: &[Row] = &[
+    Row { fault: "500", says: not_ready!(AtlasUnavailable, "HTTP 500 UNEXPECTED_ERROR", "it is tried again"), ..LISTING },
+    Row { fault: "500", says: UNKNOWN, ..CREATING },
+    Row { fault: "500", says: OUTAGE_OF_UPDATE, ..CONNECTING },
+    Row { fault: "500", says: OUTAGE_OF_DELETE, ..DELETING },
+    Row { fault: "500", when: When::Ready, says: &[Says(Synced, false, AtlasUnavailable, &["HTTP 500 UNEXPECTED_ERROR"])], stays_ready: true, ..LISTING },
+    Row { fault: "503 as a page of HTML", says: not_ready!(AtlasUnavailable, "HTTP 503 without an error message of Atlas"), ..LISTING },
+    Row { fault: "503 as a page of HTML", says: UNKNOWN, ..CREATING },
+    Row { fault: "503 with Retry-After", says: not_ready!(AtlasUnavailable, "HTTP 503 SERVICE_UNAVAILABLE"), ..LISTING },
+    Row { fault: "503 with Retry-After", says: UNKNOWN, ..CREATING },
+    Row { fault: "504", says: not_ready!(AtlasUnavailable, "HTTP 504"), ..LISTING },
+    Row { fault: "504", says: UNKNOWN, ..CREATING },
+    Row { fault: "truncated JSON", says: not_ready!(AtlasUnavailable, "not JSON", "check that the base URL"), ..LISTING },
+    Row { fault: "a created endpoint shown as truncated JSON", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
+    Row { fault: "success without a body", says: not_ready!(AtlasUnavailable, "not JSON"), ..LISTING },
+    Row { fault: "a created endpoint not shown", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
+    Row { fault: "parameters: null", says: not_ready!(AtlasRefused, "NO_PAYMENT_INFORMATION_FOUND", "billing"), ..LISTING },
+    Row {
+        fault: "parameters: null",
+        says: not_ready!(AtlasRefused, "NO_PAYMENT_INFORMATION_FOUND", "billing"),
+        events: &[EventReason::AtlasRefused],
+        ..CREATING
+    },
+    Row { fault: "a wrong content type", on: &[List, Create], cure: Cure::Patience, ..ROW },
+    Row { fault: "a redirect", says: not_ready!(AtlasUnavailable, "HTTP 307", "redirects are not followed"), ..LISTING },
+    Row { fault: "a redirect", says: UNKNOWN, ..CREATING },
+    Row { fault: "silence", says: not_ready!(AtlasUnavailable, "did not answer within 2s"), cure: Cure::Patience, ..LISTING },
+    Row { fault: "silence", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
+    Row { fault: "silence", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
+    Row { fault: "silence", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
+    Row {
+        fault: "500",
+        spec: r#"{"progressDeadline": "1s"}"#,
+        says: not_ready!(ProgressDeadlineExceeded, "spec.progressDeadline", "HTTP 500 UNEXPECTED_ERROR"),
+        events: &[EventReason::ProgressDeadlineExceeded],
+        ..LISTING
+    },
+];

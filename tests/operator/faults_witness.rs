@@ -1,0 +1,90 @@
+//! Sees everything that the operator says about the objects of one namespace, so that no state is missed that was only
+//! there for a moment.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, ResourceExt};
+use spe_operator::api::ServerlessPrivateEndpoint;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How long anything awaited may take. Only a failing row waits that long.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Every version of an object, oldest first.
+type Versions = Vec<Arc<ServerlessPrivateEndpoint>>;
+
+/// All that was seen so far.
+pub(crate) struct Witness {
+    seen: watch::Receiver<HashMap<String, Versions>>,
+    watching: JoinHandle<()>,
+}
+
+impl Witness {
+    pub(crate) fn of(objects: &Api<ServerlessPrivateEndpoint>) -> Self {
+        let (sender, seen) = watch::channel(HashMap::<String, Versions>::new());
+        let events = watcher(objects.clone(), watcher::Config::default()).default_backoff();
+        let watching = tokio::spawn(async move {
+            let mut objects = std::pin::pin!(events.touched_objects());
+            while let Some(event) = objects.next().await {
+                let Ok(object) = event else { continue };
+                sender.send_modify(|seen| seen.entry(object.name_any()).or_default().push(Arc::new(object)));
+            }
+        });
+        Self { seen, watching }
+    }
+
+    /// Waits until the versions of the object are as `holds` wants them.
+    pub(crate) async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&[Arc<ServerlessPrivateEndpoint>]) -> bool,
+    ) -> Result<(), String> {
+        let mut seen = self.seen.clone();
+        let waiting = seen.wait_for(|seen| seen.get(name).is_some_and(|versions| holds(versions)));
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(format!("never {what}; it said\n{}", self.story(name))),
+        }
+    }
+
+    /// Every version of the object so far.
+    pub(crate) fn versions(&self, name: &str) -> Versions {
+        self.seen.borrow().get(name).cloned().unwrap_or_default()
+    }
+
+    /// What Ready and Synced said, one line a change.
+    fn story(&self, name: &str) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        for object in self.versions(name) {
+            for condition in object.status.iter().flat_map(|status| &status.conditions) {
+                if condition.type_ == "Ready" || (condition.type_ == "Synced" && condition.status == "False")
+                {
+                    let k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
+                        type_,
+                        status,
+                        reason,
+                        message,
+                        ..
+                    } = condition;
+                    let line = format!("    {type_} {status} {reason}: {message}");
+                    if !lines.iter().rev().take(2).any(|before| *before == line) {
+                        lines.push(line);
+                    }
+                }
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.watching.abort();
+    }
+}

@@ -1,0 +1,176 @@
+//! Every reason and every event is reached by the real operator, and every message says what is meant and what to do next.
+//!
+//! The rows are tables: what is not reached by a fault of `faults_rows` is reached here.
+
+use std::collections::BTreeSet;
+
+use domain::conditions::ConditionType::{
+    EndpointConnected, EndpointServiceAvailable, Ready, Reconciling, Suspended as Held, Synced,
+};
+use domain::conditions::Reason::*;
+use domain::conditions::{ConditionType, EventReason, Reason};
+
+use crate::faults::worlds;
+use crate::faults_row::{Cure, End, Holds, ROW, Row, Says, When};
+
+/// What users do, and what is missing in the cluster.
+#[rustfmt::skip]
+pub(crate) const ROWS: &[Row] = &[
+    Row { says: &[Says(Ready, true, Reserved, &["aws ec2 create-vpc-endpoint"]), Says(EndpointConnected, false, AwaitingVpcEndpoint, &[])], ..ROW },
+    Row {
+        key: Holds::Nothing,
+        says: &[Says(Ready, false, CredentialsNotFound, &["Secret row-", "create it"]), Says(Reconciling, true, ProgressingWithRetry, &[])],
+        events: &[EventReason::CredentialsNotFound],
+        ..ROW
+    },
+    Row { spec: r#"{"readyWhen": "Available"}"#, says: &[Says(Ready, false, AwaitingVpcEndpoint, &["com.amazonaws.vpce"])], end: End::Stays(AwaitingVpcEndpoint), ..ROW },
+    Row { spec: r#"{"suspend": true}"#, says: &[Says(Ready, false, Suspended, &["spec.suspend"]), Says(Held, true, SuspendRequested, &[])], cure: Cure::Edit(r#"{"suspend": false}"#), ..ROW },
+    Row {
+        spec: r#"{"cloudProviderEndpointRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"}}"#,
+        says: &[Says(Ready, false, ReferenceNotFound, &["ConfigMap network", "does not exist"])],
+        end: End::Stays(ReferenceNotFound),
+        events: &[EventReason::ReferenceNotFound],
+        ..ROW
+    },
+    Row {
+        maps: &[r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "taken"}, "data": {"id": "mine"}}"#],
+        spec: r#"{"outputConfigMap": {"name": "taken"}}"#,
+        says: &[Says(Synced, false, OutputNotWritten, &["ConfigMap taken"]), Says(Ready, true, Reserved, &[])],
+        cure: Cure::Edit(r#"{"outputConfigMap": null}"#),
+        events: &[EventReason::OutputNotWritten],
+        ..ROW
+    },
+    // The user names an endpoint while another is being created, and that one comes after all.
+    Row {
+        fault: "executed long after its answer",
+        on: &[atlas_simulator::Operation::Create],
+        says: &[Says(Ready, false, Creating, &["outcome of an earlier create call is unknown"])],
+        cure: Cure::Edit(r#"{"endpointId": "5f0000000000000000000001"}"#),
+        then: &[Says(Ready, false, InvalidSpec, &["5f0000000000000000000001", "remove it"])],
+        end: End::Stays(InvalidSpec),
+        events: &[EventReason::InvalidSpec],
+        ..ROW
+    },
+    Row {
+        annotations: r#"{"atlas.spe-operator.io/claim": "v1/aaaaaaaaaaaaaaaa/aaaaaaaaaaaaaaaaaaaaaaaaaa/6d9a3c9e-0000-0000-0000-000000000000/elsewhere/-"}"#,
+        says: &[Says(Ready, false, AdoptionRequired, &["elsewhere", "aaaaaaaaaaaaaaaa"])],
+        cure: Cure::Patience,
+        end: End::Stays(AdoptionRequired),
+        posts: 0,
+        endpoints: 0,
+        events: &[EventReason::AdoptionRequired],
+        ..ROW
+    },
+    Row {
+        fault: "deleted by somebody",
+        also: &["executed, then 502"],
+        when: When::Ready,
+        says: &[Says(EndpointServiceAvailable, false, EndpointLost, &[]), Says(EndpointConnected, false, EndpointLost, &[])],
+        cure: Cure::Patience,
+        posts: 2,
+        ..ROW
+    },
+];
+
+/// What a message of this reason has to name (all of them; see [`check`] for what stands in braces), and the next steps of
+/// which it has to say one.
+#[rustfmt::skip]
+fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
+    match reason {
+        // All is well, or Atlas is at work.
+        Available | Reserved | ReservationRequested | Connecting | ReconcileSucceeded | ServiceReserved
+        | ServiceProvisioning | Progressing => (&[], &[]),
+        Creating => (&[], &["nothing needs to be done", "comes next", "waiting until Atlas has removed"]),
+        Adopting => (&["{id}"], &["a second listing has to confirm"]),
+        AwaitingVpcEndpoint => (&[], &["create one with", "If it is applied in a later wave", "nothing is sent"]),
+        AtlasFailed => (&["{id}"], &["Correct the VPC endpoint", "delete this object"]),
+        UnknownStatus => (&["{id}"], &["waiting for another"]),
+        Deleting => (&["endpoint"], &["until you delete it", "nothing needs to be done"]),
+        CredentialsNotFound => (&["{object}"], &["create it", "add it", "add one pair", "grant", "store the key", "correct", "name a Secret"]),
+        Unauthorized => (&["{object}"], &["check "]),
+        Forbidden => (&["{object}"], &["add ", "needs the Project Owner role", "a proxy or firewall"]),
+        ProjectNotFound => (&["{project}"], &["check "]),
+        InstanceNotFound => (&["{instance}"], &["check the instance name"]),
+        InstanceMigrated => (&["{instance}"], &["delete this object"]),
+        ApiRetired => (&["{instance}"], &["delete this object"]),
+        RateLimited => (&[], &["it is tried again"]),
+        AtlasUnavailable => (&[], &["it is tried again", "it is decided anew", "check "]),
+        AtlasRefused => (&["{instance}"], &["correct what Atlas names", "settle it", "check the API version", "the next listing"]),
+        ReferenceNotFound => (&[], &["create it", "add it", "correct it", "grant"]),
+        VpcEndpointStale => (&["vpce-"], &["create one with"]),
+        OutputNotWritten => (&["ConfigMap"], &["delete it or name another", "grant it", "tried again"]),
+        InvalidSpec => (&["`"], &["remove it", "must be set", "expected"]),
+        EndpointLost => (&["{id}"], &["is created anew", "has to confirm", "a new one is created", "Correct or remove", "no other is created"]),
+        OwnershipConflict => (&["{id}"], &["To take it over"]),
+        AdoptionRequired => (&["spec.endpointId"], &["To take that endpoint over"]),
+        Duplicate => (&["{id}"], &["delete those that you do not need"]),
+        Suspended => (&["spec.suspend"], &["until it is removed"]),
+        SuspendRequested => (&["spec.suspend"], &[]),
+        ProgressDeadlineExceeded => (&["spec.progressDeadline"], &[]),
+        ProgressingWithRetry => (&[], &["it is tried again", "it is decided anew", "check ", "create it", "add ", "correct", "settle", "delete", "grant", "needs", "the next listing", "Retain"]),
+    }
+}
+
+/// Whether a message that was shown passes the bar. `places` says what stands for the names in braces; `{id}` is any endpoint's
+/// id. What Atlas answered is quoted with its code.
+pub(crate) fn check(
+    kind: ConditionType,
+    reason: Reason,
+    message: &str,
+    places: &[(&str, &str)],
+) -> Result<(), String> {
+    let fails = |why: &str| Err(format!("the message of {kind}/{reason} {why}: {message:?}"));
+    if message.is_empty() || message.contains("()") || message.ends_with([' ', ':', ';']) {
+        return fails("is incomplete");
+    }
+    if matches!(kind, EndpointServiceAvailable | EndpointConnected) {
+        return Ok(());
+    }
+    if let Some((_, answer)) = message.split_once("HTTP ") {
+        let mut words = answer.splitn(3, ' ');
+        let (_, code) = (words.next(), words.next().unwrap_or_default());
+        if code != "without" && !code.chars().all(|c| c.is_ascii_alphanumeric() || "_:;".contains(c)) {
+            return fails("has no errorCode");
+        }
+    }
+    let (names, steps) = bar(reason);
+    for name in names {
+        let named = match places.iter().find(|(place, _)| place == name) {
+            Some((_, value)) => message.contains(value),
+            None if *name == "{id}" => names_an_id(message),
+            None => message.contains(name),
+        };
+        if !named {
+            return fails(&format!("does not name {name}"));
+        }
+    }
+    if !steps.is_empty() && !steps.iter().any(|step| message.contains(step)) {
+        return fails("says no next step");
+    }
+    Ok(())
+}
+
+/// 24 hexadecimal digits in a row.
+fn names_an_id(message: &str) -> bool {
+    message.split(|c: char| !c.is_ascii_hexdigit()).any(|word| word.len() == 24)
+}
+
+#[test]
+fn every_reason_is_reached_by_a_row() {
+    let reached: BTreeSet<_> = worlds()
+        .iter()
+        .flat_map(|world| world.rows())
+        .flat_map(|row| row.says.iter().chain(row.then))
+        .map(|Says(_, _, reason, _)| *reason)
+        .collect();
+    let missing: Vec<_> = Reason::ALL.iter().filter(|reason| !reached.contains(reason)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_event_is_published_in_a_row() {
+    let published: BTreeSet<_> =
+        worlds().iter().flat_map(|world| world.rows()).flat_map(|row| row.events).copied().collect();
+    let missing: Vec<_> = EventReason::ALL.iter().filter(|reason| !published.contains(reason)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
