@@ -7,8 +7,9 @@ use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
 use super::{Condition, ConditionType, Phase, Reason, Summary, has_service};
 
 pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
-    let Ok(spec) = &o.spec else {
-        return Summary::failing(Reason::InvalidSpec, String::new(), Phase::Stalled);
+    let spec = match &o.spec {
+        Ok(spec) => spec,
+        Err(why) => return Summary::failing(Reason::InvalidSpec, why.clone(), Phase::Stalled),
     };
     if bound.unseen && is_reserved(&bound.endpoint) {
         let message = format!(

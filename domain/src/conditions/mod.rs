@@ -377,9 +377,9 @@ fn after(state: &State) -> Option<Duration> {
 }
 
 /// What is being worked on, if anything is. Another status in Atlas and another spec make it another stage, and so does
-/// the loss of access, which is work that a ready object has, too.
+/// the loss of access, which is work that a ready object has, too. What is suspended is nobody's work.
 fn stage(o: &Observed, endpoint: Option<&Endpoint>, summary: &Summary) -> Option<String> {
-    let spec = o.spec.as_ref().ok().filter(|_| !o.object.deleting)?;
+    let spec = o.spec.as_ref().ok().filter(|spec| !o.object.deleting && !spec.suspend)?;
     let access = summary.unsynced.as_ref().is_some_and(|(reason, _)| reason.is_about_access());
     (summary.phase == Phase::Working || (summary.ready && access)).then(|| {
         let mut hasher = DefaultHasher::new();

@@ -1,7 +1,7 @@
 //! Creating once: what is claimed, posted and recorded.
 
 use domain::decision::{Absence, Decision, Origin};
-use domain::endpoint::EndpointStatus;
+use domain::endpoint::{EndpointStatus, VpcEndpointId};
 use domain::observed::{Fate, Observed, VpcEndpoint};
 use domain::ownership::{ClaimReading, mark_of};
 
@@ -78,8 +78,9 @@ pub(crate) fn what_is_recorded_was_created_or_is_listed_with_our_mark_or_was_nam
 }
 
 pub(crate) fn nothing_on_its_way_out_is_recorded(_: &Observed, d: &Decision) -> Verdict {
-    let (endpoint, _) = record(d)?;
-    Some(endpoint.status != EndpointStatus::Deleting)
+    let (endpoint, origin) = record(d)?;
+    // What our own POST made is known by nobody until it is recorded, wherever it is going.
+    Some(origin == Origin::Created || endpoint.status != EndpointStatus::Deleting)
 }
 
 pub(crate) fn a_recorded_id_is_replaced_only_when_it_is_gone(o: &Observed, d: &Decision) -> Verdict {
@@ -124,7 +125,8 @@ pub(crate) fn a_fresh_claim_for_a_lost_endpoint_notes_the_vpc_endpoint_that_goes
     let known = o.object.recorded.as_ref()?.vpc_endpoint_id.as_deref();
     let expected = match &wanted(o)?.vpc_endpoint {
         VpcEndpoint::Declared(id) => Some(id.as_str()),
-        _ => known,
+        // What is stale already stays so.
+        _ => known.or(o.object.stale_vpc_endpoint.as_ref().map(VpcEndpointId::as_str)),
     };
     Some(stale == expected)
 }

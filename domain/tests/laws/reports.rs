@@ -1,59 +1,56 @@
 //! The laws of `report`.
 
-use std::sync::LazyLock;
-
 use domain::conditions::{Condition, ConditionType, Reason, Report, report};
 use domain::decide::decide;
-use domain::decision::{Decision, State};
+use domain::decision::{Decision, Origin, State, Step};
 use domain::endpoint::EndpointStatus;
 use domain::observed::{Atlas, Observed, Sunset, VpcEndpoint};
 
-use crate::support::MINUTE;
-use crate::{Finding, Verdict, space, sweep};
+use crate::Verdict;
 
-type Law = fn(&Observed, &Decision, &Report) -> Verdict;
+pub(crate) type Law = fn(&Observed, &Decision, &Report) -> Verdict;
 
-/// Makes one test of each law. The space is swept once, for all of them.
-macro_rules! laws {
-    ($($name:ident)+) => {
-        static LAWS: &[Law] = &[$(laws::$name),+];
-
-        static FINDINGS: LazyLock<Vec<(&str, Finding)>> = LazyLock::new(|| {
-            let names = [$(stringify!($name)),+];
-            let found = sweep(&space::reporting(), LAWS.len(), |o, findings| {
-                let decision = decide(o);
-                let in_time = report(o, &decision);
-                judge(o, &decision, &in_time, findings);
-                if in_time.working.is_some() {
-                    let late = late(o, &in_time);
-                    judge(&late, &decision, &report(&late, &decision), findings);
-                }
-            });
-            names.into_iter().zip(found).collect()
-        });
-
-        $(
-            #[test]
-            fn $name() {
-                let (_, finding) = FINDINGS.iter().find(|(name, _)| *name == stringify!($name)).unwrap();
-                finding.assert_holds();
-            }
-        )+
+/// Calls a macro with the names of all of them.
+macro_rules! with_laws {
+    ($call:ident) => {
+        $call! {
+            four_conditions_are_always_reported_and_each_type_once
+            every_condition_says_something
+            the_conditions_that_are_only_there_while_true_are_true
+            nothing_is_both_reconciling_and_stalled
+            a_ready_object_is_neither_reconciling_nor_stalled
+            an_object_that_is_not_ready_is_reconciling_or_stalled_unless_it_is_suspended
+            available_is_reported_ready_only_with_the_declared_vpc_endpoint
+            ready_is_turned_true_only_by_a_listing_that_shows_the_endpoint_far_enough
+            connected_is_reported_exactly_when_atlas_says_available
+            a_ready_object_whose_look_failed_keeps_ready_for_the_same_generation
+            suspended_is_reported_exactly_while_the_living_object_asks_for_it
+            a_deadline_stalls_only_what_is_being_worked_on
+            an_object_that_is_stalled_by_a_deadline_keeps_its_clock
+            what_cannot_go_on_by_itself_is_stalled
+            a_lost_endpoint_offers_no_service
+            an_announced_end_of_the_api_is_one_condition_more_and_changes_nothing_else
+        }
     };
 }
 
-fn judge(o: &Observed, decision: &Decision, report: &Report, findings: &mut [Finding]) {
-    for (law, finding) in LAWS.iter().zip(findings) {
-        finding
-            .note(law(o, decision, report), || format!("{report:#?}\nof {decision:#?}\nin view of {o:#?}"));
-    }
+macro_rules! list {
+    ($($name:ident)+) => {
+        pub(crate) static LAWS: &[(&str, Law)] = &[$((stringify!($name), laws::$name)),+];
+    };
 }
 
-/// The same look when the work that `r` reports has taken as long as it may.
-fn late(o: &Observed, r: &Report) -> Observed {
+with_laws!(list);
+
+#[allow(unused_imports, reason = "only the sweep makes a test of each")]
+pub(crate) use with_laws;
+
+/// The same look when the work that is reported, if any is, has taken as long as it may.
+pub(crate) fn late(o: &Observed, decision: &Decision) -> Option<Observed> {
+    let stage = report(o, decision).working?;
     let mut late = o.clone();
-    late.memory.working = r.working.clone().map(|stage| (stage, 15 * MINUTE));
-    late
+    late.memory.working = Some((stage, o.spec.as_ref().ok()?.progress_deadline));
+    Some(late)
 }
 
 /// The same look once `r` has been published.
@@ -66,25 +63,6 @@ fn after(o: &Observed, r: &Report) -> Observed {
         .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.clone()))
         .collect();
     after
-}
-
-laws! {
-    four_conditions_are_always_reported_and_each_type_once
-    every_condition_says_something
-    the_conditions_that_are_only_there_while_true_are_true
-    nothing_is_both_reconciling_and_stalled
-    a_ready_object_is_neither_reconciling_nor_stalled
-    an_object_that_is_not_ready_is_reconciling_or_stalled_unless_it_is_suspended
-    available_is_reported_ready_only_with_the_declared_vpc_endpoint
-    ready_is_turned_true_only_by_a_listing_that_shows_the_endpoint_far_enough
-    connected_is_reported_exactly_when_atlas_says_available
-    a_ready_object_whose_look_failed_keeps_ready_for_the_same_generation
-    suspended_is_reported_exactly_while_the_living_object_asks_for_it
-    a_deadline_stalls_only_what_is_being_worked_on
-    an_object_that_is_stalled_by_a_deadline_keeps_its_clock
-    what_cannot_go_on_by_itself_is_stalled
-    a_lost_endpoint_offers_no_service
-    an_announced_end_of_the_api_is_one_condition_more_and_changes_nothing_else
 }
 
 mod laws {
@@ -168,15 +146,20 @@ mod laws {
         r: &Report,
     ) -> Verdict {
         let Atlas::Listed(listing) = &o.atlas else { return None };
+        // What somebody took off the object is put back first, and what our POST made is recorded, whatever is listed.
+        if matches!(d.step, Step::Claim { .. } | Step::Record { origin: Origin::Created, .. }) {
+            return None;
+        }
         (ready(r).status && d.state != State::Suspended).then(|| {
-            let shown = listing.iter().find(|e| Some(&e.id) == o.recorded());
+            let shown = listing.iter().find(|e| Some(&e.id) == r.endpoint.as_ref().map(|e| &e.id));
             let far_enough = shown.is_some_and(|e| {
                 matches!(
                     e.status,
                     EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available
                 )
             });
-            far_enough && o.memory.adopted.is_none() && !o.object.deleting
+            let confirmed = o.memory.adopted.is_none_or(|since| since >= o.times.confirm_gap);
+            far_enough && confirmed && !o.object.deleting
         })
     }
 
@@ -197,7 +180,7 @@ mod laws {
         let State::Unread(fault) = &d.state else { return None };
         let was_ready = o.object.reported.get("Ready").is_some_and(|(status, ..)| status);
         let (terminal, access) = classes(Reason::of(fault.kind));
-        let late = o.memory.working.is_some();
+        let late = overdue(o, r);
         let kept = was_ready && o.object.reported.current && !terminal && !(late && access);
         let synced = r.get(ConditionType::Synced)?;
         let named = late || synced.reason == Reason::of(fault.kind);
@@ -220,7 +203,7 @@ mod laws {
     ) -> Verdict {
         let stalled = r.get(ConditionType::Stalled);
         stalled.filter(|condition| condition.reason == Reason::ProgressDeadlineExceeded)?;
-        Some(o.memory.working.is_some() && r.working.is_some() && !ready(r).status && !o.object.deleting)
+        Some(overdue(o, r) && !ready(r).status && !o.object.deleting)
     }
 
     pub(super) fn an_object_that_is_stalled_by_a_deadline_keeps_its_clock(
@@ -264,6 +247,9 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
+        if o.sunset.is_some() {
+            return None;
+        }
         let mut told = o.clone();
         told.sunset = Some(Sunset { day: Some("2026-01-15".to_owned()) });
         let mut announced = report(&told, d);
@@ -272,6 +258,16 @@ mod laws {
             more.kind == ConditionType::ApiSunset && more.status && more.message.contains("2026-01-15");
         Some(condition && announced == *r && decide(&told) == *d)
     }
+}
+
+/// What is reported as being worked on has taken as long as it may: for this process, or by the status' word.
+fn overdue(o: &Observed, r: &Report) -> bool {
+    let Some(stage) = &r.working else { return false };
+    if let Some((known, since)) = &o.memory.working {
+        return known == stage && o.spec.as_ref().is_ok_and(|spec| *since >= spec.progress_deadline);
+    }
+    let stalled = o.object.reported.get("Stalled");
+    o.object.reported.current && stalled.is_some_and(|(_, why, _)| why == "ProgressDeadlineExceeded")
 }
 
 fn ready(r: &Report) -> &Condition {

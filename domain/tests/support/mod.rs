@@ -2,9 +2,13 @@
 //!
 //! Nothing here knows a rule; what a test expects is written out where it is expected.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
+
+mod draw;
 
 use std::time::Duration;
+
+pub(crate) use draw::Draw;
 
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::fault::{Fault, FaultKind};

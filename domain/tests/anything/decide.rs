@@ -1,0 +1,271 @@
+//! The laws over anything: observations far beyond the space of the sweep, drawn from bytes. What the API server, Atlas
+//! and memory cannot produce (an id twice in one listing, say) is drawn, too: then nothing but an answer is asked for.
+
+use std::time::Duration;
+
+use domain::conditions::{ConditionType, Reason, report};
+use domain::decide::decide;
+use domain::decision::Absence;
+use domain::endpoint::Endpoint;
+use domain::fault::{Fault, FaultKind};
+use domain::notice;
+use domain::observed::{
+    Atlas, Attempt, Deleted, Fate, Key, Object, Observed, ReadyWhen, Recollection, Reported, Spec, Sunset,
+    Times, Tried, VpcEndpoint,
+};
+use domain::ownership::{Claim, ClaimReading, Token, marked_comment};
+
+use crate::support::{
+    Draw, FAULTS, Mark, STATUSES, cluster, endpoint, id, nonce, secs, stranger, token, vpce,
+};
+use crate::{decisions, reports};
+
+/// Whatever is seen, there is a decision and a report, and both keep the laws.
+pub(crate) fn check(bytes: &[u8]) {
+    let o = observed(&mut Draw::from(bytes));
+    let decision = decide(&o);
+    let reported = report(&o, &decision);
+    let _ = (notice::of_change(&o.object.reported, &reported), notice::of_step(&decision.step));
+    assert_eq!(
+        (decide(&o), report(&o, &decision)),
+        (decision.clone(), reported),
+        "what is seen decides alone"
+    );
+    if !can_be(&o) {
+        return;
+    }
+    for (name, law) in decisions::LAWS {
+        let verdict = law(&o, &decision);
+        assert_ne!(verdict, Some(false), "{name}: {decision:#?}\nin view of {o:#?}");
+    }
+    for o in reports::late(&o, &decision).into_iter().chain([o]) {
+        let reported = report(&o, &decision);
+        for (name, law) in reports::LAWS {
+            let verdict = law(&o, &decision, &reported);
+            assert_ne!(verdict, Some(false), "{name}: {reported:#?}\nof {decision:#?}\nin view of {o:#?}");
+        }
+    }
+}
+
+/// Ids are unique in a listing, attempts by nonce, answers by id; what a POST made is not what was recorded before.
+fn can_be(o: &Observed) -> bool {
+    fn unique<T: Ord>(values: impl Iterator<Item = T>) -> bool {
+        let mut values: Vec<_> = values.collect();
+        let all = values.len();
+        values.sort();
+        values.dedup();
+        values.len() == all
+    }
+    let listing = match &o.atlas {
+        Atlas::Listed(listing) => listing.as_slice(),
+        _ => &[],
+    };
+    let mut made = o.memory.attempts.iter().filter_map(|attempt| match &attempt.fate {
+        Fate::Created(endpoint) => Some(&endpoint.id),
+        _ => None,
+    });
+    unique(listing.iter().map(|e| &e.id))
+        && unique(made.clone())
+        && made.all(|id| Some(id) != o.recorded())
+        && unique(o.memory.attempts.iter().map(|attempt| &attempt.nonce))
+        && unique(o.memory.deleted.iter().map(|answer| &answer.id))
+}
+
+fn observed(draw: &mut Draw<'_>) -> Observed {
+    let times = times(draw);
+    Observed {
+        atlas: match draw.byte() % 8 {
+            0 => Atlas::Unread,
+            1 => Atlas::Failed(fault(draw)),
+            _ => Atlas::Listed(draw.some(4, any_endpoint)),
+        },
+        object: object(draw),
+        spec: if draw.byte() % 16 == 15 { Err(words(draw)) } else { Ok(spec(draw)) },
+        memory: recollection(draw, &times),
+        key: if draw.byte() % 8 == 7 { Key::Remembered(fault(draw)) } else { Key::Held },
+        sunset: if draw.byte() % 8 == 7 { Some(Sunset { day: draw.maybe(words) }) } else { None },
+        times,
+    }
+}
+
+/// As they ship, or any others that the settings allow.
+fn times(draw: &mut Draw<'_>) -> Times {
+    if draw.byte() % 4 != 3 {
+        return Times::default();
+    }
+    let deadline = secs(u64::from(draw.byte()));
+    Times {
+        create_deadline: deadline,
+        uncertainty: deadline * 2 + secs(u64::from(draw.byte())),
+        confirm_gap: secs(1 + u64::from(draw.byte())),
+        visibility: secs(u64::from(draw.byte())),
+    }
+}
+
+fn object(draw: &mut Draw<'_>) -> Object {
+    Object {
+        token: token(),
+        deleting: draw.bool(),
+        finalizer: !draw.bool(),
+        claim: claim(draw),
+        recorded: draw.maybe(any_endpoint),
+        take_over: draw.maybe(any_token),
+        stale_vpc_endpoint: draw.maybe(|draw| vpce(u32::from(draw.byte() % 3))),
+        reported: Reported {
+            conditions: ConditionType::ALL
+                .iter()
+                .filter_map(|kind| draw.maybe(|draw| condition(draw, *kind)))
+                .collect(),
+            current: draw.bool(),
+        },
+    }
+}
+
+fn condition(draw: &mut Draw<'_>, kind: ConditionType) -> (String, bool, String, String) {
+    let only_while_true =
+        [ConditionType::Reconciling, ConditionType::Stalled, ConditionType::Suspended].contains(&kind);
+    let status = draw.bool() || only_while_true;
+    let reason = match draw.byte() {
+        255 => words(draw),
+        n if kind == ConditionType::Ready && status => {
+            [Reason::Available, Reason::Reserved][usize::from(n) % 2].to_string()
+        }
+        n => Reason::ALL[usize::from(n) % Reason::ALL.len()].to_string(),
+    };
+    (kind.to_string(), status, reason, "said before".to_owned())
+}
+
+fn claim(draw: &mut Draw<'_>) -> ClaimReading {
+    let nonce = nonce(draw.byte() % 4);
+    let replaced = draw.maybe(|draw| id(u64::from(draw.byte() % 4)));
+    match draw.byte() % 8 {
+        0..=2 => ClaimReading::Ours { nonce, replaced },
+        3 => ClaimReading::EarlierLife { nonce, replaced },
+        4 => ClaimReading::Copied,
+        5 => {
+            let (token, uid, cluster) = (any_token(draw), "u-1".to_owned(), "that-cluster".parse().unwrap());
+            ClaimReading::Foreign(Claim { token, nonce, uid, cluster, replaced })
+        }
+        6 => ClaimReading::Unreadable(nonce),
+        _ => ClaimReading::Absent,
+    }
+}
+
+fn any_token(draw: &mut Draw<'_>) -> Token {
+    draw.one_of(&[token(), stranger(), Token::of(&cluster(), "team-b", "orders")])
+}
+
+fn spec(draw: &mut Draw<'_>) -> Spec {
+    Spec {
+        comment: draw.maybe(words),
+        endpoint_id: draw.maybe(|draw| id(u64::from(draw.byte() % 4))),
+        vpc_endpoint: match draw.byte() % 5 {
+            0 => VpcEndpoint::Undeclared,
+            1 | 2 => VpcEndpoint::Declared(vpce(u32::from(draw.byte() % 3))),
+            3 => VpcEndpoint::Awaited(words(draw)),
+            _ => VpcEndpoint::NotFound(words(draw)),
+        },
+        ready_when: draw.maybe(|draw| draw.one_of(&[ReadyWhen::Reserved, ReadyWhen::Available])),
+        retain: draw.byte() % 4 == 3,
+        observe: draw.byte() % 4 == 3,
+        suspend: draw.byte() % 4 == 3,
+        progress_deadline: draw.one_of(&[secs(900), secs(1), Duration::ZERO, Duration::MAX]),
+    }
+}
+
+fn any_endpoint(draw: &mut Draw<'_>) -> Endpoint {
+    let mark = draw.one_of(&[Mark::Ours, Mark::None, Mark::Strangers]);
+    let mut endpoint = endpoint(u64::from(draw.byte() % 4), mark, draw.one_of(&STATUSES));
+    // Mostly as a faithful Atlas shows it; else each field by itself.
+    if draw.byte() % 4 == 3 {
+        endpoint.comment = match draw.byte() % 4 {
+            0 => words(draw),
+            1 => marked_comment(Some(&words(draw)), &any_token(draw)),
+            2 => format!("{} {}", marked_comment(None, &any_token(draw)), words(draw)),
+            _ => format!("{}{}", words(draw), marked_comment(None, &token())),
+        };
+        endpoint.service_name = draw.maybe(words);
+        endpoint.vpc_endpoint_id = draw.maybe(words);
+        endpoint.error_message = draw.maybe(words);
+    }
+    endpoint
+}
+
+fn fault(draw: &mut Draw<'_>) -> Fault {
+    let kind: FaultKind = draw.one_of(&FAULTS);
+    Fault {
+        kind,
+        message: words(draw),
+        retry_after: draw.maybe(|draw| draw.one_of(&[secs(0), secs(55), secs(3600)])),
+    }
+}
+
+fn recollection(draw: &mut Draw<'_>, times: &Times) -> Recollection {
+    Recollection {
+        attempts: draw.some(3, |draw| Attempt {
+            nonce: nonce(draw.byte() % 4),
+            age: age(draw, times),
+            fate: match draw.byte() % 8 {
+                0..=2 => Fate::Unknown,
+                3 | 4 => Fate::Unsent,
+                5 | 6 => Fate::Settled,
+                _ => Fate::Created(any_endpoint(draw)),
+            },
+        }),
+        recorded: age(draw, times),
+        adopted: draw.maybe(|draw| age(draw, times)),
+        absent: draw.maybe(|draw| (draw.one_of(&[Absence::Everything, Absence::Recorded]), age(draw, times))),
+        deleted: draw.some(3, |draw| Deleted {
+            id: id(u64::from(draw.byte() % 4)),
+            ago: age(draw, times),
+            not_found: draw.bool(),
+        }),
+        excess_deleted: draw.maybe(|draw| age(draw, times)),
+        working: draw.maybe(|draw| (words(draw), age(draw, times))),
+        tried: match draw.byte() % 4 {
+            0 | 1 => Tried::Nothing,
+            2 => Tried::Done,
+            _ => Tried::Refused(fault(draw)),
+        },
+    }
+}
+
+/// About one of the times that matter, or anything.
+fn age(draw: &mut Draw<'_>, times: &Times) -> Duration {
+    let hour = Duration::from_hours(1);
+    let about = [
+        Duration::ZERO,
+        times.create_deadline,
+        times.uncertainty,
+        times.confirm_gap,
+        times.visibility,
+        times.visibility + times.confirm_gap,
+        hour,
+        Duration::MAX,
+    ];
+    let about = draw.one_of(&about);
+    match draw.byte() % 4 {
+        0 => about,
+        1 => about.saturating_sub(Duration::from_nanos(1)),
+        2 => about.saturating_add(Duration::from_nanos(1)),
+        _ => secs(u64::from(draw.byte())),
+    }
+}
+
+/// Something that is said: never nothing, for that is not said.
+fn words(draw: &mut Draw<'_>) -> String {
+    const WORDS: [&str; 8] = [
+        "orders",
+        "vpce-00000001",
+        "a text that is longer than what a mark leaves room for, by some words",
+        "ÄÖÜ äöü ß 漢字 \u{1f680}\u{1f680}\u{1f680}\u{1f680}\u{1f680}\u{1f680}\u{1f680}\u{1f680}\u{1f680}\u{1f680}",
+        "[k8s:",
+        "[k8s:aaaaaaaaaaaaaaaa]",
+        " \u{3000}x ",
+        "x",
+    ];
+    match draw.byte() {
+        255 => format!("x{}", draw.text()),
+        n => WORDS[usize::from(n) % WORDS.len()].to_owned(),
+    }
+}

@@ -1,0 +1,54 @@
+//! What holds for anything that random bytes draw: the laws over any observation, and properties of mark, claim and memory.
+//! The seeds that are kept for the fuzzer are run, too; its targets call the same functions (`fuzz/fuzz_targets`).
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers included")]
+#![allow(clippy::unnecessary_wraps, reason = "every law answers alike: nothing, yes or no")]
+
+#[path = "../laws/changing.rs"]
+mod changing;
+#[path = "../laws/creating.rs"]
+mod creating;
+#[path = "../laws/decisions.rs"]
+mod decisions;
+#[path = "../support/holds.rs"]
+mod holds;
+#[path = "../laws/leaving.rs"]
+mod leaving;
+#[path = "../laws/pausing.rs"]
+mod pausing;
+#[path = "../laws/reports.rs"]
+mod reports;
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../laws/view.rs"]
+mod view;
+
+mod claim;
+mod decide;
+mod mark;
+mod memory;
+
+use holds::holds;
+
+/// What a law says of one decision.
+type Verdict = Option<bool>;
+
+#[test]
+fn the_laws_hold_whatever_is_seen() {
+    holds("decide", 20_000, 200, decide::check);
+}
+
+#[test]
+fn a_mark_is_found_again_whatever_the_comment_is() {
+    holds("mark", 4_000, 160, mark::check);
+}
+
+#[test]
+fn an_annotation_is_read_as_one_thing_whatever_it_is() {
+    holds("claim", 4_000, 160, claim::check);
+}
+
+#[test]
+fn memory_forgets_no_reason_to_wait_whatever_happens() {
+    holds("memory", 4_000, 400, memory::check);
+}

@@ -1,0 +1,192 @@
+//! Memory over any sequence of what can happen to it: no nonce is sent twice, and no reason to wait is forgotten before
+//! its time. A small account of its own says what has to be remembered.
+
+#![allow(clippy::unchecked_time_subtraction, reason = "time only goes on here")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use domain::decision::{Absence, Creating, Decision, Origin, State, Step, Wake};
+use domain::endpoint::EndpointId;
+use domain::memory::Memory;
+use domain::observed::{Times, Tried};
+use domain::ownership::{ClaimReading, Nonce};
+
+use crate::support::{Draw, Mark, STATUSES, endpoint, foreign_claim, id, nonce, secs};
+
+/// A sequence of events, as many as there are bytes for.
+pub(crate) fn check(bytes: &[u8]) {
+    let mut draw = Draw::from(bytes);
+    let mut history = History::default();
+    while !draw.is_empty() {
+        history.happen(&mut draw);
+        history.judge();
+    }
+}
+
+#[derive(Default)]
+struct History {
+    memory: Memory,
+    now: Duration,
+    /// Fresh nonces given out so far.
+    fresh: u8,
+    sent: BTreeSet<Nonce>,
+    /// What may still land for all that this process can know, and when it was first heard of.
+    in_flight: BTreeMap<Nonce, Duration>,
+    /// What was claimed here and not sent, and when.
+    claimed: BTreeMap<Nonce, Duration>,
+    /// The unbroken run of confirmations, and when it began.
+    absent: Option<(Absence, Duration)>,
+    recorded: Option<(EndpointId, Duration)>,
+}
+
+impl History {
+    fn happen(&mut self, draw: &mut Draw<'_>) {
+        let now = self.now;
+        match draw.byte() % 11 {
+            0 => self.now += secs(draw.one_of(&[0, 1, 9, 10, 119, 200, 3600])),
+            1 => self.see(draw),
+            2 => self.claim(draw),
+            3 => {
+                let nonce = any_nonce(draw);
+                self.memory.unclaimed(&nonce);
+                self.claimed.remove(&nonce);
+            }
+            4 => self.send(&any_nonce(draw)),
+            5 => {
+                let nonce = any_nonce(draw);
+                self.memory.settled(&nonce);
+                self.in_flight.remove(&nonce);
+                self.claimed.remove(&nonce);
+            }
+            6 => {
+                let nonce = any_nonce(draw);
+                if self.sent.contains(&nonce) && self.in_flight.contains_key(&nonce) {
+                    let made = endpoint(u64::from(draw.byte() % 4), Mark::Ours, draw.one_of(&STATUSES));
+                    self.memory.created(&nonce, made);
+                }
+            }
+            7 => {
+                let id = any_id(draw);
+                let origin = draw.one_of(&[Origin::Created, Origin::Adopted, Origin::Named]);
+                self.memory.recorded(&id, origin, now);
+                self.recorded = Some((id, now));
+            }
+            8 => self.memory.deleted(any_id(draw), draw.bool(), draw.bool(), now),
+            9 => self.confirm(draw),
+            _ => self.prune(),
+        }
+    }
+
+    fn see(&mut self, draw: &mut Draw<'_>) {
+        let (claim, recorded) = (any_claim(draw), draw.maybe(any_id));
+        let known = claim.nonce().is_some_and(|nonce| self.knows(nonce));
+        self.memory.see(&claim, recorded.as_ref(), self.now);
+        match (claim.open_nonce(recorded.as_ref()), claim.nonce()) {
+            (Some(open), _) => {
+                if !known {
+                    self.in_flight.insert(open.clone(), self.now);
+                    self.absent = None;
+                }
+            }
+            (None, Some(closed)) => {
+                self.in_flight.remove(closed);
+                self.claimed.remove(closed);
+            }
+            (None, None) => {}
+        }
+        if recorded.as_ref() != self.recorded.as_ref().map(|(known, _)| known) {
+            if recorded.is_some() {
+                self.absent = None;
+            }
+            self.recorded = recorded.map(|id| (id, self.now));
+        }
+    }
+
+    /// A fresh nonce, or one that is announced again because it may still land.
+    fn claim(&mut self, draw: &mut Draw<'_>) {
+        let again: Vec<_> = self.in_flight.keys().cloned().collect();
+        let announced = if again.is_empty() || draw.bool() {
+            let Some(fresh) = self.fresh.checked_add(1) else { return };
+            self.fresh = fresh;
+            nonce(fresh)
+        } else {
+            draw.one_of(&again)
+        };
+        if !self.knows(&announced) {
+            self.claimed.insert(announced.clone(), self.now);
+        }
+        self.memory.claiming(announced, self.now);
+    }
+
+    fn send(&mut self, nonce: &Nonce) {
+        let may = self.memory.sending(nonce);
+        assert_eq!(may, self.claimed.contains_key(nonce), "what was claimed here and not sent is sent");
+        if may {
+            assert!(self.sent.insert(nonce.clone()), "{nonce:?} is sent twice");
+            self.in_flight.insert(nonce.clone(), self.claimed.remove(nonce).unwrap());
+            self.absent = None;
+        }
+    }
+
+    fn confirm(&mut self, draw: &mut Draw<'_>) {
+        let absent = draw.maybe(|draw| draw.one_of(&[Absence::Everything, Absence::Recorded]));
+        let (step, state) = (Step::Rest, State::Creating(Creating::Next));
+        self.memory.confirmed(&Decision { step, state, wake: Wake::Poll, absent }, self.now);
+        self.absent = match (absent, self.absent) {
+            (Some(absent), Some((run, since))) if absent == run => Some((run, since)),
+            (absent, _) => absent.map(|absent| (absent, self.now)),
+        };
+    }
+
+    fn prune(&mut self) {
+        let times = Times::default();
+        self.memory.prune(&times, self.now);
+        self.claimed.clear();
+        self.in_flight.retain(|_, since| self.now - *since < times.uncertainty);
+    }
+
+    /// What is settled is known, too: it must not be taken for a new attempt.
+    fn knows(&self, nonce: &Nonce) -> bool {
+        self.memory.since(nonce).is_some()
+    }
+
+    fn judge(&self) {
+        let recall = self.memory.recall(self.now, self.now, Tried::Nothing);
+        for (nonce, since) in &self.in_flight {
+            let known = recall.attempts.iter().find(|attempt| attempt.nonce == *nonce);
+            let known = known.unwrap_or_else(|| panic!("{nonce:?} may land and is forgotten"));
+            assert!(known.fate.is_open(), "{nonce:?} may land and is {:?}", known.fate);
+            assert_eq!(known.age, self.now - *since, "{nonce:?}");
+        }
+        let open = recall.attempts.iter().filter(|attempt| attempt.fate.is_open()).count();
+        assert_eq!(open, self.in_flight.len(), "nothing that cannot land is waited for: {recall:?}");
+        assert_eq!(recall.absent, self.absent.map(|(absence, since)| (absence, self.now - since)));
+        let known_for = self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| self.now - *since);
+        assert_eq!(recall.recorded, known_for);
+        assert_eq!(self.memory.clone().at_moments(|moment| moment), self.memory);
+        // A listing that was sent earlier never makes anything look older.
+        let earlier = self.memory.recall(self.now.saturating_sub(secs(10)), self.now, Tried::Nothing);
+        assert!(earlier.attempts.iter().zip(&recall.attempts).all(|(then, now)| then.age <= now.age));
+    }
+}
+
+fn any_nonce(draw: &mut Draw<'_>) -> Nonce {
+    nonce(draw.byte() % 8)
+}
+
+fn any_id(draw: &mut Draw<'_>) -> EndpointId {
+    id(u64::from(draw.byte() % 4))
+}
+
+fn any_claim(draw: &mut Draw<'_>) -> ClaimReading {
+    let (nonce, replaced) = (any_nonce(draw), draw.maybe(any_id));
+    match draw.byte() % 6 {
+        0 => ClaimReading::Ours { nonce, replaced },
+        1 => ClaimReading::EarlierLife { nonce, replaced },
+        2 => ClaimReading::Unreadable(nonce),
+        3 => ClaimReading::Copied,
+        4 => foreign_claim(),
+        _ => ClaimReading::Absent,
+    }
+}

@@ -1,0 +1,139 @@
+//! Each law over the whole of the space: one test a law. A space is swept once, for all of its laws.
+
+use std::sync::LazyLock;
+
+use domain::conditions::report;
+use domain::decide::decide;
+use domain::observed::Observed;
+
+use crate::{Verdict, decisions, reports, space, support};
+
+type Findings = LazyLock<Vec<(&'static str, Finding)>>;
+
+static OF_DECISIONS: Findings = LazyLock::new(|| {
+    let mut all = vec![Finding::default(); decisions::LAWS.len()];
+    for axes in [space::creating(), space::keeping(), space::losing(), space::deleting()] {
+        let found = sweep(&axes, decisions::LAWS.len(), |o, findings| {
+            let decision = decide(o);
+            for ((_, law), finding) in decisions::LAWS.iter().zip(findings) {
+                finding.note(law(o, &decision), || format!("{decision:#?}\nin view of {o:#?}"));
+            }
+        });
+        all.iter_mut().zip(found).for_each(|(all, part)| all.add(part));
+    }
+    decisions::LAWS.iter().map(|(name, _)| *name).zip(all).collect()
+});
+
+static OF_REPORTS: Findings = LazyLock::new(|| {
+    let found = sweep(&space::reporting(), reports::LAWS.len(), |o, findings| {
+        let decision = decide(o);
+        for o in reports::late(o, &decision).iter().chain([o]) {
+            let report = report(o, &decision);
+            for ((_, law), finding) in reports::LAWS.iter().zip(&mut *findings) {
+                let what = || format!("{report:#?}\nof {decision:#?}\nin view of {o:#?}");
+                finding.note(law(o, &decision, &report), what);
+            }
+        }
+    });
+    reports::LAWS.iter().map(|(name, _)| *name).zip(found).collect()
+});
+
+macro_rules! of_decisions {
+    ($($group:ident { $($name:ident)+ })+) => {
+        $($(
+            #[test]
+            fn $name() {
+                holds(&OF_DECISIONS, stringify!($name));
+            }
+        )+)+
+    };
+}
+
+macro_rules! of_reports {
+    ($($name:ident)+) => {
+        $(
+            #[test]
+            fn $name() {
+                holds(&OF_REPORTS, stringify!($name));
+            }
+        )+
+    };
+}
+
+decisions::with_laws!(of_decisions);
+reports::with_laws!(of_reports);
+
+fn holds(findings: &Findings, law: &str) {
+    findings.iter().find(|(name, _)| *name == law).unwrap().1.assert_holds();
+}
+
+/// How a law fared: how often it had something to say, how often it was broken, and the first time.
+#[derive(Debug, Default, Clone)]
+struct Finding {
+    applied: u64,
+    broken: u64,
+    first: String,
+}
+
+impl Finding {
+    fn note(&mut self, verdict: Verdict, what: impl FnOnce() -> String) {
+        self.applied += u64::from(verdict.is_some());
+        if verdict == Some(false) {
+            if self.broken == 0 {
+                self.first = what();
+            }
+            self.broken += 1;
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        if self.broken == 0 {
+            self.first = other.first;
+        }
+        self.applied += other.applied;
+        self.broken += other.broken;
+    }
+
+    /// A law that never had anything to say has not been tested.
+    fn assert_holds(&self) {
+        assert_eq!(
+            self.broken, 0,
+            "broken {} of {} times, first by {}",
+            self.broken, self.applied, self.first
+        );
+        assert!(self.applied > 0, "no decision came under this law");
+    }
+}
+
+/// Judges everything in the space of `axes` by `laws` laws.
+fn sweep(
+    axes: &[space::Axis],
+    laws: usize,
+    judge: impl Fn(&Observed, &mut [Finding]) + Sync,
+) -> Vec<Finding> {
+    const THREADS: usize = 4;
+    let (first, rest) = axes.split_first().unwrap();
+    let mut findings = vec![Finding::default(); laws];
+    std::thread::scope(|scope| {
+        let judge = &judge;
+        let threads: Vec<_> = (0..THREADS)
+            .map(|nth| {
+                scope.spawn(move || {
+                    let mut findings = vec![Finding::default(); laws];
+                    let mut o = support::observed();
+                    for set in first.iter().skip(nth).step_by(THREADS) {
+                        set(&mut o);
+                        space::sweep(rest, &mut o, &mut |o| judge(o, &mut findings));
+                    }
+                    findings
+                })
+            })
+            .collect();
+        for thread in threads {
+            for (all, part) in findings.iter_mut().zip(thread.join().unwrap()) {
+                all.add(part);
+            }
+        }
+    });
+    findings
+}
