@@ -8,7 +8,7 @@ use domain::decide::decide;
 use domain::decision::Step;
 use domain::endpoint::Endpoint;
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{Atlas, Attempt, Fate, Observed, Recollection, Times, Tried, VpcEndpoint};
+use domain::observed::{Atlas, Attempt, Fate, Key, Observed, Recollection, Times, Tried, VpcEndpoint};
 use domain::ownership::{Claim, ClusterId, Nonce, Token, marked_comment};
 use serde_json::{Value, json};
 use spe_operator::api::{self, ServerlessPrivateEndpoint};
@@ -220,7 +220,9 @@ impl Life {
         Observed {
             object: object::object(&object, &identity, &cluster()),
             spec: object::spec(&object, vpc_endpoint),
+            key: Key::Held,
             atlas: atlas.clone(),
+            sunset: None,
             memory: self.memory.clone(),
             times: Times::default(),
         }
