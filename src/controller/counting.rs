@@ -208,3 +208,7 @@ fn awaited(decision: &Decision, report: &Report) -> Option<Awaited> {
         _ => Some(Awaited::Progress),
     }
 }
+
+#[cfg(test)]
+#[path = "counting_tests.rs"]
+mod tests;

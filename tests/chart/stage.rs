@@ -69,7 +69,7 @@ impl Stage {
     }
 
     /// With more values.
-    pub(crate) async fn with(mode: Mode, more: &[&str]) -> Result<Self> {
+    pub(crate) async fn with(mode: Mode, further: &[&str]) -> Result<Self> {
         let control_plane = testbed::control_plane().await?;
         let home = control_plane.create_namespace("home").await?;
         let work = control_plane.create_namespace("work").await?;
@@ -101,7 +101,7 @@ impl Stage {
                 format!("watchNamespaces=[\"{work}\"]"),
             ]);
         }
-        let values: Vec<&str> = values.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).chain(further.iter().copied()).collect();
         let manifests = render(&home, &values).await;
         let client = control_plane.client().await?;
         let tape = Arc::new(Tape::default());

@@ -6,6 +6,8 @@
 
 mod budgets;
 mod classic;
+mod families;
+mod guards;
 mod labels;
 mod objects;
 #[cfg(test)]
@@ -17,18 +19,19 @@ use std::time::Duration;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 
 use super::readiness::Readiness;
 use crate::atlas::CallRecord;
 use crate::clock::Boottime;
 use budgets::Budgets;
+use families::{Counters, Gauges, Histograms, add, call_time, histograms, labels, transition_time};
 use objects::Objects;
 
+pub use guards::{Queued, Underway};
 pub use labels::{Awaited, Milestone, ObjectState, PostOutcome, ReconcileResult, Standing};
 pub use objects::OneObject;
 
@@ -40,17 +43,6 @@ const REVISION: &str = match option_env!("SPE_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
-
-/// Seconds from a reconcile that does nothing to a call that runs into its timeout.
-const CALL_BUCKETS: [f64; 12] = [0.001, 0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-
-/// Seconds that Atlas may take for a phase, to the progress deadline and beyond.
-const TRANSITION_BUCKETS: [f64; 10] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 3600.0];
-
-type Labels<const N: usize> = [(&'static str, String); N];
-type Counters<const N: usize> = Family<Labels<N>, Counter>;
-type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
-type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
 /// Everything that this process counts. Clones count together.
 #[derive(Debug, Clone)]
@@ -188,8 +180,7 @@ impl Metrics {
     /// A reconcile begins; it is under way until the returned guard is dropped.
     #[must_use]
     pub fn reconcile_started(&self) -> Underway {
-        self.active_workers.inc();
-        Underway(self.active_workers.clone())
+        Underway::begin(&self.active_workers)
     }
 
     /// A reconcile ended.
@@ -219,8 +210,7 @@ impl Metrics {
     /// A reconcile has to wait until it may call Atlas; it waits until the returned guard is dropped.
     #[must_use]
     pub fn queued(&self) -> Queued {
-        self.queue.inc();
-        Queued { depth: self.queue.clone(), time: self.queue_time.clone(), since: Boottime::now() }
+        Queued::begin(&self.queue, &self.queue_time)
     }
 
     /// A request to the API server ended: with a status number, or `<error>`, client-go's word for no answer.
@@ -331,50 +321,4 @@ impl Metrics {
     pub fn encode_classic(&self) -> Result<String, fmt::Error> {
         Ok(classic::classic(&self.encode()?))
     }
-}
-
-/// One reconcile under way.
-#[derive(Debug)]
-pub struct Underway(Gauge);
-
-impl Drop for Underway {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-/// One reconcile that waits until it may call Atlas.
-#[derive(Debug)]
-pub struct Queued {
-    depth: Gauge,
-    time: Histogram,
-    since: Boottime,
-}
-
-impl Drop for Queued {
-    fn drop(&mut self) {
-        self.depth.dec();
-        self.time.observe(self.since.elapsed().as_secs_f64());
-    }
-}
-
-fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register(name, help, metric.clone());
-    metric
-}
-
-fn labels<const N: usize>(pairs: [(&'static str, &str); N]) -> Labels<N> {
-    pairs.map(|(name, value)| (name, value.to_owned()))
-}
-
-fn histograms<const N: usize>(new: fn() -> Histogram) -> Histograms<N> {
-    Histograms::new_with_constructor(new)
-}
-
-fn call_time() -> Histogram {
-    Histogram::new(CALL_BUCKETS)
-}
-
-fn transition_time() -> Histogram {
-    Histogram::new(TRANSITION_BUCKETS)
 }

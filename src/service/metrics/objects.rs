@@ -13,8 +13,8 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use super::families::{Gauges, add, labels};
 use super::labels::{Awaited, Standing};
-use super::{Gauges, add, labels};
 use crate::clock::Boottime;
 
 /// All objects, and what is counted of them.

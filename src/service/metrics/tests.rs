@@ -16,9 +16,9 @@ fn call(outcome: Outcome) -> CallRecord {
 }
 
 /// Not ready, with this status in Atlas, and waiting since then.
-fn standing(status: Option<EndpointStatus>, awaited: Awaited, since: i64) -> Standing {
+fn standing(status: Option<&EndpointStatus>, awaited: Awaited, since: i64) -> Standing {
     Standing {
-        state: ObjectState::new(status.as_ref(), false),
+        state: ObjectState::new(status, false),
         conditions: [Some((ConditionType::Ready, false, Reason::Creating)), None, None, None],
         awaits: Some((awaited, since)),
     }
@@ -143,7 +143,7 @@ fn an_object_is_counted_once_wherever_it_stands() {
     let unknown = EndpointStatus::Other("PENDING_ACCEPTANCE".to_owned());
     metrics.object_changed(None, Some(&created));
     metrics.object_changed(Some(&created), Some(&reserved));
-    metrics.object_changed(None, Some(&standing(Some(unknown), Awaited::Progress, 3)));
+    metrics.object_changed(None, Some(&standing(Some(&unknown), Awaited::Progress, 3)));
     assert_served(
         &metrics,
         &[

@@ -73,24 +73,24 @@ async fn promtool_finds_the_alerts_right_and_their_cases_hold() {
 #[tokio::test]
 #[ignore = "builds promtool: make release-check"]
 async fn every_expression_of_the_dashboard_shows_something_of_a_real_run() {
-    let text = served().await;
-    let mut test = "evaluation_interval: 1m\ntests:\n- input_series:\n".to_owned();
-    for sample in samples(text) {
-        let _ = writeln!(test, "  - {{series: '{}', values: '{}'}}", series(&sample), course(&sample));
+    let samples = samples(served().await);
+    let mut cases = "evaluation_interval: 1m\ntests:\n- input_series:\n".to_owned();
+    for sample in samples {
+        let _ = writeln!(cases, "  - {{series: '{}', values: '{}'}}", series(&sample), course(&sample));
     }
-    test.push_str("  promql_expr_test:\n");
+    cases.push_str("  promql_expr_test:\n");
     let expressions = dashboard();
     for expression in &expressions {
         let text = expression.text.replace("$__rate_interval", "5m").replace("$job", "spe");
         // One if there is anything to be seen, and nothing if not.
-        let _ = writeln!(test, "  - expr: '(count({text}) > bool 0)'");
-        test.push_str("    eval_time: 7h\n    exp_samples: [{labels: '{}', value: 1}]\n");
+        let _ = writeln!(cases, "  - expr: '(count({text}) > bool 0)'");
+        cases.push_str("    eval_time: 7h\n    exp_samples: [{labels: '{}', value: 1}]\n");
     }
-    let file = scratch("dashboard.test.yaml", &test);
+    let file = scratch("dashboard.test.yaml", &cases);
     run(promtool().await.args(["test", "rules"]).arg(&file)).unwrap();
     // The same of an expression that nothing answers.
-    let blind = test.replace("atlas_spe_open_claims{job=~", "atlas_spe_open_claims{job!~");
-    assert_ne!(blind, test);
+    let blind = cases.replace("atlas_spe_open_claims{job=~", "atlas_spe_open_claims{job!~");
+    assert_ne!(blind, cases);
     let file = scratch("blind.test.yaml", &blind);
     assert!(run(promtool().await.args(["test", "rules"]).arg(&file)).is_err());
 }

@@ -1,0 +1,152 @@
+//! What an object is counted as, from its report, and since when.
+
+use domain::fault::{Fault, FaultKind};
+use serde_json::{Value, json};
+
+use super::*;
+
+const LONG_AGO: &str = "2020-01-01T00:00:00Z";
+const LONG_AGO_SECONDS: i64 = 1_577_836_800;
+
+fn condition(kind: ConditionType, status: bool, reason: Reason) -> Condition {
+    Condition { kind, status, reason, message: String::new() }
+}
+
+fn report(ready: (bool, Reason), connected: Reason, stalled: bool) -> Report {
+    let mut conditions = vec![
+        condition(ConditionType::Ready, ready.0, ready.1),
+        condition(ConditionType::Synced, true, Reason::ReconcileSucceeded),
+        condition(ConditionType::EndpointConnected, connected == Reason::Available, connected),
+    ];
+    if stalled {
+        conditions.push(condition(ConditionType::Stalled, true, ready.1));
+    }
+    Report { endpoint: None, lost: false, conditions, working: None, after: None }
+}
+
+fn decision(state: State) -> Decision {
+    Decision { step: domain::decision::Step::Rest, state, wake: Wake::Interval, absent: None }
+}
+
+/// An object that the API server has known for long, in this state.
+fn object(reported: &[ConditionType], deleting: bool) -> ServerlessPrivateEndpoint {
+    let condition = |kind: &ConditionType| {
+        json!({
+            "type": kind.as_str(), "status": "False", "reason": "Creating", "message": "",
+            "lastTransitionTime": LONG_AGO,
+        })
+    };
+    let conditions: Vec<Value> = reported.iter().map(condition).collect();
+    let mut object = json!({
+        "apiVersion": "atlas.spe-operator.io/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {"namespace": "a", "name": "orders"},
+        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders"},
+        "status": {"observedGeneration": 1, "conditions": conditions},
+    });
+    if deleting {
+        object["metadata"]["deletionTimestamp"] = json!(LONG_AGO);
+    }
+    serde_json::from_value(object).unwrap()
+}
+
+#[test]
+fn an_object_that_is_not_done_waits_for_one_thing() {
+    use Reason as R;
+    let unread =
+        || State::Unread(Fault { kind: FaultKind::Unauthorized, message: String::new(), retry_after: None });
+    for (state, report, expected) in [
+        (unread(), report((false, R::Creating), R::ServiceProvisioning, false), Some(Awaited::Progress)),
+        (unread(), report((false, R::Unauthorized), R::ServiceProvisioning, false), Some(Awaited::Progress)),
+        (unread(), report((true, R::Reserved), R::AwaitingVpcEndpoint, false), Some(Awaited::VpcEndpoint)),
+        (
+            unread(),
+            report((false, R::AwaitingVpcEndpoint), R::AwaitingVpcEndpoint, false),
+            Some(Awaited::VpcEndpoint),
+        ),
+        (unread(), report((false, R::ReferenceNotFound), R::Available, false), Some(Awaited::VpcEndpoint)),
+        (unread(), report((false, R::Connecting), R::AwaitingVpcEndpoint, false), Some(Awaited::Progress)),
+        // Ready from RESERVED on, and connected or being connected.
+        (unread(), report((true, R::Reserved), R::Connecting, false), None),
+        (unread(), report((true, R::Available), R::Available, false), None),
+        (unread(), report((false, R::AtlasFailed), R::AtlasFailed, true), Some(Awaited::Correction)),
+        (
+            unread(),
+            report((false, R::VpcEndpointStale), R::AwaitingVpcEndpoint, true),
+            Some(Awaited::Correction),
+        ),
+        (State::Suspended, report((false, R::Suspended), R::ServiceProvisioning, false), None),
+        (
+            State::Deleting(Deleting::Removing),
+            report((false, R::Deleting), R::Deleting, false),
+            Some(Awaited::Deletion),
+        ),
+    ] {
+        assert_eq!(awaited(&decision(state), &report), expected, "{report:?}");
+    }
+}
+
+/// Since when the object has waited after these looks, each with the conditions that it then bears.
+fn since(looks: &[(&State, &Report, &ServerlessPrivateEndpoint)]) -> Option<i64> {
+    let metrics = Metrics::default();
+    let mut counted = Counted::default();
+    for (state, report, object) in looks {
+        counted.looked(&metrics, &decision((*state).clone()), report, object, None);
+    }
+    counted.standing.and_then(|standing| standing.awaits).map(|(_, since)| since)
+}
+
+#[test]
+fn a_restart_starts_no_clock_anew_and_another_wait_does() {
+    let deleting = State::Deleting(Deleting::Removing);
+    let creating = State::Creating(Creating::Next);
+    let (new, old) = (object(&[], false), object(&[ConditionType::Ready], false));
+    let progress = report((false, Reason::Creating), Reason::ServiceProvisioning, false);
+    let waiting = report((false, Reason::AwaitingVpcEndpoint), Reason::AwaitingVpcEndpoint, false);
+    let gone = report((false, Reason::Deleting), Reason::Deleting, false);
+    let now = Timestamp::now().as_second();
+    // The first look of this process at an object that has waited for long, and at one that it sees begin.
+    assert_eq!(since(&[(&creating, &progress, &old)]), Some(LONG_AGO_SECONDS));
+    assert!(since(&[(&creating, &progress, &new)]).is_some_and(|since| since >= now));
+    // The same wait goes on, whatever the conditions say of it later.
+    assert_eq!(since(&[(&creating, &progress, &old), (&creating, &progress, &new)]), Some(LONG_AGO_SECONDS));
+    // Another one begins.
+    let turned = since(&[(&creating, &waiting, &old), (&creating, &progress, &old)]);
+    assert!(turned.is_some_and(|since| since >= now));
+    // A deletion is dated by the API server.
+    let terminating = object(&[ConditionType::Ready], true);
+    assert_eq!(
+        since(&[(&creating, &progress, &new), (&deleting, &gone, &terminating)]),
+        Some(LONG_AGO_SECONDS)
+    );
+}
+
+#[test]
+fn an_object_is_expected_from_its_appearance_until_it_is_gone_or_left_alone() {
+    let metrics = Metrics::default();
+    let progress = report((false, Reason::Creating), Reason::ServiceProvisioning, false);
+    let looked = |counted: &mut Counted, decision: &Decision, report: &Report| {
+        counted.looked(&metrics, decision, report, &object(&[], false), None);
+    };
+    let interval = 10 * 60 * u64::from(PAUSES);
+    let now = Boottime::now().since_boot().as_secs();
+    let mut counted = Counted::default();
+    counted.appeared(&metrics, &object(&[], false));
+    assert!(counted.overdue.is_some_and(|overdue| (now + interval..now + interval + 60).contains(&overdue)));
+    let first = counted.overdue;
+    // A look that failed moves nothing.
+    let mut failed = progress.clone();
+    failed.conditions[1] = condition(ConditionType::Synced, false, Reason::AtlasUnavailable);
+    counted.overdue = first.map(|overdue| overdue - 5);
+    looked(&mut counted, &decision(State::Creating(Creating::Next)), &failed);
+    assert_eq!(counted.overdue, first.map(|overdue| overdue - 5));
+    looked(&mut counted, &decision(State::Creating(Creating::Next)), &progress);
+    assert!(counted.overdue >= first);
+    let left_alone = Decision { wake: Wake::OnChange, ..decision(State::Suspended) };
+    looked(&mut counted, &left_alone, &progress);
+    assert_eq!(counted.overdue, None);
+    counted.appeared(&metrics, &object(&[], false));
+    assert_eq!(counted.overdue, None, "the watch shows it again, but it is still left alone");
+    counted.gone(&metrics);
+    assert!(counted.standing.is_none());
+}

@@ -1,0 +1,45 @@
+//! What is under way or waits, counted for as long as it lasts.
+
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+use crate::clock::Boottime;
+
+/// One reconcile under way.
+#[derive(Debug)]
+pub struct Underway(Gauge);
+
+impl Underway {
+    pub(super) fn begin(workers: &Gauge) -> Self {
+        workers.inc();
+        Self(workers.clone())
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// One reconcile that waits until it may call Atlas.
+#[derive(Debug)]
+pub struct Queued {
+    depth: Gauge,
+    time: Histogram,
+    since: Boottime,
+}
+
+impl Queued {
+    pub(super) fn begin(depth: &Gauge, time: &Histogram) -> Self {
+        depth.inc();
+        Self { depth: depth.clone(), time: time.clone(), since: Boottime::now() }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.depth.dec();
+        self.time.observe(self.since.elapsed().as_secs_f64());
+    }
+}
