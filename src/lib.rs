@@ -27,8 +27,7 @@
 //! # Invariants, and the tests that hold them
 //!
 //! - `decide` is total and never acts; a POST, PATCH, DELETE or release happens only as its laws allow: `domain/tests/laws`.
-//! - Killed after any of its effects, the operator leaves exactly one endpoint, and none after a deletion:
-//!   `tests/operator/crash.rs`.
+//! - Whatever goes wrong with a request, and killed after any effect, all ends as if nothing had: `tests/plans`.
 //! - What does not carry our mark is not touched, and a name finds its endpoint again: `tests/operator/ownership.rs`.
 //! - Nothing is written where nothing changed: `tests/operator/quiet.rs`.
 //! - A secret occurs in no output: `tests/operator/secrecy.rs`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use atlas_simulator::{Ending, Entry, Fault, Operation, Pace, Rule};
+use futures::{StreamExt, stream};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -13,18 +14,22 @@ use crate::bench::{Bench, PATIENCE};
 /// The objects of one run.
 const OBJECTS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
-/// How often an operator is killed in one run.
+/// How often an operator is killed in one run, once while objects are created and once while they are deleted.
 const KILLS: usize = 12;
+
+/// The runs of `make proof`, which sets `SPE_PROOF` to the folder for the rows of its table: a thousand kills.
+const RUNS: usize = 42;
+
+/// How many of them go side by side.
+const AT_ONCE: usize = 6;
 
 /// Longer than Q of the bench.
 const LONGER_THAN_Q: Duration = Duration::from_secs(9);
 
-/// The instants, which a failing run can be repeated with.
-fn instants() -> StdRng {
+/// What the instants come from, which a failing run can be repeated with.
+fn seed() -> u64 {
     let seed = std::env::var("SPE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed: u64 = seed.unwrap_or_else(rand::random);
-    println!("SPE_TEST_SEED={seed}");
-    StdRng::seed_from_u64(seed)
+    seed.unwrap_or_else(rand::random)
 }
 
 /// Kills one of two operators, and starts it again, at instants of `random`.
@@ -40,8 +45,19 @@ async fn kill_now_and_then(bench: &Bench, random: &mut StdRng) {
 
 #[tokio::test]
 async fn killed_at_random_instants_two_operators_leave_one_endpoint_an_object_and_none_after_deletion() {
+    let Some(rows) = std::env::var_os("SPE_PROOF") else {
+        return killed_at_random_instants(seed()).await;
+    };
+    let runs = stream::iter((0..RUNS).map(|_| killed_at_random_instants(seed())));
+    runs.buffer_unordered(AT_ONCE).collect::<()>().await;
+    let row = format!("kills\tat random instants, two operators\t{0}\t{0}\t0\n", RUNS * KILLS * 2);
+    std::fs::write(std::path::Path::new(&rows).join("kills"), row).unwrap();
+}
+
+async fn killed_at_random_instants(seed: u64) {
+    println!("SPE_TEST_SEED={seed}");
     let bench = Bench::at_pace(Pace::of(Duration::from_secs(1))).await;
-    let mut random = instants();
+    let mut random = StdRng::seed_from_u64(seed);
     for name in OBJECTS {
         bench.create(name, json!({})).await;
     }

@@ -16,7 +16,7 @@ pub enum Action {
     HangRequest,
     /// Forwarded and never answered; the connection stays open for as long as the client keeps it.
     HangAnswer,
-    /// Forwarded after a while.
+    /// Forwarded after a while, whether or not its client still waits.
     DelayRequest(Duration),
     /// Forwarded at once, answered after a while.
     DelayAnswer(Duration),
@@ -27,6 +27,11 @@ pub enum Action {
     /// Not forwarded: the answer is the one that the upstream gave when it was last asked the same, so that writes since then do
     /// not show. What was never asked before is forwarded.
     Stale,
+    /// Forwarded; before the answer is passed on, all running watches of the proxy end as [`crate::Proxy::close_watches`] ends
+    /// them, the one among them that this exchange may have begun.
+    CloseWatches,
+    /// The same, with the end of [`crate::Proxy::expire_watches`].
+    ExpireWatches,
     /// Runs this instead of forwarding, and closes the connection without an answer. See [`crate::Tape`] on what other
     /// requests do meanwhile.
     CallBefore(Call),
@@ -70,6 +75,8 @@ impl fmt::Debug for Action {
             Self::Answer(answer) => f.debug_tuple("Answer").field(answer).finish(),
             Self::Truncate(length) => f.debug_tuple("Truncate").field(length).finish(),
             Self::Stale => f.write_str("Stale"),
+            Self::CloseWatches => f.write_str("CloseWatches"),
+            Self::ExpireWatches => f.write_str("ExpireWatches"),
             Self::CallBefore(_) => f.write_str("CallBefore"),
             Self::CallAfter(_) => f.write_str("CallAfter"),
         }

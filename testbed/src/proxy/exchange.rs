@@ -10,6 +10,10 @@ use hyper::body::Bytes;
 pub struct Exchange {
     /// From 1, in the order of arrival at any proxy of the tape.
     pub number: usize,
+    /// From 1, in the order of arrival at its proxy.
+    pub at_proxy: usize,
+    /// Whether something was planned for it.
+    pub planned: bool,
     /// From 1, counting effects only; see [`crate::Tape::counting`].
     pub effect: Option<usize>,
     /// The name of the proxy that took it.

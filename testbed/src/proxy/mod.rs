@@ -66,7 +66,7 @@ impl Proxy {
             name: name.to_owned(),
             tape: Arc::clone(tape),
             upstream: kube::Client::try_from(upstream)?,
-            orders: orders.subscribe(),
+            orders: orders.clone(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for a proxy")?;
         let address = listener.local_addr()?;

@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderName};
 use hyper::{HeaderMap, Request, Response};
 use kube::client::Body as UpstreamBody;
-use tokio::sync::watch;
+use tokio::sync::watch::Sender;
 
 use super::action::Action;
 use super::exchange::Exchange;
@@ -40,7 +40,7 @@ pub(super) struct Server {
     pub(super) name: String,
     pub(super) tape: Arc<Tape>,
     pub(super) upstream: kube::Client,
-    pub(super) orders: watch::Receiver<Orders>,
+    pub(super) orders: Sender<Orders>,
 }
 
 /// The upstream's answer: whole, or a watch that goes on.
@@ -64,6 +64,8 @@ impl Server {
         let (head, body) = request.into_parts();
         let exchange = Exchange {
             number: 0,
+            at_proxy: 0,
+            planned: false,
             effect: None,
             proxy: self.name.clone(),
             at: Duration::ZERO,
@@ -97,8 +99,13 @@ impl Server {
                 std::future::pending().await
             }
             Action::DelayRequest(delay) => {
-                tokio::time::sleep(delay).await;
-                Ok(self.forward(exchange).await?.pass())
+                // In a task of its own too: a request that its client has given up travels on.
+                let server = self.clone();
+                let travelling = async move {
+                    tokio::time::sleep(delay).await;
+                    server.forward_once(&exchange).await
+                };
+                Ok(tokio::spawn(travelling).await??.pass())
             }
             Action::DelayAnswer(delay) => {
                 let answer = self.forward(exchange).await?;
@@ -125,6 +132,16 @@ impl Server {
                 }
                 None => Ok(self.forward(exchange).await?.pass()),
             },
+            Action::CloseWatches => {
+                let answer = self.forward(exchange).await?;
+                self.orders.send_modify(|orders| orders.closed += 1);
+                Ok(answer.pass())
+            }
+            Action::ExpireWatches => {
+                let answer = self.forward(exchange).await?;
+                self.orders.send_modify(|orders| orders.expired += 1);
+                Ok(answer.pass())
+            }
             Action::CallBefore(call) => {
                 let _resume = Resume(&self.tape);
                 call();
@@ -161,7 +178,7 @@ impl Server {
         if exchange.is_watch() && response.status().is_success() {
             let (head, body) = response.into_parts();
             self.tape.note(exchange.number, |noted| noted.status = Some(head.status.as_u16()));
-            let body = stream_through(body, self.orders.clone());
+            let body = stream_through(body, self.orders.subscribe());
             return Ok(Answered::Watch(Response::from_parts(head, body)));
         }
         let (head, body) = response.into_parts();

@@ -44,6 +44,7 @@ struct Planned {
 enum When {
     Request(usize),
     Effect(usize),
+    AtProxy(String, usize),
     Matching(Predicate),
 }
 
@@ -87,6 +88,11 @@ impl Tape {
     /// Does this to the n-th exchange, from 1.
     pub fn at_request(&self, number: usize, action: Action) {
         self.plan(When::Request(number), Supply::Once(action));
+    }
+
+    /// Does this to the n-th exchange of the proxy of this name, from 1.
+    pub fn at_proxy(&self, proxy: &str, number: usize, action: Action) {
+        self.plan(When::AtProxy(proxy.to_owned(), number), Supply::Once(action));
     }
 
     /// Does this to the n-th effect, from 1.
@@ -187,12 +193,14 @@ impl Tape {
             return None;
         }
         exchange.number = state.exchanges.len() + 1;
+        exchange.at_proxy = 1 + state.exchanges.iter().filter(|other| other.proxy == exchange.proxy).count();
         exchange.at = self.started.elapsed();
         if (self.counts)(&exchange) {
             state.effects += 1;
             exchange.effect = Some(state.effects);
         }
         let action = state.take_action(&exchange);
+        exchange.planned = action.is_some();
         if action.as_ref().is_some_and(Action::is_call) {
             self.halted.send_replace(true);
         }
@@ -237,6 +245,7 @@ impl State {
     fn take_action(&mut self, exchange: &Exchange) -> Option<Action> {
         let fits = |planned: &Planned| match &planned.when {
             When::Request(number) => exchange.number == *number,
+            When::AtProxy(proxy, number) => exchange.proxy == *proxy && exchange.at_proxy == *number,
             When::Effect(number) => exchange.effect == Some(*number),
             When::Matching(matches) => matches(exchange),
         };

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Action, Answer};
+use testbed::{Action, Answer, Proxy};
 use tokio::time::timeout;
 
-use crate::bench::{BRIEFLY, Bench, PATIENCE};
+use crate::bench::{BRIEFLY, Bench, PATIENCE, ask};
 
 #[tokio::test]
 async fn a_dropped_request_does_not_reach_the_upstream() {
@@ -58,6 +58,30 @@ async fn delays_come_before_or_behind_the_upstream() {
     };
     let (at_upstream, answered) = tokio::join!(at_upstream, answered);
     assert!(answered >= delay && at_upstream < answered, "{at_upstream:?} {answered:?}");
+}
+
+#[tokio::test]
+async fn a_delayed_request_travels_on_when_its_client_has_given_up() {
+    let bench = Bench::new().await;
+    bench.tape.at_request(1, Action::DelayRequest(BRIEFLY * 2));
+    assert!(timeout(BRIEFLY, bench.ask("POST", "/late")).await.is_err());
+    assert!(bench.upstream.seen().is_empty());
+    bench.tape.wait_for(1, |exchange| exchange.status.is_some(), PATIENCE).await.unwrap();
+    assert_eq!(bench.upstream.seen(), ["POST /late"]);
+}
+
+#[tokio::test]
+async fn requests_are_counted_for_each_proxy_and_the_planned_one_is_marked() {
+    let bench = Bench::new().await;
+    let other = Proxy::start("other", bench.upstream_config(), &bench.tape).await.unwrap();
+    bench.tape.at_proxy("other", 2, Action::DropRequest);
+    ask(&other, "POST", "/o1", "").await.unwrap();
+    bench.ask("POST", "/t1").await.unwrap();
+    bench.ask("POST", "/t2").await.unwrap();
+    ask(&other, "POST", "/o2", "").await.unwrap_err();
+    ask(&other, "POST", "/o3", "").await.unwrap();
+    let noted: Vec<_> = bench.tape.exchanges().iter().map(|e| (e.at_proxy, e.planned)).collect();
+    assert_eq!(noted, [(1, false), (1, false), (2, false), (2, true), (3, false)]);
 }
 
 #[tokio::test]

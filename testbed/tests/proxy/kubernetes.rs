@@ -108,6 +108,31 @@ async fn an_expired_watch_says_410_and_ends() {
 }
 
 #[tokio::test]
+async fn watches_end_at_a_planned_request_the_one_among_them_that_it_begins() {
+    let bench = Bench::new("ends").await;
+    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    bench.tape.at_request(2, Action::CloseWatches);
+    bench.create("one").await.unwrap();
+    // What came before its end may still be said.
+    while next(&mut watch).await.unwrap().is_some() {}
+    bench.tape.at_request(3, Action::CloseWatches);
+    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    while next(&mut watch).await.unwrap().is_some() {}
+    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    assert!(is_added(next(&mut watch).await.unwrap(), "one"));
+    bench.tape.at_request(5, Action::ExpireWatches);
+    bench.create("two").await.unwrap();
+    let last = loop {
+        match next(&mut watch).await.unwrap() {
+            Some(WatchEvent::Error(status)) => break status.code,
+            Some(_) => {}
+            None => panic!("it ended without a word"),
+        }
+    };
+    assert_eq!(last, 410);
+}
+
+#[tokio::test]
 async fn a_held_watch_is_late_but_loses_nothing() {
     let bench = Bench::new("holds").await;
     let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());

@@ -1,0 +1,133 @@
+//! The wall clock steps by an hour, either way, and nothing of the protocol moves with it.
+//!
+//! The operator's own time of day is stepped, by [`WallClock`]; its clock since the start of the machine is not, as it is when
+//! somebody sets a machine's clock.
+
+use std::path::Path;
+use std::time::Duration;
+
+use atlas_simulator::{Ending, Entry, Fault, Operation, Rule, most_alive};
+use k8s_openapi::jiff::Timestamp;
+use serde_json::json;
+use spe_operator::api::ServerlessPrivateEndpoint;
+use testbed::{Process, WallClock};
+
+use crate::bench::{Bench, PATIENCE, condition};
+use crate::operator::command;
+
+const HOUR: i64 = 3600;
+
+/// Q of the bench.
+const Q: Duration = Duration::from_secs(8);
+
+/// What a create takes beyond Q, on a busy machine.
+const MARGIN: Duration = Duration::from_secs(7);
+
+fn operator(bench: &Bench, clock: &WallClock, name: &str, arguments: &[&str]) -> Process {
+    let mut command = command(bench, &bench.control_plane.kubeconfig_file(), &bench.atlas.url());
+    command.args(arguments);
+    clock.set(&mut command);
+    Process::spawn(name, &command).unwrap()
+}
+
+fn posts(bench: &Bench) -> Vec<Entry> {
+    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    bench.atlas.journal().into_iter().filter(sent).collect()
+}
+
+/// How far the clock that a condition was dated by is ahead of ours, in seconds.
+fn ahead(object: &ServerlessPrivateEndpoint, kind: &str) -> i64 {
+    condition(object, kind).unwrap().last_transition_time.0.as_second() - Timestamp::now().as_second()
+}
+
+async fn steps_during_a_create(step: i64) {
+    let (bench, clock) = (Bench::new().await, WallClock::new().unwrap());
+    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Ending::Cut)));
+    let _operator = operator(&bench, &clock, &format!("steps-by-{step}"), &[]);
+    bench.create("orders", json!({})).await;
+    let sent = bench.atlas.until(|_| posts(&bench).len() == 1);
+    tokio::time::timeout(PATIENCE, sent).await.unwrap();
+    // The claim is open, and whoever measured its age by the wall clock would be an hour off.
+    clock.step(step).unwrap();
+    let reserved = bench.until_reason("orders", "Reserved").await;
+    let off = (ahead(&reserved, "Ready") - step).abs();
+    assert!(off < 60, "the operator did not see the step: {off} s");
+    let posts = posts(&bench);
+    assert_eq!(posts.len(), 2);
+    let pause = posts[1].at.checked_sub(posts[0].at).unwrap();
+    assert!(pause >= Q && pause < Q + MARGIN, "{pause:?} between two POSTs");
+    // And back, while the deletion is confirmed.
+    let began = bench.atlas.now();
+    bench.delete("orders").await;
+    clock.step(-step).unwrap();
+    bench.until_gone("orders").await;
+    let took = bench.atlas.now().checked_sub(began).unwrap();
+    assert!(took < MARGIN, "the deletion took {took:?}");
+    assert!(bench.endpoints().is_empty());
+    assert_eq!((bench.atlas.executed(Operation::Create), most_alive(&bench.atlas.lives(), |_| true)), (1, 1));
+}
+
+#[tokio::test]
+async fn an_hour_forward_during_a_create_neither_shortens_nor_lengthens_a_wait() {
+    steps_during_a_create(HOUR).await;
+}
+
+#[tokio::test]
+async fn an_hour_back_during_a_create_neither_shortens_nor_lengthens_a_wait() {
+    steps_during_a_create(-HOUR).await;
+}
+
+#[tokio::test]
+async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
+    let (bench, leading, waiting) =
+        (Bench::new().await, WallClock::new().unwrap(), WallClock::new().unwrap());
+    let election = ["--leader-elect".to_owned(), format!("--lease-namespace={}", bench.namespace)];
+    let election = election.each_ref().map(String::as_str);
+    let leader = operator(&bench, &leading, "clock-leader", &election);
+    leader.wait_for_line("leading", PATIENCE).await.unwrap();
+    let standby = operator(&bench, &waiting, "clock-standby", &election);
+    standby.wait_for_line("standing by", PATIENCE).await.unwrap();
+    // By the standby's time of day the Lease ran out long ago; then by the leader's it was never renewed.
+    waiting.step(HOUR).unwrap();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    leading.step(-HOUR).unwrap();
+    bench.create("orders", json!({})).await;
+    let reserved = bench.until_reason("orders", "Reserved").await;
+    assert!(
+        (ahead(&reserved, "Ready") + HOUR).abs() < 60,
+        "the leader did not see the step, or does not lead"
+    );
+    // Longer than a Lease.
+    tokio::time::sleep(Duration::from_secs(17)).await;
+    assert!(!standby.output().iter().any(|line| line.contains("leading")), "it took a Lease that was held");
+    assert!(!leader.output().iter().any(|line| line.contains("lost the Lease")));
+}
+
+/// Where the time of day is read, and what for.
+const READS_THE_TIME_OF_DAY: [(&str, &str); 3] = [
+    ("src/atlas/http.rs", "a Retry-After that is a date"),
+    ("src/controller/publish.rs", "the times of conditions, for people"),
+    ("src/service/lease.rs", "the times in a Lease, for people and other programs"),
+];
+
+#[test]
+fn the_time_of_day_is_read_only_for_what_others_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders = vec![root.join("src"), root.join("domain/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            if ["SystemTime::now", "Timestamp::now", "Zoned::now"].iter().any(|reads| text.contains(reads)) {
+                found.push(path.strip_prefix(root).unwrap().display().to_string());
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(found, READS_THE_TIME_OF_DAY.map(|(file, _)| file));
+}

@@ -1,0 +1,161 @@
+//! What must hold of every run, whatever went wrong in it: the promises P1 to P7 and P9, read off the simulator's journal
+//! and lives, and off every version of the object.
+//!
+//! It never looks into the operator: what is not visible from outside is not judged.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use atlas_simulator::{Endpoint, Entry, Life, Operation, most_alive};
+use serde_json::{Value, json};
+use spe_operator::api::{CLAIM, FINALIZER, ServerlessPrivateEndpoint};
+
+use crate::history::Version;
+
+/// Everything that was recorded of one run.
+pub(crate) struct Record {
+    pub(crate) lives: Vec<Life>,
+    pub(crate) journal: Vec<Entry>,
+    pub(crate) versions: Vec<Version>,
+    /// When the user deleted the object.
+    pub(crate) deleted_at: Duration,
+}
+
+/// What is wrong with a run that ended with the object's deletion; nothing if all is well.
+pub(crate) fn faults_of(record: &Record) -> Vec<String> {
+    let mut wrong = Vec::new();
+    alive(record, &mut wrong);
+    posts(record, &mut wrong);
+    deletions(record, &mut wrong);
+    marks(record, &mut wrong);
+    ids(record, &mut wrong);
+    words(record, &mut wrong);
+    wrong
+}
+
+fn is_marked(endpoint: &Endpoint) -> bool {
+    endpoint.comment.as_deref().is_some_and(|comment| comment.contains("[k8s:"))
+}
+
+/// P1 and P5: one at a time, and none in the end.
+fn alive(record: &Record, wrong: &mut Vec<String>) {
+    let most = most_alive(&record.lives, is_marked);
+    if most > 1 {
+        wrong.push(format!("P1: {most} endpoints were alive at once"));
+    }
+    let made = record.lives.len();
+    if made != 1 {
+        wrong.push(format!("{made} endpoints were made, and one is enough"));
+    }
+    for life in record.lives.iter().filter(|life| life.now().is_some()) {
+        wrong.push(format!("P5: endpoint {} is left", life.id));
+    }
+}
+
+/// P2 and P3: each POST that arrived has a claim of its own, accepted before.
+fn posts(record: &Record, wrong: &mut Vec<String>) {
+    let sent = |entry: &&Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    let posts = record.journal.iter().filter(sent).count();
+    let claims: BTreeSet<&String> =
+        record.versions.iter().filter_map(|version| claim(&version.object)).collect();
+    if posts > claims.len() {
+        wrong.push(format!("P3: {posts} POSTs after {} claims", claims.len()));
+    }
+}
+
+/// P4: nothing is deleted while the object lives, since in these runs there is never an excess endpoint.
+fn deletions(record: &Record, wrong: &mut Vec<String>) {
+    let early =
+        |entry: &&Entry| entry.is(Operation::Delete) && entry.executed() && entry.at < record.deleted_at;
+    for entry in record.journal.iter().filter(early) {
+        wrong.push(format!("P4: {} was deleted under a living object", entry.path));
+    }
+}
+
+/// P9: a mark is never taken off.
+fn marks(record: &Record, wrong: &mut Vec<String>) {
+    for life in &record.lives {
+        let seen: Vec<_> =
+            life.changes.iter().filter_map(|change| change.endpoint.as_ref()).map(is_marked).collect();
+        if !seen.iter().all(|&marked| marked) {
+            wrong.push(format!("P9: endpoint {} was without its mark", life.id));
+        }
+    }
+}
+
+/// P7: the recorded id is never lost, and changes only when its endpoint is gone; and what holds an endpoint is held itself.
+fn ids(record: &Record, wrong: &mut Vec<String>) {
+    let mut before: Option<String> = None;
+    for Version { at, object } in &record.versions {
+        let now = object.status.as_ref().and_then(|status| status.id.clone());
+        if let Some(known) = &before
+            && now.as_ref() != Some(known)
+        {
+            let gone = record.lives.iter().find(|life| life.id == *known).and_then(Life::gone_at);
+            if now.is_none() || gone.is_none_or(|gone| gone > *at) {
+                wrong
+                    .push(format!("P7: {known} was recorded, then {now:?}, with the first gone at {gone:?}"));
+            }
+        }
+        if now.is_some() {
+            let released = object.metadata.deletion_timestamp.is_some();
+            let held = object.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER);
+            if !held && !released {
+                wrong.push("an id was recorded without the finalizer".to_owned());
+            }
+            before = now;
+        }
+    }
+}
+
+/// P7: Ready is said of nothing but what is done for this generation.
+fn words(record: &Record, wrong: &mut Vec<String>) {
+    for Version { object, .. } in &record.versions {
+        let Some(status) = &object.status else { continue };
+        let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+        if !ready || Some(status.observed_generation) != object.metadata.generation {
+            continue;
+        }
+        let declared = &object.spec.cloud_provider_endpoint_id;
+        let wanted = if declared.is_some() { "AVAILABLE" } else { "RESERVED" };
+        let done = status.status.as_deref() == Some(wanted)
+            && (declared.is_none() || status.cloud_provider_endpoint_id == *declared);
+        if !done {
+            wrong.push(format!("P7: Ready, though the status is {:?}", status.status));
+        }
+    }
+}
+
+fn claim(object: &ServerlessPrivateEndpoint) -> Option<&String> {
+    object.metadata.annotations.as_ref()?.get(CLAIM)
+}
+
+/// What object and Atlas look like, without what differs between two runs that are the same: ids, times, nonces.
+pub(crate) fn picture(object: Option<&ServerlessPrivateEndpoint>, endpoints: &[Endpoint]) -> Value {
+    let shown = |endpoint: &Endpoint| {
+        json!({
+            "status": endpoint.status,
+            "vpcEndpoint": endpoint.vpc_endpoint_id,
+            "marked": is_marked(endpoint),
+            "service": endpoint.service_name.is_some(),
+            "error": endpoint.error_message,
+        })
+    };
+    let of_object = |object: &ServerlessPrivateEndpoint| {
+        let status = object.status.clone().unwrap_or_default();
+        let listed = endpoints.iter().find(|endpoint| status.id.as_ref() == Some(&endpoint.id));
+        json!({
+            "finalizers": object.metadata.finalizers,
+            "claimed": claim(object).is_some(),
+            "recorded": listed.is_some(),
+            "answered": Some(status.observed_generation) == object.metadata.generation,
+            "status": status.status,
+            "vpcEndpoint": status.cloud_provider_endpoint_id,
+            "comment": status.comment == listed.and_then(|endpoint| endpoint.comment.clone()),
+            "service": status.endpoint_service_name == listed.and_then(|endpoint| endpoint.service_name.clone()),
+            "error": status.error_message,
+            "conditions": status.conditions.iter().map(|c| [&c.type_, &c.status, &c.reason]).collect::<Vec<_>>(),
+        })
+    };
+    json!({"object": object.map(of_object), "atlas": endpoints.iter().map(shown).collect::<Vec<_>>()})
+}

@@ -1,0 +1,224 @@
+//! Every field of a living object, changed in every way that its schema suggests and changed back: what is refused is refused
+//! with the field's name and never reaches Atlas, and from what is accepted the object comes back with the endpoint it had.
+//!
+//! Fields and values are read from `crds/`, never listed here: a new field is tested from the day it is there.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use atlas_simulator::Operation;
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::Status;
+use serde_json::{Value, json};
+use spe_operator::api::ServerlessPrivateEndpoint;
+use tokio::time::{Instant, sleep};
+
+use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, condition};
+use crate::schema::{Mutation, Property, properties};
+use crate::summary::Table;
+
+const DEFINITION: &str = include_str!("../../crds/serverlessprivateendpoints.yaml");
+
+/// The ConfigMap that references lead to, and its entry.
+const NETWORK: (&str, &str) = ("network", "id");
+
+/// The fields that cannot change, or not alone: an id is the one recorded, and what is referenced is a pair.
+const ALONE: [&str; 5] = [
+    "cloudProviderEndpointRef.apiVersion",
+    "cloudProviderEndpointRef.kind",
+    "endpointId",
+    "instanceName",
+    "projectId",
+];
+
+/// How long the operator may take to answer a change with a new generation before that counts as a failure.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+
+/// One living object, and the field of it that is changed.
+struct Subject {
+    name: String,
+    property: Property,
+    /// The spec that it always comes back to.
+    spec: Value,
+    id: String,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_field_is_changed_into_and_back_the_object_keeps_its_endpoint() {
+    let bench = Bench::new().await;
+    network(&bench).await;
+    let _operator = bench.operator();
+    let kind = ApiResource::erase::<ServerlessPrivateEndpoint>(&());
+    let client = bench.control_plane.client().await.unwrap();
+    let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
+    let properties = properties(DEFINITION);
+    assert!(properties.len() > 15, "{}", properties.len());
+    let subjects =
+        join_all(properties.into_iter().enumerate().map(|(n, property)| subject(&bench, n, property))).await;
+    let mut table = Table::default();
+
+    // First only what is refused, so that a request to Atlas would be seen.
+    settled(&bench).await;
+    let before = bench.atlas.journal().len();
+    let mut accepted = Vec::new();
+    for subject in &subjects {
+        let mut fine = Vec::new();
+        for mutation in subject.property.mutations(current(subject)) {
+            match try_out(&objects, subject, &mutation, true).await {
+                Ok(()) => {
+                    assert!(!mutation.must_be_refused, "{}: {} is accepted", subject.property, mutation.what);
+                    fine.push(mutation);
+                }
+                Err(refusal) => {
+                    names_the_field(subject, &mutation, &refusal);
+                    // Not only in theory.
+                    try_out(&objects, subject, &mutation, false).await.unwrap_err();
+                    table.count("mutation, refused", &subject.property.to_string(), true);
+                }
+            }
+        }
+        accepted.push(fine);
+    }
+    settled(&bench).await;
+    assert_eq!(bench.atlas.journal().len(), before, "Atlas was asked because of a value that was refused");
+
+    let immovable: BTreeSet<_> = subjects
+        .iter()
+        .zip(&accepted)
+        .filter(|(_, fine)| !fine.iter().any(|mutation| mutation.is_other))
+        .map(|(subject, _)| subject.property.to_string())
+        .collect();
+    assert_eq!(immovable, ALONE.map(str::to_owned).into());
+
+    let (bench, objects) = (&bench, &objects);
+    let back = subjects.iter().zip(accepted).map(|(subject, fine)| async move {
+        for mutation in &fine {
+            there_and_back(bench, objects, subject, mutation).await;
+        }
+        (subject.property.to_string(), fine.len())
+    });
+    let counts = join_all(back).await;
+    for (property, count) in counts {
+        for _ in 0..count {
+            table.count("mutation, and back", &property, true);
+        }
+    }
+    assert_eq!(bench.atlas.executed(Operation::Create), subjects.len(), "an endpoint an object, and no more");
+    assert_eq!(bench.atlas.executed(Operation::Delete), 0);
+    table.tell("mutation");
+}
+
+/// What references lead to.
+async fn network(bench: &Bench) {
+    let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let map = json!({"metadata": {"name": NETWORK.0}, "data": {NETWORK.1: VPC_ENDPOINT}});
+    maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap()).await.unwrap();
+}
+
+/// An object with every field set, as far as they go together, and AVAILABLE.
+async fn subject(bench: &Bench, number: usize, property: Property) -> Subject {
+    let name = format!("orders-{number}");
+    let mut fields = json!({
+        "comment": "kept",
+        "credentialsRef": {"name": SECRET},
+        "deletionPolicy": "Delete",
+        "interval": "10m",
+        "managementPolicy": "Manage",
+        "outputConfigMap": {"name": format!("output-{number}")},
+        "progressDeadline": "15m",
+        "readyWhen": "Available",
+        "suspend": false,
+    });
+    if property.path[0] == "cloudProviderEndpointRef" {
+        fields["cloudProviderEndpointRef"] =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "name": NETWORK.0, "key": NETWORK.1});
+    } else {
+        fields["cloudProviderEndpointId"] = json!(VPC_ENDPOINT);
+    }
+    bench.create(&name, fields).await;
+    let made = bench.until_reason(&name, "Available").await;
+    let id = made.status.unwrap().id.unwrap();
+    let named = bench.edit(&name, json!({"endpointId": id})).await;
+    bench.until_reason(&name, "Available").await;
+    Subject { name, property, spec: serde_json::to_value(named.spec).unwrap(), id }
+}
+
+fn current(subject: &Subject) -> &Value {
+    let pointer = subject.property.pointer();
+    subject.spec.pointer(&pointer).unwrap_or_else(|| panic!("no object has {pointer}: give one a value"))
+}
+
+async fn try_out(
+    objects: &Api<DynamicObject>,
+    subject: &Subject,
+    mutation: &Mutation,
+    dry_run: bool,
+) -> Result<(), Box<Status>> {
+    let path = format!("/spec{}", subject.property.pointer());
+    let operation = match &mutation.value {
+        Some(value) => json!([{"op": "replace", "path": path, "value": value}]),
+        None => json!([{"op": "remove", "path": path}]),
+    };
+    let patch = Patch::<DynamicObject>::Json(serde_json::from_value(operation).unwrap());
+    let parameters = PatchParams { dry_run, ..PatchParams::default() };
+    match objects.patch(&subject.name, &parameters, &patch).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) => Err(status),
+        Err(error) => panic!("{}: {}: {error}", subject.property, mutation.what),
+    }
+}
+
+fn names_the_field(subject: &Subject, mutation: &Mutation, refusal: &Status) {
+    let Property { path, .. } = &subject.property;
+    let message = &refusal.message;
+    // A rule about two fields may be told of the one or the other; the object that holds them is named by both.
+    let named = path.iter().any(|part| message.contains(part.as_str()));
+    let clear = (400..500).contains(&refusal.code) && named;
+    assert!(clear, "{}: {} is refused with {}: {message}", subject.property, mutation.what, refusal.code);
+}
+
+/// Changes the field, waits for the answer, changes it back, and waits until all is as it was.
+async fn there_and_back(bench: &Bench, objects: &Api<DynamicObject>, subject: &Subject, mutation: &Mutation) {
+    let what = format!("{}: {}", subject.property, mutation.what);
+    try_out(objects, subject, mutation, false).await.unwrap_or_else(|status| panic!("{what}: {status:?}"));
+    let started = Instant::now();
+    loop {
+        let object = bench.get(&subject.name).await;
+        let answered = object.status.as_ref().map(|status| status.observed_generation);
+        if answered == object.metadata.generation {
+            break;
+        }
+        assert!(started.elapsed() < ANSWERED_WITHIN, "{what}: not answered: {:?}", object.status);
+        sleep(Duration::from_millis(50)).await;
+    }
+    let back = json!([{"op": "replace", "path": "/spec", "value": subject.spec}]);
+    let patch = Patch::<DynamicObject>::Json(serde_json::from_value(back).unwrap());
+    let put_back = objects.patch(&subject.name, &PatchParams::default(), &patch).await;
+    put_back.unwrap_or_else(|error| panic!("{what}, back: {error}"));
+    let started = Instant::now();
+    loop {
+        let object = bench.get(&subject.name).await;
+        let status = object.status.clone().unwrap();
+        let ready = condition(&object, "Ready").is_some_and(|ready| ready.status == "True");
+        let connected = status.cloud_provider_endpoint_id.as_deref() == Some(VPC_ENDPOINT);
+        assert_eq!(status.id.as_ref(), Some(&subject.id), "{what}");
+        if ready && connected && Some(status.observed_generation) == object.metadata.generation {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{what}: it does not come back: {status:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until Atlas is asked for nothing any more.
+async fn settled(bench: &Bench) {
+    loop {
+        let before = bench.atlas.journal().len();
+        sleep(Duration::from_millis(1200)).await;
+        if bench.atlas.journal().len() == before {
+            return;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The fields of the spec as the definition has them, and the values that their schemas suggest.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// One field, also of a field that is an object.
+#[derive(Clone)]
+pub(crate) struct Property {
+    pub(crate) path: Vec<String>,
+    schema: Value,
+    required: bool,
+}
+
+/// One way to change it.
+#[derive(Debug)]
+pub(crate) struct Mutation {
+    /// As in `one character too long`.
+    pub(crate) what: String,
+    /// `None`: the field is removed.
+    pub(crate) value: Option<Value>,
+    /// By the schema alone, whatever the rules say.
+    pub(crate) must_be_refused: bool,
+    /// It is a value of the same type, other than the present one.
+    pub(crate) is_other: bool,
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path.join("."))
+    }
+}
+
+/// Every field below `spec`, in the order of the definition.
+pub(crate) fn properties(definition: &str) -> Vec<Property> {
+    let definition: Value = serde_saphyr::from_str(definition).unwrap();
+    let spec = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let mut found = Vec::new();
+    collect(spec, &[], &mut found);
+    found
+}
+
+fn collect(schema: &Value, path: &[String], found: &mut Vec<Property>) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    for (name, schema_of) in properties {
+        let mut path = path.to_vec();
+        path.push(name.clone());
+        let required = schema["required"].as_array().is_some_and(|names| names.contains(&json!(name)));
+        found.push(Property { path: path.clone(), schema: schema_of.clone(), required });
+        collect(schema_of, &path, found);
+    }
+}
+
+impl Property {
+    pub(crate) fn pointer(&self) -> String {
+        self.path.iter().map(|part| format!("/{part}")).collect()
+    }
+
+    /// All that may be done to it while it has this value.
+    pub(crate) fn mutations(&self, current: &Value) -> Vec<Mutation> {
+        let kind = self.schema["type"].as_str().unwrap();
+        let refused = |what: &str, value: Value| Mutation {
+            what: what.to_owned(),
+            value: Some(value),
+            must_be_refused: true,
+            is_other: false,
+        };
+        let mut all = vec![
+            Mutation {
+                what: "removed".to_owned(),
+                value: None,
+                must_be_refused: self.required,
+                is_other: false,
+            },
+            // It is dropped, or replaced by the default, before anything is checked.
+            Mutation {
+                what: "null".to_owned(),
+                value: Some(Value::Null),
+                must_be_refused: self.required,
+                is_other: false,
+            },
+        ];
+        let values = [
+            ("string", json!("text")),
+            ("boolean", json!(true)),
+            ("number", json!(7)),
+            ("list", json!([])),
+            ("object", json!({})),
+        ];
+        all.extend(
+            values
+                .into_iter()
+                .filter(|(of, _)| *of != kind)
+                .map(|(of, value)| refused(&format!("a {of}"), value)),
+        );
+        match kind {
+            "string" => all.extend(self.strings(current.as_str().unwrap())),
+            "boolean" => all.push(other("the other truth", json!(!current.as_bool().unwrap()))),
+            "object" => all.push(Mutation { is_other: true, ..same_fields_twice(current) }),
+            other => panic!("{self}: what is suggested by a schema of type {other}?"),
+        }
+        all
+    }
+
+    fn strings(&self, current: &str) -> Vec<Mutation> {
+        let choice =
+            self.schema["enum"].as_array().map(|words| words.iter().map(|word| word.as_str().unwrap()));
+        let choice: Option<BTreeSet<&str>> = choice.map(Iterator::collect);
+        let most = self.schema["maxLength"].as_u64().map(|most| usize::try_from(most).unwrap());
+        let stretched = |length: usize| {
+            let last = current.chars().last().unwrap();
+            current.chars().chain(std::iter::repeat(last)).take(length).collect::<String>()
+        };
+        let mut texts: Vec<(String, String)> = vec![
+            ("empty".to_owned(), String::new()),
+            ("its first character".to_owned(), current.chars().take(1).collect()),
+            ("with white space around it".to_owned(), format!(" {current}\n")),
+            ("in upper case".to_owned(), current.to_uppercase()),
+            ("Unicode".to_owned(), "Größe 端点 🦀 \u{202e}\u{200b}e\u{301}".to_owned()),
+            ("NUL".to_owned(), "a\0b".to_owned()),
+        ];
+        if let Some(most) = most {
+            texts.push(("as long as it may be".to_owned(), stretched(most)));
+            texts.push(("one character too long".to_owned(), stretched(most + 1)));
+            texts.push(("as many characters of four bytes".to_owned(), "🦀".repeat(most)));
+        }
+        let mut last_changed: Vec<char> = current.chars().collect();
+        if let Some(last) = last_changed.last_mut() {
+            *last = if *last == 'a' { 'b' } else { 'a' };
+        }
+        texts.push(("with another last character".to_owned(), last_changed.into_iter().collect()));
+        for word in self.words() {
+            texts.push((format!("{word:?}, which its schema names"), word));
+        }
+        for word in choice.iter().flatten() {
+            texts.push((format!("{word:?}, which it may be"), (*word).to_owned()));
+        }
+        let mutation = |(what, text): (String, String)| {
+            let too_long = most.is_some_and(|most| text.chars().count() > most);
+            let must_be_refused =
+                too_long || choice.as_ref().is_some_and(|words| !words.contains(text.as_str()));
+            Mutation { must_be_refused, ..other(&what, json!(text)) }
+        };
+        let mut seen = BTreeSet::from([current.to_owned()]);
+        texts.retain(|(_, text)| seen.insert(text.clone()));
+        texts.into_iter().map(mutation).collect()
+    }
+
+    /// What is quoted in the description and in the messages of the rules: examples, among others.
+    fn words(&self) -> BTreeSet<String> {
+        let mut texts = vec![self.schema["description"].as_str().unwrap_or_default()];
+        let rules = self.schema["x-kubernetes-validations"].as_array();
+        texts.extend(rules.into_iter().flatten().filter_map(|rule| rule["message"].as_str()));
+        let mut words = BTreeSet::new();
+        for text in texts {
+            for quote in ['`', '\''] {
+                words.extend(text.split(quote).skip(1).step_by(2).map(str::to_owned));
+            }
+        }
+        words
+    }
+}
+
+fn other(what: &str, value: Value) -> Mutation {
+    Mutation { what: what.to_owned(), value: Some(value), must_be_refused: false, is_other: true }
+}
+
+/// An object's own fields are changed one by one; the object as a whole gets one that nobody knows, which is dropped.
+fn same_fields_twice(current: &Value) -> Mutation {
+    let mut value = current.clone();
+    value["nobodyKnowsThis"] = json!("or does somebody?");
+    Mutation {
+        what: "with an unknown field".to_owned(),
+        value: Some(value),
+        must_be_refused: false,
+        is_other: true,
+    }
+}

@@ -1,0 +1,42 @@
+//! What `make proof` prints at its end: rows of a table, one file for each test.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Whether everything is to be run, however long that takes.
+pub(crate) fn is_proof() -> bool {
+    std::env::var_os("SPE_PROOF").is_some()
+}
+
+/// How often something was tried, and how often it was not as it has to be.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Count {
+    run: usize,
+    failed: usize,
+}
+
+/// Counts by two words, in the order of the words.
+#[derive(Default)]
+pub(crate) struct Table(BTreeMap<(String, String), Count>);
+
+impl Table {
+    pub(crate) fn count(&mut self, part: &str, what: &str, passed: bool) {
+        let count = self.0.entry((part.to_owned(), what.to_owned())).or_default();
+        count.run += 1;
+        count.failed += usize::from(!passed);
+    }
+
+    /// Prints it and, in a proof, leaves it for the table at the end.
+    pub(crate) fn tell(&self, file: &str) {
+        let mut rows = String::new();
+        for ((part, what), count) in &self.0 {
+            let Count { run, failed } = count;
+            // Writing into a string does not fail.
+            let _ = writeln!(rows, "{part}\t{what}\t{run}\t{}\t{failed}", run - failed);
+        }
+        println!("part\twhat\trun\tpassed\tfailed\n{rows}");
+        if let Some(directory) = std::env::var_os("SPE_PROOF") {
+            std::fs::write(std::path::Path::new(&directory).join(file), rows).unwrap();
+        }
+    }
+}
