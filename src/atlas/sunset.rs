@@ -28,7 +28,9 @@ mod tests {
             (None, Some("@1765324800"), Some(None)),
             (Some("soon"), None, Some(None)),
             (Some(""), None, Some(None)),
-            (Some("Fri, 31 Dec 9999 23:59:59 GMT"), None, Some(Some("9999-12-31"))),
+            (Some("Sun, 15 Jan 2040 00:00:00 GMT"), None, Some(Some("2040-01-15"))),
+            // Later than any time that can be told.
+            (Some("Fri, 31 Dec 9999 23:59:59 GMT"), None, Some(None)),
         ] {
             let found = parse(sunset, deprecation).map(|sunset| sunset.day);
             assert_eq!(found, expected.map(|day| day.map(str::to_owned)), "{sunset:?} {deprecation:?}");

@@ -118,6 +118,20 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
 }
 
 #[tokio::test]
+async fn what_ended_before_it_began_is_said_and_goes_at_once() {
+    let bench = Bench::new().await;
+    bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::VersionGone)));
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    let ended = bench.until_reason("orders", "ApiRetired").await;
+    assert_condition(&ended, "Stalled", "True", "ApiRetired");
+    assert!(!condition(&ended, "Ready").unwrap().message.contains("billed"), "there never was an endpoint");
+    assert_eq!((ended.metadata.finalizers, bench.atlas.executed(Operation::Create)), (None, 0));
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+}
+
+#[tokio::test]
 async fn a_project_that_is_gone_is_no_access_and_a_deletion_waits_and_names_the_way_out() {
     let bench = Bench::new().await;
     let _operator = bench.operator();

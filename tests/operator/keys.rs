@@ -6,7 +6,9 @@ use atlas_simulator::{
     DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Entry, Fault, Key,
     Operation, Rule,
 };
-use kube::api::DeleteParams;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 
 use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
@@ -127,4 +129,60 @@ async fn an_endpoint_without_a_mark_and_without_a_key_is_released_by_retain_or_b
     assert!(bench.atlas.remove_endpoint(&ended));
     bench.until_gone("ended").await;
     assert_eq!((bench.atlas.executed(Operation::Update), bench.endpoints().len()), (0, 1));
+}
+
+/// A Secret in the operator's namespace, and the flags that make it serve the objects of `namespace`.
+async fn own_key(bench: &Bench, namespace: &str) -> [String; 2] {
+    let name = format!("own-key-of-{}", bench.namespace);
+    let secret = json!({
+        "metadata": {"name": name},
+        "stringData": {"publicApiKey": DEFAULT_PUBLIC_KEY, "privateApiKey": DEFAULT_PRIVATE_KEY},
+    });
+    let client = bench.control_plane.client().await.unwrap();
+    let secrets: Api<Secret> = Api::namespaced(client, "default");
+    secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    [format!("--default-credentials-secret={name}"), format!("--default-credentials-namespaces={namespace}")]
+}
+
+#[tokio::test]
+async fn the_operators_own_key_serves_objects_that_name_none_and_never_those_that_do() {
+    let bench = Bench::new().await;
+    let flags = own_key(&bench, &bench.namespace).await;
+    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
+    bench.create("named", json!({"credentialsRef": {"name": "missing"}})).await;
+    let refused = bench.until_reason("named", "CredentialsNotFound").await;
+    assert!(condition(&refused, "Ready").unwrap().message.contains("Secret missing"));
+    assert_eq!(bench.atlas.journal().len(), 0);
+    bench.create("orders", json!({"credentialsRef": null})).await;
+    bench.until_reason("orders", "Reserved").await;
+}
+
+#[tokio::test]
+async fn the_operators_own_key_serves_no_namespace_that_it_is_not_for() {
+    let bench = Bench::new().await;
+    let flags = own_key(&bench, "elsewhere").await;
+    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
+    bench.create("orders", json!({"credentialsRef": null})).await;
+    let refused = bench.until_reason("orders", "CredentialsNotFound").await;
+    let message = &condition(&refused, "Ready").unwrap().message;
+    assert!(message.contains("credentialsRef") && message.contains("this namespace"), "{message}");
+    assert_eq!(bench.atlas.journal().len(), 0);
+    // Nothing was ever written, so nothing holds it.
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+}
+
+#[tokio::test]
+async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_key() {
+    let bench = Bench::new().await;
+    let first = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    drop(first);
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    bench.delete("orders").await;
+    let flags = own_key(&bench, &bench.namespace).await;
+    let _second = bench.operator_with(&flags.each_ref().map(String::as_str));
+    bench.until_gone("orders").await;
+    assert!(bench.endpoints().is_empty());
 }

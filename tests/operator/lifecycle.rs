@@ -89,6 +89,24 @@ async fn a_failed_endpoint_is_reported_with_what_atlas_says_and_never_recreated(
 }
 
 #[tokio::test]
+async fn a_reservation_that_atlas_could_not_make_is_stalled_and_no_other_is_made() {
+    let bench = Bench::at_pace(atlas_simulator::Pace::of(std::time::Duration::from_secs(2))).await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let known =
+        bench.until("orders", "known", |object| object.status.as_ref().is_some_and(|s| s.id.is_some())).await;
+    let fate = Fate::ReservationFails { message: "no capacity".to_owned() };
+    assert!(bench.atlas.set_fate(&known.status.unwrap().id.unwrap(), fate));
+    let failed = bench.until_reason("orders", "AtlasFailed").await;
+    assert_condition(&failed, "Stalled", "True", "AtlasFailed");
+    bench.look("orders", "1").await;
+    bench.until_looked("orders", "1").await;
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.atlas.executed(Operation::Update)), (1, 0));
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+}
+
+#[tokio::test]
 async fn a_changed_comment_reaches_atlas_and_keeps_the_mark() {
     let bench = Bench::new().await;
     let _operator = bench.operator();

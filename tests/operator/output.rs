@@ -204,8 +204,8 @@ fn makes_map(exchange: &Exchange) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rename_that_a_crash_cuts_short_is_finished_by_the_next_operator() {
-    let steps: [(&str, fn(&Exchange) -> bool); 3] =
-        [("delete", deletes_map), ("note", notes), ("create", makes_map)];
+    type Step = (&'static str, fn(&Exchange) -> bool);
+    let steps: [Step; 3] = [("delete", deletes_map), ("note", notes), ("create", makes_map)];
     join_all(steps.into_iter().map(|(step, is_step)| async move {
         let bench = Bench::new().await;
         let maps = maps(&bench).await;
