@@ -122,8 +122,13 @@ fn object(draw: &mut Draw<'_>) -> Object {
 }
 
 fn condition(draw: &mut Draw<'_>, kind: ConditionType) -> (String, bool, String, String) {
-    let only_while_true =
-        [ConditionType::Reconciling, ConditionType::Stalled, ConditionType::Suspended].contains(&kind);
+    let only_while_true = !matches!(
+        kind,
+        ConditionType::Ready
+            | ConditionType::Synced
+            | ConditionType::EndpointServiceAvailable
+            | ConditionType::EndpointConnected
+    );
     let status = draw.bool() || only_while_true;
     let reason = match draw.byte() {
         255 => words(draw),

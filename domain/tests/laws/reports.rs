@@ -247,7 +247,7 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        if o.sunset.is_some() {
+        if has(r, ConditionType::ApiSunset) {
             return None;
         }
         let mut told = o.clone();
