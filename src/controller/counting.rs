@@ -30,7 +30,6 @@ pub(super) struct Counted {
     settling: bool,
     claimed: Option<Boottime>,
     attached: Option<Boottime>,
-    deleting: Option<Boottime>,
 }
 
 impl Counted {
@@ -70,9 +69,6 @@ impl Counted {
         if metrics.are_objects_told_apart() {
             self.show(metrics, report, object, synced);
         }
-        if matches!(decision.state, State::Deleting(_)) {
-            self.deleting.get_or_insert_with(Boottime::now);
-        }
         let settling = matches!(
             decision.state,
             State::Creating(Creating::Settling(_)) | State::Deleting(Deleting::Settling(_))
@@ -97,7 +93,6 @@ impl Counted {
             EventReason::VpcEndpointAttached => self.attached = Some(Boottime::now()),
             EventReason::EndpointServiceReserved => milestone(Milestone::Reserved, &mut self.claimed),
             EventReason::EndpointAvailable => milestone(Milestone::Available, &mut self.attached),
-            EventReason::EndpointDeleted => milestone(Milestone::Deleted, &mut self.deleting),
             _ => {}
         }
     }
@@ -106,6 +101,11 @@ impl Counted {
     pub(super) fn gone(&mut self, metrics: &Metrics) {
         if let Some(standing) = self.standing.take() {
             metrics.object_changed(Some(&standing), None);
+            // Whoever hears first that it is gone, the watch or the reconcile that released it, knows since when.
+            if let Some((Awaited::Deletion, since)) = standing.awaits {
+                let passed = u64::try_from(Timestamp::now().as_second() - since).unwrap_or_default();
+                metrics.transition(Milestone::Deleted, Duration::from_secs(passed));
+            }
         }
         self.expect(metrics, None);
         if let Some(shown) = self.shown.take() {
@@ -124,6 +124,7 @@ impl Counted {
                 ConditionType::Synced,
                 ConditionType::Stalled,
                 ConditionType::Suspended,
+                ConditionType::ApiSunset,
             ]
             .map(condition),
             awaits: awaited(decision, report).map(|awaited| (awaited, self.since(awaited, object))),

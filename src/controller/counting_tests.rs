@@ -150,3 +150,17 @@ fn an_object_is_expected_from_its_appearance_until_it_is_gone_or_left_alone() {
     counted.gone(&metrics);
     assert!(counted.standing.is_none());
 }
+
+#[test]
+fn a_deletion_is_timed_by_whoever_hears_first_that_it_is_over() {
+    let metrics = Metrics::default();
+    let deleting = decision(State::Deleting(Deleting::Removing));
+    let gone = report((false, Reason::Deleting), Reason::Deleting, false);
+    let mut counted = Counted::default();
+    counted.looked(&metrics, &deleting, &gone, &object(&[], true), None);
+    for _ in 0..2 {
+        counted.gone(&metrics);
+        let text = metrics.encode().unwrap();
+        assert!(text.contains("atlas_spe_transition_seconds_count{to=\"deleted\"} 1\n"), "{text}");
+    }
+}

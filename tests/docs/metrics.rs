@@ -36,7 +36,13 @@ fn exercised() -> Metrics {
     metrics.post(PostOutcome::Created);
     let standing = Standing {
         state: ObjectState::new(Some(&EndpointStatus::Reserved), false),
-        conditions: [Some((ConditionType::Ready, false, Reason::AwaitingVpcEndpoint)), None, None, None],
+        conditions: [
+            Some((ConditionType::Ready, false, Reason::AwaitingVpcEndpoint)),
+            None,
+            None,
+            None,
+            None,
+        ],
         awaits: Some((Awaited::VpcEndpoint, 0)),
     };
     metrics.object_changed(None, Some(&standing));
@@ -125,7 +131,7 @@ fn values() -> BTreeMap<&'static str, String> {
         ("result", "`success`, `error`, `requeue`, `requeue_after`".to_owned()),
         ("state", "a status of Atlas; `NONE` without an endpoint, `OTHER` for a word that this version does not know".to_owned()),
         ("to", "`reserved` (from the claim), `available` (from the VPC endpoint's id), `deleted` (from the deletion)".to_owned()),
-        ("type", "`Ready`, `Synced`, and while they are True `Stalled` and `Suspended`".to_owned()),
+        ("type", "`Ready`, `Synced`, and while they are True `Stalled`, `Suspended` and `ApiSunset`".to_owned()),
         ("waits_for", "of an object: `vpc_endpoint`, `progress` (Atlas or the operator), `correction` (yours), `deletion`; of the program: what `/readyz` names".to_owned()),
     ])
 }

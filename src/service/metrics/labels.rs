@@ -61,7 +61,7 @@ pub enum Milestone {
     Reserved,
     /// From the moment the VPC endpoint's id was sent to AVAILABLE.
     Available,
-    /// From the deletion's request to the released object.
+    /// From the deletion's request until the object is gone, where that takes more than one look.
     Deleted,
 }
 
@@ -109,7 +109,7 @@ pub struct Standing {
     /// What Atlas last said.
     pub state: ObjectState,
     /// The conditions that are counted, with their status and reason.
-    pub conditions: [Option<(ConditionType, bool, Reason)>; 4],
+    pub conditions: [Option<(ConditionType, bool, Reason)>; 5],
     /// What it waits for, and since when (seconds of the Unix epoch).
     pub awaits: Option<(Awaited, i64)>,
 }

@@ -19,7 +19,7 @@ fn call(outcome: Outcome) -> CallRecord {
 fn standing(status: Option<&EndpointStatus>, awaited: Awaited, since: i64) -> Standing {
     Standing {
         state: ObjectState::new(status, false),
-        conditions: [Some((ConditionType::Ready, false, Reason::Creating)), None, None, None],
+        conditions: [Some((ConditionType::Ready, false, Reason::Creating)), None, None, None, None],
         awaits: Some((awaited, since)),
     }
 }
@@ -137,7 +137,7 @@ fn an_object_is_counted_once_wherever_it_stands() {
     let created = standing(None, Awaited::Progress, 1);
     let reserved = Standing {
         state: ObjectState::new(Some(&EndpointStatus::Reserved), true),
-        conditions: [Some((ConditionType::Ready, true, Reason::Reserved)), None, None, None],
+        conditions: [Some((ConditionType::Ready, true, Reason::Reserved)), None, None, None, None],
         awaits: Some((Awaited::VpcEndpoint, 2)),
     };
     let unknown = EndpointStatus::Other("PENDING_ACCEPTANCE".to_owned());

@@ -6,6 +6,7 @@ mod expressions;
 mod promtool;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -69,7 +70,17 @@ async fn work() -> Result<Observed> {
     user.until_ready_says("refused", "Unauthorized").await?;
     user.until_ready_says("lost", "EndpointLost").await?;
     user.delete("deleted").await?;
-    let text = metrics(&operator, "application/openmetrics-text").await?;
+    // It hears of that a moment after everybody else.
+    let heard = async {
+        loop {
+            let text = metrics(&operator, "application/openmetrics-text").await?;
+            if text.contains("atlas_spe_transition_seconds_count{to=\"deleted\"} 1\n") {
+                return Ok::<_, anyhow::Error>(text);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let text = tokio::time::timeout(PATIENCE, heard).await??;
     ensure!(text.ends_with("# EOF\n"), "cut off: {text}");
     let classic = metrics(&operator, "text/plain").await?;
     Ok(Observed { metrics: text, classic, log: operator.output() })
@@ -195,6 +206,7 @@ async fn what_is_served_is_what_was_done() {
     is("atlas_spe_transition_seconds_count", &[("to", "reserved")], 3.0);
     is("atlas_spe_transition_seconds_count", &[("to", "available")], 1.0);
     is("atlas_spe_transition_seconds_count", &[("to", "deleted")], 1.0);
+    assert!(value(&samples, "atlas_spe_conditions", &[("type", "ApiSunset")]) > 1.0);
     is("atlas_spe_overdue_objects", &[], 0.0);
     is("atlas_spe_open_claims", &[], 0.0);
     is("leader_election_master_status", &[], 1.0);
