@@ -246,14 +246,11 @@ impl Context<'_> {
                 "it may have been deleted; the next listing shows whether it was".to_owned()
             }
             FaultKind::NotServerless => {
-                "the instance is no serverless instance any more: migrate its users to its new addresses, then delete this \
-                 object, and the VPC endpoint in AWS, which is billed until you do"
+                "the instance is no serverless instance any more; migrate its users to its new endpoints"
                     .to_owned()
             }
             FaultKind::Retired => {
-                "Atlas has switched this API off, and nothing can be managed through it any more: delete this object, and \
-                 the VPC endpoint in AWS, which is billed until you do"
-                    .to_owned()
+                "Atlas has switched this API off; endpoints can no longer be managed through it".to_owned()
             }
             FaultKind::RateLimited => match reply.retry_after {
                 Some(wait) => format!("it is tried again after {} s", wait.as_secs()),

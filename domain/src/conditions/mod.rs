@@ -283,11 +283,13 @@ fn unread(o: &Observed, fault: &Fault) -> Summary {
 
 /// What is said of `fault`. Where it ends an endpoint for good, that is not all that the user has to end.
 fn said(o: &Observed, fault: &Fault) -> String {
+    let message = fault.message.trim_end_matches('.');
     if Phase::after(fault) == Phase::Stalled && o.object.recorded.is_some() {
-        let message = fault.message.trim_end_matches('.');
         format!(
             "{message}. Delete this object; an AWS VPC endpoint made for it is billed until you delete that, too"
         )
+    } else if fault.kind == FaultKind::Retired {
+        format!("{message}. Delete this object")
     } else {
         fault.message.clone()
     }
@@ -322,7 +324,7 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             Phase::Working,
         ),
         Creating::Refused(fault) => {
-            Summary::failing(Reason::of(fault.kind), format!("{lost}{}", fault.message), Phase::after(fault))
+            Summary::failing(Reason::of(fault.kind), format!("{lost}{}", said(o, fault)), Phase::after(fault))
         }
     }
 }
