@@ -216,7 +216,7 @@ pub(crate) const WAYS: &[Row] = &[
 /// Service accounts and the versioned API (family 19, and 9 in its newer form).
 #[rustfmt::skip]
 pub(crate) const ACCOUNTS: &[Row] = &[
-    Row { fault: "tokens that live shortly", key: Holds::Account, spec: CONNECTED, requests: &[(Token, 2)], ..ROW },
+    Row { fault: "tokens that live shortly", key: Holds::Account, spec: CONNECTED, asks: true, requests: &[(Token, 2)], ..ROW },
     Row { fault: "invalid_client", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 invalid_client", "service account"])], ..ROW },
     Row { fault: "429 for tokens", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, RateLimited, &["HTTP 429 RATE_LIMITED"])], ..ROW },
     Row { fault: "a token revoked in the middle", key: Holds::Account, stays_ready: true, ..CONNECTED_BEFORE },

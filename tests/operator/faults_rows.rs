@@ -2,7 +2,7 @@
 //! by `faults_run`. The families, and the order, are the catalogue's.
 
 use atlas_simulator::Operation::{self, Create, Delete, List, Update};
-use domain::conditions::ConditionType::{Ready, Stalled, Synced};
+use domain::conditions::ConditionType::{ApiSunset, Ready, Stalled, Synced};
 use domain::conditions::EventReason;
 use domain::conditions::Reason::*;
 
@@ -166,7 +166,15 @@ pub(crate) const ABSENT: &[Row] = &[
     Row { fault: "VERSION_GONE", says: not_ready!(ApiRetired, "HTTP 410 VERSION_GONE"), ..CREATING },
     Row { fault: "VERSION_GONE", says: not_ready!(ApiRetired, "HTTP 410 VERSION_GONE"), ..CONNECTING },
     Row { fault: "VERSION_GONE", cure: Cure::Patience, end: End::Gone(1), ..DELETING },
-    Row { fault: "Deprecation and Sunset", on: ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
+    Row {
+        fault: "Deprecation and Sunset",
+        on: ALL,
+        spec: CONNECTED,
+        says: &[Says(ApiSunset, true, SunsetAnnounced, &["switches this API off on"])],
+        cure: Cure::Patience,
+        events: &[EventReason::AtlasApiSunset],
+        ..ROW
+    },
 ];
 
 /// Not now (families 9 and 10).

@@ -94,7 +94,10 @@ impl<'a> Trial<'a> {
         let before = self.witness.versions(&self.name).len();
         match row.when {
             When::Created => {}
-            When::Ready => self.look("fault").await,
+            When::Ready => {
+                self.look("fault").await;
+                self.until_looked("fault").await?;
+            }
             When::Deleted => self.bench.delete(&self.name).await,
         }
         self.edit(row.edit).await;
@@ -255,6 +258,16 @@ impl<'a> Trial<'a> {
         let annotations = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": word}}});
         let _ =
             self.bench.objects.patch(&self.name, &PatchParams::default(), &Patch::Merge(annotations)).await;
+    }
+
+    async fn until_looked(&self, word: &str) -> Outcome {
+        let looked = |object: &ServerlessPrivateEndpoint| {
+            object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())
+                == Some(word)
+        };
+        self.witness
+            .until(&self.name, "looked at", |versions| versions.iter().any(|object| looked(object)))
+            .await
     }
 
     pub(crate) fn last(&self) -> Option<Arc<ServerlessPrivateEndpoint>> {
