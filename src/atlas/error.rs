@@ -246,11 +246,11 @@ impl Context<'_> {
                 "it may have been deleted; the next listing shows whether it was".to_owned()
             }
             FaultKind::NotServerless => {
-                "the instance is no serverless instance any more; migrate its users to its new endpoints"
+                "the instance is no serverless instance any more: migrate its users to its new addresses"
                     .to_owned()
             }
             FaultKind::Retired => {
-                "Atlas has switched this API off; endpoints can no longer be managed through it".to_owned()
+                "Atlas has switched this API off, and nothing can be managed through it any more".to_owned()
             }
             FaultKind::RateLimited => match reply.retry_after {
                 Some(wait) => format!("it is tried again after {} s", wait.as_secs()),

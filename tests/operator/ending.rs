@@ -101,7 +101,7 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
         assert_condition(&ended, "Stalled", "True", reason);
         assert_no_condition(&ended, "Reconciling");
         let message = &condition(&ended, "Ready").unwrap().message;
-        for word in [code, "Delete this object", "AWS VPC endpoint", "billed"] {
+        for word in [code, "delete this object", "VPC endpoint in AWS", "billed"] {
             assert!(message.contains(word), "{end}: {word} is not in {message}");
         }
         let told = notes(&bench, event).await;

@@ -92,7 +92,7 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         ProjectNotFound => (&["{project}"], &["check "]),
         InstanceNotFound => (&["{instance}"], &["check the instance name"]),
         InstanceMigrated => (&["{instance}"], &["migrate its users"]),
-        ApiRetired => (&["{instance}"], &["Delete this object"]),
+        ApiRetired => (&["{instance}"], &["delete this object"]),
         SunsetAnnounced => (&[], &["delete this object"]),
         RateLimited => (&[], &["it is tried again"]),
         AtlasUnavailable => (&[], &["it is tried again", "it is decided anew", "check "]),

@@ -284,14 +284,16 @@ fn unread(o: &Observed, fault: &Fault) -> Summary {
 /// What is said of `fault`. Where it ends an endpoint for good, that is not all that the user has to end.
 fn said(o: &Observed, fault: &Fault) -> String {
     let message = fault.message.trim_end_matches('.');
-    if Phase::after(fault) == Phase::Stalled && o.object.recorded.is_some() {
-        format!(
-            "{message}. Delete this object; an AWS VPC endpoint made for it is billed until you delete that, too"
-        )
-    } else if fault.kind == FaultKind::Retired {
-        format!("{message}. Delete this object")
-    } else {
-        fault.message.clone()
+    match fault.kind {
+        FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound
+            if o.object.recorded.is_some() =>
+        {
+            format!(
+                "{message}; delete this object, and the VPC endpoint in AWS, which is billed until you do"
+            )
+        }
+        FaultKind::Retired | FaultKind::NotServerless => format!("{message}; delete this object"),
+        _ => fault.message.clone(),
     }
 }
 
