@@ -152,7 +152,7 @@ fn losing_and_challenging() -> Vec<Known> {
         refusal(4, "USER_UNAUTHORIZED", ALL, Ending::UserUnauthorized),
         refusal(4, "NOT_IN_GROUP", LIST, Ending::NotInGroup),
         setting(4, "a key of another project is NOT_IN_GROUP", |s| {
-            s.choices.no_access = NoAccess::NotInGroup
+            s.choices.no_access = NoAccess::NotInGroup;
         }),
         setting(4, "a role that is too low is 403", |s| s.choices.role_too_low = RoleTooLow::Forbidden),
         refusal(5, "IP_ADDRESS_NOT_ON_ACCESS_LIST", ALL, Ending::IpNotOnAccessList),
