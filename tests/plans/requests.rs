@@ -15,7 +15,7 @@ pub(crate) enum Kind {
     Read,
     /// Of all objects or endpoints, asked for the first time.
     List,
-    /// The same, asked for again.
+    /// The same, asked for again after it was answered.
     Relist,
     Watch,
     Write,
@@ -55,6 +55,7 @@ fn kind(exchange: &Exchange, all: &[Exchange]) -> Kind {
     let path = exchange.path.split('?').next().unwrap_or_default();
     let same = |other: &Exchange| {
         other.number < exchange.number
+            && other.status == Some(200)
             && (&other.proxy, &other.method, &other.path)
                 == (&exchange.proxy, &exchange.method, &exchange.path)
     };

@@ -24,7 +24,7 @@ pub enum Action {
     Answer(Answer),
     /// Forwarded; the answer's body breaks off after so many bytes.
     Truncate(usize),
-    /// Not forwarded: the answer is the one that the upstream gave when it was last asked the same, so that writes since then do
+    /// Not forwarded: the answer is the one that the upstream gave when it last granted the same, so that writes since then do
     /// not show. What was never asked before is forwarded.
     Stale,
     /// Forwarded; before the answer is passed on, all running watches of the proxy end as [`crate::Proxy::close_watches`] ends

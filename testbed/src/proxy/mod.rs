@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -38,15 +38,10 @@ pub struct Proxy {
     address: SocketAddr,
     orders: watch::Sender<Orders>,
     server: Server,
-    place: Place,
-}
-
-/// Where clients come to. A closed proxy keeps its port, so that nobody else takes it.
-enum Place {
-    Open(JoinHandle<()>),
-    Closed(TcpSocket),
-    /// Only while it changes from one to the other.
-    Between,
+    /// Bound and never listening: a closed proxy keeps its port, so that nobody else takes it.
+    _reserved: TcpSocket,
+    /// Takes connections; absent while closed.
+    accepting: Option<JoinHandle<()>>,
 }
 
 impl Proxy {
@@ -68,10 +63,12 @@ impl Proxy {
             upstream: kube::Client::try_from(upstream)?,
             orders: orders.clone(),
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for a proxy")?;
-        let address = listener.local_addr()?;
-        let place = Place::Open(tokio::spawn(accept(listener, server.clone())));
-        Ok(Self { name: name.to_owned(), address, orders, server, place })
+        let reserved = bound((Ipv4Addr::LOCALHOST, 0).into()).context("no port for a proxy")?;
+        let address = reserved.local_addr()?;
+        let mut proxy =
+            Self { name: name.to_owned(), address, orders, server, _reserved: reserved, accepting: None };
+        proxy.open()?;
+        Ok(proxy)
     }
 
     /// As in `http://127.0.0.1:34567`.
@@ -100,37 +97,23 @@ impl Proxy {
     }
 
     /// Refuses connections and breaks those there are, as a server that is down does, until [`Self::open`].
-    ///
-    /// # Errors
-    /// When the port is lost to another program.
-    pub async fn close(&mut self) -> Result<()> {
-        let Place::Open(accepting) = &mut self.place else {
-            return Ok(());
-        };
-        accepting.abort();
-        // The listener and all connections are gone once the task is.
-        let _ = accepting.await;
-        self.place = Place::Between;
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(self.address).with_context(|| format!("{} has lost its port", self.name))?;
-        self.place = Place::Closed(socket);
-        Ok(())
+    pub async fn close(&mut self) {
+        if let Some(accepting) = self.accepting.take() {
+            accepting.abort();
+            // The listener and all connections are gone once the task is.
+            let _ = accepting.await;
+        }
     }
 
     /// Takes connections again after [`Self::close`], at the same address.
     ///
     /// # Errors
-    /// When the port is lost to another program.
+    /// When the system refuses.
     pub fn open(&mut self) -> Result<()> {
-        match std::mem::replace(&mut self.place, Place::Between) {
-            Place::Closed(socket) => {
-                let listener = socket.listen(BACKLOG)?;
-                self.place = Place::Open(tokio::spawn(accept(listener, self.server.clone())));
-            }
-            place => self.place = place,
+        if self.accepting.is_none() {
+            let listener = bound(self.address)?.listen(BACKLOG)?;
+            self.accepting = Some(tokio::spawn(accept(listener, self.server.clone())));
         }
-        ensure!(matches!(self.place, Place::Open(_)), "{} has lost its port", self.name);
         Ok(())
     }
 
@@ -152,10 +135,19 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        if let Place::Open(accepting) = &self.place {
+        if let Some(accepting) = &self.accepting {
             accepting.abort();
         }
     }
+}
+
+/// Sockets that all say so may be bound to one address. The system gives nobody a port that is bound already.
+fn bound(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// The connections belong to this task: aborting it closes them.

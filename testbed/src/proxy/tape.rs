@@ -223,12 +223,12 @@ impl Tape {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// The newest exchange that asked the same and was answered by the upstream.
+    /// The newest exchange that asked the same and was answered by the upstream, with a success.
     pub(super) fn earlier(&self, like: &Exchange) -> Option<Exchange> {
         let same = |other: &&Exchange| {
             other.number != like.number
                 && other.forwarded
-                && other.status.is_some()
+                && other.status.is_some_and(|status| (200..300).contains(&status))
                 && other.proxy == like.proxy
                 && other.method == like.method
                 && other.path == like.path
