@@ -82,7 +82,7 @@ fn observed(draw: &mut Draw<'_>) -> Observed {
         object: object(draw),
         spec: if draw.byte() % 16 == 15 { Err(words(draw)) } else { Ok(spec(draw)) },
         memory: recollection(draw, &times),
-        key: if draw.byte() % 8 == 7 { Key::Remembered(fault(draw)) } else { Key::Held },
+        key: if draw.byte() % 8 == 7 { Key::Remembered(missing(draw)) } else { Key::Held },
         sunset: if draw.byte() % 8 == 7 { Some(Sunset { day: draw.maybe(words) }) } else { None },
         times,
     }
@@ -203,6 +203,11 @@ fn fault(draw: &mut Draw<'_>) -> Fault {
         message: words(draw),
         retry_after: draw.maybe(|draw| draw.one_of(&[secs(0), secs(55), secs(3600)])),
     }
+}
+
+/// Only a key that is there no more is remembered.
+fn missing(draw: &mut Draw<'_>) -> Fault {
+    Fault { kind: FaultKind::CredentialsNotFound, ..fault(draw) }
 }
 
 fn recollection(draw: &mut Draw<'_>, times: &Times) -> Recollection {
