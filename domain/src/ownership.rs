@@ -350,7 +350,9 @@ mod tests {
         assert!(matches!(read(Some(&claim(&token(), "u-0", "c1"))), ClaimReading::EarlierLife { .. }));
         assert_eq!(read(Some(&claim(&other, "u-1", "c1"))), ClaimReading::Copied);
         assert!(matches!(read(Some(&claim(&token(), "u-1", "c2"))), ClaimReading::Foreign(_)));
-        for garbage in ["", "v2/x", "v1/a/b", "v1/////", &format!("{}/more", claim(&token(), "u-1", "c1"))] {
+        let (no_nonce, no_uid) = (format!("v1/{}//u-1/c1/-", token()), format!("v1/{}/n//c1/-", token()));
+        let more = format!("{}/more", claim(&token(), "u-1", "c1"));
+        for garbage in ["", "v2/x", "v1/a/b", "v1/////", &no_nonce, &no_uid, &more] {
             assert!(matches!(read(Some(garbage)), ClaimReading::Unreadable(_)), "{garbage:?}");
             assert_eq!(read(Some(garbage)), read(Some(garbage)));
         }

@@ -35,7 +35,7 @@ type Verdict = Option<bool>;
 
 #[test]
 fn the_laws_hold_whatever_is_seen() {
-    holds("decide", 20_000, 200, decide::check);
+    holds("decide", 8_000, 200, decide::check);
 }
 
 #[test]

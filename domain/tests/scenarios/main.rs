@@ -8,4 +8,6 @@ mod support;
 mod found;
 mod habits;
 mod holes;
+mod said;
 mod story;
+mod words;

@@ -1,0 +1,216 @@
+//! Words that leave the rules: reasons, events, and how ids and faults are written.
+
+use domain::backoff;
+use domain::conditions::{ConditionType, EventReason, Reason, Report, report};
+use domain::decide::decide;
+use domain::decision::{Farewell, Origin, Step};
+use domain::endpoint::{EndpointId, EndpointStatus, Instance};
+use domain::fault::FaultKind;
+use domain::notice::{Notice, of_change, of_step};
+use domain::observed::{Atlas, Observed, Reported};
+use domain::ownership::{ClusterId, Token};
+
+use crate::support::{
+    FAULTS, MINUTE, Mark, cluster, endpoint, fault, id, nonce, observed, secs, token, vpce,
+};
+
+#[test]
+fn each_warning_has_its_event_and_nothing_else_has_one() {
+    let warnings = [
+        (Reason::CredentialsNotFound, EventReason::CredentialsNotFound),
+        (Reason::Unauthorized, EventReason::AtlasUnauthorized),
+        (Reason::Forbidden, EventReason::AtlasForbidden),
+        (Reason::RateLimited, EventReason::AtlasRateLimited),
+        (Reason::AtlasRefused, EventReason::AtlasRefused),
+        (Reason::ApiRetired, EventReason::AtlasApiRetired),
+        (Reason::SunsetAnnounced, EventReason::AtlasApiSunset),
+        (Reason::ProjectNotFound, EventReason::ProjectNotFound),
+        (Reason::InstanceNotFound, EventReason::InstanceNotFound),
+        (Reason::InstanceMigrated, EventReason::InstanceMigrated),
+        (Reason::AtlasFailed, EventReason::EndpointFailed),
+        (Reason::EndpointLost, EventReason::EndpointLost),
+        (Reason::OwnershipConflict, EventReason::OwnershipConflict),
+        (Reason::AdoptionRequired, EventReason::AdoptionRequired),
+        (Reason::Duplicate, EventReason::Duplicate),
+        (Reason::ReferenceNotFound, EventReason::ReferenceNotFound),
+        (Reason::VpcEndpointStale, EventReason::VpcEndpointStale),
+        (Reason::OutputNotWritten, EventReason::OutputNotWritten),
+        (Reason::InvalidSpec, EventReason::InvalidSpec),
+        (Reason::ProgressDeadlineExceeded, EventReason::ProgressDeadlineExceeded),
+    ];
+    for reason in Reason::ALL {
+        let expected = warnings.iter().find(|(known, _)| known == reason).map(|(_, event)| *event);
+        assert_eq!(EventReason::warning(*reason), expected, "{reason}");
+    }
+}
+
+#[test]
+fn each_fault_has_its_reason_and_missing_access_is_told_apart() {
+    let expected = [
+        (Reason::CredentialsNotFound, true),
+        (Reason::Unauthorized, true),
+        (Reason::Forbidden, true),
+        (Reason::ProjectNotFound, true),
+        (Reason::InstanceNotFound, false),
+        (Reason::AtlasRefused, false),
+        (Reason::InstanceMigrated, false),
+        (Reason::ApiRetired, false),
+        (Reason::RateLimited, false),
+        (Reason::AtlasRefused, false),
+        (Reason::AtlasUnavailable, false),
+    ];
+    for (kind, (reason, access)) in FAULTS.into_iter().zip(expected) {
+        assert_eq!((Reason::of(kind), reason.is_about_access()), (reason, access), "{kind:?}");
+    }
+}
+
+#[test]
+fn every_word_is_found_by_its_spelling_and_explained() {
+    for reason in Reason::ALL {
+        assert_eq!(Reason::parse(&reason.to_string()), Some(*reason));
+        assert!(reason.meaning().ends_with('.'), "{reason}");
+    }
+    assert_eq!(Reason::parse("Nothing"), None);
+    assert_eq!(ConditionType::parse("Ready"), Some(ConditionType::Ready));
+    assert_eq!(EventReason::AtlasUnauthorized.as_str(), "AtlasUnauthorized");
+}
+
+#[test]
+fn ids_and_faults_are_written_as_they_came() {
+    let text = "5f7cac1adf5d6c6306f4b283";
+    let instance = Instance { project: text.parse().unwrap(), name: "orders".parse().unwrap() };
+    assert_eq!(instance.to_string(), format!("{text}/orders"));
+    assert_eq!(EndpointStatus::from("RESERVED").to_string(), "RESERVED");
+    assert_eq!((cluster().as_str(), cluster().to_string().as_str()), ("this-cluster", "this-cluster"));
+    assert_eq!(token().as_str(), token().to_string());
+    assert_eq!(fault(FaultKind::Refused).to_string(), "Atlas says Refused");
+    assert_eq!(nonce(0).as_str(), "a".repeat(26));
+    let error = "x".parse::<EndpointId>().unwrap_err();
+    assert_eq!(error.to_string(), "expected an endpoint id (24 hexadecimal digits), found \"x\"");
+}
+
+#[test]
+fn a_cluster_id_and_a_token_are_what_they_promise_or_refused() {
+    let long = "x".repeat(64);
+    for bad in ["", "a/b", "ä", long.as_str()] {
+        assert!(bad.parse::<ClusterId>().is_err(), "{bad:?}");
+    }
+    for good in ["c", "A.b_c-9", &long[1..]] {
+        assert_eq!(good.parse::<ClusterId>().unwrap().as_str(), good);
+    }
+    for bad in ["", "aaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaa1", "AAAAAAAAAAAAAAAA"] {
+        assert!(bad.parse::<Token>().is_err(), "{bad:?}");
+    }
+}
+
+fn shown(status: &str) -> Observed {
+    let mut o = observed();
+    o.object.recorded = Some(endpoint(1, Mark::Ours, status));
+    o.memory.recorded = 60 * MINUTE;
+    o.atlas = Atlas::Listed(vec![endpoint(1, Mark::Ours, status)]);
+    o
+}
+
+fn reported(o: &Observed) -> Report {
+    report(o, &decide(o))
+}
+
+/// What the status shows once `report` was published.
+fn published(report: &Report) -> Reported {
+    let conditions = report
+        .conditions
+        .iter()
+        .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.clone()))
+        .collect();
+    Reported { conditions, current: true }
+}
+
+fn told(before: &Reported, o: &Observed) -> Vec<(EventReason, bool)> {
+    of_change(before, &reported(o)).iter().map(|notice| (notice.reason, notice.warning)).collect()
+}
+
+#[test]
+fn each_transition_is_told_once() {
+    let nothing = Reported::default();
+    assert_eq!(told(&nothing, &shown("RESERVATION_REQUESTED")), []);
+    let service = (EventReason::EndpointServiceReserved, false);
+    let available = (EventReason::EndpointAvailable, false);
+    let failed = (EventReason::EndpointFailed, true);
+    assert_eq!(told(&nothing, &shown("RESERVED")), [service]);
+    assert_eq!(told(&nothing, &shown("AVAILABLE")), [service, available]);
+    assert_eq!(told(&nothing, &shown("FAILED")), [service, failed]);
+    for status in ["RESERVED", "AVAILABLE", "FAILED"] {
+        assert_eq!(told(&published(&reported(&shown(status))), &shown(status)), [], "{status}");
+    }
+    let reserved = published(&reported(&shown("RESERVED")));
+    assert_eq!(told(&reserved, &shown("AVAILABLE")), [available]);
+    assert_eq!(told(&reserved, &shown("FAILED")), [failed]);
+    // A fault is told once, though Ready and Synced both say it.
+    let mut unreachable = shown("AVAILABLE");
+    unreachable.atlas = Atlas::Failed(fault(FaultKind::Unauthorized));
+    let connected = published(&reported(&shown("AVAILABLE")));
+    assert_eq!(told(&connected, &unreachable), [(EventReason::AtlasUnauthorized, true)]);
+    assert_eq!(told(&published(&reported(&unreachable)), &unreachable), []);
+    let service = of_change(&nothing, &reported(&shown("RESERVED")));
+    assert!(service[0].message.contains("vpce-svc-1"), "{service:?}");
+}
+
+#[test]
+fn each_step_that_was_carried_out_is_told_if_a_person_should_know() {
+    let record = |origin| Step::Record { endpoint: endpoint(1, Mark::Ours, "RESERVED"), origin };
+    let update = |vpc_endpoint| Step::Update { id: id(1), comment: None, vpc_endpoint };
+    for (step, expected) in [
+        (record(Origin::Created), Some((EventReason::EndpointCreated, false))),
+        (record(Origin::Adopted), Some((EventReason::EndpointAdopted, false))),
+        (record(Origin::Named), Some((EventReason::EndpointAdopted, false))),
+        (update(Some(vpce(1))), Some((EventReason::VpcEndpointAttached, false))),
+        (update(None), None),
+        (Step::Delete { id: id(1), excess: true }, Some((EventReason::ExcessEndpointDeleted, true))),
+        (Step::Delete { id: id(1), excess: false }, None),
+        (Step::Release(Farewell::Deleted), Some((EventReason::EndpointDeleted, false))),
+        (Step::Release(Farewell::Retained), Some((EventReason::EndpointRetained, false))),
+        (Step::List, None),
+        (Step::Rest, None),
+    ] {
+        let notice: Option<Notice> = of_step(&step);
+        assert!(notice.as_ref().is_none_or(|notice| !notice.message.is_empty()));
+        assert_eq!(notice.map(|notice| (notice.reason, notice.warning)), expected, "{step:?}");
+    }
+}
+
+#[test]
+fn only_ready_and_reconciling_end_in_a_time_and_only_while_there_is_one() {
+    let mut settling = observed();
+    settling.atlas = Atlas::Listed(Vec::new());
+    let report = reported(&settling);
+    assert_eq!(report.after, Some(settling.times.uncertainty));
+    for kind in ConditionType::ALL {
+        let dated = matches!(kind, ConditionType::Ready | ConditionType::Reconciling);
+        assert_eq!(report.is_dated(*kind), dated, "{kind}");
+        assert!(!reported(&shown("AVAILABLE")).is_dated(*kind), "{kind}");
+    }
+}
+
+#[test]
+fn what_is_amiss_beside_the_endpoint_is_said_only_where_nothing_worse_is() {
+    let said = |o: &Observed| {
+        let mut report = reported(o);
+        report.unsynced(Reason::OutputNotWritten, "the ConfigMap is another's".to_owned());
+        report.get(ConditionType::Synced).unwrap().reason
+    };
+    assert_eq!(said(&shown("AVAILABLE")), Reason::OutputNotWritten);
+    let mut unreachable = shown("AVAILABLE");
+    unreachable.atlas = Atlas::Failed(fault(FaultKind::Unavailable));
+    assert_eq!(said(&unreachable), Reason::AtlasUnavailable);
+    assert!(reported(&shown("AVAILABLE")).get(ConditionType::Ready).unwrap().status);
+}
+
+#[test]
+fn pauses_are_as_long_as_they_say() {
+    assert_eq!(backoff::poll(1, secs(4), secs(60)), secs(6));
+    assert_eq!(backoff::retry(0, 1.0), secs(1));
+    assert_eq!(backoff::retry(3, 0.0), secs(4));
+    assert_eq!(backoff::retry(3, 0.5), secs(6));
+    assert_eq!(backoff::spread(secs(100), 0.5), secs(100));
+    assert_eq!(backoff::spread(secs(100), 1.0), secs(120));
+}
