@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PART := hack/part
 
-.PHONY: help deps build control-plane test deny sbom mutants proof demo crd chart image e2e e2e-cluster repro release-check docs tour clean
+.PHONY: help deps build control-plane test deny sbom mutants fuzz proof demo crd chart image e2e e2e-cluster repro release-check docs tour clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -34,6 +34,9 @@ sbom: ## Lists what the program is made of (CycloneDX) and its licences, in targ
 
 mutants: ## Breaks the rules in every small way and asks whether a test notices (hours)
 	@"$$(hack/tool cargo-mutants)" mutants --package domain
+
+fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60): parsers, mark, claim, memory, the laws of the rules
+	@hack/fuzz
 
 proof: deps ## Checks that nothing is lost or doubled: the model, every fault at every request, kills, clocks, fields (an hour); PLAN=create/atlas-3 runs some plans alone
 	@CARGO="$(CARGO)" hack/proof $(PLAN)

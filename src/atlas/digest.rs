@@ -27,7 +27,7 @@ impl Challenge {
         Self { prompt, cnonce }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn prompt(&self) -> &WwwAuthenticateHeader {
         &self.prompt
     }

@@ -27,6 +27,8 @@ mod error;
 mod exchange;
 mod http;
 mod last_moment;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod properties;
 mod reply;
 mod retry_after;
 mod settings;

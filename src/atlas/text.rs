@@ -13,14 +13,20 @@ const SHORTEST_SECRET: usize = 6;
 /// Control and direction-changing characters become spaces, runs of white space one space, `hidden` text
 /// `[hidden]`, and what exceeds [`MOST`] characters an ellipsis.
 pub(super) fn clean(text: &str, hidden: &[Secret]) -> String {
-    let mut spaced: String = text.chars().map(|c| if is_unfit(c) { ' ' } else { c }).collect();
-    for secret in hidden.iter().map(Secret::expose).filter(|secret| secret.len() >= SHORTEST_SECRET) {
-        if spaced.contains(secret) {
-            spaced = spaced.replace(secret, "[hidden]");
+    let mut folded = fold(text);
+    // Folded like the text: a secret with a space inside must not come to light where its spaces were doubled.
+    for secret in hidden.iter().map(|secret| fold(secret.expose())) {
+        if secret.len() >= SHORTEST_SECRET && folded.contains(&secret) {
+            folded = folded.replace(&secret, "[hidden]");
         }
     }
-    let words: Vec<&str> = spaced.split_whitespace().collect();
-    cut(&words.join(" "))
+    cut(&folded)
+}
+
+/// Unfit characters and runs of white space become one space each, and none is left outside.
+fn fold(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if is_unfit(c) { ' ' } else { c }).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn cut(text: &str) -> String {
@@ -59,6 +65,16 @@ mod tests {
         let text = format!("{}hunter2-hunter2 and hunter2-hunter2", "x".repeat(MOST - 8));
         assert!(!clean(&text, std::slice::from_ref(&secret)).contains("hunter2"));
         assert_eq!(clean("key hunter2-hunter2!", &[secret]), "key [hidden]!");
+    }
+
+    #[test]
+    fn a_secret_with_a_space_inside_is_hidden_however_wide_the_space_is() {
+        for secret in ["two words", "two  words"] {
+            let secret = Secret::new(secret.to_owned());
+            for text in ["two words", "two  words", "two\t\u{200b}words"] {
+                assert_eq!(clean(text, std::slice::from_ref(&secret)), "[hidden]", "{text:?}");
+            }
+        }
     }
 
     #[test]

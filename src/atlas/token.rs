@@ -201,7 +201,7 @@ fn basic(credentials: &Credentials) -> Option<HeaderValue> {
 }
 
 /// `{"access_token", "expires_in", …}`; the life counts from before the request, so it is never overrated.
-fn read(json: &Value, asked_at: Instant) -> Option<Token> {
+pub(super) fn read(json: &Value, asked_at: Instant) -> Option<Token> {
     let text = json.get("access_token")?.as_str().filter(|text| !text.is_empty())?;
     let mut header = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
     header.set_sensitive(true);

@@ -1,0 +1,216 @@
+//! What holds for any bytes that a server may send: checked on random input and on the seeds that are kept for the fuzzer
+//! (`fuzz/corpus`), and by the targets in `fuzz/`, which are the only reason that this is more than a test. It is in no
+//! program.
+
+#![allow(clippy::unwrap_used, reason = "these are tests, whoever runs them")]
+
+use std::time::{Duration, SystemTime};
+
+use domain::endpoint::{EndpointId, Instance};
+use domain::fault::FaultKind;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::creation::Creation;
+use super::credentials::{Credentials, Secret};
+use super::error::{AtlasError, Context, Operation};
+use super::http::Answer;
+use super::www_authenticate::{Unusable, choose};
+use super::{classify, creation, reply, retry_after, text, token, wire};
+
+/// Stands for every secret that a server could send back. The base64 of the pair is hidden, too.
+const SECRET: &str = "hunter2-hunter2";
+
+fn key() -> Credentials {
+    Credentials::key("abcdefgh", SECRET).unwrap()
+}
+
+/// `WWW-Authenticate` lines, one to a line.
+pub(crate) fn challenge(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.split('\n').collect();
+    let chosen = choose(lines.iter().copied());
+    // Every line counts by itself, and the first that can be answered is.
+    let alone = lines.iter().find_map(|line| choose([*line]).ok());
+    assert_eq!(chosen.as_ref().ok().map(|c| c.prompt()), alone.as_ref().map(|c| c.prompt()));
+    let mut challenge = match chosen {
+        Ok(challenge) => challenge,
+        Err(why) => {
+            assert!(why != Unusable::None || !lines.iter().any(|line| is_a_scheme_alone(line)), "{text:?}");
+            is_fit_to_be_shown(&text::clean(&why.to_string(), &[]));
+            return;
+        }
+    };
+    let offered = text.to_ascii_lowercase();
+    assert!(offered.contains("digest") && offered.contains("realm") && offered.contains("nonce"), "{text:?}");
+    let prompt = challenge.prompt().clone();
+    assert!(!prompt.nonce.is_empty());
+    for (nth, method) in [(1, "GET"), (2, "POST")] {
+        let Some(header) = challenge.answer(&key(), method, "/api?pretty=true") else {
+            assert!(text.chars().any(char::is_control), "the answer to {text:?} cannot be sent");
+            return;
+        };
+        assert!(header.is_sensitive());
+        let header = std::str::from_utf8(header.as_bytes()).unwrap();
+        assert!(!header.contains(SECRET), "{header}");
+        // What is answered is what was asked: the server finds its own words again.
+        let read = choose([header]).unwrap();
+        let read = read.prompt();
+        assert_eq!((&read.realm, &read.nonce, &read.opaque), (&prompt.realm, &prompt.nonce, &prompt.opaque));
+        assert_eq!(read.algorithm, prompt.algorithm);
+        let counted = header.contains(&format!("nc={nth:08}"));
+        assert_eq!(counted, prompt.qop.is_some(), "{header}");
+    }
+}
+
+/// `Basic`, say.
+fn is_a_scheme_alone(line: &str) -> bool {
+    !line.is_empty() && line.len() < 100 && line.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// A status (two bytes) and a body, as every operation reads them.
+pub(crate) fn reply(bytes: &[u8]) {
+    let (status, body) = bytes.split_at(bytes.len().min(2));
+    let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
+    let answer = || Answer {
+        status,
+        challenges: Vec::new(),
+        retry_after: None,
+        sunset: None,
+        remaining: None,
+        body: Ok(body.to_vec()),
+        hidden: key().hidden(),
+    };
+    let at =
+        Instance { project: "5f7cac1adf5d6c6306f4b283".parse().unwrap(), name: "orders".parse().unwrap() };
+    let id: EndpointId = "5f7cac1adf5d6c6306f4b284".parse().unwrap();
+    let key = key();
+    let context = |operation| Context { operation, at: &at, id: Some(&id), credentials: &key };
+    let opened = reply::open(answer());
+    let json = serde_json::from_slice::<Value>(body).ok();
+    assert_eq!(opened.json.is_some(), json.is_some(), "JSON is never lost, and nothing else is JSON");
+    assert!(status / 100 == 2 || opened.status == status, "a failing status is never improved");
+    assert!(opened.error.as_ref().is_none_or(|error| !error.code.is_empty()));
+
+    let listing =
+        opened.success(context(Operation::List), |reply| wire::endpoints(reply.json()?, &reply.hidden));
+    match listing {
+        Ok(listing) => {
+            let json = opened.json.as_ref().unwrap();
+            let shown = json.as_array().or_else(|| json.get("results")?.as_array()).unwrap();
+            assert_eq!(listing.len(), shown.len(), "none is left out");
+            for (endpoint, shown) in listing.iter().zip(shown) {
+                assert_eq!(shown.get("_id").and_then(Value::as_str), Some(endpoint.id.as_str()));
+                let said = shown.get("status").and_then(Value::as_str).unwrap_or_default();
+                assert_eq!(endpoint.status.as_str(), said, "a status is kept as it came");
+                let comment = shown.get("comment").and_then(Value::as_str).unwrap_or_default();
+                assert_eq!(endpoint.comment, comment, "a comment is kept as it came");
+                is_fit_to_be_shown(endpoint.error_message.as_deref().unwrap_or_default());
+            }
+        }
+        Err(error) => is_well_said(&error, opened.status),
+    }
+    let instance = opened.success(context(Operation::Instance), |reply| wire::instance(reply.json()?));
+    if let Ok(instance) = instance {
+        assert!(instance.private_connections.iter().all(|one| !one.srv_connection_string.is_empty()));
+    }
+
+    match creation::conclude(context(Operation::Create), Ok(answer())).1 {
+        Creation::Created(endpoint) => {
+            let json = opened.json.as_ref().unwrap();
+            assert_eq!(json.get("_id").and_then(Value::as_str), Some(endpoint.id.as_str()));
+            assert!((200..300).contains(&status) && opened.is_success());
+        }
+        Creation::Refused(error) => {
+            is_well_said(&error, opened.status);
+            assert!(opened.status == 401 || opened.error.is_some(), "who is not Atlas proves nothing");
+            assert!((400..500).contains(&opened.status), "{}", opened.status);
+        }
+        Creation::Uncertain(error) => is_well_said(&error, opened.status),
+    }
+
+    if let Some(json) = &opened.json {
+        if let Some(error) = reply::oauth_error(json) {
+            assert!(!error.code.is_empty());
+        }
+        let now = Instant::now();
+        if let Some(token) = token::read(json, now) {
+            assert!(token.header().is_sensitive());
+        }
+    }
+}
+
+/// An error is fit to be shown, and claims an absence only in Atlas' own words.
+fn is_well_said(error: &AtlasError, status: u16) {
+    let message = error.to_string();
+    is_fit_to_be_shown(&message.replace(['\u{2026}'], ""));
+    assert!(message.starts_with("failed to "), "{message}");
+    assert!(error.error_code().is_none_or(|code| code.chars().count() <= 64));
+    let absence = matches!(
+        error.kind(),
+        FaultKind::InstanceNotFound
+            | FaultKind::EndpointNotFound
+            | FaultKind::NotServerless
+            | FaultKind::Retired
+    );
+    if absence {
+        assert!([400, 404, 409, 410].contains(&status) && error.error_code().is_some(), "{message}");
+    }
+    if (200..300).contains(&status) || status >= 500 {
+        assert_eq!(error.kind(), FaultKind::Unavailable, "{message}");
+    }
+    assert!(!classify::is_definite_no(status, false) || status == 401);
+}
+
+/// Bounded, on one line, and without a secret.
+fn is_fit_to_be_shown(text: &str) {
+    assert!(text.chars().count() <= 3 * text::MOST, "{} characters", text.chars().count());
+    assert!(!text.chars().any(char::is_control), "{text:?}");
+    for secret in key().hidden() {
+        assert!(!text.contains(secret.expose()), "{text:?}");
+    }
+}
+
+/// Text of a server beside secrets: the first byte says how they are put together.
+pub(crate) fn shown(bytes: &[u8]) {
+    let (how, rest) = bytes.split_at(bytes.len().min(1));
+    let text = String::from_utf8_lossy(rest);
+    let secret = match how.first().copied().unwrap_or(0) % 3 {
+        0 => SECRET.to_owned(),
+        1 => "two words".to_owned(),
+        // What stands in for a secret, or for the rest of a text, is none.
+        _ => text.chars().take(8).filter(|c| !"[hidden]…".contains(*c)).collect(),
+    };
+    let hidden = Credentials::key("abcdefgh", &secret).map(|key| key.hidden()).unwrap_or_default();
+    let shown = text::clean(&text, &hidden);
+    assert!(shown.chars().count() <= text::MOST);
+    assert_eq!(shown.trim(), shown);
+    assert!(!shown.chars().any(char::is_control) && !shown.contains("  "), "{shown:?}");
+    for secret in hidden.iter().map(Secret::expose).filter(|secret| secret.len() >= 6) {
+        assert!(!shown.contains(secret), "{secret:?} is shown: {shown:?}");
+    }
+    assert_eq!(text::clean(&shown, &hidden), shown, "what was cleaned is clean");
+}
+
+/// The time (eight bytes) and a `Retry-After`.
+pub(crate) fn waiting(bytes: &[u8]) {
+    let (time, value) = bytes.split_at(bytes.len().min(8));
+    let seconds = time.iter().fold(0_u64, |seconds, byte| seconds << 8 | u64::from(*byte)) >> 20;
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let value = String::from_utf8_lossy(value);
+    let wait = retry_after::parse(&value, now);
+    assert!(wait.is_none_or(|wait| wait <= retry_after::LONGEST), "{value:?}");
+    let trimmed = value.trim();
+    if !trimmed.is_empty() && trimmed.bytes().all(|b| b.is_ascii_digit()) {
+        let seconds = trimmed.parse().unwrap_or(u64::MAX).min(retry_after::LONGEST.as_secs());
+        assert_eq!(wait, Some(Duration::from_secs(seconds)), "{value:?}");
+    } else if let Some(wait) = wait {
+        let date = httpdate::parse_http_date(trimmed).unwrap();
+        assert_eq!(wait, date.duration_since(now).unwrap_or_default().min(retry_after::LONGEST), "{value:?}");
+    }
+    assert_eq!(retry_after::parse(&format!(" {value}\t"), now), wait, "outer white space says nothing");
+}
+
+#[cfg(test)]
+#[path = "properties_tests.rs"]
+mod tests;
