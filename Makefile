@@ -32,8 +32,8 @@ deny: ## Checks licences, duplicates and sources of the dependencies, and adviso
 sbom: ## Lists what the program is made of (CycloneDX) and its licences, in target/sbom
 	@hack/sbom
 
-mutants: ## Breaks the rules in every small way and asks whether a test notices (hours)
-	@"$$(hack/tool cargo-mutants)" mutants --package domain
+mutants: ## Breaks the rules and the Atlas client in every small way and asks whether a test notices (hours)
+	@hack/mutants
 
 fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60): parsers, mark, claim, memory, the laws of the rules
 	@hack/fuzz
