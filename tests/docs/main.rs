@@ -10,6 +10,7 @@
 
 mod book;
 mod links;
+mod manifests;
 mod metrics;
 mod names;
 mod pages;

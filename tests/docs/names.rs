@@ -1,4 +1,4 @@
-//! What the manual names in its text is there: fields, flags, values of the chart, targets of make. Only the manual's own
+//! What the manual names in its text is there: fields, flags, values of the chart, files, targets of make. Only the manual's own
 //! pages: what other pages call a field may be another thing's.
 
 use serde_json::Value;
@@ -71,6 +71,22 @@ fn every_value_that_is_named_is_one_of_the_chart() {
         (!is_group && values.get(top).is_some()).then(|| path.to_owned())
     };
     assert_known("value", is_value, |path| values.pointer(&format!("/{}", path.replace('.', "/"))).is_some());
+}
+
+/// Code that begins with a folder or a file of the repository's root is a path in it.
+#[test]
+fn every_file_that_is_named_is_there() {
+    let roots: Vec<_> = std::fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let is_path = |code: &str| {
+        let top = code.split('/').next()?;
+        let is_plain =
+            code.contains('/') && code.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
+        (is_plain && top != "target" && roots.iter().any(|known| known == top)).then(|| code.to_owned())
+    };
+    assert_known("file", is_path, |path| root().join(path).exists());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What kro and Crossplane would make from the manual's definitions is accepted by a real API server: the templates, with
 //! a value in place of each that the tool would fill in.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use kube::api::{Patch, PatchParams, ValidationDirective};
@@ -86,6 +87,31 @@ async fn what_crossplane_would_make_is_accepted() {
         base
     });
     assert_accepted("templates-crossplane", manifests.collect()).await;
+}
+
+/// The fields of each kind that a page defines are those that its own example gives, and those of the definition that
+/// plays it here.
+#[test]
+fn the_example_of_a_kind_that_a_page_defines_gives_its_fields() {
+    let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let kro = documents("docs/tasks/kro.md");
+    let crossplane = documents("docs/tasks/crossplane.md");
+    let definition = crossplane.iter().find(|one| one["kind"] == "CompositeResourceDefinition").unwrap();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let cases = [
+        (&kro, "kro", fields(&kro[0]["spec"]["schema"]["spec"])),
+        (&crossplane, "crossplane", fields(&schema["properties"])),
+    ];
+    for (documents, tool, defined) in cases {
+        let example = documents.iter().find(|one| one["kind"] == "PrivateLink").unwrap();
+        assert_eq!(fields(&example["spec"]), defined, "{tool}: the example");
+        let file = crate::book::root().join("tests/docs/definitions").join(tool).with_extension("yaml");
+        let played: Vec<Value> =
+            serde_saphyr::from_multiple(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let played = played.iter().find(|one| one["spec"]["names"]["kind"] == "PrivateLink").unwrap();
+        let schema = &played["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        assert_eq!(fields(&schema["properties"]), defined, "{tool}: the definition that plays it");
+    }
 }
 
 /// An expression that names a field which the status does not have would wait for ever.
