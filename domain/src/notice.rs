@@ -49,7 +49,7 @@ pub fn of_change(before: &Reported, report: &Report) -> Vec<Notice> {
         let told = before.conditions.iter().any(|(_, _, was, _)| was == condition.reason.as_str())
             || notices.iter().any(|notice| notice.reason == reason);
         if !told {
-            notices.push(Notice { reason, warning: true, message: condition.message.clone() });
+            notices.push(Notice { reason, warning: true, message: report.sentence(condition, None) });
         }
     }
     notices

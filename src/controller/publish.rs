@@ -125,9 +125,10 @@ fn conditions(
             reason: reported.reason.to_string(),
             message: match report.after.filter(|_| report.is_dated(reported.kind)) {
                 Some(after) => {
-                    dated(&reported.message, before.map(|before| before.message.as_str()), now, after)
+                    let before = before.map(|before| before.message.as_str());
+                    dated(|time| report.sentence(reported, Some(time)), before, now, after)
                 }
-                None => reported.message.clone(),
+                None => report.sentence(reported, None),
             },
             observed_generation: generation,
             last_transition_time: before
@@ -138,13 +139,21 @@ fn conditions(
     ours.chain(foreign.cloned()).collect()
 }
 
-/// The message with the time that it speaks of. The one that is there stays as long as it is still true.
-fn dated(message: &str, before: Option<&str>, now: Timestamp, after: Duration) -> String {
-    let message = format!("{message} after ");
+/// The sentence with the time that it speaks of. The one that is there stays as long as it is still true.
+fn dated(sentence: impl Fn(&str) -> String, before: Option<&str>, now: Timestamp, after: Duration) -> String {
     let end = now.saturating_add(after).map_or(now, whole_seconds);
-    let known = before.and_then(|before| before.strip_prefix(&message)?.parse::<Timestamp>().ok());
+    let known = before.and_then(|before| time_in(before, &sentence(TIME)));
     let end = known.filter(|known| known.duration_since(end).unsigned_abs() <= SAME_TIME).unwrap_or(end);
-    format!("{message}{end}")
+    sentence(&end.to_string())
+}
+
+/// Stands where the time goes; in no message.
+const TIME: &str = "\u{0}";
+
+/// The time that `said` names, if it differs from `sentence` in nothing else.
+fn time_in(said: &str, sentence: &str) -> Option<Timestamp> {
+    let (head, tail) = sentence.split_once(TIME)?;
+    said.strip_prefix(head)?.strip_suffix(tail)?.parse().ok()
 }
 
 /// The API server keeps no more than seconds, and a value that it changes would look like a difference for ever.
@@ -160,15 +169,19 @@ mod tests {
     fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
         let start: Timestamp = "2026-03-01T10:00:00.7Z".parse().unwrap();
         let at = |seconds: u64| start.saturating_add(Duration::from_secs(seconds)).unwrap();
-        let first = dated("it ends", None, start, Duration::from_secs(200));
-        assert_eq!(first, "it ends after 2026-03-01T10:03:20Z");
-        for passed in [1, 60, 199] {
-            assert_eq!(dated("it ends", Some(&first), at(passed), Duration::from_secs(200 - passed)), first);
+        for place in ["", " (docs/troubleshooting.md#endpointlost)"] {
+            let said = |time: &str| format!("it ends after {time}{place}");
+            let first = dated(said, None, start, Duration::from_secs(200));
+            assert_eq!(first, said("2026-03-01T10:03:20Z"));
+            for passed in [1, 60, 199] {
+                let later = dated(said, Some(&first), at(passed), Duration::from_secs(200 - passed));
+                assert_eq!(later, first);
+            }
+            // A process that was just started waits anew.
+            let anew = dated(said, Some(&first), at(100), Duration::from_secs(200));
+            assert_eq!(anew, said("2026-03-01T10:05:00Z"));
+            // Another text is no time.
+            assert_eq!(dated(said, Some("it ends after all"), start, Duration::from_secs(200)), first);
         }
-        // A process that was just started waits anew.
-        let anew = dated("it ends", Some(&first), at(100), Duration::from_secs(200));
-        assert_eq!(anew, "it ends after 2026-03-01T10:05:00Z");
-        // Another text is no time.
-        assert_eq!(dated("it ends", Some("it ends after all"), start, Duration::from_secs(200)), first);
     }
 }

@@ -2,11 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use domain::conditions::Reason;
+use domain::conditions::{Reason, TROUBLESHOOTING};
 
 use crate::book::{page, pages, root, slug};
-
-const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
 
 /// `a/b/../c` as `a/c`.
 fn plain(path: &Path) -> PathBuf {
@@ -56,6 +54,17 @@ fn every_reason_has_its_place_in_troubleshooting() {
     for reason in Reason::ALL {
         let anchor = slug(reason.as_str());
         assert!(anchors.contains(&anchor), "{TROUBLESHOOTING} has no heading {reason}");
+    }
+}
+
+/// What messages end with leads to that place, from the root of the repository.
+#[test]
+fn every_link_in_a_message_leads_to_its_heading() {
+    let links: Vec<_> = Reason::ALL.iter().filter_map(|reason| reason.link()).collect();
+    assert!(links.len() > 15, "only {links:?}");
+    for link in links {
+        let (file, anchor) = link.split_once('#').unwrap();
+        assert!(page(Path::new(file)).anchors.iter().any(|known| known == anchor), "{link} leads nowhere");
     }
 }
 

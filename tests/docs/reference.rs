@@ -1,9 +1,9 @@
 //! `docs/reference`, made from the code: the resource's definition, the vocabulary of conditions, the flags. A page that
-//! is not what the code says is stale; `make docs` writes it anew.
+//! is not what the code says is stale; `make docs` writes it anew. What to do about a reason is taken from troubleshooting.
 
 use std::fmt::Write as _;
 
-use domain::conditions::{ConditionType, EventReason, Reason};
+use domain::conditions::{ConditionType, EventReason, Reason, TROUBLESHOOTING};
 use serde_json::Value;
 use spe_operator::{api, service::settings};
 
@@ -138,22 +138,25 @@ fn rules(path: &str, schema: &Value, page: &mut String) {
 
 #[test]
 fn the_reference_of_the_conditions_is_what_the_vocabulary_says() {
-    let about = "Each word is API: it is never renamed, and automation may compare it. What to do about a reason is one click \
-                 away; the condition's message says it about the very object. How the conditions hang together: \
+    let about = "Each word is API: it is never renamed, and automation may compare it. More about a reason is one click \
+                 away; the condition's message says what to do about the very object. How the conditions hang together: \
                  [health](../concepts/health.md).";
     let mut page = opening("Conditions, reasons, events", "`domain/src/conditions/reason.rs`", about);
+    let troubleshooting = std::fs::read_to_string(root().join(TROUBLESHOOTING)).unwrap();
     page.push_str("## Conditions\n| type | meaning of True |\n|---|---|\n");
     for kind in ConditionType::ALL {
         let _ = writeln!(page, "| `{kind}` | {} |", cell(kind.meaning()));
     }
-    page.push_str("\n## Reasons\n| reason | meaning | warning event |\n|---|---|---|\n");
+    page.push_str("\n## Reasons\n| reason | meaning | what to do | warning event |\n|---|---|---|---|\n");
     for reason in Reason::ALL {
+        let remedy = remedy(&troubleshooting, *reason);
         let event = EventReason::warning(*reason).map_or_else(String::new, |event| format!("`{event}`"));
         let place = slug(reason.as_str());
         let _ = writeln!(
             page,
-            "| [`{reason}`](../troubleshooting.md#{place}) | {} | {event} |",
-            cell(reason.meaning())
+            "| [`{reason}`](../troubleshooting.md#{place}) | {} | {} | {event} |",
+            cell(reason.meaning()),
+            cell(&remedy)
         );
     }
     page.push_str(
@@ -172,6 +175,31 @@ fn the_reference_of_the_conditions_is_what_the_vocabulary_says() {
         );
     }
     compare("conditions.md", &page);
+}
+
+/// What troubleshooting says in bold about the reason; where it says nothing in bold, it passes by itself or all is well. The
+/// messages that send people there are those about the former, and about what is wrong although it passes.
+fn remedy(troubleshooting: &str, reason: Reason) -> String {
+    let heading = format!("\n### {reason}\n");
+    let (before, after) =
+        troubleshooting.split_once(&heading).unwrap_or_else(|| panic!("no heading {reason}"));
+    let chapter = before.rsplit("\n## ").next().unwrap().lines().next().unwrap();
+    let section = after.split("\n#").next().unwrap().replace('\n', " ");
+    let bold: Vec<_> = section.split("**").skip(1).step_by(2).collect();
+    let said = bold.join(" ").trim_end_matches('.').to_owned();
+    match chapter {
+        "Reasons that need you" => {
+            assert!(!said.is_empty(), "{reason}: nothing in bold says what to do");
+            assert!(reason.link().is_some(), "{reason}: its messages do not send people to troubleshooting");
+            said
+        }
+        "Reasons that pass by themselves" => "wait".to_owned(),
+        "Reasons that all is well" => {
+            assert_eq!(reason.link(), None, "{reason}");
+            "nothing".to_owned()
+        }
+        other => panic!("{reason} stands in the chapter {other:?}"),
+    }
 }
 
 #[test]

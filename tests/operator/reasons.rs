@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use domain::conditions::ConditionType::{
-    EndpointConnected, EndpointServiceAvailable, Ready, Reconciling, Suspended as Held, Synced,
+    ApiSunset, EndpointConnected, EndpointServiceAvailable, Ready, Reconciling, Suspended as Held, Synced,
 };
 use domain::conditions::Reason::*;
 use domain::conditions::{ConditionType, EventReason, Reason};
@@ -147,6 +147,10 @@ pub(crate) fn check(
     }
     if !steps.is_empty() && !steps.iter().any(|step| message.contains(step)) {
         return fails("says no next step");
+    }
+    let place = reason.link().filter(|_| matches!(kind, Ready | Synced | ApiSunset));
+    if place.is_some_and(|place| !message.ends_with(&format!(" ({place})"))) {
+        return fails("does not end with its place in troubleshooting");
     }
     Ok(())
 }

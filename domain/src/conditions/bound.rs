@@ -155,7 +155,10 @@ fn reserved(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
         VpcEndpoint::Undeclared => Summary::new(
             false,
             Reason::AwaitingVpcEndpoint,
-            format!("waiting for a VPC endpoint to {service}; {}", next_command(service)),
+            format!(
+                "waiting for a VPC endpoint to {service}; {}, and set spec.cloudProviderEndpointId to its id",
+                next_command(service)
+            ),
             Phase::Waiting,
         ),
     }

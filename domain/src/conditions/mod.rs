@@ -5,11 +5,13 @@
 
 mod bound;
 mod reason;
+mod sentence;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 pub use reason::{ConditionType, EventReason, Reason};
+pub use sentence::TROUBLESHOOTING;
 
 use crate::decision::{Creating, Decision, Deleting, State, Step};
 use crate::endpoint::{Endpoint, EndpointStatus};
@@ -25,7 +27,8 @@ pub struct Condition {
     pub status: bool,
     /// Why, in one word.
     pub reason: Reason,
-    /// Why, in a sentence, with the next step for the user where there is one.
+    /// Why, in a sentence, with the next step for the user where there is one. What is published of it is
+    /// [`Report::sentence`].
     pub message: String,
 }
 

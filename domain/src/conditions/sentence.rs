@@ -1,0 +1,120 @@
+//! The sentence that a person reads: a condition's message, the time that it speaks of, and where to read on if somebody
+//! has to do something or something is wrong.
+//!
+//! The place is made from the reason, here and nowhere else: `docs/troubleshooting.md` has a heading for each, and no host
+//! is needed to find it. A sentence that is said again, because nothing newer is known, does not grow.
+
+use super::{Condition, ConditionType, Reason, Report};
+
+/// The page that has a heading for each reason, in the repository.
+pub const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
+
+impl Reason {
+    /// What a message about this reason ends with; nothing where all is well or merely takes its time.
+    #[must_use]
+    pub fn link(self) -> Option<String> {
+        self.is_trouble().then(|| format!("{TROUBLESHOOTING}#{}", self.as_str().to_lowercase()))
+    }
+
+    fn is_trouble(self) -> bool {
+        !matches!(
+            self,
+            Self::Available
+                | Self::Reserved
+                | Self::Creating
+                | Self::Adopting
+                | Self::ReservationRequested
+                | Self::Connecting
+                | Self::Deleting
+                | Self::ReconcileSucceeded
+                | Self::ServiceReserved
+                | Self::ServiceProvisioning
+                | Self::Progressing
+                | Self::ProgressingWithRetry
+                | Self::SuspendRequested
+        )
+    }
+}
+
+impl Report {
+    /// What the status says of `condition`; `time` is what its message leaves out, if it does ([`Report::is_dated`]).
+    #[must_use]
+    pub fn sentence(&self, condition: &Condition, time: Option<&str>) -> String {
+        let mut sentence = condition.message.clone();
+        if let Some(time) = time {
+            sentence = format!("{sentence} after {time}");
+        }
+        match self.about(condition).and_then(Reason::link).map(|link| format!(" ({link})")) {
+            Some(link) if !sentence.ends_with(&link) => sentence + &link,
+            _ => sentence,
+        }
+    }
+
+    /// The reason that the message speaks of. `Reconciling` and `Stalled` repeat what `Ready` says; what else is there
+    /// states a fact or is the user's own wish.
+    fn about(&self, condition: &Condition) -> Option<Reason> {
+        match condition.kind {
+            ConditionType::Ready | ConditionType::Synced => (!condition.status).then_some(condition.reason),
+            ConditionType::Reconciling | ConditionType::Stalled => {
+                self.get(ConditionType::Ready).filter(|ready| !ready.status).map(|ready| ready.reason)
+            }
+            ConditionType::ApiSunset => Some(condition.reason),
+            ConditionType::EndpointServiceAvailable
+            | ConditionType::EndpointConnected
+            | ConditionType::Suspended => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(kind: ConditionType, status: bool, reason: Reason, message: &str) -> Condition {
+        Condition { kind, status, reason, message: message.to_owned() }
+    }
+
+    fn report(ready: Condition) -> Report {
+        Report { endpoint: None, lost: false, conditions: vec![ready], working: None, after: None }
+    }
+
+    #[test]
+    fn what_is_wrong_ends_with_the_place_to_read_on() {
+        let ready = condition(ConditionType::Ready, false, Reason::Unauthorized, "Atlas refused the key");
+        let report = report(ready.clone());
+        let said = "Atlas refused the key (docs/troubleshooting.md#unauthorized)";
+        assert_eq!(report.sentence(&ready, None), said);
+        let stalled = condition(
+            ConditionType::Stalled,
+            true,
+            Reason::ProgressDeadlineExceeded,
+            "Atlas refused the key",
+        );
+        assert_eq!(report.sentence(&stalled, None), said);
+        // Said again from the status, it stays the same.
+        let again = condition(ConditionType::Ready, false, Reason::Unauthorized, said);
+        assert_eq!(report.sentence(&again, None), said);
+    }
+
+    #[test]
+    fn the_time_comes_before_the_place() {
+        let ready = condition(ConditionType::Ready, false, Reason::EndpointLost, "a new call is made");
+        let said = "a new call is made after 2026-03-01T10:03:20Z (docs/troubleshooting.md#endpointlost)";
+        assert_eq!(report(ready.clone()).sentence(&ready, Some("2026-03-01T10:03:20Z")), said);
+    }
+
+    #[test]
+    fn what_is_well_or_takes_its_time_has_no_place_to_read_on() {
+        let wait = condition(ConditionType::Ready, false, Reason::Creating, "the create call comes next");
+        let reconciling = condition(ConditionType::Reconciling, true, Reason::Progressing, "it comes next");
+        let report = report(wait.clone());
+        for one in [&wait, &reconciling] {
+            assert_eq!(report.sentence(one, None), one.message);
+        }
+        let synced = condition(ConditionType::Synced, true, Reason::ReconcileSucceeded, "nothing amiss");
+        assert_eq!(report.sentence(&synced, None), "nothing amiss");
+        let service =
+            condition(ConditionType::EndpointServiceAvailable, false, Reason::EndpointLost, "it is gone");
+        assert_eq!(report.sentence(&service, None), "it is gone");
+    }
+}
