@@ -21,6 +21,9 @@ const NAME: &str = "basic";
 /// What AWS would answer to `create-vpc-endpoint`.
 const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 
+/// Asks the operator for a look.
+const RECONCILE_REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
+
 /// How long any one step may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -46,7 +49,7 @@ pub(crate) async fn tell(leave: bool) -> Result<()> {
     if leave {
         return stage.clean_up().await;
     }
-    stage.invite();
+    stage.invite().await?;
     tokio::signal::ctrl_c().await?;
     Ok(())
 }
@@ -165,20 +168,41 @@ impl Stage {
         Ok(())
     }
 
-    fn invite(&self) {
-        println!("\nEverything stays up until Ctrl-C. Look around:\n");
+    async fn invite(&self) -> Result<()> {
+        let namespace = &self.namespace;
+        let id = self.object().await?["status"]["_id"].as_str().unwrap_or_default().to_owned();
+        println!("\nEverything stays up until Ctrl-C. Look around, in another terminal:\n");
         println!("    export KUBECONFIG={}", self.control_plane.kubeconfig_file().display());
-        println!("    kubectl -n {} describe spe {NAME}\n", self.namespace);
+        if !is_installed("kubectl") {
+            let programs = testbed::control_plane_binaries().await?;
+            println!("    export PATH=\"{}:$PATH\"    # kubectl", programs.display());
+        }
+        println!("    kubectl -n {namespace} describe spe {NAME}\n");
+        println!(
+            "Break something, ask for a look, and read again. Here somebody deletes the endpoint in Atlas:\n"
+        );
+        println!("    curl -X DELETE {}/control/endpoints/{id}", self.atlas.url());
+        println!(
+            "    kubectl -n {namespace} annotate --overwrite spe {NAME} {RECONCILE_REQUEST}=\"$(date)\"\n"
+        );
+        println!("What Atlas holds:\n");
         println!(
             "    curl --user '{DEFAULT_PUBLIC_KEY}:{DEFAULT_PRIVATE_KEY}' --digest --header 'Accept: application/json' \\\n        \
              '{}/api/atlas/v1.0/groups/{DEFAULT_PROJECT}/privateEndpoint/serverless/instance/{DEFAULT_INSTANCE}/endpoint?pretty=true'\n",
             self.atlas.url()
         );
+        Ok(())
     }
 
     async fn object(&self) -> Result<Value> {
         Ok(serde_json::to_value(self.objects.get(NAME).await?)?)
     }
+}
+
+/// Whether a shell would find the program.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 fn kind() -> ApiResource {
