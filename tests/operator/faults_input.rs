@@ -233,5 +233,5 @@ async fn bad_input_that_admission_cannot_see_becomes_a_condition_and_never_a_req
     let results: Vec<_> = futures::stream::iter(meetings).buffer_unordered(12).collect().await;
     let failed: Vec<_> = results.into_iter().filter_map(Result::err).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
-    assert!(begun.elapsed() < Duration::from_secs(120), "the claims that cannot be read became harmless");
+    assert!(begun.elapsed() < Duration::from_mins(2), "the claims that cannot be read became harmless");
 }

@@ -136,12 +136,12 @@ pub(crate) fn check(
     }
     let (names, steps) = bar(reason);
     for name in names {
-        let named = match places.iter().find(|(place, _)| place == name) {
+        let is_said = match places.iter().find(|(place, _)| place == name) {
             Some((_, value)) => message.contains(value),
             None if *name == "{id}" => names_an_id(message),
             None => message.contains(name),
         };
-        if !named {
+        if !is_said {
             return fails(&format!("does not name {name}"));
         }
     }
