@@ -65,14 +65,10 @@ impl Witness {
             for condition in object.status.iter().flat_map(|status| &status.conditions) {
                 if condition.type_ == "Ready" || (condition.type_ == "Synced" && condition.status == "False")
                 {
-                    let k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
-                        type_,
-                        status,
-                        reason,
-                        message,
-                        ..
-                    } = condition;
-                    let line = format!("    {type_} {status} {reason}: {message}");
+                    let line = format!(
+                        "    {} {} {}: {}",
+                        condition.type_, condition.status, condition.reason, condition.message
+                    );
                     if !lines.iter().rev().take(2).any(|before| *before == line) {
                         lines.push(line);
                     }

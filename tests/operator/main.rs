@@ -4,7 +4,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "test helpers fail the test that calls them"
+    clippy::enum_glob_use,
+    reason = "test helpers fail the test that calls them, and tables read best in bare words"
 )]
 
 mod bench;
