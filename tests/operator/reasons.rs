@@ -91,7 +91,7 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         Forbidden => (&["{object}"], &["add ", "needs the Project Owner role", "a proxy or firewall"]),
         ProjectNotFound => (&["{project}"], &["check "]),
         InstanceNotFound => (&["{instance}"], &["check the instance name"]),
-        InstanceMigrated => (&["{instance}"], &["migrate its users"]),
+        InstanceMigrated => (&["{instance}"], &["delete this object"]),
         ApiRetired => (&["{instance}"], &["delete this object"]),
         SunsetAnnounced => (&[], &["delete this object"]),
         RateLimited => (&[], &["it is tried again"]),
