@@ -4,6 +4,7 @@
 //! scripts in place of the programs: each registers itself with the [reaper](crate::reaper), then becomes the program.
 //!
 //! There is no controller manager: namespaces never finish terminating and nothing is garbage-collected.
+//! An API server that is asked to writes down who did what: measurements count there what the cluster was asked for.
 //! It must never listen on anything but loopback, nor reach for a cluster that it did not start.
 
 use std::fs::{create_dir_all, read_to_string, write};
@@ -22,6 +23,14 @@ use crate::reaper::Reaper;
 /// Any exact version: envtest looks for a directory of this name, and asks nobody when the programs are in it. (The settings
 /// without a version would do too, if `KUBEBUILDER_ASSETS` and `TEST_ASSET_…` did not pass the scripts by.)
 const VERSION: &str = "1.0.0";
+
+/// What an audited API server writes down: who asked what, once it is answered; not what it does by itself.
+const AUDIT_POLICY: &str = r#"{
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [{"level": "None", "users": ["system:apiserver"]}, {"level": "Metadata"}]
+}"#;
 
 /// A running API server. Dropping it stops it; the end of the process does too.
 #[derive(Debug)]
@@ -46,12 +55,24 @@ impl ControlPlane {
     /// # Errors
     /// When the programs are neither there nor to be made, or when they do not start; the error ends with what they last said.
     pub async fn start() -> Result<Self> {
+        Self::started(false).await
+    }
+
+    /// The same with an audit log, at [`Self::audit_log`]. A request is in it before its answer is out.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_audited() -> Result<Self> {
+        Self::started(true).await
+    }
+
+    async fn started(audited: bool) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let programs = assets::find_or_make().await?;
         let reaper = Reaper::get()?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let directory = reaper.directory().join(format!("control-plane-{number}"));
-        write_scripts(&programs, &directory, &reaper.registrations())?;
+        write_scripts(&programs, &directory, &reaper.registrations(), audited)?;
         let environment = Environment {
             binary_assets_settings: BinaryAssetsSettings {
                 download_binary_assets: true,
@@ -86,6 +107,12 @@ impl ControlPlane {
         self.directory.join("kubeconfig")
     }
 
+    /// Where an audited API server writes what it was asked: a line of JSON for each request.
+    #[must_use]
+    pub fn audit_log(&self) -> PathBuf {
+        audit_log(&self.directory)
+    }
+
     /// The configuration of a client with the administrator's rights. It uses no HTTP proxy, whatever the environment says.
     ///
     /// # Errors
@@ -112,7 +139,7 @@ pub(crate) async fn config_from(kubeconfig: &str) -> Result<kube::Config> {
 }
 
 /// Lays out the scripts as envtest lays out a download, so that it takes them for one.
-fn write_scripts(programs: &Path, directory: &Path, registrations: &Path) -> Result<()> {
+fn write_scripts(programs: &Path, directory: &Path, registrations: &Path, audited: bool) -> Result<()> {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -121,7 +148,10 @@ fn write_scripts(programs: &Path, directory: &Path, registrations: &Path) -> Res
     let scripts = directory.join(format!("{VERSION}-linux-{architecture}"));
     create_dir_all(&scripts).with_context(|| format!("cannot create {}", scripts.display()))?;
     for program in ["etcd", "kube-apiserver", "kubectl"] {
-        let text = script(&programs.join(program), &directory.join(format!("{program}.log")), registrations);
+        let flags =
+            if audited && program == "kube-apiserver" { audit_flags(directory)? } else { String::new() };
+        let log = directory.join(format!("{program}.log"));
+        let text = script(&programs.join(program), &flags, &log, registrations);
         let script = scripts.join(program);
         write(&script, text).with_context(|| format!("cannot write {}", script.display()))?;
         std::fs::set_permissions(&script, PermissionsExt::from_mode(0o700))?;
@@ -131,7 +161,7 @@ fn write_scripts(programs: &Path, directory: &Path, registrations: &Path) -> Res
 
 /// A server is told its directory by a flag: that makes it known as a server, and the directory is removed with it. Other calls,
 /// as for `--help`, pass through.
-fn script(program: &Path, log: &Path, registrations: &Path) -> String {
+fn script(program: &Path, flags: &str, log: &Path, registrations: &Path) -> String {
     let [program, log, registrations] = [program, log, registrations].map(quoted);
     format!(
         r#"#!/bin/sh
@@ -139,13 +169,26 @@ for argument in "$@"; do
     case "$argument" in
     --data-dir=* | --cert-dir=*)
         echo "${{argument#*=}}" > {registrations}/$$ || exit 1
-        exec {program} "$@" >> {log} 2>&1
+        exec {program} "$@"{flags} >> {log} 2>&1
         ;;
     esac
 done
 exec {program} "$@"
 "#
     )
+}
+
+/// Writes the policy; gives back the flags for it, each after a space.
+fn audit_flags(directory: &Path) -> Result<String> {
+    let policy = directory.join("audit-policy.json");
+    write(&policy, AUDIT_POLICY).with_context(|| format!("cannot write {}", policy.display()))?;
+    let (policy, log) = (quoted(&policy), quoted(&audit_log(directory)));
+    // One file, however long: what is counted must not be rotated away.
+    Ok(format!(" --audit-policy-file={policy} --audit-log-path={log} --audit-log-maxsize=100000"))
+}
+
+fn audit_log(directory: &Path) -> PathBuf {
+    directory.join("audit.log")
 }
 
 fn quoted(path: &Path) -> String {
