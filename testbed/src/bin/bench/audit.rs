@@ -1,0 +1,113 @@
+//! What the operator asked of the cluster, by the API server's own audit log.
+//!
+//! Reads only what was added since the last look, and only what came from an operator in one namespace.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// Requests by verb and resource, as `patch serverlessprivateendpoints/status`.
+pub(crate) type Tally = BTreeMap<String, u64>;
+
+/// The log, read up to somewhere.
+pub(crate) struct Audit {
+    path: PathBuf,
+    namespace: String,
+    position: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    verb: String,
+    #[serde(default)]
+    user_agent: String,
+    object_ref: Option<ObjectRef>,
+    response_status: Option<ResponseStatus>,
+}
+
+#[derive(Deserialize)]
+struct ObjectRef {
+    resource: Option<String>,
+    subresource: Option<String>,
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ResponseStatus {
+    code: Option<u16>,
+}
+
+impl Audit {
+    pub(crate) fn new(path: PathBuf, namespace: &str) -> Self {
+        Self { path, namespace: namespace.to_owned(), position: 0 }
+    }
+
+    /// What was asked since the last call. What was refused is counted under its own name.
+    pub(crate) fn since(&mut self) -> Result<Tally> {
+        let mut file = File::open(&self.path).with_context(|| self.path.display().to_string())?;
+        file.seek(SeekFrom::Start(self.position))?;
+        let mut reader = BufReader::new(file);
+        let mut tally = Tally::new();
+        let mut text = String::new();
+        loop {
+            text.clear();
+            let length = reader.read_line(&mut text)?;
+            // A line without an end is still being written.
+            if length == 0 || !text.ends_with('\n') {
+                return Ok(tally);
+            }
+            self.position += length as u64;
+            if !text.contains("spe-operator/") {
+                continue;
+            }
+            let line: Line = serde_json::from_str(&text).context("a line of the audit log")?;
+            if let Some(asked) = line.asked(&self.namespace) {
+                *tally.entry(asked).or_default() += 1;
+            }
+        }
+    }
+}
+
+impl Line {
+    fn asked(self, namespace: &str) -> Option<String> {
+        let about = self.object_ref.filter(|about| about.namespace.as_deref() == Some(namespace))?;
+        if !self.user_agent.starts_with("spe-operator/") {
+            return None;
+        }
+        let resource = about.resource.unwrap_or_default();
+        let what = match about.subresource {
+            Some(part) => format!("{} {resource}/{part}", self.verb),
+            None => format!("{} {resource}", self.verb),
+        };
+        let refused = self.response_status.and_then(|status| status.code).is_some_and(|code| code >= 400);
+        Some(if refused { format!("{what} (refused)") } else { what })
+    }
+}
+
+/// Writes to objects of the kind: what the budget counts. Events are counted apart.
+pub(crate) fn writes(tally: &Tally) -> u64 {
+    sum(tally, |what| what.contains(" serverlessprivateendpoints") && !is_read(what))
+}
+
+/// Published events.
+pub(crate) fn events(tally: &Tally) -> u64 {
+    sum(tally, |what| what.contains(" events") && !is_read(what))
+}
+
+/// Everything that was read, watches included.
+pub(crate) fn reads(tally: &Tally) -> u64 {
+    sum(tally, is_read)
+}
+
+fn is_read(what: &str) -> bool {
+    ["get ", "list ", "watch "].iter().any(|verb| what.starts_with(verb))
+}
+
+fn sum(tally: &Tally, of_interest: impl Fn(&str) -> bool) -> u64 {
+    tally.iter().filter(|(what, _)| of_interest(what)).map(|(_, count)| count).sum()
+}

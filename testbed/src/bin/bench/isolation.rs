@@ -1,0 +1,128 @@
+//! One of a hundred projects hangs, asks to be left alone, or refuses its key, with more objects than any limit: are the
+//! objects of the others later than without it?
+//!
+//! Each of the others has an instance of its own, so that its polls depend on nothing but itself.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use atlas_simulator::{Ending, Fault, Rule};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::measure::Spread;
+use crate::scenarios::Speed;
+use crate::sightings::History;
+use crate::stage::{Planned, SECRET, Stage, VPC_ENDPOINT, World, patience, project};
+
+/// Projects that are well, and the objects of each.
+const WELL: (usize, usize) = (99, 3);
+
+/// Instances of the project that is not, and its objects.
+const ILL: (usize, usize) = (20, 200);
+
+/// The Secret of the project that is not.
+const ITS_SECRET: &str = "atlas-api-ill";
+
+/// How much later the others were than without the fault, in seconds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Isolated {
+    pub(crate) fault: String,
+    /// The objects that are compared.
+    pub(crate) others: usize,
+    pub(crate) to_reserved: Spread,
+    pub(crate) to_available: Spread,
+}
+
+type Times = BTreeMap<String, f64>;
+
+/// Runs the same with and without each fault.
+pub(crate) async fn run(world: &World) -> Result<Vec<Isolated>> {
+    let faults = [
+        ("hangs", Ending::Hang),
+        ("429", Ending::RateLimited { retry_after: None }),
+        ("401", Ending::Unauthenticated),
+    ];
+    let (reserved, available) = times(world, "isolation-none", None).await?;
+    let mut all = Vec::new();
+    for (name, ending) in faults {
+        let (reserved_now, available_now) = times(world, &format!("isolation-{name}"), Some(ending)).await?;
+        let isolated = Isolated {
+            fault: name.to_owned(),
+            others: reserved.len(),
+            to_reserved: later(&reserved_now, &reserved)?,
+            to_available: later(&available_now, &available)?,
+        };
+        println!("  isolation {name}: {isolated:?}");
+        all.push(isolated);
+    }
+    Ok(all)
+}
+
+/// For each object that is well: from being asked for to RESERVED, and from its VPC endpoint id to AVAILABLE.
+async fn times(world: &World, name: &str, ending: Option<Ending>) -> Result<(Times, Times)> {
+    let speed = (Speed::Fast.pace(), Speed::Fast.latency());
+    let well = well();
+    // First those that are not, so that they are in everybody's way.
+    let all: Vec<Planned> = ill().into_iter().chain(well.clone()).collect();
+    let stage = Stage::build(world, name, speed, &all, &[]).await?;
+    let awaited = if ending.is_some() { well.len() } else { all.len() };
+    if let Some(ending) = ending {
+        stage.atlas.inject(
+            Rule::always(Fault::NotExecuted(ending)).in_project(&project(WELL.0)).unauthenticated_too(),
+        );
+    }
+    let asked = stage.create(&all, &json!({})).await?;
+    stage.seen.until("RESERVED", awaited, patience(all.len())).await?;
+    let reserved = since(&asked, &stage.seen.objects(), "RESERVED", &well)?;
+    let asked = stage.edit(&well, &json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await?;
+    stage.seen.until("AVAILABLE", well.len(), patience(all.len())).await?;
+    let available = since(&asked, &stage.seen.objects(), "AVAILABLE", &well)?;
+    stage.operator.stop().await?;
+    Ok((reserved, available))
+}
+
+fn well() -> Vec<Planned> {
+    let (projects, objects) = WELL;
+    let of = |number: usize| Planned {
+        name: format!("well-{number:03}"),
+        project: project(number % projects),
+        instance: format!("instance-{}", number / projects),
+        secret: SECRET,
+    };
+    (0..projects * objects).map(of).collect()
+}
+
+fn ill() -> Vec<Planned> {
+    let (instances, objects) = ILL;
+    let of = |number: usize| Planned {
+        name: format!("ill-{number:03}"),
+        project: project(WELL.0),
+        instance: format!("instance-{}", number % instances),
+        secret: ITS_SECRET,
+    };
+    (0..objects).map(of).collect()
+}
+
+fn since(
+    asked: &BTreeMap<String, Instant>,
+    seen: &HashMap<String, History>,
+    status: &str,
+    of: &[Planned],
+) -> Result<Times> {
+    of.iter()
+        .map(|object| {
+            let name = &object.name;
+            let asked = asked.get(name).with_context(|| format!("{name} was not asked for"))?;
+            let became = seen.get(name).and_then(|history| history.became(status));
+            let became = became.with_context(|| format!("{name} was not seen {status}"))?;
+            Ok((name.clone(), became.saturating_duration_since(*asked).as_secs_f64()))
+        })
+        .collect()
+}
+
+fn later(now: &Times, before: &Times) -> Result<Spread> {
+    let differences = now.iter().filter_map(|(name, now)| Some(now - before.get(name)?));
+    Spread::of(differences).context("no objects to compare")
+}

@@ -1,0 +1,200 @@
+//! The least that the protocol allows, and the budgets. Figures come in; nothing is measured here.
+
+use crate::acts::Outcome;
+use crate::audit;
+use crate::isolation::Isolated;
+use crate::measure::Figures;
+
+/// The fewest requests to Atlas with which the protocol can do this, challenge included.
+///
+/// One challenge. A listing per instance before the POSTs, one that shows RESERVED, one that shows AVAILABLE; an attachment
+/// that comes later rests on a listing of its own; a deletion on one before the DELETEs and two after them that no longer
+/// show the endpoint.
+pub(crate) fn least_requests(act: &str, objects: usize, instances: usize) -> Option<u64> {
+    let (o, i) = (objects as u64, instances as u64);
+    match act {
+        "create" => Some(1 + 2 * i + o),
+        "attach" => Some(2 * i + o),
+        "whole" => Some(1 + 3 * i + 2 * o),
+        "delete" => Some(3 * i + o),
+        "restart" => Some(1 + i),
+        _ => None,
+    }
+}
+
+/// The fewest writes to an object: a claim, one for each visible change of its status, a release.
+pub(crate) fn least_writes(act: &str) -> Option<u64> {
+    match act {
+        // Claim, RESERVATION_REQUESTED, RESERVED.
+        "create" => Some(3),
+        // INITIATING, AVAILABLE.
+        "attach" => Some(2),
+        // Claim, RESERVATION_REQUESTED, INITIATING, AVAILABLE.
+        "whole" => Some(4),
+        // DELETING, release.
+        "delete" => Some(2),
+        "idle" | "steady" | "restart" => Some(0),
+        _ => None,
+    }
+}
+
+/// All requests to Atlas.
+pub(crate) fn requests(figures: &Figures) -> u64 {
+    figures.atlas.values().sum()
+}
+
+/// One line of the table of budgets.
+pub(crate) struct Verdict {
+    pub(crate) what: String,
+    pub(crate) budget: String,
+    pub(crate) measured: String,
+    pub(crate) held: bool,
+}
+
+fn verdict(what: &str, budget: &str, measured: String, held: bool) -> Verdict {
+    Verdict { what: what.to_owned(), budget: budget.to_owned(), measured, held }
+}
+
+/// All that can be judged by what was measured.
+pub(crate) fn verdicts(outcomes: &[Outcome], isolated: &[Isolated], binary_bytes: u64) -> Vec<Verdict> {
+    let mut all = Vec::new();
+    all.extend(whole(outcomes));
+    all.extend(memory(outcomes));
+    all.extend(times(outcomes));
+    all.extend(writes(outcomes));
+    let acts = |name: &str| -> Vec<f64> {
+        isolated
+            .iter()
+            .map(|one| if name == "reserved" { one.to_reserved.max } else { one.to_available.max })
+            .collect()
+    };
+    let latest = acts("reserved").into_iter().chain(acts("available")).reduce(f64::max);
+    if let Some(latest) = latest {
+        let measured = format!("{latest:.2} s");
+        all.push(verdict(
+            "one project of 100 hanging, 429 or 401: others later by",
+            "≤ 1 s",
+            measured,
+            latest <= 1.0,
+        ));
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let megabytes = binary_bytes as f64 / 1e6;
+    all.push(verdict("the program", "≤ 12 MB", format!("{megabytes:.2} MB"), binary_bytes <= 12_000_000));
+    all
+}
+
+fn act<'a>(outcomes: &'a [Outcome], name: &str, act: &str) -> Option<(&'a Outcome, &'a Figures)> {
+    let outcome = outcomes.iter().find(|outcome| outcome.name == name)?;
+    Some((outcome, outcome.acts.iter().find(|figures| figures.act == act)?))
+}
+
+fn whole(outcomes: &[Outcome]) -> Vec<Verdict> {
+    let mut all = Vec::new();
+    for name in ["fast-1x1", "fast-100x10", "fast-100x100"] {
+        let Some((outcome, figures)) = act(outcomes, name, "whole") else { continue };
+        let least = least_requests("whole", outcome.objects, outcome.instances).unwrap_or_default();
+        let spent = requests(figures);
+        let what = format!("requests, nothing to AVAILABLE, {} on {}", outcome.objects, outcome.instances);
+        all.push(verdict(
+            &what,
+            &format!("≤ {}", least * 13 / 10),
+            format!("{spent}, least {least}"),
+            spent * 10 <= least * 13,
+        ));
+        if name == "fast-1x1" {
+            let beyond = figures.seconds - figures.transition;
+            all.push(verdict(
+                "AVAILABLE beyond Atlas' own time, 2 s a phase",
+                "≤ 7 s",
+                format!("{beyond:.1} s"),
+                beyond <= 7.0,
+            ));
+        }
+    }
+    let one = act(outcomes, "recorded-1x1", "whole").map(|(_, figures)| figures);
+    if let Some(one) = one {
+        let beyond = one.seconds - one.transition;
+        let spent = requests(one);
+        let measured = format!("{beyond:.1} s, {spent} requests");
+        all.push(verdict(
+            "the same at the recorded speed",
+            "≤ 30 s, ≤ 20 requests",
+            measured,
+            beyond <= 30.0 && spent <= 20,
+        ));
+        for name in ["recorded-100x10", "recorded-100x100"] {
+            let Some((outcome, figures)) = act(outcomes, name, "whole") else { continue };
+            let more = figures.seconds - one.seconds;
+            let what = format!(
+                "{} on {} at the recorded speed, longer than 1 on 1 by",
+                outcome.objects, outcome.instances
+            );
+            all.push(verdict(&what, "≤ 15 s", format!("{more:.1} s"), more <= 15.0));
+        }
+    }
+    all
+}
+
+fn memory(outcomes: &[Outcome]) -> Vec<Verdict> {
+    let mut all = Vec::new();
+    let idle = outcomes.iter().flat_map(|outcome| &outcome.acts).filter(|figures| figures.act == "idle");
+    if let Some(most) = idle.map(|figures| figures.peak_mib).reduce(f64::max) {
+        all.push(verdict("memory, idle", "≤ 12 MiB", format!("{most:.1} MiB"), most <= 12.0));
+    }
+    for (objects, budget) in [(1_000, 24.0), (10_000, 64.0)] {
+        let of = outcomes.iter().filter(|outcome| outcome.objects == objects);
+        let peak = of.flat_map(|outcome| &outcome.acts).map(|figures| figures.peak_mib).reduce(f64::max);
+        if let Some(peak) = peak {
+            let what = format!("memory, {objects} objects, the peak of all acts");
+            all.push(verdict(&what, &format!("≤ {budget} MiB"), format!("{peak:.1} MiB"), peak <= budget));
+        }
+    }
+    all
+}
+
+fn times(outcomes: &[Outcome]) -> Vec<Verdict> {
+    let mut all = Vec::new();
+    let create = outcomes.iter().filter(|outcome| outcome.objects == 1_000);
+    let create = create.flat_map(|outcome| &outcome.acts).filter(|figures| figures.act == "create");
+    if let Some(longest) = create.map(|figures| figures.seconds).reduce(f64::max) {
+        all.push(verdict("1,000 objects to RESERVED", "≤ 60 s", format!("{longest:.1} s"), longest <= 60.0));
+    }
+    let restarts = outcomes.iter().filter(|outcome| outcome.objects == 10_000);
+    for figures in restarts.flat_map(|outcome| &outcome.acts).filter(|figures| figures.act == "restart") {
+        let written = audit::writes(&figures.cluster);
+        let measured = format!("{:.1} s, {written} writes", figures.seconds);
+        all.push(verdict(
+            "restart, 10,000 objects looked at",
+            "≤ 60 s, 0 writes",
+            measured,
+            figures.seconds <= 60.0 && written == 0,
+        ));
+    }
+    all
+}
+
+fn writes(outcomes: &[Outcome]) -> Vec<Verdict> {
+    let mut worst: Option<f64> = None;
+    let mut idle = 0;
+    for (outcome, figures) in
+        outcomes.iter().flat_map(|outcome| outcome.acts.iter().map(move |act| (outcome, act)))
+    {
+        let Some(least) = least_writes(&figures.act) else { continue };
+        let written = audit::writes(&figures.cluster);
+        if least == 0 {
+            idle += written;
+        } else {
+            #[allow(clippy::cast_precision_loss)]
+            let ratio = written as f64 / (least * outcome.objects as u64) as f64;
+            worst = Some(worst.map_or(ratio, |worst| worst.max(ratio)));
+        }
+    }
+    let mut all = Vec::new();
+    if let Some(worst) = worst {
+        let measured = format!("{worst:.2} × that at most");
+        all.push(verdict("writes", "1 claim + 1 per visible change", measured, worst <= 1.005));
+    }
+    all.push(verdict("writes when stable, idle or restarted", "0", idle.to_string(), idle == 0));
+    all
+}

@@ -1,0 +1,96 @@
+//! `make bench`: what the operator costs Atlas, the cluster and its node, measured from outside on real parts and set
+//! beside the least that the protocol allows and the budgets.
+//!
+//! ```text
+//! bench PROGRAM [--quick] [NAME…]   measures that program: all runs, or those whose names begin so
+//! bench PROGRAM --page              writes docs/performance.md and its plot from what was measured
+//! ```
+//! | file | what it holds |
+//! |---|---|
+//! | `scenarios` | what is measured, as data |
+//! | `acts`, `isolation`, `week` | how it is run |
+//! | `stage`, `operator` | what it runs on |
+//! | `measure`, `audit`, `sightings` | what is counted, and where |
+//! | `judge` | the least that the protocol allows, the budgets |
+//! | `results`, `table`, `plot`, `page` | what becomes of it |
+//!
+//! It only ever looks: at the API server's audit log, at the simulator's journal, at the kernel's books of the process.
+
+mod acts;
+mod audit;
+mod isolation;
+mod judge;
+mod measure;
+mod operator;
+mod page;
+mod plot;
+mod results;
+mod scenarios;
+mod sightings;
+mod stage;
+mod table;
+mod week;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use futures::future::try_join_all;
+
+use crate::results::{Results, keep};
+use crate::scenarios::{Scenario, Speed};
+use crate::stage::World;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match bench(std::env::args().skip(1).collect()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn bench(arguments: Vec<String>) -> Result<()> {
+    let (flags, words): (Vec<_>, Vec<_>) = arguments.into_iter().partition(|word| word.starts_with("--"));
+    let (program, names) =
+        words.split_first().context("which program? bench PROGRAM [--quick | --page] [NAME…]")?;
+    let (program, directory) = (PathBuf::from(program), page::results_directory()?);
+    let binary_bytes = std::fs::metadata(&program).with_context(|| program.display().to_string())?.len();
+    match flags.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--page"] => page::write_anew(&Results::read(&directory)?, binary_bytes),
+        [] | ["--quick"] => {
+            measure(&program, &directory, !flags.is_empty(), names).await?;
+            for (name, table) in page::parts(&Results::read(&directory)?, binary_bytes)? {
+                println!("\n{name}\n{table}");
+            }
+            Ok(())
+        }
+        _ => bail!("{flags:?} is not --quick or --page"),
+    }
+}
+
+async fn measure(program: &Path, directory: &Path, quick: bool, names: &[String]) -> Result<()> {
+    let is_wanted =
+        |name: &str| names.is_empty() || names.iter().any(|wanted| name.starts_with(wanted.as_str()));
+    let wanted = scenarios::all(quick).into_iter().filter(|scenario| is_wanted(&scenario.name()));
+    // At the recorded speed hardly anything happens, for minutes: those runs are made side by side.
+    let (slow, fast): (Vec<Scenario>, Vec<_>) =
+        wanted.partition(|scenario| scenario.speed == Speed::Recorded);
+    let world = World::start(program).await?;
+    for scenario in &fast {
+        println!("{}", scenario.name());
+        keep(directory, &scenario.name(), &acts::run(&world, scenario).await?)?;
+    }
+    for outcome in try_join_all(slow.iter().map(|scenario| acts::run(&world, scenario))).await? {
+        keep(directory, &outcome.name.clone(), &outcome)?;
+    }
+    if is_wanted("isolation") {
+        keep(directory, "isolation", &isolation::run(&world).await?)?;
+    }
+    if is_wanted("week") {
+        keep(directory, "week", &week::run(&world).await?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! The figures of one act: everything that was counted and used between its beginning and its end.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::Tally;
+use crate::operator::Usage;
+use crate::stage::Stage;
+
+/// Nothing was written to the cluster for so long: what belongs to an act is done.
+const QUIET: Duration = Duration::from_millis(1500);
+
+/// One act, measured.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Figures {
+    pub(crate) act: String,
+    /// From its first request to the last object's arrival.
+    pub(crate) seconds: f64,
+    /// What Atlas takes by itself of that.
+    pub(crate) transition: f64,
+    /// Requests to Atlas by operation; those answered with a challenge are `401` alone.
+    pub(crate) atlas: Tally,
+    /// Requests of the operator to the cluster, by verb and resource.
+    pub(crate) cluster: Tally,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) peak_mib: f64,
+    pub(crate) final_mib: f64,
+    /// From the user's request to the first request to Atlas that it led to.
+    pub(crate) queue: Option<Spread>,
+    /// From the change in Atlas to the status that shows it.
+    pub(crate) lateness: Option<Spread>,
+}
+
+/// How a time is distributed over the objects, in seconds.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) p99: f64,
+    pub(crate) max: f64,
+}
+
+impl Spread {
+    /// Nothing if there is nothing to be said.
+    pub(crate) fn of(times: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut times: Vec<f64> = times.into_iter().collect();
+        times.sort_unstable_by(f64::total_cmp);
+        let last = times.len().checked_sub(1)?;
+        let at = |hundredths: usize| times.get(last * hundredths / 100).copied();
+        Some(Self { median: at(50)?, p99: at(99)?, max: at(100)? })
+    }
+}
+
+/// An act under way.
+pub(crate) struct Meter {
+    begun: Instant,
+    cpu_seconds: f64,
+}
+
+impl Meter {
+    /// What happened until now belongs to nobody.
+    pub(crate) fn begin(stage: &mut Stage<'_>) -> Result<Self> {
+        stage.audit.since()?;
+        stage.atlas.clear_journal();
+        stage.operator.forget_peak()?;
+        Ok(Self { begun: Instant::now(), cpu_seconds: stage.operator.usage()?.cpu_seconds })
+    }
+
+    /// An operator that was just started has used nothing before.
+    pub(crate) fn of_a_new_process(begun: Instant) -> Self {
+        Self { begun, cpu_seconds: 0.0 }
+    }
+
+    /// The act has reached its end: waits until all that belongs to it is written, then counts.
+    pub(crate) async fn end(self, stage: &mut Stage<'_>, act: &str, transition: Duration) -> Result<Figures> {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let mut cluster = Tally::new();
+        loop {
+            let more = stage.audit.since()?;
+            let quiet = more.is_empty();
+            for (what, count) in more {
+                *cluster.entry(what).or_default() += count;
+            }
+            if quiet {
+                break;
+            }
+            tokio::time::sleep(QUIET).await;
+        }
+        let mut atlas = Tally::new();
+        for entry in stage.atlas.journal() {
+            let what = match (entry.challenged, entry.operation) {
+                (Some(_), _) => "401".to_owned(),
+                (None, Some(operation)) => format!("{operation:?}").to_lowercase(),
+                (None, None) => "unknown".to_owned(),
+            };
+            *atlas.entry(what).or_default() += 1;
+        }
+        let Usage { cpu_seconds, resident_mib, peak_mib } = stage.operator.usage()?;
+        Ok(Figures {
+            act: act.to_owned(),
+            seconds,
+            transition: transition.as_secs_f64(),
+            atlas,
+            cluster,
+            cpu_seconds: cpu_seconds - self.cpu_seconds,
+            peak_mib,
+            final_mib: resident_mib,
+            queue: None,
+            lateness: None,
+        })
+    }
+}
+
+/// From the change to `status` in Atlas to its being seen on the object, for each object; `None` stands for being gone.
+pub(crate) fn lateness(stage: &Stage<'_>, status: Option<&str>) -> Option<Spread> {
+    let lives = stage.atlas.lives();
+    let changed: BTreeMap<&str, Duration> = lives
+        .iter()
+        .filter_map(|life| {
+            let at = match status {
+                None => life.gone_at(),
+                Some(status) => life.changes.iter().rev().find_map(|change| {
+                    let is =
+                        change.endpoint.as_ref().is_some_and(|endpoint| word(&endpoint.status) == status);
+                    is.then_some(change.at)
+                }),
+            };
+            Some((life.id.as_str(), at?))
+        })
+        .collect();
+    Spread::of(stage.seen.objects().values().filter_map(|history| {
+        let at = stage.epoch + *changed.get(history.id.as_deref()?)?;
+        let seen = status.map_or(history.gone, |status| history.became(status))?;
+        Some(seen.saturating_duration_since(at).as_secs_f64())
+    }))
+}
+
+/// From the user's request to the endpoint's creation, for each object.
+pub(crate) fn queued(stage: &Stage<'_>, asked: &BTreeMap<String, Instant>) -> Option<Spread> {
+    let lives = stage.atlas.lives();
+    let created: BTreeMap<&str, Duration> =
+        lives.iter().map(|life| (life.id.as_str(), life.created_at())).collect();
+    let objects = stage.seen.objects();
+    Spread::of(asked.iter().filter_map(|(name, asked)| {
+        let at = stage.epoch + *created.get(objects.get(name)?.id.as_deref()?)?;
+        Some(at.saturating_duration_since(*asked).as_secs_f64())
+    }))
+}
+
+/// The status as Atlas spells it.
+fn word(status: &atlas_simulator::Status) -> String {
+    serde_json::to_value(status).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

@@ -1,0 +1,167 @@
+//! What is measured, as data. Nothing here runs.
+
+use std::time::Duration;
+
+use atlas_simulator::{Latency, Pace};
+
+/// One run from nothing to nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    /// Which table it belongs to.
+    pub(crate) part: Part,
+    pub(crate) objects: usize,
+    pub(crate) instances: usize,
+    pub(crate) speed: Speed,
+    pub(crate) acts: Vec<Act>,
+}
+
+/// The parts of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The same acts with more and more objects.
+    Growth,
+    /// From nothing to AVAILABLE at two speeds of Atlas.
+    Speed,
+}
+
+/// How fast Atlas is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speed {
+    /// 10 ms a call, 2 s a phase.
+    Fast,
+    /// As it was recorded: reads and 401s 56 to 170 ms, writes 150 to 900 ms, 90 s a phase.
+    Recorded,
+}
+
+impl Speed {
+    pub(crate) fn pace(self) -> Pace {
+        match self {
+            Self::Fast => Pace::of(Duration::from_secs(2)),
+            Self::Recorded => Pace::recorded(),
+        }
+    }
+
+    pub(crate) fn latency(self) -> Latency {
+        match self {
+            Self::Fast => Latency::of(Duration::from_millis(10)),
+            Self::Recorded => Latency::recorded(),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Recorded => "recorded",
+        }
+    }
+}
+
+/// One part of a run, measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// The operator alone, without an object.
+    Idle,
+    /// From nothing to RESERVED.
+    Create,
+    /// A VPC endpoint id is declared; until AVAILABLE.
+    Attach,
+    /// From nothing to AVAILABLE, the VPC endpoint id declared from the start.
+    Whole,
+    /// Nothing changes, for so long, while each endpoint is polled at this interval.
+    Steady { lasts: Duration, interval: Duration },
+    /// The operator is ended and started again, until each object was looked at.
+    Restart,
+    /// All objects are deleted, until they are gone.
+    Delete,
+}
+
+impl Act {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Create => "create",
+            Self::Attach => "attach",
+            Self::Whole => "whole",
+            Self::Steady { .. } => "steady",
+            Self::Restart => "restart",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// What Atlas takes for it by itself, at this speed.
+    pub(crate) fn transition(self, speed: Speed) -> Duration {
+        let pace = speed.pace();
+        match self {
+            Self::Create => pace.reserving,
+            Self::Attach => pace.connecting,
+            Self::Whole => pace.reserving + pace.connecting,
+            Self::Delete => pace.deleting,
+            Self::Steady { lasts, .. } => lasts,
+            Self::Idle | Self::Restart => Duration::ZERO,
+        }
+    }
+}
+
+impl Scenario {
+    /// Also the name of its file of results.
+    pub(crate) fn name(&self) -> String {
+        let part = match self.part {
+            Part::Growth => "growth",
+            Part::Speed => self.speed.name(),
+        };
+        format!("{part}-{}x{}", self.objects, self.instances)
+    }
+
+    /// How often a settled endpoint is polled in it.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        self.acts.iter().find_map(|act| match act {
+            Act::Steady { interval, .. } => Some(*interval),
+            _ => None,
+        })
+    }
+}
+
+/// A steady time that shows two polls of each endpoint, at the shortest interval that may be set.
+const SHORT: Act = Act::Steady { lasts: Duration::from_secs(75), interval: Duration::from_secs(30) };
+
+/// The real one.
+const LONG: Act = Act::Steady { lasts: Duration::from_mins(10), interval: Duration::from_mins(10) };
+
+/// All scenarios; the quick ones only, if so wanted.
+pub(crate) fn all(quick: bool) -> Vec<Scenario> {
+    let growth = |objects, instances, steady| Scenario {
+        part: Part::Growth,
+        objects,
+        instances,
+        speed: Speed::Fast,
+        acts: vec![Act::Idle, Act::Create, Act::Attach, steady, Act::Restart, Act::Delete],
+    };
+    let speed = |speed, objects, instances| Scenario {
+        part: Part::Speed,
+        objects,
+        instances,
+        speed,
+        acts: vec![Act::Whole],
+    };
+    let mut all = vec![
+        growth(1, 1, SHORT),
+        growth(100, 1, SHORT),
+        growth(100, 100, SHORT),
+        growth(1_000, 1, SHORT),
+        growth(1_000, 100, SHORT),
+        growth(1_000, 1_000, SHORT),
+        speed(Speed::Fast, 1, 1),
+        speed(Speed::Fast, 100, 10),
+        speed(Speed::Fast, 100, 100),
+    ];
+    if !quick {
+        all.extend([
+            growth(10_000, 100, SHORT),
+            growth(10_000, 1_000, LONG),
+            speed(Speed::Recorded, 1, 1),
+            speed(Speed::Recorded, 100, 10),
+            speed(Speed::Recorded, 100, 100),
+        ]);
+    }
+    all
+}

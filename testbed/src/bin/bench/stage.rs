@@ -1,0 +1,259 @@
+//! What a measurement runs on: one API server for all, and for each an Atlas, a namespace and an operator.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use atlas_simulator::{Key, Latency, Pace, Settings, Simulator};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use testbed::ControlPlane;
+use testbed::kinds::kind;
+
+use crate::audit::Audit;
+use crate::operator::{Operator, Place};
+use crate::sightings::{Seen, Sightings};
+
+/// A VPC endpoint id.
+pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
+
+/// The Secret that serves objects which name no other.
+pub(crate) const SECRET: &str = "atlas-api";
+
+/// Instances of one project, at most.
+const PER_PROJECT: usize = 25;
+
+/// Requests of the bench itself that run at once.
+const AT_ONCE: usize = 32;
+
+/// The API server, and the program under measurement.
+pub(crate) struct World {
+    pub(crate) control_plane: ControlPlane,
+    pub(crate) program: PathBuf,
+}
+
+/// One object to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Planned {
+    pub(crate) name: String,
+    pub(crate) project: String,
+    pub(crate) instance: String,
+    pub(crate) secret: &'static str,
+}
+
+/// A namespace with an Atlas and an operator of its own.
+pub(crate) struct Stage<'a> {
+    world: &'a World,
+    name: String,
+    flags: Vec<&'static str>,
+    pub(crate) namespace: String,
+    pub(crate) atlas: Simulator,
+    /// The instant at which the simulator's clock began.
+    pub(crate) epoch: Instant,
+    pub(crate) audit: Audit,
+    pub(crate) seen: Sightings,
+    pub(crate) operator: Operator,
+    objects: Api<DynamicObject>,
+    secrets: Api<Secret>,
+}
+
+impl World {
+    /// Starts the API server and installs the definition that `program` prints.
+    pub(crate) async fn start(program: &Path) -> Result<Self> {
+        let control_plane = ControlPlane::start_audited().await?;
+        let crd = Command::new(program).arg("crd").output().with_context(|| program.display().to_string())?;
+        ensure!(crd.status.success(), "{} crd: {}", program.display(), String::from_utf8_lossy(&crd.stderr));
+        control_plane.install_crd_yaml(&String::from_utf8(crd.stdout)?).await?;
+        Ok(Self { control_plane, program: program.to_owned() })
+    }
+}
+
+impl<'a> Stage<'a> {
+    /// Everything up and nothing declared yet; the operator is ready.
+    pub(crate) async fn build(
+        world: &'a World,
+        name: &str,
+        (pace, latency): (Pace, Latency),
+        planned: &[Planned],
+        flags: &[&'static str],
+    ) -> Result<Self> {
+        let mut settings = Settings { latency, ..Settings::at_pace(pace) };
+        settings.projects.clear();
+        for object in planned {
+            settings.add_instance(&object.project, &object.instance);
+        }
+        let secrets_named: BTreeMap<&str, ()> = planned.iter().map(|object| (object.secret, ())).collect();
+        settings.keys = secrets_named.keys().map(|secret| (public_key(secret, 0), key(secret, 0))).collect();
+        let namespace = world.control_plane.create_namespace("bench").await?;
+        let client = world.control_plane.client().await?;
+        let atlas = Simulator::start(settings).await?;
+        let operator = start(world, name, &atlas, &namespace, flags).await?;
+        let api = resource();
+        let seen: Api<Seen> = Api::namespaced_with(client.clone(), &namespace, &api);
+        let stage = Self {
+            world,
+            name: name.to_owned(),
+            flags: flags.to_vec(),
+            epoch: Instant::now()
+                .checked_sub(atlas.now())
+                .context("the clock is younger than this process")?,
+            audit: Audit::new(world.control_plane.audit_log(), &namespace),
+            seen: Sightings::start(seen),
+            operator,
+            objects: Api::namespaced_with(client.clone(), &namespace, &api),
+            secrets: secrets(client, &namespace),
+            namespace,
+            atlas,
+        };
+        for secret in secrets_named.keys() {
+            stage.put_secret(secret, 0).await?;
+        }
+        stage.operator.until_ready().await?;
+        Ok(stage)
+    }
+
+    /// Ends the operator and starts it again, at once.
+    pub(crate) async fn restart(mut self) -> Result<(Self, Instant)> {
+        self.operator.stop().await?;
+        let begun = Instant::now();
+        let name = format!("{}-again", self.name);
+        self.operator = start(self.world, &name, &self.atlas, &self.namespace, &self.flags).await?;
+        Ok((self, begun))
+    }
+
+    /// Writes version `version` of a key's Secret. Atlas has to be told by [`Self::accept`].
+    pub(crate) async fn put_secret(&self, name: &str, version: u32) -> Result<()> {
+        let apply = PatchParams::apply("bench").force();
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "stringData": {"publicApiKey": public_key(name, version), "privateApiKey": key(name, version).secret},
+        });
+        self.secrets.patch(name, &apply, &Patch::Apply(secret)).await?;
+        Ok(())
+    }
+
+    /// Atlas accepts this version of a key from now on.
+    pub(crate) fn accept(&self, secret: &str, version: u32) {
+        self.atlas.add_key(&public_key(secret, version), key(secret, version));
+    }
+
+    /// Atlas accepts it no longer.
+    pub(crate) fn refuse(&self, secret: &str, version: u32) {
+        self.atlas.remove_key(&public_key(secret, version));
+    }
+
+    /// Creates the objects, with these fields besides the required ones; gives back when each was asked for.
+    pub(crate) async fn create(
+        &self,
+        planned: &[Planned],
+        fields: &Value,
+    ) -> Result<BTreeMap<String, Instant>> {
+        let creations = planned.iter().map(|object| async move {
+            let asked = Instant::now();
+            self.objects.create(&PostParams::default(), &manifest(object, fields)?).await?;
+            anyhow::Ok((object.name.clone(), asked))
+        });
+        stream::iter(creations).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Merges these fields into the spec of each; gives back when each was asked for.
+    pub(crate) async fn edit(
+        &self,
+        planned: &[Planned],
+        fields: &Value,
+    ) -> Result<BTreeMap<String, Instant>> {
+        let patch = &json!({ "spec": fields });
+        let edits = planned.iter().map(|object| async move {
+            let asked = Instant::now();
+            self.objects.patch(&object.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+            anyhow::Ok((object.name.clone(), asked))
+        });
+        stream::iter(edits).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Deletes the objects; gives back when each was asked for.
+    pub(crate) async fn delete(&self, planned: &[Planned]) -> Result<BTreeMap<String, Instant>> {
+        let deletions = planned.iter().map(|object| async move {
+            let asked = Instant::now();
+            self.objects.delete(&object.name, &DeleteParams::default()).await?;
+            anyhow::Ok((object.name.clone(), asked))
+        });
+        stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect().await
+    }
+}
+
+async fn start(
+    world: &World,
+    name: &str,
+    atlas: &Simulator,
+    namespace: &str,
+    flags: &[&str],
+) -> Result<Operator> {
+    let kubeconfig = world.control_plane.kubeconfig_file();
+    let place = Place { program: &world.program, kubeconfig: &kubeconfig, atlas: &atlas.url(), namespace };
+    Operator::start(name, &place, flags).await
+}
+
+fn secrets(client: Client, namespace: &str) -> Api<Secret> {
+    Api::namespaced(client, namespace)
+}
+
+/// Objects spread evenly over instances, and instances over projects.
+pub(crate) fn plan(objects: usize, instances: usize) -> Vec<Planned> {
+    let of = |number: usize| {
+        let instance = number % instances;
+        Planned {
+            name: format!("spe-{number:05}"),
+            project: project(instance / PER_PROJECT),
+            instance: format!("instance-{instance:04}"),
+            secret: SECRET,
+        }
+    };
+    (0..objects).map(of).collect()
+}
+
+/// The id of a project.
+pub(crate) fn project(number: usize) -> String {
+    format!("{:024x}", 0x00be_9c00_0000_0000_u64 + number as u64)
+}
+
+fn manifest(object: &Planned, fields: &Value) -> Result<DynamicObject> {
+    let mut spec = json!({
+        "projectId": object.project,
+        "instanceName": object.instance,
+        "credentialsRef": {"name": object.secret},
+    });
+    for (field, value) in fields.as_object().context("fields are an object")? {
+        spec[field] = value.clone();
+    }
+    Ok(serde_json::from_value(json!({
+        "apiVersion": "atlas.spe-operator.io/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {"name": object.name},
+        "spec": spec,
+    }))?)
+}
+
+fn public_key(secret: &str, version: u32) -> String {
+    format!("{secret}-{version}")
+}
+
+fn key(secret: &str, version: u32) -> Key {
+    Key::owner(&format!("private-half-of-{secret}-{version}"))
+}
+
+fn resource() -> ApiResource {
+    kind("atlas.spe-operator.io/v1alpha1", "ServerlessPrivateEndpoint", "serverlessprivateendpoints")
+}
+
+/// The longest that so many objects may take for one act before the measurement is given up.
+pub(crate) fn patience(objects: usize) -> Duration {
+    Duration::from_mins(6) + Duration::from_millis(30) * u32::try_from(objects).unwrap_or(u32::MAX)
+}
