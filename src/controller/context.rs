@@ -7,8 +7,8 @@ use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
 use domain::observed::Times;
 use domain::ownership::{ClusterId, Token};
-use kube::Resource;
-use kube::runtime::events::Recorder;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Resource};
 use tracing::debug;
 
 use crate::api::ServerlessPrivateEndpoint;
@@ -66,11 +66,19 @@ pub(super) struct Context {
     pub(super) memories: Arc<Memories>,
     pub(super) watched: Arc<Watched>,
     pub(super) options: Options,
-    pub(super) recorder: Recorder,
+    /// Folds warnings that repeat: it keeps each of its events for six minutes, and goes through all that it keeps for
+    /// each new one.
+    pub(super) warnings: Recorder,
+    pub(super) client: Client,
 }
 
 /// An event is worth this much waiting and no more.
 const EVENT: Duration = Duration::from_secs(5);
+
+/// Who tells of events.
+pub(super) fn reporter() -> Reporter {
+    Reporter { controller: "spe-operator".to_owned(), instance: None }
+}
 
 impl Context {
     /// The key that the object's namespace may use for it. A reference that is set never falls back to the default.
@@ -129,7 +137,14 @@ impl Context {
     /// Publishes an event. Its failure never fails anything: the conditions say the same.
     pub(super) async fn publish(&self, object: &ServerlessPrivateEndpoint, notice: &Notice) {
         let (event, about) = (publish::event(notice), object.object_ref(&()));
-        match tokio::time::timeout(EVENT, self.recorder.publish(&event, &about)).await {
+        // A milestone is told once, so there is nothing to fold it into: a recorder that keeps none of them, however many
+        // objects there are.
+        let recorder = if notice.warning {
+            self.warnings.clone()
+        } else {
+            Recorder::new(self.client.clone(), reporter())
+        };
+        match tokio::time::timeout(EVENT, recorder.publish(&event, &about)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "could not publish an event"),
             Err(_) => debug!("could not publish an event in time"),

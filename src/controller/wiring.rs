@@ -10,7 +10,7 @@ use domain::ownership::ClusterId;
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
 use kube::core::DeserializeGuard;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Controller, PredicateConfig, WatchStreamExt};
@@ -23,7 +23,7 @@ use crate::api::ServerlessPrivateEndpoint;
 use crate::atlas::Transport;
 
 use super::cluster::Cluster;
-use super::context::{Context, Options};
+use super::context::{Context, Options, reporter};
 use super::credentials::Keys;
 use super::limits::Limits;
 use super::listings::Listings;
@@ -73,10 +73,8 @@ pub async fn run(
         listings: Listings::new(),
         watched: Arc::new(Watched::new(client.clone(), Arc::clone(&memories))),
         memories,
-        recorder: Recorder::new(
-            client.clone(),
-            Reporter { controller: "spe-operator".to_owned(), instance: None },
-        ),
+        warnings: Recorder::new(client.clone(), reporter()),
+        client: client.clone(),
         options,
     });
     let synced = Arc::new(synced);
