@@ -36,6 +36,14 @@ impl Observed {
         self.object.recorded.as_ref().map(|endpoint| &endpoint.id)
     }
 
+    /// `true` if a rule may look at `endpoint`: it is recorded, named, or carries our mark. What else the instance has may
+    /// be left out of `atlas` (law `narrowing`), so that an object does not carry all of its neighbours with it.
+    #[must_use]
+    pub fn concerns(&self, endpoint: &Endpoint) -> bool {
+        let named = self.spec.as_ref().ok().and_then(|spec| spec.endpoint_id.as_ref());
+        [self.recorded(), named].contains(&Some(&endpoint.id)) || self.is_ours(endpoint)
+    }
+
     /// `true` if `endpoint` carries this object's mark.
     #[must_use]
     pub fn is_ours(&self, endpoint: &Endpoint) -> bool {
@@ -156,7 +164,7 @@ pub enum Atlas {
     Unread,
     /// It could not be read.
     Failed(Fault),
-    /// All endpoints of the instance.
+    /// All endpoints of the instance, or of them those that concern the object.
     Listed(Vec<Endpoint>),
 }
 

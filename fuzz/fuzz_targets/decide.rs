@@ -13,6 +13,8 @@ mod creating;
 mod decisions;
 #[path = "../../domain/tests/laws/leaving.rs"]
 mod leaving;
+#[path = "../../domain/tests/laws/narrowing.rs"]
+mod narrowing;
 #[path = "../../domain/tests/laws/pausing.rs"]
 mod pausing;
 #[path = "../../domain/tests/laws/reports.rs"]

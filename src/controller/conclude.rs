@@ -2,6 +2,7 @@
 //!
 //! Writes only what differs from what is there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::backoff;
@@ -45,7 +46,7 @@ pub(super) async fn conclude(
     if !operations.is_empty() {
         operations.splice(0..0, publish::unchanged(&pass.object));
         match pass.ctx.cluster.patch_status(&pass.identity, &operations).await {
-            Ok(object) => pass.object = object,
+            Ok(object) => pass.object = Arc::new(object),
             Err(ClusterError::Changed) => {
                 return Err(ReconcileError::Again("the object changed before its status was written"));
             }

@@ -74,7 +74,7 @@ impl Keys {
         let result = if let Some((_, result)) = known {
             result.clone()
         } else {
-            let result = self.read(name).await;
+            let result = Box::pin(self.read(name)).await;
             let changed = kept.read.as_ref().is_none_or(|(_, before)| !same(before, &result));
             kept.refused = kept.refused && !changed;
             kept.read = Some((Boottime::now(), result.clone()));

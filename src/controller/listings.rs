@@ -83,7 +83,8 @@ impl Listings {
         }
         let permit = limits.enter(&instance.project).await;
         let sent = Boottime::now();
-        let result = key.client.list(instance).await;
+        // In a box of its own: many wait here for the few that ask.
+        let result = Box::pin(key.client.list(instance)).await;
         drop(permit);
         let announced = result.as_ref().ok().and_then(|listing| listing.sunset.clone());
         let result = result.map(|listing| Arc::new(listing.endpoints)).map_err(|error| error.fault());

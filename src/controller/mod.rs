@@ -9,6 +9,7 @@
 //! | `object` | from the custom resource to what the rules know |
 //! | `output` | the ConfigMap for other tools |
 //! | `conclude`, `publish` | status patches and events, and when to look again |
+//! | `cached` | an object, shared by the cache and its reconciles |
 //! | `cluster` | calls to the API server |
 //! | `credentials` | from a Secret to a client that may ask Atlas |
 //! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
@@ -19,6 +20,7 @@
 //! It never decides: every rule stands in the `domain` crate. `object` and `publish` neither read nor write; they are public so
 //! that `tests/health` can ask other tools what they make of each state.
 
+mod cached;
 mod cluster;
 mod conclude;
 mod context;

@@ -27,7 +27,7 @@ use super::reconcile::ReconcileError;
 pub(super) struct Pass {
     pub(super) ctx: Arc<Context>,
     pub(super) identity: Identity,
-    pub(super) object: ServerlessPrivateEndpoint,
+    pub(super) object: Arc<ServerlessPrivateEndpoint>,
     /// The key that `atlas` was asked with.
     pub(super) key: observed::Key,
     pub(super) atlas: Atlas,
@@ -92,7 +92,7 @@ impl Pass {
             self.start_over(now)?;
             return Ok(None);
         }
-        self.object = now;
+        self.object = Arc::new(now);
         Ok(Some(()))
     }
 
@@ -101,7 +101,7 @@ impl Pass {
         if object.meta().uid.as_deref() != Some(self.identity.uid.as_str()) {
             return Err(ReconcileError::Gone);
         }
-        self.object = object;
+        self.object = Arc::new(object);
         self.fresh_after = Boottime::now();
         self.atlas = Atlas::Unread;
         Ok(())
@@ -114,7 +114,7 @@ impl Pass {
     ) -> Result<bool, ReconcileError> {
         match written {
             Ok(object) => {
-                self.object = object;
+                self.object = Arc::new(object);
                 let version = self.object.metadata.resource_version.clone();
                 self.ctx.memories.with(&self.identity.token, |entry| entry.written = version);
                 Ok(true)

@@ -83,7 +83,7 @@ async fn traced(object: Arc<ServerlessPrivateEndpoint>, identity: Identity, ctx:
     let pass = Pass {
         ctx: Arc::clone(&ctx),
         identity,
-        object: (*object).clone(),
+        object,
         key: Key::Held,
         atlas: Atlas::Unread,
         sunset: None,
@@ -145,7 +145,7 @@ async fn still_waiting(
     if !watched::is_polled(object) || object.meta().deletion_timestamp.is_some() {
         return Some(remaining);
     }
-    let found = resolve(&ctx.cluster, &identity.namespace, object).await.ok();
+    let found = Box::pin(resolve(&ctx.cluster, &identity.namespace, object)).await.ok();
     let unchanged =
         found.is_none() || ctx.memories.with(&identity.token, |entry| entry.vpc_endpoint == found);
     unchanged.then(|| remaining.min(watched::RECHECK))
@@ -193,13 +193,14 @@ async fn run(pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
 
 async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Action, ReconcileError> {
     if stale {
-        let object = pass.ctx.cluster.get(&pass.identity).await?;
+        let object = Box::pin(pass.ctx.cluster.get(&pass.identity)).await?;
         pass.start_over(object)?;
     }
     // A deletion does not depend on what the object referred to.
     if pass.object.meta().deletion_timestamp.is_none() {
         pass.ctx.watched.note(&pass.identity, &pass.object);
-        pass.vpc_endpoint = resolve(&pass.ctx.cluster, &pass.identity.namespace, &pass.object).await?;
+        pass.vpc_endpoint =
+            Box::pin(resolve(&pass.ctx.cluster, &pass.identity.namespace, &pass.object)).await?;
     }
     for _ in 0..MOST_STEPS {
         let observed = observe(&pass);
@@ -213,15 +214,22 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Action, 
             });
         }
         if decision.step == Step::Rest {
-            return conclude(pass, &observed, &decision).await;
+            return Box::pin(conclude(pass, &observed, &decision)).await;
         }
-        pass.carry_out(&observed, &decision).await?;
+        if decision.step == Step::List {
+            // All objects may wait here at once: each holds no more than its pass. (So is every larger future of a
+            // reconcile in a box that is made when it is needed.)
+            drop((observed, decision));
+            pass.list().await;
+        } else {
+            Box::pin(pass.carry_out(&observed, &decision)).await?;
+        }
     }
     Err(ReconcileError::Again("too many steps at once"))
 }
 
 /// Everything that is known now.
-fn observe(pass: &Pass) -> Observed {
+pub(super) fn observe(pass: &Pass) -> Observed {
     let Pass { ctx, identity, .. } = pass;
     let object = object::object(&pass.object, identity, &ctx.cluster_id);
     let now = Boottime::now().since_boot();

@@ -20,7 +20,7 @@ use super::cluster::ClusterError;
 use super::object::Identity;
 use super::pass::Pass;
 use super::publish;
-use super::reconcile::ReconcileError;
+use super::reconcile::{ReconcileError, observe};
 
 impl Pass {
     /// Does what `decision` says; afterwards it is time to decide again.
@@ -30,8 +30,8 @@ impl Pass {
         decision: &Decision,
     ) -> Result<(), ReconcileError> {
         match &decision.step {
-            Step::Rest => Ok(()),
-            Step::List => self.list().await,
+            // The end, and the wait for a listing, are the caller's.
+            Step::Rest | Step::List => Ok(()),
             Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
                 self.claim(nonce.clone(), replaced.clone(), stale_vpc_endpoint.clone()).await
             }
@@ -45,13 +45,14 @@ impl Pass {
         }
     }
 
-    async fn list(&mut self) -> Result<(), ReconcileError> {
+    /// Asks Atlas what the instance has, or shares the answer to who has just asked.
+    pub(super) async fn list(&mut self) {
         self.permit = None;
         let access = match self.access().await {
             Ok(access) => access,
             Err(fault) => {
                 self.atlas = Atlas::Failed(fault);
-                return Ok(());
+                return;
             }
         };
         self.note_key(&access);
@@ -61,10 +62,13 @@ impl Pass {
         self.seen = listing.sent;
         self.sunset = listing.sunset;
         self.atlas = match listing.result {
-            Ok(endpoints) => Atlas::Listed(endpoints.to_vec()),
+            Ok(endpoints) => {
+                let observed = observe(self);
+                let concerning = endpoints.iter().filter(|endpoint| observed.concerns(endpoint));
+                Atlas::Listed(concerning.cloned().collect())
+            }
             Err(fault) => Atlas::Failed(fault),
         };
-        Ok(())
     }
 
     async fn claim(

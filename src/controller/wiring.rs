@@ -19,9 +19,9 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::api::ServerlessPrivateEndpoint;
 use crate::atlas::Transport;
 
+use super::cached::Cached;
 use super::cluster::Cluster;
 use super::context::{Context, Options, reporter};
 use super::credentials::Keys;
@@ -32,7 +32,7 @@ use super::object::{self, Identity};
 use super::reconcile::reconcile;
 use super::watched::Watched;
 
-pub(super) type Guarded = DeserializeGuard<ServerlessPrivateEndpoint>;
+pub(super) type Guarded = DeserializeGuard<Cached>;
 
 /// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
 const PAGE: u32 = 100;
@@ -129,7 +129,7 @@ async fn control(
         .run(
             |object: Arc<Guarded>, ctx| async move {
                 match &object.0 {
-                    Ok(object) => Ok(reconcile(Arc::new(object.clone()), ctx).await),
+                    Ok(Cached(object)) => Ok(reconcile(Arc::clone(object), ctx).await),
                     Err(error) => {
                         let metrics = &ctx.options.metrics;
                         metrics.not_understood();
@@ -158,7 +158,7 @@ fn strip(object: &mut Guarded) {
 /// What wakes a reconcile.
 fn trigger(object: &Guarded) -> u64 {
     match &object.0 {
-        Ok(object) => object::trigger(object),
+        Ok(Cached(object)) => object::trigger(object),
         Err(error) => {
             let mut hasher = DefaultHasher::new();
             error.error.hash(&mut hasher);
@@ -171,7 +171,7 @@ fn trigger(object: &Guarded) -> u64 {
 fn note(ctx: &Context, event: &Event<Guarded>) {
     match event {
         Event::Apply(object) | Event::InitApply(object) => {
-            let Ok(object) = &object.0 else { return };
+            let Ok(Cached(object)) = &object.0 else { return };
             let identity = Identity::of(object, &ctx.cluster_id);
             let seen = object::object(object, &identity, &ctx.cluster_id);
             ctx.memories.see(
@@ -184,7 +184,7 @@ fn note(ctx: &Context, event: &Event<Guarded>) {
             });
         }
         Event::Delete(object) => {
-            let Ok(object) = &object.0 else { return };
+            let Ok(Cached(object)) = &object.0 else { return };
             let identity = Identity::of(object, &ctx.cluster_id);
             ctx.gone(&identity.token);
             ctx.watched.forget(&identity);

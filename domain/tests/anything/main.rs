@@ -14,6 +14,8 @@ mod decisions;
 mod holds;
 #[path = "../laws/leaving.rs"]
 mod leaving;
+#[path = "../laws/narrowing.rs"]
+mod narrowing;
 #[path = "../laws/pausing.rs"]
 mod pausing;
 #[path = "../laws/reports.rs"]

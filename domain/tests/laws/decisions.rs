@@ -3,7 +3,7 @@
 use domain::decision::Decision;
 use domain::observed::Observed;
 
-use crate::{Verdict, changing, creating, leaving, pausing};
+use crate::{Verdict, changing, creating, leaving, narrowing, pausing};
 
 pub(crate) type Law = fn(&Observed, &Decision) -> Verdict;
 
@@ -55,6 +55,9 @@ macro_rules! with_laws {
                 what_was_listed_is_not_listed_again
                 a_rest_without_a_wake_is_one_that_only_the_user_can_end
                 no_pause_is_empty
+            }
+            narrowing {
+                what_concerns_other_objects_changes_neither_decision_nor_report
             }
         }
     };

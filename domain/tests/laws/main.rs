@@ -13,6 +13,7 @@ mod changing;
 mod creating;
 mod decisions;
 mod leaving;
+mod narrowing;
 mod pausing;
 mod reports;
 mod space;

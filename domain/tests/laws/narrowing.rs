@@ -1,0 +1,23 @@
+//! What of a listing is left out: the endpoints that concern other objects.
+//!
+//! The one law about a helper of the rules: the shell leaves out what `Observed::concerns` denies.
+
+use domain::conditions::report;
+use domain::decide::decide;
+use domain::decision::Decision;
+use domain::observed::{Atlas, Observed};
+
+use crate::Verdict;
+
+pub(crate) fn what_concerns_other_objects_changes_neither_decision_nor_report(
+    o: &Observed,
+    d: &Decision,
+) -> Verdict {
+    let Atlas::Listed(listing) = &o.atlas else { return None };
+    let concerning: Vec<_> = listing.iter().filter(|endpoint| o.concerns(endpoint)).cloned().collect();
+    if concerning.len() == listing.len() {
+        return None;
+    }
+    let narrowed = Observed { atlas: Atlas::Listed(concerning), ..o.clone() };
+    Some(decide(&narrowed) == *d && report(&narrowed, d) == report(o, d))
+}
