@@ -5,8 +5,9 @@ use std::time::Duration;
 use domain::conditions::{ConditionType, EventReason, report};
 use domain::decision::{Step, Wake};
 use domain::fault::FaultKind;
+use domain::memory::Memory;
 use domain::notice::of_change;
-use domain::observed::{Atlas, Key, Sunset};
+use domain::observed::{Atlas, Key, Sunset, Tried};
 use domain::ownership::{ClaimReading, marked_comment};
 
 use crate::story::Story;
@@ -121,4 +122,25 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
         );
         assert!(report.get(ConditionType::Stalled).is_some(), "{kind:?}");
     }
+}
+
+#[test]
+fn the_status_of_a_dying_object_names_the_endpoint_that_is_being_recorded() {
+    let mut story = Story::claimed();
+    story.o.object.deleting = true;
+    let landed = endpoint(1, Mark::Ours, "RESERVED");
+    let decision = story.list(std::slice::from_ref(&landed));
+    assert!(matches!(decision.step, Step::Record { .. }), "{decision:?}");
+    assert_eq!(report(&story.o, &decision).endpoint, Some(landed));
+}
+
+#[test]
+fn only_the_first_look_of_a_process_believes_the_status_that_work_is_late() {
+    let mut memory = Memory::default();
+    let late = Some(secs(900));
+    let since = |memory: &Memory, now| memory.recall(now, now, Tried::Nothing).working.unwrap().1;
+    memory.working(Some("one".to_owned()), late, secs(1000));
+    assert_eq!(since(&memory, secs(1000)), secs(900));
+    memory.working(Some("two".to_owned()), late, secs(1000));
+    assert_eq!(since(&memory, secs(1000)), secs(0));
 }
