@@ -179,9 +179,10 @@ impl Stage {
         }
         println!("    kubectl -n {namespace} describe spe {NAME}\n");
         println!(
-            "Break something, ask for a look, and read again. Here somebody deletes the endpoint in Atlas:\n"
+            "Break something, ask for a look, and read again. Here somebody deletes the endpoint in Atlas; the"
         );
-        println!("    curl -X DELETE {}/control/endpoints/{id}", self.atlas.url());
+        println!("operator believes it once the endpoint is two minutes old, and makes another:\n");
+        println!("    curl -s -X DELETE {}/control/endpoints/{id}", self.atlas.url());
         println!(
             "    kubectl -n {namespace} annotate --overwrite spe {NAME} {RECONCILE_REQUEST}=\"$(date)\"\n"
         );
