@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PART := hack/part
 
-.PHONY: help deps build control-plane test deny sbom mutants fuzz proof bench demo crd chart image e2e e2e-cluster repro release-check docs tour clean
+.PHONY: help deps build control-plane test deny sbom mutants fuzz proof bench demo crd chart image e2e e2e-cluster repro release-check docs tour dashboard clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -81,6 +81,11 @@ tour: deps ## Records docs/demo.svg from a run of the demo
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) run --quiet --locked --package testbed --bin tour > target/demo.svg
 	mv target/demo.svg docs/demo.svg
+
+dashboard: deps ## Draws docs/dashboard.svg from five minutes of a real run, as a Prometheus built for it (minutes, once) sees them
+	$(CARGO) build --locked --workspace --bins
+	GOFLAGS="$$(go env GOFLAGS) -tags=remove_all_sd" $(CARGO) run --quiet --locked --package testbed --bin dashboard > target/dashboard.svg
+	mv target/dashboard.svg docs/dashboard.svg
 
 clean: ## Removes what cargo built; the control plane stays in ~/.cache/spe-operator
 	$(CARGO) clean

@@ -9,6 +9,7 @@
 )]
 
 mod book;
+mod dashboard;
 mod links;
 mod manifests;
 mod metrics;

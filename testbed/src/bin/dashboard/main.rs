@@ -1,0 +1,50 @@
+//! `make dashboard`: some minutes in the life of a few endpoints, on a real API server with the simulated Atlas, scraped by
+//! a real Prometheus; what it answers to each expression of the chart's dashboard is drawn as `docs/dashboard.svg`.
+//!
+//! It evaluates nothing itself and invents no number. It is a drawing, no screenshot: there is no Grafana in it.
+
+mod draw;
+mod panels;
+mod prometheus;
+mod story;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match picture().await {
+        Ok(svg) => {
+            print!("{svg}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("dashboard: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn picture() -> Result<String> {
+    let file = root().join("charts/spe-operator/files/dashboard.json");
+    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let panels = panels::of(&serde_json::from_str(&text)?)?;
+    let stage = story::Stage::build().await?;
+    let prometheus = prometheus::Prometheus::start(stage.metrics).await?;
+    stage.play().await?;
+    let mut drawn = Vec::new();
+    for panel in panels {
+        let mut lines = Vec::new();
+        for target in &panel.targets {
+            lines.extend(prometheus.ask(target).await?);
+        }
+        drawn.push((panel, lines));
+    }
+    Ok(draw::svg(&drawn, &story::told()))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -1,0 +1,142 @@
+//! A Prometheus that scrapes one operator, and its answers.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use kube::Client;
+use serde_json::Value;
+use testbed::Process;
+
+use crate::panels::Target;
+
+/// Between two scrapes.
+const SCRAPE: Duration = Duration::from_secs(1);
+
+/// Between two points of a line.
+const STEP: Duration = Duration::from_secs(2);
+
+/// What Grafana would put in place of `$__rate_interval`, were it scraped as often as is usual: it leaves room for a rate.
+pub(crate) const RATE_INTERVAL: &str = "30s";
+
+const PACKAGE: &str = "github.com/prometheus/prometheus/cmd/prometheus";
+
+/// A line, as it is called in the legend, with a value for each moment that has one.
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) values: Vec<Option<f64>>,
+}
+
+pub(crate) struct Prometheus {
+    _process: Process,
+    client: Client,
+    since: SystemTime,
+}
+
+impl Prometheus {
+    pub(crate) async fn start(scraped: SocketAddr) -> Result<Self> {
+        let program = testbed::go_tool("prometheus", PACKAGE, "prometheus").await?;
+        let folder = crate::root().join("target/dashboard");
+        // The data of the last run.
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder)?;
+        let settings = folder.join("prometheus.yml");
+        std::fs::write(
+            &settings,
+            format!(
+                "{{global: {{scrape_interval: {0}s, scrape_timeout: {0}s}}, scrape_configs: [{{job_name: spe-operator, \
+                 static_configs: [{{targets: ['{scraped}']}}]}}]}}\n",
+                SCRAPE.as_secs()
+            ),
+        )?;
+        let address = crate::story::free_address()?;
+        let mut command = std::process::Command::new(program);
+        command
+            .arg(format!("--config.file={}", settings.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address={address}"));
+        let process = Process::spawn("prometheus", &command)?;
+        let config = kube::Config::new(format!("http://{address}").parse()?);
+        let prometheus =
+            Self { _process: process, client: Client::try_from(config)?, since: SystemTime::now() };
+        for _ in 0..100 {
+            if prometheus.query("up == 1").await.is_ok_and(|up| !up.is_empty()) {
+                return Ok(prometheus);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        anyhow::bail!("Prometheus does not see the operator at {scraped}")
+    }
+
+    /// The lines that the target's expression gives over all the time since the start.
+    pub(crate) async fn ask(&self, target: &Target) -> Result<Vec<Line>> {
+        let expression = target.expression.replace("$job", ".*").replace("$__rate_interval", RATE_INTERVAL);
+        ensure!(!expression.contains('$'), "a variable that is not known: {expression}");
+        let found = self.query(&expression).await?;
+        let (start, end) = self.span()?;
+        let moments = (end - start) / STEP.as_secs() + 1;
+        let mut lines: Vec<_> = found.iter().map(|one| line(one, &target.legend, start, moments)).collect();
+        lines.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(lines)
+    }
+
+    /// From the first second to this one.
+    fn span(&self) -> Result<(u64, u64)> {
+        let of =
+            |time: SystemTime| Ok::<_, anyhow::Error>(time.duration_since(SystemTime::UNIX_EPOCH)?.as_secs());
+        Ok((of(self.since)?, of(SystemTime::now())?))
+    }
+
+    async fn query(&self, expression: &str) -> Result<Vec<Value>> {
+        let (start, end) = self.span()?;
+        let path = format!(
+            "/api/v1/query_range?query={}&start={start}&end={end}&step={}",
+            encoded(expression),
+            STEP.as_secs()
+        );
+        let answer: Value = self.client.request(http::Request::get(path).body(Vec::new())?).await?;
+        let found = answer["data"]["result"].as_array();
+        Ok(found.with_context(|| format!("{expression}: {answer}"))?.clone())
+    }
+}
+
+fn line(one: &Value, legend: &str, start: u64, moments: u64) -> Line {
+    let mut values = vec![None; usize::try_from(moments).unwrap_or_default()];
+    for pair in one["values"].as_array().into_iter().flatten() {
+        // Prometheus steps from `start`, so each moment is a whole second, and a whole number of steps away.
+        let steps = pair[0].as_u64().unwrap_or(start).saturating_sub(start) / STEP.as_secs();
+        let place = usize::try_from(steps).unwrap_or_default();
+        let value =
+            pair[1].as_str().and_then(|text| text.parse::<f64>().ok()).filter(|value| value.is_finite());
+        if let Some(slot) = values.get_mut(place) {
+            *slot = value;
+        }
+    }
+    let mut name = legend.to_owned();
+    let labels = one["metric"].as_object();
+    for (label, value) in labels.into_iter().flatten() {
+        name = name.replace(&format!("{{{{{label}}}}}"), value.as_str().unwrap_or_default());
+    }
+    if legend.is_empty() {
+        let all = labels.into_iter().flatten();
+        name = all
+            .map(|(label, value)| format!("{label} {}", value.as_str().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join("   ");
+    }
+    Line { name, values }
+}
+
+/// The text as a value in a query.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
