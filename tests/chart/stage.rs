@@ -251,7 +251,7 @@ impl Stage {
         }
         let config = Kubeconfig::from_yaml(&config.to_string())?;
         let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
-        let proxy = Proxy::start(&self.name, config, &self.tape).await?;
+        let proxy = Proxy::start(&self.name, config, &self.tape)?;
         let file = proxy.kubeconfig_file()?;
         // A pod's namespace comes with its token; here the context says it.
         let mut text: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file)?)?;

@@ -107,7 +107,7 @@ impl Life {
 
     /// Its endpoint is recorded and was last seen with this status.
     pub(crate) fn bound(fields: &Value, status: &str) -> Self {
-        Self::new(fields).sees(listed(status))
+        Self::new(fields).sees(&listed(status))
     }
 
     /// RESERVED and ready.
@@ -157,20 +157,20 @@ impl Life {
     }
 
     /// One look at an Atlas that accepts what is sent to it.
-    pub(crate) fn sees(self, atlas: Atlas) -> Self {
+    pub(crate) fn sees(self, atlas: &Atlas) -> Self {
         self.looks(atlas, &Tried::Done)
     }
 
     /// One look at an Atlas that refuses what is sent to it.
-    pub(crate) fn is_refused(self, atlas: Atlas, kind: FaultKind) -> Self {
+    pub(crate) fn refused(self, atlas: &Atlas, kind: FaultKind) -> Self {
         self.looks(atlas, &Tried::Refused(fault(kind)))
     }
 
     /// Decides, carries out and decides again until there is nothing left to do, then publishes.
-    fn looks(mut self, atlas: Atlas, outcome: &Tried) -> Self {
+    fn looks(mut self, atlas: &Atlas, outcome: &Tried) -> Self {
         self.memory.tried = Tried::Nothing;
         for _ in 0..8 {
-            let observed = self.observed(&atlas);
+            let observed = self.observed(atlas);
             let decision = decide(&observed);
             match &decision.step {
                 Step::Rest => {

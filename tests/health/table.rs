@@ -101,40 +101,22 @@ fn story(state: &str) -> Life {
         })
     };
     if let Some((when, what)) = state.split_once(": ").filter(|(when, _)| !when.starts_with("gone")) {
-        let atlas = || match what {
-            "INITIATING" => listed("INITIATING"),
-            "create refused" => none(),
-            _ => failed(kind(what)),
-        };
-        return match when {
-            "at first" if what == "create refused" => new().is_refused(none(), FaultKind::Refused),
-            "at first" => new().sees(atlas()),
-            "too long" => Life::new(&connect).sees(atlas()).overdue().sees(atlas()),
-            "when Ready" => reserved().sees(atlas()),
-            "when Ready, too long" => reserved().sees(atlas()).overdue().sees(atlas()),
-            "when Ready, ever so long" => {
-                let life = reserved().sees(atlas());
-                assert!(life.memory.working.is_none(), "an outage is nobody's work: no deadline counts");
-                life.sees(atlas())
-            }
-            "when Ready, but more is declared now" => reserved().edited(&connect).sees(atlas()),
-            _ => panic!("no story of {state}"),
-        };
+        return trouble(when, what);
     }
     match state {
         "not looked at yet" => new(),
-        "create in flight" => new().sees(none()),
+        "create in flight" => new().sees(&none()),
         "an endpoint with our mark was found" => {
-            reserved().remembers(|memory| memory.adopted = Some(Duration::ZERO)).sees(listed("RESERVED"))
+            reserved().remembers(|memory| memory.adopted = Some(Duration::ZERO)).sees(&listed("RESERVED"))
         }
         "RESERVED, nothing more declared" => reserved(),
         "RESERVED, readyWhen Reserved" => Life::bound(&early, "RESERVED"),
         "RESERVED, readyWhen Available" => Life::bound(&json!({"readyWhen": "Available"}), "RESERVED"),
         "RESERVED, VPC endpoint declared" => Life::bound(&connect, "RESERVED"),
-        "RESERVED, reference without an id" => new().refers_to(awaited()).sees(listed("RESERVED")),
-        "RESERVED, reference that leads nowhere" => new().refers_to(missing()).sees(listed("RESERVED")),
+        "RESERVED, reference without an id" => new().refers_to(awaited()).sees(&listed("RESERVED")),
+        "RESERVED, reference that leads nowhere" => new().refers_to(missing()).sees(&listed("RESERVED")),
         "RESERVED, VPC endpoint of a lost service" => {
-            Life::new(&connect).annotated(api::STALE_VPC_ENDPOINT_ID, VPC_ENDPOINT).sees(listed("RESERVED"))
+            Life::new(&connect).annotated(api::STALE_VPC_ENDPOINT_ID, VPC_ENDPOINT).sees(&listed("RESERVED"))
         }
         "INITIATING" => Life::bound(&connect, "INITIATING"),
         "INITIATING, readyWhen Reserved" => Life::bound(&early, "INITIATING"),
@@ -144,28 +126,30 @@ fn story(state: &str) -> Life {
         }
         "AVAILABLE, reference lost later" => {
             let found = VpcEndpoint::Declared(VPC_ENDPOINT.parse().unwrap());
-            let available = new().refers_to(found).sees(listed("AVAILABLE"));
-            available.refers_to(missing()).sees(listed("AVAILABLE"))
+            let available = new().refers_to(found).sees(&listed("AVAILABLE"));
+            available.refers_to(missing()).sees(&listed("AVAILABLE"))
         }
         "FAILED" => Life::bound(&connect, "FAILED"),
         "a status that is not known" => Life::bound(&nothing, "PENDING_ACCEPTANCE"),
-        "DELETING, ours" => reserved().deleted().sees(listed("DELETING")),
-        "DELETING, not ours" => reserved().sees(listed("DELETING")),
-        "gone, not ours: once unseen" => reserved().sees(none()),
-        "gone, not ours: created anew" => settle(reserved()).sees(none()),
-        "gone, and endpointId names it" => settle(Life::bound(&named, "RESERVED")).sees(none()),
+        "DELETING, ours" => reserved().deleted().sees(&listed("DELETING")),
+        "DELETING, not ours" => reserved().sees(&listed("DELETING")),
+        "gone, not ours: once unseen" => reserved().sees(&none()),
+        "gone, not ours: created anew" => settle(reserved()).sees(&none()),
+        "gone, and endpointId names it" => settle(Life::bound(&named, "RESERVED")).sees(&none()),
         "when Ready, but a change is refused" => {
-            reserved().edited(&connect).is_refused(listed("RESERVED"), FaultKind::Refused)
+            reserved().edited(&connect).refused(&listed("RESERVED"), FaultKind::Refused)
         }
         "when Ready, and not looked at since a change" => reserved().edited(&connect),
-        "the spec cannot be acted on" => Life::new(&json!({"progressDeadline": "soon"})).sees(none()),
-        "suspended before creation" => Life::new(&suspend).sees(Atlas::Unread),
-        "suspended when Ready" => reserved().edited(&suspend).sees(Atlas::Unread),
+        "the spec cannot be acted on" => Life::new(&json!({"progressDeadline": "soon"})).sees(&none()),
+        "suspended before creation" => Life::new(&suspend).sees(&Atlas::Unread),
+        "suspended when Ready" => reserved().edited(&suspend).sees(&Atlas::Unread),
         "suspended when Ready, and something is amiss" => {
-            reserved().sees(failed(FaultKind::Unavailable)).edited(&suspend).sees(Atlas::Unread)
+            reserved().sees(&failed(FaultKind::Unavailable)).edited(&suspend).sees(&Atlas::Unread)
         }
-        "suspended at INITIATING" => Life::bound(&connect, "INITIATING").edited(&suspend).sees(Atlas::Unread),
-        "suspended at FAILED" => Life::bound(&connect, "FAILED").edited(&suspend).sees(Atlas::Unread),
+        "suspended at INITIATING" => {
+            Life::bound(&connect, "INITIATING").edited(&suspend).sees(&Atlas::Unread)
+        }
+        "suspended at FAILED" => Life::bound(&connect, "FAILED").edited(&suspend).sees(&Atlas::Unread),
         "the claim of another cluster" => {
             let mut life = new();
             life.claim(&Claim {
@@ -175,21 +159,47 @@ fn story(state: &str) -> Life {
                 cluster: "that-cluster".parse().unwrap(),
                 replaced: None,
             });
-            life.sees(none())
+            life.sees(&none())
         }
         "the mark of another owner" => {
-            reserved().sees(Atlas::Listed(vec![endpoint_of(&stranger(), ID, "RESERVED")]))
+            reserved().sees(&Atlas::Listed(vec![endpoint_of(&stranger(), ID, "RESERVED")]))
         }
         "another endpoint carries our mark" => {
             let other = endpoint_of(&token(), "0123456789abcdef00000002", "AVAILABLE");
-            reserved().sees(Atlas::Listed(vec![endpoint("RESERVED"), other]))
+            reserved().sees(&Atlas::Listed(vec![endpoint("RESERVED"), other]))
         }
-        "deleted, without credentials" => reserved().deleted().sees(failed(FaultKind::CredentialsNotFound)),
-        "deleted, while a claim is open" => new().sees(none()).deleted().sees(none()),
+        "deleted, without credentials" => reserved().deleted().sees(&failed(FaultKind::CredentialsNotFound)),
+        "deleted, while a claim is open" => new().sees(&none()).deleted().sees(&none()),
         "deleted while suspended" => {
-            reserved().edited(&suspend).sees(Atlas::Unread).deleted().sees(listed("DELETING"))
+            reserved().edited(&suspend).sees(&Atlas::Unread).deleted().sees(&listed("DELETING"))
         }
         status => Life::bound(&nothing, status),
+    }
+}
+
+/// The same where Atlas, or the key, is in trouble.
+fn trouble(when: &str, what: &str) -> Life {
+    let connect = json!({"cloudProviderEndpointId": VPC_ENDPOINT});
+    let new = || Life::new(&json!({}));
+    let reserved = Life::reserved;
+    let none = || Atlas::Listed(Vec::new());
+    let atlas = || match what {
+        "INITIATING" => listed("INITIATING"),
+        _ => failed(kind(what)),
+    };
+    match when {
+        "at first" if what == "create refused" => new().refused(&none(), FaultKind::Refused),
+        "at first" => new().sees(&atlas()),
+        "too long" => Life::new(&connect).sees(&atlas()).overdue().sees(&atlas()),
+        "when Ready" => reserved().sees(&atlas()),
+        "when Ready, too long" => reserved().sees(&atlas()).overdue().sees(&atlas()),
+        "when Ready, ever so long" => {
+            let life = reserved().sees(&atlas());
+            assert!(life.memory.working.is_none(), "an outage is nobody's work: no deadline counts");
+            life.sees(&atlas())
+        }
+        "when Ready, but more is declared now" => reserved().edited(&connect).sees(&atlas()),
+        _ => panic!("no story of {when}: {what}"),
     }
 }
 

@@ -55,7 +55,7 @@ impl Verdict {
 /// The verdict about each object.
 pub(crate) async fn judge(objects: &[Value]) -> Vec<Verdict> {
     let program = testbed::go_tool("health", ".", "health").await.unwrap();
-    let input: String = objects.iter().map(|object| format!("{object}\n")).collect();
+    let input: String = objects.iter().flat_map(|object| [object.to_string(), "\n".to_owned()]).collect();
     let answers = tokio::task::spawn_blocking(move || {
         let mut child = Command::new(program)
             .arg(SCRIPTS)

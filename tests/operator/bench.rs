@@ -107,9 +107,9 @@ impl Bench {
     pub(crate) async fn proxies(&self) -> Proxies {
         let tape = Arc::new(Tape::default());
         let config = self.control_plane.config().await.unwrap();
-        let cluster = Proxy::start("cluster", config, &tape).await.unwrap();
+        let cluster = Proxy::start("cluster", config, &tape).unwrap();
         let upstream = kube::Config::new(self.atlas.url().parse().unwrap());
-        let atlas = Proxy::start("atlas", upstream, &tape).await.unwrap();
+        let atlas = Proxy::start("atlas", upstream, &tape).unwrap();
         Proxies { tape, cluster, atlas }
     }
 

@@ -159,10 +159,10 @@ async fn try_out(
     mutation: &Mutation,
     dry_run: bool,
 ) -> Result<(), Box<Status>> {
-    let path = format!("/spec{}", subject.property.pointer());
+    let pointer = format!("/spec{}", subject.property.pointer());
     let operation = match &mutation.value {
-        Some(value) => json!([{"op": "replace", "path": path, "value": value}]),
-        None => json!([{"op": "remove", "path": path}]),
+        Some(value) => json!([{"op": "replace", "path": pointer, "value": value}]),
+        None => json!([{"op": "remove", "path": pointer}]),
     };
     let patch = Patch::<DynamicObject>::Json(serde_json::from_value(operation).unwrap());
     let parameters = PatchParams { dry_run, ..PatchParams::default() };

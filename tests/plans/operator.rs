@@ -51,9 +51,9 @@ impl Operator {
     pub(crate) async fn new(bench: &Bench, name: &str) -> Self {
         let tape = Arc::new(Tape::default());
         let config = bench.control_plane.config().await.unwrap();
-        let cluster = Proxy::start(CLUSTER, config, &tape).await.unwrap();
+        let cluster = Proxy::start(CLUSTER, config, &tape).unwrap();
         let upstream = kube::Config::new(bench.atlas.url().parse().unwrap());
-        let atlas = Proxy::start(ATLAS, upstream, &tape).await.unwrap();
+        let atlas = Proxy::start(ATLAS, upstream, &tape).unwrap();
         let command = Some(command(bench, &cluster.kubeconfig_file().unwrap(), &atlas.url()));
         let (current, complaints) = (Current::default(), Arc::default());
         Self {

@@ -136,7 +136,7 @@ impl Stage {
         match path {
             Path::Create => drop(self.bench.create(NAME, json!({})).await),
             Path::Attach => {
-                drop(self.bench.edit(NAME, json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await)
+                drop(self.bench.edit(NAME, json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await);
             }
             Path::Delete => self.bench.delete(NAME).await,
         }

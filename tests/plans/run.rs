@@ -25,7 +25,7 @@ async fn whatever_goes_wrong_at_any_request_all_ends_as_if_nothing_had() {
             .is_none_or(|wanted| wanted.starts_with(path.name()) || path.name().starts_with(wanted))
     });
     let cleans: Vec<_> = join_all(paths.map(clean)).await.into_iter().map(Arc::new).collect();
-    let all: Vec<_> = cleans.iter().flat_map(|clean| plans(clean)).collect();
+    let all: Vec<_> = cleans.iter().flat_map(plans).collect();
     let chosen: Vec<_> = all
         .iter()
         .filter(|(plan, _)| match &wanted {

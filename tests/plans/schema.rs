@@ -54,7 +54,7 @@ fn collect(schema: &Value, path: &[String], found: &mut Vec<Property>) {
 
 impl Property {
     pub(crate) fn pointer(&self) -> String {
-        self.path.iter().map(|part| format!("/{part}")).collect()
+        self.path.iter().flat_map(|part| ["/", part]).collect()
     }
 
     /// All that may be done to it while it has this value.

@@ -52,7 +52,7 @@ impl Proxy {
     ///
     /// # Errors
     /// When no port is to be had, or the configuration is not usable.
-    pub async fn start(name: &str, mut upstream: kube::Config, tape: &Arc<Tape>) -> Result<Self> {
+    pub fn start(name: &str, mut upstream: kube::Config, tape: &Arc<Tape>) -> Result<Self> {
         // The client would repeat some refused requests by itself, and speak to another proxy if the environment has one.
         upstream.default_retry = false;
         upstream.proxy_url = None;

@@ -73,7 +73,7 @@ async fn a_delayed_request_travels_on_when_its_client_has_given_up() {
 #[tokio::test]
 async fn requests_are_counted_for_each_proxy_and_the_planned_one_is_marked() {
     let bench = Bench::new().await;
-    let other = Proxy::start("other", bench.upstream_config(), &bench.tape).await.unwrap();
+    let other = Proxy::start("other", bench.upstream_config(), &bench.tape).unwrap();
     bench.tape.at_proxy("other", 2, Action::DropRequest);
     ask(&other, "POST", "/o1", "").await.unwrap();
     bench.ask("POST", "/t1").await.unwrap();

@@ -67,7 +67,7 @@ impl Bench {
         let upstream = Arc::new(Upstream::default());
         tokio::spawn(serve(listener, Arc::clone(&upstream)));
         let tape = Arc::new(Tape::default());
-        let proxy = Proxy::start("tiny", config(address), &tape).await.unwrap();
+        let proxy = Proxy::start("tiny", config(address), &tape).unwrap();
         Self { upstream, tape, proxy, address }
     }
 

@@ -24,7 +24,7 @@ impl Bench {
         let cluster = control_plane().await.unwrap();
         let namespace = cluster.create_namespace(name).await.unwrap();
         let tape = Arc::new(Tape::default());
-        let proxy = Proxy::start(name, cluster.config().await.unwrap(), &tape).await.unwrap();
+        let proxy = Proxy::start(name, cluster.config().await.unwrap(), &tape).unwrap();
         let kubeconfig = Kubeconfig::read_from(proxy.kubeconfig_file().unwrap()).unwrap();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         let mut config = config.unwrap();

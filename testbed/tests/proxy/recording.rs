@@ -38,7 +38,7 @@ async fn only_writes_are_numbered_as_effects() {
 async fn the_test_says_what_counts_as_an_effect() {
     let bench = Bench::new().await;
     let tape = Arc::new(Tape::counting(|exchange| exchange.is_write() && exchange.path != "/lease"));
-    let proxy = Proxy::start("leased", bench.upstream_config(), &tape).await.unwrap();
+    let proxy = Proxy::start("leased", bench.upstream_config(), &tape).unwrap();
     ask(&proxy, "PUT", "/lease", "").await.unwrap();
     ask(&proxy, "PUT", "/thing", "").await.unwrap();
     assert_eq!(tape.effects().len(), 1);
@@ -48,7 +48,7 @@ async fn the_test_says_what_counts_as_an_effect() {
 #[tokio::test]
 async fn two_proxies_share_one_numbering() {
     let bench = Bench::new().await;
-    let second = Proxy::start("second", bench.upstream_config(), &bench.tape).await.unwrap();
+    let second = Proxy::start("second", bench.upstream_config(), &bench.tape).unwrap();
     bench.ask("POST", "/a").await.unwrap();
     ask(&second, "POST", "/b", "").await.unwrap();
     bench.ask("POST", "/c").await.unwrap();
@@ -65,7 +65,7 @@ async fn a_refusal_of_the_upstream_passes_once() {
     bench.tape.always(|_| true, || Action::status(503));
     let outer = Arc::new(Tape::default());
     let upstream = kube::Config::new(bench.proxy.url().parse().unwrap());
-    let proxy = Proxy::start("outer", upstream, &outer).await.unwrap();
+    let proxy = Proxy::start("outer", upstream, &outer).unwrap();
     assert_eq!(ask(&proxy, "GET", "/", "").await.unwrap().status, 503);
     assert_eq!(bench.tape.exchanges().len(), 1, "a proxy repeats nothing");
 }

@@ -27,12 +27,10 @@ pub(crate) fn least_writes(act: &str) -> Option<u64> {
     match act {
         // Claim, RESERVATION_REQUESTED, RESERVED.
         "create" => Some(3),
-        // INITIATING, AVAILABLE.
-        "attach" => Some(2),
+        // INITIATING, AVAILABLE; DELETING, release.
+        "attach" | "delete" => Some(2),
         // Claim, RESERVATION_REQUESTED, INITIATING, AVAILABLE.
         "whole" => Some(4),
-        // DELETING, release.
-        "delete" => Some(2),
         "idle" | "steady" | "restart" => Some(0),
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! What a measurement runs on: one API server for all, and for each an Atlas, a namespace and an operator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -87,8 +87,9 @@ impl<'a> Stage<'a> {
         for object in planned {
             settings.add_instance(&object.project, &object.instance);
         }
-        let secrets_named: BTreeMap<&str, ()> = planned.iter().map(|object| (object.secret, ())).collect();
-        settings.keys = secrets_named.keys().map(|secret| (public_key(secret, 0), key(secret, 0))).collect();
+        let secrets_named: BTreeSet<&str> = planned.iter().map(|object| object.secret).collect();
+        settings.keys =
+            secrets_named.iter().copied().map(|secret| (public_key(secret, 0), key(secret, 0))).collect();
         let namespace = world.control_plane.create_namespace("bench").await?;
         let client = world.control_plane.client().await?;
         let atlas = Simulator::start(settings).await?;
@@ -110,7 +111,7 @@ impl<'a> Stage<'a> {
             namespace,
             atlas,
         };
-        for secret in secrets_named.keys() {
+        for secret in secrets_named {
             stage.put_secret(secret, 0).await?;
         }
         stage.operator.until_ready().await?;

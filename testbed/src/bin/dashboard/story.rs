@@ -71,7 +71,9 @@ impl Stage {
         control_plane.install_crd_yaml(&String::from_utf8(crd.stdout)?).await?;
         let namespace = control_plane.create_namespace("dashboard").await?;
         let mut settings = Settings::at_pace(Pace::of(PHASE));
-        INSTANCES.iter().for_each(|instance| settings.add_instance(DEFAULT_PROJECT, instance));
+        for instance in INSTANCES {
+            settings.add_instance(DEFAULT_PROJECT, instance);
+        }
         let atlas = Simulator::start(settings).await?;
         let metrics = free_address()?;
         let mut command = Command::new(&operator);
