@@ -4,6 +4,7 @@ use crate::acts::Outcome;
 use crate::audit;
 use crate::isolation::Isolated;
 use crate::measure::Figures;
+use crate::table::thousands;
 
 /// The fewest requests to Atlas with which the protocol can do this, challenge included.
 ///
@@ -144,7 +145,7 @@ fn memory(outcomes: &[Outcome]) -> Vec<Verdict> {
         let of = outcomes.iter().filter(|outcome| outcome.objects == objects);
         let peak = of.flat_map(|outcome| &outcome.acts).map(|figures| figures.peak_mib).reduce(f64::max);
         if let Some(peak) = peak {
-            let what = format!("memory, {objects} objects, the peak of all acts");
+            let what = format!("memory, {} objects, the peak of all acts", thousands(objects as u64));
             all.push(verdict(&what, &format!("≤ {budget} MiB"), format!("{peak:.1} MiB"), peak <= budget));
         }
     }

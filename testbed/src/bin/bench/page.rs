@@ -24,8 +24,10 @@ pub(crate) fn write_anew(results: &Results, binary_bytes: u64) -> Result<()> {
 /// The tables by the names of their marks.
 pub(crate) fn parts(results: &Results, binary_bytes: u64) -> Result<Vec<(String, String)>> {
     let growth = results.growth();
+    let alt = "Requests over the least, CPU an object and peak memory, each over the number of objects, for 1, 100 and 1,000 instances";
     let verdicts = judge::verdicts(&results.outcomes, &results.isolated, binary_bytes);
     let mut parts = vec![("budgets".to_owned(), table::budgets(&verdicts))];
+    parts.push(("plot".to_owned(), format!("![{alt}](performance.svg)\n")));
     for act in ["idle", "create", "attach", "steady", "restart", "delete"] {
         parts.push((act.to_owned(), table::act(&growth, act)));
     }
