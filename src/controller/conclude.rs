@@ -140,7 +140,8 @@ fn schedule(
 ) -> Option<Duration> {
     let options = &pass.ctx.options;
     let now = Boottime::now();
-    let listed = matches!(pass.atlas, Atlas::Listed(_) | Atlas::Failed(_));
+    // What this reconcile has written to Atlas shows only in a listing that is sent from now on.
+    let listed = matches!(pass.atlas, Atlas::Listed(_) | Atlas::Failed(_)) && pass.tried == Tried::Nothing;
     let base = if listed { pass.seen } else { now };
     let ready = report.conditions.first().map_or("", |ready| ready.reason.as_str());
     let seen =

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PUBLIC_KEY, Ending, Entry, Fault, Latency, Operation, Rule};
+use atlas_simulator::{
+    DEFAULT_INSTANCE, DEFAULT_PUBLIC_KEY, Ending, Entry, Fault, Latency, Operation, Pace, Rule,
+};
 use futures::future::join_all;
 use kube::api::PostParams;
 use serde_json::json;
+use spe_operator::api::ServerlessPrivateEndpoint;
 
 use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};
 
@@ -35,6 +38,28 @@ async fn one_listing_serves_all_objects_of_an_instance() {
     }
     let listings = bench.atlas.count(lists) - before;
     assert!((1..=5).contains(&listings), "{listings} listings for 20 objects");
+}
+
+#[tokio::test]
+async fn what_was_just_sent_is_not_sent_again_for_a_listing_that_is_older() {
+    let pace = Pace { connecting: Duration::from_mins(5), ..Pace::of(Duration::from_millis(200)) };
+    let bench = Bench::at_pace(pace).await;
+    let _operator = bench.operator();
+    // A neighbour on the same instance, whose endpoint is being connected, so that the instance is listed often.
+    bench.create("neighbour", json!({"cloudProviderEndpointId": "vpce-0b2"})).await;
+    bench.until_reason("neighbour", "Connecting").await;
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    let before = bench.atlas.executed(Operation::Update);
+    bench.atlas.inject(Rule::next_of(Operation::Update, Fault::delayed(Duration::from_millis(1500))));
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let shows = |object: &ServerlessPrivateEndpoint| {
+        object.status.as_ref().is_some_and(|status| status.status.as_deref() == Some("INITIATING"))
+    };
+    bench.until("orders", "INITIATING", shows).await;
+    bench.look("orders", "afterwards").await;
+    bench.until_looked("orders", "afterwards").await;
+    assert_eq!(bench.atlas.executed(Operation::Update) - before, 1);
 }
 
 /// How long the other project was left alone after it had asked for that; `None`: it still is.
