@@ -79,6 +79,7 @@ fn wire(name: &str) -> Option<Wire> {
         "silence" => Silence,
         "a reservation expires"
         | "a reservation fails"
+        | "a reservation takes for ever"
         | "no dns entries"
         | "InvalidParameter"
         | "FAILED recovers by itself"
