@@ -2,7 +2,7 @@
 //! machine was suspended.
 //!
 //! A suspended process must not find, on waking, that its deadline for a POST has hardly moved while another
-//! replica has already waited out the whole uncertainty (design §5, Times). `std::time::Instant` stands still
+//! replica has already waited out the whole uncertainty. `std::time::Instant` stands still
 //! during a suspend on Linux, so it never measures such a time. This clock says nothing about the time of day
 //! and must never be compared across machines or boots.
 

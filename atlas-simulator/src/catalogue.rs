@@ -1,4 +1,4 @@
-//! The catalogue: every way in which Atlas is known, or feared, to misbehave, by family (research §9), and by which of the
+//! The catalogue: every way in which Atlas is known, or feared, to misbehave, by family, and by which of the
 //! simulator's means it does so here.
 //!
 //! Data only. `tests/catalogue.rs` shows that each of them is committed; tests of a client are held against the same list,

@@ -1,4 +1,4 @@
-//! Where nobody knows what Atlas does, the simulator does what is set here (research §1 "[U]" and §10).
+//! Where nobody knows what Atlas does, the simulator does what is set here.
 
 use serde::{Deserialize, Serialize};
 

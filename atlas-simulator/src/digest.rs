@@ -13,7 +13,7 @@ use crate::{header, random, seconds};
 
 const REALM: &str = "MMS Public API";
 
-/// The form and strictness of Digest. The default is what was recorded of Atlas (research §4).
+/// The form and strictness of Digest. The default is what was recorded of Atlas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DigestSettings {

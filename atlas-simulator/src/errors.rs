@@ -1,4 +1,4 @@
-//! The refusals of Atlas, as research §1 and §9 list them. Where the code is not known, the comment says so.
+//! The refusals of Atlas, as documented or recorded. Where the code is not known, the comment says so.
 
 use serde::Serialize;
 use serde_json::{Value, json};

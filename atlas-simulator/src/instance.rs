@@ -120,7 +120,7 @@ impl Instance {
         Ok(Success::Deleted)
     }
 
-    /// The instance with its connection strings (research §5): a private one for each `AVAILABLE` endpoint.
+    /// The instance with its connection strings: a private one for each `AVAILABLE` endpoint.
     pub(crate) fn describe(&self, (project, instance): (&str, &str), now: Duration, pace: &Pace) -> Value {
         let domain = format!("{}.mongodb.net", project.get(..5).unwrap_or_default());
         let connected = self.lives.iter().enumerate().filter_map(|(number, life)| {

@@ -86,7 +86,7 @@ impl Settings {
     }
 }
 
-/// What an instance is today. Atlas has turned its serverless instances into others (research §6).
+/// What an instance is today. Atlas has turned its serverless instances into others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstanceKind {
@@ -226,7 +226,7 @@ impl Latency {
         Self { reads: Span { min: each, max: each }, writes: Span { min: each, max: each } }
     }
 
-    /// What was recorded of the real Atlas (research §9.20).
+    /// What was recorded of the real Atlas.
     #[must_use]
     pub const fn recorded() -> Self {
         Self { reads: Span::millis(56, 170), writes: Span::millis(150, 900) }

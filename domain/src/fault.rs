@@ -23,7 +23,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The classes of faults, by HTTP status first and `errorCode` second (design §6, research atlas-domain §1).
+/// The classes of faults, by HTTP status first and `errorCode` second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FaultKind {
     /// There is no usable key: the Secret, or a key in it, is missing. Atlas was not asked.

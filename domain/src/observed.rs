@@ -252,7 +252,7 @@ pub enum Tried {
     Refused(Fault),
 }
 
-/// The times of the creation protocol (design §5, "Times").
+/// The times of the creation protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
     /// D: from before the claim request is sent until the POST is sent.

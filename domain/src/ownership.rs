@@ -1,4 +1,4 @@
-//! Who owns an endpoint: token, mark and claim (design §5, "Terms").
+//! Who owns an endpoint: token, mark and claim (docs/concepts/ownership.md).
 //!
 //! The *mark* stands in Atlas and says whose an endpoint is; the *claim* stands on the object and says
 //! that a create call may be on its way. This file reads and writes both texts and never decides what
@@ -203,7 +203,7 @@ impl std::str::FromStr for Claim {
     }
 }
 
-/// What the claim found on an object means for that object (the table in design §5).
+/// What the claim found on an object means for that object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ClaimReading {
     /// There is none.

@@ -11,7 +11,7 @@ pub struct Ablation {
     pub weakness: Weakness,
     /// In words.
     pub name: &'static str,
-    /// The hole of the protocol review that the rule closes, if it has a number there.
+    /// The hole that the rule closes, if it has a number in `domain/tests/scenarios/holes.rs`.
     pub hole: Option<u8>,
     /// The world in which it shows.
     pub scope: Scope,

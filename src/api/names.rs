@@ -5,7 +5,7 @@
 /// The finalizer: while it is there, something may be left in Atlas.
 pub const FINALIZER: &str = "atlas.spe-operator.io/endpoint";
 
-/// The annotation that holds the claim, written before an endpoint is created (design §5).
+/// The annotation that holds the claim, written before an endpoint is created.
 pub const CLAIM: &str = "atlas.spe-operator.io/claim";
 
 /// The annotation by which a user allows that an endpoint with a foreign mark is taken over. Its value is the

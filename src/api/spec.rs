@@ -1,4 +1,4 @@
-//! What users write, with the rules that the API server enforces (design §4).
+//! What users write, with the rules that the API server enforces.
 //!
 //! Each doc comment is what `kubectl explain` shows: what the field is, its default, whether it may be changed, and
 //! Atlas' name for it. Lengths bound the cost of the rules; where a rule explains a value better than "too long"

@@ -12,7 +12,7 @@ pub(super) fn kind(status: u16, code: Option<&str>, is_whole: bool) -> FaultKind
         (401, _) => FaultKind::Unauthorized,
         (403, _) => FaultKind::Forbidden,
         (429, _) => FaultKind::RateLimited,
-        // The status of these codes is not documented beyond doubt (research atlas-domain §10), the codes are.
+        // The status of these codes is not documented beyond doubt, the codes are.
         (400 | 404 | 409 | 410, Some("TENANT_PRIVATE_ENDPOINT_NOT_FOUND")) => FaultKind::EndpointNotFound,
         (400 | 404 | 409 | 410, Some("CLUSTER_NOT_FOUND" | "SERVERLESS_INSTANCE_NOT_FOUND")) => {
             FaultKind::InstanceNotFound
@@ -31,7 +31,7 @@ pub(super) fn kind(status: u16, code: Option<&str>, is_whole: bool) -> FaultKind
     }
 }
 
-/// Whether an answer proves that a POST was not executed (design §5, reliability §1.2): Atlas itself refused it.
+/// Whether an answer proves that a POST was not executed: Atlas itself refused it.
 /// A proxy's refusal proves nothing, except for 401: whoever asks for credentials did not act without them.
 pub(super) fn is_definite_no(status: u16, has_atlas_body: bool) -> bool {
     match status {

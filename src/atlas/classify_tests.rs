@@ -1,4 +1,4 @@
-//! The tables of answers, row by row (research atlas-domain §1, reliability §1.2).
+//! The tables of answers, row by row.
 
 use super::*;
 

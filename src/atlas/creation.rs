@@ -9,7 +9,7 @@ use super::exchange::Failure;
 use super::http::Answer;
 use super::{classify, reply, wire};
 
-/// What became of a create (design §5).
+/// What became of a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Creation {
     /// A *definite yes*: there is a new endpoint, and this is it.

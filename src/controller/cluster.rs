@@ -19,7 +19,7 @@ use crate::api::{self, ServerlessPrivateEndpoint};
 
 use super::object::Identity;
 
-/// The bound on a call. The claim's is part of the creation protocol (design §5, "Times").
+/// The bound on a call. The claim's is part of the creation protocol.
 const CALL: Duration = Duration::from_secs(5);
 
 /// A kind that every cluster has, in namespaces.

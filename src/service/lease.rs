@@ -1,6 +1,6 @@
 //! Leader election by a `coordination.k8s.io` Lease, with client-go's rules, so that a second replica stands by.
 //!
-//! An optimisation and nothing more: it does not fence, and the creation protocol holds with two leaders (design §5).
+//! An optimisation and nothing more: it does not fence, and the creation protocol holds with two leaders.
 //! Nothing here trusts a time that another process wrote. Whether a holder is alive is judged by when *this* process
 //! last saw the Lease change, on its own clock; every write carries the resourceVersion that was read.
 

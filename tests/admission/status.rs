@@ -45,7 +45,7 @@ async fn a_status_that_was_wiped_counts_as_not_looked_at() {
     assert_eq!(removed.status, json!({"_id": ENDPOINT, "observedGeneration": -1}));
 }
 
-/// The record of a new endpoint, as design §5 writes it: into a status that holds nothing but the default.
+/// The record of a new endpoint: into a status that holds nothing but the default.
 #[tokio::test]
 async fn an_id_can_be_recorded_under_the_test_that_there_is_none() {
     let bench = Bench::new().await;

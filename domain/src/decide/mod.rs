@@ -2,7 +2,7 @@
 //!
 //! [`decide`] is total and synchronous. It never reads a clock, draws a number, fails or acts, so that the
 //! very function that runs in production is the one that is tested over its whole input space and model-checked.
-//! The protocol it implements, and the hole that each rule closes, are in design §5.
+//! The protocol is explained in docs/concepts/ownership.md, and the hole that each rule closes in tests/scenarios/holes.rs.
 
 mod create;
 mod delete;

@@ -1,6 +1,6 @@
 //! The holes of weaker creation protocols, each as the story that leads into it.
 //!
-//! The tests are numbered as in the review that found the holes. Each is named after what it prevents. What the API server
+//! The holes have numbers, which the ablations of `proof/` use, too. Each is named after what it prevents. What the API server
 //! and the writes to it have to guard (holes 1, 2 and 4 have such a half) is shown on real parts elsewhere, and by the
 //! ablations of `proof/`.
 

@@ -1,5 +1,5 @@
 //! What is said of each look, row by row: readiness, what is amiss, the endpoint's two conditions, how it goes on, and when
-//! to look again. The table of design §4 in the words that users see.
+//! to look again. The table of docs/concepts/health.md in the words that users see.
 
 use domain::conditions::{Condition, ConditionType, report};
 use domain::decide::decide;

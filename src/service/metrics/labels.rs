@@ -31,7 +31,7 @@ impl ReconcileResult {
     }
 }
 
-/// How a request that creates an endpoint ended (design §6).
+/// How a request that creates an endpoint ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostOutcome {
     /// Definite yes.
