@@ -196,13 +196,13 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Action, 
         let object = Box::pin(pass.ctx.cluster.get(&pass.identity)).await?;
         pass.start_over(object)?;
     }
-    // A deletion does not depend on what the object referred to.
-    if pass.object.meta().deletion_timestamp.is_none() {
-        pass.ctx.watched.note(&pass.identity, &pass.object);
-        pass.vpc_endpoint =
-            Box::pin(resolve(&pass.ctx.cluster, &pass.identity.namespace, &pass.object)).await?;
-    }
+    let mut resolved = None;
     for _ in 0..MOST_STEPS {
+        let generation = pass.object.meta().generation;
+        if resolved != Some(generation) {
+            Box::pin(declare(&mut pass)).await?;
+            resolved = Some(generation);
+        }
         let observed = observe(&pass);
         let decision = decide(&observed);
         trace.step(&decision.step);
@@ -226,6 +226,18 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Action, 
         }
     }
     Err(ReconcileError::Again("too many steps at once"))
+}
+
+/// Finds out which VPC endpoint the object declares, as it was read last. A listing that was looked through for an earlier
+/// spec is asked for again: it holds what concerned that one.
+async fn declare(pass: &mut Pass) -> Result<(), ReconcileError> {
+    pass.atlas = Atlas::Unread;
+    // A deletion does not depend on what the object referred to.
+    if pass.object.meta().deletion_timestamp.is_none() {
+        pass.ctx.watched.note(&pass.identity, &pass.object);
+        pass.vpc_endpoint = resolve(&pass.ctx.cluster, &pass.identity.namespace, &pass.object).await?;
+    }
+    Ok(())
 }
 
 /// Everything that is known now.

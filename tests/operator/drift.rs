@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Fate, Operation, Pace, Status};
+use atlas_simulator::{
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Fate, Fault, Operation, Pace, Rule, Simulator, Status,
+};
 use kube::api::DeleteParams;
 use serde_json::json;
 
@@ -183,4 +185,20 @@ async fn a_deletion_without_any_key_waits_and_names_the_way_out() {
     bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
     bench.until_gone("orders").await;
     assert_eq!(bench.endpoints().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_declared_while_a_look_is_on_its_way_is_what_counts() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    let arrived = |atlas: &Simulator| atlas.count(|entry| entry.is(Operation::List));
+    let (sent, listed) = (bench.atlas.executed(Operation::Update), arrived(&bench.atlas));
+    bench.atlas.inject(Rule::next_of(Operation::List, Fault::delayed(Duration::from_millis(1500))));
+    bench.edit("orders", json!({"cloudProviderEndpointId": NEXT_VPC_ENDPOINT})).await;
+    bench.atlas.until(|atlas| arrived(atlas) > listed).await;
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    assert_eq!(bench.atlas.executed(Operation::Update), sent, "nobody declares the other id any more");
 }
