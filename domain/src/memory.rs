@@ -104,6 +104,11 @@ impl Memory {
         self.deleted.clear();
     }
 
+    /// A DELETE of an excess endpoint is about to be sent.
+    pub fn deleting_excess(&mut self, now: Moment) {
+        self.excess_deleted = Some(now);
+    }
+
     /// A DELETE was answered.
     pub fn deleted(&mut self, endpoint: EndpointId, excess: bool, not_found: bool, now: Moment) {
         if excess {

@@ -146,11 +146,14 @@ fn schedule(
     let ready = report.conditions.first().map_or("", |ready| ready.reason.as_str());
     let seen =
         format!("{}/{ready}", report.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()));
-    if entry.seen.as_ref() == Some(&seen) && pass.tried == Tried::Nothing {
+    // A write is followed closely; one that has to be repeated, because it does not show, is not.
+    let wrote = pass.tried != Tried::Nothing;
+    if entry.seen.as_ref() == Some(&seen) && (!wrote || entry.wrote) {
         entry.polls = entry.polls.saturating_add(1);
     } else {
         entry.polls = 0;
     }
+    entry.wrote = wrote;
     entry.seen = Some(seen);
     entry.handled = Some(object::trigger(&pass.object));
     entry.written.clone_from(&pass.object.metadata.resource_version);
@@ -168,7 +171,7 @@ fn schedule(
         Wake::After(delay) => Some(delay),
         Wake::Retry(least) => Some(backoff::retry(failures.saturating_sub(1), jitter()).max(least)),
     };
-    let delay = delay.map(|delay| delay.min(latest));
+    let delay = if latest == Duration::MAX { delay } else { Some(delay.unwrap_or(latest).min(latest)) };
     let due = delay.map(|delay| base + delay);
     entry.due = due;
     // What is polled may be looked at a little early, together with its neighbours; what has to wait waits.

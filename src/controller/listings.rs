@@ -94,10 +94,10 @@ impl Listings {
         listing
     }
 
-    /// What was announced last, now that this was.
+    /// What was announced last, now that this was. A day that was named stays named where another server names none.
     fn sunset(&self, announced: Option<Sunset>) -> Option<Sunset> {
         let mut known = self.sunset.lock().unwrap_or_else(PoisonError::into_inner);
-        if announced.is_some() {
+        if known.is_none() || announced.as_ref().is_some_and(|sunset| sunset.day.is_some()) {
             *known = announced;
         }
         known.clone()
@@ -120,7 +120,7 @@ impl Listings {
         match fault.map(|fault| fault.kind) {
             None => {
                 let [project, _] = whom(instance, key);
-                self.pauses.lock().unwrap_or_else(PoisonError::into_inner).remove(&project);
+                self.end_pause(&project);
                 keys.answered(key, true).await;
             }
             Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => {
@@ -133,12 +133,26 @@ impl Listings {
         }
     }
 
+    /// An answer came: a pause that is over is forgotten. What was on its way when one began says nothing against it.
+    fn end_pause(&self, project: &Paused) {
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        if pauses.get(project).is_some_and(|pause| pause.until <= Boottime::now()) {
+            pauses.remove(project);
+        }
+    }
+
     fn pause(&self, instance: &Instance, key: &Key, fault: &Fault) {
         let [project, secret] = whom(instance, key);
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Boottime::now();
         let (whom, repeats, length) = match fault.kind {
             FaultKind::RateLimited => {
-                let repeats = pauses.get(&project).map_or(0, |pause| pause.repeats + 1);
+                // Answers to calls that were under way together are one refusal, not many.
+                let repeats = match pauses.get(&project) {
+                    None => 0,
+                    Some(pause) if pause.until > now => pause.repeats,
+                    Some(pause) => pause.repeats + 1,
+                };
                 let own = RATE_LIMITED
                     .saturating_mul(2_u32.saturating_pow(repeats.min(8)))
                     .min(LONGEST_RATE_LIMITED);
@@ -152,7 +166,10 @@ impl Listings {
             },
             _ => return,
         };
-        pauses.insert(whom, Pause { until: Boottime::now() + length, fault: fault.clone(), repeats });
+        let until = now + length;
+        if pauses.get(&whom).is_none_or(|pause| pause.until < until) {
+            pauses.insert(whom, Pause { until, fault: fault.clone(), repeats });
+        }
     }
 
     fn slot(&self, instance: &Instance, key: &Key) -> Slot {

@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) written: Option<String>,
     /// Polls in a row without a change of what Atlas says.
     pub(super) polls: u32,
+    /// The last look wrote to Atlas.
+    pub(super) wrote: bool,
     /// What the last poll saw.
     pub(super) seen: Option<String>,
     /// Failures in a row.

@@ -162,9 +162,17 @@ impl Pass {
         let access = self.access().await.ok()?;
         let ctx = &self.ctx;
         let _permit = ctx.limits.enter(&access.instance.project).await;
+        if ctx.listings.paused(&access.instance, &access.key).is_some() {
+            return None;
+        }
         let description = access.key.client.instance(&access.instance).await;
         let fault = description.as_ref().err().map(AtlasError::fault);
-        ctx.listings.note(&access.instance, &access.key, &ctx.keys, fault.as_ref()).await;
+        // Whether the key is good is for listings to say: this read is a courtesy to other tools.
+        if let Some(fault) =
+            fault.filter(|f| matches!(f.kind, FaultKind::RateLimited | FaultKind::Unavailable))
+        {
+            ctx.listings.note(&access.instance, &access.key, &ctx.keys, Some(&fault)).await;
+        }
         let connections = description.ok()?.private_connections;
         let connection =
             connections.into_iter().find(|c| c.vpc_endpoint_ids.iter().any(|id| id == vpc_endpoint));

@@ -203,6 +203,10 @@ impl Pass {
         let Some(access) = self.before_write().await? else {
             return Ok(());
         };
+        if excess {
+            // Before it is sent: one whose answer gets lost counts as well.
+            self.remember(|memory| memory.deleting_excess(Boottime::now().since_boot()));
+        }
         let result = access.key.client.delete(&access.instance, id).await;
         if let Ok(deletion) = &result {
             let not_found = *deletion == Deletion::NotFound;

@@ -1,6 +1,6 @@
 //! What the status says of a state: the vocabulary of conditions and reasons, and the table that leads to them.
 //!
-//! The table is research/user-experience §2 as design §4 amends it. *Ready means that what the manifest declares
+//! The table is that of docs/concepts/health.md. *Ready means that what the manifest declares
 //! is done*; failing to look is not a failing endpoint. This file never decides what is done about a state.
 
 mod bound;
@@ -259,7 +259,9 @@ fn suspended(o: &Observed) -> Summary {
             let synced = o.object.reported.get(ConditionType::Synced.as_str());
             let unsynced = synced
                 .filter(|(synced, ..)| !synced)
-                .and_then(|(_, reason, message)| Some((Reason::parse(reason)?, message.to_owned())));
+                .and_then(|(_, reason, message)| Some((Reason::parse(reason)?, message.to_owned())))
+                // Said anew by whoever writes the output, while it is so.
+                .filter(|(reason, _)| *reason != Reason::OutputNotWritten);
             Summary { unsynced, ..Summary::new(ready, reason, message.to_owned(), Phase::Settled) }
         }
         _ => Summary::new(
