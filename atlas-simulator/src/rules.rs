@@ -90,13 +90,6 @@ impl Rule {
         self
     }
 
-    /// The same for this instance only.
-    #[must_use]
-    pub fn in_instance(mut self, instance: &str) -> Self {
-        self.on.instance = Some(instance.to_owned());
-        self
-    }
-
     /// The same for so many requests; `None`: all.
     #[must_use]
     pub fn times(mut self, times: impl Into<Option<u64>>) -> Self {

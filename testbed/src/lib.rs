@@ -1,4 +1,5 @@
-//! What the integration tests and `make demo` run on: real parts, started for one test process and gone with it.
+//! What the integration tests, `make demo`, `make bench` and `make dashboard` run on: real parts, started for one process and gone
+//! with it.
 //!
 //! - [`ControlPlane`]: a kube-apiserver and an etcd, started through the `envtest` crate.
 //! - [`go_tool`]: a program written in Go that the tests need, built from its pinned module.
@@ -7,7 +8,8 @@
 //! - [`WallClock`]: a time of day for one program, which steps when told to.
 //! - [`Proxy`]: an HTTP proxy that records on a [`Tape`] what passes, and misbehaves when told to.
 //!
-//! Everything here listens on loopback only. Nothing here knows Atlas or the custom resource: what is said about them is said by the tests.
+//! Everything here listens on loopback only. But for the flags of [`SHORT_TIMES`] nothing here knows Atlas or
+//! the custom resource: what is said about them is said by the tests.
 //!
 //! # Invariant
 //! When the process that uses this crate ends, in whatever way, every process and every temporary directory made here is gone

@@ -1,7 +1,8 @@
 //! Every field of a living object, changed in every way that its schema suggests and changed back: what is refused is refused
 //! with the field's name and never reaches Atlas, and from what is accepted the object comes back with the endpoint it had.
 //!
-//! Fields and values are read from `crds/`, never listed here: a new field is tested from the day it is there.
+//! Fields and values are read from `crds/`: a new field is tested from the day it is there. Only those that cannot change are
+//! listed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

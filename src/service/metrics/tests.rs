@@ -1,3 +1,5 @@
+//! What is served at `/metrics` for what was counted.
+
 use domain::conditions::{ConditionType, Reason};
 use domain::endpoint::EndpointStatus;
 

@@ -1,3 +1,5 @@
+//! What the flags and variables become, and which are refused with which words.
+
 use super::*;
 
 fn run(flags: &[&str]) -> Result<Box<Settings>, String> {
