@@ -80,7 +80,7 @@ enum Output {
 
 async fn write_output(pass: &mut Pass, report: &Report) -> Result<Output, ReconcileError> {
     let wanted = pass.object.spec.output_config_map.as_ref().map(|wanted| wanted.name.clone());
-    let listed = matches!(pass.atlas, Atlas::Listed(_));
+    let listed = matches!(pass.atlas, Atlas::Listed(_)) || report.lost;
     if pass.object.meta().deletion_timestamp.is_some() || (wanted.is_some() && !listed) {
         return Ok(Output::Complete);
     }

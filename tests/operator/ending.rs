@@ -8,6 +8,7 @@ use atlas_simulator::{
     UnknownInstance,
 };
 use futures::future::join_all;
+use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
@@ -92,7 +93,10 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
     join_all(ends.map(async |(end, comes, reason, event, code)| {
         let bench = Bench::new().await;
         let _operator = bench.operator();
-        bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+        let output = json!({"name": "orders-privatelink"});
+        bench
+            .create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "outputConfigMap": output}))
+            .await;
         bench.until_reason("orders", "Available").await;
         comes(&bench);
         bench.look("orders", "1").await;
@@ -104,6 +108,12 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
         for word in [code, "delete this object", "VPC endpoint in AWS", "billed"] {
             assert!(message.contains(word), "{end}: {word} is not in {message}");
         }
+        // The endpoint went with its instance; where only the API went, it may carry traffic still.
+        let lost = reason != "ApiRetired";
+        assert_eq!(condition(&ended, "EndpointConnected").unwrap().status == "False", lost, "{end}");
+        let maps: Api<ConfigMap> =
+            Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+        assert_eq!(maps.get_opt("orders-privatelink").await.unwrap().is_none(), lost, "{end}");
         let told = notes(&bench, event).await;
         assert!(told.len() == 1 && told[0].contains("billed"), "{end}: {told:?}");
         let before = bench.atlas.journal().len();

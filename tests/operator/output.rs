@@ -61,6 +61,27 @@ async fn the_output_tells_what_is_known_and_the_private_address_once_there_is_on
 }
 
 #[tokio::test]
+async fn a_missing_right_to_config_maps_is_said_with_the_value_that_grants_it() {
+    let bench = Bench::new().await;
+    let maps = maps(&bench).await;
+    let proxies = bench.proxies().await;
+    proxies.tape.always(|e| e.path.contains("/configmaps"), || Action::kubernetes(403, "Forbidden"));
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({"outputConfigMap": {"name": "orders-privatelink"}})).await;
+    bench.until_reason("orders", "Reserved").await;
+    let refused = bench.until_synced("orders", "OutputNotWritten").await;
+    assert_condition(&refused, "Ready", "True", "Reserved");
+    let message = &condition(&refused, "Synced").unwrap().message;
+    for word in ["ConfigMap orders-privatelink", "integrations.outputConfigMap.enabled"] {
+        assert!(message.contains(word), "{word} is not in {message}");
+    }
+    proxies.tape.forget_plan();
+    bench.look("orders", "granted").await;
+    bench.until_synced("orders", "ReconcileSucceeded").await;
+    assert!(maps.get_opt("orders-privatelink").await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_config_map_that_somebody_else_made_is_left_alone_and_named() {
     let bench = Bench::new().await;
     let _operator = bench.operator();

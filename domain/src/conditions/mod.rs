@@ -202,6 +202,12 @@ fn known_endpoint<'a>(o: &'a Observed, state: &'a State) -> (Option<&'a Endpoint
     match state {
         State::Bound(bound) => (Some(&bound.endpoint), false),
         State::Creating(_) | State::Lost(_) => (recorded, recorded.is_some()),
+        // Where the instance is no more, neither is its endpoint. An API that was switched off takes none away.
+        State::Unread(fault)
+            if matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless) =>
+        {
+            (recorded, recorded.is_some())
+        }
         _ => {
             // While the object goes, its endpoint is shown as the listing shows it.
             let listed = match &o.atlas {
