@@ -5,10 +5,9 @@ use std::time::Duration;
 use atlas_simulator::{
     DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Fate, Fault, Operation, Pace, Rule, Simulator, Status,
 };
-use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::bench::{Bench, SECRET, VPC_ENDPOINT, assert_condition, condition};
+use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};
 
 const NEXT_VPC_ENDPOINT: &str = "vpce-0fedcba9876543210";
 
@@ -152,39 +151,6 @@ async fn work_that_takes_too_long_is_called_stalled_and_goes_on() {
     let waiting = bench.until_looked("orders", "1").await;
     assert_condition(&waiting, "Reconciling", "True", "Progressing");
     assert!(condition(&waiting, "Stalled").is_none());
-}
-
-#[tokio::test]
-async fn a_deletion_uses_the_key_that_worked_when_its_secret_is_gone() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert!(bench.endpoints().is_empty());
-}
-
-#[tokio::test]
-async fn a_deletion_without_any_key_waits_and_names_the_way_out() {
-    let bench = Bench::new().await;
-    let first = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    drop(first);
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    bench.delete("orders").await;
-    let _second = bench.operator();
-    let waiting = bench
-        .until("orders", "waiting", |object| {
-            condition(object, "Ready").is_some_and(|ready| ready.message.contains("Retain"))
-        })
-        .await;
-    assert_condition(&waiting, "Ready", "False", "CredentialsNotFound");
-    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
-    bench.until_gone("orders").await;
-    assert_eq!(bench.endpoints().len(), 1);
 }
 
 #[tokio::test]

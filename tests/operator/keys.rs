@@ -172,8 +172,8 @@ async fn the_operators_own_key_serves_no_namespace_that_it_is_not_for() {
     bench.until_gone("orders").await;
 }
 
-#[tokio::test]
-async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_key() {
+/// An object at RESERVED that is being deleted and whose Secret went first, and nobody who has used its key.
+async fn left_without_a_key() -> Bench {
     let bench = Bench::new().await;
     let first = bench.operator();
     bench.create("orders", json!({})).await;
@@ -181,6 +181,39 @@ async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_k
     drop(first);
     bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
     bench.delete("orders").await;
+    bench
+}
+
+#[tokio::test]
+async fn a_deletion_uses_the_key_that_worked_when_its_secret_is_gone() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert!(bench.endpoints().is_empty());
+}
+
+#[tokio::test]
+async fn a_deletion_without_any_key_waits_and_names_the_way_out() {
+    let bench = left_without_a_key().await;
+    let _second = bench.operator();
+    let waiting = bench
+        .until("orders", "waiting", |object| {
+            condition(object, "Ready").is_some_and(|ready| ready.message.contains("Retain"))
+        })
+        .await;
+    assert_condition(&waiting, "Ready", "False", "CredentialsNotFound");
+    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    bench.until_gone("orders").await;
+    assert_eq!(bench.endpoints().len(), 1);
+}
+
+#[tokio::test]
+async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_key() {
+    let bench = left_without_a_key().await;
     let flags = own_key(&bench, &bench.namespace).await;
     let _second = bench.operator_with(&flags.each_ref().map(String::as_str));
     bench.until_gone("orders").await;
