@@ -4,7 +4,8 @@ use crate::decision::Bound;
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
 
-use super::{Condition, ConditionType, Phase, Reason, Summary, has_service};
+use super::summary::{Phase, Summary, said};
+use super::{Condition, ConditionType, Reason, has_service};
 
 pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
     let spec = match &o.spec {
@@ -20,7 +21,7 @@ pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
     }
     let mut summary = enough(spec, &bound.endpoint, by_status(o, spec, bound));
     if let Some(fault) = &bound.refused {
-        let message = super::said(o, fault);
+        let message = said(o, fault);
         summary.unsynced = Some((Reason::of(fault.kind), message.clone()));
         let phase = Phase::after(fault);
         if !summary.ready || declares_more(o, spec, &bound.endpoint) || phase == Phase::Stalled {

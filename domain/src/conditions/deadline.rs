@@ -1,0 +1,60 @@
+//! `progressDeadline`: what counts against it, and what is said once it is over.
+//!
+//! Never has a clock: how long a stage has lasted is observed.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::summary::{Phase, Summary};
+use super::{ConditionType, Reason};
+use crate::decision::{Creating, Deleting, State};
+use crate::endpoint::Endpoint;
+use crate::observed::Observed;
+
+/// What is being worked on, if anything is. Another status in Atlas and another spec make it another stage, and so does
+/// the loss of access, which is work that a ready object has, too. What is suspended is nobody's work.
+pub(super) fn stage(o: &Observed, endpoint: Option<&Endpoint>, summary: &Summary) -> Option<String> {
+    let spec = o.spec.as_ref().ok().filter(|spec| !o.object.deleting && !spec.suspend)?;
+    let access = summary.unsynced.as_ref().is_some_and(|(reason, _)| reason.is_about_access());
+    (summary.phase == Phase::Working || (summary.ready && access)).then(|| {
+        let mut hasher = DefaultHasher::new();
+        spec.hash(&mut hasher);
+        let status = endpoint.map_or("", |endpoint| endpoint.status.as_str());
+        format!("{}{status} {:x}", if access { "access " } else { "" }, hasher.finish())
+    })
+}
+
+/// The stage takes longer than `progressDeadline`. After a restart, the status knows.
+pub(super) fn is_late(o: &Observed, endpoint: Option<&Endpoint>, stage: &str) -> bool {
+    match (&o.memory.working, &o.spec) {
+        (Some((known, since)), Ok(spec)) => known == stage && *since >= spec.progress_deadline,
+        (None, Ok(_)) => {
+            let known = o.object.recorded.as_ref().map(|known| &known.status);
+            let stalled = o.object.reported.get(ConditionType::Stalled.as_str());
+            o.object.reported.current
+                && known == endpoint.map(|endpoint| &endpoint.status)
+                && stalled.is_some_and(|(_, why, _)| why == Reason::ProgressDeadlineExceeded.as_str())
+        }
+        (_, Err(_)) => false,
+    }
+}
+
+/// What stands in the way of access is named even after the deadline: it is what has to be corrected.
+pub(super) fn overdue(summary: Summary) -> Summary {
+    let (reason, why) = match summary.unsynced {
+        Some((reason, why)) if reason.is_about_access() => (reason, why),
+        _ => (Reason::ProgressDeadlineExceeded, summary.message),
+    };
+    let message = format!("no progress within spec.progressDeadline: {why}");
+    Summary::failing(reason, message, Phase::Stalled)
+}
+
+/// How long it takes until what is awaited has come.
+pub(super) fn after(state: &State) -> Option<Duration> {
+    match state {
+        State::Creating(Creating::Settling(remaining)) | State::Deleting(Deleting::Settling(remaining)) => {
+            Some(*remaining)
+        }
+        _ => None,
+    }
+}

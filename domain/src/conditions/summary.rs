@@ -1,0 +1,212 @@
+//! The table: how an object stands in each state, in one word, one sentence and whose turn it is.
+//!
+//! Never knows how that is spelled out as conditions.
+
+use super::{ConditionType, Reason, bound};
+use crate::decision::{Creating, Deleting, State};
+use crate::fault::{Fault, FaultKind};
+use crate::observed::Observed;
+
+/// How an object stands, before it is spelled out as conditions.
+#[derive(Debug, Clone)]
+pub(super) struct Summary {
+    pub(super) ready: bool,
+    pub(super) reason: Reason,
+    pub(super) message: String,
+    pub(super) phase: Phase,
+    /// What of the last look failed, if Ready does not say it.
+    pub(super) unsynced: Option<(Reason, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing is going on.
+    Settled,
+    /// Atlas or this operator is at work; the progress deadline counts.
+    Working,
+    /// Somebody else's turn; no deadline counts.
+    Waiting,
+    /// It will not go on by itself.
+    Stalled,
+}
+
+impl Phase {
+    /// How it goes on after `fault`: what Atlas will not take back, no retry cures.
+    pub(super) fn after(fault: &Fault) -> Self {
+        match fault.kind {
+            FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound => Self::Stalled,
+            _ => Self::Working,
+        }
+    }
+}
+
+impl Summary {
+    pub(super) fn new(ready: bool, reason: Reason, message: String, phase: Phase) -> Self {
+        Self { ready, reason, message, phase, unsynced: None }
+    }
+
+    pub(super) fn failing(reason: Reason, message: String, phase: Phase) -> Self {
+        let unsynced = Some((reason, message.clone()));
+        Self { ready: false, reason, message, phase, unsynced }
+    }
+}
+
+pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
+    match state {
+        State::Suspended => suspended(o),
+        State::Invalid(why) => Summary::failing(Reason::InvalidSpec, why.clone(), Phase::Stalled),
+        State::Unread(fault) => unread(o, fault),
+        State::Creating(creating) => creating_summary(o, creating),
+        State::Bound(bound) => bound::summary(o, bound),
+        State::AdoptionRequired { cluster, token } => Summary::failing(
+            Reason::AdoptionRequired,
+            format!(
+                "this object carries the claim of cluster {cluster}, which may own an endpoint for it. To take that \
+                 endpoint over, set spec.endpointId to its id and the annotation atlas.spe-operator.io/take-over to \
+                 {token}; to create a new one, remove the annotation atlas.spe-operator.io/claim"
+            ),
+            Phase::Stalled,
+        ),
+        State::OwnershipConflict { id, owner } => Summary::failing(
+            Reason::OwnershipConflict,
+            format!(
+                "endpoint {id} carries the mark of another owner ({owner}) and is left alone. To take it over, set \
+                 spec.endpointId to {id} and the annotation atlas.spe-operator.io/take-over to {owner}"
+            ),
+            Phase::Stalled,
+        ),
+        State::Lost(id) => Summary::failing(
+            Reason::EndpointLost,
+            format!(
+                "endpoint {id}, which spec.endpointId names, does not exist in this instance. Correct or remove \
+                 spec.endpointId; without it a new endpoint is created"
+            ),
+            Phase::Stalled,
+        ),
+        State::Deleting(deleting) => deleting_summary(deleting),
+    }
+}
+
+/// What was true stays true; an object that was suspended before its first look is not ready.
+fn suspended(o: &Observed) -> Summary {
+    match o.object.reported.get(ConditionType::Ready.as_str()) {
+        Some((ready, reason, message)) if o.object.recorded.is_some() => {
+            let reason = Reason::parse(reason).unwrap_or(Reason::Suspended);
+            let synced = o.object.reported.get(ConditionType::Synced.as_str());
+            let unsynced = synced
+                .filter(|(synced, ..)| !synced)
+                .and_then(|(_, reason, message)| Some((Reason::parse(reason)?, message.to_owned())))
+                // Said anew by whoever writes the output, while it is so.
+                .filter(|(reason, _)| *reason != Reason::OutputNotWritten);
+            Summary { unsynced, ..Summary::new(ready, reason, message.to_owned(), Phase::Settled) }
+        }
+        _ => Summary::new(
+            false,
+            Reason::Suspended,
+            "spec.suspend is true: no endpoint is created until it is removed".to_owned(),
+            Phase::Settled,
+        ),
+    }
+}
+
+fn unread(o: &Observed, fault: &Fault) -> Summary {
+    let (reason, message) = (Reason::of(fault.kind), said(o, fault));
+    let phase = Phase::after(fault);
+    match o.object.reported.get(ConditionType::Ready.as_str()) {
+        Some((true, was, said)) if o.object.reported.current && phase != Phase::Stalled => {
+            let was = Reason::parse(was).unwrap_or(Reason::Available);
+            let kept = Summary::new(true, was, said.to_owned(), Phase::Settled);
+            Summary { unsynced: Some((reason, message)), ..kept }
+        }
+        _ => Summary::failing(reason, message, phase),
+    }
+}
+
+/// What is said of `fault`. Where it ends an endpoint for good, that is not all that the user has to end.
+pub(super) fn said(o: &Observed, fault: &Fault) -> String {
+    let message = fault.message.trim_end_matches('.');
+    match fault.kind {
+        FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound
+            if o.object.recorded.is_some() =>
+        {
+            format!(
+                "{message}; delete this object, and the VPC endpoint in AWS, which is billed until you do"
+            )
+        }
+        FaultKind::Retired | FaultKind::NotServerless => format!("{message}; delete this object"),
+        _ => fault.message.clone(),
+    }
+}
+
+fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
+    let lost = o.object.recorded.as_ref().map(|recorded| {
+        format!(
+            "endpoint {} is gone from Atlas and is created anew, with another endpoint service: ",
+            recorded.id
+        )
+    });
+    let reason = if lost.is_some() { Reason::EndpointLost } else { Reason::Creating };
+    let lost = lost.unwrap_or_default();
+    match creating {
+        Creating::Next => {
+            Summary::new(false, reason, format!("{lost}the create call comes next"), Phase::Working)
+        }
+        Creating::Settling(_) => Summary::new(
+            false,
+            reason,
+            format!(
+                "{lost}the outcome of an earlier create call is unknown; nothing needs to be done: if its endpoint does \
+                 not appear, a new call is made"
+            ),
+            Phase::Waiting,
+        ),
+        Creating::Predecessor(id) => Summary::new(
+            false,
+            reason,
+            format!("{lost}waiting until Atlas has removed the predecessor {id}"),
+            Phase::Working,
+        ),
+        Creating::Refused(fault) => {
+            Summary::failing(Reason::of(fault.kind), format!("{lost}{}", said(o, fault)), Phase::after(fault))
+        }
+    }
+}
+
+fn deleting_summary(deleting: &Deleting) -> Summary {
+    match deleting {
+        Deleting::Removing => Summary::new(
+            false,
+            Reason::Deleting,
+            "the endpoint is being removed from Atlas; the AWS VPC endpoint is not, and is billed until you delete it"
+                .to_owned(),
+            Phase::Working,
+        ),
+        Deleting::Settling(_) => Summary::new(
+            false,
+            Reason::Deleting,
+            "the outcome of a create call is unknown; nothing needs to be done: once no endpoint can appear any more, the \
+             object is released"
+                .to_owned(),
+            Phase::Waiting,
+        ),
+        Deleting::Blocked(fault) => Summary::failing(
+            Reason::of(fault.kind),
+            format!(
+                "{}. The object is released once the endpoint is gone from Atlas; to release it now and keep the \
+                 endpoint, set spec.deletionPolicy to Retain",
+                fault.message.trim_end_matches('.')
+            ),
+            Phase::Waiting,
+        ),
+        Deleting::Unmarked(id, fault) => Summary::failing(
+            Reason::of(fault.kind),
+            format!(
+                "endpoint {id} does not carry the mark of this object any more, so it is not deleted, and a key that is \
+                 only remembered may not give the mark back: {}. Or delete the endpoint in Atlas; to release the object \
+                 now and keep the endpoint, set spec.deletionPolicy to Retain",
+                fault.message.trim_end_matches('.')
+            ),
+            Phase::Waiting,
+        ),
+    }
+}
