@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | `domain` (crate) | endpoint, ownership, decide, conditions, memory | nothing |
 //! | [`api`] | the custom resource and its CEL rules | `domain` |
-//! | [`atlas`] | the HTTP client: Digest, OAuth, classification | `domain` |
+//! | `atlas` (crate) | the HTTP client: Digest, OAuth, classification | `domain` |
 //! | [`controller`] | observe → decide → perform → publish | `api`, `atlas`, `clock`, metrics |
 //! | [`service`] | settings, log, metrics, election, the program | all of these |
 //!
@@ -34,7 +34,6 @@
 //! - Dependencies point downwards only: `tests/architecture.rs`.
 
 pub mod api;
-pub mod atlas;
 pub mod clock;
 pub mod controller;
 pub mod service;

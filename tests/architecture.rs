@@ -6,11 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each folder of `src/`, and what of the crate it may use.
-const MAY_USE: [(&str, &[&str]); 4] = [
+const MAY_USE: [(&str, &[&str]); 3] = [
     ("src/api", &["api"]),
-    ("src/atlas", &["atlas"]),
-    ("src/controller", &["api", "atlas", "clock", "controller", "service::metrics"]),
-    ("src/service", &["api", "atlas", "clock", "controller", "service"]),
+    ("src/controller", &["api", "clock", "controller", "service::metrics"]),
+    ("src/service", &["api", "clock", "controller", "service"]),
 ];
 
 /// What the core may use besides itself.
@@ -46,14 +45,32 @@ fn dependencies_between_folders_point_downwards_only() {
     }
 }
 
-#[test]
-fn the_core_depends_on_nothing_that_acts() {
-    let manifest = fs::read_to_string(root().join("domain/Cargo.toml")).unwrap();
+/// What the crate in this folder depends on, tests aside.
+fn dependencies(folder: &str) -> Vec<String> {
+    let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
     let section = manifest.split("[dependencies]").nth(1).unwrap();
     let section = section.split("\n[").next().unwrap();
-    for line in section.lines().filter(|line| !line.trim().is_empty()) {
-        let name = line.split(['.', ' ', '=']).next().unwrap();
-        assert!(CORE_MAY_DEPEND_ON.contains(&name), "the core depends on {name}");
+    let lines = section.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split(['.', ' ', '=']).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_client_knows_neither_kubernetes_nor_the_resource_and_the_resource_not_the_client() {
+    for name in dependencies("atlas") {
+        assert!(
+            !["kube", "k8s-openapi", "spe-operator"].contains(&name.as_str()),
+            "the client depends on {name}"
+        );
+    }
+    for (path, text) in sources(&root().join("src/api")) {
+        assert!(!text.contains("atlas::"), "{} uses the client", path.display());
+    }
+}
+
+#[test]
+fn the_core_depends_on_nothing_that_acts() {
+    for name in dependencies("domain") {
+        assert!(CORE_MAY_DEPEND_ON.contains(&name.as_str()), "the core depends on {name}");
     }
     for (path, text) in sources(&root().join("domain/src")) {
         for word in [
@@ -72,7 +89,7 @@ fn the_core_depends_on_nothing_that_acts() {
 
 #[test]
 fn every_file_opens_by_saying_what_it_does() {
-    for folder in ["src", "domain/src", "atlas-simulator/src", "testbed/src"] {
+    for folder in ["src", "domain/src", "atlas/src", "atlas-simulator/src", "testbed/src"] {
         for (path, text) in sources(&root().join(folder)) {
             let is_test = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with("tests.rs"));
             assert!(is_test || text.starts_with("//! "), "{} opens without a word on itself", path.display());

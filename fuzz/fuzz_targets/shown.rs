@@ -1,10 +1,10 @@
-//! A server's text beside secrets: the property of `src/atlas/properties.rs`.
+//! A server's text beside secrets: the property of `atlas/src/properties.rs`.
 #![no_main]
 #![allow(dead_code, unused_imports, reason = "the client's other parts")]
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../src/atlas/mod.rs"]
+#[path = "../../atlas/src/lib.rs"]
 mod atlas;
 
 fuzz_target!(|bytes: &[u8]| atlas::properties::shown(bytes));

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use atlas::{Client, Credentials, Transport};
 use domain::fault::{Fault, FaultKind};
 use k8s_openapi::api::core::v1::Secret;
 
-use crate::atlas::{Client, Credentials, Transport};
 use crate::clock::Boottime;
 
 use super::cluster::{Cluster, ClusterError};

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use atlas::Fingerprint;
 use domain::endpoint::{Endpoint, Instance, ProjectId};
 use domain::fault::{Fault, FaultKind};
 use domain::observed::Sunset;
 
-use crate::atlas::Fingerprint;
 use crate::clock::Boottime;
 
 use super::credentials::{Key, Keys, SecretName};

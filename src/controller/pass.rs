@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use atlas::AtlasError;
 use domain::endpoint::{Endpoint, Instance};
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
@@ -13,7 +14,6 @@ use kube::{Resource, ResourceExt};
 use tracing::warn;
 
 use crate::api::{self, ServerlessPrivateEndpoint};
-use crate::atlas::AtlasError;
 use crate::clock::Boottime;
 
 use super::cluster::ClusterError;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides. A step that finds the object other than it was decided on does nothing and says so.
 
+use atlas::{AtlasError, Creation, Deletion, Update};
 use domain::conditions::report;
 use domain::decision::{Decision, Origin, Step};
 use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
@@ -12,7 +13,6 @@ use kube::ResourceExt;
 use tracing::info;
 
 use crate::api;
-use crate::atlas::{AtlasError, Creation, Deletion, Update};
 use crate::clock::Boottime;
 use crate::service::metrics::PostOutcome;
 

@@ -6,6 +6,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use atlas::Transport;
 use domain::ownership::ClusterId;
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
@@ -18,8 +19,6 @@ use kube::{Api, Client, ResourceExt};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
-
-use crate::atlas::Transport;
 
 use super::cached::Cached;
 use super::cluster::Cluster;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use atlas::Transport;
 use kube::Client;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::atlas::Transport;
 use crate::controller::{self, DefaultCredentials, Options};
 
 use super::lease::{Election, Terms};

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use atlas::{CallRecord, Operation, Outcome};
 use domain::conditions::{ConditionType, Reason};
 use domain::endpoint::EndpointStatus;
-use spe_operator::atlas::{CallRecord, Operation, Outcome};
 use spe_operator::service::metrics::{
     Awaited, Metrics, Milestone, ObjectState, OneObject, PostOutcome, ReconcileResult, Standing,
 };

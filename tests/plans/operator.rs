@@ -25,7 +25,7 @@ pub(crate) fn command(bench: &Bench, kubeconfig: &Path, atlas: &str) -> Command 
         .env("KUBECONFIG", kubeconfig)
         .args(["--atlas-base-url", atlas, "--watch-namespaces", &bench.namespace])
         .args(SHORT_TIMES)
-        .args(["--log-level=spe_operator=debug,info", "--log-format=text"]);
+        .args(["--log-level=spe_operator=debug,atlas=debug,info", "--log-format=text"]);
     command
 }
 

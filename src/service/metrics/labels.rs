@@ -1,9 +1,8 @@
 //! The values that labels may have. Each set is bounded, whatever Atlas or a user writes.
 
+use atlas::Outcome;
 use domain::conditions::{ConditionType, Reason};
 use domain::endpoint::EndpointStatus;
-
-use crate::atlas::Outcome;
 
 /// How a reconcile ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

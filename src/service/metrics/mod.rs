@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use atlas::CallRecord;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -25,7 +26,6 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::readiness::Readiness;
-use crate::atlas::CallRecord;
 use crate::clock::Boottime;
 use budgets::Budgets;
 use families::{Counters, Gauges, Histograms, add, call_time, histograms, labels, transition_time};
@@ -226,7 +226,7 @@ impl Metrics {
         self.leader.get_or_create(&labels([("name", lease)])).set(leads.into());
     }
 
-    /// A call to Atlas ended; made for [`crate::atlas::Observer`].
+    /// A call to Atlas ended; made for [`atlas::Observer`].
     pub fn atlas_call(&self, call: &CallRecord) {
         let (operation, code) = (call.operation.as_str(), labels::code(call.outcome));
         self.atlas_requests.get_or_create(&labels([("operation", operation), ("code", &code)])).inc();

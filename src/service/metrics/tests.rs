@@ -1,10 +1,10 @@
 //! What is served at `/metrics` for what was counted.
 
+use atlas::{Operation, Outcome};
 use domain::conditions::{ConditionType, Reason};
 use domain::endpoint::EndpointStatus;
 
 use super::*;
-use crate::atlas::{Operation, Outcome};
 
 fn call(outcome: Outcome) -> CallRecord {
     CallRecord {

@@ -15,15 +15,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use atlas::{ClientSettings, Dialect, SettingsError};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 use domain::observed::Times;
 use domain::ownership::ClusterId;
 
 use crate::api::parse_duration;
-use crate::atlas::{ClientSettings, Dialect, SettingsError};
 
 pub use refusal::Refusal;
-use values::{dns_label, dns_subdomain, log_filter, not_empty, positive_duration};
+use values::{dialect, dns_label, dns_subdomain, log_filter, not_empty, positive_duration};
 
 /// Keeps MongoDB Atlas serverless private endpoints as `ServerlessPrivateEndpoint` objects declare them.
 #[derive(Parser)]
@@ -68,6 +68,7 @@ pub struct Settings {
 
     /// Version of the Atlas Administration API
     #[arg(long, env = "SPE_ATLAS_API", value_name = "VERSION", default_value = "v1.0")]
+    #[arg(value_parser = dialect())]
     pub atlas_api: Dialect,
 
     /// PEM file of certificate authorities to trust besides the compiled-in ones
@@ -187,19 +188,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-impl ValueEnum for Dialect {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::V1, Self::V2]
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(match self {
-            Self::V1 => "v1.0",
-            Self::V2 => "v2",
-        }))
-    }
 }
 
 /// Reads the command line (the program's name first) and the environment.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use atlas::Dialect;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::endpoint::Malformed;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -10,6 +12,11 @@ use crate::api::parse_duration;
 
 fn malformed(expected: &'static str, found: &str) -> Malformed {
     Malformed { expected, found: found.chars().take(64).collect() }
+}
+
+/// A version of the Atlas Administration API.
+pub(super) fn dialect() -> impl TypedValueParser<Value = Dialect> {
+    PossibleValuesParser::new(["v1.0", "v2"]).map(|word| if word == "v2" { Dialect::V2 } else { Dialect::V1 })
 }
 
 /// A duration that is more than nothing.

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use atlas::{Client, ClientSettings, Creation, Credentials, Outcome, Transport};
 use domain::fault::FaultKind;
 use futures::future::join_all;
-use spe_operator::atlas::{Client, ClientSettings, Creation, Credentials, Outcome, Transport};
 
 use super::script::*;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use spe_operator::atlas::{Creation, Outcome};
+use atlas::{Creation, Outcome};
 
 use super::script::*;
 

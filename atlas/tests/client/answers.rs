@@ -1,8 +1,8 @@
 //! What the other operations make of answers, and what their errors say.
 
+use atlas::{Deletion, Dialect, Outcome, Update};
 use domain::endpoint::EndpointId;
 use domain::fault::FaultKind;
-use spe_operator::atlas::{Deletion, Dialect, Outcome, Update};
 
 use super::script::*;
 

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
+use atlas::{Client, ClientSettings, Creation, Credentials, Deletion, Dialect, Transport, Update};
 use atlas_simulator as sim;
 use atlas_simulator::{Algorithm, Settings, Simulator, Wording};
 use domain::endpoint::{Endpoint, EndpointStatus, Instance};
 use domain::fault::FaultKind;
 use futures::future::join_all;
-use spe_operator::atlas::{
-    Client, ClientSettings, Creation, Credentials, Deletion, Dialect, Transport, Update,
-};
 
 use super::script::{Records, client_of};
 

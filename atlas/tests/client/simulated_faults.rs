@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use atlas::{Creation, Listing, Update as Change};
 use atlas_simulator as sim;
 use atlas_simulator::{Ending, Fault, Oddity, Rule, Settings, Simulator};
 use domain::endpoint::Instance;
 use domain::fault::FaultKind;
-use spe_operator::atlas::{Creation, Listing, Update as Change};
 
 use super::simulated::{api_key, at, client, created};
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use atlas::{AtlasError, Creation, Outcome};
 use domain::fault::FaultKind;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use spe_operator::atlas::{AtlasError, Creation, Outcome};
 
 use super::script::*;
 

@@ -5,9 +5,9 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use atlas::{CallRecord, Client, ClientSettings, Credentials, Observer, Transport};
 use domain::endpoint::Instance;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use spe_operator::atlas::{CallRecord, Client, ClientSettings, Credentials, Observer, Transport};
 
 /// A request as it came over the wire.
 #[derive(Debug, Clone)]

@@ -147,7 +147,7 @@ fn no_text_makes_it_panic_or_the_answer_fail() {
         "nonce=\"n\"",
         "true",
     ];
-    let key = crate::atlas::Credentials::key("user", "private").unwrap();
+    let key = crate::Credentials::key("user", "private").unwrap();
     let mut answered = 0;
     for _ in 0..200_000 {
         let words = random(24);

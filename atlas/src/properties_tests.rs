@@ -9,7 +9,7 @@ use super::*;
 
 /// The seeds that the fuzzer keeps for `target`.
 fn seeds_hold(target: &str, check: fn(&[u8])) {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let seeds: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!seeds.is_empty(), "there is no seed in {}", folder.display());
     for seed in seeds {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use spe_operator::atlas::{ClientSettings, Outcome, SettingsError, Transport};
+use atlas::{ClientSettings, Outcome, SettingsError, Transport};
 
 use super::script::*;
 

@@ -1,7 +1,7 @@
 //! Digest: what a call costs, and which servers it gets along with.
 
+use atlas::{Creation, Outcome, Update};
 use futures::future::join_all;
-use spe_operator::atlas::{Creation, Outcome, Update};
 
 use super::guard::{self, Habits};
 use super::script::*;

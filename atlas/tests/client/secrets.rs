@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use spe_operator::atlas::{Client, ClientSettings, Creation, Credentials, Operation, Outcome, Transport};
+use atlas::{Client, ClientSettings, Creation, Credentials, Operation, Outcome, Transport};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::script::*;
