@@ -33,10 +33,12 @@ impl Challenges {
 
     /// Makes a challenge available again.
     pub(super) fn give_back(&self, key: Fingerprint, challenge: Challenge) {
-        if challenge.is_worn() {
-            return;
+        if !challenge.is_worn() {
+            self.keep(key, challenge, Instant::now());
         }
-        let now = Instant::now();
+    }
+
+    fn keep(&self, key: Fingerprint, challenge: Challenge, now: Instant) {
         let mut idle = self.lock();
         // Keys come and go with their Secrets; what they leave behind goes with the first call after an hour.
         idle.retain(|_, challenges| {
@@ -97,5 +99,17 @@ mod tests {
         store.borrow(gone);
         store.give_back(used, challenge("two"));
         assert_eq!(store.lock().len(), 1);
+    }
+
+    #[test]
+    fn what_nobody_used_for_an_hour_is_thrown_away() {
+        let [old, used] = ["b", "c"].map(|private| Credentials::key("a", private).unwrap().fingerprint());
+        let start = Instant::now();
+        for (idle, left) in [(LONGEST_IDLE - Duration::from_nanos(1), 2), (LONGEST_IDLE, 1)] {
+            let store = Challenges::default();
+            store.keep(old, challenge("one"), start);
+            store.keep(used, challenge("two"), start + idle);
+            assert_eq!(store.lock().len(), left, "{idle:?}");
+        }
     }
 }
