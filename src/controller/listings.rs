@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::endpoint::{Endpoint, Instance};
-use domain::fault::{Fault, FaultKind};
+use domain::fault::Fault;
 use domain::observed::Sunset;
 
 use crate::atlas::Fingerprint;
@@ -91,13 +91,7 @@ impl Listings {
             None => self.pauses().answered(&asker(instance, key), Boottime::now()),
             Some(fault) => self.pauses().refused(&asker(instance, key), fault, Boottime::now()),
         }
-        match fault.map(|fault| fault.kind) {
-            None => keys.answered(key, true).await,
-            Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => {
-                keys.answered(key, false).await;
-            }
-            Some(_) => {}
-        }
+        keys.answered(key, fault.map(|fault| fault.kind)).await;
     }
 
     fn pauses(&self) -> MutexGuard<'_, Pauses> {
