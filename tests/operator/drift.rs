@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Fate, Fault, Operation, Pace, Rule, Simulator, Status,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Endpoint, Fate, Fault, Operation, Pace, Rule, Simulator,
+    Status,
 };
 use serde_json::json;
 
@@ -131,6 +132,27 @@ async fn a_second_endpoint_with_our_mark_is_removed_while_it_is_unused_and_named
     assert_eq!(bench.atlas.executed(Operation::Delete), 1);
     assert!(bench.atlas.endpoint(&used).is_some());
     assert!(bench.atlas.endpoint(&status.id.unwrap()).is_some());
+}
+
+#[tokio::test]
+async fn the_deletion_of_a_second_endpoint_counts_as_the_one_of_this_hour_though_its_answer_is_lost() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    let status = bench.until_reason("orders", "Reserved").await.status.unwrap();
+    bench.atlas.inject(Rule::next_of(Operation::Delete, Fault::Executed(Ending::Cut)));
+    for _ in 0..2 {
+        let twin = Endpoint::reserved(status.comment.clone());
+        bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, twin);
+    }
+    bench.look("orders", "0").await;
+    bench.until_synced("orders", "Duplicate").await;
+    for look in ["1", "2"] {
+        bench.look("orders", look).await;
+        bench.until_looked("orders", look).await;
+    }
+    assert_eq!(bench.atlas.count(|entry| entry.is(Operation::Delete)), 1);
+    assert_eq!(bench.endpoints().len(), 2);
 }
 
 #[tokio::test]
