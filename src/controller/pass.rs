@@ -131,6 +131,9 @@ impl Pass {
     pub(super) async fn answered(&mut self, access: &Access, fault: Option<Fault>) {
         let ctx = &self.ctx;
         ctx.listings.note(&access.instance, &access.key, &ctx.keys, fault.as_ref()).await;
+        // However this reconcile ends, the next one rests on no listing from before the write.
+        let answered = Boottime::now();
+        ctx.memories.with(&self.identity.token, |entry| entry.fresh_after = Some(answered));
         self.tried = match fault {
             None => Tried::Done,
             Some(fault) => {

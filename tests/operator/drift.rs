@@ -7,6 +7,7 @@ use atlas_simulator::{
     Status,
 };
 use serde_json::json;
+use testbed::{Action, Exchange};
 
 use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};
 
@@ -153,6 +154,22 @@ async fn the_deletion_of_a_second_endpoint_counts_as_the_one_of_this_hour_though
     }
     assert_eq!(bench.atlas.count(|entry| entry.is(Operation::Delete)), 1);
     assert_eq!(bench.endpoints().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_patch_that_atlas_accepted_is_not_repeated_for_an_older_listing_when_the_status_cannot_be_written()
+{
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let says_so = |exchange: &Exchange| {
+        let writes = exchange.method == "PATCH" && exchange.path.contains("/orders/status");
+        writes && String::from_utf8_lossy(&exchange.body).contains("INITIATING")
+    };
+    proxies.tape.next(says_so, Action::kubernetes(409, "Conflict"));
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    assert_eq!(bench.atlas.executed(Operation::Update), 1, "{}", proxies.tape.listing());
 }
 
 #[tokio::test]
