@@ -87,7 +87,9 @@ impl Pass {
             && now.meta().deletion_timestamp == read.meta().deletion_timestamp
             && now.meta().generation == read.meta().generation
             && recorded(&now) == recorded(read)
-            && now.annotations().get(api::CLAIM) == read.annotations().get(api::CLAIM);
+            && [api::CLAIM, api::TAKE_OVER]
+                .iter()
+                .all(|a| now.annotations().get(*a) == read.annotations().get(*a));
         if !same {
             self.start_over(now)?;
             return Ok(None);

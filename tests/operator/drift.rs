@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Endpoint, Fate, Fault, Operation, Pace, Rule, Simulator,
-    Status,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Endpoint, Entry, Fate, Fault, Operation, Pace, Rule,
+    Simulator, Status,
 };
 use serde_json::json;
 use testbed::{Action, Exchange};
@@ -170,6 +170,20 @@ async fn a_patch_that_atlas_accepted_is_not_repeated_for_an_older_listing_when_t
     bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     bench.until_reason("orders", "Available").await;
     assert_eq!(bench.atlas.executed(Operation::Update), 1, "{}", proxies.tape.listing());
+}
+
+#[tokio::test]
+async fn a_look_that_is_asked_for_while_a_post_is_on_its_way_comes_after_it() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::delayed(Duration::from_millis(1500))));
+    bench.create("orders", json!({})).await;
+    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    bench.atlas.until(|atlas| atlas.count(sent) == 1).await;
+    let listed = bench.atlas.executed(Operation::List);
+    bench.look("orders", "1").await;
+    bench.until_looked("orders", "1").await;
+    assert!(bench.atlas.executed(Operation::List) > listed, "what was asked for is said to be done");
 }
 
 #[tokio::test]
