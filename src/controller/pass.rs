@@ -162,8 +162,20 @@ impl Pass {
         Ok(())
     }
 
-    /// The private SRV address behind this VPC endpoint, once Atlas shows it.
+    /// The private SRV address behind this VPC endpoint, once Atlas shows it. It does not change, so it is asked for once.
     pub(super) async fn private_address(&self, vpc_endpoint: &str) -> Option<String> {
+        let entries = &self.ctx.memories;
+        let known = entries.with(&self.identity.token, |entry| entry.private_address.clone());
+        if let Some((_, address)) = known.filter(|(id, _)| id == vpc_endpoint) {
+            return Some(address);
+        }
+        let address = self.ask_private_address(vpc_endpoint).await?;
+        let told = Some((vpc_endpoint.to_owned(), address.clone()));
+        entries.with(&self.identity.token, |entry| entry.private_address = told);
+        Some(address)
+    }
+
+    async fn ask_private_address(&self, vpc_endpoint: &str) -> Option<String> {
         let access = self.access().await.ok()?;
         let ctx = &self.ctx;
         let _permit = ctx.limits.enter(&access.instance.project).await;

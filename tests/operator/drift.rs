@@ -6,7 +6,9 @@ use atlas_simulator::{
     DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Endpoint, Entry, Fate, Fault, Operation, Pace, Rule,
     Simulator, Status,
 };
-use serde_json::json;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use spe_operator::api::ServerlessPrivateEndpoint;
 use testbed::{Action, Exchange};
 
 use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};
@@ -55,7 +57,7 @@ async fn a_reservation_that_ran_out_is_made_anew_and_its_new_service_is_shown() 
     let fate = Fate::Expires { after: Duration::from_secs(3) };
     assert!(bench.atlas.set_fate(before.id.as_ref().unwrap(), fate));
     // Nobody asks for a look: whoever waits for the user looks by itself.
-    let another = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
+    let another = |object: &ServerlessPrivateEndpoint| {
         let status = object.status.as_ref();
         let service = status.and_then(|status| status.endpoint_service_name.clone());
         service.is_some() && service != before.endpoint_service_name
@@ -154,6 +156,35 @@ async fn the_deletion_of_a_second_endpoint_counts_as_the_one_of_this_hour_though
     }
     assert_eq!(bench.atlas.count(|entry| entry.is(Operation::Delete)), 1);
     assert_eq!(bench.endpoints().len(), 2);
+}
+
+/// The fields of the status that are Atlas' own.
+fn of_atlas(object: &ServerlessPrivateEndpoint) -> Vec<Option<Value>> {
+    let status = serde_json::to_value(object.status.as_ref().unwrap()).unwrap();
+    FIELDS.iter().map(|field| status.get(field).cloned()).collect()
+}
+
+const FIELDS: [&str; 6] =
+    ["_id", "cloudProviderEndpointId", "comment", "endpointServiceName", "errorMessage", "status"];
+
+#[tokio::test]
+async fn what_somebody_writes_into_a_field_of_the_status_is_put_back_by_the_next_looks() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    let fields = json!({"comment": "orders", "cloudProviderEndpointId": VPC_ENDPOINT});
+    bench.create("orders", fields).await;
+    let told = of_atlas(&bench.until_reason("orders", "Available").await);
+    for field in FIELDS {
+        for wrong in [json!("5f0000000000000000000001"), Value::Null] {
+            let patch = Patch::Merge(json!({"status": {field: wrong}}));
+            bench.objects.patch_status("orders", &PatchParams::default(), &patch).await.unwrap();
+            bench.look("orders", &format!("{field} {wrong}")).await;
+            bench.until_looked("orders", &format!("{field} {wrong}")).await;
+            bench.until("orders", "as Atlas says", |object| of_atlas(object) == told).await;
+            bench.until_reason("orders", "Available").await;
+        }
+    }
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
