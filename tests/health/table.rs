@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::decision::Absence;
+use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
 use domain::observed::{Atlas, VpcEndpoint};
 use domain::ownership::{Claim, Nonce};
@@ -20,6 +21,7 @@ create in flight                               | False Creating                 
 an endpoint with our mark was found            | False Adopting                 | -                   | Reconciling  | InProgress  | kept            | Progressing
 RESERVATION_REQUESTED                          | False ReservationRequested     | -                   | Reconciling  | InProgress  | kept            | Progressing
 RESERVED, nothing more declared                | True Reserved                  | -                   | -            | Current     | kept            | Healthy
+RESERVED, service not named yet                | False ReservationRequested     | -                   | Reconciling  | InProgress  | kept            | Progressing
 RESERVED, readyWhen Reserved                   | True Reserved                  | -                   | -            | Current     | kept            | Healthy
 RESERVED, readyWhen Available                  | False AwaitingVpcEndpoint      | -                   | Reconciling  | InProgress  | kept            | Progressing
 RESERVED, VPC endpoint declared                | False Connecting               | -                   | Reconciling  | InProgress  | kept            | Progressing
@@ -110,6 +112,9 @@ fn story(state: &str) -> Life {
             reserved().remembers(|memory| memory.adopted = Some(Duration::ZERO)).sees(&listed("RESERVED"))
         }
         "RESERVED, nothing more declared" => reserved(),
+        "RESERVED, service not named yet" => {
+            new().sees(&Atlas::Listed(vec![Endpoint { service_name: None, ..endpoint("RESERVED") }]))
+        }
         "RESERVED, readyWhen Reserved" => Life::bound(&early, "RESERVED"),
         "RESERVED, readyWhen Available" => Life::bound(&json!({"readyWhen": "Available"}), "RESERVED"),
         "RESERVED, VPC endpoint declared" => Life::bound(&connect, "RESERVED"),
