@@ -157,7 +157,9 @@ mod laws {
                 EndpointStatus::Reserved | EndpointStatus::Initiating => e.service_name.is_some(),
                 _ => false,
             });
-            let confirmed = o.memory.adopted.is_none_or(|since| since >= o.times.confirm_gap);
+            // Whom the user names needs no second listing, whatever an earlier adoption left in the memory.
+            let named = matches!(d.step, Step::Record { origin: Origin::Named, .. });
+            let confirmed = named || o.memory.adopted.is_none_or(|since| since >= o.times.confirm_gap);
             far_enough && confirmed && !o.object.deleting
         })
     }
