@@ -152,7 +152,7 @@ pub(crate) const OWN_WILL: &[Row] = &[
         ..CONNECTED_BEFORE
     },
     Row { fault: "deleted by somebody", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
-    Row { fault: "its comment edited by somebody", requests: &[(Update, 2)], stays_ready: true, ..CONNECTED_BEFORE },
+    Row { fault: "its comment edited by somebody", requests: &[(Update, 2)], stays_ready: true, events: &[EventReason::CommentWritten], ..CONNECTED_BEFORE },
     Row {
         fault: "marked by another owner",
         says: &[Says(Ready, false, OwnershipConflict, &["aaaaaaaaaaaaaaaa", "take-over"]), Says(Stalled, true, OwnershipConflict, &[])],
