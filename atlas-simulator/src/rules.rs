@@ -51,8 +51,7 @@ pub struct Rule {
     pub fault: Fault,
 }
 
-// serde wants the type of the field.
-#[allow(clippy::unnecessary_wraps)]
+#[allow(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
 fn once() -> Option<u64> {
     Some(1)
 }

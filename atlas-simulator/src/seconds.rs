@@ -20,8 +20,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 pub(crate) mod option {
     use super::{Deserialize, Deserializer, Duration, Error, Serializer};
 
-    // serde hands over a reference to the field.
-    #[allow(clippy::ref_option)]
+    #[allow(clippy::ref_option, reason = "serde hands over a reference to the field")]
     pub(crate) fn serialize<S: Serializer>(
         value: &Option<Duration>,
         serializer: S,

@@ -216,8 +216,7 @@ impl Simulator {
     }
 
     /// Puts an endpoint into an instance out of band and gives back its id.
-    // The id is a convenience, not the purpose.
-    #[allow(clippy::must_use_candidate)]
+    #[allow(clippy::must_use_candidate, reason = "the id is a convenience, not the purpose")]
     pub fn insert_endpoint(&self, project: &str, instance: &str, endpoint: Endpoint) -> String {
         let id = endpoint.id.clone();
         let (mut state, now) = self.shared.lock();

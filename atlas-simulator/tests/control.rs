@@ -1,7 +1,6 @@
 //! The control API, and the program for people.
 
-// Clippy takes helpers of tests for production code.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "test helpers fail the test that calls them")]
 
 mod support;
 

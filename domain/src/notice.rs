@@ -73,6 +73,10 @@ pub fn of_step(step: &Step) -> Option<Notice> {
         Step::Update { vpc_endpoint: Some(id), .. } => {
             Some(normal(EventReason::VpcEndpointAttached, format!("Atlas accepted VPC endpoint {id}")))
         }
+        Step::Update { id, comment: Some(_), vpc_endpoint: None } => {
+            let message = format!("put the declared comment and the mark of this object on endpoint {id}");
+            Some(normal(EventReason::CommentWritten, message))
+        }
         Step::Delete { id, excess: true } => {
             let message =
                 format!("deleted endpoint {id}, which carried the mark of this object once too often");

@@ -101,10 +101,8 @@ async fn write_output(pass: &mut Pass, report: &Report) -> Result<Output, Reconc
     let vpc_endpoint = connected.and_then(|endpoint| endpoint.vpc_endpoint_id.as_deref());
     let address = match vpc_endpoint {
         None => None,
-        Some(id) => match output::known_address(found.as_ref(), id) {
-            Some(known) => Some(known),
-            None => pass.private_address(id).await,
-        },
+        // What is there is believed only while Atlas does not say: anybody may have written it.
+        Some(id) => pass.private_address(id).await.or_else(|| output::noted_address(found.as_ref(), id)),
     };
     let incomplete = vpc_endpoint.is_some() && address.is_none();
     let content = output::content(report, address);

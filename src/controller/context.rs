@@ -107,6 +107,11 @@ impl Context {
             (Err(fault), Some(default)) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
                 self.keys.of(&default, deleting).await
             }
+            // A key that is only remembered is no good one any more. It is not forgotten: a 401 may be a passing one, and
+            // in a namespace that goes nobody can bring the Secret back.
+            (Ok(own), Some(default)) if own.gone.is_some() && own.refused => {
+                self.keys.of(&default, deleting).await.or(Ok(own))
+            }
             (result, _) => result,
         }
     }

@@ -39,6 +39,8 @@ pub(super) struct Key {
     pub(super) source: (SecretName, String),
     /// It is not there any more, as this says; only deletions use it.
     pub(super) gone: Option<Fault>,
+    /// Atlas has accepted it once, and then not any more (401).
+    pub(super) refused: bool,
 }
 
 #[derive(Default)]
@@ -93,13 +95,23 @@ impl Keys {
         self.kept(name).lock().await.read = None;
     }
 
-    /// Atlas answered a request made with `key`, or refused the key itself.
-    pub(super) async fn answered(&self, key: &Key, accepted: bool) {
+    /// Atlas answered a request made with `key`: as asked, or with a fault of this kind.
+    pub(super) async fn answered(&self, key: &Key, fault: Option<FaultKind>) {
         let kept = self.kept(&key.source.0);
         let mut kept = kept.lock().await;
-        kept.refused = !accepted;
-        if accepted {
-            kept.accepted = Some(Key { gone: None, ..key.clone() });
+        match fault {
+            None => {
+                kept.refused = false;
+                kept.accepted = Some(Key { gone: None, refused: false, ..key.clone() });
+            }
+            Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => {
+                kept.refused = true;
+                let accepted = kept.accepted.as_mut().filter(|accepted| accepted.source == key.source);
+                if let Some(accepted) = accepted.filter(|_| fault == Some(FaultKind::Unauthorized)) {
+                    accepted.refused = true;
+                }
+            }
+            Some(_) => {}
         }
     }
 
@@ -131,7 +143,7 @@ impl Keys {
         let credentials = credentials(&read).map_err(|why| missing(format!("Secret {secret}: {why}")))?;
         let version = read.metadata.resource_version.unwrap_or_default();
         let client = Client::new(self.transport.clone(), credentials);
-        Ok(Key { client, source: (name.clone(), version), gone: None })
+        Ok(Key { client, source: (name.clone(), version), gone: None, refused: false })
     }
 }
 

@@ -1,29 +1,21 @@
-//! One listing per instance, however many objects it has, and the pauses that Atlas asked for.
+//! One listing per instance, however many objects it has; while Atlas asks to be left alone, none.
 //!
 //! A caller names how fresh a listing must be; whoever asks while one is on its way that is fresh enough shares it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atlas::Fingerprint;
-use domain::endpoint::{Endpoint, Instance, ProjectId};
-use domain::fault::{Fault, FaultKind};
+use domain::endpoint::{Endpoint, Instance};
+use domain::fault::Fault;
 use domain::observed::Sunset;
 
 use crate::clock::Boottime;
 
-use super::credentials::{Key, Keys, SecretName};
+use super::credentials::{Key, Keys};
 use super::limits::Limits;
-
-/// How long a key that Atlas refused is not sent again, unless its Secret changes.
-const REFUSED_KEY: Duration = Duration::from_mins(5);
-
-/// How long a project is left alone after a 429 that names no time; doubled with each further one.
-const RATE_LIMITED: Duration = Duration::from_secs(10);
-
-/// The longest such pause.
-const LONGEST_RATE_LIMITED: Duration = Duration::from_mins(5);
+use super::pauses::{Asker, Pauses};
 
 /// What Atlas said of an instance, and when it was asked.
 #[derive(Debug, Clone)]
@@ -34,27 +26,12 @@ pub(super) struct Listing {
     pub(super) sunset: Option<Sunset>,
 }
 
-/// Whom a pause concerns.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Paused {
-    /// 429, or a 503 that names a time: the project, whoever asks.
-    Project(ProjectId),
-    /// 401, 403 or a project unknown to the key: this version of a Secret, for this project.
-    Key(SecretName, String, ProjectId),
-}
-
-struct Pause {
-    until: Boottime,
-    fault: Fault,
-    repeats: u32,
-}
-
 type Slot = Arc<tokio::sync::Mutex<Option<Listing>>>;
 
 /// The way to Atlas that all reconciles share.
 pub(super) struct Listings {
     slots: Mutex<HashMap<(Instance, Fingerprint), Slot>>,
-    pauses: Mutex<HashMap<Paused, Pause>>,
+    pauses: Mutex<Pauses>,
     /// What was announced last. An answer that says nothing of it takes nothing back: not every server of Atlas may.
     sunset: Mutex<Option<Sunset>>,
 }
@@ -105,71 +82,20 @@ impl Listings {
 
     /// The fault that still holds up calls with `key` for `instance`.
     pub(super) fn paused(&self, instance: &Instance, key: &Key) -> Option<Fault> {
-        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        // Repeats are forgotten some time after a pause, not at its end: the next answer may be a 429 again.
-        pauses.retain(|_, pause| pause.until.elapsed() < LONGEST_RATE_LIMITED);
-        let now = Boottime::now();
-        whom(instance, key).iter().find_map(|paused| {
-            let pause = pauses.get(paused).filter(|pause| pause.until > now)?;
-            Some(Fault { retry_after: Some(pause.until.since(now)), ..pause.fault.clone() })
-        })
+        self.pauses().holding(&asker(instance, key), Boottime::now())
     }
 
-    /// Draws the consequences of an answer: pauses exactly whom it concerns.
+    /// Draws the consequences of an answer, for the key and for whom it pauses.
     pub(super) async fn note(&self, instance: &Instance, key: &Key, keys: &Keys, fault: Option<&Fault>) {
-        match fault.map(|fault| fault.kind) {
-            None => {
-                let [project, _] = whom(instance, key);
-                self.end_pause(&project);
-                keys.answered(key, true).await;
-            }
-            Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => {
-                keys.answered(key, false).await;
-            }
-            Some(_) => {}
+        match fault {
+            None => self.pauses().answered(&asker(instance, key), Boottime::now()),
+            Some(fault) => self.pauses().refused(&asker(instance, key), fault, Boottime::now()),
         }
-        if let Some(fault) = fault {
-            self.pause(instance, key, fault);
-        }
+        keys.answered(key, fault.map(|fault| fault.kind)).await;
     }
 
-    /// An answer came: a pause that is over is forgotten. What was on its way when one began says nothing against it.
-    fn end_pause(&self, project: &Paused) {
-        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        if pauses.get(project).is_some_and(|pause| pause.until <= Boottime::now()) {
-            pauses.remove(project);
-        }
-    }
-
-    fn pause(&self, instance: &Instance, key: &Key, fault: &Fault) {
-        let [project, secret] = whom(instance, key);
-        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Boottime::now();
-        let (whom, repeats, length) = match fault.kind {
-            FaultKind::RateLimited => {
-                // Answers to calls that were under way together are one refusal, not many.
-                let repeats = match pauses.get(&project) {
-                    None => 0,
-                    Some(pause) if pause.until > now => pause.repeats,
-                    Some(pause) => pause.repeats + 1,
-                };
-                let own = RATE_LIMITED
-                    .saturating_mul(2_u32.saturating_pow(repeats.min(8)))
-                    .min(LONGEST_RATE_LIMITED);
-                (project, repeats, fault.retry_after.unwrap_or(own))
-            }
-            FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => (secret, 0, REFUSED_KEY),
-            // Whoever says for how long means all of us. Without it, each object waits ever longer by itself.
-            FaultKind::Unavailable => match fault.retry_after {
-                Some(length) => (project, 0, length),
-                None => return,
-            },
-            _ => return,
-        };
-        let until = now + length;
-        if pauses.get(&whom).is_none_or(|pause| pause.until < until) {
-            pauses.insert(whom, Pause { until, fault: fault.clone(), repeats });
-        }
+    fn pauses(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slot(&self, instance: &Instance, key: &Key) -> Slot {
@@ -189,7 +115,6 @@ fn is_young(listing: Option<&Listing>) -> bool {
     listing.is_some_and(|listing| listing.sent.elapsed() < Duration::from_hours(1))
 }
 
-fn whom(instance: &Instance, key: &Key) -> [Paused; 2] {
-    let (secret, version) = key.source.clone();
-    [Paused::Project(instance.project.clone()), Paused::Key(secret, version, instance.project.clone())]
+fn asker(instance: &Instance, key: &Key) -> Asker {
+    Asker { project: instance.project.clone(), key: key.source.clone() }
 }

@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) failures: u32,
     /// What the declared VPC endpoint resolved to when it was last read.
     pub(super) vpc_endpoint: Option<VpcEndpoint>,
+    /// A VPC endpoint, and the private SRV address behind it as Atlas told it to this process.
+    pub(super) private_address: Option<(String, String)>,
     /// What was counted of the object.
     pub(super) counted: Counted,
     /// There is an object of this name.

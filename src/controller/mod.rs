@@ -13,7 +13,8 @@
 //! | `cluster` | calls to the API server |
 //! | `credentials` | from a Secret to a client that may ask Atlas |
 //! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
-//! | `listings` | one listing per instance, pauses |
+//! | `listings` | one listing per instance |
+//! | `pauses` | who is left alone, and for how long |
 //! | `limits`, `memories`, `context`, `counting` | what reconciles share |
 //! | `trace` | what the log says of one reconcile |
 //!
@@ -32,6 +33,7 @@ mod memories;
 pub mod object;
 mod output;
 mod pass;
+mod pauses;
 pub mod publish;
 mod reconcile;
 mod references;

@@ -97,8 +97,8 @@ pub(super) async fn read(
     }
 }
 
-/// The private SRV address that the ConfigMap already holds for this VPC endpoint. It does not change.
-pub(super) fn known_address(found: Option<&ConfigMap>, vpc_endpoint: &str) -> Option<String> {
+/// The private SRV address that the ConfigMap already holds for this VPC endpoint.
+pub(super) fn noted_address(found: Option<&ConfigMap>, vpc_endpoint: &str) -> Option<String> {
     let data = found?.data.as_ref()?;
     let same = data.get("cloudProviderEndpointId").is_some_and(|id| id == vpc_endpoint);
     data.get(SRV_ADDRESS).filter(|_| same).cloned()

@@ -87,7 +87,9 @@ impl Pass {
             && now.meta().deletion_timestamp == read.meta().deletion_timestamp
             && now.meta().generation == read.meta().generation
             && recorded(&now) == recorded(read)
-            && now.annotations().get(api::CLAIM) == read.annotations().get(api::CLAIM);
+            && [api::CLAIM, api::TAKE_OVER]
+                .iter()
+                .all(|a| now.annotations().get(*a) == read.annotations().get(*a));
         if !same {
             self.start_over(now)?;
             return Ok(None);
@@ -131,6 +133,9 @@ impl Pass {
     pub(super) async fn answered(&mut self, access: &Access, fault: Option<Fault>) {
         let ctx = &self.ctx;
         ctx.listings.note(&access.instance, &access.key, &ctx.keys, fault.as_ref()).await;
+        // However this reconcile ends, the next one rests on no listing from before the write.
+        let answered = Boottime::now();
+        ctx.memories.with(&self.identity.token, |entry| entry.fresh_after = Some(answered));
         self.tried = match fault {
             None => Tried::Done,
             Some(fault) => {
@@ -157,8 +162,20 @@ impl Pass {
         Ok(())
     }
 
-    /// The private SRV address behind this VPC endpoint, once Atlas shows it.
+    /// The private SRV address behind this VPC endpoint, once Atlas shows it. It does not change, so it is asked for once.
     pub(super) async fn private_address(&self, vpc_endpoint: &str) -> Option<String> {
+        let entries = &self.ctx.memories;
+        let known = entries.with(&self.identity.token, |entry| entry.private_address.clone());
+        if let Some((_, address)) = known.filter(|(id, _)| id == vpc_endpoint) {
+            return Some(address);
+        }
+        let address = self.ask_private_address(vpc_endpoint).await?;
+        let told = Some((vpc_endpoint.to_owned(), address.clone()));
+        entries.with(&self.identity.token, |entry| entry.private_address = told);
+        Some(address)
+    }
+
+    async fn ask_private_address(&self, vpc_endpoint: &str) -> Option<String> {
         let access = self.access().await.ok()?;
         let ctx = &self.ctx;
         let _permit = ctx.limits.enter(&access.instance.project).await;

@@ -23,6 +23,12 @@ const SAME_TIME: Duration = Duration::from_mins(1);
 /// The longest note that the events API takes is 1,024 bytes.
 const LONGEST_NOTE: usize = 1000;
 
+/// Holds the longest next step, and the place to read on.
+const LONGEST_END: usize = 500;
+
+/// Stands for what is left out.
+const LEFT_OUT: &str = " … ";
+
 /// The operations that make the status say what `report` says; none if it does already.
 #[must_use]
 pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, removing: bool) -> Vec<Value> {
@@ -87,15 +93,23 @@ pub(super) fn same_life(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
 
 /// The event that tells of `notice`.
 pub(super) fn event(notice: &Notice) -> Event {
-    let mut note = notice.message.clone();
-    note.truncate(note.floor_char_boundary(LONGEST_NOTE));
     Event {
         type_: if notice.warning { EventType::Warning } else { EventType::Normal },
         reason: notice.reason.to_string(),
-        note: Some(note),
+        note: Some(note(&notice.message)),
         action: "Reconcile".to_owned(),
         secondary: None,
     }
+}
+
+/// What fits of a message. What to do next, and where to read on, stands at its end, so what is left out is in the middle.
+fn note(message: &str) -> String {
+    if message.len() <= LONGEST_NOTE {
+        return message.to_owned();
+    }
+    let head = &message[..message.floor_char_boundary(LONGEST_NOTE - LEFT_OUT.len() - LONGEST_END)];
+    let end = &message[message.ceil_char_boundary(message.len() - LONGEST_END)..];
+    format!("{head}{LEFT_OUT}{end}")
 }
 
 fn field<'a>(status: &'a ServerlessPrivateEndpointStatus, name: &str) -> Option<&'a String> {
@@ -164,6 +178,20 @@ fn whole_seconds(time: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_note_that_is_too_long_keeps_its_beginning_its_next_step_and_the_place_to_read_on() {
+        let end = "; delete those that you do not need in Atlas (docs/troubleshooting.md#duplicate)";
+        for what in ["5f0000000000000000000001, ", "ä", "a€", "𝄞x"] {
+            let said = format!("further endpoints carry the mark: {}{end}", what.repeat(1000));
+            let note = note(&said);
+            assert!(note.len() <= LONGEST_NOTE && note.len() > LONGEST_NOTE - 8, "{} bytes", note.len());
+            assert!(note.starts_with("further endpoints carry the mark: "), "{note}");
+            assert!(note.ends_with(end) && note.contains(LEFT_OUT), "{note}");
+        }
+        let fits = "a".repeat(LONGEST_NOTE);
+        assert_eq!(note(&fits), fits);
+    }
 
     #[test]
     fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {

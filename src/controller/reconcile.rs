@@ -10,12 +10,12 @@ use domain::decide::decide;
 use domain::decision::Step;
 use domain::fault::Fault;
 use domain::observed::{Atlas, Key, Observed, Tried, VpcEndpoint};
-use kube::Resource;
 use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{Instrument, debug, warn};
 
-use crate::api::ServerlessPrivateEndpoint;
+use crate::api::{self, ServerlessPrivateEndpoint};
 use crate::clock::Boottime;
 use crate::service::metrics::ReconcileResult;
 
@@ -184,6 +184,20 @@ fn is_older(object: &ServerlessPrivateEndpoint, written: Option<&str>) -> bool {
     matches!((cached, number(written)), (Some(cached), Some(written)) if cached < written)
 }
 
+/// What a listing has to be looked through for.
+#[derive(PartialEq, Eq)]
+struct Wish {
+    generation: Option<i64>,
+    look: Option<String>,
+}
+
+impl Wish {
+    fn of(object: &ServerlessPrivateEndpoint) -> Self {
+        let look = object.annotations().get(api::RECONCILE_REQUEST).cloned();
+        Self { generation: object.meta().generation, look }
+    }
+}
+
 async fn run(pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
     let mut trace = Trace::default();
     let result = walk(pass, stale, &mut trace).await;
@@ -196,12 +210,16 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Action, 
         let object = Box::pin(pass.ctx.cluster.get(&pass.identity)).await?;
         pass.start_over(object)?;
     }
-    let mut resolved = None;
+    let mut wished = None;
     for _ in 0..MOST_STEPS {
-        let generation = pass.object.meta().generation;
-        if resolved != Some(generation) {
+        let wish = Wish::of(&pass.object);
+        if wished.as_ref() != Some(&wish) {
+            if wished.is_some_and(|before: Wish| before.look != wish.look) {
+                // A look that was asked for comes after the word for it, or the status would say that it was done.
+                pass.fresh_after = Boottime::now();
+            }
             Box::pin(declare(&mut pass)).await?;
-            resolved = Some(generation);
+            wished = Some(wish);
         }
         let observed = observe(&pass);
         let decision = decide(&observed);

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
-use domain::conditions::report;
+use domain::conditions::{Reason, report};
 use domain::decide::decide;
 use domain::decision::Step;
 use domain::endpoint::Endpoint;
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{Atlas, Attempt, Fate, Key, Observed, Recollection, Times, Tried, VpcEndpoint};
+use domain::observed::{
+    Atlas, Attempt, Fate, Key, Observed, Recollection, Sunset, Times, Tried, VpcEndpoint,
+};
 use domain::ownership::{Claim, ClusterId, Nonce, Token, marked_comment};
 use serde_json::{Value, json};
 use spe_operator::api::{self, ServerlessPrivateEndpoint};
@@ -28,6 +30,8 @@ pub(crate) struct Life {
     pub(crate) object: Value,
     pub(crate) memory: Recollection,
     reference: Option<VpcEndpoint>,
+    sunset: Option<Sunset>,
+    is_unwritten: bool,
 }
 
 /// An endpoint with this object's mark, as Atlas shows one of that status.
@@ -102,7 +106,7 @@ impl Life {
             "spec": spec,
             "status": {"observedGeneration": api::NEVER_OBSERVED},
         });
-        Self { object, memory: Recollection::default(), reference: None }
+        Self { object, memory: Recollection::default(), reference: None, sunset: None, is_unwritten: false }
     }
 
     /// Its endpoint is recorded and was last seen with this status.
@@ -118,6 +122,18 @@ impl Life {
     /// What its reference to a VPC endpoint leads to.
     pub(crate) fn refers_to(mut self, vpc_endpoint: VpcEndpoint) -> Self {
         self.reference = Some(vpc_endpoint);
+        self
+    }
+
+    /// Atlas announces the end of its API from now on.
+    pub(crate) fn announced(mut self) -> Self {
+        self.sunset = Some(Sunset { day: Some("2027-01-31".to_owned()) });
+        self
+    }
+
+    /// Its output cannot be written from now on.
+    pub(crate) fn unwritten(mut self) -> Self {
+        self.is_unwritten = true;
         self
     }
 
@@ -174,7 +190,10 @@ impl Life {
             let decision = decide(&observed);
             match &decision.step {
                 Step::Rest => {
-                    let report = report(&observed, &decision);
+                    let mut report = report(&observed, &decision);
+                    if self.is_unwritten {
+                        report.unsynced(Reason::OutputNotWritten, "ConfigMap orders is not ours".to_owned());
+                    }
                     self.patch(&publish::changes(&self.typed(), &report, true));
                     self.memory.working = report.working.map(|stage| (stage, Duration::ZERO));
                     return self;
@@ -222,7 +241,7 @@ impl Life {
             spec: object::spec(&object, vpc_endpoint),
             key: Key::Held,
             atlas: atlas.clone(),
-            sunset: None,
+            sunset: self.sunset.clone(),
             memory: self.memory.clone(),
             times: Times::default(),
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::decision::Absence;
+use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
 use domain::observed::{Atlas, VpcEndpoint};
 use domain::ownership::{Claim, Nonce};
@@ -20,6 +21,7 @@ create in flight                               | False Creating                 
 an endpoint with our mark was found            | False Adopting                 | -                   | Reconciling  | InProgress  | kept            | Progressing
 RESERVATION_REQUESTED                          | False ReservationRequested     | -                   | Reconciling  | InProgress  | kept            | Progressing
 RESERVED, nothing more declared                | True Reserved                  | -                   | -            | Current     | kept            | Healthy
+RESERVED, service not named yet                | False ReservationRequested     | -                   | Reconciling  | InProgress  | kept            | Progressing
 RESERVED, readyWhen Reserved                   | True Reserved                  | -                   | -            | Current     | kept            | Healthy
 RESERVED, readyWhen Available                  | False AwaitingVpcEndpoint      | -                   | Reconciling  | InProgress  | kept            | Progressing
 RESERVED, VPC endpoint declared                | False Connecting               | -                   | Reconciling  | InProgress  | kept            | Progressing
@@ -59,6 +61,9 @@ when Ready, too long: 403                      | False Forbidden                
 when Ready, ever so long: 5xx                  | True Reserved                  | AtlasUnavailable    | -            | Current     | kept            | Healthy
 when Ready, but more is declared now: 5xx      | False AtlasUnavailable         | AtlasUnavailable    | Reconciling  | InProgress  | kept            | Progressing
 when Ready, but a change is refused            | False AtlasRefused             | AtlasRefused        | Reconciling  | InProgress  | kept            | Progressing
+when Ready, and the output is not written      | True Reserved                  | OutputNotWritten    | -            | Current     | kept            | Healthy
+when Ready, and the API's end is announced     | True Reserved                  | -                   | ApiSunset    | Current     | kept            | Healthy
+INITIATING, and the API's end is announced     | False Connecting               | -                   | Reconciling+ApiSunset | InProgress | kept    | Progressing
 when Ready, and not looked at since a change   | True Reserved                  | -                   | -            | InProgress  | kept on the way | Progressing
 
 at first: API retired                          | False ApiRetired               | ApiRetired          | Stalled      | Failed      | kept            | Degraded
@@ -110,6 +115,9 @@ fn story(state: &str) -> Life {
             reserved().remembers(|memory| memory.adopted = Some(Duration::ZERO)).sees(&listed("RESERVED"))
         }
         "RESERVED, nothing more declared" => reserved(),
+        "RESERVED, service not named yet" => {
+            new().sees(&Atlas::Listed(vec![Endpoint { service_name: None, ..endpoint("RESERVED") }]))
+        }
         "RESERVED, readyWhen Reserved" => Life::bound(&early, "RESERVED"),
         "RESERVED, readyWhen Available" => Life::bound(&json!({"readyWhen": "Available"}), "RESERVED"),
         "RESERVED, VPC endpoint declared" => Life::bound(&connect, "RESERVED"),
@@ -138,6 +146,11 @@ fn story(state: &str) -> Life {
         "gone, and endpointId names it" => settle(Life::bound(&named, "RESERVED")).sees(&none()),
         "when Ready, but a change is refused" => {
             reserved().edited(&connect).refused(&listed("RESERVED"), FaultKind::Refused)
+        }
+        "when Ready, and the output is not written" => reserved().unwritten().sees(&listed("RESERVED")),
+        "when Ready, and the API's end is announced" => reserved().announced().sees(&listed("RESERVED")),
+        "INITIATING, and the API's end is announced" => {
+            Life::new(&connect).announced().sees(&listed("INITIATING"))
         }
         "when Ready, and not looked at since a change" => reserved().edited(&connect),
         "the spec cannot be acted on" => Life::new(&json!({"progressDeadline": "soon"})).sees(&none()),
@@ -225,8 +238,10 @@ fn line(state: &str, object: &Value, verdict: &Verdict) -> String {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let ready = find("Ready").map(|ready| format!("{} {}", text(&ready["status"]), text(&ready["reason"])));
     let synced = find("Synced").filter(|synced| synced["status"] == "False").map(|s| text(&s["reason"]));
-    let passing: Vec<_> =
-        ["Reconciling", "Stalled", "Suspended"].into_iter().filter(|kind| find(kind).is_some()).collect();
+    let passing: Vec<_> = ["Reconciling", "Stalled", "Suspended", "ApiSunset"]
+        .into_iter()
+        .filter(|kind| find(kind).is_some())
+        .collect();
     let passing = Some(passing.join("+")).filter(|passing| !passing.is_empty());
     let or_none = |column: Option<String>| column.unwrap_or_else(|| "-".to_owned());
     [

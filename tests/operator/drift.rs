@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Fate, Fault, Operation, Pace, Rule, Simulator, Status,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Endpoint, Entry, Fate, Fault, Operation, Pace, Rule,
+    Simulator, Status,
 };
-use serde_json::json;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use spe_operator::api::ServerlessPrivateEndpoint;
+use testbed::{Action, Exchange};
 
 use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};
 
@@ -53,7 +57,7 @@ async fn a_reservation_that_ran_out_is_made_anew_and_its_new_service_is_shown() 
     let fate = Fate::Expires { after: Duration::from_secs(3) };
     assert!(bench.atlas.set_fate(before.id.as_ref().unwrap(), fate));
     // Nobody asks for a look: whoever waits for the user looks by itself.
-    let another = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
+    let another = |object: &ServerlessPrivateEndpoint| {
         let status = object.status.as_ref();
         let service = status.and_then(|status| status.endpoint_service_name.clone());
         service.is_some() && service != before.endpoint_service_name
@@ -131,6 +135,86 @@ async fn a_second_endpoint_with_our_mark_is_removed_while_it_is_unused_and_named
     assert_eq!(bench.atlas.executed(Operation::Delete), 1);
     assert!(bench.atlas.endpoint(&used).is_some());
     assert!(bench.atlas.endpoint(&status.id.unwrap()).is_some());
+}
+
+#[tokio::test]
+async fn the_deletion_of_a_second_endpoint_counts_as_the_one_of_this_hour_though_its_answer_is_lost() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    let status = bench.until_reason("orders", "Reserved").await.status.unwrap();
+    bench.atlas.inject(Rule::next_of(Operation::Delete, Fault::Executed(Ending::Cut)));
+    for _ in 0..2 {
+        let twin = Endpoint::reserved(status.comment.clone());
+        bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, twin);
+    }
+    bench.look("orders", "0").await;
+    bench.until_synced("orders", "Duplicate").await;
+    for look in ["1", "2"] {
+        bench.look("orders", look).await;
+        bench.until_looked("orders", look).await;
+    }
+    assert_eq!(bench.atlas.count(|entry| entry.is(Operation::Delete)), 1);
+    assert_eq!(bench.endpoints().len(), 2);
+}
+
+/// The fields of the status that are Atlas' own.
+fn of_atlas(object: &ServerlessPrivateEndpoint) -> Vec<Option<Value>> {
+    let status = serde_json::to_value(object.status.as_ref().unwrap()).unwrap();
+    FIELDS.iter().map(|field| status.get(field).cloned()).collect()
+}
+
+const FIELDS: [&str; 6] =
+    ["_id", "cloudProviderEndpointId", "comment", "endpointServiceName", "errorMessage", "status"];
+
+#[tokio::test]
+async fn what_somebody_writes_into_a_field_of_the_status_is_put_back_by_the_next_looks() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    let fields = json!({"comment": "orders", "cloudProviderEndpointId": VPC_ENDPOINT});
+    bench.create("orders", fields).await;
+    let told = of_atlas(&bench.until_reason("orders", "Available").await);
+    for field in FIELDS {
+        for wrong in [json!("5f0000000000000000000001"), Value::Null] {
+            let patch = Patch::Merge(json!({"status": {field: wrong}}));
+            bench.objects.patch_status("orders", &PatchParams::default(), &patch).await.unwrap();
+            bench.look("orders", &format!("{field} {wrong}")).await;
+            bench.until_looked("orders", &format!("{field} {wrong}")).await;
+            bench.until("orders", "as Atlas says", |object| of_atlas(object) == told).await;
+            bench.until_reason("orders", "Available").await;
+        }
+    }
+    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_patch_that_atlas_accepted_is_not_repeated_for_an_older_listing_when_the_status_cannot_be_written()
+{
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let says_so = |exchange: &Exchange| {
+        let writes = exchange.method == "PATCH" && exchange.path.contains("/orders/status");
+        writes && String::from_utf8_lossy(&exchange.body).contains("INITIATING")
+    };
+    proxies.tape.next(says_so, Action::kubernetes(409, "Conflict"));
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    assert_eq!(bench.atlas.executed(Operation::Update), 1, "{}", proxies.tape.listing());
+}
+
+#[tokio::test]
+async fn a_look_that_is_asked_for_while_a_post_is_on_its_way_comes_after_it() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::delayed(Duration::from_millis(1500))));
+    bench.create("orders", json!({})).await;
+    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    bench.atlas.until(|atlas| atlas.count(sent) == 1).await;
+    let listed = bench.atlas.executed(Operation::List);
+    bench.look("orders", "1").await;
+    bench.until_looked("orders", "1").await;
+    assert!(bench.atlas.executed(Operation::List) > listed, "what was asked for is said to be done");
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ const LIKELY: World = World {
         requests::FAILING,
         endpoints::REFUSED,
         endpoints::OWN_WILL,
+        endpoints::INSTANCE,
         &[
             endpoints::LIFE,
             endpoints::PATCH_EARLY_400,

@@ -152,7 +152,7 @@ pub(crate) const OWN_WILL: &[Row] = &[
         ..CONNECTED_BEFORE
     },
     Row { fault: "deleted by somebody", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
-    Row { fault: "its comment edited by somebody", requests: &[(Update, 2)], stays_ready: true, ..CONNECTED_BEFORE },
+    Row { fault: "its comment edited by somebody", requests: &[(Update, 2)], stays_ready: true, events: &[EventReason::CommentWritten], ..CONNECTED_BEFORE },
     Row {
         fault: "marked by another owner",
         says: &[Says(Ready, false, OwnershipConflict, &["aaaaaaaaaaaaaaaa", "take-over"]), Says(Stalled, true, OwnershipConflict, &[])],
@@ -186,7 +186,39 @@ pub(crate) const OWN_WILL: &[Row] = &[
     Row { fault: "a VPC endpoint id that nobody sent", on: &[List], cure: Cure::Patience, ..ROW },
     Row { fault: "a VPC endpoint id that nobody sent", on: &[List], spec: CONNECTED, requests: &[(Update, 1)], cure: Cure::Patience, ..ROW },
     Row { fault: "a listing in pages", on: &[List], spec: CONNECTED, cure: Cure::Patience, ..ROW },
-    Row { fault: "no instance, but its endpoints", on: &[GetInstance], spec: r#"{"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60718", "outputConfigMap": {"name": "without-instance"}}"#, requests: &[(GetInstance, 1)], ..ROW },
+];
+
+/// An object whose output tells the private address, which the instance is asked for; Ready waits for none of it.
+const ADDRESSED: Row = Row { on: &[GetInstance], requests: &[(GetInstance, 1)], ..ROW };
+
+macro_rules! addressed {
+    ($fault:literal, $map:literal) => {
+        Row {
+            fault: $fault,
+            spec: concat!(
+                r#"{"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60718", "outputConfigMap": {"name": ""#,
+                $map,
+                r#""}}"#
+            ),
+            ..ADDRESSED
+        }
+    };
+}
+
+/// What the instance itself answers: one row for each way in which an answer can be none.
+#[rustfmt::skip]
+pub(crate) const INSTANCE: &[Row] = &[
+    addressed!("no instance, but its endpoints", "without-instance"),
+    addressed!("USER_UNAUTHORIZED", "instance-unauthorized"),
+    addressed!("IP_ADDRESS_NOT_ON_ACCESS_LIST", "instance-forbidden"),
+    addressed!("GROUP_NOT_FOUND", "instance-of-nobody"),
+    addressed!("VERSION_GONE", "instance-retired"),
+    addressed!("429 with Retry-After", "instance-limited"),
+    addressed!("500", "instance-broken"),
+    addressed!("503 with Retry-After", "instance-unavailable"),
+    addressed!("truncated JSON", "instance-truncated"),
+    addressed!("silence", "instance-silent"),
+    addressed!("a redirect", "instance-elsewhere"),
 ];
 
 /// Where what is unknown is answered 400, and access otherwise.

@@ -131,12 +131,13 @@ async fn an_endpoint_without_a_mark_and_without_a_key_is_released_by_retain_or_b
     assert_eq!((bench.atlas.executed(Operation::Update), bench.endpoints().len()), (0, 1));
 }
 
-/// A Secret in the operator's namespace, and the flags that make it serve the objects of `namespace`.
+/// A Secret with another key in the operator's namespace, and the flags that make it serve the objects of `namespace`.
 async fn own_key(bench: &Bench, namespace: &str) -> [String; 2] {
+    bench.atlas.add_key(NEXT_PUBLIC, Key::owner(NEXT_PRIVATE));
     let name = format!("own-key-of-{}", bench.namespace);
     let secret = json!({
         "metadata": {"name": name},
-        "stringData": {"publicApiKey": DEFAULT_PUBLIC_KEY, "privateApiKey": DEFAULT_PRIVATE_KEY},
+        "stringData": {"publicApiKey": NEXT_PUBLIC, "privateApiKey": NEXT_PRIVATE},
     });
     let client = bench.control_plane.client().await.unwrap();
     let secrets: Api<Secret> = Api::namespaced(client, "default");
@@ -218,4 +219,43 @@ async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_k
     let _second = bench.operator_with(&flags.each_ref().map(String::as_str));
     bench.until_gone("orders").await;
     assert!(bench.endpoints().is_empty());
+}
+
+#[tokio::test]
+async fn a_remembered_key_that_atlas_refuses_gives_way_to_the_operators_own() {
+    let bench = Bench::new().await;
+    let flags = own_key(&bench, &bench.namespace).await;
+    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    bench.atlas.remove_key(DEFAULT_PUBLIC_KEY);
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert!(bench.endpoints().is_empty());
+    let with_own = |entry: &Entry| entry.is(Operation::Delete) && entry.key.as_deref() == Some(NEXT_PUBLIC);
+    assert!(bench.atlas.count(with_own) > 0);
+}
+
+#[tokio::test]
+async fn a_deletion_whose_keys_atlas_all_refuses_waits_and_names_the_way_out() {
+    let bench = Bench::new().await;
+    let flags = own_key(&bench, &bench.namespace).await;
+    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    for key in [DEFAULT_PUBLIC_KEY, NEXT_PUBLIC] {
+        bench.atlas.remove_key(key);
+    }
+    bench.delete("orders").await;
+    let blocked = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
+        let message = condition(object, "Ready").map(|ready| ready.message.as_str()).unwrap_or_default();
+        message.contains(NEXT_PUBLIC) && message.contains("Retain")
+    };
+    let waiting = bench.until("orders", "blocked by the last key there is", blocked).await;
+    assert_condition(&waiting, "Ready", "False", "Unauthorized");
+    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    bench.until_gone("orders").await;
+    assert_eq!((bench.atlas.executed(Operation::Delete), bench.endpoints().len()), (0, 1));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use atlas_simulator::Pace;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use testbed::{Action, Exchange};
@@ -167,6 +167,31 @@ async fn two_endpoints_of_one_instance_are_each_told_their_own_private_address()
         addresses.push(address);
     }
     assert_ne!(addresses[0], addresses[1]);
+}
+
+#[tokio::test]
+async fn what_somebody_writes_into_the_output_is_put_back_at_the_next_look() {
+    let bench = Bench::new().await;
+    let first = bench.operator();
+    let maps = maps(&bench).await;
+    let fields = json!({"cloudProviderEndpointId": VPC_ENDPOINT, "outputConfigMap": {"name": "output"}});
+    bench.create("orders", fields).await;
+    let told = until(&maps, "output", |map| entry(map, "privateSrvAddress").is_some()).await.unwrap().data;
+    let write = async |key: &str| {
+        let patch = Patch::Merge(json!({"data": {key: "somebody's"}}));
+        maps.patch("output", &PatchParams::default(), &patch).await.unwrap();
+    };
+    for key in told.as_ref().unwrap().keys() {
+        write(key).await;
+        bench.look("orders", key).await;
+        bench.until_looked("orders", key).await;
+        until(&maps, "output", |map| map.is_some_and(|map| map.data == told)).await;
+    }
+    // Nor does the next operator believe what it finds.
+    drop(first);
+    write("privateSrvAddress").await;
+    let _second = bench.operator();
+    until(&maps, "output", |map| map.is_some_and(|map| map.data == told)).await;
 }
 
 /// The name that the object carries as its output's.

@@ -1,12 +1,14 @@
 //! Whose endpoint it is: adoption by id, marks and claims of others, observing, and what a name finds again.
 
+use std::time::Duration;
+
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation};
 use domain::ownership::Token;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
-use testbed::Process;
+use testbed::{Action, Exchange, Process};
 
-use crate::bench::{Bench, assert_condition, condition};
+use crate::bench::{Bench, PATIENCE, assert_condition, condition};
 
 /// The id of the cluster that the operator believes to be in.
 const CLUSTER: &str = "tests";
@@ -77,6 +79,33 @@ async fn a_foreign_mark_is_replaced_only_on_the_word_that_names_it() {
     assert_eq!(comment_of(&bench, &id), format!("[k8s:{}]", token(&bench, "orders")));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_take_over_that_is_withdrawn_before_its_patch_is_none() {
+    let bench = Bench::new().await;
+    let owner = token(&bench, "somebody-else");
+    let comment = format!("theirs [k8s:{owner}]");
+    let id = insert(&bench, &comment);
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind_with(&proxies, &[&format!("--cluster-id={CLUSTER}")]);
+    bench.create("orders", json!({"endpointId": id})).await;
+    bench.until_reason("orders", "OwnershipConflict").await;
+    // The object is read past all caches right before the PATCH.
+    let reads = |exchange: &Exchange| exchange.method == "GET" && exchange.path.ends_with("/orders");
+    proxies.tape.next(reads, Action::DelayRequest(Duration::from_millis(1500)));
+    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": owner.as_str()})).await;
+    let reached = async {
+        while proxies.tape.count(|exchange| exchange.planned) == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.expect("nobody read the object");
+    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": null})).await;
+    bench.look("orders", "1").await;
+    bench.until_looked("orders", "1").await;
+    bench.until_reason("orders", "OwnershipConflict").await;
+    assert_eq!((writes(&bench), comment_of(&bench, &id)), (0, comment), "{}", proxies.tape.listing());
+}
+
 #[tokio::test]
 async fn an_object_that_never_owned_a_foreign_endpoint_goes_without_touching_it() {
     let bench = Bench::new().await;
@@ -115,7 +144,7 @@ async fn the_recorded_id_may_be_named_later_and_then_nothing_is_created_in_its_p
     bench.edit("orders", json!({"endpointId": id})).await;
     bench.until_reason("orders", "Reserved").await;
     // A listing proves nothing for as long as Atlas may lag behind.
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(bench.atlas.remove_endpoint(&id));
     bench.look("orders", "1").await;
     let lost = bench.until("orders", "lost for good", |object| condition(object, "Stalled").is_some()).await;

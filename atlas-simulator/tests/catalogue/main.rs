@@ -1,7 +1,11 @@
 //! Every entry of the catalogue is committed as it says: what a client gets, and what is done nevertheless.
 
-// Its helpers fail the test that calls them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::enum_glob_use)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::enum_glob_use,
+    reason = "test helpers fail the test that calls them, and tables read best in bare words"
+)]
 
 mod requests;
 mod settings;

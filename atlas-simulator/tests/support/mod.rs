@@ -1,7 +1,11 @@
 //! A raw client with a Digest of its own, so that the simulator is judged by something that it did not bring along.
 
-// Each test file uses its own part of this, and clippy takes helpers of tests for production code.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test file uses its own part of this, and test helpers fail the test that calls them"
+)]
 
 use std::time::Duration;
 

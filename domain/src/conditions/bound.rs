@@ -39,9 +39,11 @@ pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
     summary
 }
 
-/// From RESERVED on, an object that is to be ready then is ready, whatever else is on its way.
+/// From RESERVED on, an object that is to be ready then is ready, whatever else is on its way. Without the name of its
+/// service it is of no use to anybody yet.
 fn enough(spec: &Spec, endpoint: &Endpoint, summary: Summary) -> Summary {
-    let reached = is_reserved(endpoint) && summary.reason != Reason::Adopting;
+    let named = endpoint.service_name.is_some();
+    let reached = is_reserved(endpoint) && named && summary.reason != Reason::Adopting;
     if !reached || summary.ready || spec.ready_when() != ReadyWhen::Reserved {
         return summary;
     }
@@ -82,7 +84,15 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
             "Atlas is preparing the endpoint service; this takes a minute or two".to_owned(),
             Phase::Working,
         ),
-        EndpointStatus::Reserved => reserved(spec, o, endpoint),
+        EndpointStatus::Reserved => match &endpoint.service_name {
+            Some(service) => reserved(spec, o, service),
+            None => Summary::new(
+                false,
+                Reason::ReservationRequested,
+                "Atlas calls the endpoint RESERVED and has not named its endpoint service yet".to_owned(),
+                Phase::Working,
+            ),
+        },
         EndpointStatus::Initiating => {
             let id = endpoint.vpc_endpoint_id.as_deref().unwrap_or("the VPC endpoint");
             let message = format!("Atlas is connecting {id}; this takes a minute or two");
@@ -129,8 +139,7 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
     }
 }
 
-fn reserved(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
-    let service = endpoint.service_name.as_deref().unwrap_or("(unnamed)");
+fn reserved(spec: &Spec, o: &Observed, service: &str) -> Summary {
     match &spec.vpc_endpoint {
         VpcEndpoint::Declared(id) if o.object.stale_vpc_endpoint.as_ref() == Some(id) => {
             stale(id.as_str(), service)

@@ -158,6 +158,8 @@ words! {
         EndpointServiceReserved,
         /// Atlas accepted the VPC endpoint id.
         VpcEndpointAttached,
+        /// Atlas accepted the comment, with the object's mark: spec.comment was changed, or what Atlas showed.
+        CommentWritten,
         /// Traffic can flow.
         EndpointAvailable,
         /// Atlas has confirmed that the endpoint is gone.

@@ -159,7 +159,7 @@ fn settle(o: &Observed, spec: &Spec, bound: Bound) -> Decision {
         // What was just written has yet to show.
         _ if bound.unconfirmed || !may_write(o) => Wake::Poll,
         (_, EndpointStatus::Available | EndpointStatus::Failed) => Wake::Interval,
-        (_, EndpointStatus::Reserved) if awaited => Wake::Poll,
+        (_, EndpointStatus::Reserved) if awaited || bound.endpoint.service_name.is_none() => Wake::Poll,
         (_, EndpointStatus::Reserved) if spec.ready_when() == ReadyWhen::Reserved => Wake::Interval,
         (_, EndpointStatus::Reserved) => Wake::Await,
         _ => Wake::Poll,

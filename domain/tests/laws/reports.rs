@@ -152,13 +152,14 @@ mod laws {
         }
         (ready(r).status && d.state != State::Suspended).then(|| {
             let shown = listing.iter().find(|e| Some(&e.id) == r.endpoint.as_ref().map(|e| &e.id));
-            let far_enough = shown.is_some_and(|e| {
-                matches!(
-                    e.status,
-                    EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available
-                )
+            let far_enough = shown.is_some_and(|e| match e.status {
+                EndpointStatus::Available => true,
+                EndpointStatus::Reserved | EndpointStatus::Initiating => e.service_name.is_some(),
+                _ => false,
             });
-            let confirmed = o.memory.adopted.is_none_or(|since| since >= o.times.confirm_gap);
+            // Whom the user names needs no second listing, whatever an earlier adoption left in the memory.
+            let named = matches!(d.step, Step::Record { origin: Origin::Named, .. });
+            let confirmed = named || o.memory.adopted.is_none_or(|since| since >= o.times.confirm_gap);
             far_enough && confirmed && !o.object.deleting
         })
     }

@@ -172,6 +172,7 @@ pub(crate) fn reporting() -> Vec<Axis> {
                 .iter()
                 .map(|status| Some(endpoint(1, Mark::Ours, status)))
                 .chain([None, Some(endpoint(1, Mark::Strangers, "AVAILABLE"))])
+                .chain([Some(Endpoint { service_name: None, ..endpoint(1, Mark::Ours, "RESERVED") })])
                 .collect::<Vec<_>>(),
             &FAULTS,
         ),

@@ -78,6 +78,9 @@ fn each_look_is_said_in_the_words_of_the_table() {
     let lost = || with(gone(), |o| o.memory.absent = Some((Absence::Everything, secs(10))));
     let missing = || VpcEndpoint::NotFound("there is no VPCEndpoint orders".to_owned());
     let awaited = || VpcEndpoint::Awaited("VPCEndpoint orders has no id yet".to_owned());
+    let unnamed = |o: &mut Observed| {
+        listing(o, &[Endpoint { service_name: None, ..endpoint(1, Mark::Ours, "RESERVED") }]);
+    };
     let dying = |o: &mut Observed| o.object.deleting = true;
     let mut broken = Vec::new();
     for (name, o, expected) in [
@@ -99,6 +102,9 @@ fn each_look_is_said_in_the_words_of_the_table() {
         ("another id named", with(shown("AVAILABLE"), |o| spec(o).endpoint_id = Some(id(2))), "-InvalidSpec -InvalidSpec +ServiceReserved +Available [Stalled:InvalidSpec] Rest OnChange"),
         ("requested", shown("RESERVATION_REQUESTED"), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest Poll"),
         ("reserved", shown("RESERVED"), "+Reserved +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [] Rest Interval"),
+        ("reserved, not named", with(shown("RESERVED"), unnamed), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
+        ("reserved, not named, available wanted", with(shown("RESERVED"), |o| { unnamed(o); spec(o).ready_when = Some(ReadyWhen::Available); }), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
+        ("reserved, not named, declared, Reserved suffices", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| { unnamed(o); spec(o).ready_when = Some(ReadyWhen::Reserved); }), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -AwaitingVpcEndpoint [Reconciling:Progressing] Update Poll"),
         ("initiating", shown("INITIATING"), "+Reserved +ReconcileSucceeded +ServiceReserved -Connecting [] Rest Poll"),
         ("available", shown("AVAILABLE"), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest Interval"),
         ("failed", shown("FAILED"), "-AtlasFailed +ReconcileSucceeded +ServiceReserved -AtlasFailed [Stalled:AtlasFailed] Rest Interval"),

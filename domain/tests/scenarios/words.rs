@@ -158,13 +158,19 @@ fn each_transition_is_told_once() {
 #[test]
 fn each_step_that_was_carried_out_is_told_if_a_person_should_know() {
     let record = |origin| Step::Record { endpoint: endpoint(1, Mark::Ours, "RESERVED"), origin };
-    let update = |vpc_endpoint| Step::Update { id: id(1), comment: None, vpc_endpoint };
+    let update = |comment: Option<&str>, vpc_endpoint| Step::Update {
+        id: id(1),
+        comment: comment.map(str::to_owned),
+        vpc_endpoint,
+    };
     for (step, expected) in [
         (record(Origin::Created), Some((EventReason::EndpointCreated, false))),
         (record(Origin::Adopted), Some((EventReason::EndpointAdopted, false))),
         (record(Origin::Named), Some((EventReason::EndpointAdopted, false))),
-        (update(Some(vpce(1))), Some((EventReason::VpcEndpointAttached, false))),
-        (update(None), None),
+        (update(None, Some(vpce(1))), Some((EventReason::VpcEndpointAttached, false))),
+        (update(Some("orders"), Some(vpce(1))), Some((EventReason::VpcEndpointAttached, false))),
+        (update(Some("orders"), None), Some((EventReason::CommentWritten, false))),
+        (update(None, None), None),
         (Step::Delete { id: id(1), excess: true }, Some((EventReason::ExcessEndpointDeleted, true))),
         (Step::Delete { id: id(1), excess: false }, None),
         (Step::Release(Farewell::Deleted), Some((EventReason::EndpointDeleted, false))),
