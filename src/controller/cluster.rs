@@ -1,8 +1,9 @@
-//! Every call to the API server, each with a bound on its time.
+//! Every call to the API server, each with a bound on its time, and one on how many run at once.
 //!
 //! Writes are guarded: none overwrites what it has not read. This file never decides whether to write.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::api::{self, ServerlessPrivateEndpoint};
 
@@ -21,6 +23,14 @@ use super::object::Identity;
 
 /// The bound on a call. The claim's is part of the creation protocol.
 const CALL: Duration = Duration::from_secs(5);
+
+/// The calls that run at once. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand
+/// objects that change together must not open a thousand.
+const AT_ONCE: usize = 16;
+
+/// The right to call the API server, until it is dropped. Whoever holds one waits for nothing but the answer. `None`
+/// only if the bound was taken down.
+pub(super) type Turn<'a> = Option<SemaphorePermit<'a>>;
 
 /// A kind that every cluster has, in namespaces.
 pub(super) trait Plain:
@@ -65,34 +75,40 @@ pub(super) enum ClusterError {
 #[derive(Clone)]
 pub(super) struct Cluster {
     client: Client,
+    turns: Arc<Semaphore>,
 }
 
 impl Cluster {
     pub(super) fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// Waits until it is one's turn to call. No bound on a call's time counts this wait.
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        self.turns.acquire().await.ok()
     }
 
     /// Reads the object from the API server's store, not from any cache.
     pub(super) async fn get(&self, identity: &Identity) -> Result<ServerlessPrivateEndpoint, ClusterError> {
-        bounded(self.objects(identity).get(&identity.name)).await
+        self.bounded(self.objects(identity).get(&identity.name)).await.map(lean)
     }
 
     /// Reads an object of a kind that every cluster has.
     pub(super) async fn read<K: Plain>(&self, namespace: &str, name: &str) -> Result<K, ClusterError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        bounded(api.get(name)).await
+        self.bounded(api.get(name)).await
     }
 
     /// Creates an object of a kind that every cluster has.
     pub(super) async fn create<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        bounded(api.create(&PostParams::default(), object)).await.map(drop)
+        self.bounded(api.create(&PostParams::default(), object)).await.map(drop)
     }
 
     /// Replaces an object, if it is still the one that was read.
     pub(super) async fn replace<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        bounded(api.replace(&object.name_any(), &PostParams::default(), object)).await.map(drop)
+        self.bounded(api.replace(&object.name_any(), &PostParams::default(), object)).await.map(drop)
     }
 
     /// Deletes an object, if it is still the one that was read.
@@ -100,7 +116,7 @@ impl Cluster {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let preconditions = Preconditions { uid: object.uid(), resource_version: object.resource_version() };
         let parameters = DeleteParams::default().preconditions(preconditions);
-        bounded(api.delete(&object.name_any(), &parameters)).await.map(drop)
+        self.bounded(api.delete(&object.name_any(), &parameters)).await.map(drop)
     }
 
     /// Reads an object of a kind that may not be installed.
@@ -111,22 +127,24 @@ impl Cluster {
         resource: &ApiResource,
     ) -> Result<DynamicObject, ClusterError> {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
-        bounded(api.get(name)).await
+        self.bounded(api.get(name)).await
     }
 
     /// The uid of the namespace `kube-system`, which names this cluster unless `--cluster-id` does.
     pub(super) async fn kube_system_uid(&self) -> Result<String, ClusterError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let namespace = bounded(namespaces.get("kube-system")).await?;
+        let namespace = self.bounded(namespaces.get("kube-system")).await?;
         namespace
             .metadata
             .uid
             .ok_or_else(|| ClusterError::Failed("namespace kube-system has no uid".to_owned()))
     }
 
-    /// Writes finalizer and annotations in one request, if the object is still the one that was read.
+    /// Writes finalizer and annotations in one request, if the object is still the one that was read. The turn is the
+    /// caller's, because the time of an attempt begins before this is called and must not be spent waiting for one.
     pub(super) async fn claim(
         &self,
+        _turn: Turn<'_>,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         annotations: &[(&str, Option<String>)],
@@ -138,7 +156,7 @@ impl Cluster {
         let annotations: serde_json::Map<_, _> =
             annotations.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
         let patch = json!({"metadata": {"finalizers": finalizers, "annotations": annotations}});
-        self.merge(identity, read, patch).await
+        within(self.merge(identity, read, patch)).await.map(lean)
     }
 
     /// Writes one annotation, or takes it off, if the object is still the one that was read.
@@ -148,7 +166,9 @@ impl Cluster {
         read: &ServerlessPrivateEndpoint,
         (key, value): (&str, Option<&str>),
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
-        self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}})).await
+        self.bounded(self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}})))
+            .await
+            .map(lean)
     }
 
     /// Takes our finalizer off, if the object is still the one that was read.
@@ -159,7 +179,9 @@ impl Cluster {
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
         let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != api::FINALIZER);
-        self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}})).await
+        self.bounded(self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}})))
+            .await
+            .map(lean)
     }
 
     async fn merge(
@@ -167,11 +189,10 @@ impl Cluster {
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         mut patch: Value,
-    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+    ) -> kube::Result<ServerlessPrivateEndpoint> {
         patch["metadata"]["uid"] = json!(identity.uid);
         patch["metadata"]["resourceVersion"] = json!(read.metadata.resource_version);
-        let parameters = PatchParams::default();
-        bounded(self.objects(identity).patch(&identity.name, &parameters, &Patch::Merge(patch))).await
+        self.objects(identity).patch(&identity.name, &PatchParams::default(), &Patch::Merge(patch)).await
     }
 
     /// Applies a JSON patch to the status. Its `test` operations are the guard.
@@ -184,7 +205,12 @@ impl Cluster {
             .map_err(|error| ClusterError::Failed(error.to_string()))?;
         let parameters = PatchParams::default();
         let patch = Patch::<ServerlessPrivateEndpoint>::Json(patch);
-        bounded(self.objects(identity).patch_status(&identity.name, &parameters, &patch)).await
+        self.bounded(self.objects(identity).patch_status(&identity.name, &parameters, &patch)).await.map(lean)
+    }
+
+    async fn bounded<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
+        let _turn = self.turn().await;
+        within(call).await
     }
 
     fn objects(&self, identity: &Identity) -> Api<ServerlessPrivateEndpoint> {
@@ -192,13 +218,19 @@ impl Cluster {
     }
 }
 
-async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
+async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
     match tokio::time::timeout(CALL, call).await {
         Err(_) => Err(ClusterError::TimedOut),
         Ok(Ok(value)) => Ok(value),
         Ok(Err(kube::Error::Api(status))) => Err(classify(&status)),
         Ok(Err(error)) => Err(ClusterError::Failed(chain(&error))),
     }
+}
+
+/// Without what nobody here reads, which is half of an object.
+fn lean(mut object: ServerlessPrivateEndpoint) -> ServerlessPrivateEndpoint {
+    object.metadata.managed_fields = None;
+    object
 }
 
 /// A failed `test` of a JSON patch is 422 without causes, another uid is 422 or 409, a stale resourceVersion 409
@@ -235,3 +267,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "cluster_tests.rs"]
+mod tests;

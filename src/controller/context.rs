@@ -149,6 +149,7 @@ impl Context {
         } else {
             Recorder::new(self.client.clone(), reporter())
         };
+        let _turn = self.cluster.turn().await;
         match tokio::time::timeout(EVENT, recorder.publish(&event, &about)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "could not publish an event"),

@@ -2,6 +2,8 @@
 //!
 //! Nothing here decides. A step that finds the object other than it was decided on does nothing and says so.
 
+use std::sync::Arc;
+
 use atlas::{AtlasError, Creation, Deletion, Update};
 use domain::conditions::report;
 use domain::decision::{Decision, Origin, Step};
@@ -77,9 +79,11 @@ impl Pass {
         replaced: Option<EndpointId>,
         stale: Option<String>,
     ) -> Result<(), ReconcileError> {
-        // The right to call Atlas comes first, so that the deadline of the attempt is not spent waiting for it.
+        // The rights to call come first, so that the deadline of the attempt is not spent waiting for them.
         self.enter().await?;
         let access = self.access().await.map_err(ReconcileError::NoAccess)?;
+        let ctx = Arc::clone(&self.ctx);
+        let turn = ctx.cluster.turn().await;
         if self.is_paused(&access) {
             return Ok(());
         }
@@ -103,7 +107,7 @@ impl Pass {
         if stale.is_some() {
             annotations.push((api::STALE_VPC_ENDPOINT_ID, stale));
         }
-        let written = self.ctx.cluster.claim(&self.identity, &self.object, &annotations).await;
+        let written = ctx.cluster.claim(turn, &self.identity, &self.object, &annotations).await;
         match &written {
             Err(ClusterError::Changed | ClusterError::NotFound) if is_fresh => {
                 self.remember(|memory| memory.unclaimed(&attempt));

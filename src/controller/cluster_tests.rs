@@ -1,0 +1,64 @@
+//! How many calls run at once, and what the wait for a turn does not count as.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use futures::future::{BoxFuture, join_all};
+use http::{Request, Response};
+use kube::Client;
+use kube::client::Body;
+use serde_json::json;
+use tower::{BoxError, Service};
+
+use super::*;
+
+/// An API server that takes half of the time that a call may take, and notes how many calls it ever had at once.
+struct Slow {
+    running: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Service<Request<Body>> for Slow {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        let running = Arc::clone(&self.running);
+        self.most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        Box::pin(async move {
+            tokio::time::sleep(CALL / 2).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            Ok(Response::new(Body::from(object().to_string().into_bytes())))
+        })
+    }
+}
+
+fn object() -> Value {
+    json!({
+        "apiVersion": "atlas.spe-operator.io/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {"name": "orders", "namespace": "shop", "uid": "u", "managedFields": [{"manager": "kubectl"}]},
+        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders"},
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_calls_run_at_once_and_the_wait_for_a_turn_is_not_a_calls_time() {
+    let most = Arc::new(AtomicUsize::new(0));
+    let server = Slow { running: Arc::default(), most: Arc::clone(&most) };
+    let cluster = Cluster::new(Client::new(server, "shop"));
+    let read: ServerlessPrivateEndpoint = serde_json::from_value(object()).unwrap();
+    let identity = Identity::of(&read, &"cluster".parse().unwrap());
+    // Four rounds of half a call's time each: the last waits longer than any call may take.
+    let answers = join_all((0..AT_ONCE * 4).map(|_| cluster.get(&identity))).await;
+    for answer in answers {
+        assert!(answer.unwrap().metadata.managed_fields.is_none(), "nobody reads it");
+    }
+    assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
+}
