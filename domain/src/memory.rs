@@ -104,16 +104,14 @@ impl Memory {
         self.deleted.clear();
     }
 
-    /// A DELETE of an excess endpoint is about to be sent.
+    /// A DELETE of an excess endpoint is about to be sent. It counts from now on, whatever becomes of it: a lost answer must
+    /// not let the next one go sooner.
     pub fn deleting_excess(&mut self, now: Moment) {
         self.excess_deleted = Some(now);
     }
 
     /// A DELETE was answered.
-    pub fn deleted(&mut self, endpoint: EndpointId, excess: bool, not_found: bool, now: Moment) {
-        if excess {
-            self.excess_deleted = Some(now);
-        }
+    pub fn deleted(&mut self, endpoint: EndpointId, not_found: bool, now: Moment) {
         self.deleted.insert(endpoint, (now, not_found));
     }
 

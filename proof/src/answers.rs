@@ -90,9 +90,9 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
                 *known = shown.shown();
             }
         }
-        (Write::Delete { id, excess }, Answer::Removed { found }) => {
+        (Write::Delete(id), Answer::Removed { found }) => {
             if let Some(id) = words::id(id) {
-                Arc::make_mut(memory).deleted(id, excess, !found, now());
+                Arc::make_mut(memory).deleted(id, !found, now());
             }
             pass.view = View::Unread;
         }

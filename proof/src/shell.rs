@@ -214,7 +214,10 @@ impl Model {
                 {
                     s.history.broken |= Promise::ForeignDeleted.bit();
                 }
-                send(s, i, Write::Delete { id, excess: *excess });
+                if *excess {
+                    Arc::make_mut(&mut s.processes[i].memory).deleting_excess(now());
+                }
+                send(s, i, Write::Delete(id));
                 Some(true)
             }
             Step::Release(farewell) => {

@@ -256,13 +256,8 @@ pub enum Write {
         /// The VPC endpoint.
         vpc: u8,
     },
-    /// DELETE.
-    Delete {
-        /// The endpoint.
-        id: u8,
-        /// It is one too many.
-        excess: bool,
-    },
+    /// DELETE of this endpoint.
+    Delete(u8),
 }
 
 /// A request on its way to Atlas.

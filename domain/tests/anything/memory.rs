@@ -38,6 +38,7 @@ struct History {
     /// The unbroken run of confirmations, and when it began.
     absent: Option<(Absence, Duration)>,
     recorded: Option<(EndpointId, Duration)>,
+    excess_sent: Option<Duration>,
 }
 
 impl History {
@@ -72,7 +73,14 @@ impl History {
                 self.memory.recorded(&id, origin, now);
                 self.recorded = Some((id, now));
             }
-            8 => self.memory.deleted(any_id(draw), draw.bool(), draw.bool(), now),
+            8 => {
+                let id = any_id(draw);
+                if draw.bool() {
+                    self.memory.deleting_excess(now);
+                    self.excess_sent = Some(now);
+                }
+                self.memory.deleted(id, draw.bool(), now);
+            }
             9 => self.confirm(draw),
             _ => self.prune(),
         }
@@ -164,6 +172,7 @@ impl History {
         assert_eq!(recall.absent, self.absent.map(|(absence, since)| (absence, self.now - since)));
         let known_for = self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| self.now - *since);
         assert_eq!(recall.recorded, known_for);
+        assert_eq!(recall.excess_deleted, self.excess_sent.map(|sent| self.now - sent));
         assert_eq!(self.memory.clone().at_moments(|moment| moment), self.memory);
         // A listing that was sent earlier never makes anything look older.
         let earlier = self.memory.recall(self.now.saturating_sub(secs(10)), self.now, Tried::Nothing);
