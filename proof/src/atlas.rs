@@ -5,7 +5,9 @@
 use crate::answers::answered;
 use crate::happens::spend;
 use crate::moves::Fate;
-use crate::world::{Endpoint, LAG, Mark, Phase, State, Write};
+use crate::time::LAG;
+use crate::travels::Write;
+use crate::world::{Endpoint, Mark, Phase, State};
 use crate::{Model, Promise};
 
 /// Atlas' answer to a write of controller `i`.

@@ -6,7 +6,8 @@
 use domain::memory::Memory;
 
 use crate::shell::Fortune;
-use crate::world::{Call, Mark, Phase, Process, State, Wait, Write};
+use crate::travels::{Call, Write};
+use crate::world::{Mark, Phase, Process, State, Wait};
 use crate::{Done, Model};
 
 /// One thing that happens.
