@@ -29,9 +29,12 @@ pub struct Memory {
 impl Memory {
     /// Notes what an object shows, in a reconcile or in a mere watch event. An open attempt is remembered from the
     /// first time it is seen. One seen closed has landed and is forgotten, not settled: if somebody wipes the status
-    /// its claim is open again, and nothing is known of its endpoint. Listings from before an attempt or an endpoint was
-    /// known confirm nothing of it.
+    /// its claim is open again, and nothing is known of its endpoint. So is one whose endpoint is recorded, whatever the claim
+    /// says by then. Listings from before an attempt or an endpoint was known confirm nothing of it.
     pub fn see(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>, now: Moment) {
+        self.attempts.retain(
+            |_, (_, fate)| !matches!(fate, Fate::Created(endpoint) if Some(&endpoint.id) == recorded),
+        );
         if let Some(nonce) = claim.open_nonce(recorded) {
             if !self.attempts.contains_key(nonce) {
                 self.attempts.insert(nonce.clone(), (now, Fate::Unknown));

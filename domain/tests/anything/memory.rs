@@ -39,6 +39,8 @@ struct History {
     absent: Option<(Absence, Duration)>,
     recorded: Option<(EndpointId, Duration)>,
     excess_sent: Option<Duration>,
+    /// What attempts in flight have made, as this process was told.
+    made: BTreeMap<Nonce, EndpointId>,
 }
 
 impl History {
@@ -64,6 +66,7 @@ impl History {
                 let nonce = any_nonce(draw);
                 if self.sent.contains(&nonce) && self.in_flight.contains_key(&nonce) {
                     let made = endpoint(u64::from(draw.byte() % 4), Mark::Ours, draw.one_of(&STATUSES));
+                    self.made.insert(nonce.clone(), made.id.clone());
                     self.memory.created(&nonce, made);
                 }
             }
@@ -84,11 +87,16 @@ impl History {
             9 => self.confirm(draw),
             _ => self.prune(),
         }
+        self.made.retain(|nonce, _| self.in_flight.contains_key(nonce));
     }
 
     fn see(&mut self, draw: &mut Draw<'_>) {
         let (claim, recorded) = (any_claim(draw), draw.maybe(any_id));
-        let known = claim.nonce().is_some_and(|nonce| self.knows(nonce));
+        let made = &self.made;
+        let is_recorded = |nonce: &Nonce| recorded.is_some() && made.get(nonce) == recorded.as_ref();
+        self.in_flight.retain(|nonce, _| !is_recorded(nonce));
+        let known = claim.nonce().is_some_and(|nonce| self.knows(nonce) && !is_recorded(nonce));
+        self.made.retain(|_, id| Some(&*id) != recorded.as_ref());
         self.memory.see(&claim, recorded.as_ref(), self.now);
         match (claim.open_nonce(recorded.as_ref()), claim.nonce()) {
             (Some(open), _) => {
