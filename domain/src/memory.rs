@@ -29,9 +29,12 @@ pub struct Memory {
 impl Memory {
     /// Notes what an object shows, in a reconcile or in a mere watch event. An open attempt is remembered from the
     /// first time it is seen. One seen closed has landed and is forgotten, not settled: if somebody wipes the status
-    /// its claim is open again, and nothing is known of its endpoint. Listings from before an attempt or an endpoint was
-    /// known confirm nothing of it.
+    /// its claim is open again, and nothing is known of its endpoint. So is one whose endpoint is recorded, whatever the claim
+    /// says by then. Listings from before an attempt or an endpoint was known confirm nothing of it.
     pub fn see(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>, now: Moment) {
+        self.attempts.retain(
+            |_, (_, fate)| !matches!(fate, Fate::Created(endpoint) if Some(&endpoint.id) == recorded),
+        );
         if let Some(nonce) = claim.open_nonce(recorded) {
             if !self.attempts.contains_key(nonce) {
                 self.attempts.insert(nonce.clone(), (now, Fate::Unknown));
@@ -104,16 +107,14 @@ impl Memory {
         self.deleted.clear();
     }
 
-    /// A DELETE of an excess endpoint is about to be sent.
+    /// A DELETE of an excess endpoint is about to be sent. It counts from now on, whatever becomes of it: a lost answer must
+    /// not let the next one go sooner.
     pub fn deleting_excess(&mut self, now: Moment) {
         self.excess_deleted = Some(now);
     }
 
     /// A DELETE was answered.
-    pub fn deleted(&mut self, endpoint: EndpointId, excess: bool, not_found: bool, now: Moment) {
-        if excess {
-            self.excess_deleted = Some(now);
-        }
+    pub fn deleted(&mut self, endpoint: EndpointId, not_found: bool, now: Moment) {
         self.deleted.insert(endpoint, (now, not_found));
     }
 

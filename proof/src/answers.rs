@@ -6,10 +6,10 @@ use domain::memory::Memory;
 
 use crate::api_server::Refusal;
 use crate::atlas::Answer;
+use crate::time::{LONG_AGO, OLD, TICK, ago, now, times};
+use crate::travels::{Patch, Write};
 use crate::words::{self, nonce, to_domain};
-use crate::world::{
-    Attempted, Held, LONG_AGO, OLD, Object, Patch, Process, State, TICK, View, Wait, Write, ago, now, times,
-};
+use crate::world::{Attempted, Held, Object, Process, State, View, Wait};
 
 /// What a process that reads or watches the object remembers of it.
 pub(crate) fn see(memory: &mut Arc<Memory>, object: &Object) {
@@ -90,9 +90,9 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
                 *known = shown.shown();
             }
         }
-        (Write::Delete { id, excess }, Answer::Removed { found }) => {
+        (Write::Delete(id), Answer::Removed { found }) => {
             if let Some(id) = words::id(id) {
-                Arc::make_mut(memory).deleted(id, excess, !found, now());
+                Arc::make_mut(memory).deleted(id, !found, now());
             }
             pass.view = View::Unread;
         }

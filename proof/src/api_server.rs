@@ -2,8 +2,9 @@
 //!
 //! This file never knows what a controller makes of the answer.
 
+use crate::travels::Patch;
 use crate::weaken::Weakness;
-use crate::world::{Annotation, Held, Object, Patch, Phase, State, Wait};
+use crate::world::{Annotation, Held, Object, Phase, State, Wait};
 use crate::{Event, Model, Promise};
 
 /// Why a write to the object was not done.

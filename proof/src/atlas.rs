@@ -5,7 +5,9 @@
 use crate::answers::answered;
 use crate::happens::spend;
 use crate::moves::Fate;
-use crate::world::{Endpoint, LAG, Mark, Phase, State, Write};
+use crate::time::LAG;
+use crate::travels::Write;
+use crate::world::{Endpoint, Mark, Phase, State};
 use crate::{Model, Promise};
 
 /// Atlas' answer to a write of controller `i`.
@@ -48,7 +50,7 @@ impl Model {
                 Answer::Nothing
             }
             Fate::Overlooked => {
-                let Write::Delete { id, .. } = call.write else { return None };
+                let Write::Delete(id) = call.write else { return None };
                 s.endpoint(id).filter(|e| e.born < LAG)?;
                 spend(&mut s.left.lags)?;
                 Answer::Removed { found: false }
@@ -80,7 +82,7 @@ impl Model {
                 }
                 Answer::Updated(id)
             }
-            Write::Delete { id, .. } => {
+            Write::Delete(id) => {
                 let slow = self.scope.slow_removal;
                 let recorded = s.object.is_some_and(|object| !object.deleting && object.recorded == id);
                 let Some(endpoint) = s.endpoint(id) else { return Answer::Removed { found: false } };

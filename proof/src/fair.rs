@@ -15,7 +15,8 @@ use crate::answers::acknowledge;
 use crate::happens::{tick, tidy, watch};
 use crate::moves::Fate;
 use crate::shell::Fortune;
-use crate::world::{Annotation, Endpoint, Mark, Object, Phase, State, TICK, Wait};
+use crate::time::TICK;
+use crate::world::{Annotation, Endpoint, Mark, Object, Phase, State, Wait};
 
 /// More rounds than anything takes: each lets a tick pass.
 const ROUNDS: u8 = 40;

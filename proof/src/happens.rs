@@ -9,9 +9,10 @@ use crate::answers::{acknowledge, age, gone, see};
 use crate::api_server::outdate;
 use crate::moves::{Action, NO_LIMIT};
 
+use crate::time::{LAG, LONG_AGO};
+use crate::travels::Write;
 use crate::world::{
-    Annotation, Endpoint, Held, History, LAG, LONG_AGO, Manifest, Mark, Object, Phase, Process, State, Wait,
-    Write,
+    Annotation, Endpoint, Held, History, Manifest, Mark, Object, Phase, Process, State, Wait,
 };
 
 pub(crate) fn spend(budget: &mut u8) -> Option<()> {

@@ -2,13 +2,15 @@
 //!
 //! A [`Model`] is a small world in which everything may happen at any time: controllers that all believe they lead,
 //! crashes, lost and late requests, stale reads, users. Its controllers run `domain::decide` and `domain::memory::Memory`
-//! as they ship; what `src/controller` does around them is translated in `shell` and `answers`. `stateright` visits every state.
+//! as they ship; what `src/controller` does around them is translated in `shell`, `effects`
+//! and `answers`. `stateright` visits every state.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `world` | what exists, as data |
+//! | `world`, `travels` | what exists, and what is on its way, as data |
+//! | `time` | ticks, and the protocol's times in them |
 //! | `words` | the same in the words of the rules, and back |
-//! | `shell`, `answers` | a controller's steps, and what it makes of what it hears |
+//! | `shell`, `effects`, `answers` | a controller's steps, what they do to the outside, and what it makes of what it hears |
 //! | `api_server`, `atlas` | what the two do with a request |
 //! | `moves` | everything that can happen |
 //! | `happens` | what follows from it |
@@ -25,11 +27,14 @@ pub mod ablations;
 mod answers;
 mod api_server;
 mod atlas;
+mod effects;
 mod fair;
 mod happens;
 mod moves;
 mod run;
 mod shell;
+mod time;
+mod travels;
 mod weaken;
 mod words;
 mod world;
@@ -40,6 +45,7 @@ use stateright::Property;
 pub use moves::{Action, NO_LIMIT};
 pub use run::{Effort, Outcome, check};
 pub use shell::{Done, Fortune};
+pub use travels::*;
 pub use weaken::Weakness;
 pub use world::*;
 

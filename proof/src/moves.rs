@@ -6,7 +6,8 @@
 use domain::memory::Memory;
 
 use crate::shell::Fortune;
-use crate::world::{Call, Mark, Phase, Process, State, Wait, Write};
+use crate::travels::{Call, Write};
+use crate::world::{Mark, Phase, Process, State, Wait};
 use crate::{Done, Model};
 
 /// One thing that happens.
@@ -126,7 +127,7 @@ impl Model {
                     offer(left.forced, Action::ForceOff);
                 }
                 // A DELETE that is on its way cannot be taken back: who asks for Retain now asks too late.
-                let doomed = s.calls.iter().any(|call| matches!(call.write, Write::Delete { .. }));
+                let doomed = s.calls.iter().any(|call| matches!(call.write, Write::Delete(_)));
                 for (n, edit) in (0_u8..).zip(self.scope.edits) {
                     if *edit != object.manifest && !doomed {
                         offer(left.edits, Action::Edit(n));
@@ -162,7 +163,7 @@ impl Model {
                 let write = before.calls.get(usize::from(n)).map(|call| match call.write {
                     Write::Post(n) => format!("POST {n}"),
                     Write::Patch { id, .. } => format!("PATCH e{id}"),
-                    Write::Delete { id, .. } => format!("DELETE e{id}"),
+                    Write::Delete(id) => format!("DELETE e{id}"),
                 });
                 format!("{}: {fate:?}", write.unwrap_or_default())
             }
@@ -220,7 +221,7 @@ fn call_moves(s: &State, n: u8, call: Call, actions: &mut Vec<Action>) {
     if waiting && s.left.refusals > 0 {
         actions.push(Action::Land(n, Fate::Refused));
     }
-    if s.left.lags > 0 && matches!(call.write, Write::Delete { .. }) {
+    if s.left.lags > 0 && matches!(call.write, Write::Delete(_)) {
         actions.push(Action::Land(n, Fate::Overlooked));
     }
 }

@@ -12,16 +12,13 @@ use domain::decision::{Decision, Origin, Step, Wake};
 use domain::fault::FaultKind;
 use domain::observed::{Atlas, Key, Observed, Tried};
 
-use crate::answers::{acknowledge, gone, refused, see, take_in};
-use crate::api_server::bit;
-use crate::atlas::listing;
-use crate::happens::spend;
+use crate::answers::see;
+use crate::effects::{judge_post, list, plainly, send};
+use crate::time::{ago, now, times};
+use crate::travels::{Patch, Write};
 use crate::weaken::Weakness;
-use crate::words::{self, fault, id_number, mark_in, nonce, nonce_number, to_domain, vpc_number};
-use crate::world::{
-    Annotation, Attempted, Call, Held, Late, Manifest, Mark, Object, Pass, Patch, State, TRAVEL, View, Wait,
-    Write, ago, now, times,
-};
+use crate::words::{fault, id_number, mark_in, nonce, nonce_number, to_domain, vpc_number};
+use crate::world::{Annotation, Attempted, Held, Manifest, Mark, Object, Pass, State, View, Wait};
 use crate::{Event, Model, Promise};
 
 /// More attempts than anything takes, in runs that do not count them.
@@ -214,7 +211,10 @@ impl Model {
                 {
                     s.history.broken |= Promise::ForeignDeleted.bit();
                 }
-                send(s, i, Write::Delete { id, excess: *excess });
+                if *excess {
+                    Arc::make_mut(&mut s.processes[i].memory).deleting_excess(now());
+                }
+                send(s, i, Write::Delete(id));
                 Some(true)
             }
             Step::Release(farewell) => {
@@ -222,87 +222,6 @@ impl Model {
                 self.patch(s, i, Patch::Release { retained }, Origin::Adopted, fortune)?;
                 Some(true)
             }
-        }
-    }
-
-    /// The read past all caches before a write to Atlas: `false` if the object is not the one that was decided on.
-    fn is_unchanged(&self, s: &mut State, i: usize) -> bool {
-        if self.weakness == Weakness::NoGet {
-            return true;
-        }
-        let Some(pass) = s.processes[i].pass.as_mut() else { return false };
-        let read = pass.held.object;
-        let Some(object) = s.object.filter(|object| object.life == read.life) else {
-            gone(s, i);
-            return false;
-        };
-        let same = object.deleting == read.deleting
-            && object.manifest == read.manifest
-            && object.recorded == read.recorded
-            && object.claim == read.claim;
-        pass.held = Held { object, current: true };
-        if !same {
-            pass.view = View::Unread;
-        }
-        same
-    }
-
-    /// A write to the object, and what the sender makes of the answer.
-    fn patch(&self, s: &mut State, i: usize, patch: Patch, origin: Origin, fortune: Fortune) -> Option<()> {
-        let held = s.processes[i].pass.as_ref()?.held;
-        match fortune {
-            Fortune::Well => {}
-            Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => {
-                s.left.outages = s.left.outages.checked_sub(1)?;
-                if let Some(n) = patch.fresh_nonce() {
-                    s.nonces = s.nonces.max(n);
-                    Arc::make_mut(&mut s.processes[i].memory).settled(&nonce(n));
-                }
-                match fortune {
-                    Fortune::AnswerLost => {
-                        self.apply(s, held, patch).ok()?;
-                    }
-                    Fortune::Parked => s.late.push(Late { held, patch }),
-                    _ => {}
-                }
-                s.processes[i].pass = None;
-                return Some(());
-            }
-            Fortune::Lagging | Fortune::NoAccess => return None,
-        }
-        match self.apply(s, held, patch) {
-            Ok(written) => self.applied(s, i, patch, origin, written),
-            Err(refusal) => refused(s, i, patch, &refusal),
-        }
-        Some(())
-    }
-
-    fn applied(&self, s: &mut State, i: usize, patch: Patch, origin: Origin, written: Option<Object>) {
-        let Some(object) = written else {
-            gone(s, i);
-            return;
-        };
-        let held = Held { object, current: true };
-        match patch {
-            Patch::Claim { .. } => {
-                if let Some(pass) = s.processes[i].pass.as_mut() {
-                    pass.wait = Wait::Claim(held);
-                }
-                if !self.scope.slow_answers {
-                    acknowledge(s, i);
-                }
-            }
-            Patch::Record { id, .. } => {
-                take_in(s, i, held);
-                let process = &mut s.processes[i];
-                let seen = process.pass.as_ref().map_or(0, |pass| pass.seen);
-                let at = if origin == Origin::Adopted { ago(seen) } else { now() };
-                if let Some(id) = words::id(id) {
-                    Arc::make_mut(&mut process.memory).recorded(&id, origin, at);
-                }
-            }
-            // Another finalizer than ours never is on the object here.
-            Patch::Release { .. } => gone(s, i),
         }
     }
 }
@@ -324,11 +243,6 @@ fn begin(cache: Option<Held>) -> Pass {
     Pass { held, view: View::Unread, seen: 0, tried: Attempted::Nothing, wait: Wait::Nothing }
 }
 
-/// A step that cannot go another way.
-fn plainly(fortune: Fortune) -> Option<()> {
-    (fortune == Fortune::Well).then_some(())
-}
-
 /// Nothing is left to do: the status says how things stand.
 fn conclude(s: &mut State, i: usize, observed: &Observed, decision: &Decision) {
     let Some(pass) = s.processes[i].pass.take() else { return };
@@ -344,58 +258,4 @@ fn conclude(s: &mut State, i: usize, observed: &Observed, decision: &Decision) {
             }
         }
     }
-}
-
-fn list(s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
-    let view = match fortune {
-        Fortune::Well => View::Listed(listing(s, false)),
-        Fortune::Lagging => {
-            let lagging = listing(s, true);
-            if lagging == listing(s, false) {
-                return None;
-            }
-            spend(&mut s.left.lags)?;
-            View::Listed(lagging)
-        }
-        Fortune::NoAccess => {
-            spend(&mut s.left.no_access)?;
-            View::Failed(true)
-        }
-        Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => return None,
-    };
-    let pass = s.processes[i].pass.as_mut()?;
-    pass.view = view;
-    pass.seen = 0;
-    Some(())
-}
-
-fn send(s: &mut State, i: usize, write: Write) {
-    let from = u8::try_from(i).ok();
-    s.calls.push(Call { write, left: TRAVEL, from });
-    if let Some(pass) = &mut s.processes[i].pass {
-        pass.wait = Wait::Atlas;
-    }
-}
-
-/// What must be true whenever a POST is sent.
-fn judge_post(s: &mut State, i: usize, nonce: u8) {
-    let Some(pass) = &s.processes[i].pass else { return };
-    let object = pass.held.object;
-    let mut broken = 0;
-    if s.history.claimed & bit(nonce) == 0 {
-        broken |= Promise::PostUnclaimed.bit();
-    }
-    if s.history.posted & bit(nonce) != 0 {
-        broken |= Promise::PostTwice.bit();
-    }
-    if object.deleting {
-        broken |= Promise::PostAfterDeletion.bit();
-    }
-    let manifest = object.manifest;
-    let foreign = object.claim == Some(Annotation::Foreign);
-    if manifest.endpoint != 0 || manifest.observe || manifest.suspend || foreign {
-        broken |= Promise::PostUnwanted.bit();
-    }
-    s.history.posted |= bit(nonce);
-    s.history.broken |= broken;
 }

@@ -10,8 +10,9 @@ use domain::fault::FaultKind;
 use domain::observed::{Atlas, Attempt, Deleted, Fate, Observed};
 use domain::ownership::{ClaimReading, mark_of, marked_comment};
 
+use crate::time::{OLD, TICK, times};
 use crate::words::{GARBLED, nonce, token};
-use crate::world::{Annotation, OLD, TICK, times};
+use crate::world::Annotation;
 
 /// The rule that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -9,7 +9,8 @@ use domain::fault::{Fault, FaultKind};
 use domain::observed::{self, Reported, Tried, VpcEndpoint};
 use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, mark_of, marked_comment};
 
-use crate::world::{Annotation, Attempted, Endpoint, LAG, Manifest, Mark, Object, Phase, TICK};
+use crate::time::{LAG, TICK};
+use crate::world::{Annotation, Attempted, Endpoint, Manifest, Mark, Object, Phase};
 
 /// The nonce of [`Annotation::Unreadable`] where it stands in a claim of ours.
 pub(crate) const GARBLED: u8 = 101;

@@ -5,47 +5,11 @@
 //! ticks happened long ago. Nothing here decides or changes anything.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::memory::Memory;
-use domain::observed::Times;
 
-/// The shortest time that is told apart. With a twenty-minute tick the hour between two removals of excess endpoints is
-/// three ticks, and all other times are settings.
-pub(crate) const TICK: Duration = Duration::from_mins(20);
-
-/// Ages are counted to here: the longest time that any rule asks for. What is older happened [`LONG_AGO`].
-pub(crate) const OLD: u8 = 3;
-
-/// The age of everything that is older than [`OLD`].
-pub(crate) const LONG_AGO: u8 = 100;
-
-/// How many ticks a request to Atlas may travel (T and S). A listing is at most [`LAG`] ticks behind.
-pub(crate) const TRAVEL: u8 = 1;
-
-/// An endpoint that was made, or went, fewer ticks ago may be missing from, or still in, a listing. Lag is bounded by G;
-/// as everything within a tick counts as the same moment, that is the first listing and not the second.
-pub(crate) const LAG: u8 = 2;
-
-/// The protocol's times in their real relations, each as short as these allow: Q is just D and the travel time.
-pub(crate) fn times() -> Times {
-    Times {
-        create_deadline: TICK,
-        uncertainty: TICK * (1 + u32::from(TRAVEL)),
-        confirm_gap: TICK,
-        visibility: TICK * u32::from(LAG),
-    }
-}
-
-/// The present moment, always: time passes by making everything else older.
-pub(crate) fn now() -> Duration {
-    TICK * 1000
-}
-
-/// The moment that lies `ticks` back.
-pub(crate) fn ago(ticks: u8) -> Duration {
-    now().saturating_sub(TICK * u32::from(ticks))
-}
+use crate::time::LAG;
+use crate::travels::{Call, Late};
 
 /// What the user declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -240,85 +204,6 @@ pub struct Process {
     pub pass: Option<Box<Pass>>,
     /// Ticks since the claim was acknowledged (only looked at where D is counted from there).
     pub acknowledged: u8,
-}
-
-/// A write to Atlas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Write {
-    /// POST for this attempt.
-    Post(u8),
-    /// PATCH of the mark and, unless 0, of the VPC endpoint.
-    Patch {
-        /// The endpoint.
-        id: u8,
-        /// The mark that the comment carries; none: no comment is sent.
-        mark: Option<Mark>,
-        /// The VPC endpoint.
-        vpc: u8,
-    },
-    /// DELETE.
-    Delete {
-        /// The endpoint.
-        id: u8,
-        /// It is one too many.
-        excess: bool,
-    },
-}
-
-/// A request on its way to Atlas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Call {
-    /// What it asks for.
-    pub write: Write,
-    /// Ticks that it may still travel.
-    pub left: u8,
-    /// The controller that waits for the answer.
-    pub from: Option<u8>,
-}
-
-/// A write to the object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Patch {
-    /// Finalizer and claim.
-    Claim {
-        /// The annotation.
-        claim: Annotation,
-        /// The annotation `stale-vpc-endpoint-id`; 0 leaves it.
-        stale_vpc: u8,
-        /// The attempt is a new one.
-        fresh: bool,
-    },
-    /// Id and status.
-    Record {
-        /// The endpoint.
-        id: u8,
-        /// The mark in its comment.
-        mark: Mark,
-    },
-    /// Finalizer off.
-    Release {
-        /// The endpoint was to stay in Atlas.
-        retained: bool,
-    },
-}
-
-impl Patch {
-    /// The attempt that this claims for the first time.
-    pub(crate) fn fresh_nonce(self) -> Option<u8> {
-        match self {
-            Self::Claim { claim: Annotation::Claim { nonce, .. }, fresh: true, .. } => Some(nonce),
-            _ => None,
-        }
-    }
-}
-
-/// A write to the object whose sender has given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Late {
-    /// What the sender had read.
-    pub held: Held,
-    /// What it writes.
-    pub patch: Patch,
 }
 
 /// How many more faults and acts of users there may be.

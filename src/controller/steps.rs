@@ -216,7 +216,7 @@ impl Pass {
             let not_found = *deletion == Deletion::NotFound;
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
             let now = Boottime::now();
-            self.remember(|memory| memory.deleted(id.clone(), excess, not_found, now.since_boot()));
+            self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
             self.tell(notice::of_step(step)).await;
         }
         let fault = result.err().as_ref().map(AtlasError::fault);

@@ -38,6 +38,9 @@ struct History {
     /// The unbroken run of confirmations, and when it began.
     absent: Option<(Absence, Duration)>,
     recorded: Option<(EndpointId, Duration)>,
+    excess_sent: Option<Duration>,
+    /// What attempts in flight have made, as this process was told.
+    made: BTreeMap<Nonce, EndpointId>,
 }
 
 impl History {
@@ -63,6 +66,7 @@ impl History {
                 let nonce = any_nonce(draw);
                 if self.sent.contains(&nonce) && self.in_flight.contains_key(&nonce) {
                     let made = endpoint(u64::from(draw.byte() % 4), Mark::Ours, draw.one_of(&STATUSES));
+                    self.made.insert(nonce.clone(), made.id.clone());
                     self.memory.created(&nonce, made);
                 }
             }
@@ -72,15 +76,27 @@ impl History {
                 self.memory.recorded(&id, origin, now);
                 self.recorded = Some((id, now));
             }
-            8 => self.memory.deleted(any_id(draw), draw.bool(), draw.bool(), now),
+            8 => {
+                let id = any_id(draw);
+                if draw.bool() {
+                    self.memory.deleting_excess(now);
+                    self.excess_sent = Some(now);
+                }
+                self.memory.deleted(id, draw.bool(), now);
+            }
             9 => self.confirm(draw),
             _ => self.prune(),
         }
+        self.made.retain(|nonce, _| self.in_flight.contains_key(nonce));
     }
 
     fn see(&mut self, draw: &mut Draw<'_>) {
         let (claim, recorded) = (any_claim(draw), draw.maybe(any_id));
-        let known = claim.nonce().is_some_and(|nonce| self.knows(nonce));
+        let made = &self.made;
+        let is_recorded = |nonce: &Nonce| recorded.is_some() && made.get(nonce) == recorded.as_ref();
+        self.in_flight.retain(|nonce, _| !is_recorded(nonce));
+        let known = claim.nonce().is_some_and(|nonce| self.knows(nonce) && !is_recorded(nonce));
+        self.made.retain(|_, id| Some(&*id) != recorded.as_ref());
         self.memory.see(&claim, recorded.as_ref(), self.now);
         match (claim.open_nonce(recorded.as_ref()), claim.nonce()) {
             (Some(open), _) => {
@@ -164,6 +180,7 @@ impl History {
         assert_eq!(recall.absent, self.absent.map(|(absence, since)| (absence, self.now - since)));
         let known_for = self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| self.now - *since);
         assert_eq!(recall.recorded, known_for);
+        assert_eq!(recall.excess_deleted, self.excess_sent.map(|sent| self.now - sent));
         assert_eq!(self.memory.clone().at_moments(|moment| moment), self.memory);
         // A listing that was sent earlier never makes anything look older.
         let earlier = self.memory.recall(self.now.saturating_sub(secs(10)), self.now, Tried::Nothing);

@@ -93,6 +93,26 @@ fn what_an_attempt_made_is_recorded_under_no_claim_but_its_own() {
 }
 
 #[test]
+fn what_is_recorded_is_not_recorded_again_when_the_claim_is_wiped() {
+    // This process posted; its claim became unreadable, and the endpoint was found by its mark and recorded under that one.
+    let mut story = Story::new();
+    story.memory.claiming(nonce(1), story.now);
+    assert!(story.memory.sending(&nonce(1)));
+    let made = endpoint(1, Mark::Ours, "RESERVED");
+    story.memory.created(&nonce(1), made.clone());
+    story.o.object.finalizer = true;
+    story.o.object.claim = ClaimReading::Ours { nonce: nonce(101), replaced: None };
+    story.o.object.recorded = Some(made.clone());
+    story.see();
+    story.o.object.claim = ClaimReading::Absent;
+    let step = story.list(std::slice::from_ref(&made)).step;
+    assert!(matches!(step, Step::Claim { nonce: None, .. }), "nothing is on its way any more: {step:?}");
+    // Another process, which cannot know what the attempt made, announces it again in its own words.
+    story.o.object.claim = ClaimReading::Ours { nonce: nonce(1), replaced: Some(id(1)) };
+    assert_eq!(story.list(std::slice::from_ref(&made)).step, Step::Rest);
+}
+
+#[test]
 fn an_endpoint_whose_claim_was_wiped_is_recorded_once_its_claim_is_back() {
     let mut story = Story::new();
     story.memory.claiming(nonce(1), story.now);

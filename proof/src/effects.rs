@@ -1,0 +1,169 @@
+//! The remote effects of a controller's steps, as its side sees them: a listing, the read before a write, a write to the
+//! object, a request to Atlas.
+//!
+//! What the other side does with them is in `api_server` and `atlas`. Nothing here decides whether there is an effect.
+
+use std::sync::Arc;
+
+use domain::decision::Origin;
+
+use crate::answers::{acknowledge, gone, refused, take_in};
+use crate::api_server::bit;
+use crate::atlas::listing;
+use crate::happens::spend;
+use crate::shell::Fortune;
+use crate::time::{TRAVEL, ago, now};
+use crate::travels::{Call, Late, Patch, Write};
+use crate::weaken::Weakness;
+use crate::words::{self, nonce};
+use crate::world::{Annotation, Held, Object, State, View, Wait};
+use crate::{Model, Promise};
+
+impl Model {
+    /// The read past all caches before a write to Atlas: `false` if the object is not the one that was decided on.
+    pub(crate) fn is_unchanged(&self, s: &mut State, i: usize) -> bool {
+        if self.weakness == Weakness::NoGet {
+            return true;
+        }
+        let Some(pass) = s.processes[i].pass.as_mut() else { return false };
+        let read = pass.held.object;
+        let Some(object) = s.object.filter(|object| object.life == read.life) else {
+            gone(s, i);
+            return false;
+        };
+        let same = object.deleting == read.deleting
+            && object.manifest == read.manifest
+            && object.recorded == read.recorded
+            && object.claim == read.claim;
+        pass.held = Held { object, current: true };
+        if !same {
+            pass.view = View::Unread;
+        }
+        same
+    }
+
+    /// A write to the object, and what the sender makes of the answer.
+    pub(crate) fn patch(
+        &self,
+        s: &mut State,
+        i: usize,
+        patch: Patch,
+        origin: Origin,
+        fortune: Fortune,
+    ) -> Option<()> {
+        let held = s.processes[i].pass.as_ref()?.held;
+        match fortune {
+            Fortune::Well => {}
+            Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => {
+                s.left.outages = s.left.outages.checked_sub(1)?;
+                if let Some(n) = patch.fresh_nonce() {
+                    s.nonces = s.nonces.max(n);
+                    Arc::make_mut(&mut s.processes[i].memory).settled(&nonce(n));
+                }
+                match fortune {
+                    Fortune::AnswerLost => {
+                        self.apply(s, held, patch).ok()?;
+                    }
+                    Fortune::Parked => s.late.push(Late { held, patch }),
+                    _ => {}
+                }
+                s.processes[i].pass = None;
+                return Some(());
+            }
+            Fortune::Lagging | Fortune::NoAccess => return None,
+        }
+        match self.apply(s, held, patch) {
+            Ok(written) => self.applied(s, i, patch, origin, written),
+            Err(refusal) => refused(s, i, patch, &refusal),
+        }
+        Some(())
+    }
+
+    fn applied(&self, s: &mut State, i: usize, patch: Patch, origin: Origin, written: Option<Object>) {
+        let Some(object) = written else {
+            gone(s, i);
+            return;
+        };
+        let held = Held { object, current: true };
+        match patch {
+            Patch::Claim { .. } => {
+                if let Some(pass) = s.processes[i].pass.as_mut() {
+                    pass.wait = Wait::Claim(held);
+                }
+                if !self.scope.slow_answers {
+                    acknowledge(s, i);
+                }
+            }
+            Patch::Record { id, .. } => {
+                take_in(s, i, held);
+                let process = &mut s.processes[i];
+                let seen = process.pass.as_ref().map_or(0, |pass| pass.seen);
+                let at = if origin == Origin::Adopted { ago(seen) } else { now() };
+                if let Some(id) = words::id(id) {
+                    Arc::make_mut(&mut process.memory).recorded(&id, origin, at);
+                }
+            }
+            // Another finalizer than ours never is on the object here.
+            Patch::Release { .. } => gone(s, i),
+        }
+    }
+}
+
+/// A step that cannot go another way.
+pub(crate) fn plainly(fortune: Fortune) -> Option<()> {
+    (fortune == Fortune::Well).then_some(())
+}
+
+pub(crate) fn list(s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
+    let view = match fortune {
+        Fortune::Well => View::Listed(listing(s, false)),
+        Fortune::Lagging => {
+            let lagging = listing(s, true);
+            if lagging == listing(s, false) {
+                return None;
+            }
+            spend(&mut s.left.lags)?;
+            View::Listed(lagging)
+        }
+        Fortune::NoAccess => {
+            spend(&mut s.left.no_access)?;
+            View::Failed(true)
+        }
+        Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => return None,
+    };
+    let pass = s.processes[i].pass.as_mut()?;
+    pass.view = view;
+    pass.seen = 0;
+    Some(())
+}
+
+pub(crate) fn send(s: &mut State, i: usize, write: Write) {
+    let from = u8::try_from(i).ok();
+    s.calls.push(Call { write, left: TRAVEL, from });
+    if let Some(pass) = &mut s.processes[i].pass {
+        pass.wait = Wait::Atlas;
+    }
+}
+
+/// What must be true whenever a POST is sent.
+pub(crate) fn judge_post(s: &mut State, i: usize, nonce: u8) {
+    let Some(pass) = &s.processes[i].pass else { return };
+    let object = pass.held.object;
+    let mut broken = 0;
+    if s.history.claimed & bit(nonce) == 0 {
+        broken |= Promise::PostUnclaimed.bit();
+    }
+    if s.history.posted & bit(nonce) != 0 {
+        broken |= Promise::PostTwice.bit();
+    }
+    if object.deleting {
+        broken |= Promise::PostAfterDeletion.bit();
+    }
+    let manifest = object.manifest;
+    let foreign = object.claim == Some(Annotation::Foreign);
+    if manifest.endpoint != 0 || manifest.observe || manifest.suspend || foreign {
+        broken |= Promise::PostUnwanted.bit();
+    }
+    s.history.posted |= bit(nonce);
+    s.history.broken |= broken;
+}
