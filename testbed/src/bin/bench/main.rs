@@ -2,7 +2,7 @@
 //! beside the least that the protocol allows and the budgets.
 //!
 //! ```text
-//! bench PROGRAM [--quick] [NAME…]   measures that program: all runs, or those whose names begin so
+//! bench PROGRAM [--quick] [NAME…]   measures that program: all runs, or those of these names (growth: all growth-…)
 //! bench PROGRAM --page              writes docs/performance.md and its plot from what was measured
 //! ```
 //! | file | what it holds |
@@ -72,8 +72,11 @@ async fn bench(arguments: Vec<String>) -> Result<()> {
 }
 
 async fn measure(program: &Path, directory: &Path, quick: bool, names: &[String]) -> Result<()> {
-    let is_wanted =
-        |name: &str| names.is_empty() || names.iter().any(|wanted| name.starts_with(wanted.as_str()));
+    // Up to a dash, so that growth-1000x100 is not growth-1000x1000 as well.
+    let is_called = |name: &str, wanted: &str| {
+        name.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| is_called(name, wanted));
     let wanted = scenarios::all(quick).into_iter().filter(|scenario| is_wanted(&scenario.name()));
     // At the recorded speed hardly anything happens, for minutes: those runs are made side by side.
     let (slow, fast): (Vec<Scenario>, Vec<_>) =
