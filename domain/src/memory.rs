@@ -43,6 +43,10 @@ impl Memory {
         } else if let Some(nonce) = claim.nonce() {
             self.attempts.remove(nonce);
         }
+        if self.attempts.is_empty() {
+            // An emptied map keeps a node, which is 2 KiB for each object that there is.
+            self.attempts = BTreeMap::new();
+        }
         match (recorded, &self.recorded) {
             (Some(id), Some((known, _))) if id == known => {}
             (Some(id), _) => {
