@@ -10,6 +10,7 @@
 mod accepted;
 mod deploy;
 mod helm;
+mod image;
 mod monitoring;
 mod pod;
 mod policy;
