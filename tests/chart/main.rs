@@ -11,6 +11,7 @@ mod accepted;
 mod deploy;
 mod helm;
 mod image;
+mod kube_state_metrics;
 mod monitoring;
 mod pod;
 mod policy;
