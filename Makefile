@@ -55,7 +55,7 @@ crd: ## Generates crds/ from the types
 
 chart: crd ## Brings the chart's copy of the definition and its README up to date
 	cp crds/serverlessprivateendpoints.yaml charts/spe-operator/files/
-	UPDATE=1 $(CARGO) test --quiet --locked --test chart -- readme deploy::the_base_for deploy::the_admission
+	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test chart -- readme deploy::the_base_for deploy::the_admission
 
 image: ## Builds the container image with buildah or docker, from this machine's Rust
 	@hack/image
@@ -70,12 +70,12 @@ repro: ## Builds the release program twice, in different directories, and compar
 	@hack/repro
 
 release-check: deps ## What a release needs beside `make test`: the chart under Helm 3, what promtool says, a reproducible program
-	@$(PART) "helm 3" env HELM=helm3 $(CARGO) test --locked --test chart -- --skip rights
-	@$(PART) "promtool" $(CARGO) test --locked --test chart -- --ignored promtool
+	@$(PART) "helm 3" env HELM=helm3 $(CARGO) test --locked --workspace --test chart -- --skip rights
+	@$(PART) "promtool" $(CARGO) test --locked --workspace --test chart -- --ignored promtool
 	@$(PART) "reproducible" hack/repro
 
 docs: ## Generates docs/reference/ from the code
-	UPDATE=1 $(CARGO) test --quiet --locked --test docs reference
+	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test docs reference
 
 tour: deps ## Records docs/demo.svg from a run of the demo
 	$(CARGO) build --locked --workspace --bins

@@ -46,8 +46,12 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     let shutdown = shutdown::on_signal().map_err(|error| failed("listen for signals", &error))?;
     readiness.wait_for("watch", "the objects are being listed");
     let address = settings.admin_address;
-    let listener =
-        admin::bind(address).await.map_err(|error| failed(&format!("listen on {address}"), &error))?;
+    let listener = admin::bind(address).await.map_err(|error| {
+        Refusal::value(
+            "admin-address",
+            &format!("expected an address that is free here, found {address}: {error}"),
+        )
+    })?;
     let address = listener.local_addr().map_or_else(|_| address.to_string(), |address| address.to_string());
     info!(address, "serving /livez, /readyz and /metrics");
     tokio::spawn(admin::serve(listener, metrics.clone(), readiness.clone()));

@@ -1,3 +1,6 @@
+// Argo CD's view of an object: runs the scripts of a folder as Argo CD runs them, for its health and for each action offered.
+// It must never help a script along: what Argo CD would not accept or would cut off is an error here, too.
+
 package main
 
 import (

@@ -1,3 +1,6 @@
+// Flux' view of an object's conditions: runs the checks of Flux' own library over them.
+// It must never soften what those find: failures and warnings count alike.
+
 package main
 
 import (

@@ -157,6 +157,26 @@ async fn the_values_of_the_gitops_examples_are_values_of_the_chart() {
 }
 
 #[test]
+fn what_the_charts_catalogue_shows_is_the_definition_and_the_samples() {
+    let chart = include_str!("../../charts/spe-operator/Chart.yaml");
+    let chart: Value = serde_saphyr::from_str(chart).unwrap();
+    let listed = |key: &str| -> Vec<Value> {
+        serde_saphyr::from_str(chart["annotations"][key].as_str().unwrap()).unwrap()
+    };
+    let definition = serde_json::to_value(spe_operator::api::crd()).unwrap();
+    let shown = &listed("artifacthub.io/crds")[0];
+    assert_eq!(shown["name"], definition["metadata"]["name"]);
+    assert_eq!(shown["kind"], definition["spec"]["names"]["kind"]);
+    assert_eq!(shown["version"], definition["spec"]["versions"][0]["name"]);
+    let examples = listed("artifacthub.io/crdsExamples");
+    assert!(!examples.is_empty());
+    for shown in examples {
+        let file = format!("samples/{}.yaml", shown["metadata"]["name"].as_str().unwrap());
+        assert_eq!(vec![shown], example(&file), "{file}");
+    }
+}
+
+#[test]
 fn the_patch_of_argocd_cm_holds_the_scripts_beside_it() {
     let script = |path: &str| std::fs::read_to_string(deploy().join("argocd").join(path)).unwrap();
     let config: Value = serde_saphyr::from_str(&script("argocd-cm.yaml")).unwrap();

@@ -10,6 +10,8 @@
 mod accepted;
 mod deploy;
 mod helm;
+mod image;
+mod kube_state_metrics;
 mod monitoring;
 mod pod;
 mod policy;

@@ -135,13 +135,3 @@ async fn helm_finds_nothing_to_complain_about() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && !said.contains("[WARNING]"), "{said}");
 }
-
-#[test]
-fn chart_and_image_have_the_version_of_the_program() {
-    let version = env!("CARGO_PKG_VERSION");
-    let chart: Value =
-        serde_saphyr::from_str(&std::fs::read_to_string(chart().join("Chart.yaml")).unwrap()).unwrap();
-    assert_eq!((chart["version"].as_str(), chart["appVersion"].as_str()), (Some(version), Some(version)));
-    let dockerfile = include_str!("../../Dockerfile");
-    assert!(dockerfile.contains(&format!("\nARG VERSION={version}\n")), "the Dockerfile has another version");
-}

@@ -54,6 +54,18 @@ fn a_wait_that_could_double_an_endpoint_is_refused() {
 }
 
 #[test]
+fn an_address_that_somebody_else_listens_at_is_a_wrong_value() {
+    let somebody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = somebody.local_addr().unwrap().to_string();
+    assert_refused(&["run", "--admin-address", &address], &[], &["--admin-address", &address, "in use"]);
+    assert_refused(
+        &["run", "--admin-address", "192.0.2.1:8080"],
+        &[],
+        &["--admin-address", "192.0.2.1:8080"],
+    );
+}
+
+#[test]
 fn without_a_cluster_it_ends_with_one_line() {
     let output = program(&["run", "--admin-address", "127.0.0.1:0"], &[]);
     let text = String::from_utf8(output.stderr).unwrap();

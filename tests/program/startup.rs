@@ -120,7 +120,7 @@ async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
     let words = ["does not accept the operator's credentials", "check the service account or kubeconfig"];
     assert_ends(&operator(&unknown, &[]), 1, &words).await;
 
-    // A selector that only the API server can read is a setting, and so is an address in use.
+    // A selector that only the API server can read is a setting.
     let words = ["--watch-selector (SPE_WATCH_SELECTOR)", "a in"];
     assert_ends(&operator(&admin, &["--watch-selector=a in"]), 2, &words).await;
 

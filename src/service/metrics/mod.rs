@@ -10,6 +10,7 @@ mod families;
 mod guards;
 mod labels;
 mod objects;
+mod runtime;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,6 @@ use atlas::CallRecord;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
@@ -30,13 +30,11 @@ use crate::clock::Boottime;
 use budgets::Budgets;
 use families::{Counters, Gauges, Histograms, add, call_time, histograms, labels, transition_time};
 use objects::Objects;
+use runtime::Runtime;
 
 pub use guards::{Queued, Underway};
 pub use labels::{Awaited, Milestone, ObjectState, PostOutcome, ReconcileResult, Standing};
 pub use objects::OneObject;
-
-/// The value of the labels `controller` and `name`, as controller-runtime derives it from the kind.
-const CONTROLLER: &str = "serverlessprivateendpoint";
 
 /// What this program was built from, as far as whoever built it said so.
 const REVISION: &str = match option_env!("SPE_REVISION") {
@@ -48,15 +46,7 @@ const REVISION: &str = match option_env!("SPE_REVISION") {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    reconciles: Counters<1>,
-    reconcile_errors: Counter,
-    terminal_errors: Counter,
-    reconcile_panics: Counter,
-    reconcile_time: Histogram,
-    active_workers: Gauge,
-    most_workers: Gauge,
-    queue: Gauge,
-    queue_time: Histogram,
+    runtime: Runtime,
     cluster_requests: Counters<3>,
     leader: Gauges<1>,
     atlas_requests: Counters<2>,
@@ -116,36 +106,11 @@ impl Metrics {
         let requests = "Requests to the API server";
         let cluster_requests = add(&mut all, "rest_client_requests", requests, Counters::default());
 
-        let queues = all.sub_registry_with_label(("name".into(), CONTROLLER.into()));
-        let queues = queues.sub_registry_with_prefix("workqueue");
-        let queue = add(queues, "depth", "Reconciles that wait until they may call Atlas", Gauge::default());
-        let queue_time = "Time that a reconcile waited until it could call Atlas";
-        let queue_time = add(queues, "queue_duration_seconds", queue_time, call_time());
-
-        let runtime = all.sub_registry_with_label(("controller".into(), CONTROLLER.into()));
-        let runtime = runtime.sub_registry_with_prefix("controller_runtime");
-        let reconciles = add(runtime, "reconcile", "Reconciles by result", Counters::default());
-        let reconcile_errors = add(runtime, "reconcile_errors", "Reconciles that failed", Counter::default());
-        let terminal = "Objects that cannot be understood and are left until they change";
-        let terminal_errors = add(runtime, "terminal_reconcile_errors", terminal, Counter::default());
-        let reconcile_panics =
-            add(runtime, "reconcile_panics", "Reconciles that panicked", Counter::default());
-        let reconcile_time = add(runtime, "reconcile_time_seconds", "Time of a reconcile", call_time());
-        let active_workers = add(runtime, "active_workers", "Reconciles under way", Gauge::default());
-        let most = "Calls to Atlas that may be under way at once";
-        let most_workers = add(runtime, "max_concurrent_reconciles", most, Gauge::default());
+        let runtime = Runtime::register(&mut all);
 
         let metrics = Self {
             registry: Arc::new(all),
-            reconciles,
-            reconcile_errors,
-            terminal_errors,
-            reconcile_panics,
-            reconcile_time,
-            active_workers,
-            most_workers,
-            queue,
-            queue_time,
+            runtime,
             cluster_requests,
             leader,
             atlas_requests,
@@ -166,9 +131,6 @@ impl Metrics {
 
     /// A counter that appears with its first event hides that event from `rate()`.
     fn start_at_zero(&self) {
-        for result in ReconcileResult::ALL {
-            drop(self.reconciles.get_or_create(&labels([("result", result.as_str())])));
-        }
         for outcome in PostOutcome::ALL {
             drop(self.posts.get_or_create(&labels([("outcome", outcome.as_str())])));
         }
@@ -180,37 +142,33 @@ impl Metrics {
     /// A reconcile begins; it is under way until the returned guard is dropped.
     #[must_use]
     pub fn reconcile_started(&self) -> Underway {
-        Underway::begin(&self.active_workers)
+        self.runtime.started()
     }
 
     /// A reconcile ended.
     pub fn reconcile_finished(&self, result: ReconcileResult, duration: Duration) {
-        self.reconciles.get_or_create(&labels([("result", result.as_str())])).inc();
-        if result == ReconcileResult::Error {
-            self.reconcile_errors.inc();
-        }
-        self.reconcile_time.observe(duration.as_secs_f64());
+        self.runtime.finished(result, duration);
     }
 
     /// An object cannot be understood; it is left until it changes.
     pub fn not_understood(&self) {
-        self.terminal_errors.inc();
+        self.runtime.not_understood();
     }
 
     /// A reconcile panicked, which is a defect. It counts as failed besides.
     pub fn reconcile_panicked(&self) {
-        self.reconcile_panics.inc();
+        self.runtime.panicked();
     }
 
     /// At most so many calls to Atlas are under way at once.
     pub fn concurrency(&self, most: usize) {
-        self.most_workers.set(i64::try_from(most).unwrap_or(i64::MAX));
+        self.runtime.concurrency(most);
     }
 
     /// A reconcile has to wait until it may call Atlas; it waits until the returned guard is dropped.
     #[must_use]
     pub fn queued(&self) -> Queued {
-        Queued::begin(&self.queue, &self.queue_time)
+        self.runtime.queued()
     }
 
     /// A request to the API server ended: with a status number, or `<error>`, client-go's word for no answer.

@@ -1,4 +1,4 @@
-//! How the custom resources stand, in numbers that do not grow with them: how many there are by status and condition, how
+//! How the objects stand, in numbers that do not grow with them: how many there are by status and condition, how
 //! long the oldest of them has waited for what, how many were not looked at in time. On request also one line an object.
 //!
 //! It counts what it is told, with what it was told before as the other side of the account. It decides nothing.
@@ -60,9 +60,9 @@ pub struct OneObject<'a> {
 
 impl Objects {
     pub(super) fn register(own: &mut Registry, per_object: bool) -> Self {
-        let states = "Custom resources by Atlas' status and readiness";
+        let states = "Objects by Atlas' status and readiness";
         let states = add(own, "objects", states, Gauges::default());
-        let conditions = "Custom resources by condition, with its status and reason";
+        let conditions = "Objects by condition, with its status and reason";
         let conditions = add(own, "conditions", conditions, Gauges::default());
         let times = Arc::new(Mutex::default());
         own.register_collector(Box::new(Ages(Arc::clone(&times))));
@@ -139,7 +139,7 @@ impl Collector for Ages {
         let times = lock(&self.0);
         let of = |awaited| times.waiting.range((awaited, i64::MIN)..=(awaited, i64::MAX));
         let number = |count: u32| i64::from(count);
-        let help = "Custom resources that wait, by what they wait for";
+        let help = "Objects that wait, by what they wait for";
         let mut waiting = encoder.encode_descriptor("waiting_objects", help, None, MetricType::Gauge)?;
         for awaited in Awaited::ALL {
             let label = [("waits_for", awaited.as_str())];
@@ -155,8 +155,7 @@ impl Collector for Ages {
                 since.encode_family(&[("waits_for", awaited.as_str())])?.encode_gauge(moment)?;
             }
         }
-        let help =
-            "Custom resources whose last good look at Atlas is longer ago than three of their intervals";
+        let help = "Objects whose last good look at Atlas is longer ago than three of their intervals";
         let mut overdue = encoder.encode_descriptor("overdue_objects", help, None, MetricType::Gauge)?;
         let now = Boottime::now().since_boot().as_secs();
         overdue.encode_gauge(&number(times.overdue.range(..now).map(|(_, count)| count).sum()))

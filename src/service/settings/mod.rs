@@ -23,7 +23,7 @@ use domain::ownership::ClusterId;
 use crate::api::parse_duration;
 
 pub use refusal::Refusal;
-use values::{dialect, dns_label, dns_subdomain, log_filter, not_empty, positive_duration};
+use values::{dialect, dns_label, dns_subdomain, log_filter, not_empty, positive_duration, proxy_url};
 
 /// Keeps MongoDB Atlas serverless private endpoints as `ServerlessPrivateEndpoint` objects declare them.
 #[derive(Parser)]
@@ -76,7 +76,7 @@ pub struct Settings {
     pub atlas_ca_file: Option<PathBuf>,
 
     /// Proxy for calls to Atlas, http://host:port or https://host:port; `HTTPS_PROXY` is not looked at
-    #[arg(long, env = "SPE_ATLAS_PROXY", hide_env_values = true, value_name = "URL", value_parser = not_empty)]
+    #[arg(long, env = "SPE_ATLAS_PROXY", hide_env_values = true, value_name = "URL", value_parser = proxy_url)]
     pub atlas_proxy: Option<String>,
 
     /// Names this cluster, unlike every other live one, in the marks of its endpoints; unset: the uid of the

@@ -37,8 +37,15 @@ impl Refusal {
                     "expected the subcommand run, crd or check, found {found:?}"
                 )))
             }
-            ErrorKind::UnknownArgument => {
+            ErrorKind::UnknownArgument if argument.starts_with('-') => {
                 Self::Refused(one_line(&format!("{argument}: not a flag (run --help lists them)")))
+            }
+            // What stands behind a flag that takes its value only with `=`, most of the time.
+            ErrorKind::UnknownArgument => Self::Refused(one_line(&format!(
+                "expected flags, found the word {argument:?} (a value may be joined to its flag by =; run --help lists all)"
+            ))),
+            ErrorKind::MissingRequiredArgument => {
+                Self::Refused(format!("expected {argument}, found nothing (--help explains it)"))
             }
             ErrorKind::ValueValidation => Self::value(
                 flag(&argument),

@@ -127,13 +127,27 @@ fn a_refusal_names_the_flag_the_variable_the_value_and_what_is_expected() {
         (&["--poll-min"], &["SPE_POLL_MIN", "nothing", "a value"]),
         (&["--poll-min=1s", "--poll-min=2s"], &["SPE_POLL_MIN", "more than once"]),
         (&["--pol-min=1s"], &["--pol-min", "not a flag"]),
-        (&["now"], &["now", "not a flag"]),
+        (&["--leader-elect", "false"], &["\"false\"", "joined to its flag by ="]),
+        (&["--atlas-proxy=proxy.example:3128"], &["SPE_ATLAS_PROXY", "http://host:port"]),
+        (&["--atlas-proxy=socks5://proxy.example:3128"], &["SPE_ATLAS_PROXY", "http://host:port"]),
     ] {
         let line = refusal(flags);
         for part in parts {
             assert!(line.contains(part), "{flags:?}: {part:?} is missing in {line:?}");
         }
     }
+}
+
+#[test]
+fn a_proxy_that_is_refused_is_not_repeated_for_it_may_hold_a_password() {
+    let line = refusal(&["--atlas-proxy=user:hidden@proxy.example:3128"]);
+    assert!(!line.contains("hidden"), "{line}");
+}
+
+#[test]
+fn what_check_was_not_told_is_named() {
+    let Err(Refusal::Refused(line)) = parse(["spe-operator", "check", "localhost"]) else { panic!() };
+    assert!(line.contains("<PORT>") && !line.contains('\n'), "{line}");
 }
 
 #[test]

@@ -35,6 +35,14 @@ pub(super) fn not_empty(text: &str) -> Result<String, Malformed> {
     Ok(text.to_owned())
 }
 
+/// Where a proxy is. What is refused is not repeated: it may hold a password.
+pub(super) fn proxy_url(text: &str) -> Result<String, Malformed> {
+    if ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme)) {
+        return Ok(text.to_owned());
+    }
+    Err(malformed("http://host:port or https://host:port", "…"))
+}
+
 /// The name of a namespace: an RFC 1123 label.
 pub(super) fn dns_label(text: &str) -> Result<String, Malformed> {
     if is_dns_label(text) && text.len() <= 63 {

@@ -12,7 +12,7 @@ use crate::helm::chart;
 
 async fn promtool() -> Command {
     let package = "github.com/prometheus/prometheus/cmd/promtool";
-    Command::new(testbed::go_tool("promtool", package, "promtool").await.unwrap())
+    Command::new(testbed::go_tool("prometheus", package, "promtool").await.unwrap())
 }
 
 /// Runs it to its end; what it said if it found nothing to complain about.

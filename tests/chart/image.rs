@@ -1,0 +1,81 @@
+//! The image as far as it shows without building it: the builder's context holds all that the program is built from, and
+//! version and labels are those of the project. `hack/image` builds it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::helm::chart;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What .dockerignore lets through: it says no to everything, then names what the builder sees.
+fn context() -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(root().join(".dockerignore")).unwrap();
+    let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    assert_eq!(lines.next(), Some("*"));
+    let allowed = |line: &str| {
+        let path = line.strip_prefix('!').unwrap_or_else(|| panic!("{line}: this test reads only !path"));
+        assert!(!path.contains(['*', '?', '[']), "{line}: this test reads no patterns");
+        PathBuf::from(path)
+    };
+    lines.map(allowed).collect()
+}
+
+/// Copies a file or a folder.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    if from.is_dir() {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let name = entry.unwrap().file_name();
+            copy(&from.join(&name), &to.join(&name));
+        }
+    } else {
+        std::fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+    }
+}
+
+#[test]
+fn the_context_of_the_image_holds_all_that_the_program_is_built_from() {
+    let stage = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image-context");
+    let _ = std::fs::remove_dir_all(&stage);
+    for path in context() {
+        copy(&root().join(&path), &stage.join(&path));
+    }
+    assert!(stage.join("hack/static").is_file());
+    // Cargo looks for each member of the workspace, each file that a manifest names, and a lock file that needs no change.
+    let said = resolve(&stage);
+    assert!(said.is_ok(), "{said:?}");
+    // Any one of them is missed.
+    for path in ["Cargo.lock", "domain", "atlas", "proof", "atlas-simulator", "testbed", "src"] {
+        let (there, away) = (stage.join(path), stage.with_extension("away"));
+        std::fs::rename(&there, &away).unwrap();
+        assert!(resolve(&stage).is_err(), "nobody misses {path}");
+        let _ = std::fs::remove_file(&there);
+        std::fs::rename(away, there).unwrap();
+    }
+}
+
+/// Has cargo read everything but the sources themselves.
+fn resolve(folder: &Path) -> Result<(), String> {
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let cargo = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--offline", "--format-version=1", "--filter-platform", &platform])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    if cargo.status.success() { Ok(()) } else { Err(String::from_utf8(cargo.stderr).unwrap()) }
+}
+
+#[test]
+fn chart_and_image_have_the_version_of_the_program() {
+    let version = env!("CARGO_PKG_VERSION");
+    let chart: Value =
+        serde_saphyr::from_str(&std::fs::read_to_string(chart().join("Chart.yaml")).unwrap()).unwrap();
+    assert_eq!((chart["version"].as_str(), chart["appVersion"].as_str()), (Some(version), Some(version)));
+    let dockerfile = include_str!("../../Dockerfile");
+    assert!(dockerfile.contains(&format!("\nARG VERSION={version}\n")), "the Dockerfile has another version");
+}

@@ -1,0 +1,102 @@
+//! `deploy/kube-state-metrics.yaml`: each field that it makes a metric of is a field of the definition, so that no metric is
+//! silently empty, and none of its labels is one that grows or tells what it should not.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+/// What kube-state-metrics is told about the kind.
+fn resource() -> Value {
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(include_str!("../../deploy/kube-state-metrics.yaml")).unwrap();
+    let config = documents[0]["data"]["config.yaml"].as_str().unwrap();
+    let config: Value = serde_saphyr::from_str(config).unwrap();
+    assert_eq!(config["kind"], "CustomResourceStateMetrics");
+    let resources = config["spec"]["resources"].as_array().unwrap();
+    assert_eq!(resources.len(), 1);
+    resources[0].clone()
+}
+
+/// The schema that the definition has for an object, with what every object has.
+fn schema() -> Value {
+    let crd = serde_json::to_value(spe_operator::api::crd()).unwrap();
+    let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+    let text = json!({"type": "string"});
+    schema["properties"]["metadata"]["properties"] =
+        json!({"namespace": text, "name": text, "creationTimestamp": text, "deletionTimestamp": text});
+    schema
+}
+
+/// Goes down a path from a schema; the values of a list are gone through one by one.
+fn follow<'a>(schema: &'a Value, path: &Value) -> Result<&'a Value, String> {
+    let mut at = schema;
+    for part in path.as_array().ok_or_else(|| format!("{path} is no path"))? {
+        let part = part.as_str().unwrap();
+        at = at["properties"].get(part).ok_or_else(|| format!("{path}: there is no {part}"))?;
+    }
+    Ok(if at["type"] == "array" { &at["items"] } else { at })
+}
+
+/// What is wrong with the metrics.
+fn complaints(resource: &Value) -> Vec<String> {
+    let schema = schema();
+    let mut found = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut is_text = |from: &Value, label: &str, path: &Value| match follow(from, path) {
+        Ok(field) if field["type"] == "string" => {}
+        Ok(field) => found.push(format!("{label}: {path} is {}", field["type"])),
+        Err(error) => found.push(format!("{label}: {error}")),
+    };
+    for (label, path) in resource["labelsFromPath"].as_object().unwrap() {
+        is_text(&schema, label, path);
+    }
+    for metric in resource["metrics"].as_array().unwrap() {
+        let each = &metric["each"];
+        let kind = each["type"].as_str().unwrap();
+        let each = &each[kind.to_lowercase()];
+        let from = if each["path"].is_null() { Ok(&schema) } else { follow(&schema, &each["path"]) };
+        let Ok(from) = from else {
+            is_text(&schema, kind, &each["path"]);
+            continue;
+        };
+        assert!(kind == "Info" || !each["valueFrom"].is_null(), "{metric}");
+        for (label, path) in each["labelsFromPath"].as_object().into_iter().flatten() {
+            is_text(from, label, path);
+        }
+        if !each["valueFrom"].is_null() {
+            is_text(from, "valueFrom", &each["valueFrom"]);
+        }
+        assert!(names.insert(metric["name"].as_str().unwrap()), "{metric}");
+        assert!(metric["help"].as_str().is_some_and(|help| !help.is_empty()), "{metric}");
+    }
+    found
+}
+
+#[test]
+fn each_metric_is_made_of_fields_that_there_are() {
+    let resource = resource();
+    assert_eq!(complaints(&resource), [""; 0]);
+    for (pointer, misspelled) in [
+        ("/labelsFromPath/name", json!(["metadata", "nam"])),
+        ("/metrics/0/each/info/labelsFromPath/instance", json!(["spec", "instance"])),
+        ("/metrics/1/each/gauge/path", json!(["status", "condition"])),
+        ("/metrics/1/each/gauge/valueFrom", json!(["state"])),
+    ] {
+        let mut wrong = resource.clone();
+        *wrong.pointer_mut(pointer).unwrap() = misspelled;
+        assert_eq!(complaints(&wrong).len(), 1, "{pointer}");
+    }
+}
+
+#[test]
+fn it_looks_at_the_kind_that_is_installed_and_labels_nothing_with_what_does_not_belong_there() {
+    let resource = resource();
+    let crd = serde_json::to_value(spe_operator::api::crd()).unwrap();
+    let spec = &crd["spec"];
+    let kind = json!({"group": spec["group"], "version": spec["versions"][0]["name"], "kind": spec["names"]["kind"]});
+    assert_eq!(resource["groupVersionKind"], kind);
+    let text = resource.to_string();
+    for unwanted in ["projectId", "_id", "message", "errorMessage", "comment"] {
+        assert!(!text.contains(&format!("\"{unwanted}\"")), "{unwanted}");
+    }
+}
