@@ -79,7 +79,7 @@ impl Credentials {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hash = Sha256::new();
-        hash.update([u8::from(self.scheme == Scheme::Bearer)]);
+        hash.update([self.scheme as u8]);
         // Control characters cannot occur in either half, so this one keeps the halves apart.
         hash.update(self.id.as_bytes());
         hash.update([0]);
@@ -190,6 +190,15 @@ mod tests {
         assert!(others.iter().all(|other| other.fingerprint() != key.fingerprint() && other != &key));
         assert_eq!(key.fingerprint(), Credentials::key("abc", "def").unwrap().fingerprint());
         assert_eq!(key.fingerprint().to_string().len(), 12);
+        assert_eq!(format!("{:?}", key.fingerprint()), format!("Fingerprint({})", key.fingerprint()));
+    }
+
+    #[test]
+    fn the_short_name_follows_the_public_half_alone() {
+        let short = |public, private| Credentials::key(public, private).unwrap().short_name();
+        assert_eq!(short("abc", "def").len(), 8);
+        assert_eq!(short("abc", "def"), short("abc", "other"));
+        assert_ne!(short("abc", "def"), short("abd", "def"));
     }
 
     #[test]

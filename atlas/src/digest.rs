@@ -133,6 +133,15 @@ mod tests {
     }
 
     #[test]
+    fn a_challenge_is_worn_after_a_million_answers() {
+        let mut challenge = choose([rfc_7616_challenge("MD5").as_str()]).unwrap();
+        challenge.prompt.nc = MOST_ANSWERS - 1;
+        assert!(!challenge.is_worn());
+        challenge.answer(&Credentials::key("u", "p").unwrap(), "GET", "/").unwrap();
+        assert!(challenge.is_worn());
+    }
+
+    #[test]
     fn a_session_keeps_its_client_nonce_and_other_answers_do_not() {
         let cnonces = |algorithm: &str| {
             let mut challenge = choose([rfc_7616_challenge(algorithm).as_str()]).unwrap();

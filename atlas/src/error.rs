@@ -165,7 +165,6 @@ impl Context<'_> {
             None => format!("HTTP {} without an error message of Atlas", reply.status),
         };
         AtlasError {
-            outcome: Outcome::Status(reply.status),
             error_code: code.map(|code| shown_code(code, &reply.hidden)),
             retry_after: reply.retry_after,
             ..self.error(Outcome::Status(reply.status), kind, &what, &self.next_step(kind, reply))
@@ -272,3 +271,7 @@ impl Context<'_> {
 fn shown_code(code: &str, hidden: &[Secret]) -> String {
     text::clean(code, hidden).chars().take(64).collect()
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

@@ -1,0 +1,185 @@
+//! What messages say: what was asked for, what the server said, and one next step.
+
+use serde_json::{Value, json};
+
+use super::super::http::Answer;
+use super::super::reply::open;
+use super::*;
+
+fn context(operation: Operation, credentials: &Credentials, check: impl FnOnce(&Context<'_>)) {
+    let at =
+        Instance { project: "5f7cac1adf5d6c6306f4b200".parse().unwrap(), name: "orders".parse().unwrap() };
+    let id = "5f7cac1adf5d6c6306f4b283".parse().unwrap();
+    check(&Context { operation, at: &at, id: Some(&id), credentials });
+}
+
+fn key() -> Credentials {
+    Credentials::key("abcdefgh", "hunter2").unwrap()
+}
+
+/// What is said last of an answer to `operation`: the next step.
+fn next_step(operation: Operation, status: u16, body: &Value, retry_after: Option<u64>) -> String {
+    let mut next = String::new();
+    context(operation, &key(), |context| {
+        let reply = open(Answer {
+            sunset: None,
+            status,
+            challenges: Vec::new(),
+            retry_after: retry_after.map(Duration::from_secs),
+            remaining: None,
+            body: Ok(if body.is_null() { Vec::new() } else { body.to_string().into_bytes() }),
+            hidden: Vec::new(),
+        });
+        let error = context.answered(&reply);
+        assert_eq!((error.operation(), error.outcome()), (operation, Outcome::Status(status)));
+        next = error.to_string().rsplit("; ").next().unwrap().to_owned();
+    });
+    next
+}
+
+#[test]
+fn every_class_of_refusal_has_a_next_step_of_its_own() {
+    use Operation::{List, Token};
+    let code = |code: &str| json!({ "errorCode": code });
+    let address = json!({"errorCode": "IP_ADDRESS_NOT_ON_ACCESS_LIST", "parameters": ["203.0.113.7"]});
+    for (operation, status, body, retry_after, expected) in [
+        (
+            Token,
+            401,
+            Value::Null,
+            None,
+            "check the secret of API key abcdefgh: it may be wrong, expired or revoked",
+        ),
+        (
+            List,
+            401,
+            Value::Null,
+            None,
+            "check API key abcdefgh and its secret; it needs the Project Owner role in this project",
+        ),
+        (List, 403, Value::Null, None, "a proxy or firewall on the way may have refused the call"),
+        (
+            List,
+            403,
+            address,
+            None,
+            "add 203.0.113.7 to the API access list of API key abcdefgh (not to the project's IP access list)",
+        ),
+        (
+            List,
+            403,
+            code("ACCESS_FORBIDDEN"),
+            None,
+            "API key abcdefgh needs the Project Owner role in this project, and this operator's address on its API access list",
+        ),
+        (List, 404, Value::Null, None, "check that the base URL leads to Atlas"),
+        (
+            List,
+            404,
+            code("GROUP_NOT_FOUND"),
+            None,
+            "check the project id, and that API key abcdefgh belongs to the organisation of this project",
+        ),
+        (
+            List,
+            404,
+            code("CLUSTER_NOT_FOUND"),
+            None,
+            "check the instance name; it may have been deleted or migrated",
+        ),
+        (
+            List,
+            404,
+            code("TENANT_PRIVATE_ENDPOINT_NOT_FOUND"),
+            None,
+            "it may have been deleted; the next listing shows whether it was",
+        ),
+        (
+            List,
+            400,
+            code("NOT_SERVERLESS_TENANT_CLUSTER"),
+            None,
+            "the instance is no serverless instance any more: migrate its users to its new addresses",
+        ),
+        (
+            List,
+            410,
+            code("VERSION_GONE"),
+            None,
+            "Atlas has switched this API off, and nothing can be managed through it any more",
+        ),
+        (List, 429, code("RATE_LIMITED"), Some(7), "it is tried again after 7 s"),
+        (List, 429, code("RATE_LIMITED"), None, "it is tried again later, and less often"),
+        (
+            List,
+            402,
+            code("NO_PAYMENT_INFORMATION_FOUND"),
+            None,
+            "settle it in the organisation's billing settings",
+        ),
+        (List, 406, code("INVALID_VERSION_DATE"), None, "check the API version (--atlas-api)"),
+        (List, 400, code("INVALID_ATTRIBUTE"), None, "correct what Atlas names"),
+        (List, 307, Value::Null, None, "redirects are not followed: check the base URL"),
+        (List, 399, Value::Null, None, "redirects are not followed: check the base URL"),
+        (List, 500, Value::Null, None, "it is tried again"),
+    ] {
+        let next = next_step(operation, status, &body, retry_after);
+        // A next step may itself have two halves.
+        assert!(expected.split("; ").last() == Some(next.as_str()), "{status} {body}: {next}");
+    }
+}
+
+#[test]
+fn every_failure_without_an_answer_has_a_next_step_of_its_own() {
+    for (outcome, detail, expected) in [
+        (Outcome::TooLate, "the time was over", "it is decided anew"),
+        (
+            Outcome::Unreachable,
+            "invalid peer certificate",
+            "check the base URL, and give the certificate's authority with --atlas-ca-file if it is a private one",
+        ),
+        (Outcome::Unreachable, "Connection refused", "it is tried again"),
+        (
+            Outcome::NoChallenge,
+            "no challenge",
+            "check that the base URL leads to Atlas; the secret was not sent",
+        ),
+        (
+            Outcome::Malformed,
+            "not JSON",
+            "check that the base URL and the API version lead to Atlas; it is tried again",
+        ),
+        (Outcome::TimedOut, "no answer within 30 s", "within 30 s; it is tried again"),
+    ] {
+        context(Operation::List, &key(), |context| {
+            let error = context.failed(outcome, detail);
+            assert_eq!((error.outcome(), error.kind()), (outcome, FaultKind::Unavailable));
+            assert!(error.to_string().ends_with(expected), "{error}");
+            assert_eq!(
+                error.to_string().contains("--atlas-ca-file"),
+                expected.contains("--atlas-ca-file"),
+                "{error}"
+            );
+        });
+    }
+}
+
+#[test]
+fn a_message_begins_with_what_was_attempted() {
+    let at = "5f7cac1adf5d6c6306f4b200/orders";
+    let id = "endpoint 5f7cac1adf5d6c6306f4b283 of";
+    for (operation, expected) in [
+        (Operation::List, format!("failed to list the endpoints of {at}: ")),
+        (Operation::Get, format!("failed to read {id} {at}: ")),
+        (Operation::Create, format!("failed to create an endpoint of {at}: ")),
+        (Operation::Update, format!("failed to update {id} {at}: ")),
+        (Operation::Delete, format!("failed to delete {id} {at}: ")),
+        (Operation::Instance, format!("failed to read instance {at}: ")),
+        (Operation::Token, "failed to get a token for API key abcdefgh: ".to_owned()),
+    ] {
+        context(operation, &key(), |context| {
+            let error = context.failed(Outcome::TimedOut, "no answer");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        });
+    }
+}
