@@ -203,3 +203,28 @@ fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static)
     }
     innermost
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_whose_time_is_over_is_not_sent_and_says_so() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/", server.local_addr().unwrap())).unwrap();
+        let http = Http::new(&ClientSettings::default(), &url).unwrap();
+        let deadline = Instant::now();
+        let request = |deadline| Outgoing {
+            method: Method::GET,
+            url: &url,
+            accept: "application/json",
+            authorization: None,
+            body: None,
+            deadline,
+        };
+        let error = http.send(request(deadline)).await.err().unwrap();
+        assert_eq!((error.outcome, error.was_sent), (Outcome::TimedOut, false));
+        let error = http.send(request(Instant::now() + Duration::from_millis(100))).await.err().unwrap();
+        assert_eq!((error.outcome, error.was_sent), (Outcome::TimedOut, true));
+    }
+}
