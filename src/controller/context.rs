@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::endpoint::Instance;
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
 use domain::observed::Times;
@@ -86,6 +87,7 @@ impl Context {
         &self,
         object: &ServerlessPrivateEndpoint,
         identity: &Identity,
+        instance: &Instance,
         deleting: bool,
     ) -> Result<Key, Fault> {
         let default = self.default_secret(&identity.namespace);
@@ -107,13 +109,18 @@ impl Context {
             (Err(fault), Some(default)) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
                 self.keys.of(&default, deleting).await
             }
-            // A key that is only remembered is no good one any more. It is not forgotten: a 401 may be a passing one, and
-            // in a namespace that goes nobody can bring the Secret back.
-            (Ok(own), Some(default)) if own.gone.is_some() && own.refused => {
+            // A remembered key gives way where Atlas refuses it, and for as long as a refused key rests: a 401 may be a
+            // passing one, or another project's, and in a namespace that goes nobody can bring the Secret back.
+            (Ok(own), Some(default)) if own.gone.is_some() && self.is_unauthorized(instance, &own) => {
                 self.keys.of(&default, deleting).await.or(Ok(own))
             }
             (result, _) => result,
         }
+    }
+
+    /// Atlas answered this key with 401 in this project, not long ago.
+    fn is_unauthorized(&self, instance: &Instance, key: &Key) -> bool {
+        self.listings.paused(instance, key).is_some_and(|fault| fault.kind == FaultKind::Unauthorized)
     }
 
     /// The Secret that the object names may have gone since it was read: it is read anew before it is used again.
@@ -149,8 +156,11 @@ impl Context {
         } else {
             Recorder::new(self.client.clone(), reporter())
         };
-        let _turn = self.cluster.turn().await;
-        match tokio::time::timeout(EVENT, recorder.publish(&event, &about)).await {
+        let published = async {
+            let _turn = self.cluster.turn().await;
+            recorder.publish(&event, &about).await
+        };
+        match tokio::time::timeout(EVENT, published).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "could not publish an event"),
             Err(_) => debug!("could not publish an event in time"),

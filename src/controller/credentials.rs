@@ -39,8 +39,6 @@ pub(super) struct Key {
     pub(super) source: (SecretName, String),
     /// It is not there any more, as this says; only deletions use it.
     pub(super) gone: Option<Fault>,
-    /// Atlas has accepted it once, and then not any more (401).
-    pub(super) refused: bool,
 }
 
 #[derive(Default)]
@@ -102,14 +100,10 @@ impl Keys {
         match fault {
             None => {
                 kept.refused = false;
-                kept.accepted = Some(Key { gone: None, refused: false, ..key.clone() });
+                kept.accepted = Some(Key { gone: None, ..key.clone() });
             }
             Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => {
                 kept.refused = true;
-                let accepted = kept.accepted.as_mut().filter(|accepted| accepted.source == key.source);
-                if let Some(accepted) = accepted.filter(|_| fault == Some(FaultKind::Unauthorized)) {
-                    accepted.refused = true;
-                }
             }
             Some(_) => {}
         }
@@ -143,7 +137,7 @@ impl Keys {
         let credentials = credentials(&read).map_err(|why| missing(format!("Secret {secret}: {why}")))?;
         let version = read.metadata.resource_version.unwrap_or_default();
         let client = Client::new(self.transport.clone(), credentials);
-        Ok(Key { client, source: (name.clone(), version), gone: None, refused: false })
+        Ok(Key { client, source: (name.clone(), version), gone: None })
     }
 }
 

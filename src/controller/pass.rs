@@ -149,7 +149,7 @@ impl Pass {
         let invalid = |message| Fault { kind: FaultKind::Refused, message, retry_after: None };
         let instance = object::instance(&self.object).map_err(invalid)?;
         let deleting = self.object.meta().deletion_timestamp.is_some();
-        let key = self.ctx.key(&self.object, &self.identity, deleting).await?;
+        let key = self.ctx.key(&self.object, &self.identity, &instance, deleting).await?;
         Ok(Access { instance, key })
     }
 

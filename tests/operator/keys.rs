@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Entry, Fault, Key,
-    Operation, Rule,
+    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT,
+    DEFAULT_PUBLIC_KEY, Entry, Fault, Key, NoAccess, Operation, Role, Rule,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -235,6 +235,33 @@ async fn a_remembered_key_that_atlas_refuses_gives_way_to_the_operators_own() {
     assert!(bench.endpoints().is_empty());
     let with_own = |entry: &Entry| entry.is(Operation::Delete) && entry.key.as_deref() == Some(NEXT_PUBLIC);
     assert!(bench.atlas.count(with_own) > 0);
+}
+
+#[tokio::test]
+async fn a_refusal_in_another_project_takes_no_key_from_a_deletion() {
+    let bench = Bench::new().await;
+    let flags = own_key(&bench, &bench.namespace).await;
+    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
+    let other = "c".repeat(24);
+    bench.atlas.configure(|settings| {
+        settings.add_instance(&other, DEFAULT_INSTANCE);
+        settings.choices.no_access = NoAccess::NotInGroup;
+    });
+    bench
+        .atlas
+        .add_key(DEFAULT_PUBLIC_KEY, Key::of_project(DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, Role::Owner));
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.create("elsewhere", json!({"projectId": other})).await;
+    bench.until_reason("elsewhere", "Unauthorized").await;
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    let deletes = |key: &str| {
+        bench.atlas.count(|entry| entry.is(Operation::Delete) && entry.key.as_deref() == Some(key))
+    };
+    assert!(deletes(DEFAULT_PUBLIC_KEY) > 0);
+    assert_eq!((deletes(NEXT_PUBLIC), bench.endpoints().len()), (0, 0));
 }
 
 #[tokio::test]
