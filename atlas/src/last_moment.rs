@@ -46,10 +46,6 @@ impl Body for LastMoment {
         Poll::Ready(frame)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.content.is_none()
-    }
-
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.content.as_ref().map_or(0, Bytes::len) as u64)
     }

@@ -1,7 +1,9 @@
 //! What is made of a token's answer.
 
+use domain::endpoint::Instance;
 use serde_json::json;
 
+use super::super::settings::ClientSettings;
 use super::*;
 
 #[test]
@@ -42,4 +44,76 @@ fn the_headers_are_marked_so_that_no_log_shows_them() {
         format!("{:?}", read(&json!({"access_token": "t"}), Instant::now()).unwrap().header()),
         "Sensitive"
     );
+}
+
+fn account(id: &str) -> Credentials {
+    Credentials::service_account(id, "hunter2").unwrap()
+}
+
+fn instance() -> Instance {
+    Instance { project: "5f7cac1adf5d6c6306f4b200".parse().unwrap(), name: "orders".parse().unwrap() }
+}
+
+/// A token that is due, and over, after `life`.
+fn living_for(life: Duration) -> Slot {
+    let mut token = read(&json!({"access_token": "t"}), Instant::now()).unwrap();
+    token.expires_at = Instant::now() + life;
+    token.renew_at = token.expires_at;
+    Slot { renew_at: Some(token.renew_at), token: Some(Arc::new(token)), failure: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_serves_until_its_end_and_not_at_it() {
+    // Nobody listens there, so that no token can be had.
+    let settings = ClientSettings { base_url: "http://127.0.0.1:1".to_owned(), ..ClientSettings::default() };
+    let transport = Transport::new(settings, Arc::new(|_| {})).unwrap();
+    let (account, at) = (account("mdb_sa_id_1"), instance());
+    let context = Context { operation: Operation::List, at: &at, id: None, credentials: &account };
+    for (life, serves) in [(Duration::from_nanos(1), true), (Duration::ZERO, false)] {
+        let tokens = Tokens::default();
+        *tokens.slot(account.fingerprint()).try_lock().unwrap() = living_for(life);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let got = tokens.get(&transport, context, deadline, None).await;
+        assert_eq!(got.is_ok(), serves, "{life:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_of_an_account_that_nobody_uses_goes_at_its_end() {
+    let [old, other] = ["mdb_sa_id_1", "mdb_sa_id_2"].map(|id| account(id).fingerprint());
+    for (life, left) in [(Duration::from_nanos(1), 2), (Duration::ZERO, 1)] {
+        let tokens = Tokens::default();
+        *tokens.slot(old).try_lock().unwrap() = living_for(life);
+        let _used = tokens.slot(other);
+        assert_eq!(tokens.slots.lock().unwrap().len(), left, "{life:?}");
+    }
+    // Whoever is at work with it keeps it.
+    let tokens = Tokens::default();
+    let used = tokens.slot(old);
+    let _other = tokens.slot(other);
+    assert!(Arc::ptr_eq(&used, &tokens.slot(old)));
+}
+
+#[test]
+fn only_an_unknown_client_is_told_by_400_that_it_is_unauthorized() {
+    let (account, at) = (account("mdb_sa_id_1"), instance());
+    let context = Context { operation: Operation::Token, at: &at, id: None, credentials: &account };
+    for (status, error, expected) in [
+        (400, "invalid_client", 401),
+        (400, "invalid_scope", 400),
+        (500, "invalid_client", 500),
+        (401, "invalid_client", 401),
+    ] {
+        let body = json!({ "error": error }).to_string().into_bytes();
+        let answer = Answer {
+            sunset: None,
+            status,
+            challenges: Vec::new(),
+            retry_after: None,
+            remaining: None,
+            body: Ok(body),
+            hidden: Vec::new(),
+        };
+        assert_eq!(refused(context, answer).outcome(), Outcome::Status(expected), "{status} {error}");
+    }
 }

@@ -175,3 +175,13 @@ fn the_library_does_not_need_its_parser_to_answer() {
     context.set_custom_cnonce("c");
     assert_eq!(ours.respond(&context).unwrap(), theirs.respond(&context).unwrap());
 }
+
+#[test]
+fn a_line_of_eight_kibibytes_is_read_and_a_longer_one_is_not() {
+    let line = |length: usize| {
+        let start = r#"Digest realm="r", nonce="n", qop="auth", opaque=""#;
+        format!("{start}{}\"", "o".repeat(length - start.len() - 1))
+    };
+    assert!(choose([line(8192).as_str()]).is_ok());
+    assert_eq!(choose([line(8193).as_str()]), Err(Unusable::None));
+}
