@@ -1,5 +1,5 @@
 # The operator's image: one static program and nothing else.
-#   docker build -t spe-operator .
+#   docker build --platform linux/amd64 --tag registry.example/spe-operator:0.1.0 .
 # On a machine that has Rust but no registry, `make image` builds the program outside and only the last stage here.
 
 # Any image with Rust 1.91 or later and a C compiler.

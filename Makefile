@@ -49,18 +49,19 @@ demo: deps ## Shows a manifest become an AVAILABLE endpoint; EXIT=1 deletes it a
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) run --quiet --locked --package testbed --bin demo -- $(if $(filter-out 0,$(EXIT)),--exit)
 
-crd: ## Generates crds/ from the types
+crd: deps ## Generates crds/ from the types
+	@mkdir -p target
 	$(CARGO) run --quiet --locked --bin spe-operator -- crd > target/crd.yaml
 	mv target/crd.yaml crds/serverlessprivateendpoints.yaml
 
-chart: crd ## Brings the chart's copy of the definition and its README up to date
+chart: crd ## Writes what is made from the chart and the types: crds/, its copy in the chart, the README's values, the bases and the policy in deploy/
 	cp crds/serverlessprivateendpoints.yaml charts/spe-operator/files/
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test chart -- readme deploy::the_base_for deploy::the_admission
 
 image: ## Builds the container image with buildah or docker, from this machine's Rust
 	@hack/image
 
-e2e: ## Takes the chart through its life on the cluster of the current kubeconfig; the images are named by OPERATOR_IMAGE and SIMULATOR_IMAGE
+e2e: ## Takes the chart through its life on the cluster of the current kubeconfig, with helm, kubectl and curl; OPERATOR_IMAGE and SIMULATOR_IMAGE name images that it can pull (hack/image, hack/simulator-image)
 	@hack/e2e
 
 e2e-cluster: deps ## The same on a cluster made for it, if E2E_CLUSTER (../shared/cluster) has one
@@ -69,12 +70,13 @@ e2e-cluster: deps ## The same on a cluster made for it, if E2E_CLUSTER (../share
 repro: ## Builds the release program twice, in different directories, and compares it bit by bit
 	@hack/repro
 
-release-check: deps ## What a release needs beside `make test`: the chart under Helm 3, what promtool says, a reproducible program
+release-check: deps ## What a release needs beside `make test`: the chart under Helm 3, what promtool says, a reproducible program, what it is made of
 	@$(PART) "helm 3" env HELM=helm3 $(CARGO) test --locked --workspace --test chart -- --skip rights
 	@$(PART) "promtool" $(CARGO) test --locked --workspace --test chart -- --ignored promtool
 	@$(PART) "reproducible" hack/repro
+	@$(PART) "components" hack/sbom
 
-docs: ## Generates docs/reference/ from the code
+docs: deps ## Generates docs/reference/ from the code
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test docs reference
 
 tour: deps ## Records docs/demo.svg from a run of the demo

@@ -156,6 +156,21 @@ async fn the_values_of_the_gitops_examples_are_values_of_the_chart() {
     assert!(try_render_with(NAMESPACE, &nonsense).await.is_err());
 }
 
+/// Older versions of Argo CD read it from the object alone.
+#[test]
+fn argo_cd_is_told_by_each_object_that_its_end_wants_a_confirmation() {
+    let page = include_str!("../../docs/tasks/argo-cd.md");
+    let annotation = "argocd.argoproj.io/sync-options: Delete=confirm,Prune=confirm\n";
+    let objects = page.matches("\nkind: ServerlessPrivateEndpoint\n").count();
+    assert_eq!((objects, page.matches(annotation).count()), (2, 2));
+    let header = std::fs::read_to_string(deploy().join("argocd/endpoints.yaml")).unwrap();
+    assert!(header.contains(annotation), "the header does not name it");
+    for application in ["argocd/endpoints.yaml", "argocd/operator.yaml"].map(example).iter().flatten() {
+        let options = application["spec"]["syncPolicy"]["syncOptions"].to_string();
+        assert!(!options.contains("confirm"), "{options}: not in the Application");
+    }
+}
+
 #[test]
 fn what_the_charts_catalogue_shows_is_the_definition_and_the_samples() {
     let chart = include_str!("../../charts/spe-operator/Chart.yaml");

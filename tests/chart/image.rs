@@ -78,4 +78,27 @@ fn chart_and_image_have_the_version_of_the_program() {
     assert_eq!((chart["version"].as_str(), chart["appVersion"].as_str()), (Some(version), Some(version)));
     let dockerfile = include_str!("../../Dockerfile");
     assert!(dockerfile.contains(&format!("\nARG VERSION={version}\n")), "the Dockerfile has another version");
+    // The chart pulls its own version: whoever follows the text has pushed that.
+    let command =
+        format!("docker build --platform linux/amd64 --tag registry.example/spe-operator:{version} .\n");
+    for text in [dockerfile, include_str!("../../README.md"), include_str!("../../docs/tasks/install.md")] {
+        assert!(text.contains(&command), "{command}");
+    }
+}
+
+/// In the stage that becomes the image, the last one.
+#[test]
+fn the_image_says_what_it_is_and_runs_as_a_user_that_kubernetes_can_tell_from_root() {
+    let (_, image) = include_str!("../../Dockerfile").rsplit_once("\nFROM scratch\n").unwrap();
+    for (label, value) in [
+        ("title", env!("CARGO_PKG_NAME")),
+        ("description", "Kubernetes operator for MongoDB Atlas serverless private endpoints"),
+        ("licenses", env!("CARGO_PKG_LICENSE")),
+        ("version", "${VERSION}"),
+        ("revision", "${REVISION}"),
+    ] {
+        let wanted = format!("org.opencontainers.image.{label}=\"{value}\"");
+        assert!(image.contains(&wanted), "{wanted} is missing");
+    }
+    assert!(image.contains("\nUSER 65532:65532\n"), "runAsNonRoot needs a number");
 }

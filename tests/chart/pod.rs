@@ -84,7 +84,8 @@ async fn namespaced_scope_makes_nothing_cluster_wide_but_the_definition() {
     let own = render("atlas", &[&values[..2], &["rbac.createInWatchedNamespaces=false"]].concat()).await;
     assert!(own.iter().any(|manifest| name(manifest) == "Role atlas/spe-operator"));
     let elsewhere = render("atlas", &[&values[..], &["rbac.createInWatchedNamespaces=false"]].concat()).await;
-    assert!(!elsewhere.iter().any(|manifest| name(manifest).starts_with("Role team-")));
+    let roles: Vec<String> = of_kind(&elsewhere, "Role").into_iter().map(name).collect();
+    assert_eq!(roles, ["Role atlas/spe-operator-lease"], "no right where nothing is watched");
 }
 
 #[tokio::test]
@@ -148,6 +149,31 @@ async fn the_service_leads_to_the_operator_and_not_to_the_pod_of_helm_test() {
     let carries = |labels: &Value| selector.iter().all(|(key, value)| labels[key] == *value);
     assert!(carries(&of_kind(&rendered, "Deployment")[0]["spec"]["template"]["metadata"]["labels"]));
     assert!(!carries(&of_kind(&rendered, "Pod")[0]["metadata"]["labels"]));
+}
+
+#[tokio::test]
+async fn the_network_policy_lets_in_those_that_are_named_and_the_pod_of_helm_test() {
+    let named = json!({"namespaceSelector": {"matchLabels": {"team": "monitoring"}}});
+    let from = format!("networkPolicy.from=[{named}]");
+    let rendered = render("atlas", &["networkPolicy.enabled=true", &from]).await;
+    let ingress = &of_kind(&rendered, "NetworkPolicy")[0]["spec"]["ingress"][0]["from"];
+    assert_eq!((ingress.as_array().unwrap().len(), &ingress[0]), (2, &named));
+    let wanted = ingress[1]["podSelector"]["matchLabels"].as_object().unwrap();
+    let labels = |kind: &str, path: &str| of_kind(&rendered, kind)[0].pointer(path).unwrap().clone();
+    let carries = |labels: &Value| wanted.iter().all(|(key, value)| labels[key] == *value);
+    assert!(carries(&labels("Pod", "/metadata/labels")));
+    assert!(!carries(&labels("Deployment", "/spec/template/metadata/labels")));
+    let open = render("atlas", &["networkPolicy.enabled=true"]).await;
+    assert_eq!(of_kind(&open, "NetworkPolicy")[0]["spec"]["ingress"][0]["from"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_user_is_that_of_the_image_or_of_the_namespace() {
+    let rendered = render("atlas", &[]).await;
+    let deployed = &of_kind(&rendered, "Deployment")[0]["spec"]["template"]["spec"]["securityContext"];
+    for context in [deployed, &of_kind(&rendered, "Pod")[0]["spec"]["securityContext"]] {
+        assert_eq!(*context, json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}}));
+    }
 }
 
 #[tokio::test]

@@ -124,6 +124,13 @@ async fn a_wrong_value_is_refused_by_name() {
     }
     let both = ["atlas.proxy.url=http://proxy:1", "atlas.proxy.existingSecret=proxy"];
     assert!(try_render("atlas", &both).await.unwrap_err().contains("atlas/proxy"));
+    let crowd = ["replicaCount=2", "leaderElection.enabled=false"];
+    assert!(try_render("atlas", &crowd).await.unwrap_err().contains("replicaCount"));
+    let boundless = ["podDisruptionBudget.enabled=true", "podDisruptionBudget.maxUnavailable="];
+    assert!(try_render("atlas", &boundless).await.unwrap_err().contains("podDisruptionBudget/minAvailable"));
+    for bound in ["podDisruptionBudget.minAvailable=0", "podDisruptionBudget.maxUnavailable=0"] {
+        render("atlas", &[&boundless[..], &[bound]].concat()).await;
+    }
     let blind = ["serviceMonitor.enabled=true", "metrics.enabled=false"];
     assert!(try_render("atlas", &blind).await.unwrap_err().contains("metrics/enabled"));
 }

@@ -215,6 +215,10 @@ fn the_reference_of_the_flags_is_what_the_program_says() {
             command.get_name(),
             command.get_about().map(ToString::to_string).unwrap_or_default()
         );
+        for argument in command.get_positionals() {
+            let (name, help) = (argument.get_id().as_str().to_uppercase(), argument.get_help().unwrap());
+            let _ = writeln!(page, "- `{name}`: {help}");
+        }
         let flags: Vec<_> = command.get_arguments().filter(|flag| flag.get_long().is_some()).collect();
         if flags.is_empty() {
             continue;

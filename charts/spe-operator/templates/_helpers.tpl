@@ -107,11 +107,15 @@ true
 {{- end }}
 {{- end -}}
 
-{{/* What the "restricted" pod security standard asks for, and more. */}}
+{{/* What labels the pod of `helm test`: not the release's own, or its Service would lead to it. */}}
+{{- define "spe-operator.testSelector" -}}
+app.kubernetes.io/name: {{ include "spe-operator.name" . | trunc 58 | trimSuffix "-" }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* What the "restricted" pod security standard asks for, and more. The user is the image's, by number, or the namespace's (OpenShift). */}}
 {{- define "spe-operator.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 

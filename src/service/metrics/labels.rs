@@ -90,9 +90,12 @@ pub enum Awaited {
 }
 
 impl Awaited {
-    pub(super) const ALL: [Self; 4] = [Self::VpcEndpoint, Self::Progress, Self::Correction, Self::Deletion];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::VpcEndpoint, Self::Progress, Self::Correction, Self::Deletion];
 
-    pub(super) fn as_str(self) -> &'static str {
+    /// The label's value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::VpcEndpoint => "vpc_endpoint",
             Self::Progress => "progress",

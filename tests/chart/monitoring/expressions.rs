@@ -1,7 +1,7 @@
 //! The expressions of alerts and dashboard, taken apart as far as their names and labels go. Whether Prometheus can read
 //! them, promtool says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ pub(super) struct Expression {
 /// What an expression names.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// Metrics, each with the labels that it is selected by.
-    pub(super) metrics: Vec<(String, BTreeSet<String>)>,
+    /// Metrics, each with the labels that it is selected by, and the values that they are compared with.
+    pub(super) metrics: Vec<(String, BTreeMap<String, Vec<String>>)>,
     /// Labels that results are grouped or matched by.
     pub(super) grouped: BTreeSet<String>,
 }
@@ -100,15 +100,19 @@ pub(super) fn names(expression: &Expression) -> Names {
         if let Some(selector) = after.strip_prefix('{') {
             let (inside, after) = selector.split_once('}').unwrap();
             // A comma inside a value would be a second matcher: there is none.
-            let label = |matcher: &str| matcher.split(['=', '!']).next().unwrap().trim().to_owned();
-            names.metrics.push((word.to_owned(), inside.split(',').map(label).collect()));
+            let matcher = |matcher: &str| {
+                let (label, rest) = matcher.split_once(['=', '!']).unwrap();
+                let values = rest.split('"').nth(1).unwrap().split('|');
+                (label.trim().to_owned(), values.map(str::to_owned).collect())
+            };
+            names.metrics.push((word.to_owned(), inside.split(',').map(matcher).collect()));
             rest = after;
         } else if ["by", "on"].contains(&word) {
             let (inside, after) = list.strip_prefix('(').unwrap().split_once(')').unwrap();
             names.grouped.extend(inside.split(',').map(|label| label.trim().to_owned()));
             rest = after;
         } else if !WORDS.contains(&word) {
-            names.metrics.push((word.to_owned(), BTreeSet::new()));
+            names.metrics.push((word.to_owned(), BTreeMap::new()));
         }
     }
     assert!(!names.metrics.is_empty(), "{}: no metric", expression.place);
@@ -117,11 +121,13 @@ pub(super) fn names(expression: &Expression) -> Names {
 
 #[test]
 fn an_expression_is_taken_apart() {
-    let text =
-        r#"sum by (le, to) (rate(a_total{job=~"$job", code!="429"}[5m])) / on (job) b > 0.5 or vector(0)"#;
+    let text = r#"sum by (le, to) (rate(a_total{job=~"$job", code!~"429|503"}[5m])) / on (job) b > 0.5 or vector(0)"#;
     let names =
         names(&Expression { place: String::new(), text: text.to_owned(), shown: BTreeSet::default() });
     let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(names.metrics, [("a_total".to_owned(), set(&["code", "job"])), ("b".to_owned(), set(&[]))]);
+    let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    let selected = [("job", values(&["$job"])), ("code", values(&["429", "503"]))];
+    let selected = selected.map(|(label, values)| (label.to_owned(), values)).into();
+    assert_eq!(names.metrics, [("a_total".to_owned(), selected), ("b".to_owned(), BTreeMap::new())]);
     assert_eq!(names.grouped, set(&["job", "le", "to"]));
 }

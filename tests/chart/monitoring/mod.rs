@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use domain::conditions::{ConditionType, Reason};
 use serde_json::{Value, json};
+use spe_operator::service::metrics::Awaited;
 use testbed::Process;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -99,6 +101,22 @@ async fn metrics(operator: &Process, accept: &str) -> Result<String> {
     Ok(body.to_owned())
 }
 
+/// Whether the label ever has this value: of those that depend on what happens, each that the code may give.
+fn may_be(label: &str, value: &str) -> bool {
+    match label {
+        "type" => ConditionType::ALL.iter().any(|kind| kind.as_str() == value),
+        "reason" => Reason::ALL.iter().any(|reason| reason.as_str() == value),
+        "waits_for" => Awaited::ALL.iter().any(|awaited| awaited.as_str() == value),
+        "status" => ["True", "False"].contains(&value),
+        "ready" => ["true", "false"].contains(&value),
+        "controller" | "name" => value == "serverlessprivateendpoint",
+        "code" => value.parse::<u16>().is_ok_and(|code| (200..600).contains(&code)),
+        // The dashboard's own choice.
+        "job" => value == "$job",
+        other => panic!("nobody knows the values of {other}"),
+    }
+}
+
 /// Fails unless all that the expression names is served.
 fn assert_served(expression: &Expression, known: &BTreeMap<&str, BTreeSet<&str>>) {
     let Expression { place, shown, .. } = expression;
@@ -106,9 +124,12 @@ fn assert_served(expression: &Expression, known: &BTreeMap<&str, BTreeSet<&str>>
     let mut labels: BTreeSet<&str> = OF_THE_SCRAPE.into();
     for (metric, selected) in &names.metrics {
         let own = known.get(metric.as_str()).unwrap_or_else(|| panic!("{place}: nobody serves {metric}"));
-        for label in selected {
+        for (label, values) in selected {
             let is_known = own.contains(label.as_str()) || OF_THE_SCRAPE.contains(&label.as_str());
             assert!(is_known, "{place}: {metric} has no label {label}");
+            for value in values {
+                assert!(may_be(label, value), "{place}: {label} of {metric} is never {value}");
+            }
         }
         labels.extend(own);
     }
