@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PART := hack/part
 
-.PHONY: help deps build control-plane test deny sbom mutants fuzz proof bench demo crd chart image e2e e2e-cluster repro release-check docs tour dashboard clean
+.PHONY: help deps build control-plane test deny sbom mutants fuzz proof sabotage bench demo crd chart image e2e e2e-cluster repro release-check docs tour dashboard clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -40,6 +40,9 @@ fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60): parsers, mark, claim, memo
 
 proof: deps ## Checks that nothing is lost or doubled: the model, every fault at every request, kills, clocks, fields (about an hour); PLAN=create/atlas-3 runs some plans alone
 	@CARGO="$(CARGO)" hack/proof $(PLAN)
+
+sabotage: deps ## Breaks the operator on purpose, in a copy, and demands that the plans of tests/plans find it (minutes)
+	@CARGO="$(CARGO)" hack/sabotage
 
 bench: deps ## Measures the release program and writes docs/performance.md (50 minutes); QUICK=1 only prints the short runs (20 minutes)
 	program=$$(hack/static)/spe-operator && bench() { $(CARGO) run --quiet --locked --profile fast --package testbed --bin bench -- "$$program" "$$@"; } && \

@@ -10,8 +10,12 @@ use crate::requests::{ATLAS, Kind, Request};
 /// Longer than the operator waits for the API server (5 s): it has given up when the request arrives.
 const LATE_AT_CLUSTER: Duration = Duration::from_secs(6);
 
-/// Longer than it waits for Atlas (`--atlas-timeout`), and within the time that a request may travel.
-const LATE_AT_ATLAS: Duration = Duration::from_millis(2500);
+/// Longer than it waits for Atlas (`--atlas-timeout`, 2 s) and then pauses (1 s at most), so that whoever takes silence for a
+/// refusal has written again; and well within `--create-uncertainty` (8 s).
+const LATE_AT_ATLAS: Duration = Duration::from_millis(4500);
+
+/// Long enough for another operator to begin what this one is about to do, and answered in time.
+const SLOW: Duration = Duration::from_millis(600);
 
 /// How long a server is down that refuses connections.
 pub(crate) const DOWN: Duration = Duration::from_secs(1);
@@ -38,6 +42,8 @@ pub(crate) enum What {
     ApplyAndDrop,
     /// The request arrives when its sender has given up.
     Delay,
+    /// The request arrives late, and is answered in time: another operator may overtake it.
+    Slow,
     /// It is refused with this status.
     Status(u16),
     /// The answer breaks off in its middle.
@@ -55,7 +61,7 @@ pub(crate) enum What {
 use Kind::{List, Read, Relist, Watch, Write};
 
 const ALL: &[Kind] = &[Read, List, Relist, Watch, Write];
-/// A watch has no answer that could break off; it is closed or expired instead.
+/// A watch has no answer that could break off or come late; it is closed or expired instead.
 const WHOLE: &[Kind] = &[Read, List, Relist, Write];
 /// A read leaves nothing behind, so that to lose it or its answer is the same; and nobody answers it with a conflict.
 const WRITES: &[Kind] = &[Write];
@@ -65,11 +71,12 @@ const AGAIN: &[Kind] = &[Relist];
 const NONE: &[Kind] = &[];
 
 /// All faults.
-pub(crate) const FAULTS: [Fault; 13] = [
+pub(crate) const FAULTS: [Fault; 14] = [
     Fault { name: "refuse", what: What::Refuse, cluster: ALL, atlas: ALL },
     Fault { name: "drop", what: What::Drop, cluster: ALL, atlas: ALL },
     Fault { name: "apply-and-drop", what: What::ApplyAndDrop, cluster: WRITES, atlas: WRITES },
     Fault { name: "delay", what: What::Delay, cluster: ALL, atlas: ALL },
+    Fault { name: "slow", what: What::Slow, cluster: WHOLE, atlas: WHOLE },
     Fault { name: "409", what: What::Status(409), cluster: WRITES, atlas: WRITES },
     Fault { name: "429", what: What::Status(429), cluster: ALL, atlas: ALL },
     Fault { name: "500", what: What::Status(500), cluster: ALL, atlas: ALL },
@@ -97,6 +104,7 @@ impl Fault {
             What::Drop => Action::DropRequest,
             What::ApplyAndDrop => Action::DropAnswer,
             What::Delay => Action::DelayRequest(if at_atlas { LATE_AT_ATLAS } else { LATE_AT_CLUSTER }),
+            What::Slow => Action::DelayRequest(SLOW),
             What::Status(status) if at_atlas => Action::Answer(of_atlas(status)),
             What::Status(status) => Action::kubernetes(status, reason(status)),
             What::Truncate => Action::Truncate(request.answer / 2),

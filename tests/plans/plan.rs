@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use atlas_simulator::{Operation, Pace};
+use atlas_simulator::{Operation, Pace, Span, Wording};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use spe_operator::api::ServerlessPrivateEndpoint;
@@ -22,6 +22,9 @@ const NAME: &str = "orders";
 
 /// How long nothing is written before a run counts as ended. It is longer than the operator's longest poll.
 const QUIET: Duration = Duration::from_millis(1200);
+
+/// How long Atlas' writes take where a request is slow: longer than that.
+const SLOW_WRITES: Span = Span::millis(1200, 1200);
 
 /// Phases of Atlas that are over at the next poll, so that the number of polls is always the same.
 const PACE: Pace = Pace { deleting: Duration::ZERO, ..Pace::of(Duration::from_millis(50)) };
@@ -111,6 +114,9 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let bench = Bench::at_pace(PACE).await;
+        // Without counters (as the page of the API shows it): Atlas' memory of a later request must not be what keeps a late
+        // one from being carried out.
+        bench.atlas.configure(|settings| settings.digest.wording = Wording::Seed);
         let history = History::start(bench.objects.clone(), &bench.atlas).await;
         Self { bench, history }
     }
@@ -224,6 +230,10 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     }
     if plan.path != Path::Create {
         arm(&operator, skipped(&plan.request.proxy) + plan.request.number);
+    }
+    if plan.fault.what == What::Slow {
+        // The slow one has to arrive while what the other does is still on its way.
+        stage.bench.atlas.configure(|settings| settings.latency.writes = SLOW_WRITES);
     }
     let deleted_at = stage.bench.atlas.now();
     stage.act(plan.path).await;
