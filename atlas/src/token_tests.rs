@@ -71,7 +71,9 @@ async fn a_token_serves_until_its_end_and_not_at_it() {
     let context = Context { operation: Operation::List, at: &at, id: None, credentials: &account };
     for (life, serves) in [(Duration::from_nanos(1), true), (Duration::ZERO, false)] {
         let tokens = Tokens::default();
-        *tokens.slot(account.fingerprint()).try_lock().unwrap() = living_for(life);
+        // Somebody else uses it, too: it is not thrown away at its end.
+        let used = tokens.slot(account.fingerprint());
+        *used.try_lock().unwrap() = living_for(life);
         let deadline = Instant::now() + Duration::from_secs(30);
         let got = tokens.get(&transport, context, deadline, None).await;
         assert_eq!(got.is_ok(), serves, "{life:?}");
