@@ -19,6 +19,7 @@ control-plane: deps ## Finds, downloads or builds (8 minutes, once) etcd and kub
 
 test: deps ## Checks everything: format, lints, documentation, tests, dependencies
 	@$(PART) "format" $(CARGO) fmt --all --check
+	@$(PART) "format of fuzz" $(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	@$(PART) "lints" $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@$(PART) "documentation" env RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --lib --no-deps
 	@$(PART) "compilation" $(CARGO) test --locked --workspace --no-run

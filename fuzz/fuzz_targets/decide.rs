@@ -3,12 +3,12 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../domain/tests/anything/decide.rs"]
-mod decide;
 #[path = "../../domain/tests/laws/changing.rs"]
 mod changing;
 #[path = "../../domain/tests/laws/creating.rs"]
 mod creating;
+#[path = "../../domain/tests/anything/decide.rs"]
+mod decide;
 #[path = "../../domain/tests/laws/decisions.rs"]
 mod decisions;
 #[path = "../../domain/tests/laws/leaving.rs"]
