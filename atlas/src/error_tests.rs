@@ -21,15 +21,9 @@ fn key() -> Credentials {
 fn next_step(operation: Operation, status: u16, body: &Value, retry_after: Option<u64>) -> String {
     let mut next = String::new();
     context(operation, &key(), |context| {
-        let reply = open(Answer {
-            sunset: None,
-            status,
-            challenges: Vec::new(),
-            retry_after: retry_after.map(Duration::from_secs),
-            remaining: None,
-            body: Ok(if body.is_null() { Vec::new() } else { body.to_string().into_bytes() }),
-            hidden: Vec::new(),
-        });
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let retry_after = retry_after.map(Duration::from_secs);
+        let reply = open(Answer { retry_after, ..Answer::of(status, text.as_bytes()) });
         let error = context.answered(&reply);
         assert_eq!((error.operation(), error.outcome()), (operation, Outcome::Status(status)));
         next = error.to_string().rsplit("; ").next().unwrap().to_owned();

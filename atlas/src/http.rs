@@ -60,6 +60,22 @@ pub(super) struct Answer {
     pub(super) hidden: Vec<Secret>,
 }
 
+#[cfg(any(test, fuzzing))]
+impl Answer {
+    /// An answer with this status and body, and nothing else to say.
+    pub(super) fn of(status: u16, body: &[u8]) -> Self {
+        Self {
+            status,
+            challenges: Vec::new(),
+            retry_after: None,
+            sunset: None,
+            remaining: None,
+            body: Ok(body.to_vec()),
+            hidden: Vec::new(),
+        }
+    }
+}
+
 /// There was no answer.
 pub(super) struct Unanswered {
     pub(super) outcome: Outcome,

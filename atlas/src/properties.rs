@@ -73,15 +73,7 @@ fn is_a_scheme_alone(line: &str) -> bool {
 pub(crate) fn reply(bytes: &[u8]) {
     let (status, body) = bytes.split_at(bytes.len().min(2));
     let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
-    let answer = || Answer {
-        status,
-        challenges: Vec::new(),
-        retry_after: None,
-        sunset: None,
-        remaining: None,
-        body: Ok(body.to_vec()),
-        hidden: key().hidden(),
-    };
+    let answer = || Answer { hidden: key().hidden(), ..Answer::of(status, body) };
     let at =
         Instance { project: "5f7cac1adf5d6c6306f4b283".parse().unwrap(), name: "orders".parse().unwrap() };
     let id: EndpointId = "5f7cac1adf5d6c6306f4b284".parse().unwrap();

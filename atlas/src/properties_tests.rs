@@ -170,16 +170,7 @@ fn as_bytes(status: u16, body: &str) -> Vec<u8> {
 }
 
 fn listed(body: &[u8]) -> Result<Vec<domain::endpoint::Endpoint>, String> {
-    let answer = Answer {
-        status: 200,
-        challenges: Vec::new(),
-        retry_after: None,
-        sunset: None,
-        remaining: None,
-        body: Ok(body.to_vec()),
-        hidden: Vec::new(),
-    };
-    let opened = reply::open(answer);
+    let opened = reply::open(Answer::of(200, body));
     if opened.is_success() { wire::endpoints(opened.json()?, &[]) } else { Err("no success".to_owned()) }
 }
 

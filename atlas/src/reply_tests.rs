@@ -8,15 +8,7 @@ use super::*;
 const ID: &str = "5f7cac1adf5d6c6306f4b283";
 
 fn answer(status: u16, body: &str) -> Answer {
-    Answer {
-        sunset: None,
-        status,
-        challenges: Vec::new(),
-        retry_after: None,
-        remaining: None,
-        body: Ok(body.as_bytes().to_vec()),
-        hidden: Vec::new(),
-    }
+    Answer::of(status, body.as_bytes())
 }
 
 fn page_example() -> Value {

@@ -106,16 +106,7 @@ fn only_an_unknown_client_is_told_by_400_that_it_is_unauthorized() {
         (500, "invalid_client", 500),
         (401, "invalid_client", 401),
     ] {
-        let body = json!({ "error": error }).to_string().into_bytes();
-        let answer = Answer {
-            sunset: None,
-            status,
-            challenges: Vec::new(),
-            retry_after: None,
-            remaining: None,
-            body: Ok(body),
-            hidden: Vec::new(),
-        };
+        let answer = Answer::of(status, json!({ "error": error }).to_string().as_bytes());
         assert_eq!(refused(context, answer).outcome(), Outcome::Status(expected), "{status} {error}");
     }
 }

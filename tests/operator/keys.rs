@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
+use testbed::Process;
 
 use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
 
@@ -221,14 +222,20 @@ async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_k
     assert!(bench.endpoints().is_empty());
 }
 
-#[tokio::test]
-async fn a_remembered_key_that_atlas_refuses_gives_way_to_the_operators_own() {
+/// A RESERVED object whose Secret is gone, and the operator that remembers its key and has one of its own.
+async fn left_with_a_remembered_key_and_the_operators_own() -> (Bench, Process) {
     let bench = Bench::new().await;
     let flags = own_key(&bench, &bench.namespace).await;
-    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
+    let operator = bench.operator_with(&flags.each_ref().map(String::as_str));
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
     bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    (bench, operator)
+}
+
+#[tokio::test]
+async fn a_remembered_key_that_atlas_refuses_gives_way_to_the_operators_own() {
+    let (bench, _operator) = left_with_a_remembered_key_and_the_operators_own().await;
     bench.atlas.remove_key(DEFAULT_PUBLIC_KEY);
     bench.delete("orders").await;
     bench.until_gone("orders").await;
@@ -266,12 +273,7 @@ async fn a_refusal_in_another_project_takes_no_key_from_a_deletion() {
 
 #[tokio::test]
 async fn a_deletion_whose_keys_atlas_all_refuses_waits_and_names_the_way_out() {
-    let bench = Bench::new().await;
-    let flags = own_key(&bench, &bench.namespace).await;
-    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    let (bench, _operator) = left_with_a_remembered_key_and_the_operators_own().await;
     for key in [DEFAULT_PUBLIC_KEY, NEXT_PUBLIC] {
         bench.atlas.remove_key(key);
     }
