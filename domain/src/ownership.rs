@@ -292,8 +292,10 @@ mod tests {
 
     #[test]
     fn the_mark_is_found_again_in_every_comment_it_was_put_on() {
-        let long = "ä".repeat(100);
-        for comment in [None, Some(""), Some("  "), Some("orders, prod"), Some(long.as_str())] {
+        let (long, wide) = ("x".repeat(100), "ä".repeat(100));
+        for comment in
+            [None, Some(""), Some("  "), Some("orders, prod"), Some(long.as_str()), Some(wide.as_str())]
+        {
             let marked = marked_comment(comment, &token());
             assert!(marked.len() <= COMMENT_BYTES, "{marked:?}");
             assert_eq!(mark_of(&marked), Some(token()));

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use domain::conditions::{ConditionType, EventReason, report};
-use domain::decision::{Step, Wake};
+use domain::decision::{Origin, Step, Wake};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
 use domain::notice::of_change;
-use domain::observed::{Atlas, Key, Sunset, Tried};
+use domain::observed::{Atlas, Key, Spec, Sunset, Tried, VpcEndpoint};
 use domain::ownership::{ClaimReading, marked_comment};
 
-use crate::story::Story;
-use crate::support::{Mark, endpoint, fault, id, secs, token};
+use crate::story::{START, Story};
+use crate::support::{Mark, endpoint, fault, id, nonce, secs, token, vpce};
 
 #[test]
 fn observing_takes_no_hold_of_an_object() {
@@ -121,6 +121,13 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
             "{kind:?}: {told:?}"
         );
         assert!(report.get(ConditionType::Stalled).is_some(), "{kind:?}");
+        // Without an endpoint there is nothing to pay for; what will never have one can go.
+        let mut story = Story::claimed();
+        let decision = story.look(Atlas::Failed(fault(kind)));
+        let message = &domain::conditions::report(&story.o, &decision).conditions[0].message;
+        let for_good = kind != FaultKind::InstanceNotFound;
+        assert_eq!(message.contains("delete this object"), for_good, "{message}");
+        assert!(!message.contains("billed"), "{message}");
     }
 }
 
@@ -135,12 +142,86 @@ fn the_status_of_a_dying_object_names_the_endpoint_that_is_being_recorded() {
 }
 
 #[test]
-fn only_the_first_look_of_a_process_believes_the_status_that_work_is_late() {
+fn an_attempt_is_announced_again_only_while_it_may_land() {
+    for (age, announced) in [(secs(199), Some(nonce(1))), (secs(200), None)] {
+        let mut story = Story::claimed();
+        story.o.object.claim = ClaimReading::Absent;
+        story.wait(age);
+        let step = story.list(&[endpoint(1, Mark::Ours, "RESERVED")]).step;
+        assert_eq!(step, Step::Claim { nonce: announced, replaced: None, stale_vpc_endpoint: None });
+    }
+}
+
+#[test]
+fn what_was_claimed_is_posted_only_while_it_is_wanted_and_nothing_else_is_in_doubt() {
+    let posts = |listed_before: bool, change: fn(&mut Spec)| {
+        // An earlier attempt can land no more, and was looked for.
+        let mut story = Story::claimed();
+        story.wait(secs(200));
+        if listed_before {
+            story.list(&[]);
+        }
+        story.wait(secs(10));
+        story.memory.claiming(nonce(2), story.now);
+        story.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: None };
+        story.spec(change);
+        matches!(story.list(&[]).step, Step::Create { .. })
+    };
+    assert!(posts(true, |_| ()));
+    assert!(!posts(false, |_| ()));
+    assert!(!posts(true, |spec| spec.suspend = true));
+    assert!(!posts(true, |spec| spec.observe = true));
+    assert!(!posts(true, |spec| spec.endpoint_id = Some(id(1))));
+}
+
+#[test]
+fn a_claim_in_place_of_a_lost_endpoint_notes_the_vpc_endpoint_that_goes_with_it() {
+    for (declared, noted) in [(VpcEndpoint::Undeclared, vpce(1)), (VpcEndpoint::Declared(vpce(2)), vpce(2))] {
+        let mut story = Story::recorded();
+        story.spec(|spec| spec.vpc_endpoint = declared);
+        story.list(&[]);
+        story.wait(secs(10));
+        let stale_vpc_endpoint = Some(noted.to_string());
+        assert_eq!(
+            story.list(&[]).step,
+            Step::Claim { nonce: None, replaced: Some(id(1)), stale_vpc_endpoint }
+        );
+    }
+}
+
+#[test]
+fn of_twins_the_named_one_is_kept_and_the_recorded_one_goes_first() {
+    let twins = [endpoint(2, Mark::Ours, "AVAILABLE"), endpoint(1, Mark::Ours, "RESERVED")];
+    let mut story = Story::claimed();
+    story.spec(|spec| spec.endpoint_id = Some(id(1)));
+    assert_eq!(story.list(&twins).step, Step::Record { endpoint: twins[1].clone(), origin: Origin::Named });
+    let mut story = Story::recorded();
+    story.o.object.deleting = true;
+    assert_eq!(story.list(&twins).step, Step::Delete { id: id(1), excess: false });
+}
+
+#[test]
+fn an_object_is_concerned_by_what_it_records_names_or_has_marked_and_by_nothing_else() {
+    let mut story = Story::recorded();
+    story.spec(|spec| spec.endpoint_id = Some(id(2)));
+    for (n, mark, concerned) in [
+        (1, Mark::None, true),
+        (2, Mark::None, true),
+        (3, Mark::Ours, true),
+        (3, Mark::None, false),
+        (3, Mark::Strangers, false),
+    ] {
+        assert_eq!(story.o.concerns(&endpoint(n, mark, "AVAILABLE")), concerned, "{n} {mark:?}");
+    }
+}
+
+#[test]
+fn the_deadline_of_a_claim_does_not_stop_while_a_listing_travels() {
     let mut memory = Memory::default();
-    let late = Some(secs(900));
-    let since = |memory: &Memory, now| memory.recall(now, now, Tried::Nothing).working.unwrap().1;
-    memory.working(Some("one".to_owned()), late, secs(1000));
-    assert_eq!(since(&memory, secs(1000)), secs(900));
-    memory.working(Some("two".to_owned()), late, secs(1000));
-    assert_eq!(since(&memory, secs(1000)), secs(0));
+    memory.claiming(nonce(1), START);
+    let age = |memory: &Memory| memory.recall(START, START + secs(9), Tried::Nothing).attempts[0].age;
+    assert_eq!(age(&memory), secs(9));
+    // What was sent may land all the same: the listing says nothing of what happened since it was sent.
+    assert!(memory.sending(&nonce(1)));
+    assert_eq!(age(&memory), secs(0));
 }

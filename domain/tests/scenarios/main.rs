@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod deadline;
 mod found;
 mod habits;
 mod holes;

@@ -7,12 +7,10 @@ use domain::decision::{Farewell, Origin, Step};
 use domain::endpoint::{EndpointId, EndpointStatus, Instance};
 use domain::fault::FaultKind;
 use domain::notice::{Notice, of_change, of_step};
-use domain::observed::{Atlas, Observed, Reported};
+use domain::observed::{Atlas, Observed, ReadyWhen, Reported, VpcEndpoint};
 use domain::ownership::{ClusterId, Token};
 
-use crate::support::{
-    FAULTS, MINUTE, Mark, cluster, endpoint, fault, id, nonce, observed, secs, token, vpce,
-};
+use crate::support::{FAULTS, Mark, cluster, endpoint, fault, id, nonce, observed, secs, shown, token, vpce};
 
 #[test]
 fn each_warning_has_its_event_and_nothing_else_has_one() {
@@ -103,15 +101,7 @@ fn a_cluster_id_and_a_token_are_what_they_promise_or_refused() {
     }
 }
 
-fn shown(status: &str) -> Observed {
-    let mut o = observed();
-    o.object.recorded = Some(endpoint(1, Mark::Ours, status));
-    o.memory.recorded = 60 * MINUTE;
-    o.atlas = Atlas::Listed(vec![endpoint(1, Mark::Ours, status)]);
-    o
-}
-
-fn reported(o: &Observed) -> Report {
+pub(crate) fn reported(o: &Observed) -> Report {
     report(o, &decide(o))
 }
 
@@ -185,6 +175,23 @@ fn each_step_that_was_carried_out_is_told_if_a_person_should_know() {
 }
 
 #[test]
+fn whoever_has_to_make_a_vpc_endpoint_is_told_the_command_and_the_service() {
+    let mut waiting = shown("RESERVED");
+    waiting.spec.as_mut().unwrap().ready_when = Some(ReadyWhen::Available);
+    let mut stale = shown("RESERVED");
+    stale.spec.as_mut().unwrap().vpc_endpoint = VpcEndpoint::Declared(vpce(2));
+    stale.object.stale_vpc_endpoint = Some(vpce(2));
+    for o in [waiting, stale] {
+        let message = &reported(&o).conditions[0].message;
+        for word in
+            ["aws ec2 create-vpc-endpoint ", " --service-name com.amazonaws.vpce.us-east-1.vpce-svc-1 "]
+        {
+            assert!(message.contains(word), "{word} is not in {message}");
+        }
+    }
+}
+
+#[test]
 fn only_ready_and_reconciling_end_in_a_time_and_only_while_there_is_one() {
     let mut settling = observed();
     settling.atlas = Atlas::Listed(Vec::new());
@@ -202,13 +209,12 @@ fn what_is_amiss_beside_the_endpoint_is_said_only_where_nothing_worse_is() {
     let said = |o: &Observed| {
         let mut report = reported(o);
         report.unsynced(Reason::OutputNotWritten, "the ConfigMap is another's".to_owned());
-        report.get(ConditionType::Synced).unwrap().reason
+        (report.conditions[0].reason, report.get(ConditionType::Synced).unwrap().reason)
     };
-    assert_eq!(said(&shown("AVAILABLE")), Reason::OutputNotWritten);
+    assert_eq!(said(&shown("AVAILABLE")), (Reason::Available, Reason::OutputNotWritten));
     let mut unreachable = shown("AVAILABLE");
     unreachable.atlas = Atlas::Failed(fault(FaultKind::Unavailable));
-    assert_eq!(said(&unreachable), Reason::AtlasUnavailable);
-    assert!(reported(&shown("AVAILABLE")).get(ConditionType::Ready).unwrap().status);
+    assert_eq!(said(&unreachable), (Reason::AtlasUnavailable, Reason::AtlasUnavailable));
 }
 
 #[test]

@@ -140,3 +140,12 @@ pub(crate) fn observed() -> Observed {
         times: Times::default(),
     }
 }
+
+/// Endpoint 1, recorded for an hour, and listed in this status.
+pub(crate) fn shown(status: &str) -> Observed {
+    let mut o = observed();
+    o.object.recorded = Some(endpoint(1, Mark::Ours, status));
+    o.memory.recorded = 60 * MINUTE;
+    o.atlas = Atlas::Listed(vec![endpoint(1, Mark::Ours, status)]);
+    o
+}

@@ -1,0 +1,109 @@
+//! `progressDeadline`: what counts against it, and what is said once it is over.
+
+use std::time::Duration;
+
+use domain::conditions::{ConditionType, Reason};
+use domain::fault::FaultKind;
+use domain::memory::Memory;
+use domain::observed::{Atlas, Observed, ReadyWhen, Tried};
+
+use crate::said::{ready_before, spec, with};
+use crate::support::{MINUTE, Mark, endpoint, fault, observed, secs, shown};
+use crate::words::reported;
+
+const DEADLINE: Duration = Duration::from_mins(15);
+
+/// A ready object that Atlas cannot be asked about any more.
+fn unread(kind: FaultKind) -> Observed {
+    with(shown("AVAILABLE"), |o| {
+        ready_before(o);
+        o.atlas = Atlas::Failed(fault(kind));
+    })
+}
+
+/// The same look when its work has been going on for `time`.
+fn working_for(time: Duration, o: Observed) -> Observed {
+    let stage = reported(&o).working.unwrap();
+    with(o, |o| o.memory.working = Some((stage, time)))
+}
+
+/// The reason of Ready, and that of Stalled if it is there.
+fn said(o: &Observed) -> (Reason, Option<Reason>) {
+    let report = reported(o);
+    (report.conditions[0].reason, report.get(ConditionType::Stalled).map(|stalled| stalled.reason))
+}
+
+#[test]
+fn only_work_and_missing_access_count_against_the_deadline() {
+    let suspended = with(observed(), |o| spec(o).suspend = true);
+    let dying = with(shown("AVAILABLE"), |o| o.object.deleting = true);
+    let awaiting = with(shown("RESERVED"), |o| spec(o).ready_when = Some(ReadyWhen::Available));
+    for (name, o, counts) in [
+        ("Atlas prepares the service", shown("RESERVATION_REQUESTED"), true),
+        ("access is missing", unread(FaultKind::Unauthorized), true),
+        ("Atlas is away, and the object stays ready", unread(FaultKind::Unavailable), false),
+        ("all is done", shown("AVAILABLE"), false),
+        ("a VPC endpoint is awaited", awaiting, false),
+        ("suspended while an attempt is open", suspended, false),
+        ("being deleted", dying, false),
+    ] {
+        assert_eq!(reported(&o).working.is_some(), counts, "{name}");
+    }
+}
+
+#[test]
+fn the_deadline_is_over_once_one_stage_has_taken_that_long() {
+    let requested = || shown("RESERVATION_REQUESTED");
+    let late = (Reason::ProgressDeadlineExceeded, Some(Reason::ProgressDeadlineExceeded));
+    let in_time = (Reason::ReservationRequested, None);
+    assert_eq!(said(&working_for(secs(899), requested())), in_time);
+    assert_eq!(said(&working_for(DEADLINE, requested())), late);
+    // Another status in Atlas, or another spec, is another stage.
+    let changed = with(working_for(DEADLINE, shown("PENDING_ACCEPTANCE")), |o| o.atlas = requested().atlas);
+    assert_eq!(said(&changed), in_time);
+    let changed = with(working_for(DEADLINE, requested()), |o| spec(o).comment = Some("orders".to_owned()));
+    assert_eq!(said(&changed), in_time);
+}
+
+#[test]
+fn a_process_that_has_just_started_believes_what_the_status_says_of_the_same_work() {
+    let published = || {
+        with(shown("RESERVATION_REQUESTED"), |o| {
+            let why = Reason::ProgressDeadlineExceeded.to_string();
+            o.object.reported.conditions = vec![("Stalled".to_owned(), true, why, "as it was".to_owned())];
+            o.object.reported.current = true;
+        })
+    };
+    let in_time = (Reason::ReservationRequested, None);
+    assert_eq!(said(&published()).1, Some(Reason::ProgressDeadlineExceeded));
+    assert_eq!(said(&with(published(), |o| o.object.reported.current = false)), in_time);
+    let other_status = Some(endpoint(1, Mark::Ours, "PENDING_ACCEPTANCE"));
+    assert_eq!(said(&with(published(), |o| o.object.recorded = other_status)), in_time);
+    let other_reason = |o: &mut Observed| o.object.reported.conditions[0].2 = "AtlasFailed".to_owned();
+    assert_eq!(said(&with(published(), other_reason)), in_time);
+}
+
+#[test]
+fn what_stands_in_the_way_of_access_is_named_even_after_the_deadline() {
+    let stalled = Some(Reason::ProgressDeadlineExceeded);
+    let no_access = working_for(DEADLINE, unread(FaultKind::Unauthorized));
+    assert_eq!(said(&no_access), (Reason::Unauthorized, stalled));
+    let refused = with(observed(), |o| {
+        o.atlas = Atlas::Listed(Vec::new());
+        o.memory.tried = Tried::Refused(fault(FaultKind::Refused));
+    });
+    assert_eq!(said(&working_for(DEADLINE, refused)), (Reason::ProgressDeadlineExceeded, stalled));
+}
+
+#[test]
+fn a_stage_of_work_keeps_its_clock_and_only_the_first_look_of_a_process_believes_that_it_is_late() {
+    let mut memory = Memory::default();
+    let late = Some(DEADLINE);
+    let since = |memory: &Memory, now| memory.recall(now, now, Tried::Nothing).working.unwrap().1;
+    memory.working(Some("one".to_owned()), late, 60 * MINUTE);
+    assert_eq!(since(&memory, 60 * MINUTE), DEADLINE);
+    memory.working(Some("two".to_owned()), late, 60 * MINUTE);
+    assert_eq!(since(&memory, 60 * MINUTE), secs(0));
+    memory.working(Some("two".to_owned()), late, 61 * MINUTE);
+    assert_eq!(since(&memory, 61 * MINUTE), MINUTE);
+}
