@@ -9,7 +9,7 @@ use crate::atlas::Answer;
 use crate::time::{LONG_AGO, OLD, TICK, ago, now, times};
 use crate::travels::{Patch, Write};
 use crate::words::{self, nonce, to_domain};
-use crate::world::{Attempted, Held, Object, Process, State, View, Wait};
+use crate::world::{Attempted, Held, Object, Phase, Process, State, View, Wait};
 
 /// What a process that reads or watches the object remembers of it.
 pub(crate) fn see(memory: &mut Arc<Memory>, object: &Object) {
@@ -94,7 +94,14 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
             if let Some(id) = words::id(id) {
                 Arc::make_mut(memory).deleted(id, !found, now());
             }
-            pass.view = View::Unread;
+            match &mut pass.view {
+                View::Listed(listing) if *found => {
+                    for shown in listing.iter_mut().filter(|shown| shown.id == id) {
+                        shown.phase = Phase::Deleting;
+                    }
+                }
+                view => *view = View::Unread,
+            }
         }
         _ => {}
     }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::{self, ServerlessPrivateEndpoint};
 
@@ -28,9 +28,12 @@ const CALL: Duration = Duration::from_secs(5);
 /// objects that change together must not open a thousand.
 const AT_ONCE: usize = 16;
 
-/// The right to call the API server, until it is dropped. Whoever holds one waits for nothing but the answer. `None`
-/// only if the bound was taken down.
-pub(super) type Turn<'a> = Option<SemaphorePermit<'a>>;
+/// The right to call the API server, until it is dropped. Whoever holds one never waits for another, nor for anything but
+/// the answer.
+pub(super) struct Turn {
+    /// `None` only if the bound was taken down.
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 /// A kind that every cluster has, in namespaces.
 pub(super) trait Plain:
@@ -84,13 +87,18 @@ impl Cluster {
     }
 
     /// Waits until it is one's turn to call. No bound on a call's time counts this wait.
-    pub(super) async fn turn(&self) -> Turn<'_> {
-        self.turns.acquire().await.ok()
+    /// The calls about our own objects take the turn of the caller, who holds as little as it can until it is there.
+    pub(super) async fn turn(&self) -> Turn {
+        Turn { _permit: Arc::clone(&self.turns).acquire_owned().await.ok() }
     }
 
     /// Reads the object from the API server's store, not from any cache.
-    pub(super) async fn get(&self, identity: &Identity) -> Result<ServerlessPrivateEndpoint, ClusterError> {
-        self.bounded(self.objects(identity).get(&identity.name)).await.map(lean)
+    pub(super) async fn get(
+        &self,
+        _turn: &Turn,
+        identity: &Identity,
+    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+        within(self.objects(identity).get(&identity.name)).await.map(lean)
     }
 
     /// Reads an object of a kind that every cluster has.
@@ -140,11 +148,10 @@ impl Cluster {
             .ok_or_else(|| ClusterError::Failed("namespace kube-system has no uid".to_owned()))
     }
 
-    /// Writes finalizer and annotations in one request, if the object is still the one that was read. The turn is the
-    /// caller's, because the time of an attempt begins before this is called and must not be spent waiting for one.
+    /// Writes finalizer and annotations in one request, if the object is still the one that was read.
     pub(super) async fn claim(
         &self,
-        _turn: Turn<'_>,
+        _turn: &Turn,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         annotations: &[(&str, Option<String>)],
@@ -162,26 +169,24 @@ impl Cluster {
     /// Writes one annotation, or takes it off, if the object is still the one that was read.
     pub(super) async fn annotate(
         &self,
+        _turn: &Turn,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         (key, value): (&str, Option<&str>),
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
-        self.bounded(self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}})))
-            .await
-            .map(lean)
+        within(self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}}))).await.map(lean)
     }
 
     /// Takes our finalizer off, if the object is still the one that was read.
     pub(super) async fn release(
         &self,
+        _turn: &Turn,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
         let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != api::FINALIZER);
-        self.bounded(self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}})))
-            .await
-            .map(lean)
+        within(self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}}))).await.map(lean)
     }
 
     async fn merge(
@@ -198,14 +203,15 @@ impl Cluster {
     /// Applies a JSON patch to the status. Its `test` operations are the guard.
     pub(super) async fn patch_status(
         &self,
+        _turn: &Turn,
         identity: &Identity,
-        operations: &[Value],
+        operations: Vec<Value>,
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
-        let patch: json_patch::Patch = serde_json::from_value(Value::Array(operations.to_vec()))
+        let patch: json_patch::Patch = serde_json::from_value(Value::Array(operations))
             .map_err(|error| ClusterError::Failed(error.to_string()))?;
         let parameters = PatchParams::default();
         let patch = Patch::<ServerlessPrivateEndpoint>::Json(patch);
-        self.bounded(self.objects(identity).patch_status(&identity.name, &parameters, &patch)).await.map(lean)
+        within(self.objects(identity).patch_status(&identity.name, &parameters, &patch)).await.map(lean)
     }
 
     async fn bounded<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {

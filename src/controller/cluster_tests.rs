@@ -56,7 +56,8 @@ async fn few_calls_run_at_once_and_the_wait_for_a_turn_is_not_a_calls_time() {
     let read: ServerlessPrivateEndpoint = serde_json::from_value(object()).unwrap();
     let identity = Identity::of(&read, &"cluster".parse().unwrap());
     // Four rounds of half a call's time each: the last waits longer than any call may take.
-    let answers = join_all((0..AT_ONCE * 4).map(|_| cluster.get(&identity))).await;
+    let answers =
+        join_all((0..AT_ONCE * 4).map(async |_| cluster.get(&cluster.turn().await, &identity).await)).await;
     for answer in answers {
         assert!(answer.unwrap().metadata.managed_fields.is_none(), "nobody reads it");
     }

@@ -10,7 +10,7 @@ use domain::conditions::{ConditionType, Reason, Report, report};
 use domain::decision::{Decision, Wake};
 use domain::endpoint::EndpointStatus;
 use domain::notice;
-use domain::observed::{Atlas, Observed, Tried, VpcEndpoint};
+use domain::observed::{Atlas, Tried, VpcEndpoint};
 use domain::ownership::Token;
 use kube::Resource;
 use kube::runtime::controller::Action;
@@ -18,8 +18,9 @@ use kube::runtime::controller::Action;
 use crate::api;
 use crate::clock::Boottime;
 
-use super::cluster::ClusterError;
+use super::cluster::{ClusterError, Turn};
 use super::memories::Entry;
+use super::next::Decided;
 use super::object;
 use super::output;
 use super::pass::Pass;
@@ -33,26 +34,32 @@ const OUTPUT_RETRY: Duration = Duration::from_mins(1);
 /// Nothing is left to do: report it, and say when to look again.
 pub(super) async fn conclude(
     mut pass: Pass,
-    observed: &Observed,
-    decision: &Decision,
+    turn: Option<Turn>,
+    decided: &Decided,
 ) -> Result<Action, ReconcileError> {
+    let Decided { observed, decision } = decided;
     pass.permit = None;
     let mut report = report(observed, decision);
     let output = write_output(&mut pass, &report).await?;
     if let Output::Failed(problem) = &output {
         report.unsynced(Reason::OutputNotWritten, problem.clone());
     }
-    let mut operations = publish::changes(&pass.object, &report, true);
-    if !operations.is_empty() {
-        operations.splice(0..0, publish::unchanged(&pass.object));
-        match pass.ctx.cluster.patch_status(&pass.identity, &operations).await {
+    if publish::differs(&pass.object, &report) {
+        let turn = match turn {
+            Some(turn) => turn,
+            None => pass.ctx.cluster.turn().await,
+        };
+        // Made only now: a patch takes 13 KiB, and a thousand objects may wait for their turn.
+        let mut operations = publish::unchanged(&pass.object);
+        operations.extend(publish::changes(&pass.object, &report, true));
+        match pass.ctx.cluster.patch_status(&turn, &pass.identity, operations).await {
             Ok(object) => pass.object = Arc::new(object),
             Err(ClusterError::Changed) => {
                 return Err(ReconcileError::Again("the object changed before its status was written"));
             }
             Err(error) => return Err(error.into()),
         }
-        pass.tell(notice::of_change(&observed.object.reported, &report)).await;
+        pass.tell(&turn, notice::of_change(&observed.object.reported, &report)).await;
     }
     let token = pass.identity.token.clone();
     let latest = match output {
@@ -119,8 +126,9 @@ async fn write_output(pass: &mut Pass, report: &Report) -> Result<Output, Reconc
 /// Notes on the object which ConfigMap is its own, before that is made and after the one before is gone.
 async fn note_output(pass: &mut Pass, name: Option<&str>) -> Result<(), ReconcileError> {
     let note = (api::OUTPUT_CONFIG_MAP, name);
-    let written = pass.ctx.cluster.annotate(&pass.identity, &pass.object, note).await;
-    if pass.wrote(written).await? {
+    let turn = pass.ctx.cluster.turn().await;
+    let written = pass.ctx.cluster.annotate(&turn, &pass.identity, &pass.object, note).await;
+    if pass.wrote(&turn, written).await? {
         Ok(())
     } else {
         Err(ReconcileError::Again("the object changed before its output was noted"))

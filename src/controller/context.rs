@@ -15,7 +15,7 @@ use tracing::debug;
 use crate::api::ServerlessPrivateEndpoint;
 use crate::service::metrics::Metrics;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Turn};
 use super::credentials::{Key, Keys, SecretName};
 use super::limits::Limits;
 use super::listings::Listings;
@@ -147,7 +147,7 @@ impl Context {
     }
 
     /// Publishes an event. Its failure never fails anything: the conditions say the same.
-    pub(super) async fn publish(&self, object: &ServerlessPrivateEndpoint, notice: &Notice) {
+    pub(super) async fn publish(&self, _turn: &Turn, object: &ServerlessPrivateEndpoint, notice: &Notice) {
         let (event, about) = (publish::event(notice), object.object_ref(&()));
         // A milestone is told once, so there is nothing to fold it into: a recorder that keeps none of them, however many
         // objects there are.
@@ -156,11 +156,7 @@ impl Context {
         } else {
             Recorder::new(self.client.clone(), reporter())
         };
-        let published = async {
-            let _turn = self.cluster.turn().await;
-            recorder.publish(&event, &about).await
-        };
-        match tokio::time::timeout(EVENT, published).await {
+        match tokio::time::timeout(EVENT, recorder.publish(&event, &about)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "could not publish an event"),
             Err(_) => debug!("could not publish an event in time"),

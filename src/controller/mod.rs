@@ -30,6 +30,7 @@ mod credentials;
 mod limits;
 mod listings;
 mod memories;
+mod next;
 pub mod object;
 mod output;
 mod pass;

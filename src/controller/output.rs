@@ -26,6 +26,11 @@ const SRV_ADDRESS: &str = "privateSrvAddress";
 /// Why the ConfigMap does not say what it should.
 pub(super) type Problem = String;
 
+/// The object wants such a ConfigMap, or has one.
+pub(super) fn is_concerned(object: &ServerlessPrivateEndpoint) -> bool {
+    object.spec.output_config_map.is_some() || noted(object).is_some()
+}
+
 /// What the ConfigMap is to hold; nothing if there is nothing to say. The keys are names that Flux can substitute.
 pub(super) fn content(report: &Report, srv_address: Option<String>) -> BTreeMap<String, String> {
     let Some(endpoint) = report.endpoint.as_ref().filter(|_| !report.lost) else { return BTreeMap::new() };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use atlas::AtlasError;
-use domain::endpoint::{Endpoint, Instance};
+use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
 use domain::observed::{self, Atlas, Tried, VpcEndpoint};
@@ -16,7 +16,7 @@ use tracing::warn;
 use crate::api::{self, ServerlessPrivateEndpoint};
 use crate::clock::Boottime;
 
-use super::cluster::ClusterError;
+use super::cluster::{ClusterError, Turn};
 use super::context::Context;
 use super::credentials::Key;
 use super::limits::Permit;
@@ -54,7 +54,6 @@ impl Pass {
     /// not; then it is time to decide again.
     pub(super) async fn before_write(&mut self) -> Result<Option<Access>, ReconcileError> {
         let access = self.access().await.map_err(ReconcileError::NoAccess)?;
-        self.enter().await?;
         if self.is_paused(&access) || self.note_key(&access) {
             return Ok(None);
         }
@@ -79,7 +78,8 @@ impl Pass {
 
     /// Reads the object past all caches. `None` if it is not the one that was decided on.
     pub(super) async fn unchanged(&mut self) -> Result<Option<()>, ReconcileError> {
-        let now = self.ctx.cluster.get(&self.identity).await.map_err(ReconcileError::from)?;
+        let turn = self.ctx.cluster.turn().await;
+        let now = self.ctx.cluster.get(&turn, &self.identity).await?;
         let read = &self.object;
         let recorded =
             |object: &ServerlessPrivateEndpoint| object.status.as_ref().and_then(|status| status.id.clone());
@@ -104,14 +104,14 @@ impl Pass {
             return Err(ReconcileError::Gone);
         }
         self.object = Arc::new(object);
-        self.fresh_after = Boottime::now();
-        self.atlas = Atlas::Unread;
+        self.look_again();
         Ok(())
     }
 
     /// Takes in the answer to a write: `true` if it was applied, `false` if the object had changed and was read anew.
     pub(super) async fn wrote(
         &mut self,
+        turn: &Turn,
         written: Result<ServerlessPrivateEndpoint, ClusterError>,
     ) -> Result<bool, ReconcileError> {
         match written {
@@ -122,7 +122,7 @@ impl Pass {
                 Ok(true)
             }
             Err(ClusterError::Changed) => {
-                let object = self.ctx.cluster.get(&self.identity).await?;
+                let object = self.ctx.cluster.get(turn, &self.identity).await?;
                 self.start_over(object)?;
                 Ok(false)
             }
@@ -198,22 +198,40 @@ impl Pass {
 
     /// Puts what an answer said about one endpoint into the listing that it is newer than.
     pub(super) fn show(&mut self, endpoint: Endpoint) {
-        if let Atlas::Listed(listing) = &mut self.atlas
-            && let Some(shown) = listing.iter_mut().find(|shown| shown.id == endpoint.id)
-        {
+        if let Some(shown) = self.listed(&endpoint.id) {
             *shown = endpoint;
         }
+    }
+
+    /// The same for the answer to a DELETE, which says nothing but that the endpoint goes.
+    pub(super) fn show_deleting(&mut self, id: &EndpointId) {
+        if let Some(shown) = self.listed(id) {
+            shown.status = EndpointStatus::Deleting;
+        }
+    }
+
+    fn listed(&mut self, id: &EndpointId) -> Option<&mut Endpoint> {
+        match &mut self.atlas {
+            Atlas::Listed(listing) => listing.iter_mut().find(|shown| shown.id == *id),
+            Atlas::Unread | Atlas::Failed(_) => None,
+        }
+    }
+
+    /// The next decision rests on a listing that is sent from now on.
+    pub(super) fn look_again(&mut self) {
+        self.fresh_after = Boottime::now();
+        self.atlas = Atlas::Unread;
     }
 
     pub(super) fn remember<T>(&self, act: impl FnOnce(&mut domain::memory::Memory) -> T) -> T {
         self.ctx.memories.with(&self.identity.token, |entry| act(&mut entry.memory))
     }
 
-    pub(super) async fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
+    pub(super) async fn tell(&self, turn: &Turn, notices: impl IntoIterator<Item = Notice>) {
         let metrics = &self.ctx.options.metrics;
         for notice in notices {
             self.ctx.memories.with(&self.identity.token, |entry| entry.counted.noticed(metrics, &notice));
-            self.ctx.publish(&self.object, &notice).await;
+            self.ctx.publish(turn, &self.object, &notice).await;
         }
     }
 }

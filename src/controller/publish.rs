@@ -29,6 +29,11 @@ const LONGEST_END: usize = 500;
 /// Stands for what is left out.
 const LEFT_OUT: &str = " … ";
 
+/// The status does not say yet what `report` says.
+pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report) -> bool {
+    !changes(object, report, true).is_empty()
+}
+
 /// The operations that make the status say what `report` says; none if it does already.
 #[must_use]
 pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, removing: bool) -> Vec<Value> {

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::backoff;
-use domain::decide::decide;
-use domain::decision::Step;
 use domain::fault::Fault;
-use domain::observed::{Atlas, Key, Observed, Tried, VpcEndpoint};
+use domain::observed::{Atlas, Key, Tried, VpcEndpoint};
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
@@ -23,6 +21,7 @@ use super::cluster::ClusterError;
 use super::conclude::{conclude, jitter};
 use super::context::Context;
 use super::memories::Entry;
+use super::next::{Next, next};
 use super::object::{self, Identity};
 use super::pass::Pass;
 use super::references::resolve;
@@ -207,10 +206,12 @@ async fn run(pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
 
 async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Action, ReconcileError> {
     if stale {
-        let object = Box::pin(pass.ctx.cluster.get(&pass.identity)).await?;
+        let turn = pass.ctx.cluster.turn().await;
+        let object = Box::pin(pass.ctx.cluster.get(&turn, &pass.identity)).await?;
         pass.start_over(object)?;
     }
     let mut wished = None;
+    let mut turn = None;
     for _ in 0..MOST_STEPS {
         let wish = Wish::of(&pass.object);
         if wished.as_ref() != Some(&wish) {
@@ -221,26 +222,28 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Action, 
             Box::pin(declare(&mut pass)).await?;
             wished = Some(wish);
         }
-        let observed = observe(&pass);
-        let decision = decide(&observed);
-        trace.step(&decision.step);
-        debug!(step = ?decision.step, state = ?decision.state, wake = ?decision.wake, "decided");
-        if matches!(pass.atlas, Atlas::Listed(_)) {
-            let seen = pass.seen.since_boot();
-            pass.ctx.memories.with(&pass.identity.token, |entry| {
-                entry.memory.confirmed(&decision, seen);
-            });
-        }
-        if decision.step == Step::Rest {
-            return Box::pin(conclude(pass, &observed, &decision)).await;
-        }
-        if decision.step == Step::List {
-            // All objects may wait here at once: each holds no more than its pass. (So is every larger future of a
-            // reconcile in a box that is made when it is needed.)
-            drop((observed, decision));
-            pass.list().await;
-        } else {
-            Box::pin(pass.carry_out(&observed, &decision)).await?;
+        // All objects may wait at once, for a listing or to call: there each holds its pass and no more, and decides anew
+        // when it has waited. (So is every larger future of a reconcile in a box that is made when it is needed.)
+        let held = turn.take();
+        match next(&pass, held.is_some(), trace) {
+            Next::List => {
+                drop(held);
+                pass.list().await;
+            }
+            Next::Enter => {
+                drop(held);
+                pass.enter().await?;
+            }
+            Next::Turn => {
+                pass.permit = None;
+                turn = Some(pass.ctx.cluster.turn().await);
+            }
+            Next::CarryOut(decided) => {
+                drop(held);
+                Box::pin(pass.carry_out(&decided)).await?;
+            }
+            Next::Release(decided) => Box::pin(pass.release(held, &decided.decision.step)).await?,
+            Next::Rest(decided) => return Box::pin(conclude(pass, held, &decided)).await,
         }
     }
     Err(ReconcileError::Again("too many steps at once"))
@@ -256,20 +259,4 @@ async fn declare(pass: &mut Pass) -> Result<(), ReconcileError> {
         pass.vpc_endpoint = resolve(&pass.ctx.cluster, &pass.identity.namespace, &pass.object).await?;
     }
     Ok(())
-}
-
-/// Everything that is known now.
-pub(super) fn observe(pass: &Pass) -> Observed {
-    let Pass { ctx, identity, .. } = pass;
-    let object = object::object(&pass.object, identity, &ctx.cluster_id);
-    let now = Boottime::now().since_boot();
-    let at = if pass.atlas == Atlas::Unread { now } else { pass.seen.since_boot() };
-    let memory = ctx.memories.with(&identity.token, |entry| {
-        entry.exists = true;
-        entry.memory.see(&object.claim, object.recorded.as_ref().map(|recorded| &recorded.id), now);
-        entry.memory.recall(at, now, pass.tried.clone())
-    });
-    let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
-    let (key, atlas) = (pass.key.clone(), pass.atlas.clone());
-    Observed { object, spec, key, atlas, sunset: pass.sunset.clone(), memory, times: ctx.options.times }
 }

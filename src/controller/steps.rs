@@ -18,22 +18,20 @@ use crate::api;
 use crate::clock::Boottime;
 use crate::service::metrics::PostOutcome;
 
-use super::cluster::ClusterError;
+use super::cluster::{ClusterError, Turn};
+use super::next::{Decided, observe};
 use super::object::Identity;
 use super::pass::Pass;
 use super::publish;
-use super::reconcile::{ReconcileError, observe};
+use super::reconcile::ReconcileError;
 
 impl Pass {
-    /// Does what `decision` says; afterwards it is time to decide again.
-    pub(super) async fn carry_out(
-        &mut self,
-        observed: &Observed,
-        decision: &Decision,
-    ) -> Result<(), ReconcileError> {
+    /// Does what was decided; afterwards it is time to decide again.
+    pub(super) async fn carry_out(&mut self, decided: &Decided) -> Result<(), ReconcileError> {
+        let Decided { observed, decision } = decided;
         match &decision.step {
-            // The end, and the wait for a listing, are the caller's.
-            Step::Rest | Step::List => Ok(()),
+            // The end, the wait for a listing and the release are the caller's.
+            Step::Rest | Step::List | Step::Release(_) => Ok(()),
             Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
                 self.claim(nonce.clone(), replaced.clone(), stale_vpc_endpoint.clone()).await
             }
@@ -43,14 +41,13 @@ impl Pass {
                 self.update(&decision.step, id, comment.clone(), vpc_endpoint.clone()).await
             }
             Step::Delete { id, excess } => self.delete(&decision.step, id, *excess).await,
-            Step::Release(_) => self.release(&decision.step).await,
         }
     }
 
     /// Asks Atlas what the instance has, or shares the answer to who has just asked.
     pub(super) async fn list(&mut self) {
         self.permit = None;
-        let access = match self.access().await {
+        let access = match Box::pin(self.access()).await {
             Ok(access) => access,
             Err(fault) => {
                 self.atlas = Atlas::Failed(fault);
@@ -79,10 +76,9 @@ impl Pass {
         replaced: Option<EndpointId>,
         stale: Option<String>,
     ) -> Result<(), ReconcileError> {
-        // The rights to call come first, so that the deadline of the attempt is not spent waiting for them.
-        self.enter().await?;
         let access = self.access().await.map_err(ReconcileError::NoAccess)?;
         let ctx = Arc::clone(&self.ctx);
+        // Before the deadline of the attempt begins, like the right to call Atlas.
         let turn = ctx.cluster.turn().await;
         if self.is_paused(&access) {
             return Ok(());
@@ -107,7 +103,7 @@ impl Pass {
         if stale.is_some() {
             annotations.push((api::STALE_VPC_ENDPOINT_ID, stale));
         }
-        let written = ctx.cluster.claim(turn, &self.identity, &self.object, &annotations).await;
+        let written = ctx.cluster.claim(&turn, &self.identity, &self.object, &annotations).await;
         match &written {
             Err(ClusterError::Changed | ClusterError::NotFound) if is_fresh => {
                 self.remember(|memory| memory.unclaimed(&attempt));
@@ -116,7 +112,7 @@ impl Pass {
             Err(_) if is_fresh => self.remember(|memory| memory.settled(&attempt)),
             _ => {}
         }
-        self.wrote(written).await.map(|_| ())
+        self.wrote(&turn, written).await.map(|_| ())
     }
 
     async fn create(&mut self, nonce: &Nonce, comment: &str) -> Result<(), ReconcileError> {
@@ -164,16 +160,17 @@ impl Pass {
             };
         }
         let report = report(observed, decision);
+        let ctx = Arc::clone(&self.ctx);
+        let turn = ctx.cluster.turn().await;
         let mut operations = publish::same_life(&self.object);
         operations.extend(publish::changes(&self.object, &report, false));
-        let before = observed.object.reported.clone();
-        let written = self.ctx.cluster.patch_status(&self.identity, &operations).await;
-        if self.wrote(written).await? {
+        let written = ctx.cluster.patch_status(&turn, &self.identity, operations).await;
+        if self.wrote(&turn, written).await? {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
             self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
             info!(endpoint.id = %endpoint.id, ?origin, "recorded the endpoint");
-            self.tell(notice::of_step(&decision.step)).await;
-            self.tell(notice::of_change(&before, &report)).await;
+            self.tell(&turn, notice::of_step(&decision.step)).await;
+            self.tell(&turn, notice::of_change(&observed.object.reported, &report)).await;
         }
         Ok(())
     }
@@ -197,7 +194,7 @@ impl Pass {
         if let Ok(endpoint) = &result {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = ?update.cloud_provider_endpoint_id, "updated the endpoint");
             self.show(endpoint.clone());
-            self.tell(notice::of_step(step)).await;
+            self.tell(&self.ctx.cluster.turn().await, notice::of_step(step)).await;
         }
         self.answered(&access, result.err().as_ref().map(AtlasError::fault)).await;
         Ok(())
@@ -217,27 +214,32 @@ impl Pass {
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
             let now = Boottime::now();
             self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
-            self.tell(notice::of_step(step)).await;
+            self.tell(&self.ctx.cluster.turn().await, notice::of_step(step)).await;
         }
-        let fault = result.err().as_ref().map(AtlasError::fault);
-        let removed = fault.is_none();
-        self.answered(&access, fault).await;
-        if removed {
-            // Only a listing that was sent after the answer says anything about what is left.
-            self.fresh_after = Boottime::now();
-            self.atlas = Atlas::Unread;
+        // A look of its own for each DELETE would cost as many listings as there are objects. That it took effect shows in
+        // the next poll; only an answer that contradicts the listing is followed up at once.
+        match &result {
+            Ok(Deletion::Accepted) => self.show_deleting(id),
+            Ok(Deletion::NotFound) => self.look_again(),
+            Err(_) => {}
         }
+        self.answered(&access, result.err().as_ref().map(AtlasError::fault)).await;
         Ok(())
     }
 
-    async fn release(&mut self, step: &Step) -> Result<(), ReconcileError> {
+    /// Lets the object go.
+    pub(super) async fn release(&mut self, turn: Option<Turn>, step: &Step) -> Result<(), ReconcileError> {
         // First the event: afterwards there may be no object for it to speak of.
         let notice = notice::of_step(step);
-        let written = self.ctx.cluster.release(&self.identity, &self.object).await;
-        match self.wrote(written).await {
+        let turn = match turn {
+            Some(turn) => turn,
+            None => self.ctx.cluster.turn().await,
+        };
+        let written = self.ctx.cluster.release(&turn, &self.identity, &self.object).await;
+        match self.wrote(&turn, written).await {
             Ok(true) => {
                 info!(?step, "released the object");
-                self.tell(notice).await;
+                self.tell(&turn, notice).await;
                 Err(ReconcileError::Gone)
             }
             other => other.map(|_| ()),

@@ -1,0 +1,94 @@
+//! What a reconcile does next: what is known, what the rules say to it, and what has to be waited for first.
+//!
+//! Never waits itself. Every rule stands in `domain::decide`.
+
+use domain::conditions::report;
+use domain::decide::decide;
+use domain::decision::{Decision, Step};
+use domain::observed::{Atlas, Observed};
+use tracing::debug;
+
+use crate::clock::Boottime;
+
+use super::object;
+use super::output;
+use super::pass::Pass;
+use super::publish;
+use super::trace::Trace;
+
+/// A decision and what it rests on.
+pub(super) struct Decided {
+    pub(super) observed: Observed,
+    pub(super) decision: Decision,
+}
+
+/// What comes next.
+pub(super) enum Next {
+    /// Wait for a listing.
+    List,
+    /// Wait for the right to call Atlas, then decide anew.
+    Enter,
+    /// Wait for one's turn to call the API server, then decide anew.
+    Turn,
+    /// Carry out what was decided.
+    CarryOut(Box<Decided>),
+    /// Let the object go.
+    Release(Box<Decided>),
+    /// Nothing is left to do: conclude.
+    Rest(Box<Decided>),
+}
+
+/// Decides, and says what comes of it for who holds a turn to call the API server or does not.
+pub(super) fn next(pass: &Pass, has_turn: bool, trace: &mut Trace) -> Next {
+    let observed = observe(pass);
+    let decision = decide(&observed);
+    debug!(step = ?decision.step, state = ?decision.state, wake = ?decision.wake, "decided");
+    let decided = Decided { observed, decision };
+    match decided.decision.step {
+        // A claim is followed by its POST, so the right to call comes before it: an attempt's deadline is not spent waiting.
+        Step::Claim { .. } | Step::Create { .. } | Step::Update { .. } | Step::Delete { .. }
+            if pass.permit.is_none() =>
+        {
+            return Next::Enter;
+        }
+        Step::Release(_) if !has_turn => return Next::Turn,
+        Step::Rest if !has_turn && only_writes_status(pass, &decided) => return Next::Turn,
+        _ => {}
+    }
+    if matches!(pass.atlas, Atlas::Listed(_)) {
+        let seen = pass.seen.since_boot();
+        // Only now: what is decided anew must find the memory as it was.
+        pass.ctx.memories.with(&pass.identity.token, |entry| {
+            entry.memory.confirmed(&decided.decision, seen);
+        });
+    }
+    trace.step(&decided.decision.step);
+    match decided.decision.step {
+        Step::List => Next::List,
+        Step::Release(_) => Next::Release(Box::new(decided)),
+        Step::Rest => Next::Rest(Box::new(decided)),
+        _ => Next::CarryOut(Box::new(decided)),
+    }
+}
+
+/// Concluding takes one turn. With an output ConfigMap it takes several, each when it is needed.
+fn only_writes_status(pass: &Pass, decided: &Decided) -> bool {
+    !output::is_concerned(&pass.object)
+        && publish::differs(&pass.object, &report(&decided.observed, &decided.decision))
+}
+
+/// Everything that is known now.
+pub(super) fn observe(pass: &Pass) -> Observed {
+    let Pass { ctx, identity, .. } = pass;
+    let object = object::object(&pass.object, identity, &ctx.cluster_id);
+    let now = Boottime::now().since_boot();
+    let at = if pass.atlas == Atlas::Unread { now } else { pass.seen.since_boot() };
+    let memory = ctx.memories.with(&identity.token, |entry| {
+        entry.exists = true;
+        entry.memory.see(&object.claim, object.recorded.as_ref().map(|recorded| &recorded.id), now);
+        entry.memory.recall(at, now, pass.tried.clone())
+    });
+    let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
+    let (key, atlas) = (pass.key.clone(), pass.atlas.clone());
+    Observed { object, spec, key, atlas, sunset: pass.sunset.clone(), memory, times: ctx.options.times }
+}
