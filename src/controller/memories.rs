@@ -46,7 +46,10 @@ pub(super) struct Entry {
 
 /// The memory of this process.
 #[derive(Debug, Default)]
-pub(super) struct Memories(Mutex<HashMap<Token, Entry>>);
+pub(super) struct Memories(Mutex<Entries>);
+
+/// In boxes, because half of a map is room to grow.
+type Entries = HashMap<Token, Box<Entry>>;
 
 impl Memories {
     /// Reads or changes what is kept of `token`.
@@ -72,12 +75,12 @@ impl Memories {
         let now = Boottime::now().since_boot();
         let mut entries = self.lock();
         if let Some(entry) = entries.get_mut(token) {
-            *entry = Entry { memory: std::mem::take(&mut entry.memory), ..Entry::default() };
+            **entry = Entry { memory: std::mem::take(&mut entry.memory), ..Entry::default() };
         }
         entries.retain(|_, entry| entry.exists || !entry.memory.prune(times, now));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Token, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         // A panic while the lock was held left at worst one entry half updated; the rules survive a loss of memory.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

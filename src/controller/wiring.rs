@@ -150,7 +150,8 @@ async fn control(
 
 /// Keeps of an object only what is used, so that ten thousand of them fit.
 fn strip(object: &mut Guarded) {
-    object.meta_mut().managed_fields = None;
+    let meta = object.meta_mut();
+    (meta.managed_fields, meta.labels, meta.owner_references) = (None, None, None);
     object.annotations_mut().retain(|key, _| object::is_read(key));
 }
 

@@ -46,6 +46,7 @@ impl Operator {
         command
             .arg("run")
             .env("KUBECONFIG", place.kubeconfig)
+            .envs(image_env())
             .args(["--atlas-base-url", place.atlas, "--watch-namespaces", place.namespace])
             .arg(format!("--admin-address={admin}"))
             .args(flags);
@@ -127,4 +128,10 @@ impl Operator {
         }
         Ok(answer)
     }
+}
+
+/// What the image sets, so that what is measured is what runs.
+fn image_env() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let dockerfile = include_str!("../../../../Dockerfile");
+    dockerfile.lines().filter_map(|line| line.strip_prefix("ENV ")?.split_once('='))
 }
