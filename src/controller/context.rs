@@ -15,6 +15,7 @@ use tracing::debug;
 use crate::api::ServerlessPrivateEndpoint;
 use crate::service::metrics::Metrics;
 
+use super::addresses::Addresses;
 use super::cluster::{Cluster, Turn};
 use super::credentials::{Key, Keys, SecretName};
 use super::limits::Limits;
@@ -64,6 +65,7 @@ pub(super) struct Context {
     pub(super) keys: Keys,
     pub(super) limits: Limits,
     pub(super) listings: Listings,
+    pub(super) addresses: Addresses,
     pub(super) memories: Arc<Memories>,
     pub(super) watched: Arc<Watched>,
     pub(super) options: Options,

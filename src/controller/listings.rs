@@ -1,12 +1,7 @@
 //! One listing per instance, however many objects it has; while Atlas asks to be left alone, none.
-//!
-//! A caller names how fresh a listing must be; whoever asks while one is on its way that is fresh enough shares it.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use atlas::Fingerprint;
 use domain::endpoint::{Endpoint, Instance};
 use domain::fault::Fault;
 use domain::observed::Sunset;
@@ -16,9 +11,10 @@ use crate::clock::Boottime;
 use super::credentials::{Key, Keys};
 use super::limits::Limits;
 use super::pauses::{Asker, Pauses};
+use super::shared::Shared;
 
 /// What Atlas said of an instance, and when it was asked.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Listing {
     pub(super) sent: Boottime,
     pub(super) result: Result<Arc<Vec<Endpoint>>, Fault>,
@@ -26,11 +22,9 @@ pub(super) struct Listing {
     pub(super) sunset: Option<Sunset>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Listing>>>;
-
 /// The way to Atlas that all reconciles share.
 pub(super) struct Listings {
-    slots: Mutex<HashMap<(Instance, Fingerprint), Slot>>,
+    endpoints: Shared<Result<Arc<Vec<Endpoint>>, Fault>>,
     pauses: Mutex<Pauses>,
     /// What was announced last. An answer that says nothing of it takes nothing back: not every server of Atlas may.
     sunset: Mutex<Option<Sunset>>,
@@ -38,7 +32,7 @@ pub(super) struct Listings {
 
 impl Listings {
     pub(super) fn new() -> Self {
-        Self { slots: Mutex::default(), pauses: Mutex::default(), sunset: Mutex::default() }
+        Self { endpoints: Shared::new(), pauses: Mutex::default(), sunset: Mutex::default() }
     }
 
     /// All endpoints of `instance`, from a listing that was sent at `fresh_after` or later.
@@ -50,34 +44,37 @@ impl Listings {
         limits: &Limits,
         fresh_after: Boottime,
     ) -> Listing {
-        let slot = self.slot(instance, key);
-        let mut slot = slot.lock().await;
-        if let Some(known) = slot.as_ref().filter(|known| known.sent >= fresh_after) {
-            return known.clone();
-        }
-        if let Some(fault) = self.paused(instance, key) {
-            return Listing { sent: Boottime::now(), result: Err(fault), sunset: self.sunset(None) };
-        }
-        let permit = limits.enter(&instance.project).await;
-        let sent = Boottime::now();
-        // In a box of its own: many wait here for the few that ask.
-        let result = Box::pin(key.client.list(instance)).await;
-        drop(permit);
-        let announced = result.as_ref().ok().and_then(|listing| listing.sunset.clone());
-        let result = result.map(|listing| Arc::new(listing.endpoints)).map_err(|error| error.fault());
-        self.note(instance, key, keys, result.as_ref().err()).await;
-        let listing = Listing { sent, result, sunset: self.sunset(announced) };
-        *slot = Some(listing.clone());
-        listing
+        let ask = async {
+            if let Some(fault) = self.paused(instance, key) {
+                return Err(fault);
+            }
+            let permit = limits.enter(&instance.project).await;
+            let sent = Boottime::now();
+            // In a box of its own: many wait here for the few that ask.
+            let result = Box::pin(key.client.list(instance)).await;
+            drop(permit);
+            if let Ok(listing) = &result {
+                self.announced(listing.sunset.as_ref());
+            }
+            let result = result.map(|listing| Arc::new(listing.endpoints)).map_err(|error| error.fault());
+            self.note(instance, key, keys, result.as_ref().err()).await;
+            Ok((sent, result))
+        };
+        let told = self.endpoints.get(instance, key, fresh_after, ask).await;
+        let (sent, result) = told.unwrap_or_else(|fault| (Boottime::now(), Err(fault)));
+        Listing { sent, result, sunset: self.sunset().clone() }
     }
 
-    /// What was announced last, now that this was. A day that was named stays named where another server names none.
-    fn sunset(&self, announced: Option<Sunset>) -> Option<Sunset> {
-        let mut known = self.sunset.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none() || announced.as_ref().is_some_and(|sunset| sunset.day.is_some()) {
-            *known = announced;
+    /// Keeps what was announced. A day that was named stays named where another server names none.
+    fn announced(&self, sunset: Option<&Sunset>) {
+        let mut known = self.sunset();
+        if known.is_none() || sunset.is_some_and(|sunset| sunset.day.is_some()) {
+            *known = sunset.cloned();
         }
-        known.clone()
+    }
+
+    fn sunset(&self) -> MutexGuard<'_, Option<Sunset>> {
+        self.sunset.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The fault that still holds up calls with `key` for `instance`.
@@ -97,22 +94,6 @@ impl Listings {
     fn pauses(&self) -> MutexGuard<'_, Pauses> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn slot(&self, instance: &Instance, key: &Key) -> Slot {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        // A slot that nobody holds and that has grown old belongs to an object that is gone.
-        if slots.len() > 64 && slots.len().is_power_of_two() {
-            slots.retain(|_, slot| {
-                Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|listing| is_young(listing.as_ref()))
-            });
-        }
-        let fingerprint = key.client.credentials().fingerprint();
-        Arc::clone(slots.entry((instance.clone(), fingerprint)).or_default())
-    }
-}
-
-fn is_young(listing: Option<&Listing>) -> bool {
-    listing.is_some_and(|listing| listing.sent.elapsed() < Duration::from_hours(1))
 }
 
 fn asker(instance: &Instance, key: &Key) -> Asker {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `wiring` | the watch, what wakes a reconcile, shutdown |
 //! | `reconcile` | observe → decide → perform → publish |
+//! | `next` | what a reconcile does next, and what it waits for first |
 //! | `pass` | one reconcile on its way, and the guards of its writes |
 //! | `steps` | each step that can be decided, carried out |
 //! | `object` | from the custom resource to what the rules know |
@@ -13,7 +14,8 @@
 //! | `cluster` | calls to the API server |
 //! | `credentials` | from a Secret to a client that may ask Atlas |
 //! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
-//! | `listings` | one listing per instance |
+//! | `listings`, `addresses` | what Atlas says of an instance, asked for once for all of its objects |
+//! | `shared` | answers that many wait for |
 //! | `pauses` | who is left alone, and for how long |
 //! | `limits`, `memories`, `context`, `counting` | what reconciles share |
 //! | `trace` | what the log says of one reconcile |
@@ -21,6 +23,7 @@
 //! It never decides: every rule stands in the `domain` crate. `object` and `publish` neither read nor write; they are public so
 //! that `tests/health` can ask other tools what they make of each state.
 
+mod addresses;
 mod cached;
 mod cluster;
 mod conclude;
@@ -38,6 +41,7 @@ mod pauses;
 pub mod publish;
 mod reconcile;
 mod references;
+mod shared;
 mod steps;
 mod trace;
 mod watched;

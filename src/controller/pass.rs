@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use atlas::AtlasError;
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
@@ -169,31 +168,11 @@ impl Pass {
         if let Some((_, address)) = known.filter(|(id, _)| id == vpc_endpoint) {
             return Some(address);
         }
-        let address = self.ask_private_address(vpc_endpoint).await?;
+        let access = self.access().await.ok()?;
+        let address = self.ctx.addresses.find(&self.ctx, &access, vpc_endpoint, self.seen).await?;
         let told = Some((vpc_endpoint.to_owned(), address.clone()));
         entries.with(&self.identity.token, |entry| entry.private_address = told);
         Some(address)
-    }
-
-    async fn ask_private_address(&self, vpc_endpoint: &str) -> Option<String> {
-        let access = self.access().await.ok()?;
-        let ctx = &self.ctx;
-        let _permit = ctx.limits.enter(&access.instance.project).await;
-        if ctx.listings.paused(&access.instance, &access.key).is_some() {
-            return None;
-        }
-        let description = access.key.client.instance(&access.instance).await;
-        let fault = description.as_ref().err().map(AtlasError::fault);
-        // Whether the key is good is for listings to say: this read is a courtesy to other tools.
-        if let Some(fault) =
-            fault.filter(|f| matches!(f.kind, FaultKind::RateLimited | FaultKind::Unavailable))
-        {
-            ctx.listings.note(&access.instance, &access.key, &ctx.keys, Some(&fault)).await;
-        }
-        let connections = description.ok()?.private_connections;
-        let connection =
-            connections.into_iter().find(|c| c.vpc_endpoint_ids.iter().any(|id| id == vpc_endpoint));
-        connection.map(|connection| connection.srv_connection_string)
     }
 
     /// Puts what an answer said about one endpoint into the listing that it is newer than.

@@ -20,6 +20,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::addresses::Addresses;
 use super::cached::Cached;
 use super::cluster::Cluster;
 use super::context::{Context, Options, reporter};
@@ -70,6 +71,7 @@ pub async fn run(
         cluster_id,
         limits: Limits::new(options.concurrency, options.metrics.clone()),
         listings: Listings::new(),
+        addresses: Addresses::new(),
         watched: Arc::new(Watched::new(client.clone(), Arc::clone(&memories))),
         memories,
         warnings: Recorder::new(client.clone(), reporter()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_simulator::Pace;
+use atlas_simulator::{Operation, Pace};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -167,6 +167,38 @@ async fn two_endpoints_of_one_instance_are_each_told_their_own_private_address()
         addresses.push(address);
     }
     assert_ne!(addresses[0], addresses[1]);
+}
+
+#[tokio::test]
+async fn after_a_restart_one_description_of_an_instance_serves_the_outputs_of_all_its_objects() {
+    let bench = Bench::new().await;
+    let first = bench.operator();
+    let maps = maps(&bench).await;
+    let objects = ["orders", "billing", "reports", "search"];
+    for (number, name) in objects.into_iter().enumerate() {
+        let vpc_endpoint = format!("vpce-{number:017x}");
+        let fields = json!({"cloudProviderEndpointId": vpc_endpoint, "outputConfigMap": {"name": name}});
+        bench.create(name, fields).await;
+    }
+    for name in objects {
+        until(&maps, name, |map| entry(map, "privateSrvAddress").is_some()).await;
+    }
+    drop(first);
+    // What has to be asked for again shows by coming back.
+    let write = Patch::Merge(json!({"data": {"privateSrvAddress": "somebody's"}}));
+    for name in objects {
+        maps.patch(name, &PatchParams::default(), &write).await.unwrap();
+    }
+    let described = || bench.atlas.count(|entry| entry.is(Operation::GetInstance) && entry.executed());
+    let before = described();
+    let _second = bench.operator();
+    for name in objects {
+        let is_back = |map: Option<&ConfigMap>| {
+            entry(map, "privateSrvAddress").is_some_and(|address| address.starts_with("mongodb+srv://"))
+        };
+        until(&maps, name, is_back).await;
+    }
+    assert_eq!(described() - before, 1);
 }
 
 #[tokio::test]
