@@ -13,7 +13,6 @@ use domain::notice;
 use domain::observed::{Atlas, Tried, VpcEndpoint};
 use domain::ownership::Token;
 use kube::Resource;
-use kube::runtime::controller::Action;
 
 use crate::api;
 use crate::clock::Boottime;
@@ -36,7 +35,7 @@ pub(super) async fn conclude(
     mut pass: Pass,
     turn: Option<Turn>,
     decided: &Decided,
-) -> Result<Action, ReconcileError> {
+) -> Result<Option<Duration>, ReconcileError> {
     let Decided { observed, decision } = decided;
     pass.permit = None;
     let mut report = report(observed, decision);
@@ -72,7 +71,7 @@ pub(super) async fn conclude(
         entry.counted.looked(&pass.ctx.options.metrics, decision, &report, &pass.object, entry.due);
         delay
     });
-    Ok(delay.map_or_else(Action::await_change, Action::requeue))
+    Ok(delay)
 }
 
 /// What became of the output ConfigMap.

@@ -8,8 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::endpoint::ProjectId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::service::metrics::Metrics;
-
 /// The calls that run at once for one project.
 const PER_PROJECT: usize = 8;
 
@@ -23,19 +21,16 @@ pub(super) struct Permit {
 pub(super) struct Limits {
     all: Arc<Semaphore>,
     projects: Mutex<HashMap<ProjectId, Arc<Semaphore>>>,
-    metrics: Metrics,
 }
 
 impl Limits {
     /// At most `all` calls at once.
-    pub(super) fn new(all: usize, metrics: Metrics) -> Self {
-        metrics.concurrency(all);
-        Self { all: Arc::new(Semaphore::new(all)), projects: Mutex::default(), metrics }
+    pub(super) fn new(all: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), projects: Mutex::default() }
     }
 
     /// Waits for the right to call Atlas for `project`. `None` only if the bounds were taken down.
     pub(super) async fn enter(&self, project: &ProjectId) -> Option<Permit> {
-        let _queued = self.metrics.queued();
         let own = {
             let mut projects = self.projects.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(

@@ -2,7 +2,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `wiring` | the watch, what wakes a reconcile, shutdown |
+//! | `wiring` | the watch, and how all parts are tied together |
+//! | `runner`, `queue` | what wakes a reconcile, in which order, and how it ends |
 //! | `reconcile` | observe → decide → perform → publish |
 //! | `next` | what a reconcile does next, and what it waits for first |
 //! | `pass` | one reconcile on its way, and the guards of its writes |
@@ -39,8 +40,10 @@ mod output;
 mod pass;
 mod pauses;
 pub mod publish;
+mod queue;
 mod reconcile;
 mod references;
+mod runner;
 mod shared;
 mod steps;
 mod trace;

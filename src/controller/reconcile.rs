@@ -8,7 +8,6 @@ use std::time::Duration;
 use domain::backoff;
 use domain::fault::Fault;
 use domain::observed::{Atlas, Key, Tried, VpcEndpoint};
-use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{Instrument, debug, warn};
@@ -61,14 +60,18 @@ impl From<ClusterError> for ReconcileError {
     }
 }
 
-/// Reconciles one object and says when it is due again.
-pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<Context>) -> Action {
+/// Reconciles one object and says when it is due again, if that is not to be left to the next event.
+pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<Context>) -> Option<Duration> {
     let identity = Identity::of(&object, &ctx.cluster_id);
     let span = trace::span(&identity);
     traced(object, identity, ctx).instrument(span).await
 }
 
-async fn traced(object: Arc<ServerlessPrivateEndpoint>, identity: Identity, ctx: Arc<Context>) -> Action {
+async fn traced(
+    object: Arc<ServerlessPrivateEndpoint>,
+    identity: Identity,
+    ctx: Arc<Context>,
+) -> Option<Duration> {
     let token = identity.token.clone();
     let begun = Boottime::now();
     let hash = object::trigger(&object);
@@ -77,7 +80,7 @@ async fn traced(object: Arc<ServerlessPrivateEndpoint>, identity: Identity, ctx:
     if let Some(remaining) = waiting
         && let Some(pause) = still_waiting(&object, &identity, &ctx, remaining).await
     {
-        return Action::requeue(pause);
+        return Some(pause);
     }
     let pass = Pass {
         ctx: Arc::clone(&ctx),
@@ -102,14 +105,14 @@ async fn traced(object: Arc<ServerlessPrivateEndpoint>, identity: Identity, ctx:
     drop(underway);
     metrics.reconcile_finished(counted(&result), begun.elapsed());
     match result {
-        Ok(action) => action,
+        Ok(delay) => delay,
         Err(ReconcileError::Gone) => {
             ctx.gone(&token);
-            Action::await_change()
+            None
         }
         Err(ReconcileError::Again(why)) => {
             debug!(why, "reconciling again");
-            Action::requeue(Duration::from_secs(1))
+            Some(Duration::from_secs(1))
         }
         Err(error) => {
             let failures = ctx.memories.with(&token, |entry| {
@@ -119,16 +122,15 @@ async fn traced(object: Arc<ServerlessPrivateEndpoint>, identity: Identity, ctx:
             });
             let pause = backoff::retry(failures - 1, jitter());
             warn!(%error, failures, retry_in = ?pause, "failed to reconcile");
-            Action::requeue(pause)
+            Some(pause)
         }
     }
 }
 
-fn counted(result: &Result<Action, ReconcileError>) -> ReconcileResult {
+fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult {
     match result {
-        Ok(action) if *action == Action::await_change() => ReconcileResult::Success,
-        Ok(_) => ReconcileResult::RequeueAfter,
-        Err(ReconcileError::Gone) => ReconcileResult::Success,
+        Ok(None) | Err(ReconcileError::Gone) => ReconcileResult::Success,
+        Ok(Some(_)) => ReconcileResult::RequeueAfter,
         Err(ReconcileError::Again(_)) => ReconcileResult::Requeue,
         Err(_) => ReconcileResult::Error,
     }
@@ -197,14 +199,14 @@ impl Wish {
     }
 }
 
-async fn run(pass: Pass, stale: bool) -> Result<Action, ReconcileError> {
+async fn run(pass: Pass, stale: bool) -> Result<Option<Duration>, ReconcileError> {
     let mut trace = Trace::default();
     let result = walk(pass, stale, &mut trace).await;
     trace.end();
     result
 }
 
-async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Action, ReconcileError> {
+async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<Duration>, ReconcileError> {
     if stale {
         let turn = pass.ctx.cluster.turn().await;
         let object = Box::pin(pass.ctx.cluster.get(&turn, &pass.identity)).await?;

@@ -1,9 +1,7 @@
-//! The watch: which events wake a reconcile, and how it all ends.
+//! The watch: what is kept of an object, what is noted of each event, and how all parts are tied together.
 //!
-//! Own status writes and foreign annotations wake nothing. One object that cannot be decoded, and one reconcile that
-//! panics, never stop the others.
+//! One object that cannot be decoded never stops the others.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use atlas::Transport;
@@ -11,14 +9,14 @@ use domain::ownership::ClusterId;
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
 use kube::core::DeserializeGuard;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Controller, PredicateConfig, WatchStreamExt};
 use kube::{Api, Client, Resource, ResourceExt};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::addresses::Addresses;
 use super::cached::Cached;
@@ -30,6 +28,7 @@ use super::listings::Listings;
 use super::memories::Memories;
 use super::object::{self, Identity};
 use super::reconcile::reconcile;
+use super::runner;
 use super::watched::Watched;
 
 pub(super) type Guarded = DeserializeGuard<Cached>;
@@ -64,12 +63,13 @@ pub async fn run(
         None => cluster_uid(&cluster).await?,
     };
     let namespaces = options.namespaces.clone();
+    options.metrics.concurrency(options.concurrency);
     let memories = Arc::new(Memories::default());
     let ctx = Arc::new(Context {
         keys: Keys::new(cluster.clone(), transport),
         cluster,
         cluster_id,
-        limits: Limits::new(options.concurrency, options.metrics.clone()),
+        limits: Limits::new(options.concurrency),
         listings: Listings::new(),
         addresses: Addresses::new(),
         watched: Arc::new(Watched::new(client.clone(), Arc::clone(&memories))),
@@ -113,7 +113,7 @@ async fn control(
     }
     let (store, writer) = reflector::store();
     let noted = Arc::clone(&ctx);
-    let objects = watcher(api, config)
+    let events = watcher(api, config)
         .default_backoff()
         .modify(strip)
         .inspect(move |event| match event {
@@ -122,32 +122,9 @@ async fn control(
             Err(error) => warn!(%error, "the watch was interrupted"),
         })
         .reflect(writer)
-        .applied_objects()
-        .predicate_filter(|object: &Guarded| Some(trigger(object)), PredicateConfig::default());
-    Controller::for_stream(objects, store)
-        .reconcile_on(wakes)
-        .graceful_shutdown_on(shutdown.cancelled_owned())
-        .run(
-            |object: Arc<Guarded>, ctx| async move {
-                match &object.0 {
-                    Ok(Cached(object)) => Ok(reconcile(Arc::clone(object), ctx).await),
-                    Err(error) => {
-                        let metrics = &ctx.options.metrics;
-                        metrics.not_understood();
-                        warn!(object = %ObjectRef::from_obj(&*object), %error, "cannot understand the object; correct or delete it");
-                        Ok::<_, std::convert::Infallible>(kube::runtime::controller::Action::await_change())
-                    }
-                }
-            },
-            |_, never, _| match *never {},
-            ctx,
-        )
-        .for_each(|result| async move {
-            if let Err(error) = result {
-                debug!(%error, "not reconciled");
-            }
-        })
-        .await;
+        .filter_map(|event| std::future::ready(event.ok()));
+    let metrics = ctx.options.metrics.clone();
+    runner::run(store, events, wakes, |object| reconcile(object, Arc::clone(&ctx)), metrics, shutdown).await;
 }
 
 /// Keeps of an object only what is used, so that ten thousand of them fit.
@@ -155,18 +132,6 @@ fn strip(object: &mut Guarded) {
     let meta = object.meta_mut();
     (meta.managed_fields, meta.labels, meta.owner_references) = (None, None, None);
     object.annotations_mut().retain(|key, _| object::is_read(key));
-}
-
-/// What wakes a reconcile.
-fn trigger(object: &Guarded) -> u64 {
-    match &object.0 {
-        Ok(Cached(object)) => object::trigger(object),
-        Err(error) => {
-            let mut hasher = DefaultHasher::new();
-            error.error.hash(&mut hasher);
-            hasher.finish()
-        }
-    }
 }
 
 /// Attempts are remembered from watch events too: one that is taken off the object again may still land.

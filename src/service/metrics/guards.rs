@@ -22,7 +22,7 @@ impl Drop for Underway {
     }
 }
 
-/// One reconcile that waits until it may call Atlas.
+/// One object that waits until it is looked at.
 #[derive(Debug)]
 pub struct Queued {
     depth: Gauge,

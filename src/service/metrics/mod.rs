@@ -165,7 +165,7 @@ impl Metrics {
         self.runtime.concurrency(most);
     }
 
-    /// A reconcile has to wait until it may call Atlas; it waits until the returned guard is dropped.
+    /// An object has to be looked at; it waits until the returned guard is dropped.
     #[must_use]
     pub fn queued(&self) -> Queued {
         self.runtime.queued()

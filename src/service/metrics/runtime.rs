@@ -35,8 +35,8 @@ impl Runtime {
     pub(super) fn register(all: &mut Registry) -> Self {
         let queues = all.sub_registry_with_label(("name".into(), CONTROLLER.into()));
         let queues = queues.sub_registry_with_prefix("workqueue");
-        let queue = add(queues, "depth", "Reconciles that wait until they may call Atlas", Gauge::default());
-        let queue_time = "Time that a reconcile waited until it could call Atlas";
+        let queue = add(queues, "depth", "Objects that wait until they are looked at", Gauge::default());
+        let queue_time = "Time that an object waited until it was looked at";
         let queue_time = add(queues, "queue_duration_seconds", queue_time, call_time());
 
         let own = all.sub_registry_with_label(("controller".into(), CONTROLLER.into()));

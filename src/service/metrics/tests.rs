@@ -117,7 +117,7 @@ fn what_is_left_of_a_keys_limit_is_what_atlas_last_said() {
 }
 
 #[test]
-fn a_reconcile_that_may_not_call_atlas_yet_is_queued() {
+fn an_object_that_is_not_looked_at_yet_is_queued() {
     let metrics = Metrics::default();
     metrics.concurrency(64);
     let queued = metrics.queued();

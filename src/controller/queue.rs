@@ -1,0 +1,151 @@
+//! Which object is looked at next: the objects that wait, in lines, and those that are being looked at.
+//!
+//! Objects of one instance wait in one line, first come, first served; the lines of a project take turns, and so do
+//! projects. A look may last as long as Atlas is silent, so each instance and each project has its own bound: neither an
+//! instance nor a project that hangs holds up another, and ten thousand objects that are due at once are not all
+//! in memory at once. A queue knows neither time nor what a look is.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// The looks that may go on at once at the objects of one instance: as many as may call Atlas at once for its project.
+const PER_INSTANCE: usize = 8;
+
+/// The same for one project: that many calls, and as many again and more between two calls.
+const PER_PROJECT: usize = 24;
+
+/// The line in which an object waits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) project: String,
+    pub(super) instance: String,
+}
+
+/// The queue. `K` names an object; `T` is kept while it waits.
+#[derive(Debug)]
+pub(super) struct Queue<K, T> {
+    looks: HashMap<K, Look<T>>,
+    lines: HashMap<Arc<Place>, Line<K>>,
+    projects: HashMap<String, Project>,
+    /// Lines whose first object may be looked at. None stands here twice.
+    open: VecDeque<Arc<Place>>,
+}
+
+#[derive(Debug)]
+struct Look<T> {
+    place: Arc<Place>,
+    stage: Stage<T>,
+}
+
+#[derive(Debug)]
+enum Stage<T> {
+    Waiting(T),
+    Running,
+    /// Something happened since it began, so that it has to be looked at again.
+    Overtaken,
+}
+
+#[derive(Debug)]
+struct Line<K> {
+    waiting: VecDeque<K>,
+    running: usize,
+    /// Stands among the open or the blocked lines.
+    listed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Project {
+    running: usize,
+    /// Lines that only wait for the project's bound.
+    blocked: VecDeque<Arc<Place>>,
+}
+
+impl<K: Clone + Eq + Hash, T> Queue<K, T> {
+    pub(super) fn new() -> Self {
+        Self { looks: HashMap::new(), lines: HashMap::new(), projects: HashMap::new(), open: VecDeque::new() }
+    }
+
+    /// `key` has to be looked at. If it waits already that will do; if it is being looked at, it is looked at again.
+    pub(super) fn offer(&mut self, key: &K, place: Place, ticket: impl FnOnce() -> T) {
+        if let Some(look) = self.looks.get_mut(key) {
+            if matches!(look.stage, Stage::Running) {
+                look.stage = Stage::Overtaken;
+            }
+            return;
+        }
+        let place =
+            self.lines.get_key_value(&place).map_or_else(|| Arc::new(place), |(known, _)| known.clone());
+        self.append(key.clone(), place, ticket());
+    }
+
+    fn append(&mut self, key: K, place: Arc<Place>, ticket: T) {
+        let line = self.lines.entry(place.clone()).or_insert_with(|| Line {
+            waiting: VecDeque::new(),
+            running: 0,
+            listed: false,
+        });
+        line.waiting.push_back(key.clone());
+        self.looks.insert(key, Look { place: place.clone(), stage: Stage::Waiting(ticket) });
+        self.list(&place);
+    }
+
+    /// The object whose look begins now, if one may begin, and what was kept while it waited.
+    pub(super) fn next(&mut self) -> Option<(K, T)> {
+        loop {
+            let place = self.open.pop_front()?;
+            let project = self.projects.entry(place.project.clone()).or_default();
+            if project.running >= PER_PROJECT {
+                project.blocked.push_back(place);
+                continue;
+            }
+            let Some(line) = self.lines.get_mut(&place) else { continue };
+            line.listed = false;
+            let Some(key) = line.waiting.pop_front() else { continue };
+            line.running += 1;
+            project.running += 1;
+            self.list(&place);
+            let look = self.looks.get_mut(&key);
+            match look.map(|look| std::mem::replace(&mut look.stage, Stage::Running)) {
+                Some(Stage::Waiting(ticket)) => return Some((key, ticket)),
+                Some(Stage::Running | Stage::Overtaken) | None => {}
+            }
+        }
+    }
+
+    /// The look at `key` has ended. `true` if something happened since it began: then it is to be offered again.
+    pub(super) fn ended(&mut self, key: &K) -> bool {
+        let Some(Look { place, stage }) = self.looks.remove(key) else { return false };
+        if let Some(project) = self.projects.get_mut(&place.project) {
+            project.running -= 1;
+            self.open.extend(project.blocked.pop_front());
+            if project.running == 0 {
+                self.open.extend(self.projects.remove(&place.project).into_iter().flat_map(|it| it.blocked));
+            }
+        }
+        if let Some(line) = self.lines.get_mut(&place) {
+            line.running -= 1;
+            if line.running == 0 && line.waiting.is_empty() {
+                self.lines.remove(&place);
+            }
+        }
+        self.list(&place);
+        matches!(stage, Stage::Overtaken)
+    }
+
+    /// Puts a line among those that may go on, if it may.
+    fn list(&mut self, place: &Arc<Place>) {
+        if let Some(line) = self.lines.get_mut(place)
+            && !line.listed
+            && !line.waiting.is_empty()
+            && line.running < PER_INSTANCE
+        {
+            line.listed = true;
+            self.open.push_back(place.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -1,0 +1,209 @@
+//! Looks at objects when something happens to them, and when they are due; at each by one reconcile at a time.
+//!
+//! kube's `Controller` polls every reconcile that is under way whenever one of them moves, keeps three copies of each
+//! object's name, and looks at an object of a repeated listing before its cache holds it: with ten thousand objects
+//! that is most of the work. The order of looks stands in `queue`, what a look is in `reconcile`.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
+use tokio_util::sync::CancellationToken;
+use tokio_util::time::{DelayQueue, delay_queue};
+use tracing::warn;
+
+use crate::api::ServerlessPrivateEndpoint;
+use crate::service::metrics::{Metrics, Queued};
+
+use super::cached::Cached;
+use super::object;
+use super::queue::{Place, Queue};
+use super::wiring::Guarded;
+
+/// An object by its name alone.
+type Name = Arc<ObjectRef<Guarded>>;
+
+/// No timer runs longer; to look early is always right.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// What is kept of an object between two looks.
+#[derive(Default)]
+struct Known {
+    /// Of what would wake a reconcile if it changed.
+    trigger: Option<u64>,
+    timer: Option<delay_queue::Key>,
+}
+
+struct Runner {
+    store: Store<Guarded>,
+    metrics: Metrics,
+    queue: Queue<Name, Queued>,
+    timers: DelayQueue<Name>,
+    known: HashMap<Name, Known>,
+    /// What a listing that has not ended showed changed: the store shows it when it has.
+    listed: Vec<Name>,
+}
+
+/// Runs `look` at each object of `store` that an event or `wakes` names, and again after the time that it answers, until
+/// `shutdown`; then lets the looks end that are under way. The events have passed through the store.
+pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
+    store: Store<Guarded>,
+    events: impl Stream<Item = Event<Guarded>>,
+    wakes: impl Stream<Item = ObjectRef<Guarded>>,
+    look: impl Fn(Arc<ServerlessPrivateEndpoint>) -> Look,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
+    let mut runner = Runner {
+        store,
+        metrics,
+        queue: Queue::new(),
+        timers: DelayQueue::new(),
+        known: HashMap::new(),
+        listed: Vec::new(),
+    };
+    let mut looks = FuturesUnordered::new();
+    let (mut events, mut wakes) = (std::pin::pin!(events), std::pin::pin!(wakes));
+    while !shutdown.is_cancelled() {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            Some(event) = events.next() => runner.saw(event),
+            Some(object) = wakes.next() => runner.offer(&runner.kept(Arc::new(object))),
+            Some(due) = runner.timers.next() => runner.due(&due.into_inner()),
+            Some((name, delay)) = looks.next() => runner.looked(&name, delay),
+        }
+        while let Some((name, object)) = runner.next() {
+            let look = look(object);
+            looks.push(async move { (name, look.await) });
+        }
+    }
+    while looks.next().await.is_some() {}
+}
+
+impl Runner {
+    fn saw(&mut self, event: Event<Guarded>) {
+        match event {
+            Event::Apply(object) => {
+                if let Some(name) = self.changed(&object) {
+                    self.offer(&name);
+                }
+            }
+            Event::InitApply(object) => {
+                let changed = self.changed(&object);
+                self.listed.extend(changed);
+            }
+            Event::Delete(object) => self.forget(&name(&object)),
+            Event::Init => {}
+            Event::InitDone => {
+                let gone = self.known.keys().filter(|name| self.store.get(name).is_none());
+                for name in gone.cloned().collect::<Vec<_>>() {
+                    self.forget(&name);
+                }
+                for name in std::mem::take(&mut self.listed) {
+                    self.offer(&name);
+                }
+            }
+        }
+    }
+
+    /// The name of the object, if what wakes a reconcile has changed.
+    fn changed(&mut self, object: &Guarded) -> Option<Name> {
+        let (name, trigger) = (self.kept(name(object)), trigger(object));
+        let known = self.known.entry(Arc::clone(&name)).or_default();
+        if known.trigger == Some(trigger) {
+            return None;
+        }
+        known.trigger = Some(trigger);
+        if let Err(error) = &object.0 {
+            self.metrics.not_understood();
+            warn!(object = %name, %error, "cannot understand the object; correct or delete it");
+        }
+        Some(name)
+    }
+
+    /// The name as it is kept, so that there is one of each.
+    fn kept(&self, name: Name) -> Name {
+        self.known.get_key_value(&name).map_or(name, |(kept, _)| Arc::clone(kept))
+    }
+
+    fn forget(&mut self, name: &Name) {
+        if let Some(timer) = self.known.remove(name).and_then(|known| known.timer) {
+            self.timers.try_remove(&timer);
+        }
+    }
+
+    /// The object has to be looked at, if it is one.
+    fn offer(&mut self, name: &Name) {
+        if let Some(object) = self.find(name) {
+            let Self { queue, metrics, .. } = self;
+            queue.offer(name, place(&object), || metrics.queued());
+        }
+    }
+
+    fn due(&mut self, name: &Name) {
+        if let Some(known) = self.known.get_mut(name) {
+            known.timer = None;
+        }
+        self.offer(name);
+    }
+
+    fn looked(&mut self, name: &Name, delay: Option<Duration>) {
+        if self.queue.ended(name) {
+            self.offer(name);
+        } else if let Some(known) = self.known.get_mut(name)
+            && let Some(delay) = delay
+        {
+            known.timer = Some(self.timers.insert(Arc::clone(name), delay.min(LONGEST)));
+        }
+    }
+
+    /// The object whose look begins now. One that went while it waited has nothing to look at any more.
+    fn next(&mut self) -> Option<(Name, Arc<ServerlessPrivateEndpoint>)> {
+        loop {
+            let (name, queued) = self.queue.next()?;
+            drop(queued);
+            if let Some(timer) = self.known.get_mut(&name).and_then(|known| known.timer.take()) {
+                self.timers.try_remove(&timer);
+            }
+            match self.find(&name) {
+                Some(object) => return Some((name, object)),
+                None => _ = self.queue.ended(&name),
+            }
+        }
+    }
+
+    fn find(&self, name: &Name) -> Option<Arc<ServerlessPrivateEndpoint>> {
+        let found = self.store.get(name)?;
+        found.0.as_ref().ok().map(|Cached(object)| Arc::clone(object))
+    }
+}
+
+fn name(object: &Guarded) -> Name {
+    let name = ObjectRef::new(&object.name_any());
+    Arc::new(match object.meta().namespace.as_deref() {
+        Some(namespace) => name.within(namespace),
+        None => name,
+    })
+}
+
+fn place(object: &ServerlessPrivateEndpoint) -> Place {
+    Place { project: object.spec.project_id.clone(), instance: object.spec.instance_name.clone() }
+}
+
+/// What wakes a reconcile.
+fn trigger(object: &Guarded) -> u64 {
+    match &object.0 {
+        Ok(Cached(object)) => object::trigger(object),
+        Err(error) => {
+            let mut hasher = DefaultHasher::new();
+            error.error.hash(&mut hasher);
+            hasher.finish()
+        }
+    }
+}
