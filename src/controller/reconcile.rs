@@ -60,23 +60,29 @@ impl From<ClusterError> for ReconcileError {
     }
 }
 
-/// Reconciles one object and says when it is due again, if that is not to be left to the next event.
-pub(super) async fn reconcile(object: Arc<ServerlessPrivateEndpoint>, ctx: Arc<Context>) -> Option<Duration> {
+/// Reconciles one object, which was last `asked` for then, and says when it is due again, if that is not to be left to the
+/// next event.
+pub(super) async fn reconcile(
+    object: Arc<ServerlessPrivateEndpoint>,
+    asked: Boottime,
+    ctx: Arc<Context>,
+) -> Option<Duration> {
     let identity = Identity::of(&object, &ctx.cluster_id);
     let span = trace::span(&identity);
-    traced(object, identity, ctx).instrument(span).await
+    traced(object, identity, asked, ctx).instrument(span).await
 }
 
 async fn traced(
     object: Arc<ServerlessPrivateEndpoint>,
     identity: Identity,
+    asked: Boottime,
     ctx: Arc<Context>,
 ) -> Option<Duration> {
     let token = identity.token.clone();
     let begun = Boottime::now();
     let hash = object::trigger(&object);
     let (waiting, fresh_after, stale) =
-        ctx.memories.with(&token, |entry| look_at(entry, &object, hash, begun));
+        ctx.memories.with(&token, |entry| look_at(entry, &object, hash, asked));
     if let Some(remaining) = waiting
         && let Some(pause) = still_waiting(&object, &identity, &ctx, remaining).await
     {
@@ -153,21 +159,23 @@ async fn still_waiting(
 }
 
 /// Whether the object is due; if it is not, how long it has to wait. Else how fresh a listing must be, and whether the
-/// cache shows the object older than this process's own last write.
+/// cache shows the object older than this process's own last write. However long it has waited for its turn, a listing
+/// serves that was sent after the look was `asked` for: it is younger than what the object says.
 fn look_at(
     entry: &mut Entry,
     object: &ServerlessPrivateEndpoint,
     hash: u64,
-    now: Boottime,
+    asked: Boottime,
 ) -> (Option<Duration>, Boottime, bool) {
+    let now = Boottime::now();
     let stale = is_older(object, entry.written.as_deref());
     let unchanged = entry.handled == Some(hash) || stale;
     match entry.due {
-        Some(due) if unchanged && now < due => (Some(due.since(now)), now, stale),
+        Some(due) if unchanged && now < due => (Some(due.since(now)), asked, stale),
         // Woken by the clock to look at what is there: the listing that the object's neighbours have just seen will do.
         // What is to be created or deleted rests on a listing of its own time.
-        Some(_) if unchanged && is_kept(object) => (None, entry.fresh_after.unwrap_or(now), stale),
-        _ => (None, now, stale),
+        Some(_) if unchanged && is_kept(object) => (None, entry.fresh_after.unwrap_or(asked), stale),
+        _ => (None, asked, stale),
     }
 }
 

@@ -19,6 +19,7 @@ use tokio_util::time::{DelayQueue, delay_queue};
 use tracing::warn;
 
 use crate::api::ServerlessPrivateEndpoint;
+use crate::clock::Boottime;
 use crate::service::metrics::{Metrics, Queued};
 
 use super::cached::Cached;
@@ -38,6 +39,8 @@ struct Known {
     /// Of what would wake a reconcile if it changed.
     trigger: Option<u64>,
     timer: Option<delay_queue::Key>,
+    /// When a look was asked for last.
+    asked: Option<Boottime>,
 }
 
 struct Runner {
@@ -51,12 +54,13 @@ struct Runner {
 }
 
 /// Runs `look` at each object of `store` that an event or `wakes` names, and again after the time that it answers, until
-/// `shutdown`; then lets the looks end that are under way. The events have passed through the store.
+/// `shutdown`; then lets the looks end that are under way. A look is told when it was asked for last, which is after the
+/// object came to be as it is, and after the look before. The events have passed through the store.
 pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
     store: Store<Guarded>,
     events: impl Stream<Item = Event<Guarded>>,
     wakes: impl Stream<Item = ObjectRef<Guarded>>,
-    look: impl Fn(Arc<ServerlessPrivateEndpoint>) -> Look,
+    look: impl Fn(Arc<ServerlessPrivateEndpoint>, Boottime) -> Look,
     metrics: Metrics,
     shutdown: CancellationToken,
 ) {
@@ -78,8 +82,8 @@ pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
             Some(due) = runner.timers.next() => runner.due(&due.into_inner()),
             Some((name, delay)) = looks.next() => runner.looked(&name, delay),
         }
-        while let Some((name, object)) = runner.next() {
-            let look = look(object);
+        while let Some((name, object, asked)) = runner.next() {
+            let look = look(object, asked);
             looks.push(async move { (name, look.await) });
         }
     }
@@ -141,7 +145,8 @@ impl Runner {
     /// The object has to be looked at, if it is one.
     fn offer(&mut self, name: &Name) {
         if let Some(object) = self.find(name) {
-            let Self { queue, metrics, .. } = self;
+            let Self { queue, metrics, known, .. } = self;
+            known.entry(Arc::clone(name)).or_default().asked = Some(Boottime::now());
             queue.offer(name, place(&object), || metrics.queued());
         }
     }
@@ -164,17 +169,19 @@ impl Runner {
     }
 
     /// The object whose look begins now. One that went while it waited has nothing to look at any more.
-    fn next(&mut self) -> Option<(Name, Arc<ServerlessPrivateEndpoint>)> {
+    fn next(&mut self) -> Option<(Name, Arc<ServerlessPrivateEndpoint>, Boottime)> {
         loop {
             let (name, queued) = self.queue.next()?;
             drop(queued);
-            if let Some(timer) = self.known.get_mut(&name).and_then(|known| known.timer.take()) {
+            let object = self.find(&name);
+            let Some((object, known)) = object.zip(self.known.get_mut(&name)) else {
+                self.queue.ended(&name);
+                continue;
+            };
+            if let Some(timer) = known.timer.take() {
                 self.timers.try_remove(&timer);
             }
-            match self.find(&name) {
-                Some(object) => return Some((name, object)),
-                None => _ = self.queue.ended(&name),
-            }
+            return Some((name, object, known.asked.unwrap_or_else(Boottime::now)));
         }
     }
 

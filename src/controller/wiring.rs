@@ -124,7 +124,8 @@ async fn control(
         .reflect(writer)
         .filter_map(|event| std::future::ready(event.ok()));
     let metrics = ctx.options.metrics.clone();
-    runner::run(store, events, wakes, |object| reconcile(object, Arc::clone(&ctx)), metrics, shutdown).await;
+    let look = |object, asked| reconcile(object, asked, Arc::clone(&ctx));
+    runner::run(store, events, wakes, look, metrics, shutdown).await;
 }
 
 /// Keeps of an object only what is used, so that ten thousand of them fit.
