@@ -22,10 +22,8 @@ use crate::api::ServerlessPrivateEndpoint;
 use crate::clock::Boottime;
 use crate::service::metrics::{Metrics, Queued};
 
-use super::cached::Cached;
-use super::object;
 use super::queue::{Place, Queue};
-use super::wiring::Guarded;
+use super::wiring::{Guarded, understood};
 
 /// An object by its name alone.
 type Name = Arc<ObjectRef<Guarded>>;
@@ -181,13 +179,12 @@ impl Runner {
             if let Some(timer) = known.timer.take() {
                 self.timers.try_remove(&timer);
             }
-            return Some((name, object, known.asked.unwrap_or_else(Boottime::now)));
+            return Some((name, Arc::new(object), known.asked.unwrap_or_else(Boottime::now)));
         }
     }
 
-    fn find(&self, name: &Name) -> Option<Arc<ServerlessPrivateEndpoint>> {
-        let found = self.store.get(name)?;
-        found.0.as_ref().ok().map(|Cached(object)| Arc::clone(object))
+    fn find(&self, name: &Name) -> Option<ServerlessPrivateEndpoint> {
+        understood(&*self.store.get(name)?)
     }
 }
 
@@ -206,7 +203,7 @@ fn place(object: &ServerlessPrivateEndpoint) -> Place {
 /// What wakes a reconcile.
 fn trigger(object: &Guarded) -> u64 {
     match &object.0 {
-        Ok(Cached(object)) => object::trigger(object),
+        Ok(object) => object.trigger(),
         Err(error) => {
             let mut hasher = DefaultHasher::new();
             error.error.hash(&mut hasher);

@@ -13,10 +13,12 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+
+use crate::api::ServerlessPrivateEndpoint;
 
 use super::addresses::Addresses;
 use super::cached::Cached;
@@ -32,6 +34,11 @@ use super::runner;
 use super::watched::Watched;
 
 pub(super) type Guarded = DeserializeGuard<Cached>;
+
+/// The object, if it is one.
+pub(super) fn understood(object: &Guarded) -> Option<ServerlessPrivateEndpoint> {
+    object.0.as_ref().ok()?.unpack()
+}
 
 /// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
 const PAGE: u32 = 100;
@@ -115,7 +122,6 @@ async fn control(
     let noted = Arc::clone(&ctx);
     let events = watcher(api, config)
         .default_backoff()
-        .modify(strip)
         .inspect(move |event| match event {
             Ok(Event::InitDone) => synced(),
             Ok(event) => note(&noted, event),
@@ -128,32 +134,25 @@ async fn control(
     runner::run(store, events, wakes, look, metrics, shutdown).await;
 }
 
-/// Keeps of an object only what is used, so that ten thousand of them fit.
-fn strip(object: &mut Guarded) {
-    let meta = object.meta_mut();
-    (meta.managed_fields, meta.labels, meta.owner_references) = (None, None, None);
-    object.annotations_mut().retain(|key, _| object::is_read(key));
-}
-
 /// Attempts are remembered from watch events too: one that is taken off the object again may still land.
 fn note(ctx: &Context, event: &Event<Guarded>) {
     match event {
         Event::Apply(object) | Event::InitApply(object) => {
-            let Ok(Cached(object)) = &object.0 else { return };
-            let identity = Identity::of(object, &ctx.cluster_id);
-            let seen = object::object(object, &identity, &ctx.cluster_id);
+            let Some(object) = understood(object) else { return };
+            let identity = Identity::of(&object, &ctx.cluster_id);
+            let seen = object::object(&object, &identity, &ctx.cluster_id);
             ctx.memories.see(
                 &identity.token,
                 &seen.claim,
                 seen.recorded.as_ref().map(|recorded| &recorded.id),
             );
             ctx.memories.with(&identity.token, |entry| {
-                entry.counted.appeared(&ctx.options.metrics, object);
+                entry.counted.appeared(&ctx.options.metrics, &object);
             });
         }
         Event::Delete(object) => {
-            let Ok(Cached(object)) = &object.0 else { return };
-            let identity = Identity::of(object, &ctx.cluster_id);
+            let Some(object) = understood(object) else { return };
+            let identity = Identity::of(&object, &ctx.cluster_id);
             ctx.gone(&identity.token);
             ctx.watched.forget(&identity);
         }
