@@ -74,20 +74,18 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
             }
             return;
         }
-        let place =
-            self.lines.get_key_value(&place).map_or_else(|| Arc::new(place), |(known, _)| known.clone());
-        self.append(key.clone(), place, ticket());
-    }
-
-    fn append(&mut self, key: K, place: Arc<Place>, ticket: T) {
-        let line = self.lines.entry(place.clone()).or_insert_with(|| Line {
+        let place = match self.lines.get_key_value(&place) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::new(place),
+        };
+        let line = self.lines.entry(Arc::clone(&place)).or_insert_with(|| Line {
             waiting: VecDeque::new(),
             running: 0,
             listed: false,
         });
         line.waiting.push_back(key.clone());
-        self.looks.insert(key, Look { place: place.clone(), stage: Stage::Waiting(ticket) });
         self.list(&place);
+        self.looks.insert(key.clone(), Look { place, stage: Stage::Waiting(ticket()) });
     }
 
     /// The object whose look begins now, if one may begin, and what was kept while it waited.
