@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -15,13 +16,16 @@ use crate::api::ServerlessPrivateEndpoint;
 
 use super::object;
 
+/// What many objects say. Nothing depends on it: what is not in it takes room, and no more.
+const USUAL: &[u8] = include_bytes!("usual.json");
+
 /// One object. Clones share what is packed.
 #[derive(Debug, Clone)]
 pub(super) struct Cached {
     /// What names the object and its version.
     meta: ObjectMeta,
     trigger: u64,
-    /// Its JSON, compressed.
+    /// Its JSON, compressed by what is usual.
     packed: Arc<[u8]>,
 }
 
@@ -37,13 +41,13 @@ impl Cached {
             ..ObjectMeta::default()
         };
         object.annotations_mut().retain(|key, _| object::is_read(key));
-        let packed = lz4_flex::compress_prepend_size(&serde_json::to_vec(&object)?).into();
+        let packed = compress_prepend_size_with_dict(&serde_json::to_vec(&object)?, USUAL).into();
         Ok(Self { meta: named, trigger: object::trigger(&object), packed })
     }
 
     /// The object, but for what is never read. `None` never: what was packed can be unpacked.
     pub(super) fn unpack(&self) -> Option<ServerlessPrivateEndpoint> {
-        let json = lz4_flex::decompress_size_prepended(&self.packed).ok()?;
+        let json = decompress_size_prepended_with_dict(&self.packed, USUAL).ok()?;
         serde_json::from_slice(&json).ok()
     }
 

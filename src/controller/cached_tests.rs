@@ -51,3 +51,11 @@ fn a_packed_object_shows_its_name_and_version_without_being_unpacked() {
     assert_eq!((meta.name.as_deref(), meta.namespace.as_deref()), (Some("orders"), Some("shop")));
     assert_eq!((meta.uid.as_deref(), meta.resource_version.as_deref()), (Some("u-1"), Some("7")));
 }
+
+#[test]
+fn an_endpoint_that_is_connected_takes_less_than_half_of_its_json() {
+    // As the API server gives it, but for the managed fields.
+    let json = include_str!("connected.json");
+    let cached: Cached = serde_json::from_str(json).unwrap();
+    assert!(cached.packed.len() * 2 < json.len(), "{} of {} bytes", cached.packed.len(), json.len());
+}

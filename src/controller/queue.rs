@@ -15,6 +15,9 @@ const PER_INSTANCE: usize = 8;
 /// The same for one project: that many calls, and as many again and more between two calls.
 const PER_PROJECT: usize = 24;
 
+/// The same in all, for each call to Atlas that may run at once: far more than a project that hangs can take.
+const PER_CALL: usize = 4;
+
 /// The line in which an object waits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -30,6 +33,8 @@ pub(super) struct Queue<K, T> {
     projects: HashMap<String, Project>,
     /// Lines whose first object may be looked at. None stands here twice.
     open: VecDeque<Arc<Place>>,
+    running: usize,
+    most: usize,
 }
 
 #[derive(Debug)]
@@ -62,8 +67,16 @@ struct Project {
 }
 
 impl<K: Clone + Eq + Hash, T> Queue<K, T> {
-    pub(super) fn new() -> Self {
-        Self { looks: HashMap::new(), lines: HashMap::new(), projects: HashMap::new(), open: VecDeque::new() }
+    /// A queue for so many calls to Atlas at once.
+    pub(super) fn new(concurrency: usize) -> Self {
+        Self {
+            looks: HashMap::new(),
+            lines: HashMap::new(),
+            projects: HashMap::new(),
+            open: VecDeque::new(),
+            running: 0,
+            most: concurrency.saturating_mul(PER_CALL),
+        }
     }
 
     /// `key` has to be looked at. If it waits already that will do; if it is being looked at, it is looked at again.
@@ -90,7 +103,7 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
 
     /// The object whose look begins now, if one may begin, and what was kept while it waited.
     pub(super) fn next(&mut self) -> Option<(K, T)> {
-        loop {
+        while self.running < self.most {
             let place = self.open.pop_front()?;
             let project = self.projects.entry(place.project.clone()).or_default();
             if project.running >= PER_PROJECT {
@@ -102,6 +115,7 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
             let Some(key) = line.waiting.pop_front() else { continue };
             line.running += 1;
             project.running += 1;
+            self.running += 1;
             self.list(&place);
             let look = self.looks.get_mut(&key);
             match look.map(|look| std::mem::replace(&mut look.stage, Stage::Running)) {
@@ -109,11 +123,13 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
                 Some(Stage::Running | Stage::Overtaken) | None => {}
             }
         }
+        None
     }
 
     /// The look at `key` has ended. `true` if something happened since it began: then it is to be offered again.
     pub(super) fn ended(&mut self, key: &K) -> bool {
         let Some(Look { place, stage }) = self.looks.remove(key) else { return false };
+        self.running -= 1;
         if let Some(project) = self.projects.get_mut(&place.project) {
             project.running -= 1;
             self.open.extend(project.blocked.pop_front());

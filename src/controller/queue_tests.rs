@@ -1,11 +1,16 @@
 //! The order of looks, and what they leave behind.
 
-use super::{PER_INSTANCE, PER_PROJECT, Place, Queue};
+use super::{PER_CALL, PER_INSTANCE, PER_PROJECT, Place, Queue};
 
 type Names = Queue<String, ()>;
 
 fn place(project: usize, instance: usize) -> Place {
     Place { project: format!("p{project}"), instance: format!("i{instance}") }
+}
+
+/// With room for all that the tests begin.
+fn queue() -> Names {
+    Names::new(64)
 }
 
 /// Offers so many objects of one instance.
@@ -27,7 +32,7 @@ fn assert_empty(queue: &Names) {
 
 #[test]
 fn what_waits_already_waits_once() {
-    let mut queue = Names::new();
+    let mut queue = queue();
     offer(&mut queue, 0, 0, 1);
     let mut tickets = 0;
     queue.offer(&"0/0/0".to_owned(), place(0, 0), || tickets += 1);
@@ -39,7 +44,7 @@ fn what_waits_already_waits_once() {
 
 #[test]
 fn an_object_is_never_looked_at_twice_at_once_and_again_if_something_happened_meanwhile() {
-    let mut queue = Names::new();
+    let mut queue = queue();
     offer(&mut queue, 0, 0, 1);
     assert_eq!(begin(&mut queue), ["0/0/0"]);
     offer(&mut queue, 0, 0, 1);
@@ -54,7 +59,7 @@ fn an_object_is_never_looked_at_twice_at_once_and_again_if_something_happened_me
 
 #[test]
 fn the_first_to_come_is_the_first_to_be_looked_at_and_instances_take_turns() {
-    let mut queue = Names::new();
+    let mut queue = queue();
     offer(&mut queue, 0, 0, 3);
     offer(&mut queue, 0, 1, 2);
     assert_eq!(begin(&mut queue), ["0/0/0", "0/1/0", "0/0/1", "0/1/1", "0/0/2"]);
@@ -62,7 +67,7 @@ fn the_first_to_come_is_the_first_to_be_looked_at_and_instances_take_turns() {
 
 #[test]
 fn an_instance_that_hangs_holds_up_no_other_of_its_project() {
-    let mut queue = Names::new();
+    let mut queue = queue();
     offer(&mut queue, 0, 0, 200);
     assert_eq!(begin(&mut queue).len(), PER_INSTANCE);
     offer(&mut queue, 0, 1, 1);
@@ -71,7 +76,7 @@ fn an_instance_that_hangs_holds_up_no_other_of_its_project() {
 
 #[test]
 fn a_project_that_hangs_holds_up_no_other() {
-    let mut queue = Names::new();
+    let mut queue = queue();
     for instance in 0..20 {
         offer(&mut queue, 0, instance, 10);
     }
@@ -81,8 +86,20 @@ fn a_project_that_hangs_holds_up_no_other() {
 }
 
 #[test]
+fn however_many_projects_there_are_no_more_are_looked_at_than_the_calls_need() {
+    let mut queue = Names::new(8);
+    for project in 0..100 {
+        offer(&mut queue, project, 0, 10);
+    }
+    let running = begin(&mut queue);
+    assert_eq!(running.len(), 8 * PER_CALL);
+    assert!(!queue.ended(&running[0]));
+    assert_eq!(begin(&mut queue), ["32/0/0"]);
+}
+
+#[test]
 fn whoever_ends_makes_room_for_one_and_in_the_end_all_were_looked_at_and_nothing_is_left() {
-    let mut queue = Names::new();
+    let mut queue = queue();
     for instance in 0..40 {
         offer(&mut queue, 0, instance, 30);
     }

@@ -22,6 +22,7 @@ use crate::api::ServerlessPrivateEndpoint;
 use crate::clock::Boottime;
 use crate::service::metrics::{Metrics, Queued};
 
+use super::context::Options;
 use super::queue::{Place, Queue};
 use super::wiring::{Guarded, understood};
 
@@ -59,13 +60,13 @@ pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
     events: impl Stream<Item = Event<Guarded>>,
     wakes: impl Stream<Item = ObjectRef<Guarded>>,
     look: impl Fn(Arc<ServerlessPrivateEndpoint>, Boottime) -> Look,
-    metrics: Metrics,
+    options: &Options,
     shutdown: CancellationToken,
 ) {
     let mut runner = Runner {
         store,
-        metrics,
-        queue: Queue::new(),
+        metrics: options.metrics.clone(),
+        queue: Queue::new(options.concurrency),
         timers: DelayQueue::new(),
         known: HashMap::new(),
         listed: Vec::new(),

@@ -129,9 +129,8 @@ async fn control(
         })
         .reflect(writer)
         .filter_map(|event| std::future::ready(event.ok()));
-    let metrics = ctx.options.metrics.clone();
     let look = |object, asked| reconcile(object, asked, Arc::clone(&ctx));
-    runner::run(store, events, wakes, look, metrics, shutdown).await;
+    runner::run(store, events, wakes, look, &ctx.options, shutdown).await;
 }
 
 /// Attempts are remembered from watch events too: one that is taken off the object again may still land.
