@@ -1,12 +1,13 @@
 //! An object as the watch's cache holds it: packed, because nearly always nobody looks at it, and without what is never
 //! read.
 //!
-//! Packed it takes a quarter of what it takes in fields, lists and maps, and is unpacked within microseconds.
+//! Packed it takes less than a third of what it takes in fields, lists and maps, and is unpacked within microseconds.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DeserializeGuard;
 use kube::{Resource, ResourceExt};
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::de::Error as _;
@@ -15,6 +16,14 @@ use serde::{Deserialize, Deserializer};
 use crate::api::ServerlessPrivateEndpoint;
 
 use super::object;
+
+/// An object as the watch yields it: one that cannot be decoded stops no other.
+pub(super) type Guarded = DeserializeGuard<Cached>;
+
+/// The object, if it is one.
+pub(super) fn understood(object: &Guarded) -> Option<ServerlessPrivateEndpoint> {
+    object.0.as_ref().ok()?.unpack()
+}
 
 /// What many objects say. Nothing depends on it: what is not in it takes room, and no more.
 const USUAL: &[u8] = include_bytes!("usual.json");
@@ -46,7 +55,7 @@ impl Cached {
     }
 
     /// The object, but for what is never read. `None` never: what was packed can be unpacked.
-    pub(super) fn unpack(&self) -> Option<ServerlessPrivateEndpoint> {
+    fn unpack(&self) -> Option<ServerlessPrivateEndpoint> {
         let json = decompress_size_prepended_with_dict(&self.packed, USUAL).ok()?;
         serde_json::from_slice(&json).ok()
     }

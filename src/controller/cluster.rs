@@ -92,6 +92,14 @@ impl Cluster {
         Turn { _permit: Arc::clone(&self.turns).acquire_owned().await.ok() }
     }
 
+    /// The turn that is `held` already, else the next one.
+    pub(super) async fn turn_or(&self, held: Option<Turn>) -> Turn {
+        match held {
+            Some(turn) => turn,
+            None => self.turn().await,
+        }
+    }
+
     /// Reads the object from the API server's store, not from any cache.
     pub(super) async fn get(
         &self,

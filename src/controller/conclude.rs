@@ -2,11 +2,10 @@
 //!
 //! Writes only what differs from what is there.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::backoff;
-use domain::conditions::{ConditionType, Reason, Report, report};
+use domain::conditions::{ConditionType, Reason, Report};
 use domain::decision::{Decision, Wake};
 use domain::endpoint::EndpointStatus;
 use domain::notice;
@@ -33,32 +32,28 @@ const OUTPUT_RETRY: Duration = Duration::from_mins(1);
 /// Nothing is left to do: report it, and say when to look again.
 pub(super) async fn conclude(
     mut pass: Pass,
-    turn: Option<Turn>,
-    decided: &Decided,
+    held: Option<Turn>,
+    mut decided: Box<Decided>,
 ) -> Result<Option<Duration>, ReconcileError> {
-    let Decided { observed, decision } = decided;
+    let Decided { observed, decision, report } = &mut *decided;
     pass.permit = None;
-    let mut report = report(observed, decision);
-    let output = write_output(&mut pass, &report).await?;
+    let output = write_output(&mut pass, report).await?;
     if let Output::Failed(problem) = &output {
         report.unsynced(Reason::OutputNotWritten, problem.clone());
     }
-    if publish::differs(&pass.object, &report) {
-        let turn = match turn {
-            Some(turn) => turn,
-            None => pass.ctx.cluster.turn().await,
-        };
+    if publish::differs(&pass.object, report) {
+        let turn = pass.ctx.cluster.turn_or(held).await;
         // Made only now: a patch takes 13 KiB, and a thousand objects may wait for their turn.
         let mut operations = publish::unchanged(&pass.object);
-        operations.extend(publish::changes(&pass.object, &report, true));
+        operations.extend(publish::changes(&pass.object, report, true));
         match pass.ctx.cluster.patch_status(&turn, &pass.identity, operations).await {
-            Ok(object) => pass.object = Arc::new(object),
+            Ok(object) => *pass.object = object,
             Err(ClusterError::Changed) => {
                 return Err(ReconcileError::Again("the object changed before its status was written"));
             }
             Err(error) => return Err(error.into()),
         }
-        pass.tell(&turn, notice::of_change(&observed.object.reported, &report)).await;
+        pass.tell(&turn, notice::of_change(&observed.object.reported, report)).await;
     }
     let token = pass.identity.token.clone();
     let latest = match output {
@@ -67,8 +62,8 @@ pub(super) async fn conclude(
         Output::Complete => Duration::MAX,
     };
     let delay = pass.ctx.memories.with(&token, |entry| {
-        let delay = schedule(entry, &pass, &report, decision, latest);
-        entry.counted.looked(&pass.ctx.options.metrics, decision, &report, &pass.object, entry.due);
+        let delay = schedule(entry, &pass, report, decision, latest);
+        entry.counted.looked(&pass.ctx.options.metrics, decision, report, &pass.object, entry.due);
         delay
     });
     Ok(delay)

@@ -2,7 +2,7 @@
 //!
 //! Never waits itself. Every rule stands in `domain::decide`.
 
-use domain::conditions::report;
+use domain::conditions::{Report, report};
 use domain::decide::decide;
 use domain::decision::{Decision, Step};
 use domain::observed::{Atlas, Observed};
@@ -16,10 +16,11 @@ use super::pass::Pass;
 use super::publish;
 use super::trace::Trace;
 
-/// A decision and what it rests on.
+/// A decision, what it rests on, and what the status is to say of it.
 pub(super) struct Decided {
     pub(super) observed: Observed,
     pub(super) decision: Decision,
+    pub(super) report: Report,
 }
 
 /// What comes next.
@@ -43,7 +44,8 @@ pub(super) fn next(pass: &Pass, has_turn: bool, trace: &mut Trace) -> Next {
     let observed = observe(pass);
     let decision = decide(&observed);
     debug!(step = ?decision.step, state = ?decision.state, wake = ?decision.wake, "decided");
-    let decided = Decided { observed, decision };
+    let report = report(&observed, &decision);
+    let decided = Decided { observed, decision, report };
     match decided.decision.step {
         // A claim is followed by its POST, so the right to call comes before it: an attempt's deadline is not spent waiting.
         Step::Claim { .. } | Step::Create { .. } | Step::Update { .. } | Step::Delete { .. }
@@ -52,7 +54,7 @@ pub(super) fn next(pass: &Pass, has_turn: bool, trace: &mut Trace) -> Next {
             return Next::Enter;
         }
         Step::Release(_) if !has_turn => return Next::Turn,
-        Step::Rest if !has_turn && only_writes_status(pass, &decided) => return Next::Turn,
+        Step::Rest if !has_turn && only_writes_status(pass, &decided.report) => return Next::Turn,
         _ => {}
     }
     if matches!(pass.atlas, Atlas::Listed(_)) {
@@ -72,9 +74,8 @@ pub(super) fn next(pass: &Pass, has_turn: bool, trace: &mut Trace) -> Next {
 }
 
 /// Concluding takes one turn. With an output ConfigMap it takes several, each when it is needed.
-fn only_writes_status(pass: &Pass, decided: &Decided) -> bool {
-    !output::is_concerned(&pass.object)
-        && publish::differs(&pass.object, &report(&decided.observed, &decided.decision))
+fn only_writes_status(pass: &Pass, report: &Report) -> bool {
+    !output::is_concerned(&pass.object) && publish::differs(&pass.object, report)
 }
 
 /// Everything that is known now.

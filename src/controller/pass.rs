@@ -26,7 +26,7 @@ use super::reconcile::ReconcileError;
 pub(super) struct Pass {
     pub(super) ctx: Arc<Context>,
     pub(super) identity: Identity,
-    pub(super) object: Arc<ServerlessPrivateEndpoint>,
+    pub(super) object: Box<ServerlessPrivateEndpoint>,
     /// The key that `atlas` was asked with.
     pub(super) key: observed::Key,
     pub(super) atlas: Atlas,
@@ -93,7 +93,7 @@ impl Pass {
             self.start_over(now)?;
             return Ok(None);
         }
-        self.object = Arc::new(now);
+        *self.object = now;
         Ok(Some(()))
     }
 
@@ -102,7 +102,7 @@ impl Pass {
         if object.meta().uid.as_deref() != Some(self.identity.uid.as_str()) {
             return Err(ReconcileError::Gone);
         }
-        self.object = Arc::new(object);
+        *self.object = object;
         self.look_again();
         Ok(())
     }
@@ -115,7 +115,7 @@ impl Pass {
     ) -> Result<bool, ReconcileError> {
         match written {
             Ok(object) => {
-                self.object = Arc::new(object);
+                *self.object = object;
                 let version = self.object.metadata.resource_version.clone();
                 self.ctx.memories.with(&self.identity.token, |entry| entry.written = version);
                 Ok(true)

@@ -28,8 +28,8 @@ pub(super) struct Place {
 /// The queue. `K` names an object; `T` is kept while it waits.
 #[derive(Debug)]
 pub(super) struct Queue<K, T> {
-    looks: HashMap<K, Look<T>>,
-    lines: HashMap<Arc<Place>, Line<K>>,
+    looks: HashMap<K, Look>,
+    lines: HashMap<Arc<Place>, Line<K, T>>,
     projects: HashMap<String, Project>,
     /// Lines whose first object may be looked at. None stands here twice.
     open: VecDeque<Arc<Place>>,
@@ -38,22 +38,22 @@ pub(super) struct Queue<K, T> {
 }
 
 #[derive(Debug)]
-struct Look<T> {
+struct Look {
     place: Arc<Place>,
-    stage: Stage<T>,
+    stage: Stage,
 }
 
-#[derive(Debug)]
-enum Stage<T> {
-    Waiting(T),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waiting,
     Running,
     /// Something happened since it began, so that it has to be looked at again.
     Overtaken,
 }
 
 #[derive(Debug)]
-struct Line<K> {
-    waiting: VecDeque<K>,
+struct Line<K, T> {
+    waiting: VecDeque<(K, T)>,
     running: usize,
     /// Stands among the open or the blocked lines.
     listed: bool,
@@ -82,7 +82,7 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
     /// `key` has to be looked at. If it waits already that will do; if it is being looked at, it is looked at again.
     pub(super) fn offer(&mut self, key: &K, place: Place, ticket: impl FnOnce() -> T) {
         if let Some(look) = self.looks.get_mut(key) {
-            if matches!(look.stage, Stage::Running) {
+            if look.stage == Stage::Running {
                 look.stage = Stage::Overtaken;
             }
             return;
@@ -96,9 +96,9 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
             running: 0,
             listed: false,
         });
-        line.waiting.push_back(key.clone());
+        line.waiting.push_back((key.clone(), ticket()));
         self.list(&place);
-        self.looks.insert(key.clone(), Look { place, stage: Stage::Waiting(ticket()) });
+        self.looks.insert(key.clone(), Look { place, stage: Stage::Waiting });
     }
 
     /// The object whose look begins now, if one may begin, and what was kept while it waited.
@@ -112,16 +112,15 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
             }
             let Some(line) = self.lines.get_mut(&place) else { continue };
             line.listed = false;
-            let Some(key) = line.waiting.pop_front() else { continue };
+            let Some((key, ticket)) = line.waiting.pop_front() else { continue };
             line.running += 1;
             project.running += 1;
             self.running += 1;
             self.list(&place);
-            let look = self.looks.get_mut(&key);
-            match look.map(|look| std::mem::replace(&mut look.stage, Stage::Running)) {
-                Some(Stage::Waiting(ticket)) => return Some((key, ticket)),
-                Some(Stage::Running | Stage::Overtaken) | None => {}
+            if let Some(look) = self.looks.get_mut(&key) {
+                look.stage = Stage::Running;
             }
+            return Some((key, ticket));
         }
         None
     }
@@ -144,7 +143,7 @@ impl<K: Clone + Eq + Hash, T> Queue<K, T> {
             }
         }
         self.list(&place);
-        matches!(stage, Stage::Overtaken)
+        stage == Stage::Overtaken
     }
 
     /// Puts a line among those that may go on, if it may.

@@ -63,7 +63,7 @@ impl From<ClusterError> for ReconcileError {
 /// Reconciles one object, which was last `asked` for then, and says when it is due again, if that is not to be left to the
 /// next event.
 pub(super) async fn reconcile(
-    object: Arc<ServerlessPrivateEndpoint>,
+    object: Box<ServerlessPrivateEndpoint>,
     asked: Boottime,
     ctx: Arc<Context>,
 ) -> Option<Duration> {
@@ -73,7 +73,7 @@ pub(super) async fn reconcile(
 }
 
 async fn traced(
-    object: Arc<ServerlessPrivateEndpoint>,
+    object: Box<ServerlessPrivateEndpoint>,
     identity: Identity,
     asked: Boottime,
     ctx: Arc<Context>,
@@ -253,7 +253,7 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
                 Box::pin(pass.carry_out(&decided)).await?;
             }
             Next::Release(decided) => Box::pin(pass.release(held, &decided.decision.step)).await?,
-            Next::Rest(decided) => return Box::pin(conclude(pass, held, &decided)).await,
+            Next::Rest(decided) => return Box::pin(conclude(pass, held, decided)).await,
         }
     }
     Err(ReconcileError::Again("too many steps at once"))

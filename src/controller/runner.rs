@@ -1,8 +1,8 @@
 //! Looks at objects when something happens to them, and when they are due; at each by one reconcile at a time.
 //!
-//! kube's `Controller` polls every reconcile that is under way whenever one of them moves, keeps three copies of each
-//! object's name, and looks at an object of a repeated listing before its cache holds it: with ten thousand objects
-//! that is most of the work. The order of looks stands in `queue`, what a look is in `reconcile`.
+//! Not kube's `Controller`, because that polls every reconcile that is under way whenever one of them moves, which with ten
+//! thousand objects was most of the work; and it looks at an object of a repeated listing before its cache holds it.
+//! The order of looks stands in `queue`, what a look is in `reconcile`.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,9 +22,9 @@ use crate::api::ServerlessPrivateEndpoint;
 use crate::clock::Boottime;
 use crate::service::metrics::{Metrics, Queued};
 
+use super::cached::{Guarded, understood};
 use super::context::Options;
 use super::queue::{Place, Queue};
-use super::wiring::{Guarded, understood};
 
 /// An object by its name alone.
 type Name = Arc<ObjectRef<Guarded>>;
@@ -33,13 +33,12 @@ type Name = Arc<ObjectRef<Guarded>>;
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// What is kept of an object between two looks.
-#[derive(Default)]
 struct Known {
     /// Of what would wake a reconcile if it changed.
-    trigger: Option<u64>,
+    trigger: u64,
     timer: Option<delay_queue::Key>,
     /// When a look was asked for last.
-    asked: Option<Boottime>,
+    asked: Boottime,
 }
 
 struct Runner {
@@ -59,7 +58,7 @@ pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
     store: Store<Guarded>,
     events: impl Stream<Item = Event<Guarded>>,
     wakes: impl Stream<Item = ObjectRef<Guarded>>,
-    look: impl Fn(Arc<ServerlessPrivateEndpoint>, Boottime) -> Look,
+    look: impl Fn(Box<ServerlessPrivateEndpoint>, Boottime) -> Look,
     options: &Options,
     shutdown: CancellationToken,
 ) {
@@ -118,11 +117,14 @@ impl Runner {
     /// The name of the object, if what wakes a reconcile has changed.
     fn changed(&mut self, object: &Guarded) -> Option<Name> {
         let (name, trigger) = (self.kept(name(object)), trigger(object));
-        let known = self.known.entry(Arc::clone(&name)).or_default();
-        if known.trigger == Some(trigger) {
-            return None;
+        match self.known.get_mut(&name) {
+            Some(known) if known.trigger == trigger => return None,
+            Some(known) => known.trigger = trigger,
+            None => {
+                let known = Known { trigger, timer: None, asked: Boottime::now() };
+                self.known.insert(Arc::clone(&name), known);
+            }
         }
-        known.trigger = Some(trigger);
         if let Err(error) = &object.0 {
             self.metrics.not_understood();
             warn!(object = %name, %error, "cannot understand the object; correct or delete it");
@@ -143,10 +145,11 @@ impl Runner {
 
     /// The object has to be looked at, if it is one.
     fn offer(&mut self, name: &Name) {
-        if let Some(object) = self.find(name) {
-            let Self { queue, metrics, known, .. } = self;
-            known.entry(Arc::clone(name)).or_default().asked = Some(Boottime::now());
-            queue.offer(name, place(&object), || metrics.queued());
+        if let Some(object) = self.find(name)
+            && let Some(known) = self.known.get_mut(name)
+        {
+            known.asked = Boottime::now();
+            self.queue.offer(name, place(&object), || self.metrics.queued());
         }
     }
 
@@ -168,7 +171,7 @@ impl Runner {
     }
 
     /// The object whose look begins now. One that went while it waited has nothing to look at any more.
-    fn next(&mut self) -> Option<(Name, Arc<ServerlessPrivateEndpoint>, Boottime)> {
+    fn next(&mut self) -> Option<(Name, Box<ServerlessPrivateEndpoint>, Boottime)> {
         loop {
             let (name, queued) = self.queue.next()?;
             drop(queued);
@@ -180,7 +183,7 @@ impl Runner {
             if let Some(timer) = known.timer.take() {
                 self.timers.try_remove(&timer);
             }
-            return Some((name, Arc::new(object), known.asked.unwrap_or_else(Boottime::now)));
+            return Some((name, Box::new(object), known.asked));
         }
     }
 

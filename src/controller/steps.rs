@@ -5,11 +5,10 @@
 use std::sync::Arc;
 
 use atlas::{AtlasError, Creation, Deletion, Update};
-use domain::conditions::report;
-use domain::decision::{Decision, Origin, Step};
+use domain::decision::{Origin, Step};
 use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
 use domain::notice;
-use domain::observed::{Atlas, Observed};
+use domain::observed::Atlas;
 use domain::ownership::{Claim, Nonce};
 use kube::ResourceExt;
 use tracing::info;
@@ -28,19 +27,19 @@ use super::reconcile::ReconcileError;
 impl Pass {
     /// Does what was decided; afterwards it is time to decide again.
     pub(super) async fn carry_out(&mut self, decided: &Decided) -> Result<(), ReconcileError> {
-        let Decided { observed, decision } = decided;
-        match &decision.step {
+        let step = &decided.decision.step;
+        match step {
             // The end, the wait for a listing and the release are the caller's.
             Step::Rest | Step::List | Step::Release(_) => Ok(()),
             Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
                 self.claim(nonce.clone(), replaced.clone(), stale_vpc_endpoint.clone()).await
             }
             Step::Create { nonce, comment } => self.create(nonce, comment).await,
-            Step::Record { endpoint, origin } => self.record(observed, decision, endpoint, *origin).await,
+            Step::Record { endpoint, origin } => self.record(decided, endpoint, *origin).await,
             Step::Update { id, comment, vpc_endpoint } => {
-                self.update(&decision.step, id, comment.clone(), vpc_endpoint.clone()).await
+                self.update(step, id, comment.clone(), vpc_endpoint.clone()).await
             }
-            Step::Delete { id, excess } => self.delete(&decision.step, id, *excess).await,
+            Step::Delete { id, excess } => self.delete(step, id, *excess).await,
         }
     }
 
@@ -147,8 +146,7 @@ impl Pass {
 
     async fn record(
         &mut self,
-        observed: &Observed,
-        decision: &Decision,
+        decided: &Decided,
         endpoint: &Endpoint,
         origin: Origin,
     ) -> Result<(), ReconcileError> {
@@ -159,18 +157,18 @@ impl Pass {
                 return Ok(());
             };
         }
-        let report = report(observed, decision);
+        let Decided { observed, decision, report } = decided;
         let ctx = Arc::clone(&self.ctx);
         let turn = ctx.cluster.turn().await;
         let mut operations = publish::same_life(&self.object);
-        operations.extend(publish::changes(&self.object, &report, false));
+        operations.extend(publish::changes(&self.object, report, false));
         let written = ctx.cluster.patch_status(&turn, &self.identity, operations).await;
         if self.wrote(&turn, written).await? {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
             self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
             info!(endpoint.id = %endpoint.id, ?origin, "recorded the endpoint");
             self.tell(&turn, notice::of_step(&decision.step)).await;
-            self.tell(&turn, notice::of_change(&observed.object.reported, &report)).await;
+            self.tell(&turn, notice::of_change(&observed.object.reported, report)).await;
         }
         Ok(())
     }
@@ -228,13 +226,10 @@ impl Pass {
     }
 
     /// Lets the object go.
-    pub(super) async fn release(&mut self, turn: Option<Turn>, step: &Step) -> Result<(), ReconcileError> {
+    pub(super) async fn release(&mut self, held: Option<Turn>, step: &Step) -> Result<(), ReconcileError> {
         // First the event: afterwards there may be no object for it to speak of.
         let notice = notice::of_step(step);
-        let turn = match turn {
-            Some(turn) => turn,
-            None => self.ctx.cluster.turn().await,
-        };
+        let turn = self.ctx.cluster.turn_or(held).await;
         let written = self.ctx.cluster.release(&turn, &self.identity, &self.object).await;
         match self.wrote(&turn, written).await {
             Ok(true) => {

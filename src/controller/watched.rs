@@ -19,10 +19,10 @@ use tracing::debug;
 
 use crate::api::{ServerlessPrivateEndpoint, VpcEndpointSource};
 
+use super::cached::Guarded;
 use super::memories::Memories;
 use super::object::Identity;
 use super::references::resource;
-use super::wiring::Guarded;
 
 /// How often a reference is read that is not watched, or that has led nowhere yet.
 pub(super) const RECHECK: Duration = Duration::from_secs(15);

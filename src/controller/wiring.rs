@@ -1,4 +1,4 @@
-//! The watch: what is kept of an object, what is noted of each event, and how all parts are tied together.
+//! The watch: what is noted of each event, and how all parts are tied together.
 //!
 //! One object that cannot be decoded never stops the others.
 
@@ -8,7 +8,6 @@ use atlas::Transport;
 use domain::ownership::ClusterId;
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
-use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef};
@@ -18,10 +17,8 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::api::ServerlessPrivateEndpoint;
-
 use super::addresses::Addresses;
-use super::cached::Cached;
+use super::cached::{Guarded, understood};
 use super::cluster::Cluster;
 use super::context::{Context, Options, reporter};
 use super::credentials::Keys;
@@ -32,13 +29,6 @@ use super::object::{self, Identity};
 use super::reconcile::reconcile;
 use super::runner;
 use super::watched::Watched;
-
-pub(super) type Guarded = DeserializeGuard<Cached>;
-
-/// The object, if it is one.
-pub(super) fn understood(object: &Guarded) -> Option<ServerlessPrivateEndpoint> {
-    object.0.as_ref().ok()?.unpack()
-}
 
 /// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
 const PAGE: u32 = 100;
