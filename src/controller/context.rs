@@ -1,5 +1,6 @@
 //! What all reconciles of this process share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ pub struct Options {
     pub concurrency: usize,
     /// Names this cluster; none: the uid of the namespace `kube-system`.
     pub cluster_id: Option<ClusterId>,
-    /// The namespaces to watch; none: all of them.
-    pub namespaces: Vec<String>,
+    /// The namespaces to watch, each once, or an object would be looked at twice at once; none: all of them.
+    pub namespaces: BTreeSet<String>,
     /// Only objects with these labels.
     pub selector: Option<String>,
     /// The Secret that serves objects without `credentialsRef`, and the namespaces in which it does.
@@ -146,6 +147,7 @@ impl Context {
     pub(super) fn gone(&self, token: &Token) {
         self.memories.with(token, |entry| entry.counted.gone(&self.options.metrics));
         self.memories.gone(token, &self.options.times);
+        self.watched.forget(token);
     }
 
     /// Publishes an event. Its failure never fails anything: the conditions say the same.

@@ -48,13 +48,18 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Memories(Mutex<Entries>);
 
-/// In boxes, because half of a map is room to grow.
-type Entries = HashMap<Token, Box<Entry>>;
+#[derive(Debug, Default)]
+struct Entries {
+    /// In boxes, because half of a map is room to grow.
+    all: HashMap<Token, Box<Entry>>,
+    /// Tokens whose object was gone while a create call of it could still land.
+    left: Vec<Token>,
+}
 
 impl Memories {
     /// Reads or changes what is kept of `token`.
     pub(super) fn with<T>(&self, token: &Token, act: impl FnOnce(&mut Entry) -> T) -> T {
-        act(self.lock().entry(token.clone()).or_default())
+        act(self.lock().all.entry(token.clone()).or_default())
     }
 
     /// Notes what a watch event shows.
@@ -74,10 +79,19 @@ impl Memories {
     pub(super) fn gone(&self, token: &Token, times: &Times) {
         let now = Boottime::now().since_boot();
         let mut entries = self.lock();
-        if let Some(entry) = entries.get_mut(token) {
+        let Entries { all, left } = &mut *entries;
+        if let Some(entry) = all.get_mut(token) {
             **entry = Entry { memory: std::mem::take(&mut entry.memory), ..Entry::default() };
+            left.push(token.clone());
         }
-        entries.retain(|_, entry| entry.exists || !entry.memory.prune(times, now));
+        left.retain(|token| {
+            let Some(entry) = all.get_mut(token).filter(|entry| !entry.exists) else { return false };
+            let may_land = !entry.memory.prune(times, now);
+            if !may_land {
+                all.remove(token);
+            }
+            may_land
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -85,3 +99,7 @@ impl Memories {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[path = "memories_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 //! Objects of one instance wait in one line, first come, first served; the lines of a project take turns, and so do
 //! projects. A look may last as long as Atlas is silent, so each instance and each project has its own bound: neither an
 //! instance nor a project that hangs holds up another, and ten thousand objects that are due at once are not all
-//! in memory at once. A queue knows neither time nor what a look is.
+//! in memory at once. There is a queue for each namespace that is watched alone. A queue knows neither time nor what a look is.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::backoff;
 use domain::fault::Fault;
 use domain::observed::{Atlas, Key, Tried, VpcEndpoint};
+use domain::ownership::Token;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{Instrument, debug, warn};
@@ -60,6 +61,10 @@ impl From<ClusterError> for ReconcileError {
     }
 }
 
+/// A released object is gone before the watch says so. Should it be there all the same (an API server that does not know
+/// the kind for a moment answers alike), it is looked at again.
+const GONE: Duration = Duration::from_mins(1);
+
 /// Reconciles one object, which was last `asked` for then, and says when it is due again, if that is not to be left to the
 /// next event.
 pub(super) async fn reconcile(
@@ -68,28 +73,63 @@ pub(super) async fn reconcile(
     ctx: Arc<Context>,
 ) -> Option<Duration> {
     let identity = Identity::of(&object, &ctx.cluster_id);
-    let span = trace::span(&identity);
-    traced(object, identity, asked, ctx).instrument(span).await
+    let (span, token) = (trace::span(&identity), identity.token.clone());
+    let begun = Boottime::now();
+    // A task of its own: neither a cancelled reconcile nor a shutdown drops a POST on its way, and a panic ends here.
+    let task = tokio::spawn(look(object, identity, asked, Arc::clone(&ctx)).instrument(span.clone()));
+    let result = task.await.unwrap_or_else(|_| {
+        ctx.options.metrics.reconcile_panicked();
+        ctx.options.metrics.reconcile_finished(ReconcileResult::Error, begun.elapsed());
+        Err(ReconcileError::Panicked)
+    });
+    span.in_scope(|| again(result, &token, &ctx))
 }
 
-async fn traced(
+/// When the object is to be looked at again after a look that ended like this.
+fn again(result: Result<Option<Duration>, ReconcileError>, token: &Token, ctx: &Context) -> Option<Duration> {
+    match result {
+        Ok(delay) => delay,
+        Err(ReconcileError::Gone) => {
+            ctx.gone(token);
+            Some(GONE)
+        }
+        Err(ReconcileError::Again(why)) => {
+            debug!(why, "reconciling again");
+            Some(Duration::from_secs(1))
+        }
+        Err(error) => {
+            let failures = ctx.memories.with(token, |entry| {
+                entry.handled = None;
+                entry.failures = entry.failures.saturating_add(1);
+                entry.failures
+            });
+            let pause = backoff::retry(failures - 1, jitter());
+            warn!(%error, failures, retry_in = ?pause, "failed to reconcile");
+            Some(pause)
+        }
+    }
+}
+
+/// Looks at the object if it is due.
+async fn look(
     object: Box<ServerlessPrivateEndpoint>,
     identity: Identity,
     asked: Boottime,
     ctx: Arc<Context>,
-) -> Option<Duration> {
-    let token = identity.token.clone();
+) -> Result<Option<Duration>, ReconcileError> {
     let begun = Boottime::now();
     let hash = object::trigger(&object);
     let (waiting, fresh_after, stale) =
-        ctx.memories.with(&token, |entry| look_at(entry, &object, hash, asked));
+        ctx.memories.with(&identity.token, |entry| look_at(entry, &object, hash, asked));
     if let Some(remaining) = waiting
         && let Some(pause) = still_waiting(&object, &identity, &ctx, remaining).await
     {
-        return Some(pause);
+        return Ok(Some(pause));
     }
+    let metrics = ctx.options.metrics.clone();
+    let underway = metrics.reconcile_started();
     let pass = Pass {
-        ctx: Arc::clone(&ctx),
+        ctx,
         identity,
         object,
         key: Key::Held,
@@ -101,36 +141,10 @@ async fn traced(
         tried: Tried::Nothing,
         permit: None,
     };
-    let metrics = ctx.options.metrics.clone();
-    let underway = metrics.reconcile_started();
-    // A task of its own: neither a cancelled reconcile nor a shutdown drops a POST on its way, and a panic ends here.
-    let result = tokio::spawn(run(pass, stale).in_current_span()).await.unwrap_or_else(|_| {
-        metrics.reconcile_panicked();
-        Err(ReconcileError::Panicked)
-    });
+    let result = Box::pin(run(pass, stale)).await;
     drop(underway);
     metrics.reconcile_finished(counted(&result), begun.elapsed());
-    match result {
-        Ok(delay) => delay,
-        Err(ReconcileError::Gone) => {
-            ctx.gone(&token);
-            None
-        }
-        Err(ReconcileError::Again(why)) => {
-            debug!(why, "reconciling again");
-            Some(Duration::from_secs(1))
-        }
-        Err(error) => {
-            let failures = ctx.memories.with(&token, |entry| {
-                entry.handled = None;
-                entry.failures = entry.failures.saturating_add(1);
-                entry.failures
-            });
-            let pause = backoff::retry(failures - 1, jitter());
-            warn!(%error, failures, retry_in = ?pause, "failed to reconcile");
-            Some(pause)
-        }
-    }
+    result
 }
 
 fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult {

@@ -23,7 +23,6 @@ use crate::clock::Boottime;
 use crate::service::metrics::{Metrics, Queued};
 
 use super::cached::{Guarded, understood};
-use super::context::Options;
 use super::queue::{Place, Queue};
 
 /// An object by its name alone.
@@ -41,7 +40,8 @@ struct Known {
     asked: Boottime,
 }
 
-struct Runner {
+/// The looks that are to come. What is under way is in `run` alone.
+pub(super) struct Runner {
     store: Store<Guarded>,
     metrics: Metrics,
     queue: Queue<Name, Queued>,
@@ -51,45 +51,50 @@ struct Runner {
     listed: Vec<Name>,
 }
 
-/// Runs `look` at each object of `store` that an event or `wakes` names, and again after the time that it answers, until
-/// `shutdown`; then lets the looks end that are under way. A look is told when it was asked for last, which is after the
-/// object came to be as it is, and after the look before. The events have passed through the store.
-pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
-    store: Store<Guarded>,
-    events: impl Stream<Item = Event<Guarded>>,
-    wakes: impl Stream<Item = ObjectRef<Guarded>>,
-    look: impl Fn(Box<ServerlessPrivateEndpoint>, Boottime) -> Look,
-    options: &Options,
-    shutdown: CancellationToken,
-) {
-    let mut runner = Runner {
-        store,
-        metrics: options.metrics.clone(),
-        queue: Queue::new(options.concurrency),
-        timers: DelayQueue::new(),
-        known: HashMap::new(),
-        listed: Vec::new(),
-    };
-    let mut looks = FuturesUnordered::new();
-    let (mut events, mut wakes) = (std::pin::pin!(events), std::pin::pin!(wakes));
-    while !shutdown.is_cancelled() {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            Some(event) = events.next() => runner.saw(event),
-            Some(object) = wakes.next() => runner.offer(&runner.kept(Arc::new(object))),
-            Some(due) = runner.timers.next() => runner.due(&due.into_inner()),
-            Some((name, delay)) = looks.next() => runner.looked(&name, delay),
-        }
-        while let Some((name, object, asked)) = runner.next() {
-            let look = look(object, asked);
-            looks.push(async move { (name, look.await) });
+impl Runner {
+    /// A runner of the objects in `store`, for so many calls to Atlas at once.
+    pub(super) fn new(store: Store<Guarded>, metrics: Metrics, concurrency: usize) -> Self {
+        Self {
+            store,
+            metrics,
+            queue: Queue::new(concurrency),
+            timers: DelayQueue::new(),
+            known: HashMap::new(),
+            listed: Vec::new(),
         }
     }
-    while looks.next().await.is_some() {}
-}
 
-impl Runner {
-    fn saw(&mut self, event: Event<Guarded>) {
+    /// Runs `look` at each object of the store that an event or `wakes` names, and again after the time that it answers, until
+    /// `shutdown`; then lets the looks end that are under way. A look is told when it was asked for last, which is after the
+    /// object came to be as it is, and after the look before. The events have passed through the store. `gone` is told of each
+    /// object that is there no more, also of one that went while nobody watched.
+    pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
+        mut self,
+        events: impl Stream<Item = Event<Guarded>>,
+        wakes: impl Stream<Item = ObjectRef<Guarded>>,
+        look: impl Fn(Box<ServerlessPrivateEndpoint>, Boottime) -> Look,
+        gone: impl Fn(&ObjectRef<Guarded>),
+        shutdown: CancellationToken,
+    ) {
+        let mut looks = FuturesUnordered::new();
+        let (mut events, mut wakes) = (std::pin::pin!(events), std::pin::pin!(wakes));
+        while !shutdown.is_cancelled() {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                Some(event) = events.next() => self.saw(event, &gone),
+                Some(object) = wakes.next() => self.offer(&self.kept(Arc::new(object))),
+                Some(due) = self.timers.next() => self.due(&due.into_inner()),
+                Some((name, delay)) = looks.next() => self.looked(&name, delay, &gone),
+            }
+            while let Some((name, object, asked)) = self.next() {
+                let look = look(object, asked);
+                looks.push(async move { (name, look.await) });
+            }
+        }
+        while looks.next().await.is_some() {}
+    }
+
+    fn saw(&mut self, event: Event<Guarded>, gone: impl Fn(&ObjectRef<Guarded>)) {
         match event {
             Event::Apply(object) => {
                 if let Some(name) = self.changed(&object) {
@@ -100,12 +105,17 @@ impl Runner {
                 let changed = self.changed(&object);
                 self.listed.extend(changed);
             }
-            Event::Delete(object) => self.forget(&name(&object)),
+            Event::Delete(object) => {
+                let name = name(&object);
+                self.forget(&name);
+                gone(&name);
+            }
             Event::Init => {}
             Event::InitDone => {
-                let gone = self.known.keys().filter(|name| self.store.get(name).is_none());
-                for name in gone.cloned().collect::<Vec<_>>() {
+                let missing = self.known.keys().filter(|name| self.store.get(name).is_none());
+                for name in missing.cloned().collect::<Vec<_>>() {
                     self.forget(&name);
+                    gone(&name);
                 }
                 for name in std::mem::take(&mut self.listed) {
                     self.offer(&name);
@@ -160,13 +170,16 @@ impl Runner {
         self.offer(name);
     }
 
-    fn looked(&mut self, name: &Name, delay: Option<Duration>) {
-        if self.queue.ended(name) {
-            self.offer(name);
-        } else if let Some(known) = self.known.get_mut(name)
-            && let Some(delay) = delay
-        {
-            known.timer = Some(self.timers.insert(Arc::clone(name), delay.min(LONGEST)));
+    fn looked(&mut self, name: &Name, delay: Option<Duration>, gone: impl Fn(&ObjectRef<Guarded>)) {
+        let overtaken = self.queue.ended(name);
+        match (self.known.get_mut(name), delay) {
+            // It went during the look, which may have noted something of it since.
+            (None, _) => gone(name),
+            (Some(_), _) if overtaken => self.offer(name),
+            (Some(known), Some(delay)) => {
+                known.timer = Some(self.timers.insert(Arc::clone(name), delay.min(LONGEST)));
+            }
+            (Some(_), None) => {}
         }
     }
 
@@ -215,3 +228,7 @@ fn trigger(object: &Guarded) -> u64 {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "runner_tests.rs"]
+mod tests;

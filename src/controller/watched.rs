@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::ownership::Token;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::core::PartialObjectMeta;
@@ -33,8 +34,8 @@ type Target = (VpcEndpointSource, String, String);
 /// Who refers to what.
 #[derive(Default)]
 struct Index {
-    referrers: HashMap<Target, HashSet<Identity>>,
-    targets: HashMap<Identity, Target>,
+    referrers: HashMap<Target, HashMap<Token, ObjectRef<Guarded>>>,
+    targets: HashMap<Token, Target>,
     watched: HashSet<(VpcEndpointSource, Option<String>)>,
     /// Where to send what has to be looked at, by watched namespace.
     wakers: Vec<(Option<String>, UnboundedSender<ObjectRef<Guarded>>)>,
@@ -67,13 +68,14 @@ impl Watched {
             Some((source, identity.namespace.clone(), reference.name.clone()))
         });
         let mut index = self.index();
-        if index.targets.get(identity) == target.as_ref() {
+        if index.targets.get(&identity.token) == target.as_ref() {
             return;
         }
-        forget(&mut index, identity);
+        index.forget(&identity.token);
         let Some(target) = target else { return };
-        index.referrers.entry(target.clone()).or_default().insert(identity.clone());
-        index.targets.insert(identity.clone(), target.clone());
+        let referrer = ObjectRef::new(&identity.name).within(&identity.namespace);
+        index.referrers.entry(target.clone()).or_default().insert(identity.token.clone(), referrer);
+        index.targets.insert(identity.token.clone(), target.clone());
         let everywhere = index.wakers.iter().any(|(namespace, _)| namespace.is_none());
         let namespace = (!everywhere).then(|| target.1.clone());
         if index.watched.insert((target.0, namespace.clone())) {
@@ -82,17 +84,16 @@ impl Watched {
     }
 
     /// The object is gone.
-    pub(super) fn forget(&self, identity: &Identity) {
-        forget(&mut self.index(), identity);
+    pub(super) fn forget(&self, token: &Token) {
+        self.index().forget(token);
     }
 
     fn changed(&self, target: &Target) {
         let index = self.index();
-        for identity in index.referrers.get(target).into_iter().flatten() {
-            self.memories.with(&identity.token, |entry| entry.due = None);
-            let object = ObjectRef::new(&identity.name).within(&identity.namespace);
+        for (token, object) in index.referrers.get(target).into_iter().flatten() {
+            self.memories.with(token, |entry| entry.due = None);
             for (namespace, waker) in &index.wakers {
-                if namespace.as_ref().is_none_or(|namespace| *namespace == identity.namespace) {
+                if namespace.is_none() || *namespace == object.namespace {
                     // The receiver ends with the controller, and then nothing has to be looked at any more.
                     let _ = waker.unbounded_send(object.clone());
                 }
@@ -105,12 +106,14 @@ impl Watched {
     }
 }
 
-fn forget(index: &mut Index, identity: &Identity) {
-    let Some(target) = index.targets.remove(identity) else { return };
-    if let Some(referrers) = index.referrers.get_mut(&target) {
-        referrers.remove(identity);
-        if referrers.is_empty() {
-            index.referrers.remove(&target);
+impl Index {
+    fn forget(&mut self, token: &Token) {
+        let Some(target) = self.targets.remove(token) else { return };
+        if let Some(referrers) = self.referrers.get_mut(&target) {
+            referrers.remove(token);
+            if referrers.is_empty() {
+                self.referrers.remove(&target);
+            }
         }
     }
 }

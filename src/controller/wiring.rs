@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use atlas::Transport;
-use domain::ownership::ClusterId;
+use domain::ownership::{ClusterId, Token};
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
 use kube::runtime::WatchStreamExt;
@@ -27,7 +27,7 @@ use super::listings::Listings;
 use super::memories::Memories;
 use super::object::{self, Identity};
 use super::reconcile::reconcile;
-use super::runner;
+use super::runner::Runner;
 use super::watched::Watched;
 
 /// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
@@ -77,9 +77,11 @@ pub async fn run(
     });
     let synced = Arc::new(synced);
     // One watch a namespace: two in one store would lose the objects of one of them.
-    let scopes: Vec<_> = match namespaces.as_slice() {
-        [] => vec![(Api::all(client), None)],
-        some => some.iter().map(|name| (Api::namespaced(client.clone(), name), Some(name.clone()))).collect(),
+    let scopes: Vec<_> = if namespaces.is_empty() {
+        vec![(Api::all(client), None)]
+    } else {
+        let scope = |name: String| (Api::namespaced(client.clone(), &name), Some(name));
+        namespaces.into_iter().map(scope).collect()
     };
     let controllers: Vec<_> = scopes
         .into_iter()
@@ -120,7 +122,12 @@ async fn control(
         .reflect(writer)
         .filter_map(|event| std::future::ready(event.ok()));
     let look = |object, asked| reconcile(object, asked, Arc::clone(&ctx));
-    runner::run(store, events, wakes, look, &ctx.options, shutdown).await;
+    let gone = |object: &ObjectRef<Guarded>| {
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        ctx.gone(&Token::of(&ctx.cluster_id, namespace, &object.name));
+    };
+    let runner = Runner::new(store, ctx.options.metrics.clone(), ctx.options.concurrency);
+    runner.run(events, wakes, look, gone, shutdown).await;
 }
 
 /// Attempts are remembered from watch events too: one that is taken off the object again may still land.
@@ -139,12 +146,6 @@ fn note(ctx: &Context, event: &Event<Guarded>) {
                 entry.counted.appeared(&ctx.options.metrics, &object);
             });
         }
-        Event::Delete(object) => {
-            let Some(object) = understood(object) else { return };
-            let identity = Identity::of(&object, &ctx.cluster_id);
-            ctx.gone(&identity.token);
-            ctx.watched.forget(&identity);
-        }
-        Event::Init | Event::InitDone => {}
+        Event::Delete(_) | Event::Init | Event::InitDone => {}
     }
 }

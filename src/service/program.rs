@@ -144,7 +144,7 @@ fn options(settings: &Settings, own_namespace: String, metrics: Metrics) -> Opti
         poll_max: settings.poll_max,
         concurrency: settings.concurrency.get(),
         cluster_id: settings.cluster_id.clone(),
-        namespaces: settings.watch_namespaces.clone(),
+        namespaces: settings.watch_namespaces.iter().cloned().collect(),
         selector: settings.watch_selector.clone(),
         default_credentials: settings.default_credentials_secret.clone().map(|name| DefaultCredentials {
             namespace: own_namespace,

@@ -1,0 +1,57 @@
+//! What is left of an object that is gone, and for how long.
+
+use std::time::Duration;
+
+use domain::ownership::Nonce;
+
+use super::*;
+
+fn token(name: &str) -> Token {
+    Token::of(&"cluster".parse().unwrap(), "shop", name)
+}
+
+/// Memories of an object whose POST was sent and not answered.
+fn uncertain(name: &str) -> Memories {
+    let (memories, nonce) = (Memories::default(), Nonce::from_random([7; 16]));
+    memories.with(&token(name), |entry| {
+        entry.exists = true;
+        entry.memory.claiming(nonce.clone(), Boottime::now().since_boot());
+        assert!(entry.memory.sending(&nonce));
+    });
+    memories
+}
+
+fn kept(memories: &Memories) -> (usize, usize) {
+    let entries = memories.lock();
+    (entries.all.len(), entries.left.len())
+}
+
+#[test]
+fn nothing_is_left_of_an_object_that_had_no_create_call_under_way() {
+    let memories = Memories::default();
+    memories.with(&token("orders"), |entry| entry.exists = true);
+    memories.gone(&token("orders"), &Times::default());
+    assert_eq!(kept(&memories), (0, 0));
+}
+
+#[test]
+fn what_may_still_land_is_remembered_until_it_cannot_and_others_go_meanwhile() {
+    let memories = uncertain("orders");
+    memories.gone(&token("orders"), &Times::default());
+    memories.with(&token("other"), |entry| entry.exists = true);
+    memories.gone(&token("other"), &Times::default());
+    assert_eq!(kept(&memories), (1, 1));
+    let over = Times { uncertainty: Duration::ZERO, ..Times::default() };
+    memories.gone(&token("other"), &over);
+    assert_eq!(kept(&memories), (0, 0));
+}
+
+#[test]
+fn an_object_that_came_back_keeps_what_its_predecessor_left() {
+    let memories = uncertain("orders");
+    memories.gone(&token("orders"), &Times::default());
+    memories.with(&token("orders"), |entry| entry.exists = true);
+    let over = Times { uncertainty: Duration::ZERO, ..Times::default() };
+    memories.gone(&token("other"), &over);
+    assert_eq!(kept(&memories), (1, 0));
+}
