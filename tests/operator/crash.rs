@@ -64,6 +64,9 @@ async fn an_object_deleted_while_its_create_is_uncertain_leaves_nothing_behind()
     tokio::time::timeout(crate::bench::PATIENCE, seen).await.unwrap();
     bench.delete("orders").await;
     bench.until_gone("orders").await;
+    // An operator that did not wait for it would be gone by now, and what lands then would stay.
+    let landed = bench.atlas.until(|atlas| atlas.executed(Operation::Create) == 1);
+    tokio::time::timeout(crate::bench::PATIENCE, landed).await.unwrap();
     assert!(bench.endpoints().is_empty());
 }
 

@@ -10,18 +10,21 @@
 
 mod bench;
 mod budget;
+mod conflicts;
 mod courtesy;
 mod crash;
 mod drift;
 mod election;
 mod ending;
 mod faults;
+mod faults_acts;
 mod faults_checks;
 mod faults_endpoints;
 mod faults_input;
 mod faults_row;
 mod faults_rows;
 mod faults_run;
+mod faults_waits;
 mod faults_witness;
 mod keys;
 mod kills;

@@ -77,7 +77,6 @@ pub(crate) fn verdicts(outcomes: &[Outcome], isolated: &[Isolated], binary_bytes
             latest <= 1.0,
         ));
     }
-    #[allow(clippy::cast_precision_loss)]
     let megabytes = binary_bytes as f64 / 1e6;
     all.push(verdict("the program", "≤ 12 MB", format!("{megabytes:.2} MB"), binary_bytes <= 12_000_000));
     all
@@ -184,7 +183,6 @@ fn writes(outcomes: &[Outcome]) -> Vec<Verdict> {
         if least == 0 {
             idle += written;
         } else {
-            #[allow(clippy::cast_precision_loss)]
             let ratio = written as f64 / (least * outcome.objects as u64) as f64;
             worst = Some(worst.map_or(ratio, |worst| worst.max(ratio)));
         }

@@ -16,6 +16,8 @@
 //!
 //! It only ever looks: at the API server's audit log, at the simulator's journal, at the kernel's books of the process.
 
+#![allow(clippy::cast_precision_loss, reason = "what is counted here stays far below 2^52")]
+
 mod acts;
 mod audit;
 mod isolation;

@@ -83,7 +83,6 @@ impl Operator {
             stat.rsplit_once(')').context("no name in stat")?.1.split_whitespace().collect();
         let ticks =
             |index: usize| -> Result<f64> { Ok(fields.get(index).context("stat is short")?.parse()?) };
-        #[allow(clippy::cast_precision_loss)]
         let per_second = rustix::param::clock_ticks_per_second() as f64;
         let status = read_to_string(self.file("status"))?;
         let mib = |name: &str| -> Result<f64> {

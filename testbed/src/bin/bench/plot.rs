@@ -58,7 +58,6 @@ fn life(outcome: &Outcome) -> Vec<&Figures> {
         .collect()
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn over_the_least(outcome: &Outcome) -> Option<f64> {
     let life = life(outcome);
     let least: u64 =
@@ -67,7 +66,6 @@ fn over_the_least(outcome: &Outcome) -> Option<f64> {
     (least > 0).then(|| spent as f64 / least as f64)
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn cpu(outcome: &Outcome) -> Option<f64> {
     let life = life(outcome);
     let seconds: f64 = life.iter().map(|act| act.cpu_seconds).sum();

@@ -182,7 +182,6 @@ fn ratio(count: u64, of: u64) -> f64 {
 }
 
 /// Counts here are far below 2^52.
-#[allow(clippy::cast_precision_loss)]
 fn float(count: u64) -> f64 {
     count as f64
 }

@@ -1,0 +1,57 @@
+//! Others write to the object as well.
+
+use std::time::Duration;
+
+use atlas_simulator::Operation;
+use serde_json::json;
+use spe_operator::api::CLAIM;
+use testbed::{Action, Exchange};
+
+use crate::bench::Bench;
+
+/// The tries that a claim may take.
+const TRIES: usize = 5;
+
+/// Whether this writes a claim.
+fn claims(exchange: &Exchange) -> bool {
+    let body = String::from_utf8_lossy(&exchange.body);
+    exchange.proxy == "cluster" && exchange.method == "PATCH" && body.contains(CLAIM)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_stands_within_five_tries_although_somebody_else_writes_to_the_object_every_second() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    // So long that a write of the other may well come before a claim that was decided on what was there before.
+    proxies.tape.always(claims, || Action::DelayRequest(Duration::from_millis(700)));
+    let names: Vec<_> = (0..4).map(|n| format!("orders-{n}")).collect();
+    for name in &names {
+        bench.create(name, json!({})).await;
+    }
+    let others = async {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        for word in 0_u64.. {
+            second.tick().await;
+            for name in &names {
+                bench.annotate(name, json!({"example.com/seen": word.to_string()})).await;
+            }
+        }
+    };
+    let _operator = bench.operator_behind(&proxies);
+    let reserved = async {
+        for name in &names {
+            bench.until_reason(name, "Reserved").await;
+        }
+    };
+    tokio::select! {
+        () = others => {}
+        () = reserved => {}
+    }
+    let refused = proxies.tape.count(|exchange| claims(exchange) && exchange.status == Some(409));
+    assert!(refused > 0, "nobody was in the way: {}", proxies.tape.listing());
+    for name in &names {
+        let tries = proxies.tape.count(|exchange| claims(exchange) && exchange.path.contains(name.as_str()));
+        assert!(tries <= TRIES, "{tries} tries for {name}: {}", proxies.tape.listing());
+    }
+    assert_eq!(bench.atlas.executed(Operation::Create), names.len());
+}

@@ -1,0 +1,111 @@
+//! What a row of a table waits for.
+
+use std::time::Duration;
+
+use atlas_simulator::{DEFAULT_INSTANCE, Entry, Operation};
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::Value;
+use spe_operator::api::ServerlessPrivateEndpoint;
+
+use crate::bench::condition;
+use crate::faults_row::Says;
+use crate::faults_run::{Outcome, Trial};
+
+impl Trial<'_> {
+    pub(crate) async fn until_looked(&self, word: &str) -> Outcome {
+        let looked = |object: &ServerlessPrivateEndpoint| {
+            object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())
+                == Some(word)
+        };
+        self.witness
+            .until(&self.name, "looked at", |versions| versions.iter().any(|object| looked(object)))
+            .await
+    }
+
+    pub(crate) async fn until_said(&self, all: &[Says]) -> Outcome {
+        for says in all {
+            let what = format!("{says:?}");
+            self.witness
+                .until(&self.name, &what, |versions| versions.iter().any(|object| is_said(object, says)))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Ready and Synced for its present generation, in a version after the first `count`.
+    pub(crate) async fn until_ready(&self, count: usize) -> Outcome {
+        let ready = |object: &ServerlessPrivateEndpoint| {
+            let is = |kind| condition(object, kind).is_some_and(|condition| condition.status == "True");
+            let observed = object.status.as_ref().map(|status| status.observed_generation);
+            is("Ready") && is("Synced") && observed == object.metadata.generation
+        };
+        self.witness
+            .until(&self.name, "ready", |versions| {
+                versions.len() > count && versions.last().is_some_and(|object| ready(object))
+            })
+            .await
+    }
+
+    pub(crate) fn was_ready_since(&self, count: usize) -> Outcome {
+        let versions = self.witness.versions(&self.name);
+        let lost = versions[count.min(versions.len())..]
+            .iter()
+            .find_map(|object| condition(object, "Ready").filter(|ready| ready.status != "True"));
+        lost.map_or(Ok(()), |ready| Err(format!("Ready was lost: {} {}", ready.reason, ready.message)))
+    }
+
+    /// Waits for so many requests of this kind, executed or not.
+    pub(crate) async fn until_asked(&self, operation: Operation, count: usize) -> Outcome {
+        let ours = |entry: &Entry| entry.is(operation) && entry.challenged.is_none() && self.is_ours(entry);
+        for _ in 0..600 {
+            if self.bench.atlas.count(ours) >= count {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err(format!("never {count} requests to {operation:?}"))
+    }
+
+    pub(crate) async fn until_gone(&self, left: usize) -> Outcome {
+        let gone = async {
+            while self.bench.objects.get_opt(&self.name).await.unwrap().is_some() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(90), gone).await.is_err() {
+            return self.witness.until(&self.name, "gone", |_| false).await;
+        }
+        let endpoints = self.bench.atlas.endpoints(&self.project, DEFAULT_INSTANCE);
+        if endpoints.len() != left {
+            return Err(format!("{} endpoints are left instead of {left}: {endpoints:?}", endpoints.len()));
+        }
+        self.check_posts()
+    }
+
+    /// Where an output is wanted, its last entry comes once Atlas shows it.
+    pub(crate) async fn until_addressed(&self) -> Outcome {
+        let spec: Value = serde_json::from_str(self.row.spec).unwrap();
+        let Some(map) = spec["outputConfigMap"]["name"].as_str() else { return Ok(()) };
+        if spec.get("cloudProviderEndpointId").is_none() {
+            return Ok(());
+        }
+        let maps = self.api::<ConfigMap>().await;
+        for _ in 0..300 {
+            let map = maps.get_opt(map).await.unwrap();
+            if map.and_then(|map| map.data).is_some_and(|data| data.contains_key("privateSrvAddress")) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err("the private address never came".to_owned())
+    }
+}
+
+fn is_said(object: &ServerlessPrivateEndpoint, says: &Says) -> bool {
+    let Says(kind, status, reason, words) = says;
+    condition(object, kind.as_str()).is_some_and(|condition| {
+        (condition.status == "True") == *status
+            && condition.reason == reason.as_str()
+            && words.iter().all(|word| condition.message.contains(word))
+    })
+}
