@@ -22,19 +22,18 @@ fn claims(exchange: &Exchange) -> bool {
 async fn a_claim_stands_within_five_tries_although_somebody_else_writes_to_the_object_every_second() {
     let bench = Bench::new().await;
     let proxies = bench.proxies().await;
-    // So long that a write of the other may well come before a claim that was decided on what was there before.
-    proxies.tape.always(claims, || Action::DelayRequest(Duration::from_millis(700)));
+    // Half of the time between two writes of the other: for half of the objects one comes between what was read and the claim.
+    proxies.tape.always(claims, || Action::DelayRequest(Duration::from_millis(500)));
     let names: Vec<_> = (0..4).map(|n| format!("orders-{n}")).collect();
     for name in &names {
         bench.create(name, json!({})).await;
     }
+    // Each object is written to once a second, one after another.
     let others = async {
-        let mut second = tokio::time::interval(Duration::from_secs(1));
-        for word in 0_u64.. {
-            second.tick().await;
-            for name in &names {
-                bench.annotate(name, json!({"example.com/seen": word.to_string()})).await;
-            }
+        let mut quarter = tokio::time::interval(Duration::from_millis(250));
+        for (word, name) in names.iter().cycle().enumerate() {
+            quarter.tick().await;
+            bench.annotate(name, json!({"example.com/seen": word.to_string()})).await;
         }
     };
     let _operator = bench.operator_behind(&proxies);
