@@ -28,6 +28,10 @@ const CALL: Duration = Duration::from_secs(5);
 /// objects that change together must not open a thousand.
 const AT_ONCE: usize = 16;
 
+/// The same for kinds of others, which a webhook of theirs may keep from being read: beside the rest, so that they hold up
+/// each other only.
+const OTHERS_AT_ONCE: usize = 4;
+
 /// The right to call the API server, until it is dropped. Whoever holds one never waits for another, nor for anything but
 /// the answer.
 pub(super) struct Turn {
@@ -79,11 +83,13 @@ pub(super) enum ClusterError {
 pub(super) struct Cluster {
     client: Client,
     turns: Arc<Semaphore>,
+    others: Arc<Semaphore>,
 }
 
 impl Cluster {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        let [turns, others] = [AT_ONCE, OTHERS_AT_ONCE].map(|most| Arc::new(Semaphore::new(most)));
+        Self { client, turns, others }
     }
 
     /// Waits until it is one's turn to call. No bound on a call's time counts this wait.
@@ -143,7 +149,8 @@ impl Cluster {
         resource: &ApiResource,
     ) -> Result<DynamicObject, ClusterError> {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
-        self.bounded(api.get(name)).await
+        let _turn = self.others.acquire().await;
+        within(api.get(name)).await
     }
 
     /// The uid of the namespace `kube-system`, which names this cluster unless `--cluster-id` does.

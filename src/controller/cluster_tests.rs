@@ -11,9 +11,12 @@ use kube::client::Body;
 use serde_json::json;
 use tower::{BoxError, Service};
 
+use crate::controller::references::resource;
+
 use super::*;
 
-/// An API server that takes half of the time that a call may take, and notes how many calls it ever had at once.
+/// An API server that takes half of the time that a call may take, and notes how many calls it ever had at once. It never
+/// answers about kinds of others.
 struct Slow {
     running: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
@@ -28,7 +31,10 @@ impl Service<Request<Body>> for Slow {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if !request.uri().path().contains("serverlessprivateendpoints") {
+            return Box::pin(std::future::pending());
+        }
         let running = Arc::clone(&self.running);
         self.most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         Box::pin(async move {
@@ -48,13 +54,20 @@ fn object() -> Value {
     })
 }
 
-#[tokio::test(start_paused = true)]
-async fn few_calls_run_at_once_and_the_wait_for_a_turn_is_not_a_calls_time() {
+fn identity() -> Identity {
+    let read: ServerlessPrivateEndpoint = serde_json::from_value(object()).unwrap();
+    Identity::of(&read, &"cluster".parse().unwrap())
+}
+
+fn cluster() -> (Cluster, Arc<AtomicUsize>) {
     let most = Arc::new(AtomicUsize::new(0));
     let server = Slow { running: Arc::default(), most: Arc::clone(&most) };
-    let cluster = Cluster::new(Client::new(server, "shop"));
-    let read: ServerlessPrivateEndpoint = serde_json::from_value(object()).unwrap();
-    let identity = Identity::of(&read, &"cluster".parse().unwrap());
+    (Cluster::new(Client::new(server, "shop")), most)
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_calls_run_at_once_and_the_wait_for_a_turn_is_not_a_calls_time() {
+    let ((cluster, most), identity) = (cluster(), identity());
     // Four rounds of half a call's time each: the last waits longer than any call may take.
     let answers =
         join_all((0..AT_ONCE * 4).map(async |_| cluster.get(&cluster.turn().await, &identity).await)).await;
@@ -62,4 +75,19 @@ async fn few_calls_run_at_once_and_the_wait_for_a_turn_is_not_a_calls_time() {
         assert!(answer.unwrap().metadata.managed_fields.is_none(), "nobody reads it");
     }
     assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_of_others_that_cannot_be_read_holds_up_no_object_of_ours() {
+    let (cluster, _) = cluster();
+    let kind = resource(api::VpcEndpointSource::Ack);
+    let reads = join_all((0..AT_ONCE * 4).map(|_| cluster.read_dynamic("shop", "network", &kind)));
+    let ours = async {
+        tokio::time::timeout(CALL, async { cluster.get(&cluster.turn().await, &identity()).await }).await
+    };
+    tokio::select! {
+        biased;
+        _ = reads => panic!("nobody answers so soon"),
+        read = ours => assert!(read.unwrap().is_ok()),
+    }
 }
