@@ -179,10 +179,8 @@ fn value(text: &str) -> (String, &str) {
     loop {
         end += text[end..].find([',', ' ', '\t']).unwrap_or(text.len() - end);
         let behind = text[end..].trim_start_matches([' ', '\t']);
-        if behind.is_empty() || behind.starts_with(',') {
-            break;
-        }
         let (next, after) = word(behind);
+        // Nothing more, a comma, or a parameter.
         if next.is_empty() || after.trim_start_matches([' ', '\t']).starts_with('=') {
             break;
         }

@@ -59,6 +59,7 @@ fn headers_as_servers_write_them_are_read() {
         ("a parameter twice", r#"Digest realm="r", nonce="n", nonce="other", qop="auth""#, "r|n|-|MD5|auth|-"),
         ("an open quote at the end", r#"Digest realm="r", nonce="n", qop="auth"#, "r|n|-|MD5|auth|-"),
         ("not ASCII", r#"Digest realm="Büro", nonce="n", qop="auth""#, "Büro|n|-|MD5|auth|-"),
+        ("an equals sign alone", r#"Digest realm="r", =, nonce="n""#, "r|n|-|MD5|-|-"),
         ("Basic before", r#"Basic realm="b", Digest realm="r", nonce="n", qop="auth""#, "r|n|-|MD5|auth|-"),
         ("Basic behind", r#"Digest realm="r", nonce="n", qop="auth", Basic realm="b""#, "r|n|-|MD5|auth|-"),
         ("Bearer without parameters", r#"Bearer, Digest realm="r", nonce="n", qop="auth""#, "r|n|-|MD5|auth|-"),
