@@ -24,8 +24,9 @@ pub enum Action {
     Answer(Answer),
     /// Forwarded; the answer's body breaks off after so many bytes.
     Truncate(usize),
-    /// Not forwarded: the answer is the one that the upstream gave when it last granted the same, so that writes since then do
-    /// not show. What was never asked before is forwarded.
+    /// The answer is the newest with which the upstream granted the same before and that it would not give now, so that writes
+    /// since then do not show. For that the upstream is asked, so this is for reads. Without such an answer the connection is
+    /// closed.
     Stale,
     /// Forwarded; before the answer is passed on, all running watches of the proxy end as [`crate::Proxy::close_watches`] ends
     /// them, the one among them that this exchange may have begun.

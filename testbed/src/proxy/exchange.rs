@@ -30,6 +30,8 @@ pub struct Exchange {
     pub body: Bytes,
     /// Whether it was sent on, so that its effect may have happened.
     pub forwarded: bool,
+    /// When its status was known, since the tape was made.
+    pub answered: Option<Duration>,
     /// The status of the answer, the upstream's or a made-up one, delivered or not; absent while there is none.
     pub status: Option<u16>,
     /// The body of the answer; empty for a watch.

@@ -74,6 +74,7 @@ impl Server {
             headers: head.headers,
             body: body.collect().await.context("the request breaks off")?.to_bytes(),
             forwarded: false,
+            answered: None,
             status: None,
             answer: Bytes::new(),
         };
@@ -122,16 +123,14 @@ impl Server {
                 Ok(Answered::Whole(response).pass())
             }
             Action::Truncate(length) => self.forward(exchange).await?.break_off(length),
-            Action::Stale => match self.tape.earlier(&exchange) {
-                Some(earlier) => {
-                    let response = Response::builder().status(earlier.status.unwrap_or_default());
-                    let response =
-                        response.header("content-type", "application/json").body(earlier.answer)?;
-                    self.note(&exchange, &response);
-                    Ok(Answered::Whole(response).pass())
-                }
-                None => Ok(self.forward(exchange).await?.pass()),
-            },
+            Action::Stale => {
+                let now = self.ask(&exchange).await?.into_body().collect().await?.to_bytes();
+                let earlier = self.tape.earlier(&exchange, &now).context("the answer was never another")?;
+                let response = Response::builder().status(earlier.status.unwrap_or_default());
+                let response = response.header("content-type", "application/json").body(earlier.answer)?;
+                self.note(&exchange, &response);
+                Ok(Answered::Whole(response).pass())
+            }
             Action::CloseWatches => {
                 let answer = self.forward(exchange).await?;
                 self.orders.send_modify(|orders| orders.closed += 1);
@@ -167,14 +166,19 @@ impl Server {
         tokio::spawn(async move { server.forward_once(&exchange).await }).await?
     }
 
-    async fn forward_once(&self, exchange: &Exchange) -> Result<Answered> {
+    /// Sends it on. The tape does not have the answer yet.
+    async fn ask(&self, exchange: &Exchange) -> Result<Response<UpstreamBody>> {
         let mut request = Request::builder().method(exchange.method.as_str()).uri(&exchange.path);
         if let Some(headers) = request.headers_mut() {
             *headers = end_to_end(&exchange.headers);
         }
         let request = request.body(UpstreamBody::from(exchange.body.clone()))?;
         self.tape.note(exchange.number, |noted| noted.forwarded = true);
-        let response = self.upstream.send(request).await.context("the upstream does not answer")?;
+        self.upstream.send(request).await.context("the upstream does not answer")
+    }
+
+    async fn forward_once(&self, exchange: &Exchange) -> Result<Answered> {
+        let response = self.ask(exchange).await?;
         if exchange.is_watch() && response.status().is_success() {
             let (head, body) = response.into_parts();
             self.tape.note(exchange.number, |noted| noted.status = Some(head.status.as_u16()));

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use hyper::body::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -219,12 +220,15 @@ impl Tape {
     pub(super) fn note(&self, number: usize, change: impl FnOnce(&mut Exchange)) {
         if let Some(exchange) = self.state().exchanges.get_mut(number - 1) {
             change(exchange);
+            if exchange.status.is_some() && exchange.answered.is_none() {
+                exchange.answered = Some(self.started.elapsed());
+            }
         }
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// The newest exchange that asked the same and was answered by the upstream, with a success.
-    pub(super) fn earlier(&self, like: &Exchange) -> Option<Exchange> {
+    /// The newest exchange that asked the same and was answered by the upstream with a success, and not with what it says now.
+    pub(super) fn earlier(&self, like: &Exchange, now: &Bytes) -> Option<Exchange> {
         let same = |other: &&Exchange| {
             other.number != like.number
                 && other.forwarded
@@ -232,6 +236,7 @@ impl Tape {
                 && other.proxy == like.proxy
                 && other.method == like.method
                 && other.path == like.path
+                && other.answer != *now
         };
         self.state().exchanges.iter().rev().find(same).cloned()
     }

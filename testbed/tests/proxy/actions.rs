@@ -119,8 +119,20 @@ async fn a_stale_answer_does_not_show_later_writes() {
     assert_eq!(list().await.unwrap().body, "writes: 0");
     assert_eq!(list().await.unwrap().body, "writes: 0");
     assert_eq!(list().await.unwrap().body, "writes: 1");
-    bench.tape.next(|exchange| exchange.path == "/other", Action::Stale);
-    assert_eq!(bench.ask("GET", "/other").await.unwrap().body, "writes: 1");
+}
+
+#[tokio::test]
+async fn what_was_never_answered_otherwise_cannot_be_stale() {
+    let bench = Bench::new().await;
+    let list = || bench.ask("GET", "/list");
+    bench.tape.next(|exchange| exchange.path == "/list", Action::Stale);
+    list().await.unwrap_err();
+    assert_eq!(list().await.unwrap().body, "writes: 0");
+    bench.tape.next(|exchange| exchange.path == "/list", Action::Stale);
+    list().await.unwrap_err();
+    bench.ask("POST", "/list").await.unwrap();
+    bench.tape.next(|exchange| exchange.path == "/list", Action::Stale);
+    assert_eq!(list().await.unwrap().body, "writes: 0");
 }
 
 #[tokio::test]
