@@ -17,7 +17,7 @@ use spe_operator::api::ServerlessPrivateEndpoint;
 use tokio::time::{Instant, sleep};
 
 use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, condition};
-use crate::schema::{Mutation, Property, properties};
+use crate::schema::{Must, Mutation, Property, properties};
 use crate::summary::Table;
 
 const DEFINITION: &str = include_str!("../../crds/serverlessprivateendpoints.yaml");
@@ -71,10 +71,13 @@ async fn whatever_a_field_is_changed_into_and_back_the_object_keeps_its_endpoint
         for mutation in subject.property.mutations(current(subject)) {
             match try_out(&objects, subject, &mutation, true).await {
                 Ok(()) => {
-                    assert!(!mutation.must_be_refused, "{}: {} is accepted", subject.property, mutation.what);
+                    let Mutation { what, must, .. } = &mutation;
+                    assert_ne!(*must, Must::Fail, "{}: {what} is accepted", subject.property);
                     fine.push(mutation);
                 }
                 Err(refusal) => {
+                    let Mutation { what, must, .. } = &mutation;
+                    assert_ne!(*must, Must::Pass, "{}: {what} is refused", subject.property);
                     names_the_field(subject, &mutation, &refusal);
                     // Not only in theory.
                     try_out(&objects, subject, &mutation, false).await.unwrap_err();

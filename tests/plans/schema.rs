@@ -20,10 +20,18 @@ pub(crate) struct Mutation {
     pub(crate) what: String,
     /// `None`: the field is removed.
     pub(crate) value: Option<Value>,
-    /// By the schema alone, whatever the rules say.
-    pub(crate) must_be_refused: bool,
+    pub(crate) must: Must,
     /// It is a value of the same type, other than the present one.
     pub(crate) is_other: bool,
+}
+
+/// What the API server has to make of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Must {
+    Pass,
+    Fail,
+    /// It is not said.
+    Either,
 }
 
 impl fmt::Display for Property {
@@ -63,21 +71,21 @@ impl Property {
         let refused = |what: &str, value: Value| Mutation {
             what: what.to_owned(),
             value: Some(value),
-            must_be_refused: true,
+            must: Must::Fail,
             is_other: false,
         };
         let mut all = vec![
             Mutation {
                 what: "removed".to_owned(),
                 value: None,
-                must_be_refused: self.required,
+                must: if self.required { Must::Fail } else { Must::Either },
                 is_other: false,
             },
             // It is dropped, or replaced by the default, before anything is checked.
             Mutation {
                 what: "null".to_owned(),
                 value: Some(Value::Null),
-                must_be_refused: self.required,
+                must: if self.required { Must::Fail } else { Must::Either },
                 is_other: false,
             },
         ];
@@ -107,7 +115,7 @@ impl Property {
         let choice =
             self.schema["enum"].as_array().map(|words| words.iter().map(|word| word.as_str().unwrap()));
         let choice: Option<BTreeSet<&str>> = choice.map(Iterator::collect);
-        let most = self.schema["maxLength"].as_u64().map(|most| usize::try_from(most).unwrap());
+        let bounds = self.bounds();
         let stretched = |length: usize| {
             let last = current.chars().last().unwrap();
             current.chars().chain(std::iter::repeat(last)).take(length).collect::<String>()
@@ -120,10 +128,14 @@ impl Property {
             ("Unicode".to_owned(), "Größe 端点 🦀 \u{202e}\u{200b}e\u{301}".to_owned()),
             ("NUL".to_owned(), "a\0b".to_owned()),
         ];
-        if let Some(most) = most {
-            texts.push(("as long as it may be".to_owned(), stretched(most)));
-            texts.push(("one character too long".to_owned(), stretched(most + 1)));
-            texts.push(("as many characters of four bytes".to_owned(), "🦀".repeat(most)));
+        for most in &bounds.lengths {
+            texts.push((format!("{most} characters long, the bound"), stretched(*most)));
+            texts.push((format!("one character longer than {most}"), stretched(most + 1)));
+            texts.push((format!("{most} characters of four bytes, the bound"), "🦀".repeat(*most)));
+            texts.push((format!("one character of four bytes more than {most}"), "🦀".repeat(most + 1)));
+        }
+        for text in bounds.within.iter().chain(&bounds.beyond) {
+            texts.push((format!("{text:?}, at its bound"), text.clone()));
         }
         let mut last_changed: Vec<char> = current.chars().collect();
         if let Some(last) = last_changed.last_mut() {
@@ -137,21 +149,57 @@ impl Property {
             texts.push((format!("{word:?}, which it may be"), (*word).to_owned()));
         }
         let mutation = |(what, text): (String, String)| {
-            let too_long = most.is_some_and(|most| text.chars().count() > most);
-            let must_be_refused =
-                too_long || choice.as_ref().is_some_and(|words| !words.contains(text.as_str()));
-            Mutation { must_be_refused, ..other(&what, json!(text)) }
+            let length = text.chars().count();
+            let is_refused = bounds.lengths.iter().any(|most| length > *most)
+                || bounds.beyond.contains(&text)
+                || choice.as_ref().is_some_and(|words| !words.contains(text.as_str()));
+            let is_accepted = bounds.within.contains(&text) || bounds.ruled_length == Some(length);
+            let must = match (is_refused, is_accepted) {
+                (true, _) => Must::Fail,
+                (false, true) => Must::Pass,
+                (false, false) => Must::Either,
+            };
+            Mutation { must, ..other(&what, json!(text)) }
         };
         let mut seen = BTreeSet::from([current.to_owned()]);
         texts.retain(|(_, text)| seen.insert(text.clone()));
         texts.into_iter().map(mutation).collect()
     }
 
+    /// How long it may be, and how small if it is a duration: by its schema, and by its rules.
+    fn bounds(&self) -> Bounds {
+        let mut bounds = Bounds::default();
+        for rule in self.rules().filter_map(|rule| rule["rule"].as_str()) {
+            let after = |words: &str| rule.split_once(words).map(|(_, rest)| rest);
+            if let Some(most) = after("self.size() <= ") {
+                bounds.ruled_length = Some(most.parse().unwrap());
+            }
+            let seconds = |rest: &str| rest.split_once("s')").unwrap().0.parse::<u64>().unwrap();
+            if let Some(least) = after("duration(self) >= duration('").map(seconds) {
+                bounds.within.push(format!("{least}s"));
+                bounds.beyond.push(format!("{}.999999999s", least - 1));
+            } else if let Some(below) = after("duration(self) > duration('").map(seconds) {
+                bounds.within.push(format!("{below}.000000001s"));
+                bounds.beyond.push(format!("{below}s"));
+            } else {
+                let is_read =
+                    !rule.contains("duration(") && (!rule.contains('<') || bounds.ruled_length.is_some());
+                assert!(is_read, "{self}: what bound is in {rule}?");
+            }
+        }
+        let by_schema = self.schema["maxLength"].as_u64().map(|most| usize::try_from(most).unwrap());
+        bounds.lengths.extend(by_schema.into_iter().chain(bounds.ruled_length));
+        bounds
+    }
+
+    fn rules(&self) -> impl Iterator<Item = &Value> {
+        self.schema["x-kubernetes-validations"].as_array().into_iter().flatten()
+    }
+
     /// What is quoted in the description and in the messages of the rules: examples, among others.
     fn words(&self) -> BTreeSet<String> {
         let mut texts = vec![self.schema["description"].as_str().unwrap_or_default()];
-        let rules = self.schema["x-kubernetes-validations"].as_array();
-        texts.extend(rules.into_iter().flatten().filter_map(|rule| rule["message"].as_str()));
+        texts.extend(self.rules().filter_map(|rule| rule["message"].as_str()));
         let mut words = BTreeSet::new();
         for text in texts {
             for quote in ['`', '\''] {
@@ -162,8 +210,20 @@ impl Property {
     }
 }
 
+/// The bounds of a text.
+#[derive(Default)]
+struct Bounds {
+    /// In characters, each of them.
+    lengths: Vec<usize>,
+    /// The one that is in a rule, which is all that is asked of the text.
+    ruled_length: Option<usize>,
+    /// Durations that are just allowed, and that are just not.
+    within: Vec<String>,
+    beyond: Vec<String>,
+}
+
 fn other(what: &str, value: Value) -> Mutation {
-    Mutation { what: what.to_owned(), value: Some(value), must_be_refused: false, is_other: true }
+    Mutation { what: what.to_owned(), value: Some(value), must: Must::Either, is_other: true }
 }
 
 /// An object's own fields are changed one by one; the object as a whole gets one that nobody knows, which is dropped.
@@ -173,7 +233,7 @@ fn same_fields_twice(current: &Value) -> Mutation {
     Mutation {
         what: "with an unknown field".to_owned(),
         value: Some(value),
-        must_be_refused: false,
+        must: Must::Either,
         is_other: true,
     }
 }
