@@ -1,32 +1,42 @@
 //! What must hold of every run, whatever went wrong in it: the promises P1 to P7 and P9, read off the simulator's journal
-//! and lives, and off every version of the object.
+//! and lives, off what the operators sent, and off every version of the object.
 //!
 //! It never looks into the operator: what is not visible from outside is not judged.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use atlas_simulator::{Endpoint, Entry, Life, Operation, most_alive};
 use serde_json::{Value, json};
 use spe_operator::api::{CLAIM, FINALIZER, ServerlessPrivateEndpoint};
+use testbed::Exchange;
 
 use crate::history::Version;
+use crate::writes;
 
-/// Everything that was recorded of one run.
+/// Everything that was recorded of one run. All times are on the clock of Atlas.
 pub(crate) struct Record {
+    /// Of what the operators made.
     pub(crate) lives: Vec<Life>,
+    /// What was in Atlas before, and is nobody's or another's: as it was then, and what became of it.
+    pub(crate) strangers: Vec<(Endpoint, Life)>,
     pub(crate) journal: Vec<Entry>,
+    /// The requests of each process of each operator.
+    pub(crate) processes: Vec<Vec<Exchange>>,
+    /// There was one operator, and no listing that showed it the past.
+    pub(crate) is_informed: bool,
     pub(crate) versions: Vec<Version>,
-    /// When the user deleted the object.
-    pub(crate) deleted_at: Duration,
+    /// When the user deleted the object, if that was done.
+    pub(crate) deleted_at: Option<Duration>,
 }
 
-/// What is wrong with a run that ended with the object's deletion; nothing if all is well.
+/// What is wrong with a run, that of one object; nothing if all is well.
 pub(crate) fn faults_of(record: &Record) -> Vec<String> {
     let mut wrong = Vec::new();
     alive(record, &mut wrong);
-    posts(record, &mut wrong);
+    writes::posts(record, &mut wrong);
+    writes::changes(record, &mut wrong);
     deletions(record, &mut wrong);
+    strangers(record, &mut wrong);
     marks(record, &mut wrong);
     ids(record, &mut wrong);
     words(record, &mut wrong);
@@ -37,7 +47,7 @@ fn is_marked(endpoint: &Endpoint) -> bool {
     endpoint.comment.as_deref().is_some_and(|comment| comment.contains("[k8s:"))
 }
 
-/// P1 and P5: one at a time, and none in the end.
+/// P1 and P5: one at a time, and none in the end, which is the end of the object.
 fn alive(record: &Record, wrong: &mut Vec<String>) {
     let most = most_alive(&record.lives, is_marked);
     if most > 1 {
@@ -47,28 +57,33 @@ fn alive(record: &Record, wrong: &mut Vec<String>) {
     if made != 1 {
         wrong.push(format!("{made} endpoints were made, and one is enough"));
     }
+    if record.deleted_at.is_none() {
+        return;
+    }
     for life in record.lives.iter().filter(|life| life.now().is_some()) {
         wrong.push(format!("P5: endpoint {} is left", life.id));
     }
-}
-
-/// P2 and P3: each POST that arrived has a claim of its own, accepted before.
-fn posts(record: &Record, wrong: &mut Vec<String>) {
-    let sent = |entry: &&Entry| entry.is(Operation::Create) && entry.challenged.is_none();
-    let posts = record.journal.iter().filter(sent).count();
-    let claims: BTreeSet<&String> =
-        record.versions.iter().filter_map(|version| claim(&version.object)).collect();
-    if posts > claims.len() {
-        wrong.push(format!("P3: {posts} POSTs after {} claims", claims.len()));
+    let last = record.versions.last().map(|version| version.at);
+    for life in record.lives.iter().filter(|life| life.gone_at() > last) {
+        wrong.push(format!("P5: endpoint {} outlived its object", life.id));
     }
 }
 
 /// P4: nothing is deleted while the object lives, since in these runs there is never an excess endpoint.
 fn deletions(record: &Record, wrong: &mut Vec<String>) {
-    let early =
-        |entry: &&Entry| entry.is(Operation::Delete) && entry.executed() && entry.at < record.deleted_at;
+    let is_early = |at| record.deleted_at.is_none_or(|deleted_at| at < deleted_at);
+    let early = |entry: &&Entry| entry.is(Operation::Delete) && entry.executed() && is_early(entry.at);
     for entry in record.journal.iter().filter(early) {
         wrong.push(format!("P4: {} was deleted under a living object", entry.path));
+    }
+}
+
+/// P4: what is unmarked, or another's, is as it was.
+fn strangers(record: &Record, wrong: &mut Vec<String>) {
+    for (before, life) in &record.strangers {
+        if life.changes.len() != 1 || life.now() != Some(before) {
+            wrong.push(format!("P4: {before:?} became {:?}", life.changes));
+        }
     }
 }
 

@@ -5,11 +5,17 @@ use std::time::Duration;
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Entry, Operation, Settings, Simulator};
 use serde_json::{Value, json};
 use spe_operator::api::{CLAIM, FINALIZER};
+use testbed::Exchange;
 
 use crate::history::Version;
 use crate::judge::{Record, faults_of};
+use crate::requests::{ATLAS, CLUSTER};
 
-const DELETED_AT: Duration = Duration::from_secs(10);
+const DELETED_AT: Duration = Duration::from_secs(100);
+
+fn at(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
 
 fn marked() -> Endpoint {
     Endpoint::reserved(Some("orders [k8s:aaaaaaaaaaaaaaaa]".to_owned()))
@@ -55,6 +61,36 @@ fn request(operation: Operation, at: Duration) -> Entry {
     }
 }
 
+/// What a proxy saw of a write, answered with this status after a hundredth of a second.
+fn sent(proxy: &str, method: &str, path: &str, body: &Value, at: Duration, status: Option<u16>) -> Exchange {
+    Exchange {
+        number: 0,
+        at_proxy: 0,
+        planned: false,
+        effect: None,
+        proxy: proxy.to_owned(),
+        at,
+        method: method.to_owned(),
+        path: path.to_owned(),
+        headers: hyper::HeaderMap::default(),
+        body: body.to_string().into(),
+        forwarded: status == Some(200),
+        answered: status.map(|_| at + Duration::from_millis(10)),
+        status,
+        answer: "{}".into(),
+    }
+}
+
+fn claim(nonce: &str, at: Duration) -> Exchange {
+    let claim = format!("v1/aaaaaaaaaaaaaaaa/{nonce}/uid/cluster/-");
+    let body = json!({"metadata": {"annotations": {CLAIM: claim}}});
+    sent(CLUSTER, "PATCH", "/serverlessprivateendpoints/orders", &body, at, Some(200))
+}
+
+fn post(at: Duration, status: Option<u16>) -> Exchange {
+    sent(ATLAS, "POST", "/endpoint", &json!({"comment": "orders [k8s:aaaaaaaaaaaaaaaa]"}), at, status)
+}
+
 /// A record in which all is well: one endpoint, recorded, then deleted.
 async fn well() -> (Simulator, Record, String) {
     let endpoint = marked();
@@ -63,12 +99,12 @@ async fn well() -> (Simulator, Record, String) {
     assert!(atlas.remove_endpoint(&id));
     let record = Record {
         lives: atlas.lives(),
-        journal: vec![
-            request(Operation::Create, Duration::ZERO),
-            request(Operation::Delete, DELETED_AT + Duration::from_secs(1)),
-        ],
+        strangers: Vec::new(),
+        journal: vec![request(Operation::Delete, DELETED_AT + Duration::from_secs(1))],
+        processes: vec![vec![claim("one", at(0)), post(at(1), Some(200))]],
+        is_informed: true,
         versions: vec![version(&json!({})), version(&json!({"_id": id}))],
-        deleted_at: DELETED_AT,
+        deleted_at: Some(DELETED_AT),
     };
     (atlas, record, id)
 }
@@ -89,6 +125,13 @@ async fn a_record_in_which_all_is_well_is_passed() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_outlives_its_object_is_seen() {
+    let (_atlas, mut record, _) = well().await;
+    record.versions.iter_mut().for_each(|version| version.at = Duration::ZERO);
+    condemned(&record, "P5");
+}
+
+#[tokio::test]
 async fn two_endpoints_at_once_and_one_left_over_are_seen() {
     let atlas = atlas_with(&[marked(), marked()]).await;
     let (_atlas, record, _) = well().await;
@@ -97,11 +140,78 @@ async fn two_endpoints_at_once_and_one_left_over_are_seen() {
     condemned(&record, "P5");
 }
 
+/// The record with these requests of these processes.
+async fn with(processes: Vec<Vec<Exchange>>) -> Record {
+    Record { processes, ..well().await.1 }
+}
+
 #[tokio::test]
-async fn a_post_without_a_claim_of_its_own_is_seen() {
-    let (_atlas, mut record, _) = well().await;
-    record.journal.push(request(Operation::Create, Duration::from_secs(2)));
-    condemned(&record, "P3");
+async fn a_post_before_its_claim_or_by_another_claim_than_its_own_is_seen() {
+    condemned(&with(vec![vec![post(at(0), Some(200)), claim("one", at(1))]]).await, "P2");
+    condemned(&with(vec![vec![claim("one", at(0))], vec![post(at(1), Some(200))]]).await, "P2");
+    // Sent while the claim was on its way, and long after it.
+    condemned(&with(vec![vec![claim("one", at(1)), post(at(1), Some(200))]]).await, "P2");
+    condemned(&with(vec![vec![claim("one", at(0)), post(at(4), Some(200))]]).await, "P2");
+    let refused = Exchange { status: Some(409), ..claim("one", at(0)) };
+    condemned(&with(vec![vec![refused, post(at(1), Some(200))]]).await, "P2");
+    let terminating = r#"{"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}"#;
+    let too_late = Exchange { answer: terminating.into(), ..claim("one", at(0)) };
+    condemned(&with(vec![vec![too_late, post(at(1), Some(200))]]).await, "P2");
+    let unmarked = Exchange { body: "{}".into(), ..post(at(1), Some(200)) };
+    condemned(&with(vec![vec![claim("one", at(0)), unmarked]]).await, "P2");
+}
+
+#[tokio::test]
+async fn a_post_for_an_object_on_its_way_out_is_seen() {
+    let (claimed, posted) = (DELETED_AT + at(3), DELETED_AT + at(4));
+    condemned(&with(vec![vec![claim("one", claimed), post(posted, Some(200))]]).await, "P6");
+}
+
+#[tokio::test]
+async fn a_nonce_that_is_posted_again_is_seen_whatever_became_of_the_first() {
+    for first in [None, Some(409), Some(429), Some(500), Some(503), Some(200)] {
+        let again = vec![claim("one", at(0)), post(at(1), first), post(at(2), Some(200))];
+        condemned(&with(vec![again]).await, "P3");
+    }
+    // The answer to a challenge is the same POST.
+    let challenged = vec![claim("one", at(0)), post(at(1), Some(401)), post(at(2), Some(200))];
+    assert_eq!(faults_of(&with(vec![challenged]).await), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_claim_while_a_post_may_still_arrive_is_seen() {
+    let at_once = |status| vec![vec![claim("one", at(0)), post(at(1), status)], vec![claim("two", at(7))]];
+    condemned(&with(at_once(None)).await, "P3");
+    condemned(&with(at_once(Some(503))).await, "P3");
+    assert_eq!(faults_of(&with(at_once(Some(409))).await), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_change_of_what_is_not_ours_is_seen_whether_it_arrived_or_not() {
+    let stranger = Endpoint::reserved(None);
+    let atlas = atlas_with(std::slice::from_ref(&stranger)).await;
+    let strangers = || vec![(stranger.clone(), atlas.lives().pop().unwrap())];
+    let path = format!("/endpoint/{}", stranger.id);
+    let dropped = sent(ATLAS, "DELETE", &path, &json!(null), DELETED_AT, None);
+    condemned(&Record { strangers: strangers(), ..with(vec![vec![dropped]]).await }, "P4");
+    let untouched = Record { strangers: strangers(), ..well().await.1 };
+    assert_eq!(faults_of(&untouched), Vec::<String>::new());
+    assert!(atlas.edit_endpoint(&stranger.id, |endpoint| endpoint.comment = Some(String::new())));
+    condemned(&Record { strangers: strangers(), ..well().await.1 }, "P4");
+}
+
+#[tokio::test]
+async fn a_patch_that_changes_nothing_is_seen_when_nobody_else_could_have_sent_it() {
+    let endpoint = marked();
+    let atlas = atlas_with(std::slice::from_ref(&endpoint)).await;
+    let path = format!("/endpoint/{}", endpoint.id);
+    let patched = |body: &Value| vec![vec![sent(ATLAS, "PATCH", &path, body, at(1), Some(200))]];
+    let same = json!({"comment": endpoint.comment});
+    condemned(&Record { lives: atlas.lives(), ..with(patched(&same)).await }, "P9");
+    let differs = |record: Record| !faults_of(&record).iter().any(|fault| fault.starts_with("P9"));
+    let wanted = json!({"comment": endpoint.comment, "cloudProviderEndpointId": "vpce-0"});
+    assert!(differs(Record { lives: atlas.lives(), ..with(patched(&wanted)).await }));
+    assert!(differs(Record { lives: atlas.lives(), is_informed: false, ..with(patched(&same)).await }));
 }
 
 #[tokio::test]

@@ -25,4 +25,6 @@ mod plan;
 mod requests;
 mod run;
 mod schema;
+mod stage;
 mod summary;
+mod writes;

@@ -1,14 +1,14 @@
-//! One operator as a cluster runs it: behind proxies of its own, and started again whenever it ends.
+//! One operator as a cluster runs it: behind proxies of its own, and started again whenever it ends by itself or is killed.
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use testbed::{Process, Proxy, SHORT_TIMES, Tape};
+use testbed::{Exchange, Process, Proxy, SHORT_TIMES, Tape};
 use tokio::task::JoinHandle;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, PATIENCE};
 use crate::requests::{ATLAS, CLUSTER};
 
 /// Until an operator that ended is started again.
@@ -16,6 +16,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Longer than any plan.
 const LONG: Duration = Duration::from_hours(1);
+
+/// D, T and Q of [`SHORT_TIMES`].
+pub(crate) const D: Duration = Duration::from_secs(1);
+pub(crate) const T: Duration = Duration::from_secs(2);
+pub(crate) const Q: Duration = Duration::from_secs(8);
 
 /// The operator as it is started for one bench.
 pub(crate) fn command(bench: &Bench, kubeconfig: &Path, atlas: &str) -> Command {
@@ -34,59 +39,80 @@ pub(crate) struct Operator {
     pub(crate) cluster: Proxy,
     pub(crate) atlas: Proxy,
     name: String,
-    /// Until it is launched.
-    command: Option<Command>,
-    current: Current,
-    /// Ends that nobody asked for, and words that no log should hold.
-    complaints: Arc<Mutex<Vec<String>>>,
+    command: Arc<Command>,
+    life: Shared,
+    /// The age of Atlas when the tape was made.
+    beginning: Duration,
     kept_alive: Option<JoinHandle<()>>,
 }
 
-/// The process that runs now.
-type Current = Arc<Mutex<Option<Arc<Process>>>>;
+type Shared = Arc<Mutex<Life>>;
+
+/// What its processes have come to.
+#[derive(Default)]
+struct Life {
+    /// The one that runs now.
+    current: Option<Arc<Process>>,
+    /// How many requests were on the tape when each process was started.
+    starts: Vec<usize>,
+    /// Ends that nobody asked for, and words that no log should hold.
+    complaints: Vec<String>,
+}
 
 impl Operator {
     /// Not running yet, so that its very first request can be planned for. `name` is unique among those that run at the same
     /// time: it names the log.
     pub(crate) async fn new(bench: &Bench, name: &str) -> Self {
-        let tape = Arc::new(Tape::default());
+        let (tape, beginning) = (Arc::new(Tape::default()), bench.atlas.now());
         let config = bench.control_plane.config().await.unwrap();
         let cluster = Proxy::start(CLUSTER, config, &tape).unwrap();
         let upstream = kube::Config::new(bench.atlas.url().parse().unwrap());
         let atlas = Proxy::start(ATLAS, upstream, &tape).unwrap();
-        let command = Some(command(bench, &cluster.kubeconfig_file().unwrap(), &atlas.url()));
-        let (current, complaints) = (Current::default(), Arc::default());
-        Self {
-            tape,
-            cluster,
-            atlas,
-            name: name.replace('/', "."),
-            command,
-            current,
-            complaints,
-            kept_alive: None,
-        }
+        let command = Arc::new(command(bench, &cluster.kubeconfig_file().unwrap(), &atlas.url()));
+        let name = name.replace('/', ".");
+        Self { tape, cluster, atlas, name, command, life: Shared::default(), beginning, kept_alive: None }
     }
 
+    /// Starts it, also after [`Self::stop`].
     pub(crate) fn launch(&mut self) {
-        let (name, command) = (self.name.clone(), self.command.take().unwrap());
-        let process = Arc::new(Process::spawn(&name, &command).unwrap());
-        *locked(&self.current) = Some(Arc::clone(&process));
-        let (current, complaints) = (Arc::clone(&self.current), Arc::clone(&self.complaints));
-        self.kept_alive = Some(tokio::spawn(keep_alive(name, command, process, current, complaints)));
+        let start = starter(self.name.clone(), &self.command, &self.tape, &self.life);
+        start().unwrap();
+        self.kept_alive = Some(tokio::spawn(keep_alive(start, Arc::clone(&self.life))));
+    }
+
+    /// Kills it for good.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(kept_alive) = self.kept_alive.take() {
+            kept_alive.abort();
+            let _ = kept_alive.await;
+        }
+        self.killer()();
+        let process = locked(&self.life).current.take().unwrap();
+        process.wait(PATIENCE).await.unwrap();
     }
 
     /// What kills whichever process runs then.
     pub(crate) fn killer(&self) -> impl FnOnce() + Send + use<> {
-        let current = Arc::clone(&self.current);
-        move || locked(&current).as_ref().unwrap().kill().unwrap()
+        let life = Arc::clone(&self.life);
+        move || locked(&life).current.as_ref().unwrap().kill().unwrap()
     }
 
     /// How its processes ended by themselves, and panics in their logs.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        let mut complaints = locked(&self.complaints).clone();
-        complaints.extend(locked(&self.current).iter().flat_map(|process| panics(process)));
-        complaints
+        let life = locked(&self.life);
+        let panics = life.current.iter().flat_map(|process| panics(process));
+        life.complaints.iter().cloned().chain(panics).collect()
+    }
+
+    /// The requests of each of its processes, by the clock of Atlas.
+    pub(crate) fn processes(&self) -> Vec<Vec<Exchange>> {
+        let mut exchanges = self.tape.exchanges();
+        for exchange in &mut exchanges {
+            exchange.at += self.beginning;
+            exchange.answered = exchange.answered.map(|answered| answered + self.beginning);
+        }
+        let starts = locked(&self.life).starts.clone();
+        starts.iter().rev().map(|&start| exchanges.split_off(start)).collect()
     }
 
     /// How many requests of each proxy there were.
@@ -109,7 +135,7 @@ impl Operator {
 
     /// Removes the log: nobody reads the logs of plans that passed.
     pub(crate) fn forget_log(&self) {
-        if let Some(process) = &*locked(&self.current) {
+        if let Some(process) = &locked(&self.life).current {
             let _ = std::fs::remove_file(process.log());
         }
     }
@@ -121,18 +147,30 @@ impl Drop for Operator {
             kept_alive.abort();
         }
         // The task that is aborted ends only later.
-        locked(&self.current).take();
+        locked(&self.life).current.take();
     }
 }
 
-async fn keep_alive(
+/// What starts a process and notes it as the current one.
+fn starter(
     name: String,
-    command: Command,
-    mut process: Arc<Process>,
-    current: Current,
-    complaints: Arc<Mutex<Vec<String>>>,
-) {
+    command: &Arc<Command>,
+    tape: &Arc<Tape>,
+    life: &Shared,
+) -> impl Fn() -> anyhow::Result<()> + Send + use<> {
+    let (command, tape, life) = (Arc::clone(command), Arc::clone(tape), Arc::clone(life));
+    move || {
+        // Under the lock, or what the new one asks could be taken for the old one's.
+        let mut life = locked(&life);
+        life.starts.push(tape.exchanges().len());
+        life.current = Some(Arc::new(Process::spawn(&name, &command)?));
+        Ok(())
+    }
+}
+
+async fn keep_alive(start: impl Fn() -> anyhow::Result<()> + Send, life: Shared) {
     loop {
+        let Some(process) = locked(&life).current.clone() else { return };
         let Ok(exit) = process.wait(LONG).await else { return };
         let mut said = panics(&process);
         // Killed processes have no code.
@@ -140,11 +178,11 @@ async fn keep_alive(
             let last = process.output().pop().unwrap_or_default();
             said.push(format!("ended with code {code}: {last}"));
         }
-        locked(&complaints).extend(said);
+        locked(&life).complaints.extend(said);
         tokio::time::sleep(PAUSE).await;
-        let Ok(next) = Process::spawn(&name, &command) else { return };
-        process = Arc::new(next);
-        *locked(&current) = Some(Arc::clone(&process));
+        if start().is_err() {
+            return;
+        }
     }
 }
 
@@ -152,6 +190,6 @@ fn panics(process: &Process) -> Vec<String> {
     process.output().into_iter().filter(|line| line.contains("panicked")).collect()
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(life: &Mutex<Life>) -> std::sync::MutexGuard<'_, Life> {
+    life.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,7 @@
 //! The requests of a run without faults, by which all plans are counted.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use testbed::Exchange;
 
 /// The proxy in front of the API server, and the requests to it.
@@ -15,7 +17,7 @@ pub(crate) enum Kind {
     Read,
     /// Of all objects or endpoints, asked for the first time.
     List,
-    /// The same, asked for again after it was answered.
+    /// The same, asked for again after it was answered, and granted: a challenge is never old.
     Relist,
     Watch,
     Write,
@@ -32,23 +34,50 @@ pub(crate) struct Request {
     pub(crate) answer: usize,
     /// It came before the operator watched anything: a process may end there, and be started again.
     pub(crate) starting: bool,
-    /// For people.
-    pub(crate) line: String,
+    /// What is asked, as in every run.
+    pub(crate) question: String,
+    /// From 1, among those at its proxy that ask the same. Their order is that of every run; some that ask for different things
+    /// are sent at once and overtake each other.
+    pub(crate) nth: usize,
 }
 
-/// The requests among `exchanges` after the first `skipped` of each proxy, numbered from 1.
-pub(crate) fn requests(exchanges: &[Exchange], skipped: impl Fn(&str) -> usize) -> Vec<Request> {
-    let first_watch = exchanges.iter().find(|exchange| exchange.is_watch()).map_or(0, |watch| watch.number);
-    let counted = exchanges.iter().filter(|exchange| exchange.at_proxy > skipped(&exchange.proxy));
+/// The requests among `exchanges` after the first `skipped` of each proxy, numbered from 1. The first of them is that of an
+/// operator that starts, if there `is_start`.
+pub(crate) fn requests(
+    exchanges: &[Exchange],
+    skipped: impl Fn(&str) -> usize,
+    is_start: bool,
+) -> Vec<Request> {
+    let counted = || exchanges.iter().filter(|exchange| exchange.at_proxy > skipped(&exchange.proxy));
+    let first_watch = counted().find(|exchange| is_start && exchange.is_watch());
+    let first_watch = first_watch.map_or(0, |watch| watch.number);
     let request = |exchange: &Exchange| Request {
         proxy: exchange.proxy.clone(),
         number: exchange.at_proxy - skipped(&exchange.proxy),
         kind: kind(exchange, exchanges),
         answer: exchange.answer.len(),
         starting: exchange.number < first_watch,
-        line: format!("{} {}", exchange.method, exchange.path),
+        question: question(exchange),
+        nth: counted().filter(|other| other.number <= exchange.number && is_same(other, exchange)).count(),
     };
-    counted.map(request).collect()
+    counted().map(request).collect()
+}
+
+fn is_same(one: &Exchange, other: &Exchange) -> bool {
+    (&one.proxy, question(one)) == (&other.proxy, question(other))
+}
+
+impl Request {
+    /// Picks the same request out of those of another run, which begin with the path.
+    pub(crate) fn again(&self) -> impl Fn(&Exchange) -> bool + Send + use<> {
+        let Self { proxy, question: asked, nth, .. } = self.clone();
+        let seen = AtomicUsize::new(0);
+        move |exchange| {
+            exchange.proxy == proxy
+                && question(exchange) == asked
+                && seen.fetch_add(1, Ordering::Relaxed) + 1 == nth
+        }
+    }
 }
 
 fn kind(exchange: &Exchange, all: &[Exchange]) -> Kind {
@@ -65,9 +94,23 @@ fn kind(exchange: &Exchange, all: &[Exchange]) -> Kind {
         Kind::Watch
     } else if !path.ends_with("/serverlessprivateendpoints") && !path.ends_with("/endpoint") {
         Kind::Read
-    } else if all.iter().any(same) {
+    } else if exchange.status == Some(200) && all.iter().any(same) {
         Kind::Relist
     } else {
         Kind::List
     }
+}
+
+/// What a request asks, without what differs between two runs: the namespace's name, ids, and versions, which are in the query.
+pub(crate) fn question(exchange: &Exchange) -> String {
+    let path = exchange.path.split('?').next().unwrap_or_default();
+    let mut parts: Vec<&str> = path.split('/').collect();
+    for n in 1..parts.len() {
+        let is_id = parts[n].len() == 24 && parts[n].bytes().all(|digit| digit.is_ascii_hexdigit());
+        if is_id || (parts[n - 1] == "namespaces" && n + 1 < parts.len()) {
+            parts[n] = "…";
+        }
+    }
+    let watch = if exchange.is_watch() { "WATCH " } else { "" };
+    format!("{watch}{} {}", exchange.method, parts.join("/"))
 }

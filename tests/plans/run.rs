@@ -7,7 +7,8 @@ use futures::future::join_all;
 use futures::stream;
 
 use crate::faults::FAULTS;
-use crate::plan::{Clean, Company, Path, Plan, Verdict, clean, run};
+use crate::plan::{Clean, Company, Plan, Verdict, clean, run};
+use crate::stage::Path;
 use crate::summary::{Table, is_proof};
 
 /// How many plans run side by side: most of their time they wait. `SPE_PLANS_AT_ONCE` sets another number.
@@ -47,7 +48,7 @@ async fn whatever_goes_wrong_at_any_request_all_ends_as_if_nothing_had() {
                 request.proxy,
                 request.number,
                 request.kind,
-                request.line,
+                request.question,
                 plans.count()
             );
         }
@@ -105,7 +106,8 @@ async fn judged((plan, clean): (Plan, Arc<Clean>)) -> (Plan, Verdict) {
     });
     let seconds = verdict.took.as_secs_f32();
     if verdict.wrong.is_empty() {
-        println!("{plan}: ok after {seconds:.1} s");
+        let is_shown = std::env::var("SPE_PLAN").is_ok_and(|wanted| wanted == plan.to_string());
+        println!("{plan}: ok after {seconds:.1} s{}", if is_shown { &verdict.trace } else { "" });
     } else {
         println!("{plan}: FAILED after {seconds:.1} s\n{}{}", verdict.wrong.join("\n"), verdict.trace);
     }

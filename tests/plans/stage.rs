@@ -1,0 +1,196 @@
+//! Where a plan plays: a namespace with one object, an Atlas with what is not the operator's, and who acts there.
+
+use std::time::Duration;
+
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Pace, Wording};
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use spe_operator::api::ServerlessPrivateEndpoint;
+use testbed::Exchange;
+use tokio::time::timeout;
+
+use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
+use crate::history::History;
+use crate::judge::{Record, picture};
+use crate::operator::Operator;
+use crate::requests::ATLAS;
+
+/// The object's name.
+pub(crate) const NAME: &str = "orders";
+
+/// How long nothing is written before a run counts as ended. It is longer than the operator's longest poll.
+pub(crate) const QUIET: Duration = Duration::from_millis(1200);
+
+/// Phases of Atlas that are over at the next poll, so that the number of polls is always the same.
+const PACE: Pace = Pace { deleting: Duration::ZERO, ..Pace::of(Duration::from_millis(50)) };
+
+/// The mark of another object, or of another cluster's object of this name.
+const ANOTHERS_MARK: &str = "[k8s:bbbbbbbbbbbbbbbb]";
+
+/// A part of an object's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Path {
+    /// From nothing to RESERVED, the start of the operator included.
+    Create,
+    /// From RESERVED to AVAILABLE.
+    Attach,
+    /// From RESERVED to nothing.
+    Delete,
+    /// From RESERVED to RESERVED: the start of an operator that finds what one before it has made.
+    Restart,
+}
+
+impl Path {
+    pub(crate) const ALL: [Self; 4] = [Self::Create, Self::Attach, Self::Delete, Self::Restart];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Attach => "attach",
+            Self::Delete => "delete",
+            Self::Restart => "restart",
+        }
+    }
+
+    /// Whether the start of the operator counts.
+    pub(crate) fn has_start(self) -> bool {
+        matches!(self, Self::Create | Self::Restart)
+    }
+}
+
+/// One namespace, one Atlas.
+pub(crate) struct Stage {
+    pub(crate) bench: Bench,
+    history: History,
+    /// Endpoints of the same instance, as ready for use as the operator's: one that somebody made by hand, one with a mark.
+    strangers: Vec<Endpoint>,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        let bench = Bench::at_pace(PACE).await;
+        // Without counters (as the page of the API shows it): Atlas' memory of a later request must not be what keeps a late
+        // one from being carried out.
+        bench.atlas.configure(|settings| settings.digest.wording = Wording::Seed);
+        let strangers = [None, Some(ANOTHERS_MARK.to_owned())].map(Endpoint::reserved).to_vec();
+        for stranger in &strangers {
+            bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, stranger.clone());
+        }
+        let history = History::start(bench.objects.clone(), &bench.atlas).await;
+        Self { bench, history, strangers }
+    }
+
+    pub(crate) async fn object(&self) -> Option<ServerlessPrivateEndpoint> {
+        self.bench.objects.get_opt(NAME).await.unwrap()
+    }
+
+    pub(crate) async fn picture(&self) -> Value {
+        let mut endpoints = self.bench.endpoints();
+        endpoints.retain(|endpoint| self.strangers.iter().all(|stranger| stranger.id != endpoint.id));
+        picture(self.object().await.as_ref(), &endpoints)
+    }
+
+    async fn reserved(&self) {
+        self.bench.until_reason(NAME, "Reserved").await;
+    }
+
+    /// The life of an operator before the one that the path is about, whose requests are on the same tape. It finds the
+    /// object new, so that an old listing shows it without claim and status.
+    pub(crate) async fn former_life(&self, path: Path, operator: &mut Operator) {
+        if path == Path::Restart {
+            self.bench.create(NAME, json!({})).await;
+            operator.launch();
+            self.reserved().await;
+            operator.until_quiet(QUIET).await;
+            operator.stop().await;
+        }
+    }
+
+    /// Goes to where the path can begin.
+    pub(crate) async fn ready(&self, path: Path, operator: &mut Operator) {
+        if path == Path::Restart {
+            return;
+        }
+        operator.launch();
+        if path == Path::Create {
+            // A plan may keep it from ever watching; then the object comes all the same.
+            let watches = operator.tape.wait_for(1, Exchange::is_watch, Duration::from_secs(3));
+            let _ = watches.await;
+        } else {
+            self.bench.create(NAME, json!({})).await;
+            self.reserved().await;
+            operator.until_quiet(QUIET).await;
+        }
+    }
+
+    /// What begins the path: what the user does, or the start of the operator.
+    pub(crate) async fn act(&self, path: Path, operator: &mut Operator) {
+        match path {
+            Path::Create => drop(self.bench.create(NAME, json!({})).await),
+            Path::Attach => {
+                drop(self.bench.edit(NAME, json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await);
+            }
+            Path::Delete => self.bench.delete(NAME).await,
+            Path::Restart => operator.launch(),
+        }
+    }
+
+    /// Waits until a path without any fault has come to its end.
+    pub(crate) async fn arrived(&self, path: Path, operator: &Operator, before: usize) {
+        match path {
+            Path::Create => self.reserved().await,
+            Path::Attach => drop(self.bench.until_reason(NAME, "Available").await),
+            Path::Delete => self.bench.until_gone(NAME).await,
+            Path::Restart => looked(operator, before).await.unwrap(),
+        }
+        operator.until_quiet(QUIET).await;
+    }
+
+    /// Deletes the object, if that was not what the path was about, and waits until nothing happens any more; says when it was
+    /// deleted.
+    pub(crate) async fn end(&self, path: Path, acted_at: Duration, operators: &[&Operator]) -> Duration {
+        let mut deleted_at = acted_at;
+        if path != Path::Delete {
+            deleted_at = self.bench.atlas.now();
+            self.bench.delete(NAME).await;
+        }
+        self.bench.until_gone(NAME).await;
+        // What was sent before may still arrive.
+        for operator in operators {
+            timeout(PATIENCE, operator.until_quiet(QUIET)).await.expect("it goes on without an object");
+        }
+        deleted_at
+    }
+
+    /// Everything that was recorded until now.
+    pub(crate) async fn record(&self, deleted_at: Option<Duration>, operators: &[&Operator]) -> Record {
+        // A marker, so that the watch has seen everything before it.
+        let last = self.bench.create("marker", json!({"suspend": true})).await;
+        let version = last.resource_version().unwrap();
+        let seen = self.history.until(&version);
+        timeout(PATIENCE, seen).await.expect("the watch of the object stands still");
+        let mut versions = self.history.versions();
+        versions.retain(|version| version.object.name_any() == NAME);
+        let is_strange = |id: &str| self.strangers.iter().find(|stranger| stranger.id == id);
+        let (strangers, lives): (Vec<_>, Vec<_>) =
+            self.bench.atlas.lives().into_iter().partition(|life| is_strange(&life.id).is_some());
+        Record {
+            lives,
+            strangers: self.strangers.iter().cloned().zip(strangers).collect(),
+            journal: self.bench.atlas.journal(),
+            processes: operators.iter().flat_map(|operator| operator.processes()).collect(),
+            is_informed: operators.len() == 1,
+            versions,
+            deleted_at,
+        }
+    }
+}
+
+/// Waits until it has seen what there is in Atlas, by a listing that it asked for after so many requests.
+pub(crate) async fn looked(operator: &Operator, requests: usize) -> anyhow::Result<()> {
+    let listing = |exchange: &Exchange| {
+        let is_listing = (exchange.proxy.as_str(), exchange.method.as_str()) == (ATLAS, "GET");
+        exchange.number > requests && is_listing && exchange.status == Some(200)
+    };
+    operator.tape.wait_for(1, listing, PATIENCE).await
+}

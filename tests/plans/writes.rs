@@ -1,0 +1,124 @@
+//! What the operators sent, as their proxies saw it, arrived or not: the promises P2, P3 and P6, and of P9 that nothing is sent
+//! that differs in nothing.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use atlas_simulator::Endpoint;
+use serde_json::Value;
+use spe_operator::api::CLAIM;
+use testbed::Exchange;
+
+use crate::judge::Record;
+use crate::operator::{D, Q, T};
+use crate::requests::{ATLAS, CLUSTER};
+
+/// A claim that the API server accepted, whether or not its sender heard of it.
+struct Claim {
+    nonce: String,
+    mark: String,
+    sent: Duration,
+    answered: Duration,
+    /// The object was on its way out.
+    terminating: bool,
+}
+
+/// A POST that may have been executed, or may still be.
+pub(crate) fn is_post(exchange: &Exchange) -> bool {
+    exchange.proxy == ATLAS && exchange.method == "POST" && exchange.status != Some(401)
+}
+
+/// Each POST of a process has a claim that this process wrote before, in time, and no other POST has it. After a POST that
+/// nobody refused nothing is claimed until it cannot arrive any more, and nothing is posted when the object is on its way out.
+pub(crate) fn posts(record: &Record, wrong: &mut Vec<String>) {
+    let Record { processes, deleted_at, .. } = record;
+    let claims: Vec<Vec<Claim>> =
+        processes.iter().map(|exchanges| exchanges.iter().filter_map(claim).collect()).collect();
+    let mut posted = BTreeSet::new();
+    for (exchanges, claims_of_process) in processes.iter().zip(&claims) {
+        for post in exchanges.iter().filter(|exchange| is_post(exchange)) {
+            if deleted_at.is_some_and(|deleted_at| post.at > deleted_at + D + T) {
+                wrong.push(format!("P6: the POST at {:?} is long after the deletion", post.at));
+            }
+            let before = claims_of_process.iter().filter(|claim| claim.answered <= post.at);
+            let Some(claim) = before.max_by_key(|claim| claim.sent) else {
+                wrong.push(format!("P2: the POST at {:?} has no claim of its process before it", post.at));
+                continue;
+            };
+            if post.at > claim.sent + D + T || claim.terminating {
+                wrong.push(format!("P2: the POST at {:?} has a claim of {:?}", post.at, claim.sent));
+            }
+            if !String::from_utf8_lossy(&post.body).contains(&claim.mark) {
+                wrong.push(format!("P2: the POST at {:?} does not bear {}", post.at, claim.mark));
+            }
+            if !posted.insert(&claim.nonce) {
+                wrong.push(format!("P3: {} is posted twice, again at {:?}", claim.nonce, post.at));
+            }
+            let known: BTreeSet<_> = claims
+                .iter()
+                .flatten()
+                .filter(|other| other.sent <= post.at)
+                .map(|other| &other.nonce)
+                .collect();
+            let next = claims.iter().flatten().filter(|other| !known.contains(&other.nonce));
+            let next = next.map(|other| other.sent).min();
+            if !is_refused(post) && next.is_some_and(|next| next < claim.sent + Q) {
+                wrong.push(format!("P3: claimed again at {next:?}, with a POST of {:?} under way", post.at));
+            }
+        }
+    }
+}
+
+/// Definitely, in the words of Atlas.
+fn is_refused(post: &Exchange) -> bool {
+    matches!(post.status, Some(400 | 403 | 404 | 409 | 429))
+}
+
+fn claim(exchange: &Exchange) -> Option<Claim> {
+    let accepted = exchange.status.is_some_and(|status| (200..300).contains(&status));
+    if exchange.proxy != CLUSTER || exchange.method != "PATCH" || !exchange.forwarded || !accepted {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(&exchange.body).ok()?;
+    let text = body["metadata"]["annotations"][CLAIM].as_str()?;
+    // As in `v1/<token>/<nonce>/…`.
+    let mut parts = text.split('/').skip(1);
+    let (token, nonce) = (parts.next().unwrap_or_default(), parts.next().unwrap_or(text));
+    let object: Value = serde_json::from_slice(&exchange.answer).unwrap_or_default();
+    Some(Claim {
+        nonce: nonce.to_owned(),
+        mark: format!("[k8s:{token}]"),
+        sent: exchange.at,
+        answered: exchange.answered?,
+        terminating: !object["metadata"]["deletionTimestamp"].is_null(),
+    })
+}
+
+/// Nothing is written to an endpoint that it has nothing to do with, and no PATCH is sent for what is as it wants it.
+///
+/// The second holds only of an operator that knows what there is: of two, one may change what the other is about to, and a listing
+/// that lags is believed more than the answer to the last PATCH.
+pub(crate) fn changes(record: &Record, wrong: &mut Vec<String>) {
+    let to_endpoint = |exchange: &&Exchange| {
+        exchange.proxy == ATLAS && matches!(exchange.method.as_str(), "PATCH" | "DELETE")
+    };
+    for exchange in record.processes.iter().flatten().filter(to_endpoint) {
+        let Exchange { method, path, at, .. } = exchange;
+        if record.strangers.iter().any(|(stranger, _)| path.contains(&stranger.id)) {
+            wrong.push(format!("P4: {method} {path} at {at:?} is for somebody else's endpoint"));
+        }
+        let life = record.lives.iter().find(|life| path.contains(&life.id));
+        let is_met = |endpoint| is_met(&exchange.body, endpoint);
+        if record.is_informed && method == "PATCH" && life.and_then(|life| life.at(*at)).is_some_and(is_met) {
+            wrong.push(format!("P9: PATCH {path} at {at:?} wants what is there already"));
+        }
+    }
+}
+
+fn is_met(body: &[u8], endpoint: &Endpoint) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let wants = |field: &str, is: &Option<String>| {
+        body.get(field).is_some_and(|value| value.as_str() != is.as_deref())
+    };
+    !wants("comment", &endpoint.comment) && !wants("cloudProviderEndpointId", &endpoint.vpc_endpoint_id)
+}
