@@ -13,12 +13,10 @@ use spe_operator::api::ServerlessPrivateEndpoint;
 use testbed::{Process, WallClock};
 
 use crate::bench::{Bench, PATIENCE, condition};
-use crate::operator::command;
+use crate::operator::{Q, command};
+use crate::summary::Table;
 
 const HOUR: i64 = 3600;
-
-/// Q of the bench.
-const Q: Duration = Duration::from_secs(8);
 
 /// What a create takes beyond Q, on a busy machine.
 const MARGIN: Duration = Duration::from_secs(7);
@@ -70,11 +68,13 @@ async fn steps_during_a_create(step: i64) {
 #[tokio::test]
 async fn an_hour_forward_during_a_create_neither_shortens_nor_lengthens_a_wait() {
     steps_during_a_create(HOUR).await;
+    Table::tell_passed("clocks", "an hour forward, create and delete");
 }
 
 #[tokio::test]
 async fn an_hour_back_during_a_create_neither_shortens_nor_lengthens_a_wait() {
     steps_during_a_create(-HOUR).await;
+    Table::tell_passed("clocks", "an hour back, create and delete");
 }
 
 #[tokio::test]
@@ -101,6 +101,7 @@ async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
     tokio::time::sleep(Duration::from_secs(17)).await;
     assert!(!standby.output().iter().any(|line| line.contains("leading")), "it took a Lease that was held");
     assert!(!leader.output().iter().any(|line| line.contains("lost the Lease")));
+    Table::tell_passed("clocks", "an hour off, leader and standby");
 }
 
 /// Where the time of day is read, and what for.
