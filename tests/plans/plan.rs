@@ -115,12 +115,13 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     if let Some(other) = &mut other {
         other.launch();
         other.tape.wait_for(1, Exchange::is_watch, PATIENCE).await.unwrap();
+        // Or it could make the endpoint, and the first one would never have seen Atlas without it.
+        other.cluster.hold_watches(true);
     }
     stage.ready(plan.path, &mut operator).await;
-    if let Some(other) = &other {
-        if plan.path != Path::Create {
-            other.until_quiet(QUIET).await;
-        }
+    if let Some(other) = other.as_ref().filter(|_| plan.path != Path::Create) {
+        other.cluster.hold_watches(false);
+        other.until_quiet(QUIET).await;
         other.cluster.hold_watches(true);
     }
     if !plan.path.has_start() {
