@@ -24,7 +24,13 @@ impl Ablation {
     #[must_use]
     pub fn effort(&self, steps: Option<usize>) -> Effort {
         let liveness = self.breaks.contains(&Promise::Stuck);
-        Effort { liveness, threads: 1, ..effort(steps, self.breaks) }
+        Effort { liveness, ..effort(steps, self.breaks) }
+    }
+
+    /// The same world with nothing taken away.
+    #[must_use]
+    pub fn control(&self) -> Scope {
+        Scope { unbounded_travel: false, ..self.scope }
     }
 
     /// `true` if a promise was broken that this rule is there for, or none if the rule is not needed.
@@ -33,7 +39,15 @@ impl Ablation {
         if self.breaks.is_empty() {
             return outcome.broken.is_empty();
         }
-        outcome.broken.iter().any(|(promise, _)| self.breaks.contains(promise))
+        outcome.moves_to(self.breaks).is_some()
+    }
+
+    /// `true` if it is the missing rule that broke the promise, and not the world: with all rules none is broken, and as many
+    /// moves were looked at as the way to the broken one took.
+    #[must_use]
+    pub fn is_the_rule(&self, outcome: &Outcome, control: &Outcome) -> bool {
+        let far_enough = outcome.moves_to(self.breaks).is_none_or(|moves| control.depth >= moves);
+        control.broken.is_empty() && (control.complete || far_enough)
     }
 }
 

@@ -17,11 +17,11 @@
 //! | `fair` | from any state: faults end, and all must come right |
 //! | `weaken` | ablations: one rule taken away |
 //! | `worlds`, `ablations` | which worlds are searched with and without all rules, and what is expected of each |
-//! | `run` | one search, and its result |
+//! | `run` | one search, or several for the shortest way, and the result |
 //!
 //! Nothing here is part of the operator.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 pub mod ablations;
 mod answers;
@@ -43,7 +43,7 @@ pub mod worlds;
 use stateright::Property;
 
 pub use moves::{Action, NO_LIMIT};
-pub use run::{Effort, Outcome, check};
+pub use run::{Effort, Outcome, check, shortest};
 pub use shell::{Done, Fortune};
 pub use travels::*;
 pub use weaken::Weakness;
@@ -136,6 +136,7 @@ impl Promise {
                     Self::Doubled => |model, s| model.made_here(s).count() <= 1,
                     Self::Leaked => |model, s| s.object.is_some() || s.history.may_stay || model.made_here(s).count() == 0,
                     Self::Stuck => |model, s| {
+                        model.checked.fetch_add(1, Ordering::Relaxed);
                         model.events.fetch_or(s.history.events, Ordering::Relaxed);
                         model.comes_right(s)
                     },
@@ -216,6 +217,7 @@ pub struct Model {
     pub(crate) weakness: Weakness,
     pub(crate) liveness: bool,
     known: Known,
+    checked: AtomicUsize,
     events: AtomicU16,
 }
 
@@ -223,7 +225,8 @@ impl Model {
     /// The world of `scope`, with one rule missing, or none.
     #[must_use]
     pub fn new(scope: Scope, weakness: Weakness) -> Self {
-        Self { scope, weakness, liveness: true, known: Known::default(), events: AtomicU16::new(0) }
+        let (checked, events) = (AtomicUsize::new(0), AtomicU16::new(0));
+        Self { scope, weakness, liveness: true, known: Known::default(), checked, events }
     }
 }
 

@@ -1,4 +1,7 @@
-//! One search: every state that can be reached, and a short way to each broken promise.
+//! One search: every state that can be reached, and the way to each broken promise.
+//!
+//! A search runs on one thread, so that states come in the order of their distance from the first: what is not found within
+//! so many moves is not there, and numbers are the same in every run. Several searches may run side by side.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -13,11 +16,11 @@ use crate::{Model, Promise, Scope, Weakness};
 /// What a search found.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// States that differ.
+    /// States in which every promise was checked.
     pub states: usize,
-    /// The longest of the shortest ways to a state.
+    /// Every state within so many moves was among them.
     pub depth: usize,
-    /// No state was left out.
+    /// There are no others.
     pub complete: bool,
     /// The most ticks that any state needs to come right.
     pub rounds: u8,
@@ -25,21 +28,46 @@ pub struct Outcome {
     pub events: u16,
     /// How long it took.
     pub took: Duration,
-    /// Broken promises, each with a short way there, in words.
+    /// Broken promises, each with a way there, in words.
     pub broken: Vec<(Promise, Vec<String>)>,
+}
+
+impl Outcome {
+    /// The moves to the nearest of the promises `sought` that was found broken.
+    #[must_use]
+    pub fn moves_to(&self, sought: &[Promise]) -> Option<usize> {
+        let broken = self.broken.iter().filter(|(promise, _)| sought.contains(promise));
+        broken.map(|(_, way)| way.len()).min()
+    }
 }
 
 /// How far to search.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// Follow so many steps between states at most; none: all of them.
+    /// Follow so many steps between states at most, or a few more; none: all of them.
     pub steps: Option<usize>,
+    /// Go so many moves away from the first state at most; none: any number.
+    pub moves: Option<usize>,
     /// Also ask of every state whether it comes right.
     pub liveness: bool,
     /// Stop as soon as one of these promises is broken; none: at any.
     pub sought: &'static [Promise],
-    /// Threads; ways are short only with one.
-    pub threads: usize,
+}
+
+/// Searches as [`check`] does until one of the promises sought is broken, and then for ever shorter ways there. States are
+/// searched in blocks, and of the broken ones in a block the last is kept.
+#[must_use]
+pub fn shortest(scope: Scope, weakness: Weakness, effort: Effort) -> Outcome {
+    let mut found = check(scope, weakness, effort);
+    while let Some(fewer) = found.moves_to(effort.sought).and_then(|moves| moves.checked_sub(1)) {
+        let nearer = check(scope, weakness, Effort { moves: Some(fewer), ..effort });
+        found.took += nearer.took;
+        if nearer.moves_to(effort.sought).is_none() {
+            break;
+        }
+        found.broken = nearer.broken;
+    }
+    found
 }
 
 /// Searches the world of `scope` without the rule that `weakness` takes away.
@@ -48,9 +76,14 @@ pub fn check(scope: Scope, weakness: Weakness, effort: Effort) -> Outcome {
     let mut model = Model::new(scope, weakness);
     model.liveness = effort.liveness;
     let begun = Instant::now();
-    let mut builder = model.checker().threads(effort.threads);
+    let mut builder = model.checker();
     if let Some(steps) = effort.steps {
         builder = builder.target_state_count(steps);
+    }
+    // The first state is at depth 1, and what is as deep as the target is left out.
+    let beyond = effort.moves.map(|moves| moves + 2);
+    if let Some(beyond) = beyond {
+        builder = builder.target_max_depth(beyond);
     }
     let sought: BTreeSet<_> = effort.sought.iter().map(|promise| promise.words()).collect();
     let builder = builder.finish_when(if sought.is_empty() {
@@ -59,6 +92,10 @@ pub fn check(scope: Scope, weakness: Weakness, effort: Effort) -> Outcome {
         HasDiscoveries::AnyOf(sought)
     });
     let checker = builder.spawn_bfs().join();
+    let states = checker.model().checked.load(Ordering::Relaxed);
+    // The last block may have seen only some of those that are as far away as its last.
+    let complete = states == checker.unique_state_count();
+    let depth = checker.max_depth().saturating_sub(if complete { 1 } else { 2 });
     let broken = Promise::ALL
         .iter()
         .filter_map(|promise| {
@@ -77,9 +114,9 @@ pub fn check(scope: Scope, weakness: Weakness, effort: Effort) -> Outcome {
         })
         .collect();
     Outcome {
-        states: checker.unique_state_count(),
-        depth: checker.max_depth(),
-        complete: checker.is_done() && effort.steps.is_none_or(|most| checker.state_count() < most),
+        states,
+        depth,
+        complete,
         rounds: checker.model().worst(),
         events: checker.model().events.load(Ordering::Relaxed),
         took: begun.elapsed(),

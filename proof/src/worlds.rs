@@ -14,7 +14,7 @@ pub struct World {
 /// How the protocol that ships is searched.
 #[must_use]
 pub fn effort(steps: Option<usize>, sought: &'static [Promise]) -> Effort {
-    Effort { steps, liveness: true, sought, threads: 2 }
+    Effort { steps, moves: None, liveness: true, sought }
 }
 
 /// No fault at all.
