@@ -129,7 +129,11 @@ pub(crate) fn list(s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
             spend(&mut s.left.no_access)?;
             View::Failed(true)
         }
-        Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => return None,
+        Fortune::AnswerLost => {
+            spend(&mut s.left.losses)?;
+            View::Failed(false)
+        }
+        Fortune::Unreached | Fortune::Parked => return None,
     };
     let pass = s.processes[i].pass.as_mut()?;
     pass.view = view;

@@ -193,10 +193,12 @@ fn process_moves(s: &State, i: u8, process: &Process, actions: &mut Vec<Action>)
             if s.left.no_access > 0 {
                 actions.push(Action::Step(i, Fortune::NoAccess));
             }
+            // What is asked of Atlas and what of the API server has a budget of its own.
+            if s.left.outages > 0 || s.left.losses > 0 {
+                actions.push(Action::Step(i, Fortune::AnswerLost));
+            }
             if s.left.outages > 0 {
-                actions.extend(
-                    [Fortune::AnswerLost, Fortune::Unreached, Fortune::Parked].map(|f| Action::Step(i, f)),
-                );
+                actions.extend([Fortune::Unreached, Fortune::Parked].map(|f| Action::Step(i, f)));
             }
         }
         _ => {}

@@ -33,7 +33,7 @@ pub enum Fortune {
     Lagging,
     /// A listing is answered 404 as if the project were unknown.
     NoAccess,
-    /// The API server does as asked, and the answer is lost. A listing is not answered.
+    /// The API server does as asked, and the answer is lost; or Atlas does not answer a listing.
     AnswerLost,
     /// The API server is not reached.
     Unreached,

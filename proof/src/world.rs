@@ -211,7 +211,8 @@ pub struct Process {
 pub struct Budget {
     /// Crashes of a controller; its memory is lost.
     pub crashes: u8,
-    /// Answers of Atlas that are lost, requests that get lost, requests that arrive after their sender gave up.
+    /// Answers of Atlas that are lost (to listings too), requests that get lost, requests that arrive after their sender
+    /// gave up.
     pub losses: u8,
     /// Definite refusals by Atlas.
     pub refusals: u8,
