@@ -32,6 +32,7 @@ impl Model {
                     s.history.broken |= Promise::PostUnwanted.bit();
                 }
                 object.finalizer = true;
+                s.history.forced = false;
                 object.claim = Some(self.weakness.claim(claim));
                 if stale_vpc != 0 {
                     object.stale_vpc = stale_vpc;
@@ -66,7 +67,8 @@ impl Model {
                     return Err(Refusal::Changed);
                 }
                 outdate(s);
-                s.history.may_stay |= retained;
+                s.history.may_stay = retained;
+                s.history.forced = false;
                 s.history.backup = object.claim;
                 s.object = None;
                 s.history.events |= if retained { Event::Retained.bit() } else { Event::Deleted.bit() };

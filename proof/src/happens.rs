@@ -149,8 +149,7 @@ impl Model {
                 spend(&mut s.left.forced)?;
                 object.finalizer = false;
                 remains = !object.deleting;
-                // What is lost between this and the next look is nobody's fault.
-                s.history.may_stay = true;
+                s.history.forced = true;
             }
             Action::Edit(n) => {
                 spend(&mut s.left.edits)?;
@@ -167,6 +166,10 @@ impl Model {
         s.object = remains.then_some(object);
         if !remains {
             s.history.backup = object.claim;
+            // What is left when it goes by force is nobody's fault. One that never had a finalizer never had an endpoint
+            // either, and what an earlier one has left stays as it is.
+            s.history.may_stay |= s.history.forced;
+            s.history.forced = false;
         }
         Some(())
     }

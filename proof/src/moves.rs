@@ -123,11 +123,12 @@ impl Model {
                     offer(left.claim_wipes, Action::WipeClaim);
                     offer(left.garbles, Action::Garble);
                 }
-                if object.finalizer && seen {
+                // A DELETE that is on its way cannot be taken back: who asks for Retain now, or lets the object go, is too late
+                // for the endpoint.
+                let doomed = s.calls.iter().any(|call| matches!(call.write, Write::Delete(_)));
+                if object.finalizer && seen && !doomed {
                     offer(left.forced, Action::ForceOff);
                 }
-                // A DELETE that is on its way cannot be taken back: who asks for Retain now asks too late.
-                let doomed = s.calls.iter().any(|call| matches!(call.write, Write::Delete(_)));
                 for (n, edit) in (0_u8..).zip(self.scope.edits) {
                     if *edit != object.manifest && !doomed {
                         offer(left.edits, Action::Edit(n));

@@ -253,8 +253,10 @@ pub struct History {
     pub claimed: u16,
     /// Attempts that were posted, as bits.
     pub posted: u16,
-    /// The last object that went left its endpoint in Atlas, or was forced off, so that what is left is no leak.
+    /// The object that went last left its endpoint in Atlas, or was forced off, so that what is left is no leak.
     pub may_stay: bool,
+    /// The finalizer was forced off the object, and is not back yet.
+    pub forced: bool,
     /// The recorded endpoint was gone already when it was recorded.
     pub dead: bool,
     /// The annotations of the object that went last.

@@ -159,10 +159,29 @@ pub fn worlds() -> Vec<World> {
             },
         ),
         world(
+            "finalizer forced off, and deleted again",
+            Scope {
+                attempts: 3,
+                seen_by_all: true,
+                budget: Budget { losses: 1, forced: 1, deletions: 2, creations: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "two controllers, forced off or retained, and deleted again",
+            Scope {
+                begun: true,
+                seen_by_all: true,
+                edits: &[Manifest { retain: true, ..PLAIN }, PLAIN],
+                budget: Budget { forced: 1, edits: 1, deletions: 2, creations: 1, ..NOTHING },
+                ..TWO
+            },
+        ),
+        world(
             "Retain and suspend",
             Scope {
                 edits: &[Manifest { retain: true, ..PLAIN }, Manifest { suspend: true, ..PLAIN }, PLAIN],
-                budget: Budget { losses: 1, crashes: 1, edits: 2, deletions: 1, creations: 1, ..NOTHING },
+                budget: Budget { losses: 1, crashes: 1, edits: 2, deletions: 2, creations: 1, ..NOTHING },
                 ..QUIET
             },
         ),
