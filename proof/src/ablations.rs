@@ -240,5 +240,38 @@ pub fn ablations() -> Vec<Ablation> {
             Scope { budget: Budget { refusals: 1, losses: 1, ..NOTHING }, ..QUIET },
             &[P::PostTwice],
         ),
+        ablation(
+            W::ClaimAssumed,
+            "a claim without an answer counts as accepted",
+            None,
+            Scope { budget: Budget { outages: 1, ..NOTHING }, ..QUIET },
+            &[P::PostUnclaimed],
+        ),
+        ablation(
+            W::DeletionOverlooked,
+            "an object that goes may still get its endpoint",
+            None,
+            Scope { budget: deleted, ..QUIET },
+            &[P::PostAfterDeletion],
+        ),
+        ablation(
+            W::NoGet,
+            "without GET, after the VPC endpoint was changed",
+            Some(1),
+            Scope {
+                manifest: Manifest { vpc: 1, ..PLAIN },
+                edits: &[Manifest { vpc: 2, ..PLAIN }],
+                budget: Budget { edits: 1, ..NOTHING },
+                ..BEGUN
+            },
+            &[P::StalePatch],
+        ),
+        ablation(
+            W::OldListing,
+            "a listing need not be fresh",
+            None,
+            Scope { budget: Budget { lags: 1, deletions: 1, creations: 1, ..NOTHING }, ..BEGUN },
+            &[P::DeadRecorded],
+        ),
     ]
 }

@@ -39,7 +39,9 @@ impl Model {
                 }
                 if let Some(nonce) = patch.fresh_nonce() {
                     s.nonces = s.nonces.max(nonce);
-                    s.history.claimed |= bit(nonce);
+                    if !now.deleting {
+                        s.history.claimed |= bit(nonce);
+                    }
                 }
             }
             Patch::Record { id, mark } => {

@@ -12,11 +12,11 @@ use crate::api_server::bit;
 use crate::atlas::listing;
 use crate::happens::spend;
 use crate::shell::Fortune;
-use crate::time::{TRAVEL, ago, now};
+use crate::time::{LAG, TRAVEL, ago, now, times};
 use crate::travels::{Call, Late, Patch, Write};
 use crate::weaken::Weakness;
 use crate::words::{self, nonce};
-use crate::world::{Annotation, Held, Object, State, View, Wait};
+use crate::world::{Annotation, Endpoint, Held, Mark, Object, State, View, Wait};
 use crate::{Model, Promise};
 
 impl Model {
@@ -54,6 +54,13 @@ impl Model {
         let held = s.processes[i].pass.as_ref()?.held;
         match fortune {
             Fortune::Well => {}
+            Fortune::Unreached if self.weakness == Weakness::ClaimAssumed => {
+                let Patch::Claim { claim, .. } = patch else { return None };
+                spend(&mut s.left.outages)?;
+                let object = Object { finalizer: true, claim: Some(claim), ..held.object };
+                s.processes[i].pass.as_mut()?.held = Held { object, current: false };
+                return Some(());
+            }
             Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => {
                 s.left.outages = s.left.outages.checked_sub(1)?;
                 if let Some(n) = patch.fresh_nonce() {
@@ -107,38 +114,48 @@ impl Model {
             Patch::Release { .. } => gone(s, i),
         }
     }
+
+    /// Atlas is asked what the instance has.
+    pub(crate) fn list(&self, s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
+        let view = match fortune {
+            Fortune::Well => View::Listed(listing(s, false)),
+            Fortune::Lagging => {
+                let mut lagging = listing(s, true);
+                if self.weakness == Weakness::OldListing {
+                    lagging = as_ever(s);
+                }
+                if lagging == listing(s, false) {
+                    return None;
+                }
+                spend(&mut s.left.lags)?;
+                View::Listed(lagging)
+            }
+            Fortune::NoAccess => {
+                spend(&mut s.left.no_access)?;
+                View::Failed(true)
+            }
+            Fortune::AnswerLost => {
+                spend(&mut s.left.losses)?;
+                View::Failed(false)
+            }
+            Fortune::Unreached | Fortune::Parked => return None,
+        };
+        let pass = s.processes[i].pass.as_mut()?;
+        pass.view = view;
+        pass.seen = 0;
+        Some(())
+    }
+}
+
+/// A listing of long ago: whatever was ever made is there.
+fn as_ever(s: &State) -> Vec<Endpoint> {
+    let there = |id| s.endpoints.iter().find(|e| e.id == id && e.is_live()).copied();
+    (1..=s.made).map(|id| there(id).unwrap_or(Endpoint::reserved(id, Mark::Ours, LAG)).shown()).collect()
 }
 
 /// A step that cannot go another way.
 pub(crate) fn plainly(fortune: Fortune) -> Option<()> {
     (fortune == Fortune::Well).then_some(())
-}
-
-pub(crate) fn list(s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
-    let view = match fortune {
-        Fortune::Well => View::Listed(listing(s, false)),
-        Fortune::Lagging => {
-            let lagging = listing(s, true);
-            if lagging == listing(s, false) {
-                return None;
-            }
-            spend(&mut s.left.lags)?;
-            View::Listed(lagging)
-        }
-        Fortune::NoAccess => {
-            spend(&mut s.left.no_access)?;
-            View::Failed(true)
-        }
-        Fortune::AnswerLost => {
-            spend(&mut s.left.losses)?;
-            View::Failed(false)
-        }
-        Fortune::Unreached | Fortune::Parked => return None,
-    };
-    let pass = s.processes[i].pass.as_mut()?;
-    pass.view = view;
-    pass.seen = 0;
-    Some(())
 }
 
 pub(crate) fn send(s: &mut State, i: usize, write: Write) {
@@ -154,7 +171,9 @@ pub(crate) fn judge_post(s: &mut State, i: usize, nonce: u8) {
     let Some(pass) = &s.processes[i].pass else { return };
     let object = pass.held.object;
     let mut broken = 0;
-    if s.history.claimed & bit(nonce) == 0 {
+    let since = s.processes[i].memory.since(&words::nonce(nonce));
+    let in_time = since.is_some_and(|since| now().saturating_sub(since) < times().create_deadline);
+    if s.history.claimed & bit(nonce) == 0 || !in_time {
         broken |= Promise::PostUnclaimed.bit();
     }
     if s.history.posted & bit(nonce) != 0 {

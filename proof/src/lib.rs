@@ -58,7 +58,8 @@ pub enum Promise {
     Doubled,
     /// P5: the object is gone, and an endpoint is left that nobody wanted to keep.
     Leaked,
-    /// P2: a POST without an accepted claim.
+    /// P2: a POST without a claim that was accepted on an object that was not being deleted, or later than D after that
+    /// claim was sent.
     PostUnclaimed,
     /// P3: a nonce is posted twice.
     PostTwice,

@@ -13,7 +13,7 @@ use domain::fault::FaultKind;
 use domain::observed::{Atlas, Key, Observed, Tried};
 
 use crate::answers::see;
-use crate::effects::{judge_post, list, plainly, send};
+use crate::effects::{judge_post, plainly, send};
 use crate::time::{ago, now, times};
 use crate::travels::{Patch, Write};
 use crate::weaken::Weakness;
@@ -130,7 +130,7 @@ impl Model {
                 Some(false)
             }
             Step::List => {
-                list(s, i, fortune)?;
+                self.list(s, i, fortune)?;
                 Some(false)
             }
             Step::Claim { nonce: announced, replaced, stale_vpc_endpoint } => {

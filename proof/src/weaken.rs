@@ -68,6 +68,12 @@ pub enum Weakness {
     ExcessBeforeRecorded,
     /// An attempt may be sent again.
     PostAgain,
+    /// A claim that is not answered passes for accepted.
+    ClaimAssumed,
+    /// While no endpoint is recorded, nobody sees that the object is being deleted.
+    DeletionOverlooked,
+    /// A listing may be from long ago.
+    OldListing,
 }
 
 impl Weakness {
@@ -93,6 +99,7 @@ impl Weakness {
                 o.memory.absent = Some((absence, times().confirm_gap));
             }
             Self::AdoptedIsSettled => o.memory.adopted = None,
+            Self::DeletionOverlooked if o.object.recorded.is_none() => o.object.deleting = false,
             Self::NotFoundBelieved => o.times.visibility = Duration::ZERO,
             Self::DeleteOnlyListed => believe_deleted(o),
             Self::AnyNotFoundIsGone => {

@@ -249,7 +249,7 @@ pub struct Budget {
 /// What happened that the present does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct History {
-    /// Attempts whose claim the API server accepted, as bits.
+    /// Attempts whose claim the API server accepted on an object that was not being deleted, as bits.
     pub claimed: u16,
     /// Attempts that were posted, as bits.
     pub posted: u16,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
-use proof::{Weakness, ablations, check, worlds};
+use proof::{Promise, Weakness, ablations, check, worlds};
 
 /// Steps between states in each world.
 const STEPS: usize = 80_000;
@@ -20,10 +20,16 @@ fn the_protocol_that_ships_keeps_every_promise_and_comes_right_from_every_state(
 }
 
 #[test]
-fn every_rule_that_is_taken_away_is_missed() {
+fn every_rule_that_is_taken_away_is_missed_and_every_promise_is_broken_by_one() {
+    let mut broken = Vec::new();
     for ablation in ablations::ablations().iter().filter(|ablation| !ablation.breaks.is_empty()) {
         let outcome = check(ablation.scope, ablation.weakness, ablation.effort(Some(MOST_STEPS)));
         assert!(ablation.is_as_expected(&outcome), "{}: {:#?}", ablation.name, outcome.broken);
+        let found = outcome.broken.iter().map(|(promise, _)| *promise);
+        broken.extend(found.filter(|promise| ablation.breaks.contains(promise)));
+    }
+    for promise in Promise::ALL {
+        assert!(broken.contains(&promise), "no ablation breaks {promise:?}");
     }
 }
 
