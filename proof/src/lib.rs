@@ -8,6 +8,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `world`, `travels` | what exists, and what is on its way, as data |
+//! | `budget` | how much may go wrong |
 //! | `time` | ticks, and the protocol's times in them |
 //! | `words` | the same in the words of the rules, and back |
 //! | `shell`, `effects`, `answers` | a controller's steps, what they do to the outside, and what it makes of what it hears |
@@ -27,6 +28,7 @@ pub mod ablations;
 mod answers;
 mod api_server;
 mod atlas;
+mod budget;
 mod effects;
 mod fair;
 mod happens;
@@ -42,6 +44,7 @@ pub mod worlds;
 
 use stateright::Property;
 
+pub use budget::Budget;
 pub use moves::{Action, NO_LIMIT};
 pub use run::{Effort, Outcome, check, shortest};
 pub use shell::{Done, Fortune};
