@@ -154,6 +154,13 @@ pub fn ablations() -> Vec<Ablation> {
             &[P::Leaked, P::Doubled],
         ),
         ablation(
+            W::LongVisibility,
+            "V is longer than a listing lags: all takes too long",
+            None,
+            Scope { budget: Budget { crashes: 1, deletions: 1, ..NOTHING }, ..QUIET },
+            &[P::Stuck],
+        ),
+        ablation(
             W::DeleteOnlyListed,
             "only what is listed is deleted",
             Some(6),

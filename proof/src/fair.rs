@@ -15,16 +15,21 @@ use crate::answers::acknowledge;
 use crate::happens::{tick, tidy, watch};
 use crate::moves::Fate;
 use crate::shell::Fortune;
-use crate::time::TICK;
+use crate::time::{LAG, OLD, TICK};
 use crate::world::{Annotation, Endpoint, Mark, Object, Phase, State, Wait};
 
-/// More rounds than anything takes: each lets a tick pass.
-const ROUNDS: u8 = 40;
+/// The rounds, of a tick each, within which all comes right. What takes longest is a deletion by who knows nothing of an
+/// endpoint but its id: a reconcile under way comes to nothing; V, until a 404 is believed; a listing sent after the last
+/// DELETE was answered; and another, G later. An attempt that may still land takes Q and G, which is less.
+const ROUNDS: u8 = 1 + 1 + LAG + 1 + 1;
+
+/// The rounds after that in which nothing changes but ages, until nothing that has happened is young any more.
+const AGEING: u8 = OLD + 1;
 
 /// More steps than a reconcile takes (`MOST_STEPS` in `src/controller`).
 const STEPS: usize = 16;
 
-/// What is known to come right, and in how many rounds.
+/// What is known to come right, and how many rounds are over before all is right for good and nothing more is written.
 #[derive(Debug, Default)]
 pub(crate) struct Known(Mutex<HashMap<u64, u8>>);
 
@@ -38,11 +43,15 @@ impl Known {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }
 
-    fn add(&self, path: &[u64], rest: u8) {
+    /// Adds the states of a path, each with whether its round found all right and left it alone. `rounds` are those of the
+    /// state at its end; the answer is those of the state at its beginning.
+    fn add(&self, path: &[(u64, bool)], mut rounds: u8) -> u8 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (rounds, key) in (rest + 1..).zip(path.iter().rev()) {
+        for (key, quiet) in path.iter().rev() {
+            rounds += u8::from(rounds > 0 || !quiet);
             known.insert(*key, rounds);
         }
+        rounds
     }
 }
 
@@ -65,20 +74,16 @@ impl Model {
         // Whatever it waited for, each looks at once; from then on it keeps to what the rules ask for.
         let mut due = vec![Due::In(0); s.processes.len()];
         let mut path = Vec::new();
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS + AGEING {
             let key = key(&s, &due);
-            if let Some(rest) = self.known.rounds(key) {
-                self.known.add(&path, rest);
-                return true;
+            if let Some(rounds) = self.known.rounds(key) {
+                return self.known.add(&path, rounds) <= ROUNDS;
             }
-            let writes = self.round(&mut s, &mut due);
-            path.push(key);
+            let right = self.is_right(&s);
+            let quiet = self.round(&mut s, &mut due) == 0 && right;
+            path.push((key, quiet));
             if key == self::key(&s, &due) {
-                let right = writes == 0 && self.is_right(&s);
-                if right {
-                    self.known.add(&path, 0);
-                }
-                return right;
+                return quiet && self.known.add(&path, 0) <= ROUNDS;
             }
         }
         false

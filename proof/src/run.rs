@@ -22,7 +22,7 @@ pub struct Outcome {
     pub depth: usize,
     /// There are no others.
     pub complete: bool,
-    /// The most ticks that any state needs to come right.
+    /// The most ticks that any state takes until all is right for good.
     pub rounds: u8,
     /// The events that happened, as bits of [`crate::Event`].
     pub events: u16,

@@ -50,6 +50,8 @@ pub enum Weakness {
     AdoptedIsSettled,
     /// A 404 on a new id is believed.
     NotFoundBelieved,
+    /// V is longer than a listing lags.
+    LongVisibility,
     /// Nothing is deleted that no listing shows.
     DeleteOnlyListed,
     /// A long comment pushes the mark out.
@@ -101,6 +103,7 @@ impl Weakness {
             Self::AdoptedIsSettled => o.memory.adopted = None,
             Self::DeletionOverlooked if o.object.recorded.is_none() => o.object.deleting = false,
             Self::NotFoundBelieved => o.times.visibility = Duration::ZERO,
+            Self::LongVisibility => o.times.visibility = TICK * u32::from(OLD + 1),
             Self::DeleteOnlyListed => believe_deleted(o),
             Self::AnyNotFoundIsGone => {
                 if let Atlas::Failed(fault) = &mut o.atlas
