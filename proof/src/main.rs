@@ -2,9 +2,11 @@
 //! is other than expected.
 //!
 //! `proof [steps] [part of a name]`: how many steps to take in each world at most (0: all of them), and which to search.
+//! Where `SPE_PROOF` names a folder, rows for the table of `make proof` are left there.
 
 mod side_by_side;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use proof::ablations::{Ablation, ablations};
@@ -25,12 +27,33 @@ fn main() -> ExitCode {
     worlds.retain(|world| world.name.contains(&wanted));
     let mut ablations = ablations();
     ablations.retain(|ablation| ablation.name.contains(&wanted));
-    let unexpected = keeps(&worlds, steps) + misses(&ablations, steps);
+    let kept = Count { run: worlds.len(), failed: keeps(&worlds, steps) };
+    let missed = Count { run: ablations.len(), failed: misses(&ablations, steps) };
+    if let Err(error) = leave_rows(kept, missed) {
+        println!("\nthe rows for the table could not be written: {error}");
+        return ExitCode::FAILURE;
+    }
+    let unexpected = kept.failed + missed.failed;
     if unexpected > 0 {
         println!("\n{unexpected} results are not as expected.");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+/// How many searches there were, and how many found what they must not.
+#[derive(Clone, Copy)]
+struct Count {
+    run: usize,
+    failed: usize,
+}
+
+fn leave_rows(kept: Count, missed: Count) -> std::io::Result<()> {
+    let Some(directory) = std::env::var_os("SPE_PROOF") else { return Ok(()) };
+    let row = |what, Count { run, failed }| format!("model\t{what}\t{run}\t{}\t{failed}\n", run - failed);
+    let rows =
+        row("worlds of the protocol that ships", kept) + &row("worlds with one rule taken away", missed);
+    std::fs::write(Path::new(&directory).join("model"), rows)
 }
 
 /// Searches the worlds with the protocol that ships; how many results are not as expected.
