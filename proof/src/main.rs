@@ -16,7 +16,7 @@ use proof::{Outcome, Promise, Scope, Weakness, check, shortest};
 use side_by_side::side_by_side;
 
 /// Steps between states that are followed in each world, unless the command line says otherwise.
-const STEPS: usize = 4_000_000;
+const STEPS: usize = 6_000_000;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
