@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-/// So many searches run at a time: each takes one processor and two gigabytes.
+/// So many searches run at a time: each takes one processor and more than three gigabytes.
 const AT_A_TIME: usize = 2;
 
 /// Searches all of `items`; what is found is shown in their order.
