@@ -157,6 +157,8 @@ pub enum Creating {
     Next,
     /// An attempt of unknown outcome may still land for this long.
     Settling(Duration),
+    /// An endpoint that was recorded before may be there, and for this long no listing says that it is not.
+    Unshown(Duration),
     /// The predecessor with our mark is still being removed.
     Predecessor(EndpointId),
     /// Atlas refused the create call.

@@ -19,6 +19,7 @@ pub type Moment = Duration;
 pub struct Memory {
     attempts: BTreeMap<Nonce, (Moment, Fate)>,
     recorded: Option<(EndpointId, Moment)>,
+    forgotten: Option<Moment>,
     adopted: Option<Moment>,
     absent: Option<(Absence, Moment)>,
     deleted: BTreeMap<EndpointId, (Moment, bool)>,
@@ -51,10 +52,18 @@ impl Memory {
             (Some(id), Some((known, _))) if id == known => {}
             (Some(id), _) => {
                 self.recorded = Some((id.clone(), now));
+                self.forgotten = None;
                 self.adopted = None;
                 self.absent = None;
             }
-            (None, _) => self.recorded = None,
+            (None, _) => self.forget(),
+        }
+    }
+
+    /// Nothing is recorded any more: what was may be there all the same.
+    fn forget(&mut self) {
+        if let Some((_, since)) = self.recorded.take() {
+            self.forgotten = Some(since);
         }
     }
 
@@ -104,8 +113,14 @@ impl Memory {
         }
     }
 
+    /// The object was released because nothing of it is left in Atlas.
+    pub fn nothing_left(&mut self) {
+        (self.recorded, self.forgotten) = (None, None);
+    }
+
     /// `endpoint` was recorded, after a listing that was sent at `seen`.
     pub fn recorded(&mut self, endpoint: &EndpointId, origin: Origin, seen: Moment) {
+        self.forgotten = None;
         self.recorded = Some((endpoint.clone(), seen));
         self.adopted = (origin == Origin::Adopted).then_some(seen);
         self.deleted.clear();
@@ -158,6 +173,7 @@ impl Memory {
                 })
                 .collect(),
             recorded: self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| age(*since)),
+            forgotten: self.forgotten.map(age),
             adopted: self.adopted.map(age),
             absent: self.absent.map(|(absence, since)| (absence, age(since))),
             deleted: self
@@ -183,7 +199,14 @@ impl Memory {
         let recorded = self.recorded.as_mut().map(|(_, since)| since);
         let absent = self.absent.as_mut().map(|(_, since)| since);
         let working = self.working.as_mut().map(|(_, since)| since);
-        let single = [recorded, self.adopted.as_mut(), absent, self.excess_deleted.as_mut(), working];
+        let single = [
+            recorded,
+            self.forgotten.as_mut(),
+            self.adopted.as_mut(),
+            absent,
+            self.excess_deleted.as_mut(),
+            working,
+        ];
         for since in attempts.chain(deleted).chain(single.into_iter().flatten()) {
             *since = replace(*since);
         }
@@ -191,11 +214,15 @@ impl Memory {
     }
 
     /// Drops what cannot matter any more, given that nothing is open on the object. What was claimed for an object that
-    /// is gone is never sent: a watch that lags may show that object once more. `true` if nothing is left, so
+    /// is gone is never sent: a watch that lags may show that object once more. What may have landed matters until a
+    /// listing would show it. `true` if nothing is left, so
     /// that the memory of a token without an object may go.
     pub fn prune(&mut self, times: &Times, now: Moment) -> bool {
-        self.attempts
-            .retain(|_, (since, fate)| fate.is_open() && now.saturating_sub(*since) < times.uncertainty);
-        self.attempts.is_empty()
+        self.attempts.retain(|_, (since, fate)| {
+            fate.is_open() && now.saturating_sub(*since) < times.uncertainty + times.visibility
+        });
+        self.forget();
+        self.forgotten = self.forgotten.filter(|since| now.saturating_sub(*since) < times.visibility);
+        self.attempts.is_empty() && self.forgotten.is_none()
     }
 }

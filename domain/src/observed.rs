@@ -183,6 +183,9 @@ pub struct Recollection {
     pub attempts: Vec<Attempt>,
     /// The time since the recorded id was recorded or first seen.
     pub recorded: Duration,
+    /// The time since an endpoint was recorded that is recorded no more, on this object or one before it: for V no listing
+    /// proves that it is not there.
+    pub forgotten: Option<Duration>,
     /// The recorded endpoint was adopted by its mark this long ago, and no listing has confirmed it since.
     pub adopted: Option<Duration>,
     /// What an unbroken run of listings before this one has confirmed to be gone, and the time since the first.

@@ -280,5 +280,16 @@ pub fn ablations() -> Vec<Ablation> {
             Scope { budget: Budget { lags: 1, deletions: 1, creations: 1, ..NOTHING }, ..BEGUN },
             &[P::DeadRecorded],
         ),
+        ablation(
+            W::RecordForgotten,
+            "what was recorded is forgotten with the object",
+            Some(17),
+            Scope {
+                manifest: Manifest { retain: true, ..PLAIN },
+                budget: Budget { lags: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..QUIET
+            },
+            &[P::Doubled],
+        ),
     ]
 }

@@ -1,6 +1,7 @@
 //! What a controller makes of what it hears: watch events, answers, and time that passes. Its memory is the one that ships.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::memory::Memory;
 
@@ -119,13 +120,17 @@ pub(crate) fn gone(s: &mut State, i: usize) {
 /// One tick passes for a controller. What is older than any rule asks for is so old that the differences between it and
 /// what is younger do not matter either.
 pub(crate) fn age(process: &mut Process) {
-    // The rules look from the moment of the listing. While a reconcile holds an old one, what was before it keeps its
-    // distance from it.
-    let held_up = process.pass.as_ref().is_some_and(|pass| pass.view != View::Unread && pass.seen == OLD);
-    let older = |moment| match moment <= ago(OLD) {
-        true if held_up => moment,
-        true => ago(LONG_AGO),
-        false => moment.saturating_sub(TICK),
+    // The rules look from the moment of the listing. While a reconcile holds one, what was before it keeps its distance
+    // from it.
+    let seen = process.pass.as_ref().filter(|pass| pass.view != View::Unread).map_or(0, |pass| pass.seen);
+    let older = |moment: Duration| {
+        if seen == OLD && moment <= ago(OLD) {
+            moment
+        } else if moment <= ago(OLD + seen) {
+            ago(LONG_AGO)
+        } else {
+            moment.saturating_sub(TICK)
+        }
     };
     let memory = Memory::clone(&process.memory).at_moments(older);
     if memory != *process.memory {

@@ -111,7 +111,12 @@ impl Model {
                 }
             }
             // Another finalizer than ours never is on the object here.
-            Patch::Release { .. } => gone(s, i),
+            Patch::Release { retained } => {
+                if !retained {
+                    Arc::make_mut(&mut s.processes[i].memory).nothing_left();
+                }
+                gone(s, i);
+            }
         }
     }
 

@@ -76,6 +76,8 @@ pub enum Weakness {
     DeletionOverlooked,
     /// A listing may be from long ago.
     OldListing,
+    /// What was recorded is forgotten with the object, or with the status.
+    RecordForgotten,
 }
 
 impl Weakness {
@@ -101,6 +103,7 @@ impl Weakness {
                 o.memory.absent = Some((absence, times().confirm_gap));
             }
             Self::AdoptedIsSettled => o.memory.adopted = None,
+            Self::RecordForgotten => o.memory.forgotten = None,
             Self::DeletionOverlooked if o.object.recorded.is_none() => o.object.deleting = false,
             Self::NotFoundBelieved => o.times.visibility = Duration::ZERO,
             Self::LongVisibility => o.times.visibility = TICK * u32::from(OLD + 1),

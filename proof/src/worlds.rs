@@ -194,6 +194,30 @@ pub fn worlds() -> Vec<World> {
             },
         ),
         world(
+            "listings lag, retained, name created again",
+            Scope {
+                manifest: Manifest { retain: true, ..PLAIN },
+                budget: Budget { losses: 1, lags: 2, deletions: 1, creations: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "listings lag, finalizer forced off, name created again",
+            Scope {
+                seen_by_all: true,
+                budget: Budget { losses: 1, lags: 1, forced: 1, deletions: 1, creations: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
+            "listings lag, status and claim wiped, deleted",
+            Scope {
+                seen_by_all: true,
+                budget: Budget { lags: 2, status_wipes: 1, claim_wipes: 1, deletions: 1, ..NOTHING },
+                ..QUIET
+            },
+        ),
+        world(
             "Observe and endpointId",
             Scope {
                 edits: &[

@@ -52,9 +52,8 @@ pub(super) fn overdue(summary: Summary) -> Summary {
 /// How long it takes until what is awaited has come.
 pub(super) fn after(state: &State) -> Option<Duration> {
     match state {
-        State::Creating(Creating::Settling(remaining)) | State::Deleting(Deleting::Settling(remaining)) => {
-            Some(*remaining)
-        }
+        State::Creating(Creating::Settling(remaining) | Creating::Unshown(remaining))
+        | State::Deleting(Deleting::Settling(remaining)) => Some(*remaining),
         _ => None,
     }
 }

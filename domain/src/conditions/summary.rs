@@ -160,6 +160,15 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             ),
             Phase::Waiting,
         ),
+        Creating::Unshown(_) => Summary::new(
+            false,
+            reason,
+            format!(
+                "{lost}waiting until Atlas would show the endpoint that was recorded before; nothing needs to be done: if it \
+                 appears, it is adopted, else the create call comes next"
+            ),
+            Phase::Waiting,
+        ),
         Creating::Predecessor(id) => Summary::new(
             false,
             reason,

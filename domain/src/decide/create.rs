@@ -9,7 +9,7 @@ use crate::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
     absent_twice, act, confirm_absence, confirmed, hold_again, is_held, may_write, open_attempts, ours,
-    refused, rest, retry, settling, youngest_unsettled,
+    refused, rest, retry, settling, unshown, youngest_unsettled,
 };
 
 /// `lost` is the recorded endpoint that two listings have shown to be gone.
@@ -60,6 +60,9 @@ fn start(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Option<&Endpoint
         let why = "`endpointId` must be set when `managementPolicy` is 'Observe'";
         return rest(State::Invalid(why.to_owned()), Wake::OnChange);
     }
+    if let Some(remaining) = unshown(o) {
+        return rest(State::Creating(Creating::Unshown(remaining)), Wake::Poll);
+    }
     if !may_write(o) {
         return rest(State::Creating(Creating::Next), Wake::Poll);
     }
@@ -100,7 +103,7 @@ fn send_claimed(o: &Observed, spec: &Spec) -> Option<Decision> {
     let in_time = attempt.fate == Fate::Unsent && attempt.age < o.times.create_deadline;
     let open = o.object.claim.open_nonce(o.recorded()).is_some();
     let wanted = o.object.finalizer && !spec.suspend && !spec.observe && spec.endpoint_id.is_none();
-    let alone = settling(o).is_none() && disproved(o);
+    let alone = settling(o).is_none() && unshown(o).is_none() && disproved(o);
     (in_time && open && wanted && alone && may_write(o)).then(|| {
         let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
         act(Step::Create { nonce: nonce.clone(), comment }, State::Creating(Creating::Next))

@@ -13,6 +13,7 @@ use crate::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
     absent_twice, act, confirm_absence, open_attempts, ours, record_created, refused, rest, retry, settling,
+    unshown,
 };
 
 pub(super) fn decide(o: &Observed) -> Decision {
@@ -119,6 +120,9 @@ fn nothing_left(o: &Observed, foreign: bool) -> Decision {
     }
     if let Some(remaining) = settling(o) {
         return rest(State::Deleting(Deleting::Settling(remaining)), Wake::Poll);
+    }
+    if unshown(o).is_some() {
+        return rest(removing, Wake::Poll);
     }
     if !absent_twice(o, Absence::Everything) {
         return confirm_absence(o, Absence::Everything, removing);

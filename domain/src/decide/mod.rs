@@ -119,6 +119,12 @@ fn settling(o: &Observed) -> Option<Duration> {
         .filter(|remaining| !remaining.is_zero())
 }
 
+/// How long it takes until a listing would show what was recorded and is recorded no more; `None` if it does.
+fn unshown(o: &Observed) -> Option<Duration> {
+    let age = o.memory.forgotten.filter(|_| o.object.recorded.is_none())?;
+    Some(o.times.visibility.saturating_sub(age)).filter(|remaining| !remaining.is_zero())
+}
+
 /// This listing and one at least G before it have both confirmed `absence`.
 fn absent_twice(o: &Observed, absence: Absence) -> bool {
     o.memory.absent.is_some_and(|(what, span)| what == absence && span >= o.times.confirm_gap)

@@ -223,6 +223,7 @@ fn recollection(draw: &mut Draw<'_>, times: &Times) -> Recollection {
             },
         }),
         recorded: age(draw, times),
+        forgotten: draw.maybe(|draw| age(draw, times)),
         adopted: draw.maybe(|draw| age(draw, times)),
         absent: draw.maybe(|draw| (draw.one_of(&[Absence::Everything, Absence::Recorded]), age(draw, times))),
         deleted: draw.some(3, |draw| Deleted {

@@ -38,6 +38,8 @@ struct History {
     /// The unbroken run of confirmations, and when it began.
     absent: Option<(Absence, Duration)>,
     recorded: Option<(EndpointId, Duration)>,
+    /// When that was recorded which is recorded no more.
+    forgotten: Option<Duration>,
     excess_sent: Option<Duration>,
     /// What attempts in flight have made, as this process was told.
     made: BTreeMap<Nonce, EndpointId>,
@@ -46,7 +48,12 @@ struct History {
 impl History {
     fn happen(&mut self, draw: &mut Draw<'_>) {
         let now = self.now;
-        match draw.byte() % 11 {
+        let what = draw.byte();
+        match what % 11 {
+            _ if what == u8::MAX => {
+                self.memory.nothing_left();
+                (self.recorded, self.forgotten) = (None, None);
+            }
             0 => self.now += secs(draw.one_of(&[0, 1, 9, 10, 119, 200, 3600])),
             1 => self.see(draw),
             2 => self.claim(draw),
@@ -75,6 +82,7 @@ impl History {
                 let origin = draw.one_of(&[Origin::Created, Origin::Adopted, Origin::Named]);
                 self.memory.recorded(&id, origin, now);
                 self.recorded = Some((id, now));
+                self.forgotten = None;
             }
             8 => {
                 let id = any_id(draw);
@@ -112,8 +120,11 @@ impl History {
             (None, None) => {}
         }
         if recorded.as_ref() != self.recorded.as_ref().map(|(known, _)| known) {
+            let before = self.recorded.take().map(|(_, since)| since);
             if recorded.is_some() {
-                self.absent = None;
+                (self.absent, self.forgotten) = (None, None);
+            } else {
+                self.forgotten = before;
             }
             self.recorded = recorded.map(|id| (id, self.now));
         }
@@ -159,7 +170,9 @@ impl History {
         let times = Times::default();
         self.memory.prune(&times, self.now);
         self.claimed.clear();
-        self.in_flight.retain(|_, since| self.now - *since < times.uncertainty);
+        self.in_flight.retain(|_, since| self.now - *since < times.uncertainty + times.visibility);
+        self.forgotten = self.recorded.take().map(|(_, since)| since).or(self.forgotten);
+        self.forgotten = self.forgotten.filter(|since| self.now - *since < times.visibility);
     }
 
     /// What is settled is known, too: it must not be taken for a new attempt.
@@ -180,6 +193,7 @@ impl History {
         assert_eq!(recall.absent, self.absent.map(|(absence, since)| (absence, self.now - since)));
         let known_for = self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| self.now - *since);
         assert_eq!(recall.recorded, known_for);
+        assert_eq!(recall.forgotten, self.forgotten.map(|since| self.now - since));
         assert_eq!(recall.excess_deleted, self.excess_sent.map(|sent| self.now - sent));
         assert_eq!(self.memory.clone().at_moments(|moment| moment), self.memory);
         // A listing that was sent earlier never makes anything look older.
