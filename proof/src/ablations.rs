@@ -255,10 +255,10 @@ pub fn ablations() -> Vec<Ablation> {
             &[P::PostUnclaimed],
         ),
         ablation(
-            W::DeletionOverlooked,
-            "an object that goes may still get its endpoint",
+            W::NoLastLook,
+            "what the watch shows before the POST is not looked at",
             None,
-            Scope { budget: deleted, ..QUIET },
+            deletion(QUIET),
             &[P::PostAfterDeletion],
         ),
         ablation(

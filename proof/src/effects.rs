@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use domain::decision::Origin;
+use domain::ownership::Nonce;
 
 use crate::answers::{acknowledge, gone, refused, take_in};
 use crate::api_server::bit;
@@ -15,7 +16,7 @@ use crate::shell::Fortune;
 use crate::time::{LAG, TRAVEL, ago, now, times};
 use crate::travels::{Call, Late, Patch, Write};
 use crate::weaken::Weakness;
-use crate::words::{self, nonce};
+use crate::words::{self, mark_in, nonce, nonce_number};
 use crate::world::{Annotation, Endpoint, Held, Mark, Object, State, View, Wait};
 use crate::{Model, Promise};
 
@@ -120,6 +121,26 @@ impl Model {
         }
     }
 
+    /// The POST of an attempt leaves, unless the attempt was sent before or the watch has shown that the object leaves:
+    /// `false`.
+    pub(crate) fn post(&self, s: &mut State, i: usize, attempt: &Nonce, comment: &str) -> bool {
+        let leaves = s.processes[i].knows_it_leaves() && self.weakness != Weakness::NoLastLook;
+        let memory = Arc::make_mut(&mut s.processes[i].memory);
+        if leaves {
+            memory.settled(attempt);
+        }
+        if leaves || (!memory.sending(attempt) && self.weakness != Weakness::PostAgain) {
+            s.processes[i].pass = None;
+            return false;
+        }
+        if mark_in(comment) != Mark::Ours {
+            s.history.broken |= Promise::MarkKept.bit();
+        }
+        judge_post(s, i, nonce_number(attempt));
+        send(s, i, Write::Post(nonce_number(attempt)));
+        true
+    }
+
     /// Atlas is asked what the instance has.
     pub(crate) fn list(&self, s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
         let view = match fortune {
@@ -172,7 +193,7 @@ pub(crate) fn send(s: &mut State, i: usize, write: Write) {
 }
 
 /// What must be true whenever a POST is sent.
-pub(crate) fn judge_post(s: &mut State, i: usize, nonce: u8) {
+fn judge_post(s: &mut State, i: usize, nonce: u8) {
     let Some(pass) = &s.processes[i].pass else { return };
     let object = pass.held.object;
     let mut broken = 0;
@@ -184,7 +205,7 @@ pub(crate) fn judge_post(s: &mut State, i: usize, nonce: u8) {
     if s.history.posted & bit(nonce) != 0 {
         broken |= Promise::PostTwice.bit();
     }
-    if object.deleting {
+    if object.deleting || s.processes[i].knows_it_leaves() {
         broken |= Promise::PostAfterDeletion.bit();
     }
     let manifest = object.manifest;

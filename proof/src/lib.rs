@@ -66,7 +66,7 @@ pub enum Promise {
     PostUnclaimed,
     /// P3: a nonce is posted twice.
     PostTwice,
-    /// P6: a POST by a process that has seen the deletion.
+    /// P6: a POST by a process that has seen the deletion, in what it decides on or in what its watch has shown since.
     PostAfterDeletion,
     /// A POST although `endpointId`, Observe, suspend or another cluster's claim forbids it.
     PostUnwanted,

@@ -13,10 +13,9 @@ use domain::fault::FaultKind;
 use domain::observed::{Atlas, Key, Observed, Tried};
 
 use crate::answers::see;
-use crate::effects::{judge_post, plainly, send};
+use crate::effects::{plainly, send};
 use crate::time::{ago, now, times};
 use crate::travels::{Patch, Write};
-use crate::weaken::Weakness;
 use crate::words::{fault, id_number, mark_in, nonce, nonce_number, to_domain, vpc_number};
 use crate::world::{Annotation, Attempted, Held, Manifest, Mark, Object, Pass, State, View, Wait};
 use crate::{Event, Model, Promise};
@@ -157,17 +156,7 @@ impl Model {
             }
             Step::Create { nonce: attempt, comment } => {
                 plainly(fortune)?;
-                let memory = Arc::make_mut(&mut s.processes[i].memory);
-                if !memory.sending(attempt) && self.weakness != Weakness::PostAgain {
-                    s.processes[i].pass = None;
-                    return Some(false);
-                }
-                if mark_in(comment) != Mark::Ours {
-                    s.history.broken |= Promise::MarkKept.bit();
-                }
-                judge_post(s, i, nonce_number(attempt));
-                send(s, i, Write::Post(nonce_number(attempt)));
-                Some(true)
+                Some(self.post(s, i, attempt, comment))
             }
             Step::Record { endpoint, origin } => {
                 let id = id_number(&endpoint.id);

@@ -72,8 +72,8 @@ pub enum Weakness {
     PostAgain,
     /// A claim that is not answered passes for accepted.
     ClaimAssumed,
-    /// While no endpoint is recorded, nobody sees that the object is being deleted.
-    DeletionOverlooked,
+    /// What the watch has shown since the claim is not looked at before the POST.
+    NoLastLook,
     /// A listing may be from long ago.
     OldListing,
     /// What was recorded is forgotten with the object, or with the status.
@@ -104,7 +104,6 @@ impl Weakness {
             }
             Self::AdoptedIsSettled => o.memory.adopted = None,
             Self::RecordForgotten => o.memory.forgotten = None,
-            Self::DeletionOverlooked if o.object.recorded.is_none() => o.object.deleting = false,
             Self::NotFoundBelieved => o.times.visibility = Duration::ZERO,
             Self::LongVisibility => o.times.visibility = TICK * u32::from(OLD + 1),
             Self::DeleteOnlyListed => believe_deleted(o),

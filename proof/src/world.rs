@@ -207,6 +207,14 @@ pub struct Process {
     pub acknowledged: u8,
 }
 
+impl Process {
+    /// The watch has shown that the object of the running reconcile is being deleted, or gone.
+    pub(crate) fn knows_it_leaves(&self) -> bool {
+        let life = self.pass.as_ref().map(|pass| pass.held.object.life);
+        self.cache.is_none_or(|cache| cache.object.deleting || Some(cache.object.life) != life)
+    }
+}
+
 /// What happened that the present does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct History {
