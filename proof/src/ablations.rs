@@ -283,7 +283,7 @@ pub fn ablations() -> Vec<Ablation> {
         ablation(
             W::RecordForgotten,
             "what was recorded is forgotten with the object",
-            Some(17),
+            None,
             Scope {
                 manifest: Manifest { retain: true, ..PLAIN },
                 budget: Budget { lags: 1, deletions: 1, creations: 1, ..NOTHING },

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::memory::Memory;
-use domain::observed::{Times, VpcEndpoint};
-use domain::ownership::{ClaimReading, Token};
+use domain::observed::{Object, Times, VpcEndpoint};
+use domain::ownership::Token;
 
 use crate::clock::Boottime;
 
@@ -42,6 +42,8 @@ pub(super) struct Entry {
     pub(super) counted: Counted,
     /// There is an object of this name.
     pub(super) exists: bool,
+    /// The watch has shown that it is being deleted.
+    leaving: bool,
 }
 
 /// The memory of this process.
@@ -63,16 +65,18 @@ impl Memories {
     }
 
     /// Notes what a watch event shows.
-    pub(super) fn see(
-        &self,
-        token: &Token,
-        claim: &ClaimReading,
-        recorded: Option<&domain::endpoint::EndpointId>,
-    ) {
+    pub(super) fn see(&self, token: &Token, seen: &Object) {
         self.with(token, |entry| {
             entry.exists = true;
-            entry.memory.see(claim, recorded, Boottime::now().since_boot());
+            entry.leaving = seen.deleting;
+            let recorded = seen.recorded.as_ref().map(|recorded| &recorded.id);
+            entry.memory.see(&seen.claim, recorded, Boottime::now().since_boot());
         });
+    }
+
+    /// `true` once the watch has shown that the object is being deleted, or gone.
+    pub(super) fn knows_it_leaves(&self, token: &Token) -> bool {
+        self.lock().all.get(token).is_none_or(|entry| entry.leaving || !entry.exists)
     }
 
     /// The object is gone. Its memory stays as long as a create call of it may still land.

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use atlas::{AtlasError, Creation, Deletion, Update};
-use domain::decision::{Origin, Step};
+use domain::decision::{Farewell, Origin, Step};
 use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
+use domain::memory::Memory;
 use domain::notice;
 use domain::observed::Atlas;
 use domain::ownership::{Claim, Nonce};
@@ -125,8 +126,10 @@ impl Pass {
             return Err(ReconcileError::Again("the attempt was sent before"));
         };
         let deadline = Boottime::from_boot(since) + self.ctx.options.times.create_deadline;
-        let in_time = move || Boottime::now() < deadline;
-        let creation = access.key.client.create(&access.instance, comment, in_time).await;
+        // The claim found the object alive, and what the watch has shown since is the last word before the POST.
+        let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
+        let may_send = move || Boottime::now() < deadline && !ctx.memories.knows_it_leaves(&token);
+        let creation = access.key.client.create(&access.instance, comment, may_send).await;
         let (outcome, fault) = match creation {
             Creation::Created(endpoint) => {
                 info!(endpoint.id = %endpoint.id, "created the endpoint");
@@ -234,6 +237,9 @@ impl Pass {
         match self.wrote(&turn, written).await {
             Ok(true) => {
                 info!(?step, "released the object");
+                if *step == Step::Release(Farewell::Deleted) {
+                    self.remember(Memory::nothing_left);
+                }
                 self.tell(&turn, notice).await;
                 Err(ReconcileError::Gone)
             }

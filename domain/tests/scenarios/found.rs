@@ -1,6 +1,6 @@
 //! What the search in `proof/` and reviews have found, each as the shortest story that showed it.
 
-use domain::decision::{Absence, Farewell, Origin, Step};
+use domain::decision::{Absence, Creating, Farewell, Origin, State, Step};
 use domain::memory::Memory;
 use domain::ownership::ClaimReading;
 
@@ -124,4 +124,86 @@ fn an_endpoint_whose_claim_was_wiped_is_recorded_once_its_claim_is_back() {
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
     assert_eq!(story.list(&[]).step, Step::Record { endpoint: made, origin: Origin::Created });
+}
+
+/// An endpoint was recorded just now; its object has gone and left it, and another of its name comes.
+fn retained_and_created_again() -> Story {
+    let mut story = Story::claimed();
+    story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
+    story.see();
+    story.wait(secs(20));
+    assert!(!story.memory.prune(&story.o.times, story.now), "it may be there, and not be listed yet");
+    story.o = Story::new().o;
+    story
+}
+
+#[test]
+fn what_was_recorded_just_now_is_waited_for_when_the_name_comes_back_and_listings_lag() {
+    let mut story = retained_and_created_again();
+    let decision = story.list(&[]);
+    assert_eq!(decision.step, Step::Rest);
+    assert_eq!(decision.state, State::Creating(Creating::Unshown(secs(100))));
+    story.wait(secs(99));
+    assert_eq!(story.list(&[]).step, Step::Rest);
+    story.wait(secs(1));
+    assert!(matches!(story.list(&[]).step, Step::Claim { nonce: None, .. }), "somebody has removed it");
+}
+
+#[test]
+fn what_was_recorded_just_now_is_adopted_as_soon_as_a_listing_shows_it() {
+    let mut story = retained_and_created_again();
+    let left = endpoint(1, Mark::Ours, "RESERVED");
+    assert!(matches!(story.list(std::slice::from_ref(&left)).step, Step::Claim { .. }));
+    story.o.object.claim = ours(None);
+    story.o.object.finalizer = true;
+    let decision = story.list(std::slice::from_ref(&left));
+    assert_eq!(decision.step, Step::Record { endpoint: left, origin: Origin::Adopted });
+}
+
+#[test]
+fn a_claim_that_was_written_before_the_status_was_wiped_is_not_posted_while_a_listing_may_lag() {
+    let mut story = Story::claimed();
+    story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
+    story.see();
+    story.memory.claiming(nonce(2), story.now);
+    story.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: None };
+    story.o.object.recorded = None;
+    let decision = story.list(&[]);
+    assert!(!matches!(decision.step, Step::Create { .. }), "{decision:?}");
+}
+
+#[test]
+fn a_deletion_waits_for_what_was_recorded_just_now_although_the_status_was_wiped() {
+    let mut story = Story::claimed();
+    story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
+    story.see();
+    story.o.object.recorded = None;
+    story.o.object.claim = ClaimReading::Absent;
+    story.o.object.deleting = true;
+    story.list(&[]);
+    story.wait(secs(119));
+    assert_eq!(story.list(&[]).step, Step::Rest);
+    story.wait(secs(1));
+    story.list(&[]);
+    story.wait(secs(10));
+    assert_eq!(story.list(&[]).step, Step::Release(Farewell::Deleted));
+}
+
+#[test]
+fn of_an_object_whose_endpoint_is_gone_nothing_is_waited_for() {
+    let mut story = retained_and_created_again();
+    story.memory.nothing_left();
+    assert!(story.memory.prune(&story.o.times, story.now));
+    assert!(matches!(story.list(&[]).step, Step::Claim { nonce: None, .. }));
+}
+
+#[test]
+fn an_attempt_is_remembered_without_its_object_until_a_listing_would_show_what_it_made() {
+    let mut story = Story::claimed();
+    story.wait(secs(319));
+    assert!(!story.memory.prune(&story.o.times, story.now));
+    let mut next = Story { o: Story::new().o, memory: story.memory.clone(), now: story.now };
+    assert_eq!(next.list(&[]).absent, Some(Absence::Everything), "one listing is not enough");
+    story.wait(secs(1));
+    assert!(story.memory.prune(&story.o.times, story.now));
 }
