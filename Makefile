@@ -39,7 +39,7 @@ mutants: ## Breaks the rules and the Atlas client in every small way and asks wh
 fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60): parsers, mark, claim, memory, the laws of the rules
 	@hack/fuzz
 
-proof: deps ## Checks that nothing is lost or doubled: the model, every fault at every request, kills, clocks, fields (20 minutes); PLAN=create/atlas-3 runs some plans alone
+proof: deps ## Checks that nothing is lost or doubled: the model, every fault at every request, kills, clocks, fields (25 minutes); PLAN=create/atlas-3 runs some plans alone
 	@CARGO="$(CARGO)" hack/proof $(PLAN)
 
 sabotage: deps ## Breaks the operator on purpose, in a copy, and demands that the plans of tests/plans find it (minutes)
