@@ -2,10 +2,10 @@
 //!
 //! A map behind a lock that is never held across an await. Rules about what is remembered stand in `domain::memory`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::memory::Memory;
+use domain::memory::{Memory, Moment};
 use domain::observed::{Object, Times, VpcEndpoint};
 use domain::ownership::Token;
 
@@ -54,8 +54,17 @@ pub(super) struct Memories(Mutex<Entries>);
 struct Entries {
     /// In boxes, because half of a map is room to grow.
     all: HashMap<Token, Box<Entry>>,
-    /// Tokens whose object was gone while a create call of it could still land.
-    left: Vec<Token>,
+    /// Tokens whose object was gone when their memory still mattered, the first to go first.
+    left: VecDeque<Token>,
+}
+
+impl Entry {
+    /// Notes what the object shows, in a watch event or in a reconcile.
+    pub(super) fn see(&mut self, seen: &Object, now: Moment) {
+        self.exists = true;
+        let recorded = seen.recorded.as_ref().map(|recorded| &recorded.id);
+        self.memory.see(&seen.claim, recorded, now);
+    }
 }
 
 impl Memories {
@@ -65,12 +74,10 @@ impl Memories {
     }
 
     /// Notes what a watch event shows.
-    pub(super) fn see(&self, token: &Token, seen: &Object) {
+    pub(super) fn watched(&self, token: &Token, seen: &Object) {
         self.with(token, |entry| {
-            entry.exists = true;
             entry.leaving = seen.deleting;
-            let recorded = seen.recorded.as_ref().map(|recorded| &recorded.id);
-            entry.memory.see(&seen.claim, recorded, Boottime::now().since_boot());
+            entry.see(seen, Boottime::now().since_boot());
         });
     }
 
@@ -79,29 +86,39 @@ impl Memories {
         self.lock().all.get(token).is_none_or(|entry| entry.leaving || !entry.exists)
     }
 
-    /// The object is gone. Its memory stays as long as a create call of it may still land.
+    /// The object is gone. Its memory stays as long as it matters to the next one of its name.
     pub(super) fn gone(&self, token: &Token, times: &Times) {
         let now = Boottime::now().since_boot();
         let mut entries = self.lock();
         let Entries { all, left } = &mut *entries;
         if let Some(entry) = all.get_mut(token) {
             **entry = Entry { memory: std::mem::take(&mut entry.memory), ..Entry::default() };
-            left.push(token.clone());
         }
-        left.retain(|token| {
-            let Some(entry) = all.get_mut(token).filter(|entry| !entry.exists) else { return false };
-            let may_land = !entry.memory.prune(times, now);
-            if !may_land {
-                all.remove(token);
-            }
-            may_land
-        });
+        if !forget(all, token, times, now) {
+            left.push_back(token.clone());
+        }
+        // Not beyond the first that still matters, or a thousand that go would each be looked at a thousand times.
+        while let Some(first) = left.front()
+            && forget(all, first, times, now)
+        {
+            left.pop_front();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
         // A panic while the lock was held left at worst one entry half updated; the rules survive a loss of memory.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Forgets the token if it has no object and its memory does not matter any more. `false` if it still does.
+fn forget(all: &mut HashMap<Token, Box<Entry>>, token: &Token, times: &Times, now: Moment) -> bool {
+    let Some(entry) = all.get_mut(token).filter(|entry| !entry.exists) else { return true };
+    let is_over = entry.memory.prune(times, now);
+    if is_over {
+        all.remove(token);
+    }
+    is_over
 }
 
 #[cfg(test)]

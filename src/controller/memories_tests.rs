@@ -21,6 +21,11 @@ fn uncertain(name: &str) -> Memories {
     memories
 }
 
+/// Everything is over at once.
+fn over() -> Times {
+    Times { uncertainty: Duration::ZERO, visibility: Duration::ZERO, ..Times::default() }
+}
+
 fn kept(memories: &Memories) -> (usize, usize) {
     let entries = memories.lock();
     (entries.all.len(), entries.left.len())
@@ -41,8 +46,7 @@ fn what_may_still_land_is_remembered_until_it_cannot_and_others_go_meanwhile() {
     memories.with(&token("other"), |entry| entry.exists = true);
     memories.gone(&token("other"), &Times::default());
     assert_eq!(kept(&memories), (1, 1));
-    let over = Times { uncertainty: Duration::ZERO, visibility: Duration::ZERO, ..Times::default() };
-    memories.gone(&token("other"), &over);
+    memories.gone(&token("other"), &over());
     assert_eq!(kept(&memories), (0, 0));
 }
 
@@ -51,7 +55,6 @@ fn an_object_that_came_back_keeps_what_its_predecessor_left() {
     let memories = uncertain("orders");
     memories.gone(&token("orders"), &Times::default());
     memories.with(&token("orders"), |entry| entry.exists = true);
-    let over = Times { uncertainty: Duration::ZERO, visibility: Duration::ZERO, ..Times::default() };
-    memories.gone(&token("other"), &over);
+    memories.gone(&token("other"), &over());
     assert_eq!(kept(&memories), (1, 0));
 }

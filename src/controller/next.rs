@@ -85,8 +85,7 @@ pub(super) fn observe(pass: &Pass) -> Observed {
     let now = Boottime::now().since_boot();
     let at = if pass.atlas == Atlas::Unread { now } else { pass.seen.since_boot() };
     let memory = ctx.memories.with(&identity.token, |entry| {
-        entry.exists = true;
-        entry.memory.see(&object.claim, object.recorded.as_ref().map(|recorded| &recorded.id), now);
+        entry.see(&object, now);
         entry.memory.recall(at, now, pass.tried.clone())
     });
     let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());

@@ -12,7 +12,7 @@ use kube::{Resource, ResourceExt};
 use crate::api::{self, ServerlessPrivateEndpoint};
 
 /// What is constant while one object is reconciled.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub(super) namespace: String,
     pub(super) name: String,

@@ -137,7 +137,7 @@ fn note(ctx: &Context, event: &Event<Guarded>) {
             let Some(object) = understood(object) else { return };
             let identity = Identity::of(&object, &ctx.cluster_id);
             let seen = object::object(&object, &identity, &ctx.cluster_id);
-            ctx.memories.see(&identity.token, &seen);
+            ctx.memories.watched(&identity.token, &seen);
             ctx.memories.with(&identity.token, |entry| {
                 entry.counted.appeared(&ctx.options.metrics, &object);
             });
