@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use atlas_simulator::Operation;
+use kube::ResourceExt;
 use serde_json::json;
 use spe_operator::api::CLAIM;
 use testbed::{Action, Exchange};
@@ -53,4 +54,18 @@ async fn a_claim_stands_within_five_tries_although_somebody_else_writes_to_the_o
         assert!(tries <= TRIES, "{tries} tries for {name}: {}", proxies.tape.listing());
     }
     assert_eq!(bench.atlas.executed(Operation::Create), names.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_created_for_an_object_that_the_watch_shows_to_leave_before_its_claim_is_answered() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    // Half of D: the claim is answered in time for its POST.
+    proxies.tape.next(claims, Action::DelayAnswer(Duration::from_millis(500)));
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({})).await;
+    bench.until("orders", "claimed", |object| object.annotations().contains_key(CLAIM)).await;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!(bench.atlas.executed(Operation::Create), 0, "{}", proxies.tape.listing());
 }
