@@ -141,13 +141,29 @@ pub enum State {
     OwnershipConflict {
         /// The endpoint.
         id: EndpointId,
-        /// Its owner's token.
-        owner: Token,
+        /// Its owner.
+        owner: Rival,
     },
     /// The endpoint is gone and is not created anew, because `spec.endpointId` names it.
     Lost(EndpointId),
     /// The object is being deleted.
     Deleting(Deleting),
+}
+
+/// Another owner of an endpoint, as far as this object may know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rival {
+    /// An object in the same namespace. The endpoint may be taken over from it.
+    Neighbor {
+        /// Its name.
+        name: String,
+        /// Its token.
+        token: Token,
+    },
+    /// Somebody else, from whom the endpoint may be taken over.
+    Stranger(Token),
+    /// An object in another namespace, from which the operator's default credentials take nothing over.
+    Protected,
 }
 
 /// Why there is no endpoint yet.

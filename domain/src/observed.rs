@@ -3,6 +3,7 @@
 //! Plain data. Every age is measured at the moment at which the listing in `atlas` was *sent* (or, while
 //! there is none, now): an answer says nothing about what happened after its question left.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::decision::Absence;
@@ -21,6 +22,8 @@ pub struct Observed {
     pub key: Key,
     /// What Atlas said.
     pub atlas: Atlas,
+    /// Who the other marks in the listing belong to, as far as it was looked up.
+    pub owners: BTreeMap<Token, Owner>,
     /// What Atlas has announced of the end of this API, as far as this process has heard.
     pub sunset: Option<Sunset>,
     /// What this process remembers of the object.
@@ -150,11 +153,25 @@ pub enum ReadyWhen {
 /// Where the key comes from that Atlas is asked with. It says what the key may do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Key {
-    /// From where the manifest or the operator's settings say: everything.
+    /// From the Secret that the manifest names: everything.
     #[default]
     Held,
+    /// The operator's default, which several namespaces share: everything, but it takes over nothing that a living object
+    /// of another namespace owns.
+    Default,
     /// From memory, because it is there no more, as the fault says: it worked last, and may list and delete only.
     Remembered(Fault),
+}
+
+/// Whose mark it is, among the objects of this cluster that this process knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// A living object in the same namespace, by its name.
+    Neighbor(String),
+    /// A living object in another namespace. Its name is not for this one to read.
+    Elsewhere,
+    /// No living object of this cluster.
+    Nobody,
 }
 
 /// What Atlas said in this reconcile.

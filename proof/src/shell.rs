@@ -4,6 +4,7 @@
 //! A step goes from one remote effect to the next. This file never decides what the rules decide; where a check takes a
 //! rule away it does so in `weaken`, before or after them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::conditions::report;
@@ -104,6 +105,7 @@ impl Model {
             spec: Ok(object.manifest.to_domain()),
             key: Key::Held,
             atlas,
+            owners: BTreeMap::new(),
             sunset: None,
             memory: process.memory.recall(at, now(), pass.tried.to_domain()),
             times: times(),

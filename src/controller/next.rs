@@ -2,6 +2,8 @@
 //!
 //! Never waits itself. Every rule stands in `domain::decide`.
 
+use std::collections::BTreeMap;
+
 use domain::conditions::{Report, report};
 use domain::decide::decide;
 use domain::decision::{Decision, Step};
@@ -90,5 +92,8 @@ pub(super) fn observe(pass: &Pass) -> Observed {
     });
     let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
     let (key, atlas) = (pass.key.clone(), pass.atlas.clone());
-    Observed { object, spec, key, atlas, sunset: pass.sunset.clone(), memory, times: ctx.options.times }
+    // Not looked up yet: with the default credentials nothing is taken over until it is.
+    let owners = BTreeMap::new();
+    let (sunset, times) = (pass.sunset.clone(), ctx.options.times);
+    Observed { object, spec, key, atlas, owners, sunset, memory, times }
 }

@@ -1,6 +1,7 @@
 //! The life of one object without a cluster: every look goes through the code that runs in production, from the object to the
 //! decision, the report and the patch of the status; only the API server's and Atlas' parts are played here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::conditions::{Reason, report};
@@ -241,6 +242,7 @@ impl Life {
             spec: object::spec(&object, vpc_endpoint),
             key: Key::Held,
             atlas: atlas.clone(),
+            owners: BTreeMap::new(),
             sunset: self.sunset.clone(),
             memory: self.memory.clone(),
             times: Times::default(),

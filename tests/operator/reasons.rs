@@ -101,7 +101,7 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         OutputNotWritten => (&["ConfigMap"], &["delete it or name another", "grant it", "tried again"]),
         InvalidSpec => (&["`"], &["remove it", "must be set", "expected"]),
         EndpointLost => (&["{id}"], &["is created anew", "has to confirm", "a new one is created", "Correct or remove", "no other is created"]),
-        OwnershipConflict => (&["{id}"], &["To take it over"]),
+        OwnershipConflict => (&["{id}"], &["To take it over", "Correct spec.endpointId"]),
         AdoptionRequired => (&["spec.endpointId"], &["To take that endpoint over"]),
         Duplicate => (&["{id}"], &["delete those that you do not need"]),
         Suspended => (&["spec.suspend"], &["until it is removed"]),

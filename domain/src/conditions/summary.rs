@@ -3,7 +3,8 @@
 //! Never knows how that is spelled out as conditions.
 
 use super::{ConditionType, Reason, bound};
-use crate::decision::{Creating, Deleting, State};
+use crate::decision::{Creating, Deleting, Rival, State};
+use crate::endpoint::EndpointId;
 use crate::fault::{Fault, FaultKind};
 use crate::observed::Observed;
 
@@ -67,14 +68,9 @@ pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
             ),
             Phase::Stalled,
         ),
-        State::OwnershipConflict { id, owner } => Summary::failing(
-            Reason::OwnershipConflict,
-            format!(
-                "endpoint {id} carries the mark of another owner ({owner}) and is left alone. To take it over, set \
-                 spec.endpointId to {id} and the annotation atlas.spe-operator.io/take-over to {owner}"
-            ),
-            Phase::Stalled,
-        ),
+        State::OwnershipConflict { id, owner } => {
+            Summary::failing(Reason::OwnershipConflict, conflict(id, owner), Phase::Stalled)
+        }
         State::Lost(id) => Summary::failing(
             Reason::EndpointLost,
             format!(
@@ -85,6 +81,25 @@ pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
         ),
         State::Deleting(deleting) => deleting_summary(deleting),
     }
+}
+
+/// Only an owner of the same namespace is named.
+fn conflict(id: &EndpointId, owner: &Rival) -> String {
+    let (whose, token) = match owner {
+        Rival::Neighbor { name, token } => (format!("ServerlessPrivateEndpoint {name}"), token),
+        Rival::Stranger(token) => (format!("another owner ({token})"), token),
+        Rival::Protected => {
+            return format!(
+                "endpoint {id} carries the mark of an object in another namespace and is left alone: with the operator's \
+                 default credentials nothing is taken over from another namespace. Correct spec.endpointId, or name a \
+                 Secret with an API key of that project in spec.credentialsRef"
+            );
+        }
+    };
+    format!(
+        "endpoint {id} carries the mark of {whose} and is left alone. To take it over, set spec.endpointId to {id} and the \
+         annotation atlas.spe-operator.io/take-over to {token}"
+    )
 }
 
 /// What was true stays true; an object that was suspended before its first look is not ready.

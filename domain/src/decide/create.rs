@@ -5,11 +5,11 @@
 use crate::decision::{Absence, Bound, Creating, Decision, Origin, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::observed::{Fate, Observed, Spec, VpcEndpoint};
-use crate::ownership::{ClaimReading, mark_of, marked_comment};
+use crate::ownership::{ClaimReading, marked_comment};
 
 use super::{
     absent_twice, act, confirm_absence, confirmed, hold_again, is_held, may_write, open_attempts, ours,
-    refused, rest, retry, settling, unshown, youngest_unsettled,
+    refused, rest, retry, rival, settling, unshown, youngest_unsettled,
 };
 
 /// `lost` is the recorded endpoint that two listings have shown to be gone.
@@ -140,8 +140,7 @@ fn named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId) -> De
     if spec.observe {
         return act(Step::Record { endpoint: endpoint.clone(), origin: Origin::Named }, state);
     }
-    if let Some(owner) = mark_of(&endpoint.comment).filter(|owner| o.object.take_over.as_ref() != Some(owner))
-    {
+    if let Some(owner) = rival(o, spec, endpoint) {
         return rest(State::OwnershipConflict { id: id.clone(), owner }, Wake::Interval);
     }
     if !is_held(o) {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use crate::decision::{Absence, Bound, Creating, Decision, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
-use crate::ownership::{Token, mark_of, marked_comment, same_comment};
+use crate::ownership::{Token, marked_comment, same_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, confirmed, create, may_write, ours, refused, rest, retry, settling,
+    absent_twice, act, confirm_absence, confirmed, create, may_write, ours, refused, rest, retry, rival,
+    settling,
 };
 
 /// An excess endpoint is deleted at most this often, so that two owners that believe to be one cannot
@@ -85,7 +86,7 @@ fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint)
     if spec.observe {
         return settle(o, spec, bound);
     }
-    if let Some(owner) = foreign_owner(o, spec, endpoint) {
+    if let Some(owner) = rival(o, spec, endpoint) {
         return rest(State::OwnershipConflict { id: endpoint.id.clone(), owner }, Wake::Interval);
     }
     bound.refused = refused(o).cloned();
@@ -106,13 +107,6 @@ fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint)
         return act(Step::Update { id: endpoint.id.clone(), comment, vpc_endpoint }, State::Bound(bound));
     }
     settle(o, spec, bound)
-}
-
-/// Who else's mark the endpoint carries, unless the user named both the endpoint and that owner to take it over from.
-fn foreign_owner(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Token> {
-    let owner = mark_of(&endpoint.comment).filter(|owner| *owner != o.object.token)?;
-    let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
-    (!named || o.object.take_over.as_ref() != Some(&owner)).then_some(owner)
 }
 
 /// The excess endpoint to remove now: only one that nobody can be using yet.

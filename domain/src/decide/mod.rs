@@ -10,11 +10,11 @@ mod keep;
 
 use std::time::Duration;
 
-use crate::decision::{Absence, Creating, Decision, Origin, State, Step, Wake};
+use crate::decision::{Absence, Creating, Decision, Origin, Rival, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
-use crate::observed::{Atlas, Attempt, Fate, Key, Observed, Tried};
-use crate::ownership::{ClaimReading, Nonce};
+use crate::observed::{Atlas, Attempt, Fate, Key, Observed, Owner, Spec, Tried};
+use crate::ownership::{ClaimReading, Nonce, mark_of};
 
 /// How often a Secret is read that is missing or holds a key that Atlas does not accept. Secrets are not watched.
 const SECRET_RECHECK: Duration = Duration::from_secs(15);
@@ -176,9 +176,24 @@ fn ours<'a>(o: &Observed, listing: &'a [Endpoint]) -> Vec<&'a Endpoint> {
     ours
 }
 
+/// Who else's mark the endpoint carries, unless the user named both the endpoint and that owner to take it over from. With the
+/// default credentials the word is not enough: a token is no secret, so any namespace that they serve could write it. There
+/// nothing is taken over unless it is known that no living object of another namespace owns it.
+fn rival(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Rival> {
+    let token = mark_of(&endpoint.comment).filter(|owner| *owner != o.object.token)?;
+    let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
+    let word = named && o.object.take_over.as_ref() == Some(&token);
+    match o.owners.get(&token) {
+        Some(Owner::Elsewhere) | None if o.key == Key::Default => Some(Rival::Protected),
+        _ if word => None,
+        Some(Owner::Neighbor(name)) => Some(Rival::Neighbor { name: name.clone(), token }),
+        _ => Some(Rival::Stranger(token)),
+    }
+}
+
 /// Nothing was written yet in this reconcile, and the key may write what is not a DELETE.
 fn may_write(o: &Observed) -> bool {
-    o.memory.tried == Tried::Nothing && o.key == Key::Held
+    o.memory.tried == Tried::Nothing && !matches!(o.key, Key::Remembered(_))
 }
 
 fn refused(o: &Observed) -> Option<&Fault> {

@@ -10,8 +10,8 @@ use domain::endpoint::Endpoint;
 use domain::fault::{Fault, FaultKind};
 use domain::notice;
 use domain::observed::{
-    Atlas, Attempt, Deleted, Fate, Key, Object, Observed, ReadyWhen, Recollection, Reported, Spec, Sunset,
-    Times, Tried, VpcEndpoint,
+    Atlas, Attempt, Deleted, Fate, Key, Object, Observed, Owner, ReadyWhen, Recollection, Reported, Spec,
+    Sunset, Times, Tried, VpcEndpoint,
 };
 use domain::ownership::{Claim, ClaimReading, Token, marked_comment};
 
@@ -82,7 +82,12 @@ fn observed(draw: &mut Draw<'_>) -> Observed {
         object: object(draw),
         spec: if draw.byte() % 16 == 15 { Err(words(draw)) } else { Ok(spec(draw)) },
         memory: recollection(draw, &times),
-        key: if draw.byte() % 8 == 7 { Key::Remembered(missing(draw)) } else { Key::Held },
+        key: match draw.byte() % 8 {
+            7 => Key::Remembered(missing(draw)),
+            6 => Key::Default,
+            _ => Key::Held,
+        },
+        owners: draw.some(2, |draw| (any_token(draw), owner(draw))).into_iter().collect(),
         sunset: if draw.byte() % 8 == 7 { Some(Sunset { day: draw.maybe(words) }) } else { None },
         times,
     }
@@ -158,6 +163,14 @@ fn claim(draw: &mut Draw<'_>) -> ClaimReading {
 
 fn any_token(draw: &mut Draw<'_>) -> Token {
     draw.one_of(&[token(), stranger(), Token::of(&cluster(), "team-b", "orders")])
+}
+
+fn owner(draw: &mut Draw<'_>) -> Owner {
+    match draw.byte() % 3 {
+        0 => Owner::Nobody,
+        1 => Owner::Neighbor(words(draw)),
+        _ => Owner::Elsewhere,
+    }
 }
 
 fn spec(draw: &mut Draw<'_>) -> Spec {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::decision::Decision;
 use domain::endpoint::{Endpoint, EndpointStatus};
-use domain::observed::{Key, Observed, Tried, VpcEndpoint};
+use domain::observed::{Key, Observed, Owner, Tried, VpcEndpoint};
 use domain::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;
@@ -51,6 +51,15 @@ pub(crate) fn an_update_hits_only_the_recorded_or_the_named_endpoint_and_never_a
     let word = |owner| named && !o.object.deleting && o.object.take_over.as_ref() == Some(&owner);
     let free = |e: &Endpoint| owner(e).is_none_or(|owner| owner == o.object.token || word(owner));
     Some((named || o.recorded() == Some(id)) && listed(o, id).is_some_and(free))
+}
+
+pub(crate) fn default_credentials_take_nothing_over_from_another_namespace(
+    o: &Observed,
+    d: &Decision,
+) -> Verdict {
+    let (id, ..) = update(d).filter(|_| o.key == Key::Default)?;
+    let other = listed(o, id).and_then(owner).filter(|owner| *owner != o.object.token)?;
+    Some(matches!(o.owners.get(&other), Some(Owner::Neighbor(_) | Owner::Nobody)))
 }
 
 pub(crate) fn an_update_never_loses_our_mark(o: &Observed, d: &Decision) -> Verdict {

@@ -34,6 +34,7 @@ macro_rules! with_laws {
                 a_delete_of_a_living_object_hits_only_an_unused_excess_endpoint_and_at_most_one_an_hour
                 a_delete_for_a_dying_object_needs_its_leave
                 an_update_hits_only_the_recorded_or_the_named_endpoint_and_never_a_foreign_one_without_the_take_over_word
+                default_credentials_take_nothing_over_from_another_namespace
                 an_update_never_loses_our_mark
                 an_update_is_decided_only_if_something_differs
                 a_vpc_endpoint_is_sent_only_to_a_service_that_it_may_belong_to

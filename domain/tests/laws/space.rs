@@ -3,11 +3,15 @@
 //! An axis is a list of ways to set one thing. All values of all axes in one space would be too many, so there are
 //! four spaces, each with the axes that matter there.
 
+use std::collections::BTreeMap;
+
 use domain::decision::Absence;
 use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
-use domain::observed::{Atlas, Attempt, Deleted, Fate, Key, Observed, ReadyWhen, Spec, Tried, VpcEndpoint};
-use domain::ownership::ClaimReading;
+use domain::observed::{
+    Atlas, Attempt, Deleted, Fate, Key, Observed, Owner, ReadyWhen, Spec, Tried, VpcEndpoint,
+};
+use domain::ownership::{ClaimReading, Token};
 
 use crate::support::{FAULTS, MINUTE, Mark, STATUSES, endpoint, fault, foreign_claim, id, nonce, ours, secs};
 use crate::support::{stranger, vpce};
@@ -56,11 +60,13 @@ pub(crate) fn creating() -> Vec<Axis> {
         finalizer(),
         policies(),
         endpoint_ids(&[None, Some(1)]),
-        take_over(),
+        take_over(
+            &[None, Some(stranger())],
+            &[Key::Held, Key::Remembered(fault(FaultKind::CredentialsNotFound))],
+        ),
         attempts(),
         absences(),
         tried(&[FaultKind::Refused]),
-        keys(),
     ]
 }
 
@@ -84,7 +90,7 @@ pub(crate) fn keeping() -> Vec<Axis> {
         policies(),
         endpoint_ids(&[None, Some(1), Some(2)]),
         vpc_endpoints(),
-        take_over(),
+        take_over(&[None, Some(stranger())], &[Key::Held]),
         axis(vec![None, Some((nonce(1), 1)), Some((nonce(2), 201))], |o, known| {
             o.memory.attempts =
                 known.map(|(nonce, age)| attempt(nonce, age, Fate::Unknown)).into_iter().collect();
@@ -282,8 +288,17 @@ fn vpc_endpoints() -> Axis {
     })
 }
 
-fn take_over() -> Axis {
-    axis(vec![None, Some(stranger())], |o, word| o.object.take_over = word)
+/// Each of the words with each of the credentials, and with the default ones the word for an endpoint of this cluster: of
+/// another namespace, and of nobody any more.
+fn take_over(words: &[Option<Token>], keys: &[Key]) -> Axis {
+    let known = |owner| (Some(stranger()), Key::Default, BTreeMap::from([(stranger(), owner)]));
+    let shared = [known(Owner::Elsewhere), known(Owner::Nobody)];
+    let each =
+        words.iter().flat_map(|word| keys.iter().map(|key| (word.clone(), key.clone(), BTreeMap::new())));
+    axis(each.chain(shared).collect(), |o, (word, key, owners)| {
+        o.object.take_over = word;
+        (o.key, o.owners) = (key, owners);
+    })
 }
 
 fn attempt(nonce: domain::ownership::Nonce, age: u64, fate: Fate) -> Attempt {

@@ -9,6 +9,7 @@ mod deadline;
 mod found;
 mod habits;
 mod holes;
+mod rivals;
 mod said;
 mod story;
 mod words;

@@ -6,6 +6,7 @@
 
 mod draw;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) use draw::Draw;
@@ -135,6 +136,7 @@ pub(crate) fn observed() -> Observed {
         spec: Ok(Spec { progress_deadline: 15 * MINUTE, ..Spec::default() }),
         key: Key::Held,
         atlas: Atlas::Unread,
+        owners: BTreeMap::new(),
         sunset: None,
         memory: Recollection::default(),
         times: Times::default(),
