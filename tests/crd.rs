@@ -175,3 +175,45 @@ fn nothing_may_be_null() {
         assert!(schema.get("nullable").is_none(), "{path}");
     }
 }
+
+/// What a Kubernetes that can evaluate the rules of `version` answers about each rule of the manifests.
+async fn compiled(version: &str, manifests: &[Value]) -> Vec<Value> {
+    let program = testbed::go_tool("control-plane", ".", "rules").await.unwrap();
+    let input = std::env::temp_dir().join(format!("rules-{}-{version}.json", std::process::id()));
+    std::fs::write(&input, manifests.iter().map(Value::to_string).collect::<String>()).unwrap();
+    let output = std::process::Command::new(program)
+        .arg(version)
+        .stdin(std::fs::File::open(&input).unwrap())
+        .output()
+        .unwrap();
+    std::fs::remove_file(input).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A server stores a new rule only if the version before its own can evaluate it, for the sake of a rollback.
+#[tokio::test]
+async fn the_oldest_supported_kubernetes_takes_every_rule() {
+    let chart: Value = serde_saphyr::from_str(include_str!("../charts/spe-operator/Chart.yaml")).unwrap();
+    let oldest = chart["kubeVersion"].as_str().unwrap().strip_prefix(">=1.").unwrap();
+    let (minor, _) = oldest.split_once('.').unwrap();
+    let before = format!("1.{}", minor.parse::<u32>().unwrap() - 1);
+    let mut manifests: Vec<Value> =
+        serde_saphyr::from_multiple(include_str!("../deploy/admission-policy.yaml")).unwrap();
+    manifests.retain(|manifest| manifest["kind"] == "ValidatingAdmissionPolicy");
+    manifests.push(serde_json::to_value(api::crd()).unwrap());
+    let rules = compiled(&before, &manifests).await;
+    assert!(rules.len() > 25, "only {} rules were found", rules.len());
+    for rule in rules {
+        assert_eq!(rule["error"], "", "{before} cannot evaluate {}", rule["rule"]);
+    }
+    // A library of 1.31 is noticed, in the definition and in the policy.
+    let young = "!format.dns1123Subdomain().validate('a').hasValue()";
+    manifests[0]["spec"]["validations"][0]["expression"] = young.into();
+    let root = "/spec/versions/0/schema/openAPIV3Schema/x-kubernetes-validations/0/rule";
+    *manifests[1].pointer_mut(root).unwrap() = young.into();
+    let refused = compiled(&before, &manifests).await;
+    assert_eq!(refused.iter().filter(|rule| rule["error"] != "").count(), 2);
+    assert!(compiled("1.31", &manifests).await.iter().all(|rule| rule["error"] == ""));
+}

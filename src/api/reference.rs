@@ -7,6 +7,11 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+/// Rule: this is the name of an object, a DNS subdomain. As a pattern, because CEL's library `format` is younger than the
+/// oldest Kubernetes that must take the definition: a server of 1.31 stores no rule that 1.30 could not evaluate.
+pub(super) const IS_OBJECT_NAME: &str =
+    "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')";
+
 /// An object in the same namespace that knows the id of the VPC endpoint.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +42,7 @@ pub struct CloudProviderEndpointRef {
 
     /// Name of the referenced object, in the same namespace. Required. May be changed.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()")
+    #[x_kube(validation = Rule::new(IS_OBJECT_NAME)
         .message("`name` must be the name of an object: lower-case letters, digits, '-' and '.'"))]
     pub name: String,
 

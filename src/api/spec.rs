@@ -10,7 +10,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reference::CloudProviderEndpointRef;
+use super::reference::{CloudProviderEndpointRef, IS_OBJECT_NAME};
 use super::status::ServerlessPrivateEndpointStatus;
 
 /// What is wanted: which serverless instance, how its endpoint is connected, and how it is looked after.
@@ -214,7 +214,7 @@ pub struct CredentialsRef {
     /// Name of the Secret, in the same namespace. It holds `publicApiKey` and `privateApiKey`, or `clientId` and
     /// `clientSecret`. Required. May be changed.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()")
+    #[x_kube(validation = Rule::new(IS_OBJECT_NAME)
         .message("`name` must be the name of a Secret: lower-case letters, digits, '-' and '.'"))]
     pub name: String,
 }
@@ -226,7 +226,7 @@ pub struct OutputConfigMap {
     /// Name of the ConfigMap, in the same namespace. The operator creates it; one that it did not create is left
     /// alone. Required. May be changed.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = Rule::new("!format.dns1123Subdomain().validate(self).hasValue()")
+    #[x_kube(validation = Rule::new(IS_OBJECT_NAME)
         .message("`name` must be the name of a ConfigMap: lower-case letters, digits, '-' and '.'"))]
     pub name: String,
 }

@@ -8,7 +8,9 @@ use crate::bench::{Bench, assert_refused};
 async fn names_of_other_objects_are_checked() {
     let bench = Bench::new().await;
     let config_map = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "key": "id"});
-    for name in ["", "Atlas", "atlas/api", "-atlas", "../atlas", "atlas_api"] {
+    for name in
+        ["", "Atlas", "atlas/api", "-atlas", "atlas-", "../atlas", "atlas_api", "a..b", "a.", "a.-b", "a\n"]
+    {
         for (field, value, what) in [
             ("credentialsRef", json!({ "name": name }), "a Secret"),
             ("outputConfigMap", json!({ "name": name }), "a ConfigMap"),
