@@ -18,7 +18,7 @@ pub(super) struct Addresses(Shared<Arc<Vec<PrivateConnection>>>);
 
 impl Addresses {
     pub(super) fn new() -> Self {
-        Self(Shared::new())
+        Self(Shared::new(None))
     }
 
     /// The address behind this VPC endpoint, if Atlas shows it at `fresh_after` or later.
@@ -29,11 +29,14 @@ impl Addresses {
         vpc_endpoint: &str,
         fresh_after: Boottime,
     ) -> Option<String> {
-        let ask = async {
-            let _permit = ctx.limits.enter(&access.instance.project).await;
-            if ctx.listings.paused(&access.instance, &access.key).is_some() {
-                return Err(());
+        let enter = || async {
+            let permit = ctx.limits.enter(&access.namespace, &access.instance.project).await;
+            match ctx.listings.paused(&access.instance, &access.key) {
+                Some(_) => Err(()),
+                None => Ok(permit),
             }
+        };
+        let ask = |_permit| async {
             let sent = Boottime::now();
             let description = Box::pin(access.key.client.instance(&access.instance)).await;
             let fault = description.as_ref().err().map(AtlasError::fault);
@@ -43,9 +46,10 @@ impl Addresses {
                 ctx.listings.note(&access.instance, &access.key, &ctx.keys, Some(&fault)).await;
             }
             // One answer for all who wait, a refusal too: each asks again by itself later.
-            Ok((sent, Arc::new(description.map(|told| told.private_connections).unwrap_or_default())))
+            (sent, Arc::new(description.map(|told| told.private_connections).unwrap_or_default()))
         };
-        let (_, connections) = self.0.get(&access.instance, &access.key, fresh_after, ask).await.ok()?;
+        let told = self.0.get(access.asking(), fresh_after, enter, ask).await;
+        let (_, connections) = told.ok()?;
         let is_behind = |connection: &&PrivateConnection| {
             connection.vpc_endpoint_ids.iter().any(|behind| behind == vpc_endpoint)
         };

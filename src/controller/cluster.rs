@@ -15,16 +15,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::{self, ServerlessPrivateEndpoint};
 
+use super::limits::{Permit, Shares};
 use super::object::Identity;
 
 /// The bound on a call. The claim's is part of the creation protocol.
 const CALL: Duration = Duration::from_secs(5);
 
-/// The calls that run at once. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand
+/// The calls that run at once; one namespace alone has half of them. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand
 /// objects that change together must not open a thousand.
 const AT_ONCE: usize = 16;
 
@@ -35,8 +35,8 @@ const OTHERS_AT_ONCE: usize = 4;
 /// The right to call the API server, until it is dropped. Whoever holds one never waits for another, nor for anything but
 /// the answer.
 pub(super) struct Turn {
-    /// `None` only if the bound was taken down.
-    _permit: Option<OwnedSemaphorePermit>,
+    /// `None` only if the process ends.
+    _permit: Option<Permit<1>>,
 }
 
 /// A kind that every cluster has, in namespaces.
@@ -82,27 +82,27 @@ pub(super) enum ClusterError {
 #[derive(Clone)]
 pub(super) struct Cluster {
     client: Client,
-    turns: Arc<Semaphore>,
-    others: Arc<Semaphore>,
+    turns: Arc<Shares<1>>,
+    others: Arc<Shares<1>>,
 }
 
 impl Cluster {
     pub(super) fn new(client: Client) -> Self {
-        let [turns, others] = [AT_ONCE, OTHERS_AT_ONCE].map(|most| Arc::new(Semaphore::new(most)));
+        let [turns, others] = [AT_ONCE, OTHERS_AT_ONCE].map(|most| Shares::new(most, [usize::MAX]));
         Self { client, turns, others }
     }
 
-    /// Waits until it is one's turn to call. No bound on a call's time counts this wait.
+    /// Waits until it is the turn of `namespace` to call. No bound on a call's time counts this wait.
     /// The calls about our own objects take the turn of the caller, who holds as little as it can until it is there.
-    pub(super) async fn turn(&self) -> Turn {
-        Turn { _permit: Arc::clone(&self.turns).acquire_owned().await.ok() }
+    pub(super) async fn turn(&self, namespace: &str) -> Turn {
+        Turn { _permit: self.turns.enter([namespace.into()]).await }
     }
 
-    /// The turn that is `held` already, else the next one.
-    pub(super) async fn turn_or(&self, held: Option<Turn>) -> Turn {
+    /// The turn that is `held` already, else the next one of `namespace`.
+    pub(super) async fn turn_or(&self, held: Option<Turn>, namespace: &str) -> Turn {
         match held {
             Some(turn) => turn,
-            None => self.turn().await,
+            None => self.turn(namespace).await,
         }
     }
 
@@ -118,19 +118,21 @@ impl Cluster {
     /// Reads an object of a kind that every cluster has.
     pub(super) async fn read<K: Plain>(&self, namespace: &str, name: &str) -> Result<K, ClusterError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        self.bounded(api.get(name)).await
+        self.bounded(namespace, api.get(name)).await
     }
 
     /// Creates an object of a kind that every cluster has.
     pub(super) async fn create<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        self.bounded(api.create(&PostParams::default(), object)).await.map(drop)
+        self.bounded(namespace, api.create(&PostParams::default(), object)).await.map(drop)
     }
 
     /// Replaces an object, if it is still the one that was read.
     pub(super) async fn replace<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        self.bounded(api.replace(&object.name_any(), &PostParams::default(), object)).await.map(drop)
+        self.bounded(namespace, api.replace(&object.name_any(), &PostParams::default(), object))
+            .await
+            .map(drop)
     }
 
     /// Deletes an object, if it is still the one that was read.
@@ -138,7 +140,7 @@ impl Cluster {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let preconditions = Preconditions { uid: object.uid(), resource_version: object.resource_version() };
         let parameters = DeleteParams::default().preconditions(preconditions);
-        self.bounded(api.delete(&object.name_any(), &parameters)).await.map(drop)
+        self.bounded(namespace, api.delete(&object.name_any(), &parameters)).await.map(drop)
     }
 
     /// Reads an object of a kind that may not be installed.
@@ -149,14 +151,14 @@ impl Cluster {
         resource: &ApiResource,
     ) -> Result<DynamicObject, ClusterError> {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
-        let _turn = self.others.acquire().await;
+        let _turn = self.others.enter([namespace.into()]).await;
         within(api.get(name)).await
     }
 
     /// The uid of the namespace `kube-system`, which names this cluster unless `--cluster-id` does.
     pub(super) async fn kube_system_uid(&self) -> Result<String, ClusterError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let namespace = self.bounded(namespaces.get("kube-system")).await?;
+        let namespace = self.bounded("kube-system", namespaces.get("kube-system")).await?;
         namespace
             .metadata
             .uid
@@ -229,8 +231,12 @@ impl Cluster {
         within(self.objects(identity).patch_status(&identity.name, &parameters, &patch)).await.map(lean)
     }
 
-    async fn bounded<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
-        let _turn = self.turn().await;
+    async fn bounded<T>(
+        &self,
+        namespace: &str,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, ClusterError> {
+        let _turn = self.turn(namespace).await;
         within(call).await
     }
 

@@ -69,12 +69,23 @@ fn cluster() -> (Cluster, Arc<AtomicUsize>) {
 async fn few_calls_run_at_once_and_the_wait_for_a_turn_is_not_a_calls_time() {
     let ((cluster, most), identity) = (cluster(), identity());
     // Four rounds of half a call's time each: the last waits longer than any call may take.
-    let answers =
-        join_all((0..AT_ONCE * 4).map(async |_| cluster.get(&cluster.turn().await, &identity).await)).await;
-    for answer in answers {
+    let get =
+        async |caller: usize| cluster.get(&cluster.turn(&format!("team-{caller}")).await, &identity).await;
+    for answer in join_all((0..AT_ONCE * 4).map(get)).await {
         assert!(answer.unwrap().metadata.managed_fields.is_none(), "nobody reads it");
     }
     assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_whose_calls_hang_leaves_turns_to_every_other() {
+    let (cluster, _) = cluster();
+    let turns = join_all((0..AT_ONCE * 4).map(|_| cluster.turn("hostile")));
+    tokio::select! {
+        biased;
+        _ = turns => panic!("there are not as many turns"),
+        _ = join_all(["team-a", "team-b", "team-c"].map(|namespace| cluster.turn(namespace))) => {}
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +94,8 @@ async fn a_kind_of_others_that_cannot_be_read_holds_up_no_object_of_ours() {
     let kind = resource(api::VpcEndpointSource::Ack);
     let reads = join_all((0..AT_ONCE * 4).map(|_| cluster.read_dynamic("shop", "network", &kind)));
     let ours = async {
-        tokio::time::timeout(CALL, async { cluster.get(&cluster.turn().await, &identity()).await }).await
+        tokio::time::timeout(CALL, async { cluster.get(&cluster.turn("shop").await, &identity()).await })
+            .await
     };
     tokio::select! {
         biased;

@@ -42,7 +42,7 @@ pub(super) async fn conclude(
         report.unsynced(Reason::OutputNotWritten, problem.clone());
     }
     if publish::differs(&pass.object, report) {
-        let turn = pass.ctx.cluster.turn_or(held).await;
+        let turn = pass.ctx.cluster.turn_or(held, &pass.identity.namespace).await;
         // Made only now: a patch takes 13 KiB, and a thousand objects may wait for their turn.
         let mut operations = publish::unchanged(&pass.object);
         operations.extend(publish::changes(&pass.object, report, true));
@@ -120,7 +120,7 @@ async fn write_output(pass: &mut Pass, report: &Report) -> Result<Output, Reconc
 /// Notes on the object which ConfigMap is its own, before that is made and after the one before is gone.
 async fn note_output(pass: &mut Pass, name: Option<&str>) -> Result<(), ReconcileError> {
     let note = (api::OUTPUT_CONFIG_MAP, name);
-    let turn = pass.ctx.cluster.turn().await;
+    let turn = pass.ctx.cluster.turn(&pass.identity.namespace).await;
     let written = pass.ctx.cluster.annotate(&turn, &pass.identity, &pass.object, note).await;
     if pass.wrote(&turn, written).await? {
         Ok(())

@@ -1,6 +1,7 @@
 //! One listing per instance, however many objects it has; while Atlas asks to be left alone, none.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::endpoint::{Endpoint, Instance};
 use domain::fault::Fault;
@@ -8,10 +9,18 @@ use domain::observed::Sunset;
 
 use crate::clock::Boottime;
 
+use super::bucket::Rate;
+use super::context::Context;
 use super::credentials::{Key, Keys};
-use super::limits::Limits;
+use super::pass::Access;
 use super::pauses::{Asker, Pauses};
 use super::shared::Shared;
+
+/// An instance is listed once in this time at the most, however many wish it: where polls come oftener, as often as those.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// As many listings of an instance come one upon the other as a change takes that waits for nothing.
+const BURST: u32 = 4;
 
 /// What Atlas said of an instance, and when it was asked.
 #[derive(Debug)]
@@ -31,24 +40,22 @@ pub(super) struct Listings {
 }
 
 impl Listings {
-    pub(super) fn new() -> Self {
-        Self { endpoints: Shared::new(), pauses: Mutex::default(), sunset: Mutex::default() }
+    /// Listings for objects that are polled every `poll_min` at the soonest.
+    pub(super) fn new(poll_min: Duration) -> Self {
+        let rate = Rate { burst: BURST, interval: INTERVAL.min(poll_min) };
+        Self { endpoints: Shared::new(Some(rate)), pauses: Mutex::default(), sunset: Mutex::default() }
     }
 
-    /// All endpoints of `instance`, from a listing that was sent at `fresh_after` or later.
-    pub(super) async fn get(
-        &self,
-        instance: &Instance,
-        key: &Key,
-        keys: &Keys,
-        limits: &Limits,
-        fresh_after: Boottime,
-    ) -> Listing {
-        let ask = async {
-            if let Some(fault) = self.paused(instance, key) {
-                return Err(fault);
-            }
-            let permit = limits.enter(&instance.project).await;
+    /// All endpoints of an instance, from a listing that was sent at `fresh_after` or later.
+    pub(super) async fn get(&self, ctx: &Context, access: &Access, fresh_after: Boottime) -> Listing {
+        let Access { namespace, instance, key } = access;
+        let held_up = || self.paused(instance, key).map_or(Ok(()), Err);
+        let enter = || async {
+            held_up()?;
+            let permit = ctx.limits.enter(namespace, &instance.project).await;
+            held_up().map(|()| permit)
+        };
+        let ask = |permit| async {
             let sent = Boottime::now();
             // In a box of its own: many wait here for the few that ask.
             let result = Box::pin(key.client.list(instance)).await;
@@ -57,10 +64,10 @@ impl Listings {
                 self.announced(listing.sunset.as_ref());
             }
             let result = result.map(|listing| Arc::new(listing.endpoints)).map_err(|error| error.fault());
-            self.note(instance, key, keys, result.as_ref().err()).await;
-            Ok((sent, result))
+            self.note(instance, key, &ctx.keys, result.as_ref().err()).await;
+            (sent, result)
         };
-        let told = self.endpoints.get(instance, key, fresh_after, ask).await;
+        let told = self.endpoints.get(access.asking(), fresh_after, enter, ask).await;
         let (sent, result) = told.unwrap_or_else(|fault| (Boottime::now(), Err(fault)));
         Listing { sent, result, sunset: self.sunset().clone() }
     }

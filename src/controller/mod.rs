@@ -18,13 +18,15 @@
 //! | `listings`, `addresses` | what Atlas says of an instance, asked for once for all of its objects |
 //! | `shared` | answers that many wait for |
 //! | `pauses` | who is left alone, and for how long |
-//! | `limits`, `memories`, `context`, `counting` | what reconciles share |
+//! | `limits`, `bucket` | how many calls run at once, and how often |
+//! | `memories`, `context`, `counting` | what reconciles share |
 //! | `trace` | what the log says of one reconcile |
 //!
 //! It never decides: every rule stands in the `domain` crate. `object` and `publish` neither read nor write; they are public so
 //! that `tests/health` can ask other tools what they make of each state.
 
 mod addresses;
+mod bucket;
 mod cached;
 mod cluster;
 mod conclude;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use atlas::Fingerprint;
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
@@ -39,13 +40,22 @@ pub(super) struct Pass {
     /// What the declared VPC endpoint has resolved to.
     pub(super) vpc_endpoint: VpcEndpoint,
     pub(super) tried: Tried,
-    pub(super) permit: Option<Permit>,
+    pub(super) permit: Option<Permit<2>>,
 }
 
 /// What is needed to speak to Atlas about one object.
 pub(super) struct Access {
+    /// Whose object it is.
+    pub(super) namespace: String,
     pub(super) instance: Instance,
     pub(super) key: Key,
+}
+
+impl Access {
+    /// About what is asked, and with which credentials.
+    pub(super) fn asking(&self) -> (Instance, Fingerprint) {
+        (self.instance.clone(), self.key.client.credentials().fingerprint())
+    }
 }
 
 impl Pass {
@@ -77,7 +87,7 @@ impl Pass {
 
     /// Reads the object past all caches. `None` if it is not the one that was decided on.
     pub(super) async fn unchanged(&mut self) -> Result<Option<()>, ReconcileError> {
-        let turn = self.ctx.cluster.turn().await;
+        let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
         let now = self.ctx.cluster.get(&turn, &self.identity).await?;
         let read = &self.object;
         let recorded =
@@ -149,14 +159,14 @@ impl Pass {
         let instance = object::instance(&self.object).map_err(invalid)?;
         let deleting = self.object.meta().deletion_timestamp.is_some();
         let key = self.ctx.key(&self.object, &self.identity, &instance, deleting).await?;
-        Ok(Access { instance, key })
+        Ok(Access { namespace: self.identity.namespace.clone(), instance, key })
     }
 
     pub(super) async fn enter(&mut self) -> Result<(), ReconcileError> {
         if self.permit.is_none() {
             let project =
                 object::instance(&self.object).map_err(|_| ReconcileError::Again("invalid spec"))?.project;
-            self.permit = self.ctx.limits.enter(&project).await;
+            self.permit = self.ctx.limits.enter(&self.identity.namespace, &project).await;
         }
         Ok(())
     }

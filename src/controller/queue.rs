@@ -1,160 +1,163 @@
-//! Which object is looked at next: the objects that wait, in lines, and those that are being looked at.
+//! Which of those who wait is served next: a fair work queue, and never more than its bounds at once.
 //!
-//! Objects of one instance wait in one line, first come, first served; the lines of a project take turns, and so do
-//! projects. A look may last as long as Atlas is silent, so each instance and each project has its own bound: neither an
-//! instance nor a project that hangs holds up another, and ten thousand objects that are due at once are not all
-//! in memory at once. There is a queue for each namespace that is watched alone. A queue knows neither time nor what a look is.
+//! Whoever waits stands in a lane. Its path begins with the namespace, which no tenant can invent; what tenants choose freely
+//! (project, instance) comes below it, so that it divides their own share and nobody else's. Lanes of one parent take
+//! turns, and within a lane the first to come is the first to be served. Being served may last as long as Atlas is silent, so
+//! each level has a bound, and a namespace is served only while more places are free than it has: one that hangs, under
+//! whatever names, takes half of the places that it finds, and the last goes to none that has one. A pure data structure: it
+//! knows neither time nor what is served.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// The looks that may go on at once at the objects of one instance: as many as may call Atlas at once for its project.
-const PER_INSTANCE: usize = 8;
+/// The path of a lane: the namespace, then what its tenants choose.
+pub(super) type Lane<const LEVELS: usize> = [Arc<str>; LEVELS];
 
-/// The same for one project: that many calls, and as many again and more between two calls.
-const PER_PROJECT: usize = 24;
-
-/// The same in all, for each call to Atlas that may run at once: far more than a project that hangs can take.
-const PER_CALL: usize = 4;
-
-/// The line in which an object waits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    pub(super) project: String,
-    pub(super) instance: String,
-}
-
-/// The queue. `K` names an object; `T` is kept while it waits.
+/// The queue. `K` names what is served; `T` is kept while it waits.
 #[derive(Debug)]
-pub(super) struct Queue<K, T> {
-    looks: HashMap<K, Look>,
-    lines: HashMap<Arc<Place>, Line<K, T>>,
-    projects: HashMap<String, Project>,
-    /// Lines whose first object may be looked at. None stands here twice.
-    open: VecDeque<Arc<Place>>,
-    running: usize,
+pub(super) struct Queue<K, T, const LEVELS: usize> {
+    items: HashMap<K, Item<LEVELS>>,
+    all: Node<K, T>,
+    /// How many may be served at once below one name, by level.
+    bounds: [usize; LEVELS],
     most: usize,
 }
 
 #[derive(Debug)]
-struct Look {
-    place: Arc<Place>,
+struct Item<const LEVELS: usize> {
+    lane: Lane<LEVELS>,
     stage: Stage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Waiting,
-    Running,
-    /// Something happened since it began, so that it has to be looked at again.
+    Served,
+    /// Something happened since it began, so that it has to be served again.
     Overtaken,
 }
 
+/// What is below one name. It is there only while something of it waits or is served.
 #[derive(Debug)]
-struct Line<K, T> {
+struct Node<K, T> {
+    served: usize,
+    /// At the end of a path: who waits there.
     waiting: VecDeque<(K, T)>,
-    running: usize,
-    /// Stands among the open or the blocked lines.
+    below: HashMap<Arc<str>, Self>,
+    /// The names below that may go on, each once, the next to go first.
+    turns: VecDeque<Arc<str>>,
+    /// Stands among the turns of its parent.
     listed: bool,
 }
 
-#[derive(Debug, Default)]
-struct Project {
-    running: usize,
-    /// Lines that only wait for the project's bound.
-    blocked: VecDeque<Arc<Place>>,
-}
-
-impl<K: Clone + Eq + Hash, T> Queue<K, T> {
-    /// A queue for so many calls to Atlas at once.
-    pub(super) fn new(concurrency: usize) -> Self {
-        Self {
-            looks: HashMap::new(),
-            lines: HashMap::new(),
-            projects: HashMap::new(),
-            open: VecDeque::new(),
-            running: 0,
-            most: concurrency.saturating_mul(PER_CALL),
-        }
+impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
+    /// A queue with `most` places in all, and `bounds` for each name below a namespace, level by level.
+    pub(super) fn new(most: usize, bounds: [usize; LEVELS]) -> Self {
+        Self { items: HashMap::new(), all: Node::default(), bounds, most }
     }
 
-    /// `key` has to be looked at. If it waits already that will do; if it is being looked at, it is looked at again.
-    pub(super) fn offer(&mut self, key: &K, place: Place, ticket: impl FnOnce() -> T) {
-        if let Some(look) = self.looks.get_mut(key) {
-            if look.stage == Stage::Running {
-                look.stage = Stage::Overtaken;
+    /// `key` has to be served. If it waits already that will do; if it is being served, it is to be served again.
+    pub(super) fn offer(&mut self, key: &K, lane: impl FnOnce() -> Lane<LEVELS>, ticket: impl FnOnce() -> T) {
+        if let Some(item) = self.items.get_mut(key) {
+            if item.stage == Stage::Served {
+                item.stage = Stage::Overtaken;
             }
             return;
         }
-        let place = match self.lines.get_key_value(&place) {
-            Some((known, _)) => Arc::clone(known),
-            None => Arc::new(place),
-        };
-        let line = self.lines.entry(Arc::clone(&place)).or_insert_with(|| Line {
-            waiting: VecDeque::new(),
-            running: 0,
-            listed: false,
-        });
-        line.waiting.push_back((key.clone(), ticket()));
-        self.list(&place);
-        self.looks.insert(key.clone(), Look { place, stage: Stage::Waiting });
+        let lane = lane();
+        self.all.enter(&lane, &self.bounds, (key.clone(), ticket()));
+        self.items.insert(key.clone(), Item { lane, stage: Stage::Waiting });
     }
 
-    /// The object whose look begins now, if one may begin, and what was kept while it waited.
+    /// Who is served now, if a place is free, and what was kept while it waited.
     pub(super) fn next(&mut self) -> Option<(K, T)> {
-        while self.running < self.most {
-            let place = self.open.pop_front()?;
-            let project = self.projects.entry(place.project.clone()).or_default();
-            if project.running >= PER_PROJECT {
-                project.blocked.push_back(place);
-                continue;
-            }
-            let Some(line) = self.lines.get_mut(&place) else { continue };
-            line.listed = false;
-            let Some((key, ticket)) = line.waiting.pop_front() else { continue };
-            line.running += 1;
-            project.running += 1;
-            self.running += 1;
-            self.list(&place);
-            if let Some(look) = self.looks.get_mut(&key) {
-                look.stage = Stage::Running;
-            }
-            return Some((key, ticket));
+        let free = self.most - self.all.served;
+        let may_go = |namespace: &Arc<str>| self.all.below.get(namespace).is_some_and(|it| it.served < free);
+        let position = self.all.turns.iter().position(may_go)?;
+        let namespace = self.all.turns.remove(position)?;
+        let (key, ticket) = self.all.take_from(&namespace, &self.bounds)?;
+        if let Some(item) = self.items.get_mut(&key) {
+            item.stage = Stage::Served;
         }
-        None
+        Some((key, ticket))
     }
 
-    /// The look at `key` has ended. `true` if something happened since it began: then it is to be offered again.
+    /// `key` has been served. `true` if something happened since it began: then it is to be offered again.
     pub(super) fn ended(&mut self, key: &K) -> bool {
-        let Some(Look { place, stage }) = self.looks.remove(key) else { return false };
-        self.running -= 1;
-        if let Some(project) = self.projects.get_mut(&place.project) {
-            project.running -= 1;
-            self.open.extend(project.blocked.pop_front());
-            if project.running == 0 {
-                self.open.extend(self.projects.remove(&place.project).into_iter().flat_map(|it| it.blocked));
-            }
-        }
-        if let Some(line) = self.lines.get_mut(&place) {
-            line.running -= 1;
-            if line.running == 0 && line.waiting.is_empty() {
-                self.lines.remove(&place);
-            }
-        }
-        self.list(&place);
+        let Some(Item { lane, stage }) = self.items.remove(key) else { return false };
+        self.all.leave(&lane, &self.bounds);
         stage == Stage::Overtaken
     }
+}
 
-    /// Puts a line among those that may go on, if it may.
-    fn list(&mut self, place: &Arc<Place>) {
-        if let Some(line) = self.lines.get_mut(place)
-            && !line.listed
-            && !line.waiting.is_empty()
-            && line.running < PER_INSTANCE
+impl<K, T> Node<K, T> {
+    fn enter(&mut self, path: &[Arc<str>], bounds: &[usize], entry: (K, T)) {
+        let ([name, path @ ..], [bound, bounds @ ..]) = (path, bounds) else {
+            self.waiting.push_back(entry);
+            return;
+        };
+        self.below.entry(Arc::clone(name)).or_default().enter(path, bounds, entry);
+        self.list(name, *bound);
+    }
+
+    fn take(&mut self, bounds: &[usize]) -> Option<(K, T)> {
+        if let Some(first) = self.waiting.pop_front() {
+            self.served += 1;
+            return Some(first);
+        }
+        let name = self.turns.pop_front()?;
+        self.take_from(&name, bounds)
+    }
+
+    /// Takes from below `name`, whose turn it is; it gets another one if it may go on.
+    fn take_from(&mut self, name: &Arc<str>, bounds: &[usize]) -> Option<(K, T)> {
+        let (bound, bounds) = bounds.split_first()?;
+        let node = self.below.get_mut(name)?;
+        node.listed = false;
+        let taken = node.take(bounds);
+        self.list(name, *bound);
+        self.served += usize::from(taken.is_some());
+        taken
+    }
+
+    fn leave(&mut self, path: &[Arc<str>], bounds: &[usize]) {
+        self.served -= 1;
+        let ([name, path @ ..], [bound, bounds @ ..]) = (path, bounds) else { return };
+        let Some(node) = self.below.get_mut(name) else { return };
+        node.leave(path, bounds);
+        if node.is_idle() {
+            self.below.remove(name);
+        } else {
+            self.list(name, *bound);
+        }
+    }
+
+    /// Gives `name` a turn, if something below it may go on. One that has a turn keeps it.
+    fn list(&mut self, name: &Arc<str>, bound: usize) {
+        if let Some(node) = self.below.get_mut(name)
+            && !node.listed
+            && node.served < bound
+            && !(node.waiting.is_empty() && node.turns.is_empty())
         {
-            line.listed = true;
-            self.open.push_back(place.clone());
+            node.listed = true;
+            self.turns.push_back(Arc::clone(name));
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.served == 0 && self.waiting.is_empty() && self.below.is_empty()
+    }
+}
+
+impl<K, T> Default for Node<K, T> {
+    fn default() -> Self {
+        Self {
+            served: 0,
+            waiting: VecDeque::new(),
+            below: HashMap::new(),
+            turns: VecDeque::new(),
+            listed: false,
         }
     }
 }

@@ -1,128 +1,207 @@
-//! The order of looks, and what they leave behind.
+//! The order in which those who wait are served, and what they leave behind.
 
-use super::{PER_CALL, PER_INSTANCE, PER_PROJECT, Place, Queue};
+use super::{Lane, Queue};
 
-type Names = Queue<String, ()>;
+type Names = Queue<String, (), 3>;
 
-fn place(project: usize, instance: usize) -> Place {
-    Place { project: format!("p{project}"), instance: format!("i{instance}") }
+const PER_PROJECT: usize = 24;
+const PER_INSTANCE: usize = 8;
+
+fn lane(namespace: &str, project: usize, instance: usize) -> Lane<3> {
+    [namespace.into(), format!("p{project}").into(), format!("i{instance}").into()]
 }
 
-/// With room for all that the tests begin.
-fn queue() -> Names {
-    Names::new(64)
+/// With so many places.
+fn queue(most: usize) -> Names {
+    Names::new(most, [usize::MAX, PER_PROJECT, PER_INSTANCE])
 }
 
 /// Offers so many objects of one instance.
-fn offer(queue: &mut Names, project: usize, instance: usize, objects: usize) {
+fn offer_in(queue: &mut Names, namespace: &str, (project, instance): (usize, usize), objects: usize) {
     for object in 0..objects {
-        queue.offer(&format!("{project}/{instance}/{object}"), place(project, instance), || ());
+        let name = format!("{namespace}/{project}/{instance}/{object}");
+        queue.offer(&name, || lane(namespace, project, instance), || ());
     }
 }
 
-/// Begins all looks that may begin.
+fn offer(queue: &mut Names, place: (usize, usize), objects: usize) {
+    offer_in(queue, "a", place, objects);
+}
+
+/// Begins all that may begin.
 fn begin(queue: &mut Names) -> Vec<String> {
     std::iter::from_fn(|| queue.next()).map(|(name, ())| name).collect()
 }
 
+fn of<'a>(namespace: &str, names: &'a [String]) -> Vec<&'a String> {
+    names.iter().filter(|name| name.starts_with(namespace)).collect()
+}
+
 fn assert_empty(queue: &Names) {
-    assert!(queue.looks.is_empty() && queue.lines.is_empty() && queue.projects.is_empty(), "{queue:?}");
-    assert!(queue.open.is_empty(), "{queue:?}");
+    let all = &queue.all;
+    assert!(queue.items.is_empty() && all.below.is_empty() && all.turns.is_empty(), "{queue:?}");
+    assert_eq!(all.served, 0);
 }
 
 #[test]
 fn what_waits_already_waits_once() {
-    let mut queue = queue();
-    offer(&mut queue, 0, 0, 1);
+    let mut queue = queue(512);
+    offer(&mut queue, (0, 0), 1);
     let mut tickets = 0;
-    queue.offer(&"0/0/0".to_owned(), place(0, 0), || tickets += 1);
+    queue.offer(&"a/0/0/0".to_owned(), || lane("a", 0, 0), || tickets += 1);
     assert_eq!(tickets, 0);
-    assert_eq!(begin(&mut queue), ["0/0/0"]);
-    assert!(!queue.ended(&"0/0/0".to_owned()));
+    assert_eq!(begin(&mut queue), ["a/0/0/0"]);
+    assert!(!queue.ended(&"a/0/0/0".to_owned()));
     assert_empty(&queue);
 }
 
 #[test]
-fn an_object_is_never_looked_at_twice_at_once_and_again_if_something_happened_meanwhile() {
-    let mut queue = queue();
-    offer(&mut queue, 0, 0, 1);
-    assert_eq!(begin(&mut queue), ["0/0/0"]);
-    offer(&mut queue, 0, 0, 1);
-    offer(&mut queue, 0, 0, 1);
+fn nothing_is_served_twice_at_once_and_again_if_something_happened_meanwhile() {
+    let mut queue = queue(512);
+    offer(&mut queue, (0, 0), 1);
+    assert_eq!(begin(&mut queue), ["a/0/0/0"]);
+    offer(&mut queue, (0, 0), 1);
+    offer(&mut queue, (0, 0), 1);
     assert!(begin(&mut queue).is_empty());
-    assert!(queue.ended(&"0/0/0".to_owned()));
+    assert!(queue.ended(&"a/0/0/0".to_owned()));
     assert_empty(&queue);
-    offer(&mut queue, 0, 0, 1);
-    assert_eq!(begin(&mut queue), ["0/0/0"]);
-    assert!(!queue.ended(&"0/0/0".to_owned()));
+    offer(&mut queue, (0, 0), 1);
+    assert_eq!(begin(&mut queue), ["a/0/0/0"]);
+    assert!(!queue.ended(&"a/0/0/0".to_owned()));
 }
 
 #[test]
-fn the_first_to_come_is_the_first_to_be_looked_at_and_instances_take_turns() {
-    let mut queue = queue();
-    offer(&mut queue, 0, 0, 3);
-    offer(&mut queue, 0, 1, 2);
-    assert_eq!(begin(&mut queue), ["0/0/0", "0/1/0", "0/0/1", "0/1/1", "0/0/2"]);
+fn the_first_to_come_is_the_first_to_be_served_and_instances_take_turns() {
+    let mut queue = queue(512);
+    offer(&mut queue, (0, 0), 3);
+    offer(&mut queue, (0, 1), 2);
+    assert_eq!(begin(&mut queue), ["a/0/0/0", "a/0/1/0", "a/0/0/1", "a/0/1/1", "a/0/0/2"]);
 }
 
 #[test]
 fn an_instance_that_hangs_holds_up_no_other_of_its_project() {
-    let mut queue = queue();
-    offer(&mut queue, 0, 0, 200);
+    let mut queue = queue(512);
+    offer(&mut queue, (0, 0), 200);
     assert_eq!(begin(&mut queue).len(), PER_INSTANCE);
-    offer(&mut queue, 0, 1, 1);
-    assert_eq!(begin(&mut queue), ["0/1/0"]);
+    offer(&mut queue, (0, 1), 1);
+    assert_eq!(begin(&mut queue), ["a/0/1/0"]);
 }
 
 #[test]
-fn a_project_that_hangs_holds_up_no_other() {
-    let mut queue = queue();
+fn a_project_that_hangs_holds_up_no_other_of_its_namespace() {
+    let mut queue = queue(512);
     for instance in 0..20 {
-        offer(&mut queue, 0, instance, 10);
+        offer(&mut queue, (0, instance), 10);
     }
     assert_eq!(begin(&mut queue).len(), PER_PROJECT);
-    offer(&mut queue, 1, 0, 1);
-    assert_eq!(begin(&mut queue), ["1/0/0"]);
+    offer(&mut queue, (1, 0), 1);
+    assert_eq!(begin(&mut queue), ["a/1/0/0"]);
 }
 
 #[test]
-fn however_many_projects_there_are_no_more_are_looked_at_than_the_calls_need() {
-    let mut queue = Names::new(8);
-    for project in 0..100 {
-        offer(&mut queue, project, 0, 10);
+fn names_that_a_tenant_invents_give_its_namespace_no_more_turns() {
+    let mut queue = queue(2);
+    // Two hundred projects, and as many instances of one more, beside a single object of another namespace.
+    for invented in 0..200 {
+        offer(&mut queue, (invented, 0), 1);
+        offer(&mut queue, (1_000, invented), 1);
     }
-    let running = begin(&mut queue);
-    assert_eq!(running.len(), 8 * PER_CALL);
-    assert!(!queue.ended(&running[0]));
-    assert_eq!(begin(&mut queue), ["32/0/0"]);
+    assert_eq!(begin(&mut queue), ["a/0/0/0"]);
+    let (mut hostile, mut own) = ("a/0/0/0".to_owned(), None);
+    let mut turns = [0, 0];
+    for _ in 0..100 {
+        // Each is offered again as soon as it was served, and both always wait.
+        offer_in(&mut queue, "b", (0, 0), 1);
+        if own.is_none() {
+            assert_eq!(begin(&mut queue), ["b/0/0/0"], "it is next, however many wait before it");
+            own = Some("b/0/0/0".to_owned());
+        }
+        queue.ended(&hostile);
+        turns[0] += 1;
+        queue.ended(&own.take().unwrap());
+        turns[1] += 1;
+        offer_in(&mut queue, "b", (0, 0), 1);
+        let begun = begin(&mut queue);
+        assert_eq!((of("a", &begun).len(), of("b", &begun).len()), (1, 1), "{begun:?}");
+        hostile.clone_from(of("a", &begun)[0]);
+        own = of("b", &begun).first().map(|name| (*name).clone());
+    }
+    assert_eq!(turns, [100, 100]);
 }
 
 #[test]
-fn whoever_ends_makes_room_for_one_and_in_the_end_all_were_looked_at_and_nothing_is_left() {
-    let mut queue = queue();
+fn a_namespace_that_hangs_leaves_places_to_the_others_and_so_do_six() {
+    let mut queue = queue(64);
+    let mut begun = vec![];
+    for hostile in ["a", "b", "c", "d", "e", "f"] {
+        for invented in 0..200 {
+            offer_in(&mut queue, hostile, (invented, 0), 1);
+        }
+        begun.extend(begin(&mut queue));
+        // None of them ever ends, and yet each newcomer is served at once.
+        for object in 0..2 {
+            let place = (object, 0);
+            offer_in(&mut queue, "z", place, 1);
+            assert_eq!(begin(&mut queue), [format!("z/{object}/0/0")], "after {hostile}");
+            queue.ended(&format!("z/{object}/0/0"));
+        }
+    }
+    assert_eq!(of("a", &begun).len(), 32, "alone, it takes half");
+}
+
+#[test]
+fn the_last_place_goes_to_none_that_has_one() {
+    let mut queue = queue(3);
+    for project in 0..9 {
+        offer(&mut queue, (project, 0), 1);
+    }
+    assert_eq!(begin(&mut queue).len(), 2);
+    offer_in(&mut queue, "b", (0, 0), 9);
+    assert_eq!(begin(&mut queue), ["b/0/0/0"]);
+    // What is given back goes to whose turn it is and who may.
+    queue.ended(&"b/0/0/0".to_owned());
+    assert_eq!(begin(&mut queue), ["b/0/0/1"]);
+}
+
+#[test]
+fn one_place_serves_all_namespaces_in_turn() {
+    let mut queue = queue(1);
+    for namespace in ["a", "b", "c"] {
+        offer_in(&mut queue, namespace, (0, 0), 2);
+    }
+    let mut order = String::new();
+    while let Some((name, ())) = queue.next() {
+        assert!(queue.next().is_none());
+        order.push_str(&name[..1]);
+        queue.ended(&name);
+    }
+    assert_eq!(order, "abcabc");
+    assert_empty(&queue);
+}
+
+#[test]
+fn in_the_end_all_were_served_none_beyond_its_bounds_and_nothing_is_left() {
+    let mut queue = queue(40);
     for instance in 0..40 {
-        offer(&mut queue, 0, instance, 30);
+        offer_in(&mut queue, "a", (0, instance), 10);
+        offer_in(&mut queue, "a", (instance, 0), 1);
     }
-    offer(&mut queue, 1, 0, 30);
+    offer_in(&mut queue, "b", (1, 0), 30);
     let mut running = begin(&mut queue);
-    assert_eq!(running.len(), PER_PROJECT + PER_INSTANCE);
     let mut ended = 0;
     while !running.is_empty() {
+        let below = |prefix: &str| of(prefix, &running).len();
+        assert!(running.len() <= 40 && below("a/0/") <= PER_PROJECT && below("b/1/0/") <= PER_INSTANCE);
+        assert!((0..40).all(|instance| below(&format!("a/0/{instance}/")) <= PER_INSTANCE));
         // One by one, and then all that run at once.
-        let many = if ended < 600 { 1 } else { running.len() };
+        let many = if ended < 200 { 1 } else { running.len() };
         for name in running.drain(..many).collect::<Vec<_>>() {
             assert!(!queue.ended(&name));
             ended += 1;
         }
         running.extend(begin(&mut queue));
-        let in_project = |project: &str| running.iter().filter(|name| name.starts_with(project)).count();
-        assert!(in_project("0/") == PER_PROJECT.min(1_230 - ended - waiting(&queue) - in_project("1/")));
-        assert!(in_project("0/") <= PER_PROJECT && in_project("1/") <= PER_INSTANCE);
     }
-    assert_eq!(ended, 1_230);
+    // Two names of the first project's first instance were offered twice.
+    assert_eq!(ended, 400 + 39 + 30);
     assert_empty(&queue);
-}
-
-fn waiting(queue: &Names) -> usize {
-    queue.lines.values().map(|line| line.waiting.len()).sum()
 }

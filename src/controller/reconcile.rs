@@ -230,7 +230,7 @@ async fn run(pass: Pass, stale: bool) -> Result<Option<Duration>, ReconcileError
 
 async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<Duration>, ReconcileError> {
     if stale {
-        let turn = pass.ctx.cluster.turn().await;
+        let turn = pass.ctx.cluster.turn(&pass.identity.namespace).await;
         let object = Box::pin(pass.ctx.cluster.get(&turn, &pass.identity)).await?;
         pass.start_over(object)?;
     }
@@ -260,7 +260,7 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
             }
             Next::Turn => {
                 pass.permit = None;
-                turn = Some(pass.ctx.cluster.turn().await);
+                turn = Some(pass.ctx.cluster.turn(&pass.identity.namespace).await);
             }
             Next::CarryOut(decided) => {
                 drop(held);

@@ -23,10 +23,19 @@ use crate::clock::Boottime;
 use crate::service::metrics::{Metrics, Queued};
 
 use super::cached::{Guarded, understood};
-use super::queue::{Place, Queue};
+use super::queue::{Lane, Queue};
 
 /// An object by its name alone.
 type Name = Arc<ObjectRef<Guarded>>;
+
+/// The looks that may go on at once at the objects of one instance: as many as may call Atlas at once for its project.
+const PER_INSTANCE: usize = 8;
+
+/// The same for one project of a namespace: that many calls, and as many again and more between two calls.
+const PER_PROJECT: usize = 24;
+
+/// The same in all, for each call to Atlas that may run at once: far more than a project that hangs can take.
+const PER_CALL: usize = 4;
 
 /// No timer runs longer; to look early is always right.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -44,7 +53,7 @@ struct Known {
 pub(super) struct Runner {
     store: Store<Guarded>,
     metrics: Metrics,
-    queue: Queue<Name, Queued>,
+    queue: Queue<Name, Queued, 3>,
     timers: DelayQueue<Name>,
     known: HashMap<Name, Known>,
     /// What a listing that has not ended showed changed: the store shows it when it has.
@@ -57,7 +66,7 @@ impl Runner {
         Self {
             store,
             metrics,
-            queue: Queue::new(concurrency),
+            queue: Queue::new(concurrency.saturating_mul(PER_CALL), [usize::MAX, PER_PROJECT, PER_INSTANCE]),
             timers: DelayQueue::new(),
             known: HashMap::new(),
             listed: Vec::new(),
@@ -159,7 +168,7 @@ impl Runner {
             && let Some(known) = self.known.get_mut(name)
         {
             known.asked = Boottime::now();
-            self.queue.offer(name, place(&object), || self.metrics.queued());
+            self.queue.offer(name, || lane(&object), || self.metrics.queued());
         }
     }
 
@@ -213,8 +222,10 @@ fn name(object: &Guarded) -> Name {
     })
 }
 
-fn place(object: &ServerlessPrivateEndpoint) -> Place {
-    Place { project: object.spec.project_id.clone(), instance: object.spec.instance_name.clone() }
+/// Where the object waits. The project and the instance are what its manifest says, and need not exist.
+fn lane(object: &ServerlessPrivateEndpoint) -> Lane<3> {
+    let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+    [namespace.into(), object.spec.project_id.as_str().into(), object.spec.instance_name.as_str().into()]
 }
 
 /// What wakes a reconcile.

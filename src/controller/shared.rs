@@ -1,66 +1,191 @@
-//! Answers of Atlas about instances, each asked for once for all objects that want it.
+//! Answers of Atlas about instances, each asked for once for all objects that want it, and none too often.
 //!
 //! Knows neither what is asked nor how. A caller names how fresh an answer must be; whoever asks while one is on its way
-//! that is fresh enough shares it.
+//! that is fresh enough shares it. Who waits here holds nothing: each gets the right to ask by itself, from its own
+//! namespace's share, so that nobody waits for another's.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atlas::Fingerprint;
 use domain::endpoint::Instance;
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use crate::clock::Boottime;
 
-use super::credentials::Key;
+use super::bucket::{Bucket, Rate};
 
 /// An answer, and when it was asked for.
 pub(super) type Told<T> = (Boottime, T);
 
-type Slot<T> = Arc<tokio::sync::Mutex<Option<Told<T>>>>;
+/// How long an answer is kept that nobody asks for.
+const KEPT: Duration = Duration::from_hours(1);
 
-/// The last answer to each key about each instance.
-pub(super) struct Shared<T>(Mutex<HashMap<(Instance, Fingerprint), Slot<T>>>);
+/// How often it is looked through what is kept.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// The last answer about each instance to each pair of credentials.
+pub(super) struct Shared<T> {
+    slots: Mutex<Slots<T>>,
+    /// How often one may be asked for; none: as often as it is wanted.
+    rate: Option<Rate>,
+}
+
+struct Slots<T> {
+    all: HashMap<(Instance, Fingerprint), Arc<Slot<T>>>,
+    swept: Boottime,
+}
+
+struct Slot<T> {
+    state: Mutex<State<T>>,
+    changed: Notify,
+}
+
+struct State<T> {
+    told: Option<Told<T>>,
+    is_asked: bool,
+    bucket: Bucket,
+}
+
+/// What there is for who wants an answer.
+enum Offer<T> {
+    Answer(Told<T>),
+    /// One is on its way.
+    Asked,
+    /// The next may be asked for after this long.
+    Later(Duration),
+    Nothing,
+}
 
 impl<T: Clone> Shared<T> {
-    pub(super) fn new() -> Self {
-        Self(Mutex::default())
+    pub(super) fn new(rate: Option<Rate>) -> Self {
+        let slots = Slots { all: HashMap::new(), swept: Boottime::now() };
+        Self { slots: Mutex::new(slots), rate }
     }
 
-    /// The answer that was asked for at `fresh_after` or later; else the one that `ask` brings.
+    /// The answer that was asked for at `fresh_after` or later; else the one that `ask` brings, once `enter` lets it.
     ///
     /// # Errors
-    /// What `ask` says instead of asking, which is not kept.
-    pub(super) async fn get<E>(
+    /// What `enter` says instead of asking, which is not kept.
+    pub(super) async fn get<Permit, E, Entering, Asking>(
         &self,
-        instance: &Instance,
-        key: &Key,
+        of: (Instance, Fingerprint),
         fresh_after: Boottime,
-        ask: impl Future<Output = Result<Told<T>, E>>,
-    ) -> Result<Told<T>, E> {
-        let slot = self.slot(instance, key);
-        let mut slot = slot.lock().await;
-        if let Some(known) = slot.as_ref().filter(|(sent, _)| *sent >= fresh_after) {
-            return Ok(known.clone());
+        enter: impl Fn() -> Entering,
+        ask: impl FnOnce(Permit) -> Asking,
+    ) -> Result<Told<T>, E>
+    where
+        Entering: Future<Output = Result<Permit, E>>,
+        Asking: Future<Output = Told<T>>,
+    {
+        let slot = self.slot(of);
+        loop {
+            // Before it is looked at, so that no change in between is missed.
+            let mut changed = pin!(slot.changed.notified());
+            changed.as_mut().enable();
+            match slot.offer(fresh_after, self.rate) {
+                Offer::Answer(told) => return Ok(told),
+                Offer::Asked => changed.await,
+                Offer::Later(delay) => tokio::select! {
+                    () = sleep(delay) => {}
+                    () = changed => {}
+                },
+                Offer::Nothing => {
+                    let permit = tokio::select! {
+                        permit = enter() => permit?,
+                        () = changed => continue,
+                    };
+                    if let Some(asking) = slot.begin(fresh_after, self.rate) {
+                        let told = ask(permit).await;
+                        asking.end(&told);
+                        return Ok(told);
+                    }
+                }
+            }
         }
-        let told = ask.await?;
-        *slot = Some(told.clone());
-        Ok(told)
     }
 
-    fn slot(&self, instance: &Instance, key: &Key) -> Slot<T> {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A slot that nobody holds and that has grown old belongs to an object that is gone.
-        if slots.len() > 64 && slots.len().is_power_of_two() {
-            slots.retain(|_, slot| {
-                Arc::strong_count(slot) > 1 || slot.try_lock().is_ok_and(|told| is_young(told.as_ref()))
-            });
+    fn slot(&self, of: (Instance, Fingerprint)) -> Arc<Slot<T>> {
+        let now = Boottime::now();
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.since(slots.swept) >= SWEEP {
+            slots.swept = now;
+            // What nobody holds and has grown old belongs to an object that is gone.
+            slots.all.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_young(now));
+            slots.all.shrink_to_fit();
         }
-        let fingerprint = key.client.credentials().fingerprint();
-        Arc::clone(slots.entry((instance.clone(), fingerprint)).or_default())
+        Arc::clone(slots.all.entry(of).or_insert_with(|| Slot::new(now)))
     }
 }
 
-fn is_young<T>(told: Option<&Told<T>>) -> bool {
-    told.is_some_and(|(sent, _)| sent.elapsed() < Duration::from_hours(1))
+impl<T: Clone> Slot<T> {
+    fn new(now: Boottime) -> Arc<Self> {
+        let state = State { told: None, is_asked: false, bucket: Bucket::full(now) };
+        Arc::new(Self { state: Mutex::new(state), changed: Notify::new() })
+    }
+
+    fn offer(&self, fresh_after: Boottime, rate: Option<Rate>) -> Offer<T> {
+        self.state().offer(fresh_after, rate)
+    }
+
+    /// The right to be the one who asks, if that is still to be done.
+    fn begin(&self, fresh_after: Boottime, rate: Option<Rate>) -> Option<Asking<'_, T>> {
+        let mut state = self.state();
+        if !matches!(state.offer(fresh_after, rate), Offer::Nothing) {
+            return None;
+        }
+        state.is_asked = true;
+        if let Some(rate) = rate {
+            state.bucket.take(rate, Boottime::now());
+        }
+        Some(Asking(self))
+    }
+
+    fn is_young(&self, now: Boottime) -> bool {
+        self.state().told.as_ref().is_some_and(|(sent, _)| now.since(*sent) < KEPT)
+    }
 }
+
+impl<T: Clone> State<T> {
+    fn offer(&self, fresh_after: Boottime, rate: Option<Rate>) -> Offer<T> {
+        if let Some(told) = self.told.as_ref().filter(|(sent, _)| *sent >= fresh_after) {
+            return Offer::Answer(told.clone());
+        }
+        if self.is_asked {
+            return Offer::Asked;
+        }
+        match rate.map(|rate| self.bucket.wait(rate, Boottime::now())) {
+            Some(delay) if !delay.is_zero() => Offer::Later(delay),
+            _ => Offer::Nothing,
+        }
+    }
+}
+
+impl<T> Slot<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who asks for all. One that is dropped leaves it to the next.
+struct Asking<'a, T>(&'a Slot<T>);
+
+impl<T: Clone> Asking<'_, T> {
+    fn end(self, told: &Told<T>) {
+        self.0.state().told = Some(told.clone());
+    }
+}
+
+impl<T> Drop for Asking<'_, T> {
+    fn drop(&mut self) {
+        self.0.state().is_asked = false;
+        self.0.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+#[path = "shared_tests.rs"]
+mod tests;

@@ -56,8 +56,7 @@ impl Pass {
         };
         self.note_key(&access);
         let ctx = &self.ctx;
-        let listing =
-            ctx.listings.get(&access.instance, &access.key, &ctx.keys, &ctx.limits, self.fresh_after).await;
+        let listing = ctx.listings.get(ctx, &access, self.fresh_after).await;
         self.seen = listing.sent;
         self.sunset = listing.sunset;
         self.atlas = match listing.result {
@@ -79,7 +78,7 @@ impl Pass {
         let access = self.access().await.map_err(ReconcileError::NoAccess)?;
         let ctx = Arc::clone(&self.ctx);
         // Before the deadline of the attempt begins, like the right to call Atlas.
-        let turn = ctx.cluster.turn().await;
+        let turn = ctx.cluster.turn(&self.identity.namespace).await;
         if self.is_paused(&access) {
             return Ok(());
         }
@@ -162,7 +161,7 @@ impl Pass {
         }
         let Decided { observed, decision, report } = decided;
         let ctx = Arc::clone(&self.ctx);
-        let turn = ctx.cluster.turn().await;
+        let turn = ctx.cluster.turn(&self.identity.namespace).await;
         let mut operations = publish::same_life(&self.object);
         operations.extend(publish::changes(&self.object, report, false));
         let written = ctx.cluster.patch_status(&turn, &self.identity, operations).await;
@@ -195,7 +194,7 @@ impl Pass {
         if let Ok(endpoint) = &result {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = ?update.cloud_provider_endpoint_id, "updated the endpoint");
             self.show(endpoint.clone());
-            self.tell(&self.ctx.cluster.turn().await, notice::of_step(step)).await;
+            self.tell(&self.ctx.cluster.turn(&self.identity.namespace).await, notice::of_step(step)).await;
         }
         self.answered(&access, result.err().as_ref().map(AtlasError::fault)).await;
         Ok(())
@@ -215,7 +214,7 @@ impl Pass {
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
             let now = Boottime::now();
             self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
-            self.tell(&self.ctx.cluster.turn().await, notice::of_step(step)).await;
+            self.tell(&self.ctx.cluster.turn(&self.identity.namespace).await, notice::of_step(step)).await;
         }
         // A look of its own for each DELETE would cost as many listings as there are objects. That it took effect shows in
         // the next poll; only an answer that contradicts the listing is followed up at once.
@@ -232,7 +231,7 @@ impl Pass {
     pub(super) async fn release(&mut self, held: Option<Turn>, step: &Step) -> Result<(), ReconcileError> {
         // First the event: afterwards there may be no object for it to speak of.
         let notice = notice::of_step(step);
-        let turn = self.ctx.cluster.turn_or(held).await;
+        let turn = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
         let written = self.ctx.cluster.release(&turn, &self.identity, &self.object).await;
         match self.wrote(&turn, written).await {
             Ok(true) => {

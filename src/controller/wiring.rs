@@ -67,7 +67,7 @@ pub async fn run(
         cluster,
         cluster_id,
         limits: Limits::new(options.concurrency),
-        listings: Listings::new(),
+        listings: Listings::new(options.poll_min),
         addresses: Addresses::new(),
         watched: Arc::new(Watched::new(client.clone(), Arc::clone(&memories))),
         memories,
