@@ -2,7 +2,7 @@
 //!
 //! Never logs or keeps a secret; the caller says which secret belongs to a user name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use md5::{Digest as _, Md5};
@@ -22,6 +22,8 @@ pub struct DigestSettings {
     pub nonce_life: Duration,
     /// Every nonce is accepted once.
     pub single_use: bool,
+    /// Which request counters (`nc`) are accepted.
+    pub counter: Counter,
     /// How the challenge is written.
     pub wording: Wording,
     /// The algorithms offered, one challenge each, in this order.
@@ -37,12 +39,25 @@ impl Default for DigestSettings {
         Self {
             nonce_life: Duration::from_mins(5),
             single_use: false,
+            counter: Counter::Rising,
             wording: Wording::Recorded,
             algorithms: vec![Algorithm::Md5],
             other_challenges: Vec::new(),
             one_line: false,
         }
     }
+}
+
+/// Which request counters (`nc`) a nonce is accepted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counter {
+    /// Each has to be higher than all before: requests that overtake each other on one nonce are refused.
+    Rising,
+    /// Each once, in any order.
+    Unique,
+    /// Any: it is not looked at.
+    Any,
 }
 
 /// How a challenge is written. Where it has no `qop`, the response must have none (RFC 2069).
@@ -108,7 +123,7 @@ pub enum Unauthenticated {
     WrongKey,
     /// All right, but the nonce is too old, unknown or used up: `stale=true`.
     Stale,
-    /// All right, but `nc` did not rise.
+    /// All right, but `nc` was used before or, if it has to, did not rise.
     Replayed,
     /// An access token that is unknown, expired or revoked.
     BadToken,
@@ -121,8 +136,25 @@ pub(crate) struct Nonces(HashMap<String, Nonce>);
 #[derive(Debug)]
 struct Nonce {
     issued: Duration,
-    counter: u32,
+    /// The counters that were accepted; where they have to rise, the last of them alone.
+    counters: BTreeSet<u32>,
     algorithm: Algorithm,
+}
+
+impl Nonce {
+    /// Takes note of a counter; `None` if it is not accepted.
+    fn count(&mut self, accepted: Counter, counter: u32) -> Option<()> {
+        match accepted {
+            Counter::Any => {}
+            Counter::Unique if self.counters.contains(&counter) => return None,
+            Counter::Unique => _ = self.counters.insert(counter),
+            Counter::Rising if self.counters.last().is_some_and(|last| counter <= *last) || counter == 0 => {
+                return None;
+            }
+            Counter::Rising => self.counters = BTreeSet::from([counter]),
+        }
+        Some(())
+    }
 }
 
 impl Nonces {
@@ -138,7 +170,7 @@ impl Nonces {
         for &algorithm in &settings.algorithms {
             let nonce = random::nonce();
             lines.push(settings.wording.challenge(&nonce, algorithm, stale));
-            self.0.insert(nonce, Nonce { issued: now, counter: 0, algorithm });
+            self.0.insert(nonce, Nonce { issued: now, counters: BTreeSet::new(), algorithm });
         }
         if settings.one_line { vec![lines.join(", ")] } else { lines }
     }
@@ -204,10 +236,7 @@ impl Nonces {
             return Err(Stale);
         }
         if let Some(counter) = counter {
-            if counter <= known.counter {
-                return Err(Replayed);
-            }
-            known.counter = counter;
+            known.count(settings.counter, counter).ok_or(Replayed)?;
         }
         if settings.single_use {
             self.0.remove(nonce);

@@ -23,6 +23,10 @@ pub enum Operation {
     Delete,
     /// GET of the instance, with its connection strings.
     GetInstance,
+    /// GET of all serverless instances of a project.
+    ListInstances,
+    /// GET of the project.
+    GetProject,
     /// POST of a service account for an access token.
     Token,
     /// POST that revokes an access token.

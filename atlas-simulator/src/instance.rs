@@ -146,6 +146,7 @@ impl Instance {
                 "providerName": "SERVERLESS",
                 "regionName": "US_EAST_1",
             },
+            "serverlessBackupOptions": {"serverlessContinuousBackupEnabled": true},
             "stateName": if now < self.busy_until { "UPDATING" } else { "IDLE" },
         })
     }

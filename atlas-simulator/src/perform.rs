@@ -1,7 +1,10 @@
 //! Does what a request asks for, if its sender may and what it names exists. Knows no faults but those that change what is
 //! done: fates and stale reads.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Style, Success},
@@ -73,7 +76,13 @@ impl State {
         check_version(route.version, request)?;
         route.check_syntax(&request.path)?;
         self.check_access(route, operation, who)?;
-        self.settle(now, route)?;
+        match operation {
+            Operation::GetProject => return Ok(Success::Json(self.describe_project(&route.project))),
+            Operation::ListInstances => {
+                return Ok(Success::Json(self.describe_instances(now, &route.project)));
+            }
+            _ => self.settle(now, route)?,
+        }
 
         let fates: Vec<Fate> = admitted
             .faults
@@ -134,6 +143,27 @@ impl State {
             }
             _ => Ok(()),
         }
+    }
+
+    fn describe_project(&self, project: &str) -> Value {
+        let instances = self.settings.projects.get(project).map_or(0, BTreeMap::len);
+        json!({"clusterCount": instances, "id": project, "links": [], "name": project})
+    }
+
+    /// All that are serverless still, as the API of serverless instances lists them.
+    fn describe_instances(&mut self, now: Duration, project: &str) -> Value {
+        let pace = &self.settings.pace;
+        let named = self.settings.projects.get(project).into_iter().flatten();
+        let serverless = named.filter(|(_, kind)| **kind == InstanceKind::Serverless);
+        let described: Vec<Value> = serverless
+            .map(|(name, _)| {
+                let key = (project.to_owned(), name.clone());
+                let instance = self.instances.entry(key).or_default();
+                instance.advance(now, pace);
+                instance.describe((project, name), now, pace)
+            })
+            .collect();
+        json!({"links": [], "totalCount": described.len(), "results": described})
     }
 
     /// Finds the instance and brings it up to date; with `open`, an unknown one comes into being.

@@ -32,7 +32,8 @@ impl Route {
                 (_, Some(rest)) => (Version::V2, rest),
                 _ => (Version::V1, path),
             };
-        let segments: Vec<&str> = rest.split('/').collect();
+        // As Atlas does, a slash at the end is overlooked.
+        let segments: Vec<&str> = rest.strip_suffix('/').unwrap_or(rest).split('/').collect();
         let (project, instance, endpoint, named) = match segments.as_slice() {
             ["groups", project, "privateEndpoint", "serverless", "instance", instance, "endpoint"] => {
                 let operation = match method {
@@ -62,6 +63,12 @@ impl Route {
             }
             ["groups", project, "serverless", instance] => {
                 (*project, *instance, "", Some((method == "GET").then_some(Operation::GetInstance)))
+            }
+            ["groups", project, "serverless"] => {
+                (*project, "", "", Some((method == "GET").then_some(Operation::ListInstances)))
+            }
+            ["groups", project] => {
+                (*project, "", "", Some((method == "GET").then_some(Operation::GetProject)))
             }
             _ => {
                 let operation = match (path, method) {
@@ -95,7 +102,9 @@ impl Route {
     /// Refuses ids and names that cannot be any.
     pub(crate) fn check_syntax(&self, path: &str) -> Result<(), Refusal> {
         let endpoint_fits = self.endpoint.is_empty() || is_id(&self.endpoint);
-        if is_id(&self.project) && is_instance_name(&self.instance) && endpoint_fits {
+        let names_none = matches!(self.operation, Ok(Operation::GetProject | Operation::ListInstances));
+        let instance_fits = names_none || is_instance_name(&self.instance);
+        if is_id(&self.project) && instance_fits && endpoint_fits {
             return Ok(());
         }
         Err(match self.version {

@@ -279,3 +279,27 @@ async fn endpoints_are_inserted_edited_and_removed_out_of_band() {
     assert_eq!(client.get(&endpoints()).await.json, json!([]));
     assert!(!atlas.remove_endpoint(&id) && !atlas.edit_endpoint(&id, |_| ()));
 }
+
+#[tokio::test]
+async fn the_project_and_its_instances_are_shown_as_other_operators_read_them() {
+    let atlas = slow().await;
+    atlas.configure(|settings| settings.add_instance(DEFAULT_PROJECT, "stock"));
+    let client = Client::new(&atlas);
+    let groups = "/api/atlas/v1.0/groups";
+    let project = client.get(&format!("{groups}/{DEFAULT_PROJECT}")).await;
+    assert_eq!((project.status, &project.json["id"]), (200, &json!(DEFAULT_PROJECT)));
+    assert_eq!(client.get(&format!("{groups}/0123456789abcdef01234567")).await.code(), "GROUP_NOT_FOUND");
+    let listed = client.get(&format!("{groups}/{DEFAULT_PROJECT}/serverless")).await.json;
+    let names: Vec<_> = listed["results"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, [DEFAULT_INSTANCE, "stock"]);
+    let backup = &listed["results"][0]["serverlessBackupOptions"];
+    assert_eq!(backup["serverlessContinuousBackupEnabled"], true);
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_a_path_is_overlooked() {
+    let atlas = slow().await;
+    let client = Client::new(&atlas);
+    let (with, without) = (client.get(&format!("{}/", endpoints())).await, client.get(&endpoints()).await);
+    assert_eq!((with.status, with.json), (200, without.json));
+}

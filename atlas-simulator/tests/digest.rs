@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use atlas_simulator::{
-    Algorithm, DEFAULT_PUBLIC_KEY, Operation, Settings, Simulator, Unauthenticated, Wording,
+    Algorithm, Counter, DEFAULT_PUBLIC_KEY, Operation, Settings, Simulator, Unauthenticated, Wording,
 };
 use reqwest::Method;
 use support::{Client, endpoints, got, slow};
@@ -56,6 +56,24 @@ async fn one_nonce_serves_many_requests_as_long_as_the_counter_rises() {
     assert_eq!([send(9).await, send(3).await], [401; 2], "a replay, and one that was overtaken");
     assert_eq!(send(10).await, 200);
     assert_eq!(reasons(&atlas)[4..6], [Some(Unauthenticated::Replayed); 2]);
+}
+
+#[tokio::test]
+async fn requests_that_overtake_each_other_are_accepted_where_the_setting_says_so() {
+    let atlas = slow().await;
+    let client = Client::new(&atlas);
+    for (counter, [overtaken, replayed]) in
+        [(Counter::Rising, [401, 401]), (Counter::Unique, [200, 401]), (Counter::Any, [200, 200])]
+    {
+        atlas.configure(|settings| settings.digest.counter = counter);
+        let (_, nonce) = client.challenge(&endpoints()).await;
+        let send = async |nc| {
+            let header = client.digest("GET", &endpoints(), &nonce, nc);
+            client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap().status().as_u16()
+        };
+        let statuses = [send(2).await, send(1).await, send(2).await];
+        assert_eq!(statuses, [200, overtaken, replayed], "{counter:?}");
+    }
 }
 
 #[tokio::test]
