@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use domain::endpoint::{EndpointId, Instance};
 use domain::fault::{Fault, FaultKind};
+use domain::message::Message;
 
 use super::classify;
 use super::credentials::{Credentials, Secret};
@@ -45,6 +46,21 @@ impl Operation {
             Self::Delete => "delete",
             Self::Instance => "instance",
             Self::Token => "token",
+        }
+    }
+
+    /// What a message about such a call begins with if it comes to nothing.
+    #[must_use]
+    pub fn attempt(self, at: &Instance, id: Option<&EndpointId>) -> String {
+        let id = id.map(|id| format!("endpoint {id} of ")).unwrap_or_default();
+        match self {
+            Self::List => format!("failed to list the endpoints of {at}"),
+            Self::Get => format!("failed to read {id}{at}"),
+            Self::Create => format!("failed to create an endpoint of {at}"),
+            Self::Update => format!("failed to update {id}{at}"),
+            Self::Delete => format!("failed to delete {id}{at}"),
+            Self::Instance => format!("failed to read instance {at}"),
+            Self::Token => format!("failed to get a token for {at}"),
         }
     }
 }
@@ -90,17 +106,15 @@ impl fmt::Display for Outcome {
 pub struct AtlasError {
     operation: Operation,
     outcome: Outcome,
-    kind: FaultKind,
     error_code: Option<String>,
-    message: String,
-    retry_after: Option<Duration>,
+    fault: Box<Fault>,
 }
 
 impl AtlasError {
     /// The class that decides what happens next.
     #[must_use]
     pub fn kind(&self) -> FaultKind {
-        self.kind
+        self.fault.kind
     }
 
     /// What was attempted.
@@ -124,19 +138,19 @@ impl AtlasError {
     /// How long the server asked to be left alone: at most an hour.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.fault.retry_after
     }
 
     /// The same, as the rules read it.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        Fault { kind: self.kind, message: self.message.clone(), retry_after: self.retry_after }
+        Fault::clone(&self.fault)
     }
 }
 
 impl fmt::Display for AtlasError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        self.fault.fmt(f)
     }
 }
 
@@ -156,23 +170,23 @@ impl Context<'_> {
     pub(super) fn answered(&self, reply: &Reply) -> AtlasError {
         let code = reply.error.as_ref().map(|error| error.code.as_str());
         let kind = classify::kind(reply.status, code, reply.broken.is_none());
-        let what = match &reply.error {
-            Some(error) => {
-                let detail = text::clean(&error.detail, &reply.hidden);
-                let code = shown_code(&error.code, &reply.hidden);
-                format!("HTTP {} {code}{}{detail}", reply.status, if detail.is_empty() { "" } else { ": " })
-            }
-            None => format!("HTTP {} without an error message of Atlas", reply.status),
+        let error_code = code.map(|code| shown_code(code, &reply.hidden));
+        let detail = reply.error.as_ref().map(|error| text::clean(&error.detail, &reply.hidden));
+        let detail = detail.unwrap_or_default();
+        let (problem, detail) = match &error_code {
+            None => (format!("HTTP {} without an error message of Atlas", reply.status), detail),
+            Some(code) if is_code(code) => (format!("HTTP {} {code}", reply.status), detail),
+            // Words, not a code: they may be others next time.
+            Some(words) => (format!("HTTP {}", reply.status), format!("{words} {detail}")),
         };
-        AtlasError {
-            error_code: code.map(|code| shown_code(code, &reply.hidden)),
-            retry_after: reply.retry_after,
-            ..self.error(Outcome::Status(reply.status), kind, &what, &self.next_step(kind, reply))
-        }
+        let error =
+            self.error(Outcome::Status(reply.status), kind, problem, &detail, self.next_step(kind, reply));
+        let fault = Fault { retry_after: reply.retry_after, ..*error.fault };
+        AtlasError { error_code, fault: Box::new(fault), ..error }
     }
 
-    /// There was no answer, or none that can be used. `detail` is one of our own or an operating system's text.
-    pub(super) fn failed(&self, outcome: Outcome, detail: &str) -> AtlasError {
+    /// There was no answer, or none that can be used. `problem` is one of our own, `detail` the text of whoever noticed it.
+    pub(super) fn failed(&self, outcome: Outcome, problem: &str, detail: &str) -> AtlasError {
         let next = match outcome {
             Outcome::TooLate => "nothing was sent; it is decided anew",
             Outcome::Unreachable if detail.contains("certificate") => {
@@ -185,38 +199,34 @@ impl Context<'_> {
             }
             Outcome::TimedOut | Outcome::Interrupted | Outcome::Status(_) => "it is tried again",
         };
-        self.error(outcome, FaultKind::Unavailable, detail, next)
+        self.error(outcome, FaultKind::Unavailable, problem.to_owned(), detail, next.into())
     }
 
-    fn error(&self, outcome: Outcome, kind: FaultKind, what: &str, next: &str) -> AtlasError {
-        AtlasError {
-            operation: self.operation,
-            outcome,
-            kind,
-            error_code: None,
-            message: format!("{}: {}; {next}", self.attempt(), what.trim_end_matches(['.', ' '])),
-            retry_after: None,
-        }
+    fn error(
+        &self,
+        outcome: Outcome,
+        kind: FaultKind,
+        problem: String,
+        detail: &str,
+        next: Message,
+    ) -> AtlasError {
+        let Self { operation, at, id, credentials } = *self;
+        // A token is nobody's own: whom its refusal holds up reads the same.
+        let (attempt, problem) = match operation {
+            Operation::Token => {
+                (String::new(), format!("failed to get a token for {credentials}: {problem}"))
+            }
+            _ => (operation.attempt(at, id), problem),
+        };
+        let detail = detail.trim_end_matches(['.', ' ']).into();
+        let fault = Fault { attempt: attempt.into(), detail, next, ..Fault::new(kind, problem) };
+        AtlasError { operation, outcome, error_code: None, fault: Box::new(fault) }
     }
 
-    fn attempt(&self) -> String {
-        let Self { operation, at, id, credentials } = self;
-        let id = id.map(|id| format!("endpoint {id} of ")).unwrap_or_default();
-        match operation {
-            Operation::List => format!("failed to list the endpoints of {at}"),
-            Operation::Get => format!("failed to read {id}{at}"),
-            Operation::Create => format!("failed to create an endpoint of {at}"),
-            Operation::Update => format!("failed to update {id}{at}"),
-            Operation::Delete => format!("failed to delete {id}{at}"),
-            Operation::Instance => format!("failed to read instance {at}"),
-            Operation::Token => format!("failed to get a token for {credentials}"),
-        }
-    }
-
-    fn next_step(&self, kind: FaultKind, reply: &Reply) -> String {
+    fn next_step(&self, kind: FaultKind, reply: &Reply) -> Message {
         let who = self.credentials;
         let not_atlas = reply.error.is_none();
-        match kind {
+        let next = match kind {
             FaultKind::Unauthorized if self.operation == Operation::Token => {
                 format!("check the secret of {who}: it may be wrong, expired or revoked")
             }
@@ -227,9 +237,11 @@ impl Context<'_> {
                 "a proxy or firewall on the way may have refused the call".to_owned()
             }
             FaultKind::Forbidden => match reply.error.as_ref().and_then(ErrorBody::access_list_address) {
-                Some(address) => format!(
-                    "add {address} to the API access list of {who} (not to the project's IP access list)"
-                ),
+                Some(address) => {
+                    let list =
+                        format!(" to the API access list of {who} (not to the project's IP access list)");
+                    return Message::from("add ").varying(&address.to_string()).then(&list);
+                }
                 None => format!(
                     "{who} needs the Project Owner role in this project, and this operator's address on its API access list"
                 ),
@@ -252,8 +264,13 @@ impl Context<'_> {
                 "Atlas has switched this API off, and nothing can be managed through it any more".to_owned()
             }
             FaultKind::RateLimited => match reply.retry_after {
-                Some(wait) => format!("it is tried again after {} s", wait.as_secs()),
-                None => "it is tried again later, and less often".to_owned(),
+                Some(wait) => {
+                    let seconds = wait.as_secs().to_string();
+                    return Message::from("it is tried again ").varying(&format!("after {seconds} s"));
+                }
+                None => {
+                    return Message::from("it is tried again ").varying("later, and less often");
+                }
             },
             FaultKind::Refused if reply.status == 402 => {
                 "settle it in the organisation's billing settings".to_owned()
@@ -264,8 +281,14 @@ impl Context<'_> {
                 "redirects are not followed: check the base URL".to_owned()
             }
             FaultKind::Unavailable => "it is tried again".to_owned(),
-        }
+        };
+        next.into()
     }
+}
+
+/// A code as Atlas makes them; what else stands in its place is words.
+fn is_code(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 fn shown_code(code: &str, hidden: &[Secret]) -> String {

@@ -146,7 +146,7 @@ fn every_failure_without_an_answer_has_a_next_step_of_its_own() {
         (Outcome::TimedOut, "no answer within 30 s", "within 30 s; it is tried again"),
     ] {
         context(Operation::List, &key(), |context| {
-            let error = context.failed(outcome, detail);
+            let error = context.failed(outcome, "", detail);
             assert_eq!((error.outcome(), error.kind()), (outcome, FaultKind::Unavailable));
             assert!(error.to_string().ends_with(expected), "{error}");
             assert_eq!(
@@ -172,7 +172,7 @@ fn a_message_begins_with_what_was_attempted() {
         (Operation::Token, "failed to get a token for API key abcdefgh: ".to_owned()),
     ] {
         context(operation, &key(), |context| {
-            let error = context.failed(Outcome::TimedOut, "no answer");
+            let error = context.failed(Outcome::TimedOut, "no answer", "");
             assert!(error.to_string().starts_with(&expected), "{error}");
         });
     }

@@ -184,10 +184,11 @@ impl Exchange<'_> {
     }
 
     fn failure(&self, unanswered: &Unanswered, was_sent: bool) -> Failure {
-        Failure { error: self.context.failed(unanswered.outcome, &unanswered.detail), was_sent }
+        let Unanswered { outcome, problem, detail, .. } = unanswered;
+        Failure { error: self.context.failed(*outcome, problem, detail), was_sent }
     }
 
     fn unauthenticable(&self, detail: &str) -> Failure {
-        Failure::before_sending(self.context.failed(Outcome::NoChallenge, detail))
+        Failure::before_sending(self.context.failed(Outcome::NoChallenge, "", detail))
     }
 }

@@ -79,6 +79,8 @@ impl Answer {
 /// There was no answer.
 pub(super) struct Unanswered {
     pub(super) outcome: Outcome,
+    pub(super) problem: String,
+    /// What the system or a library says about it.
     pub(super) detail: String,
     /// Whether a part of the request can have been written.
     pub(super) was_sent: bool,
@@ -157,23 +159,24 @@ impl Http {
     fn unanswered(&self, error: &reqwest::Error) -> Unanswered {
         let cause = root_cause(error);
         if cause.is::<TooLate>() {
-            return Unanswered { outcome: Outcome::TooLate, detail: cause.to_string(), was_sent: false };
+            let problem = cause.to_string();
+            return Unanswered { outcome: Outcome::TooLate, problem, detail: String::new(), was_sent: false };
         }
         // Order matters: a connection that was not made in time is both, and nothing was sent.
         if error.is_connect() {
-            let detail = format!("no connection to {}: {cause}", self.host);
-            Unanswered { outcome: Outcome::Unreachable, detail, was_sent: false }
+            let problem = format!("no connection to {}", self.host);
+            Unanswered { outcome: Outcome::Unreachable, problem, detail: cause.to_string(), was_sent: false }
         } else if error.is_timeout() {
             self.timed_out()
         } else {
-            let detail = format!("the connection to {} broke before there was an answer: {cause}", self.host);
-            Unanswered { outcome: Outcome::Interrupted, detail, was_sent: true }
+            let problem = format!("the connection to {} broke before there was an answer", self.host);
+            Unanswered { outcome: Outcome::Interrupted, problem, detail: cause.to_string(), was_sent: true }
         }
     }
 
     fn timed_out(&self) -> Unanswered {
-        let detail = format!("{} did not answer within {:?}", self.host, self.timeout);
-        Unanswered { outcome: Outcome::TimedOut, detail, was_sent: true }
+        let problem = format!("{} did not answer within {:?}", self.host, self.timeout);
+        Unanswered { outcome: Outcome::TimedOut, problem, detail: String::new(), was_sent: true }
     }
 }
 

@@ -50,8 +50,8 @@ impl Reply {
             return Err(context.answered(self));
         }
         match self.broken {
-            Some(outcome) => Err(context.failed(outcome, "the answer could not be read to its end")),
-            None => parse(self).map_err(|reason| context.failed(Outcome::Malformed, &reason)),
+            Some(outcome) => Err(context.failed(outcome, "the answer could not be read to its end", "")),
+            None => parse(self).map_err(|reason| context.failed(Outcome::Malformed, "", &reason)),
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::credentials::{Credentials, Fingerprint, Secret};
 use super::error::{AtlasError, Context, Operation, Outcome};
-use super::http::{Answer, Outgoing};
+use super::http::{Answer, Outgoing, Unanswered};
 use super::reply;
 use super::transport::{CallRecord, Transport};
 
@@ -79,9 +79,11 @@ impl Tokens {
         let asked_at = Instant::now();
         let slot = self.slot(context.credentials.fingerprint());
         let Ok(mut slot) = timeout_at(deadline, slot.lock()).await else {
-            return Err(
-                context.failed(Outcome::TimedOut, "another request for the token did not end in time")
-            );
+            return Err(context.failed(
+                Outcome::TimedOut,
+                "another request for the token did not end in time",
+                "",
+            ));
         };
         if let (Some(current), Some(rejected)) = (&slot.token, rejected)
             && Arc::ptr_eq(current, rejected)
@@ -152,7 +154,11 @@ async fn request(
 ) -> Result<Token, AtlasError> {
     let url = transport.token_url();
     let Some(authorization) = basic(context.credentials) else {
-        return Err(context.failed(Outcome::NoChallenge, "the client id and secret cannot stand in a header"));
+        return Err(context.failed(
+            Outcome::NoChallenge,
+            "the client id and secret cannot stand in a header",
+            "",
+        ));
     };
     let body =
         Some(("application/x-www-form-urlencoded", reqwest::Body::from("grant_type=client_credentials")));
@@ -167,16 +173,19 @@ async fn request(
     let asked_at = Instant::now();
     let mut answer = match transport.http().send(request).await {
         Ok(answer) => answer,
-        Err(unanswered) => return Err(context.failed(unanswered.outcome, &unanswered.detail)),
+        Err(Unanswered { outcome, problem, detail, .. }) => {
+            return Err(context.failed(outcome, &problem, &detail));
+        }
     };
     answer.hidden = context.credentials.hidden();
     if !(200..300).contains(&answer.status) {
         return Err(refused(context, answer));
     }
-    let body =
-        answer.body.map_err(|outcome| context.failed(outcome, "the token could not be read to its end"))?;
+    let body = answer
+        .body
+        .map_err(|outcome| context.failed(outcome, "the token could not be read to its end", ""))?;
     let token = serde_json::from_slice(&body).ok().and_then(|json: Value| read(&json, asked_at));
-    token.ok_or_else(|| context.failed(Outcome::Malformed, "the answer holds no access_token"))
+    token.ok_or_else(|| context.failed(Outcome::Malformed, "the answer holds no access_token", ""))
 }
 
 /// The token endpoint refuses in OAuth's words (`error`, `error_description`), or in Atlas' own.

@@ -6,20 +6,63 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::message::Message;
+
 /// Why Atlas could not be read, or why it refused a write.
+///
+/// Two faults are the same while all but `detail` and what varies in `next` is equal, however often Atlas words them anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The class that decides what happens next.
     pub kind: FaultKind,
-    /// One sentence for the user, already cleaned and cut: what was tried, Atlas' `errorCode` and `detail`.
-    pub message: String,
+    /// The call that came to nothing, with the names of its instance and endpoint; empty if it was no object's own.
+    pub attempt: Box<str>,
+    /// What is wrong, in words of ours: the HTTP status and Atlas' `errorCode`, or a sentence.
+    pub problem: Box<str>,
+    /// What the server or the system says about it, already cleaned and cut; empty if it says nothing.
+    pub detail: Box<str>,
+    /// What to do about it; empty if `problem` says so.
+    pub next: Message,
     /// How long the server asked to be left alone (`Retry-After`), as far as it said.
     pub retry_after: Option<Duration>,
 }
 
+impl Fault {
+    /// A fault that one sentence describes.
+    #[must_use]
+    pub fn new(kind: FaultKind, problem: impl Into<Box<str>>) -> Self {
+        Self {
+            kind,
+            attempt: Box::default(),
+            problem: problem.into(),
+            detail: Box::default(),
+            next: Message::default(),
+            retry_after: None,
+        }
+    }
+
+    /// The same fault as it concerns who attempts something else. What the server said of the call that met it is not
+    /// passed on: it may name what is another object's.
+    #[must_use]
+    pub fn met_by(&self, attempt: impl Into<Box<str>>) -> Self {
+        let attempt = if self.attempt.is_empty() { Box::default() } else { attempt.into() };
+        Self { attempt, detail: Box::default(), ..self.clone() }
+    }
+
+    /// One sentence for the user.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        let fixed = [&*self.attempt, &*self.problem];
+        let fixed: Vec<_> = fixed.into_iter().filter(|part| !part.is_empty()).collect();
+        let colon = if fixed.is_empty() || self.detail.is_empty() { "" } else { ": " };
+        let message = Message::from(fixed.join(": ")).varying(&format!("{colon}{}", self.detail));
+        if self.next.is_empty() { message } else { message.then("; ").join(&self.next) }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message())
     }
 }
 
@@ -48,4 +91,39 @@ pub enum FaultKind {
     Refused,
     /// 5xx, maintenance (405), no connection, a time-out, or an answer that cannot be understood.
     Unavailable,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(detail: &str) -> Fault {
+        Fault {
+            attempt: "failed to delete endpoint 1 of payroll".into(),
+            detail: detail.into(),
+            next: "correct what Atlas names".into(),
+            ..Fault::new(FaultKind::Forbidden, "HTTP 403 FORBIDDEN")
+        }
+    }
+
+    #[test]
+    fn a_fault_is_one_sentence_that_its_detail_does_not_change() {
+        let fault = refused("endpoint 1 at noon");
+        let said = "failed to delete endpoint 1 of payroll: HTTP 403 FORBIDDEN: endpoint 1 at noon; correct what Atlas names";
+        assert_eq!(fault.to_string(), said);
+        for detail in ["", "endpoint 1 at one"] {
+            assert!(refused(detail).message().is_said_by(said));
+        }
+        let other = Fault { problem: "HTTP 403 OTHER".into(), ..fault };
+        assert!(!other.message().is_said_by(said));
+        assert_eq!(Fault::new(FaultKind::Unavailable, "no Secret").to_string(), "no Secret");
+    }
+
+    #[test]
+    fn whom_a_fault_holds_up_is_told_nothing_of_the_call_that_met_it() {
+        let own = refused("no").met_by("failed to list orders");
+        assert_eq!(own.to_string(), "failed to list orders: HTTP 403 FORBIDDEN; correct what Atlas names");
+        let token = Fault::new(FaultKind::Unauthorized, "no token for key ab");
+        assert_eq!(token.met_by("failed to list orders"), token);
+    }
 }

@@ -13,6 +13,7 @@ pub mod decision;
 pub mod endpoint;
 pub mod fault;
 pub mod memory;
+pub mod message;
 pub mod notice;
 pub mod observed;
 pub mod ownership;

@@ -34,7 +34,7 @@ pub fn of_change(before: &Reported, report: &Report) -> Vec<Notice> {
         notices.push(normal(EventReason::EndpointServiceReserved, message));
     }
     if let Some(connected) = turned_true(ConditionType::EndpointConnected) {
-        notices.push(normal(EventReason::EndpointAvailable, connected.message.clone()));
+        notices.push(normal(EventReason::EndpointAvailable, connected.message.to_string()));
     }
     // Of these, False is what a person should know of; of the last, True.
     for (kind, told_while) in
@@ -49,7 +49,11 @@ pub fn of_change(before: &Reported, report: &Report) -> Vec<Notice> {
         let told = before.conditions.iter().any(|(_, _, was, _)| was == condition.reason.as_str())
             || notices.iter().any(|notice| notice.reason == reason);
         if !told {
-            notices.push(Notice { reason, warning: true, message: report.sentence(condition, None) });
+            notices.push(Notice {
+                reason,
+                warning: true,
+                message: report.sentence(condition, None).to_string(),
+            });
         }
     }
     notices

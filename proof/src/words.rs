@@ -90,7 +90,7 @@ fn comment(mark: Mark) -> String {
 }
 
 pub(crate) fn fault(kind: FaultKind) -> Fault {
-    Fault { kind, message: String::new(), retry_after: None }
+    Fault::new(kind, "")
 }
 
 /// An endpoint in the words of the rules.

@@ -45,7 +45,7 @@ pub(super) async fn conclude(
         let turn = pass.ctx.cluster.turn_or(held, &pass.identity.namespace).await;
         // Made only now: a patch takes 13 KiB, and a thousand objects may wait for their turn.
         let mut operations = publish::unchanged(&pass.object);
-        operations.extend(publish::changes(&pass.object, report, true));
+        operations.extend(publish::changes(&pass.object, report));
         match pass.ctx.cluster.patch_status(&turn, &pass.identity, operations).await {
             Ok(object) => *pass.object = object,
             Err(ClusterError::Changed) => {
@@ -76,7 +76,7 @@ enum Output {
     /// Atlas does not show the private SRV address yet.
     Incomplete,
     /// It could not be written; says why.
-    Failed(String),
+    Failed(output::Problem),
 }
 
 async fn write_output(pass: &mut Pass, report: &Report) -> Result<Output, ReconcileError> {

@@ -97,13 +97,11 @@ impl Context {
         let Some(reference) = &object.spec.credentials_ref else {
             return match default {
                 Some(secret) => self.keys.of(&secret, deleting).await,
-                None => Err(Fault {
-                    kind: FaultKind::CredentialsNotFound,
-                    message: "spec.credentialsRef is not set, and the operator has no default credentials for this \
-                              namespace; name a Secret with an Atlas API key in spec.credentialsRef"
-                        .to_owned(),
-                    retry_after: None,
-                }),
+                None => Err(Fault::new(
+                    FaultKind::CredentialsNotFound,
+                    "spec.credentialsRef is not set, and the operator has no default credentials for this namespace; \
+                     name a Secret with an Atlas API key in spec.credentialsRef",
+                )),
             };
         };
         let own = SecretName { namespace: identity.namespace.clone(), name: reference.name.clone() };

@@ -1,6 +1,7 @@
 //! What an object is counted as, from its report, and since when.
 
 use domain::fault::{Fault, FaultKind};
+use domain::message::Message;
 use serde_json::{Value, json};
 
 use super::*;
@@ -9,7 +10,7 @@ const LONG_AGO: &str = "2020-01-01T00:00:00Z";
 const LONG_AGO_SECONDS: i64 = 1_577_836_800;
 
 fn condition(kind: ConditionType, status: bool, reason: Reason) -> Condition {
-    Condition { kind, status, reason, message: String::new() }
+    Condition { kind, status, reason, message: Message::default() }
 }
 
 fn report(ready: (bool, Reason), connected: Reason, stalled: bool) -> Report {
@@ -53,8 +54,7 @@ fn object(reported: &[ConditionType], deleting: bool) -> ServerlessPrivateEndpoi
 #[test]
 fn an_object_that_is_not_done_waits_for_one_thing() {
     use Reason as R;
-    let unread =
-        || State::Unread(Fault { kind: FaultKind::Unauthorized, message: String::new(), retry_after: None });
+    let unread = || State::Unread(Fault::new(FaultKind::Unauthorized, ""));
     for (state, report, expected) in [
         (unread(), report((false, R::Creating), R::ServiceProvisioning, false), Some(Awaited::Progress)),
         (unread(), report((false, R::Unauthorized), R::ServiceProvisioning, false), Some(Awaited::Progress)),

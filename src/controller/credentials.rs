@@ -130,8 +130,11 @@ impl Keys {
                 )));
             }
             Err(error) => {
-                let message = format!("failed to read Secret {secret}: {error}; it is tried again");
-                return Err(Fault { kind: FaultKind::Unavailable, message, retry_after: None });
+                return Err(Fault {
+                    detail: error.to_string().into(),
+                    next: "it is tried again".into(),
+                    ..Fault::new(FaultKind::Unavailable, format!("failed to read Secret {secret}"))
+                });
             }
         };
         let credentials = credentials(&read).map_err(|why| missing(format!("Secret {secret}: {why}")))?;
@@ -150,7 +153,7 @@ fn same(one: &Result<Key, Fault>, other: &Result<Key, Fault>) -> bool {
 }
 
 fn missing(message: String) -> Fault {
-    Fault { kind: FaultKind::CredentialsNotFound, message, retry_after: None }
+    Fault::new(FaultKind::CredentialsNotFound, message)
 }
 
 /// The pair that the Secret holds.

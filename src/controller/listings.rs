@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use atlas::Operation;
 use domain::endpoint::{Endpoint, Instance};
 use domain::fault::Fault;
 use domain::observed::Sunset;
@@ -49,7 +50,10 @@ impl Listings {
     /// All endpoints of an instance, from a listing that was sent at `fresh_after` or later.
     pub(super) async fn get(&self, ctx: &Context, access: &Access, fresh_after: Boottime) -> Listing {
         let Access { namespace, instance, key } = access;
-        let held_up = || self.paused(instance, key).map_or(Ok(()), Err);
+        let held_up = || {
+            let fault = self.paused(instance, key);
+            fault.map_or(Ok(()), |fault| Err(fault.met_by(Operation::List.attempt(instance, None))))
+        };
         let enter = || async {
             held_up()?;
             let permit = ctx.limits.enter(namespace, &instance.project).await;
@@ -84,7 +88,8 @@ impl Listings {
         self.sunset.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The fault that still holds up calls with `key` for `instance`.
+    /// The fault that still holds up calls with `key` for `instance`. It speaks of the call that met it, which may be another
+    /// object's: [`Fault::met_by`] says it to whom it holds up.
     pub(super) fn paused(&self, instance: &Instance, key: &Key) -> Option<Fault> {
         self.pauses().holding(&asker(instance, key), Boottime::now())
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use domain::conditions::Report;
 use domain::endpoint::EndpointStatus;
+use domain::message::Message;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -24,7 +25,7 @@ const FLUX_WATCH: (&str, &str) = ("reconcile.fluxcd.io/watch", "Enabled");
 const SRV_ADDRESS: &str = "privateSrvAddress";
 
 /// Why the ConfigMap does not say what it should.
-pub(super) type Problem = String;
+pub(super) type Problem = Message;
 
 /// The object wants such a ConfigMap, or has one.
 pub(super) fn is_concerned(object: &ServerlessPrivateEndpoint) -> bool {
@@ -128,7 +129,8 @@ pub(super) async fn keep(
         } else {
             Err(format!(
                 "ConfigMap {name} exists and was not made for this object; delete it or name another in spec.outputConfigMap"
-            ))
+            )
+            .into())
         };
     }
     let result = match found {
@@ -150,8 +152,9 @@ fn problem(name: &str, verb: &str, error: &ClusterError) -> Problem {
     match error {
         ClusterError::Forbidden(_) => format!(
             "the operator may not {verb} ConfigMap {name}; grant it (chart value integrations.outputConfigMap.enabled)"
-        ),
-        error => format!("failed to {verb} ConfigMap {name}: {error}"),
+        )
+        .into(),
+        error => Message::from(format!("failed to {verb} ConfigMap {name}: ")).varying(&error.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use atlas::Fingerprint;
+use atlas::{Fingerprint, Operation};
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
@@ -61,20 +61,29 @@ impl Access {
 impl Pass {
     /// Makes sure that the object is still the one that was decided on, by a read that no cache answers. `None` if it is
     /// not; then it is time to decide again.
-    pub(super) async fn before_write(&mut self) -> Result<Option<Access>, ReconcileError> {
+    pub(super) async fn before_write(
+        &mut self,
+        operation: Operation,
+        id: &EndpointId,
+    ) -> Result<Option<Access>, ReconcileError> {
         let access = self.access().await.map_err(ReconcileError::NoAccess)?;
-        if self.is_paused(&access) || self.note_key(&access) {
+        if self.is_paused(&access, operation, Some(id)) || self.note_key(&access) {
             return Ok(None);
         }
         Ok(self.unchanged().await?.map(|()| access))
     }
 
     /// While Atlas asked to be left alone, nothing is written to it either; the next decision sees why.
-    pub(super) fn is_paused(&mut self, access: &Access) -> bool {
+    pub(super) fn is_paused(
+        &mut self,
+        access: &Access,
+        operation: Operation,
+        id: Option<&EndpointId>,
+    ) -> bool {
         let paused = self.ctx.listings.paused(&access.instance, &access.key);
         let is_paused = paused.is_some();
         if let Some(fault) = paused {
-            self.atlas = Atlas::Failed(fault);
+            self.atlas = Atlas::Failed(fault.met_by(operation.attempt(&access.instance, id)));
         }
         is_paused
     }
@@ -155,7 +164,7 @@ impl Pass {
     }
 
     pub(super) async fn access(&self) -> Result<Access, Fault> {
-        let invalid = |message| Fault { kind: FaultKind::Refused, message, retry_after: None };
+        let invalid = |why| Fault::new(FaultKind::Refused, why);
         let instance = object::instance(&self.object).map_err(invalid)?;
         let deleting = self.object.meta().deletion_timestamp.is_some();
         let key = self.ctx.key(&self.object, &self.identity, &instance, deleting).await?;

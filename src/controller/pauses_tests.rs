@@ -16,7 +16,7 @@ fn us() -> Asker {
 }
 
 fn fault(kind: FaultKind, seconds: Option<u64>) -> Fault {
-    Fault { kind, message: String::new(), retry_after: seconds.map(Duration::from_secs) }
+    Fault { retry_after: seconds.map(Duration::from_secs), ..Fault::new(kind, "") }
 }
 
 /// A 429 that may name a time.

@@ -26,46 +26,73 @@ const LONGEST_NOTE: usize = 1000;
 /// Holds the longest next step, and the place to read on.
 const LONGEST_END: usize = 500;
 
+/// The field that holds what Atlas says of a failure, in its own words.
+const ERROR_MESSAGE: &str = "errorMessage";
+
 /// Stands for what is left out.
 const LEFT_OUT: &str = " … ";
 
 /// The status does not say yet what `report` says.
 pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report) -> bool {
-    !changes(object, report, true).is_empty()
+    !changes(object, report).is_empty()
 }
 
 /// The operations that make the status say what `report` says; none if it does already.
+///
+/// What a server words anew each time is no change. It is written with the next one: each write is 13 KiB in etcd, and
+/// what is wrong has not changed.
 #[must_use]
-pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, removing: bool) -> Vec<Value> {
+pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report) -> Vec<Value> {
     let status = object.status.clone().unwrap_or_default();
-    let mut operations = Vec::new();
+    let generation = object.metadata.generation;
+    let (mut operations, mut is_new) = fields(&status, report);
     let mut set = |path: &str, value: Value| {
         operations.push(json!({"op": "add", "path": format!("/status/{path}"), "value": value}));
     };
-    let mut absent = Vec::new();
-    for (name, value) in status_fields(report) {
-        match (value, field(&status, name)) {
-            (Some(value), current) if current != Some(&value) => set(name, json!(value)),
-            (None, Some(_)) if name != "_id" => absent.push(name),
-            _ => {}
-        }
-    }
-    if Some(status.observed_generation) != object.metadata.generation {
-        set("observedGeneration", json!(object.metadata.generation));
+    if Some(status.observed_generation) != generation {
+        set("observedGeneration", json!(generation));
+        is_new = true;
     }
     let requested = object.annotations().get(api::RECONCILE_REQUEST);
     if requested.is_some() && requested != status.last_handled_reconcile_at.as_ref() {
         set("lastHandledReconcileAt", json!(requested));
+        is_new = true;
     }
-    let wanted = conditions(&status.conditions, report, object.metadata.generation, Timestamp::now());
+    let now = Timestamp::now();
+    if !is_new && conditions(&status.conditions, report, generation, now, Wording::Kept) == status.conditions
+    {
+        return Vec::new();
+    }
+    let wanted = conditions(&status.conditions, report, generation, now, Wording::New);
     if wanted != status.conditions {
         set("conditions", json!(wanted));
     }
-    if removing {
-        operations
-            .extend(absent.iter().map(|name| json!({"op": "remove", "path": format!("/status/{name}")})));
-    }
     operations
+}
+
+/// The operations on the endpoint's fields, and whether one of them is news. What is known of one endpoint is never left
+/// beside the id of another: with the id, all of them are written or removed.
+fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> (Vec<Value>, bool) {
+    let mut operations = Vec::new();
+    let mut is_new = false;
+    let is_another = report.endpoint.as_ref().is_some_and(|e| status.id.as_deref() != Some(e.id.as_str()));
+    for (name, value) in status_fields(report) {
+        let path = format!("/status/{name}");
+        match (value, field(status, name)) {
+            (Some(value), current) if current != Some(&value) => {
+                operations.push(json!({"op": "add", "path": path, "value": value}));
+                is_new |= name != ERROR_MESSAGE || current.is_none();
+            }
+            (None, current) if name != "_id" && (is_another || current.is_some()) => {
+                // What is not there cannot be removed, and somebody else may have removed it.
+                operations.push(json!({"op": "add", "path": path, "value": ""}));
+                operations.push(json!({"op": "remove", "path": path}));
+                is_new = true;
+            }
+            _ => {}
+        }
+    }
+    (operations, is_new)
 }
 
 /// The tests that make a status patch void unless the object is exactly the one that was read.
@@ -128,26 +155,38 @@ fn field<'a>(status: &'a ServerlessPrivateEndpointStatus, name: &str) -> Option<
     }
 }
 
+/// Whose words a message has where only what varies of it would differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wording {
+    /// Those that are there.
+    Kept,
+    /// Those of now.
+    New,
+}
+
 /// The reported conditions, with the times of those whose status did not change, followed by those that others wrote.
 fn conditions(
     current: &[Condition],
     report: &Report,
     generation: Option<i64>,
     now: Timestamp,
+    wording: Wording,
 ) -> Vec<Condition> {
     let ours = report.conditions.iter().map(|reported| {
         let status = if reported.status { "True" } else { "False" };
         let before = current.iter().find(|c| c.type_ == reported.kind.as_str() && c.status == status);
+        let said = before.map(|before| before.message.as_str());
+        let sentence = |time: Option<&str>| report.sentence(reported, time);
         Condition {
             type_: reported.kind.to_string(),
             status: status.to_owned(),
             reason: reported.reason.to_string(),
-            message: match report.after.filter(|_| report.is_dated(reported.kind)) {
-                Some(after) => {
-                    let before = before.map(|before| before.message.as_str());
-                    dated(|time| report.sentence(reported, Some(time)), before, now, after)
+            message: match (report.after.filter(|_| report.is_dated(reported.kind)), said) {
+                (Some(after), said) => dated(|time| sentence(Some(time)).to_string(), said, now, after),
+                (None, Some(said)) if wording == Wording::Kept && sentence(None).is_said_by(said) => {
+                    said.to_owned()
                 }
-                None => report.sentence(reported, None),
+                (None, _) => sentence(None).to_string(),
             },
             observed_generation: generation,
             last_transition_time: before
@@ -181,40 +220,5 @@ fn whole_seconds(time: Timestamp) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_note_that_is_too_long_keeps_its_beginning_its_next_step_and_the_place_to_read_on() {
-        let end = "; delete those that you do not need in Atlas (docs/troubleshooting.md#duplicate)";
-        for what in ["5f0000000000000000000001, ", "ä", "a€", "𝄞x"] {
-            let said = format!("further endpoints carry the mark: {}{end}", what.repeat(1000));
-            let note = note(&said);
-            assert!(note.len() <= LONGEST_NOTE && note.len() > LONGEST_NOTE - 8, "{} bytes", note.len());
-            assert!(note.starts_with("further endpoints carry the mark: "), "{note}");
-            assert!(note.ends_with(end) && note.contains(LEFT_OUT), "{note}");
-        }
-        let fits = "a".repeat(LONGEST_NOTE);
-        assert_eq!(note(&fits), fits);
-    }
-
-    #[test]
-    fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
-        let start: Timestamp = "2026-03-01T10:00:00.7Z".parse().unwrap();
-        let at = |seconds: u64| start.saturating_add(Duration::from_secs(seconds)).unwrap();
-        for place in ["", " (docs/troubleshooting.md#endpointlost)"] {
-            let said = |time: &str| format!("it ends after {time}{place}");
-            let first = dated(said, None, start, Duration::from_secs(200));
-            assert_eq!(first, said("2026-03-01T10:03:20Z"));
-            for passed in [1, 60, 199] {
-                let later = dated(said, Some(&first), at(passed), Duration::from_secs(200 - passed));
-                assert_eq!(later, first);
-            }
-            // A process that was just started waits anew.
-            let anew = dated(said, Some(&first), at(100), Duration::from_secs(200));
-            assert_eq!(anew, said("2026-03-01T10:05:00Z"));
-            // Another text is no time.
-            assert_eq!(dated(said, Some("it ends after all"), start, Duration::from_secs(200)), first);
-        }
-    }
-}
+#[path = "publish_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use atlas::{AtlasError, Creation, Deletion, Update};
+use atlas::{AtlasError, Creation, Deletion, Operation, Update};
 use domain::decision::{Farewell, Origin, Step};
 use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
 use domain::memory::Memory;
@@ -79,7 +79,7 @@ impl Pass {
         let ctx = Arc::clone(&self.ctx);
         // Before the deadline of the attempt begins, like the right to call Atlas.
         let turn = ctx.cluster.turn(&self.identity.namespace).await;
-        if self.is_paused(&access) {
+        if self.is_paused(&access, Operation::Create, None) {
             return Ok(());
         }
         let begun = Boottime::now();
@@ -163,7 +163,7 @@ impl Pass {
         let ctx = Arc::clone(&self.ctx);
         let turn = ctx.cluster.turn(&self.identity.namespace).await;
         let mut operations = publish::same_life(&self.object);
-        operations.extend(publish::changes(&self.object, report, false));
+        operations.extend(publish::changes(&self.object, report));
         let written = ctx.cluster.patch_status(&turn, &self.identity, operations).await;
         if self.wrote(&turn, written).await? {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
@@ -186,7 +186,7 @@ impl Pass {
             // A deleted namespace loses its Secrets at any moment, and a key that is only remembered may change nothing.
             self.ctx.read_key_anew(&self.object, &self.identity).await;
         }
-        let Some(access) = self.before_write().await? else {
+        let Some(access) = self.before_write(Operation::Update, id).await? else {
             return Ok(());
         };
         let update = Update { comment, cloud_provider_endpoint_id: vpc_endpoint };
@@ -201,7 +201,7 @@ impl Pass {
     }
 
     async fn delete(&mut self, step: &Step, id: &EndpointId, excess: bool) -> Result<(), ReconcileError> {
-        let Some(access) = self.before_write().await? else {
+        let Some(access) = self.before_write(Operation::Delete, id).await? else {
             return Ok(());
         };
         if excess {

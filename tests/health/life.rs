@@ -76,7 +76,7 @@ pub(crate) fn failed(kind: FaultKind) -> Atlas {
 }
 
 pub(crate) fn fault(kind: FaultKind) -> Fault {
-    Fault { kind, message: format!("Atlas says {kind:?}"), retry_after: None }
+    Fault::new(kind, format!("Atlas says {kind:?}"))
 }
 
 impl Life {
@@ -195,13 +195,13 @@ impl Life {
                     if self.is_unwritten {
                         report.unsynced(Reason::OutputNotWritten, "ConfigMap orders is not ours".to_owned());
                     }
-                    self.patch(&publish::changes(&self.typed(), &report, true));
+                    self.patch(&publish::changes(&self.typed(), &report));
                     self.memory.working = report.working.map(|stage| (stage, Duration::ZERO));
                     return self;
                 }
                 Step::Record { .. } => {
                     let report = report(&observed, &decision);
-                    self.patch(&publish::changes(&self.typed(), &report, false));
+                    self.patch(&publish::changes(&self.typed(), &report));
                     // Long ago: what is new to the operator is not what this look is about.
                     self.memory.recorded = Duration::from_mins(10);
                 }

@@ -194,7 +194,7 @@ async fn a_message_names_operation_instance_answer_and_next_step() {
         let (client, _) = server.client();
         let error = client.list(&instance()).await.unwrap_err();
         assert_eq!(error.to_string(), expected);
-        assert_eq!(error.fault().message, expected);
+        assert_eq!(error.fault().to_string(), expected);
         assert_eq!(error.outcome(), Outcome::Status(status));
         assert_eq!(server.seen().len(), 2, "nothing but the challenge and the call");
     }

@@ -67,7 +67,7 @@ async fn what_a_server_throws_back_is_hidden() {
         for text in [
             error.to_string(),
             format!("{error:?}"),
-            error.fault().message,
+            error.fault().to_string(),
             error.error_code().unwrap_or_default().to_owned(),
         ] {
             for secret in own.iter().copied().chain([basic.as_str()]) {

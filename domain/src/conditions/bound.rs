@@ -2,6 +2,7 @@
 
 use crate::decision::Bound;
 use crate::endpoint::{Endpoint, EndpointStatus};
+use crate::message::Message;
 use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
 
 use super::summary::{Phase, Summary, said};
@@ -28,13 +29,15 @@ pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
             return Summary::failing(Reason::of(fault.kind), message, phase);
         }
     } else if summary.unsynced.is_none() && !bound.duplicates.is_empty() {
-        let ids: Vec<_> = bound.duplicates.iter().map(ToString::to_string).collect();
+        let mut ids: Vec<_> = bound.duplicates.iter().map(ToString::to_string).collect();
+        // However Atlas lists them this time.
+        ids.sort();
         let message = format!(
             "further endpoints carry the mark of this object and are in use or were not removed yet: {}; delete those \
              that you do not need in Atlas",
             ids.join(", ")
         );
-        summary.unsynced = Some((Reason::Duplicate, message));
+        summary.unsynced = Some((Reason::Duplicate, message.into()));
     }
     summary
 }
@@ -108,11 +111,9 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
                 // Nothing can be connected to a service that was never handed out.
                 format!("To try again, {anew}")
             };
-            let message = format!(
-                "Atlas reports endpoint {} as FAILED: {}. {next}",
-                endpoint.id,
-                why.trim_end_matches(['.', ' '])
-            );
+            let message = Message::from(format!("Atlas reports endpoint {} as FAILED", endpoint.id))
+                .varying(&format!(": {}", why.trim_end_matches(['.', ' '])))
+                .then(&format!(". {next}"));
             Summary::new(false, Reason::AtlasFailed, message, Phase::Stalled)
         }
         EndpointStatus::Deleting => {
@@ -192,7 +193,7 @@ fn available(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
         VpcEndpoint::Awaited(what) | VpcEndpoint::NotFound(what) => {
             // What was connected stays connected; only a new generation has something undone.
             let was_ready = o.object.reported.get("Ready").is_some_and(|(ready, ..)| ready);
-            let unsynced = Some((Reason::ReferenceNotFound, what.clone()));
+            let unsynced = Some((Reason::ReferenceNotFound, what.as_str().into()));
             if was_ready && o.object.reported.current {
                 Summary { unsynced, ..ready }
             } else {
@@ -231,18 +232,18 @@ pub(super) fn service(endpoint: Option<&Endpoint>, lost: bool) -> Condition {
     let name =
         endpoint.filter(|endpoint| !lost && has_service(endpoint)).and_then(|e| e.service_name.clone());
     match name {
-        Some(name) => Condition { kind, status: true, reason: Reason::ServiceReserved, message: name },
+        Some(name) => Condition { kind, status: true, reason: Reason::ServiceReserved, message: name.into() },
         None if lost => Condition {
             kind,
             status: false,
             reason: Reason::EndpointLost,
-            message: "the endpoint service is gone".to_owned(),
+            message: "the endpoint service is gone".into(),
         },
         None => Condition {
             kind,
             status: false,
             reason: Reason::ServiceProvisioning,
-            message: "Atlas has not named the endpoint service yet".to_owned(),
+            message: "Atlas has not named the endpoint service yet".into(),
         },
     }
 }
@@ -266,5 +267,5 @@ pub(super) fn connected(endpoint: Option<&Endpoint>, lost: bool) -> Condition {
         }
         _ => (false, Reason::EndpointLost, "the endpoint is gone"),
     };
-    Condition { kind: ConditionType::EndpointConnected, status, reason, message: message.to_owned() }
+    Condition { kind: ConditionType::EndpointConnected, status, reason, message: message.into() }
 }

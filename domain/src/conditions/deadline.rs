@@ -9,6 +9,7 @@ use super::summary::{Phase, Summary};
 use super::{ConditionType, Reason};
 use crate::decision::{Creating, Deleting, State};
 use crate::endpoint::Endpoint;
+use crate::message::Message;
 use crate::observed::Observed;
 
 /// What is being worked on, if anything is. Another status in Atlas and another spec make it another stage, and so does
@@ -45,7 +46,7 @@ pub(super) fn overdue(summary: Summary) -> Summary {
         Some((reason, why)) if reason.is_about_access() => (reason, why),
         _ => (Reason::ProgressDeadlineExceeded, summary.message),
     };
-    let message = format!("no progress within spec.progressDeadline: {why}");
+    let message = Message::from("no progress within spec.progressDeadline: ").join(&why);
     Summary::failing(reason, message, Phase::Stalled)
 }
 

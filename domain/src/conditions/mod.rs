@@ -18,6 +18,7 @@ use summary::{Phase, Summary, summarize};
 use crate::decision::{Decision, State, Step};
 use crate::endpoint::{Endpoint, EndpointStatus};
 use crate::fault::FaultKind;
+use crate::message::Message;
 use crate::observed::{Atlas, Observed, Sunset};
 
 /// One condition, without its times and generation.
@@ -31,7 +32,7 @@ pub struct Condition {
     pub reason: Reason,
     /// Why, in a sentence, with the next step for the user where there is one. What is published of it is
     /// [`Report::sentence`].
-    pub message: String,
+    pub message: Message,
 }
 
 /// What the status shows.
@@ -65,7 +66,8 @@ impl Report {
     }
 
     /// Something beside the endpoint is amiss. What is wrong with the endpoint itself is said first.
-    pub fn unsynced(&mut self, reason: Reason, message: String) {
+    pub fn unsynced(&mut self, reason: Reason, message: impl Into<Message>) {
+        let message = message.into();
         let synced = self.conditions.iter_mut().find(|c| c.kind == ConditionType::Synced && c.status);
         if let Some(synced) = synced {
             *synced = Condition { kind: ConditionType::Synced, status: false, reason, message };
@@ -108,7 +110,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         conditions.push(Condition { kind, status: true, reason, message: summary.message });
     }
     if o.spec.as_ref().is_ok_and(|spec| spec.suspend) && !o.object.deleting {
-        let message = "spec.suspend is true: nothing is created, changed or polled".to_owned();
+        let message = "spec.suspend is true: nothing is created, changed or polled".into();
         let (kind, reason) = (ConditionType::Suspended, Reason::SuspendRequested);
         conditions.push(Condition { kind, status: true, reason, message });
     }
@@ -136,7 +138,7 @@ fn sunset(o: &Observed) -> Option<Condition> {
             .filter(|(status, ..)| *status)
             .map(|(.., said)| said.to_owned())?,
     };
-    Some(Condition { kind, status: true, reason: Reason::SunsetAnnounced, message })
+    Some(Condition { kind, status: true, reason: Reason::SunsetAnnounced, message: message.into() })
 }
 
 fn synced(summary: &Summary) -> Condition {
@@ -146,7 +148,7 @@ fn synced(summary: &Summary) -> Condition {
             kind,
             status: true,
             reason: Reason::ReconcileSucceeded,
-            message: "the last look at Atlas found nothing amiss".to_owned(),
+            message: "the last look at Atlas found nothing amiss".into(),
         },
         Some((reason, message)) => {
             Condition { kind, status: false, reason: *reason, message: message.clone() }

@@ -5,6 +5,7 @@
 //! is needed to find it. A sentence that is said again, because nothing newer is known, does not grow.
 
 use super::{Condition, ConditionType, Reason, Report};
+use crate::message::Message;
 
 /// The page that has a heading for each reason, in the repository.
 pub const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
@@ -39,13 +40,13 @@ impl Reason {
 impl Report {
     /// What the status says of `condition`; `time` is what its message leaves out, if it does ([`Report::is_dated`]).
     #[must_use]
-    pub fn sentence(&self, condition: &Condition, time: Option<&str>) -> String {
+    pub fn sentence(&self, condition: &Condition, time: Option<&str>) -> Message {
         let mut sentence = condition.message.clone();
         if let Some(time) = time {
-            sentence = format!("{sentence} after {time}");
+            sentence = sentence.then(&format!(" after {time}"));
         }
         match self.about(condition).and_then(Reason::link).map(|link| format!(" ({link})")) {
-            Some(link) if !sentence.ends_with(&link) => sentence + &link,
+            Some(link) if !sentence.ends_with(&link) => sentence.then(&link),
             _ => sentence,
         }
     }
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     fn condition(kind: ConditionType, status: bool, reason: Reason, message: &str) -> Condition {
-        Condition { kind, status, reason, message: message.to_owned() }
+        Condition { kind, status, reason, message: message.into() }
     }
 
     fn report(ready: Condition) -> Report {
@@ -83,24 +84,24 @@ mod tests {
         let ready = condition(ConditionType::Ready, false, Reason::Unauthorized, "Atlas refused the key");
         let report = report(ready.clone());
         let said = "Atlas refused the key (docs/troubleshooting.md#unauthorized)";
-        assert_eq!(report.sentence(&ready, None), said);
+        assert_eq!(report.sentence(&ready, None).as_str(), said);
         let stalled = condition(
             ConditionType::Stalled,
             true,
             Reason::ProgressDeadlineExceeded,
             "Atlas refused the key",
         );
-        assert_eq!(report.sentence(&stalled, None), said);
+        assert_eq!(report.sentence(&stalled, None).as_str(), said);
         // Said again from the status, it stays the same.
         let again = condition(ConditionType::Ready, false, Reason::Unauthorized, said);
-        assert_eq!(report.sentence(&again, None), said);
+        assert_eq!(report.sentence(&again, None).as_str(), said);
     }
 
     #[test]
     fn the_time_comes_before_the_place() {
         let ready = condition(ConditionType::Ready, false, Reason::EndpointLost, "a new call is made");
         let said = "a new call is made after 2026-03-01T10:03:20Z (docs/troubleshooting.md#endpointlost)";
-        assert_eq!(report(ready.clone()).sentence(&ready, Some("2026-03-01T10:03:20Z")), said);
+        assert_eq!(report(ready.clone()).sentence(&ready, Some("2026-03-01T10:03:20Z")).as_str(), said);
     }
 
     #[test]
@@ -112,9 +113,9 @@ mod tests {
             assert_eq!(report.sentence(one, None), one.message);
         }
         let synced = condition(ConditionType::Synced, true, Reason::ReconcileSucceeded, "nothing amiss");
-        assert_eq!(report.sentence(&synced, None), "nothing amiss");
+        assert_eq!(report.sentence(&synced, None).as_str(), "nothing amiss");
         let service =
             condition(ConditionType::EndpointServiceAvailable, false, Reason::EndpointLost, "it is gone");
-        assert_eq!(report.sentence(&service, None), "it is gone");
+        assert_eq!(report.sentence(&service, None).as_str(), "it is gone");
     }
 }

@@ -6,6 +6,7 @@ use super::{ConditionType, Reason, bound};
 use crate::decision::{Creating, Deleting, Rival, State};
 use crate::endpoint::EndpointId;
 use crate::fault::{Fault, FaultKind};
+use crate::message::Message;
 use crate::observed::Observed;
 
 /// How an object stands, before it is spelled out as conditions.
@@ -13,10 +14,10 @@ use crate::observed::Observed;
 pub(super) struct Summary {
     pub(super) ready: bool,
     pub(super) reason: Reason,
-    pub(super) message: String,
+    pub(super) message: Message,
     pub(super) phase: Phase,
     /// What of the last look failed, if Ready does not say it.
-    pub(super) unsynced: Option<(Reason, String)>,
+    pub(super) unsynced: Option<(Reason, Message)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +43,12 @@ impl Phase {
 }
 
 impl Summary {
-    pub(super) fn new(ready: bool, reason: Reason, message: String, phase: Phase) -> Self {
-        Self { ready, reason, message, phase, unsynced: None }
+    pub(super) fn new(ready: bool, reason: Reason, message: impl Into<Message>, phase: Phase) -> Self {
+        Self { ready, reason, message: message.into(), phase, unsynced: None }
     }
 
-    pub(super) fn failing(reason: Reason, message: String, phase: Phase) -> Self {
+    pub(super) fn failing(reason: Reason, message: impl Into<Message>, phase: Phase) -> Self {
+        let message = message.into();
         let unsynced = Some((reason, message.clone()));
         Self { ready: false, reason, message, phase, unsynced }
     }
@@ -110,10 +112,10 @@ fn suspended(o: &Observed) -> Summary {
             let synced = o.object.reported.get(ConditionType::Synced.as_str());
             let unsynced = synced
                 .filter(|(synced, ..)| !synced)
-                .and_then(|(_, reason, message)| Some((Reason::parse(reason)?, message.to_owned())))
+                .and_then(|(_, reason, message)| Some((Reason::parse(reason)?, message.into())))
                 // Said anew by whoever writes the output, while it is so.
                 .filter(|(reason, _)| *reason != Reason::OutputNotWritten);
-            Summary { unsynced, ..Summary::new(ready, reason, message.to_owned(), Phase::Settled) }
+            Summary { unsynced, ..Summary::new(ready, reason, message, Phase::Settled) }
         }
         _ => Summary::new(
             false,
@@ -130,7 +132,7 @@ fn unread(o: &Observed, fault: &Fault) -> Summary {
     match o.object.reported.get(ConditionType::Ready.as_str()) {
         Some((true, was, said)) if o.object.reported.current && phase != Phase::Stalled => {
             let was = Reason::parse(was).unwrap_or(Reason::Available);
-            let kept = Summary::new(true, was, said.to_owned(), Phase::Settled);
+            let kept = Summary::new(true, was, said, Phase::Settled);
             Summary { unsynced: Some((reason, message)), ..kept }
         }
         _ => Summary::failing(reason, message, phase),
@@ -138,18 +140,16 @@ fn unread(o: &Observed, fault: &Fault) -> Summary {
 }
 
 /// What is said of `fault`. Where it ends an endpoint for good, that is not all that the user has to end.
-pub(super) fn said(o: &Observed, fault: &Fault) -> String {
-    let message = fault.message.trim_end_matches('.');
+pub(super) fn said(o: &Observed, fault: &Fault) -> Message {
+    let message = fault.message();
     match fault.kind {
         FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound
             if o.object.recorded.is_some() =>
         {
-            format!(
-                "{message}; delete this object, and the VPC endpoint in AWS, which is billed until you do"
-            )
+            message.then("; delete this object, and the VPC endpoint in AWS, which is billed until you do")
         }
-        FaultKind::Retired | FaultKind::NotServerless => format!("{message}; delete this object"),
-        _ => fault.message.clone(),
+        FaultKind::Retired | FaultKind::NotServerless => message.then("; delete this object"),
+        _ => message,
     }
 }
 
@@ -191,7 +191,8 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             Phase::Working,
         ),
         Creating::Refused(fault) => {
-            Summary::failing(Reason::of(fault.kind), format!("{lost}{}", said(o, fault)), Phase::after(fault))
+            let message = Message::from(lost).join(&said(o, fault));
+            Summary::failing(Reason::of(fault.kind), message, Phase::after(fault))
         }
     }
 }
@@ -215,20 +216,22 @@ fn deleting_summary(deleting: &Deleting) -> Summary {
         ),
         Deleting::Blocked(fault) => Summary::failing(
             Reason::of(fault.kind),
-            format!(
-                "{}. The object is released once the endpoint is gone from Atlas; to release it now and keep the \
-                 endpoint, set spec.deletionPolicy to Retain",
-                fault.message.trim_end_matches('.')
+            fault.message().then(
+                ". The object is released once the endpoint is gone from Atlas; to release it now and keep the endpoint, \
+                 set spec.deletionPolicy to Retain",
             ),
             Phase::Waiting,
         ),
         Deleting::Unmarked(id, fault) => Summary::failing(
             Reason::of(fault.kind),
-            format!(
+            Message::from(format!(
                 "endpoint {id} does not carry the mark of this object any more, so it is not deleted, and a key that is \
-                 only remembered may not give the mark back: {}. Or delete the endpoint in Atlas; to release the object \
-                 now and keep the endpoint, set spec.deletionPolicy to Retain",
-                fault.message.trim_end_matches('.')
+                 only remembered may not give the mark back: "
+            ))
+            .join(&fault.message())
+            .then(
+                ". Or delete the endpoint in Atlas; to release the object now and keep the endpoint, set \
+                 spec.deletionPolicy to Retain",
             ),
             Phase::Waiting,
         ),

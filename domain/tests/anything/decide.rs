@@ -211,11 +211,8 @@ fn any_endpoint(draw: &mut Draw<'_>) -> Endpoint {
 
 fn fault(draw: &mut Draw<'_>) -> Fault {
     let kind: FaultKind = draw.one_of(&FAULTS);
-    Fault {
-        kind,
-        message: words(draw),
-        retry_after: draw.maybe(|draw| draw.one_of(&[secs(0), secs(55), secs(3600)])),
-    }
+    let retry_after = draw.maybe(|draw| draw.one_of(&[secs(0), secs(55), secs(3600)]));
+    Fault { detail: words(draw).into(), retry_after, ..Fault::new(kind, words(draw)) }
 }
 
 /// Only a key that is there no more is remembered.

@@ -60,7 +60,7 @@ fn after(o: &Observed, r: &Report) -> Observed {
     after.object.reported.conditions = r
         .conditions
         .iter()
-        .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.clone()))
+        .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.to_string()))
         .collect();
     after
 }

@@ -94,7 +94,7 @@ fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_other
         story.o.object.reported.conditions = report
             .conditions
             .iter()
-            .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.clone()))
+            .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.to_string()))
             .collect();
         let told = notices.iter().filter(|notice| notice.reason == EventReason::AtlasApiSunset).count();
         (report.get(ConditionType::ApiSunset).is_some(), told)

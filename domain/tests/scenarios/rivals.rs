@@ -64,7 +64,7 @@ fn said(key: Key, owner: Option<Owner>) -> String {
     let mut story = naming_another_owners_endpoint(key, owner);
     story.o.object.take_over = None;
     let decision = story.list(&[theirs()]);
-    report(&story.o, &decision).get(ConditionType::Ready).unwrap().message.clone()
+    report(&story.o, &decision).get(ConditionType::Ready).unwrap().message.to_string()
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn published(report: &Report) -> Reported {
     let conditions = report
         .conditions
         .iter()
-        .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.clone()))
+        .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.to_string()))
         .collect();
     Reported { conditions, current: true }
 }

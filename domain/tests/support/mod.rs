@@ -117,7 +117,7 @@ pub(crate) fn foreign_claim() -> ClaimReading {
 }
 
 pub(crate) fn fault(kind: FaultKind) -> Fault {
-    Fault { kind, message: format!("Atlas says {kind:?}"), retry_after: None }
+    Fault::new(kind, format!("Atlas says {kind:?}"))
 }
 
 /// A claimed object without an endpoint, before Atlas was asked.

@@ -1,0 +1,133 @@
+//! A sentence for people, parts of which differ each time that the same thing is said.
+//!
+//! Knows how a sentence is put together and compared, never what it is about.
+
+use std::fmt;
+use std::ops::{Deref, Range};
+
+/// A sentence. What a server wrote into it, a number of seconds or an address is marked as *varying*: it is shown, but a
+/// sentence that differs in nothing else says nothing new.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Message {
+    text: String,
+    varying: Vec<Range<usize>>,
+}
+
+impl Message {
+    /// Adds text that is part of what is said.
+    #[must_use]
+    pub fn then(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds text that may be another one next time; none at all is one of its values.
+    #[must_use]
+    pub fn varying(mut self, text: &str) -> Self {
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.varying.push(start..self.text.len());
+        self
+    }
+
+    /// Adds another sentence with its varying parts.
+    #[must_use]
+    pub fn join(mut self, other: &Self) -> Self {
+        let start = self.text.len();
+        self.text.push_str(&other.text);
+        self.varying.extend(other.varying.iter().map(|part| part.start + start..part.end + start));
+        self
+    }
+
+    /// The sentence as it is shown.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// `said` is this sentence, but for what varies.
+    #[must_use]
+    pub fn is_said_by(&self, said: &str) -> bool {
+        let mut fixed = Vec::new();
+        let mut from = 0;
+        for part in &self.varying {
+            fixed.push(&self.text[from..part.start]);
+            from = part.end;
+        }
+        let end = &self.text[from..];
+        let Some((first, between)) = fixed.split_first() else { return said == end };
+        let Some(mut rest) = said.strip_prefix(first).and_then(|rest| rest.strip_suffix(end)) else {
+            return false;
+        };
+        between.iter().all(|part| {
+            let found = rest.split_once(part);
+            rest = found.map_or(rest, |(_, after)| after);
+            found.is_some()
+        })
+    }
+}
+
+impl Deref for Message {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self { text, varying: Vec::new() }
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tls(ago: &str) -> Message {
+        Message::from("no connection").varying(ago).then("; retried after ").varying("5").then(" s")
+    }
+
+    #[test]
+    fn a_sentence_is_the_same_whatever_its_varying_parts_say() {
+        let message = tls(": expired 3661 seconds ago");
+        assert_eq!(message.as_str(), "no connection: expired 3661 seconds ago; retried after 5 s");
+        for other in ["", ": expired 3686 seconds ago", ": x; retried after 9 s"] {
+            assert!(message.is_said_by(tls(other).as_str()), "{other}");
+            assert!(tls(other).is_said_by(message.as_str()), "{other}");
+        }
+        for other in
+            ["", "no connection", "no connection; retried after 5", "no connections; retried after 5 s "]
+        {
+            assert!(!message.is_said_by(other), "{other}");
+        }
+        // The beginning and the end do not share their text.
+        assert!(!Message::from("ab").varying("").then("bc").is_said_by("abc"));
+    }
+
+    #[test]
+    fn a_sentence_without_varying_parts_is_compared_as_it_is() {
+        assert!(Message::from("a").then("b").is_said_by("ab"));
+        assert!(!Message::from("a").then("b").is_said_by("abc"));
+    }
+
+    #[test]
+    fn a_sentence_that_is_joined_to_another_keeps_what_varies() {
+        let joined = Message::from("gone: ").join(&tls(" (x)")).then(".");
+        assert!(joined.is_said_by("gone: no connection (y); retried after 60 s."));
+        assert!(!joined.is_said_by("gone: no connection (y); retried after 60 s"));
+    }
+}

@@ -1,0 +1,166 @@
+//! What is written of a report, and what is not.
+
+use domain::conditions::{Condition as Reported, ConditionType, Reason};
+use domain::endpoint::Endpoint;
+use domain::fault::{Fault, FaultKind};
+use domain::message::Message;
+
+use super::*;
+
+const OLD: &str = "5f0000000000000000000001";
+const NEW: &str = "5f0000000000000000000002";
+
+fn object(status: &Value) -> ServerlessPrivateEndpoint {
+    let spec = json!({"projectId": "5f7cac1adf5d6c6306f4b200", "instanceName": "orders"});
+    let metadata = json!({"name": "orders", "namespace": "default", "generation": 1});
+    let kind = json!({"apiVersion": "atlas.spe-operator.io/v1alpha1", "kind": "ServerlessPrivateEndpoint"});
+    let mut object = json!({"metadata": metadata, "spec": spec, "status": status});
+    object.as_object_mut().unwrap().extend(kind.as_object().unwrap().clone());
+    serde_json::from_value(object).unwrap()
+}
+
+fn failing(fault: &Fault) -> Report {
+    let reason = Reason::of(fault.kind);
+    let condition = |kind, status| Reported { kind, status, reason, message: fault.message() };
+    let conditions = vec![
+        condition(ConditionType::Ready, false),
+        condition(ConditionType::Synced, false),
+        condition(ConditionType::Reconciling, true),
+    ];
+    Report { endpoint: None, lost: false, conditions, working: None, after: None }
+}
+
+/// The object once `report` has been written.
+fn showing(report: &Report) -> ServerlessPrivateEndpoint {
+    let conditions = conditions(&[], report, Some(1), Timestamp::now(), Wording::New);
+    object(&json!({"observedGeneration": 1, "conditions": conditions}))
+}
+
+fn fault(kind: FaultKind, problem: &str, detail: &str, next: Message) -> Fault {
+    Fault {
+        attempt: "failed to list orders".into(),
+        detail: detail.into(),
+        next,
+        ..Fault::new(kind, problem)
+    }
+}
+
+#[test]
+fn what_the_server_words_anew_each_time_is_written_once() {
+    let tls = |ago: u32| {
+        let detail = format!("certificate expired: verification time 1795938903 ({ago} seconds ago)");
+        fault(
+            FaultKind::Unavailable,
+            "no connection to cloud.mongodb.com",
+            &detail,
+            "check the base URL".into(),
+        )
+    };
+    let error = |reference: &str| {
+        let detail = format!("Unexpected error. Reference {reference}");
+        fault(FaultKind::Unavailable, "HTTP 500 UNEXPECTED_ERROR", &detail, "it is tried again".into())
+    };
+    let limited = |seconds: &str| {
+        let next = Message::from("it is tried again ").varying(&format!("after {seconds} s"));
+        fault(FaultKind::RateLimited, "HTTP 429 RATE_LIMITED", "Too many requests", next)
+    };
+    for (first, then) in [
+        (tls(3661), tls(3686)),
+        (error("0b5f2d6e-0000-4000-8000-000000000001"), error("at 2026-03-01T10:00:00Z, not found")),
+        (limited("55"), limited("37")),
+        // Held up by another object's refusal.
+        (limited("55"), limited("37").met_by("failed to list orders")),
+    ] {
+        let object = showing(&failing(&first));
+        assert_eq!(changes(&object, &failing(&then)), Vec::<Value>::new(), "{first} / {then}");
+        let other = Fault { problem: "HTTP 503 OTHER".into(), ..then };
+        assert_ne!(changes(&object, &failing(&other)), Vec::<Value>::new(), "{other}");
+    }
+}
+
+#[test]
+fn what_is_written_for_a_reason_has_the_words_of_now() {
+    let error = |detail| fault(FaultKind::Unavailable, "HTTP 500 X", detail, "it is tried again".into());
+    let mut object = showing(&failing(&error("first")));
+    object.metadata.generation = Some(2);
+    let written = changes(&object, &failing(&error("second")));
+    assert!(
+        written.iter().any(|operation| operation.to_string().contains("HTTP 500 X: second")),
+        "{written:?}"
+    );
+}
+
+fn known(id: &str, error: Option<&str>) -> Report {
+    let endpoint = Endpoint {
+        id: id.parse().unwrap(),
+        status: "FAILED".into(),
+        comment: String::new(),
+        service_name: None,
+        vpc_endpoint_id: None,
+        error_message: error.map(str::to_owned),
+    };
+    Report { endpoint: Some(endpoint), lost: false, conditions: Vec::new(), working: None, after: None }
+}
+
+#[test]
+fn what_atlas_says_of_a_failure_is_written_once_however_it_words_it() {
+    let object =
+        object(&json!({"observedGeneration": 1, "_id": OLD, "status": "FAILED", "errorMessage": "at 10:00"}));
+    assert_eq!(changes(&object, &known(OLD, Some("at 10:01"))), Vec::<Value>::new());
+    assert_ne!(changes(&object, &known(OLD, None)), Vec::<Value>::new());
+}
+
+#[test]
+fn nothing_of_one_endpoint_stays_beside_the_id_of_another() {
+    let names = ["cloudProviderEndpointId", "comment", "endpointServiceName", "errorMessage"];
+    for shown in [true, false] {
+        let mut status = json!({"observedGeneration": 1, "_id": OLD, "status": "AVAILABLE"});
+        for name in names.iter().filter(|_| shown) {
+            status[*name] = json!("of the old one");
+        }
+        let written = changes(&object(&status), &known(NEW, None));
+        let on = |name: &str| -> Vec<_> {
+            let path = format!("/status/{name}");
+            written.iter().filter(|o| o["path"] == path.as_str()).map(|o| o["op"].clone()).collect()
+        };
+        assert_eq!(on("_id"), ["add"]);
+        for name in names {
+            // Whatever the cache shows. What is not there cannot be removed, so it is put there first.
+            assert_eq!(on(name), ["add", "remove"], "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_note_that_is_too_long_keeps_its_beginning_its_next_step_and_the_place_to_read_on() {
+    let end = "; delete those that you do not need in Atlas (docs/troubleshooting.md#duplicate)";
+    for what in ["5f0000000000000000000001, ", "ä", "a€", "𝄞x"] {
+        let said = format!("further endpoints carry the mark: {}{end}", what.repeat(1000));
+        let note = note(&said);
+        assert!(note.len() <= LONGEST_NOTE && note.len() > LONGEST_NOTE - 8, "{} bytes", note.len());
+        assert!(note.starts_with("further endpoints carry the mark: "), "{note}");
+        assert!(note.ends_with(end) && note.contains(LEFT_OUT), "{note}");
+    }
+    let fits = "a".repeat(LONGEST_NOTE);
+    assert_eq!(note(&fits), fits);
+}
+
+#[test]
+fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
+    let start: Timestamp = "2026-03-01T10:00:00.7Z".parse().unwrap();
+    let at = |seconds: u64| start.saturating_add(Duration::from_secs(seconds)).unwrap();
+    for place in ["", " (docs/troubleshooting.md#endpointlost)"] {
+        let said = |time: &str| format!("it ends after {time}{place}");
+        let first = dated(said, None, start, Duration::from_secs(200));
+        assert_eq!(first, said("2026-03-01T10:03:20Z"));
+        for passed in [1, 60, 199] {
+            let later = dated(said, Some(&first), at(passed), Duration::from_secs(200 - passed));
+            assert_eq!(later, first);
+        }
+        // A process that was just started waits anew.
+        let anew = dated(said, Some(&first), at(100), Duration::from_secs(200));
+        assert_eq!(anew, said("2026-03-01T10:05:00Z"));
+        // Another text is no time.
+        assert_eq!(dated(said, Some("it ends after all"), start, Duration::from_secs(200)), first);
+    }
+}
