@@ -138,8 +138,8 @@ pub struct ServerlessPrivateEndpointSpec {
     )]
     pub comment: Option<String>,
 
-    /// Secret with the Atlas API key. Default: the operator's own credentials, where it has some for this namespace; a
-    /// reference that is set never falls back to them. May be changed.
+    /// Secret with the Atlas API key. Default: the operator's own credentials, where it has some for this namespace. With a
+    /// reference that is set they serve the deletion alone, once the Secret is gone. May be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_ref: Option<CredentialsRef>,
 

@@ -18,11 +18,12 @@ use crate::service::metrics::Metrics;
 
 use super::addresses::Addresses;
 use super::cluster::{Cluster, Turn};
-use super::credentials::{Key, Keys, SecretName};
+use super::credentials::{Key, Keys, Purpose, SecretName};
 use super::limits::Limits;
 use super::listings::Listings;
 use super::memories::Memories;
 use super::object::Identity;
+use super::owners::Owners;
 use super::publish;
 use super::watched::Watched;
 
@@ -60,6 +61,12 @@ pub struct DefaultCredentials {
     pub allowed: Vec<String>,
 }
 
+impl DefaultCredentials {
+    pub(super) fn secret(&self) -> SecretName {
+        SecretName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+}
+
 pub(super) struct Context {
     pub(super) cluster: Cluster,
     pub(super) cluster_id: ClusterId,
@@ -68,6 +75,7 @@ pub(super) struct Context {
     pub(super) listings: Listings,
     pub(super) addresses: Addresses,
     pub(super) memories: Arc<Memories>,
+    pub(super) owners: Owners,
     pub(super) watched: Arc<Watched>,
     pub(super) options: Options,
     /// Folds warnings that repeat: it keeps each of its events for six minutes, and goes through all that it keeps for
@@ -85,18 +93,21 @@ pub(super) fn reporter() -> Reporter {
 }
 
 impl Context {
-    /// The key that the object's namespace may use for it. A reference that is set never falls back to the default.
+    /// The key that the object's namespace may use for it. A reference that is set falls back to the default for a deletion only.
     pub(super) async fn key(
         &self,
         object: &ServerlessPrivateEndpoint,
         identity: &Identity,
         instance: &Instance,
-        deleting: bool,
+        purpose: Purpose,
     ) -> Result<Key, Fault> {
+        let deleting = object.meta().deletion_timestamp.is_some();
+        let of = async |secret: &SecretName| self.keys.of(secret, identity, purpose, deleting).await;
+        let shared = async |secret: &SecretName| of(secret).await.map(|key| Key { shared: true, ..key });
         let default = self.default_secret(&identity.namespace);
         let Some(reference) = &object.spec.credentials_ref else {
             return match default {
-                Some(secret) => self.keys.of(&secret, deleting).await,
+                Some(secret) => shared(&secret).await,
                 None => Err(Fault::new(
                     FaultKind::CredentialsNotFound,
                     "spec.credentialsRef is not set, and the operator has no default credentials for this namespace; \
@@ -105,15 +116,15 @@ impl Context {
             };
         };
         let own = SecretName { namespace: identity.namespace.clone(), name: reference.name.clone() };
-        match (self.keys.of(&own, deleting).await, default) {
+        match (of(&own).await, default) {
             // A deleted namespace may lose its Secrets first.
             (Err(fault), Some(default)) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
-                self.keys.of(&default, deleting).await
+                shared(&default).await
             }
             // A remembered key gives way where Atlas refuses it, and for as long as a refused key rests: a 401 may be a
             // passing one, or another project's, and in a namespace that goes nobody can bring the Secret back.
             (Ok(own), Some(default)) if own.gone.is_some() && self.is_unauthorized(instance, &own) => {
-                self.keys.of(&default, deleting).await.or(Ok(own))
+                shared(&default).await.or(Ok(own))
             }
             (result, _) => result,
         }
@@ -124,21 +135,9 @@ impl Context {
         self.listings.paused(instance, key).is_some_and(|fault| fault.kind == FaultKind::Unauthorized)
     }
 
-    /// The Secret that the object names may have gone since it was read: it is read anew before it is used again.
-    pub(super) async fn read_key_anew(&self, object: &ServerlessPrivateEndpoint, identity: &Identity) {
-        if let Some(reference) = &object.spec.credentials_ref {
-            let own = SecretName { namespace: identity.namespace.clone(), name: reference.name.clone() };
-            self.keys.read_anew(&own).await;
-        }
-    }
-
     fn default_secret(&self, namespace: &str) -> Option<SecretName> {
         let default = self.options.default_credentials.as_ref()?;
-        default
-            .allowed
-            .iter()
-            .any(|allowed| allowed == namespace)
-            .then(|| SecretName { namespace: default.namespace.clone(), name: default.name.clone() })
+        default.allowed.iter().any(|allowed| allowed == namespace).then(|| default.secret())
     }
 
     /// The object is gone.
@@ -146,6 +145,8 @@ impl Context {
         self.memories.with(token, |entry| entry.counted.gone(&self.options.metrics));
         self.memories.gone(token, &self.options.times);
         self.watched.forget(token);
+        self.keys.forget(token);
+        self.owners.gone(token);
     }
 
     /// Publishes an event. Its failure never fails anything: the conditions say the same.

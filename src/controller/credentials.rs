@@ -1,27 +1,43 @@
 //! From a Secret to a client that may ask Atlas.
 //!
 //! Secrets are read by name and never watched: `get` is the operator's only right to them. What was read is kept for a
-//! minute, so that the objects that share a Secret do not each read it; a Secret that is missing, or that Atlas does
-//! not accept, is read again sooner. Keys that Atlas last accepted stay in memory for deletions, because a deleted
-//! namespace may lose its Secrets first.
+//! minute, so that the objects that share a Secret do not each read it, and for two seconds where something is written. One
+//! that Atlas refuses is read every 15 seconds; one that is missing ever more rarely. The credentials that last served an
+//! object are remembered for its deletion alone, because a deleted namespace may lose its Secrets first: they serve no other
+//! object, whatever its name, and never a write but DELETE.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atlas::{Client, Credentials, Transport};
+use domain::backoff::LONGEST_RETRY;
 use domain::fault::{Fault, FaultKind};
+use domain::ownership::Token;
 use k8s_openapi::api::core::v1::Secret;
 
 use crate::clock::Boottime;
 
 use super::cluster::{Cluster, ClusterError};
+use super::object::Identity;
+use super::uses::Uses;
 
 /// How long a Secret that was read, and that works, is not read again.
 const FRESH: Duration = Duration::from_mins(1);
 
-/// The same for one that does not.
-const FRESH_IF_UNUSABLE: Duration = Duration::from_secs(14);
+/// The same where Atlas is to be changed: a Secret that was deleted changes nothing any more.
+const FRESH_FOR_WRITES: Duration = Duration::from_secs(2);
+
+/// The same after somebody has changed the object.
+const FRESH_IF_ASKED: Duration = Duration::from_secs(1);
+
+/// The same for a Secret whose credentials Atlas refuses, and for one that was missing once; each further time, twice that.
+const RECHECK: Duration = Duration::from_secs(15);
+
+/// The same where the API server gave no answer.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Whoever comes back in time for the next read is a little early, never late.
+const EARLY: Duration = Duration::from_secs(1);
 
 /// A Secret's place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,86 +52,147 @@ pub(super) struct Key {
     /// Asks Atlas with it.
     pub(super) client: Client,
     /// The Secret and the version of it that was read: Atlas is asked again as soon as this changes.
-    pub(super) source: (SecretName, String),
+    pub(super) source: Arc<(SecretName, String)>,
+    /// It is the operator's default, which serves several namespaces.
+    pub(super) shared: bool,
     /// It is not there any more, as this says; only deletions use it.
     pub(super) gone: Option<Fault>,
+    /// When it was there.
+    pub(super) read: Boottime,
 }
 
-#[derive(Default)]
-struct Kept {
-    read: Option<(Boottime, Result<Key, Fault>)>,
-    /// Atlas refused the key that was read last.
-    refused: bool,
-    /// The key that Atlas accepted last.
-    accepted: Option<Key>,
+/// What credentials are wanted for. It says how old the read of their Secret may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To read, by the clock.
+    Read,
+    /// To read, because somebody has changed the object, or asked for it; `spec`: the change is one of its spec.
+    Asked { spec: bool },
+    /// To write.
+    Write,
+    /// To write what credentials that are only remembered may not.
+    WriteNow,
 }
+
+/// What the last read of a Secret said.
+struct Read {
+    at: Boottime,
+    result: Result<Key, Fault>,
+    /// Atlas refused these credentials.
+    refused: bool,
+    /// How often in a row the Secret was missing, after the first time.
+    repeats: u32,
+    /// Somebody asked for it right after it was read.
+    soon: bool,
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<Read>>>;
 
 /// The keys of this process.
 pub(super) struct Keys {
     cluster: Cluster,
     transport: Transport,
-    kept: Mutex<HashMap<SecretName, Arc<tokio::sync::Mutex<Kept>>>>,
+    /// The operator's own Secret, which no object has to name.
+    default: Option<(SecretName, Slot)>,
+    uses: Mutex<Uses<Slot, Key>>,
 }
 
 impl Keys {
-    pub(super) fn new(cluster: Cluster, transport: Transport) -> Self {
-        Self { cluster, transport, kept: Mutex::default() }
+    pub(super) fn new(cluster: Cluster, transport: Transport, default: Option<SecretName>) -> Self {
+        let default = default.map(|name| (name, Slot::default()));
+        Self { cluster, transport, default, uses: Mutex::default() }
     }
 
-    /// The key in the Secret `name`. A deletion may use the last one that worked, once the Secret is gone.
-    pub(super) async fn of(&self, name: &SecretName, deleting: bool) -> Result<Key, Fault> {
-        let kept = self.kept(name);
-        let mut kept = kept.lock().await;
-        let fresh = if kept.refused { FRESH_IF_UNUSABLE } else { FRESH };
-        let known = kept
-            .read
-            .as_ref()
-            .filter(|(at, result)| at.elapsed() < if result.is_ok() { fresh } else { FRESH_IF_UNUSABLE });
-        let result = if let Some((_, result)) = known {
-            result.clone()
+    /// The key in the Secret `name`, for `object`. Its deletion may use the one that served it last, once the Secret is gone.
+    pub(super) async fn of(
+        &self,
+        name: &SecretName,
+        object: &Identity,
+        purpose: Purpose,
+        deleting: bool,
+    ) -> Result<Key, Fault> {
+        let (slot, since) = self.slot(name, object);
+        let mut slot = slot.lock().await;
+        let now = Boottime::now();
+        let result = if let Some(read) = slot.as_mut().filter(|read| read.serves(purpose, since, now)) {
+            read.soon |= matches!(purpose, Purpose::Asked { .. });
+            read.said(now)
         } else {
             let result = Box::pin(self.read(name)).await;
-            let changed = kept.read.as_ref().is_none_or(|(_, before)| !same(before, &result));
-            kept.refused = kept.refused && !changed;
-            kept.read = Some((Boottime::now(), result.clone()));
-            result
+            let read = Read::after(slot.take(), result, purpose, now);
+            slot.insert(read).said(now)
         };
-        match (&result, &kept.accepted) {
-            (Err(fault), Some(accepted)) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
-                Ok(Key { gone: Some(fault.clone()), ..accepted.clone() })
+        drop(slot);
+        match result {
+            Err(fault) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
+                let remembered = self.uses().remembered(&object.token, &object.uid, now);
+                let remembered = remembered.filter(|key| key.source.0 == *name);
+                let gone = Fault { retry_after: None, ..fault.clone() };
+                remembered.map(|key| Key { gone: Some(gone), ..key }).ok_or(fault)
             }
-            _ => result,
+            result => result,
         }
-    }
-
-    /// The next one who asks gets what the Secret `name` holds then.
-    pub(super) async fn read_anew(&self, name: &SecretName) {
-        self.kept(name).lock().await.read = None;
     }
 
     /// Atlas answered a request made with `key`: as asked, or with a fault of this kind.
     pub(super) async fn answered(&self, key: &Key, fault: Option<FaultKind>) {
-        let kept = self.kept(&key.source.0);
-        let mut kept = kept.lock().await;
-        match fault {
-            None => {
-                kept.refused = false;
-                kept.accepted = Some(Key { gone: None, ..key.clone() });
-            }
-            Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => {
-                kept.refused = true;
-            }
-            Some(_) => {}
+        let refused = match fault {
+            None => false,
+            Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => true,
+            Some(_) => return,
+        };
+        let Some(slot) = self.known(&key.source.0) else { return };
+        if let Some(read) = slot.lock().await.as_mut()
+            && read.result.as_ref().is_ok_and(|held| held.source == key.source)
+        {
+            read.refused = refused;
         }
     }
 
-    fn kept(&self, name: &SecretName) -> Arc<tokio::sync::Mutex<Kept>> {
-        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(name.clone()).or_default())
+    /// Atlas accepted `key` for `object`, which was not being deleted; `recorded`: and had an endpoint. What was read before the
+    /// object was there says nothing about what it may use.
+    pub(super) fn served(&self, object: &Identity, key: &Key, recorded: bool) {
+        let now = Boottime::now();
+        let mut uses = self.uses();
+        let since = uses.since(&object.token, &object.uid, now);
+        if key.gone.is_none() && (recorded || key.read >= since) {
+            uses.served(&object.token, &object.uid, key.clone(), now);
+        }
+    }
+
+    /// The object is gone.
+    pub(super) fn forget(&self, token: &Token) {
+        self.uses().forget(token);
+    }
+
+    /// What is kept of the Secret, and since when the object has been seen.
+    fn slot(&self, name: &SecretName, Identity { token, uid, .. }: &Identity) -> (Slot, Boottime) {
+        let now = Boottime::now();
+        let mut uses = self.uses();
+        let slot = match self.own(name) {
+            Some(slot) => slot,
+            None => uses.slot(token, uid, name, now),
+        };
+        (slot, uses.since(token, uid, now))
+    }
+
+    fn known(&self, name: &SecretName) -> Option<Slot> {
+        self.own(name).or_else(|| self.uses().used(name))
+    }
+
+    /// What is kept of the operator's own Secret, if it is that one.
+    fn own(&self, name: &SecretName) -> Option<Slot> {
+        self.default.as_ref().filter(|(own, _)| own == name).map(|(_, slot)| Arc::clone(slot))
+    }
+
+    fn uses(&self) -> MutexGuard<'_, Uses<Slot, Key>> {
+        // A panic while the lock was held left at worst one object that is read for once more.
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self, name: &SecretName) -> Result<Key, Fault> {
         let SecretName { namespace, name: secret } = name;
+        let sent = Boottime::now();
         let read = match self.cluster.read::<Secret>(namespace, secret).await {
             Ok(read) => read,
             Err(ClusterError::NotFound) => {
@@ -140,15 +217,66 @@ impl Keys {
         let credentials = credentials(&read).map_err(|why| missing(format!("Secret {secret}: {why}")))?;
         let version = read.metadata.resource_version.unwrap_or_default();
         let client = Client::new(self.transport.clone(), credentials);
-        Ok(Key { client, source: (name.clone(), version), gone: None })
+        Ok(Key { client, source: Arc::new((name.clone(), version)), shared: false, gone: None, read: sent })
     }
 }
 
-fn same(one: &Result<Key, Fault>, other: &Result<Key, Fault>) -> bool {
-    match (one, other) {
-        (Ok(one), Ok(other)) => one.source == other.source,
-        (Err(one), Err(other)) => one == other,
-        _ => false,
+impl Read {
+    /// What was read now, after `before`.
+    fn after(before: Option<Self>, result: Result<Key, Fault>, purpose: Purpose, now: Boottime) -> Self {
+        let before = before.filter(|before| match (&before.result, &result) {
+            (Ok(before), Ok(now)) => before.source == now.source,
+            (Err(before), Err(now)) => before == now,
+            _ => false,
+        });
+        let (refused, repeats) = before.map_or((false, 0), |before| {
+            // Who asks sooner does not make everybody wait longer.
+            let waited = !before.soon && before.is_due(now);
+            let grown = if waited { before.repeats.saturating_add(1) } else { before.repeats };
+            (before.refused, if purpose == (Purpose::Asked { spec: true }) { 0 } else { grown })
+        });
+        Self { at: now, result, refused, repeats, soon: false }
+    }
+
+    /// Whether it is new enough.
+    fn serves(&self, purpose: Purpose, since: Boottime, now: Boottime) -> bool {
+        let age = now.since(self.at);
+        match purpose {
+            Purpose::Read => !self.is_due(now),
+            Purpose::Asked { .. } => !self.is_due(now) && age < FRESH_IF_ASKED,
+            // A Secret that was deleted before there was the object never served it.
+            Purpose::Write => !self.is_due(now) && age < FRESH_FOR_WRITES && self.at >= since,
+            Purpose::WriteNow => false,
+        }
+    }
+
+    fn is_due(&self, now: Boottime) -> bool {
+        let lasts = self.lasts();
+        now.since(self.at) >= if self.soon { lasts } else { lasts.saturating_sub(EARLY) }
+    }
+
+    /// When the Secret is read again without anybody asking for it.
+    fn lasts(&self) -> Duration {
+        match &self.result {
+            Err(_) if self.soon => FRESH_IF_ASKED,
+            Ok(_) if self.refused => RECHECK,
+            Ok(_) => FRESH,
+            Err(fault) if fault.kind == FaultKind::CredentialsNotFound => {
+                RECHECK.saturating_mul(2_u32.saturating_pow(self.repeats)).min(LONGEST_RETRY)
+            }
+            Err(_) => RETRY,
+        }
+    }
+
+    /// What it said, and when to come back if the Secret was missing.
+    fn said(&self, now: Boottime) -> Result<Key, Fault> {
+        self.result.clone().map_err(|fault| match fault.kind {
+            FaultKind::CredentialsNotFound => {
+                let left = self.lasts().saturating_sub(now.since(self.at)).max(EARLY);
+                Fault { retry_after: Some(left), ..fault }
+            }
+            _ => fault,
+        })
     }
 }
 
@@ -187,3 +315,7 @@ fn credentials(secret: &Secret) -> Result<Credentials, String> {
     }
     Err(lacking)
 }
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

@@ -109,5 +109,5 @@ impl Listings {
 }
 
 fn asker(instance: &Instance, key: &Key) -> Asker {
-    Asker { project: instance.project.clone(), key: key.source.clone() }
+    Asker { project: instance.project.clone(), key: (*key.source).clone() }
 }

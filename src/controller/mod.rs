@@ -13,12 +13,13 @@
 //! | `conclude`, `publish` | status patches and events, and when to look again |
 //! | `cached` | an object, shared by the cache and its reconciles |
 //! | `cluster` | calls to the API server |
-//! | `credentials` | from a Secret to a client that may ask Atlas |
+//! | `credentials`, `uses` | from a Secret to a client that may ask Atlas, and for whom what it held is remembered |
 //! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
 //! | `listings`, `addresses` | what Atlas says of an instance, asked for once for all of its objects |
 //! | `shared` | answers that many wait for |
 //! | `pauses` | who is left alone, and for how long |
 //! | `limits`, `bucket` | how many calls run at once, and how often |
+//! | `owners` | whose mark is whose |
 //! | `memories`, `context`, `counting` | what reconciles share |
 //! | `trace` | what the log says of one reconcile |
 //!
@@ -39,6 +40,7 @@ mod memories;
 mod next;
 pub mod object;
 mod output;
+mod owners;
 mod pass;
 mod pauses;
 pub mod publish;
@@ -49,6 +51,7 @@ mod runner;
 mod shared;
 mod steps;
 mod trace;
+mod uses;
 mod watched;
 mod wiring;
 

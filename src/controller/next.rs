@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use domain::conditions::{Report, report};
 use domain::decide::decide;
 use domain::decision::{Decision, Step};
-use domain::observed::{Atlas, Observed};
+use domain::endpoint::Endpoint;
+use domain::observed::{Atlas, Observed, Owner};
+use domain::ownership::{Token, mark_of};
 use tracing::debug;
 
 use crate::clock::Boottime;
@@ -92,8 +94,17 @@ pub(super) fn observe(pass: &Pass) -> Observed {
     });
     let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
     let (key, atlas) = (pass.key.clone(), pass.atlas.clone());
-    // Not looked up yet: with the default credentials nothing is taken over until it is.
-    let owners = BTreeMap::new();
+    let owners = match &atlas {
+        Atlas::Listed(listing) => owners(pass, listing),
+        Atlas::Unread | Atlas::Failed(_) => BTreeMap::new(),
+    };
     let (sunset, times) = (pass.sunset.clone(), ctx.options.times);
     Observed { object, spec, key, atlas, owners, sunset, memory, times }
+}
+
+/// Whose the other marks in the listing are, as far as that is known.
+fn owners(Pass { ctx, identity, .. }: &Pass, listing: &[Endpoint]) -> BTreeMap<Token, Owner> {
+    let marks = listing.iter().filter_map(|endpoint| mark_of(&endpoint.comment));
+    let others = marks.filter(|token| *token != identity.token);
+    others.filter_map(|token| Some((token.clone(), ctx.owners.of(&token, &identity.namespace)?))).collect()
 }

@@ -11,6 +11,8 @@ use kube::{Resource, ResourceExt};
 
 use crate::api::{self, ServerlessPrivateEndpoint};
 
+use super::credentials::Purpose;
+
 /// What is constant while one object is reconciled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -105,6 +107,19 @@ pub fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Re
         suspend: spec.suspend,
         progress_deadline: duration("progressDeadline", &spec.progress_deadline)?,
     })
+}
+
+/// What the object's credentials are wanted for where they are to read: by the clock, or because of a change that the status
+/// does not answer yet.
+pub(super) fn asked(object: &ServerlessPrivateEndpoint) -> Purpose {
+    let status = object.status.as_ref();
+    let spec = status.map(|status| status.observed_generation) != object.meta().generation;
+    let word = object.annotations().get(api::RECONCILE_REQUEST);
+    if spec || word != status.and_then(|status| status.last_handled_reconcile_at.as_ref()) {
+        Purpose::Asked { spec }
+    } else {
+        Purpose::Read
+    }
 }
 
 /// How often a settled endpoint is looked at.

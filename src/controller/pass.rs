@@ -18,7 +18,7 @@ use crate::clock::Boottime;
 
 use super::cluster::{ClusterError, Turn};
 use super::context::Context;
-use super::credentials::Key;
+use super::credentials::{Key, Purpose};
 use super::limits::Permit;
 use super::object::{self, Identity};
 use super::reconcile::ReconcileError;
@@ -66,7 +66,11 @@ impl Pass {
         operation: Operation,
         id: &EndpointId,
     ) -> Result<Option<Access>, ReconcileError> {
-        let access = self.access().await.map_err(ReconcileError::NoAccess)?;
+        // A deleted namespace loses its Secrets at any moment, and a key that is only remembered may change nothing.
+        let leaving = self.object.meta().deletion_timestamp.is_some();
+        let now = leaving && operation == Operation::Update;
+        let purpose = if now { Purpose::WriteNow } else { Purpose::Write };
+        let access = self.access(purpose).await.map_err(ReconcileError::NoAccess)?;
         if self.is_paused(&access, operation, Some(id)) || self.note_key(&access) {
             return Ok(None);
         }
@@ -90,7 +94,11 @@ impl Pass {
 
     /// Notes where the key comes from; `true` if what was decided rests on another one.
     pub(super) fn note_key(&mut self, access: &Access) -> bool {
-        let key = access.key.gone.clone().map_or(observed::Key::Held, observed::Key::Remembered);
+        let key = match &access.key.gone {
+            Some(fault) => observed::Key::Remembered(fault.clone()),
+            None if access.key.shared => observed::Key::Default,
+            None => observed::Key::Held,
+        };
         std::mem::replace(&mut self.key, key.clone()) != key
     }
 
@@ -155,7 +163,10 @@ impl Pass {
         let answered = Boottime::now();
         ctx.memories.with(&self.identity.token, |entry| entry.fresh_after = Some(answered));
         self.tried = match fault {
-            None => Tried::Done,
+            None => {
+                self.served(access);
+                Tried::Done
+            }
             Some(fault) => {
                 warn!(%fault, "Atlas did not do what was asked");
                 Tried::Refused(fault)
@@ -163,11 +174,18 @@ impl Pass {
         };
     }
 
-    pub(super) async fn access(&self) -> Result<Access, Fault> {
+    /// Atlas accepted the key, which may serve the object's deletion once its Secret is gone.
+    pub(super) fn served(&self, access: &Access) {
+        if self.object.meta().deletion_timestamp.is_none() {
+            let recorded = self.object.status.as_ref().is_some_and(|status| status.id.is_some());
+            self.ctx.keys.served(&self.identity, &access.key, recorded);
+        }
+    }
+
+    pub(super) async fn access(&self, purpose: Purpose) -> Result<Access, Fault> {
         let invalid = |why| Fault::new(FaultKind::Refused, why);
         let instance = object::instance(&self.object).map_err(invalid)?;
-        let deleting = self.object.meta().deletion_timestamp.is_some();
-        let key = self.ctx.key(&self.object, &self.identity, &instance, deleting).await?;
+        let key = self.ctx.key(&self.object, &self.identity, &instance, purpose).await?;
         Ok(Access { namespace: self.identity.namespace.clone(), instance, key })
     }
 
@@ -187,7 +205,7 @@ impl Pass {
         if let Some((_, address)) = known.filter(|(id, _)| id == vpc_endpoint) {
             return Some(address);
         }
-        let access = self.access().await.ok()?;
+        let access = self.access(Purpose::Read).await.ok()?;
         let address = self.ctx.addresses.find(&self.ctx, &access, vpc_endpoint, self.seen).await?;
         let told = Some((vpc_endpoint.to_owned(), address.clone()));
         entries.with(&self.identity.token, |entry| entry.private_address = told);

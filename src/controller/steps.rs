@@ -19,8 +19,9 @@ use crate::clock::Boottime;
 use crate::service::metrics::PostOutcome;
 
 use super::cluster::{ClusterError, Turn};
+use super::credentials::Purpose;
 use super::next::{Decided, observe};
-use super::object::Identity;
+use super::object::{self, Identity};
 use super::pass::Pass;
 use super::publish;
 use super::reconcile::ReconcileError;
@@ -47,7 +48,8 @@ impl Pass {
     /// Asks Atlas what the instance has, or shares the answer to who has just asked.
     pub(super) async fn list(&mut self) {
         self.permit = None;
-        let access = match Box::pin(self.access()).await {
+        let purpose = object::asked(&self.object);
+        let access = match Box::pin(self.access(purpose)).await {
             Ok(access) => access,
             Err(fault) => {
                 self.atlas = Atlas::Failed(fault);
@@ -61,6 +63,7 @@ impl Pass {
         self.sunset = listing.sunset;
         self.atlas = match listing.result {
             Ok(endpoints) => {
+                self.served(&access);
                 let observed = observe(self);
                 let concerning = endpoints.iter().filter(|endpoint| observed.concerns(endpoint));
                 Atlas::Listed(concerning.cloned().collect())
@@ -75,7 +78,7 @@ impl Pass {
         replaced: Option<EndpointId>,
         stale: Option<String>,
     ) -> Result<(), ReconcileError> {
-        let access = self.access().await.map_err(ReconcileError::NoAccess)?;
+        let access = self.access(Purpose::Write).await.map_err(ReconcileError::NoAccess)?;
         let ctx = Arc::clone(&self.ctx);
         // Before the deadline of the attempt begins, like the right to call Atlas.
         let turn = ctx.cluster.turn(&self.identity.namespace).await;
@@ -115,7 +118,7 @@ impl Pass {
     }
 
     async fn create(&mut self, nonce: &Nonce, comment: &str) -> Result<(), ReconcileError> {
-        let access = self.access().await.map_err(ReconcileError::NoAccess)?;
+        let access = self.access(Purpose::Write).await.map_err(ReconcileError::NoAccess)?;
         let mut since = None;
         let unsent = self.remember(|memory| {
             since = memory.since(nonce);
@@ -182,10 +185,6 @@ impl Pass {
         comment: Option<String>,
         vpc_endpoint: Option<VpcEndpointId>,
     ) -> Result<(), ReconcileError> {
-        if self.object.metadata.deletion_timestamp.is_some() {
-            // A deleted namespace loses its Secrets at any moment, and a key that is only remembered may change nothing.
-            self.ctx.read_key_anew(&self.object, &self.identity).await;
-        }
         let Some(access) = self.before_write(Operation::Update, id).await? else {
             return Ok(());
         };

@@ -20,12 +20,13 @@ use tracing::warn;
 use super::addresses::Addresses;
 use super::cached::{Guarded, understood};
 use super::cluster::Cluster;
-use super::context::{Context, Options, reporter};
+use super::context::{Context, DefaultCredentials, Options, reporter};
 use super::credentials::Keys;
 use super::limits::Limits;
 use super::listings::Listings;
 use super::memories::Memories;
 use super::object::{self, Identity};
+use super::owners::Owners;
 use super::reconcile::reconcile;
 use super::runner::Runner;
 use super::watched::Watched;
@@ -63,7 +64,11 @@ pub async fn run(
     options.metrics.concurrency(options.concurrency);
     let memories = Arc::new(Memories::default());
     let ctx = Arc::new(Context {
-        keys: Keys::new(cluster.clone(), transport),
+        keys: Keys::new(
+            cluster.clone(),
+            transport,
+            options.default_credentials.as_ref().map(DefaultCredentials::secret),
+        ),
         cluster,
         cluster_id,
         limits: Limits::new(options.concurrency),
@@ -71,6 +76,7 @@ pub async fn run(
         addresses: Addresses::new(),
         watched: Arc::new(Watched::new(client.clone(), Arc::clone(&memories))),
         memories,
+        owners: Owners::new(namespaces.len().max(1)),
         warnings: Recorder::new(client.clone(), reporter()),
         client: client.clone(),
         options,
@@ -111,11 +117,16 @@ async fn control(
         config = config.labels(selector);
     }
     let (store, writer) = reflector::store();
-    let noted = Arc::clone(&ctx);
+    let (noted, mut listed) = (Arc::clone(&ctx), false);
     let events = watcher(api, config)
         .default_backoff()
         .inspect(move |event| match event {
-            Ok(Event::InitDone) => synced(),
+            Ok(Event::InitDone) => {
+                if !std::mem::replace(&mut listed, true) {
+                    noted.owners.listed();
+                }
+                synced();
+            }
             Ok(event) => note(&noted, event),
             Err(error) => warn!(%error, "the watch was interrupted"),
         })
@@ -136,6 +147,7 @@ fn note(ctx: &Context, event: &Event<Guarded>) {
         Event::Apply(object) | Event::InitApply(object) => {
             let Some(object) = understood(object) else { return };
             let identity = Identity::of(&object, &ctx.cluster_id);
+            ctx.owners.appeared(identity.token.clone(), &identity.namespace, &identity.name);
             let seen = object::object(&object, &identity, &ctx.cluster_id);
             ctx.memories.watched(&identity.token, &seen);
             ctx.memories.with(&identity.token, |entry| {

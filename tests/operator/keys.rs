@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
+use spe_operator::api::{self, ServerlessPrivateEndpoint};
 use testbed::Process;
 
 use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
@@ -133,7 +134,7 @@ async fn an_endpoint_without_a_mark_and_without_a_key_is_released_by_retain_or_b
 }
 
 /// A Secret with another key in the operator's namespace, and the flags that make it serve the objects of `namespace`.
-async fn own_key(bench: &Bench, namespace: &str) -> [String; 2] {
+pub(crate) async fn own_key(bench: &Bench, namespace: &str) -> [String; 2] {
     bench.atlas.add_key(NEXT_PUBLIC, Key::owner(NEXT_PRIVATE));
     let name = format!("own-key-of-{}", bench.namespace);
     let secret = json!({
@@ -278,7 +279,7 @@ async fn a_deletion_whose_keys_atlas_all_refuses_waits_and_names_the_way_out() {
         bench.atlas.remove_key(key);
     }
     bench.delete("orders").await;
-    let blocked = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
+    let blocked = |object: &ServerlessPrivateEndpoint| {
         let message = condition(object, "Ready").map(|ready| ready.message.as_str()).unwrap_or_default();
         message.contains(NEXT_PUBLIC) && message.contains("Retain")
     };
@@ -287,4 +288,82 @@ async fn a_deletion_whose_keys_atlas_all_refuses_waits_and_names_the_way_out() {
     bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
     bench.until_gone("orders").await;
     assert_eq!((bench.atlas.executed(Operation::Delete), bench.endpoints().len()), (0, 1));
+}
+
+/// An object of this name that carries our finalizer from the start.
+async fn create_held(bench: &Bench, name: &str) {
+    let manifest = json!({
+        "apiVersion": "atlas.spe-operator.io/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {"name": name, "finalizers": [api::FINALIZER]},
+        "spec": {
+            "projectId": DEFAULT_PROJECT, "instanceName": DEFAULT_INSTANCE, "credentialsRef": {"name": SECRET},
+        },
+    });
+    bench.objects.create(&PostParams::default(), &serde_json::from_value(manifest).unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_secret_serves_no_later_object_of_the_name() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({"deletionPolicy": "Retain"})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    let before = bench.atlas.journal().len();
+    create_held(&bench, "orders").await;
+    bench.until_reason("orders", "CredentialsNotFound").await;
+    bench.delete("orders").await;
+    let waits = |object: &ServerlessPrivateEndpoint| {
+        condition(object, "Ready").is_some_and(|ready| ready.message.contains("Retain"))
+    };
+    bench.until("orders", "waiting", waits).await;
+    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    bench.until_gone("orders").await;
+    assert_eq!(bench.endpoints().len(), 1, "the endpoint that was retained");
+    assert_eq!(
+        bench.atlas.journal().len(),
+        before,
+        "nothing was asked with credentials that were taken away"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_secret_creates_nothing_any_more() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    bench.create("payments", json!({})).await;
+    bench.until_reason("payments", "CredentialsNotFound").await;
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn a_missing_secret_is_read_once_for_all_who_name_it() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind(&proxies);
+    let names: Vec<_> = (0..20).map(|n| format!("orders-{n}")).collect();
+    for name in &names {
+        bench.create(name, json!({"credentialsRef": {"name": "missing"}})).await;
+    }
+    for name in &names {
+        bench.until_reason(name, "CredentialsNotFound").await;
+    }
+    let reads = proxies.tape.count(|exchange| exchange.path.ends_with("/secrets/missing"));
+    assert!((1..=6).contains(&reads), "{}", proxies.tape.listing());
+    // Whoever creates it and asks does not wait for the next read.
+    let secret = json!({
+        "metadata": {"name": "missing"},
+        "stringData": {"publicApiKey": DEFAULT_PUBLIC_KEY, "privateApiKey": DEFAULT_PRIVATE_KEY},
+    });
+    bench.secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    bench.look("orders-0", "now").await;
+    let reserved = bench.until_reason("orders-0", "Reserved");
+    let in_time = tokio::time::timeout(Duration::from_secs(8), reserved).await;
+    assert!(in_time.is_ok(), "the Secret is not read at once: {}", proxies.tape.listing());
 }

@@ -292,3 +292,36 @@ async fn a_copied_manifest_gets_an_endpoint_of_its_own() {
     assert_ne!(copy.status.unwrap().id, first.status.unwrap().id);
     assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (2, 2));
 }
+
+#[tokio::test]
+async fn default_credentials_take_over_nothing_of_a_living_object_elsewhere() {
+    let (owner, thief) = (Bench::new().await, Bench::new().await);
+    let [secret, namespaces] =
+        crate::keys::own_key(&owner, &format!("{},{}", owner.namespace, thief.namespace)).await;
+    let watched = format!("--watch-namespaces={}", thief.namespace);
+    let cluster = format!("--cluster-id={CLUSTER}");
+    let _operator = owner.operator_with(&[&secret, &namespaces, &watched, &cluster]);
+    owner.create("orders", json!({"credentialsRef": null})).await;
+    let id = owner.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    let word = token(&owner, "orders");
+    thief.create("theft", json!({"credentialsRef": null, "endpointId": id})).await;
+    thief.annotate("theft", json!({"atlas.spe-operator.io/take-over": word.as_str()})).await;
+    thief.look("theft", "1").await;
+    let refused = thief.until_looked("theft", "1").await;
+    assert_condition(&refused, "Ready", "False", "OwnershipConflict");
+    let status = serde_json::to_string(&refused.status).unwrap();
+    for theirs in [owner.namespace.as_str(), word.as_str()] {
+        assert!(!status.contains(theirs), "{theirs} is in {status}");
+    }
+    thief.delete("theft").await;
+    thief.until_gone("theft").await;
+    assert_eq!((writes(&owner), comment_of(&owner, &id)), (1, format!("[k8s:{word}]")));
+    // What its owner has left behind may be taken over.
+    owner.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    owner.delete("orders").await;
+    owner.until_gone("orders").await;
+    thief.create("heir", json!({"credentialsRef": null, "endpointId": id})).await;
+    thief.annotate("heir", json!({"atlas.spe-operator.io/take-over": word.as_str()})).await;
+    thief.until_reason("heir", "Reserved").await;
+    assert_eq!(comment_of(&owner, &id), format!("[k8s:{}]", token(&thief, "heir")));
+}

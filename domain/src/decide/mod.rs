@@ -16,7 +16,8 @@ use crate::fault::{Fault, FaultKind};
 use crate::observed::{Atlas, Attempt, Fate, Key, Observed, Owner, Spec, Tried};
 use crate::ownership::{ClaimReading, Nonce, mark_of};
 
-/// How often a Secret is read that is missing or holds a key that Atlas does not accept. Secrets are not watched.
+/// How often a Secret is read that holds a key that Atlas does not accept, and when one is read again that was missing once.
+/// Secrets are not watched.
 const SECRET_RECHECK: Duration = Duration::from_secs(15);
 
 /// What to do about what was seen.
@@ -78,10 +79,9 @@ fn current_state(o: &Observed) -> State {
 fn retry(fault: &Fault) -> Wake {
     match fault.kind {
         FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => Wake::Interval,
-        FaultKind::CredentialsNotFound
-        | FaultKind::Unauthorized
-        | FaultKind::Forbidden
-        | FaultKind::NoAccess => Wake::After(SECRET_RECHECK),
+        // Whoever reads Secrets knows when this one is read next: ever more rarely while it stays missing.
+        FaultKind::CredentialsNotFound => Wake::After(fault.retry_after.unwrap_or(SECRET_RECHECK)),
+        FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Wake::After(SECRET_RECHECK),
         _ => Wake::Retry(fault.retry_after.unwrap_or(Duration::ZERO)),
     }
 }
