@@ -1,13 +1,16 @@
 //! The clock that the protocol's times are counted on: it only moves forward, and it counts the time that the
-//! machine was suspended.
+//! machine was suspended. And a stamp by two clocks, for the one time that must not be taken for shorter than it was.
 //!
 //! A suspended process must not find, on waking, that its deadline for a POST has hardly moved while another
 //! replica has already waited out the whole uncertainty. `std::time::Instant` stands still
 //! during a suspend on Linux, so it never measures such a time. This clock says nothing about the time of day
 //! and must never be compared across machines or boots.
+//!
+//! It stands still, as all clocks of a machine do, while the machine itself is stopped from outside: in a live migration, by a
+//! snapshot, by a hypervisor that pauses it. Many platforms set its time of day right afterwards, which a [`Stamp`] sees.
 
 use std::ops::{Add, Sub};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -56,6 +59,40 @@ impl Boottime {
     }
 }
 
+/// A moment by the clock since boot and by the time of day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    boot: Boottime,
+    day: SystemTime,
+}
+
+impl Stamp {
+    /// The present moment.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { boot: Boottime::now(), day: SystemTime::now() }
+    }
+
+    /// The same by the clock since boot alone.
+    #[must_use]
+    pub const fn boot(self) -> Boottime {
+        self.boot
+    }
+
+    /// The time that has passed since this moment, by the clock that says more.
+    ///
+    /// A time of day that went back counts for as much as it went: which of its two readings was right, nobody knows.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.until(Self::now())
+    }
+
+    fn until(self, later: Self) -> Duration {
+        let by_day = later.day.duration_since(self.day).unwrap_or_else(|went_back| went_back.duration());
+        later.boot.since(self.boot).max(by_day)
+    }
+}
+
 impl Add<Duration> for Boottime {
     type Output = Self;
 
@@ -83,6 +120,25 @@ mod tests {
         let start = Boottime::now();
         while start.elapsed().is_zero() {}
         assert!(Boottime::now() > start);
+    }
+
+    #[test]
+    fn a_stamp_is_as_old_as_the_clock_says_that_says_more() {
+        let stamp = |boot, day| Stamp {
+            boot: Boottime::from_boot(Duration::from_secs(boot)),
+            day: SystemTime::UNIX_EPOCH + Duration::from_secs(day),
+        };
+        let claimed = stamp(100, 1000);
+        for (now, seconds) in [
+            (stamp(103, 1003), 3),
+            (stamp(101, 1301), 301), // The machine was stopped for five minutes, and its time of day set right.
+            (stamp(400, 1001), 300), // It was suspended, and its time of day is not right yet.
+            (stamp(103, 1001), 3),   // Its time of day was corrected by two seconds,
+            (stamp(103, 400), 600),  // and by ten minutes.
+            (claimed, 0),
+        ] {
+            assert_eq!(claimed.until(now), Duration::from_secs(seconds), "{now:?}");
+        }
     }
 
     #[test]

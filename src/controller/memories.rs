@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::memory::{Memory, Moment};
 use domain::observed::{Object, Times, VpcEndpoint};
-use domain::ownership::Token;
+use domain::ownership::{Nonce, Token};
 
-use crate::clock::Boottime;
+use crate::clock::{Boottime, Stamp};
 
 use super::counting::Counted;
 
@@ -18,6 +18,8 @@ use super::counting::Counted;
 pub(super) struct Entry {
     /// What the rules remember.
     pub(super) memory: Memory,
+    /// The attempt that this process claimed last and has not sent, and when it began to.
+    pub(super) claimed: Option<(Nonce, Stamp)>,
     /// When the object is due without any event.
     pub(super) due: Option<Boottime>,
     /// A listing sent before this is too old for the next look.

@@ -15,7 +15,7 @@ use kube::ResourceExt;
 use tracing::info;
 
 use crate::api;
-use crate::clock::Boottime;
+use crate::clock::{Boottime, Stamp};
 use crate::service::metrics::PostOutcome;
 
 use super::cluster::{ClusterError, Turn};
@@ -85,15 +85,16 @@ impl Pass {
         if self.is_paused(&access, Operation::Create, None) {
             return Ok(());
         }
-        let begun = Boottime::now();
+        let begun = Stamp::now();
         let is_fresh = announced.is_none();
         let nonce = if let Some(nonce) = announced {
             nonce
         } else {
             let nonce = fresh_nonce()?;
             self.ctx.memories.with(&self.identity.token, |entry| {
-                entry.counted.claimed(begun);
-                entry.memory.claiming(nonce.clone(), begun.since_boot());
+                entry.counted.claimed(begun.boot());
+                entry.memory.claiming(nonce.clone(), begun.boot().since_boot());
+                entry.claimed = Some((nonce.clone(), begun));
             });
             nonce
         };
@@ -119,18 +120,18 @@ impl Pass {
 
     async fn create(&mut self, nonce: &Nonce, comment: &str) -> Result<(), ReconcileError> {
         let access = self.access(Purpose::Write).await.map_err(ReconcileError::NoAccess)?;
-        let mut since = None;
-        let unsent = self.remember(|memory| {
-            since = memory.since(nonce);
-            memory.sending(nonce)
+        let claimed = self.ctx.memories.with(&self.identity.token, |entry| {
+            let claimed = entry.claimed.take().filter(|(claimed, _)| claimed == nonce);
+            claimed.filter(|_| entry.memory.sending(nonce))
         });
-        let Some(since) = since.filter(|_| unsent) else {
+        let Some((_, claimed)) = claimed else {
             return Err(ReconcileError::Again("the attempt was sent before"));
         };
-        let deadline = Boottime::from_boot(since) + self.ctx.options.times.create_deadline;
         // The claim found the object alive, and what the watch has shown since is the last word before the POST.
         let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
-        let may_send = move || Boottime::now() < deadline && !ctx.memories.knows_it_leaves(&token);
+        let may_send = move || {
+            claimed.elapsed() < ctx.options.times.create_deadline && !ctx.memories.knows_it_leaves(&token)
+        };
         let creation = access.key.client.create(&access.instance, comment, may_send).await;
         let (outcome, fault) = match creation {
             Creation::Created(endpoint) => {

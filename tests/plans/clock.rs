@@ -1,16 +1,18 @@
-//! The wall clock steps by an hour, either way, and nothing of the protocol moves with it.
+//! The wall clock steps by an hour, either way, and nothing of the protocol moves with it; it can only keep a claim from being
+//! sent, which costs another claim.
 //!
 //! The operator's own time of day is stepped, by [`WallClock`]; its clock since the start of the machine is not, as it is when
 //! somebody sets a machine's clock.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use atlas_simulator::{Ending, Entry, Fault, Operation, Rule, most_alive};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
-use spe_operator::api::ServerlessPrivateEndpoint;
-use testbed::{Process, WallClock};
+use spe_operator::api::{CLAIM, ServerlessPrivateEndpoint};
+use testbed::{Action, Exchange, Process, Proxy, Tape, WallClock};
 
 use crate::bench::{Bench, PATIENCE, condition};
 use crate::operator::{Q, command};
@@ -77,6 +79,37 @@ async fn an_hour_back_during_a_create_neither_shortens_nor_lengthens_a_wait() {
     Table::tell_passed("clocks", "an hour back, create and delete");
 }
 
+/// The nonce of a claim, written or asked for.
+fn nonce(claim: &str) -> String {
+    claim.split('/').nth(2).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_claim_that_the_time_of_day_calls_old_is_not_sent_and_another_is_at_once() {
+    let (bench, clock) = (Bench::new().await, WallClock::new().unwrap());
+    let tape = Arc::new(Tape::default());
+    let cluster = Proxy::start("cluster", bench.control_plane.config().await.unwrap(), &tape).unwrap();
+    let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
+    tape.next(is_claim, Action::DelayAnswer(Duration::from_millis(500)));
+    let mut command = command(&bench, &cluster.kubeconfig_file().unwrap(), &bench.atlas.url());
+    clock.set(&mut command);
+    let _operator = Process::spawn("stopped-from-outside", &command).unwrap();
+    bench.create("orders", json!({})).await;
+    tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
+    let claimed = bench.atlas.now();
+    // As on a machine that was stopped for five minutes in between, and told the time when it went on.
+    clock.step(300).unwrap();
+    let reserved = bench.until_reason("orders", "Reserved").await;
+    let took = bench.atlas.now().checked_sub(claimed).unwrap();
+    assert!(took < Q, "what was not sent was waited for: {took:?}");
+    let claims = tape.exchanges().into_iter().filter(is_claim).collect::<Vec<_>>();
+    let first: serde_json::Value = serde_json::from_slice(&claims[0].body).unwrap();
+    let first = nonce(first["metadata"]["annotations"][CLAIM].as_str().unwrap());
+    assert_ne!(nonce(&reserved.metadata.annotations.unwrap()[CLAIM]), first, "the old claim was sent");
+    assert_eq!((claims.len(), posts(&bench).len(), bench.endpoints().len()), (2, 1, 1));
+    Table::tell_passed("clocks", "five minutes forward between a claim and its create");
+}
+
 #[tokio::test]
 async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
     let (bench, leading, waiting) =
@@ -105,15 +138,16 @@ async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
 }
 
 /// Where the time of day is read, and what for.
-const READS_THE_TIME_OF_DAY: [(&str, &str); 4] = [
+const READS_THE_TIME_OF_DAY: [(&str, &str); 5] = [
     ("atlas/src/http.rs", "a Retry-After that is a date"),
+    ("src/clock.rs", "whether a claim is older than the clock since boot says"),
     ("src/controller/counting.rs", "since when an object waits, for alerts"),
     ("src/controller/publish.rs", "the times of conditions, for people"),
     ("src/service/lease.rs", "the times in a Lease, for people and other programs"),
 ];
 
 #[test]
-fn the_time_of_day_is_read_only_for_what_others_read() {
+fn the_time_of_day_is_read_only_for_what_others_read_and_to_doubt_a_claim() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     let mut folders = vec![root.join("src"), root.join("atlas/src"), root.join("domain/src")];
