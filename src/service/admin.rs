@@ -1,11 +1,14 @@
 //! What the cluster asks the program itself: is it alive, is it ready, what has it counted.
 //!
 //! Answers from memory at once and never asks anybody else, so a probe costs nothing and no outage of Atlas or of the
-//! API server can get the program killed. It shows no object, no project and no setting.
+//! API server can get the program killed. It shows no object, no project and no setting. Anybody may connect, so what
+//! connections hold is bounded, by the newest taking the place of the oldest: a probe gets through, whoever else is there.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -15,11 +18,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use rustix::net::sockopt::set_ipv6_v6only;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::metrics::Metrics;
 use super::readiness::Readiness;
+
+const METRICS: &str = "/metrics";
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -28,32 +35,82 @@ const CLASSIC_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Whoever takes longer to ask, or to take the answer, is not waited for.
 const EXCHANGE: Duration = Duration::from_secs(10);
 
+/// The connections that may be open. Each takes a task, two buffers and a file descriptor.
+const CONNECTIONS: usize = 32;
+
+/// Those among them that may be answered with the metrics, a text of some megabytes where objects are told apart.
+const SCRAPES: usize = 4;
+
+/// The longest head of a request, the least that the library takes.
+const HEAD: usize = 8 * 1024;
+
+/// Connections that the kernel keeps for us until they are accepted.
+const BACKLOG: u32 = 1024;
+
 /// Between two attempts to accept, when the process has no file descriptor left.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Takes the address. On a machine without IPv6, all of IPv4 stands in for all of both.
+/// Takes the address; `[::]` is all of IPv6 and of IPv4. On a machine without IPv6, all of IPv4 stands in for all of both.
 ///
 /// # Errors
 /// If the address is not this machine's, or is in use.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen(address) {
         Err(error)
             if error.kind() != io::ErrorKind::AddrInUse
                 && address.is_ipv6()
                 && address.ip().is_unspecified() =>
         {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+            listen((Ipv4Addr::UNSPECIFIED, address.port()).into())
         }
         bound => bound,
     }
 }
 
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    if address.is_ipv6() {
+        // Else `[::]` would mean IPv6 alone where the machine's administrator set bindv6only.
+        set_ipv6_v6only(&socket, false)?;
+    }
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The newest of the connections: one beyond the bound hangs up on the oldest.
+struct Newest {
+    most: usize,
+    hang_up: Mutex<VecDeque<CancellationToken>>,
+}
+
+impl Newest {
+    fn new(most: usize) -> Self {
+        Self { most, hang_up: Mutex::default() }
+    }
+
+    fn admit(&self, newest: CancellationToken) {
+        let mut all = self.hang_up.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= self.most
+            && let Some(oldest) = all.pop_front()
+        {
+            oldest.cancel();
+        }
+        all.push_back(newest);
+    }
+}
+
 /// Serves for ever.
 pub async fn serve(listener: TcpListener, metrics: Metrics, readiness: Readiness) {
+    let (connections, scrapes) = (Newest::new(CONNECTIONS), Arc::new(Newest::new(SCRAPES)));
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(connection(stream, metrics.clone(), readiness.clone()));
+                let hang_up = CancellationToken::new();
+                connections.admit(hang_up.clone());
+                let served =
+                    connection(stream, hang_up, Arc::clone(&scrapes), metrics.clone(), readiness.clone());
+                tokio::spawn(served);
             }
             Err(error) => {
                 debug!(%error, "failed to accept a connection");
@@ -63,17 +120,30 @@ pub async fn serve(listener: TcpListener, metrics: Metrics, readiness: Readiness
     }
 }
 
-async fn connection(stream: TcpStream, metrics: Metrics, readiness: Readiness) {
+async fn connection(
+    stream: TcpStream,
+    hang_up: CancellationToken,
+    scrapes: Arc<Newest>,
+    metrics: Metrics,
+    readiness: Readiness,
+) {
     let answer = service_fn(|request: Request<Incoming>| {
+        if request.uri().path() == METRICS {
+            scrapes.admit(hang_up.clone());
+        }
         let answer = answer(&request, &metrics, &readiness);
         async move { Ok::<_, Infallible>(answer) }
     });
     // One answer a connection: then an idle client holds nothing, and the time below bounds all of it.
-    let served = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), answer);
-    match tokio::time::timeout(EXCHANGE, served).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%error, "an exchange with a client of the admin server broke off"),
-        Err(_) => debug!("a client of the admin server took too long"),
+    let mut http = http1::Builder::new();
+    let served = http.keep_alive(false).max_buf_size(HEAD).serve_connection(TokioIo::new(stream), answer);
+    tokio::select! {
+        served = tokio::time::timeout(EXCHANGE, served) => match served {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "an exchange with a client of the admin server broke off"),
+            Err(_) => debug!("a client of the admin server took too long"),
+        },
+        () = hang_up.cancelled() => debug!("a client of the admin server gave way to newer ones"),
     }
 }
 
@@ -88,7 +158,7 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: &Readiness) -> 
                 (StatusCode::SERVICE_UNAVAILABLE, PLAIN, pending.join("\n") + "\n")
             }
         }
-        (&Method::GET | &Method::HEAD, "/metrics") => {
+        (&Method::GET | &Method::HEAD, METRICS) => {
             let (content_type, encoded) = if takes_open_metrics(request) {
                 (OPEN_METRICS, metrics.encode())
             } else {
@@ -99,7 +169,7 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: &Readiness) -> 
                 Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
             }
         }
-        (_, "/livez" | "/readyz" | "/metrics") => {
+        (_, "/livez" | "/readyz" | METRICS) => {
             (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD are answered\n".to_owned())
         }
         _ => (StatusCode::NOT_FOUND, PLAIN, "there are /livez, /readyz and /metrics\n".to_owned()),
@@ -139,9 +209,9 @@ mod tests {
         (head.to_owned(), body.to_owned())
     }
 
-    async fn started() -> (SocketAddr, Metrics, Readiness) {
+    fn started() -> (SocketAddr, Metrics, Readiness) {
         let (metrics, readiness) = (Metrics::default(), Readiness::default());
-        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, metrics.clone(), readiness.clone()));
         (address, metrics, readiness)
@@ -149,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_says_what_readiness_waits_for_and_stays_alive_meanwhile() {
-        let (address, _, readiness) = started().await;
+        let (address, _, readiness) = started();
         readiness.wait_for("watch", "objects are being listed");
         readiness.wait_for("crd", "it is not installed");
         let (head, body) = ask(address, "GET /readyz").await;
@@ -163,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_are_served_as_openmetrics_to_those_who_ask_for_it_and_else_as_ever() {
-        let (address, metrics, _) = started().await;
+        let (address, metrics, _) = started();
         metrics.adopted();
         let prometheus = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3";
         let (head, body) = ask_for(address, "GET /metrics", prometheus).await;
@@ -181,21 +251,65 @@ mod tests {
 
     #[tokio::test]
     async fn anything_else_is_refused() {
-        let (address, ..) = started().await;
+        let (address, ..) = started();
         assert!(ask(address, "GET /").await.0.starts_with("HTTP/1.1 404 "));
         assert!(ask(address, "POST /livez").await.0.starts_with("HTTP/1.1 405 "));
         assert_eq!(ask(address, "HEAD /livez").await.1, "");
     }
 
+    /// Connections that were opened one after the other.
+    async fn idle(address: SocketAddr, number: usize) -> Vec<TcpStream> {
+        let mut open = Vec::new();
+        for _ in 0..number {
+            open.push(TcpStream::connect(address).await.unwrap());
+        }
+        open
+    }
+
+    /// Fails unless the server hangs up, well before it would for the time that has passed.
+    async fn hung_up_on(stream: &mut TcpStream) {
+        let mut byte = [0];
+        let read = tokio::time::timeout(EXCHANGE / 2, stream.read(&mut byte)).await;
+        // Closed, also with something unread.
+        assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
+    }
+
+    #[tokio::test]
+    async fn a_probe_gets_through_a_crowd_that_says_nothing_of_which_few_stay_open() {
+        let (address, ..) = started();
+        let mut crowd = idle(address, 500).await;
+        assert!(ask(address, "GET /readyz").await.0.starts_with("HTTP/1.1 200 "));
+        for stream in &mut crowd[..500 - CONNECTIONS] {
+            hung_up_on(stream).await;
+        }
+    }
+
+    #[test]
+    fn the_newest_take_the_place_of_the_oldest() {
+        let (newest, all) = (Newest::new(2), [(); 3].map(|()| CancellationToken::new()));
+        for one in &all {
+            newest.admit(one.clone());
+        }
+        assert_eq!(all.each_ref().map(CancellationToken::is_cancelled), [true, false, false]);
+    }
+
+    #[tokio::test]
+    async fn all_addresses_are_those_of_both_families() {
+        let listener = bind("[::]:0".parse().unwrap()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(serve(listener, Metrics::default(), Readiness::default()));
+        assert!(ask((Ipv4Addr::LOCALHOST, port).into(), "GET /livez").await.0.starts_with("HTTP/1.1 200 "));
+    }
+
     #[tokio::test]
     async fn an_address_in_use_is_an_error() {
-        let (address, ..) = started().await;
-        assert_eq!(bind(address).await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let (address, ..) = started();
+        assert_eq!(bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_says_nothing_is_hung_up_on() {
-        let (address, ..) = started().await;
+        let (address, ..) = started();
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut byte = [0];
         assert_eq!(silent.read(&mut byte).await.unwrap(), 0);

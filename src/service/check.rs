@@ -72,7 +72,7 @@ mod tests {
     #[tokio::test]
     async fn an_operator_is_asked_and_its_own_words_are_passed_on() {
         let readiness = Readiness::default();
-        let listener = admin::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = admin::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(admin::serve(listener, Metrics::default(), readiness.clone()));
         readiness.wait_for("crd", "it is not installed");

@@ -46,7 +46,7 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     let shutdown = shutdown::on_signal().map_err(|error| failed("listen for signals", &error))?;
     readiness.wait_for("watch", "the objects are being listed");
     let address = settings.admin_address;
-    let listener = admin::bind(address).await.map_err(|error| {
+    let listener = admin::bind(address).map_err(|error| {
         Refusal::value(
             "admin-address",
             &format!("expected an address that is free here, found {address}: {error}"),
