@@ -45,7 +45,10 @@ fn run(settings: Settings) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return end(1, &error),
     };
-    match runtime.block_on(program::run(settings)) {
+    let ended = runtime.block_on(program::run(settings));
+    // Nothing is waited for any more, such as a resolver that does not answer.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(ProgramError::Settings(refusal)) => end(2, &refusal),
         Err(ProgramError::Run(line)) => end(1, &line),

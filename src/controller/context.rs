@@ -26,6 +26,7 @@ use super::object::Identity;
 use super::owners::Owners;
 use super::publish;
 use super::watched::Watched;
+use super::work::Work;
 
 /// How the controller behaves; all of it comes from the program's settings.
 #[derive(Clone)]
@@ -78,6 +79,7 @@ pub(super) struct Context {
     pub(super) owners: Owners,
     pub(super) watched: Arc<Watched>,
     pub(super) options: Options,
+    pub(super) work: Work,
     /// Folds warnings that repeat: it keeps each of its events for six minutes, and goes through all that it keeps for
     /// each new one.
     pub(super) warnings: Recorder,

@@ -22,6 +22,7 @@
 //! | `owners` | whose mark is whose |
 //! | `memories`, `context`, `counting` | what reconciles share |
 //! | `trace` | what the log says of one reconcile |
+//! | `work` | whether anything may be begun |
 //!
 //! It never decides: every rule stands in the `domain` crate. `object` and `publish` neither read nor write; they are public so
 //! that `tests/health` can ask other tools what they make of each state.
@@ -54,6 +55,8 @@ mod trace;
 mod uses;
 mod watched;
 mod wiring;
+mod work;
 
 pub use context::{DefaultCredentials, Options};
 pub use wiring::{RunError, run};
+pub use work::Work;

@@ -102,10 +102,15 @@ impl Pass {
         std::mem::replace(&mut self.key, key.clone()) != key
     }
 
+    /// Reads the object past all caches.
+    pub(super) async fn reread(&self) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+        let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
+        self.ctx.cluster.get(&turn, &self.identity).await
+    }
+
     /// Reads the object past all caches. `None` if it is not the one that was decided on.
     pub(super) async fn unchanged(&mut self) -> Result<Option<()>, ReconcileError> {
-        let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
-        let now = self.ctx.cluster.get(&turn, &self.identity).await?;
+        let now = self.reread().await?;
         let read = &self.object;
         let recorded =
             |object: &ServerlessPrivateEndpoint| object.status.as_ref().and_then(|status| status.id.clone());

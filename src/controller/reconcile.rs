@@ -2,6 +2,7 @@
 //!
 //! Every rule stands in `domain::decide`. This file only asks it, again after each step.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use super::pass::Pass;
 use super::references::resolve;
 use super::trace::{self, Trace};
 use super::watched;
+use super::work::Stopped;
 
 /// More steps than the longest way through the protocol takes: whoever needs more goes round in circles.
 const MOST_STEPS: usize = 16;
@@ -46,6 +48,9 @@ pub(super) enum ReconcileError {
     /// The cluster could not be used.
     #[error(transparent)]
     Cluster(ClusterError),
+    /// Nothing may be begun now; what is left to do is done as soon as it may.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A defect: the reconcile panicked.
     #[error("the reconcile panicked")]
     Panicked,
@@ -75,7 +80,7 @@ pub(super) async fn reconcile(
     let identity = Identity::of(&object, &ctx.cluster_id);
     let (span, token) = (trace::span(&identity), identity.token.clone());
     let begun = Boottime::now();
-    // A task of its own: neither a cancelled reconcile nor a shutdown drops a POST on its way, and a panic ends here.
+    // A task of its own: a cancelled reconcile drops no POST on its way, and a panic ends here.
     let task = tokio::spawn(look(object, identity, asked, Arc::clone(&ctx)).instrument(span.clone()));
     let result = task.await.unwrap_or_else(|_| {
         ctx.options.metrics.reconcile_panicked();
@@ -93,6 +98,7 @@ fn again(result: Result<Option<Duration>, ReconcileError>, token: &Token, ctx: &
             ctx.gone(token);
             Some(GONE)
         }
+        Err(ReconcileError::Stopped(_)) => Some(Duration::ZERO),
         Err(ReconcileError::Again(why)) => {
             debug!(why, "reconciling again");
             Some(Duration::from_secs(1))
@@ -122,7 +128,8 @@ async fn look(
     let (waiting, fresh_after, stale) =
         ctx.memories.with(&identity.token, |entry| look_at(entry, &object, hash, asked));
     if let Some(remaining) = waiting
-        && let Some(pause) = still_waiting(&object, &identity, &ctx, remaining).await
+        && let still_waiting = pin!(still_waiting(&object, &identity, &ctx, remaining))
+        && let Some(pause) = ctx.work.unless_stopped(still_waiting).await?
     {
         return Ok(Some(pause));
     }
@@ -151,7 +158,7 @@ fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult
     match result {
         Ok(None) | Err(ReconcileError::Gone) => ReconcileResult::Success,
         Ok(Some(_)) => ReconcileResult::RequeueAfter,
-        Err(ReconcileError::Again(_)) => ReconcileResult::Requeue,
+        Err(ReconcileError::Again(_) | ReconcileError::Stopped(_)) => ReconcileResult::Requeue,
         Err(_) => ReconcileResult::Error,
     }
 }
@@ -229,9 +236,9 @@ async fn run(pass: Pass, stale: bool) -> Result<Option<Duration>, ReconcileError
 }
 
 async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<Duration>, ReconcileError> {
+    let work = pass.ctx.work.clone();
     if stale {
-        let turn = pass.ctx.cluster.turn(&pass.identity.namespace).await;
-        let object = Box::pin(pass.ctx.cluster.get(&turn, &pass.identity)).await?;
+        let object = work.unless_stopped(Box::pin(pass.reread()).as_mut()).await??;
         pass.start_over(object)?;
     }
     let mut wished = None;
@@ -243,7 +250,7 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
                 // A look that was asked for comes after the word for it, or the status would say that it was done.
                 pass.fresh_after = Boottime::now();
             }
-            Box::pin(declare(&mut pass)).await?;
+            work.unless_stopped(Box::pin(declare(&mut pass)).as_mut()).await??;
             wished = Some(wish);
         }
         // All objects may wait at once, for a listing or to call: there each holds its pass and no more, and decides anew
@@ -252,22 +259,29 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
         match next(&pass, held.is_some(), trace) {
             Next::List => {
                 drop(held);
-                pass.list().await;
+                work.unless_stopped(pin!(pass.list())).await?;
             }
             Next::Enter => {
                 drop(held);
-                pass.enter().await?;
+                work.unless_stopped(pin!(pass.enter())).await??;
             }
             Next::Turn => {
                 pass.permit = None;
-                turn = Some(pass.ctx.cluster.turn(&pass.identity.namespace).await);
+                turn =
+                    Some(work.unless_stopped(pin!(pass.ctx.cluster.turn(&pass.identity.namespace))).await?);
             }
             Next::CarryOut(decided) => {
                 drop(held);
+                // Never dropped, for a write whose response is not waited for is in doubt: it asks before it begins one.
                 Box::pin(pass.carry_out(&decided)).await?;
             }
-            Next::Release(decided) => Box::pin(pass.release(held, &decided.decision.step)).await?,
-            Next::Rest(decided) => return Box::pin(conclude(pass, held, decided)).await,
+            Next::Release(decided) => {
+                let release = pass.release(held, &decided.decision.step);
+                work.unless_stopped(Box::pin(release).as_mut()).await??;
+            }
+            Next::Rest(decided) => {
+                return work.unless_stopped(Box::pin(conclude(pass, held, decided)).as_mut()).await?;
+            }
         }
     }
     Err(ReconcileError::Again("too many steps at once"))

@@ -14,7 +14,6 @@ use futures::{Stream, StreamExt};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
-use tokio_util::sync::CancellationToken;
 use tokio_util::time::{DelayQueue, delay_queue};
 use tracing::warn;
 
@@ -24,6 +23,7 @@ use crate::service::metrics::{Metrics, Queued};
 
 use super::cached::{Guarded, understood};
 use super::queue::{Lane, Queue};
+use super::work::Work;
 
 /// An object by its name alone.
 type Name = Arc<ObjectRef<Guarded>>;
@@ -74,7 +74,7 @@ impl Runner {
     }
 
     /// Runs `look` at each object of the store that an event or `wakes` names, and again after the time that it answers, until
-    /// `shutdown`; then lets the looks end that are under way. A look is told when it was asked for last, which is after the
+    /// `work` ends; then lets the looks end that are under way. While no work may begin, no look does. A look is told when it was asked for last, which is after the
     /// object came to be as it is, and after the look before. The events have passed through the store. `gone` is told of each
     /// object that is there no more, also of one that went while nobody watched.
     pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
@@ -83,19 +83,22 @@ impl Runner {
         wakes: impl Stream<Item = ObjectRef<Guarded>>,
         look: impl Fn(Box<ServerlessPrivateEndpoint>, Boottime) -> Look,
         gone: impl Fn(&ObjectRef<Guarded>),
-        shutdown: CancellationToken,
+        work: &Work,
     ) {
         let mut looks = FuturesUnordered::new();
         let (mut events, mut wakes) = (std::pin::pin!(events), std::pin::pin!(wakes));
-        while !shutdown.is_cancelled() {
+        while !work.is_ending() {
             tokio::select! {
-                () = shutdown.cancelled() => {}
+                () = work.ended() => {}
+                () = work.begins(), if !work.may_begin() => {}
                 Some(event) = events.next() => self.saw(event, &gone),
                 Some(object) = wakes.next() => self.offer(&self.kept(Arc::new(object))),
                 Some(due) = self.timers.next() => self.due(&due.into_inner()),
                 Some((name, delay)) = looks.next() => self.looked(&name, delay, &gone),
             }
-            while let Some((name, object, asked)) = self.next() {
+            while work.may_begin()
+                && let Some((name, object, asked)) = self.next()
+            {
                 let look = look(object, asked);
                 looks.push(async move { (name, look.await) });
             }

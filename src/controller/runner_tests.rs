@@ -8,6 +8,7 @@ use futures::stream;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use serde_json::json;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 
@@ -32,7 +33,7 @@ fn listing(objects: &[&str]) -> Vec<Event<Guarded>> {
 struct Stage {
     events: UnboundedSender<Vec<Event<Guarded>>>,
     wakes: UnboundedSender<ObjectRef<Guarded>>,
-    shutdown: CancellationToken,
+    work: Work,
     /// Looks end only while this is so.
     ends: watch::Sender<bool>,
     looks: RefCell<HashMap<String, Vec<i64>>>,
@@ -74,7 +75,7 @@ async fn beside(test: impl AsyncFnOnce(&Stage)) {
     let stage = Stage {
         events,
         wakes,
-        shutdown: CancellationToken::new(),
+        work: Work::until(CancellationToken::new()),
         ends: watch::Sender::new(true),
         looks: RefCell::default(),
         gone: RefCell::default(),
@@ -83,12 +84,12 @@ async fn beside(test: impl AsyncFnOnce(&Stage)) {
     let gone = |object: &ObjectRef<Guarded>| stage.gone.borrow_mut().push(object.name.clone());
     let runner = Runner::new(store, Metrics::default(), 4);
     let run = async {
-        runner.run(happens, woken, |object, _| stage.look(object), gone, stage.shutdown.clone()).await;
+        runner.run(happens, woken, |object, _| stage.look(object), gone, &stage.work).await;
         stage.ended.set(true);
     };
     let test = async {
         test(&stage).await;
-        stage.shutdown.cancel();
+        stage.work.end();
     };
     tokio::join!(run, test);
 }
@@ -193,12 +194,27 @@ async fn an_object_that_goes_during_a_look_is_gone_again_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_look_begins_until_the_process_leads_again() {
+    beside(async |stage| {
+        stage.happens(listing(&["orders"])).await;
+        stage.work.lead(false);
+        stage.happens(vec![Event::Apply(object("orders", 2))]).await;
+        a_pause().await;
+        assert_eq!(stage.looks("orders"), [1]);
+        stage.work.lead(true);
+        a_moment().await;
+        assert_eq!(stage.looks("orders"), [1, 2]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shutdown_lets_looks_end_that_are_under_way_and_begins_none() {
     beside(async |stage| {
         stage.looks_end(false).await;
         stage.happens(listing(&["orders"])).await;
         stage.happens(vec![Event::Apply(object("orders", 2))]).await;
-        stage.shutdown.cancel();
+        stage.work.end();
         a_pause().await;
         assert!(!stage.ended.get());
         stage.looks_end(true).await;

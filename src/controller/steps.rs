@@ -1,7 +1,9 @@
 //! Carries out one step: at most one remote write, and the memory of it.
 //!
-//! Nothing here decides. A step that finds the object other than it was decided on does nothing and says so.
+//! Nothing here decides. A step that finds the object other than it was decided on does nothing and says so. None begins a
+//! write once the program is to begin nothing; what its claim has begun it ends.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use atlas::{AtlasError, Creation, Deletion, Operation, Update};
@@ -25,6 +27,7 @@ use super::object::{self, Identity};
 use super::pass::Pass;
 use super::publish;
 use super::reconcile::ReconcileError;
+use super::work::Stopped;
 
 impl Pass {
     /// Does what was decided; afterwards it is time to decide again.
@@ -78,10 +81,14 @@ impl Pass {
         replaced: Option<EndpointId>,
         stale: Option<String>,
     ) -> Result<(), ReconcileError> {
-        let access = self.access(Purpose::Write).await.map_err(ReconcileError::NoAccess)?;
         let ctx = Arc::clone(&self.ctx);
+        let access = ctx
+            .work
+            .unless_stopped(pin!(self.access(Purpose::Write)))
+            .await?
+            .map_err(ReconcileError::NoAccess)?;
         // Before the deadline of the attempt begins, like the right to call Atlas.
-        let turn = ctx.cluster.turn(&self.identity.namespace).await;
+        let turn = ctx.work.unless_stopped(pin!(ctx.cluster.turn(&self.identity.namespace))).await?;
         if self.is_paused(&access, Operation::Create, None) {
             return Ok(());
         }
@@ -120,6 +127,9 @@ impl Pass {
 
     async fn create(&mut self, nonce: &Nonce, comment: &str) -> Result<(), ReconcileError> {
         let access = self.access(Purpose::Write).await.map_err(ReconcileError::NoAccess)?;
+        if !self.ctx.work.may_send() {
+            return Err(Stopped.into());
+        }
         let claimed = self.ctx.memories.with(&self.identity.token, |entry| {
             let claimed = entry.claimed.take().filter(|(claimed, _)| claimed == nonce);
             claimed.filter(|_| entry.memory.sending(nonce))
@@ -130,7 +140,9 @@ impl Pass {
         // The claim found the object alive, and what the watch has shown since is the last word before the POST.
         let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
         let may_send = move || {
-            claimed.elapsed() < ctx.options.times.create_deadline && !ctx.memories.knows_it_leaves(&token)
+            claimed.elapsed() < ctx.options.times.create_deadline
+                && ctx.work.may_send()
+                && !ctx.memories.knows_it_leaves(&token)
         };
         let creation = access.key.client.create(&access.instance, comment, may_send).await;
         let (outcome, fault) = match creation {
@@ -156,6 +168,9 @@ impl Pass {
         endpoint: &Endpoint,
         origin: Origin,
     ) -> Result<(), ReconcileError> {
+        if origin != Origin::Created {
+            self.ctx.work.begin()?;
+        }
         if !self.object.annotations().contains_key(api::CLAIM) {
             // The cache keeps only the annotations that we read, and whether there are others decides how the absence of
             // ours can be tested.
@@ -186,7 +201,10 @@ impl Pass {
         comment: Option<String>,
         vpc_endpoint: Option<VpcEndpointId>,
     ) -> Result<(), ReconcileError> {
-        let Some(access) = self.before_write(Operation::Update, id).await? else {
+        let ctx = Arc::clone(&self.ctx);
+        let ready =
+            ctx.work.unless_stopped(Box::pin(self.before_write(Operation::Update, id)).as_mut()).await??;
+        let Some(access) = ready else {
             return Ok(());
         };
         let update = Update { comment, cloud_provider_endpoint_id: vpc_endpoint };
@@ -201,7 +219,10 @@ impl Pass {
     }
 
     async fn delete(&mut self, step: &Step, id: &EndpointId, excess: bool) -> Result<(), ReconcileError> {
-        let Some(access) = self.before_write(Operation::Delete, id).await? else {
+        let ctx = Arc::clone(&self.ctx);
+        let ready =
+            ctx.work.unless_stopped(Box::pin(self.before_write(Operation::Delete, id)).as_mut()).await??;
+        let Some(access) = ready else {
             return Ok(());
         };
         if excess {

@@ -14,7 +14,6 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use thiserror::Error;
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::addresses::Addresses;
@@ -30,6 +29,7 @@ use super::owners::Owners;
 use super::reconcile::reconcile;
 use super::runner::Runner;
 use super::watched::Watched;
+use super::work::Work;
 
 /// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
 const PAGE: u32 = 100;
@@ -44,7 +44,7 @@ pub enum RunError {
     ClusterId(String),
 }
 
-/// Runs until `shutdown`, then lets running reconciles finish.
+/// Runs until `work` ends, then lets finish what holds a write.
 ///
 /// # Errors
 /// If the controller cannot start. Once it runs it goes on through every fault.
@@ -53,7 +53,7 @@ pub async fn run(
     transport: Transport,
     options: Options,
     synced: impl Fn() + Send + Sync + 'static,
-    shutdown: CancellationToken,
+    work: Work,
 ) -> Result<(), RunError> {
     let cluster = Cluster::new(client.clone());
     let cluster_id = match &options.cluster_id {
@@ -80,6 +80,7 @@ pub async fn run(
         warnings: Recorder::new(client.clone(), reporter()),
         client: client.clone(),
         options,
+        work,
     });
     let synced = Arc::new(synced);
     // One watch a namespace: two in one store would lose the objects of one of them.
@@ -93,7 +94,7 @@ pub async fn run(
         .into_iter()
         .map(|(api, namespace)| {
             let wakes = ctx.watched.wakes(namespace);
-            control(api, wakes, Arc::clone(&ctx), Arc::clone(&synced), shutdown.clone())
+            control(api, wakes, Arc::clone(&ctx), Arc::clone(&synced))
         })
         .collect();
     futures::future::join_all(controllers).await;
@@ -110,7 +111,6 @@ async fn control(
     wakes: UnboundedReceiver<ObjectRef<Guarded>>,
     ctx: Arc<Context>,
     synced: Arc<impl Fn() + Send + Sync + 'static>,
-    shutdown: CancellationToken,
 ) {
     let mut config = watcher::Config::default().page_size(PAGE);
     if let Some(selector) = &ctx.options.selector {
@@ -138,7 +138,7 @@ async fn control(
         ctx.gone(&Token::of(&ctx.cluster_id, namespace, &object.name));
     };
     let runner = Runner::new(store, ctx.options.metrics.clone(), ctx.options.concurrency);
-    runner.run(events, wakes, look, gone, shutdown).await;
+    runner.run(events, wakes, look, gone, &ctx.work).await;
 }
 
 /// Attempts are remembered from watch events too: one that is taken off the object again may still land.

@@ -23,7 +23,7 @@ use crate::clock::Boottime;
 pub struct Terms {
     /// A holder that did not renew for this long has lost the Lease. Whole seconds.
     pub duration: Duration,
-    /// A holder that could not renew for this long gives up, well before others may take over.
+    /// A holder that could not renew for this long begins nothing until it can, well before others may take over.
     pub renew_deadline: Duration,
     /// Between two attempts.
     pub retry: Duration,
@@ -46,6 +46,15 @@ pub struct LeaseRefused {
     namespace: String,
     name: String,
     cause: String,
+}
+
+/// Another holds the Lease that was ours.
+#[derive(Debug, Error)]
+#[error("lost Lease {namespace}/{name}: {holder} leads now")]
+pub struct Superseded {
+    namespace: String,
+    name: String,
+    holder: String,
 }
 
 /// What is to be done about the Lease as it was just read.
@@ -87,6 +96,11 @@ impl Candidate {
                 if now.since(changed) < patience { Step::Wait } else { Step::Take }
             }
         }
+    }
+
+    /// Who held the Lease when it was read last.
+    fn holder(&self) -> String {
+        self.seen.as_ref().and_then(|(spec, _)| spec.holder_identity.clone()).unwrap_or_default()
     }
 
     /// The Lease as we hold it. The time of day is for people who read it.
@@ -148,7 +162,7 @@ impl Election {
         }
     }
 
-    /// Ends once this process holds the Lease. Cancel-safe.
+    /// Ends once this process holds the Lease. Dropped, it may have taken it all the same, so it is to be released.
     ///
     /// # Errors
     /// If the API server refuses the Lease to us, since no waiting would help.
@@ -158,11 +172,14 @@ impl Election {
             match self.attempt(self.candidate.terms.renew_deadline).await {
                 Ok(true) => break,
                 Ok(false) => {
-                    let holds =
-                        self.candidate.seen.as_ref().and_then(|(spec, _)| spec.holder_identity.clone());
-                    if holder != holds {
-                        info!(holder = holds, lease = self.name, "standing by: another replica leads");
-                        holder = holds;
+                    let holds = self.candidate.holder();
+                    if holder.as_ref() != Some(&holds) {
+                        info!(
+                            holder = holds,
+                            lease = self.name,
+                            "standing by until its holder ends or falls silent"
+                        );
+                        holder = Some(holds);
                     }
                 }
                 Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
@@ -188,36 +205,62 @@ impl Election {
         Ok(())
     }
 
-    /// Keeps the Lease; ends only once it is lost: taken, or not renewed in time.
-    pub async fn hold(&mut self) {
+    /// Keeps the Lease, and tells `leads` when it could not be renewed in time and when it is ours again: an outage of the
+    /// API server alone takes it from nobody. Ends once another holds it, with who.
+    pub async fn hold(&mut self, leads: impl Fn(bool)) -> Superseded {
         let Terms { renew_deadline, retry, .. } = self.candidate.terms;
-        while self.renewed.elapsed() < renew_deadline {
-            sleep(retry.min(renew_deadline.saturating_sub(self.renewed.elapsed()))).await;
-            match self.attempt(renew_deadline.saturating_sub(self.renewed.elapsed())).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => warn!(%error, lease = self.name, "could not renew the Lease; trying again"),
+        let (mut leading, mut told) = (true, false);
+        let holder = loop {
+            let left = renew_deadline.saturating_sub(self.renewed.elapsed());
+            if leading && left.is_zero() {
+                warn!(lease = self.name, "could not renew the Lease in time; working again when it is ours");
+                self.lead(false, &leads);
+                leading = false;
             }
-        }
-        warn!(lease = self.name, "lost the Lease");
-        self.metrics.leads(&self.name, false);
+            sleep(if leading { retry.min(left) } else { retry }).await;
+            let left = renew_deadline.saturating_sub(self.renewed.elapsed());
+            match self.attempt(if leading { left } else { renew_deadline }).await {
+                Ok(true) => {
+                    if !leading {
+                        info!(identity = self.candidate.identity, lease = self.name, "leading again");
+                        self.lead(true, &leads);
+                    }
+                    (leading, told) = (true, false);
+                }
+                Ok(false) => break self.candidate.holder(),
+                Err(error) if !told => {
+                    warn!(%error, lease = self.name, "could not renew the Lease; trying again");
+                    told = true;
+                }
+                Err(_) => {}
+            }
+        };
+        self.lead(false, &leads);
+        Superseded { namespace: self.namespace.clone(), name: self.name.clone(), holder }
     }
 
-    /// Gives the Lease up, so that nobody has to wait for its end. To be called only when all work has ended.
+    fn lead(&self, leads: bool, tell: impl Fn(bool)) {
+        self.metrics.leads(&self.name, leads);
+        tell(leads);
+    }
+
+    /// Gives the Lease up if it is ours, so that nobody has to wait for its end. To be called only when all work has ended.
     pub async fn release(mut self) {
         self.metrics.leads(&self.name, false);
         let patience = self.candidate.terms.renew_deadline;
         let given_up = async {
-            let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(()) };
+            let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(false) };
             let spec = lease.spec.take().unwrap_or_default();
-            if self.candidate.step(&spec, Boottime::now()) == Step::Renew {
+            let is_ours = self.candidate.step(&spec, Boottime::now()) == Step::Renew;
+            if is_ours {
                 lease.spec = Some(self.candidate.released(&spec, Timestamp::now()));
                 self.api.replace(&self.name, &PostParams::default(), &lease).await?;
             }
-            Ok::<_, kube::Error>(())
+            Ok::<_, kube::Error>(is_ours)
         };
         match timeout(patience, given_up).await {
-            Ok(Ok(())) => info!(lease = self.name, "gave up the Lease"),
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => info!(lease = self.name, "gave up the Lease"),
             Ok(Err(error)) => warn!(%error, lease = self.name, "could not give up the Lease; it runs out"),
             Err(_) => warn!(lease = self.name, "could not give up the Lease in time; it runs out"),
         }

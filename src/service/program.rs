@@ -8,9 +8,9 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::controller::{self, DefaultCredentials, Options};
+use crate::controller::{self, DefaultCredentials, Options, RunError, Work};
 
-use super::lease::{Election, Terms};
+use super::lease::Election;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
 use super::settings::{Refusal, Settings};
@@ -30,6 +30,12 @@ pub enum ProgramError {
 impl From<Refusal> for ProgramError {
     fn from(refusal: Refusal) -> Self {
         Self::Settings(refusal)
+    }
+}
+
+impl From<RunError> for ProgramError {
+    fn from(error: RunError) -> Self {
+        Self::Run(error.to_string())
     }
 }
 
@@ -66,58 +72,63 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     let ready = readiness.clone();
     let options = options(&settings, client.default_namespace().to_owned(), metrics.clone());
     let control =
-        |stop| controller::run(client.clone(), transport, options, move || ready.met("watch"), stop);
+        |work| controller::run(client.clone(), transport, options, move || ready.met("watch"), work);
     if settings.leader_elect {
         lead(&settings, &client, metrics, &readiness, shutdown, control).await?;
     } else {
-        control(shutdown).await.map_err(|error| ProgramError::Run(error.to_string()))?;
+        control(Work::until(shutdown)).await?;
     }
     info!("stopped");
     Ok(())
 }
 
-/// Works only while this process holds the Lease. One that lost it ends: it may have been away for long, and starts
-/// afresh.
+/// Works only while this process holds the Lease. One that lost it to another ends: what it knows is old by the time that
+/// its turn comes again.
 async fn lead<F>(
     settings: &Settings,
     client: &Client,
     metrics: Metrics,
     readiness: &Readiness,
     shutdown: CancellationToken,
-    control: impl FnOnce(CancellationToken) -> F,
+    control: impl FnOnce(Work) -> F,
 ) -> Result<(), ProgramError>
 where
-    F: Future<Output = Result<(), controller::RunError>>,
+    F: Future<Output = Result<(), RunError>>,
 {
     let own = client.default_namespace();
     let namespace = settings.lease_namespace.as_deref().unwrap_or(own);
     let identity = identity()?;
     let mut election =
-        Election::new(client.clone(), namespace, &settings.lease_name, identity, Terms::default(), metrics);
+        Election::new(client.clone(), namespace, &settings.lease_name, identity, settings.lease(), metrics);
     // Standing by is what this replica is for until then, so it is ready.
     readiness.met("watch");
     tokio::select! {
         acquired = election.acquire() => acquired.map_err(|error| ProgramError::Run(error.to_string()))?,
-        () = shutdown.cancelled() => return Ok(()),
-    }
-    let stop = shutdown.child_token();
-    let mut work = std::pin::pin!(control(stop.clone()));
-    let lost = tokio::select! {
-        result = &mut work => {
-            result.map_err(|error| ProgramError::Run(error.to_string()))?;
-            false
+        () = shutdown.cancelled() => {
+            election.release().await;
+            return Ok(());
         }
-        () = election.hold() => {
-            stop.cancel();
-            work.await.map_err(|error| ProgramError::Run(error.to_string()))?;
-            true
+    }
+    let work = Work::until(shutdown.child_token());
+    let mut controlling = std::pin::pin!(control(work.clone()));
+    let leads = |leads| {
+        work.lead(leads);
+        if leads {
+            readiness.met("lease");
+        } else {
+            readiness.wait_for("lease", "the Lease could not be renewed in time");
         }
     };
-    if lost {
-        return Err(ProgramError::Run("lost the Lease; another replica leads".to_owned()));
-    }
+    let result = tokio::select! {
+        result = &mut controlling => result,
+        superseded = election.hold(leads) => {
+            work.end();
+            controlling.await?;
+            return Err(ProgramError::Run(superseded.to_string()));
+        }
+    };
     election.release().await;
-    Ok(())
+    Ok(result?)
 }
 
 /// Another one for each process, also for two runs in one pod.

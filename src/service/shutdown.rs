@@ -1,6 +1,7 @@
 //! How the program is asked to end.
 //!
-//! The first SIGTERM or SIGINT asks: no new work begins, running creates finish, the Lease is released. A second one
+//! The first SIGTERM or SIGINT asks: nothing is begun any more, not by a reconcile under way either; writes that were
+//! begun finish, a claim is followed by its create, and the Lease is released. A second one
 //! ends the process at once, with 128 plus the signal's number as a shell would say (130, 143): whatever was under
 //! way is then found again by its claim.
 
@@ -21,7 +22,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
     let token = asked.clone();
     tokio::spawn(async move {
         let first = signals.next().await;
-        info!(signal = first.name, "ending: running work finishes first; a second signal ends at once");
+        info!(signal = first.name, "ending: writes under way finish first; a second signal ends at once");
         asked.cancel();
         let second = signals.next().await;
         warn!(signal = second.name, "ending at once");

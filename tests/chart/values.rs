@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::helm::{KUBERNETES, chart, helm, operator_arguments, render, try_render};
 
 /// One value for each flag.
-const EVERYTHING: [&str; 27] = [
+const EVERYTHING: [&str; 30] = [
     "atlas.baseUrl=https://atlas.example",
     "atlas.api=v2",
     "atlas.timeout=10s",
@@ -31,6 +31,9 @@ const EVERYTHING: [&str; 27] = [
     "leaderElection.enabled=true",
     "leaderElection.name=lead",
     "leaderElection.namespace=ops",
+    "leaderElection.leaseDuration=60s",
+    "leaderElection.renewDeadline=40s",
+    "leaderElection.retryPeriod=5s",
     "metrics.port=9000",
     "metrics.perObject=true",
     "logging.format=text",
@@ -113,6 +116,7 @@ async fn a_wrong_value_is_refused_by_name() {
         ("concurrency=0", &["concurrency"]),
         ("metrics.port=70000", &["metrics/port"]),
         ("integrations.outputConfigMap.enabled=yes", &["integrations/outputConfigMap/enabled"]),
+        ("leaderElection.leaseDuration=60", &["leaderElection/leaseDuration"]),
         ("logging.format=xml", &["logging/format"]),
         ("serviceAccount.create=maybe", &["serviceAccount/create"]),
         ("resources=much", &["resources"]),

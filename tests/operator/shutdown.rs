@@ -1,15 +1,16 @@
-//! How the operator ends when it is asked to: what is on its way to Atlas is finished, unless it is asked twice.
+//! How the operator ends when it is asked to: it begins nothing any more, and finishes the writes that it has begun, unless it
+//! is asked twice.
 
 use std::time::Duration;
 
 use atlas_simulator::{Entry, Fault, Operation, Rule};
 use serde_json::json;
-use testbed::{Process, Signal};
+use testbed::{Action, Exchange, Process, Signal};
 use tokio::time::Instant;
 
-use crate::bench::{Bench, PATIENCE};
+use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
 
-/// What the answer to the POST takes.
+/// What the answer takes that is under way.
 const SLOW: Duration = Duration::from_secs(3);
 
 /// An operator whose POST is on its way.
@@ -42,7 +43,7 @@ async fn asked_twice_it_ends_at_once_and_the_next_one_finds_what_was_made() {
     let operator = amid_a_post(&bench).await;
     let asked = Instant::now();
     operator.signal(Signal::TERM).unwrap();
-    operator.wait_for_line("ending: running work finishes first", PATIENCE).await.unwrap();
+    operator.wait_for_line("ending: writes under way finish first", PATIENCE).await.unwrap();
     operator.signal(Signal::INT).unwrap();
     // 128 and the signal's number.
     assert_eq!(operator.wait(PATIENCE).await.unwrap().code(), Some(130));
@@ -50,4 +51,63 @@ async fn asked_twice_it_ends_at_once_and_the_next_one_finds_what_was_made() {
     let _next = bench.operator();
     bench.until_reason("orders", "Reserved").await;
     assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 1));
+}
+
+/// Ends the operator while the next listing is under way, which lasts longer than the end may.
+async fn ended_amid_a_listing(bench: &Bench, operator: &Process, act: impl AsyncFnOnce()) {
+    let listed = |entry: &Entry| entry.is(Operation::List) && entry.challenged.is_none();
+    bench.atlas.inject(Rule::always(Fault::delayed(SLOW)).of([Operation::List]));
+    let before = bench.atlas.count(listed);
+    act().await;
+    let under_way = bench.atlas.until(|atlas| atlas.count(listed) > before);
+    tokio::time::timeout(PATIENCE, under_way).await.unwrap();
+    let asked = Instant::now();
+    operator.signal(Signal::TERM).unwrap();
+    assert!(operator.wait(PATIENCE).await.unwrap().success());
+    assert!(asked.elapsed() < SLOW, "it waited for {:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn asked_amid_a_listing_it_drops_that_and_claims_nothing() {
+    let bench = Bench::new().await;
+    let operator = bench.operator_with(&["--atlas-timeout=10s", "--create-uncertainty=30s"]);
+    ended_amid_a_listing(&bench, &operator, async || {
+        bench.create("orders", json!({})).await;
+    })
+    .await;
+    assert_eq!(bench.get("orders").await.metadata.finalizers, None);
+    assert_eq!(bench.atlas.executed(Operation::Create), 0);
+}
+
+#[tokio::test]
+async fn asked_amid_a_listing_it_updates_and_deletes_nothing() {
+    let bench = Bench::new().await;
+    let operator = bench.operator_with(&["--atlas-timeout=10s", "--create-uncertainty=30s"]);
+    for name in ["orders", "events"] {
+        bench.create(name, json!({})).await;
+        bench.until_reason(name, "Reserved").await;
+    }
+    ended_amid_a_listing(&bench, &operator, async || {
+        bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+        bench.delete("events").await;
+    })
+    .await;
+    assert_eq!(bench.atlas.executed(Operation::Update) + bench.atlas.executed(Operation::Delete), 0);
+    assert_eq!(bench.endpoints().len(), 2);
+}
+
+#[tokio::test]
+async fn asked_amid_a_claim_it_sends_the_create_that_was_claimed() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
+    proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(1)));
+    let times = ["--create-deadline=20s", "--create-uncertainty=60s"];
+    let operator = bench.operator_behind_with(&proxies, &times);
+    bench.create("orders", json!({})).await;
+    proxies.tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
+    operator.signal(Signal::TERM).unwrap();
+    assert!(operator.wait(PATIENCE).await.unwrap().success());
+    let recorded = bench.get("orders").await.status.and_then(|status| status.id);
+    assert_eq!(recorded, Some(bench.endpoints()[0].id.clone()));
 }

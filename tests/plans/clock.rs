@@ -133,7 +133,7 @@ async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
     // Longer than a Lease.
     tokio::time::sleep(Duration::from_secs(17)).await;
     assert!(!standby.output().iter().any(|line| line.contains("leading")), "it took a Lease that was held");
-    assert!(!leader.output().iter().any(|line| line.contains("lost the Lease")));
+    assert!(!leader.output().iter().any(|line| line.contains("lost Lease")));
     Table::tell_passed("clocks", "an hour off, leader and standby");
 }
 

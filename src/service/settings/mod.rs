@@ -22,8 +22,11 @@ use domain::ownership::ClusterId;
 
 use crate::api::parse_duration;
 
+use super::lease::Terms;
 pub use refusal::Refusal;
-use values::{dialect, dns_label, dns_subdomain, log_filter, not_empty, positive_duration, proxy_url};
+use values::{
+    dialect, dns_label, dns_subdomain, log_filter, not_empty, positive_duration, proxy_url, whole_seconds,
+};
 
 /// Keeps MongoDB Atlas serverless private endpoints as `ServerlessPrivateEndpoint` objects declare them.
 #[derive(Parser)]
@@ -157,6 +160,23 @@ pub struct Settings {
     #[arg(long, env = "SPE_LEASE_NAMESPACE", value_name = "NAME", value_parser = dns_label)]
     pub lease_namespace: Option<String>,
 
+    /// How long a standby waits for a holder of the Lease that does not renew it; whole seconds, longer than
+    /// --lease-renew-deadline
+    #[arg(long, env = "SPE_LEASE_DURATION", value_name = "DURATION", default_value = "15s")]
+    #[arg(value_parser = whole_seconds)]
+    pub lease_duration: Duration,
+
+    /// How long a holder that cannot renew the Lease goes on beginning work; longer than 1.2 times
+    /// --lease-retry-period
+    #[arg(long, env = "SPE_LEASE_RENEW_DEADLINE", value_name = "DURATION", default_value = "10s")]
+    #[arg(value_parser = positive_duration)]
+    pub lease_renew_deadline: Duration,
+
+    /// Pause between two attempts to take or renew the Lease
+    #[arg(long, env = "SPE_LEASE_RETRY_PERIOD", value_name = "DURATION", default_value = "2s")]
+    #[arg(value_parser = positive_duration)]
+    pub lease_retry_period: Duration,
+
     /// Where /livez, /readyz and /metrics are served
     #[arg(long, env = "SPE_ADMIN_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8080")]
     pub admin_address: SocketAddr,
@@ -226,6 +246,7 @@ impl Settings {
             );
             return Err(Refusal::value("create-uncertainty", &problem));
         }
+        self.check_lease()?;
         match (&self.default_credentials_secret, self.default_credentials_namespaces.as_slice()) {
             (Some(_), []) => Err(Refusal::value(
                 "default-credentials-namespaces",
@@ -236,6 +257,35 @@ impl Settings {
                 "expected the Secret that serves --default-credentials-namespaces, found nothing",
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// As client-go demands: who leads stops before others may take over, and tries more than once before that.
+    fn check_lease(&self) -> Result<(), Refusal> {
+        let Terms { duration, renew_deadline, retry } = self.lease();
+        if duration <= renew_deadline {
+            let problem = format!(
+                "expected more than --lease-renew-deadline ({renew_deadline:?}), found {duration:?}; two would lead"
+            );
+            return Err(Refusal::value("lease-duration", &problem));
+        }
+        if renew_deadline <= retry.saturating_mul(6) / 5 {
+            let problem = format!(
+                "expected more than 1.2 times --lease-retry-period ({retry:?}), found {renew_deadline:?}; one slow \
+                 response would lose the Lease"
+            );
+            return Err(Refusal::value("lease-renew-deadline", &problem));
+        }
+        Ok(())
+    }
+
+    /// The times of the Lease.
+    #[must_use]
+    pub fn lease(&self) -> Terms {
+        Terms {
+            duration: self.lease_duration,
+            renew_deadline: self.lease_renew_deadline,
+            retry: self.lease_retry_period,
         }
     }
 

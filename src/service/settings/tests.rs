@@ -27,6 +27,7 @@ fn the_defaults_are_those_of_the_rules_and_of_the_client() {
         (theirs.base_url, theirs.dialect, theirs.timeout)
     );
     assert!(!settings.atlas_allow_http && !settings.leader_elect && !settings.metrics_per_object);
+    assert_eq!(settings.lease(), Terms::default());
     assert!(settings.watch_namespaces.is_empty());
     assert_eq!(settings.travel_allowance, Duration::from_mins(1));
     assert_eq!((settings.poll_min, settings.poll_max), (Duration::from_secs(5), Duration::from_mins(1)));
@@ -56,12 +57,23 @@ fn every_setting_is_read_from_its_flag() {
         "--leader-elect=true",
         "--lease-name=lead",
         "--lease-namespace=ops",
+        "--lease-duration=60s",
+        "--lease-renew-deadline=40s",
+        "--lease-retry-period=500ms",
         "--admin-address=127.0.0.1:0",
         "--metrics-per-object",
         "--log-format=json",
         "--log-level=debug,hyper=warn",
     ])
     .unwrap();
+    assert_eq!(
+        settings.lease(),
+        Terms {
+            duration: Duration::from_mins(1),
+            renew_deadline: Duration::from_secs(40),
+            retry: Duration::from_millis(500),
+        }
+    );
     let atlas = settings.atlas().unwrap();
     assert_eq!(atlas.base_url, "https://atlas.example");
     assert_eq!(atlas.dialect, Dialect::V2);
@@ -120,6 +132,10 @@ fn a_refusal_names_the_flag_the_variable_the_value_and_what_is_expected() {
         (&["--watch-namespaces=a, b"], &["SPE_WATCH_NAMESPACES", "\" b\"", "a namespace"]),
         (&["--watch-selector= "], &["SPE_WATCH_SELECTOR", "\" \"", "leave"]),
         (&["--lease-name=A"], &["SPE_LEASE_NAME", "\"A\"", "lower-case"]),
+        (&["--lease-duration=2500ms"], &["SPE_LEASE_DURATION", "\"2500ms\"", "whole seconds"]),
+        (&["--lease-duration=10s"], &["SPE_LEASE_DURATION", "more than --lease-renew-deadline (10s)"]),
+        (&["--lease-retry-period=9s"], &["SPE_LEASE_RENEW_DEADLINE", "1.2 times --lease-retry-period (9s)"]),
+        (&["--lease-retry-period=0s"], &["SPE_LEASE_RETRY_PERIOD", "greater than zero"]),
         (&["--log-level=inof"], &["SPE_LOG_LEVEL", "\"inof\"", "info"]),
         (&["--log-level=kube=loud"], &["SPE_LOG_LEVEL", "\"kube=loud\"", "info"]),
         (&["--default-credentials-secret=a"], &["SPE_DEFAULT_CREDENTIALS_NAMESPACES", "nothing"]),

@@ -27,6 +27,14 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, Malformed> {
     }
 }
 
+/// A duration that a Lease can hold: whole seconds, and some.
+pub(super) fn whole_seconds(text: &str) -> Result<Duration, Malformed> {
+    match positive_duration(text)? {
+        duration if duration.subsec_nanos() == 0 && i32::try_from(duration.as_secs()).is_ok() => Ok(duration),
+        _ => Err(malformed("whole seconds", text)),
+    }
+}
+
 /// Anything but nothing.
 pub(super) fn not_empty(text: &str) -> Result<String, Malformed> {
     if text.trim().is_empty() {
