@@ -2,7 +2,7 @@
 //!
 //! Conditions carry every message; events only repeat them, because a terminating namespace accepts none.
 
-use crate::conditions::{ConditionType, EventReason, Report};
+use crate::conditions::{ConditionType, EventReason, Report, TROUBLESHOOTING};
 use crate::decision::{Farewell, Origin, Step};
 use crate::observed::Reported;
 
@@ -57,6 +57,17 @@ pub fn of_change(before: &Reported, report: &Report) -> Vec<Notice> {
         }
     }
     notices
+}
+
+/// The event about an object with our finalizer that no longer matches the selector of the objects to watch.
+#[must_use]
+pub fn not_watched(selector: &str) -> Notice {
+    let message = format!(
+        "the labels of this object no longer match --watch-selector {selector:?}, so this operator leaves it alone: unless \
+         another operator watches it, its endpoint stays as it is and its deletion waits; give it labels that match \
+         ({TROUBLESHOOTING}#it-left-the-selector-or-the-namespaces)"
+    );
+    Notice { reason: EventReason::NotWatched, warning: true, message }
 }
 
 /// The event that goes with a step that was carried out.

@@ -22,6 +22,7 @@
 //! | `owners` | whose mark is whose |
 //! | `memories`, `context`, `counting` | what reconciles share |
 //! | `trace` | what the log says of one reconcile |
+//! | `unwatched` | what is said of an object that leaves the selector |
 //! | `work` | whether anything may be begun |
 //!
 //! It never decides: every rule stands in the `domain` crate. `object` and `publish` neither read nor write; they are public so
@@ -52,6 +53,7 @@ mod runner;
 mod shared;
 mod steps;
 mod trace;
+mod unwatched;
 mod uses;
 mod watched;
 mod wiring;

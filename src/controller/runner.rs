@@ -74,15 +74,16 @@ impl Runner {
     }
 
     /// Runs `look` at each object of the store that an event or `wakes` names, and again after the time that it answers, until
-    /// `work` ends; then lets the looks end that are under way. While no work may begin, no look does. A look is told when it was asked for last, which is after the
-    /// object came to be as it is, and after the look before. The events have passed through the store. `gone` is told of each
-    /// object that is there no more, also of one that went while nobody watched.
+    /// `work` ends; then lets the looks end that are under way. While no work may begin, no look does. A look is told when it was
+    /// asked for last, which is after the object came to be as it is, and after the look before. The events have passed through
+    /// the store. `gone` is told of each object that is there no more, also of one that went while nobody watched, and again
+    /// after a look that it went in; `unshown` before that, once.
     pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
         mut self,
         events: impl Stream<Item = Event<Guarded>>,
         wakes: impl Stream<Item = ObjectRef<Guarded>>,
         look: impl Fn(Box<ServerlessPrivateEndpoint>, Boottime) -> Look,
-        gone: impl Fn(&ObjectRef<Guarded>),
+        (unshown, gone): (impl Fn(&ObjectRef<Guarded>), impl Fn(&ObjectRef<Guarded>)),
         work: &Work,
     ) {
         let mut looks = FuturesUnordered::new();
@@ -91,7 +92,10 @@ impl Runner {
             tokio::select! {
                 () = work.ended() => {}
                 () = work.begins(), if !work.may_begin() => {}
-                Some(event) = events.next() => self.saw(event, &gone),
+                Some(event) = events.next() => self.saw(event, |name| {
+                    unshown(name);
+                    gone(name);
+                }),
                 Some(object) = wakes.next() => self.offer(&self.kept(Arc::new(object))),
                 Some(due) = self.timers.next() => self.due(&due.into_inner()),
                 Some((name, delay)) = looks.next() => self.looked(&name, delay, &gone),

@@ -37,6 +37,7 @@ struct Stage {
     /// Looks end only while this is so.
     ends: watch::Sender<bool>,
     looks: RefCell<HashMap<String, Vec<i64>>>,
+    unshown: RefCell<Vec<String>>,
     gone: RefCell<Vec<String>>,
     ended: Cell<bool>,
 }
@@ -78,13 +79,15 @@ async fn beside(test: impl AsyncFnOnce(&Stage)) {
         work: Work::until(CancellationToken::new()),
         ends: watch::Sender::new(true),
         looks: RefCell::default(),
+        unshown: RefCell::default(),
         gone: RefCell::default(),
         ended: Cell::new(false),
     };
+    let unshown = |object: &ObjectRef<Guarded>| stage.unshown.borrow_mut().push(object.name.clone());
     let gone = |object: &ObjectRef<Guarded>| stage.gone.borrow_mut().push(object.name.clone());
     let runner = Runner::new(store, Metrics::default(), 4);
     let run = async {
-        runner.run(happens, woken, |object, _| stage.look(object), gone, &stage.work).await;
+        runner.run(happens, woken, |object, _| stage.look(object), (unshown, gone), &stage.work).await;
         stage.ended.set(true);
     };
     let test = async {
@@ -174,6 +177,7 @@ async fn an_object_that_went_while_nobody_watched_is_gone_too() {
         stage.happens(listing(&["orders", "stays"])).await;
         stage.happens(listing(&["stays"])).await;
         assert_eq!(*stage.gone.borrow(), ["orders"]);
+        assert_eq!(*stage.unshown.borrow(), ["orders"]);
         a_pause().await;
         assert_eq!((stage.looks("orders"), stage.looks("stays")), (vec![1], vec![1, 1]));
     })
@@ -189,6 +193,7 @@ async fn an_object_that_goes_during_a_look_is_gone_again_after_it() {
         assert_eq!(*stage.gone.borrow(), ["orders"]);
         stage.looks_end(true).await;
         assert_eq!(*stage.gone.borrow(), ["orders", "orders"]);
+        assert_eq!(*stage.unshown.borrow(), ["orders"]);
     })
     .await;
 }

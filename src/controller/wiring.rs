@@ -28,6 +28,7 @@ use super::object::{self, Identity};
 use super::owners::Owners;
 use super::reconcile::reconcile;
 use super::runner::Runner;
+use super::unwatched;
 use super::watched::Watched;
 use super::work::Work;
 
@@ -137,8 +138,15 @@ async fn control(
         let namespace = object.namespace.as_deref().unwrap_or_default();
         ctx.gone(&Token::of(&ctx.cluster_id, namespace, &object.name));
     };
+    let unshown = |object: &ObjectRef<Guarded>| {
+        // Without a selector, what is shown no more is gone.
+        if let Some(selector) = ctx.options.selector.clone() {
+            let namespace = object.namespace.clone().unwrap_or_default();
+            tokio::spawn(unwatched::tell(Arc::clone(&ctx), selector, namespace, object.name.clone()));
+        }
+    };
     let runner = Runner::new(store, ctx.options.metrics.clone(), ctx.options.concurrency);
-    runner.run(events, wakes, look, gone, &ctx.work).await;
+    runner.run(events, wakes, look, (unshown, gone), &ctx.work).await;
 }
 
 /// Attempts are remembered from watch events too: one that is taken off the object again may still land.

@@ -175,6 +175,8 @@ fn every_reason_is_reached_by_a_row() {
 fn every_event_is_published_in_a_row() {
     let published: BTreeSet<_> =
         worlds().iter().flat_map(|world| world.rows()).flat_map(|row| row.events).copied().collect();
+    // Not of a row: it needs an operator with a selector (`scope.rs`).
+    let published: BTreeSet<_> = published.into_iter().chain([EventReason::NotWatched]).collect();
     let missing: Vec<_> = EventReason::ALL.iter().filter(|reason| !published.contains(reason)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -1,8 +1,14 @@
-//! Which objects are an operator's: those of its namespaces.
+//! Which objects are an operator's: those of its namespaces and its selector.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::bench::Bench;
+use domain::conditions::EventReason;
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, PATIENCE};
 
 #[tokio::test]
 async fn each_watched_namespace_is_served_and_no_other_is_touched() {
@@ -34,4 +40,51 @@ async fn each_watched_namespace_is_served_and_no_other_is_touched() {
         bench.until_gone("orders").await;
     }
     assert!(one.endpoints().is_empty());
+}
+
+async fn label(bench: &Bench, name: &str, team: Value) {
+    let patch = Patch::Merge(json!({"metadata": {"labels": {"team": team}}}));
+    bench.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
+}
+
+/// The notes of the events that say that the object is not watched.
+async fn told(bench: &Bench, name: &str) -> Vec<String> {
+    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let events = events.list(&ListParams::default()).await.unwrap();
+    let about = |event: &Event| {
+        event.reason.as_deref() == Some(EventReason::NotWatched.as_str())
+            && event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some(name)
+    };
+    events.items.into_iter().filter(about).filter_map(|event| event.note).collect()
+}
+
+#[tokio::test]
+async fn an_object_that_leaves_the_selector_is_told_and_goes_on_when_it_is_back() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator_with(&["--watch-selector=team=a"]);
+    bench.create("orders", json!({})).await;
+    // It has nothing that an operator would have to end.
+    bench.create("unclaimed", json!({"suspend": true})).await;
+    for name in ["orders", "unclaimed"] {
+        label(&bench, name, json!("a")).await;
+    }
+    bench.until_reason("orders", "Reserved").await;
+    bench.until_reason("unclaimed", "Suspended").await;
+    for name in ["unclaimed", "orders"] {
+        label(&bench, name, Value::Null).await;
+    }
+    let is_told = async {
+        while told(&bench, "orders").await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_told).await.unwrap();
+    let notes = told(&bench, "orders").await;
+    let [note] = notes.as_slice() else { panic!("{notes:?}") };
+    assert!(note.contains("--watch-selector \"team=a\"") && note.contains("labels that match"), "{note}");
+    assert!(told(&bench, "unclaimed").await.is_empty());
+    bench.delete("orders").await;
+    label(&bench, "orders", json!("a")).await;
+    bench.until_gone("orders").await;
+    assert!(bench.endpoints().is_empty());
 }

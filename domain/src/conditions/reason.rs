@@ -168,6 +168,8 @@ words! {
         EndpointRetained,
         /// An endpoint with our mark was one too many and was deleted.
         ExcessEndpointDeleted,
+        /// The object no longer matches `--watch-selector`, so this operator looks at it no more.
+        NotWatched,
         /// See [`Reason::CredentialsNotFound`].
         CredentialsNotFound,
         /// See [`Reason::Unauthorized`].

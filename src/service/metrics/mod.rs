@@ -60,6 +60,7 @@ pub struct Metrics {
     adoptions: Counter,
     lost: Counter,
     duplicates: Counter,
+    unwatched: Counter,
 }
 
 impl Default for Metrics {
@@ -100,6 +101,8 @@ impl Metrics {
         let lost =
             add(own, "endpoint_lost", "Recorded endpoints that Atlas no longer has", Counter::default());
         let duplicates = add(own, "duplicates", "Excess endpoints found in Atlas", Counter::default());
+        let unwatched = "Objects with the operator's finalizer that stopped matching --watch-selector";
+        let unwatched = add(own, "unwatched", unwatched, Counter::default());
 
         let leader = "Whether this process holds the Lease";
         let leader = add(&mut all, "leader_election_master_status", leader, Gauges::default());
@@ -124,6 +127,7 @@ impl Metrics {
             adoptions,
             lost,
             duplicates,
+            unwatched,
         };
         metrics.start_at_zero();
         metrics
@@ -260,6 +264,11 @@ impl Metrics {
     /// An excess endpoint was found.
     pub fn duplicate_found(&self) {
         self.duplicates.inc();
+    }
+
+    /// An object with our finalizer stopped matching the selector.
+    pub fn unwatched(&self) {
+        self.unwatched.inc();
     }
 
     /// All of it as OpenMetrics text.
