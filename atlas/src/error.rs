@@ -101,6 +101,17 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Whom a failure concerns besides the one whose call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Concerns {
+    /// Calls in the same project.
+    Project,
+    /// Calls with the same credentials, in whichever project: no token could be had for the service account. It says
+    /// nothing of the project, nor of who asks there with other credentials. Two Secrets may hold the same credentials:
+    /// [`Credentials::fingerprint`] names them.
+    Credentials,
+}
+
 /// A call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtlasError {
@@ -121,6 +132,20 @@ impl AtlasError {
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.operation
+    }
+
+    /// Whom the failure concerns: a pause that follows from it rests on them, and on nobody else.
+    #[must_use]
+    pub fn concerns(&self) -> Concerns {
+        match self.operation {
+            Operation::Token => Concerns::Credentials,
+            Operation::List
+            | Operation::Get
+            | Operation::Create
+            | Operation::Update
+            | Operation::Delete
+            | Operation::Instance => Concerns::Project,
+        }
     }
 
     /// How it ended on the wire.

@@ -42,7 +42,7 @@ mod www_authenticate;
 pub use client::{Client, Deletion, Listing, Update};
 pub use creation::Creation;
 pub use credentials::{Credentials, Fingerprint, UnusableCredentials};
-pub use error::{AtlasError, Operation, Outcome};
+pub use error::{AtlasError, Concerns, Operation, Outcome};
 pub use settings::{ClientSettings, Dialect, SettingsError};
 pub use transport::{CallRecord, Observer, Transport};
 pub use wire::{InstanceDescription, PrivateConnection};

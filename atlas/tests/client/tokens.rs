@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use atlas::{Client, ClientSettings, Creation, Credentials, Outcome, Transport};
+use atlas::{Client, ClientSettings, Concerns, Creation, Credentials, Outcome, Transport};
 use domain::fault::FaultKind;
 use futures::future::join_all;
 
@@ -170,6 +170,7 @@ async fn without_a_token_nothing_is_sent_and_the_reason_is_named() {
             panic!("{body}")
         };
         assert_eq!(error.kind(), kind, "{status} {body}");
+        assert_eq!(error.concerns(), Concerns::Credentials, "{status} {body}");
         assert!(error.to_string().contains(part), "{error}");
         assert!(
             error.to_string().contains("failed to get a token for service account mdb_sa_id_1"),
@@ -178,6 +179,14 @@ async fn without_a_token_nothing_is_sent_and_the_reason_is_named() {
         assert_eq!(error.retry_after().map(|wait| wait.as_secs()), (status >= 400).then_some(9));
         assert_eq!(server.seen().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn only_what_the_token_endpoint_answers_concerns_the_account_as_a_whole() {
+    let server = issuing(3600, |_| json(429, &atlas_error(429, "RATE_LIMITED", "d")));
+    let (client, _) = client(&server, LONG);
+    let error = client.list(&instance()).await.unwrap_err();
+    assert_eq!((error.kind(), error.concerns()), (FaultKind::RateLimited, Concerns::Project));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
