@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use atlas::{AtlasError, PrivateConnection};
+use atlas::PrivateConnection;
 use domain::fault::FaultKind;
 
 use crate::clock::Boottime;
 
 use super::context::Context;
 use super::pass::Access;
+use super::pauses::Call;
 use super::shared::Shared;
 
 /// What Atlas has said of the private connections of instances.
@@ -31,22 +32,18 @@ impl Addresses {
     ) -> Option<String> {
         let enter = || async {
             let permit = ctx.limits.enter(&access.namespace, &access.instance.project).await;
-            match ctx.listings.paused(&access.instance, &access.key) {
-                Some(_) => Err(()),
-                None => Ok(permit),
-            }
+            if ctx.listings.paused(access).is_some() { Err(()) } else { Ok(permit) }
         };
         let ask = |_permit| async {
             let sent = Boottime::now();
             let description = Box::pin(access.key.client.instance(&access.instance)).await;
-            let fault = description.as_ref().err().map(AtlasError::fault);
-            if let Some(fault) =
-                fault.filter(|f| matches!(f.kind, FaultKind::RateLimited | FaultKind::Unavailable))
+            if let Err(error) = &description
+                && matches!(error.kind(), FaultKind::RateLimited | FaultKind::Unavailable)
             {
-                ctx.listings.note(&access.instance, &access.key, &ctx.keys, Some(&fault)).await;
+                ctx.listings.note(ctx, access, (Call::Read, sent), Some(error)).await;
             }
             // One answer for all who wait, a refusal too: each asks again by itself later.
-            (sent, Arc::new(description.map(|told| told.private_connections).unwrap_or_default()))
+            Ok((sent, Arc::new(description.map(|told| told.private_connections).unwrap_or_default())))
         };
         let told = self.0.get(access.asking(), fresh_after, enter, ask).await;
         let (_, connections) = told.ok()?;

@@ -38,6 +38,11 @@ impl Bucket {
     pub(super) fn take(&mut self, rate: Rate, now: Boottime) {
         self.full = self.full.max(now) + rate.interval;
     }
+
+    /// Nothing is missing of it.
+    pub(super) fn is_full(&self, now: Boottime) -> bool {
+        self.full <= now
+    }
 }
 
 #[cfg(test)]

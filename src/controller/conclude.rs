@@ -41,11 +41,11 @@ pub(super) async fn conclude(
     if let Output::Failed(problem) = &output {
         report.unsynced(Reason::OutputNotWritten, problem.clone());
     }
-    if publish::differs(&pass.object, report) {
+    if publish::differs(&pass.object, report, pass.heard_at_rest()) {
         let turn = pass.ctx.cluster.turn_or(held, &pass.identity.namespace).await;
         // Made only now: a patch takes 13 KiB, and a thousand objects may wait for their turn.
         let mut operations = publish::unchanged(&pass.object);
-        operations.extend(publish::changes(&pass.object, report));
+        operations.extend(publish::changes(&pass.object, report, pass.heard_at_rest()));
         match pass.ctx.cluster.patch_status(&turn, &pass.identity, operations).await {
             Ok(object) => *pass.object = object,
             Err(ClusterError::Changed) => {
@@ -155,7 +155,7 @@ fn schedule(
     }
     entry.wrote = wrote;
     entry.seen = Some(seen);
-    entry.handled = Some(object::trigger(&pass.object));
+    entry.handled = Some(object::essence(&pass.object));
     entry.written.clone_from(&pass.object.metadata.resource_version);
     let overdue = (observed_reason(pass) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(pass));
     entry.memory.working(report.working.clone(), overdue, now.since_boot());

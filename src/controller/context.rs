@@ -24,6 +24,7 @@ use super::listings::Listings;
 use super::memories::Memories;
 use super::object::Identity;
 use super::owners::Owners;
+use super::pass::Access;
 use super::publish;
 use super::watched::Watched;
 use super::work::Work;
@@ -125,7 +126,9 @@ impl Context {
             }
             // A remembered key gives way where Atlas refuses it, and for as long as a refused key rests: a 401 may be a
             // passing one, or another project's, and in a namespace that goes nobody can bring the Secret back.
-            (Ok(own), Some(default)) if own.gone.is_some() && self.is_unauthorized(instance, &own) => {
+            (Ok(own), Some(default))
+                if own.gone.is_some() && self.is_unauthorized(identity, instance, &own) =>
+            {
                 shared(&default).await.or(Ok(own))
             }
             (result, _) => result,
@@ -133,8 +136,10 @@ impl Context {
     }
 
     /// Atlas answered this key with 401 in this project, not long ago.
-    fn is_unauthorized(&self, instance: &Instance, key: &Key) -> bool {
-        self.listings.paused(instance, key).is_some_and(|fault| fault.kind == FaultKind::Unauthorized)
+    fn is_unauthorized(&self, identity: &Identity, instance: &Instance, key: &Key) -> bool {
+        let namespace = identity.namespace.clone();
+        let access = Access { namespace, instance: instance.clone(), key: key.clone() };
+        self.listings.paused(&access) == Some(FaultKind::Unauthorized)
     }
 
     fn default_secret(&self, namespace: &str) -> Option<SecretName> {

@@ -3,19 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atlas::Operation;
-use domain::endpoint::{Endpoint, Instance};
-use domain::fault::Fault;
+use atlas::{AtlasError, Operation};
+use domain::endpoint::{Endpoint, EndpointId};
+use domain::fault::{Fault, FaultKind};
 use domain::observed::Sunset;
 
 use crate::clock::Boottime;
 
 use super::bucket::Rate;
 use super::context::Context;
-use super::credentials::{Key, Keys};
 use super::pass::Access;
-use super::pauses::{Asker, Pauses};
+use super::pauses::{Call, Caller, Pauses};
 use super::shared::Shared;
+use super::words::Words;
 
 /// An instance is listed once in this time at the most, however many wish it: where polls come oftener, as often as those.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -28,14 +28,36 @@ const BURST: u32 = 4;
 pub(super) struct Listing {
     pub(super) sent: Boottime,
     pub(super) result: Result<Arc<Vec<Endpoint>>, Fault>,
+    /// Atlas was asked; else `result` says why it was not.
+    pub(super) is_asked: bool,
     /// The end of this API, if an answer has ever announced it.
     pub(super) sunset: Option<Sunset>,
+}
+
+/// Whether somebody's word asks for a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// No.
+    None,
+    /// Yes, and something else does too.
+    Also,
+    /// Nothing else does.
+    Only,
+}
+
+/// Why no listing was asked for.
+enum NotAsked {
+    /// Atlas is left alone, as this says.
+    Paused(Fault),
+    /// Words come too often: this one's turn comes after so long.
+    Later(Duration),
 }
 
 /// The way to Atlas that all reconciles share.
 pub(super) struct Listings {
     endpoints: Shared<Result<Arc<Vec<Endpoint>>, Fault>>,
     pauses: Mutex<Pauses>,
+    words: Mutex<Words>,
     /// What was announced last. An answer that says nothing of it takes nothing back: not every server of Atlas may.
     sunset: Mutex<Option<Sunset>>,
 }
@@ -43,37 +65,75 @@ pub(super) struct Listings {
 impl Listings {
     /// Listings for objects that are polled every `poll_min` at the soonest.
     pub(super) fn new(poll_min: Duration) -> Self {
-        let rate = Rate { burst: BURST, interval: INTERVAL.min(poll_min) };
-        Self { endpoints: Shared::new(Some(rate)), pauses: Mutex::default(), sunset: Mutex::default() }
+        let interval = INTERVAL.min(poll_min);
+        Self {
+            endpoints: Shared::new(Some(Rate { burst: BURST, interval })),
+            pauses: Mutex::default(),
+            words: Mutex::new(Words::new(interval, Boottime::now())),
+            sunset: Mutex::default(),
+        }
     }
 
     /// All endpoints of an instance, from a listing that was sent at `fresh_after` or later.
-    pub(super) async fn get(&self, ctx: &Context, access: &Access, fresh_after: Boottime) -> Listing {
-        let Access { namespace, instance, key } = access;
-        let held_up = || {
-            let fault = self.paused(instance, key);
-            fault.map_or(Ok(()), |fault| Err(fault.met_by(Operation::List.attempt(instance, None))))
-        };
+    ///
+    /// # Errors
+    /// Only a word asks for it, and its turn comes after so long.
+    pub(super) async fn get(
+        &self,
+        ctx: &Context,
+        access: &Access,
+        fresh_after: Boottime,
+        word: Word,
+    ) -> Result<Listing, Duration> {
         let enter = || async {
-            held_up()?;
-            let permit = ctx.limits.enter(namespace, &instance.project).await;
-            held_up().map(|()| permit)
+            // So that a thousand objects that are paused do not wait for permits.
+            if word == Word::None {
+                self.held(access, Call::Read, false)?;
+            }
+            Ok(ctx.limits.enter(&access.namespace, &access.instance.project).await)
         };
         let ask = |permit| async {
+            self.begin(access, word)?;
             let sent = Boottime::now();
             // In a box of its own: many wait here for the few that ask.
-            let result = Box::pin(key.client.list(instance)).await;
+            let result = Box::pin(access.key.client.list(&access.instance)).await;
             drop(permit);
             if let Ok(listing) = &result {
                 self.announced(listing.sunset.as_ref());
             }
+            self.note(ctx, access, (Call::Read, sent), result.as_ref().err()).await;
             let result = result.map(|listing| Arc::new(listing.endpoints)).map_err(|error| error.fault());
-            self.note(instance, key, &ctx.keys, result.as_ref().err()).await;
-            (sent, result)
+            Ok((sent, result))
         };
-        let told = self.endpoints.get(access.asking(), fresh_after, enter, ask).await;
-        let (sent, result) = told.unwrap_or_else(|fault| (Boottime::now(), Err(fault)));
-        Listing { sent, result, sunset: self.sunset().clone() }
+        let (sent, result, is_asked) =
+            match self.endpoints.get(access.asking(), fresh_after, enter, ask).await {
+                Ok((sent, result)) => (sent, result, true),
+                Err(NotAsked::Paused(Fault { retry_after: Some(left), .. })) if word == Word::Only => {
+                    return Err(left);
+                }
+                Err(NotAsked::Paused(fault)) => {
+                    let attempt = Operation::List.attempt(&access.instance, None);
+                    (Boottime::now(), Err(fault.met_by(attempt)), false)
+                }
+                Err(NotAsked::Later(delay)) => return Err(delay),
+            };
+        Ok(Listing { sent, result, is_asked, sunset: self.sunset().clone() })
+    }
+
+    /// A listing is asked for now, if nothing is against it.
+    fn begin(&self, access: &Access, word: Word) -> Result<(), NotAsked> {
+        let now = Boottime::now();
+        let project = (access.instance.project.clone(), access.key.client.credentials().fingerprint());
+        let wait = match word {
+            Word::None => None,
+            Word::Also | Word::Only => Some(self.words().take(&access.namespace, project, now)),
+        };
+        if let (Word::Only, Some(wait)) = (word, wait.filter(|wait| !wait.is_zero())) {
+            return Err(NotAsked::Later(wait));
+        }
+        self.held(access, Call::Read, wait.is_some_and(|wait| wait.is_zero()))?;
+        self.pauses().called(&caller(access), Call::Read, now);
+        Ok(())
     }
 
     /// Keeps what was announced. A day that was named stays named where another server names none.
@@ -88,26 +148,81 @@ impl Listings {
         self.sunset.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The fault that still holds up calls with `key` for `instance`. It speaks of the call that met it, which may be another
-    /// object's: [`Fault::met_by`] says it to whom it holds up.
-    pub(super) fn paused(&self, instance: &Instance, key: &Key) -> Option<Fault> {
-        self.pauses().holding(&asker(instance, key), Boottime::now())
+    fn held(&self, access: &Access, call: Call, asked: bool) -> Result<(), NotAsked> {
+        let held = self.pauses().holding(&caller(access), call, asked, Boottime::now());
+        held.map_or(Ok(()), |fault| Err(NotAsked::Paused(fault)))
     }
 
-    /// Draws the consequences of an answer, for the key and for whom it pauses.
-    pub(super) async fn note(&self, instance: &Instance, key: &Key, keys: &Keys, fault: Option<&Fault>) {
-        match fault {
-            None => self.pauses().answered(&asker(instance, key), Boottime::now()),
-            Some(fault) => self.pauses().refused(&asker(instance, key), fault, Boottime::now()),
+    /// Why Atlas may not be read for `access` now, if it may not.
+    pub(super) fn paused(&self, access: &Access) -> Option<FaultKind> {
+        let held = self.pauses().holding(&caller(access), Call::Read, false, Boottime::now());
+        held.map(|fault| fault.kind)
+    }
+
+    /// This write begins, if nothing holds it up. `asked`: by somebody's word.
+    ///
+    /// # Errors
+    /// What holds it up.
+    pub(super) fn begin_write(
+        &self,
+        access: &Access,
+        operation: Operation,
+        id: Option<&EndpointId>,
+        asked: bool,
+    ) -> Result<(), Held> {
+        let (caller, now) = (caller(access), Boottime::now());
+        let mut pauses = self.pauses();
+        if let Some(fault) = pauses.holding(&caller, Call::Read, asked, now) {
+            return Err(Held::All(fault.met_by(Operation::List.attempt(&access.instance, None))));
         }
-        keys.answered(key, fault.map(|fault| fault.kind)).await;
+        if operation == Operation::List {
+            return Ok(());
+        }
+        if let Some(fault) = pauses.holding(&caller, Call::Write, asked, now) {
+            return Err(Held::Writes(fault.met_by(operation.attempt(&access.instance, id))));
+        }
+        pauses.called(&caller, Call::Write, now);
+        Ok(())
+    }
+
+    /// Draws the consequences of an answer to a call that was sent then, for the key and for whom it pauses.
+    pub(super) async fn note(
+        &self,
+        ctx: &Context,
+        access: &Access,
+        (call, sent): (Call, Boottime),
+        error: Option<&AtlasError>,
+    ) {
+        let (caller, now) = (caller(access), Boottime::now());
+        match error {
+            None => self.pauses().served(&caller, call, sent, now),
+            Some(error) => self.pauses().refused(&caller, call, (&error.fault(), error.concerns()), now),
+        }
+        ctx.keys.answered(&access.key, error.map(AtlasError::kind)).await;
     }
 
     fn pauses(&self) -> MutexGuard<'_, Pauses> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn asker(instance: &Instance, key: &Key) -> Asker {
-    Asker { project: instance.project.clone(), key: (*key.source).clone() }
+/// What a pause holds up.
+pub(super) enum Held {
+    /// Every call.
+    All(Fault),
+    /// Writes alone.
+    Writes(Fault),
+}
+
+fn caller(Access { namespace, instance, key }: &Access) -> Caller {
+    Caller {
+        namespace: namespace.clone(),
+        project: instance.project.clone(),
+        secret: Arc::clone(&key.source),
+        credentials: key.client.credentials().fingerprint(),
+    }
 }

@@ -24,7 +24,11 @@ pub(super) struct Entry {
     pub(super) due: Option<Boottime>,
     /// A listing sent before this is too old for the next look.
     pub(super) fresh_after: Option<Boottime>,
-    /// The trigger hash that the last reconcile left behind.
+    /// When a write to Atlas was answered last.
+    pub(super) answered: Option<Boottime>,
+    /// Somebody's word that Atlas was not asked for yet, as its hash, and when it was heard of.
+    pub(super) word: Option<(u64, Boottime)>,
+    /// What the object was like that the last reconcile left behind.
     pub(super) handled: Option<u64>,
     /// The resourceVersion of this process's last write.
     pub(super) written: Option<String>,

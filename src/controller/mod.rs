@@ -18,7 +18,8 @@
 //! | `listings`, `addresses` | what Atlas says of an instance, asked for once for all of its objects |
 //! | `shared` | answers that many wait for |
 //! | `pauses` | who is left alone, and for how long |
-//! | `limits`, `bucket` | how many calls run at once, and how often |
+//! | `limits`, `bucket`, `words` | how many calls run at once, and how often |
+//! | `bounded` | a map of which no namespace takes more than its part |
 //! | `owners` | whose mark is whose |
 //! | `memories`, `context`, `counting` | what reconciles share |
 //! | `trace` | what the log says of one reconcile |
@@ -29,6 +30,7 @@
 //! that `tests/health` can ask other tools what they make of each state.
 
 mod addresses;
+mod bounded;
 mod bucket;
 mod cached;
 mod cluster;
@@ -57,6 +59,7 @@ mod unwatched;
 mod uses;
 mod watched;
 mod wiring;
+mod words;
 mod work;
 
 pub use context::{DefaultCredentials, Options};

@@ -79,7 +79,7 @@ pub(super) fn next(pass: &Pass, has_turn: bool, trace: &mut Trace) -> Next {
 
 /// Concluding takes one turn. With an output ConfigMap it takes several, each when it is needed.
 fn only_writes_status(pass: &Pass, report: &Report) -> bool {
-    !output::is_concerned(&pass.object) && publish::differs(&pass.object, report)
+    !output::is_concerned(&pass.object) && publish::differs(&pass.object, report, pass.heard_at_rest())
 }
 
 /// Everything that is known now.

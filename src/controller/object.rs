@@ -114,12 +114,7 @@ pub fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Re
 pub(super) fn asked(object: &ServerlessPrivateEndpoint) -> Purpose {
     let status = object.status.as_ref();
     let spec = status.map(|status| status.observed_generation) != object.meta().generation;
-    let word = object.annotations().get(api::RECONCILE_REQUEST);
-    if spec || word != status.and_then(|status| status.last_handled_reconcile_at.as_ref()) {
-        Purpose::Asked { spec }
-    } else {
-        Purpose::Read
-    }
+    if spec || word(object).is_some() { Purpose::Asked { spec } } else { Purpose::Read }
 }
 
 /// How often a settled endpoint is looked at.
@@ -141,17 +136,36 @@ pub(super) fn is_read(annotation: &str) -> bool {
     READ.contains(&annotation)
 }
 
+/// Somebody's word to look at the object now, as long as the status does not say that Atlas was asked for it.
+pub(super) fn word(object: &ServerlessPrivateEndpoint) -> Option<&str> {
+    let heard = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref());
+    let said = object.annotations().get(api::RECONCILE_REQUEST)?;
+    (heard != Some(said)).then_some(said.as_str())
+}
+
 /// A hash over everything that may wake a reconcile. Status and foreign annotations are not in it, so that neither
 /// our own status writes nor other people's notes wake anything.
 pub(super) fn trigger(object: &ServerlessPrivateEndpoint) -> u64 {
+    hash(&(essence(object), object.annotations().get(api::RECONCILE_REQUEST)))
+}
+
+/// A hash over what of that a reconcile depends on: all but the word for it.
+pub(super) fn essence(object: &ServerlessPrivateEndpoint) -> u64 {
     let mut hasher = DefaultHasher::new();
     let meta = object.meta();
     (&meta.uid, meta.generation, meta.deletion_timestamp.is_some(), &meta.finalizers).hash(&mut hasher);
-    for key in READ {
+    for key in READ.into_iter().filter(|key| *key != api::RECONCILE_REQUEST) {
         object.annotations().get(key).hash(&mut hasher);
     }
     // A recorded id that somebody wiped has to be found again.
     object.status.as_ref().is_some_and(|status| status.id.is_some()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A hash of one value.
+pub(super) fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
     hasher.finish()
 }
 

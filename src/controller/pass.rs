@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use atlas::{Fingerprint, Operation};
+use atlas::{AtlasError, Fingerprint, Operation};
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
@@ -20,7 +20,9 @@ use super::cluster::{ClusterError, Turn};
 use super::context::Context;
 use super::credentials::{Key, Purpose};
 use super::limits::Permit;
+use super::listings::{Held, Word};
 use super::object::{self, Identity};
+use super::pauses::Call;
 use super::reconcile::ReconcileError;
 
 /// What one reconcile knows so far.
@@ -37,6 +39,10 @@ pub(super) struct Pass {
     pub(super) seen: Boottime,
     /// How fresh the next listing has to be.
     pub(super) fresh_after: Boottime,
+    /// What somebody's word has to do with it, as long as it was not heard.
+    pub(super) word: Word,
+    /// The word for which Atlas was asked, or found not to be askable: no pause kept it from being heard.
+    pub(super) heard: Option<String>,
     /// What the declared VPC endpoint has resolved to.
     pub(super) vpc_endpoint: VpcEndpoint,
     pub(super) tried: Tried,
@@ -71,25 +77,28 @@ impl Pass {
         let now = leaving && operation == Operation::Update;
         let purpose = if now { Purpose::WriteNow } else { Purpose::Write };
         let access = self.access(purpose).await.map_err(ReconcileError::NoAccess)?;
-        if self.is_paused(&access, operation, Some(id)) || self.note_key(&access) {
+        if self.is_held(&access, operation, Some(id)) || self.note_key(&access) {
             return Ok(None);
         }
         Ok(self.unchanged().await?.map(|()| access))
     }
 
-    /// While Atlas asked to be left alone, nothing is written to it either; the next decision sees why.
-    pub(super) fn is_paused(
-        &mut self,
-        access: &Access,
-        operation: Operation,
-        id: Option<&EndpointId>,
-    ) -> bool {
-        let paused = self.ctx.listings.paused(&access.instance, &access.key);
-        let is_paused = paused.is_some();
-        if let Some(fault) = paused {
-            self.atlas = Atlas::Failed(fault.met_by(operation.attempt(&access.instance, id)));
+    /// While Atlas asked to be left alone, nothing is written to it either, and nothing with a key that may not write; the next
+    /// decision sees why.
+    pub(super) fn is_held(&mut self, access: &Access, operation: Operation, id: Option<&EndpointId>) -> bool {
+        let asked = self.heard.is_some();
+        match self.ctx.listings.begin_write(access, operation, id, asked) {
+            Ok(()) => return false,
+            Err(Held::All(fault)) => self.atlas = Atlas::Failed(fault),
+            Err(Held::Writes(fault)) => self.tried = Tried::Refused(fault),
         }
-        is_paused
+        true
+    }
+
+    /// The word that was heard, once there is nothing left to do: Atlas was asked for it, or is not to be asked at all.
+    pub(super) fn heard_at_rest(&self) -> Option<&str> {
+        let unasked = || object::word(&self.object).filter(|_| self.atlas == Atlas::Unread);
+        self.heard.as_deref().or_else(unasked)
     }
 
     /// Notes where the key comes from; `true` if what was decided rests on another one.
@@ -161,13 +170,17 @@ impl Pass {
         }
     }
 
-    pub(super) async fn answered(&mut self, access: &Access, fault: Option<Fault>) {
+    /// Takes in the answer to a write that was sent then.
+    pub(super) async fn answered(&mut self, access: &Access, sent: Boottime, error: Option<&AtlasError>) {
         let ctx = &self.ctx;
-        ctx.listings.note(&access.instance, &access.key, &ctx.keys, fault.as_ref()).await;
+        ctx.listings.note(ctx, access, (Call::Write, sent), error).await;
         // However this reconcile ends, the next one rests on no listing from before the write.
         let answered = Boottime::now();
-        ctx.memories.with(&self.identity.token, |entry| entry.fresh_after = Some(answered));
-        self.tried = match fault {
+        ctx.memories.with(&self.identity.token, |entry| {
+            entry.fresh_after = Some(answered);
+            entry.answered = Some(answered);
+        });
+        self.tried = match error.map(AtlasError::fault) {
             None => {
                 self.served(access);
                 Tried::Done

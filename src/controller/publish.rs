@@ -9,7 +9,6 @@ use domain::conditions::Report;
 use domain::notice::Notice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
 use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
 
@@ -32,17 +31,18 @@ const ERROR_MESSAGE: &str = "errorMessage";
 /// Stands for what is left out.
 const LEFT_OUT: &str = " … ";
 
-/// The status does not say yet what `report` says.
-pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report) -> bool {
-    !changes(object, report).is_empty()
+/// The status does not say yet what `report` says, or that the word was `heard`.
+pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report, heard: Option<&str>) -> bool {
+    !changes(object, report, heard).is_empty()
 }
 
-/// The operations that make the status say what `report` says; none if it does already.
+/// The operations that make the status say what `report` says, and that Atlas was asked for the word that was `heard`; none if
+/// it does already.
 ///
 /// What a server words anew each time is no change. It is written with the next one: each write is 13 KiB in etcd, and
 /// what is wrong has not changed.
 #[must_use]
-pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report) -> Vec<Value> {
+pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, heard: Option<&str>) -> Vec<Value> {
     let status = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation;
     let (mut operations, mut is_new) = fields(&status, report);
@@ -53,9 +53,8 @@ pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report) -> Vec<Value
         set("observedGeneration", json!(generation));
         is_new = true;
     }
-    let requested = object.annotations().get(api::RECONCILE_REQUEST);
-    if requested.is_some() && requested != status.last_handled_reconcile_at.as_ref() {
-        set("lastHandledReconcileAt", json!(requested));
+    if heard.is_some() && heard != status.last_handled_reconcile_at.as_deref() {
+        set("lastHandledReconcileAt", json!(heard));
         is_new = true;
     }
     let now = Timestamp::now();

@@ -21,6 +21,7 @@ use crate::service::metrics::ReconcileResult;
 use super::cluster::ClusterError;
 use super::conclude::{conclude, jitter};
 use super::context::Context;
+use super::listings::Word;
 use super::memories::Entry;
 use super::next::{Next, next};
 use super::object::{self, Identity};
@@ -42,6 +43,9 @@ pub(super) enum ReconcileError {
     /// To be tried again, at once.
     #[error("{0}")]
     Again(&'static str),
+    /// Somebody's word asks for more than Atlas can take: it comes after this long.
+    #[error("the object is looked at for a word after {} ms", .0.as_millis())]
+    Later(Duration),
     /// The credentials went away between two steps.
     #[error("failed to get the credentials: {0}")]
     NoAccess(Fault),
@@ -99,6 +103,7 @@ fn again(result: Result<Option<Duration>, ReconcileError>, token: &Token, ctx: &
             Some(GONE)
         }
         Err(ReconcileError::Stopped(_)) => Some(Duration::ZERO),
+        Err(ReconcileError::Later(delay)) => Some(delay),
         Err(ReconcileError::Again(why)) => {
             debug!(why, "reconciling again");
             Some(Duration::from_secs(1))
@@ -124,9 +129,8 @@ async fn look(
     ctx: Arc<Context>,
 ) -> Result<Option<Duration>, ReconcileError> {
     let begun = Boottime::now();
-    let hash = object::trigger(&object);
-    let (waiting, fresh_after, stale) =
-        ctx.memories.with(&identity.token, |entry| look_at(entry, &object, hash, asked));
+    let Due { waiting, fresh_after, stale, word } =
+        ctx.memories.with(&identity.token, |entry| due(entry, &object, asked));
     if let Some(remaining) = waiting
         && let still_waiting = pin!(still_waiting(&object, &identity, &ctx, remaining))
         && let Some(pause) = ctx.work.unless_stopped(still_waiting).await?
@@ -144,6 +148,8 @@ async fn look(
         sunset: None,
         seen: begun,
         fresh_after,
+        word,
+        heard: None,
         vpc_endpoint: VpcEndpoint::Undeclared,
         tried: Tried::Nothing,
         permit: None,
@@ -158,7 +164,9 @@ fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult
     match result {
         Ok(None) | Err(ReconcileError::Gone) => ReconcileResult::Success,
         Ok(Some(_)) => ReconcileResult::RequeueAfter,
-        Err(ReconcileError::Again(_) | ReconcileError::Stopped(_)) => ReconcileResult::Requeue,
+        Err(ReconcileError::Again(_) | ReconcileError::Later(_) | ReconcileError::Stopped(_)) => {
+            ReconcileResult::Requeue
+        }
         Err(_) => ReconcileResult::Error,
     }
 }
@@ -179,24 +187,40 @@ async fn still_waiting(
     unchanged.then(|| remaining.min(watched::RECHECK))
 }
 
-/// Whether the object is due; if it is not, how long it has to wait. Else how fresh a listing must be, and whether the
-/// cache shows the object older than this process's own last write. However long it has waited for its turn, a listing
-/// serves that was sent after the look was `asked` for: it is younger than what the object says.
-fn look_at(
-    entry: &mut Entry,
-    object: &ServerlessPrivateEndpoint,
-    hash: u64,
-    asked: Boottime,
-) -> (Option<Duration>, Boottime, bool) {
+/// Whether an object is due.
+struct Due {
+    /// If it is not, how long it has to wait.
+    waiting: Option<Duration>,
+    /// How fresh a listing must be.
+    fresh_after: Boottime,
+    /// The cache shows the object older than this process's own last write.
+    stale: bool,
+    word: Word,
+}
+
+/// Whether the object is due. However long it has waited for its turn, a listing serves that was sent after the look was
+/// `asked` for: it is younger than what the object says.
+fn due(entry: &mut Entry, object: &ServerlessPrivateEndpoint, asked: Boottime) -> Due {
     let now = Boottime::now();
     let stale = is_older(object, entry.written.as_deref());
-    let unchanged = entry.handled == Some(hash) || stale;
-    match entry.due {
-        Some(due) if unchanged && now < due => (Some(due.since(now)), asked, stale),
+    let unchanged = entry.handled == Some(object::essence(object)) || stale;
+    let said = object::word(object).filter(|_| !stale).map(|said| object::hash(&said));
+    entry.word = said.map(|said| entry.word.filter(|(known, _)| *known == said).unwrap_or((said, asked)));
+    let word = entry.word.map_or(Word::None, |_| Word::Also);
+    let due = Due { waiting: None, fresh_after: asked, stale, word };
+    match (entry.due, entry.word) {
+        (Some(at), None) if unchanged && now < at => Due { waiting: Some(at.since(now)), ..due },
+        // A word that waits for its turn is heard by any listing since it was said, but for one from before our last write.
+        (Some(at), Some((_, said))) if unchanged && now < at => {
+            let fresh_after = entry.answered.map_or(said, |answered| said.max(answered));
+            Due { fresh_after, word: Word::Only, ..due }
+        }
         // Woken by the clock to look at what is there: the listing that the object's neighbours have just seen will do.
         // What is to be created or deleted rests on a listing of its own time.
-        Some(_) if unchanged && is_kept(object) => (None, entry.fresh_after.unwrap_or(asked), stale),
-        _ => (None, asked, stale),
+        (Some(_), None) if unchanged && is_kept(object) => {
+            Due { fresh_after: entry.fresh_after.unwrap_or(asked), ..due }
+        }
+        _ => due,
     }
 }
 
@@ -249,6 +273,7 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
             if wished.is_some_and(|before: Wish| before.look != wish.look) {
                 // A look that was asked for comes after the word for it, or the status would say that it was done.
                 pass.fresh_after = Boottime::now();
+                pass.word = Word::Also;
             }
             work.unless_stopped(Box::pin(declare(&mut pass)).as_mut()).await??;
             wished = Some(wish);
@@ -259,7 +284,7 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
         match next(&pass, held.is_some(), trace) {
             Next::List => {
                 drop(held);
-                work.unless_stopped(pin!(pass.list())).await?;
+                work.unless_stopped(pin!(pass.list())).await??;
             }
             Next::Enter => {
                 drop(held);

@@ -69,7 +69,7 @@ impl<T: Clone> Shared<T> {
     /// The answer that was asked for at `fresh_after` or later; else the one that `ask` brings, once `enter` lets it.
     ///
     /// # Errors
-    /// What `enter` says instead of asking, which is not kept.
+    /// What `enter` or `ask` says instead of asking, which is not kept.
     pub(super) async fn get<Permit, E, Entering, Asking>(
         &self,
         of: (Instance, Fingerprint),
@@ -79,7 +79,7 @@ impl<T: Clone> Shared<T> {
     ) -> Result<Told<T>, E>
     where
         Entering: Future<Output = Result<Permit, E>>,
-        Asking: Future<Output = Told<T>>,
+        Asking: Future<Output = Result<Told<T>, E>>,
     {
         let slot = self.slot(of);
         loop {
@@ -99,8 +99,8 @@ impl<T: Clone> Shared<T> {
                         () = changed => continue,
                     };
                     if let Some(asking) = slot.begin(fresh_after, self.rate) {
-                        let told = ask(permit).await;
-                        asking.end(&told);
+                        let told = ask(permit).await?;
+                        asking.end(&told, self.rate);
                         return Ok(told);
                     }
                 }
@@ -138,9 +138,6 @@ impl<T: Clone> Slot<T> {
             return None;
         }
         state.is_asked = true;
-        if let Some(rate) = rate {
-            state.bucket.take(rate, Boottime::now());
-        }
         Some(Asking(self))
     }
 
@@ -174,8 +171,12 @@ impl<T> Slot<T> {
 struct Asking<'a, T>(&'a Slot<T>);
 
 impl<T: Clone> Asking<'_, T> {
-    fn end(self, told: &Told<T>) {
-        self.0.state().told = Some(told.clone());
+    fn end(self, told: &Told<T>, rate: Option<Rate>) {
+        let mut state = self.0.state();
+        if let Some(rate) = rate {
+            state.bucket.take(rate, told.0);
+        }
+        state.told = Some(told.clone());
     }
 }
 

@@ -22,7 +22,7 @@ async fn ask(shared: &Shared<u32>, asked: &Cell<u32>, fresh_after: Boottime) -> 
         let sent = Boottime::now();
         asked.set(asked.get() + 1);
         tokio::task::yield_now().await;
-        (sent, asked.get())
+        Ok((sent, asked.get()))
     };
     let told = shared.get(of(), fresh_after, || ready(Ok::<_, ()>(())), answer).await;
     told.unwrap().1

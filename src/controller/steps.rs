@@ -6,9 +6,10 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use atlas::{AtlasError, Creation, Deletion, Operation, Update};
-use domain::decision::{Farewell, Origin, Step};
+use atlas::{Creation, Deletion, Operation, Update};
+use domain::decision::{Creating, Farewell, Origin, State, Step};
 use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
+use domain::fault::FaultKind;
 use domain::memory::Memory;
 use domain::notice;
 use domain::observed::Atlas;
@@ -22,6 +23,7 @@ use crate::service::metrics::PostOutcome;
 
 use super::cluster::{ClusterError, Turn};
 use super::credentials::Purpose;
+use super::listings::Word;
 use super::next::{Decided, observe};
 use super::object::{self, Identity};
 use super::pass::Pass;
@@ -37,7 +39,8 @@ impl Pass {
             // The end, the wait for a listing and the release are the caller's.
             Step::Rest | Step::List | Step::Release(_) => Ok(()),
             Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
-                self.claim(nonce.clone(), replaced.clone(), stale_vpc_endpoint.clone()).await
+                let creates = decided.decision.state == State::Creating(Creating::Next);
+                self.claim(nonce.clone(), replaced.clone(), stale_vpc_endpoint.clone(), creates).await
             }
             Step::Create { nonce, comment } => self.create(nonce, comment).await,
             Step::Record { endpoint, origin } => self.record(decided, endpoint, *origin).await,
@@ -49,19 +52,31 @@ impl Pass {
     }
 
     /// Asks Atlas what the instance has, or shares the answer to who has just asked.
-    pub(super) async fn list(&mut self) {
+    ///
+    /// # Errors
+    /// Only somebody's word asks for it, and not now: then it comes later.
+    pub(super) async fn list(&mut self) -> Result<(), ReconcileError> {
         self.permit = None;
         let purpose = object::asked(&self.object);
+        let said = object::word(&self.object).filter(|said| self.heard.as_deref() != Some(said));
+        let (said, word) = (said.map(ToOwned::to_owned), said.map_or(Word::None, |_| self.word));
         let access = match Box::pin(self.access(purpose)).await {
             Ok(access) => access,
             Err(fault) => {
+                if fault.kind == FaultKind::CredentialsNotFound {
+                    self.heard = said.or(self.heard.take());
+                }
                 self.atlas = Atlas::Failed(fault);
-                return;
+                return Ok(());
             }
         };
         self.note_key(&access);
         let ctx = &self.ctx;
-        let listing = ctx.listings.get(ctx, &access, self.fresh_after).await;
+        let listing = ctx.listings.get(ctx, &access, self.fresh_after, word).await;
+        let listing = listing.map_err(ReconcileError::Later)?;
+        if listing.is_asked && said.is_some() {
+            self.heard = said;
+        }
         self.seen = listing.sent;
         self.sunset = listing.sunset;
         self.atlas = match listing.result {
@@ -73,6 +88,7 @@ impl Pass {
             }
             Err(fault) => Atlas::Failed(fault),
         };
+        Ok(())
     }
 
     async fn claim(
@@ -80,6 +96,7 @@ impl Pass {
         announced: Option<Nonce>,
         replaced: Option<EndpointId>,
         stale: Option<String>,
+        creates: bool,
     ) -> Result<(), ReconcileError> {
         let ctx = Arc::clone(&self.ctx);
         let access = ctx
@@ -89,7 +106,9 @@ impl Pass {
             .map_err(ReconcileError::NoAccess)?;
         // Before the deadline of the attempt begins, like the right to call Atlas.
         let turn = ctx.work.unless_stopped(pin!(ctx.cluster.turn(&self.identity.namespace))).await?;
-        if self.is_paused(&access, Operation::Create, None) {
+        // A claim that no POST follows writes nothing to Atlas.
+        let follows = if creates { Operation::Create } else { Operation::List };
+        if self.is_held(&access, follows, None) {
             return Ok(());
         }
         let begun = Stamp::now();
@@ -144,8 +163,9 @@ impl Pass {
                 && ctx.work.may_send()
                 && !ctx.memories.knows_it_leaves(&token)
         };
+        let sent = Boottime::now();
         let creation = access.key.client.create(&access.instance, comment, may_send).await;
-        let (outcome, fault) = match creation {
+        let (outcome, error) = match creation {
             Creation::Created(endpoint) => {
                 info!(endpoint.id = %endpoint.id, "created the endpoint");
                 self.remember(|memory| memory.created(nonce, endpoint));
@@ -153,12 +173,12 @@ impl Pass {
             }
             Creation::Refused(error) => {
                 self.remember(|memory| memory.settled(nonce));
-                (PostOutcome::Refused, Some(error.fault()))
+                (PostOutcome::Refused, Some(error))
             }
-            Creation::Uncertain(error) => (PostOutcome::Uncertain, Some(error.fault())),
+            Creation::Uncertain(error) => (PostOutcome::Uncertain, Some(error)),
         };
         self.ctx.options.metrics.post(outcome);
-        self.answered(&access, fault).await;
+        self.answered(&access, sent, error.as_ref()).await;
         Ok(())
     }
 
@@ -182,7 +202,7 @@ impl Pass {
         let ctx = Arc::clone(&self.ctx);
         let turn = ctx.cluster.turn(&self.identity.namespace).await;
         let mut operations = publish::same_life(&self.object);
-        operations.extend(publish::changes(&self.object, report));
+        operations.extend(publish::changes(&self.object, report, self.heard.as_deref()));
         let written = ctx.cluster.patch_status(&turn, &self.identity, operations).await;
         if self.wrote(&turn, written).await? {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
@@ -208,13 +228,14 @@ impl Pass {
             return Ok(());
         };
         let update = Update { comment, cloud_provider_endpoint_id: vpc_endpoint };
+        let sent = Boottime::now();
         let result = access.key.client.update(&access.instance, id, &update).await;
         if let Ok(endpoint) = &result {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = ?update.cloud_provider_endpoint_id, "updated the endpoint");
             self.show(endpoint.clone());
             self.tell(&self.ctx.cluster.turn(&self.identity.namespace).await, notice::of_step(step)).await;
         }
-        self.answered(&access, result.err().as_ref().map(AtlasError::fault)).await;
+        self.answered(&access, sent, result.err().as_ref()).await;
         Ok(())
     }
 
@@ -229,6 +250,7 @@ impl Pass {
             // Before it is sent: one whose answer gets lost counts as well.
             self.remember(|memory| memory.deleting_excess(Boottime::now().since_boot()));
         }
+        let sent = Boottime::now();
         let result = access.key.client.delete(&access.instance, id).await;
         if let Ok(deletion) = &result {
             let not_found = *deletion == Deletion::NotFound;
@@ -244,7 +266,7 @@ impl Pass {
             Ok(Deletion::NotFound) => self.look_again(),
             Err(_) => {}
         }
-        self.answered(&access, result.err().as_ref().map(AtlasError::fault)).await;
+        self.answered(&access, sent, result.err().as_ref()).await;
         Ok(())
     }
 

@@ -195,13 +195,13 @@ impl Life {
                     if self.is_unwritten {
                         report.unsynced(Reason::OutputNotWritten, "ConfigMap orders is not ours".to_owned());
                     }
-                    self.patch(&publish::changes(&self.typed(), &report));
+                    self.patch(&publish::changes(&self.typed(), &report, None));
                     self.memory.working = report.working.map(|stage| (stage, Duration::ZERO));
                     return self;
                 }
                 Step::Record { .. } => {
                     let report = report(&observed, &decision);
-                    self.patch(&publish::changes(&self.typed(), &report));
+                    self.patch(&publish::changes(&self.typed(), &report, None));
                     // Long ago: what is new to the operator is not what this look is about.
                     self.memory.recorded = Duration::from_mins(10);
                 }

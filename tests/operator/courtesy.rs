@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PUBLIC_KEY, Ending, Entry, Fault, Latency, Operation, Pace, Rule,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Ending, Endpoint, Entry, Fault, Key, Latency,
+    Operation, Pace, Role, Rule,
 };
 use futures::future::join_all;
 use kube::api::PostParams;
@@ -95,8 +96,7 @@ async fn whatever_form_a_wait_is_asked_in_its_project_waits_and_no_other() {
         let _operator = bench.operator();
         bench.create("limited", json!({"projectId": OTHER_PROJECT})).await;
         let waiting = bench.until_reason("limited", reason).await;
-        // Neither a wish nor another object of the project is a reason to ask.
-        bench.look("limited", "now").await;
+        // Another object of the project is no reason to ask.
         bench.create("neighbour", json!({"projectId": OTHER_PROJECT, "instanceName": "second"})).await;
         bench.create("orders", json!({})).await;
         bench.until_reason("orders", "Reserved").await;
@@ -125,16 +125,96 @@ async fn a_refused_key_is_left_alone_and_the_project_is_served_with_another() {
     let _operator = bench.operator();
     bench.create("refused", json!({"credentialsRef": {"name": "wrong"}})).await;
     bench.until_reason("refused", "Unauthorized").await;
-    let refused = |entry: &Entry| entry.challenged.is_some();
-    let before = bench.atlas.count(refused);
+    let refused = || bench.atlas.count(|entry| entry.challenged.is_some());
+    let before = refused();
+    bench.create("neighbour", json!({"credentialsRef": {"name": "wrong"}})).await;
+    bench.until_reason("neighbour", "Unauthorized").await;
+    assert_eq!(refused(), before, "what was refused is not asked again");
+    // But on somebody's word, once for each.
     for word in ["1", "2", "3"] {
+        let before = refused();
         bench.look("refused", word).await;
         bench.until_looked("refused", word).await;
+        assert!((1..=3).contains(&(refused() - before)), "{} requests", refused() - before);
     }
-    assert_eq!(bench.atlas.count(refused), before, "what was refused is not asked again");
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
     assert_condition(&bench.get("refused").await, "Ready", "False", "Unauthorized");
+}
+
+#[tokio::test]
+async fn a_word_is_heard_once_through_a_pause_and_said_to_be_heard_only_then() {
+    let bench = Bench::new().await;
+    let limited = || Fault::NotExecuted(Ending::RateLimited { retry_after: Some("3600".to_owned()) });
+    bench.atlas.inject(Rule::next_of(Operation::List, limited()).times(2));
+    let _operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "RateLimited").await;
+    assert_eq!(bench.atlas.count(lists), 1);
+    bench.look("orders", "first").await;
+    bench.until_looked("orders", "first").await;
+    assert_eq!(bench.atlas.count(lists), 2, "one request for the word");
+    bench.look("orders", "second").await;
+    // Another object of that project shows that what was there to do has been done.
+    bench.create("neighbour", json!({})).await;
+    bench.until_reason("neighbour", "RateLimited").await;
+    assert_eq!(bench.atlas.count(lists), 2);
+    let heard = bench.get("orders").await.status.unwrap().last_handled_reconcile_at;
+    assert_eq!(heard.as_deref(), Some("first"), "nobody was asked for the second word");
+}
+
+/// A key that may read and not write.
+async fn put_reader(bench: &Bench) {
+    bench.atlas.add_key("reader", Key::of_project("read-only", DEFAULT_PROJECT, Role::ReadOnly));
+    bench.put_secret(&[("publicApiKey", "reader"), ("privateApiKey", "read-only")]).await;
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_write_serves_observers_and_lets_go_who_has_nothing() {
+    let bench = Bench::new().await;
+    let endpoint = Endpoint::reserved(Some("somebody's".to_owned()));
+    let id = bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint);
+    put_reader(&bench).await;
+    let _operator = bench.operator();
+    let observe = json!({"endpointId": id, "managementPolicy": "Observe"});
+    bench.create("before", observe.clone()).await;
+    bench.until_reason("before", "Reserved").await;
+    bench.create("orders", json!({})).await;
+    let refused = bench.until_reason("orders", "Unauthorized").await;
+    assert!(condition(&refused, "Ready").unwrap().message.contains("Project Owner"));
+    bench.create("after", observe).await;
+    bench.until_reason("after", "Reserved").await;
+    for observer in ["before", "after"] {
+        bench.look(observer, "now").await;
+        let observer = bench.until_looked(observer, "now").await;
+        assert_condition(&observer, "Synced", "True", "ReconcileSucceeded");
+    }
+    // It is refused once and not again, and goes because nothing of it is there.
+    let creates = |entry: &Entry| entry.is(Operation::Create);
+    assert_eq!(bench.atlas.count(creates), 1);
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    assert_eq!(bench.atlas.count(creates), 1);
+}
+
+#[tokio::test]
+async fn what_one_object_was_refused_is_not_told_of_another() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    for name in ["payroll", "orders"] {
+        bench.atlas.add_instance(DEFAULT_PROJECT, name);
+        bench.create(name, json!({"instanceName": name})).await;
+        bench.until_reason(name, "Reserved").await;
+    }
+    let limited = Fault::NotExecuted(Ending::RateLimited { retry_after: Some("3600".to_owned()) });
+    bench.atlas.inject(Rule::next_of(Operation::Delete, limited));
+    bench.delete("payroll").await;
+    bench.until_reason("payroll", "RateLimited").await;
+    bench.atlas.add_instance(DEFAULT_PROJECT, "third");
+    bench.create("third", json!({"instanceName": "third"})).await;
+    let held = bench.until_reason("third", "RateLimited").await;
+    let message = &condition(&held, "Ready").unwrap().message;
+    assert!(message.contains("third") && !message.contains("payroll"), "{message}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::ownership::{ClaimReading, marked_comment};
 
 use super::{
     absent_twice, act, confirm_absence, confirmed, hold_again, is_held, may_write, open_attempts, ours,
-    refused, rest, retry, rival, settling, unshown, youngest_unsettled,
+    refused, rest, retry_write, rival, settling, unshown, youngest_unsettled,
 };
 
 /// `lost` is the recorded endpoint that two listings have shown to be gone.
@@ -28,7 +28,7 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Opti
         return rest(State::Creating(Creating::Predecessor(predecessor.id.clone())), Wake::Poll);
     }
     if let Some(fault) = refused(o) {
-        return rest(State::Creating(Creating::Refused(fault.clone())), retry(fault));
+        return rest(State::Creating(Creating::Refused(fault.clone())), retry_write(fault));
     }
     if let Some(create) = send_claimed(o, spec) {
         return create;

@@ -12,8 +12,8 @@ use crate::observed::{Atlas, Deleted, Key, Observed, Spec, Tried};
 use crate::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, open_attempts, ours, record_created, refused, rest, retry, settling,
-    unshown,
+    absent_twice, act, confirm_absence, open_attempts, ours, record_created, refused, rest, retry,
+    retry_write, settling, unshown,
 };
 
 pub(super) fn decide(o: &Observed) -> Decision {
@@ -68,7 +68,10 @@ fn blocked(o: &Observed, fault: &Fault) -> Decision {
             rest(State::Deleting(Deleting::Settling(remaining)), Wake::After(remaining))
         }
         None if final_word => release(Farewell::Deleted),
-        _ => rest(State::Deleting(Deleting::Blocked(fault.clone())), retry(fault)),
+        _ => {
+            let wake = if refused(o).is_some() { retry_write(fault) } else { retry(fault) };
+            rest(State::Deleting(Deleting::Blocked(fault.clone())), wake)
+        }
     }
 }
 

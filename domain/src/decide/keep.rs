@@ -10,8 +10,8 @@ use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
 use crate::ownership::{Token, marked_comment, same_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, confirmed, create, may_write, ours, refused, rest, retry, rival,
-    settling,
+    absent_twice, act, confirm_absence, confirmed, create, may_write, ours, refused, rest, retry_write,
+    rival, settling,
 };
 
 /// An excess endpoint is deleted at most this often, so that two owners that believe to be one cannot
@@ -149,7 +149,7 @@ fn settle(o: &Observed, spec: &Spec, bound: Bound) -> Decision {
         _ => false,
     };
     let wake = match (&bound.refused, &bound.endpoint.status) {
-        (Some(fault), _) => retry(fault),
+        (Some(fault), _) => retry_write(fault),
         // What was just written has yet to show.
         _ if bound.unconfirmed || !may_write(o) => Wake::Poll,
         (_, EndpointStatus::Available | EndpointStatus::Failed) => Wake::Interval,

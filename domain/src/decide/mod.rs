@@ -86,6 +86,15 @@ fn retry(fault: &Fault) -> Wake {
     }
 }
 
+/// The same after a write that Atlas refused to credentials which it lets read: it waits for somebody to give them the role, as
+/// long as for whatever else a user has to do.
+fn retry_write(fault: &Fault) -> Wake {
+    match fault.kind {
+        FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Wake::Await,
+        _ => retry(fault),
+    }
+}
+
 /// An endpoint that our POST made and that no status carries yet is recorded before anything else, under the claim that
 /// it was made for. Under another claim it is looked for by its mark: it may have gone long since.
 fn record_created(o: &Observed) -> Option<Decision> {
