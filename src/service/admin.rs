@@ -44,6 +44,10 @@ const SCRAPES: usize = 4;
 /// The longest head of a request, the least that the library takes.
 const HEAD: usize = 8 * 1024;
 
+/// What each connection has at the least to say what it wants, however many come after it: the pause after half of those that
+/// may be open.
+const MOMENT: Duration = Duration::from_millis(2);
+
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: u32 = 1024;
 
@@ -103,7 +107,10 @@ impl Newest {
 /// Serves for ever.
 pub async fn serve(listener: TcpListener, metrics: Metrics, readiness: Readiness) {
     let (connections, scrapes) = (Newest::new(CONNECTIONS), Arc::new(Newest::new(SCRAPES)));
-    loop {
+    for number in 1_usize.. {
+        if number.is_multiple_of(CONNECTIONS / 2) {
+            tokio::time::sleep(MOMENT).await;
+        }
         match listener.accept().await {
             Ok((stream, _)) => {
                 let hang_up = CancellationToken::new();
@@ -138,6 +145,8 @@ async fn connection(
     let mut http = http1::Builder::new();
     let served = http.keep_alive(false).max_buf_size(HEAD).serve_connection(TokioIo::new(stream), answer);
     tokio::select! {
+        // What was asked is answered, even if it is too late to ask.
+        biased;
         served = tokio::time::timeout(EXCHANGE, served) => match served {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "an exchange with a client of the admin server broke off"),
