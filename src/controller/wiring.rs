@@ -3,6 +3,7 @@
 //! One object that cannot be decoded never stops the others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atlas::Transport;
 use domain::ownership::{ClusterId, Token};
@@ -18,7 +19,7 @@ use tracing::warn;
 
 use super::addresses::Addresses;
 use super::cached::{Guarded, understood};
-use super::cluster::Cluster;
+use super::cluster::{Cluster, ClusterError};
 use super::context::{Context, DefaultCredentials, Options, reporter};
 use super::credentials::Keys;
 use super::limits::Limits;
@@ -34,6 +35,9 @@ use super::work::Work;
 
 /// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
 const PAGE: u32 = 100;
+
+/// Between two attempts to learn what names this cluster.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why the controller could not start.
 #[derive(Debug, Error)]
@@ -57,9 +61,15 @@ pub async fn run(
     work: Work,
 ) -> Result<(), RunError> {
     let cluster = Cluster::new(client.clone());
-    let cluster_id = match &options.cluster_id {
-        Some(id) => id.clone(),
-        None => cluster_uid(&cluster).await?,
+    let named = async {
+        match &options.cluster_id {
+            Some(id) => Ok(id.clone()),
+            None => cluster_uid(&cluster).await,
+        }
+    };
+    let cluster_id = tokio::select! {
+        id = named => id?,
+        () = work.ended() => return Ok(()),
     };
     let namespaces = options.namespaces.clone();
     options.metrics.concurrency(options.concurrency);
@@ -102,9 +112,25 @@ pub async fn run(
     Ok(())
 }
 
+/// Asks until there is a response that says something: whoever has just become the leader may have done so in an outage.
 async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
-    let uid = cluster.kube_system_uid().await.map_err(|error| RunError::ClusterId(error.to_string()))?;
-    uid.parse().map_err(|error: domain::endpoint::Malformed| RunError::ClusterId(error.to_string()))
+    let mut told = false;
+    loop {
+        match cluster.kube_system_uid().await {
+            Ok(uid) => {
+                let parsed = uid.parse();
+                return parsed
+                    .map_err(|error: domain::endpoint::Malformed| RunError::ClusterId(error.to_string()));
+            }
+            Err(error @ (ClusterError::TimedOut | ClusterError::Failed(_))) if !told => {
+                warn!(%error, "cannot read the uid of namespace kube-system; trying again");
+                told = true;
+            }
+            Err(ClusterError::TimedOut | ClusterError::Failed(_)) => {}
+            Err(error) => return Err(RunError::ClusterId(error.to_string())),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 async fn control(

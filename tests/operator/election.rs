@@ -178,6 +178,21 @@ async fn a_lease_that_nobody_took_in_an_outage_is_held_again_by_the_same_process
 }
 
 #[tokio::test]
+async fn a_leader_that_takes_over_in_an_outage_waits_for_its_end() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let names_the_cluster = |exchange: &Exchange| exchange.path.starts_with("/api/v1/namespaces/kube-system");
+    for answer in [Action::kubernetes(500, "InternalError"), Action::DropRequest] {
+        proxies.tape.next(names_the_cluster, answer);
+    }
+    let flags = election(&bench);
+    let _operator = bench.operator_behind_with(&proxies, &flags.each_ref().map(String::as_str));
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    assert_eq!(proxies.tape.count(names_the_cluster), 3);
+}
+
+#[tokio::test]
 async fn a_leader_that_was_paused_for_longer_than_its_lease_ends_and_has_doubled_nothing() {
     let bench = Bench::new().await;
     let proxies = bench.proxies().await;

@@ -9,6 +9,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, PATIENCE};
+use crate::secrecy::metrics;
 
 #[tokio::test]
 async fn each_watched_namespace_is_served_and_no_other_is_touched() {
@@ -61,7 +62,7 @@ async fn told(bench: &Bench, name: &str) -> Vec<String> {
 #[tokio::test]
 async fn an_object_that_leaves_the_selector_is_told_and_goes_on_when_it_is_back() {
     let bench = Bench::new().await;
-    let _operator = bench.operator_with(&["--watch-selector=team=a"]);
+    let operator = bench.operator_with(&["--watch-selector=team=a"]);
     bench.create("orders", json!({})).await;
     // It has nothing that an operator would have to end.
     bench.create("unclaimed", json!({"suspend": true})).await;
@@ -83,6 +84,7 @@ async fn an_object_that_leaves_the_selector_is_told_and_goes_on_when_it_is_back(
     let [note] = notes.as_slice() else { panic!("{notes:?}") };
     assert!(note.contains("--watch-selector \"team=a\"") && note.contains("labels that match"), "{note}");
     assert!(told(&bench, "unclaimed").await.is_empty());
+    assert!(metrics(&operator).await.contains("\natlas_spe_unwatched_total 1\n"));
     bench.delete("orders").await;
     label(&bench, "orders", json!("a")).await;
     bench.until_gone("orders").await;
