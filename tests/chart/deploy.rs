@@ -138,6 +138,56 @@ async fn the_example_of_one_team_gives_what_the_base_lacks() {
     assert_ne!(container["image"], json!(concat!("localhost/spe-operator:", env!("CARGO_PKG_VERSION"))));
 }
 
+/// A prefix and a hash, as overlays and generators give them, on what an endpoint refers to.
+#[tokio::test]
+async fn references_follow_what_kustomize_renames() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("name-reference");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(deploy().join("kustomize/name-reference.yaml"), folder.join("name-reference.yaml"))
+        .unwrap();
+    let write = |file: &str, content: &Value| std::fs::write(folder.join(file), content.to_string()).unwrap();
+    let endpoint = |name: &str, reference: Value| {
+        json!({
+            "apiVersion": "atlas.spe-operator.io/v1alpha1", "kind": "ServerlessPrivateEndpoint", "metadata": {"name": name},
+            "spec": {"credentialsRef": {"name": "atlas-api"}, "cloudProviderEndpointRef": reference},
+        })
+    };
+    let vpc_endpoint = json!({"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "metadata": {"name": "vpc"}});
+    write("vpc.yaml", &vpc_endpoint);
+    let of_vpc = json!({"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "vpc"});
+    write("one.yaml", &endpoint("one", of_vpc));
+    let of_map = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "ids", "key": "id"});
+    write("other.yaml", &endpoint("other", of_map));
+    let mut overlay = json!({
+        "namePrefix": "prod-",
+        "resources": ["vpc.yaml", "one.yaml", "other.yaml"],
+        "secretGenerator": [{"name": "atlas-api", "literals": ["publicApiKey=a", "privateApiKey=b"]}],
+        "configMapGenerator": [{"name": "ids", "literals": ["id=vpce-1"]}],
+        "configurations": ["name-reference.yaml"],
+    });
+    write("kustomization.yaml", &overlay);
+    let names = async || {
+        let manifests = kustomized(folder.to_str().unwrap()).await;
+        let named = |kind: &str| of_kind(&manifests, kind)[0]["metadata"]["name"].clone();
+        let endpoints = of_kind(&manifests, "ServerlessPrivateEndpoint");
+        let referred = |endpoint: &Value, field: &str| endpoint["spec"][field]["name"].clone();
+        let referred = [
+            referred(endpoints[0], "credentialsRef"),
+            referred(endpoints[0], "cloudProviderEndpointRef"),
+            referred(endpoints[1], "cloudProviderEndpointRef"),
+        ];
+        ([named("Secret"), named("VPCEndpoint"), named("ConfigMap")], referred)
+    };
+    let (renamed, referred) = names().await;
+    assert_eq!(renamed, referred);
+    assert!(renamed[0].as_str().unwrap().starts_with("prod-atlas-api-"), "{renamed:?}");
+    // Kustomize knows nothing of this by itself.
+    overlay["configurations"] = json!([]);
+    write("kustomization.yaml", &overlay);
+    let (renamed, referred) = names().await;
+    assert!(renamed.iter().zip(&referred).all(|(renamed, referred)| renamed != referred), "{referred:?}");
+}
+
 /// The documents of an example.
 fn example(file: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&std::fs::read_to_string(deploy().join(file)).unwrap()).unwrap()

@@ -47,12 +47,17 @@ pub(crate) async fn helm(arguments: &[&str]) -> Output {
 /// # Errors
 /// What helm says when it refuses.
 pub(crate) async fn try_render(namespace: &str, values: &[&str]) -> Result<Vec<Manifest>, String> {
+    template(RELEASE, namespace, &set(values)).await
+}
+
+/// Values as arguments of helm.
+pub(crate) fn set<'a>(values: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = Vec::new();
     for value in values {
-        let json = value.split_once('=').is_some_and(|(_, value)| value.starts_with(['[', '{']));
+        let json = value.split_once('=').is_some_and(|(_, value)| value.starts_with(['[', '{', '"']));
         arguments.extend([if json { "--set-json" } else { "--set" }, value]);
     }
-    template(namespace, &arguments).await
+    arguments
 }
 
 /// The same with values as in a file.
@@ -60,13 +65,21 @@ pub(crate) async fn try_render_with(namespace: &str, values: &Value) -> Result<V
     let set: Vec<String> =
         values.as_object().unwrap().iter().map(|(key, value)| format!("{key}={value}")).collect();
     let arguments: Vec<&str> = set.iter().flat_map(|value| ["--set-json", value]).collect();
-    template(namespace, &arguments).await
+    template(RELEASE, namespace, &arguments).await
 }
 
-async fn template(namespace: &str, arguments: &[&str]) -> Result<Vec<Manifest>, String> {
+/// What the chart renders for a release with these arguments of helm. A key that is given twice fails the test.
+///
+/// # Errors
+/// What helm says when it refuses.
+pub(crate) async fn template(
+    release: &str,
+    namespace: &str,
+    arguments: &[&str],
+) -> Result<Vec<Manifest>, String> {
     let chart = chart().display().to_string();
     let output =
-        helm(&[&["template", RELEASE, &chart, "--namespace", namespace, KUBERNETES], arguments].concat())
+        helm(&[&["template", release, &chart, "--namespace", namespace, KUBERNETES], arguments].concat())
             .await;
     if !output.status.success() {
         return Err(String::from_utf8(output.stderr).unwrap());

@@ -13,6 +13,8 @@ mod helm;
 mod image;
 mod kube_state_metrics;
 mod monitoring;
+mod names;
+mod notes;
 mod pod;
 mod policy;
 mod readme;

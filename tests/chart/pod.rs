@@ -39,10 +39,10 @@ async fn by_default_there_is_only_what_the_operator_needs() {
     assert_eq!(
         names,
         [
-            "ClusterRole spe-operator",
-            "ClusterRole spe-operator-edit",
-            "ClusterRole spe-operator-view",
-            "ClusterRoleBinding spe-operator",
+            "ClusterRole spe-operator-edit.atlas",
+            "ClusterRole spe-operator-view.atlas",
+            "ClusterRole spe-operator.atlas",
+            "ClusterRoleBinding spe-operator.atlas",
             "CustomResourceDefinition serverlessprivateendpoints.atlas.spe-operator.io",
             "Deployment atlas/spe-operator",
             "Pod atlas/spe-operator-ready",
@@ -57,8 +57,8 @@ async fn by_default_there_is_only_what_the_operator_needs() {
         [
             "run",
             "--admin-address=[::]:8080",
-            "--log-format=json",
             "--leader-elect",
+            "--log-format=json",
             "--lease-name=spe-operator"
         ]
     );
@@ -73,7 +73,7 @@ async fn namespaced_scope_makes_nothing_cluster_wide_but_the_definition() {
     assert_eq!(wide, ["CustomResourceDefinition serverlessprivateendpoints.atlas.spe-operator.io"]);
     for namespace in ["team-a", "team-b"] {
         for kind in ["Role", "RoleBinding"] {
-            let wanted = format!("{kind} {namespace}/spe-operator");
+            let wanted = format!("{kind} {namespace}/spe-operator.atlas");
             assert!(rendered.iter().any(|manifest| name(manifest) == wanted), "{wanted}");
         }
     }
@@ -163,8 +163,76 @@ async fn the_network_policy_lets_in_those_that_are_named_and_the_pod_of_helm_tes
     let carries = |labels: &Value| wanted.iter().all(|(key, value)| labels[key] == *value);
     assert!(carries(&labels("Pod", "/metadata/labels")));
     assert!(!carries(&labels("Deployment", "/spec/template/metadata/labels")));
+    // That pod may in turn reach the operator, and nothing else.
+    let of_the_test = &of_kind(&rendered, "NetworkPolicy")[1]["spec"];
+    assert_eq!(&of_the_test["podSelector"]["matchLabels"], &ingress[1]["podSelector"]["matchLabels"]);
+    let selector = labels("Service", "/spec/selector");
+    assert_eq!(of_the_test["egress"][0]["to"], json!([{"podSelector": {"matchLabels": selector}}]));
     let open = render("atlas", &["networkPolicy.enabled=true"]).await;
     assert_eq!(of_kind(&open, "NetworkPolicy")[0]["spec"]["ingress"][0]["from"], Value::Null);
+}
+
+/// That of `OpenShift` listens on 5353, and a policy sees the port behind the Service.
+#[tokio::test]
+async fn the_network_policy_lets_dns_out_on_both_its_ports() {
+    let rendered = render("atlas", &["networkPolicy.enabled=true"]).await;
+    let dns = &of_kind(&rendered, "NetworkPolicy")[0]["spec"]["egress"][0];
+    let ports = [(53, "UDP"), (53, "TCP"), (5353, "UDP"), (5353, "TCP")];
+    assert_eq!(
+        *dns,
+        json!({"ports": ports.map(|(port, protocol)| json!({"port": port, "protocol": protocol}))})
+    );
+}
+
+/// Where a `ResourceQuota` counts them, a pod without is refused.
+#[tokio::test]
+async fn the_pod_of_helm_test_asks_for_what_the_operator_asks_for() {
+    let rendered = render("atlas", &["resources.limits.cpu=1"]).await;
+    let deployed = &of_kind(&rendered, "Deployment")[0]["spec"]["template"]["spec"];
+    let resources = &of_kind(&rendered, "Pod")[0]["spec"]["containers"][0]["resources"];
+    assert_eq!(*resources, deployed["containers"][0]["resources"]);
+    assert_eq!(
+        *resources,
+        json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": 1, "memory": "256Mi"}})
+    );
+}
+
+#[tokio::test]
+async fn what_a_cluster_asks_of_pods_can_be_set() {
+    let fields = [
+        ("hostAliases", json!([{"ip": "192.0.2.1", "hostnames": ["cloud.mongodb.com"]}])),
+        ("dnsPolicy", json!("None")),
+        ("dnsConfig", json!({"nameservers": ["192.0.2.2"]})),
+        ("runtimeClassName", json!("gvisor")),
+        ("schedulerName", json!("own")),
+        ("priorityClassName", json!("high")),
+    ];
+    let mut values: Vec<String> = fields.iter().map(|(field, value)| format!("{field}={value}")).collect();
+    let from = json!([{"configMapRef": {"name": "more"}}]);
+    values.extend([format!("extraEnvFrom={from}"), "podSecurityContext.runAsUser=65532".to_owned()]);
+    values.extend(
+        ["securityContext.runAsGroup=65532", "deploymentAnnotations.a=b", "service.annotations.a=b"]
+            .map(str::to_owned),
+    );
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let rendered = render("atlas", &values).await;
+    let deployment = of_kind(&rendered, "Deployment")[0];
+    let (deployed, test) = (&deployment["spec"]["template"]["spec"], &of_kind(&rendered, "Pod")[0]["spec"]);
+    for (field, value) in &fields {
+        assert_eq!(deployed[field], *value, "{field}");
+    }
+    assert_eq!(deployed["containers"][0]["envFrom"], from);
+    // What the standard asks for stays.
+    let whole =
+        json!({"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}});
+    for pod in [deployed, test] {
+        assert_eq!(pod["securityContext"], whole);
+        assert_eq!(pod["containers"][0]["securityContext"]["runAsGroup"], 65532);
+        assert_eq!(pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"], true);
+    }
+    for annotated in [deployment, of_kind(&rendered, "Service")[0]] {
+        assert_eq!(annotated["metadata"]["annotations"], json!({"a": "b"}));
+    }
 }
 
 #[tokio::test]
@@ -192,11 +260,21 @@ async fn extra_objects_are_templates() {
     assert!(rendered.iter().any(|manifest| manifest["metadata"]["name"] == "spe-operator-extra"));
 }
 
+/// At the first install its kind is not there, and at an uninstall the operator goes before it; a hook that makes it after the
+/// operator deletes it, and its endpoint, before it makes it anew at the next upgrade.
+#[tokio::test]
+async fn an_object_of_the_operators_own_is_no_extra_object() {
+    let object = r#"extraObjects=[{"apiVersion":"{{ `atlas.spe-operator.io` }}/v1alpha1","kind":"ServerlessPrivateEndpoint","metadata":{"name":"a"}}]"#;
+    let refusal = try_render("atlas", &[object]).await.unwrap_err();
+    assert!(refusal.contains("with a release of its own"), "{refusal}");
+}
+
 /// Group, resource and verb of all that the operator's own role grants.
 async fn granted(values: &[&str]) -> BTreeSet<String> {
     let rendered = render("atlas", values).await;
-    let role =
-        of_kind(&rendered, "ClusterRole").into_iter().find(|role| role["metadata"]["name"] == "spe-operator");
+    let role = of_kind(&rendered, "ClusterRole")
+        .into_iter()
+        .find(|role| role["metadata"]["name"] == "spe-operator.atlas");
     let mut granted = BTreeSet::new();
     for rule in role.unwrap()["rules"].as_array().unwrap() {
         for verb in strings(&rule["verbs"]) {

@@ -117,7 +117,7 @@ impl Stage {
                     for resource in strings(&content["resources"]) {
                         let role = role["metadata"]["name"].as_str().unwrap_or_default().to_owned();
                         // Names differ from release to release.
-                        let role = role.replace(&self.name, "release");
+                        let role = role.replace(&self.name, "release").replace(&self.home, "home");
                         rights.push(Right { role, rule, verb: verb.clone(), resource });
                     }
                 }
@@ -128,8 +128,18 @@ impl Stage {
 
     fn roles(&self) -> Vec<&Manifest> {
         let wide = of_kind(&self.manifests, "ClusterRole");
-        let wide = wide.into_iter().filter(|role| role["metadata"]["name"] == self.name.as_str());
+        let wide = wide.into_iter().filter(|role| role["metadata"]["name"] == self.wide_name());
         of_kind(&self.manifests, "Role").into_iter().chain(wide).collect()
+    }
+
+    /// The name of a role in this release.
+    fn name_of(&self, role: &str) -> String {
+        role.replace("release", &self.name).replace(".home", &format!(".{}", self.home))
+    }
+
+    /// What the chart calls its cluster-wide role.
+    fn wide_name(&self) -> String {
+        format!("{}.{}", self.name, self.home)
     }
 
     /// Grants everything but `without`, as rendered, and waits until it holds.
@@ -139,8 +149,7 @@ impl Stage {
         for role in &mut manifests {
             let (kind, name) = (role["kind"].as_str(), role["metadata"]["name"].as_str());
             let Some(right) = without.filter(|right| {
-                matches!(kind, Some("Role" | "ClusterRole"))
-                    && name == Some(&right.role.replace("release", &self.name))
+                matches!(kind, Some("Role" | "ClusterRole")) && name == Some(&self.name_of(&right.role))
             }) else {
                 continue;
             };
@@ -193,7 +202,7 @@ impl Stage {
         for role in manifests {
             let wide = role["kind"] == "ClusterRole";
             if !wide && role["kind"] != "Role"
-                || role["metadata"]["name"].as_str().is_none_or(|name| wide && name != self.name)
+                || role["metadata"]["name"].as_str().is_none_or(|name| wide && name != self.wide_name())
             {
                 continue;
             }

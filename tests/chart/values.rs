@@ -93,7 +93,9 @@ fn compare(path: &str, values: &Value, schema: &Value) {
         let property = properties.get(key).unwrap_or_else(|| panic!("{path}.{key} is not in the schema"));
         compare(&format!("{path}.{key}"), value, property);
     }
-    for key in properties.keys().filter(|key| *key != "global") {
+    for key in
+        properties.keys().filter(|key| !["global", "enabled"].contains(&key.as_str()) || !path.is_empty())
+    {
         assert!(values.contains_key(key), "{path}.{key} is not in values.yaml");
     }
 }
@@ -105,13 +107,15 @@ async fn a_wrong_value_is_refused_by_name() {
         ("image.pullpolicy=Always", &["image", "pullpolicy"]),
         ("image.digest=latest", &["image/digest", "sha256"]),
         ("rbac.scope=global", &["rbac/scope", "namespaced"]),
-        ("rbac.scope=namespaced", &["clusterId"]),
+        ("image.repository=x/y:1.2", &["image/repository"]),
+        ("image.repository=https://x/y", &["image/repository"]),
+        ("image.repository=x/y@sha256:1", &["image/repository"]),
+        ("image.tag=a/b", &["image/tag"]),
+        ("dnsPolicy=default", &["dnsPolicy", "Default"]),
         ("clusterId=a/b", &["clusterId"]),
         ("atlas.api=v3", &["atlas/api", "v2"]),
         ("atlas.timeout=soon", &["atlas/timeout"]),
         ("atlas.baseUrl=cloud.mongodb.com", &["atlas/baseUrl"]),
-        ("defaultCredentials.existingSecret=atlas-api", &["defaultCredentials/allowedNamespaces"]),
-        ("defaultCredentials.allowedNamespaces=[\"a\"]", &["defaultCredentials/allowedNamespaces"]),
         ("watchNamespaces=[\"Team_A\"]", &["watchNamespaces/0"]),
         ("concurrency=0", &["concurrency"]),
         ("metrics.port=70000", &["metrics/port"]),
@@ -126,17 +130,108 @@ async fn a_wrong_value_is_refused_by_name() {
             assert!(refusal.contains(word), "{value}: {word:?} is not in {refusal}");
         }
     }
-    let both = ["atlas.proxy.url=http://proxy:1", "atlas.proxy.existingSecret=proxy"];
-    assert!(try_render("atlas", &both).await.unwrap_err().contains("atlas/proxy"));
-    let crowd = ["replicaCount=2", "leaderElection.enabled=false"];
-    assert!(try_render("atlas", &crowd).await.unwrap_err().contains("replicaCount"));
-    let boundless = ["podDisruptionBudget.enabled=true", "podDisruptionBudget.maxUnavailable="];
-    assert!(try_render("atlas", &boundless).await.unwrap_err().contains("podDisruptionBudget/minAvailable"));
-    for bound in ["podDisruptionBudget.minAvailable=0", "podDisruptionBudget.maxUnavailable=0"] {
-        render("atlas", &[&boundless[..], &[bound]].concat()).await;
+    for repository in
+        ["localhost/spe-operator", "spe", "registry.example:5000/a/b__c-d.e/f", "\"[2001:db8::1]:5000/a\""]
+    {
+        render("atlas", &[&format!("image.repository={repository}")]).await;
     }
-    let blind = ["serviceMonitor.enabled=true", "metrics.enabled=false"];
-    assert!(try_render("atlas", &blind).await.unwrap_err().contains("metrics/enabled"));
+}
+
+#[tokio::test]
+async fn values_that_need_or_exclude_each_other_are_refused_in_words() {
+    let boundless = "podDisruptionBudget.maxUnavailable=";
+    for (values, words) in [
+        (
+            &["rbac.scope=namespaced"][..],
+            "rbac.scope=namespaced needs clusterId: a name that no other live cluster uses",
+        ),
+        (
+            &["replicaCount=2", "leaderElection.enabled=false"],
+            "replicaCount above 1 needs leaderElection.enabled=true",
+        ),
+        (&["atlas.proxy.url=http://proxy:1", "atlas.proxy.existingSecret=proxy"], "exclude each other"),
+        (&["defaultCredentials.existingSecret=a"], "needs defaultCredentials.allowedNamespaces"),
+        (&["defaultCredentials.allowedNamespaces=[\"a\"]"], "needs defaultCredentials.existingSecret"),
+        (&["serviceMonitor.enabled=true", "metrics.enabled=false"], "needs metrics.enabled=true"),
+        (&["podDisruptionBudget.enabled=true", boundless], "needs podDisruptionBudget.minAvailable or"),
+    ] {
+        let refusal = try_render("atlas", values).await.expect_err(words);
+        assert!(refusal.contains(words), "{values:?}: {refusal}");
+    }
+    for bound in ["podDisruptionBudget.minAvailable=0", "podDisruptionBudget.maxUnavailable=0"] {
+        render("atlas", &["podDisruptionBudget.enabled=true", boundless, bound]).await;
+    }
+}
+
+#[tokio::test]
+async fn the_chart_can_be_part_of_another() {
+    render("atlas", &["enabled=true", "global.imageRegistry=registry.example"]).await;
+}
+
+/// Whether the schema lets go without it: then null is as good as empty.
+fn nullable(path: &str, value: &Value, found: &mut Vec<String>, needed: &mut Vec<String>) {
+    let free = [
+        "resources",
+        "nodeSelector",
+        "podSecurityContext",
+        "securityContext",
+        "podDisruptionBudget.maxUnavailable",
+    ];
+    let entries = value.as_object().filter(|entries| !entries.is_empty() && !free.contains(&path));
+    let Some(entries) = entries else {
+        let empty = value == "" || *value == serde_json::json!([]) || *value == serde_json::json!({});
+        (if empty || free.contains(&path) { found } else { needed }).push(path.to_owned());
+        return;
+    };
+    for (key, value) in entries {
+        let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        nullable(&inner, value, found, needed);
+    }
+    if !path.is_empty() {
+        needed.push(path.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn null_empties_a_value_or_is_refused_by_name() {
+    let text = std::fs::read_to_string(chart().join("values.yaml")).unwrap();
+    let values: Value = serde_saphyr::from_str(&text).unwrap();
+    let (mut empty, mut needed) = (Vec::new(), Vec::new());
+    nullable("", &values, &mut empty, &mut needed);
+    assert!(empty.len() > 50 && needed.len() > 50, "{} and {}", empty.len(), needed.len());
+    // All that can be switched on, and nothing said about it.
+    let on = ["serviceMonitor", "prometheusRule", "grafanaDashboard", "networkPolicy", "admissionPolicy"];
+    let mut set: Vec<String> = on.iter().map(|part| format!("{part}.enabled=true")).collect();
+    set.extend([
+        "podDisruptionBudget.enabled=true".to_owned(),
+        "podDisruptionBudget.minAvailable=1".to_owned(),
+    ]);
+    set.extend(
+        empty
+            .iter()
+            .filter(|path| *path != "podDisruptionBudget.minAvailable")
+            .map(|path| format!("{path}=null")),
+    );
+    let set: Vec<&str> = set.iter().map(String::as_str).collect();
+    let rendered = render("atlas", &set).await;
+    let said = serde_json::to_string(&rendered).unwrap();
+    assert!(!said.contains("nil>"), "{said}");
+    for part in rendered {
+        assert_eq!(part["metadata"]["name"].as_str().map(str::is_empty), Some(false), "{part}");
+    }
+    // Of a section whose leaves are looked at, all are named at once.
+    let sections: Vec<&String> = needed.iter().filter(|path| values.get(path).is_some()).collect();
+    let leaves: Vec<&String> = needed.iter().filter(|path| values.get(path).is_none()).collect();
+    for paths in [sections, leaves] {
+        let set: Vec<String> = paths.iter().map(|path| format!("{path}=null")).collect();
+        let set: Vec<&str> = set.iter().map(String::as_str).collect();
+        let refusal = try_render("atlas", &set).await.unwrap_err();
+        let is_inner = |path: &str| paths.iter().any(|outer| path.starts_with(&format!("{outer}.")));
+        for path in paths.iter().filter(|path| !is_inner(path)) {
+            let name = path.rsplit('.').next().unwrap();
+            assert!(refusal.contains(&format!("'{name}'")), "{path}: {refusal}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,33 +1,90 @@
 {{/* Names, labels and rules that several objects share. Nothing here is rendered by itself. */}}
 
 {{- define "spe-operator.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-" -}}
 {{- end -}}
 
+{{/* A Service may have it: no dots, and a letter first. */}}
 {{- define "spe-operator.fullname" -}}
 {{- $name := include "spe-operator.name" . -}}
+{{- $release := .Release.Name | replace "." "-" -}}
+{{- $full := printf "%s-%s" $release $name -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- $full = .Values.fullnameOverride -}}
+{{- else if not (regexMatch "^[a-z]" $release) -}}
+{{- $full = printf "%s-%s" $name $release -}}
+{{- else if contains $name $release -}}
+{{- $full = $release -}}
 {{- end -}}
+{{- $full = $full | trunc 63 | trimAll "-" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $full) -}}
+{{- fail (printf "%q cannot name a Service: set fullnameOverride to lower-case letters, digits and '-', a letter first" $full) -}}
+{{- end -}}
+{{- $full -}}
+{{- end -}}
+
+{{/*
+The name of an object, from a list: root; the object's namespace, empty for what is cluster-wide; suffix. Outside the release's
+own namespace it tells releases of one name in two namespaces apart.
+*/}}
+{{- define "spe-operator.nameIn" -}}
+{{- $root := index . 0 -}}
+{{- $name := print (include "spe-operator.fullname" $root) (index . 2) -}}
+{{- if eq (index . 1) $root.Release.Namespace -}}
+{{- $name -}}
+{{- else -}}
+{{- printf "%s.%s" $name $root.Release.Namespace -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What a list of dictionaries says together, as YAML. Of a key that is given twice, the first value holds. */}}
+{{- define "spe-operator.together" -}}
+{{- $all := dict -}}
+{{- range $dictionary := . -}}
+{{- range $key, $value := $dictionary -}}
+{{- if not (hasKey $all $key) -}}
+{{- $_ := set $all $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $all -}}
 {{- end -}}
 
 {{- define "spe-operator.selector" -}}
-app.kubernetes.io/name: {{ include "spe-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{- toYaml (dict "app.kubernetes.io/name" (include "spe-operator.name" .) "app.kubernetes.io/instance" .Release.Name) -}}
 {{- end -}}
 
-{{- define "spe-operator.labels" -}}
-{{ include "spe-operator.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{/* What labels the pod of `helm test`: not the release's own, or its Service would lead to it. */}}
+{{- define "spe-operator.testSelector" -}}
+{{- $name := printf "%s-test" (include "spe-operator.name" . | trunc 58 | trimAll "-") -}}
+{{- toYaml (dict "app.kubernetes.io/name" $name "app.kubernetes.io/instance" .Release.Name) -}}
+{{- end -}}
+
+{{/*
+The metadata of an object, from a dictionary: root; name; namespace, unless the object is cluster-wide; its own labels and
+annotations, which win over the common ones; selector, unless it is that of the release.
+*/}}
+{{- define "spe-operator.metadata" -}}
+{{- $values := .root.Values -}}
+{{- $metadata := dict -}}
+{{- with .name -}}
+{{- $_ := set $metadata "name" . -}}
+{{- end -}}
+{{- with .namespace -}}
+{{- $_ := set $metadata "namespace" . -}}
+{{- end -}}
+{{- $selector := include (default "spe-operator.selector" .selector) .root | fromYaml -}}
+{{- $chart := dict
+  "app.kubernetes.io/version" .root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" .root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_")
+-}}
+{{- $labels := include "spe-operator.together" (list $selector .labels $values.commonLabels $chart) | fromYaml -}}
+{{- $_ := set $metadata "labels" $labels -}}
+{{- with include "spe-operator.together" (list .annotations $values.commonAnnotations) | fromYaml -}}
+{{- $_ := set $metadata "annotations" . -}}
+{{- end -}}
+{{- toYaml $metadata -}}
 {{- end -}}
 
 {{- define "spe-operator.serviceAccount" -}}
@@ -60,7 +117,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "spe-operator.lease" -}}
-{{- default (include "spe-operator.fullname" .) .Values.leaderElection.name -}}
+{{- $namespace := default .Release.Namespace .Values.leaderElection.namespace -}}
+{{- default (include "spe-operator.nameIn" (list . $namespace "")) .Values.leaderElection.name -}}
 {{- end -}}
 
 {{/* "true" if the operator may write ConfigMaps. */}}
@@ -107,20 +165,106 @@ true
 {{- end }}
 {{- end -}}
 
-{{/* What labels the pod of `helm test`: not the release's own, or its Service would lead to it. */}}
-{{- define "spe-operator.testSelector" -}}
-app.kubernetes.io/name: {{ include "spe-operator.name" . | trunc 58 | trimSuffix "-" }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{/* The arguments of the program. A flag whose value is empty is left to the program's own default. */}}
+{{- define "spe-operator.arguments" -}}
+{{- $arguments := list "run" (printf "--admin-address=[::]:%d" (int .Values.metrics.port)) -}}
+{{- if .Values.metrics.perObject -}}
+{{- $arguments = append $arguments "--metrics-per-object" -}}
+{{- end -}}
+{{- $election := dict -}}
+{{- if .Values.leaderElection.enabled -}}
+{{- $arguments = append $arguments "--leader-elect" -}}
+{{- $election = set (deepCopy .Values.leaderElection) "name" (include "spe-operator.lease" .) -}}
+{{- end -}}
+{{- if .Values.atlas.allowHttp -}}
+{{- $arguments = append $arguments "--atlas-allow-http" -}}
+{{- end -}}
+{{- $credentials := .Values.defaultCredentials -}}
+{{- $flags := list
+  (list "log-format" .Values.logging.format)
+  (list "log-level" .Values.logging.level)
+  (list "lease-name" $election.name)
+  (list "lease-namespace" $election.namespace)
+  (list "lease-duration" $election.leaseDuration)
+  (list "lease-renew-deadline" $election.renewDeadline)
+  (list "lease-retry-period" $election.retryPeriod)
+  (list "watch-namespaces" (include "spe-operator.watched" . | fromJsonArray | join ","))
+  (list "watch-selector" .Values.watchSelector)
+  (list "cluster-id" .Values.clusterId)
+  (list "atlas-base-url" .Values.atlas.baseUrl)
+  (list "atlas-api" .Values.atlas.api)
+  (list "atlas-timeout" .Values.atlas.timeout)
+  (list "atlas-ca-file" (and .Values.atlas.caBundle.configMap "/etc/spe-operator/ca/ca.crt"))
+  (list "atlas-proxy" .Values.atlas.proxy.url)
+  (list "default-credentials-secret" $credentials.existingSecret)
+  (list "default-credentials-namespaces" (join "," $credentials.allowedNamespaces))
+  (list "concurrency" (int .Values.concurrency))
+  (list "poll-min" .Values.polling.min)
+  (list "poll-max" .Values.polling.max)
+  (list "create-deadline" .Values.creation.deadline)
+  (list "travel-allowance" .Values.creation.travelAllowance)
+  (list "create-uncertainty" .Values.creation.uncertainty)
+  (list "confirm-gap" .Values.creation.confirmGap)
+  (list "visibility-window" .Values.creation.visibilityWindow)
+-}}
+{{- range $flags -}}
+{{- $flag := first . -}}
+{{- with last . -}}
+{{- $arguments = append $arguments (printf "--%s=%v" $flag .) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml (concat $arguments (default list .Values.extraArgs)) -}}
 {{- end -}}
 
-{{/* What the "restricted" pod security standard asks for, and more. The user is the image's, by number, or the namespace's (OpenShift). */}}
-{{- define "spe-operator.podSecurity" -}}
-runAsNonRoot: true
-seccompProfile: {type: RuntimeDefault}
+{{/* What values.schema.json cannot say in words: values that need, or exclude, each other. */}}
+{{- define "spe-operator.check" -}}
+{{- $labels := dict
+  "commonLabels" .Values.commonLabels
+  "podLabels" .Values.podLabels
+  "serviceAccount.labels" .Values.serviceAccount.labels
+  "serviceMonitor.labels" .Values.serviceMonitor.labels
+  "prometheusRule.labels" .Values.prometheusRule.labels
+  "grafanaDashboard.sidecarLabel" (dict .Values.grafanaDashboard.sidecarLabel "")
+-}}
+{{- range $value, $given := $labels -}}
+{{- range $key, $_ := $given -}}
+{{- if has $key (list "app.kubernetes.io/name" "app.kubernetes.io/instance") -}}
+{{- fail (printf "%s cannot set %s, which selects the pods of this release" $value $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.rbac.scope "namespaced") (not .Values.clusterId) -}}
+{{- fail "rbac.scope=namespaced needs clusterId: a name that no other live cluster uses, since the operator may not read the uid of kube-system" -}}
+{{- end -}}
+{{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) -}}
+{{- fail "replicaCount above 1 needs leaderElection.enabled=true: without a Lease all replicas would work at once" -}}
+{{- end -}}
+{{- with .Values.atlas.proxy -}}
+{{- if and .url .existingSecret -}}
+{{- fail "atlas.proxy.url and atlas.proxy.existingSecret exclude each other: the Secret holds the URL" -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.defaultCredentials -}}
+{{- if and .existingSecret (not .allowedNamespaces) -}}
+{{- fail "defaultCredentials.existingSecret needs defaultCredentials.allowedNamespaces: the namespaces whose objects it serves" -}}
+{{- end -}}
+{{- if and .allowedNamespaces (not .existingSecret) -}}
+{{- fail "defaultCredentials.allowedNamespaces needs defaultCredentials.existingSecret: the Secret that serves them" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled (not .Values.metrics.enabled) -}}
+{{- fail "serviceMonitor.enabled=true needs metrics.enabled=true: it scrapes that Service" -}}
+{{- end -}}
+{{- with .Values.podDisruptionBudget -}}
+{{- if and .enabled (not (include "spe-operator.amount" .minAvailable)) (not (include "spe-operator.amount" .maxUnavailable)) -}}
+{{- fail "podDisruptionBudget.enabled=true needs podDisruptionBudget.minAvailable or podDisruptionBudget.maxUnavailable" -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
-{{- define "spe-operator.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{/* A number, 0 too, or a percentage, as JSON; nothing if it is not given. */}}
+{{- define "spe-operator.amount" -}}
+{{- if not (or (kindIs "invalid" .) (eq (toString .) "")) -}}
+{{- toJson . -}}
+{{- end -}}
 {{- end -}}

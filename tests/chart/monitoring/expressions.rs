@@ -26,7 +26,7 @@ pub(super) struct Names {
 }
 
 /// What may stand in an expression beside metrics and labels.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 17] = [
     "absent",
     "and",
     "by",
@@ -34,6 +34,7 @@ const WORDS: [&str; 16] = [
     "increase",
     "m",
     "max",
+    "max_over_time",
     "min",
     "on",
     "or",
