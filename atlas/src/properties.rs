@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use domain::endpoint::{EndpointId, Instance};
 use domain::fault::FaultKind;
+use domain::ownership::{mark_of, same_comment};
+use domain::text::{MOST_BYTES, is_unfit, kept};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -95,9 +97,17 @@ pub(crate) fn reply(bytes: &[u8]) {
             for (endpoint, shown) in listing.iter().zip(shown) {
                 assert_eq!(shown.get("_id").and_then(Value::as_str), Some(endpoint.id.as_str()));
                 let said = shown.get("status").and_then(Value::as_str).unwrap_or_default();
-                assert_eq!(endpoint.status.as_str(), said, "a status is kept as it came");
+                assert_eq!(
+                    endpoint.status.as_str(),
+                    kept(said),
+                    "a status is kept as it came, but fit to be shown"
+                );
                 let comment = shown.get("comment").and_then(Value::as_str).unwrap_or_default();
-                assert_eq!(endpoint.comment, comment, "a comment is kept as it came");
+                assert!(same_comment(&endpoint.comment, comment), "a comment is still the same");
+                assert_eq!(mark_of(&endpoint.comment), mark_of(comment), "and carries the same mark");
+                for text in [&endpoint.comment, &kept(said)] {
+                    assert!(text.len() <= MOST_BYTES && !text.chars().any(is_unfit), "{text:?}");
+                }
                 is_fit_to_be_shown(endpoint.error_message.as_deref().unwrap_or_default());
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! What a server sends ends up in conditions, events and logs that other people read.
 
+use domain::text::is_unfit;
+
 use super::credentials::Secret;
 
 /// The most characters of a server's text that are shown.
@@ -34,12 +36,6 @@ fn cut(text: &str) -> String {
         None => text.to_owned(),
         Some(_) => text.chars().take(MOST - 1).chain(['…']).collect(),
     }
-}
-
-/// Control characters, and the invisible ones that reorder or hide what stands around them.
-fn is_unfit(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The JSON of the API: endpoints and instances, and the bodies that are sent.
 //!
 //! Everything is optional but an endpoint's `_id`, and unknown fields are ignored. What cannot be understood is an
-//! error, never left out: a listing that misses one endpoint would lead to a second one.
+//! error, never left out: a listing that misses one endpoint would lead to a second one. Text is made fit to be kept
+//! here, where it comes in; an id that is not well-formed is an error, for a repaired one would name another thing.
 
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
+use domain::text::kept;
 use serde_json::{Map, Value, json};
 
 use super::credentials::Secret;
@@ -16,16 +18,14 @@ pub(super) fn endpoint(json: &Value, hidden: &[Secret]) -> Result<Endpoint, Stri
         .and_then(Value::as_str)
         .and_then(|id| id.parse().ok())
         .ok_or("the answer holds an endpoint without a valid _id")?;
-    let field = |name: &str| {
-        json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-    };
+    let field = |name: &str| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     Ok(Endpoint {
         id,
-        status: EndpointStatus::from(field("status").unwrap_or_default().as_str()),
-        comment: field("comment").unwrap_or_default(),
-        service_name: field("endpointServiceName"),
-        vpc_endpoint_id: field("cloudProviderEndpointId"),
-        error_message: field("errorMessage").map(|message| text::clean(&message, hidden)),
+        status: EndpointStatus::from(field("status").map(kept).unwrap_or_default().as_str()),
+        comment: field("comment").map(kept).unwrap_or_default(),
+        service_name: field("endpointServiceName").map(kept),
+        vpc_endpoint_id: field("cloudProviderEndpointId").map(kept),
+        error_message: field("errorMessage").map(|message| text::clean(message, hidden)),
     })
 }
 
@@ -69,9 +69,8 @@ pub(super) fn instance(json: &Value) -> Result<InstanceDescription, String> {
     if !json.is_object() {
         return Err("the answer is no description of an instance".to_owned());
     }
-    let text = |value: Option<&Value>| {
-        value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-    };
+    let text =
+        |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(kept);
     let connections = json.pointer("/connectionStrings/privateEndpoint").and_then(Value::as_array);
     let private_connections = connections
         .into_iter()

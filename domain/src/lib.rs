@@ -17,3 +17,4 @@ pub mod message;
 pub mod notice;
 pub mod observed;
 pub mod ownership;
+pub mod text;

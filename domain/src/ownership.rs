@@ -10,6 +10,7 @@ use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 
 use crate::endpoint::{EndpointId, Malformed};
+use crate::text;
 
 /// The longest comment that Atlas is sent, in bytes: the API page says "less than 80 characters", and
 /// whether it counts bytes or characters is unknown, so the stricter reading holds.
@@ -119,10 +120,10 @@ pub fn mark_of(comment: &str) -> Option<Token> {
     body[start + MARK_START.len()..].parse().ok()
 }
 
-/// `true` if both comments say the same; outer white space is ignored.
+/// `true` if both comments say the same; outer white space is ignored, and so is what was replaced to show one of them.
 #[must_use]
 pub fn same_comment(one: &str, other: &str) -> bool {
-    one.trim() == other.trim()
+    one.trim() == other.trim() || text::kept(one).trim() == text::kept(other).trim()
 }
 
 /// Names one attempt to create an endpoint. Random and fresh for each; that of an unreadable claim is a hash of its
@@ -288,6 +289,33 @@ mod tests {
         // printf 'c1/team-a/orders' | sha256sum | xxd -r -p | base32 | cut -c-16 | tr A-Z a-z
         assert_eq!(token().as_str(), "u5clcvmh4prwcdlq");
         assert_ne!(token(), Token::of(&cluster(), "team-b", "orders"));
+    }
+
+    #[test]
+    fn making_a_comment_fit_neither_makes_nor_takes_a_mark() {
+        let mark = format!("[k8s:{}]", token());
+        let long = "x".repeat(2 * text::MOST_BYTES);
+        for comment in [
+            format!("{long} {mark}"),
+            format!("{long} {mark}\r\n{}", " ".repeat(2 * text::MOST_BYTES)),
+            format!("{mark} {long}"),
+            format!("{mark}\u{202e}"),
+            format!("\u{200b}{mark}\u{200b}"),
+            format!("a\tb {mark}\n"),
+            mark.replace(':', ":\u{200d}"),
+            format!("{}{}{}", &mark[..9], "\u{fe0f}".repeat(2 * text::MOST_BYTES), &mark[9..]),
+        ] {
+            assert_eq!(mark_of(&text::kept(&comment)), mark_of(&comment), "{comment:?}");
+        }
+    }
+
+    #[test]
+    fn a_comment_that_was_made_fit_is_still_the_one_that_was_declared() {
+        for comment in ["a\tb", "family \u{1f468}\u{200d}\u{1f469}", "\u{a0}outer", "two  spaces"] {
+            let declared = marked_comment(Some(comment), &token());
+            assert!(same_comment(&declared, &text::kept(&declared)), "{comment:?}");
+            assert!(!same_comment(&declared, &text::kept(&marked_comment(Some("ab"), &token()))));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The rows of the table that speak of a recorded endpoint.
 
 use crate::decision::Bound;
-use crate::endpoint::{Endpoint, EndpointStatus};
+use crate::endpoint::{Endpoint, EndpointStatus, is_service_name};
 use crate::message::Message;
 use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
 
@@ -220,6 +220,10 @@ fn stale(id: &str, service: &str) -> Summary {
 
 /// What a person does at RESERVED.
 fn next_command(service: &str) -> String {
+    if !is_service_name(service) {
+        return "create one for the endpoint service whose name the Atlas UI shows (the one that Atlas sent is no name of AWS)"
+            .to_owned();
+    }
     format!(
         "create one with: aws ec2 create-vpc-endpoint --vpc-endpoint-type Interface --service-name {service} \
          --vpc-id <vpc> --subnet-ids <subnets> --security-group-ids <groups>"
