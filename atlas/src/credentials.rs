@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER};
+use domain::text::is_unfit;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -48,10 +49,29 @@ pub enum UnusableCredentials {
     /// One half contains a line break or another control character.
     #[error("{0} contains a line break or another control character; store it without one")]
     ControlCharacter(&'static str),
+    /// One half contains a character that nobody sees, such as a byte order mark or a zero-width space.
+    #[error("{0} contains an invisible character (U+{1:04X}); store it without one")]
+    Invisible(&'static str, u32),
+    /// One half has a quotation mark at one of its ends.
+    #[error("{0} begins or ends with a quotation mark; store it without one")]
+    Quoted(&'static str),
+    /// One half is longer than any that Atlas issues.
+    #[error("{0} is longer than {MOST_BYTES} bytes; store nothing else in its entry")]
+    TooLong(&'static str),
+    /// One half decodes to what it should be.
+    #[error(
+        "{0} is encoded in base64 once too often: a value under `data` of a Secret is encoded once, one under \
+         `stringData` not at all"
+    )]
+    EncodedTwice(&'static str),
 }
 
+/// The most bytes of one half; a secret of Atlas has some 60.
+const MOST_BYTES: usize = 256;
+
 impl Credentials {
-    /// An API key: HTTP Digest. White space around the values is trimmed.
+    /// An API key: HTTP Digest. What is around the values and says nothing is trimmed: white space, invisible
+    /// characters, a pair of quotation marks.
     ///
     /// # Errors
     /// A half that is empty or cannot stand in a header.
@@ -63,7 +83,7 @@ impl Credentials {
         })
     }
 
-    /// A service account: OAuth 2.0 client credentials. White space around the values is trimmed.
+    /// A service account: OAuth 2.0 client credentials. Trimmed as in [`Credentials::key`].
     ///
     /// # Errors
     /// A half that is empty or cannot stand in a header.
@@ -115,14 +135,54 @@ impl Credentials {
 }
 
 fn usable(what: &'static str, value: &str) -> Result<String, UnusableCredentials> {
-    let value = value.trim();
+    let value = without_quotes(trimmed(value));
     if value.is_empty() {
-        Err(UnusableCredentials::Empty(what))
-    } else if value.chars().any(char::is_control) {
-        Err(UnusableCredentials::ControlCharacter(what))
-    } else {
-        Ok(value.to_owned())
+        return Err(UnusableCredentials::Empty(what));
     }
+    if value.len() > MOST_BYTES {
+        return Err(UnusableCredentials::TooLong(what));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(UnusableCredentials::ControlCharacter(what));
+    }
+    let invisible = |c: &char| is_unfit(*c) || (c.is_whitespace() && *c != ' ');
+    if let Some(c) = value.chars().find(invisible) {
+        return Err(UnusableCredentials::Invisible(what, c.into()));
+    }
+    if value.starts_with(is_quote) || value.ends_with(is_quote) {
+        return Err(UnusableCredentials::Quoted(what));
+    }
+    if is_encoded_twice(value) {
+        return Err(UnusableCredentials::EncodedTwice(what));
+    }
+    Ok(value.to_owned())
+}
+
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || is_unfit(c))
+}
+
+/// The text between a pair of quotation marks, if it stands in one.
+fn without_quotes(text: &str) -> &str {
+    let inner = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('„', '“'), ('«', '»')]
+        .into_iter()
+        .find_map(|(left, right)| text.strip_prefix(left)?.strip_suffix(right));
+    inner.map_or(text, trimmed)
+}
+
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '„' | '«' | '»')
+}
+
+/// Whether the value is base64 of a credential. What Atlas issues is itself: eight lower-case letters, a UUID, or a
+/// word with underscores; none of them decodes to letters and digits alone, as a whole word of six and more does not by
+/// chance.
+fn is_encoded_twice(value: &str) -> bool {
+    let is_public_key = value.len() == 8 && value.bytes().all(|b| b.is_ascii_lowercase());
+    let decoded = BASE64.decode(value.as_bytes()).or_else(|_| BASE64_NOPAD.decode(value.as_bytes()));
+    let Some(decoded) = decoded.ok().filter(|_| !is_public_key) else { return false };
+    let inner = decoded.trim_ascii();
+    inner.len() >= 6 && inner.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// "API key abcdefgh", "service account `mdb_sa_id_…`": the public half, as messages name it.
@@ -176,6 +236,71 @@ mod tests {
             Credentials::service_account(" ", "x").unwrap_err(),
             UnusableCredentials::Empty("the client id")
         );
+    }
+
+    #[test]
+    fn what_nobody_sees_around_a_value_is_trimmed_and_so_is_a_pair_of_quotes() {
+        let plain = Credentials::key("abcdefgh", "1b2c3d4e-0000-4000-8000-000000000000");
+        for around in [
+            "\u{feff}", "\u{200b}", "\u{2060}", "\u{200e}", "\u{200f}", "\u{a0}", "\u{ad}", "\u{3000}",
+            "\r\n", "\u{2028}", "\u{fe0f}", "\u{0}",
+        ] {
+            let [public, private] = ["abcdefgh", "1b2c3d4e-0000-4000-8000-000000000000"]
+                .map(|value| format!("{around}{value}{around}{around}"));
+            assert_eq!(Credentials::key(&public, &private), plain, "{around:?}");
+        }
+        for (left, right) in [("\"", "\""), ("'", "'"), ("“", "”"), ("\u{feff}\" ", " \"\n")] {
+            let public = format!("{left}abcdefgh{right}");
+            assert_eq!(
+                Credentials::key(&public, "1b2c3d4e-0000-4000-8000-000000000000"),
+                plain,
+                "{public:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_inside_a_value_is_refused_by_its_number() {
+        for c in ['\u{feff}', '\u{200b}', '\u{2060}', '\u{200e}', '\u{a0}', '\u{ad}', '\u{2028}'] {
+            let error = Credentials::key("abcd", &format!("hunter{c}2")).unwrap_err();
+            assert_eq!(error, UnusableCredentials::Invisible("the private API key", c.into()));
+            assert!(!error.to_string().contains("hunter"), "{error}");
+        }
+        assert!(Credentials::key("\u{feff}abcd", "x").unwrap().to_string().is_ascii());
+        for half in ["\"abcd", "abcd'", "\"", "“abcd\""] {
+            let error = Credentials::key(half, "x").unwrap_err();
+            assert_eq!(error, UnusableCredentials::Quoted("the public API key"), "{half}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_encoded_twice_is_refused_and_what_atlas_issues_is_not() {
+        let uuid = "1b2c3d4e-0000-4000-8000-000000000000";
+        let encoded = |text: &str| BASE64.encode(text.as_bytes());
+        for (public, private, what) in [
+            (encoded("abcdefgh"), uuid.to_owned(), "the public API key"),
+            (encoded("abcdefgh\n"), uuid.to_owned(), "the public API key"),
+            ("abcdefgh".to_owned(), encoded(uuid), "the private API key"),
+            ("abcdefgh".to_owned(), encoded("private"), "the private API key"),
+            ("abcdefgh".to_owned(), encoded(uuid).trim_end_matches('=').to_owned(), "the private API key"),
+        ] {
+            assert_eq!(
+                Credentials::key(&public, &private).unwrap_err(),
+                UnusableCredentials::EncodedTwice(what)
+            );
+        }
+        let account = Credentials::service_account(&encoded("mdb_sa_id_1"), "mdb_sa_sk_x");
+        assert_eq!(account.unwrap_err(), UnusableCredentials::EncodedTwice("the client id"));
+        for public in ["abcdefgh", "public", "aaaaaaaa", "zyxwvuts"] {
+            assert!(Credentials::key(public, uuid).is_ok(), "{public}");
+        }
+    }
+
+    #[test]
+    fn a_half_has_at_most_256_bytes() {
+        assert!(Credentials::key("a", &"-".repeat(MOST_BYTES)).is_ok());
+        let error = Credentials::key("a", &"-".repeat(MOST_BYTES + 1)).unwrap_err();
+        assert_eq!(error, UnusableCredentials::TooLong("the private API key"));
     }
 
     #[test]
