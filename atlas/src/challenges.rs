@@ -14,6 +14,12 @@ use super::digest::Challenge;
 /// A challenge that nobody used for so long is thrown away: its nonce is hardly valid any more.
 const LONGEST_IDLE: Duration = Duration::from_hours(1);
 
+/// The most challenges that one key keeps: more are not in use at once.
+const MOST_A_KEY: usize = 128;
+
+/// The most keys; beyond them the one goes that was idle for longest.
+const MOST_KEYS: usize = 1024;
+
 /// Challenges that no running request uses.
 #[derive(Default)]
 pub(super) struct Challenges {
@@ -44,7 +50,17 @@ impl Challenges {
         idle.retain(|_, challenges| {
             challenges.last().is_some_and(|last| now.duration_since(last.since) < LONGEST_IDLE)
         });
-        idle.entry(key).or_default().push(Idle { since: now, challenge });
+        if idle.len() >= MOST_KEYS && !idle.contains_key(&key) {
+            let since = |challenges: &Vec<Idle>| challenges.last().map(|last| last.since);
+            if let Some(oldest) = idle.iter().min_by_key(|(_, all)| since(all)).map(|(key, _)| *key) {
+                idle.remove(&oldest);
+            }
+        }
+        let challenges = idle.entry(key).or_default();
+        challenges.retain(|one| now.duration_since(one.since) < LONGEST_IDLE);
+        if challenges.len() < MOST_A_KEY {
+            challenges.push(Idle { since: now, challenge });
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<Idle>>> {
@@ -111,5 +127,20 @@ mod tests {
             store.keep(used, challenge("two"), start + idle);
             assert_eq!(store.lock().len(), left, "{idle:?}");
         }
+    }
+
+    #[test]
+    fn neither_keys_nor_the_challenges_of_one_are_kept_without_bound() {
+        let store = Challenges::default();
+        let key = |n: usize| Credentials::key("a", &format!("-{n}-")).unwrap().fingerprint();
+        for _ in 0..=MOST_A_KEY {
+            store.give_back(key(0), challenge("one"));
+        }
+        assert_eq!(store.lock()[&key(0)].len(), MOST_A_KEY);
+        for n in 1..=MOST_KEYS {
+            store.give_back(key(n), challenge("one"));
+        }
+        assert_eq!(store.lock().len(), MOST_KEYS);
+        assert!(store.borrow(key(0)).is_none() && store.borrow(key(MOST_KEYS)).is_some());
     }
 }

@@ -31,6 +31,15 @@ pub(super) fn kind(status: u16, code: Option<&str>, is_whole: bool) -> FaultKind
     }
 }
 
+/// Whether a 401 with this code comes from behind the authentication: it tells somebody known what he lacks. What a
+/// gateway sends with a challenge has no code, or the general one.
+pub(super) fn knows_the_user(code: &str) -> bool {
+    matches!(
+        code,
+        "NOT_IN_GROUP" | "USER_UNAUTHORIZED" | "ACCESS_FORBIDDEN" | "IP_ADDRESS_NOT_ON_ACCESS_LIST"
+    )
+}
+
 /// Whether an answer proves that a POST was not executed: Atlas itself refused it.
 /// A proxy's refusal proves nothing, except for 401: whoever asks for credentials did not act without them.
 pub(super) fn is_definite_no(status: u16, has_atlas_body: bool) -> bool {

@@ -1,7 +1,8 @@
 //! The operations on endpoints, one call each.
 //!
-//! A call takes one request with a challenge or token at hand, and never more than three. It never waits, never
-//! pauses, and never repeats what a 401 does not prove to be unexecuted: when to call again is decided elsewhere.
+//! A call takes one request with a challenge or token at hand, and a handful at most. It never waits, never pauses, and
+//! repeats nothing but what a 401 proves to be unexecuted and a GET whose connection had been closed while it was idle:
+//! when to call again is decided elsewhere.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use domain::observed::Sunset;
 use reqwest::{Method, Url};
 use tokio::time::Instant;
 
+use super::cookies::Cookies;
 use super::creation::{self, Creation};
 use super::credentials::Credentials;
 use super::error::{AtlasError, Context, Operation, Outcome};
@@ -208,6 +210,7 @@ impl Client {
             deadline,
             may_send,
             requests: 0,
+            cookies: Cookies::default(),
         };
         let result = exchange.run().await;
         let requests = exchange.requests;

@@ -24,8 +24,8 @@ pub enum Creation {
 pub(super) fn conclude(context: Context<'_>, result: Result<Answer, Failure>) -> (Outcome, Creation) {
     let reply = match result {
         Ok(answer) => reply::open(answer),
-        Err(Failure { error, was_sent: true }) => return (error.outcome(), Creation::Uncertain(error)),
-        Err(Failure { error, was_sent: false }) => return (error.outcome(), Creation::Refused(error)),
+        Err(Failure { error, was_sent: true, .. }) => return (error.outcome(), Creation::Uncertain(error)),
+        Err(Failure { error, was_sent: false, .. }) => return (error.outcome(), Creation::Refused(error)),
     };
     match reply.success(context, |reply| wire::endpoint(reply.json()?, &reply.hidden)) {
         Ok(endpoint) => (Outcome::Status(reply.status), Creation::Created(endpoint)),

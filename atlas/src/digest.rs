@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 use digest_auth::{AuthContext, HttpMethod, WwwAuthenticateHeader};
 use reqwest::header::HeaderValue;
 
+use super::cookies::Cookies;
 use super::credentials::Credentials;
 
 /// A challenge is given up after so many answers, long before its counter of eight hexadecimal digits ends.
@@ -19,12 +20,19 @@ pub(super) struct Challenge {
     /// The client's nonce where it may not change: RFC 7616 §3.4.2 makes a session's hash from the first one,
     /// some servers from the current one. Keeping it satisfies both.
     cnonce: Option<String>,
+    /// What came with it and goes with its answers.
+    pub(super) cookies: Cookies,
 }
 
 impl Challenge {
     pub(super) fn new(prompt: WwwAuthenticateHeader) -> Self {
         let cnonce = prompt.algorithm.sess.then(random_nonce).flatten();
-        Self { prompt, cnonce }
+        Self { prompt, cnonce, cookies: Cookies::default() }
+    }
+
+    /// The server's nonce.
+    pub(super) fn nonce(&self) -> &str {
+        &self.prompt.nonce
     }
 
     #[cfg(any(test, fuzzing))]

@@ -12,6 +12,7 @@ use domain::message::Message;
 
 use super::classify;
 use super::credentials::{Credentials, Secret};
+use super::http::Unanswered;
 use super::reply::{ErrorBody, Reply};
 use super::text;
 
@@ -166,6 +167,12 @@ impl AtlasError {
         self.fault.retry_after
     }
 
+    /// The same, with this much of the wait left.
+    pub(super) fn with_retry_after(self, left: Duration) -> Self {
+        let fault = Fault { retry_after: Some(left), ..*self.fault };
+        Self { fault: Box::new(fault), ..self }
+    }
+
     /// The same, as the rules read it.
     #[must_use]
     pub fn fault(&self) -> Fault {
@@ -199,7 +206,10 @@ impl Context<'_> {
         let detail = reply.error.as_ref().map(|error| text::clean(&error.detail, &reply.hidden));
         let detail = detail.unwrap_or_default();
         let (problem, detail) = match &error_code {
-            None => (format!("HTTP {} without an error message of Atlas", reply.status), detail),
+            None => match &reply.packed {
+                Some(packed) => (format!("HTTP {}: {packed}", reply.status), detail),
+                None => (format!("HTTP {} without an error message of Atlas", reply.status), detail),
+            },
             Some(code) if is_code(code) => (format!("HTTP {} {code}", reply.status), detail),
             // Words, not a code: they may be others next time.
             Some(words) => (format!("HTTP {}", reply.status), format!("{words} {detail}")),
@@ -214,9 +224,6 @@ impl Context<'_> {
     pub(super) fn failed(&self, outcome: Outcome, problem: &str, detail: &str) -> AtlasError {
         let next = match outcome {
             Outcome::TooLate => "nothing was sent; it is decided anew",
-            Outcome::Unreachable if detail.contains("certificate") => {
-                "check the base URL, and give the certificate's authority with --atlas-ca-file if it is a private one"
-            }
             Outcome::Unreachable => "check the base URL, the proxy and the network policy; it is tried again",
             Outcome::NoChallenge => "check that the base URL leads to Atlas; the secret was not sent",
             Outcome::Malformed | Outcome::Oversized => {
@@ -225,6 +232,18 @@ impl Context<'_> {
             Outcome::TimedOut | Outcome::Interrupted | Outcome::Status(_) => "it is tried again",
         };
         self.error(outcome, FaultKind::Unavailable, problem.to_owned(), detail, next.into())
+    }
+
+    /// There was no answer.
+    pub(super) fn unanswered(&self, unanswered: &Unanswered) -> AtlasError {
+        let Unanswered { outcome, problem, detail, remedy, .. } = unanswered;
+        match remedy {
+            Some(remedy) => {
+                let next = remedy.as_str().into();
+                self.error(*outcome, FaultKind::Unavailable, problem.clone(), detail, next)
+            }
+            None => self.failed(*outcome, problem, detail),
+        }
     }
 
     fn error(
@@ -256,7 +275,13 @@ impl Context<'_> {
                 format!("check the secret of {who}: it may be wrong, expired or revoked")
             }
             FaultKind::Unauthorized | FaultKind::CredentialsNotFound => {
-                format!("check {who} and its secret; it needs the Project Owner role in this project")
+                let other = if reply.is_unknown_nonce_likely {
+                    ". If it works elsewhere, the gateway did not know the nonce that it had issued: requests are spread \
+                     over gateways that share none"
+                } else {
+                    ""
+                };
+                format!("check {who} and its secret; it needs the Project Owner role in this project{other}")
             }
             FaultKind::Forbidden if not_atlas => {
                 "a proxy or firewall on the way may have refused the call".to_owned()

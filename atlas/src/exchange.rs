@@ -1,21 +1,43 @@
 //! One authenticated request, and the few more that authentication may take.
 //!
 //! Only a GET is ever sent without a proof of the key, so a write is executed at most once, whatever the server thinks
-//! of authentication. A 401 is answered once, with the fresh challenge or a fresh token, and never looped: a request
-//! answered 401 was not executed, and its repetition is the same request.
+//! of authentication. A request answered 401 was not executed, and its repetition is the same request; whether it may
+//! still be sent is asked each time. What a 401 to an answered challenge means:
+//!
+//! | the 401 brings | we had answered | it means | so |
+//! |---|---|---|---|
+//! | no challenge, or none that can be answered | any | the key is refused | the end |
+//! | `stale=true` | any | the nonce is too old, the key is right | answer the fresh challenge; after [`MOST_ANSWERS`] it is the gateway's fault (`Unavailable`) |
+//! | another nonce | one kept from an earlier call | the nonce is too old, or the key is refused | answer the fresh challenge |
+//! | the same nonce | one issued to this call | the nonce is known: the key is refused | the end |
+//! | another nonce, and a code that Atlas has for known users alone | one issued to this call | the key is refused | the end |
+//! | another nonce | one issued to this call, and the key was accepted in this project, or called right by `stale=true` | the gateway does not know its own nonce (a balancer before two of them), or the key was revoked a moment ago | answer the fresh challenge; after [`MOST_ANSWERS`] `Unavailable`; after a few such calls in a row the key is blamed |
+//! | another nonce | one issued to this call, and the key was never accepted | a wrong key, or a gateway as above: nobody can tell | the end; the message names both |
+//!
+//! Cookies of an answer go with the next request of the call, and stay with its challenge: balancers send a request that
+//! carries them to the gateway that issued the nonce.
+//!
+//! A bearer token that is refused is fetched anew once, where `token` allows it.
+
+use std::time::SystemTime;
 
 use reqwest::header::HeaderValue;
 use reqwest::{Method, Url};
 use tokio::time::Instant;
 
+use super::cookies::Cookies;
 use super::credentials::Scheme;
 use super::digest::Challenge;
 use super::error::{AtlasError, Context, Outcome};
 use super::http::{Answer, Outgoing, Unanswered};
 use super::last_moment::{self, MaySend};
+use super::token::Token;
 use super::transport::Transport;
 use super::www_authenticate::{Unusable, choose};
-use super::{reply, text};
+use super::{classify, reply, text};
+
+/// Challenges that one call answers at most.
+const MOST_ANSWERS: u32 = 3;
 
 /// A call under way.
 pub(super) struct Exchange<'a> {
@@ -29,6 +51,8 @@ pub(super) struct Exchange<'a> {
     pub(super) may_send: Option<MaySend>,
     /// HTTP requests so far.
     pub(super) requests: u32,
+    /// What goes with each request of this call.
+    pub(super) cookies: Cookies,
 }
 
 /// There is no answer to the request.
@@ -37,11 +61,13 @@ pub(super) struct Failure {
     /// Whether the request can have reached the server: not if it was last answered 401, nor if nothing but an
     /// unauthenticated GET was sent.
     pub(super) was_sent: bool,
+    /// Whether the same request may be sent once more, because it was a GET on a connection that had been idle.
+    pub(super) may_repeat: bool,
 }
 
 impl Failure {
     fn before_sending(error: AtlasError) -> Self {
-        Self { error, was_sent: false }
+        Self { error, was_sent: false, may_repeat: false }
     }
 }
 
@@ -66,7 +92,7 @@ impl Exchange<'_> {
 
     async fn with_digest(&mut self) -> Result<Answer, Failure> {
         let key = self.context.credentials.fingerprint();
-        let (challenge, is_fresh) = match self.transport.challenges().borrow(key) {
+        let (mut challenge, mut is_own) = match self.transport.challenges().borrow(key) {
             Some(challenge) => (challenge, false),
             None => match self.ask().await? {
                 Asked::Challenge(challenge) => (challenge, true),
@@ -74,45 +100,108 @@ impl Exchange<'_> {
                 Asked::Answered(answer) => return Ok(answer),
             },
         };
-        let answer = self.answering(challenge).await?;
-        if answer.status != 401 {
-            return Ok(answer);
+        let (mut answered, mut is_called_right) = (0, false);
+        loop {
+            answered += 1;
+            let nonce = challenge.nonce().to_owned();
+            let mut answer = self.answering(challenge).await?;
+            if answer.status != 401 {
+                self.note(&answer);
+                return Ok(answer);
+            }
+            let Ok(mut next) = choose(answer.challenges.iter().map(String::as_str)) else {
+                return Ok(answer);
+            };
+            is_called_right |= is_own && next.is_stale();
+            if is_own && !next.is_stale() {
+                if next.nonce() == nonce || is_refused_by_name(&answer) {
+                    return Ok(answer);
+                }
+                if !is_called_right && !self.is_believed() {
+                    answer.is_unknown_nonce_likely = true;
+                    return Ok(answer);
+                }
+            }
+            if answered >= MOST_ANSWERS {
+                return Err(self.not_accepted(&next));
+            }
+            next.cookies = std::mem::take(&mut self.cookies);
+            (challenge, is_own) = (next, true);
         }
-        match choose(answer.challenges.iter().map(String::as_str)) {
-            // A fresh challenge that is refused for another reason than its age means that the key is refused.
-            Ok(next) if !is_fresh || next.is_stale() => self.answering(next).await,
-            _ => Ok(answer),
+    }
+
+    /// A success in this project, told to its end, is what later refusals are weighed against.
+    fn note(&self, answer: &Answer) {
+        if (200..300).contains(&answer.status) && answer.body.is_ok() {
+            let key = self.context.credentials.fingerprint();
+            self.transport.acceptances().accepted(key, &self.context.at.project);
         }
+    }
+
+    fn is_believed(&self) -> bool {
+        let key = self.context.credentials.fingerprint();
+        self.transport.acceptances().is_believed(key, &self.context.at.project)
+    }
+
+    /// No nonce of the server was good for a request, and it is not the key that is to blame.
+    fn not_accepted(&self, last: &Challenge) -> Failure {
+        let (key, project) = (self.context.credentials.fingerprint(), &self.context.at.project);
+        if !last.is_stale() {
+            self.transport.acceptances().doubted(key, project);
+        }
+        let problem = if last.is_stale() {
+            format!("HTTP 401: the gateway called {MOST_ANSWERS} nonces too old that it had just issued")
+        } else {
+            format!(
+                "HTTP 401: the gateway does not know the nonces that it issued, or no longer accepts {}, which it accepted before",
+                self.context.credentials
+            )
+        };
+        Failure::before_sending(self.context.failed(Outcome::Status(401), &problem, ""))
     }
 
     /// The request with the answer to `challenge`, which is kept unless the server sent another one.
     async fn answering(&mut self, mut challenge: Challenge) -> Result<Answer, Failure> {
-        let credentials = self.context.credentials;
-        let target = match self.url.query() {
-            Some(query) => format!("{}?{query}", self.url.path()),
-            None => self.url.path().to_owned(),
-        };
-        let Some(header) = challenge.answer(credentials, self.method.as_str(), &target) else {
-            return Err(self.unauthenticable("the Digest challenge cannot be answered"));
-        };
-        let result = self.request(Some(header)).await;
+        self.cookies = std::mem::take(&mut challenge.cookies);
+        let header = self.proof(&mut challenge)?;
+        let mut result = self.request(Some(header)).await;
+        if matches!(&result, Err(failure) if failure.may_repeat) {
+            let header = self.proof(&mut challenge)?;
+            result = self.request(Some(header)).await;
+        }
         let is_replaced =
             matches!(&result, Ok(answer) if answer.status == 401 && !answer.challenges.is_empty());
         if !is_replaced {
-            self.transport.challenges().give_back(credentials.fingerprint(), challenge);
+            challenge.cookies = self.cookies.clone();
+            self.transport.challenges().give_back(self.context.credentials.fingerprint(), challenge);
         }
         result
     }
 
+    /// The `Authorization` header that answers `challenge` once more.
+    fn proof(&self, challenge: &mut Challenge) -> Result<HeaderValue, Failure> {
+        let target = match self.url.query() {
+            Some(query) => format!("{}?{query}", self.url.path()),
+            None => self.url.path().to_owned(),
+        };
+        challenge
+            .answer(self.context.credentials, self.method.as_str(), &target)
+            .ok_or_else(|| self.unauthenticable("the Digest challenge cannot be answered"))
+    }
+
     /// Asks for a challenge by a GET of the same address: it changes nothing even where it is let through.
     async fn ask(&mut self) -> Result<Asked, Failure> {
-        let answer = self
-            .send(Method::GET, None, None)
-            .await
-            .map_err(|unanswered| self.failure(&unanswered, false))?;
+        let mut answer = self.send(Method::GET, None, None).await;
+        if matches!(&answer, Err(unanswered) if unanswered.may_repeat) {
+            answer = self.send(Method::GET, None, None).await;
+        }
+        let answer = answer.map_err(|unanswered| self.failure(&unanswered, false))?;
         if answer.status == 401 {
             match choose(answer.challenges.iter().map(String::as_str)) {
-                Ok(challenge) => return Ok(Asked::Challenge(challenge)),
+                Ok(mut challenge) => {
+                    challenge.cookies = std::mem::take(&mut self.cookies);
+                    return Ok(Asked::Challenge(challenge));
+                }
                 Err(Unusable::None) => {}
                 Err(unusable) => {
                     return Err(self.unauthenticable(&text::clean(&unusable.to_string(), &answer.hidden)));
@@ -131,15 +220,29 @@ impl Exchange<'_> {
     async fn with_token(&mut self) -> Result<Answer, Failure> {
         let (transport, context, deadline) = (self.transport, self.context, self.deadline);
         let tokens = transport.tokens();
-        let token = tokens.get(transport, context, deadline, None).await.map_err(Failure::before_sending)?;
-        let mut answer = self.request(Some(token.header())).await?;
-        answer.hidden.push(token.hidden());
+        let token = tokens.get(transport, context, deadline).await.map_err(Failure::before_sending)?;
+        let answer = self.bearing(&token).await?;
         if answer.status != 401 {
             return Ok(answer);
         }
-        let token =
-            tokens.get(transport, context, deadline, Some(&token)).await.map_err(Failure::before_sending)?;
-        let mut answer = self.request(Some(token.header())).await?;
+        let replaced = tokens.replace(transport, context, deadline, &token).await;
+        match replaced.map_err(Failure::before_sending)? {
+            Some(token) => self.bearing(&token).await,
+            None => Ok(answer),
+        }
+    }
+
+    /// The request with this token.
+    async fn bearing(&mut self, token: &Token) -> Result<Answer, Failure> {
+        let mut result = self.request(Some(token.header())).await;
+        if matches!(&result, Err(failure) if failure.may_repeat) {
+            result = self.request(Some(token.header())).await;
+        }
+        let mut answer = result?;
+        if !matches!(answer.status, 401 | 500..) {
+            token.note_accepted();
+        }
+        self.note(&answer);
         answer.hidden.push(token.hidden());
         Ok(answer)
     }
@@ -170,6 +273,7 @@ impl Exchange<'_> {
             accept: self.transport.media_type(),
             url: &self.url,
             authorization,
+            cookies: self.cookies.header(self.url.path()),
             body,
             deadline: self.deadline,
         };
@@ -179,16 +283,23 @@ impl Exchange<'_> {
             self.requests += 1;
         }
         let mut answer = result?;
+        let lines = answer.cookies.iter().map(Vec::as_slice);
+        self.cookies.receive(lines, self.url.path(), SystemTime::now());
         answer.hidden = self.context.credentials.hidden();
         Ok(answer)
     }
 
     fn failure(&self, unanswered: &Unanswered, was_sent: bool) -> Failure {
-        let Unanswered { outcome, problem, detail, .. } = unanswered;
-        Failure { error: self.context.failed(*outcome, problem, detail), was_sent }
+        let error = self.context.unanswered(unanswered);
+        Failure { error, was_sent, may_repeat: unanswered.may_repeat }
     }
 
     fn unauthenticable(&self, detail: &str) -> Failure {
         Failure::before_sending(self.context.failed(Outcome::NoChallenge, "", detail))
     }
+}
+
+/// Atlas says with a code of its own what it misses in somebody whom it knows.
+fn is_refused_by_name(answer: &Answer) -> bool {
+    reply::error_code(answer).is_some_and(|code| classify::knows_the_user(&code))
 }

@@ -1,21 +1,26 @@
 //! One HTTP request, one answer, and limits on what is read.
 //!
-//! A request goes out once. No redirects, no retries, no decompression, no proxy of the environment. HTTP/1.1 only, so
+//! A request goes out once. No redirects, no retries, no decompression, no proxy of the environment. Strict in what is
+//! sent and read as an answer, tolerant of how the headers are spelled that others on the way add. HTTP/1.1 only, so
 //! that a request that hangs or is given up takes no other one with it. This file knows nothing of Atlas.
 
-use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use domain::observed::Sunset;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderValue, RETRY_AFTER,
+    SET_COOKIE, WWW_AUTHENTICATE,
+};
 use reqwest::{Certificate, Method, Proxy, Url, redirect, retry};
 use tokio::time::Instant;
 
+use super::authorities::Authorities;
 use super::credentials::Secret;
 use super::error::Outcome;
+use super::failure::{self, Place, Unreached};
 use super::last_moment::TooLate;
 use super::settings::{ClientSettings, SettingsError};
-use super::{retry_after, sunset};
+use super::{retry_after, reuse, sunset};
 
 /// The most bytes of an answer that are read.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -27,11 +32,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// connection that the other side is closing.
 const LONGEST_IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
+/// The most headers of an answer; hyper's own bound, 100, has been seen exceeded by chains of proxies.
+const MOST_HEADERS: usize = 256;
+
 /// Connections to one server, and the bounds on each request.
 pub(super) struct Http {
     client: reqwest::Client,
-    /// Host and port, as messages name the server.
-    host: String,
+    place: Place,
     timeout: Duration,
 }
 
@@ -41,6 +48,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) url: &'a Url,
     pub(super) accept: &'static str,
     pub(super) authorization: Option<HeaderValue>,
+    pub(super) cookies: Option<HeaderValue>,
     /// Media type and content.
     pub(super) body: Option<(&'static str, reqwest::Body)>,
     pub(super) deadline: Instant,
@@ -50,12 +58,18 @@ pub(super) struct Outgoing<'a> {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) challenges: Vec<String>,
+    /// `Set-Cookie` lines.
+    pub(super) cookies: Vec<Vec<u8>>,
     pub(super) retry_after: Option<Duration>,
     pub(super) sunset: Option<Sunset>,
     /// `RateLimit-Remaining`: what is left of the key's limit.
     pub(super) remaining: Option<u64>,
     /// The whole body, or why there is none.
     pub(super) body: Result<Vec<u8>, Outcome>,
+    /// `Content-Encoding`, where the body was packed although nobody asked for it: nothing here unpacks it.
+    pub(super) coding: Option<String>,
+    /// A 401 that as likely means that the server does not know the nonce which it issued, as it means a wrong key.
+    pub(super) is_unknown_nonce_likely: bool,
     /// What may not be shown of the body.
     pub(super) hidden: Vec<Secret>,
 }
@@ -67,10 +81,13 @@ impl Answer {
         Self {
             status,
             challenges: Vec::new(),
+            cookies: Vec::new(),
             retry_after: None,
             sunset: None,
             remaining: None,
             body: Ok(body.to_vec()),
+            coding: None,
+            is_unknown_nonce_likely: false,
             hidden: Vec::new(),
         }
     }
@@ -82,8 +99,20 @@ pub(super) struct Unanswered {
     pub(super) problem: String,
     /// What the system or a library says about it.
     pub(super) detail: String,
+    /// What a person can do about it, if it is more than to wait.
+    pub(super) remedy: Option<String>,
     /// Whether a part of the request can have been written.
     pub(super) was_sent: bool,
+    /// A GET that went out on a connection which had served before, and broke before any answer: the server had closed
+    /// it while it was idle, so the same request may be sent once more.
+    pub(super) may_repeat: bool,
+}
+
+impl Unanswered {
+    /// A request that may have arrived.
+    fn new(outcome: Outcome, problem: String) -> Self {
+        Self { outcome, problem, detail: String::new(), remedy: None, was_sent: true, may_repeat: false }
+    }
 }
 
 impl Http {
@@ -91,11 +120,22 @@ impl Http {
     ///
     /// # Errors
     /// The setting that cannot be used.
-    pub(super) fn new(settings: &ClientSettings, base_url: &Url) -> Result<Self, SettingsError> {
+    pub(super) fn new(
+        settings: &ClientSettings,
+        base_url: &Url,
+        extra: Option<&Authorities>,
+    ) -> Result<Self, SettingsError> {
         let mut builder = reqwest::Client::builder()
-            .tls_certs_only(roots(settings.extra_roots.as_deref())?)
+            .tls_certs_only(roots(extra)?)
             .https_only(base_url.scheme() == "https")
             .http1_only()
+            // What others on the way add to the head is theirs to spell; curl, too, passes over it. A head is no less
+            // bounded for it: hyper reads 400 KiB of one and no more.
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_max_headers(MOST_HEADERS)
+            .connector_layer(reuse::Layer)
             .redirect(redirect::Policy::none())
             // Nothing that HTTP/1.1 can do is repeated by default; this keeps it so.
             .retry(retry::never())
@@ -107,8 +147,10 @@ impl Http {
         if let Some(proxy) = &settings.proxy {
             builder = builder.proxy(Proxy::all(proxy).map_err(|_| SettingsError::Proxy)?);
         }
-        let client = builder.build().map_err(|error| SettingsError::Setup(root_cause(&error).to_string()))?;
-        Ok(Self { client, host: base_url.authority().to_owned(), timeout: settings.timeout })
+        let client = builder.build().map_err(|error| setup(&error))?;
+        let proxy = settings.proxy.as_deref().map(|proxy| proxy_authority(proxy).ok_or(SettingsError::Proxy));
+        let place = Place { host: base_url.authority().to_owned(), proxy: proxy.transpose()? };
+        Ok(Self { client, place, timeout: settings.timeout })
     }
 
     /// Sends a request once and reads its answer.
@@ -120,25 +162,37 @@ impl Http {
         if left.is_zero() {
             return Err(Unanswered { was_sent: false, ..self.timed_out() });
         }
+        let is_get = request.method == Method::GET;
         let mut builder = self
             .client
             .request(request.method, request.url.clone())
             .timeout(left)
-            .header(ACCEPT, request.accept);
-        if let Some(authorization) = request.authorization {
-            builder = builder.header(AUTHORIZATION, authorization);
+            .header(ACCEPT, request.accept)
+            // Without it any coding would do (RFC 9110 §12.5.3).
+            .header(ACCEPT_ENCODING, "identity");
+        for (name, value) in [(AUTHORIZATION, request.authorization), (COOKIE, request.cookies)] {
+            if let Some(value) = value {
+                builder = builder.header(name, value);
+            }
         }
         if let Some((media_type, body)) = request.body {
             builder = builder.header(CONTENT_TYPE, media_type).body(body);
         }
-        let response = builder.send().await.map_err(|error| self.unanswered(&error))?;
+        let (is_reused, result) = reuse::watch(builder.send()).await;
+        let response = result.map_err(|error| {
+            let unanswered = self.unanswered(&error);
+            let may_repeat = is_get && is_reused && unanswered.outcome == Outcome::Interrupted;
+            Unanswered { may_repeat, ..unanswered }
+        })?;
         let headers = response.headers();
-        let challenges = headers
-            .get_all(WWW_AUTHENTICATE)
+        let challenges =
+            headers.get_all(WWW_AUTHENTICATE).iter().map(|line| words(line.as_bytes())).collect();
+        let cookies = headers.get_all(SET_COOKIE).iter().map(|line| line.as_bytes().to_vec()).collect();
+        let coding = headers
+            .get_all(CONTENT_ENCODING)
             .iter()
-            .filter_map(|line| std::str::from_utf8(line.as_bytes()).ok())
-            .map(str::to_owned)
-            .collect();
+            .map(|line| words(line.as_bytes()))
+            .find(|coding| !coding.trim().is_empty() && !coding.trim().eq_ignore_ascii_case("identity"));
         let retry_after = headers
             .get(RETRY_AFTER)
             .and_then(|value| retry_after::parse(value.to_str().ok()?, SystemTime::now()));
@@ -148,54 +202,70 @@ impl Http {
         Ok(Answer {
             status: response.status().as_u16(),
             challenges,
+            cookies,
             retry_after,
             sunset,
             remaining,
-            body: read(response).await,
+            body: if coding.is_some() { Err(Outcome::Malformed) } else { read(response).await },
+            coding,
+            is_unknown_nonce_likely: false,
             hidden: Vec::new(),
         })
     }
 
     fn unanswered(&self, error: &reqwest::Error) -> Unanswered {
-        let cause = root_cause(error);
+        let cause = failure::root_cause(error);
         if cause.is::<TooLate>() {
-            let problem = cause.to_string();
-            return Unanswered { outcome: Outcome::TooLate, problem, detail: String::new(), was_sent: false };
+            let (outcome, problem) = (Outcome::TooLate, cause.to_string());
+            return Unanswered { was_sent: false, ..Unanswered::new(outcome, problem) };
         }
         // Order matters: a connection that was not made in time is both, and nothing was sent.
         if error.is_connect() {
-            let problem = format!("no connection to {}", self.host);
-            Unanswered { outcome: Outcome::Unreachable, problem, detail: cause.to_string(), was_sent: false }
+            let Unreached { problem, detail, remedy } = self.place.unreached(error);
+            let unanswered = Unanswered::new(Outcome::Unreachable, problem);
+            Unanswered { detail, remedy, was_sent: false, ..unanswered }
         } else if error.is_timeout() {
             self.timed_out()
         } else {
-            let problem = format!("the connection to {} broke before there was an answer", self.host);
-            Unanswered { outcome: Outcome::Interrupted, problem, detail: cause.to_string(), was_sent: true }
+            let (problem, detail) = self.place.interrupted(error);
+            Unanswered { detail, ..Unanswered::new(Outcome::Interrupted, problem) }
         }
     }
 
     fn timed_out(&self) -> Unanswered {
-        let problem = format!("{} did not answer within {:?}", self.host, self.timeout);
-        Unanswered { outcome: Outcome::TimedOut, problem, detail: String::new(), was_sent: true }
+        let problem = format!("{} did not answer within {:?}", self.place.host, self.timeout);
+        Unanswered::new(Outcome::TimedOut, problem)
+    }
+}
+
+/// Host and port of a proxy, without the user and password that its URL may hold.
+fn proxy_authority(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{}{port}", url.host_str()?))
+}
+
+/// A header's text. Bytes that are no UTF-8 are Latin-1, as HTTP once had it.
+fn words(line: &[u8]) -> String {
+    match std::str::from_utf8(line) {
+        Ok(text) => text.to_owned(),
+        Err(_) => line.iter().map(|byte| char::from(*byte)).collect(),
     }
 }
 
 /// The compiled-in roots (a scratch image has no others), and the additional ones.
-fn roots(extra: Option<&[u8]>) -> Result<Vec<Certificate>, SettingsError> {
-    let setup = |error: reqwest::Error| SettingsError::Setup(root_cause(&error).to_string());
-    let mut roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+fn roots(extra: Option<&Authorities>) -> Result<Vec<Certificate>, SettingsError> {
+    let extra = extra.into_iter().flat_map(Authorities::certificates);
+    webpki_root_certs::TLS_SERVER_ROOT_CERTS
         .iter()
-        .map(|der| Certificate::from_der(der).map_err(setup))
-        .collect::<Result<Vec<_>, _>>()?;
-    if let Some(pem) = extra {
-        let extra = Certificate::from_pem_bundle(pem)
-            .map_err(|error| SettingsError::ExtraRoots(format!("cannot be read: {}", root_cause(&error))))?;
-        if extra.is_empty() {
-            return Err(SettingsError::ExtraRoots("contain no certificate".to_owned()));
-        }
-        roots.extend(extra);
-    }
-    Ok(roots)
+        .map(|der| &der[..])
+        .chain(extra)
+        .map(|der| Certificate::from_der(der).map_err(|error| setup(&error)))
+        .collect()
+}
+
+fn setup(error: &reqwest::Error) -> SettingsError {
+    SettingsError::Setup(failure::root_cause(error).to_string())
 }
 
 /// Reads a body to its end or to the limit, whatever `Content-Length` says.
@@ -214,15 +284,6 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Outcome> {
     Ok(body)
 }
 
-/// The innermost error: "Connection refused", "invalid peer certificate: `UnknownIssuer`". The outer ones repeat the URL.
-fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,13 +292,14 @@ mod tests {
     async fn a_request_whose_time_is_over_is_not_sent_and_says_so() {
         let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", server.local_addr().unwrap())).unwrap();
-        let http = Http::new(&ClientSettings::default(), &url).unwrap();
+        let http = Http::new(&ClientSettings::default(), &url, None).unwrap();
         let deadline = Instant::now();
         let request = |deadline| Outgoing {
             method: Method::GET,
             url: &url,
             accept: "application/json",
             authorization: None,
+            cookies: None,
             body: None,
             deadline,
         };

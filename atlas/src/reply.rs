@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::credentials::Secret;
 use super::error::{AtlasError, Context, Outcome};
 use super::http::Answer;
+use super::text;
 
 /// An answer, taken out of its envelope.
 pub(super) struct Reply {
@@ -22,6 +23,10 @@ pub(super) struct Reply {
     pub(super) error: Option<ErrorBody>,
     /// Why the body was not read to its end, if so.
     pub(super) broken: Option<Outcome>,
+    /// That the body is packed, which is why it was not read.
+    pub(super) packed: Option<String>,
+    /// As in [`Answer`].
+    pub(super) is_unknown_nonce_likely: bool,
     /// `Retry-After`.
     pub(super) retry_after: Option<Duration>,
     /// The announced end of the API.
@@ -50,7 +55,10 @@ impl Reply {
             return Err(context.answered(self));
         }
         match self.broken {
-            Some(outcome) => Err(context.failed(outcome, "the answer could not be read to its end", "")),
+            Some(outcome) => {
+                let why = self.packed.as_deref().unwrap_or("the answer could not be read to its end");
+                Err(context.failed(outcome, why, ""))
+            }
             None => parse(self).map_err(|reason| context.failed(Outcome::Malformed, "", &reason)),
         }
     }
@@ -101,6 +109,12 @@ pub(super) fn oauth_error(json: &Value) -> Option<ErrorBody> {
     Some(ErrorBody { code: code.to_owned(), detail: detail.to_owned(), address: None })
 }
 
+/// The code in an answer, if its body is an error of Atlas.
+pub(super) fn error_code(answer: &Answer) -> Option<String> {
+    let json: Value = serde_json::from_slice(answer.body.as_ref().ok()?).ok()?;
+    ErrorBody::from_json(&json).map(|error| error.code)
+}
+
 /// Reads an answer: out of the envelope, error or not.
 pub(super) fn open(answer: Answer) -> Reply {
     let json = answer.body.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok());
@@ -111,11 +125,17 @@ pub(super) fn open(answer: Answer) -> Reply {
         None => (answer.status, None),
     };
     let error = json.as_ref().and_then(ErrorBody::from_json);
+    let packed = answer.coding.map(|coding| {
+        let coding = text::clean(&coding, &answer.hidden);
+        format!("the answer is packed ({coding}) although it was not asked for; let what stands before Atlas send it as it is")
+    });
     Reply {
         status,
         json,
         error,
         broken: answer.body.err(),
+        packed,
+        is_unknown_nonce_likely: answer.is_unknown_nonce_likely,
         retry_after: answer.retry_after,
         sunset: answer.sunset,
         hidden: answer.hidden,

@@ -4,6 +4,7 @@
 //! Atlas allows only some ten a minute. A token lives in memory only and is never shown.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::credentials::{Credentials, Fingerprint, Secret};
 use super::error::{AtlasError, Context, Operation, Outcome};
-use super::http::{Answer, Outgoing, Unanswered};
+use super::http::{Answer, Outgoing};
 use super::reply;
 use super::transport::{CallRecord, Transport};
 
@@ -28,6 +29,13 @@ const LONGEST_LIFE: Duration = Duration::from_hours(24);
 /// A token that could not be renewed but still lives serves so long until the next attempt.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
 
+/// A 401 does not replace a token that is younger and was accepted elsewhere, and replaces one an account and minute at
+/// most: what is refused in one project alone is hardly the token.
+const YOUNG: Duration = Duration::from_mins(1);
+
+/// The most accounts that are kept beyond those that hold a token or are in use.
+const MOST_FAILURES: usize = 1024;
+
 /// The tokens of all service accounts.
 #[derive(Default)]
 pub(super) struct Tokens {
@@ -39,16 +47,26 @@ pub(super) struct Tokens {
 struct Slot {
     token: Option<Arc<Token>>,
     renew_at: Option<Instant>,
-    /// The last failure, for those who were already waiting when it happened.
-    failure: Option<(Instant, AtlasError)>,
+    /// When a token was last replaced because it was refused.
+    replaced_at: Option<Instant>,
+    failure: Option<TokenFailure>,
+}
+
+/// The last failure: for those who were already waiting when it happened, and for all while the server asked for quiet.
+struct TokenFailure {
+    at: Instant,
+    quiet_until: Option<Instant>,
+    error: AtlasError,
 }
 
 /// A token.
 pub(super) struct Token {
     text: Secret,
     header: HeaderValue,
+    asked_at: Instant,
     expires_at: Instant,
     renew_at: Instant,
+    was_accepted: AtomicBool,
 }
 
 impl Token {
@@ -61,10 +79,43 @@ impl Token {
     pub(super) fn hidden(&self) -> Secret {
         self.text.clone()
     }
+
+    /// A call with it got past the authentication.
+    pub(super) fn note_accepted(&self) {
+        self.was_accepted.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Slot {
+    /// Whether the token, refused in a project where the account was last accepted at `accepted_here`, may be replaced.
+    fn may_replace(&self, token: &Token, accepted_here: Option<Instant>) -> bool {
+        let is_doubtful = token.asked_at.elapsed() >= YOUNG
+            || !token.was_accepted.load(Ordering::Relaxed)
+            || accepted_here.is_some_and(|at| at >= token.asked_at);
+        is_doubtful && self.replaced_at.is_none_or(|at| at.elapsed() >= YOUNG)
+    }
+
+    /// The failure that whoever asked at `asked_at` shares.
+    fn shared_failure(&self, asked_at: Instant) -> Option<AtlasError> {
+        let failure = self.failure.as_ref()?;
+        let now = Instant::now();
+        match failure.quiet_until.filter(|until| *until > now) {
+            Some(until) => Some(failure.error.clone().with_retry_after(until - now)),
+            None => (failure.at >= asked_at).then(|| failure.error.clone()),
+        }
+    }
+
+    fn is_worth_keeping(&self, now: Instant) -> bool {
+        self.token.as_ref().is_some_and(|token| now < token.expires_at)
+    }
+
+    fn is_quiet(&self, now: Instant) -> bool {
+        self.failure.as_ref().and_then(|failure| failure.quiet_until).is_some_and(|until| now < until)
+    }
 }
 
 impl Tokens {
-    /// The account's token, renewed if it is due or if it is the `rejected` one.
+    /// The account's token, renewed if it is due.
     ///
     /// # Errors
     /// No token could be had.
@@ -73,60 +124,112 @@ impl Tokens {
         transport: &Transport,
         context: Context<'_>,
         deadline: Instant,
-        rejected: Option<&Arc<Token>>,
     ) -> Result<Arc<Token>, AtlasError> {
         let context = Context { operation: Operation::Token, ..context };
         let asked_at = Instant::now();
         let slot = self.slot(context.credentials.fingerprint());
-        let Ok(mut slot) = timeout_at(deadline, slot.lock()).await else {
-            return Err(context.failed(
-                Outcome::TimedOut,
-                "another request for the token did not end in time",
-                "",
-            ));
-        };
-        if let (Some(current), Some(rejected)) = (&slot.token, rejected)
-            && Arc::ptr_eq(current, rejected)
-        {
-            slot.token = None;
-        }
+        let mut slot = enter(&slot, context, deadline).await?;
         if let (Some(token), Some(renew_at)) = (&slot.token, slot.renew_at)
             && Instant::now() < renew_at
         {
             return Ok(token.clone());
         }
-        if let Some((_, error)) = slot.failure.as_ref().filter(|(at, _)| *at >= asked_at) {
-            return Err(error.clone());
-        }
-        match fetch(transport, context, deadline).await {
-            Ok(token) => {
-                let token = Arc::new(token);
-                *slot = Slot { token: Some(token.clone()), renew_at: Some(token.renew_at), failure: None };
-                Ok(token)
-            }
+        match renew(&mut slot, transport, context, deadline, asked_at).await {
+            Ok(token) => Ok(token),
+            // One that still lives serves on.
             Err(error) => {
                 let now = Instant::now();
-                if let Some(token) = slot.token.clone().filter(|token| now < token.expires_at) {
-                    slot.renew_at = Some(token.expires_at.min(now + RENEWAL_PAUSE));
-                    return Ok(token);
-                }
-                *slot = Slot { failure: Some((now, error.clone())), ..Slot::default() };
-                Err(error)
+                let Some(token) = slot.token.clone().filter(|token| now < token.expires_at) else {
+                    return Err(error);
+                };
+                slot.renew_at = Some(token.expires_at.min(now + RENEWAL_PAUSE));
+                Ok(token)
             }
         }
+    }
+
+    /// Another token than `refused`, which was answered 401; `None` if that says nothing against it.
+    ///
+    /// # Errors
+    /// No token could be had.
+    pub(super) async fn replace(
+        &self,
+        transport: &Transport,
+        context: Context<'_>,
+        deadline: Instant,
+        refused: &Arc<Token>,
+    ) -> Result<Option<Arc<Token>>, AtlasError> {
+        let context = Context { operation: Operation::Token, ..context };
+        let (key, asked_at) = (context.credentials.fingerprint(), Instant::now());
+        let slot = self.slot(key);
+        let mut slot = enter(&slot, context, deadline).await?;
+        match &slot.token {
+            Some(current) if Arc::ptr_eq(current, refused) => {
+                let accepted_here = transport.acceptances().last(key, &context.at.project);
+                if !slot.may_replace(refused, accepted_here) {
+                    return Ok(None);
+                }
+                slot.replaced_at = Some(asked_at);
+            }
+            // Another call was first.
+            Some(current) => return Ok(Some(current.clone())),
+            None => {}
+        }
+        renew(&mut slot, transport, context, deadline, asked_at).await.map(Some)
     }
 
     fn slot(&self, account: Fingerprint) -> Arc<tokio::sync::Mutex<Slot>> {
         let now = Instant::now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         // Accounts come and go with their Secrets: what nobody uses and nobody could use goes.
+        let mut failures = 0;
         slots.retain(|_, slot| {
             Arc::strong_count(slot) > 1
-                || slot
-                    .try_lock()
-                    .is_ok_and(|slot| slot.token.as_ref().is_some_and(|token| now < token.expires_at))
+                || slot.try_lock().is_ok_and(|slot| {
+                    failures += usize::from(slot.is_quiet(now));
+                    slot.is_worth_keeping(now) || (slot.is_quiet(now) && failures <= MOST_FAILURES)
+                })
         });
         slots.entry(account).or_default().clone()
+    }
+}
+
+/// Waits for the account's turn, until `deadline`.
+async fn enter<'a>(
+    slot: &'a tokio::sync::Mutex<Slot>,
+    context: Context<'_>,
+    deadline: Instant,
+) -> Result<tokio::sync::MutexGuard<'a, Slot>, AtlasError> {
+    timeout_at(deadline, slot.lock()).await.map_err(|_| {
+        context.failed(Outcome::TimedOut, "another request for the token did not end in time", "")
+    })
+}
+
+/// A token request, unless one has just failed for all. What the slot holds stays where none can be had.
+async fn renew(
+    slot: &mut Slot,
+    transport: &Transport,
+    context: Context<'_>,
+    deadline: Instant,
+    asked_at: Instant,
+) -> Result<Arc<Token>, AtlasError> {
+    if let Some(error) = slot.shared_failure(asked_at) {
+        return Err(error);
+    }
+    match fetch(transport, context, deadline).await {
+        Ok(token) => {
+            let token = Arc::new(token);
+            slot.token = Some(token.clone());
+            slot.renew_at = Some(token.renew_at);
+            slot.failure = None;
+            Ok(token)
+        }
+        Err(error) => {
+            let at = Instant::now();
+            let quiet_until = error.retry_after().map(|wait| at + wait);
+            slot.failure = Some(TokenFailure { at, quiet_until, error: error.clone() });
+            Err(error)
+        }
     }
 }
 
@@ -167,15 +270,14 @@ async fn request(
         accept: "application/json",
         url: &url,
         authorization: Some(authorization),
+        cookies: None,
         body,
         deadline,
     };
     let asked_at = Instant::now();
     let mut answer = match transport.http().send(request).await {
         Ok(answer) => answer,
-        Err(Unanswered { outcome, problem, detail, .. }) => {
-            return Err(context.failed(outcome, &problem, &detail));
-        }
+        Err(unanswered) => return Err(context.unanswered(&unanswered)),
     };
     answer.hidden = context.credentials.hidden();
     if !(200..300).contains(&answer.status) {
@@ -223,8 +325,10 @@ pub(super) fn read(json: &Value, asked_at: Instant) -> Option<Token> {
     Some(Token {
         text: Secret::new(text.to_owned()),
         header,
+        asked_at,
         expires_at: asked_at + life,
         renew_at: asked_at + life * 2 / 3,
+        was_accepted: AtomicBool::new(false),
     })
 }
 

@@ -59,7 +59,7 @@ fn living_for(life: Duration) -> Slot {
     let mut token = read(&json!({"access_token": "t"}), Instant::now()).unwrap();
     token.expires_at = Instant::now() + life;
     token.renew_at = token.expires_at;
-    Slot { renew_at: Some(token.renew_at), token: Some(Arc::new(token)), failure: None }
+    Slot { renew_at: Some(token.renew_at), token: Some(Arc::new(token)), ..Slot::default() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn a_token_serves_until_its_end_and_not_at_it() {
         let used = tokens.slot(account.fingerprint());
         *used.try_lock().unwrap() = living_for(life);
         let deadline = Instant::now() + Duration::from_secs(30);
-        let got = tokens.get(&transport, context, deadline, None).await;
+        let got = tokens.get(&transport, context, deadline).await;
         assert_eq!(got.is_ok(), serves, "{life:?}");
     }
 }

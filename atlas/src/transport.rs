@@ -1,11 +1,13 @@
 //! The way to one Atlas, one per process: connections, addresses, and what is remembered between calls.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::endpoint::{EndpointId, Instance};
 use reqwest::Url;
 
+use super::acceptances::Acceptances;
+use super::authorities::Authorities;
 use super::challenges::Challenges;
 use super::error::{Operation, Outcome};
 use super::http::Http;
@@ -37,11 +39,12 @@ pub type Observer = Arc<dyn Fn(&CallRecord) + Send + Sync>;
 pub struct Transport(Arc<Inner>);
 
 struct Inner {
-    http: Http,
+    http: RwLock<Arc<Http>>,
     base_url: Url,
     settings: ClientSettings,
     challenges: Challenges,
     tokens: Tokens,
+    acceptances: Acceptances,
     observer: Observer,
 }
 
@@ -55,13 +58,26 @@ impl Transport {
         if settings.timeout.is_zero() {
             return Err(SettingsError::Timeout);
         }
-        let http = Http::new(&settings, &base_url)?;
+        let extra = settings.extra_roots.as_deref().map(Authorities::from_pem).transpose()?;
+        let http = RwLock::new(Arc::new(Http::new(&settings, &base_url, extra.as_ref())?));
         let (challenges, tokens) = (Challenges::default(), Tokens::default());
-        Ok(Self(Arc::new(Inner { http, base_url, settings, challenges, tokens, observer })))
+        let acceptances = Acceptances::default();
+        Ok(Self(Arc::new(Inner { http, base_url, settings, challenges, tokens, acceptances, observer })))
     }
 
-    pub(super) fn http(&self) -> &Http {
-        &self.0.http
+    /// Trusts these certificates from now on, besides the compiled-in ones and instead of all others. Requests under way
+    /// end on the connections that they have; challenges and tokens stay.
+    ///
+    /// # Errors
+    /// The HTTP client could not be built. Then nothing has changed.
+    pub fn trust(&self, authorities: &Authorities) -> Result<(), SettingsError> {
+        let http = Arc::new(Http::new(&self.0.settings, &self.0.base_url, Some(authorities))?);
+        *self.0.http.write().unwrap_or_else(PoisonError::into_inner) = http;
+        Ok(())
+    }
+
+    pub(super) fn http(&self) -> Arc<Http> {
+        self.0.http.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn challenges(&self) -> &Challenges {
@@ -70,6 +86,10 @@ impl Transport {
 
     pub(super) fn tokens(&self) -> &Tokens {
         &self.0.tokens
+    }
+
+    pub(super) fn acceptances(&self) -> &Acceptances {
+        &self.0.acceptances
     }
 
     pub(super) fn timeout(&self) -> Duration {

@@ -1,6 +1,6 @@
 //! What the other operations make of answers, and what their errors say.
 
-use atlas::{Deletion, Dialect, Outcome, Update};
+use atlas::{Creation, Deletion, Dialect, Outcome, Update};
 use domain::endpoint::EndpointId;
 use domain::fault::FaultKind;
 
@@ -47,7 +47,7 @@ async fn each_operation_sends_what_the_api_asks_for() {
     );
     for request in server.seen() {
         assert_eq!(request.header("accept"), Some("application/json"));
-        assert_eq!(request.header("accept-encoding"), None, "nothing here can unpack an answer");
+        assert_eq!(request.header("accept-encoding"), Some("identity"), "nothing here can unpack an answer");
         assert!(request.header("user-agent").unwrap().starts_with("spe-operator/"));
         let expected = (!request.body.is_empty()).then_some("application/json");
         assert_eq!(request.header("content-type"), expected);
@@ -213,6 +213,107 @@ async fn retry_after_is_handed_on_with_every_status() {
         let fault = client.list(&instance()).await.unwrap_err().fault();
         assert_eq!(fault.retry_after.map(|wait| wait.as_secs()), expected, "{header}");
     }
+}
+
+#[tokio::test]
+async fn headers_that_others_on_the_way_spell_badly_are_passed_over() {
+    const FOLDED: &str = "WWW-Authenticate: Digest realm=\"MMS Public API\",\r\n\tdomain=\"\",\r\n \tnonce=\"n\", \
+                          algorithm=MD5,\r\n  qop=\"auth\", stale=false";
+    for header in [
+        "X-Cache : MISS",
+        "Set-Cookie: ___utmv=a\x01b",
+        "X-Trace: a\r\n\tb",
+        "X Y: z",
+        "no colon at all",
+        ": no name",
+        "X-Empty:",
+        "X-\x07: bell",
+        FOLDED,
+    ] {
+        let lines = if header == FOLDED { vec![header] } else { vec![header, CHALLENGE, header] };
+        let server = Script::start(move |request| {
+            let (status, body) = match (request.header("authorization"), request.method.as_str()) {
+                (None, _) => (401, String::new()),
+                (_, "GET") => (200, "[]".to_owned()),
+                _ => (201, endpoint()),
+            };
+            Reaction::Send(bytes(status, &lines, &body))
+        });
+        let (client, records) = server.client();
+        client.list(&instance()).await.expect(header);
+        let creation = client.create(&instance(), "c", || true).await;
+        assert!(matches!(creation, Creation::Created(_)), "{header:?} {creation:?}");
+        assert_eq!(records.lines(), ["list 200 2", "create 201 1"], "{header:?}");
+    }
+    let many: Vec<String> = (0..200).map(|n| format!("X-Hop-{n}: 1")).collect();
+    let server = authenticated(move |_| {
+        let lines: Vec<&str> = many.iter().map(String::as_str).collect();
+        Reaction::Send(bytes(200, &lines, "[]"))
+    });
+    server.client().0.list(&instance()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_packed_answer_is_named_and_says_nothing_of_what_was_done() {
+    let packed = |status, body: &str| Reaction::Send(bytes(status, &["Content-Encoding: gzip"], body));
+    let server = authenticated(move |request| match request.method.as_str() {
+        "GET" => packed(200, "\u{1f}\u{8b}"),
+        "POST" => packed(201, "\u{1f}\u{8b}"),
+        _ => packed(404, "\u{1f}\u{8b}"),
+    });
+    let (client, _) = server.client();
+    let error = client.list(&instance()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Malformed));
+    assert!(error.to_string().contains("packed (gzip) although it was not asked for"), "{error}");
+    assert!(matches!(client.create(&instance(), "c", || true).await, Creation::Uncertain(_)));
+    let error = client.delete(&instance(), &id()).await.unwrap_err();
+    assert_eq!(error.kind(), FaultKind::Unavailable, "what stood in it may have named an instance");
+    let plain = authenticated(|_| Reaction::Send(bytes(200, &["Content-Encoding: identity"], "[]")));
+    plain.client().0.list(&instance()).await.unwrap();
+}
+
+/// Answers the first two requests of a connection, and closes it instead of answering the third.
+fn forgetful() -> Script {
+    authenticated(|request| if request.number == 2 { Reaction::Reset } else { json(200, "[]") })
+}
+
+#[tokio::test]
+async fn a_get_on_a_connection_that_was_closed_while_idle_is_sent_once_more() {
+    let server = forgetful();
+    let (client, records) = server.client();
+    client.list(&instance()).await.unwrap();
+    client.list(&instance()).await.unwrap();
+    assert_eq!(records.lines(), ["list 200 2", "list 200 2"]);
+    let counts: Vec<_> = server.seen()[1..].iter().map(|request| request.digest("nc").unwrap()).collect();
+    assert_eq!(counts, ["00000001", "00000002", "00000003"], "its proof is a new one");
+}
+
+#[tokio::test]
+async fn only_a_get_is_and_only_once_and_never_on_a_new_connection() {
+    let (at, id) = (instance(), id());
+    for method in ["PATCH", "DELETE", "POST"] {
+        let server = forgetful();
+        let (client, _) = server.client();
+        client.list(&at).await.unwrap();
+        let outcome = match method {
+            "PATCH" => client.update(&at, &id, &Update::default()).await.unwrap_err().outcome(),
+            "DELETE" => client.delete(&at, &id).await.unwrap_err().outcome(),
+            _ => match client.create(&at, "c", || true).await {
+                Creation::Uncertain(error) => error.outcome(),
+                other => panic!("{other:?}"),
+            },
+        };
+        assert_eq!(outcome, Outcome::Interrupted, "{method}");
+        assert_eq!(server.methods(), ["GET", "GET+", &format!("{method}+")]);
+    }
+    let server = authenticated(|request| if request.number >= 2 { Reaction::Reset } else { json(200, "[]") });
+    let (client, _) = server.client();
+    client.list(&at).await.unwrap();
+    assert_eq!(client.list(&at).await.unwrap_err().outcome(), Outcome::Interrupted);
+    assert_eq!(server.seen().len(), 4, "once more, and no third time");
+    let server = Script::start(|_| Reaction::Reset);
+    assert_eq!(server.client().0.list(&at).await.unwrap_err().outcome(), Outcome::Interrupted);
+    assert_eq!(server.seen().len(), 1);
 }
 
 #[tokio::test]

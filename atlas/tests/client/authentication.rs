@@ -1,6 +1,10 @@
 //! Digest: what a call costs, and which servers it gets along with.
 
-use atlas::{Creation, Outcome, Update};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use atlas::{Client, ClientSettings, Creation, Credentials, Outcome, Transport, Update};
+use domain::fault::FaultKind;
 use futures::future::join_all;
 
 use super::guard::{self, Habits};
@@ -92,13 +96,198 @@ async fn a_wrong_key_costs_two_requests_and_is_not_looped() {
     assert_eq!(records.lines(), ["list 401 2", "list 401 2", "list 401 2"]);
 }
 
+/// A 401 with this nonce.
+fn issued(nonce: &str, stale: bool, header: &str) -> Reaction {
+    let challenge = format!(
+        r#"WWW-Authenticate: Digest realm="MMS Public API", domain="", nonce="{nonce}", algorithm=MD5, qop="auth", stale={stale}"#
+    );
+    let body = atlas_error(401, "UNEXPECTED_ERROR", "You are not authorized for this resource.");
+    Reaction::Send(bytes(401, &[&challenge, header], &body))
+}
+
+/// Issues another nonce with each 401.
+fn renewed(request: &Request, stale: bool) -> Reaction {
+    issued(&format!("n{}", request.number), stale, "X: y")
+}
+
 #[tokio::test]
-async fn a_challenge_that_is_always_stale_ends_after_one_repetition() {
-    let stale = CHALLENGE.replace("stale=false", "stale=true");
-    let server = Script::start(move |_| Reaction::Send(bytes(401, &[&stale], "")));
+async fn a_challenge_that_is_always_stale_is_the_gateways_fault_and_not_the_keys() {
+    let server = Script::start(|request| renewed(request, true));
+    let (client, records) = server.client();
+    let error = client.list(&instance()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Status(401)));
+    assert!(error.to_string().contains("too old") && !error.to_string().contains("check API key"), "{error}");
+    assert_eq!(server.methods(), ["GET", "GET+", "GET+", "GET+"]);
+    assert_eq!(records.lines(), ["list 401 4"]);
+}
+
+#[tokio::test]
+async fn two_stale_challenges_in_a_row_are_answered_for_every_operation() {
+    let (at, id) = (instance(), ID.parse().unwrap());
+    for method in ["GET", "POST", "PATCH", "DELETE"] {
+        // 401 fresh, 401 stale, 401 stale, success.
+        let server = Script::start(move |request| match request.number {
+            0 => renewed(request, false),
+            1 | 2 => renewed(request, true),
+            _ if method == "GET" => json(200, "[]"),
+            _ => json(200, &endpoint()),
+        });
+        let (client, _) = server.client();
+        match method {
+            "GET" => assert!(client.list(&at).await.is_ok()),
+            "POST" => assert!(matches!(client.create(&at, "c", || true).await, Creation::Created(_))),
+            "PATCH" => assert!(client.update(&at, &id, &Update::default()).await.is_ok()),
+            _ => assert!(client.delete(&at, &id).await.is_ok()),
+        }
+        let sent = format!("{method}+");
+        assert_eq!(server.methods(), ["GET", &sent, &sent, &sent], "{method}");
+        let nonces: Vec<_> =
+            server.seen()[1..].iter().map(|request| request.digest("nonce").unwrap()).collect();
+        assert_eq!(nonces, ["n0", "n1", "n2"], "each answer is to the freshest challenge");
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_only_stale_challenges_answer_is_a_definite_no_and_asked_for_each_time() {
+    let server = Script::start(|request| renewed(request, true));
     let (client, _) = server.client();
-    client.list(&instance()).await.unwrap_err();
-    assert_eq!(server.methods(), ["GET", "GET+", "GET+"]);
+    for (allowed, posts, expected) in
+        [(9, 3, Outcome::Status(401)), (2, 2, Outcome::TooLate), (0, 0, Outcome::TooLate)]
+    {
+        let (left, before) = (AtomicUsize::new(allowed), server.seen().len());
+        let creation = client
+            .create(&instance(), "c", move || {
+                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+            })
+            .await;
+        let Creation::Refused(error) = creation else { panic!("{creation:?}") };
+        assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, expected));
+        let sent = server.seen()[before..].iter().filter(|request| request.method == "POST").count();
+        assert_eq!(sent, posts);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_never_accepted_and_another_nonce_name_both_causes() {
+    let server = Script::start(|request| renewed(request, false));
+    let (client, records) = server.client();
+    let error = client.list(&instance()).await.unwrap_err();
+    assert_eq!(error.kind(), FaultKind::Unauthorized);
+    let text = error.to_string();
+    assert!(text.contains("check API key abcdefgh") && text.contains("did not know the nonce"), "{text}");
+    assert_eq!(records.lines(), ["list 401 2"], "nobody can tell, so it costs no more");
+}
+
+#[tokio::test]
+async fn an_accepted_key_is_believed_when_the_gateway_does_not_know_its_nonces() {
+    let server =
+        Script::start(|request| if request.number == 1 { json(200, "[]") } else { renewed(request, false) });
+    let (client, records) = server.client();
+    client.list(&instance()).await.unwrap();
+    for _ in 0..3 {
+        let error = client.list(&instance()).await.unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Status(401)));
+        assert!(error.to_string().contains("does not know the nonces that it issued"), "{error}");
+    }
+    // It may have been revoked: the credit ends, and so does the cost.
+    let error = client.list(&instance()).await.unwrap_err();
+    assert_eq!(error.kind(), FaultKind::Unauthorized);
+    assert_eq!(records.lines()[1..], ["list 401 3", "list 401 4", "list 401 4", "list 401 2"]);
+}
+
+#[tokio::test]
+async fn a_code_that_only_a_known_user_is_told_is_the_keys_fault_at_once() {
+    for code in ["NOT_IN_GROUP", "USER_UNAUTHORIZED"] {
+        let server = Script::start(move |request| match request.number {
+            1 => json(200, "[]"),
+            0 => renewed(request, false),
+            number => {
+                let challenge = CHALLENGE.replace("n/+1", &format!("n{number}"));
+                Reaction::Send(bytes(401, &[&challenge], &atlas_error(401, code, "d")))
+            }
+        });
+        let (client, _) = server.client();
+        client.list(&instance()).await.unwrap();
+        let error = client.list(&instance()).await.unwrap_err();
+        assert_eq!((error.kind(), error.error_code()), (FaultKind::Unauthorized, Some(code)));
+        assert!(!error.to_string().contains("nonce"), "{error}");
+        assert_eq!(server.seen().len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn two_gateways_behind_a_balancer_are_got_along_with_where_chance_allows() {
+    // Nonces that one of two tables knows; requests in pairs to each.
+    let tables: Mutex<[Vec<String>; 2]> = Mutex::default();
+    let server = Script::start(move |request| {
+        let mut tables = tables.lock().unwrap();
+        let table = &mut tables[request.number / 2 % 2];
+        if request.digest("nonce").is_some_and(|nonce| table.contains(&nonce)) {
+            return json(200, "[]");
+        }
+        table.push(format!("n{}", request.number));
+        renewed(request, false)
+    });
+    let (client, records) = server.client();
+    for _ in 0..20 {
+        client.list(&instance()).await.unwrap();
+    }
+    assert!(records.lines().iter().all(|line| line.starts_with("list 200")), "{:?}", records.lines());
+}
+
+#[tokio::test]
+async fn cookies_of_a_401_lead_the_repetition_to_the_gateway_that_knows_the_nonce() {
+    let server = Script::start(|request| {
+        let knows = request.digest("nonce").is_some_and(|nonce| nonce == "N1");
+        match request.header("cookie") {
+            Some("A=1; B=2") if knows => json(200, "[]"),
+            Some(_) => issued("N3", false, "X: y"),
+            None if request.header("authorization").is_none() => {
+                issued("N1", false, "Set-Cookie: A=1\r\nSet-Cookie: B=2; Path=/; HttpOnly; Secure")
+            }
+            None => issued("N2", false, "X: y"),
+        }
+    });
+    let (client, records) = server.client();
+    client.list(&instance()).await.unwrap();
+    // They stay with the challenge, which serves the next call.
+    client.list(&instance()).await.unwrap();
+    assert_eq!(records.lines(), ["list 200 2", "list 200 1"]);
+}
+
+#[tokio::test]
+async fn no_key_carries_the_cookies_of_another() {
+    let server = Script::start(|request| match request.header("authorization") {
+        None => issued("n", false, "Set-Cookie: A=1; Path=/"),
+        Some(_) => json(200, "[]"),
+    });
+    let transport = Transport::new(
+        ClientSettings { base_url: server.url(), ..ClientSettings::default() },
+        Records::default().observer(),
+    )
+    .unwrap();
+    for key in ["one", "other"] {
+        let key = Credentials::key("abcdefgh", key).unwrap();
+        Client::new(transport.clone(), key).list(&instance()).await.unwrap();
+    }
+    let cookies: Vec<_> =
+        server.seen().iter().map(|request| request.header("cookie").map(str::to_owned)).collect();
+    assert_eq!(cookies, [None, Some("A=1".to_owned()), None, Some("A=1".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_latin_1_byte_in_the_realm_does_not_lose_the_challenge() {
+    let server = Script::start(|request| {
+        if request.header("authorization").is_some() {
+            return json(200, "[]");
+        }
+        let mut answer =
+            b"HTTP/1.1 401 X\r\nContent-Length: 0\r\nWWW-Authenticate: Digest realm=\"J\xfcrgen\", ".to_vec();
+        answer.extend_from_slice(b"nonce=\"n\", qop=\"auth\"\r\n\r\n");
+        Reaction::Send(answer)
+    });
+    let (client, _) = server.client();
+    client.list(&instance()).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use atlas::{Client, ClientSettings, Concerns, Creation, Credentials, Outcome, Transport};
+use domain::endpoint::Instance;
 use domain::fault::FaultKind;
 use futures::future::join_all;
 
@@ -144,6 +145,75 @@ async fn a_token_rejected_for_good_is_not_looped() {
         "{creation:?}"
     );
     assert_eq!(bearers(&server), ["Bearer token-1", "Bearer token-2"]);
+}
+
+/// An instance of the project with this number.
+fn elsewhere(n: usize) -> Instance {
+    Instance { project: format!("{n:024x}").parse().unwrap(), name: "orders".parse().unwrap() }
+}
+
+#[tokio::test]
+async fn a_401_in_one_project_does_not_take_the_token_from_the_others() {
+    let server = issuing(3600, |request| {
+        if request.target == PATH {
+            json(200, "[]")
+        } else {
+            json(401, &atlas_error(401, "NOT_IN_GROUP", "d"))
+        }
+    });
+    let (client, _) = client(&server, LONG);
+    client.list(&instance()).await.unwrap();
+    for n in 0..40 {
+        let error = client.list(&elsewhere(n)).await.unwrap_err();
+        assert_eq!(error.kind(), FaultKind::Unauthorized);
+    }
+    client.list(&instance()).await.unwrap();
+    assert_eq!(token_requests(&server), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_everywhere_is_replaced_once_a_minute_at_most() {
+    let server = issuing(3600, |_| json(401, ""));
+    let (client, _) = client(&server, LONG);
+    for n in 0..10 {
+        client.list(&elsewhere(n)).await.unwrap_err();
+    }
+    assert_eq!(token_requests(&server), 2);
+}
+
+#[tokio::test]
+async fn while_the_token_endpoint_asks_for_quiet_nobody_asks_it() {
+    let server = Script::start(|_| Reaction::Send(bytes(429, &["Retry-After: 60"], "")));
+    let (client, _) = client(&server, LONG);
+    for n in 0..10 {
+        let error = client.list(&elsewhere(n)).await.unwrap_err();
+        assert_eq!((error.kind(), error.concerns()), (FaultKind::RateLimited, Concerns::Credentials));
+        let left = error.retry_after().unwrap();
+        assert!(left > Duration::from_secs(50) && left <= Duration::from_mins(1), "{left:?}");
+    }
+    assert_eq!(token_requests(&server), 1);
+}
+
+#[tokio::test]
+async fn a_replacement_that_cannot_be_had_leaves_the_token_to_the_others() {
+    let issued = AtomicUsize::new(0);
+    let refusing = std::sync::Arc::new(AtomicUsize::new(0));
+    let refuses = refusing.clone();
+    let server = Script::start(move |request| match request.target.as_str() {
+        TOKEN_PATH if issued.fetch_add(1, Ordering::Relaxed) == 0 => {
+            json(200, r#"{"access_token":"token-1","expires_in":3600}"#)
+        }
+        TOKEN_PATH => json(503, ""),
+        PATH if refuses.load(Ordering::Relaxed) == 1 => json(401, ""),
+        _ => json(200, "[]"),
+    });
+    let (client, _) = client(&server, LONG);
+    client.list(&instance()).await.unwrap();
+    client.list(&elsewhere(1)).await.unwrap();
+    refusing.store(1, Ordering::Relaxed);
+    let error = client.list(&instance()).await.unwrap_err();
+    assert_eq!((error.kind(), error.concerns()), (FaultKind::Unavailable, Concerns::Credentials));
+    client.list(&elsewhere(1)).await.unwrap();
 }
 
 #[tokio::test]

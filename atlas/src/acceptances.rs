@@ -1,0 +1,117 @@
+//! Which credentials Atlas has accepted in which project: what a refusal has to be weighed against.
+//!
+//! A gateway that does not know a nonce answers as it answers a wrong key. Where the key was accepted before, the nonce
+//! is the likelier cause, and the key is believed a few times; each success renews its credit. This file never decides
+//! what a refusal means, and it forgets what is old or too much: at worst a key is blamed in its ordinary way.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::endpoint::ProjectId;
+use tokio::time::Instant;
+
+use super::credentials::Fingerprint;
+
+/// Refusals that prove nothing, in a row, after which the key is blamed after all.
+const MOST_DOUBTS: u8 = 3;
+
+/// An acceptance says nothing after so long.
+const REMEMBERED: Duration = Duration::from_hours(24);
+
+/// The most acceptances that are kept; the oldest goes first.
+const MOST: usize = 4096;
+
+type Asker = (Fingerprint, ProjectId);
+
+/// The acceptances of this process.
+#[derive(Default)]
+pub(super) struct Acceptances(Mutex<HashMap<Asker, Acceptance>>);
+
+struct Acceptance {
+    at: Instant,
+    doubts: u8,
+}
+
+impl Acceptances {
+    /// Atlas carried out a call with `key` in `project`.
+    pub(super) fn accepted(&self, key: Fingerprint, project: &ProjectId) {
+        let mut all = self.lock();
+        let now = Instant::now();
+        if all.len() >= MOST && !all.contains_key(&(key, project.clone())) {
+            all.retain(|_, acceptance| now.duration_since(acceptance.at) < REMEMBERED);
+            let oldest = all.iter().min_by_key(|(_, acceptance)| acceptance.at);
+            if let Some(oldest) = oldest.map(|(asker, _)| asker.clone()).filter(|_| all.len() >= MOST) {
+                all.remove(&oldest);
+            }
+        }
+        all.insert((key, project.clone()), Acceptance { at: now, doubts: 0 });
+    }
+
+    /// When Atlas last did.
+    pub(super) fn last(&self, key: Fingerprint, project: &ProjectId) -> Option<Instant> {
+        let at = self.lock().get(&(key, project.clone()))?.at;
+        (at.elapsed() < REMEMBERED).then_some(at)
+    }
+
+    /// Whether a refusal that proves nothing is still put down to the gateway.
+    pub(super) fn is_believed(&self, key: Fingerprint, project: &ProjectId) -> bool {
+        let all = self.lock();
+        all.get(&(key, project.clone()))
+            .is_some_and(|acceptance| acceptance.at.elapsed() < REMEMBERED && acceptance.doubts < MOST_DOUBTS)
+    }
+
+    /// A call ended with such a refusal.
+    pub(super) fn doubted(&self, key: Fingerprint, project: &ProjectId) {
+        if let Some(acceptance) = self.lock().get_mut(&(key, project.clone())) {
+            acceptance.doubts = acceptance.doubts.saturating_add(1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Asker, Acceptance>> {
+        // No code panics while it holds the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::credentials::Credentials;
+    use super::*;
+
+    fn key(private: &str) -> Fingerprint {
+        Credentials::key("abcdefgh", private).unwrap().fingerprint()
+    }
+
+    fn project(n: usize) -> ProjectId {
+        format!("{n:024x}").parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_believed_where_it_was_accepted_for_a_few_refusals_and_a_day() {
+        let (all, key, other) = (Acceptances::default(), key("one"), key("other"));
+        all.accepted(key, &project(1));
+        assert!(all.is_believed(key, &project(1)));
+        assert!(!all.is_believed(other, &project(1)) && !all.is_believed(key, &project(2)));
+        for _ in 0..MOST_DOUBTS {
+            assert!(all.is_believed(key, &project(1)));
+            all.doubted(key, &project(1));
+        }
+        assert!(!all.is_believed(key, &project(1)));
+        all.accepted(key, &project(1));
+        assert!(all.is_believed(key, &project(1)), "a success renews the credit");
+        tokio::time::advance(REMEMBERED).await;
+        assert!(!all.is_believed(key, &project(1)) && all.last(key, &project(1)).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_are_kept_than_the_bound_and_the_oldest_goes() {
+        let (all, key) = (Acceptances::default(), key("one"));
+        for n in 0..=MOST {
+            all.accepted(key, &project(n));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(all.lock().len(), MOST);
+        assert!(all.last(key, &project(0)).is_none() && all.last(key, &project(1)).is_some());
+    }
+}

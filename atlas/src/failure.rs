@@ -1,0 +1,182 @@
+//! Why there is no connection, or why it broke, in words that stay the same for as long as the cause does.
+//!
+//! What TLS and sockets say names types of their libraries and counts seconds; conditions need neither. An advice is
+//! given only where it can help: who has a certificate that expired is not helped by another authority.
+
+use std::error::Error;
+use std::io;
+
+use rustls::CertificateError;
+
+/// The server, and what stands before it: host and port each, as messages name them.
+pub(super) struct Place {
+    pub(super) host: String,
+    pub(super) proxy: Option<String>,
+}
+
+/// Why there is no connection.
+pub(super) struct Unreached {
+    /// In words of ours.
+    pub(super) problem: String,
+    /// In those of the system.
+    pub(super) detail: String,
+    /// What a person can do about it, where it is more than to wait.
+    pub(super) remedy: Option<String>,
+}
+
+impl Place {
+    /// What is wrong, and what a person can do about it.
+    pub(super) fn unreached(&self, error: &reqwest::Error) -> Unreached {
+        let Self { host, proxy } = self;
+        if let Some(error) = find::<rustls::Error>(error) {
+            let (what, remedy) = tls(error, host);
+            let way = proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+            let problem = format!("no trusted connection to {host}{way}: {what}");
+            return Unreached { problem, detail: String::new(), remedy };
+        }
+        if let Some((proxy, refusal)) = proxy.as_ref().zip(tunnel_refusal(error)) {
+            let problem = format!("the proxy {proxy} made no tunnel to {host}: {refusal}");
+            let remedy = Some(format!("allow {host} in the proxy, or correct --atlas-proxy"));
+            return Unreached { problem, detail: String::new(), remedy };
+        }
+        let detail = socket(error);
+        match proxy {
+            Some(proxy) => Unreached {
+                problem: format!("no connection to the proxy {proxy}"),
+                detail,
+                remedy: Some("check --atlas-proxy, the proxy and the network policy".to_owned()),
+            },
+            None => Unreached { problem: format!("no connection to {host}"), detail, remedy: None },
+        }
+    }
+
+    /// What became of a connection that there was, in words of ours and in those of the system.
+    pub(super) fn interrupted(&self, error: &reqwest::Error) -> (String, String) {
+        let what = match find::<hyper::Error>(error) {
+            Some(error) if error.is_incomplete_message() => "it was closed".to_owned(),
+            Some(error) if error.is_parse_too_large() => "the head of the response is too large".to_owned(),
+            Some(error) if error.is_parse() => "what came is no HTTP response".to_owned(),
+            _ => socket(error),
+        };
+        (format!("the connection to {} broke before there was an answer", self.host), what)
+    }
+}
+
+/// A TLS failure, and its remedy.
+fn tls(error: &rustls::Error, host: &str) -> (String, Option<String>) {
+    let authority = "if it is signed by a private authority, give that with --atlas-ca-file; else something on the way \
+                     intercepts the connection";
+    let (what, remedy) = match error {
+        rustls::Error::InvalidCertificate(error) => match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
+                "the server's certificate has expired",
+                "renew the certificate, or set the clock of this node right",
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                ("the server's certificate is not valid yet", "set the clock of this node right, or wait")
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                let what = format!("the server's certificate is not valid for name {host}");
+                return (what, Some("check the base URL, and what answers at its address".to_owned()));
+            }
+            CertificateError::UnknownIssuer => (
+                "the server's certificate is signed by an authority that is not trusted (unknown issuer)",
+                authority,
+            ),
+            CertificateError::BadSignature => (
+                "the server's certificate is not signed by the authority that it names (bad signature)",
+                authority,
+            ),
+            CertificateError::Revoked => ("the server's certificate is revoked", "renew the certificate"),
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
+                "the server's certificate is not meant for servers",
+                "give the server a certificate for server authentication",
+            ),
+            // The library keeps the name of this error to itself.
+            other if format!("{other:?}").contains("CaUsedAsEndEntity") => (
+                "the server shows the certificate of an authority as its own",
+                "give the server a certificate of its own, signed by that authority",
+            ),
+            _ => ("the server's certificate cannot be used", "check the certificate of the server"),
+        },
+        rustls::Error::NoCertificatesPresented => {
+            ("the server shows no certificate", "check the base URL, and what answers at its address")
+        }
+        rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. } => {
+            ("what answers does not speak TLS", "check scheme and port of the base URL")
+        }
+        rustls::Error::PeerIncompatible(_) => (
+            "the server offers no version or cipher of TLS that is in use here",
+            "let the server offer TLS 1.2 or 1.3",
+        ),
+        rustls::Error::AlertReceived(alert) => {
+            let what = format!("the server ended the TLS handshake ({})", spaced(&format!("{alert:?}")));
+            return (what, Some("check the base URL, and what answers at its address".to_owned()));
+        }
+        _ => return ("the TLS handshake failed".to_owned(), None),
+    };
+    (what.to_owned(), Some(remedy.to_owned()))
+}
+
+/// `HandshakeFailure` as "handshake failure".
+fn spaced(name: &str) -> String {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    letters.fold(String::new(), |mut text, c| {
+        if c.is_ascii_uppercase() && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push(c.to_ascii_lowercase());
+        text
+    })
+}
+
+/// What a proxy answered instead of a tunnel.
+fn tunnel_refusal(error: &reqwest::Error) -> Option<&'static str> {
+    let text = chain(error).map(ToString::to_string).find(|text| text.starts_with("tunnel error"))?;
+    match text.as_str() {
+        text if text.contains("authorization required") => {
+            Some("it wants a user and a password (407 Proxy Authentication Required)")
+        }
+        text if text.contains("unsuccessful") => Some("it refused the request (CONNECT)"),
+        text if text.contains("end of file") => Some("it closed the connection"),
+        text if text.contains("too long") => Some("its answer is too long"),
+        // The connection to the proxy itself.
+        _ => None,
+    }
+}
+
+/// A system's text without its number; the number says the same.
+fn socket(error: &reqwest::Error) -> String {
+    if let Some(error) = find::<io::Error>(error).filter(|error| error.raw_os_error().is_some()) {
+        let text = error.to_string();
+        return text.split(" (os error").next().unwrap_or(&text).to_owned();
+    }
+    if error.is_timeout() {
+        return "it was not made in time".to_owned();
+    }
+    root_cause(error).to_string()
+}
+
+/// The innermost error; the outer ones repeat the URL.
+pub(super) fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    chain(error).last().unwrap_or(error)
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| <dyn Error>::source(*error))
+}
+
+/// The innermost error of this type. An [`io::Error`] does not count what it wraps among its sources.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut found = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        found = error.downcast_ref::<T>().or(found);
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    found
+}

@@ -1,0 +1,55 @@
+//! Whether a request went out on a connection that had served before.
+//!
+//! hyper does not say so, but the connector knows when it is asked for a new one: it is told by whoever waits for it,
+//! in whose task it runs. Where both happen, because a connection came free while another was being made, the request
+//! counts as sent on a new one: then it is not repeated.
+
+use std::cell::Cell;
+use std::task::{Context, Poll};
+
+use tower_service::Service;
+
+tokio::task_local! {
+    static IS_NEW: Cell<bool>;
+}
+
+/// Runs `sending`; the first value is whether it needed no new connection.
+pub(super) async fn watch<F: Future>(sending: F) -> (bool, F::Output) {
+    let noting = async {
+        let output = sending.await;
+        (IS_NEW.with(|is_new| !is_new.get()), output)
+    };
+    IS_NEW.scope(Cell::new(false), noting).await
+}
+
+/// Notes each new connection.
+#[derive(Clone, Copy)]
+pub(super) struct Layer;
+
+impl<S> tower_layer::Layer<S> for Layer {
+    type Service = Noting<S>;
+
+    fn layer(&self, inner: S) -> Noting<S> {
+        Noting(inner)
+    }
+}
+
+/// A connector that notes that it was asked.
+#[derive(Clone)]
+pub(super) struct Noting<S>(S);
+
+impl<S: Service<R>, R> Service<R> for Noting<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        // Outside of a request nobody is to be told.
+        let _ = IS_NEW.try_with(|is_new| is_new.set(true));
+        self.0.call(request)
+    }
+}
