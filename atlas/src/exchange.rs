@@ -109,7 +109,7 @@ impl Exchange<'_> {
                 self.note(&answer);
                 return Ok(answer);
             }
-            let Ok(mut next) = choose(answer.challenges.iter().map(String::as_str)) else {
+            let Ok(mut next) = choose(&answer.challenges) else {
                 return Ok(answer);
             };
             is_called_right |= is_own && next.is_stale();
@@ -197,7 +197,7 @@ impl Exchange<'_> {
         }
         let answer = answer.map_err(|unanswered| self.failure(&unanswered, false))?;
         if answer.status == 401 {
-            match choose(answer.challenges.iter().map(String::as_str)) {
+            match choose(&answer.challenges) {
                 Ok(mut challenge) => {
                     challenge.cookies = std::mem::take(&mut self.cookies);
                     return Ok(Asked::Challenge(challenge));

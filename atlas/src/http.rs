@@ -57,7 +57,8 @@ pub(super) struct Outgoing<'a> {
 /// One answer, as it came.
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) challenges: Vec<String>,
+    /// `WWW-Authenticate` lines.
+    pub(super) challenges: Vec<Vec<u8>>,
     /// `Set-Cookie` lines.
     pub(super) cookies: Vec<Vec<u8>>,
     pub(super) retry_after: Option<Duration>,
@@ -185,13 +186,12 @@ impl Http {
             Unanswered { may_repeat, ..unanswered }
         })?;
         let headers = response.headers();
-        let challenges =
-            headers.get_all(WWW_AUTHENTICATE).iter().map(|line| words(line.as_bytes())).collect();
-        let cookies = headers.get_all(SET_COOKIE).iter().map(|line| line.as_bytes().to_vec()).collect();
+        let lines = |name| headers.get_all(name).iter().map(|line| line.as_bytes().to_vec()).collect();
+        let (challenges, cookies) = (lines(WWW_AUTHENTICATE), lines(SET_COOKIE));
         let coding = headers
             .get_all(CONTENT_ENCODING)
             .iter()
-            .map(|line| words(line.as_bytes()))
+            .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
             .find(|coding| !coding.trim().is_empty() && !coding.trim().eq_ignore_ascii_case("identity"));
         let retry_after = headers
             .get(RETRY_AFTER)
@@ -243,14 +243,6 @@ fn proxy_authority(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     Some(format!("{}{port}", url.host_str()?))
-}
-
-/// A header's text. Bytes that are no UTF-8 are Latin-1, as HTTP once had it.
-fn words(line: &[u8]) -> String {
-    match std::str::from_utf8(line) {
-        Ok(text) => text.to_owned(),
-        Err(_) => line.iter().map(|byte| char::from(*byte)).collect(),
-    }
 }
 
 /// The compiled-in roots (a scratch image has no others), and the additional ones.
