@@ -2,6 +2,7 @@
 
 mod access;
 pub mod admin;
+mod authorities;
 pub mod check;
 pub mod lease;
 pub mod metrics;

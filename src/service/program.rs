@@ -6,10 +6,11 @@ use atlas::Transport;
 use kube::Client;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::controller::{self, DefaultCredentials, Options, RunError, Work};
 
+use super::authorities::AuthorityFile;
 use super::lease::Election;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
@@ -47,8 +48,23 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     let readiness = Readiness::default();
     let metrics = Metrics::new(readiness.clone(), settings.metrics_per_object);
     let told = metrics.clone();
-    let transport = Transport::new(settings.atlas()?, Arc::new(move |call| told.atlas_call(call)));
+    let atlas = settings.atlas()?;
+    let authorities = settings.atlas_ca_file.clone().zip(atlas.extra_roots.as_deref());
+    let authorities = authorities.map(|(path, pem)| AuthorityFile::new(path, pem));
+    let transport = Transport::new(atlas, Arc::new(move |call| told.atlas_call(call)));
     let transport = transport.map_err(Refusal::from)?;
+    if let Some(file) = authorities {
+        tokio::spawn(file.follow(transport.clone(), metrics.clone()));
+    }
+    let proxies =
+        settings.unused_proxies(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    if !proxies.is_empty() {
+        let variables = proxies.join(", ");
+        warn!(
+            variables,
+            "a proxy of the environment is not used; give --atlas-proxy if Atlas is reached through one"
+        );
+    }
     let shutdown = shutdown::on_signal().map_err(|error| failed("listen for signals", &error))?;
     readiness.wait_for("watch", "the objects are being listed");
     let address = settings.admin_address;

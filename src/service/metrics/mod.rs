@@ -61,6 +61,7 @@ pub struct Metrics {
     lost: Counter,
     duplicates: Counter,
     unwatched: Counter,
+    ca_file_unusable: Gauge,
 }
 
 impl Default for Metrics {
@@ -103,6 +104,8 @@ impl Metrics {
         let duplicates = add(own, "duplicates", "Excess endpoints found in Atlas", Counter::default());
         let unwatched = "Objects with the operator's finalizer that stopped matching --watch-selector";
         let unwatched = add(own, "unwatched", unwatched, Counter::default());
+        let unusable = "Whether the file of --atlas-ca-file holds nothing to trust, so that what it held before stays trusted";
+        let ca_file_unusable = add(own, "ca_file_unusable", unusable, Gauge::default());
 
         let leader = "Whether this process holds the Lease";
         let leader = add(&mut all, "leader_election_master_status", leader, Gauges::default());
@@ -128,6 +131,7 @@ impl Metrics {
             lost,
             duplicates,
             unwatched,
+            ca_file_unusable,
         };
         metrics.start_at_zero();
         metrics
@@ -198,6 +202,11 @@ impl Metrics {
         if let Some(remaining) = call.remaining {
             self.budgets.said(&call.credential, remaining, Boottime::now());
         }
+    }
+
+    /// The file of `--atlas-ca-file` was read again, and this is what it is good for.
+    pub fn ca_file_unusable(&self, is_unusable: bool) {
+        self.ca_file_unusable.set(is_unusable.into());
     }
 
     /// A create request was sent, and ended so.

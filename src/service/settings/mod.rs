@@ -15,17 +15,19 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atlas::{ClientSettings, Dialect, SettingsError};
+use atlas::{Authorities, ClientSettings, Dialect, SettingsError};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 use domain::observed::Times;
 use domain::ownership::ClusterId;
 
 use crate::api::parse_duration;
 
+use super::authorities::warn_of;
 use super::lease::Terms;
 pub use refusal::Refusal;
 use values::{
-    dialect, dns_label, dns_subdomain, log_filter, not_empty, positive_duration, proxy_url, whole_seconds,
+    concurrency, dialect, dns_label, dns_subdomain, log_filter, not_empty, positive_duration, proxy_url,
+    whole_seconds,
 };
 
 /// Keeps MongoDB Atlas serverless private endpoints as `ServerlessPrivateEndpoint` objects declare them.
@@ -74,7 +76,8 @@ pub struct Settings {
     #[arg(value_parser = dialect())]
     pub atlas_api: Dialect,
 
-    /// PEM file of certificate authorities to trust besides the compiled-in ones
+    /// PEM file of certificate authorities to trust besides the compiled-in ones; it is read again when it changes, and
+    /// a certificate in it that cannot be used is left out with a warning
     #[arg(long, env = "SPE_ATLAS_CA_FILE", value_name = "PATH")]
     pub atlas_ca_file: Option<PathBuf>,
 
@@ -95,8 +98,8 @@ pub struct Settings {
     #[arg(long, env = "SPE_WATCH_SELECTOR", value_name = "SELECTOR", value_parser = not_empty)]
     pub watch_selector: Option<String>,
 
-    /// Most calls to Atlas at once, all projects together
-    #[arg(long, env = "SPE_CONCURRENCY", value_name = "NUMBER", default_value = "64")]
+    /// Most calls to Atlas at once, all projects together; at most 1024
+    #[arg(long, env = "SPE_CONCURRENCY", value_name = "NUMBER", default_value = "64", value_parser = concurrency)]
     pub concurrency: NonZeroUsize,
 
     /// First pause between two polls of an endpoint that is changing
@@ -300,16 +303,32 @@ impl Settings {
         }
     }
 
-    /// How Atlas is reached. Reads the file of `--atlas-ca-file`.
+    /// The variables that name a proxy, as `is_set` finds them, where none is used because `--atlas-proxy` is not given.
+    #[must_use]
+    pub fn unused_proxies(&self, is_set: impl Fn(&str) -> bool) -> Vec<&'static str> {
+        const VARIABLES: [&str; 6] =
+            ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+        if self.atlas_proxy.is_some() {
+            return Vec::new();
+        }
+        VARIABLES.into_iter().filter(|name| is_set(name)).collect()
+    }
+
+    /// How Atlas is reached. Reads the file of `--atlas-ca-file`, and warns of the certificates in it that are left out.
     ///
     /// # Errors
-    /// If that file cannot be read.
+    /// If that file cannot be read, or holds nothing that can be trusted.
     pub fn atlas(&self) -> Result<ClientSettings, Refusal> {
         let extra_roots = self.atlas_ca_file.as_ref().map(|path| {
-            std::fs::read(path).map_err(|error| {
-                let problem = format!("expected a file that can be read, found {}: {error}", path.display());
+            let file = path.display();
+            let pem = std::fs::read(path).map_err(|error| {
+                let problem = format!("expected a file that can be read, found {file}: {error}");
                 Refusal::value("atlas-ca-file", &problem)
-            })
+            })?;
+            let authorities = Authorities::from_pem(&pem)
+                .map_err(|error| Refusal::value("atlas-ca-file", &format!("{file}: {error}")))?;
+            warn_of(&file.to_string(), authorities.skipped());
+            Ok::<_, Refusal>(pem)
         });
         Ok(ClientSettings {
             base_url: self.atlas_base_url.clone(),

@@ -124,6 +124,8 @@ fn a_refusal_names_the_flag_the_variable_the_value_and_what_is_expected() {
         (&["--log-format=yaml"], &["SPE_LOG_FORMAT", "\"yaml\"", "text or json"]),
         (&["--leader-elect=yes"], &["SPE_LEADER_ELECT", "\"yes\"", "true or false"]),
         (&["--concurrency=0"], &["SPE_CONCURRENCY", "\"0\"", "greater than zero"]),
+        (&["--concurrency=1025"], &["SPE_CONCURRENCY", "\"1025\"", "at most 1024"]),
+        (&["--concurrency=18446744073709551615"], &["SPE_CONCURRENCY", "at most 1024"]),
         (&["--concurrency=many"], &["SPE_CONCURRENCY", "\"many\"", "whole number"]),
         (&["--admin-address=8080"], &["SPE_ADMIN_ADDRESS", "\"8080\"", "127.0.0.1:8080"]),
         (&["--cluster-id=a/b"], &["SPE_CLUSTER_ID", "\"a/b\"", "63"]),
@@ -171,6 +173,37 @@ fn an_unreadable_file_of_authorities_is_named() {
     let settings = run(&["--atlas-ca-file=/nowhere/ca.pem"]).unwrap();
     let line = settings.atlas().map(|_| ()).unwrap_err().to_string();
     assert!(line.contains("SPE_ATLAS_CA_FILE") && line.contains("/nowhere/ca.pem"), "{line}");
+}
+
+#[test]
+fn a_file_without_a_usable_authority_is_refused_by_flag_file_and_position() {
+    let path = std::env::temp_dir().join(format!("spe-settings-{}.pem", std::process::id()));
+    let settings = run(&["--atlas-ca-file", path.to_str().unwrap()]).unwrap();
+    for (text, part) in [
+        ("", "contain no certificate"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 1 is no certificate"),
+        ("-----BEGIN CERTIFICATE-----\nA*AA\n-----END CERTIFICATE-----\n", "certificate 1 is no base64"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n", "certificate 1 has no line"),
+        (
+            "-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n",
+            "is a TRUSTED CERTIFICATE",
+        ),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let line = settings.atlas().map(|_| ()).unwrap_err().to_string();
+        for part in ["--atlas-ca-file (SPE_ATLAS_CA_FILE)", path.to_str().unwrap(), part] {
+            assert!(line.contains(part), "{part:?} is missing in {line:?}");
+        }
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_named_where_it_is_not_used() {
+    let set = |name: &str| matches!(name, "HTTPS_PROXY" | "all_proxy");
+    assert_eq!(run(&[]).unwrap().unused_proxies(set), ["HTTPS_PROXY", "all_proxy"]);
+    assert!(run(&[]).unwrap().unused_proxies(|_| false).is_empty());
+    assert!(run(&["--atlas-proxy=http://proxy.example:3128"]).unwrap().unused_proxies(set).is_empty());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Values as users type them, each read by one function. None of these looks at anything but the text.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use atlas::Dialect;
@@ -33,6 +34,15 @@ pub(super) fn whole_seconds(text: &str) -> Result<Duration, Malformed> {
         duration if duration.subsec_nanos() == 0 && i32::try_from(duration.as_secs()).is_ok() => Ok(duration),
         _ => Err(malformed("whole seconds", text)),
     }
+}
+
+/// More calls at once than any project of Atlas is asked: each may hold a connection and 1 MiB of a body.
+const MOST_AT_ONCE: usize = 1024;
+
+/// How many calls may be under way at once.
+pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, Malformed> {
+    let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= MOST_AT_ONCE);
+    number.ok_or_else(|| malformed("a whole number greater than zero and at most 1024", text))
 }
 
 /// Anything but nothing.
