@@ -75,6 +75,9 @@ macro_rules! checked_string {
     };
 }
 
+/// The digits of a VPC endpoint id at most.
+const LONGEST_HEX: usize = 123;
+
 fn is_object_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -101,13 +104,15 @@ checked_string!(
     }
 );
 checked_string!(
-    /// The id of an AWS VPC endpoint: `^vpce-[0-9a-f]+$`. Atlas' own example has more digits than AWS uses,
-    /// so their number is not checked.
+    /// The id of an AWS VPC endpoint: `^vpce-[0-9a-f]+$`, up to 128 characters as in the definition. Atlas' own example has
+    /// more digits than AWS uses, so their number is not checked otherwise.
     VpcEndpointId,
     "a VPC endpoint id (vpce- and hexadecimal digits)",
     |text| {
         text.strip_prefix("vpce-")
-            .is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+            .is_some_and(|hex| {
+                (1..=LONGEST_HEX).contains(&hex.len()) && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            })
     }
 );
 
@@ -249,7 +254,8 @@ mod tests {
     #[test]
     fn the_vpc_endpoint_id_of_the_api_page_is_accepted() {
         assert!("vpce-fcac938279cd98dc894".parse::<VpcEndpointId>().is_ok());
-        for bad in ["vpce-", "vpce-xyz", "fcac938279cd98dc894", "VPCE-fcac"] {
+        let long = format!("vpce-{}", "0".repeat(124));
+        for bad in [long.as_str(), "vpce-", "vpce-xyz", "fcac938279cd98dc894", "VPCE-fcac"] {
             assert!(bad.parse::<VpcEndpointId>().is_err(), "{bad:?}");
         }
     }

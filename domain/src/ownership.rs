@@ -21,6 +21,10 @@ pub const MARK_START: &str = "[k8s:";
 
 const TOKEN_LENGTH: usize = 16;
 
+/// The longest nonce and the longest uid of a claim that can be read. Ours have 26 and 36 characters; whatever else the
+/// annotation holds is kept as a hash.
+const LONGEST_PART: usize = 64;
+
 /// The name of a cluster among all clusters that share Atlas projects: `[A-Za-z0-9._-]{1,63}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterId(String);
@@ -143,6 +147,12 @@ impl Nonce {
         Self(lower_base32(&Sha256::digest(text)))
     }
 
+    /// Stands for attempts that are not told apart any more. It names none, so nothing is ever sent under it.
+    #[must_use]
+    pub fn of_others() -> Self {
+        Self("others".to_owned())
+    }
+
     /// The nonce's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -197,7 +207,8 @@ impl std::str::FromStr for Claim {
             "-" => None,
             id => Some(id.parse()?),
         };
-        if nonce.is_empty() || uid.is_empty() || parts.next().is_some() {
+        let fits = |part: &str| (1..=LONGEST_PART).contains(&part.len());
+        if !fits(nonce) || !fits(uid) || parts.next().is_some() {
             return Err(malformed());
         }
         Ok(Self { token, nonce: Nonce(nonce.to_owned()), uid: uid.to_owned(), cluster, replaced })
@@ -382,8 +393,13 @@ mod tests {
         assert!(matches!(read(Some(&claim(&token(), "u-1", "c2"))), ClaimReading::Foreign(_)));
         let (no_nonce, no_uid) = (format!("v1/{}//u-1/c1/-", token()), format!("v1/{}/n//c1/-", token()));
         let more = format!("{}/more", claim(&token(), "u-1", "c1"));
-        for garbage in ["", "v2/x", "v1/a/b", "v1/////", &no_nonce, &no_uid, &more] {
-            assert!(matches!(read(Some(garbage)), ClaimReading::Unreadable(_)), "{garbage:?}");
+        let long = "n".repeat(65);
+        let long_nonce = format!("v1/{}/{long}/u-1/c1/-", token());
+        let long_uid = format!("v1/{}/n/{long}/c1/-", token());
+        for garbage in ["", "v2/x", "v1/a/b", "v1/////", &no_nonce, &no_uid, &more, &long_nonce, &long_uid] {
+            let reading = read(Some(garbage));
+            assert!(matches!(reading, ClaimReading::Unreadable(_)), "{garbage:?}");
+            assert!(reading.nonce().unwrap().as_str().len() <= LONGEST_PART, "{garbage:?}");
             assert_eq!(read(Some(garbage)), read(Some(garbage)));
         }
         assert_ne!(read(Some("v2/x")), read(Some("v2/y")));

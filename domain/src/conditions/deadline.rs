@@ -19,9 +19,8 @@ pub(super) fn stage(o: &Observed, endpoint: Option<&Endpoint>, summary: &Summary
     let access = summary.unsynced.as_ref().is_some_and(|(reason, _)| reason.is_about_access());
     (summary.phase == Phase::Working || (summary.ready && access)).then(|| {
         let mut hasher = DefaultHasher::new();
-        spec.hash(&mut hasher);
-        let status = endpoint.map_or("", |endpoint| endpoint.status.as_str());
-        format!("{}{status} {:x}", if access { "access " } else { "" }, hasher.finish())
+        (spec, endpoint.map(|endpoint| &endpoint.status)).hash(&mut hasher);
+        format!("{}{:x}", if access { "access " } else { "" }, hasher.finish())
     })
 }
 
