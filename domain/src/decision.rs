@@ -126,6 +126,8 @@ pub enum State {
     Invalid(String),
     /// Atlas could not be read.
     Unread(Fault),
+    /// Atlas says that the instance, or this API, is no more, and has to say it again before anything follows from it.
+    Doubted(Fault),
     /// There is no endpoint yet.
     Creating(Creating),
     /// The recorded endpoint, as Atlas shows it.

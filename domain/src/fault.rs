@@ -66,6 +66,15 @@ impl fmt::Display for Fault {
     }
 }
 
+impl FaultKind {
+    /// Atlas says that the instance, or this API, is no more. One such response may be wrong for a moment, so nothing final
+    /// follows from one alone ([`crate::memory::Memory::responded`]).
+    #[must_use]
+    pub fn says_gone(self) -> bool {
+        matches!(self, Self::InstanceNotFound | Self::NotServerless | Self::Retired)
+    }
+}
+
 /// The classes of faults, by HTTP status first and `errorCode` second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FaultKind {

@@ -8,11 +8,19 @@ use std::time::Duration;
 
 use crate::decision::{Absence, Decision, Origin};
 use crate::endpoint::{Endpoint, EndpointId};
+use crate::fault::FaultKind;
 use crate::observed::{Attempt, Deleted, Fate, Recollection, Times, Tried};
 use crate::ownership::{ClaimReading, Nonce};
 
 /// A moment: the time since boot.
 pub type Moment = Duration;
+
+/// So many attempts are kept by their names, of those that may land and of those that may not: whoever may edit the object can
+/// show another claim each second, and an object that is refused its endpoint claims again and again.
+const MOST_ATTEMPTS: usize = 8;
+
+/// So many answers to a DELETE are kept.
+const MOST_ANSWERS: usize = 8;
 
 /// The memory of one token. It outlives the object: the next one of that name inherits it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -22,8 +30,10 @@ pub struct Memory {
     forgotten: Option<Moment>,
     adopted: Option<Moment>,
     absent: Option<(Absence, Moment)>,
+    gone: BTreeMap<FaultKind, Moment>,
     deleted: BTreeMap<EndpointId, (Moment, bool)>,
     excess_deleted: Option<Moment>,
+    unrecorded: bool,
     working: Option<(String, Moment)>,
 }
 
@@ -40,8 +50,9 @@ impl Memory {
             if !self.attempts.contains_key(nonce) {
                 self.attempts.insert(nonce.clone(), (now, Fate::Unknown));
                 self.absent = None;
+                self.bound();
             }
-        } else if let Some(nonce) = claim.nonce() {
+        } else if let Some(nonce) = claim.nonce().filter(|nonce| **nonce != Nonce::of_others()) {
             self.attempts.remove(nonce);
         }
         if self.attempts.is_empty() {
@@ -60,6 +71,28 @@ impl Memory {
         }
     }
 
+    /// Keeps no more attempts by name than there may be. Of those that cannot land the oldest are forgotten: one that is shown
+    /// once more counts as unknown. In place of the oldest of those that may stands one for all of them, as young as the
+    /// youngest, so that it is waited for as long as each of them would be.
+    fn bound(&mut self) {
+        while let Some(nonce) = self.beyond(|fate| !fate.is_open()) {
+            self.attempts.remove(&nonce);
+        }
+        while let Some((since, _)) = self.beyond(Fate::is_open).and_then(|nonce| self.attempts.remove(&nonce))
+        {
+            let others = self.attempts.entry(Nonce::of_others()).or_insert((since, Fate::Unknown));
+            *others = (others.0.max(since), Fate::Unknown);
+        }
+    }
+
+    /// The oldest attempt of a sort that there are too many of. What one is known to have made goes last.
+    fn beyond(&self, sort: impl Fn(&Fate) -> bool) -> Option<Nonce> {
+        let others = Nonce::of_others();
+        let all = || self.attempts.iter().filter(|(nonce, (_, fate))| **nonce != others && sort(fate));
+        let oldest = all().min_by_key(|(_, (since, fate))| (matches!(fate, Fate::Created(_)), *since));
+        oldest.filter(|_| all().count() > MOST_ATTEMPTS).map(|(nonce, _)| nonce.clone())
+    }
+
     /// Nothing is recorded any more: what was may be there all the same.
     fn forget(&mut self) {
         if let Some((_, since)) = self.recorded.take() {
@@ -70,6 +103,7 @@ impl Memory {
     /// This process is about to claim an attempt. One that it knows already stays what it is: no nonce is sent twice.
     pub fn claiming(&mut self, nonce: Nonce, now: Moment) {
         self.attempts.entry(nonce).or_insert((now, Fate::Unsent));
+        self.bound();
     }
 
     /// The claim of an attempt was refused: it never stood on the object, so the attempt is none.
@@ -85,6 +119,7 @@ impl Memory {
             Some((_, fate @ Fate::Unsent)) => {
                 *fate = Fate::Unknown;
                 self.absent = None;
+                self.bound();
                 true
             }
             _ => false,
@@ -124,6 +159,7 @@ impl Memory {
         self.recorded = Some((endpoint.clone(), seen));
         self.adopted = (origin == Origin::Adopted).then_some(seen);
         self.deleted.clear();
+        self.unrecorded = false;
     }
 
     /// A DELETE of an excess endpoint is about to be sent. It counts from now on, whatever becomes of it: a lost answer must
@@ -132,9 +168,20 @@ impl Memory {
         self.excess_deleted = Some(now);
     }
 
-    /// A DELETE was answered.
+    /// The API server did not take the record of an endpoint, and may never do: an object can be as large as it may be.
+    pub fn not_recorded(&mut self) {
+        self.unrecorded = true;
+    }
+
+    /// A DELETE was answered. Only the answer about the recorded endpoint matters for long.
     pub fn deleted(&mut self, endpoint: EndpointId, not_found: bool, now: Moment) {
         self.deleted.insert(endpoint, (now, not_found));
+        let recorded = self.recorded.as_ref().map(|(id, _)| id);
+        let others = self.deleted.iter().filter(|(id, _)| Some(*id) != recorded);
+        let oldest = others.min_by_key(|(_, (since, _))| *since).map(|(id, _)| id.clone());
+        if let Some(oldest) = oldest.filter(|_| self.deleted.len() > MOST_ANSWERS) {
+            self.deleted.remove(&oldest);
+        }
     }
 
     /// Keeps the run of confirmations that `decision` continues or begins, by the listing sent at `seen`.
@@ -144,6 +191,19 @@ impl Memory {
             (Some(absence), _) => Some((absence, seen)),
             (None, _) => None,
         };
+    }
+
+    /// Notes a response to a request that was sent at `sent`: how it failed, or `None` if Atlas did as asked. Of each way to
+    /// say that all is gone, the first of a run is kept. What succeeds for the instance ends every run; any other failure says
+    /// nothing of it. One response that serves several reconciles was sent once, so it confirms nothing to itself.
+    pub fn responded(&mut self, failed: Option<FaultKind>, sent: Moment) {
+        match failed {
+            None => self.gone = BTreeMap::new(),
+            Some(kind) if kind.says_gone() => {
+                self.gone.entry(kind).or_insert(sent);
+            }
+            Some(_) => {}
+        }
     }
 
     /// Keeps the time at which the present stage of work began. `overdue` says that the status already calls it
@@ -176,6 +236,7 @@ impl Memory {
             forgotten: self.forgotten.map(age),
             adopted: self.adopted.map(age),
             absent: self.absent.map(|(absence, since)| (absence, age(since))),
+            gone: self.gone.iter().map(|(kind, since)| (*kind, age(*since))).collect(),
             deleted: self
                 .deleted
                 .iter()
@@ -186,6 +247,7 @@ impl Memory {
                 })
                 .collect(),
             excess_deleted: self.excess_deleted.map(age),
+            unrecorded: self.unrecorded,
             working: self.working.as_ref().map(|(stage, since)| (stage.clone(), now.saturating_sub(*since))),
             tried,
         }
@@ -196,6 +258,7 @@ impl Memory {
     pub fn at_moments(mut self, replace: impl Fn(Moment) -> Moment) -> Self {
         let attempts = self.attempts.values_mut().map(|(since, _)| since);
         let deleted = self.deleted.values_mut().map(|(since, _)| since);
+        let gone = self.gone.values_mut();
         let recorded = self.recorded.as_mut().map(|(_, since)| since);
         let absent = self.absent.as_mut().map(|(_, since)| since);
         let working = self.working.as_mut().map(|(_, since)| since);
@@ -207,7 +270,7 @@ impl Memory {
             self.excess_deleted.as_mut(),
             working,
         ];
-        for since in attempts.chain(deleted).chain(single.into_iter().flatten()) {
+        for since in attempts.chain(deleted).chain(gone).chain(single.into_iter().flatten()) {
             *since = replace(*since);
         }
         self
@@ -221,6 +284,7 @@ impl Memory {
         self.attempts.retain(|_, (since, fate)| {
             fate.is_open() && now.saturating_sub(*since) < times.uncertainty + times.visibility
         });
+        (self.gone, self.unrecorded) = (BTreeMap::new(), false);
         self.forget();
         self.forgotten = self.forgotten.filter(|since| now.saturating_sub(*since) < times.visibility);
         self.attempts.is_empty() && self.forgotten.is_none()

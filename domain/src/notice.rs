@@ -25,6 +25,9 @@ fn normal(reason: EventReason, message: String) -> Notice {
 #[must_use]
 pub fn of_change(before: &Reported, report: &Report) -> Vec<Notice> {
     let mut notices = Vec::new();
+    if report.unchanged {
+        return notices;
+    }
     let turned_true = |kind: ConditionType| {
         let was = before.get(kind.as_str()).is_some_and(|(status, ..)| status);
         report.get(kind).filter(|condition| condition.status && !was)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::decision::Absence;
 use crate::endpoint::{Endpoint, EndpointId, VpcEndpointId};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::ownership::{ClaimReading, Nonce, Token, mark_of};
 
 /// Everything that a decision rests on.
@@ -207,10 +207,15 @@ pub struct Recollection {
     pub adopted: Option<Duration>,
     /// What an unbroken run of listings before this one has confirmed to be gone, and the time since the first.
     pub absent: Option<(Absence, Duration)>,
+    /// In which ways Atlas has said that the instance, or this API, is no more, since it last did something for the instance,
+    /// each with the time since the first response that said so.
+    pub gone: Vec<(FaultKind, Duration)>,
     /// The last answer to a DELETE, by endpoint.
     pub deleted: Vec<Deleted>,
     /// The time since an excess endpoint was deleted.
     pub excess_deleted: Option<Duration>,
+    /// The API server did not take the record of an endpoint.
+    pub unrecorded: bool,
     /// The stage of work that was last reported, and how long it has been going on.
     pub working: Option<(String, Duration)>,
     /// What became of the write to Atlas that this reconcile has tried.

@@ -179,7 +179,14 @@ pub fn ablations() -> Vec<Ablation> {
             W::AnyNotFoundIsGone,
             "any 404 means gone",
             Some(8),
-            Scope { budget: Budget { no_access: 1, deletions: 1, ..NOTHING }, ..QUIET },
+            Scope { budget: Budget { no_access: 2, deletions: 1, ..NOTHING }, ..QUIET },
+            &[P::Leaked],
+        ),
+        ablation(
+            W::OneGone,
+            "one 404 of the instance means gone",
+            None,
+            Scope { budget: Budget { passing_gone: 1, deletions: 1, ..NOTHING }, ..QUIET },
             &[P::Leaked],
         ),
         ablation(

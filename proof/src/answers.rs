@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::fault::FaultKind;
 use domain::memory::Memory;
 
 use crate::api_server::Refusal;
@@ -17,6 +18,15 @@ pub(crate) fn see(memory: &mut Arc<Memory>, object: &Object) {
     let recorded = words::id(object.recorded);
     let mut after = Memory::clone(memory);
     after.see(&object.reading(), recorded.as_ref(), now());
+    if after != **memory {
+        *memory = Arc::new(after);
+    }
+}
+
+/// What a response says of the instance is remembered, if it is anything new.
+pub(crate) fn responded(memory: &mut Arc<Memory>, failed: Option<FaultKind>) {
+    let mut after = Memory::clone(memory);
+    after.responded(failed, now());
     if after != **memory {
         *memory = Arc::new(after);
     }
@@ -77,6 +87,9 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
         _ => Attempted::Done,
     };
     let memory = &mut process.memory;
+    if pass.tried == Attempted::Done {
+        responded(memory, None);
+    }
     match (write, answer) {
         (Write::Post(n), Answer::Made(_)) => {
             if let Some(endpoint) = shown.and_then(to_domain) {

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use domain::decision::Origin;
+use domain::fault::FaultKind;
 use domain::ownership::Nonce;
 
-use crate::answers::{acknowledge, gone, refused, take_in};
+use crate::answers::{acknowledge, gone, refused, responded, take_in};
 use crate::api_server::bit;
 use crate::atlas::listing;
 use crate::happens::spend;
@@ -17,7 +18,7 @@ use crate::time::{LAG, TRAVEL, ago, now, times};
 use crate::travels::{Call, Late, Patch, Write};
 use crate::weaken::Weakness;
 use crate::words::{self, mark_in, nonce, nonce_number};
-use crate::world::{Annotation, Endpoint, Held, Mark, Object, State, View, Wait};
+use crate::world::{Annotation, Endpoint, Failure, Held, Mark, Object, State, View, Wait};
 use crate::{Model, Promise};
 
 impl Model {
@@ -68,6 +69,9 @@ impl Model {
                     s.nonces = s.nonces.max(n);
                     Arc::make_mut(&mut s.processes[i].memory).settled(&nonce(n));
                 }
+                if matches!(patch, Patch::Record { .. }) {
+                    Arc::make_mut(&mut s.processes[i].memory).not_recorded();
+                }
                 match fortune {
                     Fortune::AnswerLost => {
                         self.apply(s, held, patch).ok()?;
@@ -78,7 +82,7 @@ impl Model {
                 s.processes[i].pass = None;
                 return Some(());
             }
-            Fortune::Lagging | Fortune::NoAccess => return None,
+            Fortune::Lagging | Fortune::NoAccess | Fortune::Gone => return None,
         }
         match self.apply(s, held, patch) {
             Ok(written) => self.applied(s, i, patch, origin, written),
@@ -158,14 +162,27 @@ impl Model {
             }
             Fortune::NoAccess => {
                 spend(&mut s.left.no_access)?;
-                View::Failed(true)
+                View::Failed(Failure::NoAccess)
             }
             Fortune::AnswerLost => {
                 spend(&mut s.left.losses)?;
-                View::Failed(false)
+                View::Failed(Failure::Silence)
+            }
+            Fortune::Gone => {
+                spend(&mut s.left.passing_gone)?;
+                View::Failed(Failure::Gone)
             }
             Fortune::Unreached | Fortune::Parked => return None,
         };
+        let failed = match view {
+            // Without the rule that tells them apart, any 404 is one that says so.
+            View::Failed(Failure::NoAccess) if self.weakness == Weakness::AnyNotFoundIsGone => {
+                Some(FaultKind::InstanceNotFound)
+            }
+            View::Failed(failure) => Some(failure.kind()),
+            _ => None,
+        };
+        responded(&mut s.processes[i].memory, failed);
         let pass = s.processes[i].pass.as_mut()?;
         pass.view = view;
         pass.seen = 0;

@@ -194,6 +194,9 @@ fn process_moves(s: &State, i: u8, process: &Process, actions: &mut Vec<Action>)
             if s.left.no_access > 0 {
                 actions.push(Action::Step(i, Fortune::NoAccess));
             }
+            if s.left.passing_gone > 0 {
+                actions.push(Action::Step(i, Fortune::Gone));
+            }
             // What is asked of Atlas and what of the API server has a budget of its own.
             if s.left.outages > 0 || s.left.losses > 0 {
                 actions.push(Action::Step(i, Fortune::AnswerLost));

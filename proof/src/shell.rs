@@ -10,7 +10,6 @@ use std::sync::Arc;
 use domain::conditions::report;
 use domain::decide::decide;
 use domain::decision::{Decision, Origin, Step, Wake};
-use domain::fault::FaultKind;
 use domain::observed::{Atlas, Key, Observed, Tried};
 
 use crate::answers::see;
@@ -33,6 +32,8 @@ pub enum Fortune {
     Lagging,
     /// A listing is answered 404 as if the project were unknown.
     NoAccess,
+    /// A listing is answered 404 as if the instance were no more.
+    Gone,
     /// The API server does as asked, and the answer is lost; or Atlas does not answer a listing.
     AnswerLost,
     /// The API server is not reached.
@@ -95,8 +96,7 @@ impl Model {
         see(&mut process.memory, &object);
         let atlas = match &pass.view {
             View::Unread => Atlas::Unread,
-            View::Failed(true) => Atlas::Failed(fault(FaultKind::NoAccess)),
-            View::Failed(false) => Atlas::Failed(fault(FaultKind::Unavailable)),
+            View::Failed(failure) => Atlas::Failed(fault(failure.kind())),
             View::Listed(listing) => Atlas::Listed(listing.iter().copied().filter_map(to_domain).collect()),
         };
         let at = if atlas == Atlas::Unread { now() } else { ago(pass.seen) };

@@ -46,6 +46,8 @@ pub enum Weakness {
     OneListing,
     /// Retain, suspend, Observe and release do not wait for open attempts.
     NoSettling,
+    /// One response that the instance is no more is enough.
+    OneGone,
     /// What was adopted counts as seen.
     AdoptedIsSettled,
     /// A 404 on a new id is believed.
@@ -102,6 +104,7 @@ impl Weakness {
                 let absence = o.memory.absent.map_or(Absence::Everything, |(absence, _)| absence);
                 o.memory.absent = Some((absence, times().confirm_gap));
             }
+            Self::OneGone => o.memory.gone.iter_mut().for_each(|(_, age)| *age = times().confirm_gap),
             Self::AdoptedIsSettled => o.memory.adopted = None,
             Self::RecordForgotten => o.memory.forgotten = None,
             Self::NotFoundBelieved => o.times.visibility = Duration::ZERO,

@@ -10,7 +10,7 @@ use domain::observed::{self, Reported, Tried, VpcEndpoint};
 use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, mark_of, marked_comment};
 
 use crate::time::{LAG, TICK};
-use crate::world::{Annotation, Attempted, Endpoint, Manifest, Mark, Object, Phase};
+use crate::world::{Annotation, Attempted, Endpoint, Failure, Manifest, Mark, Object, Phase};
 
 /// The nonce of [`Annotation::Unreadable`] where it stands in a claim of ours.
 pub(crate) const GARBLED: u8 = 101;
@@ -173,13 +173,25 @@ impl Manifest {
     }
 }
 
+impl Failure {
+    /// In the words of the rules.
+    pub(crate) fn kind(self) -> FaultKind {
+        match self {
+            Self::Silence => FaultKind::Unavailable,
+            Self::NoAccess => FaultKind::NoAccess,
+            Self::Gone => FaultKind::InstanceNotFound,
+        }
+    }
+}
+
 impl Attempted {
     /// In the words of the rules.
     pub(crate) fn to_domain(self) -> Tried {
         match self {
             Self::Nothing => Tried::Nothing,
             Self::Done => Tried::Done,
-            Self::Refused => Tried::Refused(fault(FaultKind::Refused)),
+            // Of all refusals, the one that is most easily taken for the end.
+            Self::Refused => Tried::Refused(fault(FaultKind::InstanceNotFound)),
             Self::Uncertain => Tried::Refused(fault(FaultKind::Unavailable)),
         }
     }

@@ -149,10 +149,21 @@ impl Endpoint {
 pub enum View {
     /// Nothing yet.
     Unread,
-    /// It could not be read: 404 that is not the instance's (`true`) or no answer (`false`).
-    Failed(bool),
+    /// It could not be read.
+    Failed(Failure),
     /// A listing.
     Listed(Vec<Endpoint>),
+}
+
+/// How a listing failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// No answer.
+    Silence,
+    /// 404 as if the project were unknown.
+    NoAccess,
+    /// 404 as if the instance were no more.
+    Gone,
 }
 
 /// What became of the write that a reconcile sent to Atlas.

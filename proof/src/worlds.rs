@@ -24,6 +24,7 @@ pub(crate) const NOTHING: Budget = Budget {
     refusals: 0,
     lags: 0,
     no_access: 0,
+    passing_gone: 0,
     outages: 0,
     deletions: 0,
     creations: 0,
@@ -263,6 +264,20 @@ pub fn worlds() -> Vec<World> {
                     ..NOTHING
                 },
                 ..QUIET
+            },
+        ),
+        world(
+            "two controllers, the instance seems gone for a moment",
+            Scope {
+                budget: Budget {
+                    passing_gone: 1,
+                    refusals: 1,
+                    losses: 1,
+                    deletions: 1,
+                    creations: 1,
+                    ..NOTHING
+                },
+                ..TWO
             },
         ),
         world(

@@ -12,6 +12,7 @@ use domain::notice;
 use domain::observed::{Atlas, Tried, VpcEndpoint};
 use domain::ownership::Token;
 use kube::Resource;
+use tracing::warn;
 
 use crate::api;
 use crate::clock::Boottime;
@@ -51,6 +52,12 @@ pub(super) async fn conclude(
             Err(ClusterError::Changed) => {
                 return Err(ReconcileError::Again("the object changed before its status was written"));
             }
+            // What cannot be said holds up no deletion: an object can be as large as it may be.
+            Err(error @ (ClusterError::Refused(_) | ClusterError::Failed(_)))
+                if pass.object.meta().deletion_timestamp.is_some() =>
+            {
+                warn!(%error, "failed to write the status of an object that is being deleted");
+            }
             Err(error) => return Err(error.into()),
         }
         pass.tell(&turn, notice::of_change(&observed.object.reported, report)).await;
@@ -63,7 +70,9 @@ pub(super) async fn conclude(
     };
     let delay = pass.ctx.memories.with(&token, |entry| {
         let delay = schedule(entry, &pass, report, decision, latest);
-        entry.counted.looked(&pass.ctx.options.metrics, decision, report, &pass.object, entry.due);
+        if !report.unchanged {
+            entry.counted.looked(&pass.ctx.options.metrics, decision, report, &pass.object, entry.due);
+        }
         delay
     });
     Ok(delay)
@@ -158,7 +167,9 @@ fn schedule(
     entry.handled = Some(object::essence(&pass.object));
     entry.written.clone_from(&pass.object.metadata.resource_version);
     let overdue = (observed_reason(pass) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(pass));
-    entry.memory.working(report.working.clone(), overdue, now.since_boot());
+    if !report.unchanged {
+        entry.memory.working(report.working.clone(), overdue, now.since_boot());
+    }
     let failures = if matches!(decision.wake, Wake::Retry(_)) { entry.failures.saturating_add(1) } else { 0 };
     entry.failures = failures;
     let delay = match decision.wake {

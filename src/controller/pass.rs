@@ -179,6 +179,9 @@ impl Pass {
         ctx.memories.with(&self.identity.token, |entry| {
             entry.fresh_after = Some(answered);
             entry.answered = Some(answered);
+            if error.is_none() {
+                entry.memory.responded(None, sent.since_boot());
+            }
         });
         self.tried = match error.map(AtlasError::fault) {
             None => {

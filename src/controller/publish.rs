@@ -33,7 +33,7 @@ const LEFT_OUT: &str = " … ";
 
 /// The status does not say yet what `report` says, or that the word was `heard`.
 pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report, heard: Option<&str>) -> bool {
-    !changes(object, report, heard).is_empty()
+    !report.unchanged && !changes(object, report, heard).is_empty()
 }
 
 /// The operations that make the status say what `report` says, and that Atlas was asked for the word that was `heard`; none if

@@ -27,7 +27,7 @@ fn failing(fault: &Fault) -> Report {
         condition(ConditionType::Synced, false),
         condition(ConditionType::Reconciling, true),
     ];
-    Report { endpoint: None, lost: false, conditions, working: None, after: None }
+    Report { endpoint: None, lost: false, unchanged: false, conditions, working: None, after: None }
 }
 
 /// The object once `report` has been written.
@@ -99,7 +99,14 @@ fn known(id: &str, error: Option<&str>) -> Report {
         vpc_endpoint_id: None,
         error_message: error.map(str::to_owned),
     };
-    Report { endpoint: Some(endpoint), lost: false, conditions: Vec::new(), working: None, after: None }
+    Report {
+        endpoint: Some(endpoint),
+        lost: false,
+        unchanged: false,
+        conditions: Vec::new(),
+        working: None,
+        after: None,
+    }
 }
 
 #[test]

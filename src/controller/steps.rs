@@ -77,6 +77,8 @@ impl Pass {
         if listing.is_asked && said.is_some() {
             self.heard = said;
         }
+        let failed = listing.result.as_ref().err().map(|fault| fault.kind);
+        self.remember(|memory| memory.responded(failed, listing.sent.since_boot()));
         self.seen = listing.sent;
         self.sunset = listing.sunset;
         self.atlas = match listing.result {
@@ -204,6 +206,12 @@ impl Pass {
         let mut operations = publish::same_life(&self.object);
         operations.extend(publish::changes(&self.object, report, self.heard.as_deref()));
         let written = ctx.cluster.patch_status(&turn, &self.identity, operations).await;
+        if written
+            .as_ref()
+            .is_err_and(|error| !matches!(error, ClusterError::Changed | ClusterError::NotFound))
+        {
+            self.remember(Memory::not_recorded);
+        }
         if self.wrote(&turn, written).await? {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
             self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));

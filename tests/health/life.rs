@@ -244,9 +244,18 @@ impl Life {
             atlas: atlas.clone(),
             owners: BTreeMap::new(),
             sunset: self.sunset.clone(),
-            memory: self.memory.clone(),
+            memory: self.remembered(atlas),
             times: Times::default(),
         }
+    }
+
+    /// That all is gone has been said before, long enough ago.
+    fn remembered(&self, atlas: &Atlas) -> Recollection {
+        let mut memory = self.memory.clone();
+        if let Atlas::Failed(fault) = atlas {
+            memory.gone = vec![(fault.kind, Times::default().confirm_gap)];
+        }
+        memory
     }
 
     fn typed(&self) -> ServerlessPrivateEndpoint {

@@ -131,10 +131,10 @@ pub(crate) const ABSENT: &[Row] = &[
         events: &[EventReason::InstanceNotFound],
         ..LISTING
     },
-    Row { fault: "CLUSTER_NOT_FOUND", says: not_ready!(InstanceNotFound, "CLUSTER_NOT_FOUND"), ..CREATING },
-    Row { fault: "CLUSTER_NOT_FOUND", says: not_ready!(InstanceNotFound, "CLUSTER_NOT_FOUND"), ..CONNECTING },
-    // With the instance its endpoints are gone, says Atlas; that it still lists one is this simulator's doing.
-    Row { fault: "CLUSTER_NOT_FOUND", cure: Cure::Patience, end: End::Gone(1), ..DELETING },
+    Row { fault: "CLUSTER_NOT_FOUND", says: not_ready!(AtlasRefused, "CLUSTER_NOT_FOUND"), ..CREATING },
+    Row { fault: "CLUSTER_NOT_FOUND", says: not_ready!(AtlasRefused, "CLUSTER_NOT_FOUND"), ..CONNECTING },
+    // A listing shows the opposite: the endpoint is there, and nothing is given up.
+    Row { fault: "CLUSTER_NOT_FOUND", says: not_ready!(AtlasRefused, "CLUSTER_NOT_FOUND", "Retain"), requests: &[(Delete, 2)], ..DELETING },
     Row { fault: "SERVERLESS_INSTANCE_NOT_FOUND", says: not_ready!(InstanceNotFound, "SERVERLESS_INSTANCE_NOT_FOUND"), ..LISTING },
     Row { fault: "404 for an endpoint that is gone", says: not_ready!(AtlasRefused, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), cure: Cure::Patience, ..CONNECTING },
     Row { fault: "400 for an endpoint that is gone", says: not_ready!(AtlasRefused, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), cure: Cure::Patience, ..CONNECTING },
@@ -151,9 +151,9 @@ pub(crate) const ABSENT: &[Row] = &[
         events: &[EventReason::InstanceMigrated],
         ..LISTING
     },
-    Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CREATING },
-    Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CONNECTING },
-    Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", cure: Cure::Patience, end: End::Gone(1), ..DELETING },
+    Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(AtlasRefused, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CREATING },
+    Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(AtlasRefused, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CONNECTING },
+    Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(AtlasRefused, "NOT_SERVERLESS_TENANT_CLUSTER", "Retain"), requests: &[(Delete, 2)], ..DELETING },
     Row { fault: "migrated to Flex", when: When::Ready, says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), cure: Cure::Patience, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
     Row { fault: "migrated to dedicated", when: When::Ready, says: not_ready!(InstanceMigrated, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"), cure: Cure::Patience, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
     Row {
@@ -163,9 +163,9 @@ pub(crate) const ABSENT: &[Row] = &[
         events: &[EventReason::AtlasApiRetired],
         ..LISTING
     },
-    Row { fault: "VERSION_GONE", says: not_ready!(ApiRetired, "HTTP 410 VERSION_GONE"), ..CREATING },
-    Row { fault: "VERSION_GONE", says: not_ready!(ApiRetired, "HTTP 410 VERSION_GONE"), ..CONNECTING },
-    Row { fault: "VERSION_GONE", cure: Cure::Patience, end: End::Gone(1), ..DELETING },
+    Row { fault: "VERSION_GONE", says: not_ready!(AtlasRefused, "HTTP 410 VERSION_GONE"), ..CREATING },
+    Row { fault: "VERSION_GONE", says: not_ready!(AtlasRefused, "HTTP 410 VERSION_GONE"), ..CONNECTING },
+    Row { fault: "VERSION_GONE", says: not_ready!(AtlasRefused, "VERSION_GONE", "Retain"), requests: &[(Delete, 2)], ..DELETING },
     Row {
         fault: "Deprecation and Sunset",
         on: ALL,

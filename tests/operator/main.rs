@@ -32,6 +32,7 @@ mod kubectl;
 mod lifecycle;
 mod output;
 mod ownership;
+mod passing;
 mod quiet;
 mod reasons;
 mod references;

@@ -80,7 +80,7 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         // All is well, or Atlas is at work.
         Available | Reserved | ReservationRequested | Connecting | ReconcileSucceeded | ServiceReserved
         | ServiceProvisioning | Progressing => (&[], &[]),
-        Creating => (&[], &["nothing needs to be done", "comes next", "waiting until Atlas has removed"]),
+        Creating => (&[], &["nothing needs to be done", "comes next", "waiting until Atlas has removed", "has to confirm it"]),
         Adopting => (&["{id}"], &["a second listing has to confirm"]),
         AwaitingVpcEndpoint => (&[], &["create one with", "If it is applied in a later wave", "nothing is sent"]),
         AtlasFailed => (&["{id}"], &["Correct the VPC endpoint", "delete this object"]),
@@ -95,7 +95,7 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         SunsetAnnounced => (&[], &["delete this object"]),
         RateLimited => (&[], &["it is tried again"]),
         AtlasUnavailable => (&[], &["it is tried again", "it is decided anew", "check "]),
-        AtlasRefused => (&["{instance}"], &["correct what Atlas names", "settle it", "check the API version", "the next listing"]),
+        AtlasRefused => (&["{instance}"], &["correct what Atlas names", "settle it", "check the API version", "the next listing", "it is tried again"]),
         ReferenceNotFound => (&[], &["create it", "add it", "correct it", "install it", "grant"]),
         VpcEndpointStale => (&["vpce-"], &["create one with"]),
         OutputNotWritten => (&["ConfigMap"], &["delete it or name another", "grant it", "tried again"]),

@@ -3,7 +3,7 @@
 use crate::decision::Bound;
 use crate::endpoint::{Endpoint, EndpointStatus, is_service_name};
 use crate::message::Message;
-use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
+use crate::observed::{Observed, ReadyWhen, Spec, Tried, VpcEndpoint};
 
 use super::summary::{Phase, Summary, said};
 use super::{Condition, ConditionType, Reason, has_service};
@@ -25,7 +25,8 @@ pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
         let message = said(o, fault);
         summary.unsynced = Some((Reason::of(fault.kind), message.clone()));
         let phase = Phase::after(fault);
-        if !summary.ready || declares_more(o, spec, &bound.endpoint) || phase == Phase::Stalled {
+        let undone = declares_more(o, spec, &bound.endpoint) && !is_contradicted(o);
+        if !summary.ready || undone || phase == Phase::Stalled {
             return Summary::failing(Reason::of(fault.kind), message, phase);
         }
     } else if summary.unsynced.is_none() && !bound.duplicates.is_empty() {
@@ -40,6 +41,14 @@ pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
         summary.unsynced = Some((Reason::Duplicate, message.into()));
     }
     summary
+}
+
+/// The write that was refused, because the instance were no more, was to put back what others changed; the listing just showed
+/// the instance. What was ready stays so.
+fn is_contradicted(o: &Observed) -> bool {
+    let was_ready = o.object.reported.get("Ready").is_some_and(|(ready, ..)| ready);
+    let gone = matches!(&o.memory.tried, Tried::Refused(fault) if fault.kind.says_gone());
+    was_ready && o.object.reported.current && gone
 }
 
 /// From RESERVED on, an object that is to be ready then is ready, whatever else is on its way. Without the name of its

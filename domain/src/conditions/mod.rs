@@ -42,6 +42,8 @@ pub struct Report {
     pub endpoint: Option<Endpoint>,
     /// The fields speak of an endpoint that is gone: its service name must not be used any more.
     pub lost: bool,
+    /// Nothing of it is published: the status goes on saying what it says.
+    pub unchanged: bool,
     /// All conditions, `Ready` first. Those that are only there while True are left out while they are not.
     pub conditions: Vec<Condition>,
     /// Work is going on whose duration counts against `progressDeadline`; names the stage, so that a new stage
@@ -115,7 +117,11 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         conditions.push(Condition { kind, status: true, reason, message });
     }
     conditions.extend(sunset(o));
-    Report { endpoint: endpoint.cloned(), lost, conditions, working, after: deadline::after(&decision.state) }
+    // One response that may be wrong changes nothing that was said. Who was never told anything is told what is waited for.
+    let doubted = matches!(decision.state, State::Doubted(_));
+    let unchanged = doubted && !o.object.reported.conditions.is_empty();
+    let (endpoint, after) = (endpoint.cloned(), deadline::after(&decision.state));
+    Report { endpoint, lost, unchanged, conditions, working, after }
 }
 
 /// The announced end of the API. It changes nothing else: until it has come, all goes on. What the status says of it stays

@@ -76,7 +76,14 @@ mod tests {
     }
 
     fn report(ready: Condition) -> Report {
-        Report { endpoint: None, lost: false, conditions: vec![ready], working: None, after: None }
+        Report {
+            endpoint: None,
+            lost: false,
+            unchanged: false,
+            conditions: vec![ready],
+            working: None,
+            after: None,
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::endpoint::EndpointId;
 use crate::fault::{Fault, FaultKind};
 use crate::message::Message;
 use crate::observed::Observed;
+use crate::ownership::ClaimReading;
 
 /// How an object stands, before it is spelled out as conditions.
 #[derive(Debug, Clone)]
@@ -59,6 +60,7 @@ pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
         State::Suspended => suspended(o),
         State::Invalid(why) => Summary::failing(Reason::InvalidSpec, why.clone(), Phase::Stalled),
         State::Unread(fault) => unread(o, fault),
+        State::Doubted(fault) => doubted(o, fault),
         State::Creating(creating) => creating_summary(o, creating),
         State::Bound(bound) => bound::summary(o, bound),
         State::AdoptionRequired { cluster, token } => Summary::failing(
@@ -139,6 +141,20 @@ fn unread(o: &Observed, fault: &Fault) -> Summary {
     }
 }
 
+/// Seen only where nothing was said before; whatever was said stays.
+fn doubted(o: &Observed, fault: &Fault) -> Summary {
+    match o.object.reported.get(ConditionType::Ready.as_str()) {
+        Some((true, was, said)) if o.object.reported.current => {
+            let was = Reason::parse(was).unwrap_or(Reason::Available);
+            Summary::new(true, was, said, Phase::Settled)
+        }
+        _ => {
+            let message = fault.message().then("; a second response has to confirm it");
+            Summary::new(false, Reason::Creating, message, Phase::Working)
+        }
+    }
+}
+
 /// What is said of `fault`. Where it ends an endpoint for good, that is not all that the user has to end.
 pub(super) fn said(o: &Observed, fault: &Fault) -> Message {
     let message = fault.message();
@@ -166,6 +182,15 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
         Creating::Next => {
             Summary::new(false, reason, format!("{lost}the create call comes next"), Phase::Working)
         }
+        Creating::Settling(_) if matches!(o.object.claim, ClaimReading::EarlierLife { .. }) => Summary::new(
+            false,
+            reason,
+            format!(
+                "{lost}the manifest brought along the claim of an earlier object of this name, whose create call may still be \
+                 on its way; nothing needs to be done: if its endpoint does not appear, a new call is made"
+            ),
+            Phase::Waiting,
+        ),
         Creating::Settling(_) => Summary::new(
             false,
             reason,

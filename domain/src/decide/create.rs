@@ -19,7 +19,8 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Opti
     }
     // Whoever only watches an endpoint is bound to that one, whatever else carries our mark.
     if spec.observe && open_attempts(o).next().is_none() {
-        return start(o, spec, listing, lost);
+        let absence = if ours(o, listing).is_empty() { Absence::Everything } else { Absence::Recorded };
+        return confirmed(absence, start(o, spec, listing, lost));
     }
     if let Some(endpoint) = best(o, spec, listing) {
         return adopt(o, spec, endpoint, lost);
@@ -28,7 +29,8 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Opti
         return rest(State::Creating(Creating::Predecessor(predecessor.id.clone())), Wake::Poll);
     }
     if let Some(fault) = refused(o) {
-        return rest(State::Creating(Creating::Refused(fault.clone())), retry_write(fault));
+        let wake = retry_write(&fault);
+        return rest(State::Creating(Creating::Refused(fault)), wake);
     }
     if let Some(create) = send_claimed(o, spec) {
         return create;
@@ -134,7 +136,10 @@ fn adopt(o: &Observed, spec: &Spec, endpoint: &Endpoint, lost: Option<&Endpoint>
 fn named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId) -> Decision {
     let found = listing.iter().find(|e| e.id == *id && e.status != EndpointStatus::Deleting);
     let Some(endpoint) = found else {
-        return rest(State::Lost(id.clone()), Wake::Interval);
+        // A listing may lag behind whoever made it.
+        let gap = o.times.confirm_gap;
+        let is_confirmed = o.memory.absent.is_some_and(|(_, span)| span >= gap);
+        return rest(State::Lost(id.clone()), if is_confirmed { Wake::Interval } else { Wake::After(gap) });
     };
     let state = State::Bound(super::keep::bound(o, endpoint));
     if spec.observe {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use crate::decision::{Absence, Decision, Deleting, Farewell, Origin, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::observed::{Atlas, Deleted, Key, Observed, Spec, Tried};
 use crate::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, open_attempts, ours, record_created, refused, rest, retry,
+    absent_twice, act, confirm_absence, doubted, open_attempts, ours, record_created, refused, rest, retry,
     retry_write, settling, unshown,
 };
 
@@ -20,7 +20,7 @@ pub(super) fn decide(o: &Observed) -> Decision {
     if !o.object.finalizer {
         return rest(State::Deleting(Deleting::Removing), Wake::OnChange);
     }
-    if let Some(record) = record_created(o) {
+    if let Some(record) = record_created(o).filter(|_| !o.memory.unrecorded) {
         return record;
     }
     let foreign = matches!(o.object.claim, ClaimReading::Foreign(_)) && o.object.recorded.is_none();
@@ -50,7 +50,12 @@ fn let_go(o: &Observed) -> Decision {
 fn remove(o: &Observed, spec: &Spec) -> Decision {
     match (&o.atlas, refused(o)) {
         (Atlas::Unread, _) => act(Step::List, State::Deleting(Deleting::Removing)),
-        (Atlas::Failed(fault), _) | (_, Some(fault)) => blocked(o, fault),
+        (Atlas::Failed(fault), _) if fault.kind.says_gone() => gone(o, fault),
+        (Atlas::Failed(fault), _) => blocked(fault.clone(), retry(fault)),
+        (_, Some(fault)) => {
+            let wake = retry_write(&fault);
+            blocked(fault, wake)
+        }
         // A listing says nothing about a write that was answered after it was sent.
         (Atlas::Listed(_), None) if o.memory.tried != Tried::Nothing => {
             rest(State::Deleting(Deleting::Removing), Wake::Poll)
@@ -59,20 +64,20 @@ fn remove(o: &Observed, spec: &Spec) -> Decision {
     }
 }
 
-/// Atlas' own word that the instance, or the API, is no more means that the endpoint is gone too. Nothing else does.
-fn blocked(o: &Observed, fault: &Fault) -> Decision {
-    let final_word =
-        matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired);
-    match settling(o) {
-        Some(remaining) if final_word => {
-            rest(State::Deleting(Deleting::Settling(remaining)), Wake::After(remaining))
+/// Atlas' own word that the instance, or the API, is no more means that the endpoint is gone too, once it has said so twice.
+/// Nothing else does.
+fn gone(o: &Observed, fault: &Fault) -> Decision {
+    match (settling(o), doubted(o, fault)) {
+        (None, None) => release(Farewell::Deleted),
+        (Some(remaining), doubt) => {
+            rest(State::Deleting(Deleting::Settling(remaining)), Wake::After(doubt.unwrap_or(remaining)))
         }
-        None if final_word => release(Farewell::Deleted),
-        _ => {
-            let wake = if refused(o).is_some() { retry_write(fault) } else { retry(fault) };
-            rest(State::Deleting(Deleting::Blocked(fault.clone())), wake)
-        }
+        (None, Some(doubt)) => rest(State::Deleting(Deleting::Removing), Wake::After(doubt)),
     }
+}
+
+fn blocked(fault: Fault, wake: Wake) -> Decision {
+    rest(State::Deleting(Deleting::Blocked(fault)), wake)
 }
 
 fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
@@ -155,8 +160,12 @@ fn ask_again(o: &Observed, id: &EndpointId) -> Decision {
 }
 
 /// An open attempt has landed: recording its endpoint closes the claim and names what is to be deleted. A recorded
-/// one that is still there is never forgotten for it.
+/// one that is still there is never forgotten for it. Where the API server does not take the record, the endpoint is deleted by
+/// its mark, and the claim, as open as it was, is waited for.
 fn record_landed(o: &Observed, listing: &[Endpoint]) -> Option<Decision> {
+    if o.memory.unrecorded {
+        return None;
+    }
     o.object.claim.open_nonce(o.recorded())?;
     open_attempts(o).next()?;
     if listing.iter().any(|e| Some(&e.id) == o.recorded()) {

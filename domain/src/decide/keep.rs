@@ -89,7 +89,7 @@ fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint)
     if let Some(owner) = rival(o, spec, endpoint) {
         return rest(State::OwnershipConflict { id: endpoint.id.clone(), owner }, Wake::Interval);
     }
-    bound.refused = refused(o).cloned();
+    bound.refused = refused(o);
     if endpoint.status == EndpointStatus::Deleting {
         return settle(o, spec, bound);
     }

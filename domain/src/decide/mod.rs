@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::decision::{Absence, Creating, Decision, Origin, Rival, State, Step, Wake};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
+use crate::message::Message;
 use crate::observed::{Atlas, Attempt, Fate, Key, Observed, Owner, Spec, Tried};
 use crate::ownership::{ClaimReading, Nonce, mark_of};
 
@@ -45,7 +46,10 @@ fn live(o: &Observed) -> Decision {
     }
     match &o.atlas {
         Atlas::Unread => list(o),
-        Atlas::Failed(fault) => rest(State::Unread(fault.clone()), retry(fault)),
+        Atlas::Failed(fault) => match doubted(o, fault) {
+            Some(remaining) => rest(State::Doubted(fault.clone()), Wake::After(remaining)),
+            None => rest(State::Unread(fault.clone()), retry(fault)),
+        },
         Atlas::Listed(listing) => match &o.object.recorded {
             Some(recorded) => keep::decide(o, spec, listing, recorded),
             None => create::decide(o, spec, listing, None),
@@ -74,13 +78,27 @@ fn current_state(o: &Observed) -> State {
     }
 }
 
+/// How long it takes until another response may confirm that the instance, or this API, is no more; `None` if Atlas does not
+/// say so, or has said it twice, at least G apart, and did nothing for the instance in between.
+fn doubted(o: &Observed, fault: &Fault) -> Option<Duration> {
+    let first = o.memory.gone.iter().find(|(kind, _)| *kind == fault.kind);
+    let age = first.map_or(Duration::ZERO, |(_, age)| *age);
+    // However short G is, one response is one.
+    let gap =
+        if age.is_zero() { o.times.confirm_gap.max(Duration::from_millis(1)) } else { o.times.confirm_gap };
+    let remaining = gap.saturating_sub(age);
+    (fault.kind.says_gone() && !remaining.is_zero()).then_some(remaining)
+}
+
 /// How long to leave Atlas alone after `fault`. Final answers are looked at again at the object's own interval; what a
 /// corrected Secret would cure, as often as Secrets are read.
 fn retry(fault: &Fault) -> Wake {
     match fault.kind {
         FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => Wake::Interval,
         // Whoever reads Secrets knows when this one is read next: ever more rarely while it stays missing.
-        FaultKind::CredentialsNotFound => Wake::After(fault.retry_after.unwrap_or(SECRET_RECHECK)),
+        FaultKind::CredentialsNotFound => {
+            Wake::After(fault.retry_after.filter(|pause| !pause.is_zero()).unwrap_or(SECRET_RECHECK))
+        }
         FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Wake::After(SECRET_RECHECK),
         _ => Wake::Retry(fault.retry_after.unwrap_or(Duration::ZERO)),
     }
@@ -205,9 +223,14 @@ fn may_write(o: &Observed) -> bool {
     o.memory.tried == Tried::Nothing && !matches!(o.key, Key::Remembered(_))
 }
 
-fn refused(o: &Observed) -> Option<&Fault> {
-    match &o.memory.tried {
-        Tried::Refused(fault) => Some(fault),
-        Tried::Nothing | Tried::Done => None,
+/// Why the write of this reconcile was not done. That the instance, or this API, is no more is a refusal like any other
+/// there: the listing before it showed the opposite.
+fn refused(o: &Observed) -> Option<Fault> {
+    let Tried::Refused(fault) = &o.memory.tried else { return None };
+    if !fault.kind.says_gone() {
+        return Some(fault.clone());
     }
+    let next = if fault.next.is_empty() { Message::default() } else { fault.next.clone().then("; ") };
+    let next = next.then("yet Atlas has just listed what the instance has, so it is tried again");
+    Some(Fault { kind: FaultKind::Refused, next, ..fault.clone() })
 }

@@ -236,12 +236,14 @@ fn recollection(draw: &mut Draw<'_>, times: &Times) -> Recollection {
         forgotten: draw.maybe(|draw| age(draw, times)),
         adopted: draw.maybe(|draw| age(draw, times)),
         absent: draw.maybe(|draw| (draw.one_of(&[Absence::Everything, Absence::Recorded]), age(draw, times))),
+        gone: gone(draw, times),
         deleted: draw.some(3, |draw| Deleted {
             id: id(u64::from(draw.byte() % 4)),
             ago: age(draw, times),
             not_found: draw.bool(),
         }),
         excess_deleted: draw.maybe(|draw| age(draw, times)),
+        unrecorded: draw.byte() % 8 == 7,
         working: draw.maybe(|draw| (words(draw), age(draw, times))),
         tried: match draw.byte() % 4 {
             0 | 1 => Tried::Nothing,
@@ -249,6 +251,12 @@ fn recollection(draw: &mut Draw<'_>, times: &Times) -> Recollection {
             _ => Tried::Refused(fault(draw)),
         },
     }
+}
+
+/// Each way to say it at most once.
+fn gone(draw: &mut Draw<'_>, times: &Times) -> Vec<(FaultKind, Duration)> {
+    let ways = [FaultKind::InstanceNotFound, FaultKind::NotServerless, FaultKind::Retired];
+    ways.into_iter().filter_map(|kind| draw.maybe(|draw| (kind, age(draw, times)))).collect()
 }
 
 /// About one of the times that matter, or anything.

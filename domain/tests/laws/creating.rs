@@ -133,7 +133,8 @@ pub(crate) fn a_fresh_claim_for_a_lost_endpoint_notes_the_vpc_endpoint_that_goes
 
 pub(crate) fn a_created_endpoint_is_recorded_before_anything_else(o: &Observed, d: &Decision) -> Verdict {
     let created = created(o)?;
-    let due = o.object.finalizer || !o.object.deleting;
+    // What the API server does not take holds up no deletion.
+    let due = !o.object.deleting || (o.object.finalizer && !o.memory.unrecorded);
     due.then(|| record(d) == Some((created, Origin::Created)))
 }
 

@@ -48,6 +48,7 @@ macro_rules! with_laws {
                 an_object_is_released_as_deleted_only_when_nothing_of_ours_is_left_or_can_appear
                 an_object_is_released_as_retained_only_on_the_users_word_or_if_the_endpoint_is_not_ours
                 no_object_is_released_while_an_attempt_may_land
+                a_deletion_goes_on_without_a_record_that_was_not_taken
                 an_absence_is_confirmed_only_by_a_listing_that_shows_it
                 an_open_attempt_is_settled_before_the_object_is_suspended_named_or_lost
             }
@@ -55,6 +56,7 @@ macro_rules! with_laws {
                 suspending_stops_listing_unless_an_attempt_is_open
                 what_was_listed_is_not_listed_again
                 a_rest_without_a_wake_is_one_that_only_the_user_can_end
+                who_hears_once_that_all_is_gone_asks_again_within_the_gap
                 no_pause_is_empty
             }
             narrowing {

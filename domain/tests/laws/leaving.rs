@@ -48,6 +48,10 @@ pub(crate) fn no_object_is_released_while_an_attempt_may_land(o: &Observed, d: &
     Some(o.object.deleting && o.object.finalizer && !may_land(o))
 }
 
+pub(crate) fn a_deletion_goes_on_without_a_record_that_was_not_taken(o: &Observed, d: &Decision) -> Verdict {
+    (o.object.deleting && o.memory.unrecorded).then_some(!matches!(d.step, Step::Record { .. }))
+}
+
 pub(crate) fn an_absence_is_confirmed_only_by_a_listing_that_shows_it(o: &Observed, d: &Decision) -> Verdict {
     let absence = d.absent?;
     let listing = listing(o)?;

@@ -2,9 +2,10 @@
 
 use domain::decision::{Decision, Deleting, State, Step, Wake};
 use domain::observed::{Atlas, Observed};
+use domain::ownership::ClaimReading;
 
 use crate::Verdict;
-use crate::view::{unproven, wanted};
+use crate::view::{final_word, says_gone, unproven, wanted};
 
 pub(crate) fn suspending_stops_listing_unless_an_attempt_is_open(o: &Observed, d: &Decision) -> Verdict {
     wanted(o).filter(|spec| spec.suspend && !o.object.deleting)?;
@@ -21,6 +22,24 @@ pub(crate) fn a_rest_without_a_wake_is_one_that_only_the_user_can_end(o: &Observ
         State::Deleting(Deleting::Removing) => !o.object.finalizer,
         _ => false,
     })
+}
+
+pub(crate) fn who_hears_once_that_all_is_gone_asks_again_within_the_gap(
+    o: &Observed,
+    d: &Decision,
+) -> Verdict {
+    says_gone(o).filter(|_| !final_word(o))?;
+    let waits = match &d.state {
+        State::Unread(_) => return Some(false),
+        State::Doubted(_) => true,
+        State::Deleting(_) => {
+            wanted(o).is_some_and(|spec| !spec.retain && !spec.observe) && o.object.finalizer
+        }
+        _ => false,
+    };
+    let foreign = matches!(o.object.claim, ClaimReading::Foreign(_)) && o.recorded().is_none();
+    (waits && d.step == Step::Rest && !foreign)
+        .then(|| matches!(d.wake, Wake::After(pause) if pause <= o.times.confirm_gap))
 }
 
 pub(crate) fn no_pause_is_empty(_: &Observed, d: &Decision) -> Verdict {

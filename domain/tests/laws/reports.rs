@@ -7,6 +7,7 @@ use domain::endpoint::EndpointStatus;
 use domain::observed::{Atlas, Observed, Sunset, VpcEndpoint};
 
 use crate::Verdict;
+use crate::view::{final_word, says_gone};
 
 pub(crate) type Law = fn(&Observed, &Decision, &Report) -> Verdict;
 
@@ -24,6 +25,7 @@ macro_rules! with_laws {
             ready_is_turned_true_only_by_a_listing_that_shows_the_endpoint_far_enough
             connected_is_reported_exactly_when_atlas_says_available
             a_ready_object_whose_look_failed_keeps_ready_for_the_same_generation
+            one_answer_that_all_is_gone_takes_nothing_back
             suspended_is_reported_exactly_while_the_living_object_asks_for_it
             a_deadline_stalls_only_what_is_being_worked_on
             an_object_that_is_stalled_by_a_deadline_keeps_its_clock
@@ -186,6 +188,23 @@ mod laws {
         let synced = r.get(ConditionType::Synced)?;
         let named = late || synced.reason == Reason::of(fault.kind);
         Some(ready(r).status == kept && !synced.status && named)
+    }
+
+    pub(super) fn one_answer_that_all_is_gone_takes_nothing_back(
+        o: &Observed,
+        _: &Decision,
+        r: &Report,
+    ) -> Verdict {
+        let gone = says_gone(o).filter(|_| !final_word(o));
+        if gone.is_none() {
+            return r.unchanged.then_some(false);
+        }
+        let told = !o.object.reported.conditions.is_empty();
+        let waits = r.unchanged || !told || o.object.deleting || has(r, ConditionType::Suspended);
+        let spec = o.spec.is_err() || ready(r).reason == Reason::InvalidSpec;
+        let ended = classes(ready(r).reason).0 && !has(r, ConditionType::Suspended);
+        // What was recorded stays what it is, and nobody is told to end anything.
+        Some((waits || spec || !ready(r).status || r.get(ConditionType::Synced)?.status) && !r.lost && !ended)
     }
 
     pub(super) fn suspended_is_reported_exactly_while_the_living_object_asks_for_it(

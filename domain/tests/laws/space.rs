@@ -230,9 +230,23 @@ fn listings(first: &[Option<Endpoint>], faults: &[FaultKind]) -> Axis {
         let others = others.clone();
         others.map(|other| Atlas::Listed(first.clone().into_iter().chain(other).collect()))
     });
-    let failed = faults.iter().map(|kind| Atlas::Failed(fault(*kind)));
-    let all = [Atlas::Unread].into_iter().chain(failed).chain(listed);
-    axis(all.collect(), |o, atlas| o.atlas = atlas)
+    // Said for the first time, for the second too soon, and after long enough; and after another kind of it.
+    let failed = faults.iter().flat_map(|kind| {
+        let said = |kind, ago| vec![(kind, secs(ago))];
+        let other = if *kind == FaultKind::Retired { FaultKind::NotServerless } else { FaultKind::Retired };
+        let before = match kind {
+            FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => {
+                vec![said(*kind, 0), said(*kind, 9), said(*kind, 10), said(other, 10)]
+            }
+            _ => vec![vec![]],
+        };
+        before.into_iter().map(|before| (Atlas::Failed(fault(*kind)), before))
+    });
+    let answered = [Atlas::Unread].into_iter().chain(listed).map(|atlas| (atlas, vec![]));
+    axis(failed.chain(answered).collect(), |o, (atlas, before)| {
+        o.atlas = atlas;
+        o.memory.gone = before;
+    })
 }
 
 fn recorded(values: Vec<Option<Endpoint>>) -> Axis {
@@ -329,8 +343,13 @@ fn attempts() -> Axis {
     axis(all, |o, attempts| o.memory.attempts = attempts)
 }
 
+/// Where the credentials come from, and whether the API server took the last record.
 fn keys() -> Axis {
-    axis(vec![Key::Held, Key::Remembered(fault(FaultKind::CredentialsNotFound))], |o, key| o.key = key)
+    let remembered = Key::Remembered(fault(FaultKind::CredentialsNotFound));
+    axis(vec![(Key::Held, false), (remembered, false), (Key::Held, true)], |o, (key, unrecorded)| {
+        o.key = key;
+        o.memory.unrecorded = unrecorded;
+    })
 }
 
 fn absences() -> Axis {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::decision::{Absence, Decision, Origin, Step};
 use domain::endpoint::{Endpoint, EndpointId};
 use domain::fault::FaultKind;
-use domain::observed::{Atlas, Fate, Observed, Spec, Tried};
+use domain::observed::{Atlas, Fate, Observed, Spec};
 use domain::ownership::{ClaimReading, Nonce, Token, mark_of};
 
 pub(crate) fn wanted(o: &Observed) -> Option<&Spec> {
@@ -31,12 +31,18 @@ pub(crate) fn is_ours(o: &Observed, e: &Endpoint) -> bool {
     owner(e).as_ref() == Some(&o.object.token)
 }
 
-/// Atlas said, in answer to the listing or to the write, that there is nothing left to delete.
+/// Atlas says, in answer to the listing, that the instance or this API is no more.
+pub(crate) fn says_gone(o: &Observed) -> Option<FaultKind> {
+    let Atlas::Failed(fault) = &o.atlas else { return None };
+    let gone =
+        matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired);
+    gone.then_some(fault.kind)
+}
+
+/// It says so for the second time: an answer at least G ago said the same, and nothing in between the opposite.
 pub(crate) fn final_word(o: &Observed) -> bool {
-    let ((Atlas::Failed(fault), _) | (_, Tried::Refused(fault))) = (&o.atlas, &o.memory.tried) else {
-        return false;
-    };
-    matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired)
+    let before = |said: FaultKind| o.memory.gone.iter().find(|(kind, _)| *kind == said).map(|(_, ago)| *ago);
+    says_gone(o).and_then(before).is_some_and(|ago| ago >= o.times.confirm_gap)
 }
 
 pub(crate) fn announced(o: &Observed) -> Option<(&Nonce, Option<&EndpointId>)> {

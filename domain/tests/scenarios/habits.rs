@@ -39,7 +39,7 @@ fn each_fault_is_looked_at_again_when_it_may_be_over() {
         (FaultKind::NoAccess, Wake::After(secs(15))),
         (FaultKind::Unavailable, Wake::Retry(Duration::ZERO)),
     ] {
-        assert_eq!(Story::recorded().look(Atlas::Failed(fault(kind))).wake, wake, "{kind:?}");
+        assert_eq!(Story::recorded().look_twice(kind).wake, wake, "{kind:?}");
     }
 }
 
@@ -113,7 +113,7 @@ fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_other
 fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
     for kind in [FaultKind::Retired, FaultKind::NotServerless, FaultKind::InstanceNotFound] {
         let mut story = Story::recorded();
-        let decision = story.look(Atlas::Failed(fault(kind)));
+        let decision = story.look_twice(kind);
         let report = report(&story.o, &decision);
         let told = of_change(&story.o.object.reported, &report);
         assert!(
@@ -123,7 +123,7 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
         assert!(report.get(ConditionType::Stalled).is_some(), "{kind:?}");
         // Without an endpoint there is nothing to pay for; what will never have one can go.
         let mut story = Story::claimed();
-        let decision = story.look(Atlas::Failed(fault(kind)));
+        let decision = story.look_twice(kind);
         let message = &domain::conditions::report(&story.o, &decision).conditions[0].message;
         let for_good = kind != FaultKind::InstanceNotFound;
         assert_eq!(message.contains("delete this object"), for_good, "{message}");

@@ -5,10 +5,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounds;
 mod deadline;
 mod found;
 mod habits;
 mod holes;
+mod passing;
 mod rivals;
 mod said;
 mod story;

@@ -48,6 +48,12 @@ pub(crate) fn ready_before(o: &mut Observed) {
     o.object.reported.current = true;
 }
 
+/// Atlas says so for the second time.
+fn twice(o: &mut Observed, kind: FaultKind) {
+    o.atlas = Atlas::Failed(fault(kind));
+    o.memory.gone = vec![(kind, secs(10))];
+}
+
 pub(crate) fn with(mut o: Observed, change: impl FnOnce(&mut Observed)) -> Observed {
     change(&mut o);
     o
@@ -94,11 +100,12 @@ fn each_look_before_there_is_an_endpoint_is_said_in_the_words_of_the_table() {
         ("found, not claimed", with(observed(), |o| { listing(o, &[endpoint(1, Mark::Ours, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; }), "-Adopting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Claim Poll"),
         ("found and named, not claimed", with(observed(), |o| { listing(o, &[endpoint(1, Mark::Ours, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Claim Poll"),
         ("create refused", with(observed(), |o| { listing(o, &[]); o.memory.tried = Tried::Refused(fault(FaultKind::Refused)); }), "-AtlasRefused -AtlasRefused -ServiceProvisioning -ServiceProvisioning [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
-        ("create refused for good", with(observed(), |o| { listing(o, &[]); o.memory.tried = Tried::Refused(fault(FaultKind::Retired)); }), "-ApiRetired -ApiRetired -ServiceProvisioning -ServiceProvisioning [Stalled:ApiRetired] Rest Interval"),
+        ("create refused, as if all were gone", with(observed(), |o| { listing(o, &[]); o.memory.tried = Tried::Refused(fault(FaultKind::Retired)); }), "-AtlasRefused -AtlasRefused -ServiceProvisioning -ServiceProvisioning [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("another cluster's claim", with(observed(), |o| { listing(o, &[]); o.object.claim = foreign_claim(); }), "-AdoptionRequired -AdoptionRequired -ServiceProvisioning -ServiceProvisioning [Stalled:AdoptionRequired] Rest OnChange"),
         ("another cluster's claim, taken over without a name", with(observed(), |o| { listing(o, &[]); o.object.claim = foreign_claim(); o.object.take_over = Some(stranger()); }), "-AdoptionRequired -AdoptionRequired -ServiceProvisioning -ServiceProvisioning [Stalled:AdoptionRequired] Rest OnChange"),
         ("another cluster's claim, named without a word", with(observed(), |o| { listing(o, &[]); o.object.claim = foreign_claim(); spec(o).endpoint_id = Some(id(1)); }), "-AdoptionRequired -AdoptionRequired -ServiceProvisioning -ServiceProvisioning [Stalled:AdoptionRequired] Rest OnChange"),
-        ("named and not there", with(observed(), |o| { listing(o, &[endpoint(2, Mark::None, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "-EndpointLost -EndpointLost -ServiceProvisioning -ServiceProvisioning [Stalled:EndpointLost] Rest Interval"),
+        ("named and not there, seen once", with(observed(), |o| { listing(o, &[endpoint(2, Mark::None, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "-EndpointLost -EndpointLost -ServiceProvisioning -ServiceProvisioning [Stalled:EndpointLost] Rest After(10s)"),
+        ("named and not there", with(observed(), |o| { o.memory.absent = Some((Absence::Everything, secs(10))); listing(o, &[endpoint(2, Mark::None, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "-EndpointLost -EndpointLost -ServiceProvisioning -ServiceProvisioning [Stalled:EndpointLost] Rest Interval"),
         ("named and a stranger's", with(observed(), |o| { listing(o, &[endpoint(1, Mark::Strangers, "RESERVED")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "-OwnershipConflict -OwnershipConflict -ServiceProvisioning -ServiceProvisioning [Stalled:OwnershipConflict] Rest Interval"),
         ("named and nobody's, not claimed", with(observed(), |o| { listing(o, &[endpoint(1, Mark::None, "RESERVED")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "+Reserved +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [] Claim Poll"),
         ("named and nobody's, claimed", with(observed(), |o| { listing(o, &[endpoint(1, Mark::None, "RESERVED")]); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(0), fate: Fate::Settled }]; spec(o).endpoint_id = Some(id(1)); }), "+Reserved +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [] Update Poll"),
@@ -162,7 +169,7 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
         ("available, another comment refused, observed", with(shown("AVAILABLE"), |o| { spec(o).observe = true; spec(o).endpoint_id = Some(id(1)); spec(o).comment = Some("orders".to_owned()); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest Interval"),
         ("available, another id refused", with(declaring("AVAILABLE", VpcEndpoint::Declared(vpce(2))), |o| { o.memory.tried = Tried::Refused(fault(FaultKind::Refused)) }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("available, a removal refused", with(declaring("AVAILABLE", VpcEndpoint::Declared(vpce(1))), |o| { o.memory.tried = Tried::Refused(fault(FaultKind::Refused)) }), "+Available -AtlasRefused +ServiceReserved +Available [] Rest Retry(0ns)"),
-        ("available, refused for good", with(shown("AVAILABLE"), |o| o.memory.tried = Tried::Refused(fault(FaultKind::Retired))), "-ApiRetired -ApiRetired +ServiceReserved +Available [Stalled:ApiRetired] Rest Interval"),
+        ("available, refused as if all were gone", with(shown("AVAILABLE"), |o| o.memory.tried = Tried::Refused(fault(FaultKind::Retired))), "+Available -AtlasRefused +ServiceReserved +Available [] Rest Retry(0ns)"),
         ("adopted just now", with(shown("AVAILABLE"), |o| o.memory.adopted = Some(secs(9))), "-Adopting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
         ("adopted just now, Reserved suffices", with(shown("RESERVED"), |o| { o.memory.adopted = Some(secs(9)); spec(o).ready_when = Some(ReadyWhen::Reserved); }), "-Adopting +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
         ("adopted and confirmed", with(shown("AVAILABLE"), |o| o.memory.adopted = Some(secs(10))), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest Interval"),
@@ -183,9 +190,11 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
         ("unreachable", with(shown("AVAILABLE"), |o| o.atlas = Atlas::Failed(fault(FaultKind::Unavailable))), "-AtlasUnavailable -AtlasUnavailable +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("unreachable, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.atlas = Atlas::Failed(fault(FaultKind::Unavailable)); }), "+Available -AtlasUnavailable +ServiceReserved +Available [] Rest Retry(0ns)"),
         ("unreachable, ready before another generation", with(shown("AVAILABLE"), |o| { ready_before(o); o.object.reported.current = false; o.atlas = Atlas::Failed(fault(FaultKind::Unavailable)); }), "-AtlasUnavailable -AtlasUnavailable +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
-        ("retired, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.atlas = Atlas::Failed(fault(FaultKind::Retired)); }), "-ApiRetired -ApiRetired +ServiceReserved +Available [Stalled:ApiRetired] Rest Interval"),
-        ("instance gone", with(shown("AVAILABLE"), |o| o.atlas = Atlas::Failed(fault(FaultKind::InstanceNotFound))), "-InstanceNotFound -InstanceNotFound -EndpointLost -EndpointLost [Stalled:InstanceNotFound] Rest Interval"),
-        ("instance migrated", with(shown("AVAILABLE"), |o| o.atlas = Atlas::Failed(fault(FaultKind::NotServerless))), "-InstanceMigrated -InstanceMigrated -EndpointLost -EndpointLost [Stalled:InstanceMigrated] Rest Interval"),
+        ("retired, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); twice(o, FaultKind::Retired); }), "-ApiRetired -ApiRetired +ServiceReserved +Available [Stalled:ApiRetired] Rest Interval"),
+        ("retired, said once, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.atlas = Atlas::Failed(fault(FaultKind::Retired)); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest After(10s)"),
+        ("instance gone", with(shown("AVAILABLE"), |o| twice(o, FaultKind::InstanceNotFound)), "-InstanceNotFound -InstanceNotFound -EndpointLost -EndpointLost [Stalled:InstanceNotFound] Rest Interval"),
+        ("instance gone, said once", with(observed(), |o| o.atlas = Atlas::Failed(fault(FaultKind::InstanceNotFound))), "-Creating +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest After(10s)"),
+        ("instance migrated", with(shown("AVAILABLE"), |o| twice(o, FaultKind::NotServerless)), "-InstanceMigrated -InstanceMigrated -EndpointLost -EndpointLost [Stalled:InstanceMigrated] Rest Interval"),
     ]);
 }
 
@@ -210,10 +219,13 @@ fn each_look_at_a_dying_object_is_said_in_the_words_of_the_table() {
         ("dying, new, unknown to Atlas", with(gone(), |o| { dying(o); answered(o, 5, true); o.memory.recorded = secs(30); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(90s)"),
         ("dying, unknown to Atlas when known just long enough", with(gone(), |o| { dying(o); answered(o, 5, true); o.memory.recorded = secs(125); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
         ("dying, no access", with(shown("AVAILABLE"), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest After(15s)"),
-        ("dying, instance gone", with(shown("AVAILABLE"), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Release Poll"),
+        ("dying, instance gone", with(shown("AVAILABLE"), |o| { dying(o); twice(o, FaultKind::InstanceNotFound); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Release Poll"),
+        ("dying, instance gone, said once", with(shown("AVAILABLE"), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
+        ("dying, deletion refused as if all were gone", with(shown("AVAILABLE"), |o| { dying(o); o.memory.tried = Tried::Refused(fault(FaultKind::InstanceNotFound)); }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("dying, attempt open", with(observed(), |o| { dying(o); listing(o, &[]); }), "-Deleting +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest Poll"),
         ("dying, attempt open, no access", with(observed(), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound -ServiceProvisioning -ServiceProvisioning [Reconciling:ProgressingWithRetry] Rest After(15s)"),
-        ("dying, attempt open, instance gone", with(observed(), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest After(200s)"),
+        ("dying, attempt open, instance gone", with(observed(), |o| { dying(o); twice(o, FaultKind::InstanceNotFound); }), "-Deleting +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest After(200s)"),
+        ("dying, attempt open, instance gone, said once", with(observed(), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest After(10s)"),
         ("dying, what an attempt made is on its way out", with(observed(), |o| { dying(o); o.object.claim = ClaimReading::Absent; listing(o, &[endpoint(2, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest Poll"),
         ("dying, another cluster's claim", with(observed(), |o| { dying(o); o.object.claim = foreign_claim(); }), "-Deleting +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Release Poll"),
         ("dying, another cluster's claim, attempt open, invalid", with(observed(), |o| { dying(o); o.object.claim = foreign_claim(); o.spec = Err("why".to_owned()); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(0), fate: Fate::Unknown }]; }), "-Deleting +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest After(200s)"),

@@ -5,11 +5,12 @@ use std::time::Duration;
 use domain::decide::decide;
 use domain::decision::{Creating, Decision, Deleting, State, Step};
 use domain::endpoint::{Endpoint, EndpointId};
+use domain::fault::FaultKind;
 use domain::memory::Memory;
 use domain::observed::{Atlas, Observed, Spec, Tried};
 use domain::ownership::ClaimReading;
 
-use crate::support::{MINUTE, Mark, endpoint, observed, ours};
+use crate::support::{MINUTE, Mark, endpoint, fault, observed, ours};
 
 /// Long after boot, so that everything may have happened before.
 pub(crate) const START: Duration = Duration::from_hours(1);
@@ -68,6 +69,14 @@ impl Story {
     /// Decides on what Atlas says now.
     pub(crate) fn look(&mut self, atlas: Atlas) -> Decision {
         self.see();
+        let failed = match &atlas {
+            Atlas::Unread => None,
+            Atlas::Listed(_) => Some(None),
+            Atlas::Failed(fault) => Some(Some(fault.kind)),
+        };
+        if let Some(failed) = failed {
+            self.memory.responded(failed, self.now);
+        }
         self.o.atlas = atlas;
         self.o.memory = self.memory.recall(self.now, self.now, Tried::Nothing);
         let decision = decide(&self.o);
@@ -75,6 +84,13 @@ impl Story {
             self.memory.confirmed(&decision, self.now);
         }
         decision
+    }
+
+    /// Atlas says so twice, G apart; decides on the second answer.
+    pub(crate) fn look_twice(&mut self, kind: FaultKind) -> Decision {
+        self.look(Atlas::Failed(fault(kind)));
+        self.wait(self.o.times.confirm_gap);
+        self.look(Atlas::Failed(fault(kind)))
     }
 
     /// Decides on a listing that shows these.

@@ -1,0 +1,162 @@
+//! What anybody who may write the object can make of it: claims without end, claims of other lives, ids that lead nowhere, and
+//! an object that takes no record any more.
+
+use domain::conditions::{ConditionType, report};
+use domain::decision::{Creating, Farewell, State, Step, Wake};
+use domain::memory::Memory;
+use domain::observed::{Fate, Tried};
+use domain::ownership::{ClaimReading, Nonce};
+
+use crate::story::{START, Story, is_settling};
+use crate::support::{Mark, endpoint, id, nonce, secs};
+
+fn shows(nonce: Nonce) -> ClaimReading {
+    ClaimReading::Ours { nonce, replaced: None }
+}
+
+/// The object shows a hundred claims, one a second, and the last of them stays.
+fn flooded() -> Story {
+    let mut story = Story::claimed();
+    for n in 2..=101 {
+        story.wait(secs(1));
+        story.o.object.claim = shows(nonce(n));
+        story.see();
+    }
+    story
+}
+
+#[test]
+fn claims_without_end_are_waited_for_and_not_kept() {
+    let mut story = flooded();
+    let kept = story.memory.recall(story.now, story.now, Tried::Nothing).attempts;
+    assert!(kept.len() <= 17, "{} attempts", kept.len());
+    // As long as for the last of them, and no longer.
+    for _ in 0..199 {
+        assert!(is_settling(&story.list(&[])));
+        story.wait(secs(1));
+    }
+    assert!(is_settling(&story.list(&[])));
+    story.wait(secs(1));
+    story.list(&[]);
+    story.wait(secs(10));
+    let step = story.list(&[]).step;
+    assert!(matches!(step, Step::Claim { nonce: None, .. }), "{step:?}");
+}
+
+#[test]
+fn a_deletion_waits_for_the_youngest_of_the_claims_that_are_not_kept() {
+    let mut story = flooded();
+    story.o.object.deleting = true;
+    // The first eight of the last nine are closed, so that the ninth and what stands for the rest are left.
+    for n in 94..=101 {
+        story.memory.settled(&nonce(n));
+    }
+    // Number 93 was the youngest that is not kept by its name.
+    story.wait(secs(191));
+    assert!(is_settling(&story.list(&[])), "199 seconds after it was shown");
+    story.wait(secs(1));
+    story.list(&[]);
+    story.wait(secs(10));
+    assert_eq!(story.list(&[]).step, Step::Release(Farewell::Deleted));
+}
+
+#[test]
+fn what_stands_for_many_is_not_closed_by_a_claim_that_names_it() {
+    let mut story = flooded();
+    story.o.object.claim = shows(Nonce::of_others());
+    story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
+    story.see();
+    let kept = story.memory.recall(story.now, story.now, Tried::Nothing).attempts;
+    assert!(kept.iter().any(|attempt| attempt.nonce == Nonce::of_others() && attempt.fate.is_open()));
+}
+
+#[test]
+fn attempts_that_were_refused_are_not_kept_without_end_and_none_is_sent_again() {
+    let mut memory = Memory::default();
+    for n in 0..100 {
+        memory.claiming(nonce(n), START);
+        assert!(memory.sending(&nonce(n)));
+        memory.settled(&nonce(n));
+    }
+    let kept = memory.recall(START, START, Tried::Nothing).attempts;
+    assert!(kept.len() <= 8 && kept.iter().all(|attempt| attempt.fate == Fate::Settled), "{kept:?}");
+    for n in 0..100 {
+        assert!(!memory.sending(&nonce(n)), "attempt {n}");
+    }
+}
+
+#[test]
+fn answers_to_deletes_are_not_kept_without_end_but_for_the_recorded_endpoint() {
+    let mut story = Story::recorded();
+    for n in 1..=100 {
+        story.memory.deleted(id(n), false, story.now);
+        story.wait(secs(1));
+    }
+    let kept = story.memory.recall(story.now, story.now, Tried::Nothing).deleted;
+    assert!(kept.len() <= 8, "{} answers", kept.len());
+    assert!([1, 100].iter().all(|n| kept.iter().any(|answer| answer.id == id(*n))), "{kept:?}");
+}
+
+#[test]
+fn an_object_that_takes_no_record_is_deleted_by_its_mark_and_waits_for_its_claim() {
+    let mut story = Story::claimed();
+    story.o.object.deleting = true;
+    let landed = [endpoint(1, Mark::Ours, "RESERVED")];
+    assert!(matches!(story.list(&landed).step, Step::Record { .. }));
+    story.memory.not_recorded();
+    assert_eq!(story.list(&landed).step, Step::Delete { id: id(1), excess: false });
+    story.memory.deleted(id(1), false, story.now);
+    story.wait(secs(10));
+    // Nobody knows whether it was this claim's, so another may still come.
+    assert!(is_settling(&story.list(&[])));
+    story.wait(secs(190));
+    story.list(&[]);
+    story.wait(secs(10));
+    assert_eq!(story.list(&[]).step, Step::Release(Farewell::Deleted));
+}
+
+#[test]
+fn what_this_process_made_for_an_object_that_takes_no_record_is_deleted_too() {
+    let mut story = Story::new();
+    story.memory.claiming(nonce(1), story.now);
+    story.o.object.claim = shows(nonce(1));
+    story.o.object.finalizer = true;
+    assert!(story.memory.sending(&nonce(1)));
+    let made = endpoint(1, Mark::Ours, "RESERVATION_REQUESTED");
+    story.memory.created(&nonce(1), made.clone());
+    assert!(matches!(story.list(&[]).step, Step::Record { .. }));
+    story.memory.not_recorded();
+    assert!(matches!(story.list(&[]).step, Step::Record { .. }), "while it lives, its id has to be known");
+    story.o.object.deleting = true;
+    assert!(is_settling(&story.list(&[])), "no listing shows it yet");
+    assert_eq!(story.list(&[made]).step, Step::Delete { id: id(1), excess: false });
+}
+
+#[test]
+fn a_claim_that_the_manifest_brought_along_is_said_to_be_one() {
+    let mut story = Story::new();
+    story.o.object.claim = ClaimReading::EarlierLife { nonce: nonce(1), replaced: None };
+    story.o.object.finalizer = true;
+    story.list(&[]);
+    story.o.object.claim = ClaimReading::EarlierLife { nonce: nonce(1), replaced: None };
+    let decision = domain::decide::decide(&story.o);
+    assert!(matches!(decision.state, State::Creating(Creating::Settling(_))), "{decision:?}");
+    let message = report(&story.o, &decision).get(ConditionType::Ready).unwrap().message.clone();
+    assert!(message.contains("the manifest brought along the claim"), "{message}");
+}
+
+#[test]
+fn an_endpoint_id_that_leads_nowhere_is_looked_for_again_before_that_is_final() {
+    for observe in [false, true] {
+        let mut story = Story::new();
+        story.spec(|spec| {
+            spec.endpoint_id = Some(id(7));
+            spec.observe = observe;
+        });
+        let first = story.list(&[]);
+        assert_eq!((&first.state, first.wake), (&State::Lost(id(7)), Wake::After(secs(10))), "{observe}");
+        story.wait(secs(10));
+        let second = story.list(&[]);
+        assert_eq!((&second.state, second.wake), (&State::Lost(id(7)), Wake::Interval), "{observe}");
+    }
+}

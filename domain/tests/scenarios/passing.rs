@@ -1,0 +1,218 @@
+//! Answers that are wrong for a moment: Atlas says that the instance, or its API, is no more, and it is there.
+
+use domain::conditions::{ConditionType, report};
+use domain::decision::{Creating, Decision, Deleting, Farewell, State, Step, Wake};
+use domain::fault::FaultKind;
+use domain::memory::Memory;
+use domain::notice::of_change;
+use domain::observed::{Atlas, Tried};
+
+use crate::said::ready_before;
+use crate::story::{Story, is_settling};
+use crate::support::{Mark, endpoint, fault, id, secs, vpce};
+
+const GONE: [FaultKind; 3] = [FaultKind::InstanceNotFound, FaultKind::NotServerless, FaultKind::Retired];
+
+fn failed(kind: FaultKind) -> Atlas {
+    Atlas::Failed(fault(kind))
+}
+
+fn dying() -> Story {
+    let mut story = Story::recorded();
+    story.o.object.deleting = true;
+    story
+}
+
+fn is_released(decision: &Decision) -> bool {
+    decision.step == Step::Release(Farewell::Deleted)
+}
+
+#[test]
+fn a_deletion_waits_for_a_second_answer_that_all_is_gone() {
+    for kind in GONE {
+        let mut story = dying();
+        let first = story.look(failed(kind));
+        assert_eq!((&first.step, first.wake), (&Step::Rest, Wake::After(secs(10))), "{kind:?}");
+        assert_eq!(first.state, State::Deleting(Deleting::Removing), "{kind:?}");
+        story.wait(secs(9));
+        let soon = story.look(failed(kind));
+        assert_eq!((&soon.step, soon.wake), (&Step::Rest, Wake::After(secs(1))), "{kind:?}");
+        story.wait(secs(1));
+        assert!(is_released(&story.look(failed(kind))), "{kind:?}");
+    }
+}
+
+#[test]
+fn the_endpoint_is_deleted_when_the_second_answer_shows_it() {
+    for kind in GONE {
+        let mut story = dying();
+        story.look(failed(kind));
+        story.wait(secs(10));
+        let decision = story.list(&[endpoint(1, Mark::Ours, "RESERVED")]);
+        assert_eq!(decision.step, Step::Delete { id: id(1), excess: false }, "{kind:?}");
+    }
+}
+
+#[test]
+fn one_answer_that_serves_two_looks_is_one_answer() {
+    let mut story = dying();
+    story.look(failed(FaultKind::InstanceNotFound));
+    // Ages are measured from when it was sent, however late it is looked at again.
+    assert!(!is_released(&story.look(failed(FaultKind::InstanceNotFound))));
+}
+
+#[test]
+fn a_listing_or_a_write_that_succeeds_in_between_begins_anew() {
+    for succeeds in [
+        (|story: &mut Story| {
+            story.list(&[endpoint(1, Mark::Ours, "DELETING")]);
+        }) as fn(&mut Story),
+        |story| story.memory.responded(None, story.now),
+    ] {
+        let mut story = dying();
+        story.look(failed(FaultKind::InstanceNotFound));
+        story.wait(secs(5));
+        succeeds(&mut story);
+        story.wait(secs(5));
+        assert!(!is_released(&story.look(failed(FaultKind::InstanceNotFound))));
+        story.wait(secs(10));
+        assert!(is_released(&story.look(failed(FaultKind::InstanceNotFound))));
+    }
+}
+
+#[test]
+fn another_failure_in_between_neither_confirms_nor_contradicts() {
+    for between in
+        [FaultKind::Unavailable, FaultKind::RateLimited, FaultKind::Unauthorized, FaultKind::NoAccess]
+    {
+        let mut story = dying();
+        story.look(failed(FaultKind::InstanceNotFound));
+        story.wait(secs(10));
+        assert!(!is_released(&story.look(failed(between))), "{between:?} confirms nothing");
+        story.wait(secs(1));
+        assert!(is_released(&story.look(failed(FaultKind::InstanceNotFound))), "{between:?}");
+    }
+}
+
+#[test]
+fn two_ways_to_say_it_do_not_confirm_each_other_and_each_can_be_confirmed() {
+    let mut story = dying();
+    story.look(failed(FaultKind::InstanceNotFound));
+    story.wait(secs(10));
+    assert!(!is_released(&story.look(failed(FaultKind::Retired))));
+    story.wait(secs(10));
+    assert!(is_released(&story.look(failed(FaultKind::InstanceNotFound))));
+}
+
+#[test]
+fn a_restart_between_the_two_answers_only_waits_longer() {
+    let mut story = dying();
+    story.look(failed(FaultKind::Retired));
+    story.wait(secs(10));
+    story.memory = Memory::default();
+    assert!(!is_released(&story.look(failed(FaultKind::Retired))));
+    story.wait(secs(10));
+    assert!(is_released(&story.look(failed(FaultKind::Retired))));
+}
+
+#[test]
+fn the_next_object_of_the_name_inherits_no_answer() {
+    let mut story = dying();
+    story.look(failed(FaultKind::InstanceNotFound));
+    story.memory.prune(&story.o.times, story.now);
+    story.wait(secs(10));
+    assert!(!is_released(&story.look(failed(FaultKind::InstanceNotFound))), "it may name another instance");
+}
+
+#[test]
+fn an_open_attempt_is_settled_before_two_answers_release_the_object() {
+    let mut story = Story::claimed();
+    story.o.object.deleting = true;
+    let first = story.look(failed(FaultKind::InstanceNotFound));
+    assert!(is_settling(&first));
+    assert_eq!(first.wake, Wake::After(secs(10)), "it may be there, and what was made be listed");
+    story.wait(secs(10));
+    let second = story.look(failed(FaultKind::InstanceNotFound));
+    assert!(is_settling(&second));
+    assert_eq!(second.wake, Wake::After(secs(190)));
+    story.wait(secs(190));
+    assert!(is_released(&story.look(failed(FaultKind::InstanceNotFound))));
+}
+
+#[test]
+fn a_ready_object_says_the_same_until_a_second_answer() {
+    for kind in GONE {
+        let mut story = Story::recorded();
+        ready_before(&mut story.o);
+        let first = story.look(failed(kind));
+        assert_eq!((&first.step, first.wake), (&Step::Rest, Wake::After(secs(10))), "{kind:?}");
+        let said = report(&story.o, &first);
+        assert!(said.unchanged && !said.lost, "{kind:?}");
+        assert!(said.get(ConditionType::Ready).unwrap().status, "{kind:?}");
+        assert_eq!(of_change(&story.o.object.reported, &said), [], "{kind:?}");
+        story.wait(secs(10));
+        let second = story.look(failed(kind));
+        let said = report(&story.o, &second);
+        assert!(!said.unchanged && said.get(ConditionType::Stalled).is_some(), "{kind:?}");
+        assert_eq!(said.lost, kind != FaultKind::Retired, "{kind:?}");
+    }
+}
+
+#[test]
+fn who_was_told_nothing_yet_is_told_what_is_waited_for() {
+    let mut story = Story::new();
+    let first = story.look(failed(FaultKind::InstanceNotFound));
+    let said = report(&story.o, &first);
+    let message = &said.get(ConditionType::Ready).unwrap().message;
+    assert!(
+        !said.unchanged && message.contains("InstanceNotFound") && message.contains("confirm"),
+        "{message}"
+    );
+    assert!(said.get(ConditionType::Stalled).is_none());
+    story.wait(secs(10));
+    let second = story.look(failed(FaultKind::InstanceNotFound));
+    assert!(report(&story.o, &second).get(ConditionType::Stalled).is_some());
+}
+
+#[test]
+fn a_write_answered_as_if_all_were_gone_was_refused_and_no_more() {
+    for kind in GONE {
+        let shown = [endpoint(1, Mark::Ours, "RESERVED")];
+        let refused = |mut story: Story, shown: &[_]| {
+            story.list(shown);
+            story.o.memory.tried = Tried::Refused(fault(kind));
+            let decision = domain::decide::decide(&story.o);
+            let report = report(&story.o, &decision);
+            assert!(report.get(ConditionType::Stalled).is_none(), "{kind:?}: {report:?}");
+            let message = &report.get(ConditionType::Synced).unwrap().message;
+            assert!(!message.contains("billed"), "{kind:?}: {message}");
+            decision
+        };
+        let decision = refused(dying(), &shown);
+        assert!(matches!(decision.state, State::Deleting(Deleting::Blocked(_))), "{kind:?}: {decision:?}");
+        assert!(matches!(decision.wake, Wake::Retry(_)), "{kind:?}");
+        let mut story = Story::recorded();
+        story.spec(|spec| spec.vpc_endpoint = domain::observed::VpcEndpoint::Declared(vpce(2)));
+        let decision = refused(story, &shown);
+        assert!(matches!(decision.state, State::Bound(_)), "{kind:?}: {decision:?}");
+        assert!(matches!(decision.wake, Wake::Retry(_)), "{kind:?}");
+        let mut story = Story::claimed();
+        story.memory.settled(&crate::support::nonce(1));
+        let decision = refused(story, &[]);
+        assert!(matches!(decision.state, State::Creating(Creating::Refused(_))), "{kind:?}: {decision:?}");
+        assert!(matches!(decision.wake, Wake::Retry(_)), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_ready_object_stays_so_when_a_repair_is_answered_as_if_all_were_gone() {
+    let mut story = Story::recorded();
+    ready_before(&mut story.o);
+    story.spec(|spec| spec.comment = Some("mine".to_owned()));
+    story.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]);
+    story.o.memory.tried = Tried::Refused(fault(FaultKind::InstanceNotFound));
+    let decision = domain::decide::decide(&story.o);
+    let said = report(&story.o, &decision);
+    assert!(said.get(ConditionType::Ready).unwrap().status);
+    assert!(!said.get(ConditionType::Synced).unwrap().status);
+}

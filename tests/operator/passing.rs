@@ -1,0 +1,104 @@
+//! One wrong response of Atlas: that the instance, or its API, is no more, while all is there. Nothing follows from it but
+//! that Atlas is asked again soon.
+
+use std::time::Duration;
+
+use atlas_simulator::{Ending, Entry, Fault, Operation, Rule};
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use serde_json::json;
+
+use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, condition};
+use crate::faults_witness::Witness;
+
+const GONE: [Ending; 4] =
+    [Ending::ClusterNotFound, Ending::ServerlessInstanceNotFound, Ending::NotServerless, Ending::VersionGone];
+
+/// Requests of this kind that met the fault, and those that did not, in their order.
+fn requests(bench: &Bench, operation: Operation) -> Vec<Entry> {
+    let all = bench.atlas.journal();
+    all.into_iter().filter(|entry| entry.is(operation) && entry.challenged.is_none()).collect()
+}
+
+fn is_struck(entry: &Entry) -> bool {
+    !entry.faults.is_empty()
+}
+
+#[tokio::test]
+async fn a_deletion_removes_the_endpoint_although_one_response_says_that_all_is_gone() {
+    let on = [Operation::List, Operation::Delete];
+    join_all(GONE.iter().flat_map(|ending| on.map(|on| (ending.clone(), on))).map(async |(ending, on)| {
+        let bench = Bench::new().await;
+        let _operator = bench.operator();
+        bench.create("orders", json!({})).await;
+        bench.until_reason("orders", "Reserved").await;
+        bench.atlas.inject(Rule::next_of(on, Fault::NotExecuted(ending.clone())));
+        bench.delete("orders").await;
+        bench.until_gone("orders").await;
+        assert!(requests(&bench, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
+        assert_eq!(bench.atlas.executed(Operation::Delete), 1, "{ending:?} on {on:?}");
+        assert!(bench.endpoints().is_empty(), "{ending:?} on {on:?}: {:?}", bench.endpoints());
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_is_gone() {
+    join_all(GONE.map(async |ending| {
+        let bench = Bench::new().await;
+        let _operator = bench.operator();
+        let output = json!({"name": "orders-privatelink"});
+        let fields = json!({"cloudProviderEndpointId": VPC_ENDPOINT, "outputConfigMap": output});
+        bench.create("orders", fields).await;
+        let ready = bench.until_reason("orders", "Available").await;
+        let maps: Api<ConfigMap> =
+            Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+        let uid = async || maps.get_opt("orders-privatelink").await.unwrap().and_then(|map| map.metadata.uid);
+        let made = async {
+            while uid().await.is_none() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, made).await.unwrap();
+        let before_it = uid().await;
+        let witness = Witness::of(&bench.objects);
+        witness.until("orders", "seen", |versions| !versions.is_empty()).await.unwrap();
+        let before = requests(&bench, Operation::List).len();
+        bench.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(ending.clone())));
+        bench.look("orders", "1").await;
+        bench.until_looked("orders", "1").await;
+        let listings = requests(&bench, Operation::List).split_off(before);
+        assert!(is_struck(&listings[0]), "{ending:?}: {listings:?}");
+        assert!(listings.iter().any(|entry| !is_struck(entry)), "{ending:?}: nobody asked again");
+        for object in witness.versions("orders") {
+            let same = ["Ready", "Synced", "EndpointServiceAvailable", "EndpointConnected", "Stalled"]
+                .map(|kind| condition(&object, kind) == condition(&ready, kind));
+            assert_eq!(same, [true; 5], "{ending:?}: {:?}", object.status);
+        }
+        // One that was deleted and made again would be another.
+        assert_eq!(uid().await, before_it, "{ending:?}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_create_or_a_change_answered_once_as_if_all_were_gone_is_sent_again() {
+    let on = [Operation::Create, Operation::Update];
+    join_all(GONE.iter().flat_map(|ending| on.map(|on| (ending.clone(), on))).map(async |(ending, on)| {
+        let bench = Bench::new().await;
+        bench.atlas.inject(Rule::next_of(on, Fault::NotExecuted(ending.clone())));
+        let _operator = bench.operator();
+        let witness = Witness::of(&bench.objects);
+        bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+        bench.until_reason("orders", "Available").await;
+        assert!(requests(&bench, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
+        assert_eq!(bench.atlas.executed(Operation::Create), 1, "{ending:?} on {on:?}");
+        for object in witness.versions("orders") {
+            assert_eq!(condition(&object, "Stalled"), None, "{ending:?} on {on:?}");
+            let messages = object.status.iter().flat_map(|status| &status.conditions);
+            assert!(messages.into_iter().all(|c| !c.message.contains("delete this object")), "{object:?}");
+        }
+    }))
+    .await;
+}
