@@ -1,8 +1,9 @@
-# The operator's image: one static program and nothing else.
+# The operator's image: one static program and nothing else, for the one platform that is asked for (amd64 or arm64).
 #   docker build --platform linux/amd64 --tag registry.example/spe-operator:0.1.0 .
 # On a machine that has Rust but no registry, `make image` builds the program outside and only the last stage here.
 
-# Any image with Rust 1.91 or later and a C compiler.
+# Any image with Rust 1.91 or later and a C compiler. A tag may move: where that matters, name the image by the digest that you checked, by
+# --build-arg BUILDER=docker.io/library/rust@sha256:…
 ARG BUILDER=docker.io/library/rust:1.95-bookworm
 
 FROM ${BUILDER} AS build

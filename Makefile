@@ -1,4 +1,5 @@
-# What people type. `make test` is all that has to hold before a change goes in, and what CI runs.
+# What people type. `make test` checks the code: all that has to hold before a change goes in. CI (`.ci/run`) runs it, and then what needs
+# other tools: `deny` and `e2e-cluster`.
 MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PART := hack/part
@@ -17,7 +18,7 @@ build: deps ## Builds the operator, the simulator and the demo
 control-plane: deps ## Finds, downloads or builds (8 minutes, once) etcd and kube-apiserver
 	$(CARGO) run --quiet --locked --package testbed --bin control-plane
 
-test: deps ## Checks everything: format, lints, documentation, tests, dependencies
+test: deps ## Checks the code: format, lints, documentation, tests
 	@$(PART) "format" $(CARGO) fmt --all --check
 	@$(PART) "format of fuzz" $(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	@$(PART) "lints" $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -25,9 +26,8 @@ test: deps ## Checks everything: format, lints, documentation, tests, dependenci
 	@$(PART) "compilation" $(CARGO) test --locked --workspace --no-run
 	@$(PART) "control plane" $(MAKE) control-plane
 	@$(PART) "tests" $(CARGO) test --locked --workspace --no-fail-fast
-	@$(PART) "dependencies" $(MAKE) deny
 
-deny: ## Checks licences, duplicates and sources of the dependencies, and advisories where their database can be reached
+deny: ## Checks licences, duplicates and sources of the dependencies, and advisories where their database can be reached; builds cargo-deny (8 minutes, once)
 	@hack/deny
 
 sbom: ## Lists what the program is made of (CycloneDX) and its licences, in target/sbom

@@ -9,6 +9,7 @@
 )]
 
 mod book;
+mod ci;
 mod dashboard;
 mod links;
 mod manifests;

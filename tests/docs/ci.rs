@@ -1,0 +1,79 @@
+//! What CI says at its end, as CONTRIBUTING promises: a check that was not made is named there, and never looks like one that
+//! passed. The scripts run in a folder of their own, with stand-ins for what takes minutes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::book::root;
+
+/// A folder with copies of these scripts.
+fn folder(name: &str, scripts: &[&str]) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    for script in scripts {
+        fs::create_dir_all(folder.join(script).parent().unwrap()).unwrap();
+        fs::copy(root().join(script), folder.join(script)).unwrap();
+    }
+    folder
+}
+
+fn stand_in(file: &Path, script: &str) {
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, format!("#!/usr/bin/env bash\n{script}\n")).unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn run(script: &Path, folder: &Path) -> Output {
+    let path = format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap());
+    Command::new("bash").arg(script).env("PATH", path).output().unwrap()
+}
+
+/// The words of `hack/deny` where the database of advisories answers, or does not, and what it ends with.
+fn deny(fetches: bool) -> (Vec<String>, bool) {
+    let folder = folder(&format!("deny-{fetches}"), &["hack/deny"]);
+    let tool = folder.join("cargo-deny");
+    stand_in(&folder.join("hack/tool"), &format!("echo {}", tool.display()));
+    stand_in(&tool, &format!("case $* in *\"fetch db\"*) {fetches} ;; *) echo checked \"$@\" ;; esac"));
+    let output = run(&folder.join("hack/deny"), &folder);
+    let said = String::from_utf8(output.stdout).unwrap();
+    (said.lines().map(str::to_owned).collect(), output.status.success())
+}
+
+/// The last line of CI, where `make deny` says this.
+fn last_line(deny: &str) -> String {
+    let folder = folder("ci", &[".ci/run", "hack/part"]);
+    stand_in(&folder.join("bin/make"), &format!("[ \"$1\" != deny ] || echo \"{deny}\""));
+    let output = run(&folder.join(".ci/run"), &folder);
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("Minutes:\n"), "{said}");
+    said.lines().last().unwrap().to_owned()
+}
+
+#[test]
+fn ci_ends_with_the_check_that_could_not_be_made() {
+    let (said, passed) = deny(true);
+    assert!(passed && said.iter().any(|line| line.contains("advisories")), "{said:?}");
+    assert!(!last_line(said.last().unwrap()).contains("ADVISORIES"));
+    let (said, passed) = deny(false);
+    assert!(
+        passed && !said.iter().any(|line| line.contains("checked") && line.contains("advisories")),
+        "{said:?}"
+    );
+    let unchecked = said.last().unwrap();
+    assert!(unchecked.starts_with("deny: ADVISORIES NOT CHECKED"), "{said:?}");
+    assert_eq!(last_line(unchecked), *unchecked);
+}
+
+/// What needs other tools is CI's business: cargo-deny alone takes longer to build than the project.
+#[test]
+fn a_newcomers_test_command_checks_code_alone() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let (_, test) = makefile.split_once("\ntest: ").unwrap();
+    let (test, _) = test.split_once("\n\n").unwrap();
+    assert!(test.contains("clippy") && !test.contains("deny"), "{test}");
+    let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
+    assert!(["make test", "make deny", "make e2e-cluster"].iter().all(|part| ci.contains(part)), "{ci}");
+}
