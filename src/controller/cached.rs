@@ -1,75 +1,49 @@
-//! An object as the watch's cache holds it: packed, because nearly always nobody looks at it, and without what is never
-//! read.
+//! An object as the watch yields it: read, or known to be there and no more.
 //!
-//! Packed it takes less than a third of what it takes in fields, lists and maps, and is unpacked within microseconds.
+//! Decoding it never fails, so that no object stops the watch of others. It holds nothing but what is used.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::DeserializeGuard;
-use kube::{Resource, ResourceExt};
-use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
-use serde::de::Error as _;
+use kube::Resource;
+use kube::core::{ApiResource, DynamicResourceScope};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::api::ServerlessPrivateEndpoint;
 
-use super::object;
+use super::lean::{self, Unreadable};
 
-/// An object as the watch yields it: one that cannot be decoded stops no other.
-pub(super) type Guarded = DeserializeGuard<Cached>;
-
-/// The object, if it is one.
-pub(super) fn understood(object: &Guarded) -> Option<ServerlessPrivateEndpoint> {
-    object.0.as_ref().ok()?.unpack()
-}
-
-/// What many objects say. Nothing depends on it: what is not in it takes room, and no more.
-const USUAL: &[u8] = include_bytes!("usual.json");
-
-/// One object. Clones share what is packed.
+/// One object. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Cached {
-    /// What names the object and its version.
-    meta: ObjectMeta,
-    trigger: u64,
-    /// Its JSON, compressed by what is usual.
-    packed: Arc<[u8]>,
+pub(super) enum Cached {
+    Read(Arc<ServerlessPrivateEndpoint>),
+    Unreadable(Arc<Unreadable>),
 }
 
 impl Cached {
-    fn pack(mut object: ServerlessPrivateEndpoint) -> serde_json::Result<Self> {
-        let meta = object.meta_mut();
-        (meta.managed_fields, meta.labels, meta.owner_references) = (None, None, None);
-        let named = ObjectMeta {
-            name: meta.name.clone(),
-            namespace: meta.namespace.clone(),
-            resource_version: meta.resource_version.clone(),
-            uid: meta.uid.clone(),
-            ..ObjectMeta::default()
-        };
-        object.annotations_mut().retain(|key, _| object::is_read(key));
-        let packed = compress_prepend_size_with_dict(&serde_json::to_vec(&object)?, USUAL).into();
-        Ok(Self { meta: named, trigger: object::trigger(&object), packed })
-    }
-
-    /// The object, but for what is never read. `None` never: what was packed can be unpacked.
-    fn unpack(&self) -> Option<ServerlessPrivateEndpoint> {
-        let json = decompress_size_prepended_with_dict(&self.packed, USUAL).ok()?;
-        serde_json::from_slice(&json).ok()
-    }
-
-    /// A hash over everything that may wake a reconcile.
-    pub(super) fn trigger(&self) -> u64 {
-        self.trigger
+    /// The object, if it can be read.
+    pub(super) fn read(&self) -> Option<&ServerlessPrivateEndpoint> {
+        match self {
+            Self::Read(object) => Some(object),
+            Self::Unreadable(_) => None,
+        }
     }
 }
 
+/// An object of a kind of others: what names it.
+#[derive(Debug, Clone)]
+pub(super) struct Named(ObjectMeta);
+
 impl<'de> Deserialize<'de> for Cached {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let object = ServerlessPrivateEndpoint::deserialize(deserializer)?;
-        Self::pack(object).map_err(D::Error::custom)
+        // Borrowed from a page or an event: whatever is in it, this only finds its end.
+        let json = <&RawValue>::deserialize(deserializer)?;
+        Ok(match lean::object(json.get()) {
+            Ok(object) => Self::Read(Arc::new(object)),
+            Err(unreadable) => Self::Unreadable(unreadable.into()),
+        })
     }
 }
 
@@ -94,11 +68,61 @@ impl Resource for Cached {
     }
 
     fn meta(&self) -> &ObjectMeta {
-        &self.meta
+        match self {
+            Self::Read(object) => object.meta(),
+            Self::Unreadable(unreadable) => &unreadable.metadata,
+        }
     }
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
+        match self {
+            Self::Read(object) => Arc::make_mut(object).meta_mut(),
+            Self::Unreadable(unreadable) => &mut Arc::make_mut(unreadable).metadata,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(lean::named(json.get())))
+    }
+}
+
+impl Resource for Named {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
+
+    fn metadata_api() -> bool {
+        true
+    }
+
+    fn kind(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.kind)
+    }
+
+    fn group(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.group)
+    }
+
+    fn version(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.version)
+    }
+
+    fn plural(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.plural)
+    }
+
+    fn api_version(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.api_version)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.0
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.0
     }
 }
 

@@ -1,61 +1,62 @@
-//! What is kept of an object, and that nothing else is.
+//! Decoding a page or an event as kube does, whatever its objects hold.
 
-use kube::Resource;
-use serde_json::{Value, json};
+use kube::ResourceExt;
+use kube::core::{ObjectList, WatchEvent};
+use serde_json::json;
 
-use crate::api::ServerlessPrivateEndpoint;
-use crate::controller::object;
+use super::*;
 
-use super::Cached;
-
-fn manifest() -> Value {
+fn object(name: &str) -> String {
     json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
         "kind": "ServerlessPrivateEndpoint",
-        "metadata": {
-            "name": "orders", "namespace": "shop", "uid": "u-1", "resourceVersion": "7", "generation": 3,
-            "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-02T00:00:00Z",
-            "finalizers": ["atlas.spe-operator.io/endpoint"],
-            "annotations": {"reconcile.fluxcd.io/requestedAt": "now", "kubectl.kubernetes.io/last-applied-configuration": "{}"},
-            "labels": {"app": "orders"},
-            "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "u-2"}],
-            "managedFields": [{"manager": "kubectl"}]
-        },
-        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders", "outputConfigMap": {"name": "out"}},
-        "status": {"_id": "5f0", "status": "AVAILABLE", "observedGeneration": 3, "conditions": [{
-            "type": "Ready", "status": "True", "reason": "Available", "message": "ü", "observedGeneration": 3,
-            "lastTransitionTime": "2026-01-01T00:00:00Z"
-        }]}
+        "metadata": {"namespace": "shop", "name": name, "resourceVersion": "7"},
+        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders"},
     })
+    .to_string()
+}
+
+/// Objects whose metadata no general decoder reads: by a time, by depth, and by what is read itself.
+fn poisoned() -> [(String, bool); 3] {
+    let managed = |fields: &str| {
+        object("poisoned").replace("\"name\"", &format!("\"managedFields\":[{fields}],\"name\""))
+    };
+    let deep = format!("{{\"fieldsV1\":{}1{}}}", "{\"f:a\":".repeat(300), "}".repeat(300));
+    let odd = object("poisoned").replace("\"name\"", "\"finalizers\":7,\"name\"");
+    [(managed("{\"time\":\"9999-12-31T23:59:59Z\"}"), true), (managed(&deep), true), (odd, false)]
 }
 
 #[test]
-fn an_object_is_unpacked_as_it_was_but_for_what_is_never_read() {
-    let cached: Cached = serde_json::from_value(manifest()).unwrap();
-    let mut kept = manifest();
-    for dropped in ["labels", "ownerReferences", "managedFields"] {
-        kept["metadata"].as_object_mut().unwrap().remove(dropped).unwrap();
+fn a_page_is_decoded_whatever_one_of_its_objects_holds() {
+    for (poisoned, readable) in poisoned() {
+        let page = format!(
+            r#"{{"apiVersion": "a/v1", "kind": "L", "metadata": {{"resourceVersion": "9", "continue": "c"}}, "items": [{}, {poisoned}, {}]}}"#,
+            object("one"),
+            object("other"),
+        );
+        let page: ObjectList<Cached> = serde_json::from_str(&page).unwrap();
+        assert_eq!(page.metadata.continue_.as_deref(), Some("c"));
+        let names: Vec<_> = page.items.iter().map(ResourceExt::name_any).collect();
+        assert_eq!(names, ["one", "poisoned", "other"]);
+        let read: Vec<_> = page.items.iter().map(|object| object.read().is_some()).collect();
+        assert_eq!(read, [true, readable, true]);
     }
-    let annotations = kept["metadata"]["annotations"].as_object_mut().unwrap();
-    annotations.remove("kubectl.kubernetes.io/last-applied-configuration").unwrap();
-    let unpacked = cached.unpack().unwrap();
-    let kept: ServerlessPrivateEndpoint = serde_json::from_value(kept).unwrap();
-    assert_eq!(serde_json::to_value(&unpacked).unwrap(), serde_json::to_value(&kept).unwrap());
-    assert_eq!(cached.trigger(), object::trigger(&unpacked));
 }
 
 #[test]
-fn a_packed_object_shows_its_name_and_version_without_being_unpacked() {
-    let cached: Cached = serde_json::from_value(manifest()).unwrap();
-    let meta = cached.meta();
-    assert_eq!((meta.name.as_deref(), meta.namespace.as_deref()), (Some("orders"), Some("shop")));
-    assert_eq!((meta.uid.as_deref(), meta.resource_version.as_deref()), (Some("u-1"), Some("7")));
-}
-
-#[test]
-fn an_endpoint_that_is_connected_takes_less_than_half_of_its_json() {
-    // As the API server gives it, but for the managed fields.
-    let json = include_str!("connected.json");
-    let cached: Cached = serde_json::from_str(json).unwrap();
-    assert!(cached.packed.len() * 2 < json.len(), "{} of {} bytes", cached.packed.len(), json.len());
+fn an_event_is_decoded_whatever_its_object_holds() {
+    for (poisoned, readable) in poisoned() {
+        for kind in ["ADDED", "MODIFIED", "DELETED"] {
+            let event = format!(r#"{{"type":"{kind}","object":{poisoned}}}"#);
+            let event: WatchEvent<Cached> = serde_json::from_str(&event).unwrap();
+            let (WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object)) =
+                event
+            else {
+                panic!("{event:?}");
+            };
+            assert_eq!(object.name_any(), "poisoned");
+            assert_eq!(object.resource_version().as_deref(), Some("7"), "the watch goes on from there");
+            assert_eq!(object.read().is_some(), readable);
+        }
+    }
 }

@@ -1,28 +1,33 @@
-//! Every call to the API server, each with a bound on its time, and one on how many run at once.
+//! Every call to the API server, each with a bound on its time and on its answer, and one on how many run at once.
 //!
-//! Writes are guarded: none overwrites what it has not read. This file never decides whether to write.
+//! Writes are guarded: none overwrites what it has not read. This file never decides whether to write, and never logs what
+//! it was answered: a Secret may be in it.
 
-use std::fmt::Debug;
+use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::{ApiResource, DynamicObject, Status};
-use kube::{Api, Client, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use http_body_util::BodyExt;
+use k8s_openapi::api::core::v1;
+use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::client::Body;
+use kube::core::{ApiResource, DynamicObject, Request, Status, request};
+use kube::{Client, Resource};
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::api::{self, ServerlessPrivateEndpoint};
 
+use super::lean::{self, ConfigMap, Secret};
 use super::limits::{Permit, Shares};
 use super::object::Identity;
 
 /// The bound on a call. The claim's is part of the creation protocol.
 const CALL: Duration = Duration::from_secs(5);
+
+/// The bound on an answer, in bytes. What etcd takes as one object is a third of it.
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// The calls that run at once; one namespace alone has half of them. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand
 /// objects that change together must not open a thousand.
@@ -38,19 +43,6 @@ pub(super) struct Turn {
     /// `None` only if the process ends.
     _permit: Option<Permit<1>>,
 }
-
-/// A kind that every cluster has, in namespaces.
-pub(super) trait Plain:
-    kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-    + Clone
-    + DeserializeOwned
-    + Serialize
-    + Debug
-{
-}
-
-impl Plain for ConfigMap {}
-impl Plain for Secret {}
 
 /// A call to the API server that came to nothing.
 #[derive(Debug, Error)]
@@ -70,6 +62,9 @@ pub(super) enum ClusterError {
     /// The value itself was refused: a defect of ours, or a policy of the cluster.
     #[error("the API server refuses what the operator wrote: {0}")]
     Refused(String),
+    /// What was asked for is there and cannot be read; a write may have been applied all the same.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
     /// No answer in time; a write may have been applied all the same.
     #[error("the API server did not answer within {} s", CALL.as_secs())]
     TimedOut,
@@ -112,57 +107,87 @@ impl Cluster {
         _turn: &Turn,
         identity: &Identity,
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
-        within(self.objects(identity).get(&identity.name)).await.map(lean)
+        self.ours(ours(identity).get(&identity.name, &GetParams::default())).await
     }
 
-    /// Reads an object of a kind that every cluster has.
-    pub(super) async fn read<K: Plain>(&self, namespace: &str, name: &str) -> Result<K, ClusterError> {
-        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        self.bounded(namespace, api.get(name)).await
+    /// Reads a Secret.
+    pub(super) async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
+        let secrets = of::<v1::Secret>(namespace);
+        let answer = self.bounded(namespace, secrets.get(name, &GetParams::default())).await?;
+        // Nothing of it may be said, not even what is wrong with it.
+        lean::secret(&answer)
+            .ok_or_else(|| ClusterError::Unreadable("it is not what a Secret looks like".to_owned()))
     }
 
-    /// Creates an object of a kind that every cluster has.
-    pub(super) async fn create<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
-        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        self.bounded(namespace, api.create(&PostParams::default(), object)).await.map(drop)
+    /// Reads a `ConfigMap`.
+    pub(super) async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, ClusterError> {
+        let answer =
+            self.bounded(namespace, of::<v1::ConfigMap>(namespace).get(name, &GetParams::default())).await?;
+        let read = lean::config_map(&answer);
+        read.ok_or_else(|| ClusterError::Unreadable("it is not what a ConfigMap looks like".to_owned()))
     }
 
-    /// Replaces an object, if it is still the one that was read.
-    pub(super) async fn replace<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
-        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        self.bounded(namespace, api.replace(&object.name_any(), &PostParams::default(), object))
+    /// Creates a `ConfigMap`.
+    pub(super) async fn create_config_map(
+        &self,
+        namespace: &str,
+        map: &v1::ConfigMap,
+    ) -> Result<(), ClusterError> {
+        let map = serde_json::to_vec(map).map_err(|error| ClusterError::Failed(error.to_string()))?;
+        self.bounded(namespace, of::<v1::ConfigMap>(namespace).create(&PostParams::default(), map))
             .await
             .map(drop)
     }
 
-    /// Deletes an object, if it is still the one that was read.
-    pub(super) async fn delete<K: Plain>(&self, namespace: &str, object: &K) -> Result<(), ClusterError> {
-        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let preconditions = Preconditions { uid: object.uid(), resource_version: object.resource_version() };
-        let parameters = DeleteParams::default().preconditions(preconditions);
-        self.bounded(namespace, api.delete(&object.name_any(), &parameters)).await.map(drop)
+    /// Makes these the entries of a `ConfigMap`, if it is still the one that was read.
+    pub(super) async fn fill_config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+        read: &ConfigMap,
+        content: &BTreeMap<String, String>,
+    ) -> Result<(), ClusterError> {
+        let gone = read.data.keys().map(|key| (key, Value::Null));
+        let entries = gone.chain(content.iter().map(|(key, value)| (key, json!(value))));
+        let entries: serde_json::Map<_, _> = entries.map(|(key, value)| (key.clone(), value)).collect();
+        let guard = json!({"uid": read.uid, "resourceVersion": read.resource_version});
+        let patch = Patch::Merge(json!({"metadata": guard, "data": entries}));
+        let maps = of::<v1::ConfigMap>(namespace);
+        self.bounded(namespace, maps.patch(name, &PatchParams::default(), &patch)).await.map(drop)
     }
 
-    /// Reads an object of a kind that may not be installed.
-    pub(super) async fn read_dynamic(
+    /// Deletes a `ConfigMap`, if it is still the one that was read.
+    pub(super) async fn delete_config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+        read: &ConfigMap,
+    ) -> Result<(), ClusterError> {
+        let (uid, resource_version) = (Some(read.uid.clone()), Some(read.resource_version.clone()));
+        let parameters = DeleteParams::default().preconditions(Preconditions { uid, resource_version });
+        self.bounded(namespace, of::<v1::ConfigMap>(namespace).delete(name, &parameters)).await.map(drop)
+    }
+
+    /// Reads the status of an object of a kind that may not be installed.
+    pub(super) async fn status_of(
         &self,
         namespace: &str,
         name: &str,
         resource: &ApiResource,
-    ) -> Result<DynamicObject, ClusterError> {
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, resource);
+    ) -> Result<Value, ClusterError> {
+        let request = Request::new(DynamicObject::url_path(resource, Some(namespace)));
         let _turn = self.others.enter([namespace.into()]).await;
-        within(api.get(name)).await
+        let answer = self.call(request.get(name, &GetParams::default())).await?;
+        lean::status(&answer).map_err(ClusterError::Unreadable)
     }
 
     /// The uid of the namespace `kube-system`, which names this cluster unless `--cluster-id` does.
     pub(super) async fn kube_system_uid(&self) -> Result<String, ClusterError> {
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let namespace = self.bounded("kube-system", namespaces.get("kube-system")).await?;
-        namespace
-            .metadata
-            .uid
-            .ok_or_else(|| ClusterError::Failed("namespace kube-system has no uid".to_owned()))
+        let namespaces = Request::new(v1::Namespace::url_path(&(), None));
+        let answer =
+            self.bounded("kube-system", namespaces.get("kube-system", &GetParams::default())).await?;
+        let uid = lean::named(&answer).uid;
+        uid.ok_or_else(|| ClusterError::Unreadable("namespace kube-system has no uid".to_owned()))
     }
 
     /// Writes finalizer and annotations in one request, if the object is still the one that was read.
@@ -180,7 +205,7 @@ impl Cluster {
         let annotations: serde_json::Map<_, _> =
             annotations.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
         let patch = json!({"metadata": {"finalizers": finalizers, "annotations": annotations}});
-        within(self.merge(identity, read, patch)).await.map(lean)
+        self.merge(identity, read, patch).await
     }
 
     /// Writes one annotation, or takes it off, if the object is still the one that was read.
@@ -191,7 +216,7 @@ impl Cluster {
         read: &ServerlessPrivateEndpoint,
         (key, value): (&str, Option<&str>),
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
-        within(self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}}))).await.map(lean)
+        self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}})).await
     }
 
     /// Takes our finalizer off, if the object is still the one that was read.
@@ -203,7 +228,7 @@ impl Cluster {
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
         let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != api::FINALIZER);
-        within(self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}}))).await.map(lean)
+        self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}})).await
     }
 
     async fn merge(
@@ -211,10 +236,11 @@ impl Cluster {
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         mut patch: Value,
-    ) -> kube::Result<ServerlessPrivateEndpoint> {
+    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
         patch["metadata"]["uid"] = json!(identity.uid);
         patch["metadata"]["resourceVersion"] = json!(read.metadata.resource_version);
-        self.objects(identity).patch(&identity.name, &PatchParams::default(), &Patch::Merge(patch)).await
+        let patch = Patch::Merge(patch);
+        self.ours(ours(identity).patch(&identity.name, &PatchParams::default(), &patch)).await
     }
 
     /// Applies a JSON patch to the status. Its `test` operations are the guard.
@@ -226,38 +252,69 @@ impl Cluster {
     ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
         let patch: json_patch::Patch = serde_json::from_value(Value::Array(operations))
             .map_err(|error| ClusterError::Failed(error.to_string()))?;
+        let patch = Patch::<()>::Json(patch);
         let parameters = PatchParams::default();
-        let patch = Patch::<ServerlessPrivateEndpoint>::Json(patch);
-        within(self.objects(identity).patch_status(&identity.name, &parameters, &patch)).await.map(lean)
+        self.ours(ours(identity).patch_subresource("status", &identity.name, &parameters, &patch)).await
     }
 
-    async fn bounded<T>(
-        &self,
-        namespace: &str,
-        call: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, ClusterError> {
+    /// A call that is answered with one of our own objects.
+    async fn ours(&self, request: Prepared) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+        let answer = self.call(request).await?;
+        lean::object(&answer).map_err(|unreadable| ClusterError::Unreadable(unreadable.why))
+    }
+
+    async fn bounded(&self, namespace: &str, request: Prepared) -> Result<String, ClusterError> {
         let _turn = self.turn(namespace).await;
-        within(call).await
+        self.call(request).await
     }
 
-    fn objects(&self, identity: &Identity) -> Api<ServerlessPrivateEndpoint> {
-        Api::namespaced(self.client.clone(), &identity.namespace)
+    /// The text that a request is answered with.
+    async fn call(&self, request: Prepared) -> Result<String, ClusterError> {
+        let request = request.map_err(|error| ClusterError::Failed(chain(&error)))?.map(Body::from);
+        let answer = async {
+            let response =
+                self.client.send(request).await.map_err(|error| ClusterError::Failed(chain(&error)))?;
+            let status = response.status();
+            let text = text(response.into_body()).await?;
+            if status.is_success() { Ok(text) } else { Err(classify(&refusal(status.as_u16(), &text))) }
+        };
+        tokio::time::timeout(CALL, answer).await.unwrap_or(Err(ClusterError::TimedOut))
     }
 }
 
-async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, ClusterError> {
-    match tokio::time::timeout(CALL, call).await {
-        Err(_) => Err(ClusterError::TimedOut),
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(kube::Error::Api(status))) => Err(classify(&status)),
-        Ok(Err(error)) => Err(ClusterError::Failed(chain(&error))),
-    }
+/// A request, or why there is none.
+type Prepared = Result<http::Request<Vec<u8>>, request::Error>;
+
+fn ours(identity: &Identity) -> Request {
+    of::<ServerlessPrivateEndpoint>(&identity.namespace)
 }
 
-/// Without what nobody here reads, which is half of an object.
-fn lean(mut object: ServerlessPrivateEndpoint) -> ServerlessPrivateEndpoint {
-    object.metadata.managed_fields = None;
-    object
+/// Requests about one kind in one namespace.
+fn of<K: Resource<DynamicType = ()>>(namespace: &str) -> Request {
+    Request::new(K::url_path(&(), Some(namespace)))
+}
+
+/// A whole answer, in as much memory as it takes.
+async fn text(body: Body) -> Result<String, ClusterError> {
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ClusterError::Failed(chain(&error)))?;
+        let data = frame.into_data().unwrap_or_default();
+        if bytes.len() + data.len() > LONGEST_ANSWER {
+            return Err(ClusterError::Unreadable(format!("it has more than {LONGEST_ANSWER} bytes")));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    // What is no text is so in a part that nobody reads, or decoding it says so.
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// What the API server says when it refuses. A proxy before it says it in words of its own.
+fn refusal(code: u16, text: &str) -> Status {
+    let status = serde_json::from_str(text);
+    status.unwrap_or_else(|_| Status::failure(lean::cut(text.trim().to_owned()).as_str(), "").with_code(code))
 }
 
 /// A failed `test` of a JSON patch is 422 without causes, another uid is 422 or 409, a stale resourceVersion 409

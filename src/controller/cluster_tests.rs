@@ -92,7 +92,7 @@ async fn a_namespace_whose_calls_hang_leaves_turns_to_every_other() {
 async fn a_kind_of_others_that_cannot_be_read_holds_up_no_object_of_ours() {
     let (cluster, _) = cluster();
     let kind = resource(api::VpcEndpointSource::Ack);
-    let reads = join_all((0..AT_ONCE * 4).map(|_| cluster.read_dynamic("shop", "network", &kind)));
+    let reads = join_all((0..AT_ONCE * 4).map(|_| cluster.status_of("shop", "network", &kind)));
     let ours = async {
         tokio::time::timeout(CALL, async { cluster.get(&cluster.turn("shop").await, &identity()).await })
             .await
@@ -102,4 +102,28 @@ async fn a_kind_of_others_that_cannot_be_read_holds_up_no_object_of_ours() {
         _ = reads => panic!("nobody answers so soon"),
         read = ours => assert!(read.unwrap().is_ok()),
     }
+}
+
+/// A cluster whose API server answers everything with this text.
+fn saying(status: u16, text: &str) -> Cluster {
+    let text = text.to_owned();
+    let server = tower::service_fn(move |_: Request<Body>| {
+        let response = Response::builder().status(status).body(Body::from(text.clone().into_bytes()));
+        async move { Ok::<_, BoxError>(response?) }
+    });
+    Cluster::new(Client::new(server, "shop"))
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_an_error_without_its_content() {
+    let odd = object().to_string().replace("\"u\"", "\"u\",\"finalizers\":7");
+    let read = saying(200, &odd).get(&cluster().0.turn("shop").await, &identity()).await;
+    assert!(matches!(&read, Err(ClusterError::Unreadable(why)) if why.starts_with("metadata: ")), "{read:?}");
+    let secret = r#"{"metadata":{"resourceVersion":"7"},"data":{"privateApiKey":"canary"}}"#;
+    let Err(error) = saying(200, secret).secret("shop", "key").await else { panic!("it is no base64") };
+    assert!(matches!(error, ClusterError::Unreadable(_)) && !error.to_string().contains("canary"), "{error}");
+    let long = saying(200, &"x".repeat(LONGEST_ANSWER + 1)).config_map("shop", "out").await;
+    assert!(matches!(&long, Err(ClusterError::Unreadable(why)) if why.contains("more than")), "{long:?}");
+    let html = saying(502, "<html>bad gateway</html>").secret("shop", "key").await.err().unwrap();
+    assert!(matches!(&html, ClusterError::Failed(text) if text.contains("bad gateway")), "{html}");
 }

@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::conditions::EventReason;
 use domain::endpoint::Instance;
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
 use domain::observed::Times;
 use domain::ownership::{ClusterId, Token};
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Resource};
-use tracing::debug;
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
 
 use crate::api::ServerlessPrivateEndpoint;
 use crate::service::metrics::Metrics;
@@ -19,6 +22,7 @@ use crate::service::metrics::Metrics;
 use super::addresses::Addresses;
 use super::cluster::{Cluster, Turn};
 use super::credentials::{Key, Keys, Purpose, SecretName};
+use super::lean::Unreadable;
 use super::limits::Limits;
 use super::listings::Listings;
 use super::memories::Memories;
@@ -85,10 +89,15 @@ pub(super) struct Context {
     /// each new one.
     pub(super) warnings: Recorder,
     pub(super) client: Client,
+    /// Places for those who tell of an object that cannot be read.
+    pub(super) telling: Arc<Semaphore>,
 }
 
 /// An event is worth this much waiting and no more.
 const EVENT: Duration = Duration::from_secs(5);
+
+/// So many objects that cannot be read wait at once to be told of.
+pub(super) const TELLING: usize = 16;
 
 /// Who tells of events.
 pub(super) fn reporter() -> Reporter {
@@ -156,9 +165,52 @@ impl Context {
         self.owners.gone(token);
     }
 
+    /// The watch shows an object that cannot be read. It is left as it is; that is said once, and not waited for.
+    pub(super) fn cannot_read(self: &Arc<Self>, unreadable: &Unreadable) {
+        let Unreadable { metadata, why } = unreadable;
+        let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
+        let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
+        let token = Token::of(&self.cluster_id, namespace, name);
+        let is_news = self.memories.hidden(&token, why);
+        self.owners.appeared(token, namespace, name);
+        if !is_news {
+            return;
+        }
+        self.options.metrics.not_understood();
+        warn!(namespace, name, why, "cannot read the object: it is left alone until that is corrected");
+        // However many there are, no more than a few wait to be told of: the log has them all.
+        let Ok(place) = Arc::clone(&self.telling).try_acquire_owned() else { return };
+        let notice = Notice {
+            reason: EventReason::ObjectUnreadable,
+            warning: true,
+            message: format!(
+                "the operator cannot read this object ({why}); it neither acts on it nor releases it until that is corrected"
+            ),
+        };
+        let about = ObjectReference {
+            api_version: Some(ServerlessPrivateEndpoint::api_version(&()).into_owned()),
+            kind: Some(ServerlessPrivateEndpoint::kind(&()).into_owned()),
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            uid: metadata.uid.clone(),
+            resource_version: metadata.resource_version.clone(),
+            field_path: None,
+        };
+        let (ctx, namespace) = (Arc::clone(self), namespace.to_owned());
+        tokio::spawn(async move {
+            let turn = ctx.cluster.turn(&namespace).await;
+            ctx.tell(&turn, &about, &notice).await;
+            drop(place);
+        });
+    }
+
     /// Publishes an event. Its failure never fails anything: the conditions say the same.
-    pub(super) async fn publish(&self, _turn: &Turn, object: &ServerlessPrivateEndpoint, notice: &Notice) {
-        let (event, about) = (publish::event(notice), object.object_ref(&()));
+    pub(super) async fn publish(&self, turn: &Turn, object: &ServerlessPrivateEndpoint, notice: &Notice) {
+        self.tell(turn, &object.object_ref(&()), notice).await;
+    }
+
+    async fn tell(&self, _turn: &Turn, about: &ObjectReference, notice: &Notice) {
+        let event = publish::event(notice);
         // A milestone is told once, so there is nothing to fold it into: a recorder that keeps none of them, however many
         // objects there are.
         let recorder = if notice.warning {
@@ -166,7 +218,7 @@ impl Context {
         } else {
             Recorder::new(self.client.clone(), reporter())
         };
-        match tokio::time::timeout(EVENT, recorder.publish(&event, &about)).await {
+        match tokio::time::timeout(EVENT, recorder.publish(&event, about)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "could not publish an event"),
             Err(_) => debug!("could not publish an event in time"),

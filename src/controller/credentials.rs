@@ -13,11 +13,11 @@ use atlas::{Client, Credentials, Transport};
 use domain::backoff::LONGEST_RETRY;
 use domain::fault::{Fault, FaultKind};
 use domain::ownership::Token;
-use k8s_openapi::api::core::v1::Secret;
 
 use crate::clock::Boottime;
 
 use super::cluster::{Cluster, ClusterError};
+use super::lean::Secret;
 use super::object::Identity;
 use super::uses::Uses;
 
@@ -193,7 +193,7 @@ impl Keys {
     async fn read(&self, name: &SecretName) -> Result<Key, Fault> {
         let SecretName { namespace, name: secret } = name;
         let sent = Boottime::now();
-        let read = match self.cluster.read::<Secret>(namespace, secret).await {
+        let read = match self.cluster.secret(namespace, secret).await {
             Ok(read) => read,
             Err(ClusterError::NotFound) => {
                 return Err(missing(format!(
@@ -206,6 +206,11 @@ impl Keys {
                     "the operator may not read Secret {secret} in namespace {namespace}; grant its service account `get` on it"
                 )));
             }
+            Err(ClusterError::Unreadable(_)) => {
+                return Err(missing(format!(
+                    "Secret {secret} in namespace {namespace} is there and cannot be read; delete it and create it again"
+                )));
+            }
             Err(error) => {
                 return Err(Fault {
                     detail: error.to_string().into(),
@@ -215,9 +220,14 @@ impl Keys {
             }
         };
         let credentials = credentials(&read).map_err(|why| missing(format!("Secret {secret}: {why}")))?;
-        let version = read.metadata.resource_version.unwrap_or_default();
         let client = Client::new(self.transport.clone(), credentials);
-        Ok(Key { client, source: Arc::new((name.clone(), version)), shared: false, gone: None, read: sent })
+        Ok(Key {
+            client,
+            source: Arc::new((name.clone(), read.resource_version)),
+            shared: false,
+            gone: None,
+            read: sent,
+        })
     }
 }
 
@@ -287,8 +297,7 @@ fn missing(message: String) -> Fault {
 /// The pair that the Secret holds.
 fn credentials(secret: &Secret) -> Result<Credentials, String> {
     let entry = |key: &str| -> Result<Option<String>, String> {
-        let value = secret.data.as_ref().and_then(|data| data.get(key));
-        let text = value.map(|value| String::from_utf8(value.0.clone()));
+        let text = secret.entry(key).map(|value| String::from_utf8(value.to_vec()));
         text.transpose()
             .map_err(|_| format!("the entry {key} is not text; store the key as it was shown in Atlas"))
     };

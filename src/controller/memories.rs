@@ -48,8 +48,10 @@ pub(super) struct Entry {
     pub(super) counted: Counted,
     /// There is an object of this name.
     pub(super) exists: bool,
-    /// The watch has shown that it is being deleted.
+    /// The watch has shown that it is being deleted, or no longer shows whether it is.
     leaving: bool,
+    /// Why it cannot be read.
+    unreadable: Option<String>,
 }
 
 /// The memory of this process.
@@ -82,12 +84,23 @@ impl Memories {
     /// Notes what a watch event shows.
     pub(super) fn watched(&self, token: &Token, seen: &Object) {
         self.with(token, |entry| {
-            entry.leaving = seen.deleting;
+            (entry.leaving, entry.unreadable) = (seen.deleting, None);
             entry.see(seen, Boottime::now().since_boot());
         });
     }
 
-    /// `true` once the watch has shown that the object is being deleted, or gone.
+    /// Notes that a watch event shows an object, and not what it says: it may be about to go, and what is remembered of it
+    /// stays. `true` if that is news.
+    pub(super) fn hidden(&self, token: &Token, why: &str) -> bool {
+        self.with(token, |entry| {
+            (entry.exists, entry.leaving) = (true, true);
+            let is_known = entry.unreadable.as_deref() == Some(why);
+            entry.unreadable = Some(why.to_owned());
+            !is_known
+        })
+    }
+
+    /// `true` once the watch has shown that the object is being deleted, or gone, or shows it no longer.
     pub(super) fn knows_it_leaves(&self, token: &Token) -> bool {
         self.lock().all.get(token).is_none_or(|entry| entry.leaving || !entry.exists)
     }

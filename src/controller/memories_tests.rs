@@ -58,3 +58,18 @@ fn an_object_that_came_back_keeps_what_its_predecessor_left() {
     memories.gone(&token("other"), &over());
     assert_eq!(kept(&memories), (1, 0));
 }
+
+#[test]
+fn an_object_that_cannot_be_read_keeps_what_is_remembered_and_may_be_leaving() {
+    let (memories, orders) = (uncertain("orders"), token("orders"));
+    assert!(!memories.knows_it_leaves(&orders));
+    assert!(memories.hidden(&orders, "too deep"));
+    assert!(memories.knows_it_leaves(&orders));
+    assert!(!memories.hidden(&orders, "too deep"), "it is said once");
+    assert!(memories.hidden(&orders, "too long"));
+    memories.with(&token("other"), |entry| entry.exists = true);
+    memories.gone(&token("other"), &Times::default());
+    assert_eq!(kept(&memories), (1, 0));
+    memories.gone(&orders, &Times::default());
+    assert_eq!(kept(&memories), (1, 1), "what may still land is remembered");
+}

@@ -11,7 +11,7 @@
 //! | `object` | from the custom resource to what the rules know |
 //! | `output` | the ConfigMap for other tools |
 //! | `conclude`, `publish` | status patches and events, and when to look again |
-//! | `cached` | an object, shared by the cache and its reconciles |
+//! | `cached`, `lean` | what is kept of an object, and that decoding it never fails |
 //! | `cluster` | calls to the API server |
 //! | `credentials`, `uses` | from a Secret to a client that may ask Atlas, and for whom what it held is remembered |
 //! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
@@ -38,6 +38,7 @@ mod conclude;
 mod context;
 mod counting;
 mod credentials;
+mod lean;
 mod limits;
 mod listings;
 mod memories;

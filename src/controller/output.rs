@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use domain::conditions::Report;
 use domain::endpoint::EndpointStatus;
 use domain::message::Message;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 
 use crate::api::{self, ServerlessPrivateEndpoint};
 
 use super::cluster::{Cluster, ClusterError};
+use super::lean::ConfigMap;
 use super::object::Identity;
 
 /// Lets Flux react to a change at once.
@@ -81,7 +82,7 @@ async fn delete(
     name: &str,
     found: &ConfigMap,
 ) -> Result<(), Problem> {
-    match cluster.delete(&identity.namespace, found).await {
+    match cluster.delete_config_map(&identity.namespace, name, found).await {
         Ok(()) | Err(ClusterError::NotFound) => Ok(()),
         Err(error) => Err(problem(name, "delete", &error)),
     }
@@ -96,7 +97,7 @@ pub(super) async fn read(
     identity: &Identity,
     name: &str,
 ) -> Result<Option<ConfigMap>, Problem> {
-    match cluster.read::<ConfigMap>(&identity.namespace, name).await {
+    match cluster.config_map(&identity.namespace, name).await {
         Ok(found) => Ok(Some(found)),
         Err(ClusterError::NotFound) => Ok(None),
         Err(error) => Err(problem(name, "get", &error)),
@@ -105,7 +106,7 @@ pub(super) async fn read(
 
 /// The private SRV address that the ConfigMap already holds for this VPC endpoint.
 pub(super) fn noted_address(found: Option<&ConfigMap>, vpc_endpoint: &str) -> Option<String> {
-    let data = found?.data.as_ref()?;
+    let data = &found?.data;
     let same = data.get("cloudProviderEndpointId").is_some_and(|id| id == vpc_endpoint);
     data.get(SRV_ADDRESS).filter(|_| same).cloned()
 }
@@ -136,13 +137,14 @@ pub(super) async fn keep(
     let result = match found {
         None if content.is_empty() => Ok(()),
         None => {
-            cluster.create(namespace, &new(object, name, content)).await.map_err(|error| ("create", error))
+            let new = new(object, name, content);
+            cluster.create_config_map(namespace, &new).await.map_err(|error| ("create", error))
         }
         Some(found) if content.is_empty() => return delete(cluster, identity, name, &found).await,
-        Some(found) if found.data.as_ref() == Some(&content) => Ok(()),
+        Some(found) if found.data == content => Ok(()),
         Some(found) => {
-            let changed = ConfigMap { data: Some(content), ..found };
-            cluster.replace(namespace, &changed).await.map_err(|error| ("update", error))
+            let filled = cluster.fill_config_map(namespace, name, &found, &content).await;
+            filled.map_err(|error| ("patch", error))
         }
     };
     result.map_err(|(verb, error)| problem(name, verb, &error))
@@ -159,12 +161,12 @@ fn problem(name: &str, verb: &str, error: &ClusterError) -> Problem {
 }
 
 fn is_ours(map: &ConfigMap, identity: &Identity) -> bool {
-    map.owner_references().iter().any(|owner| owner.uid == identity.uid && owner.controller == Some(true))
+    map.controller.as_deref() == Some(identity.uid.as_str())
 }
 
-fn new(object: &ServerlessPrivateEndpoint, name: &str, content: BTreeMap<String, String>) -> ConfigMap {
+fn new(object: &ServerlessPrivateEndpoint, name: &str, content: BTreeMap<String, String>) -> v1::ConfigMap {
     let (label, value) = FLUX_WATCH;
-    ConfigMap {
+    v1::ConfigMap {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             labels: Some(BTreeMap::from([(label.to_owned(), value.to_owned())])),
@@ -172,6 +174,6 @@ fn new(object: &ServerlessPrivateEndpoint, name: &str, content: BTreeMap<String,
             ..ObjectMeta::default()
         },
         data: Some(content),
-        ..ConfigMap::default()
+        ..v1::ConfigMap::default()
     }
 }

@@ -5,7 +5,6 @@
 
 use domain::endpoint::VpcEndpointId;
 use domain::observed::VpcEndpoint;
-use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
 use crate::api::{CloudProviderEndpointRef, ServerlessPrivateEndpoint, VpcEndpointSource};
@@ -75,10 +74,9 @@ async fn entry(
     namespace: &str,
     reference: &CloudProviderEndpointRef,
 ) -> Result<VpcEndpoint, ClusterError> {
-    let map: ConfigMap = cluster.read(namespace, &reference.name).await?;
+    let map = cluster.config_map(namespace, &reference.name).await?;
     let key = reference.key.as_deref().unwrap_or_default();
-    let text = map.data.as_ref().and_then(|data| data.get(key));
-    Ok(match text {
+    Ok(match map.data.get(key) {
         Some(text) => declared(text, &format!("entry {key} of {}", said(reference))),
         None => VpcEndpoint::NotFound(format!(
             "{} has no entry {key}; add it, or correct spec.cloudProviderEndpointRef",
@@ -93,14 +91,22 @@ async fn id_of(
     reference: &CloudProviderEndpointRef,
     source: VpcEndpointSource,
 ) -> Result<VpcEndpoint, ClusterError> {
-    let object = cluster.read_dynamic(namespace, &reference.name, &resource(source)).await?;
+    let status = cluster.status_of(namespace, &reference.name, &resource(source)).await?;
     let path = id_path(source);
-    Ok(match object.data.pointer(path).and_then(Value::as_str).filter(|id| !id.is_empty()) {
-        Some(id) => declared(id, &format!("{path} of {}", said(reference))),
-        None => {
-            VpcEndpoint::Awaited(format!("{} has no id yet ({})", said(reference), path.replace('/', ".")))
-        }
-    })
+    Ok(
+        match status
+            .pointer(path.trim_start_matches("/status"))
+            .and_then(Value::as_str)
+            .filter(|id| !id.is_empty())
+        {
+            Some(id) => declared(id, &format!("{path} of {}", said(reference))),
+            None => VpcEndpoint::Awaited(format!(
+                "{} has no id yet ({})",
+                said(reference),
+                path.replace('/', ".")
+            )),
+        },
+    )
 }
 
 /// Where the kind keeps the id.

@@ -15,18 +15,18 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 use tokio_util::time::{DelayQueue, delay_queue};
-use tracing::warn;
 
 use crate::api::ServerlessPrivateEndpoint;
 use crate::clock::Boottime;
 use crate::service::metrics::{Metrics, Queued};
 
-use super::cached::{Guarded, understood};
+use super::cached::Cached;
+use super::object;
 use super::queue::{Lane, Queue};
 use super::work::Work;
 
 /// An object by its name alone.
-type Name = Arc<ObjectRef<Guarded>>;
+type Name = Arc<ObjectRef<Cached>>;
 
 /// The looks that may go on at once at the objects of one instance: as many as may call Atlas at once for its project.
 const PER_INSTANCE: usize = 8;
@@ -51,7 +51,7 @@ struct Known {
 
 /// The looks that are to come. What is under way is in `run` alone.
 pub(super) struct Runner {
-    store: Store<Guarded>,
+    store: Store<Cached>,
     metrics: Metrics,
     queue: Queue<Name, Queued, 3>,
     timers: DelayQueue<Name>,
@@ -62,7 +62,7 @@ pub(super) struct Runner {
 
 impl Runner {
     /// A runner of the objects in `store`, for so many calls to Atlas at once.
-    pub(super) fn new(store: Store<Guarded>, metrics: Metrics, concurrency: usize) -> Self {
+    pub(super) fn new(store: Store<Cached>, metrics: Metrics, concurrency: usize) -> Self {
         Self {
             store,
             metrics,
@@ -80,10 +80,10 @@ impl Runner {
     /// after a look that it went in; `unshown` before that, once.
     pub(super) async fn run<Look: Future<Output = Option<Duration>>>(
         mut self,
-        events: impl Stream<Item = Event<Guarded>>,
-        wakes: impl Stream<Item = ObjectRef<Guarded>>,
+        events: impl Stream<Item = Event<Cached>>,
+        wakes: impl Stream<Item = ObjectRef<Cached>>,
         look: impl Fn(Box<ServerlessPrivateEndpoint>, Boottime) -> Look,
-        (unshown, gone): (impl Fn(&ObjectRef<Guarded>), impl Fn(&ObjectRef<Guarded>)),
+        (unshown, gone): (impl Fn(&ObjectRef<Cached>), impl Fn(&ObjectRef<Cached>)),
         work: &Work,
     ) {
         let mut looks = FuturesUnordered::new();
@@ -110,7 +110,7 @@ impl Runner {
         while looks.next().await.is_some() {}
     }
 
-    fn saw(&mut self, event: Event<Guarded>, gone: impl Fn(&ObjectRef<Guarded>)) {
+    fn saw(&mut self, event: Event<Cached>, gone: impl Fn(&ObjectRef<Cached>)) {
         match event {
             Event::Apply(object) => {
                 if let Some(name) = self.changed(&object) {
@@ -141,7 +141,7 @@ impl Runner {
     }
 
     /// The name of the object, if what wakes a reconcile has changed.
-    fn changed(&mut self, object: &Guarded) -> Option<Name> {
+    fn changed(&mut self, object: &Cached) -> Option<Name> {
         let (name, trigger) = (self.kept(name(object)), trigger(object));
         match self.known.get_mut(&name) {
             Some(known) if known.trigger == trigger => return None,
@@ -150,10 +150,6 @@ impl Runner {
                 let known = Known { trigger, timer: None, asked: Boottime::now() };
                 self.known.insert(Arc::clone(&name), known);
             }
-        }
-        if let Err(error) = &object.0 {
-            self.metrics.not_understood();
-            warn!(object = %name, %error, "cannot understand the object; correct or delete it");
         }
         Some(name)
     }
@@ -186,7 +182,7 @@ impl Runner {
         self.offer(name);
     }
 
-    fn looked(&mut self, name: &Name, delay: Option<Duration>, gone: impl Fn(&ObjectRef<Guarded>)) {
+    fn looked(&mut self, name: &Name, delay: Option<Duration>, gone: impl Fn(&ObjectRef<Cached>)) {
         let overtaken = self.queue.ended(name);
         match (self.known.get_mut(name), delay) {
             // It went during the look, which may have noted something of it since.
@@ -217,11 +213,11 @@ impl Runner {
     }
 
     fn find(&self, name: &Name) -> Option<ServerlessPrivateEndpoint> {
-        understood(&*self.store.get(name)?)
+        self.store.get(name)?.read().cloned()
     }
 }
 
-fn name(object: &Guarded) -> Name {
+fn name(object: &Cached) -> Name {
     let name = ObjectRef::new(&object.name_any());
     Arc::new(match object.meta().namespace.as_deref() {
         Some(namespace) => name.within(namespace),
@@ -236,12 +232,12 @@ fn lane(object: &ServerlessPrivateEndpoint) -> Lane<3> {
 }
 
 /// What wakes a reconcile.
-fn trigger(object: &Guarded) -> u64 {
-    match &object.0 {
-        Ok(object) => object.trigger(),
-        Err(error) => {
+fn trigger(object: &Cached) -> u64 {
+    match object {
+        Cached::Read(object) => object::trigger(object),
+        Cached::Unreadable(unreadable) => {
             let mut hasher = DefaultHasher::new();
-            error.error.hash(&mut hasher);
+            (&unreadable.metadata.uid, &unreadable.why).hash(&mut hasher);
             hasher.finish()
         }
     }

@@ -14,25 +14,25 @@ use super::*;
 
 const PAUSE: Duration = Duration::from_secs(10);
 
-fn object(name: &str, generation: u32) -> Guarded {
+fn object(name: &str, generation: u32) -> Cached {
     let object = json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
         "kind": "ServerlessPrivateEndpoint",
         "metadata": {"namespace": "shop", "name": name, "generation": generation},
         "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders"},
     });
-    serde_json::from_value(object).unwrap()
+    serde_json::from_str(&object.to_string()).unwrap()
 }
 
-fn listing(objects: &[&str]) -> Vec<Event<Guarded>> {
+fn listing(objects: &[&str]) -> Vec<Event<Cached>> {
     let objects = objects.iter().map(|name| Event::InitApply(object(name, 1)));
     [Event::Init].into_iter().chain(objects).chain([Event::InitDone]).collect()
 }
 
 /// A runner whose looks all ask to be made again after the same pause, and what it did.
 struct Stage {
-    events: UnboundedSender<Vec<Event<Guarded>>>,
-    wakes: UnboundedSender<ObjectRef<Guarded>>,
+    events: UnboundedSender<Vec<Event<Cached>>>,
+    wakes: UnboundedSender<ObjectRef<Cached>>,
     work: Work,
     /// Looks end only while this is so.
     ends: watch::Sender<bool>,
@@ -43,7 +43,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn happens(&self, events: Vec<Event<Guarded>>) {
+    async fn happens(&self, events: Vec<Event<Cached>>) {
         self.events.unbounded_send(events).unwrap();
         a_moment().await;
     }
@@ -69,7 +69,7 @@ impl Stage {
 /// Runs `test` beside a runner.
 async fn beside(test: impl AsyncFnOnce(&Stage)) {
     let (store, writer) = reflector::store();
-    let (events, happens) = unbounded::<Vec<Event<Guarded>>>();
+    let (events, happens) = unbounded::<Vec<Event<Cached>>>();
     let (wakes, woken) = unbounded();
     let happens = happens.flat_map(stream::iter).map(Ok::<_, watcher::Error>).reflect(writer);
     let happens = happens.filter_map(|event| std::future::ready(event.ok()));
@@ -83,8 +83,8 @@ async fn beside(test: impl AsyncFnOnce(&Stage)) {
         gone: RefCell::default(),
         ended: Cell::new(false),
     };
-    let unshown = |object: &ObjectRef<Guarded>| stage.unshown.borrow_mut().push(object.name.clone());
-    let gone = |object: &ObjectRef<Guarded>| stage.gone.borrow_mut().push(object.name.clone());
+    let unshown = |object: &ObjectRef<Cached>| stage.unshown.borrow_mut().push(object.name.clone());
+    let gone = |object: &ObjectRef<Cached>| stage.gone.borrow_mut().push(object.name.clone());
     let runner = Runner::new(store, Metrics::default(), 4);
     let run = async {
         runner.run(happens, woken, |object, _| stage.look(object), (unshown, gone), &stage.work).await;

@@ -11,7 +11,6 @@ use std::time::Duration;
 use domain::ownership::Token;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -20,7 +19,7 @@ use tracing::debug;
 
 use crate::api::{ServerlessPrivateEndpoint, VpcEndpointSource};
 
-use super::cached::Guarded;
+use super::cached::{Cached, Named};
 use super::memories::Memories;
 use super::object::Identity;
 use super::references::resource;
@@ -34,11 +33,11 @@ type Target = (VpcEndpointSource, String, String);
 /// Who refers to what.
 #[derive(Default)]
 struct Index {
-    referrers: HashMap<Target, HashMap<Token, ObjectRef<Guarded>>>,
+    referrers: HashMap<Target, HashMap<Token, ObjectRef<Cached>>>,
     targets: HashMap<Token, Target>,
     watched: HashSet<(VpcEndpointSource, Option<String>)>,
     /// Where to send what has to be looked at, by watched namespace.
-    wakers: Vec<(Option<String>, UnboundedSender<ObjectRef<Guarded>>)>,
+    wakers: Vec<(Option<String>, UnboundedSender<ObjectRef<Cached>>)>,
 }
 
 /// The watches on referenced objects.
@@ -54,7 +53,7 @@ impl Watched {
     }
 
     /// The objects of `namespace` (none: of all) that have to be looked at because something they refer to changed.
-    pub(super) fn wakes(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Guarded>> {
+    pub(super) fn wakes(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached>> {
         let (sender, receiver) = unbounded();
         self.index().wakers.push((namespace, sender));
         receiver
@@ -126,7 +125,7 @@ pub(super) fn is_polled(object: &ServerlessPrivateEndpoint) -> bool {
 async fn watch(watched: Arc<Watched>, source: VpcEndpointSource, namespace: Option<String>) {
     let kind = resource(source);
     let client = watched.client.clone();
-    let api: Api<PartialObjectMeta> = match namespace {
+    let api: Api<Named> = match namespace {
         None => Api::all_with(client, &kind),
         Some(namespace) => Api::namespaced_with(client, &namespace, &kind),
     };

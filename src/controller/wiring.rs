@@ -15,12 +15,13 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::addresses::Addresses;
-use super::cached::{Guarded, understood};
+use super::cached::Cached;
 use super::cluster::{Cluster, ClusterError};
-use super::context::{Context, DefaultCredentials, Options, reporter};
+use super::context::{Context, DefaultCredentials, Options, TELLING, reporter};
 use super::credentials::Keys;
 use super::limits::Limits;
 use super::listings::Listings;
@@ -90,6 +91,7 @@ pub async fn run(
         owners: Owners::new(namespaces.len().max(1)),
         warnings: Recorder::new(client.clone(), reporter()),
         client: client.clone(),
+        telling: Arc::new(Semaphore::new(TELLING)),
         options,
         work,
     });
@@ -134,8 +136,8 @@ async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
 }
 
 async fn control(
-    api: Api<Guarded>,
-    wakes: UnboundedReceiver<ObjectRef<Guarded>>,
+    api: Api<Cached>,
+    wakes: UnboundedReceiver<ObjectRef<Cached>>,
     ctx: Arc<Context>,
     synced: Arc<impl Fn() + Send + Sync + 'static>,
 ) {
@@ -160,11 +162,11 @@ async fn control(
         .reflect(writer)
         .filter_map(|event| std::future::ready(event.ok()));
     let look = |object, asked| reconcile(object, asked, Arc::clone(&ctx));
-    let gone = |object: &ObjectRef<Guarded>| {
+    let gone = |object: &ObjectRef<Cached>| {
         let namespace = object.namespace.as_deref().unwrap_or_default();
         ctx.gone(&Token::of(&ctx.cluster_id, namespace, &object.name));
     };
-    let unshown = |object: &ObjectRef<Guarded>| {
+    let unshown = |object: &ObjectRef<Cached>| {
         // Without a selector, what is shown no more is gone.
         if let Some(selector) = ctx.options.selector.clone() {
             let namespace = object.namespace.clone().unwrap_or_default();
@@ -176,17 +178,19 @@ async fn control(
 }
 
 /// Attempts are remembered from watch events too: one that is taken off the object again may still land.
-fn note(ctx: &Context, event: &Event<Guarded>) {
+fn note(ctx: &Arc<Context>, event: &Event<Cached>) {
     match event {
-        Event::Apply(object) | Event::InitApply(object) => {
-            let Some(object) = understood(object) else { return };
-            let identity = Identity::of(&object, &ctx.cluster_id);
+        Event::Apply(Cached::Read(object)) | Event::InitApply(Cached::Read(object)) => {
+            let identity = Identity::of(object, &ctx.cluster_id);
             ctx.owners.appeared(identity.token.clone(), &identity.namespace, &identity.name);
-            let seen = object::object(&object, &identity, &ctx.cluster_id);
+            let seen = object::object(object, &identity, &ctx.cluster_id);
             ctx.memories.watched(&identity.token, &seen);
             ctx.memories.with(&identity.token, |entry| {
-                entry.counted.appeared(&ctx.options.metrics, &object);
+                entry.counted.appeared(&ctx.options.metrics, object);
             });
+        }
+        Event::Apply(Cached::Unreadable(unreadable)) | Event::InitApply(Cached::Unreadable(unreadable)) => {
+            ctx.cannot_read(unreadable);
         }
         Event::Delete(_) | Event::Init | Event::InitDone => {}
     }

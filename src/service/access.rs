@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{Request, Response, header};
+use http::{Request as HttpRequest, Response, header};
 use kube::api::ListParams;
 use kube::client::{Body, ClientBuilder};
 use kube::config::{Kubeconfig, NamedContext};
-use kube::{Api, Client, Config};
+use kube::core::Request;
+use kube::{Client, Config, Resource};
 use tower::{BoxError, Layer, Service};
 use tracing::{info, warn};
 
@@ -76,15 +77,18 @@ pub(super) async fn wait_for_resource(
     selector: Option<&str>,
     readiness: &Readiness,
 ) -> Result<(), ProgramError> {
-    let apis: Vec<Api<ServerlessPrivateEndpoint>> = match namespaces {
-        [] => vec![Api::all(client.clone())],
-        some => some.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
+    let scopes: Vec<Option<&str>> = match namespaces {
+        [] => vec![None],
+        some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
     };
     let look = ListParams { label_selector: selector.map(str::to_owned), ..ListParams::default().limit(1) };
     let mut told = String::new();
-    for api in apis {
+    for scope in scopes {
+        let objects = Request::new(ServerlessPrivateEndpoint::url_path(&(), scope));
         loop {
-            let waiting_for = match tokio::time::timeout(LOOK, api.list_metadata(&look)).await {
+            let request = objects.list(&look).map_err(|error| failed(&error))?;
+            // Its status says all: what is in the list is anybody's.
+            let waiting_for = match tokio::time::timeout(LOOK, client.request_stream(request)).await {
                 Ok(Ok(_)) => break,
                 Ok(Err(error)) => reason_to_wait(error, selector)?,
                 Err(_) => format!("the API server did not answer within {LOOK:?}"),
@@ -102,6 +106,10 @@ pub(super) async fn wait_for_resource(
     }
     readiness.met("crd");
     Ok(())
+}
+
+fn failed(error: &dyn std::error::Error) -> ProgramError {
+    ProgramError::Run(format!("failed to ask for serverlessprivateendpoints: {}", chain(error)))
 }
 
 /// What is waited for after this error.
@@ -166,9 +174,9 @@ impl<S> Layer<S> for Counting {
     }
 }
 
-impl<S, B> Service<Request<Body>> for Counted<S>
+impl<S, B> Service<HttpRequest<Body>> for Counted<S>
 where
-    S: Service<Request<Body>, Response = Response<B>, Error = BoxError>,
+    S: Service<HttpRequest<Body>, Response = Response<B>, Error = BoxError>,
     S::Future: Send + 'static,
 {
     type Response = Response<B>;
@@ -179,7 +187,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
         let (metrics, host, method) = (self.metrics.clone(), self.host.clone(), request.method().clone());
         let answer = self.inner.call(request);
         Box::pin(async move {

@@ -295,7 +295,7 @@ async fn an_integration_adds_its_own_rights_and_no_others() {
         (&["integrations.configMap.enabled=true"][..], &[" configmaps get"][..]),
         (
             &["integrations.configMap.enabled=false", "integrations.outputConfigMap.enabled=true"],
-            &[" configmaps create", " configmaps delete", " configmaps get", " configmaps update"],
+            &[" configmaps create", " configmaps delete", " configmaps get", " configmaps patch"],
         ),
         (
             &["integrations.configMap.enabled=false", "integrations.ack.enabled=true"],

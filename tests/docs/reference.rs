@@ -165,8 +165,11 @@ fn the_reference_of_the_conditions_is_what_the_vocabulary_says() {
     );
     for event in EventReason::ALL {
         let cause = Reason::ALL.iter().find(|reason| EventReason::warning(**reason) == Some(*event));
-        let warning =
-            cause.is_some() || matches!(event, EventReason::ExcessEndpointDeleted | EventReason::NotWatched);
+        let warning = cause.is_some()
+            || matches!(
+                event,
+                EventReason::ExcessEndpointDeleted | EventReason::NotWatched | EventReason::ObjectUnreadable
+            );
         let meaning = cause.map_or(event.meaning(), |reason| reason.meaning());
         let _ = writeln!(
             page,

@@ -40,3 +40,4 @@ mod refusal;
 mod scope;
 mod secrecy;
 mod shutdown;
+mod unreadable;

@@ -6,11 +6,12 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
-use testbed::Process;
+use testbed::{Action, Answer, Exchange, Process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
+use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, condition};
+use crate::unreadable::{POISONS, Raw};
 
 const PUBLIC: &str = "canaryky";
 const PRIVATE: &str = "5a1f0c9e-canary-4d0e-9b7a-private000001";
@@ -72,22 +73,82 @@ async fn at_trace_level_dependencies_included_no_output_holds_a_secret_in_any_fo
         outputs[0].1.contains("TRACE") && outputs[0].1.contains("hyper"),
         "the log is at trace level, with dependencies"
     );
-    for (public, secret) in [
-        (PUBLIC, PRIVATE),
-        (PUBLIC, WRONG),
-        (DEFAULT_CLIENT_ID, WRONG_OF_ACCOUNT),
-        (DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET),
-    ] {
+    assert_hold_no_secret(
+        &outputs,
+        &[
+            (PUBLIC, PRIVATE),
+            (PUBLIC, WRONG),
+            (DEFAULT_CLIENT_ID, WRONG_OF_ACCOUNT),
+            (DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET),
+        ],
+    );
+}
+
+/// Fails if one of the outputs holds one of the secrets, in any form.
+fn assert_hold_no_secret(outputs: &[(&str, String)], secrets: &[(&str, &str)]) {
+    for (public, secret) in secrets {
         let basic = BASE64.encode(format!("{public}:{secret}").as_bytes());
         for form in [
-            secret.to_owned(),
+            (*secret).to_owned(),
             BASE64.encode(secret.as_bytes()),
             BASE64_NOPAD.encode(secret.as_bytes()),
             basic,
         ] {
-            for (name, text) in &outputs {
+            for (name, text) in outputs {
                 assert!(!text.contains(&form), "{name} holds {form}");
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_decoded_is_in_no_output_either() {
+    let bench = Bench::new().await;
+    bench.atlas.add_key(PUBLIC, Key::owner(PRIVATE));
+    bench.put_secret(&[("publicApiKey", PUBLIC), ("privateApiKey", PRIVATE)]).await;
+    let proxies = bench.proxies().await;
+    // Whatever directives a user finds.
+    let operator = bench.operator_behind_with(&proxies, &["--log-level=trace,kube_client::client=trace"]);
+    let key = BASE64.encode(PRIVATE.as_bytes());
+    let is_secret = |exchange: &Exchange| exchange.path.contains("/secrets/");
+    for (number, body) in [
+        format!(
+            r#"{{"metadata":{{"resourceVersion":"7"}},"data":{{"privateApiKey":"{key}","publicApiKey":7}}}}"#
+        ),
+        format!(r#"{{"metadata":{{"resourceVersion":"7"}},"data":{{"privateApiKey":"{PRIVATE}"}}}}"#),
+        format!(r#"{{"metadata":{{"resourceVersion":"7"}},"data":{{"privateApiKey":"{key}","#),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = Answer { status: 200, headers: Vec::new(), body: body.into() };
+        proxies.tape.always(is_secret, move || Action::Answer(answer.clone()));
+        let name = format!("broken-{number}");
+        // Another Secret each, because what was read is kept for some seconds.
+        bench.create(&name, json!({"credentialsRef": {"name": name}})).await;
+        let object = bench.until_reason(&name, "CredentialsNotFound").await;
+        let message = &condition(&object, "Ready").unwrap().message;
+        assert!(
+            message.contains(&format!("Secret {name} ")) && message.contains("cannot be read"),
+            "{message}"
+        );
+        proxies.tape.forget_plan();
+    }
+    // What the API server itself serves and no general decoder reads is read all the same.
+    for (number, poison) in POISONS.iter().enumerate() {
+        Raw::at(&bench, "api/v1", "secrets", SECRET).await.poison(&poison()).await;
+        let name = format!("poisoned-{number}");
+        bench.create(&name, json!({})).await;
+        bench.until_reason(&name, "Reserved").await;
+    }
+    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let events = events.list(&ListParams::default()).await.unwrap();
+    let objects = bench.objects.list(&ListParams::default()).await.unwrap();
+    let outputs = [
+        ("log", operator.output().join("\n")),
+        ("events", serde_json::to_string(&events.items).unwrap()),
+        ("object", serde_json::to_string(&objects.items).unwrap()),
+        ("metrics", metrics(&operator).await),
+    ];
+    assert_hold_no_secret(&outputs, &[(PUBLIC, PRIVATE)]);
 }

@@ -151,7 +151,7 @@ true
 {{- if include "spe-operator.writesOutput" . }}
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [create, update, delete]
+  verbs: [create, patch, delete]
 {{- end }}
 {{- if .Values.integrations.ack.enabled }}
 - apiGroups: [ec2.services.k8s.aws]

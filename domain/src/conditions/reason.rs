@@ -208,6 +208,8 @@ words! {
         OutputNotWritten,
         /// See [`Reason::InvalidSpec`].
         InvalidSpec,
+        /// The object cannot be read: it is neither acted on nor released until what the message names is corrected.
+        ObjectUnreadable,
         /// See [`Reason::ProgressDeadlineExceeded`].
         ProgressDeadlineExceeded,
     }

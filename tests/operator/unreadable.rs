@@ -1,0 +1,274 @@
+//! Objects that no general decoder reads, as anybody who may write them can make them: they stop nobody.
+
+use std::time::{Duration, Instant};
+
+use atlas_simulator::Operation;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{ApiResource, ListParams, Patch, PatchParams, PostParams};
+use kube::core::DynamicObject;
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use spe_operator::api::VpcEndpointSource;
+use testbed::kinds;
+
+use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT};
+
+/// Where objects of ours are served.
+const OURS: &str = "apis/atlas.spe-operator.io/v1alpha1";
+
+/// Managed fields of a time that jiff does not know, and some that are nested deeper than `serde_json` goes.
+pub(crate) const POISONS: [fn() -> Value; 2] = [late, deep];
+
+fn late() -> Value {
+    managed("9999-12-31T23:59:59Z", &json!({"f:metadata": {"f:labels": {"f:x": {}}}}))
+}
+
+fn deep() -> Value {
+    let nested = (0..300).fold(json!({}), |inner, _| json!({ "f:a": inner }));
+    managed("2026-01-01T00:00:00Z", &json!({"f:metadata": {"f:labels": {"f:x": {}}}, "f:spec": nested}))
+}
+
+fn managed(time: &str, fields: &Value) -> Value {
+    json!({
+        "manager": "poison", "operation": "Apply", "apiVersion": "v1", "time": time,
+        "fieldsType": "FieldsV1", "fieldsV1": fields,
+    })
+}
+
+/// An object at this path, read and written as text: no client could decode it.
+pub(crate) struct Raw {
+    client: Client,
+    path: String,
+}
+
+impl Raw {
+    pub(crate) async fn at(bench: &Bench, api: &str, plural: &str, name: &str) -> Self {
+        let client = bench.control_plane.client().await.unwrap();
+        Self { client, path: format!("/{api}/namespaces/{}/{plural}/{name}", bench.namespace) }
+    }
+
+    async fn ours(bench: &Bench, name: &str) -> Self {
+        Self::at(bench, OURS, "serverlessprivateendpoints", name).await
+    }
+
+    async fn send(&self, method: &str, kind: &str, body: &Value) -> kube::Result<String> {
+        let request = http::Request::builder().method(method).uri(&self.path);
+        let request = request.header("content-type", format!("application/{kind}"));
+        self.client.request_text(request.body(body.to_string().into_bytes()).unwrap()).await
+    }
+
+    async fn text(&self) -> String {
+        self.client.request_text(http::Request::get(&self.path).body(Vec::new()).unwrap()).await.unwrap()
+    }
+
+    /// Makes this the managed fields, and makes sure that no typed client reads the object now.
+    pub(crate) async fn poison(&self, poison: &Value) {
+        let api_version = serde_json::from_str::<Value>(&self.text().await).unwrap()["apiVersion"].clone();
+        let mut value = poison.clone();
+        value["apiVersion"] = api_version;
+        self.merge(&json!({"metadata": {"labels": {"x": "x"}}})).await;
+        let first = json!([{"op": "add", "path": "/metadata/managedFields", "value": [value]}]);
+        let patched = self.send("PATCH", "json-patch+json", &first).await;
+        assert!(patched.is_ok(), "{patched:?}: {}", self.text().await);
+        let text = self.text().await;
+        assert!(serde_json::from_str::<DynamicObject>(&text).is_err(), "it is no poison: {text}");
+    }
+
+    async fn merge(&self, patch: &Value) {
+        self.send("PATCH", "merge-patch+json", patch).await.unwrap();
+    }
+
+    /// Waits until the text of the object holds this.
+    async fn until(&self, word: &str) {
+        let holds = async {
+            while !self.text().await.contains(word) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let held = tokio::time::timeout(PATIENCE, holds).await;
+        assert!(held.is_ok(), "{word} is not in {}", self.text().await);
+    }
+
+    /// Waits until there is no such object.
+    async fn until_gone(&self) {
+        let gone = async {
+            let request = || http::Request::get(&self.path).body(Vec::new()).unwrap();
+            while self.client.request_text(request()).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone).await.expect("it is never released");
+    }
+}
+
+#[tokio::test]
+async fn a_poisoned_object_in_the_first_listing_keeps_nobody_from_being_served() {
+    let (bench, other) = (Bench::new().await, Bench::new().await);
+    let mut poisoned = Vec::new();
+    for (number, poison) in POISONS.iter().enumerate() {
+        let name = format!("a-{number}");
+        bench.create(&name, json!({})).await;
+        let raw = Raw::ours(&bench, &name).await;
+        raw.poison(&poison()).await;
+        poisoned.push(raw);
+    }
+    for bench in [&bench, &other] {
+        bench.create("orders", json!({})).await;
+    }
+    let operator = bench.operator_with(&[&format!("--watch-namespaces={}", other.namespace)]);
+    for bench in [&bench, &other] {
+        bench.until_reason("orders", "Reserved").await;
+    }
+    // What is poisoned is nothing that is read, so these are served as well, to the end.
+    for raw in &poisoned {
+        raw.until("\"reason\":\"Reserved\"").await;
+        raw.send("DELETE", "json", &json!({})).await.unwrap();
+        raw.until_gone().await;
+    }
+    assert_eq!(bench.endpoints().len(), 2, "those of the two orders");
+    let log = operator.output().join("\n");
+    assert!(!log.contains("9999-12-31") && !log.contains("fieldsV1"), "the log repeats an object: {log}");
+}
+
+#[tokio::test]
+async fn poisoned_events_delay_nobody_however_many_there_are() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    bench.create("first", json!({})).await;
+    bench.until_reason("first", "Reserved").await;
+    for (number, poison) in POISONS.iter().enumerate() {
+        let name = format!("poisoned-{number}");
+        bench.create(&name, json!({"suspend": true})).await;
+        let raw = Raw::ours(&bench, &name).await;
+        raw.poison(&poison()).await;
+        for edit in 0..20 {
+            raw.merge(&json!({"metadata": {"labels": {"edit": edit.to_string()}}})).await;
+        }
+    }
+    let begun = Instant::now();
+    bench.edit("first", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let sent = bench.atlas.until(|atlas| atlas.executed(Operation::Update) == 1);
+    tokio::time::timeout(PATIENCE, sent).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corrected() {
+    let bench = Bench::new().await;
+    let operator = bench.operator();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    // Longer than any claim, by somebody who wants to fill the memory.
+    let claim = "atlas.spe-operator.io/claim";
+    let ours = bench.get("orders").await.metadata.annotations.unwrap()[claim].clone();
+    bench.annotate("orders", json!({claim: "x".repeat(2000)})).await;
+    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let told = async {
+        loop {
+            let all = events.list(&ListParams::default()).await.unwrap().items;
+            let reason = |event: &&Event| event.reason.as_deref() == Some("ObjectUnreadable");
+            if let Some(event) = all.iter().find(reason) {
+                return event.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let told = tokio::time::timeout(PATIENCE, told).await.unwrap();
+    assert_eq!(
+        (told.type_.as_deref(), told.regarding.unwrap().name.as_deref()),
+        (Some("Warning"), Some("orders"))
+    );
+    let note = told.note.unwrap();
+    assert!(note.contains(claim) && note.contains("2000 bytes") && !note.contains("xxx"), "{note}");
+    // Neither its deletion nor an edit leads to anything, and others are served meanwhile.
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.delete("orders").await;
+    bench.create("other", json!({})).await;
+    bench.until_reason("other", "Reserved").await;
+    let writes = |operation| bench.atlas.executed(operation);
+    assert_eq!((writes(Operation::Delete), writes(Operation::Update)), (0, 0));
+    assert!(bench.get("orders").await.metadata.finalizers.is_some());
+    let lines = operator.output();
+    let said = lines.iter().filter(|line| line.contains("cannot read the object")).count();
+    assert_eq!(said, 1, "{lines:#?}");
+    // Corrected, it goes on from where it was.
+    bench.annotate("orders", json!({claim: ours})).await;
+    bench.until_gone("orders").await;
+    assert_eq!((writes(Operation::Delete), bench.endpoints().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_poisoned_secret_or_config_map_is_read_and_written_like_any_other() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    for poison in POISONS {
+        let maps: Api<k8s_openapi::api::core::v1::ConfigMap> =
+            Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+        let _ = maps.delete("network", &kube::api::DeleteParams::default()).await;
+        let network = json!({"metadata": {"name": "network"}, "data": {"vpce": VPC_ENDPOINT}});
+        maps.create(&PostParams::default(), &serde_json::from_value(network).unwrap()).await.unwrap();
+        bench
+            .put_secret(&[
+                ("publicApiKey", atlas_simulator::DEFAULT_PUBLIC_KEY),
+                ("privateApiKey", atlas_simulator::DEFAULT_PRIVATE_KEY),
+            ])
+            .await;
+        Raw::at(&bench, "api/v1", "secrets", SECRET).await.poison(&poison()).await;
+        Raw::at(&bench, "api/v1", "configmaps", "network").await.poison(&poison()).await;
+        bench.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
+        bench.until_reason("orders", "Reserved").await;
+        let output = Raw::at(&bench, "api/v1", "configmaps", "output").await;
+        output.until("endpointServiceName").await;
+        output.poison(&poison()).await;
+        let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"});
+        bench.edit("orders", json!({"cloudProviderEndpointRef": reference})).await;
+        bench.until_reason("orders", "Available").await;
+        output.until(VPC_ENDPOINT).await;
+        bench.edit("orders", json!({"outputConfigMap": null})).await;
+        output.until_gone().await;
+        bench.delete("orders").await;
+        bench.until_gone("orders").await;
+    }
+}
+
+#[tokio::test]
+async fn a_poisoned_object_of_another_kind_takes_nobodys_watch_away() {
+    let bench = Bench::new().await;
+    let (api_version, name) = VpcEndpointSource::Ack.api_version_and_kind();
+    let kind: ApiResource = kinds::kind(api_version, name, "vpcendpoints");
+    bench.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
+    let client = bench.control_plane.client().await.unwrap();
+    let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
+    let names = ["a-late", "b-deep", "network"];
+    for name in names {
+        let object = json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}});
+        objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    }
+    let raws = [
+        Raw::at(&bench, api_version_path(&kind).as_str(), "vpcendpoints", names[0]).await,
+        Raw::at(&bench, api_version_path(&kind).as_str(), "vpcendpoints", names[1]).await,
+    ];
+    for (raw, poison) in raws.iter().zip(POISONS) {
+        raw.poison(&poison()).await;
+    }
+    let _operator = bench.operator();
+    for name in names {
+        let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": name});
+        bench.create(name, json!({"cloudProviderEndpointRef": reference})).await;
+        bench.until_reason(name, "AwaitingVpcEndpoint").await;
+    }
+    // The watch sees the change at once; without it the next look would be seconds away.
+    let begun = Instant::now();
+    let patch = Patch::Merge(json!({"status": {"vpcEndpointID": VPC_ENDPOINT}}));
+    objects.patch(names[2], &PatchParams::default(), &patch).await.unwrap();
+    let sent = bench.atlas.until(|atlas| atlas.executed(Operation::Update) == 1);
+    tokio::time::timeout(PATIENCE, sent).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
+    // What is poisoned is nothing that is read.
+    raws[0].merge(&json!({"status": {"vpcEndpointID": "vpce-0a1b2c3d4e5f60719"}})).await;
+    bench.until_reason(names[0], "Available").await;
+}
+
+fn api_version_path(kind: &ApiResource) -> String {
+    format!("apis/{}", kind.api_version)
+}
