@@ -286,7 +286,8 @@ impl Election {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
             let spec = Some(self.candidate.held(&LeaseSpec::default(), time));
             let lease = Lease { metadata, spec };
-            return won(self.api.create(&PostParams::default(), &lease).await);
+            self.api.create(&PostParams::default(), &lease).await?;
+            return Ok(true);
         };
         let spec = lease.spec.take().unwrap_or_default();
         if self.candidate.step(&spec, now) == Step::Wait {
@@ -296,15 +297,6 @@ impl Election {
         lease.spec = Some(self.candidate.held(&spec, time));
         self.api.replace(&self.name, &PostParams::default(), &lease).await?;
         Ok(true)
-    }
-}
-
-/// Whether the write that was tried made the Lease ours: whoever was faster has it.
-fn won(written: kube::Result<Lease>) -> Result<bool, kube::Error> {
-    match written {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use atlas::Transport;
 use kube::Client;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::controller::{self, DefaultCredentials, Options, RunError, Work};
 
@@ -45,6 +46,7 @@ impl From<RunError> for ProgramError {
 /// # Errors
 /// A setting that cannot be used, or a cluster that cannot be.
 pub async fn run(settings: Settings) -> Result<(), ProgramError> {
+    allow_open_files();
     let readiness = Readiness::default();
     let metrics = Metrics::new(readiness.clone(), settings.metrics_per_object);
     let told = metrics.clone();
@@ -145,6 +147,15 @@ where
     };
     election.release().await;
     Ok(result?)
+}
+
+/// Allows as many open files as the system lets: each watched namespace takes a connection, and many systems allow a
+/// thousand unless a program asks for more. What cannot be had is done without.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        debug!(%error, "could not raise the limit of open files");
+    }
 }
 
 /// Another one for each process, also for two runs in one pod.

@@ -86,6 +86,29 @@ async fn service_account(control_plane: &ControlPlane, namespace: &str) -> Value
     json!({"token": answer.status.unwrap().token})
 }
 
+#[tokio::test]
+async fn it_may_open_as_many_files_as_the_system_lets() {
+    // It waits for an API server that is not there.
+    let kubeconfig = concat!(env!("CARGO_TARGET_TMPDIR"), "/nobody.kubeconfig");
+    let nobody = json!({
+        "clusters": [{"name": "nobody", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "contexts": [{"name": "nobody", "context": {"cluster": "nobody", "user": "nobody"}}],
+        "users": [{"name": "nobody", "user": {}}],
+        "current-context": "nobody",
+    });
+    std::fs::write(kubeconfig, nobody.to_string()).unwrap();
+    let mut command = Command::new("sh");
+    let few = "ulimit -S -n 256; exec \"$0\" run --admin-address=127.0.0.1:0";
+    command.args(["-c", few, env!("CARGO_BIN_EXE_spe-operator")]).env("KUBECONFIG", kubeconfig);
+    let operator = Process::spawn("files", &command).unwrap();
+    admin_address(&operator).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", operator.id())).unwrap();
+    let files: Vec<_> =
+        limits.lines().find(|line| line.starts_with("Max open files")).unwrap().split_whitespace().collect();
+    assert_eq!(files[3], files[4], "{limits}");
+    assert_ne!(files[3], "256");
+}
+
 /// One control plane for all of it, since the definition comes and goes.
 #[tokio::test]
 async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
