@@ -102,3 +102,16 @@ fn the_image_says_what_it_is_and_runs_as_a_user_that_kubernetes_can_tell_from_ro
     }
     assert!(image.contains("\nUSER 65532:65532\n"), "runAsNonRoot needs a number");
 }
+
+/// On a node of another one it ends with `exec format error`.
+#[test]
+fn whoever_has_nodes_of_several_architectures_is_told_to_name_the_images() {
+    let texts = [
+        std::fs::read_to_string(chart().join("values.yaml")).unwrap(),
+        include_str!("../../docs/tasks/install.md").to_owned(),
+    ];
+    for text in texts {
+        assert!(text.contains("`kubernetes.io/arch: amd64`"));
+    }
+    assert!(include_str!("../../docs/troubleshooting.md").contains("`exec format error`"));
+}

@@ -1,4 +1,4 @@
-//! What helm prints after an installation: it must never tell anybody to touch what the release does not look after.
+//! What helm prints after an installation (Helm 3 only on a cluster, so `make release-check` leaves this out): it must never tell anybody to touch what the release does not look after.
 
 use crate::helm::{chart, helm, set};
 

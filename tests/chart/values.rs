@@ -143,7 +143,7 @@ async fn values_that_need_or_exclude_each_other_are_refused_in_words() {
     for (values, words) in [
         (
             &["rbac.scope=namespaced"][..],
-            "rbac.scope=namespaced needs clusterId: a name that no other live cluster uses",
+            "rbac.scope=namespaced needs clusterId: a name no other live cluster uses",
         ),
         (
             &["replicaCount=2", "leaderElection.enabled=false"],

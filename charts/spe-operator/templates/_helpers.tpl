@@ -234,7 +234,7 @@ true
 {{- end -}}
 {{- end -}}
 {{- if and (eq .Values.rbac.scope "namespaced") (not .Values.clusterId) -}}
-{{- fail "rbac.scope=namespaced needs clusterId: a name that no other live cluster uses, since the operator may not read the uid of kube-system" -}}
+{{- fail "rbac.scope=namespaced needs clusterId: a name no other live cluster uses, since the operator may not read the uid of kube-system" -}}
 {{- end -}}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) -}}
 {{- fail "replicaCount above 1 needs leaderElection.enabled=true: without a Lease all replicas would work at once" -}}
