@@ -142,6 +142,11 @@ fn vpc_endpoint_change(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option
     (accepts && differs && !stale).then(|| id.clone())
 }
 
+/// The status does not show it like that yet.
+fn has_turned(o: &Observed, endpoint: &Endpoint) -> bool {
+    o.object.recorded.as_ref().is_none_or(|known| known.status != endpoint.status)
+}
+
 /// Nothing to do: look again when something may have changed.
 fn settle(o: &Observed, spec: &Spec, bound: Bound) -> Decision {
     let awaited = match &spec.vpc_endpoint {
@@ -152,6 +157,8 @@ fn settle(o: &Observed, spec: &Spec, bound: Bound) -> Decision {
         (Some(fault), _) => retry_write(fault),
         // What was just written has yet to show.
         _ if bound.unconfirmed || !may_write(o) => Wake::Poll,
+        // One listing may be wrong: what turned FAILED just now is looked at once more.
+        (_, EndpointStatus::Failed) if has_turned(o, &bound.endpoint) => Wake::After(o.times.confirm_gap),
         (_, EndpointStatus::Available | EndpointStatus::Failed) => Wake::Interval,
         (_, EndpointStatus::Reserved) if awaited || bound.endpoint.service_name.is_none() => Wake::Poll,
         (_, EndpointStatus::Reserved) if spec.ready_when() == ReadyWhen::Reserved => Wake::Interval,

@@ -216,3 +216,13 @@ fn a_ready_object_stays_so_when_a_repair_is_answered_as_if_all_were_gone() {
     assert!(said.get(ConditionType::Ready).unwrap().status);
     assert!(!said.get(ConditionType::Synced).unwrap().status);
 }
+
+#[test]
+fn an_endpoint_that_turns_failed_is_looked_at_once_more_before_that_is_final() {
+    let mut story = Story::recorded();
+    let failed = endpoint(1, Mark::Ours, "FAILED");
+    assert_eq!(story.list(std::slice::from_ref(&failed)).wake, Wake::After(secs(10)));
+    story.o.object.recorded = Some(failed.clone());
+    story.wait(secs(10));
+    assert_eq!(story.list(&[failed]).wake, Wake::Interval);
+}
