@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::credentials::Fingerprint;
 
 /// Refusals that prove nothing, in a row, after which the key is blamed after all.
-const MOST_DOUBTS: u8 = 3;
+const MOST_DOUBTS: u8 = 2;
 
 /// An acceptance says nothing after so long.
 const REMEMBERED: Duration = Duration::from_hours(24);

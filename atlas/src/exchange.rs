@@ -7,12 +7,13 @@
 //! | the 401 brings | we had answered | it means | so |
 //! |---|---|---|---|
 //! | no challenge, or none that can be answered | any | the key is refused | the end |
-//! | `stale=true` | any | the nonce is too old, the key is right | answer the fresh challenge; after [`MOST_ANSWERS`] it is the gateway's fault (`Unavailable`) |
+//! | `stale=true` | any, for the first time | the nonce is too old, the key is right | answer the fresh challenge; after [`MOST_ANSWERS`] it is the gateway's fault (`Unavailable`) |
 //! | another nonce | one kept from an earlier call | the nonce is too old, or the key is refused | answer the fresh challenge |
 //! | the same nonce | one issued to this call | the nonce is known: the key is refused | the end |
 //! | another nonce, and a code that Atlas has for known users alone | one issued to this call | the key is refused | the end |
-//! | another nonce | one issued to this call, and the key was accepted in this project, or called right by `stale=true` | the gateway does not know its own nonce (a balancer before two of them), or the key was revoked a moment ago | answer the fresh challenge; after [`MOST_ANSWERS`] `Unavailable`; after a few such calls in a row the key is blamed |
-//! | another nonce | one issued to this call, and the key was never accepted | a wrong key, or a gateway as above: nobody can tell | the end; the message names both |
+//! | another nonce | one issued to this call | a wrong key, or a gateway that does not know the nonce: there are two behind a balancer, and the other one issued it | answer the same challenge once more: the balancer's next turn is the other one's |
+//! | another nonce | the same twice, and the key was accepted in this project, or called right by `stale=true` | such a gateway, or the key was revoked a moment ago | answer the fresh challenge; after [`MOST_ANSWERS`] `Unavailable`; after a few such calls in a row the key is blamed |
+//! | another nonce, stale or not | the same twice, and the key was never accepted | nobody can tell | the end; the message names both |
 //!
 //! Cookies of an answer go with the next request of the call, and stay with its challenge: balancers send a request that
 //! carries them to the gateway that issued the nonce.
@@ -100,33 +101,44 @@ impl Exchange<'_> {
                 Asked::Answered(answer) => return Ok(answer),
             },
         };
-        let (mut answered, mut is_called_right) = (0, false);
+        let (mut answered, mut is_second, mut is_called_right) = (0, false, false);
         loop {
             answered += 1;
-            let nonce = challenge.nonce().to_owned();
-            let mut answer = self.answering(challenge).await?;
-            if answer.status != 401 {
-                self.note(&answer);
-                return Ok(answer);
+            let result = self.answering(&mut challenge).await;
+            let is_replaced =
+                matches!(&result, Ok(answer) if answer.status == 401 && !answer.challenges.is_empty());
+            if !is_replaced {
+                challenge.cookies = std::mem::take(&mut self.cookies);
+                self.transport.challenges().give_back(key, challenge);
+                if let Ok(answer) = &result {
+                    self.note(answer);
+                }
+                return result;
             }
-            let Ok(mut next) = choose(&answer.challenges) else {
+            let mut answer = result?;
+            let Ok(next) = choose(&answer.challenges) else {
                 return Ok(answer);
             };
-            is_called_right |= is_own && next.is_stale();
-            if is_own && !next.is_stale() {
-                if next.nonce() == nonce || is_refused_by_name(&answer) {
-                    return Ok(answer);
-                }
-                if !is_called_right && !self.is_believed() {
-                    answer.is_unknown_nonce_likely = true;
-                    return Ok(answer);
-                }
+            // Who refused a nonce before may well have forgotten it since: that it is called stale says nothing then.
+            is_called_right |= is_own && !is_second && next.is_stale();
+            let is_doubtful = is_own && !next.is_stale();
+            if is_doubtful && (next.nonce() == challenge.nonce() || is_refused_by_name(&answer)) {
+                return Ok(answer);
+            }
+            if is_second && !is_called_right && !self.is_believed() {
+                answer.is_unknown_nonce_likely = true;
+                return Ok(answer);
             }
             if answered >= MOST_ANSWERS {
                 return Err(self.not_accepted(&next));
             }
-            next.cookies = std::mem::take(&mut self.cookies);
-            (challenge, is_own) = (next, true);
+            let cookies = std::mem::take(&mut self.cookies);
+            if is_doubtful && !is_second {
+                is_second = true;
+            } else {
+                (challenge, is_own, is_second) = (next, true, false);
+            }
+            challenge.cookies = cookies;
         }
     }
 
@@ -160,20 +172,14 @@ impl Exchange<'_> {
         Failure::before_sending(self.context.failed(Outcome::Status(401), &problem, ""))
     }
 
-    /// The request with the answer to `challenge`, which is kept unless the server sent another one.
-    async fn answering(&mut self, mut challenge: Challenge) -> Result<Answer, Failure> {
+    /// The request with the answer to `challenge`.
+    async fn answering(&mut self, challenge: &mut Challenge) -> Result<Answer, Failure> {
         self.cookies = std::mem::take(&mut challenge.cookies);
-        let header = self.proof(&mut challenge)?;
-        let mut result = self.request(Some(header)).await;
+        let header = self.proof(challenge)?;
+        let result = self.request(Some(header)).await;
         if matches!(&result, Err(failure) if failure.may_repeat) {
-            let header = self.proof(&mut challenge)?;
-            result = self.request(Some(header)).await;
-        }
-        let is_replaced =
-            matches!(&result, Ok(answer) if answer.status == 401 && !answer.challenges.is_empty());
-        if !is_replaced {
-            challenge.cookies = self.cookies.clone();
-            self.transport.challenges().give_back(self.context.credentials.fingerprint(), challenge);
+            let header = self.proof(challenge)?;
+            return self.request(Some(header)).await;
         }
         result
     }
