@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use kube::core::{ApiResource, DynamicResourceScope};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -31,10 +30,6 @@ impl Cached {
         }
     }
 }
-
-/// An object of a kind of others: what names it.
-#[derive(Debug, Clone)]
-pub(super) struct Named(ObjectMeta);
 
 impl<'de> Deserialize<'de> for Cached {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -79,50 +74,6 @@ impl Resource for Cached {
             Self::Read(object) => Arc::make_mut(object).meta_mut(),
             Self::Unreadable(unreadable) => &mut Arc::make_mut(unreadable).metadata,
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Named {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(lean::named(json.get())))
-    }
-}
-
-impl Resource for Named {
-    type DynamicType = ApiResource;
-    type Scope = DynamicResourceScope;
-
-    fn metadata_api() -> bool {
-        true
-    }
-
-    fn kind(kind: &ApiResource) -> Cow<'_, str> {
-        Cow::Borrowed(&kind.kind)
-    }
-
-    fn group(kind: &ApiResource) -> Cow<'_, str> {
-        Cow::Borrowed(&kind.group)
-    }
-
-    fn version(kind: &ApiResource) -> Cow<'_, str> {
-        Cow::Borrowed(&kind.version)
-    }
-
-    fn plural(kind: &ApiResource) -> Cow<'_, str> {
-        Cow::Borrowed(&kind.plural)
-    }
-
-    fn api_version(kind: &ApiResource) -> Cow<'_, str> {
-        Cow::Borrowed(&kind.api_version)
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.0
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.0
     }
 }
 

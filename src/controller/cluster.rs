@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1;
 use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::client::Body;
-use kube::core::{ApiResource, DynamicObject, Request, Status, request};
+use kube::core::{Request, Status, request};
 use kube::{Client, Resource};
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -32,10 +32,6 @@ const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 /// The calls that run at once; one namespace alone has half of them. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand
 /// objects that change together must not open a thousand.
 const AT_ONCE: usize = 16;
-
-/// The same for kinds of others, which a webhook of theirs may keep from being read: beside the rest, so that they hold up
-/// each other only.
-const OTHERS_AT_ONCE: usize = 4;
 
 /// The right to call the API server, until it is dropped. Whoever holds one never waits for another, nor for anything but
 /// the answer.
@@ -78,13 +74,11 @@ pub(super) enum ClusterError {
 pub(super) struct Cluster {
     client: Client,
     turns: Arc<Shares<1>>,
-    others: Arc<Shares<1>>,
 }
 
 impl Cluster {
     pub(super) fn new(client: Client) -> Self {
-        let [turns, others] = [AT_ONCE, OTHERS_AT_ONCE].map(|most| Shares::new(most, [usize::MAX]));
-        Self { client, turns, others }
+        Self { client, turns: Shares::new(AT_ONCE, [usize::MAX]) }
     }
 
     /// Waits until it is the turn of `namespace` to call. No bound on a call's time counts this wait.
@@ -166,19 +160,6 @@ impl Cluster {
         let (uid, resource_version) = (Some(read.uid.clone()), Some(read.resource_version.clone()));
         let parameters = DeleteParams::default().preconditions(Preconditions { uid, resource_version });
         self.bounded(namespace, of::<v1::ConfigMap>(namespace).delete(name, &parameters)).await.map(drop)
-    }
-
-    /// Reads the status of an object of a kind that may not be installed.
-    pub(super) async fn status_of(
-        &self,
-        namespace: &str,
-        name: &str,
-        resource: &ApiResource,
-    ) -> Result<Value, ClusterError> {
-        let request = Request::new(DynamicObject::url_path(resource, Some(namespace)));
-        let _turn = self.others.enter([namespace.into()]).await;
-        let answer = self.call(request.get(name, &GetParams::default())).await?;
-        lean::status(&answer).map_err(ClusterError::Unreadable)
     }
 
     /// The uid of the namespace `kube-system`, which names this cluster unless `--cluster-id` does.

@@ -25,7 +25,6 @@ use super::output;
 use super::pass::Pass;
 use super::publish;
 use super::reconcile::ReconcileError;
-use super::watched;
 
 /// How soon an output that could not be written is tried again.
 const OUTPUT_RETRY: Duration = Duration::from_mins(1);
@@ -190,9 +189,7 @@ fn schedule(
         Wake::Poll | Wake::Await | Wake::Interval => base + delay / 2,
         _ => base + delay,
     });
-    entry.vpc_endpoint = Some(pass.vpc_endpoint.clone());
-    let recheck = if watched::is_polled(&pass.object) { watched::RECHECK } else { Duration::MAX };
-    due.map(|due| due.since(now).min(recheck))
+    due.map(|due| due.since(now))
 }
 
 fn observed_reason(pass: &Pass) -> Option<Reason> {

@@ -30,7 +30,7 @@ use super::object::Identity;
 use super::owners::Owners;
 use super::pass::Access;
 use super::publish;
-use super::watched::Watched;
+use super::targets::Targets;
 use super::work::Work;
 
 /// How the controller behaves; all of it comes from the program's settings.
@@ -82,7 +82,7 @@ pub(super) struct Context {
     pub(super) addresses: Addresses,
     pub(super) memories: Arc<Memories>,
     pub(super) owners: Owners,
-    pub(super) watched: Arc<Watched>,
+    pub(super) targets: Arc<Targets>,
     pub(super) options: Options,
     pub(super) work: Work,
     /// Folds warnings that repeat: it keeps each of its events for six minutes, and goes through all that it keeps for
@@ -160,7 +160,7 @@ impl Context {
     pub(super) fn gone(&self, token: &Token) {
         self.memories.with(token, |entry| entry.counted.gone(&self.options.metrics));
         self.memories.gone(token, &self.options.times);
-        self.watched.forget(token);
+        self.targets.forget(token);
         self.keys.forget(token);
         self.owners.gone(token);
     }

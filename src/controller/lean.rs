@@ -13,7 +13,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::api::ServerlessPrivateEndpoint;
@@ -145,14 +144,6 @@ fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoi
 /// What names the object in `json`: nothing where it has no name.
 pub(super) fn named(json: &str) -> ObjectMeta {
     names(&parts(json))
-}
-
-/// The status of the object in `json`, of whatever kind.
-///
-/// # Errors
-/// It cannot be read.
-pub(super) fn status(json: &str) -> Result<Value, String> {
-    parts(json).status.map_or(Ok(Value::Null), |status| decode("status", status)).map_err(cut)
 }
 
 /// The Secret in `json`; `None` if it cannot be read.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::memory::{Memory, Moment};
-use domain::observed::{Object, Times, VpcEndpoint};
+use domain::observed::{Object, Times};
 use domain::ownership::{Nonce, Token};
 
 use crate::clock::{Boottime, Stamp};
@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub(super) memory: Memory,
     /// The attempt that this process claimed last and has not sent, and when it began to.
     pub(super) claimed: Option<(Nonce, Stamp)>,
+    /// When what the object refers to changed, if no look has begun since.
+    pub(super) woken: Option<Boottime>,
     /// When the object is due without any event.
     pub(super) due: Option<Boottime>,
     /// A listing sent before this is too old for the next look.
@@ -40,8 +42,6 @@ pub(super) struct Entry {
     pub(super) seen: Option<String>,
     /// Failures in a row.
     pub(super) failures: u32,
-    /// What the declared VPC endpoint resolved to when it was last read.
-    pub(super) vpc_endpoint: Option<VpcEndpoint>,
     /// A VPC endpoint, and the private SRV address behind it as Atlas told it to this process.
     pub(super) private_address: Option<(String, String)>,
     /// What was counted of the object.

@@ -14,7 +14,8 @@
 //! | `cached`, `lean` | what is kept of an object, and that decoding it never fails |
 //! | `cluster` | calls to the API server |
 //! | `credentials`, `uses` | from a Secret to a client that may ask Atlas, and for whom what it held is remembered |
-//! | `references`, `watched` | from a reference to the VPC endpoint id, at once |
+//! | `references` | from a reference to the VPC endpoint id, and in words what is missing |
+//! | `targets`, `watched`, `polled` | what referenced objects say, read for all who refer to them |
 //! | `listings`, `addresses` | what Atlas says of an instance, asked for once for all of its objects |
 //! | `shared` | answers that many wait for |
 //! | `pauses` | who is left alone, and for how long |
@@ -48,6 +49,7 @@ mod output;
 mod owners;
 mod pass;
 mod pauses;
+mod polled;
 pub mod publish;
 mod queue;
 mod reconcile;
@@ -55,6 +57,7 @@ mod references;
 mod runner;
 mod shared;
 mod steps;
+mod targets;
 mod trace;
 mod unwatched;
 mod uses;

@@ -28,7 +28,6 @@ use super::object::{self, Identity};
 use super::pass::Pass;
 use super::references::resolve;
 use super::trace::{self, Trace};
-use super::watched;
 use super::work::Stopped;
 
 /// More steps than the longest way through the protocol takes: whoever needs more goes round in circles.
@@ -46,6 +45,9 @@ pub(super) enum ReconcileError {
     /// Somebody's word asks for more than Atlas can take: it comes after this long.
     #[error("the object is looked at for a word after {} ms", .0.as_millis())]
     Later(Duration),
+    /// What the object refers to has not been read yet. Once it is, the object is looked at again.
+    #[error("the reference has not been read yet")]
+    Unread,
     /// The credentials went away between two steps.
     #[error("failed to get the credentials: {0}")]
     NoAccess(Fault),
@@ -73,6 +75,9 @@ impl From<ClusterError> for ReconcileError {
 /// A released object is gone before the watch says so. Should it be there all the same (an API server that does not know
 /// the kind for a moment answers alike), it is looked at again.
 const GONE: Duration = Duration::from_mins(1);
+
+/// When an object is looked at again that waits to be told what it refers to: sooner, as soon as that is known.
+const UNREAD: Duration = Duration::from_secs(15);
 
 /// Reconciles one object, which was last `asked` for then, and says when it is due again, if that is not to be left to the
 /// next event.
@@ -108,6 +113,10 @@ fn again(result: Result<Option<Duration>, ReconcileError>, token: &Token, ctx: &
             debug!(why, "reconciling again");
             Some(Duration::from_secs(1))
         }
+        Err(ReconcileError::Unread) => {
+            debug!("waiting for what the object refers to");
+            Some(UNREAD)
+        }
         Err(error) => {
             let failures = ctx.memories.with(token, |entry| {
                 entry.handled = None;
@@ -131,11 +140,8 @@ async fn look(
     let begun = Boottime::now();
     let Due { waiting, fresh_after, stale, word } =
         ctx.memories.with(&identity.token, |entry| due(entry, &object, asked));
-    if let Some(remaining) = waiting
-        && let still_waiting = pin!(still_waiting(&object, &identity, &ctx, remaining))
-        && let Some(pause) = ctx.work.unless_stopped(still_waiting).await?
-    {
-        return Ok(Some(pause));
+    if waiting.is_some() {
+        return Ok(waiting);
     }
     let metrics = ctx.options.metrics.clone();
     let underway = metrics.reconcile_started();
@@ -164,27 +170,14 @@ fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult
     match result {
         Ok(None) | Err(ReconcileError::Gone) => ReconcileResult::Success,
         Ok(Some(_)) => ReconcileResult::RequeueAfter,
-        Err(ReconcileError::Again(_) | ReconcileError::Later(_) | ReconcileError::Stopped(_)) => {
-            ReconcileResult::Requeue
-        }
+        Err(
+            ReconcileError::Again(_)
+            | ReconcileError::Later(_)
+            | ReconcileError::Stopped(_)
+            | ReconcileError::Unread,
+        ) => ReconcileResult::Requeue,
         Err(_) => ReconcileResult::Error,
     }
-}
-
-/// How long an object that is not due still has to wait. A reference that is read again and leads elsewhere ends that.
-async fn still_waiting(
-    object: &ServerlessPrivateEndpoint,
-    identity: &Identity,
-    ctx: &Context,
-    remaining: Duration,
-) -> Option<Duration> {
-    if !watched::is_polled(object) || object.meta().deletion_timestamp.is_some() {
-        return Some(remaining);
-    }
-    let found = Box::pin(resolve(&ctx.cluster, &identity.namespace, object)).await.ok();
-    let unchanged =
-        found.is_none() || ctx.memories.with(&identity.token, |entry| entry.vpc_endpoint == found);
-    unchanged.then(|| remaining.min(watched::RECHECK))
 }
 
 /// Whether an object is due.
@@ -203,7 +196,9 @@ struct Due {
 fn due(entry: &mut Entry, object: &ServerlessPrivateEndpoint, asked: Boottime) -> Due {
     let now = Boottime::now();
     let stale = is_older(object, entry.written.as_deref());
-    let unchanged = entry.handled == Some(object::essence(object)) || stale;
+    // A look that was under way when it was woken may have begun with what was known before.
+    let woken = entry.woken.take().is_some();
+    let unchanged = !woken && (entry.handled == Some(object::essence(object)) || stale);
     let said = object::word(object).filter(|_| !stale).map(|said| object::hash(&said));
     entry.word = said.map(|said| entry.word.filter(|(known, _)| *known == said).unwrap_or((said, asked)));
     let word = entry.word.map_or(Word::None, |_| Word::Also);
@@ -275,7 +270,7 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
                 pass.fresh_after = Boottime::now();
                 pass.word = Word::Also;
             }
-            work.unless_stopped(Box::pin(declare(&mut pass)).as_mut()).await??;
+            declare(&mut pass)?;
             wished = Some(wish);
         }
         // All objects may wait at once, for a listing or to call: there each holds its pass and no more, and decides anew
@@ -314,12 +309,15 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
 
 /// Finds out which VPC endpoint the object declares, as it was read last. A listing that was looked through for an earlier
 /// spec is asked for again: it holds what concerned that one.
-async fn declare(pass: &mut Pass) -> Result<(), ReconcileError> {
+fn declare(pass: &mut Pass) -> Result<(), ReconcileError> {
     pass.atlas = Atlas::Unread;
-    // A deletion does not depend on what the object referred to.
-    if pass.object.meta().deletion_timestamp.is_none() {
-        pass.ctx.watched.note(&pass.identity, &pass.object);
-        pass.vpc_endpoint = resolve(&pass.ctx.cluster, &pass.identity.namespace, &pass.object).await?;
+    let targets = &pass.ctx.targets;
+    if pass.object.meta().deletion_timestamp.is_some() {
+        // A deletion does not depend on what the object referred to.
+        targets.forget(&pass.identity.token);
+    } else {
+        let found = resolve(targets, &pass.identity, &pass.object);
+        pass.vpc_endpoint = found.ok_or(ReconcileError::Unread)?;
     }
     Ok(())
 }

@@ -1,144 +1,251 @@
-//! Watches the objects that references name, so that a new VPC endpoint id is noticed at once.
+//! Watches a kind of other operators, so that a new VPC endpoint id is noticed at once and no object is read for each that
+//! refers to it.
 //!
-//! ACK's and Upbound's kinds may not be installed, so each is watched in a task of its own, from the first object on that
-//! refers to it, and its errors stay there. ConfigMaps are not watched, because every cluster is full of them: they are
-//! read again every few seconds. This file never reads an id; a reconcile does.
+//! ACK's and Upbound's kinds may not be installed, or not be ours to read: each is watched in a task of its own, and its errors
+//! stay there. Of an object nothing is kept but its name and the id.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::ownership::Token;
+use domain::backoff;
 use futures::StreamExt;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::reflector::ObjectRef;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::{ApiResource, DynamicResourceScope};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, ResourceExt};
-use tracing::debug;
+use kube::{Api, Resource, ResourceExt};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use tracing::{info, warn};
 
-use crate::api::{ServerlessPrivateEndpoint, VpcEndpointSource};
+use crate::api::VpcEndpointSource;
+use crate::clock::Boottime;
 
-use super::cached::{Cached, Named};
-use super::memories::Memories;
-use super::object::Identity;
+use super::conclude::jitter;
+use super::lean;
 use super::references::resource;
+use super::targets::{Found, Scope, Target, Targets};
 
-/// How often a reference is read that is not watched, or that has led nowhere yet.
-pub(super) const RECHECK: Duration = Duration::from_secs(15);
+/// Objects of a page of a listing. They are others', and may be of any size.
+const PAGE: u32 = 20;
 
-/// An object that is referred to.
-type Target = (VpcEndpointSource, String, String);
+/// The longest pause between two tries: a kind that is installed, or granted, is found within it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Who refers to what.
-#[derive(Default)]
-struct Index {
-    referrers: HashMap<Target, HashMap<Token, ObjectRef<Cached>>>,
-    targets: HashMap<Token, Target>,
-    watched: HashSet<(VpcEndpointSource, Option<String>)>,
-    /// Where to send what has to be looked at, by watched namespace.
-    wakers: Vec<(Option<String>, UnboundedSender<ObjectRef<Cached>>)>,
+/// What was shown stays true for as long as this when the API server refuses to show more: a refusal may pass.
+const PASSING: Duration = Duration::from_secs(10);
+
+/// How soon a watch begins again that ended with its last referrer.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What a watch has shown of a kind.
+#[derive(Debug, Default)]
+pub(super) struct Kind {
+    objects: Objects,
+    /// The same, of a listing that has not ended.
+    listing: Objects,
+    listed: bool,
+    failing: Option<(Boottime, Found)>,
 }
 
-/// The watches on referenced objects.
-pub(super) struct Watched {
-    client: Client,
-    memories: Arc<Memories>,
-    index: Mutex<Index>,
+/// What each object says, by namespace and name.
+type Objects = HashMap<String, HashMap<String, Found>>;
+
+/// Who may have to know of an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Concerned {
+    Nobody,
+    /// Who refers to the object of this namespace and name.
+    Of(String, String),
+    Everybody,
 }
 
-impl Watched {
-    pub(super) fn new(client: Client, memories: Arc<Memories>) -> Self {
-        Self { client, memories, index: Mutex::default() }
-    }
-
-    /// The objects of `namespace` (none: of all) that have to be looked at because something they refer to changed.
-    pub(super) fn wakes(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached>> {
-        let (sender, receiver) = unbounded();
-        self.index().wakers.push((namespace, sender));
-        receiver
-    }
-
-    /// Notes what an object refers to, and watches that kind from now on.
-    pub(super) fn note(self: &Arc<Self>, identity: &Identity, object: &ServerlessPrivateEndpoint) {
-        let reference = object.spec.cloud_provider_endpoint_ref.as_ref();
-        let target = reference.and_then(|reference| {
-            let source = reference.source().filter(|source| *source != VpcEndpointSource::ConfigMap)?;
-            Some((source, identity.namespace.clone(), reference.name.clone()))
-        });
-        let mut index = self.index();
-        if index.targets.get(&identity.token) == target.as_ref() {
-            return;
-        }
-        index.forget(&identity.token);
-        let Some(target) = target else { return };
-        let referrer = ObjectRef::new(&identity.name).within(&identity.namespace);
-        index.referrers.entry(target.clone()).or_default().insert(identity.token.clone(), referrer);
-        index.targets.insert(identity.token.clone(), target.clone());
-        let everywhere = index.wakers.iter().any(|(namespace, _)| namespace.is_none());
-        let namespace = (!everywhere).then(|| target.1.clone());
-        if index.watched.insert((target.0, namespace.clone())) {
-            tokio::spawn(watch(Arc::clone(self), target.0, namespace));
+impl Kind {
+    /// What the object says; `None` if that is not known yet.
+    pub(super) fn find(&self, target: &Target, now: Boottime) -> Option<Found> {
+        match &self.failing {
+            Some((since, why)) if !self.listed || now.since(*since) >= PASSING => Some(why.clone()),
+            _ if !self.listed => None,
+            _ => {
+                let said = self.objects.get(&target.namespace).and_then(|objects| objects.get(&target.name));
+                Some(said.cloned().unwrap_or(Found::NoObject))
+            }
         }
     }
 
-    /// The object is gone.
-    pub(super) fn forget(&self, token: &Token) {
-        self.index().forget(token);
-    }
-
-    fn changed(&self, target: &Target) {
-        let index = self.index();
-        for (token, object) in index.referrers.get(target).into_iter().flatten() {
-            self.memories.with(token, |entry| entry.due = None);
-            for (namespace, waker) in &index.wakers {
-                if namespace.is_none() || *namespace == object.namespace {
-                    // The receiver ends with the controller, and then nothing has to be looked at any more.
-                    let _ = waker.unbounded_send(object.clone());
+    /// Takes an event in. `true` with it if the kind had failed before.
+    pub(super) fn saw(&mut self, event: Event<Other>, source: VpcEndpointSource) -> (Concerned, bool) {
+        match event {
+            Event::Init => self.listing.clear(),
+            Event::InitApply(object) => {
+                let (namespace, name, said) = object.said(source);
+                self.listing.entry(namespace).or_default().insert(name, said);
+            }
+            Event::InitDone => {
+                self.objects = std::mem::take(&mut self.listing);
+                self.listed = true;
+                return (Concerned::Everybody, self.failing.take().is_some());
+            }
+            Event::Apply(object) => {
+                let (namespace, name, said) = object.said(source);
+                self.objects.entry(namespace.clone()).or_default().insert(name.clone(), said);
+                let failed = self.failing.take().is_some();
+                return (if failed { Concerned::Everybody } else { Concerned::Of(namespace, name) }, failed);
+            }
+            Event::Delete(object) => {
+                let (namespace, name, _) = object.said(source);
+                if let Some(objects) = self.objects.get_mut(&namespace) {
+                    objects.remove(&name);
+                    if objects.is_empty() {
+                        self.objects.remove(&namespace);
+                    }
                 }
+                return (Concerned::Of(namespace, name), false);
             }
         }
+        (Concerned::Nobody, false)
     }
 
-    fn index(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Index {
-    fn forget(&mut self, token: &Token) {
-        let Some(target) = self.targets.remove(token) else { return };
-        if let Some(referrers) = self.referrers.get_mut(&target) {
-            referrers.remove(token);
-            if referrers.is_empty() {
-                self.referrers.remove(&target);
-            }
-        }
+    /// The API server shows no more, for this reason. `true` if that is news.
+    pub(super) fn failed(&mut self, why: Found, now: Boottime) -> bool {
+        let before = self.failing.take();
+        let is_news = before.as_ref().is_none_or(|(_, before)| *before != why);
+        self.failing = Some((before.map_or(now, |(since, _)| since), why));
+        is_news
     }
 }
 
-/// `true` if the reference has to be read again without any event.
-pub(super) fn is_polled(object: &ServerlessPrivateEndpoint) -> bool {
-    object.spec.cloud_provider_endpoint_ref.is_some()
+/// An object of another operator: what names it, and the id that it shows where ACK or Upbound keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Other {
+    metadata: ObjectMeta,
+    ack: Option<String>,
+    upbound: Option<String>,
 }
 
-async fn watch(watched: Arc<Watched>, source: VpcEndpointSource, namespace: Option<String>) {
-    let kind = resource(source);
-    let client = watched.client.clone();
-    let api: Api<Named> = match namespace {
+impl Other {
+    fn said(&self, source: VpcEndpointSource) -> (String, String, Found) {
+        let id = match source {
+            VpcEndpointSource::Ack => &self.ack,
+            VpcEndpointSource::Upbound => &self.upbound,
+            VpcEndpointSource::ConfigMap => &None,
+        };
+        let said = id.as_deref().filter(|id| !id.is_empty()).map_or(Found::Nothing, Found::of);
+        (self.namespace().unwrap_or_default(), self.name_any(), said)
+    }
+}
+
+/// Steps into JSON by these keys. What lies beside the way is skipped and never decoded.
+fn text_at(json: &RawValue, way: &[&str]) -> Option<String> {
+    let Some((key, rest)) = way.split_first() else { return serde_json::from_str(json.get()).ok() };
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json.get()).ok()?;
+    text_at(fields.get(*key)?, rest)
+}
+
+impl<'de> Deserialize<'de> for Other {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?;
+        let [ack, upbound] =
+            [&["status", "vpcEndpointID"][..], &["status", "atProvider", "id"]].map(|way| text_at(json, way));
+        Ok(Self { metadata: lean::named(json.get()), ack, upbound })
+    }
+}
+
+impl Resource for Other {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
+
+    fn kind(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.kind)
+    }
+
+    fn group(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.group)
+    }
+
+    fn version(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.version)
+    }
+
+    fn plural(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.plural)
+    }
+
+    fn api_version(kind: &ApiResource) -> Cow<'_, str> {
+        Cow::Borrowed(&kind.api_version)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+/// Watches the kind, after `pause`, until the task is ended.
+pub(super) async fn watch(targets: Arc<Targets>, scope: Scope, pause: Duration) {
+    tokio::time::sleep(pause).await;
+    let kind = resource(scope.source);
+    let client = targets.client.clone();
+    let api: Api<Other> = match &scope.namespace {
         None => Api::all_with(client, &kind),
-        Some(namespace) => Api::namespaced_with(client, &namespace, &kind),
+        Some(namespace) => Api::namespaced_with(client, namespace, &kind),
     };
-    let events = watcher(api, watcher::Config::default()).default_backoff();
-    let mut events = std::pin::pin!(events);
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default().page_size(PAGE)));
+    let (namespace, mut failures) = (scope.namespace.as_deref().unwrap_or("all"), 0_u32);
+    // Not kube's back-off: it begins anew with each list that is tried, and so never grows when lists fail.
     while let Some(event) = events.next().await {
         match event {
-            Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => {
-                watched.changed(&(source, object.namespace().unwrap_or_default(), object.name_any()));
+            Ok(event) => {
+                if !matches!(event, Event::Init | Event::InitApply(_)) {
+                    failures = 0;
+                }
+                if targets.saw(&scope, event) {
+                    info!(
+                        kind = kind.kind,
+                        group = kind.group,
+                        namespace,
+                        "watching referenced objects again"
+                    );
+                }
             }
-            Ok(Event::Init | Event::InitDone) => {}
-            // Not installed, or not allowed: a reconcile says so where it matters, and reads again by itself.
-            Err(error) => debug!(kind = kind.api_version, %error, "cannot watch referenced objects"),
+            Err(error) => {
+                if let Some(why) = failure(&error)
+                    && targets.failed(&scope, why)
+                {
+                    let (kind, group) = (&kind.kind, &kind.group);
+                    warn!(kind, group, namespace, %error, "cannot watch referenced objects; trying again");
+                }
+                let pause = backoff::retry(failures, jitter()).min(LONGEST_PAUSE);
+                failures = failures.saturating_add(1);
+                tokio::time::sleep(pause).await;
+            }
         }
     }
 }
+
+/// How long a watch waits that began last at this time.
+pub(super) fn pause(began: Boottime, now: Boottime) -> Duration {
+    AGAIN.saturating_sub(now.since(began))
+}
+
+/// What an error says of the kind. One that only ends a watch that had begun says nothing.
+fn failure(error: &watcher::Error) -> Option<Found> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(match status.code {
+            404 => Found::NoKind,
+            403 => Found::Forbidden,
+            _ => Found::Unreadable,
+        }),
+        watcher::Error::WatchError(_) | watcher::Error::WatchFailed(_) => None,
+        _ => Some(Found::Unreadable),
+    }
+}
+
+#[cfg(test)]
+#[path = "watched_tests.rs"]
+mod tests;

@@ -30,8 +30,8 @@ use super::object::{self, Identity};
 use super::owners::Owners;
 use super::reconcile::reconcile;
 use super::runner::Runner;
+use super::targets::Targets;
 use super::unwatched;
-use super::watched::Watched;
 use super::work::Work;
 
 /// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
@@ -81,12 +81,12 @@ pub async fn run(
             transport,
             options.default_credentials.as_ref().map(DefaultCredentials::secret),
         ),
-        cluster,
         cluster_id,
         limits: Limits::new(options.concurrency),
         listings: Listings::new(options.poll_min),
         addresses: Addresses::new(),
-        watched: Arc::new(Watched::new(client.clone(), Arc::clone(&memories))),
+        targets: Arc::new(Targets::new(client.clone(), cluster.clone(), Arc::clone(&memories))),
+        cluster,
         memories,
         owners: Owners::new(namespaces.len().max(1)),
         warnings: Recorder::new(client.clone(), reporter()),
@@ -106,11 +106,12 @@ pub async fn run(
     let controllers: Vec<_> = scopes
         .into_iter()
         .map(|(api, namespace)| {
-            let wakes = ctx.watched.wakes(namespace);
+            let wakes = ctx.targets.wakes(namespace);
             control(api, wakes, Arc::clone(&ctx), Arc::clone(&synced))
         })
         .collect();
     futures::future::join_all(controllers).await;
+    ctx.targets.end();
     Ok(())
 }
 

@@ -1,7 +1,11 @@
 //! Nothing is written where nothing changed.
 
 use atlas_simulator::Operation;
+use kube::Api;
+use kube::api::{DynamicObject, PostParams};
 use serde_json::json;
+use spe_operator::api::VpcEndpointSource;
+use testbed::{Exchange, kinds};
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
 
@@ -67,4 +71,35 @@ async fn the_way_to_available_takes_one_claim_and_one_write_for_each_visible_cha
         proxies.tape.listing()
     );
     assert!((2..=4).contains(&(writes.len() - 1)), "{}", proxies.tape.listing());
+}
+
+#[tokio::test]
+async fn a_watched_object_is_never_read_for_those_who_refer_to_it() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let (api_version, name) = VpcEndpointSource::Ack.api_version_and_kind();
+    let kind = kinds::kind(api_version, name, "vpcendpoints");
+    bench.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
+    let client = bench.control_plane.client().await.unwrap();
+    let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
+    let network = json!({
+        "apiVersion": api_version, "kind": name, "metadata": {"name": "network"},
+        "status": {"vpcEndpointID": VPC_ENDPOINT},
+    });
+    objects.create(&PostParams::default(), &serde_json::from_value(network).unwrap()).await.unwrap();
+    let _operator = bench.operator_behind(&proxies);
+    let reference = json!({"apiVersion": api_version, "kind": name, "name": "network"});
+    bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
+    bench.until_reason("orders", "Available").await;
+    let lists = || bench.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
+    for look in 0..20 {
+        let before = lists();
+        bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
+        let looked = bench.atlas.until(|_| lists() > before);
+        tokio::time::timeout(PATIENCE, looked).await.expect("the operator looks at once");
+    }
+    let of_the_kind = |exchange: &Exchange| exchange.path.contains("/vpcendpoints");
+    let asked = proxies.tape.exchanges().into_iter().filter(of_the_kind).map(|exchange| exchange.path);
+    let asked: Vec<_> = asked.collect();
+    assert_eq!(asked.len(), 2, "a list and a watch: {asked:#?}");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use spe_operator::api::{ServerlessPrivateEndpoint, VpcEndpointSource};
 use testbed::{Action, Answer, Exchange, kinds};
 
-use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};
+use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 
 fn kind(source: VpcEndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
@@ -59,27 +59,82 @@ async fn lacks(bench: &Bench, look: &str, words: &[&str]) {
     assert!(words.iter().all(|word| message.contains(word)), "{words:?} are not all in {message:?}");
 }
 
+/// Waits until Ready says all of this.
+async fn until_said(bench: &Bench, words: &[&str]) {
+    let says = |object: &ServerlessPrivateEndpoint| {
+        condition(object, "Ready").is_some_and(|ready| words.iter().all(|word| ready.message.contains(word)))
+    };
+    bench.until("orders", &format!("said {words:?} of"), says).await;
+}
+
 #[tokio::test]
 async fn each_missing_piece_is_named_whether_kind_object_or_right() {
     let bench = Bench::new().await;
     let proxies = bench.proxies().await;
     let kind = kind(VpcEndpointSource::Ack);
     bench.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
-    let asks = |exchange: &Exchange| exchange.path.contains("/vpcendpoints");
     let no_kind =
         || Action::Answer(Answer { status: 404, headers: vec![], body: "404 page not found\n".into() });
-    proxies.tape.always(asks, no_kind);
+    proxies.tape.always(of_the_kind, no_kind);
     let _operator = bench.operator_behind(&proxies);
     let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": "network"});
     bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
-    bench.until_reason("orders", "ReferenceNotFound").await;
-    lacks(&bench, "kind", &["kind VPCEndpoint of ec2.services.k8s.aws/v1alpha1", "not installed"]).await;
+    let lacking = bench.until_reason("orders", "ReferenceNotFound").await;
+    assert_condition(&lacking, "Synced", "False", "ReferenceNotFound");
+    let kind = "kind VPCEndpoint of ec2.services.k8s.aws/v1alpha1";
+    until_said(&bench, &[kind, "not installed", "VPCEndpoint network cannot exist"]).await;
     proxies.tape.forget_plan();
-    proxies.tape.always(asks, || Action::kubernetes(403, "Forbidden"));
-    lacks(&bench, "right", &["may not read VPCEndpoint network", "`get`"]).await;
+    proxies.tape.always(of_the_kind, || Action::kubernetes(403, "Forbidden"));
+    until_said(&bench, &["may not read VPCEndpoint network", "`list` and `watch`", "integrations.ack"]).await;
     proxies.tape.forget_plan();
-    lacks(&bench, "object", &["VPCEndpoint network", &bench.namespace, "does not exist"]).await;
+    until_said(&bench, &["VPCEndpoint network", &bench.namespace, "does not exist"]).await;
     assert_eq!(bench.atlas.executed(Operation::Update), 0);
+}
+
+fn of_the_kind(exchange: &Exchange) -> bool {
+    exchange.path.contains("/vpcendpoints")
+}
+
+#[tokio::test]
+async fn a_kind_that_is_never_answered_for_holds_up_no_other_object() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    proxies.tape.always(of_the_kind, || Action::HangRequest);
+    let _operator = bench.operator_behind(&proxies);
+    let (api_version, kind) = VpcEndpointSource::Ack.api_version_and_kind();
+    let reference = json!({"apiVersion": api_version, "kind": kind, "name": "network"});
+    for number in 0..40 {
+        bench.create(&format!("waiting-{number}"), json!({"cloudProviderEndpointRef": reference})).await;
+    }
+    bench.create("orders", json!({})).await;
+    let reserved = tokio::time::timeout(Duration::from_secs(8), bench.until_reason("orders", "Reserved"));
+    assert!(reserved.await.is_ok(), "it waits behind others: {}", proxies.tape.listing());
+}
+
+#[tokio::test]
+async fn one_read_a_period_serves_all_who_refer_to_a_config_map() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let map = json!({"metadata": {"name": "network"}, "data": {"vpce": VPC_ENDPOINT}});
+    maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap()).await.unwrap();
+    let _operator = bench.operator_behind(&proxies);
+    let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"});
+    for number in 0..20 {
+        bench.create(&format!("orders-{number}"), json!({"cloudProviderEndpointRef": reference})).await;
+    }
+    for number in 0..20 {
+        bench.until_reason(&format!("orders-{number}"), "Available").await;
+    }
+    let is_read = |exchange: &Exchange| exchange.path.ends_with("/configmaps/network");
+    let reads =
+        || proxies.tape.exchanges().into_iter().filter(is_read).map(|read| read.at).collect::<Vec<_>>();
+    let before = reads().len();
+    proxies.tape.wait_for(before + 1, is_read, PATIENCE).await.unwrap();
+    let reads = reads();
+    let pauses: Vec<_> = reads.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    let period = Duration::from_millis(14_900);
+    assert!(pauses.iter().all(|pause| *pause >= period), "{pauses:?} between {}", proxies.tape.listing());
 }
 
 #[tokio::test]
@@ -100,7 +155,15 @@ async fn each_missing_piece_of_a_config_map_is_named_down_to_its_entry() {
         maps.patch("network", &PatchParams::default(), &patch).await.unwrap();
     };
     put("eni-0a1b2c3d").await;
-    lacks(&bench, "value", &["entry vpce of ConfigMap network", "eni-0a1b2c3d"]).await;
+    // Who may read the object may not be allowed to read the ConfigMap.
+    lacks(
+        &bench,
+        "value",
+        &["entry vpce of ConfigMap network", "expected a VPC endpoint id", "12 characters"],
+    )
+    .await;
+    let object = bench.get("orders").await;
+    assert!(!serde_json::to_string(&object.status).unwrap().contains("eni-0a1b2c3d"), "{:?}", object.status);
     proxies.tape.always(|e| e.path.contains("/configmaps/network"), || Action::kubernetes(403, "Forbidden"));
     lacks(&bench, "right", &["may not read ConfigMap network", "`get`"]).await;
     proxies.tape.forget_plan();
@@ -117,7 +180,8 @@ async fn an_id_that_appears_in_a_watched_object_is_sent_within_seconds_and_so_is
     let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
     let network = json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "network"}});
     objects.create(&PostParams::default(), &serde_json::from_value(network).unwrap()).await.unwrap();
-    let _operator = bench.operator();
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind(&proxies);
     let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": "network"});
     bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
     bench.until_reason("orders", "AwaitingVpcEndpoint").await;
@@ -126,7 +190,8 @@ async fn an_id_that_appears_in_a_watched_object_is_sent_within_seconds_and_so_is
         objects.patch("network", &PatchParams::default(), &patch).await.unwrap();
         // Without the watch it would take up to 15 seconds.
         let sent = bench.atlas.until(|atlas| atlas.executed(Operation::Update) == number);
-        tokio::time::timeout(Duration::from_secs(7), sent).await.expect("the id is sent within seconds");
+        let in_time = tokio::time::timeout(Duration::from_secs(7), sent).await;
+        assert!(in_time.is_ok(), "the id {id} is not sent within seconds: {}", proxies.tape.listing());
         let holds = |object: &ServerlessPrivateEndpoint| {
             condition(object, "Ready")
                 .is_some_and(|ready| ready.reason == "Available" && ready.message.contains(id))

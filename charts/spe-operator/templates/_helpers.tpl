@@ -156,12 +156,12 @@ true
 {{- if .Values.integrations.ack.enabled }}
 - apiGroups: [ec2.services.k8s.aws]
   resources: [vpcendpoints]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
 {{- if .Values.integrations.crossplane.enabled }}
 - apiGroups: [ec2.aws.m.upbound.io]
   resources: [vpcendpoints]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
 {{- end -}}
 

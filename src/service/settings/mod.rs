@@ -198,7 +198,7 @@ pub struct Settings {
         long,
         env = "SPE_LOG_LEVEL",
         value_name = "DIRECTIVES",
-        default_value = "info,kube_client=warn,kube_runtime=warn"
+        default_value = "info,kube_client=warn,kube_runtime=error"
     )]
     #[arg(value_parser = log_filter)]
     pub log_level: String,
