@@ -81,6 +81,12 @@ impl Bench {
         self.spawn(&self.control_plane.kubeconfig_file().display().to_string(), &self.atlas.url(), arguments)
     }
 
+    /// The operator of all objects with this label, in whatever namespace.
+    pub(crate) fn operator_of_label(&self, label: &str, arguments: &[&str]) -> Process {
+        let kubeconfig = self.control_plane.kubeconfig_file().display().to_string();
+        Self::start(&kubeconfig, &self.atlas.url(), ["--watch-selector", label], arguments)
+    }
+
     /// The operator, behind the proxies.
     pub(crate) fn operator_behind(&self, proxies: &Proxies) -> Process {
         self.operator_behind_with(proxies, &[])
@@ -92,12 +98,17 @@ impl Bench {
     }
 
     fn spawn(&self, kubeconfig: &str, atlas: &str, arguments: &[&str]) -> Process {
+        Self::start(kubeconfig, atlas, ["--watch-namespaces", &self.namespace], arguments)
+    }
+
+    fn start(kubeconfig: &str, atlas: &str, watched: [&str; 2], arguments: &[&str]) -> Process {
         let defaults = SHORT_TIMES.iter().chain(&LOG);
         let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
         command
             .arg("run")
             .env("KUBECONFIG", kubeconfig)
-            .args(["--atlas-base-url", atlas, "--watch-namespaces", &self.namespace])
+            .args(["--atlas-base-url", atlas])
+            .args(watched)
             .args(defaults.filter(|default| !arguments.iter().any(|given| same_flag(given, default))))
             .args(arguments);
         Process::spawn("spe-operator", &command).unwrap()

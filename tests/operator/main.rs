@@ -26,6 +26,7 @@ mod faults_rows;
 mod faults_run;
 mod faults_waits;
 mod faults_witness;
+mod isolation;
 mod keys;
 mod kills;
 mod kubectl;

@@ -1,0 +1,106 @@
+//! What one namespace does holds up no other: counted, never timed.
+
+use std::time::Duration;
+
+use atlas_simulator::{
+    Answered, DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Entry, Fault, Key, Rule, Simulator,
+};
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::json;
+use spe_operator::api::ServerlessPrivateEndpoint;
+
+use crate::bench::{Bench, PATIENCE, SECRET};
+
+/// The public half of the key that the hostile namespace has.
+const HOSTILE: &str = "hostile";
+
+/// A namespace with a key of its own.
+async fn hostile_namespace(bench: &Bench) -> Api<ServerlessPrivateEndpoint> {
+    bench.atlas.add_key(HOSTILE, Key::owner("hostile-private-key"));
+    let namespace = bench.control_plane.create_namespace("hostile").await.unwrap();
+    let client = bench.control_plane.client().await.unwrap();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let secret = json!({
+        "metadata": {"name": SECRET},
+        "stringData": {"publicApiKey": HOSTILE, "privateApiKey": "hostile-private-key"},
+    });
+    secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    Api::namespaced(client, &namespace)
+}
+
+async fn create(objects: &Api<ServerlessPrivateEndpoint>, label: &str, name: &str, project: &str) {
+    let object = json!({
+        "apiVersion": "atlas.spe-operator.io/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {"name": name, "labels": {"test": label}},
+        "spec": {
+            "projectId": project,
+            "instanceName": DEFAULT_INSTANCE,
+            "credentialsRef": {"name": SECRET},
+        },
+    });
+    objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+}
+
+/// Waits until Atlas has seen what is awaited.
+async fn until(atlas: &Simulator, what: &str, holds: impl Fn(&Simulator) -> bool) {
+    tokio::time::timeout(PATIENCE, atlas.until(holds)).await.expect(what);
+}
+
+#[tokio::test]
+async fn a_namespace_that_hangs_is_limited_and_insists_holds_up_no_other() {
+    let bench = Bench::new().await;
+    let hostile = hostile_namespace(&bench).await;
+    let limited = Fault::NotExecuted(Ending::RateLimited { retry_after: Some("3600".to_owned()) });
+    let mut limited = Rule::always(limited).in_project(DEFAULT_PROJECT);
+    let mut hangs = Rule::always(Fault::NotExecuted(Ending::Hang));
+    for rule in [&mut limited, &mut hangs] {
+        rule.on.key = Some(HOSTILE.to_owned());
+    }
+    bench.atlas.inject(limited);
+    bench.atlas.inject(hangs);
+    // A call hangs for longer than anything is waited for here.
+    let flags = ["--atlas-timeout=90s", "--create-uncertainty=200s", "--concurrency=64"];
+    let _operator = bench.operator_of_label(&format!("test={}", bench.namespace), &flags);
+    let of_hostile = |entry: &Entry| entry.key.as_deref() == Some(HOSTILE);
+    let in_ours = |entry: &Entry| of_hostile(entry) && entry.project.as_deref() == Some(DEFAULT_PROJECT);
+    let hanging = |entry: &Entry| of_hostile(entry) && entry.answer == Some(Answered::Hung);
+    // First it is limited in our project; then it invents two hundred of its own.
+    create(&hostile, &bench.namespace, "limited", DEFAULT_PROJECT).await;
+    until(&bench.atlas, "limited", |atlas| atlas.count(in_ours) > 0).await;
+    let invented = (0..200).map(async |number| {
+        let (name, project) = (format!("invented-{number}"), format!("{number:024x}"));
+        create(&hostile, &bench.namespace, &name, &project).await;
+    });
+    join_all(invented).await;
+    until(&bench.atlas, "hanging", |atlas| atlas.count(hanging) >= 32).await;
+    let insists = async {
+        for word in 0.. {
+            let patch =
+                json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": word.to_string()}}});
+            let patch = Patch::Merge(patch);
+            for name in ["invented-0", "limited"] {
+                hostile.patch(name, &PatchParams::default(), &patch).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let served = async {
+        for name in ["one", "two", "three"] {
+            bench.create(name, json!({})).await;
+            let label = Patch::Merge(json!({"metadata": {"labels": {"test": bench.namespace}}}));
+            bench.objects.patch(name, &PatchParams::default(), &label).await.unwrap();
+            bench.until_reason(name, "Reserved").await;
+        }
+    };
+    tokio::select! {
+        () = insists => {}
+        () = served => {}
+    }
+    assert_eq!(bench.atlas.count(hanging), 32, "half of all calls are left to the others");
+    let requests = bench.atlas.count(in_ours);
+    assert!(requests <= 2, "{requests} requests of who is limited, one of them for its word");
+}
