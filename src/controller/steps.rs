@@ -167,6 +167,8 @@ impl Pass {
         };
         let sent = Boottime::now();
         let creation = access.key.client.create(&access.instance, comment, may_send).await;
+        // What follows waits for the API server.
+        self.permit = None;
         let (outcome, error) = match creation {
             Creation::Created(endpoint) => {
                 info!(endpoint.id = %endpoint.id, "created the endpoint");
@@ -238,6 +240,7 @@ impl Pass {
         let update = Update { comment, cloud_provider_endpoint_id: vpc_endpoint };
         let sent = Boottime::now();
         let result = access.key.client.update(&access.instance, id, &update).await;
+        self.permit = None;
         if let Ok(endpoint) = &result {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = ?update.cloud_provider_endpoint_id, "updated the endpoint");
             self.show(endpoint.clone());
@@ -260,6 +263,7 @@ impl Pass {
         }
         let sent = Boottime::now();
         let result = access.key.client.delete(&access.instance, id).await;
+        self.permit = None;
         if let Ok(deletion) = &result {
             let not_found = *deletion == Deletion::NotFound;
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
