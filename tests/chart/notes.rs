@@ -1,4 +1,5 @@
-//! What helm prints after an installation (Helm 3 only on a cluster, so `make release-check` leaves this out): it must never tell anybody to touch what the release does not look after.
+//! What helm prints after an installation: it must never tell anybody to touch what the release does not look after. (Helm 3
+//! prints it only where it reaches a cluster, so `make release-check` leaves this out.)
 
 use crate::helm::{chart, helm, set};
 
