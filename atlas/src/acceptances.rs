@@ -12,6 +12,7 @@ use domain::endpoint::ProjectId;
 use tokio::time::Instant;
 
 use super::credentials::Fingerprint;
+use super::error::Operation;
 
 /// Refusals that prove nothing, in a row, after which the key is blamed after all.
 const MOST_DOUBTS: u8 = 2;
@@ -24,54 +25,66 @@ const MOST: usize = 4096;
 
 type Asker = (Fingerprint, ProjectId);
 
-/// The acceptances of this process.
+/// The acceptances of this process, one for each operation: who may list may not create.
 #[derive(Default)]
-pub(super) struct Acceptances(Mutex<HashMap<Asker, Acceptance>>);
+pub(super) struct Acceptances(Mutex<HashMap<Asker, Vec<Acceptance>>>);
 
 struct Acceptance {
+    operation: Operation,
     at: Instant,
     doubts: u8,
 }
 
 impl Acceptances {
     /// Atlas carried out a call with `key` in `project`.
-    pub(super) fn accepted(&self, key: Fingerprint, project: &ProjectId) {
+    pub(super) fn accepted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
+        let asker = (key, project.clone());
         let mut all = self.lock();
-        let now = Instant::now();
-        if all.len() >= MOST && !all.contains_key(&(key, project.clone())) {
-            all.retain(|_, acceptance| now.duration_since(acceptance.at) < REMEMBERED);
-            let oldest = all.iter().min_by_key(|(_, acceptance)| acceptance.at);
-            if let Some(oldest) = oldest.map(|(asker, _)| asker.clone()).filter(|_| all.len() >= MOST) {
+        if all.len() >= MOST && !all.contains_key(&asker) {
+            let oldest = all.iter().min_by_key(|(_, some)| last_of(some)).map(|(asker, _)| asker.clone());
+            if let Some(oldest) = oldest {
                 all.remove(&oldest);
             }
         }
-        all.insert((key, project.clone()), Acceptance { at: now, doubts: 0 });
+        let some = all.entry(asker).or_default();
+        some.retain(|acceptance| acceptance.operation != operation);
+        some.push(Acceptance { operation, at: Instant::now(), doubts: 0 });
     }
 
-    /// When Atlas last did.
+    /// When Atlas last did, whatever the operation.
     pub(super) fn last(&self, key: Fingerprint, project: &ProjectId) -> Option<Instant> {
-        let at = self.lock().get(&(key, project.clone()))?.at;
+        let at = last_of(self.lock().get(&(key, project.clone()))?)?;
         (at.elapsed() < REMEMBERED).then_some(at)
     }
 
-    /// Whether a refusal that proves nothing is still put down to the gateway.
-    pub(super) fn is_believed(&self, key: Fingerprint, project: &ProjectId) -> bool {
+    /// Whether a refusal of this operation that proves nothing is still put down to the gateway.
+    pub(super) fn is_believed(&self, key: Fingerprint, project: &ProjectId, operation: Operation) -> bool {
         let all = self.lock();
-        all.get(&(key, project.clone()))
-            .is_some_and(|acceptance| acceptance.at.elapsed() < REMEMBERED && acceptance.doubts < MOST_DOUBTS)
+        all.get(&(key, project.clone())).into_iter().flatten().any(|acceptance| {
+            acceptance.operation == operation
+                && acceptance.at.elapsed() < REMEMBERED
+                && acceptance.doubts < MOST_DOUBTS
+        })
     }
 
     /// A call ended with such a refusal.
-    pub(super) fn doubted(&self, key: Fingerprint, project: &ProjectId) {
-        if let Some(acceptance) = self.lock().get_mut(&(key, project.clone())) {
-            acceptance.doubts = acceptance.doubts.saturating_add(1);
+    pub(super) fn doubted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
+        let mut all = self.lock();
+        for acceptance in all.get_mut(&(key, project.clone())).into_iter().flatten() {
+            if acceptance.operation == operation {
+                acceptance.doubts = acceptance.doubts.saturating_add(1);
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Asker, Acceptance>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Asker, Vec<Acceptance>>> {
         // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn last_of(some: &[Acceptance]) -> Option<Instant> {
+    some.iter().map(|acceptance| acceptance.at).max()
 }
 
 #[cfg(test)]
@@ -90,25 +103,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_key_is_believed_where_it_was_accepted_for_a_few_refusals_and_a_day() {
         let (all, key, other) = (Acceptances::default(), key("one"), key("other"));
-        all.accepted(key, &project(1));
-        assert!(all.is_believed(key, &project(1)));
-        assert!(!all.is_believed(other, &project(1)) && !all.is_believed(key, &project(2)));
+        all.accepted(key, &project(1), Operation::List);
+        assert!(all.is_believed(key, &project(1), Operation::List));
+        assert!(
+            !all.is_believed(other, &project(1), Operation::List)
+                && !all.is_believed(key, &project(2), Operation::List)
+        );
+        assert!(!all.is_believed(key, &project(1), Operation::Create), "who may list may not create");
         for _ in 0..MOST_DOUBTS {
-            assert!(all.is_believed(key, &project(1)));
-            all.doubted(key, &project(1));
+            assert!(all.is_believed(key, &project(1), Operation::List));
+            all.doubted(key, &project(1), Operation::List);
         }
-        assert!(!all.is_believed(key, &project(1)));
-        all.accepted(key, &project(1));
-        assert!(all.is_believed(key, &project(1)), "a success renews the credit");
+        assert!(!all.is_believed(key, &project(1), Operation::List));
+        all.accepted(key, &project(1), Operation::List);
+        assert!(all.is_believed(key, &project(1), Operation::List), "a success renews the credit");
         tokio::time::advance(REMEMBERED).await;
-        assert!(!all.is_believed(key, &project(1)) && all.last(key, &project(1)).is_none());
+        assert!(!all.is_believed(key, &project(1), Operation::List) && all.last(key, &project(1)).is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_are_kept_than_the_bound_and_the_oldest_goes() {
         let (all, key) = (Acceptances::default(), key("one"));
         for n in 0..=MOST {
-            all.accepted(key, &project(n));
+            all.accepted(key, &project(n), Operation::List);
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         assert_eq!(all.lock().len(), MOST);

@@ -12,8 +12,8 @@
 //! | the same nonce | one issued to this call | the nonce is known: the key is refused | the end |
 //! | another nonce, and a code that Atlas has for known users alone | one issued to this call | the key is refused | the end |
 //! | another nonce | one issued to this call | a wrong key, or a gateway that does not know the nonce: there are two behind a balancer, and the other one issued it | answer the same challenge once more: the balancer's next turn is the other one's |
-//! | another nonce | the same twice, and the key was accepted in this project, or called right by `stale=true` | such a gateway, or the key was revoked a moment ago | answer the fresh challenge; after [`MOST_ANSWERS`] `Unavailable`; after a few such calls in a row the key is blamed |
-//! | another nonce, stale or not | the same twice, and the key was never accepted | nobody can tell | the end; the message names both |
+//! | another nonce | the same twice, and the key was accepted for this operation in this project, or called right by `stale=true` | such a gateway, or the key was revoked a moment ago | answer the fresh challenge; after [`MOST_ANSWERS`] `Unavailable`; after a few such calls in a row the key is blamed |
+//! | another nonce, stale or not | the same twice, and the key was never accepted for it | nobody can tell | the end; the message names both |
 //!
 //! Cookies of an answer go with the next request of the call, and stay with its challenge: balancers send a request that
 //! carries them to the gateway that issued the nonce.
@@ -130,7 +130,7 @@ impl Exchange<'_> {
                 return Ok(answer);
             }
             if answered >= MOST_ANSWERS {
-                return Err(self.not_accepted(&next));
+                return Err(self.not_accepted(is_called_right));
             }
             let cookies = std::mem::take(&mut self.cookies);
             if is_doubtful && !is_second {
@@ -146,27 +146,25 @@ impl Exchange<'_> {
     fn note(&self, answer: &Answer) {
         if (200..300).contains(&answer.status) && answer.body.is_ok() {
             let key = self.context.credentials.fingerprint();
-            self.transport.acceptances().accepted(key, &self.context.at.project);
+            self.transport.acceptances().accepted(key, &self.context.at.project, self.context.operation);
         }
     }
 
     fn is_believed(&self) -> bool {
         let key = self.context.credentials.fingerprint();
-        self.transport.acceptances().is_believed(key, &self.context.at.project)
+        self.transport.acceptances().is_believed(key, &self.context.at.project, self.context.operation)
     }
 
-    /// No nonce of the server was good for a request, and it is not the key that is to blame.
-    fn not_accepted(&self, last: &Challenge) -> Failure {
-        let (key, project) = (self.context.credentials.fingerprint(), &self.context.at.project);
-        if !last.is_stale() {
-            self.transport.acceptances().doubted(key, project);
-        }
-        let problem = if last.is_stale() {
+    /// No nonce of the server was good for a request, and it is not the key that is to blame: the server called it right,
+    /// or has accepted it before.
+    fn not_accepted(&self, is_called_right: bool) -> Failure {
+        let Context { operation, at, credentials, .. } = self.context;
+        let problem = if is_called_right {
             format!("HTTP 401: the gateway called {MOST_ANSWERS} nonces too old that it had just issued")
         } else {
+            self.transport.acceptances().doubted(credentials.fingerprint(), &at.project, operation);
             format!(
-                "HTTP 401: the gateway does not know the nonces that it issued, or no longer accepts {}, which it accepted before",
-                self.context.credentials
+                "HTTP 401: the gateway does not know the nonces that it issued, or no longer accepts {credentials}"
             )
         };
         Failure::before_sending(self.context.failed(Outcome::Status(401), &problem, ""))

@@ -199,6 +199,19 @@ async fn an_accepted_key_is_believed_when_the_gateway_does_not_know_its_nonces()
 }
 
 #[tokio::test]
+async fn a_key_that_may_list_is_not_believed_when_it_creates() {
+    let server = Script::start(|request| match request.method.as_str() {
+        "GET" if request.number == 1 => json(200, "[]"),
+        _ => renewed(request, request.number == 4),
+    });
+    let (client, _) = server.client();
+    client.list(&instance()).await.unwrap();
+    let Creation::Refused(error) = client.create(&instance(), "c", || true).await else { panic!() };
+    assert_eq!(error.kind(), FaultKind::Unauthorized);
+    assert_eq!(server.methods(), ["GET", "GET+", "POST+", "POST+", "POST+"]);
+}
+
+#[tokio::test]
 async fn a_code_that_only_a_known_user_is_told_is_the_keys_fault_at_once() {
     for code in ["NOT_IN_GROUP", "USER_UNAUTHORIZED"] {
         let server = Script::start(move |request| match request.number {
