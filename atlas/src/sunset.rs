@@ -8,7 +8,8 @@ pub(super) fn parse(sunset: Option<&str>, deprecation: Option<&str>) -> Option<S
     sunset.or(deprecation)?;
     let time = sunset.and_then(|value| httpdate::parse_http_date(value.trim()).ok());
     let day = time.and_then(|time| Timestamp::try_from(time).ok());
-    Some(Sunset { day: day.map(|time| time.strftime("%F").to_string()) })
+    // Whoever reads it knows what day it is.
+    Some(Sunset { day: day.map(|time| time.strftime("%F").to_string()), is_over: false })
 }
 
 #[cfg(test)]

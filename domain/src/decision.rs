@@ -2,6 +2,7 @@
 //!
 //! Plain data; nothing here acts.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::endpoint::{Endpoint, EndpointId, VpcEndpointId};
@@ -115,6 +116,19 @@ pub enum Wake {
     After(Duration),
     /// With growing delays, and no earlier than this: something failed.
     Retry(Duration),
+}
+
+impl fmt::Display for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OnChange => "on change",
+            Self::Poll => "poll",
+            Self::Await => "slow poll",
+            Self::Interval => "interval",
+            Self::After(delay) => return write!(f, "after {} s", delay.as_secs()),
+            Self::Retry(least) => return write!(f, "retry after {} s or more", least.as_secs()),
+        })
+    }
 }
 
 /// The state of an object, from which its conditions follow.

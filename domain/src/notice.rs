@@ -2,9 +2,12 @@
 //!
 //! Conditions carry every message; events only repeat them, because a terminating namespace accepts none.
 
-use crate::conditions::{ConditionType, EventReason, Report, TROUBLESHOOTING};
+use crate::conditions::{
+    Condition, ConditionType, EventReason, Reason, Report, SHARED, TROUBLESHOOTING, has_vpc_endpoint,
+};
 use crate::decision::{Farewell, Origin, Step};
-use crate::observed::Reported;
+use crate::message::Message;
+use crate::observed::{Atlas, Observed, Reported};
 
 /// One event to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,35 +24,76 @@ fn normal(reason: EventReason, message: String) -> Notice {
     Notice { reason, warning: false, message }
 }
 
-/// The events that follow from the change between two reports.
+/// What has been told of an object: that its endpoint service can be used, that it is connected, that its VPC endpoint is
+/// shared, and the reasons of its conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    service: bool,
+    connected: bool,
+    shared: bool,
+    reasons: u64,
+}
+
+impl Told {
+    /// By whoever wrote this status. Anybody may have, so a process believes it only until it has reported itself.
+    #[must_use]
+    pub fn by_status(status: &Reported) -> Self {
+        let is_true = |kind: ConditionType| status.get(kind.as_str()).is_some_and(|(status, ..)| status);
+        let connected = ConditionType::EndpointConnected;
+        Self {
+            service: is_true(ConditionType::EndpointServiceAvailable),
+            connected: is_true(connected),
+            shared: status.get(connected.as_str()).is_some_and(|(.., said)| said.contains(SHARED)),
+            reasons: bits(status.conditions.iter().filter_map(|(_, _, reason, _)| Reason::parse(reason))),
+        }
+    }
+
+    /// By this process, once `report` is published.
+    #[must_use]
+    pub fn by(report: &Report) -> Self {
+        let is_true = |kind| report.get(kind).is_some_and(|condition| condition.status);
+        Self {
+            service: is_true(ConditionType::EndpointServiceAvailable),
+            connected: is_true(ConditionType::EndpointConnected),
+            shared: report.shared,
+            reasons: bits(report.conditions.iter().map(|condition| condition.reason)),
+        }
+    }
+}
+
+/// A set of reasons.
+fn bits(reasons: impl Iterator<Item = Reason>) -> u64 {
+    reasons.fold(0, |set, reason| set | 1 << (reason as u8))
+}
+
+/// The events that follow from what `report` says and was not told `before`. That an endpoint has come somewhere is told
+/// only on Atlas' word for it, never on that of a status.
 #[must_use]
-pub fn of_change(before: &Reported, report: &Report) -> Vec<Notice> {
+pub fn of_change(before: Told, o: &Observed, step: &Step, report: &Report) -> Vec<Notice> {
     let mut notices = Vec::new();
     if report.unchanged {
         return notices;
     }
-    let turned_true = |kind: ConditionType| {
-        let was = before.get(kind.as_str()).is_some_and(|(status, ..)| status);
-        report.get(kind).filter(|condition| condition.status && !was)
+    let shown = match (&o.atlas, &report.endpoint, step) {
+        (_, Some(_), Step::Record { .. }) => true,
+        (Atlas::Listed(listing), Some(known), _) => listing.iter().any(|listed| listed.id == known.id),
+        _ => false,
     };
-    if let Some(service) = turned_true(ConditionType::EndpointServiceAvailable) {
+    let turned_true = |kind, was: bool| report.get(kind).filter(|c| c.status && shown && !was);
+    if let Some(service) = turned_true(ConditionType::EndpointServiceAvailable, before.service) {
         let message = format!("endpoint service {} can be used", service.message);
         notices.push(normal(EventReason::EndpointServiceReserved, message));
     }
-    if let Some(connected) = turned_true(ConditionType::EndpointConnected) {
+    if let Some(connected) = turned_true(ConditionType::EndpointConnected, before.connected) {
         notices.push(normal(EventReason::EndpointAvailable, connected.message.to_string()));
     }
-    // Of these, False is what a person should know of; of the last, True.
-    for (kind, told_while) in
-        [(ConditionType::Ready, false), (ConditionType::Synced, false), (ConditionType::ApiSunset, true)]
-    {
-        let Some(condition) = report.get(kind).filter(|condition| condition.status == told_while) else {
-            continue;
-        };
-        let Some(reason) = EventReason::warning(condition.reason) else {
-            continue;
-        };
-        let told = before.conditions.iter().any(|(_, _, was, _)| was == condition.reason.as_str())
+    let connected = report.get(ConditionType::EndpointConnected);
+    if let Some(connected) = connected.filter(|_| report.shared && !before.shared) {
+        let message = connected.message.to_string();
+        notices.push(Notice { reason: EventReason::VpcEndpointShared, warning: true, message });
+    }
+    for (condition, reason) in warnings(report) {
+        let told = before.reasons & bits([condition.reason].into_iter()) != 0
             || notices.iter().any(|notice| notice.reason == reason);
         if !told {
             notices.push(Notice {
@@ -73,9 +117,26 @@ pub fn not_watched(selector: &str) -> Notice {
     Notice { reason: EventReason::NotWatched, warning: true, message }
 }
 
+/// What a person should know of, the most important first.
+fn warnings(report: &Report) -> impl Iterator<Item = (&Condition, EventReason)> {
+    // Of these, False is what a person should know of; of the last, True.
+    [(ConditionType::Ready, false), (ConditionType::Synced, false), (ConditionType::ApiSunset, true)]
+        .into_iter()
+        .filter_map(|(kind, told_while)| report.get(kind).filter(|condition| condition.status == told_while))
+        .filter_map(|condition| Some((condition, EventReason::warning(condition.reason)?)))
+}
+
+/// The failure that `report` speaks of, if it is one, as the log names it: reason and sentence.
+#[must_use]
+pub fn failure(report: &Report) -> Option<(Reason, Message)> {
+    let (condition, _) = warnings(report).find(|(c, _)| c.kind != ConditionType::ApiSunset)?;
+    Some((condition.reason, report.sentence(condition, None)))
+}
+
 /// The event that goes with a step that was carried out.
 #[must_use]
-pub fn of_step(step: &Step) -> Option<Notice> {
+pub fn of_step(step: &Step, o: &Observed) -> Option<Notice> {
+    let observe = o.spec.as_ref().is_ok_and(|spec| spec.observe);
     match step {
         Step::Record { endpoint, origin: Origin::Created } => {
             Some(normal(EventReason::EndpointCreated, format!("created endpoint {}", endpoint.id)))
@@ -83,6 +144,10 @@ pub fn of_step(step: &Step) -> Option<Notice> {
         Step::Record { endpoint, origin: Origin::Adopted } => {
             let message = format!("adopted endpoint {}, which carries the mark of this object", endpoint.id);
             Some(normal(EventReason::EndpointAdopted, message))
+        }
+        Step::Record { endpoint, origin: Origin::Named } if observe => {
+            let message = format!("observing endpoint {}, which spec.endpointId names", endpoint.id);
+            Some(normal(EventReason::EndpointObserved, message))
         }
         Step::Record { endpoint, origin: Origin::Named } => {
             let message = format!("adopted endpoint {}, which spec.endpointId names", endpoint.id);
@@ -100,13 +165,22 @@ pub fn of_step(step: &Step) -> Option<Notice> {
                 format!("deleted endpoint {id}, which carried the mark of this object once too often");
             Some(Notice { reason: EventReason::ExcessEndpointDeleted, warning: true, message })
         }
-        Step::Release(Farewell::Deleted) => Some(normal(
-            EventReason::EndpointDeleted,
-            "the endpoint is gone from Atlas; an AWS VPC endpoint made for it is billed until you delete it"
-                .to_owned(),
-        )),
+        Step::Release(Farewell::Deleted) => {
+            let message = match (o.recorded(), has_vpc_endpoint(o)) {
+                (None, _) => "nothing of this object is left in Atlas".to_owned(),
+                (Some(id), false) => format!("endpoint {id} is gone from Atlas"),
+                (Some(id), true) => format!(
+                    "endpoint {id} is gone from Atlas; the AWS VPC endpoint made for it is billed until you delete it"
+                ),
+            };
+            Some(normal(EventReason::EndpointDeleted, message))
+        }
         Step::Release(Farewell::Retained) => {
-            Some(normal(EventReason::EndpointRetained, "what is in Atlas was left there".to_owned()))
+            let message = match o.recorded() {
+                Some(id) => format!("endpoint {id} was left in Atlas"),
+                None => "what is in Atlas was left there".to_owned(),
+            };
+            Some(normal(EventReason::EndpointRetained, message))
         }
         Step::Rest
         | Step::List

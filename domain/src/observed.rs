@@ -190,6 +190,8 @@ pub enum Atlas {
 pub struct Sunset {
     /// The day, as in `2026-01-15`, if Atlas names one.
     pub day: Option<String>,
+    /// That day is past.
+    pub is_over: bool,
 }
 
 /// What this process remembers of one token. Nothing here is needed for safety after a restart: what is

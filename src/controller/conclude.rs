@@ -20,7 +20,7 @@ use crate::clock::Boottime;
 use super::cluster::{ClusterError, Turn};
 use super::memories::Entry;
 use super::next::Decided;
-use super::object;
+use super::object::{self, Identity};
 use super::output;
 use super::pass::Pass;
 use super::publish;
@@ -29,38 +29,23 @@ use super::reconcile::ReconcileError;
 /// How soon an output that could not be written is tried again.
 const OUTPUT_RETRY: Duration = Duration::from_mins(1);
 
+/// Reports that an endpoint is lost.
+pub(super) async fn announce(pass: &mut Pass, mut decided: Box<Decided>) -> Result<(), ReconcileError> {
+    pass.announced = true;
+    let heard = pass.heard.clone();
+    report_now(pass, None, &mut decided, heard.as_deref()).await.map(|_| ())
+}
+
 /// Nothing is left to do: report it, and say when to look again.
 pub(super) async fn conclude(
     mut pass: Pass,
     held: Option<Turn>,
     mut decided: Box<Decided>,
 ) -> Result<Option<Duration>, ReconcileError> {
-    let Decided { observed, decision, report } = &mut *decided;
     pass.permit = None;
-    let output = write_output(&mut pass, report).await?;
-    if let Output::Failed(problem) = &output {
-        report.unsynced(Reason::OutputNotWritten, problem.clone());
-    }
-    if publish::differs(&pass.object, report, pass.heard_at_rest()) {
-        let turn = pass.ctx.cluster.turn_or(held, &pass.identity.namespace).await;
-        // Made only now: a patch takes 13 KiB, and a thousand objects may wait for their turn.
-        let mut operations = publish::unchanged(&pass.object);
-        operations.extend(publish::changes(&pass.object, report, pass.heard_at_rest()));
-        match pass.ctx.cluster.patch_status(&turn, &pass.identity, operations).await {
-            Ok(object) => *pass.object = object,
-            Err(ClusterError::Changed) => {
-                return Err(ReconcileError::Again("the object changed before its status was written"));
-            }
-            // What cannot be said holds up no deletion: an object can be as large as it may be.
-            Err(error @ (ClusterError::Refused(_) | ClusterError::Failed(_)))
-                if pass.object.meta().deletion_timestamp.is_some() =>
-            {
-                warn!(%error, "failed to write the status of an object that is being deleted");
-            }
-            Err(error) => return Err(error.into()),
-        }
-        pass.tell(&turn, notice::of_change(&observed.object.reported, report)).await;
-    }
+    let heard = pass.heard_at_rest().map(str::to_owned);
+    let output = report_now(&mut pass, held, &mut decided, heard.as_deref()).await?;
+    let Decided { decision, report, .. } = &*decided;
     let token = pass.identity.token.clone();
     let latest = match output {
         Output::Incomplete => pass.ctx.options.poll_max,
@@ -75,6 +60,70 @@ pub(super) async fn conclude(
         delay
     });
     Ok(delay)
+}
+
+/// Writes output, status and events, where they do not say yet what was decided.
+async fn report_now(
+    pass: &mut Pass,
+    held: Option<Turn>,
+    decided: &mut Decided,
+    heard: Option<&str>,
+) -> Result<Output, ReconcileError> {
+    let output = write_output(pass, &decided.report).await?;
+    if let Output::Failed(problem) = &output {
+        decided.report.unsynced(Reason::OutputNotWritten, problem.clone());
+    }
+    let report = &decided.report;
+    if publish::differs(&pass.object, report, heard) {
+        let turn = pass.ctx.cluster.turn_or(held, &pass.identity.namespace).await;
+        // Made only now: a patch takes 13 KiB, and a thousand objects may wait for their turn.
+        let mut operations = publish::unchanged(&pass.object);
+        operations.extend(publish::changes(&pass.object, report, heard));
+        match pass.ctx.cluster.patch_status(&turn, &pass.identity, operations).await {
+            Ok(object) => *pass.object = object,
+            Err(ClusterError::Changed) => {
+                return Err(ReconcileError::Again("the object changed before its status was written"));
+            }
+            // What cannot be said holds up no deletion: an object can be as large as it may be.
+            Err(error @ (ClusterError::Refused(_) | ClusterError::Failed(_)))
+                if pass.object.meta().deletion_timestamp.is_some() =>
+            {
+                warn!(%error, "failed to write the status of an object that is being deleted");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let version = pass.object.metadata.resource_version.clone();
+        pass.ctx.memories.with(&pass.identity.token, |entry| entry.written = version);
+        pass.tell_change(&turn, decided).await;
+    } else if !report.unchanged {
+        pass.reports(report);
+    }
+    if !report.unchanged {
+        warn_of(pass, report);
+    }
+    Ok(output)
+}
+
+/// Warns in the log of what has gone wrong: once, until something else does.
+fn warn_of(pass: &Pass, report: &Report) {
+    let failure = notice::failure(report);
+    let is_new = pass.ctx.memories.with(&pass.identity.token, |entry| match &failure {
+        None => {
+            entry.warned = None;
+            false
+        }
+        Some((_, message)) => {
+            let is_new = entry.warned.as_ref().is_none_or(|warned| !message.is_said_by(warned));
+            if is_new {
+                entry.warned = Some(message.as_str().into());
+            }
+            is_new
+        }
+    });
+    if let Some((reason, message)) = failure.filter(|_| is_new) {
+        let Identity { namespace, name, .. } = &pass.identity;
+        warn!(%namespace, %name, %reason, "{message}");
+    }
 }
 
 /// What became of the output ConfigMap.

@@ -11,8 +11,11 @@ use domain::notice::Notice;
 use domain::observed::Times;
 use domain::ownership::{ClusterId, Token};
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::{Client, Resource};
+use kube::{Api, Client, Resource};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
@@ -22,6 +25,7 @@ use crate::service::metrics::Metrics;
 use super::addresses::Addresses;
 use super::cluster::{Cluster, Turn};
 use super::credentials::{Key, Keys, Purpose, SecretName};
+use super::declared::Declared;
 use super::lean::Unreadable;
 use super::limits::Limits;
 use super::listings::Listings;
@@ -83,6 +87,7 @@ pub(super) struct Context {
     pub(super) memories: Arc<Memories>,
     pub(super) owners: Owners,
     pub(super) targets: Arc<Targets>,
+    pub(super) declared: Declared,
     pub(super) options: Options,
     pub(super) work: Work,
     /// Folds warnings that repeat: it keeps each of its events for six minutes, and goes through all that it keeps for
@@ -101,7 +106,7 @@ pub(super) const TELLING: usize = 16;
 
 /// Who tells of events.
 pub(super) fn reporter() -> Reporter {
-    Reporter { controller: "spe-operator".to_owned(), instance: None }
+    Reporter { controller: publish::REPORTER.to_owned(), instance: None }
 }
 
 impl Context {
@@ -163,6 +168,9 @@ impl Context {
         self.targets.forget(token);
         self.keys.forget(token);
         self.owners.gone(token);
+        if let Some(alone) = self.declared.forget(token) {
+            self.targets.wake(&alone);
+        }
     }
 
     /// The watch shows an object that cannot be read. It is left as it is; that is said once, and not waited for.
@@ -199,26 +207,29 @@ impl Context {
         let (ctx, namespace) = (Arc::clone(self), namespace.to_owned());
         tokio::spawn(async move {
             let turn = ctx.cluster.turn(&namespace).await;
-            ctx.tell(&turn, &about, &notice).await;
+            ctx.tell(&turn, about, &notice).await;
             drop(place);
         });
     }
 
     /// Publishes an event. Its failure never fails anything: the conditions say the same.
     pub(super) async fn publish(&self, turn: &Turn, object: &ServerlessPrivateEndpoint, notice: &Notice) {
-        self.tell(turn, &object.object_ref(&()), notice).await;
+        self.tell(turn, object.object_ref(&()), notice).await;
     }
 
-    async fn tell(&self, _turn: &Turn, about: &ObjectReference, notice: &Notice) {
-        let event = publish::event(notice);
-        // A milestone is told once, so there is nothing to fold it into: a recorder that keeps none of them, however many
-        // objects there are.
-        let recorder = if notice.warning {
-            self.warnings.clone()
-        } else {
-            Recorder::new(self.client.clone(), reporter())
+    async fn tell(&self, _turn: &Turn, about: ObjectReference, notice: &Notice) {
+        // A recorder names an event after its object, which not every name leaves room for.
+        let fits = about.name.as_ref().is_none_or(|name| name.len() <= publish::LONGEST_RECORDED_NAME);
+        let told = async {
+            if notice.warning && fits {
+                return self.warnings.publish(&publish::event(notice), &about).await;
+            }
+            // A milestone is told once, so there is nothing to fold it into.
+            let events = Api::namespaced(self.client.clone(), about.namespace.as_deref().unwrap_or_default());
+            let event = publish::single_event(notice, about, Timestamp::now());
+            events.create(&PostParams::default(), &event).await.map(|_: events::v1::Event| ())
         };
-        match tokio::time::timeout(EVENT, recorder.publish(&event, about)).await {
+        match tokio::time::timeout(EVENT, told).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "could not publish an event"),
             Err(_) => debug!("could not publish an event in time"),

@@ -22,7 +22,15 @@ fn report(ready: (bool, Reason), connected: Reason, stalled: bool) -> Report {
     if stalled {
         conditions.push(condition(ConditionType::Stalled, true, ready.1));
     }
-    Report { endpoint: None, lost: false, unchanged: false, conditions, working: None, after: None }
+    Report {
+        endpoint: None,
+        lost: false,
+        unchanged: false,
+        shared: false,
+        conditions,
+        working: None,
+        after: None,
+    }
 }
 
 fn decision(state: State) -> Decision {

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::memory::{Memory, Moment};
+use domain::notice::Told;
 use domain::observed::{Object, Times};
 use domain::ownership::{Nonce, Token};
 
@@ -44,6 +45,10 @@ pub(super) struct Entry {
     pub(super) failures: u32,
     /// A VPC endpoint, and the private SRV address behind it as Atlas told it to this process.
     pub(super) private_address: Option<(String, String)>,
+    /// What this process has told of the object.
+    pub(super) told: Option<Told>,
+    /// What the log was warned of last, while it lasts.
+    pub(super) warned: Option<Box<str>>,
     /// What was counted of the object.
     pub(super) counted: Counted,
     /// There is an object of this name.

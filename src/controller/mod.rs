@@ -16,6 +16,7 @@
 //! | `credentials`, `uses` | from a Secret to a client that may ask Atlas, and for whom what it held is remembered |
 //! | `references` | from a reference to the VPC endpoint id, and in words what is missing |
 //! | `targets`, `watched`, `polled` | what referenced objects say, read for all who refer to them |
+//! | `declared` | who declares the same VPC endpoint |
 //! | `listings`, `addresses` | what Atlas says of an instance, asked for once for all of its objects |
 //! | `shared` | answers that many wait for |
 //! | `pauses` | who is left alone, and for how long |
@@ -39,6 +40,7 @@ mod conclude;
 mod context;
 mod counting;
 mod credentials;
+mod declared;
 mod lean;
 mod limits;
 mod listings;

@@ -8,7 +8,7 @@ use domain::conditions::{Report, report};
 use domain::decide::decide;
 use domain::decision::{Decision, Step};
 use domain::endpoint::Endpoint;
-use domain::observed::{Atlas, Observed, Owner};
+use domain::observed::{Atlas, Observed, Owner, Sunset, VpcEndpoint};
 use domain::ownership::{Token, mark_of};
 use tracing::debug;
 
@@ -18,7 +18,7 @@ use super::object;
 use super::output;
 use super::pass::Pass;
 use super::publish;
-use super::trace::Trace;
+use super::trace::{self, Trace};
 
 /// A decision, what it rests on, and what the status is to say of it.
 pub(super) struct Decided {
@@ -35,6 +35,8 @@ pub(super) enum Next {
     Enter,
     /// Wait for one's turn to call the API server, then decide anew.
     Turn,
+    /// Report a loss, before anything else is done about it.
+    Announce(Box<Decided>),
     /// Carry out what was decided.
     CarryOut(Box<Decided>),
     /// Let the object go.
@@ -47,10 +49,19 @@ pub(super) enum Next {
 pub(super) fn next(pass: &Pass, has_turn: bool, trace: &mut Trace) -> Next {
     let observed = observe(pass);
     let decision = decide(&observed);
-    debug!(step = ?decision.step, state = ?decision.state, wake = ?decision.wake, "decided");
-    let report = report(&observed, &decision);
+    debug!(step = trace::word(&decision.step), next = %decision.wake, "decided");
+    let mut report = report(&observed, &decision);
+    if let VpcEndpoint::Declared(id) = &pass.vpc_endpoint
+        && let Some(another) = pass.ctx.declared.another(&pass.identity, id)
+    {
+        report.shared_with(id, &another);
+    }
     let decided = Decided { observed, decision, report };
     match decided.decision.step {
+        // Nothing may name the service of an endpoint that is gone while another is made in its place.
+        Step::Claim { .. } if decided.report.lost && !pass.announced => {
+            return Next::Announce(Box::new(decided));
+        }
         // A claim is followed by its POST, so the right to call comes before it: an attempt's deadline is not spent waiting.
         Step::Claim { .. } | Step::Create { .. } | Step::Update { .. } | Step::Delete { .. }
             if pass.permit.is_none() =>
@@ -98,7 +109,9 @@ pub(super) fn observe(pass: &Pass) -> Observed {
         Atlas::Listed(listing) => owners(pass, listing),
         Atlas::Unread | Atlas::Failed(_) => BTreeMap::new(),
     };
-    let (sunset, times) = (pass.sunset.clone(), ctx.options.times);
+    let times = ctx.options.times;
+    let sunset =
+        pass.sunset.clone().map(|sunset| Sunset { is_over: is_past(sunset.day.as_deref()), ..sunset });
     Observed { object, spec, key, atlas, owners, sunset, memory, times }
 }
 
@@ -107,4 +120,10 @@ fn owners(Pass { ctx, identity, .. }: &Pass, listing: &[Endpoint]) -> BTreeMap<T
     let marks = listing.iter().filter_map(|endpoint| mark_of(&endpoint.comment));
     let others = marks.filter(|token| *token != identity.token);
     others.filter_map(|token| Some((token.clone(), ctx.owners.of(&token, &identity.namespace)?))).collect()
+}
+
+/// Whether a day, as in `2026-01-15`, is over.
+fn is_past(day: Option<&str>) -> bool {
+    let today = jiff::Timestamp::now().strftime("%F").to_string();
+    day.is_some_and(|day| *day < *today)
 }

@@ -49,17 +49,29 @@ pub fn object(object: &ServerlessPrivateEndpoint, identity: &Identity, cluster: 
     }
 }
 
+/// The longest message that is taken from a status and may be written again. None of ours comes near.
+const LONGEST_MESSAGE: usize = 4096;
+
+/// The longest field of an endpoint that is taken from a status.
+const LONGEST_FIELD: usize = 1024;
+
+/// `text` as far as it fits, for anybody may have written it.
+fn cut(text: &str, longest: usize) -> String {
+    text[..text.floor_char_boundary(longest)].to_owned()
+}
+
 /// The recorded endpoint as the status shows it.
 fn recorded(object: &ServerlessPrivateEndpoint) -> Option<Endpoint> {
     let status = object.status.as_ref()?;
     let id = status.id.as_deref()?.parse().ok()?;
+    let field = |text: &Option<String>| text.as_deref().map(|text| cut(text, LONGEST_FIELD));
     Some(Endpoint {
         id,
         status: EndpointStatus::from(status.status.as_deref().unwrap_or_default()),
-        comment: status.comment.clone().unwrap_or_default(),
-        service_name: status.endpoint_service_name.clone(),
-        vpc_endpoint_id: status.cloud_provider_endpoint_id.clone(),
-        error_message: status.error_message.clone(),
+        comment: field(&status.comment).unwrap_or_default(),
+        service_name: field(&status.endpoint_service_name),
+        vpc_endpoint_id: field(&status.cloud_provider_endpoint_id),
+        error_message: field(&status.error_message),
     })
 }
 
@@ -70,7 +82,9 @@ fn reported(object: &ServerlessPrivateEndpoint) -> Reported {
     let conditions = status.conditions.iter();
     Reported {
         conditions: conditions
-            .map(|c| (c.type_.clone(), c.status == "True", c.reason.clone(), c.message.clone()))
+            .map(|c| {
+                (c.type_.clone(), c.status == "True", c.reason.clone(), cut(&c.message, LONGEST_MESSAGE))
+            })
             .collect(),
         current: Some(status.observed_generation) == object.meta().generation,
     }

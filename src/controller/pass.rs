@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use atlas::{AtlasError, Fingerprint, Operation};
+use domain::conditions::Report;
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
 use domain::fault::{Fault, FaultKind};
-use domain::notice::Notice;
+use domain::notice::{self, Notice, Told};
 use domain::observed::{self, Atlas, Tried, VpcEndpoint};
 use kube::{Resource, ResourceExt};
-use tracing::warn;
+use tracing::debug;
 
 use crate::api::{self, ServerlessPrivateEndpoint};
 use crate::clock::Boottime;
@@ -21,6 +22,7 @@ use super::context::Context;
 use super::credentials::{Key, Purpose};
 use super::limits::Permit;
 use super::listings::{Held, Word};
+use super::next::Decided;
 use super::object::{self, Identity};
 use super::pauses::Call;
 use super::reconcile::ReconcileError;
@@ -47,6 +49,8 @@ pub(super) struct Pass {
     pub(super) vpc_endpoint: VpcEndpoint,
     pub(super) tried: Tried,
     pub(super) permit: Option<Permit<2>>,
+    /// That the recorded endpoint is lost stands in the status.
+    pub(super) announced: bool,
 }
 
 /// What is needed to speak to Atlas about one object.
@@ -189,7 +193,8 @@ impl Pass {
                 Tried::Done
             }
             Some(fault) => {
-                warn!(%fault, "Atlas did not do what was asked");
+                // The end of the reconcile warns of it, once.
+                debug!(%fault, "Atlas did not do what was asked");
                 Tried::Refused(fault)
             }
         };
@@ -262,6 +267,18 @@ impl Pass {
 
     pub(super) fn remember<T>(&self, act: impl FnOnce(&mut domain::memory::Memory) -> T) -> T {
         self.ctx.memories.with(&self.identity.token, |entry| act(&mut entry.memory))
+    }
+
+    /// Tells what `decided` reports anew: since this process has reported last, or else since the status that it found.
+    pub(super) async fn tell_change(&self, turn: &Turn, decided: &Decided) {
+        let Decided { observed, decision, report } = decided;
+        let before = self.reports(report).unwrap_or_else(|| Told::by_status(&observed.object.reported));
+        self.tell(turn, notice::of_change(before, observed, &decision.step, report)).await;
+    }
+
+    /// Notes that the status says what `report` says. Answers what was told before.
+    pub(super) fn reports(&self, report: &Report) -> Option<Told> {
+        self.ctx.memories.with(&self.identity.token, |entry| entry.told.replace(Told::by(report)))
     }
 
     pub(super) async fn tell(&self, turn: &Turn, notices: impl IntoIterator<Item = Notice>) {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use domain::conditions::Report;
 use domain::notice::Notice;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
@@ -18,6 +20,12 @@ use super::object::status_fields;
 
 /// Two times of the same event that are closer than this are one: a look a little later must not change the status.
 const SAME_TIME: Duration = Duration::from_mins(1);
+
+/// Who reports events.
+pub(super) const REPORTER: &str = "spe-operator";
+
+/// The longest name of an object that leaves room for what an event's name adds: a dot, and a time in nanoseconds.
+pub(super) const LONGEST_RECORDED_NAME: usize = 253 - 1 - 16;
 
 /// The longest note that the events API takes is 1,024 bytes.
 const LONGEST_NOTE: usize = 1000;
@@ -130,6 +138,29 @@ pub(super) fn event(notice: &Notice) -> Event {
         note: Some(note(&notice.message)),
         action: "Reconcile".to_owned(),
         secondary: None,
+    }
+}
+
+/// The event about an object that tells of `notice`, whatever the length of the object's name.
+pub(super) fn single_event(notice: &Notice, about: ObjectReference, now: Timestamp) -> events::v1::Event {
+    let Event { type_, reason, note, action, .. } = event(notice);
+    let name = about.name.as_deref().unwrap_or(REPORTER);
+    let head = &name[..name.floor_char_boundary(LONGEST_RECORDED_NAME)].trim_end_matches(['-', '.']);
+    events::v1::Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{head}.{:x}", now.as_nanosecond())),
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        action: Some(action),
+        reason: Some(reason),
+        note,
+        type_: Some(if type_ == EventType::Warning { "Warning" } else { "Normal" }.to_owned()),
+        event_time: Some(MicroTime(now)),
+        reporting_controller: Some(REPORTER.to_owned()),
+        reporting_instance: Some(REPORTER.to_owned()),
+        regarding: Some(about),
+        ..events::v1::Event::default()
     }
 }
 

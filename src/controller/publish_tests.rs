@@ -27,7 +27,15 @@ fn failing(fault: &Fault) -> Report {
         condition(ConditionType::Synced, false),
         condition(ConditionType::Reconciling, true),
     ];
-    Report { endpoint: None, lost: false, unchanged: false, conditions, working: None, after: None }
+    Report {
+        endpoint: None,
+        lost: false,
+        unchanged: false,
+        shared: false,
+        conditions,
+        working: None,
+        after: None,
+    }
 }
 
 /// The object once `report` has been written.
@@ -103,6 +111,7 @@ fn known(id: &str, error: Option<&str>) -> Report {
         endpoint: Some(endpoint),
         lost: false,
         unchanged: false,
+        shared: false,
         conditions: Vec::new(),
         working: None,
         after: None,
@@ -169,5 +178,30 @@ fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
         assert_eq!(anew, said("2026-03-01T10:05:00Z"));
         // Another text is no time.
         assert_eq!(dated(said, Some("it ends after all"), start, Duration::from_secs(200)), first);
+    }
+}
+
+#[test]
+fn an_event_fits_its_name_however_long_the_object_is_called() {
+    let notice = Notice {
+        reason: domain::conditions::EventReason::EndpointCreated,
+        warning: false,
+        message: "created endpoint 1".to_owned(),
+    };
+    for name in ["orders".to_owned(), "a".repeat(253), format!("{}-.-{}", "a".repeat(234), "b".repeat(16))] {
+        let about = ObjectReference {
+            name: Some(name.clone()),
+            namespace: Some("default".to_owned()),
+            ..Default::default()
+        };
+        let event = single_event(&notice, about, Timestamp::now());
+        let called = event.metadata.name.unwrap();
+        assert!(called.len() <= 253, "{} bytes", called.len());
+        assert!(called.split('.').all(|part| !part.is_empty() && !part.ends_with('-')), "{called}");
+        assert_eq!(event.regarding.unwrap().name, Some(name));
+        assert_eq!(
+            (event.type_.as_deref(), event.reason.as_deref()),
+            (Some("Normal"), Some("EndpointCreated"))
+        );
     }
 }

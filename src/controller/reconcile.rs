@@ -14,12 +14,12 @@ use kube::{Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{Instrument, debug, warn};
 
-use crate::api::{self, ServerlessPrivateEndpoint};
+use crate::api::{self, ManagementPolicy, ServerlessPrivateEndpoint};
 use crate::clock::Boottime;
 use crate::service::metrics::ReconcileResult;
 
 use super::cluster::ClusterError;
-use super::conclude::{conclude, jitter};
+use super::conclude::{announce, conclude, jitter};
 use super::context::Context;
 use super::listings::Word;
 use super::memories::Entry;
@@ -124,7 +124,7 @@ fn again(result: Result<Option<Duration>, ReconcileError>, token: &Token, ctx: &
                 entry.failures
             });
             let pause = backoff::retry(failures - 1, jitter());
-            warn!(%error, failures, retry_in = ?pause, "failed to reconcile");
+            warn!(%error, failures, retry_in_s = pause.as_secs(), "failed to reconcile");
             Some(pause)
         }
     }
@@ -159,6 +159,7 @@ async fn look(
         vpc_endpoint: VpcEndpoint::Undeclared,
         tried: Tried::Nothing,
         permit: None,
+        announced: false,
     };
     let result = Box::pin(run(pass, stale)).await;
     drop(underway);
@@ -290,13 +291,17 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
                 turn =
                     Some(work.unless_stopped(pin!(pass.ctx.cluster.turn(&pass.identity.namespace))).await?);
             }
+            Next::Announce(decided) => {
+                drop(held);
+                Box::pin(announce(&mut pass, decided)).await?;
+            }
             Next::CarryOut(decided) => {
                 drop(held);
                 // Never dropped, for a write whose response is not waited for is in doubt: it asks before it begins one.
                 Box::pin(pass.carry_out(&decided)).await?;
             }
             Next::Release(decided) => {
-                let release = pass.release(held, &decided.decision.step);
+                let release = pass.release(held, &decided);
                 work.unless_stopped(Box::pin(release).as_mut()).await??;
             }
             Next::Rest(decided) => {
@@ -318,6 +323,16 @@ fn declare(pass: &mut Pass) -> Result<(), ReconcileError> {
     } else {
         let found = resolve(targets, &pass.identity, &pass.object);
         pass.vpc_endpoint = found.ok_or(ReconcileError::Unread)?;
+        // Whoever only observes an endpoint connects nothing to it.
+        let declared = match &pass.vpc_endpoint {
+            VpcEndpoint::Declared(id) if pass.object.spec.management_policy == ManagementPolicy::Manage => {
+                Some(id)
+            }
+            _ => None,
+        };
+        for affected in pass.ctx.declared.note(&pass.identity, declared) {
+            pass.ctx.targets.wake(&affected);
+        }
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ use super::object::{self, Identity};
 use super::pass::Pass;
 use super::publish;
 use super::reconcile::ReconcileError;
+use super::trace;
 use super::work::Stopped;
 
 impl Pass {
@@ -45,9 +46,9 @@ impl Pass {
             Step::Create { nonce, comment } => self.create(nonce, comment).await,
             Step::Record { endpoint, origin } => self.record(decided, endpoint, *origin).await,
             Step::Update { id, comment, vpc_endpoint } => {
-                self.update(step, id, comment.clone(), vpc_endpoint.clone()).await
+                self.update(decided, id, comment.clone(), vpc_endpoint.clone()).await
             }
-            Step::Delete { id, excess } => self.delete(step, id, *excess).await,
+            Step::Delete { id, excess } => self.delete(decided, id, *excess).await,
         }
     }
 
@@ -217,16 +218,16 @@ impl Pass {
         if self.wrote(&turn, written).await? {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
             self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
-            info!(endpoint.id = %endpoint.id, ?origin, "recorded the endpoint");
-            self.tell(&turn, notice::of_step(&decision.step)).await;
-            self.tell(&turn, notice::of_change(&observed.object.reported, report)).await;
+            info!(endpoint.id = %endpoint.id, origin = trace::origin(origin), "recorded the endpoint");
+            self.tell(&turn, notice::of_step(&decision.step, observed)).await;
+            self.tell_change(&turn, decided).await;
         }
         Ok(())
     }
 
     async fn update(
         &mut self,
-        step: &Step,
+        decided: &Decided,
         id: &EndpointId,
         comment: Option<String>,
         vpc_endpoint: Option<VpcEndpointId>,
@@ -242,15 +243,21 @@ impl Pass {
         let result = access.key.client.update(&access.instance, id, &update).await;
         self.permit = None;
         if let Ok(endpoint) = &result {
-            info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = ?update.cloud_provider_endpoint_id, "updated the endpoint");
+            info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(display), "updated the endpoint");
             self.show(endpoint.clone());
-            self.tell(&self.ctx.cluster.turn(&self.identity.namespace).await, notice::of_step(step)).await;
+            let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
+            self.tell(&turn, notice::of_step(&decided.decision.step, &decided.observed)).await;
         }
         self.answered(&access, sent, result.err().as_ref()).await;
         Ok(())
     }
 
-    async fn delete(&mut self, step: &Step, id: &EndpointId, excess: bool) -> Result<(), ReconcileError> {
+    async fn delete(
+        &mut self,
+        decided: &Decided,
+        id: &EndpointId,
+        excess: bool,
+    ) -> Result<(), ReconcileError> {
         let ctx = Arc::clone(&self.ctx);
         let ready =
             ctx.work.unless_stopped(Box::pin(self.before_write(Operation::Delete, id)).as_mut()).await??;
@@ -269,7 +276,8 @@ impl Pass {
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
             let now = Boottime::now();
             self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
-            self.tell(&self.ctx.cluster.turn(&self.identity.namespace).await, notice::of_step(step)).await;
+            let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
+            self.tell(&turn, notice::of_step(&decided.decision.step, &decided.observed)).await;
         }
         // A look of its own for each DELETE would cost as many listings as there are objects. That it took effect shows in
         // the next poll; only an answer that contradicts the listing is followed up at once.
@@ -283,14 +291,19 @@ impl Pass {
     }
 
     /// Lets the object go.
-    pub(super) async fn release(&mut self, held: Option<Turn>, step: &Step) -> Result<(), ReconcileError> {
+    pub(super) async fn release(
+        &mut self,
+        held: Option<Turn>,
+        decided: &Decided,
+    ) -> Result<(), ReconcileError> {
+        let step = &decided.decision.step;
         // First the event: afterwards there may be no object for it to speak of.
-        let notice = notice::of_step(step);
+        let notice = notice::of_step(step, &decided.observed);
         let turn = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
         let written = self.ctx.cluster.release(&turn, &self.identity, &self.object).await;
         match self.wrote(&turn, written).await {
             Ok(true) => {
-                info!(?step, "released the object");
+                info!(endpoint = trace::farewell(step), "released the object");
                 if *step == Step::Release(Farewell::Deleted) {
                     self.remember(Memory::nothing_left);
                 }

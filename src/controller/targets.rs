@@ -21,6 +21,7 @@ use crate::clock::Boottime;
 
 use super::cached::Cached;
 use super::cluster::Cluster;
+use super::declared::Declarant;
 use super::memories::Memories;
 use super::object::Identity;
 use super::polled::{self, Maps};
@@ -238,17 +239,27 @@ impl Targets {
             }
             referrer.told = found;
             self.memories.with(token, |entry| entry.woken = Some(now));
-            for (namespace, waker) in &*wakers {
-                if namespace.is_none() || *namespace == referrer.object.namespace {
-                    // The receiver ends with the controller, and then nothing has to be looked at any more.
-                    let _ = waker.unbounded_send(referrer.object.clone());
-                }
-            }
+            wake(wakers, &referrer.object);
         }
+    }
+
+    /// Has an object looked at, because what is said of it depends on what another has just declared.
+    pub(super) fn wake(&self, declarant: &Declarant) {
+        self.memories.with(&declarant.token, |entry| entry.woken = Some(Boottime::now()));
+        wake(&self.index().wakers, &ObjectRef::new(&declarant.name).within(&declarant.namespace));
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(wakers: &[(Option<String>, UnboundedSender<ObjectRef<Cached>>)], object: &ObjectRef<Cached>) {
+    for (namespace, waker) in wakers {
+        if namespace.is_none() || *namespace == object.namespace {
+            // The receiver ends with the controller, and then nothing has to be looked at any more.
+            let _ = waker.unbounded_send(object.clone());
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One span, so that whatever is logged on the way carries the object. It says nothing that could be a secret.
 
-use domain::decision::Step;
+use domain::decision::{Farewell, Origin, Step};
 use tracing::{Span, debug, info, info_span};
 
 use super::object::Identity;
@@ -10,7 +10,7 @@ use super::object::Identity;
 /// The span of one reconcile.
 pub(super) fn span(identity: &Identity) -> Span {
     let Identity { namespace, name, uid, .. } = identity;
-    info_span!("reconcile", object = %format_args!("{namespace}/{name}"), uid)
+    info_span!("reconcile", object = %format_args!("{namespace}/{name}"), %uid)
 }
 
 /// The steps of one reconcile, in their order.
@@ -22,27 +22,48 @@ pub(super) struct Trace {
 
 impl Trace {
     pub(super) fn step(&mut self, step: &Step) {
-        let (word, writes) = match step {
-            Step::Rest => ("rest", false),
-            Step::List => ("list", false),
-            Step::Claim { .. } => ("claim", true),
-            Step::Create { .. } => ("create", true),
-            Step::Record { .. } => ("record", true),
-            Step::Update { .. } => ("update", true),
-            Step::Delete { .. } => ("delete", true),
-            Step::Release(_) => ("release", true),
-        };
-        self.steps.push(word);
-        self.wrote |= writes;
+        self.steps.push(word(step));
+        self.wrote |= !matches!(step, Step::Rest | Step::List);
     }
 
     /// The reconcile is over. One that only looked is worth no line of a log that is read every day.
     pub(super) fn end(&self) {
         let steps = self.steps.join(",");
         if self.wrote {
-            info!(steps, "reconciled");
+            info!(%steps, "reconciled");
         } else {
-            debug!(steps, "reconciled");
+            debug!(%steps, "reconciled");
         }
+    }
+}
+
+/// The word for a step.
+pub(super) fn word(step: &Step) -> &'static str {
+    match step {
+        Step::Rest => "rest",
+        Step::List => "list",
+        Step::Claim { .. } => "claim",
+        Step::Create { .. } => "create",
+        Step::Record { .. } => "record",
+        Step::Update { .. } => "update",
+        Step::Delete { .. } => "delete",
+        Step::Release(_) => "release",
+    }
+}
+
+/// The word for how an endpoint came to be ours.
+pub(super) fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Created => "created",
+        Origin::Adopted => "adopted",
+        Origin::Named => "named",
+    }
+}
+
+/// What becomes of the endpoint of an object that is released.
+pub(super) fn farewell(step: &Step) -> &'static str {
+    match step {
+        Step::Release(Farewell::Retained) => "retained",
+        _ => "deleted",
     }
 }

@@ -23,6 +23,7 @@ use super::cached::Cached;
 use super::cluster::{Cluster, ClusterError};
 use super::context::{Context, DefaultCredentials, Options, TELLING, reporter};
 use super::credentials::Keys;
+use super::declared::Declared;
 use super::limits::Limits;
 use super::listings::Listings;
 use super::memories::Memories;
@@ -85,6 +86,7 @@ pub async fn run(
         limits: Limits::new(options.concurrency),
         listings: Listings::new(options.poll_min),
         addresses: Addresses::new(),
+        declared: Declared::default(),
         targets: Arc::new(Targets::new(client.clone(), cluster.clone(), Arc::clone(&memories))),
         cluster,
         memories,

@@ -128,14 +128,14 @@ const INPUTS: &[Input] = &[
     Input {
         name: "endpoint-of-nobody",
         spec: r#"{"credentialsRef": {"name": "NAME"}, "endpointId": "5f0000000000000000000002"}"#,
-        says: (Ready, EndpointLost, &["5f0000000000000000000002", "Correct or remove"]),
+        says: (Ready, EndpointNotFound, &["5f0000000000000000000002", "Correct spec.endpointId, or remove it"]),
         never: WRITES,
         ..INPUT
     },
     Input {
         name: "watching-nobody",
         spec: r#"{"credentialsRef": {"name": "NAME"}, "endpointId": "5f0000000000000000000002", "managementPolicy": "Observe"}"#,
-        says: (Ready, EndpointLost, &["5f0000000000000000000002"]),
+        says: (Ready, EndpointNotFound, &["5f0000000000000000000002"]),
         never: WRITES,
         ..INPUT
     },

@@ -205,7 +205,7 @@ pub(crate) const LATER: &[Row] = &[
 /// Answers that are none (families 11 and 20).
 #[rustfmt::skip]
 pub(crate) const FAILING: &[Row] = &[
-    Row { fault: "500", says: not_ready!(AtlasUnavailable, "HTTP 500 UNEXPECTED_ERROR", "it is tried again"), ..LISTING },
+    Row { fault: "500", says: not_ready!(AtlasUnavailable, "HTTP 500 UNEXPECTED_ERROR", "it is tried again"), events: &[EventReason::AtlasUnavailable], ..LISTING },
     Row { fault: "500", says: UNKNOWN, ..CREATING },
     Row { fault: "500", says: OUTAGE_OF_UPDATE, ..CONNECTING },
     Row { fault: "500", says: OUTAGE_OF_DELETE, ..DELETING },

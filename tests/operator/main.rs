@@ -41,4 +41,5 @@ mod refusal;
 mod scope;
 mod secrecy;
 mod shutdown;
+mod told;
 mod unreadable;

@@ -156,12 +156,12 @@ async fn the_recorded_id_may_be_named_later_and_then_nothing_is_created_in_its_p
 }
 
 #[tokio::test]
-async fn an_endpoint_id_that_leads_nowhere_is_lost_and_nothing_is_created_for_it() {
+async fn an_endpoint_id_that_leads_nowhere_is_not_found_and_nothing_is_created_for_it() {
     let bench = Bench::new().await;
     let _operator = operator(&bench);
     bench.create("orders", json!({"endpointId": "5f0000000000000000000001"})).await;
-    let lost = bench.until_reason("orders", "EndpointLost").await;
-    assert!(condition(&lost, "Ready").unwrap().message.contains("5f0000000000000000000001"));
+    let unknown = bench.until_reason("orders", "EndpointNotFound").await;
+    assert!(condition(&unknown, "Ready").unwrap().message.contains("5f0000000000000000000001"));
     assert_eq!(writes(&bench), 0);
     bench.delete("orders").await;
     bench.until_gone("orders").await;

@@ -2,27 +2,33 @@
 
 use crate::decision::Bound;
 use crate::endpoint::{Endpoint, EndpointStatus, is_service_name};
+use crate::fault::FaultKind;
 use crate::message::Message;
 use crate::observed::{Observed, ReadyWhen, Spec, Tried, VpcEndpoint};
 
 use super::summary::{Phase, Summary, said};
-use super::{Condition, ConditionType, Reason, has_service};
+use super::{Condition, ConditionType, Known, Reason, has_service};
 
 pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
     let spec = match &o.spec {
         Ok(spec) => spec,
         Err(why) => return Summary::failing(Reason::InvalidSpec, why.clone(), Phase::Stalled),
     };
-    if bound.unseen && is_reserved(&bound.endpoint) {
+    if is_missing(o, bound) {
         let message = format!(
-            "the listing does not show endpoint {}; a second one has to confirm that it is gone",
+            "the listing does not show endpoint {}; a second one has to confirm that it is gone, which is known",
             bound.endpoint.id
         );
-        return Summary::new(false, Reason::EndpointLost, message, Phase::Working);
+        return Summary::new(false, Reason::EndpointLost, message, Phase::Waiting);
     }
     let mut summary = enough(spec, &bound.endpoint, by_status(o, spec, bound));
     if let Some(fault) = &bound.refused {
-        let message = said(o, fault);
+        let message = match still_connected(spec, &bound.endpoint) {
+            Some(connected) if fault.kind == FaultKind::Refused => said(o, fault).then(&format!(
+                "; {connected} is still connected, and to declare it again makes this object Ready"
+            )),
+            _ => said(o, fault),
+        };
         summary.unsynced = Some((Reason::of(fault.kind), message.clone()));
         let phase = Phase::after(fault);
         let undone = declares_more(o, spec, &bound.endpoint) && !is_contradicted(o);
@@ -49,6 +55,24 @@ fn is_contradicted(o: &Observed) -> bool {
     let was_ready = o.object.reported.get("Ready").is_some_and(|(ready, ..)| ready);
     let gone = matches!(&o.memory.tried, Tried::Refused(fault) if fault.kind.says_gone());
     was_ready && o.object.reported.current && gone
+}
+
+/// The listing does not show the endpoint, and that says something: not of one so young that a listing may lag behind,
+/// nor of one that was being deleted.
+pub(super) fn is_missing(o: &Observed, bound: &Bound) -> bool {
+    let told = match bound.endpoint.status {
+        EndpointStatus::ReservationRequested => o.memory.recorded >= o.times.visibility,
+        EndpointStatus::Deleting => false,
+        _ => true,
+    };
+    bound.unseen && told
+}
+
+/// What is connected although another VPC endpoint is declared.
+fn still_connected<'a>(spec: &Spec, endpoint: &'a Endpoint) -> Option<&'a str> {
+    let VpcEndpoint::Declared(declared) = &spec.vpc_endpoint else { return None };
+    let connected = endpoint.vpc_endpoint_id.as_deref().filter(|id| *id != declared.as_str());
+    connected.filter(|_| endpoint.status == EndpointStatus::Available)
 }
 
 /// From RESERVED on, an object that is to be ready then is ready, whatever else is on its way. Without the name of its
@@ -114,7 +138,9 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
         EndpointStatus::Failed => {
             let why = endpoint.error_message.as_deref().unwrap_or("Atlas gave no reason");
             let anew = "delete this object and create it again for a new endpoint service";
-            let next = if endpoint.service_name.is_some() {
+            let next = if spec.observe {
+                "With managementPolicy Observe nothing is sent to Atlas".to_owned()
+            } else if endpoint.service_name.is_some() {
                 format!("Correct the VPC endpoint and declare its id, or {anew}")
             } else {
                 // Nothing can be connected to a service that was never handed out.
@@ -151,10 +177,18 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
 
 fn reserved(spec: &Spec, o: &Observed, service: &str) -> Summary {
     match &spec.vpc_endpoint {
+        VpcEndpoint::Declared(id) if spec.observe => only_watched(id.as_str(), "no VPC endpoint"),
+        VpcEndpoint::Undeclared if spec.observe => Summary::new(
+            false,
+            Reason::AwaitingVpcEndpoint,
+            format!(
+                "no VPC endpoint is connected to {service} yet; with managementPolicy Observe nothing is sent to Atlas"
+            ),
+            Phase::Waiting,
+        ),
         VpcEndpoint::Declared(id) if o.object.stale_vpc_endpoint.as_ref() == Some(id) => {
             stale(id.as_str(), service)
         }
-        VpcEndpoint::Declared(id) if spec.observe => only_watched(id.as_str(), "no VPC endpoint"),
         VpcEndpoint::Declared(id) => Summary::new(
             false,
             Reason::Connecting,
@@ -227,7 +261,7 @@ fn stale(id: &str, service: &str) -> Summary {
     Summary::failing(Reason::VpcEndpointStale, message, Phase::Stalled)
 }
 
-/// What a person does at RESERVED.
+/// What a person does at RESERVED. A name that AWS could not have made stands in no command that people paste.
 fn next_command(service: &str) -> String {
     if !is_service_name(service) {
         return "create one for the endpoint service whose name the Atlas UI shows (the one that Atlas sent is no name of AWS)"
@@ -240,45 +274,47 @@ fn next_command(service: &str) -> String {
 }
 
 /// `EndpointServiceAvailable`.
-pub(super) fn service(endpoint: Option<&Endpoint>, lost: bool) -> Condition {
+pub(super) fn service(known: Known<'_>) -> Condition {
     let kind = ConditionType::EndpointServiceAvailable;
-    let name =
-        endpoint.filter(|endpoint| !lost && has_service(endpoint)).and_then(|e| e.service_name.clone());
-    match name {
-        Some(name) => Condition { kind, status: true, reason: Reason::ServiceReserved, message: name.into() },
-        None if lost => Condition {
-            kind,
-            status: false,
-            reason: Reason::EndpointLost,
-            message: "the endpoint service is gone".into(),
-        },
-        None => Condition {
-            kind,
-            status: false,
-            reason: Reason::ServiceProvisioning,
-            message: "Atlas has not named the endpoint service yet".into(),
-        },
+    let name = match known {
+        Known::Shown(endpoint) if has_service(endpoint) => endpoint.service_name.as_deref(),
+        _ => None,
+    };
+    if let Some(name) = name {
+        return Condition { kind, status: true, reason: Reason::ServiceReserved, message: name.into() };
     }
+    let (reason, message) = match known {
+        Known::Nothing(reason, message) => (reason, message),
+        Known::Lost => (Reason::EndpointLost, "the endpoint service is gone"),
+        Known::Missing => (Reason::EndpointLost, "the listing does not show the endpoint"),
+        Known::Shown(endpoint) => match endpoint.status {
+            EndpointStatus::Deleting => (Reason::Deleting, "Atlas is removing the endpoint"),
+            EndpointStatus::Failed => (Reason::AtlasFailed, "Atlas reports FAILED"),
+            _ => (Reason::ServiceProvisioning, "Atlas has not named the endpoint service yet"),
+        },
+    };
+    Condition { kind, status: false, reason, message: message.into() }
 }
 
 /// `EndpointConnected`.
-pub(super) fn connected(endpoint: Option<&Endpoint>, lost: bool) -> Condition {
-    let status = endpoint.filter(|_| !lost).map(|endpoint| &endpoint.status);
-    let (status, reason, message) = match status {
-        Some(EndpointStatus::Available) => (true, Reason::Available, "traffic can flow"),
-        Some(EndpointStatus::Failed) => (false, Reason::AtlasFailed, "Atlas reports FAILED"),
-        Some(EndpointStatus::Initiating) => {
-            (false, Reason::Connecting, "Atlas is connecting the VPC endpoint")
-        }
-        Some(EndpointStatus::Reserved) => {
-            (false, Reason::AwaitingVpcEndpoint, "no VPC endpoint is connected yet")
-        }
-        Some(EndpointStatus::Deleting) => (false, Reason::Deleting, "Atlas is removing the endpoint"),
-        Some(EndpointStatus::Other(_)) => (false, Reason::UnknownStatus, "Atlas reports an unknown status"),
-        Some(EndpointStatus::ReservationRequested) | None if !lost => {
-            (false, Reason::ServiceProvisioning, "there is no endpoint service yet")
-        }
-        _ => (false, Reason::EndpointLost, "the endpoint is gone"),
+pub(super) fn connected(known: Known<'_>) -> Condition {
+    let (status, reason, message) = match known {
+        Known::Nothing(reason, message) => (false, reason, message),
+        Known::Lost => (false, Reason::EndpointLost, "the endpoint is gone"),
+        Known::Missing => (false, Reason::EndpointLost, "the listing does not show the endpoint"),
+        Known::Shown(endpoint) => match endpoint.status {
+            EndpointStatus::Available => (true, Reason::Available, "traffic can flow"),
+            EndpointStatus::Failed => (false, Reason::AtlasFailed, "Atlas reports FAILED"),
+            EndpointStatus::Initiating => (false, Reason::Connecting, "Atlas is connecting the VPC endpoint"),
+            EndpointStatus::Reserved => {
+                (false, Reason::AwaitingVpcEndpoint, "no VPC endpoint is connected yet")
+            }
+            EndpointStatus::Deleting => (false, Reason::Deleting, "Atlas is removing the endpoint"),
+            EndpointStatus::Other(_) => (false, Reason::UnknownStatus, "Atlas reports an unknown status"),
+            EndpointStatus::ReservationRequested => {
+                (false, Reason::ServiceProvisioning, "there is no endpoint service yet")
+            }
+        },
     };
     Condition { kind: ConditionType::EndpointConnected, status, reason, message: message.into() }
 }

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::summary::{Phase, Summary};
-use super::{ConditionType, Reason};
+use super::{ConditionType, Reason, bound};
 use crate::decision::{Creating, Deleting, State};
 use crate::endpoint::Endpoint;
 use crate::message::Message;
@@ -50,8 +50,13 @@ pub(super) fn overdue(summary: Summary) -> Summary {
 }
 
 /// How long it takes until what is awaited has come.
-pub(super) fn after(state: &State) -> Option<Duration> {
+pub(super) fn after(o: &Observed, state: &State) -> Option<Duration> {
     match state {
+        State::Bound(bound) if bound::is_missing(o, bound) => {
+            let unproven = o.times.visibility.saturating_sub(o.memory.recorded);
+            let confirming = o.memory.absent.filter(|_| unproven.is_zero()).map(|(_, since)| since);
+            Some(unproven + o.times.confirm_gap.saturating_sub(confirming.unwrap_or_default()))
+        }
         State::Creating(Creating::Settling(remaining) | Creating::Unshown(remaining))
         | State::Deleting(Deleting::Settling(remaining)) => Some(*remaining),
         _ => None,

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 pub use reason::{ConditionType, EventReason, Reason};
 pub use sentence::TROUBLESHOOTING;
+pub(crate) use summary::has_vpc_endpoint;
 use summary::{Phase, Summary, summarize};
 
 use crate::decision::{Decision, State, Step};
-use crate::endpoint::{Endpoint, EndpointStatus};
+use crate::endpoint::{Endpoint, EndpointStatus, VpcEndpointId};
 use crate::fault::FaultKind;
 use crate::message::Message;
 use crate::observed::{Atlas, Observed, Sunset};
@@ -44,6 +45,8 @@ pub struct Report {
     pub lost: bool,
     /// Nothing of it is published: the status goes on saying what it says.
     pub unchanged: bool,
+    /// Another object declares the same VPC endpoint ([`Report::shared_with`]).
+    pub shared: bool,
     /// All conditions, `Ready` first. Those that are only there while True are left out while they are not.
     pub conditions: Vec<Condition>,
     /// Work is going on whose duration counts against `progressDeadline`; names the stage, so that a new stage
@@ -75,7 +78,22 @@ impl Report {
             *synced = Condition { kind: ConditionType::Synced, status: false, reason, message };
         }
     }
+
+    /// `another` (in words) declares `vpc_endpoint` too. It is said where it matters, beside the state of the connection.
+    pub fn shared_with(&mut self, vpc_endpoint: &VpcEndpointId, another: &str) {
+        self.shared = true;
+        let connected = self.conditions.iter_mut().find(|c| c.kind == ConditionType::EndpointConnected);
+        if let Some(connected) = connected {
+            let said = std::mem::take(&mut connected.message);
+            connected.message = said.then(&format!(
+                "; {vpc_endpoint} is declared by {another} too, {SHARED}, so one of them has to declare another"
+            ));
+        }
+    }
 }
+
+/// Says in a message that a VPC endpoint is declared twice.
+pub(crate) const SHARED: &str = "and a VPC endpoint serves one endpoint service";
 
 /// The report of `decision` about what was observed.
 #[must_use]
@@ -83,6 +101,13 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     let (endpoint, lost) = match &decision.step {
         Step::Record { endpoint, .. } => (Some(endpoint), false),
         _ => known_endpoint(o, &decision.state),
+    };
+    let known = match (endpoint, &decision.state) {
+        (_, _) if lost => Known::Lost,
+        (Some(_), State::Bound(bound)) if bound::is_missing(o, bound) => Known::Missing,
+        (Some(endpoint), _) => Known::Shown(endpoint),
+        (None, State::Deleting(_)) => Known::Nothing(Reason::Deleting, "the object is being deleted"),
+        (None, _) => Known::Nothing(Reason::NoEndpoint, "no endpoint is recorded; Ready says why"),
     };
     let summary = summarize(o, &decision.state);
     let working = deadline::stage(o, endpoint, &summary);
@@ -95,9 +120,9 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
             reason: summary.reason,
             message: summary.message.clone(),
         },
-        synced(&summary),
-        bound::service(endpoint, lost),
-        bound::connected(endpoint, lost),
+        synced(o, &summary),
+        bound::service(known),
+        bound::connected(known),
     ];
     let phase = match summary.phase {
         Phase::Settled => None,
@@ -120,8 +145,21 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     // One response that may be wrong changes nothing that was said. Who was never told anything is told what is waited for.
     let doubted = matches!(decision.state, State::Doubted(_));
     let unchanged = doubted && !o.object.reported.conditions.is_empty();
-    let (endpoint, after) = (endpoint.cloned(), deadline::after(&decision.state));
-    Report { endpoint, lost, unchanged, conditions, working, after }
+    let (endpoint, after) = (endpoint.cloned(), deadline::after(o, &decision.state));
+    Report { endpoint, lost, unchanged, shared: false, conditions, working, after }
+}
+
+/// What is known of the endpoint whose service and connection are reported.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    /// There is none, for this reason.
+    Nothing(Reason, &'static str),
+    /// It is gone.
+    Lost,
+    /// A listing does not show it, and another has to confirm that.
+    Missing,
+    /// As Atlas last showed it.
+    Shown(&'a Endpoint),
 }
 
 /// The announced end of the API. It changes nothing else: until it has come, all goes on. What the status says of it stays
@@ -129,7 +167,12 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
 fn sunset(o: &Observed) -> Option<Condition> {
     let kind = ConditionType::ApiSunset;
     let message = match (&o.sunset, &o.atlas) {
-        (Some(Sunset { day }), _) => {
+        (Some(Sunset { day: Some(day), is_over: true }), _) => format!(
+            "Atlas has announced that it would switch this API off on {day}, which is past; as long as it answers, all goes on. \
+             Move what uses the endpoint to a cluster with endpoints of its own now, then delete this object and the AWS VPC \
+             endpoint"
+        ),
+        (Some(Sunset { day, .. }), _) => {
             let day = day.as_ref().map_or_else(|| "(it names no day)".to_owned(), |day| format!("on {day}"));
             format!(
                 "Atlas has announced that it switches this API off {day}; as long as it answers, all goes on. Before that, move \
@@ -147,14 +190,21 @@ fn sunset(o: &Observed) -> Option<Condition> {
     Some(Condition { kind, status: true, reason: Reason::SunsetAnnounced, message: message.into() })
 }
 
-fn synced(summary: &Summary) -> Condition {
+fn synced(o: &Observed, summary: &Summary) -> Condition {
     let kind = ConditionType::Synced;
     match &summary.unsynced {
         None => Condition {
             kind,
             status: true,
             reason: Reason::ReconcileSucceeded,
-            message: "the last look at Atlas found nothing amiss".into(),
+            message: match &o.atlas {
+                Atlas::Unread if o.spec.as_ref().is_ok_and(|spec| spec.suspend) => {
+                    "spec.suspend is true: Atlas is not asked"
+                }
+                Atlas::Failed(_) => "Atlas answered the last request",
+                Atlas::Unread | Atlas::Listed(_) => "the last request to Atlas succeeded",
+            }
+            .into(),
         },
         Some((reason, message)) => {
             Condition { kind, status: false, reason: *reason, message: message.clone() }
@@ -168,6 +218,8 @@ fn known_endpoint<'a>(o: &'a Observed, state: &'a State) -> (Option<&'a Endpoint
     match state {
         State::Bound(bound) => (Some(&bound.endpoint), false),
         State::Creating(_) | State::Lost(_) => (recorded, recorded.is_some()),
+        // Nothing is polled, and what is said of it stays as it was.
+        State::Suspended => (recorded, false),
         // Where the instance is no more, neither is its endpoint. An API that was switched off takes none away.
         State::Unread(fault)
             if matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless) =>

@@ -50,7 +50,7 @@ words! {
     ConditionType {
         /// What the manifest declares is done.
         Ready,
-        /// The last look at Atlas found nothing amiss.
+        /// The last request to Atlas succeeded, and nothing beside the endpoint is wrong.
         Synced,
         /// `endpointServiceName` can be used.
         EndpointServiceAvailable,
@@ -120,6 +120,8 @@ words! {
         InvalidSpec,
         /// The endpoint is gone from Atlas.
         EndpointLost,
+        /// `endpointId` names an endpoint that this instance never showed.
+        EndpointNotFound,
         /// Another owner's mark is on the endpoint.
         OwnershipConflict,
         /// Another cluster's claim is on the object.
@@ -136,6 +138,8 @@ words! {
         ServiceReserved,
         /// `EndpointServiceAvailable`: Atlas has not handed it out yet.
         ServiceProvisioning,
+        /// `EndpointServiceAvailable`, `EndpointConnected`: no endpoint is recorded.
+        NoEndpoint,
         /// Reconciling: work is going on.
         Progressing,
         /// Reconciling: something failed and is tried again.
@@ -154,6 +158,8 @@ words! {
         EndpointCreated,
         /// An existing endpoint was taken over.
         EndpointAdopted,
+        /// An existing endpoint is observed; nothing of it was changed.
+        EndpointObserved,
         /// The endpoint service can be used.
         EndpointServiceReserved,
         /// Atlas accepted the VPC endpoint id.
@@ -180,6 +186,8 @@ words! {
         AtlasRateLimited,
         /// See [`Reason::AtlasRefused`].
         AtlasRefused,
+        /// See [`Reason::AtlasUnavailable`].
+        AtlasUnavailable,
         /// See [`Reason::ApiRetired`].
         AtlasApiRetired,
         /// See [`Reason::SunsetAnnounced`].
@@ -194,6 +202,8 @@ words! {
         EndpointFailed,
         /// See [`Reason::EndpointLost`].
         EndpointLost,
+        /// See [`Reason::EndpointNotFound`].
+        EndpointNotFound,
         /// See [`Reason::OwnershipConflict`].
         OwnershipConflict,
         /// See [`Reason::AdoptionRequired`].
@@ -202,6 +212,8 @@ words! {
         Duplicate,
         /// See [`Reason::ReferenceNotFound`].
         ReferenceNotFound,
+        /// Another object declares the same VPC endpoint, which serves one endpoint service.
+        VpcEndpointShared,
         /// See [`Reason::VpcEndpointStale`].
         VpcEndpointStale,
         /// See [`Reason::OutputNotWritten`].
@@ -225,6 +237,7 @@ impl EventReason {
             Reason::Forbidden => Self::AtlasForbidden,
             Reason::RateLimited => Self::AtlasRateLimited,
             Reason::AtlasRefused => Self::AtlasRefused,
+            Reason::AtlasUnavailable => Self::AtlasUnavailable,
             Reason::ApiRetired => Self::AtlasApiRetired,
             Reason::SunsetAnnounced => Self::AtlasApiSunset,
             Reason::ProjectNotFound => Self::ProjectNotFound,
@@ -232,6 +245,7 @@ impl EventReason {
             Reason::InstanceMigrated => Self::InstanceMigrated,
             Reason::AtlasFailed => Self::EndpointFailed,
             Reason::EndpointLost => Self::EndpointLost,
+            Reason::EndpointNotFound => Self::EndpointNotFound,
             Reason::OwnershipConflict => Self::OwnershipConflict,
             Reason::AdoptionRequired => Self::AdoptionRequired,
             Reason::Duplicate => Self::Duplicate,

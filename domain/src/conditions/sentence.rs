@@ -30,6 +30,7 @@ impl Reason {
                 | Self::ReconcileSucceeded
                 | Self::ServiceReserved
                 | Self::ServiceProvisioning
+                | Self::NoEndpoint
                 | Self::Progressing
                 | Self::ProgressingWithRetry
                 | Self::SuspendRequested
@@ -80,6 +81,7 @@ mod tests {
             endpoint: None,
             lost: false,
             unchanged: false,
+            shared: false,
             conditions: vec![ready],
             working: None,
             after: None,

@@ -7,7 +7,7 @@ use crate::decision::{Creating, Deleting, Rival, State};
 use crate::endpoint::EndpointId;
 use crate::fault::{Fault, FaultKind};
 use crate::message::Message;
-use crate::observed::Observed;
+use crate::observed::{Observed, VpcEndpoint};
 use crate::ownership::ClaimReading;
 
 /// How an object stands, before it is spelled out as conditions.
@@ -75,15 +75,8 @@ pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
         State::OwnershipConflict { id, owner } => {
             Summary::failing(Reason::OwnershipConflict, conflict(id, owner), Phase::Stalled)
         }
-        State::Lost(id) => Summary::failing(
-            Reason::EndpointLost,
-            format!(
-                "endpoint {id}, which spec.endpointId names, does not exist in this instance. Correct or remove \
-                 spec.endpointId; without it a new endpoint is created"
-            ),
-            Phase::Stalled,
-        ),
-        State::Deleting(deleting) => deleting_summary(deleting),
+        State::Lost(id) => lost(o, id),
+        State::Deleting(deleting) => deleting_summary(o, deleting),
     }
 }
 
@@ -104,6 +97,31 @@ fn conflict(id: &EndpointId, owner: &Rival) -> String {
         "endpoint {id} carries the mark of {whose} and is left alone. To take it over, set spec.endpointId to {id} and the \
          annotation atlas.spe-operator.io/take-over to {token}"
     )
+}
+
+/// The endpoint that `endpointId` names is not there. Whoever only observes it can name another only while none is recorded.
+fn lost(o: &Observed, id: &EndpointId) -> Summary {
+    let observe = o.spec.as_ref().is_ok_and(|spec| spec.observe);
+    let (reason, what, next) = match (o.object.recorded.is_some(), observe) {
+        (true, true) => {
+            (Reason::EndpointLost, "is gone from this instance", "To observe another, create another object")
+        }
+        (true, false) => (
+            Reason::EndpointLost,
+            "is gone from this instance",
+            "Remove spec.endpointId, and a new endpoint is created",
+        ),
+        (false, true) => {
+            (Reason::EndpointNotFound, "does not exist in this instance", "Correct spec.endpointId")
+        }
+        (false, false) => (
+            Reason::EndpointNotFound,
+            "does not exist in this instance",
+            "Correct spec.endpointId, or remove it, and a new endpoint is created",
+        ),
+    };
+    let message = format!("endpoint {id}, which spec.endpointId names, {what}. {next}");
+    Summary::failing(reason, message, Phase::Stalled)
 }
 
 /// What was true stays true; an object that was suspended before its first look is not ready.
@@ -155,6 +173,15 @@ fn doubted(o: &Observed, fault: &Fault) -> Summary {
     }
 }
 
+/// The object has had a VPC endpoint connected, or would.
+pub(crate) fn has_vpc_endpoint(o: &Observed) -> bool {
+    let connected = o.object.recorded.as_ref().is_some_and(|recorded| recorded.vpc_endpoint_id.is_some());
+    match &o.spec {
+        Ok(spec) => !spec.observe && (connected || spec.vpc_endpoint != VpcEndpoint::Undeclared),
+        Err(_) => connected,
+    }
+}
+
 /// What is said of `fault`. Where it ends an endpoint for good, that is not all that the user has to end.
 pub(super) fn said(o: &Observed, fault: &Fault) -> Message {
     let message = fault.message();
@@ -162,7 +189,12 @@ pub(super) fn said(o: &Observed, fault: &Fault) -> Message {
         FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound
             if o.object.recorded.is_some() =>
         {
-            message.then("; delete this object, and the VPC endpoint in AWS, which is billed until you do")
+            let next = if has_vpc_endpoint(o) {
+                "; delete this object, and the VPC endpoint in AWS, which is billed until you do"
+            } else {
+                "; delete this object"
+            };
+            message.then(next)
         }
         FaultKind::Retired | FaultKind::NotServerless => message.then("; delete this object"),
         _ => message,
@@ -222,15 +254,18 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
     }
 }
 
-fn deleting_summary(deleting: &Deleting) -> Summary {
+fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
     match deleting {
-        Deleting::Removing => Summary::new(
-            false,
-            Reason::Deleting,
-            "the endpoint is being removed from Atlas; the AWS VPC endpoint is not, and is billed until you delete it"
-                .to_owned(),
-            Phase::Working,
-        ),
+        Deleting::Removing => {
+            let message = match (o.object.recorded.is_some(), has_vpc_endpoint(o)) {
+                (true, true) => {
+                    "the endpoint is being removed from Atlas; the AWS VPC endpoint is not, and is billed until you delete it"
+                }
+                (true, false) => "the endpoint is being removed from Atlas",
+                (false, _) => "it is made sure that no endpoint of this object is left in Atlas",
+            };
+            Summary::new(false, Reason::Deleting, message, Phase::Working)
+        }
         Deleting::Settling(_) => Summary::new(
             false,
             Reason::Deleting,

@@ -8,7 +8,7 @@ use domain::decide::decide;
 use domain::decision::Absence;
 use domain::endpoint::Endpoint;
 use domain::fault::{Fault, FaultKind};
-use domain::notice;
+use domain::notice::{self, Told};
 use domain::observed::{
     Atlas, Attempt, Deleted, Fate, Key, Object, Observed, Owner, ReadyWhen, Recollection, Reported, Spec,
     Sunset, Times, Tried, VpcEndpoint,
@@ -25,7 +25,10 @@ pub(crate) fn check(bytes: &[u8]) {
     let o = observed(&mut Draw::from(bytes));
     let decision = decide(&o);
     let reported = report(&o, &decision);
-    let _ = (notice::of_change(&o.object.reported, &reported), notice::of_step(&decision.step));
+    for before in [Told::by_status(&o.object.reported), Told::by(&reported)] {
+        let _ = notice::of_change(before, &o, &decision.step, &reported);
+    }
+    let _ = (notice::of_step(&decision.step, &o), notice::failure(&reported));
     assert_eq!(
         (decide(&o), report(&o, &decision)),
         (decision.clone(), reported),
@@ -88,7 +91,11 @@ fn observed(draw: &mut Draw<'_>) -> Observed {
             _ => Key::Held,
         },
         owners: draw.some(2, |draw| (any_token(draw), owner(draw))).into_iter().collect(),
-        sunset: if draw.byte() % 8 == 7 { Some(Sunset { day: draw.maybe(words) }) } else { None },
+        sunset: if draw.byte() % 8 == 7 {
+            Some(Sunset { day: draw.maybe(words), is_over: draw.byte() % 2 == 1 })
+        } else {
+            None
+        },
         times,
     }
 }

@@ -24,6 +24,7 @@ macro_rules! with_laws {
             available_is_reported_ready_only_with_the_declared_vpc_endpoint
             ready_is_turned_true_only_by_a_listing_that_shows_the_endpoint_far_enough
             connected_is_reported_exactly_when_atlas_says_available
+            conditions_that_stand_side_by_side_do_not_contradict_each_other
             a_ready_object_whose_look_failed_keeps_ready_for_the_same_generation
             one_answer_that_all_is_gone_takes_nothing_back
             suspended_is_reported_exactly_while_the_living_object_asks_for_it
@@ -168,11 +169,48 @@ mod laws {
 
     pub(super) fn connected_is_reported_exactly_when_atlas_says_available(
         _: &Observed,
-        _: &Decision,
+        d: &Decision,
         r: &Report,
     ) -> Verdict {
         let available = r.endpoint.as_ref().is_some_and(|e| e.status == EndpointStatus::Available);
-        Some(r.get(ConditionType::EndpointConnected)?.status == (available && !r.lost))
+        let unseen = matches!(&d.state, State::Bound(bound) if bound.unseen);
+        Some(r.get(ConditionType::EndpointConnected)?.status == (available && !r.lost && !unseen))
+    }
+
+    /// Over what Atlas has just listed. What is repeated from a status is as good as that.
+    pub(super) fn conditions_that_stand_side_by_side_do_not_contradict_each_other(
+        o: &Observed,
+        d: &Decision,
+        r: &Report,
+    ) -> Verdict {
+        let listed = matches!(o.atlas, Atlas::Listed(_)) && d.state != State::Suspended;
+        let word = |kind| r.get(kind).map_or((false, Reason::Suspended), |c| (c.status, c.reason));
+        let service = word(ConditionType::EndpointServiceAvailable);
+        let connected = word(ConditionType::EndpointConnected);
+        let message = |kind| r.get(kind).map_or("", |c| c.message.as_str());
+        let at_rest = [Reason::NoEndpoint, Reason::Deleting, Reason::EndpointLost];
+        listed.then(|| {
+            let ready = word(ConditionType::Ready);
+            let ready_says = match ready {
+                (true, Reason::Available) => connected.0,
+                (true, Reason::Reserved) => service.0,
+                (false, Reason::EndpointLost) => !connected.0 && !service.0,
+                (false, Reason::AtlasFailed) => !connected.0,
+                _ => true,
+            };
+            let lost = [service.1, connected.1].contains(&Reason::EndpointLost);
+            let endpoint_says = match &r.endpoint {
+                // What was never created cannot be coming from Atlas.
+                None => at_rest.contains(&service.1) && at_rest.contains(&connected.1),
+                Some(_) => service.1 != Reason::NoEndpoint && connected.1 != Reason::NoEndpoint,
+            };
+            let dated = !matches!(&d.state, State::Bound(bound) if bound.unseen)
+                || ready.1 != Reason::EndpointLost
+                || r.after.is_some()
+                || bound_is_leaving(d);
+            let asked = !message(ConditionType::Synced).contains("not asked");
+            ready_says && endpoint_says && dated && asked && (!lost || !connected.0)
+        })
     }
 
     pub(super) fn a_ready_object_whose_look_failed_keeps_ready_for_the_same_generation(
@@ -271,13 +309,17 @@ mod laws {
             return None;
         }
         let mut told = o.clone();
-        told.sunset = Some(Sunset { day: Some("2026-01-15".to_owned()) });
+        told.sunset = Some(Sunset { day: Some("2026-01-15".to_owned()), is_over: false });
         let mut announced = report(&told, d);
         let more = announced.conditions.pop()?;
         let condition =
             more.kind == ConditionType::ApiSunset && more.status && more.message.contains("2026-01-15");
         Some(condition && announced == *r && decide(&told) == *d)
     }
+}
+
+fn bound_is_leaving(d: &Decision) -> bool {
+    matches!(&d.state, State::Bound(bound) if bound.endpoint.status == EndpointStatus::Deleting)
 }
 
 /// What is reported as being worked on has taken as long as it may: for this process, or by the status' word.

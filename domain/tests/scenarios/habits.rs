@@ -6,7 +6,7 @@ use domain::conditions::{ConditionType, EventReason, report};
 use domain::decision::{Origin, Step, Wake};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::notice::of_change;
+use domain::notice::{Told, of_change};
 use domain::observed::{Atlas, Key, Spec, Sunset, Tried, VpcEndpoint};
 use domain::ownership::{ClaimReading, marked_comment};
 
@@ -90,7 +90,7 @@ fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_other
         story.o.sunset = sunset;
         let decision = story.look(atlas);
         let report = report(&story.o, &decision);
-        let notices = of_change(&story.o.object.reported, &report);
+        let notices = of_change(Told::by_status(&story.o.object.reported), &story.o, &decision.step, &report);
         story.o.object.reported.conditions = report
             .conditions
             .iter()
@@ -99,7 +99,7 @@ fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_other
         let told = notices.iter().filter(|notice| notice.reason == EventReason::AtlasApiSunset).count();
         (report.get(ConditionType::ApiSunset).is_some(), told)
     };
-    let sunset = || Some(Sunset { day: Some("2026-01-15".to_owned()) });
+    let sunset = || Some(Sunset { day: Some("2026-01-15".to_owned()), is_over: false });
     assert_eq!(tells(&mut story, Atlas::Listed(shown.to_vec()), None), (false, 0));
     assert_eq!(tells(&mut story, Atlas::Listed(shown.to_vec()), sunset()), (true, 1));
     assert_eq!(tells(&mut story, Atlas::Listed(shown.to_vec()), sunset()), (true, 0));
@@ -115,7 +115,7 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
         let mut story = Story::recorded();
         let decision = story.look_twice(kind);
         let report = report(&story.o, &decision);
-        let told = of_change(&story.o.object.reported, &report);
+        let told = of_change(Told::by_status(&story.o.object.reported), &story.o, &decision.step, &report);
         assert!(
             told.iter().any(|notice| notice.warning && notice.message.contains("billed")),
             "{kind:?}: {told:?}"

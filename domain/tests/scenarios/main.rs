@@ -14,4 +14,5 @@ mod passing;
 mod rivals;
 mod said;
 mod story;
+mod told;
 mod words;

@@ -4,7 +4,7 @@ use domain::conditions::{ConditionType, report};
 use domain::decision::{Creating, Decision, Deleting, Farewell, State, Step, Wake};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::notice::of_change;
+use domain::notice::{Told, of_change};
 use domain::observed::{Atlas, Tried};
 
 use crate::said::ready_before;
@@ -149,7 +149,7 @@ fn a_ready_object_says_the_same_until_a_second_answer() {
         let said = report(&story.o, &first);
         assert!(said.unchanged && !said.lost, "{kind:?}");
         assert!(said.get(ConditionType::Ready).unwrap().status, "{kind:?}");
-        assert_eq!(of_change(&story.o.object.reported, &said), [], "{kind:?}");
+        assert_eq!(of_change(Told::default(), &story.o, &Step::Rest, &said), [], "{kind:?}");
         story.wait(secs(10));
         let second = story.look(failed(kind));
         let said = report(&story.o, &second);

@@ -6,7 +6,7 @@ use domain::decide::decide;
 use domain::decision::{Farewell, Origin, Step};
 use domain::endpoint::{EndpointId, EndpointStatus, Instance};
 use domain::fault::FaultKind;
-use domain::notice::{Notice, of_change, of_step};
+use domain::notice::{Notice, Told, of_change, of_step};
 use domain::observed::{Atlas, Observed, ReadyWhen, Reported, VpcEndpoint};
 use domain::ownership::{ClusterId, Token};
 
@@ -27,6 +27,8 @@ fn each_warning_has_its_event_and_nothing_else_has_one() {
         (Reason::InstanceMigrated, EventReason::InstanceMigrated),
         (Reason::AtlasFailed, EventReason::EndpointFailed),
         (Reason::EndpointLost, EventReason::EndpointLost),
+        (Reason::EndpointNotFound, EventReason::EndpointNotFound),
+        (Reason::AtlasUnavailable, EventReason::AtlasUnavailable),
         (Reason::OwnershipConflict, EventReason::OwnershipConflict),
         (Reason::AdoptionRequired, EventReason::AdoptionRequired),
         (Reason::Duplicate, EventReason::Duplicate),
@@ -106,7 +108,7 @@ pub(crate) fn reported(o: &Observed) -> Report {
 }
 
 /// What the status shows once `report` was published.
-fn published(report: &Report) -> Reported {
+pub(crate) fn published(report: &Report) -> Reported {
     let conditions = report
         .conditions
         .iter()
@@ -115,8 +117,12 @@ fn published(report: &Report) -> Reported {
     Reported { conditions, current: true }
 }
 
-fn told(before: &Reported, o: &Observed) -> Vec<(EventReason, bool)> {
-    of_change(before, &reported(o)).iter().map(|notice| (notice.reason, notice.warning)).collect()
+pub(crate) fn told(before: &Reported, o: &Observed) -> Vec<(EventReason, bool)> {
+    let (decision, before) = (decide(o), Told::by_status(before));
+    of_change(before, o, &decision.step, &report(o, &decision))
+        .iter()
+        .map(|notice| (notice.reason, notice.warning))
+        .collect()
 }
 
 #[test]
@@ -141,7 +147,8 @@ fn each_transition_is_told_once() {
     let connected = published(&reported(&shown("AVAILABLE")));
     assert_eq!(told(&connected, &unreachable), [(EventReason::AtlasUnauthorized, true)]);
     assert_eq!(told(&published(&reported(&unreachable)), &unreachable), []);
-    let service = of_change(&nothing, &reported(&shown("RESERVED")));
+    let reserved = shown("RESERVED");
+    let service = of_change(Told::default(), &reserved, &Step::Rest, &reported(&reserved));
     assert!(service[0].message.contains("vpce-svc-1"), "{service:?}");
 }
 
@@ -168,10 +175,14 @@ fn each_step_that_was_carried_out_is_told_if_a_person_should_know() {
         (Step::List, None),
         (Step::Rest, None),
     ] {
-        let notice: Option<Notice> = of_step(&step);
+        let notice: Option<Notice> = of_step(&step, &shown("RESERVED"));
         assert!(notice.as_ref().is_none_or(|notice| !notice.message.is_empty()));
         assert_eq!(notice.map(|notice| (notice.reason, notice.warning)), expected, "{step:?}");
     }
+    let mut observing = shown("RESERVED");
+    observing.spec.as_mut().unwrap().observe = true;
+    let told = of_step(&record(Origin::Named), &observing).unwrap();
+    assert_eq!((told.reason, told.warning), (EventReason::EndpointObserved, false));
 }
 
 #[test]

@@ -1,0 +1,195 @@
+//! What people are told by status, events, output and log: that it is true at every moment, and said once.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation};
+use domain::conditions::EventReason;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::ListParams;
+use kube::runtime::watcher::{self, watcher};
+use serde::Serialize;
+use serde_json::{Value, json};
+use spe_operator::api::ServerlessPrivateEndpoint;
+use testbed::{Action, Answer, Exchange};
+
+use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
+
+/// Events that need more than one object, or an endpoint that was there before: no row of the tables publishes them.
+pub(crate) const EVENTS: [EventReason; 2] = [EventReason::VpcEndpointShared, EventReason::EndpointObserved];
+
+/// Every version of the objects of one kind from now on, as JSON.
+fn versions<K>(api: Api<K>) -> Arc<Mutex<Vec<Value>>>
+where
+    K: kube::Resource + Clone + std::fmt::Debug + Serialize + serde::de::DeserializeOwned + Send + 'static,
+{
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    tokio::spawn(async move {
+        let mut events = std::pin::pin!(watcher(api, watcher::Config::default()));
+        while let Some(event) = events.next().await {
+            if let Ok(watcher::Event::Apply(object)) = event {
+                noted.lock().unwrap().push(serde_json::to_value(object).unwrap());
+            }
+        }
+    });
+    seen
+}
+
+/// The notes of the events of this reason about the object.
+async fn notes(bench: &Bench, name: &str, reason: EventReason) -> Vec<String> {
+    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let events = events.list(&ListParams::default()).await.unwrap();
+    let about = events.items.into_iter().filter(|event| {
+        let regarding = event.regarding.as_ref().and_then(|regarding| regarding.name.as_deref());
+        regarding == Some(name) && event.reason.as_deref() == Some(reason.as_str())
+    });
+    about.filter_map(|event| event.note).collect()
+}
+
+/// Waits until there is such an event.
+async fn until_noted(bench: &Bench, name: &str, reason: EventReason, word: &str) {
+    let noted = tokio::time::timeout(PATIENCE, async {
+        while !notes(bench, name, reason).await.iter().any(|note| note.contains(word)) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    noted.await.unwrap_or_else(|_| panic!("no event {reason} of {name} says {word}"));
+}
+
+#[tokio::test]
+async fn nothing_names_the_service_of_a_lost_endpoint_beside_its_successor() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    bench.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
+    let before = bench.until_reason("orders", "Reserved").await.status.unwrap();
+    let (old, dead) = (before.id.unwrap(), before.endpoint_service_name.unwrap());
+    let (objects, outputs) = (versions(bench.objects.clone()), versions(maps));
+    // A listing proves nothing for as long as Atlas may lag behind.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(bench.atlas.remove_endpoint(&old));
+    bench.look("orders", "1").await;
+    let anew = |object: &ServerlessPrivateEndpoint| {
+        let status = object.status.as_ref().unwrap();
+        status.id.as_ref() != Some(&old) && status.endpoint_service_name.is_some()
+    };
+    let after = bench.until("orders", "reserved anew", anew).await;
+    assert_condition(&after, "EndpointServiceAvailable", "True", "ServiceReserved");
+    let status = after.status.unwrap();
+    let service = status.endpoint_service_name.unwrap();
+    until_noted(&bench, "orders", EventReason::EndpointServiceReserved, &service).await;
+    let told = notes(&bench, "orders", EventReason::EndpointServiceReserved).await;
+    assert_eq!(told.iter().filter(|note| note.contains(&dead)).count(), 1, "{told:?}");
+
+    let objects = objects.lock().unwrap().clone();
+    let is_lost = |object: &&Value| object["status"]["endpointServiceName"] != dead.as_str();
+    let lost = objects.iter().position(|object| is_lost(&object)).expect("the loss is shown");
+    assert_eq!(objects[lost]["status"]["_id"], old.as_str(), "the loss is told before another is claimed");
+    for object in &objects[lost..] {
+        assert!(!object["status"].to_string().contains(&dead), "{object:#}");
+    }
+    for output in outputs.lock().unwrap().iter() {
+        let pair = (&output["data"]["id"], &output["data"]["endpointServiceName"]);
+        let (old, dead) = (json!(old), json!(dead));
+        let (new, service) = (json!(status.id), json!(service));
+        assert!(pair == (&old, &dead) || pair == (&new, &service), "{output:#}");
+    }
+}
+
+#[tokio::test]
+async fn two_objects_with_one_vpc_endpoint_are_told_until_one_declares_another() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    let fields = || json!({"cloudProviderEndpointId": VPC_ENDPOINT});
+    bench.create("orders", fields()).await;
+    bench.until_reason("orders", "Available").await;
+    bench.create("payroll", fields()).await;
+    let names = |other: &'static str| {
+        move |object: &ServerlessPrivateEndpoint| {
+            condition(object, "EndpointConnected").is_some_and(|found| found.message.contains(other))
+        }
+    };
+    for (name, other) in [("orders", "payroll"), ("payroll", "orders")] {
+        bench.until_reason(name, "Available").await;
+        let told = bench.until(name, "told of the other", names(other)).await;
+        assert_condition(&told, "Ready", "True", "Available");
+        assert_condition(&told, "EndpointConnected", "True", "Available");
+        until_noted(&bench, name, EventReason::VpcEndpointShared, other).await;
+    }
+    bench.edit("payroll", json!({"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60719"})).await;
+    let alone = |object: &ServerlessPrivateEndpoint| !names("payroll")(object);
+    bench.until("orders", "told that it is alone", alone).await;
+}
+
+#[tokio::test]
+async fn whoever_observes_an_endpoint_is_told_so_and_of_no_adoption() {
+    let bench = Bench::new().await;
+    let endpoint = Endpoint::reserved(Some("made by hand".to_owned()));
+    let id = bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint);
+    let _operator = bench.operator();
+    bench.create("orders", json!({"endpointId": id, "managementPolicy": "Observe"})).await;
+    bench.until_reason("orders", "Reserved").await;
+    until_noted(&bench, "orders", EventReason::EndpointObserved, &id).await;
+    assert_eq!(notes(&bench, "orders", EventReason::EndpointAdopted).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_fault_that_atlas_words_anew_each_time_is_one_write_and_one_warning() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    let is_list = |e: &Exchange| e.proxy == "atlas" && e.method == "GET" && e.path.ends_with("/endpoint");
+    let said = Mutex::new(0);
+    proxies.tape.always(is_list, move || {
+        let mut said = said.lock().unwrap();
+        *said += 1;
+        let detail = format!("Unexpected error {said} at {:?}", std::time::SystemTime::now());
+        let body = json!({"error": 500, "errorCode": "UNEXPECTED_ERROR", "detail": detail}).to_string();
+        Action::Answer(Answer { status: 500, headers: vec![], body: body.into() })
+    });
+    let asked = || proxies.tape.count(is_list);
+    let before = asked();
+    // Changes no generation and asks for no echo in the status.
+    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": "0"})).await;
+    bench.until_synced("orders", "AtlasUnavailable").await;
+    let patches = || proxies.tape.count(|e| e.method == "PATCH" && e.path.contains("/orders/status"));
+    let written = patches();
+    let mut look = 0;
+    while asked() < before + 20 {
+        look += 1;
+        bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(look < 600, "the operator goes on asking");
+    }
+    assert_eq!(patches(), written, "{}", proxies.tape.listing());
+    until_noted(&bench, "orders", EventReason::AtlasUnavailable, "UNEXPECTED_ERROR").await;
+    assert_eq!(notes(&bench, "orders", EventReason::AtlasUnavailable).await.len(), 1);
+    let lines = operator.output();
+    let warned: Vec<_> = lines.iter().filter(|line| line.contains("reason=AtlasUnavailable")).collect();
+    assert_eq!(warned.len(), 1, "{warned:#?}");
+    for word in ["WARN", &bench.namespace, "name=orders", "UNEXPECTED_ERROR"] {
+        assert!(warned[0].contains(word), "{word} is not in {}", warned[0]);
+    }
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
+async fn the_log_speaks_no_rust() {
+    let bench = Bench::new().await;
+    let operator = bench.operator();
+    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    bench.until_reason("orders", "Available").await;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
+    for line in operator.output().iter().filter(|line| line.contains("spe_operator")) {
+        for debug in ["Some(", "None", "VpcEndpointId(", "Release(", "Origin", "steps=\""] {
+            assert!(!line.contains(debug), "{line}");
+        }
+    }
+}
