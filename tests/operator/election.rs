@@ -178,6 +178,39 @@ async fn a_lease_that_nobody_took_in_an_outage_is_held_again_by_the_same_process
 }
 
 #[tokio::test]
+async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let [elect, namespace] = election(&bench);
+    let flags = [
+        &*elect,
+        &*namespace,
+        "--lease-duration=3s",
+        "--lease-renew-deadline=1s",
+        "--lease-retry-period=200ms",
+        "--create-deadline=30s",
+        "--create-uncertainty=80s",
+    ];
+    let operator = bench.operator_behind_with(&proxies, &flags);
+    bench.create("events", json!({})).await;
+    bench.until_reason("events", "Reserved").await;
+    // The claim stands at once, and its response comes when the Lease has long not been renewed.
+    let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && exchange.path.contains("/orders");
+    proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(4)));
+    bench.create("orders", json!({})).await;
+    proxies.tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
+    proxies.tape.always(|exchange| exchange.path.contains("/leases/"), || Action::HangRequest);
+    operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
+    let answered = |exchange: &Exchange| is_claim(exchange) && exchange.answered.is_some();
+    proxies.tape.wait_for(1, answered, PATIENCE).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(bench.atlas.executed(Operation::Create), 1, "that of the other object");
+    proxies.tape.forget_plan();
+    bench.until_reason("orders", "Reserved").await;
+    assert_eq!(bench.atlas.executed(Operation::Create), 2);
+}
+
+#[tokio::test]
 async fn a_leader_that_takes_over_in_an_outage_waits_for_its_end() {
     let bench = Bench::new().await;
     let proxies = bench.proxies().await;
