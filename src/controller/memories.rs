@@ -110,11 +110,6 @@ impl Memories {
         self.lock().all.get(token).is_none_or(|entry| entry.leaving || !entry.exists)
     }
 
-    /// There is an object of this name, as far as the watch and reconciles have shown.
-    pub(super) fn exists(&self, token: &Token) -> bool {
-        self.lock().all.get(token).is_some_and(|entry| entry.exists)
-    }
-
     /// The object is gone. Its memory stays as long as it matters to the next one of its name.
     pub(super) fn gone(&self, token: &Token, times: &Times) {
         let now = Boottime::now().since_boot();

@@ -9,10 +9,12 @@ use std::time::Duration;
 use domain::notice;
 use domain::ownership::Token;
 use kube::ResourceExt;
+use kube::runtime::reflector::{ObjectRef, Store};
 use tracing::{debug, warn};
 
 use crate::api;
 
+use super::cached::Cached;
 use super::cluster::ClusterError;
 use super::context::Context;
 use super::object::Identity;
@@ -21,23 +23,29 @@ use super::object::Identity;
 const PAUSE: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 5;
 
-/// Tells of the object of this name if it is there and has our finalizer.
-pub(super) async fn tell(ctx: Arc<Context>, selector: String, namespace: String, name: String) {
+/// Tells of `object` if it is there, has our finalizer, and is not back among those that are `watched`.
+pub(super) async fn tell(
+    ctx: Arc<Context>,
+    watched: Store<Cached>,
+    selector: String,
+    object: ObjectRef<Cached>,
+) {
+    let (namespace, name) = (object.namespace.clone().unwrap_or_default(), object.name.clone());
     let token = Token::of(&ctx.cluster_id, &namespace, &name);
     let identity = Identity { namespace, name, uid: String::new(), token };
     for _ in 0..ATTEMPTS {
         let turn = ctx.cluster.turn(&identity.namespace).await;
         match ctx.cluster.get(&turn, &identity).await {
-            Ok(object) => {
-                let waits = object.finalizers().iter().any(|finalizer| finalizer == api::FINALIZER);
-                if waits && !ctx.memories.exists(&identity.token) {
+            Ok(found) => {
+                let waits = found.finalizers().iter().any(|finalizer| finalizer == api::FINALIZER);
+                if waits && watched.get(&object).is_none() {
                     let Identity { namespace, name, .. } = &identity;
                     warn!(
                         namespace,
                         name, selector, "no longer watching the object: it does not match the selector"
                     );
                     ctx.options.metrics.unwatched();
-                    ctx.publish(&turn, &object, &notice::not_watched(&selector)).await;
+                    ctx.publish(&turn, &found, &notice::not_watched(&selector)).await;
                 }
                 return;
             }

@@ -169,11 +169,11 @@ async fn control(
         let namespace = object.namespace.as_deref().unwrap_or_default();
         ctx.gone(&Token::of(&ctx.cluster_id, namespace, &object.name));
     };
+    let watched = store.clone();
     let unshown = |object: &ObjectRef<Cached>| {
         // Without a selector, what is shown no more is gone.
         if let Some(selector) = ctx.options.selector.clone() {
-            let namespace = object.namespace.clone().unwrap_or_default();
-            tokio::spawn(unwatched::tell(Arc::clone(&ctx), selector, namespace, object.name.clone()));
+            tokio::spawn(unwatched::tell(Arc::clone(&ctx), watched.clone(), selector, object.clone()));
         }
     };
     let runner = Runner::new(store, ctx.options.metrics.clone(), ctx.options.concurrency);
