@@ -11,6 +11,7 @@
 //! | `object` | from the custom resource to what the rules know |
 //! | `output` | the ConfigMap for other tools |
 //! | `conclude`, `publish` | status patches and events, and when to look again |
+//! | `watching`, `heard` | a watch that never waits without end, and whether it is heard |
 //! | `cached`, `lean` | what is kept of an object, and that decoding it never fails |
 //! | `cluster` | calls to the API server |
 //! | `credentials`, `uses` | from a Secret to a client that may ask Atlas, and for whom what it held is remembered |
@@ -41,6 +42,7 @@ mod context;
 mod counting;
 mod credentials;
 mod declared;
+mod heard;
 mod lean;
 mod limits;
 mod listings;
@@ -64,10 +66,12 @@ mod trace;
 mod unwatched;
 mod uses;
 mod watched;
+mod watching;
 mod wiring;
 mod words;
 mod work;
 
 pub use context::{DefaultCredentials, Options};
+pub use heard::Heard;
 pub use wiring::{RunError, run};
 pub use work::Work;

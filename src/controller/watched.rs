@@ -23,9 +23,11 @@ use crate::api::VpcEndpointSource;
 use crate::clock::Boottime;
 
 use super::conclude::jitter;
+use super::heard::Line;
 use super::lean;
 use super::references::resource;
 use super::targets::{Found, Scope, Target, Targets};
+use super::watching::bounded;
 
 /// Objects of a page of a listing. They are others', and may be of any size.
 const PAGE: u32 = 20;
@@ -189,7 +191,8 @@ impl Resource for Other {
 pub(super) async fn watch(targets: Arc<Targets>, scope: Scope, pause: Duration) {
     tokio::time::sleep(pause).await;
     let kind = resource(scope.source);
-    let client = targets.client.clone();
+    // Nobody is told whether it is heard: what it does not show is read by reconciles.
+    let client = bounded(&targets.client, Line::default());
     let api: Api<Other> = match &scope.namespace {
         None => Api::all_with(client, &kind),
         Some(namespace) => Api::namespaced_with(client, namespace, &kind),

@@ -12,7 +12,7 @@ use futures::channel::mpsc::UnboundedReceiver;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -24,6 +24,7 @@ use super::cluster::{Cluster, ClusterError};
 use super::context::{Context, DefaultCredentials, Options, TELLING, reporter};
 use super::credentials::Keys;
 use super::declared::Declared;
+use super::heard::{Heard, Line};
 use super::limits::Limits;
 use super::listings::Listings;
 use super::memories::Memories;
@@ -33,10 +34,8 @@ use super::reconcile::reconcile;
 use super::runner::Runner;
 use super::targets::Targets;
 use super::unwatched;
+use super::watching::{bounded, events};
 use super::work::Work;
-
-/// Objects of a page of the first listing: small pages keep the memory low that decoding takes.
-const PAGE: u32 = 100;
 
 /// Between two attempts to learn what names this cluster.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -59,7 +58,7 @@ pub async fn run(
     client: Client,
     transport: Transport,
     options: Options,
-    synced: impl Fn() + Send + Sync + 'static,
+    heard: &Heard,
     work: Work,
 ) -> Result<(), RunError> {
     let cluster = Cluster::new(client.clone());
@@ -97,19 +96,14 @@ pub async fn run(
         options,
         work,
     });
-    let synced = Arc::new(synced);
     // One watch a namespace: two in one store would lose the objects of one of them.
-    let scopes: Vec<_> = if namespaces.is_empty() {
-        vec![(Api::all(client), None)]
-    } else {
-        let scope = |name: String| (Api::namespaced(client.clone(), &name), Some(name));
-        namespaces.into_iter().map(scope).collect()
-    };
+    let scopes: Vec<_> =
+        if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let controllers: Vec<_> = scopes
         .into_iter()
-        .map(|(api, namespace)| {
-            let wakes = ctx.targets.wakes(namespace);
-            control(api, wakes, Arc::clone(&ctx), Arc::clone(&synced))
+        .map(|namespace| {
+            let wakes = ctx.targets.wakes(namespace.clone());
+            control(heard.line(namespace.clone()), namespace, wakes, Arc::clone(&ctx))
         })
         .collect();
     futures::future::join_all(controllers).await;
@@ -139,25 +133,29 @@ async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
 }
 
 async fn control(
-    api: Api<Cached>,
+    line: Line,
+    namespace: Option<String>,
     wakes: UnboundedReceiver<ObjectRef<Cached>>,
     ctx: Arc<Context>,
-    synced: Arc<impl Fn() + Send + Sync + 'static>,
 ) {
-    let mut config = watcher::Config::default().page_size(PAGE);
+    let client = bounded(&ctx.client, line.clone());
+    let api = match namespace {
+        None => Api::all(client),
+        Some(namespace) => Api::namespaced(client, &namespace),
+    };
+    let mut config = watcher::Config::default();
     if let Some(selector) = &ctx.options.selector {
         config = config.labels(selector);
     }
     let (store, writer) = reflector::store();
     let (noted, mut listed) = (Arc::clone(&ctx), false);
-    let events = watcher(api, config)
-        .default_backoff()
+    let events = events(api, config)
         .inspect(move |event| match event {
             Ok(Event::InitDone) => {
                 if !std::mem::replace(&mut listed, true) {
                     noted.owners.listed();
                 }
-                synced();
+                line.listed();
             }
             Ok(event) => note(&noted, event),
             Err(error) => warn!(%error, "the watch was interrupted"),

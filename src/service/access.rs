@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
 use http::{Request as HttpRequest, Response, header};
-use kube::api::ListParams;
+use kube::api::{ListParams, WatchParams};
 use kube::client::{Body, ClientBuilder};
 use kube::config::{Kubeconfig, NamedContext};
 use kube::core::Request;
@@ -31,6 +32,9 @@ const WRITE: Duration = Duration::from_secs(30);
 
 /// One look at whether the resource is served.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// So many looks go on at once.
+const LOOKS: usize = 8;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -67,7 +71,8 @@ fn names_a_proxy(kubeconfig: &Kubeconfig) -> bool {
     named.and_then(|named| named.cluster.as_ref()).is_some_and(|cluster| cluster.proxy_url.is_some())
 }
 
-/// Waits until the API server lists the custom resource wherever it is to be watched.
+/// Waits until the API server serves the custom resource, and makes sure that it may be listed and watched wherever it is to
+/// be.
 ///
 /// # Errors
 /// If it refuses to, since no waiting would help.
@@ -81,25 +86,21 @@ pub(super) async fn wait_for_resource(
         [] => vec![None],
         some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
     };
-    let look = ListParams { label_selector: selector.map(str::to_owned), ..ListParams::default().limit(1) };
     let mut told = String::new();
-    for scope in scopes {
-        let objects = Request::new(ServerlessPrivateEndpoint::url_path(&(), scope));
-        loop {
-            let request = objects.list(&look).map_err(|error| failed(&error))?;
-            // Its status says all: what is in the list is anybody's.
-            let waiting_for = match tokio::time::timeout(LOOK, client.request_stream(request)).await {
-                Ok(Ok(_)) => break,
-                Ok(Err(error)) => reason_to_wait(error, selector)?,
-                Err(_) => format!("the API server did not answer within {LOOK:?}"),
-            };
-            if told != waiting_for {
-                warn!(waiting_for, "waiting");
-                readiness.wait_for("crd", waiting_for.clone());
-                told = waiting_for;
-            }
-            tokio::time::sleep(PAUSE).await;
+    loop {
+        let looks = stream::iter(&scopes).map(|scope| look(client, *scope, selector)).buffer_unordered(LOOKS);
+        let looks: Vec<Option<String>> = looks.try_collect().await?;
+        // A namespace that is not served yet keeps no other from it: its own watch goes on waiting, and says so.
+        if looks.iter().any(Option::is_none) {
+            break;
         }
+        let waiting_for = looks.into_iter().flatten().next().unwrap_or_default();
+        if told != waiting_for {
+            warn!(waiting_for, "waiting");
+            readiness.wait_for("crd", waiting_for.clone());
+            told = waiting_for;
+        }
+        tokio::time::sleep(PAUSE).await;
     }
     if !told.is_empty() {
         info!("the custom resource is served");
@@ -108,12 +109,34 @@ pub(super) async fn wait_for_resource(
     Ok(())
 }
 
+/// Whether the objects there can be listed and watched; if not, what is to be waited for.
+async fn look(
+    client: &Client,
+    namespace: Option<&str>,
+    selector: Option<&str>,
+) -> Result<Option<String>, ProgramError> {
+    let objects = Request::new(ServerlessPrivateEndpoint::url_path(&(), namespace));
+    let list = ListParams { label_selector: selector.map(str::to_owned), ..ListParams::default().limit(1) };
+    let mut watch = WatchParams::default().timeout(1);
+    watch.label_selector = selector.map(str::to_owned);
+    for (verb, request) in [("list", objects.list(&list)), ("watch", objects.watch(&watch, "0"))] {
+        let request = request.map_err(|error| failed(&error))?;
+        // The status says all: what is in the answer is anybody's.
+        match tokio::time::timeout(LOOK, client.request_stream(request)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return reason_to_wait(error, verb, selector).map(Some),
+            Err(_) => return Ok(Some(format!("the API server did not answer within {LOOK:?}"))),
+        }
+    }
+    Ok(None)
+}
+
 fn failed(error: &dyn std::error::Error) -> ProgramError {
     ProgramError::Run(format!("failed to ask for serverlessprivateendpoints: {}", chain(error)))
 }
 
 /// What is waited for after this error.
-fn reason_to_wait(error: kube::Error, selector: Option<&str>) -> Result<String, ProgramError> {
+fn reason_to_wait(error: kube::Error, verb: &str, selector: Option<&str>) -> Result<String, ProgramError> {
     let status = match error {
         kube::Error::Api(status) => status,
         other => return Ok(format!("the API server cannot be reached: {}", chain(&other))),
@@ -124,7 +147,7 @@ fn reason_to_wait(error: kube::Error, selector: Option<&str>) -> Result<String, 
             status.message
         ))),
         (403, _) => Err(ProgramError::Run(format!(
-            "the API server refuses to list serverlessprivateendpoints ({}); grant the rights of the chart's role",
+            "the API server refuses to {verb} serverlessprivateendpoints ({}); grant the rights of the chart's role",
             status.message
         ))),
         (400, Some(selector)) => {
@@ -212,13 +235,14 @@ mod tests {
     #[test]
     fn what_time_may_heal_is_waited_for_and_nothing_else_is() {
         for code in [404, 408, 429, 500, 503] {
-            assert!(reason_to_wait(refused(code), None).is_ok(), "{code}");
+            assert!(reason_to_wait(refused(code), "watch", None).is_ok(), "{code}");
         }
         for code in [401, 403] {
-            let ended = reason_to_wait(refused(code), None).unwrap_err();
+            let ended = reason_to_wait(refused(code), "watch", None).unwrap_err();
             assert!(matches!(&ended, ProgramError::Run(line) if line.contains("no such luck")), "{ended}");
+            assert!(code == 401 || ended.to_string().contains("refuses to watch"), "{ended}");
         }
-        let ended = reason_to_wait(refused(400), Some("a in")).unwrap_err();
+        let ended = reason_to_wait(refused(400), "list", Some("a in")).unwrap_err();
         assert!(matches!(&ended, ProgramError::Settings(_)), "{ended}");
         assert!(
             ended.to_string().contains("--watch-selector") && ended.to_string().contains("a in"),

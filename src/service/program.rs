@@ -87,10 +87,12 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     }
     info!(version = env!("CARGO_PKG_VERSION"), atlas = settings.atlas_base_url, "running");
     tokio::spawn(not_ready_after(shutdown.clone(), readiness.clone()));
-    let ready = readiness.clone();
     let options = options(&settings, client.default_namespace().to_owned(), metrics.clone());
-    let control =
-        |work| controller::run(client.clone(), transport, options, move || ready.met("watch"), work);
+    let control = |work| {
+        readiness.heard().expect(&options.namespaces);
+        readiness.met("watch");
+        controller::run(client.clone(), transport, options, readiness.heard(), work)
+    };
     if settings.leader_elect {
         lead(&settings, &client, metrics, &readiness, shutdown, control).await?;
     } else {

@@ -1,6 +1,6 @@
 //! What the program still waits for before it does its work. It never says whether the program is alive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,30 +9,39 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use tokio::sync::watch;
 
-/// Named conditions that are waited for; ready means that there is none. Clones share them.
+use crate::controller::Heard;
+
+/// The condition that all watches are well.
+const WATCH: &str = "watch";
+
+/// Named conditions that are waited for, and the watches, which may become unwell at any time; ready means that all is well.
+/// Clones share them.
 #[derive(Debug, Clone)]
-pub struct Readiness(Arc<watch::Sender<Pending>>);
+pub struct Readiness {
+    pending: Arc<watch::Sender<Pending>>,
+    heard: Heard,
+}
 
 /// Condition → what is waited for, and the next step if a person has to take one.
 type Pending = BTreeMap<&'static str, String>;
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Pending::new())))
+        Self { pending: Arc::new(watch::Sender::new(Pending::new())), heard: Heard::default() }
     }
 }
 
 impl Readiness {
     /// Not ready until `condition` is met. Said again, with other words, it replaces the words.
     pub fn wait_for(&self, condition: &'static str, what: impl Into<String>) {
-        self.0.send_modify(|pending| {
+        self.pending.send_modify(|pending| {
             pending.insert(condition, what.into());
         });
     }
 
     /// `condition` is waited for no longer.
     pub fn met(&self, condition: &'static str) {
-        self.0.send_modify(|pending| {
+        self.pending.send_modify(|pending| {
             pending.remove(condition);
         });
     }
@@ -40,7 +49,15 @@ impl Readiness {
     /// One line for each condition that is waited for; none when ready.
     #[must_use]
     pub fn pending(&self) -> Vec<String> {
-        self.0.borrow().iter().map(|(condition, what)| format!("{condition}: {what}")).collect()
+        let waits = self.pending.borrow();
+        let waits = waits.iter().map(|(condition, what)| format!("{condition}: {what}"));
+        waits.chain(self.heard.problems().iter().map(|what| format!("{WATCH}: {what}"))).collect()
+    }
+
+    /// What is heard on the watches.
+    #[must_use]
+    pub fn heard(&self) -> &Heard {
+        &self.heard
     }
 }
 
@@ -49,10 +66,20 @@ impl Collector for Readiness {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let help = "What this process waits for before it works, as /readyz says; none when ready";
         let mut family = encoder.encode_descriptor("not_ready", help, None, MetricType::Gauge)?;
-        for condition in self.0.borrow().keys() {
-            family.encode_family(&[("waits_for", *condition)])?.encode_gauge(&1_i64)?;
+        let mut waits: BTreeSet<_> = self.pending.borrow().keys().copied().collect();
+        if !self.heard.problems().is_empty() {
+            waits.insert(WATCH);
         }
-        Ok(())
+        for condition in waits {
+            family.encode_family(&[("waits_for", condition)])?.encode_gauge(&1_i64)?;
+        }
+        let help = "Seconds since the API server was last heard on the watch that is silent longest";
+        let mut silence =
+            encoder.encode_descriptor("watch_silence_seconds", help, None, MetricType::Gauge)?;
+        match self.heard.silence() {
+            Some(seconds) => silence.encode_gauge(&seconds.as_secs_f64()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -74,5 +101,7 @@ mod tests {
         assert_eq!(elsewhere.pending(), ["watch: objects are being listed"]);
         readiness.met("watch");
         assert!(elsewhere.pending().is_empty());
+        elsewhere.heard().expect(&[]);
+        assert_eq!(readiness.pending(), ["watch: the objects are being listed"]);
     }
 }

@@ -13,6 +13,7 @@ mod budget;
 mod conflicts;
 mod courtesy;
 mod crash;
+mod deaf;
 mod drift;
 mod election;
 mod ending;

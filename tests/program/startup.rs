@@ -109,6 +109,38 @@ async fn it_may_open_as_many_files_as_the_system_lets() {
     assert_ne!(files[3], "256");
 }
 
+/// An account that may list objects of ours and not watch them.
+async fn may_only_list(control_plane: &ControlPlane) -> Value {
+    let client = control_plane.client().await.unwrap();
+    let user = service_account(control_plane, "kube-public").await;
+    for (manifest, resource) in [
+        (
+            json!({"kind": "ClusterRole", "metadata": {"name": "lists"}, "rules": [
+                {"apiGroups": ["atlas.spe-operator.io"], "resources": ["serverlessprivateendpoints"], "verbs": ["list"]},
+            ]}),
+            "clusterroles",
+        ),
+        (
+            json!({"kind": "ClusterRoleBinding", "metadata": {"name": "lists"},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "lists"},
+                "subjects": [{"kind": "ServiceAccount", "name": "nobody", "namespace": "kube-public"}],
+            }),
+            "clusterrolebindings",
+        ),
+    ] {
+        let kind = testbed::kinds::kind(
+            "rbac.authorization.k8s.io/v1",
+            manifest["kind"].as_str().unwrap(),
+            resource,
+        );
+        let mut manifest = manifest;
+        manifest["apiVersion"] = json!(kind.api_version);
+        let objects: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
+        objects.create(&PostParams::default(), &serde_json::from_value(manifest).unwrap()).await.unwrap();
+    }
+    user
+}
+
 /// One control plane for all of it, since the definition comes and goes.
 #[tokio::test]
 async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
@@ -143,6 +175,11 @@ async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
     let words = ["does not accept the operator's credentials", "check the service account or kubeconfig"];
     assert_ends(&operator(&unknown, &[]), 1, &words).await;
 
+    // To list without watching would be to see the beginning and nothing after it.
+    let lists = kubeconfig(&control_plane, "lists", &may_only_list(&control_plane).await);
+    let words = ["refuses to watch serverlessprivateendpoints", "grant the rights of the chart's role"];
+    assert_ends(&operator(&lists, &["--watch-namespaces=default"]), 1, &words).await;
+
     // A selector that only the API server can read is a setting.
     let words = ["--watch-selector (SPE_WATCH_SELECTOR)", "a in"];
     assert_ends(&operator(&admin, &["--watch-selector=a in"]), 2, &words).await;
@@ -158,6 +195,9 @@ async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
     let name = "serverlessprivateendpoints.atlas.spe-operator.io";
     definitions.delete(name, &DeleteParams::default()).await.unwrap();
     running.wait_for_line("the watch was interrupted", PATIENCE).await.unwrap();
+    // It is alive, and ready no longer.
+    let pending = until(&address, "/readyz", |status, _| status == 503).await;
+    assert!(pending.contains("is not installed"), "{pending}");
     assert_eq!(get(&address, "/livez").await.0, 200);
     running.signal(Signal::TERM).unwrap();
     assert!(running.wait(PATIENCE).await.unwrap().success());

@@ -1,0 +1,100 @@
+//! Requests to list and to watch that are never answered: the operator goes on within a minute, and is not ready meanwhile.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testbed::{Action, Exchange, Process};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::bench::{Bench, PATIENCE};
+
+fn is_ours(exchange: &Exchange) -> bool {
+    exchange.method == "GET" && exchange.path.contains("/serverlessprivateendpoints?")
+}
+
+/// A page of the listing, not the look at whether the kind is served.
+fn is_page(exchange: &Exchange) -> bool {
+    is_ours(exchange) && exchange.path.contains("limit=10")
+}
+
+fn is_watch(exchange: &Exchange) -> bool {
+    is_ours(exchange) && exchange.is_watch() && !exchange.path.contains("timeoutSeconds=1&")
+}
+
+/// What the operator says at `/readyz`.
+async fn readyz(operator: &Process) -> String {
+    let line = operator.wait_for_line("serving /livez", PATIENCE).await.unwrap();
+    let address = line.split("address=\"").nth(1).unwrap_or_else(|| panic!("no address in {line}"));
+    let mut stream = TcpStream::connect(address.split('"').next().unwrap()).await.unwrap();
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: operator\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+/// Waits until the operator says this at `/readyz`.
+async fn until_readyz(operator: &Process, words: &str) {
+    let said = async {
+        while !readyz(operator).await.contains(words) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let said = tokio::time::timeout(PATIENCE, said).await;
+    assert!(said.is_ok(), "{words} is not in {}", readyz(operator).await);
+}
+
+async fn survives_a_first_listing_without_an_answer(flags: &[&str]) {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    proxies.tape.next(is_page, Action::HangRequest);
+    let operator = bench.operator_behind_with(&proxies, flags);
+    bench.create("orders", json!({})).await;
+    proxies.tape.wait_for(1, is_page, PATIENCE).await.unwrap();
+    until_readyz(&operator, "watch: the objects are being listed").await;
+    assert!(readyz(&operator).await.starts_with("HTTP/1.1 503 "));
+    bench.until_reason("orders", "Reserved").await;
+    until_readyz(&operator, "HTTP/1.1 200 ").await;
+}
+
+#[tokio::test]
+async fn a_first_listing_that_is_never_answered_is_tried_again() {
+    survives_a_first_listing_without_an_answer(&[]).await;
+}
+
+#[tokio::test]
+async fn a_leader_whose_first_listing_is_never_answered_is_not_ready_and_tries_again() {
+    let lease = format!("--lease-name=deaf-{}", std::process::id());
+    survives_a_first_listing_without_an_answer(&["--leader-elect", "--lease-namespace=default", &lease])
+        .await;
+}
+
+#[tokio::test]
+async fn a_watch_that_is_never_opened_after_a_cut_is_tried_again() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("first", json!({})).await;
+    bench.until_reason("first", "Reserved").await;
+    proxies.tape.next(is_watch, Action::HangRequest);
+    let before = proxies.tape.count(is_watch);
+    proxies.cluster.close_watches();
+    proxies.tape.wait_for(before + 1, is_watch, PATIENCE).await.unwrap();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+}
+
+#[tokio::test]
+async fn a_listing_that_is_never_answered_after_an_expired_watch_is_tried_again() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("first", json!({})).await;
+    bench.until_reason("first", "Reserved").await;
+    proxies.tape.next(is_page, Action::HangRequest);
+    let before = proxies.tape.count(is_page);
+    proxies.cluster.expire_watches();
+    proxies.tape.wait_for(before + 1, is_page, PATIENCE).await.unwrap();
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+}
