@@ -299,19 +299,11 @@ async fn an_integration_adds_its_own_rights_and_no_others() {
         ),
         (
             &["integrations.configMap.enabled=false", "integrations.ack.enabled=true"],
-            &[
-                "ec2.services.k8s.aws vpcendpoints get",
-                "ec2.services.k8s.aws vpcendpoints list",
-                "ec2.services.k8s.aws vpcendpoints watch",
-            ],
+            &["ec2.services.k8s.aws vpcendpoints list", "ec2.services.k8s.aws vpcendpoints watch"],
         ),
         (
             &["integrations.configMap.enabled=false", "integrations.crossplane.enabled=true"],
-            &[
-                "ec2.aws.m.upbound.io vpcendpoints get",
-                "ec2.aws.m.upbound.io vpcendpoints list",
-                "ec2.aws.m.upbound.io vpcendpoints watch",
-            ],
+            &["ec2.aws.m.upbound.io vpcendpoints list", "ec2.aws.m.upbound.io vpcendpoints watch"],
         ),
     ] {
         let with = granted(values).await;
