@@ -230,9 +230,13 @@ mod laws {
 
     pub(super) fn one_answer_that_all_is_gone_takes_nothing_back(
         o: &Observed,
-        _: &Decision,
+        d: &Decision,
         r: &Report,
     ) -> Verdict {
+        // What is put back on the object comes first, and its report is not published.
+        if matches!(d.step, Step::Claim { .. }) {
+            return None;
+        }
         let gone = says_gone(o).filter(|_| !final_word(o));
         if gone.is_none() {
             return r.unchanged.then_some(false);
