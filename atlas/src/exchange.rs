@@ -116,7 +116,7 @@ impl Exchange<'_> {
                 return result;
             }
             let mut answer = result?;
-            let Ok(next) = choose(&answer.challenges) else {
+            let Ok(next) = choose(answer.challenges.iter().map(String::as_str)) else {
                 return Ok(answer);
             };
             // Who refused a nonce before may well have forgotten it since: that it is called stale says nothing then.
@@ -201,7 +201,7 @@ impl Exchange<'_> {
         }
         let answer = answer.map_err(|unanswered| self.failure(&unanswered, false))?;
         if answer.status == 401 {
-            match choose(&answer.challenges) {
+            match choose(answer.challenges.iter().map(String::as_str)) {
                 Ok(mut challenge) => {
                     challenge.cookies = std::mem::take(&mut self.cookies);
                     return Ok(Asked::Challenge(challenge));

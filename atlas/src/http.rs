@@ -57,8 +57,7 @@ pub(super) struct Outgoing<'a> {
 /// One answer, as it came.
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// `WWW-Authenticate` lines.
-    pub(super) challenges: Vec<Vec<u8>>,
+    pub(super) challenges: Vec<String>,
     /// `Set-Cookie` lines.
     pub(super) cookies: Vec<Vec<u8>>,
     pub(super) retry_after: Option<Duration>,
@@ -186,12 +185,14 @@ impl Http {
             Unanswered { may_repeat, ..unanswered }
         })?;
         let headers = response.headers();
-        let lines = |name| headers.get_all(name).iter().map(|line| line.as_bytes().to_vec()).collect();
-        let (challenges, cookies) = (lines(WWW_AUTHENTICATE), lines(SET_COOKIE));
+        // What is not UTF-8 shows as U+FFFD: a challenge with it is named instead of answered.
+        let text = |line: &HeaderValue| String::from_utf8_lossy(line.as_bytes()).into_owned();
+        let challenges = headers.get_all(WWW_AUTHENTICATE).iter().map(text).collect();
+        let cookies = headers.get_all(SET_COOKIE).iter().map(|line| line.as_bytes().to_vec()).collect();
         let coding = headers
             .get_all(CONTENT_ENCODING)
             .iter()
-            .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
+            .map(text)
             .find(|coding| !coding.trim().is_empty() && !coding.trim().eq_ignore_ascii_case("identity"));
         let retry_after = headers
             .get(RETRY_AFTER)

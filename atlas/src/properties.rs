@@ -60,9 +60,9 @@ pub(crate) fn challenge(bytes: &[u8]) {
         let read = choose([header]).unwrap();
         let read = read.prompt();
         assert_eq!((&read.realm, &read.nonce, &read.opaque), (&prompt.realm, &prompt.nonce, &prompt.opaque));
-        assert_eq!((read.hash, read.is_session), (prompt.hash, prompt.is_session));
+        assert_eq!(read.algorithm, prompt.algorithm);
         let counted = header.contains(&format!("nc={nth:08}"));
-        assert_eq!(counted, prompt.has_qop, "{header}");
+        assert_eq!(counted, prompt.qop.is_some(), "{header}");
     }
 }
 

@@ -7,7 +7,9 @@
 
 use std::fmt;
 
-use super::digest::{Challenge, Hash, Prompt};
+use digest_auth::{Algorithm, AlgorithmType, Charset, Qop, WwwAuthenticateHeader};
+
+use super::digest::Challenge;
 
 /// A longer header line is not read; real ones have some 200 bytes.
 const LONGEST: usize = 8 * 1024;
@@ -25,6 +27,8 @@ pub(super) enum Unusable {
     Protection(String),
     /// Digest without a realm or nonce.
     Incomplete(&'static str),
+    /// Digest with bytes that are not UTF-8: nobody says how they are to be hashed.
+    NotText,
 }
 
 impl fmt::Display for Unusable {
@@ -35,6 +39,7 @@ impl fmt::Display for Unusable {
             Self::Algorithm(name) => write!(f, "the Digest algorithm {name} is not known"),
             Self::Protection(qop) => write!(f, "the Digest protection {qop} is not supported"),
             Self::Incomplete(field) => write!(f, "the Digest challenge has no {field}"),
+            Self::NotText => f.write_str("the Digest challenge has bytes that are not UTF-8"),
         }
     }
 }
@@ -43,8 +48,8 @@ impl fmt::Display for Unusable {
 ///
 /// # Errors
 /// Why the first Digest challenge cannot be answered, else which schemes there were instead.
-pub(super) fn choose<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Result<Challenge, Unusable> {
-    let offers: Vec<Offer> = lines.into_iter().flat_map(|line| read(line.as_ref())).collect();
+pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Challenge, Unusable> {
+    let offers: Vec<Offer> = lines.into_iter().filter(|line| line.len() <= LONGEST).flat_map(split).collect();
     let mut refusal = None;
     for offer in offers.iter().filter(|offer| offer.scheme.eq_ignore_ascii_case("digest")) {
         match offer.challenge() {
@@ -61,25 +66,11 @@ pub(super) fn choose<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Resu
     }))
 }
 
-/// The challenges of one line. What is no UTF-8 is Latin-1, as HTTP once had it.
-fn read(line: &[u8]) -> Vec<Offer> {
-    if line.len() > LONGEST {
-        return Vec::new();
-    }
-    if let Ok(text) = std::str::from_utf8(line) {
-        return split(text);
-    }
-    let text: String = line.iter().map(|byte| char::from(*byte)).collect();
-    split(&text).into_iter().map(|offer| Offer { is_latin_1: true, ..offer }).collect()
-}
-
 /// One challenge as it was written: scheme, and parameters with lower-case names.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Offer {
     scheme: String,
     parameters: Vec<(String, String)>,
-    /// Each character of it was one byte.
-    is_latin_1: bool,
 }
 
 impl Offer {
@@ -87,61 +78,61 @@ impl Offer {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The bytes that the server wrote.
-    fn bytes(&self, text: &str) -> Vec<u8> {
-        if self.is_latin_1 {
-            text.chars().filter_map(|c| u8::try_from(u32::from(c)).ok()).collect()
-        } else {
-            text.as_bytes().to_vec()
-        }
-    }
-
-    /// Digest's parameters. `domain`, `charset`, `userhash` and unknown ones are left out: they change nothing in an
-    /// answer.
+    /// Digest's parameters, as `digest_auth` wants them. `domain`, `charset`, `userhash` and unknown ones are left
+    /// out: they change nothing in an answer, and the library fails on some of their values.
     fn challenge(&self) -> Result<Challenge, Unusable> {
         let realm = self.get("realm").ok_or(Unusable::Incomplete("realm"))?;
         let nonce =
             self.get("nonce").filter(|nonce| !nonce.is_empty()).ok_or(Unusable::Incomplete("nonce"))?;
-        let (hash, is_session) = algorithm(self.get("algorithm").unwrap_or_default())?;
-        let has_qop = has_protection(self.get("qop").unwrap_or_default())?;
-        if is_session && !has_qop {
+        if [Some(realm), Some(nonce), self.get("opaque")]
+            .into_iter()
+            .flatten()
+            .any(|it| it.contains('\u{fffd}'))
+        {
+            return Err(Unusable::NotText);
+        }
+        let algorithm = algorithm(self.get("algorithm").unwrap_or_default())?;
+        let qop = protection(self.get("qop").unwrap_or_default())?;
+        if algorithm.sess && qop.is_none() {
             // The answer without qop carries no cnonce, from which a session's hash is made.
             return Err(Unusable::Protection("none with a session algorithm".to_owned()));
         }
-        Ok(Challenge::new(Prompt {
-            realm: self.bytes(realm),
-            nonce: self.bytes(nonce),
-            opaque: self.get("opaque").map(|opaque| self.bytes(opaque)),
-            hash,
-            is_session,
-            has_qop,
-            is_stale: self.get("stale").is_some_and(|value| value.eq_ignore_ascii_case("true")),
+        Ok(Challenge::new(WwwAuthenticateHeader {
+            domain: None,
+            realm: realm.to_owned(),
+            nonce: nonce.to_owned(),
+            opaque: self.get("opaque").map(str::to_owned),
+            stale: self.get("stale").is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            algorithm,
+            qop: qop.map(|qop| vec![qop]),
+            userhash: false,
+            charset: Charset::ASCII,
+            nc: 0,
         }))
     }
 }
 
-/// The hash, and whether it is a session's.
-fn algorithm(name: &str) -> Result<(Hash, bool), Unusable> {
+fn algorithm(name: &str) -> Result<Algorithm, Unusable> {
     let lower = name.to_ascii_lowercase();
-    let (base, is_session) = lower.strip_suffix("-sess").map_or((lower.as_str(), false), |base| (base, true));
-    let hash = match base {
+    let (base, sess) = lower.strip_suffix("-sess").map_or((lower.as_str(), false), |base| (base, true));
+    let algorithm = match base {
         // RFC 7616 §3.3: MD5 if it is not said.
-        "" if !is_session => Hash::Md5,
-        "md5" => Hash::Md5,
-        "sha-256" => Hash::Sha256,
-        "sha-512-256" => Hash::Sha512_256,
+        "" if !sess => AlgorithmType::MD5,
+        "md5" => AlgorithmType::MD5,
+        "sha-256" => AlgorithmType::SHA2_256,
+        "sha-512-256" => AlgorithmType::SHA2_512_256,
         _ => return Err(Unusable::Algorithm(name.to_owned())),
     };
-    Ok((hash, is_session))
+    Ok(Algorithm::new(algorithm, sess))
 }
 
 /// `auth` if it is among the options, nothing (RFC 2069) if there are no options.
-fn has_protection(options: &str) -> Result<bool, Unusable> {
+fn protection(options: &str) -> Result<Option<Qop>, Unusable> {
     let mut options_left = options.split([',', ' ', '\t']).filter(|option| !option.is_empty()).peekable();
     if options_left.peek().is_none() {
-        Ok(false)
+        Ok(None)
     } else if options_left.any(|option| option.eq_ignore_ascii_case("auth")) {
-        Ok(true)
+        Ok(Some(Qop::AUTH))
     } else {
         Err(Unusable::Protection(options.to_owned()))
     }
@@ -171,7 +162,7 @@ fn split(line: &str) -> Vec<Offer> {
             }
             rest = behind;
         } else {
-            offers.push(Offer { scheme: word.to_owned(), ..Offer::default() });
+            offers.push(Offer { scheme: word.to_owned(), parameters: Vec::new() });
             rest = after;
         }
     }

@@ -246,12 +246,14 @@ fn serve(
 }
 
 fn read(reader: &mut impl BufRead, log: &Mutex<Vec<Request>>) -> Option<Request> {
-    let line = read_line(reader)?;
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let mut words = line.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let mut headers = Vec::new();
     loop {
-        let line = read_line(reader)?;
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
         match line.trim_end().split_once(": ") {
             Some((name, value)) => headers.push((name.to_ascii_lowercase(), value.to_owned())),
             None => break,
@@ -268,13 +270,6 @@ fn read(reader: &mut impl BufRead, log: &Mutex<Vec<Request>>) -> Option<Request>
     let request = Request { method, target, headers, body, number: log.len() };
     log.push(request.clone());
     Some(request)
-}
-
-/// A line of whatever bytes.
-fn read_line(reader: &mut impl BufRead) -> Option<String> {
-    let mut line = Vec::new();
-    reader.read_until(b'\n', &mut line).ok().filter(|read| *read > 0)?;
-    Some(String::from_utf8_lossy(&line).into_owned())
 }
 
 /// Closes a connection so that the other side gets a reset: with a linger time of zero, which only tokio's sockets offer.
