@@ -215,6 +215,12 @@ impl std::str::FromStr for Claim {
     }
 }
 
+/// What stands for a claim that is longer than any: a text of its own, as short as a nonce, which is no claim either.
+#[must_use]
+pub fn condensed(claim: &str) -> String {
+    lower_base32(&Sha256::digest(claim))
+}
+
 /// What the claim found on an object means for that object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ClaimReading {

@@ -82,14 +82,14 @@ fn nothing_that_is_not_read_keeps_an_object_from_being_read() {
 #[test]
 fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
     let long = |length: usize| "x".repeat(length);
-    let claim = |length| format!(r#"{{"atlas.spe-operator.io/claim": "{}"}}"#, long(length));
-    assert!(object(&with("annotations", &claim(1024))).is_ok());
+    let word = |length| format!(r#"{{"atlas.spe-operator.io/take-over": "{}"}}"#, long(length));
+    assert!(object(&with("annotations", &word(1024))).is_ok());
     for (json, said) in [
         (with("generation", "\"three\""), "metadata: invalid type: string \"three\""),
         (with("finalizers", "{}"), "metadata: invalid type: map"),
         (
-            with("annotations", &claim(1025)),
-            "metadata: the annotation atlas.spe-operator.io/claim has 1025 bytes",
+            with("annotations", &word(1025)),
+            "metadata: the annotation atlas.spe-operator.io/take-over has 1025 bytes",
         ),
         (
             with("finalizers", &format!("[\"{}\"]", long(4097))),
@@ -111,6 +111,19 @@ fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
     }
     let all = with("generation", &format!("\"{}\"", "ü".repeat(10_000)));
     assert!(why(&all).len() <= LONGEST_WHY);
+}
+
+#[test]
+fn a_claim_that_is_too_long_is_kept_as_a_short_text_of_its_own() {
+    let kept = |claim: &str| {
+        let json = serde_json::json!({ api::CLAIM: claim }).to_string();
+        object(&with("annotations", &json)).unwrap().metadata.annotations.unwrap()[api::CLAIM].clone()
+    };
+    let [one, other] = ["x", "y"].map(|letter| letter.repeat(240_000));
+    assert!(kept(&one).len() <= 64);
+    assert_eq!(kept(&one), kept(&one));
+    assert_ne!(kept(&one), kept(&other));
+    assert_eq!(kept("v1/short"), "v1/short");
 }
 
 #[test]

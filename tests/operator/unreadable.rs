@@ -158,10 +158,9 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
     let operator = bench.operator();
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
-    // Longer than any claim, by somebody who wants to fill the memory.
-    let claim = "atlas.spe-operator.io/claim";
-    let ours = bench.get("orders").await.metadata.annotations.unwrap()[claim].clone();
-    bench.annotate("orders", json!({claim: "x".repeat(2000)})).await;
+    // Longer than any token, by somebody who wants to fill the memory.
+    let word = "atlas.spe-operator.io/take-over";
+    bench.annotate("orders", json!({word: "x".repeat(2000)})).await;
     let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
     let told = async {
         loop {
@@ -179,7 +178,7 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
         (Some("Warning"), Some("orders"))
     );
     let note = told.note.unwrap();
-    assert!(note.contains(claim) && note.contains("2000 bytes") && !note.contains("xxx"), "{note}");
+    assert!(note.contains(word) && note.contains("2000 bytes") && !note.contains("xxx"), "{note}");
     // Neither its deletion nor an edit leads to anything, and others are served meanwhile.
     bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     bench.delete("orders").await;
@@ -192,7 +191,7 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
     let said = lines.iter().filter(|line| line.contains("cannot read the object")).count();
     assert_eq!(said, 1, "{lines:#?}");
     // Corrected, it goes on from where it was.
-    bench.annotate("orders", json!({claim: ours})).await;
+    bench.annotate("orders", json!({word: null})).await;
     bench.until_gone("orders").await;
     assert_eq!((writes(Operation::Delete), bench.endpoints().len()), (1, 1));
 }
