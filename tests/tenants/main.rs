@@ -1,0 +1,117 @@
+//! What one tenant can do to the others: nothing. One operator for the whole cluster, one namespace that attacks it in every
+//! known way, and another that has to be served within a second all the while, by a program that never takes more than
+//! 128 MiB.
+//!
+//! The tenant has what the chart's `edit` role gives, the right to write Secrets and the way to the admin port. A program of its
+//! own, and one test: whatever else ran here would count as the tenant's.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test helpers fail the test that calls them"
+)]
+
+mod attacks;
+#[allow(dead_code, reason = "each of the tests that share it uses a part")]
+#[path = "../operator/bench.rs"]
+mod bench;
+mod operator;
+
+use std::time::Duration;
+
+use atlas_simulator::{Ending, Fault, Key, Match, Pace, Rule};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::attacks::{Tenant, WEBHOOK_HANGS};
+use crate::bench::Bench;
+use crate::operator::Operator;
+
+/// The most that the operator may ever have resident.
+const LIMIT_MIB: f64 = 128.0;
+
+/// How much longer an object may take beside an attack than alone.
+const DELAY: Duration = Duration::from_secs(1);
+
+/// The tenant's own API key, which Atlas never answers.
+const KEY: [&str; 2] = ["tenanten", "7d1f0a52-6d1e-4b97-a0c4-51e2d7f98b61"];
+
+/// The namespace that has to be served, and how long one object takes there alone.
+struct Neighbour {
+    bench: Bench,
+    alone: Duration,
+}
+
+impl Neighbour {
+    /// Makes an object and waits for its endpoint.
+    async fn serve(bench: &Bench, name: &str) -> Duration {
+        let begun = Instant::now();
+        bench.create(name, json!({})).await;
+        bench.until_reason(name, "Reserved").await;
+        begun.elapsed()
+    }
+
+    /// Fails unless an object is served as soon as if nobody attacked, and the operator is within its limit.
+    async fn assert_served(&self, operator: &Operator, attack: &str) {
+        let mut took = Self::serve(&self.bench, &format!("beside-{attack}")).await;
+        if took > self.alone + DELAY {
+            // What the machine did just then is nobody's fault; what the tenant does is still there.
+            took = Self::serve(&self.bench, &format!("again-beside-{attack}")).await;
+        }
+        let peak = operator.peak_mib();
+        println!("{attack}: an object takes {took:.1?} (alone {:.1?}), peak {peak:.1} MiB", self.alone);
+        assert!(
+            took <= self.alone + DELAY,
+            "{attack}: an object takes {took:.1?} instead of {:.1?}",
+            self.alone
+        );
+        assert!(peak <= LIMIT_MIB, "{attack}: the operator has taken {peak:.1} MiB");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_tenant_does_another_namespace_is_served_within_a_second() {
+    let bench = Bench::at_pace(Pace::of(Duration::from_millis(50))).await;
+    bench.atlas.configure(|settings| {
+        settings.open = true;
+        settings.keys.insert(KEY[0].to_owned(), Key::owner(KEY[1]));
+    });
+    let on = Match { key: Some(KEY[0].to_owned()), ..Match::default() };
+    let hang = Fault::NotExecuted(Ending::Hang);
+    bench.atlas.inject(Rule { on, ..Rule::always(hang) });
+    let tenant = Tenant::new(bench.control_plane, KEY).await;
+    let mut operator = Operator::start(&bench, "first").await;
+    let mut alone = Duration::MAX;
+    for run in ["one", "two", "three"] {
+        alone = alone.min(Neighbour::serve(&bench, &format!("alone-{run}")).await);
+    }
+    let neighbour = Neighbour { bench, alone };
+
+    tenant.poison().await;
+    neighbour.assert_served(&operator, "poisoned-metadata").await;
+    tenant.edit_poison(60).await;
+    neighbour.assert_served(&operator, "edits-of-poison").await;
+    tenant.pump_claims(300).await;
+    neighbour.assert_served(&operator, "claims").await;
+    tenant.fat_keys(60).await;
+    neighbour.assert_served(&operator, "fat-keys").await;
+    tenant.rename_keys(200).await;
+    neighbour.assert_served(&operator, "names-of-keys").await;
+    tenant.invent_projects(300).await;
+    neighbour.assert_served(&operator, "invented-projects").await;
+    let webhook = tenant.refer_to_a_kind_that_hangs(60).await;
+    neighbour.assert_served(&operator, WEBHOOK_HANGS).await;
+    let connections = tenant.connect(operator.admin(), 2000).await;
+    neighbour.assert_served(&operator, "connections").await;
+    assert!(operator.is_ready().await, "the probes are kept out by {} connections", connections.len());
+    drop(connections);
+    tenant.fat_objects(100).await;
+    neighbour.assert_served(&operator, "fat-objects").await;
+
+    // All that the tenant has left there is met at once.
+    operator.kill().await;
+    operator = Operator::start(&neighbour.bench, "second").await;
+    neighbour.assert_served(&operator, "restart").await;
+    drop(webhook);
+}
