@@ -11,7 +11,7 @@ use futures::future::join_all;
 use serde_json::json;
 use testbed::Exchange;
 
-use crate::bench::{Bench, Proxies, VPC_ENDPOINT};
+use crate::bench::{Bench, Proxies};
 
 /// A phase is over when the next poll comes, as with the real settings and an Atlas that takes 2 s a phase.
 const PHASE: Duration = Duration::from_millis(300);
@@ -51,9 +51,11 @@ fn counts<const N: usize>(expected: [(&str, usize); N]) -> BTreeMap<String, usiz
 }
 
 async fn create(bench: &Bench, names: &[(usize, String)]) {
-    let created = names.iter().map(|(instance, name)| {
-        let fields =
-            json!({"instanceName": format!("instance-{instance}"), "cloudProviderEndpointId": VPC_ENDPOINT});
+    let created = names.iter().enumerate().map(|(number, (instance, name))| {
+        let fields = json!({
+            "instanceName": format!("instance-{instance}"),
+            "cloudProviderEndpointId": format!("vpce-{number:017x}"),
+        });
         bench.create(name, fields)
     });
     join_all(created).await;

@@ -94,8 +94,8 @@ const INPUTS: &[Input] = &[
     reference("no-map", None, &["ConfigMap no-map", "does not exist", "create it"]),
     reference("no-entry", Some(&[("other", "vpce-0a1b2c3d4e5f60718")]), &["has no entry vpce", "add it"]),
     reference("empty-entry", Some(&[("vpce", "")]), &["entry vpce of ConfigMap empty-entry", "correct it"]),
-    reference("service-name", Some(&[("vpce", "com.amazonaws.vpce.us-east-1.vpce-svc-0a1b2c3d4e5f60718")]), &["vpce-svc", "correct it"]),
-    reference("upper-case", Some(&[("vpce", "VPCE-0A1B2C3D4E5F60718")]), &["VPCE-0A1B2C3D4E5F60718", "correct it"]),
+    reference("service-name", Some(&[("vpce", "com.amazonaws.vpce.us-east-1.vpce-svc-0a1b2c3d4e5f60718")]), &["another text of 55 characters", "correct it"]),
+    reference("upper-case", Some(&[("vpce", "VPCE-0A1B2C3D4E5F60718")]), &["another text of 22 characters", "correct it"]),
     Input {
         name: "unreadable-claim",
         annotations: r#"{"atlas.spe-operator.io/claim": "v9/what/is/this"}"#,

@@ -170,7 +170,7 @@ pub(crate) const ABSENT: &[Row] = &[
         fault: "Deprecation and Sunset",
         on: ALL,
         spec: CONNECTED,
-        says: &[Says(ApiSunset, true, SunsetAnnounced, &["switches this API off on"])],
+        says: &[Says(ApiSunset, true, SunsetAnnounced, &["would switch this API off on"])],
         cure: Cure::Patience,
         events: &[EventReason::AtlasApiSunset],
         ..ROW
@@ -195,7 +195,7 @@ pub(crate) const LATER: &[Row] = &[
     Row { fault: "429 with Retry-After", says: not_ready!(RateLimited, "after 2 s"), ..DELETING },
     Row { fault: "429 with Retry-After", when: When::Ready, says: &[Says(Synced, false, RateLimited, &[])], stays_ready: true, ..LISTING },
     Row { fault: "Retry-After: 0", says: not_ready!(RateLimited, "RATE_LIMITED"), ..LISTING },
-    Row { fault: "an absurd Retry-After", says: not_ready!(RateLimited, "after 3600 s"), spec: r#"{"deletionPolicy": "Retain"}"#, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..LISTING },
+    Row { fault: "an absurd Retry-After", says: not_ready!(RateLimited, "after 3600 s"), spec: r#"{"deletionPolicy": "Retain"}"#, cure: Cure::Patience, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..LISTING },
     Row { fault: "Retry-After as a date", says: not_ready!(RateLimited, "RATE_LIMITED"), ..LISTING },
     Row { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..CREATING },
     Row { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..CONNECTING },

@@ -138,10 +138,13 @@ async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
 }
 
 /// Where the time of day is read, and what for.
-const READS_THE_TIME_OF_DAY: [(&str, &str); 5] = [
+const READS_THE_TIME_OF_DAY: [(&str, &str); 8] = [
+    ("atlas/src/exchange.rs", "the end of a cookie that is a date"),
     ("atlas/src/http.rs", "a Retry-After that is a date"),
     ("src/clock.rs", "whether a claim is older than the clock since boot says"),
+    ("src/controller/context.rs", "the time of an event, for people"),
     ("src/controller/counting.rs", "since when an object waits, for alerts"),
+    ("src/controller/next.rs", "whether the day is past on which the API was to end"),
     ("src/controller/publish.rs", "the times of conditions, for people"),
     ("src/service/lease.rs", "the times in a Lease, for people and other programs"),
 ];

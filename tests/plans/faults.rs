@@ -36,6 +36,10 @@ pub(crate) struct Fault {
 pub(crate) enum What {
     /// The server goes down for [`DOWN`]: this request is not answered, and connections are refused.
     Refuse,
+    /// The request does not arrive, and its connection stays open without a response: whoever waits for one must set a bound.
+    Hang,
+    /// The request is carried out, and its connection stays open without a response.
+    ApplyAndHang,
     /// The request does not arrive, and its connection is closed.
     Drop,
     /// The request is carried out, and its connection closed without the answer.
@@ -67,12 +71,14 @@ const WHOLE: &[Kind] = &[Read, List, Relist, Write];
 const WRITES: &[Kind] = &[Write];
 /// Only a listing that was asked for before can be answered with an old one.
 const AGAIN: &[Kind] = &[Relist];
-/// Atlas has no watches, and its 410 is no fault but the end of the API, which has tests of its own.
+/// Atlas has no watches; the API server serves no instances.
 const NONE: &[Kind] = &[];
 
 /// All faults.
-pub(crate) const FAULTS: [Fault; 14] = [
+pub(crate) const FAULTS: [Fault; 18] = [
     Fault { name: "refuse", what: What::Refuse, cluster: ALL, atlas: ALL },
+    Fault { name: "never-answered", what: What::Hang, cluster: ALL, atlas: ALL },
+    Fault { name: "apply-and-never-answer", what: What::ApplyAndHang, cluster: WRITES, atlas: WRITES },
     Fault { name: "drop", what: What::Drop, cluster: ALL, atlas: ALL },
     Fault { name: "apply-and-drop", what: What::ApplyAndDrop, cluster: WRITES, atlas: WRITES },
     Fault { name: "delay", what: What::Delay, cluster: ALL, atlas: ALL },
@@ -81,6 +87,8 @@ pub(crate) const FAULTS: [Fault; 14] = [
     Fault { name: "429", what: What::Status(429), cluster: ALL, atlas: ALL },
     Fault { name: "500", what: What::Status(500), cluster: ALL, atlas: ALL },
     Fault { name: "503", what: What::Status(503), cluster: ALL, atlas: ALL },
+    Fault { name: "no-instance", what: What::Status(404), cluster: NONE, atlas: ALL },
+    Fault { name: "no-api", what: What::Status(410), cluster: NONE, atlas: ALL },
     Fault { name: "truncate", what: What::Truncate, cluster: WHOLE, atlas: WHOLE },
     Fault { name: "stale-list", what: What::Stale, cluster: AGAIN, atlas: AGAIN },
     Fault { name: "watch-closed", what: What::CloseWatches, cluster: ALL, atlas: NONE },
@@ -100,7 +108,8 @@ impl Fault {
         let at_atlas = request.proxy == ATLAS;
         match self.what {
             // The rest of it, that connections are refused, is done when the request has come.
-            What::Refuse => Action::HangRequest,
+            What::Refuse | What::Hang => Action::HangRequest,
+            What::ApplyAndHang => Action::HangAnswer,
             What::Drop => Action::DropRequest,
             What::ApplyAndDrop => Action::DropAnswer,
             What::Delay => Action::DelayRequest(if at_atlas { LATE_AT_ATLAS } else { LATE_AT_CLUSTER }),
@@ -128,7 +137,10 @@ fn reason(status: u16) -> &'static str {
 
 /// An answer of Atlas with this status. A 429 asks for a short pause, since without such a word the operator's own is long.
 fn of_atlas(status: u16) -> Answer {
+    // One response alone that says "gone" ends nothing.
     let code = match status {
+        404 => "CLUSTER_NOT_FOUND",
+        410 => "VERSION_GONE",
         409 => "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS",
         429 => "RATE_LIMITED",
         503 => "SERVICE_UNAVAILABLE",

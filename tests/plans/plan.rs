@@ -13,7 +13,7 @@ use crate::bench::PATIENCE;
 use crate::faults::{DOWN, Fault, What};
 use crate::judge::faults_of;
 use crate::operator::Operator;
-use crate::requests::{ATLAS, CLUSTER, Request, requests};
+use crate::requests::{ATLAS, CLUSTER, Request, is_lasting_watch, requests};
 use crate::stage::{Path, QUIET, Stage, looked};
 use crate::writes::is_post;
 
@@ -114,7 +114,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     };
     if let Some(other) = &mut other {
         other.launch();
-        other.tape.wait_for(1, Exchange::is_watch, PATIENCE).await.unwrap();
+        other.tape.wait_for(1, is_lasting_watch, PATIENCE).await.unwrap();
         // Or it could make the endpoint, and the first one would never have seen Atlas without it.
         other.cluster.hold_watches(true);
     }

@@ -49,7 +49,7 @@ pub(crate) fn requests(
     is_start: bool,
 ) -> Vec<Request> {
     let counted = || exchanges.iter().filter(|exchange| exchange.at_proxy > skipped(&exchange.proxy));
-    let first_watch = counted().find(|exchange| is_start && exchange.is_watch());
+    let first_watch = counted().find(|exchange| is_start && is_lasting_watch(exchange));
     let first_watch = first_watch.map_or(0, |watch| watch.number);
     let request = |exchange: &Exchange| Request {
         proxy: exchange.proxy.clone(),
@@ -113,4 +113,9 @@ pub(crate) fn question(exchange: &Exchange) -> String {
     }
     let watch = if exchange.is_watch() { "WATCH " } else { "" };
     format!("{watch}{} {}", exchange.method, parts.join("/"))
+}
+
+/// Whether it is a watch that lasts, and not the short one by which a program that starts finds out whether it may watch.
+pub(crate) fn is_lasting_watch(exchange: &Exchange) -> bool {
+    exchange.is_watch() && !exchange.path.contains("timeoutSeconds=1&")
 }

@@ -13,7 +13,7 @@ use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
 use crate::history::History;
 use crate::judge::{Record, picture};
 use crate::operator::Operator;
-use crate::requests::ATLAS;
+use crate::requests::{ATLAS, is_lasting_watch};
 
 /// The object's name.
 pub(crate) const NAME: &str = "orders";
@@ -114,7 +114,7 @@ impl Stage {
         operator.launch();
         if path == Path::Create {
             // A plan may keep it from ever watching; then the object comes all the same.
-            let watches = operator.tape.wait_for(1, Exchange::is_watch, Duration::from_secs(3));
+            let watches = operator.tape.wait_for(1, is_lasting_watch, Duration::from_secs(3));
             let _ = watches.await;
         } else {
             self.bench.create(NAME, json!({})).await;

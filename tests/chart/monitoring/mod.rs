@@ -76,7 +76,7 @@ async fn work() -> Result<Observed> {
     user.edit("connected", json!({"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60701"})).await?;
     user.until_ready_says("connected", "Available").await?;
     user.until_ready_says("refused", "Unauthorized").await?;
-    user.until_ready_says("lost", "EndpointLost").await?;
+    user.until_ready_says("lost", "EndpointNotFound").await?;
     user.delete("deleted").await?;
     // It hears of that a moment after everybody else.
     let heard = async {
@@ -224,7 +224,7 @@ async fn what_is_served_is_what_was_done() {
     is("atlas_spe_objects", &[("state", "NONE"), ("ready", "false")], 2.0);
     is("atlas_spe_conditions", &[("type", "Ready"), ("reason", "Unauthorized")], 1.0);
     is("atlas_spe_conditions", &[("type", "Synced"), ("reason", "Unauthorized")], 1.0);
-    is("atlas_spe_conditions", &[("type", "Stalled"), ("reason", "EndpointLost")], 1.0);
+    is("atlas_spe_conditions", &[("type", "Stalled"), ("reason", "EndpointNotFound")], 1.0);
     is("atlas_spe_waiting_objects", &[("waits_for", "vpc_endpoint")], 1.0);
     is("atlas_spe_waiting_objects", &[("waits_for", "progress")], 1.0);
     is("atlas_spe_waiting_objects", &[("waits_for", "correction")], 1.0);
