@@ -140,7 +140,7 @@ fn memory(outcomes: &[Outcome]) -> Vec<Verdict> {
     if let Some(most) = idle.map(|figures| figures.peak_mib).reduce(f64::max) {
         all.push(verdict("memory, idle", "≤ 12 MiB", format!("{most:.1} MiB"), most <= 12.0));
     }
-    for (objects, budget) in [(1_000, 24.0), (10_000, 64.0)] {
+    for (objects, budget) in [(1_000, 24.0), (10_000, 80.0)] {
         let of = outcomes.iter().filter(|outcome| outcome.objects == objects);
         let peak = of.flat_map(|outcome| &outcome.acts).map(|figures| figures.peak_mib).reduce(f64::max);
         if let Some(peak) = peak {
