@@ -71,7 +71,7 @@ pub(crate) fn posts(record: &Record, wrong: &mut Vec<String>) {
 
 /// Definitely, in the words of Atlas.
 fn is_refused(post: &Exchange) -> bool {
-    matches!(post.status, Some(400 | 403 | 404 | 409 | 429))
+    matches!(post.status, Some(400 | 403 | 404 | 409 | 410 | 429))
 }
 
 fn claim(exchange: &Exchange) -> Option<Claim> {
