@@ -144,7 +144,7 @@ impl Nonce {
 
     /// The attempt that a claim announces which this version cannot read.
     fn of_unreadable(text: &str) -> Self {
-        Self(lower_base32(&Sha256::digest(text)))
+        Self(condensed(text))
     }
 
     /// Stands for attempts that are not told apart any more. It names none, so nothing is ever sent under it.
