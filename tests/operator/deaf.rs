@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testbed::{Action, Exchange, Process};
+use testbed::{Action, Exchange, Process, Proxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -69,32 +69,27 @@ async fn a_leader_whose_first_listing_is_never_answered_is_not_ready_and_tries_a
         .await;
 }
 
-#[tokio::test]
-async fn a_watch_that_is_never_opened_after_a_cut_is_tried_again() {
+/// After the watch ended like this, the next request of that kind is never answered.
+async fn survives_an_end_of_the_watch(end: impl Fn(&Proxy), hangs: fn(&Exchange) -> bool) {
     let bench = Bench::new().await;
     let proxies = bench.proxies().await;
     let _operator = bench.operator_behind(&proxies);
     bench.create("first", json!({})).await;
     bench.until_reason("first", "Reserved").await;
-    proxies.tape.next(is_watch, Action::HangRequest);
-    let before = proxies.tape.count(is_watch);
-    proxies.cluster.close_watches();
-    proxies.tape.wait_for(before + 1, is_watch, PATIENCE).await.unwrap();
+    proxies.tape.next(hangs, Action::HangRequest);
+    let before = proxies.tape.count(hangs);
+    end(&proxies.cluster);
+    proxies.tape.wait_for(before + 1, hangs, PATIENCE).await.unwrap();
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
 }
 
 #[tokio::test]
+async fn a_watch_that_is_never_opened_after_a_cut_is_tried_again() {
+    survives_an_end_of_the_watch(Proxy::close_watches, is_watch).await;
+}
+
+#[tokio::test]
 async fn a_listing_that_is_never_answered_after_an_expired_watch_is_tried_again() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind(&proxies);
-    bench.create("first", json!({})).await;
-    bench.until_reason("first", "Reserved").await;
-    proxies.tape.next(is_page, Action::HangRequest);
-    let before = proxies.tape.count(is_page);
-    proxies.cluster.expire_watches();
-    proxies.tape.wait_for(before + 1, is_page, PATIENCE).await.unwrap();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    survives_an_end_of_the_watch(Proxy::expire_watches, is_page).await;
 }
