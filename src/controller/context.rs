@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::conditions::EventReason;
-use domain::endpoint::Instance;
+use domain::endpoint::{Instance, VpcEndpointId};
 use domain::fault::{Fault, FaultKind};
 use domain::notice::Notice;
 use domain::observed::Times;
@@ -15,6 +15,7 @@ use k8s_openapi::api::events;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, Resource};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
@@ -23,15 +24,15 @@ use crate::api::ServerlessPrivateEndpoint;
 use crate::service::metrics::Metrics;
 
 use super::addresses::Addresses;
+use super::cached::Cached;
 use super::cluster::{Cluster, Turn};
 use super::credentials::{Key, Keys, Purpose, SecretName};
-use super::declared::Declared;
+use super::directory::Directory;
 use super::lean::Unreadable;
 use super::limits::Limits;
 use super::listings::Listings;
 use super::memories::Memories;
 use super::object::Identity;
-use super::owners::Owners;
 use super::pass::Access;
 use super::publish;
 use super::targets::Targets;
@@ -85,9 +86,8 @@ pub(super) struct Context {
     pub(super) listings: Listings,
     pub(super) addresses: Addresses,
     pub(super) memories: Arc<Memories>,
-    pub(super) owners: Owners,
+    pub(super) directory: Directory,
     pub(super) targets: Arc<Targets>,
-    pub(super) declared: Declared,
     pub(super) options: Options,
     pub(super) work: Work,
     /// Folds warnings that repeat: it keeps each of its events for six minutes, and goes through all that it keeps for
@@ -167,10 +167,21 @@ impl Context {
         self.memories.gone(token, &self.options.times);
         self.targets.forget(token);
         self.keys.forget(token);
-        self.owners.gone(token);
-        if let Some(alone) = self.declared.forget(token) {
-            self.targets.wake(&alone);
+        if let Some(alone) = self.directory.gone(token) {
+            self.wake(&alone);
         }
+    }
+
+    /// Notes which VPC endpoint an object declares, and has those looked at of whom something else is true now.
+    pub(super) fn declares(&self, token: &Token, id: Option<&VpcEndpointId>) {
+        for affected in self.directory.declares(token, id) {
+            self.wake(&affected);
+        }
+    }
+
+    fn wake(&self, object: &ObjectRef<Cached>) {
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        self.targets.wake(&Token::of(&self.cluster_id, namespace, &object.name), object);
     }
 
     /// The watch shows an object that cannot be read. It is left as it is; that is said once, and not waited for.
@@ -180,7 +191,7 @@ impl Context {
         let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
         let token = Token::of(&self.cluster_id, namespace, name);
         let is_news = self.memories.hidden(&token, why);
-        self.owners.appeared(token, namespace, name);
+        self.directory.appeared(&token, namespace, name);
         if !is_news {
             return;
         }

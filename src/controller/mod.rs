@@ -17,13 +17,12 @@
 //! | `credentials`, `uses` | from a Secret to a client that may ask Atlas, and for whom what it held is remembered |
 //! | `references` | from a reference to the VPC endpoint id, and in words what is missing |
 //! | `targets`, `watched`, `polled` | what referenced objects say, read for all who refer to them |
-//! | `declared` | who declares the same VPC endpoint |
 //! | `listings`, `addresses` | what Atlas says of an instance, asked for once for all of its objects |
 //! | `shared` | answers that many wait for |
 //! | `pauses` | who is left alone, and for how long |
 //! | `limits`, `bucket`, `words` | how many calls run at once, and how often |
 //! | `bounded` | a map of which no namespace takes more than its part |
-//! | `owners` | whose mark is whose |
+//! | `directory` | the living objects: whose mark is whose, and who declares the same VPC endpoint |
 //! | `memories`, `context`, `counting` | what reconciles share |
 //! | `trace` | what the log says of one reconcile |
 //! | `unwatched` | what is said of an object that leaves the selector |
@@ -41,7 +40,7 @@ mod conclude;
 mod context;
 mod counting;
 mod credentials;
-mod declared;
+mod directory;
 mod heard;
 mod lean;
 mod limits;
@@ -50,7 +49,6 @@ mod memories;
 mod next;
 pub mod object;
 mod output;
-mod owners;
 mod pass;
 mod pauses;
 mod polled;

@@ -52,7 +52,7 @@ pub(super) fn next(pass: &Pass, has_turn: bool, trace: &mut Trace) -> Next {
     debug!(step = trace::word(&decision.step), next = %decision.wake, "decided");
     let mut report = report(&observed, &decision);
     if let VpcEndpoint::Declared(id) = &pass.vpc_endpoint
-        && let Some(another) = pass.ctx.declared.another(&pass.identity, id)
+        && let Some(another) = pass.ctx.directory.another(&pass.identity.token, &pass.identity.namespace, id)
     {
         report.shared_with(id, &another);
     }
@@ -119,7 +119,9 @@ pub(super) fn observe(pass: &Pass) -> Observed {
 fn owners(Pass { ctx, identity, .. }: &Pass, listing: &[Endpoint]) -> BTreeMap<Token, Owner> {
     let marks = listing.iter().filter_map(|endpoint| mark_of(&endpoint.comment));
     let others = marks.filter(|token| *token != identity.token);
-    others.filter_map(|token| Some((token.clone(), ctx.owners.of(&token, &identity.namespace)?))).collect()
+    others
+        .filter_map(|token| Some((token.clone(), ctx.directory.owner(&token, &identity.namespace)?)))
+        .collect()
 }
 
 /// Whether a day, as in `2026-01-15`, is over.

@@ -330,9 +330,7 @@ fn declare(pass: &mut Pass) -> Result<(), ReconcileError> {
             }
             _ => None,
         };
-        for affected in pass.ctx.declared.note(&pass.identity, declared) {
-            pass.ctx.targets.wake(&affected);
-        }
+        pass.ctx.declares(&pass.identity.token, declared);
     }
     Ok(())
 }

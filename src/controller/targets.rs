@@ -21,7 +21,6 @@ use crate::clock::Boottime;
 
 use super::cached::Cached;
 use super::cluster::Cluster;
-use super::declared::Declarant;
 use super::memories::Memories;
 use super::object::Identity;
 use super::polled::{self, Maps};
@@ -244,9 +243,9 @@ impl Targets {
     }
 
     /// Has an object looked at, because what is said of it depends on what another has just declared.
-    pub(super) fn wake(&self, declarant: &Declarant) {
-        self.memories.with(&declarant.token, |entry| entry.woken = Some(Boottime::now()));
-        wake(&self.index().wakers, &ObjectRef::new(&declarant.name).within(&declarant.namespace));
+    pub(super) fn wake(&self, token: &Token, object: &ObjectRef<Cached>) {
+        self.memories.with(token, |entry| entry.woken = Some(Boottime::now()));
+        wake(&self.index().wakers, object);
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {

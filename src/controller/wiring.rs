@@ -23,13 +23,12 @@ use super::cached::Cached;
 use super::cluster::{Cluster, ClusterError};
 use super::context::{Context, DefaultCredentials, Options, TELLING, reporter};
 use super::credentials::Keys;
-use super::declared::Declared;
+use super::directory::{self, Directory};
 use super::heard::{Heard, Line};
 use super::limits::Limits;
 use super::listings::Listings;
 use super::memories::Memories;
 use super::object::{self, Identity};
-use super::owners::Owners;
 use super::reconcile::reconcile;
 use super::runner::Runner;
 use super::targets::Targets;
@@ -85,11 +84,10 @@ pub async fn run(
         limits: Limits::new(options.concurrency),
         listings: Listings::new(options.poll_min),
         addresses: Addresses::new(),
-        declared: Declared::default(),
         targets: Arc::new(Targets::new(client.clone(), cluster.clone(), Arc::clone(&memories))),
         cluster,
         memories,
-        owners: Owners::new(namespaces.len().max(1)),
+        directory: Directory::new(namespaces.len().max(1)),
         warnings: Recorder::new(client.clone(), reporter()),
         client: client.clone(),
         telling: Arc::new(Semaphore::new(TELLING)),
@@ -153,7 +151,7 @@ async fn control(
         .inspect(move |event| match event {
             Ok(Event::InitDone) => {
                 if !std::mem::replace(&mut listed, true) {
-                    noted.owners.listed();
+                    noted.directory.listed();
                 }
                 line.listed();
             }
@@ -183,7 +181,9 @@ fn note(ctx: &Arc<Context>, event: &Event<Cached>) {
     match event {
         Event::Apply(Cached::Read(object)) | Event::InitApply(Cached::Read(object)) => {
             let identity = Identity::of(object, &ctx.cluster_id);
-            ctx.owners.appeared(identity.token.clone(), &identity.namespace, &identity.name);
+            if ctx.directory.appeared(&identity.token, &identity.namespace, &identity.name) {
+                ctx.declares(&identity.token, directory::declared(object).as_ref());
+            }
             let seen = object::object(object, &identity, &ctx.cluster_id);
             ctx.memories.watched(&identity.token, &seen);
             ctx.memories.with(&identity.token, |entry| {

@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use atlas_simulator::{DEFAULT_PROJECT, Entry, Pace};
 use futures::future::join_all;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::PostParams;
 use serde_json::json;
 use testbed::Exchange;
 
-use crate::bench::{Bench, Proxies};
+use crate::bench::{Bench, Proxies, VPC_ENDPOINT, condition};
 
 /// A phase is over when the next poll comes, as with the real settings and an Atlas that takes 2 s a phase.
 const PHASE: Duration = Duration::from_millis(300);
@@ -133,4 +136,36 @@ async fn a_restart_costs_one_challenge_and_a_listing_for_each_instance_and_write
     bench.atlas.until(|atlas| !atlas.journal().is_empty()).await;
     assert_eq!(proxies.settled_effects().await, before, "{}", proxies.tape.listing());
     assert_eq!(requests(&bench.atlas.journal()), counts([("401", 1), ("List", 1)]));
+}
+
+#[tokio::test]
+async fn a_restart_writes_nothing_of_objects_that_share_a_vpc_endpoint() {
+    let bench = Bench::at_pace(Pace::of(PHASE)).await;
+    let proxies = bench.proxies().await;
+    let operator = bench.operator_behind_with(&proxies, &POLLS);
+    let shared = || json!({"cloudProviderEndpointId": VPC_ENDPOINT});
+    let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let map = json!({"metadata": {"name": "network"}, "data": {"vpce": VPC_ENDPOINT}});
+    maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap()).await.unwrap();
+    let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"});
+    let referred = json!({"cloudProviderEndpointRef": reference});
+    let objects = [("orders", shared()), ("payroll", shared()), ("search", referred)];
+    for (name, fields) in objects.clone() {
+        bench.create(name, fields).await;
+    }
+    for (name, _) in &objects {
+        bench
+            .until(name, "told of another", |object| {
+                condition(object, "EndpointConnected").is_some_and(|found| {
+                    found.status == "True" && found.message.contains("ServerlessPrivateEndpoint")
+                })
+            })
+            .await;
+    }
+    let before = proxies.settled_effects().await;
+    drop(operator);
+    bench.atlas.clear_journal();
+    let _operator = bench.operator_behind_with(&proxies, &POLLS);
+    bench.atlas.until(|atlas| !atlas.journal().is_empty()).await;
+    assert_eq!(proxies.settled_effects().await, before, "{}", proxies.tape.listing());
 }

@@ -1,0 +1,263 @@
+//! The living objects that this process watches, by token: whose mark is whose, and who declares the same VPC endpoint.
+//!
+//! In AWS a VPC endpoint serves one endpoint service. This file never says whose a VPC endpoint is, and never names an object to
+//! one of another namespace. It holds one entry an object, from the first watch event on, so that a restart forgets nothing.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use domain::endpoint::VpcEndpointId;
+use domain::observed::Owner;
+use domain::ownership::Token;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::api::{ManagementPolicy, ServerlessPrivateEndpoint};
+
+use super::cached::Cached;
+
+/// The objects.
+pub(super) struct Directory(Mutex<Index>);
+
+struct Index {
+    objects: HashMap<Token, Entry>,
+    /// Who declares a VPC endpoint, in the order in which they declared it.
+    declarants: HashMap<VpcEndpointId, Vec<Token>>,
+    /// How many watches have not listed all of theirs yet.
+    unlisted: usize,
+}
+
+struct Entry {
+    namespace: Box<str>,
+    name: Box<str>,
+    declares: Option<VpcEndpointId>,
+}
+
+impl Directory {
+    /// Of the objects of this many watches.
+    pub(super) fn new(watches: usize) -> Self {
+        Self(Mutex::new(Index { objects: HashMap::new(), declarants: HashMap::new(), unlisted: watches }))
+    }
+
+    /// Notes an object that the watch shows. `true` if it was not known.
+    pub(super) fn appeared(&self, token: &Token, namespace: &str, name: &str) -> bool {
+        let mut index = self.index();
+        let is_new = !index.objects.contains_key(token);
+        if is_new {
+            let entry = Entry { namespace: namespace.into(), name: name.into(), declares: None };
+            index.objects.insert(token.clone(), entry);
+        }
+        is_new
+    }
+
+    /// Notes which VPC endpoint a known object declares, if any. Returns the objects of whom something else is true now: who was
+    /// alone with a VPC endpoint, or now is. (Where many declare one, each knows of another already.)
+    pub(super) fn declares(&self, token: &Token, id: Option<&VpcEndpointId>) -> Vec<ObjectRef<Cached>> {
+        let mut index = self.index();
+        let Some(entry) = index.objects.get_mut(token) else { return Vec::new() };
+        if entry.declares.as_ref() == id {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut entry.declares, id.cloned());
+        let mut affected = before.and_then(|before| index.undeclare(token, &before));
+        let mut alone = None;
+        if let Some(id) = id {
+            let declarants = index.declarants.entry(id.clone()).or_default();
+            alone = <&[Token; 1]>::try_from(declarants.as_slice()).ok().map(|[alone]| alone.clone());
+            declarants.reserve_exact(1);
+            declarants.push(token.clone());
+        }
+        [affected.take(), alone].into_iter().flatten().filter_map(|token| index.object(&token)).collect()
+    }
+
+    /// Forgets an object that is gone. Returns the object that is alone with its VPC endpoint now.
+    pub(super) fn gone(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+        let mut index = self.index();
+        let id = index.objects.remove(token)?.declares?;
+        let alone = index.undeclare(token, &id)?;
+        index.object(&alone)
+    }
+
+    /// Notes that a watch has listed all of its objects.
+    pub(super) fn listed(&self) {
+        let mut index = self.index();
+        index.unlisted = index.unlisted.saturating_sub(1);
+    }
+
+    /// Whose token it is, for an object of `namespace`; `None` while that cannot be known.
+    pub(super) fn owner(&self, token: &Token, namespace: &str) -> Option<Owner> {
+        let index = self.index();
+        match index.objects.get(token) {
+            Some(entry) if *entry.namespace == *namespace => Some(Owner::Neighbor(entry.name.to_string())),
+            Some(_) => Some(Owner::Elsewhere),
+            None => (index.unlisted == 0).then_some(Owner::Nobody),
+        }
+    }
+
+    /// Who else declares `id`, in words for the users of the object `token` of `namespace`.
+    pub(super) fn another(&self, token: &Token, namespace: &str, id: &VpcEndpointId) -> Option<String> {
+        let index = self.index();
+        let others = index.declarants.get(id)?.iter().filter(|other| *other != token);
+        let mut others = others.filter_map(|other| index.objects.get(other)).peekable();
+        others.peek()?;
+        let neighbor = others.find(|other| *other.namespace == *namespace);
+        Some(neighbor.map_or_else(
+            || "another object of this cluster".to_owned(),
+            |neighbor| format!("ServerlessPrivateEndpoint {}", neighbor.name),
+        ))
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        // A panic while the lock was held left at worst one object that is not entered, or no longer.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    /// Returns who is alone with the VPC endpoint now.
+    fn undeclare(&mut self, token: &Token, id: &VpcEndpointId) -> Option<Token> {
+        let declarants = self.declarants.get_mut(id)?;
+        declarants.retain(|declarant| declarant != token);
+        match declarants.as_slice() {
+            [] => {
+                self.declarants.remove(id);
+                None
+            }
+            [alone] => Some(alone.clone()),
+            _ => None,
+        }
+    }
+
+    fn object(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+        let Entry { namespace, name, .. } = self.objects.get(token)?;
+        Some(ObjectRef::new(name).within(namespace))
+    }
+}
+
+/// The VPC endpoint that an object declares, as far as the object alone tells: before a reference is read, it counts as leading
+/// where it led before. An object that only observes, or is being deleted, declares none.
+pub(super) fn declared(object: &ServerlessPrivateEndpoint) -> Option<VpcEndpointId> {
+    let (spec, status) = (&object.spec, object.status.as_ref());
+    if spec.management_policy != ManagementPolicy::Manage || object.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let of_reference = status
+        .filter(|_| spec.cloud_provider_endpoint_ref.is_some())
+        .and_then(|status| status.cloud_provider_endpoint_id.as_ref());
+    spec.cloud_provider_endpoint_id.as_ref().or(of_reference)?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Objects(Directory);
+
+    impl Objects {
+        fn of(objects: &[(&str, &str)]) -> Self {
+            let directory = Directory::new(0);
+            for (namespace, name) in objects {
+                directory.appeared(&token(namespace, name), namespace, name);
+            }
+            Self(directory)
+        }
+
+        fn declare(&self, name: &str, id: Option<&str>) -> Vec<String> {
+            let id: Option<VpcEndpointId> = id.map(|id| id.parse().unwrap());
+            let affected = self.0.declares(&token("a", name), id.as_ref());
+            affected.into_iter().map(|object| object.name).collect()
+        }
+
+        fn another(&self, name: &str, id: &str) -> Option<String> {
+            self.0.another(&token("a", name), "a", &id.parse().unwrap())
+        }
+    }
+
+    fn token(namespace: &str, name: &str) -> Token {
+        Token::of(&"test".parse().unwrap(), namespace, name)
+    }
+
+    #[test]
+    fn a_neighbor_is_called_by_its_name_and_nobody_else_is() {
+        let Objects(directory) = Objects::of(&[("shop", "orders")]);
+        let orders = token("shop", "orders");
+        assert_eq!(directory.owner(&orders, "shop"), Some(Owner::Neighbor("orders".to_owned())));
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
+        directory.gone(&orders);
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
+    }
+
+    #[test]
+    fn nobody_is_the_owner_only_once_every_watch_has_listed() {
+        let directory = Directory::new(2);
+        let orders = token("shop", "orders");
+        assert_eq!(directory.owner(&orders, "other"), None);
+        directory.listed();
+        assert_eq!(directory.owner(&orders, "other"), None);
+        directory.listed();
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
+    }
+
+    #[test]
+    fn two_that_declare_one_vpc_endpoint_are_told_until_one_is_alone() {
+        let objects = Objects::of(&[("a", "one"), ("a", "two"), ("a", "three")]);
+        let nobody: [&str; 0] = [];
+        assert_eq!(objects.declare("one", Some("vpce-1")), nobody);
+        assert_eq!(objects.another("one", "vpce-1"), None);
+        assert_eq!(objects.declare("two", Some("vpce-1")), ["one"]);
+        assert_eq!(objects.declare("two", Some("vpce-1")), nobody, "nothing new");
+        assert_eq!(objects.another("one", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint two"));
+        assert_eq!(objects.another("two", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint one"));
+        assert_eq!(objects.declare("three", Some("vpce-1")), nobody, "the others know already");
+        assert_eq!(objects.declare("three", None), nobody);
+        assert_eq!(objects.declare("two", Some("vpce-2")), ["one"]);
+        assert_eq!(objects.another("one", "vpce-1"), None);
+        objects.declare("two", Some("vpce-1"));
+        assert_eq!(objects.0.gone(&token("a", "two")).map(|object| object.name).as_deref(), Some("one"));
+        assert_eq!(objects.0.gone(&token("a", "one")), None);
+    }
+
+    #[test]
+    fn an_object_of_another_namespace_is_not_named() {
+        let objects = Objects::of(&[("b", "secret-name"), ("a", "own"), ("a", "neighbor")]);
+        objects.0.declares(&token("b", "secret-name"), Some(&"vpce-1".parse().unwrap()));
+        objects.declare("own", Some("vpce-1"));
+        assert_eq!(objects.another("own", "vpce-1").as_deref(), Some("another object of this cluster"));
+        objects.declare("neighbor", Some("vpce-1"));
+        assert_eq!(objects.another("own", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint neighbor"));
+    }
+
+    #[test]
+    fn an_object_that_is_gone_declares_nothing_any_more() {
+        let objects = Objects::of(&[("a", "one"), ("a", "two")]);
+        objects.declare("one", Some("vpce-1"));
+        objects.0.gone(&token("a", "one"));
+        assert_eq!(objects.declare("one", Some("vpce-1")), [""; 0]);
+        assert_eq!(objects.another("two", "vpce-1"), None);
+    }
+
+    #[test]
+    fn a_manifest_tells_what_its_object_declares_and_a_status_what_its_reference_led_to() {
+        let read = |management, spec: serde_json::Value, status: serde_json::Value| {
+            let mut spec = spec;
+            spec["projectId"] = "0".repeat(24).into();
+            spec["instanceName"] = "orders".into();
+            spec["managementPolicy"] = serde_json::Value::String(String::from(management));
+            let object = serde_json::json!({
+                "apiVersion": "atlas.spe-operator.io/v1alpha1", "kind": "ServerlessPrivateEndpoint",
+                "metadata": {"name": "orders"}, "spec": spec, "status": status,
+            });
+            declared(&serde_json::from_value(object).unwrap()).map(|id| id.to_string())
+        };
+        let reference = || {
+            serde_json::json!({"cloudProviderEndpointRef":
+                {"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "id"}})
+        };
+        let status = || serde_json::json!({"cloudProviderEndpointId": "vpce-2"});
+        let literal = || serde_json::json!({"cloudProviderEndpointId": "vpce-1"});
+        assert_eq!(read("Manage", literal(), status()).as_deref(), Some("vpce-1"));
+        assert_eq!(read("Manage", reference(), status()).as_deref(), Some("vpce-2"));
+        assert_eq!(read("Manage", reference(), serde_json::json!({})), None);
+        assert_eq!(read("Manage", serde_json::json!({}), status()), None);
+        assert_eq!(read("Observe", literal(), status()), None);
+    }
+}
