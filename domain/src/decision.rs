@@ -17,14 +17,14 @@ pub struct Decision {
     /// What to report if nothing more happens.
     pub state: State,
     /// When to look again if nothing more happens.
-    pub wake: Wake,
+    pub requeue: Requeue,
     /// What the listing confirms to be gone: remember the first of an unbroken run of these.
-    pub absent: Option<Absence>,
+    pub absent: Option<ConfirmedAbsence>,
 }
 
 /// What a listing does not show any more, once it may be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Absence {
+pub enum ConfirmedAbsence {
     /// The recorded endpoint; another one with our mark is there.
     Recorded,
     /// Everything of ours.
@@ -78,7 +78,7 @@ pub enum Step {
         excess: bool,
     },
     /// Take the finalizer off.
-    Release(Farewell),
+    Release(ReleaseReason),
 }
 
 /// How a recorded endpoint came to be ours.
@@ -94,7 +94,7 @@ pub enum Origin {
 
 /// What becomes of the endpoint when its object goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Farewell {
+pub enum ReleaseReason {
     /// Atlas has confirmed that it is gone.
     Deleted,
     /// It stays in Atlas, as asked or because it is not ours to delete.
@@ -103,7 +103,7 @@ pub enum Farewell {
 
 /// When to look again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Wake {
+pub enum Requeue {
     /// Only when something changes.
     OnChange,
     /// Often at first, then less and less: something is changing in Atlas.
@@ -118,7 +118,7 @@ pub enum Wake {
     Retry(Duration),
 }
 
-impl fmt::Display for Wake {
+impl fmt::Display for Requeue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OnChange => "on change",
@@ -139,13 +139,13 @@ pub enum State {
     /// The spec cannot be acted on; says why.
     Invalid(String),
     /// Atlas could not be read.
-    Unread(Fault),
+    ListingFailed(Fault),
     /// Atlas says that the instance, or this API, is no more, and has to say it again before anything follows from it.
-    Doubted(Fault),
+    Unconfirmed(Fault),
     /// There is no endpoint yet.
     Creating(Creating),
     /// The recorded endpoint, as Atlas shows it.
-    Bound(Bound),
+    Recorded(Recorded),
     /// The claim of another cluster is on the object, which may own an endpoint elsewhere.
     AdoptionRequired {
         /// The other cluster.
@@ -186,20 +186,20 @@ pub enum Rival {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Creating {
     /// The create call comes next.
-    Next,
+    Pending,
     /// An attempt of unknown outcome may still land for this long.
-    Settling(Duration),
+    AwaitingOutcome(Duration),
     /// An endpoint that was recorded before may be there, and for this long no listing says that it is not.
-    Unshown(Duration),
+    AwaitingVisibility(Duration),
     /// The predecessor with our mark is still being removed.
-    Predecessor(EndpointId),
+    AwaitingPredecessor(EndpointId),
     /// Atlas refused the create call.
     Refused(Fault),
 }
 
 /// What is known of a recorded endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bound {
+pub struct Recorded {
     /// The endpoint, as Atlas last showed it.
     pub endpoint: Endpoint,
     /// The listing does not show it (yet).
@@ -216,11 +216,11 @@ pub struct Bound {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deleting {
     /// Atlas is removing the endpoint, or has to confirm that it did.
-    Removing,
+    InProgress,
     /// An attempt of unknown outcome may still land for this long.
-    Settling(Duration),
+    AwaitingOutcome(Duration),
     /// Atlas could not be asked, or refused.
     Blocked(Fault),
     /// The endpoint does not carry our mark any more, and the key that could give it back is missing, as the fault says.
-    Unmarked(EndpointId, Fault),
+    MarkMissing(EndpointId, Fault),
 }

@@ -9,20 +9,20 @@ use serde::{Deserialize, Serialize};
 
 /// A value that is not what its type promises.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed {
+pub struct ParseError {
     /// What was expected, in the words a user knows: "a project id (24 hexadecimal digits)".
     pub expected: &'static str,
     /// What was found, cut to 64 characters.
     pub found: String,
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected {}, found {:?}", self.expected, self.found)
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for ParseError {}
 
 /// Makes a newtype over a checked string: parse with `FromStr`, read with `as_str`.
 macro_rules! checked_string {
@@ -41,22 +41,22 @@ macro_rules! checked_string {
         }
 
         impl std::str::FromStr for $name {
-            type Err = Malformed;
+            type Err = ParseError;
 
-            fn from_str(text: &str) -> Result<Self, Malformed> {
+            fn from_str(text: &str) -> Result<Self, ParseError> {
                 Self::try_from(text.to_owned())
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = Malformed;
+            type Error = ParseError;
 
-            fn try_from(text: String) -> Result<Self, Malformed> {
+            fn try_from(text: String) -> Result<Self, ParseError> {
                 let check: fn(&str) -> bool = $check;
                 if check(&text) {
                     Ok(Self(text))
                 } else {
-                    Err(Malformed { expected: $expected, found: text.chars().take(64).collect() })
+                    Err(ParseError { expected: $expected, found: text.chars().take(64).collect() })
                 }
             }
         }

@@ -6,35 +6,35 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::decision::{Absence, Decision, Origin};
+use crate::decision::{ConfirmedAbsence, Decision, Origin};
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::fault::FaultKind;
-use crate::observed::{Attempt, Deleted, Fate, Recollection, Times, Tried};
+use crate::observed::{Attempt, AttemptOutcome, Deleted, MemorySnapshot, Times, WriteOutcome};
 use crate::ownership::{ClaimReading, Nonce};
 
 /// A moment: the time since boot.
-pub type Moment = Duration;
+pub type SinceBoot = Duration;
 
 /// So many attempts are kept by their names, of those that may land and of those that may not: whoever may edit the object can
 /// show another claim each second, and an object that is refused its endpoint claims again and again.
-const MOST_ATTEMPTS: usize = 8;
+const MAX_ATTEMPTS: usize = 8;
 
 /// So many answers to a DELETE are kept.
-const MOST_ANSWERS: usize = 8;
+const MAX_DELETE_RESPONSES: usize = 8;
 
 /// The memory of one token. It outlives the object: the next one of that name inherits it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
-    attempts: BTreeMap<Nonce, (Moment, Fate)>,
-    recorded: Option<(EndpointId, Moment)>,
-    forgotten: Option<Moment>,
-    adopted: Option<Moment>,
-    absent: Option<(Absence, Moment)>,
-    gone: BTreeMap<FaultKind, Moment>,
-    deleted: BTreeMap<EndpointId, (Moment, bool)>,
-    excess_deleted: Option<Moment>,
+    attempts: BTreeMap<Nonce, (SinceBoot, AttemptOutcome)>,
+    recorded: Option<(EndpointId, SinceBoot)>,
+    forgotten: Option<SinceBoot>,
+    adopted: Option<SinceBoot>,
+    absent: Option<(ConfirmedAbsence, SinceBoot)>,
+    gone: BTreeMap<FaultKind, SinceBoot>,
+    deleted: BTreeMap<EndpointId, (SinceBoot, bool)>,
+    excess_deleted: Option<SinceBoot>,
     unrecorded: bool,
-    working: Option<(String, Moment)>,
+    working: Option<(String, SinceBoot)>,
 }
 
 impl Memory {
@@ -42,15 +42,15 @@ impl Memory {
     /// first time it is seen. One seen closed has landed and is forgotten, not settled: if somebody wipes the status
     /// its claim is open again, and nothing is known of its endpoint. So is one whose endpoint is recorded, whatever the claim
     /// says by then. Listings from before an attempt or an endpoint was known confirm nothing of it.
-    pub fn see(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>, now: Moment) {
+    pub fn observe(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>, now: SinceBoot) {
         self.attempts.retain(
-            |_, (_, fate)| !matches!(fate, Fate::Created(endpoint) if Some(&endpoint.id) == recorded),
+            |_, (_, fate)| !matches!(fate, AttemptOutcome::Created(endpoint) if Some(&endpoint.id) == recorded),
         );
         if let Some(nonce) = claim.open_nonce(recorded) {
             if !self.attempts.contains_key(nonce) {
-                self.attempts.insert(nonce.clone(), (now, Fate::Unknown));
+                self.attempts.insert(nonce.clone(), (now, AttemptOutcome::Unknown));
                 self.absent = None;
-                self.bound();
+                self.limit_attempts();
             }
         } else if let Some(nonce) = claim.nonce().filter(|nonce| **nonce != Nonce::of_others()) {
             self.attempts.remove(nonce);
@@ -74,23 +74,25 @@ impl Memory {
     /// Keeps no more attempts by name than there may be. Of those that cannot land the oldest are forgotten: one that is shown
     /// once more counts as unknown. In place of the oldest of those that may stands one for all of them, as young as the
     /// youngest, so that it is waited for as long as each of them would be.
-    fn bound(&mut self) {
+    fn limit_attempts(&mut self) {
         while let Some(nonce) = self.beyond(|fate| !fate.is_open()) {
             self.attempts.remove(&nonce);
         }
-        while let Some((since, _)) = self.beyond(Fate::is_open).and_then(|nonce| self.attempts.remove(&nonce))
+        while let Some((since, _)) =
+            self.beyond(AttemptOutcome::is_open).and_then(|nonce| self.attempts.remove(&nonce))
         {
-            let others = self.attempts.entry(Nonce::of_others()).or_insert((since, Fate::Unknown));
-            *others = (others.0.max(since), Fate::Unknown);
+            let others = self.attempts.entry(Nonce::of_others()).or_insert((since, AttemptOutcome::Unknown));
+            *others = (others.0.max(since), AttemptOutcome::Unknown);
         }
     }
 
     /// The oldest attempt of a sort that there are too many of. What one is known to have made goes last.
-    fn beyond(&self, sort: impl Fn(&Fate) -> bool) -> Option<Nonce> {
+    fn beyond(&self, sort: impl Fn(&AttemptOutcome) -> bool) -> Option<Nonce> {
         let others = Nonce::of_others();
         let all = || self.attempts.iter().filter(|(nonce, (_, fate))| **nonce != others && sort(fate));
-        let oldest = all().min_by_key(|(_, (since, fate))| (matches!(fate, Fate::Created(_)), *since));
-        oldest.filter(|_| all().count() > MOST_ATTEMPTS).map(|(nonce, _)| nonce.clone())
+        let oldest =
+            all().min_by_key(|(_, (since, fate))| (matches!(fate, AttemptOutcome::Created(_)), *since));
+        oldest.filter(|_| all().count() > MAX_ATTEMPTS).map(|(nonce, _)| nonce.clone())
     }
 
     /// Nothing is recorded any more: what was may be there all the same.
@@ -101,25 +103,25 @@ impl Memory {
     }
 
     /// This process is about to claim an attempt. One that it knows already stays what it is: no nonce is sent twice.
-    pub fn claiming(&mut self, nonce: Nonce, now: Moment) {
-        self.attempts.entry(nonce).or_insert((now, Fate::Unsent));
-        self.bound();
+    pub fn begin_claim(&mut self, nonce: Nonce, now: SinceBoot) {
+        self.attempts.entry(nonce).or_insert((now, AttemptOutcome::NotSent));
+        self.limit_attempts();
     }
 
     /// The claim of an attempt was refused: it never stood on the object, so the attempt is none.
-    pub fn unclaimed(&mut self, nonce: &Nonce) {
-        if self.attempts.get(nonce).is_some_and(|(_, fate)| *fate == Fate::Unsent) {
+    pub fn withdraw_claim(&mut self, nonce: &Nonce) {
+        if self.attempts.get(nonce).is_some_and(|(_, fate)| *fate == AttemptOutcome::NotSent) {
             self.attempts.remove(nonce);
         }
     }
 
     /// The POST of a claimed attempt is about to be sent. `false` if it was sent before: a nonce is posted once.
-    pub fn sending(&mut self, nonce: &Nonce) -> bool {
+    pub fn begin_send(&mut self, nonce: &Nonce) -> bool {
         match self.attempts.get_mut(nonce) {
-            Some((_, fate @ Fate::Unsent)) => {
-                *fate = Fate::Unknown;
+            Some((_, fate @ AttemptOutcome::NotSent)) => {
+                *fate = AttemptOutcome::Unknown;
                 self.absent = None;
-                self.bound();
+                self.limit_attempts();
                 true
             }
             _ => false,
@@ -128,15 +130,15 @@ impl Memory {
 
     /// When this process claimed, or first saw, the attempt.
     #[must_use]
-    pub fn since(&self, nonce: &Nonce) -> Option<Moment> {
+    pub fn since(&self, nonce: &Nonce) -> Option<SinceBoot> {
         self.attempts.get(nonce).map(|(since, _)| *since)
     }
 
     /// An attempt cannot land any more: Atlas refused it, or it will not be sent because nobody knows whether its claim
     /// stands.
-    pub fn settled(&mut self, nonce: &Nonce) {
+    pub fn settle(&mut self, nonce: &Nonce) {
         if let Some((_, fate)) = self.attempts.get_mut(nonce) {
-            *fate = Fate::Settled;
+            *fate = AttemptOutcome::Settled;
         }
     }
 
@@ -144,17 +146,17 @@ impl Memory {
     /// recorded under its own claim or, if another has taken that one's place, found by its mark like any other.
     pub fn created(&mut self, nonce: &Nonce, endpoint: Endpoint) {
         if let Some((_, fate)) = self.attempts.get_mut(nonce) {
-            *fate = Fate::Created(endpoint);
+            *fate = AttemptOutcome::Created(endpoint);
         }
     }
 
     /// The object was released because nothing of it is left in Atlas.
-    pub fn nothing_left(&mut self) {
+    pub fn clear_recorded(&mut self) {
         (self.recorded, self.forgotten) = (None, None);
     }
 
     /// `endpoint` was recorded, after a listing that was sent at `seen`.
-    pub fn recorded(&mut self, endpoint: &EndpointId, origin: Origin, seen: Moment) {
+    pub fn recorded(&mut self, endpoint: &EndpointId, origin: Origin, seen: SinceBoot) {
         self.forgotten = None;
         self.recorded = Some((endpoint.clone(), seen));
         self.adopted = (origin == Origin::Adopted).then_some(seen);
@@ -164,7 +166,7 @@ impl Memory {
 
     /// A DELETE of an excess endpoint is about to be sent. It counts from now on, whatever becomes of it: a lost answer must
     /// not let the next one go sooner.
-    pub fn deleting_excess(&mut self, now: Moment) {
+    pub fn deleting_excess(&mut self, now: SinceBoot) {
         self.excess_deleted = Some(now);
     }
 
@@ -174,18 +176,18 @@ impl Memory {
     }
 
     /// A DELETE was answered. Only the answer about the recorded endpoint matters for long.
-    pub fn deleted(&mut self, endpoint: EndpointId, not_found: bool, now: Moment) {
+    pub fn deleted(&mut self, endpoint: EndpointId, not_found: bool, now: SinceBoot) {
         self.deleted.insert(endpoint, (now, not_found));
         let recorded = self.recorded.as_ref().map(|(id, _)| id);
         let others = self.deleted.iter().filter(|(id, _)| Some(*id) != recorded);
         let oldest = others.min_by_key(|(_, (since, _))| *since).map(|(id, _)| id.clone());
-        if let Some(oldest) = oldest.filter(|_| self.deleted.len() > MOST_ANSWERS) {
+        if let Some(oldest) = oldest.filter(|_| self.deleted.len() > MAX_DELETE_RESPONSES) {
             self.deleted.remove(&oldest);
         }
     }
 
     /// Keeps the run of confirmations that `decision` continues or begins, by the listing sent at `seen`.
-    pub fn confirmed(&mut self, decision: &Decision, seen: Moment) {
+    pub fn confirmed(&mut self, decision: &Decision, seen: SinceBoot) {
         self.absent = match (decision.absent, self.absent) {
             (Some(absence), Some((kept, since))) if kept == absence => Some((kept, since)),
             (Some(absence), _) => Some((absence, seen)),
@@ -196,7 +198,7 @@ impl Memory {
     /// Notes a response to a request that was sent at `sent`: how it failed, or `None` if Atlas did as asked. Of each way to
     /// say that all is gone, the first of a run is kept. What succeeds for the instance ends every run; any other failure says
     /// nothing of it. One response that serves several reconciles was sent once, so it confirms nothing to itself.
-    pub fn responded(&mut self, failed: Option<FaultKind>, sent: Moment) {
+    pub fn responded(&mut self, failed: Option<FaultKind>, sent: SinceBoot) {
         match failed {
             None => self.gone = BTreeMap::new(),
             Some(kind) if kind.says_gone() => {
@@ -208,7 +210,7 @@ impl Memory {
 
     /// Keeps the time at which the present stage of work began. `overdue` says that the status already calls it
     /// late: a restart does not make it young again.
-    pub fn working(&mut self, stage: Option<String>, overdue: Option<Duration>, now: Moment) {
+    pub fn working(&mut self, stage: Option<String>, overdue: Option<Duration>, now: SinceBoot) {
         let first_look = self.working.is_none();
         self.working = stage.map(|stage| match self.working.take() {
             Some((was, since)) if was == stage => (was, since),
@@ -220,15 +222,19 @@ impl Memory {
     /// What is remembered, as of `at`: the moment at which the listing was sent, if there is one. What this process has
     /// claimed and not sent is measured `now`, because its deadline does not stop while a claim is written.
     #[must_use]
-    pub fn recall(&self, at: Moment, now: Moment, tried: Tried) -> Recollection {
-        let age = |since: Moment| at.saturating_sub(since);
-        Recollection {
+    pub fn snapshot(&self, at: SinceBoot, now: SinceBoot, last_write: WriteOutcome) -> MemorySnapshot {
+        let age = |since: SinceBoot| at.saturating_sub(since);
+        MemorySnapshot {
             attempts: self
                 .attempts
                 .iter()
                 .map(|(nonce, (since, fate))| Attempt {
                     nonce: nonce.clone(),
-                    age: if *fate == Fate::Unsent { now.saturating_sub(*since) } else { age(*since) },
+                    age: if *fate == AttemptOutcome::NotSent {
+                        now.saturating_sub(*since)
+                    } else {
+                        age(*since)
+                    },
                     fate: fate.clone(),
                 })
                 .collect(),
@@ -249,13 +255,13 @@ impl Memory {
             excess_deleted: self.excess_deleted.map(age),
             unrecorded: self.unrecorded,
             working: self.working.as_ref().map(|(stage, since)| (stage.clone(), now.saturating_sub(*since))),
-            tried,
+            last_write,
         }
     }
 
     /// The same memory with every moment replaced: for checks that let time pass without a clock.
     #[must_use]
-    pub fn at_moments(mut self, replace: impl Fn(Moment) -> Moment) -> Self {
+    pub fn map_instants(mut self, replace: impl Fn(SinceBoot) -> SinceBoot) -> Self {
         let attempts = self.attempts.values_mut().map(|(since, _)| since);
         let deleted = self.deleted.values_mut().map(|(since, _)| since);
         let gone = self.gone.values_mut();
@@ -280,7 +286,7 @@ impl Memory {
     /// is gone is never sent: a watch that lags may show that object once more. What may have landed matters until a
     /// listing would show it. `true` if nothing is left, so
     /// that the memory of a token without an object may go.
-    pub fn prune(&mut self, times: &Times, now: Moment) -> bool {
+    pub fn prune(&mut self, times: &Times, now: SinceBoot) -> bool {
         self.attempts.retain(|_, (since, fate)| {
             fate.is_open() && now.saturating_sub(*since) < times.uncertainty + times.visibility
         });

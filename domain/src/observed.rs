@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::decision::Absence;
+use crate::decision::ConfirmedAbsence;
 use crate::endpoint::{Endpoint, EndpointId, VpcEndpointId};
 use crate::fault::{Fault, FaultKind};
 use crate::ownership::{ClaimReading, Nonce, Token, mark_of};
@@ -19,15 +19,15 @@ pub struct Observed {
     /// What its spec asks for, or why that cannot be understood.
     pub spec: Result<Spec, String>,
     /// The key that Atlas is asked with.
-    pub key: Key,
+    pub credentials: CredentialsInUse,
     /// What Atlas said.
-    pub atlas: Atlas,
+    pub listing: Listing,
     /// Who the other marks in the listing belong to, as far as it was looked up.
     pub owners: BTreeMap<Token, Owner>,
     /// What Atlas has announced of the end of this API, as far as this process has heard.
     pub sunset: Option<Sunset>,
     /// What this process remembers of the object.
-    pub memory: Recollection,
+    pub memory: MemorySnapshot,
     /// The times of the creation protocol.
     pub times: Times,
 }
@@ -152,10 +152,10 @@ pub enum ReadyWhen {
 
 /// Where the key comes from that Atlas is asked with. It says what the key may do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Key {
+pub enum CredentialsInUse {
     /// From the Secret that the manifest names: everything.
     #[default]
-    Held,
+    Own,
     /// The operator's default, which several namespaces share: everything, but it takes over nothing that a living object
     /// of another namespace owns.
     Default,
@@ -176,13 +176,13 @@ pub enum Owner {
 
 /// What Atlas said in this reconcile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Atlas {
+pub enum Listing {
     /// It was not asked yet.
-    Unread,
+    NotFetched,
     /// It could not be read.
     Failed(Fault),
     /// All endpoints of the instance, or of them those that concern the object.
-    Listed(Vec<Endpoint>),
+    Fetched(Vec<Endpoint>),
 }
 
 /// Atlas has announced that it will switch this API off.
@@ -197,7 +197,7 @@ pub struct Sunset {
 /// What this process remembers of one token. Nothing here is needed for safety after a restart: what is
 /// missing only makes the rules wait longer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Recollection {
+pub struct MemorySnapshot {
     /// The attempts to create that this process has seen.
     pub attempts: Vec<Attempt>,
     /// The time since the recorded id was recorded or first seen.
@@ -208,7 +208,7 @@ pub struct Recollection {
     /// The recorded endpoint was adopted by its mark this long ago, and no listing has confirmed it since.
     pub adopted: Option<Duration>,
     /// What an unbroken run of listings before this one has confirmed to be gone, and the time since the first.
-    pub absent: Option<(Absence, Duration)>,
+    pub absent: Option<(ConfirmedAbsence, Duration)>,
     /// In which ways Atlas has said that the instance, or this API, is no more, since it last did something for the instance,
     /// each with the time since the first response that said so.
     pub gone: Vec<(FaultKind, Duration)>,
@@ -221,7 +221,7 @@ pub struct Recollection {
     /// The stage of work that was last reported, and how long it has been going on.
     pub working: Option<(String, Duration)>,
     /// What became of the write to Atlas that this reconcile has tried.
-    pub tried: Tried,
+    pub last_write: WriteOutcome,
 }
 
 /// One attempt to create, known by the nonce of its claim.
@@ -232,23 +232,23 @@ pub struct Attempt {
     /// The time since this process first saw it; for its own, since before the claim was sent.
     pub age: Duration,
     /// What this process knows of it.
-    pub fate: Fate,
+    pub fate: AttemptOutcome,
 }
 
 /// What is known of an attempt's POST.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Fate {
+pub enum AttemptOutcome {
     /// It may have been sent, and may still land.
     Unknown,
     /// This process claimed it and has not sent it.
-    Unsent,
+    NotSent,
     /// This process sent it, and it made this endpoint, which is not recorded yet.
     Created(Endpoint),
     /// It cannot land any more: it was refused, or will never be sent.
     Settled,
 }
 
-impl Fate {
+impl AttemptOutcome {
     /// There may be an endpoint of it that nothing records.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -269,7 +269,7 @@ pub struct Deleted {
 
 /// What became of this reconcile's write to Atlas. There is at most one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Tried {
+pub enum WriteOutcome {
     /// There was none yet.
     #[default]
     Nothing,

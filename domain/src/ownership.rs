@@ -9,7 +9,7 @@ use std::fmt;
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 
-use crate::endpoint::{EndpointId, Malformed};
+use crate::endpoint::{EndpointId, ParseError};
 use crate::text;
 
 /// The longest comment that Atlas is sent, in bytes: the API page says "less than 80 characters", and
@@ -38,15 +38,15 @@ impl ClusterId {
 }
 
 impl std::str::FromStr for ClusterId {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let fits = (1..=63).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         if fits {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Malformed {
+            Err(ParseError {
                 expected: "a cluster id (1 to 63 letters, digits, dots, underscores or hyphens)",
                 found: text.chars().take(64).collect(),
             })
@@ -84,13 +84,13 @@ impl Token {
 }
 
 impl std::str::FromStr for Token {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         if text.len() == TOKEN_LENGTH && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7')) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Malformed {
+            Err(ParseError {
                 expected: "an ownership token (16 characters of a-z and 2-7)",
                 found: text.chars().take(64).collect(),
             })
@@ -187,10 +187,10 @@ impl fmt::Display for Claim {
 }
 
 impl std::str::FromStr for Claim {
-    type Err = Malformed;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        let malformed = || Malformed {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let malformed = || ParseError {
             expected: "a claim (v1/token/nonce/uid/cluster/replaced)",
             found: text.chars().take(64).collect(),
         };

@@ -14,10 +14,10 @@ use crate::words::{self, nonce, to_domain};
 use crate::world::{Attempted, Held, Object, Phase, Process, State, View, Wait};
 
 /// What a process that reads or watches the object remembers of it.
-pub(crate) fn see(memory: &mut Arc<Memory>, object: &Object) {
+pub(crate) fn observe(memory: &mut Arc<Memory>, object: &Object) {
     let recorded = words::id(object.recorded);
     let mut after = Memory::clone(memory);
-    after.see(&object.reading(), recorded.as_ref(), now());
+    after.observe(&object.reading(), recorded.as_ref(), now());
     if after != **memory {
         *memory = Arc::new(after);
     }
@@ -57,7 +57,7 @@ pub(crate) fn acknowledge(s: &mut State, i: usize) {
 pub(crate) fn refused(s: &mut State, i: usize, patch: Patch, refusal: &Refusal) {
     let process = &mut s.processes[i];
     if let Some(n) = patch.fresh_nonce() {
-        Arc::make_mut(&mut process.memory).unclaimed(&nonce(n));
+        Arc::make_mut(&mut process.memory).withdraw_claim(&nonce(n));
     }
     let life = process.pass.as_ref().map(|pass| pass.held.object.life);
     let same_life = s.object.filter(|object| Some(object.life) == life);
@@ -81,13 +81,13 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
     let process = &mut s.processes[i];
     let Some(pass) = process.pass.as_mut() else { return };
     pass.wait = Wait::Nothing;
-    pass.tried = match answer {
+    pass.last_write = match answer {
         Answer::Nothing => Attempted::Uncertain,
         Answer::Refused => Attempted::Refused,
         _ => Attempted::Done,
     };
     let memory = &mut process.memory;
-    if pass.tried == Attempted::Done {
+    if pass.last_write == Attempted::Done {
         responded(memory, None);
     }
     match (write, answer) {
@@ -96,7 +96,7 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
                 Arc::make_mut(memory).created(&nonce(n), endpoint);
             }
         }
-        (Write::Post(n), Answer::Refused) => Arc::make_mut(memory).settled(&nonce(n)),
+        (Write::Post(n), Answer::Refused) => Arc::make_mut(memory).settle(&nonce(n)),
         (Write::Patch { .. }, Answer::Updated(id)) => {
             if let View::Listed(listing) = &mut pass.view
                 && let (Some(known), Some(shown)) = (listing.iter_mut().find(|e| e.id == *id), shown)
@@ -145,7 +145,7 @@ pub(crate) fn age(process: &mut Process) {
             moment.saturating_sub(TICK)
         }
     };
-    let memory = Memory::clone(&process.memory).at_moments(older);
+    let memory = Memory::clone(&process.memory).map_instants(older);
     if memory != *process.memory {
         process.memory = Arc::new(memory);
     }

@@ -4,7 +4,7 @@
 
 use crate::answers::answered;
 use crate::happens::spend;
-use crate::moves::Fate;
+use crate::moves::RequestFate;
 use crate::time::LAG;
 use crate::travels::Write;
 use crate::world::{Endpoint, Mark, Phase, State};
@@ -21,9 +21,9 @@ pub(crate) enum Answer {
 
 impl Model {
     /// A request reaches Atlas, or does not.
-    pub(crate) fn land(&self, s: &mut State, n: usize, fate: Fate) -> Option<()> {
+    pub(crate) fn land(&self, s: &mut State, n: usize, fate: RequestFate) -> Option<()> {
         let call = *s.calls.get(n)?;
-        if fate == Fate::GivenUp {
+        if fate == RequestFate::GivenUp {
             let from = call.from?;
             spend(&mut s.left.losses)?;
             s.calls[n].from = None;
@@ -32,30 +32,30 @@ impl Model {
         }
         s.calls.remove(n);
         let answer = match fate {
-            Fate::Answered => self.carry_out(s, call.write),
-            Fate::AnswerLost => {
+            RequestFate::Answered => self.carry_out(s, call.write),
+            RequestFate::AnswerLost => {
                 spend(&mut s.left.losses)?;
                 self.carry_out(s, call.write);
                 Answer::Nothing
             }
-            Fate::Refused => {
+            RequestFate::Refused => {
                 spend(&mut s.left.refusals)?;
                 Answer::Refused
             }
-            Fate::Lost => {
+            RequestFate::Lost => {
                 // What nobody waits for may get lost at no cost: it is nobody's surprise.
                 if call.from.is_some() {
                     spend(&mut s.left.losses)?;
                 }
                 Answer::Nothing
             }
-            Fate::Overlooked => {
+            RequestFate::Overlooked => {
                 let Write::Delete(id) = call.write else { return None };
                 s.endpoint(id).filter(|e| e.born < LAG)?;
                 spend(&mut s.left.lags)?;
                 Answer::Removed { found: false }
             }
-            Fate::GivenUp => return None,
+            RequestFate::GivenUp => return None,
         };
         if let Some(from) = call.from {
             answered(s, usize::from(from), call.write, &answer);

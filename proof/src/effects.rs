@@ -67,7 +67,7 @@ impl Model {
                 s.left.outages = s.left.outages.checked_sub(1)?;
                 if let Some(n) = patch.fresh_nonce() {
                     s.nonces = s.nonces.max(n);
-                    Arc::make_mut(&mut s.processes[i].memory).settled(&nonce(n));
+                    Arc::make_mut(&mut s.processes[i].memory).settle(&nonce(n));
                 }
                 if matches!(patch, Patch::Record { .. }) {
                     Arc::make_mut(&mut s.processes[i].memory).not_recorded();
@@ -118,7 +118,7 @@ impl Model {
             // Another finalizer than ours never is on the object here.
             Patch::Release { retained } => {
                 if !retained {
-                    Arc::make_mut(&mut s.processes[i].memory).nothing_left();
+                    Arc::make_mut(&mut s.processes[i].memory).clear_recorded();
                 }
                 gone(s, i);
             }
@@ -131,9 +131,9 @@ impl Model {
         let leaves = s.processes[i].knows_it_leaves() && self.weakness != Weakness::NoLastLook;
         let memory = Arc::make_mut(&mut s.processes[i].memory);
         if leaves {
-            memory.settled(attempt);
+            memory.settle(attempt);
         }
-        if leaves || (!memory.sending(attempt) && self.weakness != Weakness::PostAgain) {
+        if leaves || (!memory.begin_send(attempt) && self.weakness != Weakness::PostAgain) {
             s.processes[i].pass = None;
             return false;
         }

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use domain::decision::Wake;
+use domain::decision::Requeue;
 
 use crate::Model;
 use crate::answers::acknowledge;
 use crate::happens::{tick, tidy, watch};
-use crate::moves::Fate;
+use crate::moves::RequestFate;
 use crate::shell::Fortune;
 use crate::time::{LAG, OLD, TICK};
 use crate::world::{Annotation, Endpoint, Mark, Object, Phase, State, Wait};
@@ -142,11 +142,11 @@ impl Model {
             *s = after;
             writes += usize::from(done.wrote);
             self.deliver(s);
-            if let Some(wake) = done.wake {
-                *due = match wake {
-                    Wake::OnChange => Due::OnChange(trigger(held.map(|held| held.object).as_ref())),
-                    Wake::After(pause) => Due::In(ticks(pause)),
-                    Wake::Poll | Wake::Await | Wake::Interval | Wake::Retry(_) => Due::In(1),
+            if let Some(requeue) = done.requeue {
+                *due = match requeue {
+                    Requeue::OnChange => Due::OnChange(trigger(held.map(|held| held.object).as_ref())),
+                    Requeue::After(pause) => Due::In(ticks(pause)),
+                    Requeue::Poll | Requeue::Await | Requeue::Interval | Requeue::Retry(_) => Due::In(1),
                 };
                 break;
             }
@@ -161,7 +161,7 @@ impl Model {
     /// All requests arrive and are answered.
     fn deliver(&self, s: &mut State) {
         while !s.calls.is_empty() {
-            if self.land(s, 0, Fate::Answered).is_none() {
+            if self.land(s, 0, RequestFate::Answered).is_none() {
                 break;
             }
         }

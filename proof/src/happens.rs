@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::Model;
-use crate::answers::{acknowledge, age, gone, see};
+use crate::answers::{acknowledge, age, gone, observe};
 use crate::api_server::outdate;
 use crate::moves::{Action, NO_LIMIT};
 
@@ -39,7 +39,7 @@ impl Model {
         }
         let mut process = Process { cache: Some(Held { object, current: true }), ..Process::default() };
         if scope.begun {
-            see(&mut process.memory, &object);
+            observe(&mut process.memory, &object);
             for _ in 0..LONG_AGO {
                 age(&mut process);
             }
@@ -179,7 +179,7 @@ impl Model {
 pub(crate) fn watch(s: &mut State, i: usize) -> Option<()> {
     if let Some(object) = s.object {
         let process = &mut s.processes[i];
-        see(&mut process.memory, &object);
+        observe(&mut process.memory, &object);
         process.cache = Some(Held { object, current: true });
     } else {
         s.processes[i].cache.take()?;
@@ -198,7 +198,7 @@ fn lose_acknowledgement(s: &mut State, i: usize) {
     if let Some(Wait::Claim(held)) = pass.map(|pass| pass.wait)
         && let Some(nonce) = held.object.reading().nonce()
     {
-        Arc::make_mut(&mut process.memory).settled(nonce);
+        Arc::make_mut(&mut process.memory).settle(nonce);
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Action {
     /// A controller loses all that it knows and starts again, on a cache that may lag.
     Crash(u8),
     /// A request reaches Atlas.
-    Land(u8, Fate),
+    Land(u8, RequestFate),
     /// A write to the object arrives whose sender has given up.
     ArriveLate(u8),
     /// Such a write never arrives.
@@ -59,7 +59,7 @@ pub enum Action {
 
 /// How a request to Atlas ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fate {
+pub enum RequestFate {
     /// Done and answered.
     Answered,
     /// Done, and the answer is lost.
@@ -217,17 +217,20 @@ fn process_moves(s: &State, i: u8, process: &Process, actions: &mut Vec<Action>)
 }
 
 fn call_moves(s: &State, n: u8, call: Call, actions: &mut Vec<Action>) {
-    actions.push(Action::Land(n, Fate::Answered));
+    actions.push(Action::Land(n, RequestFate::Answered));
     let waiting = call.from.is_some();
     if !waiting {
-        actions.push(Action::Land(n, Fate::Lost));
+        actions.push(Action::Land(n, RequestFate::Lost));
     } else if s.left.losses > 0 {
-        actions.extend([Fate::AnswerLost, Fate::Lost, Fate::GivenUp].map(|fate| Action::Land(n, fate)));
+        actions.extend(
+            [RequestFate::AnswerLost, RequestFate::Lost, RequestFate::GivenUp]
+                .map(|fate| Action::Land(n, fate)),
+        );
     }
     if waiting && s.left.refusals > 0 {
-        actions.push(Action::Land(n, Fate::Refused));
+        actions.push(Action::Land(n, RequestFate::Refused));
     }
     if s.left.lags > 0 && matches!(call.write, Write::Delete(_)) {
-        actions.push(Action::Land(n, Fate::Overlooked));
+        actions.push(Action::Land(n, RequestFate::Overlooked));
     }
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use domain::conditions::report;
 use domain::decide::decide;
-use domain::decision::{Decision, Origin, Step, Wake};
-use domain::observed::{Atlas, Key, Observed, Tried};
+use domain::decision::{Decision, Origin, Requeue, Step};
+use domain::observed::{CredentialsInUse, Listing, Observed, WriteOutcome};
 
-use crate::answers::see;
+use crate::answers::observe;
 use crate::effects::{plainly, send};
 use crate::time::{ago, now, times};
 use crate::travels::{Patch, Write};
@@ -48,7 +48,7 @@ pub struct Done {
     /// The decision that it followed.
     pub step: Step,
     /// When to look again, if the reconcile has ended by itself.
-    pub wake: Option<Wake>,
+    pub requeue: Option<Requeue>,
     /// Something was written, to the object or to Atlas.
     pub wrote: bool,
 }
@@ -78,13 +78,15 @@ impl Model {
             let seen = ago(pass.seen);
             let memory = &mut s.processes[i].memory;
             // Most listings change nothing, and a memory that is not touched is shared.
-            if decision.absent.is_some() || memory.recall(now(), now(), Tried::Nothing).absent.is_some() {
+            if decision.absent.is_some()
+                || memory.snapshot(now(), now(), WriteOutcome::Nothing).absent.is_some()
+            {
                 Arc::make_mut(memory).confirmed(&decision, seen);
             }
         }
         let wrote = self.perform(&mut s, i, &observed, &decision, fortune, free)?;
         let rested = decision.step == Step::Rest;
-        let done = Done { step: decision.step, wake: rested.then_some(decision.wake), wrote };
+        let done = Done { step: decision.step, requeue: rested.then_some(decision.requeue), wrote };
         Some((s, done))
     }
 
@@ -93,21 +95,23 @@ impl Model {
         let acknowledged = process.acknowledged;
         let pass = process.pass.as_ref()?;
         let object = pass.held.object;
-        see(&mut process.memory, &object);
-        let atlas = match &pass.view {
-            View::Unread => Atlas::Unread,
-            View::Failed(failure) => Atlas::Failed(fault(failure.kind())),
-            View::Listed(listing) => Atlas::Listed(listing.iter().copied().filter_map(to_domain).collect()),
+        observe(&mut process.memory, &object);
+        let listing = match &pass.view {
+            View::Unread => Listing::NotFetched,
+            View::Failed(failure) => Listing::Failed(fault(failure.kind())),
+            View::Listed(listing) => {
+                Listing::Fetched(listing.iter().copied().filter_map(to_domain).collect())
+            }
         };
-        let at = if atlas == Atlas::Unread { now() } else { ago(pass.seen) };
+        let at = if listing == Listing::NotFetched { now() } else { ago(pass.seen) };
         let mut observed = Observed {
             object: object.to_domain(),
             spec: Ok(object.manifest.to_domain()),
-            key: Key::Held,
-            atlas,
+            credentials: CredentialsInUse::Own,
+            listing,
             owners: BTreeMap::new(),
             sunset: None,
-            memory: process.memory.recall(at, now(), pass.tried.to_domain()),
+            memory: process.memory.snapshot(at, now(), pass.last_write.to_domain()),
             times: times(),
         };
         self.weakness.before(&mut observed, acknowledged);
@@ -144,7 +148,7 @@ impl Model {
                     None => return None,
                 };
                 if fresh {
-                    Arc::make_mut(&mut s.processes[i].memory).claiming(nonce(number), now());
+                    Arc::make_mut(&mut s.processes[i].memory).begin_claim(nonce(number), now());
                 }
                 let life = s.processes[i].pass.as_ref()?.held.object.life;
                 let claim = Annotation::Claim {
@@ -209,7 +213,7 @@ impl Model {
                 Some(true)
             }
             Step::Release(farewell) => {
-                let retained = *farewell == domain::decision::Farewell::Retained;
+                let retained = *farewell == domain::decision::ReleaseReason::Retained;
                 self.patch(s, i, Patch::Release { retained }, Origin::Adopted, fortune)?;
                 Some(true)
             }
@@ -231,7 +235,7 @@ fn begin(cache: Option<Held>) -> Pass {
         manifest: Manifest::default(),
     };
     let held = cache.unwrap_or(Held { object: nothing, current: false });
-    Pass { held, view: View::Unread, seen: 0, tried: Attempted::Nothing, wait: Wait::Nothing }
+    Pass { held, view: View::Unread, seen: 0, last_write: Attempted::Nothing, wait: Wait::Nothing }
 }
 
 /// Nothing is left to do: the status says how things stand.

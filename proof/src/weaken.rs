@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use domain::decision::{Absence, Decision, Step};
+use domain::decision::{ConfirmedAbsence, Decision, Step};
 use domain::fault::FaultKind;
-use domain::observed::{Atlas, Attempt, Deleted, Fate, Observed};
+use domain::observed::{Attempt, AttemptOutcome, Deleted, Listing, Observed};
 use domain::ownership::{ClaimReading, mark_of, marked_comment};
 
 use crate::time::{OLD, TICK, times};
@@ -89,7 +89,7 @@ impl Weakness {
             Self::NoListing if o.object.recorded.is_none() && !o.object.deleting => show_nothing(o),
             Self::NoDeadline => o.times.create_deadline = TICK * 1000,
             Self::DeadlineFromAnswer => {
-                for attempt in o.memory.attempts.iter_mut().filter(|a| a.fate == Fate::Unsent) {
+                for attempt in o.memory.attempts.iter_mut().filter(|a| a.fate == AttemptOutcome::NotSent) {
                     attempt.age = TICK * u32::from(acknowledged);
                 }
             }
@@ -101,7 +101,7 @@ impl Weakness {
                 o.memory.attempts.retain(|attempt| Some(&attempt.nonce) == shown.as_ref());
             }
             Self::OneListing => {
-                let absence = o.memory.absent.map_or(Absence::Everything, |(absence, _)| absence);
+                let absence = o.memory.absent.map_or(ConfirmedAbsence::Everything, |(absence, _)| absence);
                 o.memory.absent = Some((absence, times().confirm_gap));
             }
             Self::OneGone => o.memory.gone.iter_mut().for_each(|(_, age)| *age = times().confirm_gap),
@@ -111,7 +111,7 @@ impl Weakness {
             Self::LongVisibility => o.times.visibility = TICK * u32::from(OLD + 1),
             Self::DeleteOnlyListed => believe_deleted(o),
             Self::AnyNotFoundIsGone => {
-                if let Atlas::Failed(fault) = &mut o.atlas
+                if let Listing::Failed(fault) = &mut o.listing
                     && fault.kind == FaultKind::NoAccess
                 {
                     fault.kind = FaultKind::InstanceNotFound;
@@ -119,7 +119,7 @@ impl Weakness {
             }
             Self::PostAgain => {
                 for attempt in o.memory.attempts.iter_mut().filter(|a| !is_known(&a.fate)) {
-                    attempt.fate = Fate::Unsent;
+                    attempt.fate = AttemptOutcome::NotSent;
                 }
             }
             Self::NamedIsOurs => claim_named(o),
@@ -152,7 +152,7 @@ impl Weakness {
             }
             (Self::ExcessBeforeRecorded, Step::Record { endpoint, .. }) => {
                 // With nothing recorded yet, another one with our mark is taken for one too many.
-                if let Atlas::Listed(listing) = &o.atlas
+                if let Listing::Fetched(listing) = &o.listing
                     && let Some(other) =
                         listing.iter().find(|other| other.id != endpoint.id && o.is_ours(other))
                 {
@@ -175,7 +175,7 @@ impl Weakness {
 }
 
 fn show_nothing(o: &mut Observed) {
-    if let Atlas::Listed(listing) = &mut o.atlas {
+    if let Listing::Fetched(listing) = &mut o.listing {
         listing.clear();
     }
 }
@@ -193,21 +193,21 @@ fn settle(o: &mut Observed) {
     if let Some(open) = o.object.claim.open_nonce(recorded.as_ref()).cloned()
         && o.memory.attempts.iter().all(|attempt| attempt.nonce != open)
     {
-        o.memory.attempts.push(Attempt { nonce: open, age: Duration::ZERO, fate: Fate::Settled });
+        o.memory.attempts.push(Attempt { nonce: open, age: Duration::ZERO, fate: AttemptOutcome::Settled });
     }
     for attempt in o.memory.attempts.iter_mut().filter(|a| !is_known(&a.fate)) {
-        attempt.fate = Fate::Settled;
+        attempt.fate = AttemptOutcome::Settled;
     }
 }
 
 /// What the attempt made is known and waits to be recorded.
-fn is_known(fate: &Fate) -> bool {
-    matches!(fate, Fate::Created(_))
+fn is_known(fate: &AttemptOutcome) -> bool {
+    matches!(fate, AttemptOutcome::Created(_))
 }
 
 /// A recorded endpoint that no listing shows passes for deleted.
 fn believe_deleted(o: &mut Observed) {
-    let (Atlas::Listed(listing), Some(recorded)) = (&o.atlas, o.recorded().cloned()) else { return };
+    let (Listing::Fetched(listing), Some(recorded)) = (&o.listing, o.recorded().cloned()) else { return };
     if listing.iter().all(|endpoint| endpoint.id != recorded) {
         o.memory.deleted.retain(|answer| answer.id != recorded);
         o.memory.deleted.push(Deleted { id: recorded, ago: TICK * u32::from(OLD), not_found: false });
@@ -217,7 +217,7 @@ fn believe_deleted(o: &mut Observed) {
 /// The endpoint that `endpointId` names passes for ours, whatever mark it carries.
 fn claim_named(o: &mut Observed) {
     let named = o.spec.as_ref().ok().and_then(|spec| spec.endpoint_id.clone());
-    if let (Atlas::Listed(listing), Some(named)) = (&mut o.atlas, named) {
+    if let (Listing::Fetched(listing), Some(named)) = (&mut o.listing, named) {
         for endpoint in listing.iter_mut().filter(|endpoint| endpoint.id == named) {
             if mark_of(&endpoint.comment).as_ref() != Some(token()) {
                 endpoint.comment = marked_comment(None, token());

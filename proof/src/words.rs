@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use domain::endpoint::{self, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{self, Reported, Tried, VpcEndpoint};
+use domain::observed::{self, Reported, VpcEndpoint, WriteOutcome};
 use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, mark_of, marked_comment};
 
 use crate::time::{LAG, TICK};
@@ -186,13 +186,13 @@ impl Failure {
 
 impl Attempted {
     /// In the words of the rules.
-    pub(crate) fn to_domain(self) -> Tried {
+    pub(crate) fn to_domain(self) -> WriteOutcome {
         match self {
-            Self::Nothing => Tried::Nothing,
-            Self::Done => Tried::Done,
+            Self::Nothing => WriteOutcome::Nothing,
+            Self::Done => WriteOutcome::Done,
             // Of all refusals, the one that is most easily taken for the end.
-            Self::Refused => Tried::Refused(fault(FaultKind::InstanceNotFound)),
-            Self::Uncertain => Tried::Refused(fault(FaultKind::Unavailable)),
+            Self::Refused => WriteOutcome::Refused(fault(FaultKind::InstanceNotFound)),
+            Self::Uncertain => WriteOutcome::Refused(fault(FaultKind::Unavailable)),
         }
     }
 }

@@ -200,7 +200,7 @@ pub struct Pass {
     /// Ticks since the listing was sent.
     pub seen: u8,
     /// The write to Atlas.
-    pub tried: Attempted,
+    pub last_write: Attempted,
     /// What it waits for.
     pub wait: Wait,
 }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use domain::endpoint::Malformed;
+use domain::endpoint::ParseError;
 
 /// The nanoseconds that Go's `time.Duration` can hold.
 const MAX_NANOS: u128 = i64::MAX as u128;
@@ -17,8 +17,8 @@ const MAX_NANOS: u128 = i64::MAX as u128;
 ///
 /// # Errors
 /// If the text is not a Go duration, is negative, or is longer than Go can hold (292 years).
-pub fn parse_duration(text: &str) -> Result<Duration, Malformed> {
-    nanos(text).map(Duration::from_nanos).ok_or_else(|| Malformed {
+pub fn parse_duration(text: &str) -> Result<Duration, ParseError> {
+    nanos(text).map(Duration::from_nanos).ok_or_else(|| ParseError {
         expected: "a duration (such as 90s, 10m or 1h30m)",
         found: text.chars().take(64).collect(),
     })

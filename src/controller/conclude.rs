@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use domain::backoff;
 use domain::conditions::{ConditionType, Reason, Report};
-use domain::decision::{Decision, Wake};
+use domain::decision::{Decision, Requeue};
 use domain::endpoint::EndpointStatus;
-use domain::notice;
-use domain::observed::{Atlas, Tried, VpcEndpoint};
+use domain::event;
+use domain::observed::{Listing, VpcEndpoint, WriteOutcome};
 use domain::ownership::Token;
 use kube::Resource;
 use tracing::warn;
@@ -71,7 +71,7 @@ async fn report_now(
 ) -> Result<Output, ReconcileError> {
     let output = write_output(pass, &decided.report).await?;
     if let Output::Failed(problem) = &output {
-        decided.report.unsynced(Reason::OutputNotWritten, problem.clone());
+        decided.report.set_synced_false(Reason::OutputNotWritten, problem.clone());
     }
     let report = &decided.report;
     if publish::differs(&pass.object, report, heard) {
@@ -106,7 +106,7 @@ async fn report_now(
 
 /// Warns in the log of what has gone wrong: once, until something else does.
 fn warn_of(pass: &Pass, report: &Report) {
-    let failure = notice::failure(report);
+    let failure = event::failure(report);
     let is_new = pass.ctx.memories.with(&pass.identity.token, |entry| match &failure {
         None => {
             entry.warned = None;
@@ -138,7 +138,7 @@ enum Output {
 
 async fn write_output(pass: &mut Pass, report: &Report) -> Result<Output, ReconcileError> {
     let wanted = pass.object.spec.output_config_map.as_ref().map(|wanted| wanted.name.clone());
-    let listed = matches!(pass.atlas, Atlas::Listed(_)) || report.lost;
+    let listed = matches!(pass.listing, Listing::Fetched(_)) || report.lost;
     if pass.object.meta().deletion_timestamp.is_some() || (wanted.is_some() && !listed) {
         return Ok(Output::Complete);
     }
@@ -198,13 +198,14 @@ fn schedule(
     let options = &pass.ctx.options;
     let now = Boottime::now();
     // What this reconcile has written to Atlas shows only in a listing that is sent from now on.
-    let listed = matches!(pass.atlas, Atlas::Listed(_) | Atlas::Failed(_)) && pass.tried == Tried::Nothing;
+    let listed = matches!(pass.listing, Listing::Fetched(_) | Listing::Failed(_))
+        && pass.last_write == WriteOutcome::Nothing;
     let base = if listed { pass.seen } else { now };
     let ready = report.conditions.first().map_or("", |ready| ready.reason.as_str());
     let seen =
         format!("{}/{ready}", report.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()));
     // A write is followed closely; one that has to be repeated, because it does not show, is not.
-    let wrote = pass.tried != Tried::Nothing;
+    let wrote = pass.last_write != WriteOutcome::Nothing;
     if entry.seen.as_ref() == Some(&seen) && (!wrote || entry.wrote) {
         entry.polls = entry.polls.saturating_add(1);
     } else {
@@ -218,24 +219,25 @@ fn schedule(
     if !report.unchanged {
         entry.memory.working(report.working.clone(), overdue, now.since_boot());
     }
-    let failures = if matches!(decision.wake, Wake::Retry(_)) { entry.failures.saturating_add(1) } else { 0 };
+    let failures =
+        if matches!(decision.requeue, Requeue::Retry(_)) { entry.failures.saturating_add(1) } else { 0 };
     entry.failures = failures;
-    let delay = match decision.wake {
-        Wake::OnChange => None,
-        Wake::Poll => Some(backoff::poll(entry.polls, options.poll_min, options.poll_max)),
-        Wake::Await => Some(options.poll_max),
-        Wake::Interval => {
+    let delay = match decision.requeue {
+        Requeue::OnChange => None,
+        Requeue::Poll => Some(backoff::poll(entry.polls, options.poll_min, options.poll_max)),
+        Requeue::Await => Some(options.poll_max),
+        Requeue::Interval => {
             Some(backoff::spread(object::interval(&pass.object), steady_jitter(&pass.identity.token)))
         }
-        Wake::After(delay) => Some(delay),
-        Wake::Retry(least) => Some(backoff::retry(failures.saturating_sub(1), jitter()).max(least)),
+        Requeue::After(delay) => Some(delay),
+        Requeue::Retry(least) => Some(backoff::retry(failures.saturating_sub(1), jitter()).max(least)),
     };
     let delay = if latest == Duration::MAX { delay } else { Some(delay.unwrap_or(latest).min(latest)) };
     let due = delay.map(|delay| base + delay);
     entry.due = due;
     // What is polled may be looked at a little early, together with its neighbours; what has to wait waits.
-    entry.fresh_after = delay.map(|delay| match decision.wake {
-        Wake::Poll | Wake::Await | Wake::Interval => base + delay / 2,
+    entry.fresh_after = delay.map(|delay| match decision.requeue {
+        Requeue::Poll | Requeue::Await | Requeue::Interval => base + delay / 2,
         _ => base + delay,
     });
     due.map(|due| due.since(now))

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use domain::conditions::EventReason;
 use domain::endpoint::{Instance, VpcEndpointId};
+use domain::event::EventDraft;
 use domain::fault::{Fault, FaultKind};
-use domain::notice::Notice;
 use domain::observed::Times;
 use domain::ownership::{ClusterId, Token};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -26,7 +26,7 @@ use crate::service::metrics::Metrics;
 use super::addresses::Addresses;
 use super::cached::Cached;
 use super::cluster::{Cluster, Turn};
-use super::credentials::{Key, Keys, Purpose, SecretName};
+use super::credentials::{AtlasKey, Keys, Purpose, SecretName};
 use super::directory::Directory;
 use super::lean::Unreadable;
 use super::limits::Limits;
@@ -117,10 +117,10 @@ impl Context {
         identity: &Identity,
         instance: &Instance,
         purpose: Purpose,
-    ) -> Result<Key, Fault> {
+    ) -> Result<AtlasKey, Fault> {
         let deleting = object.meta().deletion_timestamp.is_some();
         let of = async |secret: &SecretName| self.keys.of(secret, identity, purpose, deleting).await;
-        let shared = async |secret: &SecretName| of(secret).await.map(|key| Key { shared: true, ..key });
+        let shared = async |secret: &SecretName| of(secret).await.map(|key| AtlasKey { shared: true, ..key });
         let default = self.default_secret(&identity.namespace);
         let Some(reference) = &object.spec.credentials_ref else {
             return match default {
@@ -150,7 +150,7 @@ impl Context {
     }
 
     /// Atlas answered this key with 401 in this project, not long ago.
-    fn is_unauthorized(&self, identity: &Identity, instance: &Instance, key: &Key) -> bool {
+    fn is_unauthorized(&self, identity: &Identity, instance: &Instance, key: &AtlasKey) -> bool {
         let namespace = identity.namespace.clone();
         let access = Access { namespace, instance: instance.clone(), key: key.clone() };
         self.listings.paused(&access) == Some(FaultKind::Unauthorized)
@@ -199,7 +199,7 @@ impl Context {
         warn!(namespace, name, why, "cannot read the object: it is left alone until that is corrected");
         // However many there are, no more than a few wait to be told of: the log has them all.
         let Ok(place) = Arc::clone(&self.telling).try_acquire_owned() else { return };
-        let notice = Notice {
+        let notice = EventDraft {
             reason: EventReason::ObjectUnreadable,
             warning: true,
             message: format!(
@@ -224,11 +224,11 @@ impl Context {
     }
 
     /// Publishes an event. Its failure never fails anything: the conditions say the same.
-    pub(super) async fn publish(&self, turn: &Turn, object: &ServerlessPrivateEndpoint, notice: &Notice) {
+    pub(super) async fn publish(&self, turn: &Turn, object: &ServerlessPrivateEndpoint, notice: &EventDraft) {
         self.tell(turn, object.object_ref(&()), notice).await;
     }
 
-    async fn tell(&self, _turn: &Turn, about: ObjectReference, notice: &Notice) {
+    async fn tell(&self, _turn: &Turn, about: ObjectReference, notice: &EventDraft) {
         // A recorder names an event after its object, which not every name leaves room for.
         let fits = about.name.as_ref().is_none_or(|name| name.len() <= publish::LONGEST_RECORDED_NAME);
         let told = async {

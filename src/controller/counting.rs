@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use domain::conditions::{Condition, ConditionType, EventReason, Reason, Report};
-use domain::decision::{Creating, Decision, Deleting, State, Wake};
-use domain::notice::Notice;
+use domain::decision::{Creating, Decision, Deleting, Requeue, State};
+use domain::event::EventDraft;
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
@@ -60,7 +60,7 @@ impl Counted {
             self.standing = Some(standing);
         }
         let synced = is_true(report, ConditionType::Synced);
-        if decision.wake == Wake::OnChange {
+        if decision.requeue == Requeue::OnChange {
             self.expect(metrics, None);
         } else if synced {
             let pause = due.map_or(Duration::ZERO, |due| due.since(Boottime::now()));
@@ -71,7 +71,7 @@ impl Counted {
         }
         let settling = matches!(
             decision.state,
-            State::Creating(Creating::Settling(_)) | State::Deleting(Deleting::Settling(_))
+            State::Creating(Creating::AwaitingOutcome(_)) | State::Deleting(Deleting::AwaitingOutcome(_))
         );
         if settling && !self.settling {
             metrics.create_suppressed();
@@ -80,7 +80,7 @@ impl Counted {
     }
 
     /// An event is published.
-    pub(super) fn noticed(&mut self, metrics: &Metrics, notice: &Notice) {
+    pub(super) fn noticed(&mut self, metrics: &Metrics, notice: &EventDraft) {
         let milestone = |to: Milestone, since: &mut Option<Boottime>| {
             if let Some(since) = since.take() {
                 metrics.transition(to, since.elapsed());

@@ -34,7 +34,7 @@ fn report(ready: (bool, Reason), connected: Reason, stalled: bool) -> Report {
 }
 
 fn decision(state: State) -> Decision {
-    Decision { step: domain::decision::Step::Rest, state, wake: Wake::Interval, absent: None }
+    Decision { step: domain::decision::Step::Rest, state, requeue: Requeue::Interval, absent: None }
 }
 
 /// An object that the API server has known for long, in this state.
@@ -62,7 +62,7 @@ fn object(reported: &[ConditionType], deleting: bool) -> ServerlessPrivateEndpoi
 #[test]
 fn an_object_that_is_not_done_waits_for_one_thing() {
     use Reason as R;
-    let unread = || State::Unread(Fault::new(FaultKind::Unauthorized, ""));
+    let unread = || State::ListingFailed(Fault::new(FaultKind::Unauthorized, ""));
     for (state, report, expected) in [
         (unread(), report((false, R::Creating), R::ServiceProvisioning, false), Some(Awaited::Progress)),
         (unread(), report((false, R::Unauthorized), R::ServiceProvisioning, false), Some(Awaited::Progress)),
@@ -85,7 +85,7 @@ fn an_object_that_is_not_done_waits_for_one_thing() {
         ),
         (State::Suspended, report((false, R::Suspended), R::ServiceProvisioning, false), None),
         (
-            State::Deleting(Deleting::Removing),
+            State::Deleting(Deleting::InProgress),
             report((false, R::Deleting), R::Deleting, false),
             Some(Awaited::Deletion),
         ),
@@ -106,8 +106,8 @@ fn since(looks: &[(&State, &Report, &ServerlessPrivateEndpoint)]) -> Option<i64>
 
 #[test]
 fn a_restart_starts_no_clock_anew_and_another_wait_does() {
-    let deleting = State::Deleting(Deleting::Removing);
-    let creating = State::Creating(Creating::Next);
+    let deleting = State::Deleting(Deleting::InProgress);
+    let creating = State::Creating(Creating::Pending);
     let (new, old) = (object(&[], false), object(&[ConditionType::Ready], false));
     let progress = report((false, Reason::Creating), Reason::ServiceProvisioning, false);
     let waiting = report((false, Reason::AwaitingVpcEndpoint), Reason::AwaitingVpcEndpoint, false);
@@ -146,11 +146,11 @@ fn an_object_is_expected_from_its_appearance_until_it_is_gone_or_left_alone() {
     let mut failed = progress.clone();
     failed.conditions[1] = condition(ConditionType::Synced, false, Reason::AtlasUnavailable);
     counted.overdue = first.map(|overdue| overdue - 5);
-    looked(&mut counted, &decision(State::Creating(Creating::Next)), &failed);
+    looked(&mut counted, &decision(State::Creating(Creating::Pending)), &failed);
     assert_eq!(counted.overdue, first.map(|overdue| overdue - 5));
-    looked(&mut counted, &decision(State::Creating(Creating::Next)), &progress);
+    looked(&mut counted, &decision(State::Creating(Creating::Pending)), &progress);
     assert!(counted.overdue >= first);
-    let left_alone = Decision { wake: Wake::OnChange, ..decision(State::Suspended) };
+    let left_alone = Decision { requeue: Requeue::OnChange, ..decision(State::Suspended) };
     looked(&mut counted, &left_alone, &progress);
     assert_eq!(counted.overdue, None);
     counted.appeared(&metrics, &object(&[], false));
@@ -162,7 +162,7 @@ fn an_object_is_expected_from_its_appearance_until_it_is_gone_or_left_alone() {
 #[test]
 fn a_deletion_is_timed_by_whoever_hears_first_that_it_is_over() {
     let metrics = Metrics::default();
-    let deleting = decision(State::Deleting(Deleting::Removing));
+    let deleting = decision(State::Deleting(Deleting::InProgress));
     let gone = report((false, Reason::Deleting), Reason::Deleting, false);
     let mut counted = Counted::default();
     counted.looked(&metrics, &deleting, &gone, &object(&[], true), None);

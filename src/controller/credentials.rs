@@ -48,7 +48,7 @@ pub(super) struct SecretName {
 
 /// What one Secret held.
 #[derive(Clone)]
-pub(super) struct Key {
+pub(super) struct AtlasKey {
     /// Asks Atlas with it.
     pub(super) client: Client,
     /// The Secret and the version of it that was read: Atlas is asked again as soon as this changes.
@@ -77,7 +77,7 @@ pub(super) enum Purpose {
 /// What the last read of a Secret said.
 struct Read {
     at: Boottime,
-    result: Result<Key, Fault>,
+    result: Result<AtlasKey, Fault>,
     /// Atlas refused these credentials.
     refused: bool,
     /// How often in a row the Secret was missing, after the first time.
@@ -94,7 +94,7 @@ pub(super) struct Keys {
     transport: Transport,
     /// The operator's own Secret, which no object has to name.
     default: Option<(SecretName, Slot)>,
-    uses: Mutex<Uses<Slot, Key>>,
+    uses: Mutex<Uses<Slot, AtlasKey>>,
 }
 
 impl Keys {
@@ -110,7 +110,7 @@ impl Keys {
         object: &Identity,
         purpose: Purpose,
         deleting: bool,
-    ) -> Result<Key, Fault> {
+    ) -> Result<AtlasKey, Fault> {
         let (slot, since) = self.slot(name, object);
         let mut slot = slot.lock().await;
         let now = Boottime::now();
@@ -128,14 +128,14 @@ impl Keys {
                 let remembered = self.uses().remembered(&object.token, &object.uid, now);
                 let remembered = remembered.filter(|key| key.source.0 == *name);
                 let gone = Fault { retry_after: None, ..fault.clone() };
-                remembered.map(|key| Key { gone: Some(gone), ..key }).ok_or(fault)
+                remembered.map(|key| AtlasKey { gone: Some(gone), ..key }).ok_or(fault)
             }
             result => result,
         }
     }
 
     /// Atlas answered a request made with `key`: as asked, or with a fault of this kind.
-    pub(super) async fn answered(&self, key: &Key, fault: Option<FaultKind>) {
+    pub(super) async fn answered(&self, key: &AtlasKey, fault: Option<FaultKind>) {
         let refused = match fault {
             None => false,
             Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => true,
@@ -151,7 +151,7 @@ impl Keys {
 
     /// Atlas accepted `key` for `object`, which was not being deleted; `recorded`: and had an endpoint. What was read before the
     /// object was there says nothing about what it may use.
-    pub(super) fn served(&self, object: &Identity, key: &Key, recorded: bool) {
+    pub(super) fn served(&self, object: &Identity, key: &AtlasKey, recorded: bool) {
         let now = Boottime::now();
         let mut uses = self.uses();
         let since = uses.since(&object.token, &object.uid, now);
@@ -185,12 +185,12 @@ impl Keys {
         self.default.as_ref().filter(|(own, _)| own == name).map(|(_, slot)| Arc::clone(slot))
     }
 
-    fn uses(&self) -> MutexGuard<'_, Uses<Slot, Key>> {
+    fn uses(&self) -> MutexGuard<'_, Uses<Slot, AtlasKey>> {
         // A panic while the lock was held left at worst one object that is read for once more.
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn read(&self, name: &SecretName) -> Result<Key, Fault> {
+    async fn read(&self, name: &SecretName) -> Result<AtlasKey, Fault> {
         let SecretName { namespace, name: secret } = name;
         let sent = Boottime::now();
         let read = match self.cluster.secret(namespace, secret).await {
@@ -221,7 +221,7 @@ impl Keys {
         };
         let credentials = credentials(&read).map_err(|why| missing(format!("Secret {secret}: {why}")))?;
         let client = Client::new(self.transport.clone(), credentials);
-        Ok(Key {
+        Ok(AtlasKey {
             client,
             source: Arc::new((name.clone(), read.resource_version)),
             shared: false,
@@ -233,7 +233,7 @@ impl Keys {
 
 impl Read {
     /// What was read now, after `before`.
-    fn after(before: Option<Self>, result: Result<Key, Fault>, purpose: Purpose, now: Boottime) -> Self {
+    fn after(before: Option<Self>, result: Result<AtlasKey, Fault>, purpose: Purpose, now: Boottime) -> Self {
         let before = before.filter(|before| match (&before.result, &result) {
             (Ok(before), Ok(now)) => before.source == now.source,
             (Err(before), Err(now)) => before == now,
@@ -279,7 +279,7 @@ impl Read {
     }
 
     /// What it said, and when to come back if the Secret was missing.
-    fn said(&self, now: Boottime) -> Result<Key, Fault> {
+    fn said(&self, now: Boottime) -> Result<AtlasKey, Fault> {
         self.result.clone().map_err(|fault| match fault.kind {
             FaultKind::CredentialsNotFound => {
                 let left = self.lasts().saturating_sub(now.since(self.at)).max(EARLY);

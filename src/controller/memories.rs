@@ -5,8 +5,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::memory::{Memory, Moment};
-use domain::notice::Told;
+use domain::event::Announced;
+use domain::memory::{Memory, SinceBoot};
 use domain::observed::{Object, Times};
 use domain::ownership::{Nonce, Token};
 
@@ -46,7 +46,7 @@ pub(super) struct Entry {
     /// A VPC endpoint, and the private SRV address behind it as Atlas told it to this process.
     pub(super) private_address: Option<(String, String)>,
     /// What this process has told of the object.
-    pub(super) told: Option<Told>,
+    pub(super) told: Option<Announced>,
     /// What the log was warned of last, while it lasts.
     pub(super) warned: Option<Box<str>>,
     /// What was counted of the object.
@@ -73,10 +73,10 @@ struct Entries {
 
 impl Entry {
     /// Notes what the object shows, in a watch event or in a reconcile.
-    pub(super) fn see(&mut self, seen: &Object, now: Moment) {
+    pub(super) fn observe(&mut self, seen: &Object, now: SinceBoot) {
         self.exists = true;
         let recorded = seen.recorded.as_ref().map(|recorded| &recorded.id);
-        self.memory.see(&seen.claim, recorded, now);
+        self.memory.observe(&seen.claim, recorded, now);
     }
 }
 
@@ -90,7 +90,7 @@ impl Memories {
     pub(super) fn watched(&self, token: &Token, seen: &Object) {
         self.with(token, |entry| {
             (entry.leaving, entry.unreadable) = (seen.deleting, None);
-            entry.see(seen, Boottime::now().since_boot());
+            entry.observe(seen, Boottime::now().since_boot());
         });
     }
 
@@ -136,7 +136,7 @@ impl Memories {
 }
 
 /// Forgets the token if it has no object and its memory does not matter any more. `false` if it still does.
-fn forget(all: &mut HashMap<Token, Box<Entry>>, token: &Token, times: &Times, now: Moment) -> bool {
+fn forget(all: &mut HashMap<Token, Box<Entry>>, token: &Token, times: &Times, now: SinceBoot) -> bool {
     let Some(entry) = all.get_mut(token).filter(|entry| !entry.exists) else { return true };
     let is_over = entry.memory.prune(times, now);
     if is_over {

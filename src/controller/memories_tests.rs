@@ -15,8 +15,8 @@ fn uncertain(name: &str) -> Memories {
     let (memories, nonce) = (Memories::default(), Nonce::from_random([7; 16]));
     memories.with(&token(name), |entry| {
         entry.exists = true;
-        entry.memory.claiming(nonce.clone(), Boottime::now().since_boot());
-        assert!(entry.memory.sending(&nonce));
+        entry.memory.begin_claim(nonce.clone(), Boottime::now().since_boot());
+        assert!(entry.memory.begin_send(&nonce));
     });
     memories
 }

@@ -8,7 +8,7 @@ use domain::conditions::{Report, report};
 use domain::decide::decide;
 use domain::decision::{Decision, Step};
 use domain::endpoint::Endpoint;
-use domain::observed::{Atlas, Observed, Owner, Sunset, VpcEndpoint};
+use domain::observed::{Listing, Observed, Owner, Sunset, VpcEndpoint};
 use domain::ownership::{Token, mark_of};
 use tracing::debug;
 
@@ -49,7 +49,7 @@ pub(super) enum Next {
 pub(super) fn next(pass: &Pass, has_turn: bool, trace: &mut Trace) -> Next {
     let observed = observe(pass);
     let decision = decide(&observed);
-    debug!(step = trace::word(&decision.step), next = %decision.wake, "decided");
+    debug!(step = trace::word(&decision.step), next = %decision.requeue, "decided");
     let mut report = report(&observed, &decision);
     if let VpcEndpoint::Declared(id) = &pass.vpc_endpoint
         && let Some(another) = pass.ctx.directory.another(&pass.identity.token, &pass.identity.namespace, id)
@@ -72,7 +72,7 @@ pub(super) fn next(pass: &Pass, has_turn: bool, trace: &mut Trace) -> Next {
         Step::Rest if !has_turn && only_writes_status(pass, &decided.report) => return Next::Turn,
         _ => {}
     }
-    if matches!(pass.atlas, Atlas::Listed(_)) {
+    if matches!(pass.listing, Listing::Fetched(_)) {
         let seen = pass.seen.since_boot();
         // Only now: what is decided anew must find the memory as it was.
         pass.ctx.memories.with(&pass.identity.token, |entry| {
@@ -98,21 +98,21 @@ pub(super) fn observe(pass: &Pass) -> Observed {
     let Pass { ctx, identity, .. } = pass;
     let object = object::object(&pass.object, identity, &ctx.cluster_id);
     let now = Boottime::now().since_boot();
-    let at = if pass.atlas == Atlas::Unread { now } else { pass.seen.since_boot() };
+    let at = if pass.listing == Listing::NotFetched { now } else { pass.seen.since_boot() };
     let memory = ctx.memories.with(&identity.token, |entry| {
-        entry.see(&object, now);
-        entry.memory.recall(at, now, pass.tried.clone())
+        entry.observe(&object, now);
+        entry.memory.snapshot(at, now, pass.last_write.clone())
     });
     let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
-    let (key, atlas) = (pass.key.clone(), pass.atlas.clone());
-    let owners = match &atlas {
-        Atlas::Listed(listing) => owners(pass, listing),
-        Atlas::Unread | Atlas::Failed(_) => BTreeMap::new(),
+    let (credentials, listing) = (pass.credentials.clone(), pass.listing.clone());
+    let owners = match &listing {
+        Listing::Fetched(listing) => owners(pass, listing),
+        Listing::NotFetched | Listing::Failed(_) => BTreeMap::new(),
     };
     let times = ctx.options.times;
     let sunset =
         pass.sunset.clone().map(|sunset| Sunset { is_over: is_past(sunset.day.as_deref()), ..sunset });
-    Observed { object, spec, key, atlas, owners, sunset, memory, times }
+    Observed { object, spec, credentials, listing, owners, sunset, memory, times }
 }
 
 /// Whose the other marks in the listing are, as far as that is known.

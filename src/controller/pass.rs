@@ -8,9 +8,9 @@ use std::sync::Arc;
 use atlas::{AtlasError, Fingerprint, Operation};
 use domain::conditions::Report;
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
+use domain::event::{self, Announced, EventDraft};
 use domain::fault::{Fault, FaultKind};
-use domain::notice::{self, Notice, Told};
-use domain::observed::{self, Atlas, Tried, VpcEndpoint};
+use domain::observed::{CredentialsInUse, Listing, Sunset, VpcEndpoint, WriteOutcome};
 use kube::{Resource, ResourceExt};
 use tracing::debug;
 
@@ -19,7 +19,7 @@ use crate::clock::Boottime;
 
 use super::cluster::{ClusterError, Turn};
 use super::context::Context;
-use super::credentials::{Key, Purpose};
+use super::credentials::{AtlasKey, Purpose};
 use super::limits::Permit;
 use super::listings::{Held, Word};
 use super::next::Decided;
@@ -32,11 +32,11 @@ pub(super) struct Pass {
     pub(super) ctx: Arc<Context>,
     pub(super) identity: Identity,
     pub(super) object: Box<ServerlessPrivateEndpoint>,
-    /// The key that `atlas` was asked with.
-    pub(super) key: observed::Key,
-    pub(super) atlas: Atlas,
+    /// Which credentials the listing was fetched with.
+    pub(super) credentials: CredentialsInUse,
+    pub(super) listing: Listing,
     /// What is known of the end of the API.
-    pub(super) sunset: Option<observed::Sunset>,
+    pub(super) sunset: Option<Sunset>,
     /// When the listing in `atlas` was sent; until there is one, when the reconcile began.
     pub(super) seen: Boottime,
     /// How fresh the next listing has to be.
@@ -47,7 +47,7 @@ pub(super) struct Pass {
     pub(super) heard: Option<String>,
     /// What the declared VPC endpoint has resolved to.
     pub(super) vpc_endpoint: VpcEndpoint,
-    pub(super) tried: Tried,
+    pub(super) last_write: WriteOutcome,
     pub(super) permit: Option<Permit<2>>,
     /// That the recorded endpoint is lost stands in the status.
     pub(super) announced: bool,
@@ -58,7 +58,7 @@ pub(super) struct Access {
     /// Whose object it is.
     pub(super) namespace: String,
     pub(super) instance: Instance,
-    pub(super) key: Key,
+    pub(super) key: AtlasKey,
 }
 
 impl Access {
@@ -93,26 +93,26 @@ impl Pass {
         let asked = self.heard.is_some();
         match self.ctx.listings.begin_write(access, operation, id, asked) {
             Ok(()) => return false,
-            Err(Held::All(fault)) => self.atlas = Atlas::Failed(fault),
-            Err(Held::Writes(fault)) => self.tried = Tried::Refused(fault),
+            Err(Held::All(fault)) => self.listing = Listing::Failed(fault),
+            Err(Held::Writes(fault)) => self.last_write = WriteOutcome::Refused(fault),
         }
         true
     }
 
     /// The word that was heard, once there is nothing left to do: Atlas was asked for it, or is not to be asked at all.
     pub(super) fn heard_at_rest(&self) -> Option<&str> {
-        let unasked = || object::word(&self.object).filter(|_| self.atlas == Atlas::Unread);
+        let unasked = || object::word(&self.object).filter(|_| self.listing == Listing::NotFetched);
         self.heard.as_deref().or_else(unasked)
     }
 
     /// Notes where the key comes from; `true` if what was decided rests on another one.
     pub(super) fn note_key(&mut self, access: &Access) -> bool {
-        let key = match &access.key.gone {
-            Some(fault) => observed::Key::Remembered(fault.clone()),
-            None if access.key.shared => observed::Key::Default,
-            None => observed::Key::Held,
+        let credentials = match &access.key.gone {
+            Some(fault) => CredentialsInUse::Remembered(fault.clone()),
+            None if access.key.shared => CredentialsInUse::Default,
+            None => CredentialsInUse::Own,
         };
-        std::mem::replace(&mut self.key, key.clone()) != key
+        std::mem::replace(&mut self.credentials, credentials.clone()) != credentials
     }
 
     /// Reads the object past all caches.
@@ -187,15 +187,15 @@ impl Pass {
                 entry.memory.responded(None, sent.since_boot());
             }
         });
-        self.tried = match error.map(AtlasError::fault) {
+        self.last_write = match error.map(AtlasError::fault) {
             None => {
                 self.served(access);
-                Tried::Done
+                WriteOutcome::Done
             }
             Some(fault) => {
                 // The end of the reconcile warns of it, once.
                 debug!(%fault, "Atlas did not do what was asked");
-                Tried::Refused(fault)
+                WriteOutcome::Refused(fault)
             }
         };
     }
@@ -253,16 +253,16 @@ impl Pass {
     }
 
     fn listed(&mut self, id: &EndpointId) -> Option<&mut Endpoint> {
-        match &mut self.atlas {
-            Atlas::Listed(listing) => listing.iter_mut().find(|shown| shown.id == *id),
-            Atlas::Unread | Atlas::Failed(_) => None,
+        match &mut self.listing {
+            Listing::Fetched(listing) => listing.iter_mut().find(|shown| shown.id == *id),
+            Listing::NotFetched | Listing::Failed(_) => None,
         }
     }
 
     /// The next decision rests on a listing that is sent from now on.
     pub(super) fn look_again(&mut self) {
         self.fresh_after = Boottime::now();
-        self.atlas = Atlas::Unread;
+        self.listing = Listing::NotFetched;
     }
 
     pub(super) fn remember<T>(&self, act: impl FnOnce(&mut domain::memory::Memory) -> T) -> T {
@@ -272,16 +272,16 @@ impl Pass {
     /// Tells what `decided` reports anew: since this process has reported last, or else since the status that it found.
     pub(super) async fn tell_change(&self, turn: &Turn, decided: &Decided) {
         let Decided { observed, decision, report } = decided;
-        let before = self.reports(report).unwrap_or_else(|| Told::by_status(&observed.object.reported));
-        self.tell(turn, notice::of_change(before, observed, &decision.step, report)).await;
+        let before = self.reports(report).unwrap_or_else(|| Announced::by_status(&observed.object.reported));
+        self.tell(turn, event::of_change(before, observed, &decision.step, report)).await;
     }
 
     /// Notes that the status says what `report` says. Answers what was told before.
-    pub(super) fn reports(&self, report: &Report) -> Option<Told> {
-        self.ctx.memories.with(&self.identity.token, |entry| entry.told.replace(Told::by(report)))
+    pub(super) fn reports(&self, report: &Report) -> Option<Announced> {
+        self.ctx.memories.with(&self.identity.token, |entry| entry.told.replace(Announced::by(report)))
     }
 
-    pub(super) async fn tell(&self, turn: &Turn, notices: impl IntoIterator<Item = Notice>) {
+    pub(super) async fn tell(&self, turn: &Turn, notices: impl IntoIterator<Item = EventDraft>) {
         let metrics = &self.ctx.options.metrics;
         for notice in notices {
             self.ctx.memories.with(&self.identity.token, |entry| entry.counted.noticed(metrics, &notice));

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use domain::conditions::Report;
-use domain::notice::Notice;
+use domain::event::EventDraft;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta, Time};
@@ -131,7 +131,7 @@ pub(super) fn same_life(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
 }
 
 /// The event that tells of `notice`.
-pub(super) fn event(notice: &Notice) -> Event {
+pub(super) fn event(notice: &EventDraft) -> Event {
     Event {
         type_: if notice.warning { EventType::Warning } else { EventType::Normal },
         reason: notice.reason.to_string(),
@@ -142,7 +142,7 @@ pub(super) fn event(notice: &Notice) -> Event {
 }
 
 /// The event about an object that tells of `notice`, whatever the length of the object's name.
-pub(super) fn single_event(notice: &Notice, about: ObjectReference, now: Timestamp) -> events::v1::Event {
+pub(super) fn single_event(notice: &EventDraft, about: ObjectReference, now: Timestamp) -> events::v1::Event {
     let Event { type_, reason, note, action, .. } = event(notice);
     let name = about.name.as_deref().unwrap_or(REPORTER);
     let head = &name[..name.floor_char_boundary(LONGEST_RECORDED_NAME)].trim_end_matches(['-', '.']);

@@ -183,7 +183,7 @@ fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
 
 #[test]
 fn an_event_fits_its_name_however_long_the_object_is_called() {
-    let notice = Notice {
+    let notice = EventDraft {
         reason: domain::conditions::EventReason::EndpointCreated,
         warning: false,
         message: "created endpoint 1".to_owned(),

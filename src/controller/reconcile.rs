@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::backoff;
 use domain::fault::Fault;
-use domain::observed::{Atlas, Key, Tried, VpcEndpoint};
+use domain::observed::{CredentialsInUse, Listing, VpcEndpoint, WriteOutcome};
 use domain::ownership::Token;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
@@ -149,15 +149,15 @@ async fn look(
         ctx,
         identity,
         object,
-        key: Key::Held,
-        atlas: Atlas::Unread,
+        credentials: CredentialsInUse::Own,
+        listing: Listing::NotFetched,
         sunset: None,
         seen: begun,
         fresh_after,
         word,
         heard: None,
         vpc_endpoint: VpcEndpoint::Undeclared,
-        tried: Tried::Nothing,
+        last_write: WriteOutcome::Nothing,
         permit: None,
         announced: false,
     };
@@ -315,7 +315,7 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
 /// Finds out which VPC endpoint the object declares, as it was read last. A listing that was looked through for an earlier
 /// spec is asked for again: it holds what concerned that one.
 fn declare(pass: &mut Pass) -> Result<(), ReconcileError> {
-    pass.atlas = Atlas::Unread;
+    pass.listing = Listing::NotFetched;
     let targets = &pass.ctx.targets;
     if pass.object.meta().deletion_timestamp.is_some() {
         // A deletion does not depend on what the object referred to.

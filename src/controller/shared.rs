@@ -19,7 +19,7 @@ use crate::clock::Boottime;
 use super::bucket::{Bucket, Rate};
 
 /// An answer, and when it was asked for.
-pub(super) type Told<T> = (Boottime, T);
+pub(super) type Stamped<T> = (Boottime, T);
 
 /// How long an answer is kept that nobody asks for.
 const KEPT: Duration = Duration::from_hours(1);
@@ -45,14 +45,14 @@ struct Slot<T> {
 }
 
 struct State<T> {
-    told: Option<Told<T>>,
+    told: Option<Stamped<T>>,
     is_asked: bool,
     bucket: Bucket,
 }
 
 /// What there is for who wants an answer.
 enum Offer<T> {
-    Answer(Told<T>),
+    Answer(Stamped<T>),
     /// One is on its way.
     Asked,
     /// The next may be asked for after this long.
@@ -76,10 +76,10 @@ impl<T: Clone> Shared<T> {
         fresh_after: Boottime,
         enter: impl Fn() -> Entering,
         ask: impl FnOnce(Permit) -> Asking,
-    ) -> Result<Told<T>, E>
+    ) -> Result<Stamped<T>, E>
     where
         Entering: Future<Output = Result<Permit, E>>,
-        Asking: Future<Output = Result<Told<T>, E>>,
+        Asking: Future<Output = Result<Stamped<T>, E>>,
     {
         let slot = self.slot(of);
         loop {
@@ -171,7 +171,7 @@ impl<T> Slot<T> {
 struct Asking<'a, T>(&'a Slot<T>);
 
 impl<T: Clone> Asking<'_, T> {
-    fn end(self, told: &Told<T>, rate: Option<Rate>) {
+    fn end(self, told: &Stamped<T>, rate: Option<Rate>) {
         let mut state = self.0.state();
         if let Some(rate) = rate {
             state.bucket.take(rate, told.0);

@@ -7,12 +7,12 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use atlas::{Creation, Deletion, Operation, Update};
-use domain::decision::{Creating, Farewell, Origin, State, Step};
+use domain::decision::{Creating, Origin, ReleaseReason, State, Step};
 use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
+use domain::event;
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::notice;
-use domain::observed::Atlas;
+use domain::observed::Listing;
 use domain::ownership::{Claim, Nonce};
 use kube::ResourceExt;
 use tracing::info;
@@ -40,7 +40,7 @@ impl Pass {
             // The end, the wait for a listing and the release are the caller's.
             Step::Rest | Step::List | Step::Release(_) => Ok(()),
             Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
-                let creates = decided.decision.state == State::Creating(Creating::Next);
+                let creates = decided.decision.state == State::Creating(Creating::Pending);
                 self.claim(nonce.clone(), replaced.clone(), stale_vpc_endpoint.clone(), creates).await
             }
             Step::Create { nonce, comment } => self.create(nonce, comment).await,
@@ -67,7 +67,7 @@ impl Pass {
                 if fault.kind == FaultKind::CredentialsNotFound {
                     self.heard = said.or(self.heard.take());
                 }
-                self.atlas = Atlas::Failed(fault);
+                self.listing = Listing::Failed(fault);
                 return Ok(());
             }
         };
@@ -82,14 +82,14 @@ impl Pass {
         self.remember(|memory| memory.responded(failed, listing.sent.since_boot()));
         self.seen = listing.sent;
         self.sunset = listing.sunset;
-        self.atlas = match listing.result {
+        self.listing = match listing.result {
             Ok(endpoints) => {
                 self.served(&access);
                 let observed = observe(self);
                 let concerning = endpoints.iter().filter(|endpoint| observed.concerns(endpoint));
-                Atlas::Listed(concerning.cloned().collect())
+                Listing::Fetched(concerning.cloned().collect())
             }
-            Err(fault) => Atlas::Failed(fault),
+            Err(fault) => Listing::Failed(fault),
         };
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Pass {
             let nonce = fresh_nonce()?;
             self.ctx.memories.with(&self.identity.token, |entry| {
                 entry.counted.claimed(begun.boot());
-                entry.memory.claiming(nonce.clone(), begun.boot().since_boot());
+                entry.memory.begin_claim(nonce.clone(), begun.boot().since_boot());
                 entry.claimed = Some((nonce.clone(), begun));
             });
             nonce
@@ -138,10 +138,10 @@ impl Pass {
         let written = ctx.cluster.claim(&turn, &self.identity, &self.object, &annotations).await;
         match &written {
             Err(ClusterError::Changed | ClusterError::NotFound) if is_fresh => {
-                self.remember(|memory| memory.unclaimed(&attempt));
+                self.remember(|memory| memory.withdraw_claim(&attempt));
             }
             // It may stand all the same. By the time that this is known the object may be on its way out.
-            Err(_) if is_fresh => self.remember(|memory| memory.settled(&attempt)),
+            Err(_) if is_fresh => self.remember(|memory| memory.settle(&attempt)),
             _ => {}
         }
         self.wrote(&turn, written).await.map(|_| ())
@@ -154,7 +154,7 @@ impl Pass {
         }
         let claimed = self.ctx.memories.with(&self.identity.token, |entry| {
             let claimed = entry.claimed.take().filter(|(claimed, _)| claimed == nonce);
-            claimed.filter(|_| entry.memory.sending(nonce))
+            claimed.filter(|_| entry.memory.begin_send(nonce))
         });
         let Some((_, claimed)) = claimed else {
             return Err(ReconcileError::Again("the attempt was sent before"));
@@ -177,7 +177,7 @@ impl Pass {
                 (PostOutcome::Created, None)
             }
             Creation::Refused(error) => {
-                self.remember(|memory| memory.settled(nonce));
+                self.remember(|memory| memory.settle(nonce));
                 (PostOutcome::Refused, Some(error))
             }
             Creation::Uncertain(error) => (PostOutcome::Uncertain, Some(error)),
@@ -219,7 +219,7 @@ impl Pass {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
             self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
             info!(endpoint.id = %endpoint.id, origin = trace::origin(origin), "recorded the endpoint");
-            self.tell(&turn, notice::of_step(&decision.step, observed)).await;
+            self.tell(&turn, event::of_step(&decision.step, observed)).await;
             self.tell_change(&turn, decided).await;
         }
         Ok(())
@@ -246,7 +246,7 @@ impl Pass {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(display), "updated the endpoint");
             self.show(endpoint.clone());
             let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
-            self.tell(&turn, notice::of_step(&decided.decision.step, &decided.observed)).await;
+            self.tell(&turn, event::of_step(&decided.decision.step, &decided.observed)).await;
         }
         self.answered(&access, sent, result.err().as_ref()).await;
         Ok(())
@@ -277,7 +277,7 @@ impl Pass {
             let now = Boottime::now();
             self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
             let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
-            self.tell(&turn, notice::of_step(&decided.decision.step, &decided.observed)).await;
+            self.tell(&turn, event::of_step(&decided.decision.step, &decided.observed)).await;
         }
         // A look of its own for each DELETE would cost as many listings as there are objects. That it took effect shows in
         // the next poll; only an answer that contradicts the listing is followed up at once.
@@ -298,14 +298,14 @@ impl Pass {
     ) -> Result<(), ReconcileError> {
         let step = &decided.decision.step;
         // First the event: afterwards there may be no object for it to speak of.
-        let notice = notice::of_step(step, &decided.observed);
+        let notice = event::of_step(step, &decided.observed);
         let turn = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
         let written = self.ctx.cluster.release(&turn, &self.identity, &self.object).await;
         match self.wrote(&turn, written).await {
             Ok(true) => {
                 info!(endpoint = trace::farewell(step), "released the object");
-                if *step == Step::Release(Farewell::Deleted) {
-                    self.remember(Memory::nothing_left);
+                if *step == Step::Release(ReleaseReason::Deleted) {
+                    self.remember(Memory::clear_recorded);
                 }
                 self.tell(&turn, notice).await;
                 Err(ReconcileError::Gone)

@@ -2,7 +2,7 @@
 //!
 //! One span, so that whatever is logged on the way carries the object. It says nothing that could be a secret.
 
-use domain::decision::{Farewell, Origin, Step};
+use domain::decision::{Origin, ReleaseReason, Step};
 use tracing::{Span, debug, info, info_span};
 
 use super::object::Identity;
@@ -63,7 +63,7 @@ pub(super) fn origin(origin: Origin) -> &'static str {
 /// What becomes of the endpoint of an object that is released.
 pub(super) fn farewell(step: &Step) -> &'static str {
     match step {
-        Step::Release(Farewell::Retained) => "retained",
+        Step::Release(ReleaseReason::Retained) => "retained",
         _ => "deleted",
     }
 }

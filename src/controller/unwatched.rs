@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::notice;
+use domain::event;
 use domain::ownership::Token;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -45,7 +45,7 @@ pub(super) async fn tell(
                         name, selector, "no longer watching the object: it does not match the selector"
                     );
                     ctx.options.metrics.unwatched();
-                    ctx.publish(&turn, &found, &notice::not_watched(&selector)).await;
+                    ctx.publish(&turn, &found, &event::not_watched(&selector)).await;
                 }
                 return;
             }

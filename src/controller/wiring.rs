@@ -117,7 +117,7 @@ async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
             Ok(uid) => {
                 let parsed = uid.parse();
                 return parsed
-                    .map_err(|error: domain::endpoint::Malformed| RunError::ClusterId(error.to_string()));
+                    .map_err(|error: domain::endpoint::ParseError| RunError::ClusterId(error.to_string()));
             }
             Err(error @ (ClusterError::TimedOut | ClusterError::Failed(_))) if !told => {
                 warn!(%error, "cannot read the uid of namespace kube-system; trying again");

@@ -10,7 +10,8 @@ use domain::decision::Step;
 use domain::endpoint::Endpoint;
 use domain::fault::{Fault, FaultKind};
 use domain::observed::{
-    Atlas, Attempt, Fate, Key, Observed, Recollection, Sunset, Times, Tried, VpcEndpoint,
+    Attempt, AttemptOutcome, CredentialsInUse, Listing, MemorySnapshot, Observed, Sunset, Times, VpcEndpoint,
+    WriteOutcome,
 };
 use domain::ownership::{Claim, ClusterId, Nonce, Token, marked_comment};
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ const UID: &str = "5f0c1f5e-0000-4000-8000-000000000001";
 /// One object, and what the operator remembers of it.
 pub(crate) struct Life {
     pub(crate) object: Value,
-    pub(crate) memory: Recollection,
+    pub(crate) memory: MemorySnapshot,
     reference: Option<VpcEndpoint>,
     sunset: Option<Sunset>,
     is_unwritten: bool,
@@ -67,12 +68,12 @@ pub(crate) fn stranger() -> Token {
     Token::of(&"that-cluster".parse().unwrap(), "team-a", "orders")
 }
 
-pub(crate) fn listed(status: &str) -> Atlas {
-    Atlas::Listed(vec![endpoint(status)])
+pub(crate) fn listed(status: &str) -> Listing {
+    Listing::Fetched(vec![endpoint(status)])
 }
 
-pub(crate) fn failed(kind: FaultKind) -> Atlas {
-    Atlas::Failed(fault(kind))
+pub(crate) fn failed(kind: FaultKind) -> Listing {
+    Listing::Failed(fault(kind))
 }
 
 pub(crate) fn fault(kind: FaultKind) -> Fault {
@@ -107,7 +108,7 @@ impl Life {
             "spec": spec,
             "status": {"observedGeneration": api::NEVER_OBSERVED},
         });
-        Self { object, memory: Recollection::default(), reference: None, sunset: None, is_unwritten: false }
+        Self { object, memory: MemorySnapshot::default(), reference: None, sunset: None, is_unwritten: false }
     }
 
     /// Its endpoint is recorded and was last seen with this status.
@@ -168,24 +169,24 @@ impl Life {
         self
     }
 
-    pub(crate) fn remembers(mut self, remember: impl FnOnce(&mut Recollection)) -> Self {
+    pub(crate) fn remembers(mut self, remember: impl FnOnce(&mut MemorySnapshot)) -> Self {
         remember(&mut self.memory);
         self
     }
 
     /// One look at an Atlas that accepts what is sent to it.
-    pub(crate) fn sees(self, atlas: &Atlas) -> Self {
-        self.looks(atlas, &Tried::Done)
+    pub(crate) fn sees(self, atlas: &Listing) -> Self {
+        self.looks(atlas, &WriteOutcome::Done)
     }
 
     /// One look at an Atlas that refuses what is sent to it.
-    pub(crate) fn refused(self, atlas: &Atlas, kind: FaultKind) -> Self {
-        self.looks(atlas, &Tried::Refused(fault(kind)))
+    pub(crate) fn refused(self, atlas: &Listing, kind: FaultKind) -> Self {
+        self.looks(atlas, &WriteOutcome::Refused(fault(kind)))
     }
 
     /// Decides, carries out and decides again until there is nothing left to do, then publishes.
-    fn looks(mut self, atlas: &Atlas, outcome: &Tried) -> Self {
-        self.memory.tried = Tried::Nothing;
+    fn looks(mut self, atlas: &Listing, outcome: &WriteOutcome) -> Self {
+        self.memory.last_write = WriteOutcome::Nothing;
         for _ in 0..8 {
             let observed = self.observed(atlas);
             let decision = decide(&observed);
@@ -193,7 +194,10 @@ impl Life {
                 Step::Rest => {
                     let mut report = report(&observed, &decision);
                     if self.is_unwritten {
-                        report.unsynced(Reason::OutputNotWritten, "ConfigMap orders is not ours".to_owned());
+                        report.set_synced_false(
+                            Reason::OutputNotWritten,
+                            "ConfigMap orders is not ours".to_owned(),
+                        );
                     }
                     self.patch(&publish::changes(&self.typed(), &report, None));
                     self.memory.working = report.working.map(|stage| (stage, Duration::ZERO));
@@ -214,21 +218,23 @@ impl Life {
                         cluster: cluster(),
                         replaced: replaced.clone(),
                     });
-                    self.memory.attempts = vec![Attempt { nonce, age: Duration::ZERO, fate: Fate::Unsent }];
+                    self.memory.attempts =
+                        vec![Attempt { nonce, age: Duration::ZERO, fate: AttemptOutcome::NotSent }];
                 }
                 Step::Create { .. } => {
-                    let refused = matches!(outcome, Tried::Refused(_));
-                    self.memory.attempts[0].fate = if refused { Fate::Settled } else { Fate::Unknown };
-                    self.memory.tried = outcome.clone();
+                    let refused = matches!(outcome, WriteOutcome::Refused(_));
+                    self.memory.attempts[0].fate =
+                        if refused { AttemptOutcome::Settled } else { AttemptOutcome::Unknown };
+                    self.memory.last_write = outcome.clone();
                 }
-                Step::Update { .. } | Step::Delete { .. } => self.memory.tried = outcome.clone(),
+                Step::Update { .. } | Step::Delete { .. } => self.memory.last_write = outcome.clone(),
                 Step::List | Step::Release(_) => panic!("{decision:?} is not what this look is about"),
             }
         }
         panic!("there is always something left to do")
     }
 
-    fn observed(&self, atlas: &Atlas) -> Observed {
+    fn observed(&self, atlas: &Listing) -> Observed {
         let object = self.typed();
         let identity = Identity::of(&object, &cluster());
         let declared = object.spec.cloud_provider_endpoint_id.as_deref();
@@ -240,8 +246,8 @@ impl Life {
         Observed {
             object: object::object(&object, &identity, &cluster()),
             spec: object::spec(&object, vpc_endpoint),
-            key: Key::Held,
-            atlas: atlas.clone(),
+            credentials: CredentialsInUse::Own,
+            listing: atlas.clone(),
             owners: BTreeMap::new(),
             sunset: self.sunset.clone(),
             memory: self.remembered(atlas),
@@ -250,9 +256,9 @@ impl Life {
     }
 
     /// That all is gone has been said before, long enough ago.
-    fn remembered(&self, atlas: &Atlas) -> Recollection {
+    fn remembered(&self, atlas: &Listing) -> MemorySnapshot {
         let mut memory = self.memory.clone();
-        if let Atlas::Failed(fault) = atlas {
+        if let Listing::Failed(fault) = atlas {
             memory.gone = vec![(fault.kind, Times::default().confirm_gap)];
         }
         memory

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::decision::Absence;
+use domain::decision::ConfirmedAbsence;
 use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
-use domain::observed::{Atlas, VpcEndpoint};
+use domain::observed::{Listing, VpcEndpoint};
 use domain::ownership::{Claim, Nonce};
 use serde_json::{Value, json};
 use spe_operator::api;
@@ -95,14 +95,14 @@ fn story(state: &str) -> Life {
     let early = json!({"cloudProviderEndpointId": VPC_ENDPOINT, "readyWhen": "Reserved"});
     let named = json!({"endpointId": ID});
     let suspend = json!({"suspend": true});
-    let none = || Atlas::Listed(Vec::new());
+    let none = || Listing::Fetched(Vec::new());
     let awaited = || VpcEndpoint::Awaited("VPCEndpoint orders has no status.vpcEndpointID yet".to_owned());
     let missing = || VpcEndpoint::NotFound("there is no VPCEndpoint orders".to_owned());
     let new = || Life::new(&nothing);
     let reserved = Life::reserved;
     let settle = |life: Life| {
         life.remembers(|memory| {
-            memory.absent = Some((Absence::Everything, Duration::from_mins(1)));
+            memory.absent = Some((ConfirmedAbsence::Everything, Duration::from_mins(1)));
         })
     };
     if let Some((when, what)) = state.split_once(": ").filter(|(when, _)| !when.starts_with("gone")) {
@@ -116,7 +116,7 @@ fn story(state: &str) -> Life {
         }
         "RESERVED, nothing more declared" => reserved(),
         "RESERVED, service not named yet" => {
-            new().sees(&Atlas::Listed(vec![Endpoint { service_name: None, ..endpoint("RESERVED") }]))
+            new().sees(&Listing::Fetched(vec![Endpoint { service_name: None, ..endpoint("RESERVED") }]))
         }
         "RESERVED, readyWhen Reserved" => Life::bound(&early, "RESERVED"),
         "RESERVED, readyWhen Available" => Life::bound(&json!({"readyWhen": "Available"}), "RESERVED"),
@@ -154,15 +154,15 @@ fn story(state: &str) -> Life {
         }
         "when Ready, and not looked at since a change" => reserved().edited(&connect),
         "the spec cannot be acted on" => Life::new(&json!({"progressDeadline": "soon"})).sees(&none()),
-        "suspended before creation" => Life::new(&suspend).sees(&Atlas::Unread),
-        "suspended when Ready" => reserved().edited(&suspend).sees(&Atlas::Unread),
+        "suspended before creation" => Life::new(&suspend).sees(&Listing::NotFetched),
+        "suspended when Ready" => reserved().edited(&suspend).sees(&Listing::NotFetched),
         "suspended when Ready, and something is amiss" => {
-            reserved().sees(&failed(FaultKind::Unavailable)).edited(&suspend).sees(&Atlas::Unread)
+            reserved().sees(&failed(FaultKind::Unavailable)).edited(&suspend).sees(&Listing::NotFetched)
         }
         "suspended at INITIATING" => {
-            Life::bound(&connect, "INITIATING").edited(&suspend).sees(&Atlas::Unread)
+            Life::bound(&connect, "INITIATING").edited(&suspend).sees(&Listing::NotFetched)
         }
-        "suspended at FAILED" => Life::bound(&connect, "FAILED").edited(&suspend).sees(&Atlas::Unread),
+        "suspended at FAILED" => Life::bound(&connect, "FAILED").edited(&suspend).sees(&Listing::NotFetched),
         "the claim of another cluster" => {
             let mut life = new();
             life.claim(&Claim {
@@ -175,16 +175,16 @@ fn story(state: &str) -> Life {
             life.sees(&none())
         }
         "the mark of another owner" => {
-            reserved().sees(&Atlas::Listed(vec![endpoint_of(&stranger(), ID, "RESERVED")]))
+            reserved().sees(&Listing::Fetched(vec![endpoint_of(&stranger(), ID, "RESERVED")]))
         }
         "another endpoint carries our mark" => {
             let other = endpoint_of(&token(), "0123456789abcdef00000002", "AVAILABLE");
-            reserved().sees(&Atlas::Listed(vec![endpoint("RESERVED"), other]))
+            reserved().sees(&Listing::Fetched(vec![endpoint("RESERVED"), other]))
         }
         "deleted, without credentials" => reserved().deleted().sees(&failed(FaultKind::CredentialsNotFound)),
         "deleted, while a claim is open" => new().sees(&none()).deleted().sees(&none()),
         "deleted while suspended" => {
-            reserved().edited(&suspend).sees(&Atlas::Unread).deleted().sees(&listed("DELETING"))
+            reserved().edited(&suspend).sees(&Listing::NotFetched).deleted().sees(&listed("DELETING"))
         }
         status => Life::bound(&nothing, status),
     }
@@ -195,7 +195,7 @@ fn trouble(when: &str, what: &str) -> Life {
     let connect = json!({"cloudProviderEndpointId": VPC_ENDPOINT});
     let new = || Life::new(&json!({}));
     let reserved = Life::reserved;
-    let none = || Atlas::Listed(Vec::new());
+    let none = || Listing::Fetched(Vec::new());
     let atlas = || match what {
         "INITIATING" => listed("INITIATING"),
         _ => failed(kind(what)),

@@ -5,8 +5,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::summary::{Phase, Summary};
-use super::{ConditionType, Reason, bound};
+use super::summary::{Progress, Summary};
+use super::{ConditionType, Reason, recorded};
 use crate::decision::{Creating, Deleting, State};
 use crate::endpoint::Endpoint;
 use crate::message::Message;
@@ -17,7 +17,7 @@ use crate::observed::Observed;
 pub(super) fn stage(o: &Observed, endpoint: Option<&Endpoint>, summary: &Summary) -> Option<String> {
     let spec = o.spec.as_ref().ok().filter(|spec| !o.object.deleting && !spec.suspend)?;
     let access = summary.unsynced.as_ref().is_some_and(|(reason, _)| reason.is_about_access());
-    (summary.phase == Phase::Working || (summary.ready && access)).then(|| {
+    (summary.progress == Progress::Working || (summary.ready && access)).then(|| {
         let mut hasher = DefaultHasher::new();
         (spec, endpoint.map(|endpoint| &endpoint.status)).hash(&mut hasher);
         format!("{}{:x}", if access { "access " } else { "" }, hasher.finish())
@@ -46,19 +46,19 @@ pub(super) fn overdue(summary: Summary) -> Summary {
         _ => (Reason::ProgressDeadlineExceeded, summary.message),
     };
     let message = Message::from("no progress within spec.progressDeadline: ").join(&why);
-    Summary::failing(reason, message, Phase::Stalled)
+    Summary::failing(reason, message, Progress::Stalled)
 }
 
 /// How long it takes until what is awaited has come.
 pub(super) fn after(o: &Observed, state: &State) -> Option<Duration> {
     match state {
-        State::Bound(bound) if bound::is_missing(o, bound) => {
+        State::Recorded(state) if recorded::is_missing(o, state) => {
             let unproven = o.times.visibility.saturating_sub(o.memory.recorded);
             let confirming = o.memory.absent.filter(|_| unproven.is_zero()).map(|(_, since)| since);
             Some(unproven + o.times.confirm_gap.saturating_sub(confirming.unwrap_or_default()))
         }
-        State::Creating(Creating::Settling(remaining) | Creating::Unshown(remaining))
-        | State::Deleting(Deleting::Settling(remaining)) => Some(*remaining),
+        State::Creating(Creating::AwaitingOutcome(remaining) | Creating::AwaitingVisibility(remaining))
+        | State::Deleting(Deleting::AwaitingOutcome(remaining)) => Some(*remaining),
         _ => None,
     }
 }

@@ -3,9 +3,9 @@
 //! The table is that of docs/concepts/health.md. *Ready means that what the manifest declares
 //! is done*; failing to look is not a failing endpoint. This file never decides what is done about a state.
 
-mod bound;
 mod deadline;
 mod reason;
+mod recorded;
 mod sentence;
 mod summary;
 
@@ -14,13 +14,13 @@ use std::time::Duration;
 pub use reason::{ConditionType, EventReason, Reason};
 pub use sentence::TROUBLESHOOTING;
 pub(crate) use summary::has_vpc_endpoint;
-use summary::{Phase, Summary, summarize};
+use summary::{Progress, Summary, summarize};
 
 use crate::decision::{Decision, State, Step};
 use crate::endpoint::{Endpoint, EndpointStatus, VpcEndpointId};
 use crate::fault::FaultKind;
 use crate::message::Message;
-use crate::observed::{Atlas, Observed, Sunset};
+use crate::observed::{Listing, Observed, Sunset};
 
 /// One condition, without its times and generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Report {
     }
 
     /// Something beside the endpoint is amiss. What is wrong with the endpoint itself is said first.
-    pub fn unsynced(&mut self, reason: Reason, message: impl Into<Message>) {
+    pub fn set_synced_false(&mut self, reason: Reason, message: impl Into<Message>) {
         let message = message.into();
         let synced = self.conditions.iter_mut().find(|c| c.kind == ConditionType::Synced && c.status);
         if let Some(synced) = synced {
@@ -103,11 +103,11 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         _ => known_endpoint(o, &decision.state),
     };
     let known = match (endpoint, &decision.state) {
-        (_, _) if lost => Known::Lost,
-        (Some(_), State::Bound(bound)) if bound::is_missing(o, bound) => Known::Missing,
-        (Some(endpoint), _) => Known::Shown(endpoint),
-        (None, State::Deleting(_)) => Known::Nothing(Reason::Deleting, "the object is being deleted"),
-        (None, _) => Known::Nothing(Reason::NoEndpoint, "no endpoint is recorded; Ready says why"),
+        (_, _) if lost => EndpointView::Lost,
+        (Some(_), State::Recorded(state)) if recorded::is_missing(o, state) => EndpointView::Missing,
+        (Some(endpoint), _) => EndpointView::Shown(endpoint),
+        (None, State::Deleting(_)) => EndpointView::Nothing(Reason::Deleting, "the object is being deleted"),
+        (None, _) => EndpointView::Nothing(Reason::NoEndpoint, "no endpoint is recorded; Ready says why"),
     };
     let summary = summarize(o, &decision.state);
     let working = deadline::stage(o, endpoint, &summary);
@@ -121,19 +121,19 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
             message: summary.message.clone(),
         },
         synced(o, &summary),
-        bound::service(known),
-        bound::connected(known),
+        recorded::service(known),
+        recorded::connected(known),
     ];
-    let phase = match summary.phase {
-        Phase::Settled => None,
-        Phase::Stalled if late => Some((ConditionType::Stalled, Reason::ProgressDeadlineExceeded)),
-        Phase::Stalled => Some((ConditionType::Stalled, summary.reason)),
-        Phase::Working | Phase::Waiting if summary.unsynced.is_some() => {
+    let progress = match summary.progress {
+        Progress::Settled => None,
+        Progress::Stalled if late => Some((ConditionType::Stalled, Reason::ProgressDeadlineExceeded)),
+        Progress::Stalled => Some((ConditionType::Stalled, summary.reason)),
+        Progress::Working | Progress::Waiting if summary.unsynced.is_some() => {
             Some((ConditionType::Reconciling, Reason::ProgressingWithRetry))
         }
-        Phase::Working | Phase::Waiting => Some((ConditionType::Reconciling, Reason::Progressing)),
+        Progress::Working | Progress::Waiting => Some((ConditionType::Reconciling, Reason::Progressing)),
     };
-    if let Some((kind, reason)) = phase {
+    if let Some((kind, reason)) = progress {
         conditions.push(Condition { kind, status: true, reason, message: summary.message });
     }
     if o.spec.as_ref().is_ok_and(|spec| spec.suspend) && !o.object.deleting {
@@ -143,7 +143,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     }
     conditions.extend(sunset(o));
     // One response that may be wrong changes nothing that was said. Who was never told anything is told what is waited for.
-    let doubted = matches!(decision.state, State::Doubted(_));
+    let doubted = matches!(decision.state, State::Unconfirmed(_));
     let unchanged = doubted && !o.object.reported.conditions.is_empty();
     let (endpoint, after) = (endpoint.cloned(), deadline::after(o, &decision.state));
     Report { endpoint, lost, unchanged, shared: false, conditions, working, after }
@@ -151,7 +151,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
 
 /// What is known of the endpoint whose service and connection are reported.
 #[derive(Clone, Copy)]
-enum Known<'a> {
+enum EndpointView<'a> {
     /// There is none, for this reason.
     Nothing(Reason, &'static str),
     /// It is gone.
@@ -166,7 +166,7 @@ enum Known<'a> {
 /// until a listing tells more.
 fn sunset(o: &Observed) -> Option<Condition> {
     let kind = ConditionType::ApiSunset;
-    let message = match (&o.sunset, &o.atlas) {
+    let message = match (&o.sunset, &o.listing) {
         (Some(Sunset { day: Some(day), is_over: true }), _) => format!(
             "Atlas has announced that it would switch this API off on {day}, which is past; as long as it answers, all goes on. \
              Move what uses the endpoint to a cluster with endpoints of its own now, then delete this object and the AWS VPC \
@@ -179,7 +179,7 @@ fn sunset(o: &Observed) -> Option<Condition> {
                  what uses the endpoint to a cluster with endpoints of its own, then delete this object and the AWS VPC endpoint"
             )
         }
-        (None, Atlas::Listed(_)) => return None,
+        (None, Listing::Fetched(_)) => return None,
         (None, _) => o
             .object
             .reported
@@ -197,12 +197,12 @@ fn synced(o: &Observed, summary: &Summary) -> Condition {
             kind,
             status: true,
             reason: Reason::ReconcileSucceeded,
-            message: match &o.atlas {
-                Atlas::Unread if o.spec.as_ref().is_ok_and(|spec| spec.suspend) => {
+            message: match &o.listing {
+                Listing::NotFetched if o.spec.as_ref().is_ok_and(|spec| spec.suspend) => {
                     "spec.suspend is true: Atlas is not asked"
                 }
-                Atlas::Failed(_) => "Atlas answered the last request",
-                Atlas::Unread | Atlas::Listed(_) => "the last request to Atlas succeeded",
+                Listing::Failed(_) => "Atlas answered the last request",
+                Listing::NotFetched | Listing::Fetched(_) => "the last request to Atlas succeeded",
             }
             .into(),
         },
@@ -216,20 +216,20 @@ fn synced(o: &Observed, summary: &Summary) -> Condition {
 fn known_endpoint<'a>(o: &'a Observed, state: &'a State) -> (Option<&'a Endpoint>, bool) {
     let recorded = o.object.recorded.as_ref();
     match state {
-        State::Bound(bound) => (Some(&bound.endpoint), false),
+        State::Recorded(state) => (Some(&state.endpoint), false),
         State::Creating(_) | State::Lost(_) => (recorded, recorded.is_some()),
         // Nothing is polled, and what is said of it stays as it was.
         State::Suspended => (recorded, false),
         // Where the instance is no more, neither is its endpoint. An API that was switched off takes none away.
-        State::Unread(fault)
+        State::ListingFailed(fault)
             if matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless) =>
         {
             (recorded, recorded.is_some())
         }
         _ => {
             // While the object goes, its endpoint is shown as the listing shows it.
-            let listed = match &o.atlas {
-                Atlas::Listed(listing) => {
+            let listed = match &o.listing {
+                Listing::Fetched(listing) => {
                     recorded.and_then(|known| listing.iter().find(|e| e.id == known.id))
                 }
                 _ => None,

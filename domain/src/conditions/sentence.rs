@@ -46,7 +46,7 @@ impl Report {
         if let Some(time) = time {
             sentence = sentence.then(&format!(" after {time}"));
         }
-        match self.about(condition).and_then(Reason::link).map(|link| format!(" ({link})")) {
+        match self.subject(condition).and_then(Reason::link).map(|link| format!(" ({link})")) {
             Some(link) if !sentence.ends_with(&link) => sentence.then(&link),
             _ => sentence,
         }
@@ -54,7 +54,7 @@ impl Report {
 
     /// The reason that the message speaks of. `Reconciling` and `Stalled` repeat what `Ready` says; what else is there
     /// states a fact or is the user's own wish.
-    fn about(&self, condition: &Condition) -> Option<Reason> {
+    fn subject(&self, condition: &Condition) -> Option<Reason> {
         match condition.kind {
             ConditionType::Ready | ConditionType::Synced => (!condition.status).then_some(condition.reason),
             ConditionType::Reconciling | ConditionType::Stalled => {

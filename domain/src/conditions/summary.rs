@@ -2,7 +2,7 @@
 //!
 //! Never knows how that is spelled out as conditions.
 
-use super::{ConditionType, Reason, bound};
+use super::{ConditionType, Reason, recorded};
 use crate::decision::{Creating, Deleting, Rival, State};
 use crate::endpoint::EndpointId;
 use crate::fault::{Fault, FaultKind};
@@ -16,13 +16,13 @@ pub(super) struct Summary {
     pub(super) ready: bool,
     pub(super) reason: Reason,
     pub(super) message: Message,
-    pub(super) phase: Phase,
+    pub(super) progress: Progress,
     /// What of the last look failed, if Ready does not say it.
     pub(super) unsynced: Option<(Reason, Message)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum Progress {
     /// Nothing is going on.
     Settled,
     /// Atlas or this operator is at work; the progress deadline counts.
@@ -33,7 +33,7 @@ pub(super) enum Phase {
     Stalled,
 }
 
-impl Phase {
+impl Progress {
     /// How it goes on after `fault`: what Atlas will not take back, no retry cures.
     pub(super) fn after(fault: &Fault) -> Self {
         match fault.kind {
@@ -44,25 +44,25 @@ impl Phase {
 }
 
 impl Summary {
-    pub(super) fn new(ready: bool, reason: Reason, message: impl Into<Message>, phase: Phase) -> Self {
-        Self { ready, reason, message: message.into(), phase, unsynced: None }
+    pub(super) fn new(ready: bool, reason: Reason, message: impl Into<Message>, progress: Progress) -> Self {
+        Self { ready, reason, message: message.into(), progress, unsynced: None }
     }
 
-    pub(super) fn failing(reason: Reason, message: impl Into<Message>, phase: Phase) -> Self {
+    pub(super) fn failing(reason: Reason, message: impl Into<Message>, progress: Progress) -> Self {
         let message = message.into();
         let unsynced = Some((reason, message.clone()));
-        Self { ready: false, reason, message, phase, unsynced }
+        Self { ready: false, reason, message, progress, unsynced }
     }
 }
 
 pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
     match state {
         State::Suspended => suspended(o),
-        State::Invalid(why) => Summary::failing(Reason::InvalidSpec, why.clone(), Phase::Stalled),
-        State::Unread(fault) => unread(o, fault),
-        State::Doubted(fault) => doubted(o, fault),
+        State::Invalid(why) => Summary::failing(Reason::InvalidSpec, why.clone(), Progress::Stalled),
+        State::ListingFailed(fault) => listing_failed(o, fault),
+        State::Unconfirmed(fault) => unconfirmed(o, fault),
         State::Creating(creating) => creating_summary(o, creating),
-        State::Bound(bound) => bound::summary(o, bound),
+        State::Recorded(state) => recorded::summary(o, state),
         State::AdoptionRequired { cluster, token } => Summary::failing(
             Reason::AdoptionRequired,
             format!(
@@ -70,10 +70,10 @@ pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
                  endpoint over, set spec.endpointId to its id and the annotation atlas.spe-operator.io/take-over to \
                  {token}; to create a new one, remove the annotation atlas.spe-operator.io/claim"
             ),
-            Phase::Stalled,
+            Progress::Stalled,
         ),
         State::OwnershipConflict { id, owner } => {
-            Summary::failing(Reason::OwnershipConflict, conflict(id, owner), Phase::Stalled)
+            Summary::failing(Reason::OwnershipConflict, conflict(id, owner), Progress::Stalled)
         }
         State::Lost(id) => lost(o, id),
         State::Deleting(deleting) => deleting_summary(o, deleting),
@@ -121,7 +121,7 @@ fn lost(o: &Observed, id: &EndpointId) -> Summary {
         ),
     };
     let message = format!("endpoint {id}, which spec.endpointId names, {what}. {next}");
-    Summary::failing(reason, message, Phase::Stalled)
+    Summary::failing(reason, message, Progress::Stalled)
 }
 
 /// What was true stays true; an object that was suspended before its first look is not ready.
@@ -135,40 +135,40 @@ fn suspended(o: &Observed) -> Summary {
                 .and_then(|(_, reason, message)| Some((Reason::parse(reason)?, message.into())))
                 // Said anew by whoever writes the output, while it is so.
                 .filter(|(reason, _)| *reason != Reason::OutputNotWritten);
-            Summary { unsynced, ..Summary::new(ready, reason, message, Phase::Settled) }
+            Summary { unsynced, ..Summary::new(ready, reason, message, Progress::Settled) }
         }
         _ => Summary::new(
             false,
             Reason::Suspended,
             "spec.suspend is true: no endpoint is created until it is removed".to_owned(),
-            Phase::Settled,
+            Progress::Settled,
         ),
     }
 }
 
-fn unread(o: &Observed, fault: &Fault) -> Summary {
-    let (reason, message) = (Reason::of(fault.kind), said(o, fault));
-    let phase = Phase::after(fault);
+fn listing_failed(o: &Observed, fault: &Fault) -> Summary {
+    let (reason, message) = (Reason::of(fault.kind), describe(o, fault));
+    let progress = Progress::after(fault);
     match o.object.reported.get(ConditionType::Ready.as_str()) {
-        Some((true, was, said)) if o.object.reported.current && phase != Phase::Stalled => {
+        Some((true, was, said)) if o.object.reported.current && progress != Progress::Stalled => {
             let was = Reason::parse(was).unwrap_or(Reason::Available);
-            let kept = Summary::new(true, was, said, Phase::Settled);
+            let kept = Summary::new(true, was, said, Progress::Settled);
             Summary { unsynced: Some((reason, message)), ..kept }
         }
-        _ => Summary::failing(reason, message, phase),
+        _ => Summary::failing(reason, message, progress),
     }
 }
 
 /// Seen only where nothing was said before; whatever was said stays.
-fn doubted(o: &Observed, fault: &Fault) -> Summary {
+fn unconfirmed(o: &Observed, fault: &Fault) -> Summary {
     match o.object.reported.get(ConditionType::Ready.as_str()) {
         Some((true, was, said)) if o.object.reported.current => {
             let was = Reason::parse(was).unwrap_or(Reason::Available);
-            Summary::new(true, was, said, Phase::Settled)
+            Summary::new(true, was, said, Progress::Settled)
         }
         _ => {
             let message = fault.message().then("; a second response has to confirm it");
-            Summary::new(false, Reason::Creating, message, Phase::Working)
+            Summary::new(false, Reason::Creating, message, Progress::Working)
         }
     }
 }
@@ -183,7 +183,7 @@ pub(crate) fn has_vpc_endpoint(o: &Observed) -> bool {
 }
 
 /// What is said of `fault`. Where it ends an endpoint for good, that is not all that the user has to end.
-pub(super) fn said(o: &Observed, fault: &Fault) -> Message {
+pub(super) fn describe(o: &Observed, fault: &Fault) -> Message {
     let message = fault.message();
     match fault.kind {
         FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound
@@ -211,52 +211,54 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
     let reason = if lost.is_some() { Reason::EndpointLost } else { Reason::Creating };
     let lost = lost.unwrap_or_default();
     match creating {
-        Creating::Next => {
-            Summary::new(false, reason, format!("{lost}the create call comes next"), Phase::Working)
+        Creating::Pending => {
+            Summary::new(false, reason, format!("{lost}the create call comes next"), Progress::Working)
         }
-        Creating::Settling(_) if matches!(o.object.claim, ClaimReading::EarlierLife { .. }) => Summary::new(
-            false,
-            reason,
-            format!(
-                "{lost}the manifest brought along the claim of an earlier object of this name, whose create call may still be \
+        Creating::AwaitingOutcome(_) if matches!(o.object.claim, ClaimReading::EarlierLife { .. }) => {
+            Summary::new(
+                false,
+                reason,
+                format!(
+                    "{lost}the manifest brought along the claim of an earlier object of this name, whose create call may still be \
                  on its way; nothing needs to be done: if its endpoint does not appear, a new call is made"
-            ),
-            Phase::Waiting,
-        ),
-        Creating::Settling(_) => Summary::new(
+                ),
+                Progress::Waiting,
+            )
+        }
+        Creating::AwaitingOutcome(_) => Summary::new(
             false,
             reason,
             format!(
                 "{lost}the outcome of an earlier create call is unknown; nothing needs to be done: if its endpoint does \
                  not appear, a new call is made"
             ),
-            Phase::Waiting,
+            Progress::Waiting,
         ),
-        Creating::Unshown(_) => Summary::new(
+        Creating::AwaitingVisibility(_) => Summary::new(
             false,
             reason,
             format!(
                 "{lost}waiting until Atlas would show the endpoint that was recorded before; nothing needs to be done: if it \
                  appears, it is adopted, else the create call comes next"
             ),
-            Phase::Waiting,
+            Progress::Waiting,
         ),
-        Creating::Predecessor(id) => Summary::new(
+        Creating::AwaitingPredecessor(id) => Summary::new(
             false,
             reason,
             format!("{lost}waiting until Atlas has removed the predecessor {id}"),
-            Phase::Working,
+            Progress::Working,
         ),
         Creating::Refused(fault) => {
-            let message = Message::from(lost).join(&said(o, fault));
-            Summary::failing(Reason::of(fault.kind), message, Phase::after(fault))
+            let message = Message::from(lost).join(&describe(o, fault));
+            Summary::failing(Reason::of(fault.kind), message, Progress::after(fault))
         }
     }
 }
 
 fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
     match deleting {
-        Deleting::Removing => {
+        Deleting::InProgress => {
             let message = match (o.object.recorded.is_some(), has_vpc_endpoint(o)) {
                 (true, true) => {
                     "the endpoint is being removed from Atlas; the AWS VPC endpoint is not, and is billed until you delete it"
@@ -264,15 +266,15 @@ fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
                 (true, false) => "the endpoint is being removed from Atlas",
                 (false, _) => "it is made sure that no endpoint of this object is left in Atlas",
             };
-            Summary::new(false, Reason::Deleting, message, Phase::Working)
+            Summary::new(false, Reason::Deleting, message, Progress::Working)
         }
-        Deleting::Settling(_) => Summary::new(
+        Deleting::AwaitingOutcome(_) => Summary::new(
             false,
             Reason::Deleting,
             "the outcome of a create call is unknown; nothing needs to be done: once no endpoint can appear any more, the \
              object is released"
                 .to_owned(),
-            Phase::Waiting,
+            Progress::Waiting,
         ),
         Deleting::Blocked(fault) => Summary::failing(
             Reason::of(fault.kind),
@@ -280,9 +282,9 @@ fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
                 ". The object is released once the endpoint is gone from Atlas; to release it now and keep the endpoint, \
                  set spec.deletionPolicy to Retain",
             ),
-            Phase::Waiting,
+            Progress::Waiting,
         ),
-        Deleting::Unmarked(id, fault) => Summary::failing(
+        Deleting::MarkMissing(id, fault) => Summary::failing(
             Reason::of(fault.kind),
             Message::from(format!(
                 "endpoint {id} does not carry the mark of this object any more, so it is not deleted, and a key that is \
@@ -293,7 +295,7 @@ fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
                 ". Or delete the endpoint in Atlas; to release the object now and keep the endpoint, set \
                  spec.deletionPolicy to Retain",
             ),
-            Phase::Waiting,
+            Progress::Waiting,
         ),
     }
 }

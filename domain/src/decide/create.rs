@@ -2,14 +2,14 @@
 //!
 //! This file never touches an endpoint that does not carry our mark, but for the one that `endpointId` names.
 
-use crate::decision::{Absence, Bound, Creating, Decision, Origin, State, Step, Wake};
+use crate::decision::{ConfirmedAbsence, Creating, Decision, Origin, Recorded, Requeue, State, Step};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
-use crate::observed::{Fate, Observed, Spec, VpcEndpoint};
+use crate::observed::{AttemptOutcome, Observed, Spec, VpcEndpoint};
 use crate::ownership::{ClaimReading, marked_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, confirmed, hold_again, is_held, may_write, open_attempts, ours,
-    refused, rest, retry_write, rival, settling, unshown, youngest_unsettled,
+    absent_twice, act, confirm_absence, confirmed, is_held, may_write, open_attempts, ours, refused,
+    remaining_lag, remaining_uncertainty, rest, restore_claim, retry_write, rival, youngest_unsettled,
 };
 
 /// `lost` is the recorded endpoint that two listings have shown to be gone.
@@ -19,61 +19,65 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Opti
     }
     // Whoever only watches an endpoint is bound to that one, whatever else carries our mark.
     if spec.observe && open_attempts(o).next().is_none() {
-        let absence = if ours(o, listing).is_empty() { Absence::Everything } else { Absence::Recorded };
+        let absence = if ours(o, listing).is_empty() {
+            ConfirmedAbsence::Everything
+        } else {
+            ConfirmedAbsence::Recorded
+        };
         return confirmed(absence, start(o, spec, listing, lost));
     }
     if let Some(endpoint) = best(o, spec, listing) {
         return adopt(o, spec, endpoint, lost);
     }
     if let Some(predecessor) = listing.iter().find(|e| o.is_ours(e)) {
-        return rest(State::Creating(Creating::Predecessor(predecessor.id.clone())), Wake::Poll);
+        return rest(State::Creating(Creating::AwaitingPredecessor(predecessor.id.clone())), Requeue::Poll);
     }
     if let Some(fault) = refused(o) {
-        let wake = retry_write(&fault);
-        return rest(State::Creating(Creating::Refused(fault)), wake);
+        let requeue = retry_write(&fault);
+        return rest(State::Creating(Creating::Refused(fault)), requeue);
     }
     if let Some(create) = send_claimed(o, spec) {
         return create;
     }
-    if let Some(remaining) = settling(o) {
-        let settling = State::Creating(Creating::Settling(remaining));
+    if let Some(remaining) = remaining_uncertainty(o) {
+        let settling = State::Creating(Creating::AwaitingOutcome(remaining));
         return if is_held(o) {
-            rest(settling, Wake::Poll)
+            rest(settling, Requeue::Poll)
         } else {
-            act(hold_again(o, lost.map(|endpoint| &endpoint.id)), settling)
+            act(restore_claim(o, lost.map(|endpoint| &endpoint.id)), settling)
         };
     }
     if !disproved(o) {
-        let settling = State::Creating(Creating::Settling(o.times.confirm_gap));
-        return confirm_absence(o, Absence::Everything, settling);
+        let settling = State::Creating(Creating::AwaitingOutcome(o.times.confirm_gap));
+        return confirm_absence(o, ConfirmedAbsence::Everything, settling);
     }
-    confirmed(Absence::Everything, start(o, spec, listing, lost))
+    confirmed(ConfirmedAbsence::Everything, start(o, spec, listing, lost))
 }
 
 /// Nothing is on its way and nothing of ours is there.
 fn start(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Option<&Endpoint>) -> Decision {
     if spec.suspend {
-        return rest(State::Suspended, Wake::OnChange);
+        return rest(State::Suspended, Requeue::OnChange);
     }
     if let Some(id) = &spec.endpoint_id {
-        return named(o, spec, listing, id);
+        return decide_named(o, spec, listing, id);
     }
     if spec.observe {
         let why = "`endpointId` must be set when `managementPolicy` is 'Observe'";
-        return rest(State::Invalid(why.to_owned()), Wake::OnChange);
+        return rest(State::Invalid(why.to_owned()), Requeue::OnChange);
     }
-    if let Some(remaining) = unshown(o) {
-        return rest(State::Creating(Creating::Unshown(remaining)), Wake::Poll);
+    if let Some(remaining) = remaining_lag(o) {
+        return rest(State::Creating(Creating::AwaitingVisibility(remaining)), Requeue::Poll);
     }
     if !may_write(o) {
-        return rest(State::Creating(Creating::Next), Wake::Poll);
+        return rest(State::Creating(Creating::Pending), Requeue::Poll);
     }
-    act(claim(o, spec, lost), State::Creating(Creating::Next))
+    act(claim(o, spec, lost), State::Creating(Creating::Pending))
 }
 
 /// No attempt of unknown outcome is left without two listings that show nothing of it.
 fn disproved(o: &Observed) -> bool {
-    open_attempts(o).next().is_none() || absent_twice(o, Absence::Everything)
+    open_attempts(o).next().is_none() || absent_twice(o, ConfirmedAbsence::Everything)
 }
 
 /// A claim to create or to adopt. It announces again what may still land.
@@ -102,13 +106,13 @@ fn send_claimed(o: &Observed, spec: &Spec) -> Option<Decision> {
         return None;
     };
     let attempt = o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce)?;
-    let in_time = attempt.fate == Fate::Unsent && attempt.age < o.times.create_deadline;
+    let in_time = attempt.fate == AttemptOutcome::NotSent && attempt.age < o.times.create_deadline;
     let open = o.object.claim.open_nonce(o.recorded()).is_some();
     let wanted = o.object.finalizer && !spec.suspend && !spec.observe && spec.endpoint_id.is_none();
-    let alone = settling(o).is_none() && unshown(o).is_none() && disproved(o);
+    let alone = remaining_uncertainty(o).is_none() && remaining_lag(o).is_none() && disproved(o);
     (in_time && open && wanted && alone && may_write(o)).then(|| {
         let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
-        act(Step::Create { nonce: nonce.clone(), comment }, State::Creating(Creating::Next))
+        act(Step::Create { nonce: nonce.clone(), comment }, State::Creating(Creating::Pending))
     })
 }
 
@@ -124,7 +128,7 @@ fn best<'a>(o: &Observed, spec: &Spec, listing: &'a [Endpoint]) -> Option<&'a En
 fn adopt(o: &Observed, spec: &Spec, endpoint: &Endpoint, lost: Option<&Endpoint>) -> Decision {
     let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
     let origin = if named { Origin::Named } else { Origin::Adopted };
-    let state = State::Bound(Bound { unconfirmed: !named, ..super::keep::bound(o, endpoint) });
+    let state = State::Recorded(Recorded { unconfirmed: !named, ..super::keep::recorded_state(o, endpoint) });
     if is_held(o) && (lost.is_none() || o.object.claim.open_nonce(o.recorded()).is_some()) {
         act(Step::Record { endpoint: endpoint.clone(), origin }, state)
     } else {
@@ -133,26 +137,29 @@ fn adopt(o: &Observed, spec: &Spec, endpoint: &Endpoint, lost: Option<&Endpoint>
 }
 
 /// `endpointId` names an endpoint that does not carry our mark, or that is only watched.
-fn named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId) -> Decision {
+fn decide_named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId) -> Decision {
     let found = listing.iter().find(|e| e.id == *id && e.status != EndpointStatus::Deleting);
     let Some(endpoint) = found else {
         // A listing may lag behind whoever made it.
         let gap = o.times.confirm_gap;
         let is_confirmed = o.memory.absent.is_some_and(|(_, span)| span >= gap);
-        return rest(State::Lost(id.clone()), if is_confirmed { Wake::Interval } else { Wake::After(gap) });
+        return rest(
+            State::Lost(id.clone()),
+            if is_confirmed { Requeue::Interval } else { Requeue::After(gap) },
+        );
     };
-    let state = State::Bound(super::keep::bound(o, endpoint));
+    let state = State::Recorded(super::keep::recorded_state(o, endpoint));
     if spec.observe {
         return act(Step::Record { endpoint: endpoint.clone(), origin: Origin::Named }, state);
     }
     if let Some(owner) = rival(o, spec, endpoint) {
-        return rest(State::OwnershipConflict { id: id.clone(), owner }, Wake::Interval);
+        return rest(State::OwnershipConflict { id: id.clone(), owner }, Requeue::Interval);
     }
     if !is_held(o) {
         return act(claim(o, spec, None), state);
     }
     if !may_write(o) {
-        return rest(state, Wake::Poll);
+        return rest(state, Requeue::Poll);
     }
     let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
     act(Step::Update { id: id.clone(), comment: Some(comment), vpc_endpoint: None }, state)
@@ -167,6 +174,6 @@ fn adoption_required(o: &Observed, spec: &Spec) -> Option<Decision> {
     (o.object.recorded.is_none() && !allowed).then(|| {
         let state =
             State::AdoptionRequired { cluster: claim.cluster.to_string(), token: claim.token.clone() };
-        rest(state, Wake::OnChange)
+        rest(state, Requeue::OnChange)
     })
 }

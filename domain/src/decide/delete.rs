@@ -5,144 +5,146 @@
 
 use std::time::Duration;
 
-use crate::decision::{Absence, Decision, Deleting, Farewell, Origin, State, Step, Wake};
+use crate::decision::{ConfirmedAbsence, Decision, Deleting, Origin, ReleaseReason, Requeue, State, Step};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::Fault;
-use crate::observed::{Atlas, Deleted, Key, Observed, Spec, Tried};
+use crate::observed::{CredentialsInUse, Deleted, Listing, Observed, Spec, WriteOutcome};
 use crate::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, doubted, open_attempts, ours, record_created, refused, rest, retry,
-    retry_write, settling, unshown,
+    absent_twice, act, confirm_absence, open_attempts, ours, record_created, refused, remaining_lag,
+    remaining_uncertainty, rest, retry, retry_write, unconfirmed,
 };
 
 pub(super) fn decide(o: &Observed) -> Decision {
     if !o.object.finalizer {
-        return rest(State::Deleting(Deleting::Removing), Wake::OnChange);
+        return rest(State::Deleting(Deleting::InProgress), Requeue::OnChange);
     }
     if let Some(record) = record_created(o).filter(|_| !o.memory.unrecorded) {
         return record;
     }
     let foreign = matches!(o.object.claim, ClaimReading::Foreign(_)) && o.object.recorded.is_none();
     match &o.spec {
-        _ if foreign => let_go(o),
-        Ok(spec) if spec.retain || spec.observe => let_go(o),
+        _ if foreign => release_retained(o),
+        Ok(spec) if spec.retain || spec.observe => release_retained(o),
         Ok(spec) => remove(o, spec),
         // Our finalizer says that the spec once was understood, so there may be an endpoint.
-        Err(why) => rest(State::Invalid(why.clone()), Wake::OnChange),
+        Err(why) => rest(State::Invalid(why.clone()), Requeue::OnChange),
     }
 }
 
 /// Leaves what is in Atlas, but not before every attempt is settled: a POST that lands later would be lost.
-fn let_go(o: &Observed) -> Decision {
-    let Some(remaining) = settling(o) else {
-        return release(Farewell::Retained);
+fn release_retained(o: &Observed) -> Decision {
+    let Some(remaining) = remaining_uncertainty(o) else {
+        return release(ReleaseReason::Retained);
     };
-    let waiting = rest(State::Deleting(Deleting::Settling(remaining)), Wake::After(remaining));
-    match &o.atlas {
-        Atlas::Unread if o.spec.is_ok() => act(Step::List, waiting.state),
-        Atlas::Listed(listing) => record_landed(o, listing).unwrap_or(waiting),
+    let waiting = rest(State::Deleting(Deleting::AwaitingOutcome(remaining)), Requeue::After(remaining));
+    match &o.listing {
+        Listing::NotFetched if o.spec.is_ok() => act(Step::List, waiting.state),
+        Listing::Fetched(listing) => record_landed(o, listing).unwrap_or(waiting),
         // The clock suffices: a release never depends on credentials.
-        Atlas::Unread | Atlas::Failed(_) => waiting,
+        Listing::NotFetched | Listing::Failed(_) => waiting,
     }
 }
 
 fn remove(o: &Observed, spec: &Spec) -> Decision {
-    match (&o.atlas, refused(o)) {
-        (Atlas::Unread, _) => act(Step::List, State::Deleting(Deleting::Removing)),
-        (Atlas::Failed(fault), _) if fault.kind.says_gone() => gone(o, fault),
-        (Atlas::Failed(fault), _) => blocked(fault.clone(), retry(fault)),
+    match (&o.listing, refused(o)) {
+        (Listing::NotFetched, _) => act(Step::List, State::Deleting(Deleting::InProgress)),
+        (Listing::Failed(fault), _) if fault.kind.says_gone() => gone(o, fault),
+        (Listing::Failed(fault), _) => blocked(fault.clone(), retry(fault)),
         (_, Some(fault)) => {
-            let wake = retry_write(&fault);
-            blocked(fault, wake)
+            let requeue = retry_write(&fault);
+            blocked(fault, requeue)
         }
         // A listing says nothing about a write that was answered after it was sent.
-        (Atlas::Listed(_), None) if o.memory.tried != Tried::Nothing => {
-            rest(State::Deleting(Deleting::Removing), Wake::Poll)
+        (Listing::Fetched(_), None) if o.memory.last_write != WriteOutcome::Nothing => {
+            rest(State::Deleting(Deleting::InProgress), Requeue::Poll)
         }
-        (Atlas::Listed(listing), None) => listed(o, spec, listing),
+        (Listing::Fetched(listing), None) => listed(o, spec, listing),
     }
 }
 
 /// Atlas' own word that the instance, or the API, is no more means that the endpoint is gone too, once it has said so twice.
 /// Nothing else does.
 fn gone(o: &Observed, fault: &Fault) -> Decision {
-    match (settling(o), doubted(o, fault)) {
-        (None, None) => release(Farewell::Deleted),
-        (Some(remaining), doubt) => {
-            rest(State::Deleting(Deleting::Settling(remaining)), Wake::After(doubt.unwrap_or(remaining)))
-        }
-        (None, Some(doubt)) => rest(State::Deleting(Deleting::Removing), Wake::After(doubt)),
+    match (remaining_uncertainty(o), unconfirmed(o, fault)) {
+        (None, None) => release(ReleaseReason::Deleted),
+        (Some(remaining), doubt) => rest(
+            State::Deleting(Deleting::AwaitingOutcome(remaining)),
+            Requeue::After(doubt.unwrap_or(remaining)),
+        ),
+        (None, Some(doubt)) => rest(State::Deleting(Deleting::InProgress), Requeue::After(doubt)),
     }
 }
 
-fn blocked(fault: Fault, wake: Wake) -> Decision {
-    rest(State::Deleting(Deleting::Blocked(fault)), wake)
+fn blocked(fault: Fault, requeue: Requeue) -> Decision {
+    rest(State::Deleting(Deleting::Blocked(fault)), requeue)
 }
 
 fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
     if let Some(record) = record_landed(o, listing) {
         return record;
     }
-    let removing = State::Deleting(Deleting::Removing);
+    let removing = State::Deleting(Deleting::InProgress);
     let recorded = o.recorded().and_then(|id| listing.iter().find(|e| e.id == *id));
     let unmarked = recorded.filter(|e| mark_of(&e.comment).is_none() && e.status != EndpointStatus::Deleting);
     if let Some(endpoint) = unmarked {
-        return mark_again(o, spec, &endpoint.id);
+        return restore_mark(o, spec, &endpoint.id);
     }
     // The recorded one first; a DELETE that the listing does not show yet is not sent again at once.
     let mut doomed = ours(o, listing);
     doomed.sort_by_key(|e| Some(&e.id) != o.recorded());
-    let due = |e: &&&Endpoint| answer(o, &e.id).is_none_or(|answer| answer.ago >= o.times.confirm_gap);
+    let due =
+        |e: &&&Endpoint| delete_response(o, &e.id).is_none_or(|answer| answer.ago >= o.times.confirm_gap);
     if let Some(endpoint) = doomed.iter().find(due) {
         return act(Step::Delete { id: endpoint.id.clone(), excess: false }, removing);
     }
     let foreign = recorded.or(o.object.recorded.as_ref()).is_some_and(|known| belongs_to_another(o, known));
     let awaited = recorded.is_some_and(|e| !foreign || e.status == EndpointStatus::Deleting);
     if awaited || listing.iter().any(|e| o.is_ours(e)) {
-        return rest(removing, Wake::Poll);
+        return rest(removing, Requeue::Poll);
     }
     nothing_left(o, foreign)
 }
 
 /// Only what carries our mark is deleted, so the mark comes back first. A key that is only remembered cannot do that.
-fn mark_again(o: &Observed, spec: &Spec, id: &EndpointId) -> Decision {
-    if let Key::Remembered(fault) = &o.key {
-        return rest(State::Deleting(Deleting::Unmarked(id.clone(), fault.clone())), retry(fault));
+fn restore_mark(o: &Observed, spec: &Spec, id: &EndpointId) -> Decision {
+    if let CredentialsInUse::Remembered(fault) = &o.credentials {
+        return rest(State::Deleting(Deleting::MarkMissing(id.clone(), fault.clone())), retry(fault));
     }
     let comment = marked_comment(spec.comment.as_deref(), &o.object.token);
     let step = Step::Update { id: id.clone(), comment: Some(comment), vpc_endpoint: None };
-    act(step, State::Deleting(Deleting::Removing))
+    act(step, State::Deleting(Deleting::InProgress))
 }
 
 /// No listing shows anything of ours. What became another owner's stays.
 fn nothing_left(o: &Observed, foreign: bool) -> Decision {
-    let removing = State::Deleting(Deleting::Removing);
+    let removing = State::Deleting(Deleting::InProgress);
     if let Some(id) = o.recorded().filter(|_| !foreign) {
-        match answer(o, id) {
+        match delete_response(o, id) {
             None => return act(Step::Delete { id: id.clone(), excess: false }, removing),
-            Some(answer) if answer.ago.is_zero() => return rest(removing, Wake::Poll),
-            Some(answer) if is_too_early(o, answer) => return ask_again(o, id),
+            Some(answer) if answer.ago.is_zero() => return rest(removing, Requeue::Poll),
+            Some(answer) if is_too_early(o, answer) => return retry_delete(o, id),
             Some(_) => {}
         }
     }
-    if let Some(remaining) = settling(o) {
-        return rest(State::Deleting(Deleting::Settling(remaining)), Wake::Poll);
+    if let Some(remaining) = remaining_uncertainty(o) {
+        return rest(State::Deleting(Deleting::AwaitingOutcome(remaining)), Requeue::Poll);
     }
-    if unshown(o).is_some() {
-        return rest(removing, Wake::Poll);
+    if remaining_lag(o).is_some() {
+        return rest(removing, Requeue::Poll);
     }
-    if !absent_twice(o, Absence::Everything) {
-        return confirm_absence(o, Absence::Everything, removing);
+    if !absent_twice(o, ConfirmedAbsence::Everything) {
+        return confirm_absence(o, ConfirmedAbsence::Everything, removing);
     }
-    release(if foreign { Farewell::Retained } else { Farewell::Deleted })
+    release(if foreign { ReleaseReason::Retained } else { ReleaseReason::Deleted })
 }
 
 fn belongs_to_another(o: &Observed, endpoint: &Endpoint) -> bool {
     mark_of(&endpoint.comment).is_some_and(|owner| owner != o.object.token)
 }
 
-fn answer<'a>(o: &'a Observed, id: &EndpointId) -> Option<&'a Deleted> {
+fn delete_response<'a>(o: &'a Observed, id: &EndpointId) -> Option<&'a Deleted> {
     o.memory.deleted.iter().find(|answer| answer.id == *id)
 }
 
@@ -151,11 +153,11 @@ fn is_too_early(o: &Observed, answer: &Deleted) -> bool {
     answer.not_found && o.memory.recorded.saturating_sub(answer.ago) < o.times.visibility
 }
 
-fn ask_again(o: &Observed, id: &EndpointId) -> Decision {
-    let removing = State::Deleting(Deleting::Removing);
+fn retry_delete(o: &Observed, id: &EndpointId) -> Decision {
+    let removing = State::Deleting(Deleting::InProgress);
     match o.times.visibility.saturating_sub(o.memory.recorded) {
         Duration::ZERO => act(Step::Delete { id: id.clone(), excess: false }, removing),
-        remaining => rest(removing, Wake::After(remaining.max(Duration::from_secs(1)))),
+        remaining => rest(removing, Requeue::After(remaining.max(Duration::from_secs(1)))),
     }
 }
 
@@ -173,9 +175,9 @@ fn record_landed(o: &Observed, listing: &[Endpoint]) -> Option<Decision> {
     }
     let endpoint = *ours(o, listing).first()?;
     let step = Step::Record { endpoint: endpoint.clone(), origin: Origin::Adopted };
-    Some(act(step, State::Deleting(Deleting::Removing)))
+    Some(act(step, State::Deleting(Deleting::InProgress)))
 }
 
-fn release(farewell: Farewell) -> Decision {
-    act(Step::Release(farewell), State::Deleting(Deleting::Removing))
+fn release(farewell: ReleaseReason) -> Decision {
+    act(Step::Release(farewell), State::Deleting(Deleting::InProgress))
 }

@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use crate::decision::{Absence, Bound, Creating, Decision, State, Step, Wake};
+use crate::decision::{ConfirmedAbsence, Creating, Decision, Recorded, Requeue, State, Step};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
 use crate::ownership::{Token, marked_comment, same_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, confirmed, create, may_write, ours, refused, rest, retry_write,
-    rival, settling,
+    absent_twice, act, confirm_absence, confirmed, create, may_write, ours, refused, remaining_uncertainty,
+    rest, retry_write, rival,
 };
 
 /// An excess endpoint is deleted at most this often, so that two owners that believe to be one cannot
@@ -24,7 +24,7 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: 
             "`endpointId` is {id}, but this object is bound to endpoint {}; remove it, or create another object for {id}",
             recorded.id
         );
-        return rest(State::Invalid(why), Wake::OnChange);
+        return rest(State::Invalid(why), Requeue::OnChange);
     }
     match listing.iter().find(|e| e.id == recorded.id) {
         Some(_) if spec.suspend => suspended(o),
@@ -34,8 +34,8 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: 
 }
 
 /// The endpoint as it was last shown, with nothing to say against it.
-pub(super) fn bound(o: &Observed, endpoint: &Endpoint) -> Bound {
-    Bound {
+pub(super) fn recorded_state(o: &Observed, endpoint: &Endpoint) -> Recorded {
+    Recorded {
         endpoint: endpoint.clone(),
         unseen: false,
         unconfirmed: o.memory.adopted.is_some_and(|since| since < o.times.confirm_gap),
@@ -46,26 +46,27 @@ pub(super) fn bound(o: &Observed, endpoint: &Endpoint) -> Bound {
 
 /// The endpoint is there and an attempt is open all the same: once that is settled there is nothing to look for.
 fn suspended(o: &Observed) -> Decision {
-    rest(State::Suspended, settling(o).map_or(Wake::OnChange, Wake::After))
+    rest(State::Suspended, remaining_uncertainty(o).map_or(Requeue::OnChange, Requeue::After))
 }
 
 fn absent(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) -> Decision {
     let state = unseen(o, recorded);
     if o.memory.recorded < o.times.visibility {
-        return rest(state, Wake::Poll);
+        return rest(state, Requeue::Poll);
     }
-    let absence = if ours(o, listing).is_empty() { Absence::Everything } else { Absence::Recorded };
-    if settling(o).is_some() && absence == Absence::Everything {
-        return rest(state, Wake::Poll);
+    let absence =
+        if ours(o, listing).is_empty() { ConfirmedAbsence::Everything } else { ConfirmedAbsence::Recorded };
+    if remaining_uncertainty(o).is_some() && absence == ConfirmedAbsence::Everything {
+        return rest(state, Requeue::Poll);
     }
     if !absent_twice(o, absence) {
         return confirm_absence(o, absence, state);
     }
     let lost = if spec.endpoint_id.is_some() || spec.observe {
         // What else carries our mark may be what an open attempt made.
-        match settling(o) {
-            Some(_) => rest(state, Wake::Poll),
-            None => rest(State::Lost(recorded.id.clone()), Wake::Interval),
+        match remaining_uncertainty(o) {
+            Some(_) => rest(state, Requeue::Poll),
+            None => rest(State::Lost(recorded.id.clone()), Requeue::Interval),
         }
     } else {
         create::decide(o, spec, listing, Some(recorded))
@@ -76,37 +77,39 @@ fn absent(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) 
 /// The listing does not show the recorded endpoint. A claim that replaces it says that its loss is beyond doubt.
 fn unseen(o: &Observed, recorded: &Endpoint) -> State {
     if o.object.claim.open_nonce(Some(&recorded.id)).is_some() {
-        return State::Creating(Creating::Settling(settling(o).unwrap_or(o.times.confirm_gap)));
+        return State::Creating(Creating::AwaitingOutcome(
+            remaining_uncertainty(o).unwrap_or(o.times.confirm_gap),
+        ));
     }
-    State::Bound(Bound { unseen: true, ..bound(o, recorded) })
+    State::Recorded(Recorded { unseen: true, ..recorded_state(o, recorded) })
 }
 
 fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint) -> Decision {
-    let mut bound = bound(o, endpoint);
+    let mut state = recorded_state(o, endpoint);
     if spec.observe {
-        return settle(o, spec, bound);
+        return settle(o, spec, state);
     }
     if let Some(owner) = rival(o, spec, endpoint) {
-        return rest(State::OwnershipConflict { id: endpoint.id.clone(), owner }, Wake::Interval);
+        return rest(State::OwnershipConflict { id: endpoint.id.clone(), owner }, Requeue::Interval);
     }
-    bound.refused = refused(o);
+    state.refused = refused(o);
     if endpoint.status == EndpointStatus::Deleting {
-        return settle(o, spec, bound);
+        return settle(o, spec, state);
     }
     let excess: Vec<_> = ours(o, listing).into_iter().filter(|e| e.id != endpoint.id).collect();
-    bound.duplicates = excess.iter().map(|e| e.id.clone()).collect();
+    state.duplicates = excess.iter().map(|e| e.id.clone()).collect();
     if !may_write(o) {
-        return settle(o, spec, bound);
+        return settle(o, spec, state);
     }
     if let Some(id) = removable(o, &excess) {
-        return act(Step::Delete { id, excess: true }, State::Bound(bound));
+        return act(Step::Delete { id, excess: true }, State::Recorded(state));
     }
     let comment = comment_change(spec, endpoint, &o.object.token);
     let vpc_endpoint = vpc_endpoint_change(o, spec, endpoint);
     if comment.is_some() || vpc_endpoint.is_some() {
-        return act(Step::Update { id: endpoint.id.clone(), comment, vpc_endpoint }, State::Bound(bound));
+        return act(Step::Update { id: endpoint.id.clone(), comment, vpc_endpoint }, State::Recorded(state));
     }
-    settle(o, spec, bound)
+    settle(o, spec, state)
 }
 
 /// The excess endpoint to remove now: only one that nobody can be using yet.
@@ -148,22 +151,22 @@ fn has_turned(o: &Observed, endpoint: &Endpoint) -> bool {
 }
 
 /// Nothing to do: look again when something may have changed.
-fn settle(o: &Observed, spec: &Spec, bound: Bound) -> Decision {
+fn settle(o: &Observed, spec: &Spec, state: Recorded) -> Decision {
     let awaited = match &spec.vpc_endpoint {
         VpcEndpoint::Declared(id) => !spec.observe && o.object.stale_vpc_endpoint.as_ref() != Some(id),
         _ => false,
     };
-    let wake = match (&bound.refused, &bound.endpoint.status) {
+    let requeue = match (&state.refused, &state.endpoint.status) {
         (Some(fault), _) => retry_write(fault),
         // What was just written has yet to show.
-        _ if bound.unconfirmed || !may_write(o) => Wake::Poll,
+        _ if state.unconfirmed || !may_write(o) => Requeue::Poll,
         // One listing may be wrong: what turned FAILED just now is looked at once more.
-        (_, EndpointStatus::Failed) if has_turned(o, &bound.endpoint) => Wake::After(o.times.confirm_gap),
-        (_, EndpointStatus::Available | EndpointStatus::Failed) => Wake::Interval,
-        (_, EndpointStatus::Reserved) if awaited || bound.endpoint.service_name.is_none() => Wake::Poll,
-        (_, EndpointStatus::Reserved) if spec.ready_when() == ReadyWhen::Reserved => Wake::Interval,
-        (_, EndpointStatus::Reserved) => Wake::Await,
-        _ => Wake::Poll,
+        (_, EndpointStatus::Failed) if has_turned(o, &state.endpoint) => Requeue::After(o.times.confirm_gap),
+        (_, EndpointStatus::Available | EndpointStatus::Failed) => Requeue::Interval,
+        (_, EndpointStatus::Reserved) if awaited || state.endpoint.service_name.is_none() => Requeue::Poll,
+        (_, EndpointStatus::Reserved) if spec.ready_when() == ReadyWhen::Reserved => Requeue::Interval,
+        (_, EndpointStatus::Reserved) => Requeue::Await,
+        _ => Requeue::Poll,
     };
-    rest(State::Bound(bound), wake)
+    rest(State::Recorded(state), requeue)
 }

@@ -10,11 +10,13 @@ mod keep;
 
 use std::time::Duration;
 
-use crate::decision::{Absence, Creating, Decision, Origin, Rival, State, Step, Wake};
+use crate::decision::{ConfirmedAbsence, Creating, Decision, Origin, Requeue, Rival, State, Step};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
 use crate::message::Message;
-use crate::observed::{Atlas, Attempt, Fate, Key, Observed, Owner, Spec, Tried};
+use crate::observed::{
+    Attempt, AttemptOutcome, CredentialsInUse, Listing, Observed, Owner, Spec, WriteOutcome,
+};
 use crate::ownership::{ClaimReading, Nonce, mark_of};
 
 /// How often a Secret is read that holds a key that Atlas does not accept, and when one is read again that was missing once.
@@ -24,46 +26,46 @@ const SECRET_RECHECK: Duration = Duration::from_secs(15);
 /// What to do about what was seen.
 #[must_use]
 pub fn decide(o: &Observed) -> Decision {
-    if o.object.deleting { delete::decide(o) } else { live(o) }
+    if o.object.deleting { delete::decide(o) } else { decide_live(o) }
 }
 
-fn live(o: &Observed) -> Decision {
+fn decide_live(o: &Observed) -> Decision {
     if let Some(record) = record_created(o) {
         return record;
     }
     let spec = match &o.spec {
         Ok(spec) => spec,
-        Err(why) => return rest(State::Invalid(why.clone()), Wake::OnChange),
+        Err(why) => return rest(State::Invalid(why.clone()), Requeue::OnChange),
     };
     if let Some(recorded) = o.recorded()
         && !spec.observe
         && !is_held(o)
     {
-        return act(hold_again(o, Some(recorded)), current_state(o));
+        return act(restore_claim(o, Some(recorded)), current_state(o));
     }
     if spec.suspend && open_attempts(o).next().is_none() {
-        return rest(State::Suspended, Wake::OnChange);
+        return rest(State::Suspended, Requeue::OnChange);
     }
-    match &o.atlas {
-        Atlas::Unread => list(o),
-        Atlas::Failed(fault) => match doubted(o, fault) {
-            Some(remaining) => rest(State::Doubted(fault.clone()), Wake::After(remaining)),
-            None => rest(State::Unread(fault.clone()), retry(fault)),
+    match &o.listing {
+        Listing::NotFetched => list(o),
+        Listing::Failed(fault) => match unconfirmed(o, fault) {
+            Some(remaining) => rest(State::Unconfirmed(fault.clone()), Requeue::After(remaining)),
+            None => rest(State::ListingFailed(fault.clone()), retry(fault)),
         },
-        Atlas::Listed(listing) => match &o.object.recorded {
+        Listing::Fetched(listing) => match &o.object.recorded {
             Some(recorded) => keep::decide(o, spec, listing, recorded),
             None => create::decide(o, spec, listing, None),
         },
     }
 }
 
-fn rest(state: State, wake: Wake) -> Decision {
-    Decision { step: Step::Rest, state, wake, absent: None }
+fn rest(state: State, requeue: Requeue) -> Decision {
+    Decision { step: Step::Rest, state, requeue, absent: None }
 }
 
 /// A step; the state says what is true if the step comes to nothing.
 fn act(step: Step, state: State) -> Decision {
-    Decision { step, state, wake: Wake::Poll, absent: None }
+    Decision { step, state, requeue: Requeue::Poll, absent: None }
 }
 
 fn list(o: &Observed) -> Decision {
@@ -73,14 +75,14 @@ fn list(o: &Observed) -> Decision {
 /// What is true of the object before Atlas was asked.
 fn current_state(o: &Observed) -> State {
     match &o.object.recorded {
-        Some(recorded) => State::Bound(keep::bound(o, recorded)),
-        None => State::Creating(Creating::Next),
+        Some(recorded) => State::Recorded(keep::recorded_state(o, recorded)),
+        None => State::Creating(Creating::Pending),
     }
 }
 
 /// How long it takes until another response may confirm that the instance, or this API, is no more; `None` if Atlas does not
 /// say so, or has said it twice, at least G apart, and did nothing for the instance in between.
-fn doubted(o: &Observed, fault: &Fault) -> Option<Duration> {
+fn unconfirmed(o: &Observed, fault: &Fault) -> Option<Duration> {
     let first = o.memory.gone.iter().find(|(kind, _)| *kind == fault.kind);
     let age = first.map_or(Duration::ZERO, |(_, age)| *age);
     // However short G is, one response is one.
@@ -92,23 +94,25 @@ fn doubted(o: &Observed, fault: &Fault) -> Option<Duration> {
 
 /// How long to leave Atlas alone after `fault`. Final answers are looked at again at the object's own interval; what a
 /// corrected Secret would cure, as often as Secrets are read.
-fn retry(fault: &Fault) -> Wake {
+fn retry(fault: &Fault) -> Requeue {
     match fault.kind {
-        FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => Wake::Interval,
+        FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => Requeue::Interval,
         // Whoever reads Secrets knows when this one is read next: ever more rarely while it stays missing.
         FaultKind::CredentialsNotFound => {
-            Wake::After(fault.retry_after.filter(|pause| !pause.is_zero()).unwrap_or(SECRET_RECHECK))
+            Requeue::After(fault.retry_after.filter(|pause| !pause.is_zero()).unwrap_or(SECRET_RECHECK))
         }
-        FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Wake::After(SECRET_RECHECK),
-        _ => Wake::Retry(fault.retry_after.unwrap_or(Duration::ZERO)),
+        FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => {
+            Requeue::After(SECRET_RECHECK)
+        }
+        _ => Requeue::Retry(fault.retry_after.unwrap_or(Duration::ZERO)),
     }
 }
 
 /// The same after a write that Atlas refused to credentials which it lets read: it waits for somebody to give them the role, as
 /// long as for whatever else a user has to do.
-fn retry_write(fault: &Fault) -> Wake {
+fn retry_write(fault: &Fault) -> Requeue {
     match fault.kind {
-        FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Wake::Await,
+        FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Requeue::Await,
         _ => retry(fault),
     }
 }
@@ -118,10 +122,10 @@ fn retry_write(fault: &Fault) -> Wake {
 fn record_created(o: &Observed) -> Option<Decision> {
     let claimed = o.object.claim.open_nonce(o.recorded())?;
     let attempt = o.memory.attempts.iter().find(|attempt| attempt.nonce == *claimed)?;
-    let Fate::Created(endpoint) = &attempt.fate else {
+    let AttemptOutcome::Created(endpoint) = &attempt.fate else {
         return None;
     };
-    let state = State::Bound(keep::bound(o, endpoint));
+    let state = State::Recorded(keep::recorded_state(o, endpoint));
     Some(act(Step::Record { endpoint: endpoint.clone(), origin: Origin::Created }, state))
 }
 
@@ -130,16 +134,17 @@ fn record_created(o: &Observed) -> Option<Decision> {
 fn open_attempts(o: &Observed) -> impl Iterator<Item = Attempt> + '_ {
     let claimed = o.object.claim.open_nonce(o.recorded());
     let unseen = claimed.filter(|nonce| o.memory.attempts.iter().all(|attempt| attempt.nonce != **nonce));
-    o.memory
-        .attempts
-        .iter()
-        .filter(|attempt| attempt.fate.is_open())
-        .cloned()
-        .chain(unseen.map(|nonce| Attempt { nonce: nonce.clone(), age: Duration::ZERO, fate: Fate::Unknown }))
+    o.memory.attempts.iter().filter(|attempt| attempt.fate.is_open()).cloned().chain(
+        unseen.map(|nonce| Attempt {
+            nonce: nonce.clone(),
+            age: Duration::ZERO,
+            fate: AttemptOutcome::Unknown,
+        }),
+    )
 }
 
 /// How long it takes until no attempt can land any more; `None` if none can.
-fn settling(o: &Observed) -> Option<Duration> {
+fn remaining_uncertainty(o: &Observed) -> Option<Duration> {
     open_attempts(o)
         .map(|attempt| o.times.uncertainty.saturating_sub(attempt.age))
         .max()
@@ -147,23 +152,23 @@ fn settling(o: &Observed) -> Option<Duration> {
 }
 
 /// How long it takes until a listing would show what was recorded and is recorded no more; `None` if it does.
-fn unshown(o: &Observed) -> Option<Duration> {
+fn remaining_lag(o: &Observed) -> Option<Duration> {
     let age = o.memory.forgotten.filter(|_| o.object.recorded.is_none())?;
     Some(o.times.visibility.saturating_sub(age)).filter(|remaining| !remaining.is_zero())
 }
 
 /// This listing and one at least G before it have both confirmed `absence`.
-fn absent_twice(o: &Observed, absence: Absence) -> bool {
+fn absent_twice(o: &Observed, absence: ConfirmedAbsence) -> bool {
     o.memory.absent.is_some_and(|(what, span)| what == absence && span >= o.times.confirm_gap)
 }
 
 /// Remembers this listing as a confirmation and waits for the second.
-fn confirm_absence(o: &Observed, absence: Absence, state: State) -> Decision {
-    confirmed(absence, rest(state, Wake::After(o.times.confirm_gap)))
+fn confirm_absence(o: &Observed, absence: ConfirmedAbsence, state: State) -> Decision {
+    confirmed(absence, rest(state, Requeue::After(o.times.confirm_gap)))
 }
 
 /// Marks a decision that follows a confirming listing, so that the run of confirmations is not broken.
-fn confirmed(absence: Absence, decision: Decision) -> Decision {
+fn confirmed(absence: ConfirmedAbsence, decision: Decision) -> Decision {
     Decision { absent: Some(absence), ..decision }
 }
 
@@ -180,7 +185,7 @@ fn is_held(o: &Observed) -> bool {
 
 /// Puts back what somebody took off the object. An attempt that may still land is announced again under its own
 /// nonce, as open as it was.
-fn hold_again(o: &Observed, recorded: Option<&EndpointId>) -> Step {
+fn restore_claim(o: &Observed, recorded: Option<&EndpointId>) -> Step {
     let nonce = youngest_unsettled(o);
     Step::Claim {
         replaced: nonce.as_ref().and(recorded).cloned(),
@@ -211,7 +216,7 @@ fn rival(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Rival> {
     let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
     let word = named && o.object.take_over.as_ref() == Some(&token);
     match o.owners.get(&token) {
-        Some(Owner::Elsewhere) | None if o.key == Key::Default => Some(Rival::Protected),
+        Some(Owner::Elsewhere) | None if o.credentials == CredentialsInUse::Default => Some(Rival::Protected),
         _ if word => None,
         Some(Owner::Neighbor(name)) => Some(Rival::Neighbor { name: name.clone(), token }),
         _ => Some(Rival::Stranger(token)),
@@ -220,13 +225,13 @@ fn rival(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Rival> {
 
 /// Nothing was written yet in this reconcile, and the key may write what is not a DELETE.
 fn may_write(o: &Observed) -> bool {
-    o.memory.tried == Tried::Nothing && !matches!(o.key, Key::Remembered(_))
+    o.memory.last_write == WriteOutcome::Nothing && !matches!(o.credentials, CredentialsInUse::Remembered(_))
 }
 
 /// Why the write of this reconcile was not done. That the instance, or this API, is no more is a refusal like any other
 /// there: the listing before it showed the opposite.
 fn refused(o: &Observed) -> Option<Fault> {
-    let Tried::Refused(fault) = &o.memory.tried else { return None };
+    let WriteOutcome::Refused(fault) = &o.memory.last_write else { return None };
     if !fault.kind.says_gone() {
         return Some(fault.clone());
     }

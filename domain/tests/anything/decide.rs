@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use domain::conditions::{ConditionType, Reason, report};
 use domain::decide::decide;
-use domain::decision::Absence;
+use domain::decision::ConfirmedAbsence;
 use domain::endpoint::Endpoint;
+use domain::event::{self, Announced};
 use domain::fault::{Fault, FaultKind};
-use domain::notice::{self, Told};
 use domain::observed::{
-    Atlas, Attempt, Deleted, Fate, Key, Object, Observed, Owner, ReadyWhen, Recollection, Reported, Spec,
-    Sunset, Times, Tried, VpcEndpoint,
+    Attempt, AttemptOutcome, CredentialsInUse, Deleted, Listing, MemorySnapshot, Object, Observed, Owner,
+    ReadyWhen, Reported, Spec, Sunset, Times, VpcEndpoint, WriteOutcome,
 };
 use domain::ownership::{Claim, ClaimReading, Token, marked_comment};
 
@@ -25,10 +25,10 @@ pub(crate) fn check(bytes: &[u8]) {
     let o = observed(&mut Draw::from(bytes));
     let decision = decide(&o);
     let reported = report(&o, &decision);
-    for before in [Told::by_status(&o.object.reported), Told::by(&reported)] {
-        let _ = notice::of_change(before, &o, &decision.step, &reported);
+    for before in [Announced::by_status(&o.object.reported), Announced::by(&reported)] {
+        let _ = event::of_change(before, &o, &decision.step, &reported);
     }
-    let _ = (notice::of_step(&decision.step, &o), notice::failure(&reported));
+    let _ = (event::of_step(&decision.step, &o), event::failure(&reported));
     assert_eq!(
         (decide(&o), report(&o, &decision)),
         (decision.clone(), reported),
@@ -59,12 +59,12 @@ fn can_be(o: &Observed) -> bool {
         values.dedup();
         values.len() == all
     }
-    let listing = match &o.atlas {
-        Atlas::Listed(listing) => listing.as_slice(),
+    let listing = match &o.listing {
+        Listing::Fetched(listing) => listing.as_slice(),
         _ => &[],
     };
     let mut made = o.memory.attempts.iter().filter_map(|attempt| match &attempt.fate {
-        Fate::Created(endpoint) => Some(&endpoint.id),
+        AttemptOutcome::Created(endpoint) => Some(&endpoint.id),
         _ => None,
     });
     unique(listing.iter().map(|e| &e.id))
@@ -77,18 +77,18 @@ fn can_be(o: &Observed) -> bool {
 fn observed(draw: &mut Draw<'_>) -> Observed {
     let times = times(draw);
     Observed {
-        atlas: match draw.byte() % 8 {
-            0 => Atlas::Unread,
-            1 => Atlas::Failed(fault(draw)),
-            _ => Atlas::Listed(draw.some(4, any_endpoint)),
+        listing: match draw.byte() % 8 {
+            0 => Listing::NotFetched,
+            1 => Listing::Failed(fault(draw)),
+            _ => Listing::Fetched(draw.some(4, any_endpoint)),
         },
         object: object(draw),
         spec: if draw.byte() % 16 == 15 { Err(words(draw)) } else { Ok(spec(draw)) },
         memory: recollection(draw, &times),
-        key: match draw.byte() % 8 {
-            7 => Key::Remembered(missing(draw)),
-            6 => Key::Default,
-            _ => Key::Held,
+        credentials: match draw.byte() % 8 {
+            7 => CredentialsInUse::Remembered(missing(draw)),
+            6 => CredentialsInUse::Default,
+            _ => CredentialsInUse::Own,
         },
         owners: draw.some(2, |draw| (any_token(draw), owner(draw))).into_iter().collect(),
         sunset: if draw.byte() % 8 == 7 {
@@ -227,22 +227,24 @@ fn missing(draw: &mut Draw<'_>) -> Fault {
     Fault { kind: FaultKind::CredentialsNotFound, ..fault(draw) }
 }
 
-fn recollection(draw: &mut Draw<'_>, times: &Times) -> Recollection {
-    Recollection {
+fn recollection(draw: &mut Draw<'_>, times: &Times) -> MemorySnapshot {
+    MemorySnapshot {
         attempts: draw.some(3, |draw| Attempt {
             nonce: nonce(draw.byte() % 4),
             age: age(draw, times),
             fate: match draw.byte() % 8 {
-                0..=2 => Fate::Unknown,
-                3 | 4 => Fate::Unsent,
-                5 | 6 => Fate::Settled,
-                _ => Fate::Created(any_endpoint(draw)),
+                0..=2 => AttemptOutcome::Unknown,
+                3 | 4 => AttemptOutcome::NotSent,
+                5 | 6 => AttemptOutcome::Settled,
+                _ => AttemptOutcome::Created(any_endpoint(draw)),
             },
         }),
         recorded: age(draw, times),
         forgotten: draw.maybe(|draw| age(draw, times)),
         adopted: draw.maybe(|draw| age(draw, times)),
-        absent: draw.maybe(|draw| (draw.one_of(&[Absence::Everything, Absence::Recorded]), age(draw, times))),
+        absent: draw.maybe(|draw| {
+            (draw.one_of(&[ConfirmedAbsence::Everything, ConfirmedAbsence::Recorded]), age(draw, times))
+        }),
         gone: gone(draw, times),
         deleted: draw.some(3, |draw| Deleted {
             id: id(u64::from(draw.byte() % 4)),
@@ -252,10 +254,10 @@ fn recollection(draw: &mut Draw<'_>, times: &Times) -> Recollection {
         excess_deleted: draw.maybe(|draw| age(draw, times)),
         unrecorded: draw.byte() % 8 == 7,
         working: draw.maybe(|draw| (words(draw), age(draw, times))),
-        tried: match draw.byte() % 4 {
-            0 | 1 => Tried::Nothing,
-            2 => Tried::Done,
-            _ => Tried::Refused(fault(draw)),
+        last_write: match draw.byte() % 4 {
+            0 | 1 => WriteOutcome::Nothing,
+            2 => WriteOutcome::Done,
+            _ => WriteOutcome::Refused(fault(draw)),
         },
     }
 }

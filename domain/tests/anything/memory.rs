@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::decision::{Absence, Creating, Decision, Origin, State, Step, Wake};
+use domain::decision::{ConfirmedAbsence, Creating, Decision, Origin, Requeue, State, Step};
 use domain::endpoint::EndpointId;
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::observed::{Times, Tried};
+use domain::observed::{Times, WriteOutcome};
 use domain::ownership::{ClaimReading, Nonce};
 
 use crate::support::{Draw, FAULTS, Mark, STATUSES, endpoint, foreign_claim, id, nonce, secs};
@@ -37,7 +37,7 @@ struct History {
     /// What was claimed here and not sent, and when.
     claimed: BTreeMap<Nonce, Duration>,
     /// The unbroken run of confirmations, and when it began.
-    absent: Option<(Absence, Duration)>,
+    absent: Option<(ConfirmedAbsence, Duration)>,
     /// The runs of answers that all is gone, and when each began.
     gone: BTreeMap<FaultKind, Duration>,
     recorded: Option<(EndpointId, Duration)>,
@@ -54,22 +54,22 @@ impl History {
         let what = draw.byte();
         match what % 11 {
             _ if what == u8::MAX => {
-                self.memory.nothing_left();
+                self.memory.clear_recorded();
                 (self.recorded, self.forgotten) = (None, None);
             }
             _ if what == u8::MAX - 1 => self.respond(draw),
             0 => self.now += secs(draw.one_of(&[0, 1, 9, 10, 119, 200, 3600])),
-            1 => self.see(draw),
+            1 => self.observe(draw),
             2 => self.claim(draw),
             3 => {
                 let nonce = any_nonce(draw);
-                self.memory.unclaimed(&nonce);
+                self.memory.withdraw_claim(&nonce);
                 self.claimed.remove(&nonce);
             }
             4 => self.send(&any_nonce(draw)),
             5 => {
                 let nonce = any_nonce(draw);
-                self.memory.settled(&nonce);
+                self.memory.settle(&nonce);
                 self.in_flight.remove(&nonce);
                 self.claimed.remove(&nonce);
             }
@@ -102,14 +102,14 @@ impl History {
         self.made.retain(|nonce, _| self.in_flight.contains_key(nonce));
     }
 
-    fn see(&mut self, draw: &mut Draw<'_>) {
+    fn observe(&mut self, draw: &mut Draw<'_>) {
         let (claim, recorded) = (any_claim(draw), draw.maybe(any_id));
         let made = &self.made;
         let is_recorded = |nonce: &Nonce| recorded.is_some() && made.get(nonce) == recorded.as_ref();
         self.in_flight.retain(|nonce, _| !is_recorded(nonce));
         let known = claim.nonce().is_some_and(|nonce| self.knows(nonce) && !is_recorded(nonce));
         self.made.retain(|_, id| Some(&*id) != recorded.as_ref());
-        self.memory.see(&claim, recorded.as_ref(), self.now);
+        self.memory.observe(&claim, recorded.as_ref(), self.now);
         match (claim.open_nonce(recorded.as_ref()), claim.nonce()) {
             (Some(open), _) => {
                 if !known {
@@ -151,11 +151,11 @@ impl History {
         if !self.knows(&announced) {
             self.claimed.insert(announced.clone(), self.now);
         }
-        self.memory.claiming(announced, self.now);
+        self.memory.begin_claim(announced, self.now);
     }
 
     fn send(&mut self, nonce: &Nonce) {
-        let may = self.memory.sending(nonce);
+        let may = self.memory.begin_send(nonce);
         let claimed = self.claimed.contains_key(nonce);
         assert!(claimed || !may, "only what was claimed here and not sent is sent");
         assert!(may || !claimed || !self.knows(nonce), "what was claimed here, and not long since, is sent");
@@ -167,9 +167,10 @@ impl History {
     }
 
     fn confirm(&mut self, draw: &mut Draw<'_>) {
-        let absent = draw.maybe(|draw| draw.one_of(&[Absence::Everything, Absence::Recorded]));
-        let (step, state) = (Step::Rest, State::Creating(Creating::Next));
-        self.memory.confirmed(&Decision { step, state, wake: Wake::Poll, absent }, self.now);
+        let absent =
+            draw.maybe(|draw| draw.one_of(&[ConfirmedAbsence::Everything, ConfirmedAbsence::Recorded]));
+        let (step, state) = (Step::Rest, State::Creating(Creating::Pending));
+        self.memory.confirmed(&Decision { step, state, requeue: Requeue::Poll, absent }, self.now);
         self.absent = match (absent, self.absent) {
             (Some(absent), Some((run, since))) if absent == run => Some((run, since)),
             (absent, _) => absent.map(|absent| (absent, self.now)),
@@ -204,7 +205,7 @@ impl History {
     }
 
     fn judge(&self) {
-        let recall = self.memory.recall(self.now, self.now, Tried::Nothing);
+        let recall = self.memory.snapshot(self.now, self.now, WriteOutcome::Nothing);
         let find = |nonce: &Nonce| recall.attempts.iter().find(|attempt| attempt.nonce == *nonce);
         let others = find(&Nonce::of_others());
         for (nonce, since) in &self.in_flight {
@@ -229,9 +230,10 @@ impl History {
         assert_eq!(recall.recorded, known_for);
         assert_eq!(recall.forgotten, self.forgotten.map(|since| self.now - since));
         assert_eq!(recall.excess_deleted, self.excess_sent.map(|sent| self.now - sent));
-        assert_eq!(self.memory.clone().at_moments(|moment| moment), self.memory);
+        assert_eq!(self.memory.clone().map_instants(|moment| moment), self.memory);
         // A listing that was sent earlier never makes anything look older.
-        let earlier = self.memory.recall(self.now.saturating_sub(secs(10)), self.now, Tried::Nothing);
+        let earlier =
+            self.memory.snapshot(self.now.saturating_sub(secs(10)), self.now, WriteOutcome::Nothing);
         assert!(earlier.attempts.iter().zip(&recall.attempts).all(|(then, now)| then.age <= now.age));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::decision::Decision;
 use domain::endpoint::{Endpoint, EndpointStatus};
-use domain::observed::{Key, Observed, Owner, Tried, VpcEndpoint};
+use domain::observed::{CredentialsInUse, Observed, Owner, VpcEndpoint, WriteOutcome};
 use domain::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;
@@ -57,7 +57,7 @@ pub(crate) fn default_credentials_take_nothing_over_from_another_namespace(
     o: &Observed,
     d: &Decision,
 ) -> Verdict {
-    let (id, ..) = update(d).filter(|_| o.key == Key::Default)?;
+    let (id, ..) = update(d).filter(|_| o.credentials == CredentialsInUse::Default)?;
     let other = listed(o, id).and_then(owner).filter(|owner| *owner != o.object.token)?;
     Some(matches!(o.owners.get(&other), Some(Owner::Neighbor(_) | Owner::Nobody)))
 }
@@ -110,14 +110,15 @@ pub(crate) fn suspending_stops_writing_to_atlas(o: &Observed, d: &Decision) -> V
 }
 
 pub(crate) fn there_is_at_most_one_write_to_atlas_in_a_reconcile(o: &Observed, d: &Decision) -> Verdict {
-    (o.memory.tried != Tried::Nothing).then(|| !writes_to_atlas(d))
+    (o.memory.last_write != WriteOutcome::Nothing).then(|| !writes_to_atlas(d))
 }
 
 pub(crate) fn a_key_that_is_only_remembered_writes_nothing_but_deletes(
     o: &Observed,
     d: &Decision,
 ) -> Verdict {
-    matches!(o.key, Key::Remembered(_)).then(|| !writes_to_atlas(d) || delete(d).is_some())
+    matches!(o.credentials, CredentialsInUse::Remembered(_))
+        .then(|| !writes_to_atlas(d) || delete(d).is_some())
 }
 
 pub(crate) fn an_unread_or_faulty_atlas_is_never_written_to(o: &Observed, d: &Decision) -> Verdict {

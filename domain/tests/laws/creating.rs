@@ -1,8 +1,8 @@
 //! Creating once: what is claimed, posted and recorded.
 
-use domain::decision::{Absence, Decision, Origin};
+use domain::decision::{ConfirmedAbsence, Decision, Origin};
 use domain::endpoint::{EndpointStatus, VpcEndpointId};
-use domain::observed::{Fate, Observed, VpcEndpoint};
+use domain::observed::{AttemptOutcome, Observed, VpcEndpoint};
 use domain::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;
@@ -28,7 +28,9 @@ pub(crate) fn a_create_is_decided_only_for_our_own_unsent_attempt_that_the_open_
     let (sent, _) = create(d)?;
     let claimed = matches!(&o.object.claim, ClaimReading::Ours { nonce, .. } if nonce == sent);
     let unsent = o.memory.attempts.iter().any(|attempt| {
-        attempt.nonce == *sent && attempt.fate == Fate::Unsent && attempt.age < o.times.create_deadline
+        attempt.nonce == *sent
+            && attempt.fate == AttemptOutcome::NotSent
+            && attempt.age < o.times.create_deadline
     });
     Some(claimed && claim_is_open(o) && unsent)
 }
@@ -38,7 +40,7 @@ pub(crate) fn a_create_is_decided_only_while_no_other_attempt_may_land(
     d: &Decision,
 ) -> Verdict {
     create(d)?;
-    Some(!may_land(o) && (unproven(o).is_empty() || confirmed(o, Absence::Everything)))
+    Some(!may_land(o) && (unproven(o).is_empty() || confirmed(o, ConfirmedAbsence::Everything)))
 }
 
 pub(crate) fn a_create_is_decided_only_while_the_listing_shows_nothing_with_our_mark_not_even_on_its_way_out(
@@ -56,7 +58,7 @@ pub(crate) fn a_create_replaces_a_recorded_endpoint_only_once_it_is_lost(
     create(d)?;
     let recorded = o.recorded()?;
     let known_long_enough = o.memory.recorded >= o.times.visibility;
-    Some(listed(o, recorded).is_none() && known_long_enough && confirmed(o, Absence::Everything))
+    Some(listed(o, recorded).is_none() && known_long_enough && confirmed(o, ConfirmedAbsence::Everything))
 }
 
 pub(crate) fn a_created_endpoint_carries_our_mark(o: &Observed, d: &Decision) -> Verdict {
@@ -145,6 +147,7 @@ pub(crate) fn what_another_attempt_made_is_recorded_only_if_a_listing_shows_it(
     let (endpoint, _) = record(d)?;
     let others =
         o.memory.attempts.iter().filter(|attempt| announced(o).map(|(own, _)| own) != Some(&attempt.nonce));
-    let made_by_another = others.into_iter().any(|attempt| attempt.fate == Fate::Created(endpoint.clone()));
+    let made_by_another =
+        others.into_iter().any(|attempt| attempt.fate == AttemptOutcome::Created(endpoint.clone()));
     made_by_another.then(|| listed(o, &endpoint.id) == Some(endpoint))
 }

@@ -1,8 +1,8 @@
 //! What is gone, what is settled, and when an object may go.
 
-use domain::decision::{Absence, Decision, Farewell, State, Step, Wake};
+use domain::decision::{ConfirmedAbsence, Decision, ReleaseReason, Requeue, State, Step};
 use domain::endpoint::{Endpoint, EndpointStatus};
-use domain::observed::{Observed, Tried};
+use domain::observed::{Observed, WriteOutcome};
 use domain::ownership::ClaimReading;
 
 use crate::Verdict;
@@ -12,7 +12,7 @@ pub(crate) fn an_object_is_released_as_deleted_only_when_nothing_of_ours_is_left
     o: &Observed,
     d: &Decision,
 ) -> Verdict {
-    let Step::Release(Farewell::Deleted) = d.step else { return None };
+    let Step::Release(ReleaseReason::Deleted) = d.step else { return None };
     if final_word(o) {
         return Some(true);
     }
@@ -24,15 +24,15 @@ pub(crate) fn an_object_is_released_as_deleted_only_when_nothing_of_ours_is_left
             answer.id == *id && !answer.ago.is_zero() && believed
         })
     });
-    let unanswered_write = o.memory.tried != Tried::Nothing;
-    Some(nothing_listed && answered && confirmed(o, Absence::Everything) && !unanswered_write)
+    let unanswered_write = o.memory.last_write != WriteOutcome::Nothing;
+    Some(nothing_listed && answered && confirmed(o, ConfirmedAbsence::Everything) && !unanswered_write)
 }
 
 pub(crate) fn an_object_is_released_as_retained_only_on_the_users_word_or_if_the_endpoint_is_not_ours(
     o: &Observed,
     d: &Decision,
 ) -> Verdict {
-    let Step::Release(Farewell::Retained) = d.step else { return None };
+    let Step::Release(ReleaseReason::Retained) = d.step else { return None };
     let word = o.spec.as_ref().is_ok_and(|spec| spec.retain || spec.observe);
     let foreign_claim = matches!(o.object.claim, ClaimReading::Foreign(_)) && o.recorded().is_none();
     let strangers = o.object.recorded.as_ref().is_some_and(|known| {
@@ -40,7 +40,7 @@ pub(crate) fn an_object_is_released_as_retained_only_on_the_users_word_or_if_the
         owner(endpoint).is_some_and(|owner| owner != o.object.token)
     });
     let nothing_else = || listing(o).is_some_and(|listing| !listing.iter().any(|e| is_ours(o, e)));
-    Some(word || foreign_claim || (strangers && nothing_else() && confirmed(o, Absence::Everything)))
+    Some(word || foreign_claim || (strangers && nothing_else() && confirmed(o, ConfirmedAbsence::Everything)))
 }
 
 pub(crate) fn no_object_is_released_while_an_attempt_may_land(o: &Observed, d: &Decision) -> Verdict {
@@ -60,8 +60,8 @@ pub(crate) fn an_absence_is_confirmed_only_by_a_listing_that_shows_it(o: &Observ
     let recorded_gone = o.object.recorded.as_ref().is_none_or(|known| {
         listed(o, &known.id).is_none_or(|e| owner(e).is_some_and(|by| by != o.object.token))
     });
-    let settled = absence != Absence::Everything || !may_land(o);
-    Some(recorded_gone && settled && others == (absence == Absence::Recorded))
+    let settled = absence != ConfirmedAbsence::Everything || !may_land(o);
+    Some(recorded_gone && settled && others == (absence == ConfirmedAbsence::Recorded))
 }
 
 pub(crate) fn an_open_attempt_is_settled_before_the_object_is_suspended_named_or_lost(
@@ -69,7 +69,7 @@ pub(crate) fn an_open_attempt_is_settled_before_the_object_is_suspended_named_or
     d: &Decision,
 ) -> Verdict {
     let takes_effect = match &d.state {
-        State::Suspended => d.wake == Wake::OnChange,
+        State::Suspended => d.requeue == Requeue::OnChange,
         State::Lost(_) => true,
         _ => matches!(update(d), Some((id, ..)) if o.recorded() != Some(id)),
     };

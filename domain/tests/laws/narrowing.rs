@@ -5,7 +5,7 @@
 use domain::conditions::report;
 use domain::decide::decide;
 use domain::decision::Decision;
-use domain::observed::{Atlas, Observed};
+use domain::observed::{Listing, Observed};
 
 use crate::Verdict;
 
@@ -13,11 +13,11 @@ pub(crate) fn what_concerns_other_objects_changes_neither_decision_nor_report(
     o: &Observed,
     d: &Decision,
 ) -> Verdict {
-    let Atlas::Listed(listing) = &o.atlas else { return None };
+    let Listing::Fetched(listing) = &o.listing else { return None };
     let concerning: Vec<_> = listing.iter().filter(|endpoint| o.concerns(endpoint)).cloned().collect();
     if concerning.len() == listing.len() {
         return None;
     }
-    let narrowed = Observed { atlas: Atlas::Listed(concerning), ..o.clone() };
+    let narrowed = Observed { listing: Listing::Fetched(concerning), ..o.clone() };
     Some(decide(&narrowed) == *d && report(&narrowed, d) == report(o, d))
 }

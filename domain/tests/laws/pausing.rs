@@ -1,7 +1,7 @@
 //! Looking again.
 
-use domain::decision::{Decision, Deleting, State, Step, Wake};
-use domain::observed::{Atlas, Observed};
+use domain::decision::{Decision, Deleting, Requeue, State, Step};
+use domain::observed::{Listing, Observed};
 use domain::ownership::ClaimReading;
 
 use crate::Verdict;
@@ -13,13 +13,13 @@ pub(crate) fn suspending_stops_listing_unless_an_attempt_is_open(o: &Observed, d
 }
 
 pub(crate) fn what_was_listed_is_not_listed_again(o: &Observed, d: &Decision) -> Verdict {
-    (o.atlas != Atlas::Unread).then(|| d.step != Step::List)
+    (o.listing != Listing::NotFetched).then(|| d.step != Step::List)
 }
 
 pub(crate) fn a_rest_without_a_wake_is_one_that_only_the_user_can_end(o: &Observed, d: &Decision) -> Verdict {
-    (d.step == Step::Rest && d.wake == Wake::OnChange).then_some(match &d.state {
+    (d.step == Step::Rest && d.requeue == Requeue::OnChange).then_some(match &d.state {
         State::Suspended | State::Invalid(_) | State::AdoptionRequired { .. } => true,
-        State::Deleting(Deleting::Removing) => !o.object.finalizer,
+        State::Deleting(Deleting::InProgress) => !o.object.finalizer,
         _ => false,
     })
 }
@@ -30,8 +30,8 @@ pub(crate) fn who_hears_once_that_all_is_gone_asks_again_within_the_gap(
 ) -> Verdict {
     says_gone(o).filter(|_| !final_word(o))?;
     let waits = match &d.state {
-        State::Unread(_) => return Some(false),
-        State::Doubted(_) => true,
+        State::ListingFailed(_) => return Some(false),
+        State::Unconfirmed(_) => true,
         State::Deleting(_) => {
             wanted(o).is_some_and(|spec| !spec.retain && !spec.observe) && o.object.finalizer
         }
@@ -39,10 +39,10 @@ pub(crate) fn who_hears_once_that_all_is_gone_asks_again_within_the_gap(
     };
     let foreign = matches!(o.object.claim, ClaimReading::Foreign(_)) && o.recorded().is_none();
     (waits && d.step == Step::Rest && !foreign)
-        .then(|| matches!(d.wake, Wake::After(pause) if pause <= o.times.confirm_gap))
+        .then(|| matches!(d.requeue, Requeue::After(pause) if pause <= o.times.confirm_gap))
 }
 
 pub(crate) fn no_pause_is_empty(_: &Observed, d: &Decision) -> Verdict {
-    let Wake::After(pause) = d.wake else { return None };
+    let Requeue::After(pause) = d.requeue else { return None };
     Some(!pause.is_zero())
 }

@@ -4,7 +4,7 @@ use domain::conditions::{Condition, ConditionType, Reason, Report, report};
 use domain::decide::decide;
 use domain::decision::{Decision, Origin, State, Step};
 use domain::endpoint::EndpointStatus;
-use domain::observed::{Atlas, Observed, Sunset, VpcEndpoint};
+use domain::observed::{Listing, Observed, Sunset, VpcEndpoint};
 
 use crate::Verdict;
 use crate::view::{final_word, says_gone};
@@ -135,7 +135,7 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        let State::Bound(bound) = &d.state else { return None };
+        let State::Recorded(bound) = &d.state else { return None };
         let applies = ready(r).status && ready(r).reason == Reason::Available;
         applies.then(|| match &o.spec.as_ref().unwrap().vpc_endpoint {
             VpcEndpoint::Declared(id) => bound.endpoint.vpc_endpoint_id.as_deref() == Some(id.as_str()),
@@ -148,7 +148,7 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        let Atlas::Listed(listing) = &o.atlas else { return None };
+        let Listing::Fetched(listing) = &o.listing else { return None };
         // What somebody took off the object is put back first, and what our POST made is recorded, whatever is listed.
         if matches!(d.step, Step::Claim { .. } | Step::Record { origin: Origin::Created, .. }) {
             return None;
@@ -173,7 +173,7 @@ mod laws {
         r: &Report,
     ) -> Verdict {
         let available = r.endpoint.as_ref().is_some_and(|e| e.status == EndpointStatus::Available);
-        let unseen = matches!(&d.state, State::Bound(bound) if bound.unseen);
+        let unseen = matches!(&d.state, State::Recorded(bound) if bound.unseen);
         Some(r.get(ConditionType::EndpointConnected)?.status == (available && !r.lost && !unseen))
     }
 
@@ -183,7 +183,7 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        let listed = matches!(o.atlas, Atlas::Listed(_)) && d.state != State::Suspended;
+        let listed = matches!(o.listing, Listing::Fetched(_)) && d.state != State::Suspended;
         let word = |kind| r.get(kind).map_or((false, Reason::Suspended), |c| (c.status, c.reason));
         let service = word(ConditionType::EndpointServiceAvailable);
         let connected = word(ConditionType::EndpointConnected);
@@ -204,7 +204,7 @@ mod laws {
                 None => at_rest.contains(&service.1) && at_rest.contains(&connected.1),
                 Some(_) => service.1 != Reason::NoEndpoint && connected.1 != Reason::NoEndpoint,
             };
-            let dated = !matches!(&d.state, State::Bound(bound) if bound.unseen)
+            let dated = !matches!(&d.state, State::Recorded(bound) if bound.unseen)
                 || ready.1 != Reason::EndpointLost
                 || r.after.is_some()
                 || bound_is_leaving(d);
@@ -218,7 +218,7 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        let State::Unread(fault) = &d.state else { return None };
+        let State::ListingFailed(fault) = &d.state else { return None };
         let was_ready = o.object.reported.get("Ready").is_some_and(|(status, ..)| status);
         let (terminal, access) = classes(Reason::of(fault.kind));
         let late = overdue(o, r);
@@ -323,7 +323,7 @@ mod laws {
 }
 
 fn bound_is_leaving(d: &Decision) -> bool {
-    matches!(&d.state, State::Bound(bound) if bound.endpoint.status == EndpointStatus::Deleting)
+    matches!(&d.state, State::Recorded(bound) if bound.endpoint.status == EndpointStatus::Deleting)
 }
 
 /// What is reported as being worked on has taken as long as it may: for this process, or by the status' word.

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::decision::Absence;
+use domain::decision::ConfirmedAbsence;
 use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
 use domain::observed::{
-    Atlas, Attempt, Deleted, Fate, Key, Observed, Owner, ReadyWhen, Spec, Tried, VpcEndpoint,
+    Attempt, AttemptOutcome, CredentialsInUse, Deleted, Listing, Observed, Owner, ReadyWhen, Spec,
+    VpcEndpoint, WriteOutcome,
 };
 use domain::ownership::{ClaimReading, Token};
 
@@ -62,11 +63,11 @@ pub(crate) fn creating() -> Vec<Axis> {
         endpoint_ids(&[None, Some(1)]),
         take_over(
             &[None, Some(stranger())],
-            &[Key::Held, Key::Remembered(fault(FaultKind::CredentialsNotFound))],
+            &[CredentialsInUse::Own, CredentialsInUse::Remembered(fault(FaultKind::CredentialsNotFound))],
         ),
         attempts(),
         absences(),
-        tried(&[FaultKind::Refused]),
+        last_write(&[FaultKind::Refused]),
     ]
 }
 
@@ -90,16 +91,16 @@ pub(crate) fn keeping() -> Vec<Axis> {
         policies(),
         endpoint_ids(&[None, Some(1), Some(2)]),
         vpc_endpoints(),
-        take_over(&[None, Some(stranger())], &[Key::Held]),
+        take_over(&[None, Some(stranger())], &[CredentialsInUse::Own]),
         axis(vec![None, Some((nonce(1), 1)), Some((nonce(2), 201))], |o, known| {
             o.memory.attempts =
-                known.map(|(nonce, age)| attempt(nonce, age, Fate::Unknown)).into_iter().collect();
+                known.map(|(nonce, age)| attempt(nonce, age, AttemptOutcome::Unknown)).into_iter().collect();
         }),
         axis(vec![None, Some(9)], |o, age| o.memory.adopted = age.map(secs)),
         axis(vec![None, Some(59), Some(60)], |o, age: Option<u32>| {
             o.memory.excess_deleted = age.map(|age| MINUTE * age);
         }),
-        tried(&[FaultKind::Refused]),
+        last_write(&[FaultKind::Refused]),
     ]
 }
 
@@ -118,7 +119,7 @@ pub(crate) fn losing() -> Vec<Axis> {
         attempts(),
         axis(vec![119, 120], |o, age| o.memory.recorded = secs(age)),
         absences(),
-        tried(&[FaultKind::Unavailable]),
+        last_write(&[FaultKind::Unavailable]),
     ]
 }
 
@@ -152,7 +153,7 @@ pub(crate) fn deleting() -> Vec<Axis> {
                 .into_iter()
                 .collect();
         }),
-        tried(&[FaultKind::Unavailable, FaultKind::Retired]),
+        last_write(&[FaultKind::Unavailable, FaultKind::Retired]),
         keys(),
     ]
 }
@@ -205,7 +206,7 @@ pub(crate) fn reporting() -> Vec<Axis> {
         axis(vec![ours(None), foreign_claim(), ours(Some(id(1)))], |o, claim| o.object.claim = claim),
         axis(vec![None, Some(1)], |o, age| o.memory.adopted = age.map(secs)),
         axis(vec![1, 121], |o, age| o.memory.recorded = secs(age)),
-        tried(&[FaultKind::Refused, FaultKind::Retired, FaultKind::Unauthorized]),
+        last_write(&[FaultKind::Refused, FaultKind::Retired, FaultKind::Unauthorized]),
     ]
 }
 
@@ -228,7 +229,7 @@ fn listings(first: &[Option<Endpoint>], faults: &[FaultKind]) -> Axis {
     ];
     let listed = first.iter().flat_map(|first| {
         let others = others.clone();
-        others.map(|other| Atlas::Listed(first.clone().into_iter().chain(other).collect()))
+        others.map(|other| Listing::Fetched(first.clone().into_iter().chain(other).collect()))
     });
     // Said for the first time, for the second too soon, and after long enough; and after another kind of it.
     let failed = faults.iter().flat_map(|kind| {
@@ -240,11 +241,11 @@ fn listings(first: &[Option<Endpoint>], faults: &[FaultKind]) -> Axis {
             }
             _ => vec![vec![]],
         };
-        before.into_iter().map(|before| (Atlas::Failed(fault(*kind)), before))
+        before.into_iter().map(|before| (Listing::Failed(fault(*kind)), before))
     });
-    let answered = [Atlas::Unread].into_iter().chain(listed).map(|atlas| (atlas, vec![]));
+    let answered = [Listing::NotFetched].into_iter().chain(listed).map(|atlas| (atlas, vec![]));
     axis(failed.chain(answered).collect(), |o, (atlas, before)| {
-        o.atlas = atlas;
+        o.listing = atlas;
         o.memory.gone = before;
     })
 }
@@ -304,18 +305,18 @@ fn vpc_endpoints() -> Axis {
 
 /// Each of the words with each of the credentials, and with the default ones the word for an endpoint of this cluster: of
 /// another namespace, and of nobody any more.
-fn take_over(words: &[Option<Token>], keys: &[Key]) -> Axis {
-    let known = |owner| (Some(stranger()), Key::Default, BTreeMap::from([(stranger(), owner)]));
+fn take_over(words: &[Option<Token>], keys: &[CredentialsInUse]) -> Axis {
+    let known = |owner| (Some(stranger()), CredentialsInUse::Default, BTreeMap::from([(stranger(), owner)]));
     let shared = [known(Owner::Elsewhere), known(Owner::Nobody)];
     let each =
         words.iter().flat_map(|word| keys.iter().map(|key| (word.clone(), key.clone(), BTreeMap::new())));
     axis(each.chain(shared).collect(), |o, (word, key, owners)| {
         o.object.take_over = word;
-        (o.key, o.owners) = (key, owners);
+        (o.credentials, o.owners) = (key, owners);
     })
 }
 
-fn attempt(nonce: domain::ownership::Nonce, age: u64, fate: Fate) -> Attempt {
+fn attempt(nonce: domain::ownership::Nonce, age: u64, fate: AttemptOutcome) -> Attempt {
     Attempt { nonce, age: secs(age), fate }
 }
 
@@ -323,47 +324,50 @@ fn attempt(nonce: domain::ownership::Nonce, age: u64, fate: Fate) -> Attempt {
 fn attempts() -> Axis {
     let all = vec![
         vec![],
-        vec![attempt(nonce(1), 199, Fate::Unknown)],
-        vec![attempt(nonce(1), 200, Fate::Unknown)],
-        vec![attempt(nonce(1), 9, Fate::Unsent)],
-        vec![attempt(nonce(1), 10, Fate::Unsent)],
-        vec![attempt(nonce(1), 1, Fate::Settled)],
-        vec![attempt(nonce(1), 1, Fate::Created(endpoint(3, Mark::Ours, "RESERVATION_REQUESTED")))],
+        vec![attempt(nonce(1), 199, AttemptOutcome::Unknown)],
+        vec![attempt(nonce(1), 200, AttemptOutcome::Unknown)],
+        vec![attempt(nonce(1), 9, AttemptOutcome::NotSent)],
+        vec![attempt(nonce(1), 10, AttemptOutcome::NotSent)],
+        vec![attempt(nonce(1), 1, AttemptOutcome::Settled)],
+        vec![attempt(nonce(1), 1, AttemptOutcome::Created(endpoint(3, Mark::Ours, "RESERVATION_REQUESTED")))],
         vec![
-            attempt(nonce(2), 199, Fate::Created(endpoint(2, Mark::Ours, "RESERVED"))),
-            attempt(nonce(1), 1, Fate::Unsent),
+            attempt(nonce(2), 199, AttemptOutcome::Created(endpoint(2, Mark::Ours, "RESERVED"))),
+            attempt(nonce(1), 1, AttemptOutcome::NotSent),
         ],
         vec![
-            attempt(nonce(2), 200, Fate::Created(endpoint(2, Mark::Ours, "RESERVED"))),
-            attempt(nonce(1), 1, Fate::Unsent),
+            attempt(nonce(2), 200, AttemptOutcome::Created(endpoint(2, Mark::Ours, "RESERVED"))),
+            attempt(nonce(1), 1, AttemptOutcome::NotSent),
         ],
-        vec![attempt(nonce(2), 199, Fate::Unknown), attempt(nonce(1), 1, Fate::Unsent)],
-        vec![attempt(nonce(2), 200, Fate::Unknown), attempt(nonce(1), 1, Fate::Unsent)],
+        vec![attempt(nonce(2), 199, AttemptOutcome::Unknown), attempt(nonce(1), 1, AttemptOutcome::NotSent)],
+        vec![attempt(nonce(2), 200, AttemptOutcome::Unknown), attempt(nonce(1), 1, AttemptOutcome::NotSent)],
     ];
     axis(all, |o, attempts| o.memory.attempts = attempts)
 }
 
 /// Where the credentials come from, and whether the API server took the last record.
 fn keys() -> Axis {
-    let remembered = Key::Remembered(fault(FaultKind::CredentialsNotFound));
-    axis(vec![(Key::Held, false), (remembered, false), (Key::Held, true)], |o, (key, unrecorded)| {
-        o.key = key;
-        o.memory.unrecorded = unrecorded;
-    })
+    let remembered = CredentialsInUse::Remembered(fault(FaultKind::CredentialsNotFound));
+    axis(
+        vec![(CredentialsInUse::Own, false), (remembered, false), (CredentialsInUse::Own, true)],
+        |o, (key, unrecorded)| {
+            o.credentials = key;
+            o.memory.unrecorded = unrecorded;
+        },
+    )
 }
 
 fn absences() -> Axis {
     let all = vec![
         None,
-        Some((Absence::Everything, secs(9))),
-        Some((Absence::Everything, secs(10))),
-        Some((Absence::Recorded, secs(10))),
+        Some((ConfirmedAbsence::Everything, secs(9))),
+        Some((ConfirmedAbsence::Everything, secs(10))),
+        Some((ConfirmedAbsence::Recorded, secs(10))),
     ];
     axis(all, |o, absent| o.memory.absent = absent)
 }
 
-fn tried(faults: &[FaultKind]) -> Axis {
-    let refused = faults.iter().map(|kind| Tried::Refused(fault(*kind)));
-    let all = [Tried::Nothing, Tried::Done].into_iter().chain(refused);
-    axis(all.collect(), |o, tried| o.memory.tried = tried)
+fn last_write(faults: &[FaultKind]) -> Axis {
+    let refused = faults.iter().map(|kind| WriteOutcome::Refused(fault(*kind)));
+    let all = [WriteOutcome::Nothing, WriteOutcome::Done].into_iter().chain(refused);
+    axis(all.collect(), |o, last_write| o.memory.last_write = last_write)
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::decision::{Absence, Decision, Origin, Step};
+use domain::decision::{ConfirmedAbsence, Decision, Origin, Step};
 use domain::endpoint::{Endpoint, EndpointId};
 use domain::fault::FaultKind;
-use domain::observed::{Atlas, Fate, Observed, Spec};
+use domain::observed::{AttemptOutcome, Listing, Observed, Spec};
 use domain::ownership::{ClaimReading, Nonce, Token, mark_of};
 
 pub(crate) fn wanted(o: &Observed) -> Option<&Spec> {
@@ -13,9 +13,9 @@ pub(crate) fn wanted(o: &Observed) -> Option<&Spec> {
 }
 
 pub(crate) fn listing(o: &Observed) -> Option<&[Endpoint]> {
-    match &o.atlas {
-        Atlas::Listed(listing) => Some(listing),
-        Atlas::Unread | Atlas::Failed(_) => None,
+    match &o.listing {
+        Listing::Fetched(listing) => Some(listing),
+        Listing::NotFetched | Listing::Failed(_) => None,
     }
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn is_ours(o: &Observed, e: &Endpoint) -> bool {
 
 /// Atlas says, in answer to the listing, that the instance or this API is no more.
 pub(crate) fn says_gone(o: &Observed) -> Option<FaultKind> {
-    let Atlas::Failed(fault) = &o.atlas else { return None };
+    let Listing::Failed(fault) = &o.listing else { return None };
     let gone =
         matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired);
     gone.then_some(fault.kind)
@@ -62,7 +62,7 @@ pub(crate) fn claim_is_open(o: &Observed) -> bool {
 /// The attempts whose outcome nobody here knows, or whose endpoint nothing records.
 pub(crate) fn unproven(o: &Observed) -> Vec<&Nonce> {
     let known = |nonce: &Nonce| o.memory.attempts.iter().any(|attempt| attempt.nonce == *nonce);
-    let open = |fate: &Fate| matches!(fate, Fate::Unknown | Fate::Created(_));
+    let open = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Unknown | AttemptOutcome::Created(_));
     let remembered = o.memory.attempts.iter().filter(|attempt| open(&attempt.fate));
     let claimed = announced(o).filter(|(nonce, _)| claim_is_open(o) && !known(nonce));
     remembered.map(|attempt| &attempt.nonce).chain(claimed.map(|(nonce, _)| nonce)).collect()
@@ -72,7 +72,7 @@ pub(crate) fn unproven(o: &Observed) -> Vec<&Nonce> {
 pub(crate) fn created(o: &Observed) -> Option<&Endpoint> {
     let (nonce, _) = announced(o).filter(|_| claim_is_open(o))?;
     o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce).and_then(|attempt| match &attempt.fate {
-        Fate::Created(endpoint) => Some(endpoint),
+        AttemptOutcome::Created(endpoint) => Some(endpoint),
         _ => None,
     })
 }
@@ -87,7 +87,7 @@ pub(crate) fn may_land(o: &Observed) -> bool {
 }
 
 /// A listing at least G ago showed the same absence.
-pub(crate) fn confirmed(o: &Observed, absence: Absence) -> bool {
+pub(crate) fn confirmed(o: &Observed, absence: ConfirmedAbsence) -> bool {
     matches!(o.memory.absent, Some((what, ago)) if what == absence && ago >= o.times.confirm_gap)
 }
 

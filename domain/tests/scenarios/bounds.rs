@@ -2,9 +2,9 @@
 //! an object that takes no record any more.
 
 use domain::conditions::{ConditionType, report};
-use domain::decision::{Creating, Farewell, State, Step, Wake};
+use domain::decision::{Creating, ReleaseReason, Requeue, State, Step};
 use domain::memory::Memory;
-use domain::observed::{Fate, Tried};
+use domain::observed::{AttemptOutcome, WriteOutcome};
 use domain::ownership::{ClaimReading, Nonce};
 
 use crate::story::{START, Story, is_settling};
@@ -20,7 +20,7 @@ fn flooded() -> Story {
     for n in 2..=101 {
         story.wait(secs(1));
         story.o.object.claim = shows(nonce(n));
-        story.see();
+        story.observe();
     }
     story
 }
@@ -28,7 +28,7 @@ fn flooded() -> Story {
 #[test]
 fn claims_without_end_are_waited_for_and_not_kept() {
     let mut story = flooded();
-    let kept = story.memory.recall(story.now, story.now, Tried::Nothing).attempts;
+    let kept = story.memory.snapshot(story.now, story.now, WriteOutcome::Nothing).attempts;
     assert!(kept.len() <= 17, "{} attempts", kept.len());
     // As long as for the last of them, and no longer.
     for _ in 0..199 {
@@ -49,7 +49,7 @@ fn a_deletion_waits_for_the_youngest_of_the_claims_that_are_not_kept() {
     story.o.object.deleting = true;
     // The first eight of the last nine are closed, so that the ninth and what stands for the rest are left.
     for n in 94..=101 {
-        story.memory.settled(&nonce(n));
+        story.memory.settle(&nonce(n));
     }
     // Number 93 was the youngest that is not kept by its name.
     story.wait(secs(191));
@@ -57,7 +57,7 @@ fn a_deletion_waits_for_the_youngest_of_the_claims_that_are_not_kept() {
     story.wait(secs(1));
     story.list(&[]);
     story.wait(secs(10));
-    assert_eq!(story.list(&[]).step, Step::Release(Farewell::Deleted));
+    assert_eq!(story.list(&[]).step, Step::Release(ReleaseReason::Deleted));
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn what_stands_for_many_is_not_closed_by_a_claim_that_names_it() {
     let mut story = flooded();
     story.o.object.claim = shows(Nonce::of_others());
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
-    story.see();
-    let kept = story.memory.recall(story.now, story.now, Tried::Nothing).attempts;
+    story.observe();
+    let kept = story.memory.snapshot(story.now, story.now, WriteOutcome::Nothing).attempts;
     assert!(kept.iter().any(|attempt| attempt.nonce == Nonce::of_others() && attempt.fate.is_open()));
 }
 
@@ -74,14 +74,17 @@ fn what_stands_for_many_is_not_closed_by_a_claim_that_names_it() {
 fn attempts_that_were_refused_are_not_kept_without_end_and_none_is_sent_again() {
     let mut memory = Memory::default();
     for n in 0..100 {
-        memory.claiming(nonce(n), START);
-        assert!(memory.sending(&nonce(n)));
-        memory.settled(&nonce(n));
+        memory.begin_claim(nonce(n), START);
+        assert!(memory.begin_send(&nonce(n)));
+        memory.settle(&nonce(n));
     }
-    let kept = memory.recall(START, START, Tried::Nothing).attempts;
-    assert!(kept.len() <= 8 && kept.iter().all(|attempt| attempt.fate == Fate::Settled), "{kept:?}");
+    let kept = memory.snapshot(START, START, WriteOutcome::Nothing).attempts;
+    assert!(
+        kept.len() <= 8 && kept.iter().all(|attempt| attempt.fate == AttemptOutcome::Settled),
+        "{kept:?}"
+    );
     for n in 0..100 {
-        assert!(!memory.sending(&nonce(n)), "attempt {n}");
+        assert!(!memory.begin_send(&nonce(n)), "attempt {n}");
     }
 }
 
@@ -92,7 +95,7 @@ fn answers_to_deletes_are_not_kept_without_end_but_for_the_recorded_endpoint() {
         story.memory.deleted(id(n), false, story.now);
         story.wait(secs(1));
     }
-    let kept = story.memory.recall(story.now, story.now, Tried::Nothing).deleted;
+    let kept = story.memory.snapshot(story.now, story.now, WriteOutcome::Nothing).deleted;
     assert!(kept.len() <= 8, "{} answers", kept.len());
     assert!([1, 100].iter().all(|n| kept.iter().any(|answer| answer.id == id(*n))), "{kept:?}");
 }
@@ -112,16 +115,16 @@ fn an_object_that_takes_no_record_is_deleted_by_its_mark_and_waits_for_its_claim
     story.wait(secs(190));
     story.list(&[]);
     story.wait(secs(10));
-    assert_eq!(story.list(&[]).step, Step::Release(Farewell::Deleted));
+    assert_eq!(story.list(&[]).step, Step::Release(ReleaseReason::Deleted));
 }
 
 #[test]
 fn what_this_process_made_for_an_object_that_takes_no_record_is_deleted_too() {
     let mut story = Story::new();
-    story.memory.claiming(nonce(1), story.now);
+    story.memory.begin_claim(nonce(1), story.now);
     story.o.object.claim = shows(nonce(1));
     story.o.object.finalizer = true;
-    assert!(story.memory.sending(&nonce(1)));
+    assert!(story.memory.begin_send(&nonce(1)));
     let made = endpoint(1, Mark::Ours, "RESERVATION_REQUESTED");
     story.memory.created(&nonce(1), made.clone());
     assert!(matches!(story.list(&[]).step, Step::Record { .. }));
@@ -140,7 +143,7 @@ fn a_claim_that_the_manifest_brought_along_is_said_to_be_one() {
     story.list(&[]);
     story.o.object.claim = ClaimReading::EarlierLife { nonce: nonce(1), replaced: None };
     let decision = domain::decide::decide(&story.o);
-    assert!(matches!(decision.state, State::Creating(Creating::Settling(_))), "{decision:?}");
+    assert!(matches!(decision.state, State::Creating(Creating::AwaitingOutcome(_))), "{decision:?}");
     let message = report(&story.o, &decision).get(ConditionType::Ready).unwrap().message.clone();
     assert!(message.contains("the manifest brought along the claim"), "{message}");
 }
@@ -154,9 +157,13 @@ fn an_endpoint_id_that_leads_nowhere_is_looked_for_again_before_that_is_final() 
             spec.observe = observe;
         });
         let first = story.list(&[]);
-        assert_eq!((&first.state, first.wake), (&State::Lost(id(7)), Wake::After(secs(10))), "{observe}");
+        assert_eq!(
+            (&first.state, first.requeue),
+            (&State::Lost(id(7)), Requeue::After(secs(10))),
+            "{observe}"
+        );
         story.wait(secs(10));
         let second = story.list(&[]);
-        assert_eq!((&second.state, second.wake), (&State::Lost(id(7)), Wake::Interval), "{observe}");
+        assert_eq!((&second.state, second.requeue), (&State::Lost(id(7)), Requeue::Interval), "{observe}");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::conditions::{ConditionType, Reason};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::observed::{Atlas, Observed, ReadyWhen, Tried};
+use domain::observed::{Listing, Observed, ReadyWhen, WriteOutcome};
 
 use crate::said::{ready_before, spec, with};
 use crate::support::{MINUTE, Mark, endpoint, fault, observed, secs, shown};
@@ -17,7 +17,7 @@ const DEADLINE: Duration = Duration::from_mins(15);
 fn unread(kind: FaultKind) -> Observed {
     with(shown("AVAILABLE"), |o| {
         ready_before(o);
-        o.atlas = Atlas::Failed(fault(kind));
+        o.listing = Listing::Failed(fault(kind));
     })
 }
 
@@ -59,7 +59,8 @@ fn the_deadline_is_over_once_one_stage_has_taken_that_long() {
     assert_eq!(said(&working_for(secs(899), requested())), in_time);
     assert_eq!(said(&working_for(DEADLINE, requested())), late);
     // Another status in Atlas, or another spec, is another stage.
-    let changed = with(working_for(DEADLINE, shown("PENDING_ACCEPTANCE")), |o| o.atlas = requested().atlas);
+    let changed =
+        with(working_for(DEADLINE, shown("PENDING_ACCEPTANCE")), |o| o.listing = requested().listing);
     assert_eq!(said(&changed), in_time);
     let changed = with(working_for(DEADLINE, requested()), |o| spec(o).comment = Some("orders".to_owned()));
     assert_eq!(said(&changed), in_time);
@@ -89,8 +90,8 @@ fn what_stands_in_the_way_of_access_is_named_even_after_the_deadline() {
     let no_access = working_for(DEADLINE, unread(FaultKind::Unauthorized));
     assert_eq!(said(&no_access), (Reason::Unauthorized, stalled));
     let refused = with(observed(), |o| {
-        o.atlas = Atlas::Listed(Vec::new());
-        o.memory.tried = Tried::Refused(fault(FaultKind::Refused));
+        o.listing = Listing::Fetched(Vec::new());
+        o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Refused));
     });
     assert_eq!(said(&working_for(DEADLINE, refused)), (Reason::ProgressDeadlineExceeded, stalled));
 }
@@ -99,7 +100,7 @@ fn what_stands_in_the_way_of_access_is_named_even_after_the_deadline() {
 fn a_stage_of_work_keeps_its_clock_and_only_the_first_look_of_a_process_believes_that_it_is_late() {
     let mut memory = Memory::default();
     let late = Some(DEADLINE);
-    let since = |memory: &Memory, now| memory.recall(now, now, Tried::Nothing).working.unwrap().1;
+    let since = |memory: &Memory, now| memory.snapshot(now, now, WriteOutcome::Nothing).working.unwrap().1;
     memory.working(Some("one".to_owned()), late, 60 * MINUTE);
     assert_eq!(since(&memory, 60 * MINUTE), DEADLINE);
     memory.working(Some("two".to_owned()), late, 60 * MINUTE);

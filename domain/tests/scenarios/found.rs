@@ -1,6 +1,6 @@
 //! What the search in `proof/` and reviews have found, each as the shortest story that showed it.
 
-use domain::decision::{Absence, Creating, Farewell, Origin, State, Step};
+use domain::decision::{ConfirmedAbsence, Creating, Origin, ReleaseReason, State, Step};
 use domain::memory::Memory;
 use domain::ownership::ClaimReading;
 
@@ -15,11 +15,11 @@ fn a_listing_from_before_an_attempt_was_known_does_not_count_against_it() {
     assert!(matches!(story.list(&[]).step, Step::Claim { .. }));
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
-    story.see();
+    story.observe();
     story.wait(secs(200));
     let decision = story.list(&[]);
     assert_eq!(decision.step, Step::Rest);
-    assert_eq!(decision.absent, Some(Absence::Everything));
+    assert_eq!(decision.absent, Some(ConfirmedAbsence::Everything));
     story.wait(secs(10));
     assert!(matches!(story.list(&[]).step, Step::Claim { nonce: None, .. }));
 }
@@ -31,18 +31,18 @@ fn a_listing_from_before_an_attempt_was_known_does_not_release_the_object() {
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
     story.o.object.deleting = true;
-    story.see();
+    story.observe();
     story.wait(secs(200));
     assert_eq!(story.list(&[]).step, Step::Rest);
     story.wait(secs(10));
-    assert_eq!(story.list(&[]).step, Step::Release(Farewell::Deleted));
+    assert_eq!(story.list(&[]).step, Step::Release(ReleaseReason::Deleted));
 }
 
 #[test]
 fn an_attempt_whose_claim_is_in_doubt_is_never_sent() {
     let mut story = Story::new();
-    story.memory.claiming(nonce(1), story.now);
-    story.memory.settled(&nonce(1));
+    story.memory.begin_claim(nonce(1), story.now);
+    story.memory.settle(&nonce(1));
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
     let step = story.list(&[]).step;
@@ -52,7 +52,7 @@ fn an_attempt_whose_claim_is_in_doubt_is_never_sent() {
 #[test]
 fn an_attempt_of_an_object_that_is_gone_is_never_sent_when_a_lagging_watch_shows_the_object_once_more() {
     let mut story = Story::new();
-    story.memory.claiming(nonce(1), story.now);
+    story.memory.begin_claim(nonce(1), story.now);
     assert!(story.memory.prune(&story.o.times, story.now), "nothing is left to remember");
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
@@ -62,12 +62,12 @@ fn an_attempt_of_an_object_that_is_gone_is_never_sent_when_a_lagging_watch_shows
 #[test]
 fn a_refused_claim_is_forgotten_and_one_that_was_sent_is_not() {
     let mut memory = Memory::default();
-    memory.claiming(nonce(1), START);
-    memory.unclaimed(&nonce(1));
+    memory.begin_claim(nonce(1), START);
+    memory.withdraw_claim(&nonce(1));
     assert_eq!(memory.since(&nonce(1)), None);
-    memory.claiming(nonce(2), START);
-    assert!(memory.sending(&nonce(2)));
-    memory.unclaimed(&nonce(2));
+    memory.begin_claim(nonce(2), START);
+    assert!(memory.begin_send(&nonce(2)));
+    memory.withdraw_claim(&nonce(2));
     assert_eq!(memory.since(&nonce(2)), Some(START));
 }
 
@@ -75,16 +75,16 @@ fn a_refused_claim_is_forgotten_and_one_that_was_sent_is_not() {
 fn what_an_attempt_made_is_recorded_under_no_claim_but_its_own() {
     // This process posted, another one recorded the endpoint first. It is lost long after, and replaced.
     let mut story = Story::new();
-    story.memory.claiming(nonce(1), story.now);
+    story.memory.begin_claim(nonce(1), story.now);
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
-    assert!(story.memory.sending(&nonce(1)));
+    assert!(story.memory.begin_send(&nonce(1)));
     story.memory.created(&nonce(1), endpoint(1, Mark::Ours, "RESERVATION_REQUESTED"));
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
-    story.see();
+    story.observe();
     story.wait(60 * MINUTE);
     story.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: Some(id(1)) };
-    story.see();
+    story.observe();
     for _ in 0..2 {
         let step = story.list(&[]).step;
         assert!(!matches!(step, Step::Record { .. }), "a dead endpoint is recorded: {step:?}");
@@ -96,14 +96,14 @@ fn what_an_attempt_made_is_recorded_under_no_claim_but_its_own() {
 fn what_is_recorded_is_not_recorded_again_when_the_claim_is_wiped() {
     // This process posted; its claim became unreadable, and the endpoint was found by its mark and recorded under that one.
     let mut story = Story::new();
-    story.memory.claiming(nonce(1), story.now);
-    assert!(story.memory.sending(&nonce(1)));
+    story.memory.begin_claim(nonce(1), story.now);
+    assert!(story.memory.begin_send(&nonce(1)));
     let made = endpoint(1, Mark::Ours, "RESERVED");
     story.memory.created(&nonce(1), made.clone());
     story.o.object.finalizer = true;
     story.o.object.claim = ClaimReading::Ours { nonce: nonce(101), replaced: None };
     story.o.object.recorded = Some(made.clone());
-    story.see();
+    story.observe();
     story.o.object.claim = ClaimReading::Absent;
     let step = story.list(std::slice::from_ref(&made)).step;
     assert!(matches!(step, Step::Claim { nonce: None, .. }), "nothing is on its way any more: {step:?}");
@@ -115,8 +115,8 @@ fn what_is_recorded_is_not_recorded_again_when_the_claim_is_wiped() {
 #[test]
 fn an_endpoint_whose_claim_was_wiped_is_recorded_once_its_claim_is_back() {
     let mut story = Story::new();
-    story.memory.claiming(nonce(1), story.now);
-    assert!(story.memory.sending(&nonce(1)));
+    story.memory.begin_claim(nonce(1), story.now);
+    assert!(story.memory.begin_send(&nonce(1)));
     let made = endpoint(1, Mark::Ours, "RESERVATION_REQUESTED");
     story.memory.created(&nonce(1), made.clone());
     let step = story.list(&[]).step;
@@ -130,7 +130,7 @@ fn an_endpoint_whose_claim_was_wiped_is_recorded_once_its_claim_is_back() {
 fn retained_and_created_again() -> Story {
     let mut story = Story::claimed();
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
-    story.see();
+    story.observe();
     story.wait(secs(20));
     assert!(!story.memory.prune(&story.o.times, story.now), "it may be there, and not be listed yet");
     story.o = Story::new().o;
@@ -142,7 +142,7 @@ fn what_was_recorded_just_now_is_waited_for_when_the_name_comes_back_and_listing
     let mut story = retained_and_created_again();
     let decision = story.list(&[]);
     assert_eq!(decision.step, Step::Rest);
-    assert_eq!(decision.state, State::Creating(Creating::Unshown(secs(100))));
+    assert_eq!(decision.state, State::Creating(Creating::AwaitingVisibility(secs(100))));
     story.wait(secs(99));
     assert_eq!(story.list(&[]).step, Step::Rest);
     story.wait(secs(1));
@@ -164,8 +164,8 @@ fn what_was_recorded_just_now_is_adopted_as_soon_as_a_listing_shows_it() {
 fn a_claim_that_was_written_before_the_status_was_wiped_is_not_posted_while_a_listing_may_lag() {
     let mut story = Story::claimed();
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
-    story.see();
-    story.memory.claiming(nonce(2), story.now);
+    story.observe();
+    story.memory.begin_claim(nonce(2), story.now);
     story.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: None };
     story.o.object.recorded = None;
     let decision = story.list(&[]);
@@ -176,7 +176,7 @@ fn a_claim_that_was_written_before_the_status_was_wiped_is_not_posted_while_a_li
 fn a_deletion_waits_for_what_was_recorded_just_now_although_the_status_was_wiped() {
     let mut story = Story::claimed();
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
-    story.see();
+    story.observe();
     story.o.object.recorded = None;
     story.o.object.claim = ClaimReading::Absent;
     story.o.object.deleting = true;
@@ -186,13 +186,13 @@ fn a_deletion_waits_for_what_was_recorded_just_now_although_the_status_was_wiped
     story.wait(secs(1));
     story.list(&[]);
     story.wait(secs(10));
-    assert_eq!(story.list(&[]).step, Step::Release(Farewell::Deleted));
+    assert_eq!(story.list(&[]).step, Step::Release(ReleaseReason::Deleted));
 }
 
 #[test]
 fn of_an_object_whose_endpoint_is_gone_nothing_is_waited_for() {
     let mut story = retained_and_created_again();
-    story.memory.nothing_left();
+    story.memory.clear_recorded();
     assert!(story.memory.prune(&story.o.times, story.now));
     assert!(matches!(story.list(&[]).step, Step::Claim { nonce: None, .. }));
 }
@@ -203,7 +203,7 @@ fn an_attempt_is_remembered_without_its_object_until_a_listing_would_show_what_i
     story.wait(secs(319));
     assert!(!story.memory.prune(&story.o.times, story.now));
     let mut next = Story { o: Story::new().o, memory: story.memory.clone(), now: story.now };
-    assert_eq!(next.list(&[]).absent, Some(Absence::Everything), "one listing is not enough");
+    assert_eq!(next.list(&[]).absent, Some(ConfirmedAbsence::Everything), "one listing is not enough");
     story.wait(secs(1));
     assert!(story.memory.prune(&story.o.times, story.now));
 }

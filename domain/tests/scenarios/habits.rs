@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use domain::conditions::{ConditionType, EventReason, report};
-use domain::decision::{Origin, Step, Wake};
+use domain::decision::{Origin, Requeue, Step};
+use domain::event::{Announced, of_change};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::notice::{Told, of_change};
-use domain::observed::{Atlas, Key, Spec, Sunset, Tried, VpcEndpoint};
+use domain::observed::{CredentialsInUse, Listing, Spec, Sunset, VpcEndpoint, WriteOutcome};
 use domain::ownership::{ClaimReading, marked_comment};
 
 use crate::story::{START, Story};
@@ -28,18 +28,18 @@ fn observing_takes_no_hold_of_an_object() {
 
 #[test]
 fn each_fault_is_looked_at_again_when_it_may_be_over() {
-    for (kind, wake) in [
-        (FaultKind::Retired, Wake::Interval),
-        (FaultKind::NotServerless, Wake::Interval),
-        (FaultKind::InstanceNotFound, Wake::Interval),
+    for (kind, requeue) in [
+        (FaultKind::Retired, Requeue::Interval),
+        (FaultKind::NotServerless, Requeue::Interval),
+        (FaultKind::InstanceNotFound, Requeue::Interval),
         // As often as Secrets are read.
-        (FaultKind::CredentialsNotFound, Wake::After(secs(15))),
-        (FaultKind::Unauthorized, Wake::After(secs(15))),
-        (FaultKind::Forbidden, Wake::After(secs(15))),
-        (FaultKind::NoAccess, Wake::After(secs(15))),
-        (FaultKind::Unavailable, Wake::Retry(Duration::ZERO)),
+        (FaultKind::CredentialsNotFound, Requeue::After(secs(15))),
+        (FaultKind::Unauthorized, Requeue::After(secs(15))),
+        (FaultKind::Forbidden, Requeue::After(secs(15))),
+        (FaultKind::NoAccess, Requeue::After(secs(15))),
+        (FaultKind::Unavailable, Requeue::Retry(Duration::ZERO)),
     ] {
-        assert_eq!(Story::recorded().look_twice(kind).wake, wake, "{kind:?}");
+        assert_eq!(Story::recorded().look_twice(kind).requeue, requeue, "{kind:?}");
     }
 }
 
@@ -50,7 +50,7 @@ fn a_suspended_object_goes_on_saying_what_was_amiss() {
     let said = |kind: &str, yes, why: &str| (kind.to_owned(), yes, why.to_owned(), "as it was".to_owned());
     story.o.object.reported.conditions =
         vec![said("Ready", true, "Available"), said("Synced", false, "AtlasUnavailable")];
-    let decision = story.look(Atlas::Unread);
+    let decision = story.look(Listing::NotFetched);
     let report = report(&story.o, &decision);
     let synced = report.get(ConditionType::Synced).unwrap();
     assert_eq!((synced.status, synced.message.as_str()), (false, "as it was"));
@@ -66,7 +66,7 @@ fn a_comment_in_atlas_is_the_users_text_and_the_mark() {
 fn an_endpoint_without_its_mark_waits_for_a_key_that_may_give_it_back() {
     let mut story = Story::recorded();
     story.o.object.deleting = true;
-    story.o.key = Key::Remembered(fault(FaultKind::CredentialsNotFound));
+    story.o.credentials = CredentialsInUse::Remembered(fault(FaultKind::CredentialsNotFound));
     let unmarked = endpoint(1, Mark::None, "AVAILABLE");
     let decision = story.list(std::slice::from_ref(&unmarked));
     assert_eq!(decision.step, Step::Rest);
@@ -74,10 +74,10 @@ fn an_endpoint_without_its_mark_waits_for_a_key_that_may_give_it_back() {
     for word in [id(1).as_str(), "CredentialsNotFound", "Retain"] {
         assert!(message.contains(word), "{word} is not in {message}");
     }
-    story.o.key = Key::Held;
+    story.o.credentials = CredentialsInUse::Own;
     assert!(matches!(story.list(&[unmarked]).step, Step::Update { comment: Some(_), .. }));
     // With its mark, the key that is only remembered suffices.
-    story.o.key = Key::Remembered(fault(FaultKind::CredentialsNotFound));
+    story.o.credentials = CredentialsInUse::Remembered(fault(FaultKind::CredentialsNotFound));
     let marked = endpoint(1, Mark::Ours, "AVAILABLE");
     assert_eq!(story.list(&[marked]).step, Step::Delete { id: id(1), excess: false });
 }
@@ -86,11 +86,12 @@ fn an_endpoint_without_its_mark_waits_for_a_key_that_may_give_it_back() {
 fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_otherwise() {
     let mut story = Story::recorded();
     let shown = [endpoint(1, Mark::Ours, "AVAILABLE")];
-    let tells = |story: &mut Story, atlas: Atlas, sunset: Option<Sunset>| {
+    let tells = |story: &mut Story, listing: Listing, sunset: Option<Sunset>| {
         story.o.sunset = sunset;
-        let decision = story.look(atlas);
+        let decision = story.look(listing);
         let report = report(&story.o, &decision);
-        let notices = of_change(Told::by_status(&story.o.object.reported), &story.o, &decision.step, &report);
+        let notices =
+            of_change(Announced::by_status(&story.o.object.reported), &story.o, &decision.step, &report);
         story.o.object.reported.conditions = report
             .conditions
             .iter()
@@ -100,13 +101,13 @@ fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_other
         (report.get(ConditionType::ApiSunset).is_some(), told)
     };
     let sunset = || Some(Sunset { day: Some("2026-01-15".to_owned()), is_over: false });
-    assert_eq!(tells(&mut story, Atlas::Listed(shown.to_vec()), None), (false, 0));
-    assert_eq!(tells(&mut story, Atlas::Listed(shown.to_vec()), sunset()), (true, 1));
-    assert_eq!(tells(&mut story, Atlas::Listed(shown.to_vec()), sunset()), (true, 0));
+    assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), None), (false, 0));
+    assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), sunset()), (true, 1));
+    assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), sunset()), (true, 0));
     // A restart in an outage: nobody here has heard of it.
-    assert_eq!(tells(&mut story, Atlas::Failed(fault(FaultKind::Unavailable)), None), (true, 0));
-    assert_eq!(tells(&mut story, Atlas::Listed(shown.to_vec()), sunset()), (true, 0));
-    assert_eq!(tells(&mut story, Atlas::Listed(shown.to_vec()), None), (false, 0));
+    assert_eq!(tells(&mut story, Listing::Failed(fault(FaultKind::Unavailable)), None), (true, 0));
+    assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), sunset()), (true, 0));
+    assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), None), (false, 0));
 }
 
 #[test]
@@ -115,7 +116,8 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
         let mut story = Story::recorded();
         let decision = story.look_twice(kind);
         let report = report(&story.o, &decision);
-        let told = of_change(Told::by_status(&story.o.object.reported), &story.o, &decision.step, &report);
+        let told =
+            of_change(Announced::by_status(&story.o.object.reported), &story.o, &decision.step, &report);
         assert!(
             told.iter().any(|notice| notice.warning && notice.message.contains("billed")),
             "{kind:?}: {told:?}"
@@ -162,7 +164,7 @@ fn what_was_claimed_is_posted_only_while_it_is_wanted_and_nothing_else_is_in_dou
             story.list(&[]);
         }
         story.wait(secs(10));
-        story.memory.claiming(nonce(2), story.now);
+        story.memory.begin_claim(nonce(2), story.now);
         story.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: None };
         story.spec(change);
         matches!(story.list(&[]).step, Step::Create { .. })
@@ -218,10 +220,11 @@ fn an_object_is_concerned_by_what_it_records_names_or_has_marked_and_by_nothing_
 #[test]
 fn the_deadline_of_a_claim_does_not_stop_while_a_listing_travels() {
     let mut memory = Memory::default();
-    memory.claiming(nonce(1), START);
-    let age = |memory: &Memory| memory.recall(START, START + secs(9), Tried::Nothing).attempts[0].age;
+    memory.begin_claim(nonce(1), START);
+    let age =
+        |memory: &Memory| memory.snapshot(START, START + secs(9), WriteOutcome::Nothing).attempts[0].age;
     assert_eq!(age(&memory), secs(9));
     // What was sent may land all the same: the listing says nothing of what happened since it was sent.
-    assert!(memory.sending(&nonce(1)));
+    assert!(memory.begin_send(&nonce(1)));
     assert_eq!(age(&memory), secs(0));
 }

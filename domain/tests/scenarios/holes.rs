@@ -4,10 +4,10 @@
 //! and the writes to it have to guard (holes 1, 2 and 4 have such a half) is shown on real parts elsewhere, and by the
 //! ablations of `proof/`.
 
-use domain::decision::{Deleting, Farewell, Origin, State, Step};
+use domain::decision::{Deleting, Origin, ReleaseReason, State, Step};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::observed::{Atlas, VpcEndpoint};
+use domain::observed::{Listing, VpcEndpoint};
 use domain::ownership::{COMMENT_BYTES, ClaimReading, mark_of};
 
 use crate::story::{Story, is_settling};
@@ -75,7 +75,7 @@ fn hole_4_the_recorded_one_of_two_twins_is_never_the_excess_one() {
 #[test]
 fn hole_5_a_claim_that_was_acknowledged_late_is_not_posted() {
     let mut story = Story::new();
-    story.memory.claiming(nonce(1), story.now);
+    story.memory.begin_claim(nonce(1), story.now);
     story.wait(secs(10));
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
@@ -86,7 +86,7 @@ fn hole_5_a_claim_that_was_acknowledged_late_is_not_posted() {
 #[test]
 fn hole_5_a_claim_that_was_acknowledged_in_time_is_posted() {
     let mut story = Story::new();
-    story.memory.claiming(nonce(1), story.now);
+    story.memory.begin_claim(nonce(1), story.now);
     story.wait(secs(9));
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
@@ -127,7 +127,7 @@ fn hole_6_one_listing_without_the_endpoint_does_not_release_the_object() {
     story.wait(secs(9));
     assert_eq!(story.list(&[]).step, Step::Rest);
     story.wait(secs(1));
-    assert_eq!(story.list(&[]).step, Step::Release(Farewell::Deleted));
+    assert_eq!(story.list(&[]).step, Step::Release(ReleaseReason::Deleted));
 }
 
 #[test]
@@ -136,17 +136,17 @@ fn hole_7_retain_does_not_release_an_object_whose_post_may_still_land() {
     story.o.object.deleting = true;
     story.spec(|spec| spec.retain = true);
     story.wait(secs(199));
-    assert!(is_settling(&story.look(Atlas::Failed(fault(FaultKind::CredentialsNotFound)))));
+    assert!(is_settling(&story.look(Listing::Failed(fault(FaultKind::CredentialsNotFound)))));
     story.wait(secs(1));
-    let decision = story.look(Atlas::Failed(fault(FaultKind::CredentialsNotFound)));
-    assert_eq!(decision.step, Step::Release(Farewell::Retained), "the clock suffices");
+    let decision = story.look(Listing::Failed(fault(FaultKind::CredentialsNotFound)));
+    assert_eq!(decision.step, Step::Release(ReleaseReason::Retained), "the clock suffices");
 }
 
 #[test]
 fn hole_7_suspend_does_not_stop_the_look_for_a_post_that_may_still_land() {
     let mut story = Story::claimed();
     story.spec(|spec| spec.suspend = true);
-    assert_eq!(story.look(Atlas::Unread).step, Step::List);
+    assert_eq!(story.look(Listing::NotFetched).step, Step::List);
     let landed = endpoint(1, Mark::Ours, "RESERVED");
     let decision = story.list(std::slice::from_ref(&landed));
     assert_eq!(decision.step, Step::Record { endpoint: landed, origin: Origin::Adopted });
@@ -157,13 +157,13 @@ fn hole_8_a_404_that_another_organisations_key_would_get_never_releases_an_objec
     for kind in [FaultKind::NoAccess, FaultKind::Unauthorized, FaultKind::Forbidden, FaultKind::Unavailable] {
         let mut story = Story::recorded();
         story.o.object.deleting = true;
-        let decision = story.look(Atlas::Failed(fault(kind)));
+        let decision = story.look(Listing::Failed(fault(kind)));
         assert_eq!(decision.step, Step::Rest, "{kind:?}");
         assert!(matches!(decision.state, State::Deleting(Deleting::Blocked(_))), "{kind:?}");
     }
     let mut story = Story::recorded();
     story.o.object.deleting = true;
-    assert_eq!(story.look_twice(FaultKind::InstanceNotFound).step, Step::Release(Farewell::Deleted));
+    assert_eq!(story.look_twice(FaultKind::InstanceNotFound).step, Step::Release(ReleaseReason::Deleted));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn hole_10_an_object_created_again_waits_for_the_post_of_its_earlier_life() {
 #[test]
 fn hole_11_a_strangers_endpoint_that_endpoint_id_names_is_never_deleted() {
     let mut story = Story::claimed();
-    story.memory.settled(&nonce(1));
+    story.memory.settle(&nonce(1));
     story.o.object.deleting = true;
     story.spec(|spec| spec.endpoint_id = Some(id(1)));
     for mark in [Mark::None, Mark::Strangers] {
@@ -279,7 +279,7 @@ fn hole_15_another_clusters_claim_that_git_puts_back_changes_nothing_once_an_end
     story.o.object.claim = foreign_claim();
     let decision = story.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]);
     assert_eq!(decision.step, Step::Rest, "nor is it fought over");
-    assert!(matches!(decision.state, State::Bound(_)));
+    assert!(matches!(decision.state, State::Recorded(_)));
 }
 
 #[test]

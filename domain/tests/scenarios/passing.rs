@@ -1,11 +1,11 @@
 //! Answers that are wrong for a moment: Atlas says that the instance, or its API, is no more, and it is there.
 
 use domain::conditions::{ConditionType, report};
-use domain::decision::{Creating, Decision, Deleting, Farewell, State, Step, Wake};
+use domain::decision::{Creating, Decision, Deleting, ReleaseReason, Requeue, State, Step};
+use domain::event::{Announced, of_change};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::notice::{Told, of_change};
-use domain::observed::{Atlas, Tried};
+use domain::observed::{Listing, WriteOutcome};
 
 use crate::said::ready_before;
 use crate::story::{Story, is_settling};
@@ -13,8 +13,8 @@ use crate::support::{Mark, endpoint, fault, id, secs, vpce};
 
 const GONE: [FaultKind; 3] = [FaultKind::InstanceNotFound, FaultKind::NotServerless, FaultKind::Retired];
 
-fn failed(kind: FaultKind) -> Atlas {
-    Atlas::Failed(fault(kind))
+fn failed(kind: FaultKind) -> Listing {
+    Listing::Failed(fault(kind))
 }
 
 fn dying() -> Story {
@@ -24,7 +24,7 @@ fn dying() -> Story {
 }
 
 fn is_released(decision: &Decision) -> bool {
-    decision.step == Step::Release(Farewell::Deleted)
+    decision.step == Step::Release(ReleaseReason::Deleted)
 }
 
 #[test]
@@ -32,11 +32,11 @@ fn a_deletion_waits_for_a_second_answer_that_all_is_gone() {
     for kind in GONE {
         let mut story = dying();
         let first = story.look(failed(kind));
-        assert_eq!((&first.step, first.wake), (&Step::Rest, Wake::After(secs(10))), "{kind:?}");
-        assert_eq!(first.state, State::Deleting(Deleting::Removing), "{kind:?}");
+        assert_eq!((&first.step, first.requeue), (&Step::Rest, Requeue::After(secs(10))), "{kind:?}");
+        assert_eq!(first.state, State::Deleting(Deleting::InProgress), "{kind:?}");
         story.wait(secs(9));
         let soon = story.look(failed(kind));
-        assert_eq!((&soon.step, soon.wake), (&Step::Rest, Wake::After(secs(1))), "{kind:?}");
+        assert_eq!((&soon.step, soon.requeue), (&Step::Rest, Requeue::After(secs(1))), "{kind:?}");
         story.wait(secs(1));
         assert!(is_released(&story.look(failed(kind))), "{kind:?}");
     }
@@ -130,11 +130,11 @@ fn an_open_attempt_is_settled_before_two_answers_release_the_object() {
     story.o.object.deleting = true;
     let first = story.look(failed(FaultKind::InstanceNotFound));
     assert!(is_settling(&first));
-    assert_eq!(first.wake, Wake::After(secs(10)), "it may be there, and what was made be listed");
+    assert_eq!(first.requeue, Requeue::After(secs(10)), "it may be there, and what was made be listed");
     story.wait(secs(10));
     let second = story.look(failed(FaultKind::InstanceNotFound));
     assert!(is_settling(&second));
-    assert_eq!(second.wake, Wake::After(secs(190)));
+    assert_eq!(second.requeue, Requeue::After(secs(190)));
     story.wait(secs(190));
     assert!(is_released(&story.look(failed(FaultKind::InstanceNotFound))));
 }
@@ -145,11 +145,11 @@ fn a_ready_object_says_the_same_until_a_second_answer() {
         let mut story = Story::recorded();
         ready_before(&mut story.o);
         let first = story.look(failed(kind));
-        assert_eq!((&first.step, first.wake), (&Step::Rest, Wake::After(secs(10))), "{kind:?}");
+        assert_eq!((&first.step, first.requeue), (&Step::Rest, Requeue::After(secs(10))), "{kind:?}");
         let said = report(&story.o, &first);
         assert!(said.unchanged && !said.lost, "{kind:?}");
         assert!(said.get(ConditionType::Ready).unwrap().status, "{kind:?}");
-        assert_eq!(of_change(Told::default(), &story.o, &Step::Rest, &said), [], "{kind:?}");
+        assert_eq!(of_change(Announced::default(), &story.o, &Step::Rest, &said), [], "{kind:?}");
         story.wait(secs(10));
         let second = story.look(failed(kind));
         let said = report(&story.o, &second);
@@ -180,7 +180,7 @@ fn a_write_answered_as_if_all_were_gone_was_refused_and_no_more() {
         let shown = [endpoint(1, Mark::Ours, "RESERVED")];
         let refused = |mut story: Story, shown: &[_]| {
             story.list(shown);
-            story.o.memory.tried = Tried::Refused(fault(kind));
+            story.o.memory.last_write = WriteOutcome::Refused(fault(kind));
             let decision = domain::decide::decide(&story.o);
             let report = report(&story.o, &decision);
             assert!(report.get(ConditionType::Stalled).is_none(), "{kind:?}: {report:?}");
@@ -190,17 +190,17 @@ fn a_write_answered_as_if_all_were_gone_was_refused_and_no_more() {
         };
         let decision = refused(dying(), &shown);
         assert!(matches!(decision.state, State::Deleting(Deleting::Blocked(_))), "{kind:?}: {decision:?}");
-        assert!(matches!(decision.wake, Wake::Retry(_)), "{kind:?}");
+        assert!(matches!(decision.requeue, Requeue::Retry(_)), "{kind:?}");
         let mut story = Story::recorded();
         story.spec(|spec| spec.vpc_endpoint = domain::observed::VpcEndpoint::Declared(vpce(2)));
         let decision = refused(story, &shown);
-        assert!(matches!(decision.state, State::Bound(_)), "{kind:?}: {decision:?}");
-        assert!(matches!(decision.wake, Wake::Retry(_)), "{kind:?}");
+        assert!(matches!(decision.state, State::Recorded(_)), "{kind:?}: {decision:?}");
+        assert!(matches!(decision.requeue, Requeue::Retry(_)), "{kind:?}");
         let mut story = Story::claimed();
-        story.memory.settled(&crate::support::nonce(1));
+        story.memory.settle(&crate::support::nonce(1));
         let decision = refused(story, &[]);
         assert!(matches!(decision.state, State::Creating(Creating::Refused(_))), "{kind:?}: {decision:?}");
-        assert!(matches!(decision.wake, Wake::Retry(_)), "{kind:?}");
+        assert!(matches!(decision.requeue, Requeue::Retry(_)), "{kind:?}");
     }
 }
 
@@ -210,7 +210,7 @@ fn a_ready_object_stays_so_when_a_repair_is_answered_as_if_all_were_gone() {
     ready_before(&mut story.o);
     story.spec(|spec| spec.comment = Some("mine".to_owned()));
     story.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]);
-    story.o.memory.tried = Tried::Refused(fault(FaultKind::InstanceNotFound));
+    story.o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::InstanceNotFound));
     let decision = domain::decide::decide(&story.o);
     let said = report(&story.o, &decision);
     assert!(said.get(ConditionType::Ready).unwrap().status);
@@ -221,8 +221,8 @@ fn a_ready_object_stays_so_when_a_repair_is_answered_as_if_all_were_gone() {
 fn an_endpoint_that_turns_failed_is_looked_at_once_more_before_that_is_final() {
     let mut story = Story::recorded();
     let failed = endpoint(1, Mark::Ours, "FAILED");
-    assert_eq!(story.list(std::slice::from_ref(&failed)).wake, Wake::After(secs(10)));
+    assert_eq!(story.list(std::slice::from_ref(&failed)).requeue, Requeue::After(secs(10)));
     story.o.object.recorded = Some(failed.clone());
     story.wait(secs(10));
-    assert_eq!(story.list(&[failed]).wake, Wake::Interval);
+    assert_eq!(story.list(&[failed]).requeue, Requeue::Interval);
 }

@@ -3,18 +3,18 @@
 use domain::conditions::{ConditionType, report};
 use domain::decision::{Decision, Rival, State, Step};
 use domain::endpoint::Endpoint;
-use domain::observed::{Key, Owner};
+use domain::observed::{CredentialsInUse, Owner};
 
 use crate::story::Story;
 use crate::support::{Mark, endpoint, id, stranger};
 
 /// The object names endpoint 7, which carries the stranger's mark, and says the word that takes it over.
-fn naming_another_owners_endpoint(key: Key, owner: Option<Owner>) -> Story {
+fn naming_another_owners_endpoint(credentials: CredentialsInUse, owner: Option<Owner>) -> Story {
     let mut story = Story::claimed();
-    story.memory.settled(&crate::support::nonce(1));
+    story.memory.settle(&crate::support::nonce(1));
     story.spec(|spec| spec.endpoint_id = Some(id(7)));
     story.o.object.take_over = Some(stranger());
-    story.o.key = key;
+    story.o.credentials = credentials;
     story.o.owners.extend(owner.map(|owner| (stranger(), owner)));
     story
 }
@@ -29,28 +29,28 @@ fn is_taken_over(decision: &Decision) -> bool {
 
 #[test]
 fn default_credentials_take_over_only_what_no_other_namespace_owns() {
-    for (key, owner, may) in [
-        (Key::Default, Some(Owner::Elsewhere), false),
+    for (credentials, owner, may) in [
+        (CredentialsInUse::Default, Some(Owner::Elsewhere), false),
         // Not looked up: it may be anybody's.
-        (Key::Default, None, false),
-        (Key::Default, Some(Owner::Nobody), true),
-        (Key::Default, Some(Owner::Neighbor("orders-old".to_owned())), true),
+        (CredentialsInUse::Default, None, false),
+        (CredentialsInUse::Default, Some(Owner::Nobody), true),
+        (CredentialsInUse::Default, Some(Owner::Neighbor("orders-old".to_owned())), true),
         // Credentials of the namespace's own could do it without this operator, too.
-        (Key::Held, Some(Owner::Elsewhere), true),
-        (Key::Held, None, true),
+        (CredentialsInUse::Own, Some(Owner::Elsewhere), true),
+        (CredentialsInUse::Own, None, true),
     ] {
-        let mut story = naming_another_owners_endpoint(key.clone(), owner.clone());
+        let mut story = naming_another_owners_endpoint(credentials.clone(), owner.clone());
         let decision = story.list(&[theirs()]);
-        assert_eq!(is_taken_over(&decision), may, "{key:?}, {owner:?}: {decision:?}");
+        assert_eq!(is_taken_over(&decision), may, "{credentials:?}, {owner:?}: {decision:?}");
     }
 }
 
 #[test]
 fn what_was_only_watched_is_not_taken_over_from_another_namespace_either() {
     // Observe records the endpoint of somebody else; then the object is to manage it.
-    let mut story = naming_another_owners_endpoint(Key::Default, Some(Owner::Elsewhere));
+    let mut story = naming_another_owners_endpoint(CredentialsInUse::Default, Some(Owner::Elsewhere));
     story.o.object.recorded = Some(theirs());
-    story.see();
+    story.observe();
     let decision = story.list(&[theirs()]);
     assert_eq!(decision.step, Step::Rest);
     assert_eq!(decision.state, State::OwnershipConflict { id: id(7), owner: Rival::Protected });
@@ -60,8 +60,8 @@ fn what_was_only_watched_is_not_taken_over_from_another_namespace_either() {
 }
 
 /// What Ready says of the conflict.
-fn said(key: Key, owner: Option<Owner>) -> String {
-    let mut story = naming_another_owners_endpoint(key, owner);
+fn said(credentials: CredentialsInUse, owner: Option<Owner>) -> String {
+    let mut story = naming_another_owners_endpoint(credentials, owner);
     story.o.object.take_over = None;
     let decision = story.list(&[theirs()]);
     report(&story.o, &decision).get(ConditionType::Ready).unwrap().message.to_string()
@@ -69,16 +69,16 @@ fn said(key: Key, owner: Option<Owner>) -> String {
 
 #[test]
 fn an_owner_is_named_only_in_its_own_namespace() {
-    let message = said(Key::Held, Some(Owner::Neighbor("orders-old".to_owned())));
+    let message = said(CredentialsInUse::Own, Some(Owner::Neighbor("orders-old".to_owned())));
     assert!(message.contains("orders-old") && message.contains(stranger().as_str()), "{message}");
-    let message = said(Key::Held, Some(Owner::Elsewhere));
+    let message = said(CredentialsInUse::Own, Some(Owner::Elsewhere));
     assert!(message.contains(stranger().as_str()), "{message}");
 }
 
 #[test]
 fn the_word_that_takes_over_is_not_told_where_it_would_not_be_heard() {
     for owner in [Some(Owner::Elsewhere), None] {
-        let message = said(Key::Default, owner);
+        let message = said(CredentialsInUse::Default, owner);
         assert!(!message.contains(stranger().as_str()) && !message.contains("take-over"), "{message}");
         assert!(message.contains("spec.credentialsRef"), "what can be done: {message}");
     }

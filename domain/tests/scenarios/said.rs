@@ -3,10 +3,12 @@
 
 use domain::conditions::{Condition, ConditionType, report};
 use domain::decide::decide;
-use domain::decision::Absence;
+use domain::decision::ConfirmedAbsence;
 use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
-use domain::observed::{Atlas, Attempt, Deleted, Fate, Observed, ReadyWhen, Spec, Tried, VpcEndpoint};
+use domain::observed::{
+    Attempt, AttemptOutcome, Deleted, Listing, Observed, ReadyWhen, Spec, VpcEndpoint, WriteOutcome,
+};
 use domain::ownership::ClaimReading;
 
 use crate::support::{
@@ -34,7 +36,7 @@ fn said(o: &Observed) -> String {
         word(find(ConditionType::EndpointServiceAvailable)),
         word(find(ConditionType::EndpointConnected)),
         phase.join(" "),
-        decision.wake,
+        decision.requeue,
     )
 }
 
@@ -50,7 +52,7 @@ pub(crate) fn ready_before(o: &mut Observed) {
 
 /// Atlas says so for the second time.
 fn twice(o: &mut Observed, kind: FaultKind) {
-    o.atlas = Atlas::Failed(fault(kind));
+    o.listing = Listing::Failed(fault(kind));
     o.memory.gone = vec![(kind, secs(10))];
 }
 
@@ -64,7 +66,7 @@ fn declaring(status: &str, declared: VpcEndpoint) -> Observed {
 }
 
 fn listing(o: &mut Observed, endpoints: &[Endpoint]) {
-    o.atlas = Atlas::Listed(endpoints.to_vec());
+    o.listing = Listing::Fetched(endpoints.to_vec());
 }
 
 fn gone() -> Observed {
@@ -94,21 +96,21 @@ fn each_look_before_there_is_an_endpoint_is_said_in_the_words_of_the_table() {
     is_said([
         ("nothing yet, not listed", observed(), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] List Poll"),
         ("listed and empty, claim open", with(observed(), |o| listing(o, &[])), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest Poll"),
-        ("attempt long over", with(observed(), |o| { listing(o, &[]); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(200), fate: Fate::Unknown }]; }), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest After(10s)"),
+        ("attempt long over", with(observed(), |o| { listing(o, &[]); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(200), fate: AttemptOutcome::Unknown }]; }), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest After(10s)"),
         ("claim absent", with(observed(), |o| { listing(o, &[]); o.object.claim = ClaimReading::Absent; o.object.finalizer = false; }), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Claim Poll"),
         ("predecessor", with(observed(), |o| listing(o, &[endpoint(2, Mark::Ours, "DELETING")])), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest Poll"),
         ("found, not claimed", with(observed(), |o| { listing(o, &[endpoint(1, Mark::Ours, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; }), "-Adopting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Claim Poll"),
         ("found and named, not claimed", with(observed(), |o| { listing(o, &[endpoint(1, Mark::Ours, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Claim Poll"),
-        ("create refused", with(observed(), |o| { listing(o, &[]); o.memory.tried = Tried::Refused(fault(FaultKind::Refused)); }), "-AtlasRefused -AtlasRefused -NoEndpoint -NoEndpoint [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
-        ("create refused, as if all were gone", with(observed(), |o| { listing(o, &[]); o.memory.tried = Tried::Refused(fault(FaultKind::Retired)); }), "-AtlasRefused -AtlasRefused -NoEndpoint -NoEndpoint [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
+        ("create refused", with(observed(), |o| { listing(o, &[]); o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Refused)); }), "-AtlasRefused -AtlasRefused -NoEndpoint -NoEndpoint [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
+        ("create refused, as if all were gone", with(observed(), |o| { listing(o, &[]); o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Retired)); }), "-AtlasRefused -AtlasRefused -NoEndpoint -NoEndpoint [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("another cluster's claim", with(observed(), |o| { listing(o, &[]); o.object.claim = foreign_claim(); }), "-AdoptionRequired -AdoptionRequired -NoEndpoint -NoEndpoint [Stalled:AdoptionRequired] Rest OnChange"),
         ("another cluster's claim, taken over without a name", with(observed(), |o| { listing(o, &[]); o.object.claim = foreign_claim(); o.object.take_over = Some(stranger()); }), "-AdoptionRequired -AdoptionRequired -NoEndpoint -NoEndpoint [Stalled:AdoptionRequired] Rest OnChange"),
         ("another cluster's claim, named without a word", with(observed(), |o| { listing(o, &[]); o.object.claim = foreign_claim(); spec(o).endpoint_id = Some(id(1)); }), "-AdoptionRequired -AdoptionRequired -NoEndpoint -NoEndpoint [Stalled:AdoptionRequired] Rest OnChange"),
         ("named and not there, seen once", with(observed(), |o| { listing(o, &[endpoint(2, Mark::None, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "-EndpointNotFound -EndpointNotFound -NoEndpoint -NoEndpoint [Stalled:EndpointNotFound] Rest After(10s)"),
-        ("named and not there", with(observed(), |o| { o.memory.absent = Some((Absence::Everything, secs(10))); listing(o, &[endpoint(2, Mark::None, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "-EndpointNotFound -EndpointNotFound -NoEndpoint -NoEndpoint [Stalled:EndpointNotFound] Rest Interval"),
+        ("named and not there", with(observed(), |o| { o.memory.absent = Some((ConfirmedAbsence::Everything, secs(10))); listing(o, &[endpoint(2, Mark::None, "AVAILABLE")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "-EndpointNotFound -EndpointNotFound -NoEndpoint -NoEndpoint [Stalled:EndpointNotFound] Rest Interval"),
         ("named and a stranger's", with(observed(), |o| { listing(o, &[endpoint(1, Mark::Strangers, "RESERVED")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "-OwnershipConflict -OwnershipConflict -NoEndpoint -NoEndpoint [Stalled:OwnershipConflict] Rest Interval"),
         ("named and nobody's, not claimed", with(observed(), |o| { listing(o, &[endpoint(1, Mark::None, "RESERVED")]); o.object.claim = ClaimReading::Absent; spec(o).endpoint_id = Some(id(1)); }), "+Reserved +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [] Claim Poll"),
-        ("named and nobody's, claimed", with(observed(), |o| { listing(o, &[endpoint(1, Mark::None, "RESERVED")]); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(0), fate: Fate::Settled }]; spec(o).endpoint_id = Some(id(1)); }), "+Reserved +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [] Update Poll"),
+        ("named and nobody's, claimed", with(observed(), |o| { listing(o, &[endpoint(1, Mark::None, "RESERVED")]); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(0), fate: AttemptOutcome::Settled }]; spec(o).endpoint_id = Some(id(1)); }), "+Reserved +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [] Update Poll"),
         ("suspended first", with(observed(), |o| { o.object.claim = ClaimReading::Absent; spec(o).suspend = true; }), "-Suspended +ReconcileSucceeded -NoEndpoint -NoEndpoint [Suspended:SuspendRequested] Rest OnChange"),
         ("suspended, ready before, nothing recorded", with(observed(), |o| { ready_before(o); o.object.claim = ClaimReading::Absent; spec(o).suspend = true; }), "-Suspended +ReconcileSucceeded -NoEndpoint -NoEndpoint [Suspended:SuspendRequested] Rest OnChange"),
     ]);
@@ -118,7 +120,7 @@ fn each_look_before_there_is_an_endpoint_is_said_in_the_words_of_the_table() {
 #[rustfmt::skip]
 #[allow(clippy::large_stack_arrays, reason = "a table is a table")]
 fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
-    let lost = || with(gone(), |o| o.memory.absent = Some((Absence::Everything, secs(10))));
+    let lost = || with(gone(), |o| o.memory.absent = Some((ConfirmedAbsence::Everything, secs(10))));
     let missing = || VpcEndpoint::NotFound("there is no VPCEndpoint orders".to_owned());
     let awaited = || VpcEndpoint::Awaited("VPCEndpoint orders has no id yet".to_owned());
     let unnamed = |o: &mut Observed| {
@@ -143,9 +145,9 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
         ("unknown", shown("PENDING_ACCEPTANCE"), "-UnknownStatus +ReconcileSucceeded +ServiceReserved -UnknownStatus [Reconciling:Progressing] Rest Poll"),
         ("reserved, available wanted", with(shown("RESERVED"), |o| spec(o).ready_when = Some(ReadyWhen::Available)), "-AwaitingVpcEndpoint +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Await"),
         ("reserved, declared", declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), "-Connecting +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [Reconciling:Progressing] Update Poll"),
-        ("reserved, declared, just written", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| o.memory.tried = Tried::Done), "-Connecting +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
+        ("reserved, declared, just written", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| o.memory.last_write = WriteOutcome::Done), "-Connecting +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
         ("reserved, declared, Reserved suffices", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| { spec(o).ready_when = Some(ReadyWhen::Reserved) }), "+Reserved +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [] Update Poll"),
-        ("reserved, declared, Reserved suffices, refused", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| { spec(o).ready_when = Some(ReadyWhen::Reserved); o.memory.tried = Tried::Refused(fault(FaultKind::Refused)); }), "-AtlasRefused -AtlasRefused +ServiceReserved -AwaitingVpcEndpoint [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
+        ("reserved, declared, Reserved suffices, refused", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| { spec(o).ready_when = Some(ReadyWhen::Reserved); o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Refused)); }), "-AtlasRefused -AtlasRefused +ServiceReserved -AwaitingVpcEndpoint [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("reserved, declared and accepted", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| listing(o, &[Endpoint { vpc_endpoint_id: Some(vpce(2).to_string()), ..endpoint(1, Mark::Ours, "RESERVED") }])), "-Connecting +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
         ("reserved, declared, stale", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| { o.object.stale_vpc_endpoint = Some(vpce(2)) }), "-VpcEndpointStale -VpcEndpointStale +ServiceReserved -AwaitingVpcEndpoint [Stalled:VpcEndpointStale] Rest Await"),
         ("reserved, declared, another stale", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| { o.object.stale_vpc_endpoint = Some(vpce(1)) }), "-Connecting +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [Reconciling:Progressing] Update Poll"),
@@ -165,11 +167,11 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
         ("available, a duplicate in use", with(shown("AVAILABLE"), |o| { listing(o, &[endpoint(1, Mark::Ours, "AVAILABLE"), endpoint(2, Mark::Ours, "AVAILABLE")]) }), "+Available -Duplicate +ServiceReserved +Available [] Rest Interval"),
         ("available, a duplicate unused", with(shown("AVAILABLE"), |o| { listing(o, &[endpoint(1, Mark::Ours, "AVAILABLE"), endpoint(2, Mark::Ours, "RESERVED")]) }), "+Available -Duplicate +ServiceReserved +Available [] Delete Poll"),
         ("available, another comment", with(shown("AVAILABLE"), |o| spec(o).comment = Some("orders".to_owned())), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Update Poll"),
-        ("available, another comment refused", with(shown("AVAILABLE"), |o| { spec(o).comment = Some("orders".to_owned()); o.memory.tried = Tried::Refused(fault(FaultKind::Refused)); }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
+        ("available, another comment refused", with(shown("AVAILABLE"), |o| { spec(o).comment = Some("orders".to_owned()); o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Refused)); }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("available, another comment refused, observed", with(shown("AVAILABLE"), |o| { spec(o).observe = true; spec(o).endpoint_id = Some(id(1)); spec(o).comment = Some("orders".to_owned()); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest Interval"),
-        ("available, another id refused", with(declaring("AVAILABLE", VpcEndpoint::Declared(vpce(2))), |o| { o.memory.tried = Tried::Refused(fault(FaultKind::Refused)) }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
-        ("available, a removal refused", with(declaring("AVAILABLE", VpcEndpoint::Declared(vpce(1))), |o| { o.memory.tried = Tried::Refused(fault(FaultKind::Refused)) }), "+Available -AtlasRefused +ServiceReserved +Available [] Rest Retry(0ns)"),
-        ("available, refused as if all were gone", with(shown("AVAILABLE"), |o| o.memory.tried = Tried::Refused(fault(FaultKind::Retired))), "+Available -AtlasRefused +ServiceReserved +Available [] Rest Retry(0ns)"),
+        ("available, another id refused", with(declaring("AVAILABLE", VpcEndpoint::Declared(vpce(2))), |o| { o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Refused)) }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
+        ("available, a removal refused", with(declaring("AVAILABLE", VpcEndpoint::Declared(vpce(1))), |o| { o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Refused)) }), "+Available -AtlasRefused +ServiceReserved +Available [] Rest Retry(0ns)"),
+        ("available, refused as if all were gone", with(shown("AVAILABLE"), |o| o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Retired))), "+Available -AtlasRefused +ServiceReserved +Available [] Rest Retry(0ns)"),
         ("adopted just now", with(shown("AVAILABLE"), |o| o.memory.adopted = Some(secs(9))), "-Adopting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
         ("adopted just now, Reserved suffices", with(shown("RESERVED"), |o| { o.memory.adopted = Some(secs(9)); spec(o).ready_when = Some(ReadyWhen::Reserved); }), "-Adopting +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
         ("adopted and confirmed", with(shown("AVAILABLE"), |o| o.memory.adopted = Some(secs(10))), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest Interval"),
@@ -184,16 +186,16 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
         ("not shown once, known just long enough", with(gone(), |o| o.memory.recorded = secs(120)), "-EndpointLost +ReconcileSucceeded -EndpointLost -EndpointLost [Reconciling:Progressing] Rest After(10s)"),
         ("lost", lost(), "-EndpointLost +ReconcileSucceeded -EndpointLost -EndpointLost [Reconciling:Progressing] Claim Poll"),
         ("lost and named", with(lost(), |o| spec(o).endpoint_id = Some(id(1))), "-EndpointLost -EndpointLost -EndpointLost -EndpointLost [Stalled:EndpointLost] Rest Interval"),
-        ("lost and named, another with our mark", with(lost(), |o| { spec(o).endpoint_id = Some(id(1)); listing(o, &[endpoint(2, Mark::Ours, "RESERVED")]); o.memory.absent = Some((Absence::Recorded, secs(10))); }), "-EndpointLost -EndpointLost -EndpointLost -EndpointLost [Stalled:EndpointLost] Rest Interval"),
+        ("lost and named, another with our mark", with(lost(), |o| { spec(o).endpoint_id = Some(id(1)); listing(o, &[endpoint(2, Mark::Ours, "RESERVED")]); o.memory.absent = Some((ConfirmedAbsence::Recorded, secs(10))); }), "-EndpointLost -EndpointLost -EndpointLost -EndpointLost [Stalled:EndpointLost] Rest Interval"),
         ("lost, another cluster's claim", with(lost(), |o| o.object.claim = foreign_claim()), "-EndpointLost +ReconcileSucceeded -EndpointLost -EndpointLost [Reconciling:Progressing] Claim Poll"),
         ("lost and claimed anew", with(gone(), |o| o.object.claim = ours(Some(id(1)))), "-EndpointLost +ReconcileSucceeded -EndpointLost -EndpointLost [Reconciling:Progressing] Rest Poll"),
-        ("unreachable", with(shown("AVAILABLE"), |o| o.atlas = Atlas::Failed(fault(FaultKind::Unavailable))), "-AtlasUnavailable -AtlasUnavailable +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
-        ("unreachable, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.atlas = Atlas::Failed(fault(FaultKind::Unavailable)); }), "+Available -AtlasUnavailable +ServiceReserved +Available [] Rest Retry(0ns)"),
-        ("unreachable, ready before another generation", with(shown("AVAILABLE"), |o| { ready_before(o); o.object.reported.current = false; o.atlas = Atlas::Failed(fault(FaultKind::Unavailable)); }), "-AtlasUnavailable -AtlasUnavailable +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
+        ("unreachable", with(shown("AVAILABLE"), |o| o.listing = Listing::Failed(fault(FaultKind::Unavailable))), "-AtlasUnavailable -AtlasUnavailable +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
+        ("unreachable, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.listing = Listing::Failed(fault(FaultKind::Unavailable)); }), "+Available -AtlasUnavailable +ServiceReserved +Available [] Rest Retry(0ns)"),
+        ("unreachable, ready before another generation", with(shown("AVAILABLE"), |o| { ready_before(o); o.object.reported.current = false; o.listing = Listing::Failed(fault(FaultKind::Unavailable)); }), "-AtlasUnavailable -AtlasUnavailable +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("retired, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); twice(o, FaultKind::Retired); }), "-ApiRetired -ApiRetired +ServiceReserved +Available [Stalled:ApiRetired] Rest Interval"),
-        ("retired, said once, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.atlas = Atlas::Failed(fault(FaultKind::Retired)); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest After(10s)"),
+        ("retired, said once, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.listing = Listing::Failed(fault(FaultKind::Retired)); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest After(10s)"),
         ("instance gone", with(shown("AVAILABLE"), |o| twice(o, FaultKind::InstanceNotFound)), "-InstanceNotFound -InstanceNotFound -EndpointLost -EndpointLost [Stalled:InstanceNotFound] Rest Interval"),
-        ("instance gone, said once", with(observed(), |o| o.atlas = Atlas::Failed(fault(FaultKind::InstanceNotFound))), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest After(10s)"),
+        ("instance gone, said once", with(observed(), |o| o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound))), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest After(10s)"),
         ("instance migrated", with(shown("AVAILABLE"), |o| twice(o, FaultKind::NotServerless)), "-InstanceMigrated -InstanceMigrated -EndpointLost -EndpointLost [Stalled:InstanceMigrated] Rest Interval"),
     ]);
 }
@@ -205,9 +207,9 @@ fn each_look_at_a_dying_object_is_said_in_the_words_of_the_table() {
     let dying = |o: &mut Observed| o.object.deleting = true;
     let answered = |o: &mut Observed, ago, not_found| o.memory.deleted = vec![Deleted { id: id(1), ago: secs(ago), not_found }];
     is_said([
-        ("dying, not listed", with(shown("AVAILABLE"), |o| { dying(o); o.atlas = Atlas::Unread; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] List Poll"),
+        ("dying, not listed", with(shown("AVAILABLE"), |o| { dying(o); o.listing = Listing::NotFetched; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] List Poll"),
         ("dying", with(shown("AVAILABLE"), dying), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
-        ("dying, just deleted", with(shown("AVAILABLE"), |o| { dying(o); o.memory.tried = Tried::Done; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
+        ("dying, just deleted", with(shown("AVAILABLE"), |o| { dying(o); o.memory.last_write = WriteOutcome::Done; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
         ("dying, deleted and not shown yet", with(shown("AVAILABLE"), |o| { dying(o); answered(o, 9, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
         ("dying, deleted and still not shown", with(shown("AVAILABLE"), |o| { dying(o); answered(o, 10, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
         ("dying, on its way out by now", with(shown("AVAILABLE"), |o| { dying(o); listing(o, &[endpoint(1, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
@@ -218,17 +220,17 @@ fn each_look_at_a_dying_object_is_said_in_the_words_of_the_table() {
         ("dying, new, gone and answered", with(gone(), |o| { dying(o); answered(o, 5, false); o.memory.recorded = secs(30); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
         ("dying, new, unknown to Atlas", with(gone(), |o| { dying(o); answered(o, 5, true); o.memory.recorded = secs(30); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(90s)"),
         ("dying, unknown to Atlas when known just long enough", with(gone(), |o| { dying(o); answered(o, 5, true); o.memory.recorded = secs(125); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
-        ("dying, no access", with(shown("AVAILABLE"), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest After(15s)"),
+        ("dying, no access", with(shown("AVAILABLE"), |o| { dying(o); o.listing = Listing::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest After(15s)"),
         ("dying, instance gone", with(shown("AVAILABLE"), |o| { dying(o); twice(o, FaultKind::InstanceNotFound); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Release Poll"),
-        ("dying, instance gone, said once", with(shown("AVAILABLE"), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
-        ("dying, deletion refused as if all were gone", with(shown("AVAILABLE"), |o| { dying(o); o.memory.tried = Tried::Refused(fault(FaultKind::InstanceNotFound)); }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
+        ("dying, instance gone, said once", with(shown("AVAILABLE"), |o| { dying(o); o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
+        ("dying, deletion refused as if all were gone", with(shown("AVAILABLE"), |o| { dying(o); o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::InstanceNotFound)); }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("dying, attempt open", with(observed(), |o| { dying(o); listing(o, &[]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
-        ("dying, attempt open, no access", with(observed(), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound -Deleting -Deleting [Reconciling:ProgressingWithRetry] Rest After(15s)"),
+        ("dying, attempt open, no access", with(observed(), |o| { dying(o); o.listing = Listing::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound -Deleting -Deleting [Reconciling:ProgressingWithRetry] Rest After(15s)"),
         ("dying, attempt open, instance gone", with(observed(), |o| { dying(o); twice(o, FaultKind::InstanceNotFound); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(200s)"),
-        ("dying, attempt open, instance gone, said once", with(observed(), |o| { dying(o); o.atlas = Atlas::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(10s)"),
+        ("dying, attempt open, instance gone, said once", with(observed(), |o| { dying(o); o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(10s)"),
         ("dying, what an attempt made is on its way out", with(observed(), |o| { dying(o); o.object.claim = ClaimReading::Absent; listing(o, &[endpoint(2, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
         ("dying, another cluster's claim", with(observed(), |o| { dying(o); o.object.claim = foreign_claim(); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Release Poll"),
-        ("dying, another cluster's claim, attempt open, invalid", with(observed(), |o| { dying(o); o.object.claim = foreign_claim(); o.spec = Err("why".to_owned()); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(0), fate: Fate::Unknown }]; }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(200s)"),
+        ("dying, another cluster's claim, attempt open, invalid", with(observed(), |o| { dying(o); o.object.claim = foreign_claim(); o.spec = Err("why".to_owned()); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(0), fate: AttemptOutcome::Unknown }]; }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(200s)"),
         ("dying, suspended", with(shown("AVAILABLE"), |o| { dying(o); spec(o).suspend = true; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
         ("dying without our finalizer", with(shown("AVAILABLE"), |o| { dying(o); o.object.finalizer = false; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest OnChange"),
         ("dying, retained", with(shown("AVAILABLE"), |o| { dying(o); spec(o).retain = true; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Release Poll"),

@@ -7,7 +7,7 @@ use domain::decision::{Creating, Decision, Deleting, State, Step};
 use domain::endpoint::{Endpoint, EndpointId};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::observed::{Atlas, Observed, Spec, Tried};
+use domain::observed::{Listing, Observed, Spec, WriteOutcome};
 use domain::ownership::ClaimReading;
 
 use crate::support::{MINUTE, Mark, endpoint, fault, observed, ours};
@@ -36,7 +36,7 @@ impl Story {
         let mut story = Self::new();
         story.o.object.claim = ours(None);
         story.o.object.finalizer = true;
-        story.see();
+        story.observe();
         story
     }
 
@@ -44,7 +44,7 @@ impl Story {
     pub(crate) fn recorded() -> Self {
         let mut story = Self::claimed();
         story.o.object.recorded = Some(endpoint(1, Mark::Ours, "AVAILABLE"));
-        story.see();
+        story.observe();
         story.wait(60 * MINUTE);
         story
     }
@@ -62,25 +62,25 @@ impl Story {
     }
 
     /// A watch event or a read shows the object.
-    pub(crate) fn see(&mut self) {
-        self.memory.see(&self.o.object.claim, self.recorded_id().as_ref(), self.now);
+    pub(crate) fn observe(&mut self) {
+        self.memory.observe(&self.o.object.claim, self.recorded_id().as_ref(), self.now);
     }
 
     /// Decides on what Atlas says now.
-    pub(crate) fn look(&mut self, atlas: Atlas) -> Decision {
-        self.see();
-        let failed = match &atlas {
-            Atlas::Unread => None,
-            Atlas::Listed(_) => Some(None),
-            Atlas::Failed(fault) => Some(Some(fault.kind)),
+    pub(crate) fn look(&mut self, listing: Listing) -> Decision {
+        self.observe();
+        let failed = match &listing {
+            Listing::NotFetched => None,
+            Listing::Fetched(_) => Some(None),
+            Listing::Failed(fault) => Some(Some(fault.kind)),
         };
         if let Some(failed) = failed {
             self.memory.responded(failed, self.now);
         }
-        self.o.atlas = atlas;
-        self.o.memory = self.memory.recall(self.now, self.now, Tried::Nothing);
+        self.o.listing = listing;
+        self.o.memory = self.memory.snapshot(self.now, self.now, WriteOutcome::Nothing);
         let decision = decide(&self.o);
-        if matches!(self.o.atlas, Atlas::Listed(_)) {
+        if matches!(self.o.listing, Listing::Fetched(_)) {
             self.memory.confirmed(&decision, self.now);
         }
         decision
@@ -88,14 +88,14 @@ impl Story {
 
     /// Atlas says so twice, G apart; decides on the second answer.
     pub(crate) fn look_twice(&mut self, kind: FaultKind) -> Decision {
-        self.look(Atlas::Failed(fault(kind)));
+        self.look(Listing::Failed(fault(kind)));
         self.wait(self.o.times.confirm_gap);
-        self.look(Atlas::Failed(fault(kind)))
+        self.look(Listing::Failed(fault(kind)))
     }
 
     /// Decides on a listing that shows these.
     pub(crate) fn list(&mut self, shown: &[Endpoint]) -> Decision {
-        self.look(Atlas::Listed(shown.to_vec()))
+        self.look(Listing::Fetched(shown.to_vec()))
     }
 }
 
@@ -103,6 +103,6 @@ pub(crate) fn is_settling(decision: &Decision) -> bool {
     decision.step == Step::Rest
         && matches!(
             decision.state,
-            State::Creating(Creating::Settling(_)) | State::Deleting(Deleting::Settling(_))
+            State::Creating(Creating::AwaitingOutcome(_)) | State::Deleting(Deleting::AwaitingOutcome(_))
         )
 }

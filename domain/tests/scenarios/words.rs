@@ -3,11 +3,11 @@
 use domain::backoff;
 use domain::conditions::{ConditionType, EventReason, Reason, Report, report};
 use domain::decide::decide;
-use domain::decision::{Farewell, Origin, Step};
+use domain::decision::{Origin, ReleaseReason, Step};
 use domain::endpoint::{EndpointId, EndpointStatus, Instance};
+use domain::event::{Announced, EventDraft, of_change, of_step};
 use domain::fault::FaultKind;
-use domain::notice::{Notice, Told, of_change, of_step};
-use domain::observed::{Atlas, Observed, ReadyWhen, Reported, VpcEndpoint};
+use domain::observed::{Listing, Observed, ReadyWhen, Reported, VpcEndpoint};
 use domain::ownership::{ClusterId, Token};
 
 use crate::support::{FAULTS, Mark, cluster, endpoint, fault, id, nonce, observed, secs, shown, token, vpce};
@@ -118,7 +118,7 @@ pub(crate) fn published(report: &Report) -> Reported {
 }
 
 pub(crate) fn told(before: &Reported, o: &Observed) -> Vec<(EventReason, bool)> {
-    let (decision, before) = (decide(o), Told::by_status(before));
+    let (decision, before) = (decide(o), Announced::by_status(before));
     of_change(before, o, &decision.step, &report(o, &decision))
         .iter()
         .map(|notice| (notice.reason, notice.warning))
@@ -143,12 +143,12 @@ fn each_transition_is_told_once() {
     assert_eq!(told(&reserved, &shown("FAILED")), [failed]);
     // A fault is told once, though Ready and Synced both say it.
     let mut unreachable = shown("AVAILABLE");
-    unreachable.atlas = Atlas::Failed(fault(FaultKind::Unauthorized));
+    unreachable.listing = Listing::Failed(fault(FaultKind::Unauthorized));
     let connected = published(&reported(&shown("AVAILABLE")));
     assert_eq!(told(&connected, &unreachable), [(EventReason::AtlasUnauthorized, true)]);
     assert_eq!(told(&published(&reported(&unreachable)), &unreachable), []);
     let reserved = shown("RESERVED");
-    let service = of_change(Told::default(), &reserved, &Step::Rest, &reported(&reserved));
+    let service = of_change(Announced::default(), &reserved, &Step::Rest, &reported(&reserved));
     assert!(service[0].message.contains("vpce-svc-1"), "{service:?}");
 }
 
@@ -170,12 +170,12 @@ fn each_step_that_was_carried_out_is_told_if_a_person_should_know() {
         (update(None, None), None),
         (Step::Delete { id: id(1), excess: true }, Some((EventReason::ExcessEndpointDeleted, true))),
         (Step::Delete { id: id(1), excess: false }, None),
-        (Step::Release(Farewell::Deleted), Some((EventReason::EndpointDeleted, false))),
-        (Step::Release(Farewell::Retained), Some((EventReason::EndpointRetained, false))),
+        (Step::Release(ReleaseReason::Deleted), Some((EventReason::EndpointDeleted, false))),
+        (Step::Release(ReleaseReason::Retained), Some((EventReason::EndpointRetained, false))),
         (Step::List, None),
         (Step::Rest, None),
     ] {
-        let notice: Option<Notice> = of_step(&step, &shown("RESERVED"));
+        let notice: Option<EventDraft> = of_step(&step, &shown("RESERVED"));
         assert!(notice.as_ref().is_none_or(|notice| !notice.message.is_empty()));
         assert_eq!(notice.map(|notice| (notice.reason, notice.warning)), expected, "{step:?}");
     }
@@ -205,7 +205,7 @@ fn whoever_has_to_make_a_vpc_endpoint_is_told_the_command_and_the_service() {
 #[test]
 fn only_ready_and_reconciling_end_in_a_time_and_only_while_there_is_one() {
     let mut settling = observed();
-    settling.atlas = Atlas::Listed(Vec::new());
+    settling.listing = Listing::Fetched(Vec::new());
     let report = reported(&settling);
     assert_eq!(report.after, Some(settling.times.uncertainty));
     for kind in ConditionType::ALL {
@@ -219,12 +219,12 @@ fn only_ready_and_reconciling_end_in_a_time_and_only_while_there_is_one() {
 fn what_is_amiss_beside_the_endpoint_is_said_only_where_nothing_worse_is() {
     let said = |o: &Observed| {
         let mut report = reported(o);
-        report.unsynced(Reason::OutputNotWritten, "the ConfigMap is another's".to_owned());
+        report.set_synced_false(Reason::OutputNotWritten, "the ConfigMap is another's".to_owned());
         (report.conditions[0].reason, report.get(ConditionType::Synced).unwrap().reason)
     };
     assert_eq!(said(&shown("AVAILABLE")), (Reason::Available, Reason::OutputNotWritten));
     let mut unreachable = shown("AVAILABLE");
-    unreachable.atlas = Atlas::Failed(fault(FaultKind::Unavailable));
+    unreachable.listing = Listing::Failed(fault(FaultKind::Unavailable));
     assert_eq!(said(&unreachable), (Reason::AtlasUnavailable, Reason::AtlasUnavailable));
 }
 

@@ -13,7 +13,7 @@ pub(crate) use draw::Draw;
 
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{Atlas, Key, Object, Observed, Recollection, Reported, Spec, Times};
+use domain::observed::{CredentialsInUse, Listing, MemorySnapshot, Object, Observed, Reported, Spec, Times};
 use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, marked_comment};
 
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
@@ -134,11 +134,11 @@ pub(crate) fn observed() -> Observed {
             reported: Reported::default(),
         },
         spec: Ok(Spec { progress_deadline: 15 * MINUTE, ..Spec::default() }),
-        key: Key::Held,
-        atlas: Atlas::Unread,
+        credentials: CredentialsInUse::Own,
+        listing: Listing::NotFetched,
         owners: BTreeMap::new(),
         sunset: None,
-        memory: Recollection::default(),
+        memory: MemorySnapshot::default(),
         times: Times::default(),
     }
 }
@@ -148,6 +148,6 @@ pub(crate) fn shown(status: &str) -> Observed {
     let mut o = observed();
     o.object.recorded = Some(endpoint(1, Mark::Ours, status));
     o.memory.recorded = 60 * MINUTE;
-    o.atlas = Atlas::Listed(vec![endpoint(1, Mark::Ours, status)]);
+    o.listing = Listing::Fetched(vec![endpoint(1, Mark::Ours, status)]);
     o
 }

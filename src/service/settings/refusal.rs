@@ -72,7 +72,7 @@ impl fmt::Display for Refusal {
 
 /// Our own errors say what is expected and what was found; those of the standard library do neither.
 fn expectation(source: &(dyn std::error::Error + 'static), found: &str) -> String {
-    if source.is::<domain::endpoint::Malformed>() {
+    if source.is::<domain::endpoint::ParseError>() {
         return source.to_string();
     }
     let expected = if source.is::<std::net::AddrParseError>() {

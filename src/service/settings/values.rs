@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use atlas::Dialect;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use domain::endpoint::Malformed;
+use domain::endpoint::ParseError;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::api::parse_duration;
 
-fn malformed(expected: &'static str, found: &str) -> Malformed {
-    Malformed { expected, found: found.chars().take(64).collect() }
+fn malformed(expected: &'static str, found: &str) -> ParseError {
+    ParseError { expected, found: found.chars().take(64).collect() }
 }
 
 /// A version of the Atlas Administration API.
@@ -21,7 +21,7 @@ pub(super) fn dialect() -> impl TypedValueParser<Value = Dialect> {
 }
 
 /// A duration that is more than nothing.
-pub(super) fn positive_duration(text: &str) -> Result<Duration, Malformed> {
+pub(super) fn positive_duration(text: &str) -> Result<Duration, ParseError> {
     match parse_duration(text)? {
         Duration::ZERO => Err(malformed("a duration greater than zero", text)),
         duration => Ok(duration),
@@ -29,7 +29,7 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, Malformed> {
 }
 
 /// A duration that a Lease can hold: whole seconds, and some.
-pub(super) fn whole_seconds(text: &str) -> Result<Duration, Malformed> {
+pub(super) fn whole_seconds(text: &str) -> Result<Duration, ParseError> {
     match positive_duration(text)? {
         duration if duration.subsec_nanos() == 0 && i32::try_from(duration.as_secs()).is_ok() => Ok(duration),
         _ => Err(malformed("whole seconds", text)),
@@ -40,13 +40,13 @@ pub(super) fn whole_seconds(text: &str) -> Result<Duration, Malformed> {
 const MOST_AT_ONCE: usize = 1024;
 
 /// How many calls may be under way at once.
-pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, Malformed> {
+pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, ParseError> {
     let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= MOST_AT_ONCE);
     number.ok_or_else(|| malformed("a whole number greater than zero and at most 1024", text))
 }
 
 /// Anything but nothing.
-pub(super) fn not_empty(text: &str) -> Result<String, Malformed> {
+pub(super) fn not_empty(text: &str) -> Result<String, ParseError> {
     if text.trim().is_empty() {
         return Err(malformed("a value (leave the flag or variable out for the default)", text));
     }
@@ -54,7 +54,7 @@ pub(super) fn not_empty(text: &str) -> Result<String, Malformed> {
 }
 
 /// Where a proxy is. What is refused is not repeated: it may hold a password.
-pub(super) fn proxy_url(text: &str) -> Result<String, Malformed> {
+pub(super) fn proxy_url(text: &str) -> Result<String, ParseError> {
     if ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme)) {
         return Ok(text.to_owned());
     }
@@ -62,7 +62,7 @@ pub(super) fn proxy_url(text: &str) -> Result<String, Malformed> {
 }
 
 /// The name of a namespace: an RFC 1123 label.
-pub(super) fn dns_label(text: &str) -> Result<String, Malformed> {
+pub(super) fn dns_label(text: &str) -> Result<String, ParseError> {
     if is_dns_label(text) && text.len() <= 63 {
         return Ok(text.to_owned());
     }
@@ -70,7 +70,7 @@ pub(super) fn dns_label(text: &str) -> Result<String, Malformed> {
 }
 
 /// The name of a Secret or a Lease: an RFC 1123 subdomain.
-pub(super) fn dns_subdomain(text: &str) -> Result<String, Malformed> {
+pub(super) fn dns_subdomain(text: &str) -> Result<String, ParseError> {
     if text.len() <= 253 && text.split('.').all(is_dns_label) {
         return Ok(text.to_owned());
     }
@@ -84,7 +84,7 @@ fn is_dns_label(text: &str) -> bool {
 
 /// Directives for the log. A word alone must be a level: `tracing-subscriber` would take a misspelled one for the name
 /// of a module and then log nothing at all.
-pub(super) fn log_filter(text: &str) -> Result<String, Malformed> {
+pub(super) fn log_filter(text: &str) -> Result<String, ParseError> {
     let expected =
         "a level (off, error, warn, info, debug or trace) or directives such as info,kube_client=warn";
     let words_are_levels = text

@@ -5,13 +5,13 @@
 use crate::conditions::{
     Condition, ConditionType, EventReason, Reason, Report, SHARED, TROUBLESHOOTING, has_vpc_endpoint,
 };
-use crate::decision::{Farewell, Origin, Step};
+use crate::decision::{Origin, ReleaseReason, Step};
 use crate::message::Message;
-use crate::observed::{Atlas, Observed, Reported};
+use crate::observed::{Listing, Observed, Reported};
 
 /// One event to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub struct EventDraft {
     /// Its reason.
     pub reason: EventReason,
     /// Something is wrong, as opposed to something was done.
@@ -20,21 +20,21 @@ pub struct Notice {
     pub message: String,
 }
 
-fn normal(reason: EventReason, message: String) -> Notice {
-    Notice { reason, warning: false, message }
+fn normal(reason: EventReason, message: String) -> EventDraft {
+    EventDraft { reason, warning: false, message }
 }
 
 /// What has been told of an object: that its endpoint service can be used, that it is connected, that its VPC endpoint is
 /// shared, and the reasons of its conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Told {
+pub struct Announced {
     service: bool,
     connected: bool,
     shared: bool,
     reasons: u64,
 }
 
-impl Told {
+impl Announced {
     /// By whoever wrote this status. Anybody may have, so a process believes it only until it has reported itself.
     #[must_use]
     pub fn by_status(status: &Reported) -> Self {
@@ -69,14 +69,14 @@ fn bits(reasons: impl Iterator<Item = Reason>) -> u64 {
 /// The events that follow from what `report` says and was not told `before`. That an endpoint has come somewhere is told
 /// only on Atlas' word for it, never on that of a status.
 #[must_use]
-pub fn of_change(before: Told, o: &Observed, step: &Step, report: &Report) -> Vec<Notice> {
+pub fn of_change(before: Announced, o: &Observed, step: &Step, report: &Report) -> Vec<EventDraft> {
     let mut notices = Vec::new();
     if report.unchanged {
         return notices;
     }
-    let shown = match (&o.atlas, &report.endpoint, step) {
+    let shown = match (&o.listing, &report.endpoint, step) {
         (_, Some(_), Step::Record { .. }) => true,
-        (Atlas::Listed(listing), Some(known), _) => listing.iter().any(|listed| listed.id == known.id),
+        (Listing::Fetched(listing), Some(known), _) => listing.iter().any(|listed| listed.id == known.id),
         _ => false,
     };
     let turned_true = |kind, was: bool| report.get(kind).filter(|c| c.status && shown && !was);
@@ -90,13 +90,13 @@ pub fn of_change(before: Told, o: &Observed, step: &Step, report: &Report) -> Ve
     let connected = report.get(ConditionType::EndpointConnected);
     if let Some(connected) = connected.filter(|_| report.shared && !before.shared) {
         let message = connected.message.to_string();
-        notices.push(Notice { reason: EventReason::VpcEndpointShared, warning: true, message });
+        notices.push(EventDraft { reason: EventReason::VpcEndpointShared, warning: true, message });
     }
     for (condition, reason) in warnings(report) {
         let told = before.reasons & bits([condition.reason].into_iter()) != 0
             || notices.iter().any(|notice| notice.reason == reason);
         if !told {
-            notices.push(Notice {
+            notices.push(EventDraft {
                 reason,
                 warning: true,
                 message: report.sentence(condition, None).to_string(),
@@ -108,13 +108,13 @@ pub fn of_change(before: Told, o: &Observed, step: &Step, report: &Report) -> Ve
 
 /// The event about an object with our finalizer that no longer matches the selector of the objects to watch.
 #[must_use]
-pub fn not_watched(selector: &str) -> Notice {
+pub fn not_watched(selector: &str) -> EventDraft {
     let message = format!(
         "the labels of this object no longer match --watch-selector {selector:?}, so this operator leaves it alone: unless \
          another operator watches it, its endpoint stays as it is and its deletion waits; give it labels that match \
          ({TROUBLESHOOTING}#it-left-the-selector-or-the-namespaces)"
     );
-    Notice { reason: EventReason::NotWatched, warning: true, message }
+    EventDraft { reason: EventReason::NotWatched, warning: true, message }
 }
 
 /// What a person should know of, the most important first.
@@ -135,7 +135,7 @@ pub fn failure(report: &Report) -> Option<(Reason, Message)> {
 
 /// The event that goes with a step that was carried out.
 #[must_use]
-pub fn of_step(step: &Step, o: &Observed) -> Option<Notice> {
+pub fn of_step(step: &Step, o: &Observed) -> Option<EventDraft> {
     let observe = o.spec.as_ref().is_ok_and(|spec| spec.observe);
     match step {
         Step::Record { endpoint, origin: Origin::Created } => {
@@ -163,9 +163,9 @@ pub fn of_step(step: &Step, o: &Observed) -> Option<Notice> {
         Step::Delete { id, excess: true } => {
             let message =
                 format!("deleted endpoint {id}, which carried the mark of this object once too often");
-            Some(Notice { reason: EventReason::ExcessEndpointDeleted, warning: true, message })
+            Some(EventDraft { reason: EventReason::ExcessEndpointDeleted, warning: true, message })
         }
-        Step::Release(Farewell::Deleted) => {
+        Step::Release(ReleaseReason::Deleted) => {
             let message = match (o.recorded(), has_vpc_endpoint(o)) {
                 (None, _) => "nothing of this object is left in Atlas".to_owned(),
                 (Some(id), false) => format!("endpoint {id} is gone from Atlas"),
@@ -175,7 +175,7 @@ pub fn of_step(step: &Step, o: &Observed) -> Option<Notice> {
             };
             Some(normal(EventReason::EndpointDeleted, message))
         }
-        Step::Release(Farewell::Retained) => {
+        Step::Release(ReleaseReason::Retained) => {
             let message = match o.recorded() {
                 Some(id) => format!("endpoint {id} was left in Atlas"),
                 None => "what is in Atlas was left there".to_owned(),

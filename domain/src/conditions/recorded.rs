@@ -1,42 +1,42 @@
 //! The rows of the table that speak of a recorded endpoint.
 
-use crate::decision::Bound;
+use crate::decision::Recorded;
 use crate::endpoint::{Endpoint, EndpointStatus, is_service_name};
 use crate::fault::FaultKind;
 use crate::message::Message;
-use crate::observed::{Observed, ReadyWhen, Spec, Tried, VpcEndpoint};
+use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint, WriteOutcome};
 
-use super::summary::{Phase, Summary, said};
-use super::{Condition, ConditionType, Known, Reason, has_service};
+use super::summary::{Progress, Summary, describe};
+use super::{Condition, ConditionType, EndpointView, Reason, has_service};
 
-pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
+pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
     let spec = match &o.spec {
         Ok(spec) => spec,
-        Err(why) => return Summary::failing(Reason::InvalidSpec, why.clone(), Phase::Stalled),
+        Err(why) => return Summary::failing(Reason::InvalidSpec, why.clone(), Progress::Stalled),
     };
-    if is_missing(o, bound) {
+    if is_missing(o, state) {
         let message = format!(
             "the listing does not show endpoint {}; a second one has to confirm that it is gone, which is known",
-            bound.endpoint.id
+            state.endpoint.id
         );
-        return Summary::new(false, Reason::EndpointLost, message, Phase::Waiting);
+        return Summary::new(false, Reason::EndpointLost, message, Progress::Waiting);
     }
-    let mut summary = enough(spec, &bound.endpoint, by_status(o, spec, bound));
-    if let Some(fault) = &bound.refused {
-        let message = match still_connected(spec, &bound.endpoint) {
-            Some(connected) if fault.kind == FaultKind::Refused => said(o, fault).then(&format!(
+    let mut summary = apply_ready_when(spec, &state.endpoint, by_status(o, spec, state));
+    if let Some(fault) = &state.refused {
+        let message = match still_connected(spec, &state.endpoint) {
+            Some(connected) if fault.kind == FaultKind::Refused => describe(o, fault).then(&format!(
                 "; {connected} is still connected, and to declare it again makes this object Ready"
             )),
-            _ => said(o, fault),
+            _ => describe(o, fault),
         };
         summary.unsynced = Some((Reason::of(fault.kind), message.clone()));
-        let phase = Phase::after(fault);
-        let undone = declares_more(o, spec, &bound.endpoint) && !is_contradicted(o);
-        if !summary.ready || undone || phase == Phase::Stalled {
-            return Summary::failing(Reason::of(fault.kind), message, phase);
+        let progress = Progress::after(fault);
+        let undone = declares_more(o, spec, &state.endpoint) && !is_contradicted(o);
+        if !summary.ready || undone || progress == Progress::Stalled {
+            return Summary::failing(Reason::of(fault.kind), message, progress);
         }
-    } else if summary.unsynced.is_none() && !bound.duplicates.is_empty() {
-        let mut ids: Vec<_> = bound.duplicates.iter().map(ToString::to_string).collect();
+    } else if summary.unsynced.is_none() && !state.duplicates.is_empty() {
+        let mut ids: Vec<_> = state.duplicates.iter().map(ToString::to_string).collect();
         // However Atlas lists them this time.
         ids.sort();
         let message = format!(
@@ -53,19 +53,19 @@ pub(super) fn summary(o: &Observed, bound: &Bound) -> Summary {
 /// the instance. What was ready stays so.
 fn is_contradicted(o: &Observed) -> bool {
     let was_ready = o.object.reported.get("Ready").is_some_and(|(ready, ..)| ready);
-    let gone = matches!(&o.memory.tried, Tried::Refused(fault) if fault.kind.says_gone());
+    let gone = matches!(&o.memory.last_write, WriteOutcome::Refused(fault) if fault.kind.says_gone());
     was_ready && o.object.reported.current && gone
 }
 
 /// The listing does not show the endpoint, and that says something: not of one so young that a listing may lag behind,
 /// nor of one that was being deleted.
-pub(super) fn is_missing(o: &Observed, bound: &Bound) -> bool {
-    let told = match bound.endpoint.status {
+pub(super) fn is_missing(o: &Observed, state: &Recorded) -> bool {
+    let told = match state.endpoint.status {
         EndpointStatus::ReservationRequested => o.memory.recorded >= o.times.visibility,
         EndpointStatus::Deleting => false,
         _ => true,
     };
-    bound.unseen && told
+    state.unseen && told
 }
 
 /// What is connected although another VPC endpoint is declared.
@@ -77,13 +77,13 @@ fn still_connected<'a>(spec: &Spec, endpoint: &'a Endpoint) -> Option<&'a str> {
 
 /// From RESERVED on, an object that is to be ready then is ready, whatever else is on its way. Without the name of its
 /// service it is of no use to anybody yet.
-fn enough(spec: &Spec, endpoint: &Endpoint, summary: Summary) -> Summary {
+fn apply_ready_when(spec: &Spec, endpoint: &Endpoint, summary: Summary) -> Summary {
     let named = endpoint.service_name.is_some();
     let reached = is_reserved(endpoint) && named && summary.reason != Reason::Adopting;
     if !reached || summary.ready || spec.ready_when() != ReadyWhen::Reserved {
         return summary;
     }
-    Summary { ready: true, reason: Reason::Reserved, phase: Phase::Settled, ..summary }
+    Summary { ready: true, reason: Reason::Reserved, progress: Progress::Settled, ..summary }
 }
 
 /// Atlas has come to RESERVED or further, and well.
@@ -104,21 +104,21 @@ fn declares_more(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> bool {
     !spec.observe && (!connected || !crate::ownership::same_comment(&comment, &endpoint.comment))
 }
 
-fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
-    let endpoint = &bound.endpoint;
-    if bound.unconfirmed {
+fn by_status(o: &Observed, spec: &Spec, state: &Recorded) -> Summary {
+    let endpoint = &state.endpoint;
+    if state.unconfirmed {
         let message = format!(
             "found endpoint {} with the mark of this object; a second listing has to confirm it",
             endpoint.id
         );
-        return Summary::new(false, Reason::Adopting, message, Phase::Working);
+        return Summary::new(false, Reason::Adopting, message, Progress::Working);
     }
     match &endpoint.status {
         EndpointStatus::ReservationRequested => Summary::new(
             false,
             Reason::ReservationRequested,
             "Atlas is preparing the endpoint service; this takes a minute or two".to_owned(),
-            Phase::Working,
+            Progress::Working,
         ),
         EndpointStatus::Reserved => match &endpoint.service_name {
             Some(service) => reserved(spec, o, service),
@@ -126,13 +126,13 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
                 false,
                 Reason::ReservationRequested,
                 "Atlas calls the endpoint RESERVED and has not named its endpoint service yet".to_owned(),
-                Phase::Working,
+                Progress::Working,
             ),
         },
         EndpointStatus::Initiating => {
             let id = endpoint.vpc_endpoint_id.as_deref().unwrap_or("the VPC endpoint");
             let message = format!("Atlas is connecting {id}; this takes a minute or two");
-            Summary::new(false, Reason::Connecting, message, Phase::Working)
+            Summary::new(false, Reason::Connecting, message, Progress::Working)
         }
         EndpointStatus::Available => available(spec, o, endpoint),
         EndpointStatus::Failed => {
@@ -149,7 +149,7 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
             let message = Message::from(format!("Atlas reports endpoint {} as FAILED", endpoint.id))
                 .varying(&format!(": {}", why.trim_end_matches(['.', ' '])))
                 .then(&format!(". {next}"));
-            Summary::new(false, Reason::AtlasFailed, message, Phase::Stalled)
+            Summary::new(false, Reason::AtlasFailed, message, Progress::Stalled)
         }
         EndpointStatus::Deleting => {
             let next = if spec.endpoint_id.is_some() {
@@ -159,7 +159,7 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
             };
             let message =
                 format!("endpoint {} is being deleted in Atlas, but not by this operator{next}", endpoint.id);
-            Summary::new(false, Reason::EndpointLost, message, Phase::Working)
+            Summary::new(false, Reason::EndpointLost, message, Progress::Working)
         }
         EndpointStatus::Other(word) => {
             let id = &endpoint.id;
@@ -170,7 +170,7 @@ fn by_status(o: &Observed, spec: &Spec, bound: &Bound) -> Summary {
                     "Atlas reports the status {word:?} of endpoint {id}, which this version does not know; waiting for another"
                 )
             };
-            Summary::new(false, Reason::UnknownStatus, message, Phase::Working)
+            Summary::new(false, Reason::UnknownStatus, message, Progress::Working)
         }
     }
 }
@@ -184,7 +184,7 @@ fn reserved(spec: &Spec, o: &Observed, service: &str) -> Summary {
             format!(
                 "no VPC endpoint is connected to {service} yet; with managementPolicy Observe nothing is sent to Atlas"
             ),
-            Phase::Waiting,
+            Progress::Waiting,
         ),
         VpcEndpoint::Declared(id) if o.object.stale_vpc_endpoint.as_ref() == Some(id) => {
             stale(id.as_str(), service)
@@ -193,7 +193,7 @@ fn reserved(spec: &Spec, o: &Observed, service: &str) -> Summary {
             false,
             Reason::Connecting,
             format!("Atlas is asked to connect {id} to {service}"),
-            Phase::Working,
+            Progress::Working,
         ),
         VpcEndpoint::Awaited(what) => Summary::new(
             false,
@@ -201,10 +201,10 @@ fn reserved(spec: &Spec, o: &Observed, service: &str) -> Summary {
             format!(
                 "{what}; it has to connect to {service}. If it is applied in a later wave, set spec.readyWhen to Reserved"
             ),
-            Phase::Waiting,
+            Progress::Waiting,
         ),
         VpcEndpoint::NotFound(what) => {
-            Summary::failing(Reason::ReferenceNotFound, what.clone(), Phase::Waiting)
+            Summary::failing(Reason::ReferenceNotFound, what.clone(), Progress::Waiting)
         }
         VpcEndpoint::Undeclared => Summary::new(
             false,
@@ -213,14 +213,14 @@ fn reserved(spec: &Spec, o: &Observed, service: &str) -> Summary {
                 "waiting for a VPC endpoint to {service}; {}, and set spec.cloudProviderEndpointId to its id",
                 next_command(service)
             ),
-            Phase::Waiting,
+            Progress::Waiting,
         ),
     }
 }
 
 fn available(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
     let connected = endpoint.vpc_endpoint_id.as_deref().unwrap_or("(unnamed)");
-    let ready = Summary::new(true, Reason::Available, format!("{connected} is connected"), Phase::Settled);
+    let ready = Summary::new(true, Reason::Available, format!("{connected} is connected"), Progress::Settled);
     match &spec.vpc_endpoint {
         VpcEndpoint::Declared(id) if id.as_str() != connected => {
             if spec.observe {
@@ -230,7 +230,7 @@ fn available(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
                 return stale(id.as_str(), endpoint.service_name.as_deref().unwrap_or("(unnamed)"));
             }
             let message = format!("{connected} is connected, and Atlas is asked to connect {id} instead");
-            Summary::new(false, Reason::Connecting, message, Phase::Working)
+            Summary::new(false, Reason::Connecting, message, Progress::Working)
         }
         VpcEndpoint::Declared(_) | VpcEndpoint::Undeclared => ready,
         VpcEndpoint::Awaited(what) | VpcEndpoint::NotFound(what) => {
@@ -240,7 +240,7 @@ fn available(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
             if was_ready && o.object.reported.current {
                 Summary { unsynced, ..ready }
             } else {
-                Summary::failing(Reason::ReferenceNotFound, what.clone(), Phase::Waiting)
+                Summary::failing(Reason::ReferenceNotFound, what.clone(), Progress::Waiting)
             }
         }
     }
@@ -250,7 +250,7 @@ fn only_watched(declared: &str, connected: &str) -> Summary {
     let message = format!(
         "{connected} is connected and {declared} is declared; with managementPolicy Observe nothing is sent to Atlas"
     );
-    Summary::new(false, Reason::AwaitingVpcEndpoint, message, Phase::Waiting)
+    Summary::new(false, Reason::AwaitingVpcEndpoint, message, Progress::Waiting)
 }
 
 fn stale(id: &str, service: &str) -> Summary {
@@ -258,7 +258,7 @@ fn stale(id: &str, service: &str) -> Summary {
         "{id} belonged to an endpoint service that is gone and is not sent again; {}, and declare its id",
         next_command(service)
     );
-    Summary::failing(Reason::VpcEndpointStale, message, Phase::Stalled)
+    Summary::failing(Reason::VpcEndpointStale, message, Progress::Stalled)
 }
 
 /// What a person does at RESERVED. A name that AWS could not have made stands in no command that people paste.
@@ -274,20 +274,20 @@ fn next_command(service: &str) -> String {
 }
 
 /// `EndpointServiceAvailable`.
-pub(super) fn service(known: Known<'_>) -> Condition {
+pub(super) fn service(known: EndpointView<'_>) -> Condition {
     let kind = ConditionType::EndpointServiceAvailable;
     let name = match known {
-        Known::Shown(endpoint) if has_service(endpoint) => endpoint.service_name.as_deref(),
+        EndpointView::Shown(endpoint) if has_service(endpoint) => endpoint.service_name.as_deref(),
         _ => None,
     };
     if let Some(name) = name {
         return Condition { kind, status: true, reason: Reason::ServiceReserved, message: name.into() };
     }
     let (reason, message) = match known {
-        Known::Nothing(reason, message) => (reason, message),
-        Known::Lost => (Reason::EndpointLost, "the endpoint service is gone"),
-        Known::Missing => (Reason::EndpointLost, "the listing does not show the endpoint"),
-        Known::Shown(endpoint) => match endpoint.status {
+        EndpointView::Nothing(reason, message) => (reason, message),
+        EndpointView::Lost => (Reason::EndpointLost, "the endpoint service is gone"),
+        EndpointView::Missing => (Reason::EndpointLost, "the listing does not show the endpoint"),
+        EndpointView::Shown(endpoint) => match endpoint.status {
             EndpointStatus::Deleting => (Reason::Deleting, "Atlas is removing the endpoint"),
             EndpointStatus::Failed => (Reason::AtlasFailed, "Atlas reports FAILED"),
             _ => (Reason::ServiceProvisioning, "Atlas has not named the endpoint service yet"),
@@ -297,12 +297,12 @@ pub(super) fn service(known: Known<'_>) -> Condition {
 }
 
 /// `EndpointConnected`.
-pub(super) fn connected(known: Known<'_>) -> Condition {
+pub(super) fn connected(known: EndpointView<'_>) -> Condition {
     let (status, reason, message) = match known {
-        Known::Nothing(reason, message) => (false, reason, message),
-        Known::Lost => (false, Reason::EndpointLost, "the endpoint is gone"),
-        Known::Missing => (false, Reason::EndpointLost, "the listing does not show the endpoint"),
-        Known::Shown(endpoint) => match endpoint.status {
+        EndpointView::Nothing(reason, message) => (false, reason, message),
+        EndpointView::Lost => (false, Reason::EndpointLost, "the endpoint is gone"),
+        EndpointView::Missing => (false, Reason::EndpointLost, "the listing does not show the endpoint"),
+        EndpointView::Shown(endpoint) => match endpoint.status {
             EndpointStatus::Available => (true, Reason::Available, "traffic can flow"),
             EndpointStatus::Failed => (false, Reason::AtlasFailed, "Atlas reports FAILED"),
             EndpointStatus::Initiating => (false, Reason::Connecting, "Atlas is connecting the VPC endpoint"),
