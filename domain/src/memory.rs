@@ -195,16 +195,20 @@ impl Memory {
         };
     }
 
-    /// Notes a response to a request that was sent at `sent`: how it failed, or `None` if Atlas did as asked. Of each way to
-    /// say that all is gone, the first of a run is kept. What succeeds for the instance ends every run; any other failure says
-    /// nothing of it. One response that serves several reconciles was sent once, so it confirms nothing to itself.
-    pub fn responded(&mut self, failed: Option<FaultKind>, sent: SinceBoot) {
+    /// Records the response to a request about the instance that was sent at `sent`: how it failed, or `None` if it succeeded.
+    /// For each way to say that the instance is gone, the first response of a run is kept. Any other response ends every run,
+    /// and a run that has lasted too long begins again: two responses confirm each other only while they can be one state of
+    /// Atlas, and during an outage nobody knows what became of the first. One response that serves several reconciles was
+    /// sent once, so it does not confirm itself.
+    pub fn responded(&mut self, failed: Option<FaultKind>, sent: SinceBoot, times: &Times) {
         match failed {
-            None => self.gone = BTreeMap::new(),
             Some(kind) if kind.says_gone() => {
-                self.gone.entry(kind).or_insert(sent);
+                let first = self.gone.entry(kind).or_insert(sent);
+                if sent.saturating_sub(*first) > times.confirm_within {
+                    *first = sent;
+                }
             }
-            Some(_) => {}
+            None | Some(_) => self.gone = BTreeMap::new(),
         }
     }
 

@@ -209,8 +209,8 @@ pub struct MemorySnapshot {
     pub adopted: Option<Duration>,
     /// What an unbroken run of listings before this one has confirmed to be gone, and the time since the first.
     pub absent: Option<(ConfirmedAbsence, Duration)>,
-    /// In which ways Atlas has said that the instance, or this API, is no more, since it last did something for the instance,
-    /// each with the time since the first response that said so.
+    /// In which ways Atlas has said that the instance, or this API, is no more, since it last responded anything else, each
+    /// with the time since the first response that said so.
     pub gone: Vec<(FaultKind, Duration)>,
     /// The last answer to a DELETE, by endpoint.
     pub deleted: Vec<Deleted>,
@@ -288,6 +288,8 @@ pub struct Times {
     pub uncertainty: Duration,
     /// G: between two listings that confirm each other.
     pub confirm_gap: Duration,
+    /// How long one response may wait for another that confirms it, if it is to count.
+    pub confirm_within: Duration,
     /// V: how long a 404 on a newly recorded id proves nothing.
     pub visibility: Duration,
 }
@@ -298,6 +300,7 @@ impl Default for Times {
             create_deadline: Duration::from_secs(10),
             uncertainty: Duration::from_secs(200),
             confirm_gap: Duration::from_secs(10),
+            confirm_within: Duration::from_mins(5),
             visibility: Duration::from_mins(2),
         }
     }

@@ -190,6 +190,20 @@ pub fn ablations() -> Vec<Ablation> {
             &[P::Leaked],
         ),
         ablation(
+            W::RunNotBroken,
+            "a 404 of the instance outlives another failure",
+            None,
+            Scope { budget: Budget { passing_gone: 2, losses: 1, deletions: 1, ..NOTHING }, ..BEGUN },
+            &[P::Leaked],
+        ),
+        ablation(
+            W::RunNeverEnds,
+            "a 404 of the instance is confirmed however late",
+            None,
+            Scope { budget: Budget { passing_gone: 2, deletions: 1, ..NOTHING }, ..BEGUN },
+            &[P::Leaked],
+        ),
+        ablation(
             W::NoncesForgotten,
             "nonces are forgotten with the claim",
             Some(10),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::fault::FaultKind;
 use domain::memory::Memory;
+use domain::observed::Times;
 
 use crate::api_server::Refusal;
 use crate::atlas::Answer;
@@ -24,9 +25,9 @@ pub(crate) fn observe(memory: &mut Arc<Memory>, object: &Object) {
 }
 
 /// What a response says of the instance is remembered, if it is anything new.
-pub(crate) fn responded(memory: &mut Arc<Memory>, failed: Option<FaultKind>) {
+pub(crate) fn responded(memory: &mut Arc<Memory>, failed: Option<FaultKind>, times: &Times) {
     let mut after = Memory::clone(memory);
-    after.responded(failed, now());
+    after.responded(failed, now(), times);
     if after != **memory {
         *memory = Arc::new(after);
     }
@@ -88,7 +89,7 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
     };
     let memory = &mut process.memory;
     if pass.last_write == Attempted::Done {
-        responded(memory, None);
+        responded(memory, None, &times());
     }
     match (write, answer) {
         (Write::Post(n), Answer::Made(_)) => {

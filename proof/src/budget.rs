@@ -14,7 +14,8 @@ pub struct Budget {
     pub lags: u8,
     /// Listings answered 404 as if the project were unknown.
     pub no_access: u8,
-    /// Listings answered 404 as if the instance were no more, while it is there.
+    /// Listings answered 404 as if the instance were no more, while it is there. Two of them are never the only responses
+    /// within the time in which they could confirm each other.
     pub passing_gone: u8,
     /// Answers of the API server that are lost, with the write applied, not applied, or applied later.
     pub outages: u8,

@@ -9,7 +9,7 @@ use domain::decision::Origin;
 use domain::fault::FaultKind;
 use domain::ownership::Nonce;
 
-use crate::answers::{acknowledge, gone, refused, responded, take_in};
+use crate::answers::{acknowledge, gone, refused, take_in};
 use crate::api_server::bit;
 use crate::atlas::listing;
 use crate::happens::spend;
@@ -168,6 +168,7 @@ impl Model {
                 spend(&mut s.left.losses)?;
                 View::Failed(Failure::Silence)
             }
+            Fortune::Gone if s.history.gone > 0 => return None,
             Fortune::Gone => {
                 spend(&mut s.left.passing_gone)?;
                 View::Failed(Failure::Gone)
@@ -182,7 +183,10 @@ impl Model {
             View::Failed(failure) => Some(failure.kind()),
             _ => None,
         };
-        responded(&mut s.processes[i].memory, failed);
+        // Looked at only while there may be another.
+        let gone = fortune == Fortune::Gone && s.left.passing_gone > 0;
+        s.history.gone = u8::from(gone);
+        self.weakness.responded(&mut s.processes[i].memory, failed);
         let pass = s.processes[i].pass.as_mut()?;
         pass.view = view;
         pass.seen = 0;

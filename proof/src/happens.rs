@@ -9,7 +9,7 @@ use crate::answers::{acknowledge, age, gone, observe};
 use crate::api_server::outdate;
 use crate::moves::{Action, NO_LIMIT};
 
-use crate::time::{LAG, LONG_AGO};
+use crate::time::{LAG, LONG_AGO, WITHIN};
 use crate::travels::Write;
 use crate::world::{
     Annotation, Endpoint, Held, History, Manifest, Mark, Object, Phase, Process, State, Wait,
@@ -215,6 +215,9 @@ fn crash(s: &mut State, i: u8) {
 pub(crate) fn tick(s: &mut State) {
     for process in &mut s.processes {
         age(process);
+    }
+    if s.history.gone > 0 {
+        s.history.gone = (s.history.gone + 1) % (WITHIN + 2);
     }
     for call in &mut s.calls {
         call.left = call.left.saturating_sub(1);

@@ -21,12 +21,16 @@ pub(crate) const TRAVEL: u8 = 1;
 /// as everything within a tick counts as the same moment, that is the first listing and not the second.
 pub(crate) const LAG: u8 = 2;
 
+/// For how many ticks one response may wait for another that confirms it.
+pub(crate) const WITHIN: u8 = 2;
+
 /// The protocol's times in their real relations, each as short as these allow: Q is just D and the travel time.
 pub(crate) fn times() -> Times {
     Times {
         create_deadline: TICK,
         uncertainty: TICK * (1 + u32::from(TRAVEL)),
         confirm_gap: TICK,
+        confirm_within: TICK * u32::from(WITHIN),
         visibility: TICK * u32::from(LAG),
     }
 }

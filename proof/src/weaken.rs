@@ -3,13 +3,16 @@
 //!
 //! Nothing here is part of what ships, and what ships has no switch for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::decision::{ConfirmedAbsence, Decision, Step};
 use domain::fault::FaultKind;
-use domain::observed::{Attempt, AttemptOutcome, Deleted, Listing, Observed};
+use domain::memory::Memory;
+use domain::observed::{Attempt, AttemptOutcome, Deleted, Listing, Observed, Times};
 use domain::ownership::{ClaimReading, mark_of, marked_comment};
 
+use crate::answers::responded;
 use crate::time::{OLD, TICK, times};
 use crate::words::{GARBLED, nonce, token};
 use crate::world::Annotation;
@@ -48,6 +51,10 @@ pub enum Weakness {
     NoSettling,
     /// One response that the instance is no more is enough.
     OneGone,
+    /// Another failure between two responses that the instance is no more does not end the run.
+    RunNotBroken,
+    /// The first of two responses that the instance is no more may be from long ago.
+    RunNeverEnds,
     /// What was adopted counts as seen.
     AdoptedIsSettled,
     /// A 404 on a new id is believed.
@@ -142,6 +149,16 @@ impl Weakness {
             }
             _ => {}
         }
+    }
+
+    /// Changes what a response to a listing leaves in the memory.
+    pub(crate) fn responded(self, memory: &mut Arc<Memory>, failed: Option<FaultKind>) {
+        let times = match self {
+            Self::RunNotBroken if failed.is_some_and(|kind| !kind.says_gone()) => return,
+            Self::RunNeverEnds => Times { confirm_within: Duration::MAX, ..times() },
+            _ => times(),
+        };
+        responded(memory, failed, &times);
     }
 
     /// Changes what the rules answer.

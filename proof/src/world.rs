@@ -239,6 +239,9 @@ pub struct History {
     pub forced: bool,
     /// The recorded endpoint was gone already when it was recorded.
     pub dead: bool,
+    /// Ticks, from 1 on, since Atlas said for a moment that the instance is no more, while another response that says so would
+    /// be the second of a run: 0 once there was any other response to a listing, or the first is too old.
+    pub gone: u8,
     /// The annotations of the object that went last.
     pub backup: Option<Annotation>,
     /// The promises that a step has broken, as bits of [`crate::Promise`].

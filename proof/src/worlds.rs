@@ -281,6 +281,20 @@ pub fn worlds() -> Vec<World> {
             },
         ),
         world(
+            "one controller, the instance seems gone twice",
+            Scope {
+                budget: Budget {
+                    passing_gone: 2,
+                    losses: 1,
+                    no_access: 1,
+                    crashes: 1,
+                    deletions: 1,
+                    ..NOTHING
+                },
+                ..QUIET
+            },
+        ),
+        world(
             "Atlas removes slowly, the name comes back",
             Scope {
                 slow_removal: true,

@@ -184,7 +184,7 @@ impl Pass {
             entry.fresh_after = Some(answered);
             entry.answered = Some(answered);
             if error.is_none() {
-                entry.memory.responded(None, sent.since_boot());
+                entry.memory.responded(None, sent.since_boot(), &ctx.options.times);
             }
         });
         self.last_write = match error.map(AtlasError::fault) {

@@ -79,7 +79,8 @@ impl Pass {
             self.heard = said;
         }
         let failed = listing.result.as_ref().err().map(|fault| fault.kind);
-        self.remember(|memory| memory.responded(failed, listing.sent.since_boot()));
+        let times = &ctx.options.times;
+        self.remember(|memory| memory.responded(failed, listing.sent.since_boot(), times));
         self.seen = listing.sent;
         self.sunset = listing.sunset;
         self.listing = match listing.result {

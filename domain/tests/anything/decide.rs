@@ -111,6 +111,7 @@ fn times(draw: &mut Draw<'_>) -> Times {
         uncertainty: deadline * 2 + secs(u64::from(draw.byte())),
         confirm_gap: secs(1 + u64::from(draw.byte())),
         visibility: secs(u64::from(draw.byte())),
+        ..Times::default()
     }
 }
 

@@ -179,13 +179,15 @@ impl History {
 
     fn respond(&mut self, draw: &mut Draw<'_>) {
         let failed = draw.maybe(|draw| draw.one_of(&FAULTS));
-        self.memory.responded(failed, self.now);
+        self.memory.responded(failed, self.now, &Times::default());
         match failed {
-            None => self.gone.clear(),
             Some(FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired) => {
-                self.gone.entry(failed.unwrap()).or_insert(self.now);
+                let first = self.gone.entry(failed.unwrap()).or_insert(self.now);
+                if self.now - *first > Duration::from_mins(5) {
+                    *first = self.now;
+                }
             }
-            Some(_) => {}
+            None | Some(_) => self.gone.clear(),
         }
     }
 

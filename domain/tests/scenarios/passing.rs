@@ -9,7 +9,7 @@ use domain::observed::{Listing, WriteOutcome};
 
 use crate::said::ready_before;
 use crate::story::{Story, is_settling};
-use crate::support::{Mark, endpoint, fault, id, secs, vpce};
+use crate::support::{MINUTE, Mark, endpoint, fault, id, secs, vpce};
 
 const GONE: [FaultKind; 3] = [FaultKind::InstanceNotFound, FaultKind::NotServerless, FaultKind::Retired];
 
@@ -67,7 +67,7 @@ fn a_listing_or_a_write_that_succeeds_in_between_begins_anew() {
         (|story: &mut Story| {
             story.list(&[endpoint(1, Mark::Ours, "DELETING")]);
         }) as fn(&mut Story),
-        |story| story.memory.responded(None, story.now),
+        |story| story.memory.responded(None, story.now, &story.o.times),
     ] {
         let mut story = dying();
         story.look(failed(FaultKind::InstanceNotFound));
@@ -81,7 +81,7 @@ fn a_listing_or_a_write_that_succeeds_in_between_begins_anew() {
 }
 
 #[test]
-fn another_failure_in_between_neither_confirms_nor_contradicts() {
+fn another_failure_in_between_ends_the_run() {
     for between in
         [FaultKind::Unavailable, FaultKind::RateLimited, FaultKind::Unauthorized, FaultKind::NoAccess]
     {
@@ -90,7 +90,74 @@ fn another_failure_in_between_neither_confirms_nor_contradicts() {
         story.wait(secs(10));
         assert!(!is_released(&story.look(failed(between))), "{between:?} confirms nothing");
         story.wait(secs(1));
+        let again = story.look(failed(FaultKind::InstanceNotFound));
+        assert_eq!((&again.step, again.requeue), (&Step::Rest, Requeue::After(secs(10))), "{between:?}");
+        story.wait(secs(10));
         assert!(is_released(&story.look(failed(FaultKind::InstanceNotFound))), "{between:?}");
+    }
+}
+
+#[test]
+fn an_endpoint_survives_an_outage_between_two_passing_404s() {
+    let mut living = Story::recorded();
+    ready_before(&mut living.o);
+    for mut story in [dying(), living] {
+        story.look(failed(FaultKind::InstanceNotFound));
+        for _ in 0..60 {
+            story.wait(MINUTE);
+            story.look(failed(FaultKind::Unavailable));
+        }
+        story.wait(MINUTE);
+        let decision = story.look(failed(FaultKind::InstanceNotFound));
+        assert_eq!((&decision.step, decision.requeue), (&Step::Rest, Requeue::After(secs(10))));
+        assert!(!report(&story.o, &decision).lost);
+    }
+}
+
+#[test]
+fn two_404s_that_alternate_with_an_outage_for_ever_are_never_final() {
+    let mut story = dying();
+    for _ in 0..100 {
+        assert!(!is_released(&story.look(failed(FaultKind::InstanceNotFound))));
+        story.wait(secs(11));
+        story.look(failed(FaultKind::Unavailable));
+        story.wait(secs(11));
+    }
+}
+
+#[test]
+fn a_response_is_confirmed_within_minutes_or_not_at_all() {
+    for kind in GONE {
+        let mut story = dying();
+        story.look(failed(kind));
+        story.wait(5 * MINUTE + secs(1));
+        let late = story.look(failed(kind));
+        assert_eq!((&late.step, late.requeue), (&Step::Rest, Requeue::After(secs(10))), "{kind:?}");
+        story.wait(5 * MINUTE);
+        assert!(is_released(&story.look(failed(kind))), "{kind:?}");
+    }
+}
+
+#[test]
+fn responses_from_long_before_the_deletion_release_nothing() {
+    let mut story = Story::recorded();
+    story.look_twice(FaultKind::InstanceNotFound);
+    // Nobody asked Atlas for hours.
+    story.wait(60 * MINUTE);
+    story.o.object.deleting = true;
+    assert!(!is_released(&story.look(failed(FaultKind::InstanceNotFound))));
+    story.wait(secs(10));
+    assert!(is_released(&story.look(failed(FaultKind::InstanceNotFound))));
+}
+
+#[test]
+fn an_instance_that_stays_gone_is_final_after_two_responses_however_late_the_second() {
+    for late in [0, 1, 60, 290] {
+        let mut story = dying();
+        let first = story.look(failed(FaultKind::InstanceNotFound));
+        let Requeue::After(pause) = first.requeue else { panic!("{first:?}") };
+        story.wait(pause + secs(late));
+        assert!(is_released(&story.look(failed(FaultKind::InstanceNotFound))), "{late}");
     }
 }
 

@@ -75,7 +75,7 @@ impl Story {
             Listing::Failed(fault) => Some(Some(fault.kind)),
         };
         if let Some(failed) = failed {
-            self.memory.responded(failed, self.now);
+            self.memory.responded(failed, self.now, &self.o.times);
         }
         self.o.listing = listing;
         self.o.memory = self.memory.snapshot(self.now, self.now, WriteOutcome::Nothing);

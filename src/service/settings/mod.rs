@@ -299,6 +299,8 @@ impl Settings {
             create_deadline: self.create_deadline,
             uncertainty: self.create_uncertainty,
             confirm_gap: self.confirm_gap,
+            // Long enough for a retry that is late, and far shorter than an outage or the interval of an object.
+            confirm_within: self.confirm_gap.saturating_mul(30),
             visibility: self.visibility_window,
         }
     }
