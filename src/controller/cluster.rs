@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::text;
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1;
 use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions};
@@ -256,7 +257,7 @@ impl Cluster {
             let response =
                 self.client.send(request).await.map_err(|error| ClusterError::Failed(chain(&error)))?;
             let status = response.status();
-            let text = text(response.into_body()).await?;
+            let text = whole(response.into_body()).await?;
             if status.is_success() { Ok(text) } else { Err(classify(&refusal(status.as_u16(), &text))) }
         };
         tokio::time::timeout(CALL, answer).await.unwrap_or(Err(ClusterError::TimedOut))
@@ -276,7 +277,7 @@ fn of<K: Resource<DynamicType = ()>>(namespace: &str) -> Request {
 }
 
 /// A whole answer, in as much memory as it takes.
-async fn text(body: Body) -> Result<String, ClusterError> {
+async fn whole(body: Body) -> Result<String, ClusterError> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -295,7 +296,9 @@ async fn text(body: Body) -> Result<String, ClusterError> {
 /// What the API server says when it refuses. A proxy before it says it in words of its own.
 fn refusal(code: u16, text: &str) -> Status {
     let status = serde_json::from_str(text);
-    status.unwrap_or_else(|_| Status::failure(lean::cut(text.trim().to_owned()).as_str(), "").with_code(code))
+    let status: Status = status.unwrap_or_else(|_| Status::failure(text.trim(), "").with_code(code));
+    // An admission webhook writes as much as it likes.
+    Status { message: text::kept(&status.message), ..status }
 }
 
 /// A failed `test` of a JSON patch is 422 without causes, another uid is 422 or 409, a stale resourceVersion 409

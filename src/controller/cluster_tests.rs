@@ -48,6 +48,20 @@ fn object() -> Value {
     })
 }
 
+#[test]
+fn a_refusal_of_any_length_is_cut() {
+    for code in [403, 422, 500] {
+        let details = json!({"name": "orders", "causes": [{"field": "spec"}]});
+        let message = "x".repeat(1_000_000);
+        let status = json!({"kind": "Status", "code": code, "status": "Failure", "message": message, "details": details,
+            "reason": match code { 403 => "Forbidden", 422 => "Invalid", _ => "InternalError" }});
+        for text in [status.to_string(), message] {
+            let said = classify(&refusal(code, &text)).to_string();
+            assert!(said.len() < 1_100, "{} bytes", said.len());
+        }
+    }
+}
+
 fn identity() -> Identity {
     let read: ServerlessPrivateEndpoint = serde_json::from_value(object()).unwrap();
     Identity::of(&read, &"cluster".parse().unwrap())
