@@ -1,43 +1,70 @@
-//! A map whose entries each belong to a namespace, with a bound for each: what one tenant fills up is its own part.
+//! A map whose entries each belong to the namespaces that entered them, with a bound for each: what one tenant fills up is its
+//! own part, and what others have entered too stays.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map};
 use std::hash::Hash;
+use std::sync::Arc;
 
 /// The entries of one namespace, beyond which the oldest goes.
 pub(super) const MOST: usize = 512;
 
 /// The map.
 pub(super) struct Bounded<K, V> {
-    all: HashMap<K, V>,
-    /// The keys of each namespace, the oldest first. One that was taken out may still stand here.
-    of: HashMap<Box<str>, VecDeque<K>>,
+    all: HashMap<K, Entry<V>>,
+    /// The keys of each namespace, the oldest first.
+    of: HashMap<Arc<str>, VecDeque<K>>,
+}
+
+struct Entry<V> {
+    value: V,
+    /// The namespaces that have it among their keys.
+    owners: Vec<Arc<str>>,
 }
 
 impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
     pub(super) fn get(&self, key: &K) -> Option<&V> {
-        self.all.get(key)
+        self.all.get(key).map(|entry| &entry.value)
     }
 
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.all.get_mut(key)
+        self.all.get_mut(key).map(|entry| &mut entry.value)
     }
 
     /// Enters what `namespace` has brought about.
     pub(super) fn insert(&mut self, namespace: &str, key: K, value: V) {
-        if self.all.insert(key.clone(), value).is_some() {
+        let owners = match self.all.entry(key.clone()) {
+            hash_map::Entry::Occupied(entry) => {
+                let entry = entry.into_mut();
+                entry.value = value;
+                &mut entry.owners
+            }
+            hash_map::Entry::Vacant(entry) => &mut entry.insert(Entry { value, owners: Vec::new() }).owners,
+        };
+        if owners.iter().any(|owner| **owner == *namespace) {
             return;
         }
-        let keys = self.of.entry(namespace.into()).or_default();
+        let owner =
+            self.of.get_key_value(namespace).map_or_else(|| namespace.into(), |(of, _)| Arc::clone(of));
+        owners.push(Arc::clone(&owner));
+        let keys = self.of.entry(owner).or_default();
         keys.push_back(key);
         if keys.len() > MOST
             && let Some(oldest) = keys.pop_front()
+            && let Some(entry) = self.all.get_mut(&oldest)
         {
-            self.all.remove(&oldest);
+            entry.owners.retain(|owner| **owner != *namespace);
+            if entry.owners.is_empty() {
+                self.all.remove(&oldest);
+            }
         }
     }
 
     pub(super) fn remove(&mut self, key: &K) {
-        self.all.remove(key);
+        for owner in self.all.remove(key).into_iter().flat_map(|entry| entry.owners) {
+            if let Some(keys) = self.of.get_mut(&owner) {
+                keys.retain(|known| known != key);
+            }
+        }
     }
 
     #[cfg(test)]
@@ -47,7 +74,7 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
 
     /// Keeps what is `wanted`, and no room for more.
     pub(super) fn retain(&mut self, mut wanted: impl FnMut(&V) -> bool) {
-        self.all.retain(|_, value| wanted(value));
+        self.all.retain(|_, entry| wanted(&entry.value));
         self.all.shrink_to_fit();
         self.of.retain(|_, keys| {
             keys.retain(|key| self.all.contains_key(key));
@@ -76,6 +103,23 @@ mod tests {
         assert!(map.get(&"of b".to_owned()).is_some());
         assert_eq!(map.all.len(), MOST + 1);
         assert!(map.get(&"0".to_owned()).is_none() && map.get(&(3 * MOST - 1).to_string()).is_some());
+    }
+
+    #[test]
+    fn what_two_have_entered_stays_when_the_part_of_one_is_full() {
+        let mut map = Bounded::default();
+        for namespace in ["a", "b", "b"] {
+            map.insert(namespace, "shared".to_owned(), ());
+        }
+        for number in 0..2 * MOST {
+            map.insert("a", number.to_string(), ());
+        }
+        assert!(map.get(&"shared".to_owned()).is_some());
+        for number in 0..2 * MOST {
+            map.insert("b", number.to_string(), ());
+        }
+        assert!(map.get(&"shared".to_owned()).is_none());
+        assert_eq!(map.all.len(), MOST);
     }
 
     #[test]

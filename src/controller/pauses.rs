@@ -4,6 +4,7 @@
 //! together count as one. It rests on whom Atlas meant: what a tenant writes into its manifest pauses nobody but itself. Who is
 //! paused is told why, and nothing of the call that met it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,16 @@ enum Paused {
     Writes(Arc<(SecretName, String)>, ProjectId),
 }
 
+impl Paused {
+    /// By a rate limit, not by a refusal of credentials.
+    fn is_limited(&self) -> bool {
+        match self {
+            Self::Project(_) | Self::Caller(..) | Self::Account(_) => true,
+            Self::Refused(..) | Self::Writes(..) => false,
+        }
+    }
+}
+
 struct Pause {
     until: Boottime,
     fault: Fault,
@@ -81,7 +92,11 @@ struct Pause {
 /// All pauses.
 #[derive(Default)]
 pub(super) struct Pauses {
-    running: Bounded<Paused, Pause>,
+    /// Too many requests. Those whom Atlas limits rely on them, whoever was refused first, so none goes before its time. How many
+    /// there are is bounded by how often Atlas is asked.
+    limits: HashMap<Paused, Pause>,
+    /// Refusals, which concern the credentials alone that were refused.
+    refusals: Bounded<Paused, Pause>,
     /// Where Atlas has served whom, and when last.
     accepted: Bounded<(Fingerprint, ProjectId), Boottime>,
     swept: Option<Boottime>,
@@ -92,7 +107,7 @@ impl Pauses {
     /// breaks a pause now and then.
     pub(super) fn holding(&self, caller: &Caller, call: Call, asked: bool, now: Boottime) -> Option<Fault> {
         on(caller, call).iter().find_map(|paused| {
-            let pause = self.running.get(paused).filter(|pause| pause.until > now)?;
+            let pause = self.get(paused).filter(|pause| pause.until > now)?;
             let until = if asked { pause.until.min(pause.probe_at(paused)) } else { pause.until };
             (until > now).then(|| Fault { retry_after: Some(until.since(now)), ..pause.fault.clone() })
         })
@@ -101,7 +116,7 @@ impl Pauses {
     /// `caller` calls now: what pauses it all the same is broken by somebody's word.
     pub(super) fn called(&mut self, caller: &Caller, call: Call, now: Boottime) {
         for paused in on(caller, call) {
-            if let Some(pause) = self.running.get_mut(&paused).filter(|pause| pause.until > now) {
+            if let Some(pause) = self.get_mut(&paused).filter(|pause| pause.until > now) {
                 pause.probed = Some(now);
             }
         }
@@ -113,8 +128,9 @@ impl Pauses {
         for paused in on(caller, call) {
             let ends =
                 |pause: &Pause| pause.until <= now || pause.probed.is_some_and(|probed| probed <= sent);
-            if self.running.get(&paused).is_some_and(ends) {
-                self.running.remove(&paused);
+            if self.get(&paused).is_some_and(ends) {
+                self.limits.remove(&paused);
+                self.refusals.remove(&paused);
             }
         }
         let place = (caller.credentials, caller.project.clone());
@@ -159,7 +175,7 @@ impl Pauses {
             _ => return,
         };
         // Repeats are forgotten some time after a pause, not at its end: the next answer may be a 429 again.
-        let known = self.running.get(&whom).filter(|pause| now.since(pause.until) < LONGEST_RATE_LIMITED);
+        let known = self.get(&whom).filter(|pause| now.since(pause.until) < LONGEST_RATE_LIMITED);
         let repeats = match known {
             None => 0,
             // Answers to calls that were under way together are one refusal, not many.
@@ -170,18 +186,30 @@ impl Pauses {
         let until = now + length.unwrap_or(own);
         if known.is_none_or(|pause| pause.until < until) {
             let probed = known.and_then(|pause| pause.probed);
-            self.running.insert(
-                &caller.namespace,
-                whom,
-                Pause { until, fault: fault.clone(), repeats, probed },
-            );
+            let pause = Pause { until, fault: fault.clone(), repeats, probed };
+            if whom.is_limited() {
+                self.limits.insert(whom, pause);
+            } else {
+                self.refusals.insert(&caller.namespace, whom, pause);
+            }
         }
+    }
+
+    fn get(&self, paused: &Paused) -> Option<&Pause> {
+        if paused.is_limited() { self.limits.get(paused) } else { self.refusals.get(paused) }
+    }
+
+    fn get_mut(&mut self, paused: &Paused) -> Option<&mut Pause> {
+        if paused.is_limited() { self.limits.get_mut(paused) } else { self.refusals.get_mut(paused) }
     }
 
     fn sweep(&mut self, now: Boottime) {
         if self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
             self.swept = Some(now);
-            self.running.retain(|pause| now.since(pause.until) < LONGEST_RATE_LIMITED);
+            let matters = |pause: &Pause| now.since(pause.until) < LONGEST_RATE_LIMITED;
+            self.limits.retain(|_, pause| matters(pause));
+            self.limits.shrink_to_fit();
+            self.refusals.retain(matters);
             self.accepted.retain(|at| now.since(*at) < ACCEPTED);
         }
     }
@@ -190,10 +218,7 @@ impl Pauses {
 impl Pause {
     /// From when on somebody's word breaks it.
     fn probe_at(&self, paused: &Paused) -> Boottime {
-        let between = match paused {
-            Paused::Project(_) | Paused::Caller(..) | Paused::Account(_) => PROBE_LIMIT,
-            Paused::Refused(..) | Paused::Writes(..) => PROBE_REFUSAL,
-        };
+        let between = if paused.is_limited() { PROBE_LIMIT } else { PROBE_REFUSAL };
         self.probed.map_or(Boottime::from_boot(Duration::ZERO), |probed| probed + between)
     }
 }

@@ -3,6 +3,7 @@
 use atlas::Credentials;
 
 use super::*;
+use crate::controller::bounded::MOST;
 
 fn at(seconds: u64) -> Boottime {
     Boottime::from_boot(Duration::from_secs(10_000 + seconds))
@@ -233,5 +234,30 @@ fn what_is_over_is_cleared_away() {
         refused(&mut pauses, &caller, &fault(FaultKind::Unauthorized, None), 0);
     }
     pauses.sweep(at(3_600));
-    assert!(pauses.running.is_empty() && pauses.accepted.is_empty());
+    assert!(pauses.limits.is_empty() && pauses.refusals.is_empty() && pauses.accepted.is_empty());
+}
+
+#[test]
+fn projects_that_a_tenant_invents_end_no_limit_and_no_acceptance_that_others_rely_on() {
+    let mut pauses = Pauses::default();
+    let account = (&limited(Some(3_600)), Concerns::Credentials);
+    // Another namespace with the same key is the first to be served and to be limited.
+    let them = caller("team-b", 'a', "1", "ours");
+    pauses.served(&them, Call::Read, at(0), at(0));
+    served(&mut pauses, 0, 0);
+    pauses.refused(&them, Call::Read, (&limited(Some(3_600)), Concerns::Project), at(0));
+    pauses.refused(&caller("team-b", 'c', "1", "shared"), Call::Read, account, at(0));
+    for number in 0..2 * MOST {
+        let project = format!("{number:024x}").parse().unwrap();
+        let invented = Caller { project, ..caller("team-b", 'b', "1", "ours") };
+        refused(&mut pauses, &invented, &fault(FaultKind::NoAccess, None), 1);
+        pauses.served(&invented, Call::Read, at(2), at(2));
+    }
+    assert_eq!(left(&pauses, 10), Some(3_590), "the project is limited");
+    let shared = caller("team-c", 'c', "1", "shared");
+    assert!(pauses.holding(&shared, Call::Read, false, at(10)).is_some(), "the account is limited");
+    // We are still known to be served, so that a write which is refused is no refusal to read.
+    let write = (&fault(FaultKind::Forbidden, None), Concerns::Project);
+    pauses.refused(&us(), Call::Write, write, at(3_590));
+    assert_eq!(left(&pauses, 3_600), None);
 }
