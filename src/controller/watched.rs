@@ -9,11 +9,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::backoff;
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DynamicResourceScope};
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Resource, ResourceExt};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -22,18 +21,11 @@ use tracing::{info, warn};
 use crate::api::VpcEndpointSource;
 use crate::clock::Boottime;
 
-use super::conclude::jitter;
 use super::heard::Line;
 use super::lean;
 use super::references::resource;
 use super::targets::{Found, Scope, Target, Targets};
-use super::watching::bounded;
-
-/// Objects of a page of a listing. They are others', and may be of any size.
-const PAGE: u32 = 20;
-
-/// The longest pause between two tries: a kind that is installed, or granted, is found within it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+use super::watching::{Pages, bounded, events};
 
 /// What was shown stays true for as long as this when the API server refuses to show more: a refusal may pass.
 const PASSING: Duration = Duration::from_secs(10);
@@ -192,20 +184,16 @@ pub(super) async fn watch(targets: Arc<Targets>, scope: Scope, pause: Duration) 
     tokio::time::sleep(pause).await;
     let kind = resource(scope.source);
     // Nobody is told whether it is heard: what it does not show is read by reconciles.
-    let client = bounded(&targets.client, Line::default());
+    let client = bounded(&targets.client, Line::default(), Pages::Referenced);
     let api: Api<Other> = match &scope.namespace {
         None => Api::all_with(client, &kind),
         Some(namespace) => Api::namespaced_with(client, namespace, &kind),
     };
-    let mut events = std::pin::pin!(watcher(api, watcher::Config::default().page_size(PAGE)));
-    let (namespace, mut failures) = (scope.namespace.as_deref().unwrap_or("all"), 0_u32);
-    // Not kube's back-off: it begins anew with each list that is tried, and so never grows when lists fail.
+    let mut events = std::pin::pin!(events(api, watcher::Config::default()));
+    let namespace = scope.namespace.as_deref().unwrap_or("all");
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                if !matches!(event, Event::Init | Event::InitApply(_)) {
-                    failures = 0;
-                }
                 if targets.saw(&scope, event) {
                     info!(
                         kind = kind.kind,
@@ -222,9 +210,6 @@ pub(super) async fn watch(targets: Arc<Targets>, scope: Scope, pause: Duration) 
                     let (kind, group) = (&kind.kind, &kind.group);
                     warn!(kind, group, namespace, %error, "cannot watch referenced objects; trying again");
                 }
-                let pause = backoff::retry(failures, jitter()).min(LONGEST_PAUSE);
-                failures = failures.saturating_add(1);
-                tokio::time::sleep(pause).await;
             }
         }
     }

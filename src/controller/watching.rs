@@ -28,7 +28,7 @@ use tower::{BoxError, Service};
 use super::heard::Line;
 
 /// Objects of a page of a listing. One may have more than a mebibyte, and a page is held some times over while it is decoded.
-pub(super) const PAGE: u32 = 10;
+const PAGE: u32 = 10;
 
 /// The bound on the wait until an answer begins.
 const HEAD: Duration = Duration::from_secs(30);
@@ -39,8 +39,26 @@ const BODY: Duration = Duration::from_secs(30);
 /// A watch that ends as soon as it is open is not opened more often than that.
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// One page at a time is held, whoever lists.
-static PAGES: Semaphore = Semaphore::const_new(1);
+/// Of which listings one page at a time is held.
+#[derive(Clone, Copy)]
+pub(super) enum Pages {
+    /// Of our own kind.
+    Own,
+    /// Of the kinds that our objects refer to: their pages may come slowly, and our own do not wait for them.
+    Referenced,
+}
+
+static OWN: Semaphore = Semaphore::const_new(1);
+static REFERENCED: Semaphore = Semaphore::const_new(1);
+
+impl Pages {
+    fn permits(self) -> &'static Semaphore {
+        match self {
+            Self::Own => &OWN,
+            Self::Referenced => &REFERENCED,
+        }
+    }
+}
 
 /// What happens to the objects of `api`, whose client is a [`bounded`] one. After an error it pauses: longer and longer,
 /// until the watch itself, not only its listing, has gone on.
@@ -75,16 +93,17 @@ fn backing_off<K: Send>(
     })
 }
 
-/// `client` for one watch, of which `line` is told. No answer is waited for without end: neither for its beginning nor, if it
+/// `client` for one watch of `pages`, of which `line` is told. No answer is waited for without end: neither for its beginning nor, if it
 /// is no watch, for its end.
-pub(super) fn bounded(client: &Client, line: Line) -> Client {
+pub(super) fn bounded(client: &Client, line: Line, pages: Pages) -> Client {
     let namespace = client.default_namespace().to_owned();
-    Client::new(Bounded { client: client.clone(), line, opened: Arc::default() }, namespace)
+    Client::new(Bounded { client: client.clone(), line, pages, opened: Arc::default() }, namespace)
 }
 
 struct Bounded {
     client: Client,
     line: Line,
+    pages: Pages,
     /// When a watch was opened last.
     opened: Arc<Mutex<Option<Instant>>>,
 }
@@ -99,8 +118,8 @@ impl Service<Request<Body>> for Bounded {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Self { client, line, opened } = self;
-        let (client, line, opened) = (client.clone(), line.clone(), Arc::clone(opened));
+        let Self { client, line, pages, opened } = self;
+        let (client, line, pages, opened) = (client.clone(), line.clone(), *pages, Arc::clone(opened));
         Box::pin(async move {
             let is_watch = is_watch(&request);
             if is_watch {
@@ -119,7 +138,7 @@ impl Service<Request<Body>> for Bounded {
                 if is_watch && status.is_success() {
                     StreamBody::new(watch(reading)).boxed_unsync()
                 } else {
-                    StreamBody::new(page(reading)).boxed_unsync()
+                    StreamBody::new(page(reading, pages)).boxed_unsync()
                 }
             }))
         })
@@ -164,12 +183,12 @@ fn watch(reading: Reading) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>>
 }
 
 /// Any other body.
-fn page(reading: Reading) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
+fn page(reading: Reading, pages: Pages) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
     type Turn = Option<(SemaphorePermit<'static>, Instant)>;
-    stream::unfold((reading, Turn::None), |(mut reading, turn)| async move {
+    stream::unfold((reading, Turn::None), move |(mut reading, turn)| async move {
         let (permit, until) = match turn {
             Some(turn) => turn,
-            None => (PAGES.acquire().await.ok()?, Instant::now() + BODY),
+            None => (pages.permits().acquire().await.ok()?, Instant::now() + BODY),
         };
         let frame = timeout_at(until, reading.next()).await;
         let frame =

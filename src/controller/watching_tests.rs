@@ -41,7 +41,7 @@ fn endless(text: &'static str) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
 }
 
 fn maps(client: &Client) -> Api<ConfigMap> {
-    Api::all(bounded(client, Line::default()))
+    Api::all(bounded(client, Line::default(), Pages::Own))
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,11 +65,24 @@ async fn a_listing_that_never_ends_is_waited_for_half_a_minute_and_keeps_no_othe
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_page_of_a_referenced_kind_does_not_delay_our_own() {
+    let (client, _) =
+        client(|number| if number == 0 { Some(endless("{")) } else { whole(200, "{\"items\":[]}") });
+    let referenced: Api<ConfigMap> = Api::all(bounded(&client, Line::default(), Pages::Referenced));
+    let parameters = ListParams::default();
+    let mut slow = Box::pin(referenced.list(&parameters));
+    assert!(timeout(Duration::from_secs(1), slow.as_mut()).await.is_err());
+    let begun = Instant::now();
+    maps(&client).list(&parameters).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_quiet_watch_is_left_open() {
     let (client, _) = client(|_| Some(endless("\n")));
     let heard = Heard::default();
     heard.expect(&[]);
-    let api: Api<ConfigMap> = Api::all(bounded(&client, heard.line(None)));
+    let api: Api<ConfigMap> = Api::all(bounded(&client, heard.line(None), Pages::Own));
     let watch = api.watch(&WatchParams::default(), "0").await.unwrap();
     let mut watch = std::pin::pin!(watch.into_stream());
     assert!(timeout(Duration::from_mins(4), watch.next()).await.is_err(), "it goes on");

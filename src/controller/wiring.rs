@@ -33,7 +33,7 @@ use super::reconcile::reconcile;
 use super::runner::Runner;
 use super::targets::Targets;
 use super::unwatched;
-use super::watching::{bounded, events};
+use super::watching::{Pages, bounded, events};
 use super::work::Work;
 
 /// Between two attempts to learn what names this cluster.
@@ -136,7 +136,7 @@ async fn control(
     wakes: UnboundedReceiver<ObjectRef<Cached>>,
     ctx: Arc<Context>,
 ) {
-    let client = bounded(&ctx.client, line.clone());
+    let client = bounded(&ctx.client, line.clone(), Pages::Own);
     let api = match namespace {
         None => Api::all(client),
         Some(namespace) => Api::namespaced(client, &namespace),
