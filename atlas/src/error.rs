@@ -83,7 +83,7 @@ pub enum Outcome {
     Oversized,
     /// The answer promised success but cannot be understood.
     Malformed,
-    /// The server offers no authentication that may be used. The request itself was not sent.
+    /// A 401 that offers no authentication that may be used. The request was not executed.
     NoChallenge,
 }
 
@@ -225,7 +225,9 @@ impl Context<'_> {
         let next = match outcome {
             Outcome::TooLate => "nothing was sent; it is decided anew",
             Outcome::Unreachable => "check the base URL, the proxy and the network policy; it is tried again",
-            Outcome::NoChallenge => "check that the base URL leads to Atlas; the secret was not sent",
+            Outcome::NoChallenge => {
+                "check that the base URL leads to Atlas and that nothing in between asks for credentials; it is tried again"
+            }
             Outcome::Malformed | Outcome::Oversized => {
                 "check that the base URL and the API version lead to Atlas; it is tried again"
             }
@@ -255,6 +257,15 @@ impl Context<'_> {
         next: Message,
     ) -> AtlasError {
         let Self { operation, at, id, credentials } = *self;
+        // An outage shows itself now by one status or code, now by another, or by none: it is the same all the while.
+        let (problem, detail, next) = match kind {
+            FaultKind::Unavailable => {
+                let parts = [problem.as_str(), detail].into_iter().filter(|part| !part.is_empty());
+                let what = parts.collect::<Vec<_>>().join(": ");
+                (NO_RESPONSE.to_owned(), what, Message::default().varying(&next))
+            }
+            _ => (problem, detail.to_owned(), next),
+        };
         // A token is nobody's own: whom its refusal holds up reads the same.
         let (attempt, problem) = match operation {
             Operation::Token => {
@@ -335,6 +346,9 @@ impl Context<'_> {
         next.into()
     }
 }
+
+/// What stays the same of an outage.
+const NO_RESPONSE: &str = "no usable response";
 
 /// A code as Atlas makes them; what else stands in its place is words.
 fn is_code(text: &str) -> bool {

@@ -131,7 +131,7 @@ fn every_failure_without_an_answer_has_a_next_step_of_its_own() {
         (
             Outcome::NoChallenge,
             "no challenge",
-            "check that the base URL leads to Atlas; the secret was not sent",
+            "check that the base URL leads to Atlas and that nothing in between asks for credentials; it is tried again",
         ),
         (
             Outcome::Malformed,
@@ -146,6 +146,49 @@ fn every_failure_without_an_answer_has_a_next_step_of_its_own() {
             assert!(error.to_string().ends_with(expected), "{error}");
         });
     }
+}
+
+#[test]
+fn an_outage_is_the_same_problem_however_it_shows_itself() {
+    for operation in [Operation::List, Operation::Token] {
+        context(operation, &key(), |context| {
+            let answered = |status: u16, code: &str| {
+                let body = json!({ "errorCode": code, "detail": "d" }).to_string();
+                context.answered(&open(Answer::of(status, body.as_bytes())))
+            };
+            let all = [
+                answered(500, "UNEXPECTED_ERROR_8f21"),
+                answered(500, "UNEXPECTED_ERROR_93aa"),
+                answered(405, "WRITES_NOT_ALLOWED"),
+                context.answered(&open(Answer::of(502, b"<html>"))),
+                context.answered(&open(Answer {
+                    retry_after: Some(Duration::from_secs(7)),
+                    ..Answer::of(503, b"")
+                })),
+                context.answered(&open(Answer::of(504, b""))),
+                context.answered(&open(Answer::of(307, b""))),
+                context.failed(Outcome::Unreachable, "no connection to atlas", "Connection refused"),
+                context.failed(Outcome::TimedOut, "no answer within 30 s", ""),
+                context.failed(Outcome::NoChallenge, "", "HTTP 401: Digest is not offered, only Basic"),
+            ];
+            for one in &all {
+                for other in &all {
+                    assert!(one.fault().message().is_said_by(&other.to_string()), "{one} / {other}");
+                }
+                let refused = answered(403, "ACCESS_FORBIDDEN").fault().message();
+                assert!(!refused.is_said_by(&one.to_string()), "{one}");
+            }
+        });
+    }
+}
+
+#[test]
+fn whom_an_outage_holds_up_is_told_that_there_is_one() {
+    context(Operation::Create, &key(), |context| {
+        let fault = context.answered(&open(Answer::of(503, b""))).fault();
+        let held = fault.met_by("failed to list orders").to_string();
+        assert_eq!(held, "failed to list orders: no usable response; it is tried again");
+    });
 }
 
 #[test]

@@ -181,13 +181,13 @@ async fn a_message_names_operation_instance_answer_and_next_step() {
             503,
             "<html>MongoDB Cloud Manager Unavailable</html>".to_owned(),
             "X: y",
-            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 503 without an error message of Atlas; it is tried again",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: no usable response: HTTP 503 without an error message of Atlas; it is tried again",
         ),
         (
             307,
             String::new(),
             "Location: https://elsewhere.example/",
-            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 307 without an error message of Atlas; redirects are not followed: check the base URL",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: no usable response: HTTP 307 without an error message of Atlas; redirects are not followed: check the base URL",
         ),
     ] {
         let server = authenticated(move |_| Reaction::Send(bytes(status, &[headers], &body)));
