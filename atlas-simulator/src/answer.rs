@@ -220,10 +220,11 @@ pub(crate) fn html(title: &str) -> Answer {
     }
 }
 
-/// A 401 with these challenges.
-pub(crate) fn challenge(style: Style, lines: Vec<String>) -> Answer {
+/// A 401 with these challenges, and this cookie.
+pub(crate) fn challenge(style: Style, lines: Vec<String>, cookie: Option<String>) -> Answer {
     let mut answer = style.answer(Err(errors::unauthenticated()), &[]);
     set_content_type(&mut answer, "application/json;charset=ISO-8859-1");
     answer.headers.extend(lines.into_iter().map(|line| ("WWW-Authenticate", line)));
+    answer.headers.extend(cookie.map(|cookie| ("Set-Cookie", format!("{cookie}; Path=/; HttpOnly"))));
     answer
 }

@@ -1,14 +1,14 @@
 //! The catalogue: every way in which Atlas is known, or feared, to misbehave, by family, and by which of the
 //! simulator's means it does so here.
 //!
-//! Data only. `tests/catalogue.rs` shows that each of them is committed; tests of a client are held against the same list,
+//! Data only. `tests/catalogue` shows that each of them is committed; tests of a client are held against the same list,
 //! so that one that nobody meets is noticed.
 
 use std::time::Duration;
 
 use crate::{
     choices::{NoAccess, RoleTooLow, Verdict},
-    digest::Wording,
+    digest::{NonceScope, Wording},
     endpoint::{Endpoint, Fate, Status},
     faults::{Ending, Fault, Oddity, Operation},
     rules::Rule,
@@ -148,6 +148,17 @@ fn losing_and_challenging() -> Vec<Known> {
         setting(3, "op instead of qop", |s| s.digest.wording = Wording::Seed),
         setting(3, "no qop", |s| s.digest.wording = Wording::WithoutQop),
         once(3, "a nonce turns stale", ALL, Fault::NotExecuted(Ending::StaleNonce)),
+        Known {
+            family: 3,
+            name: "a nonce turns stale twice in a row",
+            how: How::Requests {
+                on: ALL,
+                faults: vec![Fault::NotExecuted(Ending::StaleNonce)],
+                times: Some(2),
+            },
+        },
+        setting(3, "nonces of two gateways in turn", |s| s.digest.known = NonceScope::OneOfTwoGateways),
+        setting(3, "nonces bound to a cookie", |s| s.digest.known = NonceScope::WithItsCookie),
         refusal(4, "a key that is not accepted", ALL, Ending::Unauthenticated),
         refusal(4, "USER_UNAUTHORIZED", ALL, Ending::UserUnauthorized),
         refusal(4, "NOT_IN_GROUP", LIST, Ending::NotInGroup),

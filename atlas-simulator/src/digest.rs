@@ -13,6 +13,9 @@ use crate::{header, random, seconds};
 
 const REALM: &str = "MMS Public API";
 
+/// The cookie whose value is the nonce that it belongs to.
+const COOKIE: &str = "gateway";
+
 /// The form and strictness of Digest. The default is what was recorded of Atlas.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +35,10 @@ pub struct DigestSettings {
     pub other_challenges: Vec<String>,
     /// Several challenges share one header line.
     pub one_line: bool,
+    /// Where a nonce is known.
+    pub known: NonceScope,
+    /// A nonce that is not known is called stale, not answered as a wrong key is.
+    pub unknown_is_stale: bool,
 }
 
 impl Default for DigestSettings {
@@ -44,8 +51,22 @@ impl Default for DigestSettings {
             algorithms: vec![Algorithm::Md5],
             other_challenges: Vec::new(),
             one_line: false,
+            known: NonceScope::Everywhere,
+            unknown_is_stale: true,
         }
     }
+}
+
+/// Where a nonce is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NonceScope {
+    /// With every request.
+    Everywhere,
+    /// At one of two gateways, which get the requests in turn.
+    OneOfTwoGateways,
+    /// With requests that carry the cookie that was set with it.
+    WithItsCookie,
 }
 
 /// Which request counters (`nc`) a nonce is accepted with.
@@ -123,19 +144,39 @@ pub enum Unauthenticated {
     WrongKey,
     /// All right, but the nonce is too old, unknown or used up: `stale=true`.
     Stale,
+    /// All right, but the nonce is unknown, and the settings do not call that stale.
+    UnknownNonce,
     /// All right, but `nc` was used before or, if it has to, did not rise.
     Replayed,
     /// An access token that is unknown, expired or revoked.
     BadToken,
 }
 
+/// One of two gateways, each with its own nonces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Gateway(bool);
+
+/// What of a request its response to a challenge is held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a str,
+    pub(crate) cookies: &'a str,
+    pub(crate) gateway: Gateway,
+}
+
 /// The nonces that the server has issued.
 #[derive(Debug, Default)]
-pub(crate) struct Nonces(HashMap<String, Nonce>);
+pub(crate) struct Nonces {
+    issued: HashMap<String, Nonce>,
+    /// The gateway of the next request, if there are two.
+    turn: Gateway,
+}
 
 #[derive(Debug)]
 struct Nonce {
     issued: Duration,
+    gateway: Gateway,
     /// The counters that were accepted; where they have to rise, the last of them alone.
     counters: BTreeSet<u32>,
     algorithm: Algorithm,
@@ -158,27 +199,37 @@ impl Nonce {
 }
 
 impl Nonces {
-    /// The `WWW-Authenticate` lines of a 401, each Digest one with a fresh nonce.
+    /// The gateway that the next request reaches.
+    pub(crate) fn gateway(&mut self, settings: &DigestSettings) -> Gateway {
+        let gateway = self.turn;
+        self.turn = Gateway(settings.known == NonceScope::OneOfTwoGateways && !gateway.0);
+        gateway
+    }
+
+    /// The `WWW-Authenticate` lines of a 401, each Digest one with a fresh nonce, and the cookie that goes with them.
     pub(crate) fn challenges(
         &mut self,
         settings: &DigestSettings,
         now: Duration,
+        gateway: Gateway,
         stale: bool,
-    ) -> Vec<String> {
-        self.0.retain(|_, nonce| now.saturating_sub(nonce.issued) <= settings.nonce_life);
+    ) -> (Vec<String>, Option<String>) {
+        let mut cookie = None;
+        self.issued.retain(|_, nonce| now.saturating_sub(nonce.issued) <= settings.nonce_life);
         let mut lines = settings.other_challenges.clone();
         for &algorithm in &settings.algorithms {
             let nonce = random::nonce();
             lines.push(settings.wording.challenge(&nonce, algorithm, stale));
-            self.0.insert(nonce, Nonce { issued: now, counters: BTreeSet::new(), algorithm });
+            cookie = (settings.known == NonceScope::WithItsCookie).then(|| format!("{COOKIE}={nonce}"));
+            self.issued.insert(nonce, Nonce { issued: now, gateway, counters: BTreeSet::new(), algorithm });
         }
-        if settings.one_line { vec![lines.join(", ")] } else { lines }
+        (if settings.one_line { vec![lines.join(", ")] } else { lines }, cookie)
     }
 
     /// Forgets the nonce that an Authorization header used.
     pub(crate) fn forget(&mut self, authorization: &str) {
         if let Some(nonce) = header::digest_parameters(authorization).and_then(|mut p| p.remove("nonce")) {
-            self.0.remove(&nonce);
+            self.issued.remove(&nonce);
         }
     }
 
@@ -187,11 +238,12 @@ impl Nonces {
         &mut self,
         settings: &DigestSettings,
         now: Duration,
-        (method, target): (&str, &str),
+        line: Line<'_>,
         authorization: &str,
         secret_of: impl Fn(&str) -> Option<String>,
     ) -> Result<String, Unauthenticated> {
-        use Unauthenticated::{Malformed, Replayed, Stale, WrongKey};
+        use Unauthenticated::{Malformed, Replayed, Stale, UnknownNonce, WrongKey};
+        let Line { method, target, cookies, gateway } = line;
         let parameters = header::digest_parameters(authorization).ok_or(Malformed)?;
         let get = |name: &str| parameters.get(name).map(String::as_str).ok_or(Malformed);
 
@@ -227,19 +279,25 @@ impl Nonces {
             return Err(WrongKey);
         }
 
-        let known = self.0.get_mut(nonce).ok_or(Stale)?;
+        let unknown = if settings.unknown_is_stale { Stale } else { UnknownNonce };
+        let cookie = format!("{COOKIE}={nonce}");
+        if settings.known == NonceScope::WithItsCookie && !cookies.split(';').any(|one| one.trim() == cookie)
+        {
+            return Err(unknown);
+        }
+        let known = self.issued.get_mut(nonce).filter(|known| known.gateway == gateway).ok_or(unknown)?;
         if known.algorithm != algorithm {
             return Err(Malformed);
         }
         if now.saturating_sub(known.issued) > settings.nonce_life {
-            self.0.remove(nonce);
+            self.issued.remove(nonce);
             return Err(Stale);
         }
         if let Some(counter) = counter {
             known.count(settings.counter, counter).ok_or(Replayed)?;
         }
         if settings.single_use {
-            self.0.remove(nonce);
+            self.issued.remove(nonce);
         }
         Ok(user.to_owned())
     }

@@ -37,7 +37,7 @@ mod tls;
 
 pub use catalogue::{FAMILIES, How, INVALID_PARAMETER, Known, NO_DNS_ENTRIES, Place, catalogue};
 pub use choices::{Choices, NoAccess, RoleTooLow, UnknownInstance, Verdict};
-pub use digest::{Algorithm, Counter, DigestSettings, Unauthenticated, Wording};
+pub use digest::{Algorithm, Counter, DigestSettings, NonceScope, Unauthenticated, Wording};
 pub use endpoint::{Endpoint, Fate, Status};
 pub use faults::{Ending, Fault, Oddity, Operation};
 pub use journal::{Answered, Entry};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{
     answer::{Answer, Reply, Style, challenge},
     budget::Budgets,
-    digest::{Nonces, Unauthenticated},
+    digest::{Gateway, Line, Nonces, Unauthenticated},
     ending,
     endpoint::Endpoint,
     faults::{Ending, Fault, Oddity, Operation},
@@ -30,6 +30,7 @@ pub(crate) struct Received {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
+    pub(crate) cookies: String,
     pub(crate) accept: String,
     pub(crate) content_type: String,
     pub(crate) body: Vec<u8>,
@@ -54,6 +55,7 @@ pub(crate) struct Admitted {
     pub(crate) seq: u64,
     pub(crate) route: Route,
     pub(crate) who: Result<String, Unauthenticated>,
+    gateway: Gateway,
     pub(crate) faults: Vec<Fault>,
     /// How long Atlas takes for it.
     pub(crate) delay: Duration,
@@ -102,7 +104,8 @@ impl State {
     /// Receives a request: authenticates it, picks its faults and writes it down.
     pub(crate) fn admit(&mut self, now: Duration, request: &Received) -> Admitted {
         let route = Route::of(&request.method, &request.path);
-        let who = self.authenticate(now, request, &route);
+        let gateway = self.nonces.gateway(&self.settings.digest);
+        let who = self.authenticate(now, request, &route, gateway);
         let named = |name: &String| (!name.is_empty()).then(|| name.clone());
         let operation = route.operation.as_ref().ok().copied();
         let target = request.target();
@@ -141,7 +144,7 @@ impl State {
             answer: None,
             executed_at: None,
         });
-        Admitted { seq, route, who, faults, delay }
+        Admitted { seq, route, who, gateway, faults, delay }
     }
 
     fn authenticate(
@@ -149,6 +152,7 @@ impl State {
         now: Duration,
         request: &Received,
         route: &Route,
+        gateway: Gateway,
     ) -> Result<String, Unauthenticated> {
         let header = request.authorization.as_deref().ok_or(Unauthenticated::NoCredentials)?;
         let settings = &self.settings;
@@ -159,8 +163,9 @@ impl State {
             return self.tokens.client(settings, now, token).ok_or(Unauthenticated::BadToken);
         }
         let secret_of = |user: &str| settings.keys.get(user).map(|key| key.secret.clone());
-        let line = (request.method.as_str(), request.target());
-        self.nonces.verify(&settings.digest, now, (line.0, &line.1), header, secret_of)
+        let target = request.target();
+        let line = Line { method: &request.method, target: &target, cookies: &request.cookies, gateway };
+        self.nonces.verify(&settings.digest, now, line, header, secret_of)
     }
 
     /// Does what a request asks for, unless a fault forbids it, and says what the client gets.
@@ -182,7 +187,7 @@ impl State {
                 let refused = self.tokens.grant(&self.settings, now, None, &request.body);
                 Reply::Answer(style.answer(Ok(refused), &[]))
             }
-            (None, Err(why)) => Reply::Answer(self.challenge(now, admitted.seq, style, *why)),
+            (None, Err(why)) => Reply::Answer(self.challenge(now, admitted, style, *why)),
         };
         if let (Reply::Answer(answer), Ok(_)) = (&mut reply, &admitted.who)
             && admitted.route.version == Version::V2
@@ -216,16 +221,24 @@ impl State {
         };
         if let Some(why) = why {
             self.nonces.forget(request.authorization.as_deref().unwrap_or_default());
-            return Reply::Answer(self.challenge(now, admitted.seq, style, why));
+            return Reply::Answer(self.challenge(now, admitted, style, why));
         }
         ending::reply(ending, &admitted.route, &request.path, style, truth, &admitted.oddities())
     }
 
-    fn challenge(&mut self, now: Duration, seq: u64, style: Style, why: Unauthenticated) -> Answer {
-        if let Some(entry) = self.journal.get_mut(seq) {
+    fn challenge(
+        &mut self,
+        now: Duration,
+        admitted: &Admitted,
+        style: Style,
+        why: Unauthenticated,
+    ) -> Answer {
+        if let Some(entry) = self.journal.get_mut(admitted.seq) {
             entry.challenged = Some(why);
         }
-        challenge(style, self.nonces.challenges(&self.settings.digest, now, why == Unauthenticated::Stale))
+        let is_stale = why == Unauthenticated::Stale;
+        let (lines, cookie) = self.nonces.challenges(&self.settings.digest, now, admitted.gateway, is_stale);
+        challenge(style, lines, cookie)
     }
 
     /// Takes every step that Atlas has taken by itself, everywhere.

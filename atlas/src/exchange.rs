@@ -6,14 +6,18 @@
 //!
 //! | the 401 brings | we had answered | it means | so |
 //! |---|---|---|---|
-//! | no challenge, or none that can be answered | any | the key is refused | the end |
-//! | `stale=true` | any, for the first time | the nonce is too old, the key is right | answer the fresh challenge; after [`MOST_ANSWERS`] it is the gateway's fault (`Unavailable`) |
-//! | another nonce | one kept from an earlier call | the nonce is too old, or the key is refused | answer the fresh challenge |
-//! | the same nonce | one issued to this call | the nonce is known: the key is refused | the end |
-//! | another nonce, and a code that Atlas has for known users alone | one issued to this call | the key is refused | the end |
-//! | another nonce | one issued to this call | a wrong key, or a gateway that does not know the nonce: there are two behind a balancer, and the other one issued it | answer the same challenge once more: the balancer's next turn is the other one's |
-//! | another nonce | the same twice, and the key was accepted for this operation in this project, or called right by `stale=true` | such a gateway, or the key was revoked a moment ago | answer the fresh challenge; after [`MOST_ANSWERS`] `Unavailable`; after a few such calls in a row the key is blamed |
+//! | an error of Atlas, and no challenge | any | the key is refused | the end |
+//! | no challenge that can be answered | any | it comes from something before Atlas, or lost its header there | `Unavailable` |
+//! | another nonce, stale or not | one kept from an earlier call | the nonce is too old, or the key is refused | answer the fresh challenge |
+//! | the same nonce, not stale | one issued to this call | the nonce is known: the key is refused | the end |
+//! | a code that Atlas has for known users alone | one issued to this call | the key is refused | the end |
+//! | another nonce, stale or not | one issued to this call | a wrong key, unless it is called stale; or a gateway that does not know the nonce: there are two behind a balancer, and the other one issued it a moment ago | answer the same challenge once more: the balancer's next turn is the other one's |
+//! | another nonce | the same twice, and the key was accepted for this operation in this project, or called right by `stale=true` | such a gateway, a nonce of hardly any life, or the key was revoked a moment ago | answer the fresh challenge; after [`MOST_ANSWERS`] `Unavailable`; if it was never called right, the key is blamed after a few such calls in a row |
 //! | another nonce, stale or not | the same twice, and the key was never accepted for it | nobody can tell | the end; the message names both |
+//!
+//! Two gateways that are asked in strict turn are thus got along with in an odd number of requests, so that the next call
+//! does not begin where this one did. A first 401 without a challenge that can be answered says nothing of the key, which
+//! was not shown.
 //!
 //! Cookies of an answer go with the next request of the call, and stay with its challenge: balancers send a request that
 //! carries them to the gateway that issued the nonce.
@@ -34,10 +38,10 @@ use super::http::{Answer, Outgoing, Unanswered};
 use super::last_moment::{self, MaySend};
 use super::token::Token;
 use super::transport::Transport;
-use super::www_authenticate::{Unusable, choose};
+use super::www_authenticate::{Unusable, choose, schemes};
 use super::{classify, reply, text};
 
-/// Challenges that one call answers at most.
+/// Answers that one call gives to challenges that were issued to it, at most.
 const MOST_ANSWERS: u32 = 3;
 
 /// A call under way.
@@ -103,11 +107,12 @@ impl Exchange<'_> {
         };
         let (mut answered, mut is_second, mut is_called_right) = (0, false, false);
         loop {
-            answered += 1;
+            answered += u32::from(is_own);
             let result = self.answering(&mut challenge).await;
-            let is_replaced =
-                matches!(&result, Ok(answer) if answer.status == 401 && !answer.challenges.is_empty());
-            if !is_replaced {
+            let is_doubtful = |answer: &Answer| {
+                answer.status == 401 && (!answer.challenges.is_empty() || reply::error_code(answer).is_none())
+            };
+            if !result.as_ref().is_ok_and(is_doubtful) {
                 challenge.cookies = std::mem::take(&mut self.cookies);
                 self.transport.challenges().give_back(key, challenge);
                 if let Ok(answer) = &result {
@@ -116,13 +121,20 @@ impl Exchange<'_> {
                 return result;
             }
             let mut answer = result?;
-            let Ok(next) = choose(answer.challenges.iter().map(String::as_str)) else {
-                return Ok(answer);
+            let next = match choose(answer.challenges.iter().map(String::as_str)) {
+                Ok(next) => next,
+                Err(_) if is_refused_by_name(&answer) => return Ok(answer),
+                Err(unusable) => {
+                    // Whoever wants other credentials has hardly seen the nonce.
+                    challenge.cookies = std::mem::take(&mut self.cookies);
+                    self.transport.challenges().give_back(key, challenge);
+                    return Err(self.unusable(&unusable, &answer));
+                }
             };
             // Who refused a nonce before may well have forgotten it since: that it is called stale says nothing then.
             is_called_right |= is_own && !is_second && next.is_stale();
-            let is_doubtful = is_own && !next.is_stale();
-            if is_doubtful && (next.nonce() == challenge.nonce() || is_refused_by_name(&answer)) {
+            let is_plain = is_own && !next.is_stale();
+            if is_plain && (next.nonce() == challenge.nonce() || is_refused_by_name(&answer)) {
                 return Ok(answer);
             }
             if is_second && !is_called_right && !self.is_believed() {
@@ -133,7 +145,7 @@ impl Exchange<'_> {
                 return Err(self.not_accepted(is_called_right));
             }
             let cookies = std::mem::take(&mut self.cookies);
-            if is_doubtful && !is_second {
+            if is_own && !is_second {
                 is_second = true;
             } else {
                 (challenge, is_own, is_second) = (next, true, false);
@@ -160,7 +172,7 @@ impl Exchange<'_> {
     fn not_accepted(&self, is_called_right: bool) -> Failure {
         let Context { operation, at, credentials, .. } = self.context;
         let problem = if is_called_right {
-            format!("HTTP 401: the gateway called {MOST_ANSWERS} nonces too old that it had just issued")
+            "HTTP 401: the gateway called nonces too old that it had just issued".to_owned()
         } else {
             self.transport.acceptances().doubted(credentials.fingerprint(), &at.project, operation);
             format!(
@@ -201,16 +213,13 @@ impl Exchange<'_> {
         }
         let answer = answer.map_err(|unanswered| self.failure(&unanswered, false))?;
         if answer.status == 401 {
-            match choose(answer.challenges.iter().map(String::as_str)) {
+            return match choose(answer.challenges.iter().map(String::as_str)) {
                 Ok(mut challenge) => {
                     challenge.cookies = std::mem::take(&mut self.cookies);
-                    return Ok(Asked::Challenge(challenge));
+                    Ok(Asked::Challenge(challenge))
                 }
-                Err(Unusable::None) => {}
-                Err(unusable) => {
-                    return Err(self.unauthenticable(&text::clean(&unusable.to_string(), &answer.hidden)));
-                }
-            }
+                Err(unusable) => Err(self.unusable(&unusable, &answer)),
+            };
         }
         if self.method == Method::GET {
             Ok(Asked::Answered(answer))
@@ -229,11 +238,29 @@ impl Exchange<'_> {
         if answer.status != 401 {
             return Ok(answer);
         }
+        self.check_schemes(&answer)?;
         let replaced = tokens.replace(transport, context, deadline, &token).await;
         match replaced.map_err(Failure::before_sending)? {
-            Some(token) => self.bearing(&token).await,
+            Some(token) => {
+                let answer = self.bearing(&token).await?;
+                self.check_schemes(&answer)?;
+                Ok(answer)
+            }
             None => Ok(answer),
         }
+    }
+
+    /// A 401 that neither Atlas worded nor offers what Atlas takes is of something before it, and says nothing of the token.
+    fn check_schemes(&self, answer: &Answer) -> Result<(), Failure> {
+        if answer.status != 401 || reply::error_code(answer).is_some() {
+            return Ok(());
+        }
+        let schemes = schemes(answer.challenges.iter().map(String::as_str));
+        let is_atlas = |scheme: &String| ["bearer", "digest"].contains(&scheme.to_ascii_lowercase().as_str());
+        if schemes.is_empty() || schemes.iter().any(is_atlas) {
+            return Ok(());
+        }
+        Err(self.unusable(&Unusable::Schemes("Bearer", schemes), answer))
     }
 
     /// The request with this token.
@@ -296,6 +323,11 @@ impl Exchange<'_> {
     fn failure(&self, unanswered: &Unanswered, was_sent: bool) -> Failure {
         let error = self.context.unanswered(unanswered);
         Failure { error, was_sent, may_repeat: unanswered.may_repeat }
+    }
+
+    /// A 401 that cannot be answered: it is not the key's fault, which it was not asked for.
+    fn unusable(&self, unusable: &Unusable, answer: &Answer) -> Failure {
+        self.unauthenticable(&text::clean(&format!("HTTP 401: {unusable}"), &answer.hidden))
     }
 
     fn unauthenticable(&self, detail: &str) -> Failure {

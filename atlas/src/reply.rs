@@ -112,7 +112,7 @@ pub(super) fn oauth_error(json: &Value) -> Option<ErrorBody> {
 /// The code in an answer, if its body is an error of Atlas.
 pub(super) fn error_code(answer: &Answer) -> Option<String> {
     let json: Value = serde_json::from_slice(answer.body.as_ref().ok()?).ok()?;
-    ErrorBody::from_json(&json).map(|error| error.code)
+    ErrorBody::from_json(&unwrap_envelope(json).1?).map(|error| error.code)
 }
 
 /// Reads an answer: out of the envelope, error or not.

@@ -19,8 +19,8 @@ const LONGEST: usize = 8 * 1024;
 pub(super) enum Unusable {
     /// There was no challenge at all.
     None,
-    /// Only other schemes were offered.
-    Schemes(Vec<String>),
+    /// Not this scheme was offered, but others.
+    Schemes(&'static str, Vec<String>),
     /// Digest with an algorithm that is not known.
     Algorithm(String),
     /// Digest with a quality of protection that is not offered here (`auth-int`).
@@ -35,7 +35,9 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("no authentication challenge was sent"),
-            Self::Schemes(schemes) => write!(f, "Digest is not offered, only {}", schemes.join(", ")),
+            Self::Schemes(missing, schemes) => {
+                write!(f, "{missing} is not offered, only {}", schemes.join(", "))
+            }
             Self::Algorithm(name) => write!(f, "the Digest algorithm {name} is not known"),
             Self::Protection(qop) => write!(f, "the Digest protection {qop} is not supported"),
             Self::Incomplete(field) => write!(f, "the Digest challenge has no {field}"),
@@ -49,7 +51,7 @@ impl fmt::Display for Unusable {
 /// # Errors
 /// Why the first Digest challenge cannot be answered, else which schemes there were instead.
 pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Challenge, Unusable> {
-    let offers: Vec<Offer> = lines.into_iter().filter(|line| line.len() <= LONGEST).flat_map(split).collect();
+    let offers = offers(lines);
     let mut refusal = None;
     for offer in offers.iter().filter(|offer| offer.scheme.eq_ignore_ascii_case("digest")) {
         match offer.challenge() {
@@ -58,12 +60,21 @@ pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Cha
         }
     }
     Err(refusal.unwrap_or_else(|| {
-        if offers.is_empty() {
-            Unusable::None
-        } else {
-            Unusable::Schemes(offers.into_iter().map(|offer| offer.scheme).take(4).collect())
-        }
+        if offers.is_empty() { Unusable::None } else { Unusable::Schemes("Digest", named(offers)) }
     }))
+}
+
+/// The schemes of the first challenges in `lines`.
+pub(super) fn schemes<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    named(offers(lines))
+}
+
+fn named(offers: Vec<Offer>) -> Vec<String> {
+    offers.into_iter().map(|offer| offer.scheme).take(4).collect()
+}
+
+fn offers<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Offer> {
+    lines.into_iter().filter(|line| line.len() <= LONGEST).flat_map(split).collect()
 }
 
 /// One challenge as it was written: scheme, and parameters with lower-case names.

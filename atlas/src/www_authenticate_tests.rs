@@ -89,8 +89,8 @@ fn what_cannot_be_answered_is_refused_with_its_reason() {
     for (line, expected) in [
         ("", Unusable::None),
         (" , ,", Unusable::None),
-        (r#"Basic realm="b""#, Unusable::Schemes(vec!["Basic".to_owned()])),
-        (r#"Bearer, Basic realm="Digest""#, Unusable::Schemes(vec!["Bearer".to_owned(), "Basic".to_owned()])),
+        (r#"Basic realm="b""#, Unusable::Schemes("Digest", vec!["Basic".to_owned()])),
+        (r#"Bearer, Basic realm="Digest""#, Unusable::Schemes("Digest", vec!["Bearer".to_owned(), "Basic".to_owned()])),
         (r#"Digest realm="r", nonce="n", algorithm=SHA-999"#, Unusable::Algorithm("SHA-999".to_owned())),
         (r#"Digest realm="r", nonce="n", algorithm=-sess"#, Unusable::Algorithm("-sess".to_owned())),
         (r#"Digest realm="r", nonce="n", qop="auth-int""#, Unusable::Protection("auth-int".to_owned())),
@@ -101,7 +101,7 @@ fn what_cannot_be_answered_is_refused_with_its_reason() {
         (r#"Digest nonce="n""#, Unusable::Incomplete("realm")),
         ("Digest", Unusable::Incomplete("realm")),
         (r#"realm="r", nonce="n""#, Unusable::None),
-        (r#"Digesting realm="r", nonce="n""#, Unusable::Schemes(vec!["Digesting".to_owned()])),
+        (r#"Digesting realm="r", nonce="n""#, Unusable::Schemes("Digest", vec!["Digesting".to_owned()])),
     ] {
         assert_eq!(summary(&[line]), Err(expected), "{line}");
     }

@@ -113,10 +113,24 @@ digest!(AGING, "a nonce that ages");
 digest!(SINGLE_USE, "every nonce serves once");
 digest!(SEED, "op instead of qop");
 digest!(WITHOUT_QOP, "no qop");
+digest!(TWO_GATEWAYS, "nonces of two gateways in turn");
+digest!(COOKIE_BOUND, "nonces bound to a cookie");
 
 /// All of them.
-pub(crate) fn worlds() -> [&'static World; 9] {
-    [&LIKELY, &ACCESS, &OTHERWISE, &SLOWLY, &ACCOUNTS, &AGING, &SINGLE_USE, &SEED, &WITHOUT_QOP]
+pub(crate) fn worlds() -> [&'static World; 11] {
+    [
+        &LIKELY,
+        &ACCESS,
+        &OTHERWISE,
+        &SLOWLY,
+        &ACCOUNTS,
+        &AGING,
+        &SINGLE_USE,
+        &SEED,
+        &WITHOUT_QOP,
+        &TWO_GATEWAYS,
+        &COOKIE_BOUND,
+    ]
 }
 
 #[tokio::test]
@@ -146,7 +160,7 @@ async fn service_accounts_meet_their_own_faults() {
 
 #[tokio::test]
 async fn every_form_of_digest_leads_through_a_whole_life() {
-    for world in [&AGING, &SINGLE_USE, &SEED, &WITHOUT_QOP] {
+    for world in [&AGING, &SINGLE_USE, &SEED, &WITHOUT_QOP, &TWO_GATEWAYS, &COOKIE_BOUND] {
         run(world).await;
     }
 }

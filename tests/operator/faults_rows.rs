@@ -77,6 +77,7 @@ pub(crate) const LOST: &[Row] = &[
 #[rustfmt::skip]
 pub(crate) const ACCESS: &[Row] = &[
     Row { fault: "a nonce turns stale", on: ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
+    Row { fault: "a nonce turns stale twice in a row", on: ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
     Row {
         fault: "a key that is not accepted",
         says: &[

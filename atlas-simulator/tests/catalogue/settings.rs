@@ -75,6 +75,31 @@ async fn shows(name: &str, set: fn(&mut Settings)) {
             }
             assert_eq!(used(2).await, 401, "{name}");
         }
+        "nonces of two gateways in turn" => {
+            for (is_stale, said) in [(true, "stale=true"), (false, "stale=false")] {
+                atlas.configure(|settings| settings.digest.unknown_is_stale = is_stale);
+                let (_, nonce) = client.challenge(&endpoints()).await;
+                let header = client.digest("GET", &endpoints(), &nonce, 1);
+                let used = async || client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
+                let refused = used().await;
+                assert_eq!(refused.status(), 401);
+                assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains(said));
+                assert_eq!(used().await.status(), 200);
+                assert_eq!(used().await.status(), 401);
+            }
+        }
+        "nonces bound to a cookie" => {
+            let got = client.raw(Method::GET, &endpoints(), None, None).await.unwrap();
+            let [nonce, cookie] = ["www-authenticate", "set-cookie"]
+                .map(|name| got.headers()[name].to_str().unwrap().to_owned());
+            let header = client.digest("GET", &endpoints(), &crate::support::nonce(&nonce), 1);
+            let used = async |client: &Client| {
+                client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap().status()
+            };
+            assert_eq!(used(&client).await, 401);
+            let cookie = cookie.split(';').next().unwrap().to_owned();
+            assert_eq!(used(&client.clone().with_header("Cookie", cookie)).await, 200);
+        }
         "op instead of qop" | "no qop" => {
             let (header, _) = client.challenge(&endpoints()).await;
             assert!(!header.contains("qop"), "{header}");

@@ -76,8 +76,13 @@ impl Client {
     }
 
     /// The same client, speaking v2.
-    pub(crate) fn v2(mut self) -> Self {
-        self.headers.push(("Accept", "application/vnd.atlas.2023-01-01+json".to_owned()));
+    pub(crate) fn v2(self) -> Self {
+        self.with_header("Accept", "application/vnd.atlas.2023-01-01+json".to_owned())
+    }
+
+    /// The same client, sending this header with each request.
+    pub(crate) fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
         self
     }
 

@@ -125,7 +125,7 @@ async fn an_answer_that_never_ends_or_never_comes_is_uncertain() {
 
 #[tokio::test]
 async fn a_401_is_a_definite_no_whoever_says_it() {
-    assert_eq!(create(json(401, "")).await, "refused 401");
+    assert_eq!(create(json(401, "")).await, "refused no_challenge");
     assert_eq!(create(challenged()).await, "refused 401");
 }
 
@@ -142,7 +142,7 @@ async fn what_fails_before_the_post_is_a_definite_no_and_sends_none() {
         (json(503, "<html>"), "refused 503"),
         (json(403, &atlas_error(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST", "d")), "refused 403"),
         (json(302, ""), "refused 302"),
-        (json(401, ""), "refused 401"),
+        (json(401, ""), "refused no_challenge"),
     ] {
         let server = Script::start(move |_| reaction.clone());
         let (client, _) = server.client_with(|settings| settings.timeout = Duration::from_millis(300));

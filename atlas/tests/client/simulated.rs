@@ -190,6 +190,41 @@ async fn nonces_that_serve_once_or_expire_at_once_cost_one_401_a_call() {
 }
 
 #[tokio::test]
+async fn two_gateways_in_strict_turn_serve_a_lone_caller_with_fresh_and_with_kept_challenges() {
+    for unknown_is_stale in [true, false] {
+        let mut settings = Settings::default();
+        let known = sim::NonceScope::OneOfTwoGateways;
+        settings.digest = sim::DigestSettings { known, unknown_is_stale, ..settings.digest };
+        let atlas = Simulator::start(settings).await.unwrap();
+        let kept = client(&atlas, api_key(), |_| {});
+        for n in 1..=5 {
+            for client in [&kept, &client(&atlas, api_key(), |_| {})] {
+                client.list(&at()).await.unwrap();
+            }
+            for client in [&client(&atlas, api_key(), |_| {}), &kept] {
+                created(client, "c").await;
+            }
+            assert_eq!(atlas.executed(sim::Operation::Create), 2 * n);
+        }
+        let challenged = atlas.count(|entry| entry.challenged.is_some());
+        assert!(challenged <= 2 * 20, "{challenged} for 20 calls");
+    }
+}
+
+#[tokio::test]
+async fn nonces_bound_to_a_cookie_serve_call_after_call() {
+    let mut settings = Settings::default();
+    settings.digest.known = sim::NonceScope::WithItsCookie;
+    let atlas = Simulator::start(settings).await.unwrap();
+    let client = client(&atlas, api_key(), |_| {});
+    for _ in 0..3 {
+        client.list(&at()).await.unwrap();
+        created(&client, "c").await;
+    }
+    assert_eq!(atlas.journal().len(), 7);
+}
+
+#[tokio::test]
 async fn a_revoked_token_is_renewed_in_the_middle() {
     let atlas = Simulator::start(Settings::default()).await.unwrap();
     let client = client(&atlas, account(), |_| {});

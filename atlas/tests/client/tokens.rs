@@ -153,6 +153,18 @@ fn elsewhere(n: usize) -> Instance {
 }
 
 #[tokio::test]
+async fn a_401_of_something_before_atlas_neither_replaces_the_token_nor_blames_the_account() {
+    let server = issuing(3600, |_| {
+        Reaction::Send(bytes(401, &[r#"WWW-Authenticate: Basic realm="proxy""#], "<html>"))
+    });
+    let (client, _) = client(&server, LONG);
+    let error = client.list(&instance()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::NoChallenge), "{error}");
+    assert!(error.to_string().contains("Bearer is not offered, only Basic"), "{error}");
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
 async fn a_401_in_one_project_does_not_take_the_token_from_the_others() {
     let server = issuing(3600, |request| {
         if request.target == PATH {
