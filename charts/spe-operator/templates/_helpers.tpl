@@ -1,10 +1,10 @@
-{{/* Names, labels and rules that several objects share. Nothing here is rendered by itself. */}}
+{{/* Names, labels and rules that several objects share. This file renders nothing by itself. */}}
 
 {{- define "spe-operator.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-" -}}
 {{- end -}}
 
-{{/* A Service may have it: no dots, and a letter first. */}}
+{{/* Valid as the name of a Service: no dots, and a letter first. */}}
 {{- define "spe-operator.fullname" -}}
 {{- $name := include "spe-operator.name" . -}}
 {{- $release := .Release.Name | replace "." "-" -}}
@@ -24,8 +24,8 @@
 {{- end -}}
 
 {{/*
-The name of an object, from a list: root; the object's namespace, empty for what is cluster-wide; suffix. Outside the release's
-own namespace it tells releases of one name in two namespaces apart.
+The name of an object, from a list: root; the object's namespace, empty for a cluster-wide object; suffix. Outside the release's
+own namespace the name also contains that namespace, so that two releases of one name do not collide.
 */}}
 {{- define "spe-operator.nameIn" -}}
 {{- $root := index . 0 -}}
@@ -37,7 +37,7 @@ own namespace it tells releases of one name in two namespaces apart.
 {{- end -}}
 {{- end -}}
 
-{{/* What a list of dictionaries says together, as YAML. Of a key that is given twice, the first value holds. */}}
+{{/* Merges a list of dictionaries, as YAML. The first value of a key takes precedence. */}}
 {{- define "spe-operator.together" -}}
 {{- $all := dict -}}
 {{- range $dictionary := . -}}
@@ -54,7 +54,7 @@ own namespace it tells releases of one name in two namespaces apart.
 {{- toYaml (dict "app.kubernetes.io/name" (include "spe-operator.name" .) "app.kubernetes.io/instance" .Release.Name) -}}
 {{- end -}}
 
-{{/* What labels the pod of `helm test`: not the release's own, or its Service would lead to it. */}}
+{{/* Labels of the pod of `helm test`: not the release's own, or its Service would select that pod. */}}
 {{- define "spe-operator.testSelector" -}}
 {{- $name := printf "%s-test" (include "spe-operator.name" . | trunc 58 | trimAll "-") -}}
 {{- toYaml (dict "app.kubernetes.io/name" $name "app.kubernetes.io/instance" .Release.Name) -}}
@@ -62,7 +62,7 @@ own namespace it tells releases of one name in two namespaces apart.
 
 {{/*
 The metadata of an object, from a dictionary: root; name; namespace, unless the object is cluster-wide; its own labels and
-annotations, which win over the common ones; selector, unless it is that of the release.
+annotations, which take precedence over the common ones; selector, unless it is that of the release.
 */}}
 {{- define "spe-operator.metadata" -}}
 {{- $values := .root.Values -}}
@@ -129,7 +129,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* What the operator may do where it watches objects. Secrets: get, and nothing else. */}}
+{{/* The operator's rights where it watches objects. Secrets: only get. */}}
 {{- define "spe-operator.rules" -}}
 - apiGroups: [atlas.spe-operator.io]
   resources: [serverlessprivateendpoints]
@@ -165,7 +165,7 @@ true
 {{- end }}
 {{- end -}}
 
-{{/* The arguments of the program. A flag whose value is empty is left to the program's own default. */}}
+{{/* The arguments of the program. An empty value omits the flag, so that the program's own default applies. */}}
 {{- define "spe-operator.arguments" -}}
 {{- $arguments := list "run" (printf "--admin-address=[::]:%d" (int .Values.metrics.port)) -}}
 {{- if .Values.metrics.perObject -}}
@@ -216,7 +216,7 @@ true
 {{- toYaml (concat $arguments (default list .Values.extraArgs)) -}}
 {{- end -}}
 
-{{/* What values.schema.json cannot say in words: values that need, or exclude, each other. */}}
+{{/* Checks that values.schema.json cannot express with a clear message: values that require or exclude each other. */}}
 {{- define "spe-operator.check" -}}
 {{- $labels := dict
   "commonLabels" .Values.commonLabels
@@ -262,7 +262,7 @@ true
 {{- end -}}
 {{- end -}}
 
-{{/* A number, 0 too, or a percentage, as JSON; nothing if it is not given. */}}
+{{/* A number, also 0, or a percentage, as JSON; empty if it is not set. */}}
 {{- define "spe-operator.amount" -}}
 {{- if not (or (kindIs "invalid" .) (eq (toString .) "")) -}}
 {{- toJson . -}}
