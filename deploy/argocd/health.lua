@@ -1,5 +1,5 @@
--- Health of a ServerlessPrivateEndpoint for Argo CD, the same as kstatus computes it, but for `spec.suspend`: Healthy means that
--- what the manifest declares is done. Something that is tried again is Progressing, so that no sync fails for it at once.
+-- Health of a ServerlessPrivateEndpoint for Argo CD, as kstatus computes it, except for `spec.suspend`: Healthy means that
+-- what the manifest declares is done. An object that is retried is Progressing, so that no sync fails for it at once.
 local function is_true(conditions, kind)
   for _, condition in ipairs(conditions) do
     if condition.type == kind and condition.status == "True" then
@@ -24,7 +24,7 @@ end
 local ready = is_true(conditions, "Ready")
 local suspended = is_true(conditions, "Suspended")
 if ready ~= nil then
-  -- Argo CD never ends a sync of something Suspended: what is done is Healthy, suspended or not.
+  -- Argo CD never ends a sync of a Suspended object, so an object that is done is Healthy even if suspended.
   local message = ready.message
   if suspended ~= nil then
     message = "Suspended: " .. message

@@ -1,4 +1,4 @@
--- Asks the operator to look at Atlas now.
+-- Triggers a reconcile.
 local os = require("os")
 if obj.metadata.annotations == nil then
   obj.metadata.annotations = {}

@@ -1,3 +1,3 @@
--- Ends a suspension.
+-- Resumes a suspended object.
 obj.spec.suspend = false
 return obj

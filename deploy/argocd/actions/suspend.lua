@@ -1,3 +1,3 @@
--- From here on nothing is created, changed or polled; deletion still works.
+-- Stops creating, updating and polling; deletion still works.
 obj.spec.suspend = true
 return obj
