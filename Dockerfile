@@ -1,8 +1,8 @@
-# The operator's image: one static program and nothing else, for the one platform that is asked for (amd64 or arm64).
+# The operator's image: only one static program, for the platform given (amd64 or arm64).
 #   docker build --platform linux/amd64 --tag registry.example/spe-operator:0.1.0 .
-# On a machine that has Rust but no registry, `make image` builds the program outside and only the last stage here.
+# On a machine with Rust but without a registry, `make image` builds the program outside, and only the last stage here.
 
-# Any image with Rust 1.91 or later and a C compiler. A tag may move: where that matters, name the image by the digest that you checked, by
+# Any image with Rust 1.91 or later and a C compiler. A tag may move. If that matters, name the image by a digest that you checked, with
 # --build-arg BUILDER=docker.io/library/rust@sha256:…
 ARG BUILDER=docker.io/library/rust:1.95-bookworm
 
@@ -21,10 +21,10 @@ LABEL org.opencontainers.image.title="spe-operator" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /out/spe-operator /spe-operator
-# By number, so that Kubernetes can tell that it is not root.
+# A number, so that Kubernetes can check that it is not root.
 USER 65532:65532
 EXPOSE 8080
-# Memory that one thread has given back serves all: else there is a heap for each core of the node, and each keeps its own peak.
+# One heap for all threads. By default glibc has several per core of the node, and each keeps its own peak.
 ENV GLIBC_TUNABLES=glibc.malloc.arena_max=1
 ENTRYPOINT ["/spe-operator"]
 CMD ["run"]

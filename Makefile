@@ -1,5 +1,5 @@
-# What people type. `make test` checks the code: all that has to hold before a change goes in. CI (`.ci/run`) runs it, and then what needs
-# other tools: `deny` and `e2e-cluster`.
+# The commands for people. `make test` checks the code: all that has to hold before a change is merged. CI (`.ci/run`) runs it, and then
+# `deny` and `e2e-cluster`, which need other tools.
 MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PART := hack/part
@@ -27,29 +27,29 @@ test: deps ## Checks the code: format, lints, documentation, tests
 	@$(PART) "control plane" $(MAKE) control-plane
 	@$(PART) "tests" $(CARGO) test --locked --workspace --no-fail-fast
 
-deny: ## Checks licences, duplicates and sources of the dependencies, and advisories where their database can be reached; builds cargo-deny (8 minutes, once)
+deny: ## Checks licences, duplicates and sources of the dependencies, and advisories if their database is reachable; builds cargo-deny (8 minutes, once)
 	@hack/deny
 
-sbom: ## Lists what the program is made of (CycloneDX) and its licences, in target/sbom
+sbom: ## Lists the components of the program (CycloneDX) and their licences, in target/sbom
 	@hack/sbom
 
-mutants: ## Breaks the rules and the Atlas client in every small way and asks whether a test notices (hours)
+mutants: ## Mutates the rules and the Atlas client in every small way, and checks that a test fails (hours)
 	@hack/mutants
 
-fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60): parsers, mark, claim, memory, the laws of the rules
+fuzz: ## Runs each fuzz target for FUZZ_SECONDS (60): parsers, mark, claim, memory, invariants of the rules
 	@hack/fuzz
 
-proof: deps ## Checks that nothing is lost or doubled: the model, every fault at every request, kills, clocks, fields (25 minutes); PLAN=create/atlas-3 runs some plans alone
+proof: deps ## Checks that nothing is lost or duplicated: the model, every fault at every request, kills, clocks, fields (25 minutes); PLAN=create/atlas-3 runs only some plans
 	@CARGO="$(CARGO)" hack/proof $(PLAN)
 
-sabotage: deps ## Breaks the operator on purpose, in a copy, and demands that the plans of tests/plans find it (minutes)
+sabotage: deps ## Breaks the operator on purpose, in a copy, and checks that the plans of tests/plans fail (minutes)
 	@CARGO="$(CARGO)" hack/sabotage
 
 bench: deps ## Measures the release program and writes docs/performance.md (50 minutes); QUICK=1 only prints the short runs (20 minutes)
 	program=$$(hack/static)/spe-operator && bench() { $(CARGO) run --quiet --locked --profile fast --package testbed --bin bench -- "$$program" "$$@"; } && \
 	$(if $(filter-out 0,$(QUICK)),bench --quick,bench && bench --page)
 
-demo: deps ## Shows a manifest become an AVAILABLE endpoint; EXIT=1 deletes it again and ends
+demo: deps ## Shows how a manifest becomes an AVAILABLE endpoint; EXIT=1 deletes it again and ends
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) run --quiet --locked --package testbed --bin demo -- $(if $(filter-out 0,$(EXIT)),--exit)
 
@@ -58,23 +58,23 @@ crd: deps ## Generates crds/ from the types
 	$(CARGO) run --quiet --locked --bin spe-operator -- crd > target/crd.yaml
 	mv target/crd.yaml crds/serverlessprivateendpoints.yaml
 
-chart: crd ## Writes what is made from the chart and the types: crds/, its copy in the chart, the README's values, the bases and the policy in deploy/
+chart: crd ## Generates files from the chart and the types: crds/, its copy in the chart, the values in its README, the bases and the policy in deploy/
 	cp crds/serverlessprivateendpoints.yaml charts/spe-operator/files/
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test chart -- readme deploy::the_base_for deploy::the_admission
 
-image: ## Builds the container image with buildah or docker, from this machine's Rust
+image: ## Builds the container image with this machine's Rust, and buildah or docker
 	@hack/image
 
-e2e: ## Takes the chart through its life on the cluster of the current kubeconfig, with helm, kubectl and curl; OPERATOR_IMAGE and SIMULATOR_IMAGE name images that it can pull (hack/image, hack/simulator-image)
+e2e: ## Tests the chart from install to uninstall on the cluster of the current kubeconfig, with helm, kubectl and curl; OPERATOR_IMAGE and SIMULATOR_IMAGE name images that it can pull (hack/image, hack/simulator-image)
 	@hack/e2e
 
-e2e-cluster: deps ## The same on a cluster made for it, if E2E_CLUSTER (../shared/cluster) has one
+e2e-cluster: deps ## Runs the same on a cluster of its own, if the folder E2E_CLUSTER can start one
 	@hack/e2e-cluster
 
-repro: ## Builds the release program twice, in different directories, and compares it bit by bit
+repro: ## Builds the release program twice, in different directories, and compares the results bit by bit
 	@hack/repro
 
-release-check: deps ## What a release needs beside `make test`: the chart under Helm 3, what promtool says, a reproducible program, what it is made of
+release-check: deps ## Checks what a release needs besides `make test`: the chart with Helm 3, the alerts with promtool, a reproducible build, the components
 	@$(PART) "helm 3" env HELM=helm3 $(CARGO) test --locked --workspace --test chart -- --skip rights --skip notes
 	@$(PART) "promtool" $(CARGO) test --locked --workspace --test chart -- --ignored promtool
 	@$(PART) "reproducible" hack/repro
@@ -88,10 +88,10 @@ tour: deps ## Records docs/demo.svg from a run of the demo
 	$(CARGO) run --quiet --locked --package testbed --bin tour > target/demo.svg
 	mv target/demo.svg docs/demo.svg
 
-dashboard: deps ## Draws docs/dashboard.svg from five minutes of a real run, as a Prometheus built for it (minutes, once) sees them
+dashboard: deps ## Draws docs/dashboard.svg from five minutes of a real run, with a Prometheus built for it (minutes, once)
 	$(CARGO) build --locked --workspace --bins
 	GOFLAGS="$$(go env GOFLAGS) -tags=remove_all_sd" $(CARGO) run --quiet --locked --package testbed --bin dashboard > target/dashboard.svg
 	mv target/dashboard.svg docs/dashboard.svg
 
-clean: ## Removes what cargo built; the control plane stays in ~/.cache/spe-operator
+clean: ## Removes the output of cargo; the control plane stays in ~/.cache/spe-operator
 	$(CARGO) clean
