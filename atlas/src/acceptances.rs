@@ -15,19 +15,19 @@ use super::credentials::Fingerprint;
 use super::error::Operation;
 
 /// Refusals that prove nothing, in a row, after which the key is blamed after all.
-const MOST_DOUBTS: u8 = 2;
+const MAX_DOUBTS: u8 = 2;
 
 /// An acceptance says nothing after so long.
-const REMEMBERED: Duration = Duration::from_hours(24);
+const ACCEPTANCE_TTL: Duration = Duration::from_hours(24);
 
 /// The most acceptances that are kept; the oldest goes first.
-const MOST: usize = 4096;
+const MAX_CALLERS: usize = 4096;
 
-type Asker = (Fingerprint, ProjectId);
+type Caller = (Fingerprint, ProjectId);
 
 /// The acceptances of this process, one for each operation: who may list may not create.
 #[derive(Default)]
-pub(super) struct Acceptances(Mutex<HashMap<Asker, Vec<Acceptance>>>);
+pub(super) struct Acceptances(Mutex<HashMap<Caller, Vec<Acceptance>>>);
 
 struct Acceptance {
     operation: Operation,
@@ -38,15 +38,15 @@ struct Acceptance {
 impl Acceptances {
     /// Atlas carried out a call with `key` in `project`.
     pub(super) fn accepted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
-        let asker = (key, project.clone());
+        let caller = (key, project.clone());
         let mut all = self.lock();
-        if all.len() >= MOST && !all.contains_key(&asker) {
-            let oldest = all.iter().min_by_key(|(_, some)| last_of(some)).map(|(asker, _)| asker.clone());
+        if all.len() >= MAX_CALLERS && !all.contains_key(&caller) {
+            let oldest = all.iter().min_by_key(|(_, some)| last_of(some)).map(|(caller, _)| caller.clone());
             if let Some(oldest) = oldest {
                 all.remove(&oldest);
             }
         }
-        let some = all.entry(asker).or_default();
+        let some = all.entry(caller).or_default();
         some.retain(|acceptance| acceptance.operation != operation);
         some.push(Acceptance { operation, at: Instant::now(), doubts: 0 });
     }
@@ -54,7 +54,7 @@ impl Acceptances {
     /// When Atlas last did, whatever the operation.
     pub(super) fn last(&self, key: Fingerprint, project: &ProjectId) -> Option<Instant> {
         let at = last_of(self.lock().get(&(key, project.clone()))?)?;
-        (at.elapsed() < REMEMBERED).then_some(at)
+        (at.elapsed() < ACCEPTANCE_TTL).then_some(at)
     }
 
     /// Whether a refusal of this operation that proves nothing is still put down to the gateway.
@@ -62,8 +62,8 @@ impl Acceptances {
         let all = self.lock();
         all.get(&(key, project.clone())).into_iter().flatten().any(|acceptance| {
             acceptance.operation == operation
-                && acceptance.at.elapsed() < REMEMBERED
-                && acceptance.doubts < MOST_DOUBTS
+                && acceptance.at.elapsed() < ACCEPTANCE_TTL
+                && acceptance.doubts < MAX_DOUBTS
         })
     }
 
@@ -77,7 +77,7 @@ impl Acceptances {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Asker, Vec<Acceptance>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Caller, Vec<Acceptance>>> {
         // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,25 +110,25 @@ mod tests {
                 && !all.is_believed(key, &project(2), Operation::List)
         );
         assert!(!all.is_believed(key, &project(1), Operation::Create), "who may list may not create");
-        for _ in 0..MOST_DOUBTS {
+        for _ in 0..MAX_DOUBTS {
             assert!(all.is_believed(key, &project(1), Operation::List));
             all.doubted(key, &project(1), Operation::List);
         }
         assert!(!all.is_believed(key, &project(1), Operation::List));
         all.accepted(key, &project(1), Operation::List);
         assert!(all.is_believed(key, &project(1), Operation::List), "a success renews the credit");
-        tokio::time::advance(REMEMBERED).await;
+        tokio::time::advance(ACCEPTANCE_TTL).await;
         assert!(!all.is_believed(key, &project(1), Operation::List) && all.last(key, &project(1)).is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_are_kept_than_the_bound_and_the_oldest_goes() {
         let (all, key) = (Acceptances::default(), key("one"));
-        for n in 0..=MOST {
+        for n in 0..=MAX_CALLERS {
             all.accepted(key, &project(n), Operation::List);
             tokio::time::advance(Duration::from_millis(1)).await;
         }
-        assert_eq!(all.lock().len(), MOST);
+        assert_eq!(all.lock().len(), MAX_CALLERS);
         assert!(all.last(key, &project(0)).is_none() && all.last(key, &project(1)).is_some());
     }
 }

@@ -13,15 +13,15 @@ use reqwest::{Method, Url};
 use tokio::time::Instant;
 
 use super::cookies::Cookies;
-use super::creation::{self, Creation};
+use super::create_outcome::{self, CreateOutcome};
 use super::credentials::Credentials;
 use super::error::{AtlasError, Context, Operation, Outcome};
 use super::exchange::{Exchange, Failure};
-use super::http::Answer;
-use super::last_moment::MaySend;
-use super::reply::{self, Reply};
+use super::http::RawResponse;
+use super::json::{self, InstanceDescription};
+use super::response::{self, Response};
+use super::send_guard::MaySend;
 use super::transport::{CallRecord, Transport};
-use super::wire::{self, InstanceDescription};
 
 /// Atlas as one key or service account sees it. Cheap to clone.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub struct Client {
 
 /// What a DELETE was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deletion {
+pub enum DeleteOutcome {
     /// Atlas removes the endpoint, or has removed it.
     Accepted,
     /// Atlas does not know the endpoint (`TENANT_PRIVATE_ENDPOINT_NOT_FOUND`). Any other 404 is an error.
@@ -41,7 +41,7 @@ pub enum Deletion {
 
 /// All endpoints of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
+pub struct ListResponse {
     /// Every one of them.
     pub endpoints: Vec<Endpoint>,
     /// The end of this API, if the answer announced it.
@@ -84,11 +84,11 @@ impl Client {
     ///
     /// # Errors
     /// Atlas could not be asked, refused, or sent what is not a complete list of endpoints.
-    pub async fn list(&self, at: &Instance) -> Result<Listing, AtlasError> {
-        let request = self.request(Operation::List, Method::GET, at, None);
-        let parse = |reply: &Reply| {
-            let endpoints = wire::endpoints(reply.json()?, &reply.hidden)?;
-            Ok(Listing { endpoints, sunset: reply.sunset.clone() })
+    pub async fn list(&self, instance: &Instance) -> Result<ListResponse, AtlasError> {
+        let request = self.request(Operation::List, Method::GET, instance, None);
+        let parse = |response: &Response| {
+            let endpoints = json::endpoints(response.json()?, &response.secrets)?;
+            Ok(ListResponse { endpoints, sunset: response.sunset.clone() })
         };
         self.read(request, parse).await
     }
@@ -97,30 +97,30 @@ impl Client {
     ///
     /// # Errors
     /// Atlas could not be asked, refused, or sent what is not this endpoint.
-    pub async fn get(&self, at: &Instance, id: &EndpointId) -> Result<Endpoint, AtlasError> {
-        let request = self.request(Operation::Get, Method::GET, at, Some(id));
-        self.read(request, |reply| this_endpoint(reply, id)).await
+    pub async fn get(&self, instance: &Instance, id: &EndpointId) -> Result<Endpoint, AtlasError> {
+        let request = self.request(Operation::Get, Method::GET, instance, Some(id));
+        self.read(request, |response| this_endpoint(response, id)).await
     }
 
     /// A new endpoint with this comment: one POST at most.
     ///
     /// `may_send` is asked at the moment the POST is written to its connection, also for its repetition after a 401, and
-    /// never after it was sent otherwise. Once it says no, the outcome is [`Creation::Refused`] with [`Outcome::TooLate`].
+    /// never after it was sent otherwise. Once it says no, the outcome is [`CreateOutcome::Refused`] with [`Outcome::DeadlinePassed`].
     ///
     /// Not safe to drop: a dropped create is uncertain.
     pub async fn create(
         &self,
-        at: &Instance,
+        instance: &Instance,
         comment: &str,
         may_send: impl Fn() -> bool + Send + Sync + 'static,
-    ) -> Creation {
+    ) -> CreateOutcome {
         let request = Request {
-            body: Some(wire::creation(comment)),
+            body: Some(json::creation(comment)),
             may_send: Some(Arc::new(may_send)),
-            ..self.request(Operation::Create, Method::POST, at, None)
+            ..self.request(Operation::Create, Method::POST, instance, None)
         };
         let context = request.context;
-        self.call(request, |result| creation::conclude(context, result)).await
+        self.call(request, |result| create_outcome::classify_create(context, result)).await
     }
 
     /// Changes an endpoint.
@@ -129,24 +129,26 @@ impl Client {
     /// Atlas could not be asked, refused, or sent what is not this endpoint; it may have been changed all the same.
     pub async fn update(
         &self,
-        at: &Instance,
+        instance: &Instance,
         id: &EndpointId,
         update: &Update,
     ) -> Result<Endpoint, AtlasError> {
-        let body = wire::change(update.comment.as_deref(), update.cloud_provider_endpoint_id.as_ref());
-        let request =
-            Request { body: Some(body), ..self.request(Operation::Update, Method::PATCH, at, Some(id)) };
-        self.read(request, |reply| this_endpoint(reply, id)).await
+        let body = json::change(update.comment.as_deref(), update.cloud_provider_endpoint_id.as_ref());
+        let request = Request {
+            body: Some(body),
+            ..self.request(Operation::Update, Method::PATCH, instance, Some(id))
+        };
+        self.read(request, |response| this_endpoint(response, id)).await
     }
 
     /// Asks Atlas to remove an endpoint. It goes by `DELETING`, and may be asked again meanwhile.
     ///
     /// # Errors
     /// Atlas could not be asked, or refused; it may have been removed all the same.
-    pub async fn delete(&self, at: &Instance, id: &EndpointId) -> Result<Deletion, AtlasError> {
-        let request = self.request(Operation::Delete, Method::DELETE, at, Some(id));
-        match self.read(request, |_| Ok(Deletion::Accepted)).await {
-            Err(error) if error.kind() == FaultKind::EndpointNotFound => Ok(Deletion::NotFound),
+    pub async fn delete(&self, instance: &Instance, id: &EndpointId) -> Result<DeleteOutcome, AtlasError> {
+        let request = self.request(Operation::Delete, Method::DELETE, instance, Some(id));
+        match self.read(request, |_| Ok(DeleteOutcome::Accepted)).await {
+            Err(error) if error.kind() == FaultKind::EndpointNotFound => Ok(DeleteOutcome::NotFound),
             result => result,
         }
     }
@@ -155,37 +157,43 @@ impl Client {
     ///
     /// # Errors
     /// Atlas could not be asked, refused, or sent what is not a description of an instance.
-    pub async fn instance(&self, at: &Instance) -> Result<InstanceDescription, AtlasError> {
-        let url = self.transport.instance_url(at);
-        let request = Request { url, ..self.request(Operation::Instance, Method::GET, at, None) };
-        self.read(request, |reply| wire::instance(reply.json()?)).await
+    pub async fn instance(&self, instance: &Instance) -> Result<InstanceDescription, AtlasError> {
+        let url = self.transport.instance_url(instance);
+        let request = Request { url, ..self.request(Operation::Instance, Method::GET, instance, None) };
+        self.read(request, |response| json::instance(response.json()?)).await
     }
 
     fn request<'a>(
         &'a self,
         operation: Operation,
         method: Method,
-        at: &'a Instance,
+        instance: &'a Instance,
         id: Option<&'a EndpointId>,
     ) -> Request<'a> {
-        let context = Context { operation, at, id, credentials: &self.credentials };
-        Request { context, method, url: self.transport.endpoint_url(at, id), body: None, may_send: None }
+        let context = Context { operation, instance, id, credentials: &self.credentials };
+        Request {
+            context,
+            method,
+            url: self.transport.endpoint_url(instance, id),
+            body: None,
+            may_send: None,
+        }
     }
 
     /// A call whose success `parse` understands.
     async fn read<T>(
         &self,
         request: Request<'_>,
-        parse: impl FnOnce(&Reply) -> Result<T, String>,
+        parse: impl FnOnce(&Response) -> Result<T, String>,
     ) -> Result<T, AtlasError> {
         let context = request.context;
         self.call(request, |result| match result {
             Err(failure) => (failure.error.outcome(), Err(failure.error)),
-            Ok(answer) => {
-                let reply = reply::open(answer);
-                let result = reply.success(context, parse);
+            Ok(raw) => {
+                let response = response::open(raw);
+                let result = response.success(context, parse);
                 let outcome =
-                    result.as_ref().map_or_else(AtlasError::outcome, |_| Outcome::Status(reply.status));
+                    result.as_ref().map_or_else(AtlasError::outcome, |_| Outcome::Status(response.status));
                 (outcome, result)
             }
         })
@@ -196,7 +204,7 @@ impl Client {
     async fn call<T>(
         &self,
         request: Request<'_>,
-        conclude: impl FnOnce(Result<Answer, Failure>) -> (Outcome, T),
+        classify: impl FnOnce(Result<RawResponse, Failure>) -> (Outcome, T),
     ) -> T {
         let started_at = Instant::now();
         let Request { context, method, url, body, may_send } = request;
@@ -214,8 +222,8 @@ impl Client {
         };
         let result = exchange.run().await;
         let requests = exchange.requests;
-        let remaining = result.as_ref().ok().and_then(|answer| answer.remaining);
-        let (outcome, value) = conclude(result);
+        let remaining = result.as_ref().ok().and_then(|raw| raw.remaining);
+        let (outcome, value) = classify(result);
         let record = CallRecord {
             operation: context.operation,
             outcome,
@@ -224,13 +232,13 @@ impl Client {
             credential: context.credentials.short_name(),
             remaining,
         };
-        self.transport.record(&record, context.at);
+        self.transport.record(&record, context.instance);
         value
     }
 }
 
-fn this_endpoint(reply: &Reply, id: &EndpointId) -> Result<Endpoint, String> {
-    let endpoint = wire::endpoint(reply.json()?, &reply.hidden)?;
+fn this_endpoint(response: &Response, id: &EndpointId) -> Result<Endpoint, String> {
+    let endpoint = json::endpoint(response.json()?, &response.secrets)?;
     if endpoint.id == *id {
         Ok(endpoint)
     } else {

@@ -10,10 +10,10 @@ use std::time::SystemTime;
 use reqwest::header::HeaderValue;
 
 /// The most bytes of names and values that are kept; what exceeds them is not kept.
-const MOST_BYTES: usize = 8 * 1024;
+const MAX_BYTES: usize = 8 * 1024;
 
 /// The most cookies that are kept.
-const MOST: usize = 16;
+const MAX_COOKIES: usize = 16;
 
 /// What a server asked to be sent back.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Cookies {
     ) {
         for (cookie, is_over) in lines.into_iter().filter_map(|line| read(line, path, now)) {
             self.0.retain(|other| (&other.name, &other.path) != (&cookie.name, &cookie.path));
-            if !is_over && self.0.len() < MOST && self.bytes() + cookie.bytes() <= MOST_BYTES {
+            if !is_over && self.0.len() < MAX_COOKIES && self.bytes() + cookie.bytes() <= MAX_BYTES {
                 self.0.push(cookie);
             }
         }
@@ -171,11 +171,11 @@ mod tests {
     #[test]
     fn what_cannot_be_sent_back_is_not_kept_and_neither_is_too_much() {
         assert_eq!(jar(&["", "=1", ";", "a\u{1}b=1", "A=\u{7f}"]), Cookies::default());
-        let large = format!("A={}; Path=/", "x".repeat(MOST_BYTES));
+        let large = format!("A={}; Path=/", "x".repeat(MAX_BYTES));
         assert_eq!(jar(&[&large]), Cookies::default());
         let many: Vec<String> = (0..100).map(|n| format!("A{n}=1; Path=/")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(jar(&many).0.len(), MOST);
+        assert_eq!(jar(&many).0.len(), MAX_COOKIES);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub enum UnusableCredentials {
     #[error("{0} begins or ends with a quotation mark; store it without one")]
     Quoted(&'static str),
     /// One half is longer than any that Atlas issues.
-    #[error("{0} is longer than {MOST_BYTES} bytes; store nothing else in its entry")]
+    #[error("{0} is longer than {MAX_BYTES} bytes; store nothing else in its entry")]
     TooLong(&'static str),
     /// One half decodes to what it should be.
     #[error(
@@ -67,7 +67,7 @@ pub enum UnusableCredentials {
 }
 
 /// The most bytes of one half; a secret of Atlas has some 60.
-const MOST_BYTES: usize = 256;
+const MAX_BYTES: usize = 256;
 
 impl Credentials {
     /// An API key: HTTP Digest. What is around the values and says nothing is trimmed: white space, invisible
@@ -128,7 +128,7 @@ impl Credentials {
     }
 
     /// The forms in which a server could send the secret back to us.
-    pub(super) fn hidden(&self) -> Vec<Secret> {
+    pub(super) fn secrets(&self) -> Vec<Secret> {
         let basic = BASE64.encode(format!("{}:{}", self.id, self.secret.0).as_bytes());
         vec![self.secret.clone(), Secret(basic)]
     }
@@ -139,7 +139,7 @@ fn usable(what: &'static str, value: &str) -> Result<String, UnusableCredentials
     if value.is_empty() {
         return Err(UnusableCredentials::Empty(what));
     }
-    if value.len() > MOST_BYTES {
+    if value.len() > MAX_BYTES {
         return Err(UnusableCredentials::TooLong(what));
     }
     if value.chars().any(char::is_control) {
@@ -298,8 +298,8 @@ mod tests {
 
     #[test]
     fn a_half_has_at_most_256_bytes() {
-        assert!(Credentials::key("a", &"-".repeat(MOST_BYTES)).is_ok());
-        let error = Credentials::key("a", &"-".repeat(MOST_BYTES + 1)).unwrap_err();
+        assert!(Credentials::key("a", &"-".repeat(MAX_BYTES)).is_ok());
+        let error = Credentials::key("a", &"-".repeat(MAX_BYTES + 1)).unwrap_err();
         assert_eq!(error, UnusableCredentials::TooLong("the private API key"));
     }
 

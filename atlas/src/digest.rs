@@ -11,7 +11,7 @@ use super::cookies::Cookies;
 use super::credentials::Credentials;
 
 /// A challenge is given up after so many answers, long before its counter of eight hexadecimal digits ends.
-const MOST_ANSWERS: u32 = 1_000_000;
+const MAX_NONCE_USES: u32 = 1_000_000;
 
 /// A server's challenge, and how often it was answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,13 +46,13 @@ impl Challenge {
     }
 
     /// Whether it may be answered once more.
-    pub(super) fn is_worn(&self) -> bool {
-        self.prompt.nc >= MOST_ANSWERS
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.prompt.nc >= MAX_NONCE_USES
     }
 
     /// The `Authorization` header for one request; `nc` rises with each. `target` is the request target as sent,
     /// query included. `None` if it cannot stand in a header.
-    pub(super) fn answer(&mut self, key: &Credentials, method: &str, target: &str) -> Option<HeaderValue> {
+    pub(super) fn respond(&mut self, key: &Credentials, method: &str, target: &str) -> Option<HeaderValue> {
         let cnonce = self.cnonce.clone().or_else(random_nonce)?;
         let mut context = AuthContext::new_with_method(
             key.id(),
@@ -85,7 +85,7 @@ mod tests {
         let mut challenge = choose([challenge]).unwrap();
         challenge.cnonce = cnonce.map(str::to_owned).or(challenge.cnonce);
         let key = Credentials::key(user.0, user.1).unwrap();
-        challenge.answer(&key, "GET", target).unwrap().to_str().unwrap().to_owned()
+        challenge.respond(&key, "GET", target).unwrap().to_str().unwrap().to_owned()
     }
 
     const RFC_CNONCE: &str = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn a_challenge_is_worn_after_a_million_answers() {
         let mut challenge = choose([rfc_7616_challenge("MD5").as_str()]).unwrap();
-        challenge.prompt.nc = MOST_ANSWERS - 1;
-        assert!(!challenge.is_worn());
-        challenge.answer(&Credentials::key("u", "p").unwrap(), "GET", "/").unwrap();
-        assert!(challenge.is_worn());
+        challenge.prompt.nc = MAX_NONCE_USES - 1;
+        assert!(!challenge.is_exhausted());
+        challenge.respond(&Credentials::key("u", "p").unwrap(), "GET", "/").unwrap();
+        assert!(challenge.is_exhausted());
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
             let mut challenge = choose([rfc_7616_challenge(algorithm).as_str()]).unwrap();
             let key = Credentials::key("u", "p").unwrap();
             [1, 2].map(|n| {
-                let header = challenge.answer(&key, "GET", "/").unwrap().to_str().unwrap().to_owned();
+                let header = challenge.respond(&key, "GET", "/").unwrap().to_str().unwrap().to_owned();
                 assert!(header.contains(&format!("nc=0000000{n}")), "{header}");
                 header.split("cnonce=\"").nth(1).unwrap()[..32].to_owned()
             })
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn the_header_is_marked_so_that_no_log_shows_it() {
         let mut challenge = choose(["Digest realm=\"r\", nonce=\"n\", qop=\"auth\""]).unwrap();
-        let header = challenge.answer(&Credentials::key("user", "hunter2").unwrap(), "POST", "/").unwrap();
+        let header = challenge.respond(&Credentials::key("user", "hunter2").unwrap(), "POST", "/").unwrap();
         assert!(header.is_sensitive());
         assert_eq!(format!("{header:?}"), "Sensitive");
     }

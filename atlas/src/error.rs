@@ -12,9 +12,9 @@ use domain::message::Message;
 
 use super::classify;
 use super::credentials::{Credentials, Secret};
-use super::http::Unanswered;
-use super::reply::{ErrorBody, Reply};
-use super::text;
+use super::http::TransportError;
+use super::redact;
+use super::response::{ErrorBody, Response};
 
 /// A call of the API, as metrics and logs name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,16 +52,16 @@ impl Operation {
 
     /// What a message about such a call begins with if it comes to nothing.
     #[must_use]
-    pub fn attempt(self, at: &Instance, id: Option<&EndpointId>) -> String {
+    pub fn attempt(self, instance: &Instance, id: Option<&EndpointId>) -> String {
         let id = id.map(|id| format!("endpoint {id} of ")).unwrap_or_default();
         match self {
-            Self::List => format!("failed to list the endpoints of {at}"),
-            Self::Get => format!("failed to read {id}{at}"),
-            Self::Create => format!("failed to create an endpoint of {at}"),
-            Self::Update => format!("failed to update {id}{at}"),
-            Self::Delete => format!("failed to delete {id}{at}"),
-            Self::Instance => format!("failed to read instance {at}"),
-            Self::Token => format!("failed to get a token for {at}"),
+            Self::List => format!("failed to list the endpoints of {instance}"),
+            Self::Get => format!("failed to read {id}{instance}"),
+            Self::Create => format!("failed to create an endpoint of {instance}"),
+            Self::Update => format!("failed to update {id}{instance}"),
+            Self::Delete => format!("failed to delete {id}{instance}"),
+            Self::Instance => format!("failed to read instance {instance}"),
+            Self::Token => format!("failed to get a token for {instance}"),
         }
     }
 }
@@ -72,7 +72,7 @@ pub enum Outcome {
     /// There was an answer with this HTTP status (the enveloped one, if there was an envelope).
     Status(u16),
     /// The caller's time was over before the request could be sent; nothing was sent.
-    TooLate,
+    DeadlinePassed,
     /// No connection: name resolution, TCP or TLS. Nothing was sent.
     Unreachable,
     /// The answer was not there in time.
@@ -91,7 +91,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Status(status) => return write!(f, "{status}"),
-            Self::TooLate => "too_late",
+            Self::DeadlinePassed => "too_late",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
@@ -192,38 +192,43 @@ impl std::error::Error for AtlasError {}
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) operation: Operation,
-    pub(super) at: &'a Instance,
+    pub(super) instance: &'a Instance,
     pub(super) id: Option<&'a EndpointId>,
     pub(super) credentials: &'a Credentials,
 }
 
 impl Context<'_> {
     /// The server answered, but not with success.
-    pub(super) fn answered(&self, reply: &Reply) -> AtlasError {
-        let code = reply.error.as_ref().map(|error| error.code.as_str());
-        let kind = classify::kind(reply.status, code, reply.broken.is_none());
-        let error_code = code.map(|code| shown_code(code, &reply.hidden));
-        let detail = reply.error.as_ref().map(|error| text::clean(&error.detail, &reply.hidden));
+    pub(super) fn rejected(&self, response: &Response) -> AtlasError {
+        let code = response.error.as_ref().map(|error| error.code.as_str());
+        let kind = classify::kind(response.status, code, response.broken.is_none());
+        let error_code = code.map(|code| shown_code(code, &response.secrets));
+        let detail = response.error.as_ref().map(|error| redact::clean(&error.detail, &response.secrets));
         let detail = detail.unwrap_or_default();
         let (problem, detail) = match &error_code {
-            None => match &reply.packed {
-                Some(packed) => (format!("HTTP {}: {packed}", reply.status), detail),
-                None => (format!("HTTP {} without an error message of Atlas", reply.status), detail),
+            None => match &response.packed {
+                Some(packed) => (format!("HTTP {}: {packed}", response.status), detail),
+                None => (format!("HTTP {} without an error message of Atlas", response.status), detail),
             },
-            Some(code) if is_code(code) => (format!("HTTP {} {code}", reply.status), detail),
+            Some(code) if is_code(code) => (format!("HTTP {} {code}", response.status), detail),
             // Words, not a code: they may be others next time.
-            Some(words) => (format!("HTTP {}", reply.status), format!("{words} {detail}")),
+            Some(words) => (format!("HTTP {}", response.status), format!("{words} {detail}")),
         };
-        let error =
-            self.error(Outcome::Status(reply.status), kind, problem, &detail, self.next_step(kind, reply));
-        let fault = Fault { retry_after: reply.retry_after, ..*error.fault };
+        let error = self.error(
+            Outcome::Status(response.status),
+            kind,
+            problem,
+            &detail,
+            self.next_step(kind, response),
+        );
+        let fault = Fault { retry_after: response.retry_after, ..*error.fault };
         AtlasError { error_code, fault: Box::new(fault), ..error }
     }
 
     /// There was no answer, or none that can be used. `problem` is one of our own, `detail` the text of whoever noticed it.
     pub(super) fn failed(&self, outcome: Outcome, problem: &str, detail: &str) -> AtlasError {
         let next = match outcome {
-            Outcome::TooLate => "nothing was sent; it is decided anew",
+            Outcome::DeadlinePassed => "nothing was sent; it is decided anew",
             Outcome::Unreachable => "check the base URL, the proxy and the network policy; it is tried again",
             Outcome::NoChallenge => {
                 "check that the base URL leads to Atlas and that nothing in between asks for credentials; it is tried again"
@@ -237,8 +242,8 @@ impl Context<'_> {
     }
 
     /// There was no answer.
-    pub(super) fn unanswered(&self, unanswered: &Unanswered) -> AtlasError {
-        let Unanswered { outcome, problem, detail, remedy, .. } = unanswered;
+    pub(super) fn not_delivered(&self, error: &TransportError) -> AtlasError {
+        let TransportError { outcome, problem, detail, remedy, .. } = error;
         match remedy {
             Some(remedy) => {
                 let next = remedy.as_str().into();
@@ -256,7 +261,7 @@ impl Context<'_> {
         detail: &str,
         next: Message,
     ) -> AtlasError {
-        let Self { operation, at, id, credentials } = *self;
+        let Self { operation, instance, id, credentials } = *self;
         // An outage shows itself now by one status or code, now by another, or by none: it is the same all the while.
         let (problem, detail, next) = match kind {
             FaultKind::Unavailable => {
@@ -271,22 +276,22 @@ impl Context<'_> {
             Operation::Token => {
                 (String::new(), format!("failed to get a token for {credentials}: {problem}"))
             }
-            _ => (operation.attempt(at, id), problem),
+            _ => (operation.attempt(instance, id), problem),
         };
         let detail = detail.trim_end_matches(['.', ' ']).into();
         let fault = Fault { attempt: attempt.into(), detail, next, ..Fault::new(kind, problem) };
         AtlasError { operation, outcome, error_code: None, fault: Box::new(fault) }
     }
 
-    fn next_step(&self, kind: FaultKind, reply: &Reply) -> Message {
+    fn next_step(&self, kind: FaultKind, response: &Response) -> Message {
         let who = self.credentials;
-        let not_atlas = reply.error.is_none();
+        let not_atlas = response.error.is_none();
         let next = match kind {
             FaultKind::Unauthorized if self.operation == Operation::Token => {
                 format!("check the secret of {who}: it may be wrong, expired or revoked")
             }
             FaultKind::Unauthorized | FaultKind::CredentialsNotFound => {
-                let other = if reply.is_unknown_nonce_likely {
+                let other = if response.is_unknown_nonce_likely {
                     ". If it works elsewhere, the gateway did not know the nonce that it had issued: requests are spread \
                      over gateways that share none"
                 } else {
@@ -297,7 +302,7 @@ impl Context<'_> {
             FaultKind::Forbidden if not_atlas => {
                 "a proxy or firewall on the way may have refused the call".to_owned()
             }
-            FaultKind::Forbidden => match reply.error.as_ref().and_then(ErrorBody::access_list_address) {
+            FaultKind::Forbidden => match response.error.as_ref().and_then(ErrorBody::access_list_address) {
                 Some(address) => {
                     let list =
                         format!(" to the API access list of {who} (not to the project's IP access list)");
@@ -324,7 +329,7 @@ impl Context<'_> {
             FaultKind::Retired => {
                 "Atlas has switched this API off, and nothing can be managed through it any more".to_owned()
             }
-            FaultKind::RateLimited => match reply.retry_after {
+            FaultKind::RateLimited => match response.retry_after {
                 Some(wait) => {
                     let seconds = wait.as_secs().to_string();
                     return Message::from("it is tried again ").varying(&format!("after {seconds} s"));
@@ -333,12 +338,12 @@ impl Context<'_> {
                     return Message::from("it is tried again ").varying("later, and less often");
                 }
             },
-            FaultKind::Refused if reply.status == 402 => {
+            FaultKind::Refused if response.status == 402 => {
                 "settle it in the organisation's billing settings".to_owned()
             }
-            FaultKind::Refused if reply.status == 406 => "check the API version (--atlas-api)".to_owned(),
+            FaultKind::Refused if response.status == 406 => "check the API version (--atlas-api)".to_owned(),
             FaultKind::Refused => "correct what Atlas names".to_owned(),
-            FaultKind::Unavailable if (300..400).contains(&reply.status) => {
+            FaultKind::Unavailable if (300..400).contains(&response.status) => {
                 "redirects are not followed: check the base URL".to_owned()
             }
             FaultKind::Unavailable => "it is tried again".to_owned(),
@@ -355,8 +360,8 @@ fn is_code(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn shown_code(code: &str, hidden: &[Secret]) -> String {
-    text::clean(code, hidden).chars().take(64).collect()
+fn shown_code(code: &str, secrets: &[Secret]) -> String {
+    redact::clean(code, secrets).chars().take(64).collect()
 }
 
 #[cfg(test)]

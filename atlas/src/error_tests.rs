@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::super::http::Answer;
-use super::super::reply::open;
+use super::super::http::RawResponse;
+use super::super::response::open;
 use super::*;
 
 fn context(operation: Operation, credentials: &Credentials, check: impl FnOnce(&Context<'_>)) {
-    let at =
+    let instance =
         Instance { project: "5f7cac1adf5d6c6306f4b200".parse().unwrap(), name: "orders".parse().unwrap() };
     let id = "5f7cac1adf5d6c6306f4b283".parse().unwrap();
-    check(&Context { operation, at: &at, id: Some(&id), credentials });
+    check(&Context { operation, instance: &instance, id: Some(&id), credentials });
 }
 
 fn key() -> Credentials {
@@ -23,8 +23,8 @@ fn next_step(operation: Operation, status: u16, body: &Value, retry_after: Optio
     context(operation, &key(), |context| {
         let text = if body.is_null() { String::new() } else { body.to_string() };
         let retry_after = retry_after.map(Duration::from_secs);
-        let reply = open(Answer { retry_after, ..Answer::of(status, text.as_bytes()) });
-        let error = context.answered(&reply);
+        let response = open(RawResponse { retry_after, ..RawResponse::of(status, text.as_bytes()) });
+        let error = context.rejected(&response);
         assert_eq!((error.operation(), error.outcome()), (operation, Outcome::Status(status)));
         next = error.to_string().rsplit("; ").next().unwrap().to_owned();
     });
@@ -126,7 +126,7 @@ fn every_class_of_refusal_has_a_next_step_of_its_own() {
 #[test]
 fn every_failure_without_an_answer_has_a_next_step_of_its_own() {
     for (outcome, detail, expected) in [
-        (Outcome::TooLate, "the time was over", "it is decided anew"),
+        (Outcome::DeadlinePassed, "the time was over", "it is decided anew"),
         (Outcome::Unreachable, "Connection refused", "it is tried again"),
         (
             Outcome::NoChallenge,
@@ -152,21 +152,21 @@ fn every_failure_without_an_answer_has_a_next_step_of_its_own() {
 fn an_outage_is_the_same_problem_however_it_shows_itself() {
     for operation in [Operation::List, Operation::Token] {
         context(operation, &key(), |context| {
-            let answered = |status: u16, code: &str| {
+            let rejected = |status: u16, code: &str| {
                 let body = json!({ "errorCode": code, "detail": "d" }).to_string();
-                context.answered(&open(Answer::of(status, body.as_bytes())))
+                context.rejected(&open(RawResponse::of(status, body.as_bytes())))
             };
             let all = [
-                answered(500, "UNEXPECTED_ERROR_8f21"),
-                answered(500, "UNEXPECTED_ERROR_93aa"),
-                answered(405, "WRITES_NOT_ALLOWED"),
-                context.answered(&open(Answer::of(502, b"<html>"))),
-                context.answered(&open(Answer {
+                rejected(500, "UNEXPECTED_ERROR_8f21"),
+                rejected(500, "UNEXPECTED_ERROR_93aa"),
+                rejected(405, "WRITES_NOT_ALLOWED"),
+                context.rejected(&open(RawResponse::of(502, b"<html>"))),
+                context.rejected(&open(RawResponse {
                     retry_after: Some(Duration::from_secs(7)),
-                    ..Answer::of(503, b"")
+                    ..RawResponse::of(503, b"")
                 })),
-                context.answered(&open(Answer::of(504, b""))),
-                context.answered(&open(Answer::of(307, b""))),
+                context.rejected(&open(RawResponse::of(504, b""))),
+                context.rejected(&open(RawResponse::of(307, b""))),
                 context.failed(Outcome::Unreachable, "no connection to atlas", "Connection refused"),
                 context.failed(Outcome::TimedOut, "no answer within 30 s", ""),
                 context.failed(Outcome::NoChallenge, "", "HTTP 401: Digest is not offered, only Basic"),
@@ -175,7 +175,7 @@ fn an_outage_is_the_same_problem_however_it_shows_itself() {
                 for other in &all {
                     assert!(one.fault().message().is_said_by(&other.to_string()), "{one} / {other}");
                 }
-                let refused = answered(403, "ACCESS_FORBIDDEN").fault().message();
+                let refused = rejected(403, "ACCESS_FORBIDDEN").fault().message();
                 assert!(!refused.is_said_by(&one.to_string()), "{one}");
             }
         });
@@ -185,7 +185,7 @@ fn an_outage_is_the_same_problem_however_it_shows_itself() {
 #[test]
 fn whom_an_outage_holds_up_is_told_that_there_is_one() {
     context(Operation::Create, &key(), |context| {
-        let fault = context.answered(&open(Answer::of(503, b""))).fault();
+        let fault = context.rejected(&open(RawResponse::of(503, b""))).fault();
         let held = fault.met_by("failed to list orders").to_string();
         assert_eq!(held, "failed to list orders: no usable response; it is tried again");
     });
@@ -193,15 +193,15 @@ fn whom_an_outage_holds_up_is_told_that_there_is_one() {
 
 #[test]
 fn a_message_begins_with_what_was_attempted() {
-    let at = "5f7cac1adf5d6c6306f4b200/orders";
+    let instance = "5f7cac1adf5d6c6306f4b200/orders";
     let id = "endpoint 5f7cac1adf5d6c6306f4b283 of";
     for (operation, expected) in [
-        (Operation::List, format!("failed to list the endpoints of {at}: ")),
-        (Operation::Get, format!("failed to read {id} {at}: ")),
-        (Operation::Create, format!("failed to create an endpoint of {at}: ")),
-        (Operation::Update, format!("failed to update {id} {at}: ")),
-        (Operation::Delete, format!("failed to delete {id} {at}: ")),
-        (Operation::Instance, format!("failed to read instance {at}: ")),
+        (Operation::List, format!("failed to list the endpoints of {instance}: ")),
+        (Operation::Get, format!("failed to read {id} {instance}: ")),
+        (Operation::Create, format!("failed to create an endpoint of {instance}: ")),
+        (Operation::Update, format!("failed to update {id} {instance}: ")),
+        (Operation::Delete, format!("failed to delete {id} {instance}: ")),
+        (Operation::Instance, format!("failed to read instance {instance}: ")),
         (Operation::Token, "failed to get a token for API key abcdefgh: ".to_owned()),
     ] {
         context(operation, &key(), |context| {

@@ -12,7 +12,7 @@
 //! | the same nonce, not stale | one issued to this call | the nonce is known: the key is refused | the end |
 //! | a code that Atlas has for known users alone | one issued to this call | the key is refused | the end |
 //! | another nonce, stale or not | one issued to this call | a wrong key, unless it is called stale; or a gateway that does not know the nonce: there are two behind a balancer, and the other one issued it a moment ago | answer the same challenge once more: the balancer's next turn is the other one's |
-//! | another nonce | the same twice, and the key was accepted for this operation in this project, or called right by `stale=true` | such a gateway, a nonce of hardly any life, or the key was revoked a moment ago | answer the fresh challenge; after [`MOST_ANSWERS`] `Unavailable`; if it was never called right, the key is blamed after a few such calls in a row |
+//! | another nonce | the same twice, and the key was accepted for this operation in this project, or called right by `stale=true` | such a gateway, a nonce of hardly any life, or the key was revoked a moment ago | answer the fresh challenge; after [`MAX_RESPONSES`] `Unavailable`; if it was never called right, the key is blamed after a few such calls in a row |
 //! | another nonce, stale or not | the same twice, and the key was never accepted for it | nobody can tell | the end; the message names both |
 //!
 //! Two gateways that are asked in strict turn are thus got along with in an odd number of requests, so that the next call
@@ -34,15 +34,15 @@ use super::cookies::Cookies;
 use super::credentials::Scheme;
 use super::digest::Challenge;
 use super::error::{AtlasError, Context, Outcome};
-use super::http::{Answer, Outgoing, Unanswered};
-use super::last_moment::{self, MaySend};
+use super::http::{HttpRequest, RawResponse, TransportError};
+use super::send_guard::{self, MaySend};
 use super::token::Token;
 use super::transport::Transport;
-use super::www_authenticate::{Unusable, choose, schemes};
-use super::{classify, reply, text};
+use super::www_authenticate::{ChallengeError, choose, schemes};
+use super::{classify, redact, response};
 
 /// Answers that one call gives to challenges that were issued to it, at most.
-const MOST_ANSWERS: u32 = 3;
+const MAX_RESPONSES: u32 = 3;
 
 /// A call under way.
 pub(super) struct Exchange<'a> {
@@ -52,7 +52,7 @@ pub(super) struct Exchange<'a> {
     pub(super) url: Url,
     pub(super) body: Option<Vec<u8>>,
     pub(super) deadline: Instant,
-    /// Asked at the moment the body is written, each time; whoever may always send is not asked.
+    /// Evaluated at the moment the body is written, each time; whoever may always send is not asked.
     pub(super) may_send: Option<MaySend>,
     /// HTTP requests so far.
     pub(super) requests: u32,
@@ -77,104 +77,109 @@ impl Failure {
 }
 
 /// What an unauthenticated GET leads to.
-enum Asked {
+enum Probe {
     /// The server wants this challenge answered.
     Challenge(Challenge),
     /// The server wants no authentication, and the request was not sent yet.
     Open,
     /// The request was this very GET, and here is its answer.
-    Answered(Answer),
+    Answered(RawResponse),
 }
 
 impl Exchange<'_> {
     /// The answer to the request, whatever its status.
-    pub(super) async fn run(&mut self) -> Result<Answer, Failure> {
+    pub(super) async fn run(&mut self) -> Result<RawResponse, Failure> {
         match self.context.credentials.scheme() {
             Scheme::Digest => self.with_digest().await,
             Scheme::Bearer => self.with_token().await,
         }
     }
 
-    async fn with_digest(&mut self) -> Result<Answer, Failure> {
+    async fn with_digest(&mut self) -> Result<RawResponse, Failure> {
         let key = self.context.credentials.fingerprint();
-        let (mut challenge, mut is_own) = match self.transport.challenges().borrow(key) {
+        let (mut challenge, mut is_own) = match self.transport.challenges().take(key) {
             Some(challenge) => (challenge, false),
-            None => match self.ask().await? {
-                Asked::Challenge(challenge) => (challenge, true),
-                Asked::Open => return self.request(None).await,
-                Asked::Answered(answer) => return Ok(answer),
+            None => match self.probe().await? {
+                Probe::Challenge(challenge) => (challenge, true),
+                Probe::Open => return self.request(None).await,
+                Probe::Answered(response) => return Ok(response),
             },
         };
-        let (mut answered, mut is_second, mut is_called_right) = (0, false, false);
+        let (mut responses, mut is_repeat, mut is_key_confirmed) = (0, false, false);
         loop {
-            answered += u32::from(is_own);
-            let result = self.answering(&mut challenge).await;
-            let is_doubtful = |answer: &Answer| {
-                answer.status == 401 && (!answer.challenges.is_empty() || reply::error_code(answer).is_none())
+            responses += u32::from(is_own);
+            let result = self.respond(&mut challenge).await;
+            let is_doubtful = |response: &RawResponse| {
+                response.status == 401
+                    && (!response.challenges.is_empty() || response::error_code(response).is_none())
             };
             if !result.as_ref().is_ok_and(is_doubtful) {
                 challenge.cookies = std::mem::take(&mut self.cookies);
-                self.transport.challenges().give_back(key, challenge);
-                if let Ok(answer) = &result {
-                    self.note(answer);
+                self.transport.challenges().put_back(key, challenge);
+                if let Ok(response) = &result {
+                    self.record_acceptance(response);
                 }
                 return result;
             }
-            let mut answer = result?;
-            let next = match choose(answer.challenges.iter().map(String::as_str)) {
+            let mut response = result?;
+            let next = match choose(response.challenges.iter().map(String::as_str)) {
                 Ok(next) => next,
-                Err(_) if is_refused_by_name(&answer) => return Ok(answer),
+                Err(_) if is_refused_by_name(&response) => return Ok(response),
                 Err(unusable) => {
                     // Whoever wants other credentials has hardly seen the nonce.
                     challenge.cookies = std::mem::take(&mut self.cookies);
-                    self.transport.challenges().give_back(key, challenge);
-                    return Err(self.unusable(&unusable, &answer));
+                    self.transport.challenges().put_back(key, challenge);
+                    return Err(self.unusable(&unusable, &response));
                 }
             };
             // Who refused a nonce before may well have forgotten it since: that it is called stale says nothing then.
-            is_called_right |= is_own && !is_second && next.is_stale();
+            is_key_confirmed |= is_own && !is_repeat && next.is_stale();
             let is_plain = is_own && !next.is_stale();
-            if is_plain && (next.nonce() == challenge.nonce() || is_refused_by_name(&answer)) {
-                return Ok(answer);
+            if is_plain && (next.nonce() == challenge.nonce() || is_refused_by_name(&response)) {
+                return Ok(response);
             }
-            if is_second && !is_called_right && !self.is_believed() {
-                answer.is_unknown_nonce_likely = true;
-                return Ok(answer);
+            if is_repeat && !is_key_confirmed && !self.is_believed() {
+                response.is_unknown_nonce_likely = true;
+                return Ok(response);
             }
-            if answered >= MOST_ANSWERS {
-                return Err(self.not_accepted(is_called_right));
+            if responses >= MAX_RESPONSES {
+                return Err(self.not_accepted(is_key_confirmed));
             }
             let cookies = std::mem::take(&mut self.cookies);
-            if is_own && !is_second {
-                is_second = true;
+            if is_own && !is_repeat {
+                is_repeat = true;
             } else {
-                (challenge, is_own, is_second) = (next, true, false);
+                (challenge, is_own, is_repeat) = (next, true, false);
             }
             challenge.cookies = cookies;
         }
     }
 
     /// A success in this project, told to its end, is what later refusals are weighed against.
-    fn note(&self, answer: &Answer) {
-        if (200..300).contains(&answer.status) && answer.body.is_ok() {
+    fn record_acceptance(&self, response: &RawResponse) {
+        if (200..300).contains(&response.status) && response.body.is_ok() {
             let key = self.context.credentials.fingerprint();
-            self.transport.acceptances().accepted(key, &self.context.at.project, self.context.operation);
+            self.transport.acceptances().accepted(
+                key,
+                &self.context.instance.project,
+                self.context.operation,
+            );
         }
     }
 
     fn is_believed(&self) -> bool {
         let key = self.context.credentials.fingerprint();
-        self.transport.acceptances().is_believed(key, &self.context.at.project, self.context.operation)
+        self.transport.acceptances().is_believed(key, &self.context.instance.project, self.context.operation)
     }
 
     /// No nonce of the server was good for a request, and it is not the key that is to blame: the server called it right,
     /// or has accepted it before.
-    fn not_accepted(&self, is_called_right: bool) -> Failure {
-        let Context { operation, at, credentials, .. } = self.context;
-        let problem = if is_called_right {
+    fn not_accepted(&self, is_key_confirmed: bool) -> Failure {
+        let Context { operation, instance, credentials, .. } = self.context;
+        let problem = if is_key_confirmed {
             "HTTP 401: the gateway called nonces too old that it had just issued".to_owned()
         } else {
-            self.transport.acceptances().doubted(credentials.fingerprint(), &at.project, operation);
+            self.transport.acceptances().doubted(credentials.fingerprint(), &instance.project, operation);
             format!(
                 "HTTP 401: the gateway does not know the nonces that it issued, or no longer accepts {credentials}"
             )
@@ -183,107 +188,105 @@ impl Exchange<'_> {
     }
 
     /// The request with the answer to `challenge`.
-    async fn answering(&mut self, challenge: &mut Challenge) -> Result<Answer, Failure> {
+    async fn respond(&mut self, challenge: &mut Challenge) -> Result<RawResponse, Failure> {
         self.cookies = std::mem::take(&mut challenge.cookies);
-        let header = self.proof(challenge)?;
+        let header = self.authorization(challenge)?;
         let result = self.request(Some(header)).await;
         if matches!(&result, Err(failure) if failure.may_repeat) {
-            let header = self.proof(challenge)?;
+            let header = self.authorization(challenge)?;
             return self.request(Some(header)).await;
         }
         result
     }
 
     /// The `Authorization` header that answers `challenge` once more.
-    fn proof(&self, challenge: &mut Challenge) -> Result<HeaderValue, Failure> {
+    fn authorization(&self, challenge: &mut Challenge) -> Result<HeaderValue, Failure> {
         let target = match self.url.query() {
             Some(query) => format!("{}?{query}", self.url.path()),
             None => self.url.path().to_owned(),
         };
         challenge
-            .answer(self.context.credentials, self.method.as_str(), &target)
+            .respond(self.context.credentials, self.method.as_str(), &target)
             .ok_or_else(|| self.unauthenticable("the Digest challenge cannot be answered"))
     }
 
     /// Asks for a challenge by a GET of the same address: it changes nothing even where it is let through.
-    async fn ask(&mut self) -> Result<Asked, Failure> {
-        let mut answer = self.send(Method::GET, None, None).await;
-        if matches!(&answer, Err(unanswered) if unanswered.may_repeat) {
-            answer = self.send(Method::GET, None, None).await;
+    async fn probe(&mut self) -> Result<Probe, Failure> {
+        let mut response = self.send(Method::GET, None, None).await;
+        if matches!(&response, Err(failed) if failed.may_repeat) {
+            response = self.send(Method::GET, None, None).await;
         }
-        let answer = answer.map_err(|unanswered| self.failure(&unanswered, false))?;
-        if answer.status == 401 {
-            return match choose(answer.challenges.iter().map(String::as_str)) {
+        let response = response.map_err(|failed| self.failure(&failed, false))?;
+        if response.status == 401 {
+            return match choose(response.challenges.iter().map(String::as_str)) {
                 Ok(mut challenge) => {
                     challenge.cookies = std::mem::take(&mut self.cookies);
-                    Ok(Asked::Challenge(challenge))
+                    Ok(Probe::Challenge(challenge))
                 }
-                Err(unusable) => Err(self.unusable(&unusable, &answer)),
+                Err(unusable) => Err(self.unusable(&unusable, &response)),
             };
         }
         if self.method == Method::GET {
-            Ok(Asked::Answered(answer))
-        } else if (200..300).contains(&answer.status) {
-            Ok(Asked::Open)
+            Ok(Probe::Answered(response))
+        } else if (200..300).contains(&response.status) {
+            Ok(Probe::Open)
         } else {
-            Err(Failure::before_sending(self.context.answered(&reply::open(answer))))
+            Err(Failure::before_sending(self.context.rejected(&response::open(response))))
         }
     }
 
-    async fn with_token(&mut self) -> Result<Answer, Failure> {
+    async fn with_token(&mut self) -> Result<RawResponse, Failure> {
         let (transport, context, deadline) = (self.transport, self.context, self.deadline);
         let tokens = transport.tokens();
         let token = tokens.get(transport, context, deadline).await.map_err(Failure::before_sending)?;
-        let answer = self.bearing(&token).await?;
-        if answer.status != 401 {
-            return Ok(answer);
+        let response = self.send_with_token(&token).await?;
+        if response.status != 401 {
+            return Ok(response);
         }
-        self.check_schemes(&answer)?;
+        self.check_schemes(&response)?;
         let replaced = tokens.replace(transport, context, deadline, &token).await;
         match replaced.map_err(Failure::before_sending)? {
             Some(token) => {
-                let answer = self.bearing(&token).await?;
-                self.check_schemes(&answer)?;
-                Ok(answer)
+                let response = self.send_with_token(&token).await?;
+                self.check_schemes(&response)?;
+                Ok(response)
             }
-            None => Ok(answer),
+            None => Ok(response),
         }
     }
 
     /// A 401 that neither Atlas worded nor offers what Atlas takes is of something before it, and says nothing of the token.
-    fn check_schemes(&self, answer: &Answer) -> Result<(), Failure> {
-        if answer.status != 401 || reply::error_code(answer).is_some() {
+    fn check_schemes(&self, response: &RawResponse) -> Result<(), Failure> {
+        if response.status != 401 || response::error_code(response).is_some() {
             return Ok(());
         }
-        let schemes = schemes(answer.challenges.iter().map(String::as_str));
+        let schemes = schemes(response.challenges.iter().map(String::as_str));
         let is_atlas = |scheme: &String| ["bearer", "digest"].contains(&scheme.to_ascii_lowercase().as_str());
         if schemes.is_empty() || schemes.iter().any(is_atlas) {
             return Ok(());
         }
-        Err(self.unusable(&Unusable::Schemes("Bearer", schemes), answer))
+        Err(self.unusable(&ChallengeError::Schemes("Bearer", schemes), response))
     }
 
     /// The request with this token.
-    async fn bearing(&mut self, token: &Token) -> Result<Answer, Failure> {
+    async fn send_with_token(&mut self, token: &Token) -> Result<RawResponse, Failure> {
         let mut result = self.request(Some(token.header())).await;
         if matches!(&result, Err(failure) if failure.may_repeat) {
             result = self.request(Some(token.header())).await;
         }
-        let mut answer = result?;
-        if !matches!(answer.status, 401 | 500..) {
+        let mut response = result?;
+        if !matches!(response.status, 401 | 500..) {
             token.note_accepted();
         }
-        self.note(&answer);
-        answer.hidden.push(token.hidden());
-        Ok(answer)
+        self.record_acceptance(&response);
+        response.secrets.push(token.secret());
+        Ok(response)
     }
 
     /// The request itself, once.
-    async fn request(&mut self, authorization: Option<HeaderValue>) -> Result<Answer, Failure> {
+    async fn request(&mut self, authorization: Option<HeaderValue>) -> Result<RawResponse, Failure> {
         let (method, body) = (self.method.clone(), self.body.clone());
-        self.send(method, authorization, body)
-            .await
-            .map_err(|unanswered| self.failure(&unanswered, unanswered.was_sent))
+        self.send(method, authorization, body).await.map_err(|failed| self.failure(&failed, failed.was_sent))
     }
 
     async fn send(
@@ -291,15 +294,15 @@ impl Exchange<'_> {
         method: Method,
         authorization: Option<HeaderValue>,
         body: Option<Vec<u8>>,
-    ) -> Result<Answer, Unanswered> {
+    ) -> Result<RawResponse, TransportError> {
         let body = body.map(|content| {
             let body = match &self.may_send {
-                Some(may_send) => last_moment::body(content, may_send.clone()),
+                Some(may_send) => send_guard::body(content, may_send.clone()),
                 None => content.into(),
             };
             (self.transport.media_type(), body)
         });
-        let request = Outgoing {
+        let request = HttpRequest {
             method,
             accept: self.transport.media_type(),
             url: &self.url,
@@ -310,24 +313,24 @@ impl Exchange<'_> {
         };
         let result = self.transport.http().send(request).await;
         // What was too late to be sent was no request.
-        if !matches!(&result, Err(unanswered) if unanswered.outcome == Outcome::TooLate) {
+        if !matches!(&result, Err(failed) if failed.outcome == Outcome::DeadlinePassed) {
             self.requests += 1;
         }
-        let mut answer = result?;
-        let lines = answer.cookies.iter().map(Vec::as_slice);
+        let mut response = result?;
+        let lines = response.cookies.iter().map(Vec::as_slice);
         self.cookies.receive(lines, self.url.path(), SystemTime::now());
-        answer.hidden = self.context.credentials.hidden();
-        Ok(answer)
+        response.secrets = self.context.credentials.secrets();
+        Ok(response)
     }
 
-    fn failure(&self, unanswered: &Unanswered, was_sent: bool) -> Failure {
-        let error = self.context.unanswered(unanswered);
-        Failure { error, was_sent, may_repeat: unanswered.may_repeat }
+    fn failure(&self, failed: &TransportError, was_sent: bool) -> Failure {
+        let error = self.context.not_delivered(failed);
+        Failure { error, was_sent, may_repeat: failed.may_repeat }
     }
 
     /// A 401 that cannot be answered: it is not the key's fault, which it was not asked for.
-    fn unusable(&self, unusable: &Unusable, answer: &Answer) -> Failure {
-        self.unauthenticable(&text::clean(&format!("HTTP 401: {unusable}"), &answer.hidden))
+    fn unusable(&self, unusable: &ChallengeError, response: &RawResponse) -> Failure {
+        self.unauthenticable(&redact::clean(&format!("HTTP 401: {unusable}"), &response.secrets))
     }
 
     fn unauthenticable(&self, detail: &str) -> Failure {
@@ -336,6 +339,6 @@ impl Exchange<'_> {
 }
 
 /// Atlas says with a code of its own what it misses in somebody whom it knows.
-fn is_refused_by_name(answer: &Answer) -> bool {
-    reply::error_code(answer).is_some_and(|code| classify::knows_the_user(&code))
+fn is_refused_by_name(response: &RawResponse) -> bool {
+    response::error_code(response).is_some_and(|code| classify::knows_the_user(&code))
 }

@@ -9,13 +9,13 @@ use std::io;
 use rustls::CertificateError;
 
 /// The server, and what stands before it: host and port each, as messages name them.
-pub(super) struct Place {
+pub(super) struct Destination {
     pub(super) host: String,
     pub(super) proxy: Option<String>,
 }
 
 /// Why there is no connection.
-pub(super) struct Unreached {
+pub(super) struct ConnectFailure {
     /// In words of ours.
     pub(super) problem: String,
     /// In those of the system.
@@ -24,29 +24,29 @@ pub(super) struct Unreached {
     pub(super) remedy: Option<String>,
 }
 
-impl Place {
+impl Destination {
     /// What is wrong, and what a person can do about it.
-    pub(super) fn unreached(&self, error: &reqwest::Error) -> Unreached {
+    pub(super) fn connect_failure(&self, error: &reqwest::Error) -> ConnectFailure {
         let Self { host, proxy } = self;
         if let Some(error) = find::<rustls::Error>(error) {
             let (what, remedy) = tls(error, host);
             let way = proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
             let problem = format!("no trusted connection to {host}{way}: {what}");
-            return Unreached { problem, detail: String::new(), remedy };
+            return ConnectFailure { problem, detail: String::new(), remedy };
         }
         if let Some((proxy, refusal)) = proxy.as_ref().zip(tunnel_refusal(error)) {
             let problem = format!("the proxy {proxy} made no tunnel to {host}: {refusal}");
             let remedy = Some(format!("allow {host} in the proxy, or correct --atlas-proxy"));
-            return Unreached { problem, detail: String::new(), remedy };
+            return ConnectFailure { problem, detail: String::new(), remedy };
         }
         let detail = socket(error);
         match proxy {
-            Some(proxy) => Unreached {
+            Some(proxy) => ConnectFailure {
                 problem: format!("no connection to the proxy {proxy}"),
                 detail,
                 remedy: Some("check --atlas-proxy, the proxy and the network policy".to_owned()),
             },
-            None => Unreached { problem: format!("no connection to {host}"), detail, remedy: None },
+            None => ConnectFailure { problem: format!("no connection to {host}"), detail, remedy: None },
         }
     }
 

@@ -17,33 +17,33 @@ use tokio::time::Instant;
 use super::authorities::Authorities;
 use super::credentials::Secret;
 use super::error::Outcome;
-use super::failure::{self, Place, Unreached};
-use super::last_moment::TooLate;
+use super::failure::{self, ConnectFailure, Destination};
+use super::send_guard::DeadlinePassed;
 use super::settings::{ClientSettings, SettingsError};
 use super::{retry_after, reuse, sunset};
 
 /// The most bytes of an answer that are read.
-const LARGEST_BODY: usize = 1024 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 
 /// No server on a working network takes longer to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Shorter than what servers and balancers commonly allow (60 s and more), so that a request is rarely sent on a
 /// connection that the other side is closing.
-const LONGEST_IDLE_CONNECTION: Duration = Duration::from_secs(20);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The most headers of an answer; hyper's own bound, 100, has been seen exceeded by chains of proxies.
-const MOST_HEADERS: usize = 256;
+const MAX_HEADERS: usize = 256;
 
 /// Connections to one server, and the bounds on each request.
 pub(super) struct Http {
     client: reqwest::Client,
-    place: Place,
+    destination: Destination,
     timeout: Duration,
 }
 
 /// One request, ready to be sent.
-pub(super) struct Outgoing<'a> {
+pub(super) struct HttpRequest<'a> {
     pub(super) method: Method,
     pub(super) url: &'a Url,
     pub(super) accept: &'static str,
@@ -55,7 +55,7 @@ pub(super) struct Outgoing<'a> {
 }
 
 /// One answer, as it came.
-pub(super) struct Answer {
+pub(super) struct RawResponse {
     pub(super) status: u16,
     pub(super) challenges: Vec<String>,
     /// `Set-Cookie` lines.
@@ -71,11 +71,11 @@ pub(super) struct Answer {
     /// A 401 that as likely means that the server does not know the nonce which it issued, as it means a wrong key.
     pub(super) is_unknown_nonce_likely: bool,
     /// What may not be shown of the body.
-    pub(super) hidden: Vec<Secret>,
+    pub(super) secrets: Vec<Secret>,
 }
 
 #[cfg(any(test, fuzzing))]
-impl Answer {
+impl RawResponse {
     /// An answer with this status and body, and nothing else to say.
     pub(super) fn of(status: u16, body: &[u8]) -> Self {
         Self {
@@ -88,13 +88,13 @@ impl Answer {
             body: Ok(body.to_vec()),
             coding: None,
             is_unknown_nonce_likely: false,
-            hidden: Vec::new(),
+            secrets: Vec::new(),
         }
     }
 }
 
 /// There was no answer.
-pub(super) struct Unanswered {
+pub(super) struct TransportError {
     pub(super) outcome: Outcome,
     pub(super) problem: String,
     /// What the system or a library says about it.
@@ -108,7 +108,7 @@ pub(super) struct Unanswered {
     pub(super) may_repeat: bool,
 }
 
-impl Unanswered {
+impl TransportError {
     /// A request that may have arrived.
     fn new(outcome: Outcome, problem: String) -> Self {
         Self { outcome, problem, detail: String::new(), remedy: None, was_sent: true, may_repeat: false }
@@ -134,7 +134,7 @@ impl Http {
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
-            .http1_max_headers(MOST_HEADERS)
+            .http1_max_headers(MAX_HEADERS)
             .connector_layer(reuse::Layer)
             .redirect(redirect::Policy::none())
             // Nothing that HTTP/1.1 can do is repeated by default; this keeps it so.
@@ -142,25 +142,25 @@ impl Http {
             .referer(false)
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(LONGEST_IDLE_CONNECTION)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .user_agent(concat!("spe-operator/", env!("CARGO_PKG_VERSION")));
         if let Some(proxy) = &settings.proxy {
             builder = builder.proxy(Proxy::all(proxy).map_err(|_| SettingsError::Proxy)?);
         }
         let client = builder.build().map_err(|error| setup(&error))?;
         let proxy = settings.proxy.as_deref().map(|proxy| proxy_authority(proxy).ok_or(SettingsError::Proxy));
-        let place = Place { host: base_url.authority().to_owned(), proxy: proxy.transpose()? };
-        Ok(Self { client, place, timeout: settings.timeout })
+        let destination = Destination { host: base_url.authority().to_owned(), proxy: proxy.transpose()? };
+        Ok(Self { client, destination, timeout: settings.timeout })
     }
 
     /// Sends a request once and reads its answer.
     ///
     /// # Errors
     /// There was no answer, and whether a part of the request can have been written.
-    pub(super) async fn send(&self, request: Outgoing<'_>) -> Result<Answer, Unanswered> {
+    pub(super) async fn send(&self, request: HttpRequest<'_>) -> Result<RawResponse, TransportError> {
         let left = request.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Unanswered { was_sent: false, ..self.timed_out() });
+            return Err(TransportError { was_sent: false, ..self.timed_out() });
         }
         let is_get = request.method == Method::GET;
         let mut builder = self
@@ -180,9 +180,9 @@ impl Http {
         }
         let (is_reused, result) = reuse::watch(builder.send()).await;
         let response = result.map_err(|error| {
-            let unanswered = self.unanswered(&error);
-            let may_repeat = is_get && is_reused && unanswered.outcome == Outcome::Interrupted;
-            Unanswered { may_repeat, ..unanswered }
+            let error = self.transport_error(&error);
+            let may_repeat = is_get && is_reused && error.outcome == Outcome::Interrupted;
+            TransportError { may_repeat, ..error }
         })?;
         let headers = response.headers();
         // What is not UTF-8 shows as U+FFFD: a challenge with it is named instead of answered.
@@ -200,7 +200,7 @@ impl Http {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let sunset = sunset::parse(text("sunset"), text("deprecation"));
         let remaining = text("ratelimit-remaining").and_then(|value| value.trim().parse().ok());
-        Ok(Answer {
+        Ok(RawResponse {
             status: response.status().as_u16(),
             challenges,
             cookies,
@@ -210,32 +210,32 @@ impl Http {
             body: if coding.is_some() { Err(Outcome::Malformed) } else { read(response).await },
             coding,
             is_unknown_nonce_likely: false,
-            hidden: Vec::new(),
+            secrets: Vec::new(),
         })
     }
 
-    fn unanswered(&self, error: &reqwest::Error) -> Unanswered {
+    fn transport_error(&self, error: &reqwest::Error) -> TransportError {
         let cause = failure::root_cause(error);
-        if cause.is::<TooLate>() {
-            let (outcome, problem) = (Outcome::TooLate, cause.to_string());
-            return Unanswered { was_sent: false, ..Unanswered::new(outcome, problem) };
+        if cause.is::<DeadlinePassed>() {
+            let (outcome, problem) = (Outcome::DeadlinePassed, cause.to_string());
+            return TransportError { was_sent: false, ..TransportError::new(outcome, problem) };
         }
         // Order matters: a connection that was not made in time is both, and nothing was sent.
         if error.is_connect() {
-            let Unreached { problem, detail, remedy } = self.place.unreached(error);
-            let unanswered = Unanswered::new(Outcome::Unreachable, problem);
-            Unanswered { detail, remedy, was_sent: false, ..unanswered }
+            let ConnectFailure { problem, detail, remedy } = self.destination.connect_failure(error);
+            let error = TransportError::new(Outcome::Unreachable, problem);
+            TransportError { detail, remedy, was_sent: false, ..error }
         } else if error.is_timeout() {
             self.timed_out()
         } else {
-            let (problem, detail) = self.place.interrupted(error);
-            Unanswered { detail, ..Unanswered::new(Outcome::Interrupted, problem) }
+            let (problem, detail) = self.destination.interrupted(error);
+            TransportError { detail, ..TransportError::new(Outcome::Interrupted, problem) }
         }
     }
 
-    fn timed_out(&self) -> Unanswered {
-        let problem = format!("{} did not answer within {:?}", self.place.host, self.timeout);
-        Unanswered::new(Outcome::TimedOut, problem)
+    fn timed_out(&self) -> TransportError {
+        let problem = format!("{} did not answer within {:?}", self.destination.host, self.timeout);
+        TransportError::new(Outcome::TimedOut, problem)
     }
 }
 
@@ -269,7 +269,7 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Outcome> {
         .await
         .map_err(|error| if error.is_timeout() { Outcome::TimedOut } else { Outcome::Interrupted })?
     {
-        if body.len() + chunk.len() > LARGEST_BODY {
+        if body.len() + chunk.len() > MAX_BODY {
             return Err(Outcome::Oversized);
         }
         body.extend_from_slice(&chunk);
@@ -287,7 +287,7 @@ mod tests {
         let url = Url::parse(&format!("http://{}/", server.local_addr().unwrap())).unwrap();
         let http = Http::new(&ClientSettings::default(), &url, None).unwrap();
         let deadline = Instant::now();
-        let request = |deadline| Outgoing {
+        let request = |deadline| HttpRequest {
             method: Method::GET,
             url: &url,
             accept: "application/json",

@@ -8,51 +8,51 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `client` | the six operations |
-//! | `creation` | what became of a POST: yes, no, or nobody knows |
+//! | `create_outcome` | what became of a POST: created, refused, or uncertain |
 //! | `exchange` | one authenticated request: Digest or bearer, and what a 401 means |
-//! | `acceptances` | which credentials were accepted where: what a refusal is weighed against |
-//! | `last_moment` | a body that asks, when it is written, whether it still may be |
-//! | `transport`, `http` | addresses and what calls share; one request, TLS, limits on what is read |
-//! | `authorities`, `failure`, `reuse` | whom TLS trusts; why there is no connection; whether one had served before |
-//! | `www_authenticate`, `digest`, `challenges` | reading a challenge, answering it, lending it out |
+//! | `acceptances` | which credentials Atlas accepted where: what a 401 is weighed against |
+//! | `send_guard` | a body that checks, when it is written, whether the request may still be sent |
+//! | `transport`, `http` | URLs and what calls share; one request, TLS, limits on what is read |
+//! | `authorities`, `failure`, `reuse` | the roots that TLS trusts; why a connection failed; whether it had served before |
+//! | `www_authenticate`, `digest`, `challenge_pool` | parse a challenge, respond to it, keep it for later calls |
 //! | `cookies` | what a balancer sets with a challenge |
 //! | `token` | OAuth client credentials |
-//! | `reply`, `wire` | errors and envelopes; the JSON of endpoints and instances |
-//! | `retry_after`, `sunset` | what headers say of times |
-//! | `classify`, `error`, `text` | what an answer means, and how it is said |
+//! | `response`, `json` | errors and envelopes; the JSON of endpoints and instances |
+//! | `retry_after`, `sunset` | times that headers announce |
+//! | `classify`, `error`, `redact` | what a response means, and how a message says it |
 
 mod acceptances;
 mod authorities;
-mod challenges;
+mod challenge_pool;
 mod classify;
 mod client;
 mod cookies;
-mod creation;
+mod create_outcome;
 mod credentials;
 mod digest;
 mod error;
 mod exchange;
 mod failure;
 mod http;
-mod last_moment;
+mod json;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod properties;
-mod reply;
+mod redact;
+mod response;
 mod retry_after;
 mod reuse;
+mod send_guard;
 mod settings;
 mod sunset;
-mod text;
 mod token;
 mod transport;
-mod wire;
 mod www_authenticate;
 
 pub use authorities::Authorities;
-pub use client::{Client, Deletion, Listing, Update};
-pub use creation::Creation;
+pub use client::{Client, DeleteOutcome, ListResponse, Update};
+pub use create_outcome::CreateOutcome;
 pub use credentials::{Credentials, Fingerprint, UnusableCredentials};
 pub use error::{AtlasError, Concerns, Operation, Outcome};
-pub use settings::{ClientSettings, Dialect, SettingsError};
+pub use json::{InstanceDescription, PrivateConnection};
+pub use settings::{ApiVersion, ClientSettings, SettingsError};
 pub use transport::{CallRecord, Observer, Transport};
-pub use wire::{InstanceDescription, PrivateConnection};

@@ -13,13 +13,13 @@ use domain::text::{MOST_BYTES, is_unfit, kept};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::creation::Creation;
+use super::create_outcome::CreateOutcome;
 use super::credentials::{Credentials, Secret};
 use super::digest::Challenge;
 use super::error::{AtlasError, Context, Operation};
-use super::http::Answer;
-use super::www_authenticate::{Unusable, choose};
-use super::{classify, creation, reply, retry_after, text, token, wire};
+use super::http::RawResponse;
+use super::www_authenticate::{ChallengeError, choose};
+use super::{classify, create_outcome, json, redact, response, retry_after, token};
 
 /// Stands for every secret that a server could send back. The base64 of the pair is hidden, too.
 const SECRET: &str = "hunter2-hunter2";
@@ -39,8 +39,11 @@ pub(crate) fn challenge(bytes: &[u8]) {
     let mut challenge = match chosen {
         Ok(challenge) => challenge,
         Err(why) => {
-            assert!(why != Unusable::None || !lines.iter().any(|line| is_a_scheme_alone(line)), "{text:?}");
-            is_fit_to_be_shown(&text::clean(&why.to_string(), &key().hidden()));
+            assert!(
+                why != ChallengeError::None || !lines.iter().any(|line| is_a_scheme_alone(line)),
+                "{text:?}"
+            );
+            is_fit_to_be_shown(&redact::clean(&why.to_string(), &key().secrets()));
             return;
         }
     };
@@ -49,7 +52,7 @@ pub(crate) fn challenge(bytes: &[u8]) {
     let prompt = challenge.prompt().clone();
     assert!(!prompt.nonce.is_empty());
     for (nth, method) in [(1, "GET"), (2, "POST")] {
-        let Some(header) = challenge.answer(&key(), method, "/api?pretty=true") else {
+        let Some(header) = challenge.respond(&key(), method, "/api?pretty=true") else {
             assert!(text.chars().any(char::is_control), "the answer to {text:?} cannot be sent");
             return;
         };
@@ -75,20 +78,20 @@ fn is_a_scheme_alone(line: &str) -> bool {
 pub(crate) fn reply(bytes: &[u8]) {
     let (status, body) = bytes.split_at(bytes.len().min(2));
     let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
-    let answer = || Answer { hidden: key().hidden(), ..Answer::of(status, body) };
+    let answer = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };
     let at =
         Instance { project: "5f7cac1adf5d6c6306f4b283".parse().unwrap(), name: "orders".parse().unwrap() };
     let id: EndpointId = "5f7cac1adf5d6c6306f4b284".parse().unwrap();
     let key = key();
-    let context = |operation| Context { operation, at: &at, id: Some(&id), credentials: &key };
-    let opened = reply::open(answer());
+    let context = |operation| Context { operation, instance: &at, id: Some(&id), credentials: &key };
+    let opened = response::open(answer());
     let json = serde_json::from_slice::<Value>(body).ok();
     assert_eq!(opened.json.is_some(), json.is_some(), "JSON is never lost, and nothing else is JSON");
     assert!(status / 100 == 2 || opened.status == status, "a failing status is never improved");
     assert!(opened.error.as_ref().is_none_or(|error| !error.code.is_empty()));
 
     let listing =
-        opened.success(context(Operation::List), |reply| wire::endpoints(reply.json()?, &reply.hidden));
+        opened.success(context(Operation::List), |reply| json::endpoints(reply.json()?, &reply.secrets));
     match listing {
         Ok(listing) => {
             let json = opened.json.as_ref().unwrap();
@@ -113,27 +116,27 @@ pub(crate) fn reply(bytes: &[u8]) {
         }
         Err(error) => is_well_said(&error, opened.status),
     }
-    let instance = opened.success(context(Operation::Instance), |reply| wire::instance(reply.json()?));
+    let instance = opened.success(context(Operation::Instance), |reply| json::instance(reply.json()?));
     if let Ok(instance) = instance {
         assert!(instance.private_connections.iter().all(|one| !one.srv_connection_string.is_empty()));
     }
 
-    match creation::conclude(context(Operation::Create), Ok(answer())).1 {
-        Creation::Created(endpoint) => {
+    match create_outcome::classify_create(context(Operation::Create), Ok(answer())).1 {
+        CreateOutcome::Created(endpoint) => {
             let json = opened.json.as_ref().unwrap();
             assert_eq!(json.get("_id").and_then(Value::as_str), Some(endpoint.id.as_str()));
             assert!((200..300).contains(&status) && opened.is_success());
         }
-        Creation::Refused(error) => {
+        CreateOutcome::Refused(error) => {
             is_well_said(&error, opened.status);
             assert!(opened.status == 401 || opened.error.is_some(), "who is not Atlas proves nothing");
             assert!((400..500).contains(&opened.status), "{}", opened.status);
         }
-        Creation::Uncertain(error) => is_well_said(&error, opened.status),
+        CreateOutcome::Uncertain(error) => is_well_said(&error, opened.status),
     }
 
     if let Some(json) = &opened.json {
-        if let Some(error) = reply::oauth_error(json) {
+        if let Some(error) = response::oauth_error(json) {
             assert!(!error.code.is_empty());
         }
         let now = Instant::now();
@@ -167,9 +170,9 @@ fn is_well_said(error: &AtlasError, status: u16) {
 
 /// Bounded, on one line, and without a secret.
 fn is_fit_to_be_shown(text: &str) {
-    assert!(text.chars().count() <= 3 * text::MOST, "{} characters", text.chars().count());
+    assert!(text.chars().count() <= 3 * redact::MAX_CHARS, "{} characters", text.chars().count());
     assert!(!text.chars().any(char::is_control), "{text:?}");
-    for secret in key().hidden() {
+    for secret in key().secrets() {
         assert!(!text.contains(secret.expose()), "{text:?}");
     }
 }
@@ -184,15 +187,15 @@ pub(crate) fn shown(bytes: &[u8]) {
         // What stands in for a secret, or for the rest of a text, is none.
         _ => text.chars().take(8).filter(|c| !"[hidden]…".contains(*c)).collect(),
     };
-    let hidden = Credentials::key("abcdefgh", &secret).map(|key| key.hidden()).unwrap_or_default();
-    let shown = text::clean(&text, &hidden);
-    assert!(shown.chars().count() <= text::MOST);
+    let secrets = Credentials::key("abcdefgh", &secret).map(|key| key.secrets()).unwrap_or_default();
+    let shown = redact::clean(&text, &secrets);
+    assert!(shown.chars().count() <= redact::MAX_CHARS);
     assert_eq!(shown.trim(), shown);
     assert!(!shown.chars().any(char::is_control) && !shown.contains("  "), "{shown:?}");
-    for secret in hidden.iter().map(Secret::expose).filter(|secret| secret.len() >= 6) {
+    for secret in secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= 6) {
         assert!(!shown.contains(secret), "{secret:?} is shown: {shown:?}");
     }
-    assert_eq!(text::clean(&shown, &hidden), shown, "what was cleaned is clean");
+    assert_eq!(redact::clean(&shown, &secrets), shown, "what was cleaned is clean");
 }
 
 /// The time (eight bytes) and a `Retry-After`.
@@ -202,14 +205,18 @@ pub(crate) fn waiting(bytes: &[u8]) {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     let value = String::from_utf8_lossy(value);
     let wait = retry_after::parse(&value, now);
-    assert!(wait.is_none_or(|wait| wait <= retry_after::LONGEST), "{value:?}");
+    assert!(wait.is_none_or(|wait| wait <= retry_after::MAX_RETRY_AFTER), "{value:?}");
     let trimmed = value.trim();
     if !trimmed.is_empty() && trimmed.bytes().all(|b| b.is_ascii_digit()) {
-        let seconds = trimmed.parse().unwrap_or(u64::MAX).min(retry_after::LONGEST.as_secs());
+        let seconds = trimmed.parse().unwrap_or(u64::MAX).min(retry_after::MAX_RETRY_AFTER.as_secs());
         assert_eq!(wait, Some(Duration::from_secs(seconds)), "{value:?}");
     } else if let Some(wait) = wait {
         let date = httpdate::parse_http_date(trimmed).unwrap();
-        assert_eq!(wait, date.duration_since(now).unwrap_or_default().min(retry_after::LONGEST), "{value:?}");
+        assert_eq!(
+            wait,
+            date.duration_since(now).unwrap_or_default().min(retry_after::MAX_RETRY_AFTER),
+            "{value:?}"
+        );
     }
     assert_eq!(retry_after::parse(&format!(" {value}\t"), now), wait, "outer white space says nothing");
 }

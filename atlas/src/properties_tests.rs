@@ -170,8 +170,8 @@ fn as_bytes(status: u16, body: &str) -> Vec<u8> {
 }
 
 fn listed(body: &[u8]) -> Result<Vec<domain::endpoint::Endpoint>, String> {
-    let opened = reply::open(Answer::of(200, body));
-    if opened.is_success() { wire::endpoints(opened.json()?, &[]) } else { Err("no success".to_owned()) }
+    let opened = response::open(RawResponse::of(200, body));
+    if opened.is_success() { json::endpoints(opened.json()?, &[]) } else { Err("no success".to_owned()) }
 }
 
 proptest! {

@@ -27,18 +27,18 @@ pub(super) async fn watch<F: Future>(sending: F) -> (bool, F::Output) {
 pub(super) struct Layer;
 
 impl<S> tower_layer::Layer<S> for Layer {
-    type Service = Noting<S>;
+    type Service = ConnectCounter<S>;
 
-    fn layer(&self, inner: S) -> Noting<S> {
-        Noting(inner)
+    fn layer(&self, inner: S) -> ConnectCounter<S> {
+        ConnectCounter(inner)
     }
 }
 
 /// A connector that notes that it was asked.
 #[derive(Clone)]
-pub(super) struct Noting<S>(S);
+pub(super) struct ConnectCounter<S>(S);
 
-impl<S: Service<R>, R> Service<R> for Noting<S> {
+impl<S: Service<R>, R> Service<R> for ConnectCounter<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;

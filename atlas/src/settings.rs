@@ -10,7 +10,7 @@ use thiserror::Error;
 
 /// The version of the API that is spoken. Paths and bodies are the same; prefix and media type differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Dialect {
+pub enum ApiVersion {
     /// `/api/atlas/v1.0`, `application/json`: the API of the page this product is built on.
     #[default]
     V1,
@@ -18,7 +18,7 @@ pub enum Dialect {
     V2,
 }
 
-impl Dialect {
+impl ApiVersion {
     /// The last segment of the path that all calls share.
     pub(super) fn version(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ pub struct ClientSettings {
     /// Scheme, host and port, perhaps a path prefix: `https://cloud.mongodb.com`. No user, query or fragment.
     pub base_url: String,
     /// The version of the API.
-    pub dialect: Dialect,
+    pub api_version: ApiVersion,
     /// The bound on one call, from its start to the last byte of its answer, the answer to a 401 included.
     pub timeout: Duration,
     /// Certificates (PEM, one or more) that are trusted besides the compiled-in ones.
@@ -62,7 +62,7 @@ impl Default for ClientSettings {
     fn default() -> Self {
         Self {
             base_url: "https://cloud.mongodb.com".to_owned(),
-            dialect: Dialect::default(),
+            api_version: ApiVersion::default(),
             timeout: Duration::from_secs(30),
             extra_roots: None,
             proxy: None,

@@ -16,25 +16,25 @@ use tokio::time::{Instant, timeout_at};
 
 use super::credentials::{Credentials, Fingerprint, Secret};
 use super::error::{AtlasError, Context, Operation, Outcome};
-use super::http::{Answer, Outgoing};
-use super::reply;
+use super::http::{HttpRequest, RawResponse};
+use super::response;
 use super::transport::{CallRecord, Transport};
 
 /// The life of a token that does not say how long it lives.
-const UNSAID_LIFE: Duration = Duration::from_mins(10);
+const DEFAULT_TOKEN_TTL: Duration = Duration::from_mins(10);
 
 /// No token is kept longer, whatever it says.
-const LONGEST_LIFE: Duration = Duration::from_hours(24);
+const MAX_TOKEN_TTL: Duration = Duration::from_hours(24);
 
 /// A token that could not be renewed but still lives serves so long until the next attempt.
-const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
+const RENEWAL_RETRY: Duration = Duration::from_secs(30);
 
 /// A 401 does not replace a token that is younger and was accepted elsewhere, and replaces one an account and minute at
 /// most: what is refused in one project alone is hardly the token.
-const YOUNG: Duration = Duration::from_mins(1);
+const REPLACE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The most accounts that are kept beyond those that hold a token or are in use.
-const MOST_FAILURES: usize = 1024;
+const MAX_FAILURES: usize = 1024;
 
 /// The tokens of all service accounts.
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl Token {
     }
 
     /// What a server could send back to us.
-    pub(super) fn hidden(&self) -> Secret {
+    pub(super) fn secret(&self) -> Secret {
         self.text.clone()
     }
 
@@ -89,10 +89,10 @@ impl Token {
 impl Slot {
     /// Whether the token, refused in a project where the account was last accepted at `accepted_here`, may be replaced.
     fn may_replace(&self, token: &Token, accepted_here: Option<Instant>) -> bool {
-        let is_doubtful = token.asked_at.elapsed() >= YOUNG
+        let is_doubtful = token.asked_at.elapsed() >= REPLACE_INTERVAL
             || !token.was_accepted.load(Ordering::Relaxed)
             || accepted_here.is_some_and(|at| at >= token.asked_at);
-        is_doubtful && self.replaced_at.is_none_or(|at| at.elapsed() >= YOUNG)
+        is_doubtful && self.replaced_at.is_none_or(|at| at.elapsed() >= REPLACE_INTERVAL)
     }
 
     /// The failure that whoever asked at `asked_at` shares.
@@ -142,7 +142,7 @@ impl Tokens {
                 let Some(token) = slot.token.clone().filter(|token| now < token.expires_at) else {
                     return Err(error);
                 };
-                slot.renew_at = Some(token.expires_at.min(now + RENEWAL_PAUSE));
+                slot.renew_at = Some(token.expires_at.min(now + RENEWAL_RETRY));
                 Ok(token)
             }
         }
@@ -165,7 +165,7 @@ impl Tokens {
         let mut slot = enter(&slot, context, deadline).await?;
         match &slot.token {
             Some(current) if Arc::ptr_eq(current, refused) => {
-                let accepted_here = transport.acceptances().last(key, &context.at.project);
+                let accepted_here = transport.acceptances().last(key, &context.instance.project);
                 if !slot.may_replace(refused, accepted_here) {
                     return Ok(None);
                 }
@@ -187,7 +187,7 @@ impl Tokens {
             Arc::strong_count(slot) > 1
                 || slot.try_lock().is_ok_and(|slot| {
                     failures += usize::from(slot.is_quiet(now));
-                    slot.is_worth_keeping(now) || (slot.is_quiet(now) && failures <= MOST_FAILURES)
+                    slot.is_worth_keeping(now) || (slot.is_quiet(now) && failures <= MAX_FAILURES)
                 })
         });
         slots.entry(account).or_default().clone()
@@ -246,7 +246,7 @@ async fn fetch(transport: &Transport, context: Context<'_>, deadline: Instant) -
         credential: context.credentials.short_name(),
         remaining: None,
     };
-    transport.record(&record, context.at);
+    transport.record(&record, context.instance);
     result
 }
 
@@ -265,7 +265,7 @@ async fn request(
     };
     let body =
         Some(("application/x-www-form-urlencoded", reqwest::Body::from("grant_type=client_credentials")));
-    let request = Outgoing {
+    let request = HttpRequest {
         method: Method::POST,
         accept: "application/json",
         url: &url,
@@ -275,32 +275,31 @@ async fn request(
         deadline,
     };
     let asked_at = Instant::now();
-    let mut answer = match transport.http().send(request).await {
-        Ok(answer) => answer,
-        Err(unanswered) => return Err(context.unanswered(&unanswered)),
+    let mut raw = match transport.http().send(request).await {
+        Ok(raw) => raw,
+        Err(error) => return Err(context.not_delivered(&error)),
     };
-    answer.hidden = context.credentials.hidden();
-    if !(200..300).contains(&answer.status) {
-        return Err(refused(context, answer));
+    raw.secrets = context.credentials.secrets();
+    if !(200..300).contains(&raw.status) {
+        return Err(refused(context, raw));
     }
-    let body = answer
-        .body
-        .map_err(|outcome| context.failed(outcome, "the token could not be read to its end", ""))?;
+    let body =
+        raw.body.map_err(|outcome| context.failed(outcome, "the token could not be read to its end", ""))?;
     let token = serde_json::from_slice(&body).ok().and_then(|json: Value| read(&json, asked_at));
     token.ok_or_else(|| context.failed(Outcome::Malformed, "the answer holds no access_token", ""))
 }
 
 /// The token endpoint refuses in OAuth's words (`error`, `error_description`), or in Atlas' own.
-fn refused(context: Context<'_>, answer: Answer) -> AtlasError {
-    let mut reply = reply::open(answer);
-    if reply.error.is_none() {
-        reply.error = reply.json.as_ref().and_then(reply::oauth_error);
+fn refused(context: Context<'_>, raw: RawResponse) -> AtlasError {
+    let mut response = response::open(raw);
+    if response.error.is_none() {
+        response.error = response.json.as_ref().and_then(response::oauth_error);
     }
     // RFC 6749 §5.2 allows 400 as well as 401 for a client that is not known.
-    if reply.status == 400 && reply.error.as_ref().is_some_and(|error| error.code == "invalid_client") {
-        reply.status = 401;
+    if response.status == 400 && response.error.as_ref().is_some_and(|error| error.code == "invalid_client") {
+        response.status = 401;
     }
-    context.answered(&reply)
+    context.rejected(&response)
 }
 
 /// The `Authorization` header of a token request.
@@ -321,7 +320,7 @@ pub(super) fn read(json: &Value, asked_at: Instant) -> Option<Token> {
         Some(Value::String(seconds)) => seconds.parse().ok().map(Duration::from_secs),
         _ => None,
     };
-    let life = life.unwrap_or(UNSAID_LIFE).min(LONGEST_LIFE);
+    let life = life.unwrap_or(DEFAULT_TOKEN_TTL).min(MAX_TOKEN_TTL);
     Some(Token {
         text: Secret::new(text.to_owned()),
         header,

@@ -68,7 +68,7 @@ async fn a_token_serves_until_its_end_and_not_at_it() {
     let settings = ClientSettings { base_url: "http://127.0.0.1:1".to_owned(), ..ClientSettings::default() };
     let transport = Transport::new(settings, Arc::new(|_| {})).unwrap();
     let (account, at) = (account("mdb_sa_id_1"), instance());
-    let context = Context { operation: Operation::List, at: &at, id: None, credentials: &account };
+    let context = Context { operation: Operation::List, instance: &at, id: None, credentials: &account };
     for (life, serves) in [(Duration::from_nanos(1), true), (Duration::ZERO, false)] {
         let tokens = Tokens::default();
         // Somebody else uses it, too: it is not thrown away at its end.
@@ -99,14 +99,14 @@ async fn the_token_of_an_account_that_nobody_uses_goes_at_its_end() {
 #[test]
 fn only_an_unknown_client_is_told_by_400_that_it_is_unauthorized() {
     let (account, at) = (account("mdb_sa_id_1"), instance());
-    let context = Context { operation: Operation::Token, at: &at, id: None, credentials: &account };
+    let context = Context { operation: Operation::Token, instance: &at, id: None, credentials: &account };
     for (status, error, expected) in [
         (400, "invalid_client", 401),
         (400, "invalid_scope", 400),
         (500, "invalid_client", 500),
         (401, "invalid_client", 401),
     ] {
-        let answer = Answer::of(status, json!({ "error": error }).to_string().as_bytes());
+        let answer = RawResponse::of(status, json!({ "error": error }).to_string().as_bytes());
         assert_eq!(refused(context, answer).outcome(), Outcome::Status(expected), "{status} {error}");
     }
 }

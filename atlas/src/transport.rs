@@ -8,7 +8,7 @@ use reqwest::Url;
 
 use super::acceptances::Acceptances;
 use super::authorities::Authorities;
-use super::challenges::Challenges;
+use super::challenge_pool::ChallengePool;
 use super::error::{Operation, Outcome};
 use super::http::Http;
 use super::settings::{self, ClientSettings, SettingsError};
@@ -42,7 +42,7 @@ struct Inner {
     http: RwLock<Arc<Http>>,
     base_url: Url,
     settings: ClientSettings,
-    challenges: Challenges,
+    challenges: ChallengePool,
     tokens: Tokens,
     acceptances: Acceptances,
     observer: Observer,
@@ -60,7 +60,7 @@ impl Transport {
         }
         let extra = settings.extra_roots.as_deref().map(Authorities::from_pem).transpose()?;
         let http = RwLock::new(Arc::new(Http::new(&settings, &base_url, extra.as_ref())?));
-        let (challenges, tokens) = (Challenges::default(), Tokens::default());
+        let (challenges, tokens) = (ChallengePool::default(), Tokens::default());
         let acceptances = Acceptances::default();
         Ok(Self(Arc::new(Inner { http, base_url, settings, challenges, tokens, acceptances, observer })))
     }
@@ -80,7 +80,7 @@ impl Transport {
         self.0.http.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn challenges(&self) -> &Challenges {
+    pub(super) fn challenges(&self) -> &ChallengePool {
         &self.0.challenges
     }
 
@@ -97,19 +97,20 @@ impl Transport {
     }
 
     pub(super) fn media_type(&self) -> &'static str {
-        self.0.settings.dialect.media_type()
+        self.0.settings.api_version.media_type()
     }
 
     /// `…/privateEndpoint/serverless/instance/{name}/endpoint[/{id}]`.
-    pub(super) fn endpoint_url(&self, at: &Instance, id: Option<&EndpointId>) -> Url {
-        let mut segments = vec!["privateEndpoint", "serverless", "instance", at.name.as_str(), "endpoint"];
+    pub(super) fn endpoint_url(&self, instance: &Instance, id: Option<&EndpointId>) -> Url {
+        let mut segments =
+            vec!["privateEndpoint", "serverless", "instance", instance.name.as_str(), "endpoint"];
         segments.extend(id.map(EndpointId::as_str));
-        self.project_url(at, &segments)
+        self.project_url(instance, &segments)
     }
 
     /// `…/serverless/{name}`.
-    pub(super) fn instance_url(&self, at: &Instance) -> Url {
-        self.project_url(at, &["serverless", at.name.as_str()])
+    pub(super) fn instance_url(&self, instance: &Instance) -> Url {
+        self.project_url(instance, &["serverless", instance.name.as_str()])
     }
 
     /// `/api/oauth/token`, the same for every dialect.
@@ -117,9 +118,10 @@ impl Transport {
         self.url(&["api", "oauth", "token"])
     }
 
-    fn project_url(&self, at: &Instance, rest: &[&str]) -> Url {
+    fn project_url(&self, instance: &Instance, rest: &[&str]) -> Url {
         let settings = &self.0.settings;
-        let mut segments = vec!["api", "atlas", settings.dialect.version(), "groups", at.project.as_str()];
+        let mut segments =
+            vec!["api", "atlas", settings.api_version.version(), "groups", instance.project.as_str()];
         segments.extend(rest);
         let mut url = self.url(&segments);
         for (name, is_wanted) in [("pretty", settings.pretty), ("envelope", settings.envelope)] {
@@ -140,10 +142,10 @@ impl Transport {
     }
 
     /// Tells log and observer of a call.
-    pub(super) fn record(&self, record: &CallRecord, at: &Instance) {
+    pub(super) fn record(&self, record: &CallRecord, instance: &Instance) {
         tracing::debug!(
             operation = record.operation.as_str(),
-            instance = %at,
+            %instance,
             status = %record.outcome,
             millis = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
             requests = record.requests,

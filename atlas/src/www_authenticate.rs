@@ -12,11 +12,11 @@ use digest_auth::{Algorithm, AlgorithmType, Charset, Qop, WwwAuthenticateHeader}
 use super::digest::Challenge;
 
 /// A longer header line is not read; real ones have some 200 bytes.
-const LONGEST: usize = 8 * 1024;
+const MAX_LINE: usize = 8 * 1024;
 
 /// Why none of the offered challenges can be answered. Holds text of the server: clean it before it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unusable {
+pub(super) enum ChallengeError {
     /// There was no challenge at all.
     None,
     /// Not this scheme was offered, but others.
@@ -31,7 +31,7 @@ pub(super) enum Unusable {
     NotText,
 }
 
-impl fmt::Display for Unusable {
+impl fmt::Display for ChallengeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("no authentication challenge was sent"),
@@ -50,7 +50,7 @@ impl fmt::Display for Unusable {
 ///
 /// # Errors
 /// Why the first Digest challenge cannot be answered, else which schemes there were instead.
-pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Challenge, Unusable> {
+pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Challenge, ChallengeError> {
     let offers = offers(lines);
     let mut refusal = None;
     for offer in offers.iter().filter(|offer| offer.scheme.eq_ignore_ascii_case("digest")) {
@@ -60,7 +60,11 @@ pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Cha
         }
     }
     Err(refusal.unwrap_or_else(|| {
-        if offers.is_empty() { Unusable::None } else { Unusable::Schemes("Digest", named(offers)) }
+        if offers.is_empty() {
+            ChallengeError::None
+        } else {
+            ChallengeError::Schemes("Digest", named(offers))
+        }
     }))
 }
 
@@ -69,44 +73,44 @@ pub(super) fn schemes<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Strin
     named(offers(lines))
 }
 
-fn named(offers: Vec<Offer>) -> Vec<String> {
+fn named(offers: Vec<RawChallenge>) -> Vec<String> {
     offers.into_iter().map(|offer| offer.scheme).take(4).collect()
 }
 
-fn offers<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Offer> {
-    lines.into_iter().filter(|line| line.len() <= LONGEST).flat_map(split).collect()
+fn offers<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<RawChallenge> {
+    lines.into_iter().filter(|line| line.len() <= MAX_LINE).flat_map(split).collect()
 }
 
 /// One challenge as it was written: scheme, and parameters with lower-case names.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Offer {
+struct RawChallenge {
     scheme: String,
     parameters: Vec<(String, String)>,
 }
 
-impl Offer {
+impl RawChallenge {
     fn get(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Digest's parameters, as `digest_auth` wants them. `domain`, `charset`, `userhash` and unknown ones are left
     /// out: they change nothing in an answer, and the library fails on some of their values.
-    fn challenge(&self) -> Result<Challenge, Unusable> {
-        let realm = self.get("realm").ok_or(Unusable::Incomplete("realm"))?;
+    fn challenge(&self) -> Result<Challenge, ChallengeError> {
+        let realm = self.get("realm").ok_or(ChallengeError::Incomplete("realm"))?;
         let nonce =
-            self.get("nonce").filter(|nonce| !nonce.is_empty()).ok_or(Unusable::Incomplete("nonce"))?;
+            self.get("nonce").filter(|nonce| !nonce.is_empty()).ok_or(ChallengeError::Incomplete("nonce"))?;
         if [Some(realm), Some(nonce), self.get("opaque")]
             .into_iter()
             .flatten()
             .any(|it| it.contains('\u{fffd}'))
         {
-            return Err(Unusable::NotText);
+            return Err(ChallengeError::NotText);
         }
         let algorithm = algorithm(self.get("algorithm").unwrap_or_default())?;
         let qop = protection(self.get("qop").unwrap_or_default())?;
         if algorithm.sess && qop.is_none() {
             // The answer without qop carries no cnonce, from which a session's hash is made.
-            return Err(Unusable::Protection("none with a session algorithm".to_owned()));
+            return Err(ChallengeError::Protection("none with a session algorithm".to_owned()));
         }
         Ok(Challenge::new(WwwAuthenticateHeader {
             domain: None,
@@ -123,7 +127,7 @@ impl Offer {
     }
 }
 
-fn algorithm(name: &str) -> Result<Algorithm, Unusable> {
+fn algorithm(name: &str) -> Result<Algorithm, ChallengeError> {
     let lower = name.to_ascii_lowercase();
     let (base, sess) = lower.strip_suffix("-sess").map_or((lower.as_str(), false), |base| (base, true));
     let algorithm = match base {
@@ -132,27 +136,27 @@ fn algorithm(name: &str) -> Result<Algorithm, Unusable> {
         "md5" => AlgorithmType::MD5,
         "sha-256" => AlgorithmType::SHA2_256,
         "sha-512-256" => AlgorithmType::SHA2_512_256,
-        _ => return Err(Unusable::Algorithm(name.to_owned())),
+        _ => return Err(ChallengeError::Algorithm(name.to_owned())),
     };
     Ok(Algorithm::new(algorithm, sess))
 }
 
 /// `auth` if it is among the options, nothing (RFC 2069) if there are no options.
-fn protection(options: &str) -> Result<Option<Qop>, Unusable> {
+fn protection(options: &str) -> Result<Option<Qop>, ChallengeError> {
     let mut options_left = options.split([',', ' ', '\t']).filter(|option| !option.is_empty()).peekable();
     if options_left.peek().is_none() {
         Ok(None)
     } else if options_left.any(|option| option.eq_ignore_ascii_case("auth")) {
         Ok(Some(Qop::AUTH))
     } else {
-        Err(Unusable::Protection(options.to_owned()))
+        Err(ChallengeError::Protection(options.to_owned()))
     }
 }
 
 /// Cuts a header line into challenges. A word before `=` is a parameter of the challenge it stands in, any other
 /// word begins a challenge.
-fn split(line: &str) -> Vec<Offer> {
-    let mut offers: Vec<Offer> = Vec::new();
+fn split(line: &str) -> Vec<RawChallenge> {
+    let mut offers: Vec<RawChallenge> = Vec::new();
     let mut rest = line;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
@@ -173,7 +177,7 @@ fn split(line: &str) -> Vec<Offer> {
             }
             rest = behind;
         } else {
-            offers.push(Offer { scheme: word.to_owned(), parameters: Vec::new() });
+            offers.push(RawChallenge { scheme: word.to_owned(), parameters: Vec::new() });
             rest = after;
         }
     }

@@ -5,7 +5,7 @@ use digest_auth::{AuthContext, HttpMethod};
 use super::*;
 
 /// The parts of a chosen challenge that matter: realm, nonce, opaque, algorithm, whether qop is there, stale.
-fn summary(lines: &[&str]) -> Result<String, Unusable> {
+fn summary(lines: &[&str]) -> Result<String, ChallengeError> {
     let challenge = choose(lines.iter().copied())?;
     let prompt = challenge.prompt();
     Ok(format!(
@@ -87,26 +87,26 @@ fn challenges_in_several_lines_are_one_list() {
 #[rustfmt::skip]
 fn what_cannot_be_answered_is_refused_with_its_reason() {
     for (line, expected) in [
-        ("", Unusable::None),
-        (" , ,", Unusable::None),
-        (r#"Basic realm="b""#, Unusable::Schemes("Digest", vec!["Basic".to_owned()])),
-        (r#"Bearer, Basic realm="Digest""#, Unusable::Schemes("Digest", vec!["Bearer".to_owned(), "Basic".to_owned()])),
-        (r#"Digest realm="r", nonce="n", algorithm=SHA-999"#, Unusable::Algorithm("SHA-999".to_owned())),
-        (r#"Digest realm="r", nonce="n", algorithm=-sess"#, Unusable::Algorithm("-sess".to_owned())),
-        (r#"Digest realm="r", nonce="n", qop="auth-int""#, Unusable::Protection("auth-int".to_owned())),
-        (r#"Digest realm="r", nonce="n", qop="authentic""#, Unusable::Protection("authentic".to_owned())),
-        (r#"Digest realm="r", nonce="n", algorithm=MD5-sess"#, Unusable::Protection("none with a session algorithm".to_owned())),
-        (r#"Digest realm="r", nonce="""#, Unusable::Incomplete("nonce")),
-        (r#"Digest realm="r""#, Unusable::Incomplete("nonce")),
-        (r#"Digest nonce="n""#, Unusable::Incomplete("realm")),
-        ("Digest", Unusable::Incomplete("realm")),
-        (r#"realm="r", nonce="n""#, Unusable::None),
-        (r#"Digesting realm="r", nonce="n""#, Unusable::Schemes("Digest", vec!["Digesting".to_owned()])),
+        ("", ChallengeError::None),
+        (" , ,", ChallengeError::None),
+        (r#"Basic realm="b""#, ChallengeError::Schemes("Digest", vec!["Basic".to_owned()])),
+        (r#"Bearer, Basic realm="Digest""#, ChallengeError::Schemes("Digest", vec!["Bearer".to_owned(), "Basic".to_owned()])),
+        (r#"Digest realm="r", nonce="n", algorithm=SHA-999"#, ChallengeError::Algorithm("SHA-999".to_owned())),
+        (r#"Digest realm="r", nonce="n", algorithm=-sess"#, ChallengeError::Algorithm("-sess".to_owned())),
+        (r#"Digest realm="r", nonce="n", qop="auth-int""#, ChallengeError::Protection("auth-int".to_owned())),
+        (r#"Digest realm="r", nonce="n", qop="authentic""#, ChallengeError::Protection("authentic".to_owned())),
+        (r#"Digest realm="r", nonce="n", algorithm=MD5-sess"#, ChallengeError::Protection("none with a session algorithm".to_owned())),
+        (r#"Digest realm="r", nonce="""#, ChallengeError::Incomplete("nonce")),
+        (r#"Digest realm="r""#, ChallengeError::Incomplete("nonce")),
+        (r#"Digest nonce="n""#, ChallengeError::Incomplete("realm")),
+        ("Digest", ChallengeError::Incomplete("realm")),
+        (r#"realm="r", nonce="n""#, ChallengeError::None),
+        (r#"Digesting realm="r", nonce="n""#, ChallengeError::Schemes("Digest", vec!["Digesting".to_owned()])),
     ] {
         assert_eq!(summary(&[line]), Err(expected), "{line}");
     }
-    let long = format!(r#"Digest realm="r", nonce="n", opaque="{}""#, "x".repeat(LONGEST));
-    assert_eq!(summary(&[&long]), Err(Unusable::None));
+    let long = format!(r#"Digest realm="r", nonce="n", opaque="{}""#, "x".repeat(MAX_LINE));
+    assert_eq!(summary(&[&long]), Err(ChallengeError::None));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn no_text_makes_it_panic_or_the_answer_fail() {
         let words = random(24);
         let line: String = (0..words).map(|_| pieces[random(pieces.len())]).collect();
         if let Ok(mut challenge) = choose([line.as_str()]) {
-            assert!(challenge.answer(&key, "GET", "/a?b=c").is_some(), "{line:?}");
+            assert!(challenge.respond(&key, "GET", "/a?b=c").is_some(), "{line:?}");
             answered += 1;
         }
     }
@@ -184,5 +184,5 @@ fn a_line_of_eight_kibibytes_is_read_and_a_longer_one_is_not() {
         format!("{start}{}\"", "o".repeat(length - start.len() - 1))
     };
     assert!(choose([line(8192).as_str()]).is_ok());
-    assert_eq!(choose([line(8193).as_str()]), Err(Unusable::None));
+    assert_eq!(choose([line(8193).as_str()]), Err(ChallengeError::None));
 }

@@ -6,7 +6,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use atlas::{Creation, Deletion, Operation, Update};
+use atlas::{CreateOutcome, DeleteOutcome, Operation, Update};
 use domain::decision::{Creating, Origin, ReleaseReason, State, Step};
 use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
 use domain::event;
@@ -172,16 +172,16 @@ impl Pass {
         // What follows waits for the API server.
         self.permit = None;
         let (outcome, error) = match creation {
-            Creation::Created(endpoint) => {
+            CreateOutcome::Created(endpoint) => {
                 info!(endpoint.id = %endpoint.id, "created the endpoint");
                 self.remember(|memory| memory.created(nonce, endpoint));
                 (PostOutcome::Created, None)
             }
-            Creation::Refused(error) => {
+            CreateOutcome::Refused(error) => {
                 self.remember(|memory| memory.settle(nonce));
                 (PostOutcome::Refused, Some(error))
             }
-            Creation::Uncertain(error) => (PostOutcome::Uncertain, Some(error)),
+            CreateOutcome::Uncertain(error) => (PostOutcome::Uncertain, Some(error)),
         };
         self.ctx.options.metrics.post(outcome);
         self.answered(&access, sent, error.as_ref()).await;
@@ -273,7 +273,7 @@ impl Pass {
         let result = access.key.client.delete(&access.instance, id).await;
         self.permit = None;
         if let Ok(deletion) = &result {
-            let not_found = *deletion == Deletion::NotFound;
+            let not_found = *deletion == DeleteOutcome::NotFound;
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
             let now = Boottime::now();
             self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
@@ -283,8 +283,8 @@ impl Pass {
         // A look of its own for each DELETE would cost as many listings as there are objects. That it took effect shows in
         // the next poll; only an answer that contradicts the listing is followed up at once.
         match &result {
-            Ok(Deletion::Accepted) => self.show_deleting(id),
-            Ok(Deletion::NotFound) => self.look_again(),
+            Ok(DeleteOutcome::Accepted) => self.show_deleting(id),
+            Ok(DeleteOutcome::NotFound) => self.look_again(),
             Err(_) => {}
         }
         self.answered(&access, sent, result.err().as_ref()).await;

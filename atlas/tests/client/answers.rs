@@ -1,6 +1,6 @@
 //! What the other operations make of answers, and what their errors say.
 
-use atlas::{Creation, Deletion, Dialect, Outcome, Update};
+use atlas::{ApiVersion, CreateOutcome, DeleteOutcome, Outcome, Update};
 use domain::endpoint::EndpointId;
 use domain::fault::FaultKind;
 
@@ -24,7 +24,7 @@ async fn each_operation_sends_what_the_api_asks_for() {
     assert_eq!(client.get(&at, &id()).await.unwrap().comment, "c");
     let update = Update { comment: None, cloud_provider_endpoint_id: Some("vpce-0a1b".parse().unwrap()) };
     client.update(&at, &id(), &update).await.unwrap();
-    assert_eq!(client.delete(&at, &id()).await.unwrap(), Deletion::Accepted);
+    assert_eq!(client.delete(&at, &id()).await.unwrap(), DeleteOutcome::Accepted);
     assert_eq!(client.instance(&at).await.unwrap().state_name, "IDLE");
 
     let seen: Vec<_> = server.seen()[1..]
@@ -57,7 +57,7 @@ async fn each_operation_sends_what_the_api_asks_for() {
 #[tokio::test]
 async fn the_second_dialect_differs_in_prefix_and_media_type() {
     let server = authenticated(|_| json(200, &endpoint()));
-    let (client, _) = server.client_with(|settings| settings.dialect = Dialect::V2);
+    let (client, _) = server.client_with(|settings| settings.api_version = ApiVersion::V2);
     client.update(&instance(), &id(), &Update::default()).await.unwrap();
     for request in server.seen() {
         assert_eq!(request.target, format!("{}/{ID}", PATH.replace("v1.0", "v2")));
@@ -126,10 +126,10 @@ async fn an_answer_about_another_endpoint_is_an_error() {
 #[tokio::test]
 async fn only_atlas_own_word_for_a_missing_endpoint_is_not_found() {
     for (status, body, expected) in [
-        (200, String::new(), Ok(Deletion::Accepted)),
-        (202, "{}".to_owned(), Ok(Deletion::Accepted)),
-        (404, atlas_error(404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "d"), Ok(Deletion::NotFound)),
-        (400, atlas_error(400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "d"), Ok(Deletion::NotFound)),
+        (200, String::new(), Ok(DeleteOutcome::Accepted)),
+        (202, "{}".to_owned(), Ok(DeleteOutcome::Accepted)),
+        (404, atlas_error(404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "d"), Ok(DeleteOutcome::NotFound)),
+        (400, atlas_error(400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "d"), Ok(DeleteOutcome::NotFound)),
         (404, atlas_error(404, "GROUP_NOT_FOUND", "d"), Err(FaultKind::NoAccess)),
         (404, "<html>404</html>".to_owned(), Err(FaultKind::NoAccess)),
         (404, atlas_error(404, "CLUSTER_NOT_FOUND", "d"), Err(FaultKind::InstanceNotFound)),
@@ -242,7 +242,7 @@ async fn headers_that_others_on_the_way_spell_badly_are_passed_over() {
         let (client, records) = server.client();
         client.list(&instance()).await.expect(header);
         let creation = client.create(&instance(), "c", || true).await;
-        assert!(matches!(creation, Creation::Created(_)), "{header:?} {creation:?}");
+        assert!(matches!(creation, CreateOutcome::Created(_)), "{header:?} {creation:?}");
         assert_eq!(records.lines(), ["list 200 2", "create 201 1"], "{header:?}");
     }
     let many: Vec<String> = (0..200).map(|n| format!("X-Hop-{n}: 1")).collect();
@@ -265,7 +265,7 @@ async fn a_packed_answer_is_named_and_says_nothing_of_what_was_done() {
     let error = client.list(&instance()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Malformed));
     assert!(error.to_string().contains("packed (gzip) although it was not asked for"), "{error}");
-    assert!(matches!(client.create(&instance(), "c", || true).await, Creation::Uncertain(_)));
+    assert!(matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Uncertain(_)));
     let error = client.delete(&instance(), &id()).await.unwrap_err();
     assert_eq!(error.kind(), FaultKind::Unavailable, "what stood in it may have named an instance");
     let plain = authenticated(|_| Reaction::Send(bytes(200, &["Content-Encoding: identity"], "[]")));
@@ -299,7 +299,7 @@ async fn only_a_get_is_and_only_once_and_never_on_a_new_connection() {
             "PATCH" => client.update(&at, &id, &Update::default()).await.unwrap_err().outcome(),
             "DELETE" => client.delete(&at, &id).await.unwrap_err().outcome(),
             _ => match client.create(&at, "c", || true).await {
-                Creation::Uncertain(error) => error.outcome(),
+                CreateOutcome::Uncertain(error) => error.outcome(),
                 other => panic!("{other:?}"),
             },
         };

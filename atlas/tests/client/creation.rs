@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use atlas::{Creation, Outcome};
+use atlas::{CreateOutcome, Outcome};
 
 use super::script::*;
 
 /// The class, and the outcome on the wire.
-fn class(creation: &Creation) -> String {
+fn class(creation: &CreateOutcome) -> String {
     match creation {
-        Creation::Created(endpoint) => format!("created {}", endpoint.id),
-        Creation::Refused(error) => format!("refused {}", error.outcome()),
-        Creation::Uncertain(error) => format!("uncertain {}", error.outcome()),
+        CreateOutcome::Created(endpoint) => format!("created {}", endpoint.id),
+        CreateOutcome::Refused(error) => format!("refused {}", error.outcome()),
+        CreateOutcome::Uncertain(error) => format!("uncertain {}", error.outcome()),
     }
 }
 
@@ -216,8 +216,8 @@ async fn once_it_is_too_late_nothing_is_sent() {
                 left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
             })
             .await;
-        let Creation::Refused(error) = creation else { panic!("{creation:?}") };
-        assert_eq!(error.outcome(), Outcome::TooLate);
+        let CreateOutcome::Refused(error) = creation else { panic!("{creation:?}") };
+        assert_eq!(error.outcome(), Outcome::DeadlinePassed);
         assert_eq!(server.methods().iter().filter(|method| *method == "POST+").count(), posts);
     }
     assert_eq!(records.lines()[1..], ["create too_late 1", "create too_late 0"]);

@@ -5,10 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers included")]
 
 mod answers;
-mod authentication;
+mod challenges;
 mod creation;
 mod guard;
 mod limits;
+mod rejections;
 mod script;
 mod secrets;
 mod simulated;

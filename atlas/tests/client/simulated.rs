@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use atlas::{Client, ClientSettings, Creation, Credentials, Deletion, Dialect, Transport, Update};
+use atlas::{
+    ApiVersion, Client, ClientSettings, CreateOutcome, Credentials, DeleteOutcome, Transport, Update,
+};
 use atlas_simulator as sim;
 use atlas_simulator::{Algorithm, Settings, Simulator, Wording};
 use domain::endpoint::{Endpoint, EndpointStatus, Instance};
@@ -39,7 +41,7 @@ pub(crate) fn client(
 
 pub(crate) async fn created(client: &Client, comment: &str) -> Endpoint {
     match client.create(&at(), comment, || true).await {
-        Creation::Created(endpoint) => endpoint,
+        CreateOutcome::Created(endpoint) => endpoint,
         other => panic!("{other:?}"),
     }
 }
@@ -75,11 +77,11 @@ async fn live_a_life(client: &Client) {
     let connection = &client.instance(&at()).await.unwrap().private_connections[0];
     assert_eq!(connection.vpc_endpoint_ids, ["vpce-0a1b2c3d4e5f60718"]);
     assert!(connection.srv_connection_string.starts_with("mongodb+srv://"));
-    assert_eq!(client.delete(&at(), &endpoint.id).await.unwrap(), Deletion::Accepted);
+    assert_eq!(client.delete(&at(), &endpoint.id).await.unwrap(), DeleteOutcome::Accepted);
     while !client.list(&at()).await.unwrap().endpoints.is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(client.delete(&at(), &endpoint.id).await.unwrap(), Deletion::NotFound);
+    assert_eq!(client.delete(&at(), &endpoint.id).await.unwrap(), DeleteOutcome::NotFound);
 }
 
 fn quick() -> Settings {
@@ -88,12 +90,13 @@ fn quick() -> Settings {
 
 #[tokio::test]
 async fn an_endpoint_lives_its_life_in_both_dialects_and_with_both_kinds_of_credentials() {
-    for dialect in [Dialect::V1, Dialect::V2] {
+    for api_version in [ApiVersion::V1, ApiVersion::V2] {
         for credentials in [api_key(), account()] {
             for (pretty, envelope) in [(false, false), (true, true)] {
                 let atlas = Simulator::start(quick()).await.unwrap();
                 live_a_life(&client(&atlas, credentials.clone(), |settings| {
-                    (settings.dialect, settings.pretty, settings.envelope) = (dialect, pretty, envelope);
+                    (settings.api_version, settings.pretty, settings.envelope) =
+                        (api_version, pretty, envelope);
                 }))
                 .await;
                 assert!(atlas.journal().iter().filter(|entry| entry.challenged.is_some()).count() <= 1);
@@ -248,7 +251,7 @@ async fn a_wrong_secret_is_named_whichever_kind_it_is() {
         let error = client.list(&at()).await.unwrap_err();
         assert_eq!(error.kind(), FaultKind::Unauthorized);
         assert!(error.to_string().contains(&name), "{error}");
-        assert!(matches!(client.create(&at(), "c", || true).await, Creation::Refused(_)));
+        assert!(matches!(client.create(&at(), "c", || true).await, CreateOutcome::Refused(_)));
     }
     assert_eq!(atlas.executed(sim::Operation::Create), 0);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use atlas::{Creation, Listing, Update as Change};
+use atlas::{CreateOutcome, ListResponse, Update as Change};
 use atlas_simulator as sim;
 use atlas_simulator::{Ending, Fault, Oddity, Rule, Settings, Simulator};
 use domain::endpoint::Instance;
@@ -83,11 +83,11 @@ async fn a_create_that_is_called_refused_was_never_executed() {
             let creation = client.create(&at(), "c", || true).await;
             let executed = atlas.executed(sim::Operation::Create) - before;
             match &creation {
-                Creation::Refused(_) => assert!(by_atlas && executed == 0, "{fault:?}: {creation:?}"),
-                Creation::Uncertain(_) => assert!(!by_atlas && executed <= 1, "{fault:?}: {creation:?}"),
-                Creation::Created(_) => panic!("{fault:?}: {creation:?}"),
+                CreateOutcome::Refused(_) => assert!(by_atlas && executed == 0, "{fault:?}: {creation:?}"),
+                CreateOutcome::Uncertain(_) => assert!(!by_atlas && executed <= 1, "{fault:?}: {creation:?}"),
+                CreateOutcome::Created(_) => panic!("{fault:?}: {creation:?}"),
             }
-            seen.insert((matches!(creation, Creation::Refused(_)), executed));
+            seen.insert((matches!(creation, CreateOutcome::Refused(_)), executed));
         }
     }
     assert_eq!(seen, BTreeSet::from([(true, 0), (false, 0), (false, 1)]));
@@ -135,7 +135,7 @@ async fn an_odd_listing_is_the_whole_listing_or_an_error() {
     ] {
         atlas.inject(Rule::next_of(sim::Operation::List, Fault::Shown(oddity.clone())));
         match client.list(&at()).await {
-            Ok(Listing { endpoints, sunset }) => {
+            Ok(ListResponse { endpoints, sunset }) => {
                 let comments: Vec<_> = endpoints.iter().map(|endpoint| endpoint.comment.as_str()).collect();
                 assert!(is_readable && comments == ["one", "two", "three"], "{oddity:?}: {comments:?}");
                 let day = sunset.map(|sunset| sunset.day);
@@ -158,7 +158,7 @@ async fn an_odd_answer_to_a_create_is_the_endpoint_or_uncertain() {
     {
         atlas.inject(Rule::next_of(sim::Operation::Create, Fault::Shown(oddity.clone())));
         let creation = client.create(&at(), "c", || true).await;
-        assert!(matches!(creation, Creation::Uncertain(_)), "{oddity:?}: {creation:?}");
+        assert!(matches!(creation, CreateOutcome::Uncertain(_)), "{oddity:?}: {creation:?}");
     }
     for oddity in [
         Oddity::PlainText,
@@ -217,8 +217,8 @@ async fn every_fault_of_the_catalogue_is_an_answer_that_is_understood_or_an_erro
                 Update => client.update(&at(), &id, &change).await.err(),
                 Delete => client.delete(&at(), &id).await.err(),
                 Create => match client.create(&at(), "c", || true).await {
-                    Creation::Created(_) => None,
-                    Creation::Refused(error) | Creation::Uncertain(error) => Some(error),
+                    CreateOutcome::Created(_) => None,
+                    CreateOutcome::Refused(error) | CreateOutcome::Uncertain(error) => Some(error),
                 },
                 _ => continue,
             };

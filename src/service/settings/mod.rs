@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atlas::{Authorities, ClientSettings, Dialect, SettingsError};
+use atlas::{ApiVersion, Authorities, ClientSettings, SettingsError};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
 use domain::observed::Times;
 use domain::ownership::ClusterId;
@@ -26,7 +26,7 @@ use super::authorities::warn_of;
 use super::lease::Terms;
 pub use refusal::Refusal;
 use values::{
-    concurrency, dialect, dns_label, dns_subdomain, log_filter, not_empty, positive_duration, proxy_url,
+    api_version, concurrency, dns_label, dns_subdomain, log_filter, not_empty, positive_duration, proxy_url,
     whole_seconds,
 };
 
@@ -73,8 +73,8 @@ pub struct Settings {
 
     /// Version of the Atlas Administration API
     #[arg(long, env = "SPE_ATLAS_API", value_name = "VERSION", default_value = "v1.0")]
-    #[arg(value_parser = dialect())]
-    pub atlas_api: Dialect,
+    #[arg(value_parser = api_version())]
+    pub atlas_api: ApiVersion,
 
     /// PEM file of certificate authorities to trust besides the compiled-in ones; it is read again when it changes, and
     /// a certificate in it that cannot be used is left out with a warning
@@ -334,7 +334,7 @@ impl Settings {
         });
         Ok(ClientSettings {
             base_url: self.atlas_base_url.clone(),
-            dialect: self.atlas_api,
+            api_version: self.atlas_api,
             timeout: self.atlas_timeout,
             extra_roots: extra_roots.transpose()?,
             proxy: self.atlas_proxy.clone(),

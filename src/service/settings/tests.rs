@@ -23,8 +23,8 @@ fn the_defaults_are_those_of_the_rules_and_of_the_client() {
     assert_eq!(settings.times(), Times::default());
     let (ours, theirs) = (settings.atlas().unwrap(), ClientSettings::default());
     assert_eq!(
-        (ours.base_url, ours.dialect, ours.timeout),
-        (theirs.base_url, theirs.dialect, theirs.timeout)
+        (ours.base_url, ours.api_version, ours.timeout),
+        (theirs.base_url, theirs.api_version, theirs.timeout)
     );
     assert!(!settings.atlas_allow_http && !settings.leader_elect && !settings.metrics_per_object);
     assert_eq!(settings.lease(), Terms::default());
@@ -76,7 +76,7 @@ fn every_setting_is_read_from_its_flag() {
     );
     let atlas = settings.atlas().unwrap();
     assert_eq!(atlas.base_url, "https://atlas.example");
-    assert_eq!(atlas.dialect, Dialect::V2);
+    assert_eq!(atlas.api_version, ApiVersion::V2);
     assert_eq!(atlas.timeout, Duration::from_millis(300));
     assert_eq!(atlas.proxy.as_deref(), Some("http://proxy.example:3128"));
     assert!(atlas.allow_http);

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use atlas::Dialect;
+use atlas::ApiVersion;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::endpoint::ParseError;
 use tracing_subscriber::EnvFilter;
@@ -16,8 +16,9 @@ fn malformed(expected: &'static str, found: &str) -> ParseError {
 }
 
 /// A version of the Atlas Administration API.
-pub(super) fn dialect() -> impl TypedValueParser<Value = Dialect> {
-    PossibleValuesParser::new(["v1.0", "v2"]).map(|word| if word == "v2" { Dialect::V2 } else { Dialect::V1 })
+pub(super) fn api_version() -> impl TypedValueParser<Value = ApiVersion> {
+    PossibleValuesParser::new(["v1.0", "v2"])
+        .map(|word| if word == "v2" { ApiVersion::V2 } else { ApiVersion::V1 })
 }
 
 /// A duration that is more than nothing.

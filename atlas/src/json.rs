@@ -9,10 +9,10 @@ use domain::text::kept;
 use serde_json::{Map, Value, json};
 
 use super::credentials::Secret;
-use super::text;
+use super::redact;
 
 /// One endpoint. The text says what is wrong, in our words.
-pub(super) fn endpoint(json: &Value, hidden: &[Secret]) -> Result<Endpoint, String> {
+pub(super) fn endpoint(json: &Value, secrets: &[Secret]) -> Result<Endpoint, String> {
     let id: EndpointId = json
         .get("_id")
         .and_then(Value::as_str)
@@ -25,12 +25,12 @@ pub(super) fn endpoint(json: &Value, hidden: &[Secret]) -> Result<Endpoint, Stri
         comment: field("comment").map(kept).unwrap_or_default(),
         service_name: field("endpointServiceName").map(kept),
         vpc_endpoint_id: field("cloudProviderEndpointId").map(kept),
-        error_message: field("errorMessage").map(|message| text::clean(message, hidden)),
+        error_message: field("errorMessage").map(|message| redact::clean(message, secrets)),
     })
 }
 
 /// A listing: a bare array, or `{results}`. Whole, or an error.
-pub(super) fn endpoints(json: &Value, hidden: &[Secret]) -> Result<Vec<Endpoint>, String> {
+pub(super) fn endpoints(json: &Value, secrets: &[Secret]) -> Result<Vec<Endpoint>, String> {
     let results = json
         .as_array()
         .or_else(|| json.get("results")?.as_array())
@@ -43,7 +43,7 @@ pub(super) fn endpoints(json: &Value, hidden: &[Secret]) -> Result<Vec<Endpoint>
     if links.into_iter().flatten().any(|link| link.get("rel").and_then(Value::as_str) == Some("next")) {
         return Err("the answer holds only the first page of the endpoints".to_owned());
     }
-    results.iter().map(|element| endpoint(element, hidden)).collect()
+    results.iter().map(|element| endpoint(element, secrets)).collect()
 }
 
 /// A serverless instance, as far as endpoints need it.
@@ -112,5 +112,5 @@ pub(super) fn change(comment: Option<&str>, vpc_endpoint_id: Option<&VpcEndpoint
 }
 
 #[cfg(test)]
-#[path = "wire_tests.rs"]
+#[path = "json_tests.rs"]
 mod tests;

@@ -1,88 +1,12 @@
-//! Digest: what a call costs, and which servers it gets along with.
+//! A 401 to a Digest response: what it says of the nonce, of the key, and of what stands before Atlas.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atlas::{Client, ClientSettings, Creation, Credentials, Outcome, Transport, Update};
+use atlas::{CreateOutcome, Outcome, Update};
 use domain::fault::FaultKind;
-use futures::future::join_all;
 
-use super::guard::{self, Habits};
 use super::script::*;
-
-#[tokio::test]
-async fn a_hundred_calls_cost_a_hundred_and_one_requests() {
-    let server = guard::start(Habits::default(), |_| json(200, "[]"));
-    let (client, records) = server.client();
-    for _ in 0..100 {
-        client.list(&instance()).await.unwrap();
-    }
-    assert_eq!(server.seen().len(), 101);
-    assert_eq!(records.lines()[0], "list 200 2");
-    assert!(records.lines()[1..].iter().all(|line| line == "list 200 1"));
-    let counts: Vec<_> = server.seen()[1..].iter().map(|request| request.digest("nc").unwrap()).collect();
-    assert_eq!(counts, (1..=100).map(|n| format!("{n:08x}")).collect::<Vec<_>>());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn parallel_calls_never_send_a_count_that_does_not_rise() {
-    let server = guard::start(Habits::default(), |_| json(200, "[]"));
-    let (client, _) = server.client();
-    for _ in 0..5 {
-        let at = instance();
-        for result in join_all((0..20).map(|_| client.list(&at))).await {
-            result.unwrap();
-        }
-    }
-    let challenges = server.seen().iter().filter(|request| request.header("authorization").is_none()).count();
-    assert!(challenges <= 20, "{challenges} challenges for never more than 20 calls at once");
-    assert_eq!(server.seen().len(), 100 + challenges);
-}
-
-#[tokio::test]
-async fn clients_of_one_key_share_challenges_and_other_keys_do_not() {
-    let server = authenticated(|_| json(200, "[]"));
-    let (client, _) = server.client();
-    client.list(&instance()).await.unwrap();
-    client.clone().list(&instance()).await.unwrap();
-    assert_eq!(server.methods(), ["GET", "GET+", "GET+"]);
-}
-
-#[tokio::test]
-async fn a_nonce_that_expires_is_answered_once_with_the_fresh_challenge() {
-    let server = guard::start(Habits { uses: 3, ..Habits::default() }, |_| json(200, "[]"));
-    let (client, records) = server.client();
-    for _ in 0..7 {
-        client.list(&instance()).await.unwrap();
-    }
-    let costs: Vec<_> =
-        records.lines().iter().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(costs, ["2", "1", "1", "2", "1", "1", "2"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_nonce_that_was_refused_is_never_sent_again() {
-    let habits = Habits { uses: 3, ..Habits::default() };
-    let server = guard::start(habits, |_| json(200, "[]"));
-    let (client, _) = server.client();
-    let at = instance();
-    // Few calls at once use up the nonces of many.
-    for parallel in [8, 1, 1, 1, 1, 8, 1, 8, 8] {
-        for result in join_all((0..parallel).map(|_| client.list(&at))).await {
-            result.unwrap();
-        }
-    }
-}
-
-#[tokio::test]
-async fn nonces_that_serve_once_cost_two_requests_a_call() {
-    let server = guard::start(Habits { uses: 1, ..Habits::default() }, |_| json(200, "[]"));
-    let (client, records) = server.client();
-    for _ in 0..4 {
-        client.list(&instance()).await.unwrap();
-    }
-    assert!(records.lines().iter().all(|line| line == "list 200 2"), "{:?}", records.lines());
-}
 
 #[tokio::test]
 async fn a_wrong_key_costs_two_requests_and_is_not_looped() {
@@ -97,7 +21,7 @@ async fn a_wrong_key_costs_two_requests_and_is_not_looped() {
 }
 
 /// A 401 with this nonce.
-fn issued(nonce: &str, stale: bool, header: &str) -> Reaction {
+pub(crate) fn issued(nonce: &str, stale: bool, header: &str) -> Reaction {
     let challenge = format!(
         r#"WWW-Authenticate: Digest realm="MMS Public API", domain="", nonce="{nonce}", algorithm=MD5, qop="auth", stale={stale}"#
     );
@@ -135,7 +59,7 @@ async fn two_stale_challenges_in_a_row_are_answered_for_every_operation() {
         let (client, _) = server.client();
         match method {
             "GET" => assert!(client.list(&at).await.is_ok()),
-            "POST" => assert!(matches!(client.create(&at, "c", || true).await, Creation::Created(_))),
+            "POST" => assert!(matches!(client.create(&at, "c", || true).await, CreateOutcome::Created(_))),
             "PATCH" => assert!(client.update(&at, &id, &Update::default()).await.is_ok()),
             _ => assert!(client.delete(&at, &id).await.is_ok()),
         }
@@ -152,7 +76,7 @@ async fn a_post_that_only_stale_challenges_answer_is_a_definite_no_and_asked_for
     let server = Script::start(|request| renewed(request, true));
     let (client, _) = server.client();
     for (allowed, posts, expected) in
-        [(9, 3, Outcome::Status(401)), (2, 2, Outcome::TooLate), (0, 0, Outcome::TooLate)]
+        [(9, 3, Outcome::Status(401)), (2, 2, Outcome::DeadlinePassed), (0, 0, Outcome::DeadlinePassed)]
     {
         let (left, before) = (AtomicUsize::new(allowed), server.seen().len());
         let creation = client
@@ -160,7 +84,7 @@ async fn a_post_that_only_stale_challenges_answer_is_a_definite_no_and_asked_for
                 left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
             })
             .await;
-        let Creation::Refused(error) = creation else { panic!("{creation:?}") };
+        let CreateOutcome::Refused(error) = creation else { panic!("{creation:?}") };
         assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, expected));
         let sent = server.seen()[before..].iter().filter(|request| request.method == "POST").count();
         assert_eq!(sent, posts);
@@ -206,7 +130,7 @@ async fn a_key_that_may_list_is_not_believed_when_it_creates() {
     });
     let (client, _) = server.client();
     client.list(&instance()).await.unwrap();
-    let Creation::Refused(error) = client.create(&instance(), "c", || true).await else { panic!() };
+    let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else { panic!() };
     assert_eq!(error.kind(), FaultKind::Unauthorized);
     assert_eq!(server.methods(), ["GET", "GET+", "POST+", "POST+", "POST+"]);
 }
@@ -249,7 +173,7 @@ async fn two_gateways_that_share_no_nonces_are_got_along_with_in_turn_and_in_pai
         for _ in 0..10 {
             client.list(&instance()).await.unwrap();
             let creation = client.create(&instance(), "c", || true).await;
-            assert!(matches!(creation, Creation::Created(_)), "{creation:?}");
+            assert!(matches!(creation, CreateOutcome::Created(_)), "{creation:?}");
         }
         assert!(records.lines().iter().all(|line| line.contains(" 20")), "{:?}", records.lines());
     }
@@ -279,7 +203,9 @@ async fn a_401_with_another_scheme_or_none_is_of_something_before_atlas_and_blam
             assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::NoChallenge));
             let text = error.to_string();
             assert!(text.contains(named) && !text.contains("check API key"), "{text}");
-            let Creation::Refused(error) = client.create(&instance(), "c", || true).await else { panic!() };
+            let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else {
+                panic!()
+            };
             assert_eq!(error.kind(), FaultKind::Unavailable, "what is answered 401 was not executed");
             assert!(records.lines().last().unwrap().starts_with("create no_challenge"));
         }
@@ -326,26 +252,6 @@ async fn cookies_of_a_401_lead_the_repetition_to_the_gateway_that_knows_the_nonc
 }
 
 #[tokio::test]
-async fn no_key_carries_the_cookies_of_another() {
-    let server = Script::start(|request| match request.header("authorization") {
-        None => issued("n", false, "Set-Cookie: A=1; Path=/"),
-        Some(_) => json(200, "[]"),
-    });
-    let transport = Transport::new(
-        ClientSettings { base_url: server.url(), ..ClientSettings::default() },
-        Records::default().observer(),
-    )
-    .unwrap();
-    for key in ["one", "other"] {
-        let key = Credentials::key("abcdefgh", key).unwrap();
-        Client::new(transport.clone(), key).list(&instance()).await.unwrap();
-    }
-    let cookies: Vec<_> =
-        server.seen().iter().map(|request| request.header("cookie").map(str::to_owned)).collect();
-    assert_eq!(cookies, [None, Some("A=1".to_owned()), None, Some("A=1".to_owned())]);
-}
-
-#[tokio::test]
 async fn a_challenge_that_is_not_utf_8_is_named_and_no_key_is_blamed() {
     let server = Script::start(|request| {
         assert_eq!(request.header("authorization"), None);
@@ -358,124 +264,4 @@ async fn a_challenge_that_is_not_utf_8_is_named_and_no_key_is_blamed() {
     let error = client.list(&instance()).await.unwrap_err();
     assert_eq!(error.kind(), FaultKind::Unavailable, "{error}");
     assert!(error.to_string().contains("bytes that are not UTF-8"), "{error}");
-}
-
-#[tokio::test]
-async fn a_role_that_is_too_low_does_not_waste_the_challenge() {
-    let refused =
-        atlas_error(401, "USER_UNAUTHORIZED", "Current user is not authorized to perform this action.");
-    let server = authenticated(move |_| json(401, &refused));
-    let (client, records) = server.client();
-    for _ in 0..3 {
-        let error = client.list(&instance()).await.unwrap_err();
-        assert_eq!(error.error_code(), Some("USER_UNAUTHORIZED"));
-    }
-    assert_eq!(records.lines(), ["list 401 2", "list 401 1", "list 401 1"]);
-}
-
-#[tokio::test]
-async fn servers_of_every_kind_accept_the_answer() {
-    for challenge in [
-        r#"Digest realm="MMS Public API", domain="", nonce="{nonce}", algorithm=MD5, op="auth", stale=false"#,
-        r#"Digest realm="MMS Public API", domain="", nonce="{nonce}", algorithm=MD5, qop="auth", stale=false"#,
-        r#"digest QOP = "auth,auth-int" , NONCE="{nonce}" , REALM="a \"b\"" , OPAQUE="o=,""#,
-        r#"Digest realm=r, nonce="{nonce}", algorithm=md5, qop=auth"#,
-        r#"Digest realm="r", nonce="{nonce}", algorithm=SHA-256, qop="auth""#,
-        r#"Digest realm="r", nonce="{nonce}", algorithm=SHA-512-256, qop="auth""#,
-        r#"Digest realm="r", nonce="{nonce}", algorithm=MD5-sess, qop="auth""#,
-        r#"Digest realm="r", nonce="{nonce}", algorithm=SHA-256-sess, qop="auth""#,
-        r#"Digest realm="r", nonce="{nonce}", qop="""#,
-        r#"Basic realm="b", Digest realm="r", nonce="{nonce}", qop="auth""#,
-    ] {
-        let server = guard::start(Habits { challenge, ..Habits::default() }, |request| {
-            match request.method.as_str() {
-                "GET" => json(200, "[]"),
-                _ => json(201, &endpoint()),
-            }
-        });
-        let (client, _) = server.client_with(|settings| (settings.pretty, settings.envelope) = (true, true));
-        client.list(&instance()).await.expect(challenge);
-        client.list(&instance()).await.expect(challenge);
-        assert!(
-            matches!(client.create(&instance(), "c", || true).await, Creation::Created(_)),
-            "{challenge}"
-        );
-        assert_eq!(server.methods(), ["GET", "GET+", "GET+", "POST+"], "{challenge}");
-        assert_eq!(server.seen()[3].target, format!("{PATH}?pretty=true&envelope=true"));
-    }
-}
-
-#[tokio::test]
-async fn a_challenge_among_several_header_lines_is_found() {
-    let lines = [r#"WWW-Authenticate: Basic realm="b""#, "WWW-Authenticate: Bearer", CHALLENGE];
-    let server = Script::start(move |request| match request.header("authorization") {
-        None => Reaction::Send(bytes(401, &lines, "")),
-        Some(_) => json(200, "[]"),
-    });
-    let (client, _) = server.client();
-    client.list(&instance()).await.unwrap();
-}
-
-#[tokio::test]
-async fn no_secret_goes_to_a_server_that_offers_only_what_may_not_be_used() {
-    for (challenge, named) in [
-        (r#"WWW-Authenticate: Basic realm="b""#, "only Basic"),
-        (r#"WWW-Authenticate: Digest realm="r", nonce="n", algorithm=ROT13"#, "algorithm ROT13"),
-        (r#"WWW-Authenticate: Digest realm="r", nonce="n", qop="auth-int""#, "protection auth-int"),
-    ] {
-        let server = Script::start(move |_| Reaction::Send(bytes(401, &[challenge], "")));
-        let (client, records) = server.client();
-        let error = client.list(&instance()).await.unwrap_err();
-        assert!(error.to_string().contains(named), "{error}");
-        assert!(matches!(client.create(&instance(), "c", || true).await, Creation::Refused(_)));
-        assert_eq!(server.methods(), ["GET", "GET"]);
-        assert_eq!(records.lines(), ["list no_challenge 1", "create no_challenge 1"]);
-    }
-}
-
-#[tokio::test]
-async fn a_write_without_a_challenge_at_hand_asks_for_one_by_get() {
-    let server = guard::start(Habits::default(), |_| json(200, &endpoint()));
-    let (at, id) = (instance(), ID.parse().unwrap());
-    let fresh = || server.client().0;
-    assert!(matches!(fresh().create(&at, "c", || true).await, Creation::Created(_)));
-    fresh().update(&at, &id, &Update::default()).await.unwrap();
-    fresh().delete(&at, &id).await.unwrap();
-    assert_eq!(server.methods(), ["GET", "POST+", "GET", "PATCH+", "GET", "DELETE+"]);
-    for pair in server.seen().chunks(2) {
-        assert_eq!(pair[0].target, pair[1].target);
-        assert_eq!(pair[0].body, "", "what is to be written is not shown before the key is");
-    }
-}
-
-#[tokio::test]
-async fn a_server_without_authentication_is_asked_without_and_executes_a_write_once() {
-    let server =
-        Script::start(
-            |request| {
-                if request.method == "GET" { json(200, "[]") } else { json(201, &endpoint()) }
-            },
-        );
-    let (client, _) = server.client();
-    client.list(&instance()).await.unwrap();
-    assert!(matches!(client.create(&instance(), "c", || true).await, Creation::Created(_)));
-    assert_eq!(server.methods(), ["GET", "GET", "POST"]);
-}
-
-#[tokio::test]
-async fn a_call_that_was_given_up_leaves_no_challenge_in_use() {
-    let server = authenticated(|request| if request.number == 1 { Reaction::Hang } else { json(200, "[]") });
-    let (client, _) = server.client();
-    let at = instance();
-    {
-        let given_up = client.list(&at);
-        tokio::pin!(given_up);
-        // Wait until the server holds the authenticated request, then drop the call.
-        while server.seen().len() < 2 {
-            let _ = futures::poll!(&mut given_up);
-            tokio::task::yield_now().await;
-        }
-    }
-    client.list(&at).await.unwrap();
-    assert_eq!(server.methods(), ["GET", "GET+", "GET", "GET+"]);
 }

@@ -12,34 +12,34 @@ use super::credentials::Fingerprint;
 use super::digest::Challenge;
 
 /// A challenge that nobody used for so long is thrown away: its nonce is hardly valid any more.
-const LONGEST_IDLE: Duration = Duration::from_hours(1);
+const MAX_IDLE: Duration = Duration::from_hours(1);
 
 /// The most challenges that one key keeps: more are not in use at once.
-const MOST_A_KEY: usize = 128;
+const MAX_PER_KEY: usize = 128;
 
 /// The most keys; beyond them the one goes that was idle for longest.
-const MOST_KEYS: usize = 1024;
+const MAX_KEYS: usize = 1024;
 
-/// Challenges that no running request uses.
+/// The challenges that no running request uses.
 #[derive(Default)]
-pub(super) struct Challenges {
-    idle: Mutex<HashMap<Fingerprint, Vec<Idle>>>,
+pub(super) struct ChallengePool {
+    idle: Mutex<HashMap<Fingerprint, Vec<IdleChallenge>>>,
 }
 
-struct Idle {
+struct IdleChallenge {
     since: Instant,
     challenge: Challenge,
 }
 
-impl Challenges {
+impl ChallengePool {
     /// Takes the challenge that was used last: it is the likeliest to be still valid.
-    pub(super) fn borrow(&self, key: Fingerprint) -> Option<Challenge> {
+    pub(super) fn take(&self, key: Fingerprint) -> Option<Challenge> {
         self.lock().get_mut(&key)?.pop().map(|idle| idle.challenge)
     }
 
     /// Makes a challenge available again.
-    pub(super) fn give_back(&self, key: Fingerprint, challenge: Challenge) {
-        if !challenge.is_worn() {
+    pub(super) fn put_back(&self, key: Fingerprint, challenge: Challenge) {
+        if !challenge.is_exhausted() {
             self.keep(key, challenge, Instant::now());
         }
     }
@@ -48,22 +48,22 @@ impl Challenges {
         let mut idle = self.lock();
         // Keys come and go with their Secrets; what they leave behind goes with the first call after an hour.
         idle.retain(|_, challenges| {
-            challenges.last().is_some_and(|last| now.duration_since(last.since) < LONGEST_IDLE)
+            challenges.last().is_some_and(|last| now.duration_since(last.since) < MAX_IDLE)
         });
-        if idle.len() >= MOST_KEYS && !idle.contains_key(&key) {
-            let since = |challenges: &Vec<Idle>| challenges.last().map(|last| last.since);
+        if idle.len() >= MAX_KEYS && !idle.contains_key(&key) {
+            let since = |challenges: &Vec<IdleChallenge>| challenges.last().map(|last| last.since);
             if let Some(oldest) = idle.iter().min_by_key(|(_, all)| since(all)).map(|(key, _)| *key) {
                 idle.remove(&oldest);
             }
         }
         let challenges = idle.entry(key).or_default();
-        challenges.retain(|one| now.duration_since(one.since) < LONGEST_IDLE);
-        if challenges.len() < MOST_A_KEY {
-            challenges.push(Idle { since: now, challenge });
+        challenges.retain(|one| now.duration_since(one.since) < MAX_IDLE);
+        if challenges.len() < MAX_PER_KEY {
+            challenges.push(IdleChallenge { since: now, challenge });
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<Idle>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<IdleChallenge>>> {
         // No code panics while it holds the lock, and a half-done change would cost one 401 at most.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,39 +81,39 @@ mod tests {
 
     #[test]
     fn a_borrowed_challenge_is_lent_to_nobody_else() {
-        let store = Challenges::default();
+        let store = ChallengePool::default();
         let key = Credentials::key("a", "b").unwrap().fingerprint();
-        store.give_back(key, challenge("one"));
-        let borrowed = store.borrow(key).unwrap();
-        assert!(store.borrow(key).is_none());
-        store.give_back(key, borrowed);
-        assert!(store.borrow(key).is_some());
+        store.put_back(key, challenge("one"));
+        let borrowed = store.take(key).unwrap();
+        assert!(store.take(key).is_none());
+        store.put_back(key, borrowed);
+        assert!(store.take(key).is_some());
     }
 
     #[test]
     fn a_key_never_gets_the_challenge_of_another() {
-        let store = Challenges::default();
+        let store = ChallengePool::default();
         let [one, other] = ["b", "c"].map(|private| Credentials::key("a", private).unwrap().fingerprint());
-        store.give_back(one, challenge("one"));
-        assert!(store.borrow(other).is_none());
+        store.put_back(one, challenge("one"));
+        assert!(store.take(other).is_none());
     }
 
     #[test]
     fn the_challenge_used_last_is_lent_first() {
-        let store = Challenges::default();
+        let store = ChallengePool::default();
         let key = Credentials::key("a", "b").unwrap().fingerprint();
-        store.give_back(key, challenge("old"));
-        store.give_back(key, challenge("new"));
-        assert_eq!(store.borrow(key), Some(challenge("new")));
+        store.put_back(key, challenge("old"));
+        store.put_back(key, challenge("new"));
+        assert_eq!(store.take(key), Some(challenge("new")));
     }
 
     #[test]
     fn what_an_emptied_key_leaves_behind_is_removed() {
-        let store = Challenges::default();
+        let store = ChallengePool::default();
         let [gone, used] = ["b", "c"].map(|private| Credentials::key("a", private).unwrap().fingerprint());
-        store.give_back(gone, challenge("one"));
-        store.borrow(gone);
-        store.give_back(used, challenge("two"));
+        store.put_back(gone, challenge("one"));
+        store.take(gone);
+        store.put_back(used, challenge("two"));
         assert_eq!(store.lock().len(), 1);
     }
 
@@ -122,7 +122,7 @@ mod tests {
         let [old, used] = ["b", "c"].map(|private| Credentials::key("a", private).unwrap().fingerprint());
         let start = Instant::now();
         for (idle, left) in [(Duration::from_secs(3599), 2), (Duration::from_hours(1), 1)] {
-            let store = Challenges::default();
+            let store = ChallengePool::default();
             store.keep(old, challenge("one"), start);
             store.keep(used, challenge("two"), start + idle);
             assert_eq!(store.lock().len(), left, "{idle:?}");
@@ -131,16 +131,16 @@ mod tests {
 
     #[test]
     fn neither_keys_nor_the_challenges_of_one_are_kept_without_bound() {
-        let store = Challenges::default();
+        let store = ChallengePool::default();
         let key = |n: usize| Credentials::key("a", &format!("-{n}-")).unwrap().fingerprint();
-        for _ in 0..=MOST_A_KEY {
-            store.give_back(key(0), challenge("one"));
+        for _ in 0..=MAX_PER_KEY {
+            store.put_back(key(0), challenge("one"));
         }
-        assert_eq!(store.lock()[&key(0)].len(), MOST_A_KEY);
-        for n in 1..=MOST_KEYS {
-            store.give_back(key(n), challenge("one"));
+        assert_eq!(store.lock()[&key(0)].len(), MAX_PER_KEY);
+        for n in 1..=MAX_KEYS {
+            store.put_back(key(n), challenge("one"));
         }
-        assert_eq!(store.lock().len(), MOST_KEYS);
-        assert!(store.borrow(key(0)).is_none() && store.borrow(key(MOST_KEYS)).is_some());
+        assert_eq!(store.lock().len(), MAX_KEYS);
+        assert!(store.take(key(0)).is_none() && store.take(key(MAX_KEYS)).is_some());
     }
 }

@@ -7,18 +7,18 @@ use domain::text::is_unfit;
 use super::credentials::Secret;
 
 /// The most characters of a server's text that are shown.
-pub(super) const MOST: usize = 512;
+pub(super) const MAX_CHARS: usize = 512;
 
 /// Text that is shorter is not taken for a secret: replacing it would garble every message.
-const SHORTEST_SECRET: usize = 6;
+const MIN_SECRET_CHARS: usize = 6;
 
 /// Control and direction-changing characters become spaces, runs of white space one space, `hidden` text
-/// `[hidden]`, and what exceeds [`MOST`] characters an ellipsis.
-pub(super) fn clean(text: &str, hidden: &[Secret]) -> String {
+/// `[hidden]`, and what exceeds [`MAX_CHARS`] characters an ellipsis.
+pub(super) fn clean(text: &str, secrets: &[Secret]) -> String {
     let mut folded = fold(text);
     // Folded like the text: a secret with a space inside must not come to light where its spaces were doubled.
-    for secret in hidden.iter().map(|secret| fold(secret.expose())) {
-        if secret.len() >= SHORTEST_SECRET && folded.contains(&secret) {
+    for secret in secrets.iter().map(|secret| fold(secret.expose())) {
+        if secret.len() >= MIN_SECRET_CHARS && folded.contains(&secret) {
             folded = folded.replace(&secret, "[hidden]");
         }
     }
@@ -32,9 +32,9 @@ fn fold(text: &str) -> String {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(MOST) {
+    match text.char_indices().nth(MAX_CHARS) {
         None => text.to_owned(),
-        Some(_) => text.chars().take(MOST - 1).chain(['…']).collect(),
+        Some(_) => text.chars().take(MAX_CHARS - 1).chain(['…']).collect(),
     }
 }
 
@@ -49,16 +49,16 @@ mod tests {
 
     #[test]
     fn text_is_cut_at_a_character_boundary() {
-        assert_eq!(clean(&"ä".repeat(MOST), &[]).chars().count(), MOST);
-        let cut = clean(&"ä".repeat(MOST + 1), &[]);
-        assert_eq!(cut.chars().count(), MOST);
+        assert_eq!(clean(&"ä".repeat(MAX_CHARS), &[]).chars().count(), MAX_CHARS);
+        let cut = clean(&"ä".repeat(MAX_CHARS + 1), &[]);
+        assert_eq!(cut.chars().count(), MAX_CHARS);
         assert!(cut.ends_with("ä…"));
     }
 
     #[test]
     fn a_secret_is_hidden_wherever_it_stands_even_where_the_cut_would_split_it() {
         let secret = Secret::new("hunter2-hunter2".to_owned());
-        let text = format!("{}hunter2-hunter2 and hunter2-hunter2", "x".repeat(MOST - 8));
+        let text = format!("{}hunter2-hunter2 and hunter2-hunter2", "x".repeat(MAX_CHARS - 8));
         assert!(!clean(&text, std::slice::from_ref(&secret)).contains("hunter2"));
         assert_eq!(clean("key hunter2-hunter2!", &[secret]), "key [hidden]!");
     }

@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use super::credentials::Secret;
 use super::error::{AtlasError, Context, Outcome};
-use super::http::Answer;
-use super::text;
+use super::http::RawResponse;
+use super::redact;
 
 /// An answer, taken out of its envelope.
-pub(super) struct Reply {
+pub(super) struct Response {
     /// The status that counts: the enveloped one of a successful answer that has an envelope.
     pub(super) status: u16,
     /// The body, if it is JSON.
@@ -25,17 +25,17 @@ pub(super) struct Reply {
     pub(super) broken: Option<Outcome>,
     /// That the body is packed, which is why it was not read.
     pub(super) packed: Option<String>,
-    /// As in [`Answer`].
+    /// As in [`RawResponse`].
     pub(super) is_unknown_nonce_likely: bool,
     /// `Retry-After`.
     pub(super) retry_after: Option<Duration>,
     /// The announced end of the API.
     pub(super) sunset: Option<Sunset>,
     /// What may not be shown of it.
-    pub(super) hidden: Vec<Secret>,
+    pub(super) secrets: Vec<Secret>,
 }
 
-impl Reply {
+impl Response {
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -52,7 +52,7 @@ impl Reply {
         parse: impl FnOnce(&Self) -> Result<T, String>,
     ) -> Result<T, AtlasError> {
         if !self.is_success() {
-            return Err(context.answered(self));
+            return Err(context.rejected(self));
         }
         match self.broken {
             Some(outcome) => {
@@ -110,35 +110,35 @@ pub(super) fn oauth_error(json: &Value) -> Option<ErrorBody> {
 }
 
 /// The code in an answer, if its body is an error of Atlas.
-pub(super) fn error_code(answer: &Answer) -> Option<String> {
-    let json: Value = serde_json::from_slice(answer.body.as_ref().ok()?).ok()?;
+pub(super) fn error_code(raw: &RawResponse) -> Option<String> {
+    let json: Value = serde_json::from_slice(raw.body.as_ref().ok()?).ok()?;
     ErrorBody::from_json(&unwrap_envelope(json).1?).map(|error| error.code)
 }
 
 /// Reads an answer: out of the envelope, error or not.
-pub(super) fn open(answer: Answer) -> Reply {
-    let json = answer.body.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok());
+pub(super) fn open(raw: RawResponse) -> Response {
+    let json = raw.body.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok());
     let (status, json) = match json.map(unwrap_envelope) {
         // A failing HTTP status is not improved by what stands inside: who sent it may not be who wrote it.
-        Some((Some(inner), json)) if (200..300).contains(&answer.status) => (inner, json),
-        Some((_, json)) => (answer.status, json),
-        None => (answer.status, None),
+        Some((Some(inner), json)) if (200..300).contains(&raw.status) => (inner, json),
+        Some((_, json)) => (raw.status, json),
+        None => (raw.status, None),
     };
     let error = json.as_ref().and_then(ErrorBody::from_json);
-    let packed = answer.coding.map(|coding| {
-        let coding = text::clean(&coding, &answer.hidden);
+    let packed = raw.coding.map(|coding| {
+        let coding = redact::clean(&coding, &raw.secrets);
         format!("the answer is packed ({coding}) although it was not asked for; let what stands before Atlas send it as it is")
     });
-    Reply {
+    Response {
         status,
         json,
         error,
-        broken: answer.body.err(),
+        broken: raw.body.err(),
         packed,
-        is_unknown_nonce_likely: answer.is_unknown_nonce_likely,
-        retry_after: answer.retry_after,
-        sunset: answer.sunset,
-        hidden: answer.hidden,
+        is_unknown_nonce_likely: raw.is_unknown_nonce_likely,
+        retry_after: raw.retry_after,
+        sunset: raw.sunset,
+        secrets: raw.secrets,
     }
 }
 
@@ -157,5 +157,5 @@ fn unwrap_envelope(json: Value) -> (Option<u16>, Option<Value>) {
 }
 
 #[cfg(test)]
-#[path = "reply_tests.rs"]
+#[path = "response_tests.rs"]
 mod tests;

@@ -15,7 +15,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 pub(super) type MaySend = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The content of a request, with the question before it.
-struct LastMoment {
+struct GuardedBody {
     /// `None` once it was handed over.
     content: Option<Bytes>,
     may_send: MaySend,
@@ -24,25 +24,25 @@ struct LastMoment {
 /// The answer was no: nothing of the request was executed, and nothing will be.
 #[derive(Debug, thiserror::Error)]
 #[error("the time to send it was over")]
-pub(super) struct TooLate;
+pub(super) struct DeadlinePassed;
 
-/// A body that fails with [`TooLate`] instead of being written, once `may_send` says no.
+/// A body that fails with [`DeadlinePassed`] instead of being written, once `may_send` says no.
 pub(super) fn body(content: Vec<u8>, may_send: MaySend) -> reqwest::Body {
-    reqwest::Body::wrap(LastMoment { content: Some(content.into()), may_send })
+    reqwest::Body::wrap(GuardedBody { content: Some(content.into()), may_send })
 }
 
-impl Body for LastMoment {
+impl Body for GuardedBody {
     type Data = Bytes;
-    type Error = TooLate;
+    type Error = DeadlinePassed;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, TooLate>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, DeadlinePassed>>> {
         let frame = self
             .content
             .take()
-            .map(|content| if (self.may_send)() { Ok(Frame::data(content)) } else { Err(TooLate) });
+            .map(|content| if (self.may_send)() { Ok(Frame::data(content)) } else { Err(DeadlinePassed) });
         Poll::Ready(frame)
     }
 
