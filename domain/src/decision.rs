@@ -18,17 +18,36 @@ pub struct Decision {
     pub state: State,
     /// When to look again if nothing more happens.
     pub requeue: Requeue,
-    /// What the listing confirms to be gone: remember the first of an unbroken run of these.
+    /// What the listing shows to be gone: the first of an unbroken run of these is remembered.
     pub absent: Option<ConfirmedAbsence>,
 }
 
-/// What a listing does not show any more, once it may be believed.
+/// What a listing does not show any more, and a second one has to confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConfirmedAbsence {
     /// The recorded endpoint; another one with our mark is there.
     Recorded,
     /// Everything of ours.
     Everything,
+    /// Something that the status says of the recorded endpoint, which is listed.
+    Known(Withdrawn),
+}
+
+/// What a listing takes back of what the status says of the recorded endpoint. Two listings confirm each other only if they
+/// take back the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is withdrawn or not")]
+pub struct Withdrawn {
+    /// A usable `endpointServiceName` is missing.
+    pub service_name: bool,
+    /// `cloudProviderEndpointId` is missing, in the same status.
+    pub vpc_endpoint_id: bool,
+    /// The status is missing.
+    pub status: bool,
+    /// The endpoint is `DELETING`, and this operator did not ask for it.
+    pub deleting: bool,
+    /// The endpoint carries the mark of another owner.
+    pub mark: bool,
 }
 
 /// One thing to do.
@@ -204,6 +223,8 @@ pub struct Recorded {
     pub endpoint: Endpoint,
     /// The listing does not show it (yet).
     pub unseen: bool,
+    /// The listing takes back something of it, and a second one has to confirm that: this is what the status says.
+    pub contradicted: bool,
     /// It was adopted and has to be seen once more.
     pub unconfirmed: bool,
     /// Atlas refused to change it.

@@ -138,7 +138,8 @@ enum Output {
 
 async fn write_output(pass: &mut Pass, report: &Report) -> Result<Output, ReconcileError> {
     let wanted = pass.object.spec.output_config_map.as_ref().map(|wanted| wanted.name.clone());
-    let listed = matches!(pass.listing, Listing::Fetched(_)) || report.lost;
+    // What one response takes back and no second one has confirmed changes nothing there either.
+    let listed = !report.unchanged && matches!(pass.listing, Listing::Fetched(_)) || report.lost;
     if pass.object.meta().deletion_timestamp.is_some() || (wanted.is_some() && !listed) {
         return Ok(Output::Complete);
     }

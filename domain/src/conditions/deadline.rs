@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::summary::{Progress, Summary};
 use super::{ConditionType, Reason, recorded};
-use crate::decision::{Creating, Deleting, State};
+use crate::decision::{ConfirmedAbsence, Creating, Deleting, State};
 use crate::endpoint::Endpoint;
 use crate::message::Message;
 use crate::observed::Observed;
@@ -54,7 +54,9 @@ pub(super) fn after(o: &Observed, state: &State) -> Option<Duration> {
     match state {
         State::Recorded(state) if recorded::is_missing(o, state) => {
             let unproven = o.times.visibility.saturating_sub(o.memory.recorded);
-            let confirming = o.memory.absent.filter(|_| unproven.is_zero()).map(|(_, since)| since);
+            let listed = |absence| matches!(absence, ConfirmedAbsence::Known(_));
+            let run = o.memory.absent.filter(|(absence, _)| unproven.is_zero() && !listed(*absence));
+            let confirming = run.map(|(_, since)| since);
             Some(unproven + o.times.confirm_gap.saturating_sub(confirming.unwrap_or_default()))
         }
         State::Creating(Creating::AwaitingOutcome(remaining) | Creating::AwaitingVisibility(remaining))

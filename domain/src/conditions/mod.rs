@@ -143,7 +143,11 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     }
     conditions.extend(sunset(o));
     // One response that may be wrong changes nothing that was said. Who was never told anything is told what is waited for.
-    let doubted = matches!(decision.state, State::Unconfirmed(_));
+    let doubted = match &decision.state {
+        State::Unconfirmed(_) => true,
+        State::Recorded(state) => state.contradicted,
+        _ => false,
+    };
     let unchanged = doubted && !o.object.reported.conditions.is_empty();
     let (endpoint, after) = (endpoint.cloned(), deadline::after(o, &decision.state));
     Report { endpoint, lost, unchanged, shared: false, conditions, working, after }

@@ -21,6 +21,9 @@ pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
         );
         return Summary::new(false, Reason::EndpointLost, message, Progress::Waiting);
     }
+    if state.contradicted {
+        return contradicted(o, state);
+    }
     let mut summary = apply_ready_when(spec, &state.endpoint, by_status(o, spec, state));
     if let Some(fault) = &state.refused {
         let message = match still_connected(spec, &state.endpoint) {
@@ -47,6 +50,23 @@ pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
         summary.unsynced = Some((Reason::Duplicate, message.into()));
     }
     summary
+}
+
+/// Published only where nothing was reported before; what was reported stays.
+fn contradicted(o: &Observed, state: &Recorded) -> Summary {
+    match o.object.reported.get(ConditionType::Ready.as_str()) {
+        Some((true, was, said)) if o.object.reported.current => {
+            let was = Reason::parse(was).unwrap_or(Reason::Available);
+            Summary::new(true, was, said, Progress::Settled)
+        }
+        _ => {
+            let message = format!(
+                "Atlas takes back what the status says of endpoint {}; a second response has to confirm it",
+                state.endpoint.id
+            );
+            Summary::new(false, Reason::Adopting, message, Progress::Working)
+        }
+    }
 }
 
 /// The write that was refused, because the instance were no more, was to put back what others changed; the listing just showed

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use crate::decision::{ConfirmedAbsence, Creating, Decision, Recorded, Requeue, State, Step};
-use crate::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
+use crate::decision::{ConfirmedAbsence, Creating, Decision, Recorded, Requeue, State, Step, Withdrawn};
+use crate::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId, is_service_name};
 use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
-use crate::ownership::{Token, marked_comment, same_comment};
+use crate::ownership::{Token, mark_of, marked_comment, same_comment};
 
 use super::{
     absent_twice, act, confirm_absence, confirmed, create, may_write, ours, refused, remaining_uncertainty,
@@ -28,7 +28,16 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: 
     }
     match listing.iter().find(|e| e.id == recorded.id) {
         Some(_) if spec.suspend => suspended(o),
-        Some(endpoint) => present(o, spec, listing, endpoint),
+        Some(endpoint) => match withdrawn(o, spec, recorded, endpoint) {
+            None => present(o, spec, listing, endpoint),
+            Some(absence) if absent_twice(o, absence) => {
+                confirmed(absence, present(o, spec, listing, endpoint))
+            }
+            Some(absence) => {
+                let known = Recorded { contradicted: true, ..recorded_state(o, recorded) };
+                confirm_absence(o, absence, State::Recorded(known))
+            }
+        },
         None => absent(o, spec, listing, recorded),
     }
 }
@@ -38,6 +47,7 @@ pub(super) fn recorded_state(o: &Observed, endpoint: &Endpoint) -> Recorded {
     Recorded {
         endpoint: endpoint.clone(),
         unseen: false,
+        contradicted: false,
         unconfirmed: o.memory.adopted.is_some_and(|since| since < o.times.confirm_gap),
         refused: None,
         duplicates: Vec::new(),
@@ -82,6 +92,26 @@ fn unseen(o: &Observed, recorded: &Endpoint) -> State {
         ));
     }
     State::Recorded(Recorded { unseen: true, ..recorded_state(o, recorded) })
+}
+
+/// What the listing takes back of the recorded endpoint. One response may be wrong for a moment, so nothing that depends on it
+/// (conditions, the output ConfigMap, a PATCH) changes before a second one says the same.
+fn withdrawn(o: &Observed, spec: &Spec, known: &Endpoint, shown: &Endpoint) -> Option<ConfirmedAbsence> {
+    let named = |e: &Endpoint| e.service_name.as_deref().is_some_and(is_service_name);
+    let unnamed = |status: &EndpointStatus| status.as_str().is_empty();
+    let deleting = shown.status == EndpointStatus::Deleting;
+    let withdrawn = Withdrawn {
+        service_name: !deleting && named(known) && !named(shown),
+        vpc_endpoint_id: known.status == shown.status
+            && known.vpc_endpoint_id.is_some()
+            && shown.vpc_endpoint_id.is_none(),
+        status: !unnamed(&known.status) && unnamed(&shown.status),
+        deleting: deleting && known.status != EndpointStatus::Deleting,
+        mark: !spec.observe
+            && mark_of(&known.comment) != mark_of(&shown.comment)
+            && rival(o, spec, shown).is_some(),
+    };
+    (withdrawn != Withdrawn::default()).then_some(ConfirmedAbsence::Known(withdrawn))
 }
 
 fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint) -> Decision {
@@ -162,6 +192,7 @@ fn settle(o: &Observed, spec: &Spec, state: Recorded) -> Decision {
         _ if state.unconfirmed || !may_write(o) => Requeue::Poll,
         // One listing may be wrong: what turned FAILED just now is looked at once more.
         (_, EndpointStatus::Failed) if has_turned(o, &state.endpoint) => Requeue::After(o.times.confirm_gap),
+        (_, EndpointStatus::Available) if state.endpoint.service_name.is_none() => Requeue::Poll,
         (_, EndpointStatus::Available | EndpointStatus::Failed) => Requeue::Interval,
         (_, EndpointStatus::Reserved) if awaited || state.endpoint.service_name.is_none() => Requeue::Poll,
         (_, EndpointStatus::Reserved) if spec.ready_when() == ReadyWhen::Reserved => Requeue::Interval,

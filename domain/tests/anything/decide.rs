@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::conditions::{ConditionType, Reason, report};
 use domain::decide::decide;
-use domain::decision::ConfirmedAbsence;
+use domain::decision::{ConfirmedAbsence, Withdrawn};
 use domain::endpoint::Endpoint;
 use domain::event::{self, Announced};
 use domain::fault::{Fault, FaultKind};
@@ -18,6 +18,7 @@ use domain::ownership::{Claim, ClaimReading, Token, marked_comment};
 use crate::support::{
     Draw, FAULTS, Mark, STATUSES, cluster, endpoint, id, nonce, secs, stranger, token, vpce,
 };
+use crate::view::taken_back_twice;
 use crate::{decisions, reports};
 
 /// Whatever is seen, there is a decision and a report, and both keep the laws.
@@ -37,15 +38,22 @@ pub(crate) fn check(bytes: &[u8]) {
     if !can_be(&o) {
         return;
     }
-    for (name, law) in decisions::LAWS {
-        let verdict = law(&o, &decision);
-        assert_ne!(verdict, Some(false), "{name}: {decision:#?}\nin view of {o:#?}");
-    }
-    for o in reports::late(&o, &decision).into_iter().chain([o]) {
-        let reported = report(&o, &decision);
-        for (name, law) in reports::LAWS {
-            let verdict = law(&o, &decision, &reported);
-            assert_ne!(verdict, Some(false), "{name}: {reported:#?}\nof {decision:#?}\nin view of {o:#?}");
+    for o in taken_back_twice(&o).into_iter().chain([o]) {
+        let decision = decide(&o);
+        for (name, law) in decisions::LAWS {
+            let verdict = law(&o, &decision);
+            assert_ne!(verdict, Some(false), "{name}: {decision:#?}\nin view of {o:#?}");
+        }
+        for o in reports::late(&o, &decision).into_iter().chain([o]) {
+            let reported = report(&o, &decision);
+            for (name, law) in reports::LAWS {
+                let verdict = law(&o, &decision, &reported);
+                assert_ne!(
+                    verdict,
+                    Some(false),
+                    "{name}: {reported:#?}\nof {decision:#?}\nin view of {o:#?}"
+                );
+            }
         }
     }
 }
@@ -244,7 +252,10 @@ fn recollection(draw: &mut Draw<'_>, times: &Times) -> MemorySnapshot {
         forgotten: draw.maybe(|draw| age(draw, times)),
         adopted: draw.maybe(|draw| age(draw, times)),
         absent: draw.maybe(|draw| {
-            (draw.one_of(&[ConfirmedAbsence::Everything, ConfirmedAbsence::Recorded]), age(draw, times))
+            (
+                draw.one_of(&[ConfirmedAbsence::Everything, ConfirmedAbsence::Recorded, DELETING]),
+                age(draw, times),
+            )
         }),
         gone: gone(draw, times),
         deleted: draw.some(3, |draw| Deleted {
@@ -262,6 +273,15 @@ fn recollection(draw: &mut Draw<'_>, times: &Times) -> MemorySnapshot {
         },
     }
 }
+
+/// The recorded endpoint was listed as DELETING.
+const DELETING: ConfirmedAbsence = ConfirmedAbsence::Known(Withdrawn {
+    deleting: true,
+    service_name: false,
+    vpc_endpoint_id: false,
+    status: false,
+    mark: false,
+});
 
 /// Each way to say it at most once.
 fn gone(draw: &mut Draw<'_>, times: &Times) -> Vec<(FaultKind, Duration)> {

@@ -6,7 +6,7 @@ use domain::observed::{Observed, WriteOutcome};
 use domain::ownership::ClaimReading;
 
 use crate::Verdict;
-use crate::view::{confirmed, final_word, is_ours, listed, listing, may_land, owner, update};
+use crate::view::{confirmed, final_word, is_ours, listed, listing, may_land, owner, taken_back, update};
 
 pub(crate) fn an_object_is_released_as_deleted_only_when_nothing_of_ours_is_left_or_can_appear(
     o: &Observed,
@@ -54,6 +54,9 @@ pub(crate) fn a_deletion_goes_on_without_a_record_that_was_not_taken(o: &Observe
 
 pub(crate) fn an_absence_is_confirmed_only_by_a_listing_that_shows_it(o: &Observed, d: &Decision) -> Verdict {
     let absence = d.absent?;
+    if let ConfirmedAbsence::Known(withdrawn) = absence {
+        return Some(taken_back(o) == Some(withdrawn));
+    }
     let listing = listing(o)?;
     let ours = |e: &&Endpoint| is_ours(o, e) && e.status != EndpointStatus::Deleting;
     let others = listing.iter().any(|e| ours(&e));

@@ -2,12 +2,12 @@
 
 use domain::conditions::{Condition, ConditionType, Reason, Report, report};
 use domain::decide::decide;
-use domain::decision::{Decision, Origin, State, Step};
+use domain::decision::{Decision, Origin, Requeue, State, Step};
 use domain::endpoint::EndpointStatus;
 use domain::observed::{Listing, Observed, Sunset, VpcEndpoint};
 
 use crate::Verdict;
-use crate::view::{final_word, says_gone};
+use crate::view::{final_word, is_contradicted, says_gone};
 
 pub(crate) type Law = fn(&Observed, &Decision, &Report) -> Verdict;
 
@@ -27,6 +27,7 @@ macro_rules! with_laws {
             conditions_that_stand_side_by_side_do_not_contradict_each_other
             a_ready_object_whose_look_failed_keeps_ready_for_the_same_generation
             one_answer_that_all_is_gone_takes_nothing_back
+            what_one_listing_takes_back_stays_until_a_second_says_the_same
             suspended_is_reported_exactly_while_the_living_object_asks_for_it
             a_deadline_stalls_only_what_is_being_worked_on
             an_object_that_is_stalled_by_a_deadline_keeps_its_clock
@@ -136,7 +137,7 @@ mod laws {
         r: &Report,
     ) -> Verdict {
         let State::Recorded(bound) = &d.state else { return None };
-        let applies = ready(r).status && ready(r).reason == Reason::Available;
+        let applies = ready(r).status && ready(r).reason == Reason::Available && !r.unchanged;
         applies.then(|| match &o.spec.as_ref().unwrap().vpc_endpoint {
             VpcEndpoint::Declared(id) => bound.endpoint.vpc_endpoint_id.as_deref() == Some(id.as_str()),
             _ => true,
@@ -150,7 +151,8 @@ mod laws {
     ) -> Verdict {
         let Listing::Fetched(listing) = &o.listing else { return None };
         // What somebody took off the object is put back first, and what our POST made is recorded, whatever is listed.
-        if matches!(d.step, Step::Claim { .. } | Step::Record { origin: Origin::Created, .. }) {
+        if matches!(d.step, Step::Claim { .. } | Step::Record { origin: Origin::Created, .. }) || r.unchanged
+        {
             return None;
         }
         (ready(r).status && d.state != State::Suspended).then(|| {
@@ -183,7 +185,7 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        let listed = matches!(o.listing, Listing::Fetched(_)) && d.state != State::Suspended;
+        let listed = matches!(o.listing, Listing::Fetched(_)) && d.state != State::Suspended && !r.unchanged;
         let word = |kind| r.get(kind).map_or((false, Reason::Suspended), |c| (c.status, c.reason));
         let service = word(ConditionType::EndpointServiceAvailable);
         let connected = word(ConditionType::EndpointConnected);
@@ -239,7 +241,7 @@ mod laws {
         }
         let gone = says_gone(o).filter(|_| !final_word(o));
         if gone.is_none() {
-            return r.unchanged.then_some(false);
+            return (r.unchanged && !is_contradicted(o)).then_some(false);
         }
         let told = !o.object.reported.conditions.is_empty();
         let waits = r.unchanged || !told || o.object.deleting || has(r, ConditionType::Suspended);
@@ -247,6 +249,25 @@ mod laws {
         let ended = classes(ready(r).reason).0 && !has(r, ConditionType::Suspended);
         // What was recorded stays what it is, and nobody is told to end anything.
         Some((waits || spec || !ready(r).status || r.get(ConditionType::Synced)?.status) && !r.lost && !ended)
+    }
+
+    pub(super) fn what_one_listing_takes_back_stays_until_a_second_says_the_same(
+        o: &Observed,
+        d: &Decision,
+        r: &Report,
+    ) -> Verdict {
+        let waits = matches!(&d.state, State::Recorded(state) if state.contradicted);
+        if !is_contradicted(o) {
+            return waits.then_some(false);
+        }
+        let first = matches!(d.step, Step::Claim { .. } | Step::Record { .. });
+        if first || o.object.deleting || matches!(d.state, State::Suspended | State::Invalid(_)) {
+            return None;
+        }
+        let told = !o.object.reported.conditions.is_empty();
+        let same = r.endpoint == o.object.recorded && !r.lost && (r.unchanged || !told);
+        let again = d.step == Step::Rest && d.requeue == Requeue::After(o.times.confirm_gap);
+        Some(waits && same && again && (told || !ready(r).status))
     }
 
     pub(super) fn suspended_is_reported_exactly_while_the_living_object_asks_for_it(

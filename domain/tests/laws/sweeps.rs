@@ -6,6 +6,7 @@ use domain::conditions::report;
 use domain::decide::decide;
 use domain::observed::Observed;
 
+use crate::view::taken_back_twice;
 use crate::{Verdict, decisions, reports, space, support};
 
 type Findings = LazyLock<Vec<(&'static str, Finding)>>;
@@ -14,9 +15,11 @@ static OF_DECISIONS: Findings = LazyLock::new(|| {
     let mut all = vec![Finding::default(); decisions::LAWS.len()];
     for axes in [space::creating(), space::keeping(), space::losing(), space::deleting()] {
         let found = sweep(&axes, decisions::LAWS.len(), |o, findings| {
-            let decision = decide(o);
-            for ((_, law), finding) in decisions::LAWS.iter().zip(findings) {
-                finding.note(law(o, &decision), || format!("{decision:#?}\nin view of {o:#?}"));
+            for o in taken_back_twice(o).iter().chain([o]) {
+                let decision = decide(o);
+                for ((_, law), finding) in decisions::LAWS.iter().zip(&mut *findings) {
+                    finding.note(law(o, &decision), || format!("{decision:#?}\nin view of {o:#?}"));
+                }
             }
         });
         all.iter_mut().zip(found).for_each(|(all, part)| all.add(part));
@@ -26,12 +29,14 @@ static OF_DECISIONS: Findings = LazyLock::new(|| {
 
 static OF_REPORTS: Findings = LazyLock::new(|| {
     let found = sweep(&space::reporting(), reports::LAWS.len(), |o, findings| {
-        let decision = decide(o);
-        for o in reports::late(o, &decision).iter().chain([o]) {
-            let report = report(o, &decision);
-            for ((_, law), finding) in reports::LAWS.iter().zip(&mut *findings) {
-                let what = || format!("{report:#?}\nof {decision:#?}\nin view of {o:#?}");
-                finding.note(law(o, &decision, &report), what);
+        for o in taken_back_twice(o).iter().chain([o]) {
+            let decision = decide(o);
+            for o in reports::late(o, &decision).iter().chain([o]) {
+                let report = report(o, &decision);
+                for ((_, law), finding) in reports::LAWS.iter().zip(&mut *findings) {
+                    let what = || format!("{report:#?}\nof {decision:#?}\nin view of {o:#?}");
+                    finding.note(law(o, &decision, &report), what);
+                }
             }
         }
     });

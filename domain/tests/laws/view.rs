@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::decision::{ConfirmedAbsence, Decision, Origin, Step};
-use domain::endpoint::{Endpoint, EndpointId};
+use domain::decision::{ConfirmedAbsence, Decision, Origin, Step, Withdrawn};
+use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
 use domain::fault::FaultKind;
-use domain::observed::{AttemptOutcome, Listing, Observed, Spec};
+use domain::observed::{AttemptOutcome, CredentialsInUse, Listing, Observed, Spec};
 use domain::ownership::{ClaimReading, Nonce, Token, mark_of};
 
 pub(crate) fn wanted(o: &Observed) -> Option<&Spec> {
@@ -84,6 +84,45 @@ pub(crate) fn may_land(o: &Observed) -> bool {
         known.map_or(Duration::ZERO, |attempt| attempt.age)
     };
     unproven(o).into_iter().any(|nonce| age(nonce) < o.times.uncertainty)
+}
+
+/// What the listing takes back of what the status says of the recorded endpoint.
+pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
+    let known = o.object.recorded.as_ref()?;
+    let shown = listed(o, &known.id)?;
+    let leaves = |e: &Endpoint| e.status == EndpointStatus::Deleting;
+    let usable = |e: &Endpoint| e.service_name.as_ref().is_some_and(|name| is_service_name(name));
+    let says = |e: &Endpoint| !e.status.as_str().is_empty();
+    let spec = wanted(o)?;
+    let stranger = owner(shown).filter(|by| *by != o.object.token && owner(known).as_ref() != Some(by));
+    let allowed = spec.endpoint_id.as_ref() == Some(&known.id) && o.object.take_over == stranger;
+    let protected = stranger.as_ref().is_some_and(|by| {
+        o.credentials == CredentialsInUse::Default
+            && matches!(o.owners.get(by), None | Some(domain::observed::Owner::Elsewhere))
+    });
+    let withdrawn = Withdrawn {
+        service_name: !leaves(shown) && usable(known) && !usable(shown),
+        vpc_endpoint_id: known.status == shown.status
+            && known.vpc_endpoint_id.is_some()
+            && shown.vpc_endpoint_id.is_none(),
+        status: says(known) && !says(shown),
+        deleting: leaves(shown) && !leaves(known),
+        mark: stranger.is_some() && !spec.observe && (!allowed || protected),
+    };
+    (withdrawn != Withdrawn::default()).then_some(withdrawn)
+}
+
+/// The same, with what the listing takes back confirmed.
+pub(crate) fn taken_back_twice(o: &Observed) -> Option<Observed> {
+    let withdrawn = taken_back(o)?;
+    let mut twice = o.clone();
+    twice.memory.absent = Some((ConfirmedAbsence::Known(withdrawn), o.times.confirm_gap));
+    Some(twice)
+}
+
+/// It does, and no listing at least G ago took back the same.
+pub(crate) fn is_contradicted(o: &Observed) -> bool {
+    taken_back(o).is_some_and(|withdrawn| !confirmed(o, ConfirmedAbsence::Known(withdrawn)))
 }
 
 /// A listing at least G ago showed the same absence.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::conditions::{ConditionType, Reason};
+use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
 use domain::memory::Memory;
 use domain::observed::{Listing, Observed, ReadyWhen, WriteOutcome};
@@ -51,6 +52,14 @@ fn only_work_and_missing_access_count_against_the_deadline() {
     }
 }
 
+/// Endpoint 1 in this status, recorded without a service.
+fn unnamed(status: &str) -> Observed {
+    with(shown(status), |o| {
+        let unnamed = Endpoint { service_name: None, ..endpoint(1, Mark::Ours, status) };
+        o.object.recorded = Some(unnamed);
+    })
+}
+
 #[test]
 fn the_deadline_is_over_once_one_stage_has_taken_that_long() {
     let requested = || shown("RESERVATION_REQUESTED");
@@ -60,7 +69,7 @@ fn the_deadline_is_over_once_one_stage_has_taken_that_long() {
     assert_eq!(said(&working_for(DEADLINE, requested())), late);
     // Another status in Atlas, or another spec, is another stage.
     let changed =
-        with(working_for(DEADLINE, shown("PENDING_ACCEPTANCE")), |o| o.listing = requested().listing);
+        with(working_for(DEADLINE, unnamed("PENDING_ACCEPTANCE")), |o| o.listing = requested().listing);
     assert_eq!(said(&changed), in_time);
     let changed = with(working_for(DEADLINE, requested()), |o| spec(o).comment = Some("orders".to_owned()));
     assert_eq!(said(&changed), in_time);
@@ -78,7 +87,7 @@ fn a_process_that_has_just_started_believes_what_the_status_says_of_the_same_wor
     let in_time = (Reason::ReservationRequested, None);
     assert_eq!(said(&published()).1, Some(Reason::ProgressDeadlineExceeded));
     assert_eq!(said(&with(published(), |o| o.object.reported.current = false)), in_time);
-    let other_status = Some(endpoint(1, Mark::Ours, "PENDING_ACCEPTANCE"));
+    let other_status = unnamed("PENDING_ACCEPTANCE").object.recorded;
     assert_eq!(said(&with(published(), |o| o.object.recorded = other_status)), in_time);
     let other_reason = |o: &mut Observed| o.object.reported.conditions[0].2 = "AtlasFailed".to_owned();
     assert_eq!(said(&with(published(), other_reason)), in_time);

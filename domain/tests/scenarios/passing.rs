@@ -2,6 +2,7 @@
 
 use domain::conditions::{ConditionType, report};
 use domain::decision::{Creating, Decision, Deleting, ReleaseReason, Requeue, State, Step};
+use domain::endpoint::{Endpoint, EndpointStatus};
 use domain::event::{Announced, of_change};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
@@ -292,4 +293,82 @@ fn an_endpoint_that_turns_failed_is_looked_at_once_more_before_that_is_final() {
     story.o.object.recorded = Some(failed.clone());
     story.wait(secs(10));
     assert_eq!(story.list(&[failed]).requeue, Requeue::Interval);
+}
+
+/// What one listing may take back of a ready endpoint, and what it then shows.
+fn taken_back() -> Vec<(&'static str, Endpoint)> {
+    let available = || endpoint(1, Mark::Ours, "AVAILABLE");
+    vec![
+        ("service name", Endpoint { service_name: None, ..available() }),
+        ("a service name of AWS", Endpoint { service_name: Some("$(x)".to_owned()), ..available() }),
+        ("VPC endpoint id", Endpoint { vpc_endpoint_id: None, ..available() }),
+        ("status", Endpoint { status: EndpointStatus::Other(String::new()), ..available() }),
+        ("life", endpoint(1, Mark::Ours, "DELETING")),
+        ("mark", endpoint(1, Mark::Strangers, "AVAILABLE")),
+    ]
+}
+
+#[test]
+fn what_one_listing_takes_back_changes_nothing() {
+    for (what, shown) in taken_back() {
+        let mut story = Story::recorded();
+        ready_before(&mut story.o);
+        let once = story.list(std::slice::from_ref(&shown));
+        assert_eq!((&once.step, once.requeue), (&Step::Rest, Requeue::After(secs(10))), "{what}");
+        let said = report(&story.o, &once);
+        assert!(said.unchanged && !said.lost, "{what}");
+        assert_eq!(said.endpoint, story.o.object.recorded, "{what}");
+        assert_eq!(of_change(Announced::default(), &story.o, &Step::Rest, &said), [], "{what}");
+        story.wait(secs(10));
+        let back = story.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]);
+        assert_eq!(back.requeue, Requeue::Interval, "{what}");
+    }
+}
+
+#[test]
+fn what_two_listings_take_back_is_gone() {
+    for (what, shown) in taken_back() {
+        let mut story = Story::recorded();
+        ready_before(&mut story.o);
+        story.list(std::slice::from_ref(&shown));
+        story.wait(secs(9));
+        let soon = story.list(std::slice::from_ref(&shown));
+        assert!(report(&story.o, &soon).unchanged, "{what}");
+        story.wait(secs(1));
+        let twice = story.list(std::slice::from_ref(&shown));
+        let said = report(&story.o, &twice);
+        assert!(!said.unchanged, "{what}");
+        assert_eq!(said.endpoint, Some(shown), "{what}");
+    }
+}
+
+#[test]
+fn two_listings_that_take_back_different_things_do_not_confirm_each_other() {
+    for (what, shown) in taken_back() {
+        for (other, before) in taken_back()
+            .into_iter()
+            .filter(|(other, _)| *other != what && !(other.contains("service") && what.contains("service")))
+        {
+            let mut story = Story::recorded();
+            ready_before(&mut story.o);
+            story.list(&[before]);
+            story.wait(secs(10));
+            let second = story.list(std::slice::from_ref(&shown));
+            assert!(report(&story.o, &second).unchanged, "{other}, then {what}");
+        }
+    }
+}
+
+#[test]
+fn a_listing_that_shows_all_again_begins_anew() {
+    let shown = Endpoint { service_name: None, ..endpoint(1, Mark::Ours, "AVAILABLE") };
+    let mut story = Story::recorded();
+    ready_before(&mut story.o);
+    for _ in 0..10 {
+        let once = story.list(std::slice::from_ref(&shown));
+        assert!(report(&story.o, &once).unchanged);
+        story.wait(secs(10));
+        story.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]);
+        story.wait(secs(10));
+    }
 }

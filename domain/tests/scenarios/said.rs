@@ -69,6 +69,12 @@ fn listing(o: &mut Observed, endpoints: &[Endpoint]) {
     o.listing = Listing::Fetched(endpoints.to_vec());
 }
 
+/// A listing ten seconds before this one showed the same.
+fn confirmed(mut o: Observed) -> Observed {
+    o.memory.absent = decide(&o).absent.map(|absence| (absence, secs(10)));
+    o
+}
+
 fn gone() -> Observed {
     with(shown("AVAILABLE"), |o| listing(o, &[]))
 }
@@ -133,13 +139,13 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
         ("another id named", with(shown("AVAILABLE"), |o| spec(o).endpoint_id = Some(id(2))), "-InvalidSpec -InvalidSpec +ServiceReserved +Available [Stalled:InvalidSpec] Rest OnChange"),
         ("requested", shown("RESERVATION_REQUESTED"), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest Poll"),
         ("reserved", shown("RESERVED"), "+Reserved +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [] Rest Interval"),
-        ("reserved, not named", with(shown("RESERVED"), unnamed), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
-        ("reserved, not named, available wanted", with(shown("RESERVED"), |o| { unnamed(o); spec(o).ready_when = Some(ReadyWhen::Available); }), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
-        ("reserved, not named, declared, Reserved suffices", with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| { unnamed(o); spec(o).ready_when = Some(ReadyWhen::Reserved); }), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -AwaitingVpcEndpoint [Reconciling:Progressing] Update Poll"),
+        ("reserved, not named", confirmed(with(shown("RESERVED"), unnamed)), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
+        ("reserved, not named, available wanted", confirmed(with(shown("RESERVED"), |o| { unnamed(o); spec(o).ready_when = Some(ReadyWhen::Available); })), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
+        ("reserved, not named, declared, Reserved suffices", confirmed(with(declaring("RESERVED", VpcEndpoint::Declared(vpce(2))), |o| { unnamed(o); spec(o).ready_when = Some(ReadyWhen::Reserved); })), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -AwaitingVpcEndpoint [Reconciling:Progressing] Update Poll"),
         ("initiating", shown("INITIATING"), "+Reserved +ReconcileSucceeded +ServiceReserved -Connecting [] Rest Poll"),
         ("available", shown("AVAILABLE"), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest Interval"),
         ("failed", shown("FAILED"), "-AtlasFailed +ReconcileSucceeded +ServiceReserved -AtlasFailed [Stalled:AtlasFailed] Rest Interval"),
-        ("failed without a service", with(shown("FAILED"), |o| { let mut e = endpoint(1, Mark::Ours, "FAILED"); e.service_name = None; listing(o, &[e]); spec(o).vpc_endpoint = VpcEndpoint::Declared(vpce(2)); }), "-AtlasFailed +ReconcileSucceeded -AtlasFailed -AtlasFailed [Stalled:AtlasFailed] Rest Interval"),
+        ("failed without a service", confirmed(with(shown("FAILED"), |o| { let mut e = endpoint(1, Mark::Ours, "FAILED"); e.service_name = None; listing(o, &[e]); spec(o).vpc_endpoint = VpcEndpoint::Declared(vpce(2)); })), "-AtlasFailed +ReconcileSucceeded -AtlasFailed -AtlasFailed [Stalled:AtlasFailed] Rest Interval"),
         ("failed, another declared", declaring("FAILED", VpcEndpoint::Declared(vpce(2))), "-AtlasFailed +ReconcileSucceeded +ServiceReserved -AtlasFailed [Stalled:AtlasFailed] Update Poll"),
         ("deleting in Atlas", shown("DELETING"), "-EndpointLost +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
         ("unknown", shown("PENDING_ACCEPTANCE"), "-UnknownStatus +ReconcileSucceeded +ServiceReserved -UnknownStatus [Reconciling:Progressing] Rest Poll"),
@@ -175,10 +181,15 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
         ("adopted just now", with(shown("AVAILABLE"), |o| o.memory.adopted = Some(secs(9))), "-Adopting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
         ("adopted just now, Reserved suffices", with(shown("RESERVED"), |o| { o.memory.adopted = Some(secs(9)); spec(o).ready_when = Some(ReadyWhen::Reserved); }), "-Adopting +ReconcileSucceeded +ServiceReserved -AwaitingVpcEndpoint [Reconciling:Progressing] Rest Poll"),
         ("adopted and confirmed", with(shown("AVAILABLE"), |o| o.memory.adopted = Some(secs(10))), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest Interval"),
-        ("a stranger's mark", with(shown("AVAILABLE"), strangers), "-OwnershipConflict -OwnershipConflict +ServiceReserved +Available [Stalled:OwnershipConflict] Rest Interval"),
-        ("a stranger's mark, named without a word", with(shown("AVAILABLE"), |o| { strangers(o); spec(o).endpoint_id = Some(id(1)); }), "-OwnershipConflict -OwnershipConflict +ServiceReserved +Available [Stalled:OwnershipConflict] Rest Interval"),
-        ("a stranger's mark, taken over without a name", with(shown("AVAILABLE"), |o| { strangers(o); o.object.take_over = Some(stranger()); }), "-OwnershipConflict -OwnershipConflict +ServiceReserved +Available [Stalled:OwnershipConflict] Rest Interval"),
-        ("a stranger's mark, taken over from another", with(shown("AVAILABLE"), |o| { strangers(o); spec(o).endpoint_id = Some(id(1)); o.object.take_over = Some(token()); }), "-OwnershipConflict -OwnershipConflict +ServiceReserved +Available [Stalled:OwnershipConflict] Rest Interval"),
+        ("a stranger's mark once, ready before", with(shown("AVAILABLE"), |o| { strangers(o); ready_before(o); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest After(10s)"),
+        ("deleting in Atlas once, ready before", with(shown("AVAILABLE"), |o| { listing(o, &[endpoint(1, Mark::Ours, "DELETING")]); ready_before(o); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest After(10s)"),
+        ("deleting in Atlas once, nothing said before", with(shown("AVAILABLE"), |o| listing(o, &[endpoint(1, Mark::Ours, "DELETING")])), "-Adopting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
+        ("deleting in Atlas, confirmed", confirmed(with(shown("AVAILABLE"), |o| listing(o, &[endpoint(1, Mark::Ours, "DELETING")]))), "-EndpointLost +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
+        ("available, never named", with(shown("AVAILABLE"), |o| { let e = Endpoint { service_name: None, ..endpoint(1, Mark::Ours, "AVAILABLE") }; listing(o, &[e.clone()]); o.object.recorded = Some(e); }), "+Available +ReconcileSucceeded -ServiceProvisioning +Available [] Rest Poll"),
+        ("a stranger's mark", confirmed(with(shown("AVAILABLE"), strangers)), "-OwnershipConflict -OwnershipConflict +ServiceReserved +Available [Stalled:OwnershipConflict] Rest Interval"),
+        ("a stranger's mark, named without a word", confirmed(with(shown("AVAILABLE"), |o| { strangers(o); spec(o).endpoint_id = Some(id(1)); })), "-OwnershipConflict -OwnershipConflict +ServiceReserved +Available [Stalled:OwnershipConflict] Rest Interval"),
+        ("a stranger's mark, taken over without a name", confirmed(with(shown("AVAILABLE"), |o| { strangers(o); o.object.take_over = Some(stranger()); })), "-OwnershipConflict -OwnershipConflict +ServiceReserved +Available [Stalled:OwnershipConflict] Rest Interval"),
+        ("a stranger's mark, taken over from another", confirmed(with(shown("AVAILABLE"), |o| { strangers(o); spec(o).endpoint_id = Some(id(1)); o.object.take_over = Some(token()); })), "-OwnershipConflict -OwnershipConflict +ServiceReserved +Available [Stalled:OwnershipConflict] Rest Interval"),
         ("a stranger's mark, taken over", with(shown("AVAILABLE"), |o| { strangers(o); spec(o).endpoint_id = Some(id(1)); o.object.take_over = Some(stranger()); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Update Poll"),
         ("not shown yet", with(gone(), |o| o.memory.recorded = secs(119)), "-EndpointLost +ReconcileSucceeded -EndpointLost -EndpointLost [Reconciling:Progressing] Rest Poll"),
         ("not shown, not reserved either", with(gone(), |o| { o.memory.recorded = secs(119); o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVATION_REQUESTED")); }), "-ReservationRequested +ReconcileSucceeded -ServiceProvisioning -ServiceProvisioning [Reconciling:Progressing] Rest Poll"),
