@@ -49,9 +49,18 @@ impl Fault {
         Self { attempt, detail: Box::default(), ..self.clone() }
     }
 
-    /// One sentence for the user.
+    /// One sentence for the user. An outage is one episode however it shows (502, 503, a refused connection): the whole
+    /// sentence varies.
     #[must_use]
     pub fn message(&self) -> Message {
+        let message = self.sentence();
+        match self.kind {
+            FaultKind::Unavailable => Message::default().varying(&message),
+            _ => message,
+        }
+    }
+
+    fn sentence(&self) -> Message {
         let fixed = [&*self.attempt, &*self.problem];
         let fixed: Vec<_> = fixed.into_iter().filter(|part| !part.is_empty()).collect();
         let colon = if fixed.is_empty() || self.detail.is_empty() { "" } else { ": " };
@@ -126,6 +135,17 @@ mod tests {
         let other = Fault { problem: "HTTP 403 OTHER".into(), ..fault };
         assert!(!other.message().is_said_by(said));
         assert_eq!(Fault::new(FaultKind::Unavailable, "no Secret").to_string(), "no Secret");
+    }
+
+    #[test]
+    fn an_outage_says_the_same_whatever_its_status_code() {
+        let outage = |problem: &str| Fault::new(FaultKind::Unavailable, problem).message();
+        let said = outage("HTTP 502");
+        for other in ["HTTP 503 UNAVAILABLE", "no connection to cloud.mongodb.com: refused", "HTTP 502"] {
+            assert!(outage(other).is_said_by(&said), "{other}");
+        }
+        let link = |message: Message| message.then(" (docs/troubleshooting.md#atlasunavailable)");
+        assert!(!link(outage("HTTP 503")).is_said_by("HTTP 401 (docs/troubleshooting.md#unauthorized)"));
     }
 
     #[test]

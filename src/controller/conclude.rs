@@ -2,6 +2,7 @@
 //!
 //! Writes only what differs from what is there.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use domain::backoff;
@@ -29,11 +30,17 @@ use super::reconcile::ReconcileError;
 /// How soon an output that could not be written is tried again.
 const OUTPUT_RETRY: Duration = Duration::from_mins(1);
 
-/// Reports that an endpoint is lost.
-pub(super) async fn announce(pass: &mut Pass, mut decided: Box<Decided>) -> Result<(), ReconcileError> {
+/// Reports that an endpoint is lost, before another takes its place. While the output ConfigMap goes on naming its service,
+/// because it cannot be removed, nothing is put in its place: the reconcile ends, and the next one tries again.
+pub(super) async fn announce(
+    pass: &mut Pass,
+    mut decided: Box<Decided>,
+) -> Result<ControlFlow<Option<Duration>>, ReconcileError> {
     pass.announced = true;
     let heard = pass.heard.clone();
-    report_now(pass, None, &mut decided, heard.as_deref()).await.map(|_| ())
+    let output = report_now(pass, None, &mut decided, heard.as_deref()).await?;
+    let stays = matches!(output, Output::Failed(_)) && output::noted(&pass.object).is_some();
+    Ok(if stays { ControlFlow::Break(finish(pass, &decided, &output)) } else { ControlFlow::Continue(()) })
 }
 
 /// Nothing is left to do: report it, and say when to look again.
@@ -45,21 +52,24 @@ pub(super) async fn conclude(
     pass.permit = None;
     let heard = pass.heard_at_rest().map(str::to_owned);
     let output = report_now(&mut pass, held, &mut decided, heard.as_deref()).await?;
-    let Decided { decision, report, .. } = &*decided;
+    Ok(finish(&pass, &decided, &output))
+}
+
+/// Notes when the object is due again, and what is counted of it.
+fn finish(pass: &Pass, Decided { decision, report, .. }: &Decided, output: &Output) -> Option<Duration> {
     let token = pass.identity.token.clone();
     let latest = match output {
         Output::Incomplete => pass.ctx.options.poll_max,
         Output::Failed(_) => OUTPUT_RETRY,
         Output::Complete => Duration::MAX,
     };
-    let delay = pass.ctx.memories.with(&token, |entry| {
-        let delay = schedule(entry, &pass, report, decision, latest);
+    pass.ctx.memories.with(&token, |entry| {
+        let delay = schedule(entry, pass, report, decision, latest);
         if !report.unchanged {
             entry.counted.looked(&pass.ctx.options.metrics, decision, report, &pass.object, entry.due);
         }
         delay
-    });
-    Ok(delay)
+    })
 }
 
 /// Writes output, status and events, where they do not say yet what was decided.

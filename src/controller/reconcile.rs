@@ -2,6 +2,7 @@
 //!
 //! Every rule stands in `domain::decide`. This file only asks it, again after each step.
 
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -293,7 +294,9 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
             }
             Next::Announce(decided) => {
                 drop(held);
-                Box::pin(announce(&mut pass, decided)).await?;
+                if let ControlFlow::Break(delay) = Box::pin(announce(&mut pass, decided)).await? {
+                    return Ok(delay);
+                }
             }
             Next::CarryOut(decided) => {
                 drop(held);

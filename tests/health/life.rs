@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::conditions::{Reason, report};
 use domain::decide::decide;
-use domain::decision::Step;
+use domain::decision::{ConfirmedAbsence, Step};
 use domain::endpoint::Endpoint;
 use domain::fault::{Fault, FaultKind};
 use domain::observed::{
@@ -193,6 +193,13 @@ impl Life {
             match &decision.step {
                 Step::Rest => {
                     let mut report = report(&observed, &decision);
+                    // What one listing takes back of what is known, another confirms.
+                    if let Some(absence @ ConfirmedAbsence::Known(_)) =
+                        decision.absent.filter(|_| report.unchanged)
+                    {
+                        self.memory.absent = Some((absence, Times::default().confirm_gap));
+                        continue;
+                    }
                     if self.is_unwritten {
                         report.set_synced_false(
                             Reason::OutputNotWritten,

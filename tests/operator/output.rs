@@ -304,3 +304,30 @@ async fn a_rename_that_a_crash_cuts_short_is_finished_by_the_next_operator() {
     }))
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_created_while_the_output_still_names_the_lost_endpoint() {
+    let bench = Bench::new().await;
+    let maps = maps(&bench).await;
+    let proxies = bench.proxies().await;
+    let _operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
+    let first = until(&maps, "output", |map| map.is_some()).await.unwrap().data.unwrap();
+    proxies.tape.always(deletes_map, || Action::kubernetes(500, "InternalError"));
+    let known = bench.until_reason("orders", "Reserved").await;
+    assert!(bench.atlas.remove_endpoint(&known.status.unwrap().id.unwrap()));
+    bench.look("orders", "1").await;
+    bench.until_synced("orders", "OutputNotWritten").await;
+    let refused = proxies.tape.count(deletes_map);
+    tokio::time::timeout(PATIENCE, async {
+        while proxies.tape.count(deletes_map) < refused + 2 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("the removal is tried again");
+    assert_eq!(bench.endpoints().len(), 0, "another endpoint takes the place of one that the output names");
+    proxies.tape.forget_plan();
+    let renewed = |map: Option<&ConfigMap>| entry(map, "id").is_some_and(|id| *id != first["id"]);
+    until(&maps, "output", renewed).await;
+}

@@ -220,7 +220,11 @@ fn synced(o: &Observed, summary: &Summary) -> Condition {
 fn known_endpoint<'a>(o: &'a Observed, state: &'a State) -> (Option<&'a Endpoint>, bool) {
     let recorded = o.object.recorded.as_ref();
     match state {
-        State::Recorded(state) => (Some(&state.endpoint), false),
+        State::Recorded(state) => match recorded {
+            // Another one is to take its place, and no step has recorded that yet.
+            Some(known) if known.id != state.endpoint.id => (Some(known), true),
+            _ => (Some(&state.endpoint), false),
+        },
         State::Creating(_) | State::Lost(_) => (recorded, recorded.is_some()),
         // Nothing is polled, and what is said of it stays as it was.
         State::Suspended => (recorded, false),

@@ -18,7 +18,7 @@ use domain::ownership::{Claim, ClaimReading, Token, marked_comment};
 use crate::support::{
     Draw, FAULTS, Mark, STATUSES, cluster, endpoint, id, nonce, secs, stranger, token, vpce,
 };
-use crate::view::taken_back_twice;
+use crate::view::second;
 use crate::{decisions, reports};
 
 /// Whatever is seen, there is a decision and a report, and both keep the laws.
@@ -38,7 +38,7 @@ pub(crate) fn check(bytes: &[u8]) {
     if !can_be(&o) {
         return;
     }
-    for o in taken_back_twice(&o).into_iter().chain([o]) {
+    for o in second(&o, &decision).into_iter().chain([o]) {
         let decision = decide(&o);
         for (name, law) in decisions::LAWS {
             let verdict = law(&o, &decision);

@@ -2,12 +2,12 @@
 
 use domain::conditions::{Condition, ConditionType, Reason, Report, report};
 use domain::decide::decide;
-use domain::decision::{Decision, Origin, Requeue, State, Step};
+use domain::decision::{ConfirmedAbsence, Decision, Origin, Requeue, State, Step};
 use domain::endpoint::EndpointStatus;
 use domain::observed::{Listing, Observed, Sunset, VpcEndpoint};
 
 use crate::Verdict;
-use crate::view::{final_word, is_contradicted, says_gone};
+use crate::view::{claim, final_word, is_contradicted, says_gone};
 
 pub(crate) type Law = fn(&Observed, &Decision, &Report) -> Verdict;
 
@@ -33,6 +33,7 @@ macro_rules! with_laws {
             an_object_that_is_stalled_by_a_deadline_keeps_its_clock
             what_cannot_go_on_by_itself_is_stalled
             a_lost_endpoint_offers_no_service
+            an_endpoint_is_reported_lost_before_another_is_claimed_in_its_place
             an_announced_end_of_the_api_is_one_condition_more_and_changes_nothing_else
         }
     };
@@ -235,8 +236,8 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        // What is put back on the object comes first, and its report is not published.
-        if matches!(d.step, Step::Claim { .. }) {
+        // What is put back on the object comes first, and its report is not published; so does what our POST made.
+        if matches!(d.step, Step::Claim { .. } | Step::Record { origin: Origin::Created, .. }) {
             return None;
         }
         let gone = says_gone(o).filter(|_| !final_word(o));
@@ -323,6 +324,16 @@ mod laws {
     pub(super) fn a_lost_endpoint_offers_no_service(_: &Observed, d: &Decision, r: &Report) -> Verdict {
         let lost = r.lost || (matches!(d.state, State::Lost(_)) && r.endpoint.is_some());
         lost.then(|| !r.get(ConditionType::EndpointServiceAvailable).unwrap().status)
+    }
+
+    pub(super) fn an_endpoint_is_reported_lost_before_another_is_claimed_in_its_place(
+        o: &Observed,
+        d: &Decision,
+        r: &Report,
+    ) -> Verdict {
+        let lost = matches!(d.absent, Some(ConfirmedAbsence::Recorded | ConfirmedAbsence::Everything));
+        let replaced = claim(d).filter(|_| lost && o.recorded().is_some());
+        replaced.map(|_| r.lost && r.endpoint == o.object.recorded)
     }
 
     pub(super) fn an_announced_end_of_the_api_is_one_condition_more_and_changes_nothing_else(

@@ -6,7 +6,7 @@ use domain::conditions::report;
 use domain::decide::decide;
 use domain::observed::Observed;
 
-use crate::view::taken_back_twice;
+use crate::view::second;
 use crate::{Verdict, decisions, reports, space, support};
 
 type Findings = LazyLock<Vec<(&'static str, Finding)>>;
@@ -15,7 +15,7 @@ static OF_DECISIONS: Findings = LazyLock::new(|| {
     let mut all = vec![Finding::default(); decisions::LAWS.len()];
     for axes in [space::creating(), space::keeping(), space::losing(), space::deleting()] {
         let found = sweep(&axes, decisions::LAWS.len(), |o, findings| {
-            for o in taken_back_twice(o).iter().chain([o]) {
+            for o in second(o, &decide(o)).iter().chain([o]) {
                 let decision = decide(o);
                 for ((_, law), finding) in decisions::LAWS.iter().zip(&mut *findings) {
                     finding.note(law(o, &decision), || format!("{decision:#?}\nin view of {o:#?}"));
@@ -29,7 +29,7 @@ static OF_DECISIONS: Findings = LazyLock::new(|| {
 
 static OF_REPORTS: Findings = LazyLock::new(|| {
     let found = sweep(&space::reporting(), reports::LAWS.len(), |o, findings| {
-        for o in taken_back_twice(o).iter().chain([o]) {
+        for o in second(o, &decide(o)).iter().chain([o]) {
             let decision = decide(o);
             for o in reports::late(o, &decision).iter().chain([o]) {
                 let report = report(o, &decision);

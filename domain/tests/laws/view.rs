@@ -112,12 +112,11 @@ pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
     (withdrawn != Withdrawn::default()).then_some(withdrawn)
 }
 
-/// The same, with what the listing takes back confirmed.
-pub(crate) fn taken_back_twice(o: &Observed) -> Option<Observed> {
-    let withdrawn = taken_back(o)?;
-    let mut twice = o.clone();
-    twice.memory.absent = Some((ConfirmedAbsence::Known(withdrawn), o.times.confirm_gap));
-    Some(twice)
+/// The same, seen by a process that has heard G ago what this listing is to be confirmed in.
+pub(crate) fn second(o: &Observed, d: &Decision) -> Option<Observed> {
+    let mut second = o.clone();
+    second.memory.absent = Some((d.absent?, o.times.confirm_gap));
+    (second != *o).then_some(second)
 }
 
 /// It does, and no listing at least G ago took back the same.

@@ -1,5 +1,6 @@
 //! What the search in `proof/` and reviews have found, each as the shortest story that showed it.
 
+use domain::conditions::{ConditionType, report};
 use domain::decision::{ConfirmedAbsence, Creating, Origin, ReleaseReason, State, Step};
 use domain::memory::Memory;
 use domain::ownership::ClaimReading;
@@ -206,4 +207,18 @@ fn an_attempt_is_remembered_without_its_object_until_a_listing_would_show_what_i
     assert_eq!(next.list(&[]).absent, Some(ConfirmedAbsence::Everything), "one listing is not enough");
     story.wait(secs(1));
     assert!(story.memory.prune(&story.o.times, story.now));
+}
+
+#[test]
+fn a_lost_endpoint_is_reported_before_one_that_carries_the_mark_is_adopted_in_its_place() {
+    let other = endpoint(2, Mark::Ours, "RESERVED");
+    let mut story = Story::recorded();
+    story.list(std::slice::from_ref(&other));
+    story.wait(secs(10));
+    let claims = story.list(std::slice::from_ref(&other));
+    assert!(matches!(&claims.step, Step::Claim { replaced: Some(lost), .. } if *lost == id(1)));
+    let said = report(&story.o, &claims);
+    assert!(said.lost);
+    assert_eq!(said.endpoint, story.o.object.recorded);
+    assert!(!said.get(ConditionType::EndpointServiceAvailable).unwrap().status);
 }
