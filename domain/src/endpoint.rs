@@ -131,67 +131,76 @@ impl fmt::Display for Instance {
     }
 }
 
-/// The operating status of an endpoint, as Atlas words it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EndpointStatus {
+/// Makes [`EndpointStatus`] from one row a status: its meaning, Atlas' word, and how far the endpoint has come.
+macro_rules! statuses {
+    ($($(#[doc = $meaning:literal])* $variant:ident = $word:literal, $progress:literal;)+) => {
+        /// The operating status of an endpoint, as Atlas words it.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EndpointStatus {
+            $($(#[doc = $meaning])* $variant,)+
+            /// A word this version does not know, or an empty one where Atlas sent none.
+            Other(String),
+        }
+
+        impl EndpointStatus {
+            /// All that this version knows.
+            pub const KNOWN: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Atlas' own word, if this version knows it.
+            #[must_use]
+            pub fn known(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some($word),)+
+                    Self::Other(_) => None,
+                }
+            }
+
+            /// Atlas' own word.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)+
+                    Self::Other(word) => word,
+                }
+            }
+
+            /// How far the endpoint has come, to choose among several: the most advanced is the one worth keeping.
+            #[must_use]
+            pub fn progress(&self) -> u8 {
+                match self {
+                    $(Self::$variant => $progress,)+
+                    Self::Other(_) => UNKNOWN_PROGRESS,
+                }
+            }
+        }
+
+        impl From<&str> for EndpointStatus {
+            fn from(word: &str) -> Self {
+                match word {
+                    $($word => Self::$variant,)+
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+    };
+}
+
+/// An unknown status is worth more than one that is sure to be early, and less than one that is sure to be of use.
+const UNKNOWN_PROGRESS: u8 = 3;
+
+statuses! {
     /// Atlas prepares the endpoint service.
-    ReservationRequested,
+    ReservationRequested = "RESERVATION_REQUESTED", 2;
     /// The endpoint service is known; a VPC endpoint may be made for it.
-    Reserved,
+    Reserved = "RESERVED", 4;
     /// Atlas connects the VPC endpoint.
-    Initiating,
+    Initiating = "INITIATING", 5;
     /// Traffic can flow.
-    Available,
+    Available = "AVAILABLE", 6;
     /// Atlas gave up; `errorMessage` says why.
-    Failed,
+    Failed = "FAILED", 1;
     /// Atlas removes the endpoint.
-    Deleting,
-    /// A word this version does not know, or an empty one where Atlas sent none.
-    Other(String),
-}
-
-impl EndpointStatus {
-    /// Atlas' own word.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::ReservationRequested => "RESERVATION_REQUESTED",
-            Self::Reserved => "RESERVED",
-            Self::Initiating => "INITIATING",
-            Self::Available => "AVAILABLE",
-            Self::Failed => "FAILED",
-            Self::Deleting => "DELETING",
-            Self::Other(word) => word,
-        }
-    }
-
-    /// How far the endpoint has come, to choose among several: the most advanced is the one worth keeping.
-    #[must_use]
-    pub fn progress(&self) -> u8 {
-        match self {
-            Self::Deleting => 0,
-            Self::Failed => 1,
-            Self::ReservationRequested => 2,
-            Self::Other(_) => 3,
-            Self::Reserved => 4,
-            Self::Initiating => 5,
-            Self::Available => 6,
-        }
-    }
-}
-
-impl From<&str> for EndpointStatus {
-    fn from(word: &str) -> Self {
-        match word {
-            "RESERVATION_REQUESTED" => Self::ReservationRequested,
-            "RESERVED" => Self::Reserved,
-            "INITIATING" => Self::Initiating,
-            "AVAILABLE" => Self::Available,
-            "FAILED" => Self::Failed,
-            "DELETING" => Self::Deleting,
-            other => Self::Other(other.to_owned()),
-        }
-    }
+    Deleting = "DELETING", 0;
 }
 
 impl fmt::Display for EndpointStatus {

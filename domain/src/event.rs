@@ -123,7 +123,7 @@ fn warnings(report: &Report) -> impl Iterator<Item = (&Condition, EventReason)> 
     [(ConditionType::Ready, false), (ConditionType::Synced, false), (ConditionType::ApiSunset, true)]
         .into_iter()
         .filter_map(|(kind, told_while)| report.get(kind).filter(|condition| condition.status == told_while))
-        .filter_map(|condition| Some((condition, EventReason::warning(condition.reason)?)))
+        .filter_map(|condition| Some((condition, condition.reason.warning()?)))
 }
 
 /// The failure that `report` speaks of, if it is one, as the log names it: reason and sentence.

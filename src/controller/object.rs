@@ -9,7 +9,7 @@ use domain::observed::{Object, ReadyWhen, Reported, Spec, VpcEndpoint};
 use domain::ownership::{ClaimReading, ClusterId, Token};
 use kube::{Resource, ResourceExt};
 
-use crate::api::{self, ServerlessPrivateEndpoint};
+use crate::api::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
 
 use super::credentials::Purpose;
 
@@ -183,18 +183,68 @@ pub(super) fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// The endpoint fields that the status is to show, by JSON name; `None` for those that are to be absent.
-pub(super) fn status_fields(report: &Report) -> [(&'static str, Option<String>); 6] {
-    let endpoint = report.endpoint.as_ref();
-    let present = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
-    // A service name that is gone must not be used any more; the id stays until another is recorded.
-    let current = endpoint.filter(|_| !report.lost);
-    [
-        ("_id", endpoint.map(|endpoint| endpoint.id.to_string())),
-        ("cloudProviderEndpointId", endpoint.and_then(|endpoint| present(endpoint.vpc_endpoint_id.as_ref()))),
-        ("comment", endpoint.and_then(|endpoint| present(Some(&endpoint.comment)))),
-        ("endpointServiceName", current.and_then(|endpoint| present(endpoint.service_name.as_ref()))),
-        ("errorMessage", endpoint.and_then(|endpoint| present(endpoint.error_message.as_ref()))),
-        ("status", current.and_then(|endpoint| present(Some(&endpoint.status.as_str().to_owned())))),
-    ]
+/// The fields of the status that speak of the endpoint, as they are or as they are to be.
+#[derive(Debug, Default)]
+pub(super) struct EndpointFields {
+    id: Option<String>,
+    cloud_provider_endpoint_id: Option<String>,
+    comment: Option<String>,
+    endpoint_service_name: Option<String>,
+    error_message: Option<String>,
+    status: Option<String>,
 }
+
+impl EndpointFields {
+    /// What `report` says of them.
+    pub(super) fn wanted(report: &Report) -> Self {
+        let Some(endpoint) = &report.endpoint else { return Self::default() };
+        let present = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let optional = |text: &Option<String>| text.as_deref().and_then(present);
+        // A service name that is gone must not be used any more; the id stays until another is recorded.
+        let current = Some(endpoint).filter(|_| !report.lost);
+        Self {
+            id: Some(endpoint.id.to_string()),
+            cloud_provider_endpoint_id: optional(&endpoint.vpc_endpoint_id),
+            comment: present(&endpoint.comment),
+            endpoint_service_name: current.and_then(|endpoint| optional(&endpoint.service_name)),
+            error_message: optional(&endpoint.error_message),
+            status: current.and_then(|endpoint| present(endpoint.status.as_str())),
+        }
+    }
+
+    /// What `status` says of them.
+    pub(super) fn shown(status: ServerlessPrivateEndpointStatus) -> Self {
+        let ServerlessPrivateEndpointStatus {
+            id,
+            cloud_provider_endpoint_id,
+            comment,
+            endpoint_service_name,
+            error_message,
+            status,
+            observed_generation: _,
+            last_handled_reconcile_at: _,
+            conditions: _,
+        } = status;
+        Self { id, cloud_provider_endpoint_id, comment, endpoint_service_name, error_message, status }
+    }
+
+    /// Each with its JSON name.
+    pub(super) fn named(self) -> [(&'static str, Option<String>); 6] {
+        let Self { id, cloud_provider_endpoint_id, comment, endpoint_service_name, error_message, status } =
+            self;
+        [
+            (ID, id),
+            ("cloudProviderEndpointId", cloud_provider_endpoint_id),
+            ("comment", comment),
+            ("endpointServiceName", endpoint_service_name),
+            (ERROR_MESSAGE, error_message),
+            ("status", status),
+        ]
+    }
+}
+
+/// The field that holds the endpoint's id.
+pub(super) const ID: &str = "_id";
+
+/// The field that holds what Atlas says of a failure, in its own words.
+pub(super) const ERROR_MESSAGE: &str = "errorMessage";

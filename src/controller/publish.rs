@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::api::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
 
-use super::object::status_fields;
+use super::object::{ERROR_MESSAGE, EndpointFields, ID};
 
 /// Two times of the same event that are closer than this are one: a look a little later must not change the status.
 const SAME_TIME: Duration = Duration::from_mins(1);
@@ -32,9 +32,6 @@ const LONGEST_NOTE: usize = 1000;
 
 /// Holds the longest next step, and the place to read on.
 const LONGEST_END: usize = 500;
-
-/// The field that holds what Atlas says of a failure, in its own words.
-const ERROR_MESSAGE: &str = "errorMessage";
 
 /// Stands for what is left out.
 const LEFT_OUT: &str = " … ";
@@ -83,14 +80,15 @@ fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> (Vec<Val
     let mut operations = Vec::new();
     let mut is_new = false;
     let is_another = report.endpoint.as_ref().is_some_and(|e| status.id.as_deref() != Some(e.id.as_str()));
-    for (name, value) in status_fields(report) {
+    let shown = EndpointFields::shown(status.clone()).named();
+    for ((name, wanted), (_, shown)) in EndpointFields::wanted(report).named().into_iter().zip(shown) {
         let path = format!("/status/{name}");
-        match (value, field(status, name)) {
-            (Some(value), current) if current != Some(&value) => {
-                operations.push(json!({"op": "add", "path": path, "value": value}));
-                is_new |= name != ERROR_MESSAGE || current.is_none();
+        match (wanted, shown) {
+            (Some(wanted), shown) if shown.as_ref() != Some(&wanted) => {
+                operations.push(json!({"op": "add", "path": path, "value": wanted}));
+                is_new |= name != ERROR_MESSAGE || shown.is_none();
             }
-            (None, current) if name != "_id" && (is_another || current.is_some()) => {
+            (None, shown) if name != ID && (is_another || shown.is_some()) => {
                 // What is not there cannot be removed, and somebody else may have removed it.
                 operations.push(json!({"op": "add", "path": path, "value": ""}));
                 operations.push(json!({"op": "remove", "path": path}));
@@ -172,17 +170,6 @@ fn note(message: &str) -> String {
     let head = &message[..message.floor_char_boundary(LONGEST_NOTE - LEFT_OUT.len() - LONGEST_END)];
     let end = &message[message.ceil_char_boundary(message.len() - LONGEST_END)..];
     format!("{head}{LEFT_OUT}{end}")
-}
-
-fn field<'a>(status: &'a ServerlessPrivateEndpointStatus, name: &str) -> Option<&'a String> {
-    match name {
-        "_id" => status.id.as_ref(),
-        "cloudProviderEndpointId" => status.cloud_provider_endpoint_id.as_ref(),
-        "comment" => status.comment.as_ref(),
-        "endpointServiceName" => status.endpoint_service_name.as_ref(),
-        "errorMessage" => status.error_message.as_ref(),
-        _ => status.status.as_ref(),
-    }
 }
 
 /// Whose words a message has where only what varies of it would differ.

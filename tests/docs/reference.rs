@@ -150,7 +150,7 @@ fn the_reference_of_the_conditions_is_what_the_vocabulary_says() {
     page.push_str("\n## Reasons\n| reason | meaning | what to do | warning event |\n|---|---|---|---|\n");
     for reason in Reason::ALL {
         let remedy = remedy(&troubleshooting, *reason);
-        let event = EventReason::warning(*reason).map_or_else(String::new, |event| format!("`{event}`"));
+        let event = reason.warning().map_or_else(String::new, |event| format!("`{event}`"));
         let place = slug(reason.as_str());
         let _ = writeln!(
             page,
@@ -164,7 +164,7 @@ fn the_reference_of_the_conditions_is_what_the_vocabulary_says() {
          before.\n\n| event | type | meaning |\n|---|---|---|\n",
     );
     for event in EventReason::ALL {
-        let cause = Reason::ALL.iter().find(|reason| EventReason::warning(**reason) == Some(*event));
+        let cause = Reason::ALL.iter().find(|reason| reason.warning() == Some(*event));
         let warning = cause.is_some()
             || matches!(
                 event,

@@ -67,88 +67,135 @@ words! {
     }
 }
 
-words! {
-    /// The reasons of conditions.
-    Reason {
-        /// Atlas says AVAILABLE, and the declared VPC endpoint is connected.
-        Available,
-        /// The endpoint service is known, and no more is declared.
-        Reserved,
-        /// There is no endpoint yet.
-        Creating,
-        /// An endpoint with our mark was found and has to be seen once more.
-        Adopting,
-        /// Atlas prepares the endpoint service.
-        ReservationRequested,
-        /// The endpoint service waits for a VPC endpoint.
-        AwaitingVpcEndpoint,
-        /// Atlas connects the VPC endpoint.
-        Connecting,
-        /// Atlas gave up.
-        AtlasFailed,
-        /// Atlas reports a status that this version does not know.
-        UnknownStatus,
-        /// The object is being deleted.
-        Deleting,
-        /// The Secret, or a key in it, is missing.
-        CredentialsNotFound,
-        /// Atlas does not accept the key.
-        Unauthorized,
-        /// The caller's address is not on the access list, or access is forbidden.
-        Forbidden,
-        /// The project is unknown to this key.
-        ProjectNotFound,
-        /// The instance is not there.
-        InstanceNotFound,
-        /// The instance is not serverless any more.
-        InstanceMigrated,
-        /// Atlas has switched the API off.
-        ApiRetired,
-        /// Atlas asked to be left alone.
-        RateLimited,
-        /// Atlas cannot be reached or does not make sense.
-        AtlasUnavailable,
-        /// Atlas refused a request.
-        AtlasRefused,
-        /// The referenced VPC endpoint is not there.
-        ReferenceNotFound,
-        /// The VPC endpoint belonged to a lost endpoint service.
-        VpcEndpointStale,
-        /// The output ConfigMap does not say what it should.
-        OutputNotWritten,
-        /// The spec cannot be acted on.
-        InvalidSpec,
-        /// The endpoint is gone from Atlas.
-        EndpointLost,
-        /// `endpointId` names an endpoint that this instance never showed.
-        EndpointNotFound,
-        /// Another owner's mark is on the endpoint.
-        OwnershipConflict,
-        /// Another cluster's claim is on the object.
-        AdoptionRequired,
-        /// More than one endpoint carries our mark.
-        Duplicate,
-        /// `spec.suspend` was set before there was an endpoint.
-        Suspended,
-        /// Work takes longer than `spec.progressDeadline`.
-        ProgressDeadlineExceeded,
-        /// Synced: all is well.
-        ReconcileSucceeded,
-        /// `EndpointServiceAvailable`: the service name is known.
-        ServiceReserved,
-        /// `EndpointServiceAvailable`: Atlas has not handed it out yet.
-        ServiceProvisioning,
-        /// `EndpointServiceAvailable`, `EndpointConnected`: no endpoint is recorded.
-        NoEndpoint,
-        /// Reconciling: work is going on.
-        Progressing,
-        /// Reconciling: something failed and is tried again.
-        ProgressingWithRetry,
-        /// Suspended: as `spec.suspend` asks.
-        SuspendRequested,
-        /// `ApiSunset`: the answers of Atlas say so (`Sunset`, `Deprecation`). All goes on until then.
-        SunsetAnnounced,
-    }
+/// Makes [`Reason`] from one row a reason: its meaning, its word, what it says of the object, and the reason of the warning
+/// event that a person should see, if any. What it says is `well`, `trouble`, or `access`, which is trouble with the access to
+/// the project as opposed to the endpoint.
+macro_rules! reasons {
+    ($($(#[doc = $meaning:literal])* $variant:ident: $says:ident $($event:ident)?,)+) => {
+        words! {
+            /// The reasons of conditions.
+            Reason {
+                $($(#[doc = $meaning])* $variant,)+
+            }
+        }
+
+        impl Reason {
+            /// The warning event that goes with it, if it deserves one.
+            #[must_use]
+            pub fn warning(self) -> Option<EventReason> {
+                match self {
+                    $(Self::$variant => [$(EventReason::$event)?].first().copied(),)+
+                }
+            }
+
+            fn says(self) -> Says {
+                match self {
+                    $(Self::$variant => says!($says),)+
+                }
+            }
+        }
+    };
+}
+
+/// What a reason says of the object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Well,
+    Trouble,
+    Access,
+}
+
+macro_rules! says {
+    (well) => {
+        Says::Well
+    };
+    (trouble) => {
+        Says::Trouble
+    };
+    (access) => {
+        Says::Access
+    };
+}
+
+reasons! {
+    /// Atlas says AVAILABLE, and the declared VPC endpoint is connected.
+    Available: well,
+    /// The endpoint service is known, and no more is declared.
+    Reserved: well,
+    /// There is no endpoint yet.
+    Creating: well,
+    /// An endpoint with our mark was found and has to be seen once more.
+    Adopting: well,
+    /// Atlas prepares the endpoint service.
+    ReservationRequested: well,
+    /// The endpoint service waits for a VPC endpoint.
+    AwaitingVpcEndpoint: trouble,
+    /// Atlas connects the VPC endpoint.
+    Connecting: well,
+    /// Atlas gave up.
+    AtlasFailed: trouble EndpointFailed,
+    /// Atlas reports a status that this version does not know.
+    UnknownStatus: trouble,
+    /// The object is being deleted.
+    Deleting: well,
+    /// The Secret, or a key in it, is missing.
+    CredentialsNotFound: access CredentialsNotFound,
+    /// Atlas does not accept the key.
+    Unauthorized: access AtlasUnauthorized,
+    /// The caller's address is not on the access list, or access is forbidden.
+    Forbidden: access AtlasForbidden,
+    /// The project is unknown to this key.
+    ProjectNotFound: access ProjectNotFound,
+    /// The instance is not there.
+    InstanceNotFound: trouble InstanceNotFound,
+    /// The instance is not serverless any more.
+    InstanceMigrated: trouble InstanceMigrated,
+    /// Atlas has switched the API off.
+    ApiRetired: trouble AtlasApiRetired,
+    /// Atlas asked to be left alone.
+    RateLimited: trouble AtlasRateLimited,
+    /// Atlas cannot be reached or does not make sense.
+    AtlasUnavailable: trouble AtlasUnavailable,
+    /// Atlas refused a request.
+    AtlasRefused: trouble AtlasRefused,
+    /// The referenced VPC endpoint is not there.
+    ReferenceNotFound: trouble ReferenceNotFound,
+    /// The VPC endpoint belonged to a lost endpoint service.
+    VpcEndpointStale: trouble VpcEndpointStale,
+    /// The output ConfigMap does not say what it should.
+    OutputNotWritten: trouble OutputNotWritten,
+    /// The spec cannot be acted on.
+    InvalidSpec: trouble InvalidSpec,
+    /// The endpoint is gone from Atlas.
+    EndpointLost: trouble EndpointLost,
+    /// `endpointId` names an endpoint that this instance never showed.
+    EndpointNotFound: trouble EndpointNotFound,
+    /// Another owner's mark is on the endpoint.
+    OwnershipConflict: trouble OwnershipConflict,
+    /// Another cluster's claim is on the object.
+    AdoptionRequired: trouble AdoptionRequired,
+    /// More than one endpoint carries our mark.
+    Duplicate: trouble Duplicate,
+    /// `spec.suspend` was set before there was an endpoint.
+    Suspended: trouble,
+    /// Work takes longer than `spec.progressDeadline`.
+    ProgressDeadlineExceeded: trouble ProgressDeadlineExceeded,
+    /// Synced: all is well.
+    ReconcileSucceeded: well,
+    /// `EndpointServiceAvailable`: the service name is known.
+    ServiceReserved: well,
+    /// `EndpointServiceAvailable`: Atlas has not handed it out yet.
+    ServiceProvisioning: well,
+    /// `EndpointServiceAvailable`, `EndpointConnected`: no endpoint is recorded.
+    NoEndpoint: well,
+    /// Reconciling: work is going on.
+    Progressing: well,
+    /// Reconciling: something failed and is tried again.
+    ProgressingWithRetry: well,
+    /// Suspended: as `spec.suspend` asks.
+    SuspendRequested: well,
+    /// `ApiSunset`: the answers of Atlas say so (`Sunset`, `Deprecation`). All goes on until then.
+    SunsetAnnounced: trouble AtlasApiSunset,
 }
 
 words! {
@@ -227,46 +274,16 @@ words! {
     }
 }
 
-impl EventReason {
-    /// The warning that goes with a reason, if it deserves one.
-    #[must_use]
-    pub fn warning(reason: Reason) -> Option<Self> {
-        Some(match reason {
-            Reason::CredentialsNotFound => Self::CredentialsNotFound,
-            Reason::Unauthorized => Self::AtlasUnauthorized,
-            Reason::Forbidden => Self::AtlasForbidden,
-            Reason::RateLimited => Self::AtlasRateLimited,
-            Reason::AtlasRefused => Self::AtlasRefused,
-            Reason::AtlasUnavailable => Self::AtlasUnavailable,
-            Reason::ApiRetired => Self::AtlasApiRetired,
-            Reason::SunsetAnnounced => Self::AtlasApiSunset,
-            Reason::ProjectNotFound => Self::ProjectNotFound,
-            Reason::InstanceNotFound => Self::InstanceNotFound,
-            Reason::InstanceMigrated => Self::InstanceMigrated,
-            Reason::AtlasFailed => Self::EndpointFailed,
-            Reason::EndpointLost => Self::EndpointLost,
-            Reason::EndpointNotFound => Self::EndpointNotFound,
-            Reason::OwnershipConflict => Self::OwnershipConflict,
-            Reason::AdoptionRequired => Self::AdoptionRequired,
-            Reason::Duplicate => Self::Duplicate,
-            Reason::ReferenceNotFound => Self::ReferenceNotFound,
-            Reason::VpcEndpointStale => Self::VpcEndpointStale,
-            Reason::OutputNotWritten => Self::OutputNotWritten,
-            Reason::InvalidSpec => Self::InvalidSpec,
-            Reason::ProgressDeadlineExceeded => Self::ProgressDeadlineExceeded,
-            _ => return None,
-        })
-    }
-}
-
 impl Reason {
     /// The operator has no access to the project, as opposed to an endpoint that is not well.
     #[must_use]
     pub fn is_about_access(self) -> bool {
-        matches!(
-            self,
-            Self::CredentialsNotFound | Self::Unauthorized | Self::Forbidden | Self::ProjectNotFound
-        )
+        self.says() == Says::Access
+    }
+
+    /// Somebody has to do something, or something is wrong: `docs/troubleshooting.md` has a heading for it.
+    pub(super) fn is_trouble(self) -> bool {
+        self.says() != Says::Well
     }
 
     /// The reason that a class of faults is reported under.

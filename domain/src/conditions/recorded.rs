@@ -83,7 +83,11 @@ pub(super) fn is_missing(o: &Observed, state: &Recorded) -> bool {
     let told = match state.endpoint.status {
         EndpointStatus::ReservationRequested => o.memory.recorded >= o.times.visibility,
         EndpointStatus::Deleting => false,
-        _ => true,
+        EndpointStatus::Reserved
+        | EndpointStatus::Initiating
+        | EndpointStatus::Available
+        | EndpointStatus::Failed
+        | EndpointStatus::Other(_) => true,
     };
     state.unseen && told
 }
@@ -108,10 +112,13 @@ fn apply_ready_when(spec: &Spec, endpoint: &Endpoint, summary: Summary) -> Summa
 
 /// Atlas has come to RESERVED or further, and well.
 fn is_reserved(endpoint: &Endpoint) -> bool {
-    matches!(
-        endpoint.status,
-        EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available
-    )
+    match endpoint.status {
+        EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available => true,
+        EndpointStatus::ReservationRequested
+        | EndpointStatus::Failed
+        | EndpointStatus::Deleting
+        | EndpointStatus::Other(_) => false,
+    }
 }
 
 /// A change of the spec has not reached Atlas yet.
@@ -310,7 +317,13 @@ pub(super) fn service(known: EndpointView<'_>) -> Condition {
         EndpointView::Shown(endpoint) => match endpoint.status {
             EndpointStatus::Deleting => (Reason::Deleting, "Atlas is removing the endpoint"),
             EndpointStatus::Failed => (Reason::AtlasFailed, "Atlas reports FAILED"),
-            _ => (Reason::ServiceProvisioning, "Atlas has not named the endpoint service yet"),
+            EndpointStatus::ReservationRequested
+            | EndpointStatus::Reserved
+            | EndpointStatus::Initiating
+            | EndpointStatus::Available
+            | EndpointStatus::Other(_) => {
+                (Reason::ServiceProvisioning, "Atlas has not named the endpoint service yet")
+            }
         },
     };
     Condition { kind, status: false, reason, message: message.into() }

@@ -16,26 +16,6 @@ impl Reason {
     pub fn link(self) -> Option<String> {
         self.is_trouble().then(|| format!("{TROUBLESHOOTING}#{}", self.as_str().to_lowercase()))
     }
-
-    fn is_trouble(self) -> bool {
-        !matches!(
-            self,
-            Self::Available
-                | Self::Reserved
-                | Self::Creating
-                | Self::Adopting
-                | Self::ReservationRequested
-                | Self::Connecting
-                | Self::Deleting
-                | Self::ReconcileSucceeded
-                | Self::ServiceReserved
-                | Self::ServiceProvisioning
-                | Self::NoEndpoint
-                | Self::Progressing
-                | Self::ProgressingWithRetry
-                | Self::SuspendRequested
-        )
-    }
 }
 
 impl Report {

@@ -168,7 +168,7 @@ fn vpc_endpoint_change(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option
     let accepts = match endpoint.status {
         EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available => true,
         EndpointStatus::Failed => endpoint.service_name.is_some(),
-        _ => false,
+        EndpointStatus::ReservationRequested | EndpointStatus::Deleting | EndpointStatus::Other(_) => false,
     };
     let differs = endpoint.vpc_endpoint_id.as_deref() != Some(id.as_str());
     let stale = o.object.stale_vpc_endpoint.as_ref() == Some(id);
@@ -197,7 +197,13 @@ fn settle(o: &Observed, spec: &Spec, state: Recorded) -> Decision {
         (_, EndpointStatus::Reserved) if awaited || state.endpoint.service_name.is_none() => Requeue::Poll,
         (_, EndpointStatus::Reserved) if spec.ready_when() == ReadyWhen::Reserved => Requeue::Interval,
         (_, EndpointStatus::Reserved) => Requeue::Await,
-        _ => Requeue::Poll,
+        (
+            _,
+            EndpointStatus::ReservationRequested
+            | EndpointStatus::Initiating
+            | EndpointStatus::Deleting
+            | EndpointStatus::Other(_),
+        ) => Requeue::Poll,
     };
     rest(State::Recorded(state), requeue)
 }

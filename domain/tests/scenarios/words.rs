@@ -10,59 +10,7 @@ use domain::fault::FaultKind;
 use domain::observed::{Listing, Observed, ReadyWhen, Reported, VpcEndpoint};
 use domain::ownership::{ClusterId, Token};
 
-use crate::support::{FAULTS, Mark, cluster, endpoint, fault, id, nonce, observed, secs, shown, token, vpce};
-
-#[test]
-fn each_warning_has_its_event_and_nothing_else_has_one() {
-    let warnings = [
-        (Reason::CredentialsNotFound, EventReason::CredentialsNotFound),
-        (Reason::Unauthorized, EventReason::AtlasUnauthorized),
-        (Reason::Forbidden, EventReason::AtlasForbidden),
-        (Reason::RateLimited, EventReason::AtlasRateLimited),
-        (Reason::AtlasRefused, EventReason::AtlasRefused),
-        (Reason::ApiRetired, EventReason::AtlasApiRetired),
-        (Reason::SunsetAnnounced, EventReason::AtlasApiSunset),
-        (Reason::ProjectNotFound, EventReason::ProjectNotFound),
-        (Reason::InstanceNotFound, EventReason::InstanceNotFound),
-        (Reason::InstanceMigrated, EventReason::InstanceMigrated),
-        (Reason::AtlasFailed, EventReason::EndpointFailed),
-        (Reason::EndpointLost, EventReason::EndpointLost),
-        (Reason::EndpointNotFound, EventReason::EndpointNotFound),
-        (Reason::AtlasUnavailable, EventReason::AtlasUnavailable),
-        (Reason::OwnershipConflict, EventReason::OwnershipConflict),
-        (Reason::AdoptionRequired, EventReason::AdoptionRequired),
-        (Reason::Duplicate, EventReason::Duplicate),
-        (Reason::ReferenceNotFound, EventReason::ReferenceNotFound),
-        (Reason::VpcEndpointStale, EventReason::VpcEndpointStale),
-        (Reason::OutputNotWritten, EventReason::OutputNotWritten),
-        (Reason::InvalidSpec, EventReason::InvalidSpec),
-        (Reason::ProgressDeadlineExceeded, EventReason::ProgressDeadlineExceeded),
-    ];
-    for reason in Reason::ALL {
-        let expected = warnings.iter().find(|(known, _)| known == reason).map(|(_, event)| *event);
-        assert_eq!(EventReason::warning(*reason), expected, "{reason}");
-    }
-}
-
-#[test]
-fn each_fault_has_its_reason_and_missing_access_is_told_apart() {
-    let expected = [
-        (Reason::CredentialsNotFound, true),
-        (Reason::Unauthorized, true),
-        (Reason::Forbidden, true),
-        (Reason::ProjectNotFound, true),
-        (Reason::InstanceNotFound, false),
-        (Reason::AtlasRefused, false),
-        (Reason::InstanceMigrated, false),
-        (Reason::ApiRetired, false),
-        (Reason::RateLimited, false),
-        (Reason::AtlasRefused, false),
-        (Reason::AtlasUnavailable, false),
-    ];
-    for (kind, (reason, access)) in FAULTS.into_iter().zip(expected) {
-        assert_eq!((Reason::of(kind), reason.is_about_access()), (reason, access), "{kind:?}");
-    }
-}
+use crate::support::{Mark, cluster, endpoint, fault, id, nonce, observed, secs, shown, token, vpce};
 
 #[test]
 fn every_word_is_found_by_its_spelling_and_explained() {

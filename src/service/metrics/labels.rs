@@ -128,16 +128,7 @@ impl ObjectState {
     /// `OTHER`, so that Atlas cannot make series.
     #[must_use]
     pub fn new(status: Option<&EndpointStatus>, ready: bool) -> Self {
-        let state = match status {
-            None => "NONE",
-            Some(EndpointStatus::ReservationRequested) => "RESERVATION_REQUESTED",
-            Some(EndpointStatus::Reserved) => "RESERVED",
-            Some(EndpointStatus::Initiating) => "INITIATING",
-            Some(EndpointStatus::Available) => "AVAILABLE",
-            Some(EndpointStatus::Failed) => "FAILED",
-            Some(EndpointStatus::Deleting) => "DELETING",
-            Some(EndpointStatus::Other(_)) => "OTHER",
-        };
+        let state = status.map_or("NONE", |status| status.known().unwrap_or("OTHER"));
         Self { state, ready }
     }
 }
