@@ -178,15 +178,11 @@ impl Pass {
     pub(super) async fn answered(&mut self, access: &Access, sent: Boottime, error: Option<&AtlasError>) {
         let ctx = &self.ctx;
         ctx.listings.note(ctx, access, (Call::Write, sent), error).await;
-        // However this reconcile ends, the next one rests on no listing from before the write.
-        let answered = Boottime::now();
-        ctx.memories.with(&self.identity.token, |entry| {
-            entry.fresh_after = Some(answered);
-            entry.answered = Some(answered);
-            if error.is_none() {
-                entry.memory.responded(None, sent.since_boot(), &ctx.options.times);
-            }
-        });
+        self.settled_write();
+        if error.is_none() {
+            let times = &ctx.options.times;
+            self.remember(|memory| memory.responded(None, sent.since_boot(), times));
+        }
         self.last_write = match error.map(AtlasError::fault) {
             None => {
                 self.served(access);
@@ -198,6 +194,14 @@ impl Pass {
                 WriteOutcome::Refused(fault)
             }
         };
+    }
+
+    /// A write has ended, whatever became of it. However this reconcile ends, the next one rests on no listing from before.
+    pub(super) fn settled_write(&self) {
+        let now = Some(Boottime::now());
+        self.ctx
+            .memories
+            .with(&self.identity.token, |entry| (entry.fresh_after, entry.answered) = (now, now));
     }
 
     /// Atlas accepted the key, which may serve the object's deletion once its Secret is gone.

@@ -300,7 +300,7 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
             }
             Next::CarryOut(decided) => {
                 drop(held);
-                // Never dropped, for a write whose response is not waited for is in doubt: it asks before it begins one.
+                // Never dropped as a whole: each step knows which of its requests may be.
                 Box::pin(pass.carry_out(&decided)).await?;
             }
             Next::Release(decided) => {

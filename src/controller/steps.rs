@@ -1,7 +1,8 @@
 //! Carries out one step: at most one remote write, and the memory of it.
 //!
 //! Nothing here decides. A step that finds the object other than it was decided on does nothing and says so. None begins a
-//! write once the program is to begin nothing; what its claim has begun it ends.
+//! write once the program is to begin nothing. A claim is followed by its create, which runs to its end; an update or a
+//! delete in flight is dropped, because the next listing shows what became of it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -241,8 +242,7 @@ impl Pass {
         };
         let update = Update { comment, cloud_provider_endpoint_id: vpc_endpoint };
         let sent = Boottime::now();
-        let result = access.key.client.update(&access.instance, id, &update).await;
-        self.permit = None;
+        let result = self.unless_stopped(access.key.client.update(&access.instance, id, &update)).await?;
         if let Ok(endpoint) = &result {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(display), "updated the endpoint");
             self.show(endpoint.clone());
@@ -251,6 +251,17 @@ impl Pass {
         }
         self.answered(&access, sent, result.err().as_ref()).await;
         Ok(())
+    }
+
+    /// Sends an update or a delete, unless nothing may begin any more: then the request is dropped like one that is never
+    /// answered, and no listing from before tells what became of it.
+    async fn unless_stopped<T>(&mut self, request: impl Future<Output = T>) -> Result<T, Stopped> {
+        let result = self.ctx.work.unless_stopped(pin!(request)).await;
+        self.permit = None;
+        if result.is_err() {
+            self.settled_write();
+        }
+        result
     }
 
     async fn delete(
@@ -270,8 +281,7 @@ impl Pass {
             self.remember(|memory| memory.deleting_excess(Boottime::now().since_boot()));
         }
         let sent = Boottime::now();
-        let result = access.key.client.delete(&access.instance, id).await;
-        self.permit = None;
+        let result = self.unless_stopped(access.key.client.delete(&access.instance, id)).await?;
         if let Ok(deletion) = &result {
             let not_found = *deletion == DeleteOutcome::NotFound;
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");

@@ -49,7 +49,7 @@ pub enum RunError {
     ClusterId(String),
 }
 
-/// Runs until `work` ends, then lets finish what holds a write.
+/// Runs until `work` ends, then until each claimed create has ended and is recorded.
 ///
 /// # Errors
 /// If the controller cannot start. Once it runs it goes on through every fault.

@@ -28,7 +28,7 @@ impl Work {
         Self { ending, leads: Arc::new(watch::Sender::new(true)) }
     }
 
-    /// This process leads from now on, or leads no longer. What has begun goes on; until it leads again, nothing begins and
+    /// This process leads from now on, or leads no longer. A create in flight goes on; until it leads again, nothing begins and
     /// no claimed create is sent.
     pub fn lead(&self, leads: bool) {
         self.leads.send_replace(leads);

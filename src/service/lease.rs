@@ -244,19 +244,18 @@ impl Election {
         tell(leads);
     }
 
-    /// Gives the Lease up if it is ours, so that nobody has to wait for its end. To be called only when all work has ended.
+    /// Gives the Lease up if it is ours, so that nobody has to wait for its end. To be called once nothing begins any more.
     pub async fn release(mut self) {
         self.metrics.leads(&self.name, false);
         let patience = self.candidate.terms.renew_deadline;
         let given_up = async {
-            let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(false) };
-            let spec = lease.spec.take().unwrap_or_default();
-            let is_ours = self.candidate.step(&spec, Boottime::now()) == Step::Renew;
-            if is_ours {
-                lease.spec = Some(self.candidate.released(&spec, Timestamp::now()));
-                self.api.replace(&self.name, &PostParams::default(), &lease).await?;
+            loop {
+                match self.give_up().await {
+                    // A renewal that was dropped in flight took effect in between.
+                    Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                    result => return result,
+                }
             }
-            Ok::<_, kube::Error>(is_ours)
         };
         match timeout(patience, given_up).await {
             Ok(Ok(false)) => {}
@@ -264,6 +263,17 @@ impl Election {
             Ok(Err(error)) => warn!(%error, lease = self.name, "could not give up the Lease; it runs out"),
             Err(_) => warn!(lease = self.name, "could not give up the Lease in time; it runs out"),
         }
+    }
+
+    async fn give_up(&mut self) -> Result<bool, kube::Error> {
+        let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(false) };
+        let spec = lease.spec.take().unwrap_or_default();
+        let is_ours = self.candidate.step(&spec, Boottime::now()) == Step::Renew;
+        if is_ours {
+            lease.spec = Some(self.candidate.released(&spec, Timestamp::now()));
+            self.api.replace(&self.name, &PostParams::default(), &lease).await?;
+        }
+        Ok(is_ours)
     }
 
     /// One look, and one write if it is called for. Whether the Lease is ours now. Somebody else's write in between is

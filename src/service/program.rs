@@ -140,12 +140,18 @@ where
         }
     };
     let result = tokio::select! {
-        result = &mut controlling => result,
+        result = &mut controlling => Some(result),
         superseded = election.hold(leads) => {
             work.end();
             controlling.await?;
             return Err(ProgramError::Run(superseded.to_string()));
         }
+        () = shutdown.cancelled() => None,
+    };
+    let Some(result) = result else {
+        // Not after them: a create may take as long as Atlas lets it, and its claim keeps the next leader from doubling it.
+        let (result, ()) = tokio::join!(controlling, election.release());
+        return Ok(result?);
     };
     election.release().await;
     Ok(result?)

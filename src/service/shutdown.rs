@@ -1,9 +1,9 @@
 //! How the program is asked to end.
 //!
-//! The first SIGTERM or SIGINT asks: nothing is begun any more, not by a reconcile under way either; writes that were
-//! begun finish, a claim is followed by its create, and the Lease is released. A second one
-//! ends the process at once, with 128 plus the signal's number as a shell would say (130, 143): whatever was under
-//! way is then found again by its claim.
+//! The first SIGTERM or SIGINT asks: nothing is begun any more, not by a reconcile under way either, and the Lease is
+//! released. A claim is followed by its create, which ends and is recorded; any other request to Atlas is dropped. A second
+//! signal ends the process at once, with 128 plus the signal's number as a shell would say (130, 143): a create in flight is
+//! then found again by its claim.
 
 use std::io;
 
@@ -22,7 +22,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
     let token = asked.clone();
     tokio::spawn(async move {
         let first = signals.next().await;
-        info!(signal = first.name, "ending: writes under way finish first; a second signal ends at once");
+        info!(signal = first.name, "ending: creates in flight finish first; a second signal ends at once");
         asked.cancel();
         let second = signals.next().await;
         warn!(signal = second.name, "ending at once");

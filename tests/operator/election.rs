@@ -17,7 +17,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 use testbed::{Action, Exchange, Process, Signal};
 
-use crate::bench::{Bench, PATIENCE, Proxies, SECRET};
+use crate::bench::{Bench, PATIENCE, Proxies, SECRET, VPC_ENDPOINT};
 
 /// What a holder that fell silent is waited for.
 const LEASE: SignedDuration = SignedDuration::from_secs(15);
@@ -148,6 +148,92 @@ async fn a_leader_whose_project_hangs_hands_over_within_three_seconds() {
     bench.atlas.behave();
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
+}
+
+/// A leader whose `operation` on `orders` is in flight is asked to end, and another leads within seconds.
+async fn hands_over_amid(operation: Operation, fault: Fault, act: impl AsyncFnOnce(&Bench)) -> Bench {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let times = ["--atlas-timeout=30s", "--create-uncertainty=80s"];
+    let (leader, standby) = watched_pair_with(&bench, &proxies, &times).await;
+    if operation != Operation::Create {
+        bench.create("orders", json!({})).await;
+        bench.until_reason("orders", "Reserved").await;
+    }
+    bench.atlas.inject(Rule::next_of(operation, fault));
+    act(&bench).await;
+    let sent = |entry: &Entry| entry.is(operation) && entry.challenged.is_none();
+    tokio::time::timeout(PATIENCE, bench.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
+    looked(&proxies).await;
+    let told = Timestamp::now();
+    leader.signal(Signal::TERM).unwrap();
+    let waited = taken_over(&bench, &standby).await.duration_since(told);
+    println!("took over {waited:?} after SIGTERM");
+    assert!(waited <= AFTER_TERM, "{waited:?}");
+    if operation == Operation::Create {
+        bench.until_reason("orders", "Reserved").await;
+        assert_eq!(bench.get("orders").await.status.unwrap().id.as_deref(), Some(&*bench.endpoints()[0].id));
+    } else if operation == Operation::Update {
+        bench.until_reason("orders", "Available").await;
+    } else {
+        bench.until_gone("orders").await;
+    }
+    assert!(leader.wait(PATIENCE).await.unwrap().success());
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    bench
+}
+
+#[tokio::test]
+async fn a_leader_whose_update_hangs_hands_over_and_the_next_one_sends_it() {
+    let act = async |bench: &Bench| {
+        bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    };
+    let bench = hands_over_amid(Operation::Update, Fault::NotExecuted(Ending::Hang), act).await;
+    assert_eq!(bench.atlas.executed(Operation::Update), 1);
+}
+
+#[tokio::test]
+async fn a_leader_whose_delete_hangs_hands_over_and_the_next_one_ends_the_deletion() {
+    let act = async |bench: &Bench| bench.delete("orders").await;
+    let bench = hands_over_amid(Operation::Delete, Fault::Executed(Ending::Hang), act).await;
+    assert!(bench.endpoints().is_empty());
+}
+
+#[tokio::test]
+async fn a_leader_whose_create_hangs_hands_over_and_its_endpoint_is_recorded_once() {
+    let act = async |bench: &Bench| {
+        bench.create("orders", json!({})).await;
+    };
+    let bench = hands_over_amid(Operation::Create, Fault::delayed(Duration::from_secs(8)), act).await;
+    assert_eq!(bench.endpoints().len(), 1);
+}
+
+#[tokio::test]
+async fn an_update_in_flight_when_the_lease_is_lost_is_sent_again_once_it_is_held() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let [elect, namespace] = election(&bench);
+    let flags = [
+        &*elect,
+        &*namespace,
+        "--lease-duration=3s",
+        "--lease-renew-deadline=1s",
+        "--lease-retry-period=200ms",
+        "--atlas-timeout=120s",
+        "--create-uncertainty=300s",
+    ];
+    let operator = bench.operator_behind_with(&proxies, &flags);
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.atlas.inject(Rule::next_of(Operation::Update, Fault::NotExecuted(Ending::Hang)));
+    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let sent = |entry: &Entry| entry.is(Operation::Update) && entry.challenged.is_none();
+    tokio::time::timeout(PATIENCE, bench.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
+    proxies.tape.always(|exchange| exchange.path.contains("/leases/"), || Action::HangRequest);
+    operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
+    proxies.tape.forget_plan();
+    bench.until_reason("orders", "Available").await;
+    assert_eq!(bench.atlas.executed(Operation::Update), 1);
 }
 
 #[tokio::test]

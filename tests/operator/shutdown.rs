@@ -1,9 +1,9 @@
-//! How the operator ends when it is asked to: it begins nothing any more, and finishes the writes that it has begun, unless it
-//! is asked twice.
+//! How the operator ends when it is asked to: it begins nothing any more, finishes a create that it has begun, unless it is
+//! asked twice, and drops every other request.
 
 use std::time::Duration;
 
-use atlas_simulator::{Entry, Fault, Operation, Rule};
+use atlas_simulator::{Ending, Entry, Fault, Operation, Rule};
 use serde_json::json;
 use testbed::{Action, Exchange, Process, Signal};
 use tokio::time::Instant;
@@ -43,7 +43,7 @@ async fn asked_twice_it_ends_at_once_and_the_next_one_finds_what_was_made() {
     let operator = amid_a_post(&bench).await;
     let asked = Instant::now();
     operator.signal(Signal::TERM).unwrap();
-    operator.wait_for_line("ending: writes under way finish first", PATIENCE).await.unwrap();
+    operator.wait_for_line("ending: creates in flight finish first", PATIENCE).await.unwrap();
     operator.signal(Signal::INT).unwrap();
     // 128 and the signal's number.
     assert_eq!(operator.wait(PATIENCE).await.unwrap().code(), Some(130));
@@ -94,6 +94,44 @@ async fn asked_amid_a_listing_it_updates_and_deletes_nothing() {
     .await;
     assert_eq!(bench.atlas.executed(Operation::Update) + bench.atlas.executed(Operation::Delete), 0);
     assert_eq!(bench.endpoints().len(), 2);
+}
+
+/// Ends the operator while this write is in flight, which is never answered.
+async fn ended_amid(operation: Operation, ending: Fault, act: impl AsyncFnOnce(&Bench)) -> Bench {
+    let bench = Bench::new().await;
+    let operator = bench.operator_with(&["--atlas-timeout=90s", "--create-uncertainty=200s"]);
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    bench.atlas.inject(Rule::next_of(operation, ending));
+    act(&bench).await;
+    let sent = |entry: &Entry| entry.is(operation) && entry.challenged.is_none();
+    tokio::time::timeout(PATIENCE, bench.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
+    operator.signal(Signal::TERM).unwrap();
+    assert!(operator.wait(PATIENCE).await.unwrap().success());
+    bench
+}
+
+#[tokio::test]
+async fn asked_amid_an_update_it_drops_that_and_the_next_one_sends_it() {
+    let hang = Fault::NotExecuted(Ending::Hang);
+    let bench = ended_amid(Operation::Update, hang, async |bench| {
+        bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    })
+    .await;
+    let _next = bench.operator();
+    bench.until_reason("orders", "Available").await;
+    assert_eq!((bench.atlas.executed(Operation::Update), bench.atlas.executed(Operation::Create)), (1, 1));
+}
+
+#[tokio::test]
+async fn asked_amid_a_delete_it_drops_that_and_the_next_one_ends_the_deletion() {
+    for hang in [Fault::NotExecuted(Ending::Hang), Fault::Executed(Ending::Hang)] {
+        let bench = ended_amid(Operation::Delete, hang, async |bench| bench.delete("orders").await).await;
+        let _next = bench.operator();
+        bench.until_gone("orders").await;
+        assert!(bench.endpoints().is_empty());
+        assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    }
 }
 
 #[tokio::test]
