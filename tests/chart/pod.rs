@@ -260,13 +260,48 @@ async fn extra_objects_are_templates() {
     assert!(rendered.iter().any(|manifest| manifest["metadata"]["name"] == "spe-operator-extra"));
 }
 
-/// At the first install its kind is not there, and at an uninstall the operator goes before it; a hook that makes it after the
-/// operator deletes it, and its endpoint, before it makes it anew at the next upgrade.
+/// One extra object of the operator's own kind: with this hook, policy and wrapping, as JSON.
+fn own_extra_object(hook: &str, policy: &str, wrap: impl Fn(Value) -> Value) -> String {
+    let object = json!({
+        "apiVersion": "{{ `atlas.spe-operator.io` }}/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {"name": "a", "annotations": {"helm.sh/hook": hook}},
+        "spec": {"deletionPolicy": policy},
+    });
+    format!("extraObjects={}", json!([wrap(object)]))
+}
+
+/// At the first install its kind is not there, and at an uninstall the operator goes before it.
 #[tokio::test]
-async fn an_object_of_the_operators_own_is_no_extra_object() {
-    let object = r#"extraObjects=[{"apiVersion":"{{ `atlas.spe-operator.io` }}/v1alpha1","kind":"ServerlessPrivateEndpoint","metadata":{"name":"a"}}]"#;
-    let refusal = try_render("atlas", &[object]).await.unwrap_err();
-    assert!(refusal.contains("with a release of its own"), "{refusal}");
+async fn an_extra_object_of_the_operators_own_has_to_be_a_hook_that_keeps_its_endpoint() {
+    let alone = |object| object;
+    for hook in ["post-install,post-upgrade", "post-install, post-upgrade", "post-install"] {
+        let rendered = render("atlas", &[&own_extra_object(hook, "Retain", alone)]).await;
+        assert!(rendered.iter().any(|manifest| manifest["kind"] == "ServerlessPrivateEndpoint"), "{hook}");
+    }
+    for hook in ["", "pre-install", "post-install,pre-upgrade"] {
+        let refusal = try_render("atlas", &[&own_extra_object(hook, "Retain", alone)]).await.unwrap_err();
+        assert!(refusal.contains("with a release of its own"), "{hook}: {refusal}");
+    }
+    let refusal =
+        try_render("atlas", &[&own_extra_object("post-install", "Delete", alone)]).await.unwrap_err();
+    assert!(refusal.contains("needs spec.deletionPolicy: Retain"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_list_of_extra_objects_hides_none_of_the_operators_own() {
+    let list = |item| json!({"apiVersion": "v1", "kind": "List", "items": [item]});
+    let nested = |item| list(list(item));
+    for object in [
+        own_extra_object("", "Delete", list),
+        own_extra_object("post-install", "Retain", list),
+        own_extra_object("", "Retain", nested),
+    ] {
+        let refusal = try_render("atlas", &[&object]).await.unwrap_err();
+        assert!(refusal.contains("in a List"), "{object}: {refusal}");
+    }
+    let other = r#"extraObjects=[{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}]}]"#;
+    assert!(try_render("atlas", &[other]).await.is_ok());
 }
 
 /// Group, resource and verb of all that the operator's own role grants.

@@ -268,3 +268,22 @@ true
 {{- toJson . -}}
 {{- end -}}
 {{- end -}}
+
+{{/*
+Refuses an extra object of the operator's own kinds, also in a List, unless it is a hook that runs after the operator is there and
+keeps its endpoint: Helm deletes the object of a hook before it creates it again. Helm reads no annotation inside a List.
+*/}}
+{{- define "spe-operator.extraObject" -}}
+{{- range .items }}
+{{- if kindIs "map" . }}{{ include "spe-operator.extraObject" (omit . "metadata") }}{{ end }}
+{{- end }}
+{{- if hasPrefix "atlas.spe-operator.io/" (.apiVersion | toString) }}
+{{- $hooks := dig "metadata" "annotations" "helm.sh/hook" "" . | toString | nospace | splitList "," }}
+{{- if without $hooks "post-install" "post-upgrade" }}
+{{- fail "extraObjects cannot hold what the operator looks after, neither by itself nor in a List: at the first install the kind is not there yet, and an uninstall takes the operator before the object. Apply it afterwards, with a release of its own, or as a hook (annotation helm.sh/hook: post-install,post-upgrade) with spec.deletionPolicy: Retain" }}
+{{- end }}
+{{- if ne (dig "spec" "deletionPolicy" "" . | toString) "Retain" }}
+{{- fail "extraObjects: what the operator looks after needs spec.deletionPolicy: Retain to be a hook, since Helm deletes the object of a hook before it creates it again" }}
+{{- end }}
+{{- end }}
+{{- end }}
