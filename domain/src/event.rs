@@ -106,13 +106,31 @@ pub fn of_change(before: Announced, o: &Observed, step: &Step, report: &Report) 
     notices
 }
 
-/// The event about an object with our finalizer that no longer matches the selector of the objects to watch.
+/// Why an operator does not watch an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unwatched {
+    /// Its labels do not match this selector.
+    Labels(String),
+    /// Its namespace is not one of those that are watched.
+    Namespace,
+}
+
+/// Nobody may be looking at the object, which has our finalizer.
 #[must_use]
-pub fn not_watched(selector: &str) -> EventDraft {
+pub fn not_watched(why: &Unwatched) -> EventDraft {
+    let (cause, remedy) = match why {
+        Unwatched::Labels(selector) => (
+            format!("the labels of this object do not match --watch-selector {selector:?}"),
+            "give it labels that match",
+        ),
+        Unwatched::Namespace => (
+            "the namespace of this object is not among --watch-namespaces".to_owned(),
+            "add the namespace there, or release the object",
+        ),
+    };
     let message = format!(
-        "the labels of this object no longer match --watch-selector {selector:?}, so this operator leaves it alone: unless \
-         another operator watches it, its endpoint stays as it is and its deletion waits; give it labels that match \
-         ({TROUBLESHOOTING}#it-left-the-selector-or-the-namespaces)"
+        "{cause}, so this operator leaves it alone: unless another operator watches it, its endpoint stays as it is and its \
+         deletion waits; {remedy} ({TROUBLESHOOTING}#it-left-the-selector-or-the-namespaces)"
     );
     EventDraft { reason: EventReason::NotWatched, warning: true, message }
 }

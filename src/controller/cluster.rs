@@ -11,7 +11,8 @@ use std::time::Duration;
 use domain::text;
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1;
-use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::client::Body;
 use kube::core::{Request, Status, request};
 use kube::{Client, Resource};
@@ -29,6 +30,9 @@ const CALL: Duration = Duration::from_secs(5);
 
 /// The bound on an answer, in bytes. What etcd takes as one object is a third of it.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// Objects of a page of their metadata.
+const PAGE: u32 = 50;
 
 /// The calls that run at once; one namespace alone has half of them. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand
 /// objects that change together must not open a thousand.
@@ -170,6 +174,19 @@ impl Cluster {
             self.bounded("kube-system", namespaces.get("kube-system", &GetParams::default())).await?;
         let uid = lean::named(&answer).uid;
         uid.ok_or_else(|| ClusterError::Unreadable("namespace kube-system has no uid".to_owned()))
+    }
+
+    /// What names the objects with our finalizer in a page of all objects of the cluster, and where the next page begins. Asks
+    /// for their metadata alone.
+    pub(super) async fn with_finalizer(
+        &self,
+        from: Option<String>,
+    ) -> Result<(Vec<ObjectMeta>, Option<String>), ClusterError> {
+        let everywhere = Request::new(ServerlessPrivateEndpoint::url_path(&(), None));
+        let page = ListParams { continue_token: from, ..ListParams::default().limit(PAGE) };
+        let answer = self.bounded("", everywhere.list_metadata(&page)).await?;
+        let read = lean::with_finalizer(&answer);
+        read.ok_or_else(|| ClusterError::Unreadable("it is not what a listing looks like".to_owned()))
     }
 
     /// Writes finalizer and annotations in one request, if the object is still the one that was read.

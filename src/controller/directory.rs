@@ -77,10 +77,11 @@ impl Directory {
         index.object(&alone)
     }
 
-    /// Notes that a watch has listed all of its objects.
-    pub(super) fn listed(&self) {
+    /// Notes that a watch has listed all of its objects. `true` if it was the last.
+    pub(super) fn listed(&self) -> bool {
         let mut index = self.index();
         index.unlisted = index.unlisted.saturating_sub(1);
+        index.unlisted == 0
     }
 
     /// Whose token it is, for an object of `namespace`; `None` while that cannot be known.

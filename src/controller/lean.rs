@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -76,6 +76,20 @@ struct Names {
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
+}
+
+/// A page of a listing.
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(default)]
+    metadata: ListMeta,
+    #[serde(borrow, default)]
+    items: Vec<Parts<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Finalizers {
+    finalizers: Option<Vec<String>>,
 }
 
 /// What else is used of an object's metadata.
@@ -146,6 +160,21 @@ fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoi
 /// What names the object in `json`: nothing where it has no name.
 pub(super) fn named(json: &str) -> ObjectMeta {
     names(&parts(json))
+}
+
+/// What names the objects with our finalizer in a page of a listing, and where the next page begins; `None` if it cannot be
+/// read.
+pub(super) fn with_finalizer(json: &str) -> Option<(Vec<ObjectMeta>, Option<String>)> {
+    let page: Page<'_> = serde_json::from_str(json).ok()?;
+    let has_ours = |parts: &&Parts<'_>| {
+        let found =
+            parts.metadata.and_then(|metadata| serde_json::from_str::<Finalizers>(metadata.get()).ok());
+        found
+            .and_then(|found| found.finalizers)
+            .is_some_and(|all| all.iter().any(|one| one == api::FINALIZER))
+    };
+    let found = page.items.iter().filter(has_ours).map(names).collect();
+    Some((found, page.metadata.continue_.filter(|next| !next.is_empty())))
 }
 
 /// The Secret in `json`; `None` if it cannot be read.

@@ -25,7 +25,7 @@
 //! | `directory` | the living objects: whose mark is whose, and who declares the same VPC endpoint |
 //! | `memories`, `context`, `counting` | what reconciles share |
 //! | `trace` | what the log says of one reconcile |
-//! | `unwatched` | what is said of an object that leaves the selector |
+//! | `unwatched` | what is said of an object that waits for us and is not watched |
 //! | `work` | whether anything may be begun |
 //!
 //! It never decides: every rule stands in the `domain` crate. `object` and `publish` neither read nor write; they are public so

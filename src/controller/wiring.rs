@@ -150,8 +150,8 @@ async fn control(
     let events = events(api, config)
         .inspect(move |event| match event {
             Ok(Event::InitDone) => {
-                if !std::mem::replace(&mut listed, true) {
-                    noted.directory.listed();
+                if !std::mem::replace(&mut listed, true) && noted.directory.listed() {
+                    tokio::spawn(unwatched::survey(Arc::clone(&noted)));
                 }
                 line.listed();
             }
@@ -169,7 +169,7 @@ async fn control(
     let unshown = |object: &ObjectRef<Cached>| {
         // Without a selector, what is shown no more is gone.
         if let Some(selector) = ctx.options.selector.clone() {
-            tokio::spawn(unwatched::tell(Arc::clone(&ctx), watched.clone(), selector, object.clone()));
+            tokio::spawn(unwatched::left(Arc::clone(&ctx), watched.clone(), selector, object.clone()));
         }
     };
     let runner = Runner::new(store, ctx.options.metrics.clone(), ctx.options.concurrency);

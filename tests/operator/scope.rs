@@ -7,6 +7,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use testbed::{Process, Signal};
 
 use crate::bench::{Bench, PATIENCE};
 use crate::secrecy::metrics;
@@ -59,6 +60,62 @@ async fn told(bench: &Bench, name: &str) -> Vec<String> {
     events.items.into_iter().filter(about).filter_map(|event| event.note).collect()
 }
 
+/// Waits until an event says, in these words, that the object is not watched. Returns how many do.
+async fn until_told(bench: &Bench, name: &str, words: &[&str]) -> usize {
+    let says = |note: &String| words.iter().all(|word| note.contains(word));
+    let is_told = async {
+        loop {
+            match told(bench, name).await.iter().filter(|note| says(note)).count() {
+                0 => tokio::time::sleep(Duration::from_millis(100)).await,
+                count => return count,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_told).await.unwrap()
+}
+
+/// The next operator says in these words that nobody carries out a deletion. A settled object is counted, and left in peace: it
+/// may be another operator's. (The operators of other tests see both objects, too.)
+async fn left_behind(bench: &Bench, next: impl FnOnce() -> Process, words: &[&str]) {
+    let before = bench.operator();
+    for name in ["orders", "settled"] {
+        bench.create(name, json!({})).await;
+        bench.until_reason(name, "Reserved").await;
+    }
+    before.signal(Signal::TERM).unwrap();
+    assert!(before.wait(PATIENCE).await.unwrap().success());
+    bench.delete("orders").await;
+    let next = next();
+    until_told(bench, "orders", words).await;
+    let value = async |name: &str| -> u64 {
+        let metrics = metrics(&next).await;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name} in {metrics}")).trim().parse().unwrap()
+    };
+    let is_counted = async {
+        while value("atlas_spe_unwatched_total ").await == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_counted).await.unwrap();
+    assert!(value("atlas_spe_unwatched_objects ").await >= 2);
+    assert!(told(bench, "settled").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_deletion_in_a_namespace_that_is_watched_no_more_is_told_at_the_start() {
+    let (bench, watched) = (Bench::new().await, Bench::new().await);
+    let words = ["is not among --watch-namespaces"];
+    left_behind(&bench, || watched.operator(), &words).await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_selector_leaves_out_is_told_at_the_start() {
+    let bench = Bench::new().await;
+    let words = ["do not match --watch-selector \"team=b\"", "labels that match"];
+    left_behind(&bench, || bench.operator_with(&["--watch-selector=team=b"]), &words).await;
+}
+
 #[tokio::test]
 async fn an_object_that_leaves_the_selector_is_told_and_goes_on_when_it_is_back() {
     let bench = Bench::new().await;
@@ -74,15 +131,7 @@ async fn an_object_that_leaves_the_selector_is_told_and_goes_on_when_it_is_back(
     for name in ["unclaimed", "orders"] {
         label(&bench, name, Value::Null).await;
     }
-    let is_told = async {
-        while told(&bench, "orders").await.is_empty() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, is_told).await.unwrap();
-    let notes = told(&bench, "orders").await;
-    let [note] = notes.as_slice() else { panic!("{notes:?}") };
-    assert!(note.contains("--watch-selector \"team=a\"") && note.contains("labels that match"), "{note}");
+    assert_eq!(until_told(&bench, "orders", &["--watch-selector \"team=a\"", "labels that match"]).await, 1);
     assert!(told(&bench, "unclaimed").await.is_empty());
     assert!(metrics(&operator).await.contains("\natlas_spe_unwatched_total 1\n"));
     bench.delete("orders").await;

@@ -61,6 +61,7 @@ pub struct Metrics {
     lost: Counter,
     duplicates: Counter,
     unwatched: Counter,
+    unwatched_at_start: Gauge,
     ca_file_unusable: Gauge,
 }
 
@@ -102,8 +103,11 @@ impl Metrics {
         let lost =
             add(own, "endpoint_lost", "Recorded endpoints that Atlas no longer has", Counter::default());
         let duplicates = add(own, "duplicates", "Excess endpoints found in Atlas", Counter::default());
-        let unwatched = "Objects with the operator's finalizer that stopped matching --watch-selector";
+        let unwatched = "Objects with the operator's finalizer that nobody seems to watch any more";
         let unwatched = add(own, "unwatched", unwatched, Counter::default());
+        let at_start =
+            "Objects with the operator's finalizer that this process did not watch when it started";
+        let unwatched_at_start = add(own, "unwatched_objects", at_start, Gauge::default());
         let unusable = "Whether the file of --atlas-ca-file holds nothing to trust, so that what it held before stays trusted";
         let ca_file_unusable = add(own, "ca_file_unusable", unusable, Gauge::default());
 
@@ -131,6 +135,7 @@ impl Metrics {
             lost,
             duplicates,
             unwatched,
+            unwatched_at_start,
             ca_file_unusable,
         };
         metrics.start_at_zero();
@@ -275,9 +280,14 @@ impl Metrics {
         self.duplicates.inc();
     }
 
-    /// An object with our finalizer stopped matching the selector.
+    /// An object with our finalizer stopped matching the selector, or waits outside of what is watched.
     pub fn unwatched(&self) {
         self.unwatched.inc();
+    }
+
+    /// So many objects with our finalizer were not watched when this process started.
+    pub fn unwatched_at_start(&self, objects: usize) {
+        self.unwatched_at_start.set(i64::try_from(objects).unwrap_or(i64::MAX));
     }
 
     /// All of it as OpenMetrics text.
