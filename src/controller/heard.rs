@@ -11,10 +11,6 @@ use crate::clock::Boottime;
 /// For so long a watch may be closed: its own back-off reaches half a minute and more.
 const CLOSED: Duration = Duration::from_secs(90);
 
-/// For so long an open watch may say nothing: a little longer than until kube ends it. (An API server sends a bookmark each
-/// minute or so.)
-const SILENT: Duration = Duration::from_mins(6);
-
 /// All watches of objects of ours, by namespace; `None` is all namespaces. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Heard(Arc<Mutex<BTreeMap<Option<String>, State>>>);
@@ -24,6 +20,8 @@ struct State {
     /// The objects have been listed once.
     listed: bool,
     open: bool,
+    /// For so long it may say nothing while it is open.
+    patience: Duration,
     heard: Boottime,
     /// What the API server said when it refused to list or to watch, by verb.
     refused: BTreeMap<&'static str, u16>,
@@ -37,15 +35,15 @@ pub(super) struct Line {
 }
 
 impl Heard {
-    /// From now on the objects of these namespaces are to be watched; none: of all.
-    pub fn expect<'a>(&self, namespaces: impl IntoIterator<Item = &'a String>) {
+    /// From now on the objects of these namespaces are to be watched; none: of all. An open watch may say nothing for `patience`.
+    pub fn expect<'a>(&self, namespaces: impl IntoIterator<Item = &'a String>, patience: Duration) {
         let mut namespaces: Vec<_> = namespaces.into_iter().cloned().map(Some).collect();
         if namespaces.is_empty() {
             namespaces.push(None);
         }
         let now = Boottime::now();
         self.watches().extend(namespaces.into_iter().map(|namespace| {
-            (namespace, State { listed: false, open: false, heard: now, refused: BTreeMap::new() })
+            (namespace, State { listed: false, open: false, patience, heard: now, refused: BTreeMap::new() })
         }));
     }
 
@@ -93,7 +91,7 @@ impl State {
         if !self.open && silence > CLOSED {
             return Some(format!("the objects{of} are not watched, for {seconds} s by now"));
         }
-        (silence > SILENT).then(|| format!("nothing was heard on the watch{of} for {seconds} s"))
+        (silence > self.patience).then(|| format!("nothing was heard on the watch{of} for {seconds} s"))
     }
 }
 
@@ -140,10 +138,12 @@ impl Line {
 mod tests {
     use super::*;
 
+    const SILENT: Duration = Duration::from_mins(6);
+
     /// One watch that is expected, and what is amiss so long after it.
     fn after(passed: Duration, told: impl FnOnce(&Line)) -> Option<String> {
         let heard = Heard::default();
-        heard.expect(&["shop".to_owned()]);
+        heard.expect(&["shop".to_owned()], SILENT);
         told(&heard.line(Some("shop".to_owned())));
         let watches = heard.watches();
         let (namespace, state) = watches.first_key_value().unwrap();
@@ -198,7 +198,7 @@ mod tests {
     fn every_watch_has_to_be_well() {
         let heard = Heard::default();
         assert_eq!((heard.problems().len(), heard.silence()), (0, None));
-        heard.expect(&["one".to_owned(), "other".to_owned()]);
+        heard.expect(&["one".to_owned(), "other".to_owned()], SILENT);
         open(&heard.line(Some("one".to_owned())));
         assert_eq!(heard.problems(), ["the objects are being listed in namespace other"]);
         open(&heard.line(Some("other".to_owned())));
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn without_namespaces_there_is_one_watch_of_all() {
         let heard = Heard::default();
-        heard.expect(&[]);
+        heard.expect(&[], SILENT);
         assert_eq!(heard.problems(), ["the objects are being listed"]);
         open(&heard.line(None));
         assert!(heard.problems().is_empty());

@@ -81,7 +81,7 @@ async fn a_slow_page_of_a_referenced_kind_does_not_delay_our_own() {
 async fn a_quiet_watch_is_left_open() {
     let (client, _) = client(|_| Some(endless("\n")));
     let heard = Heard::default();
-    heard.expect(&[]);
+    heard.expect(&[], Duration::from_mins(6));
     let api: Api<ConfigMap> = Api::all(bounded(&client, heard.line(None), Pages::Own));
     let watch = api.watch(&WatchParams::default(), "0").await.unwrap();
     let mut watch = std::pin::pin!(watch.into_stream());

@@ -89,7 +89,7 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     tokio::spawn(not_ready_after(shutdown.clone(), readiness.clone()));
     let options = options(&settings, client.default_namespace().to_owned(), metrics.clone());
     let control = |work| {
-        readiness.heard().expect(&options.namespaces);
+        readiness.heard().expect(&options.namespaces, settings.watch_silence);
         readiness.met("watch");
         controller::run(client.clone(), transport, options, readiness.heard(), work)
     };

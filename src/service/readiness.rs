@@ -85,6 +85,8 @@ impl Collector for Readiness {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -101,7 +103,7 @@ mod tests {
         assert_eq!(elsewhere.pending(), ["watch: objects are being listed"]);
         readiness.met("watch");
         assert!(elsewhere.pending().is_empty());
-        elsewhere.heard().expect(&[]);
+        elsewhere.heard().expect(&[], Duration::from_mins(6));
         assert_eq!(readiness.pending(), ["watch: the objects are being listed"]);
     }
 }

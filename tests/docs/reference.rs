@@ -223,7 +223,8 @@ fn the_reference_of_the_flags_is_what_the_program_says() {
             let (name, help) = (argument.get_id().as_str().to_uppercase(), argument.get_help().unwrap());
             let _ = writeln!(page, "- `{name}`: {help}");
         }
-        let flags: Vec<_> = command.get_arguments().filter(|flag| flag.get_long().is_some()).collect();
+        let is_shown = |flag: &&clap::Arg| flag.get_long().is_some() && !flag.is_hide_set();
+        let flags: Vec<_> = command.get_arguments().filter(is_shown).collect();
         if flags.is_empty() {
             continue;
         }

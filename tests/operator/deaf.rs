@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::bench::{Bench, PATIENCE};
+use crate::secrecy::metrics;
 
 fn is_ours(exchange: &Exchange) -> bool {
     exchange.method == "GET" && exchange.path.contains("/serverlessprivateendpoints?")
@@ -92,4 +93,47 @@ async fn a_watch_that_is_never_opened_after_a_cut_is_tried_again() {
 #[tokio::test]
 async fn a_listing_that_is_never_answered_after_an_expired_watch_is_tried_again() {
     survives_an_end_of_the_watch(Proxy::expire_watches, is_page).await;
+}
+
+/// For how long nothing was heard, as the operator says at `/metrics`.
+async fn silence(operator: &Process) -> f64 {
+    let metrics = metrics(operator).await;
+    let value = metrics.lines().find_map(|line| line.strip_prefix("atlas_spe_watch_silence_seconds "));
+    value.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_operator_whose_watch_falls_silent_is_not_ready_until_it_is_heard() {
+    let bench = Bench::new().await;
+    let operator = bench.operator_with(&["--watch-silence=5s"]);
+    bench.create("orders", json!({"interval": "1h"})).await;
+    bench.until_reason("orders", "Reserved").await;
+    until_readyz(&operator, "HTTP/1.1 200 ").await;
+    // Nothing happens, and a bookmark comes once a minute.
+    until_readyz(&operator, "watch: nothing was heard on the watch").await;
+    let first = silence(&operator).await;
+    assert!(first >= 5.0, "{first}");
+    until_readyz(&operator, &format!("for {} s", Duration::from_secs_f64(first).as_secs() + 1)).await;
+    assert!(silence(&operator).await > first);
+    bench.look("orders", "1").await;
+    until_readyz(&operator, "HTTP/1.1 200 ").await;
+    assert!(silence(&operator).await < first);
+}
+
+#[tokio::test]
+async fn an_operator_whose_right_to_watch_is_taken_away_is_not_ready_until_it_is_back() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let operator = bench.operator_behind(&proxies);
+    bench.create("orders", json!({})).await;
+    bench.until_reason("orders", "Reserved").await;
+    until_readyz(&operator, "HTTP/1.1 200 ").await;
+    proxies.tape.always(is_ours, || Action::kubernetes(403, "Forbidden"));
+    proxies.cluster.close_watches();
+    until_readyz(&operator, "answers 403 to `watch`").await;
+    assert!(readyz(&operator).await.starts_with("HTTP/1.1 503 "));
+    proxies.tape.forget_plan();
+    until_readyz(&operator, "HTTP/1.1 200 ").await;
+    bench.delete("orders").await;
+    bench.until_gone("orders").await;
 }

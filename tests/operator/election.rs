@@ -297,6 +297,27 @@ async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
 }
 
 #[tokio::test]
+async fn a_reconcile_under_way_when_the_lease_is_lost_claims_nothing() {
+    let bench = Bench::new().await;
+    let proxies = bench.proxies().await;
+    let [elect, namespace] = election(&bench);
+    let times = ["--lease-duration=3s", "--lease-renew-deadline=1s", "--lease-retry-period=200ms"];
+    let is_list = |exchange: &Exchange| exchange.proxy == "atlas" && exchange.path.ends_with("/endpoint");
+    proxies.tape.always(is_list, || Action::DelayAnswer(Duration::from_secs(3)));
+    let operator = bench.operator_behind_with(&proxies, &[&[&*elect, &*namespace][..], &times].concat());
+    bench.create("orders", json!({})).await;
+    proxies.tape.wait_for(1, is_list, PATIENCE).await.unwrap();
+    proxies.tape.always(|exchange| exchange.path.contains("/leases/"), || Action::HangRequest);
+    operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
+    // Longer than each response takes that a claim would wait for.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(bench.get("orders").await.metadata.finalizers, None);
+    proxies.tape.forget_plan();
+    bench.until_reason("orders", "Reserved").await;
+    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+}
+
+#[tokio::test]
 async fn a_leader_that_takes_over_in_an_outage_waits_for_its_end() {
     let bench = Bench::new().await;
     let proxies = bench.proxies().await;

@@ -76,7 +76,7 @@ async fn each_missing_piece_is_named_whether_kind_object_or_right() {
     let no_kind =
         || Action::Answer(Answer { status: 404, headers: vec![], body: "404 page not found\n".into() });
     proxies.tape.always(of_the_kind, no_kind);
-    let _operator = bench.operator_behind(&proxies);
+    let operator = bench.operator_behind(&proxies);
     let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": "network"});
     bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
     let lacking = bench.until_reason("orders", "ReferenceNotFound").await;
@@ -86,9 +86,15 @@ async fn each_missing_piece_is_named_whether_kind_object_or_right() {
     proxies.tape.forget_plan();
     proxies.tape.always(of_the_kind, || Action::kubernetes(403, "Forbidden"));
     until_said(&bench, &["may not read VPCEndpoint network", "`list` and `watch`", "integrations.ack"]).await;
+    let refused = |exchange: &Exchange| of_the_kind(exchange) && exchange.status == Some(403);
+    proxies.tape.wait_for(3, refused, PATIENCE).await.unwrap();
     proxies.tape.forget_plan();
     until_said(&bench, &["VPCEndpoint network", &bench.namespace, "does not exist"]).await;
     assert_eq!(bench.atlas.executed(Operation::Update), 0);
+    let lines = operator.output();
+    let said: Vec<_> = lines.iter().filter(|line| line.contains("cannot watch referenced objects")).collect();
+    let of = |code: &str| said.iter().filter(|line| line.contains(code)).count();
+    assert_eq!((said.len(), of("Forbidden")), (2, 1), "one for the kind and one for the right: {said:#?}");
 }
 
 fn of_the_kind(exchange: &Exchange) -> bool {

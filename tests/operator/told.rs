@@ -14,7 +14,7 @@ use kube::runtime::watcher::{self, watcher};
 use serde::Serialize;
 use serde_json::{Value, json};
 use spe_operator::api::ServerlessPrivateEndpoint;
-use testbed::{Action, Answer, Exchange};
+use testbed::{Action, Answer, Exchange, Process};
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 
@@ -187,9 +187,44 @@ async fn the_log_speaks_no_rust() {
     bench.until_reason("orders", "Available").await;
     bench.delete("orders").await;
     bench.until_gone("orders").await;
+    assert_speaks_no_rust(&operator);
+}
+
+#[tokio::test]
+async fn the_log_of_a_failing_object_speaks_no_rust() {
+    let bench = Bench::new().await;
+    let operator = bench.operator();
+    for (name, fields, reason) in [
+        ("missing-secret", json!({"credentialsRef": {"name": "nowhere"}}), "CredentialsNotFound"),
+        ("wrong-instance", json!({"instanceName": "nowhere"}), "InstanceNotFound"),
+    ] {
+        bench.create(name, fields).await;
+        bench.until_reason(name, reason).await;
+    }
+    bench.put_secret(&[("publicApiKey", "nobody"), ("privateApiKey", "wrong")]).await;
+    bench.create("wrong-key", json!({})).await;
+    bench.until_reason("wrong-key", "Unauthorized").await;
+    for reason in ["CredentialsNotFound", "InstanceNotFound", "Unauthorized"] {
+        operator.wait_for_line(&format!("reason={reason}"), PATIENCE).await.unwrap();
+    }
+    assert_speaks_no_rust(&operator);
+}
+
+/// Fails if a line of the operator's own holds the Debug form of a value: a type's name with its fields behind it.
+#[track_caller]
+fn assert_speaks_no_rust(operator: &Process) {
+    let is_type = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_uppercase()) && word.contains(|c: char| c.is_ascii_lowercase())
+    };
     for line in operator.output().iter().filter(|line| line.contains("spe_operator")) {
-        for debug in ["Some(", "None", "VpcEndpointId(", "Release(", "Origin", "steps=\""] {
+        for debug in ["Some(", "None", "Origin", "steps=\""] {
             assert!(!line.contains(debug), "{line}");
         }
+        let opened = line.match_indices('(').map(|(at, _)| &line[..at]);
+        let opened = opened.filter_map(|text| text.rsplit([' ', '=', '"', '(']).next());
+        let braced =
+            line.match_indices(" {").filter_map(|(at, _)| line[..at].rsplit([' ', '=', '"', '(']).next());
+        let debug: Vec<_> = opened.chain(braced).filter(|word| is_type(word)).collect();
+        assert!(debug.is_empty(), "{debug:?} in {line}");
     }
 }

@@ -221,3 +221,16 @@ async fn an_api_server_that_cannot_be_reached_is_waited_for_and_said() {
     operator.signal(Signal::TERM).unwrap();
     assert!(operator.wait(PATIENCE).await.unwrap().success());
 }
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_that_is_not_used_is_named_once() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
+    command.env("KUBECONFIG", "/nowhere").env("HTTPS_PROXY", "http://user:hidden@proxy.example:3128");
+    command.args(["run", "--admin-address=127.0.0.1:0"]);
+    let operator = Process::spawn("startup", &command).unwrap();
+    assert_eq!(operator.wait(PATIENCE).await.unwrap().code(), Some(1));
+    let lines = operator.output();
+    let named: Vec<_> = lines.iter().filter(|line| line.contains("HTTPS_PROXY")).collect();
+    assert!(matches!(named.as_slice(), [line] if line.contains("--atlas-proxy")), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("hidden")), "{lines:#?}");
+}

@@ -98,6 +98,12 @@ pub struct Settings {
     #[arg(long, env = "SPE_WATCH_SELECTOR", value_name = "SELECTOR", value_parser = not_empty)]
     pub watch_selector: Option<String>,
 
+    /// Longest silence of an open watch until the operator is not ready; for tests. The default is a little longer than until
+    /// kube ends the watch, on which an API server sends a bookmark each minute or so
+    #[arg(long, env = "SPE_WATCH_SILENCE", value_name = "DURATION", default_value = "6m", hide = true)]
+    #[arg(value_parser = positive_duration)]
+    pub watch_silence: Duration,
+
     /// Most calls to Atlas at once, all projects together; at most 1024
     #[arg(long, env = "SPE_CONCURRENCY", value_name = "NUMBER", default_value = "64", value_parser = concurrency)]
     pub concurrency: NonZeroUsize,
