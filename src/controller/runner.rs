@@ -40,6 +40,11 @@ const PER_CALL: usize = 4;
 /// No timer runs longer; to look early is always right.
 const LONGEST: Duration = Duration::from_hours(24);
 
+/// The looks that may go on at once, for so many calls to Atlas at once.
+pub(super) fn most(concurrency: usize) -> usize {
+    concurrency.saturating_mul(PER_CALL)
+}
+
 /// What is kept of an object between two looks.
 struct Known {
     /// Of what would wake a reconcile if it changed.
@@ -66,7 +71,7 @@ impl Runner {
         Self {
             store,
             metrics,
-            queue: Queue::new(concurrency.saturating_mul(PER_CALL), [usize::MAX, PER_PROJECT, PER_INSTANCE]),
+            queue: Queue::new(most(concurrency), [usize::MAX, PER_PROJECT, PER_INSTANCE]),
             timers: DelayQueue::new(),
             known: HashMap::new(),
             listed: Vec::new(),

@@ -30,7 +30,7 @@ use super::listings::Listings;
 use super::memories::Memories;
 use super::object::{self, Identity};
 use super::reconcile::reconcile;
-use super::runner::Runner;
+use super::runner::{self, Runner};
 use super::targets::Targets;
 use super::unwatched;
 use super::watching::{Pages, bounded, events};
@@ -72,7 +72,7 @@ pub async fn run(
         () = work.ended() => return Ok(()),
     };
     let namespaces = options.namespaces.clone();
-    options.metrics.concurrency(options.concurrency);
+    options.metrics.max_reconciles(runner::most(options.concurrency).saturating_mul(namespaces.len().max(1)));
     let memories = Arc::new(Memories::default());
     let ctx = Arc::new(Context {
         keys: Keys::new(

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -30,7 +30,6 @@ const METRICS: &str = "/metrics";
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const CLASSIC_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Whoever takes longer to ask, or to take the answer, is not waited for.
 const EXCHANGE: Duration = Duration::from_secs(10);
@@ -167,17 +166,10 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: &Readiness) -> 
                 (StatusCode::SERVICE_UNAVAILABLE, PLAIN, pending.join("\n") + "\n")
             }
         }
-        (&Method::GET | &Method::HEAD, METRICS) => {
-            let (content_type, encoded) = if takes_open_metrics(request) {
-                (OPEN_METRICS, metrics.encode())
-            } else {
-                (CLASSIC_METRICS, metrics.encode_classic())
-            };
-            match encoded {
-                Ok(text) => (StatusCode::OK, content_type, text),
-                Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
-            }
-        }
+        (&Method::GET | &Method::HEAD, METRICS) => match metrics.encode() {
+            Ok(text) => (StatusCode::OK, OPEN_METRICS, text),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
+        },
         (_, "/livez" | "/readyz" | METRICS) => {
             (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD are answered\n".to_owned())
         }
@@ -187,14 +179,7 @@ fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: &Readiness) -> 
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response
-}
-
-/// Prometheus says so; curl and older collectors do not.
-fn takes_open_metrics<B>(request: &Request<B>) -> bool {
-    let mut accepted = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.any(|value| value.contains("application/openmetrics-text"))
 }
 
 #[cfg(test)]
@@ -205,12 +190,8 @@ mod tests {
 
     /// Asks over a real connection; the answer's head and body.
     async fn ask(address: SocketAddr, line: &str) -> (String, String) {
-        ask_for(address, line, "*/*").await
-    }
-
-    async fn ask_for(address: SocketAddr, line: &str, accept: &str) -> (String, String) {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("{line} HTTP/1.1\r\nHost: operator\r\nAccept: {accept}\r\n\r\n");
+        let request = format!("{line} HTTP/1.1\r\nHost: operator\r\nAccept: text/plain\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
@@ -241,20 +222,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_served_as_openmetrics_to_those_who_ask_for_it_and_else_as_ever() {
+    async fn metrics_are_openmetrics_whatever_the_client_accepts() {
         let (address, metrics, _) = started();
         metrics.adopted();
-        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3";
-        let (head, body) = ask_for(address, "GET /metrics", prometheus).await;
+        let (head, body) = ask(address, "GET /metrics").await;
         assert!(head.to_lowercase().contains(&format!("content-type: {OPEN_METRICS}")), "{head}");
         assert!(body.contains("# TYPE atlas_spe_adoptions counter\n") && body.ends_with("# EOF\n"), "{body}");
-        assert!(body.contains("\natlas_spe_adoptions_total 1\n"), "{body}");
-        let (head, body) = ask(address, "GET /metrics").await;
-        assert!(head.to_lowercase().contains(&format!("content-type: {CLASSIC_METRICS}")), "{head}");
-        assert!(
-            body.contains("# TYPE atlas_spe_adoptions_total counter\n") && !body.contains("# EOF"),
-            "{body}"
-        );
         assert!(body.contains("\natlas_spe_adoptions_total 1\n"), "{body}");
     }
 

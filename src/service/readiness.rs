@@ -64,7 +64,7 @@ impl Readiness {
 /// The same as a metric: a pod that is not ready yet is scraped all the same.
 impl Collector for Readiness {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help = "What this process waits for before it works, as /readyz says; none when ready";
+        let help = "Conditions that this process waits for, as in /readyz; no series when ready";
         let mut family = encoder.encode_descriptor("not_ready", help, None, MetricType::Gauge)?;
         let mut waits: BTreeSet<_> = self.pending.borrow().keys().copied().collect();
         if !self.heard.problems().is_empty() {
@@ -73,7 +73,7 @@ impl Collector for Readiness {
         for condition in waits {
             family.encode_family(&[("waits_for", condition)])?.encode_gauge(&1_i64)?;
         }
-        let help = "Seconds since the API server was last heard on the watch that is silent longest";
+        let help = "Seconds since the last data from the API server on the most silent watch";
         let mut silence =
             encoder.encode_descriptor("watch_silence_seconds", help, None, MetricType::Gauge)?;
         match self.heard.silence() {

@@ -21,7 +21,7 @@ fn exercised() -> Metrics {
     readiness.wait_for("crd", "it is not installed");
     let metrics = Metrics::new(readiness, true);
     metrics.reconcile_finished(ReconcileResult::Success, Duration::ZERO);
-    metrics.concurrency(64);
+    metrics.max_reconciles(64);
     drop(metrics.queued());
     metrics.cluster_request("GET", "10.0.0.1:443", Some(200));
     metrics.leads("spe-operator", true);
@@ -95,7 +95,7 @@ fn name(family: &str, kind: &str) -> String {
 #[test]
 fn the_reference_of_the_metrics_is_what_the_program_serves() {
     let text = exercised().encode().unwrap();
-    let about = "At `/metrics`, as OpenMetrics to those who ask for it. `controller_runtime_…`, `workqueue_…`, `rest_client_…` and `leader_election_…` have the \
+    let about = "At `/metrics`, as OpenMetrics. `controller_runtime_…`, `workqueue_…`, `rest_client_…` and `leader_election_…` have the \
                  names of controller-runtime and client-go, so that dashboards made for them work. Every label has a bounded \
                  set of values: no project, no endpoint and no text of an error is ever one, and an object's name only with \
                  `--metrics-per-object`. The chart brings [alerts](../troubleshooting.md#alerts) \

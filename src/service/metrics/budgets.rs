@@ -32,7 +32,7 @@ impl Budgets {
 
 impl Collector for Budgets {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help = "Calls that Atlas last said are left of a key's limit (API v2 only)";
+        let help = "Requests left of the rate limit of a key, by the last response of Atlas (API v2 only)";
         let name = "atlas_rate_limit_remaining";
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (credential, (remaining, _)) in self.known(Boottime::now()).iter() {

@@ -5,7 +5,6 @@
 //! object only on request. Nothing here is ever read to decide anything.
 
 mod budgets;
-mod classic;
 mod families;
 mod guards;
 mod labels;
@@ -78,42 +77,55 @@ impl Metrics {
     pub fn new(readiness: Readiness, per_object: bool) -> Self {
         let mut all = Registry::default();
         let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("revision", REVISION)]);
-        all.register(
-            "atlas_spe_build",
-            "The version of this program, and the commit that it was built from",
-            build,
-        );
+        all.register("atlas_spe_build", "Version and commit of this program", build);
 
         let own = all.sub_registry_with_prefix("atlas_spe");
         own.register_collector(Box::new(readiness));
-        let atlas_requests = add(own, "atlas_requests", "Calls to Atlas", Counters::default());
+        let atlas_requests = add(
+            own,
+            "atlas_requests",
+            "Number of requests to Atlas by operation and status code",
+            Counters::default(),
+        );
         let atlas_time = histograms(call_time);
-        let atlas_time = add(own, "atlas_request_duration_seconds", "Time of a call to Atlas", atlas_time);
+        let atlas_time =
+            add(own, "atlas_request_duration_seconds", "Seconds that a request to Atlas takes", atlas_time);
         let budgets = Budgets::default();
         own.register_collector(Box::new(budgets.clone()));
-        let posts = add(own, "posts", "Create requests sent to Atlas", Counters::default());
+        let posts =
+            add(own, "posts", "Number of create requests sent to Atlas by outcome", Counters::default());
         let objects = Objects::register(own, per_object);
         let transitions = histograms(transition_time);
-        let transitions = add(own, "transition_seconds", "Time that Atlas took for a phase", transitions);
-        let open_claims =
-            add(own, "open_claims", "Objects whose create request may still land", Gauge::default());
-        let suppressed = "Creates not sent because a create request may still land";
+        let transitions = add(own, "transition_seconds", "Seconds that Atlas takes for a phase", transitions);
+        let open_claims = add(
+            own,
+            "open_claims",
+            "Current number of objects with a create request of unknown outcome",
+            Gauge::default(),
+        );
+        let suppressed = "Number of create requests withheld because of one of unknown outcome";
         let creates_suppressed = add(own, "creates_suppressed", suppressed, Counter::default());
-        let adoptions = add(own, "adoptions", "Endpoints found in Atlas and adopted", Counter::default());
-        let lost =
-            add(own, "endpoint_lost", "Recorded endpoints that Atlas no longer has", Counter::default());
-        let duplicates = add(own, "duplicates", "Excess endpoints found in Atlas", Counter::default());
-        let unwatched = "Objects with the operator's finalizer that nobody seems to watch any more";
+        let adoptions =
+            add(own, "adoptions", "Number of endpoints found in Atlas and adopted", Counter::default());
+        let lost = add(
+            own,
+            "endpoint_lost",
+            "Number of recorded endpoints that Atlas no longer has",
+            Counter::default(),
+        );
+        let duplicates =
+            add(own, "duplicates", "Number of excess endpoints found in Atlas", Counter::default());
+        let unwatched = "Number of objects with the finalizer that no operator seems to watch";
         let unwatched = add(own, "unwatched", unwatched, Counter::default());
         let at_start =
-            "Objects with the operator's finalizer that this process did not watch when it started";
+            "Number of objects with the finalizer that were not watched by this process at its start";
         let unwatched_at_start = add(own, "unwatched_objects", at_start, Gauge::default());
-        let unusable = "Whether the file of --atlas-ca-file holds nothing to trust, so that what it held before stays trusted";
+        let unusable = "Whether the file of --atlas-ca-file is unusable and its earlier content in use";
         let ca_file_unusable = add(own, "ca_file_unusable", unusable, Gauge::default());
 
         let leader = "Whether this process holds the Lease";
         let leader = add(&mut all, "leader_election_master_status", leader, Gauges::default());
-        let requests = "Requests to the API server";
+        let requests = "Number of requests to the API server by status code, method and host";
         let cluster_requests = add(&mut all, "rest_client_requests", requests, Counters::default());
 
         let runtime = Runtime::register(&mut all);
@@ -173,9 +185,9 @@ impl Metrics {
         self.runtime.panicked();
     }
 
-    /// At most so many calls to Atlas are under way at once.
-    pub fn concurrency(&self, most: usize) {
-        self.runtime.concurrency(most);
+    /// At most so many reconciles run at once.
+    pub fn max_reconciles(&self, most: usize) {
+        self.runtime.max_reconciles(most);
     }
 
     /// An object has to be looked at; it waits until the returned guard is dropped.
@@ -298,13 +310,5 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
-    }
-
-    /// The same in the text format that came before.
-    ///
-    /// # Errors
-    /// If a metric cannot be written, which is a defect.
-    pub fn encode_classic(&self) -> Result<String, fmt::Error> {
-        Ok(classic::classic(&self.encode()?))
     }
 }

@@ -60,19 +60,19 @@ pub struct OneObject<'a> {
 
 impl Objects {
     pub(super) fn register(own: &mut Registry, per_object: bool) -> Self {
-        let states = "Objects by Atlas' status and readiness";
+        let states = "Current number of objects by Atlas' status and readiness";
         let states = add(own, "objects", states, Gauges::default());
-        let conditions = "Objects by condition, with its status and reason";
+        let conditions = "Current number of objects by condition, status and reason";
         let conditions = add(own, "conditions", conditions, Gauges::default());
         let times = Arc::new(Mutex::default());
         own.register_collector(Box::new(Ages(Arc::clone(&times))));
         let each = per_object.then(|| Each {
             ready: add(own, "ready", "Whether this object is ready", Gauges::default()),
-            stalled: add(own, "stalled", "Whether this object will not go on by itself", Gauges::default()),
+            stalled: add(own, "stalled", "Whether this object is stalled", Gauges::default()),
             synced: add(
                 own,
                 "last_sync_timestamp_seconds",
-                "When a look at Atlas last found nothing amiss with this object",
+                "Unix time of the last successful reconcile of this object with Atlas",
                 Gauges::default(),
             ),
         });
@@ -139,7 +139,7 @@ impl Collector for Ages {
         let times = lock(&self.0);
         let of = |awaited| times.waiting.range((awaited, i64::MIN)..=(awaited, i64::MAX));
         let number = |count: u32| i64::from(count);
-        let help = "Objects that wait, by what they wait for";
+        let help = "Current number of waiting objects by what they wait for";
         let mut waiting = encoder.encode_descriptor("waiting_objects", help, None, MetricType::Gauge)?;
         for awaited in Awaited::ALL {
             let label = [("waits_for", awaited.as_str())];
@@ -147,7 +147,7 @@ impl Collector for Ages {
                 .encode_family(&label)?
                 .encode_gauge(&number(of(awaited).map(|(_, count)| count).sum()))?;
         }
-        let help = "Since when the one has waited that has waited longest";
+        let help = "Unix time at which the longest waiting object began to wait";
         let name = "waiting_since_timestamp_seconds";
         let mut since = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for awaited in Awaited::ALL {
@@ -155,7 +155,7 @@ impl Collector for Ages {
                 since.encode_family(&[("waits_for", awaited.as_str())])?.encode_gauge(moment)?;
             }
         }
-        let help = "Objects whose last good look at Atlas is longer ago than three of their intervals";
+        let help = "Current number of objects without a successful reconcile for three of their intervals";
         let mut overdue = encoder.encode_descriptor("overdue_objects", help, None, MetricType::Gauge)?;
         let now = Boottime::now().since_boot().as_secs();
         overdue.encode_gauge(&number(times.overdue.range(..now).map(|(_, count)| count).sum()))

@@ -35,20 +35,21 @@ impl Runtime {
     pub(super) fn register(all: &mut Registry) -> Self {
         let queues = all.sub_registry_with_label(("name".into(), CONTROLLER.into()));
         let queues = queues.sub_registry_with_prefix("workqueue");
-        let queue = add(queues, "depth", "Objects that wait until they are looked at", Gauge::default());
-        let queue_time = "Time that an object waited until it was looked at";
+        let queue = add(queues, "depth", "Current number of objects in the work queue", Gauge::default());
+        let queue_time = "Seconds that an object waits in the work queue";
         let queue_time = add(queues, "queue_duration_seconds", queue_time, call_time());
 
         let own = all.sub_registry_with_label(("controller".into(), CONTROLLER.into()));
         let own = own.sub_registry_with_prefix("controller_runtime");
-        let reconciles = add(own, "reconcile", "Reconciles by result", Counters::default());
-        let errors = add(own, "reconcile_errors", "Reconciles that failed", Counter::default());
-        let terminal = "Objects that cannot be understood and are left until they change";
+        let reconciles = add(own, "reconcile", "Number of reconciles by result", Counters::default());
+        let errors = add(own, "reconcile_errors", "Number of failed reconciles", Counter::default());
+        let terminal = "Number of objects that could not be decoded";
         let terminal_errors = add(own, "terminal_reconcile_errors", terminal, Counter::default());
-        let panics = add(own, "reconcile_panics", "Reconciles that panicked", Counter::default());
-        let time = add(own, "reconcile_time_seconds", "Time of a reconcile", call_time());
-        let active_workers = add(own, "active_workers", "Reconciles under way", Gauge::default());
-        let most = "Calls to Atlas that may be under way at once";
+        let panics = add(own, "reconcile_panics", "Number of reconciles that panicked", Counter::default());
+        let time = add(own, "reconcile_time_seconds", "Seconds that a reconcile takes", call_time());
+        let active_workers =
+            add(own, "active_workers", "Current number of running reconciles", Gauge::default());
+        let most = "Maximum number of concurrent reconciles";
         let most_workers = add(own, "max_concurrent_reconciles", most, Gauge::default());
 
         // A counter that appears with its first event hides that event from `rate()`.
@@ -88,7 +89,7 @@ impl Runtime {
         self.panics.inc();
     }
 
-    pub(super) fn concurrency(&self, most: usize) {
+    pub(super) fn max_reconciles(&self, most: usize) {
         self.most_workers.set(i64::try_from(most).unwrap_or(i64::MAX));
     }
 

@@ -119,7 +119,7 @@ fn what_is_left_of_a_keys_limit_is_what_atlas_last_said() {
 #[test]
 fn an_object_that_is_not_looked_at_yet_is_queued() {
     let metrics = Metrics::default();
-    metrics.concurrency(64);
+    metrics.max_reconciles(64);
     let queued = metrics.queued();
     assert_served(&metrics, &[r#"workqueue_depth{name="serverlessprivateendpoint"} 1"#]);
     drop(queued);

@@ -41,8 +41,6 @@ const NOWHERE: &str = "5f7cac1adf5d6c6306f4b2ff";
 /// What an operator serves and what it has written after it did most of what it can do.
 struct Observed {
     metrics: String,
-    /// The same in the older format, a moment later.
-    classic: String,
     log: Vec<String>,
 }
 
@@ -90,8 +88,7 @@ async fn work() -> Result<Observed> {
     };
     let text = tokio::time::timeout(PATIENCE, heard).await??;
     ensure!(text.ends_with("# EOF\n"), "cut off: {text}");
-    let classic = metrics(&operator, "text/plain").await?;
-    Ok(Observed { metrics: text, classic, log: operator.output() })
+    Ok(Observed { metrics: text, log: operator.output() })
 }
 
 /// The answer of the operator's admin server.
