@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use spe_operator::api;
 use spe_operator::service::check;
 use spe_operator::service::program::{self, ProgramError};
-use spe_operator::service::settings::{self, Command, Refusal, Settings};
+use spe_operator::service::settings::{self, Command, Settings, UsageError};
 use spe_operator::service::telemetry;
 use tokio::runtime::Runtime;
 
@@ -20,11 +20,12 @@ fn main() -> ExitCode {
             Err(error) => end(1, &error),
         },
         Ok(Command::Check { host, port }) => check(&host, port),
-        Err(Refusal::Asked(text)) => {
-            print!("{text}");
-            ExitCode::SUCCESS
+        Err(UsageError::CommandLine(error)) => {
+            // Whoever closed the output reads nothing.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
         }
-        Err(refusal) => end(2, &refusal),
+        Err(UsageError::Value(line)) => end(2, &line),
     }
 }
 
@@ -50,7 +51,7 @@ fn run(settings: Settings) -> ExitCode {
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(ProgramError::Settings(refusal)) => end(2, &refusal),
+        Err(ProgramError::Settings(error)) => end(2, &error),
         Err(ProgramError::Run(line)) => end(1, &line),
     }
 }

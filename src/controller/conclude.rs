@@ -132,7 +132,7 @@ fn warn_of(pass: &Pass, report: &Report) {
     });
     if let Some((reason, message)) = failure.filter(|_| is_new) {
         let Identity { namespace, name, .. } = &pass.identity;
-        warn!(%namespace, %name, %reason, "{message}");
+        warn!(%namespace, %name, %reason, problem = %message, "object needs attention");
     }
 }
 

@@ -190,7 +190,7 @@ impl Pass {
             }
             Some(fault) => {
                 // The end of the reconcile warns of it, once.
-                debug!(%fault, "Atlas did not do what was asked");
+                debug!(%fault, "request to Atlas failed");
                 WriteOutcome::Refused(fault)
             }
         };

@@ -21,7 +21,7 @@ use crate::api::ServerlessPrivateEndpoint;
 use super::metrics::Metrics;
 use super::program::ProgramError;
 use super::readiness::Readiness;
-use super::settings::Refusal;
+use super::settings::UsageError;
 
 /// Within a network that works, a connection is there at once.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -152,7 +152,7 @@ fn reason_to_wait(error: kube::Error, verb: &str, selector: Option<&str>) -> Res
         ))),
         (400, Some(selector)) => {
             let problem = format!("expected a label selector, found {selector:?}: {}", status.message);
-            Err(Refusal::value("watch-selector", &problem).into())
+            Err(UsageError::value("watch-selector", &problem).into())
         }
         (404, _) => {
             Ok("the CustomResourceDefinition is not installed; `spe-operator crd | kubectl apply -f -` \

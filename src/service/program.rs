@@ -15,7 +15,7 @@ use super::authorities::AuthorityFile;
 use super::lease::Election;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
-use super::settings::{Refusal, Settings};
+use super::settings::{Settings, UsageError};
 use super::{access, admin, shutdown};
 
 /// Why the program ends.
@@ -23,15 +23,15 @@ use super::{access, admin, shutdown};
 pub enum ProgramError {
     /// A setting cannot be used. Exit code 2.
     #[error("{0}")]
-    Settings(Refusal),
+    Settings(UsageError),
     /// It cannot run here, or not any more. Exit code 1.
     #[error("{0}")]
     Run(String),
 }
 
-impl From<Refusal> for ProgramError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Settings(refusal)
+impl From<UsageError> for ProgramError {
+    fn from(error: UsageError) -> Self {
+        Self::Settings(error)
     }
 }
 
@@ -54,7 +54,7 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     let authorities = settings.atlas_ca_file.clone().zip(atlas.extra_roots.as_deref());
     let authorities = authorities.map(|(path, pem)| AuthorityFile::new(path, pem));
     let transport = Transport::new(atlas, Arc::new(move |call| told.atlas_call(call)));
-    let transport = transport.map_err(Refusal::from)?;
+    let transport = transport.map_err(UsageError::from)?;
     if let Some(file) = authorities {
         tokio::spawn(file.follow(transport.clone(), metrics.clone()));
     }
@@ -71,7 +71,7 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     readiness.wait_for("watch", "the objects are being listed");
     let address = settings.admin_address;
     let listener = admin::bind(address).map_err(|error| {
-        Refusal::value(
+        UsageError::value(
             "admin-address",
             &format!("expected an address that is free here, found {address}: {error}"),
         )

@@ -209,8 +209,10 @@ fn remedy(troubleshooting: &str, reason: Reason) -> String {
 #[test]
 fn the_reference_of_the_flags_is_what_the_program_says() {
     let about = "A flag wins over its variable. Durations are written as in Kubernetes: 500ms, 10s, 5m, 1h30m. A value that \
-                 cannot be used ends the program at once with one line and exit code 2; a cluster that cannot be used ends it \
-                 with exit code 1. It serves `/livez`, `/readyz` (what it waits for, one line each) and `/metrics`.";
+                 cannot be used ends the program at once with exit code 2; a cluster that cannot be used ends it \
+                 with exit code 1. It serves `/livez`, `/readyz` (what it waits for, one line each) and `/metrics`. The [rules](../reliability.md) call `--create-deadline` D, \
+                 `--atlas-timeout` T, `--travel-allowance` S, `--create-uncertainty` Q (at least 2·(D+T+S)), `--confirm-gap` G \
+                 and `--visibility-window` V.";
     let mut page = opening("Flags of spe-operator", "`src/service/settings`", about);
     for command in settings::command_line().get_subcommands() {
         let _ = writeln!(

@@ -4,9 +4,9 @@
 //! This file never guesses: what is empty or misspelled is refused, since a forgotten value must not widen what is
 //! watched. No variable is called `SPE_…_PORT` or `SPE_…_SERVICE_HOST`, which Kubernetes sets for Services.
 
-mod refusal;
 #[cfg(test)]
 mod tests;
+mod usage_error;
 mod values;
 
 use std::ffi::OsString;
@@ -24,10 +24,10 @@ use crate::api::parse_duration;
 
 use super::authorities::warn_of;
 use super::lease::Terms;
-pub use refusal::Refusal;
+pub use usage_error::UsageError;
 use values::{
-    api_version, concurrency, dns_label, dns_subdomain, log_filter, not_empty, positive_duration, proxy_url,
-    whole_seconds,
+    api_version, concurrency, dns_label, dns_subdomain, is_proxy_url, log_filter, not_empty,
+    positive_duration, whole_seconds,
 };
 
 /// Keeps MongoDB Atlas serverless private endpoints as `ServerlessPrivateEndpoint` objects declare them.
@@ -48,7 +48,7 @@ pub enum Command {
     Run(Box<Settings>),
     /// Print the CustomResourceDefinition as YAML
     Crd,
-    /// Ask a running operator whether it is ready: exit code 0 if it is, else 1 and what it waits for
+    /// Check that a running operator is ready
     Check {
         /// Name or address of the host
         host: String,
@@ -61,12 +61,12 @@ pub enum Command {
 #[derive(clap::Args, Clone)]
 #[command(next_line_help = true)]
 pub struct Settings {
-    /// Scheme, host and port of Atlas; https, or http to this machine
+    /// Scheme, host and port of Atlas: https, or http to this machine
     #[arg(long, env = "SPE_ATLAS_BASE_URL", hide_env_values = true, value_name = "URL")]
     #[arg(default_value = "https://cloud.mongodb.com", value_parser = not_empty)]
     pub atlas_base_url: String,
 
-    /// Allow http to a host that is not this machine, for tests: everybody on the way can read along
+    /// Allow unencrypted http to other machines, for tests
     #[arg(long, env = "SPE_ATLAS_ALLOW_HTTP", value_name = "BOOL", default_value_t = false)]
     #[arg(action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub atlas_allow_http: bool,
@@ -76,17 +76,16 @@ pub struct Settings {
     #[arg(value_parser = api_version())]
     pub atlas_api: ApiVersion,
 
-    /// PEM file of certificate authorities to trust besides the compiled-in ones; it is read again when it changes, and
-    /// a certificate in it that cannot be used is left out with a warning
+    /// PEM file of additional certificate authorities, read again when it changes
     #[arg(long, env = "SPE_ATLAS_CA_FILE", value_name = "PATH")]
     pub atlas_ca_file: Option<PathBuf>,
 
-    /// Proxy for calls to Atlas, http://host:port or https://host:port; `HTTPS_PROXY` is not looked at
-    #[arg(long, env = "SPE_ATLAS_PROXY", hide_env_values = true, value_name = "URL", value_parser = proxy_url)]
+    /// Proxy for requests to Atlas, http://host:port or https://host:port, instead of `HTTPS_PROXY`
+    #[arg(long, env = "SPE_ATLAS_PROXY", hide_env_values = true, value_name = "URL")]
     pub atlas_proxy: Option<String>,
 
-    /// Names this cluster, unlike every other live one, in the marks of its endpoints; unset: the uid of the
-    /// namespace kube-system
+    /// Name of this cluster in the marks of its endpoints, unique among live clusters; unset: the uid of the namespace
+    /// kube-system
     #[arg(long, env = "SPE_CLUSTER_ID", value_name = "ID")]
     pub cluster_id: Option<ClusterId>,
 
@@ -98,64 +97,65 @@ pub struct Settings {
     #[arg(long, env = "SPE_WATCH_SELECTOR", value_name = "SELECTOR", value_parser = not_empty)]
     pub watch_selector: Option<String>,
 
-    /// Longest silence of an open watch until the operator is not ready; for tests. The default is a little longer than until
-    /// kube ends the watch, on which an API server sends a bookmark each minute or so
+    /// Longest silence of an open watch while the operator is ready, for tests
+    // A little longer than until kube ends the watch, on which an API server sends a bookmark each minute or so.
     #[arg(long, env = "SPE_WATCH_SILENCE", value_name = "DURATION", default_value = "6m", hide = true)]
     #[arg(value_parser = positive_duration)]
     pub watch_silence: Duration,
 
-    /// Most calls to Atlas at once, all projects together; at most 1024
+    /// Maximum number of concurrent requests to Atlas, up to 1024
     #[arg(long, env = "SPE_CONCURRENCY", value_name = "NUMBER", default_value = "64", value_parser = concurrency)]
     pub concurrency: NonZeroUsize,
 
-    /// First pause between two polls of an endpoint that is changing
+    /// Shortest interval between polls of a changing endpoint
     #[arg(long, env = "SPE_POLL_MIN", value_name = "DURATION", default_value = "5s", value_parser = positive_duration)]
     pub poll_min: Duration,
 
-    /// Longest pause between two polls of an endpoint that is changing
+    /// Longest interval between polls of a changing endpoint
     #[arg(long, env = "SPE_POLL_MAX", value_name = "DURATION", default_value = "60s", value_parser = positive_duration)]
     pub poll_max: Duration,
 
-    /// D: longest time from before a claim is written until the create request is sent
+    /// Timeout from the start of a claim to the sending of its create request
     #[arg(long, env = "SPE_CREATE_DEADLINE", value_name = "DURATION", default_value = "10s")]
     #[arg(value_parser = positive_duration)]
     pub create_deadline: Duration,
 
-    /// T: longest time of one call to Atlas
+    /// Timeout of a request to Atlas
     #[arg(long, env = "SPE_ATLAS_TIMEOUT", value_name = "DURATION", default_value = "30s")]
     #[arg(value_parser = positive_duration)]
     pub atlas_timeout: Duration,
 
-    /// S: longest time that a request, given up here, may still travel before Atlas carries it out
+    /// Longest time in which Atlas may still execute a request that timed out
     #[arg(long, env = "SPE_TRAVEL_ALLOWANCE", value_name = "DURATION", default_value = "60s")]
     #[arg(value_parser = parse_duration)]
     pub travel_allowance: Duration,
 
-    /// Q: how long a create request of unknown outcome is waited for before another is sent; at least 2·(D+T+S)
+    /// Wait after a create request of unknown outcome, at least twice the sum of --create-deadline, --atlas-timeout and
+    /// --travel-allowance
     #[arg(long, env = "SPE_CREATE_UNCERTAINTY", value_name = "DURATION", default_value = "200s")]
     #[arg(value_parser = positive_duration)]
     pub create_uncertainty: Duration,
 
-    /// G: least time between two listings that confirm that an endpoint is absent
+    /// Shortest interval between two listings that confirm an absence
     #[arg(long, env = "SPE_CONFIRM_GAP", value_name = "DURATION", default_value = "10s")]
     #[arg(value_parser = positive_duration)]
     pub confirm_gap: Duration,
 
-    /// V: how long Atlas may still deny an endpoint that it has just created
+    /// Longest time in which Atlas may not show an endpoint that it has created
     #[arg(long, env = "SPE_VISIBILITY_WINDOW", value_name = "DURATION", default_value = "2m")]
     #[arg(value_parser = positive_duration)]
     pub visibility_window: Duration,
 
-    /// Secret in the operator's namespace that serves objects without `spec.credentialsRef`
+    /// Secret in the operator's namespace for objects without `spec.credentialsRef`
     #[arg(long, env = "SPE_DEFAULT_CREDENTIALS_SECRET", value_name = "NAME", value_parser = dns_subdomain)]
     pub default_credentials_secret: Option<String>,
 
-    /// Namespaces whose objects it serves, separated by commas
+    /// Namespaces whose objects may use --default-credentials-secret, separated by commas
     #[arg(long, env = "SPE_DEFAULT_CREDENTIALS_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
     #[arg(value_parser = dns_label)]
     pub default_credentials_namespaces: Vec<String>,
 
-    /// Work only while holding a Lease, so that replicas do not do the same work twice
+    /// Reconcile only while holding a Lease
     #[arg(long, env = "SPE_LEADER_ELECT", value_name = "BOOL", default_value_t = false)]
     #[arg(action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leader_elect: bool,
@@ -169,37 +169,35 @@ pub struct Settings {
     #[arg(long, env = "SPE_LEASE_NAMESPACE", value_name = "NAME", value_parser = dns_label)]
     pub lease_namespace: Option<String>,
 
-    /// How long a standby waits for a holder of the Lease that does not renew it; whole seconds, longer than
-    /// --lease-renew-deadline
+    /// Lease duration in whole seconds, longer than --lease-renew-deadline
     #[arg(long, env = "SPE_LEASE_DURATION", value_name = "DURATION", default_value = "15s")]
     #[arg(value_parser = whole_seconds)]
     pub lease_duration: Duration,
 
-    /// How long a holder that cannot renew the Lease goes on beginning work; longer than 1.2 times
-    /// --lease-retry-period
+    /// Renew deadline of the Lease, longer than 1.2 times --lease-retry-period
     #[arg(long, env = "SPE_LEASE_RENEW_DEADLINE", value_name = "DURATION", default_value = "10s")]
     #[arg(value_parser = positive_duration)]
     pub lease_renew_deadline: Duration,
 
-    /// Pause between two attempts to take or renew the Lease
+    /// Retry period of the Lease
     #[arg(long, env = "SPE_LEASE_RETRY_PERIOD", value_name = "DURATION", default_value = "2s")]
     #[arg(value_parser = positive_duration)]
     pub lease_retry_period: Duration,
 
-    /// Where /livez, /readyz and /metrics are served
+    /// Address of /livez, /readyz and /metrics
     #[arg(long, env = "SPE_ADMIN_ADDRESS", value_name = "ADDRESS", default_value = "[::]:8080")]
     pub admin_address: SocketAddr,
 
-    /// Tell objects apart in /metrics, at the price of three series for each
+    /// Export three more series for each object
     #[arg(long, env = "SPE_METRICS_PER_OBJECT", value_name = "BOOL", default_value_t = false)]
     #[arg(action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub metrics_per_object: bool,
 
-    /// Form of the log
+    /// Format of the log
     #[arg(long, env = "SPE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// A level, or directives of the crate tracing-subscriber; whatever is set, no secret is logged
+    /// Log level, or directives of the crate tracing-subscriber
     #[arg(
         long,
         env = "SPE_LOG_LEVEL",
@@ -222,9 +220,9 @@ pub enum LogFormat {
 /// Reads the command line (the program's name first) and the environment.
 ///
 /// # Errors
-/// The text to end with, and where it belongs: a refusal, or the help that was asked for.
-pub fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Command, Refusal> {
-    let command = Program::try_parse_from(args).map_err(|error| Refusal::from_clap(&error))?.command;
+/// What cannot be used, or the help or version that was asked for.
+pub fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Command, UsageError> {
+    let command = Program::try_parse_from(args)?.command;
     if let Command::Run(settings) = &command {
         settings.check()?;
     }
@@ -239,10 +237,14 @@ pub fn command_line() -> clap::Command {
 
 impl Settings {
     /// What no single value shows.
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self) -> Result<(), UsageError> {
+        // Not where clap would repeat it: it may hold a password.
+        if self.atlas_proxy.as_deref().is_some_and(|proxy| !is_proxy_url(proxy)) {
+            return Err(UsageError::value("atlas-proxy", "expected http://host:port or https://host:port"));
+        }
         if self.poll_min > self.poll_max {
             let problem = format!("at most --poll-max ({:?}), found {:?}", self.poll_max, self.poll_min);
-            return Err(Refusal::value("poll-min", &format!("expected {problem}")));
+            return Err(UsageError::value("poll-min", &format!("expected {problem}")));
         }
         let bound =
             self.create_deadline.saturating_add(self.atlas_timeout).saturating_add(self.travel_allowance);
@@ -253,15 +255,15 @@ impl Settings {
                  --travel-allowance, found {:?}; a shorter wait could create an endpoint twice",
                 self.create_uncertainty
             );
-            return Err(Refusal::value("create-uncertainty", &problem));
+            return Err(UsageError::value("create-uncertainty", &problem));
         }
         self.check_lease()?;
         match (&self.default_credentials_secret, self.default_credentials_namespaces.as_slice()) {
-            (Some(_), []) => Err(Refusal::value(
+            (Some(_), []) => Err(UsageError::value(
                 "default-credentials-namespaces",
                 "expected the namespaces that --default-credentials-secret serves, found nothing",
             )),
-            (None, [_, ..]) => Err(Refusal::value(
+            (None, [_, ..]) => Err(UsageError::value(
                 "default-credentials-secret",
                 "expected the Secret that serves --default-credentials-namespaces, found nothing",
             )),
@@ -270,20 +272,20 @@ impl Settings {
     }
 
     /// As client-go demands: who leads stops before others may take over, and tries more than once before that.
-    fn check_lease(&self) -> Result<(), Refusal> {
+    fn check_lease(&self) -> Result<(), UsageError> {
         let Terms { duration, renew_deadline, retry } = self.lease();
         if duration <= renew_deadline {
             let problem = format!(
                 "expected more than --lease-renew-deadline ({renew_deadline:?}), found {duration:?}; two would lead"
             );
-            return Err(Refusal::value("lease-duration", &problem));
+            return Err(UsageError::value("lease-duration", &problem));
         }
         if renew_deadline <= retry.saturating_mul(6) / 5 {
             let problem = format!(
                 "expected more than 1.2 times --lease-retry-period ({retry:?}), found {renew_deadline:?}; one slow \
                  response would lose the Lease"
             );
-            return Err(Refusal::value("lease-renew-deadline", &problem));
+            return Err(UsageError::value("lease-renew-deadline", &problem));
         }
         Ok(())
     }
@@ -326,17 +328,17 @@ impl Settings {
     ///
     /// # Errors
     /// If that file cannot be read, or holds nothing that can be trusted.
-    pub fn atlas(&self) -> Result<ClientSettings, Refusal> {
+    pub fn atlas(&self) -> Result<ClientSettings, UsageError> {
         let extra_roots = self.atlas_ca_file.as_ref().map(|path| {
             let file = path.display();
             let pem = std::fs::read(path).map_err(|error| {
                 let problem = format!("expected a file that can be read, found {file}: {error}");
-                Refusal::value("atlas-ca-file", &problem)
+                UsageError::value("atlas-ca-file", &problem)
             })?;
             let authorities = Authorities::from_pem(&pem)
-                .map_err(|error| Refusal::value("atlas-ca-file", &format!("{file}: {error}")))?;
+                .map_err(|error| UsageError::value("atlas-ca-file", &format!("{file}: {error}")))?;
             warn_of(&file.to_string(), authorities.skipped());
-            Ok::<_, Refusal>(pem)
+            Ok::<_, UsageError>(pem)
         });
         Ok(ClientSettings {
             base_url: self.atlas_base_url.clone(),
@@ -350,7 +352,7 @@ impl Settings {
     }
 }
 
-impl From<SettingsError> for Refusal {
+impl From<SettingsError> for UsageError {
     /// What only the client could tell about a value.
     fn from(error: SettingsError) -> Self {
         let flag = match &error {
@@ -358,7 +360,7 @@ impl From<SettingsError> for Refusal {
             SettingsError::Timeout => "atlas-timeout",
             SettingsError::ExtraRoots(_) => "atlas-ca-file",
             SettingsError::Proxy => "atlas-proxy",
-            SettingsError::Setup(_) => return Self::Refused(error.to_string()),
+            SettingsError::Setup(_) => return Self::Value(error.to_string()),
         };
         Self::value(flag, &error.to_string())
     }

@@ -54,12 +54,9 @@ pub(super) fn not_empty(text: &str) -> Result<String, ParseError> {
     Ok(text.to_owned())
 }
 
-/// Where a proxy is. What is refused is not repeated: it may hold a password.
-pub(super) fn proxy_url(text: &str) -> Result<String, ParseError> {
-    if ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme)) {
-        return Ok(text.to_owned());
-    }
-    Err(malformed("http://host:port or https://host:port", "…"))
+/// Whether it is where a proxy can be.
+pub(super) fn is_proxy_url(text: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme))
 }
 
 /// The name of a namespace: an RFC 1123 label.
