@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     endpoint::Endpoint,
     errors::{self, Refusal},
-    faults::Oddity,
+    faults::Malformed,
     routes::Version,
 };
 
@@ -56,47 +56,47 @@ impl Style {
     }
 
     /// The answer to what Atlas did or refused.
-    pub(crate) fn answer(self, result: Result<Success, Refusal>, oddities: &[&Oddity]) -> Answer {
+    pub(crate) fn answer(self, result: Result<Success, Refusal>, malformations: &[&Malformed]) -> Answer {
         let (status, body) = match result {
-            Err(refusal) => return self.refuse(&refusal, oddities),
+            Err(refusal) => return self.refuse(&refusal, malformations),
             Ok(Success::Deleted) => (204, Value::Null),
-            Ok(Success::Found(endpoint)) => (200, Value::Object(self.show(&endpoint, oddities))),
-            Ok(Success::Created(endpoint)) => (201, Value::Object(self.show(&endpoint, oddities))),
+            Ok(Success::Found(endpoint)) => (200, Value::Object(self.show(&endpoint, malformations))),
+            Ok(Success::Created(endpoint)) => (201, Value::Object(self.show(&endpoint, malformations))),
             Ok(Success::List(endpoints)) => {
-                let all = endpoints.iter().map(|endpoint| Value::Object(self.show(endpoint, oddities)));
+                let all = endpoints.iter().map(|endpoint| Value::Object(self.show(endpoint, malformations)));
                 (200, Value::Array(all.collect()))
             }
             Ok(Success::Json(value)) => (200, value),
             Ok(Success::Oauth(status, value)) => {
                 let plain = Self { version: Version::V1, pretty: false, envelope: false };
-                return disfigure(plain.json(status, &value), oddities);
+                return disfigure(plain.json(status, &value), malformations);
             }
         };
         let status = match status {
-            200 | 204 if oddities.contains(&&Oddity::Accepted) => 202,
+            200 | 204 if malformations.contains(&&Malformed::Accepted) => 202,
             status => status,
         };
         let body = match body {
-            Value::Array(results) if oddities.contains(&&Oddity::PagedList) => page(&results),
+            Value::Array(results) if malformations.contains(&&Malformed::PagedList) => page(&results),
             Value::Null if status == 202 => json!({}),
             body => body,
         };
         let mut answer = self.json(status, &body);
-        if oddities.contains(&&Oddity::Deprecated) || self.version == Version::V2 {
+        if malformations.contains(&&Malformed::Deprecated) || self.version == Version::V2 {
             answer.headers.push(("Deprecation", "Wed, 10 Dec 2025 00:00:00 GMT".to_owned()));
             answer.headers.push(("Sunset", "Thu, 15 Jan 2026 00:00:00 GMT".to_owned()));
         }
-        disfigure(answer, oddities)
+        disfigure(answer, malformations)
     }
 
-    fn refuse(self, refusal: &Refusal, oddities: &[&Oddity]) -> Answer {
+    fn refuse(self, refusal: &Refusal, malformations: &[&Malformed]) -> Answer {
         let mut body = refusal.body();
-        if oddities.contains(&&Oddity::NullParameters)
+        if malformations.contains(&&Malformed::NullParameters)
             && let Some(parameters) = body.get_mut("parameters")
         {
             *parameters = Value::Null;
         }
-        disfigure(self.error(refusal.status, refusal.code, &body), oddities)
+        disfigure(self.error(refusal.status, refusal.code, &body), malformations)
     }
 
     /// An answer in the shape of an error.
@@ -128,29 +128,29 @@ impl Style {
         }
     }
 
-    fn show(self, endpoint: &Endpoint, oddities: &[&Oddity]) -> Map<String, Value> {
+    fn show(self, endpoint: &Endpoint, malformations: &[&Malformed]) -> Map<String, Value> {
         let Ok(Value::Object(mut shown)) = serde_json::to_value(endpoint) else { return Map::new() };
         if self.version == Version::V2 {
             shown.insert("providerName".to_owned(), json!("AWS"));
         }
-        for oddity in oddities {
-            match oddity {
-                Oddity::Status(word) => {
+        for malformed in malformations {
+            match malformed {
+                Malformed::Status(word) => {
                     shown.insert("status".to_owned(), json!(word));
                 }
-                Oddity::NoStatus => {
+                Malformed::NoStatus => {
                     shown.remove("status");
                 }
-                Oddity::NoId => {
+                Malformed::NoId => {
                     shown.remove("_id");
                 }
-                Oddity::NoNulls => shown.retain(|_, value| !value.is_null()),
-                Oddity::ExtraFields => {
+                Malformed::NoNulls => shown.retain(|_, value| !value.is_null()),
+                Malformed::ExtraFields => {
                     shown
                         .insert("createdBy".to_owned(), json!({"user": "somebody", "roles": [1, 2.5, null]}));
                     shown.insert("zone".to_owned(), json!("Zone 1"));
                 }
-                Oddity::JunkVpcEndpoint if endpoint.vpc_endpoint_id.is_none() => {
+                Malformed::JunkVpcEndpoint if endpoint.vpc_endpoint_id.is_none() => {
                     shown.insert("cloudProviderEndpointId".to_owned(), json!("vpce-fcac938279cd98dc894"));
                 }
                 _ => {}
@@ -181,19 +181,19 @@ fn page(results: &[Value]) -> Value {
 }
 
 /// What happens to the bytes of a true answer.
-fn disfigure(mut answer: Answer, oddities: &[&Oddity]) -> Answer {
-    for oddity in oddities {
-        match oddity {
-            Oddity::Truncated => answer.body.truncate(answer.body.len() / 2),
-            Oddity::Empty => answer.body.clear(),
-            Oddity::Oversized => {
+fn disfigure(mut answer: Answer, malformations: &[&Malformed]) -> Answer {
+    for malformed in malformations {
+        match malformed {
+            Malformed::Truncated => answer.body.truncate(answer.body.len() / 2),
+            Malformed::Empty => answer.body.clear(),
+            Malformed::Oversized => {
                 let mut body = vec![b' '; 1 << 20];
                 body.append(&mut answer.body);
                 answer.body = body;
             }
-            Oddity::Binary => answer.body = (0..=u8::MAX).rev().collect(),
-            Oddity::PlainText => set_content_type(&mut answer, "text/plain"),
-            Oddity::Html => {
+            Malformed::Binary => answer.body = (0..=u8::MAX).rev().collect(),
+            Malformed::PlainText => set_content_type(&mut answer, "text/plain"),
+            Malformed::Html => {
                 let status = answer.status;
                 answer = Answer { status, ..html("Sign in to the network") };
             }

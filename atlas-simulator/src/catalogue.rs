@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use crate::{
-    choices::{NoAccess, RoleTooLow, Verdict},
     digest::{NonceScope, Wording},
     endpoint::{Endpoint, Fate, Status},
-    faults::{Ending, Fault, Oddity, Operation},
+    faults::{Fault, Malformed, Operation, Termination},
     rules::Rule,
     settings::{InstanceKind, Latency, Settings},
     simulator::Simulator,
+    variants::{NoAccess, RoleTooLow, Verdict},
 };
 
 /// The families are numbered up to here; 0 is how Atlas behaves, in the forms in which it may do so.
@@ -28,7 +28,7 @@ pub const INVALID_PARAMETER: &str =
 
 /// One way to misbehave.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct CatalogueEntry {
     /// The family that it belongs to.
     pub family: u8,
     /// Its name, which no other has.
@@ -66,7 +66,7 @@ pub struct Place<'a> {
     pub endpoint: &'a str,
 }
 
-impl Known {
+impl CatalogueEntry {
     /// The one of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -94,7 +94,7 @@ const ALL: &[Operation] = &[Operation::List, Operation::Create, Operation::Updat
 
 /// All of them, family by family.
 #[must_use]
-pub fn catalogue() -> Vec<Known> {
+pub fn catalogue() -> Vec<CatalogueEntry> {
     let mut all = behaving();
     all.extend(losing_and_challenging());
     all.extend(refusing());
@@ -105,156 +105,167 @@ pub fn catalogue() -> Vec<Known> {
 }
 
 /// Until its rules are dropped.
-fn lasting(family: u8, name: &'static str, on: &'static [Operation], fault: Fault) -> Known {
-    Known { family, name, how: How::Requests { on, faults: vec![fault], times: None } }
+fn lasting(family: u8, name: &'static str, on: &'static [Operation], fault: Fault) -> CatalogueEntry {
+    CatalogueEntry { family, name, how: How::Requests { on, faults: vec![fault], times: None } }
 }
 
-fn once(family: u8, name: &'static str, on: &'static [Operation], fault: Fault) -> Known {
-    Known { family, name, how: How::Requests { on, faults: vec![fault], times: Some(1) } }
+fn once(family: u8, name: &'static str, on: &'static [Operation], fault: Fault) -> CatalogueEntry {
+    CatalogueEntry { family, name, how: How::Requests { on, faults: vec![fault], times: Some(1) } }
 }
 
-fn refusal(family: u8, name: &'static str, on: &'static [Operation], ending: Ending) -> Known {
+fn refusal(family: u8, name: &'static str, on: &'static [Operation], ending: Termination) -> CatalogueEntry {
     lasting(family, name, on, Fault::NotExecuted(ending))
 }
 
-fn setting(family: u8, name: &'static str, set: fn(&mut Settings)) -> Known {
-    Known { family, name, how: How::Settings(set) }
+fn setting(family: u8, name: &'static str, set: fn(&mut Settings)) -> CatalogueEntry {
+    CatalogueEntry { family, name, how: How::Settings(set) }
 }
 
-fn out_of_band(family: u8, name: &'static str, act: fn(&Simulator, &Place<'_>)) -> Known {
-    Known { family, name, how: How::OutOfBand(act) }
+fn out_of_band(family: u8, name: &'static str, act: fn(&Simulator, &Place<'_>)) -> CatalogueEntry {
+    CatalogueEntry { family, name, how: How::OutOfBand(act) }
 }
 
 /// Family 0: what is no fault, and has to be understood all the same.
-fn behaving() -> Vec<Known> {
+fn behaving() -> Vec<CatalogueEntry> {
     vec![
         setting(0, "as documented", |_| {}),
         setting(0, "a nonce that ages", |s| s.digest.nonce_life = Duration::from_millis(300)),
     ]
 }
 
-fn losing_and_challenging() -> Vec<Known> {
+fn losing_and_challenging() -> Vec<CatalogueEntry> {
     let stale = |by| Fault::StaleRead { by: Duration::from_millis(by) };
-    let late = Fault::ExecutedLate { after: Duration::from_secs(3), ending: Ending::GatewayTimeout };
-    let rate_limited = |retry_after: &str| Ending::RateLimited { retry_after: Some(retry_after.to_owned()) };
+    let late = Fault::ExecutedLate { after: Duration::from_secs(3), ending: Termination::GatewayTimeout };
+    let rate_limited =
+        |retry_after: &str| Termination::RateLimited { retry_after: Some(retry_after.to_owned()) };
     vec![
-        once(1, "executed, then cut", WRITES, Fault::Executed(Ending::Cut)),
-        once(1, "executed, then silence", WRITES, Fault::Executed(Ending::Hang)),
-        once(1, "executed, then 502", WRITES, Fault::Executed(Ending::BadGateway)),
-        once(1, "executed, then 503", WRITES, Fault::Executed(Ending::Unavailable { retry_after: None })),
+        once(1, "executed, then cut", WRITES, Fault::Executed(Termination::Cut)),
+        once(1, "executed, then silence", WRITES, Fault::Executed(Termination::Hang)),
+        once(1, "executed, then 502", WRITES, Fault::Executed(Termination::BadGateway)),
+        once(
+            1,
+            "executed, then 503",
+            WRITES,
+            Fault::Executed(Termination::Unavailable { retry_after: None }),
+        ),
         once(1, "executed long after its answer", CREATE, late),
         lasting(2, "a listing shows the past", LIST, stale(1200)),
         setting(3, "every nonce serves once", |s| s.digest.single_use = true),
         setting(3, "op instead of qop", |s| s.digest.wording = Wording::Seed),
         setting(3, "no qop", |s| s.digest.wording = Wording::WithoutQop),
-        once(3, "a nonce turns stale", ALL, Fault::NotExecuted(Ending::StaleNonce)),
-        Known {
+        once(3, "a nonce turns stale", ALL, Fault::NotExecuted(Termination::StaleNonce)),
+        CatalogueEntry {
             family: 3,
             name: "a nonce turns stale twice in a row",
             how: How::Requests {
                 on: ALL,
-                faults: vec![Fault::NotExecuted(Ending::StaleNonce)],
+                faults: vec![Fault::NotExecuted(Termination::StaleNonce)],
                 times: Some(2),
             },
         },
         setting(3, "nonces of two gateways in turn", |s| s.digest.known = NonceScope::OneOfTwoGateways),
         setting(3, "nonces bound to a cookie", |s| s.digest.known = NonceScope::WithItsCookie),
-        refusal(4, "a key that is not accepted", ALL, Ending::Unauthenticated),
-        refusal(4, "USER_UNAUTHORIZED", ALL, Ending::UserUnauthorized),
-        refusal(4, "NOT_IN_GROUP", LIST, Ending::NotInGroup),
+        refusal(4, "a key that is not accepted", ALL, Termination::Unauthenticated),
+        refusal(4, "USER_UNAUTHORIZED", ALL, Termination::UserUnauthorized),
+        refusal(4, "NOT_IN_GROUP", LIST, Termination::NotInGroup),
         setting(4, "a key of another project is NOT_IN_GROUP", |s| {
-            s.choices.no_access = NoAccess::NotInGroup;
+            s.variants.no_access = NoAccess::NotInGroup;
         }),
-        setting(4, "a role that is too low is 403", |s| s.choices.role_too_low = RoleTooLow::Forbidden),
-        refusal(5, "IP_ADDRESS_NOT_ON_ACCESS_LIST", ALL, Ending::IpNotOnAccessList),
-        refusal(5, "ORG_REQUIRES_ACCESS_LIST", LIST, Ending::OrgRequiresAccessList),
-        refusal(9, "429 without Retry-After", ALL, Ending::RateLimited { retry_after: None }),
+        setting(4, "a role that is too low is 403", |s| s.variants.role_too_low = RoleTooLow::Forbidden),
+        refusal(5, "IP_ADDRESS_NOT_ON_ACCESS_LIST", ALL, Termination::IpNotOnAccessList),
+        refusal(5, "ORG_REQUIRES_ACCESS_LIST", LIST, Termination::OrgRequiresAccessList),
+        refusal(9, "429 without Retry-After", ALL, Termination::RateLimited { retry_after: None }),
         refusal(9, "429 with Retry-After", ALL, rate_limited("2")),
         refusal(9, "429 of a token bucket", LIST, rate_limited("55")),
         refusal(9, "Retry-After: 0", LIST, rate_limited("0")),
         refusal(9, "an absurd Retry-After", LIST, rate_limited("99999999999999999999")),
-        refusal(9, "Retry-After as a date", LIST, Ending::RateLimitedUntil { seconds: 3 }),
+        refusal(9, "Retry-After as a date", LIST, Termination::RateLimitedUntil { seconds: 3 }),
     ]
 }
 
-fn refusing() -> Vec<Known> {
-    let too_early = |s: &mut Settings| s.choices.patch_early = Verdict::BadRequest;
+fn refusing() -> Vec<CatalogueEntry> {
+    let too_early = |s: &mut Settings| s.variants.patch_early = Verdict::BadRequest;
     vec![
-        refusal(6, "GROUP_NOT_FOUND", ALL, Ending::GroupNotFound),
-        refusal(6, "INVALID_GROUP_ID", LIST, Ending::InvalidGroupId),
-        refusal(6, "CLUSTER_NOT_FOUND", ALL, Ending::ClusterNotFound),
-        refusal(6, "SERVERLESS_INSTANCE_NOT_FOUND", LIST, Ending::ServerlessInstanceNotFound),
+        refusal(6, "GROUP_NOT_FOUND", ALL, Termination::GroupNotFound),
+        refusal(6, "INVALID_GROUP_ID", LIST, Termination::InvalidGroupId),
+        refusal(6, "CLUSTER_NOT_FOUND", ALL, Termination::ClusterNotFound),
+        refusal(6, "SERVERLESS_INSTANCE_NOT_FOUND", LIST, Termination::ServerlessInstanceNotFound),
         once(
             7,
             "404 for an endpoint that is gone",
             CHANGES,
-            Fault::NotExecuted(Ending::EndpointNotFound(404)),
+            Fault::NotExecuted(Termination::EndpointNotFound(404)),
         ),
         once(
             7,
             "400 for an endpoint that is gone",
             CHANGES,
-            Fault::NotExecuted(Ending::EndpointNotFound(400)),
+            Fault::NotExecuted(Termination::EndpointNotFound(400)),
         ),
-        refusal(7, "400 for another reason", DELETE, Ending::InvalidAttribute),
-        setting(7, "what is unknown is answered 400", |s| s.choices.unknown_endpoint_status = 400),
-        refusal(8, "NOT_SERVERLESS_TENANT_CLUSTER", ALL, Ending::NotServerless),
+        refusal(7, "400 for another reason", DELETE, Termination::InvalidAttribute),
+        setting(7, "what is unknown is answered 400", |s| s.variants.unknown_endpoint_status = 400),
+        refusal(8, "NOT_SERVERLESS_TENANT_CLUSTER", ALL, Termination::NotServerless),
         out_of_band(8, "migrated to Flex", |atlas, at| become_kind(atlas, at, InstanceKind::Flex)),
         out_of_band(8, "migrated to dedicated", |atlas, at| become_kind(atlas, at, InstanceKind::Dedicated)),
-        refusal(8, "VERSION_GONE", ALL, Ending::VersionGone),
-        lasting(8, "Deprecation and Sunset", ALL, Fault::Shown(Oddity::Deprecated)),
-        refusal(10, "no writes during an upgrade", WRITES, Ending::Maintenance),
-        refusal(12, "INVALID_ATTRIBUTE", UPDATE, Ending::InvalidAttribute),
-        refusal(12, "MISSING_ATTRIBUTE", UPDATE, Ending::MissingAttribute),
-        refusal(12, "a comment too long", &[Operation::Create, Operation::Update], Ending::CommentTooLong),
+        refusal(8, "VERSION_GONE", ALL, Termination::VersionGone),
+        lasting(8, "Deprecation and Sunset", ALL, Fault::Shown(Malformed::Deprecated)),
+        refusal(10, "no writes during an upgrade", WRITES, Termination::Maintenance),
+        refusal(12, "INVALID_ATTRIBUTE", UPDATE, Termination::InvalidAttribute),
+        refusal(12, "MISSING_ATTRIBUTE", UPDATE, Termination::MissingAttribute),
+        refusal(
+            12,
+            "a comment too long",
+            &[Operation::Create, Operation::Update],
+            Termination::CommentTooLong,
+        ),
         setting(12, "PATCH before RESERVED is answered 400", too_early),
-        setting(12, "PATCH before RESERVED is answered 409", |s| s.choices.patch_early = Verdict::Conflict),
-        setting(12, "PATCH before RESERVED is accepted", |s| s.choices.patch_early = Verdict::Accept),
-        setting(12, "PATCH on FAILED is answered 400", |s| s.choices.patch_failed = Verdict::BadRequest),
-        setting(12, "PATCH on FAILED is answered 409", |s| s.choices.patch_failed = Verdict::Conflict),
-        setting(12, "PATCH on FAILED is accepted", |s| s.choices.patch_failed = Verdict::Accept),
-        setting(12, "PATCH on DELETING is answered 400", |s| s.choices.patch_deleting = Verdict::BadRequest),
-        setting(12, "PATCH on DELETING is answered 409", |s| s.choices.patch_deleting = Verdict::Conflict),
-        setting(12, "PATCH on DELETING is accepted", |s| s.choices.patch_deleting = Verdict::Accept),
+        setting(12, "PATCH before RESERVED is answered 409", |s| s.variants.patch_early = Verdict::Conflict),
+        setting(12, "PATCH before RESERVED is accepted", |s| s.variants.patch_early = Verdict::Accept),
+        setting(12, "PATCH on FAILED is answered 400", |s| s.variants.patch_failed = Verdict::BadRequest),
+        setting(12, "PATCH on FAILED is answered 409", |s| s.variants.patch_failed = Verdict::Conflict),
+        setting(12, "PATCH on FAILED is accepted", |s| s.variants.patch_failed = Verdict::Accept),
+        setting(12, "PATCH on DELETING is answered 400", |s| s.variants.patch_deleting = Verdict::BadRequest),
+        setting(12, "PATCH on DELETING is answered 409", |s| s.variants.patch_deleting = Verdict::Conflict),
+        setting(12, "PATCH on DELETING is accepted", |s| s.variants.patch_deleting = Verdict::Accept),
     ]
 }
 
-fn failing() -> Vec<Known> {
-    let unavailable = Ending::Unavailable { retry_after: Some("1".to_owned()) };
-    let redirect = Ending::Redirect { status: 307, location: "https://example.com/".to_owned() };
+fn failing() -> Vec<CatalogueEntry> {
+    let unavailable = Termination::Unavailable { retry_after: Some("1".to_owned()) };
+    let redirect = Termination::Redirect { status: 307, location: "https://example.com/".to_owned() };
     vec![
-        refusal(11, "500", ALL, Ending::ServerError),
-        refusal(11, "503 as a page of HTML", LIST_AND_CREATE, Ending::HtmlUnavailable),
+        refusal(11, "500", ALL, Termination::ServerError),
+        refusal(11, "503 as a page of HTML", LIST_AND_CREATE, Termination::HtmlUnavailable),
         refusal(11, "503 with Retry-After", LIST_AND_CREATE, unavailable),
-        refusal(11, "504", LIST_AND_CREATE, Ending::GatewayTimeout),
-        lasting(11, "truncated JSON", LIST, Fault::Shown(Oddity::Truncated)),
-        once(11, "a created endpoint shown as truncated JSON", CREATE, Fault::Shown(Oddity::Truncated)),
-        lasting(11, "success without a body", LIST, Fault::Shown(Oddity::Empty)),
-        once(11, "a created endpoint not shown", CREATE, Fault::Shown(Oddity::Empty)),
-        Known {
+        refusal(11, "504", LIST_AND_CREATE, Termination::GatewayTimeout),
+        lasting(11, "truncated JSON", LIST, Fault::Shown(Malformed::Truncated)),
+        once(11, "a created endpoint shown as truncated JSON", CREATE, Fault::Shown(Malformed::Truncated)),
+        lasting(11, "success without a body", LIST, Fault::Shown(Malformed::Empty)),
+        once(11, "a created endpoint not shown", CREATE, Fault::Shown(Malformed::Empty)),
+        CatalogueEntry {
             family: 11,
             name: "parameters: null",
             how: How::Requests {
                 on: LIST_AND_CREATE,
                 faults: vec![
-                    Fault::Shown(Oddity::NullParameters),
-                    Fault::NotExecuted(Ending::PaymentRequired),
+                    Fault::Shown(Malformed::NullParameters),
+                    Fault::NotExecuted(Termination::PaymentRequired),
                 ],
                 times: None,
             },
         },
-        lasting(11, "a wrong content type", LIST_AND_CREATE, Fault::Shown(Oddity::PlainText)),
+        lasting(11, "a wrong content type", LIST_AND_CREATE, Fault::Shown(Malformed::PlainText)),
         refusal(11, "a redirect", LIST_AND_CREATE, redirect),
-        once(20, "silence", ALL, Fault::NotExecuted(Ending::Hang)),
+        once(20, "silence", ALL, Fault::NotExecuted(Termination::Hang)),
         setting(20, "the latency that was recorded", |s| s.latency = Latency::recorded()),
     ]
 }
 
-fn endpoints_of_their_own_will() -> Vec<Known> {
+fn endpoints_of_their_own_will() -> Vec<CatalogueEntry> {
     let soon = Duration::from_secs(1);
     let fails = |message: &str| Fault::Fate(Fate::ConnectionFails { message: message.to_owned() });
     let message = || "Reservation failed.".to_owned();
-    let status = |word: &str| Fault::Shown(Oddity::Status(word.to_owned()));
+    let status = |word: &str| Fault::Shown(Malformed::Status(word.to_owned()));
     vec![
         once(13, "a reservation expires", CREATE, Fault::Fate(Fate::Expires { after: soon * 3 })),
         once(13, "a reservation fails", CREATE, Fault::Fate(Fate::ReservationFails { message: message() })),
@@ -303,9 +314,9 @@ fn endpoints_of_their_own_will() -> Vec<Known> {
             atlas.insert_endpoint(at.project, at.instance, used);
         }),
         setting(16, "DELETING for a while", |s| s.pace.deleting = soon_in_settings()),
-        setting(16, "DELETE again is answered 204", |s| s.choices.delete_again = Verdict::Accept),
-        setting(16, "DELETE again is answered 404", |s| s.choices.delete_again = Verdict::NotFound),
-        setting(16, "DELETE again is answered 409", |s| s.choices.delete_again = Verdict::Conflict),
+        setting(16, "DELETE again is answered 204", |s| s.variants.delete_again = Verdict::Accept),
+        setting(16, "DELETE again is answered 404", |s| s.variants.delete_again = Verdict::NotFound),
+        setting(16, "DELETE again is answered 409", |s| s.variants.delete_again = Verdict::Conflict),
         once(16, "stuck in DELETING", DELETE, Fault::Fate(Fate::DeletionSticks)),
         once(
             16,
@@ -317,21 +328,26 @@ fn endpoints_of_their_own_will() -> Vec<Known> {
         lasting(17, "an unknown status", LIST, status("PENDING_ACCEPTANCE")),
         lasting(17, "shown as RESERVED too early", LIST, status("RESERVED")),
         lasting(17, "shown as AVAILABLE whatever it is", LIST, status("AVAILABLE")),
-        lasting(17, "no status", LIST, Fault::Shown(Oddity::NoStatus)),
-        lasting(17, "fields that nobody knows", ALL, Fault::Shown(Oddity::ExtraFields)),
-        lasting(17, "a VPC endpoint id that nobody sent", LIST, Fault::Shown(Oddity::JunkVpcEndpoint)),
-        lasting(17, "a listing in pages", LIST, Fault::Shown(Oddity::PagedList)),
+        lasting(17, "no status", LIST, Fault::Shown(Malformed::NoStatus)),
+        lasting(17, "fields that nobody knows", ALL, Fault::Shown(Malformed::ExtraFields)),
+        lasting(17, "a VPC endpoint id that nobody sent", LIST, Fault::Shown(Malformed::JunkVpcEndpoint)),
+        lasting(17, "a listing in pages", LIST, Fault::Shown(Malformed::PagedList)),
     ]
 }
 
-fn surroundings() -> Vec<Known> {
-    let limited = Ending::RateLimited { retry_after: None };
+fn surroundings() -> Vec<CatalogueEntry> {
+    let limited = Termination::RateLimited { retry_after: None };
     vec![
         setting(18, "the instance is UPDATING", |s| s.pace.updating = soon_in_settings()),
         setting(18, "the private address comes late", |s| s.pace.connection_string = soon_in_settings()),
-        refusal(18, "no instance, but its endpoints", &[Operation::GetInstance], Ending::ClusterNotFound),
+        refusal(
+            18,
+            "no instance, but its endpoints",
+            &[Operation::GetInstance],
+            Termination::ClusterNotFound,
+        ),
         setting(19, "tokens that live shortly", |s| s.token_life = Duration::from_secs(2)),
-        refusal(19, "invalid_client", TOKEN, Ending::InvalidClient),
+        refusal(19, "invalid_client", TOKEN, Termination::InvalidClient),
         refusal(19, "429 for tokens", TOKEN, limited),
         out_of_band(19, "a token revoked in the middle", |atlas, _| atlas.revoke_tokens()),
     ]

@@ -9,11 +9,11 @@ use crate::{
     answer::Answer,
     endpoint::{Endpoint, Fate},
     journal::Entry,
-    life::{Life, most_alive},
     rules::Rule,
     server::Shared,
     settings::Settings,
     state::Received,
+    timeline::{Timeline, most_alive},
 };
 
 /// What can be asked for; the answer to everything else.
@@ -90,8 +90,8 @@ fn call(shared: &Shared, request: &Received) -> Result<Value, Wrong> {
         }
         ("GET", ["endpoints"]) => {
             let wanted = Place::of(request);
-            let lives = state.lives(now).filter(|life| wanted.picks(life));
-            let found = lives.filter_map(|life| Some(placed(life, life.now()?)));
+            let timelines = state.timelines(now).filter(|timeline| wanted.picks(timeline));
+            let found = timelines.filter_map(|timeline| Some(placed(timeline, timeline.now()?)));
             Ok(Value::Array(found.collect()))
         }
         ("POST", ["endpoints"]) => {
@@ -110,8 +110,10 @@ fn call(shared: &Shared, request: &Received) -> Result<Value, Wrong> {
             Ok(shown)
         }
         ("PATCH", ["endpoints", id]) => {
-            let present =
-                state.life_mut(now, id).and_then(|life| life.now().cloned()).ok_or_else(|| no(id))?;
+            let present = state
+                .timeline_mut(now, id)
+                .and_then(|timeline| timeline.now().cloned())
+                .ok_or_else(|| no(id))?;
             let endpoint: Endpoint = merged(&present, &request.body)?;
             state.edit(now, id, |_| Some(endpoint.clone()));
             show(&endpoint)
@@ -121,20 +123,23 @@ fn call(shared: &Shared, request: &Received) -> Result<Value, Wrong> {
         }
         ("POST", ["endpoints", id, "fates"]) => {
             let fate: Fate = typed(read(&request.body)?)?;
-            let life = state.life_mut(now, id).filter(|life| life.now().is_some()).ok_or_else(|| no(id))?;
-            life.fates.push(fate);
-            show(&life.fates)
+            let timeline = state
+                .timeline_mut(now, id)
+                .filter(|timeline| timeline.now().is_some())
+                .ok_or_else(|| no(id))?;
+            timeline.fates.push(fate);
+            show(&timeline.fates)
         }
         ("GET", ["lives"]) => {
             let wanted = Place::of(request);
-            show(&state.lives(now).filter(|life| wanted.picks(life)).collect::<Vec<_>>())
+            show(&state.timelines(now).filter(|timeline| wanted.picks(timeline)).collect::<Vec<_>>())
         }
         ("GET", ["most-alive"]) => {
             let part = request.parameter("comment").unwrap_or_default();
-            let lives: Vec<Life> = state.lives(now).cloned().collect();
+            let timelines: Vec<Timeline> = state.timelines(now).cloned().collect();
             let carries =
                 |endpoint: &Endpoint| endpoint.comment.as_deref().unwrap_or_default().contains(&part);
-            Ok(json!(most_alive(&lives, carries)))
+            Ok(json!(most_alive(&timelines, carries)))
         }
         ("DELETE", ["tokens"]) => {
             state.tokens.revoke_all();
@@ -148,8 +153,8 @@ fn call(shared: &Shared, request: &Received) -> Result<Value, Wrong> {
     }
 }
 
-fn placed(life: &Life, endpoint: &Endpoint) -> Value {
-    json!({ "project": life.project, "instance": life.instance, "endpoint": endpoint })
+fn placed(timeline: &Timeline, endpoint: &Endpoint) -> Value {
+    json!({ "project": timeline.project, "instance": timeline.instance, "endpoint": endpoint })
 }
 
 fn no(id: &str) -> Wrong {
@@ -239,8 +244,8 @@ impl Place {
         Self { project: request.parameter("project"), instance: request.parameter("instance") }
     }
 
-    fn picks(&self, life: &Life) -> bool {
-        self.project.as_ref().is_none_or(|project| *project == life.project)
-            && self.instance.as_ref().is_none_or(|instance| *instance == life.instance)
+    fn picks(&self, timeline: &Timeline) -> bool {
+        self.project.as_ref().is_none_or(|project| *project == timeline.project)
+            && self.instance.as_ref().is_none_or(|instance| *instance == timeline.instance)
     }
 }

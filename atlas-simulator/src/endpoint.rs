@@ -1,5 +1,5 @@
 //! An endpoint as Atlas shows it, and what may become of it other than the usual course. Data only: the steps that Atlas
-//! takes by itself are in `life`.
+//! takes by itself are in `timeline`.
 
 use std::time::Duration;
 

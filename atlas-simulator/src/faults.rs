@@ -1,5 +1,5 @@
 //! What can go wrong. Data only: which request it happens to is in `rules`, what it does to an answer in `answer` and
-//! `ending`, what it does to an endpoint in `life`.
+//! `termination`, what it does to an endpoint in `timeline`.
 
 use std::time::Duration;
 
@@ -49,19 +49,19 @@ impl Operation {
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// Not executed; this instead of the answer.
-    NotExecuted(Ending),
+    NotExecuted(Termination),
     /// Executed; this instead of the answer.
-    Executed(Ending),
+    Executed(Termination),
     /// This at once instead of the answer, and executed afterwards.
     ExecutedLate {
         /// How long afterwards.
         #[serde(with = "seconds")]
         after: Duration,
         /// What the client gets.
-        ending: Ending,
+        ending: Termination,
     },
     /// Executed; the true answer, but disfigured.
-    Shown(Oddity),
+    Shown(Malformed),
     /// Executed; the endpoint that it created, updated or deleted takes another course.
     Fate(Fate),
     /// Executed and answered this much later, besides the usual latency.
@@ -97,7 +97,7 @@ impl Fault {
 /// What the client gets instead of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum Termination {
     /// The connection is closed without an answer.
     Cut,
     /// Nothing, for as long as the client waits.
@@ -194,7 +194,7 @@ pub enum Ending {
 /// How a true answer is disfigured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Oddity {
+pub enum Malformed {
     /// The first half of the JSON, correctly delivered.
     Truncated,
     /// No body.

@@ -8,17 +8,17 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     answer::Success,
-    choices::{Choices, Verdict},
     endpoint::{Endpoint, Fate, Status},
     errors::{self, Refusal},
-    life::{Cause, Life},
     settings::{Pace, Settings},
+    timeline::{Cause, Timeline},
+    variants::{Variants, Verdict},
 };
 
 /// The endpoints that an instance has and had, and how long the instance is busy.
 #[derive(Debug, Default)]
 pub(crate) struct Instance {
-    pub(crate) lives: Vec<Life>,
+    pub(crate) timelines: Vec<Timeline>,
     busy_until: Duration,
 }
 
@@ -31,20 +31,21 @@ struct Patch {
 impl Instance {
     /// Takes every step that Atlas has taken by itself until `now`.
     pub(crate) fn advance(&mut self, now: Duration, pace: &Pace) {
-        for life in &mut self.lives {
-            life.advance(now, pace);
+        for timeline in &mut self.timelines {
+            timeline.advance(now, pace);
         }
     }
 
     /// The endpoints as they were at `time`, in the order of their creation.
     pub(crate) fn list(&self, time: Duration) -> Vec<Endpoint> {
-        self.lives.iter().filter_map(|life| life.at(time)).cloned().collect()
+        self.timelines.iter().filter_map(|timeline| timeline.at(time)).cloned().collect()
     }
 
     /// GET of one, as it was at `time`.
-    pub(crate) fn get(&self, time: Duration, id: &str, choices: &Choices) -> Result<Success, Refusal> {
-        let found = self.lives.iter().find(|life| life.id == id).and_then(|life| life.at(time));
-        found.cloned().map(Success::Found).ok_or_else(|| gone(choices, id))
+    pub(crate) fn get(&self, time: Duration, id: &str, variants: &Variants) -> Result<Success, Refusal> {
+        let found =
+            self.timelines.iter().find(|timeline| timeline.id == id).and_then(|timeline| timeline.at(time));
+        found.cloned().map(Success::Found).ok_or_else(|| gone(variants, id))
     }
 
     /// POST.
@@ -57,10 +58,10 @@ impl Instance {
         fates: Vec<Fate>,
     ) -> Result<Success, Refusal> {
         let attributes = attributes(body, &["comment"])?;
-        let endpoint = Endpoint::requested(comment(&attributes, &settings.choices)?);
-        let mut life = Life::begin(project, instance, endpoint.clone(), Cause::Created, now);
-        life.fates = fates;
-        self.lives.push(life);
+        let endpoint = Endpoint::requested(comment(&attributes, &settings.variants)?);
+        let mut timeline = Timeline::begin(project, instance, endpoint.clone(), Cause::Created, now);
+        timeline.fates = fates;
+        self.timelines.push(timeline);
         Ok(Success::Created(endpoint))
     }
 
@@ -73,8 +74,8 @@ impl Instance {
         body: &[u8],
         fates: Vec<Fate>,
     ) -> Result<Success, Refusal> {
-        let choices = &settings.choices;
-        let life = find(&mut self.lives, id, choices)?;
+        let variants = &settings.variants;
+        let timeline = find(&mut self.timelines, id, variants)?;
         let attributes = attributes(body, &["cloudProviderEndpointId", "comment", "providerName"])?;
         match text(&attributes, "providerName")?.as_deref() {
             None => return Err(errors::missing_attribute("providerName")),
@@ -86,14 +87,14 @@ impl Instance {
         if vpc_endpoint_id.as_deref().is_some_and(|id| !is_vpc_endpoint_id(id)) {
             return Err(errors::invalid_attribute("cloudProviderEndpointId"));
         }
-        let patch = Patch { vpc_endpoint_id, comment: comment(&attributes, choices)? };
-        let Some(present) = life.now() else { return Err(gone(choices, id)) };
-        let next = apply(present, patch, choices)?;
+        let patch = Patch { vpc_endpoint_id, comment: comment(&attributes, variants)? };
+        let Some(present) = timeline.now() else { return Err(gone(variants, id)) };
+        let next = apply(present, patch, variants)?;
         if next.status == Status::Initiating && present.status != Status::Initiating {
             self.busy_until = now + settings.pace.updating;
         }
-        life.fates.extend(fates);
-        life.change(now, Cause::Updated, Some(next.clone()));
+        timeline.fates.extend(fates);
+        timeline.change(now, Cause::Updated, Some(next.clone()));
         Ok(Success::Found(next))
     }
 
@@ -105,27 +106,27 @@ impl Instance {
         id: &str,
         fates: Vec<Fate>,
     ) -> Result<Success, Refusal> {
-        let choices = &settings.choices;
-        let life = find(&mut self.lives, id, choices)?;
-        let Some(present) = life.now() else { return Err(gone(choices, id)) };
+        let variants = &settings.variants;
+        let timeline = find(&mut self.timelines, id, variants)?;
+        let Some(present) = timeline.now() else { return Err(gone(variants, id)) };
         match present.status {
-            Status::Deleting => judge(choices.delete_again, choices, id)?,
-            Status::ReservationRequested => judge(choices.delete_early, choices, id)?,
+            Status::Deleting => judge(variants.delete_again, variants, id)?,
+            Status::ReservationRequested => judge(variants.delete_early, variants, id)?,
             _ => {}
         }
         let next = Endpoint { status: Status::Deleting, ..present.clone() };
-        life.fates.extend(fates);
-        life.change(now, Cause::Deleted, Some(next));
-        life.advance(now, &settings.pace);
+        timeline.fates.extend(fates);
+        timeline.change(now, Cause::Deleted, Some(next));
+        timeline.advance(now, &settings.pace);
         Ok(Success::Deleted)
     }
 
     /// The instance with its connection strings: a private one for each `AVAILABLE` endpoint.
     pub(crate) fn describe(&self, (project, instance): (&str, &str), now: Duration, pace: &Pace) -> Value {
         let domain = format!("{}.mongodb.net", project.get(..5).unwrap_or_default());
-        let connected = self.lives.iter().enumerate().filter_map(|(number, life)| {
-            let endpoint = life.now().filter(|endpoint| endpoint.status == Status::Available)?;
-            (life.since() + pace.connection_string <= now).then(|| {
+        let connected = self.timelines.iter().enumerate().filter_map(|(number, timeline)| {
+            let endpoint = timeline.now().filter(|endpoint| endpoint.status == Status::Available)?;
+            (timeline.since() + pace.connection_string <= now).then(|| {
                 json!({
                     "endpoints": [{"endpointId": endpoint.vpc_endpoint_id, "providerName": "AWS", "region": "US_EAST_1"}],
                     "srvConnectionString": format!("mongodb+srv://{instance}-pe-{number}.{domain}"),
@@ -152,20 +153,20 @@ impl Instance {
     }
 }
 
-fn apply(present: &Endpoint, patch: Patch, choices: &Choices) -> Result<Endpoint, Refusal> {
+fn apply(present: &Endpoint, patch: Patch, variants: &Variants) -> Result<Endpoint, Refusal> {
     let mut next = present.clone();
     let connects = match (&present.status, &patch.vpc_endpoint_id) {
         (Status::Deleting, _) => {
-            judge(choices.patch_deleting, choices, &present.id)?;
+            judge(variants.patch_deleting, variants, &present.id)?;
             false
         }
         (_, None) => false,
         (Status::Initiating | Status::Available, same) if *same == present.vpc_endpoint_id => false,
         (status, Some(_)) => {
             match status {
-                Status::ReservationRequested => judge(choices.patch_early, choices, &present.id)?,
-                Status::Failed => judge(choices.patch_failed, choices, &present.id)?,
-                Status::Initiating | Status::Available => judge(choices.patch_other, choices, &present.id)?,
+                Status::ReservationRequested => judge(variants.patch_early, variants, &present.id)?,
+                Status::Failed => judge(variants.patch_failed, variants, &present.id)?,
+                Status::Initiating | Status::Available => judge(variants.patch_other, variants, &present.id)?,
                 _ => {}
             }
             true
@@ -183,21 +184,25 @@ fn apply(present: &Endpoint, patch: Patch, choices: &Choices) -> Result<Endpoint
     Ok(next)
 }
 
-fn judge(verdict: Verdict, choices: &Choices, id: &str) -> Result<(), Refusal> {
+fn judge(verdict: Verdict, variants: &Variants, id: &str) -> Result<(), Refusal> {
     match verdict {
         Verdict::Accept => Ok(()),
         Verdict::BadRequest => Err(errors::invalid_attribute("cloudProviderEndpointId")),
-        Verdict::NotFound => Err(gone(choices, id)),
+        Verdict::NotFound => Err(gone(variants, id)),
         Verdict::Conflict => Err(errors::cannot_accept()),
     }
 }
 
-fn find<'a>(lives: &'a mut [Life], id: &str, choices: &Choices) -> Result<&'a mut Life, Refusal> {
-    lives.iter_mut().find(|life| life.id == id).ok_or_else(|| gone(choices, id))
+fn find<'a>(
+    timelines: &'a mut [Timeline],
+    id: &str,
+    variants: &Variants,
+) -> Result<&'a mut Timeline, Refusal> {
+    timelines.iter_mut().find(|timeline| timeline.id == id).ok_or_else(|| gone(variants, id))
 }
 
-fn gone(choices: &Choices, id: &str) -> Refusal {
-    errors::endpoint_not_found(choices.unknown_endpoint_status, id)
+fn gone(variants: &Variants, id: &str) -> Refusal {
+    errors::endpoint_not_found(variants.unknown_endpoint_status, id)
 }
 
 /// The members of a JSON object, none but the allowed ones.
@@ -219,9 +224,9 @@ fn text(attributes: &Map<String, Value>, name: &str) -> Result<Option<String>, R
     }
 }
 
-fn comment(attributes: &Map<String, Value>, choices: &Choices) -> Result<Option<String>, Refusal> {
+fn comment(attributes: &Map<String, Value>, variants: &Variants) -> Result<Option<String>, Refusal> {
     let comment = text(attributes, "comment")?;
-    let length = |text: &String| if choices.comment_in_bytes { text.len() } else { text.chars().count() };
+    let length = |text: &String| if variants.comment_in_bytes { text.len() } else { text.chars().count() };
     if comment.as_ref().is_some_and(|text| length(text) >= 80) {
         Err(errors::comment_too_long())
     } else {

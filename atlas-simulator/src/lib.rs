@@ -6,23 +6,20 @@
 //! Tests start a [`Simulator`] in their own process. People run the binary and use the control API (see the README).
 //!
 //! Code map, from the wire inwards: `server`, `tls` (connections) → `state` (who asks, what is done) → `routes`, `digest`, `oauth`,
-//! `header` (who and what) → `rules`, `faults` (what goes wrong) → `perform`, `instance`, `life`, `endpoint` (what is true) → `answer`, `ending`, `errors`
+//! `header` (who and what) → `rules`, `faults` (what goes wrong) → `perform`, `instance`, `timeline`, `endpoint` (what is true) → `answer`, `termination`, `errors`
 //! (what is said) → `journal` (what is remembered). `catalogue` lists every misbehaviour that is known or feared.
 
 mod answer;
 mod budget;
 mod catalogue;
-mod choices;
 mod control;
 mod digest;
-mod ending;
 mod endpoint;
 mod errors;
 mod faults;
 mod header;
 mod instance;
 mod journal;
-mod life;
 mod oauth;
 mod perform;
 mod random;
@@ -33,19 +30,22 @@ mod server;
 mod settings;
 mod simulator;
 mod state;
+mod termination;
+mod timeline;
 mod tls;
+mod variants;
 
-pub use catalogue::{FAMILIES, How, INVALID_PARAMETER, Known, NO_DNS_ENTRIES, Place, catalogue};
-pub use choices::{Choices, NoAccess, RoleTooLow, UnknownInstance, Verdict};
+pub use catalogue::{CatalogueEntry, FAMILIES, How, INVALID_PARAMETER, NO_DNS_ENTRIES, Place, catalogue};
 pub use digest::{Algorithm, Counter, DigestSettings, NonceScope, Unauthenticated, Wording};
 pub use endpoint::{Endpoint, Fate, Status};
-pub use faults::{Ending, Fault, Oddity, Operation};
+pub use faults::{Fault, Malformed, Operation, Termination};
 pub use journal::{Answered, Entry};
-pub use life::{Cause, Change, Life, most_alive};
 pub use rules::{Match, Rule};
 pub use settings::{
     ANY_PROJECT, AccessList, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY,
     DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, InstanceKind, Key, Latency, Pace, Role, Settings, Span,
 };
 pub use simulator::Simulator;
+pub use timeline::{Cause, Change, Timeline, most_alive};
 pub use tls::{Certificate, Tls, TlsError};
+pub use variants::{NoAccess, RoleTooLow, UnknownInstance, Variants, Verdict};

@@ -42,8 +42,8 @@ impl Tokens {
         }
         let token = random::nonce();
         self.0.insert(token.clone(), Token { client: client.to_owned(), issued: now });
-        let life = settings.token_life.as_secs();
-        Success::Oauth(200, json!({"access_token": token, "expires_in": life, "token_type": "Bearer"}))
+        let timeline = settings.token_life.as_secs();
+        Success::Oauth(200, json!({"access_token": token, "expires_in": timeline, "token_type": "Bearer"}))
     }
 
     /// Answers the revocation resource; an unknown token is as good as revoked (RFC 7009 §2.2).

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::{Answer, Style, Success},
-    choices::{NoAccess, RoleTooLow, UnknownInstance},
     endpoint::Fate,
     errors::{self, Refusal},
     faults::{Fault, Operation},
     routes::{Route, Version},
     settings::{AccessList, InstanceKind, Key, Role, Settings},
     state::{Admitted, Received, State},
+    variants::{NoAccess, RoleTooLow, UnknownInstance},
 };
 
 impl State {
@@ -27,7 +27,7 @@ impl State {
         style: Style,
     ) -> Answer {
         let result = self.execute(now, admitted, request, who);
-        style.answer(result, &admitted.oddities())
+        style.answer(result, &admitted.malformations())
     }
 
     /// Executes a request whose answer the client has long got.
@@ -107,10 +107,11 @@ impl State {
                 Ok(Success::List(seen.map_or_else(Vec::new, |time| instance.list(time))))
             }
             Operation::Get => match seen(lag.unwrap_or_default()) {
-                Some(time) => instance.get(time, &route.endpoint, &settings.choices),
-                None => {
-                    Err(errors::endpoint_not_found(settings.choices.unknown_endpoint_status, &route.endpoint))
-                }
+                Some(time) => instance.get(time, &route.endpoint, &settings.variants),
+                None => Err(errors::endpoint_not_found(
+                    settings.variants.unknown_endpoint_status,
+                    &route.endpoint,
+                )),
             },
             Operation::Create => instance.create(place, now, settings, &request.body, fates),
             Operation::Update => instance.update(now, settings, &route.endpoint, &request.body, fates),
@@ -120,7 +121,7 @@ impl State {
     }
 
     fn check_access(&self, route: &Route, operation: Operation, who: &str) -> Result<(), Refusal> {
-        let Settings { keys, service_accounts, projects, choices, open, .. } = &self.settings;
+        let Settings { keys, service_accounts, projects, variants, open, .. } = &self.settings;
         let Some(key): Option<&Key> = keys.get(who).or_else(|| service_accounts.get(who)) else {
             return Err(errors::user_unauthorized());
         };
@@ -132,7 +133,7 @@ impl State {
         if !projects.contains_key(&route.project) && !open {
             return Err(errors::group_not_found(&route.project));
         }
-        match (key.role(&route.project), choices.no_access, choices.role_too_low) {
+        match (key.role(&route.project), variants.no_access, variants.role_too_low) {
             (None, NoAccess::GroupNotFound, _) => Err(errors::group_not_found(&route.project)),
             (None, NoAccess::NotInGroup, _) => Err(errors::not_in_group()),
             (Some(Role::ReadOnly), _, RoleTooLow::Unauthorized) if operation.is_write() => {
@@ -179,7 +180,7 @@ impl State {
             Some(InstanceKind::Flex) => return Err(errors::not_serverless(instance)),
             Some(InstanceKind::Dedicated) => return Err(errors::dedicated_cluster(instance)),
             None => {
-                return Err(match self.settings.choices.unknown_instance {
+                return Err(match self.settings.variants.unknown_instance {
                     UnknownInstance::ClusterNotFound => errors::cluster_not_found(project, instance),
                     UnknownInstance::ServerlessInstanceNotFound => {
                         errors::serverless_instance_not_found(project, instance)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{choices::Choices, digest::DigestSettings, seconds};
+use crate::{digest::DigestSettings, seconds, variants::Variants};
 
 /// The project that exists unless others are named.
 pub const DEFAULT_PROJECT: &str = "32b6e34b3d91647abb20e7b8";
@@ -47,7 +47,8 @@ pub struct Settings {
     #[serde(with = "seconds")]
     pub token_life: Duration,
     /// What the simulator does where nobody knows what Atlas does.
-    pub choices: Choices,
+    #[serde(rename = "choices")]
+    pub variants: Variants,
 }
 
 impl Default for Settings {
@@ -65,7 +66,7 @@ impl Default for Settings {
             latency: Latency::default(),
             digest: DigestSettings::default(),
             token_life: Duration::from_hours(1),
-            choices: Choices::default(),
+            variants: Variants::default(),
         }
     }
 }

@@ -12,11 +12,11 @@ use crate::{
     endpoint::{Endpoint, Fate},
     faults::Operation,
     journal::Entry,
-    life::Life,
     rules::Rule,
     server::{self, Shared},
     settings::{Key, Pace, Settings},
     state::State,
+    timeline::Timeline,
     tls::Tls,
 };
 
@@ -24,10 +24,10 @@ use crate::{
 ///
 /// ```no_run
 /// # async fn example() -> std::io::Result<()> {
-/// use atlas_simulator::{Ending, Fault, Operation, Rule, Settings, Simulator};
+/// use atlas_simulator::{Termination, Fault, Operation, Rule, Settings, Simulator};
 ///
 /// let atlas = Simulator::start(Settings::default()).await?;
-/// atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(Ending::Cut)));
+/// atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(Termination::Cut)));
 /// // … let a client talk to atlas.url() …
 /// assert_eq!(atlas.executed(Operation::Create), 1);
 /// # Ok(()) }
@@ -192,9 +192,9 @@ impl Simulator {
 
     /// Every endpoint's life so far, those that are gone too, instance by instance in the order of creation.
     #[must_use]
-    pub fn lives(&self) -> Vec<Life> {
+    pub fn timelines(&self) -> Vec<Timeline> {
         let (mut state, now) = self.shared.lock();
-        state.lives(now).cloned().collect()
+        state.timelines(now).cloned().collect()
     }
 
     /// The endpoints that an instance has now, in the order of creation.
@@ -202,9 +202,9 @@ impl Simulator {
     pub fn endpoints(&self, project: &str, instance: &str) -> Vec<Endpoint> {
         let (mut state, now) = self.shared.lock();
         state
-            .lives(now)
-            .filter(|life| life.project == project && life.instance == instance)
-            .filter_map(|life| life.now().cloned())
+            .timelines(now)
+            .filter(|timeline| timeline.project == project && timeline.instance == instance)
+            .filter_map(|timeline| timeline.now().cloned())
             .collect()
     }
 
@@ -212,7 +212,7 @@ impl Simulator {
     #[must_use]
     pub fn endpoint(&self, id: &str) -> Option<Endpoint> {
         let (mut state, now) = self.shared.lock();
-        state.life_mut(now, id)?.now().cloned()
+        state.timeline_mut(now, id)?.now().cloned()
     }
 
     /// Puts an endpoint into an instance out of band and gives back its id.
@@ -245,8 +245,10 @@ impl Simulator {
     #[must_use]
     pub fn set_fate(&self, id: &str, fate: Fate) -> bool {
         let (mut state, now) = self.shared.lock();
-        let Some(life) = state.life_mut(now, id).filter(|life| life.now().is_some()) else { return false };
-        life.fates.push(fate);
+        let Some(timeline) = state.timeline_mut(now, id).filter(|timeline| timeline.now().is_some()) else {
+            return false;
+        };
+        timeline.fates.push(fate);
         true
     }
 

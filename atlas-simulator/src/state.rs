@@ -9,18 +9,18 @@ use crate::{
     answer::{Answer, Reply, Style, challenge},
     budget::Budgets,
     digest::{Gateway, Line, Nonces, Unauthenticated},
-    ending,
     endpoint::Endpoint,
-    faults::{Ending, Fault, Oddity, Operation},
+    faults::{Fault, Malformed, Operation, Termination},
     header,
     instance::Instance,
     journal::{Answered, Entry, Journal},
-    life::{Cause, Life},
     oauth::{self, Tokens},
     random,
     routes::{Route, Version},
     rules::{self, Candidate, Rule},
     settings::Settings,
+    termination,
+    timeline::{Cause, Timeline},
 };
 
 /// A request as it came in.
@@ -63,11 +63,11 @@ pub(crate) struct Admitted {
 
 impl Admitted {
     /// How its answer is disfigured.
-    pub(crate) fn oddities(&self) -> Vec<&Oddity> {
+    pub(crate) fn malformations(&self) -> Vec<&Malformed> {
         self.faults
             .iter()
             .filter_map(|fault| match fault {
-                Fault::Shown(oddity) => Some(oddity),
+                Fault::Shown(malformed) => Some(malformed),
                 _ => None,
             })
             .collect()
@@ -208,22 +208,22 @@ impl State {
     fn end(
         &mut self,
         now: Duration,
-        ending: &Ending,
+        ending: &Termination,
         admitted: &Admitted,
         request: &Received,
         style: Style,
         truth: Option<Answer>,
     ) -> Reply {
         let why = match ending {
-            Ending::StaleNonce => Some(Unauthenticated::Stale),
-            Ending::Unauthenticated => Some(Unauthenticated::WrongKey),
+            Termination::StaleNonce => Some(Unauthenticated::Stale),
+            Termination::Unauthenticated => Some(Unauthenticated::WrongKey),
             _ => None,
         };
         if let Some(why) = why {
             self.nonces.forget(request.authorization.as_deref().unwrap_or_default());
             return Reply::Answer(self.challenge(now, admitted, style, why));
         }
-        ending::reply(ending, &admitted.route, &request.path, style, truth, &admitted.oddities())
+        termination::reply(ending, &admitted.route, &request.path, style, truth, &admitted.malformations())
     }
 
     fn challenge(
@@ -249,15 +249,18 @@ impl State {
     }
 
     /// Every life, up to date, instance by instance in the order of creation.
-    pub(crate) fn lives(&mut self, now: Duration) -> impl Iterator<Item = &Life> {
+    pub(crate) fn timelines(&mut self, now: Duration) -> impl Iterator<Item = &Timeline> {
         self.advance(now);
-        self.instances.values().flat_map(|instance| &instance.lives)
+        self.instances.values().flat_map(|instance| &instance.timelines)
     }
 
     /// The life of the endpoint with this id, up to date.
-    pub(crate) fn life_mut(&mut self, now: Duration, id: &str) -> Option<&mut Life> {
+    pub(crate) fn timeline_mut(&mut self, now: Duration, id: &str) -> Option<&mut Timeline> {
         self.advance(now);
-        self.instances.values_mut().flat_map(|instance| &mut instance.lives).find(|life| life.id == id)
+        self.instances
+            .values_mut()
+            .flat_map(|instance| &mut instance.timelines)
+            .find(|timeline| timeline.id == id)
     }
 
     /// Replaces an endpoint out of band, or removes it; `false` if there is none with this id.
@@ -267,16 +270,16 @@ impl State {
         id: &str,
         edit: impl FnOnce(Endpoint) -> Option<Endpoint>,
     ) -> bool {
-        let Some(life) = self.life_mut(now, id) else { return false };
-        let Some(endpoint) = life.now().cloned() else { return false };
-        life.change(now, Cause::OutOfBand, edit(endpoint));
+        let Some(timeline) = self.timeline_mut(now, id) else { return false };
+        let Some(endpoint) = timeline.now().cloned() else { return false };
+        timeline.change(now, Cause::OutOfBand, edit(endpoint));
         true
     }
 
     /// Puts an endpoint there out of band.
     pub(crate) fn insert(&mut self, now: Duration, project: &str, instance: &str, endpoint: Endpoint) {
-        let life = Life::begin(project, instance, endpoint, Cause::OutOfBand, now);
-        self.instances.entry((project.to_owned(), instance.to_owned())).or_default().lives.push(life);
+        let timeline = Timeline::begin(project, instance, endpoint, Cause::OutOfBand, now);
+        self.instances.entry((project.to_owned(), instance.to_owned())).or_default().timelines.push(timeline);
     }
 
     /// Replaces the settings. What passed until now passed under the old ones; with an instance its endpoints go.
@@ -288,8 +291,8 @@ impl State {
             if self.settings.open || projects.get(project).is_some_and(|all| all.contains_key(name)) {
                 continue;
             }
-            for life in instance.lives.iter_mut().filter(|life| life.now().is_some()) {
-                life.change(now, Cause::OutOfBand, None);
+            for timeline in instance.timelines.iter_mut().filter(|timeline| timeline.now().is_some()) {
+                timeline.change(now, Cause::OutOfBand, None);
             }
         }
     }

@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use atlas_simulator::{
-    AccessList, DEFAULT_CLIENT_SECRET, DEFAULT_PROJECT, Ending, Fault, Key, NoAccess, Operation, Role,
-    RoleTooLow, Rule, Unauthenticated,
+    AccessList, DEFAULT_CLIENT_SECRET, DEFAULT_PROJECT, Fault, Key, NoAccess, Operation, Role, RoleTooLow,
+    Rule, Termination, Unauthenticated,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ async fn a_read_only_key_reads_and_does_not_write() {
     assert_eq!(client.get(&endpoints()).await.status, 200);
     let refused = client.post(&endpoints(), "{}").await;
     assert_eq!((refused.status, refused.code()), (401, "USER_UNAUTHORIZED"));
-    atlas.configure(|settings| settings.choices.role_too_low = RoleTooLow::Forbidden);
+    atlas.configure(|settings| settings.variants.role_too_low = RoleTooLow::Forbidden);
     assert_eq!(client.post(&endpoints(), "{}").await.code(), "ACCESS_FORBIDDEN");
     assert_eq!(atlas.executed(Operation::Create), 0);
 }
@@ -35,7 +35,7 @@ async fn a_key_of_one_project_sees_no_other() {
     assert_eq!(client.get(&endpoints()).await.status, 200);
     let path = format!("/api/atlas/v1.0{}", tail(&other, "orders"));
     assert_eq!(client.get(&path).await.code(), "GROUP_NOT_FOUND");
-    atlas.configure(|settings| settings.choices.no_access = NoAccess::NotInGroup);
+    atlas.configure(|settings| settings.variants.no_access = NoAccess::NotInGroup);
     assert_eq!(client.get(&path).await.code(), "NOT_IN_GROUP");
 }
 
@@ -89,7 +89,7 @@ async fn the_token_resource_has_its_own_errors() {
     let odd = token(&atlas, DEFAULT_CLIENT_SECRET, "grant_type=password").await;
     assert_eq!((odd.status, &odd.json["error"]), (400, &json!("unsupported_grant_type")));
 
-    let limited = Fault::NotExecuted(Ending::RateLimited { retry_after: None });
+    let limited = Fault::NotExecuted(Termination::RateLimited { retry_after: None });
     atlas.inject(Rule::next_of(Operation::Token, limited));
     let refused = token(&atlas, DEFAULT_CLIENT_SECRET, GRANT).await;
     let body: Value = serde_json::from_str(

@@ -48,8 +48,9 @@ async fn an_endpoint_goes_from_request_to_available_and_is_gone_after_its_deleti
     assert_eq!(client.get(&one).await.code(), "TENANT_PRIVATE_ENDPOINT_NOT_FOUND");
     assert_eq!(client.get(&endpoints()).await.json, json!([]));
 
-    let life = &atlas.lives()[0];
-    let words: Vec<_> = life.changes.iter().map(|c| c.endpoint.as_ref().map(|e| e.status.clone())).collect();
+    let timeline = &atlas.timelines()[0];
+    let words: Vec<_> =
+        timeline.changes.iter().map(|c| c.endpoint.as_ref().map(|e| e.status.clone())).collect();
     assert_eq!(
         words,
         [
@@ -61,7 +62,7 @@ async fn an_endpoint_goes_from_request_to_available_and_is_gone_after_its_deleti
             None
         ]
     );
-    assert!(life.gone_at() > Some(life.created_at()));
+    assert!(timeline.gone_at() > Some(timeline.created_at()));
 }
 
 #[tokio::test]
@@ -150,7 +151,7 @@ async fn what_is_not_allowed_is_refused_and_not_executed() {
         assert_eq!(got.json["reason"], "Bad Request");
     }
     assert_eq!(atlas.executed(Operation::Create), 0);
-    assert!(atlas.lives().is_empty());
+    assert!(atlas.timelines().is_empty());
     assert_eq!(
         client.post(&endpoints(), &json!({ "comment": "ä".repeat(79) }).to_string()).await.status,
         201
@@ -160,7 +161,7 @@ async fn what_is_not_allowed_is_refused_and_not_executed() {
 #[tokio::test]
 async fn a_comment_may_be_limited_in_bytes() {
     let atlas = slow().await;
-    atlas.configure(|settings| settings.choices.comment_in_bytes = true);
+    atlas.configure(|settings| settings.variants.comment_in_bytes = true);
     let client = Client::new(&atlas);
     let body = |comment: &str| json!({ "comment": comment }).to_string();
     assert_eq!(client.post(&endpoints(), &body(&"ä".repeat(40))).await.status, 400);
@@ -183,7 +184,7 @@ async fn a_patch_needs_the_provider_and_a_vpc_endpoint_id() {
     }
     let commented = client.patch(&one, r#"{"providerName": "AWS", "comment": "new"}"#).await.json;
     assert_eq!((&commented["comment"], &commented["status"]), (&json!("new"), &json!("RESERVED")));
-    let changes: Vec<_> = atlas.lives()[0].changes.iter().map(|change| change.cause).collect();
+    let changes: Vec<_> = atlas.timelines()[0].changes.iter().map(|change| change.cause).collect();
     assert_eq!(changes, [Cause::Created, Cause::Progress, Cause::Updated]);
 }
 
@@ -193,9 +194,9 @@ async fn a_patch_before_reserved_is_refused_unless_chosen_otherwise() {
     let client = Client::new(&atlas);
     let one = format!("{}/{}", endpoints(), client.post(&endpoints(), "{}").await.id());
     assert_eq!(client.patch(&one, VPC).await.status, 400);
-    atlas.configure(|settings| settings.choices.patch_early = atlas_simulator::Verdict::Conflict);
+    atlas.configure(|settings| settings.variants.patch_early = atlas_simulator::Verdict::Conflict);
     assert_eq!(client.patch(&one, VPC).await.status, 409);
-    atlas.configure(|settings| settings.choices.patch_early = atlas_simulator::Verdict::Accept);
+    atlas.configure(|settings| settings.variants.patch_early = atlas_simulator::Verdict::Accept);
     assert_eq!(client.patch(&one, VPC).await.json["status"], "INITIATING");
 }
 
@@ -263,7 +264,7 @@ async fn a_migrated_instance_says_so_and_a_removed_one_takes_its_endpoints_along
     assert_eq!((got.status, got.code()), (400, "NOT_SERVERLESS_TENANT_CLUSTER"));
     atlas.configure(|settings| settings.projects.get_mut(DEFAULT_PROJECT).unwrap().clear());
     assert_eq!(client.get(&endpoints()).await.status, 404);
-    assert!(atlas.lives()[0].gone_at().is_some());
+    assert!(atlas.timelines()[0].gone_at().is_some());
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Entry, Fault, Life, Operation, Pace, Rule, Settings, Simulator,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Entry, Fault, Operation, Pace, Rule, Settings, Simulator, Termination,
+    Timeline,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ async fn rules_are_scheduled_shown_and_dropped() {
         "fault": {"executed_late": {"after": 1.5, "ending": "cut"}},
     });
     assert_eq!(control(&atlas, Method::POST, "/rules", &rule).await.status, 200);
-    let late = Fault::ExecutedLate { after: Duration::from_millis(1500), ending: Ending::Cut };
+    let late = Fault::ExecutedLate { after: Duration::from_millis(1500), ending: Termination::Cut };
     let typed = Rule::always(late).of([Operation::Create]).in_project(DEFAULT_PROJECT).after(1);
     assert_eq!(atlas.rules(), [typed]);
     let several = json!([{"fault": {"shown": "truncated"}}, {"fault": {"fate": "stalls"}}]);
@@ -45,12 +46,12 @@ async fn every_fault_survives_the_way_through_json() {
     let second = Duration::from_secs(1);
     let text = || "text".to_owned();
     let faults = [
-        Fault::NotExecuted(Ending::RateLimited { retry_after: Some(text()) }),
-        Fault::Executed(Ending::EndpointNotFound(400)),
-        Fault::Executed(Ending::Redirect { status: 302, location: text() }),
-        Fault::NotExecuted(Ending::Error { status: 400, code: text(), detail: text() }),
-        Fault::ExecutedLate { after: second, ending: Ending::RateLimitedUntil { seconds: 1 } },
-        Fault::Shown(atlas_simulator::Oddity::Status(text())),
+        Fault::NotExecuted(Termination::RateLimited { retry_after: Some(text()) }),
+        Fault::Executed(Termination::EndpointNotFound(400)),
+        Fault::Executed(Termination::Redirect { status: 302, location: text() }),
+        Fault::NotExecuted(Termination::Error { status: 400, code: text(), detail: text() }),
+        Fault::ExecutedLate { after: second, ending: Termination::RateLimitedUntil { seconds: 1 } },
+        Fault::Shown(atlas_simulator::Malformed::Status(text())),
         Fault::Fate(atlas_simulator::Fate::Breaks { after: second, message: text() }),
         Fault::delayed(second),
         Fault::StaleRead { by: second },
@@ -122,12 +123,15 @@ async fn endpoints_are_inserted_edited_fated_and_removed_from_outside() {
 
     assert_eq!(control(&atlas, Method::DELETE, &one, &Value::Null).await.status, 200);
     assert_eq!(control(&atlas, Method::DELETE, &one, &Value::Null).await.status, 404);
-    let lives = control(&atlas, Method::GET, "/lives", &Value::Null).await.json;
-    assert_eq!(serde_json::from_value::<Vec<Life>>(lives).unwrap()[0].changes, atlas.lives()[0].changes);
+    let timelines = control(&atlas, Method::GET, "/lives", &Value::Null).await.json;
+    assert_eq!(
+        serde_json::from_value::<Vec<Timeline>>(timelines).unwrap()[0].changes,
+        atlas.timelines()[0].changes
+    );
     let most = control(&atlas, Method::GET, "/most-alive?comment=by%20hand", &Value::Null).await.json;
     assert_eq!(most, json!(1));
     control(&atlas, Method::POST, "/reset", &Value::Null).await;
-    assert!(atlas.lives().is_empty());
+    assert!(atlas.timelines().is_empty());
 }
 
 #[tokio::test]
@@ -184,7 +188,7 @@ async fn the_printed_curl_line_of_the_seed_page_creates_an_endpoint() {
 async fn a_simulator_that_is_shut_down_frees_its_port_and_cuts_its_clients() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::always(Fault::NotExecuted(Ending::Hang)));
+    atlas.inject(Rule::always(Fault::NotExecuted(Termination::Hang)));
     let address = atlas.address();
     let waiting = tokio::spawn(async move { client.attempt(Method::GET, &endpoints(), None).await.is_err() });
     until(&atlas, "a hanging request", |atlas| atlas.count(|entry| entry.key.is_some()) == 1).await;

@@ -55,7 +55,7 @@ async fn an_available_endpoint_breaks_and_recovers_by_itself() {
     assert!(atlas.set_fate(id, Fate::Recovers { after: SOON }));
     client.patch(&one, VPC).await;
     let seen = |atlas: &Simulator, status: &Status| {
-        atlas.lives()[0]
+        atlas.timelines()[0]
             .changes
             .iter()
             .filter(|c| c.endpoint.as_ref().is_some_and(|e| e.status == *status))
@@ -70,8 +70,8 @@ async fn an_available_endpoint_breaks_and_recovers_by_itself() {
 async fn a_reservation_that_nobody_uses_expires() {
     let atlas = instant().await;
     let (client, one) = fated(&atlas, Fate::Expires { after: SOON }).await;
-    until(&atlas, "the end", |atlas| atlas.lives()[0].gone_at().is_some()).await;
-    let last = atlas.lives()[0].changes.iter().rev().find_map(|change| change.endpoint.clone());
+    until(&atlas, "the end", |atlas| atlas.timelines()[0].gone_at().is_some()).await;
+    let last = atlas.timelines()[0].changes.iter().rev().find_map(|change| change.endpoint.clone());
     assert_eq!(last.unwrap().status, Status::Reserved);
     assert_eq!(client.get(&one).await.status, 404);
     let (client, one) = fated(&atlas, Fate::Expires { after: Duration::from_hours(1) }).await;
@@ -83,10 +83,10 @@ async fn a_reservation_that_nobody_uses_expires() {
 async fn an_endpoint_vanishes_in_any_status() {
     let atlas = slow().await;
     let (client, one) = fated(&atlas, Fate::Vanishes { after: SOON }).await;
-    until(&atlas, "the end", |atlas| atlas.lives()[0].gone_at().is_some()).await;
+    until(&atlas, "the end", |atlas| atlas.timelines()[0].gone_at().is_some()).await;
     assert_eq!(client.get(&one).await.status, 404);
-    let last = &atlas.lives()[0].changes[1];
-    assert_eq!((last.cause, last.at), (Cause::Progress, atlas.lives()[0].created_at() + SOON));
+    let last = &atlas.timelines()[0].changes[1];
+    assert_eq!((last.cause, last.at), (Cause::Progress, atlas.timelines()[0].created_at() + SOON));
 }
 
 #[tokio::test]
@@ -126,13 +126,13 @@ async fn a_lagging_listing_shows_the_past_and_a_get_does_not() {
     let one = format!("{}/{id}", endpoints());
     assert_eq!(client.get(&endpoints()).await.json, json!([]));
     assert_eq!(client.get(&one).await.status, 200);
-    until(&atlas, "visibility", |atlas| atlas.now() > atlas.lives()[0].created_at() + lag).await;
+    until(&atlas, "visibility", |atlas| atlas.now() > atlas.timelines()[0].created_at() + lag).await;
     assert_eq!(client.get(&endpoints()).await.json[0]["_id"], id.as_str());
 
     assert!(atlas.remove_endpoint(&id));
     assert_eq!(client.get(&one).await.status, 404);
     assert_eq!(client.get(&endpoints()).await.json[0]["_id"], id.as_str(), "still listed");
-    let gone = atlas.lives()[0].gone_at().unwrap();
+    let gone = atlas.timelines()[0].gone_at().unwrap();
     until(&atlas, "invisibility", |atlas| atlas.now() > gone + lag).await;
     assert_eq!(client.get(&endpoints()).await.json, json!([]));
 }
@@ -157,5 +157,5 @@ async fn a_new_pace_does_not_rewrite_what_was_seen() {
     let before = atlas.now();
     atlas.set_pace(Pace::of(Duration::ZERO));
     assert_eq!(atlas.endpoint(&id).unwrap().status, Status::Reserved);
-    assert!(atlas.lives()[0].changes[1].at >= before);
+    assert!(atlas.timelines()[0].changes[1].at >= before);
 }

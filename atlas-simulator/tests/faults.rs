@@ -5,7 +5,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use atlas_simulator::{
-    Answered, DEFAULT_PROJECT, Ending, Fault, Oddity, Operation, Rule, Status, Unauthenticated, most_alive,
+    Answered, DEFAULT_PROJECT, Fault, Malformed, Operation, Rule, Status, Termination, Unauthenticated,
+    most_alive,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -17,7 +18,7 @@ const MARKED: &str = r#"{"comment": "mine"}"#;
 async fn an_answer_lost_after_execution_leaves_the_endpoint() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(Ending::Cut)));
+    atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(Termination::Cut)));
     let lost = client.attempt(Method::POST, &endpoints(), Some(MARKED)).await;
     assert!(lost.is_err(), "{lost:?}");
     assert_eq!(client.get(&endpoints()).await.json[0]["comment"], "mine");
@@ -26,7 +27,7 @@ async fn an_answer_lost_after_execution_leaves_the_endpoint() {
         atlas.journal().into_iter().find(|entry| entry.is(Operation::Create) && entry.executed()).unwrap();
     assert_eq!((entry.answer, entry.status()), (Some(Answered::Cut), None));
     assert_eq!((entry.body.as_str(), entry.faults.len()), (MARKED, 1));
-    assert_eq!(entry.endpoint, Some(atlas.lives()[0].id.clone()));
+    assert_eq!(entry.endpoint, Some(atlas.timelines()[0].id.clone()));
 }
 
 #[tokio::test]
@@ -34,10 +35,10 @@ async fn gateway_errors_may_come_after_execution_too() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     let endings = [
-        (Ending::BadGateway, 502),
-        (Ending::HtmlUnavailable, 503),
-        (Ending::Unavailable { retry_after: Some("7".to_owned()) }, 503),
-        (Ending::GatewayTimeout, 504),
+        (Termination::BadGateway, 502),
+        (Termination::HtmlUnavailable, 503),
+        (Termination::Unavailable { retry_after: Some("7".to_owned()) }, 503),
+        (Termination::GatewayTimeout, 504),
     ];
     for (count, (ending, status)) in endings.into_iter().enumerate() {
         atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(ending)));
@@ -50,7 +51,7 @@ async fn gateway_errors_may_come_after_execution_too() {
 async fn a_late_execution_lands_after_the_client_gave_up() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    let late = Fault::ExecutedLate { after: Duration::from_secs(1), ending: Ending::GatewayTimeout };
+    let late = Fault::ExecutedLate { after: Duration::from_secs(1), ending: Termination::GatewayTimeout };
     atlas.inject(Rule::next_of(Operation::Create, late));
     assert_eq!(client.post(&endpoints(), MARKED).await.status, 504);
     assert_eq!((atlas.executed(Operation::Create), client.get(&endpoints()).await.json), (0, json!([])));
@@ -62,16 +63,18 @@ async fn a_late_execution_lands_after_the_client_gave_up() {
 async fn a_reset_forgets_late_executions() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    let late =
-        |after| Fault::ExecutedLate { after: Duration::from_millis(after), ending: Ending::GatewayTimeout };
+    let late = |after| Fault::ExecutedLate {
+        after: Duration::from_millis(after),
+        ending: Termination::GatewayTimeout,
+    };
     atlas.inject(Rule::next_of(Operation::Create, late(50)));
     client.post(&endpoints(), r#"{"comment": "before"}"#).await;
     atlas.reset();
     atlas.inject(Rule::next_of(Operation::Create, late(100)));
     client.post(&endpoints(), r#"{"comment": "after"}"#).await;
-    until(&atlas, "the second late POST", |atlas| !atlas.lives().is_empty()).await;
+    until(&atlas, "the second late POST", |atlas| !atlas.timelines().is_empty()).await;
     let comments: Vec<_> =
-        atlas.lives().iter().map(|life| life.now().unwrap().comment.clone().unwrap()).collect();
+        atlas.timelines().iter().map(|timeline| timeline.now().unwrap().comment.clone().unwrap()).collect();
     assert_eq!(comments, ["after"]);
 }
 
@@ -91,13 +94,13 @@ async fn a_request_survives_the_client_that_hangs_up() {
 async fn a_hanging_connection_hangs_and_a_cut_one_ends() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Ending::Hang)));
+    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::Hang)));
     let path = endpoints();
     let attempt = client.attempt(Method::GET, &path, None);
     assert!(tokio::time::timeout(Duration::from_millis(200), attempt).await.is_err());
     assert_eq!(atlas.journal().last().unwrap().answer, Some(Answered::Hung));
 
-    for ending in [Ending::Cut, Ending::CutInBody] {
+    for ending in [Termination::Cut, Termination::CutInBody] {
         atlas.inject(Rule::next(Fault::NotExecuted(ending)).unauthenticated_too());
         let cut = client.attempt(Method::GET, &endpoints(), None).await;
         assert!(cut.is_err(), "{cut:?}");
@@ -111,7 +114,7 @@ async fn a_body_cut_in_the_middle_has_begun() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     client.post(&endpoints(), "{}").await;
-    atlas.inject(Rule::next_of(Operation::List, Fault::Executed(Ending::CutInBody)));
+    atlas.inject(Rule::next_of(Operation::List, Fault::Executed(Termination::CutInBody)));
     let (_, nonce) = client.challenge(&endpoints()).await;
     let header = client.digest("GET", &endpoints(), &nonce, 1);
     let mut answer = client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
@@ -125,29 +128,29 @@ async fn every_refusal_has_its_status_and_code_and_executes_nothing() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     let refusals = [
-        (Ending::NotServerless, 400, "NOT_SERVERLESS_TENANT_CLUSTER"),
-        (Ending::InvalidAttribute, 400, "INVALID_ATTRIBUTE"),
-        (Ending::UserUnauthorized, 401, "USER_UNAUTHORIZED"),
-        (Ending::NotInGroup, 401, "NOT_IN_GROUP"),
-        (Ending::PaymentRequired, 402, "NO_PAYMENT_INFORMATION_FOUND"),
-        (Ending::AccessForbidden, 403, "ACCESS_FORBIDDEN"),
-        (Ending::IpNotOnAccessList, 403, "IP_ADDRESS_NOT_ON_ACCESS_LIST"),
-        (Ending::OrgRequiresAccessList, 403, "ORG_REQUIRES_ACCESS_LIST"),
-        (Ending::GroupNotFound, 404, "GROUP_NOT_FOUND"),
-        (Ending::InvalidGroupId, 404, "INVALID_GROUP_ID"),
-        (Ending::ClusterNotFound, 404, "CLUSTER_NOT_FOUND"),
-        (Ending::ServerlessInstanceNotFound, 404, "SERVERLESS_INSTANCE_NOT_FOUND"),
-        (Ending::EndpointNotFound(404), 404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"),
-        (Ending::EndpointNotFound(400), 400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"),
-        (Ending::UnexpectedNotFound, 404, "UNEXPECTED_ERROR"),
-        (Ending::Maintenance, 405, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"),
-        (Ending::Conflict, 409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS"),
-        (Ending::VersionGone, 410, "VERSION_GONE"),
-        (Ending::RateLimited { retry_after: None }, 429, "RATE_LIMITED"),
-        (Ending::ServerError, 500, "UNEXPECTED_ERROR"),
-        (Ending::Unavailable { retry_after: None }, 503, "SERVICE_UNAVAILABLE"),
+        (Termination::NotServerless, 400, "NOT_SERVERLESS_TENANT_CLUSTER"),
+        (Termination::InvalidAttribute, 400, "INVALID_ATTRIBUTE"),
+        (Termination::UserUnauthorized, 401, "USER_UNAUTHORIZED"),
+        (Termination::NotInGroup, 401, "NOT_IN_GROUP"),
+        (Termination::PaymentRequired, 402, "NO_PAYMENT_INFORMATION_FOUND"),
+        (Termination::AccessForbidden, 403, "ACCESS_FORBIDDEN"),
+        (Termination::IpNotOnAccessList, 403, "IP_ADDRESS_NOT_ON_ACCESS_LIST"),
+        (Termination::OrgRequiresAccessList, 403, "ORG_REQUIRES_ACCESS_LIST"),
+        (Termination::GroupNotFound, 404, "GROUP_NOT_FOUND"),
+        (Termination::InvalidGroupId, 404, "INVALID_GROUP_ID"),
+        (Termination::ClusterNotFound, 404, "CLUSTER_NOT_FOUND"),
+        (Termination::ServerlessInstanceNotFound, 404, "SERVERLESS_INSTANCE_NOT_FOUND"),
+        (Termination::EndpointNotFound(404), 404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"),
+        (Termination::EndpointNotFound(400), 400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"),
+        (Termination::UnexpectedNotFound, 404, "UNEXPECTED_ERROR"),
+        (Termination::Maintenance, 405, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"),
+        (Termination::Conflict, 409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS"),
+        (Termination::VersionGone, 410, "VERSION_GONE"),
+        (Termination::RateLimited { retry_after: None }, 429, "RATE_LIMITED"),
+        (Termination::ServerError, 500, "UNEXPECTED_ERROR"),
+        (Termination::Unavailable { retry_after: None }, 503, "SERVICE_UNAVAILABLE"),
         (
-            Ending::Error { status: 418, code: "TEAPOT".to_owned(), detail: "Short.".to_owned() },
+            Termination::Error { status: 418, code: "TEAPOT".to_owned(), detail: "Short.".to_owned() },
             418,
             "TEAPOT",
         ),
@@ -160,14 +163,14 @@ async fn every_refusal_has_its_status_and_code_and_executes_nothing() {
         assert!(!got.json["detail"].as_str().unwrap().is_empty());
         assert!(got.json["parameters"].is_array());
     }
-    assert!(atlas.lives().is_empty() && atlas.rules().is_empty());
+    assert!(atlas.timelines().is_empty() && atlas.rules().is_empty());
 }
 
 #[tokio::test]
 async fn maintenance_stops_writes_while_reads_go_on() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::always(Fault::NotExecuted(Ending::Maintenance)).of(Operation::WRITES));
+    atlas.inject(Rule::always(Fault::NotExecuted(Termination::Maintenance)).of(Operation::WRITES));
     for _ in 0..3 {
         assert_eq!(client.post(&endpoints(), "{}").await.status, 405);
         assert_eq!(client.get(&endpoints()).await.status, 200);
@@ -181,19 +184,22 @@ async fn a_rate_limit_says_when_to_come_back_in_any_way() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     for retry_after in ["3", "0", "99999999999999999999", "soon", "Sun, 06 Nov 1994 08:49:37 GMT"] {
-        let fault = Fault::NotExecuted(Ending::RateLimited { retry_after: Some(retry_after.to_owned()) });
+        let fault =
+            Fault::NotExecuted(Termination::RateLimited { retry_after: Some(retry_after.to_owned()) });
         atlas.inject(Rule::next_of(Operation::List, fault));
         let got = client.get(&endpoints()).await;
         assert_eq!((got.status, got.header("retry-after")), (429, retry_after));
     }
-    atlas
-        .inject(Rule::next_of(Operation::List, Fault::NotExecuted(Ending::RateLimitedUntil { seconds: 60 })));
+    atlas.inject(Rule::next_of(
+        Operation::List,
+        Fault::NotExecuted(Termination::RateLimitedUntil { seconds: 60 }),
+    ));
     let got = client.get(&endpoints()).await;
     let until = httpdate::parse_http_date(got.header("retry-after")).unwrap();
     assert!(until > std::time::SystemTime::now() + Duration::from_secs(50));
 
     let path = endpoints().replace("v1.0", "v2");
-    let limited = Fault::NotExecuted(Ending::RateLimited { retry_after: Some("55".to_owned()) });
+    let limited = Fault::NotExecuted(Termination::RateLimited { retry_after: Some("55".to_owned()) });
     atlas.inject(Rule::next_of(Operation::List, limited));
     let got = client.v2().get(&path).await;
     assert_eq!(
@@ -206,13 +212,13 @@ async fn a_rate_limit_says_when_to_come_back_in_any_way() {
 async fn pages_of_html_and_redirects_are_no_atlas_answers() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Ending::HtmlUnavailable)));
+    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::HtmlUnavailable)));
     let got = client.get(&endpoints()).await;
     assert!(got.status == 503 && got.text.contains("<title>MongoDB Cloud Manager Unavailable</title>"));
     assert_eq!(got.header("x-error-code"), "");
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Ending::HtmlNotFound)));
+    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::HtmlNotFound)));
     assert_eq!(client.get(&endpoints()).await.status, 404);
-    let redirect = Ending::Redirect { status: 307, location: "https://example.com/".to_owned() };
+    let redirect = Termination::Redirect { status: 307, location: "https://example.com/".to_owned() };
     atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(redirect)));
     let got = client.get(&endpoints()).await;
     assert_eq!((got.status, got.header("location")), (307, "https://example.com/"));
@@ -222,7 +228,7 @@ async fn pages_of_html_and_redirects_are_no_atlas_answers() {
 async fn a_nonce_can_turn_stale_in_mid_flight() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Ending::StaleNonce)));
+    atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::StaleNonce)));
     let got = client.post(&endpoints(), "{}").await;
     assert!(got.status == 401 && got.header("www-authenticate").contains("stale=true"));
     assert_eq!(atlas.executed(Operation::Create), 0);
@@ -237,43 +243,43 @@ async fn true_answers_are_disfigured() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     let id = client.post(&endpoints(), MARKED).await.id();
-    let show = async |oddity| {
-        atlas.inject(Rule::next_of(Operation::List, Fault::Shown(oddity)));
+    let show = async |malformed| {
+        atlas.inject(Rule::next_of(Operation::List, Fault::Shown(malformed)));
         client.get(&endpoints()).await
     };
     let whole = client.get(&endpoints()).await;
-    let truncated = show(Oddity::Truncated).await;
+    let truncated = show(Malformed::Truncated).await;
     assert!(
         truncated.status == 200 && truncated.text.len() == whole.text.len() / 2 && truncated.json.is_null()
     );
-    assert_eq!(show(Oddity::Empty).await.text, "");
-    let oversized = show(Oddity::Oversized).await;
+    assert_eq!(show(Malformed::Empty).await.text, "");
+    let oversized = show(Malformed::Oversized).await;
     assert!(oversized.text.len() > 1 << 20 && oversized.json == whole.json);
-    assert!(show(Oddity::Binary).await.json.is_null());
-    let plain = show(Oddity::PlainText).await;
+    assert!(show(Malformed::Binary).await.json.is_null());
+    let plain = show(Malformed::PlainText).await;
     assert_eq!((plain.header("content-type"), &plain.json), ("text/plain", &whole.json));
-    assert!(show(Oddity::Html).await.text.starts_with("<!DOCTYPE html>"));
+    assert!(show(Malformed::Html).await.text.starts_with("<!DOCTYPE html>"));
     assert_eq!(
-        show(Oddity::Status("PENDING_ACCEPTANCE".to_owned())).await.json[0]["status"],
+        show(Malformed::Status("PENDING_ACCEPTANCE".to_owned())).await.json[0]["status"],
         "PENDING_ACCEPTANCE"
     );
-    assert!(show(Oddity::NoStatus).await.json[0].get("status").is_none());
-    assert!(show(Oddity::NoId).await.json[0].get("_id").is_none());
-    assert!(show(Oddity::ExtraFields).await.json[0]["createdBy"].is_object());
-    assert!(show(Oddity::NoNulls).await.json[0].get("errorMessage").is_none());
-    assert!(show(Oddity::JunkVpcEndpoint).await.json[0]["cloudProviderEndpointId"].is_string());
-    let paged = show(Oddity::PagedList).await.json;
+    assert!(show(Malformed::NoStatus).await.json[0].get("status").is_none());
+    assert!(show(Malformed::NoId).await.json[0].get("_id").is_none());
+    assert!(show(Malformed::ExtraFields).await.json[0]["createdBy"].is_object());
+    assert!(show(Malformed::NoNulls).await.json[0].get("errorMessage").is_none());
+    assert!(show(Malformed::JunkVpcEndpoint).await.json[0]["cloudProviderEndpointId"].is_string());
+    let paged = show(Malformed::PagedList).await.json;
     assert_eq!(
         (&paged["results"], &paged["totalCount"], &paged["links"]),
         (&whole.json, &json!(1), &json!([]))
     );
-    assert!(!show(Oddity::Deprecated).await.header("sunset").is_empty());
+    assert!(!show(Malformed::Deprecated).await.header("sunset").is_empty());
 
     let one = format!("{}/{id}", endpoints());
-    atlas.inject(Rule::next_of(Operation::Delete, Fault::Shown(Oddity::Accepted)));
+    atlas.inject(Rule::next_of(Operation::Delete, Fault::Shown(Malformed::Accepted)));
     let accepted = client.delete(&one).await;
     assert_eq!((accepted.status, accepted.json), (202, json!({})));
-    atlas.inject(Rule::next_of(Operation::Get, Fault::Shown(Oddity::NullParameters)));
+    atlas.inject(Rule::next_of(Operation::Get, Fault::Shown(Malformed::NullParameters)));
     let missing = client.get(&format!("{}/{}", endpoints(), "0".repeat(24))).await.json;
     assert!(missing.get("parameters").is_some_and(serde_json::Value::is_null));
 }
@@ -284,8 +290,8 @@ async fn a_rule_counts_only_what_it_is_for() {
     let other = "c".repeat(24);
     atlas.add_instance(&other, "orders");
     let client = Client::new(&atlas);
-    let rule =
-        Rule::next_of(Operation::List, Fault::NotExecuted(Ending::ServerError)).in_project(DEFAULT_PROJECT);
+    let rule = Rule::next_of(Operation::List, Fault::NotExecuted(Termination::ServerError))
+        .in_project(DEFAULT_PROJECT);
     atlas.inject(rule.after(1).times(2));
     let elsewhere = endpoints().replace(DEFAULT_PROJECT, &other);
     let mut statuses = Vec::new();
@@ -300,8 +306,8 @@ async fn a_rule_counts_only_what_it_is_for() {
 async fn two_rules_for_one_request_each_mean_two_requests_in_a_row() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Ending::ServerError)));
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Ending::Conflict)));
+    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::ServerError)));
+    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::Conflict)));
     atlas.inject(Rule::next_of(Operation::List, Fault::delayed(Duration::from_millis(1))));
     let statuses = [client.get(&endpoints()).await.status, client.get(&endpoints()).await.status];
     assert_eq!(statuses, [500, 409]);
@@ -333,11 +339,11 @@ async fn the_largest_number_alive_at_once_is_known_afterwards() {
         client.delete(&format!("{}/{id}", endpoints())).await;
     }
     let mine = |endpoint: &atlas_simulator::Endpoint| endpoint.comment.as_deref() == Some("mine");
-    assert_eq!(most_alive(&atlas.lives(), mine), 1);
+    assert_eq!(most_alive(&atlas.timelines(), mine), 1);
     client.post(&endpoints(), MARKED).await;
     client.post(&endpoints(), MARKED).await;
     client.post(&endpoints(), r#"{"comment": "other"}"#).await;
-    assert_eq!(most_alive(&atlas.lives(), mine), 2);
+    assert_eq!(most_alive(&atlas.timelines(), mine), 2);
     let reserved = |endpoint: &atlas_simulator::Endpoint| endpoint.status == Status::Reserved;
-    assert_eq!(most_alive(&atlas.lives(), reserved), 3);
+    assert_eq!(most_alive(&atlas.timelines(), reserved), 3);
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use atlas_simulator::{Ending, Fate, Fault, Rule};
+use atlas_simulator::{Fate, Fault, Rule, Termination};
 use futures::StreamExt;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
@@ -143,7 +143,7 @@ async fn every_version_of_a_bad_life_is_understood() {
     bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     bench.until_reason("orders", "AtlasFailed").await;
     assert_eq!(ask(&bench, "orders").await, pair("Failed", "Degraded"));
-    bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::HtmlUnavailable)));
+    bench.atlas.inject(Rule::always(Fault::NotExecuted(Termination::HtmlUnavailable)));
     bench.delete("orders").await;
     bench.until_reason("orders", "AtlasUnavailable").await;
     assert_eq!(ask(&bench, "orders").await, pair("Terminating", "Progressing"));

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Ending, Endpoint, Entry, Fault, Key, Latency,
-    Operation, Pace, Role, Rule,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Endpoint, Entry, Fault, Key, Latency, Operation,
+    Pace, Role, Rule, Termination,
 };
 use futures::future::join_all;
 use kube::api::PostParams;
@@ -74,14 +74,18 @@ fn left_alone(bench: &Bench) -> Option<Duration> {
 
 #[tokio::test]
 async fn whatever_form_a_wait_is_asked_in_its_project_waits_and_no_other() {
-    let limited = |value: &str| Ending::RateLimited { retry_after: Some(value.to_owned()) };
+    let limited = |value: &str| Termination::RateLimited { retry_after: Some(value.to_owned()) };
     let seconds = Duration::from_secs;
     // What is answered, as what it is reported, and for how long the project is left alone at least.
     let asked = [
         (limited("6"), "RateLimited", Some(seconds(6))),
         // A date is exact to the second only.
-        (Ending::RateLimitedUntil { seconds: 5 }, "RateLimited", Some(seconds(4))),
-        (Ending::Unavailable { retry_after: Some("4".to_owned()) }, "AtlasUnavailable", Some(seconds(4))),
+        (Termination::RateLimitedUntil { seconds: 5 }, "RateLimited", Some(seconds(4))),
+        (
+            Termination::Unavailable { retry_after: Some("4".to_owned()) },
+            "AtlasUnavailable",
+            Some(seconds(4)),
+        ),
         // What cannot be read is no time: our own, then.
         (limited("a while"), "RateLimited", Some(seconds(10))),
         // More than an hour is no time that anybody means.
@@ -145,7 +149,7 @@ async fn a_refused_key_is_left_alone_and_the_project_is_served_with_another() {
 #[tokio::test]
 async fn a_word_is_heard_once_through_a_pause_and_said_to_be_heard_only_then() {
     let bench = Bench::new().await;
-    let limited = || Fault::NotExecuted(Ending::RateLimited { retry_after: Some("3600".to_owned()) });
+    let limited = || Fault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
     bench.atlas.inject(Rule::next_of(Operation::List, limited()).times(2));
     let _operator = bench.operator();
     bench.create("orders", json!({})).await;
@@ -206,7 +210,7 @@ async fn what_one_object_was_refused_is_not_told_of_another() {
         bench.create(name, json!({"instanceName": name})).await;
         bench.until_reason(name, "Reserved").await;
     }
-    let limited = Fault::NotExecuted(Ending::RateLimited { retry_after: Some("3600".to_owned()) });
+    let limited = Fault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
     bench.atlas.inject(Rule::next_of(Operation::Delete, limited));
     bench.delete("payroll").await;
     bench.until_reason("payroll", "RateLimited").await;
@@ -224,14 +228,14 @@ async fn no_kind_of_outage_takes_ready_away_from_an_available_endpoint() {
     bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     bench.until_reason("orders", "Available").await;
     let outages = [
-        Ending::Cut,
-        Ending::CutInBody,
-        Ending::Hang,
-        Ending::ServerError,
-        Ending::BadGateway,
-        Ending::HtmlUnavailable,
-        Ending::GatewayTimeout,
-        Ending::Maintenance,
+        Termination::Cut,
+        Termination::CutInBody,
+        Termination::Hang,
+        Termination::ServerError,
+        Termination::BadGateway,
+        Termination::HtmlUnavailable,
+        Termination::GatewayTimeout,
+        Termination::Maintenance,
     ];
     for (number, outage) in outages.into_iter().enumerate() {
         bench.atlas.inject(Rule::always(Fault::NotExecuted(outage.clone())));

@@ -3,14 +3,20 @@
 //! What is counted out, every fault at every request and a kill after every effect, is in `tests/plans`; here are faults of Atlas
 //! that no single request shows.
 
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Fault, Operation, Rule, most_alive};
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Fault, Operation, Rule, Termination, most_alive};
 use serde_json::json;
 
 use crate::bench::{Bench, VPC_ENDPOINT};
 
 #[tokio::test]
 async fn an_answer_that_is_lost_after_execution_leads_to_adoption_and_no_second_post() {
-    for ending in [Ending::Cut, Ending::CutInBody, Ending::Hang, Ending::BadGateway, Ending::GatewayTimeout] {
+    for ending in [
+        Termination::Cut,
+        Termination::CutInBody,
+        Termination::Hang,
+        Termination::BadGateway,
+        Termination::GatewayTimeout,
+    ] {
         let bench = Bench::new().await;
         bench.atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(ending.clone())));
         let _operator = bench.operator();
@@ -25,7 +31,9 @@ async fn an_answer_that_is_lost_after_execution_leads_to_adoption_and_no_second_
 async fn a_post_that_lands_after_its_answer_was_given_up_is_adopted() {
     let bench = Bench::new().await;
     let after = std::time::Duration::from_secs(3);
-    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Ending::Cut }));
+    bench
+        .atlas
+        .inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Termination::Cut }));
     let _operator = bench.operator();
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
@@ -35,7 +43,7 @@ async fn a_post_that_lands_after_its_answer_was_given_up_is_adopted() {
 #[tokio::test]
 async fn a_post_that_never_arrived_is_made_anew_only_when_it_cannot_arrive_any_more() {
     let bench = Bench::new().await;
-    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Ending::Cut)));
+    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::Cut)));
     let _operator = bench.operator();
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
@@ -55,7 +63,9 @@ async fn a_post_that_never_arrived_is_made_anew_only_when_it_cannot_arrive_any_m
 async fn an_object_deleted_while_its_create_is_uncertain_leaves_nothing_behind() {
     let bench = Bench::new().await;
     let after = std::time::Duration::from_secs(2);
-    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Ending::Cut }));
+    bench
+        .atlas
+        .inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Termination::Cut }));
     let _operator = bench.operator();
     bench.create("orders", json!({})).await;
     let seen = bench
@@ -110,7 +120,7 @@ async fn a_listing_that_lags_neither_doubles_nor_leaks() {
 /// One endpoint was ever made for the instance's only object, and it is alive.
 #[track_caller]
 fn assert_one_ever(bench: &Bench) {
-    let lives = bench.atlas.lives();
+    let lives = bench.atlas.timelines();
     assert_eq!(most_alive(&lives, |_| true), 1);
     assert_eq!(lives.len(), 1);
     assert_eq!(bench.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE).len(), 1);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Endpoint, Entry, Fate, Fault, Operation, Pace, Rule,
-    Simulator, Status,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Entry, Fate, Fault, Operation, Pace, Rule, Simulator,
+    Status, Termination,
 };
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -143,7 +143,7 @@ async fn the_deletion_of_a_second_endpoint_counts_as_the_one_of_this_hour_though
     let _operator = bench.operator();
     bench.create("orders", json!({})).await;
     let status = bench.until_reason("orders", "Reserved").await.status.unwrap();
-    bench.atlas.inject(Rule::next_of(Operation::Delete, Fault::Executed(Ending::Cut)));
+    bench.atlas.inject(Rule::next_of(Operation::Delete, Fault::Executed(Termination::Cut)));
     for _ in 0..2 {
         let twin = Endpoint::reserved(status.comment.clone());
         bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, twin);

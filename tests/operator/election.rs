@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_PROJECT, Ending, Entry, Fault, Operation, Pace, Rule};
+use atlas_simulator::{DEFAULT_PROJECT, Entry, Fault, Operation, Pace, Rule, Termination};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
@@ -129,7 +129,7 @@ async fn a_leader_whose_project_hangs_hands_over_within_three_seconds() {
     let times = ["--atlas-timeout=30s", "--create-uncertainty=80s"];
     let (leader, standby) = watched_pair_with(&bench, &proxies, &times).await;
     // More than call Atlas for one project at once.
-    bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::Hang)).of([Operation::List]));
+    bench.atlas.inject(Rule::always(Fault::NotExecuted(Termination::Hang)).of([Operation::List]));
     for number in 0..24 {
         let instance = format!("hangs-{number}");
         bench.atlas.add_instance(DEFAULT_PROJECT, &instance);
@@ -188,14 +188,14 @@ async fn a_leader_whose_update_hangs_hands_over_and_the_next_one_sends_it() {
     let act = async |bench: &Bench| {
         bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     };
-    let bench = hands_over_amid(Operation::Update, Fault::NotExecuted(Ending::Hang), act).await;
+    let bench = hands_over_amid(Operation::Update, Fault::NotExecuted(Termination::Hang), act).await;
     assert_eq!(bench.atlas.executed(Operation::Update), 1);
 }
 
 #[tokio::test]
 async fn a_leader_whose_delete_hangs_hands_over_and_the_next_one_ends_the_deletion() {
     let act = async |bench: &Bench| bench.delete("orders").await;
-    let bench = hands_over_amid(Operation::Delete, Fault::Executed(Ending::Hang), act).await;
+    let bench = hands_over_amid(Operation::Delete, Fault::Executed(Termination::Hang), act).await;
     assert!(bench.endpoints().is_empty());
 }
 
@@ -225,7 +225,7 @@ async fn an_update_in_flight_when_the_lease_is_lost_is_sent_again_once_it_is_hel
     let operator = bench.operator_behind_with(&proxies, &flags);
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
-    bench.atlas.inject(Rule::next_of(Operation::Update, Fault::NotExecuted(Ending::Hang)));
+    bench.atlas.inject(Rule::next_of(Operation::Update, Fault::NotExecuted(Termination::Hang)));
     bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     let sent = |entry: &Entry| entry.is(Operation::Update) && entry.challenged.is_none();
     tokio::time::timeout(PATIENCE, bench.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Fault, InstanceKind, Oddity, Operation, Rule, Settings,
-    UnknownInstance,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Fault, InstanceKind, Malformed, Operation, Rule, Settings,
+    Termination, UnknownInstance,
 };
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -34,7 +34,7 @@ async fn notes(bench: &Bench, reason: &str) -> Vec<String> {
 }
 
 fn take_away_the_instance(settings: &mut Settings, named: UnknownInstance) {
-    settings.choices.unknown_instance = named;
+    settings.variants.unknown_instance = named;
     settings.projects.get_mut(DEFAULT_PROJECT).unwrap().remove(DEFAULT_INSTANCE);
 }
 
@@ -48,7 +48,7 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
     let ends: [End; 5] = [
         (
             "API switched off",
-            |bench| bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::VersionGone))),
+            |bench| bench.atlas.inject(Rule::always(Fault::NotExecuted(Termination::VersionGone))),
             "ApiRetired",
             "AtlasApiRetired",
             "VERSION_GONE",
@@ -130,7 +130,7 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
 #[tokio::test]
 async fn what_ended_before_it_began_is_said_and_goes_at_once() {
     let bench = Bench::new().await;
-    bench.atlas.inject(Rule::always(Fault::NotExecuted(Ending::VersionGone)));
+    bench.atlas.inject(Rule::always(Fault::NotExecuted(Termination::VersionGone)));
     let _operator = bench.operator();
     bench.create("orders", json!({})).await;
     let ended = bench.until_reason("orders", "ApiRetired").await;
@@ -172,7 +172,7 @@ async fn an_announced_end_is_told_once_takes_nothing_away_and_is_not_written_aga
     let operator = bench.operator_behind(&proxies);
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
-    bench.atlas.inject(Rule::always(Fault::Shown(Oddity::Deprecated)));
+    bench.atlas.inject(Rule::always(Fault::Shown(Malformed::Deprecated)));
     bench.look("orders", "0").await;
     let told = bench.until_looked("orders", "0").await;
     assert_condition(&told, "ApiSunset", "True", "SunsetAnnounced");

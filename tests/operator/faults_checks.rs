@@ -55,7 +55,7 @@ impl Trial<'_> {
 
     pub(crate) fn check_posts(&self) -> Outcome {
         let lives: Vec<_> =
-            self.bench.atlas.lives().into_iter().filter(|life| life.project == self.project).collect();
+            self.bench.atlas.timelines().into_iter().filter(|life| life.project == self.project).collect();
         let marked = |endpoint: &atlas_simulator::Endpoint| {
             endpoint.comment.as_deref().is_some_and(|comment| comment.contains("[k8s:"))
         };

@@ -1,6 +1,6 @@
 //! What a row of the tables is: a fault, and what is expected of an object that meets it. Data only.
 
-use atlas_simulator::{Known, Operation};
+use atlas_simulator::{CatalogueEntry, Operation};
 use domain::conditions::{ConditionType, EventReason, Reason};
 
 /// What the object is expected to say: condition, status, reason, and words of its message.
@@ -144,6 +144,6 @@ impl World {
     }
 }
 
-pub(crate) fn known(name: &str) -> Known {
-    Known::named(name).unwrap_or_else(|| panic!("{name} is not in the catalogue"))
+pub(crate) fn known(name: &str) -> CatalogueEntry {
+    CatalogueEntry::named(name).unwrap_or_else(|| panic!("{name} is not in the catalogue"))
 }

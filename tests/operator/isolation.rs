@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    Answered, DEFAULT_INSTANCE, DEFAULT_PROJECT, Ending, Entry, Fault, Key, Rule, Simulator,
+    Answered, DEFAULT_INSTANCE, DEFAULT_PROJECT, Entry, Fault, Key, Rule, Simulator, Termination,
 };
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
@@ -54,9 +54,9 @@ async fn until(atlas: &Simulator, what: &str, holds: impl Fn(&Simulator) -> bool
 async fn a_namespace_that_hangs_is_limited_and_insists_holds_up_no_other() {
     let bench = Bench::new().await;
     let hostile = hostile_namespace(&bench).await;
-    let limited = Fault::NotExecuted(Ending::RateLimited { retry_after: Some("3600".to_owned()) });
+    let limited = Fault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
     let mut limited = Rule::always(limited).in_project(DEFAULT_PROJECT);
-    let mut hangs = Rule::always(Fault::NotExecuted(Ending::Hang));
+    let mut hangs = Rule::always(Fault::NotExecuted(Termination::Hang));
     for rule in [&mut limited, &mut hangs] {
         rule.on.key = Some(HOSTILE.to_owned());
     }

@@ -253,7 +253,7 @@ async fn a_refusal_in_another_project_takes_no_key_from_a_deletion() {
     let other = "c".repeat(24);
     bench.atlas.configure(|settings| {
         settings.add_instance(&other, DEFAULT_INSTANCE);
-        settings.choices.no_access = NoAccess::NotInGroup;
+        settings.variants.no_access = NoAccess::NotInGroup;
     });
     bench
         .atlas

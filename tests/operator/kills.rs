@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{Ending, Entry, Fault, Operation, Pace, Rule};
+use atlas_simulator::{Entry, Fault, Operation, Pace, Rule, Termination};
 use futures::{StreamExt, stream};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -84,7 +84,7 @@ async fn killed_at_random_instants(seed: u64) {
 #[tokio::test]
 async fn an_operator_stopped_for_longer_than_q_while_its_post_travels_doubles_nothing() {
     let bench = Bench::new().await;
-    let travels = Fault::ExecutedLate { after: Duration::from_secs(3), ending: Ending::Cut };
+    let travels = Fault::ExecutedLate { after: Duration::from_secs(3), ending: Termination::Cut };
     bench.atlas.inject(Rule::next_of(Operation::Create, travels));
     let sleeper = bench.operator();
     bench.create("orders", json!({})).await;

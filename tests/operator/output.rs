@@ -161,7 +161,7 @@ async fn two_endpoints_of_one_instance_are_each_told_their_own_private_address()
         let told = until(&maps, name, |map| entry(map, "privateSrvAddress").is_some()).await;
         let id = bench.get(name).await.status.unwrap().id.unwrap();
         // The simulator numbers the addresses of an instance as it numbers its endpoints.
-        let number = bench.atlas.lives().iter().position(|life| life.id == id).unwrap();
+        let number = bench.atlas.timelines().iter().position(|life| life.id == id).unwrap();
         let address = entry(told.as_ref(), "privateSrvAddress").unwrap().clone();
         assert!(address.contains(&format!("-pe-{number}.")), "{name}: {address}");
         addresses.push(address);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{Ending, Entry, Fault, Operation, Rule};
+use atlas_simulator::{Entry, Fault, Operation, Rule, Termination};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -12,8 +12,12 @@ use serde_json::json;
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, condition};
 use crate::faults_witness::Witness;
 
-const GONE: [Ending; 4] =
-    [Ending::ClusterNotFound, Ending::ServerlessInstanceNotFound, Ending::NotServerless, Ending::VersionGone];
+const GONE: [Termination; 4] = [
+    Termination::ClusterNotFound,
+    Termination::ServerlessInstanceNotFound,
+    Termination::NotServerless,
+    Termination::VersionGone,
+];
 
 /// Requests of this kind that met the fault, and those that did not, in their order.
 fn requests(bench: &Bench, operation: Operation) -> Vec<Entry> {

@@ -2,7 +2,8 @@
 //! put right.
 
 use atlas_simulator::{
-    AccessList, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Ending, Fault, Key, Oddity, Operation, Role, Rule,
+    AccessList, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Fault, Key, Malformed, Operation, Role, Rule,
+    Termination,
 };
 use serde_json::{Value, json};
 
@@ -117,7 +118,7 @@ async fn an_unknown_instance_is_final_until_it_exists() {
 
 #[tokio::test]
 async fn an_answer_that_makes_no_sense_is_reported_and_survived() {
-    for oddity in [Oddity::Oversized, Oddity::Binary, Oddity::Truncated] {
+    for oddity in [Malformed::Oversized, Malformed::Binary, Malformed::Truncated] {
         let bench = Bench::new().await;
         bench.atlas.inject(Rule::next_of(Operation::List, Fault::Shown(oddity.clone())).times(2));
         let _operator = bench.operator();
@@ -129,9 +130,11 @@ async fn an_answer_that_makes_no_sense_is_reported_and_survived() {
 
 #[tokio::test]
 async fn what_atlas_refuses_to_create_is_not_lost_and_not_doubled() {
-    for ending in
-        [Ending::Maintenance, Ending::Conflict, Ending::RateLimited { retry_after: Some("1".into()) }]
-    {
+    for ending in [
+        Termination::Maintenance,
+        Termination::Conflict,
+        Termination::RateLimited { retry_after: Some("1".into()) },
+    ] {
         let bench = Bench::new().await;
         bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(ending)).times(2));
         let _operator = bench.operator();

@@ -1,6 +1,6 @@
 //! A secret occurs in no log, event, status, error or metric.
 
-use atlas_simulator::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Ending, Fault, Key, Operation, Rule};
+use atlas_simulator::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Fault, Key, Operation, Rule, Termination};
 use data_encoding::{BASE64, BASE64_NOPAD};
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
@@ -39,9 +39,13 @@ async fn at_trace_level_dependencies_included_no_output_holds_a_secret_in_any_fo
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Unauthorized").await;
     bench.put_secret(&[("publicApiKey", PUBLIC), ("privateApiKey", PRIVATE)]).await;
-    for ending in
-        [Ending::Cut, Ending::CutInBody, Ending::HtmlUnavailable, Ending::StaleNonce, Ending::ServerError]
-    {
+    for ending in [
+        Termination::Cut,
+        Termination::CutInBody,
+        Termination::HtmlUnavailable,
+        Termination::StaleNonce,
+        Termination::ServerError,
+    ] {
         bench.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(ending)));
     }
     bench.until_reason("orders", "Reserved").await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{Ending, Entry, Fault, Operation, Rule};
+use atlas_simulator::{Entry, Fault, Operation, Rule, Termination};
 use serde_json::json;
 use testbed::{Action, Exchange, Process, Signal};
 use tokio::time::Instant;
@@ -113,7 +113,7 @@ async fn ended_amid(operation: Operation, ending: Fault, act: impl AsyncFnOnce(&
 
 #[tokio::test]
 async fn asked_amid_an_update_it_drops_that_and_the_next_one_sends_it() {
-    let hang = Fault::NotExecuted(Ending::Hang);
+    let hang = Fault::NotExecuted(Termination::Hang);
     let bench = ended_amid(Operation::Update, hang, async |bench| {
         bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     })
@@ -125,7 +125,7 @@ async fn asked_amid_an_update_it_drops_that_and_the_next_one_sends_it() {
 
 #[tokio::test]
 async fn asked_amid_a_delete_it_drops_that_and_the_next_one_ends_the_deletion() {
-    for hang in [Fault::NotExecuted(Ending::Hang), Fault::Executed(Ending::Hang)] {
+    for hang in [Fault::NotExecuted(Termination::Hang), Fault::Executed(Termination::Hang)] {
         let bench = ended_amid(Operation::Delete, hang, async |bench| bench.delete("orders").await).await;
         let _next = bench.operator();
         bench.until_gone("orders").await;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_simulator::{Ending, Entry, Fault, Operation, Rule, most_alive};
+use atlas_simulator::{Entry, Fault, Operation, Rule, Termination, most_alive};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
 use spe_operator::api::{CLAIM, ServerlessPrivateEndpoint};
@@ -42,7 +42,7 @@ fn ahead(object: &ServerlessPrivateEndpoint, kind: &str) -> i64 {
 
 async fn steps_during_a_create(step: i64) {
     let (bench, clock) = (Bench::new().await, WallClock::new().unwrap());
-    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Ending::Cut)));
+    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::Cut)));
     let _operator = operator(&bench, &clock, &format!("steps-by-{step}"), &[]);
     bench.create("orders", json!({})).await;
     let sent = bench.atlas.until(|_| posts(&bench).len() == 1);
@@ -64,7 +64,10 @@ async fn steps_during_a_create(step: i64) {
     let took = bench.atlas.now().checked_sub(began).unwrap();
     assert!(took < MARGIN, "the deletion took {took:?}");
     assert!(bench.endpoints().is_empty());
-    assert_eq!((bench.atlas.executed(Operation::Create), most_alive(&bench.atlas.lives(), |_| true)), (1, 1));
+    assert_eq!(
+        (bench.atlas.executed(Operation::Create), most_alive(&bench.atlas.timelines(), |_| true)),
+        (1, 1)
+    );
 }
 
 #[tokio::test]

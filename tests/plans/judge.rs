@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{Endpoint, Entry, Life, Operation, most_alive};
+use atlas_simulator::{Endpoint, Entry, Operation, Timeline, most_alive};
 use serde_json::{Value, json};
 use spe_operator::api::{CLAIM, FINALIZER, ServerlessPrivateEndpoint};
 use testbed::Exchange;
@@ -16,9 +16,9 @@ use crate::writes;
 /// Everything that was recorded of one run. All times are on the clock of Atlas.
 pub(crate) struct Record {
     /// Of what the operators made.
-    pub(crate) lives: Vec<Life>,
+    pub(crate) lives: Vec<Timeline>,
     /// What was in Atlas before, and is nobody's or another's: as it was then, and what became of it.
-    pub(crate) strangers: Vec<(Endpoint, Life)>,
+    pub(crate) strangers: Vec<(Endpoint, Timeline)>,
     pub(crate) journal: Vec<Entry>,
     /// The requests of each process of each operator.
     pub(crate) processes: Vec<Vec<Exchange>>,
@@ -106,7 +106,7 @@ fn ids(record: &Record, wrong: &mut Vec<String>) {
         if let Some(known) = &before
             && now.as_ref() != Some(known)
         {
-            let gone = record.lives.iter().find(|life| life.id == *known).and_then(Life::gone_at);
+            let gone = record.lives.iter().find(|life| life.id == *known).and_then(Timeline::gone_at);
             if now.is_none() || gone.is_none_or(|gone| gone > *at) {
                 wrong
                     .push(format!("P7: {known} was recorded, then {now:?}, with the first gone at {gone:?}"));

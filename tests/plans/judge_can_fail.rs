@@ -98,7 +98,7 @@ async fn well() -> (Simulator, Record, String) {
     let atlas = atlas_with(&[endpoint]).await;
     assert!(atlas.remove_endpoint(&id));
     let record = Record {
-        lives: atlas.lives(),
+        lives: atlas.timelines(),
         strangers: Vec::new(),
         journal: vec![request(Operation::Delete, DELETED_AT + Duration::from_secs(1))],
         processes: vec![vec![claim("one", at(0)), post(at(1), Some(200))]],
@@ -135,7 +135,7 @@ async fn an_endpoint_that_outlives_its_object_is_seen() {
 async fn two_endpoints_at_once_and_one_left_over_are_seen() {
     let atlas = atlas_with(&[marked(), marked()]).await;
     let (_atlas, record, _) = well().await;
-    let record = Record { lives: atlas.lives(), ..record };
+    let record = Record { lives: atlas.timelines(), ..record };
     condemned(&record, "P1");
     condemned(&record, "P5");
 }
@@ -190,7 +190,7 @@ async fn a_claim_while_a_post_may_still_arrive_is_seen() {
 async fn a_change_of_what_is_not_ours_is_seen_whether_it_arrived_or_not() {
     let stranger = Endpoint::reserved(None);
     let atlas = atlas_with(std::slice::from_ref(&stranger)).await;
-    let strangers = || vec![(stranger.clone(), atlas.lives().pop().unwrap())];
+    let strangers = || vec![(stranger.clone(), atlas.timelines().pop().unwrap())];
     let path = format!("/endpoint/{}", stranger.id);
     let dropped = sent(ATLAS, "DELETE", &path, &json!(null), DELETED_AT, None);
     condemned(&Record { strangers: strangers(), ..with(vec![vec![dropped]]).await }, "P4");
@@ -207,11 +207,11 @@ async fn a_patch_that_changes_nothing_is_seen_when_nobody_else_could_have_sent_i
     let path = format!("/endpoint/{}", endpoint.id);
     let patched = |body: &Value| vec![vec![sent(ATLAS, "PATCH", &path, body, at(1), Some(200))]];
     let same = json!({"comment": endpoint.comment});
-    condemned(&Record { lives: atlas.lives(), ..with(patched(&same)).await }, "P9");
+    condemned(&Record { lives: atlas.timelines(), ..with(patched(&same)).await }, "P9");
     let differs = |record: Record| !faults_of(&record).iter().any(|fault| fault.starts_with("P9"));
     let wanted = json!({"comment": endpoint.comment, "cloudProviderEndpointId": "vpce-0"});
-    assert!(differs(Record { lives: atlas.lives(), ..with(patched(&wanted)).await }));
-    assert!(differs(Record { lives: atlas.lives(), is_informed: false, ..with(patched(&same)).await }));
+    assert!(differs(Record { lives: atlas.timelines(), ..with(patched(&wanted)).await }));
+    assert!(differs(Record { lives: atlas.timelines(), is_informed: false, ..with(patched(&same)).await }));
 }
 
 #[tokio::test]
@@ -250,5 +250,5 @@ async fn a_mark_that_is_taken_off_is_seen() {
     assert!(atlas.edit_endpoint(&id, |endpoint| endpoint.comment = Some("orders".to_owned())));
     assert!(atlas.remove_endpoint(&id));
     let (_atlas, record, _) = well().await;
-    condemned(&Record { lives: atlas.lives(), ..record }, "P9");
+    condemned(&Record { lives: atlas.timelines(), ..record }, "P9");
 }

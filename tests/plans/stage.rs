@@ -173,7 +173,7 @@ impl Stage {
         versions.retain(|version| version.object.name_any() == NAME);
         let is_strange = |id: &str| self.strangers.iter().find(|stranger| stranger.id == id);
         let (strangers, lives): (Vec<_>, Vec<_>) =
-            self.bench.atlas.lives().into_iter().partition(|life| is_strange(&life.id).is_some());
+            self.bench.atlas.timelines().into_iter().partition(|life| is_strange(&life.id).is_some());
         Record {
             lives,
             strangers: self.strangers.iter().cloned().zip(strangers).collect(),

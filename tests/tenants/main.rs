@@ -20,7 +20,7 @@ mod operator;
 
 use std::time::Duration;
 
-use atlas_simulator::{Ending, Fault, Key, Match, Pace, Rule};
+use atlas_simulator::{Fault, Key, Match, Pace, Rule, Termination};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -78,7 +78,7 @@ async fn whatever_a_tenant_does_another_namespace_is_served_within_a_second() {
         settings.keys.insert(KEY[0].to_owned(), Key::owner(KEY[1]));
     });
     let on = Match { key: Some(KEY[0].to_owned()), ..Match::default() };
-    let hang = Fault::NotExecuted(Ending::Hang);
+    let hang = Fault::NotExecuted(Termination::Hang);
     bench.atlas.inject(Rule { on, ..Rule::always(hang) });
     let tenant = Tenant::new(bench.control_plane, KEY).await;
     let mut operator = Operator::start(&bench, "first").await;

@@ -15,8 +15,8 @@ mod support;
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, FAMILIES, How, Known, Operation, Pace, Place, Settings,
-    Simulator, Status, catalogue,
+    CatalogueEntry, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, FAMILIES, How, Operation, Pace, Place,
+    Settings, Simulator, Status, catalogue,
 };
 use reqwest::Method;
 use support::{Client, Got, endpoints};
@@ -59,7 +59,7 @@ async fn what_the_details_of_some_refusals_are_is_as_it_was_recorded() {
     let (atlas, client, id) = with_an_endpoint(|_| {}).await;
     let commit = |name: &str, on| {
         atlas.behave();
-        for rule in Known::named(name).unwrap().rules(&[on]) {
+        for rule in CatalogueEntry::named(name).unwrap().rules(&[on]) {
             atlas.inject(rule);
         }
     };
@@ -102,12 +102,12 @@ async fn tokens_are_refused_limited_revoked_and_short_lived() {
         ("429 for tokens", 429, "errorCode", "RATE_LIMITED"),
     ] {
         let (atlas, ..) = with_an_endpoint(|_| {}).await;
-        atlas.inject(Known::named(name).unwrap().rules(&[Operation::Token]).remove(0));
+        atlas.inject(CatalogueEntry::named(name).unwrap().rules(&[Operation::Token]).remove(0));
         let secret = atlas_simulator::DEFAULT_CLIENT_SECRET;
         let got = support::token(&atlas, secret, "grant_type=client_credentials").await;
         assert_eq!((got.status, &got.json[member]), (status, &serde_json::json!(word)), "{name}");
     }
-    let How::Settings(set) = Known::named("tokens that live shortly").unwrap().how else { panic!() };
+    let How::Settings(set) = CatalogueEntry::named("tokens that live shortly").unwrap().how else { panic!() };
     let (atlas, ..) = with_an_endpoint(set).await;
     let got =
         support::token(&atlas, atlas_simulator::DEFAULT_CLIENT_SECRET, "grant_type=client_credentials").await;
@@ -122,7 +122,9 @@ async fn tokens_are_refused_limited_revoked_and_short_lived() {
 
 /// Makes what is out of band happen.
 fn happen(atlas: &Simulator, name: &str, endpoint: &str) {
-    let How::OutOfBand(act) = Known::named(name).unwrap().how else { panic!("{name} is not out of band") };
+    let How::OutOfBand(act) = CatalogueEntry::named(name).unwrap().how else {
+        panic!("{name} is not out of band")
+    };
     act(atlas, &Place { project: DEFAULT_PROJECT, instance: DEFAULT_INSTANCE, endpoint });
 }
 

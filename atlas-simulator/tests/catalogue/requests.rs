@@ -115,7 +115,9 @@ async fn each_fault_of_the_catalogue_is_committed_on_each_operation_that_it_is_f
                 (Wire::Lost, got) => executed && got.as_ref().is_none_or(|got| got.status >= 500),
                 (Wire::Odd(is_odd), Some(got)) => executed && got.status < 300 && is_odd(got),
                 (Wire::Fated, Some(got)) => {
-                    executed && got.status < 300 && atlas.lives().iter().any(|life| !life.fates.is_empty())
+                    executed
+                        && got.status < 300
+                        && atlas.timelines().iter().any(|timeline| !timeline.fates.is_empty())
                 }
                 _ => false,
             };

@@ -5,50 +5,50 @@ use std::time::Duration;
 
 use atlas::{CreateOutcome, ListResponse, Update as Change};
 use atlas_simulator as sim;
-use atlas_simulator::{Ending, Fault, Oddity, Rule, Settings, Simulator};
+use atlas_simulator::{Fault, Malformed, Rule, Settings, Simulator, Termination};
 use domain::endpoint::Instance;
 use domain::fault::FaultKind;
 
 use super::simulated::{api_key, at, client, created};
 
 /// Every ending that the simulator knows, with the class that a read finds.
-fn endings() -> Vec<(Ending, FaultKind)> {
+fn endings() -> Vec<(Termination, FaultKind)> {
     use FaultKind::*;
     vec![
-        (Ending::Cut, Unavailable),
-        (Ending::Hang, Unavailable),
-        (Ending::CutInBody, Unavailable),
-        (Ending::NotServerless, NotServerless),
-        (Ending::InvalidAttribute, Refused),
-        (Ending::MissingAttribute, Refused),
-        (Ending::CommentTooLong, Refused),
-        (Ending::Unauthenticated, Unauthorized),
-        (Ending::UserUnauthorized, Unauthorized),
-        (Ending::NotInGroup, Unauthorized),
-        (Ending::PaymentRequired, Refused),
-        (Ending::AccessForbidden, Forbidden),
-        (Ending::IpNotOnAccessList, Forbidden),
-        (Ending::OrgRequiresAccessList, Forbidden),
-        (Ending::GroupNotFound, NoAccess),
-        (Ending::InvalidGroupId, NoAccess),
-        (Ending::ClusterNotFound, InstanceNotFound),
-        (Ending::ServerlessInstanceNotFound, InstanceNotFound),
-        (Ending::EndpointNotFound(404), EndpointNotFound),
-        (Ending::EndpointNotFound(400), EndpointNotFound),
-        (Ending::HtmlNotFound, NoAccess),
-        (Ending::UnexpectedNotFound, NoAccess),
-        (Ending::Maintenance, Unavailable),
-        (Ending::Conflict, Refused),
-        (Ending::VersionGone, Retired),
-        (Ending::RateLimited { retry_after: Some("7".to_owned()) }, RateLimited),
-        (Ending::RateLimited { retry_after: None }, RateLimited),
-        (Ending::RateLimitedUntil { seconds: 5 }, RateLimited),
-        (Ending::ServerError, Unavailable),
-        (Ending::BadGateway, Unavailable),
-        (Ending::HtmlUnavailable, Unavailable),
-        (Ending::Unavailable { retry_after: Some("7".to_owned()) }, Unavailable),
-        (Ending::GatewayTimeout, Unavailable),
-        (Ending::Redirect { status: 307, location: "http://127.0.0.1:9/".to_owned() }, Unavailable),
+        (Termination::Cut, Unavailable),
+        (Termination::Hang, Unavailable),
+        (Termination::CutInBody, Unavailable),
+        (Termination::NotServerless, NotServerless),
+        (Termination::InvalidAttribute, Refused),
+        (Termination::MissingAttribute, Refused),
+        (Termination::CommentTooLong, Refused),
+        (Termination::Unauthenticated, Unauthorized),
+        (Termination::UserUnauthorized, Unauthorized),
+        (Termination::NotInGroup, Unauthorized),
+        (Termination::PaymentRequired, Refused),
+        (Termination::AccessForbidden, Forbidden),
+        (Termination::IpNotOnAccessList, Forbidden),
+        (Termination::OrgRequiresAccessList, Forbidden),
+        (Termination::GroupNotFound, NoAccess),
+        (Termination::InvalidGroupId, NoAccess),
+        (Termination::ClusterNotFound, InstanceNotFound),
+        (Termination::ServerlessInstanceNotFound, InstanceNotFound),
+        (Termination::EndpointNotFound(404), EndpointNotFound),
+        (Termination::EndpointNotFound(400), EndpointNotFound),
+        (Termination::HtmlNotFound, NoAccess),
+        (Termination::UnexpectedNotFound, NoAccess),
+        (Termination::Maintenance, Unavailable),
+        (Termination::Conflict, Refused),
+        (Termination::VersionGone, Retired),
+        (Termination::RateLimited { retry_after: Some("7".to_owned()) }, RateLimited),
+        (Termination::RateLimited { retry_after: None }, RateLimited),
+        (Termination::RateLimitedUntil { seconds: 5 }, RateLimited),
+        (Termination::ServerError, Unavailable),
+        (Termination::BadGateway, Unavailable),
+        (Termination::HtmlUnavailable, Unavailable),
+        (Termination::Unavailable { retry_after: Some("7".to_owned()) }, Unavailable),
+        (Termination::GatewayTimeout, Unavailable),
+        (Termination::Redirect { status: 307, location: "http://127.0.0.1:9/".to_owned() }, Unavailable),
     ]
 }
 
@@ -71,8 +71,8 @@ async fn a_create_that_is_called_refused_was_never_executed() {
     let mut seen = BTreeSet::new();
     for (ending, kind) in endings() {
         // Atlas itself never refuses what it did; whoever stands in between says anything.
-        let by_atlas =
-            kind != FaultKind::Unavailable && ending != Ending::HtmlNotFound || ending == Ending::Maintenance;
+        let by_atlas = kind != FaultKind::Unavailable && ending != Termination::HtmlNotFound
+            || ending == Termination::Maintenance;
         for fault in [Fault::NotExecuted(ending.clone()), Fault::Executed(ending.clone())] {
             if by_atlas && matches!(fault, Fault::Executed(_)) {
                 continue;
@@ -100,7 +100,7 @@ async fn a_stale_nonce_is_no_refusal_and_the_post_is_executed_once() {
     client.list(&at()).await.unwrap();
     // In a row: the second one strikes a nonce that was issued to this very call, and may be another gateway's.
     for (stale, requests) in [(1, 2), (2, 4)] {
-        let fault = Fault::NotExecuted(Ending::StaleNonce);
+        let fault = Fault::NotExecuted(Termination::StaleNonce);
         atlas.clear_journal();
         atlas.inject(Rule::next_of(sim::Operation::Create, fault).times(Some(stale)));
         created(&client, "c").await;
@@ -117,21 +117,21 @@ async fn an_odd_listing_is_the_whole_listing_or_an_error() {
         created(&client, comment).await;
     }
     for (oddity, is_readable) in [
-        (Oddity::Truncated, false),
-        (Oddity::Empty, false),
-        (Oddity::Oversized, false),
-        (Oddity::Binary, false),
-        (Oddity::Html, false),
-        (Oddity::NoId, false),
-        (Oddity::PlainText, true),
-        (Oddity::Status("PENDING_ACCEPTANCE".to_owned()), true),
-        (Oddity::NoStatus, true),
-        (Oddity::ExtraFields, true),
-        (Oddity::NoNulls, true),
-        (Oddity::JunkVpcEndpoint, true),
-        (Oddity::PagedList, true),
-        (Oddity::Accepted, true),
-        (Oddity::Deprecated, true),
+        (Malformed::Truncated, false),
+        (Malformed::Empty, false),
+        (Malformed::Oversized, false),
+        (Malformed::Binary, false),
+        (Malformed::Html, false),
+        (Malformed::NoId, false),
+        (Malformed::PlainText, true),
+        (Malformed::Status("PENDING_ACCEPTANCE".to_owned()), true),
+        (Malformed::NoStatus, true),
+        (Malformed::ExtraFields, true),
+        (Malformed::NoNulls, true),
+        (Malformed::JunkVpcEndpoint, true),
+        (Malformed::PagedList, true),
+        (Malformed::Accepted, true),
+        (Malformed::Deprecated, true),
     ] {
         atlas.inject(Rule::next_of(sim::Operation::List, Fault::Shown(oddity.clone())));
         match client.list(&at()).await {
@@ -140,7 +140,7 @@ async fn an_odd_listing_is_the_whole_listing_or_an_error() {
                 assert!(is_readable && comments == ["one", "two", "three"], "{oddity:?}: {comments:?}");
                 let day = sunset.map(|sunset| sunset.day);
                 let announced = Some(Some("2026-01-15".to_owned()));
-                assert_eq!(day, announced.filter(|_| oddity == Oddity::Deprecated), "{oddity:?}");
+                assert_eq!(day, announced.filter(|_| oddity == Malformed::Deprecated), "{oddity:?}");
             }
             Err(error) => {
                 assert!(!is_readable && error.kind() == FaultKind::Unavailable, "{oddity:?}: {error}");
@@ -153,20 +153,25 @@ async fn an_odd_listing_is_the_whole_listing_or_an_error() {
 async fn an_odd_answer_to_a_create_is_the_endpoint_or_uncertain() {
     let atlas = Simulator::start(Settings::default()).await.unwrap();
     let client = client(&atlas, api_key(), |_| {});
-    for oddity in
-        [Oddity::Truncated, Oddity::Empty, Oddity::Oversized, Oddity::Binary, Oddity::Html, Oddity::NoId]
-    {
+    for oddity in [
+        Malformed::Truncated,
+        Malformed::Empty,
+        Malformed::Oversized,
+        Malformed::Binary,
+        Malformed::Html,
+        Malformed::NoId,
+    ] {
         atlas.inject(Rule::next_of(sim::Operation::Create, Fault::Shown(oddity.clone())));
         let creation = client.create(&at(), "c", || true).await;
         assert!(matches!(creation, CreateOutcome::Uncertain(_)), "{oddity:?}: {creation:?}");
     }
     for oddity in [
-        Oddity::PlainText,
-        Oddity::NoStatus,
-        Oddity::ExtraFields,
-        Oddity::NoNulls,
-        Oddity::Accepted,
-        Oddity::Deprecated,
+        Malformed::PlainText,
+        Malformed::NoStatus,
+        Malformed::ExtraFields,
+        Malformed::NoNulls,
+        Malformed::Accepted,
+        Malformed::Deprecated,
     ] {
         atlas.inject(Rule::next_of(sim::Operation::Create, Fault::Shown(oddity.clone())));
         created(&client, "c").await;

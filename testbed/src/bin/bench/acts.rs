@@ -42,7 +42,7 @@ pub(crate) async fn run(world: &World, scenario: &Scenario) -> Result<Outcome> {
         println!("  {name} {}: {}", act.name(), crate::table::in_short(&figures));
         acts.push(figures);
     }
-    let lives = stage.atlas.lives();
+    let lives = stage.atlas.timelines();
     ensure!(lives.len() == planned.len(), "{name}: {} endpoints for {} objects", lives.len(), planned.len());
     if scenario.acts.contains(&Act::Delete) {
         let left = lives.iter().filter(|life| life.now().is_some()).count();

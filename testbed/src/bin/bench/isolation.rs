@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use atlas_simulator::{Ending, Fault, Rule};
+use atlas_simulator::{Fault, Rule, Termination};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -40,9 +40,9 @@ type Times = BTreeMap<String, f64>;
 /// Runs the same with and without each fault.
 pub(crate) async fn run(world: &World) -> Result<Vec<Isolated>> {
     let faults = [
-        ("hangs", Ending::Hang),
-        ("429", Ending::RateLimited { retry_after: None }),
-        ("401", Ending::Unauthenticated),
+        ("hangs", Termination::Hang),
+        ("429", Termination::RateLimited { retry_after: None }),
+        ("401", Termination::Unauthenticated),
     ];
     let (reserved, available) = times(world, "isolation-none", None).await?;
     let mut all = Vec::new();
@@ -61,7 +61,7 @@ pub(crate) async fn run(world: &World) -> Result<Vec<Isolated>> {
 }
 
 /// For each object that is well: from being asked for to RESERVED, and from its VPC endpoint id to AVAILABLE.
-async fn times(world: &World, name: &str, ending: Option<Ending>) -> Result<(Times, Times)> {
+async fn times(world: &World, name: &str, ending: Option<Termination>) -> Result<(Times, Times)> {
     let speed = (Speed::Fast.pace(), Speed::Fast.latency());
     let well = well();
     // First those that are not, so that they are in everybody's way.

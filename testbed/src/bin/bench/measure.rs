@@ -115,7 +115,7 @@ impl Meter {
 
 /// From the change to `status` in Atlas to its being seen on the object, for each object; `None` stands for being gone.
 pub(crate) fn lateness(stage: &Stage<'_>, status: Option<&str>) -> Option<Spread> {
-    let lives = stage.atlas.lives();
+    let lives = stage.atlas.timelines();
     let changed: BTreeMap<&str, Duration> = lives
         .iter()
         .filter_map(|life| {
@@ -139,7 +139,7 @@ pub(crate) fn lateness(stage: &Stage<'_>, status: Option<&str>) -> Option<Spread
 
 /// From the user's request to the endpoint's creation, for each object.
 pub(crate) fn queued(stage: &Stage<'_>, asked: &BTreeMap<String, Instant>) -> Option<Spread> {
-    let lives = stage.atlas.lives();
+    let lives = stage.atlas.timelines();
     let created: BTreeMap<&str, Duration> =
         lives.iter().map(|life| (life.id.as_str(), life.created_at())).collect();
     let objects = stage.seen.objects();

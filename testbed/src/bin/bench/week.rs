@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use atlas_simulator::{Ending, Fault, Rule, Status, most_alive};
+use atlas_simulator::{Fault, Rule, Status, Termination, most_alive};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
@@ -74,7 +74,7 @@ pub(crate) async fn run(world: &World) -> Result<Week> {
             }
             OUTAGE => stage
                 .atlas
-                .inject(Rule::always(Fault::NotExecuted(Ending::HtmlUnavailable)).unauthenticated_too()),
+                .inject(Rule::always(Fault::NotExecuted(Termination::HtmlUnavailable)).unauthenticated_too()),
             _ => {}
         }
         // Those that failed yesterday go, and the oldest.
@@ -133,7 +133,7 @@ fn fail(stage: &Stage<'_>, staying: &[Planned]) -> Vec<String> {
 
 /// One endpoint for each object that is there, none for the others, and never two for one.
 fn check(stage: &Stage<'_>, present: usize) -> Result<()> {
-    let lives = stage.atlas.lives();
+    let lives = stage.atlas.timelines();
     let alive = lives.iter().filter(|life| life.now().is_some()).count();
     ensure!(alive == present, "{alive} endpoints for {present} objects");
     let comments: BTreeSet<String> = lives

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use atlas_simulator::{
-    DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Ending, Fault, Operation, Pace, Rule, Settings,
-    Simulator,
+    DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Fault, Operation, Pace, Rule, Settings,
+    Simulator, Termination,
 };
 use kube::Api;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
@@ -122,14 +122,14 @@ impl Stage {
             self.endpoint(number, "refused").await?;
         }
         at(120).await;
-        self.atlas.inject(Rule::always(Fault::NotExecuted(Ending::Maintenance)));
+        self.atlas.inject(Rule::always(Fault::NotExecuted(Termination::Maintenance)));
         for number in 0..CONNECTED {
             self.look(number).await?;
         }
         at(160).await;
         self.atlas.behave();
         at(185).await;
-        let limited = Ending::RateLimited { retry_after: Some("10".to_owned()) };
+        let limited = Termination::RateLimited { retry_after: Some("10".to_owned()) };
         self.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(limited)).times(3));
         for number in 0..CONNECTED {
             self.look(number).await?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One knob for each thing that is not known of Atlas. The default is the likeliest answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Choices {
+pub struct Variants {
     /// A write with a read-only key.
     pub role_too_low: RoleTooLow,
     /// A key without any role in the project.
@@ -30,7 +30,7 @@ pub struct Choices {
     pub comment_in_bytes: bool,
 }
 
-impl Default for Choices {
+impl Default for Variants {
     fn default() -> Self {
         Self {
             role_too_low: RoleTooLow::Unauthorized,

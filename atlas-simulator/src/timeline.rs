@@ -43,7 +43,7 @@ pub struct Change {
 
 /// All that ever happened to one endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Life {
+pub struct Timeline {
     /// Its project.
     pub project: String,
     /// Its instance.
@@ -62,7 +62,7 @@ pub struct Life {
     settled: Duration,
 }
 
-impl Life {
+impl Timeline {
     pub(crate) fn begin(
         project: &str,
         instance: &str,
@@ -212,11 +212,11 @@ impl Life {
 /// An endpoint is alive from its creation until it is `DELETING` or gone. So "at every instant at most one live endpoint
 /// carries mark X" is `most_alive(&lives, |endpoint| has_mark_x(endpoint)) <= 1`.
 #[must_use]
-pub fn most_alive(lives: &[Life], of_interest: impl Fn(&Endpoint) -> bool) -> usize {
+pub fn most_alive(timelines: &[Timeline], of_interest: impl Fn(&Endpoint) -> bool) -> usize {
     let mut steps: Vec<(Duration, isize)> = Vec::new();
-    for life in lives {
+    for timeline in timelines {
         let mut counted = false;
-        for change in &life.changes {
+        for change in &timeline.changes {
             let counts =
                 change.endpoint.as_ref().is_some_and(|e| e.status != Status::Deleting && of_interest(e));
             if counts != counted {

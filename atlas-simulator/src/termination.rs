@@ -1,0 +1,109 @@
+//! What the client gets instead of an answer: each [`Termination`] as bytes or silence.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use crate::{
+    answer::{Answer, Reply, Style, html},
+    errors::{self, Refusal},
+    faults::{Malformed, Termination},
+    routes::{Route, Version},
+};
+
+/// The reply of this ending. `truth` is the true answer, if the request was executed; a refusal is disfigured like a true
+/// one. The two that need fresh nonces, `StaleNonce` and `Unauthenticated`, are the caller's.
+pub(crate) fn reply(
+    ending: &Termination,
+    route: &Route,
+    path: &str,
+    style: Style,
+    truth: Option<Answer>,
+    malformations: &[&Malformed],
+) -> Reply {
+    if let Some(refusal) = refusal(ending, route, path) {
+        let mut answer = style.answer(Err(refusal), malformations);
+        if let Termination::RateLimited { retry_after } | Termination::Unavailable { retry_after } = ending {
+            answer.headers.extend(retry_after.iter().map(|value| ("Retry-After", value.clone())));
+        }
+        if let Termination::RateLimitedUntil { seconds } = ending {
+            let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(*seconds));
+            answer.headers.push(("Retry-After", date));
+        }
+        return Reply::Answer(answer);
+    }
+    let answer = match ending {
+        Termination::Cut => return Reply::Cut,
+        Termination::Hang => return Reply::Hang,
+        Termination::CutInBody => {
+            let padding = || Answer {
+                status: 200,
+                body: b"{\"_id\": \"cut\", \"comment\": \"\"}".to_vec(),
+                ..Answer::default()
+            };
+            let mut answer = truth.filter(|answer| !answer.body.is_empty()).unwrap_or_else(padding);
+            answer.cut_in_body = true;
+            answer
+        }
+        Termination::InvalidClient => {
+            let body =
+                json!({"error": "invalid_client", "error_description": "Invalid credentials provided."});
+            let mut answer = style.error(401, "", &body);
+            answer.headers.retain(|(name, _)| *name != "X-Error-Code");
+            answer
+        }
+        Termination::HtmlNotFound => Answer { status: 404, ..html("404 Not Found") },
+        Termination::BadGateway => Answer { status: 502, ..html("502 Bad Gateway") },
+        Termination::HtmlUnavailable => Answer { status: 503, ..html("MongoDB Cloud Manager Unavailable") },
+        Termination::GatewayTimeout => Answer { status: 504, ..html("504 Gateway Time-out") },
+        Termination::Redirect { status, location } => {
+            Answer { status: *status, headers: vec![("Location", location.clone())], ..Answer::default() }
+        }
+        Termination::Error { status, code, detail } => {
+            let refusal = Refusal::new(*status, "", detail.clone(), json!([]));
+            let mut body = refusal.body();
+            if let Some(member) = body.get_mut("errorCode") {
+                *member = json!(code);
+            }
+            style.error(*status, code, &body)
+        }
+        _ => style.answer(Err(errors::unexpected()), &[]),
+    };
+    Reply::Answer(answer)
+}
+
+/// The endings that are refusals in the usual shape.
+fn refusal(ending: &Termination, route: &Route, path: &str) -> Option<Refusal> {
+    let (project, instance) = (&route.project, &route.instance);
+    Some(match ending {
+        Termination::NotServerless => errors::not_serverless(instance),
+        Termination::InvalidAttribute => errors::invalid_attribute("cloudProviderEndpointId"),
+        Termination::MissingAttribute => errors::missing_attribute("providerName"),
+        Termination::CommentTooLong => errors::comment_too_long(),
+        Termination::UserUnauthorized => errors::user_unauthorized(),
+        Termination::NotInGroup => errors::not_in_group(),
+        Termination::PaymentRequired => errors::payment_required(),
+        Termination::AccessForbidden => errors::access_forbidden(),
+        Termination::IpNotOnAccessList => errors::ip_not_on_access_list(),
+        Termination::OrgRequiresAccessList => errors::org_requires_access_list(),
+        Termination::GroupNotFound => errors::group_not_found(project),
+        Termination::InvalidGroupId => errors::invalid_group_id(project),
+        Termination::ClusterNotFound => errors::cluster_not_found(project, instance),
+        Termination::ServerlessInstanceNotFound => errors::serverless_instance_not_found(project, instance),
+        Termination::EndpointNotFound(status) => errors::endpoint_not_found(*status, &route.endpoint),
+        Termination::UnexpectedNotFound => Refusal { status: 404, ..errors::unexpected() },
+        Termination::Maintenance => errors::maintenance(),
+        Termination::Conflict => errors::cannot_accept(),
+        Termination::VersionGone => errors::version_gone(),
+        Termination::RateLimited { .. } | Termination::RateLimitedUntil { .. } if route.is_oauth() => {
+            errors::token_rate_limited()
+        }
+        Termination::RateLimited { .. } | Termination::RateLimitedUntil { .. } => match route.version {
+            Version::V1 => errors::rate_limited(path),
+            Version::V2 => errors::rate_limited_bucket(path),
+        },
+        Termination::ServerError => errors::unexpected(),
+        Termination::Unavailable { .. } => errors::unavailable(503),
+        _ => return None,
+    })
+}
