@@ -1,8 +1,7 @@
-//! The catalogue: every way in which Atlas is known, or feared, to misbehave, by family, and by which of the
-//! simulator's means it does so here.
+//! The catalogue: every way in which Atlas is known, or suspected, to misbehave, by family, and how the simulator does it.
 //!
-//! Data only. `tests/catalogue` shows that each of them is committed; tests of a client are held against the same list,
-//! so that one that nobody meets is noticed.
+//! Data only. `tests/catalogue` shows that the simulator does each of them; tests of a client use the same list, so that
+//! an entry without a test is noticed.
 
 use std::time::Duration;
 
@@ -16,17 +15,17 @@ use crate::{
     variants::{NoAccess, RoleTooLow, Verdict},
 };
 
-/// The families are numbered up to here; 0 is how Atlas behaves, in the forms in which it may do so.
+/// The highest family number; family 0 is correct behaviour in its permitted forms.
 pub const FAMILIES: u8 = 20;
 
-/// What Atlas says of a VPC endpoint without a subnet (recorded).
+/// Atlas' error message for a VPC endpoint without a subnet (recorded).
 pub const NO_DNS_ENTRIES: &str = "No dns entries found for endpoint vpce-0a1b2c3d4e5f60718, your endpoint must be provisioned in at least one subnet";
 
-/// What Atlas says when AWS refuses it (recorded).
+/// Atlas' error message when AWS rejects its request (recorded).
 pub const INVALID_PARAMETER: &str =
     "Failed to accept interface endpoint due to an unexpected error with code={InvalidParameter}";
 
-/// One way to misbehave.
+/// One way in which Atlas misbehaves.
 #[derive(Debug, Clone)]
 pub struct CatalogueEntry {
     /// The family that it belongs to.
@@ -92,7 +91,7 @@ const TOKEN: &[Operation] = &[Operation::Token];
 const LIST_AND_CREATE: &[Operation] = &[Operation::List, Operation::Create];
 const ALL: &[Operation] = &[Operation::List, Operation::Create, Operation::Update, Operation::Delete];
 
-/// All of them, family by family.
+/// Returns all entries, family by family.
 #[must_use]
 pub fn catalogue() -> Vec<CatalogueEntry> {
     let mut all = behaving();

@@ -1,6 +1,6 @@
-//! The server's half of Digest (RFC 7616; without qop RFC 2069), strict: what a lenient server would let pass is refused.
+//! The server's half of Digest (RFC 7616; without `qop` RFC 2069), strict: it rejects what a lenient server would accept.
 //!
-//! Never logs or keeps a secret; the caller says which secret belongs to a user name.
+//! Never logs or keeps a secret; the caller supplies the secret of a user name.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct DigestSettings {
     pub one_line: bool,
     /// Where a nonce is known.
     pub known: NonceScope,
-    /// A nonce that is not known is called stale, not answered as a wrong key is.
+    /// An unknown nonce gets `stale=true`, instead of the response to a wrong key.
     pub unknown_is_stale: bool,
 }
 
@@ -156,7 +156,7 @@ pub enum Unauthenticated {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Gateway(bool);
 
-/// What of a request its response to a challenge is held against.
+/// The parts of a request that its Digest response is checked against.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line<'a> {
     pub(crate) method: &'a str,

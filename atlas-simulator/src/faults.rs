@@ -1,5 +1,5 @@
-//! What can go wrong. Data only: which request it happens to is in `rules`, what it does to an answer in `answer` and
-//! `termination`, what it does to an endpoint in `timeline`.
+//! The faults of requests. Data only: `rules` picks the requests, `answer` and `termination` change the response, `timeline`
+//! changes the endpoint.
 
 use std::time::Duration;
 

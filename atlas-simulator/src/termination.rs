@@ -1,4 +1,4 @@
-//! What the client gets instead of an answer: each [`Termination`] as bytes or silence.
+//! The responses, or the silence, that a client gets instead of the true response: one for each [`Termination`].
 
 use std::time::{Duration, SystemTime};
 

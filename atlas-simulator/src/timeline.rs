@@ -1,7 +1,7 @@
-//! The whole life of an endpoint, and the steps that Atlas takes with it by itself.
+//! The timeline of an endpoint, and the steps that Atlas takes with it by itself.
 //!
-//! Pure: time comes in as an argument (the time since the simulator's start). A life is never forgotten, so that a
-//! test can ask what was true at any instant and a lagging listing can show the past.
+//! Pure: time comes in as an argument (the time since the simulator's start). A timeline is never dropped, so that a test
+//! can read the state at any instant, and a lagging listing can show the past.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! Where nobody knows what Atlas does, the simulator does what is set here.
+//! Settings for behaviour of Atlas that is not documented.
 
 use serde::{Deserialize, Serialize};
 
-/// One knob for each thing that is not known of Atlas. The default is the likeliest answer.
+/// One setting for each undocumented behaviour of Atlas. The default is the likeliest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variants {

@@ -1,8 +1,8 @@
-//! Which credentials Atlas has accepted in which project: what a refusal has to be weighed against.
+//! Records which credentials Atlas accepted in which project, as evidence against a later 401.
 //!
-//! A gateway that does not know a nonce answers as it answers a wrong key. Where the key was accepted before, the nonce
-//! is the likelier cause, and the key is believed a few times; each success renews its credit. This file never decides
-//! what a refusal means, and it forgets what is old or too much: at worst a key is blamed in its ordinary way.
+//! A gateway that does not know a nonce responds as it does to a wrong key. If the key was accepted before, the nonce is
+//! the likelier cause, and the key is trusted for a few more calls; each success renews this credit. This file never
+//! decides what a 401 means, and it drops old and excess entries: at worst, a key is blamed as it would be without it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,18 +14,18 @@ use tokio::time::Instant;
 use super::credentials::Fingerprint;
 use super::error::Operation;
 
-/// Refusals that prove nothing, in a row, after which the key is blamed after all.
+/// How many inconclusive 401s in a row it takes until the key is blamed.
 const MAX_DOUBTS: u8 = 2;
 
-/// An acceptance says nothing after so long.
+/// How long an acceptance counts.
 const ACCEPTANCE_TTL: Duration = Duration::from_hours(24);
 
-/// The most acceptances that are kept; the oldest goes first.
+/// The most callers that are kept; the oldest is dropped first.
 const MAX_CALLERS: usize = 4096;
 
 type Caller = (Fingerprint, ProjectId);
 
-/// The acceptances of this process, one for each operation: who may list may not create.
+/// The acceptances of this process, one per operation: a key that may list may not be allowed to create.
 #[derive(Default)]
 pub(super) struct Acceptances(Mutex<HashMap<Caller, Vec<Acceptance>>>);
 
@@ -36,7 +36,7 @@ struct Acceptance {
 }
 
 impl Acceptances {
-    /// Atlas carried out a call with `key` in `project`.
+    /// Records that Atlas executed a call with `key` in `project`.
     pub(super) fn accepted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
         let caller = (key, project.clone());
         let mut all = self.lock();
@@ -51,13 +51,13 @@ impl Acceptances {
         some.push(Acceptance { operation, at: Instant::now(), doubts: 0 });
     }
 
-    /// When Atlas last did, whatever the operation.
+    /// Returns when Atlas last did, whatever the operation.
     pub(super) fn last(&self, key: Fingerprint, project: &ProjectId) -> Option<Instant> {
         let at = last_of(self.lock().get(&(key, project.clone()))?)?;
         (at.elapsed() < ACCEPTANCE_TTL).then_some(at)
     }
 
-    /// Whether a refusal of this operation that proves nothing is still put down to the gateway.
+    /// Returns whether an inconclusive 401 to this operation is still blamed on the gateway.
     pub(super) fn is_believed(&self, key: Fingerprint, project: &ProjectId, operation: Operation) -> bool {
         let all = self.lock();
         all.get(&(key, project.clone())).into_iter().flatten().any(|acceptance| {
@@ -67,7 +67,7 @@ impl Acceptances {
         })
     }
 
-    /// A call ended with such a refusal.
+    /// Records that a call ended with such a 401.
     pub(super) fn doubted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
         let mut all = self.lock();
         for acceptance in all.get_mut(&(key, project.clone())).into_iter().flatten() {

@@ -1,8 +1,8 @@
-//! The challenges that are at hand, per credentials.
+//! A pool of Digest challenges per key.
 //!
-//! A server may insist that `nc` strictly rises, and parallel requests overtake each other. So a request borrows a
-//! challenge that no other running request uses, and returns it afterwards; a request that was dropped returns
-//! nothing, and its challenge is forgotten. A transport speaks to one host, so the host is not part of the key.
+//! A server may require that `nc` strictly rises, and parallel requests overtake each other. So a request takes a
+//! challenge out of the pool and puts it back afterwards; a call that is dropped puts nothing back. A transport connects
+//! to one host, so the host is not part of the key.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use super::credentials::Fingerprint;
 use super::digest::Challenge;
 
-/// A challenge that nobody used for so long is thrown away: its nonce is hardly valid any more.
+/// How long an unused challenge is kept: its nonce is hardly valid any longer.
 const MAX_IDLE: Duration = Duration::from_hours(1);
 
-/// The most challenges that one key keeps: more are not in use at once.
+/// The most challenges of one key: no more are in use at once.
 const MAX_PER_KEY: usize = 128;
 
-/// The most keys; beyond them the one goes that was idle for longest.
+/// The most keys; beyond it, the pool drops the key that was idle longest.
 const MAX_KEYS: usize = 1024;
 
 /// The challenges that no running request uses.
@@ -32,12 +32,12 @@ struct IdleChallenge {
 }
 
 impl ChallengePool {
-    /// Takes the challenge that was used last: it is the likeliest to be still valid.
+    /// Takes the challenge that was used last, which is the likeliest to be still valid.
     pub(super) fn take(&self, key: Fingerprint) -> Option<Challenge> {
         self.lock().get_mut(&key)?.pop().map(|idle| idle.challenge)
     }
 
-    /// Makes a challenge available again.
+    /// Puts a challenge back, unless it is exhausted.
     pub(super) fn put_back(&self, key: Fingerprint, challenge: Challenge) {
         if !challenge.is_exhausted() {
             self.keep(key, challenge, Instant::now());
@@ -46,7 +46,7 @@ impl ChallengePool {
 
     fn keep(&self, key: Fingerprint, challenge: Challenge, now: Instant) {
         let mut idle = self.lock();
-        // Keys come and go with their Secrets; what they leave behind goes with the first call after an hour.
+        // Keys come and go with their Secrets; their challenges are dropped by the first call after an hour.
         idle.retain(|_, challenges| {
             challenges.last().is_some_and(|last| now.duration_since(last.since) < MAX_IDLE)
         });

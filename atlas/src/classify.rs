@@ -1,7 +1,6 @@
-//! What an answer means: by HTTP status, then by `errorCode`, never by text.
+//! Classifies a response by HTTP status, then by `errorCode`, never by text.
 //!
-//! Two tables. The first serves every call; the second answers the one question that only a create asks: can it
-//! have been executed?
+//! Two tables. The first serves every call; the second decides for a create alone whether it can have been executed.
 
 use domain::fault::FaultKind;
 

@@ -1,8 +1,8 @@
 //! The operations on endpoints, one call each.
 //!
-//! A call takes one request with a challenge or token at hand, and a handful at most. It never waits, never pauses, and
-//! repeats nothing but what a 401 proves to be unexecuted and a GET whose connection had been closed while it was idle:
-//! when to call again is decided elsewhere.
+//! A call takes one request if a challenge or token is at hand, and a handful at most. It never waits and never backs off.
+//! It repeats only a request that a 401 proves not to have been executed, and a GET whose connection had been closed while
+//! idle. The caller decides when to retry.
 
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ pub struct Client {
     credentials: Arc<Credentials>,
 }
 
-/// What a DELETE was answered.
+/// The outcome of a DELETE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteOutcome {
-    /// Atlas removes the endpoint, or has removed it.
+    /// Atlas deletes the endpoint, or has deleted it.
     Accepted,
     /// Atlas does not know the endpoint (`TENANT_PRIVATE_ENDPOINT_NOT_FOUND`). Any other 404 is an error.
     NotFound,
@@ -44,11 +44,11 @@ pub enum DeleteOutcome {
 pub struct ListResponse {
     /// Every one of them.
     pub endpoints: Vec<Endpoint>,
-    /// The end of this API, if the answer announced it.
+    /// The end of this API, if the response announced it.
     pub sunset: Option<Sunset>,
 }
 
-/// What to change about an endpoint; what is `None` stays as it is.
+/// A change of an endpoint; a field that is `None` stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Update {
     /// The new comment.
@@ -68,13 +68,13 @@ struct Request<'a> {
 }
 
 impl Client {
-    /// Atlas, reached through `transport`, asked with `credentials`.
+    /// Returns a client that uses `transport` and `credentials`.
     #[must_use]
     pub fn new(transport: Transport, credentials: Credentials) -> Self {
         Self { transport, credentials: Arc::new(credentials) }
     }
 
-    /// The credentials that this client asks with.
+    /// Returns the credentials of this client.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
@@ -104,8 +104,8 @@ impl Client {
 
     /// A new endpoint with this comment: one POST at most.
     ///
-    /// `may_send` is asked at the moment the POST is written to its connection, also for its repetition after a 401, and
-    /// never after it was sent otherwise. Once it says no, the outcome is [`CreateOutcome::Refused`] with [`Outcome::DeadlinePassed`].
+    /// `may_send` is evaluated when the POST is written to its connection, also for its repetition after a 401, and
+    /// never after it was sent otherwise. Once it returns false, the outcome is [`CreateOutcome::Refused`] with [`Outcome::DeadlinePassed`].
     ///
     /// Not safe to drop: a dropped create is uncertain.
     pub async fn create(

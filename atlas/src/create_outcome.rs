@@ -1,6 +1,7 @@
-//! The three outcomes of a create: yes, no, and nobody knows.
+//! The three outcomes of a create: created, refused, and uncertain.
 //!
-//! A POST is not idempotent, so "no" is said only where it is proven: nothing was sent, or Atlas itself refused.
+//! A POST is not idempotent, so a create is refused only where that is proven: nothing was sent, or Atlas itself rejected
+//! the request.
 
 use domain::endpoint::Endpoint;
 
@@ -12,15 +13,15 @@ use super::{classify, json, response};
 /// What became of a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateOutcome {
-    /// A *definite yes*: there is a new endpoint, and this is it.
+    /// The endpoint exists, and this is it.
     Created(Endpoint),
-    /// A *definite no*: the request was not sent, or Atlas refused it. No endpoint was made, none will be.
+    /// The request was not sent, or Atlas rejected it. No endpoint was created, and none will be.
     Refused(AtlasError),
-    /// Nobody knows, and the endpoint may still come to be.
+    /// Unknown: the endpoint may exist, or may still be created.
     Uncertain(AtlasError),
 }
 
-/// Sorts the end of a POST, and names its outcome on the wire.
+/// Classifies the result of a POST, and returns its outcome for metrics.
 pub(super) fn classify_create(
     context: Context<'_>,
     result: Result<RawResponse, Failure>,

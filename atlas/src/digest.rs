@@ -1,7 +1,7 @@
-//! Answering a Digest challenge (RFC 7616; RFC 2069 where the server offers no `qop`).
+//! Responds to a Digest challenge (RFC 7616; RFC 2069 if the server offers no `qop`).
 //!
-//! The hashing is `digest_auth`'s. Its parser is not used, and its `AuthContext` is neither kept nor printed: it shows
-//! the private key in its `Debug`.
+//! `digest_auth` computes the response. Its parser is not used (see `www_authenticate`), and its `AuthContext` is neither
+//! kept nor printed: its `Debug` shows the private key.
 
 use data_encoding::HEXLOWER;
 use digest_auth::{AuthContext, HttpMethod, WwwAuthenticateHeader};
@@ -10,17 +10,17 @@ use reqwest::header::HeaderValue;
 use super::cookies::Cookies;
 use super::credentials::Credentials;
 
-/// A challenge is given up after so many answers, long before its counter of eight hexadecimal digits ends.
+/// How many responses a challenge gets, long before its counter of eight hexadecimal digits overflows.
 const MAX_NONCE_USES: u32 = 1_000_000;
 
-/// A server's challenge, and how often it was answered.
+/// A server's challenge, and how often the client responded to it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Challenge {
     prompt: WwwAuthenticateHeader,
     /// The client's nonce where it may not change: RFC 7616 §3.4.2 makes a session's hash from the first one,
     /// some servers from the current one. Keeping it satisfies both.
     cnonce: Option<String>,
-    /// What came with it and goes with its answers.
+    /// The cookies that came with it and go with its responses.
     pub(super) cookies: Cookies,
 }
 
@@ -30,7 +30,7 @@ impl Challenge {
         Self { prompt, cnonce, cookies: Cookies::default() }
     }
 
-    /// The server's nonce.
+    /// Returns the server's nonce.
     pub(super) fn nonce(&self) -> &str {
         &self.prompt.nonce
     }
@@ -40,18 +40,18 @@ impl Challenge {
         &self.prompt
     }
 
-    /// The server refused a nonce only for its age, not the key.
+    /// Returns whether the server rejected a nonce only for its age, not the key.
     pub(super) fn is_stale(&self) -> bool {
         self.prompt.stale
     }
 
-    /// Whether it may be answered once more.
+    /// Returns whether the challenge has had its last response.
     pub(super) fn is_exhausted(&self) -> bool {
         self.prompt.nc >= MAX_NONCE_USES
     }
 
-    /// The `Authorization` header for one request; `nc` rises with each. `target` is the request target as sent,
-    /// query included. `None` if it cannot stand in a header.
+    /// Returns the `Authorization` header for one request; `nc` rises with each. `target` is the request target as sent,
+    /// with its query. `None` if the result is not a valid header value.
     pub(super) fn respond(&mut self, key: &Credentials, method: &str, target: &str) -> Option<HeaderValue> {
         let cnonce = self.cnonce.clone().or_else(random_nonce)?;
         let mut context = AuthContext::new_with_method(

@@ -1,7 +1,7 @@
-//! What went wrong with a call, said once for machines (kind, outcome) and once for people (message).
+//! Errors of a call: kind and outcome for programs, a message for people.
 //!
-//! A message names the operation, the instance, what Atlas answered, and one next step. Text of the server is cut and
-//! cleaned before it gets here; no rule ever reads a message.
+//! A message names the operation, the instance, Atlas' response, and one next step. Text of the server is shortened and
+//! redacted before it gets here; no rule ever reads a message.
 
 use std::fmt;
 use std::time::Duration;
@@ -225,7 +225,7 @@ impl Context<'_> {
         AtlasError { error_code, fault: Box::new(fault), ..error }
     }
 
-    /// There was no answer, or none that can be used. `problem` is one of our own, `detail` the text of whoever noticed it.
+    /// Returns the error of a call without a usable response. `problem` is our text, `detail` that of a library or server.
     pub(super) fn failed(&self, outcome: Outcome, problem: &str, detail: &str) -> AtlasError {
         let next = match outcome {
             Outcome::DeadlinePassed => "nothing was sent; it is decided anew",
@@ -262,7 +262,7 @@ impl Context<'_> {
         next: Message,
     ) -> AtlasError {
         let Self { operation, instance, id, credentials } = *self;
-        // An outage shows itself now by one status or code, now by another, or by none: it is the same all the while.
+        // An outage shows one status or code after the other, or none: it is one problem all the while.
         let (problem, detail, next) = match kind {
             FaultKind::Unavailable => {
                 let parts = [problem.as_str(), detail].into_iter().filter(|part| !part.is_empty());
@@ -352,7 +352,7 @@ impl Context<'_> {
     }
 }
 
-/// What stays the same of an outage.
+/// The part of an outage's message that stays the same.
 const NO_RESPONSE: &str = "no usable response";
 
 /// A code as Atlas makes them; what else stands in its place is words.

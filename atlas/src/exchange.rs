@@ -1,28 +1,27 @@
-//! One authenticated request, and the few more that authentication may take.
+//! Sends one authenticated request, and the few more that authentication may take.
 //!
-//! Only a GET is ever sent without a proof of the key, so a write is executed at most once, whatever the server thinks
-//! of authentication. A request answered 401 was not executed, and its repetition is the same request; whether it may
-//! still be sent is asked each time. What a 401 to an answered challenge means:
+//! Only a GET is ever sent without proof of the key, so a write is executed at most once, however the server
+//! authenticates. A request with a 401 response was not executed, and its repetition is the same request; the send guard
+//! is evaluated for each. What a 401 to a Digest response means:
 //!
-//! | the 401 brings | we had answered | it means | so |
+//! | the 401 has | the challenge was | it means | the client |
 //! |---|---|---|---|
-//! | an error of Atlas, and no challenge | any | the key is refused | the end |
-//! | no challenge that can be answered | any | it comes from something before Atlas, or lost its header there | `Unavailable` |
-//! | another nonce, stale or not | one kept from an earlier call | the nonce is too old, or the key is refused | answer the fresh challenge |
-//! | the same nonce, not stale | one issued to this call | the nonce is known: the key is refused | the end |
-//! | a code that Atlas has for known users alone | one issued to this call | the key is refused | the end |
-//! | another nonce, stale or not | one issued to this call | a wrong key, unless it is called stale; or a gateway that does not know the nonce: there are two behind a balancer, and the other one issued it a moment ago | answer the same challenge once more: the balancer's next turn is the other one's |
-//! | another nonce | the same twice, and the key was accepted for this operation in this project, or called right by `stale=true` | such a gateway, a nonce of hardly any life, or the key was revoked a moment ago | answer the fresh challenge; after [`MAX_RESPONSES`] `Unavailable`; if it was never called right, the key is blamed after a few such calls in a row |
-//! | another nonce, stale or not | the same twice, and the key was never accepted for it | nobody can tell | the end; the message names both |
+//! | an Atlas error and no challenge | any | the key is rejected | returns it |
+//! | no usable challenge | any | it comes from something before Atlas, or lost its header there | fails as `Unavailable` |
+//! | another nonce, stale or not | kept from an earlier call | the nonce expired, or the key is rejected | responds to the fresh challenge |
+//! | the same nonce, not stale | issued to this call | the nonce is known: the key is rejected | returns it |
+//! | an error code that Atlas has only for known users | issued to this call | the key is rejected | returns it |
+//! | another nonce, stale or not | issued to this call | a wrong key, unless the nonce is stale; or two gateways behind a balancer, of which the other one issued the nonce a moment ago | responds to the same challenge once more: the next request reaches the other gateway |
+//! | another nonce | used twice, and the key was accepted for this operation in this project, or confirmed by `stale=true` | such gateways, a nonce that expires at once, or a key revoked a moment ago | responds to the fresh challenge; after [`MAX_RESPONSES`] it fails as `Unavailable`; a key that was never confirmed is blamed after a few such calls in a row |
+//! | another nonce, stale or not | used twice, and the key was never accepted | not decidable | returns it; the message names both causes |
 //!
-//! Two gateways that are asked in strict turn are thus got along with in an odd number of requests, so that the next call
-//! does not begin where this one did. A first 401 without a challenge that can be answered says nothing of the key, which
-//! was not shown.
+//! Two gateways that take strict turns thus cost an odd number of requests, so the next call does not start where this
+//! one did. A first 401 without a usable challenge says nothing about the key, which was not sent.
 //!
-//! Cookies of an answer go with the next request of the call, and stay with its challenge: balancers send a request that
-//! carries them to the gateway that issued the nonce.
+//! Cookies of a response go into the next request of the call, and stay with its challenge: balancers route a request with
+//! these cookies to the gateway that issued the nonce.
 //!
-//! A bearer token that is refused is fetched anew once, where `token` allows it.
+//! A rejected bearer token is replaced once, where `token` allows it.
 
 use std::time::SystemTime;
 
@@ -41,7 +40,7 @@ use super::transport::Transport;
 use super::www_authenticate::{ChallengeError, choose, schemes};
 use super::{classify, redact, response};
 
-/// Answers that one call gives to challenges that were issued to it, at most.
+/// The most responses of one call to challenges that were issued to it.
 const MAX_RESPONSES: u32 = 3;
 
 /// A call under way.
@@ -52,7 +51,7 @@ pub(super) struct Exchange<'a> {
     pub(super) url: Url,
     pub(super) body: Option<Vec<u8>>,
     pub(super) deadline: Instant,
-    /// Evaluated at the moment the body is written, each time; whoever may always send is not asked.
+    /// Evaluated each time the body is written; `None`: the request may always be sent.
     pub(super) may_send: Option<MaySend>,
     /// HTTP requests so far.
     pub(super) requests: u32,
@@ -60,13 +59,12 @@ pub(super) struct Exchange<'a> {
     pub(super) cookies: Cookies,
 }
 
-/// There is no answer to the request.
+/// A call without a response.
 pub(super) struct Failure {
     pub(super) error: AtlasError,
-    /// Whether the request can have reached the server: not if it was last answered 401, nor if nothing but an
-    /// unauthenticated GET was sent.
+    /// Whether the request can have reached the server: false after a 401, and if only an unauthenticated GET was sent.
     pub(super) was_sent: bool,
-    /// Whether the same request may be sent once more, because it was a GET on a connection that had been idle.
+    /// Whether the same request may be sent again: it was a GET on a connection that had been idle.
     pub(super) may_repeat: bool,
 }
 
@@ -76,18 +74,18 @@ impl Failure {
     }
 }
 
-/// What an unauthenticated GET leads to.
+/// The result of an unauthenticated GET.
 enum Probe {
-    /// The server wants this challenge answered.
+    /// The server sent this challenge.
     Challenge(Challenge),
-    /// The server wants no authentication, and the request was not sent yet.
+    /// The server needs no authentication. The request itself was not sent yet.
     Open,
-    /// The request was this very GET, and here is its answer.
+    /// The request was this GET, and this is its response.
     Answered(RawResponse),
 }
 
 impl Exchange<'_> {
-    /// The answer to the request, whatever its status.
+    /// Returns the response to the request, whatever its status.
     pub(super) async fn run(&mut self) -> Result<RawResponse, Failure> {
         match self.context.credentials.scheme() {
             Scheme::Digest => self.with_digest().await,
@@ -126,13 +124,13 @@ impl Exchange<'_> {
                 Ok(next) => next,
                 Err(_) if is_refused_by_name(&response) => return Ok(response),
                 Err(unusable) => {
-                    // Whoever wants other credentials has hardly seen the nonce.
+                    // Something before Atlas sent the 401, so the nonce is still good.
                     challenge.cookies = std::mem::take(&mut self.cookies);
                     self.transport.challenges().put_back(key, challenge);
                     return Err(self.unusable(&unusable, &response));
                 }
             };
-            // Who refused a nonce before may well have forgotten it since: that it is called stale says nothing then.
+            // A gateway may forget a nonce once it has rejected it, so `stale` says nothing the second time.
             is_key_confirmed |= is_own && !is_repeat && next.is_stale();
             let is_plain = is_own && !next.is_stale();
             if is_plain && (next.nonce() == challenge.nonce() || is_refused_by_name(&response)) {
@@ -155,7 +153,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// A success in this project, told to its end, is what later refusals are weighed against.
+    /// Records a complete success in this project: later 401s are weighed against it.
     fn record_acceptance(&self, response: &RawResponse) {
         if (200..300).contains(&response.status) && response.body.is_ok() {
             let key = self.context.credentials.fingerprint();
@@ -172,8 +170,7 @@ impl Exchange<'_> {
         self.transport.acceptances().is_believed(key, &self.context.instance.project, self.context.operation)
     }
 
-    /// No nonce of the server was good for a request, and it is not the key that is to blame: the server called it right,
-    /// or has accepted it before.
+    /// Returns the failure of a call for which no nonce was good, although the server confirmed the key or accepted it before.
     fn not_accepted(&self, is_key_confirmed: bool) -> Failure {
         let Context { operation, instance, credentials, .. } = self.context;
         let problem = if is_key_confirmed {
@@ -187,7 +184,7 @@ impl Exchange<'_> {
         Failure::before_sending(self.context.failed(Outcome::Status(401), &problem, ""))
     }
 
-    /// The request with the answer to `challenge`.
+    /// Sends the request with a response to `challenge`.
     async fn respond(&mut self, challenge: &mut Challenge) -> Result<RawResponse, Failure> {
         self.cookies = std::mem::take(&mut challenge.cookies);
         let header = self.authorization(challenge)?;
@@ -199,7 +196,7 @@ impl Exchange<'_> {
         result
     }
 
-    /// The `Authorization` header that answers `challenge` once more.
+    /// Returns the `Authorization` header of the next response to `challenge`.
     fn authorization(&self, challenge: &mut Challenge) -> Result<HeaderValue, Failure> {
         let target = match self.url.query() {
             Some(query) => format!("{}?{query}", self.url.path()),
@@ -210,7 +207,7 @@ impl Exchange<'_> {
             .ok_or_else(|| self.unauthenticable("the Digest challenge cannot be answered"))
     }
 
-    /// Asks for a challenge by a GET of the same address: it changes nothing even where it is let through.
+    /// Requests a challenge by a GET of the same URL, which changes nothing even if the server executes it.
     async fn probe(&mut self) -> Result<Probe, Failure> {
         let mut response = self.send(Method::GET, None, None).await;
         if matches!(&response, Err(failed) if failed.may_repeat) {
@@ -255,7 +252,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// A 401 that neither Atlas worded nor offers what Atlas takes is of something before it, and says nothing of the token.
+    /// Fails for a 401 that has no Atlas error and offers neither scheme of Atlas: it says nothing about the token.
     fn check_schemes(&self, response: &RawResponse) -> Result<(), Failure> {
         if response.status != 401 || response::error_code(response).is_some() {
             return Ok(());
@@ -268,7 +265,7 @@ impl Exchange<'_> {
         Err(self.unusable(&ChallengeError::Schemes("Bearer", schemes), response))
     }
 
-    /// The request with this token.
+    /// Sends the request with this token.
     async fn send_with_token(&mut self, token: &Token) -> Result<RawResponse, Failure> {
         let mut result = self.request(Some(token.header())).await;
         if matches!(&result, Err(failure) if failure.may_repeat) {
@@ -283,7 +280,7 @@ impl Exchange<'_> {
         Ok(response)
     }
 
-    /// The request itself, once.
+    /// Sends the request itself, once.
     async fn request(&mut self, authorization: Option<HeaderValue>) -> Result<RawResponse, Failure> {
         let (method, body) = (self.method.clone(), self.body.clone());
         self.send(method, authorization, body).await.map_err(|failed| self.failure(&failed, failed.was_sent))
@@ -312,7 +309,7 @@ impl Exchange<'_> {
             deadline: self.deadline,
         };
         let result = self.transport.http().send(request).await;
-        // What was too late to be sent was no request.
+        // A request that the guard stopped was not sent.
         if !matches!(&result, Err(failed) if failed.outcome == Outcome::DeadlinePassed) {
             self.requests += 1;
         }
@@ -328,7 +325,7 @@ impl Exchange<'_> {
         Failure { error, was_sent, may_repeat: failed.may_repeat }
     }
 
-    /// A 401 that cannot be answered: it is not the key's fault, which it was not asked for.
+    /// Returns the failure for a 401 without a usable challenge, which is not the key's fault.
     fn unusable(&self, unusable: &ChallengeError, response: &RawResponse) -> Failure {
         self.unauthenticable(&redact::clean(&format!("HTTP 401: {unusable}"), &response.secrets))
     }
@@ -338,7 +335,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Atlas says with a code of its own what it misses in somebody whom it knows.
+/// Returns whether Atlas' error code is one that it has only for known users.
 fn is_refused_by_name(response: &RawResponse) -> bool {
     response::error_code(response).is_some_and(|code| classify::knows_the_user(&code))
 }

@@ -1,8 +1,8 @@
-//! One HTTP request, one answer, and limits on what is read.
+//! Sends one HTTP request and reads its response, within limits.
 //!
-//! A request goes out once. No redirects, no retries, no decompression, no proxy of the environment. Strict in what is
-//! sent and read as an answer, tolerant of how the headers are spelled that others on the way add. HTTP/1.1 only, so
-//! that a request that hangs or is given up takes no other one with it. This file knows nothing of Atlas.
+//! A request is sent once. No redirects, no retries, no decompression, no proxy from the environment. Strict in what is
+//! sent and read as a response, tolerant of malformed headers that others on the way add. HTTP/1.1 only, so that a request
+//! that hangs or is cancelled affects no other. This file knows nothing of Atlas.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,6 +1,6 @@
-//! Making text from outside fit to be shown: cut, cleaned, without secrets.
+//! Makes text from a server fit to be shown: shortened, cleaned, without secrets.
 //!
-//! What a server sends ends up in conditions, events and logs that other people read.
+//! Text of a server reaches conditions, events and logs that other people read.
 
 use domain::text::is_unfit;
 

@@ -1,6 +1,6 @@
-//! One answer, taken out of its envelope: a success with its JSON, or an error in Atlas' words.
+//! Takes a response out of its envelope: a success with its JSON, or an error of Atlas.
 //!
-//! Only a body with an `errorCode` is taken for one of Atlas; what a proxy says is never mistaken for it.
+//! Only a body with an `errorCode` counts as an error of Atlas, so the response of a proxy is never mistaken for one.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use super::error::{AtlasError, Context, Outcome};
 use super::http::RawResponse;
 use super::redact;
 
-/// An answer, taken out of its envelope.
+/// A response, out of its envelope.
 pub(super) struct Response {
-    /// The status that counts: the enveloped one of a successful answer that has an envelope.
+    /// The status that counts: the enveloped one if a successful response has an envelope.
     pub(super) status: u16,
     /// The body, if it is JSON.
     pub(super) json: Option<Value>,
@@ -31,7 +31,7 @@ pub(super) struct Response {
     pub(super) retry_after: Option<Duration>,
     /// The announced end of the API.
     pub(super) sunset: Option<Sunset>,
-    /// What may not be shown of it.
+    /// Secrets that the body may hold.
     pub(super) secrets: Vec<Secret>,
 }
 
@@ -109,13 +109,13 @@ pub(super) fn oauth_error(json: &Value) -> Option<ErrorBody> {
     Some(ErrorBody { code: code.to_owned(), detail: detail.to_owned(), address: None })
 }
 
-/// The code in an answer, if its body is an error of Atlas.
+/// Returns the error code of a response, if its body is an error of Atlas.
 pub(super) fn error_code(raw: &RawResponse) -> Option<String> {
     let json: Value = serde_json::from_slice(raw.body.as_ref().ok()?).ok()?;
     ErrorBody::from_json(&unwrap_envelope(json).1?).map(|error| error.code)
 }
 
-/// Reads an answer: out of the envelope, error or not.
+/// Takes a response out of its envelope, error or not.
 pub(super) fn open(raw: RawResponse) -> Response {
     let json = raw.body.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok());
     let (status, json) = match json.map(unwrap_envelope) {

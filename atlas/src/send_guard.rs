@@ -1,9 +1,9 @@
-//! A request's body that asks, when it is about to be written, whether the request may still be sent.
+//! A request body that checks, when it is about to be written, whether the request may still be sent.
 //!
-//! Asking any earlier leaves time between the question and the write: a connection to be made, a thread to be woken, a
-//! process that is paused. The connection gathers a request's head and body before it writes either, so a body that
-//! refuses keeps the whole request from the wire; and no server executes a request whose body never came. This file
-//! decides nothing and must never answer on its own.
+//! An earlier check leaves time between check and write: a connection to be made, a thread to be scheduled, a process that
+//! is paused. hyper gathers a request's head and body before it writes either, so a body that fails keeps the whole request
+//! off the wire; and no server executes a request whose body never came. `atlas/tests/client/creation.rs` breaks if hyper
+//! changes this. This file has no policy of its own.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
-/// Whether a request may be sent at this very moment.
+/// Returns whether a request may be sent at this moment.
 pub(super) type MaySend = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// The content of a request, with the question before it.
+/// The content of a request, behind its guard.
 struct GuardedBody {
-    /// `None` once it was handed over.
+    /// `None` once hyper has it.
     content: Option<Bytes>,
     may_send: MaySend,
 }
 
-/// The answer was no: nothing of the request was executed, and nothing will be.
+/// The guard stopped the request: nothing was sent, and nothing will be.
 #[derive(Debug, thiserror::Error)]
 #[error("the time to send it was over")]
 pub(super) struct DeadlinePassed;
 
-/// A body that fails with [`DeadlinePassed`] instead of being written, once `may_send` says no.
+/// Returns a body that fails with [`DeadlinePassed`] instead of being written once `may_send` returns false.
 pub(super) fn body(content: Vec<u8>, may_send: MaySend) -> reqwest::Body {
     reqwest::Body::wrap(GuardedBody { content: Some(content.into()), may_send })
 }

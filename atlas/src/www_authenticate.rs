@@ -1,9 +1,13 @@
-//! Reading `WWW-Authenticate`: from whatever a server writes to the one challenge that can be answered.
+//! Parses `WWW-Authenticate` and chooses the one challenge that the client can respond to.
 //!
-//! Liberal in what it reads (RFC 9110 §11.6.1 leaves the grammar ambiguous, and servers stray from it further):
-//! any order, case and spacing, quoted or not, missing commas, several challenges in one or several lines.
-//! Strict in what it answers: Digest with a known algorithm, never Basic. It never panics and never allocates more
-//! than it was given.
+//! Liberal in what it reads (RFC 9110 §11.6.1 leaves the grammar ambiguous, and servers deviate further): any order, case
+//! and spacing, quoted or not, missing commas, several challenges in one or several lines. Strict in what it accepts:
+//! Digest with a known algorithm, never Basic. It never panics and never allocates more than its input.
+//!
+//! Why not a crate: `digest_auth::parse` counts characters and slices bytes, so that a header that is not ASCII can panic,
+//! and takes no list of challenges. `http_auth::ChallengeParser` follows the RFC's grammar and stops at the first error, so
+//! a proxy's `Negotiate YII…==` (`token68`, which it does not know) or one unquoted realm would hide the Digest challenge
+//! behind it, and the operator could not authenticate at all.
 
 use std::fmt;
 
@@ -14,12 +18,12 @@ use super::digest::Challenge;
 /// A longer header line is not read; real ones have some 200 bytes.
 const MAX_LINE: usize = 8 * 1024;
 
-/// Why none of the offered challenges can be answered. Holds text of the server: clean it before it is shown.
+/// Why the client can respond to none of the challenges. Holds text of the server: redact it before it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ChallengeError {
     /// There was no challenge at all.
     None,
-    /// Not this scheme was offered, but others.
+    /// Only these schemes were offered, and not the first one named.
     Schemes(&'static str, Vec<String>),
     /// Digest with an algorithm that is not known.
     Algorithm(String),
@@ -46,10 +50,10 @@ impl fmt::Display for ChallengeError {
     }
 }
 
-/// The first challenge in `lines` that can be answered: the server lists them by preference (RFC 7616 §3.7).
+/// Returns the first usable challenge in `lines`: the server lists them by preference (RFC 7616 §3.7).
 ///
 /// # Errors
-/// Why the first Digest challenge cannot be answered, else which schemes there were instead.
+/// Why the first Digest challenge is not usable, else the schemes that were offered instead.
 pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Challenge, ChallengeError> {
     let offers = offers(lines);
     let mut refusal = None;
@@ -68,7 +72,7 @@ pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Cha
     }))
 }
 
-/// The schemes of the first challenges in `lines`.
+/// Returns the schemes of the first challenges in `lines`.
 pub(super) fn schemes<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     named(offers(lines))
 }
