@@ -16,53 +16,56 @@ fn program(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     command.envs(environment.iter().copied()).output().unwrap()
 }
 
-/// Fails unless the program ended at once with exit code 2 and one line that contains these words.
+/// Fails unless the program ended at once with exit code 2 and an error that contains these words. Returns the error.
 #[track_caller]
-fn assert_refused(arguments: &[&str], environment: &[(&str, &str)], words: &[&str]) {
+fn assert_usage(arguments: &[&str], environment: &[(&str, &str)], words: &[&str]) -> String {
     let output = program(arguments, environment);
-    let line = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{line}");
-    assert_eq!(line.trim_end().lines().count(), 1, "{line}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
     for word in words {
-        assert!(line.contains(word), "{word:?} is not in {line:?}");
+        assert!(text.contains(word), "{word:?} is not in {text:?}");
     }
+    text
+}
+
+/// The same for the operator's own checks, which say it in one line.
+#[track_caller]
+fn assert_refused(arguments: &[&str], words: &[&str]) {
+    let line = assert_usage(arguments, &[], words);
+    assert_eq!(line.trim_end().lines().count(), 1, "{line}");
 }
 
 #[test]
-fn a_wrong_flag_or_value_ends_it_with_one_line_that_names_it() {
-    assert_refused(&[], &[], &["run"]);
-    assert_refused(&["fly"], &[], &["fly"]);
-    assert_refused(&["run", "--fly"], &[], &["--fly"]);
-    assert_refused(&["run", "--poll-min", "soon"], &[], &["--poll-min", "soon"]);
-    assert_refused(&["run", "--cluster-id", "a/b"], &[], &["--cluster-id", "a/b"]);
-    assert_refused(&["run", "--atlas-api", "v3"], &[], &["--atlas-api", "v3"]);
-    assert_refused(&["run", "--atlas-ca-file", "/nonexistent/ca.pem"], &[], &["/nonexistent/ca.pem"]);
-    assert_refused(&["run", "--atlas-base-url", "http://atlas.example"], &[], &["--atlas-base-url", "https"]);
-    assert_refused(&["run", "--log-level", "louder!"], &[], &["--log-level"]);
+fn a_wrong_flag_or_value_ends_it_with_an_error_that_names_it() {
+    assert_usage(&[], &[], &["run"]);
+    assert_usage(&["fly"], &[], &["fly"]);
+    assert_usage(&["run", "--fly"], &[], &["--fly"]);
+    assert_usage(&["run", "--poll-min", "soon"], &[], &["--poll-min", "soon"]);
+    assert_usage(&["run", "--cluster-id", "a/b"], &[], &["--cluster-id", "a/b"]);
+    assert_usage(&["run", "--atlas-api", "v3"], &[], &["--atlas-api", "v3"]);
+    assert_usage(&["run", "--log-level", "louder!"], &[], &["--log-level"]);
+    assert_refused(&["run", "--atlas-ca-file", "/nonexistent/ca.pem"], &["/nonexistent/ca.pem"]);
+    assert_refused(&["run", "--atlas-base-url", "http://atlas.example"], &["--atlas-base-url", "https"]);
 }
 
 #[test]
-fn a_wrong_variable_is_named_too() {
-    assert_refused(&["run"], &[("SPE_POLL_MAX", "later")], &["SPE_POLL_MAX", "later"]);
+fn a_wrong_variable_is_named_by_its_flag_and_value() {
+    assert_usage(&["run"], &[("SPE_POLL_MAX", "later")], &["--poll-max", "later"]);
 }
 
 #[test]
 fn a_wait_that_could_double_an_endpoint_is_refused() {
     let words = ["--create-uncertainty", "200s", "twice"];
-    assert_refused(&["run", "--create-uncertainty", "199s"], &[], &words);
-    assert_refused(&["run", "--atlas-timeout", "60s"], &[], &["--create-uncertainty", "260s"]);
+    assert_refused(&["run", "--create-uncertainty", "199s"], &words);
+    assert_refused(&["run", "--atlas-timeout", "60s"], &["--create-uncertainty", "260s"]);
 }
 
 #[test]
 fn an_address_that_somebody_else_listens_at_is_a_wrong_value() {
     let somebody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = somebody.local_addr().unwrap().to_string();
-    assert_refused(&["run", "--admin-address", &address], &[], &["--admin-address", &address, "in use"]);
-    assert_refused(
-        &["run", "--admin-address", "192.0.2.1:8080"],
-        &[],
-        &["--admin-address", "192.0.2.1:8080"],
-    );
+    assert_refused(&["run", "--admin-address", &address], &["--admin-address", &address, "in use"]);
+    assert_refused(&["run", "--admin-address", "192.0.2.1:8080"], &["--admin-address", "192.0.2.1:8080"]);
 }
 
 #[test]
