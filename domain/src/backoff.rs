@@ -1,11 +1,11 @@
-//! How long to wait: attempts in, delay out. Randomness is an argument.
+//! Delays before the next attempt or poll. Randomness is an argument.
 
 use std::time::Duration;
 
 /// The longest pause between two attempts after failures.
 pub const LONGEST_RETRY: Duration = Duration::from_mins(5);
 
-/// The pause before poll number `polls` (0 is the first) of something that is changing: `shortest`, then half as
+/// Returns the pause before poll number `polls` (0 is the first) of something that is changing: `shortest`, then half as
 /// long again each time, up to `longest`.
 #[must_use]
 pub fn poll(polls: u32, shortest: Duration, longest: Duration) -> Duration {
@@ -13,7 +13,7 @@ pub fn poll(polls: u32, shortest: Duration, longest: Duration) -> Duration {
     shortest.mul_f64(growth).min(longest)
 }
 
-/// The pause after `failures` (0 is the first) failures in a row: doubling from one second up to
+/// Returns the pause after `failures` (0 is the first) failures in a row: doubling from one second up to
 /// [`LONGEST_RETRY`], and of that a random half, so that objects that failed together do not return together.
 /// `jitter` is in 0..1.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn retry(failures: u32, jitter: f64) -> Duration {
     longest.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
-/// `interval` give or take a fifth. `jitter` is in 0..1.
+/// Returns `interval` give or take a fifth. `jitter` is in 0..1.
 #[must_use]
 pub fn spread(interval: Duration, jitter: f64) -> Duration {
     interval.mul_f64(0.8 + 0.4 * jitter.clamp(0.0, 1.0))

@@ -1,4 +1,4 @@
-//! What the rules answer: one step to take, the state to report, and when to look again.
+//! What the rules return: one step to take, the state to report, and when to requeue.
 //!
 //! Plain data; nothing here acts.
 
@@ -16,7 +16,7 @@ pub struct Decision {
     pub step: Step,
     /// What to report if nothing more happens.
     pub state: State,
-    /// When to look again if nothing more happens.
+    /// When to requeue if nothing more happens.
     pub requeue: Requeue,
     /// What the listing shows to be gone: the first of an unbroken run of these is remembered.
     pub absent: Option<ConfirmedAbsence>,
@@ -93,17 +93,17 @@ pub enum Step {
     Delete {
         /// The endpoint.
         id: EndpointId,
-        /// It is one too many, not the recorded one of an object that goes.
+        /// It is an unused duplicate, not the recorded endpoint of an object that is being deleted.
         excess: bool,
     },
-    /// Take the finalizer off.
+    /// Remove the finalizer.
     Release(ReleaseReason),
 }
 
 /// How a recorded endpoint came to be ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// Our POST made it.
+    /// Our POST created it.
     Created,
     /// A listing showed it with our mark.
     Adopted,
@@ -111,7 +111,7 @@ pub enum Origin {
     Named,
 }
 
-/// What becomes of the endpoint when its object goes.
+/// What becomes of the endpoint when its object is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReleaseReason {
     /// Atlas has confirmed that it is gone.
@@ -120,14 +120,14 @@ pub enum ReleaseReason {
     Retained,
 }
 
-/// When to look again.
+/// When to requeue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Requeue {
     /// Only when something changes.
     OnChange,
-    /// Often at first, then less and less: something is changing in Atlas.
+    /// Often at first, then ever more rarely: something is changing in Atlas.
     Poll,
-    /// At the slowest polling pace: the user's turn.
+    /// At the slowest polling pace: the user has to act.
     Await,
     /// After the object's interval.
     Interval,
@@ -157,9 +157,9 @@ pub enum State {
     Suspended,
     /// The spec cannot be acted on; says why.
     Invalid(String),
-    /// Atlas could not be read.
+    /// The listing failed.
     ListingFailed(Fault),
-    /// Atlas says that the instance, or this API, is no more, and has to say it again before anything follows from it.
+    /// Atlas responded that the instance, or this API, is gone, and a second response has to confirm it.
     Unconfirmed(Fault),
     /// There is no endpoint yet.
     Creating(Creating),
@@ -179,7 +179,7 @@ pub enum State {
         /// Its owner.
         owner: Rival,
     },
-    /// The endpoint is gone and is not created anew, because `spec.endpointId` names it.
+    /// The endpoint is gone and is not created again, because `spec.endpointId` names it.
     Lost(EndpointId),
     /// The object is being deleted.
     Deleting(Deleting),
@@ -204,15 +204,15 @@ pub enum Rival {
 /// Why there is no endpoint yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Creating {
-    /// The create call comes next.
+    /// The create request comes next.
     Pending,
     /// An attempt of unknown outcome may still land for this long.
     AwaitingOutcome(Duration),
-    /// An endpoint that was recorded before may be there, and for this long no listing says that it is not.
+    /// An endpoint that was recorded before may exist, and for this long no listing proves that it does not.
     AwaitingVisibility(Duration),
     /// The predecessor with our mark is still being removed.
     AwaitingPredecessor(EndpointId),
-    /// Atlas refused the create call.
+    /// Atlas refused the create request.
     Refused(Fault),
 }
 
@@ -225,7 +225,7 @@ pub struct Recorded {
     pub unseen: bool,
     /// The listing takes back something of it, and a second one has to confirm that: this is what the status says.
     pub contradicted: bool,
-    /// It was adopted and has to be seen once more.
+    /// It was adopted, and a second listing has to confirm it.
     pub unconfirmed: bool,
     /// Atlas refused to change it.
     pub refused: Option<Fault>,
@@ -240,8 +240,8 @@ pub enum Deleting {
     InProgress,
     /// An attempt of unknown outcome may still land for this long.
     AwaitingOutcome(Duration),
-    /// Atlas could not be asked, or refused.
+    /// A request failed or was refused.
     Blocked(Fault),
-    /// The endpoint does not carry our mark any more, and the key that could give it back is missing, as the fault says.
+    /// The endpoint no longer carries our mark, and the credentials that could restore it are missing, as the fault says.
     MarkMissing(EndpointId, Fault),
 }

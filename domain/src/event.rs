@@ -1,4 +1,4 @@
-//! What is worth an event: transitions and acts, never "reconciled".
+//! Events: transitions and actions, never "reconciled".
 //!
 //! Conditions carry every message; events only repeat them, because a terminating namespace accepts none.
 
@@ -24,8 +24,8 @@ fn normal(reason: EventReason, message: String) -> EventDraft {
     EventDraft { reason, warning: false, message }
 }
 
-/// What has been told of an object: that its endpoint service can be used, that it is connected, that its VPC endpoint is
-/// shared, and the reasons of its conditions.
+/// What has been announced about an object: that its endpoint service can be used, that it is connected, that its VPC endpoint
+/// is shared, and the reasons of its conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Announced {
     service: bool,
@@ -35,7 +35,7 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// By whoever wrote this status. Anybody may have, so a process believes it only until it has reported itself.
+    /// Returns what this status announces. Anybody may have written it, so a process relies on it only until its own first report.
     #[must_use]
     pub fn by_status(status: &Reported) -> Self {
         let is_true = |kind: ConditionType| status.get(kind.as_str()).is_some_and(|(status, ..)| status);
@@ -48,7 +48,7 @@ impl Announced {
         }
     }
 
-    /// By this process, once `report` is published.
+    /// Returns what this process has announced once `report` is published.
     #[must_use]
     pub fn by(report: &Report) -> Self {
         let is_true = |kind| report.get(kind).is_some_and(|condition| condition.status);
@@ -66,8 +66,8 @@ fn bits(reasons: impl Iterator<Item = Reason>) -> u64 {
     reasons.fold(0, |set, reason| set | 1 << (reason as u8))
 }
 
-/// The events that follow from what `report` says and was not told `before`. That an endpoint has come somewhere is told
-/// only on Atlas' word for it, never on that of a status.
+/// Returns the events for what `report` says and was not announced `before`. The progress of an endpoint is announced only if
+/// Atlas shows it, never because a status says so.
 #[must_use]
 pub fn of_change(before: Announced, o: &Observed, step: &Step, report: &Report) -> Vec<EventDraft> {
     let mut notices = Vec::new();
@@ -115,7 +115,7 @@ pub enum Unwatched {
     Namespace,
 }
 
-/// Nobody may be looking at the object, which has our finalizer.
+/// Returns the event about an object with our finalizer that this operator does not watch.
 #[must_use]
 pub fn not_watched(why: &Unwatched) -> EventDraft {
     let (cause, remedy) = match why {
@@ -135,23 +135,23 @@ pub fn not_watched(why: &Unwatched) -> EventDraft {
     EventDraft { reason: EventReason::NotWatched, warning: true, message }
 }
 
-/// What a person should know of, the most important first.
+/// Returns what a person should see, the most important first.
 fn warnings(report: &Report) -> impl Iterator<Item = (&Condition, EventReason)> {
-    // Of these, False is what a person should know of; of the last, True.
+    // False of these, and True of the last, deserve a warning.
     [(ConditionType::Ready, false), (ConditionType::Synced, false), (ConditionType::ApiSunset, true)]
         .into_iter()
         .filter_map(|(kind, told_while)| report.get(kind).filter(|condition| condition.status == told_while))
         .filter_map(|condition| Some((condition, condition.reason.warning()?)))
 }
 
-/// The failure that `report` speaks of, if it is one, as the log names it: reason and sentence.
+/// Returns the failure in `report`, if any, for the log: its reason and its message.
 #[must_use]
 pub fn failure(report: &Report) -> Option<(Reason, Message)> {
     let (condition, _) = warnings(report).find(|(c, _)| c.kind != ConditionType::ApiSunset)?;
     Some((condition.reason, report.sentence(condition, None)))
 }
 
-/// The event that goes with a step that was carried out.
+/// Returns the event about a step that was performed.
 #[must_use]
 pub fn of_step(step: &Step, o: &Observed) -> Option<EventDraft> {
     let observe = o.spec.as_ref().is_ok_and(|spec| spec.observe);
@@ -180,7 +180,7 @@ pub fn of_step(step: &Step, o: &Observed) -> Option<EventDraft> {
         }
         Step::Delete { id, excess: true } => {
             let message =
-                format!("deleted endpoint {id}, which carried the mark of this object once too often");
+                format!("deleted endpoint {id}, an unused duplicate with the mark of this object");
             Some(EventDraft { reason: EventReason::ExcessEndpointDeleted, warning: true, message })
         }
         Step::Release(ReleaseReason::Deleted) => {
@@ -196,7 +196,7 @@ pub fn of_step(step: &Step, o: &Observed) -> Option<EventDraft> {
         Step::Release(ReleaseReason::Retained) => {
             let message = match o.recorded() {
                 Some(id) => format!("endpoint {id} was left in Atlas"),
-                None => "what is in Atlas was left there".to_owned(),
+                None => "no endpoint was recorded; whatever is in Atlas was left there".to_owned(),
             };
             Some(normal(EventReason::EndpointRetained, message))
         }

@@ -1,7 +1,7 @@
-//! What can be wrong when Atlas is asked: the classes that the rules tell apart.
+//! Failures of requests to Atlas, in the classes that the rules distinguish.
 //!
-//! A fault is data. It is made where the answer is read (the client, the credentials), never here,
-//! and no rule ever looks into its text.
+//! A fault is data. It is made where the response is read (the client, the credentials), never here, and no rule depends on its
+//! text.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use crate::message::Message;
 
 /// Why Atlas could not be read, or why it refused a write.
 ///
-/// Two faults are the same while all but `detail` and what varies in `next` is equal, however often Atlas words them anew.
+/// Two faults are the same while all but `detail` and the varying parts of `next` is equal, and of an outage whatever they say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The class that decides what happens next.
     pub kind: FaultKind,
-    /// The call that came to nothing, with the names of its instance and endpoint; empty if it was no object's own.
+    /// The request that failed, with the names of its instance and endpoint; empty if it was for no object in particular.
     pub attempt: Box<str>,
-    /// What is wrong, in words of ours: the HTTP status and Atlas' `errorCode`, or a sentence.
+    /// What is wrong, in our words: the HTTP status and Atlas' `errorCode`, or a sentence.
     pub problem: Box<str>,
     /// What the server or the system says about it, already cleaned and cut; empty if it says nothing.
     pub detail: Box<str>,
     /// What to do about it; empty if `problem` says so.
     pub next: Message,
-    /// How long the server asked to be left alone (`Retry-After`), as far as it said.
+    /// The `Retry-After` of the response, if any.
     pub retry_after: Option<Duration>,
 }
 
 impl Fault {
-    /// A fault that one sentence describes.
+    /// Returns a fault that one sentence describes.
     #[must_use]
     pub fn new(kind: FaultKind, problem: impl Into<Box<str>>) -> Self {
         Self {
@@ -41,8 +41,8 @@ impl Fault {
         }
     }
 
-    /// The same fault as it concerns who attempts something else. What the server said of the call that met it is not
-    /// passed on: it may name what is another object's.
+    /// Returns the same fault for another attempt that it holds up. The server's detail is dropped: it may name another object's
+    /// endpoint.
     #[must_use]
     pub fn met_by(&self, attempt: impl Into<Box<str>>) -> Self {
         let attempt = if self.attempt.is_empty() { Box::default() } else { attempt.into() };
@@ -76,8 +76,8 @@ impl fmt::Display for Fault {
 }
 
 impl FaultKind {
-    /// Atlas says that the instance, or this API, is no more. One such response may be wrong for a moment, so nothing final
-    /// follows from one alone ([`crate::memory::Memory::responded`]).
+    /// Returns `true` if Atlas says that the instance, or this API, is gone. One such response may be wrong for a moment, so
+    /// nothing final follows from one alone ([`crate::memory::Memory::responded`]).
     #[must_use]
     pub fn says_gone(self) -> bool {
         matches!(self, Self::InstanceNotFound | Self::NotServerless | Self::Retired)
@@ -87,7 +87,7 @@ impl FaultKind {
 /// The classes of faults, by HTTP status first and `errorCode` second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FaultKind {
-    /// There is no usable key: the Secret, or a key in it, is missing. Atlas was not asked.
+    /// There are no usable credentials: the Secret, or a key in it, is missing. No request was sent.
     CredentialsNotFound,
     /// 401: Atlas does not accept the key, or the key's role is too low.
     Unauthorized,
@@ -107,7 +107,7 @@ pub enum FaultKind {
     RateLimited,
     /// Any other refusal with an Atlas error body: a validation error, a conflict, a missing payment method.
     Refused,
-    /// 5xx, maintenance (405), no connection, a time-out, or an answer that cannot be understood.
+    /// 5xx, maintenance (405), no connection, a timeout, or a response that cannot be parsed.
     Unavailable,
 }
 

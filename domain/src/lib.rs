@@ -1,10 +1,10 @@
 //! The rules of the Serverless Private Endpoint Operator.
 //!
 //! Pure and synchronous: this crate never does I/O, never reads a clock, never draws a random number
-//! and knows neither Kubernetes nor HTTP. What happened is handed to it as data; what to do comes back as data.
+//! and knows neither Kubernetes nor HTTP. It takes observations as data and returns decisions as data.
 //!
-//! [`observed`] → [`decide`] → [`decision`] → [`conditions`] and [`notice`]; [`memory`] carries what one reconcile
-//! knows to the next.
+//! [`observed`] → [`decide`] → [`decision`] → [`conditions`] and [`event`]; [`memory`] carries state from one reconcile
+//! to the next.
 
 pub mod backoff;
 pub mod conditions;

@@ -1,7 +1,7 @@
-//! What one process remembers of one token, as it is gathered.
+//! What one process remembers of one token, updated as it observes.
 //!
-//! Instants are durations since boot on a clock that counts suspend; they are arguments, never read here. Memory is
-//! never needed for safety after a restart: what is forgotten only makes the rules wait longer.
+//! Instants are durations since boot on a clock that counts suspend; they are arguments and never read here. Safety never
+//! depends on this memory after a restart: whatever is missing only makes the rules wait longer.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::fault::FaultKind;
 use crate::observed::{Attempt, AttemptOutcome, Deleted, MemorySnapshot, Times, WriteOutcome};
 use crate::ownership::{ClaimReading, Nonce};
 
-/// A moment: the time since boot.
+/// An instant, as the time since boot.
 pub type SinceBoot = Duration;
 
-/// So many attempts are kept by their names, of those that may land and of those that may not: whoever may edit the object can
-/// show another claim each second, and an object that is refused its endpoint claims again and again.
+/// How many attempts are kept by nonce, each of those that may land and of those that may not. Anybody who may edit the object
+/// can put another claim on it every second, and an object whose create is refused claims again and again.
 const MAX_ATTEMPTS: usize = 8;
 
-/// So many answers to a DELETE are kept.
+/// How many responses to a DELETE are kept.
 const MAX_DELETE_RESPONSES: usize = 8;
 
-/// The memory of one token. It outlives the object: the next one of that name inherits it.
+/// The memory of one token. It outlives the object; the next object of that name inherits it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
     attempts: BTreeMap<Nonce, (SinceBoot, AttemptOutcome)>,
@@ -38,10 +38,10 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Notes what an object shows, in a reconcile or in a mere watch event. An open attempt is remembered from the
-    /// first time it is seen. One seen closed has landed and is forgotten, not settled: if somebody wipes the status
-    /// its claim is open again, and nothing is known of its endpoint. So is one whose endpoint is recorded, whatever the claim
-    /// says by then. Listings from before an attempt or an endpoint was known confirm nothing of it.
+    /// Records what a read or a watch event shows of the object. An open attempt is remembered from the first time it is seen.
+    /// An attempt whose claim is closed is dropped, not marked settled: if the status is wiped, the claim reopens and the
+    /// outcome is unknown again. An attempt whose endpoint is recorded is dropped too, whatever the claim says by then.
+    /// Listings from before an attempt or an endpoint was known confirm nothing about it.
     pub fn observe(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>, now: SinceBoot) {
         self.attempts.retain(
             |_, (_, fate)| !matches!(fate, AttemptOutcome::Created(endpoint) if Some(&endpoint.id) == recorded),
@@ -56,7 +56,7 @@ impl Memory {
             self.attempts.remove(nonce);
         }
         if self.attempts.is_empty() {
-            // An emptied map keeps a node, which is 2 KiB for each object that there is.
+            // An emptied map keeps a node of 2 KiB, for each object in the cluster.
             self.attempts = BTreeMap::new();
         }
         match (recorded, &self.recorded) {
@@ -71,9 +71,9 @@ impl Memory {
         }
     }
 
-    /// Keeps no more attempts by name than there may be. Of those that cannot land the oldest are forgotten: one that is shown
-    /// once more counts as unknown. In place of the oldest of those that may stands one for all of them, as young as the
-    /// youngest, so that it is waited for as long as each of them would be.
+    /// Drops attempts beyond [`MAX_ATTEMPTS`]. Of those that cannot land, the oldest are forgotten: an attempt that is seen again
+    /// counts as unknown. The oldest of those that may land are merged into one, as young as the youngest of them, so that the
+    /// rules wait for it as long as for each.
     fn limit_attempts(&mut self) {
         while let Some(nonce) = self.beyond(|fate| !fate.is_open()) {
             self.attempts.remove(&nonce);
@@ -86,7 +86,7 @@ impl Memory {
         }
     }
 
-    /// The oldest attempt of a sort that there are too many of. What one is known to have made goes last.
+    /// Returns the oldest attempt of a class that has too many. Those that are known to have created an endpoint go last.
     fn beyond(&self, sort: impl Fn(&AttemptOutcome) -> bool) -> Option<Nonce> {
         let others = Nonce::of_others();
         let all = || self.attempts.iter().filter(|(nonce, (_, fate))| **nonce != others && sort(fate));
@@ -95,27 +95,27 @@ impl Memory {
         oldest.filter(|_| all().count() > MAX_ATTEMPTS).map(|(nonce, _)| nonce.clone())
     }
 
-    /// Nothing is recorded any more: what was may be there all the same.
+    /// Nothing is recorded any more, but the endpoint that was may still exist.
     fn forget(&mut self) {
         if let Some((_, since)) = self.recorded.take() {
             self.forgotten = Some(since);
         }
     }
 
-    /// This process is about to claim an attempt. One that it knows already stays what it is: no nonce is sent twice.
+    /// Begins an attempt that this process is about to claim. A known attempt keeps its outcome: no nonce is posted twice.
     pub fn begin_claim(&mut self, nonce: Nonce, now: SinceBoot) {
         self.attempts.entry(nonce).or_insert((now, AttemptOutcome::NotSent));
         self.limit_attempts();
     }
 
-    /// The claim of an attempt was refused: it never stood on the object, so the attempt is none.
+    /// Drops an attempt whose claim was refused, for it never was on the object.
     pub fn withdraw_claim(&mut self, nonce: &Nonce) {
         if self.attempts.get(nonce).is_some_and(|(_, fate)| *fate == AttemptOutcome::NotSent) {
             self.attempts.remove(nonce);
         }
     }
 
-    /// The POST of a claimed attempt is about to be sent. `false` if it was sent before: a nonce is posted once.
+    /// Begins to send the POST of a claimed attempt. Returns `false` if it was sent before: a nonce is posted once.
     pub fn begin_send(&mut self, nonce: &Nonce) -> bool {
         match self.attempts.get_mut(nonce) {
             Some((_, fate @ AttemptOutcome::NotSent)) => {
@@ -128,34 +128,34 @@ impl Memory {
         }
     }
 
-    /// When this process claimed, or first saw, the attempt.
+    /// Returns when this process claimed the attempt, or first saw it.
     #[must_use]
     pub fn since(&self, nonce: &Nonce) -> Option<SinceBoot> {
         self.attempts.get(nonce).map(|(since, _)| *since)
     }
 
-    /// An attempt cannot land any more: Atlas refused it, or it will not be sent because nobody knows whether its claim
-    /// stands.
+    /// Marks an attempt that cannot land any more: Atlas refused it, or it will not be sent because it is unknown whether its
+    /// claim was accepted.
     pub fn settle(&mut self, nonce: &Nonce) {
         if let Some((_, fate)) = self.attempts.get_mut(nonce) {
             *fate = AttemptOutcome::Settled;
         }
     }
 
-    /// The attempt has made `endpoint`, which waits to be recorded. Until then the attempt stays open: its endpoint is
-    /// recorded under its own claim or, if another has taken that one's place, found by its mark like any other.
+    /// Records that the attempt created `endpoint`. Until the endpoint is recorded in the status, the attempt stays open: it is
+    /// recorded under its own claim or, if another claim has replaced that one, found by its mark like any other.
     pub fn created(&mut self, nonce: &Nonce, endpoint: Endpoint) {
         if let Some((_, fate)) = self.attempts.get_mut(nonce) {
             *fate = AttemptOutcome::Created(endpoint);
         }
     }
 
-    /// The object was released because nothing of it is left in Atlas.
+    /// Forgets the recorded endpoint of an object that was released because nothing of it is left in Atlas.
     pub fn clear_recorded(&mut self) {
         (self.recorded, self.forgotten) = (None, None);
     }
 
-    /// `endpoint` was recorded, after a listing that was sent at `seen`.
+    /// Remembers that `endpoint` was recorded, based on a listing that was sent at `seen`.
     pub fn recorded(&mut self, endpoint: &EndpointId, origin: Origin, seen: SinceBoot) {
         self.forgotten = None;
         self.recorded = Some((endpoint.clone(), seen));
@@ -164,18 +164,19 @@ impl Memory {
         self.unrecorded = false;
     }
 
-    /// A DELETE of an excess endpoint is about to be sent. It counts from now on, whatever becomes of it: a lost answer must
-    /// not let the next one go sooner.
+    /// Remembers that the DELETE of an excess endpoint is about to be sent. It counts from now on, whatever its outcome: a lost
+    /// response must not let the next DELETE be sent sooner.
     pub fn deleting_excess(&mut self, now: SinceBoot) {
         self.excess_deleted = Some(now);
     }
 
-    /// The API server did not take the record of an endpoint, and may never do: an object can be as large as it may be.
+    /// Remembers that the API server rejected the record of an endpoint, and may do so for ever: an object can have reached its
+    /// size limit.
     pub fn not_recorded(&mut self) {
         self.unrecorded = true;
     }
 
-    /// A DELETE was answered. Only the answer about the recorded endpoint matters for long.
+    /// Remembers the response to a DELETE. Only that for the recorded endpoint matters for long.
     pub fn deleted(&mut self, endpoint: EndpointId, not_found: bool, now: SinceBoot) {
         self.deleted.insert(endpoint, (now, not_found));
         let recorded = self.recorded.as_ref().map(|(id, _)| id);
@@ -186,7 +187,7 @@ impl Memory {
         }
     }
 
-    /// Keeps the run of confirmations that `decision` continues or begins, by the listing sent at `seen`.
+    /// Continues or begins the run of confirmations that `decision` asks for, with the listing sent at `seen`.
     pub fn confirmed(&mut self, decision: &Decision, seen: SinceBoot) {
         self.absent = match (decision.absent, self.absent) {
             (Some(absence), Some((kept, since))) if kept == absence => Some((kept, since)),
@@ -212,8 +213,8 @@ impl Memory {
         }
     }
 
-    /// Keeps the time at which the present stage of work began. `overdue` says that the status already calls it
-    /// late: a restart does not make it young again.
+    /// Keeps the time at which the current stage of work began. `overdue` is its age if the status already reports it late: a
+    /// restart does not make it young again.
     pub fn working(&mut self, stage: Option<String>, overdue: Option<Duration>, now: SinceBoot) {
         let first_look = self.working.is_none();
         self.working = stage.map(|stage| match self.working.take() {
@@ -223,8 +224,8 @@ impl Memory {
         });
     }
 
-    /// What is remembered, as of `at`: the moment at which the listing was sent, if there is one. What this process has
-    /// claimed and not sent is measured `now`, because its deadline does not stop while a claim is written.
+    /// Returns what is remembered, with ages as of `at`: when the listing was sent, if there is one. The age of an attempt that
+    /// is claimed and not sent is measured at `now`, because its deadline goes on while the claim is written.
     #[must_use]
     pub fn snapshot(&self, at: SinceBoot, now: SinceBoot, last_write: WriteOutcome) -> MemorySnapshot {
         let age = |since: SinceBoot| at.saturating_sub(since);
@@ -263,7 +264,7 @@ impl Memory {
         }
     }
 
-    /// The same memory with every moment replaced: for checks that let time pass without a clock.
+    /// Returns the same memory with every instant replaced, for checks that let time pass without a clock.
     #[must_use]
     pub fn map_instants(mut self, replace: impl Fn(SinceBoot) -> SinceBoot) -> Self {
         let attempts = self.attempts.values_mut().map(|(since, _)| since);
@@ -286,10 +287,9 @@ impl Memory {
         self
     }
 
-    /// Drops what cannot matter any more, given that nothing is open on the object. What was claimed for an object that
-    /// is gone is never sent: a watch that lags may show that object once more. What may have landed matters until a
-    /// listing would show it. `true` if nothing is left, so
-    /// that the memory of a token without an object may go.
+    /// Drops what cannot matter any more after the object is gone. An attempt that was claimed for it is never sent: a watch that
+    /// lags may show that object once more. An attempt that may have landed matters until a listing would show its endpoint.
+    /// Returns `true` if nothing is left, so that the memory of a token without an object can be removed.
     pub fn prune(&mut self, times: &Times, now: SinceBoot) -> bool {
         self.attempts.retain(|_, (since, fate)| {
             fate.is_open() && now.saturating_sub(*since) < times.uncertainty + times.visibility

@@ -1,12 +1,12 @@
-//! A sentence for people, parts of which differ each time that the same thing is said.
+//! A message for people, of which some parts differ each time the same is reported.
 //!
-//! Knows how a sentence is put together and compared, never what it is about.
+//! Knows how a message is assembled and compared, never what it is about.
 
 use std::fmt;
 use std::ops::{Deref, Range};
 
-/// A sentence. What a server wrote into it, a number of seconds or an address is marked as *varying*: it is shown, but a
-/// sentence that differs in nothing else says nothing new.
+/// A message. Text of a server, a number of seconds or an address is marked as *varying*: it is shown, but a message that
+/// differs in nothing else is not new.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Message {
     text: String,
@@ -14,14 +14,14 @@ pub struct Message {
 }
 
 impl Message {
-    /// Adds text that is part of what is said.
+    /// Adds fixed text.
     #[must_use]
     pub fn then(mut self, text: &str) -> Self {
         self.text.push_str(text);
         self
     }
 
-    /// Adds text that may be another one next time; none at all is one of its values.
+    /// Adds text that may differ next time; it may be empty.
     #[must_use]
     pub fn varying(mut self, text: &str) -> Self {
         let start = self.text.len();
@@ -30,7 +30,7 @@ impl Message {
         self
     }
 
-    /// Adds another sentence with its varying parts.
+    /// Adds another message with its varying parts.
     #[must_use]
     pub fn join(mut self, other: &Self) -> Self {
         let start = self.text.len();
@@ -39,13 +39,13 @@ impl Message {
         self
     }
 
-    /// The sentence as it is shown.
+    /// Returns the message as it is shown.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// `said` is this sentence, but for what varies.
+    /// Returns `true` if `said` is this message, except for the varying parts.
     #[must_use]
     pub fn is_said_by(&self, said: &str) -> bool {
         let mut fixed = Vec::new();

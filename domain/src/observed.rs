@@ -1,7 +1,7 @@
-//! What a reconcile has seen: the only input of the rules.
+//! What a reconcile has observed: the only input of the rules.
 //!
-//! Plain data. Every age is measured at the moment at which the listing in `atlas` was *sent* (or, while
-//! there is none, now): an answer says nothing about what happened after its question left.
+//! Plain data. Every age is measured at the instant at which the listing was *sent* (or now, while there is none): a response
+//! says nothing about what happened after its request was sent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::ownership::{ClaimReading, Nonce, Token, mark_of};
 /// Everything that a decision rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    /// The object as it was read before Atlas was asked.
+    /// The object as it was read before the listing.
     pub object: Object,
     /// What its spec asks for, or why that cannot be understood.
     pub spec: Result<Spec, String>,
-    /// The key that Atlas is asked with.
+    /// The credentials of the requests to Atlas.
     pub credentials: CredentialsInUse,
-    /// What Atlas said.
+    /// The listing of the instance.
     pub listing: Listing,
-    /// Who the other marks in the listing belong to, as far as it was looked up.
+    /// The owners of the other marks in the listing, as far as they were looked up.
     pub owners: BTreeMap<Token, Owner>,
-    /// What Atlas has announced of the end of this API, as far as this process has heard.
+    /// What Atlas has announced about the end of this API, as far as this process knows.
     pub sunset: Option<Sunset>,
     /// What this process remembers of the object.
     pub memory: MemorySnapshot,
@@ -39,15 +39,15 @@ impl Observed {
         self.object.recorded.as_ref().map(|endpoint| &endpoint.id)
     }
 
-    /// `true` if a rule may look at `endpoint`: it is recorded, named, or carries our mark. What else the instance has may
-    /// be left out of `atlas` (law `narrowing`), so that an object does not carry all of its neighbours with it.
+    /// Returns `true` if a rule may depend on `endpoint`: it is recorded, named, or carries our mark. Other endpoints of the
+    /// instance may be left out of the listing (invariant `narrowing`), so that an object does not hold all of its neighbours.
     #[must_use]
     pub fn concerns(&self, endpoint: &Endpoint) -> bool {
         let named = self.spec.as_ref().ok().and_then(|spec| spec.endpoint_id.as_ref());
         [self.recorded(), named].contains(&Some(&endpoint.id)) || self.is_ours(endpoint)
     }
 
-    /// `true` if `endpoint` carries this object's mark.
+    /// Returns `true` if `endpoint` carries this object's mark.
     #[must_use]
     pub fn is_ours(&self, endpoint: &Endpoint) -> bool {
         mark_of(&endpoint.comment).as_ref() == Some(&self.object.token)
@@ -75,7 +75,7 @@ pub struct Object {
     pub reported: Reported,
 }
 
-/// The conditions as they stand in the status.
+/// The conditions that the status shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reported {
     /// Each as `(type, status is True, reason, message)`.
@@ -85,7 +85,7 @@ pub struct Reported {
 }
 
 impl Reported {
-    /// The condition of type `kind`: whether it is True, its reason and its message.
+    /// Returns the condition of type `kind`: whether it is True, its reason and its message.
     #[must_use]
     pub fn get(&self, kind: &str) -> Option<(bool, &str, &str)> {
         self.conditions
@@ -112,12 +112,12 @@ pub struct Spec {
     pub observe: bool,
     /// No create, update or poll.
     pub suspend: bool,
-    /// How long work may take before the object is called stalled.
+    /// How long work may take before the object is reported stalled.
     pub progress_deadline: Duration,
 }
 
 impl Spec {
-    /// When the object is ready: as declared, else `Available` as soon as a VPC endpoint is declared.
+    /// Returns when the object is ready: as declared, else `Available` as soon as a VPC endpoint is declared.
     #[must_use]
     pub fn ready_when(&self) -> ReadyWhen {
         self.ready_when.unwrap_or(match self.vpc_endpoint {
@@ -135,9 +135,9 @@ pub enum VpcEndpoint {
     Undeclared,
     /// This one.
     Declared(VpcEndpointId),
-    /// The referenced object is there and has no id yet; says what is awaited.
+    /// The referenced object exists and has no id yet; says what is missing.
     Awaited(String),
-    /// The reference leads nowhere; says which piece is missing.
+    /// The reference does not resolve; says which piece is missing.
     NotFound(String),
 }
 
@@ -150,7 +150,7 @@ pub enum ReadyWhen {
     Available,
 }
 
-/// Where the key comes from that Atlas is asked with. It says what the key may do.
+/// Where the credentials in use come from, which decides what they may be used for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum CredentialsInUse {
     /// From the Secret that the manifest names: everything.
@@ -159,33 +159,33 @@ pub enum CredentialsInUse {
     /// The operator's default, which several namespaces share: everything, but it takes over nothing that a living object
     /// of another namespace owns.
     Default,
-    /// From memory, because it is there no more, as the fault says: it worked last, and may list and delete only.
+    /// From memory, because the Secret is gone, as the fault says. They worked last, and may only list and delete.
     Remembered(Fault),
 }
 
-/// Whose mark it is, among the objects of this cluster that this process knows.
+/// The owner of a mark, among the objects of this cluster that this process knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     /// A living object in the same namespace, by its name.
     Neighbor(String),
-    /// A living object in another namespace. Its name is not for this one to read.
+    /// A living object in another namespace, whose name this one may not read.
     Elsewhere,
     /// No living object of this cluster.
     Nobody,
 }
 
-/// What Atlas said in this reconcile.
+/// The listing of this reconcile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listing {
-    /// It was not asked yet.
+    /// None was requested yet.
     NotFetched,
-    /// It could not be read.
+    /// The request failed.
     Failed(Fault),
-    /// All endpoints of the instance, or of them those that concern the object.
+    /// All endpoints of the instance, or those of them that concern the object.
     Fetched(Vec<Endpoint>),
 }
 
-/// Atlas has announced that it will switch this API off.
+/// The announcement by Atlas that it will switch this API off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sunset {
     /// The day, as in `2026-01-15`, if Atlas names one.
@@ -202,25 +202,25 @@ pub struct MemorySnapshot {
     pub attempts: Vec<Attempt>,
     /// The time since the recorded id was recorded or first seen.
     pub recorded: Duration,
-    /// The time since an endpoint was recorded that is recorded no more, on this object or one before it: for V no listing
-    /// proves that it is not there.
+    /// The time since an endpoint was recorded that no longer is, on this object or an earlier one: for V no listing proves
+    /// that it does not exist.
     pub forgotten: Option<Duration>,
     /// The recorded endpoint was adopted by its mark this long ago, and no listing has confirmed it since.
     pub adopted: Option<Duration>,
-    /// What an unbroken run of listings before this one has confirmed to be gone, and the time since the first.
+    /// What an unbroken run of earlier listings has shown to be gone, and the time since the first of them.
     pub absent: Option<(ConfirmedAbsence, Duration)>,
     /// In which ways Atlas has said that the instance, or this API, is no more, since it last responded anything else, each
     /// with the time since the first response that said so.
     pub gone: Vec<(FaultKind, Duration)>,
-    /// The last answer to a DELETE, by endpoint.
+    /// The last response to a DELETE, by endpoint.
     pub deleted: Vec<Deleted>,
     /// The time since an excess endpoint was deleted.
     pub excess_deleted: Option<Duration>,
-    /// The API server did not take the record of an endpoint.
+    /// The API server rejected the record of an endpoint.
     pub unrecorded: bool,
     /// The stage of work that was last reported, and how long it has been going on.
     pub working: Option<(String, Duration)>,
-    /// What became of the write to Atlas that this reconcile has tried.
+    /// The outcome of this reconcile's write to Atlas.
     pub last_write: WriteOutcome,
 }
 
@@ -235,39 +235,39 @@ pub struct Attempt {
     pub fate: AttemptOutcome,
 }
 
-/// What is known of an attempt's POST.
+/// What is known of an attempt's POST request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum AttemptOutcome {
     /// It may have been sent, and may still land.
     Unknown,
     /// This process claimed it and has not sent it.
     NotSent,
-    /// This process sent it, and it made this endpoint, which is not recorded yet.
+    /// This process sent it, and it created this endpoint, which is not recorded yet.
     Created(Endpoint),
     /// It cannot land any more: it was refused, or will never be sent.
     Settled,
 }
 
 impl AttemptOutcome {
-    /// There may be an endpoint of it that nothing records.
+    /// Returns `true` if it may have created an endpoint that nothing records.
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Unknown | Self::Created(_))
     }
 }
 
-/// The answer to a DELETE.
+/// The response to a DELETE.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Deleted {
     /// The endpoint.
     pub id: EndpointId,
-    /// The time since the answer.
+    /// The time since the response.
     pub ago: Duration,
     /// Atlas knew no such endpoint.
     pub not_found: bool,
 }
 
-/// What became of this reconcile's write to Atlas. There is at most one.
+/// The outcome of this reconcile's write to Atlas. There is at most one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum WriteOutcome {
     /// There was none yet.

@@ -1,8 +1,7 @@
 //! Who owns an endpoint: token, mark and claim (docs/concepts/ownership.md).
 //!
-//! The *mark* stands in Atlas and says whose an endpoint is; the *claim* stands on the object and says
-//! that a create call may be on its way. This file reads and writes both texts and never decides what
-//! follows from them.
+//! The *mark* is in Atlas and names the owner of an endpoint; the *claim* is on the object and announces that a create request
+//! may be in flight. This file reads and writes both texts and never decides what follows from them.
 
 use std::fmt;
 
@@ -30,7 +29,7 @@ const LONGEST_PART: usize = 64;
 pub struct ClusterId(String);
 
 impl ClusterId {
-    /// The text that was parsed.
+    /// Returns the text that was parsed.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -67,7 +66,7 @@ impl fmt::Display for ClusterId {
 pub struct Token(String);
 
 impl Token {
-    /// The token of the object `namespace/name` in `cluster`.
+    /// Returns the token of the object `namespace/name` in `cluster`.
     #[must_use]
     pub fn of(cluster: &ClusterId, namespace: &str, name: &str) -> Self {
         let hash = Sha256::digest(format!("{cluster}/{namespace}/{name}"));
@@ -76,7 +75,7 @@ impl Token {
         Self(text)
     }
 
-    /// The sixteen characters.
+    /// Returns the sixteen characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -104,7 +103,7 @@ impl fmt::Display for Token {
     }
 }
 
-/// The comment that Atlas is to hold: the user's text, cut to fit, and the mark at its very end.
+/// Returns the comment for Atlas: the user's text, cut to fit, and the mark at its very end.
 #[must_use]
 pub fn marked_comment(comment: Option<&str>, token: &Token) -> String {
     let mark = format!("{MARK_START}{token}]");
@@ -116,7 +115,7 @@ pub fn marked_comment(comment: Option<&str>, token: &Token) -> String {
     format!("{} {mark}", text[..text.floor_char_boundary(room)].trim_end())
 }
 
-/// Whose mark `comment` carries, if any. Only a mark at the very end counts; outer white space does not.
+/// Returns the owner whose mark `comment` carries, if any. Only a mark at the very end counts; outer white space does not.
 #[must_use]
 pub fn mark_of(comment: &str) -> Option<Token> {
     let body = comment.trim_end().strip_suffix(']')?;
@@ -124,7 +123,7 @@ pub fn mark_of(comment: &str) -> Option<Token> {
     body[start + MARK_START.len()..].parse().ok()
 }
 
-/// `true` if both comments say the same; outer white space is ignored, and so is what was replaced to show one of them.
+/// Returns `true` if both comments say the same; outer white space is ignored, and so is what was replaced to show one of them.
 #[must_use]
 pub fn same_comment(one: &str, other: &str) -> bool {
     one.trim() == other.trim() || text::kept(one).trim() == text::kept(other).trim()
@@ -136,24 +135,24 @@ pub fn same_comment(one: &str, other: &str) -> bool {
 pub struct Nonce(String);
 
 impl Nonce {
-    /// The nonce spelled from 16 random bytes.
+    /// Returns the nonce of 16 random bytes.
     #[must_use]
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(lower_base32(&bytes))
     }
 
-    /// The attempt that a claim announces which this version cannot read.
+    /// Returns the nonce of a claim that this version cannot read.
     fn of_unreadable(text: &str) -> Self {
         Self(condensed(text))
     }
 
-    /// Stands for attempts that are not told apart any more. It names none, so nothing is ever sent under it.
+    /// Returns the nonce for attempts that are no longer distinguished. It names none, so nothing is ever sent under it.
     #[must_use]
     pub fn of_others() -> Self {
         Self("others".to_owned())
     }
 
-    /// The nonce's text.
+    /// Returns the nonce's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -215,7 +214,7 @@ impl std::str::FromStr for Claim {
     }
 }
 
-/// What stands for a claim that is longer than any: a text of its own, as short as a nonce, which is no claim either.
+/// Replaces a claim that is too long to be one: a text of its own, as short as a nonce, which is no claim either.
 #[must_use]
 pub fn condensed(claim: &str) -> String {
     lower_base32(&Sha256::digest(claim))
@@ -264,7 +263,7 @@ impl ClaimReading {
         }
     }
 
-    /// The attempt that the claim announces for this name, open or not.
+    /// Returns the attempt that the claim announces for this name, open or not.
     #[must_use]
     pub fn nonce(&self) -> Option<&Nonce> {
         match self {
@@ -275,7 +274,7 @@ impl ClaimReading {
         }
     }
 
-    /// The attempt that the claim leaves open, given the recorded endpoint: a claim is open while no
+    /// Returns the attempt that the claim leaves open, given the recorded endpoint: a claim is open while no
     /// endpoint is recorded, or while the recorded one is the one to be replaced.
     #[must_use]
     pub fn open_nonce(&self, recorded: Option<&EndpointId>) -> Option<&Nonce> {

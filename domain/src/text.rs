@@ -1,17 +1,17 @@
-//! Text from outside: which characters are fit to be shown.
+//! Text from outside: which characters may be shown.
 //!
 //! What Atlas sends ends up in status, events, logs and terminals, and what people paste into Secrets holds characters
 //! that nobody sees. This file knows characters by their class and never decides what follows from them.
 
 use std::borrow::Cow;
 
-/// The most bytes of one text of Atlas that are kept; real ones have some 80.
+/// How many bytes of one text of Atlas are kept; real ones have about 80.
 pub const MOST_BYTES: usize = 1024;
 
-/// So many bytes at the end of a text survive its cut: a comment's mark stands there.
+/// How many bytes at the end of a text survive its cut: a comment's mark is there.
 const TAIL_BYTES: usize = 128;
 
-/// Stands for what may not be shown.
+/// Replaces a character that may not be shown.
 const REPLACEMENT: char = '\u{fffd}';
 
 /// Code points that are invisible, or that reorder what stands around them: Unicode's format characters (Cf), the other
@@ -46,7 +46,7 @@ const INVISIBLE: &[(u32, u32)] = &[
     (0xe0000, 0xe0fff),
 ];
 
-/// `true` for what nobody sees and no white space is: controls, format characters and other blanks.
+/// Returns `true` for invisible characters that are no white space: controls, format characters and other blanks.
 #[must_use]
 pub fn is_unfit(c: char) -> bool {
     c.is_control() || INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&u32::from(c)))

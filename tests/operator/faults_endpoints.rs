@@ -61,7 +61,7 @@ pub(crate) const PATCH_FAILED_ACCEPTED: Row = Row {
     fault: "PATCH on FAILED is accepted",
     also: &["no dns entries"],
     spec: CONNECTED,
-    says: &[Says(Ready, false, AtlasFailed, &["No dns entries found", "Correct the VPC endpoint"])],
+    says: &[Says(Ready, false, AtlasFailed, &["No dns entries found", "Fix the VPC endpoint"])],
     cure: Cure::Edit(OTHER),
     ..ROW
 };

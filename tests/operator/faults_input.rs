@@ -128,7 +128,7 @@ const INPUTS: &[Input] = &[
     Input {
         name: "endpoint-of-nobody",
         spec: r#"{"credentialsRef": {"name": "NAME"}, "endpointId": "5f0000000000000000000002"}"#,
-        says: (Ready, EndpointNotFound, &["5f0000000000000000000002", "Correct spec.endpointId, or remove it"]),
+        says: (Ready, EndpointNotFound, &["5f0000000000000000000002", "Fix spec.endpointId, or remove it"]),
         never: WRITES,
         ..INPUT
     },

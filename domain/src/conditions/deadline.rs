@@ -1,6 +1,6 @@
-//! `progressDeadline`: what counts against it, and what is said once it is over.
+//! `progressDeadline`: what counts against it, and what is reported once it is over.
 //!
-//! Never has a clock: how long a stage has lasted is observed.
+//! Has no clock: how long a stage has lasted is observed.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::endpoint::Endpoint;
 use crate::message::Message;
 use crate::observed::Observed;
 
-/// What is being worked on, if anything is. Another status in Atlas and another spec make it another stage, and so does
-/// the loss of access, which is work that a ready object has, too. What is suspended is nobody's work.
+/// Returns the current stage of work, if any. Another status in Atlas or another spec makes it another stage, and so does the
+/// loss of access, which is work for a ready object, too. A suspended object has no work.
 pub(super) fn stage(o: &Observed, endpoint: Option<&Endpoint>, summary: &Summary) -> Option<String> {
     let spec = o.spec.as_ref().ok().filter(|spec| !o.object.deleting && !spec.suspend)?;
     let access = summary.unsynced.as_ref().is_some_and(|(reason, _)| reason.is_about_access());
@@ -24,7 +24,7 @@ pub(super) fn stage(o: &Observed, endpoint: Option<&Endpoint>, summary: &Summary
     })
 }
 
-/// The stage takes longer than `progressDeadline`. After a restart, the status knows.
+/// Returns `true` if the stage takes longer than `progressDeadline`. After a restart, the status says so.
 pub(super) fn is_late(o: &Observed, endpoint: Option<&Endpoint>, stage: &str) -> bool {
     match (&o.memory.working, &o.spec) {
         (Some((known, since)), Ok(spec)) => known == stage && *since >= spec.progress_deadline,
@@ -39,7 +39,7 @@ pub(super) fn is_late(o: &Observed, endpoint: Option<&Endpoint>, stage: &str) ->
     }
 }
 
-/// What stands in the way of access is named even after the deadline: it is what has to be corrected.
+/// Returns the summary after the deadline. What prevents access is still named, because that is what has to be fixed.
 pub(super) fn overdue(summary: Summary) -> Summary {
     let (reason, why) = match summary.unsynced {
         Some((reason, why)) if reason.is_about_access() => (reason, why),
@@ -49,7 +49,7 @@ pub(super) fn overdue(summary: Summary) -> Summary {
     Summary::failing(reason, message, Progress::Stalled)
 }
 
-/// How long it takes until what is awaited has come.
+/// Returns how long it takes until the awaited event.
 pub(super) fn after(o: &Observed, state: &State) -> Option<Duration> {
     match state {
         State::Recorded(state) if recorded::is_missing(o, state) => {

@@ -1,7 +1,7 @@
-//! What the status says of a state: conditions, as `summary.rs` and `bound.rs` find that the object stands.
+//! Maps the decided state to status conditions. The table is docs/concepts/health.md.
 //!
-//! The table is that of docs/concepts/health.md. *Ready means that what the manifest declares
-//! is done*; failing to look is not a failing endpoint. This file never decides what is done about a state.
+//! *Ready means that what the manifest declares is done*; a failed request is not a failing endpoint. This file never decides
+//! what is done about a state.
 
 mod deadline;
 mod reason;
@@ -31,8 +31,7 @@ pub struct Condition {
     pub status: bool,
     /// Why, in one word.
     pub reason: Reason,
-    /// Why, in a sentence, with the next step for the user where there is one. What is published of it is
-    /// [`Report::sentence`].
+    /// Why, in a sentence, with the next step for the user, if there is one. [`Report::sentence`] is what is published.
     pub message: Message,
 }
 
@@ -41,36 +40,35 @@ pub struct Condition {
 pub struct Report {
     /// The six fields of the API's response, as far as known.
     pub endpoint: Option<Endpoint>,
-    /// The fields speak of an endpoint that is gone: its service name must not be used any more.
+    /// The endpoint is gone: its service name must not be used any more.
     pub lost: bool,
-    /// Nothing of it is published: the status goes on saying what it says.
+    /// It is not published: the status stays as it is.
     pub unchanged: bool,
     /// Another object declares the same VPC endpoint ([`Report::shared_with`]).
     pub shared: bool,
     /// All conditions, `Ready` first. Those that are only there while True are left out while they are not.
     pub conditions: Vec<Condition>,
-    /// Work is going on whose duration counts against `progressDeadline`; names the stage, so that a new stage
-    /// starts the clock anew.
+    /// The stage of work whose duration counts against `progressDeadline`, if any: a new stage restarts the clock.
     pub working: Option<String>,
-    /// What `Ready` and `Reconciling` speak of comes after this long. They leave out when that is, because the rules have
-    /// no clock; whoever publishes them adds it (see [`Report::is_dated`]).
+    /// Time until the event that `Ready` and `Reconciling` await. Their messages omit it because the rules have no clock; the
+    /// publisher appends it (see [`Report::is_dated`]).
     pub after: Option<Duration>,
 }
 
 impl Report {
-    /// `true` for the conditions whose message ends where a time is to follow, while there is one.
+    /// Returns `true` if the publisher appends a time to the message of this condition.
     #[must_use]
     pub fn is_dated(&self, kind: ConditionType) -> bool {
         self.after.is_some() && matches!(kind, ConditionType::Ready | ConditionType::Reconciling)
     }
 
-    /// The condition of type `kind`, if it is reported.
+    /// Returns the condition of type `kind`, if it is reported.
     #[must_use]
     pub fn get(&self, kind: ConditionType) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.kind == kind)
     }
 
-    /// Something beside the endpoint is amiss. What is wrong with the endpoint itself is said first.
+    /// Reports trouble beside the endpoint in `Synced`. Trouble with the endpoint itself takes precedence.
     pub fn set_synced_false(&mut self, reason: Reason, message: impl Into<Message>) {
         let message = message.into();
         let synced = self.conditions.iter_mut().find(|c| c.kind == ConditionType::Synced && c.status);
@@ -79,7 +77,7 @@ impl Report {
         }
     }
 
-    /// `another` (in words) declares `vpc_endpoint` too. It is said where it matters, beside the state of the connection.
+    /// Reports beside the state of the connection that `another` object (in words) declares `vpc_endpoint`, too.
     pub fn shared_with(&mut self, vpc_endpoint: &VpcEndpointId, another: &str) {
         self.shared = true;
         let connected = self.conditions.iter_mut().find(|c| c.kind == ConditionType::EndpointConnected);
@@ -92,7 +90,7 @@ impl Report {
     }
 }
 
-/// Says in a message that a VPC endpoint is declared twice.
+/// The part of a message by which a VPC endpoint that is declared twice is recognized.
 pub(crate) const SHARED: &str = "and a VPC endpoint serves one endpoint service";
 
 /// The report of `decision` about what was observed.
@@ -142,7 +140,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         conditions.push(Condition { kind, status: true, reason, message });
     }
     conditions.extend(sunset(o));
-    // One response that may be wrong changes nothing that was said. Who was never told anything is told what is waited for.
+    // One response that may be wrong changes no condition. Where there are none yet, they say what has to be confirmed.
     let doubted = match &decision.state {
         State::Unconfirmed(_) => true,
         State::Recorded(state) => state.contradicted,
@@ -153,7 +151,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     Report { endpoint, lost, unchanged, shared: false, conditions, working, after }
 }
 
-/// What is known of the endpoint whose service and connection are reported.
+/// What is known about the endpoint whose service and connection are reported.
 #[derive(Clone, Copy)]
 enum EndpointView<'a> {
     /// There is none, for this reason.
@@ -166,21 +164,21 @@ enum EndpointView<'a> {
     Shown(&'a Endpoint),
 }
 
-/// The announced end of the API. It changes nothing else: until it has come, all goes on. What the status says of it stays
-/// until a listing tells more.
+/// Returns the condition about the announced end of the API, which changes nothing else. What the status says of it stays until
+/// a listing says more.
 fn sunset(o: &Observed) -> Option<Condition> {
     let kind = ConditionType::ApiSunset;
     let message = match (&o.sunset, &o.listing) {
         (Some(Sunset { day: Some(day), is_over: true }), _) => format!(
-            "Atlas has announced that it would switch this API off on {day}, which is past; as long as it answers, all goes on. \
-             Move what uses the endpoint to a cluster with endpoints of its own now, then delete this object and the AWS VPC \
+            "Atlas has announced that it would switch this API off on {day}, which is past; the operator works for as long as the \
+             API responds. Move what uses the endpoint to a cluster with endpoints of its own now, then delete this object and the AWS VPC \
              endpoint"
         ),
         (Some(Sunset { day, .. }), _) => {
             let day = day.as_ref().map_or_else(|| "(it names no day)".to_owned(), |day| format!("on {day}"));
             format!(
-                "Atlas has announced that it switches this API off {day}; as long as it answers, all goes on. Before that, move \
-                 what uses the endpoint to a cluster with endpoints of its own, then delete this object and the AWS VPC endpoint"
+                "Atlas has announced that it switches this API off {day}; the operator works for as long as the API responds. \
+                 Before that, move what uses the endpoint to a cluster with endpoints of its own, then delete this object and the AWS VPC endpoint"
             )
         }
         (None, Listing::Fetched(_)) => return None,
@@ -203,9 +201,9 @@ fn synced(o: &Observed, summary: &Summary) -> Condition {
             reason: Reason::ReconcileSucceeded,
             message: match &o.listing {
                 Listing::NotFetched if o.spec.as_ref().is_ok_and(|spec| spec.suspend) => {
-                    "spec.suspend is true: Atlas is not asked"
+                    "spec.suspend is true: no request is sent to Atlas"
                 }
-                Listing::Failed(_) => "Atlas answered the last request",
+                Listing::Failed(_) => "Atlas responded to the last request",
                 Listing::NotFetched | Listing::Fetched(_) => "the last request to Atlas succeeded",
             }
             .into(),
@@ -216,26 +214,26 @@ fn synced(o: &Observed, summary: &Summary) -> Condition {
     }
 }
 
-/// The endpoint whose fields the status shows, and whether it is gone.
+/// Returns the endpoint whose fields the status shows, and whether it is gone.
 fn known_endpoint<'a>(o: &'a Observed, state: &'a State) -> (Option<&'a Endpoint>, bool) {
     let recorded = o.object.recorded.as_ref();
     match state {
         State::Recorded(state) => match recorded {
-            // Another one is to take its place, and no step has recorded that yet.
+            // Another endpoint is about to replace it.
             Some(known) if known.id != state.endpoint.id => (Some(known), true),
             _ => (Some(&state.endpoint), false),
         },
         State::Creating(_) | State::Lost(_) => (recorded, recorded.is_some()),
-        // Nothing is polled, and what is said of it stays as it was.
+        // Nothing is polled, and the conditions stay as they were.
         State::Suspended => (recorded, false),
-        // Where the instance is no more, neither is its endpoint. An API that was switched off takes none away.
+        // An instance that is gone has no endpoint. An API that was switched off removes none.
         State::ListingFailed(fault)
             if matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless) =>
         {
             (recorded, recorded.is_some())
         }
         _ => {
-            // While the object goes, its endpoint is shown as the listing shows it.
+            // While the object is being deleted, its endpoint is shown as in the listing.
             let listed = match &o.listing {
                 Listing::Fetched(listing) => {
                     recorded.and_then(|known| listing.iter().find(|e| e.id == known.id))
@@ -247,7 +245,7 @@ fn known_endpoint<'a>(o: &'a Observed, state: &'a State) -> (Option<&'a Endpoint
     }
 }
 
-/// `true` while Atlas has handed out the endpoint service and not begun to take it back.
+/// Returns `true` while Atlas has assigned the endpoint service and not begun to remove it.
 fn has_service(endpoint: &Endpoint) -> bool {
     endpoint.service_name.is_some() && endpoint.status != EndpointStatus::Deleting
 }

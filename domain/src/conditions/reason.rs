@@ -1,4 +1,4 @@
-//! The words: condition types and reasons. They are API: automation compares them, so they are never renamed.
+//! Condition types, reasons and event reasons. They are API: automation compares them, so they are never renamed.
 
 use crate::fault::FaultKind;
 
@@ -14,7 +14,7 @@ macro_rules! words {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The word as it stands in the status.
+            /// Returns the word as in the status.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -22,7 +22,7 @@ macro_rules! words {
                 }
             }
 
-            /// What it means: the sentence beside the word in this file, which the reference is made from.
+            /// Returns its meaning: the sentence beside the word in this file, from which the reference is generated.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self {
@@ -30,7 +30,7 @@ macro_rules! words {
                 }
             }
 
-            /// The word that `text` spells.
+            /// Returns the word that `text` spells.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|word| word.as_str() == text)
@@ -275,7 +275,7 @@ words! {
 }
 
 impl Reason {
-    /// The operator has no access to the project, as opposed to an endpoint that is not well.
+    /// Returns `true` if the operator lacks access to the project, as opposed to trouble with the endpoint.
     #[must_use]
     pub fn is_about_access(self) -> bool {
         self.says() == Says::Access
@@ -286,7 +286,7 @@ impl Reason {
         self.says() != Says::Well
     }
 
-    /// The reason that a class of faults is reported under.
+    /// Returns the reason that reports a class of faults.
     #[must_use]
     pub fn of(fault: FaultKind) -> Self {
         match fault {

@@ -61,7 +61,7 @@ fn contradicted(o: &Observed, state: &Recorded) -> Summary {
         }
         _ => {
             let message = format!(
-                "Atlas takes back what the status says of endpoint {}; a second response has to confirm it",
+                "Atlas takes back what the status says of endpoint {}; a second listing has to confirm it",
                 state.endpoint.id
             );
             Summary::new(false, Reason::Adopting, message, Progress::Working)
@@ -164,14 +164,14 @@ fn by_status(o: &Observed, spec: &Spec, state: &Recorded) -> Summary {
         EndpointStatus::Available => available(spec, o, endpoint),
         EndpointStatus::Failed => {
             let why = endpoint.error_message.as_deref().unwrap_or("Atlas gave no reason");
-            let anew = "delete this object and create it again for a new endpoint service";
+            let recreate = "delete this object and create it again for a new endpoint service";
             let next = if spec.observe {
                 "With managementPolicy Observe nothing is sent to Atlas".to_owned()
             } else if endpoint.service_name.is_some() {
-                format!("Correct the VPC endpoint and declare its id, or {anew}")
+                format!("Fix the VPC endpoint and declare its id, or {recreate}")
             } else {
                 // Nothing can be connected to a service that was never handed out.
-                format!("To try again, {anew}")
+                format!("To try again, {recreate}")
             };
             let message = Message::from(format!("Atlas reports endpoint {} as FAILED", endpoint.id))
                 .varying(&format!(": {}", why.trim_end_matches(['.', ' '])))
@@ -191,10 +191,10 @@ fn by_status(o: &Observed, spec: &Spec, state: &Recorded) -> Summary {
         EndpointStatus::Other(word) => {
             let id = &endpoint.id;
             let message = if word.is_empty() {
-                format!("Atlas reports no status of endpoint {id}; waiting for another answer")
+                format!("Atlas reports no status of endpoint {id}; waiting for another response")
             } else {
                 format!(
-                    "Atlas reports the status {word:?} of endpoint {id}, which this version does not know; waiting for another"
+                    "Atlas reports the status {word:?} of endpoint {id}, which this version does not know; waiting for another one"
                 )
             };
             Summary::new(false, Reason::UnknownStatus, message, Progress::Working)
@@ -219,7 +219,7 @@ fn reserved(spec: &Spec, o: &Observed, service: &str) -> Summary {
         VpcEndpoint::Declared(id) => Summary::new(
             false,
             Reason::Connecting,
-            format!("Atlas is asked to connect {id} to {service}"),
+            format!("connecting {id} to {service} was requested"),
             Progress::Working,
         ),
         VpcEndpoint::Awaited(what) => Summary::new(
@@ -256,7 +256,7 @@ fn available(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
             if o.object.stale_vpc_endpoint.as_ref() == Some(id) {
                 return stale(id.as_str(), endpoint.service_name.as_deref().unwrap_or("(unnamed)"));
             }
-            let message = format!("{connected} is connected, and Atlas is asked to connect {id} instead");
+            let message = format!("{connected} is connected, and connecting {id} instead was requested");
             Summary::new(false, Reason::Connecting, message, Progress::Working)
         }
         VpcEndpoint::Declared(_) | VpcEndpoint::Undeclared => ready,

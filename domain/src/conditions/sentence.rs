@@ -1,8 +1,7 @@
-//! The sentence that a person reads: a condition's message, the time that it speaks of, and where to read on if somebody
-//! has to do something or something is wrong.
+//! The text that a person reads: a condition's message, the time it refers to, and a link to the page that helps.
 //!
-//! The place is made from the reason, here and nowhere else: `docs/troubleshooting.md` has a heading for each, and no host
-//! is needed to find it. A sentence that is said again, because nothing newer is known, does not grow.
+//! The link is derived from the reason, here and nowhere else: `docs/troubleshooting.md` has a heading for each, which can be
+//! found without a host. A message that is repeated from the status does not grow.
 
 use super::{Condition, ConditionType, Reason, Report};
 use crate::message::Message;
@@ -11,7 +10,7 @@ use crate::message::Message;
 pub const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
 
 impl Reason {
-    /// What a message about this reason ends with; nothing where all is well or merely takes its time.
+    /// Returns the link at the end of a message about this reason; `None` where all is well or merely takes time.
     #[must_use]
     pub fn link(self) -> Option<String> {
         self.is_trouble().then(|| format!("{TROUBLESHOOTING}#{}", self.as_str().to_lowercase()))
@@ -19,7 +18,7 @@ impl Reason {
 }
 
 impl Report {
-    /// What the status says of `condition`; `time` is what its message leaves out, if it does ([`Report::is_dated`]).
+    /// Returns the published message of `condition`; `time` is what its message omits ([`Report::is_dated`]).
     #[must_use]
     pub fn sentence(&self, condition: &Condition, time: Option<&str>) -> Message {
         let mut sentence = condition.message.clone();
@@ -32,8 +31,8 @@ impl Report {
         }
     }
 
-    /// The reason that the message speaks of. `Reconciling` and `Stalled` repeat what `Ready` says; what else is there
-    /// states a fact or is the user's own wish.
+    /// Returns the reason that the message is about. `Reconciling` and `Stalled` repeat `Ready`; the others state a fact or the
+    /// user's own wish.
     fn subject(&self, condition: &Condition) -> Option<Reason> {
         match condition.kind {
             ConditionType::Ready | ConditionType::Synced => (!condition.status).then_some(condition.reason),
@@ -88,14 +87,14 @@ mod tests {
 
     #[test]
     fn the_time_comes_before_the_place() {
-        let ready = condition(ConditionType::Ready, false, Reason::EndpointLost, "a new call is made");
-        let said = "a new call is made after 2026-03-01T10:03:20Z (docs/troubleshooting.md#endpointlost)";
+        let ready = condition(ConditionType::Ready, false, Reason::EndpointLost, "a new request is sent");
+        let said = "a new request is sent after 2026-03-01T10:03:20Z (docs/troubleshooting.md#endpointlost)";
         assert_eq!(report(ready.clone()).sentence(&ready, Some("2026-03-01T10:03:20Z")).as_str(), said);
     }
 
     #[test]
     fn what_is_well_or_takes_its_time_has_no_place_to_read_on() {
-        let wait = condition(ConditionType::Ready, false, Reason::Creating, "the create call comes next");
+        let wait = condition(ConditionType::Ready, false, Reason::Creating, "the create request comes next");
         let reconciling = condition(ConditionType::Reconciling, true, Reason::Progressing, "it comes next");
         let report = report(wait.clone());
         for one in [&wait, &reconciling] {

@@ -1,6 +1,6 @@
-//! The table: how an object stands in each state, in one word, one sentence and whose turn it is.
+//! The table: for each state its reason, its message, and who has to act.
 //!
-//! Never knows how that is spelled out as conditions.
+//! Does not know how these become conditions.
 
 use super::{ConditionType, Reason, recorded};
 use crate::decision::{Creating, Deleting, Rival, State};
@@ -10,14 +10,14 @@ use crate::message::Message;
 use crate::observed::{Observed, VpcEndpoint};
 use crate::ownership::ClaimReading;
 
-/// How an object stands, before it is spelled out as conditions.
+/// The state of an object, before it becomes conditions.
 #[derive(Debug, Clone)]
 pub(super) struct Summary {
     pub(super) ready: bool,
     pub(super) reason: Reason,
     pub(super) message: Message,
     pub(super) progress: Progress,
-    /// What of the last look failed, if Ready does not say it.
+    /// What failed beside the endpoint, if `Ready` does not say it.
     pub(super) unsynced: Option<(Reason, Message)>,
 }
 
@@ -27,14 +27,14 @@ pub(super) enum Progress {
     Settled,
     /// Atlas or this operator is at work; the progress deadline counts.
     Working,
-    /// Somebody else's turn; no deadline counts.
+    /// Somebody else has to act; no deadline counts.
     Waiting,
-    /// It will not go on by itself.
+    /// It will not continue by itself.
     Stalled,
 }
 
 impl Progress {
-    /// How it goes on after `fault`: what Atlas will not take back, no retry cures.
+    /// Returns the progress after `fault`: no retry helps against a final one.
     pub(super) fn after(fault: &Fault) -> Self {
         match fault.kind {
             FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound => Self::Stalled,
@@ -80,7 +80,7 @@ pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
     }
 }
 
-/// Only an owner of the same namespace is named.
+/// Returns the message of a conflict. Only an owner in the same namespace is named.
 fn conflict(id: &EndpointId, owner: &Rival) -> String {
     let (whose, token) = match owner {
         Rival::Neighbor { name, token } => (format!("ServerlessPrivateEndpoint {name}"), token),
@@ -88,7 +88,7 @@ fn conflict(id: &EndpointId, owner: &Rival) -> String {
         Rival::Protected => {
             return format!(
                 "endpoint {id} carries the mark of an object in another namespace and is left alone: with the operator's \
-                 default credentials nothing is taken over from another namespace. Correct spec.endpointId, or name a \
+                 default credentials nothing is taken over from another namespace. Fix spec.endpointId, or name a \
                  Secret with an API key of that project in spec.credentialsRef"
             );
         }
@@ -99,7 +99,7 @@ fn conflict(id: &EndpointId, owner: &Rival) -> String {
     )
 }
 
-/// The endpoint that `endpointId` names is not there. Whoever only observes it can name another only while none is recorded.
+/// Summarizes an `endpointId` that names nothing. An object that only observes can name another while none is recorded.
 fn lost(o: &Observed, id: &EndpointId) -> Summary {
     let observe = o.spec.as_ref().is_ok_and(|spec| spec.observe);
     let (reason, what, next) = match (o.object.recorded.is_some(), observe) {
@@ -112,19 +112,19 @@ fn lost(o: &Observed, id: &EndpointId) -> Summary {
             "Remove spec.endpointId, and a new endpoint is created",
         ),
         (false, true) => {
-            (Reason::EndpointNotFound, "does not exist in this instance", "Correct spec.endpointId")
+            (Reason::EndpointNotFound, "does not exist in this instance", "Fix spec.endpointId")
         }
         (false, false) => (
             Reason::EndpointNotFound,
             "does not exist in this instance",
-            "Correct spec.endpointId, or remove it, and a new endpoint is created",
+            "Fix spec.endpointId, or remove it, and a new endpoint is created",
         ),
     };
     let message = format!("endpoint {id}, which spec.endpointId names, {what}. {next}");
     Summary::failing(reason, message, Progress::Stalled)
 }
 
-/// What was true stays true; an object that was suspended before its first look is not ready.
+/// Summarizes a suspended object: what was true stays true; without a reconcile before, it is not ready.
 fn suspended(o: &Observed) -> Summary {
     match o.object.reported.get(ConditionType::Ready.as_str()) {
         Some((ready, reason, message)) if o.object.recorded.is_some() => {
@@ -133,7 +133,7 @@ fn suspended(o: &Observed) -> Summary {
             let unsynced = synced
                 .filter(|(synced, ..)| !synced)
                 .and_then(|(_, reason, message)| Some((Reason::parse(reason)?, message.into())))
-                // Said anew by whoever writes the output, while it is so.
+                // The publisher of the output reports it again, while it holds.
                 .filter(|(reason, _)| *reason != Reason::OutputNotWritten);
             Summary { unsynced, ..Summary::new(ready, reason, message, Progress::Settled) }
         }
@@ -159,7 +159,7 @@ fn listing_failed(o: &Observed, fault: &Fault) -> Summary {
     }
 }
 
-/// Seen only where nothing was said before; whatever was said stays.
+/// Published only where nothing was reported before; what was reported stays.
 fn unconfirmed(o: &Observed, fault: &Fault) -> Summary {
     match o.object.reported.get(ConditionType::Ready.as_str()) {
         Some((true, was, said)) if o.object.reported.current => {
@@ -173,7 +173,7 @@ fn unconfirmed(o: &Observed, fault: &Fault) -> Summary {
     }
 }
 
-/// The object has had a VPC endpoint connected, or would.
+/// Returns `true` if a VPC endpoint is connected or declared.
 pub(crate) fn has_vpc_endpoint(o: &Observed) -> bool {
     let connected = o.object.recorded.as_ref().is_some_and(|recorded| recorded.vpc_endpoint_id.is_some());
     match &o.spec {
@@ -182,7 +182,7 @@ pub(crate) fn has_vpc_endpoint(o: &Observed) -> bool {
     }
 }
 
-/// What is said of `fault`. Where it ends an endpoint for good, that is not all that the user has to end.
+/// Returns the message of `fault`. If it is final, it adds what the user has to delete.
 pub(super) fn describe(o: &Observed, fault: &Fault) -> Message {
     let message = fault.message();
     match fault.kind {
@@ -204,7 +204,7 @@ pub(super) fn describe(o: &Observed, fault: &Fault) -> Message {
 fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
     let lost = o.object.recorded.as_ref().map(|recorded| {
         format!(
-            "endpoint {} is gone from Atlas and is created anew, with another endpoint service: ",
+            "endpoint {} is gone from Atlas; a new one is created, with another endpoint service: ",
             recorded.id
         )
     });
@@ -212,15 +212,15 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
     let lost = lost.unwrap_or_default();
     match creating {
         Creating::Pending => {
-            Summary::new(false, reason, format!("{lost}the create call comes next"), Progress::Working)
+            Summary::new(false, reason, format!("{lost}the create request comes next"), Progress::Working)
         }
         Creating::AwaitingOutcome(_) if matches!(o.object.claim, ClaimReading::EarlierLife { .. }) => {
             Summary::new(
                 false,
                 reason,
                 format!(
-                    "{lost}the manifest brought along the claim of an earlier object of this name, whose create call may still be \
-                 on its way; nothing needs to be done: if its endpoint does not appear, a new call is made"
+                    "{lost}the manifest carries the claim of an earlier object of this name, whose create request may still be in \
+                 flight. No action needed: if its endpoint does not appear, a new request is sent"
                 ),
                 Progress::Waiting,
             )
@@ -229,8 +229,8 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             false,
             reason,
             format!(
-                "{lost}the outcome of an earlier create call is unknown; nothing needs to be done: if its endpoint does \
-                 not appear, a new call is made"
+                "{lost}the outcome of an earlier create request is unknown. No action needed: if its endpoint does not \
+                 appear, a new request is sent"
             ),
             Progress::Waiting,
         ),
@@ -238,8 +238,8 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             false,
             reason,
             format!(
-                "{lost}waiting until Atlas would show the endpoint that was recorded before; nothing needs to be done: if it \
-                 appears, it is adopted, else the create call comes next"
+                "{lost}Atlas may still show the endpoint that was recorded before. No action needed: if it appears, it is \
+                 adopted; otherwise the create request is sent"
             ),
             Progress::Waiting,
         ),
@@ -264,14 +264,14 @@ fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
                     "the endpoint is being removed from Atlas; the AWS VPC endpoint is not, and is billed until you delete it"
                 }
                 (true, false) => "the endpoint is being removed from Atlas",
-                (false, _) => "it is made sure that no endpoint of this object is left in Atlas",
+                (false, _) => "the operator is making sure that no endpoint of this object is left in Atlas",
             };
             Summary::new(false, Reason::Deleting, message, Progress::Working)
         }
         Deleting::AwaitingOutcome(_) => Summary::new(
             false,
             Reason::Deleting,
-            "the outcome of a create call is unknown; nothing needs to be done: once no endpoint can appear any more, the \
+            "the outcome of a create request is unknown. No action needed: once no endpoint can appear any more, the \
              object is released"
                 .to_owned(),
             Progress::Waiting,
@@ -287,8 +287,8 @@ fn deleting_summary(o: &Observed, deleting: &Deleting) -> Summary {
         Deleting::MarkMissing(id, fault) => Summary::failing(
             Reason::of(fault.kind),
             Message::from(format!(
-                "endpoint {id} does not carry the mark of this object any more, so it is not deleted, and a key that is \
-                 only remembered may not give the mark back: "
+                "endpoint {id} no longer carries the mark of this object, so it is not deleted, and a key that is only \
+                 remembered may not restore the mark: "
             ))
             .join(&fault.message())
             .then(

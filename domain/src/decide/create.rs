@@ -17,7 +17,7 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Opti
     if let Some(required) = adoption_required(o, spec) {
         return required;
     }
-    // Whoever only watches an endpoint is bound to that one, whatever else carries our mark.
+    // An object that only observes is bound to the endpoint that it names, whatever else carries our mark.
     if spec.observe && open_attempts(o).next().is_none() {
         let absence = if ours(o, listing).is_empty() {
             ConfirmedAbsence::Everything
@@ -54,7 +54,7 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Opti
     confirmed(ConfirmedAbsence::Everything, start(o, spec, listing, lost))
 }
 
-/// Nothing is on its way and nothing of ours is there.
+/// No attempt is in flight and nothing of ours exists.
 fn start(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Option<&Endpoint>) -> Decision {
     if spec.suspend {
         return rest(State::Suspended, Requeue::OnChange);
@@ -75,12 +75,12 @@ fn start(o: &Observed, spec: &Spec, listing: &[Endpoint], lost: Option<&Endpoint
     act(claim(o, spec, lost), State::Creating(Creating::Pending))
 }
 
-/// No attempt of unknown outcome is left without two listings that show nothing of it.
+/// Returns `true` if two listings show nothing of each attempt of unknown outcome.
 fn disproved(o: &Observed) -> bool {
     open_attempts(o).next().is_none() || absent_twice(o, ConfirmedAbsence::Everything)
 }
 
-/// A claim to create or to adopt. It announces again what may still land.
+/// Claims an attempt, to create or to adopt. An attempt that may still land is announced again.
 fn claim(o: &Observed, spec: &Spec, lost: Option<&Endpoint>) -> Step {
     Step::Claim {
         nonce: youngest_unsettled(o),
@@ -91,8 +91,8 @@ fn claim(o: &Observed, spec: &Spec, lost: Option<&Endpoint>) -> Step {
     }
 }
 
-/// The VPC endpoint id that goes with the lost endpoint's service: the one that is declared, because nobody can have
-/// made it for a service that does not exist yet, else the one that was connected.
+/// Returns the VPC endpoint id that is lost with the endpoint's service: the declared one, because it cannot have been created
+/// for a service that does not exist yet, else the one that was connected.
 fn outdated(spec: &Spec, lost: &Endpoint) -> Option<String> {
     match &spec.vpc_endpoint {
         VpcEndpoint::Declared(id) => Some(id.to_string()),
@@ -100,7 +100,7 @@ fn outdated(spec: &Spec, lost: &Endpoint) -> Option<String> {
     }
 }
 
-/// The attempt that this process has claimed and not sent: sent now, or never.
+/// Sends the attempt that this process has claimed, now or never.
 fn send_claimed(o: &Observed, spec: &Spec) -> Option<Decision> {
     let ClaimReading::Ours { nonce, .. } = &o.object.claim else {
         return None;
@@ -116,15 +116,15 @@ fn send_claimed(o: &Observed, spec: &Spec) -> Option<Decision> {
     })
 }
 
-/// The endpoint with our mark that is worth keeping: the one that `endpointId` names, else the most advanced.
+/// Returns the endpoint with our mark to keep: the one that `endpointId` names, else the most advanced.
 fn best<'a>(o: &Observed, spec: &Spec, listing: &'a [Endpoint]) -> Option<&'a Endpoint> {
     let ours = ours(o, listing);
     let named = ours.iter().find(|e| spec.endpoint_id.as_ref() == Some(&e.id));
     named.or(ours.first()).copied()
 }
 
-/// A listing shows an endpoint with our mark: claim first, then record it. In place of a lost one, too, so that the
-/// claim says which id it replaces.
+/// Adopts an endpoint with our mark that a listing shows: claims first, then records it. So too in place of a lost one, so that
+/// the claim says which id it replaces.
 fn adopt(o: &Observed, spec: &Spec, endpoint: &Endpoint, lost: Option<&Endpoint>) -> Decision {
     let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
     let origin = if named { Origin::Named } else { Origin::Adopted };
@@ -136,11 +136,11 @@ fn adopt(o: &Observed, spec: &Spec, endpoint: &Endpoint, lost: Option<&Endpoint>
     }
 }
 
-/// `endpointId` names an endpoint that does not carry our mark, or that is only watched.
+/// Handles an `endpointId` that names an endpoint without our mark, or one that is only observed.
 fn decide_named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId) -> Decision {
     let found = listing.iter().find(|e| e.id == *id && e.status != EndpointStatus::Deleting);
     let Some(endpoint) = found else {
-        // A listing may lag behind whoever made it.
+        // A listing may lag behind the creation of the endpoint.
         let gap = o.times.confirm_gap;
         let is_confirmed = o.memory.absent.is_some_and(|(_, span)| span >= gap);
         return rest(
@@ -165,7 +165,7 @@ fn decide_named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId
     act(Step::Update { id: id.clone(), comment: Some(comment), vpc_endpoint: None }, state)
 }
 
-/// Another cluster's claim counts while nothing is recorded, until the user says who owns the endpoint.
+/// Respects another cluster's claim while nothing is recorded, until the user says who owns the endpoint.
 fn adoption_required(o: &Observed, spec: &Spec) -> Option<Decision> {
     let ClaimReading::Foreign(claim) = &o.object.claim else {
         return None;

@@ -1,4 +1,4 @@
-//! The object is being deleted: remove the endpoint, make sure that it is gone, then let the object go.
+//! The object is being deleted: remove the endpoint, make sure that it is gone, then release the object.
 //!
 //! This file never releases an object while a create call may still land or while Atlas may still hold its
 //! endpoint, unless the user asked to retain it or it belongs to somebody else.
@@ -33,7 +33,7 @@ pub(super) fn decide(o: &Observed) -> Decision {
     }
 }
 
-/// Leaves what is in Atlas, but not before every attempt is settled: a POST that lands later would be lost.
+/// Releases the object and leaves its endpoint in Atlas, once every attempt is settled: a POST that lands later would be lost.
 fn release_retained(o: &Observed) -> Decision {
     let Some(remaining) = remaining_uncertainty(o) else {
         return release(ReleaseReason::Retained);
@@ -56,7 +56,7 @@ fn remove(o: &Observed, spec: &Spec) -> Decision {
             let requeue = retry_write(&fault);
             blocked(fault, requeue)
         }
-        // A listing says nothing about a write that was answered after it was sent.
+        // A listing says nothing about a write whose response came after it was sent.
         (Listing::Fetched(_), None) if o.memory.last_write != WriteOutcome::Nothing => {
             rest(State::Deleting(Deleting::InProgress), Requeue::Poll)
         }
@@ -64,8 +64,8 @@ fn remove(o: &Observed, spec: &Spec) -> Decision {
     }
 }
 
-/// Atlas' own word that the instance, or the API, is no more means that the endpoint is gone too, once it has said so twice.
-/// Nothing else does.
+/// Takes the endpoint for gone because Atlas has twice responded that the instance, or the API, is gone. No other fault means
+/// that.
 fn gone(o: &Observed, fault: &Fault) -> Decision {
     match (remaining_uncertainty(o), unconfirmed(o, fault)) {
         (None, None) => release(ReleaseReason::Deleted),
@@ -107,7 +107,7 @@ fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
     nothing_left(o, foreign)
 }
 
-/// Only what carries our mark is deleted, so the mark comes back first. A key that is only remembered cannot do that.
+/// Restores our mark, because only an endpoint that carries it is deleted. Remembered credentials cannot do that.
 fn restore_mark(o: &Observed, spec: &Spec, id: &EndpointId) -> Decision {
     if let CredentialsInUse::Remembered(fault) = &o.credentials {
         return rest(State::Deleting(Deleting::MarkMissing(id.clone(), fault.clone())), retry(fault));
@@ -117,7 +117,7 @@ fn restore_mark(o: &Observed, spec: &Spec, id: &EndpointId) -> Decision {
     act(step, State::Deleting(Deleting::InProgress))
 }
 
-/// No listing shows anything of ours. What became another owner's stays.
+/// Ends the deletion when no listing shows anything of ours. An endpoint that another owner took over stays.
 fn nothing_left(o: &Observed, foreign: bool) -> Decision {
     let removing = State::Deleting(Deleting::InProgress);
     if let Some(id) = o.recorded().filter(|_| !foreign) {
@@ -148,7 +148,7 @@ fn delete_response<'a>(o: &'a Observed, id: &EndpointId) -> Option<&'a Deleted> 
     o.memory.deleted.iter().find(|answer| answer.id == *id)
 }
 
-/// A 404 on an id that is younger than V may be lag.
+/// Returns `true` for a 404 on an id that is younger than V, which may be lag.
 fn is_too_early(o: &Observed, answer: &Deleted) -> bool {
     answer.not_found && o.memory.recorded.saturating_sub(answer.ago) < o.times.visibility
 }
@@ -161,9 +161,9 @@ fn retry_delete(o: &Observed, id: &EndpointId) -> Decision {
     }
 }
 
-/// An open attempt has landed: recording its endpoint closes the claim and names what is to be deleted. A recorded
-/// one that is still there is never forgotten for it. Where the API server does not take the record, the endpoint is deleted by
-/// its mark, and the claim, as open as it was, is waited for.
+/// Records the endpoint of an open attempt that has landed, which closes the claim and names what to delete. A recorded endpoint
+/// that still exists is never replaced by it. If the API server rejects the record, the endpoint is deleted by its mark, and the
+/// deletion waits for the claim, as open as it was.
 fn record_landed(o: &Observed, listing: &[Endpoint]) -> Option<Decision> {
     if o.memory.unrecorded {
         return None;

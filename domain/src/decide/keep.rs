@@ -1,4 +1,4 @@
-//! An endpoint is recorded: keep it as declared, notice its loss, remove what is one too many.
+//! An endpoint is recorded: keep it as declared, notice its loss, remove unused duplicates.
 //!
 //! This file never writes to an endpoint that carries another owner's mark.
 
@@ -14,8 +14,8 @@ use super::{
     rest, retry_write, rival,
 };
 
-/// An excess endpoint is deleted at most this often, so that two owners that believe to be one cannot
-/// destroy each other's endpoints in a loop.
+/// An excess endpoint is deleted at most this often, so that two owners that share one cluster id cannot destroy each other's
+/// endpoints in a loop.
 const EXCESS_INTERVAL: Duration = Duration::from_hours(1);
 
 pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) -> Decision {
@@ -42,7 +42,7 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: 
     }
 }
 
-/// The endpoint as it was last shown, with nothing to say against it.
+/// Returns the state of the endpoint as it was last shown, without any trouble.
 pub(super) fn recorded_state(o: &Observed, endpoint: &Endpoint) -> Recorded {
     Recorded {
         endpoint: endpoint.clone(),
@@ -54,7 +54,7 @@ pub(super) fn recorded_state(o: &Observed, endpoint: &Endpoint) -> Recorded {
     }
 }
 
-/// The endpoint is there and an attempt is open all the same: once that is settled there is nothing to look for.
+/// Keeps a suspended object until an attempt that is open beside its endpoint is settled.
 fn suspended(o: &Observed) -> Decision {
     rest(State::Suspended, remaining_uncertainty(o).map_or(Requeue::OnChange, Requeue::After))
 }
@@ -84,7 +84,7 @@ fn absent(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) 
     confirmed(absence, lost)
 }
 
-/// The listing does not show the recorded endpoint. A claim that replaces it says that its loss is beyond doubt.
+/// Returns the state while the listing does not show the recorded endpoint. A claim that replaces it proves its loss.
 fn unseen(o: &Observed, recorded: &Endpoint) -> State {
     if o.object.claim.open_nonce(Some(&recorded.id)).is_some() {
         return State::Creating(Creating::AwaitingOutcome(
@@ -142,7 +142,7 @@ fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint)
     settle(o, spec, state)
 }
 
-/// The excess endpoint to remove now: only one that nobody can be using yet.
+/// Returns the excess endpoint to remove now: only one that cannot be in use yet.
 fn removable(o: &Observed, excess: &[&Endpoint]) -> Option<EndpointId> {
     let due = o.memory.excess_deleted.is_none_or(|ago| ago >= EXCESS_INTERVAL);
     let unused =
@@ -150,7 +150,7 @@ fn removable(o: &Observed, excess: &[&Endpoint]) -> Option<EndpointId> {
     excess.iter().find(unused).filter(|_| due).map(|e| e.id.clone())
 }
 
-/// The comment to send, where Atlas shows another. While the reservation runs, Atlas is left alone.
+/// Returns the comment to send if Atlas shows another one, but not while the reservation runs.
 fn comment_change(spec: &Spec, endpoint: &Endpoint, token: &Token) -> Option<String> {
     if endpoint.status == EndpointStatus::ReservationRequested {
         return None;
@@ -159,8 +159,8 @@ fn comment_change(spec: &Spec, endpoint: &Endpoint, token: &Token) -> Option<Str
     (!same_comment(&declared, &endpoint.comment)).then_some(declared)
 }
 
-/// The VPC endpoint id to send: the declared one, where Atlas shows another. Before RESERVED there is no
-/// service that it could belong to, and one that belonged to a lost service is not sent again.
+/// Returns the VPC endpoint id to send: the declared one, if Atlas shows another. Before RESERVED there is no service that it
+/// could belong to, and one that belonged to a lost service is not sent again.
 fn vpc_endpoint_change(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<VpcEndpointId> {
     let VpcEndpoint::Declared(id) = &spec.vpc_endpoint else {
         return None;
@@ -175,12 +175,12 @@ fn vpc_endpoint_change(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option
     (accepts && differs && !stale).then(|| id.clone())
 }
 
-/// The status does not show it like that yet.
+/// Returns `true` if the status does not show this status word yet.
 fn has_turned(o: &Observed, endpoint: &Endpoint) -> bool {
     o.object.recorded.as_ref().is_none_or(|known| known.status != endpoint.status)
 }
 
-/// Nothing to do: look again when something may have changed.
+/// Rests, and requeues when something may have changed.
 fn settle(o: &Observed, spec: &Spec, state: Recorded) -> Decision {
     let awaited = match &spec.vpc_endpoint {
         VpcEndpoint::Declared(id) => !spec.observe && o.object.stale_vpc_endpoint.as_ref() != Some(id),
@@ -190,7 +190,7 @@ fn settle(o: &Observed, spec: &Spec, state: Recorded) -> Decision {
         (Some(fault), _) => retry_write(fault),
         // What was just written has yet to show.
         _ if state.unconfirmed || !may_write(o) => Requeue::Poll,
-        // One listing may be wrong: what turned FAILED just now is looked at once more.
+        // One listing may be wrong: an endpoint that has just turned FAILED is listed once more.
         (_, EndpointStatus::Failed) if has_turned(o, &state.endpoint) => Requeue::After(o.times.confirm_gap),
         (_, EndpointStatus::Available) if state.endpoint.service_name.is_none() => Requeue::Poll,
         (_, EndpointStatus::Available | EndpointStatus::Failed) => Requeue::Interval,

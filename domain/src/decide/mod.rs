@@ -2,7 +2,7 @@
 //!
 //! [`decide`] is total and synchronous. It never reads a clock, draws a number, fails or acts, so that the
 //! very function that runs in production is the one that is tested over its whole input space and model-checked.
-//! The protocol is explained in docs/concepts/ownership.md, and the hole that each rule closes in tests/scenarios/holes.rs.
+//! The protocol is explained in docs/concepts/ownership.md, and the race that each rule prevents in tests/scenarios/holes.rs.
 
 mod create;
 mod delete;
@@ -19,11 +19,10 @@ use crate::observed::{
 };
 use crate::ownership::{ClaimReading, Nonce, mark_of};
 
-/// How often a Secret is read that holds a key that Atlas does not accept, and when one is read again that was missing once.
-/// Secrets are not watched.
+/// How often a Secret is read again whose key Atlas does not accept, or that was missing once. Secrets are not watched.
 const SECRET_RECHECK: Duration = Duration::from_secs(15);
 
-/// What to do about what was seen.
+/// Returns what to do about what was observed.
 #[must_use]
 pub fn decide(o: &Observed) -> Decision {
     if o.object.deleting { delete::decide(o) } else { decide_live(o) }
@@ -63,7 +62,7 @@ fn rest(state: State, requeue: Requeue) -> Decision {
     Decision { step: Step::Rest, state, requeue, absent: None }
 }
 
-/// A step; the state says what is true if the step comes to nothing.
+/// A step to take. `state` is what to report if the step has no effect.
 fn act(step: Step, state: State) -> Decision {
     Decision { step, state, requeue: Requeue::Poll, absent: None }
 }
@@ -72,7 +71,7 @@ fn list(o: &Observed) -> Decision {
     act(Step::List, current_state(o))
 }
 
-/// What is true of the object before Atlas was asked.
+/// Returns the state of the object before a listing.
 fn current_state(o: &Observed) -> State {
     match &o.object.recorded {
         Some(recorded) => State::Recorded(keep::recorded_state(o, recorded)),
@@ -80,8 +79,8 @@ fn current_state(o: &Observed) -> State {
     }
 }
 
-/// How long it takes until another response may confirm that the instance, or this API, is no more; `None` if Atlas does not
-/// say so, or has said it twice, at least G apart, and did nothing for the instance in between.
+/// Returns how long it takes until another response may confirm that the instance, or this API, is gone. `None` if Atlas does
+/// not say so, or has said it twice, at least G apart, with no other response in between.
 fn unconfirmed(o: &Observed, fault: &Fault) -> Option<Duration> {
     let first = o.memory.gone.iter().find(|(kind, _)| *kind == fault.kind);
     let age = first.map_or(Duration::ZERO, |(_, age)| *age);
@@ -92,12 +91,12 @@ fn unconfirmed(o: &Observed, fault: &Fault) -> Option<Duration> {
     (fault.kind.says_gone() && !remaining.is_zero()).then_some(remaining)
 }
 
-/// How long to leave Atlas alone after `fault`. Final answers are looked at again at the object's own interval; what a
-/// corrected Secret would cure, as often as Secrets are read.
+/// Returns when to retry after `fault`: at the object's own interval if it is final, and as often as Secrets are read if a
+/// corrected Secret would help.
 fn retry(fault: &Fault) -> Requeue {
     match fault.kind {
         FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => Requeue::Interval,
-        // Whoever reads Secrets knows when this one is read next: ever more rarely while it stays missing.
+        // The credential store says when it reads this Secret next: ever more rarely while it stays missing.
         FaultKind::CredentialsNotFound => {
             Requeue::After(fault.retry_after.filter(|pause| !pause.is_zero()).unwrap_or(SECRET_RECHECK))
         }
@@ -108,8 +107,7 @@ fn retry(fault: &Fault) -> Requeue {
     }
 }
 
-/// The same after a write that Atlas refused to credentials which it lets read: it waits for somebody to give them the role, as
-/// long as for whatever else a user has to do.
+/// Returns when to retry a write that was refused. Credentials that may read but not write wait for a user to grant the role.
 fn retry_write(fault: &Fault) -> Requeue {
     match fault.kind {
         FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess => Requeue::Await,
@@ -117,8 +115,8 @@ fn retry_write(fault: &Fault) -> Requeue {
     }
 }
 
-/// An endpoint that our POST made and that no status carries yet is recorded before anything else, under the claim that
-/// it was made for. Under another claim it is looked for by its mark: it may have gone long since.
+/// Records an endpoint that our POST created and that no status carries yet, before anything else, under the claim of that
+/// POST. Under another claim it is found by its mark instead: it may have been deleted long ago.
 fn record_created(o: &Observed) -> Option<Decision> {
     let claimed = o.object.claim.open_nonce(o.recorded())?;
     let attempt = o.memory.attempts.iter().find(|attempt| attempt.nonce == *claimed)?;
@@ -129,8 +127,8 @@ fn record_created(o: &Observed) -> Option<Decision> {
     Some(act(Step::Record { endpoint: endpoint.clone(), origin: Origin::Created }, state))
 }
 
-/// The attempts that may still land, or whose landing no listing has disproved yet. The claim on the object is
-/// one of them while it is open, known to this process or not.
+/// Returns the attempts that may still land, or whose landing no listing has disproved yet. The claim on the object is one of
+/// them while it is open, known to this process or not.
 fn open_attempts(o: &Observed) -> impl Iterator<Item = Attempt> + '_ {
     let claimed = o.object.claim.open_nonce(o.recorded());
     let unseen = claimed.filter(|nonce| o.memory.attempts.iter().all(|attempt| attempt.nonce != **nonce));
@@ -143,7 +141,7 @@ fn open_attempts(o: &Observed) -> impl Iterator<Item = Attempt> + '_ {
     )
 }
 
-/// How long it takes until no attempt can land any more; `None` if none can.
+/// Returns how long an attempt may still land; `None` if none can.
 fn remaining_uncertainty(o: &Observed) -> Option<Duration> {
     open_attempts(o)
         .map(|attempt| o.times.uncertainty.saturating_sub(attempt.age))
@@ -151,18 +149,18 @@ fn remaining_uncertainty(o: &Observed) -> Option<Duration> {
         .filter(|remaining| !remaining.is_zero())
 }
 
-/// How long it takes until a listing would show what was recorded and is recorded no more; `None` if it does.
+/// Returns how long a listing may still omit an endpoint that was recorded and no longer is; `None` if it would show it.
 fn remaining_lag(o: &Observed) -> Option<Duration> {
     let age = o.memory.forgotten.filter(|_| o.object.recorded.is_none())?;
     Some(o.times.visibility.saturating_sub(age)).filter(|remaining| !remaining.is_zero())
 }
 
-/// This listing and one at least G before it have both confirmed `absence`.
+/// Returns `true` if this listing and one at least G before it both show `absence`.
 fn absent_twice(o: &Observed, absence: ConfirmedAbsence) -> bool {
     o.memory.absent.is_some_and(|(what, span)| what == absence && span >= o.times.confirm_gap)
 }
 
-/// Remembers this listing as a confirmation and waits for the second.
+/// Remembers this listing as the first confirmation and waits for the second.
 fn confirm_absence(o: &Observed, absence: ConfirmedAbsence, state: State) -> Decision {
     confirmed(absence, rest(state, Requeue::After(o.times.confirm_gap)))
 }
@@ -172,8 +170,8 @@ fn confirmed(absence: ConfirmedAbsence, decision: Decision) -> Decision {
     Decision { absent: Some(absence), ..decision }
 }
 
-/// Finalizer and claim as a living object carries them. A claim of another cluster is left alone once an endpoint
-/// is recorded: whoever keeps putting it back (a Git repository) would otherwise fight us for ever.
+/// Returns `true` if finalizer and claim are as a living object carries them. A claim of another cluster is left alone once an
+/// endpoint is recorded: a Git repository that keeps restoring it would otherwise fight the operator for ever.
 fn is_held(o: &Observed) -> bool {
     let claimed = match o.object.claim {
         ClaimReading::Ours { .. } => true,
@@ -183,8 +181,8 @@ fn is_held(o: &Observed) -> bool {
     claimed && o.object.finalizer
 }
 
-/// Puts back what somebody took off the object. An attempt that may still land is announced again under its own
-/// nonce, as open as it was.
+/// Restores finalizer and claim that somebody removed. An attempt that may still land is announced again under its own nonce,
+/// as open as it was.
 fn restore_claim(o: &Observed, recorded: Option<&EndpointId>) -> Step {
     let nonce = youngest_unsettled(o);
     Step::Claim {
@@ -194,13 +192,13 @@ fn restore_claim(o: &Observed, recorded: Option<&EndpointId>) -> Step {
     }
 }
 
-/// The attempt that may land for the longest time.
+/// Returns the attempt that may land for the longest time.
 fn youngest_unsettled(o: &Observed) -> Option<Nonce> {
     let youngest = open_attempts(o).min_by_key(|attempt| attempt.age)?;
     (youngest.age < o.times.uncertainty).then_some(youngest.nonce)
 }
 
-/// Our endpoints that Atlas is not removing, the most advanced first; of equals the one listed first.
+/// Returns our endpoints that Atlas is not removing, the most advanced first, and equals in the order of the listing.
 fn ours<'a>(o: &Observed, listing: &'a [Endpoint]) -> Vec<&'a Endpoint> {
     let mut ours: Vec<_> =
         listing.iter().filter(|e| o.is_ours(e) && e.status != EndpointStatus::Deleting).collect();
@@ -208,9 +206,9 @@ fn ours<'a>(o: &Observed, listing: &'a [Endpoint]) -> Vec<&'a Endpoint> {
     ours
 }
 
-/// Who else's mark the endpoint carries, unless the user named both the endpoint and that owner to take it over from. With the
-/// default credentials the word is not enough: a token is no secret, so any namespace that they serve could write it. There
-/// nothing is taken over unless it is known that no living object of another namespace owns it.
+/// Returns the other owner whose mark the endpoint carries, unless the user named both the endpoint and that owner to take it
+/// over. With the default credentials that is not enough: a token is no secret, so any namespace that they serve could write
+/// it. There an endpoint is taken over only if it is known that no living object of another namespace owns it.
 fn rival(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Rival> {
     let token = mark_of(&endpoint.comment).filter(|owner| *owner != o.object.token)?;
     let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
@@ -223,19 +221,19 @@ fn rival(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Rival> {
     }
 }
 
-/// Nothing was written yet in this reconcile, and the key may write what is not a DELETE.
+/// Returns `true` if this reconcile has written nothing yet and its credentials allow more than a DELETE.
 fn may_write(o: &Observed) -> bool {
     o.memory.last_write == WriteOutcome::Nothing && !matches!(o.credentials, CredentialsInUse::Remembered(_))
 }
 
-/// Why the write of this reconcile was not done. That the instance, or this API, is no more is a refusal like any other
-/// there: the listing before it showed the opposite.
+/// Returns why this reconcile's write failed. A response that the instance, or this API, is gone is an ordinary refusal here:
+/// the listing before it showed the opposite.
 fn refused(o: &Observed) -> Option<Fault> {
     let WriteOutcome::Refused(fault) = &o.memory.last_write else { return None };
     if !fault.kind.says_gone() {
         return Some(fault.clone());
     }
     let next = if fault.next.is_empty() { Message::default() } else { fault.next.clone().then("; ") };
-    let next = next.then("yet Atlas has just listed what the instance has, so it is tried again");
+    let next = next.then("Atlas has just listed the endpoints of this instance, so the operator retries");
     Some(Fault { kind: FaultKind::Refused, next, ..fault.clone() })
 }

@@ -211,7 +211,7 @@ mod laws {
                 || ready.1 != Reason::EndpointLost
                 || r.after.is_some()
                 || bound_is_leaving(d);
-            let asked = !message(ConditionType::Synced).contains("not asked");
+            let asked = !message(ConditionType::Synced).contains("no request");
             ready_says && endpoint_says && dated && asked && (!lost || !connected.0)
         })
     }
