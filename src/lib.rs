@@ -26,7 +26,7 @@
 //!
 //! # Invariants, and the tests that hold them
 //!
-//! - `decide` is total and never acts; a POST, PATCH, DELETE or release happens only as its laws allow: `domain/tests/laws`.
+//! - `decide` is total and never acts; a POST, PATCH, DELETE or release happens only as its laws allow: `domain/tests/invariants`.
 //! - Whatever goes wrong with a request, and killed after any effect, all ends as if nothing had: `tests/plans`.
 //! - What does not carry our mark is not touched, and a name finds its endpoint again: `tests/operator/ownership.rs`.
 //! - Nothing is written where nothing changed: `tests/operator/quiet.rs`.

@@ -179,8 +179,7 @@ pub fn of_step(step: &Step, o: &Observed) -> Option<EventDraft> {
             Some(normal(EventReason::CommentWritten, message))
         }
         Step::Delete { id, excess: true } => {
-            let message =
-                format!("deleted endpoint {id}, an unused duplicate with the mark of this object");
+            let message = format!("deleted endpoint {id}, an unused duplicate with the mark of this object");
             Some(EventDraft { reason: EventReason::ExcessEndpointDeleted, warning: true, message })
         }
         Step::Release(ReleaseReason::Deleted) => {

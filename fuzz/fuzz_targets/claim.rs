@@ -1,9 +1,9 @@
-//! The claim annotation: the property of `domain/tests/anything/claim.rs`.
+//! The claim annotation: the property of `domain/tests/properties/claim.rs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../domain/tests/anything/claim.rs"]
+#[path = "../../domain/tests/properties/claim.rs"]
 mod claim;
 #[path = "../../domain/tests/support/mod.rs"]
 mod support;

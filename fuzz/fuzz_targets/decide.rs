@@ -1,27 +1,27 @@
-//! The laws of `domain/tests/laws`, over whatever can be seen. Its modules are those tests' own.
+//! The laws of `domain/tests/invariants`, over whatever can be seen. Its modules are those tests' own.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../domain/tests/laws/changing.rs"]
+#[path = "../../domain/tests/invariants/changing.rs"]
 mod changing;
-#[path = "../../domain/tests/laws/creating.rs"]
+#[path = "../../domain/tests/invariants/creating.rs"]
 mod creating;
-#[path = "../../domain/tests/anything/decide.rs"]
+#[path = "../../domain/tests/properties/decide.rs"]
 mod decide;
-#[path = "../../domain/tests/laws/decisions.rs"]
+#[path = "../../domain/tests/invariants/decisions.rs"]
 mod decisions;
-#[path = "../../domain/tests/laws/leaving.rs"]
+#[path = "../../domain/tests/invariants/leaving.rs"]
 mod leaving;
-#[path = "../../domain/tests/laws/narrowing.rs"]
+#[path = "../../domain/tests/invariants/narrowing.rs"]
 mod narrowing;
-#[path = "../../domain/tests/laws/pausing.rs"]
+#[path = "../../domain/tests/invariants/pausing.rs"]
 mod pausing;
-#[path = "../../domain/tests/laws/reports.rs"]
+#[path = "../../domain/tests/invariants/reports.rs"]
 mod reports;
 #[path = "../../domain/tests/support/mod.rs"]
 mod support;
-#[path = "../../domain/tests/laws/view.rs"]
+#[path = "../../domain/tests/invariants/view.rs"]
 mod view;
 
 /// What a law says of one decision.

@@ -1,9 +1,9 @@
-//! What a process remembers, over any sequence of events: the property of `domain/tests/anything/memory.rs`.
+//! What a process remembers, over any sequence of events: the property of `domain/tests/properties/memory.rs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../domain/tests/anything/memory.rs"]
+#[path = "../../domain/tests/properties/memory.rs"]
 mod memory;
 #[path = "../../domain/tests/support/mod.rs"]
 mod support;

@@ -1,36 +1,36 @@
 //! The ablations that are searched: each rule taken away, and the promise that must be found broken without it.
 
-use crate::weaken::Weakness;
-use crate::worlds::{BEGUN, NOTHING, PLAIN, QUIET, TWO, effort};
-use crate::{Budget, Effort, Manifest, Mark, Outcome, Promise, Scope};
+use crate::mutations::Mutation;
+use crate::scenarios::{BEGUN, NOTHING, PLAIN, QUIET, TWO, effort};
+use crate::{Budget, Config, Effort, Invariant, Manifest, Mark, Outcome};
 
 /// A rule taken away, and where that must be found.
 #[derive(Debug, Clone, Copy)]
 pub struct Ablation {
     /// What is missing.
-    pub weakness: Weakness,
+    pub mutation: Mutation,
     /// In words.
     pub name: &'static str,
-    /// The hole that the rule closes, if it has a number in `domain/tests/scenarios/holes.rs`.
+    /// The hole that the rule closes, if it has a number in `domain/tests/scenarios/known_races.rs`.
     pub hole: Option<u8>,
     /// The world in which it shows.
-    pub scope: Scope,
+    pub config: Config,
     /// The promises of which at least one is broken; none: the rule is not needed in this world, as its text says.
-    pub breaks: &'static [Promise],
+    pub breaks: &'static [Invariant],
 }
 
 impl Ablation {
     /// How this one is searched: until its promise is broken.
     #[must_use]
     pub fn effort(&self, steps: Option<usize>) -> Effort {
-        let liveness = self.breaks.contains(&Promise::Stuck);
+        let liveness = self.breaks.contains(&Invariant::Stuck);
         Effort { liveness, ..effort(steps, self.breaks) }
     }
 
     /// The same world with nothing taken away.
     #[must_use]
-    pub fn control(&self) -> Scope {
-        Scope { unbounded_travel: false, ..self.scope }
+    pub fn control(&self) -> Config {
+        Config { unbounded_travel: false, ..self.config }
     }
 
     /// `true` if a promise was broken that this rule is there for, or none if the rule is not needed.
@@ -52,21 +52,21 @@ impl Ablation {
 }
 
 /// Two endpoints with our mark, none recorded, and a hand that takes the mark off one of them.
-const TWINS: Scope =
-    Scope { strangers: &[Mark::Ours, Mark::Ours], budget: Budget { unmarkings: 1, ..NOTHING }, ..TWO };
+const TWINS: Config =
+    Config { strangers: &[Mark::Ours, Mark::Ours], budget: Budget { unmarkings: 1, ..NOTHING }, ..TWO };
 
 /// All ablations.
 #[must_use]
 #[allow(clippy::too_many_lines, reason = "a table")]
 pub fn ablations() -> Vec<Ablation> {
-    use Promise as P;
-    use Weakness as W;
-    let ablation = |weakness, name, hole, scope, breaks| Ablation { weakness, name, hole, scope, breaks };
-    let one_loss = Scope { budget: Budget { losses: 1, ..NOTHING }, ..QUIET };
+    use Invariant as P;
+    use Mutation as W;
+    let ablation = |mutation, name, hole, config, breaks| Ablation { mutation, name, hole, config, breaks };
+    let one_loss = Config { budget: Budget { losses: 1, ..NOTHING }, ..QUIET };
     let deleted = Budget { losses: 1, deletions: 1, ..NOTHING };
-    let named = Scope { manifest: Manifest { endpoint: 1, ..PLAIN }, strangers: &[Mark::Foreign], ..QUIET };
-    let deletion = |scope: Scope| Scope { budget: Budget { deletions: 1, ..scope.budget }, ..scope };
-    let retained = Scope {
+    let named = Config { manifest: Manifest { endpoint: 1, ..PLAIN }, strangers: &[Mark::Foreign], ..QUIET };
+    let deletion = |config: Config| Config { budget: Budget { deletions: 1, ..config.budget }, ..config };
+    let retained = Config {
         edits: &[Manifest { retain: true, ..PLAIN }],
         budget: Budget { losses: 1, crashes: 1, edits: 1, deletions: 1, creations: 1, ..NOTHING },
         ..QUIET
@@ -79,7 +79,7 @@ pub fn ablations() -> Vec<Ablation> {
             W::None,
             "requests travel for ever (Q too short for them)",
             None,
-            Scope { unbounded_travel: true, ..one_loss },
+            Config { unbounded_travel: true, ..one_loss },
             &[P::Doubled],
         ),
         ablation(W::ShortUncertainty, "Q is nothing", None, one_loss, &[P::Doubled]),
@@ -87,14 +87,14 @@ pub fn ablations() -> Vec<Ablation> {
             W::NoWaitInDelete,
             "without the wait in delete",
             None,
-            Scope { budget: deleted, ..QUIET },
+            Config { budget: deleted, ..QUIET },
             &[P::Leaked],
         ),
         ablation(
             W::NoGet,
             "without GET before PATCH and DELETE",
             Some(1),
-            Scope {
+            Config {
                 controllers: 2,
                 edits: &[Manifest { retain: true, ..PLAIN }],
                 budget: Budget { deletions: 1, creations: 1, edits: 1, ..NOTHING },
@@ -106,14 +106,14 @@ pub fn ablations() -> Vec<Ablation> {
             W::ReplacedNotNamed,
             "the claim does not name what it replaces",
             Some(2),
-            Scope { controllers: 2, attempts: 3, budget: Budget { vanishings: 1, ..NOTHING }, ..BEGUN },
+            Config { controllers: 2, attempts: 3, budget: Budget { vanishings: 1, ..NOTHING }, ..BEGUN },
             &[P::Doubled, P::Stuck],
         ),
         ablation(
             W::RecordIgnoresClaim,
             "the record does not test the claim",
             Some(2),
-            Scope { budget: Budget { vanishings: 1, ..NOTHING }, ..TWO },
+            Config { budget: Budget { vanishings: 1, ..NOTHING }, ..TWO },
             // Where the claim changes, the recorded id does too; and V is longer than D and the travel time, so that
             // what a claim hides that is closed too early has landed before anybody gives it up.
             &[],
@@ -122,7 +122,7 @@ pub fn ablations() -> Vec<Ablation> {
             W::MarkLost,
             "a long comment pushes the mark out",
             Some(3),
-            Scope { budget: Budget { unmarkings: 1, ..NOTHING }, ..QUIET },
+            Config { budget: Budget { unmarkings: 1, ..NOTHING }, ..QUIET },
             &[P::MarkKept],
         ),
         ablation(
@@ -143,35 +143,35 @@ pub fn ablations() -> Vec<Ablation> {
             W::DeadlineFromAnswer,
             "D is counted from the answer to the claim",
             Some(5),
-            Scope { slow_answers: true, ..TWO },
+            Config { slow_answers: true, ..TWO },
             &[P::Doubled],
         ),
         ablation(
             W::NotFoundBelieved,
             "a 404 on a new id is believed",
             Some(6),
-            Scope { budget: Budget { lags: 3, deletions: 1, ..NOTHING }, ..QUIET },
+            Config { budget: Budget { lags: 3, deletions: 1, ..NOTHING }, ..QUIET },
             &[P::Leaked, P::Doubled],
         ),
         ablation(
             W::LongVisibility,
             "V is longer than a listing lags: all takes too long",
             None,
-            Scope { budget: Budget { crashes: 1, deletions: 1, ..NOTHING }, ..QUIET },
+            Config { budget: Budget { crashes: 1, deletions: 1, ..NOTHING }, ..QUIET },
             &[P::Stuck],
         ),
         ablation(
             W::DeleteOnlyListed,
             "only what is listed is deleted",
             Some(6),
-            Scope { budget: Budget { lags: 2, deletions: 1, ..NOTHING }, ..QUIET },
+            Config { budget: Budget { lags: 2, deletions: 1, ..NOTHING }, ..QUIET },
             &[P::Leaked],
         ),
         ablation(
             W::OneListing,
             "one listing is enough",
             Some(6),
-            Scope { budget: Budget { lags: 1, losses: 1, ..NOTHING }, ..QUIET },
+            Config { budget: Budget { lags: 1, losses: 1, ..NOTHING }, ..QUIET },
             &[P::Doubled],
         ),
         ablation(W::NoSettling, "Retain does not wait for open attempts", Some(7), retained, &[P::Doubled]),
@@ -179,35 +179,35 @@ pub fn ablations() -> Vec<Ablation> {
             W::AnyNotFoundIsGone,
             "any 404 means gone",
             Some(8),
-            Scope { budget: Budget { no_access: 2, deletions: 1, ..NOTHING }, ..QUIET },
+            Config { budget: Budget { no_access: 2, deletions: 1, ..NOTHING }, ..QUIET },
             &[P::Leaked],
         ),
         ablation(
             W::OneGone,
             "one 404 of the instance means gone",
             None,
-            Scope { budget: Budget { passing_gone: 1, deletions: 1, ..NOTHING }, ..QUIET },
+            Config { budget: Budget { passing_gone: 1, deletions: 1, ..NOTHING }, ..QUIET },
             &[P::Leaked],
         ),
         ablation(
             W::RunNotBroken,
             "a 404 of the instance outlives another failure",
             None,
-            Scope { budget: Budget { passing_gone: 2, losses: 1, deletions: 1, ..NOTHING }, ..BEGUN },
+            Config { budget: Budget { passing_gone: 2, losses: 1, deletions: 1, ..NOTHING }, ..BEGUN },
             &[P::Leaked],
         ),
         ablation(
             W::RunNeverEnds,
             "a 404 of the instance is confirmed however late",
             None,
-            Scope { budget: Budget { passing_gone: 2, deletions: 1, ..NOTHING }, ..BEGUN },
+            Config { budget: Budget { passing_gone: 2, deletions: 1, ..NOTHING }, ..BEGUN },
             &[P::Leaked],
         ),
         ablation(
             W::NoncesForgotten,
             "nonces are forgotten with the claim",
             Some(10),
-            Scope { seen_by_all: true, budget: Budget { losses: 1, claim_wipes: 1, ..NOTHING }, ..QUIET },
+            Config { seen_by_all: true, budget: Budget { losses: 1, claim_wipes: 1, ..NOTHING }, ..QUIET },
             &[P::Doubled],
         ),
         ablation(
@@ -221,14 +221,14 @@ pub fn ablations() -> Vec<Ablation> {
             W::AdoptedIsSettled,
             "what was adopted counts as seen",
             Some(12),
-            Scope { budget: Budget { lags: 1, deletions: 1, creations: 1, forced: 1, ..NOTHING }, ..BEGUN },
+            Config { budget: Budget { lags: 1, deletions: 1, creations: 1, forced: 1, ..NOTHING }, ..BEGUN },
             &[P::ReadyLies],
         ),
         ablation(
             W::NoSettling,
             "Observe does not wait for open attempts",
             Some(13),
-            Scope {
+            Config {
                 edits: &[Manifest { observe: true, endpoint: 1, ..PLAIN }],
                 strangers: &[Mark::None],
                 budget: Budget { losses: 1, edits: 1, deletions: 1, ..NOTHING },
@@ -240,21 +240,21 @@ pub fn ablations() -> Vec<Ablation> {
             W::NamedMayBePosted,
             "endpointId does not forbid a POST",
             Some(14),
-            Scope { budget: Budget { vanishings: 1, ..NOTHING }, ..named },
+            Config { budget: Budget { vanishings: 1, ..NOTHING }, ..named },
             &[P::PostUnwanted],
         ),
         ablation(
             W::ForeignClaimIgnored,
             "another cluster's claim is overlooked",
             Some(15),
-            Scope { foreign_claim: true, ..QUIET },
+            Config { foreign_claim: true, ..QUIET },
             &[P::PostUnwanted, P::Stuck],
         ),
         ablation(
             W::UnreadableIsAbsent,
             "an unreadable claim is none",
             Some(16),
-            Scope {
+            Config {
                 seen_by_all: true,
                 budget: Budget { garbles: 1, losses: 1, crashes: 1, ..NOTHING },
                 ..QUIET
@@ -265,14 +265,14 @@ pub fn ablations() -> Vec<Ablation> {
             W::PostAgain,
             "a nonce may be posted again",
             None,
-            Scope { budget: Budget { refusals: 1, losses: 1, ..NOTHING }, ..QUIET },
+            Config { budget: Budget { refusals: 1, losses: 1, ..NOTHING }, ..QUIET },
             &[P::PostTwice],
         ),
         ablation(
             W::ClaimAssumed,
             "a claim without an answer counts as accepted",
             None,
-            Scope { budget: Budget { outages: 1, ..NOTHING }, ..QUIET },
+            Config { budget: Budget { outages: 1, ..NOTHING }, ..QUIET },
             &[P::PostUnclaimed],
         ),
         ablation(
@@ -286,7 +286,7 @@ pub fn ablations() -> Vec<Ablation> {
             W::NoGet,
             "without GET, after the VPC endpoint was changed",
             Some(1),
-            Scope {
+            Config {
                 manifest: Manifest { vpc: 1, ..PLAIN },
                 edits: &[Manifest { vpc: 2, ..PLAIN }],
                 budget: Budget { edits: 1, ..NOTHING },
@@ -298,14 +298,14 @@ pub fn ablations() -> Vec<Ablation> {
             W::OldListing,
             "a listing need not be fresh",
             None,
-            Scope { budget: Budget { lags: 1, deletions: 1, creations: 1, ..NOTHING }, ..BEGUN },
+            Config { budget: Budget { lags: 1, deletions: 1, creations: 1, ..NOTHING }, ..BEGUN },
             &[P::DeadRecorded],
         ),
         ablation(
             W::RecordForgotten,
             "what was recorded is forgotten with the object",
             None,
-            Scope {
+            Config {
                 manifest: Manifest { retain: true, ..PLAIN },
                 budget: Budget { lags: 1, deletions: 1, creations: 1, ..NOTHING },
                 ..QUIET

@@ -2,10 +2,10 @@
 //!
 //! This file never knows what a controller makes of the answer.
 
-use crate::travels::Patch;
-use crate::weaken::Weakness;
-use crate::world::{Annotation, Held, Object, Phase, State, Wait};
-use crate::{Event, Model, Promise};
+use crate::in_flight::Patch;
+use crate::mutations::Mutation;
+use crate::state::{Annotation, CachedObject, Object, Phase, State, Wait};
+use crate::{Event, Invariant, Model};
 
 /// Why a write to the object was not done.
 pub(crate) enum Refusal {
@@ -15,25 +15,30 @@ pub(crate) enum Refusal {
 
 impl Model {
     /// Does it, or refuses it. `Ok(None)` if the object went.
-    pub(crate) fn apply(&self, s: &mut State, held: Held, patch: Patch) -> Result<Option<Object>, Refusal> {
+    pub(crate) fn apply(
+        &self,
+        s: &mut State,
+        held: CachedObject,
+        patch: Patch,
+    ) -> Result<Option<Object>, Refusal> {
         let read = held.object;
         let now = s.object.ok_or(Refusal::NotFound)?;
         let same_life = now.life == read.life;
         let mut object = now;
         match patch {
             Patch::Claim { claim, stale_vpc, .. } => {
-                let guarded = self.weakness != Weakness::NoResourceVersion;
+                let guarded = self.mutation != Mutation::NoResourceVersion;
                 // A finalizer cannot be added to an object that is being deleted, whoever asks.
                 let addable = object.finalizer || !object.deleting;
                 if (guarded && !held.current) || !same_life || !addable {
                     return Err(Refusal::Changed);
                 }
                 if now.claim == Some(Annotation::Foreign) && now.recorded == 0 && !now.take_over {
-                    s.history.broken |= Promise::PostUnwanted.bit();
+                    s.history.broken |= Invariant::PostUnwanted.bit();
                 }
                 object.finalizer = true;
                 s.history.forced = false;
-                object.claim = Some(self.weakness.claim(claim));
+                object.claim = Some(self.mutation.claim(claim));
                 if stale_vpc != 0 {
                     object.stale_vpc = stale_vpc;
                 }
@@ -45,19 +50,19 @@ impl Model {
                 }
             }
             Patch::Record { id, mark } => {
-                let claim = object.claim == read.claim || self.weakness == Weakness::RecordIgnoresClaim;
-                let recorded = object.recorded == read.recorded || self.weakness == Weakness::RecordIgnoresId;
+                let claim = object.claim == read.claim || self.mutation == Mutation::RecordIgnoresClaim;
+                let recorded = object.recorded == read.recorded || self.mutation == Mutation::RecordIgnoresId;
                 if !same_life || !claim || !recorded {
                     return Err(Refusal::Changed);
                 }
                 if object.recorded != 0 && object.recorded != id && s.is_live(object.recorded) {
-                    s.history.broken |= Promise::RecordedReplacedAlive.bit();
+                    s.history.broken |= Invariant::RecordedReplacedAlive.bit();
                 }
                 object.recorded = id;
                 object.shown = mark;
                 object.shown_vpc = s.endpoints.iter().find(|e| e.id == id).map_or(0, |e| e.vpc);
                 // What vanishes between a listing and the record is nobody's fault.
-                s.history.dead = self.scope.budget.vanishings == 0
+                s.history.dead = self.config.budget.vanishings == 0
                     && !s.endpoints.iter().any(|e| e.id == id && e.phase != Phase::Gone);
                 s.history.events |= Event::Recorded.bit();
                 if read.recorded != 0 && id != read.recorded {

@@ -2,13 +2,13 @@
 //!
 //! This file never knows what a controller makes of the answer.
 
-use crate::answers::answered;
-use crate::happens::spend;
-use crate::moves::RequestFate;
+use crate::actions::RequestFate;
+use crate::in_flight::Write;
+use crate::responses::answered;
+use crate::state::{Endpoint, Mark, Phase, State};
 use crate::time::LAG;
-use crate::travels::Write;
-use crate::world::{Endpoint, Mark, Phase, State};
-use crate::{Model, Promise};
+use crate::transitions::spend;
+use crate::{Invariant, Model};
 
 /// Atlas' answer to a write of controller `i`.
 pub(crate) enum Answer {
@@ -83,7 +83,7 @@ impl Model {
                 Answer::Updated(id)
             }
             Write::Delete(id) => {
-                let slow = self.scope.slow_removal;
+                let slow = self.config.slow_removal;
                 let recorded = s.object.is_some_and(|object| !object.deleting && object.recorded == id);
                 let Some(endpoint) = s.endpoint(id) else { return Answer::Removed { found: false } };
                 if endpoint.phase == Phase::Deleting {
@@ -91,7 +91,7 @@ impl Model {
                 }
                 endpoint.leave(if slow { Phase::Deleting } else { Phase::Gone });
                 if recorded {
-                    s.history.broken |= Promise::Destroyed.bit();
+                    s.history.broken |= Invariant::Destroyed.bit();
                 }
                 Answer::Removed { found: true }
             }

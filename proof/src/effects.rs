@@ -1,5 +1,5 @@
-//! The remote effects of a controller's steps, as its side sees them: a listing, the read before a write, a write to the
-//! object, a request to Atlas.
+//! The remote effects of a controller's steps, from its side: a listing, the read before a write, a write to the object, a
+//! request to Atlas.
 //!
 //! What the other side does with them is in `api_server` and `atlas`. Nothing here decides whether there is an effect.
 
@@ -9,22 +9,22 @@ use domain::decision::Origin;
 use domain::fault::FaultKind;
 use domain::ownership::Nonce;
 
-use crate::answers::{acknowledge, gone, refused, take_in};
 use crate::api_server::bit;
 use crate::atlas::listing;
-use crate::happens::spend;
-use crate::shell::Fortune;
+use crate::convert::{self, mark_in, nonce, nonce_number};
+use crate::in_flight::{Call, Late, Patch, Write};
+use crate::mutations::Mutation;
+use crate::responses::{acknowledge, gone, refused, take_in};
+use crate::shell::StepOutcome;
+use crate::state::{Annotation, CachedObject, Endpoint, Failure, Mark, Object, State, View, Wait};
 use crate::time::{LAG, TRAVEL, ago, now, times};
-use crate::travels::{Call, Late, Patch, Write};
-use crate::weaken::Weakness;
-use crate::words::{self, mark_in, nonce, nonce_number};
-use crate::world::{Annotation, Endpoint, Failure, Held, Mark, Object, State, View, Wait};
-use crate::{Model, Promise};
+use crate::transitions::spend;
+use crate::{Invariant, Model};
 
 impl Model {
     /// The read past all caches before a write to Atlas: `false` if the object is not the one that was decided on.
     pub(crate) fn is_unchanged(&self, s: &mut State, i: usize) -> bool {
-        if self.weakness == Weakness::NoGet {
+        if self.mutation == Mutation::NoGet {
             return true;
         }
         let Some(pass) = s.processes[i].pass.as_mut() else { return false };
@@ -37,33 +37,33 @@ impl Model {
             && object.manifest == read.manifest
             && object.recorded == read.recorded
             && object.claim == read.claim;
-        pass.held = Held { object, current: true };
+        pass.held = CachedObject { object, current: true };
         if !same {
             pass.view = View::Unread;
         }
         same
     }
 
-    /// A write to the object, and what the sender makes of the answer.
+    /// Writes to the object and handles the response.
     pub(crate) fn patch(
         &self,
         s: &mut State,
         i: usize,
         patch: Patch,
         origin: Origin,
-        fortune: Fortune,
+        outcome: StepOutcome,
     ) -> Option<()> {
         let held = s.processes[i].pass.as_ref()?.held;
-        match fortune {
-            Fortune::Well => {}
-            Fortune::Unreached if self.weakness == Weakness::ClaimAssumed => {
+        match outcome {
+            StepOutcome::Well => {}
+            StepOutcome::Unreached if self.mutation == Mutation::ClaimAssumed => {
                 let Patch::Claim { claim, .. } = patch else { return None };
                 spend(&mut s.left.outages)?;
                 let object = Object { finalizer: true, claim: Some(claim), ..held.object };
-                s.processes[i].pass.as_mut()?.held = Held { object, current: false };
+                s.processes[i].pass.as_mut()?.held = CachedObject { object, current: false };
                 return Some(());
             }
-            Fortune::AnswerLost | Fortune::Unreached | Fortune::Parked => {
+            StepOutcome::AnswerLost | StepOutcome::Unreached | StepOutcome::Parked => {
                 s.left.outages = s.left.outages.checked_sub(1)?;
                 if let Some(n) = patch.fresh_nonce() {
                     s.nonces = s.nonces.max(n);
@@ -72,17 +72,17 @@ impl Model {
                 if matches!(patch, Patch::Record { .. }) {
                     Arc::make_mut(&mut s.processes[i].memory).not_recorded();
                 }
-                match fortune {
-                    Fortune::AnswerLost => {
+                match outcome {
+                    StepOutcome::AnswerLost => {
                         self.apply(s, held, patch).ok()?;
                     }
-                    Fortune::Parked => s.late.push(Late { held, patch }),
+                    StepOutcome::Parked => s.late.push(Late { held, patch }),
                     _ => {}
                 }
                 s.processes[i].pass = None;
                 return Some(());
             }
-            Fortune::Lagging | Fortune::NoAccess | Fortune::Gone => return None,
+            StepOutcome::Lagging | StepOutcome::NoAccess | StepOutcome::Gone => return None,
         }
         match self.apply(s, held, patch) {
             Ok(written) => self.applied(s, i, patch, origin, written),
@@ -96,13 +96,13 @@ impl Model {
             gone(s, i);
             return;
         };
-        let held = Held { object, current: true };
+        let held = CachedObject { object, current: true };
         match patch {
             Patch::Claim { .. } => {
                 if let Some(pass) = s.processes[i].pass.as_mut() {
                     pass.wait = Wait::Claim(held);
                 }
-                if !self.scope.slow_answers {
+                if !self.config.slow_answers {
                     acknowledge(s, i);
                 }
             }
@@ -111,7 +111,7 @@ impl Model {
                 let process = &mut s.processes[i];
                 let seen = process.pass.as_ref().map_or(0, |pass| pass.seen);
                 let at = if origin == Origin::Adopted { ago(seen) } else { now() };
-                if let Some(id) = words::id(id) {
+                if let Some(id) = convert::id(id) {
                     Arc::make_mut(&mut process.memory).recorded(&id, origin, at);
                 }
             }
@@ -128,31 +128,31 @@ impl Model {
     /// The POST of an attempt leaves, unless the attempt was sent before or the watch has shown that the object leaves:
     /// `false`.
     pub(crate) fn post(&self, s: &mut State, i: usize, attempt: &Nonce, comment: &str) -> bool {
-        let leaves = s.processes[i].knows_it_leaves() && self.weakness != Weakness::NoLastLook;
+        let leaves = s.processes[i].knows_it_leaves() && self.mutation != Mutation::NoLastLook;
         let memory = Arc::make_mut(&mut s.processes[i].memory);
         if leaves {
             memory.settle(attempt);
         }
-        if leaves || (!memory.begin_send(attempt) && self.weakness != Weakness::PostAgain) {
+        if leaves || (!memory.begin_send(attempt) && self.mutation != Mutation::PostAgain) {
             s.processes[i].pass = None;
             return false;
         }
         if mark_in(comment) != Mark::Ours {
-            s.history.broken |= Promise::MarkKept.bit();
+            s.history.broken |= Invariant::MarkKept.bit();
         }
-        judge_post(s, i, nonce_number(attempt));
+        check_post_invariants(s, i, nonce_number(attempt));
         send(s, i, Write::Post(nonce_number(attempt)));
         true
     }
 
-    /// Atlas is asked what the instance has.
-    pub(crate) fn list(&self, s: &mut State, i: usize, fortune: Fortune) -> Option<()> {
-        let view = match fortune {
-            Fortune::Well => View::Listed(listing(s, false)),
-            Fortune::Lagging => {
+    /// Requests the listing of the instance.
+    pub(crate) fn list(&self, s: &mut State, i: usize, outcome: StepOutcome) -> Option<()> {
+        let view = match outcome {
+            StepOutcome::Well => View::Listed(listing(s, false)),
+            StepOutcome::Lagging => {
                 let mut lagging = listing(s, true);
-                if self.weakness == Weakness::OldListing {
-                    lagging = as_ever(s);
+                if self.mutation == Mutation::OldListing {
+                    lagging = stale_listing(s);
                 }
                 if lagging == listing(s, false) {
                     return None;
@@ -160,33 +160,33 @@ impl Model {
                 spend(&mut s.left.lags)?;
                 View::Listed(lagging)
             }
-            Fortune::NoAccess => {
+            StepOutcome::NoAccess => {
                 spend(&mut s.left.no_access)?;
                 View::Failed(Failure::NoAccess)
             }
-            Fortune::AnswerLost => {
+            StepOutcome::AnswerLost => {
                 spend(&mut s.left.losses)?;
                 View::Failed(Failure::Silence)
             }
-            Fortune::Gone if s.history.gone > 0 => return None,
-            Fortune::Gone => {
+            StepOutcome::Gone if s.history.gone > 0 => return None,
+            StepOutcome::Gone => {
                 spend(&mut s.left.passing_gone)?;
                 View::Failed(Failure::Gone)
             }
-            Fortune::Unreached | Fortune::Parked => return None,
+            StepOutcome::Unreached | StepOutcome::Parked => return None,
         };
         let failed = match view {
             // Without the rule that tells them apart, any 404 is one that says so.
-            View::Failed(Failure::NoAccess) if self.weakness == Weakness::AnyNotFoundIsGone => {
+            View::Failed(Failure::NoAccess) if self.mutation == Mutation::AnyNotFoundIsGone => {
                 Some(FaultKind::InstanceNotFound)
             }
             View::Failed(failure) => Some(failure.kind()),
             _ => None,
         };
         // Looked at only while there may be another.
-        let gone = fortune == Fortune::Gone && s.left.passing_gone > 0;
+        let gone = outcome == StepOutcome::Gone && s.left.passing_gone > 0;
         s.history.gone = u8::from(gone);
-        self.weakness.responded(&mut s.processes[i].memory, failed);
+        self.mutation.responded(&mut s.processes[i].memory, failed);
         let pass = s.processes[i].pass.as_mut()?;
         pass.view = view;
         pass.seen = 0;
@@ -194,15 +194,15 @@ impl Model {
     }
 }
 
-/// A listing of long ago: whatever was ever made is there.
-fn as_ever(s: &State) -> Vec<Endpoint> {
+/// Returns a listing of long ago, in which everything that was ever created exists.
+fn stale_listing(s: &State) -> Vec<Endpoint> {
     let there = |id| s.endpoints.iter().find(|e| e.id == id && e.is_live()).copied();
     (1..=s.made).map(|id| there(id).unwrap_or(Endpoint::reserved(id, Mark::Ours, LAG)).shown()).collect()
 }
 
-/// A step that cannot go another way.
-pub(crate) fn plainly(fortune: Fortune) -> Option<()> {
-    (fortune == Fortune::Well).then_some(())
+/// Requires that a step without other outcomes succeeds.
+pub(crate) fn require_ok(outcome: StepOutcome) -> Option<()> {
+    (outcome == StepOutcome::Well).then_some(())
 }
 
 pub(crate) fn send(s: &mut State, i: usize, write: Write) {
@@ -213,26 +213,26 @@ pub(crate) fn send(s: &mut State, i: usize, write: Write) {
     }
 }
 
-/// What must be true whenever a POST is sent.
-fn judge_post(s: &mut State, i: usize, nonce: u8) {
+/// Checks the invariants of a POST.
+fn check_post_invariants(s: &mut State, i: usize, nonce: u8) {
     let Some(pass) = &s.processes[i].pass else { return };
     let object = pass.held.object;
     let mut broken = 0;
-    let since = s.processes[i].memory.since(&words::nonce(nonce));
+    let since = s.processes[i].memory.since(&convert::nonce(nonce));
     let in_time = since.is_some_and(|since| now().saturating_sub(since) < times().create_deadline);
     if s.history.claimed & bit(nonce) == 0 || !in_time {
-        broken |= Promise::PostUnclaimed.bit();
+        broken |= Invariant::PostUnclaimed.bit();
     }
     if s.history.posted & bit(nonce) != 0 {
-        broken |= Promise::PostTwice.bit();
+        broken |= Invariant::PostTwice.bit();
     }
     if object.deleting || s.processes[i].knows_it_leaves() {
-        broken |= Promise::PostAfterDeletion.bit();
+        broken |= Invariant::PostAfterDeletion.bit();
     }
     let manifest = object.manifest;
     let foreign = object.claim == Some(Annotation::Foreign);
     if manifest.endpoint != 0 || manifest.observe || manifest.suspend || foreign {
-        broken |= Promise::PostUnwanted.bit();
+        broken |= Invariant::PostUnwanted.bit();
     }
     s.history.posted |= bit(nonce);
     s.history.broken |= broken;

@@ -1,62 +1,61 @@
-//! The creation protocol, checked by exhaustive search on the rules that ship.
+//! The creation protocol, model-checked by exhaustive search over the rules that ship.
 //!
-//! A [`Model`] is a small world in which everything may happen at any time: controllers that all believe they lead,
-//! crashes, lost and late requests, stale reads, users. Its controllers run `domain::decide` and `domain::memory::Memory`
-//! as they ship; what `src/controller` does around them is translated in `shell`, `effects`
-//! and `answers`. `stateright` visits every state.
+//! A [`Model`] is a small world in which anything may happen at any time: controllers that all believe they lead, crashes,
+//! lost and late requests, stale reads, users. Its controllers run `domain::decide` and `domain::memory::Memory` as they ship;
+//! `shell`, `effects` and `responses` translate what `src/controller` does around them. `stateright` visits every state.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `world`, `travels` | what exists, and what is on its way, as data |
+//! | `state`, `in_flight` | what exists, and which requests are in flight, as data |
 //! | `budget` | how much may go wrong |
 //! | `time` | ticks, and the protocol's times in them |
-//! | `words` | the same in the words of the rules, and back |
-//! | `shell`, `effects`, `answers` | a controller's steps, what they do to the outside, and what it makes of what it hears |
+//! | `convert` | conversion from and to the types of the rules |
+//! | `shell`, `effects`, `responses` | a controller's steps, their remote effects, and how it handles responses |
 //! | `api_server`, `atlas` | what the two do with a request |
-//! | `moves` | everything that can happen |
-//! | `happens` | what follows from it |
-//! | `fair` | from any state: faults end, and all must come right |
-//! | `weaken` | ablations: one rule taken away |
-//! | `worlds`, `ablations` | which worlds are searched with and without all rules, and what is expected of each |
-//! | `run` | one search, or several for the shortest way, and the result |
+//! | `actions` | everything that can happen |
+//! | `transitions` | the state that follows from an action |
+//! | `liveness` | from any state: faults end, and everything must converge |
+//! | `mutations` | ablations: one rule removed |
+//! | `scenarios`, `ablations` | which worlds are searched with and without all rules, and what is expected of each |
+//! | `run` | one search, or several for the shortest path, and the result |
 //!
 //! Nothing here is part of the operator.
 
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 pub mod ablations;
-mod answers;
+mod actions;
 mod api_server;
 mod atlas;
 mod budget;
+mod convert;
 mod effects;
-mod fair;
-mod happens;
-mod moves;
+mod in_flight;
+mod liveness;
+mod mutations;
+mod responses;
 mod run;
+pub mod scenarios;
 mod shell;
+mod state;
 mod time;
-mod travels;
-mod weaken;
-mod words;
-mod world;
-pub mod worlds;
+mod transitions;
 
 use stateright::Property;
 
+pub use actions::{Action, NO_LIMIT};
 pub use budget::Budget;
-pub use moves::{Action, NO_LIMIT};
+pub use in_flight::*;
+pub use mutations::Mutation;
 pub use run::{Effort, Outcome, check, shortest};
-pub use shell::{Done, Fortune};
-pub use travels::*;
-pub use weaken::Weakness;
-pub use world::*;
+pub use shell::{StepOutcome, StepResult};
+pub use state::*;
 
-use fair::Known;
+use liveness::Known;
 
 /// What must never happen. Each is a property of its own; the numbers are those of the reliability page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Promise {
+pub enum Invariant {
     /// P1: two live endpoints with our mark.
     Doubled,
     /// P5: the object is gone, and an endpoint is left that nobody wanted to keep.
@@ -88,7 +87,7 @@ pub enum Promise {
     Stuck,
 }
 
-impl Promise {
+impl Invariant {
     /// All of them.
     pub const ALL: [Self; 14] = [
         Self::Doubled,
@@ -142,7 +141,7 @@ impl Promise {
                     Self::Stuck => |model, s| {
                         model.checked.fetch_add(1, Ordering::Relaxed);
                         model.events.fetch_or(s.history.events, Ordering::Relaxed);
-                        model.comes_right(s)
+                        model.converges(s)
                     },
                     $(Self::$promise => |_, s| s.history.broken & Self::$promise.bit() == 0,)+
                 }
@@ -186,7 +185,7 @@ impl Event {
 /// How much of the world is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a thing that is there or not")]
-pub struct Scope {
+pub struct Config {
     /// Controllers.
     pub controllers: usize,
     /// Attempts to create, the first included.
@@ -217,8 +216,8 @@ pub struct Scope {
 
 /// A world to search.
 pub struct Model {
-    pub(crate) scope: Scope,
-    pub(crate) weakness: Weakness,
+    pub(crate) config: Config,
+    pub(crate) mutation: Mutation,
     pub(crate) liveness: bool,
     known: Known,
     checked: AtomicUsize,
@@ -226,11 +225,11 @@ pub struct Model {
 }
 
 impl Model {
-    /// The world of `scope`, with one rule missing, or none.
+    /// The world of `config`, with one rule missing, or none.
     #[must_use]
-    pub fn new(scope: Scope, weakness: Weakness) -> Self {
+    pub fn new(config: Config, mutation: Mutation) -> Self {
         let (checked, events) = (AtomicUsize::new(0), AtomicU16::new(0));
-        Self { scope, weakness, liveness: true, known: Known::default(), checked, events }
+        Self { config, mutation, liveness: true, known: Known::default(), checked, events }
     }
 }
 
@@ -239,7 +238,7 @@ impl stateright::Model for Model {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![self.beginning()]
+        vec![self.initial_state()]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -247,10 +246,10 @@ impl stateright::Model for Model {
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        self.happens(state, action)
+        self.transition(state, action)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        Promise::ALL.iter().map(|promise| promise.property()).collect()
+        Invariant::ALL.iter().map(|promise| promise.property()).collect()
     }
 }

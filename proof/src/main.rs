@@ -4,16 +4,16 @@
 //! `proof [steps] [part of a name]`: how many steps to take in each world at most (0: all of them), and which to search.
 //! Where `SPE_PROOF` names a folder, rows for the table of `make proof` are left there.
 
-mod side_by_side;
+mod parallel;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use proof::ablations::{Ablation, ablations};
-use proof::worlds::{World, effort, worlds};
-use proof::{Outcome, Promise, Scope, Weakness, check, shortest};
+use proof::scenarios::{Scenario, effort, worlds};
+use proof::{Config, Invariant, Mutation, Outcome, check, shortest};
 
-use side_by_side::side_by_side;
+use parallel::side_by_side;
 
 /// Steps between states that are followed in each world, unless the command line says otherwise.
 const STEPS: usize = 6_000_000;
@@ -57,13 +57,13 @@ fn leave_rows(kept: Count, missed: Count) -> std::io::Result<()> {
 }
 
 /// Searches the worlds with the protocol that ships; how many results are not as expected.
-fn keeps(worlds: &[World], steps: Option<usize>) -> usize {
+fn keeps(worlds: &[Scenario], steps: Option<usize>) -> usize {
     println!(
         "{:<60} {:>8} {:>8} {:>8} {:>7}  verdict",
         "the protocol that ships", "states", "searched", "to depth", "seconds"
     );
     let (mut states, mut ticks, mut unexpected) = (0, 0, 0);
-    let search = |world: &World| check(world.scope, Weakness::None, effort(steps, &[]));
+    let search = |world: &Scenario| check(world.config, Mutation::None, effort(steps, &[]));
     side_by_side(worlds, search, |world, outcome| {
         states += outcome.states;
         ticks = ticks.max(outcome.rounds);
@@ -77,34 +77,34 @@ fn keeps(worlds: &[World], steps: Option<usize>) -> usize {
             outcome.took.as_secs_f32(),
             if outcome.broken.is_empty() { "holds" } else { "VIOLATED" }
         );
-        tell(&outcome, &Promise::ALL);
+        tell(&outcome, &Invariant::ALL);
     });
     println!(
         "{states} states, {} promises in each; from each of them all comes right within {ticks} ticks.",
-        Promise::ALL.len()
+        Invariant::ALL.len()
     );
     unexpected
 }
 
 /// Searches with one rule taken away, and the same worlds with all rules; how many results are not as expected.
 fn misses(ablations: &[Ablation], steps: Option<usize>) -> usize {
-    let mut scopes: Vec<Scope> = Vec::new();
-    for scope in ablations.iter().map(Ablation::control) {
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
+    let mut scopes: Vec<Config> = Vec::new();
+    for config in ablations.iter().map(Ablation::control) {
+        if !scopes.contains(&config) {
+            scopes.push(config);
         }
     }
     let mut controls = Vec::new();
-    let control = |scope: &Scope| check(*scope, Weakness::None, effort(steps, &[]));
+    let control = |config: &Config| check(*config, Mutation::None, effort(steps, &[]));
     side_by_side(&scopes, control, |_, outcome| controls.push(outcome));
     println!(
         "\n{:<50} {:>8} {:>5} | {:>8} {:>8} {:>8}  verdict",
         "one rule taken away", "states", "moves", "with it", "searched", "to depth"
     );
     let mut unexpected = 0;
-    let search = |ablation: &Ablation| shortest(ablation.scope, ablation.weakness, ablation.effort(steps));
+    let search = |ablation: &Ablation| shortest(ablation.config, ablation.mutation, ablation.effort(steps));
     side_by_side(ablations, search, |ablation, outcome| {
-        let control = scopes.iter().zip(&controls).find(|(scope, _)| **scope == ablation.control());
+        let control = scopes.iter().zip(&controls).find(|(config, _)| **config == ablation.control());
         let Some((_, control)) = control else { return };
         let missed = ablation.is_as_expected(&outcome);
         let expected = missed && ablation.is_the_rule(&outcome, control);
@@ -124,9 +124,9 @@ fn misses(ablations: &[Ablation], steps: Option<usize>) -> usize {
                 (false, false) => "UNEXPECTED",
             }
         );
-        tell(&outcome, if missed { ablation.breaks } else { &Promise::ALL });
+        tell(&outcome, if missed { ablation.breaks } else { &Invariant::ALL });
         if !expected {
-            tell(control, &Promise::ALL);
+            tell(control, &Invariant::ALL);
         }
     });
     unexpected
@@ -137,7 +137,7 @@ fn searched(outcome: &Outcome) -> &'static str {
 }
 
 /// The way to each broken promise among `sought`.
-fn tell(outcome: &Outcome, sought: &[Promise]) {
+fn tell(outcome: &Outcome, sought: &[Invariant]) {
     for (promise, steps) in outcome.broken.iter().filter(|(promise, _)| sought.contains(promise)) {
         println!("    broken: {}", promise.words());
         for step in steps {

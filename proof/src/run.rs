@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use domain::decision::Step;
 use stateright::{Checker, HasDiscoveries, Model as _};
 
-use crate::words::{id_number, nonce_number};
-use crate::{Model, Promise, Scope, Weakness};
+use crate::convert::{id_number, nonce_number};
+use crate::{Config, Invariant, Model, Mutation};
 
 /// What a search found.
 #[derive(Debug, Clone)]
@@ -29,13 +29,13 @@ pub struct Outcome {
     /// How long it took.
     pub took: Duration,
     /// Broken promises, each with a way there, in words.
-    pub broken: Vec<(Promise, Vec<String>)>,
+    pub broken: Vec<(Invariant, Vec<String>)>,
 }
 
 impl Outcome {
     /// The moves to the nearest of the promises `sought` that was found broken.
     #[must_use]
-    pub fn moves_to(&self, sought: &[Promise]) -> Option<usize> {
+    pub fn moves_to(&self, sought: &[Invariant]) -> Option<usize> {
         let broken = self.broken.iter().filter(|(promise, _)| sought.contains(promise));
         broken.map(|(_, way)| way.len()).min()
     }
@@ -51,16 +51,16 @@ pub struct Effort {
     /// Also ask of every state whether it comes right.
     pub liveness: bool,
     /// Stop as soon as one of these promises is broken; none: at any.
-    pub sought: &'static [Promise],
+    pub sought: &'static [Invariant],
 }
 
 /// Searches as [`check`] does until one of the promises sought is broken, and then for ever shorter ways there. States are
 /// searched in blocks, and of the broken ones in a block the last is kept.
 #[must_use]
-pub fn shortest(scope: Scope, weakness: Weakness, effort: Effort) -> Outcome {
-    let mut found = check(scope, weakness, effort);
+pub fn shortest(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
+    let mut found = check(config, mutation, effort);
     while let Some(fewer) = found.moves_to(effort.sought).and_then(|moves| moves.checked_sub(1)) {
-        let nearer = check(scope, weakness, Effort { moves: Some(fewer), ..effort });
+        let nearer = check(config, mutation, Effort { moves: Some(fewer), ..effort });
         found.took += nearer.took;
         if nearer.moves_to(effort.sought).is_none() {
             break;
@@ -70,10 +70,10 @@ pub fn shortest(scope: Scope, weakness: Weakness, effort: Effort) -> Outcome {
     found
 }
 
-/// Searches the world of `scope` without the rule that `weakness` takes away.
+/// Searches the world of `config` without the rule that `mutation` takes away.
 #[must_use]
-pub fn check(scope: Scope, weakness: Weakness, effort: Effort) -> Outcome {
-    let mut model = Model::new(scope, weakness);
+pub fn check(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
+    let mut model = Model::new(config, mutation);
     model.liveness = effort.liveness;
     let begun = Instant::now();
     let mut builder = model.checker();
@@ -96,7 +96,7 @@ pub fn check(scope: Scope, weakness: Weakness, effort: Effort) -> Outcome {
     // The last block may have seen only some of those that are as far away as its last.
     let complete = states == checker.unique_state_count();
     let depth = checker.max_depth().saturating_sub(if complete { 1 } else { 2 });
-    let broken = Promise::ALL
+    let broken = Invariant::ALL
         .iter()
         .filter_map(|promise| {
             let path = checker.discovery(promise.words())?;

@@ -12,20 +12,20 @@ use domain::decide::decide;
 use domain::decision::{Decision, Origin, Requeue, Step};
 use domain::observed::{CredentialsInUse, Listing, Observed, WriteOutcome};
 
-use crate::answers::observe;
-use crate::effects::{plainly, send};
+use crate::convert::{fault, id_number, mark_in, nonce, nonce_number, to_domain, vpc_number};
+use crate::effects::{require_ok, send};
+use crate::in_flight::{Patch, Write};
+use crate::responses::observe;
+use crate::state::{Annotation, CachedObject, Manifest, Mark, Object, Pass, State, View, Wait, WriteResult};
 use crate::time::{ago, now, times};
-use crate::travels::{Patch, Write};
-use crate::words::{fault, id_number, mark_in, nonce, nonce_number, to_domain, vpc_number};
-use crate::world::{Annotation, Attempted, Held, Manifest, Mark, Object, Pass, State, View, Wait};
-use crate::{Event, Model, Promise};
+use crate::{Event, Invariant, Model};
 
 /// More attempts than anything takes, in runs that do not count them.
-const MOST_NONCES: u8 = 99;
+const MAX_NONCES: u8 = 99;
 
 /// How the remote effect of a step goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fortune {
+pub enum StepOutcome {
     /// As it should.
     Well,
     /// A listing by a replica that lags.
@@ -44,7 +44,7 @@ pub enum Fortune {
 
 /// What a step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct StepResult {
     /// The decision that it followed.
     pub step: Step,
     /// When to look again, if the reconcile has ended by itself.
@@ -55,14 +55,14 @@ pub struct Done {
 
 impl Model {
     /// Controller `i` goes on: begins a reconcile, or takes its next step. `None` if it has nothing to do, or not with
-    /// that fortune.
+    /// that outcome.
     pub(crate) fn step(
         &self,
         before: &State,
         i: usize,
-        fortune: Fortune,
+        outcome: StepOutcome,
         free: bool,
-    ) -> Option<(State, Done)> {
+    ) -> Option<(State, StepResult)> {
         let mut s = before.clone();
         let process = &mut s.processes[i];
         let cache = process.cache;
@@ -72,7 +72,7 @@ impl Model {
         }
         let observed = self.observe(&mut s, i)?;
         let mut decision = decide(&observed);
-        self.weakness.after(&mut decision, &observed);
+        self.mutation.after(&mut decision, &observed);
         let pass = s.processes[i].pass.as_mut()?;
         if matches!(pass.view, View::Listed(_)) {
             let seen = ago(pass.seen);
@@ -84,9 +84,9 @@ impl Model {
                 Arc::make_mut(memory).confirmed(&decision, seen);
             }
         }
-        let wrote = self.perform(&mut s, i, &observed, &decision, fortune, free)?;
+        let wrote = self.perform(&mut s, i, &observed, &decision, outcome, free)?;
         let rested = decision.step == Step::Rest;
-        let done = Done { step: decision.step, requeue: rested.then_some(decision.requeue), wrote };
+        let done = StepResult { step: decision.step, requeue: rested.then_some(decision.requeue), wrote };
         Some((s, done))
     }
 
@@ -114,7 +114,7 @@ impl Model {
             memory: process.memory.snapshot(at, now(), pass.last_write.to_domain()),
             times: times(),
         };
-        self.weakness.before(&mut observed, acknowledged);
+        self.mutation.before(&mut observed, acknowledged);
         Some(observed)
     }
 
@@ -125,25 +125,25 @@ impl Model {
         i: usize,
         observed: &Observed,
         decision: &Decision,
-        fortune: Fortune,
+        outcome: StepOutcome,
         free: bool,
     ) -> Option<bool> {
         match &decision.step {
             Step::Rest => {
-                plainly(fortune)?;
+                require_ok(outcome)?;
                 conclude(s, i, observed, decision);
                 Some(false)
             }
             Step::List => {
-                self.list(s, i, fortune)?;
+                self.list(s, i, outcome)?;
                 Some(false)
             }
             Step::Claim { nonce: announced, replaced, stale_vpc_endpoint } => {
                 let fresh = announced.is_none();
                 let number = match announced {
                     Some(nonce) => nonce_number(nonce),
-                    None if free || s.nonces < self.scope.attempts => {
-                        s.nonces.saturating_add(1).min(MOST_NONCES)
+                    None if free || s.nonces < self.config.attempts => {
+                        s.nonces.saturating_add(1).min(MAX_NONCES)
                     }
                     None => return None,
                 };
@@ -157,11 +157,11 @@ impl Model {
                     replaced: replaced.as_ref().map_or(0, id_number),
                 };
                 let stale_vpc = stale_vpc_endpoint.as_deref().map_or(0, vpc_number);
-                self.patch(s, i, Patch::Claim { claim, stale_vpc, fresh }, Origin::Adopted, fortune)?;
+                self.patch(s, i, Patch::Claim { claim, stale_vpc, fresh }, Origin::Adopted, outcome)?;
                 Some(true)
             }
             Step::Create { nonce: attempt, comment } => {
-                plainly(fortune)?;
+                require_ok(outcome)?;
                 Some(self.post(s, i, attempt, comment))
             }
             Step::Record { endpoint, origin } => {
@@ -172,31 +172,31 @@ impl Model {
                 let suspect = forgotten && (just_seen || *origin == Origin::Created);
                 let before = s.object.map(|object| object.recorded);
                 let patch = Patch::Record { id, mark: mark_in(&endpoint.comment) };
-                self.patch(s, i, patch, *origin, fortune)?;
+                self.patch(s, i, patch, *origin, outcome)?;
                 let after = s.object.map(|object| object.recorded);
-                if suspect && before != after && self.scope.budget.vanishings == 0 {
-                    s.history.broken |= Promise::DeadRecorded.bit();
+                if suspect && before != after && self.config.budget.vanishings == 0 {
+                    s.history.broken |= Invariant::DeadRecorded.bit();
                 }
                 Some(true)
             }
             Step::Update { id, comment, vpc_endpoint } => {
-                plainly(fortune)?;
+                require_ok(outcome)?;
                 if !self.is_unchanged(s, i) {
                     return Some(false);
                 }
                 let vpc = vpc_endpoint.as_ref().map_or(0, |vpc| vpc_number(vpc.as_str()));
                 if vpc != 0 && s.object.is_none_or(|object| object.manifest.vpc != vpc) {
-                    s.history.broken |= Promise::StalePatch.bit();
+                    s.history.broken |= Invariant::StalePatch.bit();
                 }
                 let mark = comment.as_deref().map(mark_in);
                 if mark.is_some_and(|mark| mark != Mark::Ours) {
-                    s.history.broken |= Promise::MarkKept.bit();
+                    s.history.broken |= Invariant::MarkKept.bit();
                 }
                 send(s, i, Write::Patch { id: id_number(id), mark, vpc });
                 Some(true)
             }
             Step::Delete { id, excess } => {
-                plainly(fortune)?;
+                require_ok(outcome)?;
                 if !self.is_unchanged(s, i) {
                     return Some(false);
                 }
@@ -204,7 +204,7 @@ impl Model {
                 if let Some(View::Listed(listing)) = s.processes[i].pass.as_ref().map(|pass| &pass.view)
                     && listing.iter().any(|e| e.id == id && e.mark != Mark::Ours)
                 {
-                    s.history.broken |= Promise::ForeignDeleted.bit();
+                    s.history.broken |= Invariant::ForeignDeleted.bit();
                 }
                 if *excess {
                     Arc::make_mut(&mut s.processes[i].memory).deleting_excess(now());
@@ -214,14 +214,14 @@ impl Model {
             }
             Step::Release(farewell) => {
                 let retained = *farewell == domain::decision::ReleaseReason::Retained;
-                self.patch(s, i, Patch::Release { retained }, Origin::Adopted, fortune)?;
+                self.patch(s, i, Patch::Release { retained }, Origin::Adopted, outcome)?;
                 Some(true)
             }
         }
     }
 }
 
-fn begin(cache: Option<Held>) -> Pass {
+fn begin(cache: Option<CachedObject>) -> Pass {
     let nothing = Object {
         life: 0,
         deleting: false,
@@ -234,8 +234,8 @@ fn begin(cache: Option<Held>) -> Pass {
         take_over: false,
         manifest: Manifest::default(),
     };
-    let held = cache.unwrap_or(Held { object: nothing, current: false });
-    Pass { held, view: View::Unread, seen: 0, last_write: Attempted::Nothing, wait: Wait::Nothing }
+    let held = cache.unwrap_or(CachedObject { object: nothing, current: false });
+    Pass { held, view: View::Unread, seen: 0, last_write: WriteResult::Nothing, wait: Wait::Nothing }
 }
 
 /// Nothing is left to do: the status says how things stand.
@@ -249,7 +249,7 @@ fn conclude(s: &mut State, i: usize, observed: &Observed, decision: &Decision) {
                 object.life == pass.held.object.life && object.recorded == pass.held.object.recorded
             });
             if s.history.dead && same {
-                s.history.broken |= Promise::ReadyLies.bit();
+                s.history.broken |= Invariant::ReadyLies.bit();
             }
         }
     }

@@ -2,18 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
-use proof::{Promise, Weakness, ablations, check, worlds};
+use proof::{Invariant, Mutation, ablations, check, scenarios};
 
 /// Steps between states in each world.
 const STEPS: usize = 80_000;
 
 /// Several times as many as any ablation takes until it is found.
-const MOST_STEPS: usize = 3_000_000;
+const MAX_STEPS: usize = 3_000_000;
 
 #[test]
 fn the_protocol_that_ships_keeps_every_promise_and_comes_right_from_every_state() {
-    for world in worlds::worlds() {
-        let outcome = check(world.scope, Weakness::None, worlds::effort(Some(STEPS), &[]));
+    for world in scenarios::worlds() {
+        let outcome = check(world.config, Mutation::None, scenarios::effort(Some(STEPS), &[]));
         assert!(outcome.broken.is_empty(), "{}: {:#?}", world.name, outcome.broken);
         assert!(outcome.states > 1000, "{} is no world: {} states", world.name, outcome.states);
     }
@@ -23,12 +23,12 @@ fn the_protocol_that_ships_keeps_every_promise_and_comes_right_from_every_state(
 fn every_rule_that_is_taken_away_is_missed_and_every_promise_is_broken_by_one() {
     let mut broken = Vec::new();
     for ablation in ablations::ablations().iter().filter(|ablation| !ablation.breaks.is_empty()) {
-        let outcome = check(ablation.scope, ablation.weakness, ablation.effort(Some(MOST_STEPS)));
+        let outcome = check(ablation.config, ablation.mutation, ablation.effort(Some(MAX_STEPS)));
         assert!(ablation.is_as_expected(&outcome), "{}: {:#?}", ablation.name, outcome.broken);
         let found = outcome.broken.iter().map(|(promise, _)| *promise);
         broken.extend(found.filter(|promise| ablation.breaks.contains(promise)));
     }
-    for promise in Promise::ALL {
+    for promise in Invariant::ALL {
         assert!(broken.contains(&promise), "no ablation breaks {promise:?}");
     }
 }
@@ -36,8 +36,8 @@ fn every_rule_that_is_taken_away_is_missed_and_every_promise_is_broken_by_one() 
 #[test]
 fn the_world_is_large_enough_for_everything_that_is_to_happen_in_it() {
     let mut seen = 0;
-    for world in worlds::worlds() {
-        seen |= check(world.scope, Weakness::None, worlds::effort(Some(STEPS), &[])).events;
+    for world in scenarios::worlds() {
+        seen |= check(world.config, Mutation::None, scenarios::effort(Some(STEPS), &[])).events;
     }
     let all = proof::Event::ALL.iter().fold(0, |all, event| all | event.bit());
     assert_eq!(seen, all, "an event of {:?} never happened", proof::Event::ALL);

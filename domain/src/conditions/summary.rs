@@ -111,9 +111,7 @@ fn lost(o: &Observed, id: &EndpointId) -> Summary {
             "is gone from this instance",
             "Remove spec.endpointId, and a new endpoint is created",
         ),
-        (false, true) => {
-            (Reason::EndpointNotFound, "does not exist in this instance", "Fix spec.endpointId")
-        }
+        (false, true) => (Reason::EndpointNotFound, "does not exist in this instance", "Fix spec.endpointId"),
         (false, false) => (
             Reason::EndpointNotFound,
             "does not exist in this instance",

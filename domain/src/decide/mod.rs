@@ -2,7 +2,7 @@
 //!
 //! [`decide`] is total and synchronous. It never reads a clock, draws a number, fails or acts, so that the
 //! very function that runs in production is the one that is tested over its whole input space and model-checked.
-//! The protocol is explained in docs/concepts/ownership.md, and the race that each rule prevents in tests/scenarios/holes.rs.
+//! The protocol is explained in docs/concepts/ownership.md, and the race that each rule prevents in tests/scenarios/known_races.rs.
 
 mod create;
 mod delete;

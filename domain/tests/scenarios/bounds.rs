@@ -7,7 +7,7 @@ use domain::memory::Memory;
 use domain::observed::{AttemptOutcome, WriteOutcome};
 use domain::ownership::{ClaimReading, Nonce};
 
-use crate::story::{START, Story, is_settling};
+use crate::harness::{Harness, START, is_settling};
 use crate::support::{Mark, endpoint, id, nonce, secs};
 
 fn shows(nonce: Nonce) -> ClaimReading {
@@ -15,8 +15,8 @@ fn shows(nonce: Nonce) -> ClaimReading {
 }
 
 /// The object shows a hundred claims, one a second, and the last of them stays.
-fn flooded() -> Story {
-    let mut story = Story::claimed();
+fn flooded() -> Harness {
+    let mut story = Harness::claimed();
     for n in 2..=101 {
         story.wait(secs(1));
         story.o.object.claim = shows(nonce(n));
@@ -90,7 +90,7 @@ fn attempts_that_were_refused_are_not_kept_without_end_and_none_is_sent_again() 
 
 #[test]
 fn answers_to_deletes_are_not_kept_without_end_but_for_the_recorded_endpoint() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     for n in 1..=100 {
         story.memory.deleted(id(n), false, story.now);
         story.wait(secs(1));
@@ -102,7 +102,7 @@ fn answers_to_deletes_are_not_kept_without_end_but_for_the_recorded_endpoint() {
 
 #[test]
 fn an_object_that_takes_no_record_is_deleted_by_its_mark_and_waits_for_its_claim() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.o.object.deleting = true;
     let landed = [endpoint(1, Mark::Ours, "RESERVED")];
     assert!(matches!(story.list(&landed).step, Step::Record { .. }));
@@ -120,7 +120,7 @@ fn an_object_that_takes_no_record_is_deleted_by_its_mark_and_waits_for_its_claim
 
 #[test]
 fn what_this_process_made_for_an_object_that_takes_no_record_is_deleted_too() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.memory.begin_claim(nonce(1), story.now);
     story.o.object.claim = shows(nonce(1));
     story.o.object.finalizer = true;
@@ -137,7 +137,7 @@ fn what_this_process_made_for_an_object_that_takes_no_record_is_deleted_too() {
 
 #[test]
 fn a_claim_that_the_manifest_brought_along_is_said_to_be_one() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.o.object.claim = ClaimReading::EarlierLife { nonce: nonce(1), replaced: None };
     story.o.object.finalizer = true;
     story.list(&[]);
@@ -151,7 +151,7 @@ fn a_claim_that_the_manifest_brought_along_is_said_to_be_one() {
 #[test]
 fn an_endpoint_id_that_leads_nowhere_is_looked_for_again_before_that_is_final() {
     for observe in [false, true] {
-        let mut story = Story::new();
+        let mut story = Harness::new();
         story.spec(|spec| {
             spec.endpoint_id = Some(id(7));
             spec.observe = observe;

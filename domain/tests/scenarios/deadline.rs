@@ -8,9 +8,9 @@ use domain::fault::FaultKind;
 use domain::memory::Memory;
 use domain::observed::{Listing, Observed, ReadyWhen, WriteOutcome};
 
-use crate::said::{ready_before, spec, with};
+use crate::conditions::{ready_before, spec, with};
+use crate::strings::reported;
 use crate::support::{MINUTE, Mark, endpoint, fault, observed, secs, shown};
-use crate::words::reported;
 
 const DEADLINE: Duration = Duration::from_mins(15);
 

@@ -6,13 +6,13 @@
 mod support;
 
 mod bounds;
+mod conditions;
 mod deadline;
-mod found;
-mod habits;
-mod holes;
+mod harness;
+mod known_races;
+mod model_findings;
 mod passing;
+mod regressions;
 mod rivals;
-mod said;
-mod story;
+mod strings;
 mod told;
-mod words;

@@ -8,8 +8,8 @@ use domain::fault::FaultKind;
 use domain::memory::Memory;
 use domain::observed::{Listing, WriteOutcome};
 
-use crate::said::ready_before;
-use crate::story::{Story, is_settling};
+use crate::conditions::ready_before;
+use crate::harness::{Harness, is_settling};
 use crate::support::{MINUTE, Mark, endpoint, fault, id, secs, vpce};
 
 const GONE: [FaultKind; 3] = [FaultKind::InstanceNotFound, FaultKind::NotServerless, FaultKind::Retired];
@@ -18,8 +18,8 @@ fn failed(kind: FaultKind) -> Listing {
     Listing::Failed(fault(kind))
 }
 
-fn dying() -> Story {
-    let mut story = Story::recorded();
+fn dying() -> Harness {
+    let mut story = Harness::recorded();
     story.o.object.deleting = true;
     story
 }
@@ -65,9 +65,9 @@ fn one_answer_that_serves_two_looks_is_one_answer() {
 #[test]
 fn a_listing_or_a_write_that_succeeds_in_between_begins_anew() {
     for succeeds in [
-        (|story: &mut Story| {
+        (|story: &mut Harness| {
             story.list(&[endpoint(1, Mark::Ours, "DELETING")]);
-        }) as fn(&mut Story),
+        }) as fn(&mut Harness),
         |story| story.memory.responded(None, story.now, &story.o.times),
     ] {
         let mut story = dying();
@@ -100,7 +100,7 @@ fn another_failure_in_between_ends_the_run() {
 
 #[test]
 fn an_endpoint_survives_an_outage_between_two_passing_404s() {
-    let mut living = Story::recorded();
+    let mut living = Harness::recorded();
     ready_before(&mut living.o);
     for mut story in [dying(), living] {
         story.look(failed(FaultKind::InstanceNotFound));
@@ -141,7 +141,7 @@ fn a_response_is_confirmed_within_minutes_or_not_at_all() {
 
 #[test]
 fn responses_from_long_before_the_deletion_release_nothing() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.look_twice(FaultKind::InstanceNotFound);
     // Nobody asked Atlas for hours.
     story.wait(60 * MINUTE);
@@ -194,7 +194,7 @@ fn the_next_object_of_the_name_inherits_no_answer() {
 
 #[test]
 fn an_open_attempt_is_settled_before_two_answers_release_the_object() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.o.object.deleting = true;
     let first = story.look(failed(FaultKind::InstanceNotFound));
     assert!(is_settling(&first));
@@ -210,7 +210,7 @@ fn an_open_attempt_is_settled_before_two_answers_release_the_object() {
 #[test]
 fn a_ready_object_says_the_same_until_a_second_answer() {
     for kind in GONE {
-        let mut story = Story::recorded();
+        let mut story = Harness::recorded();
         ready_before(&mut story.o);
         let first = story.look(failed(kind));
         assert_eq!((&first.step, first.requeue), (&Step::Rest, Requeue::After(secs(10))), "{kind:?}");
@@ -228,7 +228,7 @@ fn a_ready_object_says_the_same_until_a_second_answer() {
 
 #[test]
 fn who_was_told_nothing_yet_is_told_what_is_waited_for() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     let first = story.look(failed(FaultKind::InstanceNotFound));
     let said = report(&story.o, &first);
     let message = &said.get(ConditionType::Ready).unwrap().message;
@@ -246,7 +246,7 @@ fn who_was_told_nothing_yet_is_told_what_is_waited_for() {
 fn a_write_answered_as_if_all_were_gone_was_refused_and_no_more() {
     for kind in GONE {
         let shown = [endpoint(1, Mark::Ours, "RESERVED")];
-        let refused = |mut story: Story, shown: &[_]| {
+        let refused = |mut story: Harness, shown: &[_]| {
             story.list(shown);
             story.o.memory.last_write = WriteOutcome::Refused(fault(kind));
             let decision = domain::decide::decide(&story.o);
@@ -259,12 +259,12 @@ fn a_write_answered_as_if_all_were_gone_was_refused_and_no_more() {
         let decision = refused(dying(), &shown);
         assert!(matches!(decision.state, State::Deleting(Deleting::Blocked(_))), "{kind:?}: {decision:?}");
         assert!(matches!(decision.requeue, Requeue::Retry(_)), "{kind:?}");
-        let mut story = Story::recorded();
+        let mut story = Harness::recorded();
         story.spec(|spec| spec.vpc_endpoint = domain::observed::VpcEndpoint::Declared(vpce(2)));
         let decision = refused(story, &shown);
         assert!(matches!(decision.state, State::Recorded(_)), "{kind:?}: {decision:?}");
         assert!(matches!(decision.requeue, Requeue::Retry(_)), "{kind:?}");
-        let mut story = Story::claimed();
+        let mut story = Harness::claimed();
         story.memory.settle(&crate::support::nonce(1));
         let decision = refused(story, &[]);
         assert!(matches!(decision.state, State::Creating(Creating::Refused(_))), "{kind:?}: {decision:?}");
@@ -274,7 +274,7 @@ fn a_write_answered_as_if_all_were_gone_was_refused_and_no_more() {
 
 #[test]
 fn a_ready_object_stays_so_when_a_repair_is_answered_as_if_all_were_gone() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     ready_before(&mut story.o);
     story.spec(|spec| spec.comment = Some("mine".to_owned()));
     story.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]);
@@ -287,7 +287,7 @@ fn a_ready_object_stays_so_when_a_repair_is_answered_as_if_all_were_gone() {
 
 #[test]
 fn an_endpoint_that_turns_failed_is_looked_at_once_more_before_that_is_final() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     let failed = endpoint(1, Mark::Ours, "FAILED");
     assert_eq!(story.list(std::slice::from_ref(&failed)).requeue, Requeue::After(secs(10)));
     story.o.object.recorded = Some(failed.clone());
@@ -311,7 +311,7 @@ fn taken_back() -> Vec<(&'static str, Endpoint)> {
 #[test]
 fn what_one_listing_takes_back_changes_nothing() {
     for (what, shown) in taken_back() {
-        let mut story = Story::recorded();
+        let mut story = Harness::recorded();
         ready_before(&mut story.o);
         let once = story.list(std::slice::from_ref(&shown));
         assert_eq!((&once.step, once.requeue), (&Step::Rest, Requeue::After(secs(10))), "{what}");
@@ -328,7 +328,7 @@ fn what_one_listing_takes_back_changes_nothing() {
 #[test]
 fn what_two_listings_take_back_is_gone() {
     for (what, shown) in taken_back() {
-        let mut story = Story::recorded();
+        let mut story = Harness::recorded();
         ready_before(&mut story.o);
         story.list(std::slice::from_ref(&shown));
         story.wait(secs(9));
@@ -349,7 +349,7 @@ fn two_listings_that_take_back_different_things_do_not_confirm_each_other() {
             .into_iter()
             .filter(|(other, _)| *other != what && !(other.contains("service") && what.contains("service")))
         {
-            let mut story = Story::recorded();
+            let mut story = Harness::recorded();
             ready_before(&mut story.o);
             story.list(&[before]);
             story.wait(secs(10));
@@ -362,7 +362,7 @@ fn two_listings_that_take_back_different_things_do_not_confirm_each_other() {
 #[test]
 fn a_listing_that_shows_all_again_begins_anew() {
     let shown = Endpoint { service_name: None, ..endpoint(1, Mark::Ours, "AVAILABLE") };
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     ready_before(&mut story.o);
     for _ in 0..10 {
         let once = story.list(std::slice::from_ref(&shown));

@@ -5,12 +5,12 @@ use domain::decision::{Decision, Rival, State, Step};
 use domain::endpoint::Endpoint;
 use domain::observed::{CredentialsInUse, Owner};
 
-use crate::story::Story;
+use crate::harness::Harness;
 use crate::support::{Mark, endpoint, id, stranger};
 
 /// The object names endpoint 7, which carries the stranger's mark, and says the word that takes it over.
-fn naming_another_owners_endpoint(credentials: CredentialsInUse, owner: Option<Owner>) -> Story {
-    let mut story = Story::claimed();
+fn naming_another_owners_endpoint(credentials: CredentialsInUse, owner: Option<Owner>) -> Harness {
+    let mut story = Harness::claimed();
     story.memory.settle(&crate::support::nonce(1));
     story.spec(|spec| spec.endpoint_id = Some(id(7)));
     story.o.object.take_over = Some(stranger());

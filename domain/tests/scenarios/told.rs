@@ -7,8 +7,8 @@ use domain::fault::FaultKind;
 use domain::observed::{Listing, Observed, ReadyWhen, Reported, Sunset, VpcEndpoint, WriteOutcome};
 use domain::ownership::ClaimReading;
 
+use crate::strings::{published, reported, told};
 use crate::support::{fault, id, observed, secs, shown, vpce};
-use crate::words::{published, reported, told};
 
 #[test]
 fn what_atlas_did_not_show_is_no_milestone() {

@@ -16,13 +16,13 @@ use crate::support::{MINUTE, Mark, endpoint, fault, observed, ours};
 pub(crate) const START: Duration = Duration::from_hours(1);
 
 /// One controller and the object that it looks at.
-pub(crate) struct Story {
+pub(crate) struct Harness {
     pub(crate) o: Observed,
     pub(crate) memory: Memory,
     pub(crate) now: Duration,
 }
 
-impl Story {
+impl Harness {
     /// An object that was just created: without finalizer, claim or endpoint.
     pub(crate) fn new() -> Self {
         let mut o = observed();

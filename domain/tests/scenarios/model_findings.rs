@@ -5,14 +5,14 @@ use domain::decision::{ConfirmedAbsence, Creating, Origin, ReleaseReason, State,
 use domain::memory::Memory;
 use domain::ownership::ClaimReading;
 
-use crate::story::{START, Story, is_settling};
+use crate::harness::{Harness, START, is_settling};
 use crate::support::{MINUTE, Mark, endpoint, id, nonce, ours, secs};
 
 #[test]
 fn a_listing_from_before_an_attempt_was_known_does_not_count_against_it() {
     // This process listed, another claimed and posted; long after, a replica that lags
     // confirmed what the first listing had shown.
-    let mut story = Story::new();
+    let mut story = Harness::new();
     assert!(matches!(story.list(&[]).step, Step::Claim { .. }));
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
@@ -27,7 +27,7 @@ fn a_listing_from_before_an_attempt_was_known_does_not_count_against_it() {
 
 #[test]
 fn a_listing_from_before_an_attempt_was_known_does_not_release_the_object() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.list(&[]);
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
@@ -41,7 +41,7 @@ fn a_listing_from_before_an_attempt_was_known_does_not_release_the_object() {
 
 #[test]
 fn an_attempt_whose_claim_is_in_doubt_is_never_sent() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.memory.begin_claim(nonce(1), story.now);
     story.memory.settle(&nonce(1));
     story.o.object.claim = ours(None);
@@ -52,7 +52,7 @@ fn an_attempt_whose_claim_is_in_doubt_is_never_sent() {
 
 #[test]
 fn an_attempt_of_an_object_that_is_gone_is_never_sent_when_a_lagging_watch_shows_the_object_once_more() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.memory.begin_claim(nonce(1), story.now);
     assert!(story.memory.prune(&story.o.times, story.now), "nothing is left to remember");
     story.o.object.claim = ours(None);
@@ -75,7 +75,7 @@ fn a_refused_claim_is_forgotten_and_one_that_was_sent_is_not() {
 #[test]
 fn what_an_attempt_made_is_recorded_under_no_claim_but_its_own() {
     // This process posted, another one recorded the endpoint first. It is lost long after, and replaced.
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.memory.begin_claim(nonce(1), story.now);
     story.o.object.claim = ours(None);
     story.o.object.finalizer = true;
@@ -96,7 +96,7 @@ fn what_an_attempt_made_is_recorded_under_no_claim_but_its_own() {
 #[test]
 fn what_is_recorded_is_not_recorded_again_when_the_claim_is_wiped() {
     // This process posted; its claim became unreadable, and the endpoint was found by its mark and recorded under that one.
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.memory.begin_claim(nonce(1), story.now);
     assert!(story.memory.begin_send(&nonce(1)));
     let made = endpoint(1, Mark::Ours, "RESERVED");
@@ -115,7 +115,7 @@ fn what_is_recorded_is_not_recorded_again_when_the_claim_is_wiped() {
 
 #[test]
 fn an_endpoint_whose_claim_was_wiped_is_recorded_once_its_claim_is_back() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.memory.begin_claim(nonce(1), story.now);
     assert!(story.memory.begin_send(&nonce(1)));
     let made = endpoint(1, Mark::Ours, "RESERVATION_REQUESTED");
@@ -128,13 +128,13 @@ fn an_endpoint_whose_claim_was_wiped_is_recorded_once_its_claim_is_back() {
 }
 
 /// An endpoint was recorded just now; its object has gone and left it, and another of its name comes.
-fn retained_and_created_again() -> Story {
-    let mut story = Story::claimed();
+fn retained_and_created_again() -> Harness {
+    let mut story = Harness::claimed();
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
     story.observe();
     story.wait(secs(20));
     assert!(!story.memory.prune(&story.o.times, story.now), "it may be there, and not be listed yet");
-    story.o = Story::new().o;
+    story.o = Harness::new().o;
     story
 }
 
@@ -163,7 +163,7 @@ fn what_was_recorded_just_now_is_adopted_as_soon_as_a_listing_shows_it() {
 
 #[test]
 fn a_claim_that_was_written_before_the_status_was_wiped_is_not_posted_while_a_listing_may_lag() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
     story.observe();
     story.memory.begin_claim(nonce(2), story.now);
@@ -175,7 +175,7 @@ fn a_claim_that_was_written_before_the_status_was_wiped_is_not_posted_while_a_li
 
 #[test]
 fn a_deletion_waits_for_what_was_recorded_just_now_although_the_status_was_wiped() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
     story.observe();
     story.o.object.recorded = None;
@@ -200,10 +200,10 @@ fn of_an_object_whose_endpoint_is_gone_nothing_is_waited_for() {
 
 #[test]
 fn an_attempt_is_remembered_without_its_object_until_a_listing_would_show_what_it_made() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.wait(secs(319));
     assert!(!story.memory.prune(&story.o.times, story.now));
-    let mut next = Story { o: Story::new().o, memory: story.memory.clone(), now: story.now };
+    let mut next = Harness { o: Harness::new().o, memory: story.memory.clone(), now: story.now };
     assert_eq!(next.list(&[]).absent, Some(ConfirmedAbsence::Everything), "one listing is not enough");
     story.wait(secs(1));
     assert!(story.memory.prune(&story.o.times, story.now));
@@ -212,7 +212,7 @@ fn an_attempt_is_remembered_without_its_object_until_a_listing_would_show_what_i
 #[test]
 fn a_lost_endpoint_is_reported_before_one_that_carries_the_mark_is_adopted_in_its_place() {
     let other = endpoint(2, Mark::Ours, "RESERVED");
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.list(std::slice::from_ref(&other));
     story.wait(secs(10));
     let claims = story.list(std::slice::from_ref(&other));

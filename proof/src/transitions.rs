@@ -1,19 +1,19 @@
-//! What follows from a move: watches, crashes, time, users, and the first state of all.
+//! The state that follows from an action: watches, crashes, time, users; and the initial state.
 //!
 //! What a controller does is in `shell`, what the API server and Atlas do in files of their own.
 
 use std::sync::Arc;
 
 use crate::Model;
-use crate::answers::{acknowledge, age, gone, observe};
+use crate::actions::{Action, NO_LIMIT};
 use crate::api_server::outdate;
-use crate::moves::{Action, NO_LIMIT};
+use crate::responses::{acknowledge, age, gone, observe};
 
-use crate::time::{LAG, LONG_AGO, WITHIN};
-use crate::travels::Write;
-use crate::world::{
-    Annotation, Endpoint, Held, History, Manifest, Mark, Object, Phase, Process, State, Wait,
+use crate::in_flight::Write;
+use crate::state::{
+    Annotation, CachedObject, Endpoint, History, Manifest, Mark, Object, Phase, Process, State, Wait,
 };
+use crate::time::{LAG, LONG_AGO, WITHIN};
 
 pub(crate) fn spend(budget: &mut u8) -> Option<()> {
     if *budget != NO_LIMIT {
@@ -23,38 +23,39 @@ pub(crate) fn spend(budget: &mut u8) -> Option<()> {
 }
 
 impl Model {
-    /// The object has just been created; nobody has looked at it.
-    pub(crate) fn beginning(&self) -> State {
-        let scope = &self.scope;
-        let strangers = (1_u8..).zip(scope.strangers);
+    /// Returns the state in which the object has just been created and no controller has reconciled it.
+    pub(crate) fn initial_state(&self) -> State {
+        let config = &self.config;
+        let strangers = (1_u8..).zip(config.strangers);
         let mut endpoints: Vec<_> = strangers.map(|(id, mark)| Endpoint::reserved(id, *mark, LAG)).collect();
-        let claim = scope.foreign_claim.then_some(Annotation::Foreign);
+        let claim = config.foreign_claim.then_some(Annotation::Foreign);
         let mut object = self.fresh(1, claim);
-        if scope.begun {
+        if config.begun {
             let id = u8::try_from(endpoints.len() + 1).unwrap_or_default();
             endpoints.push(Endpoint::reserved(id, Mark::Ours, LAG));
             object.finalizer = true;
             object.claim = Some(Annotation::Claim { life: 1, nonce: 1, replaced: 0 });
             object.recorded = id;
         }
-        let mut process = Process { cache: Some(Held { object, current: true }), ..Process::default() };
-        if scope.begun {
+        let mut process =
+            Process { cache: Some(CachedObject { object, current: true }), ..Process::default() };
+        if config.begun {
             observe(&mut process.memory, &object);
             for _ in 0..LONG_AGO {
                 age(&mut process);
             }
         }
-        let nonces = u8::from(scope.begun);
+        let nonces = u8::from(config.begun);
         State {
             object: Some(object),
             lives: 1,
-            processes: vec![process; scope.controllers],
+            processes: vec![process; config.controllers],
             calls: Vec::new(),
             late: Vec::new(),
             made: u8::try_from(endpoints.len()).unwrap_or_default(),
             endpoints,
             nonces,
-            left: scope.budget,
+            left: config.budget,
             history: History::default(),
         }
     }
@@ -69,18 +70,18 @@ impl Model {
             shown: Mark::Ours,
             shown_vpc: 0,
             stale_vpc: 0,
-            take_over: self.scope.take_over,
-            manifest: self.scope.manifest,
+            take_over: self.config.take_over,
+            manifest: self.config.manifest,
         }
     }
 
-    /// What follows from one move; `None` if it cannot happen or changes nothing.
-    pub(crate) fn happens(&self, before: &State, action: Action) -> Option<State> {
-        if let Action::Step(i, fortune) = action {
-            return self.step(before, usize::from(i), fortune, false).map(|(s, _)| tidy(s));
+    /// Returns the state after one action; `None` if it cannot happen or changes nothing.
+    pub(crate) fn transition(&self, before: &State, action: Action) -> Option<State> {
+        if let Action::Step(i, outcome) = action {
+            return self.step(before, usize::from(i), outcome, false).map(|(s, _)| normalize(s));
         }
         if let Action::ArriveLate(n) = action {
-            return Some(tidy(self.arrive_late(before, usize::from(n))));
+            return Some(normalize(self.arrive_late(before, usize::from(n))));
         }
         let mut s = before.clone();
         match action {
@@ -118,7 +119,7 @@ impl Model {
             }
             _ => self.edit(&mut s, action)?,
         }
-        Some(tidy(s)).filter(|after| after != before)
+        Some(normalize(s)).filter(|after| after != before)
     }
 
     /// Users and others change the object.
@@ -153,7 +154,7 @@ impl Model {
             }
             Action::Edit(n) => {
                 spend(&mut s.left.edits)?;
-                object.manifest = *self.scope.edits.get(usize::from(n))?;
+                object.manifest = *self.config.edits.get(usize::from(n))?;
             }
             Action::NameRecorded => {
                 spend(&mut s.left.edits)?;
@@ -175,12 +176,12 @@ impl Model {
     }
 }
 
-/// The watch delivers the newest state, which is also remembered.
+/// Delivers the newest state of the object by the watch, which the memory observes, too.
 pub(crate) fn watch(s: &mut State, i: usize) -> Option<()> {
     if let Some(object) = s.object {
         let process = &mut s.processes[i];
         observe(&mut process.memory, &object);
-        process.cache = Some(Held { object, current: true });
+        process.cache = Some(CachedObject { object, current: true });
     } else {
         s.processes[i].cache.take()?;
         // A reconcile that is running goes on; it finds out by itself.
@@ -191,7 +192,7 @@ pub(crate) fn watch(s: &mut State, i: usize) -> Option<()> {
     Some(())
 }
 
-/// Whether the claim stands is not known any more, so its attempt is never sent.
+/// Loses the response to a claim: whether it was accepted stays unknown, so its attempt is never sent.
 fn lose_acknowledgement(s: &mut State, i: usize) {
     let process = &mut s.processes[i];
     let pass = process.pass.take();
@@ -230,8 +231,8 @@ pub(crate) fn tick(s: &mut State) {
     }
 }
 
-/// One way to write down states that do not differ.
-pub(crate) fn tidy(mut s: State) -> State {
+/// Normalizes states that do not differ in what matters.
+pub(crate) fn normalize(mut s: State) -> State {
     s.endpoints.retain(|e| e.phase != Phase::Gone || e.left < LAG);
     s.calls.sort_by_key(|call| (call.from, call.left, matches!(call.write, Write::Post(_))));
     for process in &mut s.processes {

@@ -1,4 +1,4 @@
-//! What a controller makes of what it hears: watch events, answers, and time that passes. Its memory is the one that ships.
+//! How a controller handles watch events, responses, and time that passes. Its memory is the one that ships.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use domain::observed::Times;
 
 use crate::api_server::Refusal;
 use crate::atlas::Answer;
+use crate::convert::{self, nonce, to_domain};
+use crate::in_flight::{Patch, Write};
+use crate::state::{CachedObject, Object, Phase, Process, State, View, Wait, WriteResult};
 use crate::time::{LONG_AGO, OLD, TICK, ago, now, times};
-use crate::travels::{Patch, Write};
-use crate::words::{self, nonce, to_domain};
-use crate::world::{Attempted, Held, Object, Phase, Process, State, View, Wait};
 
-/// What a process that reads or watches the object remembers of it.
+/// Updates the memory of a process that reads or watches the object.
 pub(crate) fn observe(memory: &mut Arc<Memory>, object: &Object) {
-    let recorded = words::id(object.recorded);
+    let recorded = convert::id(object.recorded);
     let mut after = Memory::clone(memory);
     after.observe(&object.reading(), recorded.as_ref(), now());
     if after != **memory {
@@ -24,7 +24,7 @@ pub(crate) fn observe(memory: &mut Arc<Memory>, object: &Object) {
     }
 }
 
-/// What a response says of the instance is remembered, if it is anything new.
+/// Records what a response says about the instance.
 pub(crate) fn responded(memory: &mut Arc<Memory>, failed: Option<FaultKind>, times: &Times) {
     let mut after = Memory::clone(memory);
     after.responded(failed, now(), times);
@@ -33,8 +33,8 @@ pub(crate) fn responded(memory: &mut Arc<Memory>, failed: Option<FaultKind>, tim
     }
 }
 
-/// The answer to a write: the object as it was written. The cache is never behind one's own last write.
-pub(crate) fn take_in(s: &mut State, i: usize, held: Held) {
+/// Takes in the object that a write returned. The cache is never behind the controller's own last write.
+pub(crate) fn take_in(s: &mut State, i: usize, held: CachedObject) {
     let process = &mut s.processes[i];
     if let Some(pass) = &mut process.pass {
         pass.held = held;
@@ -44,7 +44,7 @@ pub(crate) fn take_in(s: &mut State, i: usize, held: Held) {
     }
 }
 
-/// The answer to an accepted claim arrives.
+/// Delivers the response to an accepted claim.
 pub(crate) fn acknowledge(s: &mut State, i: usize) {
     let Some(pass) = s.processes[i].pass.as_mut() else { return };
     if let Wait::Claim(held) = pass.wait {
@@ -54,7 +54,7 @@ pub(crate) fn acknowledge(s: &mut State, i: usize) {
     }
 }
 
-/// The object is not as it was read: read it anew and decide again.
+/// Handles a conflict: the object is read again, and a new decision is due.
 pub(crate) fn refused(s: &mut State, i: usize, patch: Patch, refusal: &Refusal) {
     let process = &mut s.processes[i];
     if let Some(n) = patch.fresh_nonce() {
@@ -65,7 +65,7 @@ pub(crate) fn refused(s: &mut State, i: usize, patch: Patch, refusal: &Refusal) 
     match (same_life, refusal) {
         (Some(object), Refusal::Changed) => {
             if let Some(pass) = &mut process.pass {
-                pass.held = Held { object, current: true };
+                pass.held = CachedObject { object, current: true };
                 pass.view = View::Unread;
             }
         }
@@ -73,7 +73,7 @@ pub(crate) fn refused(s: &mut State, i: usize, patch: Patch, refusal: &Refusal) 
     }
 }
 
-/// Controller `i` hears of the write that it sent.
+/// Delivers the response to a write of controller `i`.
 pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
     let shown = match answer {
         Answer::Made(id) | Answer::Updated(id) => s.endpoints.iter().find(|e| e.id == *id).copied(),
@@ -83,12 +83,12 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
     let Some(pass) = process.pass.as_mut() else { return };
     pass.wait = Wait::Nothing;
     pass.last_write = match answer {
-        Answer::Nothing => Attempted::Uncertain,
-        Answer::Refused => Attempted::Refused,
-        _ => Attempted::Done,
+        Answer::Nothing => WriteResult::Uncertain,
+        Answer::Refused => WriteResult::Refused,
+        _ => WriteResult::Done,
     };
     let memory = &mut process.memory;
-    if pass.last_write == Attempted::Done {
+    if pass.last_write == WriteResult::Done {
         responded(memory, None, &times());
     }
     match (write, answer) {
@@ -106,7 +106,7 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
             }
         }
         (Write::Delete(id), Answer::Removed { found }) => {
-            if let Some(id) = words::id(id) {
+            if let Some(id) = convert::id(id) {
                 Arc::make_mut(memory).deleted(id, !found, now());
             }
             match &mut pass.view {
@@ -122,7 +122,7 @@ pub(crate) fn answered(s: &mut State, i: usize, write: Write, answer: &Answer) {
     }
 }
 
-/// The object of controller `i` is gone: its reconcile ends, and its memory stays as long as it matters.
+/// Ends the reconcile of controller `i` because its object is gone. Its memory stays as long as it matters.
 pub(crate) fn gone(s: &mut State, i: usize) {
     let process = &mut s.processes[i];
     process.pass = None;
@@ -131,7 +131,7 @@ pub(crate) fn gone(s: &mut State, i: usize) {
     }
 }
 
-/// One tick passes for a controller. What is older than any rule asks for is so old that the differences between it and
+/// Lets one tick pass for a controller. What is older than any rule asks for is so old that the differences between it and
 /// what is younger do not matter either.
 pub(crate) fn age(process: &mut Process) {
     // The rules look from the moment of the listing. While a reconcile holds one, what was before it keeps its distance

@@ -1,8 +1,8 @@
-//! Liveness: from any state, faults end, every request arrives and is answered, every controller gets its turn when it
-//! asked for one, and time passes. Then all must come right, and after that nothing may be written any more.
+//! Liveness: from any state, faults end, every request arrives and gets its response, every controller reconciles when it is
+//! due, and time passes. Then everything must converge, and after that nothing may be written.
 //!
-//! `stateright`'s own `eventually` is wrong on cycles, and everything here is one. What is known to come right is
-//! remembered, so that a state costs a few steps and not a whole life.
+//! `stateright`'s own `eventually` is unsound on cycles, and everything here is one. States that are known to converge are
+//! remembered, so that a state costs a few steps and not a whole run.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,12 +11,12 @@ use std::sync::{Mutex, PoisonError};
 use domain::decision::Requeue;
 
 use crate::Model;
-use crate::answers::acknowledge;
-use crate::happens::{tick, tidy, watch};
-use crate::moves::RequestFate;
-use crate::shell::Fortune;
+use crate::actions::RequestFate;
+use crate::responses::acknowledge;
+use crate::shell::StepOutcome;
+use crate::state::{Annotation, Endpoint, Mark, Object, Phase, State, Wait};
 use crate::time::{LAG, OLD, TICK};
-use crate::world::{Annotation, Endpoint, Mark, Object, Phase, State, Wait};
+use crate::transitions::{normalize, tick, watch};
 
 /// The rounds, of a tick each, within which all comes right. What takes longest is a deletion by who knows nothing of an
 /// endpoint but its id: a reconcile under way comes to nothing; V, until a 404 is believed; a listing sent after the last
@@ -26,7 +26,7 @@ const ROUNDS: u8 = 1 + 1 + LAG + 1 + 1;
 /// The rounds after that in which nothing changes but ages, until nothing that has happened is young any more.
 const AGEING: u8 = OLD + 1;
 
-/// More steps than a reconcile takes (`MOST_STEPS` in `src/controller`).
+/// More steps than a reconcile takes (`MAX_STEPS` in `src/controller`).
 const STEPS: usize = 16;
 
 /// What is known to come right, and how many rounds are over before all is right for good and nothing more is written.
@@ -55,7 +55,7 @@ impl Known {
     }
 }
 
-/// When a controller looks at the object again.
+/// When a controller reconciles the object again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Due {
     /// In so many ticks.
@@ -66,7 +66,7 @@ enum Due {
 
 impl Model {
     /// `true` if `from` comes right when faults end.
-    pub(crate) fn comes_right(&self, from: &State) -> bool {
+    pub(crate) fn converges(&self, from: &State) -> bool {
         if !self.liveness {
             return true;
         }
@@ -92,7 +92,7 @@ impl Model {
     /// The live endpoints with our mark that a POST made. One that a user made and only named may be marked by a PATCH
     /// that arrives when the object is gone: it is the user's as before.
     pub(crate) fn made_here<'a>(&self, s: &'a State) -> impl Iterator<Item = &'a Endpoint> {
-        let strangers = self.scope.strangers.len();
+        let strangers = self.config.strangers.len();
         s.ours().filter(move |e| usize::from(e.id) > strangers)
     }
 
@@ -124,7 +124,7 @@ impl Model {
             }
         }
         tick(s);
-        *s = tidy(s.clone());
+        *s = normalize(s.clone());
         writes
     }
 
@@ -135,7 +135,7 @@ impl Model {
         *due = Due::In(1);
         for _ in 0..STEPS {
             let held = s.processes[i].pass.as_ref().map(|pass| pass.held).or(s.processes[i].cache);
-            let Some((after, done)) = self.step(s, i, Fortune::Well, true) else {
+            let Some((after, done)) = self.step(s, i, StepOutcome::Well, true) else {
                 *due = Due::OnChange(trigger(s.object.as_ref()));
                 break;
             };
@@ -172,7 +172,7 @@ impl Model {
         }
     }
 
-    /// Everything is as the user declared it.
+    /// Returns `true` if everything is as the user declared it.
     fn is_right(&self, s: &State) -> bool {
         let ours = s.ours().count();
         let Some(object) = s.object else { return s.history.may_stay || self.made_here(s).count() == 0 };
@@ -218,7 +218,7 @@ fn ticks(pause: std::time::Duration) -> u8 {
     u8::try_from(pause.as_secs().div_ceil(TICK.as_secs())).unwrap_or(u8::MAX)
 }
 
-/// What wakes a controller, as in `src/controller/object.rs`.
+/// Returns the hash that triggers a reconcile, as in `src/controller/object.rs`.
 fn trigger(object: Option<&Object>) -> u64 {
     let mut hasher = DefaultHasher::new();
     if let Some(o) = object {

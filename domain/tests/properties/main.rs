@@ -4,25 +4,25 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers included")]
 #![allow(clippy::unnecessary_wraps, reason = "every law answers alike: nothing, yes or no")]
 
-#[path = "../laws/changing.rs"]
+#[path = "../invariants/changing.rs"]
 mod changing;
-#[path = "../laws/creating.rs"]
+#[path = "../invariants/creating.rs"]
 mod creating;
-#[path = "../laws/decisions.rs"]
+#[path = "../invariants/decisions.rs"]
 mod decisions;
 #[path = "../support/holds.rs"]
 mod holds;
-#[path = "../laws/leaving.rs"]
+#[path = "../invariants/leaving.rs"]
 mod leaving;
-#[path = "../laws/narrowing.rs"]
+#[path = "../invariants/narrowing.rs"]
 mod narrowing;
-#[path = "../laws/pausing.rs"]
+#[path = "../invariants/pausing.rs"]
 mod pausing;
-#[path = "../laws/reports.rs"]
+#[path = "../invariants/reports.rs"]
 mod reports;
 #[path = "../support/mod.rs"]
 mod support;
-#[path = "../laws/view.rs"]
+#[path = "../invariants/view.rs"]
 mod view;
 
 mod claim;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use domain::memory::Memory;
 
 use crate::budget::Budget;
+use crate::in_flight::{Call, Late};
 use crate::time::LAG;
-use crate::travels::{Call, Late};
 
 /// What the user declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -84,7 +84,7 @@ pub struct Object {
 
 /// A copy of the object as it was read, and whether it still is the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Held {
+pub struct CachedObject {
     /// The object.
     pub object: Object,
     /// Its resourceVersion is the current one.
@@ -168,7 +168,7 @@ pub enum Failure {
 
 /// What became of the write that a reconcile sent to Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Attempted {
+pub enum WriteResult {
     /// There was none.
     Nothing,
     /// Accepted.
@@ -185,7 +185,7 @@ pub enum Wait {
     /// Nothing: it goes on.
     Nothing,
     /// The answer to an accepted claim, which carries the object as it was then.
-    Claim(Held),
+    Claim(CachedObject),
     /// Atlas' answer to a write.
     Atlas,
 }
@@ -194,13 +194,13 @@ pub enum Wait {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pass {
     /// The object that is decided on.
-    pub held: Held,
+    pub held: CachedObject,
     /// What Atlas said.
     pub view: View,
     /// Ticks since the listing was sent.
     pub seen: u8,
     /// The write to Atlas.
-    pub last_write: Attempted,
+    pub last_write: WriteResult,
     /// What it waits for.
     pub wait: Wait,
 }
@@ -211,7 +211,7 @@ pub struct Process {
     /// The memory of the code that ships.
     pub memory: Arc<Memory>,
     /// The object as its watch shows it; never newer than the API server, and often older.
-    pub cache: Option<Held>,
+    pub cache: Option<CachedObject>,
     /// The reconcile that is running.
     pub pass: Option<Box<Pass>>,
     /// Ticks since the claim was acknowledged (only looked at where D is counted from there).
@@ -244,7 +244,7 @@ pub struct History {
     pub gone: u8,
     /// The annotations of the object that went last.
     pub backup: Option<Annotation>,
-    /// The promises that a step has broken, as bits of [`crate::Promise`].
+    /// The promises that a step has broken, as bits of [`crate::Invariant`].
     pub broken: u16,
     /// Good things that have happened, as bits of [`crate::Event`].
     pub events: u16,

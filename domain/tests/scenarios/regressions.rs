@@ -10,12 +10,12 @@ use domain::memory::Memory;
 use domain::observed::{CredentialsInUse, Listing, Spec, Sunset, VpcEndpoint, WriteOutcome};
 use domain::ownership::{ClaimReading, marked_comment};
 
-use crate::story::{START, Story};
+use crate::harness::{Harness, START};
 use crate::support::{Mark, endpoint, fault, id, nonce, secs, token, vpce};
 
 #[test]
 fn observing_takes_no_hold_of_an_object() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.o.object.claim = ClaimReading::Absent;
     story.o.object.finalizer = false;
     story.spec(|spec| {
@@ -39,13 +39,13 @@ fn each_fault_is_looked_at_again_when_it_may_be_over() {
         (FaultKind::NoAccess, Requeue::After(secs(15))),
         (FaultKind::Unavailable, Requeue::Retry(Duration::ZERO)),
     ] {
-        assert_eq!(Story::recorded().look_twice(kind).requeue, requeue, "{kind:?}");
+        assert_eq!(Harness::recorded().look_twice(kind).requeue, requeue, "{kind:?}");
     }
 }
 
 #[test]
 fn a_suspended_object_goes_on_saying_what_was_amiss() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.spec(|spec| spec.suspend = true);
     let said = |kind: &str, yes, why: &str| (kind.to_owned(), yes, why.to_owned(), "as it was".to_owned());
     story.o.object.reported.conditions =
@@ -64,7 +64,7 @@ fn a_comment_in_atlas_is_the_users_text_and_the_mark() {
 
 #[test]
 fn an_endpoint_without_its_mark_waits_for_a_key_that_may_give_it_back() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.o.object.deleting = true;
     story.o.credentials = CredentialsInUse::Remembered(fault(FaultKind::CredentialsNotFound));
     let unmarked = endpoint(1, Mark::None, "AVAILABLE");
@@ -84,9 +84,9 @@ fn an_endpoint_without_its_mark_waits_for_a_key_that_may_give_it_back() {
 
 #[test]
 fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_otherwise() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     let shown = [endpoint(1, Mark::Ours, "AVAILABLE")];
-    let tells = |story: &mut Story, listing: Listing, sunset: Option<Sunset>| {
+    let tells = |story: &mut Harness, listing: Listing, sunset: Option<Sunset>| {
         story.o.sunset = sunset;
         let decision = story.look(listing);
         let report = report(&story.o, &decision);
@@ -113,7 +113,7 @@ fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_other
 #[test]
 fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
     for kind in [FaultKind::Retired, FaultKind::NotServerless, FaultKind::InstanceNotFound] {
-        let mut story = Story::recorded();
+        let mut story = Harness::recorded();
         let decision = story.look_twice(kind);
         let report = report(&story.o, &decision);
         let told =
@@ -124,7 +124,7 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
         );
         assert!(report.get(ConditionType::Stalled).is_some(), "{kind:?}");
         // Without an endpoint there is nothing to pay for; what will never have one can go.
-        let mut story = Story::claimed();
+        let mut story = Harness::claimed();
         let decision = story.look_twice(kind);
         let message = &domain::conditions::report(&story.o, &decision).conditions[0].message;
         let for_good = kind != FaultKind::InstanceNotFound;
@@ -135,7 +135,7 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
 
 #[test]
 fn the_status_of_a_dying_object_names_the_endpoint_that_is_being_recorded() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.o.object.deleting = true;
     let landed = endpoint(1, Mark::Ours, "RESERVED");
     let decision = story.list(std::slice::from_ref(&landed));
@@ -146,7 +146,7 @@ fn the_status_of_a_dying_object_names_the_endpoint_that_is_being_recorded() {
 #[test]
 fn an_attempt_is_announced_again_only_while_it_may_land() {
     for (age, announced) in [(secs(199), Some(nonce(1))), (secs(200), None)] {
-        let mut story = Story::claimed();
+        let mut story = Harness::claimed();
         story.o.object.claim = ClaimReading::Absent;
         story.wait(age);
         let step = story.list(&[endpoint(1, Mark::Ours, "RESERVED")]).step;
@@ -158,7 +158,7 @@ fn an_attempt_is_announced_again_only_while_it_may_land() {
 fn what_was_claimed_is_posted_only_while_it_is_wanted_and_nothing_else_is_in_doubt() {
     let posts = |listed_before: bool, change: fn(&mut Spec)| {
         // An earlier attempt can land no more, and was looked for.
-        let mut story = Story::claimed();
+        let mut story = Harness::claimed();
         story.wait(secs(200));
         if listed_before {
             story.list(&[]);
@@ -179,7 +179,7 @@ fn what_was_claimed_is_posted_only_while_it_is_wanted_and_nothing_else_is_in_dou
 #[test]
 fn a_claim_in_place_of_a_lost_endpoint_notes_the_vpc_endpoint_that_goes_with_it() {
     for (declared, noted) in [(VpcEndpoint::Undeclared, vpce(1)), (VpcEndpoint::Declared(vpce(2)), vpce(2))] {
-        let mut story = Story::recorded();
+        let mut story = Harness::recorded();
         story.spec(|spec| spec.vpc_endpoint = declared);
         story.list(&[]);
         story.wait(secs(10));
@@ -194,17 +194,17 @@ fn a_claim_in_place_of_a_lost_endpoint_notes_the_vpc_endpoint_that_goes_with_it(
 #[test]
 fn of_twins_the_named_one_is_kept_and_the_recorded_one_goes_first() {
     let twins = [endpoint(2, Mark::Ours, "AVAILABLE"), endpoint(1, Mark::Ours, "RESERVED")];
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.spec(|spec| spec.endpoint_id = Some(id(1)));
     assert_eq!(story.list(&twins).step, Step::Record { endpoint: twins[1].clone(), origin: Origin::Named });
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.o.object.deleting = true;
     assert_eq!(story.list(&twins).step, Step::Delete { id: id(1), excess: false });
 }
 
 #[test]
 fn an_object_is_concerned_by_what_it_records_names_or_has_marked_and_by_nothing_else() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.spec(|spec| spec.endpoint_id = Some(id(2)));
     for (n, mark, concerned) in [
         (1, Mark::None, true),

@@ -1,5 +1,5 @@
 //! What `decide` and `report` never do and always do, whatever they see: each law is checked over the whole of a
-//! finite, representative input space (`space.rs`), and over anything that random bytes draw in `tests/anything`.
+//! finite, representative input space (`space.rs`), and over anything that random bytes draw in `tests/properties`.
 //!
 //! The laws are written from the design, not from the code: nothing here calls a helper of the rules.
 

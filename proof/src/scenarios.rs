@@ -1,19 +1,19 @@
 //! The worlds that are searched with the protocol that ships, which keeps every promise in each of them.
 
-use crate::{Budget, Effort, Manifest, Mark, Promise, Scope};
+use crate::{Budget, Config, Effort, Invariant, Manifest, Mark};
 
 /// A world to search.
 #[derive(Debug, Clone, Copy)]
-pub struct World {
+pub struct Scenario {
     /// Its name.
     pub name: &'static str,
     /// What is in it.
-    pub scope: Scope,
+    pub config: Config,
 }
 
 /// How the protocol that ships is searched.
 #[must_use]
-pub fn effort(steps: Option<usize>, sought: &'static [Promise]) -> Effort {
+pub fn effort(steps: Option<usize>, sought: &'static [Invariant]) -> Effort {
     Effort { steps, moves: None, liveness: true, sought }
 }
 
@@ -44,7 +44,7 @@ pub(crate) const PLAIN: Manifest =
     Manifest { retain: false, observe: false, suspend: false, endpoint: 0, vpc: 0 };
 
 /// One controller in a quiet world.
-pub(crate) const QUIET: Scope = Scope {
+pub(crate) const QUIET: Config = Config {
     controllers: 1,
     attempts: 2,
     budget: NOTHING,
@@ -61,20 +61,20 @@ pub(crate) const QUIET: Scope = Scope {
 };
 
 /// The object has its endpoint already.
-pub(crate) const BEGUN: Scope = Scope { begun: true, ..QUIET };
+pub(crate) const BEGUN: Config = Config { begun: true, ..QUIET };
 
 /// Two controllers in a quiet world.
-pub(crate) const TWO: Scope = Scope { controllers: 2, ..QUIET };
+pub(crate) const TWO: Config = Config { controllers: 2, ..QUIET };
 
 /// All worlds of the full run.
 #[must_use]
 #[allow(clippy::too_many_lines, reason = "a table")]
-pub fn worlds() -> Vec<World> {
-    let world = |name, scope| World { name, scope };
+pub fn worlds() -> Vec<Scenario> {
+    let world = |name, config| Scenario { name, config };
     vec![
         world(
             "one controller, many faults",
-            Scope {
+            Config {
                 attempts: 3,
                 budget: Budget { crashes: 2, losses: 2, lags: 2, deletions: 1, status_wipes: 1, ..NOTHING },
                 ..QUIET
@@ -82,7 +82,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "one controller, two lives of the name",
-            Scope {
+            Config {
                 attempts: 3,
                 budget: Budget { crashes: 2, losses: 1, lags: 1, deletions: 2, creations: 1, ..NOTHING },
                 ..QUIET
@@ -90,7 +90,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "one controller, the API server fails",
-            Scope {
+            Config {
                 attempts: 3,
                 slow_answers: true,
                 budget: Budget { crashes: 1, losses: 1, outages: 2, deletions: 1, touches: 1, ..NOTHING },
@@ -99,7 +99,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "one controller, the endpoint vanishes",
-            Scope {
+            Config {
                 attempts: 3,
                 manifest: Manifest { vpc: 1, ..PLAIN },
                 edits: &[Manifest { vpc: 2, ..PLAIN }],
@@ -117,23 +117,23 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "two controllers, one life",
-            Scope { budget: Budget { crashes: 1, losses: 1, lags: 1, status_wipes: 1, ..NOTHING }, ..TWO },
+            Config { budget: Budget { crashes: 1, losses: 1, lags: 1, status_wipes: 1, ..NOTHING }, ..TWO },
         ),
         world(
             "two controllers, deletion",
-            Scope { budget: Budget { losses: 1, lags: 1, deletions: 1, ..NOTHING }, ..TWO },
+            Config { budget: Budget { losses: 1, lags: 1, deletions: 1, ..NOTHING }, ..TWO },
         ),
         world(
             "two controllers, two lives of the name",
-            Scope { budget: Budget { losses: 1, deletions: 1, creations: 1, ..NOTHING }, ..TWO },
+            Config { budget: Budget { losses: 1, deletions: 1, creations: 1, ..NOTHING }, ..TWO },
         ),
         world(
             "two controllers, restored from a backup",
-            Scope { budget: Budget { crashes: 1, losses: 1, deletions: 1, restores: 1, ..NOTHING }, ..TWO },
+            Config { budget: Budget { crashes: 1, losses: 1, deletions: 1, restores: 1, ..NOTHING }, ..TWO },
         ),
         world(
             "two controllers, late writes to the object",
-            Scope {
+            Config {
                 slow_answers: true,
                 budget: Budget { outages: 1, losses: 1, deletions: 1, ..NOTHING },
                 ..TWO
@@ -141,11 +141,11 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "two controllers, the endpoint vanishes",
-            Scope { begun: true, budget: Budget { losses: 1, vanishings: 1, crashes: 1, ..NOTHING }, ..TWO },
+            Config { begun: true, budget: Budget { losses: 1, vanishings: 1, crashes: 1, ..NOTHING }, ..TWO },
         ),
         world(
             "two controllers, claim wiped or unreadable",
-            Scope {
+            Config {
                 seen_by_all: true,
                 budget: Budget { losses: 1, claim_wipes: 1, garbles: 1, deletions: 1, ..NOTHING },
                 ..TWO
@@ -153,7 +153,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "finalizer forced off, name created again",
-            Scope {
+            Config {
                 seen_by_all: true,
                 budget: Budget { losses: 1, forced: 1, deletions: 1, creations: 1, ..NOTHING },
                 ..TWO
@@ -161,7 +161,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "finalizer forced off, and deleted again",
-            Scope {
+            Config {
                 attempts: 3,
                 seen_by_all: true,
                 budget: Budget { losses: 1, forced: 1, deletions: 2, creations: 1, ..NOTHING },
@@ -170,7 +170,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "two controllers, forced off or retained, and deleted again",
-            Scope {
+            Config {
                 begun: true,
                 seen_by_all: true,
                 edits: &[Manifest { retain: true, ..PLAIN }, PLAIN],
@@ -180,7 +180,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "Retain and suspend",
-            Scope {
+            Config {
                 edits: &[Manifest { retain: true, ..PLAIN }, Manifest { suspend: true, ..PLAIN }, PLAIN],
                 budget: Budget { losses: 1, crashes: 1, edits: 2, deletions: 2, creations: 1, ..NOTHING },
                 ..QUIET
@@ -188,7 +188,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "two controllers, Retain",
-            Scope {
+            Config {
                 edits: &[Manifest { retain: true, ..PLAIN }],
                 budget: Budget { losses: 1, edits: 1, deletions: 1, creations: 1, ..NOTHING },
                 ..TWO
@@ -196,7 +196,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "listings lag, retained, name created again",
-            Scope {
+            Config {
                 manifest: Manifest { retain: true, ..PLAIN },
                 budget: Budget { losses: 1, lags: 2, deletions: 1, creations: 1, ..NOTHING },
                 ..QUIET
@@ -204,7 +204,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "listings lag, finalizer forced off, name created again",
-            Scope {
+            Config {
                 seen_by_all: true,
                 budget: Budget { losses: 1, lags: 1, forced: 1, deletions: 1, creations: 1, ..NOTHING },
                 ..QUIET
@@ -212,7 +212,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "listings lag, status and claim wiped, deleted",
-            Scope {
+            Config {
                 seen_by_all: true,
                 budget: Budget { lags: 2, status_wipes: 1, claim_wipes: 1, deletions: 1, ..NOTHING },
                 ..QUIET
@@ -220,7 +220,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "Observe and endpointId",
-            Scope {
+            Config {
                 edits: &[
                     Manifest { observe: true, endpoint: 1, ..PLAIN },
                     Manifest { endpoint: 1, ..PLAIN },
@@ -233,7 +233,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "endpointId names a stranger's endpoint",
-            Scope {
+            Config {
                 manifest: Manifest { endpoint: 1, ..PLAIN },
                 edits: &[PLAIN],
                 strangers: &[Mark::Foreign],
@@ -243,7 +243,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "another cluster's claim",
-            Scope {
+            Config {
                 foreign_claim: true,
                 seen_by_all: true,
                 budget: Budget { claim_wipes: 1, losses: 1, deletions: 1, creations: 1, ..NOTHING },
@@ -252,7 +252,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "refusals, an unknown project, a mark taken off",
-            Scope {
+            Config {
                 slow_removal: true,
                 budget: Budget {
                     refusals: 1,
@@ -268,7 +268,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "two controllers, the instance seems gone for a moment",
-            Scope {
+            Config {
                 budget: Budget {
                     passing_gone: 1,
                     refusals: 1,
@@ -282,7 +282,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "one controller, the instance seems gone twice",
-            Scope {
+            Config {
                 budget: Budget {
                     passing_gone: 2,
                     losses: 1,
@@ -296,7 +296,7 @@ pub fn worlds() -> Vec<World> {
         ),
         world(
             "Atlas removes slowly, the name comes back",
-            Scope {
+            Config {
                 slow_removal: true,
                 budget: Budget { lags: 1, losses: 1, deletions: 1, creations: 1, ..NOTHING },
                 ..TWO

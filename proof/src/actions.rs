@@ -1,20 +1,20 @@
-//! Everything that can happen next: controllers, requests on their way, time, faults and users.
+//! Everything that can happen next: controllers, requests in flight, time, faults and users.
 //!
-//! Each move is small and may come at any moment; what may happen how often is a budget. The only thing that the world
-//! promises is that a request does not travel longer than it may.
+//! Each action is small and may happen at any time; budgets bound how often. The world guarantees only that no request stays
+//! in flight longer than allowed.
 
 use domain::memory::Memory;
 
-use crate::shell::Fortune;
-use crate::travels::{Call, Write};
-use crate::world::{Mark, Phase, Process, State, Wait};
-use crate::{Done, Model};
+use crate::in_flight::{Call, Write};
+use crate::shell::StepOutcome;
+use crate::state::{Mark, Phase, Process, State, Wait};
+use crate::{Model, StepResult};
 
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// A controller begins a reconcile or goes on with it.
-    Step(u8, Fortune),
+    Step(u8, StepOutcome),
     /// A controller's watch delivers the newest state of the object.
     Watch(u8),
     /// The answer to a claim arrives.
@@ -68,7 +68,7 @@ pub enum RequestFate {
     Refused,
     /// Lost on its way.
     Lost,
-    /// The sender gives up while it travels on.
+    /// The sender gives up while it is still in flight.
     GivenUp,
     /// A DELETE of a new endpoint reaches a replica that does not know it yet.
     Overlooked,
@@ -78,7 +78,7 @@ pub enum RequestFate {
 pub const NO_LIMIT: u8 = u8::MAX;
 
 impl Model {
-    /// All that can happen next. What turns out to be impossible changes nothing.
+    /// Lists everything that can happen next. An action that turns out to be impossible changes nothing.
     pub(crate) fn possible(&self, s: &State, actions: &mut Vec<Action>) {
         for (i, process) in (0_u8..).zip(&s.processes) {
             process_moves(s, i, process, actions);
@@ -89,7 +89,7 @@ impl Model {
         for (n, _) in (0_u8..).zip(&s.late) {
             actions.extend([Action::ArriveLate(n), Action::DropLate(n)]);
         }
-        if s.calls.iter().all(|call| call.left > 0 || self.scope.unbounded_travel) {
+        if s.calls.iter().all(|call| call.left > 0 || self.config.unbounded_travel) {
             actions.push(Action::Tick);
         }
         actions
@@ -104,7 +104,7 @@ impl Model {
                 actions.push(action);
             }
         };
-        let seen = !self.scope.seen_by_all
+        let seen = !self.config.seen_by_all
             || s.processes.iter().all(|process| process.cache.is_some_and(|cache| cache.current));
         match &s.object {
             None => {
@@ -129,7 +129,7 @@ impl Model {
                 if object.finalizer && seen && !doomed {
                     offer(left.forced, Action::ForceOff);
                 }
-                for (n, edit) in (0_u8..).zip(self.scope.edits) {
+                for (n, edit) in (0_u8..).zip(self.config.edits) {
                     if *edit != object.manifest && !doomed {
                         offer(left.edits, Action::Edit(n));
                     }
@@ -145,16 +145,16 @@ impl Model {
         }
     }
 
-    /// The move in words, with what the controller decided.
+    /// Describes the action, with what the controller decided.
     pub(crate) fn tell(&self, before: &State, action: Action) -> String {
         match action {
-            Action::Step(i, fortune) => {
-                let done: Option<Done> =
-                    self.step(before, usize::from(i), fortune, false).map(|(_, done)| done);
+            Action::Step(i, outcome) => {
+                let done: Option<StepResult> =
+                    self.step(before, usize::from(i), outcome, false).map(|(_, done)| done);
                 let step = done.map(|done| crate::run::short(&done.step)).unwrap_or_default();
-                let fortune =
-                    if fortune == Fortune::Well { String::new() } else { format!(" ({fortune:?})") };
-                format!("{}: {step}{fortune}", name(i))
+                let outcome =
+                    if outcome == StepOutcome::Well { String::new() } else { format!(" ({outcome:?})") };
+                format!("{}: {step}{outcome}", name(i))
             }
             Action::Watch(i) => format!("{} sees the object", name(i)),
             Action::Acknowledge(i) => format!("{} hears that its claim stands", name(i)),
@@ -187,22 +187,22 @@ fn process_moves(s: &State, i: u8, process: &Process, actions: &mut Vec<Action>)
             }
         }
         Some(Wait::Nothing) | None if process.cache.is_some() => {
-            actions.push(Action::Step(i, Fortune::Well));
+            actions.push(Action::Step(i, StepOutcome::Well));
             if s.left.lags > 0 {
-                actions.push(Action::Step(i, Fortune::Lagging));
+                actions.push(Action::Step(i, StepOutcome::Lagging));
             }
             if s.left.no_access > 0 {
-                actions.push(Action::Step(i, Fortune::NoAccess));
+                actions.push(Action::Step(i, StepOutcome::NoAccess));
             }
             if s.left.passing_gone > 0 {
-                actions.push(Action::Step(i, Fortune::Gone));
+                actions.push(Action::Step(i, StepOutcome::Gone));
             }
             // What is asked of Atlas and what of the API server has a budget of its own.
             if s.left.outages > 0 || s.left.losses > 0 {
-                actions.push(Action::Step(i, Fortune::AnswerLost));
+                actions.push(Action::Step(i, StepOutcome::AnswerLost));
             }
             if s.left.outages > 0 {
-                actions.extend([Fortune::Unreached, Fortune::Parked].map(|f| Action::Step(i, f)));
+                actions.extend([StepOutcome::Unreached, StepOutcome::Parked].map(|f| Action::Step(i, f)));
             }
         }
         _ => {}

@@ -1,6 +1,6 @@
-//! What is on its way: writes to Atlas and to the object, and which of them nobody waits for any more. Plain data.
+//! What is in flight: writes to Atlas and to the object, and which of them nobody waits for any more. Plain data.
 
-use crate::world::{Annotation, Held, Mark};
+use crate::state::{Annotation, CachedObject, Mark};
 
 /// A write to Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,12 +20,12 @@ pub enum Write {
     Delete(u8),
 }
 
-/// A request on its way to Atlas.
+/// A request in flight to Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Call {
     /// What it asks for.
     pub write: Write,
-    /// Ticks that it may still travel.
+    /// Ticks that it may stay in flight.
     pub left: u8,
     /// The controller that waits for the answer.
     pub from: Option<u8>,
@@ -71,7 +71,7 @@ impl Patch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Late {
     /// What the sender had read.
-    pub held: Held,
+    pub held: CachedObject,
     /// What it writes.
     pub patch: Patch,
 }

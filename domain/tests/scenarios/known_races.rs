@@ -10,14 +10,14 @@ use domain::memory::Memory;
 use domain::observed::{Listing, VpcEndpoint};
 use domain::ownership::{COMMENT_BYTES, ClaimReading, mark_of};
 
-use crate::story::{Story, is_settling};
+use crate::harness::{Harness, is_settling};
 use crate::support::{
     MINUTE, Mark, endpoint, fault, foreign_claim, id, nonce, ours, secs, stranger, token, vpce,
 };
 
 #[test]
 fn hole_1_a_vpc_endpoint_that_belonged_to_the_lost_service_is_not_sent_to_the_next_one() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.o.object.recorded = Some(endpoint(2, Mark::Ours, "RESERVED"));
     story.o.object.stale_vpc_endpoint = Some(vpce(1));
     story.spec(|spec| spec.vpc_endpoint = VpcEndpoint::Declared(vpce(1)));
@@ -27,7 +27,7 @@ fn hole_1_a_vpc_endpoint_that_belonged_to_the_lost_service_is_not_sent_to_the_ne
 
 #[test]
 fn hole_2_an_attempt_to_replace_a_lost_endpoint_is_open_while_the_dead_id_is_still_recorded() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.o.object.claim = ours(Some(id(1)));
     // A restart: nothing is remembered.
     story.memory = Memory::default();
@@ -47,7 +47,7 @@ fn hole_2_an_attempt_to_replace_a_lost_endpoint_is_open_while_the_dead_id_is_sti
 
 #[test]
 fn hole_3_a_comment_too_long_for_its_mark_never_pushes_the_mark_out() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.spec(|spec| spec.comment = Some("ä".repeat(79)));
     let Step::Update { comment: Some(sent), .. } = story.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]).step
     else {
@@ -59,7 +59,7 @@ fn hole_3_a_comment_too_long_for_its_mark_never_pushes_the_mark_out() {
 
 #[test]
 fn hole_4_nothing_is_excess_before_the_endpoint_that_stays_is_recorded() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     let twins = [endpoint(1, Mark::Ours, "RESERVED"), endpoint(2, Mark::Ours, "AVAILABLE")];
     let decision = story.list(&twins);
     assert_eq!(decision.step, Step::Record { endpoint: twins[1].clone(), origin: Origin::Adopted });
@@ -67,14 +67,14 @@ fn hole_4_nothing_is_excess_before_the_endpoint_that_stays_is_recorded() {
 
 #[test]
 fn hole_4_the_recorded_one_of_two_twins_is_never_the_excess_one() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     let twins = [endpoint(1, Mark::Ours, "RESERVED"), endpoint(2, Mark::Ours, "RESERVED")];
     assert_eq!(story.list(&twins).step, Step::Delete { id: id(2), excess: true });
 }
 
 #[test]
 fn hole_5_a_claim_that_was_acknowledged_late_is_not_posted() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.memory.begin_claim(nonce(1), story.now);
     story.wait(secs(10));
     story.o.object.claim = ours(None);
@@ -85,7 +85,7 @@ fn hole_5_a_claim_that_was_acknowledged_late_is_not_posted() {
 
 #[test]
 fn hole_5_a_claim_that_was_acknowledged_in_time_is_posted() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.memory.begin_claim(nonce(1), story.now);
     story.wait(secs(9));
     story.o.object.claim = ours(None);
@@ -95,7 +95,7 @@ fn hole_5_a_claim_that_was_acknowledged_in_time_is_posted() {
 
 #[test]
 fn hole_6_a_new_endpoint_that_no_listing_shows_is_deleted_by_its_id() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVATION_REQUESTED"));
     story.o.object.deleting = true;
     assert_eq!(story.list(&[]).step, Step::Delete { id: id(1), excess: false });
@@ -103,7 +103,7 @@ fn hole_6_a_new_endpoint_that_no_listing_shows_is_deleted_by_its_id() {
 
 #[test]
 fn hole_6_a_404_on_a_new_id_does_not_release_the_object() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVATION_REQUESTED"));
     story.o.object.deleting = true;
     story.list(&[]);
@@ -118,7 +118,7 @@ fn hole_6_a_404_on_a_new_id_does_not_release_the_object() {
 
 #[test]
 fn hole_6_one_listing_without_the_endpoint_does_not_release_the_object() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.o.object.deleting = true;
     story.list(&[]);
     story.memory.deleted(id(1), false, story.now);
@@ -132,7 +132,7 @@ fn hole_6_one_listing_without_the_endpoint_does_not_release_the_object() {
 
 #[test]
 fn hole_7_retain_does_not_release_an_object_whose_post_may_still_land() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.o.object.deleting = true;
     story.spec(|spec| spec.retain = true);
     story.wait(secs(199));
@@ -144,7 +144,7 @@ fn hole_7_retain_does_not_release_an_object_whose_post_may_still_land() {
 
 #[test]
 fn hole_7_suspend_does_not_stop_the_look_for_a_post_that_may_still_land() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.spec(|spec| spec.suspend = true);
     assert_eq!(story.look(Listing::NotFetched).step, Step::List);
     let landed = endpoint(1, Mark::Ours, "RESERVED");
@@ -155,20 +155,20 @@ fn hole_7_suspend_does_not_stop_the_look_for_a_post_that_may_still_land() {
 #[test]
 fn hole_8_a_404_that_another_organisations_key_would_get_never_releases_an_object() {
     for kind in [FaultKind::NoAccess, FaultKind::Unauthorized, FaultKind::Forbidden, FaultKind::Unavailable] {
-        let mut story = Story::recorded();
+        let mut story = Harness::recorded();
         story.o.object.deleting = true;
         let decision = story.look(Listing::Failed(fault(kind)));
         assert_eq!(decision.step, Step::Rest, "{kind:?}");
         assert!(matches!(decision.state, State::Deleting(Deleting::Blocked(_))), "{kind:?}");
     }
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.o.object.deleting = true;
     assert_eq!(story.look_twice(FaultKind::InstanceNotFound).step, Step::Release(ReleaseReason::Deleted));
 }
 
 #[test]
 fn hole_9_two_clusters_with_one_id_destroy_at_most_one_endpoint_an_hour() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     let both = [endpoint(1, Mark::Ours, "AVAILABLE"), endpoint(2, Mark::Ours, "RESERVED")];
     assert_eq!(story.list(&both).step, Step::Delete { id: id(2), excess: true });
     // Sent, and the answer lost: it counts all the same.
@@ -182,14 +182,14 @@ fn hole_9_two_clusters_with_one_id_destroy_at_most_one_endpoint_an_hour() {
 
 #[test]
 fn hole_9_an_excess_endpoint_that_may_be_in_use_is_left_alone() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     let both = [endpoint(1, Mark::Ours, "AVAILABLE"), endpoint(2, Mark::Ours, "INITIATING")];
     assert_eq!(story.list(&both).step, Step::Rest);
 }
 
 #[test]
 fn hole_10_a_claim_that_is_wiped_while_its_post_travels_is_still_waited_for() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.o.object.claim = ClaimReading::Absent;
     let Step::Claim { nonce: announced, .. } = story.list(&[]).step else {
         panic!("a missing claim is written again at once");
@@ -199,7 +199,7 @@ fn hole_10_a_claim_that_is_wiped_while_its_post_travels_is_still_waited_for() {
 
 #[test]
 fn hole_10_an_object_created_again_waits_for_the_post_of_its_earlier_life() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     assert!(!story.memory.prune(&story.o.times, story.now), "the memory outlives the object");
     story.o.object.claim = ClaimReading::Absent;
     story.o.object.finalizer = false;
@@ -214,7 +214,7 @@ fn hole_10_an_object_created_again_waits_for_the_post_of_its_earlier_life() {
 
 #[test]
 fn hole_11_a_strangers_endpoint_that_endpoint_id_names_is_never_deleted() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.memory.settle(&nonce(1));
     story.o.object.deleting = true;
     story.spec(|spec| spec.endpoint_id = Some(id(1)));
@@ -226,12 +226,12 @@ fn hole_11_a_strangers_endpoint_that_endpoint_id_names_is_never_deleted() {
 
 #[test]
 fn hole_12_an_endpoint_adopted_from_one_listing_is_not_ready() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     let found = endpoint(1, Mark::Ours, "AVAILABLE");
     story.list(std::slice::from_ref(&found));
     story.memory.recorded(&found.id, Origin::Adopted, story.now);
     story.o.object.recorded = Some(found.clone());
-    let ready = |story: &mut Story| {
+    let ready = |story: &mut Harness| {
         let decision = story.list(std::slice::from_ref(&found));
         domain::conditions::report(&story.o, &decision).conditions[0].status
     };
@@ -242,7 +242,7 @@ fn hole_12_an_endpoint_adopted_from_one_listing_is_not_ready() {
 
 #[test]
 fn hole_13_observe_and_another_endpoint_id_wait_for_a_post_that_may_still_land() {
-    let mut story = Story::claimed();
+    let mut story = Harness::claimed();
     story.spec(|spec| {
         spec.observe = true;
         spec.endpoint_id = Some(id(7));
@@ -256,7 +256,7 @@ fn hole_13_observe_and_another_endpoint_id_wait_for_a_post_that_may_still_land()
 
 #[test]
 fn hole_14_nothing_is_created_in_place_of_a_lost_endpoint_that_endpoint_id_names() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.spec(|spec| spec.endpoint_id = Some(id(1)));
     story.list(&[]);
     story.wait(secs(10));
@@ -266,7 +266,7 @@ fn hole_14_nothing_is_created_in_place_of_a_lost_endpoint_that_endpoint_id_names
 
 #[test]
 fn hole_15_another_clusters_claim_forbids_a_post_while_nothing_is_recorded() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.o.object.claim = foreign_claim();
     let decision = story.list(&[]);
     assert_eq!(decision.step, Step::Rest);
@@ -275,7 +275,7 @@ fn hole_15_another_clusters_claim_forbids_a_post_while_nothing_is_recorded() {
 
 #[test]
 fn hole_15_another_clusters_claim_that_git_puts_back_changes_nothing_once_an_endpoint_is_recorded() {
-    let mut story = Story::recorded();
+    let mut story = Harness::recorded();
     story.o.object.claim = foreign_claim();
     let decision = story.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]);
     assert_eq!(decision.step, Step::Rest, "nor is it fought over");
@@ -284,7 +284,7 @@ fn hole_15_another_clusters_claim_that_git_puts_back_changes_nothing_once_an_end
 
 #[test]
 fn hole_16_a_claim_that_cannot_be_read_is_waited_for_like_any_other() {
-    let mut story = Story::new();
+    let mut story = Harness::new();
     story.o.object.finalizer = true;
     story.o.object.claim = ClaimReading::Unreadable(nonce(9));
     story.list(&[]);

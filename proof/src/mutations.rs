@@ -1,5 +1,5 @@
-//! Ablations: the protocol with one rule taken away, in the world around the rules or in what goes into and comes out of
-//! them. Each must be found violated, or the check would find nothing.
+//! Ablations: the protocol with one rule removed, in the world around the rules, or in their inputs and outputs. Each must be
+//! found violated, or the check would find nothing.
 //!
 //! Nothing here is part of what ships, and what ships has no switch for it.
 
@@ -12,14 +12,14 @@ use domain::memory::Memory;
 use domain::observed::{Attempt, AttemptOutcome, Deleted, Listing, Observed, Times};
 use domain::ownership::{ClaimReading, mark_of, marked_comment};
 
-use crate::answers::responded;
+use crate::convert::{GARBLED, nonce, token};
+use crate::responses::responded;
+use crate::state::Annotation;
 use crate::time::{OLD, TICK, times};
-use crate::words::{GARBLED, nonce, token};
-use crate::world::Annotation;
 
 /// The rule that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Weakness {
+pub enum Mutation {
     /// None: the protocol that ships.
     #[default]
     None,
@@ -89,8 +89,8 @@ pub enum Weakness {
     RecordForgotten,
 }
 
-impl Weakness {
-    /// Changes what the rules get to see.
+impl Mutation {
+    /// Changes the input of the rules.
     pub(crate) fn before(self, o: &mut Observed, acknowledged: u8) {
         match self {
             Self::NoListing if o.object.recorded.is_none() && !o.object.deleting => show_nothing(o),
@@ -161,7 +161,7 @@ impl Weakness {
         responded(memory, failed, &times);
     }
 
-    /// Changes what the rules answer.
+    /// Changes the output of the rules.
     pub(crate) fn after(self, decision: &mut Decision, o: &Observed) {
         match (self, &mut decision.step) {
             (Self::MarkLost, Step::Update { comment: Some(comment), .. }) => {

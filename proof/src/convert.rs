@@ -1,6 +1,6 @@
-//! The things of the checked world in the words of the rules, and back: ids, nonces, marks, claims, endpoints, specs.
+//! Conversion between the model and the types of the rules: ids, nonces, marks, claims, endpoints, specs.
 //!
-//! Translation only. Where a text decides (a claim, a comment), it is made and read by the code that ships.
+//! Conversion only. Texts that matter (a claim, a comment) are written and read by the code that ships.
 
 use std::sync::LazyLock;
 
@@ -9,8 +9,8 @@ use domain::fault::{Fault, FaultKind};
 use domain::observed::{self, Reported, VpcEndpoint, WriteOutcome};
 use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, mark_of, marked_comment};
 
+use crate::state::{Annotation, Endpoint, Failure, Manifest, Mark, Object, Phase, WriteResult};
 use crate::time::{LAG, TICK};
-use crate::world::{Annotation, Attempted, Endpoint, Failure, Manifest, Mark, Object, Phase};
 
 /// The nonce of [`Annotation::Unreadable`] where it stands in a claim of ours.
 pub(crate) const GARBLED: u8 = 101;
@@ -184,7 +184,7 @@ impl Failure {
     }
 }
 
-impl Attempted {
+impl WriteResult {
     /// In the words of the rules.
     pub(crate) fn to_domain(self) -> WriteOutcome {
         match self {
