@@ -16,10 +16,10 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(
 ) {
     let next = AtomicUsize::new(0);
     let (send, found) = mpsc::channel();
-    thread::config(|config| {
+    thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             let (send, next, search) = (send.clone(), &next, &search);
-            config.spawn(move || {
+            scope.spawn(move || {
                 while let Some((n, item)) = take(items, next) {
                     // Whoever shows it waits for all of it.
                     let _ = send.send((n, search(item)));

@@ -2,7 +2,8 @@
 //!
 //! [`decide`] is total and synchronous. It never reads a clock, draws a number, fails or acts, so that the
 //! very function that runs in production is the one that is tested over its whole input space and model-checked.
-//! The protocol is explained in docs/concepts/ownership.md, and the race that each rule prevents in tests/scenarios/known_races.rs.
+//! The protocol is explained in `docs/concepts/ownership.md`, and `tests/scenarios/known_races.rs` has the race that each rule
+//! prevents.
 
 mod create;
 mod delete;

@@ -145,7 +145,7 @@ fn a_claim_that_the_manifest_brought_along_is_said_to_be_one() {
     let decision = domain::decide::decide(&story.o);
     assert!(matches!(decision.state, State::Creating(Creating::AwaitingOutcome(_))), "{decision:?}");
     let message = report(&story.o, &decision).get(ConditionType::Ready).unwrap().message.clone();
-    assert!(message.contains("the manifest brought along the claim"), "{message}");
+    assert!(message.contains("the manifest carries the claim"), "{message}");
 }
 
 #[test]
