@@ -24,6 +24,7 @@ use crate::api::ServerlessPrivateEndpoint;
 use crate::service::metrics::Metrics;
 
 use super::addresses::Addresses;
+use super::admission::Admission;
 use super::cached::Cached;
 use super::cluster::{Cluster, Turn};
 use super::credentials::{AtlasKey, Keys, Purpose, SecretName};
@@ -87,6 +88,7 @@ pub(super) struct Context {
     pub(super) addresses: Addresses,
     pub(super) memories: Arc<Memories>,
     pub(super) directory: Directory,
+    pub(super) admission: Arc<Admission>,
     pub(super) targets: Arc<Targets>,
     pub(super) options: Options,
     pub(super) work: Work,

@@ -3,7 +3,9 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `wiring` | the watch, and how all parts are tied together |
-//! | `runner`, `queue` | what wakes a reconcile, in which order, and how it ends |
+//! | `engine` | kube-runtime's controller, fed and bounded |
+//! | `triggers`, `requests` | what causes a reconcile, from the watch and from inside |
+//! | `admission`, `queue` | which reconciles run now, and in which order the others wait |
 //! | `reconcile` | observe → decide → perform → publish |
 //! | `next` | what a reconcile does next, and what it waits for first |
 //! | `pass` | one reconcile on its way, and the guards of its writes |
@@ -32,6 +34,7 @@
 //! that `tests/health` can ask other tools what they make of each state.
 
 mod addresses;
+mod admission;
 mod bounded;
 mod bucket;
 mod cached;
@@ -41,6 +44,7 @@ mod context;
 mod counting;
 mod credentials;
 mod directory;
+mod engine;
 mod heard;
 mod lean;
 mod limits;
@@ -56,11 +60,12 @@ pub mod publish;
 mod queue;
 mod reconcile;
 mod references;
-mod runner;
+mod requests;
 mod shared;
 mod steps;
 mod targets;
 mod trace;
+mod triggers;
 mod unwatched;
 mod uses;
 mod watched;

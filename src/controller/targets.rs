@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use domain::endpoint::VpcEndpointId;
 use domain::ownership::Token;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::Client;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Event;
@@ -19,6 +18,7 @@ use tokio::task::AbortHandle;
 use crate::api::VpcEndpointSource;
 use crate::clock::Boottime;
 
+use super::admission::Admission;
 use super::cached::Cached;
 use super::cluster::Cluster;
 use super::memories::Memories;
@@ -100,15 +100,13 @@ impl Known {
     }
 }
 
-#[derive(Default)]
 struct Index {
     targets: HashMap<Token, Target>,
     referrers: HashMap<Target, HashMap<Token, Referrer>>,
     readers: HashMap<Scope, Reader>,
     /// When each watch began last: who refers and does not, in turn, makes no more lists than this allows.
     began: HashMap<Scope, Boottime>,
-    /// Where to send what has to be looked at, by watched namespace.
-    wakers: Vec<(Option<String>, UnboundedSender<ObjectRef<Cached>>)>,
+    admission: Arc<Admission>,
 }
 
 /// What is known of all referenced objects.
@@ -120,15 +118,20 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn new(client: Client, cluster: Cluster, memories: Arc<Memories>) -> Self {
-        Self { client, cluster, memories, index: Mutex::default() }
-    }
-
-    /// The objects of `namespace` (none: of all) that have to be looked at because something they refer to changed.
-    pub(super) fn wakes(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached>> {
-        let (sender, receiver) = unbounded();
-        self.index().wakers.push((namespace, sender));
-        receiver
+    pub(super) fn new(
+        client: Client,
+        cluster: Cluster,
+        memories: Arc<Memories>,
+        admission: Arc<Admission>,
+    ) -> Self {
+        let index = Index {
+            targets: HashMap::new(),
+            referrers: HashMap::new(),
+            readers: HashMap::new(),
+            began: HashMap::new(),
+            admission,
+        };
+        Self { client, cluster, memories, index: Mutex::new(index) }
     }
 
     /// What `target` says, in its entry `key` if it is a `ConfigMap`. `None` if that is not known yet: the object is looked at
@@ -229,7 +232,7 @@ impl Targets {
     /// Has those looked at who were told something else of this object.
     fn tell(&self, index: &mut Index, scope: &Scope, target: &Target) {
         let now = Boottime::now();
-        let Index { referrers, readers, wakers, .. } = index;
+        let Index { referrers, readers, admission, .. } = index;
         let Some(reader) = readers.get_mut(scope) else { return };
         for (token, referrer) in referrers.get_mut(target).into_iter().flatten() {
             let found = reader.known.find(target, &referrer.key, false, now);
@@ -238,27 +241,18 @@ impl Targets {
             }
             referrer.told = found;
             self.memories.with(token, |entry| entry.woken = Some(now));
-            wake(wakers, &referrer.object);
+            admission.request(&referrer.object);
         }
     }
 
     /// Has an object looked at, because what is said of it depends on what another has just declared.
     pub(super) fn wake(&self, token: &Token, object: &ObjectRef<Cached>) {
         self.memories.with(token, |entry| entry.woken = Some(Boottime::now()));
-        wake(&self.index().wakers, object);
+        self.index().admission.request(object);
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn wake(wakers: &[(Option<String>, UnboundedSender<ObjectRef<Cached>>)], object: &ObjectRef<Cached>) {
-    for (namespace, waker) in wakers {
-        if namespace.is_none() || *namespace == object.namespace {
-            // The receiver ends with the controller, and then nothing has to be looked at any more.
-            let _ = waker.unbounded_send(object.clone());
-        }
     }
 }
 
@@ -269,8 +263,8 @@ impl Index {
 
     /// What the target is read with: ConfigMaps by namespace, a watched kind as the objects are watched that refer to it.
     fn scope(&self, target: &Target) -> Scope {
-        let everywhere = target.source != VpcEndpointSource::ConfigMap
-            && self.wakers.iter().any(|(namespace, _)| namespace.is_none());
+        let everywhere =
+            target.source != VpcEndpointSource::ConfigMap && self.admission.requests.are_of_all();
         let namespace = (!everywhere).then(|| target.namespace.clone());
         Scope { source: target.source, namespace }
     }

@@ -8,6 +8,11 @@ use kube::client::Body;
 use serde_json::json;
 use tower::{BoxError, Service};
 
+use tokio_util::sync::CancellationToken;
+
+use crate::service::metrics::Metrics;
+
+use super::super::work::Work;
 use super::*;
 
 /// An API server that refuses everything, and counts; or, silent, answers nothing.
@@ -39,7 +44,9 @@ impl Service<Request<Body>> for Refusing {
 
 fn targets(server: &Refusing) -> Arc<Targets> {
     let client = Client::new(server.clone(), "shop");
-    Arc::new(Targets::new(client.clone(), Cluster::new(client), Arc::default()))
+    let work = Work::until(CancellationToken::new());
+    let admission = Arc::new(Admission::new(1, Metrics::default(), work));
+    Arc::new(Targets::new(client.clone(), Cluster::new(client), Arc::default(), admission))
 }
 
 fn identity(name: &str) -> Identity {
@@ -62,7 +69,7 @@ const PAUSE: Duration = Duration::from_mins(2);
 async fn a_kind_without_rights_is_asked_for_ever_more_rarely_and_ends_with_its_last_referrer() {
     let server = Refusing::default();
     let targets = targets(&server);
-    let mut wakes = targets.wakes(None);
+    let mut wakes = targets.index().admission.requests.of(None);
     let referrers = [identity("orders"), identity("payments")];
     for referrer in &referrers {
         assert_eq!(targets.find(referrer, &network(), "", None), None, "nothing waits for it");

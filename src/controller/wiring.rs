@@ -8,7 +8,7 @@ use std::time::Duration;
 use atlas::Transport;
 use domain::ownership::{ClusterId, Token};
 use futures::StreamExt;
-use futures::channel::mpsc::UnboundedReceiver;
+use futures::future::join_all;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef};
@@ -19,18 +19,19 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::addresses::Addresses;
+use super::admission::{self, Admission};
 use super::cached::Cached;
 use super::cluster::{Cluster, ClusterError};
 use super::context::{Context, DefaultCredentials, Options, TELLING, reporter};
 use super::credentials::Keys;
 use super::directory::{self, Directory};
+use super::engine;
 use super::heard::{Heard, Line};
 use super::limits::Limits;
 use super::listings::Listings;
 use super::memories::Memories;
 use super::object::{self, Identity};
 use super::reconcile::reconcile;
-use super::runner::{self, Runner};
 use super::targets::Targets;
 use super::unwatched;
 use super::watching::{Pages, bounded, events};
@@ -72,8 +73,9 @@ pub async fn run(
         () = work.ended() => return Ok(()),
     };
     let namespaces = options.namespaces.clone();
-    options.metrics.max_reconciles(runner::most(options.concurrency).saturating_mul(namespaces.len().max(1)));
+    options.metrics.max_reconciles(admission::most(options.concurrency).saturating_mul(namespaces.len().max(1)));
     let memories = Arc::new(Memories::default());
+    let admission = Arc::new(Admission::new(options.concurrency, options.metrics.clone(), work.clone()));
     let ctx = Arc::new(Context {
         keys: Keys::new(
             cluster.clone(),
@@ -84,7 +86,13 @@ pub async fn run(
         limits: Limits::new(options.concurrency),
         listings: Listings::new(options.poll_min),
         addresses: Addresses::new(),
-        targets: Arc::new(Targets::new(client.clone(), cluster.clone(), Arc::clone(&memories))),
+        targets: Arc::new(Targets::new(
+            client.clone(),
+            cluster.clone(),
+            Arc::clone(&memories),
+            Arc::clone(&admission),
+        )),
+        admission,
         cluster,
         memories,
         directory: Directory::new(namespaces.len().max(1)),
@@ -99,12 +107,9 @@ pub async fn run(
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let controllers: Vec<_> = scopes
         .into_iter()
-        .map(|namespace| {
-            let wakes = ctx.targets.wakes(namespace.clone());
-            control(heard.line(namespace.clone()), namespace, wakes, Arc::clone(&ctx))
-        })
+        .map(|namespace| control(heard.line(namespace.clone()), namespace, Arc::clone(&ctx)))
         .collect();
-    futures::future::join_all(controllers).await;
+    futures::join!(join_all(controllers), ctx.admission.run());
     ctx.targets.end();
     Ok(())
 }
@@ -130,12 +135,9 @@ async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
     }
 }
 
-async fn control(
-    line: Line,
-    namespace: Option<String>,
-    wakes: UnboundedReceiver<ObjectRef<Cached>>,
-    ctx: Arc<Context>,
-) {
+/// Watches the objects of `namespace` (none: of all) and reconciles them, until the work ends.
+async fn control(line: Line, namespace: Option<String>, ctx: Arc<Context>) {
+    let requested = ctx.admission.requests.of(namespace.clone());
     let client = bounded(&ctx.client, line.clone(), Pages::Own);
     let api = match namespace {
         None => Api::all(client),
@@ -160,20 +162,23 @@ async fn control(
         })
         .reflect(writer)
         .filter_map(|event| std::future::ready(event.ok()));
-    let look = |object, asked| reconcile(object, asked, Arc::clone(&ctx));
-    let gone = |object: &ObjectRef<Cached>| {
-        let namespace = object.namespace.as_deref().unwrap_or_default();
-        ctx.gone(&Token::of(&ctx.cluster_id, namespace, &object.name));
+    let shared = Arc::clone(&ctx);
+    let gone = move |object: &ObjectRef<Cached>| {
+        shared.gone(&Token::of(
+            &shared.cluster_id,
+            object.namespace.as_deref().unwrap_or_default(),
+            &object.name,
+        ));
     };
-    let watched = store.clone();
     let unshown = |object: &ObjectRef<Cached>| {
         // Without a selector, what is shown no more is gone.
         if let Some(selector) = ctx.options.selector.clone() {
-            tokio::spawn(unwatched::left(Arc::clone(&ctx), watched.clone(), selector, object.clone()));
+            tokio::spawn(unwatched::left(Arc::clone(&ctx), store.clone(), selector, object.clone()));
         }
     };
-    let runner = Runner::new(store, ctx.options.metrics.clone(), ctx.options.concurrency);
-    runner.run(events, wakes, look, (unshown, gone), &ctx.work).await;
+    let reconcile = |object, requested_at| reconcile(object, requested_at, Arc::clone(&ctx));
+    let admission = Arc::clone(&ctx.admission);
+    engine::run(events, requested, store.clone(), admission, reconcile, (unshown, gone), &ctx.work).await;
 }
 
 /// Attempts are remembered from watch events too: one that is taken off the object again may still land.

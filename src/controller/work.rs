@@ -88,7 +88,8 @@ impl Work {
         self.until_leads(true).await;
     }
 
-    async fn stopped(&self) {
+    /// Ends once nothing may begin.
+    pub(super) async fn stopped(&self) {
         tokio::select! {
             () = self.ending.cancelled() => {}
             () = self.until_leads(false) => {}

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::stream;
+use kube::ResourceExt;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::service::metrics::Metrics;
 
 use super::*;
 
@@ -85,9 +88,13 @@ async fn beside(test: impl AsyncFnOnce(&Stage)) {
     };
     let unshown = |object: &ObjectRef<Cached>| stage.unshown.borrow_mut().push(object.name.clone());
     let gone = |object: &ObjectRef<Cached>| stage.gone.borrow_mut().push(object.name.clone());
-    let runner = Runner::new(store, Metrics::default(), 4);
+    let admission = Arc::new(Admission::new(4, Metrics::default(), stage.work.clone()));
+    let requested = stream::select(woken, admission.requests.of(None));
+    let look = |object, _| stage.look(object);
     let run = async {
-        runner.run(happens, woken, |object, _| stage.look(object), (unshown, gone), &stage.work).await;
+        let work = &stage.work;
+        let engine = run(happens, requested, store, Arc::clone(&admission), look, (unshown, gone), work);
+        tokio::join!(engine, admission.run());
         stage.ended.set(true);
     };
     let test = async {

@@ -1,0 +1,96 @@
+//! Who is admitted, who waits, and what is requested again.
+
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+fn object(name: &str) -> ObjectRef<Cached> {
+    ObjectRef::new(name).within("shop")
+}
+
+fn gate(concurrency: usize) -> Arc<Admission> {
+    Arc::new(Admission::new(concurrency, Metrics::default(), Work::until(CancellationToken::new())))
+}
+
+/// Asks for a place in the lane of one instance.
+fn enter(gate: &Arc<Admission>, name: &str) -> Option<Place> {
+    gate.enter(object(name), ["shop".into(), "project".into(), "instance".into()])
+}
+
+/// What has been requested since.
+fn requested(requests: &mut futures::channel::mpsc::UnboundedReceiver<ObjectRef<Cached>>) -> Vec<String> {
+    std::iter::from_fn(|| requests.try_recv().ok()).map(|object| object.name).collect()
+}
+
+#[test]
+fn without_a_free_place_an_object_waits_and_is_requested_when_it_is_its_turn() {
+    let gate = gate(16);
+    let mut requests = gate.requests.of(None);
+    let names: Vec<_> = (0..PER_INSTANCE + 2).map(|number| format!("orders-{number}")).collect();
+    let mut places: Vec<_> = names.iter().filter_map(|name| enter(&gate, name)).collect();
+    assert_eq!(places.len(), PER_INSTANCE);
+    assert_eq!(requested(&mut requests), [""; 0], "those that are here need not be requested");
+    drop(places.remove(0));
+    assert_eq!(requested(&mut requests), ["orders-8"]);
+    assert!(enter(&gate, "orders-9").is_none(), "its turn comes later");
+    let place = enter(&gate, "orders-8").unwrap();
+    drop(place);
+    assert_eq!(requested(&mut requests), ["orders-9"]);
+}
+
+#[test]
+fn an_object_that_is_gone_when_it_is_called_takes_no_place() {
+    let gate = gate(16);
+    let mut requests = gate.requests.of(None);
+    let mut places: Vec<_> =
+        (0..PER_INSTANCE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
+    assert!(enter(&gate, "gone").is_none() && enter(&gate, "next").is_none());
+    drop(places.pop());
+    assert_eq!(requested(&mut requests), ["gone"]);
+    gate.withdraw(&object("gone"));
+    assert_eq!(requested(&mut requests), ["next"]);
+    gate.withdraw(&object("orders-0"));
+    assert!(enter(&gate, "another").is_none(), "the place of one that runs is not given away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_object_that_waits_rests_on_is_younger_than_what_happened_to_it_last() {
+    let gate = gate(16);
+    let mut places: Vec<_> =
+        (0..PER_INSTANCE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
+    let before = Boottime::now();
+    assert!(enter(&gate, "waits").is_none() && enter(&gate, "changes").is_none());
+    let between = Boottime::now();
+    gate.requested(&object("changes"));
+    places.truncate(PER_INSTANCE - 2);
+    let [waits, changes] = ["waits", "changes"].map(|name| enter(&gate, name).unwrap().requested_at);
+    assert!(before <= waits && waits <= between, "a listing sent since it began to wait serves it");
+    assert!(changes >= between);
+}
+
+#[tokio::test]
+async fn nothing_is_admitted_while_no_work_may_begin_and_what_was_called_is_called_again() {
+    let gate = gate(16);
+    let mut requests = gate.requests.of(None);
+    let running = {
+        let gate = Arc::clone(&gate);
+        tokio::spawn(async move { gate.run().await })
+    };
+    let mut places: Vec<_> =
+        (0..PER_INSTANCE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
+    assert!(enter(&gate, "called").is_none() && enter(&gate, "waits").is_none());
+    drop(places.pop());
+    assert_eq!(requests.next().await.unwrap().name, "called");
+    gate.work.lead(false);
+    assert!(enter(&gate, "called").is_none());
+    drop(places.pop());
+    assert_eq!(requested(&mut requests), [""; 0]);
+    tokio::task::yield_now().await;
+    gate.work.lead(true);
+    let again = [requests.next().await.unwrap().name, requests.next().await.unwrap().name];
+    assert_eq!(again, ["called", "waits"]);
+    assert!(enter(&gate, "called").is_some() && enter(&gate, "waits").is_some());
+    gate.work.end();
+    running.await.unwrap();
+}

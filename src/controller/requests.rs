@@ -1,0 +1,40 @@
+//! Requests for reconciles that come from inside this process: each goes to the controller of the object's namespace.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use kube::runtime::reflector::ObjectRef;
+
+use super::cached::Cached;
+
+/// Where to send requests, by watched namespace; `None` is all namespaces.
+#[derive(Debug, Default)]
+pub(super) struct Requests(Mutex<Vec<(Option<String>, UnboundedSender<ObjectRef<Cached>>)>>);
+
+impl Requests {
+    /// The requests for objects of `namespace` (none: of all) from now on.
+    pub(super) fn of(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached>> {
+        let (sender, receiver) = unbounded();
+        self.senders().push((namespace, sender));
+        receiver
+    }
+
+    /// Requests a reconcile of `object`.
+    pub(super) fn request(&self, object: &ObjectRef<Cached>) {
+        for (namespace, sender) in self.senders().iter() {
+            if namespace.is_none() || *namespace == object.namespace {
+                // The receiver ends with its controller, and then nothing is reconciled any more.
+                let _ = sender.unbounded_send(object.clone());
+            }
+        }
+    }
+
+    /// `true` if one watch shows the objects of all namespaces.
+    pub(super) fn are_of_all(&self) -> bool {
+        self.senders().iter().any(|(namespace, _)| namespace.is_none())
+    }
+
+    fn senders(&self) -> MutexGuard<'_, Vec<(Option<String>, UnboundedSender<ObjectRef<Cached>>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
