@@ -68,8 +68,8 @@ pub(super) async fn run<Reconcile>(
     // A reconcile does not fail here: what it returns after an error is the delay.
     let error_policy = |_, error: &Infallible, _| match *error {};
     let (context, config) = (Arc::new(()), Config::default());
-    let mut reconciles = pin!(applier(reconciler, error_policy, context, store.clone(), queue, config));
-    while let Some(ended) = reconciles.next().await {
+    let mut finished = pin!(applier(reconciler, error_policy, context, store.clone(), queue, config));
+    while let Some(ended) = finished.next().await {
         if let Err(Error::ObjectNotFound(object)) = ended {
             let name = ObjectRef::new(&object.name).within(object.namespace.as_deref().unwrap_or_default());
             admission.withdraw(&name);

@@ -9,7 +9,10 @@ use super::cached::Cached;
 
 /// Where to send requests, by watched namespace; `None` is all namespaces.
 #[derive(Debug, Default)]
-pub(super) struct Requests(Mutex<Vec<(Option<String>, UnboundedSender<ObjectRef<Cached>>)>>);
+pub(super) struct Requests(Mutex<Vec<Receiver>>);
+
+/// A watched namespace, and where to send requests for its objects.
+type Receiver = (Option<String>, UnboundedSender<ObjectRef<Cached>>);
 
 impl Requests {
     /// The requests for objects of `namespace` (none: of all) from now on.
@@ -34,7 +37,7 @@ impl Requests {
         self.senders().iter().any(|(namespace, _)| namespace.is_none())
     }
 
-    fn senders(&self) -> MutexGuard<'_, Vec<(Option<String>, UnboundedSender<ObjectRef<Cached>>)>> {
+    fn senders(&self) -> MutexGuard<'_, Vec<Receiver>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -73,7 +73,7 @@ pub async fn run(
         () = work.ended() => return Ok(()),
     };
     let namespaces = options.namespaces.clone();
-    options.metrics.max_reconciles(admission::most(options.concurrency).saturating_mul(namespaces.len().max(1)));
+    options.metrics.max_reconciles(admission::most(options.concurrency));
     let memories = Arc::new(Memories::default());
     let admission = Arc::new(Admission::new(options.concurrency, options.metrics.clone(), work.clone()));
     let ctx = Arc::new(Context {

@@ -15,12 +15,18 @@ use super::settings::{LogFormat, Settings};
 /// Where kube-client logs each body that it cannot decode, at `warn`. A Secret may be in one.
 const LOGS_BODIES: &str = "kube_client::client";
 
+/// Where kube-runtime opens a span around each reconcile. The span in it is ours and names the same object.
+const RECONCILE_SPAN: &str = "kube_runtime::controller";
+
 /// Starts the log.
 pub fn start(settings: &Settings) {
     // The directives were read once already, when the settings were: nothing is lost.
     let filter = EnvFilter::builder().parse_lossy(&settings.log_level);
-    let without_bodies = filter_fn(|metadata: &Metadata<'_>| metadata.target() != LOGS_BODIES);
-    let log = tracing_subscriber::registry().with(filter).with(without_bodies);
+    let is_wanted = |metadata: &Metadata<'_>| {
+        let target = metadata.target();
+        target != LOGS_BODIES && !(metadata.is_span() && target == RECONCILE_SPAN)
+    };
+    let log = tracing_subscriber::registry().with(filter).with(filter_fn(is_wanted));
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match settings.log_format {
         LogFormat::Text => log.with(lines.with_ansi(io::stderr().is_terminal())).init(),
