@@ -99,14 +99,14 @@ const INPUTS: &[Input] = &[
     Input {
         name: "unreadable-claim",
         annotations: r#"{"atlas.spe-operator.io/claim": "v9/what/is/this"}"#,
-        says: (Ready, Creating, &["the outcome of an earlier create call is unknown"]),
+        says: (Ready, Creating, &["the outcome of an earlier create request is unknown"]),
         never: WRITES,
         ..INPUT
     },
     Input {
         name: "empty-claim",
         annotations: r#"{"atlas.spe-operator.io/claim": ""}"#,
-        says: (Ready, Creating, &["the outcome of an earlier create call is unknown"]),
+        says: (Ready, Creating, &["the outcome of an earlier create request is unknown"]),
         never: WRITES,
         ..INPUT
     },

@@ -50,7 +50,7 @@ pub(crate) const LOST: &[Row] = &[
     Row { fault: "executed, then 503", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
     Row {
         fault: "executed long after its answer",
-        says: &[UNKNOWN[0], Says(Ready, false, Creating, &["outcome of an earlier create call is unknown"])],
+        says: &[UNKNOWN[0], Says(Ready, false, Creating, &["outcome of an earlier create request is unknown"])],
         cure: Cure::Patience,
         ..CREATING
     },

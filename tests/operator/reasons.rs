@@ -54,7 +54,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         fault: "executed long after its answer",
         on: &[atlas_simulator::Operation::Create],
-        says: &[Says(Ready, false, Creating, &["outcome of an earlier create call is unknown"])],
+        says: &[Says(Ready, false, Creating, &["outcome of an earlier create request is unknown"])],
         cure: Cure::Edit(r#"{"endpointId": "5f0000000000000000000001"}"#),
         then: &[Says(Ready, false, InvalidSpec, &["5f0000000000000000000001", "remove it"])],
         end: End::Stays(InvalidSpec),
