@@ -217,21 +217,29 @@ fn schedule(
         format!("{}/{ready}", report.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()));
     // A write is followed closely; one that has to be repeated, because it does not show, is not.
     let wrote = pass.last_write != WriteOutcome::Nothing;
+    // The same listing again is no further poll.
+    let is_another = wrote || !listed || entry.listing != Some(pass.seen);
     if entry.seen.as_ref() == Some(&seen) && (!wrote || entry.wrote) {
-        entry.polls = entry.polls.saturating_add(1);
+        entry.polls = entry.polls.saturating_add(u32::from(is_another));
     } else {
         entry.polls = 0;
     }
     entry.wrote = wrote;
+    entry.listing = listed.then_some(pass.seen);
     entry.seen = Some(seen);
-    entry.handled = Some(object::essence(&pass.object));
+    let essence = object::essence(&pass.object);
+    entry.handled = Some(essence);
+    entry.listed = Some((essence, pass.object.meta().deletion_timestamp.is_some()));
     entry.written.clone_from(&pass.object.metadata.resource_version);
     let overdue = (observed_reason(pass) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(pass));
     if !report.unchanged {
         entry.memory.working(report.working.clone(), overdue, now.since_boot());
     }
-    let failures =
-        if matches!(decision.requeue, Requeue::Retry(_)) { entry.failures.saturating_add(1) } else { 0 };
+    let failures = if matches!(decision.requeue, Requeue::Retry(_)) {
+        entry.failures.saturating_add(u32::from(is_another))
+    } else {
+        0
+    };
     entry.failures = failures;
     let delay = match decision.requeue {
         Requeue::OnChange => None,

@@ -1,10 +1,10 @@
 //! The living objects that this process watches, by token: whose mark is whose, and who declares the same VPC endpoint.
 //!
-//! In AWS a VPC endpoint serves one endpoint service. This file never says whose a VPC endpoint is, and never names an object to
-//! one of another namespace. It holds one entry an object, from the first watch event on, so that a restart forgets nothing.
+//! In AWS a VPC endpoint serves one endpoint service. That two objects declare one is known within a namespace only: what is
+//! declared in another neither wakes an object nor shows in it. It holds one entry an object, from the first watch event on, so that a restart forgets nothing.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::endpoint::VpcEndpointId;
 use domain::observed::Owner;
@@ -20,14 +20,14 @@ pub(super) struct Directory(Mutex<Index>);
 
 struct Index {
     objects: HashMap<Token, Entry>,
-    /// Who declares a VPC endpoint, in the order in which they declared it.
-    declarants: HashMap<VpcEndpointId, Vec<Token>>,
+    /// The objects of a namespace that declare a VPC endpoint, in the order in which they declared it.
+    declarants: HashMap<(Arc<str>, VpcEndpointId), Vec<Token>>,
     /// How many watches have not listed all of theirs yet.
     unlisted: usize,
 }
 
 struct Entry {
-    namespace: Box<str>,
+    namespace: Arc<str>,
     name: Box<str>,
     declares: Option<VpcEndpointId>,
 }
@@ -58,10 +58,11 @@ impl Directory {
             return Vec::new();
         }
         let before = std::mem::replace(&mut entry.declares, id.cloned());
-        let mut affected = before.and_then(|before| index.undeclare(token, &before));
+        let namespace = Arc::clone(&entry.namespace);
+        let mut affected = before.and_then(|before| index.undeclare(token, (Arc::clone(&namespace), before)));
         let mut alone = None;
         if let Some(id) = id {
-            let declarants = index.declarants.entry(id.clone()).or_default();
+            let declarants = index.declarants.entry((namespace, id.clone())).or_default();
             alone = <&[Token; 1]>::try_from(declarants.as_slice()).ok().map(|[alone]| alone.clone());
             declarants.reserve_exact(1);
             declarants.push(token.clone());
@@ -72,8 +73,8 @@ impl Directory {
     /// Forgets an object that is gone. Returns the object that is alone with its VPC endpoint now.
     pub(super) fn gone(&self, token: &Token) -> Option<ObjectRef<Cached>> {
         let mut index = self.index();
-        let id = index.objects.remove(token)?.declares?;
-        let alone = index.undeclare(token, &id)?;
+        let Entry { namespace, declares, .. } = index.objects.remove(token)?;
+        let alone = index.undeclare(token, (namespace, declares?))?;
         index.object(&alone)
     }
 
@@ -94,17 +95,12 @@ impl Directory {
         }
     }
 
-    /// Who else declares `id`, in words for the users of the object `token` of `namespace`.
+    /// The other object of `namespace` that declares `id`, in words for the users of the object `token`.
     pub(super) fn another(&self, token: &Token, namespace: &str, id: &VpcEndpointId) -> Option<String> {
         let index = self.index();
-        let others = index.declarants.get(id)?.iter().filter(|other| *other != token);
-        let mut others = others.filter_map(|other| index.objects.get(other)).peekable();
-        others.peek()?;
-        let neighbor = others.find(|other| *other.namespace == *namespace);
-        Some(neighbor.map_or_else(
-            || "another object of this cluster".to_owned(),
-            |neighbor| format!("ServerlessPrivateEndpoint {}", neighbor.name),
-        ))
+        let declarants = index.declarants.get(&(namespace.into(), id.clone()))?;
+        let other = declarants.iter().find(|other| *other != token)?;
+        Some(format!("ServerlessPrivateEndpoint {}", index.objects.get(other)?.name))
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -115,12 +111,12 @@ impl Directory {
 
 impl Index {
     /// Returns who is alone with the VPC endpoint now.
-    fn undeclare(&mut self, token: &Token, id: &VpcEndpointId) -> Option<Token> {
-        let declarants = self.declarants.get_mut(id)?;
+    fn undeclare(&mut self, token: &Token, declared: (Arc<str>, VpcEndpointId)) -> Option<Token> {
+        let declarants = self.declarants.get_mut(&declared)?;
         declarants.retain(|declarant| declarant != token);
         match declarants.as_slice() {
             [] => {
-                self.declarants.remove(id);
+                self.declarants.remove(&declared);
                 None
             }
             [alone] => Some(alone.clone()),
@@ -218,12 +214,20 @@ mod tests {
     }
 
     #[test]
-    fn an_object_of_another_namespace_is_not_named() {
+    fn what_another_namespace_declares_wakes_nobody_and_is_not_said() {
         let objects = Objects::of(&[("b", "secret-name"), ("a", "own"), ("a", "neighbor")]);
-        objects.0.declares(&token("b", "secret-name"), Some(&"vpce-1".parse().unwrap()));
         objects.declare("own", Some("vpce-1"));
-        assert_eq!(objects.another("own", "vpce-1").as_deref(), Some("another object of this cluster"));
-        objects.declare("neighbor", Some("vpce-1"));
+        let there = |id: Option<&str>| {
+            let id: Option<VpcEndpointId> = id.map(|id| id.parse().unwrap());
+            assert_eq!(objects.0.declares(&token("b", "secret-name"), id.as_ref()), []);
+        };
+        for _ in 0..3 {
+            there(Some("vpce-1"));
+            assert_eq!(objects.another("own", "vpce-1"), None);
+            there(Some("vpce-2"));
+        }
+        there(Some("vpce-1"));
+        assert_eq!(objects.declare("neighbor", Some("vpce-1")), ["own"]);
         assert_eq!(objects.another("own", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint neighbor"));
     }
 

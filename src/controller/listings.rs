@@ -15,7 +15,7 @@ use super::context::Context;
 use super::pass::Access;
 use super::pauses::{Call, Caller, Pauses};
 use super::shared::Shared;
-use super::words::Words;
+use super::words::{Act, Words};
 
 /// An instance is listed once in this time at the most, however many wish it: where polls come oftener, as often as those.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -34,22 +34,44 @@ pub(super) struct Listing {
     pub(super) sunset: Option<Sunset>,
 }
 
-/// Whether somebody's word asks for a listing.
+/// What a listing is fetched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
-    /// No.
-    None,
-    /// Yes, and something else does too.
+pub(super) enum Cause {
+    /// The schedule, or a step of the protocol.
+    Own,
+    /// An edit, of the object or of what it refers to.
+    Edit,
+    /// Somebody's word, besides one of these.
     Also,
-    /// Nothing else does.
-    Only,
+    /// Somebody's word alone.
+    Word,
+}
+
+impl Cause {
+    /// The same, with an edit too.
+    pub(super) fn edited(self) -> Self {
+        match self {
+            Self::Own | Self::Edit => Self::Edit,
+            Self::Also | Self::Word => Self::Also,
+        }
+    }
+
+    /// The same, with a word too if there `is` one, else without any.
+    pub(super) fn worded_if(self, is: bool) -> Self {
+        match (self, is) {
+            (Self::Own | Self::Edit, true) => Self::Also,
+            (Self::Also, false) => Self::Edit,
+            (Self::Word, false) => Self::Own,
+            (cause, _) => cause,
+        }
+    }
 }
 
 /// Why no listing was asked for.
 enum NotAsked {
     /// Atlas is left alone, as this says.
     Paused(Fault),
-    /// Words come too often: this one's turn comes after so long.
+    /// Users list too often: this one's turn comes after so long.
     Later(Duration),
 }
 
@@ -77,23 +99,23 @@ impl Listings {
     /// All endpoints of an instance, from a listing that was sent at `fresh_after` or later.
     ///
     /// # Errors
-    /// Only a word asks for it, and its turn comes after so long.
+    /// A user asks for it, and its turn comes after so long.
     pub(super) async fn get(
         &self,
         ctx: &Context,
         access: &Access,
         fresh_after: Boottime,
-        word: Word,
+        cause: Cause,
     ) -> Result<Listing, Duration> {
         let enter = || async {
             // So that a thousand objects that are paused do not wait for permits.
-            if word == Word::None {
+            if matches!(cause, Cause::Own | Cause::Edit) {
                 self.held(access, Call::Read, false)?;
             }
             Ok(ctx.limits.enter(&access.namespace, &access.instance.project).await)
         };
         let ask = |permit| async {
-            self.begin(access, word)?;
+            self.begin(access, cause)?;
             let sent = Boottime::now();
             // In a box of its own: many wait here for the few that ask.
             let result = Box::pin(access.key.client.list(&access.instance)).await;
@@ -108,7 +130,7 @@ impl Listings {
         let (sent, result, is_asked) =
             match self.endpoints.get(access.asking(), fresh_after, enter, ask).await {
                 Ok((sent, result)) => (sent, result, true),
-                Err(NotAsked::Paused(Fault { retry_after: Some(left), .. })) if word == Word::Only => {
+                Err(NotAsked::Paused(Fault { retry_after: Some(left), .. })) if cause == Cause::Word => {
                     return Err(left);
                 }
                 Err(NotAsked::Paused(fault)) => {
@@ -121,17 +143,22 @@ impl Listings {
     }
 
     /// A listing is asked for now, if nothing is against it.
-    fn begin(&self, access: &Access, word: Word) -> Result<(), NotAsked> {
+    fn begin(&self, access: &Access, cause: Cause) -> Result<(), NotAsked> {
         let now = Boottime::now();
-        let project = (access.instance.project.clone(), access.key.client.credentials().fingerprint());
-        let wait = match word {
-            Word::None => None,
-            Word::Also | Word::Only => Some(self.words().take(&access.namespace, project, now)),
+        let take = |act| {
+            let project = (access.instance.project.clone(), access.key.client.credentials().fingerprint());
+            let wait = self.words().take(act, &access.namespace, project, now);
+            if wait.is_zero() { Ok(()) } else { Err(NotAsked::Later(wait)) }
         };
-        if let (Word::Only, Some(wait)) = (word, wait.filter(|wait| !wait.is_zero())) {
-            return Err(NotAsked::Later(wait));
+        let is_worded = match cause {
+            Cause::Own | Cause::Edit => false,
+            Cause::Also => take(Act::Word).is_ok(),
+            Cause::Word => take(Act::Word).map(|()| true)?,
+        };
+        self.held(access, Call::Read, is_worded)?;
+        if matches!(cause, Cause::Edit | Cause::Also) && !is_worded {
+            take(Act::Edit)?;
         }
-        self.held(access, Call::Read, wait.is_some_and(|wait| wait.is_zero()))?;
         self.pauses().called(&caller(access), Call::Read, now);
         Ok(())
     }

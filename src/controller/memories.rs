@@ -21,8 +21,16 @@ pub(super) struct Entry {
     pub(super) memory: Memory,
     /// The attempt that this process claimed last and has not sent, and when it began to.
     pub(super) claimed: Option<(Nonce, Stamp)>,
-    /// When what the object refers to changed, if no look has begun since.
+    /// When what the object refers to changed, if no listing was fetched for it yet.
     pub(super) woken: Option<Boottime>,
+    /// What is said of the object depends on others, and has changed. What Atlas says has not.
+    pub(super) republish: bool,
+    /// When the listing was sent that the last reconcile rested on.
+    pub(super) listing: Option<Boottime>,
+    /// What the object was like for which the last listing was fetched, and whether it was being deleted.
+    pub(super) listed: Option<(u64, bool)>,
+    /// An edit for which no listing was fetched yet, as what it made of the object, and when it was heard of.
+    pub(super) edit: Option<(u64, Boottime)>,
     /// When the object is due without any event.
     pub(super) due: Option<Boottime>,
     /// A listing sent before this is too old for the next look.

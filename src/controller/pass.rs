@@ -21,7 +21,7 @@ use super::cluster::{ClusterError, Turn};
 use super::context::Context;
 use super::credentials::{AtlasKey, Purpose};
 use super::limits::Permit;
-use super::listings::{Held, Word};
+use super::listings::{Cause, Held};
 use super::next::Decided;
 use super::object::{self, Identity};
 use super::pauses::Call;
@@ -41,8 +41,8 @@ pub(super) struct Pass {
     pub(super) seen: Boottime,
     /// How fresh the next listing has to be.
     pub(super) fresh_after: Boottime,
-    /// What somebody's word has to do with it, as long as it was not heard.
-    pub(super) word: Word,
+    /// What it is fetched for.
+    pub(super) cause: Cause,
     /// The word for which Atlas was asked, or found not to be askable: no pause kept it from being heard.
     pub(super) heard: Option<String>,
     /// What the declared VPC endpoint has resolved to.
@@ -146,6 +146,14 @@ impl Pass {
     pub(super) fn start_over(&mut self, object: ServerlessPrivateEndpoint) -> Result<(), ReconcileError> {
         if object.meta().uid.as_deref() != Some(self.identity.uid.as_str()) {
             return Err(ReconcileError::Gone);
+        }
+        let essence = object::essence(&object);
+        let ours = [
+            Some(object::essence(&self.object)),
+            self.ctx.memories.with(&self.identity.token, |entry| entry.handled),
+        ];
+        if !ours.contains(&Some(essence)) {
+            self.cause = self.cause.edited();
         }
         *self.object = object;
         self.look_again();

@@ -22,7 +22,7 @@ use crate::service::metrics::ReconcileResult;
 use super::cluster::ClusterError;
 use super::conclude::{announce, conclude, jitter};
 use super::context::Context;
-use super::listings::Word;
+use super::listings::Cause;
 use super::memories::Entry;
 use super::next::{Next, next};
 use super::object::{self, Identity};
@@ -43,8 +43,8 @@ pub(super) enum ReconcileError {
     /// To be tried again, at once.
     #[error("{0}")]
     Again(&'static str),
-    /// Somebody's word asks for more than Atlas can take: it comes after this long.
-    #[error("the object is looked at for a word after {} ms", .0.as_millis())]
+    /// A user asks for more than Atlas can take: it comes after this long.
+    #[error("the object is looked at for its user after {} ms", .0.as_millis())]
     Later(Duration),
     /// What the object refers to has not been read yet. Once it is, the object is looked at again.
     #[error("the reference has not been read yet")]
@@ -139,11 +139,12 @@ async fn look(
     ctx: Arc<Context>,
 ) -> Result<Option<Duration>, ReconcileError> {
     let begun = Boottime::now();
-    let Due { waiting, fresh_after, stale, word } =
+    let Due { waiting, fresh_after, stale, cause, woken } =
         ctx.memories.with(&identity.token, |entry| due(entry, &object, asked));
     if waiting.is_some() {
         return Ok(waiting);
     }
+    let (memories, token) = (Arc::clone(&ctx.memories), identity.token.clone());
     let metrics = ctx.options.metrics.clone();
     let underway = metrics.reconcile_started();
     let pass = Pass {
@@ -155,7 +156,7 @@ async fn look(
         sunset: None,
         seen: begun,
         fresh_after,
-        word,
+        cause,
         heard: None,
         vpc_endpoint: VpcEndpoint::Undeclared,
         last_write: WriteOutcome::Nothing,
@@ -164,6 +165,9 @@ async fn look(
     };
     let result = Box::pin(run(pass, stale)).await;
     drop(underway);
+    if let (Err(ReconcileError::Later(_)), Some(_)) = (&result, woken) {
+        memories.with(&token, |entry| entry.woken = entry.woken.or(woken));
+    }
     metrics.reconcile_finished(counted(&result), begun.elapsed());
     result
 }
@@ -190,7 +194,9 @@ struct Due {
     fresh_after: Boottime,
     /// The cache shows the object older than this process's own last write.
     stale: bool,
-    word: Word,
+    cause: Cause,
+    /// When what it refers to changed, if that is why it is due.
+    woken: Option<Boottime>,
 }
 
 /// Whether the object is due. However long it has waited for its turn, a listing serves that was sent after the look was
@@ -199,18 +205,26 @@ fn due(entry: &mut Entry, object: &ServerlessPrivateEndpoint, asked: Boottime) -
     let now = Boottime::now();
     let stale = is_older(object, entry.written.as_deref());
     // A look that was under way when it was woken may have begun with what was known before.
-    let woken = entry.woken.take().is_some();
-    let unchanged = !woken && (entry.handled == Some(object::essence(object)) || stale);
+    let (woken, republish) = (entry.woken.take(), std::mem::take(&mut entry.republish));
+    let essence = object::essence(object);
+    let unchanged = woken.is_none() && (entry.handled == Some(essence) || stale);
+    let edited = woken.or_else(|| {
+        let known = entry.edit.filter(|(known, _)| *known == essence);
+        (!stale && is_edited(entry, object, essence)).then(|| known.map_or(asked, |(_, at)| at))
+    });
+    entry.edit = edited.map(|at| (essence, at));
     let said = object::word(object).filter(|_| !stale).map(|said| object::hash(&said));
     entry.word = said.map(|said| entry.word.filter(|(known, _)| *known == said).unwrap_or((said, asked)));
-    let word = entry.word.map_or(Word::None, |_| Word::Also);
-    let due = Due { waiting: None, fresh_after: asked, stale, word };
+    // What waits for its turn is answered by any listing since it was heard of, but for one from before our last write.
+    let since = |at: Boottime| entry.answered.map_or(at, |answered| at.max(answered));
+    let cause = edited.map_or(Cause::Own, |_| Cause::Edit).worded_if(entry.word.is_some());
+    let fresh_after = edited.map_or(asked, since);
+    let due = Due { waiting: None, fresh_after, stale, cause, woken };
     match (entry.due, entry.word) {
+        (_, None) if unchanged && republish => Due { fresh_after: entry.listing.map_or(asked, since), ..due },
         (Some(at), None) if unchanged && now < at => Due { waiting: Some(at.since(now)), ..due },
-        // A word that waits for its turn is heard by any listing since it was said, but for one from before our last write.
         (Some(at), Some((_, said))) if unchanged && now < at => {
-            let fresh_after = entry.answered.map_or(said, |answered| said.max(answered));
-            Due { fresh_after, word: Word::Only, ..due }
+            Due { fresh_after: since(said), cause: Cause::Word, ..due }
         }
         // Woken by the clock to look at what is there: the listing that the object's neighbours have just seen will do.
         // What is to be created or deleted rests on a listing of its own time.
@@ -218,6 +232,19 @@ fn due(entry: &mut Entry, object: &ServerlessPrivateEndpoint, asked: Boottime) -
             Due { fresh_after: entry.fresh_after.unwrap_or(asked), ..due }
         }
         _ => due,
+    }
+}
+
+/// A user has changed the object since a listing was fetched for it last, or has made it. That it is deleted is none: it ends.
+fn is_edited(entry: &Entry, object: &ServerlessPrivateEndpoint, essence: u64) -> bool {
+    let deleting = object.meta().deletion_timestamp.is_some();
+    match entry.listed {
+        Some((listed, was_deleting)) => listed != essence && (was_deleting || !deleting),
+        // A restart looks at all objects, and changes none.
+        None => {
+            let handled = object.status.as_ref().map(|status| status.observed_generation);
+            handled != object.meta().generation && !deleting
+        }
     }
 }
 
@@ -267,10 +294,14 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
     for _ in 0..MOST_STEPS {
         let wish = Wish::of(&pass.object);
         if wished.as_ref() != Some(&wish) {
-            if wished.is_some_and(|before: Wish| before.look != wish.look) {
+            let before: Option<Wish> = wished.take();
+            if before.as_ref().is_some_and(|before| before.generation != wish.generation) {
+                pass.cause = pass.cause.edited();
+            }
+            if before.is_some_and(|before| before.look != wish.look) {
                 // A look that was asked for comes after the word for it, or the status would say that it was done.
                 pass.fresh_after = Boottime::now();
-                pass.word = Word::Also;
+                pass.cause = pass.cause.worded_if(true);
             }
             declare(&mut pass)?;
             wished = Some(wish);

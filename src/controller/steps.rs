@@ -24,7 +24,7 @@ use crate::service::metrics::PostOutcome;
 
 use super::cluster::{ClusterError, Turn};
 use super::credentials::Purpose;
-use super::listings::Word;
+use super::listings::Cause;
 use super::next::{Decided, observe};
 use super::object::{self, Identity};
 use super::pass::Pass;
@@ -56,12 +56,12 @@ impl Pass {
     /// Asks Atlas what the instance has, or shares the answer to who has just asked.
     ///
     /// # Errors
-    /// Only somebody's word asks for it, and not now: then it comes later.
+    /// A user asks for it, and not now: then it comes later.
     pub(super) async fn list(&mut self) -> Result<(), ReconcileError> {
         self.permit = None;
         let purpose = object::asked(&self.object);
         let said = object::word(&self.object).filter(|said| self.heard.as_deref() != Some(said));
-        let (said, word) = (said.map(ToOwned::to_owned), said.map_or(Word::None, |_| self.word));
+        let (said, cause) = (said.map(ToOwned::to_owned), self.cause.worded_if(said.is_some()));
         let access = match Box::pin(self.access(purpose)).await {
             Ok(access) => access,
             Err(fault) => {
@@ -74,10 +74,14 @@ impl Pass {
         };
         self.note_key(&access);
         let ctx = &self.ctx;
-        let listing = ctx.listings.get(ctx, &access, self.fresh_after, word).await;
+        let listing = ctx.listings.get(ctx, &access, self.fresh_after, cause).await;
         let listing = listing.map_err(ReconcileError::Later)?;
-        if listing.is_asked && said.is_some() {
-            self.heard = said;
+        if listing.is_asked {
+            self.heard = said.or(self.heard.take());
+            // What is listed in this reconcile from now on is a step of the protocol.
+            self.cause = Cause::Own;
+            let listed = (object::essence(&self.object), self.object.metadata.deletion_timestamp.is_some());
+            self.ctx.memories.with(&self.identity.token, |entry| entry.listed = Some(listed));
         }
         let failed = listing.result.as_ref().err().map(|fault| fault.kind);
         let times = &ctx.options.times;

@@ -245,9 +245,9 @@ impl Targets {
         }
     }
 
-    /// Has an object looked at, because what is said of it depends on what another has just declared.
+    /// Has an object published once more, because what is said of it depends on what another has just declared.
     pub(super) fn wake(&self, token: &Token, object: &ObjectRef<Cached>) {
-        self.memories.with(token, |entry| entry.woken = Some(Boottime::now()));
+        self.memories.with(token, |entry| entry.republish = true);
         self.index().admission.request(object);
     }
 

@@ -10,6 +10,7 @@ use futures::future::join_all;
 use kube::api::PostParams;
 use serde_json::json;
 use spe_operator::api::ServerlessPrivateEndpoint;
+use tokio::time::Instant;
 
 use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};
 
@@ -39,6 +40,72 @@ async fn one_listing_serves_all_objects_of_an_instance() {
     }
     let listings = bench.atlas.count(lists) - before;
     assert!((1..=5).contains(&listings), "{listings} listings for 20 objects");
+}
+
+#[tokio::test]
+async fn edits_on_many_instances_are_listed_for_no_faster_than_atlas_takes_it() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator_with(&["--poll-min=200ms"]);
+    // Nothing changes in Atlas, so that nothing is polled.
+    let observed = |number: usize| {
+        let name = format!("instance-{number}");
+        bench.atlas.add_instance(DEFAULT_PROJECT, &name);
+        let id = bench.atlas.insert_endpoint(DEFAULT_PROJECT, &name, Endpoint::reserved(None));
+        (name, id)
+    };
+    let observed: Vec<_> = (0..30).map(observed).collect();
+    let begun = Instant::now();
+    join_all(observed.iter().map(|(name, id)| {
+        bench.create(name, json!({"instanceName": name, "endpointId": id, "managementPolicy": "Observe"}))
+    }))
+    .await;
+    let names: Vec<_> = observed.iter().map(|(name, _)| name).collect();
+    for comment in ["one", "two", "three", "four"] {
+        join_all(names.iter().map(|name| bench.edit(name, json!({"comment": comment})))).await;
+    }
+    // Each of them is heard of all the same.
+    for name in names {
+        let handled = |object: &ServerlessPrivateEndpoint| {
+            let status = object.status.as_ref();
+            status.is_some_and(|status| Some(status.observed_generation) == object.metadata.generation)
+        };
+        bench.until(name, "handled", handled).await;
+    }
+    // Forty at once, and one each 200 ms. What the API server did not take is tried again beside these.
+    let most = 41 + 15 + usize::try_from(begun.elapsed().as_millis() / 200).unwrap();
+    let listings = bench.atlas.count(lists);
+    assert!((30..=most).contains(&listings), "{listings} listings where {most} are the most");
+}
+
+#[tokio::test]
+async fn who_shares_a_vpc_endpoint_is_told_so_without_another_listing() {
+    let bench = Bench::new().await;
+    let _operator = bench.operator();
+    for name in ["orders", "payroll"] {
+        bench.atlas.add_instance(DEFAULT_PROJECT, name);
+        bench
+            .create(
+                name,
+                json!({"instanceName": name, "cloudProviderEndpointId": format!("vpce-{}", name.len())}),
+            )
+            .await;
+        bench.until_reason(name, "Available").await;
+    }
+    let of_orders = |entry: &Entry| entry.is(Operation::List) && entry.instance.as_deref() == Some("orders");
+    // What was declared is confirmed by one more poll at the most.
+    bench.look("orders", "settled").await;
+    bench.until_looked("orders", "settled").await;
+    let before = bench.atlas.count(of_orders);
+    for _ in 0..5 {
+        for (id, shared) in [("vpce-6", true), ("vpce-7", false)] {
+            bench.edit("payroll", json!({"cloudProviderEndpointId": id})).await;
+            let told = |object: &ServerlessPrivateEndpoint| {
+                condition(object, "EndpointConnected").unwrap().message.contains("payroll") == shared
+            };
+            bench.until("orders", "told", told).await;
+        }
+    }
+    assert_eq!(bench.atlas.count(of_orders), before);
 }
 
 #[tokio::test]

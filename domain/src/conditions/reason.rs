@@ -259,7 +259,7 @@ words! {
         Duplicate,
         /// See [`Reason::ReferenceNotFound`].
         ReferenceNotFound,
-        /// Another object declares the same VPC endpoint, which serves one endpoint service.
+        /// Another object of the namespace declares the same VPC endpoint, which serves one endpoint service.
         VpcEndpointShared,
         /// See [`Reason::VpcEndpointStale`].
         VpcEndpointStale,
