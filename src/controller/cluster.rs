@@ -34,9 +34,12 @@ const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 /// Objects of a page of their metadata.
 const PAGE: u32 = 50;
 
-/// The calls that run at once; one namespace alone has half of them. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand
-/// objects that change together must not open a thousand.
-const AT_ONCE: usize = 16;
+/// The calls that run at once. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand objects
+/// that change together must not open a thousand.
+const AT_ONCE: usize = 40;
+
+/// The calls of one namespace. A namespace whose calls are slow leaves the others to many more.
+const PER_NAMESPACE: usize = 8;
 
 /// The right to call the API server, until it is dropped. Whoever holds one never waits for another, nor for anything but
 /// the answer.
@@ -83,7 +86,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, turns: Shares::new(AT_ONCE, [usize::MAX]) }
+        Self { client, turns: Shares::new(AT_ONCE, [PER_NAMESPACE]) }
     }
 
     /// Waits until it is the turn of `namespace` to call. No bound on a call's time counts this wait.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use http::{Request, Response};
 use kube::Client;
@@ -94,6 +95,19 @@ async fn a_namespace_whose_calls_hang_leaves_turns_to_every_other() {
         _ = turns => panic!("there are not as many turns"),
         _ = join_all(["team-a", "team-b", "team-c"].map(|namespace| cluster.turn(namespace))) => {}
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nineteen_namespaces_whose_calls_hang_leave_a_turn_to_the_twentieth() {
+    let (cluster, _) = cluster();
+    let mut held = Vec::new();
+    for namespace in 0..19 {
+        let namespace = format!("hostile-{namespace}");
+        let turn = || cluster.turn(&namespace).now_or_never();
+        held.extend(std::iter::from_fn(turn));
+    }
+    assert!(held.len() > 19, "{} turns", held.len());
+    assert!(cluster.turn("ours").now_or_never().is_some());
 }
 
 /// A cluster whose API server answers everything with this text.

@@ -3,9 +3,9 @@
 //! Whoever waits stands in a lane. Its path begins with the namespace, which no tenant can invent; what tenants choose freely
 //! (project, instance) comes below it, so that it divides their own share and nobody else's. Lanes of one parent take
 //! turns, and within a lane the first to come is the first to be served. Being served may last as long as Atlas is silent, so
-//! each level has a bound, and a namespace is served only while more places are free than it has: one that hangs, under
-//! whatever names, takes half of the places that it finds, and the last goes to none that has one. A pure data structure: it
-//! knows neither time nor what is served.
+//! each level has a bound, and half of the places are kept for namespaces that have hardly any: one that hangs, under whatever
+//! names, takes the first half at most, and each further one very few. A pure data structure: it knows neither time nor what is
+//! served.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -22,7 +22,14 @@ pub(super) struct Queue<K, T, const LEVELS: usize> {
     /// How many may be served at once below one name, by level.
     bounds: [usize; LEVELS],
     most: usize,
+    /// So many places go to whoever is next.
+    open: usize,
+    /// The others go to namespaces that have fewer than so many.
+    few: usize,
 }
+
+/// A namespace is served from the second half of the places while it has less than this part of all of them.
+const FEW: usize = 64;
 
 #[derive(Debug)]
 struct Item<const LEVELS: usize> {
@@ -54,7 +61,8 @@ struct Node<K, T> {
 impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
     /// A queue with `most` places in all, and `bounds` for each name below a namespace, level by level.
     pub(super) fn new(most: usize, bounds: [usize; LEVELS]) -> Self {
-        Self { items: HashMap::new(), all: Node::default(), bounds, most }
+        let (open, few) = (most.div_ceil(2), (most / FEW).max(1));
+        Self { items: HashMap::new(), all: Node::default(), bounds, most, open, few }
     }
 
     /// `key` has to be served. If it waits already that will do; if it is being served, it is to be served again.
@@ -72,8 +80,12 @@ impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
 
     /// Who is served now, if a place is free, and what was kept while it waited.
     pub(super) fn next(&mut self) -> Option<(K, T)> {
-        let free = self.most - self.all.served;
-        let may_go = |namespace: &Arc<str>| self.all.below.get(namespace).is_some_and(|it| it.served < free);
+        let served = self.all.served;
+        if served >= self.most {
+            return None;
+        }
+        let bound = if served < self.open { usize::MAX } else { self.few };
+        let may_go = |namespace: &Arc<str>| self.all.below.get(namespace).is_some_and(|it| it.served < bound);
         let position = self.all.turns.iter().position(may_go)?;
         let namespace = self.all.turns.remove(position)?;
         let (key, ticket) = self.all.take_from(&namespace, &self.bounds)?;

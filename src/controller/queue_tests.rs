@@ -130,10 +130,17 @@ fn names_that_a_tenant_invents_give_its_namespace_no_more_turns() {
 }
 
 #[test]
-fn a_namespace_that_hangs_leaves_places_to_the_others_and_so_do_six() {
-    let mut queue = queue(64);
+fn namespaces_that_hang_leave_places_to_the_others_one_after_another() {
+    for (most, namespaces) in [(64, 32), (256, 32), (40, 20)] {
+        hang_one_after_another(most, namespaces);
+    }
+}
+
+fn hang_one_after_another(most: usize, namespaces: usize) {
+    let mut queue = queue(most);
     let mut begun = vec![];
-    for hostile in ["a", "b", "c", "d", "e", "f"] {
+    for hostile in 0..namespaces {
+        let hostile = &format!("h{hostile}h");
         for invented in 0..200 {
             offer_in(&mut queue, hostile, (invented, 0), 1);
         }
@@ -146,7 +153,20 @@ fn a_namespace_that_hangs_leaves_places_to_the_others_and_so_do_six() {
             queue.ended(&format!("z/{object}/0/0"));
         }
     }
-    assert_eq!(of("a", &begun).len(), 32, "alone, it takes half");
+    assert_eq!(of("h0h", &begun).len(), most / 2, "alone, it takes half");
+}
+
+#[test]
+fn namespaces_that_begin_to_hang_together_leave_places_to_another() {
+    let mut queue = queue(64);
+    for project in 0..200 {
+        for hostile in 0..19 {
+            offer_in(&mut queue, &format!("h{hostile}h"), (project, 0), 1);
+        }
+    }
+    assert_eq!(begin(&mut queue).len(), 32);
+    offer_in(&mut queue, "z", (0, 0), 1);
+    assert_eq!(begin(&mut queue), ["z/0/0/0"]);
 }
 
 #[test]
