@@ -3,7 +3,7 @@
 //! Plain data. Every age is measured at the instant at which the listing was *sent* (or now, while there is none): a response
 //! says nothing about what happened after its request was sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::decision::ConfirmedAbsence;
@@ -24,6 +24,9 @@ pub struct Observed {
     pub listing: Listing,
     /// The owners of the other marks in the listing, as far as they were looked up.
     pub owners: BTreeMap<Token, Owner>,
+    /// The endpoints of the listing that a living object of another namespace recorded or named before this object existed, as far
+    /// as they were looked up. It matters with the default credentials only.
+    pub elsewhere: BTreeSet<EndpointId>,
     /// What Atlas has announced about the end of this API, as far as this process knows.
     pub sunset: Option<Sunset>,
     /// What this process remembers of the object.
@@ -157,7 +160,7 @@ pub enum CredentialsInUse {
     #[default]
     Own,
     /// The operator's default, which several namespaces share: everything, but it takes over nothing that a living object
-    /// of another namespace owns.
+    /// of another namespace owns, has recorded or names.
     Default,
     /// From memory, because the Secret is gone, as the fault says. They worked last, and may only list and delete.
     Remembered(Fault),

@@ -4,7 +4,7 @@
 //! A step goes from one remote effect to the next. This file never decides what the rules decide; where a check takes a
 //! rule away it does so in `weaken`, before or after them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::conditions::report;
@@ -110,6 +110,7 @@ impl Model {
             credentials: CredentialsInUse::Own,
             listing,
             owners: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
             sunset: None,
             memory: process.memory.snapshot(at, now(), pass.last_write.to_domain()),
             times: times(),

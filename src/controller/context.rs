@@ -165,13 +165,28 @@ impl Context {
 
     /// The object is gone.
     pub(super) fn gone(&self, token: &Token) {
+        self.forget(token);
+        if let Some(alone) = self.directory.gone(token) {
+            self.wake(&alone);
+        }
+    }
+
+    /// The watch shows the object no more. With a selector it may be there all the same, and owns what it owned.
+    pub(super) fn unshown(&self, token: &Token) {
+        if self.options.selector.is_none() {
+            return self.gone(token);
+        }
+        self.forget(token);
+        if let Some(alone) = self.directory.left(token) {
+            self.wake(&alone);
+        }
+    }
+
+    fn forget(&self, token: &Token) {
         self.memories.with(token, |entry| entry.counted.gone(&self.options.metrics));
         self.memories.gone(token, &self.options.times);
         self.targets.forget(token);
         self.keys.forget(token);
-        if let Some(alone) = self.directory.gone(token) {
-            self.wake(&alone);
-        }
     }
 
     /// Notes which VPC endpoint an object declares, and has those looked at of whom something else is true now.

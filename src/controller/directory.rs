@@ -3,10 +3,10 @@
 //! In AWS a VPC endpoint serves one endpoint service. That two objects declare one is known within a namespace only: what is
 //! declared in another neither wakes an object nor shows in it. It holds one entry an object, from the first watch event on, so that a restart forgets nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::endpoint::VpcEndpointId;
+use domain::endpoint::{EndpointId, VpcEndpointId};
 use domain::observed::Owner;
 use domain::ownership::Token;
 use kube::runtime::reflector::ObjectRef;
@@ -30,6 +30,12 @@ struct Entry {
     namespace: Arc<str>,
     name: Box<str>,
     declares: Option<VpcEndpointId>,
+    /// The endpoints that it has recorded or names.
+    endpoints: Box<[EndpointId]>,
+    /// In seconds since 1970; 0 if that cannot be read.
+    created: i64,
+    /// The watch shows it no more, because it left the selector, and it may be there all the same.
+    left: bool,
 }
 
 impl Directory {
@@ -38,15 +44,73 @@ impl Directory {
         Self(Mutex::new(Index { objects: HashMap::new(), declarants: HashMap::new(), unlisted: watches }))
     }
 
-    /// Notes an object that the watch shows. `true` if it was not known.
+    /// Notes an object that the watch shows. `true` if it showed none before.
     pub(super) fn appeared(&self, token: &Token, namespace: &str, name: &str) -> bool {
         let mut index = self.index();
-        let is_new = !index.objects.contains_key(token);
-        if is_new {
-            let entry = Entry { namespace: namespace.into(), name: name.into(), declares: None };
-            index.objects.insert(token.clone(), entry);
+        if let Some(entry) = index.objects.get_mut(token) {
+            return std::mem::take(&mut entry.left);
         }
-        is_new
+        let entry = Entry {
+            namespace: namespace.into(),
+            name: name.into(),
+            declares: None,
+            endpoints: Box::default(),
+            created: 0,
+            left: false,
+        };
+        index.objects.insert(token.clone(), entry);
+        true
+    }
+
+    /// Notes which endpoints a known object has recorded or names.
+    pub(super) fn uses(&self, token: &Token, object: &ServerlessPrivateEndpoint) {
+        let mut index = self.index();
+        let Some(entry) = index.objects.get_mut(token) else { return };
+        let recorded = object.status.as_ref().and_then(|status| status.id.as_ref());
+        let ids = recorded.into_iter().chain(&object.spec.endpoint_id);
+        let ids: BTreeSet<EndpointId> = ids.filter_map(|id| id.parse().ok()).collect();
+        entry.endpoints = ids.into_iter().collect();
+        let created = object.metadata.creation_timestamp.as_ref();
+        entry.created = created.map_or(0, |created| created.0.as_second());
+    }
+
+    /// Whether a living object of another namespace has recorded `id`, or names it, and is older than the object `token`; `true`
+    /// while that cannot be known. An id cannot be named before it is known, so who made an endpoint is older than who learns of it.
+    pub(super) fn is_used_elsewhere(&self, token: &Token, id: &EndpointId) -> bool {
+        let index = self.index();
+        let Some(own) = index.objects.get(token).filter(|_| index.unlisted == 0) else { return true };
+        index.objects.iter().any(|(other, entry)| {
+            entry.namespace != own.namespace
+                && entry.endpoints.contains(id)
+                && (entry.created, other) < (own.created, token)
+        })
+    }
+
+    /// The watch shows an object no more, which may be there all the same: what it owns stays its own until it is known to be
+    /// [gone](Self::gone). Returns the object that is alone with its VPC endpoint now.
+    pub(super) fn left(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+        let mut index = self.index();
+        let entry = index.objects.get_mut(token)?;
+        entry.left = true;
+        let (namespace, declares) = (Arc::clone(&entry.namespace), entry.declares.take());
+        let alone = index.undeclare(token, (namespace, declares?))?;
+        index.object(&alone)
+    }
+
+    /// The objects that the watch shows no more, by namespace and name.
+    pub(super) fn all_left(&self) -> Vec<(Token, String, String)> {
+        let index = self.index();
+        let left = index.objects.iter().filter(|(_, entry)| entry.left);
+        left.map(|(token, entry)| (token.clone(), entry.namespace.to_string(), entry.name.to_string()))
+            .collect()
+    }
+
+    /// Forgets an object that the watch shows no more, if it has not come back.
+    pub(super) fn gone_if_left(&self, token: &Token) {
+        let mut index = self.index();
+        if index.objects.get(token).is_some_and(|entry| entry.left) {
+            index.objects.remove(token);
+        }
     }
 
     /// Notes which VPC endpoint a known object declares, if any. Returns the objects of whom something else is true now: who was
@@ -181,6 +245,50 @@ mod tests {
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
         directory.gone(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
+    }
+
+    #[test]
+    fn who_left_the_selector_stays_the_owner_until_it_is_gone() {
+        let Objects(directory) = Objects::of(&[("shop", "orders")]);
+        let orders = token("shop", "orders");
+        directory.left(&orders);
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
+        assert_eq!(directory.all_left().len(), 1);
+        assert!(directory.appeared(&orders, "shop", "orders"), "what it declares is noted once more");
+        directory.gone_if_left(&orders);
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere), "it has come back");
+        directory.left(&orders);
+        directory.gone_if_left(&orders);
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
+    }
+
+    #[test]
+    fn an_endpoint_belongs_to_the_older_object_of_two_namespaces_that_use_it() {
+        let Objects(directory) = Objects::of(&[("a", "first"), ("b", "second"), ("a", "third")]);
+        let id: EndpointId = "7".repeat(24).parse().unwrap();
+        let uses = |namespace: &str, name: &str, second: u32, fields: [&str; 2]| {
+            let [named, recorded] = fields.map(|field| (!field.is_empty()).then(|| field.to_owned()));
+            let object = serde_json::json!({
+                "apiVersion": "atlas.spe-operator.io/v1alpha1", "kind": "ServerlessPrivateEndpoint",
+                "metadata": {"name": name, "creationTimestamp": format!("2026-01-01T00:00:0{second}Z")},
+                "spec": {"projectId": "0".repeat(24), "instanceName": "orders", "endpointId": named},
+                "status": {"_id": recorded},
+            });
+            directory.uses(&token(namespace, name), &serde_json::from_value(object).unwrap());
+        };
+        let is_used = |namespace: &str, name: &str| directory.is_used_elsewhere(&token(namespace, name), &id);
+        uses("a", "first", 1, ["", id.as_str()]);
+        uses("b", "second", 2, [id.as_str(), ""]);
+        uses("a", "third", 3, ["", ""]);
+        assert_eq!(
+            (is_used("a", "first"), is_used("b", "second"), is_used("a", "third")),
+            (false, true, true)
+        );
+        uses("a", "first", 1, ["", ""]);
+        assert!(!is_used("b", "second"));
+        directory.gone(&token("b", "second"));
+        assert!(!is_used("a", "third"));
+        assert!(is_used("b", "unknown"), "nothing is taken over while its age is not known");
     }
 
     #[test]

@@ -76,6 +76,7 @@ struct Names {
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
+    creation_timestamp: Option<String>,
 }
 
 /// A page of a listing.
@@ -217,8 +218,9 @@ fn parts(json: &str) -> Parts<'_> {
 
 fn names(parts: &Parts<'_>) -> ObjectMeta {
     let names: Option<Names> = parts.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok());
-    let Names { name, namespace, uid, resource_version } = names.unwrap_or_default();
-    ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() }
+    let Names { name, namespace, uid, resource_version, creation_timestamp } = names.unwrap_or_default();
+    let creation_timestamp = creation_timestamp.and_then(|text| text.parse().ok()).map(Time);
+    ObjectMeta { name, namespace, uid, resource_version, creation_timestamp, ..ObjectMeta::default() }
 }
 
 fn decode<'a, T: Deserialize<'a>>(part: &str, json: &'a RawValue) -> Result<T, String> {

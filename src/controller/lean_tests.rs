@@ -45,7 +45,7 @@ fn why(json: &str) -> String {
 #[test]
 fn an_object_is_as_it_was_but_for_what_is_never_read() {
     let mut kept = manifest();
-    for dropped in ["labels", "ownerReferences", "managedFields", "creationTimestamp"] {
+    for dropped in ["labels", "ownerReferences", "managedFields"] {
         kept["metadata"].as_object_mut().unwrap().remove(dropped).unwrap();
     }
     let annotations = kept["metadata"]["annotations"].as_object_mut().unwrap();

@@ -2,13 +2,13 @@
 //!
 //! Never waits itself. Every rule stands in `domain::decide`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::conditions::{Report, report};
 use domain::decide::decide;
 use domain::decision::{Decision, Step};
-use domain::endpoint::Endpoint;
-use domain::observed::{Listing, Observed, Owner, Sunset, VpcEndpoint};
+use domain::endpoint::{Endpoint, EndpointId};
+use domain::observed::{CredentialsInUse, Listing, Observed, Owner, Sunset, VpcEndpoint};
 use domain::ownership::{Token, mark_of};
 use tracing::debug;
 
@@ -105,14 +105,14 @@ pub(super) fn observe(pass: &Pass) -> Observed {
     });
     let spec = object::spec(&pass.object, pass.vpc_endpoint.clone());
     let (credentials, listing) = (pass.credentials.clone(), pass.listing.clone());
-    let owners = match &listing {
-        Listing::Fetched(listing) => owners(pass, listing),
-        Listing::NotFetched | Listing::Failed(_) => BTreeMap::new(),
+    let (owners, elsewhere) = match &listing {
+        Listing::Fetched(listing) => (owners(pass, listing), elsewhere(pass, listing)),
+        Listing::NotFetched | Listing::Failed(_) => (BTreeMap::new(), BTreeSet::new()),
     };
     let times = ctx.options.times;
     let sunset =
         pass.sunset.clone().map(|sunset| Sunset { is_over: is_past(sunset.day.as_deref()), ..sunset });
-    Observed { object, spec, credentials, listing, owners, sunset, memory, times }
+    Observed { object, spec, credentials, listing, owners, elsewhere, sunset, memory, times }
 }
 
 /// Whose the other marks in the listing are, as far as that is known.
@@ -122,6 +122,14 @@ fn owners(Pass { ctx, identity, .. }: &Pass, listing: &[Endpoint]) -> BTreeMap<T
     others
         .filter_map(|token| Some((token.clone(), ctx.directory.owner(&token, &identity.namespace)?)))
         .collect()
+}
+
+/// What of the listing an older object of another namespace uses. Only the default credentials have to know.
+fn elsewhere(Pass { ctx, identity, credentials, .. }: &Pass, listing: &[Endpoint]) -> BTreeSet<EndpointId> {
+    let shared = listing.iter().filter(|_| *credentials == CredentialsInUse::Default);
+    let others = shared.filter(|endpoint| mark_of(&endpoint.comment).as_ref() != Some(&identity.token));
+    let used = others.filter(|endpoint| ctx.directory.is_used_elsewhere(&identity.token, &endpoint.id));
+    used.map(|endpoint| endpoint.id.clone()).collect()
 }
 
 /// Whether a day, as in `2026-01-15`, is over.

@@ -224,6 +224,9 @@ impl Pass {
         if self.wrote(&turn, written).await? {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
             self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
+            if self.ctx.options.default_credentials.is_some() {
+                self.ctx.directory.uses(&self.identity.token, &self.object);
+            }
             info!(endpoint.id = %endpoint.id, origin = trace::origin(origin), "recorded the endpoint");
             self.tell(&turn, event::of_step(&decision.step, observed)).await;
             self.tell_change(&turn, decided).await;

@@ -1,5 +1,5 @@
 //! Objects that have our finalizer and that no watch of ours shows: said on the object and in the log, for nobody may be looking
-//! at them.
+//! at them. One that left the selector stays the owner of its endpoint until it is gone.
 //!
 //! Reads the objects and publishes events; never writes an object, which may be another operator's by now.
 
@@ -26,6 +26,9 @@ use super::object::Identity;
 const PAUSE: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 5;
 
+/// How often it is read whether those that left the selector are still there.
+const FOLLOW: Duration = Duration::from_mins(5);
+
 /// The survey reads so many pages at most.
 const PAGES: usize = 1000;
 
@@ -50,16 +53,39 @@ pub(super) async fn left(
         let turn = ctx.cluster.turn(&identity.namespace).await;
         match ctx.cluster.get(&turn, &identity).await {
             Ok(found) => {
-                if waits(&found) && watched.get(&object).is_none() {
+                if !waits(&found) {
+                    ctx.directory.gone_if_left(&identity.token);
+                } else if watched.get(&object).is_none() {
                     tell(&ctx, &turn, &found, &Unwatched::Labels(selector)).await;
                 }
                 return;
             }
-            Err(ClusterError::NotFound | ClusterError::NoKind) => return,
+            Err(ClusterError::NotFound | ClusterError::NoKind) => {
+                ctx.directory.gone_if_left(&identity.token);
+                return;
+            }
             Err(error) => debug!(%error, "could not read an object that the watch shows no more"),
         }
         drop(turn);
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Learns now and then which of those that left the selector are gone, or were released by somebody else.
+pub(super) async fn follow(ctx: Arc<Context>) {
+    loop {
+        tokio::time::sleep(FOLLOW).await;
+        for (token, namespace, name) in ctx.directory.all_left() {
+            let identity = Identity { namespace, name, uid: String::new(), token };
+            let turn = ctx.cluster.turn(&identity.namespace).await;
+            let is_gone = match ctx.cluster.get(&turn, &identity).await {
+                Ok(found) => !waits(&found),
+                Err(error) => matches!(error, ClusterError::NotFound | ClusterError::NoKind),
+            };
+            if is_gone {
+                ctx.directory.gone_if_left(&identity.token);
+            }
+        }
     }
 }
 

@@ -109,7 +109,9 @@ pub async fn run(
         .into_iter()
         .map(|namespace| control(heard.line(namespace.clone()), namespace, Arc::clone(&ctx)))
         .collect();
+    let following = tokio::spawn(unwatched::follow(Arc::clone(&ctx)));
     futures::join!(join_all(controllers), ctx.admission.run());
+    following.abort();
     ctx.targets.end();
     Ok(())
 }
@@ -164,11 +166,8 @@ async fn control(line: Line, namespace: Option<String>, ctx: Arc<Context>) {
         .filter_map(|event| std::future::ready(event.ok()));
     let shared = Arc::clone(&ctx);
     let gone = move |object: &ObjectRef<Cached>| {
-        shared.gone(&Token::of(
-            &shared.cluster_id,
-            object.namespace.as_deref().unwrap_or_default(),
-            &object.name,
-        ));
+        let namespace = object.namespace.as_deref().unwrap_or_default();
+        shared.unshown(&Token::of(&shared.cluster_id, namespace, &object.name));
     };
     let unshown = |object: &ObjectRef<Cached>| {
         // Without a selector, what is shown no more is gone.
@@ -188,6 +187,9 @@ fn note(ctx: &Arc<Context>, event: &Event<Cached>) {
             let identity = Identity::of(object, &ctx.cluster_id);
             if ctx.directory.appeared(&identity.token, &identity.namespace, &identity.name) {
                 ctx.declares(&identity.token, directory::declared(object).as_ref());
+            }
+            if ctx.options.default_credentials.is_some() {
+                ctx.directory.uses(&identity.token, object);
             }
             let seen = object::object(object, &identity, &ctx.cluster_id);
             ctx.memories.watched(&identity.token, &seen);

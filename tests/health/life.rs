@@ -1,7 +1,7 @@
 //! The life of one object without a cluster: every look goes through the code that runs in production, from the object to the
 //! decision, the report and the patch of the status; only the API server's and Atlas' parts are played here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::conditions::{Reason, report};
@@ -256,6 +256,7 @@ impl Life {
             credentials: CredentialsInUse::Own,
             listing: atlas.clone(),
             owners: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
             sunset: self.sunset.clone(),
             memory: self.remembered(atlas),
             times: Times::default(),

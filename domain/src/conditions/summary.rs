@@ -87,7 +87,7 @@ fn conflict(id: &EndpointId, owner: &Rival) -> String {
         Rival::Stranger(token) => (format!("another owner ({token})"), token),
         Rival::Protected => {
             return format!(
-                "endpoint {id} carries the mark of an object in another namespace and is left alone: with the operator's \
+                "endpoint {id} belongs to an object in another namespace and is left alone: with the operator's \
                  default credentials nothing is taken over from another namespace. Fix spec.endpointId, or name a \
                  Secret with an API key of that project in spec.credentialsRef"
             );

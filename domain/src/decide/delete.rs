@@ -12,8 +12,8 @@ use crate::observed::{CredentialsInUse, Deleted, Listing, Observed, Spec, WriteO
 use crate::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, open_attempts, ours, record_created, refused, remaining_lag,
-    remaining_uncertainty, rest, retry, retry_write, unconfirmed,
+    absent_twice, act, confirm_absence, is_protected, open_attempts, ours, record_created, refused,
+    remaining_lag, remaining_uncertainty, rest, retry, retry_write, unconfirmed,
 };
 
 pub(super) fn decide(o: &Observed) -> Decision {
@@ -87,7 +87,9 @@ fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
     }
     let removing = State::Deleting(Deleting::InProgress);
     let recorded = o.recorded().and_then(|id| listing.iter().find(|e| e.id == *id));
-    let unmarked = recorded.filter(|e| mark_of(&e.comment).is_none() && e.status != EndpointStatus::Deleting);
+    let unmarked = recorded.filter(|e| {
+        mark_of(&e.comment).is_none() && e.status != EndpointStatus::Deleting && !is_protected(o, e)
+    });
     if let Some(endpoint) = unmarked {
         return restore_mark(o, spec, &endpoint.id);
     }
@@ -141,7 +143,7 @@ fn nothing_left(o: &Observed, foreign: bool) -> Decision {
 }
 
 fn belongs_to_another(o: &Observed, endpoint: &Endpoint) -> bool {
-    mark_of(&endpoint.comment).is_some_and(|owner| owner != o.object.token)
+    mark_of(&endpoint.comment).is_some_and(|owner| owner != o.object.token) || is_protected(o, endpoint)
 }
 
 fn delete_response<'a>(o: &'a Observed, id: &EndpointId) -> Option<&'a Deleted> {

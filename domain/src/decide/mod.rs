@@ -209,8 +209,12 @@ fn ours<'a>(o: &Observed, listing: &'a [Endpoint]) -> Vec<&'a Endpoint> {
 
 /// Returns the other owner whose mark the endpoint carries, unless the user named both the endpoint and that owner to take it
 /// over. With the default credentials that is not enough: a token is no secret, so any namespace that they serve could write
-/// it. There an endpoint is taken over only if it is known that no living object of another namespace owns it.
+/// it. There an endpoint is taken over only if it is known that no living object of another namespace owns it, and one without a
+/// mark only if no such object has recorded or named it first.
 fn rival(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Rival> {
+    if is_protected(o, endpoint) {
+        return Some(Rival::Protected);
+    }
     let token = mark_of(&endpoint.comment).filter(|owner| *owner != o.object.token)?;
     let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
     let word = named && o.object.take_over.as_ref() == Some(&token);
@@ -220,6 +224,12 @@ fn rival(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Rival> {
         Some(Owner::Neighbor(name)) => Some(Rival::Neighbor { name: name.clone(), token }),
         _ => Some(Rival::Stranger(token)),
     }
+}
+
+/// Returns `true` if the default credentials leave the endpoint to an object of another namespace that has recorded or named it
+/// first.
+fn is_protected(o: &Observed, endpoint: &Endpoint) -> bool {
+    o.credentials == CredentialsInUse::Default && !o.is_ours(endpoint) && o.elsewhere.contains(&endpoint.id)
 }
 
 /// Returns `true` if this reconcile has written nothing yet and its credentials allow more than a DELETE.

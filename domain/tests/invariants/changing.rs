@@ -58,6 +58,10 @@ pub(crate) fn default_credentials_take_nothing_over_from_another_namespace(
     d: &Decision,
 ) -> Verdict {
     let (id, ..) = update(d).filter(|_| o.credentials == CredentialsInUse::Default)?;
+    let shown = listed(o, id)?;
+    if o.elsewhere.contains(&shown.id) {
+        return Some(is_ours(o, shown));
+    }
     let other = listed(o, id).and_then(owner).filter(|owner| *owner != o.object.token)?;
     Some(matches!(o.owners.get(&other), Some(Owner::Neighbor(_) | Owner::Nobody)))
 }

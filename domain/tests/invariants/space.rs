@@ -3,7 +3,7 @@
 //! An axis is a list of ways to set one thing. All values of all axes in one space would be too many, so there are
 //! four spaces, each with the axes that matter there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::decision::ConfirmedAbsence;
 use domain::endpoint::Endpoint;
@@ -304,15 +304,19 @@ fn vpc_endpoints() -> Axis {
 }
 
 /// Each of the words with each of the credentials, and with the default ones the word for an endpoint of this cluster: of
-/// another namespace, and of nobody any more.
+/// another namespace, of nobody any more, and of nobody but used in another namespace.
 fn take_over(words: &[Option<Token>], keys: &[CredentialsInUse]) -> Axis {
-    let known = |owner| (Some(stranger()), CredentialsInUse::Default, BTreeMap::from([(stranger(), owner)]));
-    let shared = [known(Owner::Elsewhere), known(Owner::Nobody)];
-    let each =
-        words.iter().flat_map(|word| keys.iter().map(|key| (word.clone(), key.clone(), BTreeMap::new())));
-    axis(each.chain(shared).collect(), |o, (word, key, owners)| {
+    let known = |owner, elsewhere: &[u64]| {
+        let elsewhere: BTreeSet<_> = elsewhere.iter().map(|number| id(*number)).collect();
+        (Some(stranger()), CredentialsInUse::Default, BTreeMap::from([(stranger(), owner)]), elsewhere)
+    };
+    let shared = [known(Owner::Elsewhere, &[]), known(Owner::Nobody, &[]), known(Owner::Nobody, &[1])];
+    let each = words.iter().flat_map(|word| {
+        keys.iter().map(|key| (word.clone(), key.clone(), BTreeMap::new(), BTreeSet::new()))
+    });
+    axis(each.chain(shared).collect(), |o, (word, key, owners, elsewhere)| {
         o.object.take_over = word;
-        (o.credentials, o.owners) = (key, owners);
+        (o.credentials, o.owners, o.elsewhere) = (key, owners, elsewhere);
     })
 }
 

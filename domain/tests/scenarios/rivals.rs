@@ -59,6 +59,34 @@ fn what_was_only_watched_is_not_taken_over_from_another_namespace_either() {
     assert!(!matches!(decision.step, Step::Delete { .. } | Step::Update { .. }), "{decision:?}");
 }
 
+#[test]
+fn default_credentials_leave_an_endpoint_without_a_mark_to_who_has_it_elsewhere() {
+    let unmarked = || endpoint(7, Mark::None, "AVAILABLE");
+    for (credentials, elsewhere, may) in [
+        (CredentialsInUse::Default, true, false),
+        (CredentialsInUse::Default, false, true),
+        (CredentialsInUse::Own, true, true),
+    ] {
+        let mut story = naming_another_owners_endpoint(credentials.clone(), None);
+        story.o.elsewhere.extend(elsewhere.then(|| id(7)));
+        let decision = story.list(&[unmarked()]);
+        assert_eq!(is_taken_over(&decision), may, "{credentials:?}, {elsewhere}: {decision:?}");
+        // Nor once it was recorded because it was only observed, and not to delete it.
+        story.o.object.recorded = Some(unmarked());
+        story.observe();
+        assert_eq!(is_taken_over(&story.list(&[unmarked()])), may, "{credentials:?}, {elsewhere}");
+        story.o.object.deleting = true;
+        let decision = story.list(&[unmarked()]);
+        assert_eq!(is_taken_over(&decision), may, "{credentials:?}, {elsewhere}: {decision:?}");
+        assert!(may || !matches!(decision.step, Step::Delete { .. }), "{decision:?}");
+    }
+    // Its own mark is stronger than what others write.
+    let mut story = naming_another_owners_endpoint(CredentialsInUse::Default, None);
+    story.o.elsewhere.insert(id(7));
+    let decision = story.list(&[endpoint(7, Mark::Ours, "AVAILABLE")]);
+    assert!(!matches!(decision.state, State::OwnershipConflict { .. }), "{decision:?}");
+}
+
 /// What Ready says of the conflict.
 fn said(credentials: CredentialsInUse, owner: Option<Owner>) -> String {
     let mut story = naming_another_owners_endpoint(credentials, owner);

@@ -6,7 +6,7 @@
 
 mod draw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(crate) use draw::Draw;
@@ -137,6 +137,7 @@ pub(crate) fn observed() -> Observed {
         credentials: CredentialsInUse::Own,
         listing: Listing::NotFetched,
         owners: BTreeMap::new(),
+        elsewhere: BTreeSet::new(),
         sunset: None,
         memory: MemorySnapshot::default(),
         times: Times::default(),
