@@ -287,6 +287,25 @@ impl Memory {
         self
     }
 
+    /// Returns what of the memory matters to the next object of that name once this one is gone, if anything does.
+    #[must_use]
+    pub fn remains(mut self, times: &Times, now: SinceBoot) -> Option<Remains> {
+        let is_over = self.prune(times, now);
+        (!is_over).then(|| Remains {
+            attempts: self.attempts.into_iter().map(|(nonce, (since, _))| (nonce, since)).collect(),
+            forgotten: self.forgotten,
+        })
+    }
+
+    /// Takes over what deleted objects have left.
+    pub fn inherit(&mut self, remains: Remains) {
+        for (nonce, since) in remains.attempts {
+            self.attempts.entry(nonce).or_insert((since, AttemptOutcome::Unknown));
+        }
+        self.limit_attempts();
+        self.forgotten = self.forgotten.max(remains.forgotten);
+    }
+
     /// Drops what cannot matter any more after the object is gone. An attempt that was claimed for it is never sent: a watch that
     /// lags may show that object once more. An attempt that may have landed matters until a listing would show its endpoint.
     /// Returns `true` if nothing is left, so that the memory of a token without an object can be removed.
@@ -298,5 +317,38 @@ impl Memory {
         self.forget();
         self.forgotten = self.forgotten.filter(|since| now.saturating_sub(*since) < times.visibility);
         self.attempts.is_empty() && self.forgotten.is_none()
+    }
+}
+
+/// What may still land, or may be there and not be listed yet, of objects that are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    attempts: Box<[(Nonce, SinceBoot)]>,
+    forgotten: Option<SinceBoot>,
+}
+
+impl Remains {
+    /// One in place of both, for whoever cannot tell any more which of them concerns it: it waits as long as for each.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let since = self.attempts.iter().chain(&other.attempts).map(|(_, since)| *since).max();
+        Self {
+            attempts: since.map(|since| (Nonce::of_others(), since)).into_iter().collect(),
+            forgotten: self.forgotten.max(other.forgotten),
+        }
+    }
+
+    /// The same without the names of what it concerns.
+    #[must_use]
+    pub fn unnamed(&self) -> Self {
+        self.or(self)
+    }
+
+    /// Nothing of it matters any more.
+    #[must_use]
+    pub fn is_over(&self, times: &Times, now: SinceBoot) -> bool {
+        let mut memory = Memory::default();
+        memory.inherit(self.clone());
+        memory.prune(times, now)
     }
 }

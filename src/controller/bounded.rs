@@ -30,8 +30,8 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
         self.all.get_mut(key).map(|entry| &mut entry.value)
     }
 
-    /// Enters what `namespace` has brought about.
-    pub(super) fn insert(&mut self, namespace: &str, key: K, value: V) {
+    /// Enters what `namespace` has brought about. Returns what has to go for it.
+    pub(super) fn insert(&mut self, namespace: &str, key: K, value: V) -> Option<V> {
         let owners = match self.all.entry(key.clone()) {
             hash_map::Entry::Occupied(entry) => {
                 let entry = entry.into_mut();
@@ -41,35 +41,40 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
             hash_map::Entry::Vacant(entry) => &mut entry.insert(Entry { value, owners: Vec::new() }).owners,
         };
         if owners.iter().any(|owner| **owner == *namespace) {
-            return;
+            return None;
         }
         let owner =
             self.of.get_key_value(namespace).map_or_else(|| namespace.into(), |(of, _)| Arc::clone(of));
         owners.push(Arc::clone(&owner));
         let keys = self.of.entry(owner).or_default();
         keys.push_back(key);
-        if keys.len() > MOST
-            && let Some(oldest) = keys.pop_front()
-            && let Some(entry) = self.all.get_mut(&oldest)
-        {
-            entry.owners.retain(|owner| **owner != *namespace);
-            if entry.owners.is_empty() {
-                self.all.remove(&oldest);
-            }
+        if keys.len() <= MOST {
+            return None;
         }
+        let oldest = keys.pop_front()?;
+        let entry = self.all.get_mut(&oldest)?;
+        entry.owners.retain(|owner| **owner != *namespace);
+        if entry.owners.is_empty() { self.all.remove(&oldest).map(|entry| entry.value) } else { None }
     }
 
-    pub(super) fn remove(&mut self, key: &K) {
-        for owner in self.all.remove(key).into_iter().flat_map(|entry| entry.owners) {
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        let Entry { value, owners } = self.all.remove(key)?;
+        for owner in owners {
             if let Some(keys) = self.of.get_mut(&owner) {
                 keys.retain(|known| known != key);
             }
         }
+        Some(value)
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty() && self.of.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
     /// Keeps what is `wanted`, and no room for more.

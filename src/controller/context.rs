@@ -14,13 +14,14 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, Resource};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use crate::api::ServerlessPrivateEndpoint;
+use crate::clock::Boottime;
 use crate::service::metrics::Metrics;
 
 use super::addresses::Addresses;
@@ -37,6 +38,7 @@ use super::object::Identity;
 use super::pass::Access;
 use super::publish;
 use super::targets::Targets;
+use super::warnings::Warnings;
 use super::work::Work;
 
 /// How the controller behaves; all of it comes from the program's settings.
@@ -92,9 +94,7 @@ pub(super) struct Context {
     pub(super) targets: Arc<Targets>,
     pub(super) options: Options,
     pub(super) work: Work,
-    /// Folds warnings that repeat: it keeps each of its events for six minutes, and goes through all that it keeps for
-    /// each new one.
-    pub(super) warnings: Recorder,
+    pub(super) warnings: Warnings,
     pub(super) client: Client,
     /// Places for those who tell of an object that cannot be read.
     pub(super) telling: Arc<Semaphore>,
@@ -164,27 +164,27 @@ impl Context {
     }
 
     /// The object is gone.
-    pub(super) fn gone(&self, token: &Token) {
-        self.forget(token);
+    pub(super) fn gone(&self, namespace: &str, token: &Token) {
+        self.forget(namespace, token);
         if let Some(alone) = self.directory.gone(token) {
             self.wake(&alone);
         }
     }
 
     /// The watch shows the object no more. With a selector it may be there all the same, and owns what it owned.
-    pub(super) fn unshown(&self, token: &Token) {
+    pub(super) fn unshown(&self, namespace: &str, token: &Token) {
         if self.options.selector.is_none() {
-            return self.gone(token);
+            return self.gone(namespace, token);
         }
-        self.forget(token);
+        self.forget(namespace, token);
         if let Some(alone) = self.directory.left(token) {
             self.wake(&alone);
         }
     }
 
-    fn forget(&self, token: &Token) {
+    fn forget(&self, namespace: &str, token: &Token) {
         self.memories.with(token, |entry| entry.counted.gone(&self.options.metrics));
-        self.memories.gone(token, &self.options.times);
+        self.memories.gone(namespace, token, &self.options.times);
         self.targets.forget(token);
         self.keys.forget(token);
     }
@@ -207,7 +207,7 @@ impl Context {
         let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
         let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
         let token = Token::of(&self.cluster_id, namespace, name);
-        let is_news = self.memories.hidden(&token, why);
+        let is_news = self.memories.hidden(namespace, &token, why);
         self.directory.appeared(&token, namespace, name);
         if !is_news {
             return;
@@ -249,11 +249,15 @@ impl Context {
         // A recorder names an event after its object, which not every name leaves room for.
         let fits = about.name.as_ref().is_none_or(|name| name.len() <= publish::LONGEST_RECORDED_NAME);
         let told = async {
-            if notice.warning && fits {
-                return self.warnings.publish(&publish::event(notice), &about).await;
+            let namespace = about.namespace.as_deref().unwrap_or_default();
+            if notice.warning
+                && fits
+                && let Some(folding) = self.warnings.folding(namespace, Boottime::now())
+            {
+                return folding.publish(&publish::event(notice), &about).await;
             }
             // A milestone is told once, so there is nothing to fold it into.
-            let events = Api::namespaced(self.client.clone(), about.namespace.as_deref().unwrap_or_default());
+            let events = Api::namespaced(self.client.clone(), namespace);
             let event = publish::single_event(notice, about, Timestamp::now());
             events.create(&PostParams::default(), &event).await.map(|_: events::v1::Event| ())
         };

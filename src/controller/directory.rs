@@ -93,7 +93,7 @@ impl Directory {
         let entry = index.objects.get_mut(token)?;
         entry.left = true;
         let (namespace, declares) = (Arc::clone(&entry.namespace), entry.declares.take());
-        let alone = index.undeclare(token, (namespace, declares?))?;
+        let alone = index.undeclare(token, &(namespace, declares?))?;
         index.object(&alone)
     }
 
@@ -123,7 +123,8 @@ impl Directory {
         }
         let before = std::mem::replace(&mut entry.declares, id.cloned());
         let namespace = Arc::clone(&entry.namespace);
-        let mut affected = before.and_then(|before| index.undeclare(token, (Arc::clone(&namespace), before)));
+        let mut affected =
+            before.and_then(|before| index.undeclare(token, &(Arc::clone(&namespace), before)));
         let mut alone = None;
         if let Some(id) = id {
             let declarants = index.declarants.entry((namespace, id.clone())).or_default();
@@ -138,7 +139,7 @@ impl Directory {
     pub(super) fn gone(&self, token: &Token) -> Option<ObjectRef<Cached>> {
         let mut index = self.index();
         let Entry { namespace, declares, .. } = index.objects.remove(token)?;
-        let alone = index.undeclare(token, (namespace, declares?))?;
+        let alone = index.undeclare(token, &(namespace, declares?))?;
         index.object(&alone)
     }
 
@@ -175,12 +176,12 @@ impl Directory {
 
 impl Index {
     /// Returns who is alone with the VPC endpoint now.
-    fn undeclare(&mut self, token: &Token, declared: (Arc<str>, VpcEndpointId)) -> Option<Token> {
-        let declarants = self.declarants.get_mut(&declared)?;
+    fn undeclare(&mut self, token: &Token, declared: &(Arc<str>, VpcEndpointId)) -> Option<Token> {
+        let declarants = self.declarants.get_mut(declared)?;
         declarants.retain(|declarant| declarant != token);
         match declarants.as_slice() {
             [] => {
-                self.declarants.remove(&declared);
+                self.declarants.remove(declared);
                 None
             }
             [alone] => Some(alone.clone()),

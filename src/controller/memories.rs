@@ -1,17 +1,20 @@
 //! What this process remembers of each token, and when each object is due.
 //!
-//! A map behind a lock that is never held across an await. Rules about what is remembered stand in `domain::memory`.
+//! A map behind a lock that is never held across an await. Rules about what is remembered stand in `domain::memory`. Of objects
+//! that are gone little is kept, and little for each namespace: whoever makes and deletes objects without end fills nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::event::Announced;
-use domain::memory::{Memory, SinceBoot};
+use domain::memory::{Memory, Remains, SinceBoot};
 use domain::observed::{Object, Times};
 use domain::ownership::{Nonce, Token};
 
 use crate::clock::{Boottime, Stamp};
 
+use super::bounded::Bounded;
 use super::counting::Counted;
 
 /// Everything that is kept of one token between two reconciles.
@@ -23,8 +26,8 @@ pub(super) struct Entry {
     pub(super) claimed: Option<(Nonce, Stamp)>,
     /// When what the object refers to changed, if no listing was fetched for it yet.
     pub(super) woken: Option<Boottime>,
-    /// What is said of the object depends on others, and has changed. What Atlas says has not.
-    pub(super) republish: bool,
+    /// When something changed that is said of the object because of others, if no look has begun since. What Atlas says has not.
+    pub(super) republish: Option<Boottime>,
     /// When the listing was sent that the last reconcile rested on.
     pub(super) listing: Option<Boottime>,
     /// What the object was like for which the last listing was fetched, and whether it was being deleted.
@@ -67,16 +70,22 @@ pub(super) struct Entry {
     unreadable: Option<String>,
 }
 
+/// How often it is looked through what is over.
+const SWEEP: Duration = Duration::from_mins(1);
+
 /// The memory of this process.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Memories(Mutex<Entries>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Entries {
     /// In boxes, because half of a map is room to grow.
     all: HashMap<Token, Box<Entry>>,
-    /// Tokens whose object was gone when their memory still mattered, the first to go first.
-    left: VecDeque<Token>,
+    /// What matters of tokens whose object is gone.
+    left: Bounded<Token, Remains>,
+    /// What would be too much of that, by namespace: each name that is new there may be the one that it concerns.
+    unnamed: HashMap<Box<str>, Remains>,
+    swept: SinceBoot,
 }
 
 impl Entry {
@@ -91,26 +100,26 @@ impl Entry {
 impl Memories {
     /// Reads or changes what is kept of `token`.
     pub(super) fn with<T>(&self, token: &Token, act: impl FnOnce(&mut Entry) -> T) -> T {
-        act(self.lock().all.entry(token.clone()).or_default())
+        act(self.lock().entry(token).0)
     }
 
-    /// Notes what a watch event shows.
-    pub(super) fn watched(&self, token: &Token, seen: &Object) {
-        self.with(token, |entry| {
-            (entry.leaving, entry.unreadable) = (seen.deleting, None);
-            entry.observe(seen, Boottime::now().since_boot());
-        });
+    /// Notes what a watch event shows of an object of `namespace`.
+    pub(super) fn watched(&self, namespace: &str, token: &Token, seen: &Object) {
+        let mut entries = self.lock();
+        let entry = entries.appeared(namespace, token);
+        (entry.leaving, entry.unreadable) = (seen.deleting, None);
+        entry.observe(seen, Boottime::now().since_boot());
     }
 
     /// Notes that a watch event shows an object, and not what it says: it may be about to go, and what is remembered of it
     /// stays. `true` if that is news.
-    pub(super) fn hidden(&self, token: &Token, why: &str) -> bool {
-        self.with(token, |entry| {
-            (entry.exists, entry.leaving) = (true, true);
-            let is_known = entry.unreadable.as_deref() == Some(why);
-            entry.unreadable = Some(why.to_owned());
-            !is_known
-        })
+    pub(super) fn hidden(&self, namespace: &str, token: &Token, why: &str) -> bool {
+        let mut entries = self.lock();
+        let entry = entries.appeared(namespace, token);
+        (entry.exists, entry.leaving) = (true, true);
+        let is_known = entry.unreadable.as_deref() == Some(why);
+        entry.unreadable = Some(why.to_owned());
+        !is_known
     }
 
     /// `true` once the watch has shown that the object is being deleted, or gone, or shows it no longer.
@@ -118,22 +127,23 @@ impl Memories {
         self.lock().all.get(token).is_none_or(|entry| entry.leaving || !entry.exists)
     }
 
-    /// The object is gone. Its memory stays as long as it matters to the next one of its name.
-    pub(super) fn gone(&self, token: &Token, times: &Times) {
+    /// The object is gone. What of its memory matters to the next one of its name stays, beyond a bound in the name of all that are
+    /// new in its namespace.
+    pub(super) fn gone(&self, namespace: &str, token: &Token, times: &Times) {
         let now = Boottime::now().since_boot();
         let mut entries = self.lock();
-        let Entries { all, left } = &mut *entries;
-        if let Some(entry) = all.get_mut(token) {
-            **entry = Entry { memory: std::mem::take(&mut entry.memory), ..Entry::default() };
+        let Entries { all, left, unnamed, swept } = &mut *entries;
+        if now.saturating_sub(*swept) >= SWEEP {
+            *swept = now;
+            left.retain(|remains| !remains.is_over(times, now));
+            unnamed.retain(|_, remains| !remains.is_over(times, now));
         }
-        if !forget(all, token, times, now) {
-            left.push_back(token.clone());
-        }
-        // Not beyond the first that still matters, or a thousand that go would each be looked at a thousand times.
-        while let Some(first) = left.front()
-            && forget(all, first, times, now)
-        {
-            left.pop_front();
+        let Some(remains) = all.remove(token).and_then(|entry| entry.memory.remains(times, now)) else {
+            return;
+        };
+        if let Some(oldest) = left.insert(namespace, token.clone(), remains) {
+            let others = unnamed.get(namespace).map_or_else(|| oldest.unnamed(), |others| others.or(&oldest));
+            unnamed.insert(namespace.into(), others);
         }
     }
 
@@ -143,14 +153,31 @@ impl Memories {
     }
 }
 
-/// Forgets the token if it has no object and its memory does not matter any more. `false` if it still does.
-fn forget(all: &mut HashMap<Token, Box<Entry>>, token: &Token, times: &Times, now: SinceBoot) -> bool {
-    let Some(entry) = all.get_mut(token).filter(|entry| !entry.exists) else { return true };
-    let is_over = entry.memory.prune(times, now);
-    if is_over {
-        all.remove(token);
+impl Entries {
+    /// What is kept of `token`, and whether anything was.
+    fn entry(&mut self, token: &Token) -> (&mut Entry, bool) {
+        let mut is_known = true;
+        let entry = self.all.entry(token.clone()).or_insert_with(|| {
+            let mut entry = Box::<Entry>::default();
+            let left = self.left.remove(token);
+            is_known = left.is_some();
+            if let Some(remains) = left {
+                entry.memory.inherit(remains);
+            }
+            entry
+        });
+        (entry, is_known)
     }
-    is_over
+
+    /// What is kept of an object that is there. One of a new name may be the next of one that was forgotten.
+    fn appeared(&mut self, namespace: &str, token: &Token) -> &mut Entry {
+        let unnamed = self.unnamed.get(namespace).cloned();
+        let (entry, is_known) = self.entry(token);
+        if let Some(remains) = unnamed.filter(|_| !is_known) {
+            entry.memory.inherit(remains);
+        }
+        entry
+    }
 }
 
 #[cfg(test)]

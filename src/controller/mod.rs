@@ -26,6 +26,7 @@
 //! | `bounded` | a map of which no namespace takes more than its part |
 //! | `directory` | the living objects: whose mark is whose, and who declares the same VPC endpoint |
 //! | `memories`, `context`, `counting` | what reconciles share |
+//! | `warnings` | which warnings are folded into one event |
 //! | `trace` | what the log says of one reconcile |
 //! | `unwatched` | what is said of an object that waits for us and is not watched |
 //! | `work` | whether anything may be begun |
@@ -68,6 +69,8 @@ mod trace;
 mod triggers;
 mod unwatched;
 mod uses;
+
+mod warnings;
 mod watched;
 mod watching;
 mod wiring;

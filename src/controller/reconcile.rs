@@ -10,7 +10,6 @@ use std::time::Duration;
 use domain::backoff;
 use domain::fault::Fault;
 use domain::observed::{CredentialsInUse, Listing, VpcEndpoint, WriteOutcome};
-use domain::ownership::Token;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{Instrument, debug, warn};
@@ -88,7 +87,7 @@ pub(super) async fn reconcile(
     ctx: Arc<Context>,
 ) -> Option<Duration> {
     let identity = Identity::of(&object, &ctx.cluster_id);
-    let (span, token) = (trace::span(&identity), identity.token.clone());
+    let (span, known) = (trace::span(&identity), identity.clone());
     let begun = Boottime::now();
     // A task of its own: a cancelled reconcile drops no POST on its way, and a panic ends here.
     let task = tokio::spawn(look(object, identity, asked, Arc::clone(&ctx)).instrument(span.clone()));
@@ -97,15 +96,19 @@ pub(super) async fn reconcile(
         ctx.options.metrics.reconcile_finished(ReconcileResult::Error, begun.elapsed());
         Err(ReconcileError::Panicked)
     });
-    span.in_scope(|| again(result, &token, &ctx))
+    span.in_scope(|| again(result, &known, &ctx))
 }
 
 /// When the object is to be looked at again after a look that ended like this.
-fn again(result: Result<Option<Duration>, ReconcileError>, token: &Token, ctx: &Context) -> Option<Duration> {
+fn again(
+    result: Result<Option<Duration>, ReconcileError>,
+    Identity { namespace, token, .. }: &Identity,
+    ctx: &Context,
+) -> Option<Duration> {
     match result {
         Ok(delay) => delay,
         Err(ReconcileError::Gone) => {
-            ctx.gone(token);
+            ctx.gone(namespace, token);
             Some(GONE)
         }
         Err(ReconcileError::Stopped(_)) => Some(Duration::ZERO),
@@ -205,7 +208,7 @@ fn due(entry: &mut Entry, object: &ServerlessPrivateEndpoint, asked: Boottime) -
     let now = Boottime::now();
     let stale = is_older(object, entry.written.as_deref());
     // A look that was under way when it was woken may have begun with what was known before.
-    let (woken, republish) = (entry.woken.take(), std::mem::take(&mut entry.republish));
+    let (woken, republish) = (entry.woken.take(), entry.republish.take().is_some());
     let essence = object::essence(object);
     let unchanged = woken.is_none() && (entry.handled == Some(essence) || stale);
     let edited = woken.or_else(|| {
@@ -238,14 +241,12 @@ fn due(entry: &mut Entry, object: &ServerlessPrivateEndpoint, asked: Boottime) -
 /// A user has changed the object since a listing was fetched for it last, or has made it. That it is deleted is none: it ends.
 fn is_edited(entry: &Entry, object: &ServerlessPrivateEndpoint, essence: u64) -> bool {
     let deleting = object.meta().deletion_timestamp.is_some();
-    match entry.listed {
-        Some((listed, was_deleting)) => listed != essence && (was_deleting || !deleting),
-        // A restart looks at all objects, and changes none.
-        None => {
-            let handled = object.status.as_ref().map(|status| status.observed_generation);
-            handled != object.meta().generation && !deleting
-        }
+    if let Some((listed, was_deleting)) = entry.listed {
+        return listed != essence && (was_deleting || !deleting);
     }
+    // A restart looks at all objects, and changes none.
+    let handled = object.status.as_ref().map(|status| status.observed_generation);
+    handled != object.meta().generation && !deleting
 }
 
 /// An endpoint is recorded, and the object is not being deleted.

@@ -247,7 +247,7 @@ impl Targets {
 
     /// Has an object published once more, because what is said of it depends on what another has just declared.
     pub(super) fn wake(&self, token: &Token, object: &ObjectRef<Cached>) {
-        self.memories.with(token, |entry| entry.republish = true);
+        self.memories.with(token, |entry| entry.republish = Some(Boottime::now()));
         self.index().admission.request(object);
     }
 

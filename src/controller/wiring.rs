@@ -34,6 +34,7 @@ use super::object::{self, Identity};
 use super::reconcile::reconcile;
 use super::targets::Targets;
 use super::unwatched;
+use super::warnings::Warnings;
 use super::watching::{Pages, bounded, events};
 use super::work::Work;
 
@@ -96,7 +97,7 @@ pub async fn run(
         cluster,
         memories,
         directory: Directory::new(namespaces.len().max(1)),
-        warnings: Recorder::new(client.clone(), reporter()),
+        warnings: Warnings::new(Recorder::new(client.clone(), reporter())),
         client: client.clone(),
         telling: Arc::new(Semaphore::new(TELLING)),
         options,
@@ -167,7 +168,7 @@ async fn control(line: Line, namespace: Option<String>, ctx: Arc<Context>) {
     let shared = Arc::clone(&ctx);
     let gone = move |object: &ObjectRef<Cached>| {
         let namespace = object.namespace.as_deref().unwrap_or_default();
-        shared.unshown(&Token::of(&shared.cluster_id, namespace, &object.name));
+        shared.unshown(namespace, &Token::of(&shared.cluster_id, namespace, &object.name));
     };
     let unshown = |object: &ObjectRef<Cached>| {
         // Without a selector, what is shown no more is gone.
@@ -192,7 +193,7 @@ fn note(ctx: &Arc<Context>, event: &Event<Cached>) {
                 ctx.directory.uses(&identity.token, object);
             }
             let seen = object::object(object, &identity, &ctx.cluster_id);
-            ctx.memories.watched(&identity.token, &seen);
+            ctx.memories.watched(&identity.namespace, &identity.token, &seen);
             ctx.memories.with(&identity.token, |entry| {
                 entry.counted.appeared(&ctx.options.metrics, object);
             });

@@ -136,11 +136,10 @@ mod tests {
         let mut words = Words::new(Duration::from_secs(1), at(0));
         // Three objects, each edited every second for ten minutes, and a word for each.
         let mut listed = vec![0; 10];
-        for second in 0..600 {
+        for second in 0..600_usize {
             for act in [Act::Edit, Act::Edit, Act::Edit, Act::Word, Act::Word, Act::Word] {
-                let now = at(second * 1_000);
-                listed[second as usize / 60] +=
-                    usize::from(words.take(act, "a", project(0, "a"), now).is_zero());
+                let now = at(second as u64 * 1_000);
+                listed[second / 60] += usize::from(words.take(act, "a", project(0, "a"), now).is_zero());
             }
         }
         assert!(listed[0] <= 100 && listed[1..].iter().all(|listed| *listed <= 61), "{listed:?}");

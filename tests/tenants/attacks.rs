@@ -79,6 +79,20 @@ impl Tenant {
         }
     }
 
+    /// So many objects of new names with a claim that cannot be read, each deleted as soon as it was made.
+    pub(crate) async fn churn(&self, objects: usize) {
+        for object in 0..objects {
+            let name = format!("churn-{object}");
+            let body = json!({
+                "apiVersion": GROUP, "kind": "ServerlessPrivateEndpoint",
+                "metadata": {"name": name, "annotations": {CLAIM: "c".repeat(900)}},
+                "spec": spec(&json!({"credentialsRef": {"name": "missing"}})),
+            });
+            self.write(Method::POST, &self.path(""), "application/json", &body).await;
+            self.write(Method::DELETE, &self.path(&name), "application/json", &json!({})).await;
+        }
+    }
+
     /// So many Secrets with as large a key as a Secret takes, each named by an object.
     pub(crate) async fn fat_keys(&self, keys: usize) {
         let half = "k".repeat(700_000);

@@ -94,6 +94,8 @@ async fn whatever_a_tenant_does_another_namespace_is_served_within_a_second() {
     neighbour.assert_served(&operator, "edits-of-poison").await;
     tenant.pump_claims(300).await;
     neighbour.assert_served(&operator, "claims").await;
+    tenant.churn(2_000).await;
+    neighbour.assert_served(&operator, "churn").await;
     tenant.fat_keys(60).await;
     neighbour.assert_served(&operator, "fat-keys").await;
     tenant.rename_keys(200).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::decision::{ConfirmedAbsence, Creating, Decision, Origin, Requeue, State, Step};
 use domain::endpoint::EndpointId;
 use domain::fault::FaultKind;
-use domain::memory::Memory;
+use domain::memory::{Memory, Remains};
 use domain::observed::{Times, WriteOutcome};
 use domain::ownership::{ClaimReading, Nonce};
 
@@ -22,6 +22,7 @@ pub(crate) fn check(bytes: &[u8]) {
     while !draw.is_empty() {
         history.happen(&mut draw);
         history.judge();
+        history.leave();
     }
 }
 
@@ -189,6 +190,35 @@ impl History {
             }
             None | Some(_) => self.gone.clear(),
         }
+    }
+
+    /// What is left when the object goes is what the next of its name waits for, also where it is mixed with another's.
+    fn leave(&self) {
+        let times = Times::default();
+        let waits = |memory: &Memory| {
+            let seen = memory.snapshot(self.now, self.now, WriteOutcome::Nothing);
+            let open = seen.attempts.iter().filter(|attempt| attempt.fate.is_open());
+            let open = open.map(|attempt| times.uncertainty.saturating_sub(attempt.age)).max();
+            let listed = seen.forgotten.map(|age| times.visibility.saturating_sub(age));
+            (open, listed)
+        };
+        let mut pruned = self.memory.clone();
+        let is_over = pruned.prune(&times, self.now);
+        let remains = self.memory.clone().remains(&times, self.now);
+        assert_eq!(remains.is_none(), is_over);
+        let Some(remains) = remains else { return };
+        let heir = |remains: Remains| {
+            let mut heir = Memory::default();
+            heir.inherit(remains);
+            heir
+        };
+        assert_eq!(waits(&heir(remains.clone())), waits(&pruned));
+        let mixed = heir(remains.or(&remains));
+        assert_eq!(waits(&mixed), waits(&pruned), "one in place of many waits as long");
+        assert_eq!(waits(&heir(remains.unnamed())), waits(&pruned));
+        assert!(!remains.is_over(&times, self.now));
+        let later = self.now + times.uncertainty + times.visibility;
+        assert!(remains.is_over(&times, later), "it ends");
     }
 
     fn prune(&mut self) {
