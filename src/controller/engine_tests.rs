@@ -1,4 +1,4 @@
-//! What is looked at, when, and who hears that an object is gone.
+//! What is reconciled, when, and who is told that an object is gone.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ fn listing(objects: &[&str]) -> Vec<Event<Cached>> {
     [Event::Init].into_iter().chain(objects).chain([Event::InitDone]).collect()
 }
 
-/// A runner whose looks all ask to be made again after the same pause, and what it did.
+/// A controller whose reconciles all requeue after the same delay, and what it did.
 struct Stage {
     events: UnboundedSender<Vec<Event<Cached>>>,
     wakes: UnboundedSender<ObjectRef<Cached>>,
@@ -69,7 +69,7 @@ impl Stage {
     }
 }
 
-/// Runs `test` beside a runner.
+/// Runs `test` beside a controller.
 async fn beside(test: impl AsyncFnOnce(&Stage)) {
     let (store, writer) = reflector::store();
     let (events, happens) = unbounded::<Vec<Event<Cached>>>();
