@@ -2,10 +2,10 @@
 //!
 //! # The way of one object
 //!
-//! A watch event or a timer wakes a reconcile ([`controller`]). It *observes* (the object, its Secret, the instance's
-//! listing), asks `domain::decide::decide`, carries out the one step that it names, and asks again, until there is nothing
-//! left to do; then it *publishes* status and events where they differ. Every rule stands in the `domain` crate, which
-//! knows neither Kubernetes nor HTTP nor time.
+//! A watch event or a timer triggers a reconcile ([`serverless`]). It *observes* (the object, its credentials, the instance's
+//! listing), asks `domain::decide::decide`, *performs* the one step that this names, and decides again, until there is nothing
+//! left to do; then it *publishes* status and events where they differ. The rules of the protocol are in the `domain` crate,
+//! which knows neither Kubernetes nor HTTP nor time.
 //!
 //! # Creating once
 //!
@@ -19,10 +19,11 @@
 //! | module | what it holds | uses |
 //! |---|---|---|
 //! | `domain` (crate) | endpoint, ownership, decide, conditions, memory | nothing |
-//! | [`api`] | the custom resource and its CEL rules | `domain` |
 //! | `atlas` (crate) | the HTTP client: Digest, OAuth, classification | `domain` |
-//! | [`controller`] | observe → decide → perform → publish | `api`, `atlas`, `clock`, metrics |
-//! | [`service`] | settings, log, metrics, election, the program | all of these |
+//! | [`metrics`] | what is counted, and how it is served | `domain`, `atlas` |
+//! | `runtime` | what every kind shares: fair queue, bounds, single flights, watches with time limits | `metrics` |
+//! | [`serverless`] | the kind `ServerlessPrivateEndpoint`: its resource, and observe → decide → perform → publish | all above |
+//! | [`app`] | settings, log, election, admin server, the program | all above |
 //!
 //! # Invariants, and the tests that hold them
 //!
@@ -33,7 +34,8 @@
 //! - A secret occurs in no output: `tests/operator/secrecy.rs`.
 //! - Dependencies point downwards only: `tests/architecture.rs`.
 
-pub mod api;
+pub mod app;
 pub mod clock;
-pub mod controller;
-pub mod service;
+pub mod metrics;
+mod runtime;
+pub mod serverless;

@@ -2,17 +2,17 @@
 
 use std::process::ExitCode;
 
-use spe_operator::api;
-use spe_operator::service::check;
-use spe_operator::service::program::{self, ProgramError};
-use spe_operator::service::settings::{self, Command, Settings, UsageError};
-use spe_operator::service::telemetry;
+use spe_operator::app::check;
+use spe_operator::app::logging;
+use spe_operator::app::run::{self as program, ProgramError};
+use spe_operator::app::settings::{self, Command, Settings, UsageError};
+use spe_operator::serverless::crd;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     match settings::parse(std::env::args_os()) {
         Ok(Command::Run(settings)) => run(*settings),
-        Ok(Command::Crd) => match api::crd_yaml() {
+        Ok(Command::Crd) => match crd::crd_yaml() {
             Ok(yaml) => {
                 print!("{yaml}");
                 ExitCode::SUCCESS
@@ -41,7 +41,7 @@ fn check(host: &str, port: u16) -> ExitCode {
 }
 
 fn run(settings: Settings) -> ExitCode {
-    telemetry::start(&settings);
+    logging::start(&settings);
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return end(1, &error),

@@ -4,7 +4,7 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
-use spe_operator::api;
+use spe_operator::serverless::crd;
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/serverlessprivateendpoints.yaml");
 
@@ -13,7 +13,7 @@ type Field = (String, Value);
 
 /// The fields below `root` (`.spec`, `.status`), with those that they hold.
 fn fields(root: &str) -> Vec<Field> {
-    let crd = serde_json::to_value(api::crd()).unwrap();
+    let crd = serde_json::to_value(crd::crd()).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][&root[1..]];
     let mut found = Vec::new();
     collect(root, schema, &mut found);
@@ -38,20 +38,20 @@ fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
 fn the_committed_definition_is_the_one_that_the_program_prints() {
     let committed = std::fs::read_to_string(COMMITTED).unwrap();
     assert!(
-        committed == api::crd_yaml().unwrap(),
+        committed == crd::crd_yaml().unwrap(),
         "{COMMITTED} is stale: run `make crd` and commit the result"
     );
 }
 
 #[test]
 fn the_printed_definition_says_what_the_definition_says() {
-    let printed: CustomResourceDefinition = serde_saphyr::from_str(&api::crd_yaml().unwrap()).unwrap();
-    assert_eq!(printed, api::crd());
+    let printed: CustomResourceDefinition = serde_saphyr::from_str(&crd::crd_yaml().unwrap()).unwrap();
+    assert_eq!(printed, crd::crd());
 }
 
 #[test]
 fn the_resource_has_the_names_that_the_manual_promises() {
-    let crd = serde_json::to_value(api::crd()).unwrap();
+    let crd = serde_json::to_value(crd::crd()).unwrap();
     assert_eq!(crd["spec"]["group"], "atlas.spe-operator.io");
     assert_eq!(crd["spec"]["scope"], "Namespaced");
     assert_eq!(
@@ -75,7 +75,7 @@ fn the_resource_has_the_names_that_the_manual_promises() {
 
 #[test]
 fn the_columns_are_those_of_the_manual() {
-    let crd = serde_json::to_value(api::crd()).unwrap();
+    let crd = serde_json::to_value(crd::crd()).unwrap();
     let columns: Vec<(String, String, i64)> = crd["spec"]["versions"][0]["additionalPrinterColumns"]
         .as_array()
         .unwrap()
@@ -136,7 +136,7 @@ fn every_spec_field_says_its_default_and_whether_it_may_be_changed() {
 
 #[test]
 fn every_rule_has_a_message() {
-    let crd = serde_json::to_value(api::crd()).unwrap();
+    let crd = serde_json::to_value(crd::crd()).unwrap();
     let root = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
     let mut rules = 0;
     for (path, schema) in fields(".spec").into_iter().chain([(String::new(), root)]) {
@@ -202,7 +202,7 @@ async fn the_oldest_supported_kubernetes_takes_every_rule() {
     let mut manifests: Vec<Value> =
         serde_saphyr::from_multiple(include_str!("../deploy/admission-policy.yaml")).unwrap();
     manifests.retain(|manifest| manifest["kind"] == "ValidatingAdmissionPolicy");
-    manifests.push(serde_json::to_value(api::crd()).unwrap());
+    manifests.push(serde_json::to_value(crd::crd()).unwrap());
     let rules = compiled(&before, &manifests).await;
     assert!(rules.len() > 25, "only {} rules were found", rules.len());
     for rule in rules {

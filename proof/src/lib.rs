@@ -2,7 +2,7 @@
 //!
 //! A [`Model`] is a small world in which anything may happen at any time: controllers that all believe they lead, crashes,
 //! lost and late requests, stale reads, users. Its controllers run `domain::decide` and `domain::memory::Memory` as they ship;
-//! `shell`, `effects` and `responses` translate what `src/controller` does around them. `stateright` visits every state.
+//! `shell`, `effects` and `responses` translate what `src/serverless` does around them. `stateright` visits every state.
 //!
 //! | file | what it holds |
 //! |---|---|

@@ -26,7 +26,7 @@ const ROUNDS: u8 = 1 + 1 + LAG + 1 + 1;
 /// The rounds after that in which nothing changes but ages, until nothing that has happened is young any more.
 const AGEING: u8 = OLD + 1;
 
-/// More steps than a reconcile takes (`MAX_STEPS` in `src/controller`).
+/// More steps than a reconcile takes (`MAX_STEPS` in `src/serverless`).
 const STEPS: usize = 16;
 
 /// What is known to come right, and how many rounds are over before all is right for good and nothing more is written.
@@ -218,7 +218,7 @@ fn ticks(pause: std::time::Duration) -> u8 {
     u8::try_from(pause.as_secs().div_ceil(TICK.as_secs())).unwrap_or(u8::MAX)
 }
 
-/// Returns the hash that triggers a reconcile, as in `src/controller/object.rs`.
+/// Returns the hash that triggers a reconcile, as in `src/serverless/convert.rs`.
 fn trigger(object: Option<&Object>) -> u64 {
     let mut hasher = DefaultHasher::new();
     if let Some(o) = object {

@@ -1,4 +1,4 @@
-//! One controller: what `src/controller` does around the rules, step for step, with `domain::decide` and
+//! One controller: what `src/serverless` does around the rules, step for step, with `domain::decide` and
 //! `domain::memory::Memory` as they ship.
 //!
 //! A step goes from one remote effect to the next. This file never decides what the rules decide; where a check takes a

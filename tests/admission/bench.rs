@@ -3,7 +3,7 @@
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
-use spe_operator::api::{self, ServerlessPrivateEndpoint};
+use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use tokio::sync::OnceCell;
 
 /// An endpoint id, as status and spec hold it.
@@ -23,7 +23,7 @@ impl Bench {
     pub(crate) async fn new() -> Self {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
         let control_plane = testbed::control_plane().await.unwrap();
-        let install = || async { control_plane.install_crd(&api::crd()).await.unwrap() };
+        let install = || async { control_plane.install_crd(&crd::crd()).await.unwrap() };
         INSTALLED.get_or_init(install).await;
         let namespace = control_plane.create_namespace("admission").await.unwrap();
         let client = control_plane.client().await.unwrap();

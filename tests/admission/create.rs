@@ -1,7 +1,7 @@
 //! Manifests as they are created: what is filled in, accepted and refused.
 
 use serde_json::{Value, json};
-use spe_operator::api::{VpcEndpointSource, parse_duration};
+use spe_operator::serverless::crd::{VpcEndpointSource, parse_duration};
 
 use crate::bench::{Bench, ENDPOINT, assert_refused};
 

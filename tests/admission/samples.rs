@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, ValidationDirective};
 use serde_json::Value;
-use spe_operator::api::{self, ServerlessPrivateEndpoint};
+use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use crate::bench::Bench;
 
@@ -44,14 +44,14 @@ async fn every_sample_is_accepted() {
         if kind.kind == "ServerlessPrivateEndpoint" {
             let typed: Result<ServerlessPrivateEndpoint, _> = applied.try_parse();
             let typed = typed.unwrap_or_else(|error| panic!("{file} cannot be decoded: {error}"));
-            assert_eq!(typed.status.unwrap().observed_generation, api::NEVER_OBSERVED, "{file}");
+            assert_eq!(typed.status.unwrap().observed_generation, crd::NEVER_OBSERVED, "{file}");
         }
     }
 }
 
 #[test]
 fn every_field_of_the_spec_has_a_sample() {
-    let crd = serde_json::to_value(api::crd()).unwrap();
+    let crd = serde_json::to_value(crd::crd()).unwrap();
     let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
     let fields: BTreeSet<&String> = spec.as_object().unwrap().keys().collect();
     let samples = samples();

@@ -4,7 +4,7 @@ use kube::Resource;
 use kube::api::{GetParams, Patch, PatchParams};
 use kube::core::Request;
 use serde_json::{Value, json};
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
 use crate::bench::{Bench, ENDPOINT, Refusal};
 

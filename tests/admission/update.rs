@@ -128,7 +128,7 @@ async fn set_finalizers(bench: &Bench, made: &Made, finalizers: &[&str]) {
 async fn a_terminating_object_can_still_be_told_to_retain() {
     let bench = Bench::new().await;
     let made = bench.create(json!({})).await.unwrap();
-    set_finalizers(&bench, &made, &[spe_operator::api::FINALIZER]).await;
+    set_finalizers(&bench, &made, &[spe_operator::serverless::crd::FINALIZER]).await;
     bench.objects.delete(&made.name, &DeleteParams::default()).await.unwrap();
     let told = bench.edit(&made, json!({"deletionPolicy": "Retain"})).await.unwrap();
     assert_eq!(told.spec["deletionPolicy"], "Retain");

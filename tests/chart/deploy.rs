@@ -228,7 +228,7 @@ fn what_the_charts_catalogue_shows_is_the_definition_and_the_samples() {
     let listed = |key: &str| -> Vec<Value> {
         serde_saphyr::from_str(chart["annotations"][key].as_str().unwrap()).unwrap()
     };
-    let definition = serde_json::to_value(spe_operator::api::crd()).unwrap();
+    let definition = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
     let shown = &listed("artifacthub.io/crds")[0];
     assert_eq!(shown["name"], definition["metadata"]["name"]);
     assert_eq!(shown["kind"], definition["spec"]["names"]["kind"]);

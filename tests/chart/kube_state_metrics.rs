@@ -19,7 +19,7 @@ fn resource() -> Value {
 
 /// The schema that the definition has for an object, with what every object has.
 fn schema() -> Value {
-    let crd = serde_json::to_value(spe_operator::api::crd()).unwrap();
+    let crd = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
     let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
     let text = json!({"type": "string"});
     schema["properties"]["metadata"]["properties"] =
@@ -91,7 +91,7 @@ fn each_metric_is_made_of_fields_that_there_are() {
 #[test]
 fn it_looks_at_the_kind_that_is_installed_and_labels_nothing_with_what_does_not_belong_there() {
     let resource = resource();
-    let crd = serde_json::to_value(spe_operator::api::crd()).unwrap();
+    let crd = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
     let spec = &crd["spec"];
     let kind = json!({"group": spec["group"], "version": spec["versions"][0]["name"], "kind": spec["names"]["kind"]});
     assert_eq!(resource["groupVersionKind"], kind);

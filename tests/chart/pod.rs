@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use spe_operator::api;
+use spe_operator::serverless::crd;
 
 use crate::helm::{chart, name, of_kind, operator_arguments, render, try_render};
 use crate::stage::strings;
@@ -12,7 +12,7 @@ use crate::stage::strings;
 async fn the_definition_is_that_of_the_program_and_stays_when_the_release_goes() {
     let rendered = render("atlas", &["crds.annotations.team=a"]).await;
     let definition = of_kind(&rendered, "CustomResourceDefinition")[0];
-    let expected = serde_json::to_value(api::crd()).unwrap();
+    let expected = serde_json::to_value(crd::crd()).unwrap();
     assert_eq!(definition["spec"], expected["spec"]);
     assert_eq!(definition["metadata"]["name"], expected["metadata"]["name"]);
     assert_eq!(

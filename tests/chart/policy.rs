@@ -3,7 +3,7 @@
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
-use spe_operator::api::{self, ServerlessPrivateEndpoint};
+use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use testbed::{ControlPlane, kinds};
 use tokio::sync::OnceCell;
 
@@ -19,7 +19,7 @@ async fn control_plane() -> &'static ControlPlane {
 }
 
 async fn install(control_plane: ControlPlane) -> ControlPlane {
-    control_plane.install_crd(&api::crd()).await.unwrap();
+    control_plane.install_crd(&crd::crd()).await.unwrap();
     let client = control_plane.client().await.unwrap();
     let rendered = render(HOME, &["admissionPolicy.enabled=true"]).await;
     create(&client, of_kind(&rendered, "ValidatingAdmissionPolicy")[0]).await;
@@ -80,7 +80,7 @@ impl World {
         let manifest = json!({
             "apiVersion": "atlas.spe-operator.io/v1alpha1",
             "kind": "ServerlessPrivateEndpoint",
-            "metadata": {"generateName": "a-", "annotations": annotations, "finalizers": [api::FINALIZER]},
+            "metadata": {"generateName": "a-", "annotations": annotations, "finalizers": [crd::FINALIZER]},
             "spec": {
                 "projectId": "32b6e34b3d91647abb20e7b8",
                 "instanceName": "orders",
@@ -166,7 +166,7 @@ async fn only_the_operator_takes_its_finalizer_off() {
     let world = World::new(control_plane().await).await;
     let object = world.object(json!({})).await;
     let without = json!({"metadata": {"finalizers": ["example.com/other"]}});
-    assert_denied(world.change("alice", &object, without.clone()).await, api::FINALIZER);
+    assert_denied(world.change("alice", &object, without.clone()).await, crd::FINALIZER);
     world.change(&operator(), &object, without).await.unwrap();
     // Other finalizers are none of its business.
     world.change("alice", &object, json!({"metadata": {"finalizers": null}})).await.unwrap();

@@ -12,7 +12,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use spe_operator::api::{self, ServerlessPrivateEndpoint, VpcEndpointSource};
+use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint, VpcEndpointSource};
 use testbed::{Process, Signal, kinds};
 use tokio::sync::OnceCell;
 
@@ -30,7 +30,7 @@ pub(crate) async fn install_definitions() {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let install = || async {
         let control_plane = testbed::control_plane().await.unwrap();
-        control_plane.install_crd(&api::crd()).await.unwrap();
+        control_plane.install_crd(&crd::crd()).await.unwrap();
         for source in [VpcEndpointSource::Ack, VpcEndpointSource::Upbound] {
             control_plane.install_crd(&kinds::open_definition(&kind(source))).await.unwrap();
         }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use atlas::{CallRecord, Operation, Outcome};
 use domain::conditions::{ConditionType, Reason};
 use domain::endpoint::EndpointStatus;
-use spe_operator::service::metrics::{
+use spe_operator::app::readiness::Readiness;
+use spe_operator::metrics::{
     Awaited, Metrics, Milestone, ObjectState, OneObject, PostOutcome, ReconcileResult, Standing,
 };
-use spe_operator::service::readiness::Readiness;
 
 use crate::reference::{compare, opening};
 
@@ -19,7 +19,7 @@ use crate::reference::{compare, opening};
 fn exercised() -> Metrics {
     let readiness = Readiness::default();
     readiness.wait_for("crd", "it is not installed");
-    let metrics = Metrics::new(readiness, true);
+    let metrics = Metrics::new(Some(Box::new(readiness)), true);
     metrics.reconcile_finished(ReconcileResult::Success, Duration::ZERO);
     metrics.max_reconciles(64);
     drop(metrics.queued());
@@ -100,7 +100,7 @@ fn the_reference_of_the_metrics_is_what_the_program_serves() {
                  set of values: no project, no endpoint and no text of an error is ever one, and an object's name only with \
                  `--metrics-per-object`. The chart brings [alerts](../troubleshooting.md#alerts) \
                  (`prometheusRule.enabled`) and a dashboard (`grafanaDashboard.enabled`) made of them.";
-    let mut page = opening("Metrics", "`src/service/metrics`", about);
+    let mut page = opening("Metrics", "`src/metrics`", about);
     page.push_str("| metric | kind | labels | meaning |\n|---|---|---|---|\n");
     let families = families(&text);
     let apart = ["atlas_spe_ready", "atlas_spe_stalled", "atlas_spe_last_sync_timestamp_seconds"];

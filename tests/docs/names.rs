@@ -2,7 +2,8 @@
 //! pages: what other pages call a field may be another thing's.
 
 use serde_json::Value;
-use spe_operator::{api, service::settings};
+use spe_operator::app::settings;
+use spe_operator::serverless::crd;
 
 use crate::book::{pages, root};
 
@@ -31,8 +32,8 @@ fn assert_known(what: &str, is_one: impl Fn(&str) -> Option<String>, is_known: i
 
 #[test]
 fn every_field_that_is_named_is_in_the_definition() {
-    let crd = serde_json::to_value(api::crd()).unwrap();
-    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let definition = serde_json::to_value(crd::crd()).unwrap();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let is_field = |code: &str| {
         let path = code.split([':', ' ', '=']).next()?;
         let is_path = path.chars().all(|c| c.is_alphanumeric() || "._".contains(c));

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use domain::conditions::{ConditionType, EventReason, Reason, TROUBLESHOOTING};
 use serde_json::Value;
-use spe_operator::{api, service::settings};
+use spe_operator::app::settings;
+use spe_operator::serverless::crd;
 
 use crate::book::{root, slug};
 
@@ -35,14 +36,14 @@ fn cell(text: &str) -> String {
 
 #[test]
 fn the_reference_of_the_fields_is_what_the_definition_says() {
-    let crd = serde_json::to_value(api::crd()).unwrap();
-    let version = &crd["spec"]["versions"][0];
+    let definition = serde_json::to_value(crd::crd()).unwrap();
+    let version = &definition["spec"]["versions"][0];
     let schema = &version["schema"]["openAPIV3Schema"];
     let about = "`kubectl explain spe.spec` and `kubectl explain spe.status` say the same. The API server refuses what breaks a \
                  rule, with the words that stand here.";
-    let mut page = opening("Fields of a ServerlessPrivateEndpoint", "`src/api`", about);
-    let names = &crd["spec"]["names"];
-    let group = crd["spec"]["group"].as_str().unwrap();
+    let mut page = opening("Fields of a ServerlessPrivateEndpoint", "`src/serverless/crd`", about);
+    let names = &definition["spec"]["names"];
+    let group = definition["spec"]["group"].as_str().unwrap();
     let name = |key: &str| names[key].as_str().unwrap();
     let _ = writeln!(
         page,
@@ -78,28 +79,28 @@ fn the_reference_of_the_fields_is_what_the_definition_says() {
 }
 
 const ANNOTATIONS: [(&str, &str, &str); 6] = [
-    (api::RECONCILE_REQUEST, "you", "look at the object now; echoed in `status.lastHandledReconcileAt`"),
+    (crd::RECONCILE_REQUEST, "you", "look at the object now; echoed in `status.lastHandledReconcileAt`"),
     (
-        api::TAKE_OVER,
+        crd::TAKE_OVER,
         "you",
         "with `spec.endpointId`: take that endpoint over although it carries the mark that this value names",
     ),
     (
-        api::CLAIM,
+        crd::CLAIM,
         "the operator",
         "a create call may be on its way; you may remove it only where a condition tells you to",
     ),
     (
-        api::STALE_VPC_ENDPOINT_ID,
+        crd::STALE_VPC_ENDPOINT_ID,
         "the operator",
         "the VPC endpoint id that belonged to a lost endpoint service and is not sent again",
     ),
     (
-        api::OUTPUT_CONFIG_MAP,
+        crd::OUTPUT_CONFIG_MAP,
         "the operator",
         "the output ConfigMap that was made for this object; it goes when the spec names another one",
     ),
-    (api::FINALIZER, "the operator", "the finalizer: something may be left in Atlas"),
+    (crd::FINALIZER, "the operator", "the finalizer: something may be left in Atlas"),
 ];
 
 fn fields(path: &str, schema: &Value, page: &mut String) {
@@ -213,7 +214,7 @@ fn the_reference_of_the_flags_is_what_the_program_says() {
                  with exit code 1. It serves `/livez`, `/readyz` (what it waits for, one line each) and `/metrics`. The [rules](../reliability.md) call `--create-deadline` D, \
                  `--atlas-timeout` T, `--travel-allowance` S, `--create-uncertainty` Q (at least 2·(D+T+S)), `--confirm-gap` G \
                  and `--visibility-window` V.";
-    let mut page = opening("Flags of spe-operator", "`src/service/settings`", about);
+    let mut page = opening("Flags of spe-operator", "`src/app/settings`", about);
     for command in settings::command_line().get_subcommands() {
         let _ = writeln!(
             page,

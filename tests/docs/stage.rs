@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
-use spe_operator::api;
+use spe_operator::serverless::crd;
 use testbed::{ControlPlane, Process, SHORT_TIMES};
 use tokio::sync::OnceCell;
 
@@ -132,7 +132,7 @@ impl Stage {
 /// error.
 async fn install(cluster: &ControlPlane, bare: bool) {
     if !bare {
-        cluster.install_crd(&api::crd()).await.unwrap();
+        cluster.install_crd(&crd::crd()).await.unwrap();
     }
     for entry in fs::read_dir(root().join("tests/docs/definitions")).unwrap() {
         let path = entry.unwrap().path();

@@ -117,7 +117,7 @@ fn the_example_of_a_kind_that_a_page_defines_gives_its_fields() {
 /// An expression that names a field which the status does not have would wait for ever.
 #[test]
 fn what_is_carried_forward_is_in_the_status() {
-    let crd = serde_json::to_value(spe_operator::api::crd()).unwrap();
+    let crd = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
     let schema =
         &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
     for path in ["docs/tasks/kro.md", "docs/tasks/crossplane.md", "docs/tasks/terraform.md"] {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use spe_operator::api;
+use spe_operator::serverless::crd;
 
 use crate::book::root;
 
@@ -24,7 +24,7 @@ fn the_tour_shows_the_sample_and_the_columns_as_they_are() {
             "{line:?}: run `make tour`"
         );
     }
-    let crd = serde_json::to_value(api::crd()).unwrap();
+    let crd = serde_json::to_value(crd::crd()).unwrap();
     let columns = crd["spec"]["versions"][0]["additionalPrinterColumns"].as_array().unwrap().iter();
     let columns = columns.filter(|column| column["priority"].is_null());
     let columns: Vec<_> = columns.map(|column| column["name"].as_str().unwrap().to_uppercase()).collect();

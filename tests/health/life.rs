@@ -15,9 +15,9 @@ use domain::observed::{
 };
 use domain::ownership::{Claim, ClusterId, Nonce, Token, marked_comment};
 use serde_json::{Value, json};
-use spe_operator::api::{self, ServerlessPrivateEndpoint};
-use spe_operator::controller::object::{self, Identity};
-use spe_operator::controller::publish;
+use spe_operator::serverless::convert::{self, Identity};
+use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
+use spe_operator::serverless::status_patch;
 
 /// The recorded endpoint's id.
 pub(crate) const ID: &str = "0123456789abcdef00000001";
@@ -106,7 +106,7 @@ impl Life {
                 "creationTimestamp": "2026-03-01T10:00:00Z",
             },
             "spec": spec,
-            "status": {"observedGeneration": api::NEVER_OBSERVED},
+            "status": {"observedGeneration": crd::NEVER_OBSERVED},
         });
         Self { object, memory: MemorySnapshot::default(), reference: None, sunset: None, is_unwritten: false }
     }
@@ -206,13 +206,13 @@ impl Life {
                             "ConfigMap orders is not ours".to_owned(),
                         );
                     }
-                    self.patch(&publish::changes(&self.typed(), &report, None));
+                    self.patch(&status_patch::changes(&self.typed(), &report, None));
                     self.memory.working = report.working.map(|stage| (stage, Duration::ZERO));
                     return self;
                 }
                 Step::Record { .. } => {
                     let report = report(&observed, &decision);
-                    self.patch(&publish::changes(&self.typed(), &report, None));
+                    self.patch(&status_patch::changes(&self.typed(), &report, None));
                     // Long ago: what is new to the operator is not what this look is about.
                     self.memory.recorded = Duration::from_mins(10);
                 }
@@ -251,8 +251,8 @@ impl Life {
             (None, None) => VpcEndpoint::Undeclared,
         };
         Observed {
-            object: object::object(&object, &identity, &cluster()),
-            spec: object::spec(&object, vpc_endpoint),
+            object: convert::object(&object, &identity, &cluster()),
+            spec: convert::spec(&object, vpc_endpoint),
             credentials: CredentialsInUse::Own,
             listing: atlas.clone(),
             owners: BTreeMap::new(),
@@ -277,8 +277,8 @@ impl Life {
     }
 
     pub(crate) fn claim(&mut self, claim: &Claim) {
-        self.object["metadata"]["finalizers"] = json!([api::FINALIZER]);
-        self.object["metadata"]["annotations"][api::CLAIM] = json!(claim.to_string());
+        self.object["metadata"]["finalizers"] = json!([crd::FINALIZER]);
+        self.object["metadata"]["annotations"][crd::CLAIM] = json!(claim.to_string());
     }
 
     fn patch(&mut self, operations: &[Value]) {

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use tokio::task::JoinHandle;
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, condition};

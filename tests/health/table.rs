@@ -8,7 +8,7 @@ use domain::fault::FaultKind;
 use domain::observed::{Listing, VpcEndpoint};
 use domain::ownership::{Claim, Nonce};
 use serde_json::{Value, json};
-use spe_operator::api;
+use spe_operator::serverless::crd;
 
 use crate::life::{ID, Life, VPC_ENDPOINT, endpoint, endpoint_of, failed, listed, stranger, token};
 use crate::tools::{Verdict, judge};
@@ -124,7 +124,7 @@ fn story(state: &str) -> Life {
         "RESERVED, reference without an id" => new().refers_to(awaited()).sees(&listed("RESERVED")),
         "RESERVED, reference that leads nowhere" => new().refers_to(missing()).sees(&listed("RESERVED")),
         "RESERVED, VPC endpoint of a lost service" => {
-            Life::new(&connect).annotated(api::STALE_VPC_ENDPOINT_ID, VPC_ENDPOINT).sees(&listed("RESERVED"))
+            Life::new(&connect).annotated(crd::STALE_VPC_ENDPOINT_ID, VPC_ENDPOINT).sees(&listed("RESERVED"))
         }
         "INITIATING" => Life::bound(&connect, "INITIATING"),
         "INITIATING, readyWhen Reserved" => Life::bound(&early, "INITIATING"),

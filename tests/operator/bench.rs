@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
-use spe_operator::api::{self, ServerlessPrivateEndpoint};
+use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use testbed::{ControlPlane, Process, Proxy, SHORT_TIMES, Tape};
 use tokio::sync::OnceCell;
 
@@ -47,7 +47,7 @@ impl Bench {
     pub(crate) async fn at_pace(pace: Pace) -> Self {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
         let control_plane = testbed::control_plane().await.unwrap();
-        INSTALLED.get_or_init(|| async { control_plane.install_crd(&api::crd()).await.unwrap() }).await;
+        INSTALLED.get_or_init(|| async { control_plane.install_crd(&crd::crd()).await.unwrap() }).await;
         let namespace = control_plane.create_namespace("operator").await.unwrap();
         let client = control_plane.client().await.unwrap();
         let bench = Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use atlas_simulator::Operation;
 use kube::ResourceExt;
 use serde_json::json;
-use spe_operator::api::CLAIM;
+use spe_operator::serverless::crd::CLAIM;
 use testbed::{Action, Exchange};
 
 use crate::bench::Bench;

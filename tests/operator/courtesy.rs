@@ -9,7 +9,7 @@ use atlas_simulator::{
 use futures::future::join_all;
 use kube::api::PostParams;
 use serde_json::json;
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use tokio::time::Instant;
 
 use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};

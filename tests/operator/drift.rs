@@ -8,7 +8,7 @@ use atlas_simulator::{
 };
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use testbed::{Action, Exchange};
 
 use crate::bench::{Bench, VPC_ENDPOINT, assert_condition, condition};

@@ -5,7 +5,7 @@
 //! at a known moment, just after the standby looked. So neither the start of a process nor a slow answer counts, only
 //! the pauses that the program itself makes: 16 s after a kill, since the standby looks every 2 s and waits for 15, and 2 s
 //! after SIGTERM, whatever hangs meanwhile. What is left up to the bounds is for the lateness of a busy machine. That a kill at any other moment
-//! keeps the bound, too, is arithmetic, and a test of `src/service/lease.rs`.
+//! keeps the bound, too, is arithmetic, and a test of `src/app/leader_election.rs`.
 
 use std::time::Duration;
 

@@ -186,7 +186,7 @@ async fn meet(bench: &Bench, witness: &Witness, input: &Input, project: &str) ->
     });
     bench.objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
     let (kind, reason, words) = input.says;
-    let said = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
+    let said = |object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint| {
         condition(object, kind.as_str())
             .filter(|shown| shown.status == "False" && shown.reason == reason.as_str())
             .filter(|shown| words.iter().all(|word| shown.message.contains(word)))

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
 use crate::bench::{Bench, condition};
 use crate::faults_row::{Cure, End, Row, When, World, known};

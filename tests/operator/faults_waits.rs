@@ -5,7 +5,7 @@ use std::time::Duration;
 use atlas_simulator::{DEFAULT_INSTANCE, Entry, Operation};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
 use crate::bench::condition;
 use crate::faults_row::Says;

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
 use crate::bench::{Bench, PATIENCE, SECRET};
 

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
-use spe_operator::api::{self, ServerlessPrivateEndpoint};
+use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use testbed::Process;
 
 use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
@@ -295,7 +295,7 @@ async fn create_held(bench: &Bench, name: &str) {
     let manifest = json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
         "kind": "ServerlessPrivateEndpoint",
-        "metadata": {"name": name, "finalizers": [api::FINALIZER]},
+        "metadata": {"name": name, "finalizers": [crd::FINALIZER]},
         "spec": {
             "projectId": DEFAULT_PROJECT, "instanceName": DEFAULT_INSTANCE, "credentialsRef": {"name": SECRET},
         },

@@ -89,7 +89,7 @@ async fn a_config_map_that_somebody_else_made_is_left_alone_and_named() {
     let foreign = json!({"metadata": {"name": "taken"}, "data": {"id": "mine"}});
     maps.create(&PostParams::default(), &serde_json::from_value(foreign).unwrap()).await.unwrap();
     bench.create("orders", json!({"outputConfigMap": {"name": "taken"}})).await;
-    let holds = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
+    let holds = |object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint| {
         condition(object, "Synced").is_some_and(|synced| synced.reason == "OutputNotWritten")
     };
     let object = bench.until("orders", "refused its output", holds).await;
@@ -114,7 +114,7 @@ async fn a_vpc_endpoint_id_is_read_from_a_config_map_as_soon_as_it_is_there() {
     // What is connected stays connected, whatever becomes of the reference.
     maps.delete("network", &DeleteParams::default()).await.unwrap();
     bench.look("orders", "now").await;
-    let holds = |object: &spe_operator::api::ServerlessPrivateEndpoint| {
+    let holds = |object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint| {
         condition(object, "Synced").is_some_and(|synced| synced.reason == "ReferenceNotFound")
     };
     let object = bench.until("orders", "without its reference", holds).await;
@@ -227,7 +227,7 @@ async fn what_somebody_writes_into_the_output_is_put_back_at_the_next_look() {
 }
 
 /// The name that the object carries as its output's.
-fn noted(object: &spe_operator::api::ServerlessPrivateEndpoint) -> Option<&str> {
+fn noted(object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint) -> Option<&str> {
     object.annotations().get("atlas.spe-operator.io/output-config-map").map(String::as_str)
 }
 

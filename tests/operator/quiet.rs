@@ -4,7 +4,7 @@ use atlas_simulator::Operation;
 use kube::Api;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::json;
-use spe_operator::api::VpcEndpointSource;
+use spe_operator::serverless::crd::VpcEndpointSource;
 use testbed::{Exchange, kinds};
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};

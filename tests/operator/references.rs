@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use spe_operator::api::{ServerlessPrivateEndpoint, VpcEndpointSource};
+use spe_operator::serverless::crd::{ServerlessPrivateEndpoint, VpcEndpointSource};
 use testbed::{Action, Answer, Exchange, kinds};
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};

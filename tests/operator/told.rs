@@ -13,7 +13,7 @@ use kube::api::ListParams;
 use kube::runtime::watcher::{self, watcher};
 use serde::Serialize;
 use serde_json::{Value, json};
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use testbed::{Action, Answer, Exchange, Process};
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};

@@ -8,7 +8,7 @@ use kube::api::{ApiResource, ListParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use spe_operator::api::VpcEndpointSource;
+use spe_operator::serverless::crd::VpcEndpointSource;
 use testbed::kinds;
 
 use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use atlas_simulator::{Entry, Fault, Operation, Rule, Termination, most_alive};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
-use spe_operator::api::{CLAIM, ServerlessPrivateEndpoint};
+use spe_operator::serverless::crd::{CLAIM, ServerlessPrivateEndpoint};
 use testbed::{Action, Exchange, Process, Proxy, Tape, WallClock};
 
 use crate::bench::{Bench, PATIENCE, condition};
@@ -145,11 +145,11 @@ const READS_THE_TIME_OF_DAY: [(&str, &str); 8] = [
     ("atlas/src/exchange.rs", "the end of a cookie that is a date"),
     ("atlas/src/http.rs", "a Retry-After that is a date"),
     ("src/clock.rs", "whether a claim is older than the clock since boot says"),
-    ("src/controller/context.rs", "the time of an event, for people"),
-    ("src/controller/counting.rs", "since when an object waits, for alerts"),
-    ("src/controller/next.rs", "whether the day is past on which the API was to end"),
-    ("src/controller/publish.rs", "the times of conditions, for people"),
-    ("src/service/lease.rs", "the times in a Lease, for people and other programs"),
+    ("src/serverless/context.rs", "the time of an event, for people"),
+    ("src/serverless/object_metrics.rs", "since when an object waits, for alerts"),
+    ("src/serverless/observe.rs", "whether the day is past on which the API was to end"),
+    ("src/serverless/status_patch.rs", "the times of conditions, for people"),
+    ("src/app/leader_election.rs", "the times in a Lease, for people and other programs"),
 ];
 
 #[test]

@@ -7,7 +7,7 @@ use atlas_simulator::Simulator;
 use futures::StreamExt;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use atlas_simulator::{Endpoint, Entry, Operation, Timeline, most_alive};
 use serde_json::{Value, json};
-use spe_operator::api::{CLAIM, FINALIZER, ServerlessPrivateEndpoint};
+use spe_operator::serverless::crd::{CLAIM, FINALIZER, ServerlessPrivateEndpoint};
 use testbed::Exchange;
 
 use crate::history::Version;

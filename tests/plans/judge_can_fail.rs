@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Entry, Operation, Settings, Simulator};
 use serde_json::{Value, json};
-use spe_operator::api::{CLAIM, FINALIZER};
+use spe_operator::serverless::crd::{CLAIM, FINALIZER};
 use testbed::Exchange;
 
 use crate::history::Version;

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::Status;
 use serde_json::{Value, json};
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use tokio::time::{Instant, sleep};
 
 use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, condition};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Pace, Wording};
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use spe_operator::api::ServerlessPrivateEndpoint;
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use testbed::Exchange;
 use tokio::time::timeout;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use atlas_simulator::Endpoint;
 use serde_json::Value;
-use spe_operator::api::CLAIM;
+use spe_operator::serverless::crd::CLAIM;
 use testbed::Exchange;
 
 use crate::judge::Record;

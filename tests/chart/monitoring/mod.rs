@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use domain::conditions::{ConditionType, Reason};
 use serde_json::{Value, json};
-use spe_operator::service::metrics::Awaited;
+use spe_operator::metrics::Awaited;
 use testbed::Process;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

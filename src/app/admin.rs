@@ -1,0 +1,299 @@
+//! What the cluster asks the program itself: is it alive, is it ready, what has it counted.
+//!
+//! Answers from memory at once and never asks anybody else, so a probe costs nothing and no outage of Atlas or of the
+//! API server can get the program killed. It shows no object, no project and no setting. Anybody may connect, so what
+//! connections hold is bounded, by the newest taking the place of the oldest: a probe gets through, whoever else is there.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use rustix::net::sockopt::set_ipv6_v6only;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::readiness::Readiness;
+use crate::metrics::Metrics;
+
+const METRICS: &str = "/metrics";
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Whoever takes longer to ask, or to take the answer, is not waited for.
+const EXCHANGE: Duration = Duration::from_secs(10);
+
+/// The connections that may be open. Each takes a task, two buffers and a file descriptor.
+const CONNECTIONS: usize = 32;
+
+/// Those among them that may be answered with the metrics, a text of some megabytes where objects are told apart.
+const SCRAPES: usize = 4;
+
+/// The longest head of a request, the least that the library takes.
+const HEAD: usize = 8 * 1024;
+
+/// What each connection has at the least to say what it wants, however many come after it: the pause after half of those that
+/// may be open.
+const MOMENT: Duration = Duration::from_millis(2);
+
+/// Connections that the kernel keeps for us until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// Between two attempts to accept, when the process has no file descriptor left.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Takes the address; `[::]` is all of IPv6 and of IPv4. On a machine without IPv6, all of IPv4 stands in for all of both.
+///
+/// # Errors
+/// If the address is not this machine's, or is in use.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen(address) {
+        Err(error)
+            if error.kind() != io::ErrorKind::AddrInUse
+                && address.is_ipv6()
+                && address.ip().is_unspecified() =>
+        {
+            listen((Ipv4Addr::UNSPECIFIED, address.port()).into())
+        }
+        bound => bound,
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    if address.is_ipv6() {
+        // Else `[::]` would mean IPv6 alone where the machine's administrator set bindv6only.
+        set_ipv6_v6only(&socket, false)?;
+    }
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The newest of the connections: one beyond the bound hangs up on the oldest.
+struct Newest {
+    most: usize,
+    hang_up: Mutex<VecDeque<CancellationToken>>,
+}
+
+impl Newest {
+    fn new(most: usize) -> Self {
+        Self { most, hang_up: Mutex::default() }
+    }
+
+    fn admit(&self, newest: CancellationToken) {
+        let mut all = self.hang_up.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= self.most
+            && let Some(oldest) = all.pop_front()
+        {
+            oldest.cancel();
+        }
+        all.push_back(newest);
+    }
+}
+
+/// Serves for ever.
+pub async fn serve(listener: TcpListener, metrics: Metrics, readiness: Readiness) {
+    let (connections, scrapes) = (Newest::new(CONNECTIONS), Arc::new(Newest::new(SCRAPES)));
+    for number in 1_usize.. {
+        if number.is_multiple_of(CONNECTIONS / 2) {
+            tokio::time::sleep(MOMENT).await;
+        }
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let hang_up = CancellationToken::new();
+                connections.admit(hang_up.clone());
+                let served =
+                    connection(stream, hang_up, Arc::clone(&scrapes), metrics.clone(), readiness.clone());
+                tokio::spawn(served);
+            }
+            Err(error) => {
+                debug!(%error, "failed to accept a connection");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    hang_up: CancellationToken,
+    scrapes: Arc<Newest>,
+    metrics: Metrics,
+    readiness: Readiness,
+) {
+    let answer = service_fn(|request: Request<Incoming>| {
+        if request.uri().path() == METRICS {
+            scrapes.admit(hang_up.clone());
+        }
+        let answer = answer(&request, &metrics, &readiness);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    // One answer a connection: then an idle client holds nothing, and the time below bounds all of it.
+    let mut http = http1::Builder::new();
+    let served = http.keep_alive(false).max_buf_size(HEAD).serve_connection(TokioIo::new(stream), answer);
+    tokio::select! {
+        // What was asked is answered, even if it is too late to ask.
+        biased;
+        served = tokio::time::timeout(EXCHANGE, served) => match served {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "an exchange with a client of the admin server broke off"),
+            Err(_) => debug!("a client of the admin server took too long"),
+        },
+        () = hang_up.cancelled() => debug!("a client of the admin server gave way to newer ones"),
+    }
+}
+
+fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: &Readiness) -> Response<Full<Bytes>> {
+    let (status, content_type, body) = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/livez") => (StatusCode::OK, PLAIN, "ok\n".to_owned()),
+        (&Method::GET | &Method::HEAD, "/readyz") => {
+            let pending = readiness.pending();
+            if pending.is_empty() {
+                (StatusCode::OK, PLAIN, "ok\n".to_owned())
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, PLAIN, pending.join("\n") + "\n")
+            }
+        }
+        (&Method::GET | &Method::HEAD, METRICS) => match metrics.encode() {
+            Ok(text) => (StatusCode::OK, OPEN_METRICS, text),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
+        },
+        (_, "/livez" | "/readyz" | METRICS) => {
+            (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD are answered\n".to_owned())
+        }
+        _ => (StatusCode::NOT_FOUND, PLAIN, "there are /livez, /readyz and /metrics\n".to_owned()),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// Asks over a real connection; the answer's head and body.
+    async fn ask(address: SocketAddr, line: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("{line} HTTP/1.1\r\nHost: operator\r\nAccept: text/plain\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
+
+    fn started() -> (SocketAddr, Metrics, Readiness) {
+        let (metrics, readiness) = (Metrics::default(), Readiness::default());
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, metrics.clone(), readiness.clone()));
+        (address, metrics, readiness)
+    }
+
+    #[tokio::test]
+    async fn it_says_what_readiness_waits_for_and_stays_alive_meanwhile() {
+        let (address, _, readiness) = started();
+        readiness.wait_for("watch", "objects are being listed");
+        readiness.wait_for("crd", "it is not installed");
+        let (head, body) = ask(address, "GET /readyz").await;
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert_eq!(body, "crd: it is not installed\nwatch: objects are being listed\n");
+        assert!(ask(address, "GET /livez").await.0.starts_with("HTTP/1.1 200 "));
+        readiness.met("crd");
+        readiness.met("watch");
+        assert!(ask(address, "GET /readyz").await.0.starts_with("HTTP/1.1 200 "));
+    }
+
+    #[tokio::test]
+    async fn metrics_are_openmetrics_whatever_the_client_accepts() {
+        let (address, metrics, _) = started();
+        metrics.adopted();
+        let (head, body) = ask(address, "GET /metrics").await;
+        assert!(head.to_lowercase().contains(&format!("content-type: {OPEN_METRICS}")), "{head}");
+        assert!(body.contains("# TYPE atlas_spe_adoptions counter\n") && body.ends_with("# EOF\n"), "{body}");
+        assert!(body.contains("\natlas_spe_adoptions_total 1\n"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn anything_else_is_refused() {
+        let (address, ..) = started();
+        assert!(ask(address, "GET /").await.0.starts_with("HTTP/1.1 404 "));
+        assert!(ask(address, "POST /livez").await.0.starts_with("HTTP/1.1 405 "));
+        assert_eq!(ask(address, "HEAD /livez").await.1, "");
+    }
+
+    /// Connections that were opened one after the other.
+    async fn idle(address: SocketAddr, number: usize) -> Vec<TcpStream> {
+        let mut open = Vec::new();
+        for _ in 0..number {
+            open.push(TcpStream::connect(address).await.unwrap());
+        }
+        open
+    }
+
+    /// Fails unless the server hangs up, well before it would for the time that has passed.
+    async fn hung_up_on(stream: &mut TcpStream) {
+        let mut byte = [0];
+        let read = tokio::time::timeout(EXCHANGE / 2, stream.read(&mut byte)).await;
+        // Closed, also with something unread.
+        assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
+    }
+
+    #[tokio::test]
+    async fn a_probe_gets_through_a_crowd_that_says_nothing_of_which_few_stay_open() {
+        let (address, ..) = started();
+        let mut crowd = idle(address, 500).await;
+        assert!(ask(address, "GET /readyz").await.0.starts_with("HTTP/1.1 200 "));
+        for stream in &mut crowd[..500 - CONNECTIONS] {
+            hung_up_on(stream).await;
+        }
+    }
+
+    #[test]
+    fn the_newest_take_the_place_of_the_oldest() {
+        let (newest, all) = (Newest::new(2), [(); 3].map(|()| CancellationToken::new()));
+        for one in &all {
+            newest.admit(one.clone());
+        }
+        assert_eq!(all.each_ref().map(CancellationToken::is_cancelled), [true, false, false]);
+    }
+
+    #[tokio::test]
+    async fn all_addresses_are_those_of_both_families() {
+        let listener = bind("[::]:0".parse().unwrap()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(serve(listener, Metrics::default(), Readiness::default()));
+        assert!(ask((Ipv4Addr::LOCALHOST, port).into(), "GET /livez").await.0.starts_with("HTTP/1.1 200 "));
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_an_error() {
+        let (address, ..) = started();
+        assert_eq!(bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_says_nothing_is_hung_up_on() {
+        let (address, ..) = started();
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut byte = [0];
+        assert_eq!(silent.read(&mut byte).await.unwrap(), 0);
+    }
+}

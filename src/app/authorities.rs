@@ -1,0 +1,186 @@
+//! Reads the file of `--atlas-ca-file` again and again, and hands what it holds to the client of Atlas when it changed.
+//!
+//! A mounted `ConfigMap` changes by a symbolic link that is set anew, so it is the content that is compared. A file that
+//! cannot be used changes nothing: what was trusted last stays trusted, the log and a metric say so, and no call fails
+//! for it. A single certificate that cannot be used is left out and named.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use atlas::{Authorities, SettingsError, Transport};
+use tracing::{info, warn};
+
+use crate::metrics::Metrics;
+
+/// How often the file is read. Kubernetes itself takes about a minute until a mounted file follows its `ConfigMap`.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// The file, and what it held last.
+pub(super) struct AuthorityFile {
+    path: PathBuf,
+    last: Content,
+}
+
+/// What the file held, as far as it has to be known again.
+#[derive(PartialEq, Eq)]
+enum Content {
+    /// Text, by its hash.
+    Text(u64),
+    /// It could not be read.
+    Unreadable,
+}
+
+/// What became of a look at the file.
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    /// It holds what it held.
+    None,
+    /// So many certificates are trusted from now on; those that are left out, with the reasons.
+    Trusted(usize, Vec<String>),
+    /// It cannot be used, and nothing has changed.
+    Unusable(String),
+}
+
+impl AuthorityFile {
+    /// The file that held `pem` when the transport was made.
+    pub(super) fn new(path: PathBuf, pem: &[u8]) -> Self {
+        Self { path, last: Content::Text(hash(pem)) }
+    }
+
+    /// Follows the file for as long as the program runs.
+    pub(super) async fn follow(mut self, transport: Transport, metrics: Metrics) {
+        loop {
+            tokio::time::sleep(PERIOD).await;
+            let path = self.path.clone();
+            // A disk that hangs holds up this task alone.
+            let Ok(read) = tokio::task::spawn_blocking(move || std::fs::read(path)).await else { continue };
+            let file = self.path.display().to_string();
+            match self.look(read, &transport) {
+                Change::None => {}
+                Change::Trusted(count, skipped) => {
+                    metrics.ca_file_unusable(false);
+                    info!(file, certificates = count, "the file of --atlas-ca-file changed and is in use");
+                    warn_of(&file, &skipped);
+                }
+                Change::Unusable(why) => {
+                    metrics.ca_file_unusable(true);
+                    warn!(
+                        file,
+                        why, "the file of --atlas-ca-file cannot be used; what it held before stays trusted"
+                    );
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, read: std::io::Result<Vec<u8>>, transport: &Transport) -> Change {
+        let content = read.as_ref().map_or(Content::Unreadable, |pem| Content::Text(hash(pem)));
+        if content == self.last {
+            return Change::None;
+        }
+        self.last = content;
+        let pem = match read {
+            Ok(pem) => pem,
+            Err(error) => return Change::Unusable(error.to_string()),
+        };
+        let trusted = Authorities::from_pem(&pem).and_then(|authorities| {
+            transport.trust(&authorities)?;
+            Ok::<_, SettingsError>(authorities)
+        });
+        match trusted {
+            Ok(authorities) => Change::Trusted(authorities.count(), authorities.skipped().to_vec()),
+            Err(error) => Change::Unusable(error.to_string()),
+        }
+    }
+}
+
+/// Names the certificates that are left out.
+pub(super) fn warn_of(file: &str, skipped: &[String]) {
+    for certificate in skipped {
+        warn!(file, certificate, "left out a certificate of --atlas-ca-file");
+    }
+}
+
+/// Tells contents apart, so that the text itself need not be kept.
+fn hash(pem: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    pem.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use atlas::{Client, ClientSettings, Credentials};
+    use atlas_simulator::{
+        Certificate, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Settings,
+        Simulator, Tls,
+    };
+    use domain::endpoint::Instance;
+
+    use super::*;
+
+    async fn simulator() -> (Simulator, String) {
+        let tls = Tls::new(Certificate::Good).unwrap();
+        let atlas = Simulator::start_tls(Settings::default(), &tls).await.unwrap();
+        (atlas, tls.authority().to_owned())
+    }
+
+    async fn works(transport: &Transport) -> bool {
+        let key = Credentials::key(DEFAULT_PUBLIC_KEY, DEFAULT_PRIVATE_KEY).unwrap();
+        let at =
+            Instance { project: DEFAULT_PROJECT.parse().unwrap(), name: DEFAULT_INSTANCE.parse().unwrap() };
+        Client::new(transport.clone(), key).list(&at).await.is_ok()
+    }
+
+    /// A file that takes another's place, as in a mounted `ConfigMap`.
+    struct Mounted(PathBuf);
+
+    impl Mounted {
+        fn becomes(&self, text: &str) {
+            let next = self.0.with_extension("next");
+            std::fs::write(&next, text).unwrap();
+            std::fs::rename(&next, &self.0).unwrap();
+        }
+    }
+
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_is_in_use_after_the_next_look_and_a_bad_one_changes_nothing() {
+        let (atlas, authority) = simulator().await;
+        let (_, other) = simulator().await;
+        let extra_roots = Some(other.clone().into_bytes());
+        let settings = ClientSettings { base_url: atlas.url(), extra_roots, ..ClientSettings::default() };
+        let transport = Transport::new(settings, Arc::new(|_| {})).unwrap();
+        let mounted = Mounted(std::env::temp_dir().join(format!("spe-authorities-{}", std::process::id())));
+        let mut file = AuthorityFile::new(mounted.0.clone(), other.as_bytes());
+        let mut look = || file.look(std::fs::read(&mounted.0), &transport);
+
+        mounted.becomes(&other);
+        assert_eq!(look(), Change::None);
+        assert!(!works(&transport).await);
+        mounted.becomes(&format!("{other}-----BEGIN CERTIFICATE-----\n{authority}"));
+        let Change::Trusted(2, skipped) = look() else { panic!("both are usable") };
+        assert!(matches!(skipped.as_slice(), [one] if one.starts_with("certificate 2 ")), "{skipped:?}");
+        assert!(works(&transport).await);
+
+        mounted.becomes("no certificate");
+        assert!(matches!(look(), Change::Unusable(_)));
+        assert_eq!(look(), Change::None, "it is said once");
+        std::fs::remove_file(&mounted.0).unwrap();
+        assert!(matches!(look(), Change::Unusable(_)));
+        assert_eq!(look(), Change::None);
+        assert!(works(&transport).await, "what was trusted last stays trusted");
+
+        mounted.becomes(&other);
+        assert_eq!(look(), Change::Trusted(1, Vec::new()));
+        assert!(!works(&transport).await, "an authority that is taken away is no longer trusted");
+    }
+}

@@ -1,0 +1,92 @@
+//! `spe-operator check`: asks an operator's admin server whether it is ready. An image from scratch has no curl.
+//!
+//! One question and one answer; it never waits for readiness and never looks at a cluster.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::HOST;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::net::TcpStream;
+
+/// The admin server answers from memory.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Why an operator does not count as ready.
+#[derive(Debug, Error)]
+pub enum CheckError {
+    /// It says so itself; each line names what it waits for.
+    #[error("not ready: {0}")]
+    NotReady(String),
+    /// Nobody answered as an operator does.
+    #[error("no answer from {0}: {1}")]
+    NoAnswer(String, String),
+}
+
+/// Asks `/readyz` at `host` (a name, or an address of either family) and `port`.
+///
+/// # Errors
+/// If it is not ready, or does not answer.
+pub async fn ready(host: &str, port: u16) -> Result<(), CheckError> {
+    let no_answer = |why: String| CheckError::NoAnswer(format!("{host} port {port}"), why);
+    let asked = tokio::time::timeout(ANSWER, ask(host, port)).await;
+    let (status, body) = asked
+        .map_err(|_| no_answer(format!("none within {ANSWER:?}")))?
+        .map_err(|error| no_answer(error.to_string()))?;
+    match status {
+        StatusCode::OK => Ok(()),
+        StatusCode::SERVICE_UNAVAILABLE => Err(CheckError::NotReady(body.trim_end().replace('\n', "; "))),
+        other => Err(no_answer(format!("it answers {other}, which no operator does"))),
+    }
+}
+
+async fn ask(
+    host: &str,
+    port: u16,
+) -> Result<(StatusCode, String), Box<dyn std::error::Error + Send + Sync>> {
+    let stream = TcpStream::connect((host, port)).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::get("/readyz").header(HOST, "operator").body(Empty::<Bytes>::new())?;
+    let exchange = async {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        Ok::<_, hyper::Error>((status, String::from_utf8_lossy(&body).into_owned()))
+    };
+    // The connection is driven beside the exchange, and ends with it or because of what broke it.
+    let (answered, _) = tokio::join!(exchange, connection);
+    Ok(answered?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::admin;
+    use crate::app::readiness::Readiness;
+    use crate::metrics::Metrics;
+
+    #[tokio::test]
+    async fn an_operator_is_asked_and_its_own_words_are_passed_on() {
+        let readiness = Readiness::default();
+        let listener = admin::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(admin::serve(listener, Metrics::default(), readiness.clone()));
+        readiness.wait_for("crd", "it is not installed");
+        readiness.wait_for("watch", "the objects are being listed");
+        let refused = ready("127.0.0.1", port).await.unwrap_err().to_string();
+        assert_eq!(refused, "not ready: crd: it is not installed; watch: the objects are being listed");
+        readiness.met("crd");
+        readiness.met("watch");
+        ready("localhost", port).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_said_with_the_address() {
+        let refused = ready("127.0.0.1", 1).await.unwrap_err().to_string();
+        assert!(refused.starts_with("no answer from 127.0.0.1 port 1: "), "{refused}");
+    }
+}

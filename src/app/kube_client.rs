@@ -1,0 +1,267 @@
+//! The way to the API server, and the wait until it serves the custom resource.
+//!
+//! What time may heal is waited for, and said; what it cannot heal ends the program with one line. Nothing is written.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{StreamExt, TryStreamExt, stream};
+use http::{Request as HttpRequest, Response, header};
+use kube::api::{ListParams, WatchParams};
+use kube::client::{Body, ClientBuilder};
+use kube::config::{Kubeconfig, NamedContext};
+use kube::core::Request;
+use kube::{Client, Config, Resource};
+use tower::{BoxError, Layer, Service};
+use tracing::{info, warn};
+
+use crate::serverless::crd::ServerlessPrivateEndpoint;
+
+use super::readiness::Readiness;
+use super::run::ProgramError;
+use super::settings::UsageError;
+use crate::metrics::Metrics;
+
+/// Within a network that works, a connection is there at once.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A connection that takes no more data for this long is dead. A bound on reading would end every quiet watch; each
+/// call has one of its own instead.
+const WRITE: Duration = Duration::from_secs(30);
+
+/// One look at whether the resource is served.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// So many looks go on at once.
+const LOOKS: usize = 8;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A client for the cluster of the kubeconfig, as kubectl finds it, or for the one that this program runs in.
+///
+/// # Errors
+/// If there is neither, or what is there cannot be used.
+pub(super) async fn client(metrics: &Metrics) -> Result<Client, ProgramError> {
+    let mut config = Config::infer().await.map_err(|error| {
+        ProgramError::Run(format!("found no cluster, neither by a kubeconfig nor around this pod: {error}"))
+    })?;
+    // `infer` takes HTTPS_PROXY from the environment even where NO_PROXY names the API server.
+    if !Kubeconfig::read().is_ok_and(|kubeconfig| names_a_proxy(&kubeconfig)) {
+        config.proxy_url = None;
+    }
+    let name = header::HeaderValue::from_static(concat!("spe-operator/", env!("CARGO_PKG_VERSION")));
+    config.headers.push((header::USER_AGENT, name));
+    config.connect_timeout = Some(CONNECT);
+    config.write_timeout = Some(WRITE);
+    // A call is repeated by whoever knows what it means, or not at all.
+    config.default_retry = false;
+    let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+    let builder = ClientBuilder::try_from(config)
+        .map_err(|error| ProgramError::Run(format!("failed to set up access to the cluster: {error}")))?;
+    Ok(builder.with_layer(&Counting { metrics: metrics.clone(), host }).build())
+}
+
+/// Whether the cluster of the current context has a proxy of its own.
+fn names_a_proxy(kubeconfig: &Kubeconfig) -> bool {
+    let current = |named: &&NamedContext| Some(&named.name) == kubeconfig.current_context.as_ref();
+    let context = kubeconfig.contexts.iter().find(current).and_then(|named| named.context.as_ref());
+    let named = kubeconfig.clusters.iter().find(|named| context.is_some_and(|c| c.cluster == named.name));
+    named.and_then(|named| named.cluster.as_ref()).is_some_and(|cluster| cluster.proxy_url.is_some())
+}
+
+/// Waits until the API server serves the custom resource, and makes sure that it may be listed and watched wherever it is to
+/// be.
+///
+/// # Errors
+/// If it refuses to, since no waiting would help.
+pub(super) async fn wait_for_resource(
+    client: &Client,
+    namespaces: &[String],
+    selector: Option<&str>,
+    readiness: &Readiness,
+) -> Result<(), ProgramError> {
+    let scopes: Vec<Option<&str>> = match namespaces {
+        [] => vec![None],
+        some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
+    };
+    let mut told = String::new();
+    loop {
+        let looks = stream::iter(&scopes).map(|scope| look(client, *scope, selector)).buffer_unordered(LOOKS);
+        let looks: Vec<Option<String>> = looks.try_collect().await?;
+        // A namespace that is not served yet keeps no other from it: its own watch goes on waiting, and says so.
+        if looks.iter().any(Option::is_none) {
+            break;
+        }
+        let waiting_for = looks.into_iter().flatten().next().unwrap_or_default();
+        if told != waiting_for {
+            warn!(waiting_for, "waiting");
+            readiness.wait_for("crd", waiting_for.clone());
+            told = waiting_for;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    if !told.is_empty() {
+        info!("the custom resource is served");
+    }
+    readiness.met("crd");
+    Ok(())
+}
+
+/// Whether the objects there can be listed and watched; if not, what is to be waited for.
+async fn look(
+    client: &Client,
+    namespace: Option<&str>,
+    selector: Option<&str>,
+) -> Result<Option<String>, ProgramError> {
+    let objects = Request::new(ServerlessPrivateEndpoint::url_path(&(), namespace));
+    let list = ListParams { label_selector: selector.map(str::to_owned), ..ListParams::default().limit(1) };
+    let mut watch = WatchParams::default().timeout(1);
+    watch.label_selector = selector.map(str::to_owned);
+    for (verb, request) in [("list", objects.list(&list)), ("watch", objects.watch(&watch, "0"))] {
+        let request = request.map_err(|error| failed(&error))?;
+        // The status says all: what is in the answer is anybody's.
+        match tokio::time::timeout(LOOK, client.request_stream(request)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return reason_to_wait(error, verb, selector).map(Some),
+            Err(_) => return Ok(Some(format!("the API server did not answer within {LOOK:?}"))),
+        }
+    }
+    Ok(None)
+}
+
+fn failed(error: &dyn std::error::Error) -> ProgramError {
+    ProgramError::Run(format!("failed to ask for serverlessprivateendpoints: {}", chain(error)))
+}
+
+/// What is waited for after this error.
+fn reason_to_wait(error: kube::Error, verb: &str, selector: Option<&str>) -> Result<String, ProgramError> {
+    let status = match error {
+        kube::Error::Api(status) => status,
+        other => return Ok(format!("the API server cannot be reached: {}", chain(&other))),
+    };
+    match (status.code, selector) {
+        (401, _) => Err(ProgramError::Run(format!(
+            "the API server does not accept the operator's credentials ({}); check the service account or kubeconfig",
+            status.message
+        ))),
+        (403, _) => Err(ProgramError::Run(format!(
+            "the API server refuses to {verb} serverlessprivateendpoints ({}); grant the rights of the chart's role",
+            status.message
+        ))),
+        (400, Some(selector)) => {
+            let problem = format!("expected a label selector, found {selector:?}: {}", status.message);
+            Err(UsageError::value("watch-selector", &problem).into())
+        }
+        (404, _) => {
+            Ok("the CustomResourceDefinition is not installed; `spe-operator crd | kubectl apply -f -` \
+                        installs it"
+                .to_owned())
+        }
+        (code, _) => Ok(format!("the API server answers {code}: {}", status.message)),
+    }
+}
+
+/// An error with its causes: the outermost alone often says no more than that something failed.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Counts every request to the API server.
+struct Counting {
+    metrics: Metrics,
+    host: String,
+}
+
+struct Counted<S> {
+    inner: S,
+    metrics: Metrics,
+    host: String,
+}
+
+impl<S> Layer<S> for Counting {
+    type Service = Counted<S>;
+
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted { inner, metrics: self.metrics.clone(), host: self.host.clone() }
+    }
+}
+
+impl<S, B> Service<HttpRequest<Body>> for Counted<S>
+where
+    S: Service<HttpRequest<Body>, Response = Response<B>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
+        let (metrics, host, method) = (self.metrics.clone(), self.host.clone(), request.method().clone());
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+            metrics.cluster_request(method.as_str(), &host, status);
+            answer
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    fn refused(code: u16) -> kube::Error {
+        kube::Error::Api(Box::new(Status { code, message: "no such luck".to_owned(), ..Status::default() }))
+    }
+
+    #[test]
+    fn what_time_may_heal_is_waited_for_and_nothing_else_is() {
+        for code in [404, 408, 429, 500, 503] {
+            assert!(reason_to_wait(refused(code), "watch", None).is_ok(), "{code}");
+        }
+        for code in [401, 403] {
+            let ended = reason_to_wait(refused(code), "watch", None).unwrap_err();
+            assert!(matches!(&ended, ProgramError::Run(line) if line.contains("no such luck")), "{ended}");
+            assert!(code == 401 || ended.to_string().contains("refuses to watch"), "{ended}");
+        }
+        let ended = reason_to_wait(refused(400), "list", Some("a in")).unwrap_err();
+        assert!(matches!(&ended, ProgramError::Settings(_)), "{ended}");
+        assert!(
+            ended.to_string().contains("--watch-selector") && ended.to_string().contains("a in"),
+            "{ended}"
+        );
+    }
+
+    #[test]
+    fn only_a_proxy_of_the_current_cluster_counts() {
+        let with = |current: &str| {
+            let text = format!(
+                "{{current-context: {current}, contexts: [{{name: direct, context: {{cluster: a}}}}, \
+                 {{name: proxied, context: {{cluster: b}}}}], clusters: [{{name: a, cluster: {{server: 'https://a'}}}}, \
+                 {{name: b, cluster: {{server: 'https://b', proxy-url: 'http://proxy'}}}}]}}"
+            );
+            names_a_proxy(&Kubeconfig::from_yaml(&text).unwrap())
+        };
+        assert!(with("proxied"));
+        assert!(!with("direct"));
+        assert!(!with("unknown"));
+    }
+}

@@ -1,0 +1,12 @@
+//! The program around the controller.
+
+pub mod admin;
+mod authorities;
+pub mod check;
+mod kube_client;
+pub mod leader_election;
+pub mod logging;
+pub mod readiness;
+pub mod run;
+pub mod settings;
+pub mod shutdown;

@@ -1,0 +1,121 @@
+//! What the program still waits for before it does its work. It never says whether the program is alive.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+use tokio::sync::watch;
+
+use crate::serverless::Heard;
+
+/// The condition that all watches are well.
+const WATCH: &str = "watch";
+
+/// Named conditions that are waited for, and the watches, which may become unwell at any time; ready means that all is well.
+/// Clones share them.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    pending: Arc<watch::Sender<Pending>>,
+    heard: Heard,
+}
+
+/// Condition → what is waited for, and the next step if a person has to take one.
+type Pending = BTreeMap<&'static str, String>;
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self { pending: Arc::new(watch::Sender::new(Pending::new())), heard: Heard::default() }
+    }
+}
+
+impl Readiness {
+    /// Not ready until `condition` is met. Said again, with other words, it replaces the words.
+    pub fn wait_for(&self, condition: &'static str, what: impl Into<String>) {
+        self.pending.send_modify(|pending| {
+            pending.insert(condition, what.into());
+        });
+    }
+
+    /// `condition` is waited for no longer.
+    pub fn met(&self, condition: &'static str) {
+        self.pending.send_modify(|pending| {
+            pending.remove(condition);
+        });
+    }
+
+    /// One line for each condition that is waited for; none when ready.
+    #[must_use]
+    pub fn pending(&self) -> Vec<String> {
+        let waits = self.pending.borrow();
+        let waits = waits.iter().map(|(condition, what)| format!("{condition}: {what}"));
+        waits.chain(self.heard.problems().iter().map(|what| format!("{WATCH}: {what}"))).collect()
+    }
+
+    /// What is heard on the watches.
+    #[must_use]
+    pub fn heard(&self) -> &Heard {
+        &self.heard
+    }
+}
+
+/// The same as a metric: a pod that is not ready yet is scraped all the same.
+impl Collector for Readiness {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Conditions that this process waits for, as in /readyz; no series when ready";
+        let mut family = encoder.encode_descriptor("not_ready", help, None, MetricType::Gauge)?;
+        let mut waits: BTreeSet<_> = self.pending.borrow().keys().copied().collect();
+        if !self.heard.problems().is_empty() {
+            waits.insert(WATCH);
+        }
+        for condition in waits {
+            family.encode_family(&[("waits_for", condition)])?.encode_gauge(&1_i64)?;
+        }
+        let help = "Seconds since the last data from the API server on the most silent watch";
+        let mut silence =
+            encoder.encode_descriptor("watch_silence_seconds", help, None, MetricType::Gauge)?;
+        match self.heard.silence() {
+            Some(seconds) => silence.encode_gauge(&seconds.as_secs_f64()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::metrics::Metrics;
+
+    use super::*;
+
+    #[test]
+    fn ready_means_that_nothing_is_waited_for() {
+        let readiness = Readiness::default();
+        assert!(readiness.pending().is_empty());
+        let elsewhere = readiness.clone();
+        elsewhere.wait_for("watch", "objects are being listed");
+        elsewhere.wait_for("crd", "it is not installed");
+        elsewhere.wait_for("crd", "it is not established");
+        assert_eq!(readiness.pending(), ["crd: it is not established", "watch: objects are being listed"]);
+        readiness.met("crd");
+        readiness.met("crd");
+        assert_eq!(elsewhere.pending(), ["watch: objects are being listed"]);
+        readiness.met("watch");
+        assert!(elsewhere.pending().is_empty());
+        elsewhere.heard().expect(&[], Duration::from_mins(6));
+        assert_eq!(readiness.pending(), ["watch: the objects are being listed"]);
+    }
+
+    #[test]
+    fn what_readiness_waits_for_is_a_metric_too() {
+        let readiness = Readiness::default();
+        let metrics = Metrics::new(Some(Box::new(readiness.clone())), false);
+        readiness.wait_for("crd", "it is not installed");
+        assert!(metrics.encode().unwrap().contains(r#"atlas_spe_not_ready{waits_for="crd"} 1"#));
+        readiness.met("crd");
+        assert!(!metrics.encode().unwrap().contains("atlas_spe_not_ready{"));
+    }
+}

@@ -1,0 +1,202 @@
+//! `spe-operator run`: from settings to a running controller, and to an orderly end.
+
+use std::sync::Arc;
+
+use atlas::Transport;
+use kube::Client;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::serverless::{self, DefaultCredentials, Options, RunError, Work};
+
+use super::authorities::AuthorityFile;
+use super::leader_election::Election;
+use super::readiness::Readiness;
+use super::settings::{Settings, UsageError};
+use super::{admin, kube_client, shutdown};
+use crate::metrics::Metrics;
+
+/// Why the program ends.
+#[derive(Debug, Error)]
+pub enum ProgramError {
+    /// A setting cannot be used. Exit code 2.
+    #[error("{0}")]
+    Settings(UsageError),
+    /// It cannot run here, or not any more. Exit code 1.
+    #[error("{0}")]
+    Run(String),
+}
+
+impl From<UsageError> for ProgramError {
+    fn from(error: UsageError) -> Self {
+        Self::Settings(error)
+    }
+}
+
+impl From<RunError> for ProgramError {
+    fn from(error: RunError) -> Self {
+        Self::Run(error.to_string())
+    }
+}
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// A setting that cannot be used, or a cluster that cannot be.
+pub async fn run(settings: Settings) -> Result<(), ProgramError> {
+    allow_open_files();
+    let readiness = Readiness::default();
+    let metrics = Metrics::new(Some(Box::new(readiness.clone())), settings.metrics_per_object);
+    let told = metrics.clone();
+    let atlas = settings.atlas()?;
+    let authorities = settings.atlas_ca_file.clone().zip(atlas.extra_roots.as_deref());
+    let authorities = authorities.map(|(path, pem)| AuthorityFile::new(path, pem));
+    let transport = Transport::new(atlas, Arc::new(move |call| told.atlas_call(call)));
+    let transport = transport.map_err(UsageError::from)?;
+    if let Some(file) = authorities {
+        tokio::spawn(file.follow(transport.clone(), metrics.clone()));
+    }
+    let proxies =
+        settings.unused_proxies(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    if !proxies.is_empty() {
+        let variables = proxies.join(", ");
+        warn!(
+            variables,
+            "a proxy of the environment is not used; give --atlas-proxy if Atlas is reached through one"
+        );
+    }
+    let shutdown = shutdown::on_signal().map_err(|error| failed("listen for signals", &error))?;
+    readiness.wait_for("watch", "the objects are being listed");
+    let address = settings.admin_address;
+    let listener = admin::bind(address).map_err(|error| {
+        UsageError::value(
+            "admin-address",
+            &format!("expected an address that is free here, found {address}: {error}"),
+        )
+    })?;
+    let address = listener.local_addr().map_or_else(|_| address.to_string(), |address| address.to_string());
+    info!(address, "serving /livez, /readyz and /metrics");
+    tokio::spawn(admin::serve(listener, metrics.clone(), readiness.clone()));
+    let client = kube_client::client(&metrics).await?;
+    let selector = settings.watch_selector.as_deref();
+    tokio::select! {
+        served = kube_client::wait_for_resource(&client, &settings.watch_namespaces, selector, &readiness) => served?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
+    info!(version = env!("CARGO_PKG_VERSION"), atlas = settings.atlas_base_url, "running");
+    tokio::spawn(not_ready_after(shutdown.clone(), readiness.clone()));
+    let options = options(&settings, client.default_namespace().to_owned(), metrics.clone());
+    let control = |work| {
+        readiness.heard().expect(&options.namespaces, settings.watch_silence);
+        readiness.met("watch");
+        serverless::run(client.clone(), transport, options, readiness.heard(), work)
+    };
+    if settings.leader_elect {
+        lead(&settings, &client, metrics, &readiness, shutdown, control).await?;
+    } else {
+        control(Work::until(shutdown)).await?;
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// Works only while this process holds the Lease. One that lost it to another ends: what it knows is old by the time that
+/// its turn comes again.
+async fn lead<F>(
+    settings: &Settings,
+    client: &Client,
+    metrics: Metrics,
+    readiness: &Readiness,
+    shutdown: CancellationToken,
+    control: impl FnOnce(Work) -> F,
+) -> Result<(), ProgramError>
+where
+    F: Future<Output = Result<(), RunError>>,
+{
+    let own = client.default_namespace();
+    let namespace = settings.lease_namespace.as_deref().unwrap_or(own);
+    let identity = identity()?;
+    let mut election =
+        Election::new(client.clone(), namespace, &settings.lease_name, identity, settings.lease(), metrics);
+    // Standing by is what this replica is for until then, so it is ready.
+    readiness.met("watch");
+    tokio::select! {
+        acquired = election.acquire() => acquired.map_err(|error| ProgramError::Run(error.to_string()))?,
+        () = shutdown.cancelled() => {
+            election.release().await;
+            return Ok(());
+        }
+    }
+    let work = Work::until(shutdown.child_token());
+    let mut controlling = std::pin::pin!(control(work.clone()));
+    let leads = |leads| {
+        work.lead(leads);
+        if leads {
+            readiness.met("lease");
+        } else {
+            readiness.wait_for("lease", "the Lease could not be renewed in time");
+        }
+    };
+    let result = tokio::select! {
+        result = &mut controlling => Some(result),
+        superseded = election.hold(leads) => {
+            work.end();
+            controlling.await?;
+            return Err(ProgramError::Run(superseded.to_string()));
+        }
+        () = shutdown.cancelled() => None,
+    };
+    let Some(result) = result else {
+        // Not after them: a create may take as long as Atlas lets it, and its claim keeps the next leader from doubling it.
+        let (result, ()) = tokio::join!(controlling, election.release());
+        return Ok(result?);
+    };
+    election.release().await;
+    Ok(result?)
+}
+
+/// Allows as many open files as the system lets: each watched namespace takes a connection, and many systems allow a
+/// thousand unless a program asks for more. What cannot be had is done without.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        debug!(%error, "could not raise the limit of open files");
+    }
+}
+
+/// Another one for each process, also for two runs in one pod.
+fn identity() -> Result<String, ProgramError> {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "spe-operator".to_owned());
+    let random = getrandom::u64().map_err(|error| failed("draw a random number", &error))?;
+    Ok(format!("{host}_{random:016x}"))
+}
+
+/// A program that is ending takes no more work.
+async fn not_ready_after(shutdown: CancellationToken, readiness: Readiness) {
+    shutdown.cancelled().await;
+    readiness.wait_for("shutdown", "the program is ending");
+}
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> ProgramError {
+    ProgramError::Run(format!("failed to {what}: {error}"))
+}
+
+fn options(settings: &Settings, own_namespace: String, metrics: Metrics) -> Options {
+    Options {
+        times: settings.times(),
+        poll_min: settings.poll_min,
+        poll_max: settings.poll_max,
+        concurrency: settings.concurrency.get(),
+        cluster_id: settings.cluster_id.clone(),
+        namespaces: settings.watch_namespaces.iter().cloned().collect(),
+        selector: settings.watch_selector.clone(),
+        default_credentials: settings.default_credentials_secret.clone().map(|name| DefaultCredentials {
+            namespace: own_namespace,
+            name,
+            allowed: settings.default_credentials_namespaces.clone(),
+        }),
+        metrics,
+    }
+}

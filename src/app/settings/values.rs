@@ -1,0 +1,96 @@
+//! Values as users type them, each read by one function. None of these looks at anything but the text.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use atlas::ApiVersion;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use domain::endpoint::ParseError;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::serverless::crd::parse_duration;
+
+fn malformed(expected: &'static str, found: &str) -> ParseError {
+    ParseError { expected, found: found.chars().take(64).collect() }
+}
+
+/// A version of the Atlas Administration API.
+pub(super) fn api_version() -> impl TypedValueParser<Value = ApiVersion> {
+    PossibleValuesParser::new(["v1.0", "v2"])
+        .map(|word| if word == "v2" { ApiVersion::V2 } else { ApiVersion::V1 })
+}
+
+/// A duration that is more than nothing.
+pub(super) fn positive_duration(text: &str) -> Result<Duration, ParseError> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(malformed("a duration greater than zero", text)),
+        duration => Ok(duration),
+    }
+}
+
+/// A duration that a Lease can hold: whole seconds, and some.
+pub(super) fn whole_seconds(text: &str) -> Result<Duration, ParseError> {
+    match positive_duration(text)? {
+        duration if duration.subsec_nanos() == 0 && i32::try_from(duration.as_secs()).is_ok() => Ok(duration),
+        _ => Err(malformed("whole seconds", text)),
+    }
+}
+
+/// More calls at once than any project of Atlas is asked: each may hold a connection and 1 MiB of a body.
+const MOST_AT_ONCE: usize = 1024;
+
+/// How many calls may be under way at once.
+pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, ParseError> {
+    let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= MOST_AT_ONCE);
+    number.ok_or_else(|| malformed("a whole number greater than zero and at most 1024", text))
+}
+
+/// Anything but nothing.
+pub(super) fn not_empty(text: &str) -> Result<String, ParseError> {
+    if text.trim().is_empty() {
+        return Err(malformed("a value (leave the flag or variable out for the default)", text));
+    }
+    Ok(text.to_owned())
+}
+
+/// Whether it is where a proxy can be.
+pub(super) fn is_proxy_url(text: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme))
+}
+
+/// The name of a namespace: an RFC 1123 label.
+pub(super) fn dns_label(text: &str) -> Result<String, ParseError> {
+    if is_dns_label(text) && text.len() <= 63 {
+        return Ok(text.to_owned());
+    }
+    Err(malformed("the name of a namespace (1 to 63 lower-case letters, digits and inner hyphens)", text))
+}
+
+/// The name of a Secret or a Lease: an RFC 1123 subdomain.
+pub(super) fn dns_subdomain(text: &str) -> Result<String, ParseError> {
+    if text.len() <= 253 && text.split('.').all(is_dns_label) {
+        return Ok(text.to_owned());
+    }
+    Err(malformed("the name of an object (lower-case letters, digits, inner hyphens and dots)", text))
+}
+
+fn is_dns_label(text: &str) -> bool {
+    let inner = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    inner && !text.is_empty() && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// Directives for the log. A word alone must be a level: `tracing-subscriber` would take a misspelled one for the name
+/// of a module and then log nothing at all.
+pub(super) fn log_filter(text: &str) -> Result<String, ParseError> {
+    let expected =
+        "a level (off, error, warn, info, debug or trace) or directives such as info,kube_client=warn";
+    let words_are_levels = text
+        .split(',')
+        .map(str::trim)
+        .all(|part| part.contains(['=', '[', ']', '{', '}']) || part.parse::<LevelFilter>().is_ok());
+    if words_are_levels && EnvFilter::builder().parse(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err(malformed(expected, text))
+}

@@ -1,0 +1,99 @@
+//! The controller at work, under the names that controller-runtime and its work queue give it: reconciles by result and
+//! time, how many run, how many wait.
+//!
+//! It counts what it is told. The names are not ours to change, and nothing of an object is ever a label here.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::families::{Counters, add, call_time, labels};
+use super::labels::ReconcileResult;
+use super::timers::{Queued, Underway};
+
+/// The value of the labels `controller` and `name`, as controller-runtime derives it from the kind.
+const CONTROLLER: &str = "serverlessprivateendpoint";
+
+/// What is counted of all reconciles.
+#[derive(Debug, Clone)]
+pub(super) struct Runtime {
+    reconciles: Counters<1>,
+    errors: Counter,
+    terminal_errors: Counter,
+    panics: Counter,
+    time: Histogram,
+    active_workers: Gauge,
+    most_workers: Gauge,
+    queue: Gauge,
+    queue_time: Histogram,
+}
+
+impl Runtime {
+    pub(super) fn register(all: &mut Registry) -> Self {
+        let queues = all.sub_registry_with_label(("name".into(), CONTROLLER.into()));
+        let queues = queues.sub_registry_with_prefix("workqueue");
+        let queue = add(queues, "depth", "Current number of objects in the work queue", Gauge::default());
+        let queue_time = "Seconds that an object waits in the work queue";
+        let queue_time = add(queues, "queue_duration_seconds", queue_time, call_time());
+
+        let own = all.sub_registry_with_label(("controller".into(), CONTROLLER.into()));
+        let own = own.sub_registry_with_prefix("controller_runtime");
+        let reconciles = add(own, "reconcile", "Number of reconciles by result", Counters::default());
+        let errors = add(own, "reconcile_errors", "Number of failed reconciles", Counter::default());
+        let terminal = "Number of objects that could not be decoded";
+        let terminal_errors = add(own, "terminal_reconcile_errors", terminal, Counter::default());
+        let panics = add(own, "reconcile_panics", "Number of reconciles that panicked", Counter::default());
+        let time = add(own, "reconcile_time_seconds", "Seconds that a reconcile takes", call_time());
+        let active_workers =
+            add(own, "active_workers", "Current number of running reconciles", Gauge::default());
+        let most = "Maximum number of concurrent reconciles";
+        let most_workers = add(own, "max_concurrent_reconciles", most, Gauge::default());
+
+        // A counter that appears with its first event hides that event from `rate()`.
+        for result in ReconcileResult::ALL {
+            drop(reconciles.get_or_create(&labels([("result", result.as_str())])));
+        }
+        Self {
+            reconciles,
+            errors,
+            terminal_errors,
+            panics,
+            time,
+            active_workers,
+            most_workers,
+            queue,
+            queue_time,
+        }
+    }
+
+    pub(super) fn started(&self) -> Underway {
+        Underway::begin(&self.active_workers)
+    }
+
+    pub(super) fn finished(&self, result: ReconcileResult, duration: Duration) {
+        self.reconciles.get_or_create(&labels([("result", result.as_str())])).inc();
+        if result == ReconcileResult::Error {
+            self.errors.inc();
+        }
+        self.time.observe(duration.as_secs_f64());
+    }
+
+    pub(super) fn not_understood(&self) {
+        self.terminal_errors.inc();
+    }
+
+    pub(super) fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    pub(super) fn max_reconciles(&self, most: usize) {
+        self.most_workers.set(i64::try_from(most).unwrap_or(i64::MAX));
+    }
+
+    pub(super) fn queued(&self) -> Queued {
+        Queued::begin(&self.queue, &self.queue_time)
+    }
+}

@@ -1,0 +1,316 @@
+//! What is counted, under which names. `controller_runtime_…`, `workqueue_…`, `rest_client_…` and `leader_election_…`
+//! are the names of controller-runtime and client-go, so that dashboards made for them work.
+//!
+//! Every label has a bounded set of values: never a project, an endpoint, or the text of an error, and the name of an
+//! object only on request. Nothing here is ever read to decide anything.
+
+mod controller;
+mod families;
+mod labels;
+mod objects;
+mod rate_limit;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use atlas::CallRecord;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::clock::Boottime;
+use controller::Runtime;
+use families::{Counters, Gauges, Histograms, add, call_time, histograms, labels, transition_time};
+use objects::Objects;
+use rate_limit::Budgets;
+
+pub use labels::{Awaited, Milestone, ObjectState, PostOutcome, ReconcileResult, Standing};
+pub use objects::OneObject;
+pub use timers::{Queued, Underway};
+
+/// What this program was built from, as far as whoever built it said so.
+const REVISION: &str = match option_env!("SPE_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// Everything that this process counts. Clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    runtime: Runtime,
+    cluster_requests: Counters<3>,
+    leader: Gauges<1>,
+    atlas_requests: Counters<2>,
+    atlas_time: Histograms<1>,
+    budgets: Budgets,
+    posts: Counters<1>,
+    objects: Objects,
+    transitions: Histograms<1>,
+    open_claims: Gauge,
+    creates_suppressed: Counter,
+    adoptions: Counter,
+    lost: Counter,
+    duplicates: Counter,
+    unwatched: Counter,
+    unwatched_at_start: Gauge,
+    ca_file_unusable: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new(None, false)
+    }
+}
+
+impl Metrics {
+    /// Nothing is counted yet. `readiness` is shown beside what is counted; `per_object` tells objects apart, at the price
+    /// of three series for each.
+    #[must_use]
+    pub fn new(readiness: Option<Box<dyn Collector>>, per_object: bool) -> Self {
+        let mut all = Registry::default();
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION")), ("revision", REVISION)]);
+        all.register("atlas_spe_build", "Version and commit of this program", build);
+
+        let own = all.sub_registry_with_prefix("atlas_spe");
+        if let Some(readiness) = readiness {
+            own.register_collector(readiness);
+        }
+        let atlas_requests = add(
+            own,
+            "atlas_requests",
+            "Number of requests to Atlas by operation and status code",
+            Counters::default(),
+        );
+        let atlas_time = histograms(call_time);
+        let atlas_time =
+            add(own, "atlas_request_duration_seconds", "Seconds that a request to Atlas takes", atlas_time);
+        let budgets = Budgets::default();
+        own.register_collector(Box::new(budgets.clone()));
+        let posts =
+            add(own, "posts", "Number of create requests sent to Atlas by outcome", Counters::default());
+        let objects = Objects::register(own, per_object);
+        let transitions = histograms(transition_time);
+        let transitions = add(own, "transition_seconds", "Seconds that Atlas takes for a phase", transitions);
+        let open_claims = add(
+            own,
+            "open_claims",
+            "Current number of objects with a create request of unknown outcome",
+            Gauge::default(),
+        );
+        let suppressed = "Number of create requests withheld because of one of unknown outcome";
+        let creates_suppressed = add(own, "creates_suppressed", suppressed, Counter::default());
+        let adoptions =
+            add(own, "adoptions", "Number of endpoints found in Atlas and adopted", Counter::default());
+        let lost = add(
+            own,
+            "endpoint_lost",
+            "Number of recorded endpoints that Atlas no longer has",
+            Counter::default(),
+        );
+        let duplicates =
+            add(own, "duplicates", "Number of excess endpoints found in Atlas", Counter::default());
+        let unwatched = "Number of objects with the finalizer that no operator seems to watch";
+        let unwatched = add(own, "unwatched", unwatched, Counter::default());
+        let at_start =
+            "Number of objects with the finalizer that were not watched by this process at its start";
+        let unwatched_at_start = add(own, "unwatched_objects", at_start, Gauge::default());
+        let unusable = "Whether the file of --atlas-ca-file is unusable and its earlier content in use";
+        let ca_file_unusable = add(own, "ca_file_unusable", unusable, Gauge::default());
+
+        let leader = "Whether this process holds the Lease";
+        let leader = add(&mut all, "leader_election_master_status", leader, Gauges::default());
+        let requests = "Number of requests to the API server by status code, method and host";
+        let cluster_requests = add(&mut all, "rest_client_requests", requests, Counters::default());
+
+        let runtime = Runtime::register(&mut all);
+
+        let metrics = Self {
+            registry: Arc::new(all),
+            runtime,
+            cluster_requests,
+            leader,
+            atlas_requests,
+            atlas_time,
+            budgets,
+            posts,
+            objects,
+            transitions,
+            open_claims,
+            creates_suppressed,
+            adoptions,
+            lost,
+            duplicates,
+            unwatched,
+            unwatched_at_start,
+            ca_file_unusable,
+        };
+        metrics.start_at_zero();
+        metrics
+    }
+
+    /// A counter that appears with its first event hides that event from `rate()`.
+    fn start_at_zero(&self) {
+        for outcome in PostOutcome::ALL {
+            drop(self.posts.get_or_create(&labels([("outcome", outcome.as_str())])));
+        }
+        for milestone in Milestone::ALL {
+            drop(self.transitions.get_or_create(&labels([("to", milestone.as_str())])));
+        }
+    }
+
+    /// A reconcile begins; it is under way until the returned guard is dropped.
+    #[must_use]
+    pub fn reconcile_started(&self) -> Underway {
+        self.runtime.started()
+    }
+
+    /// A reconcile ended.
+    pub fn reconcile_finished(&self, result: ReconcileResult, duration: Duration) {
+        self.runtime.finished(result, duration);
+    }
+
+    /// An object cannot be understood; it is left until it changes.
+    pub fn not_understood(&self) {
+        self.runtime.not_understood();
+    }
+
+    /// A reconcile panicked, which is a defect. It counts as failed besides.
+    pub fn reconcile_panicked(&self) {
+        self.runtime.panicked();
+    }
+
+    /// At most so many reconciles run at once.
+    pub fn max_reconciles(&self, most: usize) {
+        self.runtime.max_reconciles(most);
+    }
+
+    /// An object has to be looked at; it waits until the returned guard is dropped.
+    #[must_use]
+    pub fn queued(&self) -> Queued {
+        self.runtime.queued()
+    }
+
+    /// A request to the API server ended: with a status number, or `<error>`, client-go's word for no answer.
+    pub fn cluster_request(&self, method: &str, host: &str, status: Option<u16>) {
+        let code = status.map_or_else(|| "<error>".to_owned(), |status| status.to_string());
+        self.cluster_requests
+            .get_or_create(&labels([("code", &code), ("method", method), ("host", host)]))
+            .inc();
+    }
+
+    /// This process leads, or leads no longer.
+    pub fn leads(&self, lease: &str, leads: bool) {
+        self.leader.get_or_create(&labels([("name", lease)])).set(leads.into());
+    }
+
+    /// A call to Atlas ended; made for [`atlas::Observer`].
+    pub fn atlas_call(&self, call: &CallRecord) {
+        let (operation, code) = (call.operation.as_str(), labels::code(call.outcome));
+        self.atlas_requests.get_or_create(&labels([("operation", operation), ("code", &code)])).inc();
+        self.atlas_time
+            .get_or_create(&labels([("operation", operation)]))
+            .observe(call.duration.as_secs_f64());
+        if let Some(remaining) = call.remaining {
+            self.budgets.said(&call.credential, remaining, Boottime::now());
+        }
+    }
+
+    /// The file of `--atlas-ca-file` was read again, and this is what it is good for.
+    pub fn ca_file_unusable(&self, is_unusable: bool) {
+        self.ca_file_unusable.set(is_unusable.into());
+    }
+
+    /// A create request was sent, and ended so.
+    pub fn post(&self, outcome: PostOutcome) {
+        self.posts.get_or_create(&labels([("outcome", outcome.as_str())])).inc();
+    }
+
+    /// An object appeared (`before` is none), changed, or is gone (`after` is none).
+    pub fn object_changed(&self, before: Option<&Standing>, after: Option<&Standing>) {
+        self.objects.changed(before, after);
+    }
+
+    /// An object is overdue after another moment (seconds since boot) than before; none: it is not waited for.
+    pub fn due_changed(&self, before: Option<u64>, after: Option<u64>) {
+        self.objects.due_changed(before, after);
+    }
+
+    /// Whether objects are told apart.
+    #[must_use]
+    pub fn are_objects_told_apart(&self) -> bool {
+        self.objects.are_told_apart()
+    }
+
+    /// One object stands so, if objects are told apart.
+    pub fn object_shows(&self, object: &OneObject<'_>) {
+        self.objects.shows(object);
+    }
+
+    /// One object is gone, and its series with it.
+    pub fn object_forgotten(&self, namespace: &str, name: &str) {
+        self.objects.forgets(namespace, name);
+    }
+
+    /// An object got what it waited for, after this time.
+    pub fn transition(&self, to: Milestone, after: Duration) {
+        self.transitions.get_or_create(&labels([("to", to.as_str())])).observe(after.as_secs_f64());
+    }
+
+    /// One more object waits for a create request that may still land.
+    pub fn claim_opened(&self) {
+        self.open_claims.inc();
+    }
+
+    /// One of those waits for it no longer.
+    pub fn claim_settled(&self) {
+        self.open_claims.dec();
+    }
+
+    /// No endpoint was created, because an earlier request may still land.
+    pub fn create_suppressed(&self) {
+        self.creates_suppressed.inc();
+    }
+
+    /// An endpoint was found in Atlas and adopted.
+    pub fn adopted(&self) {
+        self.adoptions.inc();
+    }
+
+    /// A recorded endpoint is lost.
+    pub fn endpoint_lost(&self) {
+        self.lost.inc();
+    }
+
+    /// An excess endpoint was found.
+    pub fn duplicate_found(&self) {
+        self.duplicates.inc();
+    }
+
+    /// An object with our finalizer stopped matching the selector, or waits outside of what is watched.
+    pub fn unwatched(&self) {
+        self.unwatched.inc();
+    }
+
+    /// So many objects with our finalizer were not watched when this process started.
+    pub fn unwatched_at_start(&self, objects: usize) {
+        self.unwatched_at_start.set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+
+    /// All of it as OpenMetrics text.
+    ///
+    /// # Errors
+    /// If a metric cannot be written, which is a defect.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,252 @@
+//! What is served at `/metrics` for what was counted.
+
+use atlas::{Operation, Outcome};
+use domain::conditions::{ConditionType, Reason};
+use domain::endpoint::EndpointStatus;
+
+use super::*;
+
+fn call(outcome: Outcome) -> CallRecord {
+    CallRecord {
+        operation: Operation::Create,
+        outcome,
+        duration: Duration::from_millis(200),
+        requests: 1,
+        credential: "0a1b2c3d".to_owned(),
+        remaining: None,
+    }
+}
+
+/// Not ready, with this status in Atlas, and waiting since then.
+fn standing(status: Option<&EndpointStatus>, awaited: Awaited, since: i64) -> Standing {
+    Standing {
+        state: ObjectState::new(status, false),
+        conditions: [Some((ConditionType::Ready, false, Reason::Creating)), None, None, None, None],
+        awaits: Some((awaited, since)),
+    }
+}
+
+/// Asserts that no line of the text that is served begins so.
+fn assert_not_served(metrics: &Metrics, beginning: &str) {
+    let text = metrics.encode().unwrap();
+    assert!(!text.lines().any(|served| served.starts_with(beginning)), "{beginning:?} is in\n{text}");
+}
+
+/// Asserts that each line is in the text that is served.
+fn assert_served(metrics: &Metrics, lines: &[&str]) {
+    let text = metrics.encode().unwrap();
+    for line in lines {
+        assert!(text.lines().any(|served| served == *line), "{line:?} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn names_and_labels_are_those_of_controller_runtime_and_client_go() {
+    let metrics = Metrics::default();
+    metrics.reconcile_finished(ReconcileResult::RequeueAfter, Duration::from_millis(30));
+    metrics.reconcile_finished(ReconcileResult::Error, Duration::from_secs(40));
+    metrics.reconcile_panicked();
+    metrics.cluster_request("PATCH", "10.0.0.1:443", Some(409));
+    metrics.cluster_request("GET", "10.0.0.1:443", None);
+    metrics.leads("spe-operator", true);
+    assert_served(
+        &metrics,
+        &[
+            r#"controller_runtime_reconcile_total{controller="serverlessprivateendpoint",result="requeue_after"} 1"#,
+            r#"controller_runtime_reconcile_total{controller="serverlessprivateendpoint",result="success"} 0"#,
+            r#"controller_runtime_reconcile_errors_total{controller="serverlessprivateendpoint"} 1"#,
+            r#"controller_runtime_reconcile_panics_total{controller="serverlessprivateendpoint"} 1"#,
+            r#"controller_runtime_reconcile_time_seconds_count{controller="serverlessprivateendpoint"} 2"#,
+            r#"controller_runtime_reconcile_time_seconds_bucket{controller="serverlessprivateendpoint",le="0.05"} 1"#,
+            r#"rest_client_requests_total{code="409",method="PATCH",host="10.0.0.1:443"} 1"#,
+            r#"rest_client_requests_total{code="<error>",method="GET",host="10.0.0.1:443"} 1"#,
+            r#"leader_election_master_status{name="spe-operator"} 1"#,
+        ],
+    );
+    metrics.leads("spe-operator", false);
+    assert_served(&metrics, &[r#"leader_election_master_status{name="spe-operator"} 0"#]);
+}
+
+#[test]
+fn a_reconcile_is_under_way_until_its_guard_is_dropped() {
+    let metrics = Metrics::default();
+    let line = r#"controller_runtime_active_workers{controller="serverlessprivateendpoint"}"#;
+    let (one, two) = (metrics.reconcile_started(), metrics.reconcile_started());
+    assert_served(&metrics, &[&format!("{line} 2")]);
+    drop((one, two));
+    assert_served(&metrics, &[&format!("{line} 0")]);
+}
+
+#[test]
+fn a_call_to_atlas_is_counted_by_operation_and_outcome() {
+    let metrics = Metrics::default();
+    for outcome in [Outcome::Status(429), Outcome::Status(429), Outcome::TimedOut] {
+        metrics.atlas_call(&call(outcome));
+    }
+    metrics.post(PostOutcome::Uncertain);
+    assert_served(
+        &metrics,
+        &[
+            r#"atlas_spe_atlas_requests_total{operation="create",code="429"} 2"#,
+            r#"atlas_spe_atlas_requests_total{operation="create",code="timed_out"} 1"#,
+            r#"atlas_spe_atlas_request_duration_seconds_bucket{le="0.25",operation="create"} 3"#,
+            r#"atlas_spe_posts_total{outcome="uncertain"} 1"#,
+            r#"atlas_spe_posts_total{outcome="created"} 0"#,
+        ],
+    );
+}
+
+#[test]
+fn nobody_between_here_and_atlas_can_make_series() {
+    let metrics = Metrics::default();
+    for status in 460..500 {
+        metrics.atlas_call(&call(Outcome::Status(status)));
+    }
+    assert_served(&metrics, &[r#"atlas_spe_atlas_requests_total{operation="create",code="4xx"} 40"#]);
+}
+
+#[test]
+fn what_is_left_of_a_keys_limit_is_what_atlas_last_said() {
+    let metrics = Metrics::default();
+    metrics.atlas_call(&call(Outcome::Status(200)));
+    assert_not_served(&metrics, "atlas_spe_atlas_rate_limit_remaining{");
+    for remaining in [Some(4000), Some(17), None] {
+        metrics.atlas_call(&CallRecord { remaining, ..call(Outcome::Status(200)) });
+    }
+    assert_served(&metrics, &[r#"atlas_spe_atlas_rate_limit_remaining{credential="0a1b2c3d"} 17"#]);
+}
+
+#[test]
+fn an_object_that_is_not_looked_at_yet_is_queued() {
+    let metrics = Metrics::default();
+    metrics.max_reconciles(64);
+    let queued = metrics.queued();
+    assert_served(&metrics, &[r#"workqueue_depth{name="serverlessprivateendpoint"} 1"#]);
+    drop(queued);
+    assert_served(
+        &metrics,
+        &[
+            r#"workqueue_depth{name="serverlessprivateendpoint"} 0"#,
+            r#"workqueue_queue_duration_seconds_count{name="serverlessprivateendpoint"} 1"#,
+            r#"controller_runtime_max_concurrent_reconciles{controller="serverlessprivateendpoint"} 64"#,
+        ],
+    );
+}
+
+#[test]
+fn an_object_is_counted_once_wherever_it_stands() {
+    let metrics = Metrics::default();
+    let created = standing(None, Awaited::Progress, 1);
+    let reserved = Standing {
+        state: ObjectState::new(Some(&EndpointStatus::Reserved), true),
+        conditions: [Some((ConditionType::Ready, true, Reason::Reserved)), None, None, None, None],
+        awaits: Some((Awaited::VpcEndpoint, 2)),
+    };
+    let unknown = EndpointStatus::Other("PENDING_ACCEPTANCE".to_owned());
+    metrics.object_changed(None, Some(&created));
+    metrics.object_changed(Some(&created), Some(&reserved));
+    metrics.object_changed(None, Some(&standing(Some(&unknown), Awaited::Progress, 3)));
+    assert_served(
+        &metrics,
+        &[
+            r#"atlas_spe_objects{state="NONE",ready="false"} 0"#,
+            r#"atlas_spe_objects{state="RESERVED",ready="true"} 1"#,
+            r#"atlas_spe_objects{state="OTHER",ready="false"} 1"#,
+            r#"atlas_spe_conditions{type="Ready",status="True",reason="Reserved"} 1"#,
+            r#"atlas_spe_conditions{type="Ready",status="False",reason="Creating"} 1"#,
+        ],
+    );
+    metrics.object_changed(Some(&reserved), None);
+    assert_served(
+        &metrics,
+        &[
+            r#"atlas_spe_objects{state="RESERVED",ready="true"} 0"#,
+            r#"atlas_spe_conditions{type="Ready",status="True",reason="Reserved"} 0"#,
+        ],
+    );
+}
+
+#[test]
+fn the_one_that_has_waited_longest_says_since_when() {
+    let metrics = Metrics::default();
+    let [old, twin, young] = [100, 100, 200].map(|since| standing(None, Awaited::Deletion, since));
+    for one in [&young, &old, &twin] {
+        metrics.object_changed(None, Some(one));
+    }
+    let since =
+        |moment: i64| format!("atlas_spe_waiting_since_timestamp_seconds{{waits_for=\"deletion\"}} {moment}");
+    let waiting = r#"atlas_spe_waiting_objects{waits_for="deletion"}"#;
+    assert_served(&metrics, &[&since(100), &format!("{waiting} 3")]);
+    metrics.object_changed(Some(&old), None);
+    assert_served(&metrics, &[&since(100)]);
+    metrics.object_changed(Some(&twin), None);
+    assert_served(&metrics, &[&since(200), &format!("{waiting} 1")]);
+    metrics.object_changed(Some(&young), None);
+    assert_served(&metrics, &[&format!("{waiting} 0")]);
+    assert_not_served(&metrics, "atlas_spe_waiting_since_timestamp_seconds{");
+}
+
+#[test]
+fn an_object_is_overdue_once_its_moment_has_passed_and_as_long_as_it_is_not_moved() {
+    let metrics = Metrics::default();
+    metrics.due_changed(None, Some(0));
+    metrics.due_changed(None, Some(u64::MAX));
+    assert_served(&metrics, &["atlas_spe_overdue_objects 1"]);
+    metrics.due_changed(Some(0), Some(u64::MAX));
+    assert_served(&metrics, &["atlas_spe_overdue_objects 0"]);
+    metrics.due_changed(Some(u64::MAX), Some(0));
+    metrics.due_changed(Some(0), None);
+    assert_served(&metrics, &["atlas_spe_overdue_objects 0"]);
+}
+
+#[test]
+fn objects_are_told_apart_only_on_request_and_go_with_their_series() {
+    let one = OneObject { namespace: "a", name: "orders", ready: true, stalled: false, synced: Some(7) };
+    let quiet = Metrics::default();
+    quiet.object_shows(&one);
+    assert!(!quiet.are_objects_told_apart());
+    assert_not_served(&quiet, "atlas_spe_ready");
+    let metrics = Metrics::new(None, true);
+    metrics.object_shows(&one);
+    metrics.object_shows(&OneObject { synced: None, ..one });
+    assert_served(
+        &metrics,
+        &[
+            r#"atlas_spe_ready{namespace="a",name="orders"} 1"#,
+            r#"atlas_spe_stalled{namespace="a",name="orders"} 0"#,
+            r#"atlas_spe_last_sync_timestamp_seconds{namespace="a",name="orders"} 7"#,
+        ],
+    );
+    metrics.object_forgotten("a", "orders");
+    for name in ["ready", "stalled", "last_sync_timestamp_seconds"] {
+        assert_not_served(&metrics, &format!("atlas_spe_{name}{{"));
+    }
+}
+
+#[test]
+fn the_protocol_is_visible() {
+    let metrics = Metrics::default();
+    (0..4).for_each(|_| metrics.claim_opened());
+    metrics.claim_settled();
+    metrics.create_suppressed();
+    metrics.adopted();
+    metrics.endpoint_lost();
+    metrics.duplicate_found();
+    metrics.transition(Milestone::Reserved, Duration::from_secs(90));
+    assert_served(
+        &metrics,
+        &[
+            "atlas_spe_open_claims 3",
+            "atlas_spe_creates_suppressed_total 1",
+            "atlas_spe_adoptions_total 1",
+            "atlas_spe_endpoint_lost_total 1",
+            "atlas_spe_duplicates_total 1",
+            r#"atlas_spe_transition_seconds_bucket{le="120.0",to="reserved"} 1"#,
+            &format!(
+                r#"atlas_spe_build_info{{version="{}",revision="{REVISION}"}} 1"#,
+                env!("CARGO_PKG_VERSION")
+            ),
+            "# EOF",
+        ],
+    );
+}

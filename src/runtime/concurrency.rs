@@ -1,0 +1,86 @@
+//! How many calls run at once, shared fairly: the right to call, and who waits for it.
+//!
+//! Who waits holds nothing of what is waited for. A call that was given up gives its place back.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::endpoint::ProjectId;
+use tokio::sync::oneshot;
+
+use super::work_queue::{Lane, Queue};
+
+/// The calls to Atlas that run at once for one project of a namespace.
+const PER_PROJECT: usize = 8;
+
+/// The right to call, until it is dropped.
+pub(crate) struct Permit<const LEVELS: usize> {
+    number: u64,
+    shares: Arc<Shares<LEVELS>>,
+}
+
+/// Places that namespaces share.
+pub(crate) struct Shares<const LEVELS: usize> {
+    queue: Mutex<Queue<u64, oneshot::Sender<Permit<LEVELS>>, LEVELS>>,
+    numbers: AtomicU64,
+}
+
+impl<const LEVELS: usize> Shares<LEVELS> {
+    /// So many places in all, and bounds for each name below a namespace.
+    pub(crate) fn new(most: usize, bounds: [usize; LEVELS]) -> Arc<Self> {
+        Arc::new(Self { queue: Mutex::new(Queue::new(most, bounds)), numbers: AtomicU64::new(0) })
+    }
+
+    /// Waits for a place. `None` only if the process ends.
+    pub(crate) async fn enter(self: &Arc<Self>, lane: Lane<LEVELS>) -> Option<Permit<LEVELS>> {
+        let (place, given) = oneshot::channel();
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        self.queue().offer(&number, || lane, || place);
+        self.serve();
+        given.await.ok()
+    }
+
+    /// Gives the free places to those whose turn it is.
+    fn serve(self: &Arc<Self>) {
+        loop {
+            // The lock must not be held when a permit is dropped.
+            let next = self.queue().next();
+            let Some((number, place)) = next else { return };
+            if place.is_closed() {
+                self.queue().ended(&number);
+            } else {
+                drop(place.send(Permit { number, shares: Arc::clone(self) }));
+            }
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue<u64, oneshot::Sender<Permit<LEVELS>>, LEVELS>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<const LEVELS: usize> Drop for Permit<LEVELS> {
+    fn drop(&mut self) {
+        self.shares.queue().ended(&self.number);
+        self.shares.serve();
+    }
+}
+
+/// The bounds on calls to Atlas.
+pub(crate) struct Limits(Arc<Shares<2>>);
+
+impl Limits {
+    /// At most `all` calls at once.
+    pub(crate) fn new(all: usize) -> Self {
+        Self(Shares::new(all, [usize::MAX, PER_PROJECT]))
+    }
+
+    /// Waits for the right to call Atlas about `project` for an object of `namespace`.
+    pub(crate) async fn enter(&self, namespace: &str, project: &ProjectId) -> Option<Permit<2>> {
+        self.0.enter([namespace.into(), project.as_str().into()]).await
+    }
+}
+
+#[cfg(test)]
+#[path = "concurrency_tests.rs"]
+mod tests;

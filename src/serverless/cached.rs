@@ -1,0 +1,82 @@
+//! An object as the watch yields it: read, or known to be there and no more.
+//!
+//! Decoding it never fails, so that no object stops the watch of others. It holds nothing but what is used.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::serverless::crd::ServerlessPrivateEndpoint;
+
+use super::decode::{self, Unreadable};
+
+/// One object. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) enum Cached {
+    Read(Arc<ServerlessPrivateEndpoint>),
+    Unreadable(Arc<Unreadable>),
+}
+
+impl Cached {
+    /// The object, if it can be read.
+    pub(super) fn read(&self) -> Option<&ServerlessPrivateEndpoint> {
+        match self {
+            Self::Read(object) => Some(object),
+            Self::Unreadable(_) => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Cached {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Borrowed from a page or an event: whatever is in it, this only finds its end.
+        let json = <&RawValue>::deserialize(deserializer)?;
+        Ok(match decode::object(json.get()) {
+            Ok(object) => Self::Read(Arc::new(object)),
+            Err(unreadable) => Self::Unreadable(unreadable.into()),
+        })
+    }
+}
+
+impl Resource for Cached {
+    type DynamicType = <ServerlessPrivateEndpoint as Resource>::DynamicType;
+    type Scope = <ServerlessPrivateEndpoint as Resource>::Scope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        ServerlessPrivateEndpoint::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        ServerlessPrivateEndpoint::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        ServerlessPrivateEndpoint::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        ServerlessPrivateEndpoint::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Read(object) => object.meta(),
+            Self::Unreadable(unreadable) => &unreadable.metadata,
+        }
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        match self {
+            Self::Read(object) => Arc::make_mut(object).meta_mut(),
+            Self::Unreadable(unreadable) => &mut Arc::make_mut(unreadable).metadata,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "cached_tests.rs"]
+mod tests;

@@ -1,0 +1,275 @@
+//! What is taken from the JSON of an object, and nothing else of it.
+//!
+//! Whoever may write an object also writes what nobody here reads: managed fields, labels, annotations of others, which may be
+//! nested deeper, dated later or be larger than anything here could decode. All of that is skipped and never decoded, so that
+//! no object can keep another from being read. No error of this file repeats a value of a Secret.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta, Time};
+use k8s_openapi::jiff::Timestamp;
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use domain::ownership::condensed;
+
+use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
+
+use super::convert;
+
+/// The most that is kept of one annotation, in bytes. What this operator and Flux write has a quarter of it at most; what has
+/// more would only fill the memory.
+const LONGEST_ANNOTATION: usize = 1024;
+
+/// The same for all finalizers together.
+const LONGEST_FINALIZERS: usize = 4096;
+
+/// The most that is said of why an object cannot be read, in bytes.
+const LONGEST_WHY: usize = 256;
+
+/// An object that cannot be read: what names it, and why.
+#[derive(Debug, Clone)]
+pub(super) struct Unreadable {
+    /// Name, namespace, uid and resourceVersion, as far as there are any.
+    pub(super) metadata: ObjectMeta,
+    pub(super) why: String,
+}
+
+/// What is used of a Secret. It has no `Debug`.
+pub(super) struct Secret {
+    pub(super) resource_version: String,
+    data: Data,
+}
+
+/// What is used of a `ConfigMap`.
+#[derive(Debug, Clone)]
+pub(super) struct ConfigMap {
+    pub(super) uid: String,
+    pub(super) resource_version: String,
+    /// The uid of the object that it belongs to.
+    pub(super) controller: Option<String>,
+    pub(super) data: BTreeMap<String, String>,
+}
+
+/// The parts of an object, none of them decoded.
+#[derive(Deserialize, Default)]
+struct Parts<'a> {
+    #[serde(borrow, default)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    spec: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+/// What names an object. All of it is the API server's to write.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Names {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    creation_timestamp: Option<String>,
+}
+
+/// A page of a listing.
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(default)]
+    metadata: ListMeta,
+    #[serde(borrow, default)]
+    items: Vec<Parts<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Finalizers {
+    finalizers: Option<Vec<String>>,
+}
+
+/// What else is used of an object's metadata.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Lean {
+    generation: Option<i64>,
+    deletion_timestamp: Option<String>,
+    finalizers: Option<Vec<String>>,
+    annotations: Option<Annotations>,
+}
+
+/// The annotations that the operator reads.
+struct Annotations(BTreeMap<String, String>);
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Data {
+    public_api_key: Option<ByteString>,
+    private_api_key: Option<ByteString>,
+    client_id: Option<ByteString>,
+    client_secret: Option<ByteString>,
+}
+
+#[derive(Deserialize)]
+struct Owners {
+    #[serde(rename = "ownerReferences")]
+    owners: Option<Vec<Owner>>,
+}
+
+#[derive(Deserialize)]
+struct Owner {
+    uid: String,
+    controller: Option<bool>,
+}
+
+/// The object of ours in `json`.
+///
+/// # Errors
+/// It cannot be read; what names it can, as far as it has a name.
+pub(super) fn object(json: &str) -> Result<ServerlessPrivateEndpoint, Box<Unreadable>> {
+    let parts = parts(json);
+    let names = names(&parts);
+    whole(&parts, names.clone()).map_err(|why| Box::new(Unreadable { metadata: names, why: cut(why) }))
+}
+
+fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoint, String> {
+    let spec = parts.spec.ok_or("it has no spec")?;
+    let metadata = parts.metadata.ok_or("it has no metadata")?;
+    let lean: Lean = decode("metadata", metadata)?;
+    let finalizers = lean.finalizers.filter(|finalizers| !finalizers.is_empty());
+    if finalizers.iter().flatten().map(String::len).sum::<usize>() > LONGEST_FINALIZERS {
+        return Err(format!("metadata: the finalizers have more than {LONGEST_FINALIZERS} bytes"));
+    }
+    // That there is one is what matters. When it was asked for is only counted.
+    let deleted = |text: String| Time(text.parse().unwrap_or(Timestamp::MAX));
+    let metadata = ObjectMeta {
+        generation: lean.generation,
+        deletion_timestamp: lean.deletion_timestamp.map(deleted),
+        finalizers,
+        annotations: lean.annotations.map(|annotations| annotations.0),
+        ..names
+    };
+    let status = parts.status.map(|status| decode("status", status)).transpose()?;
+    Ok(ServerlessPrivateEndpoint { metadata, spec: decode("spec", spec)?, status })
+}
+
+/// What names the object in `json`: nothing where it has no name.
+pub(super) fn named(json: &str) -> ObjectMeta {
+    names(&parts(json))
+}
+
+/// What names the objects with our finalizer in a page of a listing, and where the next page begins; `None` if it cannot be
+/// read.
+pub(super) fn with_finalizer(json: &str) -> Option<(Vec<ObjectMeta>, Option<String>)> {
+    let page: Page<'_> = serde_json::from_str(json).ok()?;
+    let has_ours = |parts: &&Parts<'_>| {
+        let found =
+            parts.metadata.and_then(|metadata| serde_json::from_str::<Finalizers>(metadata.get()).ok());
+        found
+            .and_then(|found| found.finalizers)
+            .is_some_and(|all| all.iter().any(|one| one == crd::FINALIZER))
+    };
+    let found = page.items.iter().filter(has_ours).map(names).collect();
+    Some((found, page.metadata.continue_.filter(|next| !next.is_empty())))
+}
+
+/// The Secret in `json`; `None` if it cannot be read.
+pub(super) fn secret(json: &str) -> Option<Secret> {
+    let parts = parts(json);
+    let data = parts.data.map_or(Ok(Data::default()), |data| serde_json::from_str(data.get()));
+    Some(Secret { resource_version: names(&parts).resource_version?, data: data.ok()? })
+}
+
+/// The `ConfigMap` in `json`; `None` if it cannot be read.
+pub(super) fn config_map(json: &str) -> Option<ConfigMap> {
+    let parts = parts(json);
+    let owners: Owners = serde_json::from_str(parts.metadata?.get()).ok()?;
+    let controller = owners.owners.into_iter().flatten().find(|owner| owner.controller == Some(true));
+    let ObjectMeta { uid: Some(uid), resource_version: Some(resource_version), .. } = names(&parts) else {
+        return None;
+    };
+    let data = parts.data.map_or(Ok(BTreeMap::new()), |data| serde_json::from_str(data.get()));
+    Some(ConfigMap { uid, resource_version, controller: controller.map(|owner| owner.uid), data: data.ok()? })
+}
+
+impl Secret {
+    /// What the entry holds, if it is one of the four that are read.
+    pub(super) fn entry(&self, key: &str) -> Option<&[u8]> {
+        let Data { public_api_key, private_api_key, client_id, client_secret } = &self.data;
+        let value = match key {
+            "publicApiKey" => public_api_key,
+            "privateApiKey" => private_api_key,
+            "clientId" => client_id,
+            "clientSecret" => client_secret,
+            _ => return None,
+        };
+        value.as_ref().map(|value| value.0.as_slice())
+    }
+}
+
+fn parts(json: &str) -> Parts<'_> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+fn names(parts: &Parts<'_>) -> ObjectMeta {
+    let names: Option<Names> = parts.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok());
+    let Names { name, namespace, uid, resource_version, creation_timestamp } = names.unwrap_or_default();
+    let creation_timestamp = creation_timestamp.and_then(|text| text.parse().ok()).map(Time);
+    ObjectMeta { name, namespace, uid, resource_version, creation_timestamp, ..ObjectMeta::default() }
+}
+
+fn decode<'a, T: Deserialize<'a>>(part: &str, json: &'a RawValue) -> Result<T, String> {
+    serde_json::from_str(json.get()).map_err(|error| format!("{part}: {error}"))
+}
+
+/// As much of a text as is ever said of an error, which may repeat a value of any length.
+pub(super) fn cut(mut why: String) -> String {
+    why.truncate(why.floor_char_boundary(LONGEST_WHY));
+    why
+}
+
+impl<'de> Deserialize<'de> for Annotations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Annotations;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("annotations")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
+                let mut read = BTreeMap::new();
+                while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+                    if !convert::is_read(&key) {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    let mut value: String = map.next_value()?;
+                    if value.len() > LONGEST_ANNOTATION && key == crd::CLAIM {
+                        // Nobody's attempt is forgotten because it was written over with something long.
+                        value = condensed(&value);
+                    }
+                    if value.len() > LONGEST_ANNOTATION {
+                        return Err(A::Error::custom(format_args!(
+                            "the annotation {key} has {} bytes, and at most {LONGEST_ANNOTATION} are read",
+                            value.len()
+                        )));
+                    }
+                    read.insert(key.into_owned(), value);
+                }
+                Ok(Annotations(read))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

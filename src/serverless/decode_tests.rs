@@ -1,0 +1,187 @@
+//! What is read of an object, and that nothing else of it can keep it from being read.
+
+use serde_json::{Value, json};
+
+use crate::serverless::convert::trigger;
+
+use super::*;
+
+fn manifest() -> Value {
+    json!({
+        "apiVersion": "atlas.spe-operator.io/v1alpha1",
+        "kind": "ServerlessPrivateEndpoint",
+        "metadata": {
+            "name": "orders", "namespace": "shop", "uid": "u-1", "resourceVersion": "7", "generation": 3,
+            "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-02T00:00:00Z",
+            "finalizers": ["atlas.spe-operator.io/endpoint"],
+            "annotations": {"reconcile.fluxcd.io/requestedAt": "now", "kubectl.kubernetes.io/last-applied-configuration": "{}"},
+            "labels": {"app": "orders"},
+            "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "u-2"}],
+            "managedFields": [{"manager": "kubectl"}]
+        },
+        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders", "outputConfigMap": {"name": "out"}},
+        "status": {"_id": "5f0", "status": "AVAILABLE", "observedGeneration": 3, "conditions": [{
+            "type": "Ready", "status": "True", "reason": "Available", "message": "ü", "observedGeneration": 3,
+            "lastTransitionTime": "2026-01-01T00:00:00Z"
+        }]}
+    })
+}
+
+/// The manifest with this JSON at this place of its metadata.
+fn with(field: &str, json: &str) -> String {
+    let mut manifest = manifest();
+    manifest["metadata"][field] = json!("PLACE");
+    manifest.to_string().replace("\"PLACE\"", json)
+}
+
+fn nested(depth: usize) -> String {
+    format!("{}1{}", "{\"f:a\":".repeat(depth), "}".repeat(depth))
+}
+
+fn why(json: &str) -> String {
+    object(json).unwrap_err().why
+}
+
+#[test]
+fn an_object_is_as_it_was_but_for_what_is_never_read() {
+    let mut kept = manifest();
+    for dropped in ["labels", "ownerReferences", "managedFields"] {
+        kept["metadata"].as_object_mut().unwrap().remove(dropped).unwrap();
+    }
+    let annotations = kept["metadata"]["annotations"].as_object_mut().unwrap();
+    annotations.remove("kubectl.kubernetes.io/last-applied-configuration").unwrap();
+    let kept: ServerlessPrivateEndpoint = serde_json::from_value(kept).unwrap();
+    let read = object(&manifest().to_string()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::to_value(&kept).unwrap());
+    assert_eq!(trigger(&read), trigger(&kept));
+}
+
+#[test]
+fn nothing_that_is_not_read_keeps_an_object_from_being_read() {
+    let time = r#"{"manager": "x", "time": "9999-12-31T23:59:59Z", "fieldsV1": {}}"#;
+    let deep = format!(r#"{{"manager": "x", "fieldsV1": {}}}"#, nested(100_000));
+    for (field, json) in [
+        ("managedFields", format!("[{time}]")),
+        ("managedFields", format!("[{deep}]")),
+        ("managedFields", "7".to_owned()),
+        ("labels", nested(300)),
+        ("labels", r#"{"a": 1, "a": 2}"#.to_owned()),
+        ("ownerReferences", format!("[{}]", nested(300))),
+        ("creationTimestamp", "\"+262143-01-01T00:00:00Z\"".to_owned()),
+        ("deletionTimestamp", "\"9999-12-31T23:59:59Z\"".to_owned()),
+        ("deletionGracePeriodSeconds", "1e400".to_owned()),
+        ("annotations", format!(r#"{{"other": {}}}"#, nested(300))),
+        ("selfLink", "123456789012345678901234567890".to_owned()),
+    ] {
+        let read = object(&with(field, &json)).unwrap();
+        assert_eq!(read.metadata.name.as_deref(), Some("orders"), "{field}");
+        assert!(read.metadata.deletion_timestamp.is_some(), "{field}");
+    }
+}
+
+#[test]
+fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
+    let long = |length: usize| "x".repeat(length);
+    let word = |length| format!(r#"{{"atlas.spe-operator.io/take-over": "{}"}}"#, long(length));
+    assert!(object(&with("annotations", &word(1024))).is_ok());
+    for (json, said) in [
+        (with("generation", "\"three\""), "metadata: invalid type: string \"three\""),
+        (with("finalizers", "{}"), "metadata: invalid type: map"),
+        (
+            with("annotations", &word(1025)),
+            "metadata: the annotation atlas.spe-operator.io/take-over has 1025 bytes",
+        ),
+        (
+            with("finalizers", &format!("[\"{}\"]", long(4097))),
+            "metadata: the finalizers have more than 4096 bytes",
+        ),
+        (
+            manifest().to_string().replace("\"32b6e34b3d91647abb20e7b8\"", "7"),
+            "spec: invalid type: integer `7`",
+        ),
+        (manifest().to_string().replace("\"AVAILABLE\"", &nested(200)), "status: "),
+        (manifest().to_string().replace("\"AVAILABLE\"", "7"), "status: invalid type: integer `7`"),
+        (manifest().to_string().replace("\"spec\":", "\"spoc\":"), "it has no spec"),
+    ] {
+        let unreadable = object(&json).unwrap_err();
+        assert!(unreadable.why.starts_with(said), "{} does not start with {said}", unreadable.why);
+        let ObjectMeta { name, namespace, uid, resource_version, .. } = unreadable.metadata;
+        let names = [name, namespace, uid, resource_version].map(Option::unwrap);
+        assert_eq!(names, ["orders", "shop", "u-1", "7"], "{said}");
+    }
+    let all = with("generation", &format!("\"{}\"", "ü".repeat(10_000)));
+    assert!(why(&all).len() <= LONGEST_WHY);
+}
+
+#[test]
+fn a_claim_that_is_too_long_is_kept_as_a_short_text_of_its_own() {
+    let kept = |claim: &str| {
+        let json = serde_json::json!({ crd::CLAIM: claim }).to_string();
+        object(&with("annotations", &json)).unwrap().metadata.annotations.unwrap()[crd::CLAIM].clone()
+    };
+    let [one, other] = ["x", "y"].map(|letter| letter.repeat(240_000));
+    assert!(kept(&one).len() <= 64);
+    assert_eq!(kept(&one), kept(&one));
+    assert_ne!(kept(&one), kept(&other));
+    assert_eq!(kept("v1/short"), "v1/short");
+}
+
+#[test]
+fn what_is_no_object_at_all_has_no_name() {
+    for json in ["", "7", "[]", "{}", "{\"metadata\": 7}", "{\"metadata\": {\"name\": 7}}", "<html>"] {
+        let unreadable = object(json).unwrap_err();
+        assert_eq!(unreadable.metadata, ObjectMeta::default(), "{json}");
+        assert!(!unreadable.why.is_empty());
+    }
+}
+
+#[test]
+fn of_annotations_only_ours_are_kept_and_that_there_are_some() {
+    let annotations = |json: &str| object(&with("annotations", json)).unwrap().metadata.annotations;
+    assert_eq!(annotations("null"), None);
+    assert_eq!(annotations("{}"), Some(BTreeMap::new()));
+    assert_eq!(annotations(r#"{"other": "x"}"#), Some(BTreeMap::new()));
+    let claim = r#"{"other": "x", "atlas.spe-operator.io/claim": "v1\/ü"}"#;
+    assert_eq!(annotations(claim).unwrap().into_values().collect::<Vec<_>>(), ["v1/ü"]);
+}
+
+#[test]
+fn a_secret_is_its_four_entries_whatever_else_it_holds() {
+    let json = format!(
+        r#"{{"kind": "Secret", "metadata": {{"name": "key", "uid": "u", "resourceVersion": "7",
+            "managedFields": [{{"time": "9999-12-31T23:59:59Z", "fieldsV1": {}}}]}},
+            "data": {{"publicApiKey": "cHVibGlj", "privateApiKey": null, "other": {}}}}}"#,
+        nested(300),
+        nested(300),
+    );
+    let read = secret(&json).unwrap();
+    assert_eq!(read.resource_version, "7");
+    assert_eq!(read.entry("publicApiKey"), Some(b"public".as_slice()));
+    assert_eq!(
+        (read.entry("privateApiKey"), read.entry("clientId"), read.entry("other")),
+        (None, None, None)
+    );
+    for data in ["7", "{\"publicApiKey\": 7}", "{\"publicApiKey\": \"not base64\"}"] {
+        let json = format!(r#"{{"metadata": {{"resourceVersion": "7"}}, "data": {data}}}"#);
+        assert!(secret(&json).is_none(), "{data}");
+    }
+    assert!(secret("<html>").is_none());
+}
+
+#[test]
+fn a_config_map_is_its_entries_and_whose_it_is() {
+    let json = |owners: &str| {
+        format!(
+            r#"{{"metadata": {{"name": "out", "uid": "u", "resourceVersion": "7", "ownerReferences": {owners},
+                "managedFields": [{{"time": "9999-12-31T23:59:59Z"}}]}},
+                "data": {{"id": "5f0"}}, "binaryData": {}}}"#,
+            nested(300)
+        )
+    };
+    let owned = r#"[{"uid": "a"}, {"uid": "b", "controller": true, "kind": 7}]"#;
+    let read = config_map(&json(owned)).unwrap();
+    assert_eq!((read.uid.as_str(), read.controller.as_deref()), ("u", Some("b")));
+    assert_eq!(read.data.get("id").map(String::as_str), Some("5f0"));
+    assert_eq!(config_map(&json("null")).unwrap().controller, None);
+    assert!(config_map("<html>").is_none());
+}

@@ -1,0 +1,377 @@
+//! The living objects that this process watches, by token: whose mark is whose, and who declares the same VPC endpoint.
+//!
+//! In AWS a VPC endpoint serves one endpoint service. That two objects declare one is known within a namespace only: what is
+//! declared in another neither wakes an object nor shows in it. It holds one entry an object, from the first watch event on, so that a restart forgets nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::endpoint::{EndpointId, VpcEndpointId};
+use domain::observed::Owner;
+use domain::ownership::Token;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::serverless::crd::{ManagementPolicy, ServerlessPrivateEndpoint};
+
+use super::cached::Cached;
+
+/// The objects.
+pub(super) struct Directory(Mutex<Index>);
+
+struct Index {
+    objects: HashMap<Token, Entry>,
+    /// The objects of a namespace that declare a VPC endpoint, in the order in which they declared it.
+    declarants: HashMap<(Arc<str>, VpcEndpointId), Vec<Token>>,
+    /// How many watches have not listed all of theirs yet.
+    unlisted: usize,
+}
+
+struct Entry {
+    namespace: Arc<str>,
+    name: Box<str>,
+    declares: Option<VpcEndpointId>,
+    /// The endpoints that it has recorded or names.
+    endpoints: Box<[EndpointId]>,
+    /// In seconds since 1970; 0 if that cannot be read.
+    created: i64,
+    /// The watch shows it no more, because it left the selector, and it may be there all the same.
+    left: bool,
+}
+
+impl Directory {
+    /// Of the objects of this many watches.
+    pub(super) fn new(watches: usize) -> Self {
+        Self(Mutex::new(Index { objects: HashMap::new(), declarants: HashMap::new(), unlisted: watches }))
+    }
+
+    /// Notes an object that the watch shows. `true` if it showed none before.
+    pub(super) fn appeared(&self, token: &Token, namespace: &str, name: &str) -> bool {
+        let mut index = self.index();
+        if let Some(entry) = index.objects.get_mut(token) {
+            return std::mem::take(&mut entry.left);
+        }
+        let entry = Entry {
+            namespace: namespace.into(),
+            name: name.into(),
+            declares: None,
+            endpoints: Box::default(),
+            created: 0,
+            left: false,
+        };
+        index.objects.insert(token.clone(), entry);
+        true
+    }
+
+    /// Notes which endpoints a known object has recorded or names.
+    pub(super) fn uses(&self, token: &Token, object: &ServerlessPrivateEndpoint) {
+        let mut index = self.index();
+        let Some(entry) = index.objects.get_mut(token) else { return };
+        let recorded = object.status.as_ref().and_then(|status| status.id.as_ref());
+        let ids = recorded.into_iter().chain(&object.spec.endpoint_id);
+        let ids: BTreeSet<EndpointId> = ids.filter_map(|id| id.parse().ok()).collect();
+        entry.endpoints = ids.into_iter().collect();
+        let created = object.metadata.creation_timestamp.as_ref();
+        entry.created = created.map_or(0, |created| created.0.as_second());
+    }
+
+    /// Whether a living object of another namespace has recorded `id`, or names it, and is older than the object `token`; `true`
+    /// while that cannot be known. An id cannot be named before it is known, so who made an endpoint is older than who learns of it.
+    pub(super) fn is_used_elsewhere(&self, token: &Token, id: &EndpointId) -> bool {
+        let index = self.index();
+        let Some(own) = index.objects.get(token).filter(|_| index.unlisted == 0) else { return true };
+        index.objects.iter().any(|(other, entry)| {
+            entry.namespace != own.namespace
+                && entry.endpoints.contains(id)
+                && (entry.created, other) < (own.created, token)
+        })
+    }
+
+    /// The watch shows an object no more, which may be there all the same: what it owns stays its own until it is known to be
+    /// [gone](Self::gone). Returns the object that is alone with its VPC endpoint now.
+    pub(super) fn left(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+        let mut index = self.index();
+        let entry = index.objects.get_mut(token)?;
+        entry.left = true;
+        let (namespace, declares) = (Arc::clone(&entry.namespace), entry.declares.take());
+        let alone = index.undeclare(token, &(namespace, declares?))?;
+        index.object(&alone)
+    }
+
+    /// The objects that the watch shows no more, by namespace and name.
+    pub(super) fn all_left(&self) -> Vec<(Token, String, String)> {
+        let index = self.index();
+        let left = index.objects.iter().filter(|(_, entry)| entry.left);
+        left.map(|(token, entry)| (token.clone(), entry.namespace.to_string(), entry.name.to_string()))
+            .collect()
+    }
+
+    /// Forgets an object that the watch shows no more, if it has not come back.
+    pub(super) fn gone_if_left(&self, token: &Token) {
+        let mut index = self.index();
+        if index.objects.get(token).is_some_and(|entry| entry.left) {
+            index.objects.remove(token);
+        }
+    }
+
+    /// Notes which VPC endpoint a known object declares, if any. Returns the objects of whom something else is true now: who was
+    /// alone with a VPC endpoint, or now is. (Where many declare one, each knows of another already.)
+    pub(super) fn declares(&self, token: &Token, id: Option<&VpcEndpointId>) -> Vec<ObjectRef<Cached>> {
+        let mut index = self.index();
+        let Some(entry) = index.objects.get_mut(token) else { return Vec::new() };
+        if entry.declares.as_ref() == id {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut entry.declares, id.cloned());
+        let namespace = Arc::clone(&entry.namespace);
+        let mut affected =
+            before.and_then(|before| index.undeclare(token, &(Arc::clone(&namespace), before)));
+        let mut alone = None;
+        if let Some(id) = id {
+            let declarants = index.declarants.entry((namespace, id.clone())).or_default();
+            alone = <&[Token; 1]>::try_from(declarants.as_slice()).ok().map(|[alone]| alone.clone());
+            declarants.reserve_exact(1);
+            declarants.push(token.clone());
+        }
+        [affected.take(), alone].into_iter().flatten().filter_map(|token| index.object(&token)).collect()
+    }
+
+    /// Forgets an object that is gone. Returns the object that is alone with its VPC endpoint now.
+    pub(super) fn gone(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+        let mut index = self.index();
+        let Entry { namespace, declares, .. } = index.objects.remove(token)?;
+        let alone = index.undeclare(token, &(namespace, declares?))?;
+        index.object(&alone)
+    }
+
+    /// Notes that a watch has listed all of its objects. `true` if it was the last.
+    pub(super) fn listed(&self) -> bool {
+        let mut index = self.index();
+        index.unlisted = index.unlisted.saturating_sub(1);
+        index.unlisted == 0
+    }
+
+    /// Whose token it is, for an object of `namespace`; `None` while that cannot be known.
+    pub(super) fn owner(&self, token: &Token, namespace: &str) -> Option<Owner> {
+        let index = self.index();
+        match index.objects.get(token) {
+            Some(entry) if *entry.namespace == *namespace => Some(Owner::Neighbor(entry.name.to_string())),
+            Some(_) => Some(Owner::Elsewhere),
+            None => (index.unlisted == 0).then_some(Owner::Nobody),
+        }
+    }
+
+    /// The other object of `namespace` that declares `id`, in words for the users of the object `token`.
+    pub(super) fn another(&self, token: &Token, namespace: &str, id: &VpcEndpointId) -> Option<String> {
+        let index = self.index();
+        let declarants = index.declarants.get(&(namespace.into(), id.clone()))?;
+        let other = declarants.iter().find(|other| *other != token)?;
+        Some(format!("ServerlessPrivateEndpoint {}", index.objects.get(other)?.name))
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        // A panic while the lock was held left at worst one object that is not entered, or no longer.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    /// Returns who is alone with the VPC endpoint now.
+    fn undeclare(&mut self, token: &Token, declared: &(Arc<str>, VpcEndpointId)) -> Option<Token> {
+        let declarants = self.declarants.get_mut(declared)?;
+        declarants.retain(|declarant| declarant != token);
+        match declarants.as_slice() {
+            [] => {
+                self.declarants.remove(declared);
+                None
+            }
+            [alone] => Some(alone.clone()),
+            _ => None,
+        }
+    }
+
+    fn object(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+        let Entry { namespace, name, .. } = self.objects.get(token)?;
+        Some(ObjectRef::new(name).within(namespace))
+    }
+}
+
+/// The VPC endpoint that an object declares, as far as the object alone tells: before a reference is read, it counts as leading
+/// where it led before. An object that only observes, or is being deleted, declares none.
+pub(super) fn declared(object: &ServerlessPrivateEndpoint) -> Option<VpcEndpointId> {
+    let (spec, status) = (&object.spec, object.status.as_ref());
+    if spec.management_policy != ManagementPolicy::Manage || object.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let of_reference = status
+        .filter(|_| spec.cloud_provider_endpoint_ref.is_some())
+        .and_then(|status| status.cloud_provider_endpoint_id.as_ref());
+    spec.cloud_provider_endpoint_id.as_ref().or(of_reference)?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Objects(Directory);
+
+    impl Objects {
+        fn of(objects: &[(&str, &str)]) -> Self {
+            let directory = Directory::new(0);
+            for (namespace, name) in objects {
+                directory.appeared(&token(namespace, name), namespace, name);
+            }
+            Self(directory)
+        }
+
+        fn declare(&self, name: &str, id: Option<&str>) -> Vec<String> {
+            let id: Option<VpcEndpointId> = id.map(|id| id.parse().unwrap());
+            let affected = self.0.declares(&token("a", name), id.as_ref());
+            affected.into_iter().map(|object| object.name).collect()
+        }
+
+        fn another(&self, name: &str, id: &str) -> Option<String> {
+            self.0.another(&token("a", name), "a", &id.parse().unwrap())
+        }
+    }
+
+    fn token(namespace: &str, name: &str) -> Token {
+        Token::of(&"test".parse().unwrap(), namespace, name)
+    }
+
+    #[test]
+    fn a_neighbor_is_called_by_its_name_and_nobody_else_is() {
+        let Objects(directory) = Objects::of(&[("shop", "orders")]);
+        let orders = token("shop", "orders");
+        assert_eq!(directory.owner(&orders, "shop"), Some(Owner::Neighbor("orders".to_owned())));
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
+        directory.gone(&orders);
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
+    }
+
+    #[test]
+    fn who_left_the_selector_stays_the_owner_until_it_is_gone() {
+        let Objects(directory) = Objects::of(&[("shop", "orders")]);
+        let orders = token("shop", "orders");
+        directory.left(&orders);
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
+        assert_eq!(directory.all_left().len(), 1);
+        assert!(directory.appeared(&orders, "shop", "orders"), "what it declares is noted once more");
+        directory.gone_if_left(&orders);
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere), "it has come back");
+        directory.left(&orders);
+        directory.gone_if_left(&orders);
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
+    }
+
+    #[test]
+    fn an_endpoint_belongs_to_the_older_object_of_two_namespaces_that_use_it() {
+        let Objects(directory) = Objects::of(&[("a", "first"), ("b", "second"), ("a", "third")]);
+        let id: EndpointId = "7".repeat(24).parse().unwrap();
+        let uses = |namespace: &str, name: &str, second: u32, fields: [&str; 2]| {
+            let [named, recorded] = fields.map(|field| (!field.is_empty()).then(|| field.to_owned()));
+            let object = serde_json::json!({
+                "apiVersion": "atlas.spe-operator.io/v1alpha1", "kind": "ServerlessPrivateEndpoint",
+                "metadata": {"name": name, "creationTimestamp": format!("2026-01-01T00:00:0{second}Z")},
+                "spec": {"projectId": "0".repeat(24), "instanceName": "orders", "endpointId": named},
+                "status": {"_id": recorded},
+            });
+            directory.uses(&token(namespace, name), &serde_json::from_value(object).unwrap());
+        };
+        let is_used = |namespace: &str, name: &str| directory.is_used_elsewhere(&token(namespace, name), &id);
+        uses("a", "first", 1, ["", id.as_str()]);
+        uses("b", "second", 2, [id.as_str(), ""]);
+        uses("a", "third", 3, ["", ""]);
+        assert_eq!(
+            (is_used("a", "first"), is_used("b", "second"), is_used("a", "third")),
+            (false, true, true)
+        );
+        uses("a", "first", 1, ["", ""]);
+        assert!(!is_used("b", "second"));
+        directory.gone(&token("b", "second"));
+        assert!(!is_used("a", "third"));
+        assert!(is_used("b", "unknown"), "nothing is taken over while its age is not known");
+    }
+
+    #[test]
+    fn nobody_is_the_owner_only_once_every_watch_has_listed() {
+        let directory = Directory::new(2);
+        let orders = token("shop", "orders");
+        assert_eq!(directory.owner(&orders, "other"), None);
+        directory.listed();
+        assert_eq!(directory.owner(&orders, "other"), None);
+        directory.listed();
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
+    }
+
+    #[test]
+    fn two_that_declare_one_vpc_endpoint_are_told_until_one_is_alone() {
+        let objects = Objects::of(&[("a", "one"), ("a", "two"), ("a", "three")]);
+        let nobody: [&str; 0] = [];
+        assert_eq!(objects.declare("one", Some("vpce-1")), nobody);
+        assert_eq!(objects.another("one", "vpce-1"), None);
+        assert_eq!(objects.declare("two", Some("vpce-1")), ["one"]);
+        assert_eq!(objects.declare("two", Some("vpce-1")), nobody, "nothing new");
+        assert_eq!(objects.another("one", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint two"));
+        assert_eq!(objects.another("two", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint one"));
+        assert_eq!(objects.declare("three", Some("vpce-1")), nobody, "the others know already");
+        assert_eq!(objects.declare("three", None), nobody);
+        assert_eq!(objects.declare("two", Some("vpce-2")), ["one"]);
+        assert_eq!(objects.another("one", "vpce-1"), None);
+        objects.declare("two", Some("vpce-1"));
+        assert_eq!(objects.0.gone(&token("a", "two")).map(|object| object.name).as_deref(), Some("one"));
+        assert_eq!(objects.0.gone(&token("a", "one")), None);
+    }
+
+    #[test]
+    fn what_another_namespace_declares_wakes_nobody_and_is_not_said() {
+        let objects = Objects::of(&[("b", "secret-name"), ("a", "own"), ("a", "neighbor")]);
+        objects.declare("own", Some("vpce-1"));
+        let there = |id: Option<&str>| {
+            let id: Option<VpcEndpointId> = id.map(|id| id.parse().unwrap());
+            assert_eq!(objects.0.declares(&token("b", "secret-name"), id.as_ref()), []);
+        };
+        for _ in 0..3 {
+            there(Some("vpce-1"));
+            assert_eq!(objects.another("own", "vpce-1"), None);
+            there(Some("vpce-2"));
+        }
+        there(Some("vpce-1"));
+        assert_eq!(objects.declare("neighbor", Some("vpce-1")), ["own"]);
+        assert_eq!(objects.another("own", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint neighbor"));
+    }
+
+    #[test]
+    fn an_object_that_is_gone_declares_nothing_any_more() {
+        let objects = Objects::of(&[("a", "one"), ("a", "two")]);
+        objects.declare("one", Some("vpce-1"));
+        objects.0.gone(&token("a", "one"));
+        assert_eq!(objects.declare("one", Some("vpce-1")), [""; 0]);
+        assert_eq!(objects.another("two", "vpce-1"), None);
+    }
+
+    #[test]
+    fn a_manifest_tells_what_its_object_declares_and_a_status_what_its_reference_led_to() {
+        let read = |management, spec: serde_json::Value, status: serde_json::Value| {
+            let mut spec = spec;
+            spec["projectId"] = "0".repeat(24).into();
+            spec["instanceName"] = "orders".into();
+            spec["managementPolicy"] = serde_json::Value::String(String::from(management));
+            let object = serde_json::json!({
+                "apiVersion": "atlas.spe-operator.io/v1alpha1", "kind": "ServerlessPrivateEndpoint",
+                "metadata": {"name": "orders"}, "spec": spec, "status": status,
+            });
+            declared(&serde_json::from_value(object).unwrap()).map(|id| id.to_string())
+        };
+        let reference = || {
+            serde_json::json!({"cloudProviderEndpointRef":
+                {"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "id"}})
+        };
+        let status = || serde_json::json!({"cloudProviderEndpointId": "vpce-2"});
+        let literal = || serde_json::json!({"cloudProviderEndpointId": "vpce-1"});
+        assert_eq!(read("Manage", literal(), status()).as_deref(), Some("vpce-1"));
+        assert_eq!(read("Manage", reference(), status()).as_deref(), Some("vpce-2"));
+        assert_eq!(read("Manage", reference(), serde_json::json!({})), None);
+        assert_eq!(read("Manage", serde_json::json!({}), status()), None);
+        assert_eq!(read("Observe", literal(), status()), None);
+    }
+}

@@ -1,0 +1,340 @@
+//! Carries out one step: at most one remote write, and the memory of it.
+//!
+//! Nothing here decides. A step that finds the object other than it was decided on does nothing and says so. None begins a
+//! write once the program is to begin nothing. A claim is followed by its create, which runs to its end; an update or a
+//! delete in flight is dropped, because the next listing shows what became of it.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use atlas::{CreateOutcome, DeleteOutcome, Operation, Update};
+use domain::decision::{Creating, Origin, ReleaseReason, State, Step};
+use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
+use domain::event;
+use domain::fault::FaultKind;
+use domain::memory::Memory;
+use domain::observed::Listing;
+use domain::ownership::{Claim, Nonce};
+use kube::ResourceExt;
+use tracing::info;
+
+use crate::clock::{Boottime, Stamp};
+use crate::metrics::PostOutcome;
+use crate::serverless::crd;
+
+use super::api_server::{ClusterError, Turn};
+use super::convert::{self, Identity};
+use super::credentials::Purpose;
+use super::listings::Cause;
+use super::observe::{Decided, observe};
+use super::reconcile::ReconcileError;
+use super::session::Pass;
+use super::span;
+use super::status_patch;
+use crate::runtime::work::Stopped;
+
+impl Pass {
+    /// Does what was decided; afterwards it is time to decide again.
+    pub(super) async fn carry_out(&mut self, decided: &Decided) -> Result<(), ReconcileError> {
+        let step = &decided.decision.step;
+        match step {
+            // The end, the wait for a listing and the release are the caller's.
+            Step::Rest | Step::List | Step::Release(_) => Ok(()),
+            Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
+                let creates = decided.decision.state == State::Creating(Creating::Pending);
+                self.claim(nonce.clone(), replaced.clone(), stale_vpc_endpoint.clone(), creates).await
+            }
+            Step::Create { nonce, comment } => self.create(nonce, comment).await,
+            Step::Record { endpoint, origin } => self.record(decided, endpoint, *origin).await,
+            Step::Update { id, comment, vpc_endpoint } => {
+                self.update(decided, id, comment.clone(), vpc_endpoint.clone()).await
+            }
+            Step::Delete { id, excess } => self.delete(decided, id, *excess).await,
+        }
+    }
+
+    /// Asks Atlas what the instance has, or shares the answer to who has just asked.
+    ///
+    /// # Errors
+    /// A user asks for it, and not now: then it comes later.
+    pub(super) async fn list(&mut self) -> Result<(), ReconcileError> {
+        self.permit = None;
+        let purpose = convert::asked(&self.object);
+        let said = convert::word(&self.object).filter(|said| self.heard.as_deref() != Some(said));
+        let (said, cause) = (said.map(ToOwned::to_owned), self.cause.worded_if(said.is_some()));
+        let access = match Box::pin(self.access(purpose)).await {
+            Ok(access) => access,
+            Err(fault) => {
+                if fault.kind == FaultKind::CredentialsNotFound {
+                    self.heard = said.or(self.heard.take());
+                }
+                self.listing = Listing::Failed(fault);
+                return Ok(());
+            }
+        };
+        self.note_key(&access);
+        let ctx = &self.ctx;
+        let listing = ctx.listings.get(ctx, &access, self.fresh_after, cause).await;
+        let listing = listing.map_err(ReconcileError::Later)?;
+        if listing.is_asked {
+            self.heard = said.or(self.heard.take());
+            // What is listed in this reconcile from now on is a step of the protocol.
+            self.cause = Cause::Own;
+            let listed = (convert::essence(&self.object), self.object.metadata.deletion_timestamp.is_some());
+            self.ctx.memories.with(&self.identity.token, |entry| entry.listed = Some(listed));
+        }
+        let failed = listing.result.as_ref().err().map(|fault| fault.kind);
+        let times = &ctx.options.times;
+        self.remember(|memory| memory.responded(failed, listing.sent.since_boot(), times));
+        self.seen = listing.sent;
+        self.sunset = listing.sunset;
+        self.listing = match listing.result {
+            Ok(endpoints) => {
+                self.served(&access);
+                let observed = observe(self);
+                let concerning = endpoints.iter().filter(|endpoint| observed.concerns(endpoint));
+                Listing::Fetched(concerning.cloned().collect())
+            }
+            Err(fault) => Listing::Failed(fault),
+        };
+        Ok(())
+    }
+
+    async fn claim(
+        &mut self,
+        announced: Option<Nonce>,
+        replaced: Option<EndpointId>,
+        stale: Option<String>,
+        creates: bool,
+    ) -> Result<(), ReconcileError> {
+        let ctx = Arc::clone(&self.ctx);
+        let access = ctx
+            .work
+            .unless_stopped(pin!(self.access(Purpose::Write)))
+            .await?
+            .map_err(ReconcileError::NoAccess)?;
+        // Before the deadline of the attempt begins, like the right to call Atlas.
+        let turn = ctx.work.unless_stopped(pin!(ctx.cluster.turn(&self.identity.namespace))).await?;
+        // A claim that no POST follows writes nothing to Atlas.
+        let follows = if creates { Operation::Create } else { Operation::List };
+        if self.is_held(&access, follows, None) {
+            return Ok(());
+        }
+        let begun = Stamp::now();
+        let is_fresh = announced.is_none();
+        let nonce = if let Some(nonce) = announced {
+            nonce
+        } else {
+            let nonce = fresh_nonce()?;
+            self.ctx.memories.with(&self.identity.token, |entry| {
+                entry.counted.claimed(begun.boot());
+                entry.memory.begin_claim(nonce.clone(), begun.boot().since_boot());
+                entry.claimed = Some((nonce.clone(), begun));
+            });
+            nonce
+        };
+        let Identity { token, uid, .. } = &self.identity;
+        let cluster = self.ctx.cluster_id.clone();
+        let attempt = nonce.clone();
+        let claim = Claim { token: token.clone(), nonce, uid: uid.clone(), cluster, replaced };
+        let mut annotations = vec![(crd::CLAIM, Some(claim.to_string()))];
+        if stale.is_some() {
+            annotations.push((crd::STALE_VPC_ENDPOINT_ID, stale));
+        }
+        let written = ctx.cluster.claim(&turn, &self.identity, &self.object, &annotations).await;
+        match &written {
+            Err(ClusterError::Changed | ClusterError::NotFound) if is_fresh => {
+                self.remember(|memory| memory.withdraw_claim(&attempt));
+            }
+            // It may stand all the same. By the time that this is known the object may be on its way out.
+            Err(_) if is_fresh => self.remember(|memory| memory.settle(&attempt)),
+            _ => {}
+        }
+        self.wrote(&turn, written).await.map(|_| ())
+    }
+
+    async fn create(&mut self, nonce: &Nonce, comment: &str) -> Result<(), ReconcileError> {
+        let access = self.access(Purpose::Write).await.map_err(ReconcileError::NoAccess)?;
+        if !self.ctx.work.may_send() {
+            return Err(Stopped.into());
+        }
+        let claimed = self.ctx.memories.with(&self.identity.token, |entry| {
+            let claimed = entry.claimed.take().filter(|(claimed, _)| claimed == nonce);
+            claimed.filter(|_| entry.memory.begin_send(nonce))
+        });
+        let Some((_, claimed)) = claimed else {
+            return Err(ReconcileError::Again("the attempt was sent before"));
+        };
+        // The claim found the object alive, and what the watch has shown since is the last word before the POST.
+        let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
+        let may_send = move || {
+            claimed.elapsed() < ctx.options.times.create_deadline
+                && ctx.work.may_send()
+                && !ctx.memories.knows_it_leaves(&token)
+        };
+        let sent = Boottime::now();
+        let creation = access.key.client.create(&access.instance, comment, may_send).await;
+        // What follows waits for the API server.
+        self.permit = None;
+        let (outcome, error) = match creation {
+            CreateOutcome::Created(endpoint) => {
+                info!(endpoint.id = %endpoint.id, "created the endpoint");
+                self.remember(|memory| memory.created(nonce, endpoint));
+                (PostOutcome::Created, None)
+            }
+            CreateOutcome::Refused(error) => {
+                self.remember(|memory| memory.settle(nonce));
+                (PostOutcome::Refused, Some(error))
+            }
+            CreateOutcome::Uncertain(error) => (PostOutcome::Uncertain, Some(error)),
+        };
+        self.ctx.options.metrics.post(outcome);
+        self.answered(&access, sent, error.as_ref()).await;
+        Ok(())
+    }
+
+    async fn record(
+        &mut self,
+        decided: &Decided,
+        endpoint: &Endpoint,
+        origin: Origin,
+    ) -> Result<(), ReconcileError> {
+        if origin != Origin::Created {
+            self.ctx.work.begin()?;
+        }
+        if !self.object.annotations().contains_key(crd::CLAIM) {
+            // The cache keeps only the annotations that we read, and whether there are others decides how the absence of
+            // ours can be tested.
+            let Some(()) = self.unchanged().await? else {
+                return Ok(());
+            };
+        }
+        let Decided { observed, decision, report } = decided;
+        let ctx = Arc::clone(&self.ctx);
+        let turn = ctx.cluster.turn(&self.identity.namespace).await;
+        let mut operations = status_patch::same_life(&self.object);
+        operations.extend(status_patch::changes(&self.object, report, self.heard.as_deref()));
+        let written = ctx.cluster.patch_status(&turn, &self.identity, operations).await;
+        if written
+            .as_ref()
+            .is_err_and(|error| !matches!(error, ClusterError::Changed | ClusterError::NotFound))
+        {
+            self.remember(Memory::not_recorded);
+        }
+        if self.wrote(&turn, written).await? {
+            let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
+            self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
+            if self.ctx.options.default_credentials.is_some() {
+                self.ctx.directory.uses(&self.identity.token, &self.object);
+            }
+            info!(endpoint.id = %endpoint.id, origin = span::origin(origin), "recorded the endpoint");
+            self.tell(&turn, event::of_step(&decision.step, observed)).await;
+            self.tell_change(&turn, decided).await;
+        }
+        Ok(())
+    }
+
+    async fn update(
+        &mut self,
+        decided: &Decided,
+        id: &EndpointId,
+        comment: Option<String>,
+        vpc_endpoint: Option<VpcEndpointId>,
+    ) -> Result<(), ReconcileError> {
+        let ctx = Arc::clone(&self.ctx);
+        let ready =
+            ctx.work.unless_stopped(Box::pin(self.before_write(Operation::Update, id)).as_mut()).await??;
+        let Some(access) = ready else {
+            return Ok(());
+        };
+        let update = Update { comment, cloud_provider_endpoint_id: vpc_endpoint };
+        let sent = Boottime::now();
+        let result = self.unless_stopped(access.key.client.update(&access.instance, id, &update)).await?;
+        if let Ok(endpoint) = &result {
+            info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(display), "updated the endpoint");
+            self.show(endpoint.clone());
+            let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
+            self.tell(&turn, event::of_step(&decided.decision.step, &decided.observed)).await;
+        }
+        self.answered(&access, sent, result.err().as_ref()).await;
+        Ok(())
+    }
+
+    /// Sends an update or a delete, unless nothing may begin any more: then the request is dropped like one that is never
+    /// answered, and no listing from before tells what became of it.
+    async fn unless_stopped<T>(&mut self, request: impl Future<Output = T>) -> Result<T, Stopped> {
+        let result = self.ctx.work.unless_stopped(pin!(request)).await;
+        self.permit = None;
+        if result.is_err() {
+            self.settled_write();
+        }
+        result
+    }
+
+    async fn delete(
+        &mut self,
+        decided: &Decided,
+        id: &EndpointId,
+        excess: bool,
+    ) -> Result<(), ReconcileError> {
+        let ctx = Arc::clone(&self.ctx);
+        let ready =
+            ctx.work.unless_stopped(Box::pin(self.before_write(Operation::Delete, id)).as_mut()).await??;
+        let Some(access) = ready else {
+            return Ok(());
+        };
+        if excess {
+            // Before it is sent: one whose answer gets lost counts as well.
+            self.remember(|memory| memory.deleting_excess(Boottime::now().since_boot()));
+        }
+        let sent = Boottime::now();
+        let result = self.unless_stopped(access.key.client.delete(&access.instance, id)).await?;
+        if let Ok(deletion) = &result {
+            let not_found = *deletion == DeleteOutcome::NotFound;
+            info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
+            let now = Boottime::now();
+            self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
+            let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
+            self.tell(&turn, event::of_step(&decided.decision.step, &decided.observed)).await;
+        }
+        // A look of its own for each DELETE would cost as many listings as there are objects. That it took effect shows in
+        // the next poll; only an answer that contradicts the listing is followed up at once.
+        match &result {
+            Ok(DeleteOutcome::Accepted) => self.show_deleting(id),
+            Ok(DeleteOutcome::NotFound) => self.look_again(),
+            Err(_) => {}
+        }
+        self.answered(&access, sent, result.err().as_ref()).await;
+        Ok(())
+    }
+
+    /// Lets the object go.
+    pub(super) async fn release(
+        &mut self,
+        held: Option<Turn>,
+        decided: &Decided,
+    ) -> Result<(), ReconcileError> {
+        let step = &decided.decision.step;
+        // First the event: afterwards there may be no object for it to speak of.
+        let notice = event::of_step(step, &decided.observed);
+        let turn = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
+        let written = self.ctx.cluster.release(&turn, &self.identity, &self.object).await;
+        match self.wrote(&turn, written).await {
+            Ok(true) => {
+                info!(endpoint = span::farewell(step), "released the object");
+                if *step == Step::Release(ReleaseReason::Deleted) {
+                    self.remember(Memory::clear_recorded);
+                }
+                self.tell(&turn, notice).await;
+                Err(ReconcileError::Gone)
+            }
+            other => other.map(|_| ()),
+        }
+    }
+}
+
+fn fresh_nonce() -> Result<Nonce, ReconcileError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| ReconcileError::Again("the system has no random numbers"))?;
+    Ok(Nonce::from_random(bytes))
+}

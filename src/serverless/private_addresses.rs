@@ -1,0 +1,55 @@
+//! The private SRV addresses behind VPC endpoints: one description of an instance serves all of its objects.
+//!
+//! A courtesy to other tools. Whether a key is good is for listings to say.
+
+use std::sync::Arc;
+
+use atlas::PrivateConnection;
+use domain::fault::FaultKind;
+
+use crate::clock::Boottime;
+
+use super::context::Context;
+use super::rate_limits::Call;
+use super::session::Access;
+use crate::runtime::single_flight::Shared;
+
+/// What Atlas has said of the private connections of instances.
+pub(super) struct Addresses(Shared<Arc<Vec<PrivateConnection>>>);
+
+impl Addresses {
+    pub(super) fn new() -> Self {
+        Self(Shared::new(None))
+    }
+
+    /// The address behind this VPC endpoint, if Atlas shows it at `fresh_after` or later.
+    pub(super) async fn find(
+        &self,
+        ctx: &Context,
+        access: &Access,
+        vpc_endpoint: &str,
+        fresh_after: Boottime,
+    ) -> Option<String> {
+        let enter = || async {
+            let permit = ctx.limits.enter(&access.namespace, &access.instance.project).await;
+            if ctx.listings.paused(access).is_some() { Err(()) } else { Ok(permit) }
+        };
+        let ask = |_permit| async {
+            let sent = Boottime::now();
+            let description = Box::pin(access.key.client.instance(&access.instance)).await;
+            if let Err(error) = &description
+                && matches!(error.kind(), FaultKind::RateLimited | FaultKind::Unavailable)
+            {
+                ctx.listings.note(ctx, access, (Call::Read, sent), Some(error)).await;
+            }
+            // One answer for all who wait, a refusal too: each asks again by itself later.
+            Ok((sent, Arc::new(description.map(|told| told.private_connections).unwrap_or_default())))
+        };
+        let told = self.0.get(access.asking(), fresh_after, enter, ask).await;
+        let (_, connections) = told.ok()?;
+        let is_behind = |connection: &&PrivateConnection| {
+            connection.vpc_endpoint_ids.iter().any(|behind| behind == vpc_endpoint)
+        };
+        connections.iter().find(is_behind).map(|connection| connection.srv_connection_string.clone())
+    }
+}

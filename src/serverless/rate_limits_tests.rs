@@ -1,0 +1,263 @@
+//! Answers that overlap, each order by itself, and whom each holds up. Moments are seconds since some start.
+
+use atlas::Credentials;
+
+use super::*;
+use crate::runtime::bounded_map::MOST;
+
+fn at(seconds: u64) -> Boottime {
+    Boottime::from_boot(Duration::from_secs(10_000 + seconds))
+}
+
+fn caller(namespace: &str, project: char, version: &str, key: &str) -> Caller {
+    let secret = SecretName { namespace: namespace.to_owned(), name: "atlas-api".to_owned() };
+    Caller {
+        namespace: namespace.to_owned(),
+        project: project.to_string().repeat(24).parse().unwrap(),
+        secret: (secret, version.to_owned()).into(),
+        credentials: Credentials::key(key, "private").unwrap().fingerprint(),
+    }
+}
+
+fn us() -> Caller {
+    caller("team-a", 'a', "1", "ours")
+}
+
+fn fault(kind: FaultKind, seconds: Option<u64>) -> Fault {
+    Fault { retry_after: seconds.map(Duration::from_secs), ..Fault::new(kind, "") }
+}
+
+/// A 429 that may name a time.
+fn limited(seconds: Option<u64>) -> Fault {
+    fault(FaultKind::RateLimited, seconds)
+}
+
+fn refused(pauses: &mut Pauses, caller: &Caller, fault: &Fault, now: u64) {
+    pauses.refused(caller, Call::Read, (fault, Concerns::Project), at(now));
+}
+
+fn served(pauses: &mut Pauses, sent: u64, now: u64) {
+    pauses.served(&us(), Call::Read, at(sent), at(now));
+}
+
+/// The seconds that are left.
+fn left(pauses: &Pauses, now: u64) -> Option<u64> {
+    pauses.holding(&us(), Call::Read, false, at(now)).map(|fault| fault.retry_after.unwrap().as_secs())
+}
+
+#[test]
+fn a_burst_of_refusals_is_one_and_the_next_after_its_pause_is_the_second() {
+    let mut pauses = Pauses::default();
+    for _ in 0..8 {
+        refused(&mut pauses, &us(), &limited(None), 0);
+    }
+    assert_eq!(left(&pauses, 0), Some(10), "eight calls that were under way together are one refusal");
+    // Of the same burst, only later: the pause begins anew, as the first one and not as the second.
+    refused(&mut pauses, &us(), &limited(None), 9);
+    assert_eq!(left(&pauses, 9), Some(10));
+    assert_eq!(left(&pauses, 19), None, "a pause ends with its time");
+    for (begins, lasts) in [(19, 20), (39, 40), (79, 80), (159, 160), (319, 300), (619, 300)] {
+        refused(&mut pauses, &us(), &limited(None), begins);
+        assert_eq!(left(&pauses, begins), Some(lasts));
+    }
+}
+
+#[test]
+fn no_refusal_shortens_the_pause_that_another_began() {
+    for shorter in [limited(Some(2)), limited(None), limited(Some(0)), fault(FaultKind::Unavailable, Some(3))]
+    {
+        let mut pauses = Pauses::default();
+        refused(&mut pauses, &us(), &limited(Some(60)), 0);
+        refused(&mut pauses, &us(), &shorter, 1);
+        assert_eq!(left(&pauses, 1), Some(59), "{shorter:?}");
+        assert_eq!(left(&pauses, 59), Some(1), "{shorter:?}");
+        assert_eq!(left(&pauses, 60), None, "{shorter:?}");
+        // In the other order too.
+        let mut pauses = Pauses::default();
+        refused(&mut pauses, &us(), &shorter, 0);
+        refused(&mut pauses, &us(), &limited(Some(60)), 0);
+        assert_eq!(left(&pauses, 0), Some(60), "{shorter:?}");
+    }
+}
+
+#[test]
+fn a_success_ends_no_pause_that_began_while_it_was_on_its_way() {
+    let mut pauses = Pauses::default();
+    served(&mut pauses, 0, 0);
+    refused(&mut pauses, &us(), &limited(None), 0);
+    served(&mut pauses, 0, 1);
+    assert_eq!(left(&pauses, 1), Some(9));
+    // Nor does it make the next refusal the first one.
+    refused(&mut pauses, &us(), &limited(None), 10);
+    assert_eq!(left(&pauses, 10), Some(20));
+}
+
+#[test]
+fn a_success_after_a_pause_makes_the_next_refusal_the_first_one() {
+    let mut pauses = Pauses::default();
+    served(&mut pauses, 0, 0);
+    refused(&mut pauses, &us(), &limited(None), 0);
+    refused(&mut pauses, &us(), &limited(None), 10);
+    served(&mut pauses, 30, 30);
+    refused(&mut pauses, &us(), &limited(None), 31);
+    assert_eq!(left(&pauses, 31), Some(10));
+}
+
+#[test]
+fn refusals_are_forgotten_five_minutes_after_their_pause_and_not_before() {
+    for (later, lasts) in [(309, 20), (310, 10)] {
+        let mut pauses = Pauses::default();
+        refused(&mut pauses, &us(), &limited(None), 0);
+        assert_eq!(left(&pauses, later), None);
+        refused(&mut pauses, &us(), &limited(None), later);
+        assert_eq!(left(&pauses, later), Some(lasts), "refused again after {later} s");
+    }
+}
+
+/// Whom a refusal of ours holds up: us; another namespace with the same credentials, and with its own, in that project; us in
+/// another project, and with another version of the Secret.
+fn held(served: bool, call: Call, said: (&Fault, Concerns)) -> [[bool; 2]; 5] {
+    let mut pauses = Pauses::default();
+    if served {
+        pauses.served(&us(), Call::Read, at(0), at(0));
+    }
+    pauses.refused(&us(), call, said, at(1));
+    [
+        us(),
+        caller("team-b", 'a', "9", "ours"),
+        caller("team-b", 'a', "9", "theirs"),
+        caller("team-a", 'b', "1", "ours"),
+        caller("team-a", 'a', "2", "ours"),
+    ]
+    .map(|other| [Call::Read, Call::Write].map(|call| pauses.holding(&other, call, false, at(2)).is_some()))
+}
+
+const NOT: [bool; 2] = [false, false];
+const ALL: [bool; 2] = [true, true];
+const WRITES: [bool; 2] = [false, true];
+
+#[test]
+fn too_many_requests_pause_a_project_only_by_whom_atlas_serves_there() {
+    for said in [limited(None), limited(Some(60)), fault(FaultKind::Unavailable, Some(5))] {
+        for call in [Call::Read, Call::Write] {
+            let said = (&said, Concerns::Project);
+            assert_eq!(held(true, call, said), [ALL, ALL, ALL, NOT, ALL], "{said:?}");
+            assert_eq!(held(false, call, said), [ALL, ALL, NOT, NOT, ALL], "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn an_account_that_asks_for_too_many_tokens_is_paused_wherever_it_calls_and_nobody_else() {
+    for served in [true, false] {
+        let said = (&limited(None), Concerns::Credentials);
+        assert_eq!(held(served, Call::Read, said), [ALL, ALL, NOT, ALL, ALL]);
+    }
+}
+
+#[test]
+fn a_refused_key_is_left_alone_in_its_project_and_one_without_a_token_everywhere() {
+    for kind in [FaultKind::Unauthorized, FaultKind::Forbidden, FaultKind::NoAccess] {
+        let said = fault(kind, None);
+        for served in [true, false] {
+            assert_eq!(held(served, Call::Read, (&said, Concerns::Project)), [ALL, NOT, NOT, NOT, NOT]);
+            assert_eq!(held(served, Call::Read, (&said, Concerns::Credentials)), [ALL, NOT, NOT, ALL, NOT]);
+        }
+    }
+}
+
+#[test]
+fn a_key_that_may_read_and_not_write_goes_on_reading() {
+    for kind in [FaultKind::Unauthorized, FaultKind::Forbidden, FaultKind::NoAccess] {
+        let said = fault(kind, None);
+        assert_eq!(held(true, Call::Write, (&said, Concerns::Project)), [WRITES, NOT, NOT, NOT, NOT]);
+    }
+}
+
+#[test]
+fn what_concerns_one_call_alone_pauses_nobody() {
+    for said in [fault(FaultKind::Unavailable, None), fault(FaultKind::Refused, Some(5))] {
+        assert_eq!(held(true, Call::Write, (&said, Concerns::Project)), [NOT; 5]);
+    }
+}
+
+#[test]
+fn an_answer_about_the_instance_shows_for_an_hour_whom_atlas_serves() {
+    let others = caller("team-b", 'a', "9", "theirs");
+    for (later, is_held) in [(3_599, true), (3_600, false)] {
+        for kind in [FaultKind::InstanceNotFound, FaultKind::EndpointNotFound, FaultKind::NotServerless] {
+            let mut pauses = Pauses::default();
+            refused(&mut pauses, &us(), &fault(kind, None), 0);
+            assert_eq!(left(&pauses, 0), None);
+            refused(&mut pauses, &us(), &limited(None), later);
+            assert_eq!(pauses.holding(&others, Call::Read, false, at(later)).is_some(), is_held, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_word_breaks_a_refusal_each_second_and_a_limit_once_a_minute() {
+    let asked = |pauses: &Pauses, now| pauses.holding(&us(), Call::Read, true, at(now)).is_none();
+    for (said, between) in [(fault(FaultKind::Unauthorized, None), 1), (limited(Some(3_600)), 60)] {
+        let mut pauses = Pauses::default();
+        refused(&mut pauses, &us(), &said, 0);
+        assert!(asked(&pauses, 0) && left(&pauses, 0).is_some(), "the first at once, and only for the word");
+        pauses.called(&us(), Call::Read, at(0));
+        refused(&mut pauses, &us(), &said, 0);
+        assert!(!asked(&pauses, between - 1) && asked(&pauses, between), "{said:?}");
+        // What Atlas then serves ends the pause for all.
+        pauses.called(&us(), Call::Read, at(between));
+        served(&mut pauses, between, between);
+        assert_eq!(left(&pauses, between), None, "{said:?}");
+    }
+}
+
+#[test]
+fn who_reads_what_a_word_asked_for_may_still_not_write() {
+    let mut pauses = Pauses::default();
+    served(&mut pauses, 0, 0);
+    pauses.refused(&us(), Call::Write, (&fault(FaultKind::Forbidden, None), Concerns::Project), at(0));
+    pauses.called(&us(), Call::Read, at(1));
+    served(&mut pauses, 1, 1);
+    assert!(pauses.holding(&us(), Call::Write, false, at(2)).is_some());
+    pauses.called(&us(), Call::Write, at(2));
+    pauses.served(&us(), Call::Write, at(2), at(2));
+    assert!(pauses.holding(&us(), Call::Write, false, at(2)).is_none());
+}
+
+#[test]
+fn what_is_over_is_cleared_away() {
+    let mut pauses = Pauses::default();
+    served(&mut pauses, 0, 0);
+    for version in 0..100 {
+        let caller = caller("team-a", 'b', &version.to_string(), "ours");
+        refused(&mut pauses, &caller, &fault(FaultKind::Unauthorized, None), 0);
+    }
+    pauses.sweep(at(3_600));
+    assert!(pauses.limits.is_empty() && pauses.refusals.is_empty() && pauses.accepted.is_empty());
+}
+
+#[test]
+fn projects_that_a_tenant_invents_end_no_limit_and_no_acceptance_that_others_rely_on() {
+    let mut pauses = Pauses::default();
+    let account = (&limited(Some(3_600)), Concerns::Credentials);
+    // Another namespace with the same key is the first to be served and to be limited.
+    let them = caller("team-b", 'a', "1", "ours");
+    pauses.served(&them, Call::Read, at(0), at(0));
+    served(&mut pauses, 0, 0);
+    pauses.refused(&them, Call::Read, (&limited(Some(3_600)), Concerns::Project), at(0));
+    pauses.refused(&caller("team-b", 'c', "1", "shared"), Call::Read, account, at(0));
+    for number in 0..2 * MOST {
+        let project = format!("{number:024x}").parse().unwrap();
+        let invented = Caller { project, ..caller("team-b", 'b', "1", "ours") };
+        refused(&mut pauses, &invented, &fault(FaultKind::NoAccess, None), 1);
+        pauses.served(&invented, Call::Read, at(2), at(2));
+    }
+    assert_eq!(left(&pauses, 10), Some(3_590), "the project is limited");
+    let shared = caller("team-c", 'c', "1", "shared");
+    assert!(pauses.holding(&shared, Call::Read, false, at(10)).is_some(), "the account is limited");
+    // We are still known to be served, so that a write which is refused is no refusal to read.
+    let write = (&fault(FaultKind::Forbidden, None), Concerns::Project);
+    pauses.refused(&us(), Call::Write, write, at(3_590));
+    assert_eq!(left(&pauses, 3_600), None);
+}

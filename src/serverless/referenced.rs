@@ -1,0 +1,327 @@
+//! What objects refer to: who refers to which object, what that one said last, and who has to know when it says something else.
+//!
+//! A reconcile never waits for a referenced object: it is told what is known, and the object is looked at again once there is
+//! more. What is not referred to any more is read by nobody. How objects are read stands in `watched` and `polled`, what they
+//! say in words in `references`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::endpoint::VpcEndpointId;
+use domain::ownership::Token;
+use kube::Client;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::Event;
+use tokio::task::AbortHandle;
+
+use crate::clock::Boottime;
+use crate::serverless::crd::VpcEndpointSource;
+
+use super::admission::Admission;
+use super::api_server::Cluster;
+use super::cached::Cached;
+use super::convert::Identity;
+use super::referenced_poll::{self, Maps};
+use super::referenced_watch::{self, Concerned, Kind, Other};
+use super::state::Memories;
+
+/// An object that is referred to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Target {
+    pub(super) source: VpcEndpointSource,
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// What a reference leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A VPC endpoint id.
+    Id(VpcEndpointId),
+    /// A text of so many characters that is none. Never the text: who reads what is said of it may not be allowed to read the
+    /// object that it stands in.
+    Other(usize),
+    /// The object is there, and has no id, or no such entry.
+    Nothing,
+    /// There is no such object.
+    NoObject,
+    /// There is no such kind.
+    NoKind,
+    /// The operator may not read it.
+    Forbidden,
+    /// The API server gives no usable answer.
+    Unreadable,
+}
+
+impl Found {
+    pub(super) fn of(text: &str) -> Self {
+        let text = text.trim();
+        text.parse().map_or_else(|_| Self::Other(text.chars().count()), Self::Id)
+    }
+}
+
+/// What is read together: objects of one kind, in one namespace or in all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Scope {
+    pub(super) source: VpcEndpointSource,
+    pub(super) namespace: Option<String>,
+}
+
+/// One who refers to an object.
+struct Referrer {
+    object: ObjectRef<Cached>,
+    /// The entry of a `ConfigMap`; else empty.
+    key: String,
+    /// The last word with which somebody asked for a look.
+    word: Option<String>,
+    /// What it was told last; `None`: it waits to be told.
+    told: Option<Found>,
+}
+
+/// Reads what is in a scope, for as long as somebody refers to it.
+struct Reader {
+    referrers: usize,
+    task: AbortHandle,
+    known: Known,
+}
+
+enum Known {
+    Watched(Kind),
+    Polled(Maps),
+}
+
+impl Known {
+    fn find(&mut self, target: &Target, key: &str, anew: bool, now: Boottime) -> Option<Found> {
+        match self {
+            Self::Watched(kind) => kind.find(target, now),
+            Self::Polled(maps) => maps.find(&target.name, key, anew, now),
+        }
+    }
+}
+
+struct Index {
+    targets: HashMap<Token, Target>,
+    referrers: HashMap<Target, HashMap<Token, Referrer>>,
+    readers: HashMap<Scope, Reader>,
+    /// When each watch began last: who refers and does not, in turn, makes no more lists than this allows.
+    began: HashMap<Scope, Boottime>,
+    admission: Arc<Admission>,
+}
+
+/// What is known of all referenced objects.
+pub(super) struct Targets {
+    pub(super) client: Client,
+    pub(super) cluster: Cluster,
+    memories: Arc<Memories>,
+    index: Mutex<Index>,
+}
+
+impl Targets {
+    pub(super) fn new(
+        client: Client,
+        cluster: Cluster,
+        memories: Arc<Memories>,
+        admission: Arc<Admission>,
+    ) -> Self {
+        let index = Index {
+            targets: HashMap::new(),
+            referrers: HashMap::new(),
+            readers: HashMap::new(),
+            began: HashMap::new(),
+            admission,
+        };
+        Self { client, cluster, memories, index: Mutex::new(index) }
+    }
+
+    /// What `target` says, in its entry `key` if it is a `ConfigMap`. `None` if that is not known yet: the object is looked at
+    /// again when it is. For each new `word` with which somebody asks for a look, a `ConfigMap` is read anew.
+    pub(super) fn find(
+        self: &Arc<Self>,
+        object: &Identity,
+        target: &Target,
+        key: &str,
+        word: Option<&str>,
+    ) -> Option<Found> {
+        let now = Boottime::now();
+        let mut index = self.index();
+        if index.targets.get(&object.token) != Some(target) {
+            index.forget(&object.token);
+            index.refer(self, object, target, now);
+        }
+        let scope = index.scope(target);
+        let Index { referrers, readers, .. } = &mut *index;
+        let referrer = referrers.get_mut(target)?.get_mut(&object.token)?;
+        let anew = word.is_some() && referrer.word.as_deref() != word;
+        key.clone_into(&mut referrer.key);
+        referrer.word = word.map(str::to_owned);
+        referrer.told = readers.get_mut(&scope)?.known.find(target, key, anew, now);
+        referrer.told.clone()
+    }
+
+    /// Nothing is looked at any more.
+    pub(super) fn end(&self) {
+        for (_, reader) in self.index().readers.drain() {
+            reader.task.abort();
+        }
+    }
+
+    /// The object is gone, or refers to nothing any more.
+    pub(super) fn forget(&self, token: &Token) {
+        self.index().forget(token);
+    }
+
+    /// Takes in an event of a watched kind. `true` if the kind had failed before.
+    pub(super) fn saw(&self, scope: &Scope, event: Event<Other>) -> bool {
+        let mut index = self.index();
+        let Some(Known::Watched(kind)) = index.known(scope) else { return false };
+        let (concerned, had_failed) = kind.saw(event, scope.source);
+        match concerned {
+            Concerned::Nobody => {}
+            Concerned::Of(namespace, name) => {
+                self.tell(&mut index, scope, &Target { source: scope.source, namespace, name });
+            }
+            Concerned::Everybody => self.tell_all(&mut index, scope),
+        }
+        had_failed
+    }
+
+    /// A watched kind cannot be read, for this reason. `true` if that is news.
+    pub(super) fn failed(&self, scope: &Scope, why: Found) -> bool {
+        let mut index = self.index();
+        let Some(Known::Watched(kind)) = index.known(scope) else { return false };
+        let is_news = kind.failed(why, Boottime::now());
+        self.tell_all(&mut index, scope);
+        is_news
+    }
+
+    /// What to read next of the ConfigMaps of a namespace.
+    pub(super) fn next_map(&self, scope: &Scope) -> Option<referenced_poll::Next> {
+        match self.index().known(scope)? {
+            Known::Polled(maps) => Some(maps.next(Boottime::now())),
+            Known::Watched(_) => None,
+        }
+    }
+
+    /// Takes in what the entries of a `ConfigMap` say, as of a read that was sent then.
+    pub(super) fn polled(&self, scope: &Scope, name: &str, sent: Boottime, say: impl Fn(&str) -> Found) {
+        let target = Target {
+            source: scope.source,
+            namespace: scope.namespace.clone().unwrap_or_default(),
+            name: name.to_owned(),
+        };
+        let mut index = self.index();
+        let Index { referrers, readers, .. } = &mut *index;
+        let keys = referrers.get(&target).into_iter().flat_map(HashMap::values);
+        if let Some(Known::Polled(maps)) = readers.get_mut(scope).map(|reader| &mut reader.known) {
+            maps.read(name, keys.map(|referrer| referrer.key.as_str()), say, sent);
+        }
+        self.tell(&mut index, scope, &target);
+    }
+
+    fn tell_all(&self, index: &mut Index, scope: &Scope) {
+        let within = |target: &&Target| {
+            target.source == scope.source
+                && scope.namespace.as_ref().is_none_or(|namespace| *namespace == target.namespace)
+        };
+        for target in index.referrers.keys().filter(within).cloned().collect::<Vec<_>>() {
+            self.tell(index, scope, &target);
+        }
+    }
+
+    /// Has those looked at who were told something else of this object.
+    fn tell(&self, index: &mut Index, scope: &Scope, target: &Target) {
+        let now = Boottime::now();
+        let Index { referrers, readers, admission, .. } = index;
+        let Some(reader) = readers.get_mut(scope) else { return };
+        for (token, referrer) in referrers.get_mut(target).into_iter().flatten() {
+            let found = reader.known.find(target, &referrer.key, false, now);
+            if found.is_none() || found == referrer.told {
+                continue;
+            }
+            referrer.told = found;
+            self.memories.with(token, |entry| entry.woken = Some(now));
+            admission.request(&referrer.object);
+        }
+    }
+
+    /// Has an object published once more, because what is said of it depends on what another has just declared.
+    pub(super) fn wake(&self, token: &Token, object: &ObjectRef<Cached>) {
+        self.memories.with(token, |entry| entry.republish = Some(Boottime::now()));
+        self.index().admission.request(object);
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    fn known(&mut self, scope: &Scope) -> Option<&mut Known> {
+        self.readers.get_mut(scope).map(|reader| &mut reader.known)
+    }
+
+    /// What the target is read with: ConfigMaps by namespace, a watched kind as the objects are watched that refer to it.
+    fn scope(&self, target: &Target) -> Scope {
+        let everywhere =
+            target.source != VpcEndpointSource::ConfigMap && self.admission.requests.are_of_all();
+        let namespace = (!everywhere).then(|| target.namespace.clone());
+        Scope { source: target.source, namespace }
+    }
+
+    fn refer(&mut self, targets: &Arc<Targets>, object: &Identity, target: &Target, now: Boottime) {
+        let referrer = Referrer {
+            object: ObjectRef::new(&object.name).within(&object.namespace),
+            key: String::new(),
+            word: None,
+            told: None,
+        };
+        self.referrers.entry(target.clone()).or_default().insert(object.token.clone(), referrer);
+        self.targets.insert(object.token.clone(), target.clone());
+        let scope = self.scope(target);
+        let reader = self.readers.entry(scope.clone()).or_insert_with(|| {
+            let targets = Arc::clone(targets);
+            let (task, known) = if scope.source == VpcEndpointSource::ConfigMap {
+                let maps = Maps::default();
+                (tokio::spawn(referenced_poll::poll(targets, scope, maps.sooner())), Known::Polled(maps))
+            } else {
+                let pause = self
+                    .began
+                    .get(&scope)
+                    .map_or(Duration::ZERO, |began| referenced_watch::pause(*began, now));
+                self.began.insert(scope.clone(), now + pause);
+                (
+                    tokio::spawn(referenced_watch::watch(targets, scope, pause)),
+                    Known::Watched(Kind::default()),
+                )
+            };
+            Reader { referrers: 0, task: task.abort_handle(), known }
+        });
+        reader.referrers += 1;
+    }
+
+    fn forget(&mut self, token: &Token) {
+        let Some(target) = self.targets.remove(token) else { return };
+        let scope = self.scope(&target);
+        if let Some(referrers) = self.referrers.get_mut(&target) {
+            referrers.remove(token);
+            if referrers.is_empty() {
+                self.referrers.remove(&target);
+                if let Some(Known::Polled(maps)) = self.known(&scope) {
+                    maps.forget(&target.name);
+                }
+            }
+        }
+        if let Some(reader) = self.readers.get_mut(&scope) {
+            reader.referrers -= 1;
+            if reader.referrers == 0 {
+                reader.task.abort();
+                self.readers.remove(&scope);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "referenced_tests.rs"]
+mod tests;

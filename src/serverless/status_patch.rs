@@ -1,0 +1,241 @@
+//! Status and events: written only where something changed, times ignored.
+//!
+//! The status is never replaced as a whole and `_id` is never removed: each path is named, behind tests that make the
+//! patch void if the object is not the one that was read.
+
+use std::time::Duration;
+
+use domain::conditions::Report;
+use domain::event::EventDraft;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta, Time};
+use k8s_openapi::jiff::Timestamp;
+use kube::runtime::events::{Event, EventType};
+use serde_json::{Value, json};
+
+use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
+
+use super::convert::{ERROR_MESSAGE, EndpointFields, ID};
+
+/// Two times of the same event that are closer than this are one: a look a little later must not change the status.
+const SAME_TIME: Duration = Duration::from_mins(1);
+
+/// Who reports events.
+pub(super) const REPORTER: &str = "spe-operator";
+
+/// The longest name of an object that leaves room for what an event's name adds: a dot, and a time in nanoseconds.
+pub(super) const LONGEST_RECORDED_NAME: usize = 253 - 1 - 16;
+
+/// The longest note that the events API takes is 1,024 bytes.
+const LONGEST_NOTE: usize = 1000;
+
+/// Holds the longest next step, and the place to read on.
+const LONGEST_END: usize = 500;
+
+/// Stands for what is left out.
+const LEFT_OUT: &str = " … ";
+
+/// The status does not say yet what `report` says, or that the word was `heard`.
+pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report, heard: Option<&str>) -> bool {
+    !report.unchanged && !changes(object, report, heard).is_empty()
+}
+
+/// The operations that make the status say what `report` says, and that Atlas was asked for the word that was `heard`; none if
+/// it does already.
+///
+/// What a server words anew each time is no change. It is written with the next one: each write is 13 KiB in etcd, and
+/// what is wrong has not changed.
+#[must_use]
+pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, heard: Option<&str>) -> Vec<Value> {
+    let status = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation;
+    let (mut operations, mut is_new) = fields(&status, report);
+    let mut set = |path: &str, value: Value| {
+        operations.push(json!({"op": "add", "path": format!("/status/{path}"), "value": value}));
+    };
+    if Some(status.observed_generation) != generation {
+        set("observedGeneration", json!(generation));
+        is_new = true;
+    }
+    if heard.is_some() && heard != status.last_handled_reconcile_at.as_deref() {
+        set("lastHandledReconcileAt", json!(heard));
+        is_new = true;
+    }
+    let now = Timestamp::now();
+    if !is_new && conditions(&status.conditions, report, generation, now, Wording::Kept) == status.conditions
+    {
+        return Vec::new();
+    }
+    let wanted = conditions(&status.conditions, report, generation, now, Wording::New);
+    if wanted != status.conditions {
+        set("conditions", json!(wanted));
+    }
+    operations
+}
+
+/// The operations on the endpoint's fields, and whether one of them is news. What is known of one endpoint is never left
+/// beside the id of another: with the id, all of them are written or removed.
+fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> (Vec<Value>, bool) {
+    let mut operations = Vec::new();
+    let mut is_new = false;
+    let is_another = report.endpoint.as_ref().is_some_and(|e| status.id.as_deref() != Some(e.id.as_str()));
+    let shown = EndpointFields::shown(status.clone()).named();
+    for ((name, wanted), (_, shown)) in EndpointFields::wanted(report).named().into_iter().zip(shown) {
+        let path = format!("/status/{name}");
+        match (wanted, shown) {
+            (Some(wanted), shown) if shown.as_ref() != Some(&wanted) => {
+                operations.push(json!({"op": "add", "path": path, "value": wanted}));
+                is_new |= name != ERROR_MESSAGE || shown.is_none();
+            }
+            (None, shown) if name != ID && (is_another || shown.is_some()) => {
+                // What is not there cannot be removed, and somebody else may have removed it.
+                operations.push(json!({"op": "add", "path": path, "value": ""}));
+                operations.push(json!({"op": "remove", "path": path}));
+                is_new = true;
+            }
+            _ => {}
+        }
+    }
+    (operations, is_new)
+}
+
+/// The tests that make a status patch void unless the object is exactly the one that was read.
+pub(super) fn unchanged(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
+    vec![
+        json!({"op": "test", "path": "/metadata/uid", "value": object.metadata.uid}),
+        json!({"op": "test", "path": "/metadata/resourceVersion", "value": object.metadata.resource_version}),
+    ]
+}
+
+/// The tests that make a record void unless uid, claim and recorded id are those that were read. Anything else about
+/// the object may change meanwhile: a label edit must not lose an id.
+pub(super) fn same_life(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
+    let annotations = object.metadata.annotations.as_ref();
+    let claim = match annotations {
+        // Below an absent map a test is refused, whatever it expects.
+        None => json!({"op": "test", "path": "/metadata/annotations", "value": null}),
+        Some(annotations) => {
+            let path = format!("/metadata/annotations/{}", crd::CLAIM.replace('~', "~0").replace('/', "~1"));
+            json!({"op": "test", "path": path, "value": annotations.get(crd::CLAIM)})
+        }
+    };
+    let recorded = object.status.as_ref().and_then(|status| status.id.as_ref());
+    vec![
+        json!({"op": "test", "path": "/metadata/uid", "value": object.metadata.uid}),
+        claim,
+        json!({"op": "test", "path": "/status/_id", "value": recorded}),
+    ]
+}
+
+/// The event that tells of `notice`.
+pub(super) fn event(notice: &EventDraft) -> Event {
+    Event {
+        type_: if notice.warning { EventType::Warning } else { EventType::Normal },
+        reason: notice.reason.to_string(),
+        note: Some(note(&notice.message)),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    }
+}
+
+/// The event about an object that tells of `notice`, whatever the length of the object's name.
+pub(super) fn single_event(notice: &EventDraft, about: ObjectReference, now: Timestamp) -> events::v1::Event {
+    let Event { type_, reason, note, action, .. } = event(notice);
+    let name = about.name.as_deref().unwrap_or(REPORTER);
+    let head = &name[..name.floor_char_boundary(LONGEST_RECORDED_NAME)].trim_end_matches(['-', '.']);
+    events::v1::Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{head}.{:x}", now.as_nanosecond())),
+            namespace: about.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        action: Some(action),
+        reason: Some(reason),
+        note,
+        type_: Some(if type_ == EventType::Warning { "Warning" } else { "Normal" }.to_owned()),
+        event_time: Some(MicroTime(now)),
+        reporting_controller: Some(REPORTER.to_owned()),
+        reporting_instance: Some(REPORTER.to_owned()),
+        regarding: Some(about),
+        ..events::v1::Event::default()
+    }
+}
+
+/// What fits of a message. What to do next, and where to read on, stands at its end, so what is left out is in the middle.
+fn note(message: &str) -> String {
+    if message.len() <= LONGEST_NOTE {
+        return message.to_owned();
+    }
+    let head = &message[..message.floor_char_boundary(LONGEST_NOTE - LEFT_OUT.len() - LONGEST_END)];
+    let end = &message[message.ceil_char_boundary(message.len() - LONGEST_END)..];
+    format!("{head}{LEFT_OUT}{end}")
+}
+
+/// Whose words a message has where only what varies of it would differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wording {
+    /// Those that are there.
+    Kept,
+    /// Those of now.
+    New,
+}
+
+/// The reported conditions, with the times of those whose status did not change, followed by those that others wrote.
+fn conditions(
+    current: &[Condition],
+    report: &Report,
+    generation: Option<i64>,
+    now: Timestamp,
+    wording: Wording,
+) -> Vec<Condition> {
+    let ours = report.conditions.iter().map(|reported| {
+        let status = if reported.status { "True" } else { "False" };
+        let before = current.iter().find(|c| c.type_ == reported.kind.as_str() && c.status == status);
+        let said = before.map(|before| before.message.as_str());
+        let sentence = |time: Option<&str>| report.sentence(reported, time);
+        Condition {
+            type_: reported.kind.to_string(),
+            status: status.to_owned(),
+            reason: reported.reason.to_string(),
+            message: match (report.after.filter(|_| report.is_dated(reported.kind)), said) {
+                (Some(after), said) => dated(|time| sentence(Some(time)).to_string(), said, now, after),
+                (None, Some(said)) if wording == Wording::Kept && sentence(None).is_said_by(said) => {
+                    said.to_owned()
+                }
+                (None, _) => sentence(None).to_string(),
+            },
+            observed_generation: generation,
+            last_transition_time: before
+                .map_or_else(|| Time(whole_seconds(now)), |before| before.last_transition_time.clone()),
+        }
+    });
+    let foreign = current.iter().filter(|c| domain::conditions::ConditionType::parse(&c.type_).is_none());
+    ours.chain(foreign.cloned()).collect()
+}
+
+/// The sentence with the time that it speaks of. The one that is there stays as long as it is still true.
+fn dated(sentence: impl Fn(&str) -> String, before: Option<&str>, now: Timestamp, after: Duration) -> String {
+    let end = now.saturating_add(after).map_or(now, whole_seconds);
+    let known = before.and_then(|before| time_in(before, &sentence(TIME)));
+    let end = known.filter(|known| known.duration_since(end).unsigned_abs() <= SAME_TIME).unwrap_or(end);
+    sentence(&end.to_string())
+}
+
+/// Stands where the time goes; in no message.
+const TIME: &str = "\u{0}";
+
+/// The time that `said` names, if it differs from `sentence` in nothing else.
+fn time_in(said: &str, sentence: &str) -> Option<Timestamp> {
+    let (head, tail) = sentence.split_once(TIME)?;
+    said.strip_prefix(head)?.strip_suffix(tail)?.parse().ok()
+}
+
+/// The API server keeps no more than seconds, and a value that it changes would look like a difference for ever.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "status_patch_tests.rs"]
+mod tests;

@@ -1,0 +1,189 @@
+//! Objects that have our finalizer and that no watch of ours shows: said on the object and in the log, for nobody may be looking
+//! at them. One that left the selector stays the owner of its endpoint until it is gone.
+//!
+//! Reads the objects and publishes events; never writes an object, which may be another operator's by now.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::event::{self, Unwatched};
+use domain::observed::Owner;
+use domain::ownership::Token;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tracing::{debug, info, warn};
+
+use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
+
+use super::api_server::{ClusterError, Turn};
+use super::cached::Cached;
+use super::context::Context;
+use super::convert::Identity;
+
+/// Between two attempts to read the object, and how many there are.
+const PAUSE: Duration = Duration::from_secs(5);
+const ATTEMPTS: usize = 5;
+
+/// How often it is read whether those that left the selector are still there.
+const FOLLOW: Duration = Duration::from_mins(5);
+
+/// The survey reads so many pages at most.
+const PAGES: usize = 1000;
+
+/// It looks closer at so many objects at most.
+const CLOSER: usize = 1000;
+
+/// An object that nobody has written for so long, although it waits for an operator, is no other operator's.
+const UNTENDED: Duration = Duration::from_secs(30);
+
+/// Tells of `object`, which the watch shows no more because it left the selector, if it is there, has our finalizer, and is not
+/// back among those that are `watched`.
+pub(super) async fn left(
+    ctx: Arc<Context>,
+    watched: Store<Cached>,
+    selector: String,
+    object: ObjectRef<Cached>,
+) {
+    let (namespace, name) = (object.namespace.clone().unwrap_or_default(), object.name.clone());
+    let token = Token::of(&ctx.cluster_id, &namespace, &name);
+    let identity = Identity { namespace, name, uid: String::new(), token };
+    for _ in 0..ATTEMPTS {
+        let turn = ctx.cluster.turn(&identity.namespace).await;
+        match ctx.cluster.get(&turn, &identity).await {
+            Ok(found) => {
+                if !waits(&found) {
+                    ctx.directory.gone_if_left(&identity.token);
+                } else if watched.get(&object).is_none() {
+                    tell(&ctx, &turn, &found, &Unwatched::Labels(selector)).await;
+                }
+                return;
+            }
+            Err(ClusterError::NotFound | ClusterError::NoKind) => {
+                ctx.directory.gone_if_left(&identity.token);
+                return;
+            }
+            Err(error) => debug!(%error, "could not read an object that the watch shows no more"),
+        }
+        drop(turn);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Learns now and then which of those that left the selector are gone, or were released by somebody else.
+pub(super) async fn follow(ctx: Arc<Context>) {
+    loop {
+        tokio::time::sleep(FOLLOW).await;
+        for (token, namespace, name) in ctx.directory.all_left() {
+            let identity = Identity { namespace, name, uid: String::new(), token };
+            let turn = ctx.cluster.turn(&identity.namespace).await;
+            let is_gone = match ctx.cluster.get(&turn, &identity).await {
+                Ok(found) => !waits(&found),
+                Err(error) => matches!(error, ClusterError::NotFound | ClusterError::NoKind),
+            };
+            if is_gone {
+                ctx.directory.gone_if_left(&identity.token);
+            }
+        }
+    }
+}
+
+/// Looks once, now that all watches have listed theirs, for objects that left while no operator ran. Where the right to list
+/// everywhere is not granted, there is nothing to say.
+pub(super) async fn survey(ctx: Arc<Context>) {
+    // Else everything is watched.
+    if ctx.options.namespaces.is_empty() && ctx.options.selector.is_none() {
+        return;
+    }
+    match ctx.work.unless_stopped(pin!(look(&ctx))).await {
+        Ok(Ok(())) | Err(_) => {}
+        Ok(Err(error)) => debug!(%error, "could not look for objects that are not watched"),
+    }
+}
+
+async fn look(ctx: &Context) -> Result<(), ClusterError> {
+    let (mut found, mut closer, mut from) = (0_usize, Vec::new(), None);
+    for _ in 0..PAGES {
+        let (page, next) = ctx.cluster.with_finalizer(from).await?;
+        for metadata in page {
+            let identity = identity(ctx, metadata);
+            if is_unwatched(ctx, &identity) {
+                found += 1;
+                if closer.len() < CLOSER {
+                    closer.push(identity);
+                }
+            }
+        }
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    ctx.options.metrics.unwatched_at_start(found);
+    if found == 0 {
+        return Ok(());
+    }
+    info!(objects = found, "found objects with the finalizer that this operator does not watch");
+    let mut idle = Vec::new();
+    for identity in closer {
+        let turn = ctx.cluster.turn(&identity.namespace).await;
+        // What cannot be read has its own operator's word for it, or goes.
+        if let Ok(object) = ctx.cluster.get(&turn, &identity).await
+            && is_undone(&object)
+        {
+            idle.push((identity, object.metadata.resource_version));
+        }
+    }
+    tokio::time::sleep(UNTENDED).await;
+    for (identity, version) in idle {
+        let turn = ctx.cluster.turn(&identity.namespace).await;
+        if let Ok(object) = ctx.cluster.get(&turn, &identity).await
+            && object.metadata.resource_version == version
+            && is_unwatched(ctx, &identity)
+        {
+            let namespaces = &ctx.options.namespaces;
+            let elsewhere = !namespaces.is_empty() && !namespaces.contains(&identity.namespace);
+            let why = match &ctx.options.selector {
+                Some(selector) if !elsewhere => Unwatched::Labels(selector.clone()),
+                _ => Unwatched::Namespace,
+            };
+            tell(ctx, &turn, &object, &why).await;
+        }
+    }
+    Ok(())
+}
+
+fn identity(ctx: &Context, metadata: ObjectMeta) -> Identity {
+    let (namespace, name) = (metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default());
+    let token = Token::of(&ctx.cluster_id, &namespace, &name);
+    Identity { namespace, name, uid: metadata.uid.unwrap_or_default(), token }
+}
+
+fn is_unwatched(ctx: &Context, identity: &Identity) -> bool {
+    ctx.directory.owner(&identity.token, &identity.namespace) == Some(Owner::Nobody)
+}
+
+fn waits(object: &ServerlessPrivateEndpoint) -> bool {
+    object.finalizers().iter().any(|finalizer| finalizer == crd::FINALIZER)
+}
+
+/// Something is left to do for an operator: the object is being deleted, or has been edited since one looked.
+fn is_undone(object: &ServerlessPrivateEndpoint) -> bool {
+    let observed = object.status.as_ref().map(|status| status.observed_generation);
+    waits(object) && (object.metadata.deletion_timestamp.is_some() || observed != object.metadata.generation)
+}
+
+async fn tell(ctx: &Context, turn: &Turn, object: &ServerlessPrivateEndpoint, why: &Unwatched) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    match why {
+        Unwatched::Labels(selector) => {
+            warn!(namespace, name, selector, "not watching the object: it does not match the selector");
+        }
+        Unwatched::Namespace => {
+            warn!(namespace, name, "not watching the object: its namespace is not watched");
+        }
+    }
+    ctx.options.metrics.unwatched();
+    ctx.publish(turn, object, &event::not_watched(why)).await;
+}
