@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 
 /// How long things take; client-go's values by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct LeaderElectionConfig {
     /// A holder that did not renew for this long has lost the Lease. Whole seconds.
     pub duration: Duration,
     /// A holder that could not renew for this long begins nothing until it can, well before others may take over.
@@ -29,7 +29,7 @@ pub struct Terms {
     pub retry: Duration,
 }
 
-impl Default for Terms {
+impl Default for LeaderElectionConfig {
     fn default() -> Self {
         Self {
             duration: Duration::from_secs(15),
@@ -42,7 +42,7 @@ impl Default for Terms {
 /// Why the Lease can never be held.
 #[derive(Debug, Error)]
 #[error("failed to use Lease {namespace}/{name}: {cause}; grant get, create and update of leases there")]
-pub struct LeaseRefused {
+pub struct LeaseForbidden {
     namespace: String,
     name: String,
     cause: String,
@@ -72,7 +72,7 @@ enum Step {
 #[derive(Debug)]
 struct Candidate {
     identity: String,
-    terms: Terms,
+    terms: LeaderElectionConfig,
     /// The Lease as it last changed before our eyes, and when.
     seen: Option<(LeaseSpec, Boottime)>,
 }
@@ -130,7 +130,7 @@ impl Candidate {
 
 /// One replica's part in the election.
 #[derive(Debug)]
-pub struct Election {
+pub struct LeaderElector {
     api: Api<Lease>,
     namespace: String,
     name: String,
@@ -140,7 +140,7 @@ pub struct Election {
     renewed: Boottime,
 }
 
-impl Election {
+impl LeaderElector {
     /// Takes no part yet. `identity` must differ between all processes, also between two runs in one pod.
     #[must_use]
     pub fn new(
@@ -148,7 +148,7 @@ impl Election {
         namespace: &str,
         name: &str,
         identity: String,
-        terms: Terms,
+        terms: LeaderElectionConfig,
         metrics: Metrics,
     ) -> Self {
         metrics.leads(name, false);
@@ -166,7 +166,7 @@ impl Election {
     ///
     /// # Errors
     /// If the API server refuses the Lease to us, since no waiting would help.
-    pub async fn acquire(&mut self) -> Result<(), LeaseRefused> {
+    pub async fn acquire(&mut self) -> Result<(), LeaseForbidden> {
         let (mut holder, mut told) = (None, false);
         loop {
             match self.attempt(self.candidate.terms.renew_deadline).await {
@@ -184,7 +184,7 @@ impl Election {
                 }
                 Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
                     let cause = status.message.clone();
-                    return Err(LeaseRefused {
+                    return Err(LeaseForbidden {
                         namespace: self.namespace.clone(),
                         name: self.name.clone(),
                         cause,
@@ -208,7 +208,7 @@ impl Election {
     /// Keeps the Lease, and tells `leads` when it could not be renewed in time and when it is ours again: an outage of the
     /// API server alone takes it from nobody. Ends once another holds it, with who.
     pub async fn hold(&mut self, leads: impl Fn(bool)) -> Superseded {
-        let Terms { renew_deadline, retry, .. } = self.candidate.terms;
+        let LeaderElectionConfig { renew_deadline, retry, .. } = self.candidate.terms;
         let (mut leading, mut told) = (true, false);
         let holder = loop {
             let left = renew_deadline.saturating_sub(self.renewed.elapsed());

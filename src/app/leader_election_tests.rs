@@ -3,7 +3,7 @@
 use super::*;
 
 fn candidate(identity: &str) -> Candidate {
-    Candidate { identity: identity.to_owned(), terms: Terms::default(), seen: None }
+    Candidate { identity: identity.to_owned(), terms: LeaderElectionConfig::default(), seen: None }
 }
 
 fn at(seconds: u64) -> Boottime {
@@ -36,7 +36,7 @@ fn a_silent_holder_is_replaced_only_when_we_ourselves_have_watched_its_silence()
 fn whenever_a_leader_is_killed_another_takes_over_within_twenty_seconds() {
     // What a request may take, there and back.
     let request = Duration::from_millis(150);
-    let between_looks = Terms::default().retry + request;
+    let between_looks = LeaderElectionConfig::default().retry + request;
     // The standby looks at 0 and ever after. The leader renews once more, and is killed at that instant.
     for renewed in (0..2500).step_by(10).map(Duration::from_millis) {
         let mut standby = candidate("b");

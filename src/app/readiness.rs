@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use tokio::sync::watch;
 
-use crate::serverless::Heard;
+use crate::serverless::WatchHealth;
 
 /// The condition that all watches are well.
 const WATCH: &str = "watch";
@@ -19,7 +19,7 @@ const WATCH: &str = "watch";
 #[derive(Debug, Clone)]
 pub struct Readiness {
     pending: Arc<watch::Sender<Pending>>,
-    heard: Heard,
+    heard: WatchHealth,
 }
 
 /// Condition → what is waited for, and the next step if a person has to take one.
@@ -27,7 +27,7 @@ type Pending = BTreeMap<&'static str, String>;
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self { pending: Arc::new(watch::Sender::new(Pending::new())), heard: Heard::default() }
+        Self { pending: Arc::new(watch::Sender::new(Pending::new())), heard: WatchHealth::default() }
     }
 }
 
@@ -56,7 +56,7 @@ impl Readiness {
 
     /// What is heard on the watches.
     #[must_use]
-    pub fn heard(&self) -> &Heard {
+    pub fn heard(&self) -> &WatchHealth {
         &self.heard
     }
 }

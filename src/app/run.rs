@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use crate::serverless::{self, DefaultCredentials, Options, RunError, Work};
 
 use super::authorities::AuthorityFile;
-use super::leader_election::Election;
+use super::leader_election::LeaderElector;
 use super::readiness::Readiness;
 use super::settings::{Settings, UsageError};
 use super::{admin, kube_client, shutdown};
@@ -118,8 +118,14 @@ where
     let own = client.default_namespace();
     let namespace = settings.lease_namespace.as_deref().unwrap_or(own);
     let identity = identity()?;
-    let mut election =
-        Election::new(client.clone(), namespace, &settings.lease_name, identity, settings.lease(), metrics);
+    let mut election = LeaderElector::new(
+        client.clone(),
+        namespace,
+        &settings.lease_name,
+        identity,
+        settings.lease(),
+        metrics,
+    );
     // Standing by is what this replica is for until then, so it is ready.
     readiness.met("watch");
     tokio::select! {

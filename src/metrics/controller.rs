@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::families::{Counters, add, call_time, labels};
 use super::labels::ReconcileResult;
-use super::timers::{Queued, Underway};
+use super::timers::{ActiveReconcile, Queued};
 
 /// The value of the labels `controller` and `name`, as controller-runtime derives it from the kind.
 const CONTROLLER: &str = "serverlessprivateendpoint";
@@ -69,8 +69,8 @@ impl Runtime {
         }
     }
 
-    pub(super) fn started(&self) -> Underway {
-        Underway::begin(&self.active_workers)
+    pub(super) fn started(&self) -> ActiveReconcile {
+        ActiveReconcile::begin(&self.active_workers)
     }
 
     pub(super) fn finished(&self, result: ReconcileResult, duration: Duration) {

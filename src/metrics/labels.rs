@@ -78,7 +78,7 @@ impl Milestone {
 
 /// What an object waits for that is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Awaited {
+pub enum WaitingFor {
     /// A VPC endpoint: the user's turn, or another controller's.
     VpcEndpoint,
     /// Atlas, or this operator.
@@ -89,7 +89,7 @@ pub enum Awaited {
     Deletion,
 }
 
-impl Awaited {
+impl WaitingFor {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::VpcEndpoint, Self::Progress, Self::Correction, Self::Deletion];
 
@@ -107,13 +107,13 @@ impl Awaited {
 
 /// One custom resource, as far as it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct ObjectSnapshot {
     /// What Atlas last said.
     pub state: ObjectState,
     /// The conditions that are counted, with their status and reason.
     pub conditions: [Option<(ConditionType, bool, Reason)>; 5],
     /// What it waits for, and since when (seconds of the Unix epoch).
-    pub awaits: Option<(Awaited, i64)>,
+    pub awaits: Option<(WaitingFor, i64)>,
 }
 
 /// Status in Atlas and readiness of one custom resource.

@@ -31,9 +31,9 @@ use families::{Counters, Gauges, Histograms, add, call_time, histograms, labels,
 use objects::Objects;
 use rate_limit::Budgets;
 
-pub use labels::{Awaited, Milestone, ObjectState, PostOutcome, ReconcileResult, Standing};
-pub use objects::OneObject;
-pub use timers::{Queued, Underway};
+pub use labels::{Milestone, ObjectSnapshot, ObjectState, PostOutcome, ReconcileResult, WaitingFor};
+pub use objects::PerObject;
+pub use timers::{ActiveReconcile, Queued};
 
 /// What this program was built from, as far as whoever built it said so.
 const REVISION: &str = match option_env!("SPE_REVISION") {
@@ -168,7 +168,7 @@ impl Metrics {
 
     /// A reconcile begins; it is under way until the returned guard is dropped.
     #[must_use]
-    pub fn reconcile_started(&self) -> Underway {
+    pub fn reconcile_started(&self) -> ActiveReconcile {
         self.runtime.started()
     }
 
@@ -234,7 +234,7 @@ impl Metrics {
     }
 
     /// An object appeared (`before` is none), changed, or is gone (`after` is none).
-    pub fn object_changed(&self, before: Option<&Standing>, after: Option<&Standing>) {
+    pub fn object_changed(&self, before: Option<&ObjectSnapshot>, after: Option<&ObjectSnapshot>) {
         self.objects.changed(before, after);
     }
 
@@ -250,7 +250,7 @@ impl Metrics {
     }
 
     /// One object stands so, if objects are told apart.
-    pub fn object_shows(&self, object: &OneObject<'_>) {
+    pub fn object_shows(&self, object: &PerObject<'_>) {
         self.objects.shows(object);
     }
 

@@ -14,7 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::families::{Gauges, add, labels};
-use super::labels::{Awaited, Standing};
+use super::labels::{ObjectSnapshot, WaitingFor};
 use crate::clock::Boottime;
 
 /// All objects, and what is counted of them.
@@ -30,7 +30,7 @@ pub(super) struct Objects {
 #[derive(Debug, Default)]
 struct Times {
     /// Since when objects have waited, in seconds of the Unix epoch.
-    waiting: BTreeMap<(Awaited, i64), u32>,
+    waiting: BTreeMap<(WaitingFor, i64), u32>,
     /// When objects are overdue, in seconds since boot.
     overdue: BTreeMap<u64, u32>,
 }
@@ -45,7 +45,7 @@ struct Each {
 
 /// How one object stands, where objects are told apart.
 #[derive(Debug, Clone, Copy)]
-pub struct OneObject<'a> {
+pub struct PerObject<'a> {
     /// Its namespace.
     pub namespace: &'a str,
     /// Its name.
@@ -65,7 +65,7 @@ impl Objects {
         let conditions = "Current number of objects by condition, status and reason";
         let conditions = add(own, "conditions", conditions, Gauges::default());
         let times = Arc::new(Mutex::default());
-        own.register_collector(Box::new(Ages(Arc::clone(&times))));
+        own.register_collector(Box::new(WaitingTimes(Arc::clone(&times))));
         let each = per_object.then(|| Each {
             ready: add(own, "ready", "Whether this object is ready", Gauges::default()),
             stalled: add(own, "stalled", "Whether this object is stalled", Gauges::default()),
@@ -79,8 +79,8 @@ impl Objects {
         Self { states, conditions, times, each }
     }
 
-    pub(super) fn changed(&self, before: Option<&Standing>, after: Option<&Standing>) {
-        let count = |standing: &Standing, by: i64| {
+    pub(super) fn changed(&self, before: Option<&ObjectSnapshot>, after: Option<&ObjectSnapshot>) {
+        let count = |standing: &ObjectSnapshot, by: i64| {
             let ready = if standing.state.ready { "true" } else { "false" };
             let state = labels([("state", standing.state.state), ("ready", ready)]);
             self.states.get_or_create_owned(&state).inc_by(by);
@@ -111,7 +111,7 @@ impl Objects {
         self.each.is_some()
     }
 
-    pub(super) fn shows(&self, object: &OneObject<'_>) {
+    pub(super) fn shows(&self, object: &PerObject<'_>) {
         let Some(each) = &self.each else { return };
         let who = labels([("namespace", object.namespace), ("name", object.name)]);
         each.ready.get_or_create(&who).set(object.ready.into());
@@ -132,16 +132,16 @@ impl Objects {
 
 /// Reckons at each scrape what changes with time alone.
 #[derive(Debug)]
-struct Ages(Arc<Mutex<Times>>);
+struct WaitingTimes(Arc<Mutex<Times>>);
 
-impl Collector for Ages {
+impl Collector for WaitingTimes {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let times = lock(&self.0);
         let of = |awaited| times.waiting.range((awaited, i64::MIN)..=(awaited, i64::MAX));
         let number = |count: u32| i64::from(count);
         let help = "Current number of waiting objects by what they wait for";
         let mut waiting = encoder.encode_descriptor("waiting_objects", help, None, MetricType::Gauge)?;
-        for awaited in Awaited::ALL {
+        for awaited in WaitingFor::ALL {
             let label = [("waits_for", awaited.as_str())];
             waiting
                 .encode_family(&label)?
@@ -150,7 +150,7 @@ impl Collector for Ages {
         let help = "Unix time at which the longest waiting object began to wait";
         let name = "waiting_since_timestamp_seconds";
         let mut since = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for awaited in Awaited::ALL {
+        for awaited in WaitingFor::ALL {
             if let Some(((_, moment), _)) = of(awaited).next() {
                 since.encode_family(&[("waits_for", awaited.as_str())])?.encode_gauge(moment)?;
             }

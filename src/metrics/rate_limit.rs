@@ -12,7 +12,7 @@ use prometheus_client::metrics::MetricType;
 use crate::clock::Boottime;
 
 /// A word that is older says nothing any more; and a key that is used no longer leaves no series.
-const WORTH_KNOWING: Duration = Duration::from_hours(1);
+const SAMPLE_TTL: Duration = Duration::from_hours(1);
 
 /// The last word about each key. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +25,7 @@ impl Budgets {
 
     fn known(&self, now: Boottime) -> MutexGuard<'_, BTreeMap<String, (u64, Boottime)>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (_, at)| now.since(*at) < WORTH_KNOWING);
+        known.retain(|_, (_, at)| now.since(*at) < SAMPLE_TTL);
         known
     }
 }

@@ -18,8 +18,8 @@ fn call(outcome: Outcome) -> CallRecord {
 }
 
 /// Not ready, with this status in Atlas, and waiting since then.
-fn standing(status: Option<&EndpointStatus>, awaited: Awaited, since: i64) -> Standing {
-    Standing {
+fn standing(status: Option<&EndpointStatus>, awaited: WaitingFor, since: i64) -> ObjectSnapshot {
+    ObjectSnapshot {
         state: ObjectState::new(status, false),
         conditions: [Some((ConditionType::Ready, false, Reason::Creating)), None, None, None, None],
         awaits: Some((awaited, since)),
@@ -136,16 +136,16 @@ fn an_object_that_is_not_looked_at_yet_is_queued() {
 #[test]
 fn an_object_is_counted_once_wherever_it_stands() {
     let metrics = Metrics::default();
-    let created = standing(None, Awaited::Progress, 1);
-    let reserved = Standing {
+    let created = standing(None, WaitingFor::Progress, 1);
+    let reserved = ObjectSnapshot {
         state: ObjectState::new(Some(&EndpointStatus::Reserved), true),
         conditions: [Some((ConditionType::Ready, true, Reason::Reserved)), None, None, None, None],
-        awaits: Some((Awaited::VpcEndpoint, 2)),
+        awaits: Some((WaitingFor::VpcEndpoint, 2)),
     };
     let unknown = EndpointStatus::Other("PENDING_ACCEPTANCE".to_owned());
     metrics.object_changed(None, Some(&created));
     metrics.object_changed(Some(&created), Some(&reserved));
-    metrics.object_changed(None, Some(&standing(Some(&unknown), Awaited::Progress, 3)));
+    metrics.object_changed(None, Some(&standing(Some(&unknown), WaitingFor::Progress, 3)));
     assert_served(
         &metrics,
         &[
@@ -169,7 +169,7 @@ fn an_object_is_counted_once_wherever_it_stands() {
 #[test]
 fn the_one_that_has_waited_longest_says_since_when() {
     let metrics = Metrics::default();
-    let [old, twin, young] = [100, 100, 200].map(|since| standing(None, Awaited::Deletion, since));
+    let [old, twin, young] = [100, 100, 200].map(|since| standing(None, WaitingFor::Deletion, since));
     for one in [&young, &old, &twin] {
         metrics.object_changed(None, Some(one));
     }
@@ -201,14 +201,14 @@ fn an_object_is_overdue_once_its_moment_has_passed_and_as_long_as_it_is_not_move
 
 #[test]
 fn objects_are_told_apart_only_on_request_and_go_with_their_series() {
-    let one = OneObject { namespace: "a", name: "orders", ready: true, stalled: false, synced: Some(7) };
+    let one = PerObject { namespace: "a", name: "orders", ready: true, stalled: false, synced: Some(7) };
     let quiet = Metrics::default();
     quiet.object_shows(&one);
     assert!(!quiet.are_objects_told_apart());
     assert_not_served(&quiet, "atlas_spe_ready");
     let metrics = Metrics::new(None, true);
     metrics.object_shows(&one);
-    metrics.object_shows(&OneObject { synced: None, ..one });
+    metrics.object_shows(&PerObject { synced: None, ..one });
     assert_served(
         &metrics,
         &[

@@ -7,16 +7,16 @@ use crate::clock::Boottime;
 
 /// One reconcile under way.
 #[derive(Debug)]
-pub struct Underway(Gauge);
+pub struct ActiveReconcile(Gauge);
 
-impl Underway {
+impl ActiveReconcile {
     pub(super) fn begin(workers: &Gauge) -> Self {
         workers.inc();
         Self(workers.clone())
     }
 }
 
-impl Drop for Underway {
+impl Drop for ActiveReconcile {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub(crate) const MOST: usize = 512;
 
 /// The map.
-pub(crate) struct Bounded<K, V> {
+pub(crate) struct BoundedMap<K, V> {
     all: HashMap<K, Entry<V>>,
     /// The keys of each namespace, the oldest first.
     of: HashMap<Arc<str>, VecDeque<K>>,
@@ -21,7 +21,7 @@ struct Entry<V> {
     owners: Vec<Arc<str>>,
 }
 
-impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
+impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
         self.all.get(key).map(|entry| &entry.value)
     }
@@ -88,7 +88,7 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
     }
 }
 
-impl<K, V> Default for Bounded<K, V> {
+impl<K, V> Default for BoundedMap<K, V> {
     fn default() -> Self {
         Self { all: HashMap::new(), of: HashMap::new() }
     }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_namespace_that_fills_its_part_loses_its_own_oldest_and_nobody_elses() {
-        let mut map = Bounded::default();
+        let mut map = BoundedMap::default();
         map.insert("b", "of b".to_owned(), ());
         for number in 0..3 * MOST {
             map.insert("a", number.to_string(), ());
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_two_have_entered_stays_when_the_part_of_one_is_full() {
-        let mut map = Bounded::default();
+        let mut map = BoundedMap::default();
         for namespace in ["a", "b", "b"] {
             map.insert(namespace, "shared".to_owned(), ());
         }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_not_wanted_any_more_leaves_nothing() {
-        let mut map = Bounded::default();
+        let mut map = BoundedMap::default();
         for number in 0..100 {
             map.insert("a", number, number);
             map.insert("a", number, number + 1);

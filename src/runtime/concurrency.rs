@@ -35,7 +35,7 @@ impl<const LEVELS: usize> Shares<LEVELS> {
     pub(crate) async fn enter(self: &Arc<Self>, lane: Lane<LEVELS>) -> Option<Permit<LEVELS>> {
         let (place, given) = oneshot::channel();
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        self.queue().offer(&number, || lane, || place);
+        self.queue().add(&number, || lane, || place);
         self.serve();
         given.await.ok()
     }
@@ -44,10 +44,10 @@ impl<const LEVELS: usize> Shares<LEVELS> {
     fn serve(self: &Arc<Self>) {
         loop {
             // The lock must not be held when a permit is dropped.
-            let next = self.queue().next();
+            let next = self.queue().get();
             let Some((number, place)) = next else { return };
             if place.is_closed() {
-                self.queue().ended(&number);
+                self.queue().done(&number);
             } else {
                 drop(place.send(Permit { number, shares: Arc::clone(self) }));
             }
@@ -61,15 +61,15 @@ impl<const LEVELS: usize> Shares<LEVELS> {
 
 impl<const LEVELS: usize> Drop for Permit<LEVELS> {
     fn drop(&mut self) {
-        self.shares.queue().ended(&self.number);
+        self.shares.queue().done(&self.number);
         self.shares.serve();
     }
 }
 
 /// The bounds on calls to Atlas.
-pub(crate) struct Limits(Arc<Shares<2>>);
+pub(crate) struct Concurrency(Arc<Shares<2>>);
 
-impl Limits {
+impl Concurrency {
     /// At most `all` calls at once.
     pub(crate) fn new(all: usize) -> Self {
         Self(Shares::new(all, [usize::MAX, PER_PROJECT]))

@@ -9,13 +9,13 @@ fn project(number: usize) -> ProjectId {
 }
 
 /// Takes as many permits as there are now, without waiting.
-fn take(limits: &Limits, namespace: &str, projects: impl Iterator<Item = usize>) -> Vec<Permit<2>> {
+fn take(limits: &Concurrency, namespace: &str, projects: impl Iterator<Item = usize>) -> Vec<Permit<2>> {
     projects.filter_map(|number| limits.enter(namespace, &project(number)).now_or_never()?).collect()
 }
 
 #[tokio::test]
 async fn a_project_has_its_bound_and_a_namespace_its_share() {
-    let limits = Limits::new(64);
+    let limits = Concurrency::new(64);
     let of_one_project = take(&limits, "a", std::iter::repeat_n(0, 20));
     assert_eq!(of_one_project.len(), PER_PROJECT);
     let invented = take(&limits, "a", 1..100);
@@ -25,14 +25,14 @@ async fn a_project_has_its_bound_and_a_namespace_its_share() {
 
 #[tokio::test]
 async fn the_calls_of_one_namespace_to_a_project_take_none_from_another() {
-    let limits = Limits::new(64);
+    let limits = Concurrency::new(64);
     let _hanging = take(&limits, "a", std::iter::repeat_n(0, 20));
     assert_eq!(take(&limits, "b", std::iter::repeat_n(0, 20)).len(), PER_PROJECT);
 }
 
 #[tokio::test]
 async fn who_waits_gets_what_is_given_back_and_who_gave_up_gets_nothing() {
-    let (limits, project) = (Limits::new(1), project(0));
+    let (limits, project) = (Concurrency::new(1), project(0));
     let held = limits.enter("a", &project).await;
     let mut given_up = Box::pin(limits.enter("b", &project));
     assert!(given_up.as_mut().now_or_never().is_none());

@@ -28,7 +28,7 @@ const KEPT: Duration = Duration::from_hours(1);
 const SWEEP: Duration = Duration::from_mins(1);
 
 /// The last answer about each instance to each pair of credentials.
-pub(crate) struct Shared<T> {
+pub(crate) struct SingleFlight<T> {
     slots: Mutex<Slots<T>>,
     /// How often one may be asked for; none: as often as it is wanted.
     rate: Option<Rate>,
@@ -60,7 +60,7 @@ enum Offer<T> {
     Nothing,
 }
 
-impl<T: Clone> Shared<T> {
+impl<T: Clone> SingleFlight<T> {
     pub(crate) fn new(rate: Option<Rate>) -> Self {
         let slots = Slots { all: HashMap::new(), swept: Boottime::now() };
         Self { slots: Mutex::new(slots), rate }

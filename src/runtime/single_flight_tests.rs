@@ -17,7 +17,7 @@ fn of() -> (Instance, Fingerprint) {
 }
 
 /// Asks at once, and is answered by how many have asked so far.
-async fn ask(shared: &Shared<u32>, asked: &Cell<u32>, fresh_after: Boottime) -> u32 {
+async fn ask(shared: &SingleFlight<u32>, asked: &Cell<u32>, fresh_after: Boottime) -> u32 {
     let answer = |()| async {
         let sent = Boottime::now();
         asked.set(asked.get() + 1);
@@ -30,7 +30,7 @@ async fn ask(shared: &Shared<u32>, asked: &Cell<u32>, fresh_after: Boottime) -> 
 
 #[tokio::test]
 async fn who_comes_while_one_asks_shares_its_answer_and_who_needs_a_fresher_one_asks_once_more() {
-    let (shared, asked) = (Shared::new(None), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(None), Cell::new(0));
     let begun = Boottime::now();
     assert!(join_all((0..20).map(|_| ask(&shared, &asked, begun))).await.iter().all(|told| *told == 1));
     assert_eq!(ask(&shared, &asked, begun).await, 1, "fresh enough");
@@ -40,7 +40,7 @@ async fn who_comes_while_one_asks_shares_its_answer_and_who_needs_a_fresher_one_
 
 #[tokio::test]
 async fn who_has_no_right_to_ask_holds_up_nobody_and_gets_what_others_were_told() {
-    let (shared, asked) = (Shared::new(None), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(None), Cell::new(0));
     let enter = || pending::<Result<(), ()>>();
     let mut stuck = Box::pin(shared.get(of(), NEVER, enter, |()| async { panic!("it may not ask") }));
     assert!(stuck.as_mut().now_or_never().is_none());
@@ -50,7 +50,7 @@ async fn who_has_no_right_to_ask_holds_up_nobody_and_gets_what_others_were_told(
 
 #[tokio::test]
 async fn who_gives_up_asking_leaves_it_to_the_next() {
-    let (shared, asked) = (Shared::new(None), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(None), Cell::new(0));
     let enter = || ready(Ok::<_, ()>(()));
     let mut given_up = Box::pin(shared.get(of(), NEVER, enter, |()| pending()));
     assert!(given_up.as_mut().now_or_never().is_none());
@@ -62,7 +62,7 @@ async fn who_gives_up_asking_leaves_it_to_the_next() {
 
 #[tokio::test]
 async fn what_may_not_be_asked_is_said_to_who_wanted_to_and_not_kept() {
-    let (shared, asked) = (Shared::new(None), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(None), Cell::new(0));
     let refused = shared.get(of(), NEVER, || ready(Err::<(), _>("paused")), |()| pending()).await;
     assert_eq!(refused.unwrap_err(), "paused");
     assert_eq!(ask(&shared, &asked, NEVER).await, 1);
@@ -71,7 +71,7 @@ async fn what_may_not_be_asked_is_said_to_who_wanted_to_and_not_kept() {
 #[tokio::test]
 async fn however_often_a_fresh_answer_is_wished_it_is_asked_for_at_its_rate() {
     let rate = Rate { burst: 2, interval: Duration::from_millis(100) };
-    let (shared, asked) = (Shared::new(Some(rate)), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(Some(rate)), Cell::new(0));
     let begun = Boottime::now();
     let mut told = 0;
     while begun.elapsed() < Duration::from_millis(450) {

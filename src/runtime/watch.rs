@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tower::{BoxError, Service};
 
-use super::watch_health::Line;
+use super::watch_health::WatchReporter;
 
 /// Objects of a page of a listing. One may have more than a mebibyte, and a page is held some times over while it is decoded.
 const PAGE: u32 = 10;
@@ -95,14 +95,14 @@ fn backing_off<K: Send>(
 
 /// `client` for one watch of `pages`, of which `line` is told. No answer is waited for without end: neither for its beginning nor, if it
 /// is no watch, for its end.
-pub(crate) fn bounded(client: &Client, line: Line, pages: Pages) -> Client {
+pub(crate) fn bounded(client: &Client, line: WatchReporter, pages: Pages) -> Client {
     let namespace = client.default_namespace().to_owned();
     Client::new(Bounded { client: client.clone(), line, pages, opened: Arc::default() }, namespace)
 }
 
 struct Bounded {
     client: Client,
-    line: Line,
+    line: WatchReporter,
     pages: Pages,
     /// When a watch was opened last.
     opened: Arc<Mutex<Option<Instant>>>,
@@ -160,7 +160,7 @@ fn late(what: &str, after: Duration) -> BoxError {
 /// A body on its way.
 struct Reading {
     body: Body,
-    line: Line,
+    line: WatchReporter,
 }
 
 impl Reading {

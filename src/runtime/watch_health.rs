@@ -13,7 +13,7 @@ const CLOSED: Duration = Duration::from_secs(90);
 
 /// All watches of objects of ours, by namespace; `None` is all namespaces. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Heard(Arc<Mutex<BTreeMap<Option<String>, State>>>);
+pub struct WatchHealth(Arc<Mutex<BTreeMap<Option<String>, State>>>);
 
 #[derive(Debug)]
 struct State {
@@ -29,12 +29,12 @@ struct State {
 
 /// One watch, for who has to tell of it. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Line {
-    heard: Heard,
+pub(crate) struct WatchReporter {
+    heard: WatchHealth,
     namespace: Option<String>,
 }
 
-impl Heard {
+impl WatchHealth {
     /// From now on the objects of these namespaces are to be watched; none: of all. An open watch may say nothing for `patience`.
     pub fn expect<'a>(&self, namespaces: impl IntoIterator<Item = &'a String>, patience: Duration) {
         let mut namespaces: Vec<_> = namespaces.into_iter().cloned().map(Some).collect();
@@ -64,8 +64,8 @@ impl Heard {
         self.watches().values().map(|state| now.since(state.heard)).max()
     }
 
-    pub(crate) fn line(&self, namespace: Option<String>) -> Line {
-        Line { heard: self.clone(), namespace }
+    pub(crate) fn line(&self, namespace: Option<String>) -> WatchReporter {
+        WatchReporter { heard: self.clone(), namespace }
     }
 
     fn watches(&self) -> MutexGuard<'_, BTreeMap<Option<String>, State>> {
@@ -95,7 +95,7 @@ impl State {
     }
 }
 
-impl Line {
+impl WatchReporter {
     /// The objects have been listed.
     pub(crate) fn listed(&self) {
         self.change(|state| state.listed = true);
@@ -141,8 +141,8 @@ mod tests {
     const SILENT: Duration = Duration::from_mins(6);
 
     /// One watch that is expected, and what is amiss so long after it.
-    fn after(passed: Duration, told: impl FnOnce(&Line)) -> Option<String> {
-        let heard = Heard::default();
+    fn after(passed: Duration, told: impl FnOnce(&WatchReporter)) -> Option<String> {
+        let heard = WatchHealth::default();
         heard.expect(&["shop".to_owned()], SILENT);
         told(&heard.line(Some("shop".to_owned())));
         let watches = heard.watches();
@@ -150,7 +150,7 @@ mod tests {
         state.problem(namespace.as_deref(), state.heard + passed)
     }
 
-    fn open(line: &Line) {
+    fn open(line: &WatchReporter) {
         line.answered(false, 200);
         line.listed();
         line.answered(true, 200);
@@ -167,7 +167,7 @@ mod tests {
                 .unwrap()
                 .contains("nothing was heard on the watch in namespace shop for 361 s")
         );
-        let closed = |line: &Line| {
+        let closed = |line: &WatchReporter| {
             open(line);
             line.closed();
         };
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn what_no_patience_cures_is_amiss_at_once_until_it_is_granted() {
         let refused = |code| {
-            move |line: &Line| {
+            move |line: &WatchReporter| {
                 open(line);
                 line.answered(true, code);
             }
@@ -187,7 +187,7 @@ mod tests {
         let said = after(Duration::ZERO, refused(403)).unwrap();
         assert!(said.contains("403 to `watch` in namespace shop: grant `watch`"), "{said}");
         assert!(after(Duration::ZERO, refused(404)).unwrap().contains("is not installed"));
-        let cured = |line: &Line| {
+        let cured = |line: &WatchReporter| {
             refused(403)(line);
             line.answered(true, 200);
         };
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn every_watch_has_to_be_well() {
-        let heard = Heard::default();
+        let heard = WatchHealth::default();
         assert_eq!((heard.problems().len(), heard.silence()), (0, None));
         heard.expect(&["one".to_owned(), "other".to_owned()], SILENT);
         open(&heard.line(Some("one".to_owned())));
@@ -204,13 +204,13 @@ mod tests {
         open(&heard.line(Some("other".to_owned())));
         assert!(heard.problems().is_empty() && heard.silence().is_some());
         // Whoever watches something else tells nobody.
-        Line::default().answered(true, 403);
+        WatchReporter::default().answered(true, 403);
         assert!(heard.problems().is_empty());
     }
 
     #[test]
     fn without_namespaces_there_is_one_watch_of_all() {
-        let heard = Heard::default();
+        let heard = WatchHealth::default();
         heard.expect(&[], SILENT);
         assert_eq!(heard.problems(), ["the objects are being listed"]);
         open(&heard.line(None));

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ListParams, WatchParams};
 
 use super::*;
-use crate::runtime::watch_health::Heard;
+use crate::runtime::watch_health::WatchHealth;
 
 /// How an API server answers the request of this number, from 0.
 type Answers = fn(usize) -> Option<Response<UnsyncBoxBody<Bytes, Infallible>>>;
@@ -41,7 +41,7 @@ fn endless(text: &'static str) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
 }
 
 fn maps(client: &Client) -> Api<ConfigMap> {
-    Api::all(bounded(client, Line::default(), Pages::Own))
+    Api::all(bounded(client, WatchReporter::default(), Pages::Own))
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,7 @@ async fn a_listing_that_never_ends_is_waited_for_half_a_minute_and_keeps_no_othe
 async fn a_slow_page_of_a_referenced_kind_does_not_delay_our_own() {
     let (client, _) =
         client(|number| if number == 0 { Some(endless("{")) } else { whole(200, "{\"items\":[]}") });
-    let referenced: Api<ConfigMap> = Api::all(bounded(&client, Line::default(), Pages::Referenced));
+    let referenced: Api<ConfigMap> = Api::all(bounded(&client, WatchReporter::default(), Pages::Referenced));
     let parameters = ListParams::default();
     let mut slow = Box::pin(referenced.list(&parameters));
     assert!(timeout(Duration::from_secs(1), slow.as_mut()).await.is_err());
@@ -80,7 +80,7 @@ async fn a_slow_page_of_a_referenced_kind_does_not_delay_our_own() {
 #[tokio::test(start_paused = true)]
 async fn a_quiet_watch_is_left_open() {
     let (client, _) = client(|_| Some(endless("\n")));
-    let heard = Heard::default();
+    let heard = WatchHealth::default();
     heard.expect(&[], Duration::from_mins(6));
     let api: Api<ConfigMap> = Api::all(bounded(&client, heard.line(None), Pages::Own));
     let watch = api.watch(&WatchParams::default(), "0").await.unwrap();

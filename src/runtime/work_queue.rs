@@ -66,7 +66,7 @@ impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
     }
 
     /// `key` has to be served. If it waits already that will do; if it is being served, it is to be served again.
-    pub(crate) fn offer(&mut self, key: &K, lane: impl FnOnce() -> Lane<LEVELS>, ticket: impl FnOnce() -> T) {
+    pub(crate) fn add(&mut self, key: &K, lane: impl FnOnce() -> Lane<LEVELS>, ticket: impl FnOnce() -> T) {
         if let Some(item) = self.items.get_mut(key) {
             if item.stage == Stage::Served {
                 item.stage = Stage::Overtaken;
@@ -79,7 +79,7 @@ impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
     }
 
     /// Who is served now, if a place is free, and what was kept while it waited.
-    pub(crate) fn next(&mut self) -> Option<(K, T)> {
+    pub(crate) fn get(&mut self) -> Option<(K, T)> {
         let served = self.all.served;
         if served >= self.most {
             return None;
@@ -96,7 +96,7 @@ impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
     }
 
     /// `key` has been served. `true` if something happened since it began: then it is to be offered again.
-    pub(crate) fn ended(&mut self, key: &K) -> bool {
+    pub(crate) fn done(&mut self, key: &K) -> bool {
         let Some(Item { lane, stage }) = self.items.remove(key) else { return false };
         self.all.leave(&lane, &self.bounds);
         stage == Stage::Overtaken

@@ -20,17 +20,17 @@ fn queue(most: usize) -> Names {
 fn offer_in(queue: &mut Names, namespace: &str, (project, instance): (usize, usize), objects: usize) {
     for object in 0..objects {
         let name = format!("{namespace}/{project}/{instance}/{object}");
-        queue.offer(&name, || lane(namespace, project, instance), || ());
+        queue.add(&name, || lane(namespace, project, instance), || ());
     }
 }
 
-fn offer(queue: &mut Names, place: (usize, usize), objects: usize) {
+fn add(queue: &mut Names, place: (usize, usize), objects: usize) {
     offer_in(queue, "a", place, objects);
 }
 
 /// Begins all that may begin.
 fn begin(queue: &mut Names) -> Vec<String> {
-    std::iter::from_fn(|| queue.next()).map(|(name, ())| name).collect()
+    std::iter::from_fn(|| queue.get()).map(|(name, ())| name).collect()
 }
 
 fn of<'a>(namespace: &str, names: &'a [String]) -> Vec<&'a String> {
@@ -46,44 +46,44 @@ fn assert_empty(queue: &Names) {
 #[test]
 fn what_waits_already_waits_once() {
     let mut queue = queue(512);
-    offer(&mut queue, (0, 0), 1);
+    add(&mut queue, (0, 0), 1);
     let mut tickets = 0;
-    queue.offer(&"a/0/0/0".to_owned(), || lane("a", 0, 0), || tickets += 1);
+    queue.add(&"a/0/0/0".to_owned(), || lane("a", 0, 0), || tickets += 1);
     assert_eq!(tickets, 0);
     assert_eq!(begin(&mut queue), ["a/0/0/0"]);
-    assert!(!queue.ended(&"a/0/0/0".to_owned()));
+    assert!(!queue.done(&"a/0/0/0".to_owned()));
     assert_empty(&queue);
 }
 
 #[test]
 fn nothing_is_served_twice_at_once_and_again_if_something_happened_meanwhile() {
     let mut queue = queue(512);
-    offer(&mut queue, (0, 0), 1);
+    add(&mut queue, (0, 0), 1);
     assert_eq!(begin(&mut queue), ["a/0/0/0"]);
-    offer(&mut queue, (0, 0), 1);
-    offer(&mut queue, (0, 0), 1);
+    add(&mut queue, (0, 0), 1);
+    add(&mut queue, (0, 0), 1);
     assert!(begin(&mut queue).is_empty());
-    assert!(queue.ended(&"a/0/0/0".to_owned()));
+    assert!(queue.done(&"a/0/0/0".to_owned()));
     assert_empty(&queue);
-    offer(&mut queue, (0, 0), 1);
+    add(&mut queue, (0, 0), 1);
     assert_eq!(begin(&mut queue), ["a/0/0/0"]);
-    assert!(!queue.ended(&"a/0/0/0".to_owned()));
+    assert!(!queue.done(&"a/0/0/0".to_owned()));
 }
 
 #[test]
 fn the_first_to_come_is_the_first_to_be_served_and_instances_take_turns() {
     let mut queue = queue(512);
-    offer(&mut queue, (0, 0), 3);
-    offer(&mut queue, (0, 1), 2);
+    add(&mut queue, (0, 0), 3);
+    add(&mut queue, (0, 1), 2);
     assert_eq!(begin(&mut queue), ["a/0/0/0", "a/0/1/0", "a/0/0/1", "a/0/1/1", "a/0/0/2"]);
 }
 
 #[test]
 fn an_instance_that_hangs_holds_up_no_other_of_its_project() {
     let mut queue = queue(512);
-    offer(&mut queue, (0, 0), 200);
+    add(&mut queue, (0, 0), 200);
     assert_eq!(begin(&mut queue).len(), PER_INSTANCE);
-    offer(&mut queue, (0, 1), 1);
+    add(&mut queue, (0, 1), 1);
     assert_eq!(begin(&mut queue), ["a/0/1/0"]);
 }
 
@@ -91,10 +91,10 @@ fn an_instance_that_hangs_holds_up_no_other_of_its_project() {
 fn a_project_that_hangs_holds_up_no_other_of_its_namespace() {
     let mut queue = queue(512);
     for instance in 0..20 {
-        offer(&mut queue, (0, instance), 10);
+        add(&mut queue, (0, instance), 10);
     }
     assert_eq!(begin(&mut queue).len(), PER_PROJECT);
-    offer(&mut queue, (1, 0), 1);
+    add(&mut queue, (1, 0), 1);
     assert_eq!(begin(&mut queue), ["a/1/0/0"]);
 }
 
@@ -103,8 +103,8 @@ fn names_that_a_tenant_invents_give_its_namespace_no_more_turns() {
     let mut queue = queue(2);
     // Two hundred projects, and as many instances of one more, beside a single object of another namespace.
     for invented in 0..200 {
-        offer(&mut queue, (invented, 0), 1);
-        offer(&mut queue, (1_000, invented), 1);
+        add(&mut queue, (invented, 0), 1);
+        add(&mut queue, (1_000, invented), 1);
     }
     assert_eq!(begin(&mut queue), ["a/0/0/0"]);
     let (mut hostile, mut own) = ("a/0/0/0".to_owned(), None);
@@ -116,9 +116,9 @@ fn names_that_a_tenant_invents_give_its_namespace_no_more_turns() {
             assert_eq!(begin(&mut queue), ["b/0/0/0"], "it is next, however many wait before it");
             own = Some("b/0/0/0".to_owned());
         }
-        queue.ended(&hostile);
+        queue.done(&hostile);
         turns[0] += 1;
-        queue.ended(&own.take().unwrap());
+        queue.done(&own.take().unwrap());
         turns[1] += 1;
         offer_in(&mut queue, "b", (0, 0), 1);
         let begun = begin(&mut queue);
@@ -150,7 +150,7 @@ fn hang_one_after_another(most: usize, namespaces: usize) {
             let place = (object, 0);
             offer_in(&mut queue, "z", place, 1);
             assert_eq!(begin(&mut queue), [format!("z/{object}/0/0")], "after {hostile}");
-            queue.ended(&format!("z/{object}/0/0"));
+            queue.done(&format!("z/{object}/0/0"));
         }
     }
     assert_eq!(of("h0h", &begun).len(), most / 2, "alone, it takes half");
@@ -173,13 +173,13 @@ fn namespaces_that_begin_to_hang_together_leave_places_to_another() {
 fn the_last_place_goes_to_none_that_has_one() {
     let mut queue = queue(3);
     for project in 0..9 {
-        offer(&mut queue, (project, 0), 1);
+        add(&mut queue, (project, 0), 1);
     }
     assert_eq!(begin(&mut queue).len(), 2);
     offer_in(&mut queue, "b", (0, 0), 9);
     assert_eq!(begin(&mut queue), ["b/0/0/0"]);
     // What is given back goes to whose turn it is and who may.
-    queue.ended(&"b/0/0/0".to_owned());
+    queue.done(&"b/0/0/0".to_owned());
     assert_eq!(begin(&mut queue), ["b/0/0/1"]);
 }
 
@@ -190,10 +190,10 @@ fn one_place_serves_all_namespaces_in_turn() {
         offer_in(&mut queue, namespace, (0, 0), 2);
     }
     let mut order = String::new();
-    while let Some((name, ())) = queue.next() {
-        assert!(queue.next().is_none());
+    while let Some((name, ())) = queue.get() {
+        assert!(queue.get().is_none());
         order.push_str(&name[..1]);
-        queue.ended(&name);
+        queue.done(&name);
     }
     assert_eq!(order, "abcabc");
     assert_empty(&queue);
@@ -216,7 +216,7 @@ fn in_the_end_all_were_served_none_beyond_its_bounds_and_nothing_is_left() {
         // One by one, and then all that run at once.
         let many = if ended < 200 { 1 } else { running.len() };
         for name in running.drain(..many).collect::<Vec<_>>() {
-            assert!(!queue.ended(&name));
+            assert!(!queue.done(&name));
             ended += 1;
         }
         running.extend(begin(&mut queue));

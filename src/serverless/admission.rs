@@ -80,7 +80,7 @@ impl Admission {
         waiting
             .entry(Arc::clone(&name))
             .or_insert_with(|| Waiting { requested_at: Boottime::now(), called: false });
-        queue.offer(&name, || lane, || self.metrics.queued());
+        queue.add(&name, || lane, || self.metrics.queued());
         self.admit(&mut state, Some(&name));
         if !self.work.may_begin() || !state.waiting.get(&name)?.called {
             return None;
@@ -134,7 +134,7 @@ impl Admission {
     /// Calls those that may run now. The one that is `entering` is here already.
     fn admit(&self, state: &mut State, entering: Option<&Name>) {
         while self.work.may_begin()
-            && let Some((name, queued)) = state.queue.next()
+            && let Some((name, queued)) = state.queue.get()
         {
             drop(queued);
             if let Some(waiting) = state.waiting.get_mut(&name) {
@@ -147,7 +147,7 @@ impl Admission {
     }
 
     fn leave(&self, state: &mut State, name: &Name) {
-        state.queue.ended(name);
+        state.queue.done(name);
         self.admit(state, None);
     }
 

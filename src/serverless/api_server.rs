@@ -29,43 +29,43 @@ use crate::runtime::concurrency::{Permit, Shares};
 const CALL: Duration = Duration::from_secs(5);
 
 /// The bound on an answer, in bytes. What etcd takes as one object is a third of it.
-const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+const MAX_RESPONSE: usize = 4 * 1024 * 1024;
 
 /// Objects of a page of their metadata.
 const PAGE: u32 = 50;
 
 /// The calls that run at once. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand objects
 /// that change together must not open a thousand.
-const AT_ONCE: usize = 40;
+const MAX_API_CALLS: usize = 40;
 
 /// The calls of one namespace. A namespace whose calls are slow leaves the others to many more.
 const PER_NAMESPACE: usize = 8;
 
 /// The right to call the API server, until it is dropped. Whoever holds one never waits for another, nor for anything but
 /// the answer.
-pub(super) struct Turn {
+pub(super) struct ApiPermit {
     /// `None` only if the process ends.
     _permit: Option<Permit<1>>,
 }
 
 /// A call to the API server that came to nothing.
 #[derive(Debug, Error)]
-pub(super) enum ClusterError {
+pub(super) enum ApiError {
     /// The object is not as it was read: nothing was written.
     #[error("the object has changed since it was read")]
-    Changed,
+    Conflict,
     /// There is no such object.
     #[error("not found")]
     NotFound,
     /// There is no such kind.
     #[error("its kind is not installed")]
-    NoKind,
+    KindNotInstalled,
     /// We may not.
     #[error("the operator's service account is not allowed to {0}")]
     Forbidden(String),
     /// The value itself was refused: a defect of ours, or a policy of the cluster.
     #[error("the API server refuses what the operator wrote: {0}")]
-    Refused(String),
+    Invalid(String),
     /// What was asked for is there and cannot be read; a write may have been applied all the same.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
@@ -74,29 +74,29 @@ pub(super) enum ClusterError {
     TimedOut,
     /// Anything else; a write may have been applied all the same.
     #[error("the API server could not be used: {0}")]
-    Failed(String),
+    Other(String),
 }
 
 /// The cluster, as this operator uses it.
 #[derive(Clone)]
-pub(super) struct Cluster {
+pub(super) struct ApiServer {
     client: Client,
     turns: Arc<Shares<1>>,
 }
 
-impl Cluster {
+impl ApiServer {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, turns: Shares::new(AT_ONCE, [PER_NAMESPACE]) }
+        Self { client, turns: Shares::new(MAX_API_CALLS, [PER_NAMESPACE]) }
     }
 
     /// Waits until it is the turn of `namespace` to call. No bound on a call's time counts this wait.
     /// The calls about our own objects take the turn of the caller, who holds as little as it can until it is there.
-    pub(super) async fn turn(&self, namespace: &str) -> Turn {
-        Turn { _permit: self.turns.enter([namespace.into()]).await }
+    pub(super) async fn turn(&self, namespace: &str) -> ApiPermit {
+        ApiPermit { _permit: self.turns.enter([namespace.into()]).await }
     }
 
     /// The turn that is `held` already, else the next one of `namespace`.
-    pub(super) async fn turn_or(&self, held: Option<Turn>, namespace: &str) -> Turn {
+    pub(super) async fn turn_or(&self, held: Option<ApiPermit>, namespace: &str) -> ApiPermit {
         match held {
             Some(turn) => turn,
             None => self.turn(namespace).await,
@@ -106,27 +106,27 @@ impl Cluster {
     /// Reads the object from the API server's store, not from any cache.
     pub(super) async fn get(
         &self,
-        _turn: &Turn,
+        _turn: &ApiPermit,
         identity: &Identity,
-    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
         self.ours(ours(identity).get(&identity.name, &GetParams::default())).await
     }
 
     /// Reads a Secret.
-    pub(super) async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
+    pub(super) async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ApiError> {
         let secrets = of::<v1::Secret>(namespace);
         let answer = self.bounded(namespace, secrets.get(name, &GetParams::default())).await?;
         // Nothing of it may be said, not even what is wrong with it.
         decode::secret(&answer)
-            .ok_or_else(|| ClusterError::Unreadable("it is not what a Secret looks like".to_owned()))
+            .ok_or_else(|| ApiError::Unreadable("it is not what a Secret looks like".to_owned()))
     }
 
     /// Reads a `ConfigMap`.
-    pub(super) async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, ClusterError> {
+    pub(super) async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, ApiError> {
         let answer =
             self.bounded(namespace, of::<v1::ConfigMap>(namespace).get(name, &GetParams::default())).await?;
         let read = decode::config_map(&answer);
-        read.ok_or_else(|| ClusterError::Unreadable("it is not what a ConfigMap looks like".to_owned()))
+        read.ok_or_else(|| ApiError::Unreadable("it is not what a ConfigMap looks like".to_owned()))
     }
 
     /// Creates a `ConfigMap`.
@@ -134,8 +134,8 @@ impl Cluster {
         &self,
         namespace: &str,
         map: &v1::ConfigMap,
-    ) -> Result<(), ClusterError> {
-        let map = serde_json::to_vec(map).map_err(|error| ClusterError::Failed(error.to_string()))?;
+    ) -> Result<(), ApiError> {
+        let map = serde_json::to_vec(map).map_err(|error| ApiError::Other(error.to_string()))?;
         self.bounded(namespace, of::<v1::ConfigMap>(namespace).create(&PostParams::default(), map))
             .await
             .map(drop)
@@ -148,7 +148,7 @@ impl Cluster {
         name: &str,
         read: &ConfigMap,
         content: &BTreeMap<String, String>,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<(), ApiError> {
         let gone = read.data.keys().map(|key| (key, Value::Null));
         let entries = gone.chain(content.iter().map(|(key, value)| (key, json!(value))));
         let entries: serde_json::Map<_, _> = entries.map(|(key, value)| (key.clone(), value)).collect();
@@ -164,19 +164,19 @@ impl Cluster {
         namespace: &str,
         name: &str,
         read: &ConfigMap,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<(), ApiError> {
         let (uid, resource_version) = (Some(read.uid.clone()), Some(read.resource_version.clone()));
         let parameters = DeleteParams::default().preconditions(Preconditions { uid, resource_version });
         self.bounded(namespace, of::<v1::ConfigMap>(namespace).delete(name, &parameters)).await.map(drop)
     }
 
     /// The uid of the namespace `kube-system`, which names this cluster unless `--cluster-id` does.
-    pub(super) async fn kube_system_uid(&self) -> Result<String, ClusterError> {
+    pub(super) async fn kube_system_uid(&self) -> Result<String, ApiError> {
         let namespaces = Request::new(v1::Namespace::url_path(&(), None));
         let answer =
             self.bounded("kube-system", namespaces.get("kube-system", &GetParams::default())).await?;
         let uid = decode::named(&answer).uid;
-        uid.ok_or_else(|| ClusterError::Unreadable("namespace kube-system has no uid".to_owned()))
+        uid.ok_or_else(|| ApiError::Unreadable("namespace kube-system has no uid".to_owned()))
     }
 
     /// What names the objects with our finalizer in a page of all objects of the cluster, and where the next page begins. Asks
@@ -184,22 +184,22 @@ impl Cluster {
     pub(super) async fn with_finalizer(
         &self,
         from: Option<String>,
-    ) -> Result<(Vec<ObjectMeta>, Option<String>), ClusterError> {
+    ) -> Result<(Vec<ObjectMeta>, Option<String>), ApiError> {
         let everywhere = Request::new(ServerlessPrivateEndpoint::url_path(&(), None));
         let page = ListParams { continue_token: from, ..ListParams::default().limit(PAGE) };
         let answer = self.bounded("", everywhere.list_metadata(&page)).await?;
         let read = decode::with_finalizer(&answer);
-        read.ok_or_else(|| ClusterError::Unreadable("it is not what a listing looks like".to_owned()))
+        read.ok_or_else(|| ApiError::Unreadable("it is not what a listing looks like".to_owned()))
     }
 
     /// Writes finalizer and annotations in one request, if the object is still the one that was read.
     pub(super) async fn claim(
         &self,
-        _turn: &Turn,
+        _turn: &ApiPermit,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         annotations: &[(&str, Option<String>)],
-    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
         let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
         if !finalizers.iter().any(|finalizer| finalizer == crd::FINALIZER) {
             finalizers.push(crd::FINALIZER.to_owned());
@@ -213,21 +213,21 @@ impl Cluster {
     /// Writes one annotation, or takes it off, if the object is still the one that was read.
     pub(super) async fn annotate(
         &self,
-        _turn: &Turn,
+        _turn: &ApiPermit,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         (key, value): (&str, Option<&str>),
-    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
         self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}})).await
     }
 
     /// Takes our finalizer off, if the object is still the one that was read.
     pub(super) async fn release(
         &self,
-        _turn: &Turn,
+        _turn: &ApiPermit,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
-    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
         let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != crd::FINALIZER);
         self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}})).await
@@ -238,7 +238,7 @@ impl Cluster {
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         mut patch: Value,
-    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
         patch["metadata"]["uid"] = json!(identity.uid);
         patch["metadata"]["resourceVersion"] = json!(read.metadata.resource_version);
         let patch = Patch::Merge(patch);
@@ -248,39 +248,38 @@ impl Cluster {
     /// Applies a JSON patch to the status. Its `test` operations are the guard.
     pub(super) async fn patch_status(
         &self,
-        _turn: &Turn,
+        _turn: &ApiPermit,
         identity: &Identity,
         operations: Vec<Value>,
-    ) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
         let patch: json_patch::Patch = serde_json::from_value(Value::Array(operations))
-            .map_err(|error| ClusterError::Failed(error.to_string()))?;
+            .map_err(|error| ApiError::Other(error.to_string()))?;
         let patch = Patch::<()>::Json(patch);
         let parameters = PatchParams::default();
         self.ours(ours(identity).patch_subresource("status", &identity.name, &parameters, &patch)).await
     }
 
     /// A call that is answered with one of our own objects.
-    async fn ours(&self, request: Prepared) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+    async fn ours(&self, request: Prepared) -> Result<ServerlessPrivateEndpoint, ApiError> {
         let answer = self.call(request).await?;
-        decode::object(&answer).map_err(|unreadable| ClusterError::Unreadable(unreadable.why))
+        decode::object(&answer).map_err(|unreadable| ApiError::Unreadable(unreadable.why))
     }
 
-    async fn bounded(&self, namespace: &str, request: Prepared) -> Result<String, ClusterError> {
+    async fn bounded(&self, namespace: &str, request: Prepared) -> Result<String, ApiError> {
         let _turn = self.turn(namespace).await;
         self.call(request).await
     }
 
     /// The text that a request is answered with.
-    async fn call(&self, request: Prepared) -> Result<String, ClusterError> {
-        let request = request.map_err(|error| ClusterError::Failed(chain(&error)))?.map(Body::from);
+    async fn call(&self, request: Prepared) -> Result<String, ApiError> {
+        let request = request.map_err(|error| ApiError::Other(chain(&error)))?.map(Body::from);
         let answer = async {
-            let response =
-                self.client.send(request).await.map_err(|error| ClusterError::Failed(chain(&error)))?;
+            let response = self.client.send(request).await.map_err(|error| ApiError::Other(chain(&error)))?;
             let status = response.status();
             let text = whole(response.into_body()).await?;
             if status.is_success() { Ok(text) } else { Err(classify(&refusal(status.as_u16(), &text))) }
         };
-        tokio::time::timeout(CALL, answer).await.unwrap_or(Err(ClusterError::TimedOut))
+        tokio::time::timeout(CALL, answer).await.unwrap_or(Err(ApiError::TimedOut))
     }
 }
 
@@ -297,14 +296,14 @@ fn of<K: Resource<DynamicType = ()>>(namespace: &str) -> Request {
 }
 
 /// A whole answer, in as much memory as it takes.
-async fn whole(body: Body) -> Result<String, ClusterError> {
+async fn whole(body: Body) -> Result<String, ApiError> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| ClusterError::Failed(chain(&error)))?;
+        let frame = frame.map_err(|error| ApiError::Other(chain(&error)))?;
         let data = frame.into_data().unwrap_or_default();
-        if bytes.len() + data.len() > LONGEST_ANSWER {
-            return Err(ClusterError::Unreadable(format!("it has more than {LONGEST_ANSWER} bytes")));
+        if bytes.len() + data.len() > MAX_RESPONSE {
+            return Err(ApiError::Unreadable(format!("it has more than {MAX_RESPONSE} bytes")));
         }
         bytes.extend_from_slice(&data);
     }
@@ -323,21 +322,21 @@ fn refusal(code: u16, text: &str) -> Status {
 
 /// A failed `test` of a JSON patch is 422 without causes, another uid is 422 or 409, a stale resourceVersion 409
 /// (measured on kube-apiserver 1.37).
-fn classify(status: &Status) -> ClusterError {
+fn classify(status: &Status) -> ApiError {
     let causes = status.details.as_ref().is_some_and(|details| !details.causes.is_empty());
     // Where the kind itself is not installed, the answer is a page of text and names no object.
     if status.code == 404 && status.details.as_ref().is_none_or(|details| details.name.is_empty()) {
-        ClusterError::NoKind
+        ApiError::KindNotInstalled
     } else if status.is_not_found() {
-        ClusterError::NotFound
+        ApiError::NotFound
     } else if status.is_conflict() || (status.is_invalid() && !causes) || is_uid_mismatch(status) {
-        ClusterError::Changed
+        ApiError::Conflict
     } else if status.is_forbidden() {
-        ClusterError::Forbidden(status.message.clone())
+        ApiError::Forbidden(status.message.clone())
     } else if status.is_invalid() {
-        ClusterError::Refused(status.message.clone())
+        ApiError::Invalid(status.message.clone())
     } else {
-        ClusterError::Failed(status.message.clone())
+        ApiError::Other(status.message.clone())
     }
 }
 

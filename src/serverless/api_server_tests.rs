@@ -68,10 +68,10 @@ fn identity() -> Identity {
     Identity::of(&read, &"cluster".parse().unwrap())
 }
 
-fn cluster() -> (Cluster, Arc<AtomicUsize>) {
+fn cluster() -> (ApiServer, Arc<AtomicUsize>) {
     let most = Arc::new(AtomicUsize::new(0));
     let server = Slow { running: Arc::default(), most: Arc::clone(&most) };
-    (Cluster::new(Client::new(server, "shop")), most)
+    (ApiServer::new(Client::new(server, "shop")), most)
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,16 +80,16 @@ async fn few_calls_run_at_once_and_the_wait_for_a_turn_is_not_a_calls_time() {
     // Four rounds of half a call's time each: the last waits longer than any call may take.
     let get =
         async |caller: usize| cluster.get(&cluster.turn(&format!("team-{caller}")).await, &identity).await;
-    for answer in join_all((0..AT_ONCE * 4).map(get)).await {
+    for answer in join_all((0..MAX_API_CALLS * 4).map(get)).await {
         assert!(answer.unwrap().metadata.managed_fields.is_none(), "nobody reads it");
     }
-    assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
+    assert_eq!(most.load(Ordering::SeqCst), MAX_API_CALLS);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_namespace_whose_calls_hang_leaves_turns_to_every_other() {
     let (cluster, _) = cluster();
-    let turns = join_all((0..AT_ONCE * 4).map(|_| cluster.turn("hostile")));
+    let turns = join_all((0..MAX_API_CALLS * 4).map(|_| cluster.turn("hostile")));
     tokio::select! {
         biased;
         _ = turns => panic!("there are not as many turns"),
@@ -111,25 +111,25 @@ async fn nineteen_namespaces_whose_calls_hang_leave_a_turn_to_the_twentieth() {
 }
 
 /// A cluster whose API server answers everything with this text.
-fn saying(status: u16, text: &str) -> Cluster {
+fn saying(status: u16, text: &str) -> ApiServer {
     let text = text.to_owned();
     let server = tower::service_fn(move |_: Request<Body>| {
         let response = Response::builder().status(status).body(Body::from(text.clone().into_bytes()));
         async move { Ok::<_, BoxError>(response?) }
     });
-    Cluster::new(Client::new(server, "shop"))
+    ApiServer::new(Client::new(server, "shop"))
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_is_an_error_without_its_content() {
     let odd = object().to_string().replace("\"u\"", "\"u\",\"finalizers\":7");
     let read = saying(200, &odd).get(&cluster().0.turn("shop").await, &identity()).await;
-    assert!(matches!(&read, Err(ClusterError::Unreadable(why)) if why.starts_with("metadata: ")), "{read:?}");
+    assert!(matches!(&read, Err(ApiError::Unreadable(why)) if why.starts_with("metadata: ")), "{read:?}");
     let secret = r#"{"metadata":{"resourceVersion":"7"},"data":{"privateApiKey":"canary"}}"#;
     let Err(error) = saying(200, secret).secret("shop", "key").await else { panic!("it is no base64") };
-    assert!(matches!(error, ClusterError::Unreadable(_)) && !error.to_string().contains("canary"), "{error}");
-    let long = saying(200, &"x".repeat(LONGEST_ANSWER + 1)).config_map("shop", "out").await;
-    assert!(matches!(&long, Err(ClusterError::Unreadable(why)) if why.contains("more than")), "{long:?}");
+    assert!(matches!(error, ApiError::Unreadable(_)) && !error.to_string().contains("canary"), "{error}");
+    let long = saying(200, &"x".repeat(MAX_RESPONSE + 1)).config_map("shop", "out").await;
+    assert!(matches!(&long, Err(ApiError::Unreadable(why)) if why.contains("more than")), "{long:?}");
     let html = saying(502, "<html>bad gateway</html>").secret("shop", "key").await.err().unwrap();
-    assert!(matches!(&html, ClusterError::Failed(text) if text.contains("bad gateway")), "{html}");
+    assert!(matches!(&html, ApiError::Other(text) if text.contains("bad gateway")), "{html}");
 }

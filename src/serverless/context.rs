@@ -25,20 +25,20 @@ use crate::metrics::Metrics;
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::admission::Admission;
-use super::api_server::{Cluster, Turn};
+use super::api_server::{ApiPermit, ApiServer};
 use super::cached::Cached;
 use super::convert::Identity;
-use super::credentials::{AtlasKey, Keys, Purpose, SecretName};
+use super::credentials::{AtlasKey, CredentialStore, Purpose, SecretName};
 use super::decode::Unreadable;
 use super::directory::Directory;
 use super::listings::Listings;
 use super::private_addresses::Addresses;
-use super::referenced::Targets;
+use super::referenced::ReferencedObjects;
 use super::session::Access;
-use super::state::Memories;
+use super::state::ObjectStates;
 use super::status_patch;
 use super::warnings::Warnings;
-use crate::runtime::concurrency::Limits;
+use crate::runtime::concurrency::Concurrency;
 use crate::runtime::work::Work;
 
 /// How the controller behaves; all of it comes from the program's settings.
@@ -82,16 +82,16 @@ impl DefaultCredentials {
 }
 
 pub(super) struct Context {
-    pub(super) cluster: Cluster,
+    pub(super) cluster: ApiServer,
     pub(super) cluster_id: ClusterId,
-    pub(super) keys: Keys,
-    pub(super) limits: Limits,
+    pub(super) keys: CredentialStore,
+    pub(super) limits: Concurrency,
     pub(super) listings: Listings,
     pub(super) addresses: Addresses,
-    pub(super) memories: Arc<Memories>,
+    pub(super) states: Arc<ObjectStates>,
     pub(super) directory: Directory,
     pub(super) admission: Arc<Admission>,
-    pub(super) targets: Arc<Targets>,
+    pub(super) targets: Arc<ReferencedObjects>,
     pub(super) options: Options,
     pub(super) work: Work,
     pub(super) warnings: Warnings,
@@ -183,8 +183,8 @@ impl Context {
     }
 
     fn forget(&self, namespace: &str, token: &Token) {
-        self.memories.with(token, |entry| entry.counted.gone(&self.options.metrics));
-        self.memories.gone(namespace, token, &self.options.times);
+        self.states.with(token, |entry| entry.counted.gone(&self.options.metrics));
+        self.states.gone(namespace, token, &self.options.times);
         self.targets.forget(token);
         self.keys.forget(token);
     }
@@ -207,7 +207,7 @@ impl Context {
         let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
         let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
         let token = Token::of(&self.cluster_id, namespace, name);
-        let is_news = self.memories.hidden(namespace, &token, why);
+        let is_news = self.states.hidden(namespace, &token, why);
         self.directory.appeared(&token, namespace, name);
         if !is_news {
             return;
@@ -241,11 +241,16 @@ impl Context {
     }
 
     /// Publishes an event. Its failure never fails anything: the conditions say the same.
-    pub(super) async fn publish(&self, turn: &Turn, object: &ServerlessPrivateEndpoint, notice: &EventDraft) {
+    pub(super) async fn publish(
+        &self,
+        turn: &ApiPermit,
+        object: &ServerlessPrivateEndpoint,
+        notice: &EventDraft,
+    ) {
         self.tell(turn, object.object_ref(&()), notice).await;
     }
 
-    async fn tell(&self, _turn: &Turn, about: ObjectReference, notice: &EventDraft) {
+    async fn tell(&self, _turn: &ApiPermit, about: ObjectReference, notice: &EventDraft) {
         // A recorder names an event after its object, which not every name leaves room for.
         let fits = about.name.as_ref().is_none_or(|name| name.len() <= status_patch::LONGEST_RECORDED_NAME);
         let told = async {

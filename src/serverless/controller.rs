@@ -19,23 +19,23 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::admission::{self, Admission};
-use super::api_server::{Cluster, ClusterError};
+use super::api_server::{ApiError, ApiServer};
 use super::cached::Cached;
 use super::context::{Context, DefaultCredentials, Options, TELLING, reporter};
 use super::convert::{self, Identity};
-use super::credentials::Keys;
+use super::credentials::CredentialStore;
 use super::directory::{self, Directory};
 use super::engine;
 use super::listings::Listings;
 use super::private_addresses::Addresses;
 use super::reconcile::reconcile;
-use super::referenced::Targets;
-use super::state::Memories;
+use super::referenced::ReferencedObjects;
+use super::state::ObjectStates;
 use super::unwatched;
 use super::warnings::Warnings;
-use crate::runtime::concurrency::Limits;
+use crate::runtime::concurrency::Concurrency;
 use crate::runtime::watch::{Pages, bounded, events};
-use crate::runtime::watch_health::{Heard, Line};
+use crate::runtime::watch_health::{WatchHealth, WatchReporter};
 use crate::runtime::work::Work;
 
 /// Between two attempts to learn what names this cluster.
@@ -59,10 +59,10 @@ pub async fn run(
     client: Client,
     transport: Transport,
     options: Options,
-    heard: &Heard,
+    heard: &WatchHealth,
     work: Work,
 ) -> Result<(), RunError> {
-    let cluster = Cluster::new(client.clone());
+    let cluster = ApiServer::new(client.clone());
     let named = async {
         match &options.cluster_id {
             Some(id) => Ok(id.clone()),
@@ -75,27 +75,27 @@ pub async fn run(
     };
     let namespaces = options.namespaces.clone();
     options.metrics.max_reconciles(admission::most(options.concurrency));
-    let memories = Arc::new(Memories::default());
+    let states = Arc::new(ObjectStates::default());
     let admission = Arc::new(Admission::new(options.concurrency, options.metrics.clone(), work.clone()));
     let ctx = Arc::new(Context {
-        keys: Keys::new(
+        keys: CredentialStore::new(
             cluster.clone(),
             transport,
             options.default_credentials.as_ref().map(DefaultCredentials::secret),
         ),
         cluster_id,
-        limits: Limits::new(options.concurrency),
+        limits: Concurrency::new(options.concurrency),
         listings: Listings::new(options.poll_min),
         addresses: Addresses::new(),
-        targets: Arc::new(Targets::new(
+        targets: Arc::new(ReferencedObjects::new(
             client.clone(),
             cluster.clone(),
-            Arc::clone(&memories),
+            Arc::clone(&states),
             Arc::clone(&admission),
         )),
         admission,
         cluster,
-        memories,
+        states,
         directory: Directory::new(namespaces.len().max(1)),
         warnings: Warnings::new(Recorder::new(client.clone(), reporter())),
         client: client.clone(),
@@ -118,7 +118,7 @@ pub async fn run(
 }
 
 /// Asks until there is a response that says something: whoever has just become the leader may have done so in an outage.
-async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
+async fn cluster_uid(cluster: &ApiServer) -> Result<ClusterId, RunError> {
     let mut told = false;
     loop {
         match cluster.kube_system_uid().await {
@@ -127,11 +127,11 @@ async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
                 return parsed
                     .map_err(|error: domain::endpoint::ParseError| RunError::ClusterId(error.to_string()));
             }
-            Err(error @ (ClusterError::TimedOut | ClusterError::Failed(_))) if !told => {
+            Err(error @ (ApiError::TimedOut | ApiError::Other(_))) if !told => {
                 warn!(%error, "cannot read the uid of namespace kube-system; trying again");
                 told = true;
             }
-            Err(ClusterError::TimedOut | ClusterError::Failed(_)) => {}
+            Err(ApiError::TimedOut | ApiError::Other(_)) => {}
             Err(error) => return Err(RunError::ClusterId(error.to_string())),
         }
         tokio::time::sleep(PAUSE).await;
@@ -139,7 +139,7 @@ async fn cluster_uid(cluster: &Cluster) -> Result<ClusterId, RunError> {
 }
 
 /// Watches the objects of `namespace` (none: of all) and reconciles them, until the work ends.
-async fn control(line: Line, namespace: Option<String>, ctx: Arc<Context>) {
+async fn control(line: WatchReporter, namespace: Option<String>, ctx: Arc<Context>) {
     let requested = ctx.admission.requests.of(namespace.clone());
     let client = bounded(&ctx.client, line.clone(), Pages::Own);
     let api = match namespace {
@@ -193,8 +193,8 @@ fn note(ctx: &Arc<Context>, event: &Event<Cached>) {
                 ctx.directory.uses(&identity.token, object);
             }
             let seen = convert::object(object, &identity, &ctx.cluster_id);
-            ctx.memories.watched(&identity.namespace, &identity.token, &seen);
-            ctx.memories.with(&identity.token, |entry| {
+            ctx.states.watched(&identity.namespace, &identity.token, &seen);
+            ctx.states.with(&identity.token, |entry| {
                 entry.counted.appeared(&ctx.options.metrics, object);
             });
         }

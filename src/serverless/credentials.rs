@@ -16,7 +16,7 @@ use domain::ownership::Token;
 
 use crate::clock::Boottime;
 
-use super::api_server::{Cluster, ClusterError};
+use super::api_server::{ApiError, ApiServer};
 use super::convert::Identity;
 use super::credential_uses::Uses;
 use super::decode::Secret;
@@ -89,16 +89,16 @@ struct Read {
 type Slot = Arc<tokio::sync::Mutex<Option<Read>>>;
 
 /// The keys of this process.
-pub(super) struct Keys {
-    cluster: Cluster,
+pub(super) struct CredentialStore {
+    cluster: ApiServer,
     transport: Transport,
     /// The operator's own Secret, which no object has to name.
     default: Option<(SecretName, Slot)>,
     uses: Mutex<Uses<Slot, AtlasKey>>,
 }
 
-impl Keys {
-    pub(super) fn new(cluster: Cluster, transport: Transport, default: Option<SecretName>) -> Self {
+impl CredentialStore {
+    pub(super) fn new(cluster: ApiServer, transport: Transport, default: Option<SecretName>) -> Self {
         let default = default.map(|name| (name, Slot::default()));
         Self { cluster, transport, default, uses: Mutex::default() }
     }
@@ -116,11 +116,11 @@ impl Keys {
         let now = Boottime::now();
         let result = if let Some(read) = slot.as_mut().filter(|read| read.serves(purpose, since, now)) {
             read.soon |= matches!(purpose, Purpose::Asked { .. });
-            read.said(now)
+            read.result(now)
         } else {
             let result = Box::pin(self.read(name)).await;
             let read = Read::after(slot.take(), result, purpose, now);
-            slot.insert(read).said(now)
+            slot.insert(read).result(now)
         };
         drop(slot);
         match result {
@@ -195,18 +195,18 @@ impl Keys {
         let sent = Boottime::now();
         let read = match self.cluster.secret(namespace, secret).await {
             Ok(read) => read,
-            Err(ClusterError::NotFound) => {
+            Err(ApiError::NotFound) => {
                 return Err(missing(format!(
                     "Secret {secret} does not exist in namespace {namespace}; create it with the entries publicApiKey and \
                      privateApiKey, or clientId and clientSecret"
                 )));
             }
-            Err(ClusterError::Forbidden(_)) => {
+            Err(ApiError::Forbidden(_)) => {
                 return Err(missing(format!(
                     "the operator may not read Secret {secret} in namespace {namespace}; grant its service account `get` on it"
                 )));
             }
-            Err(ClusterError::Unreadable(_)) => {
+            Err(ApiError::Unreadable(_)) => {
                 return Err(missing(format!(
                     "Secret {secret} in namespace {namespace} is there and cannot be read; delete it and create it again"
                 )));
@@ -279,7 +279,7 @@ impl Read {
     }
 
     /// What it said, and when to come back if the Secret was missing.
-    fn said(&self, now: Boottime) -> Result<AtlasKey, Fault> {
+    fn result(&self, now: Boottime) -> Result<AtlasKey, Fault> {
         self.result.clone().map_err(|fault| match fault.kind {
             FaultKind::CredentialsNotFound => {
                 let left = self.lasts().saturating_sub(now.since(self.at)).max(EARLY);

@@ -13,7 +13,7 @@ fn absent(before: Option<Read>, purpose: Purpose, second: u64) -> Read {
 }
 
 fn pause(read: &Read, second: u64) -> u64 {
-    read.said(at(second)).err().unwrap().retry_after.unwrap().as_secs()
+    read.result(at(second)).err().unwrap().retry_after.unwrap().as_secs()
 }
 
 #[test]

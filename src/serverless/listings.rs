@@ -11,10 +11,10 @@ use domain::observed::Sunset;
 use crate::clock::Boottime;
 
 use super::context::Context;
-use super::rate_limits::{Call, Caller, Pauses};
-use super::request_rate::{Act, Words};
+use super::rate_limits::{Call, Caller, RateLimits};
+use super::request_rate::{Act, ListingRate};
 use super::session::Access;
-use crate::runtime::single_flight::Shared;
+use crate::runtime::single_flight::SingleFlight;
 use crate::runtime::token_bucket::Rate;
 
 /// An instance is listed once in this time at the most, however many wish it: where polls come oftener, as often as those.
@@ -70,16 +70,16 @@ impl Cause {
 /// Why no listing was asked for.
 enum NotAsked {
     /// Atlas is left alone, as this says.
-    Paused(Fault),
+    PauseScope(Fault),
     /// Users list too often: this one's turn comes after so long.
     Later(Duration),
 }
 
 /// The way to Atlas that all reconciles share.
 pub(super) struct Listings {
-    endpoints: Shared<Result<Arc<Vec<Endpoint>>, Fault>>,
-    pauses: Mutex<Pauses>,
-    words: Mutex<Words>,
+    endpoints: SingleFlight<Result<Arc<Vec<Endpoint>>, Fault>>,
+    pauses: Mutex<RateLimits>,
+    words: Mutex<ListingRate>,
     /// What was announced last. An answer that says nothing of it takes nothing back: not every server of Atlas may.
     sunset: Mutex<Option<Sunset>>,
 }
@@ -89,9 +89,9 @@ impl Listings {
     pub(super) fn new(poll_min: Duration) -> Self {
         let interval = INTERVAL.min(poll_min);
         Self {
-            endpoints: Shared::new(Some(Rate { burst: BURST, interval })),
+            endpoints: SingleFlight::new(Some(Rate { burst: BURST, interval })),
             pauses: Mutex::default(),
-            words: Mutex::new(Words::new(interval, Boottime::now())),
+            words: Mutex::new(ListingRate::new(interval, Boottime::now())),
             sunset: Mutex::default(),
         }
     }
@@ -130,10 +130,10 @@ impl Listings {
         let (sent, result, is_asked) =
             match self.endpoints.get(access.asking(), fresh_after, enter, ask).await {
                 Ok((sent, result)) => (sent, result, true),
-                Err(NotAsked::Paused(Fault { retry_after: Some(left), .. })) if cause == Cause::Word => {
+                Err(NotAsked::PauseScope(Fault { retry_after: Some(left), .. })) if cause == Cause::Word => {
                     return Err(left);
                 }
-                Err(NotAsked::Paused(fault)) => {
+                Err(NotAsked::PauseScope(fault)) => {
                     let attempt = Operation::List.attempt(&access.instance, None);
                     (Boottime::now(), Err(fault.met_by(attempt)), false)
                 }
@@ -177,7 +177,7 @@ impl Listings {
 
     fn held(&self, access: &Access, call: Call, asked: bool) -> Result<(), NotAsked> {
         let held = self.pauses().holding(&caller(access), call, asked, Boottime::now());
-        held.map_or(Ok(()), |fault| Err(NotAsked::Paused(fault)))
+        held.map_or(Ok(()), |fault| Err(NotAsked::PauseScope(fault)))
     }
 
     /// Why Atlas may not be read for `access` now, if it may not.
@@ -228,11 +228,11 @@ impl Listings {
         ctx.keys.answered(&access.key, error.map(AtlasError::kind)).await;
     }
 
-    fn pauses(&self) -> MutexGuard<'_, Pauses> {
+    fn pauses(&self) -> MutexGuard<'_, RateLimits> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn words(&self) -> MutexGuard<'_, Words> {
+    fn words(&self) -> MutexGuard<'_, ListingRate> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -64,7 +64,7 @@ mod unwatched;
 mod vpc_endpoint_ref;
 mod warnings;
 
-pub use crate::runtime::watch_health::Heard;
+pub use crate::runtime::watch_health::WatchHealth;
 pub use crate::runtime::work::Work;
 pub use context::{DefaultCredentials, Options};
 pub use controller::{RunError, run};

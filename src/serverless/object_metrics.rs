@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
 use crate::clock::Boottime;
-use crate::metrics::{Awaited, Metrics, Milestone, ObjectState, OneObject, Standing};
+use crate::metrics::{Metrics, Milestone, ObjectSnapshot, ObjectState, PerObject, WaitingFor};
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::convert::interval;
@@ -21,8 +21,8 @@ const PAUSES: u32 = 3;
 
 /// What was counted of one object.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
-    standing: Option<Standing>,
+pub(super) struct ObjectMetrics {
+    standing: Option<ObjectSnapshot>,
     /// When the object is overdue, in seconds since boot.
     overdue: Option<u64>,
     /// Namespace and name, where objects are told apart.
@@ -32,7 +32,7 @@ pub(super) struct Counted {
     attached: Option<Boottime>,
 }
 
-impl Counted {
+impl ObjectMetrics {
     /// The watch shows the object: from now on it is to be looked at.
     pub(super) fn appeared(&mut self, metrics: &Metrics, object: &ServerlessPrivateEndpoint) {
         if self.standing.is_none() && self.overdue.is_none() {
@@ -102,7 +102,7 @@ impl Counted {
         if let Some(standing) = self.standing.take() {
             metrics.object_changed(Some(&standing), None);
             // Whoever hears first that it is gone, the watch or the reconcile that released it, knows since when.
-            if let Some((Awaited::Deletion, since)) = standing.awaits {
+            if let Some((WaitingFor::Deletion, since)) = standing.awaits {
                 let passed = u64::try_from(Timestamp::now().as_second() - since).unwrap_or_default();
                 metrics.transition(Milestone::Deleted, Duration::from_secs(passed));
             }
@@ -114,10 +114,15 @@ impl Counted {
         self.settles(metrics, false);
     }
 
-    fn standing(&self, decision: &Decision, report: &Report, object: &ServerlessPrivateEndpoint) -> Standing {
+    fn standing(
+        &self,
+        decision: &Decision,
+        report: &Report,
+        object: &ServerlessPrivateEndpoint,
+    ) -> ObjectSnapshot {
         let status = report.endpoint.as_ref().filter(|_| !report.lost).map(|endpoint| &endpoint.status);
         let condition = |kind| report.get(kind).map(|found| (kind, found.status, found.reason));
-        Standing {
+        ObjectSnapshot {
             state: ObjectState::new(status, is_true(report, ConditionType::Ready)),
             conditions: [
                 ConditionType::Ready,
@@ -133,16 +138,16 @@ impl Counted {
 
     /// Since when it has waited for that. What is already so when this process looks for the first time is dated by the
     /// object itself: a restart starts no clock anew.
-    fn since(&self, awaited: Awaited, object: &ServerlessPrivateEndpoint) -> i64 {
+    fn since(&self, awaited: WaitingFor, object: &ServerlessPrivateEndpoint) -> i64 {
         let known = self.standing.and_then(|standing| standing.awaits);
         if let Some((_, since)) = known.filter(|(before, _)| *before == awaited) {
             return since;
         }
         let kind = match awaited {
-            Awaited::VpcEndpoint => ConditionType::EndpointConnected,
-            Awaited::Progress => ConditionType::Ready,
-            Awaited::Correction => ConditionType::Stalled,
-            Awaited::Deletion => {
+            WaitingFor::VpcEndpoint => ConditionType::EndpointConnected,
+            WaitingFor::Progress => ConditionType::Ready,
+            WaitingFor::Correction => ConditionType::Stalled,
+            WaitingFor::Deletion => {
                 let asked = object.meta().deletion_timestamp.as_ref();
                 return asked.map_or_else(Timestamp::now, |asked| asked.0).as_second();
             }
@@ -167,7 +172,7 @@ impl Counted {
     fn show(&mut self, metrics: &Metrics, report: &Report, object: &ServerlessPrivateEndpoint, synced: bool) {
         let names = || Box::new((object.namespace().unwrap_or_default(), object.name_any()));
         let (namespace, name) = &**self.shown.get_or_insert_with(names);
-        metrics.object_shows(&OneObject {
+        metrics.object_shows(&PerObject {
             namespace,
             name,
             ready: is_true(report, ConditionType::Ready),
@@ -191,22 +196,22 @@ fn is_true(report: &Report, kind: ConditionType) -> bool {
 }
 
 /// What an object that is not done waits for, in the words of its conditions.
-fn awaited(decision: &Decision, report: &Report) -> Option<Awaited> {
+fn awaited(decision: &Decision, report: &Report) -> Option<WaitingFor> {
     if matches!(decision.state, State::Deleting(_)) {
-        return Some(Awaited::Deletion);
+        return Some(WaitingFor::Deletion);
     }
     if is_true(report, ConditionType::Stalled) {
-        return Some(Awaited::Correction);
+        return Some(WaitingFor::Correction);
     }
     let reason = |kind| report.get(kind).map(|Condition { reason, .. }| *reason);
     let unconnected = reason(ConditionType::EndpointConnected) == Some(Reason::AwaitingVpcEndpoint);
     match reason(ConditionType::Ready)? {
-        Reason::AwaitingVpcEndpoint | Reason::ReferenceNotFound => Some(Awaited::VpcEndpoint),
+        Reason::AwaitingVpcEndpoint | Reason::ReferenceNotFound => Some(WaitingFor::VpcEndpoint),
         // Ready, because no more is declared; but no traffic can flow.
-        Reason::Reserved if unconnected => Some(Awaited::VpcEndpoint),
+        Reason::Reserved if unconnected => Some(WaitingFor::VpcEndpoint),
         Reason::Suspended => None,
         _ if is_true(report, ConditionType::Ready) => None,
-        _ => Some(Awaited::Progress),
+        _ => Some(WaitingFor::Progress),
     }
 }
 

@@ -64,30 +64,34 @@ fn an_object_that_is_not_done_waits_for_one_thing() {
     use Reason as R;
     let unread = || State::ListingFailed(Fault::new(FaultKind::Unauthorized, ""));
     for (state, report, expected) in [
-        (unread(), report((false, R::Creating), R::ServiceProvisioning, false), Some(Awaited::Progress)),
-        (unread(), report((false, R::Unauthorized), R::ServiceProvisioning, false), Some(Awaited::Progress)),
-        (unread(), report((true, R::Reserved), R::AwaitingVpcEndpoint, false), Some(Awaited::VpcEndpoint)),
+        (unread(), report((false, R::Creating), R::ServiceProvisioning, false), Some(WaitingFor::Progress)),
+        (
+            unread(),
+            report((false, R::Unauthorized), R::ServiceProvisioning, false),
+            Some(WaitingFor::Progress),
+        ),
+        (unread(), report((true, R::Reserved), R::AwaitingVpcEndpoint, false), Some(WaitingFor::VpcEndpoint)),
         (
             unread(),
             report((false, R::AwaitingVpcEndpoint), R::AwaitingVpcEndpoint, false),
-            Some(Awaited::VpcEndpoint),
+            Some(WaitingFor::VpcEndpoint),
         ),
-        (unread(), report((false, R::ReferenceNotFound), R::Available, false), Some(Awaited::VpcEndpoint)),
-        (unread(), report((false, R::Connecting), R::AwaitingVpcEndpoint, false), Some(Awaited::Progress)),
+        (unread(), report((false, R::ReferenceNotFound), R::Available, false), Some(WaitingFor::VpcEndpoint)),
+        (unread(), report((false, R::Connecting), R::AwaitingVpcEndpoint, false), Some(WaitingFor::Progress)),
         // Ready from RESERVED on, and connected or being connected.
         (unread(), report((true, R::Reserved), R::Connecting, false), None),
         (unread(), report((true, R::Available), R::Available, false), None),
-        (unread(), report((false, R::AtlasFailed), R::AtlasFailed, true), Some(Awaited::Correction)),
+        (unread(), report((false, R::AtlasFailed), R::AtlasFailed, true), Some(WaitingFor::Correction)),
         (
             unread(),
             report((false, R::VpcEndpointStale), R::AwaitingVpcEndpoint, true),
-            Some(Awaited::Correction),
+            Some(WaitingFor::Correction),
         ),
         (State::Suspended, report((false, R::Suspended), R::ServiceProvisioning, false), None),
         (
             State::Deleting(Deleting::InProgress),
             report((false, R::Deleting), R::Deleting, false),
-            Some(Awaited::Deletion),
+            Some(WaitingFor::Deletion),
         ),
     ] {
         assert_eq!(awaited(&decision(state), &report), expected, "{report:?}");
@@ -97,7 +101,7 @@ fn an_object_that_is_not_done_waits_for_one_thing() {
 /// Since when the object has waited after these looks, each with the conditions that it then bears.
 fn since(looks: &[(&State, &Report, &ServerlessPrivateEndpoint)]) -> Option<i64> {
     let metrics = Metrics::default();
-    let mut counted = Counted::default();
+    let mut counted = ObjectMetrics::default();
     for (state, report, object) in looks {
         counted.looked(&metrics, &decision((*state).clone()), report, object, None);
     }
@@ -133,12 +137,12 @@ fn a_restart_starts_no_clock_anew_and_another_wait_does() {
 fn an_object_is_expected_from_its_appearance_until_it_is_gone_or_left_alone() {
     let metrics = Metrics::default();
     let progress = report((false, Reason::Creating), Reason::ServiceProvisioning, false);
-    let looked = |counted: &mut Counted, decision: &Decision, report: &Report| {
+    let looked = |counted: &mut ObjectMetrics, decision: &Decision, report: &Report| {
         counted.looked(&metrics, decision, report, &object(&[], false), None);
     };
     let interval = 10 * 60 * u64::from(PAUSES);
     let now = Boottime::now().since_boot().as_secs();
-    let mut counted = Counted::default();
+    let mut counted = ObjectMetrics::default();
     counted.appeared(&metrics, &object(&[], false));
     assert!(counted.overdue.is_some_and(|overdue| (now + interval..now + interval + 60).contains(&overdue)));
     let first = counted.overdue;
@@ -164,7 +168,7 @@ fn a_deletion_is_timed_by_whoever_hears_first_that_it_is_over() {
     let metrics = Metrics::default();
     let deleting = decision(State::Deleting(Deleting::InProgress));
     let gone = report((false, Reason::Deleting), Reason::Deleting, false);
-    let mut counted = Counted::default();
+    let mut counted = ObjectMetrics::default();
     counted.looked(&metrics, &deleting, &gone, &object(&[], true), None);
     for _ in 0..2 {
         counted.gone(&metrics);

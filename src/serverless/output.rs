@@ -15,7 +15,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
-use super::api_server::{Cluster, ClusterError};
+use super::api_server::{ApiError, ApiServer};
 use super::convert::Identity;
 use super::decode::ConfigMap;
 
@@ -69,7 +69,7 @@ pub(super) fn noted(object: &ServerlessPrivateEndpoint) -> Option<String> {
 ///
 /// # Errors
 /// What stands in the way, for the user.
-pub(super) async fn remove(cluster: &Cluster, identity: &Identity, name: &str) -> Result<(), Problem> {
+pub(super) async fn remove(cluster: &ApiServer, identity: &Identity, name: &str) -> Result<(), Problem> {
     let found = read(cluster, identity, name).await?.filter(|found| is_ours(found, identity));
     match found {
         Some(found) => delete(cluster, identity, name, &found).await,
@@ -78,13 +78,13 @@ pub(super) async fn remove(cluster: &Cluster, identity: &Identity, name: &str) -
 }
 
 async fn delete(
-    cluster: &Cluster,
+    cluster: &ApiServer,
     identity: &Identity,
     name: &str,
     found: &ConfigMap,
 ) -> Result<(), Problem> {
     match cluster.delete_config_map(&identity.namespace, name, found).await {
-        Ok(()) | Err(ClusterError::NotFound) => Ok(()),
+        Ok(()) | Err(ApiError::NotFound) => Ok(()),
         Err(error) => Err(problem(name, "delete", &error)),
     }
 }
@@ -94,13 +94,13 @@ async fn delete(
 /// # Errors
 /// What stands in the way, for the user.
 pub(super) async fn read(
-    cluster: &Cluster,
+    cluster: &ApiServer,
     identity: &Identity,
     name: &str,
 ) -> Result<Option<ConfigMap>, Problem> {
     match cluster.config_map(&identity.namespace, name).await {
         Ok(found) => Ok(Some(found)),
-        Err(ClusterError::NotFound) => Ok(None),
+        Err(ApiError::NotFound) => Ok(None),
         Err(error) => Err(problem(name, "get", &error)),
     }
 }
@@ -117,7 +117,7 @@ pub(super) fn noted_address(found: Option<&ConfigMap>, vpc_endpoint: &str) -> Op
 /// # Errors
 /// What stands in the way, for the user.
 pub(super) async fn keep(
-    cluster: &Cluster,
+    cluster: &ApiServer,
     identity: &Identity,
     object: &ServerlessPrivateEndpoint,
     name: &str,
@@ -151,9 +151,9 @@ pub(super) async fn keep(
     result.map_err(|(verb, error)| problem(name, verb, &error))
 }
 
-fn problem(name: &str, verb: &str, error: &ClusterError) -> Problem {
+fn problem(name: &str, verb: &str, error: &ApiError) -> Problem {
     match error {
-        ClusterError::Forbidden(_) => format!(
+        ApiError::Forbidden(_) => format!(
             "the operator may not {verb} ConfigMap {name}; grant it (chart value integrations.outputConfigMap.enabled)"
         )
         .into(),

@@ -22,34 +22,34 @@ use crate::clock::{Boottime, Stamp};
 use crate::metrics::PostOutcome;
 use crate::serverless::crd;
 
-use super::api_server::{ClusterError, Turn};
+use super::api_server::{ApiError, ApiPermit};
 use super::convert::{self, Identity};
 use super::credentials::Purpose;
 use super::listings::Cause;
-use super::observe::{Decided, observe};
+use super::observe::{Plan, observe};
 use super::reconcile::ReconcileError;
-use super::session::Pass;
+use super::session::Session;
 use super::span;
 use super::status_patch;
 use crate::runtime::work::Stopped;
 
-impl Pass {
+impl Session {
     /// Does what was decided; afterwards it is time to decide again.
-    pub(super) async fn carry_out(&mut self, decided: &Decided) -> Result<(), ReconcileError> {
-        let step = &decided.decision.step;
+    pub(super) async fn perform(&mut self, plan: &Plan) -> Result<(), ReconcileError> {
+        let step = &plan.decision.step;
         match step {
             // The end, the wait for a listing and the release are the caller's.
             Step::Rest | Step::List | Step::Release(_) => Ok(()),
             Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
-                let creates = decided.decision.state == State::Creating(Creating::Pending);
+                let creates = plan.decision.state == State::Creating(Creating::Pending);
                 self.claim(nonce.clone(), replaced.clone(), stale_vpc_endpoint.clone(), creates).await
             }
             Step::Create { nonce, comment } => self.create(nonce, comment).await,
-            Step::Record { endpoint, origin } => self.record(decided, endpoint, *origin).await,
+            Step::Record { endpoint, origin } => self.record(plan, endpoint, *origin).await,
             Step::Update { id, comment, vpc_endpoint } => {
-                self.update(decided, id, comment.clone(), vpc_endpoint.clone()).await
+                self.update(plan, id, comment.clone(), vpc_endpoint.clone()).await
             }
-            Step::Delete { id, excess } => self.delete(decided, id, *excess).await,
+            Step::Delete { id, excess } => self.delete(plan, id, *excess).await,
         }
     }
 
@@ -72,7 +72,7 @@ impl Pass {
                 return Ok(());
             }
         };
-        self.note_key(&access);
+        self.set_credentials_in_use(&access);
         let ctx = &self.ctx;
         let listing = ctx.listings.get(ctx, &access, self.fresh_after, cause).await;
         let listing = listing.map_err(ReconcileError::Later)?;
@@ -81,7 +81,7 @@ impl Pass {
             // What is listed in this reconcile from now on is a step of the protocol.
             self.cause = Cause::Own;
             let listed = (convert::essence(&self.object), self.object.metadata.deletion_timestamp.is_some());
-            self.ctx.memories.with(&self.identity.token, |entry| entry.listed = Some(listed));
+            self.ctx.states.with(&self.identity.token, |entry| entry.listed = Some(listed));
         }
         let failed = listing.result.as_ref().err().map(|fault| fault.kind);
         let times = &ctx.options.times;
@@ -126,7 +126,7 @@ impl Pass {
             nonce
         } else {
             let nonce = fresh_nonce()?;
-            self.ctx.memories.with(&self.identity.token, |entry| {
+            self.ctx.states.with(&self.identity.token, |entry| {
                 entry.counted.claimed(begun.boot());
                 entry.memory.begin_claim(nonce.clone(), begun.boot().since_boot());
                 entry.claimed = Some((nonce.clone(), begun));
@@ -143,7 +143,7 @@ impl Pass {
         }
         let written = ctx.cluster.claim(&turn, &self.identity, &self.object, &annotations).await;
         match &written {
-            Err(ClusterError::Changed | ClusterError::NotFound) if is_fresh => {
+            Err(ApiError::Conflict | ApiError::NotFound) if is_fresh => {
                 self.remember(|memory| memory.withdraw_claim(&attempt));
             }
             // It may stand all the same. By the time that this is known the object may be on its way out.
@@ -158,7 +158,7 @@ impl Pass {
         if !self.ctx.work.may_send() {
             return Err(Stopped.into());
         }
-        let claimed = self.ctx.memories.with(&self.identity.token, |entry| {
+        let claimed = self.ctx.states.with(&self.identity.token, |entry| {
             let claimed = entry.claimed.take().filter(|(claimed, _)| claimed == nonce);
             claimed.filter(|_| entry.memory.begin_send(nonce))
         });
@@ -170,7 +170,7 @@ impl Pass {
         let may_send = move || {
             claimed.elapsed() < ctx.options.times.create_deadline
                 && ctx.work.may_send()
-                && !ctx.memories.knows_it_leaves(&token)
+                && !ctx.states.deletion_seen(&token)
         };
         let sent = Boottime::now();
         let creation = access.key.client.create(&access.instance, comment, may_send).await;
@@ -195,7 +195,7 @@ impl Pass {
 
     async fn record(
         &mut self,
-        decided: &Decided,
+        plan: &Plan,
         endpoint: &Endpoint,
         origin: Origin,
     ) -> Result<(), ReconcileError> {
@@ -209,16 +209,13 @@ impl Pass {
                 return Ok(());
             };
         }
-        let Decided { observed, decision, report } = decided;
+        let Plan { observed, decision, report } = plan;
         let ctx = Arc::clone(&self.ctx);
         let turn = ctx.cluster.turn(&self.identity.namespace).await;
         let mut operations = status_patch::same_life(&self.object);
         operations.extend(status_patch::changes(&self.object, report, self.heard.as_deref()));
         let written = ctx.cluster.patch_status(&turn, &self.identity, operations).await;
-        if written
-            .as_ref()
-            .is_err_and(|error| !matches!(error, ClusterError::Changed | ClusterError::NotFound))
-        {
+        if written.as_ref().is_err_and(|error| !matches!(error, ApiError::Conflict | ApiError::NotFound)) {
             self.remember(Memory::not_recorded);
         }
         if self.wrote(&turn, written).await? {
@@ -229,14 +226,14 @@ impl Pass {
             }
             info!(endpoint.id = %endpoint.id, origin = span::origin(origin), "recorded the endpoint");
             self.tell(&turn, event::of_step(&decision.step, observed)).await;
-            self.tell_change(&turn, decided).await;
+            self.tell_change(&turn, plan).await;
         }
         Ok(())
     }
 
     async fn update(
         &mut self,
-        decided: &Decided,
+        plan: &Plan,
         id: &EndpointId,
         comment: Option<String>,
         vpc_endpoint: Option<VpcEndpointId>,
@@ -252,9 +249,9 @@ impl Pass {
         let result = self.unless_stopped(access.key.client.update(&access.instance, id, &update)).await?;
         if let Ok(endpoint) = &result {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(display), "updated the endpoint");
-            self.show(endpoint.clone());
+            self.update_listing(endpoint.clone());
             let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
-            self.tell(&turn, event::of_step(&decided.decision.step, &decided.observed)).await;
+            self.tell(&turn, event::of_step(&plan.decision.step, &plan.observed)).await;
         }
         self.answered(&access, sent, result.err().as_ref()).await;
         Ok(())
@@ -271,12 +268,7 @@ impl Pass {
         result
     }
 
-    async fn delete(
-        &mut self,
-        decided: &Decided,
-        id: &EndpointId,
-        excess: bool,
-    ) -> Result<(), ReconcileError> {
+    async fn delete(&mut self, plan: &Plan, id: &EndpointId, excess: bool) -> Result<(), ReconcileError> {
         let ctx = Arc::clone(&self.ctx);
         let ready =
             ctx.work.unless_stopped(Box::pin(self.before_write(Operation::Delete, id)).as_mut()).await??;
@@ -295,13 +287,13 @@ impl Pass {
             let now = Boottime::now();
             self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
             let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
-            self.tell(&turn, event::of_step(&decided.decision.step, &decided.observed)).await;
+            self.tell(&turn, event::of_step(&plan.decision.step, &plan.observed)).await;
         }
         // A look of its own for each DELETE would cost as many listings as there are objects. That it took effect shows in
         // the next poll; only an answer that contradicts the listing is followed up at once.
         match &result {
-            Ok(DeleteOutcome::Accepted) => self.show_deleting(id),
-            Ok(DeleteOutcome::NotFound) => self.look_again(),
+            Ok(DeleteOutcome::Accepted) => self.mark_deleting(id),
+            Ok(DeleteOutcome::NotFound) => self.invalidate_listing(),
             Err(_) => {}
         }
         self.answered(&access, sent, result.err().as_ref()).await;
@@ -311,17 +303,17 @@ impl Pass {
     /// Lets the object go.
     pub(super) async fn release(
         &mut self,
-        held: Option<Turn>,
-        decided: &Decided,
+        held: Option<ApiPermit>,
+        plan: &Plan,
     ) -> Result<(), ReconcileError> {
-        let step = &decided.decision.step;
+        let step = &plan.decision.step;
         // First the event: afterwards there may be no object for it to speak of.
-        let notice = event::of_step(step, &decided.observed);
+        let notice = event::of_step(step, &plan.observed);
         let turn = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
         let written = self.ctx.cluster.release(&turn, &self.identity, &self.object).await;
         match self.wrote(&turn, written).await {
             Ok(true) => {
-                info!(endpoint = span::farewell(step), "released the object");
+                info!(endpoint = span::release_reason(step), "released the object");
                 if *step == Step::Release(ReleaseReason::Deleted) {
                     self.remember(Memory::clear_recorded);
                 }

@@ -12,14 +12,14 @@ use crate::clock::Boottime;
 use super::context::Context;
 use super::rate_limits::Call;
 use super::session::Access;
-use crate::runtime::single_flight::Shared;
+use crate::runtime::single_flight::SingleFlight;
 
 /// What Atlas has said of the private connections of instances.
-pub(super) struct Addresses(Shared<Arc<Vec<PrivateConnection>>>);
+pub(super) struct Addresses(SingleFlight<Arc<Vec<PrivateConnection>>>);
 
 impl Addresses {
     pub(super) fn new() -> Self {
-        Self(Shared::new(None))
+        Self(SingleFlight::new(None))
     }
 
     /// The address behind this VPC endpoint, if Atlas shows it at `fresh_after` or later.

@@ -15,7 +15,7 @@ use domain::fault::{Fault, FaultKind};
 use crate::clock::Boottime;
 
 use super::credentials::SecretName;
-use crate::runtime::bounded_map::Bounded;
+use crate::runtime::bounded_map::BoundedMap;
 
 /// How long a key that Atlas refused is not sent again, unless its Secret changes or somebody asks for it.
 const REFUSED: Duration = Duration::from_mins(5);
@@ -58,7 +58,7 @@ pub(super) enum Call {
 
 /// On whom a pause rests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Paused {
+enum PauseScope {
     /// Too many requests: all in this project, because who was refused is somebody whom Atlas serves there.
     Project(ProjectId),
     /// Too many requests: these credentials in this project.
@@ -71,7 +71,7 @@ enum Paused {
     Writes(Arc<(SecretName, String)>, ProjectId),
 }
 
-impl Paused {
+impl PauseScope {
     /// By a rate limit, not by a refusal of credentials.
     fn is_limited(&self) -> bool {
         match self {
@@ -91,18 +91,18 @@ struct Pause {
 
 /// All pauses.
 #[derive(Default)]
-pub(super) struct Pauses {
+pub(super) struct RateLimits {
     /// Too many requests. Those whom Atlas limits rely on them, whoever was refused first, so none goes before its time. How many
     /// there are is bounded by how often Atlas is asked.
-    limits: HashMap<Paused, Pause>,
+    limits: HashMap<PauseScope, Pause>,
     /// Refusals, which concern the credentials alone that were refused.
-    refusals: Bounded<Paused, Pause>,
+    refusals: BoundedMap<PauseScope, Pause>,
     /// Where Atlas has served whom, and when last.
-    accepted: Bounded<(Fingerprint, ProjectId), Boottime>,
+    accepted: BoundedMap<(Fingerprint, ProjectId), Boottime>,
     swept: Option<Boottime>,
 }
 
-impl Pauses {
+impl RateLimits {
     /// The fault that still holds up `caller`, with the time that is left. `asked`: somebody has asked for this call, which
     /// breaks a pause now and then.
     pub(super) fn holding(&self, caller: &Caller, call: Call, asked: bool, now: Boottime) -> Option<Fault> {
@@ -150,9 +150,9 @@ impl Pauses {
         let served = self.accepted.get(&(*credentials, project.clone()));
         let is_served = served.is_some_and(|at| now.since(*at) < ACCEPTED);
         let limited = match concerns {
-            Concerns::Credentials => Paused::Account(*credentials),
-            Concerns::Project if is_served => Paused::Project(project.clone()),
-            Concerns::Project => Paused::Caller(*credentials, project.clone()),
+            Concerns::Credentials => PauseScope::Account(*credentials),
+            Concerns::Project if is_served => PauseScope::Project(project.clone()),
+            Concerns::Project => PauseScope::Caller(*credentials, project.clone()),
         };
         let (whom, length) = match (fault.kind, fault.retry_after) {
             (FaultKind::RateLimited, length) => (limited, length),
@@ -160,11 +160,11 @@ impl Pauses {
             (FaultKind::Unavailable, Some(length)) => (limited, Some(length)),
             (FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess, _) => {
                 let whom = match concerns {
-                    Concerns::Credentials => Paused::Refused(Arc::clone(secret), None),
+                    Concerns::Credentials => PauseScope::Refused(Arc::clone(secret), None),
                     Concerns::Project if call == Call::Write && is_served => {
-                        Paused::Writes(Arc::clone(secret), project.clone())
+                        PauseScope::Writes(Arc::clone(secret), project.clone())
                     }
-                    Concerns::Project => Paused::Refused(Arc::clone(secret), Some(project.clone())),
+                    Concerns::Project => PauseScope::Refused(Arc::clone(secret), Some(project.clone())),
                 };
                 (whom, Some(REFUSED))
             }
@@ -195,11 +195,11 @@ impl Pauses {
         }
     }
 
-    fn get(&self, paused: &Paused) -> Option<&Pause> {
+    fn get(&self, paused: &PauseScope) -> Option<&Pause> {
         if paused.is_limited() { self.limits.get(paused) } else { self.refusals.get(paused) }
     }
 
-    fn get_mut(&mut self, paused: &Paused) -> Option<&mut Pause> {
+    fn get_mut(&mut self, paused: &PauseScope) -> Option<&mut Pause> {
         if paused.is_limited() { self.limits.get_mut(paused) } else { self.refusals.get_mut(paused) }
     }
 
@@ -217,24 +217,24 @@ impl Pauses {
 
 impl Pause {
     /// From when on somebody's word breaks it.
-    fn probe_at(&self, paused: &Paused) -> Boottime {
+    fn probe_at(&self, paused: &PauseScope) -> Boottime {
         let between = if paused.is_limited() { PROBE_LIMIT } else { PROBE_REFUSAL };
         self.probed.map_or(Boottime::from_boot(Duration::ZERO), |probed| probed + between)
     }
 }
 
 /// What would hold up this call, each found at once.
-fn on(caller: &Caller, call: Call) -> Vec<Paused> {
+fn on(caller: &Caller, call: Call) -> Vec<PauseScope> {
     let Caller { project, secret, credentials, .. } = caller;
     let mut on = vec![
-        Paused::Project(project.clone()),
-        Paused::Caller(*credentials, project.clone()),
-        Paused::Account(*credentials),
-        Paused::Refused(Arc::clone(secret), None),
-        Paused::Refused(Arc::clone(secret), Some(project.clone())),
+        PauseScope::Project(project.clone()),
+        PauseScope::Caller(*credentials, project.clone()),
+        PauseScope::Account(*credentials),
+        PauseScope::Refused(Arc::clone(secret), None),
+        PauseScope::Refused(Arc::clone(secret), Some(project.clone())),
     ];
     if call == Call::Write {
-        on.push(Paused::Writes(Arc::clone(secret), project.clone()));
+        on.push(PauseScope::Writes(Arc::clone(secret), project.clone()));
     }
     on
 }

@@ -32,22 +32,22 @@ fn limited(seconds: Option<u64>) -> Fault {
     fault(FaultKind::RateLimited, seconds)
 }
 
-fn refused(pauses: &mut Pauses, caller: &Caller, fault: &Fault, now: u64) {
+fn refused(pauses: &mut RateLimits, caller: &Caller, fault: &Fault, now: u64) {
     pauses.refused(caller, Call::Read, (fault, Concerns::Project), at(now));
 }
 
-fn served(pauses: &mut Pauses, sent: u64, now: u64) {
+fn served(pauses: &mut RateLimits, sent: u64, now: u64) {
     pauses.served(&us(), Call::Read, at(sent), at(now));
 }
 
 /// The seconds that are left.
-fn left(pauses: &Pauses, now: u64) -> Option<u64> {
+fn left(pauses: &RateLimits, now: u64) -> Option<u64> {
     pauses.holding(&us(), Call::Read, false, at(now)).map(|fault| fault.retry_after.unwrap().as_secs())
 }
 
 #[test]
 fn a_burst_of_refusals_is_one_and_the_next_after_its_pause_is_the_second() {
-    let mut pauses = Pauses::default();
+    let mut pauses = RateLimits::default();
     for _ in 0..8 {
         refused(&mut pauses, &us(), &limited(None), 0);
     }
@@ -66,14 +66,14 @@ fn a_burst_of_refusals_is_one_and_the_next_after_its_pause_is_the_second() {
 fn no_refusal_shortens_the_pause_that_another_began() {
     for shorter in [limited(Some(2)), limited(None), limited(Some(0)), fault(FaultKind::Unavailable, Some(3))]
     {
-        let mut pauses = Pauses::default();
+        let mut pauses = RateLimits::default();
         refused(&mut pauses, &us(), &limited(Some(60)), 0);
         refused(&mut pauses, &us(), &shorter, 1);
         assert_eq!(left(&pauses, 1), Some(59), "{shorter:?}");
         assert_eq!(left(&pauses, 59), Some(1), "{shorter:?}");
         assert_eq!(left(&pauses, 60), None, "{shorter:?}");
         // In the other order too.
-        let mut pauses = Pauses::default();
+        let mut pauses = RateLimits::default();
         refused(&mut pauses, &us(), &shorter, 0);
         refused(&mut pauses, &us(), &limited(Some(60)), 0);
         assert_eq!(left(&pauses, 0), Some(60), "{shorter:?}");
@@ -82,7 +82,7 @@ fn no_refusal_shortens_the_pause_that_another_began() {
 
 #[test]
 fn a_success_ends_no_pause_that_began_while_it_was_on_its_way() {
-    let mut pauses = Pauses::default();
+    let mut pauses = RateLimits::default();
     served(&mut pauses, 0, 0);
     refused(&mut pauses, &us(), &limited(None), 0);
     served(&mut pauses, 0, 1);
@@ -94,7 +94,7 @@ fn a_success_ends_no_pause_that_began_while_it_was_on_its_way() {
 
 #[test]
 fn a_success_after_a_pause_makes_the_next_refusal_the_first_one() {
-    let mut pauses = Pauses::default();
+    let mut pauses = RateLimits::default();
     served(&mut pauses, 0, 0);
     refused(&mut pauses, &us(), &limited(None), 0);
     refused(&mut pauses, &us(), &limited(None), 10);
@@ -106,7 +106,7 @@ fn a_success_after_a_pause_makes_the_next_refusal_the_first_one() {
 #[test]
 fn refusals_are_forgotten_five_minutes_after_their_pause_and_not_before() {
     for (later, lasts) in [(309, 20), (310, 10)] {
-        let mut pauses = Pauses::default();
+        let mut pauses = RateLimits::default();
         refused(&mut pauses, &us(), &limited(None), 0);
         assert_eq!(left(&pauses, later), None);
         refused(&mut pauses, &us(), &limited(None), later);
@@ -117,7 +117,7 @@ fn refusals_are_forgotten_five_minutes_after_their_pause_and_not_before() {
 /// Whom a refusal of ours holds up: us; another namespace with the same credentials, and with its own, in that project; us in
 /// another project, and with another version of the Secret.
 fn held(served: bool, call: Call, said: (&Fault, Concerns)) -> [[bool; 2]; 5] {
-    let mut pauses = Pauses::default();
+    let mut pauses = RateLimits::default();
     if served {
         pauses.served(&us(), Call::Read, at(0), at(0));
     }
@@ -186,7 +186,7 @@ fn an_answer_about_the_instance_shows_for_an_hour_whom_atlas_serves() {
     let others = caller("team-b", 'a', "9", "theirs");
     for (later, is_held) in [(3_599, true), (3_600, false)] {
         for kind in [FaultKind::InstanceNotFound, FaultKind::EndpointNotFound, FaultKind::NotServerless] {
-            let mut pauses = Pauses::default();
+            let mut pauses = RateLimits::default();
             refused(&mut pauses, &us(), &fault(kind, None), 0);
             assert_eq!(left(&pauses, 0), None);
             refused(&mut pauses, &us(), &limited(None), later);
@@ -197,9 +197,9 @@ fn an_answer_about_the_instance_shows_for_an_hour_whom_atlas_serves() {
 
 #[test]
 fn a_word_breaks_a_refusal_each_second_and_a_limit_once_a_minute() {
-    let asked = |pauses: &Pauses, now| pauses.holding(&us(), Call::Read, true, at(now)).is_none();
+    let asked = |pauses: &RateLimits, now| pauses.holding(&us(), Call::Read, true, at(now)).is_none();
     for (said, between) in [(fault(FaultKind::Unauthorized, None), 1), (limited(Some(3_600)), 60)] {
-        let mut pauses = Pauses::default();
+        let mut pauses = RateLimits::default();
         refused(&mut pauses, &us(), &said, 0);
         assert!(asked(&pauses, 0) && left(&pauses, 0).is_some(), "the first at once, and only for the word");
         pauses.called(&us(), Call::Read, at(0));
@@ -214,7 +214,7 @@ fn a_word_breaks_a_refusal_each_second_and_a_limit_once_a_minute() {
 
 #[test]
 fn who_reads_what_a_word_asked_for_may_still_not_write() {
-    let mut pauses = Pauses::default();
+    let mut pauses = RateLimits::default();
     served(&mut pauses, 0, 0);
     pauses.refused(&us(), Call::Write, (&fault(FaultKind::Forbidden, None), Concerns::Project), at(0));
     pauses.called(&us(), Call::Read, at(1));
@@ -227,7 +227,7 @@ fn who_reads_what_a_word_asked_for_may_still_not_write() {
 
 #[test]
 fn what_is_over_is_cleared_away() {
-    let mut pauses = Pauses::default();
+    let mut pauses = RateLimits::default();
     served(&mut pauses, 0, 0);
     for version in 0..100 {
         let caller = caller("team-a", 'b', &version.to_string(), "ours");
@@ -239,7 +239,7 @@ fn what_is_over_is_cleared_away() {
 
 #[test]
 fn projects_that_a_tenant_invents_end_no_limit_and_no_acceptance_that_others_rely_on() {
-    let mut pauses = Pauses::default();
+    let mut pauses = RateLimits::default();
     let account = (&limited(Some(3_600)), Concerns::Credentials);
     // Another namespace with the same key is the first to be served and to be limited.
     let them = caller("team-b", 'a', "1", "ours");

@@ -18,20 +18,20 @@ use crate::clock::Boottime;
 use crate::metrics::ReconcileResult;
 use crate::serverless::crd::{self, ManagementPolicy, ServerlessPrivateEndpoint};
 
-use super::api_server::ClusterError;
+use super::api_server::ApiError;
 use super::context::Context;
 use super::convert::{self, Identity};
 use super::listings::Cause;
-use super::observe::{Next, next};
-use super::publish::{announce, conclude, jitter};
-use super::session::Pass;
+use super::observe::{NextAction, next};
+use super::publish::{announce, jitter, publish};
+use super::session::Session;
 use super::span::{self, Trace};
-use super::state::Entry;
+use super::state::KeptState;
 use super::vpc_endpoint_ref::resolve;
 use crate::runtime::work::Stopped;
 
 /// More steps than the longest way through the protocol takes: whoever needs more goes round in circles.
-const MOST_STEPS: usize = 16;
+const MAX_STEPS: usize = 16;
 
 /// Why a reconcile ended before its end. None of these is an answer about the endpoint; those are states.
 #[derive(Debug, Error)]
@@ -53,7 +53,7 @@ pub(super) enum ReconcileError {
     NoAccess(Fault),
     /// The cluster could not be used.
     #[error(transparent)]
-    Cluster(ClusterError),
+    ApiServer(ApiError),
     /// Nothing may be begun now; what is left to do is done as soon as it may.
     #[error(transparent)]
     Stopped(#[from] Stopped),
@@ -62,12 +62,12 @@ pub(super) enum ReconcileError {
     Panicked,
 }
 
-impl From<ClusterError> for ReconcileError {
-    fn from(error: ClusterError) -> Self {
+impl From<ApiError> for ReconcileError {
+    fn from(error: ApiError) -> Self {
         match error {
             // Without its kind, no object is left either.
-            ClusterError::NotFound | ClusterError::NoKind => Self::Gone,
-            error => Self::Cluster(error),
+            ApiError::NotFound | ApiError::KindNotInstalled => Self::Gone,
+            error => Self::ApiServer(error),
         }
     }
 }
@@ -96,11 +96,11 @@ pub(super) async fn reconcile(
         ctx.options.metrics.reconcile_finished(ReconcileResult::Error, begun.elapsed());
         Err(ReconcileError::Panicked)
     });
-    span.in_scope(|| again(result, &known, &ctx))
+    span.in_scope(|| requeue_after(result, &known, &ctx))
 }
 
 /// When the object is to be looked at again after a look that ended like this.
-fn again(
+fn requeue_after(
     result: Result<Option<Duration>, ReconcileError>,
     Identity { namespace, token, .. }: &Identity,
     ctx: &Context,
@@ -122,7 +122,7 @@ fn again(
             Some(UNREAD)
         }
         Err(error) => {
-            let failures = ctx.memories.with(token, |entry| {
+            let failures = ctx.states.with(token, |entry| {
                 entry.handled = None;
                 entry.failures = entry.failures.saturating_add(1);
                 entry.failures
@@ -143,14 +143,14 @@ async fn look(
 ) -> Result<Option<Duration>, ReconcileError> {
     let begun = Boottime::now();
     let Due { waiting, fresh_after, stale, cause, woken } =
-        ctx.memories.with(&identity.token, |entry| due(entry, &object, asked));
+        ctx.states.with(&identity.token, |entry| due(entry, &object, asked));
     if waiting.is_some() {
         return Ok(waiting);
     }
-    let (memories, token) = (Arc::clone(&ctx.memories), identity.token.clone());
+    let (states, token) = (Arc::clone(&ctx.states), identity.token.clone());
     let metrics = ctx.options.metrics.clone();
     let underway = metrics.reconcile_started();
-    let pass = Pass {
+    let session = Session {
         ctx,
         identity,
         object,
@@ -166,10 +166,10 @@ async fn look(
         permit: None,
         announced: false,
     };
-    let result = Box::pin(run(pass, stale)).await;
+    let result = Box::pin(run(session, stale)).await;
     drop(underway);
     if let (Err(ReconcileError::Later(_)), Some(_)) = (&result, woken) {
-        memories.with(&token, |entry| entry.woken = entry.woken.or(woken));
+        states.with(&token, |entry| entry.woken = entry.woken.or(woken));
     }
     metrics.reconcile_finished(counted(&result), begun.elapsed());
     result
@@ -204,7 +204,7 @@ struct Due {
 
 /// Whether the object is due. However long it has waited for its turn, a listing serves that was sent after the look was
 /// `asked` for: it is younger than what the object says.
-fn due(entry: &mut Entry, object: &ServerlessPrivateEndpoint, asked: Boottime) -> Due {
+fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, asked: Boottime) -> Due {
     let now = Boottime::now();
     let stale = is_older(object, entry.written.as_deref());
     // A look that was under way when it was woken may have begun with what was known before.
@@ -239,7 +239,7 @@ fn due(entry: &mut Entry, object: &ServerlessPrivateEndpoint, asked: Boottime) -
 }
 
 /// A user has changed the object since a listing was fetched for it last, or has made it. That it is deleted is none: it ends.
-fn is_edited(entry: &Entry, object: &ServerlessPrivateEndpoint, essence: u64) -> bool {
+fn is_edited(entry: &KeptState, object: &ServerlessPrivateEndpoint, essence: u64) -> bool {
     let deleting = object.meta().deletion_timestamp.is_some();
     if let Some((listed, was_deleting)) = entry.listed {
         return listed != essence && (was_deleting || !deleting);
@@ -265,82 +265,87 @@ fn is_older(object: &ServerlessPrivateEndpoint, written: Option<&str>) -> bool {
 
 /// What a listing has to be looked through for.
 #[derive(PartialEq, Eq)]
-struct Wish {
+struct SpecVersion {
     generation: Option<i64>,
     look: Option<String>,
 }
 
-impl Wish {
+impl SpecVersion {
     fn of(object: &ServerlessPrivateEndpoint) -> Self {
         let look = object.annotations().get(crd::RECONCILE_REQUEST).cloned();
         Self { generation: object.meta().generation, look }
     }
 }
 
-async fn run(pass: Pass, stale: bool) -> Result<Option<Duration>, ReconcileError> {
+async fn run(session: Session, stale: bool) -> Result<Option<Duration>, ReconcileError> {
     let mut trace = Trace::default();
-    let result = walk(pass, stale, &mut trace).await;
+    let result = reconcile_loop(session, stale, &mut trace).await;
     trace.end();
     result
 }
 
-async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<Duration>, ReconcileError> {
-    let work = pass.ctx.work.clone();
+async fn reconcile_loop(
+    mut session: Session,
+    stale: bool,
+    trace: &mut Trace,
+) -> Result<Option<Duration>, ReconcileError> {
+    let work = session.ctx.work.clone();
     if stale {
-        let object = work.unless_stopped(Box::pin(pass.reread()).as_mut()).await??;
-        pass.start_over(object)?;
+        let object = work.unless_stopped(Box::pin(session.reread()).as_mut()).await??;
+        session.start_over(object)?;
     }
     let mut wished = None;
     let mut turn = None;
-    for _ in 0..MOST_STEPS {
-        let wish = Wish::of(&pass.object);
+    for _ in 0..MAX_STEPS {
+        let wish = SpecVersion::of(&session.object);
         if wished.as_ref() != Some(&wish) {
-            let before: Option<Wish> = wished.take();
+            let before: Option<SpecVersion> = wished.take();
             if before.as_ref().is_some_and(|before| before.generation != wish.generation) {
-                pass.cause = pass.cause.edited();
+                session.cause = session.cause.edited();
             }
             if before.is_some_and(|before| before.look != wish.look) {
                 // A look that was asked for comes after the word for it, or the status would say that it was done.
-                pass.fresh_after = Boottime::now();
-                pass.cause = pass.cause.worded_if(true);
+                session.fresh_after = Boottime::now();
+                session.cause = session.cause.worded_if(true);
             }
-            declare(&mut pass)?;
+            resolve_vpc_endpoint(&mut session)?;
             wished = Some(wish);
         }
         // All objects may wait at once, for a listing or to call: there each holds its pass and no more, and decides anew
         // when it has waited. (So is every larger future of a reconcile in a box that is made when it is needed.)
         let held = turn.take();
-        match next(&pass, held.is_some(), trace) {
-            Next::List => {
+        match next(&session, held.is_some(), trace) {
+            NextAction::List => {
                 drop(held);
-                work.unless_stopped(pin!(pass.list())).await??;
+                work.unless_stopped(pin!(session.list())).await??;
             }
-            Next::Enter => {
+            NextAction::Enter => {
                 drop(held);
-                work.unless_stopped(pin!(pass.enter())).await??;
+                work.unless_stopped(pin!(session.enter())).await??;
             }
-            Next::Turn => {
-                pass.permit = None;
-                turn =
-                    Some(work.unless_stopped(pin!(pass.ctx.cluster.turn(&pass.identity.namespace))).await?);
+            NextAction::ApiPermit => {
+                session.permit = None;
+                turn = Some(
+                    work.unless_stopped(pin!(session.ctx.cluster.turn(&session.identity.namespace))).await?,
+                );
             }
-            Next::Announce(decided) => {
+            NextAction::Announce(plan) => {
                 drop(held);
-                if let ControlFlow::Break(delay) = Box::pin(announce(&mut pass, decided)).await? {
+                if let ControlFlow::Break(delay) = Box::pin(announce(&mut session, plan)).await? {
                     return Ok(delay);
                 }
             }
-            Next::CarryOut(decided) => {
+            NextAction::CarryOut(plan) => {
                 drop(held);
                 // Never dropped as a whole: each step knows which of its requests may be.
-                Box::pin(pass.carry_out(&decided)).await?;
+                Box::pin(session.perform(&plan)).await?;
             }
-            Next::Release(decided) => {
-                let release = pass.release(held, &decided);
+            NextAction::Release(plan) => {
+                let release = session.release(held, &plan);
                 work.unless_stopped(Box::pin(release).as_mut()).await??;
             }
-            Next::Rest(decided) => {
-                return work.unless_stopped(Box::pin(conclude(pass, held, decided)).as_mut()).await?;
+            NextAction::Rest(plan) => {
+                return work.unless_stopped(Box::pin(publish(session, held, plan)).as_mut()).await?;
             }
         }
     }
@@ -349,23 +354,25 @@ async fn walk(mut pass: Pass, stale: bool, trace: &mut Trace) -> Result<Option<D
 
 /// Finds out which VPC endpoint the object declares, as it was read last. A listing that was looked through for an earlier
 /// spec is asked for again: it holds what concerned that one.
-fn declare(pass: &mut Pass) -> Result<(), ReconcileError> {
-    pass.listing = Listing::NotFetched;
-    let targets = &pass.ctx.targets;
-    if pass.object.meta().deletion_timestamp.is_some() {
+fn resolve_vpc_endpoint(session: &mut Session) -> Result<(), ReconcileError> {
+    session.listing = Listing::NotFetched;
+    let targets = &session.ctx.targets;
+    if session.object.meta().deletion_timestamp.is_some() {
         // A deletion does not depend on what the object referred to.
-        targets.forget(&pass.identity.token);
+        targets.forget(&session.identity.token);
     } else {
-        let found = resolve(targets, &pass.identity, &pass.object);
-        pass.vpc_endpoint = found.ok_or(ReconcileError::Unread)?;
+        let found = resolve(targets, &session.identity, &session.object);
+        session.vpc_endpoint = found.ok_or(ReconcileError::Unread)?;
         // Whoever only observes an endpoint connects nothing to it.
-        let declared = match &pass.vpc_endpoint {
-            VpcEndpoint::Declared(id) if pass.object.spec.management_policy == ManagementPolicy::Manage => {
+        let declared = match &session.vpc_endpoint {
+            VpcEndpoint::Declared(id)
+                if session.object.spec.management_policy == ManagementPolicy::Manage =>
+            {
                 Some(id)
             }
             _ => None,
         };
-        pass.ctx.declares(&pass.identity.token, declared);
+        session.ctx.declares(&session.identity.token, declared);
     }
     Ok(())
 }

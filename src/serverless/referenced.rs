@@ -19,12 +19,12 @@ use crate::clock::Boottime;
 use crate::serverless::crd::VpcEndpointSource;
 
 use super::admission::Admission;
-use super::api_server::Cluster;
+use super::api_server::ApiServer;
 use super::cached::Cached;
 use super::convert::Identity;
 use super::referenced_poll::{self, Maps};
 use super::referenced_watch::{self, Concerned, Kind, Other};
-use super::state::Memories;
+use super::state::ObjectStates;
 
 /// An object that is referred to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -110,18 +110,18 @@ struct Index {
 }
 
 /// What is known of all referenced objects.
-pub(super) struct Targets {
+pub(super) struct ReferencedObjects {
     pub(super) client: Client,
-    pub(super) cluster: Cluster,
-    memories: Arc<Memories>,
+    pub(super) cluster: ApiServer,
+    states: Arc<ObjectStates>,
     index: Mutex<Index>,
 }
 
-impl Targets {
+impl ReferencedObjects {
     pub(super) fn new(
         client: Client,
-        cluster: Cluster,
-        memories: Arc<Memories>,
+        cluster: ApiServer,
+        states: Arc<ObjectStates>,
         admission: Arc<Admission>,
     ) -> Self {
         let index = Index {
@@ -131,7 +131,7 @@ impl Targets {
             began: HashMap::new(),
             admission,
         };
-        Self { client, cluster, memories, index: Mutex::new(index) }
+        Self { client, cluster, states, index: Mutex::new(index) }
     }
 
     /// What `target` says, in its entry `key` if it is a `ConfigMap`. `None` if that is not known yet: the object is looked at
@@ -240,14 +240,14 @@ impl Targets {
                 continue;
             }
             referrer.told = found;
-            self.memories.with(token, |entry| entry.woken = Some(now));
+            self.states.with(token, |entry| entry.woken = Some(now));
             admission.request(&referrer.object);
         }
     }
 
     /// Has an object published once more, because what is said of it depends on what another has just declared.
     pub(super) fn wake(&self, token: &Token, object: &ObjectRef<Cached>) {
-        self.memories.with(token, |entry| entry.republish = Some(Boottime::now()));
+        self.states.with(token, |entry| entry.republish = Some(Boottime::now()));
         self.index().admission.request(object);
     }
 
@@ -269,7 +269,7 @@ impl Index {
         Scope { source: target.source, namespace }
     }
 
-    fn refer(&mut self, targets: &Arc<Targets>, object: &Identity, target: &Target, now: Boottime) {
+    fn refer(&mut self, targets: &Arc<ReferencedObjects>, object: &Identity, target: &Target, now: Boottime) {
         let referrer = Referrer {
             object: ObjectRef::new(&object.name).within(&object.namespace),
             key: String::new(),

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::clock::Boottime;
 
-use super::api_server::ClusterError;
-use super::referenced::{Found, Scope, Targets};
+use super::api_server::ApiError;
+use super::referenced::{Found, ReferencedObjects, Scope};
 
 /// How often each is read.
 const PERIOD: Duration = Duration::from_secs(15);
@@ -107,7 +107,7 @@ impl Maps {
 }
 
 /// Reads what is due in the namespace, until the task is ended.
-pub(super) async fn poll(targets: Arc<Targets>, scope: Scope, sooner: Arc<Notify>) {
+pub(super) async fn poll(targets: Arc<ReferencedObjects>, scope: Scope, sooner: Arc<Notify>) {
     let namespace = scope.namespace.clone().unwrap_or_default();
     while let Some(next) = targets.next_map(&scope) {
         match next {
@@ -120,8 +120,8 @@ pub(super) async fn poll(targets: Arc<Targets>, scope: Scope, sooner: Arc<Notify
                 let read = targets.cluster.config_map(&namespace, &name).await;
                 targets.polled(&scope, &name, sent, |key| match &read {
                     Ok(map) => map.data.get(key).map_or(Found::Nothing, |text| Found::of(text)),
-                    Err(ClusterError::NotFound) => Found::NoObject,
-                    Err(ClusterError::Forbidden(_)) => Found::Forbidden,
+                    Err(ApiError::NotFound) => Found::NoObject,
+                    Err(ApiError::Forbidden(_)) => Found::Forbidden,
                     Err(_) => Found::Unreadable,
                 });
                 tokio::time::sleep(PACE).await;

@@ -42,11 +42,11 @@ impl Service<Request<Body>> for Refusing {
     }
 }
 
-fn targets(server: &Refusing) -> Arc<Targets> {
+fn targets(server: &Refusing) -> Arc<ReferencedObjects> {
     let client = Client::new(server.clone(), "shop");
     let work = Work::until(CancellationToken::new());
     let admission = Arc::new(Admission::new(1, Metrics::default(), work));
-    Arc::new(Targets::new(client.clone(), Cluster::new(client), Arc::default(), admission))
+    Arc::new(ReferencedObjects::new(client.clone(), ApiServer::new(client), Arc::default(), admission))
 }
 
 fn identity(name: &str) -> Identity {

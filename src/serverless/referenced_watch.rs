@@ -22,10 +22,10 @@ use crate::clock::Boottime;
 use crate::serverless::crd::VpcEndpointSource;
 
 use super::decode;
-use super::referenced::{Found, Scope, Target, Targets};
+use super::referenced::{Found, ReferencedObjects, Scope, Target};
 use super::vpc_endpoint_ref::resource;
 use crate::runtime::watch::{Pages, bounded, events};
-use crate::runtime::watch_health::Line;
+use crate::runtime::watch_health::WatchReporter;
 
 /// What was shown stays true for as long as this when the API server refuses to show more: a refusal may pass.
 const PASSING: Duration = Duration::from_secs(10);
@@ -180,11 +180,11 @@ impl Resource for Other {
 }
 
 /// Watches the kind, after `pause`, until the task is ended.
-pub(super) async fn watch(targets: Arc<Targets>, scope: Scope, pause: Duration) {
+pub(super) async fn watch(targets: Arc<ReferencedObjects>, scope: Scope, pause: Duration) {
     tokio::time::sleep(pause).await;
     let kind = resource(scope.source);
     // Nobody is told whether it is heard: what it does not show is read by reconciles.
-    let client = bounded(&targets.client, Line::default(), Pages::Referenced);
+    let client = bounded(&targets.client, WatchReporter::default(), Pages::Referenced);
     let api: Api<Other> = match &scope.namespace {
         None => Api::all_with(client, &kind),
         Some(namespace) => Api::namespaced_with(client, namespace, &kind),

@@ -12,7 +12,7 @@ use domain::endpoint::ProjectId;
 
 use crate::clock::Boottime;
 
-use crate::runtime::bounded_map::Bounded;
+use crate::runtime::bounded_map::BoundedMap;
 use crate::runtime::token_bucket::{Bucket, Rate};
 
 /// As many words are acted on one upon the other.
@@ -36,17 +36,17 @@ pub(super) enum Act {
 }
 
 /// What is left to each.
-pub(super) struct Words {
+pub(super) struct ListingRate {
     interval: Duration,
     namespaces: HashMap<(Box<str>, bool), Bucket>,
-    projects: Bounded<(ProjectId, Fingerprint), Bucket>,
+    projects: BoundedMap<(ProjectId, Fingerprint), Bucket>,
     swept: Boottime,
 }
 
-impl Words {
+impl ListingRate {
     /// After the first ones, one each `interval`.
     pub(super) fn new(interval: Duration, now: Boottime) -> Self {
-        Self { interval, namespaces: HashMap::new(), projects: Bounded::default(), swept: now }
+        Self { interval, namespaces: HashMap::new(), projects: BoundedMap::default(), swept: now }
     }
 
     /// How long an act of `namespace` has to wait until Atlas is asked for it; zero: it is asked now, and that counts.
@@ -104,7 +104,10 @@ mod tests {
     }
 
     /// How many words are acted on in a minute, of so many a second.
-    fn in_a_minute(words: &mut Words, of: impl Fn(usize) -> (String, (ProjectId, Fingerprint))) -> usize {
+    fn in_a_minute(
+        words: &mut ListingRate,
+        of: impl Fn(usize) -> (String, (ProjectId, Fingerprint)),
+    ) -> usize {
         let said = |number: usize| {
             let (namespace, project) = of(number);
             words.take(Act::Word, &namespace, project, at(number as u64 * 20)).is_zero()
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn whatever_projects_a_namespace_invents_its_words_keep_to_one_rate() {
-        let mut words = Words::new(Duration::from_secs(1), at(0));
+        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
         let acted = in_a_minute(&mut words, |number| ("a".to_owned(), project(number, "a")));
         assert!(acted <= 90, "{acted}");
         assert!(words.take(Act::Word, "b", project(0, "b"), at(60_000)).is_zero(), "nobody else waits");
@@ -122,7 +125,7 @@ mod tests {
 
     #[test]
     fn namespaces_that_share_project_and_key_stay_below_what_atlas_takes() {
-        let mut words = Words::new(Duration::from_secs(1), at(0));
+        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
         let acted = in_a_minute(&mut words, |number| (format!("team-{}", number % 40), project(0, "shared")));
         assert!((60..=90).contains(&acted), "{acted}");
         assert!(
@@ -133,7 +136,7 @@ mod tests {
 
     #[test]
     fn edits_of_invented_instances_stay_below_what_atlas_takes() {
-        let mut words = Words::new(Duration::from_secs(1), at(0));
+        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
         // Three objects, each edited every second for ten minutes, and a word for each.
         let mut listed = vec![0; 10];
         for second in 0..600_usize {
@@ -147,7 +150,7 @@ mod tests {
 
     #[test]
     fn many_projects_are_edited_at_once() {
-        let mut words = Words::new(Duration::from_secs(1), at(0));
+        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
         for number in 0..1_000 {
             assert!(words.take(Act::Edit, "a", project(number / 25, "a"), at(0)).is_zero(), "{number}");
         }
@@ -157,7 +160,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_of_who_says_no_more() {
-        let mut words = Words::new(Duration::from_secs(1), at(0));
+        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
         for number in 0..100 {
             words.take(Act::Edit, &format!("team-{number}"), project(number, "a"), at(0));
         }

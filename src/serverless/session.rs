@@ -17,18 +17,18 @@ use tracing::debug;
 use crate::clock::Boottime;
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
-use super::api_server::{ClusterError, Turn};
+use super::api_server::{ApiError, ApiPermit};
 use super::context::Context;
 use super::convert::{self, Identity};
 use super::credentials::{AtlasKey, Purpose};
 use super::listings::{Cause, Held};
-use super::observe::Decided;
+use super::observe::Plan;
 use super::rate_limits::Call;
 use super::reconcile::ReconcileError;
 use crate::runtime::concurrency::Permit;
 
 /// What one reconcile knows so far.
-pub(super) struct Pass {
+pub(super) struct Session {
     pub(super) ctx: Arc<Context>,
     pub(super) identity: Identity,
     pub(super) object: Box<ServerlessPrivateEndpoint>,
@@ -68,7 +68,7 @@ impl Access {
     }
 }
 
-impl Pass {
+impl Session {
     /// Makes sure that the object is still the one that was decided on, by a read that no cache answers. `None` if it is
     /// not; then it is time to decide again.
     pub(super) async fn before_write(
@@ -81,7 +81,7 @@ impl Pass {
         let now = leaving && operation == Operation::Update;
         let purpose = if now { Purpose::WriteNow } else { Purpose::Write };
         let access = self.access(purpose).await.map_err(ReconcileError::NoAccess)?;
-        if self.is_held(&access, operation, Some(id)) || self.note_key(&access) {
+        if self.is_held(&access, operation, Some(id)) || self.set_credentials_in_use(&access) {
             return Ok(None);
         }
         Ok(self.unchanged().await?.map(|()| access))
@@ -106,7 +106,7 @@ impl Pass {
     }
 
     /// Notes where the key comes from; `true` if what was decided rests on another one.
-    pub(super) fn note_key(&mut self, access: &Access) -> bool {
+    pub(super) fn set_credentials_in_use(&mut self, access: &Access) -> bool {
         let credentials = match &access.key.gone {
             Some(fault) => CredentialsInUse::Remembered(fault.clone()),
             None if access.key.shared => CredentialsInUse::Default,
@@ -116,7 +116,7 @@ impl Pass {
     }
 
     /// Reads the object past all caches.
-    pub(super) async fn reread(&self) -> Result<ServerlessPrivateEndpoint, ClusterError> {
+    pub(super) async fn reread(&self) -> Result<ServerlessPrivateEndpoint, ApiError> {
         let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
         self.ctx.cluster.get(&turn, &self.identity).await
     }
@@ -150,30 +150,30 @@ impl Pass {
         let essence = convert::essence(&object);
         let ours = [
             Some(convert::essence(&self.object)),
-            self.ctx.memories.with(&self.identity.token, |entry| entry.handled),
+            self.ctx.states.with(&self.identity.token, |entry| entry.handled),
         ];
         if !ours.contains(&Some(essence)) {
             self.cause = self.cause.edited();
         }
         *self.object = object;
-        self.look_again();
+        self.invalidate_listing();
         Ok(())
     }
 
     /// Takes in the answer to a write: `true` if it was applied, `false` if the object had changed and was read anew.
     pub(super) async fn wrote(
         &mut self,
-        turn: &Turn,
-        written: Result<ServerlessPrivateEndpoint, ClusterError>,
+        turn: &ApiPermit,
+        written: Result<ServerlessPrivateEndpoint, ApiError>,
     ) -> Result<bool, ReconcileError> {
         match written {
             Ok(object) => {
                 *self.object = object;
                 let version = self.object.metadata.resource_version.clone();
-                self.ctx.memories.with(&self.identity.token, |entry| entry.written = version);
+                self.ctx.states.with(&self.identity.token, |entry| entry.written = version);
                 Ok(true)
             }
-            Err(ClusterError::Changed) => {
+            Err(ApiError::Conflict) => {
                 let object = self.ctx.cluster.get(turn, &self.identity).await?;
                 self.start_over(object)?;
                 Ok(false)
@@ -207,9 +207,7 @@ impl Pass {
     /// A write has ended, whatever became of it. However this reconcile ends, the next one rests on no listing from before.
     pub(super) fn settled_write(&self) {
         let now = Some(Boottime::now());
-        self.ctx
-            .memories
-            .with(&self.identity.token, |entry| (entry.fresh_after, entry.answered) = (now, now));
+        self.ctx.states.with(&self.identity.token, |entry| (entry.fresh_after, entry.answered) = (now, now));
     }
 
     /// Atlas accepted the key, which may serve the object's deletion once its Secret is gone.
@@ -238,7 +236,7 @@ impl Pass {
 
     /// The private SRV address behind this VPC endpoint, once Atlas shows it. It does not change, so it is asked for once.
     pub(super) async fn private_address(&self, vpc_endpoint: &str) -> Option<String> {
-        let entries = &self.ctx.memories;
+        let entries = &self.ctx.states;
         let known = entries.with(&self.identity.token, |entry| entry.private_address.clone());
         if let Some((_, address)) = known.filter(|(id, _)| id == vpc_endpoint) {
             return Some(address);
@@ -251,14 +249,14 @@ impl Pass {
     }
 
     /// Puts what an answer said about one endpoint into the listing that it is newer than.
-    pub(super) fn show(&mut self, endpoint: Endpoint) {
+    pub(super) fn update_listing(&mut self, endpoint: Endpoint) {
         if let Some(shown) = self.listed(&endpoint.id) {
             *shown = endpoint;
         }
     }
 
     /// The same for the answer to a DELETE, which says nothing but that the endpoint goes.
-    pub(super) fn show_deleting(&mut self, id: &EndpointId) {
+    pub(super) fn mark_deleting(&mut self, id: &EndpointId) {
         if let Some(shown) = self.listed(id) {
             shown.status = EndpointStatus::Deleting;
         }
@@ -272,31 +270,31 @@ impl Pass {
     }
 
     /// The next decision rests on a listing that is sent from now on.
-    pub(super) fn look_again(&mut self) {
+    pub(super) fn invalidate_listing(&mut self) {
         self.fresh_after = Boottime::now();
         self.listing = Listing::NotFetched;
     }
 
     pub(super) fn remember<T>(&self, act: impl FnOnce(&mut domain::memory::Memory) -> T) -> T {
-        self.ctx.memories.with(&self.identity.token, |entry| act(&mut entry.memory))
+        self.ctx.states.with(&self.identity.token, |entry| act(&mut entry.memory))
     }
 
     /// Tells what `decided` reports anew: since this process has reported last, or else since the status that it found.
-    pub(super) async fn tell_change(&self, turn: &Turn, decided: &Decided) {
-        let Decided { observed, decision, report } = decided;
+    pub(super) async fn tell_change(&self, turn: &ApiPermit, plan: &Plan) {
+        let Plan { observed, decision, report } = plan;
         let before = self.reports(report).unwrap_or_else(|| Announced::by_status(&observed.object.reported));
         self.tell(turn, event::of_change(before, observed, &decision.step, report)).await;
     }
 
     /// Notes that the status says what `report` says. Answers what was told before.
     pub(super) fn reports(&self, report: &Report) -> Option<Announced> {
-        self.ctx.memories.with(&self.identity.token, |entry| entry.told.replace(Announced::by(report)))
+        self.ctx.states.with(&self.identity.token, |entry| entry.told.replace(Announced::by(report)))
     }
 
-    pub(super) async fn tell(&self, turn: &Turn, notices: impl IntoIterator<Item = EventDraft>) {
+    pub(super) async fn tell(&self, turn: &ApiPermit, notices: impl IntoIterator<Item = EventDraft>) {
         let metrics = &self.ctx.options.metrics;
         for notice in notices {
-            self.ctx.memories.with(&self.identity.token, |entry| entry.counted.noticed(metrics, &notice));
+            self.ctx.states.with(&self.identity.token, |entry| entry.counted.noticed(metrics, &notice));
             self.ctx.publish(turn, &self.object, &notice).await;
         }
     }

@@ -22,7 +22,7 @@ pub(super) struct Trace {
 
 impl Trace {
     pub(super) fn step(&mut self, step: &Step) {
-        self.steps.push(word(step));
+        self.steps.push(step_name(step));
         self.wrote |= !matches!(step, Step::Rest | Step::List);
     }
 
@@ -38,7 +38,7 @@ impl Trace {
 }
 
 /// The word for a step.
-pub(super) fn word(step: &Step) -> &'static str {
+pub(super) fn step_name(step: &Step) -> &'static str {
     match step {
         Step::Rest => "rest",
         Step::List => "list",
@@ -61,7 +61,7 @@ pub(super) fn origin(origin: Origin) -> &'static str {
 }
 
 /// What becomes of the endpoint of an object that is released.
-pub(super) fn farewell(step: &Step) -> &'static str {
+pub(super) fn release_reason(step: &Step) -> &'static str {
     match step {
         Step::Release(ReleaseReason::Retained) => "retained",
         _ => "deleted",

@@ -14,12 +14,12 @@ use domain::ownership::{Nonce, Token};
 
 use crate::clock::{Boottime, Stamp};
 
-use super::object_metrics::Counted;
-use crate::runtime::bounded_map::Bounded;
+use super::object_metrics::ObjectMetrics;
+use crate::runtime::bounded_map::BoundedMap;
 
 /// Everything that is kept of one token between two reconciles.
 #[derive(Debug, Default)]
-pub(super) struct Entry {
+pub(super) struct KeptState {
     /// What the rules remember.
     pub(super) memory: Memory,
     /// The attempt that this process claimed last and has not sent, and when it began to.
@@ -61,7 +61,7 @@ pub(super) struct Entry {
     /// What the log was warned of last, while it lasts.
     pub(super) warned: Option<Box<str>>,
     /// What was counted of the object.
-    pub(super) counted: Counted,
+    pub(super) counted: ObjectMetrics,
     /// There is an object of this name.
     pub(super) exists: bool,
     /// The watch has shown that it is being deleted, or no longer shows whether it is.
@@ -75,20 +75,20 @@ const SWEEP: Duration = Duration::from_mins(1);
 
 /// The memory of this process.
 #[derive(Default)]
-pub(super) struct Memories(Mutex<Entries>);
+pub(super) struct ObjectStates(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
     /// In boxes, because half of a map is room to grow.
-    all: HashMap<Token, Box<Entry>>,
+    all: HashMap<Token, Box<KeptState>>,
     /// What matters of tokens whose object is gone.
-    left: Bounded<Token, Remains>,
+    left: BoundedMap<Token, Remains>,
     /// What would be too much of that, by namespace: each name that is new there may be the one that it concerns.
     unnamed: HashMap<Box<str>, Remains>,
     swept: SinceBoot,
 }
 
-impl Entry {
+impl KeptState {
     /// Notes what the object shows, in a watch event or in a reconcile.
     pub(super) fn observe(&mut self, seen: &Object, now: SinceBoot) {
         self.exists = true;
@@ -97,9 +97,9 @@ impl Entry {
     }
 }
 
-impl Memories {
+impl ObjectStates {
     /// Reads or changes what is kept of `token`.
-    pub(super) fn with<T>(&self, token: &Token, act: impl FnOnce(&mut Entry) -> T) -> T {
+    pub(super) fn with<T>(&self, token: &Token, act: impl FnOnce(&mut KeptState) -> T) -> T {
         act(self.lock().entry(token).0)
     }
 
@@ -123,7 +123,7 @@ impl Memories {
     }
 
     /// `true` once the watch has shown that the object is being deleted, or gone, or shows it no longer.
-    pub(super) fn knows_it_leaves(&self, token: &Token) -> bool {
+    pub(super) fn deletion_seen(&self, token: &Token) -> bool {
         self.lock().all.get(token).is_none_or(|entry| entry.leaving || !entry.exists)
     }
 
@@ -155,10 +155,10 @@ impl Memories {
 
 impl Entries {
     /// What is kept of `token`, and whether anything was.
-    fn entry(&mut self, token: &Token) -> (&mut Entry, bool) {
+    fn entry(&mut self, token: &Token) -> (&mut KeptState, bool) {
         let mut is_known = true;
         let entry = self.all.entry(token.clone()).or_insert_with(|| {
-            let mut entry = Box::<Entry>::default();
+            let mut entry = Box::<KeptState>::default();
             let left = self.left.remove(token);
             is_known = left.is_some();
             if let Some(remains) = left {
@@ -170,7 +170,7 @@ impl Entries {
     }
 
     /// What is kept of an object that is there. One of a new name may be the next of one that was forgotten.
-    fn appeared(&mut self, namespace: &str, token: &Token) -> &mut Entry {
+    fn appeared(&mut self, namespace: &str, token: &Token) -> &mut KeptState {
         let unnamed = self.unnamed.get(namespace).cloned();
         let (entry, is_known) = self.entry(token);
         if let Some(remains) = unnamed.filter(|_| !is_known) {

@@ -15,19 +15,19 @@ fn token(name: &str) -> Token {
 }
 
 /// An object was there, and its POST was sent and not answered.
-fn send(memories: &Memories, name: &str) {
+fn send(states: &ObjectStates, name: &str) {
     let nonce = Nonce::from_random([7; 16]);
-    memories.with(&token(name), |entry| {
+    states.with(&token(name), |entry| {
         entry.exists = true;
         entry.memory.begin_claim(nonce.clone(), Boottime::now().since_boot());
         assert!(entry.memory.begin_send(&nonce));
     });
 }
 
-fn uncertain(name: &str) -> Memories {
-    let memories = Memories::default();
-    send(&memories, name);
-    memories
+fn uncertain(name: &str) -> ObjectStates {
+    let states = ObjectStates::default();
+    send(&states, name);
+    states
 }
 
 /// Everything is over at once.
@@ -36,94 +36,93 @@ fn over() -> Times {
 }
 
 /// The object goes; so long after the last that what is over is looked through.
-fn gone(memories: &Memories, name: &str, times: &Times) {
-    memories.lock().swept = Duration::ZERO;
-    memories.gone(SHOP, &token(name), times);
+fn gone(states: &ObjectStates, name: &str, times: &Times) {
+    states.lock().swept = Duration::ZERO;
+    states.gone(SHOP, &token(name), times);
 }
 
-fn kept(memories: &Memories) -> (usize, usize) {
-    let entries = memories.lock();
+fn kept(states: &ObjectStates) -> (usize, usize) {
+    let entries = states.lock();
     (entries.all.len(), entries.left.len())
 }
 
 /// The watch shows an object of that name.
-fn appear(memories: &Memories, namespace: &str, name: &str) {
-    memories.hidden(namespace, &token(name), "for a test");
+fn appear(states: &ObjectStates, namespace: &str, name: &str) {
+    states.hidden(namespace, &token(name), "for a test");
 }
 
 /// The attempts that the object of that name has to wait for.
-fn open(memories: &Memories, name: &str) -> Vec<Nonce> {
+fn open(states: &ObjectStates, name: &str) -> Vec<Nonce> {
     let now = Boottime::now().since_boot();
-    let snapshot =
-        memories.with(&token(name), |entry| entry.memory.snapshot(now, now, WriteOutcome::Nothing));
+    let snapshot = states.with(&token(name), |entry| entry.memory.snapshot(now, now, WriteOutcome::Nothing));
     let open = snapshot.attempts.into_iter().filter(|attempt| attempt.fate == AttemptOutcome::Unknown);
     open.map(|attempt| attempt.nonce).collect()
 }
 
 #[test]
 fn nothing_is_left_of_an_object_that_had_no_create_call_under_way() {
-    let memories = Memories::default();
-    memories.with(&token("orders"), |entry| entry.exists = true);
-    gone(&memories, "orders", &Times::default());
-    assert_eq!(kept(&memories), (0, 0));
+    let states = ObjectStates::default();
+    states.with(&token("orders"), |entry| entry.exists = true);
+    gone(&states, "orders", &Times::default());
+    assert_eq!(kept(&states), (0, 0));
 }
 
 #[test]
 fn what_may_still_land_is_remembered_until_it_cannot_and_others_go_meanwhile() {
-    let memories = uncertain("orders");
-    gone(&memories, "orders", &Times::default());
-    memories.with(&token("other"), |entry| entry.exists = true);
-    gone(&memories, "other", &Times::default());
-    assert_eq!(kept(&memories), (0, 1));
-    gone(&memories, "other", &over());
-    assert_eq!(kept(&memories), (0, 0));
+    let states = uncertain("orders");
+    gone(&states, "orders", &Times::default());
+    states.with(&token("other"), |entry| entry.exists = true);
+    gone(&states, "other", &Times::default());
+    assert_eq!(kept(&states), (0, 1));
+    gone(&states, "other", &over());
+    assert_eq!(kept(&states), (0, 0));
 }
 
 #[test]
 fn an_object_that_came_back_keeps_what_its_predecessor_left() {
-    let memories = uncertain("orders");
-    gone(&memories, "orders", &Times::default());
-    appear(&memories, SHOP, "orders");
-    gone(&memories, "other", &over());
-    assert_eq!(kept(&memories), (1, 0));
-    assert_eq!(open(&memories, "orders"), [Nonce::from_random([7; 16])]);
+    let states = uncertain("orders");
+    gone(&states, "orders", &Times::default());
+    appear(&states, SHOP, "orders");
+    gone(&states, "other", &over());
+    assert_eq!(kept(&states), (1, 0));
+    assert_eq!(open(&states, "orders"), [Nonce::from_random([7; 16])]);
 }
 
 #[test]
 fn objects_that_come_and_go_without_end_leave_little_and_nothing_that_may_land_is_forgotten() {
-    let memories = Memories::default();
+    let states = ObjectStates::default();
     for number in 0..3 * MOST {
         let name = format!("churn-{number}");
-        send(&memories, &name);
-        gone(&memories, &name, &Times::default());
+        send(&states, &name);
+        gone(&states, &name, &Times::default());
     }
-    assert_eq!(kept(&memories), (0, MOST));
+    assert_eq!(kept(&states), (0, MOST));
     // One of the last is known by its name; of the first it is known that one of this namespace may land.
     for name in ["churn-0".to_owned(), format!("churn-{}", 3 * MOST - 1), "new".to_owned()] {
-        appear(&memories, SHOP, &name);
-        assert_eq!(open(&memories, &name).len(), 1, "{name}");
+        appear(&states, SHOP, &name);
+        assert_eq!(open(&states, &name).len(), 1, "{name}");
     }
-    assert_eq!(open(&memories, "new"), [Nonce::of_others()]);
-    appear(&memories, "another", "elsewhere");
-    assert!(open(&memories, "elsewhere").is_empty(), "another namespace waits for nothing");
+    assert_eq!(open(&states, "new"), [Nonce::of_others()]);
+    appear(&states, "another", "elsewhere");
+    assert!(open(&states, "elsewhere").is_empty(), "another namespace waits for nothing");
     // It ends.
-    gone(&memories, "new", &over());
-    appear(&memories, SHOP, "later");
-    assert!(open(&memories, "later").is_empty());
-    assert!(memories.lock().unnamed.is_empty());
+    gone(&states, "new", &over());
+    appear(&states, SHOP, "later");
+    assert!(open(&states, "later").is_empty());
+    assert!(states.lock().unnamed.is_empty());
 }
 
 #[test]
 fn an_object_that_cannot_be_read_keeps_what_is_remembered_and_may_be_leaving() {
-    let (memories, orders) = (uncertain("orders"), token("orders"));
-    assert!(!memories.knows_it_leaves(&orders));
-    assert!(memories.hidden(SHOP, &orders, "too deep"));
-    assert!(memories.knows_it_leaves(&orders));
-    assert!(!memories.hidden(SHOP, &orders, "too deep"), "it is said once");
-    assert!(memories.hidden(SHOP, &orders, "too long"));
-    memories.with(&token("other"), |entry| entry.exists = true);
-    gone(&memories, "other", &Times::default());
-    assert_eq!(kept(&memories), (1, 0));
-    gone(&memories, "orders", &Times::default());
-    assert_eq!(kept(&memories), (0, 1), "what may still land is remembered");
+    let (states, orders) = (uncertain("orders"), token("orders"));
+    assert!(!states.deletion_seen(&orders));
+    assert!(states.hidden(SHOP, &orders, "too deep"));
+    assert!(states.deletion_seen(&orders));
+    assert!(!states.hidden(SHOP, &orders, "too deep"), "it is said once");
+    assert!(states.hidden(SHOP, &orders, "too long"));
+    states.with(&token("other"), |entry| entry.exists = true);
+    gone(&states, "other", &Times::default());
+    assert_eq!(kept(&states), (1, 0));
+    gone(&states, "orders", &Times::default());
+    assert_eq!(kept(&states), (0, 1), "what may still land is remembered");
 }

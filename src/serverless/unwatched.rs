@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
-use super::api_server::{ClusterError, Turn};
+use super::api_server::{ApiError, ApiPermit};
 use super::cached::Cached;
 use super::context::Context;
 use super::convert::Identity;
@@ -60,7 +60,7 @@ pub(super) async fn left(
                 }
                 return;
             }
-            Err(ClusterError::NotFound | ClusterError::NoKind) => {
+            Err(ApiError::NotFound | ApiError::KindNotInstalled) => {
                 ctx.directory.gone_if_left(&identity.token);
                 return;
             }
@@ -80,7 +80,7 @@ pub(super) async fn follow(ctx: Arc<Context>) {
             let turn = ctx.cluster.turn(&identity.namespace).await;
             let is_gone = match ctx.cluster.get(&turn, &identity).await {
                 Ok(found) => !waits(&found),
-                Err(error) => matches!(error, ClusterError::NotFound | ClusterError::NoKind),
+                Err(error) => matches!(error, ApiError::NotFound | ApiError::KindNotInstalled),
             };
             if is_gone {
                 ctx.directory.gone_if_left(&identity.token);
@@ -102,7 +102,7 @@ pub(super) async fn survey(ctx: Arc<Context>) {
     }
 }
 
-async fn look(ctx: &Context) -> Result<(), ClusterError> {
+async fn look(ctx: &Context) -> Result<(), ApiError> {
     let (mut found, mut closer, mut from) = (0_usize, Vec::new(), None);
     for _ in 0..PAGES {
         let (page, next) = ctx.cluster.with_finalizer(from).await?;
@@ -174,7 +174,7 @@ fn is_undone(object: &ServerlessPrivateEndpoint) -> bool {
     waits(object) && (object.metadata.deletion_timestamp.is_some() || observed != object.metadata.generation)
 }
 
-async fn tell(ctx: &Context, turn: &Turn, object: &ServerlessPrivateEndpoint, why: &Unwatched) {
+async fn tell(ctx: &Context, turn: &ApiPermit, object: &ServerlessPrivateEndpoint, why: &Unwatched) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     match why {
         Unwatched::Labels(selector) => {

@@ -12,12 +12,12 @@ use domain::observed::VpcEndpoint;
 use crate::serverless::crd::{CloudProviderEndpointRef, ServerlessPrivateEndpoint, VpcEndpointSource};
 
 use super::convert::{Identity, word};
-use super::referenced::{Found, Target, Targets};
+use super::referenced::{Found, ReferencedObjects, Target};
 
 /// The VPC endpoint that the spec declares, as far as it is known now; `None` if nothing is known of it yet. Then the object is
 /// looked at again when there is.
 pub(super) fn resolve(
-    targets: &Arc<Targets>,
+    targets: &Arc<ReferencedObjects>,
     identity: &Identity,
     object: &ServerlessPrivateEndpoint,
 ) -> Option<VpcEndpoint> {
@@ -30,7 +30,7 @@ pub(super) fn resolve(
     let target = Target { source, namespace, name: reference.name.clone() };
     let key = reference.key.as_deref().unwrap_or_default();
     let found = targets.find(identity, &target, key, word(object))?;
-    Some(spelled_out(found, reference, &target))
+    Some(describe(found, reference, &target))
 }
 
 /// What an object declares that refers to nothing that could be read.
@@ -50,7 +50,7 @@ fn unreferenced(object: &ServerlessPrivateEndpoint) -> VpcEndpoint {
 }
 
 /// What was found, for who has to do something about it.
-fn spelled_out(found: Found, reference: &CloudProviderEndpointRef, target: &Target) -> VpcEndpoint {
+fn describe(found: Found, reference: &CloudProviderEndpointRef, target: &Target) -> VpcEndpoint {
     let CloudProviderEndpointRef { api_version, kind, name, .. } = reference;
     let Target { source, namespace, .. } = target;
     let object = format!("{kind} {name} ({api_version})");
@@ -132,7 +132,7 @@ mod tests {
             key: (source == VpcEndpointSource::ConfigMap).then(|| "vpce".to_owned()),
         };
         let target = Target { source, namespace: "shop".to_owned(), name: "network".to_owned() };
-        match spelled_out(found, &reference, &target) {
+        match describe(found, &reference, &target) {
             VpcEndpoint::Awaited(text) | VpcEndpoint::NotFound(text) => text,
             other => panic!("{other:?}"),
         }

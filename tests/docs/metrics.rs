@@ -10,7 +10,7 @@ use domain::conditions::{ConditionType, Reason};
 use domain::endpoint::EndpointStatus;
 use spe_operator::app::readiness::Readiness;
 use spe_operator::metrics::{
-    Awaited, Metrics, Milestone, ObjectState, OneObject, PostOutcome, ReconcileResult, Standing,
+    Metrics, Milestone, ObjectSnapshot, ObjectState, PerObject, PostOutcome, ReconcileResult, WaitingFor,
 };
 
 use crate::reference::{compare, opening};
@@ -34,7 +34,7 @@ fn exercised() -> Metrics {
         remaining: Some(1),
     });
     metrics.post(PostOutcome::Created);
-    let standing = Standing {
+    let standing = ObjectSnapshot {
         state: ObjectState::new(Some(&EndpointStatus::Reserved), false),
         conditions: [
             Some((ConditionType::Ready, false, Reason::AwaitingVpcEndpoint)),
@@ -43,10 +43,10 @@ fn exercised() -> Metrics {
             None,
             None,
         ],
-        awaits: Some((Awaited::VpcEndpoint, 0)),
+        awaits: Some((WaitingFor::VpcEndpoint, 0)),
     };
     metrics.object_changed(None, Some(&standing));
-    metrics.object_shows(&OneObject {
+    metrics.object_shows(&PerObject {
         namespace: "a",
         name: "orders",
         ready: true,

@@ -23,7 +23,7 @@ use domain::ownership::ClusterId;
 use crate::serverless::crd::parse_duration;
 
 use super::authorities::warn_of;
-use super::leader_election::Terms;
+use super::leader_election::LeaderElectionConfig;
 pub use usage_error::UsageError;
 use values::{
     api_version, concurrency, dns_label, dns_subdomain, is_proxy_url, log_filter, not_empty,
@@ -273,7 +273,7 @@ impl Settings {
 
     /// As client-go demands: who leads stops before others may take over, and tries more than once before that.
     fn check_lease(&self) -> Result<(), UsageError> {
-        let Terms { duration, renew_deadline, retry } = self.lease();
+        let LeaderElectionConfig { duration, renew_deadline, retry } = self.lease();
         if duration <= renew_deadline {
             let problem = format!(
                 "expected more than --lease-renew-deadline ({renew_deadline:?}), found {duration:?}; two would lead"
@@ -292,8 +292,8 @@ impl Settings {
 
     /// The times of the Lease.
     #[must_use]
-    pub fn lease(&self) -> Terms {
-        Terms {
+    pub fn lease(&self) -> LeaderElectionConfig {
+        LeaderElectionConfig {
             duration: self.lease_duration,
             renew_deadline: self.lease_renew_deadline,
             retry: self.lease_retry_period,

@@ -25,7 +25,7 @@ fn the_defaults_are_those_of_the_rules_and_of_the_client() {
         (theirs.base_url, theirs.api_version, theirs.timeout)
     );
     assert!(!settings.atlas_allow_http && !settings.leader_elect && !settings.metrics_per_object);
-    assert_eq!(settings.lease(), Terms::default());
+    assert_eq!(settings.lease(), LeaderElectionConfig::default());
     assert!(settings.watch_namespaces.is_empty());
     assert_eq!(settings.travel_allowance, Duration::from_mins(1));
     assert_eq!((settings.poll_min, settings.poll_max), (Duration::from_secs(5), Duration::from_mins(1)));
@@ -66,7 +66,7 @@ fn every_setting_is_read_from_its_flag() {
     .unwrap();
     assert_eq!(
         settings.lease(),
-        Terms {
+        LeaderElectionConfig {
             duration: Duration::from_mins(1),
             renew_deadline: Duration::from_secs(40),
             retry: Duration::from_millis(500),

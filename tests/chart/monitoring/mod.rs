@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use domain::conditions::{ConditionType, Reason};
 use serde_json::{Value, json};
-use spe_operator::metrics::Awaited;
+use spe_operator::metrics::WaitingFor;
 use testbed::Process;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -109,7 +109,7 @@ fn may_be(label: &str, value: &str) -> bool {
     match label {
         "type" => ConditionType::ALL.iter().any(|kind| kind.as_str() == value),
         "reason" => value == "OOMKilled" || Reason::ALL.iter().any(|reason| reason.as_str() == value),
-        "waits_for" => Awaited::ALL.iter().any(|awaited| awaited.as_str() == value),
+        "waits_for" => WaitingFor::ALL.iter().any(|awaited| awaited.as_str() == value),
         "status" => ["True", "False"].contains(&value),
         "ready" => ["true", "false"].contains(&value),
         "controller" | "name" => value == "serverlessprivateendpoint",
