@@ -17,7 +17,8 @@ pub(crate) type Lane<const LEVELS: usize> = [Arc<str>; LEVELS];
 /// The queue. `K` names what is served; `T` is kept while it waits.
 #[derive(Debug)]
 pub(crate) struct Queue<K, T, const LEVELS: usize> {
-    items: HashMap<K, Item<LEVELS>>,
+    /// The lanes of all items that wait or are being served.
+    lanes: HashMap<K, Lane<LEVELS>>,
     all: Node<K, T>,
     /// How many may be served at once below one name, by level.
     bounds: [usize; LEVELS],
@@ -30,20 +31,6 @@ pub(crate) struct Queue<K, T, const LEVELS: usize> {
 
 /// A namespace is served from the second half of the places while it has less than this part of all of them.
 const FEW: usize = 64;
-
-#[derive(Debug)]
-struct Item<const LEVELS: usize> {
-    lane: Lane<LEVELS>,
-    stage: Stage,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Waiting,
-    Served,
-    /// Something happened since it began, so that it has to be served again.
-    Overtaken,
-}
 
 /// What is below one name. It is there only while something of it waits or is served.
 #[derive(Debug)]
@@ -62,20 +49,17 @@ impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
     /// A queue with `most` places in all, and `bounds` for each name below a namespace, level by level.
     pub(crate) fn new(most: usize, bounds: [usize; LEVELS]) -> Self {
         let (open, few) = (most.div_ceil(2), (most / FEW).max(1));
-        Self { items: HashMap::new(), all: Node::default(), bounds, most, open, few }
+        Self { lanes: HashMap::new(), all: Node::default(), bounds, most, open, few }
     }
 
-    /// `key` has to be served. If it waits already that will do; if it is being served, it is to be served again.
+    /// Adds an item that is to be served. Does nothing if it waits already or is being served.
     pub(crate) fn add(&mut self, key: &K, lane: impl FnOnce() -> Lane<LEVELS>, ticket: impl FnOnce() -> T) {
-        if let Some(item) = self.items.get_mut(key) {
-            if item.stage == Stage::Served {
-                item.stage = Stage::Overtaken;
-            }
+        if self.lanes.contains_key(key) {
             return;
         }
         let lane = lane();
         self.all.enter(&lane, &self.bounds, (key.clone(), ticket()));
-        self.items.insert(key.clone(), Item { lane, stage: Stage::Waiting });
+        self.lanes.insert(key.clone(), lane);
     }
 
     /// Who is served now, if a place is free, and what was kept while it waited.
@@ -88,18 +72,14 @@ impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
         let may_go = |namespace: &Arc<str>| self.all.below.get(namespace).is_some_and(|it| it.served < bound);
         let position = self.all.turns.iter().position(may_go)?;
         let namespace = self.all.turns.remove(position)?;
-        let (key, ticket) = self.all.take_from(&namespace, &self.bounds)?;
-        if let Some(item) = self.items.get_mut(&key) {
-            item.stage = Stage::Served;
-        }
-        Some((key, ticket))
+        self.all.take_from(&namespace, &self.bounds)
     }
 
-    /// `key` has been served. `true` if something happened since it began: then it is to be offered again.
-    pub(crate) fn done(&mut self, key: &K) -> bool {
-        let Some(Item { lane, stage }) = self.items.remove(key) else { return false };
-        self.all.leave(&lane, &self.bounds);
-        stage == Stage::Overtaken
+    /// Ends the serving of an item, whose place is free then.
+    pub(crate) fn done(&mut self, key: &K) {
+        if let Some(lane) = self.lanes.remove(key) {
+            self.all.leave(&lane, &self.bounds);
+        }
     }
 }
 
