@@ -22,6 +22,7 @@ use super::readiness::Readiness;
 use super::run::ProgramError;
 use super::settings::UsageError;
 use crate::metrics::Metrics;
+use crate::runtime::error_chain::chain;
 
 /// Within a network that works, a connection is there at once.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -161,20 +162,6 @@ fn reason_to_wait(error: kube::Error, verb: &str, selector: Option<&str>) -> Res
         }
         (code, _) => Ok(format!("the API server answers {code}: {}", status.message)),
     }
-}
-
-/// An error with its causes: the outermost alone often says no more than that something failed.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Counts every request to the API server.

@@ -19,6 +19,7 @@ use kube::{Client, Resource};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::runtime::error_chain::chain;
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::convert::Identity;
@@ -343,16 +344,6 @@ fn classify(status: &Status) -> ApiError {
 fn is_uid_mismatch(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     status.is_invalid() && causes.into_iter().all(|cause| cause.field == "metadata.uid")
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]
