@@ -1,8 +1,8 @@
-//! Carries out one step: at most one remote write, and the memory of it.
+//! Performs one step: at most one remote write, and the state kept about it.
 //!
-//! Nothing here decides. A step that finds the object other than it was decided on does nothing and says so. None begins a
-//! write once the program is to begin nothing. A claim is followed by its create, which runs to its end; an update or a
-//! delete in flight is dropped, because the next listing shows what became of it.
+//! This file decides nothing. A step that finds the object changed since the decision does nothing and reports that.
+//! No step starts a write once the process may start nothing. A claim is followed by its create request, which runs
+//! to its end; an update or delete in flight is dropped, because the next listing shows its outcome.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -34,11 +34,11 @@ use super::status_patch;
 use crate::runtime::work::Stopped;
 
 impl Session {
-    /// Does what was decided; afterwards it is time to decide again.
+    /// Performs the decided step; the caller then decides again.
     pub(super) async fn perform(&mut self, plan: &Plan) -> Result<(), ReconcileError> {
         let step = &plan.decision.step;
         match step {
-            // The end, the wait for a listing and the release are the caller's.
+            // The caller handles the end of the reconcile, the listing and the release.
             Step::Rest | Step::List | Step::Release(_) => Ok(()),
             Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
                 let creates = plan.decision.state == State::Creating(Creating::Pending);
@@ -53,10 +53,10 @@ impl Session {
         }
     }
 
-    /// Asks Atlas what the instance has, or shares the answer to who has just asked.
+    /// Lists the endpoints of the instance, or shares a response that another caller has just received.
     ///
     /// # Errors
-    /// A user asks for it, and not now: then it comes later.
+    /// [`ReconcileError::Later`] if a user requested the listing and the rate limit postpones it.
     pub(super) async fn list(&mut self) -> Result<(), ReconcileError> {
         self.permit = None;
         let purpose = convert::asked(&self.object);
@@ -78,7 +78,7 @@ impl Session {
         let listing = listing.map_err(ReconcileError::Later)?;
         if listing.is_asked {
             self.heard = said.or(self.heard.take());
-            // What is listed in this reconcile from now on is a step of the protocol.
+            // Any further listing in this reconcile is a step of the protocol.
             self.cause = Cause::Own;
             let listed = (convert::essence(&self.object), self.object.metadata.deletion_timestamp.is_some());
             self.ctx.states.with(&self.identity.token, |entry| entry.listed = Some(listed));
@@ -113,7 +113,7 @@ impl Session {
             .unless_stopped(pin!(self.access(Purpose::Write)))
             .await?
             .map_err(ReconcileError::NoAccess)?;
-        // Before the deadline of the attempt begins, like the right to call Atlas.
+        // Acquired before the deadline of the attempt starts, like the permit to call Atlas.
         let turn = ctx.work.unless_stopped(pin!(ctx.cluster.turn(&self.identity.namespace))).await?;
         // A claim that no POST follows writes nothing to Atlas.
         let follows = if creates { Operation::Create } else { Operation::List };
@@ -146,7 +146,8 @@ impl Session {
             Err(ApiError::Conflict | ApiError::NotFound) if is_fresh => {
                 self.remember(|memory| memory.withdraw_claim(&attempt));
             }
-            // It may stand all the same. By the time that this is known the object may be on its way out.
+            // The claim may have been written all the same, and by the time that this is known the object may be in
+            // deletion.
             Err(_) if is_fresh => self.remember(|memory| memory.settle(&attempt)),
             _ => {}
         }
@@ -165,7 +166,7 @@ impl Session {
         let Some((_, claimed)) = claimed else {
             return Err(ReconcileError::Again("the attempt was sent before"));
         };
-        // The claim found the object alive, and what the watch has shown since is the last word before the POST.
+        // The claim found the object alive; the last check before the POST is what the watch has shown since.
         let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
         let may_send = move || {
             claimed.elapsed() < ctx.options.times.create_deadline
@@ -174,7 +175,7 @@ impl Session {
         };
         let sent = Boottime::now();
         let creation = access.key.client.create(&access.instance, comment, may_send).await;
-        // What follows waits for the API server.
+        // The requests that follow go to the API server.
         self.permit = None;
         let (outcome, error) = match creation {
             CreateOutcome::Created(endpoint) => {
@@ -203,8 +204,8 @@ impl Session {
             self.ctx.work.begin()?;
         }
         if !self.object.annotations().contains_key(crd::CLAIM) {
-            // The cache keeps only the annotations that we read, and whether there are others decides how the absence of
-            // ours can be tested.
+            // The cache keeps only the annotations that the operator reads, and the test for the absence of the claim
+            // depends on whether there are others.
             let Some(()) = self.unchanged().await? else {
                 return Ok(());
             };
@@ -257,8 +258,9 @@ impl Session {
         Ok(())
     }
 
-    /// Sends an update or a delete, unless nothing may begin any more: then the request is dropped like one that is never
-    /// answered, and no listing from before tells what became of it.
+    /// Sends an update or a delete, unless the process may start nothing any more.
+    ///
+    /// The request is then dropped and treated like one without a response: no earlier listing shows its outcome.
     async fn unless_stopped<T>(&mut self, request: impl Future<Output = T>) -> Result<T, Stopped> {
         let result = self.ctx.work.unless_stopped(pin!(request)).await;
         self.permit = None;
@@ -276,7 +278,7 @@ impl Session {
             return Ok(());
         };
         if excess {
-            // Before it is sent: one whose answer gets lost counts as well.
+            // Counted before it is sent, because a request whose response is lost counts as well.
             self.remember(|memory| memory.deleting_excess(Boottime::now().since_boot()));
         }
         let sent = Boottime::now();
@@ -289,8 +291,8 @@ impl Session {
             let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
             self.tell(&turn, event::of_step(&plan.decision.step, &plan.observed)).await;
         }
-        // A look of its own for each DELETE would cost as many listings as there are objects. That it took effect shows in
-        // the next poll; only an answer that contradicts the listing is followed up at once.
+        // Listing after each DELETE would cost as many listings as there are objects. The next poll shows its effect;
+        // only a response that contradicts the listing is followed up at once.
         match &result {
             Ok(DeleteOutcome::Accepted) => self.mark_deleting(id),
             Ok(DeleteOutcome::NotFound) => self.invalidate_listing(),
@@ -300,14 +302,14 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the object go.
+    /// Removes the finalizer from the object.
     pub(super) async fn release(
         &mut self,
         held: Option<ApiPermit>,
         plan: &Plan,
     ) -> Result<(), ReconcileError> {
         let step = &plan.decision.step;
-        // First the event: afterwards there may be no object for it to speak of.
+        // The event comes first, because afterwards there may be no object for it to regard.
         let notice = event::of_step(step, &plan.observed);
         let turn = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
         let written = self.ctx.cluster.release(&turn, &self.identity, &self.object).await;

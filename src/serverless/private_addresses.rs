@@ -1,6 +1,6 @@
 //! The private SRV addresses behind VPC endpoints: one description of an instance serves all of its objects.
 //!
-//! A courtesy to other tools. Whether a key is good is for listings to say.
+//! A convenience for other tools. Only listings decide whether credentials are valid.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::rate_limits::Call;
 use super::session::Access;
 use crate::runtime::single_flight::SingleFlight;
 
-/// What Atlas has said of the private connections of instances.
+/// The private connections of instances, as Atlas last returned them.
 pub(super) struct Addresses(SingleFlight<Arc<Vec<PrivateConnection>>>);
 
 impl Addresses {
@@ -22,7 +22,7 @@ impl Addresses {
         Self(SingleFlight::new(None))
     }
 
-    /// The address behind this VPC endpoint, if Atlas shows it at `fresh_after` or later.
+    /// Returns the address behind this VPC endpoint, if Atlas shows it at `fresh_after` or later.
     pub(super) async fn find(
         &self,
         ctx: &Context,
@@ -42,7 +42,7 @@ impl Addresses {
             {
                 ctx.listings.note(ctx, access, (Call::Read, sent), Some(error)).await;
             }
-            // One answer for all who wait, a refusal too: each asks again by itself later.
+            // All waiting callers share one response, a refusal included; each requests again by itself later.
             Ok((sent, Arc::new(description.map(|told| told.private_connections).unwrap_or_default())))
         };
         let told = self.0.get(access.asking(), fresh_after, enter, ask).await;

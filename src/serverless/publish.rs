@@ -1,4 +1,4 @@
-//! The end of a reconcile: status, output and events are written, and the object is due again.
+//! Publishes the result of a reconcile: writes status, output and events, and schedules the next reconcile.
 //!
 //! Writes only what differs from what is there.
 
@@ -27,11 +27,13 @@ use super::session::Session;
 use super::state::KeptState;
 use super::status_patch;
 
-/// How soon an output that could not be written is tried again.
+/// The delay before a failed write of the output is retried.
 const OUTPUT_RETRY: Duration = Duration::from_mins(1);
 
-/// Reports that an endpoint is lost, before another takes its place. While the output ConfigMap goes on naming its service,
-/// because it cannot be removed, nothing is put in its place: the reconcile ends, and the next one tries again.
+/// Reports that an endpoint is lost, before another replaces it.
+///
+/// While the output ConfigMap still names the lost endpoint's service, because it cannot be removed, no replacement
+/// is created: the reconcile ends, and the next one retries.
 pub(super) async fn announce(
     session: &mut Session,
     mut plan: Box<Plan>,
@@ -43,7 +45,7 @@ pub(super) async fn announce(
     Ok(if stays { ControlFlow::Break(finish(session, &plan, &output)) } else { ControlFlow::Continue(()) })
 }
 
-/// Nothing is left to do: report it, and say when to look again.
+/// Reports the final state when no step is left, and returns the requeue delay.
 pub(super) async fn publish(
     mut session: Session,
     held: Option<ApiPermit>,
@@ -55,7 +57,7 @@ pub(super) async fn publish(
     Ok(finish(&session, &plan, &output))
 }
 
-/// Notes when the object is due again, and what is counted of it.
+/// Records when the object is due next and updates its metrics.
 fn finish(session: &Session, Plan { decision, report, .. }: &Plan, output: &Output) -> Option<Duration> {
     let token = session.identity.token.clone();
     let latest = match output {
@@ -72,7 +74,7 @@ fn finish(session: &Session, Plan { decision, report, .. }: &Plan, output: &Outp
     })
 }
 
-/// Writes output, status and events, where they do not say yet what was decided.
+/// Writes output, status and events where they differ from the decision.
 async fn report_now(
     session: &mut Session,
     held: Option<ApiPermit>,
@@ -86,7 +88,7 @@ async fn report_now(
     let report = &plan.report;
     if status_patch::differs(&session.object, report, heard) {
         let turn = session.ctx.cluster.turn_or(held, &session.identity.namespace).await;
-        // Made only now: a patch takes 13 KiB, and a thousand objects may wait for their turn.
+        // Built only now: a patch takes 13 KiB, and a thousand objects may wait for their permits.
         let mut operations = status_patch::unchanged(&session.object);
         operations.extend(status_patch::changes(&session.object, report, heard));
         match session.ctx.cluster.patch_status(&turn, &session.identity, operations).await {
@@ -94,7 +96,8 @@ async fn report_now(
             Err(ApiError::Conflict) => {
                 return Err(ReconcileError::Again("the object changed before its status was written"));
             }
-            // What cannot be said holds up no deletion: an object can be as large as it may be.
+            // A status that cannot be written must not block a deletion: the object may already have the maximum
+            // size.
             Err(error @ (ApiError::Invalid(_) | ApiError::Other(_)))
                 if session.object.meta().deletion_timestamp.is_some() =>
             {
@@ -114,7 +117,7 @@ async fn report_now(
     Ok(output)
 }
 
-/// Warns in the log of what has gone wrong: once, until something else does.
+/// Logs a failure once, until a different one occurs.
 fn warn_of(session: &Session, report: &Report) {
     let failure = event::failure(report);
     let is_new = session.ctx.states.with(&session.identity.token, |entry| match &failure {
@@ -136,19 +139,19 @@ fn warn_of(session: &Session, report: &Report) {
     }
 }
 
-/// What became of the output ConfigMap.
+/// The outcome of writing the output ConfigMap.
 enum Output {
-    /// It says all there is to say, or none is wanted.
+    /// It is complete, or none is wanted.
     Complete,
     /// Atlas does not show the private SRV address yet.
     Incomplete,
-    /// It could not be written; says why.
+    /// It could not be written, for this reason.
     Failed(output::Problem),
 }
 
 async fn write_output(session: &mut Session, report: &Report) -> Result<Output, ReconcileError> {
     let wanted = session.object.spec.output_config_map.as_ref().map(|wanted| wanted.name.clone());
-    // What one response takes back and no second one has confirmed changes nothing there either.
+    // A single unconfirmed response that withdraws an endpoint changes nothing in the output either.
     let listed = !report.unchanged && matches!(session.listing, Listing::Fetched(_)) || report.lost;
     if session.object.meta().deletion_timestamp.is_some() || (wanted.is_some() && !listed) {
         return Ok(Output::Complete);
@@ -170,7 +173,7 @@ async fn write_output(session: &mut Session, report: &Report) -> Result<Output, 
     let vpc_endpoint = connected.and_then(|endpoint| endpoint.vpc_endpoint_id.as_deref());
     let address = match vpc_endpoint {
         None => None,
-        // What is there is believed only while Atlas does not say: anybody may have written it.
+        // The existing content is trusted only while Atlas does not show the address: anybody may have written it.
         Some(id) => session.private_address(id).await.or_else(|| output::noted_address(found.as_ref(), id)),
     };
     let incomplete = vpc_endpoint.is_some() && address.is_none();
@@ -185,7 +188,7 @@ async fn write_output(session: &mut Session, report: &Report) -> Result<Output, 
     })
 }
 
-/// Notes on the object which ConfigMap is its own, before that is made and after the one before is gone.
+/// Records on the object which ConfigMap is its output, before that is created and after the previous one is deleted.
 async fn record_output(session: &mut Session, name: Option<&str>) -> Result<(), ReconcileError> {
     let note = (crd::OUTPUT_CONFIG_MAP, name);
     let turn = session.ctx.cluster.turn(&session.identity.namespace).await;
@@ -197,8 +200,10 @@ async fn record_output(session: &mut Session, name: Option<&str>) -> Result<(), 
     }
 }
 
-/// Enters when the object is due again, `latest` from now at the most. Polls are counted from the listing, not from now, so that the objects of one
-/// instance fall into step and share their listings.
+/// Records when the object is due next, at most `latest` from now.
+///
+/// Polls are counted from the listing, not from now, so that the objects of one instance align and share their
+/// listings.
 fn schedule(
     entry: &mut KeptState,
     session: &Session,
@@ -208,16 +213,16 @@ fn schedule(
 ) -> Option<Duration> {
     let options = &session.ctx.options;
     let now = Boottime::now();
-    // What this reconcile has written to Atlas shows only in a listing that is sent from now on.
+    // What this reconcile has written to Atlas shows only in a listing sent from now on.
     let listed = matches!(session.listing, Listing::Fetched(_) | Listing::Failed(_))
         && session.last_write == WriteOutcome::Nothing;
     let base = if listed { session.seen } else { now };
     let ready = report.conditions.first().map_or("", |ready| ready.reason.as_str());
     let seen =
         format!("{}/{ready}", report.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()));
-    // A write is followed closely; one that has to be repeated, because it does not show, is not.
+    // A write is polled closely; a write that is repeated because it does not show is not.
     let wrote = session.last_write != WriteOutcome::Nothing;
-    // The same listing again is no further poll.
+    // The same listing again does not count as another poll.
     let is_another = wrote || !listed || entry.listing != Some(session.seen);
     if entry.seen.as_ref() == Some(&seen) && (!wrote || entry.wrote) {
         entry.polls = entry.polls.saturating_add(u32::from(is_another));
@@ -255,7 +260,7 @@ fn schedule(
     let delay = if latest == Duration::MAX { delay } else { Some(delay.unwrap_or(latest).min(latest)) };
     let due = delay.map(|delay| base + delay);
     entry.due = due;
-    // What is polled may be looked at a little early, together with its neighbours; what has to wait waits.
+    // A poll may run a little early, together with the polls of its neighbours; a mandatory delay may not.
     entry.fresh_after = delay.map(|delay| match decision.requeue {
         Requeue::Poll | Requeue::Await | Requeue::Interval => base + delay / 2,
         _ => base + delay,
@@ -275,12 +280,12 @@ fn deadline(session: &Session) -> Duration {
         .map_or(Duration::ZERO, |spec| spec.progress_deadline)
 }
 
-/// A number in 0..1 that is another one each time.
+/// Returns a random number in 0..1.
 pub(super) fn jitter() -> f64 {
     getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
 }
 
-/// A number in 0..1 that stays the same for one object, so that its polls keep their distance.
+/// Returns a number in 0..1 that is constant for one object, so that its polls stay evenly spaced.
 fn steady_jitter(token: &Token) -> f64 {
     let sum: u32 = token.as_str().bytes().map(u32::from).sum();
     f64::from(sum % 97) / 97.0

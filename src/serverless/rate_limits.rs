@@ -1,8 +1,8 @@
-//! Who is left alone, and for how long, because Atlas asked for it or refused credentials.
+//! Pauses: which calls are withheld, and for how long, because Atlas rate limited them or rejected credentials.
 //!
-//! A table that is told what time it is. A pause is never shortened but by Atlas itself, and refusals that were under way
-//! together count as one. It rests on whom Atlas meant: what a tenant writes into its manifest pauses nobody but itself. Who is
-//! paused is told why, and nothing of the call that met it.
+//! A table that gets the time as a parameter. Only Atlas itself shortens a pause, and refusals of concurrent calls
+//! count as one. A pause applies to exactly the callers that Atlas meant: what a tenant writes into its manifest
+//! pauses only that tenant. A paused caller learns the reason, and nothing about the call that caused it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,62 +17,62 @@ use crate::clock::Boottime;
 use super::credentials::SecretName;
 use crate::runtime::bounded_map::BoundedMap;
 
-/// How long a key that Atlas refused is not sent again, unless its Secret changes or somebody asks for it.
+/// How long rejected credentials are not sent again, unless their Secret changes or a user requests a reconcile.
 const REFUSED: Duration = Duration::from_mins(5);
 
-/// How long is waited after a 429 that names no time; doubled with each further one.
+/// The pause after a 429 without `Retry-After`; doubled with each further one.
 const RATE_LIMITED: Duration = Duration::from_secs(10);
 
 /// The longest such pause.
 const LONGEST_RATE_LIMITED: Duration = Duration::from_mins(5);
 
-/// How long Atlas' word counts that it serves credentials in a project.
+/// How long a served call proves that Atlas accepts credentials in a project.
 const ACCEPTED: Duration = Duration::from_hours(1);
 
-/// How often somebody's word breaks a pause that Atlas asked for.
+/// The shortest time between two reconcile requests that bypass a rate limit.
 const PROBE_LIMIT: Duration = Duration::from_mins(1);
 
-/// How often it breaks the pause of who was refused.
+/// The shortest time between two reconcile requests that bypass a refusal of credentials.
 const PROBE_REFUSAL: Duration = Duration::from_secs(1);
 
-/// How often it is looked through what is over.
+/// How often expired entries are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// Who calls.
+/// The origin of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
-    /// Whose object it is.
+    /// The namespace of the object.
     pub(super) namespace: String,
     pub(super) project: ProjectId,
-    /// A Secret, and the version of it that was read.
+    /// The Secret, and the version of it that was read.
     pub(super) secret: Arc<(SecretName, String)>,
     pub(super) credentials: Fingerprint,
 }
 
-/// What a call does.
+/// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Read,
     Write,
 }
 
-/// On whom a pause rests.
+/// The callers that a pause applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum PauseScope {
-    /// Too many requests: all in this project, because who was refused is somebody whom Atlas serves there.
+    /// Rate limited: all callers in this project, because the refused caller is known to be served there.
     Project(ProjectId),
-    /// Too many requests: these credentials in this project.
+    /// Rate limited: these credentials in this project.
     Caller(Fingerprint, ProjectId),
-    /// Too many requests for a token: this account, wherever it calls.
+    /// Rate limited at the token endpoint: this service account, in every project.
     Account(Fingerprint),
-    /// Refused: this version of a Secret, in this project or, where no token is to be had, in all.
+    /// Credentials rejected: this version of a Secret, in this project, or in all if it cannot obtain a token.
     Refused(Arc<(SecretName, String)>, Option<ProjectId>),
-    /// May not write: this version of a Secret, in this project. It may read.
+    /// Writes forbidden: this version of a Secret, in this project. Reads are allowed.
     Writes(Arc<(SecretName, String)>, ProjectId),
 }
 
 impl PauseScope {
-    /// By a rate limit, not by a refusal of credentials.
+    /// Returns `true` for a rate limit, `false` for a refusal of credentials.
     fn is_limited(&self) -> bool {
         match self {
             Self::Project(_) | Self::Caller(..) | Self::Account(_) => true,
@@ -85,26 +85,27 @@ struct Pause {
     until: Boottime,
     fault: Fault,
     repeats: u32,
-    /// When somebody's word broke it last.
+    /// When a reconcile request last bypassed it.
     probed: Option<Boottime>,
 }
 
 /// All pauses.
 #[derive(Default)]
 pub(super) struct RateLimits {
-    /// Too many requests. Those whom Atlas limits rely on them, whoever was refused first, so none goes before its time. How many
-    /// there are is bounded by how often Atlas is asked.
+    /// Rate limits. All limited callers rely on them, whichever was refused first, so none is removed before its
+    /// time. Their number is bounded by the number of requests to Atlas.
     limits: HashMap<PauseScope, Pause>,
-    /// Refusals, which concern the credentials alone that were refused.
+    /// Refusals, which concern only the credentials that were rejected.
     refusals: BoundedMap<PauseScope, Pause>,
-    /// Where Atlas has served whom, and when last.
+    /// The credentials that Atlas has served in a project, and when last.
     accepted: BoundedMap<(Fingerprint, ProjectId), Boottime>,
     swept: Option<Boottime>,
 }
 
 impl RateLimits {
-    /// The fault that still holds up `caller`, with the time that is left. `asked`: somebody has asked for this call, which
-    /// breaks a pause now and then.
+    /// Returns the fault that pauses `caller`, with the time left.
+    ///
+    /// `asked`: a user requested this call, which bypasses a pause at a limited rate.
     pub(super) fn holding(&self, caller: &Caller, call: Call, asked: bool, now: Boottime) -> Option<Fault> {
         on(caller, call).iter().find_map(|paused| {
             let pause = self.get(paused).filter(|pause| pause.until > now)?;
@@ -113,7 +114,7 @@ impl RateLimits {
         })
     }
 
-    /// `caller` calls now: what pauses it all the same is broken by somebody's word.
+    /// Records that `caller` calls now: a reconcile request bypasses any pause that is in force.
     pub(super) fn called(&mut self, caller: &Caller, call: Call, now: Boottime) {
         for paused in on(caller, call) {
             if let Some(pause) = self.get_mut(&paused).filter(|pause| pause.until > now) {
@@ -122,7 +123,8 @@ impl RateLimits {
         }
     }
 
-    /// Atlas served a call that was `sent` then. What was on its way when a pause began says nothing against it.
+    /// Records that Atlas served a call that was `sent` at that time. A call in flight when a pause began does not
+    /// end it.
     pub(super) fn served(&mut self, caller: &Caller, call: Call, sent: Boottime, now: Boottime) {
         self.sweep(now);
         for paused in on(caller, call) {
@@ -137,7 +139,7 @@ impl RateLimits {
         self.accepted.insert(&caller.namespace, place, now);
     }
 
-    /// Atlas refused: whom that concerns is left alone, and nobody else.
+    /// Records a refusal: pauses the callers that it concerns, and no others.
     pub(super) fn refused(
         &mut self,
         caller: &Caller,
@@ -156,7 +158,7 @@ impl RateLimits {
         };
         let (whom, length) = match (fault.kind, fault.retry_after) {
             (FaultKind::RateLimited, length) => (limited, length),
-            // Whoever says for how long means all of us. Without it, each object waits ever longer by itself.
+            // Unavailability with a `Retry-After` concerns all callers. Without it, each object backs off by itself.
             (FaultKind::Unavailable, Some(length)) => (limited, Some(length)),
             (FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess, _) => {
                 let whom = match concerns {
@@ -168,17 +170,17 @@ impl RateLimits {
                 };
                 (whom, Some(REFUSED))
             }
-            // Whom Atlas tells about an instance or an endpoint, it serves.
+            // A response about an instance or endpoint proves that the caller is served.
             (FaultKind::InstanceNotFound | FaultKind::EndpointNotFound | FaultKind::NotServerless, _) => {
                 return self.served(caller, call, now, now);
             }
             _ => return,
         };
-        // Repeats are forgotten some time after a pause, not at its end: the next answer may be a 429 again.
+        // Repeats are forgotten some time after a pause, not at its end: the next response may be a 429 again.
         let known = self.get(&whom).filter(|pause| now.since(pause.until) < LONGEST_RATE_LIMITED);
         let repeats = match known {
             None => 0,
-            // Answers to calls that were under way together are one refusal, not many.
+            // Responses to concurrent calls are one refusal, not many.
             Some(pause) if pause.until > now => pause.repeats,
             Some(pause) => pause.repeats + 1,
         };
@@ -216,14 +218,14 @@ impl RateLimits {
 }
 
 impl Pause {
-    /// From when on somebody's word breaks it.
+    /// Returns the earliest time at which a reconcile request bypasses it.
     fn probe_at(&self, paused: &PauseScope) -> Boottime {
         let between = if paused.is_limited() { PROBE_LIMIT } else { PROBE_REFUSAL };
         self.probed.map_or(Boottime::from_boot(Duration::ZERO), |probed| probed + between)
     }
 }
 
-/// What would hold up this call, each found at once.
+/// Returns every scope whose pause applies to this call; each is one map lookup.
 fn on(caller: &Caller, call: Call) -> Vec<PauseScope> {
     let Caller { project, secret, credentials, .. } = caller;
     let mut on = vec![

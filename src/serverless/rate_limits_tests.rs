@@ -1,4 +1,5 @@
-//! Answers that overlap, each order by itself, and whom each holds up. Moments are seconds since some start.
+//! Overlapping responses in every order, and the callers that each pauses. Times are seconds since an arbitrary
+//! start.
 
 use atlas::Credentials;
 
@@ -40,7 +41,7 @@ fn served(pauses: &mut RateLimits, sent: u64, now: u64) {
     pauses.served(&us(), Call::Read, at(sent), at(now));
 }
 
-/// The seconds that are left.
+/// The seconds left of our pause.
 fn left(pauses: &RateLimits, now: u64) -> Option<u64> {
     pauses.holding(&us(), Call::Read, false, at(now)).map(|fault| fault.retry_after.unwrap().as_secs())
 }
@@ -52,7 +53,7 @@ fn a_burst_of_refusals_is_one_and_the_next_after_its_pause_is_the_second() {
         refused(&mut pauses, &us(), &limited(None), 0);
     }
     assert_eq!(left(&pauses, 0), Some(10), "eight calls that were under way together are one refusal");
-    // Of the same burst, only later: the pause begins anew, as the first one and not as the second.
+    // The same burst, only later: the pause restarts, as the first one and not as the second.
     refused(&mut pauses, &us(), &limited(None), 9);
     assert_eq!(left(&pauses, 9), Some(10));
     assert_eq!(left(&pauses, 19), None, "a pause ends with its time");
@@ -114,8 +115,8 @@ fn refusals_are_forgotten_five_minutes_after_their_pause_and_not_before() {
     }
 }
 
-/// Whom a refusal of ours holds up: us; another namespace with the same credentials, and with its own, in that project; us in
-/// another project, and with another version of the Secret.
+/// The callers that a refusal of ours pauses: ourselves; another namespace with the same credentials, and with its
+/// own, in that project; ourselves in another project, and with another version of the Secret.
 fn held(served: bool, call: Call, said: (&Fault, Concerns)) -> [[bool; 2]; 5] {
     let mut pauses = RateLimits::default();
     if served {
@@ -205,7 +206,7 @@ fn a_word_breaks_a_refusal_each_second_and_a_limit_once_a_minute() {
         pauses.called(&us(), Call::Read, at(0));
         refused(&mut pauses, &us(), &said, 0);
         assert!(!asked(&pauses, between - 1) && asked(&pauses, between), "{said:?}");
-        // What Atlas then serves ends the pause for all.
+        // A call that Atlas then serves ends the pause for all.
         pauses.called(&us(), Call::Read, at(between));
         served(&mut pauses, between, between);
         assert_eq!(left(&pauses, between), None, "{said:?}");
@@ -241,7 +242,7 @@ fn what_is_over_is_cleared_away() {
 fn projects_that_a_tenant_invents_end_no_limit_and_no_acceptance_that_others_rely_on() {
     let mut pauses = RateLimits::default();
     let account = (&limited(Some(3_600)), Concerns::Credentials);
-    // Another namespace with the same key is the first to be served and to be limited.
+    // Another namespace with the same credentials is the first to be served and to be limited.
     let them = caller("team-b", 'a', "1", "ours");
     pauses.served(&them, Call::Read, at(0), at(0));
     served(&mut pauses, 0, 0);
@@ -256,7 +257,7 @@ fn projects_that_a_tenant_invents_end_no_limit_and_no_acceptance_that_others_rel
     assert_eq!(left(&pauses, 10), Some(3_590), "the project is limited");
     let shared = caller("team-c", 'c', "1", "shared");
     assert!(pauses.holding(&shared, Call::Read, false, at(10)).is_some(), "the account is limited");
-    // We are still known to be served, so that a write which is refused is no refusal to read.
+    // Our credentials are still known to be served, so a refused write does not count as a refused read.
     let write = (&fault(FaultKind::Forbidden, None), Concerns::Project);
     pauses.refused(&us(), Call::Write, write, at(3_590));
     assert_eq!(left(&pauses, 3_600), None);

@@ -1,6 +1,6 @@
-//! One reconcile: observe → decide → perform, until there is nothing left to do, then publish.
+//! One reconcile: observe → decide → perform, until no step is left, then publish.
 //!
-//! Every rule stands in `domain::decide`. This file only asks it, again after each step.
+//! Every rule is in `domain::decide`. This file only calls it, again after each step.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -30,31 +30,31 @@ use super::state::KeptState;
 use super::vpc_endpoint_ref::resolve;
 use crate::runtime::work::Stopped;
 
-/// More steps than the longest way through the protocol takes: whoever needs more goes round in circles.
+/// More steps than the longest path through the protocol takes; a reconcile that needs more is in a loop.
 const MAX_STEPS: usize = 16;
 
-/// Why a reconcile ended before its end. None of these is an answer about the endpoint; those are states.
+/// Why a reconcile ended early. None of these describes the endpoint; those are states.
 #[derive(Debug, Error)]
 pub(super) enum ReconcileError {
     /// The object is gone.
     #[error("the object is gone")]
     Gone,
-    /// To be tried again, at once.
+    /// To be retried at once.
     #[error("{0}")]
     Again(&'static str),
-    /// A user asks for more than Atlas can take: it comes after this long.
+    /// Users request more than Atlas' rate limit allows: requeued after this long.
     #[error("the object is looked at for its user after {} ms", .0.as_millis())]
     Later(Duration),
-    /// What the object refers to has not been read yet. Once it is, the object is looked at again.
+    /// The referenced object has not been read yet. Once it is, the object is reconciled again.
     #[error("the reference has not been read yet")]
     Unread,
     /// The credentials went away between two steps.
     #[error("failed to get the credentials: {0}")]
     NoAccess(Fault),
-    /// The cluster could not be used.
+    /// A request to the API server failed.
     #[error(transparent)]
     ApiServer(ApiError),
-    /// Nothing may be begun now; what is left to do is done as soon as it may.
+    /// Nothing may start now; the remaining steps follow as soon as they may.
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// A defect: the reconcile panicked.
@@ -72,15 +72,17 @@ impl From<ApiError> for ReconcileError {
     }
 }
 
-/// A released object is gone before the watch says so. Should it be there all the same (an API server that does not know
-/// the kind for a moment answers alike), it is looked at again.
+/// The recheck of a released object, which disappears before the watch shows it.
+///
+/// An API server that does not know the kind for a moment returns the same status, so the object may still exist.
 const GONE: Duration = Duration::from_mins(1);
 
-/// When an object is looked at again that waits to be told what it refers to: sooner, as soon as that is known.
+/// The requeue delay while the referenced object is unread; its first read triggers the reconcile sooner.
 const UNREAD: Duration = Duration::from_secs(15);
 
-/// Reconciles one object, which was last `asked` for then, and says when it is due again, if that is not to be left to the
-/// next event.
+/// Reconciles one object, last enqueued at `asked`.
+///
+/// Returns the requeue delay, or `None` if only an event triggers the next reconcile.
 pub(super) async fn reconcile(
     object: Box<ServerlessPrivateEndpoint>,
     asked: Boottime,
@@ -89,7 +91,7 @@ pub(super) async fn reconcile(
     let identity = Identity::of(&object, &ctx.cluster_id);
     let (span, known) = (span::span(&identity), identity.clone());
     let begun = Boottime::now();
-    // A task of its own: a cancelled reconcile drops no POST on its way, and a panic ends here.
+    // A task of its own: a cancelled reconcile drops no POST in flight, and a panic ends here.
     let task = tokio::spawn(look(object, identity, asked, Arc::clone(&ctx)).instrument(span.clone()));
     let result = task.await.unwrap_or_else(|_| {
         ctx.options.metrics.reconcile_panicked();
@@ -99,7 +101,7 @@ pub(super) async fn reconcile(
     span.in_scope(|| requeue_after(result, &known, &ctx))
 }
 
-/// When the object is to be looked at again after a look that ended like this.
+/// Returns the requeue delay for the result of a reconcile.
 fn requeue_after(
     result: Result<Option<Duration>, ReconcileError>,
     Identity { namespace, token, .. }: &Identity,
@@ -134,7 +136,7 @@ fn requeue_after(
     }
 }
 
-/// Looks at the object if it is due.
+/// Reconciles the object if it is due.
 async fn look(
     object: Box<ServerlessPrivateEndpoint>,
     identity: Identity,
@@ -189,25 +191,27 @@ fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult
     }
 }
 
-/// Whether an object is due.
+/// What `due` found.
 struct Due {
-    /// If it is not, how long it has to wait.
+    /// The time left if it is not due.
     waiting: Option<Duration>,
-    /// How fresh a listing must be.
+    /// The earliest acceptable send time of a listing.
     fresh_after: Boottime,
-    /// The cache shows the object older than this process's own last write.
+    /// The cached object is older than this process's own last write.
     stale: bool,
     cause: Cause,
-    /// When what it refers to changed, if that is why it is due.
+    /// When the referenced object changed, if that is why it is due.
     woken: Option<Boottime>,
 }
 
-/// Whether the object is due. However long it has waited for its turn, a listing serves that was sent after the look was
-/// `asked` for: it is younger than what the object says.
+/// Determines whether the object is due, and how fresh its listing must be.
+///
+/// However long the object waited in the queue, a listing sent after the reconcile was enqueued (`asked`) is fresh
+/// enough: it is younger than the object's content.
 fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, asked: Boottime) -> Due {
     let now = Boottime::now();
     let stale = is_older(object, entry.written.as_deref());
-    // A look that was under way when it was woken may have begun with what was known before.
+    // A reconcile that was running when it was triggered may have started from the earlier content.
     let (woken, republish) = (entry.woken.take(), entry.republish.take().is_some());
     let essence = convert::essence(object);
     let unchanged = woken.is_none() && (entry.handled == Some(essence) || stale);
@@ -218,7 +222,7 @@ fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, asked: Boottim
     entry.edit = edited.map(|at| (essence, at));
     let said = convert::word(object).filter(|_| !stale).map(|said| convert::hash(&said));
     entry.word = said.map(|said| entry.word.filter(|(known, _)| *known == said).unwrap_or((said, asked)));
-    // What waits for its turn is answered by any listing since it was heard of, but for one from before our last write.
+    // A queued object accepts any listing sent since its trigger, except one sent before our last write.
     let since = |at: Boottime| entry.answered.map_or(at, |answered| at.max(answered));
     let cause = edited.map_or(Cause::Own, |_| Cause::Edit).worded_if(entry.word.is_some());
     let fresh_after = edited.map_or(asked, since);
@@ -229,8 +233,8 @@ fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, asked: Boottim
         (Some(at), Some((_, said))) if unchanged && now < at => {
             Due { fresh_after: since(said), cause: Cause::Word, ..due }
         }
-        // Woken by the clock to look at what is there: the listing that the object's neighbours have just seen will do.
-        // What is to be created or deleted rests on a listing of its own time.
+        // Due by the timer, with an endpoint recorded: the latest listing that the object's neighbours used is fresh
+        // enough. A create or a delete requires a listing sent for this reconcile.
         (Some(_), None) if unchanged && is_kept(object) => {
             Due { fresh_after: entry.fresh_after.unwrap_or(asked), ..due }
         }
@@ -238,32 +242,36 @@ fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, asked: Boottim
     }
 }
 
-/// A user has changed the object since a listing was fetched for it last, or has made it. That it is deleted is none: it ends.
+/// Returns `true` if a user has changed the object since its last listing, or created it.
+///
+/// A deletion is no edit: it ends the object.
 fn is_edited(entry: &KeptState, object: &ServerlessPrivateEndpoint, essence: u64) -> bool {
     let deleting = object.meta().deletion_timestamp.is_some();
     if let Some((listed, was_deleting)) = entry.listed {
         return listed != essence && (was_deleting || !deleting);
     }
-    // A restart looks at all objects, and changes none.
+    // A restart reconciles all objects and edits none.
     let handled = object.status.as_ref().map(|status| status.observed_generation);
     handled != object.meta().generation && !deleting
 }
 
-/// An endpoint is recorded, and the object is not being deleted.
+/// Returns `true` if an endpoint is recorded and the object is not being deleted.
 fn is_kept(object: &ServerlessPrivateEndpoint) -> bool {
     let recorded = object.status.as_ref().is_some_and(|status| status.id.is_some());
     recorded && object.meta().deletion_timestamp.is_none()
 }
 
-/// `true` if the cache has not caught up with our own last write. Resource versions of one resource are ordered
-/// numbers (guaranteed since Kubernetes 1.35); one that is not a number is taken as it comes.
+/// Returns `true` if the cache has not caught up with our own last write.
+///
+/// Resource versions of one resource are ordered numbers (guaranteed since Kubernetes 1.35); one that is not a number
+/// is accepted as it is.
 fn is_older(object: &ServerlessPrivateEndpoint, written: Option<&str>) -> bool {
     let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
     let cached = number(object.meta().resource_version.as_deref());
     matches!((cached, number(written)), (Some(cached), Some(written)) if cached < written)
 }
 
-/// What a listing has to be looked through for.
+/// The version of the spec that a listing was filtered for.
 #[derive(PartialEq, Eq)]
 struct SpecVersion {
     generation: Option<i64>,
@@ -304,15 +312,15 @@ async fn reconcile_loop(
                 session.cause = session.cause.edited();
             }
             if before.is_some_and(|before| before.look != wish.look) {
-                // A look that was asked for comes after the word for it, or the status would say that it was done.
+                // A requested reconcile lists after the request, or the status would report it as handled too early.
                 session.fresh_after = Boottime::now();
                 session.cause = session.cause.worded_if(true);
             }
             resolve_vpc_endpoint(&mut session)?;
             wished = Some(wish);
         }
-        // All objects may wait at once, for a listing or to call: there each holds its pass and no more, and decides anew
-        // when it has waited. (So is every larger future of a reconcile in a box that is made when it is needed.)
+        // All objects may wait at once, for a listing or for a permit: there each holds only its session, and decides
+        // again afterwards. (For the same reason every larger future of a reconcile is boxed where it is created.)
         let held = turn.take();
         match next(&session, held.is_some(), trace) {
             NextAction::List => {
@@ -337,7 +345,7 @@ async fn reconcile_loop(
             }
             NextAction::CarryOut(plan) => {
                 drop(held);
-                // Never dropped as a whole: each step knows which of its requests may be.
+                // Never dropped as a whole: each step knows which of its requests may be dropped.
                 Box::pin(session.perform(&plan)).await?;
             }
             NextAction::Release(plan) => {
@@ -352,18 +360,19 @@ async fn reconcile_loop(
     Err(ReconcileError::Again("too many steps at once"))
 }
 
-/// Finds out which VPC endpoint the object declares, as it was read last. A listing that was looked through for an earlier
-/// spec is asked for again: it holds what concerned that one.
+/// Resolves the VPC endpoint that the object declares, as last read.
+///
+/// Discards the listing, because it was filtered for an earlier spec.
 fn resolve_vpc_endpoint(session: &mut Session) -> Result<(), ReconcileError> {
     session.listing = Listing::NotFetched;
     let targets = &session.ctx.targets;
     if session.object.meta().deletion_timestamp.is_some() {
-        // A deletion does not depend on what the object referred to.
+        // A deletion does not depend on the object's reference.
         targets.forget(&session.identity.token);
     } else {
         let found = resolve(targets, &session.identity, &session.object);
         session.vpc_endpoint = found.ok_or(ReconcileError::Unread)?;
-        // Whoever only observes an endpoint connects nothing to it.
+        // An object that only observes an endpoint connects nothing to it.
         let declared = match &session.vpc_endpoint {
             VpcEndpoint::Declared(id)
                 if session.object.spec.management_policy == ManagementPolicy::Manage =>

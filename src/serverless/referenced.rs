@@ -1,8 +1,8 @@
-//! What objects refer to: who refers to which object, what that one said last, and who has to know when it says something else.
+//! The objects that specs refer to: their last content, and the referrers to reconcile when it changes.
 //!
-//! A reconcile never waits for a referenced object: it is told what is known, and the object is looked at again once there is
-//! more. What is not referred to any more is read by nobody. How objects are read stands in `watched` and `polled`, what they
-//! say in words in `references`.
+//! A reconcile never waits for a referenced object: it gets the known content, and the object is reconciled again
+//! when there is more. An object without referrers is not read. `referenced_watch` and `referenced_poll` read the
+//! objects, `vpc_endpoint_ref` describes them in messages.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ use super::referenced_poll::{self, Maps};
 use super::referenced_watch::{self, Concerned, Kind, Other};
 use super::state::ObjectStates;
 
-/// An object that is referred to.
+/// A referenced object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Target {
     pub(super) source: VpcEndpointSource,
@@ -34,23 +34,23 @@ pub(super) struct Target {
     pub(super) name: String,
 }
 
-/// What a reference leads to.
+/// The content that a reference leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     /// A VPC endpoint id.
     Id(VpcEndpointId),
-    /// A text of so many characters that is none. Never the text: who reads what is said of it may not be allowed to read the
-    /// object that it stands in.
+    /// A text of this many characters that is not an id. Never the text itself: a reader of the message may not be
+    /// allowed to read the object that contains it.
     Other(usize),
-    /// The object is there, and has no id, or no such entry.
+    /// The object exists but has no id, or no such entry.
     Nothing,
-    /// There is no such object.
+    /// The object does not exist.
     NoObject,
-    /// There is no such kind.
+    /// The kind is not installed.
     NoKind,
     /// The operator may not read it.
     Forbidden,
-    /// The API server gives no usable answer.
+    /// The API server returns no usable response.
     Unreadable,
 }
 
@@ -61,25 +61,25 @@ impl Found {
     }
 }
 
-/// What is read together: objects of one kind, in one namespace or in all of them.
+/// The objects that one reader reads: one kind, in one namespace or in all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Scope {
     pub(super) source: VpcEndpointSource,
     pub(super) namespace: Option<String>,
 }
 
-/// One who refers to an object.
+/// An object whose spec refers to another.
 struct Referrer {
     object: ObjectRef<Cached>,
-    /// The entry of a `ConfigMap`; else empty.
+    /// The entry of a `ConfigMap`; otherwise empty.
     key: String,
-    /// The last word with which somebody asked for a look.
+    /// The last reconcile request of a user.
     word: Option<String>,
-    /// What it was told last; `None`: it waits to be told.
+    /// The content last returned to it; `None`: it waits for the first read.
     told: Option<Found>,
 }
 
-/// Reads what is in a scope, for as long as somebody refers to it.
+/// The reader of a scope, which runs while the scope has referrers.
 struct Reader {
     referrers: usize,
     task: AbortHandle,
@@ -104,12 +104,12 @@ struct Index {
     targets: HashMap<Token, Target>,
     referrers: HashMap<Target, HashMap<Token, Referrer>>,
     readers: HashMap<Scope, Reader>,
-    /// When each watch began last: who refers and does not, in turn, makes no more lists than this allows.
+    /// When each watch last started: this bounds the lists that an alternating reference can cause.
     began: HashMap<Scope, Boottime>,
     admission: Arc<Admission>,
 }
 
-/// What is known of all referenced objects.
+/// The known content of all referenced objects.
 pub(super) struct ReferencedObjects {
     pub(super) client: Client,
     pub(super) cluster: ApiServer,
@@ -134,8 +134,10 @@ impl ReferencedObjects {
         Self { client, cluster, states, index: Mutex::new(index) }
     }
 
-    /// What `target` says, in its entry `key` if it is a `ConfigMap`. `None` if that is not known yet: the object is looked at
-    /// again when it is. For each new `word` with which somebody asks for a look, a `ConfigMap` is read anew.
+    /// Returns the content of `target`, in its entry `key` if it is a `ConfigMap`.
+    ///
+    /// `None` if it is not known yet: the object is reconciled again once it is. Each new reconcile request `word`
+    /// reads a `ConfigMap` again.
     pub(super) fn find(
         self: &Arc<Self>,
         object: &Identity,
@@ -159,19 +161,19 @@ impl ReferencedObjects {
         referrer.told.clone()
     }
 
-    /// Nothing is looked at any more.
+    /// Stops all readers.
     pub(super) fn end(&self) {
         for (_, reader) in self.index().readers.drain() {
             reader.task.abort();
         }
     }
 
-    /// The object is gone, or refers to nothing any more.
+    /// Removes the referrer `token`: its object is gone, or refers to nothing any more.
     pub(super) fn forget(&self, token: &Token) {
         self.index().forget(token);
     }
 
-    /// Takes in an event of a watched kind. `true` if the kind had failed before.
+    /// Applies an event of a watched kind. Returns `true` if the kind had failed before.
     pub(super) fn saw(&self, scope: &Scope, event: Event<Other>) -> bool {
         let mut index = self.index();
         let Some(Known::Watched(kind)) = index.known(scope) else { return false };
@@ -186,7 +188,7 @@ impl ReferencedObjects {
         had_failed
     }
 
-    /// A watched kind cannot be read, for this reason. `true` if that is news.
+    /// Records why a watched kind cannot be read. Returns `true` if the reason is new.
     pub(super) fn failed(&self, scope: &Scope, why: Found) -> bool {
         let mut index = self.index();
         let Some(Known::Watched(kind)) = index.known(scope) else { return false };
@@ -195,7 +197,7 @@ impl ReferencedObjects {
         is_news
     }
 
-    /// What to read next of the ConfigMaps of a namespace.
+    /// Returns which ConfigMap of a namespace to read next.
     pub(super) fn next_map(&self, scope: &Scope) -> Option<referenced_poll::Next> {
         match self.index().known(scope)? {
             Known::Polled(maps) => Some(maps.next(Boottime::now())),
@@ -203,7 +205,7 @@ impl ReferencedObjects {
         }
     }
 
-    /// Takes in what the entries of a `ConfigMap` say, as of a read that was sent then.
+    /// Stores the content of the entries of a `ConfigMap`, as of a read sent at that time.
     pub(super) fn polled(&self, scope: &Scope, name: &str, sent: Boottime, say: impl Fn(&str) -> Found) {
         let target = Target {
             source: scope.source,
@@ -229,7 +231,7 @@ impl ReferencedObjects {
         }
     }
 
-    /// Has those looked at who were told something else of this object.
+    /// Triggers the referrers for which the content of this object has changed.
     fn tell(&self, index: &mut Index, scope: &Scope, target: &Target) {
         let now = Boottime::now();
         let Index { referrers, readers, admission, .. } = index;
@@ -245,7 +247,7 @@ impl ReferencedObjects {
         }
     }
 
-    /// Has an object published once more, because what is said of it depends on what another has just declared.
+    /// Has the status of an object published again, because it depends on what another object has just declared.
     pub(super) fn wake(&self, token: &Token, object: &ObjectRef<Cached>) {
         self.states.with(token, |entry| entry.republish = Some(Boottime::now()));
         self.index().admission.request(object);
@@ -261,7 +263,8 @@ impl Index {
         self.readers.get_mut(scope).map(|reader| &mut reader.known)
     }
 
-    /// What the target is read with: ConfigMaps by namespace, a watched kind as the objects are watched that refer to it.
+    /// Returns the scope that reads the target: ConfigMaps by namespace, other kinds in the same scope as the objects
+    /// that refer to them.
     fn scope(&self, target: &Target) -> Scope {
         let everywhere =
             target.source != VpcEndpointSource::ConfigMap && self.admission.requests.are_of_all();

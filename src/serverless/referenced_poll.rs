@@ -1,8 +1,8 @@
-//! Reads the ConfigMaps that are referred to, each once a period for all who refer to it.
+//! Reads the referenced ConfigMaps, each once a period for all of its referrers.
 //!
-//! They are not watched, because every cluster is full of them. The ConfigMaps of a namespace are read one after another, so
-//! that a namespace, however many it has, makes no more requests than one reader does. No text of an entry is kept, unless it is
-//! a VPC endpoint id.
+//! They are not watched, because every cluster is full of ConfigMaps. Those of a namespace are read one after
+//! another, so that a namespace makes no more requests than one reader does, however many it has. No text of an entry
+//! is kept, unless it is a VPC endpoint id.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::clock::Boottime;
 use super::api_server::ApiError;
 use super::referenced::{Found, ReferencedObjects, Scope};
 
-/// How often each is read.
+/// The interval between two reads of a ConfigMap.
 const PERIOD: Duration = Duration::from_secs(15);
 
-/// The least time between two reads of one, however often somebody asks for it.
+/// The shortest time between two reads of one ConfigMap, however often users request them.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// The pause between two reads in one namespace.
 const PACE: Duration = Duration::from_millis(40);
 
-/// What is known of the ConfigMaps of a namespace that are referred to.
+/// The known content of the referenced ConfigMaps of a namespace.
 #[derive(Debug, Default)]
 pub(super) struct Maps {
     maps: HashMap<String, Map>,
-    /// Something is to be read sooner.
+    /// Notifies the reader of an earlier due time.
     sooner: Arc<Notify>,
 }
 
@@ -37,13 +37,13 @@ struct Map {
     due: Boottime,
     /// When the last read was sent.
     read: Option<Boottime>,
-    /// When somebody asked for one that was not sent yet.
+    /// When a read was requested that has not been sent yet.
     asked: Option<Boottime>,
-    /// What the entries say that are referred to.
+    /// The content of the referenced entries.
     entries: HashMap<String, Found>,
 }
 
-/// What a reader does next.
+/// The next action of a reader.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Read(String),
@@ -55,7 +55,7 @@ impl Maps {
         Arc::clone(&self.sooner)
     }
 
-    /// What an entry says; `None` if that is not known yet, or has to be read `anew`.
+    /// Returns the content of an entry; `None` if it is not known yet, or has to be read `anew`.
     pub(super) fn find(&mut self, name: &str, key: &str, anew: bool, now: Boottime) -> Option<Found> {
         if !self.maps.contains_key(name) {
             self.maps
@@ -80,7 +80,8 @@ impl Maps {
         }
     }
 
-    /// Takes in what these entries say, as of a read that was sent then. What could not be read is as it was.
+    /// Stores the content of these entries, as of a read sent at that time. An unreadable entry keeps its previous
+    /// content.
     pub(super) fn read<'a>(
         &mut self,
         name: &str,
@@ -100,19 +101,19 @@ impl Maps {
         map.due = if map.asked.is_some() { sent + AGAIN } else { sent + PERIOD };
     }
 
-    /// Nobody refers to it any more.
+    /// Removes a ConfigMap without referrers.
     pub(super) fn forget(&mut self, name: &str) {
         self.maps.remove(name);
     }
 }
 
-/// Reads what is due in the namespace, until the task is ended.
+/// Reads the due ConfigMaps of the namespace, until the task is aborted.
 pub(super) async fn poll(targets: Arc<ReferencedObjects>, scope: Scope, sooner: Arc<Notify>) {
     let namespace = scope.namespace.clone().unwrap_or_default();
     while let Some(next) = targets.next_map(&scope) {
         match next {
             Next::Wait(pause) => {
-                // Either will do: what is due is looked for anew.
+                // A timeout and a notification have the same effect: the loop determines what is due.
                 let _ = tokio::time::timeout(pause, sooner.notified()).await;
             }
             Next::Read(name) => {

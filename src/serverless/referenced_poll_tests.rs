@@ -6,12 +6,12 @@ fn at(milliseconds: u64) -> Boottime {
     Boottime::from_boot(Duration::from_millis(milliseconds))
 }
 
-/// A read that was sent then: every entry says this.
+/// Stores a read sent at that time: every entry has this content.
 fn read(maps: &mut Maps, name: &str, keys: &[&str], found: &Found, sent: Boottime) {
     maps.read(name, keys.iter().copied(), |_| found.clone(), sent);
 }
 
-/// A ConfigMap that was read at that time, with an id under the key `vpce`.
+/// A ConfigMap read at that time, with an id under the key `vpce`.
 fn known(sent: Boottime) -> Maps {
     let mut maps = Maps::default();
     assert_eq!(maps.find("network", "vpce", false, sent), None);
@@ -45,7 +45,7 @@ fn who_asks_is_told_what_was_read_after_and_once_a_second_at_most() {
     let mut maps = known(at(0));
     assert_eq!(maps.find("network", "vpce", true, at(500)), None);
     assert_eq!(maps.next(at(500)), Next::Wait(Duration::from_millis(500)));
-    // One that was under way says nothing of it.
+    // A read in flight at the time of the request does not count.
     read(&mut maps, "network", &["vpce"], &Found::of(ID), at(400));
     assert_eq!(maps.find("network", "vpce", false, at(600)), None);
     assert_eq!(maps.next(at(1400)), Next::Read("network".to_owned()));
@@ -66,7 +66,7 @@ fn what_nobody_refers_to_is_not_read() {
     let mut maps = known(at(0));
     maps.forget("network");
     assert_eq!(maps.next(at(60_000)), Next::Wait(PERIOD));
-    // A read that was under way brings it back to nobody.
+    // A read in flight restores nothing.
     read(&mut maps, "network", &[], &Found::of(ID), at(0));
     assert_eq!(maps.next(at(60_000)), Next::Wait(PERIOD));
 }

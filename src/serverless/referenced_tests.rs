@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use super::*;
 use crate::runtime::work::Work;
 
-/// An API server that refuses everything, and counts; or, silent, answers nothing.
+/// An API server that responds 403 to every request and counts them; `silent`, it does not respond.
 #[derive(Clone, Default)]
 struct Refusing {
     requests: Arc<AtomicUsize>,
@@ -83,7 +83,7 @@ async fn a_kind_without_rights_is_asked_for_ever_more_rarely_and_ends_with_its_l
     tokio::time::sleep(PAUSE).await;
     let requests = || server.requests.load(Ordering::SeqCst);
     assert!((4..=12).contains(&requests()), "{} requests in two minutes", requests());
-    // Nobody is woken to be told the same.
+    // Unchanged content triggers no reconcile.
     assert!(futures::poll!(wakes.next()).is_pending());
     targets.forget(&referrers[0].token);
     let before = requests();

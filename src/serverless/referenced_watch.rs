@@ -1,8 +1,8 @@
-//! Watches a kind of other operators, so that a new VPC endpoint id is noticed at once and no object is read for each that
-//! refers to it.
+//! Watches a kind of another operator, so that a new VPC endpoint id triggers a reconcile at once, without one read
+//! per referrer.
 //!
-//! ACK's and Upbound's kinds may not be installed, or not be ours to read: each is watched in a task of its own, and its errors
-//! stay there. Of an object nothing is kept but its name and the id.
+//! ACK's and Upbound's kinds may not be installed, or the operator may not read them: each is watched in a task of
+//! its own, to which its errors are confined. Of an object only its name and the id are kept.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -27,36 +27,36 @@ use super::vpc_endpoint_ref::resource;
 use crate::runtime::watch::{Pages, bounded, events};
 use crate::runtime::watch_health::WatchReporter;
 
-/// What was shown stays true for as long as this when the API server refuses to show more: a refusal may pass.
+/// How long the content shown by a watch stays valid after the API server refuses it: a refusal may be transient.
 const PASSING: Duration = Duration::from_secs(10);
 
-/// How soon a watch begins again that ended with its last referrer.
+/// The shortest time between two starts of a watch that ended with its last referrer.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// What a watch has shown of a kind.
+/// The content of a kind, as shown by its watch.
 #[derive(Debug, Default)]
 pub(super) struct Kind {
     objects: Objects,
-    /// The same, of a listing that has not ended.
+    /// The content of a listing in progress.
     listing: Objects,
     listed: bool,
     failing: Option<(Boottime, Found)>,
 }
 
-/// What each object says, by namespace and name.
+/// The content of each object, by namespace and name.
 type Objects = HashMap<String, HashMap<String, Found>>;
 
-/// Who may have to know of an event.
+/// The referrers that an event may concern.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Concerned {
     Nobody,
-    /// Who refers to the object of this namespace and name.
+    /// The referrers of the object with this namespace and name.
     Of(String, String),
     Everybody,
 }
 
 impl Kind {
-    /// What the object says; `None` if that is not known yet.
+    /// Returns the content of the object; `None` if it is not known yet.
     pub(super) fn find(&self, target: &Target, now: Boottime) -> Option<Found> {
         match &self.failing {
             Some((since, why)) if !self.listed || now.since(*since) >= PASSING => Some(why.clone()),
@@ -68,7 +68,7 @@ impl Kind {
         }
     }
 
-    /// Takes an event in. `true` with it if the kind had failed before.
+    /// Applies an event. Also returns `true` if the kind had failed before.
     pub(super) fn saw(&mut self, event: Event<Other>, source: VpcEndpointSource) -> (Concerned, bool) {
         match event {
             Event::Init => self.listing.clear(),
@@ -101,7 +101,7 @@ impl Kind {
         (Concerned::Nobody, false)
     }
 
-    /// The API server shows no more, for this reason. `true` if that is news.
+    /// Records why the API server refuses the kind. Returns `true` if the reason is new.
     pub(super) fn failed(&mut self, why: Found, now: Boottime) -> bool {
         let before = self.failing.take();
         let is_news = before.as_ref().is_none_or(|(_, before)| *before != why);
@@ -110,7 +110,7 @@ impl Kind {
     }
 }
 
-/// An object of another operator: what names it, and the id that it shows where ACK or Upbound keeps it.
+/// An object of another operator: its metadata, and the id where ACK or Upbound keeps it.
 #[derive(Debug, Clone)]
 pub(super) struct Other {
     metadata: ObjectMeta,
@@ -130,7 +130,7 @@ impl Other {
     }
 }
 
-/// Steps into JSON by these keys. What lies beside the way is skipped and never decoded.
+/// Reads a text from JSON by its path of keys. All other fields are skipped and never decoded.
 fn text_at(json: &RawValue, way: &[&str]) -> Option<String> {
     let Some((key, rest)) = way.split_first() else { return serde_json::from_str(json.get()).ok() };
     let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json.get()).ok()?;
@@ -179,11 +179,11 @@ impl Resource for Other {
     }
 }
 
-/// Watches the kind, after `pause`, until the task is ended.
+/// Watches the kind, after `pause`, until the task is aborted.
 pub(super) async fn watch(targets: Arc<ReferencedObjects>, scope: Scope, pause: Duration) {
     tokio::time::sleep(pause).await;
     let kind = resource(scope.source);
-    // Nobody is told whether it is heard: what it does not show is read by reconciles.
+    // Not part of watch health: reconciles report what it does not show.
     let client = bounded(&targets.client, WatchReporter::default(), Pages::Referenced);
     let api: Api<Other> = match &scope.namespace {
         None => Api::all_with(client, &kind),
@@ -215,12 +215,12 @@ pub(super) async fn watch(targets: Arc<ReferencedObjects>, scope: Scope, pause: 
     }
 }
 
-/// How long a watch waits that began last at this time.
+/// Returns how long a watch that last started at `began` has to wait.
 pub(super) fn pause(began: Boottime, now: Boottime) -> Duration {
     AGAIN.saturating_sub(now.since(began))
 }
 
-/// What an error says of the kind. One that only ends a watch that had begun says nothing.
+/// Returns what an error means for the kind: nothing, if it only ended an open watch.
 fn failure(error: &watcher::Error) -> Option<Found> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))

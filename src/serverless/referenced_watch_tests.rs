@@ -21,7 +21,7 @@ fn with_id(name: &str) -> Other {
     other(name, &json!({"vpcEndpointID": ID}))
 }
 
-/// A kind of which one listing has shown these.
+/// A kind after one listing of these objects.
 fn listed(objects: &[&str]) -> Kind {
     let mut kind = Kind::default();
     relist(&mut kind, objects);

@@ -1,8 +1,9 @@
-//! How often users make the operator list: by an edit, or by a word (`reconcile.fluxcd.io/requestedAt`).
+//! Rate limit of listings that users trigger: by an edit, or by a reconcile request
+//! (`reconcile.fluxcd.io/requestedAt`).
 //!
-//! A bound for each namespace, because a tenant may name as many projects as it likes, and one for each project and its
-//! credentials, because many namespaces may share them and Atlas takes a hundred requests a minute. What the operator lists by
-//! itself is not counted.
+//! One limit per namespace, because a tenant may name any number of projects, and one per project and its
+//! credentials, because many namespaces may share them and Atlas accepts a hundred requests a minute. Listings that
+//! the operator starts by itself are not counted.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,27 +16,28 @@ use crate::clock::Boottime;
 use crate::runtime::bounded_map::BoundedMap;
 use crate::runtime::token_bucket::{Bucket, Rate};
 
-/// As many words are acted on one upon the other.
+/// The burst of reconcile requests.
 const BURST: u32 = 30;
 
-/// As many edits of one project. As many instances as a project may have can be created or changed at once.
+/// The burst of edits of one project: as many instances as a project may have can be created or changed at once.
 const EDITS: u32 = 40;
 
-/// As many edits of a namespace, and how many come in the time of one word: it may have many projects.
+/// The burst of edits of a namespace, and how many edits refill in the time of one reconcile request: a namespace may
+/// have many projects.
 const EDITS_OF_NAMESPACE: u32 = 1_000;
 const EDITS_A_WORD: u32 = 10;
 
-/// How often it is looked through what nobody uses any more.
+/// How often full buckets are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// What a user does.
+/// What triggers the listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     Word,
     Edit,
 }
 
-/// What is left to each.
+/// The rate limits of all namespaces and projects.
 pub(super) struct ListingRate {
     interval: Duration,
     namespaces: HashMap<(Box<str>, bool), Bucket>,
@@ -44,12 +46,12 @@ pub(super) struct ListingRate {
 }
 
 impl ListingRate {
-    /// After the first ones, one each `interval`.
+    /// Creates limits that allow a burst, then one request each `interval`.
     pub(super) fn new(interval: Duration, now: Boottime) -> Self {
         Self { interval, namespaces: HashMap::new(), projects: BoundedMap::default(), swept: now }
     }
 
-    /// How long an act of `namespace` has to wait until Atlas is asked for it; zero: it is asked now, and that counts.
+    /// Returns how long an act of `namespace` has to wait; zero means that it may list now, and counts it.
     pub(super) fn take(
         &mut self,
         act: Act,
@@ -103,7 +105,7 @@ mod tests {
         (format!("{number:024x}").parse().unwrap(), credentials.fingerprint())
     }
 
-    /// How many words are acted on in a minute, of so many a second.
+    /// The number of reconcile requests accepted in a minute, of 50 a second.
     fn in_a_minute(
         words: &mut ListingRate,
         of: impl Fn(usize) -> (String, (ProjectId, Fingerprint)),
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn edits_of_invented_instances_stay_below_what_atlas_takes() {
         let mut words = ListingRate::new(Duration::from_secs(1), at(0));
-        // Three objects, each edited every second for ten minutes, and a word for each.
+        // Three objects, each edited every second for ten minutes, with one reconcile request per edit.
         let mut listed = vec![0; 10];
         for second in 0..600_usize {
             for act in [Act::Edit, Act::Edit, Act::Edit, Act::Word, Act::Word, Act::Word] {

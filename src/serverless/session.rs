@@ -1,7 +1,7 @@
-//! One reconcile on its way: what it knows so far, and the guards that every write passes.
+//! The session of one reconcile: its state so far, and the guards that every write passes.
 //!
-//! The guards only say whether the object is still the one that was decided on; what to do if it is not, they leave to the
-//! next decision.
+//! The guards only determine whether the object is still the one that was decided on; if it is not, the next decision
+//! handles the change.
 
 use std::sync::Arc;
 
@@ -27,56 +27,57 @@ use super::rate_limits::Call;
 use super::reconcile::ReconcileError;
 use crate::runtime::concurrency::Permit;
 
-/// What one reconcile knows so far.
+/// The state of one running reconcile.
 pub(super) struct Session {
     pub(super) ctx: Arc<Context>,
     pub(super) identity: Identity,
     pub(super) object: Box<ServerlessPrivateEndpoint>,
-    /// Which credentials the listing was fetched with.
+    /// The credentials that the listing was fetched with.
     pub(super) credentials: CredentialsInUse,
     pub(super) listing: Listing,
-    /// What is known of the end of the API.
+    /// The announced end of the API, if known.
     pub(super) sunset: Option<Sunset>,
-    /// When the listing in `atlas` was sent; until there is one, when the reconcile began.
+    /// When the request for `listing` was sent; until there is one, when the reconcile started.
     pub(super) seen: Boottime,
-    /// How fresh the next listing has to be.
+    /// The earliest acceptable send time of the next listing.
     pub(super) fresh_after: Boottime,
-    /// What it is fetched for.
+    /// What triggers the next listing.
     pub(super) cause: Cause,
-    /// The word for which Atlas was asked, or found not to be askable: no pause kept it from being heard.
+    /// The reconcile request that was handled: Atlas was listed for it, or cannot be, and no pause postponed it.
     pub(super) heard: Option<String>,
-    /// What the declared VPC endpoint has resolved to.
+    /// The resolved VPC endpoint.
     pub(super) vpc_endpoint: VpcEndpoint,
     pub(super) last_write: WriteOutcome,
     pub(super) permit: Option<Permit<2>>,
-    /// That the recorded endpoint is lost stands in the status.
+    /// The status reports that the recorded endpoint is lost.
     pub(super) announced: bool,
 }
 
-/// What is needed to speak to Atlas about one object.
+/// What a request to Atlas about one object needs.
 pub(super) struct Access {
-    /// Whose object it is.
+    /// The namespace of the object.
     pub(super) namespace: String,
     pub(super) instance: Instance,
     pub(super) key: AtlasKey,
 }
 
 impl Access {
-    /// About what is asked, and with which credentials.
+    /// Returns the subject of a request and the credentials that it is sent with.
     pub(super) fn asking(&self) -> (Instance, Fingerprint) {
         (self.instance.clone(), self.key.client.credentials().fingerprint())
     }
 }
 
 impl Session {
-    /// Makes sure that the object is still the one that was decided on, by a read that no cache answers. `None` if it is
-    /// not; then it is time to decide again.
+    /// Verifies by an uncached read that the object is still the one that was decided on.
+    ///
+    /// Returns `None` if it is not; the caller then decides again.
     pub(super) async fn before_write(
         &mut self,
         operation: Operation,
         id: &EndpointId,
     ) -> Result<Option<Access>, ReconcileError> {
-        // A deleted namespace loses its Secrets at any moment, and a key that is only remembered may change nothing.
+        // A deleted namespace may lose its Secrets at any moment, and an update must not use retained credentials.
         let leaving = self.object.meta().deletion_timestamp.is_some();
         let now = leaving && operation == Operation::Update;
         let purpose = if now { Purpose::WriteNow } else { Purpose::Write };
@@ -87,8 +88,10 @@ impl Session {
         Ok(self.unchanged().await?.map(|()| access))
     }
 
-    /// While Atlas asked to be left alone, nothing is written to it either, and nothing with a key that may not write; the next
-    /// decision sees why.
+    /// Returns `true` if a pause withholds this write: of all calls, or of writes with credentials that may not
+    /// write.
+    ///
+    /// The next decision sees the reason.
     pub(super) fn is_held(&mut self, access: &Access, operation: Operation, id: Option<&EndpointId>) -> bool {
         let asked = self.heard.is_some();
         match self.ctx.listings.begin_write(access, operation, id, asked) {
@@ -99,13 +102,14 @@ impl Session {
         true
     }
 
-    /// The word that was heard, once there is nothing left to do: Atlas was asked for it, or is not to be asked at all.
+    /// Returns the handled reconcile request once no step is left: Atlas was listed for it, or needs no listing at
+    /// all.
     pub(super) fn heard_at_rest(&self) -> Option<&str> {
         let unasked = || convert::word(&self.object).filter(|_| self.listing == Listing::NotFetched);
         self.heard.as_deref().or_else(unasked)
     }
 
-    /// Notes where the key comes from; `true` if what was decided rests on another one.
+    /// Records the source of the credentials. Returns `true` if the decision rests on others.
     pub(super) fn set_credentials_in_use(&mut self, access: &Access) -> bool {
         let credentials = match &access.key.gone {
             Some(fault) => CredentialsInUse::Remembered(fault.clone()),
@@ -121,7 +125,7 @@ impl Session {
         self.ctx.cluster.get(&turn, &self.identity).await
     }
 
-    /// Reads the object past all caches. `None` if it is not the one that was decided on.
+    /// Reads the object past all caches. Returns `None` if it is not the one that was decided on.
     pub(super) async fn unchanged(&mut self) -> Result<Option<()>, ReconcileError> {
         let now = self.reread().await?;
         let read = &self.object;
@@ -142,7 +146,7 @@ impl Session {
         Ok(Some(()))
     }
 
-    /// The object was read anew; nothing that was decided on the old one holds.
+    /// Replaces the object by a newer version, which voids everything decided on the old one.
     pub(super) fn start_over(&mut self, object: ServerlessPrivateEndpoint) -> Result<(), ReconcileError> {
         if object.meta().uid.as_deref() != Some(self.identity.uid.as_str()) {
             return Err(ReconcileError::Gone);
@@ -160,7 +164,9 @@ impl Session {
         Ok(())
     }
 
-    /// Takes in the answer to a write: `true` if it was applied, `false` if the object had changed and was read anew.
+    /// Applies the response to a write to the API server.
+    ///
+    /// Returns `true` if the write was applied, `false` if the object had changed and was read again.
     pub(super) async fn wrote(
         &mut self,
         turn: &ApiPermit,
@@ -182,7 +188,7 @@ impl Session {
         }
     }
 
-    /// Takes in the answer to a write that was sent then.
+    /// Applies the response to a write to Atlas that was sent at `sent`.
     pub(super) async fn answered(&mut self, access: &Access, sent: Boottime, error: Option<&AtlasError>) {
         let ctx = &self.ctx;
         ctx.listings.note(ctx, access, (Call::Write, sent), error).await;
@@ -197,20 +203,21 @@ impl Session {
                 WriteOutcome::Done
             }
             Some(fault) => {
-                // The end of the reconcile warns of it, once.
+                // Published at the end of the reconcile, which warns of it once.
                 debug!(%fault, "request to Atlas failed");
                 WriteOutcome::Refused(fault)
             }
         };
     }
 
-    /// A write has ended, whatever became of it. However this reconcile ends, the next one rests on no listing from before.
+    /// Records the end of a write, whatever its outcome: the next reconcile rests on no earlier listing, however this
+    /// one ends.
     pub(super) fn settled_write(&self) {
         let now = Some(Boottime::now());
         self.ctx.states.with(&self.identity.token, |entry| (entry.fresh_after, entry.answered) = (now, now));
     }
 
-    /// Atlas accepted the key, which may serve the object's deletion once its Secret is gone.
+    /// Retains the credentials, which Atlas accepted, for the object's deletion after its Secret is gone.
     pub(super) fn served(&self, access: &Access) {
         if self.object.meta().deletion_timestamp.is_none() {
             let recorded = self.object.status.as_ref().is_some_and(|status| status.id.is_some());
@@ -234,7 +241,8 @@ impl Session {
         Ok(())
     }
 
-    /// The private SRV address behind this VPC endpoint, once Atlas shows it. It does not change, so it is asked for once.
+    /// Returns the private SRV address behind this VPC endpoint, once Atlas shows it. It does not change, so it is
+    /// requested once.
     pub(super) async fn private_address(&self, vpc_endpoint: &str) -> Option<String> {
         let entries = &self.ctx.states;
         let known = entries.with(&self.identity.token, |entry| entry.private_address.clone());
@@ -248,14 +256,14 @@ impl Session {
         Some(address)
     }
 
-    /// Puts what an answer said about one endpoint into the listing that it is newer than.
+    /// Puts the endpoint from a newer response into the listing.
     pub(super) fn update_listing(&mut self, endpoint: Endpoint) {
         if let Some(shown) = self.listed(&endpoint.id) {
             *shown = endpoint;
         }
     }
 
-    /// The same for the answer to a DELETE, which says nothing but that the endpoint goes.
+    /// Marks the endpoint as deleting in the listing, after an accepted DELETE, whose response says no more.
     pub(super) fn mark_deleting(&mut self, id: &EndpointId) {
         if let Some(shown) = self.listed(id) {
             shown.status = EndpointStatus::Deleting;
@@ -269,7 +277,7 @@ impl Session {
         }
     }
 
-    /// The next decision rests on a listing that is sent from now on.
+    /// Requires a listing sent from now on for the next decision.
     pub(super) fn invalidate_listing(&mut self) {
         self.fresh_after = Boottime::now();
         self.listing = Listing::NotFetched;
@@ -279,14 +287,15 @@ impl Session {
         self.ctx.states.with(&self.identity.token, |entry| act(&mut entry.memory))
     }
 
-    /// Tells what `decided` reports anew: since this process has reported last, or else since the status that it found.
+    /// Publishes events for what the plan reports newly: since this process last reported, or else since the status
+    /// that it found.
     pub(super) async fn tell_change(&self, turn: &ApiPermit, plan: &Plan) {
         let Plan { observed, decision, report } = plan;
         let before = self.reports(report).unwrap_or_else(|| Announced::by_status(&observed.object.reported));
         self.tell(turn, event::of_change(before, observed, &decision.step, report)).await;
     }
 
-    /// Notes that the status says what `report` says. Answers what was told before.
+    /// Records that the status holds `report`. Returns what was announced before.
     pub(super) fn reports(&self, report: &Report) -> Option<Announced> {
         self.ctx.states.with(&self.identity.token, |entry| entry.told.replace(Announced::by(report)))
     }

@@ -1,13 +1,14 @@
-//! What the log says of one reconcile: a span that names the object, and at its end the steps that were taken.
+//! Logging of one reconcile: a span that names the object, and at its end the steps taken.
 //!
-//! One span, so that whatever is logged on the way carries the object. It says nothing that could be a secret.
+//! All events of a reconcile are inside this span, so they carry the object. It contains nothing that could be a
+//! secret.
 
 use domain::decision::{Origin, ReleaseReason, Step};
 use tracing::{Span, debug, info, info_span};
 
 use super::convert::Identity;
 
-/// The span of one reconcile.
+/// Creates the span of one reconcile.
 pub(super) fn span(identity: &Identity) -> Span {
     let Identity { namespace, name, uid, .. } = identity;
     info_span!("reconcile", object = %format_args!("{namespace}/{name}"), %uid)
@@ -26,7 +27,7 @@ impl Trace {
         self.wrote |= !matches!(step, Step::Rest | Step::List);
     }
 
-    /// The reconcile is over. One that only looked is worth no line of a log that is read every day.
+    /// Logs the steps; at `debug` if the reconcile only read.
     pub(super) fn end(&self) {
         let steps = self.steps.join(",");
         if self.wrote {
@@ -37,7 +38,7 @@ impl Trace {
     }
 }
 
-/// The word for a step.
+/// Returns the log name of a step.
 pub(super) fn step_name(step: &Step) -> &'static str {
     match step {
         Step::Rest => "rest",
@@ -51,7 +52,7 @@ pub(super) fn step_name(step: &Step) -> &'static str {
     }
 }
 
-/// The word for how an endpoint came to be ours.
+/// Returns the log name of an endpoint's origin.
 pub(super) fn origin(origin: Origin) -> &'static str {
     match origin {
         Origin::Created => "created",
@@ -60,7 +61,7 @@ pub(super) fn origin(origin: Origin) -> &'static str {
     }
 }
 
-/// What becomes of the endpoint of an object that is released.
+/// Returns the log name of what happens to the endpoint of a released object.
 pub(super) fn release_reason(step: &Step) -> &'static str {
     match step {
         Step::Release(ReleaseReason::Retained) => "retained",

@@ -1,7 +1,8 @@
-//! What this process remembers of each token, and when each object is due.
+//! What this process keeps in memory of each token, and when each object is due.
 //!
-//! A map behind a lock that is never held across an await. Rules about what is remembered stand in `domain::memory`. Of objects
-//! that are gone little is kept, and little for each namespace: whoever makes and deletes objects without end fills nothing.
+//! A map behind a lock that is never held across an await. The rules about it are in `domain::memory`. Of deleted
+//! objects it keeps little, with a bound per namespace: a tenant that creates and deletes objects without end fills
+//! nothing.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,79 +18,80 @@ use crate::clock::{Boottime, Stamp};
 use super::object_metrics::ObjectMetrics;
 use crate::runtime::bounded_map::BoundedMap;
 
-/// Everything that is kept of one token between two reconciles.
+/// The state kept of one token between two reconciles.
 #[derive(Debug, Default)]
 pub(super) struct KeptState {
-    /// What the rules remember.
+    /// The memory of the rules.
     pub(super) memory: Memory,
-    /// The attempt that this process claimed last and has not sent, and when it began to.
+    /// The attempt that this process claimed last and has not sent, and when it started to claim.
     pub(super) claimed: Option<(Nonce, Stamp)>,
-    /// When what the object refers to changed, if no listing was fetched for it yet.
+    /// When the referenced object changed, if no listing was fetched since.
     pub(super) woken: Option<Boottime>,
-    /// When something changed that is said of the object because of others, if no look has begun since. What Atlas says has not.
+    /// When the object's status became outdated because of another object, if no reconcile has started since. Atlas'
+    /// own data has not changed.
     pub(super) republish: Option<Boottime>,
-    /// When the listing was sent that the last reconcile rested on.
+    /// When the listing of the last reconcile was sent.
     pub(super) listing: Option<Boottime>,
-    /// What the object was like for which the last listing was fetched, and whether it was being deleted.
+    /// The hash of the object for which the last listing was fetched, and whether it was being deleted.
     pub(super) listed: Option<(u64, bool)>,
-    /// An edit for which no listing was fetched yet, as what it made of the object, and when it was heard of.
+    /// An edit without a listing so far: the hash of the edited object, and when the edit was noticed.
     pub(super) edit: Option<(u64, Boottime)>,
-    /// When the object is due without any event.
+    /// When the timer triggers the next reconcile.
     pub(super) due: Option<Boottime>,
-    /// A listing sent before this is too old for the next look.
+    /// The earliest acceptable send time of a listing for the next reconcile.
     pub(super) fresh_after: Option<Boottime>,
-    /// When a write to Atlas was answered last.
+    /// When the last write to Atlas ended.
     pub(super) answered: Option<Boottime>,
-    /// Somebody's word that Atlas was not asked for yet, as its hash, and when it was heard of.
+    /// A reconcile request without a listing so far: its hash, and when it was noticed.
     pub(super) word: Option<(u64, Boottime)>,
-    /// What the object was like that the last reconcile left behind.
+    /// The hash of the object as the last reconcile left it.
     pub(super) handled: Option<u64>,
     /// The resourceVersion of this process's last write.
     pub(super) written: Option<String>,
-    /// Polls in a row without a change of what Atlas says.
+    /// Consecutive polls without a change in Atlas.
     pub(super) polls: u32,
-    /// The last look wrote to Atlas.
+    /// The last reconcile wrote to Atlas.
     pub(super) wrote: bool,
-    /// What the last poll saw.
+    /// The status and reason at the last poll.
     pub(super) seen: Option<String>,
-    /// Failures in a row.
+    /// Consecutive failures.
     pub(super) failures: u32,
-    /// A VPC endpoint, and the private SRV address behind it as Atlas told it to this process.
+    /// A VPC endpoint, and the private SRV address behind it as Atlas returned it to this process.
     pub(super) private_address: Option<(String, String)>,
-    /// What this process has told of the object.
+    /// The state for which this process has published events.
     pub(super) told: Option<Announced>,
-    /// What the log was warned of last, while it lasts.
+    /// The last logged warning, while its cause lasts.
     pub(super) warned: Option<Box<str>>,
-    /// What was counted of the object.
+    /// What the metrics count for the object.
     pub(super) counted: ObjectMetrics,
-    /// There is an object of this name.
+    /// An object of this name exists.
     pub(super) exists: bool,
-    /// The watch has shown that it is being deleted, or no longer shows whether it is.
+    /// The watch has shown that the object is being deleted, or can no longer show whether it is.
     leaving: bool,
-    /// Why it cannot be read.
+    /// Why the object cannot be decoded.
     unreadable: Option<String>,
 }
 
-/// How often it is looked through what is over.
+/// How often expired remains are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// The memory of this process.
+/// The states of all objects.
 #[derive(Default)]
 pub(super) struct ObjectStates(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    /// In boxes, because half of a map is room to grow.
+    /// Boxed, because half of a map's capacity is room to grow.
     all: HashMap<Token, Box<KeptState>>,
-    /// What matters of tokens whose object is gone.
+    /// What is still needed of tokens whose object is gone.
     left: BoundedMap<Token, Remains>,
-    /// What would be too much of that, by namespace: each name that is new there may be the one that it concerns.
+    /// The remains beyond the bound, merged by namespace: they apply to every name that is new in it.
     unnamed: HashMap<Box<str>, Remains>,
     swept: SinceBoot,
 }
 
 impl KeptState {
-    /// Notes what the object shows, in a watch event or in a reconcile.
+    /// Records what a watch event or a reconcile shows of the object.
     pub(super) fn observe(&mut self, seen: &Object, now: SinceBoot) {
         self.exists = true;
         let recorded = seen.recorded.as_ref().map(|recorded| &recorded.id);
@@ -98,12 +100,12 @@ impl KeptState {
 }
 
 impl ObjectStates {
-    /// Reads or changes what is kept of `token`.
+    /// Reads or changes the state of `token`.
     pub(super) fn with<T>(&self, token: &Token, act: impl FnOnce(&mut KeptState) -> T) -> T {
         act(self.lock().entry(token).0)
     }
 
-    /// Notes what a watch event shows of an object of `namespace`.
+    /// Records what a watch event shows of an object of `namespace`.
     pub(super) fn watched(&self, namespace: &str, token: &Token, seen: &Object) {
         let mut entries = self.lock();
         let entry = entries.appeared(namespace, token);
@@ -111,8 +113,9 @@ impl ObjectStates {
         entry.observe(seen, Boottime::now().since_boot());
     }
 
-    /// Notes that a watch event shows an object, and not what it says: it may be about to go, and what is remembered of it
-    /// stays. `true` if that is news.
+    /// Records that a watch event shows an object that cannot be decoded.
+    ///
+    /// The object may be in deletion, and its state is kept. Returns `true` if the reason is new.
     pub(super) fn hidden(&self, namespace: &str, token: &Token, why: &str) -> bool {
         let mut entries = self.lock();
         let entry = entries.appeared(namespace, token);
@@ -122,13 +125,15 @@ impl ObjectStates {
         !is_known
     }
 
-    /// `true` once the watch has shown that the object is being deleted, or gone, or shows it no longer.
+    /// Returns `true` once the watch has shown that the object is being deleted or gone, or can no longer show it.
     pub(super) fn deletion_seen(&self, token: &Token) -> bool {
         self.lock().all.get(token).is_none_or(|entry| entry.leaving || !entry.exists)
     }
 
-    /// The object is gone. What of its memory matters to the next one of its name stays, beyond a bound in the name of all that are
-    /// new in its namespace.
+    /// Removes a deleted object.
+    ///
+    /// What of its state the next object of its name needs is kept; beyond a bound it is merged and applies to all
+    /// new names of its namespace.
     pub(super) fn gone(&self, namespace: &str, token: &Token, times: &Times) {
         let now = Boottime::now().since_boot();
         let mut entries = self.lock();
@@ -154,7 +159,7 @@ impl ObjectStates {
 }
 
 impl Entries {
-    /// What is kept of `token`, and whether anything was.
+    /// Returns the state of `token`, and whether any was kept.
     fn entry(&mut self, token: &Token) -> (&mut KeptState, bool) {
         let mut is_known = true;
         let entry = self.all.entry(token.clone()).or_insert_with(|| {
@@ -169,7 +174,7 @@ impl Entries {
         (entry, is_known)
     }
 
-    /// What is kept of an object that is there. One of a new name may be the next of one that was forgotten.
+    /// Returns the state of an existing object. One with a new name may succeed an object whose remains were merged.
     fn appeared(&mut self, namespace: &str, token: &Token) -> &mut KeptState {
         let unnamed = self.unnamed.get(namespace).cloned();
         let (entry, is_known) = self.entry(token);

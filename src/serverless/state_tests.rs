@@ -1,4 +1,4 @@
-//! What is left of an object that is gone, and for how long.
+//! What is kept of a deleted object, and for how long.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn token(name: &str) -> Token {
     Token::of(&"cluster".parse().unwrap(), SHOP, name)
 }
 
-/// An object was there, and its POST was sent and not answered.
+/// An object existed, and its POST was sent without a response.
 fn send(states: &ObjectStates, name: &str) {
     let nonce = Nonce::from_random([7; 16]);
     states.with(&token(name), |entry| {
@@ -30,12 +30,12 @@ fn uncertain(name: &str) -> ObjectStates {
     states
 }
 
-/// Everything is over at once.
+/// Everything expires at once.
 fn over() -> Times {
     Times { uncertainty: Duration::ZERO, visibility: Duration::ZERO, ..Times::default() }
 }
 
-/// The object goes; so long after the last that what is over is looked through.
+/// Deletes the object, long enough after the last sweep to trigger another.
 fn gone(states: &ObjectStates, name: &str, times: &Times) {
     states.lock().swept = Duration::ZERO;
     states.gone(SHOP, &token(name), times);
@@ -97,7 +97,7 @@ fn objects_that_come_and_go_without_end_leave_little_and_nothing_that_may_land_i
         gone(&states, &name, &Times::default());
     }
     assert_eq!(kept(&states), (0, MOST));
-    // One of the last is known by its name; of the first it is known that one of this namespace may land.
+    // One of the last is known by its name; of the first only that an attempt of this namespace may land.
     for name in ["churn-0".to_owned(), format!("churn-{}", 3 * MOST - 1), "new".to_owned()] {
         appear(&states, SHOP, &name);
         assert_eq!(open(&states, &name).len(), 1, "{name}");
@@ -105,7 +105,7 @@ fn objects_that_come_and_go_without_end_leave_little_and_nothing_that_may_land_i
     assert_eq!(open(&states, "new"), [Nonce::of_others()]);
     appear(&states, "another", "elsewhere");
     assert!(open(&states, "elsewhere").is_empty(), "another namespace waits for nothing");
-    // It ends.
+    // The wait ends.
     gone(&states, "new", &over());
     appear(&states, SHOP, "later");
     assert!(open(&states, "later").is_empty());

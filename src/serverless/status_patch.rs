@@ -1,7 +1,7 @@
-//! Status and events: written only where something changed, times ignored.
+//! Builds status patches and events: only for changes, times ignored.
 //!
-//! The status is never replaced as a whole and `_id` is never removed: each path is named, behind tests that make the
-//! patch void if the object is not the one that was read.
+//! A patch never replaces the status as a whole and never removes `_id`: it names each path, after tests that make
+//! the patch fail if the object is not the one that was read.
 
 use std::time::Duration;
 
@@ -18,34 +18,34 @@ use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateE
 
 use super::convert::{ERROR_MESSAGE, EndpointFields, ID};
 
-/// Two times of the same event that are closer than this are one: a look a little later must not change the status.
+/// Two times of the same event closer than this are one: a reconcile a little later must not change the status.
 const SAME_TIME: Duration = Duration::from_mins(1);
 
-/// Who reports events.
+/// The reporter of events.
 pub(super) const REPORTER: &str = "spe-operator";
 
-/// The longest name of an object that leaves room for what an event's name adds: a dot, and a time in nanoseconds.
+/// The longest object name that leaves room for the suffix of an event's name: a dot, and a time in nanoseconds.
 pub(super) const LONGEST_RECORDED_NAME: usize = 253 - 1 - 16;
 
-/// The longest note that the events API takes is 1,024 bytes.
+/// The maximum length of a note; the events API accepts 1,024 bytes.
 const LONGEST_NOTE: usize = 1000;
 
-/// Holds the longest next step, and the place to read on.
+/// The length kept at the end of a note: room for the longest next step and link.
 const LONGEST_END: usize = 500;
 
-/// Stands for what is left out.
+/// Replaces the omitted part.
 const LEFT_OUT: &str = " … ";
 
-/// The status does not say yet what `report` says, or that the word was `heard`.
+/// Returns `true` if the status does not hold `report` yet, or not that the reconcile request `heard` was handled.
 pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report, heard: Option<&str>) -> bool {
     !report.unchanged && !changes(object, report, heard).is_empty()
 }
 
-/// The operations that make the status say what `report` says, and that Atlas was asked for the word that was `heard`; none if
-/// it does already.
+/// Returns the operations that make the status hold `report` and the handled reconcile request `heard`; none if it
+/// does already.
 ///
-/// What a server words anew each time is no change. It is written with the next one: each write is 13 KiB in etcd, and
-/// what is wrong has not changed.
+/// A server text that differs each time is no change. It is written with the next one: each write takes 13 KiB in
+/// etcd, and the problem has not changed.
 #[must_use]
 pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, heard: Option<&str>) -> Vec<Value> {
     let status = object.status.clone().unwrap_or_default();
@@ -74,8 +74,9 @@ pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, heard: Optio
     operations
 }
 
-/// The operations on the endpoint's fields, and whether one of them is news. What is known of one endpoint is never left
-/// beside the id of another: with the id, all of them are written or removed.
+/// Returns the operations on the endpoint's fields, and whether one of them is news.
+///
+/// The fields of one endpoint never stand beside the id of another: with the id, all of them are written or removed.
 fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> (Vec<Value>, bool) {
     let mut operations = Vec::new();
     let mut is_new = false;
@@ -89,7 +90,7 @@ fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> (Vec<Val
                 is_new |= name != ERROR_MESSAGE || shown.is_none();
             }
             (None, shown) if name != ID && (is_another || shown.is_some()) => {
-                // What is not there cannot be removed, and somebody else may have removed it.
+                // Removing an absent field fails, and another writer may have removed it.
                 operations.push(json!({"op": "add", "path": path, "value": ""}));
                 operations.push(json!({"op": "remove", "path": path}));
                 is_new = true;
@@ -100,7 +101,7 @@ fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> (Vec<Val
     (operations, is_new)
 }
 
-/// The tests that make a status patch void unless the object is exactly the one that was read.
+/// Returns the tests that make a status patch fail unless the object is exactly the one that was read.
 pub(super) fn unchanged(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
     vec![
         json!({"op": "test", "path": "/metadata/uid", "value": object.metadata.uid}),
@@ -108,12 +109,13 @@ pub(super) fn unchanged(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
     ]
 }
 
-/// The tests that make a record void unless uid, claim and recorded id are those that were read. Anything else about
-/// the object may change meanwhile: a label edit must not lose an id.
+/// Returns the tests that make a record fail unless uid, claim and recorded id are those that were read.
+///
+/// Anything else about the object may change meanwhile: a label edit must not lose an id.
 pub(super) fn same_life(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
     let annotations = object.metadata.annotations.as_ref();
     let claim = match annotations {
-        // Below an absent map a test is refused, whatever it expects.
+        // A test below an absent map fails, whatever it expects.
         None => json!({"op": "test", "path": "/metadata/annotations", "value": null}),
         Some(annotations) => {
             let path = format!("/metadata/annotations/{}", crd::CLAIM.replace('~', "~0").replace('/', "~1"));
@@ -128,7 +130,7 @@ pub(super) fn same_life(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
     ]
 }
 
-/// The event that tells of `notice`.
+/// Converts `notice` to an event.
 pub(super) fn event(notice: &EventDraft) -> Event {
     Event {
         type_: if notice.warning { EventType::Warning } else { EventType::Normal },
@@ -139,7 +141,7 @@ pub(super) fn event(notice: &EventDraft) -> Event {
     }
 }
 
-/// The event about an object that tells of `notice`, whatever the length of the object's name.
+/// Builds an event about an object from `notice`, whatever the length of the object's name.
 pub(super) fn single_event(notice: &EventDraft, about: ObjectReference, now: Timestamp) -> events::v1::Event {
     let Event { type_, reason, note, action, .. } = event(notice);
     let name = about.name.as_deref().unwrap_or(REPORTER);
@@ -162,7 +164,8 @@ pub(super) fn single_event(notice: &EventDraft, about: ObjectReference, now: Tim
     }
 }
 
-/// What fits of a message. What to do next, and where to read on, stands at its end, so what is left out is in the middle.
+/// Shortens a message to the maximum length of a note. The next step and the link stand at its end, so the middle is
+/// omitted.
 fn note(message: &str) -> String {
     if message.len() <= LONGEST_NOTE {
         return message.to_owned();
@@ -172,16 +175,17 @@ fn note(message: &str) -> String {
     format!("{head}{LEFT_OUT}{end}")
 }
 
-/// Whose words a message has where only what varies of it would differ.
+/// The wording of a message that differs from the current one only in its variable part.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wording {
-    /// Those that are there.
+    /// The wording in the current status.
     Kept,
-    /// Those of now.
+    /// The new wording.
     New,
 }
 
-/// The reported conditions, with the times of those whose status did not change, followed by those that others wrote.
+/// Returns the reported conditions, with the times of those whose status did not change, followed by those of other
+/// writers.
 fn conditions(
     current: &[Condition],
     report: &Report,
@@ -214,7 +218,7 @@ fn conditions(
     ours.chain(foreign.cloned()).collect()
 }
 
-/// The sentence with the time that it speaks of. The one that is there stays as long as it is still true.
+/// Returns the sentence with the time that it mentions. The current time stays as long as it is still true.
 fn dated(sentence: impl Fn(&str) -> String, before: Option<&str>, now: Timestamp, after: Duration) -> String {
     let end = now.saturating_add(after).map_or(now, whole_seconds);
     let known = before.and_then(|before| time_in(before, &sentence(TIME)));
@@ -222,16 +226,16 @@ fn dated(sentence: impl Fn(&str) -> String, before: Option<&str>, now: Timestamp
     sentence(&end.to_string())
 }
 
-/// Stands where the time goes; in no message.
+/// The placeholder for the time; occurs in no message.
 const TIME: &str = "\u{0}";
 
-/// The time that `said` names, if it differs from `sentence` in nothing else.
+/// Returns the time in `said`, if `said` differs from `sentence` in nothing else.
 fn time_in(said: &str, sentence: &str) -> Option<Timestamp> {
     let (head, tail) = sentence.split_once(TIME)?;
     said.strip_prefix(head)?.strip_suffix(tail)?.parse().ok()
 }
 
-/// The API server keeps no more than seconds, and a value that it changes would look like a difference for ever.
+/// The API server keeps whole seconds only, and a value that it changes would differ for ever.
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What is written of a report, and what is not.
+//! Which parts of a report are written, and which are not.
 
 use domain::conditions::{Condition as Reported, ConditionType, Reason};
 use domain::endpoint::Endpoint;
@@ -38,7 +38,7 @@ fn failing(fault: &Fault) -> Report {
     }
 }
 
-/// The object once `report` has been written.
+/// The object after `report` was written.
 fn showing(report: &Report) -> ServerlessPrivateEndpoint {
     let conditions = conditions(&[], report, Some(1), Timestamp::now(), Wording::New);
     object(&json!({"observedGeneration": 1, "conditions": conditions}))
@@ -76,7 +76,7 @@ fn what_the_server_words_anew_each_time_is_written_once() {
         (tls(3661), tls(3686)),
         (error("0b5f2d6e-0000-4000-8000-000000000001"), error("at 2026-03-01T10:00:00Z, not found")),
         (limited("55"), limited("37")),
-        // Held up by another object's refusal.
+        // Paused because of another object's refusal.
         (limited("55"), limited("37").met_by("failed to list orders")),
     ] {
         let object = showing(&failing(&first));
@@ -145,7 +145,7 @@ fn nothing_of_one_endpoint_stays_beside_the_id_of_another() {
         };
         assert_eq!(on("_id"), ["add"]);
         for name in names {
-            // Whatever the cache shows. What is not there cannot be removed, so it is put there first.
+            // Whatever the cache shows. An absent field cannot be removed, so it is added first.
             assert_eq!(on(name), ["add", "remove"], "{name}");
         }
     }
@@ -177,10 +177,10 @@ fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
             let later = dated(said, Some(&first), at(passed), Duration::from_secs(200 - passed));
             assert_eq!(later, first);
         }
-        // A process that was just started waits anew.
+        // A restarted process starts the wait again.
         let anew = dated(said, Some(&first), at(100), Duration::from_secs(200));
         assert_eq!(anew, said("2026-03-01T10:05:00Z"));
-        // Another text is no time.
+        // Another text is not a time.
         assert_eq!(dated(said, Some("it ends after all"), start, Duration::from_secs(200)), first);
     }
 }

@@ -1,7 +1,7 @@
-//! Triggers: which objects a watch event has reconciled, and which are gone with it.
+//! Triggers: the objects that a watch event causes to be reconciled, and those that are gone with it.
 //!
-//! A change that no reconcile reads, such as a write of its own to the status, triggers nothing. Never waits; holds the name of each
-//! object and a hash.
+//! A change that no reconcile reads, such as its own write to the status, triggers nothing. Never waits; holds the
+//! name of each object and a hash.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -13,35 +13,35 @@ use kube::{Resource, ResourceExt};
 use super::cached::Cached;
 use super::convert;
 
-/// What the watch has shown so far.
+/// The objects as the watch has shown them so far.
 pub(super) struct Triggers {
     store: Store<Cached>,
-    /// Of each object, a hash of what triggers a reconcile when it changes.
+    /// For each object, a hash of the content that triggers a reconcile when it changes.
     known: HashMap<ObjectRef<Cached>, u64>,
-    /// What has changed in a listing that has not ended: the store shows it when it has.
+    /// The changes in a listing in progress: the store shows them once it has ended.
     listed: Vec<ObjectRef<Cached>>,
 }
 
-/// What follows from an event.
+/// The consequences of an event.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Triggered {
-    /// To be reconciled.
+    /// The objects to reconcile.
     pub(super) reconcile: Vec<ObjectRef<Cached>>,
-    /// Not there any more, or not shown.
+    /// The objects that are deleted, or no longer shown.
     pub(super) gone: Vec<ObjectRef<Cached>>,
 }
 
 impl Triggers {
-    /// Of the objects in `store`, through which the events have passed.
+    /// Creates triggers for the objects in `store`, to which the events have been applied.
     pub(super) fn new(store: Store<Cached>) -> Self {
         Self { store, known: HashMap::new(), listed: Vec::new() }
     }
 
-    /// What follows from `event`.
+    /// Returns the consequences of `event`.
     pub(super) fn on_event(&mut self, event: Event<Cached>) -> Triggered {
         let mut triggered = Triggered::default();
         match event {
-            // What a listing showed that broke off is reconciled after the next.
+            // The changes of an interrupted listing are reconciled after the next one.
             Event::Init => {}
             Event::Apply(object) => triggered.reconcile.extend(self.changed(&object)),
             Event::InitApply(object) => {
@@ -63,7 +63,7 @@ impl Triggers {
         triggered
     }
 
-    /// The name of the object, if what triggers a reconcile has changed.
+    /// Returns the name of the object, if its triggering content has changed.
     fn changed(&mut self, object: &Cached) -> Option<ObjectRef<Cached>> {
         let (name, trigger) = (name(object), trigger(object));
         let before = self.known.insert(name.clone(), trigger);
@@ -71,7 +71,7 @@ impl Triggers {
     }
 }
 
-/// The name of an object, without its version.
+/// Returns the name of an object, without its version.
 pub(super) fn name(object: &Cached) -> ObjectRef<Cached> {
     let name = ObjectRef::new(&object.name_any());
     match object.meta().namespace.as_deref() {

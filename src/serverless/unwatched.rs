@@ -1,7 +1,7 @@
-//! Objects that have our finalizer and that no watch of ours shows: said on the object and in the log, for nobody may be looking
-//! at them. One that left the selector stays the owner of its endpoint until it is gone.
+//! Reports objects with our finalizer that no watch of ours shows, on the object and in the log, because no operator
+//! may be reconciling them. An object that left the selector keeps its endpoint until it is gone.
 //!
-//! Reads the objects and publishes events; never writes an object, which may be another operator's by now.
+//! Reads the objects and publishes events; never writes an object, which another operator may own by now.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,24 +22,24 @@ use super::cached::Cached;
 use super::context::Context;
 use super::convert::Identity;
 
-/// Between two attempts to read the object, and how many there are.
+/// The delay between two attempts to read the object, and the number of attempts.
 const PAUSE: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 5;
 
-/// How often it is read whether those that left the selector are still there.
+/// How often the objects that left the selector are read again.
 const FOLLOW: Duration = Duration::from_mins(5);
 
-/// The survey reads so many pages at most.
+/// The maximum number of pages that the survey reads.
 const PAGES: usize = 1000;
 
-/// It looks closer at so many objects at most.
+/// The maximum number of objects that the survey inspects individually.
 const CLOSER: usize = 1000;
 
-/// An object that nobody has written for so long, although it waits for an operator, is no other operator's.
+/// How long an object with pending work must stay unwritten to count as no other operator's.
 const UNTENDED: Duration = Duration::from_secs(30);
 
-/// Tells of `object`, which the watch shows no more because it left the selector, if it is there, has our finalizer, and is not
-/// back among those that are `watched`.
+/// Reports `object`, which left the selector and its watch, if it exists, has our finalizer, and is not `watched`
+/// again.
 pub(super) async fn left(
     ctx: Arc<Context>,
     watched: Store<Cached>,
@@ -71,7 +71,7 @@ pub(super) async fn left(
     }
 }
 
-/// Learns now and then which of those that left the selector are gone, or were released by somebody else.
+/// Checks periodically which of the objects that left the selector are gone, or were released by another operator.
 pub(super) async fn follow(ctx: Arc<Context>) {
     loop {
         tokio::time::sleep(FOLLOW).await;
@@ -89,10 +89,10 @@ pub(super) async fn follow(ctx: Arc<Context>) {
     }
 }
 
-/// Looks once, now that all watches have listed theirs, for objects that left while no operator ran. Where the right to list
-/// everywhere is not granted, there is nothing to say.
+/// Searches once, after all watches have listed, for objects that left while no operator ran. Reports nothing without
+/// the right to list in all namespaces.
 pub(super) async fn survey(ctx: Arc<Context>) {
-    // Else everything is watched.
+    // Without namespaces and selector, everything is watched.
     if ctx.options.namespaces.is_empty() && ctx.options.selector.is_none() {
         return;
     }
@@ -128,7 +128,7 @@ async fn look(ctx: &Context) -> Result<(), ApiError> {
     let mut idle = Vec::new();
     for identity in closer {
         let turn = ctx.cluster.turn(&identity.namespace).await;
-        // What cannot be read has its own operator's word for it, or goes.
+        // An unreadable object is reported by its own operator, or is being deleted.
         if let Ok(object) = ctx.cluster.get(&turn, &identity).await
             && is_undone(&object)
         {
@@ -168,7 +168,8 @@ fn waits(object: &ServerlessPrivateEndpoint) -> bool {
     object.finalizers().iter().any(|finalizer| finalizer == crd::FINALIZER)
 }
 
-/// Something is left to do for an operator: the object is being deleted, or has been edited since one looked.
+/// Returns `true` if an operator has pending work: the object is being deleted, or was edited since its last
+/// reconcile.
 fn is_undone(object: &ServerlessPrivateEndpoint) -> bool {
     let observed = object.status.as_ref().map(|status| status.observed_generation);
     waits(object) && (object.metadata.deletion_timestamp.is_some() || observed != object.metadata.generation)

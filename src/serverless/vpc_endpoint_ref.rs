@@ -1,8 +1,8 @@
-//! From `cloudProviderEndpointRef` to the VPC endpoint id that it leads to, and in words what is missing.
+//! Resolves `cloudProviderEndpointRef` to a VPC endpoint id, and describes what is missing.
 //!
-//! Always in the object's own namespace, and only the closed list of kinds. What is missing is said exactly, and no text of a
-//! referenced object is ever repeated; nothing here waits for the referenced object to be ready: its id is used as soon as it
-//! appears.
+//! Always in the object's own namespace, and only for the closed list of kinds. A message states exactly what is
+//! missing and never repeats text of a referenced object. Nothing here waits for the referenced object to be ready:
+//! its id is used as soon as it appears.
 
 use std::sync::Arc;
 
@@ -14,8 +14,9 @@ use crate::serverless::crd::{CloudProviderEndpointRef, ServerlessPrivateEndpoint
 use super::convert::{Identity, word};
 use super::referenced::{Found, ReferencedObjects, Target};
 
-/// The VPC endpoint that the spec declares, as far as it is known now; `None` if nothing is known of it yet. Then the object is
-/// looked at again when there is.
+/// Returns the VPC endpoint that the spec declares, as far as it is known now.
+///
+/// `None` if nothing is known of it yet: the object is reconciled again when there is.
 pub(super) fn resolve(
     targets: &Arc<ReferencedObjects>,
     identity: &Identity,
@@ -33,7 +34,7 @@ pub(super) fn resolve(
     Some(describe(found, reference, &target))
 }
 
-/// What an object declares that refers to nothing that could be read.
+/// Returns what an object declares whose reference names nothing readable.
 fn unreferenced(object: &ServerlessPrivateEndpoint) -> VpcEndpoint {
     if let Some(id) = &object.spec.cloud_provider_endpoint_id {
         return match id.trim().parse::<VpcEndpointId>() {
@@ -49,7 +50,7 @@ fn unreferenced(object: &ServerlessPrivateEndpoint) -> VpcEndpoint {
     }
 }
 
-/// What was found, for who has to do something about it.
+/// Describes what was found, for the user who has to act on it.
 fn describe(found: Found, reference: &CloudProviderEndpointRef, target: &Target) -> VpcEndpoint {
     let CloudProviderEndpointRef { api_version, kind, name, .. } = reference;
     let Target { source, namespace, .. } = target;
@@ -96,7 +97,7 @@ fn describe(found: Found, reference: &CloudProviderEndpointRef, target: &Target)
     }
 }
 
-/// How the API server names the kind.
+/// Returns the API resource of the kind.
 pub(super) fn resource(source: VpcEndpointSource) -> kube::core::ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));

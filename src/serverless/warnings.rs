@@ -1,7 +1,8 @@
-//! Events of warnings that repeat are folded into one, for so many objects as leave the memory bounded.
+//! Folds repeated warnings into one event, for a bounded number of objects.
 //!
-//! A recorder keeps each of its events for six minutes, and goes through all that it keeps for each new one: whoever makes objects
-//! without end would fill it. What is beyond the bound of a namespace is told all the same, each time anew.
+//! A recorder keeps each of its events for six minutes, and scans all of them for each new one: a tenant that creates
+//! objects without end would fill it. Warnings beyond the bound of a namespace are still published, each as a
+//! separate event.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,13 +14,13 @@ use crate::clock::Boottime;
 
 use crate::runtime::token_bucket::{Bucket, Rate};
 
-/// In the six minutes for which an event is kept, no more than 600 of a namespace come in.
+/// Limits a namespace to 600 events in the six minutes for which an event is kept.
 const RATE: Rate = Rate { burst: 360, interval: Duration::from_millis(1_500) };
 
-/// How often it is looked through what nobody uses any more.
+/// How often full buckets are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// Where warnings are told.
+/// The recorder of warnings.
 pub(super) struct Warnings {
     recorder: Recorder,
     folded: Mutex<Folded>,
@@ -36,7 +37,8 @@ impl Warnings {
         Self { recorder, folded: Mutex::default() }
     }
 
-    /// What folds a warning about an object of `namespace`; `None`: it is told by itself.
+    /// Returns the recorder that folds a warning about an object of `namespace`; `None`: publish it as a separate
+    /// event.
     pub(super) fn folding(&self, namespace: &str, now: Boottime) -> Option<&Recorder> {
         let mut folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
         folded.take(namespace, now).then_some(&self.recorder)
