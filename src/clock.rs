@@ -1,13 +1,14 @@
-//! The clock that the protocol's times are counted on: it only moves forward, and it counts the time that the
-//! machine was suspended. And a stamp by two clocks, for the one time that must not be taken for shorter than it was.
+//! The clock of the protocol's times: it only moves forward and includes the time that the machine was suspended. And
+//! a stamp by two clocks, for the one duration that must not be measured too short.
 //!
-//! A suspended process must not find, on waking, that its deadline for a POST has hardly moved while another
-//! replica has already waited out the whole uncertainty. `std::time::Instant` stands still
-//! during a suspend on Linux, so it never measures such a time. This clock says nothing about the time of day
-//! and must never be compared across machines or boots.
+//! A process that resumes after a suspend must not find that its deadline for a POST has hardly moved while another
+//! replica has already waited out the whole uncertainty. `std::time::Instant` stands still during a suspend on Linux,
+//! so it never measures such a duration. This clock says nothing about the time of day and must never be compared
+//! across machines or boots.
 //!
-//! It stands still, as all clocks of a machine do, while the machine itself is stopped from outside: in a live migration, by a
-//! snapshot, by a hypervisor that pauses it. Many platforms set its time of day right afterwards, which a [`Stamp`] sees.
+//! It stands still, like all clocks of a machine, while the machine itself is stopped from outside: by a live
+//! migration, by a snapshot, by a hypervisor that pauses it. Many platforms set the time of day right afterwards,
+//! which a [`Stamp`] detects.
 
 use std::ops::{Add, Sub};
 use std::time::{Duration, SystemTime};
@@ -19,47 +20,48 @@ const CLOCK: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// A moment, as the time since this machine was started, suspended time included.
+/// A point in time, as the time since this machine was started, suspended time included.
 ///
-/// Outside Linux (a developer's machine), suspended time is counted only as far as the monotonic clock of that
-/// system counts it.
+/// Outside Linux (a developer's machine), suspended time is counted only as far as the monotonic clock of that system
+/// counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Boottime(Duration);
 
 impl Boottime {
-    /// The present moment.
+    /// Returns the current time.
     #[must_use]
     pub fn now() -> Self {
         // The kernel's time since boot is never negative, so the conversion never takes its other branch.
         Self(Duration::try_from(clock_gettime(CLOCK)).unwrap_or_default())
     }
 
-    /// The moment that lies `since_boot` after the machine's start: for tests, and for tables of moments.
+    /// Creates the time `since_boot` after the machine's start: for tests, and for data structures that know no
+    /// clock.
     #[must_use]
     pub const fn from_boot(since_boot: Duration) -> Self {
         Self(since_boot)
     }
 
-    /// The time since the machine's start, for tables of moments that know no clock.
+    /// Returns the time since the machine's start, for data structures that know no clock.
     #[must_use]
     pub const fn since_boot(self) -> Duration {
         self.0
     }
 
-    /// The time from `earlier` to this moment; zero if `earlier` is in fact later.
+    /// Returns the time from `earlier` to this time; zero if `earlier` is in fact later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The time that has passed since this moment; zero if it is yet to come.
+    /// Returns the time passed since this time; zero if it is in the future.
     #[must_use]
     pub fn elapsed(self) -> Duration {
         Self::now().since(self)
     }
 }
 
-/// A moment by the clock since boot and by the time of day.
+/// A point in time by the clock since boot and by the time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     boot: Boottime,
@@ -67,21 +69,22 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The present moment.
+    /// Returns the current time.
     #[must_use]
     pub fn now() -> Self {
         Self { boot: Boottime::now(), day: SystemTime::now() }
     }
 
-    /// The same by the clock since boot alone.
+    /// Returns the time by the clock since boot alone.
     #[must_use]
     pub const fn boot(self) -> Boottime {
         self.boot
     }
 
-    /// The time that has passed since this moment, by the clock that says more.
+    /// Returns the time passed since this stamp, by the clock that measured more.
     ///
-    /// A time of day that went back counts for as much as it went: which of its two readings was right, nobody knows.
+    /// A time of day that was set back counts by the amount of the change: which of its two readings was right is
+    /// unknown.
     #[must_use]
     pub fn elapsed(self) -> Duration {
         self.until(Self::now())
@@ -96,7 +99,7 @@ impl Stamp {
 impl Add<Duration> for Boottime {
     type Output = Self;
 
-    /// A later moment; at the end of the representable time it stays there.
+    /// Returns a later time, saturating at the end of the representable range.
     fn add(self, later: Duration) -> Self {
         Self(self.0.saturating_add(later))
     }
@@ -105,7 +108,7 @@ impl Add<Duration> for Boottime {
 impl Sub<Duration> for Boottime {
     type Output = Self;
 
-    /// An earlier moment; before the machine's start there is none, so it stays at the start.
+    /// Returns an earlier time, saturating at the machine's start.
     fn sub(self, earlier: Duration) -> Self {
         Self(self.0.saturating_sub(earlier))
     }
@@ -131,8 +134,8 @@ mod tests {
         let claimed = stamp(100, 1000);
         for (now, seconds) in [
             (stamp(103, 1003), 3),
-            (stamp(101, 1301), 301), // The machine was stopped for five minutes, and its time of day set right.
-            (stamp(400, 1001), 300), // It was suspended, and its time of day is not right yet.
+            (stamp(101, 1301), 301), // The machine was stopped for five minutes, and its time of day corrected.
+            (stamp(400, 1001), 300), // It was suspended, and its time of day is not corrected yet.
             (stamp(103, 1001), 3),   // Its time of day was corrected by two seconds,
             (stamp(103, 400), 600),  // and by ten minutes.
             (claimed, 0),

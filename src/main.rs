@@ -1,4 +1,4 @@
-//! The program: settings → log → run. Exit code 2 for a setting that cannot be used, 1 for a cluster that cannot be.
+//! The program: settings → log → run. Exit code 2 for an invalid setting, 1 for an unusable cluster.
 
 use std::process::ExitCode;
 
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         },
         Ok(Command::Check { host, port }) => check(&host, port),
         Err(UsageError::CommandLine(error)) => {
-            // Whoever closed the output reads nothing.
+            // If the output is closed, nothing can be reported.
             let _ = error.print();
             u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
         }
@@ -47,7 +47,7 @@ fn run(settings: Settings) -> ExitCode {
         Err(error) => return end(1, &error),
     };
     let ended = runtime.block_on(program::run(settings));
-    // Nothing is waited for any more, such as a resolver that does not answer.
+    // Waits for nothing, such as a resolver that does not respond.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,11 @@
-//! A map whose entries each belong to the namespaces that entered them, with a bound for each: what one tenant fills up is its
-//! own part, and what others have entered too stays.
+//! A map with a bound per namespace: each entry belongs to the namespaces that inserted it. A tenant that fills its
+//! share loses only its own entries; entries that others have inserted too stay.
 
 use std::collections::{HashMap, VecDeque, hash_map};
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// The entries of one namespace, beyond which the oldest goes.
+/// The maximum number of entries of one namespace; beyond it the oldest is removed.
 pub(crate) const MOST: usize = 512;
 
 /// The map.
@@ -17,7 +17,7 @@ pub(crate) struct BoundedMap<K, V> {
 
 struct Entry<V> {
     value: V,
-    /// The namespaces that have it among their keys.
+    /// The namespaces that inserted it.
     owners: Vec<Arc<str>>,
 }
 
@@ -30,7 +30,7 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         self.all.get_mut(key).map(|entry| &mut entry.value)
     }
 
-    /// Enters what `namespace` has brought about. Returns what has to go for it.
+    /// Inserts an entry for `namespace`. Returns the entry that was removed for it.
     pub(crate) fn insert(&mut self, namespace: &str, key: K, value: V) -> Option<V> {
         let owners = match self.all.entry(key.clone()) {
             hash_map::Entry::Occupied(entry) => {
@@ -77,7 +77,7 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         self.all.len()
     }
 
-    /// Keeps what is `wanted`, and no room for more.
+    /// Keeps the `wanted` entries, and no spare capacity.
     pub(crate) fn retain(&mut self, mut wanted: impl FnMut(&V) -> bool) {
         self.all.retain(|_, entry| wanted(&entry.value));
         self.all.shrink_to_fit();

@@ -1,6 +1,6 @@
-//! How many calls run at once, shared fairly: the right to call, and who waits for it.
+//! Bounds on concurrent calls, shared fairly: permits to call, and the queue for them.
 //!
-//! Who waits holds nothing of what is waited for. A call that was given up gives its place back.
+//! A waiting caller holds no permit. A cancelled call returns its permit.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,28 +10,28 @@ use tokio::sync::oneshot;
 
 use super::work_queue::{Lane, Queue};
 
-/// The calls to Atlas that run at once for one project of a namespace.
+/// The maximum number of concurrent calls to Atlas for one project of a namespace.
 const PER_PROJECT: usize = 8;
 
-/// The right to call, until it is dropped.
+/// The permit to call, until it is dropped.
 pub(crate) struct Permit<const LEVELS: usize> {
     number: u64,
     shares: Arc<Shares<LEVELS>>,
 }
 
-/// Places that namespaces share.
+/// Permits that namespaces share.
 pub(crate) struct Shares<const LEVELS: usize> {
     queue: Mutex<Queue<u64, oneshot::Sender<Permit<LEVELS>>, LEVELS>>,
     numbers: AtomicU64,
 }
 
 impl<const LEVELS: usize> Shares<LEVELS> {
-    /// So many places in all, and bounds for each name below a namespace.
+    /// Creates `most` permits in total, with bounds for each name below a namespace.
     pub(crate) fn new(most: usize, bounds: [usize; LEVELS]) -> Arc<Self> {
         Arc::new(Self { queue: Mutex::new(Queue::new(most, bounds)), numbers: AtomicU64::new(0) })
     }
 
-    /// Waits for a place. `None` only if the process ends.
+    /// Waits for a permit. `None` only if the process ends.
     pub(crate) async fn enter(self: &Arc<Self>, lane: Lane<LEVELS>) -> Option<Permit<LEVELS>> {
         let (place, given) = oneshot::channel();
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
@@ -40,7 +40,7 @@ impl<const LEVELS: usize> Shares<LEVELS> {
         given.await.ok()
     }
 
-    /// Gives the free places to those whose turn it is.
+    /// Hands the free permits to the next waiting callers.
     fn serve(self: &Arc<Self>) {
         loop {
             // The lock must not be held when a permit is dropped.
@@ -70,12 +70,12 @@ impl<const LEVELS: usize> Drop for Permit<LEVELS> {
 pub(crate) struct Concurrency(Arc<Shares<2>>);
 
 impl Concurrency {
-    /// At most `all` calls at once.
+    /// Allows at most `all` calls at once.
     pub(crate) fn new(all: usize) -> Self {
         Self(Shares::new(all, [usize::MAX, PER_PROJECT]))
     }
 
-    /// Waits for the right to call Atlas about `project` for an object of `namespace`.
+    /// Waits for the permit to call Atlas about `project` for an object of `namespace`.
     pub(crate) async fn enter(&self, namespace: &str, project: &ProjectId) -> Option<Permit<2>> {
         self.0.enter([namespace.into(), project.as_str().into()]).await
     }

@@ -1,4 +1,4 @@
-//! Who gets the right to call, and who waits.
+//! Which callers get a permit, and which wait.
 
 use futures::FutureExt;
 
@@ -8,7 +8,7 @@ fn project(number: usize) -> ProjectId {
     format!("{number:024x}").parse().unwrap()
 }
 
-/// Takes as many permits as there are now, without waiting.
+/// Takes as many permits as are free now, without waiting.
 fn take(limits: &Concurrency, namespace: &str, projects: impl Iterator<Item = usize>) -> Vec<Permit<2>> {
     projects.filter_map(|number| limits.enter(namespace, &project(number)).now_or_never()?).collect()
 }
@@ -41,7 +41,7 @@ async fn who_waits_gets_what_is_given_back_and_who_gave_up_gets_nothing() {
     drop(given_up);
     drop(held);
     let held = waiting.await;
-    // A place that was given and never taken goes on to the next.
+    // A permit that was handed out and never taken is passed to the next caller.
     let mut given = Box::pin(limits.enter("d", &project));
     assert!(given.as_mut().now_or_never().is_none());
     drop(held);

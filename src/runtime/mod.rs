@@ -1,14 +1,14 @@
-//! What every kind of this operator shares.
+//! Infrastructure shared by all kinds of this operator.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `work` | whether anything may begin: only a leader that is not ending |
+//! | `work` | whether anything may start: only in a leader that is not shutting down |
 //! | `work_queue` | a fair queue with lanes |
 //! | `concurrency` | how many requests are in flight at once, by namespace and project |
-//! | `token_bucket`, `bounded_map` | how often something may happen, and how much is kept for a namespace |
-//! | `single_flight` | one response for all who wait for it |
+//! | `token_bucket`, `bounded_map` | rate limits, and the bound on entries kept for a namespace |
+//! | `single_flight` | one response for all waiting callers |
 //! | `error_chain` | an error as one line, with its causes |
-//! | `watch`, `watch_health` | a watch whose every request has a time limit, and whether it is heard |
+//! | `watch`, `watch_health` | a watch whose every request has a time limit, and when data last arrived on it |
 //!
 //! It knows no custom resource and no rule.
 

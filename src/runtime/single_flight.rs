@@ -1,8 +1,8 @@
-//! Answers of Atlas about instances, each asked for once for all objects that want it, and none too often.
+//! Single-flight requests to Atlas about instances: one response for all objects that want it, with a rate limit.
 //!
-//! Knows neither what is asked nor how. A caller names how fresh an answer must be; whoever asks while one is on its way
-//! that is fresh enough shares it. Who waits here holds nothing: each gets the right to ask by itself, from its own
-//! namespace's share, so that nobody waits for another's.
+//! Knows neither the request nor how it is sent. A caller states how fresh a response must be, and shares a request
+//! in flight that is fresh enough. A waiting caller holds no permit: each acquires one from its own namespace's
+//! share, so that no caller waits for another namespace's.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -18,19 +18,19 @@ use crate::clock::Boottime;
 
 use super::token_bucket::{Bucket, Rate};
 
-/// An answer, and when it was asked for.
+/// A response, and when its request was sent.
 pub(crate) type Stamped<T> = (Boottime, T);
 
-/// How long an answer is kept that nobody asks for.
+/// How long an unused response is kept.
 const KEPT: Duration = Duration::from_hours(1);
 
-/// How often it is looked through what is kept.
+/// How often old responses are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// The last answer about each instance to each pair of credentials.
+/// The last response about each instance for each pair of credentials.
 pub(crate) struct SingleFlight<T> {
     slots: Mutex<Slots<T>>,
-    /// How often one may be asked for; none: as often as it is wanted.
+    /// The rate limit of requests; `None`: unlimited.
     rate: Option<Rate>,
 }
 
@@ -50,12 +50,12 @@ struct State<T> {
     bucket: Bucket,
 }
 
-/// What there is for who wants an answer.
+/// What a slot offers to a caller.
 enum Offer<T> {
     Answer(Stamped<T>),
-    /// One is on its way.
+    /// A request is in flight.
     Asked,
-    /// The next may be asked for after this long.
+    /// The next request may be sent after this long.
     Later(Duration),
     Nothing,
 }
@@ -66,10 +66,11 @@ impl<T: Clone> SingleFlight<T> {
         Self { slots: Mutex::new(slots), rate }
     }
 
-    /// The answer that was asked for at `fresh_after` or later; else the one that `ask` brings, once `enter` lets it.
+    /// Returns a response requested at `fresh_after` or later, else the one that `ask` returns, once `enter` returns
+    /// a permit.
     ///
     /// # Errors
-    /// What `enter` or `ask` says instead of asking, which is not kept.
+    /// The error of `enter` or `ask`, which is not kept.
     pub(crate) async fn get<Permit, E, Entering, Asking>(
         &self,
         of: (Instance, Fingerprint),
@@ -83,7 +84,7 @@ impl<T: Clone> SingleFlight<T> {
     {
         let slot = self.slot(of);
         loop {
-            // Before it is looked at, so that no change in between is missed.
+            // Registered before the slot is read, so that no change in between is missed.
             let mut changed = pin!(slot.changed.notified());
             changed.as_mut().enable();
             match slot.offer(fresh_after, self.rate) {
@@ -113,7 +114,7 @@ impl<T: Clone> SingleFlight<T> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if now.since(slots.swept) >= SWEEP {
             slots.swept = now;
-            // What nobody holds and has grown old belongs to an object that is gone.
+            // An old slot without callers belongs to a deleted object.
             slots.all.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_young(now));
             slots.all.shrink_to_fit();
         }
@@ -131,7 +132,7 @@ impl<T: Clone> Slot<T> {
         self.state().offer(fresh_after, rate)
     }
 
-    /// The right to be the one who asks, if that is still to be done.
+    /// Returns the right to send the request, if it is still needed.
     fn begin(&self, fresh_after: Boottime, rate: Option<Rate>) -> Option<Asking<'_, T>> {
         let mut state = self.state();
         if !matches!(state.offer(fresh_after, rate), Offer::Nothing) {
@@ -167,7 +168,7 @@ impl<T> Slot<T> {
     }
 }
 
-/// Who asks for all. One that is dropped leaves it to the next.
+/// The caller that sends the request for all. If it is dropped, the next caller sends it.
 struct Asking<'a, T>(&'a Slot<T>);
 
 impl<T: Clone> Asking<'_, T> {

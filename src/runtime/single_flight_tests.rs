@@ -1,4 +1,4 @@
-//! One answer for many, however they come, and none too often.
+//! One response for many callers, in any order, within the rate limit.
 
 use std::cell::Cell;
 use std::future::{pending, ready};
@@ -16,7 +16,7 @@ fn of() -> (Instance, Fingerprint) {
     (Instance { project, name }, Credentials::key("public", "private").unwrap().fingerprint())
 }
 
-/// Asks at once, and is answered by how many have asked so far.
+/// Requests at once; the response is the number of requests so far.
 async fn ask(shared: &SingleFlight<u32>, asked: &Cell<u32>, fresh_after: Boottime) -> u32 {
     let answer = |()| async {
         let sent = Boottime::now();
@@ -78,7 +78,7 @@ async fn however_often_a_fresh_answer_is_wished_it_is_asked_for_at_its_rate() {
         let wished = Boottime::now();
         told = ask(&shared, &asked, wished).await;
     }
-    // Two at once, then one each 100 ms; the last was begun in time and ended after it.
+    // Two at once, then one each 100 ms; the last started in time and ended after it.
     assert!(told <= 7, "asked {told} times");
     assert!(begun.elapsed() >= rate.interval * (told - 2));
 }

@@ -1,45 +1,45 @@
-//! How often something may happen: a few times at once, later once an interval.
+//! A token bucket: a burst at once, then one event per interval.
 //!
-//! Is told what time it is. Never waits.
+//! Gets the time as a parameter. Never waits.
 
 use std::time::Duration;
 
 use crate::clock::Boottime;
 
-/// How often.
+/// A rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate {
-    /// So many times at once.
+    /// The number of events allowed at once.
     pub(crate) burst: u32,
-    /// And once more after each of these.
+    /// The time after which one more event is allowed.
     pub(crate) interval: Duration,
 }
 
-/// What is left of a rate.
+/// The fill level of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bucket {
-    /// When it is full again.
+    /// When it will be full again.
     full: Boottime,
 }
 
 impl Bucket {
-    /// A full one.
+    /// Creates a full bucket.
     pub(crate) fn full(now: Boottime) -> Self {
         Self { full: now }
     }
 
-    /// How long it takes until something is in it; zero if something is.
+    /// Returns the time until a token is available; zero if one is.
     pub(crate) fn wait(&self, rate: Rate, now: Boottime) -> Duration {
         let missing = self.full.since(now) + rate.interval;
         missing.saturating_sub(rate.interval.saturating_mul(rate.burst))
     }
 
-    /// Takes one out, also one that is not in it yet.
+    /// Takes a token, even if none is available yet.
     pub(crate) fn take(&mut self, rate: Rate, now: Boottime) {
         self.full = self.full.max(now) + rate.interval;
     }
 
-    /// Nothing is missing of it.
+    /// Returns `true` if no token is missing.
     pub(crate) fn is_full(&self, now: Boottime) -> bool {
         self.full <= now
     }

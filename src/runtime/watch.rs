@@ -1,7 +1,7 @@
-//! A watch whose every request is bounded in time, and that backs off for as long as it fails.
+//! A watch whose every request has a time limit, and that backs off for as long as it fails.
 //!
-//! kube-runtime bounds the silence of an open watch, and neither a listing nor the wait until a watch is open; its own back-off
-//! begins anew with each attempt to list. Nothing here knows what is watched.
+//! kube-runtime limits the silence of an open watch, but neither a listing nor the opening of a watch; its own
+//! back-off restarts with each attempt to list. Nothing here knows what is watched.
 
 use std::fmt::Debug;
 use std::io;
@@ -27,24 +27,26 @@ use tower::{BoxError, Service};
 
 use super::watch_health::WatchReporter;
 
-/// Objects of a page of a listing. One may have more than a mebibyte, and a page is held some times over while it is decoded.
+/// The number of objects in a page of a listing. An object may have more than a mebibyte, and a page is held several
+/// times over while it is decoded.
 const PAGE: u32 = 10;
 
-/// The bound on the wait until an answer begins.
+/// The time limit until a response starts.
 const HEAD: Duration = Duration::from_secs(30);
 
-/// The bound on the time that the body of an answer takes which is no watch.
+/// The time limit for the body of a response that is no watch.
 const BODY: Duration = Duration::from_secs(30);
 
-/// A watch that ends as soon as it is open is not opened more often than that.
+/// The shortest time between two openings of a watch that ends immediately.
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// Of which listings one page at a time is held.
+/// The group of listings that share one page in memory at a time.
 #[derive(Clone, Copy)]
 pub(crate) enum Pages {
-    /// Of our own kind.
+    /// Listings of our own kind.
     Own,
-    /// Of the kinds that our objects refer to: their pages may come slowly, and our own do not wait for them.
+    /// Listings of the kinds that our objects refer to: their pages may arrive slowly, and our own must not wait for
+    /// them.
     Referenced,
 }
 
@@ -60,8 +62,9 @@ impl Pages {
     }
 }
 
-/// What happens to the objects of `api`, whose client is a [`bounded`] one. After an error it pauses: longer and longer,
-/// until the watch itself, not only its listing, has gone on.
+/// Returns the events of the objects of `api`, whose client is a [`bounded`] one.
+///
+/// Backs off after each error, longer and longer, until the watch itself, and not only its listing, has progressed.
 pub(crate) fn events<K>(
     api: Api<K>,
     config: watcher::Config,
@@ -85,16 +88,17 @@ fn backing_off<K: Send>(
                 backoff.reset();
                 Duration::ZERO
             }
-            // These come before each attempt to list, and a listing that works says nothing about the watch. What lasted
-            // for two minutes without an error begins anew too.
+            // These precede each attempt to list, and a successful listing proves nothing about the watch. The
+            // back-off also restarts after two minutes without an error.
             Ok(Event::Init | Event::InitApply(_) | Event::InitDone) => Duration::ZERO,
         };
         Some((event, (events, backoff, pause)))
     })
 }
 
-/// `client` for one watch of `pages`, of which `line` is told. No answer is waited for without end: neither for its beginning nor, if it
-/// is no watch, for its end.
+/// Wraps `client` for one watch of `pages`, which reports to `line`.
+///
+/// Limits the wait for the start of every response and, except for a watch, for its end.
 pub(crate) fn bounded(client: &Client, line: WatchReporter, pages: Pages) -> Client {
     let namespace = client.default_namespace().to_owned();
     Client::new(Bounded { client: client.clone(), line, pages, opened: Arc::default() }, namespace)
@@ -104,7 +108,7 @@ struct Bounded {
     client: Client,
     line: WatchReporter,
     pages: Pages,
-    /// When a watch was opened last.
+    /// When the last watch was opened.
     opened: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -157,7 +161,7 @@ fn late(what: &str, after: Duration) -> BoxError {
     io::Error::new(io::ErrorKind::TimedOut, format!("{what} within {after:?}")).into()
 }
 
-/// A body on its way.
+/// A body that is being read.
 struct Reading {
     body: Body,
     line: WatchReporter,
@@ -171,7 +175,7 @@ impl Reading {
     }
 }
 
-/// The body of a watch. That it is open no longer is known when it is dropped.
+/// Streams the body of a watch, and reports it closed when dropped.
 fn watch(reading: Reading) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
     struct Open(Reading);
     impl Drop for Open {
@@ -182,7 +186,7 @@ fn watch(reading: Reading) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>>
     stream::unfold(Open(reading), |mut open| async move { Some((open.0.next().await?, open)) })
 }
 
-/// Any other body.
+/// Streams any other body.
 fn page(reading: Reading, pages: Pages) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
     type Turn = Option<(SemaphorePermit<'static>, Instant)>;
     stream::unfold((reading, Turn::None), move |(mut reading, turn)| async move {

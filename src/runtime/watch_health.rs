@@ -1,6 +1,6 @@
-//! When the API server was last heard on each watch: whether this process knows what happens.
+//! Watch health: when data last arrived on each watch, so whether this process knows the current objects.
 //!
-//! It keeps what it is told and says what is amiss; it never ends a watch.
+//! It records what it is told and reports problems; it never ends a watch.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,26 +8,26 @@ use std::time::Duration;
 
 use crate::clock::Boottime;
 
-/// For so long a watch may be closed: its own back-off reaches half a minute and more.
+/// How long a watch may be closed: its own back-off reaches half a minute and more.
 const CLOSED: Duration = Duration::from_secs(90);
 
-/// All watches of objects of ours, by namespace; `None` is all namespaces. Clones share it.
+/// The health of all watches of our objects, by namespace; `None` is all namespaces. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct WatchHealth(Arc<Mutex<BTreeMap<Option<String>, State>>>);
 
 #[derive(Debug)]
 struct State {
-    /// The objects have been listed once.
+    /// The objects were listed at least once.
     listed: bool,
     open: bool,
-    /// For so long it may say nothing while it is open.
+    /// How long an open watch may be silent.
     patience: Duration,
     heard: Boottime,
-    /// What the API server said when it refused to list or to watch, by verb.
+    /// The status codes of refused list and watch requests, by verb.
     refused: BTreeMap<&'static str, u16>,
 }
 
-/// One watch, for who has to tell of it. Clones are the same.
+/// The handle through which one watch reports. Clones report the same watch.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WatchReporter {
     heard: WatchHealth,
@@ -35,7 +35,8 @@ pub(crate) struct WatchReporter {
 }
 
 impl WatchHealth {
-    /// From now on the objects of these namespaces are to be watched; none: of all. An open watch may say nothing for `patience`.
+    /// Expects watches of these namespaces from now on (none: one of all). An open watch may be silent for
+    /// `patience`.
     pub fn expect<'a>(&self, namespaces: impl IntoIterator<Item = &'a String>, patience: Duration) {
         let mut namespaces: Vec<_> = namespaces.into_iter().cloned().map(Some).collect();
         if namespaces.is_empty() {
@@ -47,7 +48,7 @@ impl WatchHealth {
         }));
     }
 
-    /// What is amiss, one line each; none when all that happens is known.
+    /// Returns the problems, one line each; none while all watches work.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let now = Boottime::now();
@@ -57,7 +58,7 @@ impl WatchHealth {
             .collect()
     }
 
-    /// For how long nothing was heard on the watch that has been silent longest; `None` if nothing is watched.
+    /// Returns how long the most silent watch has received nothing; `None` if nothing is watched.
     #[must_use]
     pub fn silence(&self) -> Option<Duration> {
         let now = Boottime::now();
@@ -96,17 +97,17 @@ impl State {
 }
 
 impl WatchReporter {
-    /// The objects have been listed.
+    /// Records that the objects have been listed.
     pub(crate) fn listed(&self) {
         self.change(|state| state.listed = true);
     }
 
-    /// Something of an answer arrived.
+    /// Records that data arrived.
     pub(crate) fn heard(&self) {
         self.change(|state| state.heard = Boottime::now());
     }
 
-    /// A request to watch (or else to list) was answered with this status.
+    /// Records the status code of a watch request (or of a list request).
     pub(crate) fn answered(&self, is_watch: bool, status: u16) {
         let verb = if is_watch { "watch" } else { "list" };
         self.change(|state| match status {
@@ -114,7 +115,7 @@ impl WatchReporter {
                 state.refused.remove(verb);
                 (state.open, state.heard) = (is_watch, Boottime::now());
             }
-            // What another attempt does not cure.
+            // A retry does not resolve these.
             401 | 403 | 404 => {
                 state.refused.insert(verb, status);
             }
@@ -122,7 +123,7 @@ impl WatchReporter {
         });
     }
 
-    /// A watch is open no longer.
+    /// Records that the watch was closed.
     pub(crate) fn closed(&self) {
         self.change(|state| state.open = false);
     }
@@ -140,7 +141,7 @@ mod tests {
 
     const SILENT: Duration = Duration::from_mins(6);
 
-    /// One watch that is expected, and what is amiss so long after it.
+    /// Expects one watch, and returns its problem this long after the last data.
     fn after(passed: Duration, told: impl FnOnce(&WatchReporter)) -> Option<String> {
         let heard = WatchHealth::default();
         heard.expect(&["shop".to_owned()], SILENT);
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(heard.problems(), ["the objects are being listed in namespace other"]);
         open(&heard.line(Some("other".to_owned())));
         assert!(heard.problems().is_empty() && heard.silence().is_some());
-        // Whoever watches something else tells nobody.
+        // A reporter of an unexpected watch changes nothing.
         WatchReporter::default().answered(true, 403);
         assert!(heard.problems().is_empty());
     }

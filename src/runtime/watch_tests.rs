@@ -1,4 +1,4 @@
-//! Answers that never begin, that never end, and listings that always fail.
+//! Responses that never start, that never end, and listings that always fail.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,10 +11,10 @@ use kube::api::{ListParams, WatchParams};
 use super::*;
 use crate::runtime::watch_health::WatchHealth;
 
-/// How an API server answers the request of this number, from 0.
+/// How an API server responds to the request of this number, from 0.
 type Answers = fn(usize) -> Option<Response<UnsyncBoxBody<Bytes, Infallible>>>;
 
-/// A client that reaches it, and how many requests there were.
+/// Returns a client that reaches it, and the number of requests.
 fn client(answers: Answers) -> (Client, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
@@ -34,7 +34,7 @@ fn whole(status: u16, text: &'static str) -> Option<Response<UnsyncBoxBody<Bytes
     Response::builder().status(status).body(Full::from(text).boxed_unsync()).ok()
 }
 
-/// Begins with this text and never ends.
+/// A body that starts with this text and never ends.
 fn endless(text: &'static str) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
     let begun = stream::iter([Ok(Frame::data(Bytes::from_static(text.as_bytes())))]);
     Response::new(StreamBody::new(begun.chain(stream::pending())).boxed_unsync())

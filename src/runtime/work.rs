@@ -1,6 +1,7 @@
-//! Whether this process may begin anything: only while it leads, and until it is asked to end.
+//! Whether this process may start anything: only while it is the leader, and until it shuts down.
 //!
-//! It says so and lets others wait for it; it never ends anything itself. No safety rests on it: two leaders double nothing.
+//! It holds that state and lets others wait for it; it never stops anything itself. No safety rests on it: two
+//! leaders create no duplicates.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,53 +10,54 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The right to begin something. Clones share it.
+/// The right to start something. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Work {
     ending: CancellationToken,
     leads: Arc<watch::Sender<bool>>,
 }
 
-/// Nothing may be begun now.
+/// The error if nothing may start now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the operator begins nothing: it is ending, or does not lead")]
 pub(crate) struct Stopped;
 
 impl Work {
-    /// Work that may be begun from now on, until `ending`.
+    /// Creates the right to start work from now on, until `ending` is cancelled.
     #[must_use]
     pub fn until(ending: CancellationToken) -> Self {
         Self { ending, leads: Arc::new(watch::Sender::new(true)) }
     }
 
-    /// This process leads from now on, or leads no longer. A create in flight goes on; until it leads again, nothing begins and
-    /// no claimed create is sent.
+    /// Sets whether this process leads.
+    ///
+    /// A create in flight continues; until the process leads again, nothing starts and no claimed create is sent.
     pub fn lead(&self, leads: bool) {
         self.leads.send_replace(leads);
     }
 
-    /// Nothing begins any more, ever.
+    /// Ends the right for good.
     pub fn end(&self) {
         self.ending.cancel();
     }
 
-    /// Nothing will begin any more.
+    /// Returns `true` once nothing will ever start again.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.is_cancelled()
     }
 
-    /// Something may begin now.
+    /// Returns `true` if something may start now.
     pub(crate) fn may_begin(&self) -> bool {
         !self.is_ending() && self.may_send()
     }
 
-    /// A create that is claimed may be sent now: also by a process that is ending, because its claim would hold up the next
-    /// one for longer.
+    /// Returns `true` if a claimed create may be sent now: also during shutdown, because its claim would delay the
+    /// next process for longer.
     pub(crate) fn may_send(&self) -> bool {
         *self.leads.borrow()
     }
 
-    /// Nothing, unless something may begin now.
+    /// Checks that something may start now.
     ///
     /// # Errors
     /// If nothing may.
@@ -63,10 +65,10 @@ impl Work {
         if self.may_begin() { Ok(()) } else { Err(Stopped) }
     }
 
-    /// Runs what may be dropped at any moment, as long as something may begin.
+    /// Runs a future that may be dropped at any await, for as long as something may start.
     ///
     /// # Errors
-    /// If nothing may, or may no longer; then `run` was dropped.
+    /// If nothing may start, or no longer; then `run` was dropped.
     pub(crate) async fn unless_stopped<T>(
         &self,
         run: Pin<&mut impl Future<Output = T>>,
@@ -78,17 +80,17 @@ impl Work {
         }
     }
 
-    /// Ends once nothing will begin any more.
+    /// Waits until nothing will ever start again.
     pub(crate) async fn ended(&self) {
         self.ending.cancelled().await;
     }
 
-    /// Ends once something may begin, or nothing ever will.
+    /// Waits until this process leads.
     pub(crate) async fn begins(&self) {
         self.until_leads(true).await;
     }
 
-    /// Ends once nothing may begin.
+    /// Waits until nothing may start.
     pub(crate) async fn stopped(&self) {
         tokio::select! {
             () = self.ending.cancelled() => {}
@@ -97,7 +99,7 @@ impl Work {
     }
 
     async fn until_leads(&self, wanted: bool) {
-        // It holds the sender, so this cannot fail.
+        // `self` holds the sender, so this cannot fail.
         let _ = self.leads.subscribe().wait_for(|leads| *leads == wanted).await;
     }
 }

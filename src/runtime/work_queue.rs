@@ -1,58 +1,58 @@
-//! Which of those who wait is served next: a fair work queue, and never more than its bounds at once.
+//! A fair work queue with bounded concurrency.
 //!
-//! Whoever waits stands in a lane. Its path begins with the namespace, which no tenant can invent; what tenants choose freely
-//! (project, instance) comes below it, so that it divides their own share and nobody else's. Lanes of one parent take
-//! turns, and within a lane the first to come is the first to be served. Being served may last as long as Atlas is silent, so
-//! each level has a bound, and half of the places are kept for namespaces that have hardly any: one that hangs, under whatever
-//! names, takes the first half at most, and each further one very few. A pure data structure: it knows neither time nor what is
-//! served.
+//! Each item has a lane. Its path starts with the namespace, which no tenant can invent; the names that tenants
+//! choose freely (project, instance) are levels below it, so that they divide only their own share. Sibling lanes
+//! take turns, and a lane is first in, first out. Serving may last as long as Atlas does not respond, so each level
+//! has a bound, and half of the slots are reserved for namespaces with hardly any slot: a hanging namespace, under
+//! whatever names, takes at most the first half, and each further one very few. A pure data structure: it knows
+//! neither time nor what is served.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// The path of a lane: the namespace, then what its tenants choose.
+/// The path of a lane: the namespace, then the names that its tenants choose.
 pub(crate) type Lane<const LEVELS: usize> = [Arc<str>; LEVELS];
 
-/// The queue. `K` names what is served; `T` is kept while it waits.
+/// The queue. `K` identifies an item; `T` is kept while the item waits.
 #[derive(Debug)]
 pub(crate) struct Queue<K, T, const LEVELS: usize> {
     /// The lanes of all items that wait or are being served.
     lanes: HashMap<K, Lane<LEVELS>>,
     all: Node<K, T>,
-    /// How many may be served at once below one name, by level.
+    /// The maximum number served at once below one name, by level.
     bounds: [usize; LEVELS],
     most: usize,
-    /// So many places go to whoever is next.
+    /// The number of slots that any namespace may take.
     open: usize,
-    /// The others go to namespaces that have fewer than so many.
+    /// The remaining slots are for namespaces with fewer slots than this.
     few: usize,
 }
 
-/// A namespace is served from the second half of the places while it has less than this part of all of them.
+/// A namespace may take reserved slots while it has less than this fraction of all slots.
 const FEW: usize = 64;
 
-/// What is below one name. It is there only while something of it waits or is served.
+/// The subtree below one name. It exists only while something in it waits or is served.
 #[derive(Debug)]
 struct Node<K, T> {
     served: usize,
-    /// At the end of a path: who waits there.
+    /// The waiting items, at the end of a path.
     waiting: VecDeque<(K, T)>,
     below: HashMap<Arc<str>, Self>,
-    /// The names below that may go on, each once, the next to go first.
+    /// The child names that may be served, each once, the next first.
     turns: VecDeque<Arc<str>>,
-    /// Stands among the turns of its parent.
+    /// It is among the turns of its parent.
     listed: bool,
 }
 
 impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
-    /// A queue with `most` places in all, and `bounds` for each name below a namespace, level by level.
+    /// Creates a queue with `most` slots in total, and `bounds` for each name below a namespace, level by level.
     pub(crate) fn new(most: usize, bounds: [usize; LEVELS]) -> Self {
         let (open, few) = (most.div_ceil(2), (most / FEW).max(1));
         Self { lanes: HashMap::new(), all: Node::default(), bounds, most, open, few }
     }
 
-    /// Adds an item that is to be served. Does nothing if it waits already or is being served.
+    /// Adds an item to serve. Does nothing if it waits already or is being served.
     pub(crate) fn add(&mut self, key: &K, lane: impl FnOnce() -> Lane<LEVELS>, ticket: impl FnOnce() -> T) {
         if self.lanes.contains_key(key) {
             return;
@@ -62,7 +62,7 @@ impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
         self.lanes.insert(key.clone(), lane);
     }
 
-    /// Who is served now, if a place is free, and what was kept while it waited.
+    /// Returns the next item to serve, with what was kept while it waited, if a slot is free.
     pub(crate) fn get(&mut self) -> Option<(K, T)> {
         let served = self.all.served;
         if served >= self.most {
@@ -75,7 +75,7 @@ impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
         self.all.take_from(&namespace, &self.bounds)
     }
 
-    /// Ends the serving of an item, whose place is free then.
+    /// Ends the serving of an item and frees its slot.
     pub(crate) fn done(&mut self, key: &K) {
         if let Some(lane) = self.lanes.remove(key) {
             self.all.leave(&lane, &self.bounds);
@@ -102,7 +102,7 @@ impl<K, T> Node<K, T> {
         self.take_from(&name, bounds)
     }
 
-    /// Takes from below `name`, whose turn it is; it gets another one if it may go on.
+    /// Takes an item from below `name`, whose turn it is, and gives it another turn if more may be served there.
     fn take_from(&mut self, name: &Arc<str>, bounds: &[usize]) -> Option<(K, T)> {
         let (bound, bounds) = bounds.split_first()?;
         let node = self.below.get_mut(name)?;
@@ -125,7 +125,7 @@ impl<K, T> Node<K, T> {
         }
     }
 
-    /// Gives `name` a turn, if something below it may go on. One that has a turn keeps it.
+    /// Gives `name` a turn, if something below it may be served. A name that has a turn keeps it.
     fn list(&mut self, name: &Arc<str>, bound: usize) {
         if let Some(node) = self.below.get_mut(name)
             && !node.listed

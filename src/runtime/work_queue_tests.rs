@@ -1,4 +1,4 @@
-//! The order in which those who wait are served, and what they leave behind.
+//! The order in which waiting items are served, and what they leave behind.
 
 use super::{Lane, Queue};
 
@@ -11,12 +11,12 @@ fn lane(namespace: &str, project: usize, instance: usize) -> Lane<3> {
     [namespace.into(), format!("p{project}").into(), format!("i{instance}").into()]
 }
 
-/// With so many places.
+/// A queue with this many slots.
 fn queue(most: usize) -> Names {
     Names::new(most, [usize::MAX, PER_PROJECT, PER_INSTANCE])
 }
 
-/// Offers so many objects of one instance.
+/// Adds this many objects of one instance.
 fn offer_in(queue: &mut Names, namespace: &str, (project, instance): (usize, usize), objects: usize) {
     for object in 0..objects {
         let name = format!("{namespace}/{project}/{instance}/{object}");
@@ -28,7 +28,7 @@ fn add(queue: &mut Names, place: (usize, usize), objects: usize) {
     offer_in(queue, "a", place, objects);
 }
 
-/// Begins all that may begin.
+/// Gets every item that may be served.
 fn begin(queue: &mut Names) -> Vec<String> {
     std::iter::from_fn(|| queue.get()).map(|(name, ())| name).collect()
 }
@@ -108,7 +108,7 @@ fn names_that_a_tenant_invents_give_its_namespace_no_more_turns() {
     let (mut hostile, mut own) = ("a/0/0/0".to_owned(), None);
     let mut turns = [0, 0];
     for _ in 0..100 {
-        // Each is offered again as soon as it was served, and both always wait.
+        // Each is added again as soon as it was served, so that both always wait.
         offer_in(&mut queue, "b", (0, 0), 1);
         if own.is_none() {
             assert_eq!(begin(&mut queue), ["b/0/0/0"], "it is next, however many wait before it");
@@ -176,7 +176,7 @@ fn the_last_place_goes_to_none_that_has_one() {
     assert_eq!(begin(&mut queue).len(), 2);
     offer_in(&mut queue, "b", (0, 0), 9);
     assert_eq!(begin(&mut queue), ["b/0/0/0"]);
-    // What is given back goes to whose turn it is and who may.
+    // A free slot is taken by the next lane that may be served.
     queue.done(&"b/0/0/0".to_owned());
     assert_eq!(begin(&mut queue), ["b/0/0/1"]);
 }
@@ -219,7 +219,7 @@ fn in_the_end_all_were_served_none_beyond_its_bounds_and_nothing_is_left() {
         }
         running.extend(begin(&mut queue));
     }
-    // Two names of the first project's first instance were offered twice.
+    // Two names of the first project's first instance were added twice.
     assert_eq!(ended, 400 + 39 + 30);
     assert_empty(&queue);
 }
