@@ -1,8 +1,9 @@
-//! What the cluster asks the program itself: is it alive, is it ready, what has it counted.
+//! The admin server: liveness, readiness and metrics of this process.
 //!
-//! Answers from memory at once and never asks anybody else, so a probe costs nothing and no outage of Atlas or of the
-//! API server can get the program killed. It shows no object, no project and no setting. Anybody may connect, so what
-//! connections hold is bounded, by the newest taking the place of the oldest: a probe gets through, whoever else is there.
+//! Responds from memory at once and makes no request itself, so a probe costs nothing and no outage of Atlas or of
+//! the API server can get the program killed. It shows no object, no project and no setting. Anybody may connect, so
+//! the resources of connections are bounded: the newest replaces the oldest, so that a probe gets through whatever
+//! other clients do.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -31,29 +32,29 @@ const METRICS: &str = "/metrics";
 const PLAIN: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Whoever takes longer to ask, or to take the answer, is not waited for.
+/// The time limit of a connection, for request and response together.
 const EXCHANGE: Duration = Duration::from_secs(10);
 
-/// The connections that may be open. Each takes a task, two buffers and a file descriptor.
+/// The maximum number of open connections. Each takes a task, two buffers and a file descriptor.
 const CONNECTIONS: usize = 32;
 
-/// Those among them that may be answered with the metrics, a text of some megabytes where objects are told apart.
+/// The maximum number of concurrent scrapes, whose responses take some megabytes with per-object metrics.
 const SCRAPES: usize = 4;
 
-/// The longest head of a request, the least that the library takes.
+/// The maximum size of a request head, the least that the library accepts.
 const HEAD: usize = 8 * 1024;
 
-/// What each connection has at the least to say what it wants, however many come after it: the pause after half of those that
-/// may be open.
+/// The minimum time of a connection for its request, however many connect after it: the pause after every half of the
+/// maximum number of connections.
 const MOMENT: Duration = Duration::from_millis(2);
 
-/// Connections that the kernel keeps for us until they are accepted.
+/// The number of connections that the kernel queues until they are accepted.
 const BACKLOG: u32 = 1024;
 
-/// Between two attempts to accept, when the process has no file descriptor left.
+/// The delay before accepting again when the process has no file descriptor left.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Takes the address; `[::]` is all of IPv6 and of IPv4. On a machine without IPv6, all of IPv4 stands in for all of both.
+/// Listens on the address; `[::]` is all of IPv6 and of IPv4, or all of IPv4 on a machine without IPv6.
 ///
 /// # Errors
 /// If the address is not this machine's, or is in use.
@@ -73,7 +74,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     if address.is_ipv6() {
-        // Else `[::]` would mean IPv6 alone where the machine's administrator set bindv6only.
+        // Otherwise `[::]` would mean IPv6 alone where the machine's administrator set bindv6only.
         set_ipv6_v6only(&socket, false)?;
     }
     socket.set_reuseaddr(true)?;
@@ -81,7 +82,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The newest of the connections: one beyond the bound hangs up on the oldest.
+/// The newest connections: one beyond the bound closes the oldest.
 struct Newest {
     most: usize,
     hang_up: Mutex<VecDeque<CancellationToken>>,
@@ -140,11 +141,11 @@ async fn connection(
         let answer = answer(&request, &metrics, &readiness);
         async move { Ok::<_, Infallible>(answer) }
     });
-    // One answer a connection: then an idle client holds nothing, and the time below bounds all of it.
+    // One response per connection: an idle client then holds nothing, and `EXCHANGE` bounds the whole connection.
     let mut http = http1::Builder::new();
     let served = http.keep_alive(false).max_buf_size(HEAD).serve_connection(TokioIo::new(stream), answer);
     tokio::select! {
-        // What was asked is answered, even if it is too late to ask.
+        // A complete request gets its response, even if the connection is to be closed.
         biased;
         served = tokio::time::timeout(EXCHANGE, served) => match served {
             Ok(Ok(())) => {}
@@ -188,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks over a real connection; the answer's head and body.
+    /// Sends a request over a real connection. Returns the response's head and body.
     async fn ask(address: SocketAddr, line: &str) -> (String, String) {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("{line} HTTP/1.1\r\nHost: operator\r\nAccept: text/plain\r\n\r\n");
@@ -239,7 +240,7 @@ mod tests {
         assert_eq!(ask(address, "HEAD /livez").await.1, "");
     }
 
-    /// Connections that were opened one after the other.
+    /// Opens connections one after the other.
     async fn idle(address: SocketAddr, number: usize) -> Vec<TcpStream> {
         let mut open = Vec::new();
         for _ in 0..number {
@@ -248,11 +249,11 @@ mod tests {
         open
     }
 
-    /// Fails unless the server hangs up, well before it would for the time that has passed.
+    /// Fails unless the server closes the connection, well before its time limit.
     async fn hung_up_on(stream: &mut TcpStream) {
         let mut byte = [0];
         let read = tokio::time::timeout(EXCHANGE / 2, stream.read(&mut byte)).await;
-        // Closed, also with something unread.
+        // Closed, possibly with unread data.
         assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
     }
 

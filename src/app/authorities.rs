@@ -1,8 +1,8 @@
-//! Reads the file of `--atlas-ca-file` again and again, and hands what it holds to the client of Atlas when it changed.
+//! Reloads the file of `--atlas-ca-file` periodically, and passes changed content to the Atlas client.
 //!
-//! A mounted `ConfigMap` changes by a symbolic link that is set anew, so it is the content that is compared. A file that
-//! cannot be used changes nothing: what was trusted last stays trusted, the log and a metric say so, and no call fails
-//! for it. A single certificate that cannot be used is left out and named.
+//! A mounted `ConfigMap` is replaced by a symbolic link, so the content is compared. An unusable file changes
+//! nothing: the previous certificates stay trusted, a log line and a metric report it, and no call fails for it. A
+//! single unusable certificate is left out and named.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -13,47 +13,47 @@ use tracing::{info, warn};
 
 use crate::metrics::Metrics;
 
-/// How often the file is read. Kubernetes itself takes about a minute until a mounted file follows its `ConfigMap`.
+/// The reload interval. Kubernetes itself takes about a minute until a mounted file follows its `ConfigMap`.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// The file, and what it held last.
+/// The file, and its last content.
 pub(super) struct AuthorityFile {
     path: PathBuf,
     last: Content,
 }
 
-/// What the file held, as far as it has to be known again.
+/// The content of the file, as far as a comparison needs it.
 #[derive(PartialEq, Eq)]
 enum Content {
-    /// Text, by its hash.
+    /// Text, as a hash.
     Text(u64),
-    /// It could not be read.
+    /// The file could not be read.
     Unreadable,
 }
 
-/// What became of a look at the file.
+/// The result of a reload.
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
-    /// It holds what it held.
+    /// The content is unchanged.
     None,
-    /// So many certificates are trusted from now on; those that are left out, with the reasons.
+    /// This many certificates are trusted from now on; the others are left out for these reasons.
     Trusted(usize, Vec<String>),
-    /// It cannot be used, and nothing has changed.
+    /// The file is unusable, and nothing has changed.
     Unusable(String),
 }
 
 impl AuthorityFile {
-    /// The file that held `pem` when the transport was made.
+    /// Creates a watcher of the file that held `pem` when the transport was created.
     pub(super) fn new(path: PathBuf, pem: &[u8]) -> Self {
         Self { path, last: Content::Text(hash(pem)) }
     }
 
-    /// Follows the file for as long as the program runs.
+    /// Reloads the file for as long as the program runs.
     pub(super) async fn follow(mut self, transport: Transport, metrics: Metrics) {
         loop {
             tokio::time::sleep(PERIOD).await;
             let path = self.path.clone();
-            // A disk that hangs holds up this task alone.
+            // A hanging disk blocks this task alone.
             let Ok(read) = tokio::task::spawn_blocking(move || std::fs::read(path)).await else { continue };
             let file = self.path.display().to_string();
             match self.look(read, &transport) {
@@ -95,14 +95,14 @@ impl AuthorityFile {
     }
 }
 
-/// Names the certificates that are left out.
+/// Logs the certificates that are left out.
 pub(super) fn warn_of(file: &str, skipped: &[String]) {
     for certificate in skipped {
         warn!(file, certificate, "left out a certificate of --atlas-ca-file");
     }
 }
 
-/// Tells contents apart, so that the text itself need not be kept.
+/// Hashes the content, so that the text itself need not be kept.
 fn hash(pem: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     pem.hash(&mut hasher);
@@ -135,7 +135,7 @@ mod tests {
         Client::new(transport.clone(), key).list(&at).await.is_ok()
     }
 
-    /// A file that takes another's place, as in a mounted `ConfigMap`.
+    /// A file that is replaced atomically, as in a mounted `ConfigMap`.
     struct Mounted(PathBuf);
 
     impl Mounted {

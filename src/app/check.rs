@@ -1,6 +1,6 @@
-//! `spe-operator check`: asks an operator's admin server whether it is ready. An image from scratch has no curl.
+//! `spe-operator check`: requests `/readyz` from an operator's admin server. An image from scratch has no curl.
 //!
-//! One question and one answer; it never waits for readiness and never looks at a cluster.
+//! One request and one response; it never waits for readiness and never connects to a cluster.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::TcpStream;
 
-/// The admin server answers from memory.
+/// The time limit of the request; the admin server responds from memory.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Why an operator does not count as ready.
 #[derive(Debug, Error)]
 pub enum CheckError {
-    /// It says so itself; each line names what it waits for.
+    /// The operator reports not ready; each line names what it waits for.
     #[error("not ready: {0}")]
     NotReady(String),
-    /// Nobody answered as an operator does.
+    /// There was no response, or not one of an operator.
     #[error("no answer from {0}: {1}")]
     NoAnswer(String, String),
 }
 
-/// Asks `/readyz` at `host` (a name, or an address of either family) and `port`.
+/// Requests `/readyz` from `host` (a name, or an address of either family) and `port`.
 ///
 /// # Errors
-/// If it is not ready, or does not answer.
+/// If it is not ready, or does not respond.
 pub async fn ready(host: &str, port: u16) -> Result<(), CheckError> {
     let no_answer = |why: String| CheckError::NoAnswer(format!("{host} port {port}"), why);
     let asked = tokio::time::timeout(ANSWER, ask(host, port)).await;
@@ -57,7 +57,7 @@ async fn ask(
         let body = answer.into_body().collect().await?.to_bytes();
         Ok::<_, hyper::Error>((status, String::from_utf8_lossy(&body).into_owned()))
     };
-    // The connection is driven beside the exchange, and ends with it or because of what broke it.
+    // The connection is polled alongside the exchange, and ends with it or with the error that broke it.
     let (answered, _) = tokio::join!(exchange, connection);
     Ok(answered?)
 }

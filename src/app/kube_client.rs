@@ -1,6 +1,6 @@
-//! The way to the API server, and the wait until it serves the custom resource.
+//! The client of the API server, and the wait until it serves the custom resource.
 //!
-//! What time may heal is waited for, and said; what it cannot heal ends the program with one line. Nothing is written.
+//! Waits for transient errors and logs them; any other error ends the program with one line. Writes nothing.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,26 +24,26 @@ use super::settings::UsageError;
 use crate::metrics::Metrics;
 use crate::runtime::error_chain::chain;
 
-/// Within a network that works, a connection is there at once.
+/// The connect timeout; a working network connects at once.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A connection that takes no more data for this long is dead. A bound on reading would end every quiet watch; each
-/// call has one of its own instead.
+/// The write timeout: a connection that accepts no data for this long is dead. A read timeout would end every quiet watch;
+/// each call has its own time limit instead.
 const WRITE: Duration = Duration::from_secs(30);
 
-/// One look at whether the resource is served.
+/// The time limit of one check that the resource is served.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// So many looks go on at once.
+/// The number of concurrent checks.
 const LOOKS: usize = 8;
 
-/// Between two looks.
+/// The delay between two checks.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A client for the cluster of the kubeconfig, as kubectl finds it, or for the one that this program runs in.
+/// Creates a client for the cluster of the kubeconfig, as kubectl finds it, or for the cluster of this pod.
 ///
 /// # Errors
-/// If there is neither, or what is there cannot be used.
+/// If there is neither, or the configuration is unusable.
 pub(super) async fn client(metrics: &Metrics) -> Result<Client, ProgramError> {
     let mut config = Config::infer().await.map_err(|error| {
         ProgramError::Run(format!("found no cluster, neither by a kubeconfig nor around this pod: {error}"))
@@ -56,7 +56,7 @@ pub(super) async fn client(metrics: &Metrics) -> Result<Client, ProgramError> {
     config.headers.push((header::USER_AGENT, name));
     config.connect_timeout = Some(CONNECT);
     config.write_timeout = Some(WRITE);
-    // A call is repeated by whoever knows what it means, or not at all.
+    // A call is retried by the caller that knows its meaning, or not at all.
     config.default_retry = false;
     let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
     let builder = ClientBuilder::try_from(config)
@@ -64,7 +64,7 @@ pub(super) async fn client(metrics: &Metrics) -> Result<Client, ProgramError> {
     Ok(builder.with_layer(&Counting { metrics: metrics.clone(), host }).build())
 }
 
-/// Whether the cluster of the current context has a proxy of its own.
+/// Returns `true` if the cluster of the current context has a proxy of its own.
 fn names_a_proxy(kubeconfig: &Kubeconfig) -> bool {
     let current = |named: &&NamedContext| Some(&named.name) == kubeconfig.current_context.as_ref();
     let context = kubeconfig.contexts.iter().find(current).and_then(|named| named.context.as_ref());
@@ -72,11 +72,11 @@ fn names_a_proxy(kubeconfig: &Kubeconfig) -> bool {
     named.and_then(|named| named.cluster.as_ref()).is_some_and(|cluster| cluster.proxy_url.is_some())
 }
 
-/// Waits until the API server serves the custom resource, and makes sure that it may be listed and watched wherever it is to
-/// be.
+/// Waits until the API server serves the custom resource, and verifies the right to list and watch it in every
+/// watched scope.
 ///
 /// # Errors
-/// If it refuses to, since no waiting would help.
+/// If the API server refuses, since waiting would not help.
 pub(super) async fn wait_for_resource(
     client: &Client,
     namespaces: &[String],
@@ -91,7 +91,7 @@ pub(super) async fn wait_for_resource(
     loop {
         let looks = stream::iter(&scopes).map(|scope| look(client, *scope, selector)).buffer_unordered(LOOKS);
         let looks: Vec<Option<String>> = looks.try_collect().await?;
-        // A namespace that is not served yet keeps no other from it: its own watch goes on waiting, and says so.
+        // A namespace that is not served yet does not block the others: its own watch keeps waiting and reports that.
         if looks.iter().any(Option::is_none) {
             break;
         }
@@ -110,7 +110,7 @@ pub(super) async fn wait_for_resource(
     Ok(())
 }
 
-/// Whether the objects there can be listed and watched; if not, what is to be waited for.
+/// Checks that the objects there can be listed and watched. Returns what to wait for if not.
 async fn look(
     client: &Client,
     namespace: Option<&str>,
@@ -122,7 +122,7 @@ async fn look(
     watch.label_selector = selector.map(str::to_owned);
     for (verb, request) in [("list", objects.list(&list)), ("watch", objects.watch(&watch, "0"))] {
         let request = request.map_err(|error| failed(&error))?;
-        // The status says all: what is in the answer is anybody's.
+        // The status code suffices; the body may contain anything.
         match tokio::time::timeout(LOOK, client.request_stream(request)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return reason_to_wait(error, verb, selector).map(Some),
@@ -136,7 +136,7 @@ fn failed(error: &dyn std::error::Error) -> ProgramError {
     ProgramError::Run(format!("failed to ask for serverlessprivateendpoints: {}", chain(error)))
 }
 
-/// What is waited for after this error.
+/// Returns what to wait for after this error.
 fn reason_to_wait(error: kube::Error, verb: &str, selector: Option<&str>) -> Result<String, ProgramError> {
     let status = match error {
         kube::Error::Api(status) => status,

@@ -1,8 +1,8 @@
-//! Leader election by a `coordination.k8s.io` Lease, with client-go's rules, so that a second replica stands by.
+//! Leader election by a `coordination.k8s.io` Lease, by client-go's rules, with a standby replica.
 //!
-//! An optimisation and nothing more: it does not fence, and the creation protocol holds with two leaders.
-//! Nothing here trusts a time that another process wrote. Whether a holder is alive is judged by when *this* process
-//! last saw the Lease change, on its own clock; every write carries the resourceVersion that was read.
+//! An optimisation only: it does not fence, and the creation protocol is safe with two leaders. Nothing here trusts a
+//! time written by another process. A holder counts as alive by when *this* process last saw the Lease change, on its
+//! own clock; every write carries the resourceVersion that was read.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use tracing::{info, warn};
 use crate::clock::Boottime;
 use crate::metrics::Metrics;
 
-/// How long things take; client-go's values by default.
+/// The times of the election; client-go's values by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaderElectionConfig {
     /// A holder that did not renew for this long has lost the Lease. Whole seconds.
     pub duration: Duration,
-    /// A holder that could not renew for this long begins nothing until it can, well before others may take over.
+    /// A holder that could not renew for this long starts nothing until it can, well before others may take over.
     pub renew_deadline: Duration,
-    /// Between two attempts.
+    /// The interval between two attempts.
     pub retry: Duration,
 }
 
@@ -39,7 +39,7 @@ impl Default for LeaderElectionConfig {
     }
 }
 
-/// Why the Lease can never be held.
+/// The API server refuses this process the Lease.
 #[derive(Debug, Error)]
 #[error("failed to use Lease {namespace}/{name}: {cause}; grant get, create and update of leases there")]
 pub struct LeaseForbidden {
@@ -48,7 +48,7 @@ pub struct LeaseForbidden {
     cause: String,
 }
 
-/// Another holds the Lease that was ours.
+/// Another process holds the Lease that was ours.
 #[derive(Debug, Error)]
 #[error("lost Lease {namespace}/{name}: {holder} leads now")]
 pub struct Superseded {
@@ -57,28 +57,28 @@ pub struct Superseded {
     holder: String,
 }
 
-/// What is to be done about the Lease as it was just read.
+/// The next action on the Lease as it was just read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// It is ours: write a new time.
+    /// It is ours: renew it.
     Renew,
-    /// It is nobody's, or its holder is silent: take it.
+    /// It has no holder, or its holder has expired: acquire it.
     Take,
-    /// Somebody else holds it.
+    /// Another process holds it.
     Wait,
 }
 
-/// What one candidate knows.
+/// The knowledge of one candidate.
 #[derive(Debug)]
 struct Candidate {
     identity: String,
     terms: LeaderElectionConfig,
-    /// The Lease as it last changed before our eyes, and when.
+    /// The last observed version of the Lease, and when it was first observed.
     seen: Option<(LeaseSpec, Boottime)>,
 }
 
 impl Candidate {
-    /// The decision, from the Lease as it was read and this process's clock.
+    /// Decides the next action from the Lease as it was read and this process's clock.
     fn step(&mut self, found: &LeaseSpec, now: Boottime) -> Step {
         let changed = match &self.seen {
             Some((spec, at)) if spec == found => *at,
@@ -98,15 +98,15 @@ impl Candidate {
         }
     }
 
-    /// Who held the Lease when it was read last.
+    /// Returns the holder of the Lease as last read.
     fn holder(&self) -> String {
         self.seen.as_ref().and_then(|(spec, _)| spec.holder_identity.clone()).unwrap_or_default()
     }
 
-    /// The Lease as we hold it. The time of day is for people who read it.
+    /// Returns the Lease held by us. Its time of day serves only human readers.
     fn held(&self, before: &LeaseSpec, time: Timestamp) -> LeaseSpec {
         let ours = before.holder_identity.as_deref() == Some(self.identity.as_str());
-        // As client-go counts: the first holder is no transition.
+        // As in client-go, the first holder is no transition.
         let transitions = before.lease_transitions.map_or(0, |count| count.saturating_add(i32::from(!ours)));
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
@@ -118,7 +118,7 @@ impl Candidate {
         }
     }
 
-    /// The Lease as we leave it: nobody's, and not worth waiting for.
+    /// Returns the Lease released by us: without holder, and with the shortest duration.
     fn released(&self, before: &LeaseSpec, time: Timestamp) -> LeaseSpec {
         LeaseSpec {
             holder_identity: Some(String::new()),
@@ -128,7 +128,7 @@ impl Candidate {
     }
 }
 
-/// One replica's part in the election.
+/// Leader election of one replica.
 #[derive(Debug)]
 pub struct LeaderElector {
     api: Api<Lease>,
@@ -136,12 +136,13 @@ pub struct LeaderElector {
     name: String,
     candidate: Candidate,
     metrics: Metrics,
-    /// When the last renewal that succeeded was begun.
+    /// When the last successful renewal was started.
     renewed: Boottime,
 }
 
 impl LeaderElector {
-    /// Takes no part yet. `identity` must differ between all processes, also between two runs in one pod.
+    /// Creates an elector that takes no part yet. `identity` must be unique to the process, also between two runs in
+    /// one pod.
     #[must_use]
     pub fn new(
         client: Client,
@@ -162,10 +163,12 @@ impl LeaderElector {
         }
     }
 
-    /// Ends once this process holds the Lease. Dropped, it may have taken it all the same, so it is to be released.
+    /// Waits until this process holds the Lease.
+    ///
+    /// If the future is dropped, the Lease may have been acquired all the same, so the caller must release it.
     ///
     /// # Errors
-    /// If the API server refuses the Lease to us, since no waiting would help.
+    /// If the API server refuses us the Lease, since waiting would not help.
     pub async fn acquire(&mut self) -> Result<(), LeaseForbidden> {
         let (mut holder, mut told) = (None, false);
         loop {
@@ -205,8 +208,10 @@ impl LeaderElector {
         Ok(())
     }
 
-    /// Keeps the Lease, and tells `leads` when it could not be renewed in time and when it is ours again: an outage of the
-    /// API server alone takes it from nobody. Ends once another holds it, with who.
+    /// Renews the Lease until another process holds it, and returns that.
+    ///
+    /// Calls `leads` when the Lease could not be renewed in time and when it is ours again: an outage of the API
+    /// server alone does not end leadership for good.
     pub async fn hold(&mut self, leads: impl Fn(bool)) -> Superseded {
         let LeaderElectionConfig { renew_deadline, retry, .. } = self.candidate.terms;
         let (mut leading, mut told) = (true, false);
@@ -244,7 +249,8 @@ impl LeaderElector {
         tell(leads);
     }
 
-    /// Gives the Lease up if it is ours, so that nobody has to wait for its end. To be called once nothing begins any more.
+    /// Releases the Lease if it is ours, so that no process has to wait for its expiry. To be called once nothing
+    /// starts any more.
     pub async fn release(mut self) {
         self.metrics.leads(&self.name, false);
         let patience = self.candidate.terms.renew_deadline;
@@ -276,8 +282,9 @@ impl LeaderElector {
         Ok(is_ours)
     }
 
-    /// One look, and one write if it is called for. Whether the Lease is ours now. Somebody else's write in between is
-    /// an error like any other: the next attempt looks anew.
+    /// Reads the Lease, and writes it if needed. Returns whether it is ours now.
+    ///
+    /// A conflicting write is an error like any other: the next attempt reads again.
     async fn attempt(&mut self, bound: Duration) -> Result<bool, kube::Error> {
         let begun = Boottime::now();
         let held = timeout(bound, self.look_and_write(begun))
@@ -303,7 +310,7 @@ impl LeaderElector {
         if self.candidate.step(&spec, now) == Step::Wait {
             return Ok(false);
         }
-        // `lease` still carries the resourceVersion that was read, so this fails if anybody was faster.
+        // `lease` still carries the resourceVersion that was read, so a concurrent write makes this fail.
         lease.spec = Some(self.candidate.held(&spec, time));
         self.api.replace(&self.name, &PostParams::default(), &lease).await?;
         Ok(true)

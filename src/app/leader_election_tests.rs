@@ -1,4 +1,4 @@
-//! What a candidate makes of a Lease and of its own clock. No server, no waiting.
+//! What a candidate decides from a Lease and its own clock. No server, no waiting.
 
 use super::*;
 
@@ -34,10 +34,10 @@ fn a_silent_holder_is_replaced_only_when_we_ourselves_have_watched_its_silence()
 
 #[test]
 fn whenever_a_leader_is_killed_another_takes_over_within_twenty_seconds() {
-    // What a request may take, there and back.
+    // The duration of a request and its response.
     let request = Duration::from_millis(150);
     let between_looks = LeaderElectionConfig::default().retry + request;
-    // The standby looks at 0 and ever after. The leader renews once more, and is killed at that instant.
+    // The standby reads at 0 and periodically after. The leader renews once more, and is killed at that moment.
     for renewed in (0..2500).step_by(10).map(Duration::from_millis) {
         let mut standby = candidate("b");
         let mut look = Duration::ZERO;

@@ -1,8 +1,8 @@
-//! The log: where it goes and in which form. One place starts it, once, before anything else runs.
+//! Sets up the log, once, before anything else runs.
 //!
-//! Everything goes to standard error, one line an occurrence, so that `spe-operator crd` keeps standard output for
-//! itself. Secrets have no `Debug`, and what would log the API server's answers as a whole is shut out: no secret gets here,
-//! whatever the level.
+//! Everything is written to standard error, one line an event, so that standard output is free for `spe-operator
+//! crd`. Secrets have no `Debug`, and the target that would log whole responses of the API server is filtered out: no
+//! secret is logged, whatever the level.
 
 use std::io::{self, IsTerminal};
 
@@ -12,15 +12,15 @@ use tracing_subscriber::prelude::*;
 
 use super::settings::{LogFormat, Settings};
 
-/// Where kube-client logs each body that it cannot decode, at `warn`. A Secret may be in one.
+/// The target to which kube-client logs each body that it cannot decode, at `warn`. It may contain a Secret.
 const LOGS_BODIES: &str = "kube_client::client";
 
-/// Where kube-runtime opens a span around each reconcile. The span in it is ours and names the same object.
+/// The target of kube-runtime's span around each reconcile. The span in it is ours and names the same object.
 const RECONCILE_SPAN: &str = "kube_runtime::controller";
 
 /// Starts the log.
 pub fn start(settings: &Settings) {
-    // The directives were read once already, when the settings were: nothing is lost.
+    // The settings have already validated the directives, so nothing is lost.
     let filter = EnvFilter::builder().parse_lossy(&settings.log_level);
     let is_wanted = |metadata: &Metadata<'_>| {
         let target = metadata.target();
@@ -30,7 +30,7 @@ pub fn start(settings: &Settings) {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match settings.log_format {
         LogFormat::Text => log.with(lines.with_ansi(io::stderr().is_terminal())).init(),
-        // The span that an occurrence is in says which object it is about; those around it say no more.
+        // The innermost span names the object of an event; the outer spans add nothing.
         LogFormat::Json => log.with(lines.json().flatten_event(true).with_span_list(false)).init(),
     }
 }

@@ -1,4 +1,4 @@
-//! The program around the controller.
+//! The program around the controller: settings, log, leader election, admin server.
 
 pub mod admin;
 mod authorities;

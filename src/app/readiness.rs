@@ -1,4 +1,4 @@
-//! What the program still waits for before it does its work. It never says whether the program is alive.
+//! Readiness: what the program still waits for before it works. Says nothing about liveness.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,18 +11,18 @@ use tokio::sync::watch;
 
 use crate::serverless::WatchHealth;
 
-/// The condition that all watches are well.
+/// The condition that all watches work.
 const WATCH: &str = "watch";
 
-/// Named conditions that are waited for, and the watches, which may become unwell at any time; ready means that all is well.
-/// Clones share them.
+/// Named conditions that are pending, and the watches, which may fail at any time; ready means that there is no
+/// problem. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Readiness {
     pending: Arc<watch::Sender<Pending>>,
     heard: WatchHealth,
 }
 
-/// Condition → what is waited for, and the next step if a person has to take one.
+/// Condition → what it waits for, and the next step if a person has to act.
 type Pending = BTreeMap<&'static str, String>;
 
 impl Default for Readiness {
@@ -32,21 +32,21 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// Not ready until `condition` is met. Said again, with other words, it replaces the words.
+    /// Reports not ready until `condition` is met. A repeated call replaces the text.
     pub fn wait_for(&self, condition: &'static str, what: impl Into<String>) {
         self.pending.send_modify(|pending| {
             pending.insert(condition, what.into());
         });
     }
 
-    /// `condition` is waited for no longer.
+    /// Marks `condition` as met.
     pub fn met(&self, condition: &'static str) {
         self.pending.send_modify(|pending| {
             pending.remove(condition);
         });
     }
 
-    /// One line for each condition that is waited for; none when ready.
+    /// Returns one line for each pending condition; none when ready.
     #[must_use]
     pub fn pending(&self) -> Vec<String> {
         let waits = self.pending.borrow();
@@ -54,14 +54,14 @@ impl Readiness {
         waits.chain(self.heard.problems().iter().map(|what| format!("{WATCH}: {what}"))).collect()
     }
 
-    /// What is heard on the watches.
+    /// Returns the health of the watches.
     #[must_use]
     pub fn heard(&self) -> &WatchHealth {
         &self.heard
     }
 }
 
-/// The same as a metric: a pod that is not ready yet is scraped all the same.
+/// Exports the same as a metric: a pod that is not ready is scraped all the same.
 impl Collector for Readiness {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let help = "Conditions that this process waits for, as in /readyz; no series when ready";

@@ -1,4 +1,4 @@
-//! `spe-operator run`: from settings to a running controller, and to an orderly end.
+//! `spe-operator run`: from settings to a running controller, and to an orderly shutdown.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use super::settings::{Settings, UsageError};
 use super::{admin, kube_client, shutdown};
 use crate::metrics::Metrics;
 
-/// Why the program ends.
+/// Why the program ended with an error.
 #[derive(Debug, Error)]
 pub enum ProgramError {
-    /// A setting cannot be used. Exit code 2.
+    /// A setting is invalid. Exit code 2.
     #[error("{0}")]
     Settings(UsageError),
-    /// It cannot run here, or not any more. Exit code 1.
+    /// It cannot run here, or no longer. Exit code 1.
     #[error("{0}")]
     Run(String),
 }
@@ -44,7 +44,7 @@ impl From<RunError> for ProgramError {
 /// Runs until a signal ends it.
 ///
 /// # Errors
-/// A setting that cannot be used, or a cluster that cannot be.
+/// If a setting is invalid, or the cluster is unusable.
 pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     allow_open_files();
     let readiness = Readiness::default();
@@ -102,8 +102,9 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     Ok(())
 }
 
-/// Works only while this process holds the Lease. One that lost it to another ends: what it knows is old by the time that
-/// its turn comes again.
+/// Runs the controller only while this process holds the Lease.
+///
+/// A process that lost it to another ends: its state would be outdated by the time it leads again.
 async fn lead<F>(
     settings: &Settings,
     client: &Client,
@@ -126,7 +127,7 @@ where
         settings.lease(),
         metrics,
     );
-    // Standing by is what this replica is for until then, so it is ready.
+    // A standby replica is ready: standing by is its purpose until it leads.
     readiness.met("watch");
     tokio::select! {
         acquired = election.acquire() => acquired.map_err(|error| ProgramError::Run(error.to_string()))?,
@@ -155,7 +156,8 @@ where
         () = shutdown.cancelled() => None,
     };
     let Some(result) = result else {
-        // Not after them: a create may take as long as Atlas lets it, and its claim keeps the next leader from doubling it.
+        // Released concurrently: a create may take as long as Atlas lets it, and its claim keeps the next leader from
+        // duplicating it.
         let (result, ()) = tokio::join!(controlling, election.release());
         return Ok(result?);
     };
@@ -163,8 +165,8 @@ where
     Ok(result?)
 }
 
-/// Allows as many open files as the system lets: each watched namespace takes a connection, and many systems allow a
-/// thousand unless a program asks for more. What cannot be had is done without.
+/// Raises the limit of open files to the maximum: each watched namespace takes a connection, and many systems allow a
+/// thousand unless a program requests more. Continues if that fails.
 fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
@@ -172,14 +174,14 @@ fn allow_open_files() {
     }
 }
 
-/// Another one for each process, also for two runs in one pod.
+/// Returns an identity that is unique to this process, also between two runs in one pod.
 fn identity() -> Result<String, ProgramError> {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "spe-operator".to_owned());
     let random = getrandom::u64().map_err(|error| failed("draw a random number", &error))?;
     Ok(format!("{host}_{random:016x}"))
 }
 
-/// A program that is ending takes no more work.
+/// Reports not ready once shutdown begins.
 async fn not_ready_after(shutdown: CancellationToken, readiness: Readiness) {
     shutdown.cancelled().await;
     readiness.wait_for("shutdown", "the program is ending");

@@ -1,9 +1,9 @@
-//! How the program is asked to end.
+//! Shutdown by signals.
 //!
-//! The first SIGTERM or SIGINT asks: nothing is begun any more, not by a reconcile under way either, and the Lease is
-//! released. A claim is followed by its create, which ends and is recorded; any other request to Atlas is dropped. A second
-//! signal ends the process at once, with 128 plus the signal's number as a shell would say (130, 143): a create in flight is
-//! then found again by its claim.
+//! On the first SIGTERM or SIGINT nothing new starts, not in a running reconcile either, and the Lease is released. A
+//! claim is followed by its create request, which completes and is recorded; any other request to Atlas is dropped. A
+//! second signal ends the process at once, with 128 plus the signal's number as in a shell (130, 143): a create in
+//! flight is then found again by its claim.
 
 use std::io;
 
@@ -11,10 +11,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Listens for the signals from now on. The token is cancelled by the first one.
+/// Listens for the signals from now on. The first one cancels the returned token.
 ///
 /// # Errors
-/// If the signals cannot be listened for.
+/// If the signal handlers cannot be installed.
 pub fn on_signal() -> io::Result<CancellationToken> {
     let mut signals =
         Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };

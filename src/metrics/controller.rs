@@ -1,7 +1,7 @@
-//! The controller at work, under the names that controller-runtime and its work queue give it: reconciles by result and
-//! time, how many run, how many wait.
+//! Metrics of the controller, under the names that controller-runtime and its work queue use: reconciles by result
+//! and duration, running reconciles, queue depth.
 //!
-//! It counts what it is told. The names are not ours to change, and nothing of an object is ever a label here.
+//! The names are not ours to change, and no property of an object is ever a label here.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::timers::{ActiveReconcile, Queued};
 /// The value of the labels `controller` and `name`, as controller-runtime derives it from the kind.
 const CONTROLLER: &str = "serverlessprivateendpoint";
 
-/// What is counted of all reconciles.
+/// The metrics of all reconciles.
 #[derive(Debug, Clone)]
 pub(super) struct Runtime {
     reconciles: Counters<1>,

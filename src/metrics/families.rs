@@ -1,4 +1,4 @@
-//! Kinds of metrics, and how they are made: names of labels are fixed, and so are buckets.
+//! Types and constructors of metrics: label names and buckets are fixed.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -6,7 +6,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
-/// Seconds from a reconcile that does nothing to a call that runs into its timeout.
+/// Seconds, from a reconcile that does nothing to a call that runs into its timeout.
 const CALL_BUCKETS: [f64; 12] = [0.001, 0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Seconds that Atlas may take for a phase, to the progress deadline and beyond.

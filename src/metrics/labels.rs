@@ -1,19 +1,19 @@
-//! The values that labels may have. Each set is bounded, whatever Atlas or a user writes.
+//! The values of labels. Each set is bounded, whatever Atlas or a user writes.
 
 use atlas::Outcome;
 use domain::conditions::{ConditionType, Reason};
 use domain::endpoint::EndpointStatus;
 
-/// How a reconcile ended.
+/// The result of a reconcile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReconcileResult {
     /// Nothing is left to do until something changes.
     Success,
-    /// It failed and is tried again after a pause.
+    /// It failed and is retried after a back-off.
     Error,
-    /// It is to run again at once.
+    /// It is requeued at once.
     Requeue,
-    /// It is to run again later.
+    /// It is requeued after a delay.
     RequeueAfter,
 }
 
@@ -30,14 +30,14 @@ impl ReconcileResult {
     }
 }
 
-/// How a request that creates an endpoint ended.
+/// The outcome of a create request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostOutcome {
-    /// Definite yes.
+    /// The endpoint was created.
     Created,
-    /// Definite no.
+    /// The endpoint was not created.
     Refused,
-    /// Nobody knows yet.
+    /// The outcome is unknown.
     Uncertain,
 }
 
@@ -53,14 +53,14 @@ impl PostOutcome {
     }
 }
 
-/// What an object waited for, and got.
+/// A milestone that an object has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Milestone {
     /// From the claim to RESERVED.
     Reserved,
-    /// From the moment the VPC endpoint's id was sent to AVAILABLE.
+    /// From sending the VPC endpoint's id to AVAILABLE.
     Available,
-    /// From the deletion's request until the object is gone, where that takes more than one look.
+    /// From the deletion request until the object is gone, where that takes more than one reconcile.
     Deleted,
 }
 
@@ -76,24 +76,24 @@ impl Milestone {
     }
 }
 
-/// What an object waits for that is not done.
+/// What an unfinished object waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitingFor {
-    /// A VPC endpoint: the user's turn, or another controller's.
+    /// A VPC endpoint, from the user or another controller.
     VpcEndpoint,
     /// Atlas, or this operator.
     Progress,
-    /// A correction: it will not go on by itself.
+    /// A correction by a user, without which it makes no progress.
     Correction,
     /// The end of its deletion.
     Deletion,
 }
 
 impl WaitingFor {
-    /// All of them.
+    /// All values.
     pub const ALL: [Self; 4] = [Self::VpcEndpoint, Self::Progress, Self::Correction, Self::Deletion];
 
-    /// The label's value.
+    /// Returns the label's value.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -105,18 +105,18 @@ impl WaitingFor {
     }
 }
 
-/// One custom resource, as far as it is counted.
+/// What the metrics count of one custom resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectSnapshot {
-    /// What Atlas last said.
+    /// The status in Atlas, and readiness.
     pub state: ObjectState,
-    /// The conditions that are counted, with their status and reason.
+    /// The counted conditions, with their status and reason.
     pub conditions: [Option<(ConditionType, bool, Reason)>; 5],
     /// What it waits for, and since when (seconds of the Unix epoch).
     pub awaits: Option<(WaitingFor, i64)>,
 }
 
-/// Status in Atlas and readiness of one custom resource.
+/// The status in Atlas and readiness of one custom resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectState {
     pub(super) state: &'static str,
@@ -124,8 +124,8 @@ pub struct ObjectState {
 }
 
 impl ObjectState {
-    /// `status` is what Atlas last said, if there is an endpoint. A word that this version does not know counts as
-    /// `OTHER`, so that Atlas cannot make series.
+    /// Creates a state from the last `status` in Atlas, if there is an endpoint. A status unknown to this version
+    /// counts as `OTHER`, so that Atlas cannot create series.
     #[must_use]
     pub fn new(status: Option<&EndpointStatus>, ready: bool) -> Self {
         let state = status.map_or("NONE", |status| status.known().unwrap_or("OTHER"));
@@ -133,12 +133,12 @@ impl ObjectState {
     }
 }
 
-/// The answers that Atlas is known to give, each counted by itself.
+/// The status codes that Atlas is known to return, each counted by itself.
 const KNOWN: [u16; 18] =
     [200, 201, 202, 204, 400, 401, 402, 403, 404, 405, 409, 410, 429, 500, 501, 502, 503, 504];
 
-/// The label of a call's outcome. A status that nobody expects counts with its class, so that whoever sits in between
-/// cannot make series.
+/// Returns the label of a call's outcome. An unexpected status code counts by its class, so that no intermediary can
+/// create series.
 pub(super) fn code(outcome: Outcome) -> String {
     match outcome {
         Outcome::Status(status) if !KNOWN.contains(&status) => format!("{}xx", status / 100),

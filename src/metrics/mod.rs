@@ -1,5 +1,5 @@
-//! What is counted, under which names. `controller_runtime_…`, `workqueue_…`, `rest_client_…` and `leader_election_…`
-//! are the names of controller-runtime and client-go, so that dashboards made for them work.
+//! The metrics and their names. `controller_runtime_…`, `workqueue_…`, `rest_client_…` and `leader_election_…` are
+//! the names of controller-runtime and client-go, so that dashboards made for them work.
 //!
 //! Every label has a bounded set of values: never a project, an endpoint, or the text of an error, and the name of an
 //! object only on request. Nothing here is ever read to decide anything.
@@ -35,13 +35,13 @@ pub use labels::{Milestone, ObjectSnapshot, ObjectState, PostOutcome, ReconcileR
 pub use objects::PerObject;
 pub use timers::{ActiveReconcile, Queued};
 
-/// What this program was built from, as far as whoever built it said so.
+/// The commit that this program was built from, if the build set it.
 const REVISION: &str = match option_env!("SPE_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
 
-/// Everything that this process counts. Clones count together.
+/// All metrics of this process. Clones count together.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -71,8 +71,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Nothing is counted yet. `readiness` is shown beside what is counted; `per_object` tells objects apart, at the price
-    /// of three series for each.
+    /// Creates metrics at zero.
+    ///
+    /// `readiness` is exported beside them; `per_object` adds three series for each object.
     #[must_use]
     pub fn new(readiness: Option<Box<dyn Collector>>, per_object: bool) -> Self {
         let mut all = Registry::default();
@@ -156,7 +157,7 @@ impl Metrics {
         metrics
     }
 
-    /// A counter that appears with its first event hides that event from `rate()`.
+    /// Creates series at zero: a counter that appears with its first event hides that event from `rate()`.
     fn start_at_zero(&self) {
         for outcome in PostOutcome::ALL {
             drop(self.posts.get_or_create(&labels([("outcome", outcome.as_str())])));
@@ -166,39 +167,39 @@ impl Metrics {
         }
     }
 
-    /// A reconcile begins; it is under way until the returned guard is dropped.
+    /// Counts a reconcile as running until the returned guard is dropped.
     #[must_use]
     pub fn reconcile_started(&self) -> ActiveReconcile {
         self.runtime.started()
     }
 
-    /// A reconcile ended.
+    /// Counts a finished reconcile.
     pub fn reconcile_finished(&self, result: ReconcileResult, duration: Duration) {
         self.runtime.finished(result, duration);
     }
 
-    /// An object cannot be understood; it is left until it changes.
+    /// Counts an object that cannot be decoded; it is retried when it changes.
     pub fn not_understood(&self) {
         self.runtime.not_understood();
     }
 
-    /// A reconcile panicked, which is a defect. It counts as failed besides.
+    /// Counts a reconcile that panicked, which is a defect. It also counts as failed.
     pub fn reconcile_panicked(&self) {
         self.runtime.panicked();
     }
 
-    /// At most so many reconciles run at once.
+    /// Sets the maximum number of concurrent reconciles.
     pub fn max_reconciles(&self, most: usize) {
         self.runtime.max_reconciles(most);
     }
 
-    /// An object has to be looked at; it waits until the returned guard is dropped.
+    /// Counts an object as queued until the returned guard is dropped.
     #[must_use]
     pub fn queued(&self) -> Queued {
         self.runtime.queued()
     }
 
-    /// A request to the API server ended: with a status number, or `<error>`, client-go's word for no answer.
+    /// Counts a finished request to the API server, by status code, or `<error>`, client-go's label for no response.
     pub fn cluster_request(&self, method: &str, host: &str, status: Option<u16>) {
         let code = status.map_or_else(|| "<error>".to_owned(), |status| status.to_string());
         self.cluster_requests
@@ -206,12 +207,12 @@ impl Metrics {
             .inc();
     }
 
-    /// This process leads, or leads no longer.
+    /// Sets whether this process leads.
     pub fn leads(&self, lease: &str, leads: bool) {
         self.leader.get_or_create(&labels([("name", lease)])).set(leads.into());
     }
 
-    /// A call to Atlas ended; made for [`atlas::Observer`].
+    /// Counts a finished call to Atlas; called by [`atlas::Observer`].
     pub fn atlas_call(&self, call: &CallRecord) {
         let (operation, code) = (call.operation.as_str(), labels::code(call.outcome));
         self.atlas_requests.get_or_create(&labels([("operation", operation), ("code", &code)])).inc();
@@ -223,88 +224,89 @@ impl Metrics {
         }
     }
 
-    /// The file of `--atlas-ca-file` was read again, and this is what it is good for.
+    /// Sets whether the file of `--atlas-ca-file` was unusable when last read.
     pub fn ca_file_unusable(&self, is_unusable: bool) {
         self.ca_file_unusable.set(is_unusable.into());
     }
 
-    /// A create request was sent, and ended so.
+    /// Counts a create request by its outcome.
     pub fn post(&self, outcome: PostOutcome) {
         self.posts.get_or_create(&labels([("outcome", outcome.as_str())])).inc();
     }
 
-    /// An object appeared (`before` is none), changed, or is gone (`after` is none).
+    /// Counts an object that appeared (`before` is `None`), changed, or is gone (`after` is `None`).
     pub fn object_changed(&self, before: Option<&ObjectSnapshot>, after: Option<&ObjectSnapshot>) {
         self.objects.changed(before, after);
     }
 
-    /// An object is overdue after another moment (seconds since boot) than before; none: it is not waited for.
+    /// Replaces the time after which an object is overdue (seconds since boot); `None`: never.
     pub fn due_changed(&self, before: Option<u64>, after: Option<u64>) {
         self.objects.due_changed(before, after);
     }
 
-    /// Whether objects are told apart.
+    /// Returns `true` if per-object metrics are enabled.
     #[must_use]
     pub fn are_objects_told_apart(&self) -> bool {
         self.objects.are_told_apart()
     }
 
-    /// One object stands so, if objects are told apart.
+    /// Sets the series of one object, if per-object metrics are enabled.
     pub fn object_shows(&self, object: &PerObject<'_>) {
         self.objects.shows(object);
     }
 
-    /// One object is gone, and its series with it.
+    /// Removes the series of a deleted object.
     pub fn object_forgotten(&self, namespace: &str, name: &str) {
         self.objects.forgets(namespace, name);
     }
 
-    /// An object got what it waited for, after this time.
+    /// Observes the time that an object took to reach a milestone.
     pub fn transition(&self, to: Milestone, after: Duration) {
         self.transitions.get_or_create(&labels([("to", to.as_str())])).observe(after.as_secs_f64());
     }
 
-    /// One more object waits for a create request that may still land.
+    /// Counts one more object with a create request of unknown outcome.
     pub fn claim_opened(&self) {
         self.open_claims.inc();
     }
 
-    /// One of those waits for it no longer.
+    /// Counts one such object less.
     pub fn claim_settled(&self) {
         self.open_claims.dec();
     }
 
-    /// No endpoint was created, because an earlier request may still land.
+    /// Counts a create that was withheld because an earlier request may still land.
     pub fn create_suppressed(&self) {
         self.creates_suppressed.inc();
     }
 
-    /// An endpoint was found in Atlas and adopted.
+    /// Counts an endpoint that was found in Atlas and adopted.
     pub fn adopted(&self) {
         self.adoptions.inc();
     }
 
-    /// A recorded endpoint is lost.
+    /// Counts a recorded endpoint that is lost.
     pub fn endpoint_lost(&self) {
         self.lost.inc();
     }
 
-    /// An excess endpoint was found.
+    /// Counts an excess endpoint.
     pub fn duplicate_found(&self) {
         self.duplicates.inc();
     }
 
-    /// An object with our finalizer stopped matching the selector, or waits outside of what is watched.
+    /// Counts an object with our finalizer that stopped matching the selector or is outside of the watched
+    /// namespaces.
     pub fn unwatched(&self) {
         self.unwatched.inc();
     }
 
-    /// So many objects with our finalizer were not watched when this process started.
+    /// Sets the number of objects with our finalizer that were not watched when this process started.
     pub fn unwatched_at_start(&self, objects: usize) {
         self.unwatched_at_start.set(i64::try_from(objects).unwrap_or(i64::MAX));
     }
 
-    /// All of it as OpenMetrics text.
+    /// Returns all metrics as OpenMetrics text.
     ///
     /// # Errors
     /// If a metric cannot be written, which is a defect.

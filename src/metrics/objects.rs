@@ -1,7 +1,8 @@
-//! How the objects stand, in numbers that do not grow with them: how many there are by status and condition, how
-//! long the oldest of them has waited for what, how many were not looked at in time. On request also one line an object.
+//! Metrics of the objects, in a number of series independent of their number: objects by status and condition, the
+//! longest wait by cause, and the overdue objects. Optionally also series per object.
 //!
-//! It counts what it is told, with what it was told before as the other side of the account. It decides nothing.
+//! Incremental gauges: each change subtracts the object's previous contribution and adds the new one. Decides
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,7 +18,7 @@ use super::families::{Gauges, add, labels};
 use super::labels::{ObjectSnapshot, WaitingFor};
 use crate::clock::Boottime;
 
-/// All objects, and what is counted of them.
+/// The metrics of all objects.
 #[derive(Debug, Clone)]
 pub(super) struct Objects {
     states: Gauges<2>,
@@ -26,16 +27,16 @@ pub(super) struct Objects {
     each: Option<Each>,
 }
 
-/// How many objects each moment stands for.
+/// The number of objects by time.
 #[derive(Debug, Default)]
 struct Times {
-    /// Since when objects have waited, in seconds of the Unix epoch.
+    /// When objects started to wait, in seconds of the Unix epoch.
     waiting: BTreeMap<(WaitingFor, i64), u32>,
-    /// When objects are overdue, in seconds since boot.
+    /// When objects become overdue, in seconds since boot.
     overdue: BTreeMap<u64, u32>,
 }
 
-/// One line for each object.
+/// The series of each object.
 #[derive(Debug, Clone)]
 struct Each {
     ready: Gauges<2>,
@@ -43,7 +44,7 @@ struct Each {
     synced: Gauges<2>,
 }
 
-/// How one object stands, where objects are told apart.
+/// The state of one object, for per-object metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct PerObject<'a> {
     /// Its namespace.
@@ -52,9 +53,9 @@ pub struct PerObject<'a> {
     pub name: &'a str,
     /// It is ready.
     pub ready: bool,
-    /// It will not go on by itself.
+    /// It needs a correction by a user.
     pub stalled: bool,
-    /// The last look at Atlas found nothing amiss, at this second of the Unix epoch.
+    /// When the last sync with Atlas succeeded, in seconds of the Unix epoch.
     pub synced: Option<i64>,
 }
 
@@ -130,7 +131,7 @@ impl Objects {
     }
 }
 
-/// Reckons at each scrape what changes with time alone.
+/// Computes at each scrape the values that change with time alone.
 #[derive(Debug)]
 struct WaitingTimes(Arc<Mutex<Times>>);
 
@@ -176,6 +177,6 @@ fn take<K: Ord>(moments: &mut BTreeMap<K, u32>, moment: K) {
 }
 
 fn lock(times: &Mutex<Times>) -> MutexGuard<'_, Times> {
-    // Nothing panics while it is held; if something did, the numbers may be off and nothing else.
+    // Nothing panics while the lock is held; if something did, at worst the numbers would be off.
     times.lock().unwrap_or_else(PoisonError::into_inner)
 }

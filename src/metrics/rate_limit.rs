@@ -1,4 +1,4 @@
-//! What Atlas last said is left of each key's rate limit.
+//! The remaining requests of each credential's rate limit, as Atlas last reported them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,10 +11,10 @@ use prometheus_client::metrics::MetricType;
 
 use crate::clock::Boottime;
 
-/// A word that is older says nothing any more; and a key that is used no longer leaves no series.
+/// Samples expire after an hour, so that unused credentials leave no series.
 const SAMPLE_TTL: Duration = Duration::from_hours(1);
 
-/// The last word about each key. Clones share it.
+/// The last sample of each credential. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Budgets(Arc<Mutex<BTreeMap<String, (u64, Boottime)>>>);
 

@@ -1,4 +1,4 @@
-//! What is served at `/metrics` for what was counted.
+//! What `/metrics` serves for what was counted.
 
 use atlas::{Operation, Outcome};
 use domain::conditions::{ConditionType, Reason};
@@ -26,13 +26,13 @@ fn standing(status: Option<&EndpointStatus>, awaited: WaitingFor, since: i64) ->
     }
 }
 
-/// Asserts that no line of the text that is served begins so.
+/// Asserts that no line of the served text starts with this.
 fn assert_not_served(metrics: &Metrics, beginning: &str) {
     let text = metrics.encode().unwrap();
     assert!(!text.lines().any(|served| served.starts_with(beginning)), "{beginning:?} is in\n{text}");
 }
 
-/// Asserts that each line is in the text that is served.
+/// Asserts that each line is in the served text.
 fn assert_served(metrics: &Metrics, lines: &[&str]) {
     let text = metrics.encode().unwrap();
     for line in lines {

@@ -1,11 +1,11 @@
-//! What is under way or waits, counted for as long as it lasts.
+//! Guards that count running and queued reconciles while they exist.
 
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::clock::Boottime;
 
-/// One reconcile under way.
+/// One running reconcile.
 #[derive(Debug)]
 pub struct ActiveReconcile(Gauge);
 
@@ -22,7 +22,7 @@ impl Drop for ActiveReconcile {
     }
 }
 
-/// One object that waits until it is looked at.
+/// One object in the work queue.
 #[derive(Debug)]
 pub struct Queued {
     depth: Gauge,

@@ -1,8 +1,8 @@
-//! What the user may set: flags, each also `SPE_…` in the environment, read once into one typed struct.
+//! The settings: flags, each also `SPE_…` in the environment, parsed once into one typed struct.
 //!
-//! Every default lives here and nowhere else. A value that cannot be used ends the program before it does anything.
-//! This file never guesses: what is empty or misspelled is refused, since a forgotten value must not widen what is
-//! watched. No variable is called `SPE_…_PORT` or `SPE_…_SERVICE_HOST`, which Kubernetes sets for Services.
+//! Every default is here and nowhere else. An invalid value ends the program before it does anything. Nothing is
+//! guessed: an empty or misspelled value is rejected, since a forgotten value must not widen what is watched. No
+//! variable is called `SPE_…_PORT` or `SPE_…_SERVICE_HOST`, which Kubernetes sets for Services.
 
 #[cfg(test)]
 mod tests;
@@ -98,7 +98,8 @@ pub struct Settings {
     pub watch_selector: Option<String>,
 
     /// Longest silence of an open watch while the operator is ready, for tests
-    // A little longer than until kube ends the watch, on which an API server sends a bookmark each minute or so.
+    // A little longer than the time after which kube ends the watch; an API server sends a bookmark about every
+    // minute.
     #[arg(long, env = "SPE_WATCH_SILENCE", value_name = "DURATION", default_value = "6m", hide = true)]
     #[arg(value_parser = positive_duration)]
     pub watch_silence: Duration,
@@ -217,10 +218,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// Reads the command line (the program's name first) and the environment.
+/// Parses the command line (the program's name first) and the environment.
 ///
 /// # Errors
-/// What cannot be used, or the help or version that was asked for.
+/// An invalid value, or the requested help or version.
 pub fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Command, UsageError> {
     let command = Program::try_parse_from(args)?.command;
     if let Command::Run(settings) = &command {
@@ -229,16 +230,16 @@ pub fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Re
     Ok(command)
 }
 
-/// All flags as data, which the reference of the manual is made from.
+/// Returns all flags as data, from which the reference of the manual is generated.
 #[must_use]
 pub fn command_line() -> clap::Command {
     Program::command()
 }
 
 impl Settings {
-    /// What no single value shows.
+    /// Checks the rules that involve several values.
     fn check(&self) -> Result<(), UsageError> {
-        // Not where clap would repeat it: it may hold a password.
+        // Checked here, because clap would repeat the value in its error, and it may contain a password.
         if self.atlas_proxy.as_deref().is_some_and(|proxy| !is_proxy_url(proxy)) {
             return Err(UsageError::value("atlas-proxy", "expected http://host:port or https://host:port"));
         }
@@ -271,7 +272,7 @@ impl Settings {
         }
     }
 
-    /// As client-go demands: who leads stops before others may take over, and tries more than once before that.
+    /// Checks client-go's rules: a leader stops before others may take over, and tries more than once before that.
     fn check_lease(&self) -> Result<(), UsageError> {
         let LeaderElectionConfig { duration, renew_deadline, retry } = self.lease();
         if duration <= renew_deadline {
@@ -290,7 +291,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The times of the Lease.
+    /// Returns the times of the leader election.
     #[must_use]
     pub fn lease(&self) -> LeaderElectionConfig {
         LeaderElectionConfig {
@@ -300,20 +301,21 @@ impl Settings {
         }
     }
 
-    /// The times of the creation protocol.
+    /// Returns the times of the creation protocol.
     #[must_use]
     pub fn times(&self) -> Times {
         Times {
             create_deadline: self.create_deadline,
             uncertainty: self.create_uncertainty,
             confirm_gap: self.confirm_gap,
-            // Long enough for a retry that is late, and far shorter than an outage or the interval of an object.
+            // Long enough for a late retry, and far shorter than an outage or the interval of an object.
             confirm_within: self.confirm_gap.saturating_mul(30),
             visibility: self.visibility_window,
         }
     }
 
-    /// The variables that name a proxy, as `is_set` finds them, where none is used because `--atlas-proxy` is not given.
+    /// Returns the set variables (by `is_set`) that name a proxy and have no effect because `--atlas-proxy` is not
+    /// given.
     #[must_use]
     pub fn unused_proxies(&self, is_set: impl Fn(&str) -> bool) -> Vec<&'static str> {
         const VARIABLES: [&str; 6] =
@@ -324,10 +326,12 @@ impl Settings {
         VARIABLES.into_iter().filter(|name| is_set(name)).collect()
     }
 
-    /// How Atlas is reached. Reads the file of `--atlas-ca-file`, and warns of the certificates in it that are left out.
+    /// Returns the settings of the Atlas client.
+    ///
+    /// Reads the file of `--atlas-ca-file`, and logs a warning for each certificate that it leaves out.
     ///
     /// # Errors
-    /// If that file cannot be read, or holds nothing that can be trusted.
+    /// If that file cannot be read, or holds no usable certificate.
     pub fn atlas(&self) -> Result<ClientSettings, UsageError> {
         let extra_roots = self.atlas_ca_file.as_ref().map(|path| {
             let file = path.display();
@@ -353,7 +357,7 @@ impl Settings {
 }
 
 impl From<SettingsError> for UsageError {
-    /// What only the client could tell about a value.
+    /// Converts an error that only the client detects.
     fn from(error: SettingsError) -> Self {
         let flag = match &error {
             SettingsError::BaseUrl(_) => "atlas-base-url",

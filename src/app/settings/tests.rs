@@ -1,4 +1,4 @@
-//! What the flags and variables become, and which are refused with which words.
+//! What flags and variables are parsed to, and which are rejected with which message.
 
 use super::*;
 
@@ -108,7 +108,7 @@ fn an_uncertainty_that_could_create_twice_is_refused() {
         "{line}"
     );
     assert!(line.contains("11.999s"), "{line}");
-    // A sum beyond what a duration can hold stays too large.
+    // A sum beyond the range of a duration stays too large.
     refusal(&["--travel-allowance=2500000h"]);
 }
 

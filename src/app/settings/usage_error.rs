@@ -1,18 +1,18 @@
-//! Why the settings cannot be used. It never decides what is acceptable.
+//! Why the settings are invalid. This file never decides what is valid.
 
 use std::fmt;
 
-/// Why there are no settings.
+/// The error of invalid settings.
 #[derive(Debug)]
 pub enum UsageError {
-    /// clap's own error, or the help or version that was asked for; it prints itself and knows its exit code.
+    /// clap's own error, or the requested help or version; it prints itself and knows its exit code.
     CommandLine(clap::Error),
-    /// A value that clap accepts and that cannot be used: one line for standard error, exit code 2.
+    /// An invalid value that clap accepts: one line for standard error, exit code 2.
     Value(String),
 }
 
 impl UsageError {
-    /// An error that names the flag (without its hyphens) and its variable.
+    /// Creates an error that names the flag (given without its hyphens) and its variable.
     pub(in crate::app) fn value(flag: &str, problem: &str) -> Self {
         let variable = flag.to_uppercase().replace('-', "_");
         let lines = problem.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -1,4 +1,4 @@
-//! Values as users type them, each read by one function. None of these looks at anything but the text.
+//! Parsers of setting values. Each depends on the text alone.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -15,13 +15,13 @@ fn malformed(expected: &'static str, found: &str) -> ParseError {
     ParseError { expected, found: found.chars().take(64).collect() }
 }
 
-/// A version of the Atlas Administration API.
+/// Parses a version of the Atlas Administration API.
 pub(super) fn api_version() -> impl TypedValueParser<Value = ApiVersion> {
     PossibleValuesParser::new(["v1.0", "v2"])
         .map(|word| if word == "v2" { ApiVersion::V2 } else { ApiVersion::V1 })
 }
 
-/// A duration that is more than nothing.
+/// Parses a duration greater than zero.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, ParseError> {
     match parse_duration(text)? {
         Duration::ZERO => Err(malformed("a duration greater than zero", text)),
@@ -29,7 +29,7 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, ParseError> {
     }
 }
 
-/// A duration that a Lease can hold: whole seconds, and some.
+/// Parses a duration that a Lease can hold: whole seconds, at least one.
 pub(super) fn whole_seconds(text: &str) -> Result<Duration, ParseError> {
     match positive_duration(text)? {
         duration if duration.subsec_nanos() == 0 && i32::try_from(duration.as_secs()).is_ok() => Ok(duration),
@@ -37,16 +37,16 @@ pub(super) fn whole_seconds(text: &str) -> Result<Duration, ParseError> {
     }
 }
 
-/// More calls at once than any project of Atlas is asked: each may hold a connection and 1 MiB of a body.
+/// More concurrent calls than any project of Atlas needs: each may hold a connection and 1 MiB of a body.
 const MOST_AT_ONCE: usize = 1024;
 
-/// How many calls may be under way at once.
+/// Parses the maximum number of concurrent calls.
 pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, ParseError> {
     let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= MOST_AT_ONCE);
     number.ok_or_else(|| malformed("a whole number greater than zero and at most 1024", text))
 }
 
-/// Anything but nothing.
+/// Parses any text that is not blank.
 pub(super) fn not_empty(text: &str) -> Result<String, ParseError> {
     if text.trim().is_empty() {
         return Err(malformed("a value (leave the flag or variable out for the default)", text));
@@ -54,12 +54,12 @@ pub(super) fn not_empty(text: &str) -> Result<String, ParseError> {
     Ok(text.to_owned())
 }
 
-/// Whether it is where a proxy can be.
+/// Returns `true` for the URL of a supported proxy.
 pub(super) fn is_proxy_url(text: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme))
 }
 
-/// The name of a namespace: an RFC 1123 label.
+/// Parses the name of a namespace: an RFC 1123 label.
 pub(super) fn dns_label(text: &str) -> Result<String, ParseError> {
     if is_dns_label(text) && text.len() <= 63 {
         return Ok(text.to_owned());
@@ -67,7 +67,7 @@ pub(super) fn dns_label(text: &str) -> Result<String, ParseError> {
     Err(malformed("the name of a namespace (1 to 63 lower-case letters, digits and inner hyphens)", text))
 }
 
-/// The name of a Secret or a Lease: an RFC 1123 subdomain.
+/// Parses the name of a Secret or a Lease: an RFC 1123 subdomain.
 pub(super) fn dns_subdomain(text: &str) -> Result<String, ParseError> {
     if text.len() <= 253 && text.split('.').all(is_dns_label) {
         return Ok(text.to_owned());
@@ -80,8 +80,10 @@ fn is_dns_label(text: &str) -> bool {
     inner && !text.is_empty() && !text.starts_with('-') && !text.ends_with('-')
 }
 
-/// Directives for the log. A word alone must be a level: `tracing-subscriber` would take a misspelled one for the name
-/// of a module and then log nothing at all.
+/// Parses log directives.
+///
+/// A bare word must be a level: `tracing-subscriber` would take a misspelled one for the name of a module and then
+/// log nothing at all.
 pub(super) fn log_filter(text: &str) -> Result<String, ParseError> {
     let expected =
         "a level (off, error, warn, info, debug or trace) or directives such as info,kube_client=warn";
