@@ -1,8 +1,8 @@
-//! Certificates to trust besides the compiled-in ones, out of a PEM bundle as administrators have them.
+//! Reads the certificates to trust besides the compiled-in ones from a PEM bundle as administrators have them.
 //!
-//! One certificate that cannot be used does not take the others with it: it is left out, and named by its position. A
-//! bundle without a single usable one is refused. Text between certificates, other line ends, byte order marks and
-//! blocks of other kinds say nothing. This file reads no file.
+//! One unusable certificate does not invalidate the others: it is skipped, and named by its position. A bundle without
+//! a single usable one is an error. Text between certificates, other line ends, byte order marks and blocks of other
+//! kinds are ignored. This file reads no file.
 
 use data_encoding::BASE64;
 use rustls::RootCertStore;
@@ -10,10 +10,10 @@ use rustls::pki_types::CertificateDer;
 
 use super::settings::SettingsError;
 
-/// What stands around the name of a block.
+/// The text before and after the name of a block.
 const RULE: &str = "-----";
 
-/// Authorities that can be trusted.
+/// Trusted authorities.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Authorities {
     certificates: Vec<Vec<u8>>,
@@ -24,7 +24,7 @@ impl Authorities {
     /// Reads a bundle.
     ///
     /// # Errors
-    /// There is no certificate in it that can be used.
+    /// No certificate in it can be used.
     pub fn from_pem(pem: &[u8]) -> Result<Self, SettingsError> {
         let mut authorities = Self::default();
         let text = String::from_utf8_lossy(pem);
@@ -44,13 +44,13 @@ impl Authorities {
         }
     }
 
-    /// What was left out, each by its position and with the reason: "certificate 145 …".
+    /// Returns what was skipped, each by its position and with the reason: "certificate 145 …".
     #[must_use]
     pub fn skipped(&self) -> &[String] {
         &self.skipped
     }
 
-    /// How many can be used.
+    /// Returns how many can be used.
     #[must_use]
     pub fn count(&self) -> usize {
         self.certificates.len()
@@ -61,7 +61,7 @@ impl Authorities {
     }
 }
 
-/// The blocks that hold certificates: their base64, or why there is none.
+/// Returns the blocks that hold certificates: their base64, or why there is none.
 fn blocks(text: &str) -> impl Iterator<Item = Result<&str, String>> {
     let parts: Vec<&str> = text.split(RULE).collect();
     let begins = (0..parts.len()).filter_map(move |at| {
@@ -84,7 +84,7 @@ fn blocks(text: &str) -> impl Iterator<Item = Result<&str, String>> {
     begins.collect::<Vec<_>>().into_iter()
 }
 
-/// The certificate in a block, if TLS can trust it.
+/// Returns the certificate in a block, if TLS can trust it.
 fn usable(base64: &str) -> Result<Vec<u8>, String> {
     let base64: String = base64.chars().filter(|c| !c.is_whitespace() && *c != '\u{feff}').collect();
     let der = BASE64.decode(base64.as_bytes()).map_err(|_| "is no base64".to_owned())?;

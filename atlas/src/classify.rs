@@ -4,7 +4,7 @@
 
 use domain::fault::FaultKind;
 
-/// The class of an answer that is no success. `code` is the `errorCode` of an Atlas error body, if there was one;
+/// Returns the class of a response without success. `code` is the `errorCode` of an Atlas error body, if there was one;
 /// `is_whole` is false when the body could not be read to its end.
 pub(super) fn kind(status: u16, code: Option<&str>, is_whole: bool) -> FaultKind {
     match (status, code) {
@@ -23,15 +23,15 @@ pub(super) fn kind(status: u16, code: Option<&str>, is_whole: bool) -> FaultKind
         (400 | 404 | 410, Some("VERSION_GONE")) => FaultKind::Retired,
         // 404: an unknown project, or a key of another organisation, or not Atlas at all. Never proof of absence.
         (404, _) if is_whole => FaultKind::NoAccess,
-        // 405 is maintenance, 408 a time-out, whoever sends them.
+        // 405 is maintenance, 408 a timeout, from Atlas or from a proxy.
         (405 | 408, _) => FaultKind::Unavailable,
         (400..=499, Some(_)) => FaultKind::Refused,
         _ => FaultKind::Unavailable,
     }
 }
 
-/// Whether a 401 with this code comes from behind the authentication: it tells somebody known what he lacks. What a
-/// gateway sends with a challenge has no code, or the general one.
+/// Returns whether a 401 with this code comes from behind the authentication: it tells a known user what they lack. A
+/// 401 with a challenge has no code, or the general one.
 pub(super) fn knows_the_user(code: &str) -> bool {
     matches!(
         code,
@@ -39,8 +39,8 @@ pub(super) fn knows_the_user(code: &str) -> bool {
     )
 }
 
-/// Whether an answer proves that a POST was not executed: Atlas itself refused it.
-/// A proxy's refusal proves nothing, except for 401: whoever asks for credentials did not act without them.
+/// Returns whether a response proves that a POST was not executed: Atlas itself rejected it. A proxy's error proves
+/// nothing, except a 401: a server that requests credentials did not act without them.
 pub(super) fn is_definite_no(status: u16, has_atlas_body: bool) -> bool {
     match status {
         401 => true,

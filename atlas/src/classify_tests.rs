@@ -1,4 +1,4 @@
-//! The tables of answers, row by row.
+//! The tables of responses, row by row.
 
 use super::*;
 

@@ -23,7 +23,7 @@ use super::response::{self, Response};
 use super::send_guard::MaySend;
 use super::transport::{CallRecord, Transport};
 
-/// Atlas as one key or service account sees it. Cheap to clone.
+/// A client with the credentials of one API key or service account. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,
@@ -63,7 +63,7 @@ struct Request<'a> {
     method: Method,
     url: Url,
     body: Option<Vec<u8>>,
-    /// `None`: always.
+    /// `None`: the request may always be sent.
     may_send: Option<MaySend>,
 }
 
@@ -80,10 +80,10 @@ impl Client {
         &self.credentials
     }
 
-    /// All endpoints of an instance: the whole list, or an error.
+    /// Lists all endpoints of an instance: complete, or an error.
     ///
     /// # Errors
-    /// Atlas could not be asked, refused, or sent what is not a complete list of endpoints.
+    /// Atlas was unreachable, rejected the request, or sent no complete list of endpoints.
     pub async fn list(&self, instance: &Instance) -> Result<ListResponse, AtlasError> {
         let request = self.request(Operation::List, Method::GET, instance, None);
         let parse = |response: &Response| {
@@ -93,16 +93,16 @@ impl Client {
         self.read(request, parse).await
     }
 
-    /// One endpoint.
+    /// Reads one endpoint.
     ///
     /// # Errors
-    /// Atlas could not be asked, refused, or sent what is not this endpoint.
+    /// Atlas was unreachable, rejected the request, or sent something else than this endpoint.
     pub async fn get(&self, instance: &Instance, id: &EndpointId) -> Result<Endpoint, AtlasError> {
         let request = self.request(Operation::Get, Method::GET, instance, Some(id));
         self.read(request, |response| this_endpoint(response, id)).await
     }
 
-    /// A new endpoint with this comment: one POST at most.
+    /// Creates an endpoint with this comment: one POST at most.
     ///
     /// `may_send` is evaluated when the POST is written to its connection, also for its repetition after a 401, and
     /// never after it was sent otherwise. Once it returns false, the outcome is [`CreateOutcome::Refused`] with [`Outcome::DeadlinePassed`].
@@ -126,7 +126,8 @@ impl Client {
     /// Changes an endpoint.
     ///
     /// # Errors
-    /// Atlas could not be asked, refused, or sent what is not this endpoint; it may have been changed all the same.
+    /// Atlas was unreachable, rejected the request, or sent something else than this endpoint; the change may have been
+    /// made all the same.
     pub async fn update(
         &self,
         instance: &Instance,
@@ -141,10 +142,10 @@ impl Client {
         self.read(request, |response| this_endpoint(response, id)).await
     }
 
-    /// Asks Atlas to remove an endpoint. It goes by `DELETING`, and may be asked again meanwhile.
+    /// Deletes an endpoint. It stays listed as `DELETING` for a while, and may be deleted again meanwhile.
     ///
     /// # Errors
-    /// Atlas could not be asked, or refused; it may have been removed all the same.
+    /// Atlas was unreachable, or rejected the request; the endpoint may have been deleted all the same.
     pub async fn delete(&self, instance: &Instance, id: &EndpointId) -> Result<DeleteOutcome, AtlasError> {
         let request = self.request(Operation::Delete, Method::DELETE, instance, Some(id));
         match self.read(request, |_| Ok(DeleteOutcome::Accepted)).await {
@@ -153,10 +154,10 @@ impl Client {
         }
     }
 
-    /// The instance itself: its state, and its private connection strings.
+    /// Reads the instance itself: its state, and its private connection strings.
     ///
     /// # Errors
-    /// Atlas could not be asked, refused, or sent what is not a description of an instance.
+    /// Atlas was unreachable, rejected the request, or sent no instance.
     pub async fn instance(&self, instance: &Instance) -> Result<InstanceDescription, AtlasError> {
         let url = self.transport.instance_url(instance);
         let request = Request { url, ..self.request(Operation::Instance, Method::GET, instance, None) };
@@ -180,7 +181,7 @@ impl Client {
         }
     }
 
-    /// A call whose success `parse` understands.
+    /// Runs a call whose success `parse` understands.
     async fn read<T>(
         &self,
         request: Request<'_>,
@@ -200,7 +201,7 @@ impl Client {
         .await
     }
 
-    /// Runs a call to its end and records it under the outcome that `conclude` finds.
+    /// Runs a call to its end and records it under the outcome that `conclude` returns.
     async fn call<T>(
         &self,
         request: Request<'_>,

@@ -1,21 +1,21 @@
-//! Cookies, as far as a balancer needs them: it sends a request to the gateway that issued the nonce.
+//! Keeps cookies as far as a balancer needs them: it sends a request to the gateway that issued the nonce.
 //!
-//! They are kept with the one challenge that they came with, so no credentials ever carry the cookies of others, and
-//! none outlives its challenge. There is one host, so `Domain` says nothing. Never shown: whoever has one may be taken
-//! for somebody else.
+//! They are stored with the one challenge that they came with, so no credentials ever carry the cookies of others, and
+//! none outlives its challenge. There is one host, so `Domain` is ignored. Never printed: with a cookie, a client can
+//! impersonate its owner.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use reqwest::header::HeaderValue;
 
-/// The most bytes of names and values that are kept; what exceeds them is not kept.
+/// The maximum size of all stored names and values; cookies beyond it are dropped.
 const MAX_BYTES: usize = 8 * 1024;
 
-/// The most cookies that are kept.
+/// The maximum number of stored cookies.
 const MAX_COOKIES: usize = 16;
 
-/// What a server asked to be sent back.
+/// The cookies that a server set.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Cookies(Vec<Cookie>);
 
@@ -23,12 +23,13 @@ pub(super) struct Cookies(Vec<Cookie>);
 struct Cookie {
     name: Vec<u8>,
     value: Vec<u8>,
-    /// Requests below this path carry it.
+    /// Requests below this path carry the cookie.
     path: Vec<u8>,
 }
 
 impl Cookies {
-    /// Reads the `Set-Cookie` lines of the response to a request for `path`. Of one name and path the last counts.
+    /// Reads the `Set-Cookie` lines of the response to a request for `path`. Of several with one name and path the last
+    /// counts.
     pub(super) fn receive<'a>(
         &mut self,
         lines: impl IntoIterator<Item = &'a [u8]>,
@@ -43,7 +44,7 @@ impl Cookies {
         }
     }
 
-    /// The `Cookie` header of a request for `path`.
+    /// Returns the `Cookie` header of a request for `path`.
     pub(super) fn header(&self, path: &str) -> Option<HeaderValue> {
         let pairs: Vec<Vec<u8>> = self
             .0
@@ -77,14 +78,14 @@ impl Cookie {
     }
 }
 
-/// The number of cookies alone: values give away a session.
+/// Prints the number of cookies alone: their values give away a session.
 impl fmt::Debug for Cookies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Cookies({})", self.0.len())
     }
 }
 
-/// One `Set-Cookie` line (RFC 6265 §5.2), and whether it takes the cookie away.
+/// Reads one `Set-Cookie` line (RFC 6265 §5.2), and whether it deletes the cookie.
 fn read(line: &[u8], request_path: &str, now: SystemTime) -> Option<(Cookie, bool)> {
     let mut parts = line.split(|b| *b == b';').map(<[u8]>::trim_ascii);
     let (name, value) = pair(parts.next()?);
@@ -110,7 +111,7 @@ fn read(line: &[u8], request_path: &str, now: SystemTime) -> Option<(Cookie, boo
     Some((Cookie { name: name.to_vec(), value: value.to_vec(), path }, is_over))
 }
 
-/// What stands before and behind the first `=`.
+/// Splits at the first `=`.
 fn pair(text: &[u8]) -> (&[u8], &[u8]) {
     match text.iter().position(|b| *b == b'=') {
         Some(at) => (text[..at].trim_ascii(), text[at + 1..].trim_ascii()),
@@ -118,7 +119,7 @@ fn pair(text: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The path up to its last segment.
+/// Returns the path without its last segment.
 fn folder(path: &str) -> &str {
     match path.rfind('/') {
         None | Some(0) => "/",

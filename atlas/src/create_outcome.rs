@@ -10,7 +10,7 @@ use super::exchange::Failure;
 use super::http::RawResponse;
 use super::{classify, json, response};
 
-/// What became of a create.
+/// The outcome of a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateOutcome {
     /// The endpoint exists, and this is it.

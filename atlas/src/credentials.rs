@@ -1,6 +1,6 @@
-//! A pair that Atlas knows: an API key, or a service account.
+//! Credentials for Atlas: an API key, or a service account.
 //!
-//! The secret half leaves this type in two places only, the Digest answer and the token request. Nothing here
+//! The secret half leaves this type in two places only, the Digest response and the token request. Nothing here
 //! implements `Debug`, `Display` or `Serialize` over it.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use domain::text::is_unfit;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-/// Which kind of credentials, and so which scheme: Digest or a bearer token.
+/// The kind of credentials, and thus the scheme: Digest or a bearer token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Scheme {
     Digest,
@@ -25,7 +25,7 @@ pub struct Credentials {
     secret: Secret,
 }
 
-/// Text that is never shown: it has neither `Debug` nor `Display`.
+/// Text that is never printed: it has neither `Debug` nor `Display`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Secret(String);
 
@@ -34,13 +34,13 @@ impl Secret {
         Self(text)
     }
 
-    /// The text itself, for the one header that carries it.
+    /// Returns the text itself, for the one header that carries it.
     pub(super) fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// Credentials that cannot be sent. The values themselves are not repeated.
+/// Why credentials cannot be sent. The values themselves are not repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UnusableCredentials {
     /// One half is empty, or only white space.
@@ -49,7 +49,7 @@ pub enum UnusableCredentials {
     /// One half contains a line break or another control character.
     #[error("{0} contains a line break or another control character; store it without one")]
     ControlCharacter(&'static str),
-    /// One half contains a character that nobody sees, such as a byte order mark or a zero-width space.
+    /// One half contains an invisible character, such as a byte order mark or a zero-width space.
     #[error("{0} contains an invisible character (U+{1:04X}); store it without one")]
     Invisible(&'static str, u32),
     /// One half has a quotation mark at one of its ends.
@@ -58,7 +58,7 @@ pub enum UnusableCredentials {
     /// One half is longer than any that Atlas issues.
     #[error("{0} is longer than {MAX_BYTES} bytes; store nothing else in its entry")]
     TooLong(&'static str),
-    /// One half decodes to what it should be.
+    /// One half is base64-encoded once too often.
     #[error(
         "{0} is encoded in base64 once too often: a value under `data` of a Secret is encoded once, one under \
          `stringData` not at all"
@@ -66,15 +66,15 @@ pub enum UnusableCredentials {
     EncodedTwice(&'static str),
 }
 
-/// The most bytes of one half; a secret of Atlas has some 60.
+/// The maximum length of one half in bytes; a secret of Atlas has some 60.
 const MAX_BYTES: usize = 256;
 
 impl Credentials {
-    /// An API key: HTTP Digest. What is around the values and says nothing is trimmed: white space, invisible
+    /// Returns an API key, for HTTP Digest. Meaningless text around the values is trimmed: white space, invisible
     /// characters, a pair of quotation marks.
     ///
     /// # Errors
-    /// A half that is empty or cannot stand in a header.
+    /// One half is empty or cannot be part of a header.
     pub fn key(public: &str, private: &str) -> Result<Self, UnusableCredentials> {
         Ok(Self {
             scheme: Scheme::Digest,
@@ -83,10 +83,10 @@ impl Credentials {
         })
     }
 
-    /// A service account: OAuth 2.0 client credentials. Trimmed as in [`Credentials::key`].
+    /// Returns a service account, for OAuth 2.0 client credentials. Trimmed as in [`Credentials::key`].
     ///
     /// # Errors
-    /// A half that is empty or cannot stand in a header.
+    /// One half is empty or cannot be part of a header.
     pub fn service_account(client_id: &str, client_secret: &str) -> Result<Self, UnusableCredentials> {
         Ok(Self {
             scheme: Scheme::Bearer,
@@ -95,25 +95,25 @@ impl Credentials {
         })
     }
 
-    /// Names these credentials without giving them away: the same for equal pairs, another for each change.
+    /// Identifies these credentials without revealing them: the same for equal pairs, another after each change.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hash = Sha256::new();
         hash.update([self.scheme as u8]);
-        // Control characters cannot occur in either half, so this one keeps the halves apart.
+        // Neither half contains a control character, so this one separates them.
         hash.update(self.id.as_bytes());
         hash.update([0]);
         hash.update(self.secret.0.as_bytes());
         Fingerprint(hash.finalize().into())
     }
 
-    /// Eight characters that tell keys apart in metrics, made from the public half alone.
+    /// Returns eight characters that tell credentials apart in metrics, derived from the public half alone.
     #[must_use]
     pub fn short_name(&self) -> String {
         HEXLOWER.encode(&Sha256::digest(self.id.as_bytes())[..4])
     }
 
-    /// The public half: the public key, or the client id.
+    /// Returns the public half: the public key, or the client id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -127,7 +127,7 @@ impl Credentials {
         self.secret.expose()
     }
 
-    /// The forms in which a server could send the secret back to us.
+    /// Returns the forms in which a server could echo the secret.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         let basic = BASE64.encode(format!("{}:{}", self.id, self.secret.0).as_bytes());
         vec![self.secret.clone(), Secret(basic)]
@@ -162,7 +162,7 @@ fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_unfit(c))
 }
 
-/// The text between a pair of quotation marks, if it stands in one.
+/// Returns the text between a pair of quotation marks, if there is one.
 fn without_quotes(text: &str) -> &str {
     let inner = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’'), ('„', '“'), ('«', '»')]
         .into_iter()
@@ -174,9 +174,9 @@ fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '„' | '«' | '»')
 }
 
-/// Whether the value is base64 of a credential. What Atlas issues is itself: eight lower-case letters, a UUID, or a
-/// word with underscores; none of them decodes to letters and digits alone, as a whole word of six and more does not by
-/// chance.
+/// Returns whether the value is base64 of a credential. What Atlas issues is never mistaken for one: eight lower-case
+/// letters, a UUID, or a word with underscores; none of them decodes to letters and digits alone, as a whole word of
+/// six and more does not by chance.
 fn is_encoded_twice(value: &str) -> bool {
     let is_public_key = value.len() == 8 && value.bytes().all(|b| b.is_ascii_lowercase());
     let decoded = BASE64.decode(value.as_bytes()).or_else(|_| BASE64_NOPAD.decode(value.as_bytes()));
@@ -185,7 +185,7 @@ fn is_encoded_twice(value: &str) -> bool {
     inner.len() >= 6 && inner.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// "API key abcdefgh", "service account `mdb_sa_id_…`": the public half, as messages name it.
+/// Writes "API key abcdefgh", "service account `mdb_sa_id_…`": the public half, as messages name it.
 impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scheme {
@@ -195,14 +195,14 @@ impl fmt::Display for Credentials {
     }
 }
 
-/// The same as `Display`: the secret is left out.
+/// Writes the same as `Display`: the secret is left out.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credentials({self})")
     }
 }
 
-/// SHA-256 over credentials. Shown as its first twelve hexadecimal digits, compared as a whole.
+/// A SHA-256 hash over credentials. Printed as its first twelve hexadecimal digits, compared as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 32]);
 

@@ -10,7 +10,7 @@ use reqwest::header::HeaderValue;
 use super::cookies::Cookies;
 use super::credentials::Credentials;
 
-/// How many responses a challenge gets, long before its counter of eight hexadecimal digits overflows.
+/// The maximum number of responses to one challenge, long before its counter of eight hexadecimal digits overflows.
 const MAX_NONCE_USES: u32 = 1_000_000;
 
 /// A server's challenge, and how often the client responded to it.
@@ -20,7 +20,7 @@ pub(super) struct Challenge {
     /// The client's nonce where it may not change: RFC 7616 §3.4.2 makes a session's hash from the first one,
     /// some servers from the current one. Keeping it satisfies both.
     cnonce: Option<String>,
-    /// The cookies that came with it and go with its responses.
+    /// The cookies that came with the challenge and are sent with its responses.
     pub(super) cookies: Cookies,
 }
 
@@ -69,7 +69,7 @@ impl Challenge {
     }
 }
 
-/// 128 random bits; `None` if the system has none to give.
+/// Returns 128 random bits; `None` if the system has none.
 fn random_nonce() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;

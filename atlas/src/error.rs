@@ -19,24 +19,24 @@ use super::response::{ErrorBody, Response};
 /// A call of the API, as metrics and logs name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
-    /// All endpoints of an instance.
+    /// Lists all endpoints of an instance.
     List,
-    /// One endpoint.
+    /// Reads one endpoint.
     Get,
-    /// A new endpoint.
+    /// Creates an endpoint.
     Create,
-    /// A changed comment or VPC endpoint id.
+    /// Changes a comment or VPC endpoint id.
     Update,
-    /// An endpoint's removal.
+    /// Deletes an endpoint.
     Delete,
-    /// The instance itself.
+    /// Reads the instance itself.
     Instance,
-    /// A bearer token for a service account.
+    /// Requests a bearer token for a service account.
     Token,
 }
 
 impl Operation {
-    /// One lower-case word: `list`, `create`, …
+    /// Returns one lower-case word: `list`, `create`, …
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Operation {
         }
     }
 
-    /// What a message about such a call begins with if it comes to nothing.
+    /// Returns how a message about a failed call begins.
     #[must_use]
     pub fn attempt(self, instance: &Instance, id: Option<&EndpointId>) -> String {
         let id = id.map(|id| format!("endpoint {id} of ")).unwrap_or_default();
@@ -66,24 +66,24 @@ impl Operation {
     }
 }
 
-/// How a call ended on the wire. Its `Display` is a metric's label: the status number, or one word.
+/// How a call ended on the wire. Its `Display` is a metric's label: the status code, or one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
-    /// There was an answer with this HTTP status (the enveloped one, if there was an envelope).
+    /// There was a response with this status code (the enveloped one, if there was an envelope).
     Status(u16),
-    /// The caller's time was over before the request could be sent; nothing was sent.
+    /// The caller's deadline passed before the request could be sent; nothing was sent.
     DeadlinePassed,
     /// No connection: name resolution, TCP or TLS. Nothing was sent.
     Unreachable,
-    /// The answer was not there in time.
+    /// The response did not arrive in time.
     TimedOut,
-    /// The connection broke before the answer was complete.
+    /// The connection broke before the response was complete.
     Interrupted,
-    /// The answer was larger than 1 MiB.
+    /// The response was larger than 1 MiB.
     Oversized,
-    /// The answer promised success but cannot be understood.
+    /// The response has a success status but cannot be parsed.
     Malformed,
-    /// A 401 that offers no authentication that may be used. The request was not executed.
+    /// A 401 that offers no usable authentication. The request was not executed.
     NoChallenge,
 }
 
@@ -102,14 +102,14 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Whom a failure concerns besides the one whose call failed.
+/// Which calls a failure concerns besides the failed one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Concerns {
     /// Calls in the same project.
     Project,
-    /// Calls with the same credentials, in whichever project: no token could be had for the service account. It says
-    /// nothing of the project, nor of who asks there with other credentials. Two Secrets may hold the same credentials:
-    /// [`Credentials::fingerprint`] names them.
+    /// Calls with the same credentials, in any project: no token could be obtained for the service account. It says
+    /// nothing of the project, nor of other credentials in it. Two Secrets may hold the same credentials:
+    /// [`Credentials::fingerprint`] identifies them.
     Credentials,
 }
 
@@ -123,19 +123,19 @@ pub struct AtlasError {
 }
 
 impl AtlasError {
-    /// The class that decides what happens next.
+    /// Returns the class that decides what happens next.
     #[must_use]
     pub fn kind(&self) -> FaultKind {
         self.fault.kind
     }
 
-    /// What was attempted.
+    /// Returns the operation.
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// Whom the failure concerns: a pause that follows from it rests on them, and on nobody else.
+    /// Returns which calls the failure concerns: the rate limit that follows from it applies to them alone.
     #[must_use]
     pub fn concerns(&self) -> Concerns {
         match self.operation {
@@ -149,31 +149,31 @@ impl AtlasError {
         }
     }
 
-    /// How it ended on the wire.
+    /// Returns how the call ended on the wire.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// Atlas' own word, if it sent one (cleaned, at most 64 characters).
+    /// Returns Atlas' `errorCode`, if it sent one (cleaned, at most 64 characters).
     #[must_use]
     pub fn error_code(&self) -> Option<&str> {
         self.error_code.as_deref()
     }
 
-    /// How long the server asked to be left alone: at most an hour.
+    /// Returns the wait that the server requested: at most an hour.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.fault.retry_after
     }
 
-    /// The same, with this much of the wait left.
+    /// Returns the same error with this much of the wait left.
     pub(super) fn with_retry_after(self, left: Duration) -> Self {
         let fault = Fault { retry_after: Some(left), ..*self.fault };
         Self { fault: Box::new(fault), ..self }
     }
 
-    /// The same, as the rules read it.
+    /// Converts the error to the fault that the rules read.
     #[must_use]
     pub fn fault(&self) -> Fault {
         Fault::clone(&self.fault)
@@ -188,7 +188,7 @@ impl fmt::Display for AtlasError {
 
 impl std::error::Error for AtlasError {}
 
-/// What a message has to name: who asked for what.
+/// What every message names: the operation and the instance.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) operation: Operation,
@@ -198,7 +198,7 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The server answered, but not with success.
+    /// Returns the error of a response without success.
     pub(super) fn rejected(&self, response: &Response) -> AtlasError {
         let code = response.error.as_ref().map(|error| error.code.as_str());
         let kind = classify::kind(response.status, code, response.broken.is_none());
@@ -211,7 +211,7 @@ impl Context<'_> {
                 None => (format!("HTTP {} without an error message of Atlas", response.status), detail),
             },
             Some(code) if is_code(code) => (format!("HTTP {} {code}", response.status), detail),
-            // Words, not a code: they may be others next time.
+            // Words, not a code: they may differ next time.
             Some(words) => (format!("HTTP {}", response.status), format!("{words} {detail}")),
         };
         let error = self.error(
@@ -241,7 +241,7 @@ impl Context<'_> {
         self.error(outcome, FaultKind::Unavailable, problem.to_owned(), detail, next.into())
     }
 
-    /// There was no answer.
+    /// There was no response.
     pub(super) fn not_delivered(&self, error: &TransportError) -> AtlasError {
         let TransportError { outcome, problem, detail, remedy, .. } = error;
         match remedy {
@@ -262,7 +262,7 @@ impl Context<'_> {
         next: Message,
     ) -> AtlasError {
         let Self { operation, instance, id, credentials } = *self;
-        // An outage shows one status or code after the other, or none: it is one problem all the while.
+        // An outage shows varying statuses or codes, or none: it stays one problem throughout.
         let (problem, detail, next) = match kind {
             FaultKind::Unavailable => {
                 let parts = [problem.as_str(), detail].into_iter().filter(|part| !part.is_empty());
@@ -271,7 +271,7 @@ impl Context<'_> {
             }
             _ => (problem, detail.to_owned(), next),
         };
-        // A token is nobody's own: whom its refusal holds up reads the same.
+        // Calls of several objects share a token, so its failure reads the same for each of them.
         let (attempt, problem) = match operation {
             Operation::Token => {
                 (String::new(), format!("failed to get a token for {credentials}: {problem}"))
@@ -352,10 +352,10 @@ impl Context<'_> {
     }
 }
 
-/// The part of an outage's message that stays the same.
+/// Returns the part of an outage's message that stays the same.
 const NO_RESPONSE: &str = "no usable response";
 
-/// A code as Atlas makes them; what else stands in its place is words.
+/// Returns whether this is a code in Atlas' form; other values are words.
 fn is_code(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

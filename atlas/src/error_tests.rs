@@ -1,4 +1,4 @@
-//! What messages say: what was asked for, what the server said, and one next step.
+//! What messages contain: the operation, the server's response, and one next step.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn key() -> Credentials {
     Credentials::key("abcdefgh", "hunter2").unwrap()
 }
 
-/// What is said last of an answer to `operation`: the next step.
+/// Returns the end of the message for a response to `operation`: the next step.
 fn next_step(operation: Operation, status: u16, body: &Value, retry_after: Option<u64>) -> String {
     let mut next = String::new();
     context(operation, &key(), |context| {

@@ -1,14 +1,14 @@
-//! Why there is no connection, or why it broke, in words that stay the same for as long as the cause does.
+//! Describes why there is no connection, or why it broke, in words that stay the same for as long as the cause does.
 //!
-//! What TLS and sockets say names types of their libraries and counts seconds; conditions need neither. An advice is
-//! given only where it can help: who has a certificate that expired is not helped by another authority.
+//! Messages of TLS and sockets name types of their libraries and count seconds; conditions need neither. A remedy is
+//! given only where it can help: an expired certificate is not helped by another authority.
 
 use std::error::Error;
 use std::io;
 
 use rustls::CertificateError;
 
-/// The server, and what stands before it: host and port each, as messages name them.
+/// The server and the proxy before it: host and port each, as messages name them.
 pub(super) struct Destination {
     pub(super) host: String,
     pub(super) proxy: Option<String>,
@@ -16,16 +16,16 @@ pub(super) struct Destination {
 
 /// Why there is no connection.
 pub(super) struct ConnectFailure {
-    /// In words of ours.
+    /// The problem in our words.
     pub(super) problem: String,
-    /// In those of the system.
+    /// The system's own message.
     pub(super) detail: String,
-    /// What a person can do about it, where it is more than to wait.
+    /// What a person can do about it, if anything but wait.
     pub(super) remedy: Option<String>,
 }
 
 impl Destination {
-    /// What is wrong, and what a person can do about it.
+    /// Returns what is wrong, and what a person can do about it.
     pub(super) fn connect_failure(&self, error: &reqwest::Error) -> ConnectFailure {
         let Self { host, proxy } = self;
         if let Some(error) = find::<rustls::Error>(error) {
@@ -50,7 +50,7 @@ impl Destination {
         }
     }
 
-    /// What became of a connection that there was, in words of ours and in those of the system.
+    /// Describes how an established connection broke, in our words and in the system's.
     pub(super) fn interrupted(&self, error: &reqwest::Error) -> (String, String) {
         let what = match find::<hyper::Error>(error) {
             Some(error) if error.is_incomplete_message() => "it was closed".to_owned(),
@@ -62,7 +62,7 @@ impl Destination {
     }
 }
 
-/// A TLS failure, and its remedy.
+/// Describes a TLS failure, and its remedy.
 fn tls(error: &rustls::Error, host: &str) -> (String, Option<String>) {
     let authority = "if it is signed by a private authority, give that with --atlas-ca-file; else something on the way \
                      intercepts the connection";
@@ -92,7 +92,7 @@ fn tls(error: &rustls::Error, host: &str) -> (String, Option<String>) {
                 "the server's certificate is not meant for servers",
                 "give the server a certificate for server authentication",
             ),
-            // The library keeps the name of this error to itself.
+            // The library does not export this error's name.
             other if format!("{other:?}").contains("CaUsedAsEndEntity") => (
                 "the server shows the certificate of an authority as its own",
                 "give the server a certificate of its own, signed by that authority",
@@ -118,7 +118,7 @@ fn tls(error: &rustls::Error, host: &str) -> (String, Option<String>) {
     (what.to_owned(), Some(remedy.to_owned()))
 }
 
-/// `HandshakeFailure` as "handshake failure".
+/// Returns `HandshakeFailure` as "handshake failure".
 fn spaced(name: &str) -> String {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     letters.fold(String::new(), |mut text, c| {
@@ -130,7 +130,7 @@ fn spaced(name: &str) -> String {
     })
 }
 
-/// What a proxy answered instead of a tunnel.
+/// Returns the response of a proxy that refused a tunnel.
 fn tunnel_refusal(error: &reqwest::Error) -> Option<&'static str> {
     let text = chain(error).map(ToString::to_string).find(|text| text.starts_with("tunnel error"))?;
     match text.as_str() {
@@ -140,12 +140,12 @@ fn tunnel_refusal(error: &reqwest::Error) -> Option<&'static str> {
         text if text.contains("unsuccessful") => Some("it refused the request (CONNECT)"),
         text if text.contains("end of file") => Some("it closed the connection"),
         text if text.contains("too long") => Some("its answer is too long"),
-        // The connection to the proxy itself.
+        // The connection to the proxy itself failed.
         _ => None,
     }
 }
 
-/// A system's text without its number; the number says the same.
+/// Returns a system's message without its number, which says the same.
 fn socket(error: &reqwest::Error) -> String {
     if let Some(error) = find::<io::Error>(error).filter(|error| error.raw_os_error().is_some()) {
         let text = error.to_string();
@@ -157,7 +157,7 @@ fn socket(error: &reqwest::Error) -> String {
     root_cause(error).to_string()
 }
 
-/// The innermost error; the outer ones repeat the URL.
+/// Returns the innermost error; the outer ones repeat the URL.
 pub(super) fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     chain(error).last().unwrap_or(error)
 }
@@ -166,7 +166,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |error| <dyn Error>::source(*error))
 }
 
-/// The innermost error of this type. An [`io::Error`] does not count what it wraps among its sources.
+/// Returns the innermost error of this type. An [`io::Error`] does not count what it wraps among its sources.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut found = None;
     let mut next = Some(error);

@@ -1,7 +1,7 @@
 //! Sends one HTTP request and reads its response, within limits.
 //!
 //! A request is sent once. No redirects, no retries, no decompression, no proxy from the environment. Strict in what is
-//! sent and read as a response, tolerant of malformed headers that others on the way add. HTTP/1.1 only, so that a request
+//! sent and read as a response, tolerant of malformed headers that intermediaries add. HTTP/1.1 only, so that a request
 //! that hangs or is cancelled affects no other. This file knows nothing of Atlas.
 
 use std::time::{Duration, SystemTime};
@@ -22,20 +22,20 @@ use super::send_guard::DeadlinePassed;
 use super::settings::{ClientSettings, SettingsError};
 use super::{retry_after, reuse, sunset};
 
-/// The most bytes of an answer that are read.
+/// The maximum size of a response body.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// No server on a working network takes longer to accept a connection.
+/// The connect timeout: no server on a working network takes longer to accept.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Shorter than what servers and balancers commonly allow (60 s and more), so that a request is rarely sent on a
 /// connection that the other side is closing.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The most headers of an answer; hyper's own bound, 100, has been seen exceeded by chains of proxies.
+/// The maximum number of response headers; chains of proxies exceed hyper's default, 100.
 const MAX_HEADERS: usize = 256;
 
-/// Connections to one server, and the bounds on each request.
+/// Connections to one server, and the limits on each request.
 pub(super) struct Http {
     client: reqwest::Client,
     destination: Destination,
@@ -54,7 +54,7 @@ pub(super) struct HttpRequest<'a> {
     pub(super) deadline: Instant,
 }
 
-/// One answer, as it came.
+/// One response, as it came.
 pub(super) struct RawResponse {
     pub(super) status: u16,
     pub(super) challenges: Vec<String>,
@@ -62,21 +62,21 @@ pub(super) struct RawResponse {
     pub(super) cookies: Vec<Vec<u8>>,
     pub(super) retry_after: Option<Duration>,
     pub(super) sunset: Option<Sunset>,
-    /// `RateLimit-Remaining`: what is left of the key's limit.
+    /// `RateLimit-Remaining`: what is left of the credentials' rate limit.
     pub(super) remaining: Option<u64>,
     /// The whole body, or why there is none.
     pub(super) body: Result<Vec<u8>, Outcome>,
-    /// `Content-Encoding`, where the body was packed although nobody asked for it: nothing here unpacks it.
+    /// `Content-Encoding`, where the body was compressed although no request allows it: nothing here decompresses it.
     pub(super) coding: Option<String>,
-    /// A 401 that as likely means that the server does not know the nonce which it issued, as it means a wrong key.
+    /// A 401 that as likely means that the server does not know its own nonce as that the key is wrong.
     pub(super) is_unknown_nonce_likely: bool,
-    /// What may not be shown of the body.
+    /// The secrets that the body may hold.
     pub(super) secrets: Vec<Secret>,
 }
 
 #[cfg(any(test, fuzzing))]
 impl RawResponse {
-    /// An answer with this status and body, and nothing else to say.
+    /// Returns a response with this status and body, and no headers.
     pub(super) fn of(status: u16, body: &[u8]) -> Self {
         Self {
             status,
@@ -93,33 +93,33 @@ impl RawResponse {
     }
 }
 
-/// There was no answer.
+/// There was no response.
 pub(super) struct TransportError {
     pub(super) outcome: Outcome,
     pub(super) problem: String,
-    /// What the system or a library says about it.
+    /// The message of the system or library.
     pub(super) detail: String,
-    /// What a person can do about it, if it is more than to wait.
+    /// What a person can do about it, if anything but wait.
     pub(super) remedy: Option<String>,
-    /// Whether a part of the request can have been written.
+    /// Whether a part of the request may have been written.
     pub(super) was_sent: bool,
-    /// A GET that went out on a connection which had served before, and broke before any answer: the server had closed
-    /// it while it was idle, so the same request may be sent once more.
+    /// A GET that was sent on a connection which had served before, and broke before any response: the server had
+    /// closed it while it was idle, so the same request may be sent once more.
     pub(super) may_repeat: bool,
 }
 
 impl TransportError {
-    /// A request that may have arrived.
+    /// Returns the error of a request that may have arrived.
     fn new(outcome: Outcome, problem: String) -> Self {
         Self { outcome, problem, detail: String::new(), remedy: None, was_sent: true, may_repeat: false }
     }
 }
 
 impl Http {
-    /// Sends nothing yet.
+    /// Builds the client; sends nothing.
     ///
     /// # Errors
-    /// The setting that cannot be used.
+    /// The invalid setting.
     pub(super) fn new(
         settings: &ClientSettings,
         base_url: &Url,
@@ -129,15 +129,15 @@ impl Http {
             .tls_certs_only(roots(extra)?)
             .https_only(base_url.scheme() == "https")
             .http1_only()
-            // What others on the way add to the head is theirs to spell; curl, too, passes over it. A head is no less
-            // bounded for it: hyper reads 400 KiB of one and no more.
+            // Headers added by intermediaries may be malformed; curl skips them, too. The head stays bounded: hyper
+            // reads 400 KiB of it and no more.
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_max_headers(MAX_HEADERS)
             .connector_layer(reuse::Layer)
             .redirect(redirect::Policy::none())
-            // Nothing that HTTP/1.1 can do is repeated by default; this keeps it so.
+            // hyper repeats no HTTP/1.1 request by default; this keeps it so.
             .retry(retry::never())
             .referer(false)
             .no_proxy()
@@ -153,10 +153,10 @@ impl Http {
         Ok(Self { client, destination, timeout: settings.timeout })
     }
 
-    /// Sends a request once and reads its answer.
+    /// Sends a request once and reads its response.
     ///
     /// # Errors
-    /// There was no answer, and whether a part of the request can have been written.
+    /// There was no response; says whether a part of the request may have been written.
     pub(super) async fn send(&self, request: HttpRequest<'_>) -> Result<RawResponse, TransportError> {
         let left = request.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -168,7 +168,7 @@ impl Http {
             .request(request.method, request.url.clone())
             .timeout(left)
             .header(ACCEPT, request.accept)
-            // Without it any coding would do (RFC 9110 §12.5.3).
+            // Without it any coding would be allowed (RFC 9110 §12.5.3).
             .header(ACCEPT_ENCODING, "identity");
         for (name, value) in [(AUTHORIZATION, request.authorization), (COOKIE, request.cookies)] {
             if let Some(value) = value {
@@ -185,7 +185,7 @@ impl Http {
             TransportError { may_repeat, ..error }
         })?;
         let headers = response.headers();
-        // What is not UTF-8 shows as U+FFFD: a challenge with it is named instead of answered.
+        // Invalid UTF-8 becomes U+FFFD: such a challenge is reported instead of responded to.
         let text = |line: &HeaderValue| String::from_utf8_lossy(line.as_bytes()).into_owned();
         let challenges = headers.get_all(WWW_AUTHENTICATE).iter().map(text).collect();
         let cookies = headers.get_all(SET_COOKIE).iter().map(|line| line.as_bytes().to_vec()).collect();
@@ -239,14 +239,14 @@ impl Http {
     }
 }
 
-/// Host and port of a proxy, without the user and password that its URL may hold.
+/// Returns host and port of a proxy, without the user and password that its URL may hold.
 fn proxy_authority(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     Some(format!("{}{port}", url.host_str()?))
 }
 
-/// The compiled-in roots (a scratch image has no others), and the additional ones.
+/// Returns the compiled-in roots (a scratch image has no others), and the additional ones.
 fn roots(extra: Option<&Authorities>) -> Result<Vec<Certificate>, SettingsError> {
     let extra = extra.into_iter().flat_map(Authorities::certificates);
     webpki_root_certs::TLS_SERVER_ROOT_CERTS

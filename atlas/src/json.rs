@@ -1,8 +1,8 @@
-//! The JSON of the API: endpoints and instances, and the bodies that are sent.
+//! The JSON of the API: endpoints and instances, and the bodies of requests.
 //!
-//! Everything is optional but an endpoint's `_id`, and unknown fields are ignored. What cannot be understood is an
-//! error, never left out: a listing that misses one endpoint would lead to a second one. Text is made fit to be kept
-//! here, where it comes in; an id that is not well-formed is an error, for a repaired one would name another thing.
+//! Every field is optional but an endpoint's `_id`, and unknown fields are ignored. An entry that cannot be parsed is
+//! an error, never skipped: a listing that misses one endpoint would lead to a second one. Text is cleaned here, where
+//! it comes in; a malformed id is an error, for a repaired one would name another thing.
 
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::text::kept;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::credentials::Secret;
 use super::redact;
 
-/// One endpoint. The text says what is wrong, in our words.
+/// Parses one endpoint. The error is a message in our words.
 pub(super) fn endpoint(json: &Value, secrets: &[Secret]) -> Result<Endpoint, String> {
     let id: EndpointId = json
         .get("_id")
@@ -29,7 +29,7 @@ pub(super) fn endpoint(json: &Value, secrets: &[Secret]) -> Result<Endpoint, Str
     })
 }
 
-/// A listing: a bare array, or `{results}`. Whole, or an error.
+/// Parses a listing: a bare array, or `{results}`. Complete, or an error.
 pub(super) fn endpoints(json: &Value, secrets: &[Secret]) -> Result<Vec<Endpoint>, String> {
     let results = json
         .as_array()
@@ -58,13 +58,13 @@ pub struct InstanceDescription {
 /// The private address of an instance, and the VPC endpoints behind which it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrivateConnection {
-    /// `endpoints[].endpointId`: ids of VPC endpoints, as Atlas shows them.
+    /// `endpoints[].endpointId`: ids of VPC endpoints, as Atlas reports them.
     pub vpc_endpoint_ids: Vec<String>,
     /// `srvConnectionString`: `mongodb+srv://…`.
     pub srv_connection_string: String,
 }
 
-/// An instance's description. Connections without an address are left out: there is nothing to connect to.
+/// Parses an instance. Connection strings without an address are skipped: there is nothing to connect to.
 pub(super) fn instance(json: &Value) -> Result<InstanceDescription, String> {
     if !json.is_object() {
         return Err("the answer is no description of an instance".to_owned());
@@ -93,12 +93,12 @@ pub(super) fn instance(json: &Value) -> Result<InstanceDescription, String> {
     })
 }
 
-/// The body of a POST.
+/// Returns the body of a POST.
 pub(super) fn creation(comment: &str) -> Vec<u8> {
     json!({ "comment": comment }).to_string().into_bytes()
 }
 
-/// The body of a PATCH. `providerName` is required even where it says nothing new.
+/// Returns the body of a PATCH. `providerName` is required even where it changes nothing.
 pub(super) fn change(comment: Option<&str>, vpc_endpoint_id: Option<&VpcEndpointId>) -> Vec<u8> {
     let mut body = Map::new();
     body.insert("providerName".to_owned(), json!("AWS"));

@@ -1,4 +1,4 @@
-//! Bodies as Atlas sends them, and as it might.
+//! Bodies as Atlas sends them, and malformed ones.
 
 use super::*;
 

@@ -1,9 +1,9 @@
 //! The Atlas Administration API, as far as serverless private endpoints need it.
 //!
-//! One concrete client over real HTTP: there is no trait to fake, tests speak to it through a socket.
-//! It classifies every answer and decides nothing; it never repeats a request on its own, except one that a 401 proves
-//! not to have been executed, and a GET on a connection that was closed while idle. It knows neither Kubernetes nor the
-//! custom resource.
+//! One concrete client over real HTTP: there is no trait to fake, tests reach it through a socket. It classifies every
+//! response and decides nothing; it never repeats a request on its own, except a request that a 401 proves not to have
+//! been executed, and a GET on a connection that was closed while idle. It knows neither Kubernetes nor the custom
+//! resource.
 //!
 //! | file | what it holds |
 //! |---|---|

@@ -1,6 +1,6 @@
-//! What holds for any bytes that a server may send: checked on random input and on the seeds that are kept for the fuzzer
-//! (`fuzz/corpus`), and by the targets in `fuzz/`, which are the only reason that this is more than a test. It is in no
-//! program.
+//! Properties that hold for any bytes that a server may send: checked on random input and on the seeds of the fuzzer
+//! (`fuzz/corpus`), and by the targets in `fuzz/`, which are the only reason that this is more than a test. No program
+//! contains it.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, whoever runs them")]
 
@@ -21,19 +21,19 @@ use super::http::RawResponse;
 use super::www_authenticate::{ChallengeError, choose};
 use super::{classify, create_outcome, json, redact, response, retry_after, token};
 
-/// Stands for every secret that a server could send back. The base64 of the pair is hidden, too.
+/// Stands for every secret that a server could echo. The base64 of the pair is hidden, too.
 const SECRET: &str = "hunter2-hunter2";
 
 fn key() -> Credentials {
     Credentials::key("abcdefgh", SECRET).unwrap()
 }
 
-/// `WWW-Authenticate` lines, one to a line.
+/// Checks `WWW-Authenticate` lines, one header a line.
 pub(crate) fn challenge(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.split('\n').collect();
     let chosen = choose(lines.iter().copied());
-    // Every line counts by itself, and the first that can be answered is.
+    // Every line counts by itself, and the first usable challenge is chosen.
     let alone = lines.iter().find_map(|line| choose([*line]).ok());
     assert_eq!(chosen.as_ref().ok().map(Challenge::prompt), alone.as_ref().map(Challenge::prompt));
     let mut challenge = match chosen {
@@ -59,7 +59,7 @@ pub(crate) fn challenge(bytes: &[u8]) {
         assert!(header.is_sensitive());
         let header = std::str::from_utf8(header.as_bytes()).unwrap();
         assert!(text.contains(SECRET) || !header.contains(SECRET), "{header}");
-        // What is answered is what was asked: the server finds its own words again.
+        // The response repeats what the challenge said, as the server wrote it.
         let read = choose([header]).unwrap();
         let read = read.prompt();
         assert_eq!((&read.realm, &read.nonce, &read.opaque), (&prompt.realm, &prompt.nonce, &prompt.opaque));
@@ -69,12 +69,12 @@ pub(crate) fn challenge(bytes: &[u8]) {
     }
 }
 
-/// `Basic`, say.
+/// Returns the scheme, such as `Basic`.
 fn is_a_scheme_alone(line: &str) -> bool {
     !line.is_empty() && line.len() < 100 && line.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// A status (two bytes) and a body, as every operation reads them.
+/// Checks a status (two bytes) and a body, as every operation reads them.
 pub(crate) fn reply(bytes: &[u8]) {
     let (status, body) = bytes.split_at(bytes.len().min(2));
     let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
@@ -146,7 +146,7 @@ pub(crate) fn reply(bytes: &[u8]) {
     }
 }
 
-/// An error is fit to be shown, and claims an absence only in Atlas' own words.
+/// An error can be printed, and claims an absence only by Atlas' own code.
 fn is_well_said(error: &AtlasError, status: u16) {
     let message = error.to_string();
     is_fit_to_be_shown(&message);
@@ -177,14 +177,14 @@ fn is_fit_to_be_shown(text: &str) {
     }
 }
 
-/// Text of a server beside secrets: the first byte says how they are put together.
+/// Text of a server beside secrets: the first byte selects how they are joined.
 pub(crate) fn shown(bytes: &[u8]) {
     let (how, rest) = bytes.split_at(bytes.len().min(1));
     let text = String::from_utf8_lossy(rest);
     let secret = match how.first().copied().unwrap_or(0) % 3 {
         0 => SECRET.to_owned(),
         1 => "two words".to_owned(),
-        // What stands in for a secret, or for the rest of a text, is none.
+        // The placeholders for a secret, and for the rest of a text, are no secrets.
         _ => text.chars().take(8).filter(|c| !"[hidden]…".contains(*c)).collect(),
     };
     let secrets = Credentials::key("abcdefgh", &secret).map(|key| key.secrets()).unwrap_or_default();
@@ -198,7 +198,7 @@ pub(crate) fn shown(bytes: &[u8]) {
     assert_eq!(redact::clean(&shown, &secrets), shown, "what was cleaned is clean");
 }
 
-/// The time (eight bytes) and a `Retry-After`.
+/// Checks the time (eight bytes) and a `Retry-After`.
 pub(crate) fn waiting(bytes: &[u8]) {
     let (time, value) = bytes.split_at(bytes.len().min(8));
     let seconds = time.iter().fold(0_u64, |seconds, byte| seconds << 8 | u64::from(*byte)) >> 20;

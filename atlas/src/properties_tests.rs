@@ -1,4 +1,4 @@
-//! The properties on random input: text made of the words that matter, JSON made of the fields that matter.
+//! Checks the properties on random input: text of significant words, JSON of significant fields.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn the_seeds_hold() {
     seeds_hold("waiting", waiting);
 }
 
-/// Up to `most` of these words and of any others, joined without anything.
+/// Joins up to `most` of these words and of any others, without separators.
 fn made_of(words: &'static [&'static str], most: usize) -> impl Strategy<Value = String> {
     vec(prop_oneof![8 => select(words).prop_map(str::to_owned), 1 => any::<String>()], 0..most)
         .prop_map(|words| words.concat())
@@ -96,7 +96,7 @@ const DATES: &[&str] = &[
     "٣",
 ];
 
-/// One endpoint: fields that matter, each right, null, of another type, or absent; and some that nobody knows.
+/// One endpoint: significant fields, each valid, null, of another type, or absent; and some unknown ones.
 fn an_endpoint() -> impl Strategy<Value = Value> {
     let id = prop_oneof![
         6 => any::<u64>().prop_map(|n| json!(format!("{n:024x}"))),
@@ -217,7 +217,7 @@ proptest! {
         for endpoint in &mut known_only {
             let fields = endpoint.as_object_mut().unwrap();
             fields.remove("unknown");
-            // What is null, or no text, is not there.
+            // A field that is null, or no text, is absent.
             fields.retain(|_, value| value.is_string());
         }
         for same in [

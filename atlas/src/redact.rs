@@ -1,4 +1,4 @@
-//! Makes text from a server fit to be shown: shortened, cleaned, without secrets.
+//! Cleans text from a server before it is shown: shortened, on one line, without secrets.
 //!
 //! Text of a server reaches conditions, events and logs that other people read.
 
@@ -6,17 +6,17 @@ use domain::text::is_unfit;
 
 use super::credentials::Secret;
 
-/// The most characters of a server's text that are shown.
+/// The maximum number of characters of a server's text that are shown.
 pub(super) const MAX_CHARS: usize = 512;
 
-/// Text that is shorter is not taken for a secret: replacing it would garble every message.
+/// Shorter text is not taken for a secret: replacing it would garble every message.
 const MIN_SECRET_CHARS: usize = 6;
 
 /// Control and direction-changing characters become spaces, runs of white space one space, `hidden` text
 /// `[hidden]`, and what exceeds [`MAX_CHARS`] characters an ellipsis.
 pub(super) fn clean(text: &str, secrets: &[Secret]) -> String {
     let mut folded = fold(text);
-    // Folded like the text: a secret with a space inside must not come to light where its spaces were doubled.
+    // Folded like the text: a secret with a space inside must not show up where its spaces were doubled.
     for secret in secrets.iter().map(|secret| fold(secret.expose())) {
         if secret.len() >= MIN_SECRET_CHARS && folded.contains(&secret) {
             folded = folded.replace(&secret, "[hidden]");
@@ -25,7 +25,7 @@ pub(super) fn clean(text: &str, secrets: &[Secret]) -> String {
     cut(&folded)
 }
 
-/// Unfit characters and runs of white space become one space each, and none is left outside.
+/// Replaces control characters and runs of white space by one space each, and trims the ends.
 fn fold(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if is_unfit(c) { ' ' } else { c }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")

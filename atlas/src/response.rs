@@ -13,9 +13,9 @@ use super::error::{AtlasError, Context, Outcome};
 use super::http::RawResponse;
 use super::redact;
 
-/// A response, out of its envelope.
+/// A response without its envelope.
 pub(super) struct Response {
-    /// The status that counts: the enveloped one if a successful response has an envelope.
+    /// The effective status: the enveloped one if a successful response has an envelope.
     pub(super) status: u16,
     /// The body, if it is JSON.
     pub(super) json: Option<Value>,
@@ -23,7 +23,7 @@ pub(super) struct Response {
     pub(super) error: Option<ErrorBody>,
     /// Why the body was not read to its end, if so.
     pub(super) broken: Option<Outcome>,
-    /// That the body is packed, which is why it was not read.
+    /// The body is compressed, and so was not read.
     pub(super) packed: Option<String>,
     /// As in [`RawResponse`].
     pub(super) is_unknown_nonce_likely: bool,
@@ -45,7 +45,7 @@ impl Response {
         self.json.as_ref().ok_or_else(|| "the answer is not JSON".to_owned())
     }
 
-    /// What a success says, as `parse` understands it; else an error that says why it is none.
+    /// Returns the success as `parse` reads it; else an error that says why it is none.
     pub(super) fn success<T>(
         &self,
         context: Context<'_>,
@@ -64,7 +64,7 @@ impl Response {
     }
 }
 
-/// An error as Atlas words it.
+/// An error of Atlas.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ErrorBody {
     /// `errorCode`, never empty.
@@ -76,7 +76,7 @@ pub(super) struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// The caller's address, where Atlas says that it is not on the access list.
+    /// The caller's address, where Atlas reports that it is not on the access list.
     pub(super) fn access_list_address(&self) -> Option<IpAddr> {
         self.address
     }
@@ -102,7 +102,7 @@ impl ErrorBody {
     }
 }
 
-/// An error in the words of OAuth (RFC 6749 §5.2), as the token endpoint sends it.
+/// An OAuth error (RFC 6749 §5.2), as the token endpoint sends it.
 pub(super) fn oauth_error(json: &Value) -> Option<ErrorBody> {
     let code = json.get("error")?.as_str().filter(|code| !code.is_empty())?;
     let detail = json.get("error_description").and_then(Value::as_str).unwrap_or_default();
@@ -119,7 +119,7 @@ pub(super) fn error_code(raw: &RawResponse) -> Option<String> {
 pub(super) fn open(raw: RawResponse) -> Response {
     let json = raw.body.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok());
     let (status, json) = match json.map(unwrap_envelope) {
-        // A failing HTTP status is not improved by what stands inside: who sent it may not be who wrote it.
+        // The enveloped status does not override an HTTP error: a proxy may have sent it around Atlas' response.
         Some((Some(inner), json)) if (200..300).contains(&raw.status) => (inner, json),
         Some((_, json)) => (raw.status, json),
         None => (raw.status, None),
@@ -142,11 +142,11 @@ pub(super) fn open(raw: RawResponse) -> Response {
     }
 }
 
-/// `{"status": 201, "envelope" | "content": {…}}`, and for lists `{"status": 200, "results": […]}`. What has an
-/// `_id` is an endpoint, whatever its `status`.
+/// Opens `{"status": 201, "envelope" | "content": {…}}`, and for lists `{"status": 200, "results": […]}`. An object
+/// with an `_id` is an endpoint, whatever its `status`.
 fn unwrap_envelope(json: Value) -> (Option<u16>, Option<Value>) {
     let status = match (json.get("status"), json.get("_id")) {
-        // A number that is no status at all must not pass for success.
+        // An invalid status code must not pass for success.
         (Some(Value::Number(status)), None) => {
             status.as_u64().and_then(|status| status.try_into().ok()).unwrap_or(0)
         }

@@ -1,4 +1,4 @@
-//! Answers as Atlas sends them, and as whoever stands in between does.
+//! Responses as Atlas sends them, and as intermediaries do.
 
 use serde_json::json;
 

@@ -1,11 +1,12 @@
-//! `Retry-After` (RFC 9110 §10.2.3): seconds or an HTTP date. Pure; the time is handed in.
+//! Reads `Retry-After` (RFC 9110 §10.2.3): seconds or an HTTP date. Pure; the time is a parameter.
 
 use std::time::{Duration, SystemTime};
 
-/// A longer wait is cut to this: no server knows that far ahead, and a slip must not silence an operator for a year.
+/// The maximum wait; a longer one is cut to it. No server plans that far ahead, and a slip must not stop an operator
+/// for a year.
 pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// How long to wait, from `now`; a date that has passed means not at all, an unreadable value says nothing.
+/// Returns how long to wait, from `now`: zero for a date in the past, `None` for a value that cannot be parsed.
 pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {

@@ -1,8 +1,8 @@
-//! Whether a request went out on a connection that had served before.
+//! Tells whether a request was sent on a connection that had served before.
 //!
-//! hyper does not say so, but the connector knows when it is asked for a new one: it is told by whoever waits for it,
-//! in whose task it runs. Where both happen, because a connection came free while another was being made, the request
-//! counts as sent on a new one: then it is not repeated.
+//! hyper does not report it, but it calls the connector for each new connection, in the task of the request that waits
+//! for it. If a connection comes free while another is being made, the request counts as sent on a new one, and so is
+//! not repeated.
 
 use std::cell::Cell;
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ pub(super) async fn watch<F: Future>(sending: F) -> (bool, F::Output) {
     IS_NEW.scope(Cell::new(false), noting).await
 }
 
-/// Notes each new connection.
+/// A layer that records each new connection.
 #[derive(Clone, Copy)]
 pub(super) struct Layer;
 
@@ -34,7 +34,7 @@ impl<S> tower_layer::Layer<S> for Layer {
     }
 }
 
-/// A connector that notes that it was asked.
+/// A connector that records that it was called.
 #[derive(Clone)]
 pub(super) struct ConnectCounter<S>(S);
 
@@ -48,7 +48,7 @@ impl<S: Service<R>, R> Service<R> for ConnectCounter<S> {
     }
 
     fn call(&mut self, request: R) -> S::Future {
-        // Outside of a request nobody is to be told.
+        // Outside of a request there is nothing to record.
         let _ = IS_NEW.try_with(|is_new| is_new.set(true));
         self.0.call(request)
     }

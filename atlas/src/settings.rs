@@ -1,6 +1,6 @@
-//! How Atlas is reached: the base URL, the dialect, trust and limits.
+//! Settings of the connection to Atlas: the base URL, the API version, trusted authorities and limits.
 //!
-//! Everything is checked here, once, before the first request. This file never reads a file or the environment.
+//! Everything is validated here, once, before the first request. This file never reads a file or the environment.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use reqwest::Url;
 use thiserror::Error;
 
-/// The version of the API that is spoken. Paths and bodies are the same; prefix and media type differ.
+/// The version of the API. Paths and bodies are the same; prefix and media type differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ApiVersion {
-    /// `/api/atlas/v1.0`, `application/json`: the API of the page this product is built on.
+    /// `/api/atlas/v1.0`, `application/json`: the API of the page that this product is built on.
     #[default]
     V1,
     /// `/api/atlas/v2`, `application/vnd.atlas.2023-01-01+json`: the only dated version that has this resource.
@@ -19,7 +19,7 @@ pub enum ApiVersion {
 }
 
 impl ApiVersion {
-    /// The last segment of the path that all calls share.
+    /// Returns the last segment of the path that all calls share.
     pub(super) fn version(self) -> &'static str {
         match self {
             Self::V1 => "v1.0",
@@ -27,7 +27,7 @@ impl ApiVersion {
         }
     }
 
-    /// What is asked for (`Accept`) and what a body is sent as (`Content-Type`).
+    /// Returns the media type of `Accept` and of a request's `Content-Type`.
     pub(super) fn media_type(self) -> &'static str {
         match self {
             Self::V1 => "application/json",
@@ -36,29 +36,29 @@ impl ApiVersion {
     }
 }
 
-/// What [`Transport::new`](super::Transport::new) needs to know. It has no `Debug`: a proxy's URL may hold a password.
+/// The settings of [`Transport::new`](super::Transport::new). It has no `Debug`: a proxy's URL may hold a password.
 #[derive(Clone)]
 pub struct ClientSettings {
-    /// Scheme, host and port, perhaps a path prefix: `https://cloud.mongodb.com`. No user, query or fragment.
+    /// Scheme, host and port, and optionally a path prefix: `https://cloud.mongodb.com`. No user, query or fragment.
     pub base_url: String,
     /// The version of the API.
     pub api_version: ApiVersion,
-    /// The bound on one call, from its start to the last byte of its answer, the answer to a 401 included.
+    /// The timeout of one call, from its start to the last byte of its response, the response to a 401 included.
     pub timeout: Duration,
     /// Certificates (PEM, one or more) that are trusted besides the compiled-in ones.
     pub extra_roots: Option<Vec<u8>>,
-    /// The URL of a proxy. The environment is never asked for one.
+    /// The URL of a proxy. The environment is never read for one.
     pub proxy: Option<String>,
-    /// Allow `http` to a host that is not this machine.
+    /// Allows `http` to a host that is not this machine.
     pub allow_http: bool,
-    /// Send `pretty=true`.
+    /// Sends `pretty=true`.
     pub pretty: bool,
-    /// Send `envelope=true`. An enveloped answer is understood either way.
+    /// Sends `envelope=true`. An enveloped response is parsed either way.
     pub envelope: bool,
 }
 
 impl Default for ClientSettings {
-    /// The public Atlas, dialect v1.0, 30 s a call, direct connections over https.
+    /// The public Atlas, API v1.0, 30 s a call, direct connections over https.
     fn default() -> Self {
         Self {
             base_url: "https://cloud.mongodb.com".to_owned(),
@@ -73,7 +73,7 @@ impl Default for ClientSettings {
     }
 }
 
-/// A setting that cannot be used. Values that may hold a password are not repeated.
+/// An invalid setting. Values that may hold a password are not repeated.
 #[derive(Debug, Error)]
 pub enum SettingsError {
     /// The base URL is not a URL, or not of the required form.
@@ -93,7 +93,7 @@ pub enum SettingsError {
     Setup(String),
 }
 
-/// Parses and checks the base URL.
+/// Parses and validates the base URL.
 ///
 /// # Errors
 /// [`SettingsError::BaseUrl`], with what is wrong about it.

@@ -1,14 +1,14 @@
-//! The announced end of the API: `Sunset` (RFC 8594), or at least `Deprecation` (RFC 9745). Pure.
+//! Reads the announced end of the API: `Sunset` (RFC 8594), or at least `Deprecation` (RFC 9745). Pure.
 
 use domain::observed::Sunset;
 use jiff::Timestamp;
 
-/// What the two headers say. A day that cannot be read is one that is not named.
+/// Reads the two headers. A date that cannot be parsed counts as not named.
 pub(super) fn parse(sunset: Option<&str>, deprecation: Option<&str>) -> Option<Sunset> {
     sunset.or(deprecation)?;
     let time = sunset.and_then(|value| httpdate::parse_http_date(value.trim()).ok());
     let day = time.and_then(|time| Timestamp::try_from(time).ok());
-    // Whoever reads it knows what day it is.
+    // The reader knows today's date.
     Some(Sunset { day: day.map(|time| time.strftime("%F").to_string()), is_over: false })
 }
 
@@ -30,7 +30,7 @@ mod tests {
             (Some("soon"), None, Some(None)),
             (Some(""), None, Some(None)),
             (Some("Sun, 15 Jan 2040 00:00:00 GMT"), None, Some(Some("2040-01-15"))),
-            // Later than any time that can be told.
+            // Later than any time that can be represented.
             (Some("Fri, 31 Dec 9999 23:59:59 GMT"), None, Some(None)),
         ] {
             let found = parse(sunset, deprecation).map(|sunset| sunset.day);

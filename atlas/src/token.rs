@@ -1,7 +1,7 @@
 //! Bearer tokens of service accounts (OAuth 2.0 client credentials, RFC 6749 §4.4).
 //!
-//! One token per account, shared by all calls and renewed at two thirds of its life, with one token request in flight:
-//! Atlas allows only some ten a minute. A token lives in memory only and is never shown.
+//! One token per account, shared by all calls and renewed at two thirds of its lifetime, with one token request in
+//! flight: Atlas allows only some ten a minute. A token is kept in memory only and is never printed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,20 +20,20 @@ use super::http::{HttpRequest, RawResponse};
 use super::response;
 use super::transport::{CallRecord, Transport};
 
-/// The life of a token that does not say how long it lives.
+/// The lifetime of a token whose response has no `expires_in`.
 const DEFAULT_TOKEN_TTL: Duration = Duration::from_mins(10);
 
-/// No token is kept longer, whatever it says.
+/// The maximum time for which a token is kept, whatever its `expires_in`.
 const MAX_TOKEN_TTL: Duration = Duration::from_hours(24);
 
-/// A token that could not be renewed but still lives serves so long until the next attempt.
+/// How long a valid token that could not be renewed is used until the next attempt.
 const RENEWAL_RETRY: Duration = Duration::from_secs(30);
 
-/// A 401 does not replace a token that is younger and was accepted elsewhere, and replaces one an account and minute at
-/// most: what is refused in one project alone is hardly the token.
+/// A 401 does not replace a token that is younger and was accepted elsewhere, and replaces at most one token per
+/// account and minute: a 401 in one project alone is hardly the token's fault.
 const REPLACE_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The most accounts that are kept beyond those that hold a token or are in use.
+/// The maximum number of accounts that are kept beyond those that hold a token or are in use.
 const MAX_FAILURES: usize = 1024;
 
 /// The tokens of all service accounts.
@@ -42,24 +42,24 @@ pub(super) struct Tokens {
     slots: Mutex<HashMap<Fingerprint, Arc<tokio::sync::Mutex<Slot>>>>,
 }
 
-/// One account's token. Its lock is held while the token is renewed, so that one request serves all who wait.
+/// One account's token. Its lock is held while the token is renewed, so that one request serves all waiting calls.
 #[derive(Default)]
 struct Slot {
     token: Option<Arc<Token>>,
     renew_at: Option<Instant>,
-    /// When a token was last replaced because it was refused.
+    /// When a token was last replaced after a 401.
     replaced_at: Option<Instant>,
     failure: Option<TokenFailure>,
 }
 
-/// The last failure: for those who were already waiting when it happened, and for all while the server asked for quiet.
+/// The last failure: for calls that were already waiting when it happened, and for all until its `Retry-After` is over.
 struct TokenFailure {
     at: Instant,
     quiet_until: Option<Instant>,
     error: AtlasError,
 }
 
-/// A token.
+/// An access token and its times.
 pub(super) struct Token {
     text: Secret,
     header: HeaderValue,
@@ -70,24 +70,25 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// The `Authorization` header.
+    /// Returns the `Authorization` header.
     pub(super) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
 
-    /// What a server could send back to us.
+    /// Returns the text that a server could echo, for redaction.
     pub(super) fn secret(&self) -> Secret {
         self.text.clone()
     }
 
-    /// A call with it got past the authentication.
+    /// Records that a call with this token passed authentication.
     pub(super) fn note_accepted(&self) {
         self.was_accepted.store(true, Ordering::Relaxed);
     }
 }
 
 impl Slot {
-    /// Whether the token, refused in a project where the account was last accepted at `accepted_here`, may be replaced.
+    /// Returns whether the token, rejected in a project where the account was last accepted at `accepted_here`, may be
+    /// replaced.
     fn may_replace(&self, token: &Token, accepted_here: Option<Instant>) -> bool {
         let is_doubtful = token.asked_at.elapsed() >= REPLACE_INTERVAL
             || !token.was_accepted.load(Ordering::Relaxed)
@@ -95,7 +96,7 @@ impl Slot {
         is_doubtful && self.replaced_at.is_none_or(|at| at.elapsed() >= REPLACE_INTERVAL)
     }
 
-    /// The failure that whoever asked at `asked_at` shares.
+    /// Returns the failure that a call which began at `asked_at` shares.
     fn shared_failure(&self, asked_at: Instant) -> Option<AtlasError> {
         let failure = self.failure.as_ref()?;
         let now = Instant::now();
@@ -115,10 +116,10 @@ impl Slot {
 }
 
 impl Tokens {
-    /// The account's token, renewed if it is due.
+    /// Returns the account's token, renewed if it is due.
     ///
     /// # Errors
-    /// No token could be had.
+    /// No token could be obtained.
     pub(super) async fn get(
         &self,
         transport: &Transport,
@@ -136,7 +137,7 @@ impl Tokens {
         }
         match renew(&mut slot, transport, context, deadline, asked_at).await {
             Ok(token) => Ok(token),
-            // One that still lives serves on.
+            // A token that is still valid stays in use.
             Err(error) => {
                 let now = Instant::now();
                 let Some(token) = slot.token.clone().filter(|token| now < token.expires_at) else {
@@ -148,10 +149,10 @@ impl Tokens {
         }
     }
 
-    /// Another token than `refused`, which was answered 401; `None` if that says nothing against it.
+    /// Returns another token than `refused`, which got a 401; `None` if the 401 is no evidence against it.
     ///
     /// # Errors
-    /// No token could be had.
+    /// No token could be obtained.
     pub(super) async fn replace(
         &self,
         transport: &Transport,
@@ -171,7 +172,7 @@ impl Tokens {
                 }
                 slot.replaced_at = Some(asked_at);
             }
-            // Another call was first.
+            // Another call has already replaced it.
             Some(current) => return Ok(Some(current.clone())),
             None => {}
         }
@@ -181,7 +182,7 @@ impl Tokens {
     fn slot(&self, account: Fingerprint) -> Arc<tokio::sync::Mutex<Slot>> {
         let now = Instant::now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        // Accounts come and go with their Secrets: what nobody uses and nobody could use goes.
+        // Accounts come and go with their Secrets: slots that are neither in use nor hold a valid token are dropped.
         let mut failures = 0;
         slots.retain(|_, slot| {
             Arc::strong_count(slot) > 1
@@ -194,7 +195,7 @@ impl Tokens {
     }
 }
 
-/// Waits for the account's turn, until `deadline`.
+/// Waits for the account's lock, until `deadline`.
 async fn enter<'a>(
     slot: &'a tokio::sync::Mutex<Slot>,
     context: Context<'_>,
@@ -205,7 +206,7 @@ async fn enter<'a>(
     })
 }
 
-/// A token request, unless one has just failed for all. What the slot holds stays where none can be had.
+/// Requests a token, unless a request has just failed for all. On failure the slot keeps its token.
 async fn renew(
     slot: &mut Slot,
     transport: &Transport,
@@ -233,7 +234,7 @@ async fn renew(
     }
 }
 
-/// One token request, recorded as a call of its own.
+/// Sends one token request, recorded as a call of its own.
 async fn fetch(transport: &Transport, context: Context<'_>, deadline: Instant) -> Result<Token, AtlasError> {
     let started_at = Instant::now();
     let result = request(transport, context, deadline).await;
@@ -289,20 +290,20 @@ async fn request(
     token.ok_or_else(|| context.failed(Outcome::Malformed, "the answer holds no access_token", ""))
 }
 
-/// The token endpoint refuses in OAuth's words (`error`, `error_description`), or in Atlas' own.
+/// Classifies an error of the token endpoint, in OAuth's form (`error`, `error_description`) or Atlas' own.
 fn refused(context: Context<'_>, raw: RawResponse) -> AtlasError {
     let mut response = response::open(raw);
     if response.error.is_none() {
         response.error = response.json.as_ref().and_then(response::oauth_error);
     }
-    // RFC 6749 §5.2 allows 400 as well as 401 for a client that is not known.
+    // RFC 6749 §5.2 allows 400 as well as 401 for an unknown client.
     if response.status == 400 && response.error.as_ref().is_some_and(|error| error.code == "invalid_client") {
         response.status = 401;
     }
     context.rejected(&response)
 }
 
-/// The `Authorization` header of a token request.
+/// Returns the `Authorization` header of a token request.
 fn basic(credentials: &Credentials) -> Option<HeaderValue> {
     let pair = format!("{}:{}", credentials.id(), credentials.secret());
     let mut header = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(pair.as_bytes()))).ok()?;
@@ -310,7 +311,8 @@ fn basic(credentials: &Credentials) -> Option<HeaderValue> {
     Some(header)
 }
 
-/// `{"access_token", "expires_in", …}`; the life counts from before the request, so it is never overrated.
+/// Parses `{"access_token", "expires_in", …}`; the lifetime counts from before the request, so it is never
+/// overestimated.
 pub(super) fn read(json: &Value, asked_at: Instant) -> Option<Token> {
     let text = json.get("access_token")?.as_str().filter(|text| !text.is_empty())?;
     let mut header = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;

@@ -1,4 +1,4 @@
-//! What is made of a token's answer.
+//! How a token's response is read and kept.
 
 use domain::endpoint::Instance;
 use serde_json::json;
@@ -54,7 +54,7 @@ fn instance() -> Instance {
     Instance { project: "5f7cac1adf5d6c6306f4b200".parse().unwrap(), name: "orders".parse().unwrap() }
 }
 
-/// A token that is due, and over, after `life`.
+/// Returns a token that is due, and expired, after `life`.
 fn living_for(life: Duration) -> Slot {
     let mut token = read(&json!({"access_token": "t"}), Instant::now()).unwrap();
     token.expires_at = Instant::now() + life;
@@ -64,14 +64,14 @@ fn living_for(life: Duration) -> Slot {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_serves_until_its_end_and_not_at_it() {
-    // Nobody listens there, so that no token can be had.
+    // Nothing listens there, so no token can be obtained.
     let settings = ClientSettings { base_url: "http://127.0.0.1:1".to_owned(), ..ClientSettings::default() };
     let transport = Transport::new(settings, Arc::new(|_| {})).unwrap();
     let (account, at) = (account("mdb_sa_id_1"), instance());
     let context = Context { operation: Operation::List, instance: &at, id: None, credentials: &account };
     for (life, serves) in [(Duration::from_nanos(1), true), (Duration::ZERO, false)] {
         let tokens = Tokens::default();
-        // Somebody else uses it, too: it is not thrown away at its end.
+        // Another call still uses it, so it is not dropped at its end.
         let used = tokens.slot(account.fingerprint());
         *used.try_lock().unwrap() = living_for(life);
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -89,7 +89,7 @@ async fn the_token_of_an_account_that_nobody_uses_goes_at_its_end() {
         let _used = tokens.slot(other);
         assert_eq!(tokens.slots.lock().unwrap().len(), left, "{life:?}");
     }
-    // Whoever is at work with it keeps it.
+    // A running call keeps its slot.
     let tokens = Tokens::default();
     let used = tokens.slot(old);
     let _other = tokens.slot(other);

@@ -1,4 +1,4 @@
-//! The way to one Atlas, one per process: connections, addresses, and what is remembered between calls.
+//! The transport to one Atlas, one per process: connections, URLs, and what calls share.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -14,27 +14,27 @@ use super::http::Http;
 use super::settings::{self, ClientSettings, SettingsError};
 use super::token::Tokens;
 
-/// How a call went. Holds nothing that could not be a metric's label.
+/// The record of one call. Holds nothing that could not be a metric's label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRecord {
-    /// What was attempted.
+    /// The operation.
     pub operation: Operation,
-    /// How it ended.
+    /// How the call ended.
     pub outcome: Outcome,
     /// From its start to its last byte.
     pub duration: Duration,
-    /// HTTP requests that it took: one with a challenge at hand. A token request counts as a call of its own.
+    /// HTTP requests that the call took: one if a challenge was cached. A token request counts as a call of its own.
     pub requests: u32,
-    /// Names the key without giving it away.
+    /// Identifies the credentials without revealing them.
     pub credential: String,
-    /// Calls that Atlas said are left of the key's limit, if it said so.
+    /// The calls left of the credentials' rate limit, if Atlas reported it.
     pub remaining: Option<u64>,
 }
 
-/// Is told of every call, once. Must not block.
+/// Is called once for every call. Must not block.
 pub type Observer = Arc<dyn Fn(&CallRecord) + Send + Sync>;
 
-/// The way to one Atlas. Cheap to clone; clones share connections, challenges and tokens.
+/// The transport to one Atlas. Cheap to clone; clones share connections, challenges and tokens.
 #[derive(Clone)]
 pub struct Transport(Arc<Inner>);
 
@@ -49,10 +49,10 @@ struct Inner {
 }
 
 impl Transport {
-    /// Checks the settings and sets up the HTTP client. Sends nothing.
+    /// Validates the settings and sets up the HTTP client. Sends nothing.
     ///
     /// # Errors
-    /// The setting that cannot be used.
+    /// The invalid setting.
     pub fn new(settings: ClientSettings, observer: Observer) -> Result<Self, SettingsError> {
         let base_url = settings::base_url(&settings)?;
         if settings.timeout.is_zero() {
@@ -65,8 +65,8 @@ impl Transport {
         Ok(Self(Arc::new(Inner { http, base_url, settings, challenges, tokens, acceptances, observer })))
     }
 
-    /// Trusts these certificates from now on, besides the compiled-in ones and instead of all others. Requests under way
-    /// end on the connections that they have; challenges and tokens stay.
+    /// Trusts these certificates from now on, besides the compiled-in ones and instead of all earlier ones. Requests in
+    /// flight end on their connections; challenges and tokens stay.
     ///
     /// # Errors
     /// The HTTP client could not be built. Then nothing has changed.
@@ -113,7 +113,7 @@ impl Transport {
         self.project_url(instance, &["serverless", instance.name.as_str()])
     }
 
-    /// `/api/oauth/token`, the same for every dialect.
+    /// `/api/oauth/token`, the same for every API version.
     pub(super) fn token_url(&self) -> Url {
         self.url(&["api", "oauth", "token"])
     }
@@ -134,14 +134,14 @@ impl Transport {
 
     fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.0.base_url.clone();
-        // An http URL always has segments, so the else branch of this `if` does not exist.
+        // An http URL always has segments, so this `if` has no else branch.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
         url
     }
 
-    /// Tells log and observer of a call.
+    /// Reports a call to log and observer.
     pub(super) fn record(&self, record: &CallRecord, instance: &Instance) {
         tracing::debug!(
             operation = record.operation.as_str(),

@@ -15,7 +15,7 @@ use digest_auth::{Algorithm, AlgorithmType, Charset, Qop, WwwAuthenticateHeader}
 
 use super::digest::Challenge;
 
-/// A longer header line is not read; real ones have some 200 bytes.
+/// The maximum length of a header line; a longer one is ignored. Real ones have some 200 bytes.
 const MAX_LINE: usize = 8 * 1024;
 
 /// Why the client can respond to none of the challenges. Holds text of the server: redact it before it is shown.
@@ -23,15 +23,15 @@ const MAX_LINE: usize = 8 * 1024;
 pub(super) enum ChallengeError {
     /// There was no challenge at all.
     None,
-    /// Only these schemes were offered, and not the first one named.
+    /// The expected scheme, named first, was not offered: only these were.
     Schemes(&'static str, Vec<String>),
     /// Digest with an algorithm that is not known.
     Algorithm(String),
-    /// Digest with a quality of protection that is not offered here (`auth-int`).
+    /// Digest with an unsupported quality of protection (`auth-int`).
     Protection(String),
     /// Digest without a realm or nonce.
     Incomplete(&'static str),
-    /// Digest with bytes that are not UTF-8: nobody says how they are to be hashed.
+    /// Digest with bytes that are not UTF-8: no standard says how they are hashed.
     NotText,
 }
 
@@ -97,8 +97,8 @@ impl RawChallenge {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Digest's parameters, as `digest_auth` wants them. `domain`, `charset`, `userhash` and unknown ones are left
-    /// out: they change nothing in an answer, and the library fails on some of their values.
+    /// Returns Digest's parameters, as `digest_auth` expects them. `domain`, `charset`, `userhash` and unknown ones are
+    /// left out: they change nothing in a response, and the library fails on some of their values.
     fn challenge(&self) -> Result<Challenge, ChallengeError> {
         let realm = self.get("realm").ok_or(ChallengeError::Incomplete("realm"))?;
         let nonce =
@@ -113,7 +113,7 @@ impl RawChallenge {
         let algorithm = algorithm(self.get("algorithm").unwrap_or_default())?;
         let qop = protection(self.get("qop").unwrap_or_default())?;
         if algorithm.sess && qop.is_none() {
-            // The answer without qop carries no cnonce, from which a session's hash is made.
+            // The response without qop carries no cnonce, from which a session's hash is made.
             return Err(ChallengeError::Protection("none with a session algorithm".to_owned()));
         }
         Ok(Challenge::new(WwwAuthenticateHeader {
@@ -135,7 +135,7 @@ fn algorithm(name: &str) -> Result<Algorithm, ChallengeError> {
     let lower = name.to_ascii_lowercase();
     let (base, sess) = lower.strip_suffix("-sess").map_or((lower.as_str(), false), |base| (base, true));
     let algorithm = match base {
-        // RFC 7616 §3.3: MD5 if it is not said.
+        // RFC 7616 §3.3: MD5 is the default.
         "" if !sess => AlgorithmType::MD5,
         "md5" => AlgorithmType::MD5,
         "sha-256" => AlgorithmType::SHA2_256,
@@ -145,7 +145,7 @@ fn algorithm(name: &str) -> Result<Algorithm, ChallengeError> {
     Ok(Algorithm::new(algorithm, sess))
 }
 
-/// `auth` if it is among the options, nothing (RFC 2069) if there are no options.
+/// Returns `auth` if it is among the options, nothing (RFC 2069) if there are no options.
 fn protection(options: &str) -> Result<Option<Qop>, ChallengeError> {
     let mut options_left = options.split([',', ' ', '\t']).filter(|option| !option.is_empty()).peekable();
     if options_left.peek().is_none() {
@@ -157,8 +157,8 @@ fn protection(options: &str) -> Result<Option<Qop>, ChallengeError> {
     }
 }
 
-/// Cuts a header line into challenges. A word before `=` is a parameter of the challenge it stands in, any other
-/// word begins a challenge.
+/// Cuts a header line into challenges. A word before `=` is a parameter of the current challenge, any other word begins
+/// a challenge.
 fn split(line: &str) -> Vec<RawChallenge> {
     let mut offers: Vec<RawChallenge> = Vec::new();
     let mut rest = line;
@@ -169,7 +169,7 @@ fn split(line: &str) -> Vec<RawChallenge> {
         }
         let (word, after) = word(rest);
         if word.is_empty() {
-            // A quote or an equals sign where a word should be: step over it.
+            // A quote or an equals sign in place of a word is skipped.
             rest = if rest.starts_with('"') { quoted(rest).1 } else { after_first(rest) };
         } else if let Some(value_on) = after.trim_start_matches([' ', '\t']).strip_prefix('=') {
             let (value, behind) = value(value_on.trim_start_matches([' ', '\t']));
@@ -187,7 +187,7 @@ fn split(line: &str) -> Vec<RawChallenge> {
     }
 }
 
-/// The text up to white space, `,`, `=` or `"`, and what follows.
+/// Returns the text up to white space, `,`, `=` or `"`, and the rest.
 fn word(text: &str) -> (&str, &str) {
     text.split_at(text.find([' ', '\t', ',', '=', '"']).unwrap_or(text.len()))
 }
@@ -198,7 +198,7 @@ fn after_first(text: &str) -> &str {
     characters.as_str()
 }
 
-/// A parameter's value, quoted or not, and what follows.
+/// Returns a parameter's value, quoted or not, and the rest.
 fn value(text: &str) -> (String, &str) {
     if text.starts_with('"') {
         return quoted(text);
@@ -209,7 +209,7 @@ fn value(text: &str) -> (String, &str) {
         end += text[end..].find([',', ' ', '\t']).unwrap_or(text.len() - end);
         let behind = text[end..].trim_start_matches([' ', '\t']);
         let (next, after) = word(behind);
-        // Nothing more, a comma, or a parameter.
+        // End of text, a comma, or a parameter.
         if next.is_empty() || after.trim_start_matches([' ', '\t']).starts_with('=') {
             break;
         }
@@ -219,7 +219,7 @@ fn value(text: &str) -> (String, &str) {
     (value.to_owned(), behind)
 }
 
-/// A quoted string without its quotes and escapes, and what follows; the end of the text also ends it.
+/// Returns a quoted string without its quotes and escapes, and the rest; the end of the text also ends it.
 fn quoted(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut characters = text.chars();

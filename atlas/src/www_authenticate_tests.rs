@@ -1,10 +1,10 @@
-//! A corpus of headers as servers really write them, and of what they should never have written.
+//! A corpus of headers as servers really write them, and of malformed ones.
 
 use digest_auth::{AuthContext, HttpMethod};
 
 use super::*;
 
-/// The parts of a chosen challenge that matter: realm, nonce, opaque, algorithm, whether qop is there, stale.
+/// The significant parts of a chosen challenge: realm, nonce, opaque, algorithm, whether qop is present, stale.
 fn summary(lines: &[&str]) -> Result<String, ChallengeError> {
     let challenge = choose(lines.iter().copied())?;
     let prompt = challenge.prompt();
@@ -111,7 +111,7 @@ fn what_cannot_be_answered_is_refused_with_its_reason() {
 
 #[test]
 fn no_text_makes_it_panic_or_the_answer_fail() {
-    // A small generator with a fixed start, so that a failure can be repeated.
+    // A small generator with a fixed seed, so that a failure can be repeated.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         state ^= state << 13;
@@ -168,7 +168,7 @@ fn no_text_makes_it_panic_or_the_answer_fail() {
 
 #[test]
 fn the_library_does_not_need_its_parser_to_answer() {
-    // What its parser makes of a plain challenge is what is handed to it here.
+    // The library's parser of a plain challenge gives the same parameters.
     let line = r#"Digest realm="r", nonce="n", qop="auth", algorithm=MD5, opaque="o""#;
     let mut ours = choose([line]).unwrap().prompt().clone();
     let mut theirs = digest_auth::parse(line).unwrap();
