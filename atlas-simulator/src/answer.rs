@@ -1,4 +1,4 @@
-//! From results to HTTP answers: JSON, `pretty`, `envelope`, and the ways in which an answer is disfigured on request.
+//! Renders results as HTTP responses: JSON, `pretty`, `envelope`, and the malformations that a fault requests.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use crate::{
     routes::Version,
 };
 
-/// What Atlas did.
+/// The result of a request.
 #[derive(Debug)]
 pub(crate) enum Success {
     List(Vec<Endpoint>),
@@ -21,7 +21,7 @@ pub(crate) enum Success {
     Oauth(u16, Value),
 }
 
-/// An HTTP answer.
+/// An HTTP response.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -31,7 +31,7 @@ pub(crate) struct Answer {
     pub(crate) cut_in_body: bool,
 }
 
-/// What goes back to the client.
+/// What is sent back to the client.
 #[derive(Debug)]
 pub(crate) enum Reply {
     Answer(Answer),
@@ -39,7 +39,7 @@ pub(crate) enum Reply {
     Hang,
 }
 
-/// In which form the client wants its answer.
+/// The form in which the client wants its response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     pub(crate) version: Version,
@@ -55,7 +55,7 @@ impl Style {
         Self { version, pretty: wants("pretty"), envelope: wants("envelope") }
     }
 
-    /// The answer to what Atlas did or refused.
+    /// Returns the response to a success or an error.
     pub(crate) fn answer(self, result: Result<Success, Refusal>, malformations: &[&Malformed]) -> Answer {
         let (status, body) = match result {
             Err(refusal) => return self.refuse(&refusal, malformations),
@@ -99,7 +99,7 @@ impl Style {
         disfigure(self.error(refusal.status, refusal.code, &body), malformations)
     }
 
-    /// An answer in the shape of an error.
+    /// Returns a response in the shape of an error.
     pub(crate) fn error(self, status: u16, code: &str, body: &Value) -> Answer {
         // Errors are plain JSON in both versions (recorded).
         let mut answer = Self { version: Version::V1, ..self }.json(status, body);
@@ -107,7 +107,7 @@ impl Style {
         answer
     }
 
-    /// An answer with this JSON; none at all for `null`, which only a DELETE has.
+    /// Returns a response with this JSON; without a body for `null`, which only a DELETE has.
     fn json(self, status: u16, body: &Value) -> Answer {
         if body.is_null() && !self.envelope {
             return Answer { status, ..Answer::default() };
@@ -120,7 +120,7 @@ impl Style {
             Version::V2 => "application/vnd.atlas.2023-01-01+json;charset=utf-8",
         };
         Answer {
-            // A 204 has no body in which the envelope could stand.
+            // A 204 has no body for the envelope.
             status: if status == 204 { 200 } else { status },
             headers: vec![("Content-Type", content_type.to_owned())],
             body: text.unwrap_or_default(),
@@ -160,8 +160,8 @@ impl Style {
     }
 }
 
-/// `envelope=true`: for one result the status and the body (seed; v2 names the member `content`), for a list the page
-/// with its status.
+/// Wraps the body for `envelope=true`: for one result the status and the body (seed; v2 names the member `content`),
+/// for a list the page with its status.
 fn envelope(version: Version, status: u16, body: &Value) -> Value {
     match body {
         Value::Array(results) => {
@@ -180,7 +180,7 @@ fn page(results: &[Value]) -> Value {
     json!({"links": [], "totalCount": results.len(), "results": results})
 }
 
-/// What happens to the bytes of a true answer.
+/// How the bytes of a true response are malformed.
 fn disfigure(mut answer: Answer, malformations: &[&Malformed]) -> Answer {
     for malformed in malformations {
         match malformed {
@@ -208,7 +208,7 @@ fn set_content_type(answer: &mut Answer, content_type: &str) {
     answer.headers.push(("Content-Type", content_type.to_owned()));
 }
 
-/// A page of HTML with this title; the caller sets the status.
+/// Returns a page of HTML with this title; the caller sets the status.
 pub(crate) fn html(title: &str) -> Answer {
     let body = format!(
         "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
@@ -220,7 +220,7 @@ pub(crate) fn html(title: &str) -> Answer {
     }
 }
 
-/// A 401 with these challenges, and this cookie.
+/// Returns a 401 with these challenges, and this cookie.
 pub(crate) fn challenge(style: Style, lines: Vec<String>, cookie: Option<String>) -> Answer {
     let mut answer = style.answer(Err(errors::unauthenticated()), &[]);
     set_content_type(&mut answer, "application/json;charset=ISO-8859-1");

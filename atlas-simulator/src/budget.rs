@@ -1,20 +1,20 @@
-//! The headers by which API v2 tells how many calls are left: a bucket for each project that refills with time. It only
-//! tells; who is to be refused is a fault's business.
+//! The headers in which API v2 reports how many calls are left: a bucket for each project that refills with time. They
+//! only inform; a fault decides which requests are rejected.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::answer::Answer;
 
 const CAPACITY: u32 = 4000;
-/// Calls that come back in a minute.
+/// The calls that are refilled each minute.
 const REFILL: u32 = 2000;
 
-/// What is left of each project's calls, and when that was reckoned.
+/// The calls left to each project, and when that was computed.
 #[derive(Debug, Default)]
 pub(crate) struct Budgets(BTreeMap<String, (f64, Duration)>);
 
 impl Budgets {
-    /// Takes one call and tells what is left.
+    /// Takes one call and returns what is left.
     pub(crate) fn tell(&mut self, now: Duration, project: &str, answer: &mut Answer) {
         let (left, at) = self.0.entry(project.to_owned()).or_insert((f64::from(CAPACITY), now));
         let back = now.saturating_sub(*at).as_secs_f64() / 60.0 * f64::from(REFILL);

@@ -1,7 +1,7 @@
-//! The catalogue: every way in which Atlas is known, or suspected, to misbehave, by family, and how the simulator does it.
+//! The catalogue: every known or suspected misbehaviour of Atlas, by family, and how the simulator does it.
 //!
-//! Data only. `tests/catalogue` shows that the simulator does each of them; tests of a client use the same list, so that
-//! an entry without a test is noticed.
+//! Data only. `tests/catalogue` shows that the simulator does each of them; tests of a client use the same list, so
+//! that an entry without a test is noticed.
 
 use std::time::Duration;
 
@@ -25,36 +25,36 @@ pub const NO_DNS_ENTRIES: &str = "No dns entries found for endpoint vpce-0a1b2c3
 pub const INVALID_PARAMETER: &str =
     "Failed to accept interface endpoint due to an unexpected error with code={InvalidParameter}";
 
-/// One way in which Atlas misbehaves.
+/// One misbehaviour of Atlas.
 #[derive(Debug, Clone)]
 pub struct CatalogueEntry {
-    /// The family that it belongs to.
+    /// Its family.
     pub family: u8,
-    /// Its name, which no other has.
+    /// Its unique name.
     pub name: &'static str,
-    /// How it comes about.
+    /// How it is caused.
     pub how: How,
 }
 
-/// How a misbehaviour comes about.
+/// How a misbehaviour is caused.
 #[derive(Debug, Clone)]
 pub enum How {
-    /// Requests meet these faults.
+    /// Faults of requests.
     Requests {
-        /// Requests that it can happen to; each is a case of its own.
+        /// The operations that it can happen to; each is a case of its own.
         on: &'static [Operation],
-        /// What happens to them; each becomes a rule.
+        /// The faults; each becomes a rule.
         faults: Vec<Fault>,
         /// How often; `None`: until the rules are dropped.
         times: Option<u64>,
     },
-    /// Atlas is so.
+    /// A setting of Atlas.
     Settings(fn(&mut Settings)),
-    /// It happens to an endpoint, or its instance, without any request.
+    /// An event of an endpoint, or its instance, without any request.
     OutOfBand(fn(&Simulator, &Place<'_>)),
 }
 
-/// Where something happens out of band.
+/// The place of an event out of band.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The project.
@@ -66,13 +66,13 @@ pub struct Place<'a> {
 }
 
 impl CatalogueEntry {
-    /// The one of this name.
+    /// Returns the misbehaviour of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         catalogue().into_iter().find(|known| known.name == name)
     }
 
-    /// The rules that make requests of these kinds meet it; none if it does not come about by rules.
+    /// Returns the rules that make requests of these kinds meet it; none if it is not caused by rules.
     #[must_use]
     pub fn rules(&self, on: &[Operation]) -> Vec<Rule> {
         let How::Requests { faults, times, .. } = &self.how else { return Vec::new() };
@@ -124,7 +124,7 @@ fn out_of_band(family: u8, name: &'static str, act: fn(&Simulator, &Place<'_>)) 
     CatalogueEntry { family, name, how: How::OutOfBand(act) }
 }
 
-/// Family 0: what is no fault, and has to be understood all the same.
+/// Family 0: permitted behaviour that a client has to handle all the same.
 fn behaving() -> Vec<CatalogueEntry> {
     vec![
         setting(0, "as documented", |_| {}),

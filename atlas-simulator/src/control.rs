@@ -1,4 +1,5 @@
-//! The control API, `/control/…`: what the typed handle offers, for processes outside. JSON in, JSON out, no authentication.
+//! The control API, `/control/…`: the functions of the typed handle, for other processes. JSON in, JSON out, no
+//! authentication.
 //!
 //! Every value has the form in which the typed handle's types are serialized. Nothing here is part of Atlas.
 
@@ -16,7 +17,7 @@ use crate::{
     timeline::{Timeline, most_alive},
 };
 
-/// What can be asked for; the answer to everything else.
+/// The routes, which are also the response to any other request.
 const CALLS: [&str; 16] = [
     "GET    /control/settings",
     "PATCH  /control/settings             a part of them: null removes a member of a map",
@@ -36,10 +37,10 @@ const CALLS: [&str; 16] = [
     "POST   /control/reset",
 ];
 
-/// What was wrong with a request, as status and words.
+/// The error of a request, as status and message.
 type Wrong = (u16, String);
 
-/// Answers a control request.
+/// Handles a control request.
 pub(crate) fn answer(shared: &Shared, request: &Received) -> Answer {
     let (status, body) = match call(shared, request) {
         Ok(value) => (200, value),
@@ -173,12 +174,12 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
     serde_json::from_value(value).map_err(|error| (400, error.to_string()))
 }
 
-/// The value with the body's members in place of its own.
+/// Returns the value with the members that the body has replaced.
 fn merged<T: Serialize + DeserializeOwned>(value: &T, body: &[u8]) -> Result<T, Wrong> {
     typed(merge(show(value)?, read(body)?))
 }
 
-/// JSON Merge Patch (RFC 7396). A member that is removed takes its default, or leaves its map.
+/// JSON Merge Patch (RFC 7396). A removed member takes its default, or is removed from its map.
 fn merge(target: Value, patch: Value) -> Value {
     let Value::Object(patch) = patch else { return patch };
     let mut target = match target {
@@ -194,7 +195,7 @@ fn merge(target: Value, patch: Value) -> Value {
     Value::Object(target)
 }
 
-/// Which part of the journal is wanted.
+/// Selects a part of the journal.
 struct Filter {
     after: u64,
     executed: Option<bool>,
@@ -233,7 +234,7 @@ impl Filter {
     }
 }
 
-/// Which instance is wanted.
+/// Selects an instance.
 struct Place {
     project: Option<String>,
     instance: Option<String>,

@@ -73,11 +73,11 @@ pub enum NonceScope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counter {
-    /// Each has to be higher than all before: requests that overtake each other on one nonce are refused.
+    /// Each must be higher than all before: requests that overtake each other on one nonce are rejected.
     Rising,
     /// Each once, in any order.
     Unique,
-    /// Any: it is not looked at.
+    /// Any: it is not checked.
     Any,
 }
 
@@ -101,7 +101,7 @@ pub enum Wording {
     Spaced,
     /// No white space after commas, `qop` unquoted, the algorithm quoted.
     Unquoted,
-    /// The same in reverse order, with a directive that nobody knows.
+    /// The same in reverse order, with an unknown directive.
     Reversed,
 }
 
@@ -132,21 +132,21 @@ impl Algorithm {
     }
 }
 
-/// Why a request was answered 401 with a challenge.
+/// Why a request got a 401 with a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unauthenticated {
     /// No Authorization header.
     NoCredentials,
-    /// A header that cannot be read, lacks something, or names another URI, realm or algorithm.
+    /// A header that cannot be parsed, lacks a parameter, or names another URI, realm or algorithm.
     Malformed,
     /// Unknown key or wrong secret.
     WrongKey,
-    /// All right, but the nonce is too old, unknown or used up: `stale=true`.
+    /// Valid, but the nonce is too old, unknown or used up: `stale=true`.
     Stale,
-    /// All right, but the nonce is unknown, and the settings do not call that stale.
+    /// Valid, but the nonce is unknown, and the settings do not call that stale.
     UnknownNonce,
-    /// All right, but `nc` was used before or, if it has to, did not rise.
+    /// Valid, but `nc` was used before or, where it must rise, did not.
     Replayed,
     /// An access token that is unknown, expired or revoked.
     BadToken,
@@ -177,13 +177,13 @@ pub(crate) struct Nonces {
 struct Nonce {
     issued: Duration,
     gateway: Gateway,
-    /// The counters that were accepted; where they have to rise, the last of them alone.
+    /// The counters that were accepted; where they must rise, only the last of them.
     counters: BTreeSet<u32>,
     algorithm: Algorithm,
 }
 
 impl Nonce {
-    /// Takes note of a counter; `None` if it is not accepted.
+    /// Records a counter; `None` if it is not accepted.
     fn count(&mut self, accepted: Counter, counter: u32) -> Option<()> {
         match accepted {
             Counter::Any => {}
@@ -199,14 +199,15 @@ impl Nonce {
 }
 
 impl Nonces {
-    /// The gateway that the next request reaches.
+    /// Returns the gateway that the next request reaches.
     pub(crate) fn gateway(&mut self, settings: &DigestSettings) -> Gateway {
         let gateway = self.turn;
         self.turn = Gateway(settings.known == NonceScope::OneOfTwoGateways && !gateway.0);
         gateway
     }
 
-    /// The `WWW-Authenticate` lines of a 401, each Digest one with a fresh nonce, and the cookie that goes with them.
+    /// Returns the `WWW-Authenticate` lines of a 401, each Digest one with a fresh nonce, and the cookie that belongs
+    /// to them.
     pub(crate) fn challenges(
         &mut self,
         settings: &DigestSettings,
@@ -226,14 +227,14 @@ impl Nonces {
         (if settings.one_line { vec![lines.join(", ")] } else { lines }, cookie)
     }
 
-    /// Forgets the nonce that an Authorization header used.
+    /// Drops the nonce that an Authorization header used.
     pub(crate) fn forget(&mut self, authorization: &str) {
         if let Some(nonce) = header::digest_parameters(authorization).and_then(|mut p| p.remove("nonce")) {
             self.issued.remove(&nonce);
         }
     }
 
-    /// The user name of a request whose Authorization header is right.
+    /// Returns the user name of a request whose Authorization header is valid.
     pub(crate) fn verify(
         &mut self,
         settings: &DigestSettings,

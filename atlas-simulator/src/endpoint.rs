@@ -1,4 +1,4 @@
-//! An endpoint as Atlas shows it, and what may become of it other than the usual course. Data only: the steps that Atlas
+//! An endpoint as Atlas reports it, and how its course may deviate from the usual one. Data only: the steps that Atlas
 //! takes by itself are in `timeline`.
 
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{random, seconds};
 
-/// An endpoint as Atlas shows it. The fields stand in the order in which Atlas sends them.
+/// An endpoint as Atlas reports it. The fields are in the order in which Atlas sends them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// 24 hexadecimal digits, made by Atlas.
@@ -29,7 +29,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A new endpoint: a fresh id, `RESERVATION_REQUESTED`.
+    /// Returns a new endpoint: a fresh id, `RESERVATION_REQUESTED`.
     #[must_use]
     pub fn requested(comment: Option<String>) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Endpoint {
         }
     }
 
-    /// A new endpoint that is `RESERVED` already, to be inserted out of band.
+    /// Returns a new endpoint that is `RESERVED` already, to be inserted out of band.
     #[must_use]
     pub fn reserved(comment: Option<String>) -> Self {
         let mut endpoint = Self::requested(comment);
@@ -74,16 +74,16 @@ pub enum Status {
     Initiating,
     /// Connected.
     Available,
-    /// Atlas gave up.
+    /// Atlas failed.
     Failed,
-    /// On its way out.
+    /// Being deleted.
     Deleting,
     /// Any other word, set out of band. Nothing happens by itself in it.
     #[serde(untagged)]
     Other(String),
 }
 
-/// What will become of an endpoint other than the usual course. Each happens once.
+/// A deviation of an endpoint from the usual course. Each happens once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fate {
@@ -111,13 +111,13 @@ pub enum Fate {
         #[serde(with = "seconds")]
         after: Duration,
     },
-    /// A reservation that nobody uses runs out: `RESERVED` for so long, then gone.
+    /// An unused reservation expires: `RESERVED` for so long, then deleted.
     Expires {
         /// How long it stays `RESERVED`.
         #[serde(with = "seconds")]
         after: Duration,
     },
-    /// Gone, whatever its status.
+    /// Deleted, whatever its status.
     Vanishes {
         /// How long after its creation.
         #[serde(with = "seconds")]

@@ -1,9 +1,9 @@
-//! The refusals of Atlas, as documented or recorded. Where the code is not known, the comment says so.
+//! The errors of Atlas, as documented or recorded. Where the code is not known, the comment says so.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// One refusal: what becomes an error body and the `X-Error-Code` header.
+/// One error: the content of an error body and of the `X-Error-Code` header.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
@@ -34,7 +34,7 @@ impl Refusal {
         Self { status, code, detail: detail.into(), parameters: Some(parameters), field: None }
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     pub(crate) fn body(&self) -> Value {
         let reason = hyper::StatusCode::from_u16(self.status).ok().and_then(|s| s.canonical_reason());
         let body = Body {
@@ -51,7 +51,7 @@ impl Refusal {
     }
 }
 
-/// No credentials, or wrong ones. Answered with a challenge.
+/// No credentials, or wrong ones. The response has a challenge.
 pub(crate) fn unauthenticated() -> Refusal {
     Refusal {
         parameters: None,
@@ -160,7 +160,7 @@ pub(crate) fn comment_too_long() -> Refusal {
     refusal
 }
 
-/// Documented for dedicated clusters; what a serverless one answers is not known.
+/// Documented for dedicated clusters; the error of a serverless one is not known.
 pub(crate) fn cannot_accept() -> Refusal {
     let detail = "The private endpoint service cannot accept endpoints in its current status.";
     Refusal::new(409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS", detail, json!([]))

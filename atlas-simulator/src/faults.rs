@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{endpoint::Fate, seconds};
 
-/// What a request asks for.
+/// The operation that a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
@@ -34,25 +34,25 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Everything that changes an endpoint.
+    /// All operations that change an endpoint.
     pub const WRITES: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
 
-    /// Whether it changes an endpoint.
+    /// Returns whether it changes an endpoint.
     #[must_use]
     pub fn is_write(self) -> bool {
         Self::WRITES.contains(&self)
     }
 }
 
-/// What happens to a request.
+/// A fault of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// Not executed; this instead of the answer.
+    /// Not executed; this instead of the response.
     NotExecuted(Termination),
-    /// Executed; this instead of the answer.
+    /// Executed; this instead of the response.
     Executed(Termination),
-    /// This at once instead of the answer, and executed afterwards.
+    /// This at once instead of the response, and executed afterwards.
     ExecutedLate {
         /// How long afterwards.
         #[serde(with = "seconds")]
@@ -60,11 +60,11 @@ pub enum Fault {
         /// What the client gets.
         ending: Termination,
     },
-    /// Executed; the true answer, but disfigured.
+    /// Executed; the true response, but malformed.
     Shown(Malformed),
     /// Executed; the endpoint that it created, updated or deleted takes another course.
     Fate(Fate),
-    /// Executed and answered this much later, besides the usual latency.
+    /// Executed and responded to this much later, besides the usual latency.
     Delayed {
         /// The shortest delay.
         #[serde(with = "seconds")]
@@ -73,7 +73,7 @@ pub enum Fault {
         #[serde(with = "seconds")]
         max: Duration,
     },
-    /// A read (list or get) shows what was true so long ago.
+    /// A read (list or get) shows the state of so long ago.
     StaleRead {
         /// How old the shown state is.
         #[serde(with = "seconds")]
@@ -88,17 +88,17 @@ impl Fault {
         Self::Delayed { min: by, max: by }
     }
 
-    /// Whether it settles what the client gets: no later rule sees the request.
+    /// Returns whether it settles what the client gets: no later rule sees the request.
     pub(crate) fn settles(&self) -> bool {
         matches!(self, Self::NotExecuted(_) | Self::Executed(_) | Self::ExecutedLate { .. })
     }
 }
 
-/// What the client gets instead of the answer.
+/// What the client gets instead of the response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Termination {
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     Cut,
     /// Nothing, for as long as the client waits.
     Hang,
@@ -140,9 +140,9 @@ pub enum Termination {
     ServerlessInstanceNotFound,
     /// `TENANT_PRIVATE_ENDPOINT_NOT_FOUND`, as 404 or 400.
     EndpointNotFound(u16),
-    /// 404 with a page of HTML, as a proxy or a wrong base URL answers.
+    /// 404 with a page of HTML, as from a proxy or a wrong base URL.
     HtmlNotFound,
-    /// 404 `UNEXPECTED_ERROR`: a code that says nothing.
+    /// 404 `UNEXPECTED_ERROR`: a generic code.
     UnexpectedNotFound,
     /// 405 `WRITES_NOT_ALLOWED_DURING_APP_UPGRADES`.
     Maintenance,
@@ -150,7 +150,7 @@ pub enum Termination {
     Conflict,
     /// 410 `VERSION_GONE`.
     VersionGone,
-    /// 429, worded as the version in use words it.
+    /// 429, in the words of the version in use.
     RateLimited {
         /// The `Retry-After` header, verbatim: seconds, a date, or nonsense; `None`: no such header.
         retry_after: Option<String>,
@@ -177,10 +177,10 @@ pub enum Termination {
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
-        /// Where to.
+        /// The target.
         location: String,
     },
-    /// Any other answer in the shape of an Atlas error.
+    /// Any other response in the shape of an Atlas error.
     Error {
         /// The HTTP status.
         status: u16,
@@ -191,7 +191,7 @@ pub enum Termination {
     },
 }
 
-/// How a true answer is disfigured.
+/// How a true response is malformed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Malformed {
@@ -201,7 +201,7 @@ pub enum Malformed {
     Empty,
     /// More than 1 MiB: the same JSON with white space before it.
     Oversized,
-    /// Bytes that are no text.
+    /// Bytes that are no UTF-8.
     Binary,
     /// The same JSON, declared as `text/plain`.
     PlainText,
@@ -213,17 +213,17 @@ pub enum Malformed {
     NoStatus,
     /// No endpoint has an id.
     NoId,
-    /// Every endpoint has members that nobody knows.
+    /// Every endpoint has unknown members.
     ExtraFields,
     /// Members that would be `null` are left out.
     NoNulls,
-    /// A `cloudProviderEndpointId` that nobody sent, where there is none yet (as the tutorial of Atlas shows).
+    /// A `cloudProviderEndpointId` that no request sent, where there is none yet (as the tutorial of Atlas shows).
     JunkVpcEndpoint,
     /// A list is `{"links", "results", "totalCount"}`.
     PagedList,
     /// An error has `"parameters": null`.
     NullParameters,
-    /// 202 instead of 200 or 204, with `{}` for a DELETE (as dedicated endpoints answer).
+    /// 202 instead of 200 or 204, with `{}` for a DELETE (as for dedicated endpoints).
     Accepted,
     /// `Deprecation` and `Sunset` headers.
     Deprecated,

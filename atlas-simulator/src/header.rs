@@ -1,8 +1,8 @@
-//! Reads the Authorization headers that a client sends. Knows their grammar (RFC 9110 §11), nothing of their meaning.
+//! Parses the Authorization headers that a client sends. Knows their grammar (RFC 9110 §11), not their meaning.
 
 use std::collections::HashMap;
 
-/// The parameters of a Digest header, names in lower case; `None` if it is no such header or is ill-formed.
+/// Returns the parameters of a Digest header, names in lower case; `None` if it is another header or ill-formed.
 pub(crate) fn digest_parameters(header: &str) -> Option<HashMap<String, String>> {
     let mut rest = credentials(header, "digest")?;
     let mut parameters = HashMap::new();
@@ -13,7 +13,7 @@ pub(crate) fn digest_parameters(header: &str) -> Option<HashMap<String, String>>
         }
         let (name, after) = rest.split_once('=')?;
         let (value, after) = value(after.trim_start())?;
-        // A parameter that stands twice is an attack or a defect, never a choice.
+        // A repeated parameter is an attack or a defect, never a choice.
         if parameters.insert(name.trim().to_ascii_lowercase(), value).is_some() {
             return None;
         }
@@ -21,7 +21,7 @@ pub(crate) fn digest_parameters(header: &str) -> Option<HashMap<String, String>>
     }
 }
 
-/// User name and password of a Basic header.
+/// Returns user name and password of a Basic header.
 pub(crate) fn basic(header: &str) -> Option<(String, String)> {
     let decoded = data_encoding::BASE64.decode(credentials(header, "basic")?.as_bytes()).ok()?;
     let text = String::from_utf8(decoded).ok()?;
@@ -29,7 +29,7 @@ pub(crate) fn basic(header: &str) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-/// The token of a Bearer header.
+/// Returns the token of a Bearer header.
 pub(crate) fn bearer(header: &str) -> Option<&str> {
     credentials(header, "bearer")
 }
@@ -39,7 +39,7 @@ fn credentials<'a>(header: &'a str, scheme: &str) -> Option<&'a str> {
     found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
-/// The value at the start of the text, quoted or not, and what follows it.
+/// Returns the value at the start of the text, quoted or not, and the rest.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(',').unwrap_or(text.len());

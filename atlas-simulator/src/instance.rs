@@ -1,6 +1,7 @@
-//! One serverless instance and the five calls on its endpoints, plus the instance itself with its connection strings.
+//! One serverless instance and the five operations on its endpoints, plus the instance itself with its connection
+//! strings.
 //!
-//! Pure: time comes in, results go out. Authentication, faults and HTTP are elsewhere.
+//! Pure: time is a parameter, results are returned. Authentication, faults and HTTP are elsewhere.
 
 use std::time::Duration;
 
@@ -15,14 +16,14 @@ use crate::{
     variants::{Variants, Verdict},
 };
 
-/// The endpoints that an instance has and had, and how long the instance is busy.
+/// The present and past endpoints of an instance, and how long the instance is busy.
 #[derive(Debug, Default)]
 pub(crate) struct Instance {
     pub(crate) timelines: Vec<Timeline>,
     busy_until: Duration,
 }
 
-/// What a PATCH asks for.
+/// The body of a PATCH.
 struct Patch {
     vpc_endpoint_id: Option<String>,
     comment: Option<String>,
@@ -36,7 +37,7 @@ impl Instance {
         }
     }
 
-    /// The endpoints as they were at `time`, in the order of their creation.
+    /// Returns the endpoints as they were at `time`, in the order of their creation.
     pub(crate) fn list(&self, time: Duration) -> Vec<Endpoint> {
         self.timelines.iter().filter_map(|timeline| timeline.at(time)).cloned().collect()
     }
@@ -121,7 +122,7 @@ impl Instance {
         Ok(Success::Deleted)
     }
 
-    /// The instance with its connection strings: a private one for each `AVAILABLE` endpoint.
+    /// Returns the instance with its connection strings: a private one for each `AVAILABLE` endpoint.
     pub(crate) fn describe(&self, (project, instance): (&str, &str), now: Duration, pace: &Pace) -> Value {
         let domain = format!("{}.mongodb.net", project.get(..5).unwrap_or_default());
         let connected = self.timelines.iter().enumerate().filter_map(|(number, timeline)| {
@@ -205,7 +206,7 @@ fn gone(variants: &Variants, id: &str) -> Refusal {
     errors::endpoint_not_found(variants.unknown_endpoint_status, id)
 }
 
-/// The members of a JSON object, none but the allowed ones.
+/// Returns the members of a JSON object, if it has only the allowed ones.
 fn attributes(body: &[u8], allowed: &[&str]) -> Result<Map<String, Value>, Refusal> {
     let Ok(Value::Object(attributes)) = serde_json::from_slice(body) else {
         return Err(errors::malformed_json());

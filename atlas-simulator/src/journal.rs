@@ -1,4 +1,4 @@
-//! The journal: every request that arrived, what was answered and whether it was executed.
+//! The journal: every request that arrived, its response, and whether it was executed.
 //!
 //! It holds no Authorization header and no secret.
 
@@ -13,13 +13,13 @@ use crate::{
     seconds,
 };
 
-/// Beyond this many the oldest are dropped, so that a simulator that runs for weeks stays small.
+/// The maximum number of entries; the oldest are dropped, so that a simulator that runs for weeks stays small.
 const LIMIT: usize = 1_000_000;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Rises by one with each request that arrives, from 1.
+    /// The sequence number in the order of arrival, from 1.
     pub seq: u64,
     /// When it arrived: time since the simulator's start.
     #[serde(with = "seconds")]
@@ -28,7 +28,7 @@ pub struct Entry {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// What it asks for; `None` for a path or method that does not exist.
+    /// The operation; `None` for a path or method that does not exist.
     pub operation: Option<Operation>,
     /// The project it names.
     pub project: Option<String>,
@@ -36,35 +36,35 @@ pub struct Entry {
     pub instance: Option<String>,
     /// The endpoint it names, or created.
     pub endpoint: Option<String>,
-    /// The key or service account that it proved to have.
+    /// The key or service account that the request authenticated as.
     pub key: Option<String>,
-    /// Why it was answered 401 with a challenge; `None` if it was not.
+    /// Why it got a 401 with a challenge; `None` if it did not.
     pub challenged: Option<Unauthenticated>,
     /// The request's body as text.
     pub body: String,
     /// The faults it met.
     pub faults: Vec<Fault>,
-    /// What the client got; `None` while it is still being worked on.
+    /// What the client got; `None` while the request is in flight.
     pub answer: Option<Answered>,
-    /// When Atlas did what was asked; `None` if it did not (yet). Reads count too.
+    /// When the operation was executed; `None` if it was not (yet). Reads count too.
     #[serde(with = "seconds::option")]
     pub executed_at: Option<Duration>,
 }
 
 impl Entry {
-    /// Whether Atlas did what was asked.
+    /// Returns whether the operation was executed.
     #[must_use]
     pub fn executed(&self) -> bool {
         self.executed_at.is_some()
     }
 
-    /// Whether it asks for this.
+    /// Returns whether this is its operation.
     #[must_use]
     pub fn is(&self, operation: Operation) -> bool {
         self.operation == Some(operation)
     }
 
-    /// The HTTP status of the answer, if there was one.
+    /// Returns the status code of the response, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self.answer {
@@ -78,11 +78,11 @@ impl Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answered {
-    /// An answer with this HTTP status.
+    /// A response with this status code.
     Status(u16),
-    /// A closed connection, without an answer or in the middle of one.
+    /// A closed connection, without a response or in the middle of one.
     Cut,
-    /// Silence.
+    /// No response.
     Hung,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Adds an entry and gives it its number.
+    /// Adds an entry and numbers it.
     pub(crate) fn add(&mut self, mut entry: Entry) -> u64 {
         self.last += 1;
         entry.seq = self.last;
@@ -105,7 +105,7 @@ impl Journal {
         self.last
     }
 
-    /// The entry with this number, unless it was dropped.
+    /// Returns the entry with this number, unless it was dropped.
     pub(crate) fn get_mut(&mut self, seq: u64) -> Option<&mut Entry> {
         let first = self.entries.front()?.seq;
         self.entries.get_mut(usize::try_from(seq.checked_sub(first)?).ok()?)
@@ -115,12 +115,12 @@ impl Journal {
         self.entries.iter()
     }
 
-    /// The number of the last entry.
+    /// Returns the number of the last entry.
     pub(crate) fn last(&self) -> u64 {
         self.last
     }
 
-    /// Forgets all entries; the numbers go on.
+    /// Drops all entries; the numbers continue.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
     }

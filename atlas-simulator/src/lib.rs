@@ -5,9 +5,10 @@
 //!
 //! Tests start a [`Simulator`] in their own process. People run the binary and use the control API (see the README).
 //!
-//! Code map, from the wire inwards: `server`, `tls` (connections) → `state` (who asks, what is done) → `routes`, `digest`, `oauth`,
-//! `header` (who and what) → `rules`, `faults` (what goes wrong) → `perform`, `instance`, `timeline`, `endpoint` (what is true) → `answer`, `termination`, `errors`
-//! (what is said) → `journal` (what is remembered). `catalogue` lists every misbehaviour that is known or feared.
+//! Code map, from the wire inwards: `server`, `tls` (connections) → `state` (admits and executes requests) → `routes`,
+//! `digest`, `oauth`, `header` (parse and authenticate) → `rules`, `faults` (choose the faults) → `perform`,
+//! `instance`, `timeline`, `endpoint` (the true state) → `answer`, `termination`, `errors` (the response) → `journal`
+//! (the record). `catalogue` lists every known or suspected misbehaviour.
 
 mod answer;
 mod budget;

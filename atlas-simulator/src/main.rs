@@ -1,4 +1,4 @@
-//! The simulator for people: serves until it is interrupted, and prints a curl line that works.
+//! Runs the simulator as a program: serves until it is interrupted, and prints a curl line that works.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl Flags {
         settings
     }
 
-    /// The seed page's request, for this host and these keys.
+    /// Returns the seed page's request, for this host and these credentials.
     fn curl(&self, url: &str) -> String {
         let (project, instance) = (first(&self.projects), first(&self.instances));
         format!(

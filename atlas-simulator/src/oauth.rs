@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{answer::Success, header, random, settings::Settings};
 
-/// The access tokens that are out.
+/// The access tokens that were issued.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens(HashMap<String, Token>);
 
@@ -17,14 +17,14 @@ struct Token {
     issued: Duration,
 }
 
-/// The client whose Basic header is right.
+/// Returns the client whose Basic header is valid.
 pub(crate) fn client(settings: &Settings, authorization: Option<&str>) -> Option<String> {
     let (id, secret) = header::basic(authorization?)?;
     settings.service_accounts.get(&id).is_some_and(|account| account.secret == secret).then_some(id)
 }
 
 impl Tokens {
-    /// Answers the token resource.
+    /// Handles a request to the token resource.
     pub(crate) fn grant(
         &mut self,
         settings: &Settings,
@@ -46,7 +46,7 @@ impl Tokens {
         Success::Oauth(200, json!({"access_token": token, "expires_in": timeline, "token_type": "Bearer"}))
     }
 
-    /// Answers the revocation resource; an unknown token is as good as revoked (RFC 7009 §2.2).
+    /// Handles a request to the revocation resource; an unknown token counts as revoked (RFC 7009 §2.2).
     pub(crate) fn revoke(&mut self, client: Option<&str>, body: &[u8]) -> Success {
         if client.is_none() {
             return invalid_client();
@@ -62,7 +62,7 @@ impl Tokens {
         self.0.clear();
     }
 
-    /// The client that a token was given to, while it is valid and the account exists.
+    /// Returns the client that a token was issued to, while it is valid and the account exists.
     pub(crate) fn client(&mut self, settings: &Settings, now: Duration, token: &str) -> Option<String> {
         self.0.retain(|_, token| now.saturating_sub(token.issued) < settings.token_life);
         let client = &self.0.get(token)?.client;

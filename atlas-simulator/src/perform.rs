@@ -1,5 +1,5 @@
-//! Does what a request asks for, if its sender may and what it names exists. Knows no faults but those that change what is
-//! done: fates and stale reads.
+//! Executes an operation, if its sender is authorized and its objects exist. Applies only those faults that change the
+//! state or the state that is read: fates and stale reads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,12 +30,12 @@ impl State {
         style.answer(result, &admitted.malformations())
     }
 
-    /// Executes a request whose answer the client has long got.
+    /// Executes a request whose client already got its response.
     pub(crate) fn execute_late(&mut self, now: Duration, admitted: &Admitted, request: &Received) {
         if let Ok(who) = &admitted.who
             && admitted.seq > self.forgotten
         {
-            // Nobody is left to whom success or refusal could be told; the journal knows.
+            // No client is left that could get the result; the journal records it.
             let _ = self.execute(now, admitted, request, who);
         }
     }
@@ -99,7 +99,7 @@ impl State {
         let settings = &self.settings;
         let place = (route.project.as_str(), route.instance.as_str());
         let instance = self.instances.entry((route.project.clone(), route.instance.clone())).or_default();
-        // The past before the start is empty, not the start.
+        // The past before the start is empty, not the initial state.
         let seen = |lag: Duration| now.checked_sub(lag);
         match operation {
             Operation::List => {
@@ -151,7 +151,7 @@ impl State {
         json!({"clusterCount": instances, "id": project, "links": [], "name": project})
     }
 
-    /// All that are serverless still, as the API of serverless instances lists them.
+    /// Returns all instances that are still serverless, as the API of serverless instances lists them.
     fn describe_instances(&mut self, now: Duration, project: &str) -> Value {
         let pace = &self.settings.pace;
         let named = self.settings.projects.get(project).into_iter().flatten();
@@ -167,7 +167,7 @@ impl State {
         json!({"links": [], "totalCount": described.len(), "results": described})
     }
 
-    /// Finds the instance and brings it up to date; with `open`, an unknown one comes into being.
+    /// Finds the instance and advances it to now; with `open`, an unknown one is created.
     fn settle(&mut self, now: Duration, route: &Route) -> Result<(), Refusal> {
         let (project, instance) = (&route.project, &route.instance);
         let mut kind = self.settings.projects.get(project).and_then(|all| all.get(instance)).copied();

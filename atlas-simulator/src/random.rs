@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-/// `length` random lower-case hexadecimal digits.
+/// Returns `length` random lower-case hexadecimal digits.
 pub(crate) fn hex(length: usize) -> String {
     let mut text = data_encoding::HEXLOWER.encode(&bytes(length.div_ceil(2)));
     text.truncate(length);
     text
 }
 
-/// 24 random bytes in base64: 32 characters, `/` and `+` among them, as the nonces of Atlas look.
+/// Returns 24 random bytes in base64: 32 characters, `/` and `+` among them, like the nonces of Atlas.
 pub(crate) fn nonce() -> String {
     data_encoding::BASE64.encode(&bytes(24))
 }
 
-/// A duration between the two, each equally likely.
+/// Returns a duration between the two, uniformly distributed.
 pub(crate) fn between(min: Duration, max: Duration) -> Duration {
     let mut word = [0; 4];
     word.copy_from_slice(&bytes(4));

@@ -1,18 +1,18 @@
-//! Which operation a method and a path name, and on what. Syntax only: whether the named things exist is not known here.
+//! Parses method and path into an operation and its objects. Syntax only: whether the objects exist is not known here.
 
 use crate::{
     errors::{self, Refusal},
     faults::Operation,
 };
 
-/// The dialect of the API that a path belongs to.
+/// The API version that a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
     V1,
     V2,
 }
 
-/// Where a request is going.
+/// The route of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Route {
     pub(crate) version: Version,
@@ -24,7 +24,7 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Reads method and path.
+    /// Parses method and path.
     pub(crate) fn of(method: &str, path: &str) -> Self {
         let (version, rest) =
             match (path.strip_prefix("/api/atlas/v1.0/"), path.strip_prefix("/api/atlas/v2/")) {
@@ -32,7 +32,7 @@ impl Route {
                 (_, Some(rest)) => (Version::V2, rest),
                 _ => (Version::V1, path),
             };
-        // As Atlas does, a slash at the end is overlooked.
+        // As in Atlas, a slash at the end is ignored.
         let segments: Vec<&str> = rest.strip_suffix('/').unwrap_or(rest).split('/').collect();
         let (project, instance, endpoint, named) = match segments.as_slice() {
             ["groups", project, "privateEndpoint", "serverless", "instance", instance, "endpoint"] => {
@@ -94,12 +94,12 @@ impl Route {
         }
     }
 
-    /// Whether the token resource is meant, which has its own authentication.
+    /// Returns whether this is the token resource, which has its own authentication.
     pub(crate) fn is_oauth(&self) -> bool {
         matches!(self.operation, Ok(Operation::Token | Operation::Revoke))
     }
 
-    /// Refuses ids and names that cannot be any.
+    /// Rejects ids and names that cannot exist.
     pub(crate) fn check_syntax(&self, path: &str) -> Result<(), Refusal> {
         let endpoint_fits = self.endpoint.is_empty() || is_id(&self.endpoint);
         let names_none = matches!(self.operation, Ok(Operation::GetProject | Operation::ListInstances));

@@ -1,10 +1,10 @@
-//! Which request meets which fault.
+//! Rules that select the faults of a request.
 
 use serde::{Deserialize, Serialize};
 
 use crate::faults::{Fault, Operation};
 
-/// Which requests a rule is for. Every member that is set must fit; with none set it is for all.
+/// Selects requests. Every member that is set must match; with none set it matches all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Match {
@@ -26,28 +26,28 @@ pub struct Match {
     /// This key (its public half).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Requests that did not authenticate too: without it they are neither counted nor touched.
+    /// Requests that did not authenticate too: otherwise they are neither counted nor affected.
     pub unauthenticated: bool,
 }
 
-/// Which requests meet which fault.
+/// Applies a fault to selected requests.
 ///
-/// Rules are asked in the order in which they were injected. A rule first lets `skip` matching requests pass, then applies
-/// to `times` of them, then is spent. A fault that settles the answer hides the request from later rules, so that two
-/// rules for one request each mean two requests in a row.
+/// Rules are evaluated in the order in which they were injected. A rule first lets `skip` matching requests pass, then
+/// applies to `times` of them, then is spent. A fault that settles the response hides the request from later rules, so
+/// that two rules for one request each mean two requests in a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// The requests it is for.
+    /// The requests that it matches.
     #[serde(default)]
     pub on: Match,
-    /// How many matching requests pass untouched before.
+    /// How many matching requests pass unaffected before.
     #[serde(default)]
     pub skip: u64,
     /// How many requests it applies to; `None` (JSON `null`): all from then on.
     #[serde(default = "once")]
     pub times: Option<u64>,
-    /// What happens to them.
+    /// The fault.
     pub fault: Fault,
 }
 
@@ -57,19 +57,19 @@ fn once() -> Option<u64> {
 }
 
 impl Rule {
-    /// The next request of any kind meets this fault.
+    /// Applies this fault to the next request of any kind.
     #[must_use]
     pub fn next(fault: Fault) -> Self {
         Self { on: Match::default(), skip: 0, times: once(), fault }
     }
 
-    /// The next request of this kind meets this fault.
+    /// Applies this fault to the next request of this kind.
     #[must_use]
     pub fn next_of(operation: Operation, fault: Fault) -> Self {
         Self::next(fault).of([operation])
     }
 
-    /// Every request meets this fault.
+    /// Applies this fault to every request.
     #[must_use]
     pub fn always(fault: Fault) -> Self {
         Self::next(fault).times(None)
@@ -96,7 +96,7 @@ impl Rule {
         self
     }
 
-    /// The same after so many requests passed untouched.
+    /// The same after so many requests passed unaffected.
     #[must_use]
     pub fn after(mut self, skip: u64) -> Self {
         self.skip = skip;
@@ -111,7 +111,7 @@ impl Rule {
     }
 }
 
-/// What a request looks like to the rules.
+/// A request as the rules see it.
 #[derive(Debug)]
 pub(crate) struct Candidate<'a> {
     pub(crate) operation: Option<Operation>,
@@ -137,7 +137,7 @@ impl Match {
     }
 }
 
-/// The faults that this request meets; counts it in the rules that saw it and drops those that are spent.
+/// Returns the faults of this request; counts it in the rules that matched it and drops those that are spent.
 pub(crate) fn pick(rules: &mut Vec<Rule>, candidate: &Candidate<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for rule in rules.iter_mut().filter(|rule| rule.on.fits(candidate)) {

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-/// Writes a duration as a number of seconds.
+/// Serializes a duration as a number of seconds.
 pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(value.as_secs_f64())
 }
 
-/// Reads a number of seconds; a negative or unthinkable one is an error.
+/// Deserializes a number of seconds; a negative or excessive one is an error.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let seconds = f64::deserialize(deserializer)?;
     Duration::try_from_secs_f64(seconds)
         .map_err(|error| D::Error::custom(format!("{seconds} is not a number of seconds: {error}")))
 }
 
-/// The same for a duration that may be absent (`null`).
+/// The same for an optional duration (`null`).
 pub(crate) mod option {
     use super::{Deserialize, Deserializer, Duration, Error, Serializer};
 

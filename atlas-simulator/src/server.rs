@@ -1,8 +1,8 @@
-//! HTTP over an accept loop of our own: only so can a connection be cut before any answer, be left silent, or end in the
-//! middle of a body.
+//! HTTP over an accept loop of our own: no library can close a connection before any response, leave it silent, or end
+//! it in the middle of a body.
 //!
-//! An accepted request is worked on in a task of its own, as a real server does: a client that hangs up in the meantime
-//! does not stop it.
+//! An accepted request is handled in its own task, as in a real server: a client that disconnects meanwhile does not
+//! stop it.
 
 use std::future::{Future, pending};
 use std::net::SocketAddr;
@@ -29,10 +29,10 @@ use crate::{
     state::{Received, State},
 };
 
-/// The largest request body that is read.
+/// The maximum size of a request body.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// What all connections share.
+/// State that all connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -44,12 +44,12 @@ impl Shared {
         Self { state: Mutex::new(state), start: Instant::now() }
     }
 
-    /// Time since the start.
+    /// Returns the time since the start.
     pub(crate) fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// The state, and the time at which it was got: under the lock time never runs backwards.
+    /// Returns the state, and the time at which it was locked: under the lock time never runs backwards.
     pub(crate) fn lock(&self) -> (MutexGuard<'_, State>, Duration) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         (state, self.now())
@@ -63,13 +63,13 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, share
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Without it, small answers wait for acknowledgements; an error only costs time.
+                // Without it, small responses wait for acknowledgements; an error only costs time.
                 let _ = stream.set_nodelay(true);
                 let (tls, shared) = (tls.clone(), shared.clone());
                 connections.spawn(async move {
                     match tls {
                         None => connection(stream, shared).await,
-                        // A handshake that fails is the client's to report.
+                        // The client reports a failed handshake.
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
                                 connection(stream, shared).await;
@@ -94,14 +94,14 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
         let shared = shared.clone();
         async move { answer(shared, request).await }
     });
-    // It ends with an error whenever it is cut, which is what was asked for.
+    // It ends with an error whenever it is closed early, as requested.
     let _ = hyper::server::conn::http1::Builder::new()
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
-/// Ends a connection without an answer.
+/// Ends a connection without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("cut on request")]
 struct Cut;
@@ -177,7 +177,7 @@ fn response(answer: Answer) -> Response<Payload> {
     })
 }
 
-/// A body that can break off: after its bytes it waits until they are on their way, then fails.
+/// A body that can break off: after its bytes it waits until they are sent, then fails.
 #[derive(Debug)]
 struct Payload {
     rest: Option<Bytes>,

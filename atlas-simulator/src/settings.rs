@@ -1,7 +1,7 @@
-//! All that can be set, at the start or at any later time: who exists, who may do what, how fast and in which form.
+//! All settings, at the start or at any later time: what exists, who may do what, how fast and in which form.
 //!
 //! One plain value, in JSON the same as in Rust, so that the control API needs no call for each knob.
-//! It never holds what happens by itself: endpoints, nonces and tokens are in the state.
+//! It never holds what the simulator creates by itself: endpoints, nonces and tokens are in the state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub const ANY_PROJECT: &str = "*";
 pub struct Settings {
     /// The projects by id, each with its instances by name.
     pub projects: BTreeMap<String, BTreeMap<String, InstanceKind>>,
-    /// Projects and instances that are not in `projects` come into being when a request names them.
+    /// Projects and instances that are not in `projects` are created when a request names them.
     pub open: bool,
     /// The programmatic API keys (Digest) by public key.
     pub keys: BTreeMap<String, Key>,
@@ -39,14 +39,14 @@ pub struct Settings {
     pub service_accounts: BTreeMap<String, Key>,
     /// How long Atlas takes for what it does by itself.
     pub pace: Pace,
-    /// How long Atlas takes to answer.
+    /// The latency of Atlas.
     pub latency: Latency,
     /// The form and strictness of Digest.
     pub digest: DigestSettings,
     /// How long a service account's access token is accepted.
     #[serde(with = "seconds")]
     pub token_life: Duration,
-    /// What the simulator does where nobody knows what Atlas does.
+    /// The behaviour of the simulator where Atlas' is not known.
     #[serde(rename = "choices")]
     pub variants: Variants,
 }
@@ -72,7 +72,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The default with this pace.
+    /// Returns the default with this pace.
     #[must_use]
     pub fn at_pace(pace: Pace) -> Self {
         Self { pace, ..Self::default() }
@@ -99,7 +99,7 @@ pub enum InstanceKind {
     Dedicated,
 }
 
-/// One credential: the secret half and what it may do.
+/// One set of credentials: the secret half and its permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
@@ -108,19 +108,19 @@ pub struct Key {
     /// Its role by project id; [`ANY_PROJECT`] stands for every project that is not named.
     #[serde(default = "owner_everywhere")]
     pub roles: BTreeMap<String, Role>,
-    /// Set while the caller's address is not on the list that applies to this key.
+    /// Set while the caller's address is missing from the access list of this key.
     #[serde(default)]
     pub refused_by: Option<AccessList>,
 }
 
 impl Key {
-    /// A key that owns every project.
+    /// Returns a key that owns every project.
     #[must_use]
     pub fn owner(secret: &str) -> Self {
         Self { secret: secret.to_owned(), roles: owner_everywhere(), refused_by: None }
     }
 
-    /// A key with this role in one project and none elsewhere.
+    /// Returns a key with this role in one project and none elsewhere.
     #[must_use]
     pub fn of_project(secret: &str, project: &str, role: Role) -> Self {
         Self {
@@ -139,7 +139,7 @@ fn owner_everywhere() -> BTreeMap<String, Role> {
     BTreeMap::from([(ANY_PROJECT.to_owned(), Role::Owner)])
 }
 
-/// What a key may do in a project.
+/// The role of a key in a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -149,7 +149,7 @@ pub enum Role {
     ReadOnly,
 }
 
-/// The access list that refuses a key: each has its own 403.
+/// The access list that rejects a key: each has its own 403.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessList {
@@ -178,7 +178,7 @@ pub struct Pace {
     /// `AVAILABLE` until the private connection string is shown.
     #[serde(with = "seconds")]
     pub connection_string: Duration,
-    /// How old the state is that a listing shows: what is newer is not visible yet, what is gone still is.
+    /// How old the state in a listing is: newer endpoints are not visible yet, deleted ones still are.
     #[serde(with = "seconds")]
     pub list_lag: Duration,
 }
@@ -210,7 +210,7 @@ impl Pace {
     }
 }
 
-/// How long Atlas takes to answer, each request anew between the two limits.
+/// The latency of Atlas, drawn for each request between the two limits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Latency {

@@ -49,7 +49,7 @@ impl Simulator {
         Self::start_on((Ipv4Addr::LOCALHOST, 0).into(), settings).await
     }
 
-    /// Starts on this address. It has no protection whatever: loopback only.
+    /// Starts on this address. It has no protection at all: loopback only.
     ///
     /// # Errors
     /// The address is in use or cannot be listened on.
@@ -57,7 +57,7 @@ impl Simulator {
         Self::serve(address, settings, None).await
     }
 
-    /// Starts on a free port of the loopback interface and speaks TLS.
+    /// Starts on a free port of the loopback interface, with TLS.
     ///
     /// # Errors
     /// No port is free.
@@ -78,32 +78,32 @@ impl Simulator {
         Ok(Self { shared, scheme, address, serving })
     }
 
-    /// The base URL, `http://127.0.0.1:<port>` or with `https`: clients append `/api/atlas/v1.0/…`.
+    /// Returns the base URL, `http://127.0.0.1:<port>` or with `https`: clients append `/api/atlas/v1.0/…`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// Where it listens.
+    /// Returns its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Cuts all connections and frees the port.
+    /// Closes all connections and frees the port.
     pub async fn shutdown(mut self) {
         self.serving.abort();
-        // It was cancelled: that is its only way to end.
+        // It was cancelled: it ends in no other way.
         let _ = (&mut self.serving).await;
     }
 
-    /// Time since the start: the clock of the journal and of all lives.
+    /// Returns the time since the start: the clock of the journal and of all timelines.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.shared.now()
     }
 
-    /// The settings as they are.
+    /// Returns the current settings.
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.shared.lock().0.settings.clone()
@@ -129,7 +129,7 @@ impl Simulator {
         });
     }
 
-    /// Refuses a programmatic API key from now on.
+    /// Rejects a programmatic API key from now on.
     pub fn remove_key(&self, public: &str) {
         self.configure(|settings| {
             settings.keys.remove(public);
@@ -146,18 +146,18 @@ impl Simulator {
         self.shared.lock().0.tokens.revoke_all();
     }
 
-    /// Adds a rule after those that are there.
+    /// Adds a rule after the existing ones.
     pub fn inject(&self, rule: Rule) {
         self.shared.lock().0.rules.push(rule);
     }
 
-    /// The rules that are not spent, with what is left of them.
+    /// Returns the rules that are not spent, with what is left of them.
     #[must_use]
     pub fn rules(&self) -> Vec<Rule> {
         self.shared.lock().0.rules.clone()
     }
 
-    /// Drops the rules that this is true of.
+    /// Drops the rules that satisfy this predicate.
     pub fn withdraw(&self, of_interest: impl Fn(&Rule) -> bool) {
         self.shared.lock().0.rules.retain(|rule| !of_interest(rule));
     }
@@ -167,37 +167,37 @@ impl Simulator {
         self.shared.lock().0.rules.clear();
     }
 
-    /// Every request so far, oldest first.
+    /// Returns every request so far, oldest first.
     #[must_use]
     pub fn journal(&self) -> Vec<Entry> {
         self.shared.lock().0.journal.entries().cloned().collect()
     }
 
-    /// How many requests of the journal this is true of.
+    /// Returns how many requests of the journal satisfy this predicate.
     #[must_use]
     pub fn count(&self, of_interest: impl Fn(&Entry) -> bool) -> usize {
         self.shared.lock().0.journal.entries().filter(|entry| of_interest(entry)).count()
     }
 
-    /// How many requests for this operation were executed.
+    /// Returns how many requests for this operation were executed.
     #[must_use]
     pub fn executed(&self, operation: Operation) -> usize {
         self.count(|entry| entry.is(operation) && entry.executed())
     }
 
-    /// Forgets the journal so far.
+    /// Clears the journal.
     pub fn clear_journal(&self) {
         self.shared.lock().0.journal.clear();
     }
 
-    /// Every endpoint's life so far, those that are gone too, instance by instance in the order of creation.
+    /// Returns the timeline of every endpoint so far, deleted ones too, instance by instance in the order of creation.
     #[must_use]
     pub fn timelines(&self) -> Vec<Timeline> {
         let (mut state, now) = self.shared.lock();
         state.timelines(now).cloned().collect()
     }
 
-    /// The endpoints that an instance has now, in the order of creation.
+    /// Returns the present endpoints of an instance, in the order of creation.
     #[must_use]
     pub fn endpoints(&self, project: &str, instance: &str) -> Vec<Endpoint> {
         let (mut state, now) = self.shared.lock();
@@ -208,14 +208,14 @@ impl Simulator {
             .collect()
     }
 
-    /// The endpoint with this id, if it exists.
+    /// Returns the endpoint with this id, if it exists.
     #[must_use]
     pub fn endpoint(&self, id: &str) -> Option<Endpoint> {
         let (mut state, now) = self.shared.lock();
         state.timeline_mut(now, id)?.now().cloned()
     }
 
-    /// Puts an endpoint into an instance out of band and gives back its id.
+    /// Inserts an endpoint into an instance out of band and returns its id.
     #[allow(clippy::must_use_candidate, reason = "the id is a convenience, not the purpose")]
     pub fn insert_endpoint(&self, project: &str, instance: &str, endpoint: Endpoint) -> String {
         let id = endpoint.id.clone();
@@ -252,12 +252,12 @@ impl Simulator {
         true
     }
 
-    /// Forgets endpoints, lives, journal, rules, nonces and tokens; settings stay.
+    /// Drops endpoints, timelines, journal, rules, nonces and tokens; settings stay.
     pub fn reset(&self) {
         self.shared.lock().0.forget();
     }
 
-    /// Waits until this is true of the simulator; bound it with [`tokio::time::timeout`].
+    /// Waits until the simulator satisfies this predicate; bound it with [`tokio::time::timeout`].
     pub async fn until(&self, condition: impl Fn(&Self) -> bool) {
         while !condition(self) {
             sleep(Duration::from_millis(5)).await;

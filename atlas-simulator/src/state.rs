@@ -1,6 +1,6 @@
-//! The one state behind the lock: who asks (admit), what is done (act), and what is remembered.
+//! The one state behind the lock: it admits a request, executes it, and records it.
 //!
-//! Time comes in as an argument; nothing here waits, sends or receives.
+//! Time is a parameter; nothing here waits, sends or receives.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// The value of a query parameter.
+    /// Returns the value of a query parameter.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_bytes())
             .find(|(key, _)| key == name)
@@ -49,7 +49,7 @@ impl Received {
     }
 }
 
-/// A request whose sender is known, with what is going to happen to it.
+/// An authenticated request, with its faults.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) seq: u64,
@@ -57,12 +57,12 @@ pub(crate) struct Admitted {
     pub(crate) who: Result<String, Unauthenticated>,
     gateway: Gateway,
     pub(crate) faults: Vec<Fault>,
-    /// How long Atlas takes for it.
+    /// The latency of Atlas for it.
     pub(crate) delay: Duration,
 }
 
 impl Admitted {
-    /// How its answer is disfigured.
+    /// How its response is malformed.
     pub(crate) fn malformations(&self) -> Vec<&Malformed> {
         self.faults
             .iter()
@@ -73,7 +73,7 @@ impl Admitted {
             .collect()
     }
 
-    /// How long after the answer it is executed, if it is to be executed late.
+    /// How long after the response it is executed, if late.
     pub(crate) fn late(&self) -> Option<Duration> {
         self.faults.iter().find_map(|fault| match fault {
             Fault::ExecutedLate { after, .. } if self.who.is_ok() => Some(*after),
@@ -82,7 +82,7 @@ impl Admitted {
     }
 }
 
-/// All that the simulator knows.
+/// The whole state of the simulator.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) settings: Settings,
@@ -92,7 +92,7 @@ pub(crate) struct State {
     nonces: Nonces,
     budgets: Budgets,
     pub(crate) instances: BTreeMap<(String, String), Instance>,
-    /// The last request before everything was forgotten.
+    /// The last request before a reset.
     pub(crate) forgotten: u64,
 }
 
@@ -101,7 +101,7 @@ impl State {
         Self { settings, ..Self::default() }
     }
 
-    /// Receives a request: authenticates it, picks its faults and writes it down.
+    /// Receives a request: authenticates it, chooses its faults and records it.
     pub(crate) fn admit(&mut self, now: Duration, request: &Received) -> Admitted {
         let route = Route::of(&request.method, &request.path);
         let gateway = self.nonces.gateway(&self.settings.digest);
@@ -168,7 +168,7 @@ impl State {
         self.nonces.verify(&settings.digest, now, line, header, secret_of)
     }
 
-    /// Does what a request asks for, unless a fault forbids it, and says what the client gets.
+    /// Executes a request, unless a fault forbids it, and returns what the client gets.
     pub(crate) fn act(&mut self, now: Duration, admitted: &Admitted, request: &Received) -> Reply {
         let style = Style::of(admitted.route.version, &request.query);
         let settled = admitted.faults.iter().find_map(|fault| match fault {
@@ -248,13 +248,13 @@ impl State {
         }
     }
 
-    /// Every life, up to date, instance by instance in the order of creation.
+    /// Returns every timeline, up to date, instance by instance in the order of creation.
     pub(crate) fn timelines(&mut self, now: Duration) -> impl Iterator<Item = &Timeline> {
         self.advance(now);
         self.instances.values().flat_map(|instance| &instance.timelines)
     }
 
-    /// The life of the endpoint with this id, up to date.
+    /// Returns the timeline of the endpoint with this id, up to date.
     pub(crate) fn timeline_mut(&mut self, now: Duration, id: &str) -> Option<&mut Timeline> {
         self.advance(now);
         self.instances
@@ -276,13 +276,13 @@ impl State {
         true
     }
 
-    /// Puts an endpoint there out of band.
+    /// Inserts an endpoint out of band.
     pub(crate) fn insert(&mut self, now: Duration, project: &str, instance: &str, endpoint: Endpoint) {
         let timeline = Timeline::begin(project, instance, endpoint, Cause::OutOfBand, now);
         self.instances.entry((project.to_owned(), instance.to_owned())).or_default().timelines.push(timeline);
     }
 
-    /// Replaces the settings. What passed until now passed under the old ones; with an instance its endpoints go.
+    /// Replaces the settings. The time until now passed under the old ones; with an instance its endpoints are deleted.
     pub(crate) fn configure(&mut self, now: Duration, settings: Settings) {
         self.advance(now);
         self.settings = settings;
@@ -297,7 +297,7 @@ impl State {
         }
     }
 
-    /// Forgets everything that happened, late executions too; settings stay, and the journal's numbers go on.
+    /// Drops all that happened, late executions too; settings stay, and the journal's numbers continue.
     pub(crate) fn forget(&mut self) {
         let settings = std::mem::take(&mut self.settings);
         let mut journal = std::mem::take(&mut self.journal);

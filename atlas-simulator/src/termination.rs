@@ -11,8 +11,9 @@ use crate::{
     routes::{Route, Version},
 };
 
-/// The reply of this ending. `truth` is the true answer, if the request was executed; a refusal is disfigured like a true
-/// one. The two that need fresh nonces, `StaleNonce` and `Unauthenticated`, are the caller's.
+/// Returns the reply of this termination. `truth` is the true response, if the request was executed; an error is
+/// malformed like a success. The two that need fresh nonces, `StaleNonce` and `Unauthenticated`, are handled by the
+/// caller.
 pub(crate) fn reply(
     ending: &Termination,
     route: &Route,
@@ -72,7 +73,7 @@ pub(crate) fn reply(
     Reply::Answer(answer)
 }
 
-/// The endings that are refusals in the usual shape.
+/// The terminations that are errors in the usual shape.
 fn refusal(ending: &Termination, route: &Route, path: &str) -> Option<Refusal> {
     let (project, instance) = (&route.project, &route.instance);
     Some(match ending {

@@ -1,7 +1,7 @@
 //! The timeline of an endpoint, and the steps that Atlas takes with it by itself.
 //!
-//! Pure: time comes in as an argument (the time since the simulator's start). A timeline is never dropped, so that a test
-//! can read the state at any instant, and a lagging listing can show the past.
+//! Pure: time is a parameter (the time since the simulator's start). A timeline is never dropped, so that a test can
+//! read the state at any instant, and a lagging listing can show the past.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub enum Cause {
     OutOfBand,
 }
 
-/// One point in a life: how the endpoint looks from then on.
+/// One point of a timeline: the endpoint from then on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// Time since the simulator's start.
@@ -37,11 +37,11 @@ pub struct Change {
     pub at: Duration,
     /// Why.
     pub cause: Cause,
-    /// The endpoint from then on; `None`: gone.
+    /// The endpoint from then on; `None`: deleted.
     pub endpoint: Option<Endpoint>,
 }
 
-/// All that ever happened to one endpoint.
+/// The history of one endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
     /// Its project.
@@ -52,12 +52,12 @@ pub struct Timeline {
     pub id: String,
     /// Its changes, oldest first, the creation being the first.
     pub changes: Vec<Change>,
-    /// What is still to become of it.
+    /// The fates that are still to come.
     pub fates: Vec<Fate>,
     /// When it entered its present status.
     #[serde(skip)]
     since: Duration,
-    /// Up to when its life is settled: nothing that others may have seen is changed afterwards.
+    /// The time until which its timeline is final: nothing that a client may have seen changes afterwards.
     #[serde(skip)]
     settled: Duration,
 }
@@ -81,36 +81,36 @@ impl Timeline {
         }
     }
 
-    /// The endpoint as it is; `None` once it is gone.
+    /// Returns the present endpoint; `None` once it is deleted.
     #[must_use]
     pub fn now(&self) -> Option<&Endpoint> {
         self.changes.last()?.endpoint.as_ref()
     }
 
-    /// The endpoint as it was at that time; `None` before its creation and once it was gone.
+    /// Returns the endpoint as it was at that time; `None` before its creation and after its deletion.
     #[must_use]
     pub fn at(&self, time: Duration) -> Option<&Endpoint> {
         self.changes.iter().rfind(|change| change.at <= time)?.endpoint.as_ref()
     }
 
-    /// When it was created.
+    /// Returns when it was created.
     #[must_use]
     pub fn created_at(&self) -> Duration {
         self.changes.first().map_or(Duration::ZERO, |change| change.at)
     }
 
-    /// When it was gone; `None` while it exists.
+    /// Returns when it was deleted; `None` while it exists.
     #[must_use]
     pub fn gone_at(&self) -> Option<Duration> {
         self.changes.last().filter(|change| change.endpoint.is_none()).map(|change| change.at)
     }
 
-    /// When it entered the status it has now.
+    /// Returns when it entered its present status.
     pub(crate) fn since(&self) -> Duration {
         self.since
     }
 
-    /// Records how the endpoint looks from now on.
+    /// Records the endpoint from now on.
     pub(crate) fn change(&mut self, at: Duration, cause: Cause, endpoint: Option<Endpoint>) {
         if self.now().map(|now| &now.status) != endpoint.as_ref().map(|next| &next.status) {
             self.since = at;
@@ -133,7 +133,7 @@ impl Timeline {
         self.settled = self.settled.max(now);
     }
 
-    /// The next step: when it is due, the fate that it fulfils, and the endpoint after it.
+    /// Returns the next step: when it is due, the fate that it fulfils, and the endpoint after it.
     fn next_step(&self, pace: &Pace) -> Option<(Duration, Option<usize>, Option<Endpoint>)> {
         let now = self.now()?;
         if self.fates.contains(&Fate::Stalls) {
@@ -166,7 +166,7 @@ impl Timeline {
         }
     }
 
-    /// The first fate that applies to the present status.
+    /// Returns the first fate that applies to the present status.
     fn fated(&self, now: &Endpoint, pace: &Pace) -> Option<(Duration, Option<usize>, Option<Endpoint>)> {
         self.fates.iter().enumerate().find_map(|(index, fate)| {
             let mut next = now.clone();
@@ -207,10 +207,10 @@ impl Timeline {
     }
 }
 
-/// The largest number of endpoints that were alive at one and the same instant and that `of_interest` picks.
+/// Returns the largest number of endpoints that were alive at the same instant and satisfy `of_interest`.
 ///
-/// An endpoint is alive from its creation until it is `DELETING` or gone. So "at every instant at most one live endpoint
-/// carries mark X" is `most_alive(&lives, |endpoint| has_mark_x(endpoint)) <= 1`.
+/// An endpoint is alive from its creation until it is `DELETING` or deleted. So "at every instant at most one live
+/// endpoint carries mark X" is `most_alive(&lives, |endpoint| has_mark_x(endpoint)) <= 1`.
 #[must_use]
 pub fn most_alive(timelines: &[Timeline], of_interest: impl Fn(&Endpoint) -> bool) -> usize {
     let mut steps: Vec<(Duration, isize)> = Vec::new();
@@ -225,7 +225,7 @@ pub fn most_alive(timelines: &[Timeline], of_interest: impl Fn(&Endpoint) -> boo
             }
         }
     }
-    // At equal times the departures (-1) come first: one that leaves as another comes is no overlap.
+    // At equal times the departures (-1) come first: an endpoint that ends as another begins is no overlap.
     steps.sort_unstable();
     let mut alive = 0_isize;
     let mut most = 0_isize;

@@ -1,5 +1,5 @@
-//! TLS with a private certificate authority made on the spot, so that a client's trust can be tried: one certificate that
-//! is in order, and one for each way in which it may not be.
+//! TLS with a private certificate authority, generated at the start, to test the trust of a client: one valid
+//! certificate, and one for each way in which it may be invalid.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{self, ServerConfig, crypto::aws_lc_rs};
 
-/// What kind of certificate the server shows.
+/// The kind of certificate that the server presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certificate {
-    /// In order, for `127.0.0.1` and `localhost`.
+    /// Valid, for `127.0.0.1` and `localhost`.
     Good,
-    /// No longer valid.
+    /// Expired.
     Expired,
     /// For another host.
     WrongHost,
-    /// Issued by an authority other than the one that [`Tls::authority`] gives out.
+    /// Issued by an authority other than the one that [`Tls::authority`] returns.
     UnknownIssuer,
 }
 
@@ -29,22 +29,22 @@ pub struct Tls {
     authority: String,
 }
 
-/// No certificate could be made.
+/// No certificate could be generated.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A certificate or key was refused when it was made.
+    /// Generating a certificate or key failed.
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
-    /// A certificate or key was refused when it was to be used.
+    /// A certificate or key was unusable.
     #[error("cannot use the certificate: {0}")]
     Use(#[from] rustls::Error),
 }
 
 impl Tls {
-    /// Makes an authority and a certificate of this kind.
+    /// Generates an authority and a certificate of this kind.
     ///
     /// # Errors
-    /// The cryptographic library refuses; it has no reason to.
+    /// The cryptographic library fails; it has no reason to.
     pub fn new(certificate: Certificate) -> Result<Self, TlsError> {
         let trusted = authority()?;
         let other = authority()?;
@@ -67,7 +67,7 @@ impl Tls {
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), authority: trusted.pem() })
     }
 
-    /// The certificate of the authority that a client is to trust, in PEM.
+    /// Returns the certificate of the authority that a client is to trust, in PEM.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority

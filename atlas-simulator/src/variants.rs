@@ -48,7 +48,7 @@ impl Default for Variants {
     }
 }
 
-/// How a write with too low a role is refused.
+/// How a write with too low a role is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleTooLow {
@@ -58,7 +58,7 @@ pub enum RoleTooLow {
     Forbidden,
 }
 
-/// How a key without a role in the project is refused.
+/// How a key without a role in the project is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoAccess {
@@ -68,7 +68,7 @@ pub enum NoAccess {
     NotInGroup,
 }
 
-/// How an unknown instance is named.
+/// The error code of an unknown instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownInstance {
@@ -78,15 +78,15 @@ pub enum UnknownInstance {
     ServerlessInstanceNotFound,
 }
 
-/// What becomes of a request that may be out of place.
+/// The result of a request that may be out of order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Done.
+    /// Executed.
     Accept,
     /// 400.
     BadRequest,
-    /// 404, as if the endpoint were gone.
+    /// 404, as if the endpoint did not exist.
     NotFound,
     /// 409.
     Conflict,
