@@ -1,5 +1,5 @@
-//! Finds the control plane's programs (etcd, kube-apiserver, kubectl), or makes them: given by the user, else cached, else
-//! downloaded by envtest, else built from the Go modules pinned in `control-plane/go.mod`.
+//! Finds the control plane's programs (etcd, kube-apiserver, kubectl), or builds them: given by the user, else cached,
+//! else downloaded by envtest, else built from the Go modules pinned in `control-plane/go.mod`.
 //!
 //! It must never write into a directory given by the user, nor leave a half-filled one in the cache.
 
@@ -19,12 +19,13 @@ const GIVEN: &str = "KUBEBUILDER_ASSETS";
 /// What a control plane needs. (kubectl is a convenience for people.)
 const NEEDED: [&str; 2] = ["etcd", "kube-apiserver"];
 
-/// envtest asks an index on the internet first. Where names do not resolve it fails at once; where packets vanish, this ends it.
+/// envtest first requests an index from the internet. Without name resolution that fails at once; where packets are
+/// dropped, this timeout ends it.
 const DOWNLOAD_PATIENCE: Duration = Duration::from_secs(100);
 
-/// The directory that holds `etcd` and `kube-apiserver`, made first if need be.
+/// Returns the directory that holds `etcd` and `kube-apiserver`, filled first if need be.
 ///
-/// Making it takes minutes, once; progress goes to standard error. Two processes never make it at the same time.
+/// Filling it takes minutes, once; progress is printed to standard error. Two processes never fill it at the same time.
 ///
 /// # Errors
 /// When `KUBEBUILDER_ASSETS` lacks a program, or when the programs could neither be downloaded nor built.
@@ -78,14 +79,14 @@ fn cached(built: &Path, downloads: &Path) -> Option<PathBuf> {
         .find(|directory| is_complete(directory))
 }
 
-/// Named after all that decides what is built, so that a change of it is a new directory.
+/// Named by a hash of all inputs of the build, so that a change of any is a new directory.
 fn cache_key() -> String {
     let digest =
         Sha256::new().chain_update(go_build::GO_MOD).chain_update(go_build::linker_flags()).finalize();
     format!("{}-{:.12}", go_build::kubernetes_version(), format!("{digest:x}"))
 }
 
-/// Where all that is built or downloaded for the tests stays.
+/// The directory of all that is built or downloaded for the tests.
 pub(crate) fn cache() -> Result<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()) {
         Some(cache) => PathBuf::from(cache),
@@ -115,12 +116,12 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// envtest downloads only on the way to a running control plane, so one is started and stopped again.
+/// envtest downloads only before it starts a control plane, so one is started and stopped again.
 async fn download(downloads: &Path) -> Result<PathBuf> {
     let environment = Environment {
         binary_assets_settings: BinaryAssetsSettings {
             download_binary_assets: true,
-            // The index lists few patch releases: any of the right series will do.
+            // The index lists few patch releases, and any of the right series will do.
             download_binary_assets_version: Some(go_build::kubernetes_series()),
             download_binary_assets_index_url: None,
             binary_assets_directory: Some(downloads.display().to_string()),

@@ -1,4 +1,4 @@
-//! What a test asks of its cluster before it starts: a namespace, and the definitions of the resources it is about.
+//! Prepares a cluster for a test: a namespace, and the definitions of its custom resources.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::ControlPlane;
 const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
 impl ControlPlane {
-    /// Creates a namespace whose name starts with `prefix` and is used by nobody else; returns the name.
+    /// Creates a namespace of its own whose name starts with `prefix`; returns the name.
     ///
     /// # Errors
-    /// When the API server refuses it, as for a prefix that is no DNS label.
+    /// When the API server rejects it, as for a prefix that is no DNS label.
     pub async fn create_namespace(&self, prefix: &str) -> Result<String> {
         let metadata = ObjectMeta { generate_name: Some(format!("{prefix}-")), ..ObjectMeta::default() };
         let namespaces: Api<Namespace> = Api::all(self.client().await?);
@@ -33,7 +33,8 @@ impl ControlPlane {
     /// Installs or changes a custom resource definition and waits until its objects can be listed.
     ///
     /// # Errors
-    /// When the value is no such definition, when the API server refuses it, or when it is not served within half a minute.
+    /// When the value is no such definition, when the API server rejects it, or when it is not served within half a
+    /// minute.
     pub async fn install_crd(&self, crd: &(impl Serialize + Sync)) -> Result<()> {
         let crd: CustomResourceDefinition = serde_json::from_value(serde_json::to_value(crd)?)?;
         let client = self.client().await?;
@@ -63,7 +64,7 @@ impl ControlPlane {
     }
 }
 
-/// For about a second, an established kind is not found, or answered with 429 "storage is (re)initializing".
+/// For about a second, an established kind is not found, or gets a 429 "storage is (re)initializing".
 async fn until_listed(client: &Client, kind: &ApiResource) -> Result<()> {
     let objects: Api<DynamicObject> = Api::all_with(client.clone(), kind);
     let started = Instant::now();

@@ -1,11 +1,12 @@
 //! A real kube-apiserver and etcd for one test process, through the `envtest` crate.
 //!
-//! envtest starts them, but would leave them running when this process ends without a destructor. So it is handed small shell
-//! scripts in place of the programs: each registers itself with the [reaper](crate::reaper), then becomes the program.
+//! envtest starts them, but would leave them running when this process ends without a destructor. So it gets small
+//! shell scripts in place of the programs: each registers itself with the [reaper](crate::reaper), then becomes the
+//! program.
 //!
 //! There is no controller manager: namespaces never finish terminating and nothing is garbage-collected.
-//! An API server that is asked to writes down who did what: measurements count there what the cluster was asked for.
-//! It must never listen on anything but loopback, nor reach for a cluster that it did not start.
+//! An API server started with an audit log records every request: measurements count requests there. It must never
+//! listen on anything but loopback, nor connect to a cluster that it did not start.
 
 use std::fs::{create_dir_all, read_to_string, write};
 use std::os::unix::fs::PermissionsExt;
@@ -20,11 +21,11 @@ use tokio::sync::OnceCell;
 use crate::assets;
 use crate::reaper::Reaper;
 
-/// Any exact version: envtest looks for a directory of this name, and asks nobody when the programs are in it. (The settings
-/// without a version would do too, if `KUBEBUILDER_ASSETS` and `TEST_ASSET_…` did not pass the scripts by.)
+/// Any exact version: envtest expects a directory of this name, and downloads nothing when the programs are in it. (The
+/// settings without a version would do too, if `KUBEBUILDER_ASSETS` and `TEST_ASSET_…` did not bypass the scripts.)
 const VERSION: &str = "1.0.0";
 
-/// What an audited API server writes down: who asked what, once it is answered; not what it does by itself.
+/// The audit policy: user, verb and object of every completed request, except the API server's own.
 const AUDIT_POLICY: &str = r#"{
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -39,7 +40,7 @@ pub struct ControlPlane {
     directory: PathBuf,
 }
 
-/// The one control plane of this test process, started by whoever asks first. A test gets room of its own by
+/// Returns the one control plane of this test process, started by the first call. A test gets a namespace of its own by
 /// [`ControlPlane::create_namespace`].
 ///
 /// # Errors
@@ -53,12 +54,13 @@ impl ControlPlane {
     /// Starts a control plane of its own; about five seconds with the programs at hand.
     ///
     /// # Errors
-    /// When the programs are neither there nor to be made, or when they do not start; the error ends with what they last said.
+    /// When the programs can neither be found nor built, or when they do not start; the error ends with their last
+    /// output.
     pub async fn start() -> Result<Self> {
         Self::started(false).await
     }
 
-    /// The same with an audit log, at [`Self::audit_log`]. A request is in it before its answer is out.
+    /// The same with an audit log, at [`Self::audit_log`]. A request is in it before its response is sent.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -95,25 +97,26 @@ impl ControlPlane {
         Ok(control_plane)
     }
 
-    /// The administrator's kubeconfig, as JSON (which is YAML too).
+    /// Returns the administrator's kubeconfig, as JSON (which is YAML too).
     #[must_use]
     pub fn kubeconfig(&self) -> &str {
         self.server.as_ref()
     }
 
-    /// The same, in a file for child processes and kubectl.
+    /// Returns the same, in a file for child processes and kubectl.
     #[must_use]
     pub fn kubeconfig_file(&self) -> PathBuf {
         self.directory.join("kubeconfig")
     }
 
-    /// Where an audited API server writes what it was asked: a line of JSON for each request.
+    /// Returns the audit log of an audited API server: a line of JSON for each request.
     #[must_use]
     pub fn audit_log(&self) -> PathBuf {
         audit_log(&self.directory)
     }
 
-    /// The configuration of a client with the administrator's rights. It uses no HTTP proxy, whatever the environment says.
+    /// Returns the configuration of a client with the administrator's rights. It uses no HTTP proxy, whatever the
+    /// environment says.
     ///
     /// # Errors
     /// When the kubeconfig cannot be read, which would be a defect of this crate.
@@ -121,7 +124,8 @@ impl ControlPlane {
         config_from(self.kubeconfig()).await
     }
 
-    /// A new client with the administrator's rights. Clients belong to the runtime they were made in: one for each test.
+    /// Returns a new client with the administrator's rights. Clients belong to the runtime they were created in: one
+    /// for each test.
     ///
     /// # Errors
     /// As [`Self::config`].
@@ -130,7 +134,7 @@ impl ControlPlane {
     }
 }
 
-/// A client configuration from the text of a kubeconfig.
+/// Returns a client configuration from the text of a kubeconfig.
 pub(crate) async fn config_from(kubeconfig: &str) -> Result<kube::Config> {
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig)?;
     let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
@@ -138,7 +142,7 @@ pub(crate) async fn config_from(kubeconfig: &str) -> Result<kube::Config> {
     Ok(config)
 }
 
-/// Lays out the scripts as envtest lays out a download, so that it takes them for one.
+/// Lays out the scripts as envtest lays out a download, so that it accepts them as one.
 fn write_scripts(programs: &Path, directory: &Path, registrations: &Path, audited: bool) -> Result<()> {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -159,8 +163,8 @@ fn write_scripts(programs: &Path, directory: &Path, registrations: &Path, audite
     Ok(())
 }
 
-/// A server is told its directory by a flag: that makes it known as a server, and the directory is removed with it. Other calls,
-/// as for `--help`, pass through.
+/// A server gets its directory by a flag: that identifies it as a server, and the directory is removed with it. Other
+/// calls, as for `--help`, pass through.
 fn script(program: &Path, flags: &str, log: &Path, registrations: &Path) -> String {
     let [program, log, registrations] = [program, log, registrations].map(quoted);
     format!(
@@ -178,12 +182,12 @@ exec {program} "$@"
     )
 }
 
-/// Writes the policy; gives back the flags for it, each after a space.
+/// Writes the policy; returns the flags for it, each after a space.
 fn audit_flags(directory: &Path) -> Result<String> {
     let policy = directory.join("audit-policy.json");
     write(&policy, AUDIT_POLICY).with_context(|| format!("cannot write {}", policy.display()))?;
     let (policy, log) = (quoted(&policy), quoted(&audit_log(directory)));
-    // One file, however long: what is counted must not be rotated away.
+    // One file of any length: entries to be counted must not be rotated away.
     Ok(format!(" --audit-policy-file={policy} --audit-log-path={log} --audit-log-maxsize=100000"))
 }
 

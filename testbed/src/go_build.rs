@@ -1,5 +1,5 @@
-//! Builds etcd, kube-apiserver and kubectl from the Go modules pinned in `control-plane/go.mod`, and for others what their
-//! modules pin. Needs Go and a module proxy.
+//! Builds etcd, kube-apiserver and kubectl from the Go modules pinned in `control-plane/go.mod`, and other Go programs
+//! from their modules. Needs Go and a module proxy.
 //!
 //! It must never touch the module files: the versions are the repository's decision.
 
@@ -15,27 +15,27 @@ use anyhow::{Context, Result, ensure};
 pub(crate) const GO_MOD: &str = include_str!("../control-plane/go.mod");
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/control-plane");
 
-/// Program and Go package, the quickest first.
+/// Program and Go package, the quickest build first.
 const PROGRAMS: [(&str, &str); 3] = [
     ("etcd", "go.etcd.io/etcd/server/v3"),
     ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
     ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
 ];
 
-/// How often a long build says that it is alive.
+/// The interval of the progress messages of a long build.
 const REPORT: Duration = Duration::from_secs(10);
 
-/// As in `v1.37.2`.
+/// Returns the version, as in `v1.37.2`.
 pub(crate) fn kubernetes_version() -> &'static str {
     GO_MOD.lines().find_map(|line| line.strip_prefix("require k8s.io/kubernetes ")).unwrap_or("unknown")
 }
 
-/// As in `1.37`.
+/// Returns the minor version, as in `1.37`.
 pub(crate) fn kubernetes_series() -> String {
     kubernetes_version().trim_start_matches('v').split('.').take(2).collect::<Vec<_>>().join(".")
 }
 
-/// Without the stamps the API server calls itself v0.0.0, and clients that look at the version are misled.
+/// Without the stamps the API server reports v0.0.0, which misleads clients that check the version.
 pub(crate) fn linker_flags() -> String {
     let version = kubernetes_version();
     let series = kubernetes_series();
@@ -49,7 +49,7 @@ pub(crate) fn linker_flags() -> String {
 /// Builds all programs into `directory`, which appears only when it is complete. Takes about eight minutes on two cold cores.
 ///
 /// # Errors
-/// When Go is absent or refuses; the compiler's own words are part of the error.
+/// When Go is absent or fails; the compiler's own output is part of the error.
 pub(crate) fn build(directory: &Path) -> Result<()> {
     let mut unfinished = directory.as_os_str().to_owned();
     unfinished.push(".unfinished");
@@ -60,7 +60,7 @@ pub(crate) fn build(directory: &Path) -> Result<()> {
         build_program(Path::new(MODULE), package, &linker_flags(), &unfinished.join(program))?;
     }
     if directory.exists() {
-        // Only an incomplete one gets here, which somebody has cut down by hand.
+        // Only an incomplete directory gets here, from which somebody has removed files by hand.
         remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
     }
     rename(&unfinished, directory).with_context(|| format!("cannot create {}", directory.display()))?;
@@ -68,10 +68,11 @@ pub(crate) fn build(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds the Go package into the file `program`, with what `module` pins. Says every few seconds how far it is.
+/// Builds the Go package into the file `program`, at the versions that `module` pins. Prints progress every few
+/// seconds.
 ///
 /// # Errors
-/// When Go is absent or refuses; the compiler's own words are part of the error.
+/// When Go is absent or fails; the compiler's own output is part of the error.
 pub(crate) fn build_program(module: &Path, package: &str, linker_flags: &str, program: &Path) -> Result<()> {
     let output = program;
     let program = program.file_name().unwrap_or_default().to_string_lossy();
@@ -119,9 +120,9 @@ pub(crate) fn build_program(module: &Path, package: &str, linker_flags: &str, pr
     Ok(())
 }
 
-/// One line for the person who waits. Written to the stream itself, because the test harness hides what `eprintln!` prints.
+/// Prints one line of progress. Written to the stream itself, because the test harness hides what `eprintln!` prints.
 pub(crate) fn say(line: &str) {
-    // Nobody listening is no reason to fail.
+    // A closed stream is no reason to fail.
     let _ = writeln!(std::io::stderr().lock(), "control plane: {line}");
 }
 

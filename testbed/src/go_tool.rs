@@ -1,4 +1,5 @@
-//! Programs written in Go that tests need, such as helm: each is built once from a module beside `control-plane/` that pins it.
+//! Builds programs written in Go that tests need, such as helm: each once, from a module beside `control-plane/` that
+//! pins it.
 //!
 //! It must never take a program of that name from the user's machine: the version is the repository's decision.
 
@@ -10,11 +11,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{assets, go_build};
 
-/// The program `name`, which is the Go package `package` of the module in the folder `testbed/<module>`. Building it takes
-/// minutes, once; progress goes to standard error. Two processes never build at the same time.
+/// Returns the program `name`, which is the Go package `package` of the module in the folder `testbed/<module>`.
+/// Building it takes minutes, once; progress is printed to standard error. Two processes never build at the same time.
 ///
 /// # Errors
-/// When the module is not there, or Go is absent or refuses.
+/// When the module is not there, or Go is absent or fails.
 pub async fn go_tool(module: &str, package: &str, name: &str) -> Result<PathBuf> {
     let [module, package, name] = [module, package, name].map(str::to_owned);
     tokio::task::spawn_blocking(move || find_or_build(&module, &package, &name)).await?
@@ -38,7 +39,7 @@ fn find_or_build(module: &str, package: &str, name: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Of all that decides what is built, so that a change of it is a new directory.
+/// Returns a hash of all inputs of the build, so that a change of any is a new directory.
 fn fingerprint(folder: &Path, package: &str) -> Result<String> {
     let unreadable = || format!("cannot read the Go module {}", folder.display());
     let mut files = Vec::new();

@@ -1,4 +1,4 @@
-//! Kinds by name: other operators' as far as tests need them, and the Api that belongs to a manifest.
+//! Kinds by name: other operators' kinds that tests need, and the `Api` of a manifest.
 
 use anyhow::{Context, Result, ensure};
 use kube::api::DynamicObject;
@@ -7,20 +7,20 @@ use kube::discovery::{Scope, pinned_kind};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-/// A kind as the API server knows it, spelled as in a manifest.
+/// A kind as the API server names it, spelled as in a manifest.
 #[must_use]
 pub fn kind(api_version: &str, kind: &str, plural: &str) -> ApiResource {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
-/// A CustomResourceDefinition of a namespaced kind that takes any fields.
+/// Returns a CustomResourceDefinition of a namespaced kind that accepts any fields.
 #[must_use]
 pub fn open_definition(kind: &ApiResource) -> Value {
     definition(kind, &json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}))
 }
 
-/// A CustomResourceDefinition of a namespaced kind with this schema.
+/// Returns a CustomResourceDefinition of a namespaced kind with this schema.
 #[must_use]
 pub fn definition(kind: &ApiResource, schema: &Value) -> Value {
     json!({
@@ -38,10 +38,10 @@ pub fn definition(kind: &ApiResource, schema: &Value) -> Value {
     })
 }
 
-/// Where the manifest belongs: its kind, in the namespace that it names, else in `namespace`.
+/// Returns the `Api` of a manifest: its kind, in the namespace that it names, else in `namespace`.
 ///
 /// # Errors
-/// When the API server does not know the kind, or the manifest and its kind differ about having a namespace.
+/// When the API server does not know the kind, or only one of the manifest and its kind has a namespace.
 pub async fn api_of(
     client: &Client,
     manifest: &Value,

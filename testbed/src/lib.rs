@@ -1,19 +1,19 @@
-//! What the integration tests, `make demo`, `make bench` and `make dashboard` run on: real parts, started for one process and gone
-//! with it.
+//! What the integration tests, `make demo`, `make bench` and `make dashboard` run on: real parts, started for one
+//! process and ended with it.
 //!
 //! - [`ControlPlane`]: a kube-apiserver and an etcd, started through the `envtest` crate.
 //! - [`go_tool`]: a program written in Go that the tests need, built from its pinned module.
 //! - [`kinds`]: other operators' kinds, and the Api of a manifest.
-//! - [`Process`]: a program under test as a child process whose output is kept and which can be signalled.
-//! - [`WallClock`]: a time of day for one program, which steps when told to.
-//! - [`Proxy`]: an HTTP proxy that records on a [`Tape`] what passes, and misbehaves when told to.
+//! - [`Process`]: a program under test as a child process, with its output kept, that can be signalled.
+//! - [`WallClock`]: a time of day for one program, which a test can step.
+//! - [`Proxy`]: an HTTP proxy that records every exchange on a [`Tape`], and injects faults.
 //!
-//! Everything here listens on loopback only. But for the flags of [`SHORT_TIMES`] nothing here knows Atlas or
-//! the custom resource: what is said about them is said by the tests.
+//! Everything here listens on loopback only. Except for the flags of [`SHORT_TIMES`] nothing here knows Atlas or the
+//! custom resource: the tests do.
 //!
 //! # Invariant
-//! When the process that uses this crate ends, in whatever way, every process and every temporary directory made here is gone
-//! within seconds. Module `reaper` keeps that promise.
+//! When the process that uses this crate ends, in whatever way, every process and every temporary directory created
+//! here is removed within seconds. Module `reaper` guarantees it.
 
 mod assets;
 mod cluster;

@@ -20,7 +20,8 @@ use crate::reaper::{REGISTER, Reaper};
 
 /// A running child process. Dropping it kills it, and so does the end of the process that started it.
 ///
-/// All methods take `&self`: what kills it (a proxy at the n-th request, say) may share it in an `Arc` with what watches it.
+/// All methods take `&self`: a proxy that kills it at the n-th request may share it in an `Arc` with the test that
+/// waits on it.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -31,7 +32,7 @@ pub struct Process {
     child: Arc<Mutex<Child>>,
 }
 
-/// What is announced to those who wait: they look again at the lines, or take the exit status.
+/// The state that is broadcast to waiting tasks: they then check the lines, or take the exit status.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
     lines: usize,
@@ -39,7 +40,8 @@ struct State {
 }
 
 impl Process {
-    /// Starts a program. `name` says in messages which it is; both its output streams are kept in memory and in [`Self::log`].
+    /// Starts a program. `name` identifies it in messages; both its output streams are kept in memory and in
+    /// [`Self::log`].
     ///
     /// Arguments, environment and working directory are taken from `command`; its standard streams are not.
     ///
@@ -89,7 +91,7 @@ impl Process {
             while let Err(Errno::INTR) =
                 waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
             {}
-            // All of its words are in before its end is announced.
+            // All of its output is stored before its end is announced.
             for reader in readers {
                 let _ = reader.join();
             }
@@ -100,25 +102,25 @@ impl Process {
         Ok(Self { name: name.to_owned(), id, log, output, state, child })
     }
 
-    /// The file that all of its output goes to. It stays after the test: `target/debug/testbed/<test program>/<name>.log`.
+    /// Returns the file of all its output. It stays after the test: `target/debug/testbed/<test program>/<name>.log`.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Its process id. After its end the id may belong to another process.
+    /// Returns its process id. After its end the id may belong to another process.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// All lines so far, of both streams, in the order in which they were read.
+    /// Returns all lines so far, of both streams, in the order in which they were read.
     #[must_use]
     pub fn output(&self) -> Vec<String> {
         locked(&self.output).clone()
     }
 
-    /// Waits for the first line that contains `text`, be it already there; returns it.
+    /// Waits for the first line that contains `text`, past or future; returns it.
     ///
     /// # Errors
     /// After `patience`, or when the process ends without it. The error shows its last lines.
@@ -149,12 +151,12 @@ impl Process {
         }
     }
 
-    /// Sends a signal; a process that has ended does not get it, and that is no error.
+    /// Sends a signal; for a process that has ended this does nothing, and is no error.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        // Under this lock an uncollected process keeps its id, so that the signal reaches no stranger.
+        // Under this lock an uncollected process keeps its id, so that the signal reaches no other process.
         let mut child = locked(&self.child);
         if self.state.borrow().exit.is_some() || child.try_wait()?.is_some() {
             return Ok(());
@@ -162,7 +164,7 @@ impl Process {
         kill_process(self.id, signal).with_context(|| format!("cannot send {signal:?} to {}", self.name))
     }
 
-    /// Ends it at once, by SIGKILL. When this returns it runs no instruction any more.
+    /// Ends it at once, by SIGKILL. When this returns it runs no more instructions.
     ///
     /// # Errors
     /// As [`Self::signal`].
@@ -175,7 +177,7 @@ impl Process {
     /// Waits for its end.
     ///
     /// # Errors
-    /// After `patience`; the error shows its last lines. The process is left as it is.
+    /// After `patience`; the error shows its last lines. The process keeps running.
     pub async fn wait(&self, patience: Duration) -> Result<ExitStatus> {
         let mut state = self.state.clone();
         let ended = async {
@@ -202,7 +204,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended, or be beyond reach; there is nobody to tell.
+        // It may have ended, or be out of reach; there is nobody to report it to.
         let _ = self.kill();
     }
 }
@@ -211,14 +213,15 @@ fn keep(stream: impl Read, output: &Mutex<Vec<String>>, file: &Mutex<File>, anno
     for line in BufReader::new(stream).split(b'\n') {
         let Ok(line) = line else { return };
         let line = String::from_utf8_lossy(&line).into_owned();
-        // Memory is what tests look at; a full disk only shortens the file.
+        // Tests read the lines from memory; a full disk only shortens the file.
         let _ = writeln!(locked(file), "{line}");
         locked(output).push(line);
         announce.send_modify(|state| state.lines += 1);
     }
 }
 
-/// `target/debug/testbed/<test program>/<name>.log`, new for every run. It outlives the test, because failures are read afterwards.
+/// Returns `target/debug/testbed/<test program>/<name>.log`, new for every run. It stays after the test, to read about
+/// a failure.
 fn log_file(name: &str) -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let stem = program.file_stem().unwrap_or_default().to_string_lossy();

@@ -1,9 +1,10 @@
-//! The promise that nothing outlives the process that uses this crate: one directory for all it writes, one small shell that
-//! ends all it started.
+//! Guarantees that nothing outlives the process that uses this crate: one directory for all its files, one small shell
+//! that ends all it started.
 //!
-//! The shell holds the reading end of a pipe whose other end closes with this process, be it by return, panic, `exit` or SIGKILL.
-//! Then it kills every process registered under `processes/` and removes the directories. Neither a destructor (not run for
-//! statics, nor on a kill) nor the parent-death signal (sent when the *thread* that forked ends) can promise as much.
+//! The shell holds the reading end of a pipe whose other end closes with this process, be it by return, panic, `exit`
+//! or SIGKILL. Then it kills every process registered under `processes/` and removes the directories. Neither a
+//! destructor (not run for statics, nor on a kill) nor the parent-death signal (sent when the *thread* that forked
+//! ends) guarantees as much.
 //!
 //! It must never signal a process that did not register itself here.
 
@@ -17,13 +18,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-/// Registers the process that runs it, then becomes the program given: `sh -c REGISTER <directory of registrations> PROGRAM ARGS…`.
+/// Registers the process that runs it, then becomes the given program: `sh -c REGISTER <directory of registrations>
+/// PROGRAM ARGS…`.
 ///
-/// It fails when that directory is gone: a program that would start too late to be ended does not start.
+/// It fails when that directory is removed: a program that starts too late to be ended does not start.
 pub(crate) const REGISTER: &str = r#": > "$0/$$" && exec "$@""#;
 
-/// First waits for the pipe's end. Moving the directory away makes later registrations fail, so that the list is complete.
-/// A registration may hold the path of a further directory to remove.
+/// First waits for the pipe's end. Moving the directory away makes later registrations fail, so that the list is
+/// complete. A registration may hold the path of a further directory to remove.
 const REAP: &str = r#"
 trap '' HUP INT TERM
 while read -r _; do :; done
@@ -56,7 +58,7 @@ pub(crate) struct Reaper {
 static STARTED: Mutex<Option<(Reaper, ChildStdin)>> = Mutex::new(None);
 
 impl Reaper {
-    /// The reaper of this process, started at the first call.
+    /// Returns the reaper of this process, started at the first call.
     pub(crate) fn get() -> Result<Self> {
         let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((reaper, _)) = &*started {
@@ -71,7 +73,7 @@ impl Reaper {
     fn start() -> Result<(Self, ChildStdin)> {
         let moment = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
         let directory = std::env::temp_dir().join(format!("testbed-{}-{moment}", std::process::id()));
-        // Private: kubeconfigs with an administrator's key lie in it.
+        // Private: it holds kubeconfigs with an administrator's key.
         DirBuilder::new().mode(0o700).create(&directory)?;
         create_dir(directory.join("processes"))?;
         let mut shell = Command::new("/bin/sh")
@@ -87,19 +89,19 @@ impl Reaper {
         Ok((Self { directory }, pipe))
     }
 
-    /// The directory for all that this process writes; it is removed with the process.
+    /// Returns the directory for all files of this process; it is removed with the process.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Where processes register: one file each, named by its process id.
+    /// Returns the directory of registrations: one file per process, named by its id.
     pub(crate) fn registrations(&self) -> PathBuf {
         self.directory.join("processes")
     }
 
-    /// Takes a process off the list once it has been waited for: its id may now belong to somebody else.
+    /// Removes a process from the list once it has been waited for: its id may now belong to another process.
     pub(crate) fn forget(&self, process_id: u32) {
-        // Already gone is as good: the list only has to be free of it.
+        // A missing file is fine: the list only has to be free of it.
         let _ = remove_file(self.registrations().join(process_id.to_string()));
     }
 }

@@ -1,7 +1,7 @@
 //! The creation protocol's times for tests.
 
-/// Flags of `spe-operator run` that scale all of them down together, so that Q is 8 s, with polls to match; and an admin
-/// server that is in nobody's way.
+/// Flags of `spe-operator run` that scale all of them down together, so that Q is 8 s, with polls to match; and an
+/// admin server on a free port.
 pub const SHORT_TIMES: [&str; 9] = [
     "--create-deadline=1s",
     "--atlas-timeout=2s",

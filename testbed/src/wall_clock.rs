@@ -1,8 +1,8 @@
-//! A time of day of its own for a program under test, which steps when a test says so.
+//! A time of day of its own for a program under test, which a test can step.
 //!
-//! It is a small library in C, preloaded into the program, because nothing else shifts the time of day of one process: a time
-//! namespace of Linux shifts only the clocks that count from the start of the machine. Programs that ask the kernel themselves,
-//! past the C library, are not fooled.
+//! It is a small library in C, preloaded into the program, because nothing else shifts the time of day of one process:
+//! a time namespace of Linux shifts only the clocks that count from the start of the machine. Programs that call the
+//! kernel themselves, past the C library, are not affected.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
@@ -16,7 +16,7 @@ use crate::reaper::Reaper;
 
 const SOURCE: &str = include_str!("wall_clock.c");
 
-/// The time of day of the programs that were started with [`Self::set`].
+/// The time of day of the programs that were prepared with [`Self::set`].
 #[derive(Debug)]
 pub struct WallClock {
     library: PathBuf,
@@ -24,7 +24,7 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// A clock that shows the machine's time until it is stepped.
+    /// Returns a clock that shows the machine's time until it is stepped.
     ///
     /// # Errors
     /// Without a C compiler (`cc`).
@@ -43,15 +43,15 @@ impl WallClock {
         Ok(clock)
     }
 
-    /// Gives a program that is about to be started this clock.
+    /// Gives this clock to a program that is about to be started.
     pub fn set(&self, command: &mut Command) {
         command.env("LD_PRELOAD", &self.library).env("WALL_CLOCK_AHEAD", &self.ahead);
     }
 
-    /// From now on it is so many seconds ahead of the machine's, or behind.
+    /// Sets the clock so many seconds ahead of the machine's, or behind.
     ///
     /// # Errors
-    /// When its file is gone.
+    /// When its file is missing.
     pub fn step(&self, seconds: i64) -> Result<()> {
         let file = OpenOptions::new().write(true).open(&self.ahead)?;
         file.write_all_at(&seconds.to_ne_bytes(), 0).context("the clock cannot be stepped")

@@ -1,5 +1,5 @@
-//! Prints the directory of the control plane's programs, after making them if need be: `make` does that up front, so that the
-//! minutes are not spent inside a test.
+//! Prints the directory of the control plane's programs, after building them if need be: `make` does that up front, so
+//! that the minutes are not spent inside a test.
 
 use std::process::ExitCode;
 

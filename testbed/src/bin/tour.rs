@@ -1,6 +1,6 @@
-//! `make tour`: runs the demo and draws what it printed, when it printed it, as a picture that plays (`docs/demo.svg`).
+//! `make tour`: runs the demo and draws its output with its timing as an animated picture (`docs/demo.svg`).
 //!
-//! It draws what was printed and nothing else. Only the pauses are its own: a long one is cut, and the picture says so.
+//! It draws only what was printed. Only the pauses are its own: a long one is cut, and the picture says so.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-/// No pause is drawn longer.
+/// The maximum pause that is drawn.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Pixels between two lines.
 const LINE: usize = 18;
 
-/// Pixels around all of them.
+/// The margin around all lines in pixels.
 const MARGIN: usize = 16;
 
 fn main() -> ExitCode {
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A line of the demo, and when it came.
+/// A line of the demo, and its time.
 struct Line {
     at: Duration,
     text: String,
@@ -48,7 +48,7 @@ fn record() -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// The moments at which the lines are drawn.
+/// Returns the times at which the lines are drawn.
 fn moments(lines: &[Line]) -> Vec<Duration> {
     let mut now = Duration::ZERO;
     let mut before = Duration::ZERO;
@@ -103,7 +103,7 @@ fn text(svg: &mut String, place: usize, class: &str, words: &str, moment: Option
     );
 }
 
-/// The width of so many characters, at 13 pixels in a monospaced face (0.6 em, as in most of them).
+/// Returns the width of so many characters, at 13 pixels in a monospaced face (0.6 em, as in most of them).
 fn pixels(columns: usize) -> usize {
     columns * 78 / 10 + 1
 }

@@ -1,4 +1,4 @@
-//! What a proxy may do to an exchange instead of letting it pass.
+//! The faults that a proxy can inject into an exchange.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,59 +6,62 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use serde_json::json;
 
-/// What happens to one exchange. Where the answer is withheld, the upstream's answer is awaited first: the effect has happened.
+/// What happens to one exchange. Where the response is withheld, the upstream's response is awaited first: the effect
+/// has happened.
 pub enum Action {
-    /// Not forwarded, and the connection is closed without an answer.
+    /// Not forwarded, and the connection is closed without a response.
     DropRequest,
-    /// Forwarded, and the connection is closed without an answer.
+    /// Forwarded, and the connection is closed without a response.
     DropAnswer,
-    /// Not forwarded and never answered; the connection stays open for as long as the client keeps it.
+    /// Not forwarded and never responded to; the connection stays open for as long as the client keeps it.
     HangRequest,
-    /// Forwarded and never answered; the connection stays open for as long as the client keeps it.
+    /// Forwarded and never responded to; the connection stays open for as long as the client keeps it.
     HangAnswer,
     /// Forwarded after a while, whether or not its client still waits.
     DelayRequest(Duration),
-    /// Forwarded at once, answered after a while.
+    /// Forwarded at once, responded to after a while.
     DelayAnswer(Duration),
-    /// Not forwarded; this is the answer.
+    /// Not forwarded; this is the response.
     Answer(Answer),
-    /// Forwarded; the answer's body breaks off after so many bytes.
+    /// Forwarded; the response's body breaks off after so many bytes.
     Truncate(usize),
-    /// The answer is the newest with which the upstream granted the same before and that it would not give now, so that writes
-    /// since then do not show. For that the upstream is asked, so this is for reads. Without such an answer the connection is
-    /// closed.
+    /// The response is the upstream's newest success for the same request that differs from its present one, so that
+    /// writes since then do not show. For that the request is forwarded, so this is for reads. Without such a response
+    /// the connection is closed.
     Stale,
-    /// Forwarded; before the answer is passed on, all running watches of the proxy end as [`crate::Proxy::close_watches`] ends
-    /// them, the one among them that this exchange may have begun.
+    /// Forwarded; before the response is passed on, all running watches of the proxy end as
+    /// [`crate::Proxy::close_watches`] ends them, the watch that this exchange may have begun included.
     CloseWatches,
     /// The same, with the end of [`crate::Proxy::expire_watches`].
     ExpireWatches,
-    /// Runs this instead of forwarding, and closes the connection without an answer. See [`crate::Tape`] on what other
-    /// requests do meanwhile.
+    /// Runs this instead of forwarding, and closes the connection without a response. See [`crate::Tape`] on other
+    /// requests meanwhile.
     CallBefore(Call),
-    /// Forwards, runs this when the upstream has answered, and closes the connection without an answer. See [`crate::Tape`] on
-    /// what other requests do meanwhile.
+    /// Forwards, runs this when the upstream has responded, and closes the connection without a response. See
+    /// [`crate::Tape`] on other requests meanwhile.
     CallAfter(Call),
 }
 
-/// What a test does in the middle of an exchange, such as killing a process. It must end without waiting for another request.
+/// A test's action in the middle of an exchange, such as killing a process. It must end without waiting for another
+/// request.
 pub type Call = Box<dyn FnOnce() + Send>;
 
 impl Action {
-    /// A made-up answer without headers or body.
+    /// Returns a made-up response without headers or body.
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self::Answer(Answer { status, headers: Vec::new(), body: Bytes::new() })
     }
 
-    /// The answer of an API server that refuses, as in `kubernetes(409, "Conflict")`. 410 takes the reason `Expired`.
+    /// Returns the error response of an API server, as in `kubernetes(409, "Conflict")`. 410 takes the reason
+    /// `Expired`.
     #[must_use]
     pub fn kubernetes(status: u16, reason: &str) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         Self::Answer(Answer { status, headers, body: kubernetes_status(status, reason) })
     }
 
-    /// Whether the other exchanges must wait until this one is over.
+    /// Returns whether the other exchanges must wait until this one is over.
     pub(super) fn is_call(&self) -> bool {
         matches!(self, Self::CallBefore(_) | Self::CallAfter(_))
     }
@@ -84,7 +87,7 @@ impl fmt::Debug for Action {
     }
 }
 
-/// An answer that a proxy makes up.
+/// A response that a proxy makes up.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The HTTP status.
@@ -95,7 +98,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// The object that an API server answers instead of the one asked for.
+/// Returns the `Status` object that an API server sends instead of the requested one.
 pub(super) fn kubernetes_status(status: u16, reason: &str) -> Bytes {
     let message = format!("the testbed's proxy answers {status} {reason}");
     let status = json!({

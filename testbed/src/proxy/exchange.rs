@@ -1,22 +1,22 @@
-//! What a tape knows about one request and its answer.
+//! One request and its response, as recorded on a tape.
 
 use std::time::Duration;
 
 use hyper::HeaderMap;
 use hyper::body::Bytes;
 
-/// One request and what became of it.
+/// One request and its outcome.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// From 1, in the order of arrival at any proxy of the tape.
     pub number: usize,
     /// From 1, in the order of arrival at its proxy.
     pub at_proxy: usize,
-    /// Whether something was planned for it.
+    /// Whether an action was planned for it.
     pub planned: bool,
     /// From 1, counting effects only; see [`crate::Tape::counting`].
     pub effect: Option<usize>,
-    /// The name of the proxy that took it.
+    /// The name of the proxy that received it.
     pub proxy: String,
     /// Since the tape was made.
     pub at: Duration,
@@ -28,30 +28,30 @@ pub struct Exchange {
     pub headers: HeaderMap,
     /// The whole body of the request.
     pub body: Bytes,
-    /// Whether it was sent on, so that its effect may have happened.
+    /// Whether it was forwarded, so that its effect may have happened.
     pub forwarded: bool,
-    /// When its status was known, since the tape was made.
+    /// When its status was known, since the tape was created.
     pub answered: Option<Duration>,
-    /// The status of the answer, the upstream's or a made-up one, delivered or not; absent while there is none.
+    /// The status of the response, the upstream's or a made-up one, delivered or not; absent while there is none.
     pub status: Option<u16>,
-    /// The body of the answer; empty for a watch.
+    /// The body of the response; empty for a watch.
     pub answer: Bytes,
 }
 
 impl Exchange {
-    /// How the client calls itself.
+    /// Returns the client's `User-Agent`.
     #[must_use]
     pub fn user_agent(&self) -> &str {
         self.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Whether its method is one that writes.
+    /// Returns whether its method writes.
     #[must_use]
     pub fn is_write(&self) -> bool {
         matches!(self.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE")
     }
 
-    /// Whether it is a Kubernetes watch, whose answer does not end.
+    /// Returns whether it is a Kubernetes watch, whose response does not end.
     #[must_use]
     pub fn is_watch(&self) -> bool {
         let query = self.path.split_once('?').map_or("", |(_, query)| query);

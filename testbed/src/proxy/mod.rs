@@ -1,7 +1,7 @@
-//! An HTTP proxy on loopback that records every exchange and misbehaves when told to.
+//! An HTTP proxy on loopback that records every exchange and injects faults.
 //!
-//! It stands in front of the API server (TLS and the client certificate are the proxy's; its clients talk plain HTTP) or of the
-//! simulator. It must never repeat, reorder or make up a request: what the upstream sees is what the client sent.
+//! It stands in front of the API server (TLS and the client certificate are the proxy's; its clients use plain HTTP) or
+//! of the simulator. It must never repeat, reorder or make up a request: the upstream sees what the client sent.
 
 mod action;
 mod exchange;
@@ -29,18 +29,18 @@ pub use self::tape::Tape;
 use self::watches::Orders;
 use crate::reaper::Reaper;
 
-/// How many clients may wait to be accepted.
+/// The maximum number of clients that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// A running proxy. It lives in the runtime that it was started in, and ends when it is dropped.
+/// A running proxy. It belongs to the runtime that it was started in, and ends when it is dropped.
 pub struct Proxy {
     name: String,
     address: SocketAddr,
     orders: watch::Sender<Orders>,
     server: Server,
-    /// Bound and never listening: a closed proxy keeps its port, so that nobody else takes it.
+    /// Bound and never listening: a closed proxy keeps its port, so that no other program takes it.
     _reserved: TcpSocket,
-    /// Takes connections; absent while closed.
+    /// Accepts connections; absent while closed.
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -51,9 +51,9 @@ impl Proxy {
     /// `kube::Config::new(uri)` for a plain HTTP server.
     ///
     /// # Errors
-    /// When no port is to be had, or the configuration is not usable.
+    /// When no port is free, or the configuration is not usable.
     pub fn start(name: &str, mut upstream: kube::Config, tape: &Arc<Tape>) -> Result<Self> {
-        // The client would repeat some refused requests by itself, and speak to another proxy if the environment has one.
+        // The client would retry some rejected requests by itself, and use another proxy if the environment has one.
         upstream.default_retry = false;
         upstream.proxy_url = None;
         let orders = watch::Sender::new(Orders::default());
@@ -71,13 +71,13 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// As in `http://127.0.0.1:34567`.
+    /// Returns its URL, as in `http://127.0.0.1:34567`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// A new kubeconfig file that leads through this proxy to an API server.
+    /// Writes a new kubeconfig file that leads through this proxy to an API server.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -96,16 +96,16 @@ impl Proxy {
         Ok(file)
     }
 
-    /// Refuses connections and breaks those there are, as a server that is down does, until [`Self::open`].
+    /// Rejects connections and breaks open ones, as a server that is down does, until [`Self::open`].
     pub async fn close(&mut self) {
         if let Some(accepting) = self.accepting.take() {
             accepting.abort();
-            // The listener and all connections are gone once the task is.
+            // The listener and all connections end with the task.
             let _ = accepting.await;
         }
     }
 
-    /// Takes connections again after [`Self::close`], at the same address.
+    /// Accepts connections again after [`Self::close`], at the same address.
     ///
     /// # Errors
     /// When the system refuses.
@@ -117,7 +117,7 @@ impl Proxy {
         Ok(())
     }
 
-    /// Ends all running watches as an API server does that is asked to go away: without an error.
+    /// Ends all running watches as an API server does that shuts down: without an error.
     pub fn close_watches(&self) {
         self.orders.send_modify(|orders| orders.closed += 1);
     }
@@ -127,7 +127,7 @@ impl Proxy {
         self.orders.send_modify(|orders| orders.expired += 1);
     }
 
-    /// Holds back what running and new watches say, so that caches grow stale, or lets it flow again. Nothing is lost.
+    /// Holds back the events of running and new watches, so that caches grow stale, or resumes them. No event is lost.
     pub fn hold_watches(&self, held: bool) {
         self.orders.send_modify(|orders| orders.held = held);
     }
@@ -141,7 +141,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Sockets that all say so may be bound to one address. The system gives nobody a port that is bound already.
+/// Sockets that all set this may be bound to one address. The system gives no program a port that is bound already.
 fn bound(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;

@@ -1,4 +1,4 @@
-//! One exchange from its arrival to its end: note it, ask the tape what to do, do that.
+//! Serves one exchange from its arrival to its end: records it, takes its action from the tape, performs the action.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::watches::{Orders, stream_through};
 
 pub(super) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
 
-/// What belongs to one connection and not to the request or answer.
+/// Headers that belong to one connection and not to the request or response.
 const OF_THE_CONNECTION: [&str; 9] = [
     "connection",
     "host",
@@ -34,7 +34,7 @@ const OF_THE_CONNECTION: [&str; 9] = [
     "upgrade",
 ];
 
-/// What every exchange of a proxy needs.
+/// State that every exchange of a proxy needs.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) name: String,
@@ -43,7 +43,7 @@ pub(super) struct Server {
     pub(super) orders: Sender<Orders>,
 }
 
-/// The upstream's answer: whole, or a watch that goes on.
+/// The upstream's response: complete, or a running watch.
 enum Answered {
     Whole(Response<Bytes>),
     Watch(Response<AnswerBody>),
@@ -59,7 +59,7 @@ impl Drop for Resume<'_> {
 }
 
 impl Server {
-    /// Answers a request. An error closes the connection without an answer.
+    /// Handles a request. An error closes the connection without a response.
     pub(super) async fn serve(self, request: Request<Incoming>) -> Result<Response<AnswerBody>> {
         let (head, body) = request.into_parts();
         let exchange = Exchange {
@@ -100,7 +100,7 @@ impl Server {
                 std::future::pending().await
             }
             Action::DelayRequest(delay) => {
-                // In a task of its own too: a request that its client has given up travels on.
+                // In a task of its own too: a request whose client has given up stays in flight.
                 let server = self.clone();
                 let travelling = async move {
                     tokio::time::sleep(delay).await;
@@ -160,13 +160,14 @@ impl Server {
         }
     }
 
-    /// In a task of its own: a client that goes away cancels the answer, never the effect, and the tape has it in any case.
+    /// In a task of its own: a client that disconnects cancels the response, never the effect, and the tape records it
+    /// in any case.
     async fn forward(&self, exchange: Exchange) -> Result<Answered> {
         let server = self.clone();
         tokio::spawn(async move { server.forward_once(&exchange).await }).await?
     }
 
-    /// Sends it on. The tape does not have the answer yet.
+    /// Forwards it. The tape does not have the response yet.
     async fn ask(&self, exchange: &Exchange) -> Result<Response<UpstreamBody>> {
         let mut request = Request::builder().method(exchange.method.as_str()).uri(&exchange.path);
         if let Some(headers) = request.headers_mut() {
@@ -201,7 +202,7 @@ impl Server {
 }
 
 impl Answered {
-    /// The answer as the upstream gave it.
+    /// Returns the response as the upstream sent it.
     fn pass(self) -> Response<AnswerBody> {
         let (mut head, body) = match self {
             Self::Watch(response) => response.into_parts(),
@@ -214,7 +215,7 @@ impl Answered {
         Response::from_parts(head, body)
     }
 
-    /// The answer up to this length, under headers that promise all of it.
+    /// Returns the response up to this length, under headers that promise all of it.
     fn break_off(self, length: usize) -> Result<Response<AnswerBody>> {
         let Self::Whole(response) = self else { bail!("a watch has no length; close it instead") };
         let (mut head, mut body) = response.into_parts();
@@ -223,7 +224,7 @@ impl Answered {
         body.truncate(length);
         let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the answer breaks off here");
         let end = async {
-            // An error discards what the server has not sent yet: give it a turn to send.
+            // An error discards what the server has not sent yet: yield, so that it can send.
             tokio::task::yield_now().await;
             Err(cut)
         };

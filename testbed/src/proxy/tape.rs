@@ -1,4 +1,4 @@
-//! The record of all exchanges that passed some proxies, in one numbering, and the plan of what to do to which.
+//! The recording of all exchanges of some proxies, in one numbering, and the actions planned for them.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,21 +12,21 @@ use tokio::time::{Instant, timeout};
 use super::action::Action;
 use super::exchange::Exchange;
 
-/// Shared by the proxies in front of all that a program talks to, so that its effects have one numbering.
+/// Shared by the proxies in front of all servers of a program, so that its effects have one numbering.
 ///
-/// An exchange is numbered, and its action chosen, when the whole request is in. Each planned action is used once unless planned by
-/// [`Tape::always`]; the oldest that fits is taken.
+/// An exchange is numbered, and its action chosen, when the whole request has arrived. Each planned action is used once
+/// unless planned by [`Tape::always`]; the oldest that matches is taken.
 ///
-/// From the moment an [`Action::CallBefore`] or [`Action::CallAfter`] is chosen until its call has returned, no later request on any
-/// proxy is numbered or forwarded; those that come in meanwhile lose their connection. So after a kill at effect n, exactly the
-/// first n effects (n − 1 for `CallBefore`) have happened.
+/// From the moment an [`Action::CallBefore`] or [`Action::CallAfter`] is chosen until its call has returned, no later
+/// request on any proxy is numbered or forwarded; those that arrive meanwhile lose their connection. So after a kill at
+/// effect n, exactly the first n effects (n − 1 for `CallBefore`) have happened.
 pub struct Tape {
     started: Instant,
     counts: Box<dyn Fn(&Exchange) -> bool + Send + Sync>,
     state: Mutex<State>,
-    /// How many exchanges have come in or been answered; only its changes matter.
+    /// How many exchanges have arrived or got a response; only its changes matter.
     changed: watch::Sender<u64>,
-    /// Whether a call is under way.
+    /// Whether a call is running.
     halted: watch::Sender<bool>,
 }
 
@@ -73,8 +73,8 @@ impl fmt::Debug for Tape {
 }
 
 impl Tape {
-    /// An empty tape. An effect is what `counts` says; by default a write, so give another rule where some writes come with time
-    /// and not with work, as the renewals of a lease do.
+    /// Returns an empty tape. `counts` defines an effect; by default every write is one, so give another rule where
+    /// some writes depend on time and not on work, as the renewals of a lease do.
     #[must_use]
     pub fn counting(counts: impl Fn(&Exchange) -> bool + Send + Sync + 'static) -> Self {
         Self {
@@ -86,27 +86,27 @@ impl Tape {
         }
     }
 
-    /// Does this to the n-th exchange, from 1.
+    /// Plans this for the n-th exchange, from 1.
     pub fn at_request(&self, number: usize, action: Action) {
         self.plan(When::Request(number), Supply::Once(action));
     }
 
-    /// Does this to the n-th exchange of the proxy of this name, from 1.
+    /// Plans this for the n-th exchange of the proxy of this name, from 1.
     pub fn at_proxy(&self, proxy: &str, number: usize, action: Action) {
         self.plan(When::AtProxy(proxy.to_owned(), number), Supply::Once(action));
     }
 
-    /// Does this to the n-th effect, from 1.
+    /// Plans this for the n-th effect, from 1.
     pub fn at_effect(&self, number: usize, action: Action) {
         self.plan(When::Effect(number), Supply::Once(action));
     }
 
-    /// Does this to the next exchange that matches. Planned twice, it is done to the next two.
+    /// Plans this for the next exchange that matches. Planned twice, it applies to the next two.
     pub fn next(&self, matches: impl Fn(&Exchange) -> bool + Send + 'static, action: Action) {
         self.plan(When::Matching(Box::new(matches)), Supply::Once(action));
     }
 
-    /// Does this to every exchange that matches, until [`Tape::forget_plan`].
+    /// Plans this for every exchange that matches, until [`Tape::forget_plan`].
     pub fn always(
         &self,
         matches: impl Fn(&Exchange) -> bool + Send + 'static,
@@ -124,20 +124,20 @@ impl Tape {
         self.state().plan.push(Planned { when, action });
     }
 
-    /// All exchanges so far, in order.
+    /// Returns all exchanges so far, in order.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.state().exchanges.clone()
     }
 
-    /// The exchanges that count as effects, in order.
+    /// Returns the exchanges that count as effects, in order.
     #[must_use]
     pub fn effects(&self) -> Vec<Exchange> {
         let state = self.state();
         state.exchanges.iter().filter(|exchange| exchange.effect.is_some()).cloned().collect()
     }
 
-    /// How many exchanges match.
+    /// Returns how many exchanges match.
     #[must_use]
     pub fn count(&self, matches: impl Fn(&Exchange) -> bool) -> usize {
         self.state().exchanges.iter().filter(|exchange| matches(exchange)).count()
@@ -146,7 +146,7 @@ impl Tape {
     /// Waits until this many exchanges match.
     ///
     /// # Errors
-    /// After `patience`; the error lists what there was.
+    /// After `patience`; the error lists the exchanges so far.
     pub async fn wait_for(
         &self,
         count: usize,
@@ -165,7 +165,7 @@ impl Tape {
         Ok(())
     }
 
-    /// One line for each exchange, for messages.
+    /// Returns one line for each exchange, for messages.
     #[must_use]
     pub fn listing(&self) -> String {
         let line = |exchange: &Exchange| {
@@ -177,7 +177,7 @@ impl Tape {
         self.state().exchanges.iter().map(line).collect::<Vec<_>>().concat()
     }
 
-    /// Numbers an exchange and chooses its action. `None`: it came in during a call, and must go no further.
+    /// Numbers an exchange and chooses its action. `None`: it arrived during a call, and must not be forwarded.
     pub(super) async fn admit(&self, exchange: Exchange) -> Option<(Exchange, Option<Action>)> {
         let admitted = self.admit_unless_halted(exchange);
         if admitted.is_none() {
@@ -211,12 +211,12 @@ impl Tape {
         Some((exchange, action))
     }
 
-    /// The call that halted the tape is over.
+    /// Resumes after the call that halted the tape.
     pub(super) fn resume(&self) {
         self.halted.send_replace(false);
     }
 
-    /// Notes what became of an exchange.
+    /// Records the outcome of an exchange.
     pub(super) fn note(&self, number: usize, change: impl FnOnce(&mut Exchange)) {
         if let Some(exchange) = self.state().exchanges.get_mut(number - 1) {
             change(exchange);
@@ -227,7 +227,8 @@ impl Tape {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// The newest exchange that asked the same and was answered by the upstream with a success, and not with what it says now.
+    /// Returns the newest exchange with the same request that the upstream answered with a success other than its
+    /// present response.
     pub(super) fn earlier(&self, like: &Exchange, now: &Bytes) -> Option<Exchange> {
         let same = |other: &&Exchange| {
             other.number != like.number

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use super::action::kubernetes_status;
 use super::serve::AnswerBody;
 
-/// What holds for all watches of a proxy. The numbers only ever rise: a watch ends when one is higher than at its start.
+/// State that all watches of a proxy share. The numbers only ever rise: a watch ends when one is higher than at its
+/// start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Orders {
     pub(super) closed: u64,
@@ -54,7 +55,7 @@ async fn next(mut watch: Watch) -> Option<(io::Result<Frame<Bytes>>, Watch)> {
     None
 }
 
-/// What an API server sends when it no longer remembers the version that a watch would go on from.
+/// Returns what an API server sends when it no longer has the version that a watch would continue from.
 fn expired() -> Bytes {
     let status: serde_json::Value =
         serde_json::from_slice(&kubernetes_status(410, "Expired")).unwrap_or_default();

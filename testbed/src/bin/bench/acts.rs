@@ -11,24 +11,24 @@ use crate::measure::{Figures, Meter, lateness, queued};
 use crate::scenarios::{Act, Scenario};
 use crate::stage::{Planned, Stage, VPC_ENDPOINT, World, patience, plan};
 
-/// An operator without objects is looked at after this long.
+/// How long an operator without objects is measured.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// How often it is asked how many objects it has looked at since its start.
+/// The interval at which the number of its reconciles is polled.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// What a scenario came to.
+/// The result of a scenario.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     pub(crate) name: String,
     pub(crate) objects: usize,
     pub(crate) instances: usize,
-    /// Load of the machine over the last minute before it began, which was not this measurement's.
+    /// Load of the machine over the last minute before it began, which this measurement did not cause.
     pub(crate) load_before: f64,
     pub(crate) acts: Vec<Figures>,
 }
 
-/// Runs one scenario. What went wrong ends it: figures of a run that lost or doubled something are worth nothing.
+/// Runs one scenario. Any failure ends it: figures of a run that lost or duplicated something are worth nothing.
 pub(crate) async fn run(world: &World, scenario: &Scenario) -> Result<Outcome> {
     let planned = plan(scenario.objects, scenario.instances);
     let name = scenario.name();
@@ -119,7 +119,7 @@ fn vpc_endpoint() -> Value {
     json!({"cloudProviderEndpointId": VPC_ENDPOINT})
 }
 
-/// The machine's load over the last minute.
+/// Returns the machine's load over the last minute.
 pub(crate) fn load() -> Result<f64> {
     let text = std::fs::read_to_string("/proc/loadavg")?;
     Ok(text.split_whitespace().next().unwrap_or_default().parse()?)

@@ -1,6 +1,6 @@
-//! What the operator asked of the cluster, by the API server's own audit log.
+//! Counts the operator's requests to the cluster, by the API server's own audit log.
 //!
-//! Reads only what was added since the last look, and only what came from an operator in one namespace.
+//! Reads only what was added since the last read, and only the requests of an operator in one namespace.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 /// Requests by verb and resource, as `patch serverlessprivateendpoints/status`.
 pub(crate) type Tally = BTreeMap<String, u64>;
 
-/// The log, read up to somewhere.
+/// The log, read up to an offset.
 pub(crate) struct Audit {
     path: PathBuf,
     namespace: String,
@@ -47,7 +47,7 @@ impl Audit {
         Self { path, namespace: namespace.to_owned(), position: 0 }
     }
 
-    /// What was asked since the last call. What was refused is counted under its own name.
+    /// Returns the requests since the last call. Rejected ones are counted under their own name.
     pub(crate) fn since(&mut self) -> Result<Tally> {
         let mut file = File::open(&self.path).with_context(|| self.path.display().to_string())?;
         file.seek(SeekFrom::Start(self.position))?;
@@ -89,17 +89,17 @@ impl Line {
     }
 }
 
-/// Writes to objects of the kind: what the budget counts. Events are counted apart.
+/// Returns the writes to objects of the kind: what the budget counts. Events are counted apart.
 pub(crate) fn writes(tally: &Tally) -> u64 {
     sum(tally, |what| what.contains(" serverlessprivateendpoints") && !is_read(what))
 }
 
-/// Published events.
+/// Returns the published events.
 pub(crate) fn events(tally: &Tally) -> u64 {
     sum(tally, |what| what.contains(" events") && !is_read(what))
 }
 
-/// Everything that was read, watches included.
+/// Returns all reads, watches included.
 pub(crate) fn reads(tally: &Tally) -> u64 {
     sum(tally, is_read)
 }

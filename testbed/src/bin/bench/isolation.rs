@@ -1,5 +1,5 @@
-//! One of a hundred projects hangs, asks to be left alone, or refuses its key, with more objects than any limit: are the
-//! objects of the others later than without it?
+//! One of a hundred projects hangs, sends 429s, or rejects its key, with more objects than any limit: are the objects
+//! of the others later than without it?
 //!
 //! Each of the others has an instance of its own, so that its polls depend on nothing but itself.
 
@@ -16,13 +16,13 @@ use crate::scenarios::Speed;
 use crate::sightings::History;
 use crate::stage::{Planned, SECRET, Stage, VPC_ENDPOINT, World, patience, project};
 
-/// Projects that are well, and the objects of each.
+/// Healthy projects, and the objects of each.
 const WELL: (usize, usize) = (99, 3);
 
-/// Instances of the project that is not, and its objects.
+/// Instances of the faulty project, and its objects.
 const ILL: (usize, usize) = (20, 200);
 
-/// The Secret of the project that is not.
+/// The Secret of the faulty project.
 const ITS_SECRET: &str = "atlas-api-ill";
 
 /// How much later the others were than without the fault, in seconds.
@@ -60,11 +60,11 @@ pub(crate) async fn run(world: &World) -> Result<Vec<Isolated>> {
     Ok(all)
 }
 
-/// For each object that is well: from being asked for to RESERVED, and from its VPC endpoint id to AVAILABLE.
+/// Measures, for each healthy object, from its creation to RESERVED, and from its VPC endpoint id to AVAILABLE.
 async fn times(world: &World, name: &str, ending: Option<Termination>) -> Result<(Times, Times)> {
     let speed = (Speed::Fast.pace(), Speed::Fast.latency());
     let well = well();
-    // First those that are not, so that they are in everybody's way.
+    // The faulty ones first, so that they are ahead of all others.
     let all: Vec<Planned> = ill().into_iter().chain(well.clone()).collect();
     let stage = Stage::build(world, name, speed, &all, &[]).await?;
     let awaited = if ending.is_some() { well.len() } else { all.len() };

@@ -1,4 +1,4 @@
-//! The least that the protocol allows, and the budgets. Figures come in; nothing is measured here.
+//! The minimum that the protocol allows, and the budgets. Figures are parameters; nothing is measured here.
 
 use crate::acts::Outcome;
 use crate::audit;
@@ -6,11 +6,11 @@ use crate::isolation::Isolated;
 use crate::measure::Figures;
 use crate::table::thousands;
 
-/// The fewest requests to Atlas with which the protocol can do this, challenge included.
+/// Returns the minimum number of requests to Atlas with which the protocol can do this, challenge included.
 ///
-/// One challenge. A listing per instance before the POSTs, one that shows RESERVED, one that shows AVAILABLE; an attachment
-/// that comes later rests on a listing of its own; a deletion on one before the DELETEs and two after them that no longer
-/// show the endpoint.
+/// One challenge. A listing per instance before the POSTs, one that shows RESERVED, one that shows AVAILABLE; a later
+/// attachment needs a listing of its own; a deletion one before the DELETEs and two after them that no longer show the
+/// endpoint.
 pub(crate) fn least_requests(act: &str, objects: usize, instances: usize) -> Option<u64> {
     let (o, i) = (objects as u64, instances as u64);
     match act {
@@ -23,7 +23,7 @@ pub(crate) fn least_requests(act: &str, objects: usize, instances: usize) -> Opt
     }
 }
 
-/// The fewest writes to an object: a claim, one for each visible change of its status, a release.
+/// Returns the minimum number of writes to an object: a claim, one for each visible change of its status, a release.
 pub(crate) fn least_writes(act: &str) -> Option<u64> {
     match act {
         // Claim, RESERVATION_REQUESTED, RESERVED.
@@ -37,7 +37,7 @@ pub(crate) fn least_writes(act: &str) -> Option<u64> {
     }
 }
 
-/// All requests to Atlas.
+/// Returns the number of all requests to Atlas.
 pub(crate) fn requests(figures: &Figures) -> u64 {
     figures.atlas.values().sum()
 }
@@ -54,7 +54,7 @@ fn verdict(what: &str, budget: &str, measured: String, held: bool) -> Verdict {
     Verdict { what: what.to_owned(), budget: budget.to_owned(), measured, held }
 }
 
-/// All that can be judged by what was measured.
+/// Compares all figures that have a budget.
 pub(crate) fn verdicts(outcomes: &[Outcome], isolated: &[Isolated], binary_bytes: u64) -> Vec<Verdict> {
     let mut all = Vec::new();
     all.extend(whole(outcomes));

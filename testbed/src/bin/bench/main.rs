@@ -1,5 +1,5 @@
-//! `make bench`: what the operator costs Atlas, the cluster and its node, measured from outside on real parts and set
-//! beside the least that the protocol allows and the budgets.
+//! `make bench`: the operator's cost to Atlas, the cluster and its node, measured from outside on real parts and
+//! compared with the minimum that the protocol allows and the budgets.
 //!
 //! ```text
 //! bench PROGRAM [--quick] [NAME…]   measures that program: all runs, or those of these names (growth: all growth-…)
@@ -14,7 +14,7 @@
 //! | `judge` | the least that the protocol allows, the budgets |
 //! | `results`, `table`, `plot`, `page` | what becomes of it |
 //!
-//! It only ever looks: at the API server's audit log, at the simulator's journal, at the kernel's books of the process.
+//! It only observes: the API server's audit log, the simulator's journal, the kernel's accounting of the process.
 
 #![allow(clippy::cast_precision_loss, reason = "what is counted here stays far below 2^52")]
 
@@ -80,7 +80,7 @@ async fn measure(program: &Path, directory: &Path, quick: bool, names: &[String]
     };
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| is_called(name, wanted));
     let wanted = scenarios::all(quick).into_iter().filter(|scenario| is_wanted(&scenario.name()));
-    // At the recorded speed hardly anything happens, for minutes: those runs are made side by side.
+    // At the recorded speed hardly anything happens for minutes: those runs are made in parallel.
     let (slow, fast): (Vec<Scenario>, Vec<_>) =
         wanted.partition(|scenario| scenario.speed == Speed::Recorded);
     let world = World::start(program).await?;

@@ -1,4 +1,4 @@
-//! The figures of one act: everything that was counted and used between its beginning and its end.
+//! The figures of one act: all requests and resources between its beginning and its end.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,25 +10,25 @@ use crate::audit::Tally;
 use crate::operator::Usage;
 use crate::stage::Stage;
 
-/// Nothing was written to the cluster for so long: what belongs to an act is done.
+/// How long the cluster must see no write until an act counts as finished.
 const QUIET: Duration = Duration::from_millis(1500);
 
 /// One act, measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figures {
     pub(crate) act: String,
-    /// From its first request to the last object's arrival.
+    /// From its first request to the last object's completion.
     pub(crate) seconds: f64,
-    /// What Atlas takes by itself of that.
+    /// The part of it that Atlas takes by itself.
     pub(crate) transition: f64,
-    /// Requests to Atlas by operation; those answered with a challenge are `401` alone.
+    /// Requests to Atlas by operation; those that got a challenge are `401` alone.
     pub(crate) atlas: Tally,
     /// Requests of the operator to the cluster, by verb and resource.
     pub(crate) cluster: Tally,
     pub(crate) cpu_seconds: f64,
     pub(crate) peak_mib: f64,
     pub(crate) final_mib: f64,
-    /// From the user's request to the first request to Atlas that it led to.
+    /// From the user's request to the first request to Atlas that it caused.
     pub(crate) queue: Option<Spread>,
     /// From the change in Atlas to the status that shows it.
     pub(crate) lateness: Option<Spread>,
@@ -43,7 +43,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Nothing if there is nothing to be said.
+    /// Empty without any values.
     pub(crate) fn of(times: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut times: Vec<f64> = times.into_iter().collect();
         times.sort_unstable_by(f64::total_cmp);
@@ -53,14 +53,14 @@ impl Spread {
     }
 }
 
-/// An act under way.
+/// A running act.
 pub(crate) struct Meter {
     begun: Instant,
     cpu_seconds: f64,
 }
 
 impl Meter {
-    /// What happened until now belongs to nobody.
+    /// Starts an act: earlier requests belong to none.
     pub(crate) fn begin(stage: &mut Stage<'_>) -> Result<Self> {
         stage.audit.since()?;
         stage.atlas.clear_journal();
@@ -68,12 +68,12 @@ impl Meter {
         Ok(Self { begun: Instant::now(), cpu_seconds: stage.operator.usage()?.cpu_seconds })
     }
 
-    /// An operator that was just started has used nothing before.
+    /// Starts an act of an operator that was just started, and has used nothing before.
     pub(crate) fn of_a_new_process(begun: Instant) -> Self {
         Self { begun, cpu_seconds: 0.0 }
     }
 
-    /// The act has reached its end: waits until all that belongs to it is written, then counts.
+    /// Ends the act: waits until all its writes are done, then counts.
     pub(crate) async fn end(self, stage: &mut Stage<'_>, act: &str, transition: Duration) -> Result<Figures> {
         let seconds = self.begun.elapsed().as_secs_f64();
         let mut cluster = Tally::new();
@@ -113,7 +113,8 @@ impl Meter {
     }
 }
 
-/// From the change to `status` in Atlas to its being seen on the object, for each object; `None` stands for being gone.
+/// Returns the time from the change to `status` in Atlas to its observation on the object, for each object; `None`
+/// stands for deleted.
 pub(crate) fn lateness(stage: &Stage<'_>, status: Option<&str>) -> Option<Spread> {
     let lives = stage.atlas.timelines();
     let changed: BTreeMap<&str, Duration> = lives
@@ -137,7 +138,7 @@ pub(crate) fn lateness(stage: &Stage<'_>, status: Option<&str>) -> Option<Spread
     }))
 }
 
-/// From the user's request to the endpoint's creation, for each object.
+/// Returns the time from the user's request to the endpoint's creation, for each object.
 pub(crate) fn queued(stage: &Stage<'_>, asked: &BTreeMap<String, Instant>) -> Option<Spread> {
     let lives = stage.atlas.timelines();
     let created: BTreeMap<&str, Duration> =
@@ -149,7 +150,7 @@ pub(crate) fn queued(stage: &Stage<'_>, asked: &BTreeMap<String, Instant>) -> Op
     }))
 }
 
-/// The status as Atlas spells it.
+/// Returns the status as Atlas spells it.
 fn word(status: &atlas_simulator::Status) -> String {
     serde_json::to_value(status).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The operator under measurement, as a child process: what it uses, by the kernel's own books, and what it says of itself.
+//! The operator under measurement, as a child process: its resources by the kernel's accounting, and its metrics.
 
 use std::fs::{read_to_string, write};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 /// How long it may take to start or to end.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Where it is started: which cluster, which Atlas, which namespace.
+/// Where it is started: the cluster, Atlas and namespace.
 pub(crate) struct Place<'a> {
     pub(crate) program: &'a Path,
     pub(crate) kubeconfig: &'a Path,
@@ -29,7 +29,7 @@ pub(crate) struct Operator {
     admin: SocketAddr,
 }
 
-/// What the process has used so far.
+/// The resources that the process has used so far.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) cpu_seconds: f64,
@@ -38,9 +38,9 @@ pub(crate) struct Usage {
 }
 
 impl Operator {
-    /// Starts it with its real settings; `flags` are what a scenario changes of them. Returns at once.
+    /// Starts it with its real settings; `flags` are the changes of a scenario. Returns at once.
     pub(crate) async fn start(name: &str, place: &Place<'_>, flags: &[&str]) -> Result<Self> {
-        // Free now, and hardly taken by anybody else in the next moment.
+        // Free now, and hardly taken by another program in the next moment.
         let admin = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
         let mut command = Command::new(place.program);
         command
@@ -53,7 +53,7 @@ impl Operator {
         Ok(Self { process: Process::spawn(&format!("operator-{name}"), &command)?, admin })
     }
 
-    /// Waits until it says that it is ready.
+    /// Waits until it is ready.
     pub(crate) async fn until_ready(&self) -> Result<()> {
         let begun = Instant::now();
         while !self.get("/readyz").await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
@@ -67,7 +67,7 @@ impl Operator {
         Ok(())
     }
 
-    /// How many objects it has looked at since its start.
+    /// Returns how many objects it has reconciled since its start.
     pub(crate) async fn looked_at(&self) -> Result<usize> {
         let metrics = self.get("/metrics").await?;
         let counts = metrics.lines().filter(|line| line.starts_with("atlas_spe_objects{"));
@@ -75,7 +75,7 @@ impl Operator {
         Ok(counts.sum())
     }
 
-    /// Processor time and memory.
+    /// Reads processor time and memory.
     pub(crate) fn usage(&self) -> Result<Usage> {
         let stat = read_to_string(self.file("stat"))?;
         // After the name in parentheses, which may hold anything: state is the first field, utime the 12th, stime the 13th.
@@ -98,7 +98,7 @@ impl Operator {
         })
     }
 
-    /// Lets the peak be that of what follows.
+    /// Resets the peak of the memory.
     pub(crate) fn forget_peak(&self) -> Result<()> {
         write(self.file("clear_refs"), "5").context("cannot reset the peak of the memory")
     }
@@ -129,7 +129,7 @@ impl Operator {
     }
 }
 
-/// What the image sets, so that what is measured is what runs.
+/// The environment of the image, so that the measured program is the one that runs.
 fn image_env() -> impl Iterator<Item = (&'static str, &'static str)> {
     let dockerfile = include_str!("../../../../Dockerfile");
     dockerfile.lines().filter_map(|line| line.strip_prefix("ENV ")?.split_once('='))

@@ -1,4 +1,4 @@
-//! Puts tables and plot into `docs/performance.md`, between the marks that the page has for them. The words are people's.
+//! Writes tables and plot into `docs/performance.md`, between the page's marks for them. People write the prose.
 
 use std::fs::{read_to_string, write};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::results::Results;
 use crate::{judge, plot, table};
 
-/// Writes the page and its plot anew.
+/// Rewrites the page and its plot.
 pub(crate) fn write_anew(results: &Results, binary_bytes: u64) -> Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let page = docs.join("performance.md");
@@ -21,7 +21,7 @@ pub(crate) fn write_anew(results: &Results, binary_bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// The tables by the names of their marks.
+/// Returns the tables by the names of their marks.
 pub(crate) fn parts(results: &Results, binary_bytes: u64) -> Result<Vec<(String, String)>> {
     let growth = results.growth();
     let alt = "Requests over the least, CPU an object and peak memory, each over the number of objects, for 1, 100 and 1,000 instances";
@@ -41,7 +41,7 @@ pub(crate) fn parts(results: &Results, binary_bytes: u64) -> Result<Vec<(String,
     Ok(parts)
 }
 
-/// The text with what stands between `<!-- name -->` and `<!-- /name -->` replaced.
+/// Returns the text with everything between `<!-- name -->` and `<!-- /name -->` replaced.
 fn replaced(text: &str, name: &str, content: &str) -> Result<String> {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let Some((before, rest)) = text.split_once(&begin) else { bail!("the page has no mark {begin:?}") };
@@ -49,7 +49,7 @@ fn replaced(text: &str, name: &str, content: &str) -> Result<String> {
     Ok(format!("{before}{begin}{content}{end}{after}"))
 }
 
-/// Where results are kept until the page is written.
+/// The folder of the results until the page is written.
 pub(crate) fn results_directory() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2).context("a program has a path")?;

@@ -1,6 +1,6 @@
 //! The plot of the page, as SVG: three panels over the number of objects, a line for each number of instances.
 //!
-//! Drawn by hand, because three panels are less than a library would be.
+//! Drawn by hand, because three panels need less code than a library.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ const BETWEEN: f64 = 65.0;
 /// Numbers of objects on the axis below, one decade after the other but for the first.
 const OBJECTS: [usize; 4] = [1, 100, 1_000, 10_000];
 
-/// Instances, and the colour and the mark of their line: the mark tells them apart without colour too.
+/// Instances, and the colour and the mark of their line: the mark distinguishes them without colour too.
 const LINES: [(usize, &str, Mark); 3] =
     [(1, "#0072b2", Mark::Circle), (100, "#d55e00", Mark::Square), (1_000, "#117733", Mark::Triangle)];
 
@@ -29,13 +29,13 @@ enum Mark {
     Triangle,
 }
 
-/// What a panel shows of a run.
+/// The value of a run that a panel shows.
 type Value = fn(&Outcome) -> Option<f64>;
 
 struct Panel {
     title: &'static str,
     value: Value,
-    /// The budget for so many objects.
+    /// Returns the budget for so many objects.
     budgets: &'static [(usize, f64)],
 }
 
@@ -69,7 +69,7 @@ fn over_the_least(outcome: &Outcome) -> Option<f64> {
 fn cpu(outcome: &Outcome) -> Option<f64> {
     let life = life(outcome);
     let seconds: f64 = life.iter().map(|act| act.cpu_seconds).sum();
-    // The clock of the kernel's books ticks in hundredths: one object alone is below what it shows.
+    // The kernel's accounting ticks in hundredths of a second: one object alone is below its resolution.
     (outcome.objects >= 100).then_some(seconds * 1e3 / outcome.objects as f64)
 }
 
@@ -77,7 +77,7 @@ fn peak(outcome: &Outcome) -> Option<f64> {
     outcome.acts.iter().map(|figures| figures.peak_mib).reduce(f64::max)
 }
 
-/// The picture.
+/// Returns the picture.
 pub(crate) fn draw(outcomes: &[Outcome]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n\
@@ -146,7 +146,7 @@ fn draw_panel(svg: &mut String, panel: &Panel, left: f64, outcomes: &[Outcome]) 
     }
 }
 
-/// The end of an axis that holds `most`, and the distance of its ticks.
+/// Returns the end of an axis that holds `most`, and the distance of its ticks.
 fn scale(most: f64) -> (f64, f64) {
     let power = 10_f64.powf((most.max(1e-9) / 4.0).log10().floor());
     let tick = [1.0, 2.0, 5.0, 10.0].iter().map(|step| step * power).find(|tick| tick * 5.0 >= most);

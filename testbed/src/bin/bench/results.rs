@@ -1,4 +1,4 @@
-//! What was measured, a file for each run, so that runs may be made one by one and the page be written from all of them.
+//! The results, a file for each run, so that runs may be made one by one and the page be written from all of them.
 
 use std::fs::{create_dir_all, read_dir, read_to_string, write};
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::acts::Outcome;
 use crate::isolation::Isolated;
 use crate::week::Week;
 
-/// All that is there.
+/// All results.
 #[derive(Default)]
 pub(crate) struct Results {
     pub(crate) outcomes: Vec<Outcome>,
@@ -19,7 +19,7 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Reads what earlier runs left.
+    /// Reads the results of earlier runs.
     pub(crate) fn read(directory: &Path) -> Result<Self> {
         let mut results = Self::default();
         for entry in read_dir(directory).with_context(|| directory.display().to_string())? {
@@ -37,13 +37,13 @@ impl Results {
         Ok(results)
     }
 
-    /// The runs with more and more objects.
+    /// Returns the runs of the growth series.
     pub(crate) fn growth(&self) -> Vec<Outcome> {
         self.outcomes.iter().filter(|outcome| outcome.name.starts_with("growth")).cloned().collect()
     }
 }
 
-/// Keeps one result, in place of the last one of this name.
+/// Stores one result, in place of the last one of this name.
 pub(crate) fn keep(directory: &Path, name: &str, result: &impl Serialize) -> Result<()> {
     create_dir_all(directory)?;
     write(directory.join(format!("{name}.json")), serde_json::to_vec_pretty(result)?)?;

@@ -1,13 +1,13 @@
-//! What is measured, as data. Nothing here runs.
+//! The scenarios of the benchmark, as data. Nothing here runs.
 
 use std::time::Duration;
 
 use atlas_simulator::{Latency, Pace};
 
-/// One run from nothing to nothing.
+/// One run, from no object to no object.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
-    /// Which table it belongs to.
+    /// The table of its results.
     pub(crate) part: Part,
     pub(crate) objects: usize,
     pub(crate) instances: usize,
@@ -20,11 +20,11 @@ pub(crate) struct Scenario {
 pub(crate) enum Part {
     /// The same acts with more and more objects.
     Growth,
-    /// From nothing to AVAILABLE at two speeds of Atlas.
+    /// From no object to AVAILABLE at two speeds of Atlas.
     Speed,
 }
 
-/// How fast Atlas is.
+/// The speed of Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speed {
     /// 10 ms a call, 2 s a phase.
@@ -61,17 +61,17 @@ impl Speed {
 pub(crate) enum Act {
     /// The operator alone, without an object.
     Idle,
-    /// From nothing to RESERVED.
+    /// From no object to RESERVED.
     Create,
-    /// A VPC endpoint id is declared; until AVAILABLE.
+    /// A VPC endpoint id is set; until AVAILABLE.
     Attach,
-    /// From nothing to AVAILABLE, the VPC endpoint id declared from the start.
+    /// From no object to AVAILABLE, the VPC endpoint id set from the start.
     Whole,
     /// Nothing changes, for so long, while each endpoint is polled at this interval.
     Steady { lasts: Duration, interval: Duration },
-    /// The operator is ended and started again, until each object was looked at.
+    /// The operator is restarted, until each object was reconciled.
     Restart,
-    /// All objects are deleted, until they are gone.
+    /// All objects are deleted, until they no longer exist.
     Delete,
 }
 
@@ -88,7 +88,7 @@ impl Act {
         }
     }
 
-    /// What Atlas takes for it by itself, at this speed.
+    /// Returns the part that Atlas takes by itself, at this speed.
     pub(crate) fn transition(self, speed: Speed) -> Duration {
         let pace = speed.pace();
         match self {
@@ -103,7 +103,7 @@ impl Act {
 }
 
 impl Scenario {
-    /// Also the name of its file of results.
+    /// Returns its name, also of its file of results.
     pub(crate) fn name(&self) -> String {
         let part = match self.part {
             Part::Growth => "growth",
@@ -112,7 +112,7 @@ impl Scenario {
         format!("{part}-{}x{}", self.objects, self.instances)
     }
 
-    /// How often a settled endpoint is polled in it.
+    /// Returns how often a settled endpoint is polled in it.
     pub(crate) fn interval(&self) -> Option<Duration> {
         self.acts.iter().find_map(|act| match act {
             Act::Steady { interval, .. } => Some(*interval),
@@ -121,13 +121,13 @@ impl Scenario {
     }
 }
 
-/// A steady time that shows two polls of each endpoint, at the shortest interval that may be set.
+/// The duration of a steady act that contains two polls of each endpoint, at the minimum interval.
 const SHORT: Act = Act::Steady { lasts: Duration::from_secs(75), interval: Duration::from_secs(30) };
 
-/// The real one.
+/// The default interval.
 const LONG: Act = Act::Steady { lasts: Duration::from_mins(10), interval: Duration::from_mins(10) };
 
-/// All scenarios; the quick ones only, if so wanted.
+/// Returns all scenarios, or only the quick ones.
 pub(crate) fn all(quick: bool) -> Vec<Scenario> {
     let growth = |objects, instances, steady| Scenario {
         part: Part::Growth,

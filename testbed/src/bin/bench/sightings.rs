@@ -1,4 +1,4 @@
-//! What a user with `kubectl get --watch` sees of the objects, and when.
+//! Records what a user with `kubectl get --watch` sees of the objects, and when.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// Only what is looked at.
+/// The fields that are read.
 pub(crate) type Seen = Object<Spec, Status>;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -27,19 +27,19 @@ pub(crate) struct Status {
     status: Option<String>,
 }
 
-/// One object as it was seen.
+/// One object as it was observed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     /// The endpoint's id.
     pub(crate) id: Option<String>,
-    /// Each status of the endpoint, with the instant at which it was first seen.
+    /// Each status of the endpoint, with the instant at which it was first observed.
     pub(crate) statuses: Vec<(String, Instant)>,
-    /// When the object was gone.
+    /// When the object was deleted.
     pub(crate) gone: Option<Instant>,
 }
 
 impl History {
-    /// When this status was seen last as a new one.
+    /// Returns when this status was last observed as a new one.
     pub(crate) fn became(&self, status: &str) -> Option<Instant> {
         self.statuses.iter().rev().find(|(seen, _)| seen == status).map(|(_, at)| *at)
     }
@@ -55,7 +55,7 @@ impl History {
 #[derive(Default)]
 struct Table {
     objects: HashMap<String, History>,
-    /// How many objects are in each status now: asked after each event, so it is kept and not counted.
+    /// How many objects are in each status now: read after each event, so it is kept and not counted.
     counts: BTreeMap<String, usize>,
 }
 
@@ -75,7 +75,7 @@ impl Sightings {
                 match event {
                     Ok(Event::Apply(object) | Event::InitApply(object)) => note(&told.0, &object, false),
                     Ok(Event::Delete(object)) => note(&told.0, &object, true),
-                    // The watcher looks again by itself.
+                    // The watcher retries by itself.
                     Ok(Event::Init | Event::InitDone) | Err(_) => {}
                 }
                 told.1.notify_waiters();
@@ -100,7 +100,7 @@ impl Sightings {
         }
     }
 
-    /// All that was seen, by name.
+    /// Returns all observations, by name.
     pub(crate) fn objects(&self) -> HashMap<String, History> {
         lock(&self.shared.0).objects.clone()
     }

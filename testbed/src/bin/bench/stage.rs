@@ -1,4 +1,4 @@
-//! What a measurement runs on: one API server for all, and for each an Atlas, a namespace and an operator.
+//! The fixture of a measurement: one API server for all, and for each an Atlas, a namespace and an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -23,13 +23,13 @@ use crate::sightings::{Seen, Sightings};
 /// A VPC endpoint id.
 pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 
-/// The Secret that serves objects which name no other.
+/// The Secret of all objects without a reference of their own.
 pub(crate) const SECRET: &str = "atlas-api";
 
-/// Instances of one project, at most.
+/// The maximum number of instances of one project.
 const PER_PROJECT: usize = 25;
 
-/// Requests of the bench itself that run at once.
+/// The number of parallel requests of the benchmark itself.
 const AT_ONCE: usize = 32;
 
 /// The API server, and the program under measurement.
@@ -38,7 +38,7 @@ pub(crate) struct World {
     pub(crate) program: PathBuf,
 }
 
-/// One object to be.
+/// One object to be created.
 #[derive(Debug, Clone)]
 pub(crate) struct Planned {
     pub(crate) name: String,
@@ -75,7 +75,7 @@ impl World {
 }
 
 impl<'a> Stage<'a> {
-    /// Everything up and nothing declared yet; the operator is ready.
+    /// Starts everything; the operator is ready, and no object exists yet.
     pub(crate) async fn build(
         world: &'a World,
         name: &str,
@@ -128,7 +128,7 @@ impl<'a> Stage<'a> {
         Ok((self, begun))
     }
 
-    /// Writes version `version` of a key's Secret. Atlas has to be told by [`Self::accept`].
+    /// Writes version `version` of the credentials' Secret. Atlas accepts it only after [`Self::accept`].
     pub(crate) async fn put_secret(&self, name: &str, version: u32) -> Result<()> {
         let apply = PatchParams::apply("bench").force();
         let secret = json!({
@@ -141,17 +141,17 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Atlas accepts this version of a key from now on.
+    /// Makes Atlas accept this version of the credentials from now on.
     pub(crate) fn accept(&self, secret: &str, version: u32) {
         self.atlas.add_key(&public_key(secret, version), key(secret, version));
     }
 
-    /// Atlas accepts it no longer.
+    /// Makes Atlas reject it from now on.
     pub(crate) fn refuse(&self, secret: &str, version: u32) {
         self.atlas.remove_key(&public_key(secret, version));
     }
 
-    /// Creates the objects, with these fields besides the required ones; gives back when each was asked for.
+    /// Creates the objects, with these fields besides the required ones; returns when each was requested.
     pub(crate) async fn create(
         &self,
         planned: &[Planned],
@@ -165,7 +165,7 @@ impl<'a> Stage<'a> {
         stream::iter(creations).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// Merges these fields into the spec of each; gives back when each was asked for.
+    /// Merges these fields into the spec of each; returns when each was requested.
     pub(crate) async fn edit(
         &self,
         planned: &[Planned],
@@ -180,7 +180,7 @@ impl<'a> Stage<'a> {
         stream::iter(edits).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// Deletes the objects; gives back when each was asked for.
+    /// Deletes the objects; returns when each was requested.
     pub(crate) async fn delete(&self, planned: &[Planned]) -> Result<BTreeMap<String, Instant>> {
         let deletions = planned.iter().map(|object| async move {
             let asked = Instant::now();
@@ -191,7 +191,8 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// The fields with a VPC endpoint of the object's own, if they declare any: one that two declare is told of.
+/// Returns the fields with a VPC endpoint of the object's own, if they set any: the operator reports one that two
+/// objects share.
 fn own(object: &Planned, fields: &Value) -> Value {
     let mut fields = fields.clone();
     if let Some(id) = fields.get_mut("cloudProviderEndpointId") {
@@ -218,7 +219,7 @@ fn secrets(client: Client, namespace: &str) -> Api<Secret> {
     Api::namespaced(client, namespace)
 }
 
-/// Objects spread evenly over instances, and instances over projects.
+/// Distributes objects evenly over instances, and instances over projects.
 pub(crate) fn plan(objects: usize, instances: usize) -> Vec<Planned> {
     let of = |number: usize| {
         let instance = number % instances;
@@ -232,7 +233,7 @@ pub(crate) fn plan(objects: usize, instances: usize) -> Vec<Planned> {
     (0..objects).map(of).collect()
 }
 
-/// The id of a project.
+/// Returns the id of a project.
 pub(crate) fn project(number: usize) -> String {
     format!("{:024x}", 0x00be_9c00_0000_0000_u64 + number as u64)
 }
@@ -266,7 +267,7 @@ fn resource() -> ApiResource {
     kind("atlas.spe-operator.io/v1alpha1", "ServerlessPrivateEndpoint", "serverlessprivateendpoints")
 }
 
-/// The longest that so many objects may take for one act before the measurement is given up.
+/// Returns the timeout of one act with so many objects.
 pub(crate) fn patience(objects: usize) -> Duration {
     Duration::from_mins(6) + Duration::from_millis(30) * u32::try_from(objects).unwrap_or(u32::MAX)
 }

@@ -9,7 +9,7 @@ use crate::judge::{Verdict, least_requests, requests};
 use crate::measure::{Figures, Spread};
 use crate::week::Week;
 
-/// One act, while one waits for the next.
+/// Returns one act, printed while the next one runs.
 pub(crate) fn in_short(figures: &Figures) -> String {
     let lateness = figures.lateness.map_or_else(String::new, |late| format!(", late {}", spread(late)));
     let queue = figures.queue.map_or_else(String::new, |queue| format!(", queued {}", spread(queue)));
@@ -26,12 +26,12 @@ pub(crate) fn in_short(figures: &Figures) -> String {
     )
 }
 
-/// Median, 99th of a hundred, and the last.
+/// Formats median, 99th percentile, and maximum.
 fn spread(spread: Spread) -> String {
     format!("{:.2} / {:.2} / {:.2}", spread.median, spread.p99, spread.max)
 }
 
-/// Budgets and what was measured.
+/// Returns budgets and measured values.
 pub(crate) fn budgets(verdicts: &[Verdict]) -> String {
     let rows = verdicts.iter().map(|verdict| {
         let Verdict { what, budget, measured, held } = verdict;
@@ -91,7 +91,7 @@ fn row(outcome: &Outcome, figures: &Figures) -> Vec<String> {
     ]
 }
 
-/// From nothing to AVAILABLE, at both speeds, beside the peer.
+/// From no object to AVAILABLE, at both speeds, beside the peer.
 pub(crate) fn speeds(outcomes: &[Outcome]) -> String {
     let all = outcomes.iter().flat_map(|outcome| outcome.acts.iter().map(move |figures| (outcome, figures)));
     let rows = all.filter(|(_, figures)| figures.act == "whole").map(|(outcome, figures)| {
@@ -141,7 +141,7 @@ pub(crate) fn kinds(outcome: &Outcome) -> String {
     table(&head, rows)
 }
 
-/// How much later the others were.
+/// Returns how much later the others were.
 pub(crate) fn isolation(isolated: &[Isolated]) -> String {
     let rows = isolated.iter().map(|one| {
         vec![one.fault.clone(), one.others.to_string(), spread(one.to_reserved), spread(one.to_available)]

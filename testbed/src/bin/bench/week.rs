@@ -1,5 +1,6 @@
-//! A week in miniature: a day is ten seconds. Objects come and go, one in a hundred endpoints fails, the key is rotated,
-//! Atlas is away for a day. In the end each object has its one endpoint, and nothing else is left.
+//! A week in miniature: a day is ten seconds. Objects are created and deleted, one in a hundred endpoints fails, the
+//! credentials are rotated, Atlas is down for a day. In the end each object has its one endpoint, and nothing else is
+//! left.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,13 +18,14 @@ use crate::stage::{Planned, SECRET, Stage, VPC_ENDPOINT, World, patience, plan};
 const DAY: Duration = Duration::from_secs(10);
 const OBJECTS: usize = 300;
 const INSTANCES: usize = 30;
-/// Objects that go each day, and as many that come.
+/// Objects that are deleted each day, and as many that are created.
 const CHURN: usize = 15;
 /// Endpoints that fail each day; a day later their objects are replaced.
 const FAILING: usize = 3;
-/// The day on which the key is rotated: the new one is there at its beginning, the old one is refused at its end.
+/// The day on which the credentials are rotated: the new key exists at its beginning, the old one is rejected at its
+/// end.
 const ROTATION: usize = 2;
-/// The day on which Atlas answers nothing but 503.
+/// The day on which Atlas returns nothing but 503.
 const OUTAGE: usize = 4;
 
 /// The times of the protocol, scaled together, so that a week fits.
@@ -38,20 +40,20 @@ const FLAGS: [&str; 8] = [
     "--poll-max=5s",
 ];
 
-/// What the week came to.
+/// The result of the week.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Week {
-    /// Objects there ever were.
+    /// The number of all objects that ever existed.
     pub(crate) objects: usize,
     pub(crate) instances: usize,
-    /// From the end of the last day until all was well.
+    /// From the end of the last day until all objects had converged.
     pub(crate) recovery_seconds: f64,
     /// Memory at the end of each day.
     pub(crate) memory_mib: Vec<f64>,
     pub(crate) figures: Figures,
 }
 
-/// Lives it.
+/// Runs the week.
 pub(crate) async fn run(world: &World) -> Result<Week> {
     let mut next = OBJECTS;
     let names = plan(OBJECTS * 4, INSTANCES);
@@ -77,7 +79,7 @@ pub(crate) async fn run(world: &World) -> Result<Week> {
                 .inject(Rule::always(Fault::NotExecuted(Termination::HtmlUnavailable)).unauthenticated_too()),
             _ => {}
         }
-        // Those that failed yesterday go, and the oldest.
+        // Deletes those that failed yesterday, and the oldest.
         let is_failed = |object: &Planned| failed.contains(&object.name);
         let (mut leaving, mut staying): (Vec<_>, Vec<_>) = present.into_iter().partition(is_failed);
         leaving.extend(staying.drain(..CHURN));
@@ -115,7 +117,7 @@ fn fields() -> Value {
     json!({"cloudProviderEndpointId": VPC_ENDPOINT, "interval": "30s"})
 }
 
-/// Lets some endpoints fail; gives back the names of their objects.
+/// Makes some endpoints fail; returns the names of their objects.
 fn fail(stage: &Stage<'_>, staying: &[Planned]) -> Vec<String> {
     let seen = stage.seen.objects();
     let failing = staying.iter().rev().filter_map(|object| {
@@ -131,7 +133,7 @@ fn fail(stage: &Stage<'_>, staying: &[Planned]) -> Vec<String> {
     failing.take(FAILING).collect()
 }
 
-/// One endpoint for each object that is there, none for the others, and never two for one.
+/// Requires one endpoint for each existing object, none for the others, and never two for one.
 fn check(stage: &Stage<'_>, present: usize) -> Result<()> {
     let lives = stage.atlas.timelines();
     let alive = lives.iter().filter(|life| life.now().is_some()).count();

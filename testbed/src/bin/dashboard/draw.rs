@@ -1,4 +1,4 @@
-//! Panels and their lines as a picture.
+//! Draws panels and their lines as a picture.
 
 use std::fmt::Write as _;
 
@@ -84,7 +84,7 @@ fn draw(svg: &mut String, panel: &Panel, lines: &[Line]) {
 }
 
 fn plot(svg: &mut String, panel: &Panel, lines: &[Line], area: Area) {
-    // What is never more than nothing would only fill the legend.
+    // A line that is never above zero would only fill the legend.
     let shown: Vec<_> =
         lines.iter().filter(|line| line.values.iter().flatten().any(|value| *value != 0.0)).collect();
     if shown.is_empty() {
@@ -132,7 +132,7 @@ fn plot(svg: &mut String, panel: &Panel, lines: &[Line], area: Area) {
 
 type Values = Vec<Option<f64>>;
 
-/// The lower and the upper edge of each line.
+/// Returns the lower and the upper edge of each line.
 fn curves(lines: &[&Line], stacked: bool) -> Vec<(Values, Values)> {
     let moments = lines.iter().map(|line| line.values.len()).max().unwrap_or_default();
     let mut below = vec![Some(0.0); moments];
@@ -165,7 +165,7 @@ fn points(values: &[Option<f64>], inner: Area, top: f64) -> Vec<String> {
         .collect()
 }
 
-/// Where the words of the legend go: their x, and their row.
+/// Returns the positions of the legend's entries: their x, and their row.
 fn legend<'a>(names: impl Iterator<Item = &'a str>, area: Area) -> Vec<(u32, u32)> {
     let (mut x, mut row) = (area.x + 8, 0);
     let mut places = Vec::new();
@@ -180,7 +180,7 @@ fn legend<'a>(names: impl Iterator<Item = &'a str>, area: Area) -> Vec<(u32, u32
     places
 }
 
-/// A round number that is not less.
+/// Returns a round number that is not less.
 fn ceiling(value: f64) -> f64 {
     if value <= 0.0 {
         return 1.0;

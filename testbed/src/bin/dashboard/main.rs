@@ -1,7 +1,8 @@
-//! `make dashboard`: some minutes in the life of a few endpoints, on a real API server with the simulated Atlas, scraped by
-//! a real Prometheus; what it answers to each expression of the chart's dashboard is drawn as `docs/dashboard.svg`.
+//! `make dashboard`: some minutes in the life of a few endpoints, on a real API server with the simulated Atlas,
+//! scraped by a real Prometheus; its response to each expression of the chart's dashboard is drawn as
+//! `docs/dashboard.svg`.
 //!
-//! It evaluates nothing itself and invents no number. It is a drawing, no screenshot: there is no Grafana in it.
+//! It evaluates no expression itself and invents no number. It is a drawing, no screenshot: there is no Grafana in it.
 
 mod draw;
 mod panels;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-/// Where a panel stands, in the units of the grid that is 24 wide.
+/// The position of a panel, in the units of the grid that is 24 wide.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub(crate) x: u32,
@@ -20,7 +20,7 @@ pub(crate) enum Form {
     Stat,
     /// Lines over time.
     Lines,
-    /// The same, one upon the other.
+    /// The same, stacked.
     Stack,
     /// The labels of the last values.
     Table,
@@ -34,7 +34,7 @@ pub(crate) struct Panel {
     pub(crate) targets: Vec<Target>,
 }
 
-/// An expression, and how its results are called.
+/// An expression, and the names of its results.
 pub(crate) struct Target {
     pub(crate) expression: String,
     pub(crate) legend: String,

@@ -1,4 +1,4 @@
-//! A Prometheus that scrapes one operator, and its answers.
+//! A Prometheus that scrapes one operator, and its query API.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -17,12 +17,12 @@ const SCRAPE: Duration = Duration::from_secs(1);
 /// Between two points of a line.
 const STEP: Duration = Duration::from_secs(2);
 
-/// What Grafana would put in place of `$__rate_interval`, were it scraped as often as is usual: it leaves room for a rate.
+/// The value of Grafana's `$__rate_interval` at the usual scrape interval: it leaves room for a rate.
 pub(crate) const RATE_INTERVAL: &str = "30s";
 
 const PACKAGE: &str = "github.com/prometheus/prometheus/cmd/prometheus";
 
-/// A line, as it is called in the legend, with a value for each moment that has one.
+/// A line, with its name in the legend and a value for each time that has one.
 pub(crate) struct Line {
     pub(crate) name: String,
     pub(crate) values: Vec<Option<f64>>,
@@ -69,7 +69,7 @@ impl Prometheus {
         anyhow::bail!("Prometheus does not see the operator at {scraped}")
     }
 
-    /// The lines that the target's expression gives over all the time since the start.
+    /// Returns the results of the target's expression over all the time since the start.
     pub(crate) async fn ask(&self, target: &Target) -> Result<Vec<Line>> {
         let expression = target.expression.replace("$job", ".*").replace("$__rate_interval", RATE_INTERVAL);
         ensure!(!expression.contains('$'), "a variable that is not known: {expression}");
@@ -81,7 +81,7 @@ impl Prometheus {
         Ok(lines)
     }
 
-    /// From the first second to this one.
+    /// Returns the range from the first second to this one.
     fn span(&self) -> Result<(u64, u64)> {
         let of =
             |time: SystemTime| Ok::<_, anyhow::Error>(time.duration_since(SystemTime::UNIX_EPOCH)?.as_secs());
@@ -104,7 +104,7 @@ impl Prometheus {
 fn line(one: &Value, legend: &str, start: u64, moments: u64) -> Line {
     let mut values = vec![None; usize::try_from(moments).unwrap_or_default()];
     for pair in one["values"].as_array().into_iter().flatten() {
-        // Prometheus steps from `start`, so each moment is a whole second, and a whole number of steps away.
+        // Prometheus steps from `start`, so each time is a whole second, and a whole number of steps away.
         let steps = pair[0].as_u64().unwrap_or(start).saturating_sub(start) / STEP.as_secs();
         let place = usize::try_from(steps).unwrap_or_default();
         let value =
@@ -128,7 +128,7 @@ fn line(one: &Value, legend: &str, start: u64, moments: u64) -> Line {
     Line { name, values }
 }
 
-/// The text as a value in a query.
+/// Returns the text as a value in a query.
 fn encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {

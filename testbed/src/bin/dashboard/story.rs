@@ -1,4 +1,4 @@
-//! What happens while Prometheus watches: good minutes and bad ones.
+//! The script of the minutes that Prometheus records: healthy ones and faulty ones.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
@@ -20,10 +20,10 @@ const PHASE: Duration = Duration::from_secs(15);
 /// The instances, with four endpoints each.
 const INSTANCES: [&str; 3] = ["orders", "stock", "billing"];
 
-/// Those of which a VPC endpoint is declared.
+/// The endpoints with a VPC endpoint.
 const CONNECTED: u32 = 8;
 
-/// When the last act is over.
+/// When the last act ends.
 const END: u64 = 300;
 
 /// What the picture says of its making.
@@ -49,11 +49,11 @@ pub(crate) struct Stage {
     atlas: Simulator,
     objects: Api<DynamicObject>,
     secrets: Api<DynamicObject>,
-    /// Where the operator shows its metrics.
+    /// Returns the address of the operator's metrics.
     pub(crate) metrics: SocketAddr,
 }
 
-/// An address of this machine that nobody listens on.
+/// An address of this machine that nothing listens on.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
@@ -77,7 +77,7 @@ impl Stage {
         let atlas = Simulator::start(settings).await?;
         let metrics = free_address()?;
         let mut command = Command::new(&operator);
-        // Only this version of the API says how much of a key's limit is left.
+        // Only this version of the API reports how much of the rate limit is left.
         command.args(["run", "--atlas-api", "v2", "--leader-elect", "--lease-namespace", &namespace]);
         command.args(["--atlas-base-url", &atlas.url(), "--admin-address", &metrics.to_string()]);
         command.env("KUBECONFIG", control_plane.kubeconfig_file());
@@ -98,7 +98,7 @@ impl Stage {
         })
     }
 
-    /// Each act at its second.
+    /// Runs each act at its second.
     pub(crate) async fn play(&self) -> Result<()> {
         let started = Instant::now();
         let at = async |second: u64| {
@@ -168,7 +168,7 @@ impl Stage {
         apply(&self.objects, &name(number), object).await
     }
 
-    /// Asks for a look now.
+    /// Requests a reconcile now.
     async fn look(&self, number: u32) -> Result<()> {
         let asked = format!("{:?}", std::time::SystemTime::now());
         let asked = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": asked}}});

@@ -1,4 +1,4 @@
-//! What happens in the demo, step by step.
+//! The script of the demo, step by step.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,17 +18,17 @@ use crate::table::{self, Row};
 /// The object of the demo: the sample that the README shows.
 const NAME: &str = "basic";
 
-/// What AWS would answer to `create-vpc-endpoint`.
+/// The response of AWS to `create-vpc-endpoint`.
 const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 
-/// Asks the operator for a look.
+/// The annotation that requests a reconcile.
 const RECONCILE_REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
 
-/// How long any one step may take.
+/// The timeout of any one step.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 struct Stage {
-    // Kept alive until the curtain falls.
+    // Kept alive until the end.
     _operator: Process,
     control_plane: ControlPlane,
     atlas: Simulator,
@@ -37,7 +37,7 @@ struct Stage {
     objects: Api<DynamicObject>,
 }
 
-/// Tells the story; `leave` ends it with the object's deletion instead of waiting for Ctrl-C.
+/// Runs the script; `leave` ends it with the object's deletion instead of waiting for Ctrl-C.
 pub(crate) async fn tell(leave: bool) -> Result<()> {
     let stage = Stage::build().await?;
     let started = Instant::now();
@@ -106,8 +106,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Shows the object's row as it changes, until Atlas' status is the one that is waited for and the operator says
-    /// that it is done with it.
+    /// Prints the object's row as it changes, until Atlas' status is the expected one and the operator reports that it
+    /// is done with it.
     async fn until(&self, status: &str) -> Result<()> {
         let path = format!(
             "/apis/atlas.spe-operator.io/v1alpha1/namespaces/{}/serverlessprivateendpoints/{NAME}",
@@ -200,7 +200,7 @@ impl Stage {
     }
 }
 
-/// Whether a shell would find the program.
+/// Returns whether a shell would find the program.
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
@@ -220,7 +220,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The operator that was built beside this program.
+/// Returns the operator that was built beside this program.
 fn operator_binary() -> Result<PathBuf> {
     let beside = std::env::current_exe()?.with_file_name("spe-operator");
     ensure!(beside.exists(), "{} is missing; build it with: cargo build --workspace", beside.display());

@@ -1,10 +1,10 @@
-//! The object as `kubectl get` shows it: the API server itself makes the row.
+//! The object as `kubectl get` prints it: the API server itself renders the row.
 
 use anyhow::{Context, Result};
 use kube::Client;
 use serde_json::Value;
 
-/// The columns that `kubectl get` shows without `-o wide`, and one row.
+/// The columns that `kubectl get` prints without `-o wide`, and one row.
 pub(crate) struct Row {
     /// The names of the columns.
     pub(crate) columns: Vec<String>,
@@ -13,7 +13,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Asks for the row of one object.
+    /// Requests the row of one object.
     pub(crate) async fn of(client: &Client, path: &str) -> Result<Self> {
         let request = http::Request::get(path)
             .header(http::header::ACCEPT, "application/json;as=Table;v=v1;g=meta.k8s.io")
@@ -31,13 +31,13 @@ impl Row {
         Ok(Self { columns, cells })
     }
 
-    /// The cell of a column.
+    /// Returns the cell of a column.
     pub(crate) fn cell(&self, column: &str) -> &str {
         let place = self.columns.iter().position(|name| name == column);
         place.and_then(|place| self.cells.get(place)).map_or("", String::as_str)
     }
 
-    /// What makes one row differ from another to a person: everything but the age.
+    /// Returns what distinguishes two rows for a person: everything but the age.
     pub(crate) fn state(&self) -> Vec<&str> {
         self.columns
             .iter()
@@ -48,7 +48,7 @@ impl Row {
     }
 }
 
-/// One line of a table.
+/// Returns one line of a table.
 pub(crate) fn line(cells: &[String]) -> String {
     let widths = [8, 7, 23, 22, 10, 6];
     let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
