@@ -1,39 +1,40 @@
-//! The ablations that are searched: each rule taken away, and the promise that must be found broken without it.
+//! The ablations: each rule removed, and the invariants that must be found violated without it.
 
 use crate::mutations::Mutation;
 use crate::scenarios::{BEGUN, NOTHING, PLAIN, QUIET, TWO, effort};
 use crate::{Budget, Config, Effort, Invariant, Manifest, Mark, Outcome};
 
-/// A rule taken away, and where that must be found.
+/// A removed rule, and where the violation must be found.
 #[derive(Debug, Clone, Copy)]
 pub struct Ablation {
-    /// What is missing.
+    /// The removed rule.
     pub mutation: Mutation,
-    /// In words.
+    /// The description that is printed.
     pub name: &'static str,
-    /// The hole that the rule closes, if it has a number in `domain/tests/scenarios/known_races.rs`.
+    /// The race that the rule closes, if it has a number in `domain/tests/scenarios/known_races.rs`.
     pub hole: Option<u8>,
-    /// The world in which it shows.
+    /// The configuration in which it shows.
     pub config: Config,
-    /// The promises of which at least one is broken; none: the rule is not needed in this world, as its text says.
+    /// The invariants of which at least one is violated; none: the rule is not needed in this configuration, as its
+    /// text says.
     pub breaks: &'static [Invariant],
 }
 
 impl Ablation {
-    /// How this one is searched: until its promise is broken.
+    /// Returns how far this one is searched: until its invariant is violated.
     #[must_use]
     pub fn effort(&self, steps: Option<usize>) -> Effort {
         let liveness = self.breaks.contains(&Invariant::Stuck);
         Effort { liveness, ..effort(steps, self.breaks) }
     }
 
-    /// The same world with nothing taken away.
+    /// Returns the same configuration with no rule removed.
     #[must_use]
     pub fn control(&self) -> Config {
         Config { unbounded_travel: false, ..self.config }
     }
 
-    /// `true` if a promise was broken that this rule is there for, or none if the rule is not needed.
+    /// Returns `true` if an invariant of this rule was violated, or none if the rule is not needed.
     #[must_use]
     pub fn is_as_expected(&self, outcome: &Outcome) -> bool {
         if self.breaks.is_empty() {
@@ -42,7 +43,8 @@ impl Ablation {
         outcome.moves_to(self.breaks).is_some()
     }
 
-    /// `true` if it is the missing rule that broke the promise, and not the world: with all rules none is broken, and as many
+    /// Returns `true` if the missing rule caused the violation, and not the configuration: with all rules none is
+    /// violated, and the search was at least as deep as the path to the violation.
     /// moves were looked at as the way to the broken one took.
     #[must_use]
     pub fn is_the_rule(&self, outcome: &Outcome, control: &Outcome) -> bool {
@@ -51,11 +53,11 @@ impl Ablation {
     }
 }
 
-/// Two endpoints with our mark, none recorded, and a hand that takes the mark off one of them.
+/// Two endpoints with our mark, none recorded, and a user who removes the mark of one of them.
 const TWINS: Config =
     Config { strangers: &[Mark::Ours, Mark::Ours], budget: Budget { unmarkings: 1, ..NOTHING }, ..TWO };
 
-/// All ablations.
+/// Returns all ablations.
 #[must_use]
 #[allow(clippy::too_many_lines, reason = "a table")]
 pub fn ablations() -> Vec<Ablation> {
@@ -114,8 +116,8 @@ pub fn ablations() -> Vec<Ablation> {
             "the record does not test the claim",
             Some(2),
             Config { budget: Budget { vanishings: 1, ..NOTHING }, ..TWO },
-            // Where the claim changes, the recorded id does too; and V is longer than D and the travel time, so that
-            // what a claim hides that is closed too early has landed before anybody gives it up.
+            // Where the claim changes, the recorded id does too; and V is longer than D and the travel time, so that an
+            // endpoint hidden by a claim that is closed too early has landed before any controller gives it up.
             &[],
         ),
         ablation(

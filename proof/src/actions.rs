@@ -1,7 +1,7 @@
-//! Everything that can happen next: controllers, requests in flight, time, faults and users.
+//! Every action of the model: controllers, requests in flight, time, faults and users.
 //!
-//! Each action is small and may happen at any time; budgets bound how often. The world guarantees only that no request stays
-//! in flight longer than allowed.
+//! Each action is small and may happen at any time; budgets bound how often. The model guarantees only that no request
+//! stays in flight longer than allowed.
 
 use domain::memory::Memory;
 
@@ -10,22 +10,22 @@ use crate::shell::StepOutcome;
 use crate::state::{Mark, Phase, Process, State, Wait};
 use crate::{Model, StepResult};
 
-/// One thing that happens.
+/// One action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// A controller begins a reconcile or goes on with it.
+    /// A controller begins a reconcile or continues it.
     Step(u8, StepOutcome),
     /// A controller's watch delivers the newest state of the object.
     Watch(u8),
-    /// The answer to a claim arrives.
+    /// The response to a claim arrives.
     Acknowledge(u8),
-    /// The answer to a claim is lost.
+    /// The response to a claim is lost.
     LoseAcknowledgement(u8),
-    /// A controller loses all that it knows and starts again, on a cache that may lag.
+    /// A controller loses its memory and starts again, on a cache that may lag.
     Crash(u8),
     /// A request reaches Atlas.
     Land(u8, RequestFate),
-    /// A write to the object arrives whose sender has given up.
+    /// A write to the object arrives although its sender has given up.
     ArriveLate(u8),
     /// Such a write never arrives.
     DropLate(u8),
@@ -43,30 +43,30 @@ pub enum Action {
     WipeClaim,
     /// Somebody replaces the claim by one that cannot be read.
     Garble,
-    /// Somebody takes the finalizer off.
+    /// Somebody removes the finalizer.
     ForceOff,
     /// The user edits the spec.
     Edit(u8),
     /// The user names the recorded endpoint in `endpointId`.
     NameRecorded,
-    /// Somebody writes something else into the object.
+    /// Somebody writes another field of the object.
     Touch,
     /// Somebody deletes an endpoint in Atlas.
     Vanish(u8),
-    /// Somebody takes the mark off an endpoint in Atlas.
+    /// Somebody removes the mark of an endpoint in Atlas.
     Unmark(u8),
 }
 
 /// How a request to Atlas ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RequestFate {
-    /// Done and answered.
+    /// Executed, with a response.
     Answered,
-    /// Done, and the answer is lost.
+    /// Executed, and the response is lost.
     AnswerLost,
-    /// Not done, and Atlas says so.
+    /// Not executed: Atlas rejects it.
     Refused,
-    /// Lost on its way.
+    /// The request is lost.
     Lost,
     /// The sender gives up while it is still in flight.
     GivenUp,
@@ -74,11 +74,11 @@ pub enum RequestFate {
     Overlooked,
 }
 
-/// A budget without end.
+/// An unlimited budget.
 pub const NO_LIMIT: u8 = u8::MAX;
 
 impl Model {
-    /// Lists everything that can happen next. An action that turns out to be impossible changes nothing.
+    /// Lists all possible actions. An action that turns out to be impossible changes nothing.
     pub(crate) fn possible(&self, s: &State, actions: &mut Vec<Action>) {
         for (i, process) in (0_u8..).zip(&s.processes) {
             process_moves(s, i, process, actions);
@@ -123,8 +123,8 @@ impl Model {
                     offer(left.claim_wipes, Action::WipeClaim);
                     offer(left.garbles, Action::Garble);
                 }
-                // A DELETE that is on its way cannot be taken back: who asks for Retain now, or lets the object go, is too late
-                // for the endpoint.
+                // A DELETE in flight cannot be taken back: a user who requests Retain now, or releases the object, is
+                // too late for the endpoint.
                 let doomed = s.calls.iter().any(|call| matches!(call.write, Write::Delete(_)));
                 if object.finalizer && seen && !doomed {
                     offer(left.forced, Action::ForceOff);
@@ -197,7 +197,7 @@ fn process_moves(s: &State, i: u8, process: &Process, actions: &mut Vec<Action>)
             if s.left.passing_gone > 0 {
                 actions.push(Action::Step(i, StepOutcome::Gone));
             }
-            // What is asked of Atlas and what of the API server has a budget of its own.
+            // Faults of Atlas and of the API server have a budget each.
             if s.left.outages > 0 || s.left.losses > 0 {
                 actions.push(Action::Step(i, StepOutcome::AnswerLost));
             }
@@ -210,7 +210,7 @@ fn process_moves(s: &State, i: u8, process: &Process, actions: &mut Vec<Action>)
     if process.cache.is_none_or(|cache| !cache.current) {
         actions.push(Action::Watch(i));
     }
-    // A controller that knows nothing loses nothing.
+    // A controller without memory loses nothing.
     if s.left.crashes > 0 && (pass.is_some() || *process.memory != Memory::default()) {
         actions.push(Action::Crash(i));
     }

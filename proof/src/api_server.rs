@@ -1,20 +1,20 @@
-//! The API server's part of a write to the object: its guards, and what it does.
+//! The API server's part of a write to the object: its guards, and its effect.
 //!
-//! This file never knows what a controller makes of the answer.
+//! This file never knows how a controller handles the response.
 
 use crate::in_flight::Patch;
 use crate::mutations::Mutation;
 use crate::state::{Annotation, CachedObject, Object, Phase, State, Wait};
 use crate::{Event, Invariant, Model};
 
-/// Why a write to the object was not done.
+/// Why a write to the object was rejected.
 pub(crate) enum Refusal {
     Changed,
     NotFound,
 }
 
 impl Model {
-    /// Does it, or refuses it. `Ok(None)` if the object went.
+    /// Executes or rejects it. `Ok(None)` if the object was deleted.
     pub(crate) fn apply(
         &self,
         s: &mut State,
@@ -28,7 +28,7 @@ impl Model {
         match patch {
             Patch::Claim { claim, stale_vpc, .. } => {
                 let guarded = self.mutation != Mutation::NoResourceVersion;
-                // A finalizer cannot be added to an object that is being deleted, whoever asks.
+                // No writer can add a finalizer to an object that is being deleted.
                 let addable = object.finalizer || !object.deleting;
                 if (guarded && !held.current) || !same_life || !addable {
                     return Err(Refusal::Changed);
@@ -61,7 +61,7 @@ impl Model {
                 object.recorded = id;
                 object.shown = mark;
                 object.shown_vpc = s.endpoints.iter().find(|e| e.id == id).map_or(0, |e| e.vpc);
-                // What vanishes between a listing and the record is nobody's fault.
+                // An endpoint that vanishes between a listing and the record violates no invariant.
                 s.history.dead = self.config.budget.vanishings == 0
                     && !s.endpoints.iter().any(|e| e.id == id && e.phase != Phase::Gone);
                 s.history.events |= Event::Recorded.bit();
@@ -89,11 +89,11 @@ impl Model {
         Ok(Some(object))
     }
 
-    /// A write arrives whose sender has given up.
+    /// Delivers a write whose sender has given up.
     pub(crate) fn arrive_late(&self, before: &State, n: usize) -> State {
         let mut s = before.clone();
         let late = s.late.remove(n);
-        // Whether it is refused or not, nobody hears of it.
+        // No controller gets its response, success or not.
         let _ = self.apply(&mut s, late.held, late.patch);
         s
     }
@@ -103,7 +103,7 @@ pub(crate) fn bit(nonce: u8) -> u16 {
     1_u16.checked_shl(u32::from(nonce)).unwrap_or_default()
 }
 
-/// Every copy of the object is one version older than it was.
+/// Makes every copy of the object one version older than it was.
 pub(crate) fn outdate(s: &mut State) {
     for process in &mut s.processes {
         if let Some(cache) = &mut process.cache {

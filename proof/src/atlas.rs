@@ -1,6 +1,6 @@
-//! Atlas: what it does with a request, if the request gets there, and what a listing shows.
+//! Atlas: how it executes a request, if the request arrives, and what a listing shows.
 //!
-//! This file never knows what a controller makes of the answer.
+//! This file never knows how a controller handles the response.
 
 use crate::actions::RequestFate;
 use crate::in_flight::Write;
@@ -10,7 +10,7 @@ use crate::time::LAG;
 use crate::transitions::spend;
 use crate::{Invariant, Model};
 
-/// Atlas' answer to a write of controller `i`.
+/// Atlas' response to a write of controller `i`.
 pub(crate) enum Answer {
     Made(u8),
     Refused,
@@ -20,7 +20,7 @@ pub(crate) enum Answer {
 }
 
 impl Model {
-    /// A request reaches Atlas, or does not.
+    /// Delivers a request to Atlas, or loses it.
     pub(crate) fn land(&self, s: &mut State, n: usize, fate: RequestFate) -> Option<()> {
         let call = *s.calls.get(n)?;
         if fate == RequestFate::GivenUp {
@@ -43,7 +43,7 @@ impl Model {
                 Answer::Refused
             }
             RequestFate::Lost => {
-                // What nobody waits for may get lost at no cost: it is nobody's surprise.
+                // A request whose response nobody awaits may be lost at no cost: it surprises no controller.
                 if call.from.is_some() {
                     spend(&mut s.left.losses)?;
                 }
@@ -63,7 +63,7 @@ impl Model {
         Some(())
     }
 
-    /// What Atlas does.
+    /// Executes the request.
     fn carry_out(&self, s: &mut State, write: Write) -> Answer {
         match write {
             Write::Post(_) => {
@@ -99,7 +99,7 @@ impl Model {
     }
 }
 
-/// All endpoints as a listing shows them, by a replica that lags or not.
+/// Returns all endpoints as a listing shows them, from a replica that lags or not.
 pub(crate) fn listing(s: &State, lagging: bool) -> Vec<Endpoint> {
     let as_shown = |e: &Endpoint| match e.phase {
         Phase::Gone | Phase::Deleting if lagging && e.left < LAG => {

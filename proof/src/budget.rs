@@ -1,29 +1,29 @@
-//! How much may go wrong, and what users may do, as numbers that go down. Plain data.
+//! The budgets: how many faults may occur, and how often users may act. Plain data that only decreases.
 
-/// How many more faults and acts of users there may be.
+/// The remaining faults and user actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Budget {
     /// Crashes of a controller; its memory is lost.
     pub crashes: u8,
-    /// Answers of Atlas that are lost (to listings too), requests that get lost, requests that arrive after their sender
-    /// gave up.
+    /// Responses of Atlas that are lost (to listings too), requests that are lost, requests that arrive after their
+    /// sender gave up.
     pub losses: u8,
-    /// Definite refusals by Atlas.
+    /// Definite rejections by Atlas.
     pub refusals: u8,
-    /// Listings and DELETEs answered by a replica that lags.
+    /// Listings and DELETEs served by a replica that lags.
     pub lags: u8,
-    /// Listings answered 404 as if the project were unknown.
+    /// Listings with a 404 as if the project were unknown.
     pub no_access: u8,
-    /// Listings answered 404 as if the instance were no more, while it is there. Two of them are never the only responses
+    /// Listings with a 404 as if the instance were no more, while it exists. Two of them are never the only responses
     /// within the time in which they could confirm each other.
     pub passing_gone: u8,
-    /// Answers of the API server that are lost, with the write applied, not applied, or applied later.
+    /// Responses of the API server that are lost, with the write applied, not applied, or applied later.
     pub outages: u8,
     /// Deletions of the object.
     pub deletions: u8,
     /// Creations of the object under the same name, without annotations.
     pub creations: u8,
-    /// The same, with the annotations of the object that went (a restored backup).
+    /// The same, with the annotations of the deleted object (a restored backup).
     pub restores: u8,
     /// Wipes of the status.
     pub status_wipes: u8,
@@ -31,14 +31,14 @@ pub struct Budget {
     pub claim_wipes: u8,
     /// Claims replaced by one that cannot be read.
     pub garbles: u8,
-    /// Finalizers taken off by force.
+    /// Finalizers removed by force.
     pub forced: u8,
     /// Edits of the spec.
     pub edits: u8,
-    /// Foreign writes that change nothing that matters.
+    /// Foreign writes of insignificant fields.
     pub touches: u8,
-    /// Endpoints that vanish from Atlas by somebody else's hand.
+    /// Endpoints that somebody else deletes in Atlas.
     pub vanishings: u8,
-    /// Marks that somebody takes off in Atlas.
+    /// Marks that somebody removes in Atlas.
     pub unmarkings: u8,
 }

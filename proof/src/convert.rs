@@ -1,6 +1,6 @@
 //! Conversion between the model and the types of the rules: ids, nonces, marks, claims, endpoints, specs.
 //!
-//! Conversion only. Texts that matter (a claim, a comment) are written and read by the code that ships.
+//! Conversion only. Significant texts (a claim, a comment) are written and read by the code that ships.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, mark_of, m
 use crate::state::{Annotation, Endpoint, Failure, Manifest, Mark, Object, Phase, WriteResult};
 use crate::time::{LAG, TICK};
 
-/// The nonce of [`Annotation::Unreadable`] where it stands in a claim of ours.
+/// The nonce of [`Annotation::Unreadable`] in a claim of ours.
 pub(crate) const GARBLED: u8 = 101;
 
 static IDS: LazyLock<Vec<EndpointId>> =
@@ -45,7 +45,7 @@ pub(crate) fn nonce(n: u8) -> Nonce {
     }
 }
 
-/// The number of a nonce.
+/// Returns the number of a nonce.
 pub(crate) fn nonce_number(nonce: &Nonce) -> u8 {
     if GARBLED_NONCE.as_ref() == Some(nonce) {
         return GARBLED;
@@ -58,7 +58,7 @@ pub(crate) fn id(n: u8) -> Option<EndpointId> {
     (n != 0).then(|| IDS[usize::from(n)].clone())
 }
 
-/// The number of an endpoint id.
+/// Returns the number of an endpoint id.
 pub(crate) fn id_number(id: &EndpointId) -> u8 {
     u8::from_str_radix(id.as_str().trim_start_matches('0'), 16).unwrap_or_default()
 }
@@ -67,12 +67,12 @@ pub(crate) fn vpc_id(n: u8) -> Option<VpcEndpointId> {
     (n != 0).then(|| format!("vpce-{n:x}").parse().ok()).flatten()
 }
 
-/// The number of a VPC endpoint id.
+/// Returns the number of a VPC endpoint id.
 pub(crate) fn vpc_number(id: &str) -> u8 {
     id.strip_prefix("vpce-").and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or_default()
 }
 
-/// The mark that a comment carries.
+/// Returns the mark that a comment carries.
 pub(crate) fn mark_in(comment: &str) -> Mark {
     match mark_of(comment) {
         Some(owner) if owner == *token() => Mark::Ours,
@@ -93,7 +93,7 @@ pub(crate) fn fault(kind: FaultKind) -> Fault {
     Fault::new(kind, "")
 }
 
-/// An endpoint in the words of the rules.
+/// Converts an endpoint to the type of the rules.
 pub(crate) fn to_domain(e: Endpoint) -> Option<endpoint::Endpoint> {
     Some(endpoint::Endpoint {
         id: id(e.id)?,
@@ -110,7 +110,7 @@ pub(crate) fn to_domain(e: Endpoint) -> Option<endpoint::Endpoint> {
 }
 
 impl Annotation {
-    /// The annotation as the code that ships reads it, from its text.
+    /// Returns the annotation as the code that ships reads it, from its text.
     fn read(self, life: u8) -> ClaimReading {
         let uid = |life: u8| life.to_string();
         let text = match self {
@@ -137,12 +137,12 @@ impl Annotation {
 }
 
 impl Object {
-    /// The claim as the code that ships reads it.
+    /// Returns the claim as the code that ships reads it.
     pub(crate) fn reading(&self) -> ClaimReading {
         self.claim.map_or(ClaimReading::Absent, |claim| claim.read(self.life))
     }
 
-    /// The object in the words of the rules.
+    /// Converts the object to the type of the rules.
     pub(crate) fn to_domain(self) -> observed::Object {
         let recorded = Endpoint { vpc: self.shown_vpc, ..Endpoint::reserved(self.recorded, self.shown, LAG) };
         observed::Object {
@@ -159,7 +159,7 @@ impl Object {
 }
 
 impl Manifest {
-    /// The spec in the words of the rules.
+    /// Converts the spec to the type of the rules.
     pub(crate) fn to_domain(self) -> observed::Spec {
         observed::Spec {
             endpoint_id: id(self.endpoint),
@@ -174,7 +174,7 @@ impl Manifest {
 }
 
 impl Failure {
-    /// In the words of the rules.
+    /// Converts it to the type of the rules.
     pub(crate) fn kind(self) -> FaultKind {
         match self {
             Self::Silence => FaultKind::Unavailable,
@@ -185,12 +185,12 @@ impl Failure {
 }
 
 impl WriteResult {
-    /// In the words of the rules.
+    /// Converts it to the type of the rules.
     pub(crate) fn to_domain(self) -> WriteOutcome {
         match self {
             Self::Nothing => WriteOutcome::Nothing,
             Self::Done => WriteOutcome::Done,
-            // Of all refusals, the one that is most easily taken for the end.
+            // Of all rejections, the one that is most easily mistaken for the end.
             Self::Refused => WriteOutcome::Refused(fault(FaultKind::InstanceNotFound)),
             Self::Uncertain => WriteOutcome::Refused(fault(FaultKind::Unavailable)),
         }

@@ -1,7 +1,7 @@
 //! The remote effects of a controller's steps, from its side: a listing, the read before a write, a write to the object, a
 //! request to Atlas.
 //!
-//! What the other side does with them is in `api_server` and `atlas`. Nothing here decides whether there is an effect.
+//! `api_server` and `atlas` hold the other side's part. Nothing here decides whether there is an effect.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::transitions::spend;
 use crate::{Invariant, Model};
 
 impl Model {
-    /// The read past all caches before a write to Atlas: `false` if the object is not the one that was decided on.
+    /// Reads the object past all caches before a write to Atlas: `false` if it is not the one of the decision.
     pub(crate) fn is_unchanged(&self, s: &mut State, i: usize) -> bool {
         if self.mutation == Mutation::NoGet {
             return true;
@@ -115,7 +115,7 @@ impl Model {
                     Arc::make_mut(&mut process.memory).recorded(&id, origin, at);
                 }
             }
-            // Another finalizer than ours never is on the object here.
+            // No other finalizer than ours is ever on the object here.
             Patch::Release { retained } => {
                 if !retained {
                     Arc::make_mut(&mut s.processes[i].memory).clear_recorded();
@@ -125,7 +125,7 @@ impl Model {
         }
     }
 
-    /// The POST of an attempt leaves, unless the attempt was sent before or the watch has shown that the object leaves:
+    /// Sends the POST of an attempt, unless it was sent before or the watch has shown that the object is being deleted:
     /// `false`.
     pub(crate) fn post(&self, s: &mut State, i: usize, attempt: &Nonce, comment: &str) -> bool {
         let leaves = s.processes[i].knows_it_leaves() && self.mutation != Mutation::NoLastLook;
@@ -176,14 +176,14 @@ impl Model {
             StepOutcome::Unreached | StepOutcome::Parked => return None,
         };
         let failed = match view {
-            // Without the rule that tells them apart, any 404 is one that says so.
+            // Without the rule that distinguishes them, any 404 counts as such.
             View::Failed(Failure::NoAccess) if self.mutation == Mutation::AnyNotFoundIsGone => {
                 Some(FaultKind::InstanceNotFound)
             }
             View::Failed(failure) => Some(failure.kind()),
             _ => None,
         };
-        // Looked at only while there may be another.
+        // Compared only while there may be another.
         let gone = outcome == StepOutcome::Gone && s.left.passing_gone > 0;
         s.history.gone = u8::from(gone);
         self.mutation.responded(&mut s.processes[i].memory, failed);

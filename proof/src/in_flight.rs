@@ -1,4 +1,4 @@
-//! What is in flight: writes to Atlas and to the object, and which of them nobody waits for any more. Plain data.
+//! Requests in flight: writes to Atlas and to the object, also those whose sender has given up. Plain data.
 
 use crate::state::{Annotation, CachedObject, Mark};
 
@@ -11,7 +11,7 @@ pub enum Write {
     Patch {
         /// The endpoint.
         id: u8,
-        /// The mark that the comment carries; none: no comment is sent.
+        /// The mark in the comment; none: no comment is sent.
         mark: Option<Mark>,
         /// The VPC endpoint.
         vpc: u8,
@@ -23,11 +23,11 @@ pub enum Write {
 /// A request in flight to Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Call {
-    /// What it asks for.
+    /// The write.
     pub write: Write,
-    /// Ticks that it may stay in flight.
+    /// The remaining ticks that it may stay in flight.
     pub left: u8,
-    /// The controller that waits for the answer.
+    /// The controller that waits for the response.
     pub from: Option<u8>,
 }
 
@@ -40,7 +40,7 @@ pub enum Patch {
         claim: Annotation,
         /// The annotation `stale-vpc-endpoint-id`; 0 leaves it.
         stale_vpc: u8,
-        /// The attempt is a new one.
+        /// Whether the attempt is a new one.
         fresh: bool,
     },
     /// Id and status.
@@ -50,15 +50,15 @@ pub enum Patch {
         /// The mark in its comment.
         mark: Mark,
     },
-    /// Finalizer off.
+    /// Removal of the finalizer.
     Release {
-        /// The endpoint was to stay in Atlas.
+        /// Whether the endpoint was to stay in Atlas.
         retained: bool,
     },
 }
 
 impl Patch {
-    /// The attempt that this claims for the first time.
+    /// Returns the attempt that this claims for the first time.
     pub(crate) fn fresh_nonce(self) -> Option<u8> {
         match self {
             Self::Claim { claim: Annotation::Claim { nonce, .. }, fresh: true, .. } => Some(nonce),
@@ -70,8 +70,8 @@ impl Patch {
 /// A write to the object whose sender has given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Late {
-    /// What the sender had read.
+    /// The object as its sender had read it.
     pub held: CachedObject,
-    /// What it writes.
+    /// The write.
     pub patch: Patch,
 }

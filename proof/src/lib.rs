@@ -1,22 +1,24 @@
 //! The creation protocol, model-checked by exhaustive search over the rules that ship.
 //!
-//! A [`Model`] is a small world in which anything may happen at any time: controllers that all believe they lead, crashes,
-//! lost and late requests, stale reads, users. Its controllers run `domain::decide` and `domain::memory::Memory` as they ship;
-//! `shell`, `effects` and `responses` translate what `src/serverless` does around them. `stateright` visits every state.
+//! A [`Model`] is a small system in which anything may happen at any time: controllers that all believe they lead,
+//! crashes, lost and late requests, stale reads, users. Its controllers run `domain::decide` and
+//! `domain::memory::Memory` as they ship; `shell`, `effects` and `responses` translate what `src/serverless` does
+//! around them. `stateright` visits every state.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `state`, `in_flight` | what exists, and which requests are in flight, as data |
-//! | `budget` | how much may go wrong |
+//! | `budget` | how many faults may occur |
 //! | `time` | ticks, and the protocol's times in them |
 //! | `convert` | conversion from and to the types of the rules |
 //! | `shell`, `effects`, `responses` | a controller's steps, their remote effects, and how it handles responses |
-//! | `api_server`, `atlas` | what the two do with a request |
-//! | `actions` | everything that can happen |
+//! | `api_server`, `atlas` | how the two execute a request |
+//! | `actions` | every possible action |
 //! | `transitions` | the state that follows from an action |
 //! | `liveness` | from any state: faults end, and everything must converge |
 //! | `mutations` | ablations: one rule removed |
-//! | `scenarios`, `ablations` | which worlds are searched with and without all rules, and what is expected of each |
+//! | `scenarios`, `ablations` | the configurations that are searched with and without all rules, and the expected
+//! result of each |
 //! | `run` | one search, or several for the shortest path, and the result |
 //!
 //! Nothing here is part of the operator.
@@ -53,19 +55,19 @@ pub use state::*;
 
 use liveness::Known;
 
-/// What must never happen. Each is a property of its own; the numbers are those of the reliability page.
+/// An invariant of the protocol. Each is a property of its own; the numbers are those of the reliability page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Invariant {
     /// P1: two live endpoints with our mark.
     Doubled,
-    /// P5: the object is gone, and an endpoint is left that nobody wanted to keep.
+    /// P5: the object is deleted, and an endpoint is left that was not to be retained.
     Leaked,
     /// P2: a POST without a claim that was accepted on an object that was not being deleted, or later than D after that
     /// claim was sent.
     PostUnclaimed,
     /// P3: a nonce is posted twice.
     PostTwice,
-    /// P6: a POST by a process that has seen the deletion, in what it decides on or in what its watch has shown since.
+    /// P6: a POST by a process that has seen the deletion, in the object that it decides on or by its watch since then.
     PostAfterDeletion,
     /// A POST although `endpointId`, Observe, suspend or another cluster's claim forbids it.
     PostUnwanted,
@@ -73,22 +75,22 @@ pub enum Invariant {
     Destroyed,
     /// P4: a DELETE hits an endpoint without our mark.
     ForeignDeleted,
-    /// P9: a PATCH takes the mark off, or a POST goes without it.
+    /// P9: a PATCH removes the mark, or a POST is sent without it.
     MarkKept,
-    /// A PATCH sends a VPC endpoint id that is not declared any more.
+    /// A PATCH sends a VPC endpoint id that is no longer declared.
     StalePatch,
-    /// P7: the recorded id changes while its endpoint is there.
+    /// P7: the recorded id changes while its endpoint exists.
     RecordedReplacedAlive,
-    /// P7: an endpoint is recorded that has been gone for longer than any listing lags.
+    /// P7: an endpoint is recorded that was deleted longer ago than any listing lags.
     DeadRecorded,
-    /// P7: Ready is reported of an endpoint that was gone before it was recorded.
+    /// P7: Ready is reported of an endpoint that was deleted before it was recorded.
     ReadyLies,
-    /// L1–L3: when faults end, it does not come right, or goes on writing.
+    /// L1–L3: after the last fault, it does not converge, or goes on writing.
     Stuck,
 }
 
 impl Invariant {
-    /// All of them.
+    /// All invariants.
     pub const ALL: [Self; 14] = [
         Self::Doubled,
         Self::Leaked,
@@ -110,7 +112,7 @@ impl Invariant {
         1 << self as u16
     }
 
-    /// The promise in words.
+    /// Returns the description of the invariant.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -132,7 +134,7 @@ impl Invariant {
     }
 
     pub(crate) fn property(self) -> Property<Model> {
-        /// One function per promise: a property's condition cannot carry data.
+        /// Returns one function per invariant: a property's condition cannot carry data.
         macro_rules! conditions {
             ($($promise:ident)+) => {
                 match self {
@@ -155,34 +157,34 @@ impl Invariant {
     }
 }
 
-/// What must be possible, or the world is too small to show anything.
+/// An event that must be reachable, or the configuration is too small to show anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
     /// An endpoint was recorded.
     Recorded,
     /// The object was reported Ready.
     Ready,
-    /// An object went, and its endpoint before it.
+    /// An object was deleted, and its endpoint before it.
     Deleted,
-    /// An object went, and its endpoint stayed.
+    /// An object was deleted, and its endpoint was retained.
     Retained,
-    /// An endpoint took the place of a lost one.
+    /// An endpoint replaced a lost one.
     CreatedAnew,
 }
 
 impl Event {
-    /// All of them.
+    /// All events.
     pub const ALL: [Self; 5] =
         [Self::Recorded, Self::Ready, Self::Deleted, Self::Retained, Self::CreatedAnew];
 
-    /// Its bit in [`Outcome::events`].
+    /// Returns its bit in [`Outcome::events`].
     #[must_use]
     pub fn bit(self) -> u16 {
         1 << self as u16
     }
 }
 
-/// How much of the world is searched.
+/// The configuration of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a thing that is there or not")]
 pub struct Config {
@@ -190,31 +192,31 @@ pub struct Config {
     pub controllers: usize,
     /// Attempts to create, the first included.
     pub attempts: u8,
-    /// Faults and acts of users.
+    /// The budgets of faults and user actions.
     pub budget: Budget,
-    /// What is declared at first.
+    /// The spec at first.
     pub manifest: Manifest,
-    /// What the spec may be edited to.
+    /// The specs to which it may be edited.
     pub edits: &'static [Manifest],
     /// The object has its endpoint already, and all controllers know it.
     pub begun: bool,
-    /// Endpoints that are there before: nobody's, or somebody else's.
+    /// Endpoints that exist before: nobody's, or another owner's.
     pub strangers: &'static [Mark],
     /// The object appears with another cluster's claim.
     pub foreign_claim: bool,
     /// The user allows the foreign mark to be replaced.
     pub take_over: bool,
-    /// Answers to claims take their time.
+    /// Responses to claims take time.
     pub slow_answers: bool,
     /// Atlas takes time to remove an endpoint.
     pub slow_removal: bool,
-    /// The claim, the finalizer or the mark is only taken off where every running controller has seen it.
+    /// The claim, the finalizer or the mark is only removed where every running controller has seen it.
     pub seen_by_all: bool,
-    /// Requests may travel for ever.
+    /// Requests may stay in flight for ever.
     pub unbounded_travel: bool,
 }
 
-/// A world to search.
+/// A model to search.
 pub struct Model {
     pub(crate) config: Config,
     pub(crate) mutation: Mutation,
@@ -225,7 +227,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The world of `config`, with one rule missing, or none.
+    /// Returns the model of `config`, with one rule missing, or none.
     #[must_use]
     pub fn new(config: Config, mutation: Mutation) -> Self {
         let (checked, events) = (AtomicUsize::new(0), AtomicU16::new(0));

@@ -18,23 +18,25 @@ use crate::state::{Annotation, Endpoint, Mark, Object, Phase, State, Wait};
 use crate::time::{LAG, OLD, TICK};
 use crate::transitions::{normalize, tick, watch};
 
-/// The rounds, of a tick each, within which all comes right. What takes longest is a deletion by who knows nothing of an
-/// endpoint but its id: a reconcile under way comes to nothing; V, until a 404 is believed; a listing sent after the last
-/// DELETE was answered; and another, G later. An attempt that may still land takes Q and G, which is less.
+/// The maximum number of rounds, of a tick each, within which everything converges. The longest is a deletion by a
+/// controller that knows nothing of an endpoint but its id: a reconcile under way that has no effect; V, until a 404 is
+/// believed; a listing sent after the response to the last DELETE; and another, G later. An attempt that may still land
+/// takes Q and G, which is less.
 const ROUNDS: u8 = 1 + 1 + LAG + 1 + 1;
 
-/// The rounds after that in which nothing changes but ages, until nothing that has happened is young any more.
+/// The rounds after that in which nothing changes but ages, until no recent event is left.
 const AGEING: u8 = OLD + 1;
 
 /// More steps than a reconcile takes (`MAX_STEPS` in `src/serverless`).
 const STEPS: usize = 16;
 
-/// What is known to come right, and how many rounds are over before all is right for good and nothing more is written.
+/// The states that are known to converge, and how many rounds pass before each has converged for good and nothing more
+/// is written.
 #[derive(Debug, Default)]
 pub(crate) struct Known(Mutex<HashMap<u64, u8>>);
 
 impl Known {
-    /// The most rounds that any state took.
+    /// The maximum number of rounds that any state took.
     pub(crate) fn worst(&self) -> u8 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().copied().max().unwrap_or_default()
     }
@@ -43,8 +45,8 @@ impl Known {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }
 
-    /// Adds the states of a path, each with whether its round found all right and left it alone. `rounds` are those of the
-    /// state at its end; the answer is those of the state at its beginning.
+    /// Adds the states of a path, each with whether its round found it converged and changed nothing. `rounds` are
+    /// those of the state at its end; the result is that of the state at its beginning.
     fn add(&self, path: &[(u64, bool)], mut rounds: u8) -> u8 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, quiet) in path.iter().rev() {
@@ -60,18 +62,18 @@ impl Known {
 enum Due {
     /// In so many ticks.
     In(u8),
-    /// When what wakes it has changed.
+    /// When its trigger has changed.
     OnChange(u64),
 }
 
 impl Model {
-    /// `true` if `from` comes right when faults end.
+    /// Returns `true` if `from` converges after the last fault.
     pub(crate) fn converges(&self, from: &State) -> bool {
         if !self.liveness {
             return true;
         }
         let mut s = from.clone();
-        // Whatever it waited for, each looks at once; from then on it keeps to what the rules ask for.
+        // Whatever it waited for, each reconciles at once; from then on it follows the requeues of the rules.
         let mut due = vec![Due::In(0); s.processes.len()];
         let mut path = Vec::new();
         for _ in 0..ROUNDS + AGEING {
@@ -89,14 +91,14 @@ impl Model {
         false
     }
 
-    /// The live endpoints with our mark that a POST made. One that a user made and only named may be marked by a PATCH
-    /// that arrives when the object is gone: it is the user's as before.
+    /// Returns the live endpoints with our mark that a POST created. A user's endpoint that was only named may be
+    /// marked by a PATCH that arrives when the object is deleted: it is the user's as before.
     pub(crate) fn made_here<'a>(&self, s: &'a State) -> impl Iterator<Item = &'a Endpoint> {
         let strangers = self.config.strangers.len();
         s.ours().filter(move |e| usize::from(e.id) > strangers)
     }
 
-    /// One round; how many writes it took.
+    /// Runs one round; returns how many writes it took.
     fn round(&self, s: &mut State, due: &mut [Due]) -> usize {
         while !s.late.is_empty() {
             *s = self.arrive_late(s, 0);
@@ -110,7 +112,7 @@ impl Model {
         }
         let mut writes = 0;
         for (i, due) in due.iter_mut().enumerate() {
-            // `None` says that the controller knows already that there is no object.
+            // `None`: the controller knows already that there is no object.
             let _ = watch(s, i);
             let woken = match *due {
                 Due::In(ticks) => ticks == 0,
@@ -131,7 +133,7 @@ impl Model {
     /// Controller `i` reconciles to the end.
     fn turn(&self, s: &mut State, i: usize, due: &mut Due) -> usize {
         let mut writes = 0;
-        // Unless the rules say otherwise, a reconcile that ended early is tried again soon.
+        // Unless the rules say otherwise, a reconcile that ended early is retried soon.
         *due = Due::In(1);
         for _ in 0..STEPS {
             let held = s.processes[i].pass.as_ref().map(|pass| pass.held).or(s.processes[i].cache);
@@ -158,7 +160,7 @@ impl Model {
         writes
     }
 
-    /// All requests arrive and are answered.
+    /// Delivers all requests and their responses.
     fn deliver(&self, s: &mut State) {
         while !s.calls.is_empty() {
             if self.land(s, 0, RequestFate::Answered).is_none() {
@@ -187,7 +189,7 @@ impl Model {
             return true;
         }
         if manifest.observe {
-            // Nothing of ours is there that the status does not name.
+            // Every endpoint of ours is the one in the status.
             return s.ours().all(|e| e.id == object.recorded);
         }
         let recorded = s.endpoints.iter().find(|e| e.id == object.recorded && e.is_live());
@@ -195,11 +197,11 @@ impl Model {
             let named = s.endpoints.iter().find(|e| e.id == manifest.endpoint && e.is_live());
             let foreign = named.is_some_and(|e| e.mark == Mark::Foreign) && !object.take_over;
             let bound = named.is_some_and(|e| e.id == object.recorded && e.mark == Mark::Ours);
-            // Both named and made: an endpoint came from a POST that was on its way, and the status says so.
+            // Both named and created: an endpoint came from a POST that was in flight, and the status says so.
             let both = object.recorded != 0 && object.recorded != manifest.endpoint;
             return named.is_none() || foreign || bound || both;
         }
-        // A foreign claim that somebody keeps putting back is left there.
+        // A foreign claim that somebody keeps restoring is left as it is.
         let foreign = object.claim == Some(Annotation::Foreign);
         let held = object.finalizer && (foreign || is_own(&object));
         let connected = manifest.vpc == 0
@@ -228,7 +230,7 @@ fn trigger(object: Option<&Object>) -> u64 {
     hasher.finish()
 }
 
-/// What the fair run depends on: neither on budgets nor on what has happened.
+/// Returns what the liveness run depends on: neither budgets nor past events.
 fn key(s: &State, due: &[Due]) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&s.object, &s.processes, &s.calls, &s.late, &s.endpoints, s.history.may_stay, due).hash(&mut hasher);

@@ -1,8 +1,8 @@
-//! The full run: searches every world and every ablation, prints a table and the traces, and fails if anything
-//! is other than expected.
+//! The full run: searches every scenario and every ablation, prints a table and the traces, and fails if any result is
+//! unexpected.
 //!
-//! `proof [steps] [part of a name]`: how many steps to take in each world at most (0: all of them), and which to search.
-//! Where `SPE_PROOF` names a folder, rows for the table of `make proof` are left there.
+//! `proof [steps] [part of a name]`: the maximum number of steps in each scenario (0: all of them), and which to
+//! search. Where `SPE_PROOF` names a folder, rows for the table of `make proof` are written there.
 
 mod parallel;
 
@@ -15,7 +15,7 @@ use proof::{Config, Invariant, Mutation, Outcome, check, shortest};
 
 use parallel::side_by_side;
 
-/// Steps between states that are followed in each world, unless the command line says otherwise.
+/// The maximum number of steps between states in each scenario, unless the command line sets another.
 const STEPS: usize = 6_000_000;
 
 fn main() -> ExitCode {
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// How many searches there were, and how many found what they must not.
+/// How many searches there were, and how many had an unexpected result.
 #[derive(Clone, Copy)]
 struct Count {
     run: usize,
@@ -56,7 +56,7 @@ fn leave_rows(kept: Count, missed: Count) -> std::io::Result<()> {
     std::fs::write(Path::new(&directory).join("model"), rows)
 }
 
-/// Searches the worlds with the protocol that ships; how many results are not as expected.
+/// Searches the scenarios with the protocol that ships; returns how many results are unexpected.
 fn keeps(worlds: &[Scenario], steps: Option<usize>) -> usize {
     println!(
         "{:<60} {:>8} {:>8} {:>8} {:>7}  verdict",
@@ -86,7 +86,7 @@ fn keeps(worlds: &[Scenario], steps: Option<usize>) -> usize {
     unexpected
 }
 
-/// Searches with one rule taken away, and the same worlds with all rules; how many results are not as expected.
+/// Searches with one rule removed, and the same scenarios with all rules; returns how many results are unexpected.
 fn misses(ablations: &[Ablation], steps: Option<usize>) -> usize {
     let mut scopes: Vec<Config> = Vec::new();
     for config in ablations.iter().map(Ablation::control) {
@@ -136,7 +136,7 @@ fn searched(outcome: &Outcome) -> &'static str {
     if outcome.complete { "all" } else { "in part" }
 }
 
-/// The way to each broken promise among `sought`.
+/// Returns the path to each violated invariant among `sought`.
 fn tell(outcome: &Outcome, sought: &[Invariant]) {
     for (promise, steps) in outcome.broken.iter().filter(|(promise, _)| sought.contains(promise)) {
         println!("    broken: {}", promise.words());

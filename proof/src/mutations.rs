@@ -1,7 +1,7 @@
-//! Ablations: the protocol with one rule removed, in the world around the rules, or in their inputs and outputs. Each must be
-//! found violated, or the check would find nothing.
+//! Ablations: the protocol with one rule removed, in the model around the rules, or in their inputs and outputs. Each
+//! must be found to violate an invariant, or the search would find nothing.
 //!
-//! Nothing here is part of what ships, and what ships has no switch for it.
+//! Nothing here ships, and the code that ships has no switch for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,15 +23,15 @@ pub enum Mutation {
     /// None: the protocol that ships.
     #[default]
     None,
-    /// The API server takes a claim whatever its resourceVersion.
+    /// The API server accepts a claim whatever its resourceVersion.
     NoResourceVersion,
-    /// No listing is looked at while no endpoint is recorded.
+    /// No listing is checked while no endpoint is recorded.
     NoListing,
-    /// A claimed attempt may be sent however late.
+    /// A claimed attempt may be sent at any later time.
     NoDeadline,
-    /// D is counted from the answer to the claim.
+    /// D is counted from the response to the claim.
     DeadlineFromAnswer,
-    /// Q is shorter than requests travel.
+    /// Q is shorter than requests stay in flight.
     ShortUncertainty,
     /// A deletion does not wait for attempts of unknown outcome.
     NoWaitInDelete,
@@ -43,9 +43,9 @@ pub enum Mutation {
     RecordIgnoresClaim,
     /// A record does not test the recorded id.
     RecordIgnoresId,
-    /// An attempt is forgotten as soon as the object does not show it.
+    /// An attempt is dropped as soon as the object does not show it.
     NoncesForgotten,
-    /// One listing is enough to believe that something is not there.
+    /// One listing is enough to confirm an absence.
     OneListing,
     /// Retain, suspend, Observe and release do not wait for open attempts.
     NoSettling,
@@ -55,37 +55,37 @@ pub enum Mutation {
     RunNotBroken,
     /// The first of two responses that the instance is no more may be from long ago.
     RunNeverEnds,
-    /// What was adopted counts as seen.
+    /// An adopted endpoint counts as seen.
     AdoptedIsSettled,
-    /// A 404 on a new id is believed.
+    /// A 404 for a new id is believed.
     NotFoundBelieved,
     /// V is longer than a listing lags.
     LongVisibility,
-    /// Nothing is deleted that no listing shows.
+    /// An endpoint is not deleted unless a listing shows it.
     DeleteOnlyListed,
-    /// A long comment pushes the mark out.
+    /// A long comment truncates the mark.
     MarkLost,
-    /// Any 404 means that the endpoint is gone.
+    /// Any 404 means that the endpoint is deleted.
     AnyNotFoundIsGone,
     /// `endpointId` permits everything.
     NamedIsOurs,
     /// `endpointId` does not forbid a POST.
     NamedMayBePosted,
-    /// The claim of another cluster is overlooked.
+    /// The claim of another cluster is ignored.
     ForeignClaimIgnored,
-    /// A claim that cannot be read is none.
+    /// An unreadable claim counts as none.
     UnreadableIsAbsent,
-    /// The recorded endpoint need not be the one that stays.
+    /// The recorded endpoint need not be the one that is kept.
     ExcessBeforeRecorded,
     /// An attempt may be sent again.
     PostAgain,
-    /// A claim that is not answered passes for accepted.
+    /// A claim without a response counts as accepted.
     ClaimAssumed,
-    /// What the watch has shown since the claim is not looked at before the POST.
+    /// The events of the watch since the claim are not checked before the POST.
     NoLastLook,
     /// A listing may be from long ago.
     OldListing,
-    /// What was recorded is forgotten with the object, or with the status.
+    /// The recorded endpoint is forgotten with the object, or with the status.
     RecordForgotten,
 }
 
@@ -151,7 +151,7 @@ impl Mutation {
         }
     }
 
-    /// Changes what a response to a listing leaves in the memory.
+    /// Changes the effect of a listing's response on the memory.
     pub(crate) fn responded(self, memory: &mut Arc<Memory>, failed: Option<FaultKind>) {
         let times = match self {
             Self::RunNotBroken if failed.is_some_and(|kind| !kind.says_gone()) => return,
@@ -168,7 +168,7 @@ impl Mutation {
                 "a long text".clone_into(comment);
             }
             (Self::ExcessBeforeRecorded, Step::Record { endpoint, .. }) => {
-                // With nothing recorded yet, another one with our mark is taken for one too many.
+                // With nothing recorded yet, another endpoint with our mark counts as excess, too.
                 if let Listing::Fetched(listing) = &o.listing
                     && let Some(other) =
                         listing.iter().find(|other| other.id != endpoint.id && o.is_ours(other))
@@ -180,7 +180,7 @@ impl Mutation {
         }
     }
 
-    /// Changes the claim that is written.
+    /// Changes the claim before it is written.
     pub(crate) fn claim(self, claim: Annotation) -> Annotation {
         match claim {
             Annotation::Claim { life, nonce, .. } if self == Self::ReplacedNotNamed => {
@@ -197,14 +197,14 @@ fn show_nothing(o: &mut Observed) {
     }
 }
 
-/// The object is to be left alone, or let go without a DELETE.
+/// Returns whether the object is not to be changed, or to be released without a DELETE.
 fn released(o: &Observed) -> bool {
     o.spec.as_ref().is_ok_and(|spec| {
         spec.suspend || spec.observe || spec.endpoint_id.is_some() || (o.object.deleting && spec.retain)
     })
 }
 
-/// No attempt may land any more, as far as the rules can see.
+/// Returns whether no attempt may land any more, as far as the rules can see.
 fn settle(o: &mut Observed) {
     let recorded = o.object.recorded.as_ref().map(|endpoint| endpoint.id.clone());
     if let Some(open) = o.object.claim.open_nonce(recorded.as_ref()).cloned()
@@ -217,12 +217,12 @@ fn settle(o: &mut Observed) {
     }
 }
 
-/// What the attempt made is known and waits to be recorded.
+/// Returns whether the endpoint of the attempt is known and waits to be recorded.
 fn is_known(fate: &AttemptOutcome) -> bool {
     matches!(fate, AttemptOutcome::Created(_))
 }
 
-/// A recorded endpoint that no listing shows passes for deleted.
+/// Makes a recorded endpoint that no listing shows count as deleted.
 fn believe_deleted(o: &mut Observed) {
     let (Listing::Fetched(listing), Some(recorded)) = (&o.listing, o.recorded().cloned()) else { return };
     if listing.iter().all(|endpoint| endpoint.id != recorded) {
@@ -231,7 +231,7 @@ fn believe_deleted(o: &mut Observed) {
     }
 }
 
-/// The endpoint that `endpointId` names passes for ours, whatever mark it carries.
+/// Makes the endpoint that `endpointId` names count as ours, whatever mark it carries.
 fn claim_named(o: &mut Observed) {
     let named = o.spec.as_ref().ok().and_then(|spec| spec.endpoint_id.clone());
     if let (Listing::Fetched(listing), Some(named)) = (&mut o.listing, named) {

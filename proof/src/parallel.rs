@@ -1,14 +1,14 @@
-//! Several searches at a time. Each runs on a thread of its own and knows nothing of the others.
+//! Runs several searches in parallel. Each has a thread of its own and is independent of the others.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-/// So many searches run at a time: each takes one processor and more than three gigabytes.
+/// The maximum number of parallel searches: each takes one processor and more than three gigabytes.
 const AT_A_TIME: usize = 2;
 
-/// Searches all of `items`; what is found is shown in their order.
+/// Searches all of `items`; the results are printed in their order.
 pub(crate) fn side_by_side<T: Sync, R: Send>(
     items: &[T],
     search: impl Fn(&T) -> R + Sync,
@@ -21,7 +21,7 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(
             let (send, next, search) = (send.clone(), &next, &search);
             scope.spawn(move || {
                 while let Some((n, item)) = take(items, next) {
-                    // Whoever shows it waits for all of it.
+                    // The printing thread waits for all of it.
                     let _ = send.send((n, search(item)));
                 }
             });

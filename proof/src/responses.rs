@@ -1,4 +1,4 @@
-//! How a controller handles watch events, responses, and time that passes. Its memory is the one that ships.
+//! How a controller handles watch events, responses, and the passing of time. Its memory is the one that ships.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) fn observe(memory: &mut Arc<Memory>, object: &Object) {
     }
 }
 
-/// Records what a response says about the instance.
+/// Records the state of the instance in a response.
 pub(crate) fn responded(memory: &mut Arc<Memory>, failed: Option<FaultKind>, times: &Times) {
     let mut after = Memory::clone(memory);
     after.responded(failed, now(), times);
@@ -33,7 +33,7 @@ pub(crate) fn responded(memory: &mut Arc<Memory>, failed: Option<FaultKind>, tim
     }
 }
 
-/// Takes in the object that a write returned. The cache is never behind the controller's own last write.
+/// Stores the object that a write returned. The cache is never behind the controller's own last write.
 pub(crate) fn take_in(s: &mut State, i: usize, held: CachedObject) {
     let process = &mut s.processes[i];
     if let Some(pass) = &mut process.pass {
@@ -131,11 +131,10 @@ pub(crate) fn gone(s: &mut State, i: usize) {
     }
 }
 
-/// Lets one tick pass for a controller. What is older than any rule asks for is so old that the differences between it and
-/// what is younger do not matter either.
+/// Lets one tick pass for a controller. Ages above the longest that any rule compares are all the same.
 pub(crate) fn age(process: &mut Process) {
-    // The rules look from the moment of the listing. While a reconcile holds one, what was before it keeps its distance
-    // from it.
+    // The rules count from the time of the listing. While a reconcile holds one, earlier times keep their distance from
+    // it.
     let seen = process.pass.as_ref().filter(|pass| pass.view != View::Unread).map_or(0, |pass| pass.seen);
     let older = |moment: Duration| {
         if seen == OLD && moment <= ago(OLD) {

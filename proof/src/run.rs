@@ -1,7 +1,8 @@
-//! One search: every state that can be reached, and the way to each broken promise.
+//! One search: every reachable state, and the path to each violated invariant.
 //!
-//! A search runs on one thread, so that states come in the order of their distance from the first: what is not found within
-//! so many moves is not there, and numbers are the same in every run. Several searches may run side by side.
+//! A search runs on one thread, so that states come in the order of their distance from the first: a violation that is
+//! not found within so many moves does not exist there, and numbers are the same in every run. Several searches may run
+//! in parallel.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -13,27 +14,27 @@ use stateright::{Checker, HasDiscoveries, Model as _};
 use crate::convert::{id_number, nonce_number};
 use crate::{Config, Invariant, Model, Mutation};
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// States in which every promise was checked.
+    /// The number of states in which every invariant was checked.
     pub states: usize,
     /// Every state within so many moves was among them.
     pub depth: usize,
-    /// There are no others.
+    /// The search was exhaustive: there are no other states.
     pub complete: bool,
-    /// The most ticks that any state takes until all is right for good.
+    /// The maximum number of ticks until any state has converged for good.
     pub rounds: u8,
     /// The events that happened, as bits of [`crate::Event`].
     pub events: u16,
     /// How long it took.
     pub took: Duration,
-    /// Broken promises, each with a way there, in words.
+    /// Violated invariants, each with a path there, as text.
     pub broken: Vec<(Invariant, Vec<String>)>,
 }
 
 impl Outcome {
-    /// The moves to the nearest of the promises `sought` that was found broken.
+    /// Returns the number of moves to the nearest violation among the invariants `sought`.
     #[must_use]
     pub fn moves_to(&self, sought: &[Invariant]) -> Option<usize> {
         let broken = self.broken.iter().filter(|(promise, _)| sought.contains(promise));
@@ -41,21 +42,21 @@ impl Outcome {
     }
 }
 
-/// How far to search.
+/// The limits of a search.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// Follow so many steps between states at most, or a few more; none: all of them.
+    /// Follows so many steps between states at most, or a few more; none: all of them.
     pub steps: Option<usize>,
-    /// Go so many moves away from the first state at most; none: any number.
+    /// Goes so many moves away from the first state at most; none: any number.
     pub moves: Option<usize>,
-    /// Also ask of every state whether it comes right.
+    /// Also checks whether every state converges.
     pub liveness: bool,
-    /// Stop as soon as one of these promises is broken; none: at any.
+    /// Stops as soon as one of these invariants is violated; none: at any.
     pub sought: &'static [Invariant],
 }
 
-/// Searches as [`check`] does until one of the promises sought is broken, and then for ever shorter ways there. States are
-/// searched in blocks, and of the broken ones in a block the last is kept.
+/// Searches as [`check`] does until one of the invariants sought is violated, and then repeatedly for shorter paths.
+/// States are searched in blocks, and of the violations in a block the last is kept.
 #[must_use]
 pub fn shortest(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
     let mut found = check(config, mutation, effort);
@@ -70,7 +71,7 @@ pub fn shortest(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
     found
 }
 
-/// Searches the world of `config` without the rule that `mutation` takes away.
+/// Searches the model of `config` without the rule that `mutation` removes.
 #[must_use]
 pub fn check(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
     let mut model = Model::new(config, mutation);
@@ -80,7 +81,7 @@ pub fn check(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
     if let Some(steps) = effort.steps {
         builder = builder.target_state_count(steps);
     }
-    // The first state is at depth 1, and what is as deep as the target is left out.
+    // The first state is at depth 1, and states as deep as the target are left out.
     let beyond = effort.moves.map(|moves| moves + 2);
     if let Some(beyond) = beyond {
         builder = builder.target_max_depth(beyond);
@@ -93,14 +94,14 @@ pub fn check(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
     });
     let checker = builder.spawn_bfs().join();
     let states = checker.model().checked.load(Ordering::Relaxed);
-    // The last block may have seen only some of those that are as far away as its last.
+    // The last block may hold only some of the states that are as far away as its last.
     let complete = states == checker.unique_state_count();
     let depth = checker.max_depth().saturating_sub(if complete { 1 } else { 2 });
     let broken = Invariant::ALL
         .iter()
         .filter_map(|promise| {
             let path = checker.discovery(promise.words())?;
-            // States are searched in blocks, and what is broken stays broken: the way ends where it first is.
+            // States are searched in blocks, and a violation persists: the path ends at the first violating state.
             let mut steps = path.into_vec();
             let condition = promise.property().condition;
             let broken = steps.iter().position(|(state, _)| !condition(checker.model(), state));
@@ -130,7 +131,7 @@ impl Model {
     }
 }
 
-/// A step in a few words.
+/// Describes a step in a few words.
 pub(crate) fn short(step: &Step) -> String {
     match step {
         Step::Rest => "rests".to_owned(),

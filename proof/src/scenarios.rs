@@ -1,17 +1,17 @@
-//! The worlds that are searched with the protocol that ships, which keeps every promise in each of them.
+//! The scenarios that are searched with the protocol that ships, which keeps every invariant in each of them.
 
 use crate::{Budget, Config, Effort, Invariant, Manifest, Mark};
 
-/// A world to search.
+/// A scenario to search.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
     /// Its name.
     pub name: &'static str,
-    /// What is in it.
+    /// Its configuration.
     pub config: Config,
 }
 
-/// How the protocol that ships is searched.
+/// How far the protocol that ships is searched.
 #[must_use]
 pub fn effort(steps: Option<usize>, sought: &'static [Invariant]) -> Effort {
     Effort { steps, moves: None, liveness: true, sought }
@@ -39,11 +39,11 @@ pub(crate) const NOTHING: Budget = Budget {
     unmarkings: 0,
 };
 
-/// Nothing declared but the instance.
+/// Only the instance is declared.
 pub(crate) const PLAIN: Manifest =
     Manifest { retain: false, observe: false, suspend: false, endpoint: 0, vpc: 0 };
 
-/// One controller in a quiet world.
+/// One controller without faults.
 pub(crate) const QUIET: Config = Config {
     controllers: 1,
     attempts: 2,
@@ -63,10 +63,10 @@ pub(crate) const QUIET: Config = Config {
 /// The object has its endpoint already.
 pub(crate) const BEGUN: Config = Config { begun: true, ..QUIET };
 
-/// Two controllers in a quiet world.
+/// Two controllers without faults.
 pub(crate) const TWO: Config = Config { controllers: 2, ..QUIET };
 
-/// All worlds of the full run.
+/// Returns all scenarios of the full run.
 #[must_use]
 #[allow(clippy::too_many_lines, reason = "a table")]
 pub fn worlds() -> Vec<Scenario> {

@@ -1,8 +1,8 @@
 //! One controller: what `src/serverless` does around the rules, step for step, with `domain::decide` and
 //! `domain::memory::Memory` as they ship.
 //!
-//! A step goes from one remote effect to the next. This file never decides what the rules decide; where a check takes a
-//! rule away it does so in `weaken`, before or after them.
+//! A step leads from one remote effect to the next. This file never decides what the rules decide; ablations remove a
+//! rule in `mutations`, before or after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,41 +20,41 @@ use crate::state::{Annotation, CachedObject, Manifest, Mark, Object, Pass, State
 use crate::time::{ago, now, times};
 use crate::{Event, Invariant, Model};
 
-/// More attempts than anything takes, in runs that do not count them.
+/// More attempts than any run takes, for runs that do not count them.
 const MAX_NONCES: u8 = 99;
 
-/// How the remote effect of a step goes.
+/// The outcome of a step's remote effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StepOutcome {
-    /// As it should.
+    /// Success.
     Well,
     /// A listing by a replica that lags.
     Lagging,
-    /// A listing is answered 404 as if the project were unknown.
+    /// A listing gets a 404 as if the project were unknown.
     NoAccess,
-    /// A listing is answered 404 as if the instance were no more.
+    /// A listing gets a 404 as if the instance were no more.
     Gone,
-    /// The API server does as asked, and the answer is lost; or Atlas does not answer a listing.
+    /// The API server executes the request, and the response is lost; or Atlas does not respond to a listing.
     AnswerLost,
-    /// The API server is not reached.
+    /// The API server is unreachable.
     Unreached,
     /// The sender gives up, and the API server gets the write later.
     Parked,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepResult {
     /// The decision that it followed.
     pub step: Step,
-    /// When to look again, if the reconcile has ended by itself.
+    /// When to reconcile again, if the reconcile has ended by itself.
     pub requeue: Option<Requeue>,
-    /// Something was written, to the object or to Atlas.
+    /// Whether the object or Atlas was written to.
     pub wrote: bool,
 }
 
 impl Model {
-    /// Controller `i` goes on: begins a reconcile, or takes its next step. `None` if it has nothing to do, or not with
+    /// Runs controller `i`: begins a reconcile, or takes its next step. `None` if it has nothing to do, or not with
     /// that outcome.
     pub(crate) fn step(
         &self,
@@ -77,7 +77,7 @@ impl Model {
         if matches!(pass.view, View::Listed(_)) {
             let seen = ago(pass.seen);
             let memory = &mut s.processes[i].memory;
-            // Most listings change nothing, and a memory that is not touched is shared.
+            // Most listings change nothing, and an unchanged memory is shared.
             if decision.absent.is_some()
                 || memory.snapshot(now(), now(), WriteOutcome::Nothing).absent.is_some()
             {
@@ -119,7 +119,7 @@ impl Model {
         Some(observed)
     }
 
-    /// Carries out one decision. `None` if it cannot go that way; else whether anything was written.
+    /// Performs one decision. `None` if this outcome is impossible; else whether anything was written.
     fn perform(
         &self,
         s: &mut State,
@@ -167,7 +167,7 @@ impl Model {
             }
             Step::Record { endpoint, origin } => {
                 let id = id_number(&endpoint.id);
-                // Whoever records what an old listing showed may come too late; what was just shown or made is there.
+                // A record of an old listing may come too late; an endpoint that was just shown or created exists.
                 let just_seen = s.processes[i].pass.as_ref()?.seen == 0 && *origin != Origin::Created;
                 let forgotten = s.endpoints.iter().all(|e| e.id != id);
                 let suspect = forgotten && (just_seen || *origin == Origin::Created);
@@ -239,7 +239,7 @@ fn begin(cache: Option<CachedObject>) -> Pass {
     Pass { held, view: View::Unread, seen: 0, last_write: WriteResult::Nothing, wait: Wait::Nothing }
 }
 
-/// Nothing is left to do: the status says how things stand.
+/// Handles a decision without a step: the status reports the state.
 fn conclude(s: &mut State, i: usize, observed: &Observed, decision: &Decision) {
     let Some(pass) = s.processes[i].pass.take() else { return };
     if pass.seen == 0 && matches!(pass.view, View::Listed(_)) && !pass.held.object.deleting {

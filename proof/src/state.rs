@@ -1,8 +1,8 @@
-//! What exists in the checked world: one object in an API server, controllers with their memories, requests on their
-//! way, and endpoints in Atlas.
+//! The state of the model: one object in an API server, controllers with their memories, requests in flight, and
+//! endpoints in Atlas.
 //!
-//! Plain data, kept small because there are millions of it. Time is in ticks; whatever is older than [`OLD`]
-//! ticks happened long ago. Nothing here decides or changes anything.
+//! Plain data, kept small because there are millions of states. Time is in ticks; an event older than [`OLD`] ticks
+//! happened long ago. Nothing here decides or changes anything.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::budget::Budget;
 use crate::in_flight::{Call, Late};
 use crate::time::LAG;
 
-/// What the user declares.
+/// The spec that the user declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Manifest {
     /// `deletionPolicy: Retain`.
@@ -45,15 +45,15 @@ pub enum Annotation {
     Foreign,
 }
 
-/// Whose mark a comment carries.
+/// The owner of the mark in a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mark {
     /// The object's.
     #[default]
     Ours,
-    /// Nobody's.
+    /// None.
     None,
-    /// Somebody else's.
+    /// Another owner's.
     Foreign,
 }
 
@@ -82,7 +82,7 @@ pub struct Object {
     pub manifest: Manifest,
 }
 
-/// A copy of the object as it was read, and whether it still is the newest.
+/// A copy of the object as it was read, and whether it is still the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CachedObject {
     /// The object.
@@ -91,7 +91,7 @@ pub struct CachedObject {
     pub current: bool,
 }
 
-/// What Atlas shows of an endpoint.
+/// The status of an endpoint in Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// RESERVED.
@@ -100,7 +100,7 @@ pub enum Phase {
     Available,
     /// DELETING.
     Deleting,
-    /// It is not there any more; kept as long as a listing may still show it.
+    /// Deleted; kept as long as a listing may still show it.
     Gone,
 }
 
@@ -109,47 +109,47 @@ pub enum Phase {
 pub struct Endpoint {
     /// Its id.
     pub id: u8,
-    /// Whose mark it carries.
+    /// The owner of its mark.
     pub mark: Mark,
     /// Its status.
     pub phase: Phase,
     /// The VPC endpoint that is connected.
     pub vpc: u8,
-    /// Ticks since it was made, up to `LAG`.
+    /// Ticks since its creation, up to `LAG`.
     pub born: u8,
-    /// Ticks since a DELETE or the end of it, up to `LAG`.
+    /// Ticks since its DELETE or its deletion, up to `LAG`.
     pub left: u8,
 }
 
 impl Endpoint {
-    /// RESERVED, without a VPC endpoint, made so many ticks ago.
+    /// Returns an endpoint in RESERVED, without a VPC endpoint, created so many ticks ago.
     pub(crate) fn reserved(id: u8, mark: Mark, born: u8) -> Self {
         Self { id, mark, phase: Phase::Reserved, vpc: 0, born, left: 0 }
     }
 
-    /// It begins to go, or is gone, now.
+    /// Starts or completes its deletion now.
     pub(crate) fn leave(&mut self, phase: Phase) {
         self.phase = phase;
         self.left = 0;
     }
 
-    /// As a listing shows it: without a past.
+    /// Returns it as a listing shows it: without ages.
     pub(crate) fn shown(self) -> Self {
         Self { born: LAG, left: 0, ..self }
     }
 
-    /// It is there and not on its way out.
+    /// Returns whether it exists and is not being deleted.
     pub(crate) fn is_live(self) -> bool {
         matches!(self.phase, Phase::Reserved | Phase::Available)
     }
 }
 
-/// What one reconcile knows of Atlas.
+/// The knowledge of one reconcile about Atlas.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum View {
-    /// Nothing yet.
+    /// Not listed yet.
     Unread,
-    /// It could not be read.
+    /// The listing failed.
     Failed(Failure),
     /// A listing.
     Listed(Vec<Endpoint>),
@@ -158,7 +158,7 @@ pub enum View {
 /// How a listing failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Failure {
-    /// No answer.
+    /// No response.
     Silence,
     /// 404 as if the project were unknown.
     NoAccess,
@@ -166,36 +166,36 @@ pub enum Failure {
     Gone,
 }
 
-/// What became of the write that a reconcile sent to Atlas.
+/// The outcome of the write that a reconcile sent to Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WriteResult {
     /// There was none.
     Nothing,
     /// Accepted.
     Done,
-    /// Refused by Atlas: not done.
+    /// Rejected by Atlas: not executed.
     Refused,
-    /// No answer: unknown.
+    /// No response: unknown.
     Uncertain,
 }
 
 /// What a reconcile waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wait {
-    /// Nothing: it goes on.
+    /// Nothing: it continues.
     Nothing,
-    /// The answer to an accepted claim, which carries the object as it was then.
+    /// The response to an accepted claim, which carries the object as it was then.
     Claim(CachedObject),
-    /// Atlas' answer to a write.
+    /// Atlas' response to a write.
     Atlas,
 }
 
-/// One reconcile on its way.
+/// A running reconcile.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pass {
-    /// The object that is decided on.
+    /// The object of the decision.
     pub held: CachedObject,
-    /// What Atlas said.
+    /// The listing.
     pub view: View,
     /// Ticks since the listing was sent.
     pub seen: u8,
@@ -214,79 +214,80 @@ pub struct Process {
     pub cache: Option<CachedObject>,
     /// The reconcile that is running.
     pub pass: Option<Box<Pass>>,
-    /// Ticks since the claim was acknowledged (only looked at where D is counted from there).
+    /// Ticks since the claim was acknowledged (read only where D is counted from there).
     pub acknowledged: u8,
 }
 
 impl Process {
-    /// The watch has shown that the object of the running reconcile is being deleted, or gone.
+    /// The watch has shown that the object of the running reconcile is being deleted, or was deleted.
     pub(crate) fn knows_it_leaves(&self) -> bool {
         let life = self.pass.as_ref().map(|pass| pass.held.object.life);
         self.cache.is_none_or(|cache| cache.object.deleting || Some(cache.object.life) != life)
     }
 }
 
-/// What happened that the present does not show.
+/// Past events that the present state does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct History {
     /// Attempts whose claim the API server accepted on an object that was not being deleted, as bits.
     pub claimed: u16,
     /// Attempts that were posted, as bits.
     pub posted: u16,
-    /// The object that went last left its endpoint in Atlas, or was forced off, so that what is left is no leak.
+    /// The object that was deleted last retained its endpoint in Atlas, or was deleted by force, so that what is left
+    /// is no leak.
     pub may_stay: bool,
-    /// The finalizer was forced off the object, and is not back yet.
+    /// The finalizer was removed by force, and is not back yet.
     pub forced: bool,
-    /// The recorded endpoint was gone already when it was recorded.
+    /// The recorded endpoint was already deleted when it was recorded.
     pub dead: bool,
-    /// Ticks, from 1 on, since Atlas said for a moment that the instance is no more, while another response that says so would
-    /// be the second of a run: 0 once there was any other response to a listing, or the first is too old.
+    /// Ticks, from 1 on, since Atlas reported for a moment that the instance is no more, while another such response would be
+    /// the second of a run: 0 once there was any other response to a listing, or the first is too old.
     pub gone: u8,
-    /// The annotations of the object that went last.
+    /// The annotations of the object that was deleted last.
     pub backup: Option<Annotation>,
-    /// The promises that a step has broken, as bits of [`crate::Invariant`].
+    /// The invariants that a step has violated, as bits of [`crate::Invariant`].
     pub broken: u16,
-    /// Good things that have happened, as bits of [`crate::Event`].
+    /// Events that have happened, as bits of [`crate::Event`].
     pub events: u16,
 }
 
-/// The whole world.
+/// The whole state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     /// The object in the API server.
     pub object: Option<Object>,
-    /// Objects of this name so far.
+    /// Number of objects of this name so far.
     pub lives: u8,
     /// The controllers, each believing that it leads.
     pub processes: Vec<Process>,
-    /// Requests on their way to Atlas.
+    /// Requests in flight to Atlas.
     pub calls: Vec<Call>,
     /// Writes to the object whose senders have given up.
     pub late: Vec<Late>,
     /// Atlas.
     pub endpoints: Vec<Endpoint>,
-    /// Ids that Atlas has given out.
+    /// Number of ids that Atlas has assigned.
     pub made: u8,
-    /// Attempts so far.
+    /// Number of attempts so far.
     pub nonces: u8,
-    /// What may still go wrong.
+    /// The remaining budgets.
     pub left: Budget,
-    /// What happened.
+    /// Past events.
     pub history: History,
 }
 
 impl State {
-    /// The live endpoints with our mark.
+    /// Returns the live endpoints with our mark.
     pub(crate) fn ours(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.iter().filter(|e| e.mark == Mark::Ours && e.is_live())
     }
 
-    /// The endpoint `id`, unless it is gone.
+    /// Returns the endpoint `id`, unless it is deleted.
     pub(crate) fn endpoint(&mut self, id: u8) -> Option<&mut Endpoint> {
         self.endpoints.iter_mut().find(|e| e.id == id && e.phase != Phase::Gone)
     }
 
-    /// `true` if endpoint `id` is there and not on its way out.
+    /// Returns `true` if endpoint `id` exists and is not being deleted.
     pub(crate) fn is_live(&self, id: u8) -> bool {
         self.endpoints.iter().any(|e| e.id == id && e.is_live())
     }

@@ -1,24 +1,25 @@
-//! Time in the checked world, in ticks. Whatever is older than [`OLD`] ticks happened long ago.
+//! Time in the model, in ticks. An event older than [`OLD`] ticks happened long ago.
 
 use std::time::Duration;
 
 use domain::observed::Times;
 
-/// The shortest time that is told apart. With a twenty-minute tick the hour between two removals of excess endpoints is
-/// three ticks, and all other times are settings.
+/// The resolution of time. With a twenty-minute tick the hour between two removals of excess endpoints is three ticks,
+/// and all other times are settings.
 pub(crate) const TICK: Duration = Duration::from_mins(20);
 
-/// Ages are counted to here: the longest time that any rule asks for. What is older happened [`LONG_AGO`].
+/// The maximum age that is counted: the longest time that any rule compares. Older events happened [`LONG_AGO`].
 pub(crate) const OLD: u8 = 3;
 
-/// The age of everything that is older than [`OLD`].
+/// The age of every event older than [`OLD`].
 pub(crate) const LONG_AGO: u8 = 100;
 
-/// How many ticks a request to Atlas may travel (T and S). A listing is at most [`LAG`] ticks behind.
+/// The maximum number of ticks that a request to Atlas stays in flight (T and S). A listing is at most [`LAG`] ticks
+/// behind.
 pub(crate) const TRAVEL: u8 = 1;
 
-/// An endpoint that was made, or went, fewer ticks ago may be missing from, or still in, a listing. Lag is bounded by G;
-/// as everything within a tick counts as the same moment, that is the first listing and not the second.
+/// An endpoint that was created, or deleted, fewer ticks ago may be missing from, or still in, a listing. Lag is
+/// bounded by G; as all events within a tick count as simultaneous, that is the first listing and not the second.
 pub(crate) const LAG: u8 = 2;
 
 /// For how many ticks one response may wait for another that confirms it.
@@ -35,12 +36,12 @@ pub(crate) fn times() -> Times {
     }
 }
 
-/// The present moment, always: time passes by making everything else older.
+/// The present, always: time passes by making every event older.
 pub(crate) fn now() -> Duration {
     TICK * 1000
 }
 
-/// The moment that lies `ticks` back.
+/// Returns the time `ticks` ago.
 pub(crate) fn ago(ticks: u8) -> Duration {
     now().saturating_sub(TICK * u32::from(ticks))
 }

@@ -1,6 +1,6 @@
 //! The state that follows from an action: watches, crashes, time, users; and the initial state.
 //!
-//! What a controller does is in `shell`, what the API server and Atlas do in files of their own.
+//! A controller's part is in `shell`; the API server's and Atlas' parts have files of their own.
 
 use std::sync::Arc;
 
@@ -122,7 +122,7 @@ impl Model {
         Some(normalize(s)).filter(|after| after != before)
     }
 
-    /// Users and others change the object.
+    /// Applies a change of the object by users and others.
     fn edit(&self, s: &mut State, action: Action) -> Option<()> {
         let before = s.object?;
         let mut object = before;
@@ -167,8 +167,8 @@ impl Model {
         s.object = remains.then_some(object);
         if !remains {
             s.history.backup = object.claim;
-            // What is left when it goes by force is nobody's fault. One that never had a finalizer never had an endpoint
-            // either, and what an earlier one has left stays as it is.
+            // An endpoint left by a forced deletion violates no invariant. An object that never had a finalizer never
+            // had an endpoint either, and what an earlier one has left stays as it is.
             s.history.may_stay |= s.history.forced;
             s.history.forced = false;
         }
@@ -176,7 +176,7 @@ impl Model {
     }
 }
 
-/// Delivers the newest state of the object by the watch, which the memory observes, too.
+/// Delivers the newest state of the object by the watch, to the memory, too.
 pub(crate) fn watch(s: &mut State, i: usize) -> Option<()> {
     if let Some(object) = s.object {
         let process = &mut s.processes[i];
@@ -184,7 +184,7 @@ pub(crate) fn watch(s: &mut State, i: usize) -> Option<()> {
         process.cache = Some(CachedObject { object, current: true });
     } else {
         s.processes[i].cache.take()?;
-        // A reconcile that is running goes on; it finds out by itself.
+        // A running reconcile goes on; it detects the change by itself.
         let pass = s.processes[i].pass.take();
         gone(s, i);
         s.processes[i].pass = pass;
@@ -231,12 +231,12 @@ pub(crate) fn tick(s: &mut State) {
     }
 }
 
-/// Normalizes states that do not differ in what matters.
+/// Normalizes states that differ only in insignificant details.
 pub(crate) fn normalize(mut s: State) -> State {
     s.endpoints.retain(|e| e.phase != Phase::Gone || e.left < LAG);
     s.calls.sort_by_key(|call| (call.from, call.left, matches!(call.write, Write::Post(_))));
     for process in &mut s.processes {
-        // Without a reconcile that has claimed, nobody asks when it was acknowledged.
+        // Unless a reconcile has claimed, no rule reads when the claim was acknowledged.
         if process.pass.is_none() {
             process.acknowledged = 0;
         }

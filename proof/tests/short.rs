@@ -1,10 +1,11 @@
-//! The short subset of the full run (`make proof`): every world to a small depth, and every ablation until it is found.
+//! The short subset of the full run (`make proof`): every scenario to a small depth, and every ablation until its
+//! violation is found.
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
 use proof::{Invariant, Mutation, ablations, check, scenarios};
 
-/// Steps between states in each world.
+/// Steps between states in each scenario.
 const STEPS: usize = 80_000;
 
 /// Several times as many as any ablation takes until it is found.
