@@ -1,4 +1,4 @@
-//! What is written to Atlas, and to which endpoint.
+//! Invariants of writes to Atlas: what is written, and to which endpoint.
 
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ pub(crate) fn a_vpc_endpoint_is_sent_only_to_a_service_that_it_may_belong_to(
     let declared =
         matches!(&wanted(o)?.vpc_endpoint, VpcEndpoint::Declared(declared) if declared.as_str() == sent);
     let stale = o.object.stale_vpc_endpoint.as_ref().is_some_and(|stale| stale.as_str() == sent);
-    // From RESERVED on there is one by Atlas' own word, shown or not.
+    // From RESERVED on there is one by Atlas' own report, listed or not.
     let has_service = listed(o, id).is_some_and(|e| match e.status {
         EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available => true,
         EndpointStatus::Failed => e.service_name.is_some(),

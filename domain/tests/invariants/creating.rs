@@ -1,4 +1,4 @@
-//! Creating once: what is claimed, posted and recorded.
+//! Invariants of creation: what is claimed, posted and recorded, and that it happens once.
 
 use domain::decision::{ConfirmedAbsence, Decision, Origin};
 use domain::endpoint::{EndpointStatus, VpcEndpointId};
@@ -81,7 +81,7 @@ pub(crate) fn what_is_recorded_was_created_or_is_listed_with_our_mark_or_was_nam
 
 pub(crate) fn nothing_on_its_way_out_is_recorded(_: &Observed, d: &Decision) -> Verdict {
     let (endpoint, origin) = record(d)?;
-    // What our own POST made is known by nobody until it is recorded, wherever it is going.
+    // Nobody knows the endpoint of our own POST until it is recorded, so it is recorded even while it is deleted.
     Some(origin == Origin::Created || endpoint.status != EndpointStatus::Deleting)
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn a_fresh_claim_for_a_lost_endpoint_notes_the_vpc_endpoint_that_goes
     let known = o.object.recorded.as_ref()?.vpc_endpoint_id.as_deref();
     let expected = match &wanted(o)?.vpc_endpoint {
         VpcEndpoint::Declared(id) => Some(id.as_str()),
-        // What is stale already stays so.
+        // A stale id stays stale.
         _ => known.or(o.object.stale_vpc_endpoint.as_ref().map(VpcEndpointId::as_str)),
     };
     Some(stale == expected)
@@ -135,7 +135,7 @@ pub(crate) fn a_fresh_claim_for_a_lost_endpoint_notes_the_vpc_endpoint_that_goes
 
 pub(crate) fn a_created_endpoint_is_recorded_before_anything_else(o: &Observed, d: &Decision) -> Verdict {
     let created = created(o)?;
-    // What the API server does not take holds up no deletion.
+    // A write that the API server rejects delays no deletion.
     let due = !o.object.deleting || (o.object.finalizer && !o.memory.unrecorded);
     due.then(|| record(d) == Some((created, Origin::Created)))
 }

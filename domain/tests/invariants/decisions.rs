@@ -1,4 +1,4 @@
-//! The laws of `decide`.
+//! The invariants of `decide`.
 
 use domain::decision::Decision;
 use domain::observed::Observed;

@@ -1,4 +1,4 @@
-//! What is gone, what is settled, and when an object may go.
+//! Invariants of absence: what is deleted, what is settled, and when an object may be released.
 
 use domain::decision::{ConfirmedAbsence, Decision, ReleaseReason, Requeue, State, Step};
 use domain::endpoint::{Endpoint, EndpointStatus};

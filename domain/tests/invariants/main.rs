@@ -1,7 +1,7 @@
-//! What `decide` and `report` never do and always do, whatever they see: each law is checked over the whole of a
-//! finite, representative input space (`space.rs`), and over anything that random bytes draw in `tests/properties`.
+//! What `decide` and `report` never do and always do, for any input: each invariant is checked over the whole of a
+//! finite, representative input space (`space.rs`), and over random observations in `tests/properties`.
 //!
-//! The laws are written from the design, not from the code: nothing here calls a helper of the rules.
+//! The invariants are written from the design, not from the code: nothing here calls a helper of the rules.
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 #![allow(clippy::unnecessary_wraps, reason = "every law answers alike: nothing, yes or no")]
@@ -20,5 +20,5 @@ mod space;
 mod sweeps;
 mod view;
 
-/// What a law says of one decision: nothing, that it is right, or that it is wrong.
+/// The verdict of an invariant on one decision: not applicable, kept, or violated.
 type Verdict = Option<bool>;

@@ -1,6 +1,6 @@
 //! What of a listing is left out: the endpoints that concern other objects.
 //!
-//! The one law about a helper of the rules: the shell leaves out what `Observed::concerns` denies.
+//! The only invariant of a helper of the rules: the shell leaves out the endpoints that `Observed::concerns` rejects.
 
 use domain::conditions::report;
 use domain::decide::decide;

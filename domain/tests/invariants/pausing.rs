@@ -1,4 +1,4 @@
-//! Looking again.
+//! Invariants of requeueing.
 
 use domain::decision::{Decision, Deleting, Requeue, State, Step};
 use domain::observed::{Listing, Observed};

@@ -1,4 +1,4 @@
-//! The laws of `report`.
+//! The invariants of `report`.
 
 use domain::conditions::{Condition, ConditionType, Reason, Report, report};
 use domain::decide::decide;
@@ -50,7 +50,7 @@ with_laws!(list);
 #[allow(unused_imports, reason = "only the sweep makes a test of each")]
 pub(crate) use with_laws;
 
-/// The same look when the work that is reported, if any is, has taken as long as it may.
+/// Returns the same observation when the reported work, if any, has reached its deadline.
 pub(crate) fn late(o: &Observed, decision: &Decision) -> Option<Observed> {
     let stage = report(o, decision).working?;
     let mut late = o.clone();
@@ -58,7 +58,7 @@ pub(crate) fn late(o: &Observed, decision: &Decision) -> Option<Observed> {
     Some(late)
 }
 
-/// The same look once `r` has been published.
+/// Returns the same observation after `r` was published.
 fn after(o: &Observed, r: &Report) -> Observed {
     let mut after = o.clone();
     after.object.reported.current = true;
@@ -151,7 +151,8 @@ mod laws {
         r: &Report,
     ) -> Verdict {
         let Listing::Fetched(listing) = &o.listing else { return None };
-        // What somebody took off the object is put back first, and what our POST made is recorded, whatever is listed.
+        // A mark or claim that somebody removed is restored first, and the endpoint of our POST is recorded, whatever
+        // is listed.
         if matches!(d.step, Step::Claim { .. } | Step::Record { origin: Origin::Created, .. }) || r.unchanged
         {
             return None;
@@ -163,7 +164,7 @@ mod laws {
                 EndpointStatus::Reserved | EndpointStatus::Initiating => e.service_name.is_some(),
                 _ => false,
             });
-            // Whom the user names needs no second listing, whatever an earlier adoption left in the memory.
+            // An endpoint that the user names needs no second listing, whatever an earlier adoption left in the memory.
             let named = matches!(d.step, Step::Record { origin: Origin::Named, .. });
             let confirmed = named || o.memory.adopted.is_none_or(|since| since >= o.times.confirm_gap);
             far_enough && confirmed && !o.object.deleting
@@ -180,7 +181,7 @@ mod laws {
         Some(r.get(ConditionType::EndpointConnected)?.status == (available && !r.lost && !unseen))
     }
 
-    /// Over what Atlas has just listed. What is repeated from a status is as good as that.
+    /// Applies to a fresh listing, and to a repeated status alike.
     pub(super) fn conditions_that_stand_side_by_side_do_not_contradict_each_other(
         o: &Observed,
         d: &Decision,
@@ -203,7 +204,7 @@ mod laws {
             };
             let lost = [service.1, connected.1].contains(&Reason::EndpointLost);
             let endpoint_says = match &r.endpoint {
-                // What was never created cannot be coming from Atlas.
+                // An endpoint that was never created cannot be reported by Atlas.
                 None => at_rest.contains(&service.1) && at_rest.contains(&connected.1),
                 Some(_) => service.1 != Reason::NoEndpoint && connected.1 != Reason::NoEndpoint,
             };
@@ -236,7 +237,8 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        // What is put back on the object comes first, and its report is not published; so does what our POST made.
+        // Restored annotations come first, and their report is not published; the same holds for the endpoint of our
+        // POST.
         if matches!(d.step, Step::Claim { .. } | Step::Record { origin: Origin::Created, .. }) {
             return None;
         }
@@ -248,7 +250,7 @@ mod laws {
         let waits = r.unchanged || !told || o.object.deleting || has(r, ConditionType::Suspended);
         let spec = o.spec.is_err() || ready(r).reason == Reason::InvalidSpec;
         let ended = classes(ready(r).reason).0 && !has(r, ConditionType::Suspended);
-        // What was recorded stays what it is, and nobody is told to end anything.
+        // The record stays as it is, and no message tells a user to delete anything.
         Some((waits || spec || !ready(r).status || r.get(ConditionType::Synced)?.status) && !r.lost && !ended)
     }
 
@@ -295,7 +297,7 @@ mod laws {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        // Seen again, by the same process and by one that has just been started.
+        // Observed once more, by the same process and by a restarted one.
         let late = r.get(ConditionType::Stalled)?.reason == Reason::ProgressDeadlineExceeded;
         late.then(|| {
             let same = after(o, r);
@@ -358,7 +360,7 @@ fn bound_is_leaving(d: &Decision) -> bool {
     matches!(&d.state, State::Recorded(bound) if bound.endpoint.status == EndpointStatus::Deleting)
 }
 
-/// What is reported as being worked on has taken as long as it may: for this process, or by the status' word.
+/// The reported work has reached its deadline: for this process, or by the time in the status.
 fn overdue(o: &Observed, r: &Report) -> bool {
     let Some(stage) = &r.working else { return false };
     if let Some((known, since)) = &o.memory.working {
@@ -376,7 +378,7 @@ fn has(r: &Report, kind: ConditionType) -> bool {
     r.get(kind).is_some()
 }
 
-/// Whether a reason speaks of a final answer of Atlas, and whether of missing access.
+/// Returns whether a reason reports a final response of Atlas, and whether missing access.
 fn classes(reason: Reason) -> (bool, bool) {
     let terminal = matches!(reason, Reason::ApiRetired | Reason::InstanceMigrated | Reason::InstanceNotFound);
     let access = matches!(

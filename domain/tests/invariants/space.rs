@@ -1,7 +1,7 @@
-//! The input space of the rules: a few representative values of everything that they look at, in all combinations.
+//! The input space of the rules: a few representative values of each of their inputs, in all combinations.
 //!
-//! An axis is a list of ways to set one thing. All values of all axes in one space would be too many, so there are
-//! four spaces, each with the axes that matter there.
+//! An axis is a list of ways to set one input. All values of all axes in one space would be too many, so there are four
+//! spaces, each with the axes that matter there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use domain::ownership::{ClaimReading, Token};
 use crate::support::{FAULTS, MINUTE, Mark, STATUSES, endpoint, fault, foreign_claim, id, nonce, ours, secs};
 use crate::support::{stranger, vpce};
 
-/// The ways to set one thing. The first axis of a space is shared out among threads.
+/// The ways to set one input. The first axis of a space is distributed over threads.
 pub(crate) type Axis = Vec<Box<dyn Fn(&mut Observed) + Send + Sync>>;
 
 /// Calls `visit` with every combination of the axes.
@@ -104,7 +104,7 @@ pub(crate) fn keeping() -> Vec<Axis> {
     ]
 }
 
-/// A living object whose endpoint no listing shows, or whose listing is not there yet.
+/// A living object whose endpoint no listing shows, or whose listing is not fetched yet.
 pub(crate) fn losing() -> Vec<Axis> {
     vec![
         listings(&[None], &FAULTS),
@@ -158,7 +158,7 @@ pub(crate) fn deleting() -> Vec<Axis> {
     ]
 }
 
-/// How long the id is known, and the last answer to its DELETE: how long ago, and whether it was a 404.
+/// How long the id is known, and the last response to its DELETE: how long ago, and whether it was a 404.
 fn deletions() -> Vec<(u64, Option<(u64, bool)>)> {
     vec![
         (119, None),
@@ -171,7 +171,7 @@ fn deletions() -> Vec<(u64, Option<(u64, bool)>)> {
     ]
 }
 
-/// What reports depend on besides the decision.
+/// The inputs of reports besides the decision.
 pub(crate) fn reporting() -> Vec<Axis> {
     vec![
         listings(
@@ -217,7 +217,7 @@ fn listed_first(statuses: &[&str]) -> Vec<Option<Endpoint>> {
     [None].into_iter().chain(shown).collect()
 }
 
-/// Unread, faulty, and each `first` with each of several others beside it.
+/// Not fetched, failed, and each `first` with each of several others beside it.
 fn listings(first: &[Option<Endpoint>], faults: &[FaultKind]) -> Axis {
     let others = [
         None,
@@ -231,7 +231,7 @@ fn listings(first: &[Option<Endpoint>], faults: &[FaultKind]) -> Axis {
         let others = others.clone();
         others.map(|other| Listing::Fetched(first.clone().into_iter().chain(other).collect()))
     });
-    // Said for the first time, for the second too soon, and after long enough; and after another kind of it.
+    // Reported for the first time, for the second too soon, and after long enough; and after a different response.
     let failed = faults.iter().flat_map(|kind| {
         let said = |kind, ago| vec![(kind, secs(ago))];
         let other = if *kind == FaultKind::Retired { FaultKind::NotServerless } else { FaultKind::Retired };
@@ -285,7 +285,7 @@ fn endpoint_ids(values: &[Option<u64>]) -> Axis {
     on_spec(values.iter().map(|n| n.map(id)).collect(), |spec, id| spec.endpoint_id = id)
 }
 
-/// None, the one that is connected, another, another that belonged to a lost service, and one still to come.
+/// None, the connected one, another, another that belonged to a lost service, and one still to be created.
 fn vpc_endpoints() -> Axis {
     let all = vec![
         (VpcEndpoint::Undeclared, None),
@@ -303,8 +303,8 @@ fn vpc_endpoints() -> Axis {
     })
 }
 
-/// Each of the words with each of the credentials, and with the default ones the word for an endpoint of this cluster: of
-/// another namespace, of nobody any more, and of nobody but used in another namespace.
+/// Each take-over value with each of the credentials, and with the default ones the value for an endpoint of this
+/// cluster: of another namespace, of no owner any more, and of no owner but used in another namespace.
 fn take_over(words: &[Option<Token>], keys: &[CredentialsInUse]) -> Axis {
     let known = |owner, elsewhere: &[u64]| {
         let elsewhere: BTreeSet<_> = elsewhere.iter().map(|number| id(*number)).collect();
@@ -324,7 +324,7 @@ fn attempt(nonce: domain::ownership::Nonce, age: u64, fate: AttemptOutcome) -> A
     Attempt { nonce, age: secs(age), fate }
 }
 
-/// What this process knows of the claim's attempt (number 1) and of another.
+/// The memory of this process about the claim's attempt (number 1) and about another.
 fn attempts() -> Axis {
     let all = vec![
         vec![],
@@ -348,7 +348,7 @@ fn attempts() -> Axis {
     axis(all, |o, attempts| o.memory.attempts = attempts)
 }
 
-/// Where the credentials come from, and whether the API server took the last record.
+/// The source of the credentials, and whether the API server accepted the last record.
 fn keys() -> Axis {
     let remembered = CredentialsInUse::Remembered(fault(FaultKind::CredentialsNotFound));
     axis(

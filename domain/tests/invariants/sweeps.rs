@@ -1,4 +1,5 @@
-//! Each law over the whole of the space: one test a law. A space is swept once, for all of its laws.
+//! Each invariant over the whole of the space: one test per invariant. A space is swept once, for all of its
+//! invariants.
 
 use std::sync::LazyLock;
 
@@ -72,7 +73,7 @@ fn holds(findings: &Findings, law: &str) {
     findings.iter().find(|(name, _)| *name == law).unwrap().1.assert_holds();
 }
 
-/// How a law fared: how often it had something to say, how often it was broken, and the first time.
+/// The tally of an invariant: how often it applied, how often it was violated, and the first violation.
 #[derive(Debug, Default, Clone)]
 struct Finding {
     applied: u64,
@@ -99,7 +100,7 @@ impl Finding {
         self.broken += other.broken;
     }
 
-    /// A law that never had anything to say has not been tested.
+    /// An invariant that never applied has not been tested.
     fn assert_holds(&self) {
         assert_eq!(
             self.broken, 0,
@@ -110,7 +111,7 @@ impl Finding {
     }
 }
 
-/// Judges everything in the space of `axes` by `laws` laws.
+/// Checks all combinations of `axes` against `laws` invariants.
 fn sweep(
     axes: &[space::Axis],
     laws: usize,

@@ -1,4 +1,4 @@
-//! An observation and a decision as the laws speak of them, written anew from the design.
+//! An observation and a decision in the terms of the invariants, derived from the design, independently of the code.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) fn is_ours(o: &Observed, e: &Endpoint) -> bool {
     owner(e).as_ref() == Some(&o.object.token)
 }
 
-/// Atlas says, in answer to the listing, that the instance or this API is no more.
+/// The listing's response reports that the instance or this API is no more.
 pub(crate) fn says_gone(o: &Observed) -> Option<FaultKind> {
     let Listing::Failed(fault) = &o.listing else { return None };
     let gone =
@@ -39,7 +39,7 @@ pub(crate) fn says_gone(o: &Observed) -> Option<FaultKind> {
     gone.then_some(fault.kind)
 }
 
-/// It says so for the second time: an answer at least G ago said the same, and nothing in between the opposite.
+/// It is the second such response: one at least G ago reported the same, and none in between the opposite.
 pub(crate) fn final_word(o: &Observed) -> bool {
     let before = |said: FaultKind| o.memory.gone.iter().find(|(kind, _)| *kind == said).map(|(_, ago)| *ago);
     says_gone(o).and_then(before).is_some_and(|ago| ago >= o.times.confirm_gap)
@@ -59,7 +59,7 @@ pub(crate) fn claim_is_open(o: &Observed) -> bool {
     announced(o).is_some_and(|(_, replaced)| o.recorded().is_none() || o.recorded() == replaced)
 }
 
-/// The attempts whose outcome nobody here knows, or whose endpoint nothing records.
+/// The attempts whose outcome this process does not know, or whose endpoint is not recorded.
 pub(crate) fn unproven(o: &Observed) -> Vec<&Nonce> {
     let known = |nonce: &Nonce| o.memory.attempts.iter().any(|attempt| attempt.nonce == *nonce);
     let open = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Unknown | AttemptOutcome::Created(_));
@@ -68,7 +68,7 @@ pub(crate) fn unproven(o: &Observed) -> Vec<&Nonce> {
     remembered.map(|attempt| &attempt.nonce).chain(claimed.map(|(nonce, _)| nonce)).collect()
 }
 
-/// What the attempt that the open claim announces is known to have made.
+/// The endpoint that the attempt of the open claim is known to have created.
 pub(crate) fn created(o: &Observed) -> Option<&Endpoint> {
     let (nonce, _) = announced(o).filter(|_| claim_is_open(o))?;
     o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce).and_then(|attempt| match &attempt.fate {
@@ -77,7 +77,7 @@ pub(crate) fn created(o: &Observed) -> Option<&Endpoint> {
     })
 }
 
-/// An attempt whose outcome nobody here knows is younger than Q.
+/// An attempt of unknown outcome is younger than Q.
 pub(crate) fn may_land(o: &Observed) -> bool {
     let age = |nonce: &Nonce| {
         let known = o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce);
@@ -86,7 +86,7 @@ pub(crate) fn may_land(o: &Observed) -> bool {
     unproven(o).into_iter().any(|nonce| age(nonce) < o.times.uncertainty)
 }
 
-/// What the listing takes back of what the status says of the recorded endpoint.
+/// Returns which facts of the recorded endpoint's status the listing withdraws.
 pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
     let known = o.object.recorded.as_ref()?;
     let shown = listed(o, &known.id)?;
@@ -112,14 +112,14 @@ pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
     (withdrawn != Withdrawn::default()).then_some(withdrawn)
 }
 
-/// The same, seen by a process that has heard G ago what this listing is to be confirmed in.
+/// Returns the same observation for a process that had G ago the response which this listing is to confirm.
 pub(crate) fn second(o: &Observed, d: &Decision) -> Option<Observed> {
     let mut second = o.clone();
     second.memory.absent = Some((d.absent?, o.times.confirm_gap));
     (second != *o).then_some(second)
 }
 
-/// It does, and no listing at least G ago took back the same.
+/// The listing withdraws something that no listing at least G ago withdrew.
 pub(crate) fn is_contradicted(o: &Observed) -> bool {
     taken_back(o).is_some_and(|withdrawn| !confirmed(o, ConfirmedAbsence::Known(withdrawn)))
 }

@@ -1,4 +1,4 @@
-//! The claim: whatever stands in the annotation is read as something, and what we write is read as what it was.
+//! Properties of the claim: every annotation parses to some value, and what we write parses to what it was.
 
 use domain::ownership::{Claim, ClaimReading};
 
@@ -12,7 +12,7 @@ pub(crate) fn check(bytes: &[u8]) {
         let text = written.to_string();
         assert_eq!(text.parse::<Claim>(), Ok(written));
         every_text_is_read_as_one_thing(&text, &draw.text());
-        // Cut anywhere, it never counts as the claim that it was, only as one that cannot be read or is shorter.
+        // Truncated anywhere, it never parses as the same claim, only as an unreadable or a shorter one.
         let mut cut = usize::from(draw.byte()).min(text.len());
         while !text.is_char_boundary(cut) {
             cut -= 1;
@@ -41,7 +41,7 @@ fn every_text_is_read_as_one_thing(text: &str, other: &str) {
     match (&reading, &parsed) {
         (ClaimReading::Absent, _) => panic!("{text:?} is there"),
         (ClaimReading::Unreadable(nonce), Err(_)) => {
-            // Its attempt can be announced again, under the same name and no other's.
+            // Its attempt can be announced again, under its own name only.
             let again = Claim {
                 token: token(),
                 nonce: nonce.clone(),
@@ -73,7 +73,7 @@ fn every_text_is_read_as_one_thing(text: &str, other: &str) {
         }
         (reading, Err(error)) => panic!("{text:?} was read as {reading:?}, but {error}"),
     }
-    // While nothing is recorded, whatever may announce an attempt of this name is open.
+    // While nothing is recorded, every claim that may announce an attempt of this name is open.
     assert_eq!(reading.open_nonce(None), reading.nonce());
     let recorded = id(1);
     assert!(reading.open_nonce(Some(&recorded)).is_none() || reading.nonce().is_some());

@@ -1,5 +1,6 @@
-//! The laws over anything: observations far beyond the space of the sweep, drawn from bytes. What the API server, Atlas
-//! and memory cannot produce (an id twice in one listing, say) is drawn, too: then nothing but an answer is asked for.
+//! The invariants over random observations far beyond the space of the sweep, drawn from bytes. Values that the API
+//! server, Atlas and memory cannot produce (an id twice in one listing, say) are drawn, too: then the rules only have
+//! to return.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::support::{
 use crate::view::second;
 use crate::{decisions, reports};
 
-/// Whatever is seen, there is a decision and a report, and both keep the laws.
+/// Every observation has a decision and a report, and both keep the invariants.
 pub(crate) fn check(bytes: &[u8]) {
     let o = observed(&mut Draw::from(bytes));
     let decision = decide(&o);
@@ -58,7 +59,7 @@ pub(crate) fn check(bytes: &[u8]) {
     }
 }
 
-/// Ids are unique in a listing, attempts by nonce, answers by id; what a POST made is not what was recorded before.
+/// Ids are unique in a listing, attempts by nonce, responses by id; the endpoint of a POST was not recorded before.
 fn can_be(o: &Observed) -> bool {
     fn unique<T: Ord>(values: impl Iterator<Item = T>) -> bool {
         let mut values: Vec<_> = values.collect();
@@ -109,7 +110,7 @@ fn observed(draw: &mut Draw<'_>) -> Observed {
     }
 }
 
-/// As they ship, or any others that the settings allow.
+/// The default settings, or any others that are allowed.
 fn times(draw: &mut Draw<'_>) -> Times {
     if draw.byte() % 4 != 3 {
         return Times::default();
@@ -211,7 +212,7 @@ fn spec(draw: &mut Draw<'_>) -> Spec {
 fn any_endpoint(draw: &mut Draw<'_>) -> Endpoint {
     let mark = draw.one_of(&[Mark::Ours, Mark::None, Mark::Strangers]);
     let mut endpoint = endpoint(u64::from(draw.byte() % 4), mark, draw.one_of(&STATUSES));
-    // Mostly as a faithful Atlas shows it; else each field by itself.
+    // Mostly as a faithful Atlas reports it; else each field by itself.
     if draw.byte() % 4 == 3 {
         endpoint.comment = match draw.byte() % 4 {
             0 => words(draw),
@@ -232,7 +233,7 @@ fn fault(draw: &mut Draw<'_>) -> Fault {
     Fault { detail: words(draw).into(), retry_after, ..Fault::new(kind, words(draw)) }
 }
 
-/// Only a key that is there no more is remembered.
+/// Only credentials whose Secret no longer exists are remembered.
 fn missing(draw: &mut Draw<'_>) -> Fault {
     Fault { kind: FaultKind::CredentialsNotFound, ..fault(draw) }
 }
@@ -284,13 +285,13 @@ const DELETING: ConfirmedAbsence = ConfirmedAbsence::Known(Withdrawn {
     mark: false,
 });
 
-/// Each way to say it at most once.
+/// Each value at most once.
 fn gone(draw: &mut Draw<'_>, times: &Times) -> Vec<(FaultKind, Duration)> {
     let ways = [FaultKind::InstanceNotFound, FaultKind::NotServerless, FaultKind::Retired];
     ways.into_iter().filter_map(|kind| draw.maybe(|draw| (kind, age(draw, times)))).collect()
 }
 
-/// About one of the times that matter, or anything.
+/// Near one of the significant times, or anywhere.
 fn age(draw: &mut Draw<'_>, times: &Times) -> Duration {
     let hour = Duration::from_hours(1);
     let about = [
@@ -312,7 +313,7 @@ fn age(draw: &mut Draw<'_>, times: &Times) -> Duration {
     }
 }
 
-/// Something that is said: never nothing, for that is not said.
+/// Text that is set: never empty, for that counts as not set.
 fn words(draw: &mut Draw<'_>) -> String {
     const WORDS: [&str; 8] = [
         "orders",

@@ -1,5 +1,5 @@
-//! What holds for anything that random bytes draw: the laws over any observation, and properties of mark, claim and memory.
-//! The seeds that are kept for the fuzzer are run, too; its targets call the same functions (`fuzz/fuzz_targets`).
+//! Properties that hold for random input: the invariants over any observation, and properties of mark, claim and
+//! memory. The seeds of the fuzzer are run, too; its targets call the same functions (`fuzz/fuzz_targets`).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers included")]
 #![allow(clippy::unnecessary_wraps, reason = "every law answers alike: nothing, yes or no")]
@@ -32,7 +32,7 @@ mod memory;
 
 use holds::holds;
 
-/// What a law says of one decision.
+/// The verdict of an invariant on one decision.
 type Verdict = Option<bool>;
 
 #[test]

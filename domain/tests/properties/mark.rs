@@ -1,10 +1,11 @@
-//! The mark in a comment: whatever a user or Atlas writes, ours is found again, and nothing else is taken for one.
+//! Properties of the mark in a comment: whatever a user or Atlas writes, ours is found again, and no other is mistaken
+//! for one.
 
 use domain::ownership::{COMMENT_BYTES, MARK_START, Token, mark_of, marked_comment, same_comment};
 
 use crate::support::{Draw, stranger, token};
 
-/// A comment and what surrounds it.
+/// A comment and its surroundings.
 pub(crate) fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
     let owner = draw.one_of(&[token(), stranger()]);
@@ -28,13 +29,13 @@ fn a_marked_comment_carries_its_mark_and_the_start_of_the_text(comment: Option<&
     }
     let kept = kept.strip_suffix(' ').unwrap();
     assert!(text.starts_with(kept) && kept.trim() == kept, "{kept:?} of {text:?}");
-    // No more is cut than has to be: the next character would not fit, but for white space in front of it.
+    // No more is truncated than necessary: the next character would not fit, except for white space in front of it.
     let room = COMMENT_BYTES - mark.len() - 1;
     let next = text[kept.len()..].trim_start();
     let skipped = text.len() - kept.len() - next.len();
     let needed = kept.len() + skipped + next.chars().next().map_or(0, char::len_utf8);
     assert!(next.is_empty() || needed > room, "{needed} bytes would fit: {text:?} was cut to {kept:?}");
-    // What is sent again for what is there is the same: otherwise it would be sent for ever.
+    // Marking a marked comment again changes nothing: otherwise it would be sent for ever.
     assert!(same_comment(&marked, &marked_comment(Some(kept), owner)));
     assert!(same_comment(&marked, &format!("\t{marked} ")));
 }
@@ -43,6 +44,6 @@ fn only_a_whole_mark_at_the_end_is_one(comment: &str) {
     if let Some(owner) = mark_of(comment) {
         assert!(comment.trim_end().ends_with(&format!("{MARK_START}{owner}]")), "{comment:?}");
     }
-    // A stranger's mark in the text is no longer at the end once ours is there.
+    // Another owner's mark in the text is no longer at the end once ours is there.
     assert_eq!(mark_of(&marked_comment(Some(comment), &token())), Some(token()));
 }

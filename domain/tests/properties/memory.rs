@@ -1,5 +1,5 @@
-//! Memory over any sequence of what can happen to it: no nonce is sent twice, and no reason to wait is forgotten before
-//! its time. A small account of its own says what has to be remembered.
+//! Properties of the memory over any sequence of events: no nonce is sent twice, and no reason to wait is forgotten
+//! before its time. A small model of its own says what has to be remembered.
 
 #![allow(clippy::unchecked_time_subtraction, reason = "time only goes on here")]
 
@@ -30,22 +30,22 @@ pub(crate) fn check(bytes: &[u8]) {
 struct History {
     memory: Memory,
     now: Duration,
-    /// Fresh nonces given out so far.
+    /// The number of fresh nonces so far.
     fresh: u8,
     sent: BTreeSet<Nonce>,
-    /// What may still land for all that this process can know, and when it was first heard of.
+    /// The attempts that may still land as far as this process can know, and when each was first seen.
     in_flight: BTreeMap<Nonce, Duration>,
-    /// What was claimed here and not sent, and when.
+    /// The attempts that were claimed here and not sent, and when.
     claimed: BTreeMap<Nonce, Duration>,
     /// The unbroken run of confirmations, and when it began.
     absent: Option<(ConfirmedAbsence, Duration)>,
-    /// The runs of answers that all is gone, and when each began.
+    /// The runs of responses that the instance is no more, and when each began.
     gone: BTreeMap<FaultKind, Duration>,
     recorded: Option<(EndpointId, Duration)>,
-    /// When that was recorded which is recorded no more.
+    /// When the endpoint was recorded that is no longer recorded.
     forgotten: Option<Duration>,
     excess_sent: Option<Duration>,
-    /// What attempts in flight have made, as this process was told.
+    /// The endpoints of attempts in flight, as reported to this process.
     made: BTreeMap<Nonce, EndpointId>,
 }
 
@@ -145,7 +145,7 @@ impl History {
         } else {
             draw.one_of(&again)
         };
-        // What is announced again is not claimed again.
+        // An attempt that is announced again is not claimed again.
         if self.in_flight.contains_key(&announced) && !self.knows(&announced) {
             return;
         }
@@ -192,7 +192,8 @@ impl History {
         }
     }
 
-    /// What is left when the object goes is what the next of its name waits for, also where it is mixed with another's.
+    /// The attempts left when the object is deleted are those that the next object of its name waits for, also mixed
+    /// with another's.
     fn leave(&self) {
         let times = Times::default();
         let waits = |memory: &Memory| {
@@ -231,7 +232,7 @@ impl History {
         self.forgotten = self.forgotten.filter(|since| self.now - *since < times.visibility);
     }
 
-    /// What is settled is known, too: it must not be taken for a new attempt.
+    /// A settled attempt stays known: it must not be mistaken for a new one.
     fn knows(&self, nonce: &Nonce) -> bool {
         self.memory.since(nonce).is_some()
     }
@@ -253,7 +254,7 @@ impl History {
             open.clone().all(|attempt| self.in_flight.contains_key(&attempt.nonce)),
             "nothing that cannot land is waited for: {recall:?}"
         );
-        // However much is shown, little is kept.
+        // However many are shown, few are kept.
         assert!(open.count() <= 8 && recall.attempts.len() <= 17 && recall.deleted.len() <= 8, "{recall:?}");
         let gone: Vec<_> = self.gone.iter().map(|(kind, since)| (*kind, self.now - *since)).collect();
         assert_eq!(recall.gone, gone);
@@ -263,7 +264,7 @@ impl History {
         assert_eq!(recall.forgotten, self.forgotten.map(|since| self.now - since));
         assert_eq!(recall.excess_deleted, self.excess_sent.map(|sent| self.now - sent));
         assert_eq!(self.memory.clone().map_instants(|moment| moment), self.memory);
-        // A listing that was sent earlier never makes anything look older.
+        // A listing that was sent earlier never makes anything appear older.
         let earlier =
             self.memory.snapshot(self.now.saturating_sub(secs(10)), self.now, WriteOutcome::Nothing);
         assert!(earlier.attempts.iter().zip(&recall.attempts).all(|(then, now)| then.age <= now.age));

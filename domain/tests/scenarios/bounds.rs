@@ -1,5 +1,5 @@
-//! What anybody who may write the object can make of it: claims without end, claims of other lives, ids that lead nowhere, and
-//! an object that takes no record any more.
+//! What a user with write access can do to the object: endless claims, claims of other lives, ids of no endpoint, and
+//! an object that accepts no record any more.
 
 use domain::conditions::{ConditionType, report};
 use domain::decision::{Creating, ReleaseReason, Requeue, State, Step};
@@ -47,7 +47,7 @@ fn claims_without_end_are_waited_for_and_not_kept() {
 fn a_deletion_waits_for_the_youngest_of_the_claims_that_are_not_kept() {
     let mut story = flooded();
     story.o.object.deleting = true;
-    // The first eight of the last nine are closed, so that the ninth and what stands for the rest are left.
+    // The first eight of the last nine are closed, so that the ninth and the entry for all others are left.
     for n in 94..=101 {
         story.memory.settle(&nonce(n));
     }
@@ -110,7 +110,7 @@ fn an_object_that_takes_no_record_is_deleted_by_its_mark_and_waits_for_its_claim
     assert_eq!(story.list(&landed).step, Step::Delete { id: id(1), excess: false });
     story.memory.deleted(id(1), false, story.now);
     story.wait(secs(10));
-    // Nobody knows whether it was this claim's, so another may still come.
+    // Nobody knows whether it was this claim's endpoint, so another may still appear.
     assert!(is_settling(&story.list(&[])));
     story.wait(secs(190));
     story.list(&[]);

@@ -1,5 +1,5 @@
-//! What is said of each look, row by row: readiness, what is amiss, the endpoint's two conditions, how it goes on, and when
-//! to look again. The table of docs/concepts/health.md in the words that users see.
+//! The conditions of each observation, row by row: Ready, Synced, the endpoint's two conditions, progress, and the
+//! requeue. The table of docs/concepts/health.md in the words that users see.
 
 use domain::conditions::{Condition, ConditionType, report};
 use domain::decide::decide;
@@ -15,8 +15,8 @@ use crate::support::{
     Mark, endpoint, fault, foreign_claim, id, nonce, observed, ours, secs, shown, stranger, token, vpce,
 };
 
-/// Ready, Synced, `EndpointServiceAvailable`, `EndpointConnected` (`+` is True, and the reason), what else is there, and what
-/// follows: the step and when to look again.
+/// Ready, Synced, `EndpointServiceAvailable`, `EndpointConnected` (`+` is True, and the reason), other conditions, and
+/// what follows: the step and the requeue.
 fn said(o: &Observed) -> String {
     let decision = decide(o);
     let report = report(o, &decision);
@@ -50,7 +50,7 @@ pub(crate) fn ready_before(o: &mut Observed) {
     o.object.reported.current = true;
 }
 
-/// Atlas says so for the second time.
+/// Atlas reports it for the second time.
 fn twice(o: &mut Observed, kind: FaultKind) {
     o.listing = Listing::Failed(fault(kind));
     o.memory.gone = vec![(kind, secs(10))];
@@ -83,7 +83,7 @@ fn strangers(o: &mut Observed) {
     listing(o, &[endpoint(1, Mark::Strangers, "AVAILABLE")]);
 }
 
-/// Rows of the table: what is seen, and what is said of it.
+/// Rows of the table: an observation, and its conditions.
 fn is_said<const N: usize>(rows: [(&str, Observed, &str); N]) {
     let mut broken = Vec::new();
     for (name, o, expected) in rows {

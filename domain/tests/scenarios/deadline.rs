@@ -1,4 +1,4 @@
-//! `progressDeadline`: what counts against it, and what is said once it is over.
+//! `progressDeadline`: what counts against it, and what is reported once it is over.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::{MINUTE, Mark, endpoint, fault, observed, secs, shown};
 
 const DEADLINE: Duration = Duration::from_mins(15);
 
-/// A ready object that Atlas cannot be asked about any more.
+/// A ready object whose Atlas is unreachable.
 fn unread(kind: FaultKind) -> Observed {
     with(shown("AVAILABLE"), |o| {
         ready_before(o);
@@ -22,13 +22,13 @@ fn unread(kind: FaultKind) -> Observed {
     })
 }
 
-/// The same look when its work has been going on for `time`.
+/// Returns the same observation when its work has lasted for `time`.
 fn working_for(time: Duration, o: Observed) -> Observed {
     let stage = reported(&o).working.unwrap();
     with(o, |o| o.memory.working = Some((stage, time)))
 }
 
-/// The reason of Ready, and that of Stalled if it is there.
+/// Returns the reason of Ready, and that of Stalled if it is there.
 fn said(o: &Observed) -> (Reason, Option<Reason>) {
     let report = reported(o);
     (report.conditions[0].reason, report.get(ConditionType::Stalled).map(|stalled| stalled.reason))
@@ -67,7 +67,7 @@ fn the_deadline_is_over_once_one_stage_has_taken_that_long() {
     let in_time = (Reason::ReservationRequested, None);
     assert_eq!(said(&working_for(secs(899), requested())), in_time);
     assert_eq!(said(&working_for(DEADLINE, requested())), late);
-    // Another status in Atlas, or another spec, is another stage.
+    // Another status in Atlas, or another spec, restarts the deadline.
     let changed =
         with(working_for(DEADLINE, unnamed("PENDING_ACCEPTANCE")), |o| o.listing = requested().listing);
     assert_eq!(said(&changed), in_time);

@@ -1,4 +1,4 @@
-//! One controller, one object and what Atlas says, told step by step: what the stories have in common.
+//! The harness of the scenarios: one controller, one object and Atlas' responses, step by step.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use domain::ownership::ClaimReading;
 
 use crate::support::{MINUTE, Mark, endpoint, fault, observed, ours};
 
-/// Long after boot, so that everything may have happened before.
+/// Long after boot, so that any event may have happened before.
 pub(crate) const START: Duration = Duration::from_hours(1);
 
-/// One controller and the object that it looks at.
+/// One controller and its object.
 pub(crate) struct Harness {
     pub(crate) o: Observed,
     pub(crate) memory: Memory,
@@ -66,7 +66,7 @@ impl Harness {
         self.memory.observe(&self.o.object.claim, self.recorded_id().as_ref(), self.now);
     }
 
-    /// Decides on what Atlas says now.
+    /// Decides on this listing.
     pub(crate) fn look(&mut self, listing: Listing) -> Decision {
         self.observe();
         let failed = match &listing {
@@ -86,7 +86,7 @@ impl Harness {
         decision
     }
 
-    /// Atlas says so twice, G apart; decides on the second answer.
+    /// Atlas responds so twice, G apart; decides on the second response.
     pub(crate) fn look_twice(&mut self, kind: FaultKind) -> Decision {
         self.look(Listing::Failed(fault(kind)));
         self.wait(self.o.times.confirm_gap);

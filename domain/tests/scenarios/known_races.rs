@@ -1,8 +1,8 @@
-//! The holes of weaker creation protocols, each as the story that leads into it.
+//! The known races of weaker creation protocols, each as the scenario that leads into it.
 //!
-//! The holes have numbers, which the ablations of `proof/` use, too. Each is named after what it prevents. What the API server
-//! and the writes to it have to guard (holes 1, 2 and 4 have such a half) is shown on real parts elsewhere, and by the
-//! ablations of `proof/`.
+//! The races have numbers, which the ablations of `proof/` use, too. Each test is named after what it prevents. The
+//! guards of the API server and of writes to it (races 1, 2 and 4 have such a half) are tested on real parts elsewhere,
+//! and by the ablations of `proof/`.
 
 use domain::decision::{Deleting, Origin, ReleaseReason, State, Step};
 use domain::fault::FaultKind;
@@ -37,7 +37,7 @@ fn hole_2_an_attempt_to_replace_a_lost_endpoint_is_open_while_the_dead_id_is_sti
         let decision = story.list(&[]);
         assert_eq!(decision.step, Step::Rest, "at {:?}", story.now);
     }
-    // It lands at last.
+    // It finally lands.
     let late = endpoint(2, Mark::Ours, "RESERVED");
     assert_eq!(story.list(std::slice::from_ref(&late)).step, Step::Rest, "the loss is to be confirmed");
     story.wait(secs(10));
@@ -171,7 +171,7 @@ fn hole_9_two_clusters_with_one_id_destroy_at_most_one_endpoint_an_hour() {
     let mut story = Harness::recorded();
     let both = [endpoint(1, Mark::Ours, "AVAILABLE"), endpoint(2, Mark::Ours, "RESERVED")];
     assert_eq!(story.list(&both).step, Step::Delete { id: id(2), excess: true });
-    // Sent, and the answer lost: it counts all the same.
+    // Sent, and the response lost: it counts all the same.
     story.memory.deleting_excess(story.now);
     let again = [endpoint(1, Mark::Ours, "AVAILABLE"), endpoint(3, Mark::Ours, "RESERVED")];
     story.wait(59 * MINUTE);
@@ -290,7 +290,7 @@ fn hole_16_a_claim_that_cannot_be_read_is_waited_for_like_any_other() {
     story.list(&[]);
     story.wait(secs(199));
     let decision = story.list(&[]);
-    // It is announced again under its own nonce, in a claim that can be read.
+    // It is announced again under its own nonce, in a readable claim.
     assert!(
         matches!(&decision.step, Step::Claim { nonce: Some(announced), .. } if *announced == nonce(9)),
         "{decision:?}"

@@ -1,4 +1,4 @@
-//! Stories: what happens to one object over time, told to `decide` and `Memory`.
+//! Scenarios: the life of one object over time, played to `decide` and `Memory`.
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 

@@ -1,4 +1,4 @@
-//! What the search in `proof/` and reviews have found, each as the shortest story that showed it.
+//! Findings of the search in `proof/` and of reviews, each as the shortest scenario that showed it.
 
 use domain::conditions::{ConditionType, report};
 use domain::decision::{ConfirmedAbsence, Creating, Origin, ReleaseReason, State, Step};
@@ -10,8 +10,8 @@ use crate::support::{MINUTE, Mark, endpoint, id, nonce, ours, secs};
 
 #[test]
 fn a_listing_from_before_an_attempt_was_known_does_not_count_against_it() {
-    // This process listed, another claimed and posted; long after, a replica that lags
-    // confirmed what the first listing had shown.
+    // This process listed, another claimed and posted; long after, a replica that lags confirmed what the first listing
+    // had shown.
     let mut story = Harness::new();
     assert!(matches!(story.list(&[]).step, Step::Claim { .. }));
     story.o.object.claim = ours(None);
@@ -108,7 +108,7 @@ fn what_is_recorded_is_not_recorded_again_when_the_claim_is_wiped() {
     story.o.object.claim = ClaimReading::Absent;
     let step = story.list(std::slice::from_ref(&made)).step;
     assert!(matches!(step, Step::Claim { nonce: None, .. }), "nothing is on its way any more: {step:?}");
-    // Another process, which cannot know what the attempt made, announces it again in its own words.
+    // Another process, which cannot know the attempt's endpoint, announces it again in its own words.
     story.o.object.claim = ClaimReading::Ours { nonce: nonce(1), replaced: Some(id(1)) };
     assert_eq!(story.list(std::slice::from_ref(&made)).step, Step::Rest);
 }
@@ -127,7 +127,7 @@ fn an_endpoint_whose_claim_was_wiped_is_recorded_once_its_claim_is_back() {
     assert_eq!(story.list(&[]).step, Step::Record { endpoint: made, origin: Origin::Created });
 }
 
-/// An endpoint was recorded just now; its object has gone and left it, and another of its name comes.
+/// An endpoint was recorded just now; its object was deleted and retained it, and another of its name is created.
 fn retained_and_created_again() -> Harness {
     let mut story = Harness::claimed();
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));

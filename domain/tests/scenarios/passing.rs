@@ -1,4 +1,4 @@
-//! Answers that are wrong for a moment: Atlas says that the instance, or its API, is no more, and it is there.
+//! Transient wrong responses: Atlas reports that the instance, or its API, is no more, although it exists.
 
 use domain::conditions::{ConditionType, report};
 use domain::decision::{Creating, Decision, Deleting, ReleaseReason, Requeue, State, Step};
@@ -58,7 +58,7 @@ fn the_endpoint_is_deleted_when_the_second_answer_shows_it() {
 fn one_answer_that_serves_two_looks_is_one_answer() {
     let mut story = dying();
     story.look(failed(FaultKind::InstanceNotFound));
-    // Ages are measured from when it was sent, however late it is looked at again.
+    // Ages are measured from when it was sent, however late the next reconcile is.
     assert!(!is_released(&story.look(failed(FaultKind::InstanceNotFound))));
 }
 
@@ -143,7 +143,7 @@ fn a_response_is_confirmed_within_minutes_or_not_at_all() {
 fn responses_from_long_before_the_deletion_release_nothing() {
     let mut story = Harness::recorded();
     story.look_twice(FaultKind::InstanceNotFound);
-    // Nobody asked Atlas for hours.
+    // No request was sent to Atlas for hours.
     story.wait(60 * MINUTE);
     story.o.object.deleting = true;
     assert!(!is_released(&story.look(failed(FaultKind::InstanceNotFound))));
@@ -295,7 +295,7 @@ fn an_endpoint_that_turns_failed_is_looked_at_once_more_before_that_is_final() {
     assert_eq!(story.list(&[failed]).requeue, Requeue::Interval);
 }
 
-/// What one listing may take back of a ready endpoint, and what it then shows.
+/// What one listing may withdraw from a ready endpoint, and what it then shows.
 fn taken_back() -> Vec<(&'static str, Endpoint)> {
     let available = || endpoint(1, Mark::Ours, "AVAILABLE");
     vec![

@@ -1,4 +1,4 @@
-//! Smaller habits of the rules, each of which a broken version of them once got past all other tests.
+//! Regressions: small behaviours of the rules, each of which a broken version once got past all other tests.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ fn an_endpoint_without_its_mark_waits_for_a_key_that_may_give_it_back() {
     }
     story.o.credentials = CredentialsInUse::Own;
     assert!(matches!(story.list(&[unmarked]).step, Step::Update { comment: Some(_), .. }));
-    // With its mark, the key that is only remembered suffices.
+    // With its mark, remembered credentials suffice.
     story.o.credentials = CredentialsInUse::Remembered(fault(FaultKind::CredentialsNotFound));
     let marked = endpoint(1, Mark::Ours, "AVAILABLE");
     assert_eq!(story.list(&[marked]).step, Step::Delete { id: id(1), excess: false });
@@ -104,7 +104,7 @@ fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_other
     assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), None), (false, 0));
     assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), sunset()), (true, 1));
     assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), sunset()), (true, 0));
-    // A restart in an outage: nobody here has heard of it.
+    // A restart in an outage: this process has not seen it.
     assert_eq!(tells(&mut story, Listing::Failed(fault(FaultKind::Unavailable)), None), (true, 0));
     assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), sunset()), (true, 0));
     assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), None), (false, 0));
@@ -123,7 +123,7 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
             "{kind:?}: {told:?}"
         );
         assert!(report.get(ConditionType::Stalled).is_some(), "{kind:?}");
-        // Without an endpoint there is nothing to pay for; what will never have one can go.
+        // Without an endpoint there are no costs; an object that will never have one can be released.
         let mut story = Harness::claimed();
         let decision = story.look_twice(kind);
         let message = &domain::conditions::report(&story.o, &decision).conditions[0].message;
@@ -157,7 +157,7 @@ fn an_attempt_is_announced_again_only_while_it_may_land() {
 #[test]
 fn what_was_claimed_is_posted_only_while_it_is_wanted_and_nothing_else_is_in_doubt() {
     let posts = |listed_before: bool, change: fn(&mut Spec)| {
-        // An earlier attempt can land no more, and was looked for.
+        // An earlier attempt can no longer land, and a listing was checked for it.
         let mut story = Harness::claimed();
         story.wait(secs(200));
         if listed_before {
@@ -224,7 +224,7 @@ fn the_deadline_of_a_claim_does_not_stop_while_a_listing_travels() {
     let age =
         |memory: &Memory| memory.snapshot(START, START + secs(9), WriteOutcome::Nothing).attempts[0].age;
     assert_eq!(age(&memory), secs(9));
-    // What was sent may land all the same: the listing says nothing of what happened since it was sent.
+    // A POST in flight may land all the same: the listing shows nothing that happened since it was sent.
     assert!(memory.begin_send(&nonce(1)));
     assert_eq!(age(&memory), secs(0));
 }

@@ -1,4 +1,4 @@
-//! Endpoints that somebody else owns: what may be taken over, with which credentials, and what is said of the owner.
+//! Endpoints of other owners: what may be taken over, with which credentials, and how the owner is reported.
 
 use domain::conditions::{ConditionType, report};
 use domain::decision::{Decision, Rival, State, Step};
@@ -8,7 +8,7 @@ use domain::observed::{CredentialsInUse, Owner};
 use crate::harness::Harness;
 use crate::support::{Mark, endpoint, id, stranger};
 
-/// The object names endpoint 7, which carries the stranger's mark, and says the word that takes it over.
+/// The object names endpoint 7, which carries another owner's mark, and sets the annotation that takes it over.
 fn naming_another_owners_endpoint(credentials: CredentialsInUse, owner: Option<Owner>) -> Harness {
     let mut story = Harness::claimed();
     story.memory.settle(&crate::support::nonce(1));
@@ -31,7 +31,7 @@ fn is_taken_over(decision: &Decision) -> bool {
 fn default_credentials_take_over_only_what_no_other_namespace_owns() {
     for (credentials, owner, may) in [
         (CredentialsInUse::Default, Some(Owner::Elsewhere), false),
-        // Not looked up: it may be anybody's.
+        // Not checked: any owner may have it.
         (CredentialsInUse::Default, None, false),
         (CredentialsInUse::Default, Some(Owner::Nobody), true),
         (CredentialsInUse::Default, Some(Owner::Neighbor("orders-old".to_owned())), true),
@@ -47,7 +47,7 @@ fn default_credentials_take_over_only_what_no_other_namespace_owns() {
 
 #[test]
 fn what_was_only_watched_is_not_taken_over_from_another_namespace_either() {
-    // Observe records the endpoint of somebody else; then the object is to manage it.
+    // Observe records an endpoint of another owner; then the object is to manage it.
     let mut story = naming_another_owners_endpoint(CredentialsInUse::Default, Some(Owner::Elsewhere));
     story.o.object.recorded = Some(theirs());
     story.observe();
@@ -71,7 +71,7 @@ fn default_credentials_leave_an_endpoint_without_a_mark_to_who_has_it_elsewhere(
         story.o.elsewhere.extend(elsewhere.then(|| id(7)));
         let decision = story.list(&[unmarked()]);
         assert_eq!(is_taken_over(&decision), may, "{credentials:?}, {elsewhere}: {decision:?}");
-        // Nor once it was recorded because it was only observed, and not to delete it.
+        // Nor after it was recorded because it was only observed, and not to delete it.
         story.o.object.recorded = Some(unmarked());
         story.observe();
         assert_eq!(is_taken_over(&story.list(&[unmarked()])), may, "{credentials:?}, {elsewhere}");
@@ -80,14 +80,14 @@ fn default_credentials_leave_an_endpoint_without_a_mark_to_who_has_it_elsewhere(
         assert_eq!(is_taken_over(&decision), may, "{credentials:?}, {elsewhere}: {decision:?}");
         assert!(may || !matches!(decision.step, Step::Delete { .. }), "{decision:?}");
     }
-    // Its own mark is stronger than what others write.
+    // Its own mark takes precedence over what others write.
     let mut story = naming_another_owners_endpoint(CredentialsInUse::Default, None);
     story.o.elsewhere.insert(id(7));
     let decision = story.list(&[endpoint(7, Mark::Ours, "AVAILABLE")]);
     assert!(!matches!(decision.state, State::OwnershipConflict { .. }), "{decision:?}");
 }
 
-/// What Ready says of the conflict.
+/// Returns the message of Ready about the conflict.
 fn said(credentials: CredentialsInUse, owner: Option<Owner>) -> String {
     let mut story = naming_another_owners_endpoint(credentials, owner);
     story.o.object.take_over = None;

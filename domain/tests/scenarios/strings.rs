@@ -1,4 +1,4 @@
-//! Words that leave the rules: reasons, events, and how ids and faults are written.
+//! Strings that leave the rules: reasons, events, and the spelling of ids and faults.
 
 use domain::backoff;
 use domain::conditions::{ConditionType, EventReason, Reason, Report, report};
@@ -55,7 +55,7 @@ pub(crate) fn reported(o: &Observed) -> Report {
     report(o, &decide(o))
 }
 
-/// What the status shows once `report` was published.
+/// Returns the status after `report` was published.
 pub(crate) fn published(report: &Report) -> Reported {
     let conditions = report
         .conditions
@@ -89,7 +89,7 @@ fn each_transition_is_told_once() {
     let reserved = published(&reported(&shown("RESERVED")));
     assert_eq!(told(&reserved, &shown("AVAILABLE")), [available]);
     assert_eq!(told(&reserved, &shown("FAILED")), [failed]);
-    // A fault is told once, though Ready and Synced both say it.
+    // A fault is reported in one event, though Ready and Synced both show it.
     let mut unreachable = shown("AVAILABLE");
     unreachable.listing = Listing::Failed(fault(FaultKind::Unauthorized));
     let connected = published(&reported(&shown("AVAILABLE")));

@@ -1,4 +1,4 @@
-//! What people are told: that it is true, said once, and of use to whom it is said.
+//! What is reported to people: that it is true, reported once, and useful to its reader.
 
 use domain::conditions::{ConditionType, EventReason, Reason};
 use domain::decision::{ConfirmedAbsence, ReleaseReason, Step};
@@ -12,11 +12,11 @@ use crate::support::{fault, id, observed, secs, shown, vpce};
 
 #[test]
 fn what_atlas_did_not_show_is_no_milestone() {
-    // Somebody wrote into the status that the endpoint is available, and Atlas cannot be asked.
+    // Somebody wrote into the status that the endpoint is available, and Atlas is unreachable.
     let mut forged = shown("AVAILABLE");
     forged.listing = Listing::Failed(fault(FaultKind::Unavailable));
     assert_eq!(told(&Reported::default(), &forged), [(EventReason::AtlasUnavailable, true)]);
-    // What it was before is no news either: this process has told it.
+    // Its earlier state is no news either: this process has reported it.
     let available = shown("AVAILABLE");
     let before = Announced::by(&reported(&available));
     assert_eq!(of_change(before, &available, &Step::Rest, &reported(&available)), []);

@@ -1,4 +1,4 @@
-//! Runs a property over the seeds that are kept for the fuzzer, and over random bytes.
+//! Runs a property over the seeds of the fuzzer, and over random bytes.
 
 use std::fs;
 use std::panic::catch_unwind;

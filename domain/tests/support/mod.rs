@@ -1,6 +1,6 @@
-//! What all tests of the rules share: a small vocabulary of ids, marks, endpoints and observations.
+//! Fixtures that all tests of the rules share: ids, marks, endpoints and observations.
 //!
-//! Nothing here knows a rule; what a test expects is written out where it is expected.
+//! Nothing here knows a rule; each test spells out what it expects.
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 
@@ -68,12 +68,12 @@ pub(crate) fn token() -> Token {
     Token::of(&cluster(), "team-a", "orders")
 }
 
-/// Somebody else's token.
+/// Another owner's token.
 pub(crate) fn stranger() -> Token {
     Token::of(&"that-cluster".parse().unwrap(), "team-a", "orders")
 }
 
-/// Whose mark a comment carries.
+/// The owner of the mark in a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     Ours,
@@ -81,7 +81,7 @@ pub(crate) enum Mark {
     Strangers,
 }
 
-/// An endpoint as Atlas shows one of that status: with a service from RESERVED on, and connected to VPC endpoint 1
+/// An endpoint as Atlas reports one of that status: with a service from RESERVED on, and connected to VPC endpoint 1
 /// from INITIATING on.
 pub(crate) fn endpoint(n: u64, mark: Mark, status: &str) -> Endpoint {
     let status = EndpointStatus::from(status);
@@ -120,7 +120,7 @@ pub(crate) fn fault(kind: FaultKind) -> Fault {
     Fault::new(kind, format!("Atlas says {kind:?}"))
 }
 
-/// A claimed object without an endpoint, before Atlas was asked.
+/// A claimed object without an endpoint, before the first listing.
 pub(crate) fn observed() -> Observed {
     Observed {
         object: Object {
