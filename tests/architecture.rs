@@ -1,11 +1,11 @@
-//! The house keeps its order: dependencies point downwards only, and the core stays pure.
+//! Checks the layering: dependencies point downwards only, and the core stays pure.
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each folder of `src/`, and what of the crate it may use.
+/// Each folder of `src/`, and the modules of the crate that it may use.
 const MAY_USE: [(&str, &[&str]); 5] = [
     ("src/metrics", &["clock", "metrics"]),
     ("src/runtime", &["clock", "metrics", "runtime"]),
@@ -47,7 +47,7 @@ fn dependencies_between_folders_point_downwards_only() {
     }
 }
 
-/// What the crate in this folder depends on, tests aside.
+/// Returns the dependencies of the crate in this folder, tests aside.
 fn dependencies(folder: &str) -> Vec<String> {
     let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
     let section = manifest.split("[dependencies]").nth(1).unwrap();

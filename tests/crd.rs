@@ -1,4 +1,4 @@
-//! The definition of the resource, read as data. What the API server makes of it is in `admission.rs`.
+//! The custom resource definition, read as data. `admission` tests it on an API server.
 
 #![allow(clippy::unwrap_used, reason = "so that a test fails where it goes wrong")]
 
@@ -11,7 +11,7 @@ const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/serverlesspri
 /// A field of the schema: its path, as `.spec.comment`, and its schema.
 type Field = (String, Value);
 
-/// The fields below `root` (`.spec`, `.status`), with those that they hold.
+/// The fields below `root` (`.spec`, `.status`), nested ones included.
 fn fields(root: &str) -> Vec<Field> {
     let crd = serde_json::to_value(crd::crd()).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][&root[1..]];
@@ -148,8 +148,8 @@ fn every_rule_has_a_message() {
     assert!(rules > 15, "only {rules} rules were found");
 }
 
-/// A limit can refuse the record of an endpoint id, and then the endpoint is lost. So this test names what the
-/// schema of the status may say, not what it may not.
+/// A limit can reject the record of an endpoint id, and then the endpoint is lost. So this test lists what the schema
+/// of the status may contain, not what it may not.
 #[test]
 fn the_schema_of_the_status_limits_nothing() {
     for (path, schema) in fields(".status") {
@@ -176,7 +176,7 @@ fn nothing_may_be_null() {
     }
 }
 
-/// What a Kubernetes that can evaluate the rules of `version` answers about each rule of the manifests.
+/// Returns what a Kubernetes that can evaluate the rules of `version` reports about each rule of the manifests.
 async fn compiled(version: &str, manifests: &[Value]) -> Vec<Value> {
     let program = testbed::go_tool("control-plane", ".", "rules").await.unwrap();
     let input = std::env::temp_dir().join(format!("rules-{}-{version}.json", std::process::id()));
@@ -192,7 +192,7 @@ async fn compiled(version: &str, manifests: &[Value]) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A server stores a new rule only if the version before its own can evaluate it, for the sake of a rollback.
+/// A server stores a new rule only if the version before its own can evaluate it, to allow a rollback.
 #[tokio::test]
 async fn the_oldest_supported_kubernetes_takes_every_rule() {
     let chart: Value = serde_saphyr::from_str(include_str!("../charts/spe-operator/Chart.yaml")).unwrap();

@@ -1,4 +1,4 @@
-//! One namespace with the definition installed, and the words in which the API server refuses.
+//! The fixture: one namespace with the definition installed, and the API server's error messages.
 
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
@@ -11,7 +11,7 @@ pub(crate) const ENDPOINT: &str = "5f7cac1adf5d6c6306f4b283";
 /// Another one.
 pub(crate) const OTHER_ENDPOINT: &str = "5f7cac1adf5d6c6306f4b284";
 
-/// Where one test works.
+/// The namespace of one test.
 pub(crate) struct Bench {
     pub(crate) client: Client,
     pub(crate) namespace: String,
@@ -37,7 +37,7 @@ impl Bench {
         self.create_with(&PostParams::default(), fields).await
     }
 
-    /// What [`Self::create`] would answer, without leaving an object.
+    /// Dry run of [`Self::create`].
     pub(crate) async fn try_create(&self, fields: Value) -> Result<Made, Refusal> {
         self.create_with(&PostParams { dry_run: true, ..PostParams::default() }, fields).await
     }
@@ -82,7 +82,7 @@ fn manifest(fields: &Value) -> Value {
     })
 }
 
-/// What the API server adds when it checks no rules, because a value is not even of the right kind.
+/// The API server's addition when it evaluates no rules, because a value has the wrong type.
 const UNCHECKED: &str = "some validation rules were not checked";
 
 /// An object as the API server returned it.
@@ -93,7 +93,7 @@ pub(crate) struct Made {
     pub(crate) status: Value,
 }
 
-/// Why the API server refused: `field: reason: message`, one line a cause.
+/// Why the API server rejected the object: `field: reason: message`, one line a cause.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Refusal(pub(crate) String);
 

@@ -1,4 +1,4 @@
-//! Manifests as they are created: what is filled in, accepted and refused.
+//! Creating manifests: what is defaulted, accepted and rejected.
 
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::{VpcEndpointSource, parse_duration};

@@ -1,5 +1,5 @@
-//! What a real API server makes of the definition: what it accepts, what it refuses and with which words, what it
-//! fills in. Never anything about the operator: none is running here.
+//! How a real API server applies the definition: what it accepts, what it rejects and with which message, what it
+//! defaults. Never anything about the operator: none is running here.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "so that a test fails where it goes wrong")]
 

@@ -1,4 +1,4 @@
-//! References to other objects, and the VPC endpoint that is declared by one.
+//! References to other objects, and a VPC endpoint that is declared by a reference.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Every manifest under `deploy/samples` is one that a user can apply as it is.
+//! Every manifest under `deploy/samples` can be applied as it is.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The status: whatever the operator reports is kept, and people see it in `kubectl get`.
+//! The status: every report of the operator is accepted, and people see it in `kubectl get`.
 
 use kube::Resource;
 use kube::api::{GetParams, Patch, PatchParams};
@@ -45,7 +45,7 @@ async fn a_status_that_was_wiped_counts_as_not_looked_at() {
     assert_eq!(removed.status, json!({"_id": ENDPOINT, "observedGeneration": -1}));
 }
 
-/// The record of a new endpoint: into a status that holds nothing but the default.
+/// The record of a new endpoint: into a status that holds only the default.
 #[tokio::test]
 async fn an_id_can_be_recorded_under_the_test_that_there_is_none() {
     let bench = Bench::new().await;

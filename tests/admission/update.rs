@@ -95,8 +95,8 @@ async fn endpoint_id_names_the_endpoint_that_the_object_has() {
     assert_refused(bench.edit(&made, other).await, "spec.endpointId", BOUND);
 }
 
-/// While a POST travels the user may set `endpointId`. Its answer must be recorded all the same, and the object that
-/// then holds two ids must stay editable.
+/// While a POST is in flight the user may set `endpointId`. Its response must be recorded all the same, and the object
+/// that then holds two ids must stay editable.
 #[tokio::test]
 async fn endpoint_id_never_refuses_the_record_of_another_endpoint() {
     let bench = Bench::new().await;

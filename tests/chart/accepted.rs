@@ -1,5 +1,5 @@
-//! Everything that the chart renders is accepted by a real API server, field by field, and its pods by a namespace that
-//! enforces the `restricted` pod security standard.
+//! A real API server accepts everything that the chart renders, field by field, and a namespace that enforces the
+//! `restricted` pod security standard accepts its pods.
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams, ValidationDirective};
@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::helm::{Manifest, name, of_kind, render};
 
-/// The modes that differ in what is rendered. Names of namespaces are put in by the test.
+/// The modes that render different objects. The test fills in the names of namespaces.
 const MODES: [&[&str]; 4] = [
     &[],
     &["rbac.scope=namespaced", "clusterId=prod-1"],

@@ -1,5 +1,5 @@
-//! `deploy/` beside the chart: the kustomize bases and the admission policy are made from the chart (`UPDATE=1` writes them
-//! anew, as `make chart` does), and the values of the examples are values that the chart takes.
+//! `deploy/` beside the chart: the kustomize bases and the admission policy are generated from the chart (`UPDATE=1`
+//! rewrites them, as `make chart` does), and the values of the examples are values that the chart accepts.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,7 +17,7 @@ fn deploy() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy"))
 }
 
-/// What the chart renders, without what only helm knows about.
+/// Returns what the chart renders, without what only helm knows about.
 async fn rendered(values: &[&str]) -> Vec<Manifest> {
     let mut manifests = render(NAMESPACE, values).await;
     manifests.retain(|manifest| manifest["metadata"]["annotations"]["helm.sh/hook"].is_null());
@@ -89,7 +89,7 @@ async fn the_admission_policy_is_that_of_the_chart() {
     assert_current("admission-policy.yaml", head, &manifests);
 }
 
-/// What `kubectl kustomize` makes of a folder.
+/// Returns what `kubectl kustomize` renders from a folder.
 async fn kustomized(folder: &str) -> Vec<Manifest> {
     let programs = testbed::control_plane_binaries().await.unwrap();
     let output =
@@ -138,7 +138,7 @@ async fn the_example_of_one_team_gives_what_the_base_lacks() {
     assert_ne!(container["image"], json!(concat!("localhost/spe-operator:", env!("CARGO_PKG_VERSION"))));
 }
 
-/// A prefix and a hash, as overlays and generators give them, on what an endpoint refers to.
+/// A prefix and a hash, as overlays and generators add them, on the names that an endpoint refers to.
 #[tokio::test]
 async fn references_follow_what_kustomize_renames() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("name-reference");

@@ -1,5 +1,5 @@
-//! Runs the pinned helm on the chart: version 4, or 3 if the variable `HELM` is `helm3`. It never reads a helm configuration of
-//! the user's.
+//! Runs the pinned helm on the chart: version 4, or 3 if the variable `HELM` is `helm3`. It never reads the user's helm
+//! configuration.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 /// The release that all tests render.
 pub(crate) const RELEASE: &str = "spe-operator";
 
-/// A helm that was not stamped when it was built takes the cluster for an old one.
+/// A helm without a version stamp assumes that the cluster is old.
 pub(crate) const KUBERNETES: &str = "--kube-version=v1.37.2";
 
 /// A manifest of the release.
@@ -42,10 +42,10 @@ pub(crate) async fn helm(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What the chart renders with these values (`a.b=c`, as after `--set`) in the namespace.
+/// Returns what the chart renders with these values (`a.b=c`, as after `--set`) in the namespace.
 ///
 /// # Errors
-/// What helm says when it refuses.
+/// The error message of helm.
 pub(crate) async fn try_render(namespace: &str, values: &[&str]) -> Result<Vec<Manifest>, String> {
     template(RELEASE, namespace, &set(values)).await
 }
@@ -68,10 +68,10 @@ pub(crate) async fn try_render_with(namespace: &str, values: &Value) -> Result<V
     template(RELEASE, namespace, &arguments).await
 }
 
-/// What the chart renders for a release with these arguments of helm. A key that is given twice fails the test.
+/// Returns what the chart renders for a release with these arguments of helm. A duplicate key fails the test.
 ///
 /// # Errors
-/// What helm says when it refuses.
+/// The error message of helm.
 pub(crate) async fn template(
     release: &str,
     namespace: &str,

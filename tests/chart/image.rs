@@ -1,4 +1,4 @@
-//! The image as far as it shows without building it: the builder's context holds all that the program is built from, and
+//! The image as far as it can be checked without a build: the builder's context holds all sources of the program, and
 //! version and labels are those of the project. `hack/image` builds it.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What .dockerignore lets through: it says no to everything, then names what the builder sees.
+/// Returns what .dockerignore lets through: it excludes everything, then names what the builder sees.
 fn context() -> Vec<PathBuf> {
     let text = std::fs::read_to_string(root().join(".dockerignore")).unwrap();
     let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -59,7 +59,7 @@ fn the_context_of_the_image_holds_all_that_the_program_is_built_from() {
     }
 }
 
-/// Has cargo read everything but the sources themselves.
+/// Makes cargo read everything but the sources themselves.
 fn resolve(folder: &Path) -> Result<(), String> {
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let cargo = Command::new(env!("CARGO"))
@@ -103,7 +103,7 @@ fn the_image_says_what_it_is_and_runs_as_a_user_that_kubernetes_can_tell_from_ro
     assert!(image.contains("\nUSER 65532:65532\n"), "runAsNonRoot needs a number");
 }
 
-/// On a node of another one it ends with `exec format error`.
+/// On a node of another architecture it ends with `exec format error`.
 #[test]
 fn whoever_has_nodes_of_several_architectures_is_told_to_name_the_images() {
     let texts = [

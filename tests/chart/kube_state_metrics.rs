@@ -1,11 +1,11 @@
-//! `deploy/kube-state-metrics.yaml`: each field that it makes a metric of is a field of the definition, so that no metric is
-//! silently empty, and none of its labels is one that grows or tells what it should not.
+//! `deploy/kube-state-metrics.yaml`: each field of a metric is a field of the definition, so that no metric is silently
+//! empty, and no label is unbounded or reveals a secret.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-/// What kube-state-metrics is told about the kind.
+/// The configuration of kube-state-metrics for the kind.
 fn resource() -> Value {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(include_str!("../../deploy/kube-state-metrics.yaml")).unwrap();
@@ -17,7 +17,7 @@ fn resource() -> Value {
     resources[0].clone()
 }
 
-/// The schema that the definition has for an object, with what every object has.
+/// The definition's schema of an object, with the fields that every object has.
 fn schema() -> Value {
     let crd = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
     let mut schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
@@ -27,7 +27,7 @@ fn schema() -> Value {
     schema
 }
 
-/// Goes down a path from a schema; the values of a list are gone through one by one.
+/// Follows a path from a schema, through the items of a list.
 fn follow<'a>(schema: &'a Value, path: &Value) -> Result<&'a Value, String> {
     let mut at = schema;
     for part in path.as_array().ok_or_else(|| format!("{path} is no path"))? {
@@ -37,7 +37,7 @@ fn follow<'a>(schema: &'a Value, path: &Value) -> Result<&'a Value, String> {
     Ok(if at["type"] == "array" { &at["items"] } else { at })
 }
 
-/// What is wrong with the metrics.
+/// Returns the errors of the metrics.
 fn complaints(resource: &Value) -> Vec<String> {
     let schema = schema();
     let mut found = Vec::new();

@@ -1,4 +1,5 @@
-//! The Helm chart: what it renders, in every mode, is what a real API server accepts and what the program needs, no more.
+//! The Helm chart: its manifests, in every mode, are what a real API server accepts and what the program needs, no
+//! more.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Names and labels in every object of the chart: whatever the release, the namespace and the values are called, they are text,
-//! say one thing, and belong to one release.
+//! Names and labels in every object of the chart: for any release, namespace and values, they are text, unambiguous,
+//! and belong to one release.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::helm::{Manifest, name, of_kind, render, set, template, try_render};
 
-/// Every object that there can be.
+/// Every object that the chart can render.
 const ALL: [&str; 9] = [
     "serviceMonitor.enabled=true",
     "prometheusRule.enabled=true",
@@ -54,7 +54,7 @@ async fn two_releases_of_one_name_share_nothing_but_the_definition() {
     assert_ne!(lease("a").await, lease("b").await);
 }
 
-/// Two of one key in a mapping are refused by Flux and kustomize; the reader of these tests refuses them too.
+/// Flux and kustomize reject duplicate keys in a mapping; the reader of these tests does too.
 #[tokio::test]
 async fn a_label_that_is_given_twice_is_one_label() {
     assert!(serde_saphyr::from_str::<Value>("a: 1\na: 2\n").is_err());
@@ -107,7 +107,7 @@ async fn a_label_that_is_given_twice_is_one_label() {
     assert_eq!(of_kind(&rendered, "ClusterRole").into_iter().filter(aggregated).count(), 1);
 }
 
-/// The Deployment would be refused, since its pods would not be its own.
+/// The Deployment would be rejected, since its pods would not be its own.
 #[tokio::test]
 async fn the_labels_that_select_pods_cannot_be_set() {
     for path in LABELS {
@@ -212,7 +212,7 @@ async fn names_that_look_like_numbers_stay_text() {
     }
 }
 
-/// Dots are refused in the name of a Service, and so are digits in front before Kubernetes 1.34.
+/// The name of a Service may not contain dots, nor begin with a digit before Kubernetes 1.34.
 #[tokio::test]
 async fn every_name_of_a_release_makes_a_name_for_a_service() {
     for (release, expected) in [

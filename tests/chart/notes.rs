@@ -1,5 +1,5 @@
-//! What helm prints after an installation: it must never tell anybody to touch what the release does not look after. (Helm 3
-//! prints it only where it reaches a cluster, so `make release-check` leaves this out.)
+//! The notes that helm prints after an installation: they must never tell a user to touch an object that the release
+//! does not manage. (Helm 3 prints them only where it reaches a cluster, so `make release-check` leaves this out.)
 
 use crate::helm::{chart, helm, set};
 

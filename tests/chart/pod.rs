@@ -1,4 +1,4 @@
-//! What single objects of the chart say: the pod, the definition of the resource, names and what is made on request only.
+//! The contents of single objects of the chart: the pod, the definition of the resource, names and optional objects.
 
 use std::collections::BTreeSet;
 
@@ -172,7 +172,7 @@ async fn the_network_policy_lets_in_those_that_are_named_and_the_pod_of_helm_tes
     assert_eq!(of_kind(&open, "NetworkPolicy")[0]["spec"]["ingress"][0]["from"], Value::Null);
 }
 
-/// That of `OpenShift` listens on 5353, and a policy sees the port behind the Service.
+/// The DNS server of `OpenShift` listens on 5353, and a policy sees the port behind the Service.
 #[tokio::test]
 async fn the_network_policy_lets_dns_out_on_both_its_ports() {
     let rendered = render("atlas", &["networkPolicy.enabled=true"]).await;
@@ -184,7 +184,7 @@ async fn the_network_policy_lets_dns_out_on_both_its_ports() {
     );
 }
 
-/// Where a `ResourceQuota` counts them, a pod without is refused.
+/// Where a `ResourceQuota` counts them, a pod without is rejected.
 #[tokio::test]
 async fn the_pod_of_helm_test_asks_for_what_the_operator_asks_for() {
     let rendered = render("atlas", &["resources.limits.cpu=1"]).await;
@@ -271,7 +271,7 @@ fn own_extra_object(hook: &str, policy: &str, wrap: impl Fn(Value) -> Value) -> 
     format!("extraObjects={}", json!([wrap(object)]))
 }
 
-/// At the first install its kind is not there, and at an uninstall the operator goes before it.
+/// At the first install its kind does not exist yet, and at an uninstall the operator is removed before it.
 #[tokio::test]
 async fn an_extra_object_of_the_operators_own_has_to_be_a_hook_that_keeps_its_endpoint() {
     let alone = |object| object;

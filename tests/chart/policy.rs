@@ -45,7 +45,7 @@ async fn create(client: &Client, manifest: &Value) {
     api.create(&PostParams::default(), &serde_json::from_value(manifest.clone()).unwrap()).await.unwrap();
 }
 
-/// A policy and a role are in force a moment after they are made.
+/// A policy and a role take effect a moment after their creation.
 async fn until_in_force(control_plane: &ControlPlane) {
     let world = World::new(control_plane).await;
     let object = world.object(json!({})).await;
@@ -75,7 +75,7 @@ impl World {
         Self { config: control_plane.config().await.unwrap(), objects, namespace }
     }
 
-    /// Made by the administrator, with this annotation's value and our finalizer.
+    /// Created by the administrator, with this annotation's value and our finalizer.
     async fn object(&self, annotations: Value) -> ServerlessPrivateEndpoint {
         let manifest = json!({
             "apiVersion": "atlas.spe-operator.io/v1alpha1",
@@ -96,7 +96,7 @@ impl World {
         self.objects.patch_status(&object.name_any(), &params, &status).await.unwrap();
     }
 
-    /// The objects, as somebody else sees them; in group `system:masters` if that is the name.
+    /// Returns the objects as another user accesses them; in group `system:masters` if that is the name.
     fn as_user(&self, user: &str) -> Api<ServerlessPrivateEndpoint> {
         let mut config = self.config.clone();
         let group = if user == "system:masters" { "system:masters" } else { "system:authenticated" };

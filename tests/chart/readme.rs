@@ -1,4 +1,4 @@
-//! The chart's README: its table of values is made from values.yaml. `UPDATE=1` writes it anew, as `make chart` does.
+//! The chart's README: its table of values is generated from values.yaml. `UPDATE=1` rewrites it, as `make chart` does.
 
 use std::fmt::Write;
 

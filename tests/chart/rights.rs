@@ -1,5 +1,4 @@
-//! Least privilege: the operator does all of its work with the chart's own rights, and without any single one of them it
-//! does not.
+//! Least privilege: the operator works with the chart's own rights, and fails without any single one of them.
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::stage::{Mode, PATIENCE, Right, Stage, pace};
 
-/// How many releases run at once.
+/// The number of parallel releases.
 const AT_ONCE: usize = 4;
 
 fn kind(source: VpcEndpointSource) -> ApiResource {
@@ -38,7 +37,7 @@ pub(crate) async fn install_definitions() {
     INSTALLED.get_or_init(install).await;
 }
 
-/// What a user does, on one stage.
+/// The actions of a user, in one fixture.
 pub(crate) struct User<'a> {
     stage: &'a Stage,
     objects: Api<ServerlessPrivateEndpoint>,
@@ -90,8 +89,8 @@ impl<'a> User<'a> {
         Ok(())
     }
 
-    /// Asks the operator to look at the object at once, and again once it has: a new request for every answer, since a
-    /// change every moment would let it start over for ever.
+    /// Requests a reconcile at once, and again after each: a new request for every response, since a change every
+    /// moment would restart it for ever.
     async fn look_now(&self, name: &str) -> Result<()> {
         const REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
         let object = self.objects.get(name).await?;
@@ -104,7 +103,7 @@ impl<'a> User<'a> {
         Ok(())
     }
 
-    /// Makes another operator's object whose id is already known.
+    /// Creates another operator's object whose id is already known.
     async fn vpc_endpoint(&self, source: VpcEndpointSource, status: Value) -> Result<()> {
         let kind = kind(source);
         let endpoints: Api<DynamicObject> =
@@ -122,7 +121,7 @@ impl<'a> User<'a> {
         self.until("gone", async || Ok(self.objects.get_opt(name).await?.is_none())).await
     }
 
-    /// Waits until it holds, asking again and again.
+    /// Waits until it holds, with repeated reconciles.
     async fn until(&self, what: &str, holds: impl AsyncFn() -> Result<bool>) -> Result<()> {
         let held = async {
             while !holds().await? {
@@ -237,10 +236,10 @@ async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
     Ok(())
 }
 
-/// One run with all rights but `without`.
+/// Runs once with all rights but `without`.
 ///
 /// # Errors
-/// What the operator could not do although nothing was refused; else what was refused is the answer.
+/// The operation that failed although nothing was forbidden; else the result is what was forbidden.
 async fn run(mode: Mode, without: Option<&Right>) -> Result<Vec<String>> {
     let mut stage = Stage::new(mode).await?;
     stage.grant(without).await?;

@@ -1,5 +1,6 @@
-//! A release without a cluster's controllers: roles, bindings and service account of the chart are created as rendered, and
-//! the operator runs as a child process with that account's token and the chart's arguments, behind a recording proxy.
+//! A release without a cluster's controllers: roles, bindings and service account of the chart are created as rendered,
+//! and the operator runs as a child process with that account's token and the chart's arguments, behind a recording
+//! proxy.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,7 +22,7 @@ use testbed::{ControlPlane, Exchange, Process, Proxy, Tape};
 
 use crate::helm::{Manifest, of_kind, operator_arguments, render};
 
-/// How long anything awaited may take. Only a failing test waits that long.
+/// The timeout of every condition. Only a failing test waits that long.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Of the simulated Atlas.
@@ -36,7 +37,7 @@ pub(crate) enum Mode {
     Namespaced,
 }
 
-/// One verb of one rule: what is taken away.
+/// One verb of one rule: the right that is removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Right {
     pub(crate) role: String,
@@ -50,16 +51,16 @@ pub(crate) struct Stage {
     pub(crate) client: Client,
     /// Names the release and labels its objects.
     pub(crate) name: String,
-    /// Where the operator lives.
+    /// The operator's namespace.
     pub(crate) home: String,
-    /// Where the objects are.
+    /// The objects' namespace.
     pub(crate) work: String,
     pub(crate) atlas: Simulator,
     pub(crate) tape: Arc<Tape>,
     mode: Mode,
     control_plane: &'static ControlPlane,
     manifests: Vec<Manifest>,
-    /// Lives as long as the stage.
+    /// Kept as long as the fixture.
     proxy: Option<Proxy>,
 }
 
@@ -137,12 +138,12 @@ impl Stage {
         role.replace("release", &self.name).replace(".home", &format!(".{}", self.home))
     }
 
-    /// What the chart calls its cluster-wide role.
+    /// The chart's name for its cluster-wide role.
     fn wide_name(&self) -> String {
         format!("{}.{}", self.name, self.home)
     }
 
-    /// Grants everything but `without`, as rendered, and waits until it holds.
+    /// Grants everything but `without`, as rendered, and waits until it takes effect.
     pub(crate) async fn grant(&self, without: Option<&Right>) -> Result<()> {
         let mut manifests = self.manifests.clone();
         let mut taken = false;
@@ -196,7 +197,7 @@ impl Stage {
         Ok(())
     }
 
-    /// The authorizer learns of roles and bindings a moment after they are made.
+    /// The authorizer sees roles and bindings a moment after their creation.
     async fn until_granted(&self, manifests: &[Manifest]) -> Result<()> {
         let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
         for role in manifests {
@@ -270,21 +271,21 @@ impl Stage {
         Ok(file)
     }
 
-    /// The requests that the API server refused for want of a right.
+    /// Returns the requests that the API server forbade.
     pub(crate) fn refused(&self) -> Vec<String> {
         let refused = self.tape.exchanges().into_iter().filter(is_refused);
         refused.map(|exchange| format!("{} {}", exchange.method, exchange.path)).collect()
     }
 
-    /// Ends as soon as a request is refused.
+    /// Ends as soon as a request is forbidden.
     pub(crate) async fn until_refused(&self) {
         // Its own time limit is that of the run it is part of.
         let _ = self.tape.wait_for(1, is_refused, Duration::MAX).await;
     }
 }
 
-/// Whether a right is missing. The survey for objects that nobody watches is made with the right to list everywhere, and does
-/// without.
+/// Returns whether a right is missing. The survey for unwatched objects uses the right to list everywhere, and works
+/// without it.
 fn is_refused(exchange: &Exchange) -> bool {
     let is_survey = exchange.path.contains("/v1alpha1/serverlessprivateendpoints?")
         && exchange.path.ends_with("limit=50");

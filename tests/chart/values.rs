@@ -1,4 +1,4 @@
-//! Values: each flag of the program has one, none is forgotten in the schema, and a wrong one is refused by name.
+//! Values: each flag of the program has one, the schema contains all of them, and an invalid one is rejected by name.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -168,7 +168,7 @@ async fn the_chart_can_be_part_of_another() {
     render("atlas", &["enabled=true", "global.imageRegistry=registry.example"]).await;
 }
 
-/// Whether the schema lets go without it: then null is as good as empty.
+/// Sorts the values into those that may be null, which is as good as empty, and those that may not.
 fn nullable(path: &str, value: &Value, found: &mut Vec<String>, needed: &mut Vec<String>) {
     let free = [
         "resources",

@@ -1,4 +1,4 @@
-//! The pages of the manual, read as Markdown: headings, links, and fenced blocks with what stands behind their fences.
+//! Parses the pages of the manual as Markdown: headings, links, and fenced blocks with their info strings.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,11 +12,11 @@ pub(crate) struct Page {
     pub(crate) path: PathBuf,
     /// The anchors of its headings, as GitHub makes them.
     pub(crate) anchors: Vec<String>,
-    /// Where its links lead, as written.
+    /// The targets of its links, as written.
     pub(crate) links: Vec<String>,
-    /// What stands in its text as code.
+    /// The code spans of its text.
     pub(crate) codes: Vec<String>,
-    /// What there is to run, in order.
+    /// The blocks to run, in order.
     pub(crate) blocks: Vec<Block>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Page {
 pub(crate) struct Block {
     /// The line it begins at.
     pub(crate) line: usize,
-    /// The words behind the fence: the language, then what to do with it. A comment has the language `hidden`.
+    /// The words of the info string: the language, then what to do with it. A comment has the language `hidden`.
     pub(crate) words: Vec<String>,
     pub(crate) text: String,
 }
@@ -34,18 +34,18 @@ impl Block {
         self.words.first().map_or("", String::as_str)
     }
 
-    /// The file that the block is the content of, from `file=…` behind the fence.
+    /// The file that the block is the content of, from `file=…` in the info string.
     pub(crate) fn file(&self) -> Option<&str> {
         self.words.iter().find_map(|word| word.strip_prefix("file="))
     }
 
-    /// Whether this word stands behind the fence.
+    /// Returns whether the info string has this word.
     pub(crate) fn is(&self, word: &str) -> bool {
         self.words.iter().any(|known| known == word)
     }
 }
 
-/// The repository.
+/// The root of the repository.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

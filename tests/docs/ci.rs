@@ -1,5 +1,5 @@
-//! What CI says at its end, as CONTRIBUTING promises: a check that was not made is named there, and never looks like one that
-//! passed. The scripts run in a folder of their own, with stand-ins for what takes minutes.
+//! The summary of CI, as CONTRIBUTING promises: a skipped check is named there, and never appears as passed. The
+//! scripts run in a folder of their own, with stand-ins for slow tools.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ fn run(script: &Path, folder: &Path) -> Output {
     Command::new("bash").arg(script).env("PATH", path).output().unwrap()
 }
 
-/// The words of `hack/deny` where the database of advisories answers, or does not, and what it ends with.
+/// Returns the output and exit code of `hack/deny` with or without the database of advisories.
 fn deny(fetches: bool) -> (Vec<String>, bool) {
     let folder = folder(&format!("deny-{fetches}"), &["hack/deny"]);
     let tool = folder.join("cargo-deny");
@@ -41,7 +41,7 @@ fn deny(fetches: bool) -> (Vec<String>, bool) {
     (said.lines().map(str::to_owned).collect(), output.status.success())
 }
 
-/// The last line of CI, where `make deny` says this.
+/// Returns the last line of CI, where `make deny` prints this.
 fn last_line(deny: &str) -> String {
     let folder = folder("ci", &[".ci/run", "hack/part"]);
     stand_in(&folder.join("bin/make"), &format!("[ \"$1\" != deny ] || echo \"{deny}\""));
@@ -67,7 +67,7 @@ fn ci_ends_with_the_check_that_could_not_be_made() {
     assert_eq!(last_line(unchecked), *unchecked);
 }
 
-/// What needs other tools is CI's business: cargo-deny alone takes longer to build than the project.
+/// Checks that need other tools are left to CI: cargo-deny alone takes longer to build than the project.
 #[test]
 fn a_newcomers_test_command_checks_code_alone() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();

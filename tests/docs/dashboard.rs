@@ -1,4 +1,4 @@
-//! The picture of the dashboard shows the dashboard that the chart installs today, and each of its panels something.
+//! The picture of the dashboard shows the dashboard that the chart installs today, and each of its panels has data.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Every link of the manual leads somewhere, and everything that users are sent to by a word has its place.
+//! Every link of the manual has a target, and so does every place that messages and other files refer users to.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -57,7 +57,7 @@ fn every_reason_has_its_place_in_troubleshooting() {
     }
 }
 
-/// What messages end with leads to that place, from the root of the repository.
+/// The links at the end of messages exist, from the root of the repository.
 #[test]
 fn every_link_in_a_message_leads_to_its_heading() {
     let links: Vec<_> = Reason::ALL.iter().filter_map(|reason| reason.link()).collect();
@@ -79,7 +79,7 @@ fn every_alert_has_its_place_in_troubleshooting() {
     }
 }
 
-/// The places that alerts and the other files that are not Markdown send people to.
+/// The links in alerts and the other files that are not Markdown.
 #[test]
 fn every_runbook_has_its_place_in_troubleshooting() {
     let anchors = page(Path::new(TROUBLESHOOTING)).anchors;

@@ -1,5 +1,5 @@
-//! The manual: what it says is true. Its links lead somewhere, its reference is what the code says, and each of its
-//! manifests and commands is run. Never anything about how it reads.
+//! The manual is true: its links have targets, its reference matches the code, and each of its manifests and commands
+//! is run. Never anything about its style.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Every manifest that people can take from here is one that a real API server accepts, strictly; found by looking, so that
-//! none is forgotten. What becomes of them is shown elsewhere: by `samples.rs`, `pages.rs` and `tests/chart`.
+//! A real API server strictly accepts every manifest that people can take from here; they are found by a search, so
+//! that none is forgotten. Their effects are tested by `samples.rs`, `pages.rs` and `tests/chart`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,7 @@ fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The documents of a file, or, where it says how several are put together, what comes of it.
+/// Returns the documents of a file or, where it describes how to combine several, the result.
 async fn documents(file: &Path) -> Vec<Value> {
     let text = if file.ends_with("kustomization.yaml") {
         let kubectl = testbed::control_plane_binaries().await.unwrap().join("kubectl");
@@ -37,7 +37,7 @@ async fn documents(file: &Path) -> Vec<Value> {
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// Asks whether the API server would take the manifest, in a namespace that is there.
+/// Checks with a dry run that the API server accepts the manifest, in an existing namespace.
 async fn try_to_apply(client: &Client, namespace: &str, mut manifest: Value) -> Result<(), String> {
     if !manifest["metadata"]["namespace"].is_null() {
         manifest["metadata"]["namespace"] = namespace.into();
@@ -79,7 +79,7 @@ async fn every_manifest_in_a_file_is_accepted() {
     assert!(refused.is_err_and(|error| error.contains("coment")), "a misspelled field was accepted");
 }
 
-/// A manifest on a page is applied where it stands, or written to a file that a command of the same page uses.
+/// A manifest on a page is applied as it is, or written to a file that a command of the same page uses.
 #[test]
 fn every_file_that_a_page_shows_is_used_there() {
     let mut shown = 0;

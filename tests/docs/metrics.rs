@@ -1,5 +1,5 @@
-//! `docs/reference/metrics.md`, made from what the program itself says of its metrics: each is counted once, and what is
-//! then served is the page.
+//! `docs/reference/metrics.md`, generated from the program's own registry: each metric is counted once, and the
+//! exposition is the page.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use spe_operator::metrics::{
 
 use crate::reference::{compare, opening};
 
-/// Everything that can be counted, counted once.
+/// Counts every metric once.
 fn exercised() -> Metrics {
     let readiness = Readiness::default();
     readiness.wait_for("crd", "it is not installed");
@@ -83,7 +83,7 @@ fn families(text: &str) -> Vec<(String, Family)> {
     families
 }
 
-/// The name that expressions use.
+/// Returns the name that expressions use.
 fn name(family: &str, kind: &str) -> String {
     match kind {
         "counter" => format!("{family}_total"),

@@ -1,5 +1,5 @@
-//! What the manual names in its text is there: fields, flags, values of the chart, files, targets of make. Only the manual's own
-//! pages: what other pages call a field may be another thing's.
+//! Every name in the text of the manual exists: fields, flags, values of the chart, files, targets of make. Only the
+//! manual's own pages: on other pages a field may belong to another kind.
 
 use serde_json::Value;
 use spe_operator::app::settings;

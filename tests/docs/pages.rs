@@ -1,19 +1,19 @@
-//! Each page that shows commands or manifests is run from top to bottom, as its reader would: commands by a shell with
-//! kubectl, manifests applied, what is said of the output compared with the output.
+//! Runs each page that shows commands or manifests from top to bottom, as its reader would: commands by a shell with
+//! kubectl, manifests applied, shown output compared with the output.
 //!
-//! What stands behind a fence says what happens with the block:
+//! The info string of a fence selects what happens with the block:
 //!
 //! | fence | what happens |
 //! |---|---|
 //! | `yaml` | applied, with strict validation |
 //! | `yaml file=orders.yaml`, also other languages | written to that file, which a later block uses |
 //! | `sh` | run; a command that fails fails the test |
-//! | `sh by-hand` | not run, because it takes minutes or needs a program that is not here: its words are checked |
+//! | `sh by-hand` | not run, because it takes minutes or needs a missing program: its words are checked |
 //! | `output` | each line occurs in the output of the block before; `…` stands for anything |
 //! | `text` | a picture: neither a command nor an output |
 //!
-//! A comment that begins with `run` is run like `sh`, unseen by readers: it plays those who are not here, and checks what
-//! the page promises. One that begins with `stage` asks for a world ([`Wishes`]).
+//! A comment that begins with `run` is run like `sh`, hidden from readers: it plays absent components, and checks what
+//! the page promises. A comment that begins with `stage` configures the fixture ([`Wishes`]).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::book::{Block, Page, page, pages, root, slug};
 use crate::stage::{Stage, Wishes};
 
-/// What a command begins with.
+/// The programs that a command begins with.
 const PROGRAMS: [&str; 10] =
     ["cargo", "make", "cd", "git", "terraform", "docker", "buildah", "kubectl", "helm", "aws"];
 
@@ -98,7 +98,7 @@ fn every_fence_says_what_is_done_with_the_block() {
     }
 }
 
-/// What is not run at least names what is there.
+/// A block that is not run at least names existing things.
 #[test]
 fn commands_to_run_by_hand_name_what_exists() {
     let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
@@ -185,7 +185,7 @@ fn script(page: &Page) -> String {
     script
 }
 
-/// What a comment asks to be run.
+/// Returns the script of a comment.
 fn hidden(block: &Block) -> Option<&str> {
     Some(block.text.strip_prefix("<!-- run\n")?.trim_end().trim_end_matches("-->"))
 }
@@ -199,7 +199,7 @@ fn outputs(text: &str) -> BTreeMap<usize, String> {
         .collect()
 }
 
-/// Fails unless each line that the page shows was there.
+/// Fails unless each line that the page shows was printed.
 fn compare(page: &Page, outputs: &BTreeMap<usize, String>) {
     let mut before = "";
     for block in &page.blocks {

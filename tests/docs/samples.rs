@@ -1,4 +1,4 @@
-//! Every sample, applied as it is, comes to what its own comment says.
+//! Every sample, applied as it is, has the effect that its own comment describes.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +9,7 @@ use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint};
 use crate::book::root;
 use crate::stage::{Stage, Wishes};
 
-/// Each sample, with the reason of Ready that it comes to once what it refers to is there.
+/// Each sample, with its reason of Ready once the objects that it refers to exist.
 const ENDS: [(&str, &str); 10] = [
     ("adopt", "Reserved"),
     ("basic", "Reserved"),

@@ -1,5 +1,5 @@
-//! The world that a page is run in: an API server with the kinds that the page speaks of, a simulated Atlas, and the
-//! operator. What AWS, ACK, Flux and the others would do is played by the page's hidden blocks, never by this file.
+//! The fixture of a page: an API server with the kinds on the page, a simulated Atlas, and the operator. The page's
+//! hidden blocks play AWS, ACK, Flux and the others, never this file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,17 +18,17 @@ use tokio::sync::OnceCell;
 
 use crate::book::root;
 
-/// How long a script may take.
+/// The timeout of a script.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-/// What a page asks for in a comment that begins with `stage`, one `name: values` a line.
+/// The requirements of a page, in a comment that begins with `stage`, one `name: values` a line.
 #[derive(Default)]
 pub(crate) struct Wishes {
     /// Names of fresh clusters, each a context of the kubeconfig; none: the cluster that all pages share.
     pub(crate) clusters: Vec<String>,
     /// Namespaces of fixed names, which the operator watches too.
     pub(crate) namespaces: Vec<String>,
-    /// The definition of our kind is not installed: the page shows how. The operator waits for it.
+    /// The definition of our kind is not installed: the page installs it. The operator waits for it.
     pub(crate) bare: bool,
 }
 
@@ -84,7 +84,7 @@ impl Stage {
         Self { atlas, namespace, kubeconfig, _clusters: fresh, _operators: operators }
     }
 
-    /// Runs a shell script, after the words that all scripts begin with, in this folder.
+    /// Runs a shell script in this folder, after the common prologue.
     pub(crate) async fn play(&self, name: &str, folder: &Path, script: &str) -> Result<(), String> {
         let file = folder.join(".script");
         fs::write(&file, [include_str!("prelude.sh"), script].concat()).unwrap();
@@ -101,7 +101,7 @@ impl Stage {
         }
     }
 
-    /// What a page's commands find in their environment.
+    /// Returns the environment of a page's commands.
     async fn environment(&self) -> BTreeMap<&'static str, String> {
         let programs = testbed::control_plane_binaries().await.unwrap();
         let helm = testbed::go_tool("helm", "helm.sh/helm/v4/cmd/helm", "helm").await.unwrap();

@@ -1,5 +1,5 @@
-//! What kro and Crossplane would make from the manual's definitions is accepted by a real API server: the templates, with
-//! a value in place of each that the tool would fill in.
+//! A real API server accepts what kro and Crossplane would create from the manual's definitions: the templates, with a
+//! value in place of each that the tool would fill in.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use testbed::kinds;
 use crate::book::page;
 use crate::stage::{Stage, Wishes};
 
-/// What stands for a value that is filled in, by the field that it is for.
+/// Returns the value that is filled in for this field.
 fn value_of(field: &str) -> Value {
     match field {
         "projectId" => json!("32b6e34b3d91647abb20e7b8"),
@@ -29,7 +29,7 @@ fn fill(field: &str, value: &mut Value) {
     }
 }
 
-/// Puts a value where a patch of Crossplane's leads to.
+/// Sets a value at the target of a Crossplane patch.
 fn patch(base: &mut Value, path: &str) {
     let mut place = base;
     for field in path.split('.') {
@@ -89,8 +89,8 @@ async fn what_crossplane_would_make_is_accepted() {
     assert_accepted("templates-crossplane", manifests.collect()).await;
 }
 
-/// The fields of each kind that a page defines are those that its own example gives, and those of the definition that
-/// plays it here.
+/// The fields of each kind that a page defines are those of its own example, and those of the definition that plays it
+/// here.
 #[test]
 fn the_example_of_a_kind_that_a_page_defines_gives_its_fields() {
     let fields = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
@@ -114,7 +114,7 @@ fn the_example_of_a_kind_that_a_page_defines_gives_its_fields() {
     }
 }
 
-/// An expression that names a field which the status does not have would wait for ever.
+/// An expression that names a missing field of the status would wait for ever.
 #[test]
 fn what_is_carried_forward_is_in_the_status() {
     let crd = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();

@@ -32,7 +32,7 @@ fn the_tour_shows_the_sample_and_the_columns_as_they_are() {
     assert!(lines.iter().any(heading), "{columns:?}: run `make tour`");
 }
 
-/// What the demo says itself stands in its source, up to what it fills in.
+/// The demo's own output appears in its source, except for the values that it fills in.
 #[test]
 fn the_tour_shows_the_words_of_the_demo() {
     let story = fs::read_to_string(root().join("testbed/src/bin/demo/story.rs")).unwrap();

@@ -1,18 +1,18 @@
-//! The actions that Argo CD offers: which, when, and what each changes.
+//! Argo CD's actions on the object: which, when, and what each changes.
 
 use serde_json::{Value, json};
 
 use crate::life::Life;
 use crate::tools::judge_one;
 
-/// The object with one value taken out, and that value.
+/// Returns the object without one value, and that value.
 fn without(object: &Value, pointer: &str, key: &str) -> (Value, Value) {
     let mut rest = object.clone();
     let taken = rest.pointer_mut(pointer).and_then(|parent| parent.as_object_mut()?.remove(key));
     (rest, taken.unwrap_or_default())
 }
 
-/// A number that Lua has had in its hands is a float.
+/// Lua turns numbers into floats.
 fn as_argo_has_it(object: &Value) -> Value {
     match object {
         Value::Number(number) => json!(number.as_f64()),

@@ -1,4 +1,4 @@
-//! `kubectl wait`, as scripts and pipelines use it: it ends when what it waits for is so, and not before.
+//! `kubectl wait`, as scripts and pipelines use it: it ends when its condition holds, and not before.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use serde_json::json;
 
 use crate::bench::{Bench, SECRET, VPC_ENDPOINT};
 
-/// More than anything here takes.
+/// Longer than any wait here.
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_secs(1);
 
-/// What `kubectl wait` for the object says in the end: `Ok` if it came, `Err` if it gave up.
+/// Returns the result of `kubectl wait` for the object: `Ok` if the condition held, `Err` on its timeout.
 async fn wait(bench: &Bench, what: &str, timeout: Duration) -> Result<String, String> {
     let programs = testbed::control_plane_binaries().await.unwrap();
     let mut kubectl = Command::new(programs.join("kubectl"));

@@ -1,5 +1,5 @@
-//! The life of one object without a cluster: every look goes through the code that runs in production, from the object to the
-//! decision, the report and the patch of the status; only the API server's and Atlas' parts are played here.
+//! The life of one object without a cluster: every reconcile runs the production code, from the object to the decision,
+//! the report and the patch of the status; only the API server and Atlas are simulated here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,12 +22,12 @@ use spe_operator::serverless::status_patch;
 /// The recorded endpoint's id.
 pub(crate) const ID: &str = "0123456789abcdef00000001";
 
-/// The VPC endpoint that is declared where one is.
+/// The VPC endpoint, where one is declared.
 pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 
 const UID: &str = "5f0c1f5e-0000-4000-8000-000000000001";
 
-/// One object, and what the operator remembers of it.
+/// One object, and the operator's memory of it.
 pub(crate) struct Life {
     pub(crate) object: Value,
     pub(crate) memory: MemorySnapshot,
@@ -36,7 +36,7 @@ pub(crate) struct Life {
     is_unwritten: bool,
 }
 
-/// An endpoint with this object's mark, as Atlas shows one of that status.
+/// Returns an endpoint with this object's mark, as Atlas reports one of that status.
 pub(crate) fn endpoint(status: &str) -> Endpoint {
     endpoint_of(&token(), ID, status)
 }
@@ -81,7 +81,7 @@ pub(crate) fn fault(kind: FaultKind) -> Fault {
 }
 
 impl Life {
-    /// The object as the API server stores it, nobody having looked at it yet.
+    /// Returns the object as the API server stores it, before its first reconcile.
     pub(crate) fn new(fields: &Value) -> Self {
         let mut spec = json!({
             "projectId": "32b6e34b3d91647abb20e7b8",
@@ -111,7 +111,7 @@ impl Life {
         Self { object, memory: MemorySnapshot::default(), reference: None, sunset: None, is_unwritten: false }
     }
 
-    /// Its endpoint is recorded and was last seen with this status.
+    /// Its endpoint is recorded and was last listed with this status.
     pub(crate) fn bound(fields: &Value, status: &str) -> Self {
         Self::new(fields).sees(&listed(status))
     }
@@ -121,7 +121,7 @@ impl Life {
         Self::bound(&json!({}), "RESERVED")
     }
 
-    /// What its reference to a VPC endpoint leads to.
+    /// Sets what its reference to a VPC endpoint resolves to.
     pub(crate) fn refers_to(mut self, vpc_endpoint: VpcEndpoint) -> Self {
         self.reference = Some(vpc_endpoint);
         self
@@ -162,7 +162,7 @@ impl Life {
         self
     }
 
-    /// The work that the last look reported has been going on for longer than it may.
+    /// Makes the work that the last reconcile reported exceed its deadline.
     pub(crate) fn overdue(mut self) -> Self {
         let (_, since) = self.memory.working.as_mut().unwrap();
         *since = Duration::from_mins(16);
@@ -174,17 +174,17 @@ impl Life {
         self
     }
 
-    /// One look at an Atlas that accepts what is sent to it.
+    /// Reconciles once with an Atlas that accepts every write.
     pub(crate) fn sees(self, atlas: &Listing) -> Self {
         self.looks(atlas, &WriteOutcome::Done)
     }
 
-    /// One look at an Atlas that refuses what is sent to it.
+    /// Reconciles once with an Atlas that rejects every write.
     pub(crate) fn refused(self, atlas: &Listing, kind: FaultKind) -> Self {
         self.looks(atlas, &WriteOutcome::Refused(fault(kind)))
     }
 
-    /// Decides, carries out and decides again until there is nothing left to do, then publishes.
+    /// Decides and performs until there is nothing left to do, then publishes.
     fn looks(mut self, atlas: &Listing, outcome: &WriteOutcome) -> Self {
         self.memory.last_write = WriteOutcome::Nothing;
         for _ in 0..8 {
@@ -263,7 +263,7 @@ impl Life {
         }
     }
 
-    /// That all is gone has been said before, long enough ago.
+    /// The absence was reported before, long enough ago.
     fn remembered(&self, atlas: &Listing) -> MemorySnapshot {
         let mut memory = self.memory.clone();
         if let Listing::Failed(fault) = atlas {

@@ -1,5 +1,5 @@
-//! Whole lives on a real API server with the real program: every version of the object that a watcher could see is put before
-//! the tools.
+//! Whole lives on a real API server with the real program: the tools judge every version of the object that a watch
+//! could see.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, condition};
 use crate::tools::{Verdict, judge, judge_one};
 
-/// Every version of the namespace's only object, from its birth to its end, as the API server shows them.
+/// Every version of the namespace's only object, from its creation to its deletion, as the API server returns them.
 struct History(JoinHandle<Vec<Value>>);
 
-/// The objects of the bench, with all that the API server shows of them.
+/// The objects of the fixture, with all fields that the API server returns.
 async fn raw(bench: &Bench) -> Api<DynamicObject> {
     let resource = ApiResource::erase::<ServerlessPrivateEndpoint>(&());
     Api::namespaced_with(bench.control_plane.client().await.unwrap(), &bench.namespace, &resource)
@@ -28,7 +28,7 @@ async fn read(bench: &Bench, name: &str) -> Value {
 }
 
 impl History {
-    /// Begins while there is no object yet.
+    /// Starts while there is no object yet.
     async fn of(bench: &Bench) -> Self {
         let objects = raw(bench).await;
         let start = objects.list(&ListParams::default()).await.unwrap();
@@ -59,7 +59,7 @@ impl History {
     }
 }
 
-/// What the tools have to say of a version, from nothing but its own words. Fails if Flux' rules are not kept.
+/// Returns the tools' verdict on a version, by its content alone. Fails if Flux' rules are violated.
 fn assert_consistent(object: &Value, verdict: &Verdict) -> &'static str {
     verdict.flux_rules(object);
     let status = &object["status"];
@@ -84,14 +84,14 @@ fn assert_consistent(object: &Value, verdict: &Verdict) -> &'static str {
     stage
 }
 
-/// Judges a whole history and says which stages it went through.
+/// Judges a whole history and returns the stages that it passed.
 async fn stages(history: History) -> BTreeSet<&'static str> {
     let versions = history.until_the_end().await;
     let verdicts = judge(&versions).await;
     versions.iter().zip(&verdicts).map(|(object, verdict)| assert_consistent(object, verdict)).collect()
 }
 
-/// Reads the object and asks the tools.
+/// Reads the object and runs the tools.
 async fn ask(bench: &Bench, name: &str) -> (String, String) {
     let object = read(bench, name).await;
     let verdict = judge_one(&object).await;

@@ -1,5 +1,5 @@
-//! Health as tools see it: kstatus, Flux' rules for conditions, Argo CD's scripts and `kubectl wait`, all of them the real ones,
-//! about statuses that the production code wrote.
+//! Health as tools see it: kstatus, Flux' rules for conditions, Argo CD's scripts and `kubectl wait`, all of them real,
+//! on statuses that the production code wrote.
 
 #![allow(
     clippy::unwrap_used,

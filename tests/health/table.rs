@@ -1,4 +1,4 @@
-//! The decision table, line by line: for each state what the status says, and what each tool makes of it.
+//! The decision table, line by line: for each state the status, and each tool's verdict.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use spe_operator::serverless::crd;
 use crate::life::{ID, Life, VPC_ENDPOINT, endpoint, endpoint_of, failed, listed, stranger, token};
 use crate::tools::{Verdict, judge};
 
-/// The columns: the state; Ready; the reason that Synced is False for; what is only there while True; kstatus, as Flux and
-/// Helm wait for it; Flux' rules for conditions; Argo CD.
+/// The columns: the state; Ready; the reason of Synced while False; the conditions that exist only while True; kstatus,
+/// as Flux and Helm wait for it; Flux' rules for conditions; Argo CD.
 const TABLE: &str = "
 not looked at yet                              | -                              | -                   | -            | InProgress  | none apply      | Progressing
 create in flight                               | False Creating                 | -                   | Reconciling  | InProgress  | kept            | Progressing
@@ -88,7 +88,7 @@ deleted, while a claim is open                 | False Deleting                 
 deleted while suspended                        | False Deleting                 | -                   | Reconciling  | Terminating | kept            | Progressing
 ";
 
-/// The life that leads to the state of that name.
+/// Returns the life that leads to the state of that name.
 fn story(state: &str) -> Life {
     let nothing = json!({});
     let connect = json!({"cloudProviderEndpointId": VPC_ENDPOINT});
@@ -190,7 +190,7 @@ fn story(state: &str) -> Life {
     }
 }
 
-/// The same where Atlas, or the key, is in trouble.
+/// The same where Atlas, or the credentials, have a fault.
 fn trouble(when: &str, what: &str) -> Life {
     let connect = json!({"cloudProviderEndpointId": VPC_ENDPOINT});
     let new = || Life::new(&json!({}));
@@ -231,7 +231,7 @@ fn kind(what: &str) -> FaultKind {
     }
 }
 
-/// The line of the table that an object and the verdicts about it make.
+/// Returns the line of the table for an object and its verdicts.
 fn line(state: &str, object: &Value, verdict: &Verdict) -> String {
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let find = |kind: &str| conditions.iter().find(|condition| condition["type"] == kind);

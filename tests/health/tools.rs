@@ -1,4 +1,4 @@
-//! What the tools themselves make of objects: the program of `testbed/health`, asked once for many.
+//! The verdicts of the tools themselves: the program of `testbed/health`, run once for many objects.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The Argo CD scripts that users are given.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/argocd");
 
-/// What the tools say about one object.
+/// The verdicts of the tools on one object.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Verdict {
@@ -28,7 +28,7 @@ pub(crate) struct Outcome {
     pub(crate) message: String,
 }
 
-/// An action of Argo CD, and the object that it would make of the one it is given.
+/// An action of Argo CD, and its result for the given object.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Action {
     pub(crate) disabled: bool,
@@ -36,8 +36,8 @@ pub(crate) struct Action {
 }
 
 impl Verdict {
-    /// Whether Flux' rules for conditions are kept. While the operator has not seen the latest generation, only those for a
-    /// status on the way can be; before its first look none, as there is no status of its yet.
+    /// Whether Flux' rules for conditions are kept. While the operator has not observed the latest generation, only
+    /// those for a status in progress can be; before its first reconcile none, as there is no status yet.
     pub(crate) fn flux_rules(&self, object: &Value) -> &'static str {
         let observed = &object["status"]["observedGeneration"];
         let (applies, complaints) = if *observed == -1 {
@@ -52,7 +52,7 @@ impl Verdict {
     }
 }
 
-/// The verdict about each object.
+/// Returns the verdict on each object.
 pub(crate) async fn judge(objects: &[Value]) -> Vec<Verdict> {
     let program = testbed::go_tool("health", ".", "health").await.unwrap();
     let input: String = objects.iter().flat_map(|object| [object.to_string(), "\n".to_owned()]).collect();
@@ -81,7 +81,7 @@ pub(crate) async fn judge(objects: &[Value]) -> Vec<Verdict> {
     verdicts
 }
 
-/// The verdict about one object.
+/// Returns the verdict on one object.
 pub(crate) async fn judge_one(object: &Value) -> Verdict {
     judge(std::slice::from_ref(object)).await.remove(0)
 }

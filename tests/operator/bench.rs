@@ -1,4 +1,4 @@
-//! One test's world: a namespace, an Atlas of its own, and the operator as a child process.
+//! The harness of one test: a namespace, an Atlas of its own, and the operator as a child process.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -18,7 +18,7 @@ use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use testbed::{ControlPlane, Process, Proxy, SHORT_TIMES, Tape};
 use tokio::sync::OnceCell;
 
-/// How long anything awaited may take. Only a failing test waits that long.
+/// The timeout of every condition. Only a failing test waits that long.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The Secret's name.
@@ -27,7 +27,7 @@ pub(crate) const SECRET: &str = "atlas-api";
 /// A VPC endpoint id.
 pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 
-/// What the operator is started with unless a test says otherwise.
+/// The default flags of the operator.
 const LOG: [&str; 2] = ["--log-level=debug", "--log-format=text"];
 
 /// A namespace with a Secret in it, and an Atlas.
@@ -72,7 +72,7 @@ impl Bench {
         self.secrets.create(&PostParams::default(), &secret).await.unwrap();
     }
 
-    /// The operator, speaking to API server and Atlas directly.
+    /// Starts the operator, connected to API server and Atlas directly.
     pub(crate) fn operator(&self) -> Process {
         self.operator_with(&[])
     }
@@ -81,13 +81,13 @@ impl Bench {
         self.spawn(&self.control_plane.kubeconfig_file().display().to_string(), &self.atlas.url(), arguments)
     }
 
-    /// The operator of all objects with this label, in whatever namespace.
+    /// Starts the operator for all objects with this label, in any namespace.
     pub(crate) fn operator_of_label(&self, label: &str, arguments: &[&str]) -> Process {
         let kubeconfig = self.control_plane.kubeconfig_file().display().to_string();
         Self::start(&kubeconfig, &self.atlas.url(), ["--watch-selector", label], arguments)
     }
 
-    /// The operator, behind the proxies.
+    /// Starts the operator, behind the proxies.
     pub(crate) fn operator_behind(&self, proxies: &Proxies) -> Process {
         self.operator_behind_with(proxies, &[])
     }
@@ -114,7 +114,7 @@ impl Bench {
         Process::spawn("spe-operator", &command).unwrap()
     }
 
-    /// Proxies in front of API server and Atlas, with one numbering for the effects on both.
+    /// Starts proxies in front of API server and Atlas, with one numbering for the effects on both.
     pub(crate) async fn proxies(&self) -> Proxies {
         let tape = Arc::new(Tape::default());
         let config = self.control_plane.config().await.unwrap();
@@ -155,12 +155,12 @@ impl Bench {
         self.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
-    /// Asks for a look at the object now.
+    /// Requests a reconcile of the object now.
     pub(crate) async fn look(&self, name: &str, word: &str) {
         self.annotate(name, json!({"reconcile.fluxcd.io/requestedAt": word})).await;
     }
 
-    /// Waits until the look that `word` asked for is done.
+    /// Waits until the reconcile that `word` requested is done.
     pub(crate) async fn until_looked(&self, name: &str, word: &str) -> ServerlessPrivateEndpoint {
         let holds = |object: &ServerlessPrivateEndpoint| {
             object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())
@@ -177,7 +177,7 @@ impl Bench {
         self.objects.get(name).await.unwrap()
     }
 
-    /// Waits until the object is as `holds` wants it.
+    /// Waits until the object satisfies `holds`.
     pub(crate) async fn until(
         &self,
         name: &str,
@@ -231,7 +231,7 @@ impl Bench {
         self.until(name, reason, holds).await
     }
 
-    /// Waits until there is no such object.
+    /// Waits until the object no longer exists.
     pub(crate) async fn until_gone(&self, name: &str) {
         let gone = async {
             while self.objects.get_opt(name).await.unwrap().is_some() {
@@ -244,7 +244,7 @@ impl Bench {
         }
     }
 
-    /// What Atlas holds for the instance.
+    /// Returns Atlas' endpoints of the instance.
     pub(crate) fn endpoints(&self) -> Vec<atlas_simulator::Endpoint> {
         self.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE)
     }
@@ -254,7 +254,7 @@ fn same_flag(one: &str, other: &str) -> bool {
     one.split('=').next() == other.split('=').next()
 }
 
-/// Proxies in front of everything that the operator talks to.
+/// Proxies in front of all servers of the operator.
 pub(crate) struct Proxies {
     pub(crate) tape: Arc<Tape>,
     pub(crate) cluster: Proxy,
@@ -262,7 +262,7 @@ pub(crate) struct Proxies {
 }
 
 impl Proxies {
-    /// The number of effects so far, once no more come.
+    /// Returns the number of effects so far, once no more follow.
     pub(crate) async fn settled_effects(&self) -> usize {
         loop {
             let before = self.tape.effects().len();
@@ -274,7 +274,7 @@ impl Proxies {
     }
 }
 
-/// The condition of this type.
+/// Returns the condition of this type.
 pub(crate) fn condition<'a>(object: &'a ServerlessPrivateEndpoint, kind: &str) -> Option<&'a Condition> {
     object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind)
 }

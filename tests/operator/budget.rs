@@ -1,7 +1,7 @@
-//! What the way from nothing to AVAILABLE, and back, costs: counts, never times. `make bench` measures the same for up to ten
+//! The cost from no object to AVAILABLE, and back: counts, never times. `make bench` measures the same for up to ten
 //! thousand objects.
 //!
-//! The least that the protocol allows to AVAILABLE is `1 + 3·instances + 2·endpoints` requests, 401s included.
+//! The minimum that the protocol allows to AVAILABLE is `1 + 3·instances + 2·endpoints` requests, 401s included.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use testbed::Exchange;
 
 use crate::bench::{Bench, Proxies, VPC_ENDPOINT, condition};
 
-/// A phase is over when the next poll comes, as with the real settings and an Atlas that takes 2 s a phase.
+/// A phase is over at the next poll, as with the real settings and an Atlas that takes 2 s a phase.
 const PHASE: Duration = Duration::from_millis(300);
 const POLLS: [&str; 3] = ["--poll-min=1500ms", "--poll-max=15s", "--log-level=info"];
 
-/// Requests to Atlas by operation; those that were answered with a challenge are `401` alone.
+/// Requests to Atlas by operation; those that got a challenge are `401` alone.
 fn requests(journal: &[Entry]) -> BTreeMap<String, usize> {
     tally(journal.iter().map(|entry| match (entry.challenged, entry.operation) {
         (Some(_), _) => "401".to_owned(),
@@ -67,7 +67,7 @@ async fn create(bench: &Bench, names: &[(usize, String)]) {
     }
 }
 
-/// `endpoints` names for each of `instances` instances, which exist.
+/// `endpoints` names for each of `instances` existing instances.
 fn names(bench: &Bench, instances: usize, endpoints: usize) -> Vec<(usize, String)> {
     for instance in 0..instances {
         bench.atlas.add_instance(DEFAULT_PROJECT, &format!("instance-{instance}"));

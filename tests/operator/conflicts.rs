@@ -1,4 +1,4 @@
-//! Others write to the object as well.
+//! Conflicts with other writers of the object.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use testbed::{Action, Exchange};
 
 use crate::bench::Bench;
 
-/// The tries that a claim may take.
+/// The maximum number of attempts at a claim.
 const TRIES: usize = 5;
 
-/// Whether this writes a claim.
+/// Returns whether this writes a claim.
 fn claims(exchange: &Exchange) -> bool {
     let body = String::from_utf8_lossy(&exchange.body);
     exchange.proxy == "cluster" && exchange.method == "PATCH" && body.contains(CLAIM)

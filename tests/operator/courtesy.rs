@@ -1,4 +1,4 @@
-//! Courtesy to Atlas: who is asked to wait waits, nobody else does, and one look serves many.
+//! Rate limits: a 429 delays its own scope and no other, and one listing serves many objects.
 
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ async fn what_was_just_sent_is_not_sent_again_for_a_listing_that_is_older() {
     assert_eq!(bench.atlas.executed(Operation::Update) - before, 1);
 }
 
-/// How long the other project was left alone after it had asked for that; `None`: it still is.
+/// How long the other project was paused after its 429; `None`: it still is.
 fn left_alone(bench: &Bench) -> Option<Duration> {
     let journal = bench.atlas.journal();
     let of_project = journal.iter().filter(|entry| entry.project.as_deref() == Some(OTHER_PROJECT));

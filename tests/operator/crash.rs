@@ -1,7 +1,7 @@
-//! Answered or not, early or late, by one or by two: exactly one endpoint for each object, and none after its end.
+//! Responses lost or late, with one operator or two: exactly one endpoint for each object, and none after its deletion.
 //!
-//! What is counted out, every fault at every request and a kill after every effect, is in `tests/plans`; here are faults of Atlas
-//! that no single request shows.
+//! `tests/plans` enumerates every fault at every request and a kill after every effect; here are faults of Atlas that
+//! no single request shows.
 
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Fault, Operation, Rule, Termination, most_alive};
 use serde_json::json;
@@ -117,7 +117,7 @@ async fn a_listing_that_lags_neither_doubles_nor_leaks() {
     assert!(bench.endpoints().is_empty());
 }
 
-/// One endpoint was ever made for the instance's only object, and it is alive.
+/// Exactly one endpoint was ever created for the instance's only object, and it is alive.
 #[track_caller]
 fn assert_one_ever(bench: &Bench) {
     let lives = bench.atlas.timelines();

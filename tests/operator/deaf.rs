@@ -1,4 +1,4 @@
-//! Requests to list and to watch that are never answered: the operator goes on within a minute, and is not ready meanwhile.
+//! Listings and watches that get no response: the operator recovers within a minute, and is not ready meanwhile.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn is_ours(exchange: &Exchange) -> bool {
     exchange.method == "GET" && exchange.path.contains("/serverlessprivateendpoints?")
 }
 
-/// A page of the listing, not the look at whether the kind is served.
+/// A page of the listing, not the check whether the kind is served.
 fn is_page(exchange: &Exchange) -> bool {
     is_ours(exchange) && exchange.path.contains("limit=10")
 }
@@ -23,7 +23,7 @@ fn is_watch(exchange: &Exchange) -> bool {
     is_ours(exchange) && exchange.is_watch() && !exchange.path.contains("timeoutSeconds=1&")
 }
 
-/// What the operator says at `/readyz`.
+/// Returns the response of `/readyz`.
 async fn readyz(operator: &Process) -> String {
     let line = operator.wait_for_line("serving /livez", PATIENCE).await.unwrap();
     let address = line.split("address=\"").nth(1).unwrap_or_else(|| panic!("no address in {line}"));
@@ -34,7 +34,7 @@ async fn readyz(operator: &Process) -> String {
     text
 }
 
-/// Waits until the operator says this at `/readyz`.
+/// Waits for this response of `/readyz`.
 async fn until_readyz(operator: &Process, words: &str) {
     let said = async {
         while !readyz(operator).await.contains(words) {
@@ -70,7 +70,7 @@ async fn a_leader_whose_first_listing_is_never_answered_is_not_ready_and_tries_a
         .await;
 }
 
-/// After the watch ended like this, the next request of that kind is never answered.
+/// After the watch has ended like this, the next request of that kind gets no response.
 async fn survives_an_end_of_the_watch(end: impl Fn(&Proxy), hangs: fn(&Exchange) -> bool) {
     let bench = Bench::new().await;
     let proxies = bench.proxies().await;
@@ -95,7 +95,7 @@ async fn a_listing_that_is_never_answered_after_an_expired_watch_is_tried_again(
     survives_an_end_of_the_watch(Proxy::expire_watches, is_page).await;
 }
 
-/// For how long nothing was heard, as the operator says at `/metrics`.
+/// Returns how long no event arrived, according to `/metrics`.
 async fn silence(operator: &Process) -> f64 {
     let metrics = metrics(operator).await;
     let value = metrics.lines().find_map(|line| line.strip_prefix("atlas_spe_watch_silence_seconds "));

@@ -1,4 +1,4 @@
-//! What happens to an endpoint behind the operator's back, and what does not last.
+//! Changes of an endpoint behind the operator's back, and transient ones.
 
 use std::time::Duration;
 
@@ -158,7 +158,7 @@ async fn the_deletion_of_a_second_endpoint_counts_as_the_one_of_this_hour_though
     assert_eq!(bench.endpoints().len(), 2);
 }
 
-/// The fields of the status that are Atlas' own.
+/// The fields of the status that come from Atlas.
 fn of_atlas(object: &ServerlessPrivateEndpoint) -> Vec<Option<Value>> {
     let status = serde_json::to_value(object.status.as_ref().unwrap()).unwrap();
     FIELDS.iter().map(|field| status.get(field).cloned()).collect()

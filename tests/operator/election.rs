@@ -1,11 +1,11 @@
-//! Replicas that stand by: one works, another takes over, and the Lease says who.
+//! Leader election: one replica works, another takes over, and the Lease names the holder.
 //!
-//! How long a take-over may take is asserted here from the Lease's own times, which are those of this machine, too: it
-//! ends when the new leader looked at the Lease and took it (`acquireTime`), not when a line of its log was read. It begins
-//! at a known moment, just after the standby looked. So neither the start of a process nor a slow answer counts, only
-//! the pauses that the program itself makes: 16 s after a kill, since the standby looks every 2 s and waits for 15, and 2 s
-//! after SIGTERM, whatever hangs meanwhile. What is left up to the bounds is for the lateness of a busy machine. That a kill at any other moment
-//! keeps the bound, too, is arithmetic, and a test of `src/app/leader_election.rs`.
+//! The duration of a take-over is asserted from the Lease's own times, which are those of this machine, too: it ends
+//! when the new leader read the Lease and acquired it (`acquireTime`), not when a line of its log was read. It begins
+//! at a known time, just after the standby read it. So neither the start of a process nor a slow response counts, only
+//! the pauses that the program itself makes: 16 s after a kill, since the standby reads every 2 s and waits for 15, and
+//! 2 s after SIGTERM, whatever hangs meanwhile. The rest up to the bounds is for the delays of a busy machine. That a
+//! kill at any other time keeps the bound, too, is arithmetic, and a test of `src/app/leader_election.rs`.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ use testbed::{Action, Exchange, Process, Signal};
 
 use crate::bench::{Bench, PATIENCE, Proxies, SECRET, VPC_ENDPOINT};
 
-/// What a holder that fell silent is waited for.
+/// How long a silent holder is waited for.
 const LEASE: SignedDuration = SignedDuration::from_secs(15);
 
-/// The longest until another leads after a kill, and after a leader was asked to end.
+/// The maximum time until another replica leads after a kill, and after a leader was terminated.
 const AFTER_KILL: SignedDuration = SignedDuration::from_secs(20);
 const AFTER_TERM: SignedDuration = SignedDuration::from_secs(3);
 
-/// The flags of a replica, whatever it is started behind.
+/// The flags of a replica, with or without proxies.
 fn election(bench: &Bench) -> [String; 2] {
     ["--leader-elect".into(), format!("--lease-namespace={}", bench.namespace)]
 }
@@ -41,7 +41,7 @@ async fn stands_by(bench: &Bench) -> Process {
     standby
 }
 
-/// A replica that leads and one that stands by.
+/// A replica that leads and a standby.
 async fn pair(bench: &Bench) -> (Process, Process) {
     let leader = replica(bench);
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
@@ -53,7 +53,7 @@ async fn lease(bench: &Bench) -> LeaseSpec {
     leases.get("spe-operator").await.unwrap().spec.unwrap()
 }
 
-/// A replica that leads, and one that stands by behind these proxies.
+/// A replica that leads, and a standby behind these proxies.
 async fn watched_pair(bench: &Bench, proxies: &Proxies) -> (Process, Process) {
     watched_pair_with(bench, proxies, &[]).await
 }
@@ -68,7 +68,7 @@ async fn watched_pair_with(bench: &Bench, proxies: &Proxies, flags: &[&str]) -> 
     (leader, standby)
 }
 
-/// Ends when whoever is behind these proxies has just looked at the Lease.
+/// Ends when the replica behind these proxies has just read the Lease.
 async fn looked(proxies: &Proxies) {
     let is_look = |exchange: &Exchange| {
         exchange.method == "GET" && exchange.path.contains("/leases/") && exchange.status.is_some()
@@ -77,7 +77,7 @@ async fn looked(proxies: &Proxies) {
     proxies.tape.wait_for(before + 1, is_look, PATIENCE).await.unwrap();
 }
 
-/// When `standby` took the Lease, by the Lease.
+/// Returns when `standby` acquired the Lease, according to the Lease.
 async fn taken_over(bench: &Bench, standby: &Process) -> Timestamp {
     standby.wait_for_line("leading", PATIENCE).await.unwrap();
     lease(bench).await.acquire_time.unwrap().0
@@ -150,7 +150,7 @@ async fn a_leader_whose_project_hangs_hands_over_within_three_seconds() {
     bench.until_reason("orders", "Reserved").await;
 }
 
-/// A leader whose `operation` on `orders` is in flight is asked to end, and another leads within seconds.
+/// A leader whose `operation` on `orders` is in flight is terminated, and another leads within seconds.
 async fn hands_over_amid(operation: Operation, fault: Fault, act: impl AsyncFnOnce(&Bench)) -> Bench {
     let bench = Bench::new().await;
     let proxies = bench.proxies().await;

@@ -1,5 +1,5 @@
-//! The end of the API, of an instance, of a project: one condition with its reason and next step, looks that are far
-//! between, a deletion that ends, and a word about what goes on costing money. And its announcement, which changes nothing.
+//! The end of the API, of an instance, of a project: one condition with its reason and next step, rare polls, a
+//! deletion that ends, and a warning about continuing costs. And its announcement, which changes nothing.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Every way in which Atlas is known, or feared, to misbehave (`atlas-simulator`'s catalogue) meets the real operator: what it
-//! says meanwhile, that nothing is lost or doubled, and that it recovers once the fault ends.
+//! Every known or suspected misbehaviour of Atlas (`atlas-simulator`'s catalogue) against the real operator: its
+//! conditions meanwhile, that nothing is lost or duplicated, and that it recovers once the fault ends.
 //!
-//! Each test is a world: one Atlas, one operator, and rows that run side by side, each with a project of its own.
+//! Each test has one Atlas, one operator, and rows that run in parallel, each with a project of its own.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::faults_rows as requests;
 use crate::faults_run::run;
 use crate::reasons;
 
-/// Atlas as it most likely is.
+/// The most likely Atlas.
 const LIKELY: World = World {
     settings: &[
         "as documented",
@@ -41,11 +41,11 @@ const LIKELY: World = World {
     ],
 };
 
-/// Who asks, and what users do.
+/// Credentials, and actions of users.
 const ACCESS: World =
     World { settings: &["as documented"], flags: &[], rows: &[requests::ACCESS, reasons::ROWS] };
 
-/// Other answers to what is not documented.
+/// Other responses where nothing is documented.
 const OTHERWISE: World = World {
     settings: &[
         "PATCH before RESERVED is answered 409",
@@ -69,7 +69,7 @@ const OTHERWISE: World = World {
     ],
 };
 
-/// And others, as slowly as was recorded.
+/// Further ones, as slowly as was recorded.
 const SLOWLY: World = World {
     settings: &[
         "PATCH before RESERVED is accepted",
@@ -116,7 +116,7 @@ digest!(WITHOUT_QOP, "no qop");
 digest!(TWO_GATEWAYS, "nonces of two gateways in turn");
 digest!(COOKIE_BOUND, "nonces bound to a cookie");
 
-/// All of them.
+/// All tables.
 pub(crate) fn worlds() -> [&'static World; 11] {
     [
         &LIKELY,

@@ -1,4 +1,4 @@
-//! What a row of a table does to its object, to its key and to Atlas.
+//! The actions of a row on its object, its credentials and Atlas.
 
 use atlas_simulator::{
     AccessList, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, How, Key, Operation, Place, Role, Rule,
@@ -11,7 +11,7 @@ use crate::faults_row::{Cure, Holds, When, known};
 use crate::faults_run::Trial;
 
 impl Trial<'_> {
-    /// Accepts the row's own key in Atlas, and writes its Secret anew.
+    /// Accepts the row's own key in Atlas, and rewrites its Secret.
     pub(crate) async fn put_key(&self, holds: Holds) {
         let atlas = &self.bench.atlas;
         let project = match holds {
@@ -61,7 +61,7 @@ impl Trial<'_> {
         self.bench.objects.create(&PostParams::default(), &object).await.unwrap();
     }
 
-    /// Begins the fault, and what else goes wrong.
+    /// Begins the fault, and its side effects.
     pub(crate) fn commit(&self) {
         self.commit_one(self.row.fault, self.row.on);
         for name in self.row.also {
@@ -133,7 +133,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Asks for a look; an object that is gone by now needs none.
+    /// Requests a reconcile; a deleted object needs none.
     pub(crate) async fn look(&self, word: &str) {
         let annotations = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": word}}});
         let _ =

@@ -1,4 +1,4 @@
-//! What must be true of a row when it is over: in Atlas, of the events, and of every message that was shown.
+//! The checks after a row: of Atlas, of the events, and of every message that was shown.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,8 +34,8 @@ impl Trial<'_> {
         self.bench.atlas.count(|entry| entry.is(Operation::Create) && entry.executed() && self.is_ours(entry))
     }
 
-    /// Exactly the recorded endpoint carries our mark, unless the row expects more. One that Atlas is removing counts only
-    /// where nothing may be left.
+    /// Exactly the recorded endpoint carries our mark, unless the row expects more. An endpoint that Atlas is deleting
+    /// counts only where none may be left.
     pub(crate) fn check_atlas(&self) -> Outcome {
         let endpoints = self.bench.atlas.endpoints(&self.project, DEFAULT_INSTANCE);
         let recorded = self.last().and_then(|object| object.status.as_ref()?.id.clone());
@@ -93,7 +93,7 @@ impl Trial<'_> {
         Err(format!("no event {missing:?}"))
     }
 
-    /// Every message that was ever shown says what and what next.
+    /// Every message that was ever shown names the problem and the next step.
     pub(crate) fn check_messages(&self) -> Outcome {
         let places = [
             ("{object}", self.name.as_str()),

@@ -1,4 +1,4 @@
-//! What endpoints do that nobody asked for, and what the instance and the tokens do, as rows. Data only.
+//! Spontaneous changes of endpoints, instances and tokens, as rows. Data only.
 
 use atlas_simulator::Operation::{Create, Delete, GetInstance, List, Token, Update};
 use domain::conditions::ConditionType::{
@@ -14,10 +14,10 @@ const OTHER: &str = r#"{"cloudProviderEndpointId": "vpce-0fedcba9876543210"}"#;
 
 const LIST_ALL: &[atlas_simulator::Operation] = &[List, Create, Update, Delete];
 
-/// A row whose endpoint is AVAILABLE when it happens.
+/// A row whose endpoint is AVAILABLE when the fault begins.
 const CONNECTED_BEFORE: Row = Row { spec: CONNECTED, when: When::Ready, ..ROW };
 
-/// What is refused (family 12).
+/// Rejections (family 12).
 #[rustfmt::skip]
 pub(crate) const REFUSED: &[Row] = &[
     Row { fault: "INVALID_ATTRIBUTE", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasRefused, &["HTTP 400 INVALID_ATTRIBUTE", "cloudProviderEndpointId"])], ..ROW },
@@ -26,7 +26,7 @@ pub(crate) const REFUSED: &[Row] = &[
     Row { fault: "a comment too long", on: &[Create], says: &[Says(Ready, false, AtlasRefused, &["VALIDATION_ERROR"])], ..ROW },
 ];
 
-/// What Atlas may answer to a PATCH or DELETE that it did not expect (families 12 and 16): the answers of one world.
+/// Possible responses to a PATCH or DELETE in the wrong state (families 12 and 16), of one Atlas each.
 #[rustfmt::skip]
 pub(crate) const PATCH_EARLY_400: Row = Row {
     fault: "PATCH before RESERVED is answered 400",
@@ -55,7 +55,7 @@ pub(crate) const PATCH_EARLY_ACCEPTED: Row = Row {
     ..PATCH_EARLY_400
 };
 
-/// FAILED; another VPC endpoint is tried, and Atlas takes it.
+/// FAILED; another VPC endpoint is tried, and Atlas accepts it.
 #[rustfmt::skip]
 pub(crate) const PATCH_FAILED_ACCEPTED: Row = Row {
     fault: "PATCH on FAILED is accepted",
@@ -81,7 +81,7 @@ pub(crate) const PATCH_FAILED_409: Row = Row {
     ..PATCH_FAILED_400
 };
 
-/// Somebody deletes the endpoint while a listing goes on showing it as AVAILABLE, and the spec changes.
+/// Somebody deletes the endpoint while a listing still shows it as AVAILABLE, and the spec changes.
 #[rustfmt::skip]
 pub(crate) const PATCH_DELETING_400: Row = Row {
     fault: "PATCH on DELETING is answered 400",
@@ -102,7 +102,7 @@ pub(crate) const PATCH_DELETING_409: Row =
 pub(crate) const PATCH_DELETING_ACCEPTED: Row =
     Row { fault: "PATCH on DELETING is accepted", ..PATCH_DELETING_400 };
 
-/// A listing goes on showing as RESERVED what is stuck in DELETING, so that it is deleted again.
+/// A listing still shows as RESERVED an endpoint that is stuck in DELETING, so that it is deleted again.
 #[rustfmt::skip]
 pub(crate) const DELETE_AGAIN_204: Row = Row {
     fault: "DELETE again is answered 204",
@@ -125,7 +125,7 @@ pub(crate) const DELETE_AGAIN_409: Row = Row {
     ..DELETE_AGAIN_204
 };
 
-/// Endpoints with a will of their own (families 13 to 17).
+/// Endpoints that change by themselves (families 13 to 17).
 #[rustfmt::skip]
 pub(crate) const OWN_WILL: &[Row] = &[
     Row {
@@ -188,7 +188,7 @@ pub(crate) const OWN_WILL: &[Row] = &[
     Row { fault: "a listing in pages", on: &[List], spec: CONNECTED, cure: Cure::Patience, ..ROW },
 ];
 
-/// An object whose output tells the private address, which the instance is asked for; Ready waits for none of it.
+/// An object whose output contains the private address, which is read from the instance; Ready waits for none of it.
 const ADDRESSED: Row = Row { on: &[GetInstance], requests: &[(GetInstance, 1)], ..ROW };
 
 macro_rules! addressed {
@@ -205,7 +205,7 @@ macro_rules! addressed {
     };
 }
 
-/// What the instance itself answers: one row for each way in which an answer can be none.
+/// Responses of the instance itself: one row for each way in which it can be unusable.
 #[rustfmt::skip]
 pub(crate) const INSTANCE: &[Row] = &[
     addressed!("no instance, but its endpoints", "without-instance"),
@@ -221,7 +221,7 @@ pub(crate) const INSTANCE: &[Row] = &[
     addressed!("a redirect", "instance-elsewhere"),
 ];
 
-/// Where what is unknown is answered 400, and access otherwise.
+/// Where unknown ids get a 400, and access another status.
 #[rustfmt::skip]
 pub(crate) const OTHERWISE: &[Row] = &[
     Row {
@@ -237,7 +237,7 @@ pub(crate) const OTHERWISE: &[Row] = &[
     Row { fault: "DELETING for a while", when: When::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], cure: Cure::Patience, end: End::Gone(0), ..ROW },
 ];
 
-/// Families 0, 16, 18 and 20: ways to be that are no fault of a request.
+/// Families 0, 16, 18 and 20: variants that are no fault of a request.
 #[rustfmt::skip]
 pub(crate) const WAYS: &[Row] = &[
     Row { fault: "the instance is UPDATING", spec: CONNECTED, ..ROW },
@@ -255,7 +255,7 @@ pub(crate) const ACCOUNTS: &[Row] = &[
     Row { fault: "429 of a token bucket", on: &[List], spec: r#"{"deletionPolicy": "Retain"}"#, says: &[Says(Ready, false, RateLimited, &["RATE_LIMITED_TOKEN_BUCKET", "after 55 s"])], cure: Cure::Patience, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..ROW },
 ];
 
-/// A whole life, with everything that is said on the way.
+/// A whole life, with every condition on the way.
 #[rustfmt::skip]
 pub(crate) const LIFE: Row = Row {
     fault: "as documented",

@@ -1,5 +1,5 @@
-//! Bad input that the API server cannot see: each has a condition that says what is wrong, and Atlas is never asked to do
-//! anything about it.
+//! Invalid input that the API server cannot detect: each has a condition that names the problem, and no request is sent
+//! to Atlas for it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::bench::{Bench, condition};
 use crate::faults_witness::Witness;
 use crate::reasons;
 
-/// What is wrong with an object, or with what it refers to.
+/// The error of an object, or of an object that it refers to.
 struct Input {
     name: &'static str,
     /// The entries of its Secret; `None`: there is none.
@@ -30,18 +30,18 @@ struct Input {
     /// The entries of the `ConfigMap` that bears the object's name; `None`: there is none.
     map: Option<&'static [(&'static str, &'static str)]>,
     says: (ConditionType, Reason, &'static [&'static str]),
-    /// What Atlas is never asked for.
+    /// The operations that Atlas never receives.
     never: &'static [Operation],
 }
 
 const ANYTHING: &[Operation] = &[List, Create, Update, Delete, GetInstance];
 const WRITES: &[Operation] = &[Create, Update, Delete];
 
-/// A Secret that serves.
+/// A valid Secret.
 const GOOD: &[(&str, &[u8])] =
     &[("publicApiKey", DEFAULT_PUBLIC_KEY.as_bytes()), ("privateApiKey", DEFAULT_PRIVATE_KEY.as_bytes())];
 
-/// All is well.
+/// Valid input.
 const INPUT: Input = Input {
     name: "",
     secret: Some(GOOD),
@@ -52,7 +52,7 @@ const INPUT: Input = Input {
     never: &[],
 };
 
-/// A key that cannot be used.
+/// Unusable credentials.
 const fn secret(
     name: &'static str,
     entries: Option<&'static [(&'static str, &'static [u8])]>,
@@ -61,7 +61,7 @@ const fn secret(
     Input { name, secret: entries, says: (Ready, CredentialsNotFound, words), never: ANYTHING, ..INPUT }
 }
 
-/// A `ConfigMap` that does not hold a VPC endpoint's id.
+/// A `ConfigMap` without a VPC endpoint id.
 const fn reference(
     name: &'static str,
     map: Option<&'static [(&'static str, &'static str)]>,
@@ -77,7 +77,7 @@ const fn reference(
     }
 }
 
-/// The id of an endpoint that somebody else has marked.
+/// The id of an endpoint with another owner's mark.
 const FOREIGN: &str = "5f0000000000000000000001";
 
 #[rustfmt::skip]
@@ -149,7 +149,7 @@ const INPUTS: &[Input] = &[
     },
 ];
 
-/// Makes the object with all that belongs to it, waits for its condition, asks for looks, and counts.
+/// Creates the object with all that belongs to it, waits for its condition, requests reconciles, and counts.
 async fn meet(bench: &Bench, witness: &Witness, input: &Input, project: &str) -> Result<(), String> {
     let Input { name, secret, map, .. } = input;
     bench.atlas.add_instance(project, DEFAULT_INSTANCE);

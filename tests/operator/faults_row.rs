@@ -1,9 +1,9 @@
-//! What a row of the tables is: a fault, and what is expected of an object that meets it. Data only.
+//! A row of the tables: a fault, and the expectations of an object that meets it. Data only.
 
 use atlas_simulator::{CatalogueEntry, Operation};
 use domain::conditions::{ConditionType, EventReason, Reason};
 
-/// What the object is expected to say: condition, status, reason, and words of its message.
+/// The expected condition: type, status, reason, and words of its message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Says(
     pub(crate) ConditionType,
@@ -23,7 +23,7 @@ pub(crate) enum When {
     Deleted,
 }
 
-/// What its Secret holds.
+/// The content of its Secret.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Holds {
     /// The key of a Project Owner.
@@ -32,18 +32,18 @@ pub(crate) enum Holds {
     Reader,
     /// A key of another project.
     Stranger,
-    /// A key that may not come from here.
+    /// A key with an access list that excludes this address.
     Elsewhere,
     /// A service account.
     Account,
-    /// There is no Secret.
+    /// No Secret.
     Nothing,
 }
 
-/// How the fault ends. Whatever it was, Atlas has no rules against the row afterwards, and the object is asked to look.
+/// How the fault ends. Afterwards Atlas has no rules against the row, and a reconcile of the object is requested.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Cure {
-    /// Atlas behaves again, and the key is good (and its Secret written anew).
+    /// Atlas behaves again, and the key is good (and its Secret rewritten).
     Behave,
     /// By itself.
     Patience,
@@ -53,7 +53,7 @@ pub(crate) enum Cure {
     OutOfBand(&'static str),
 }
 
-/// How it ends.
+/// How the object ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum End {
     /// Ready; afterwards it is deleted.
@@ -69,35 +69,35 @@ pub(crate) enum End {
 pub(crate) struct Row {
     /// Its name in the simulator's catalogue.
     pub(crate) fault: &'static str,
-    /// The operations that it strikes, if it strikes requests.
+    /// The operations that it affects, if it affects requests.
     pub(crate) on: &'static [Operation],
-    /// What else goes wrong at the same time.
+    /// Additional faults at the same time.
     pub(crate) also: &'static [&'static str],
     /// Annotations and spec besides project, instance and Secret.
     pub(crate) annotations: &'static str,
     pub(crate) spec: &'static str,
-    /// `ConfigMap`s that are there before.
+    /// `ConfigMap`s that exist before.
     pub(crate) maps: &'static [&'static str],
     pub(crate) key: Holds,
     pub(crate) when: When,
     /// A change of the spec right after the fault began.
     pub(crate) edit: &'static str,
     pub(crate) says: &'static [Says],
-    /// The user asks for a look every other second: nobody else would be in a hurry.
+    /// The user requests a reconcile every other second: nothing else would trigger one.
     pub(crate) asks: bool,
-    /// Ready never goes meanwhile.
+    /// Ready stays True meanwhile.
     pub(crate) stays_ready: bool,
-    /// Requests of a kind, executed or not, that are to be seen before the fault ends.
+    /// Requests of a kind, executed or not, that must arrive before the fault ends.
     pub(crate) requests: &'static [(Operation, usize)],
     pub(crate) cure: Cure,
-    /// What is said after that, before the end.
+    /// The conditions after that, before the end.
     pub(crate) then: &'static [Says],
     pub(crate) end: End,
     /// POSTs that Atlas executed.
     pub(crate) posts: usize,
     /// Endpoints that carry the object's mark in the end.
     pub(crate) endpoints: usize,
-    /// The most that ever were alive at once.
+    /// The maximum number of endpoints that were alive at once.
     pub(crate) most: usize,
     /// Endpoints that are left after the object's deletion.
     pub(crate) left: usize,
@@ -105,7 +105,7 @@ pub(crate) struct Row {
     pub(crate) events: &'static [EventReason],
 }
 
-/// What most rows are.
+/// The default row.
 pub(crate) const ROW: Row = Row {
     fault: "as documented",
     on: &[],
@@ -130,7 +130,7 @@ pub(crate) const ROW: Row = Row {
     events: &[],
 };
 
-/// An Atlas and an operator, and what is tried with them.
+/// An Atlas and an operator, and the rows that run with them.
 pub(crate) struct World {
     /// Settings of the simulator, by their names in the catalogue.
     pub(crate) settings: &'static [&'static str],

@@ -1,5 +1,5 @@
-//! What Atlas does wrong by requests, and what is expected of the operator meanwhile and in the end. Data only: a row is run
-//! by `faults_run`. The families, and the order, are the catalogue's.
+//! Faults of requests, and the expected behaviour of the operator meanwhile and in the end. Data only: `faults_run`
+//! runs a row. The families, and the order, are the catalogue's.
 
 use atlas_simulator::Operation::{self, Create, Delete, List, Update};
 use domain::conditions::ConditionType::{ApiSunset, Ready, Stalled, Synced};
@@ -13,30 +13,30 @@ const ALL: &[Operation] = &[List, Create, Update, Delete];
 /// With a VPC endpoint.
 pub(crate) const CONNECTED: &str = r#"{"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60718"}"#;
 
-/// A row whose fault strikes the first listing.
+/// A row whose fault affects the first listing.
 const LISTING: Row = Row { on: &[List], ..ROW };
 
-/// A row whose fault strikes the POST, which is not executed.
+/// A row whose fault affects the POST, which is not executed.
 const CREATING: Row = Row { on: &[Create], ..ROW };
 
-/// A row whose fault strikes the PATCH that connects the VPC endpoint.
+/// A row whose fault affects the PATCH that connects the VPC endpoint.
 const CONNECTING: Row = Row { on: &[Update], spec: CONNECTED, ..ROW };
 
-/// A row whose fault strikes the DELETE.
+/// A row whose fault affects the DELETE.
 const DELETING: Row = Row { on: &[Delete], when: When::Deleted, end: End::Gone(0), ..ROW };
 
 macro_rules! not_ready {
     ($reason:ident $(, $word:literal)*) => { &[Says(Ready, false, $reason, &[$($word),*])] };
 }
 
-/// An unknown outcome: what was lost is said, then waited for.
+/// An unknown outcome: the condition names the lost response, then the operator waits for Q.
 const UNKNOWN: &[Says] = &[Says(Ready, false, AtlasUnavailable, &["failed to create an endpoint"])];
 
 const OUTAGE_OF_UPDATE: &[Says] =
     not_ready!(AtlasUnavailable, "failed to update endpoint", "it is tried again");
 const OUTAGE_OF_DELETE: &[Says] = not_ready!(AtlasUnavailable, "failed to delete endpoint", "Retain");
 
-/// Answers that are lost, or come when nobody asks any more (families 1 and 2).
+/// Responses that are lost, or arrive after the client gave up (families 1 and 2).
 #[rustfmt::skip]
 pub(crate) const LOST: &[Row] = &[
     Row { fault: "executed, then cut", says: UNKNOWN, cure: Cure::Patience, events: &[EventReason::EndpointAdopted], ..CREATING },
@@ -73,7 +73,7 @@ pub(crate) const LOST: &[Row] = &[
     },
 ];
 
-/// A question of who asks (families 3, 4 and 5).
+/// Authentication and authorization (families 3, 4 and 5).
 #[rustfmt::skip]
 pub(crate) const ACCESS: &[Row] = &[
     Row { fault: "a nonce turns stale", on: ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
@@ -109,7 +109,7 @@ pub(crate) const ACCESS: &[Row] = &[
     Row { key: Holds::Elsewhere, says: not_ready!(Forbidden, "ORG_REQUIRES_ACCESS_LIST"), ..ROW },
 ];
 
-/// Who is not there (families 6, 7 and 8).
+/// Objects that are not found (families 6, 7 and 8).
 #[rustfmt::skip]
 pub(crate) const ABSENT: &[Row] = &[
     Row {
@@ -178,7 +178,7 @@ pub(crate) const ABSENT: &[Row] = &[
     },
 ];
 
-/// Not now (families 9 and 10).
+/// Temporary rejections (families 9 and 10).
 #[rustfmt::skip]
 pub(crate) const LATER: &[Row] = &[
     Row {
@@ -203,7 +203,7 @@ pub(crate) const LATER: &[Row] = &[
     Row { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..DELETING },
 ];
 
-/// Answers that are none (families 11 and 20).
+/// Unusable responses (families 11 and 20).
 #[rustfmt::skip]
 pub(crate) const FAILING: &[Row] = &[
     Row { fault: "500", says: not_ready!(AtlasUnavailable, "HTTP 500 UNEXPECTED_ERROR", "it is tried again"), events: &[EventReason::AtlasUnavailable], ..LISTING },

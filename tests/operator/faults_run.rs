@@ -1,5 +1,5 @@
-//! Takes one row of a table through its life: the fault is committed, the operator says what it is expected to say, the fault
-//! ends, and what is left in Atlas is exactly what the manifest declares.
+//! Runs one row of a table: the fault begins, the operator reports the expected conditions, the fault ends, and Atlas
+//! holds exactly what the manifest declares.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::bench::{Bench, condition};
 use crate::faults_row::{Cure, End, Row, When, World, known};
 use crate::faults_witness::Witness;
 
-/// Runs all rows of a world, some at a time, and fails with the name of each that failed.
+/// Runs all rows of a table, some in parallel, and fails with the name of each that failed.
 pub(crate) async fn run(world: &World) {
     let bench = Bench::new().await;
     for name in world.settings {
@@ -34,7 +34,7 @@ pub(crate) async fn run(world: &World) {
     assert!(failed.is_empty(), "{} rows failed:\n\n{}", failed.len(), failed.join("\n\n"));
 }
 
-/// A row on its way.
+/// A running row.
 pub(crate) struct Trial<'a> {
     pub(crate) bench: &'a Bench,
     pub(crate) witness: &'a Witness,

@@ -1,4 +1,4 @@
-//! What a row of a table waits for.
+//! The conditions that a row of a table waits for.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ impl Trial<'_> {
         self.check_posts()
     }
 
-    /// Where an output is wanted, its last entry comes once Atlas shows it.
+    /// Where an output is configured, its last entry appears once Atlas shows it.
     pub(crate) async fn until_addressed(&self) -> Outcome {
         let spec: Value = serde_json::from_str(self.row.spec).unwrap();
         let Some(map) = spec["outputConfigMap"]["name"].as_str() else { return Ok(()) };

@@ -1,5 +1,4 @@
-//! Sees everything that the operator says about the objects of one namespace, so that no state is missed that was only
-//! there for a moment.
+//! Records every version of the objects of one namespace, so that no transient state is missed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,13 +11,13 @@ use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How long anything awaited may take. Only a failing row waits that long.
+/// The timeout of every condition. Only a failing row waits that long.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Every version of an object, oldest first.
 type Versions = Vec<Arc<ServerlessPrivateEndpoint>>;
 
-/// All that was seen so far.
+/// All versions so far.
 pub(crate) struct Witness {
     seen: watch::Receiver<HashMap<String, Versions>>,
     watching: JoinHandle<()>,
@@ -38,7 +37,7 @@ impl Witness {
         Self { seen, watching }
     }
 
-    /// Waits until the versions of the object are as `holds` wants them.
+    /// Waits until the versions of the object satisfy `holds`.
     pub(crate) async fn until(
         &self,
         name: &str,
@@ -58,7 +57,7 @@ impl Witness {
         self.seen.borrow().get(name).cloned().unwrap_or_default()
     }
 
-    /// What Ready and Synced said, one line a change.
+    /// Returns the history of Ready and Synced, one line a change.
     fn story(&self, name: &str) -> String {
         let mut lines: Vec<String> = Vec::new();
         for object in self.versions(name) {

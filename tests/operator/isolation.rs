@@ -1,4 +1,4 @@
-//! What one namespace does holds up no other: counted, never timed.
+//! One namespace delays no other: counted, never timed.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn create(objects: &Api<ServerlessPrivateEndpoint>, label: &str, name: &st
     objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
 }
 
-/// Waits until Atlas has seen what is awaited.
+/// Waits until Atlas has received the awaited request.
 async fn until(atlas: &Simulator, what: &str, holds: impl Fn(&Simulator) -> bool) {
     tokio::time::timeout(PATIENCE, atlas.until(holds)).await.expect(what);
 }

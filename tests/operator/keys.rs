@@ -1,4 +1,4 @@
-//! Keys that change, that go, and that are only remembered: nothing is lost, and each does what it may.
+//! Credentials that change, are deleted, or are only remembered: nothing is lost, and each is used only as permitted.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, cond
 const NEXT_PUBLIC: &str = "nextkeyx";
 const NEXT_PRIVATE: &str = "9d0f0a52-6d1e-4b97-a0c4-51e2d7f98b61";
 
-/// Waits until Atlas is at work on the POST.
+/// Waits until Atlas handles the POST.
 async fn until_post_is_under_way(bench: &Bench) {
     let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
     let under_way = bench.atlas.until(|atlas| atlas.count(sent) == 1);
@@ -133,7 +133,8 @@ async fn an_endpoint_without_a_mark_and_without_a_key_is_released_by_retain_or_b
     assert_eq!((bench.atlas.executed(Operation::Update), bench.endpoints().len()), (0, 1));
 }
 
-/// A Secret with another key in the operator's namespace, and the flags that make it serve the objects of `namespace`.
+/// A Secret with other credentials in the operator's namespace, and the flags that use it for the objects of
+/// `namespace`.
 pub(crate) async fn own_key(bench: &Bench, namespace: &str) -> [String; 2] {
     bench.atlas.add_key(NEXT_PUBLIC, Key::owner(NEXT_PRIVATE));
     let name = format!("own-key-of-{}", bench.namespace);
@@ -175,7 +176,8 @@ async fn the_operators_own_key_serves_no_namespace_that_it_is_not_for() {
     bench.until_gone("orders").await;
 }
 
-/// An object at RESERVED that is being deleted and whose Secret went first, and nobody who has used its key.
+/// An object at RESERVED that is being deleted and whose Secret was deleted first, and an operator that has never used
+/// its credentials.
 async fn left_without_a_key() -> Bench {
     let bench = Bench::new().await;
     let first = bench.operator();
@@ -223,7 +225,7 @@ async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_k
     assert!(bench.endpoints().is_empty());
 }
 
-/// A RESERVED object whose Secret is gone, and the operator that remembers its key and has one of its own.
+/// A RESERVED object whose Secret is deleted, and the operator that remembers its credentials and has its own.
 async fn left_with_a_remembered_key_and_the_operators_own() -> (Bench, Process) {
     let bench = Bench::new().await;
     let flags = own_key(&bench, &bench.namespace).await;

@@ -1,4 +1,4 @@
-//! Ends and pauses that nobody chose: SIGKILL at random instants, SIGSTOP for longer than Q, with two operators at once.
+//! Unplanned ends and pauses: SIGKILL at random instants, SIGSTOP for longer than Q, with two operators at once.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ const KILLS: usize = 12;
 /// The runs of `make proof`, which sets `SPE_PROOF` to the folder for the rows of its table: a thousand kills.
 const RUNS: usize = 42;
 
-/// How many of them go side by side.
+/// How many of them run in parallel.
 const AT_ONCE: usize = 6;
 
-/// Longer than Q of the bench.
+/// Longer than Q of the harness.
 const LONGER_THAN_Q: Duration = Duration::from_secs(9);
 
-/// What the instants come from, which a failing run can be repeated with.
+/// The seed of the instants, with which a failing run can be repeated.
 fn seed() -> u64 {
     let seed = std::env::var("SPE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     seed.unwrap_or_else(rand::random)

@@ -1,4 +1,4 @@
-//! What people type: `kubectl wait`, with the real kubectl.
+//! The commands of users: `kubectl wait`, with the real kubectl.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use testbed::Process;
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
 
-/// `kubectl wait` for a condition of the object; it ends well as soon as that is True for the manifest as it is.
+/// Runs `kubectl wait` for a condition of the object; it succeeds as soon as that is True for the manifest as it is.
 async fn wait(bench: &Bench, condition: &str) -> Process {
     let kubectl = testbed::control_plane_binaries().await.unwrap().join("kubectl");
     let mut command = Command::new(kubectl);

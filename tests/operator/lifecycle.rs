@@ -1,4 +1,4 @@
-//! The main way: from a manifest to an AVAILABLE endpoint, its changes, and its end.
+//! The main path: from a manifest to an AVAILABLE endpoint, its changes, and its deletion.
 
 use atlas_simulator::{Fate, Operation};
 use serde_json::json;

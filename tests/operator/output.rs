@@ -17,7 +17,7 @@ async fn maps(bench: &Bench) -> Api<ConfigMap> {
     Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace)
 }
 
-/// Waits until the ConfigMap is as wanted.
+/// Waits until the ConfigMap satisfies `holds`.
 async fn until(
     maps: &Api<ConfigMap>,
     name: &str,

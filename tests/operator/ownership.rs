@@ -1,4 +1,4 @@
-//! Whose endpoint it is: adoption by id, marks and claims of others, observing, and what a name finds again.
+//! Ownership of endpoints: adoption by id, marks and claims of others, observing, and recovery by name.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use testbed::{Action, Exchange, Process};
 
 use crate::bench::{Bench, PATIENCE, assert_condition, condition};
 
-/// The id of the cluster that the operator believes to be in.
+/// The id of the operator's cluster.
 const CLUSTER: &str = "tests";
 
 fn operator(bench: &Bench) -> Process {
     bench.operator_with(&[&format!("--cluster-id={CLUSTER}")])
 }
 
-/// The token of an object in the bench's namespace.
+/// The token of an object in the harness's namespace.
 fn token(bench: &Bench, name: &str) -> Token {
     Token::of(&CLUSTER.parse().unwrap(), &bench.namespace, name)
 }
 
-/// An endpoint that somebody made by hand; its id.
+/// Creates an endpoint by hand; returns its id.
 fn insert(bench: &Bench, comment: &str) -> String {
     let endpoint = Endpoint::reserved(Some(comment.to_owned()));
     bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint)
@@ -32,7 +32,7 @@ fn comment_of(bench: &Bench, id: &str) -> String {
     bench.atlas.endpoint(id).unwrap().comment.unwrap()
 }
 
-/// The number of writes that Atlas has carried out.
+/// Returns the number of writes that Atlas has executed.
 fn writes(bench: &Bench) -> usize {
     [Operation::Create, Operation::Update, Operation::Delete]
         .into_iter()

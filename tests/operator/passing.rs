@@ -1,5 +1,5 @@
-//! One wrong response of Atlas: that the instance, or its API, is no more, while all is there. Nothing follows from it but
-//! that Atlas is asked again soon.
+//! One wrong response of Atlas, that the instance, or its API, is no more while it exists, has no effect but a prompt
+//! retry.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Nothing is written where nothing changed.
+//! The steady state: no writes without changes.
 
 use atlas_simulator::Operation;
 use kube::Api;

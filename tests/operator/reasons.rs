@@ -1,6 +1,6 @@
-//! Every reason and every event is reached by the real operator, and every message says what is meant and what to do next.
+//! The real operator reaches every reason and every event, and every message names the problem and the next step.
 //!
-//! The rows are tables: what is not reached by a fault of `faults_rows` is reached here.
+//! The rows are tables: reasons that no fault of `faults_rows` reaches are reached here.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use domain::conditions::{ConditionType, EventReason, Reason};
 use crate::faults::worlds;
 use crate::faults_row::{Cure, End, Holds, ROW, Row, Says, When};
 
-/// What users do, and what is missing in the cluster.
+/// Actions of users, and missing objects in the cluster.
 #[rustfmt::skip]
 pub(crate) const ROWS: &[Row] = &[
     Row { says: &[Says(Ready, true, Reserved, &["aws ec2 create-vpc-endpoint"]), Says(EndpointConnected, false, AwaitingVpcEndpoint, &[])], ..ROW },
@@ -82,8 +82,8 @@ pub(crate) const ROWS: &[Row] = &[
     },
 ];
 
-/// What a message of this reason has to name (all of them; see [`check`] for what stands in braces), and the next steps of
-/// which it has to say one.
+/// What a message of this reason must contain (all of them; see [`check`] for the placeholders in braces), and the next
+/// steps of which it must contain at least one.
 #[rustfmt::skip]
 fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
     match reason {
@@ -122,8 +122,8 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
     }
 }
 
-/// Whether a message that was shown passes the bar. `places` says what stands for the names in braces; `{id}` is any endpoint's
-/// id. What Atlas answered is quoted with its code.
+/// Returns whether a message meets the requirements. `places` maps the placeholders in braces; `{id}` is any endpoint's
+/// id. Atlas' response is quoted with its code.
 pub(crate) fn check(
     kind: ConditionType,
     reason: Reason,

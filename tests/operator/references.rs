@@ -1,4 +1,5 @@
-//! The objects that know a VPC endpoint's id: ACK's and Upbound's, by small definitions with the fields that are read.
+//! References to objects that hold a VPC endpoint's id: ACK's and Upbound's, by small definitions with the fields that
+//! are read.
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ fn kind(source: VpcEndpointSource) -> ApiResource {
     kinds::kind(api_version, kind, "vpcendpoints")
 }
 
-/// A reference to a kind that is not installed, then to an object that is not there, then to one without an id, then to one
-/// with an id: each is said, and the last is acted on.
+/// A reference to a kind that is not installed, then to a missing object, then to one without an id, then to one with
+/// an id: each is reported, and the last has its effect.
 async fn follows(source: VpcEndpointSource, status: Value) {
     let bench = Bench::new().await;
     let _operator = bench.operator();
@@ -49,7 +50,7 @@ async fn follows(source: VpcEndpointSource, status: Value) {
     assert_eq!(available.status.unwrap().cloud_provider_endpoint_id.as_deref(), Some(VPC_ENDPOINT));
 }
 
-/// What the reference to `network` lacks, as the object says it after another look.
+/// Returns what the reference to `network` lacks, as the object reports it after another reconcile.
 async fn lacks(bench: &Bench, look: &str, words: &[&str]) {
     bench.look("orders", look).await;
     let object = bench.until_looked("orders", look).await;
@@ -59,7 +60,7 @@ async fn lacks(bench: &Bench, look: &str, words: &[&str]) {
     assert!(words.iter().all(|word| message.contains(word)), "{words:?} are not all in {message:?}");
 }
 
-/// Waits until Ready says all of this.
+/// Waits until the message of Ready contains all of this.
 async fn until_said(bench: &Bench, words: &[&str]) {
     let says = |object: &ServerlessPrivateEndpoint| {
         condition(object, "Ready").is_some_and(|ready| words.iter().all(|word| ready.message.contains(word)))

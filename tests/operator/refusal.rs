@@ -1,5 +1,5 @@
-//! Bad input and refusals: one condition that says what is wrong and what to do, no hot loop, and nothing lost when it is
-//! put right.
+//! Invalid input and rejections: one condition with the problem and the remedy, no hot loop, and nothing lost once it
+//! is fixed.
 
 use atlas_simulator::{
     AccessList, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Fault, Key, Malformed, Operation, Role, Rule,
@@ -28,7 +28,7 @@ async fn refused(bench: &Bench, fields: Value, reason: &str, words: &[&str]) {
     assert_eq!(bench.atlas.executed(Operation::Create), 0);
 }
 
-/// The object becomes ready once things were put right.
+/// The object becomes ready once the problem is fixed.
 async fn recovers(bench: &Bench) {
     bench.until_reason("orders", "Reserved").await;
     assert_eq!(bench.atlas.executed(Operation::Create), 1);

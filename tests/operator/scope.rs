@@ -1,4 +1,4 @@
-//! Which objects are an operator's: those of its namespaces and its selector.
+//! The scope of an operator: the objects of its namespaces and its selector.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn label(bench: &Bench, name: &str, team: Value) {
     bench.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
 }
 
-/// The notes of the events that say that the object is not watched.
+/// Returns the notes of the events about the object not being watched.
 async fn told(bench: &Bench, name: &str) -> Vec<String> {
     let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
     let events = events.list(&ListParams::default()).await.unwrap();
@@ -60,7 +60,7 @@ async fn told(bench: &Bench, name: &str) -> Vec<String> {
     events.items.into_iter().filter(about).filter_map(|event| event.note).collect()
 }
 
-/// Waits until an event says, in these words, that the object is not watched. Returns how many do.
+/// Waits until an event reports, in these words, that the object is not watched. Returns how many do.
 async fn until_told(bench: &Bench, name: &str, words: &[&str]) -> usize {
     let says = |note: &String| words.iter().all(|word| note.contains(word));
     let is_told = async {
@@ -74,8 +74,8 @@ async fn until_told(bench: &Bench, name: &str, words: &[&str]) -> usize {
     tokio::time::timeout(PATIENCE, is_told).await.unwrap()
 }
 
-/// The next operator says in these words that nobody carries out a deletion. A settled object is counted, and left in peace: it
-/// may be another operator's. (The operators of other tests see both objects, too.)
+/// The next operator reports in these words that no operator handles a deletion. A settled object is counted, and not
+/// written to: it may be another operator's. (The operators of other tests see both objects, too.)
 async fn left_behind(bench: &Bench, next: impl FnOnce() -> Process, words: &[&str]) {
     let before = bench.operator();
     for name in ["orders", "settled"] {

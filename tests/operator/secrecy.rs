@@ -18,7 +18,7 @@ const PRIVATE: &str = "5a1f0c9e-canary-4d0e-9b7a-private000001";
 const WRONG: &str = "5a1f0c9e-canary-4d0e-9b7a-private000002";
 const WRONG_OF_ACCOUNT: &str = "mdb_sa_sk_canary-of-an-account-that-is-refused";
 
-/// What the operator serves to whoever asks.
+/// Returns what the operator serves without authentication.
 pub(crate) async fn metrics(operator: &Process) -> String {
     let line = operator.wait_for_line("serving /livez", PATIENCE).await.unwrap();
     let address = line.split("address=\"").nth(1).unwrap_or_else(|| panic!("no address in {line}"));

@@ -1,5 +1,5 @@
-//! How the operator ends when it is asked to: it begins nothing any more, finishes a create that it has begun, unless it is
-//! asked twice, and drops every other request.
+//! How the operator terminates: it starts nothing new, finishes a running create, unless it is terminated twice, and
+//! drops every other request.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
 
-/// What the answer takes that is under way.
+/// The latency of the response in flight.
 const SLOW: Duration = Duration::from_secs(3);
 
-/// An operator whose POST is on its way.
+/// An operator whose POST is in flight.
 async fn amid_a_post(bench: &Bench) -> Process {
     let slow = Fault::delayed(SLOW);
     bench.atlas.inject(Rule::next_of(Operation::Create, slow));
@@ -53,7 +53,7 @@ async fn asked_twice_it_ends_at_once_and_the_next_one_finds_what_was_made() {
     assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 1));
 }
 
-/// Ends the operator while the next listing is under way, which lasts longer than the end may.
+/// Terminates the operator while the next listing is in flight, which lasts longer than the end may.
 async fn ended_amid_a_listing(bench: &Bench, operator: &Process, act: impl AsyncFnOnce()) {
     let listed = |entry: &Entry| entry.is(Operation::List) && entry.challenged.is_none();
     bench.atlas.inject(Rule::always(Fault::delayed(SLOW)).of([Operation::List]));
@@ -96,7 +96,7 @@ async fn asked_amid_a_listing_it_updates_and_deletes_nothing() {
     assert_eq!(bench.endpoints().len(), 2);
 }
 
-/// Ends the operator while this write is in flight, which is never answered.
+/// Terminates the operator while this write is in flight, which never gets a response.
 async fn ended_amid(operation: Operation, ending: Fault, act: impl AsyncFnOnce(&Bench)) -> Bench {
     let bench = Bench::new().await;
     let operator = bench.operator_with(&["--atlas-timeout=90s", "--create-uncertainty=200s"]);

@@ -1,4 +1,4 @@
-//! What people are told by status, events, output and log: that it is true at every moment, and said once.
+//! Reports to people by status, events, output and log: true at every moment, and made once.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use testbed::{Action, Answer, Exchange, Process};
 
 use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 
-/// Events that need more than one object, or an endpoint that was there before: no row of the tables publishes them.
+/// Events that need more than one object, or an existing endpoint: no row of the tables publishes them.
 pub(crate) const EVENTS: [EventReason; 2] = [EventReason::VpcEndpointShared, EventReason::EndpointObserved];
 
 /// Every version of the objects of one kind from now on, as JSON.
@@ -50,7 +50,7 @@ async fn notes(bench: &Bench, name: &str, reason: EventReason) -> Vec<String> {
     about.filter_map(|event| event.note).collect()
 }
 
-/// Waits until there is such an event.
+/// Waits until such an event exists.
 async fn until_noted(bench: &Bench, name: &str, reason: EventReason, word: &str) {
     let noted = tokio::time::timeout(PATIENCE, async {
         while !notes(bench, name, reason).await.iter().any(|note| note.contains(word)) {

@@ -1,4 +1,4 @@
-//! Objects that no general decoder reads, as anybody who may write them can make them: they stop nobody.
+//! Objects that no general decoder reads, as a user with write access can create them: they stop no other object.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use testbed::kinds;
 
 use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT};
 
-/// Where objects of ours are served.
+/// The path of our objects.
 const OURS: &str = "apis/atlas.spe-operator.io/v1alpha1";
 
 /// Managed fields of a time that jiff does not know, and some that are nested deeper than `serde_json` goes.
@@ -61,7 +61,7 @@ impl Raw {
         self.client.request_text(http::Request::get(&self.path).body(Vec::new()).unwrap()).await.unwrap()
     }
 
-    /// Makes this the managed fields, and makes sure that no typed client reads the object now.
+    /// Sets the managed fields to this, and checks that no typed client reads the object now.
     pub(crate) async fn poison(&self, poison: &Value) {
         let api_version = serde_json::from_str::<Value>(&self.text().await).unwrap()["apiVersion"].clone();
         let mut value = poison.clone();
@@ -89,7 +89,7 @@ impl Raw {
         assert!(held.is_ok(), "{word} is not in {}", self.text().await);
     }
 
-    /// Waits until there is no such object.
+    /// Waits until the object no longer exists.
     async fn until_gone(&self) {
         let gone = async {
             let request = || http::Request::get(&self.path).body(Vec::new()).unwrap();

@@ -1,4 +1,4 @@
-//! The program's manners: what it prints, and how it ends.
+//! The program's output and exit codes.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,7 +28,7 @@ fn assert_usage(arguments: &[&str], environment: &[(&str, &str)], words: &[&str]
     text
 }
 
-/// The same for the operator's own checks, which say it in one line.
+/// The same for the operator's own checks, which report it in one line.
 #[track_caller]
 fn assert_refused(arguments: &[&str], words: &[&str]) {
     let line = assert_usage(arguments, &[], words);

@@ -1,4 +1,4 @@
-//! The program before it works: what is missing in the cluster is waited for and said, or ends it with one clear line.
+//! The start of the program: a missing part of the cluster is waited for and reported, or ends it with one clear line.
 
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use testbed::{ControlPlane, Process, Signal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long anything awaited may take. Only a failing test waits that long.
+/// The timeout of every condition. Only a failing test waits that long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn operator(kubeconfig: &str, arguments: &[&str]) -> Process {
@@ -19,14 +19,14 @@ fn operator(kubeconfig: &str, arguments: &[&str]) -> Process {
     Process::spawn("startup", &command).unwrap()
 }
 
-/// Where the admin server listens.
+/// The address of the admin server.
 async fn admin_address(operator: &Process) -> String {
     let line = operator.wait_for_line("serving /livez", PATIENCE).await.unwrap();
     let address = line.split("address=\"").nth(1).unwrap_or_else(|| panic!("no address in {line}"));
     address.split('"').next().unwrap().to_owned()
 }
 
-/// Status and body of the answer to GET.
+/// Returns status and body of the response to GET.
 async fn get(address: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream
@@ -39,7 +39,7 @@ async fn get(address: &str, path: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// Asks until the answer holds.
+/// Polls until the response satisfies `holds`.
 async fn until(address: &str, path: &str, holds: impl Fn(u16, &str) -> bool) -> String {
     let held = async {
         loop {
@@ -65,7 +65,7 @@ async fn assert_ends(operator: &Process, code: i32, words: &[&str]) {
     }
 }
 
-/// A kubeconfig of somebody else.
+/// A kubeconfig of another user.
 fn kubeconfig(control_plane: &ControlPlane, name: &str, user: &Value) -> String {
     let mut config: Value = serde_saphyr::from_str(control_plane.kubeconfig()).unwrap();
     for known in config["users"].as_array_mut().unwrap() {
@@ -141,7 +141,7 @@ async fn may_only_list(control_plane: &ControlPlane) -> Value {
     user
 }
 
-/// One control plane for all of it, since the definition comes and goes.
+/// One control plane for all of it, since the definition is installed and deleted.
 #[tokio::test]
 async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
     let control_plane = ControlPlane::start().await.unwrap();

@@ -1,6 +1,6 @@
-//! The attacks: what a tenant writes, and nothing about what becomes of it.
+//! The attacks: the writes of a tenant, and not their effects.
 //!
-//! Everything goes as raw JSON: a typed client could neither write most of it nor read it back.
+//! All bodies are raw JSON: a typed client could neither write most of them nor read them back.
 
 use std::net::SocketAddr;
 
@@ -26,7 +26,7 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    /// A namespace that comes before its neighbours in each list, with a Secret `atlas-api`.
+    /// A namespace that sorts before its neighbours in each list, with a Secret `atlas-api`.
     pub(crate) async fn new(control_plane: &'static ControlPlane, [public, private]: [&str; 2]) -> Self {
         let client = control_plane.client().await.unwrap();
         let namespace = control_plane.create_namespace("a-tenant").await.unwrap();
@@ -79,7 +79,7 @@ impl Tenant {
         }
     }
 
-    /// So many objects of new names with a claim that cannot be read, each deleted as soon as it was made.
+    /// So many objects of new names with an unreadable claim, each deleted at once.
     pub(crate) async fn churn(&self, objects: usize) {
         for object in 0..objects {
             let name = format!("churn-{object}");
@@ -112,7 +112,7 @@ impl Tenant {
         }
     }
 
-    /// So many objects in as many projects, none of which Atlas ever answers for.
+    /// So many objects in as many projects for which Atlas never responds.
     pub(crate) async fn invent_projects(&self, projects: usize) {
         for project in 0..projects {
             let named = spec(&json!({"projectId": format!("{project:024x}")}));
@@ -120,8 +120,8 @@ impl Tenant {
         }
     }
 
-    /// So many objects that refer to objects of a kind whose conversion webhook takes connections and never answers. It ends
-    /// with what is returned.
+    /// So many objects that refer to objects of a kind whose conversion webhook accepts connections and never responds.
+    /// It ends when the returned value is dropped.
     pub(crate) async fn refer_to_a_kind_that_hangs(&self, objects: usize) -> TcpListener {
         let webhook = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let kind = kinds::kind("ec2.services.k8s.aws/v1alpha1", "VPCEndpoint", "vpcendpoints");
@@ -152,7 +152,7 @@ impl Tenant {
         webhook
     }
 
-    /// So many connections that say nothing.
+    /// So many connections that send nothing.
     pub(crate) async fn connect(&self, address: SocketAddr, connections: usize) -> Vec<TcpStream> {
         let mut open = Vec::new();
         for _ in 0..connections {
@@ -212,7 +212,7 @@ impl Tenant {
     }
 }
 
-/// What is required, and these fields.
+/// The required fields, and these.
 fn spec(fields: &Value) -> Value {
     let mut spec = json!({
         "projectId": DEFAULT_PROJECT, "instanceName": DEFAULT_INSTANCE, "credentialsRef": {"name": "atlas-api"},

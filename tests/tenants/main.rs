@@ -1,9 +1,9 @@
-//! What one tenant can do to the others: nothing. One operator for the whole cluster, one namespace that attacks it in every
-//! known way, and another that has to be served within a second all the while, by a program that never takes more than
-//! 128 MiB.
+//! What one tenant can do to the others: nothing. One operator for the whole cluster, one namespace that attacks it in
+//! every known way, and another that must be served within a second all the while, by a program that never takes more
+//! than 128 MiB.
 //!
-//! The tenant has what the chart's `edit` role gives, the right to write Secrets and the way to the admin port. A program of its
-//! own, and one test: whatever else ran here would count as the tenant's.
+//! The tenant has the rights of the chart's `edit` role, the right to write Secrets and network access to the admin
+//! port. A program of its own, and one test: any other load here would count as the tenant's.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,23 +28,23 @@ use crate::attacks::{Tenant, WEBHOOK_HANGS};
 use crate::bench::Bench;
 use crate::operator::Operator;
 
-/// The most that the operator may ever have resident.
+/// The maximum resident memory of the operator.
 const LIMIT_MIB: f64 = 128.0;
 
 /// How much longer an object may take beside an attack than alone.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// The tenant's own API key, which Atlas never answers.
+/// The tenant's own API key, for which Atlas never responds.
 const KEY: [&str; 2] = ["tenanten", "7d1f0a52-6d1e-4b97-a0c4-51e2d7f98b61"];
 
-/// The namespace that has to be served, and how long one object takes there alone.
+/// The namespace that must be served, and how long one object takes there alone.
 struct Neighbour {
     bench: Bench,
     alone: Duration,
 }
 
 impl Neighbour {
-    /// Makes an object and waits for its endpoint.
+    /// Creates an object and waits for its endpoint.
     async fn serve(bench: &Bench, name: &str) -> Duration {
         let begun = Instant::now();
         bench.create(name, json!({})).await;
@@ -52,7 +52,7 @@ impl Neighbour {
         begun.elapsed()
     }
 
-    /// Fails unless an object is served as soon as if nobody attacked, and the operator is within its limit.
+    /// Fails unless an object is served as soon as without an attack, and the operator is within its limit.
     async fn assert_served(&self, operator: &Operator, attack: &str) {
         let mut took = Self::serve(&self.bench, &format!("beside-{attack}")).await;
         if took > self.alone + DELAY {

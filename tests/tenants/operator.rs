@@ -1,4 +1,5 @@
-//! The operator under attack: for all namespaces, with the allocator's settings of its image, and what the kernel says of it.
+//! The operator under attack: for all namespaces, with the allocator's settings of its image, and its memory by the
+//! kernel's accounting.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -44,7 +45,7 @@ impl Operator {
         self.admin
     }
 
-    /// Whether `/readyz` says so, within a second, as a kubelet asks.
+    /// Returns whether `/readyz` succeeds within a second, the kubelet's timeout.
     pub(crate) async fn is_ready(&self) -> bool {
         let response = async {
             let mut stream = TcpStream::connect(self.admin).await.ok()?;
@@ -59,7 +60,7 @@ impl Operator {
         timeout(Duration::from_secs(1), response).await.ok().flatten().unwrap_or(false)
     }
 
-    /// The most that it ever had resident, in MiB.
+    /// Returns its maximum resident memory, in MiB.
     pub(crate) fn peak_mib(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let peak =

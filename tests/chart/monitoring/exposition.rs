@@ -1,4 +1,4 @@
-//! What `/metrics` serves, read back: names, and labels with their values.
+//! Parses the response of `/metrics`: names, and labels with their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ fn sample(line: &str) -> Sample {
     Sample { name: name.to_owned(), labels, value }
 }
 
-/// Each metric that has series, with all labels that they carry.
+/// Returns each metric that has series, with all labels that they carry.
 pub(super) fn labels_by_name(samples: &[Sample]) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut known: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for sample in samples {

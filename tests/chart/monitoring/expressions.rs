@@ -1,5 +1,5 @@
-//! The expressions of alerts and dashboard, taken apart as far as their names and labels go. Whether Prometheus can read
-//! them, promtool says.
+//! Extracts names and labels from the expressions of alerts and dashboard. promtool checks whether Prometheus can parse
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::helm::chart;
 
-/// One expression, and where it is from.
+/// One expression, and its source.
 #[derive(Debug)]
 pub(super) struct Expression {
     pub(super) place: String,
@@ -16,7 +16,7 @@ pub(super) struct Expression {
     pub(super) shown: BTreeSet<String>,
 }
 
-/// What an expression names.
+/// The names in an expression.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// Metrics, each with the labels that it is selected by, and the values that they are compared with.
@@ -25,7 +25,7 @@ pub(super) struct Names {
     pub(super) grouped: BTreeSet<String>,
 }
 
-/// What may stand in an expression beside metrics and labels.
+/// The words of the language beside metrics and labels.
 const WORDS: [&str; 17] = [
     "absent",
     "and",
@@ -78,7 +78,7 @@ pub(super) fn dashboard() -> Vec<Expression> {
         .collect()
 }
 
-/// The words that follow `mark`.
+/// Returns the words that follow `mark`.
 fn placeholders(text: &str, mark: &str) -> BTreeSet<String> {
     let word = |rest: &str| rest.split(|c: char| !is_word(c)).next().unwrap_or_default().to_owned();
     text.split(mark).skip(1).map(word).filter(|word| !word.is_empty()).collect()
@@ -88,7 +88,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Takes an expression apart.
+/// Extracts the names of an expression.
 pub(super) fn names(expression: &Expression) -> Names {
     let mut names = Names::default();
     let mut rest = expression.text.as_str();

@@ -1,5 +1,5 @@
-//! Metrics and log of an operator that works, and alerts and dashboard against them: what they name is served, with those
-//! labels. What needs promtool, which takes minutes to build, runs with `make release-check`.
+//! Alerts and dashboard against metrics and log of a working operator: every name in them is served, with those labels.
+//! Tests that need promtool, which takes minutes to build, run with `make release-check`.
 
 mod exposition;
 mod expressions;
@@ -23,10 +23,10 @@ use crate::stage::{Mode, PATIENCE, Stage};
 use exposition::{Sample, labels_by_name, samples};
 use expressions::{Expression, alerts, dashboard, names};
 
-/// What Prometheus adds to every series when it scrapes a pod.
+/// The labels that Prometheus adds to every series when it scrapes a pod.
 const OF_THE_SCRAPE: [&str; 4] = ["instance", "job", "namespace", "pod"];
 
-/// Served only before the operator works, as `tests/program` shows.
+/// Served only before the operator leads, as `tests/program` shows.
 const EARLY: &str = "atlas_spe_not_ready{waits_for=\"crd\"} 1";
 
 /// Served by kube-state-metrics, as its own documentation has them.
@@ -38,7 +38,7 @@ kube_pod_container_status_restarts_total{namespace=\"a\",pod=\"p\",container=\"m
 /// An endpoint that Atlas does not have.
 const NOWHERE: &str = "5f7cac1adf5d6c6306f4b2ff";
 
-/// What an operator serves and what it has written after it did most of what it can do.
+/// The metrics and the log of an operator that did most of what it can do.
 struct Observed {
     metrics: String,
     log: Vec<String>,
@@ -91,7 +91,7 @@ async fn work() -> Result<Observed> {
     Ok(Observed { metrics: text, log: operator.output() })
 }
 
-/// The answer of the operator's admin server.
+/// Returns a response of the operator's admin server.
 async fn metrics(operator: &Process, accept: &str) -> Result<String> {
     let line = operator.wait_for_line("serving /livez", PATIENCE).await?;
     let line: Value = serde_json::from_str(&line)?;
@@ -104,7 +104,7 @@ async fn metrics(operator: &Process, accept: &str) -> Result<String> {
     Ok(body.to_owned())
 }
 
-/// Whether the label ever has this value: of those that depend on what happens, each that the code may give.
+/// Returns whether the label ever has this value: for those that depend on events, each that the code may set.
 fn may_be(label: &str, value: &str) -> bool {
     match label {
         "type" => ConditionType::ALL.iter().any(|kind| kind.as_str() == value),
@@ -120,7 +120,7 @@ fn may_be(label: &str, value: &str) -> bool {
     }
 }
 
-/// Fails unless all that the expression names is served.
+/// Fails unless every name in the expression is served.
 fn assert_served(expression: &Expression, known: &BTreeMap<&str, BTreeSet<&str>>) {
     let Expression { place, shown, .. } = expression;
     let names = names(expression);
@@ -196,7 +196,7 @@ async fn no_label_can_grow_with_what_users_or_atlas_write() {
     assert!(samples.len() < 300, "{} series", samples.len());
 }
 
-/// The value of the one series of this metric whose labels include these.
+/// Returns the value of the one series of this metric whose labels include these.
 #[track_caller]
 fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
     let matches = |sample: &&Sample| {

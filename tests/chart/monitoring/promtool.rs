@@ -1,4 +1,4 @@
-//! What Prometheus itself says: of the format, of the alerts and their cases, and of each expression of the dashboard on the
+//! Prometheus' own checks: of the format, of the alerts and their cases, and of each expression of the dashboard on the
 //! metrics of a real run. Building promtool takes seven minutes of one processor.
 
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ async fn promtool() -> Command {
     Command::new(testbed::go_tool("prometheus", package, "promtool").await.unwrap())
 }
 
-/// Runs it to its end; what it said if it found nothing to complain about.
+/// Runs it to its end; returns its output if it found no error.
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().unwrap();
     let said =
@@ -85,7 +85,7 @@ async fn every_expression_of_the_dashboard_shows_something_of_a_real_run() {
     assert!(run(promtool().await.args(["test", "rules"]).arg(&file)).is_err());
 }
 
-/// As Prometheus keeps it after a scrape.
+/// Returns the series as Prometheus stores them after a scrape.
 fn series(sample: &Sample) -> String {
     let mut series = format!("{}{{job=\"spe\", instance=\"1\"", sample.name);
     for (label, value) in &sample.labels {
@@ -94,7 +94,7 @@ fn series(sample: &Sample) -> String {
     series + "}"
 }
 
-/// What is counted goes on rising; what is measured stays.
+/// Counters go on rising; gauges stay.
 fn course(sample: &Sample) -> String {
     let counts = ["_total", "_bucket", "_count", "_sum"].iter().any(|suffix| sample.name.ends_with(suffix));
     if counts { format!("0+{}x480", sample.value) } else { format!("{}x480", sample.value) }
