@@ -1,4 +1,4 @@
-//! Keys, roles, access lists and service accounts.
+//! API keys, roles, access lists and service accounts.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! The five calls and the instance, as documented.
+//! The five operations and the instance, as documented.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! The control API, and the program for people.
+//! The control API, and the program.
 
 #![allow(clippy::unwrap_used, reason = "test helpers fail the test that calls them")]
 

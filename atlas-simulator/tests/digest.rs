@@ -1,4 +1,4 @@
-//! Digest, as strict as a server may be.
+//! Digest, at a server's strictest.
 
 mod support;
 

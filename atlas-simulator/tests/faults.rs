@@ -1,4 +1,4 @@
-//! What goes wrong on request: endings instead of answers, and answers that are disfigured.
+//! Injected faults: terminations instead of responses, and malformed responses.
 
 mod support;
 

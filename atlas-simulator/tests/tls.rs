@@ -1,4 +1,4 @@
-//! TLS: what a client that trusts the authority accepts, and what it refuses.
+//! TLS: what a client that trusts the authority accepts, and what it rejects.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! The control plane is a real one, shared by the tests of a program, and it installs definitions so that they can be used at once.
+//! The control plane is a real one, shared by the tests of a program, and the definitions that it installs can be used
+//! at once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 

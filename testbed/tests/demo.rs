@@ -1,4 +1,4 @@
-//! The demo that the README offers comes to its end, and leaves nothing.
+//! The demo of the README ends, and leaves nothing behind.
 
 #![allow(clippy::unwrap_used, reason = "a failed test is a panic")]
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Nothing outlives a test program: no etcd, no API server, no supervised process, no directory, however the program ends.
 //!
-//! Each case runs this very program again as the one that ends.
+//! Each case runs this very program once more as the program that ends.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 
@@ -15,7 +15,7 @@ use testbed::{ControlPlane, Process, control_plane};
 /// How the inner program ends; unset in an ordinary run.
 const ENDING: &str = "TESTBED_ENDING";
 
-/// Names what it has started on standard output, waits until it is told to go on, then ends. Alone it does nothing.
+/// Prints what it has started on standard output, waits for a line on standard input, then ends. Alone it does nothing.
 #[tokio::test]
 async fn inner_program() {
     let Ok(ending) = std::env::var(ENDING) else { return };
@@ -35,7 +35,7 @@ async fn inner_program() {
     }
 }
 
-/// What was alive and on disk while the inner program ran.
+/// The processes and files of the inner program while it ran.
 struct Traces {
     processes: Vec<PathBuf>,
     directories: Vec<PathBuf>,

@@ -1,4 +1,4 @@
-//! A supervised process: its words are heard, signals reach it, and waiting for it is bounded.
+//! A supervised process: its output is read, signals reach it, and waiting for it is bounded.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 

@@ -1,4 +1,4 @@
-//! A program's time of day steps when told to, and nobody else's does.
+//! A program's time of day steps on request, and no other program's does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 

@@ -1,8 +1,8 @@
-//! The wall clock steps by an hour, either way, and nothing of the protocol moves with it; it can only keep a claim from being
-//! sent, which costs another claim.
+//! The wall clock steps by an hour, either way, and nothing of the protocol moves with it; at most it keeps a claim
+//! from being sent, which costs another claim.
 //!
-//! The operator's own time of day is stepped, by [`WallClock`]; its clock since the start of the machine is not, as it is when
-//! somebody sets a machine's clock.
+//! Only the operator's own time of day is stepped, by [`WallClock`]; its clock since the start of the machine is not,
+//! as when an administrator sets a machine's clock.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::summary::Table;
 
 const HOUR: i64 = 3600;
 
-/// What a create takes beyond Q, on a busy machine.
+/// The duration of a create beyond Q, on a busy machine.
 const MARGIN: Duration = Duration::from_secs(7);
 
 fn operator(bench: &Bench, clock: &WallClock, name: &str, arguments: &[&str]) -> Process {
@@ -35,7 +35,7 @@ fn posts(bench: &Bench) -> Vec<Entry> {
     bench.atlas.journal().into_iter().filter(sent).collect()
 }
 
-/// How far the clock that a condition was dated by is ahead of ours, in seconds.
+/// Returns how far the clock of a condition's timestamp is ahead of ours, in seconds.
 fn ahead(object: &ServerlessPrivateEndpoint, kind: &str) -> i64 {
     condition(object, kind).unwrap().last_transition_time.0.as_second() - Timestamp::now().as_second()
 }
@@ -82,7 +82,7 @@ async fn an_hour_back_during_a_create_neither_shortens_nor_lengthens_a_wait() {
     Table::tell_passed("clocks", "an hour back, create and delete");
 }
 
-/// The nonce of a claim, written or asked for.
+/// Returns the nonce of a claim, written or requested.
 fn nonce(claim: &str) -> String {
     claim.split('/').nth(2).unwrap().to_owned()
 }
@@ -140,7 +140,7 @@ async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
     Table::tell_passed("clocks", "an hour off, leader and standby");
 }
 
-/// Where the time of day is read, and what for.
+/// The uses of the time of day.
 const READS_THE_TIME_OF_DAY: [(&str, &str); 8] = [
     ("atlas/src/exchange.rs", "the end of a cookie that is a date"),
     ("atlas/src/http.rs", "a Retry-After that is a date"),

@@ -1,4 +1,4 @@
-//! What can go wrong with one request, and at which requests it makes sense: a table, and nothing but this table.
+//! The faults of one request, and the requests to which each applies: a table, and nothing but this table.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use testbed::{Action, Answer};
 
 use crate::requests::{ATLAS, Kind, Request};
 
-/// Longer than the operator waits for the API server (5 s): it has given up when the request arrives.
+/// Longer than the operator's timeout for the API server (5 s): it has given up when the request arrives.
 const LATE_AT_CLUSTER: Duration = Duration::from_secs(6);
 
-/// Longer than it waits for Atlas (`--atlas-timeout`, 2 s) and then pauses (1 s at most), so that whoever takes silence for a
-/// refusal has written again; and well within `--create-uncertainty` (8 s).
+/// Longer than its timeout for Atlas (`--atlas-timeout`, 2 s) and its back-off after that (1 s at most), so that a
+/// client that takes silence for a rejection has written again; and well within `--create-uncertainty` (8 s).
 const LATE_AT_ATLAS: Duration = Duration::from_millis(4500);
 
-/// Long enough for another operator to begin what this one is about to do, and answered in time.
+/// Long enough for another operator to begin the same step, and within the timeout.
 const SLOW: Duration = Duration::from_millis(600);
 
-/// How long a server is down that refuses connections.
+/// How long a server is down that rejects connections.
 pub(crate) const DOWN: Duration = Duration::from_secs(1);
 
-/// One way in which a request goes wrong.
+/// A fault of one request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// As in the names of plans.
     pub(crate) name: &'static str,
     pub(crate) what: What,
-    /// The requests to the API server that it makes sense for.
+    /// The requests to the API server to which it applies.
     cluster: &'static [Kind],
     /// The same for Atlas.
     atlas: &'static [Kind],
@@ -34,42 +34,43 @@ pub(crate) struct Fault {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    /// The server goes down for [`DOWN`]: this request is not answered, and connections are refused.
+    /// The server is down for [`DOWN`]: this request gets no response, and connections are rejected.
     Refuse,
-    /// The request does not arrive, and its connection stays open without a response: whoever waits for one must set a bound.
+    /// The request does not arrive, and its connection stays open without a response: a client that waits must set a
+    /// timeout.
     Hang,
-    /// The request is carried out, and its connection stays open without a response.
+    /// The request is executed, and its connection stays open without a response.
     ApplyAndHang,
     /// The request does not arrive, and its connection is closed.
     Drop,
-    /// The request is carried out, and its connection closed without the answer.
+    /// The request is executed, and its connection is closed without the response.
     ApplyAndDrop,
     /// The request arrives when its sender has given up.
     Delay,
-    /// The request arrives late, and is answered in time: another operator may overtake it.
+    /// The request arrives late, and gets its response in time: another operator may overtake it.
     Slow,
-    /// It is refused with this status.
+    /// It is rejected with this status.
     Status(u16),
-    /// The answer breaks off in its middle.
+    /// The response breaks off in its middle.
     Truncate,
-    /// The answer is the one that was last given to the same question.
+    /// The response is the last one to the same request.
     Stale,
-    /// All watches end as the request is answered.
+    /// All watches end with the response.
     CloseWatches,
-    /// All watches end with 410 as the request is answered.
+    /// All watches end with 410 with the response.
     ExpireWatches,
-    /// The operator is killed by SIGKILL when the request is carried out.
+    /// The operator is killed by SIGKILL when the request is executed.
     Kill,
 }
 
 use Kind::{List, Read, Relist, Watch, Write};
 
 const ALL: &[Kind] = &[Read, List, Relist, Watch, Write];
-/// A watch has no answer that could break off or come late; it is closed or expired instead.
+/// A watch has no response that could break off or be late; it is closed or expired instead.
 const WHOLE: &[Kind] = &[Read, List, Relist, Write];
-/// A read leaves nothing behind, so that to lose it or its answer is the same; and nobody answers it with a conflict.
+/// A read leaves no effect, so that to lose it or its response is the same; and no server rejects it with a conflict.
 const WRITES: &[Kind] = &[Write];
-/// Only a listing that was asked for before can be answered with an old one.
+/// Only a repeated listing can get an old response.
 const AGAIN: &[Kind] = &[Relist];
 /// Atlas has no watches; the API server serves no instances.
 const NONE: &[Kind] = &[];
@@ -97,13 +98,13 @@ pub(crate) const FAULTS: [Fault; 18] = [
 ];
 
 impl Fault {
-    /// Whether it makes sense for this request.
+    /// Returns whether it applies to this request.
     pub(crate) fn fits(&self, request: &Request) -> bool {
         let kinds = if request.proxy == ATLAS { self.atlas } else { self.cluster };
         kinds.contains(&request.kind)
     }
 
-    /// What the proxy does to the request; `kill` ends the operator.
+    /// Returns the action of the proxy on the request; `kill` ends the operator.
     pub(crate) fn action(&self, request: &Request, kill: impl FnOnce() + Send + 'static) -> Action {
         let at_atlas = request.proxy == ATLAS;
         match self.what {
@@ -125,7 +126,7 @@ impl Fault {
     }
 }
 
-/// The API server's word for a status.
+/// Returns the API server's reason for a status.
 fn reason(status: u16) -> &'static str {
     match status {
         409 => "Conflict",
@@ -135,7 +136,8 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// An answer of Atlas with this status. A 429 asks for a short pause, since without such a word the operator's own is long.
+/// Returns a response of Atlas with this status. A 429 requests a short pause, since without one the operator's own is
+/// long.
 fn of_atlas(status: u16) -> Answer {
     // One response alone that says "gone" ends nothing.
     let code = match status {

@@ -1,4 +1,4 @@
-//! Every version of an object that the API server ever had, from a watch past all proxies.
+//! Every version of an object that the API server ever had, by a watch past all proxies.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// One version, and when it was seen on the clock of the simulator.
+/// One version, and when it was observed on the clock of the simulator.
 #[derive(Clone)]
 pub(crate) struct Version {
     pub(crate) at: Duration,
@@ -24,7 +24,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Of the only object in a namespace; there must be none yet.
+    /// Records the only object in a namespace; there must be none yet.
     pub(crate) async fn start(objects: Api<ServerlessPrivateEndpoint>, atlas: &Simulator) -> Self {
         let from = objects.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
         let versions = Arc::new(Mutex::new(Vec::new()));
@@ -37,7 +37,7 @@ impl History {
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until what was written before now is in.
+    /// Waits until all earlier writes are recorded.
     pub(crate) async fn until(&self, version: &str) {
         while !self.versions().iter().any(|seen| seen.object.resource_version().as_deref() == Some(version)) {
             tokio::time::sleep(Duration::from_millis(10)).await;

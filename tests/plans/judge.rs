@@ -1,7 +1,7 @@
-//! What must hold of every run, whatever went wrong in it: the promises P1 to P7 and P9, read off the simulator's journal
-//! and lives, off what the operators sent, and off every version of the object.
+//! The invariants of every run, whatever its faults: P1 to P7 and P9, checked on the simulator's journal and timelines,
+//! on the operators' requests, and on every version of the object.
 //!
-//! It never looks into the operator: what is not visible from outside is not judged.
+//! It never inspects the operator: only what is visible from outside is judged.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use testbed::Exchange;
 use crate::history::Version;
 use crate::writes;
 
-/// Everything that was recorded of one run. All times are on the clock of Atlas.
+/// The record of one run. All times are on the clock of Atlas.
 pub(crate) struct Record {
-    /// Of what the operators made.
+    /// The timelines of the operators' endpoints.
     pub(crate) lives: Vec<Timeline>,
-    /// What was in Atlas before, and is nobody's or another's: as it was then, and what became of it.
+    /// The endpoints that existed before, of no or of another owner: as they were then, and their timelines.
     pub(crate) strangers: Vec<(Endpoint, Timeline)>,
     pub(crate) journal: Vec<Entry>,
     /// The requests of each process of each operator.
@@ -25,11 +25,11 @@ pub(crate) struct Record {
     /// There was one operator, and no listing that showed it the past.
     pub(crate) is_informed: bool,
     pub(crate) versions: Vec<Version>,
-    /// When the user deleted the object, if that was done.
+    /// When the user deleted the object, if at all.
     pub(crate) deleted_at: Option<Duration>,
 }
 
-/// What is wrong with a run, that of one object; nothing if all is well.
+/// Returns the violations of a run with one object; none if it is correct.
 pub(crate) fn faults_of(record: &Record) -> Vec<String> {
     let mut wrong = Vec::new();
     alive(record, &mut wrong);
@@ -47,7 +47,7 @@ fn is_marked(endpoint: &Endpoint) -> bool {
     endpoint.comment.as_deref().is_some_and(|comment| comment.contains("[k8s:"))
 }
 
-/// P1 and P5: one at a time, and none in the end, which is the end of the object.
+/// P1 and P5: one endpoint at a time, and none in the end, which is the end of the object.
 fn alive(record: &Record, wrong: &mut Vec<String>) {
     let most = most_alive(&record.lives, is_marked);
     if most > 1 {
@@ -69,7 +69,7 @@ fn alive(record: &Record, wrong: &mut Vec<String>) {
     }
 }
 
-/// P4: nothing is deleted while the object lives, since in these runs there is never an excess endpoint.
+/// P4: no endpoint is deleted while the object lives, since in these runs there is never an excess endpoint.
 fn deletions(record: &Record, wrong: &mut Vec<String>) {
     let is_early = |at| record.deleted_at.is_none_or(|deleted_at| at < deleted_at);
     let early = |entry: &&Entry| entry.is(Operation::Delete) && entry.executed() && is_early(entry.at);
@@ -78,7 +78,7 @@ fn deletions(record: &Record, wrong: &mut Vec<String>) {
     }
 }
 
-/// P4: what is unmarked, or another's, is as it was.
+/// P4: unmarked endpoints, and those of other owners, are unchanged.
 fn strangers(record: &Record, wrong: &mut Vec<String>) {
     for (before, life) in &record.strangers {
         if life.changes.len() != 1 || life.now() != Some(before) {
@@ -87,7 +87,7 @@ fn strangers(record: &Record, wrong: &mut Vec<String>) {
     }
 }
 
-/// P9: a mark is never taken off.
+/// P9: a mark is never removed.
 fn marks(record: &Record, wrong: &mut Vec<String>) {
     for life in &record.lives {
         let seen: Vec<_> =
@@ -98,7 +98,8 @@ fn marks(record: &Record, wrong: &mut Vec<String>) {
     }
 }
 
-/// P7: the recorded id is never lost, and changes only when its endpoint is gone; and what holds an endpoint is held itself.
+/// P7: the recorded id is never lost, and changes only when its endpoint is deleted; and an object with an endpoint has
+/// its finalizer.
 fn ids(record: &Record, wrong: &mut Vec<String>) {
     let mut before: Option<String> = None;
     for Version { at, object } in &record.versions {
@@ -123,7 +124,7 @@ fn ids(record: &Record, wrong: &mut Vec<String>) {
     }
 }
 
-/// P7: Ready is said of nothing but what is done for this generation.
+/// P7: Ready is True only of what is done for this generation.
 fn words(record: &Record, wrong: &mut Vec<String>) {
     for Version { object, .. } in &record.versions {
         let Some(status) = &object.status else { continue };
@@ -145,7 +146,7 @@ fn claim(object: &ServerlessPrivateEndpoint) -> Option<&String> {
     object.metadata.annotations.as_ref()?.get(CLAIM)
 }
 
-/// What object and Atlas look like, without what differs between two runs that are the same: ids, times, nonces.
+/// Describes object and Atlas, without what differs between two equal runs: ids, times, nonces.
 pub(crate) fn picture(object: Option<&ServerlessPrivateEndpoint>, endpoints: &[Endpoint]) -> Value {
     let shown = |endpoint: &Endpoint| {
         json!({

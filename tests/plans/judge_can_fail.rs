@@ -1,4 +1,4 @@
-//! The judge condemns what it has to: made-up records, each with one broken promise.
+//! The judge detects violations: made-up records, each with one violated invariant.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ fn request(operation: Operation, at: Duration) -> Entry {
     }
 }
 
-/// What a proxy saw of a write, answered with this status after a hundredth of a second.
+/// Returns a proxy's record of a write, with a response of this status after a hundredth of a second.
 fn sent(proxy: &str, method: &str, path: &str, body: &Value, at: Duration, status: Option<u16>) -> Exchange {
     Exchange {
         number: 0,
@@ -91,7 +91,7 @@ fn post(at: Duration, status: Option<u16>) -> Exchange {
     sent(ATLAS, "POST", "/endpoint", &json!({"comment": "orders [k8s:aaaaaaaaaaaaaaaa]"}), at, status)
 }
 
-/// A record in which all is well: one endpoint, recorded, then deleted.
+/// Returns a correct record: one endpoint, recorded, then deleted.
 async fn well() -> (Simulator, Record, String) {
     let endpoint = marked();
     let id = endpoint.id.clone();
@@ -140,7 +140,7 @@ async fn two_endpoints_at_once_and_one_left_over_are_seen() {
     condemned(&record, "P5");
 }
 
-/// The record with these requests of these processes.
+/// Returns the record with these requests of these processes.
 async fn with(processes: Vec<Vec<Exchange>>) -> Record {
     Record { processes, ..well().await.1 }
 }

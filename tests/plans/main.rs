@@ -1,8 +1,8 @@
-//! Nothing is lost or doubled, on real parts: the operator as it ships, a real API server, a simulated Atlas, and one thing
-//! that goes wrong, at every place where it can.
+//! Nothing is lost or duplicated, on real parts: the operator as it ships, a real API server, a simulated Atlas, and
+//! one fault, at every place where it can occur.
 //!
-//! `make test` runs a part of it, `make proof` all (then `SPE_PROOF` is set). `SPE_PLAN` names one plan, or the beginning of
-//! the names of several.
+//! `make test` runs a part of it, `make proof` all (then `SPE_PROOF` is set). `SPE_PLAN` selects one plan, or several
+//! by the beginning of their names.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
-//! Every field of a living object, changed in every way that its schema suggests and changed back: what is refused is refused
-//! with the field's name and never reaches Atlas, and from what is accepted the object comes back with the endpoint it had.
+//! Every field of a living object, changed in every way that its schema suggests and changed back: a rejection names
+//! the field and never reaches Atlas, and from an accepted change the object returns with the endpoint it had.
 //!
-//! Fields and values are read from `crds/`: a new field is tested from the day it is there. Only those that cannot change are
+//! Fields and values are read from `crds/`: a new field is tested from the day it exists. Only the immutable ones are
 //! listed.
 
 use std::collections::BTreeSet;
@@ -22,10 +22,10 @@ use crate::summary::Table;
 
 const DEFINITION: &str = include_str!("../../crds/serverlessprivateendpoints.yaml");
 
-/// The ConfigMap that references lead to, and its entry.
+/// The ConfigMap of references, and its entry.
 const NETWORK: (&str, &str) = ("network", "id");
 
-/// The fields that cannot change, or not alone: an id is the one recorded, and what is referenced is a pair.
+/// The fields that cannot change, or not alone: an id is the recorded one, and a reference is a pair.
 const ALONE: [&str; 5] = [
     "cloudProviderEndpointRef.apiVersion",
     "cloudProviderEndpointRef.kind",
@@ -34,14 +34,14 @@ const ALONE: [&str; 5] = [
     "projectId",
 ];
 
-/// How long the operator may take to answer a change with a new generation before that counts as a failure.
+/// The timeout for the operator to observe a new generation.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// One living object, and the field of it that is changed.
+/// One living object, and its field that is changed.
 struct Subject {
     name: String,
     property: Property,
-    /// The spec that it always comes back to.
+    /// The spec to which it always returns.
     spec: Value,
     id: String,
 }
@@ -116,14 +116,14 @@ async fn whatever_a_field_is_changed_into_and_back_the_object_keeps_its_endpoint
     table.tell("mutation");
 }
 
-/// What references lead to.
+/// Creates the objects that references name.
 async fn network(bench: &Bench) {
     let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
     let map = json!({"metadata": {"name": NETWORK.0}, "data": {NETWORK.1: VPC_ENDPOINT}});
     maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap()).await.unwrap();
 }
 
-/// An object with every field set, as far as they go together, and AVAILABLE.
+/// Creates an object with every field set, as far as they are compatible, and AVAILABLE.
 async fn subject(bench: &Bench, objects: &Api<DynamicObject>, number: usize, property: Property) -> Subject {
     let name = format!("orders-{number}");
     let mut fields = json!({
@@ -186,7 +186,7 @@ fn names_the_field(subject: &Subject, mutation: &Mutation, refusal: &Status) {
     assert!(clear, "{}: {} is refused with {}: {message}", subject.property, mutation.what, refusal.code);
 }
 
-/// Changes the field, waits for the answer, changes it back, and waits until all is as it was.
+/// Changes the field, waits for the operator, changes it back, and waits until all is as it was.
 async fn there_and_back(bench: &Bench, objects: &Api<DynamicObject>, subject: &Subject, mutation: &Mutation) {
     let what = format!("{}: {}", subject.property, mutation.what);
     try_out(objects, subject, mutation, false).await.unwrap_or_else(|status| panic!("{what}: {status:?}"));
@@ -219,7 +219,7 @@ async fn there_and_back(bench: &Bench, objects: &Api<DynamicObject>, subject: &S
     }
 }
 
-/// Waits until Atlas is asked for nothing any more.
+/// Waits until no more requests are sent to Atlas.
 async fn settled(bench: &Bench) {
     loop {
         let before = bench.atlas.journal().len();

@@ -1,4 +1,4 @@
-//! One operator as a cluster runs it: behind proxies of its own, and started again whenever it ends by itself or is killed.
+//! One operator as a cluster runs it: behind proxies of its own, and restarted whenever it ends by itself or is killed.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::bench::{Bench, PATIENCE};
 use crate::requests::{ATLAS, CLUSTER};
 
-/// Until an operator that ended is started again.
+/// The delay of a restart.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Longer than any plan.
@@ -22,7 +22,7 @@ pub(crate) const D: Duration = Duration::from_secs(1);
 pub(crate) const T: Duration = Duration::from_secs(2);
 pub(crate) const Q: Duration = Duration::from_secs(8);
 
-/// The operator as it is started for one bench.
+/// The operator's configuration in one harness.
 pub(crate) fn command(bench: &Bench, kubeconfig: &Path, atlas: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
     command
@@ -41,26 +41,27 @@ pub(crate) struct Operator {
     name: String,
     command: Arc<Command>,
     life: Shared,
-    /// The age of Atlas when the tape was made.
+    /// The age of Atlas when the tape was created.
     beginning: Duration,
     kept_alive: Option<JoinHandle<()>>,
 }
 
 type Shared = Arc<Mutex<Life>>;
 
-/// What its processes have come to.
+/// The history of its processes.
 #[derive(Default)]
 struct Life {
-    /// The one that runs now.
+    /// The running process.
     current: Option<Arc<Process>>,
     /// How many requests were on the tape when each process was started.
     starts: Vec<usize>,
-    /// Ends that nobody asked for, and words that no log should hold.
+    /// Unexpected ends, and text that no log should contain.
     complaints: Vec<String>,
 }
 
 impl Operator {
-    /// Not running yet, so that its very first request can be planned for. `name` is unique among those that run at the same
+    /// Prepares it without a start, so that its very first request can be planned for. `name` is unique among those
+    /// that run at the same time: it names the log.
     /// time: it names the log.
     pub(crate) async fn new(bench: &Bench, name: &str) -> Self {
         let (tape, beginning) = (Arc::new(Tape::default()), bench.atlas.now());
@@ -91,20 +92,20 @@ impl Operator {
         process.wait(PATIENCE).await.unwrap();
     }
 
-    /// What kills whichever process runs then.
+    /// Returns a function that kills the process that runs then.
     pub(crate) fn killer(&self) -> impl FnOnce() + Send + use<> {
         let life = Arc::clone(&self.life);
         move || locked(&life).current.as_ref().unwrap().kill().unwrap()
     }
 
-    /// How its processes ended by themselves, and panics in their logs.
+    /// Returns how its processes ended by themselves, and panics in their logs.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let life = locked(&self.life);
         let panics = life.current.iter().flat_map(|process| panics(process));
         life.complaints.iter().cloned().chain(panics).collect()
     }
 
-    /// The requests of each of its processes, by the clock of Atlas.
+    /// Returns the requests of each of its processes, by the clock of Atlas.
     pub(crate) fn processes(&self) -> Vec<Vec<Exchange>> {
         let mut exchanges = self.tape.exchanges();
         for exchange in &mut exchanges {
@@ -115,14 +116,14 @@ impl Operator {
         starts.iter().rev().map(|&start| exchanges.split_off(start)).collect()
     }
 
-    /// How many requests of each proxy there were.
+    /// Returns how many requests of each proxy there were.
     pub(crate) fn counts(&self) -> impl Fn(&str) -> usize + use<> {
         let [cluster, atlas] =
             [CLUSTER, ATLAS].map(|name| self.tape.count(|exchange| exchange.proxy == name));
         move |proxy| if proxy == ATLAS { atlas } else { cluster }
     }
 
-    /// Waits until it has asked for nothing for a while. A watch that is opened again is no question.
+    /// Waits until it has sent no request for a while. A watch that is opened again does not count.
     pub(crate) async fn until_quiet(&self, quiet: Duration) {
         loop {
             let before = self.tape.exchanges().len();
@@ -133,7 +134,7 @@ impl Operator {
         }
     }
 
-    /// Removes the log: nobody reads the logs of plans that passed.
+    /// Removes the log: only those of failed plans are read.
     pub(crate) fn forget_log(&self) {
         if let Some(process) = &locked(&self.life).current {
             let _ = std::fs::remove_file(process.log());
@@ -151,7 +152,7 @@ impl Drop for Operator {
     }
 }
 
-/// What starts a process and notes it as the current one.
+/// Starts the process and records it as the current one.
 fn starter(
     name: String,
     command: &Arc<Command>,

@@ -1,4 +1,4 @@
-//! One plan: an object's way through a part of its life, on which one request goes wrong, and its judgement.
+//! One plan: a part of an object's life in which one request has a fault, and its verdict.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use crate::requests::{ATLAS, CLUSTER, Kind, Request, is_lasting_watch, requests}
 use crate::stage::{Path, QUIET, Stage, looked};
 use crate::writes::is_post;
 
-/// How long Atlas' writes take where a request is slow: longer than that.
+/// The latency of Atlas' writes where a request is slow: longer than that.
 const SLOW_WRITES: Span = Span::millis(1200, 1200);
 
-/// Who is there beside the operator that meets the fault.
+/// The other operators beside the one with the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Company {
-    /// Nobody.
+    /// None.
     One,
-    /// Another that leads too, and has seen nothing of this part of the object's life until the fault.
+    /// Another that leads too, and has observed nothing of this part of the object's life until the fault.
     Two,
 }
 
@@ -40,7 +40,7 @@ impl Company {
     }
 }
 
-/// One request that goes wrong.
+/// The request that has the fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) path: Path,
@@ -49,7 +49,7 @@ pub(crate) struct Plan {
     pub(crate) company: Company,
 }
 
-/// As in `create/atlas-3/apply-and-drop/one`.
+/// Returns the name, as in `create/atlas-3/apply-and-drop/one`.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, request, fault, company } = self;
@@ -59,23 +59,23 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
-    /// The API server shows the past, and is silent about what was since.
+    /// Returns whether the API server shows the past, and holds back later events.
     fn is_stale_at_cluster(&self) -> bool {
         self.fault.what == What::Stale && self.request.proxy == CLUSTER
     }
 }
 
-/// A run without faults: what is counted, and what every other run is compared with.
+/// A run without faults: the source of the requests, and the reference of every other run.
 pub(crate) struct Clean {
     pub(crate) path: Path,
     pub(crate) requests: Vec<Request>,
     pub(crate) end: Value,
 }
 
-/// How one plan ended.
+/// The result of one plan.
 pub(crate) struct Verdict {
     pub(crate) wrong: Vec<String>,
-    /// All requests of the operators, first of the one that met the fault.
+    /// All requests of the operators, first of the one with the fault.
     pub(crate) trace: String,
     pub(crate) took: Duration,
 }
@@ -195,7 +195,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     Verdict { wrong, trace, took: started.elapsed() }
 }
 
-/// From now on, the request that the plan is about goes wrong.
+/// Plans the fault of the plan's request from now on.
 fn arm(plan: &Plan, operator: &Operator) {
     let action = plan.fault.action(&plan.request, operator.killer());
     operator.tape.next(plan.request.again(), action);
@@ -203,22 +203,22 @@ fn arm(plan: &Plan, operator: &Operator) {
     operator.cluster.hold_watches(plan.is_stale_at_cluster());
 }
 
-/// The number of the last request whose answer, if any, is not what it would be without the fault.
+/// Returns the number of the last request whose response, if any, differs from that of a run without the fault.
 fn after(plan: &Plan, operator: &Operator) -> usize {
     let number =
         operator.tape.exchanges().iter().find(|exchange| exchange.planned).map_or(0, |hit| hit.number);
     if plan.fault.what == What::Slow { number - 1 } else { number }
 }
 
-/// The planned one, and there is an answer.
+/// The planned request, once it has a response.
 fn is_answered(exchange: &Exchange) -> bool {
     exchange.planned && exchange.status.is_some()
 }
 
-/// Waits until all is as it was at the end of the run without faults, and nothing is written any more, to either side.
+/// Waits until the state equals that of the end of the run without faults, and no more writes are sent, to either side.
 ///
-/// A single operator has to be right at once. Two that both lead may contradict each other, as long as one of them still knows no
-/// better (it cannot read the Secret, or has seen an endpoint only once); in the end they have to agree.
+/// A single operator must be right at once. Two that both lead may contradict each other, as long as one of them has
+/// outdated information (it cannot read the Secret, or has observed an endpoint only once); in the end they must agree.
 async fn ends(plan: &Plan, stage: &Stage, end: &Value, operators: &[&Operator]) -> Option<String> {
     let started = Instant::now();
     let mut written = String::new();
@@ -245,7 +245,8 @@ async fn ends(plan: &Plan, stage: &Stage, end: &Value, operators: &[&Operator]) 
     Some(format!("it never came to its end\n  {end}\nbut is\n  {now}\n{object}\n{written}"))
 }
 
-/// What no longer changes once it is stable: the object's version, the writes to Atlas, and the writes asked for.
+/// Returns what no longer changes once it is stable: the object's version, the writes to Atlas, and the requested
+/// writes.
 async fn state(stage: &Stage, operators: &[&Operator]) -> (Option<String>, usize, usize) {
     let version = stage.object().await.and_then(|object| object.resource_version());
     let writes = stage.bench.atlas.count(|entry| entry.operation.is_some_and(Operation::is_write));
@@ -253,7 +254,7 @@ async fn state(stage: &Stage, operators: &[&Operator]) -> (Option<String>, usize
     (version, writes, asked)
 }
 
-/// Events are told after the fact, and may come late.
+/// Events are published after the fact, and may be late.
 fn writes_object(exchange: &Exchange) -> bool {
     exchange.is_write() && !exchange.path.contains("/events")
 }

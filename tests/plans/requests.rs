@@ -1,4 +1,4 @@
-//! The requests of a run without faults, by which all plans are counted.
+//! The requests of a run without faults, from which all plans are derived.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,14 +10,14 @@ pub(crate) const CLUSTER: &str = "cluster";
 /// The proxy in front of Atlas, and the requests to it.
 pub(crate) const ATLAS: &str = "atlas";
 
-/// What a request is, as far as faults differ.
+/// The kind of a request, as far as faults differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Of one object.
     Read,
-    /// Of all objects or endpoints, asked for the first time.
+    /// A first listing, of all objects or endpoints.
     List,
-    /// The same, asked for again after it was answered, and granted: a challenge is never old.
+    /// A repeated listing, after a successful response: a challenge is never old.
     Relist,
     Watch,
     Write,
@@ -30,19 +30,19 @@ pub(crate) struct Request {
     /// From 1, in the order of arrival at its proxy.
     pub(crate) number: usize,
     pub(crate) kind: Kind,
-    /// The length of its answer.
+    /// The length of its response.
     pub(crate) answer: usize,
-    /// It came before the operator watched anything: a process may end there, and be started again.
+    /// It was sent before the operator's first watch: a process may end there, and be restarted.
     pub(crate) starting: bool,
-    /// What is asked, as in every run.
+    /// The request, in a form that is the same in every run.
     pub(crate) question: String,
-    /// From 1, among those at its proxy that ask the same. Their order is that of every run; some that ask for different things
-    /// are sent at once and overtake each other.
+    /// From 1, among the same requests at its proxy. Their order is that of every run; different requests that are sent
+    /// at once overtake each other.
     pub(crate) nth: usize,
 }
 
-/// The requests among `exchanges` after the first `skipped` of each proxy, numbered from 1. The first of them is that of an
-/// operator that starts, if there `is_start`.
+/// Returns the requests among `exchanges` after the first `skipped` of each proxy, numbered from 1. The first of them
+/// is that of an operator that starts, if `is_start`.
 pub(crate) fn requests(
     exchanges: &[Exchange],
     skipped: impl Fn(&str) -> usize,
@@ -68,7 +68,7 @@ fn is_same(one: &Exchange, other: &Exchange) -> bool {
 }
 
 impl Request {
-    /// Picks the same request out of those of another run, which begin with the path.
+    /// Selects the same request among those of another run, which begin with the path.
     pub(crate) fn again(&self) -> impl Fn(&Exchange) -> bool + Send + use<> {
         let Self { proxy, question: asked, nth, .. } = self.clone();
         let seen = AtomicUsize::new(0);
@@ -101,7 +101,8 @@ fn kind(exchange: &Exchange, all: &[Exchange]) -> Kind {
     }
 }
 
-/// What a request asks, without what differs between two runs: the namespace's name, ids, and versions, which are in the query.
+/// Returns a request without what differs between two runs: the namespace's name, ids, and versions, which are in the
+/// query.
 pub(crate) fn question(exchange: &Exchange) -> String {
     let path = exchange.path.split('?').next().unwrap_or_default();
     let mut parts: Vec<&str> = path.split('/').collect();
@@ -115,7 +116,8 @@ pub(crate) fn question(exchange: &Exchange) -> String {
     format!("{watch}{} {}", exchange.method, parts.join("/"))
 }
 
-/// Whether it is a watch that lasts, and not the short one by which a program that starts finds out whether it may watch.
+/// Returns whether it is a lasting watch, and not the short one by which a starting program checks whether it may
+/// watch.
 pub(crate) fn is_lasting_watch(exchange: &Exchange) -> bool {
     exchange.is_watch() && !exchange.path.contains("timeoutSeconds=1&")
 }

@@ -1,4 +1,4 @@
-//! All plans: counted from runs without faults, run side by side, each in a namespace of its own.
+//! All plans: derived from runs without faults, run in parallel, each in a namespace of its own.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::plan::{Clean, Company, Plan, Verdict, clean, run};
 use crate::stage::Path;
 use crate::summary::{Table, is_proof};
 
-/// How many plans run side by side: most of their time they wait. `SPE_PLANS_AT_ONCE` sets another number.
+/// How many plans run in parallel: most of their time they wait. `SPE_PLANS_AT_ONCE` sets another number.
 const AT_ONCE: usize = 12;
 
 /// Of so many plans one is run in `make test`, beside all kills.
@@ -77,7 +77,7 @@ async fn whatever_goes_wrong_at_any_request_all_ends_as_if_nothing_had() {
     );
 }
 
-/// Every request of a path, every fault that makes sense for it, with one and with two operators.
+/// Every request of a path, every fault that applies to it, with one and with two operators.
 fn plans(clean: &Arc<Clean>) -> Vec<(Plan, Arc<Clean>)> {
     let mut plans = Vec::new();
     for request in &clean.requests {
@@ -91,7 +91,7 @@ fn plans(clean: &Arc<Clean>) -> Vec<(Plan, Arc<Clean>)> {
     plans
 }
 
-/// In a task of its own, so that a panic is this plan's failure and no other's.
+/// In a task of its own, so that a panic fails only this plan.
 async fn judged((plan, clean): (Plan, Arc<Clean>)) -> (Plan, Verdict) {
     let running = plan.clone();
     let verdict = tokio::spawn(async move { run(&running, &clean).await }).await.unwrap_or_else(|panic| {
@@ -114,7 +114,7 @@ async fn judged((plan, clean): (Plan, Arc<Clean>)) -> (Plan, Verdict) {
     (plan, verdict)
 }
 
-/// A choice that stays the same: all kills, and of the rest what the name's checksum picks.
+/// A stable selection: all kills, and of the rest those that the name's checksum selects.
 fn is_short(plan: &Plan) -> bool {
     let checksum =
         plan.to_string().bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));

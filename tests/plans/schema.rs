@@ -1,11 +1,11 @@
-//! The fields of the spec as the definition has them, and the values that their schemas suggest.
+//! The fields of the spec in the definition, and the values that their schemas suggest.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Value, json};
 
-/// One field, also of a field that is an object.
+/// One field, or a field that is an object.
 #[derive(Clone)]
 pub(crate) struct Property {
     pub(crate) path: Vec<String>,
@@ -13,7 +13,7 @@ pub(crate) struct Property {
     required: bool,
 }
 
-/// One way to change it.
+/// One change of it.
 #[derive(Debug)]
 pub(crate) struct Mutation {
     /// As in `one character too long`.
@@ -25,12 +25,12 @@ pub(crate) struct Mutation {
     pub(crate) is_other: bool,
 }
 
-/// What the API server has to make of it.
+/// The expected response of the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Must {
     Pass,
     Fail,
-    /// It is not said.
+    /// Either.
     Either,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Property {
     }
 }
 
-/// Every field below `spec`, in the order of the definition.
+/// Returns every field below `spec`, in the order of the definition.
 pub(crate) fn properties(definition: &str) -> Vec<Property> {
     let definition: Value = serde_saphyr::from_str(definition).unwrap();
     let spec = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
@@ -65,7 +65,7 @@ impl Property {
         self.path.iter().flat_map(|part| ["/", part]).collect()
     }
 
-    /// All that may be done to it while it has this value.
+    /// Returns all changes of it while it has this value.
     pub(crate) fn mutations(&self, current: &Value) -> Vec<Mutation> {
         let kind = self.schema["type"].as_str().unwrap();
         let refused = |what: &str, value: Value| Mutation {
@@ -166,7 +166,7 @@ impl Property {
         texts.into_iter().map(mutation).collect()
     }
 
-    /// How long it may be, and how small if it is a duration: by its schema, and by its rules.
+    /// Returns its maximum length, and its minimum if it is a duration: by its schema, and by its rules.
     fn bounds(&self) -> Bounds {
         let mut bounds = Bounds::default();
         for rule in self.rules().filter_map(|rule| rule["rule"].as_str()) {
@@ -196,7 +196,7 @@ impl Property {
         self.schema["x-kubernetes-validations"].as_array().into_iter().flatten()
     }
 
-    /// What is quoted in the description and in the messages of the rules: examples, among others.
+    /// Returns the quoted texts in the description and in the messages of the rules: examples, among others.
     fn words(&self) -> BTreeSet<String> {
         let mut texts = vec![self.schema["description"].as_str().unwrap_or_default()];
         texts.extend(self.rules().filter_map(|rule| rule["message"].as_str()));
@@ -215,7 +215,7 @@ impl Property {
 struct Bounds {
     /// In characters, each of them.
     lengths: Vec<usize>,
-    /// The one that is in a rule, which is all that is asked of the text.
+    /// The length in a rule, which is the only requirement of the text.
     ruled_length: Option<usize>,
     /// Durations that are just allowed, and that are just not.
     within: Vec<String>,
@@ -226,7 +226,7 @@ fn other(what: &str, value: Value) -> Mutation {
     Mutation { what: what.to_owned(), value: Some(value), must: Must::Either, is_other: true }
 }
 
-/// An object's own fields are changed one by one; the object as a whole gets one that nobody knows, which is dropped.
+/// An object's own fields are changed one by one; the object as a whole gets an unknown one, which is dropped.
 fn same_fields_twice(current: &Value) -> Mutation {
     let mut value = current.clone();
     value["nobodyKnowsThis"] = json!("or does somebody?");

@@ -1,4 +1,4 @@
-//! Where a plan plays: a namespace with one object, an Atlas with what is not the operator's, and who acts there.
+//! The harness of a plan: a namespace with one object, an Atlas with endpoints of other owners, and the user's actions.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::requests::{ATLAS, is_lasting_watch};
 /// The object's name.
 pub(crate) const NAME: &str = "orders";
 
-/// How long nothing is written before a run counts as ended. It is longer than the operator's longest poll.
+/// How long no write must be sent until a run counts as ended. Longer than the operator's longest poll.
 pub(crate) const QUIET: Duration = Duration::from_millis(1200);
 
-/// Phases of Atlas that are over at the next poll, so that the number of polls is always the same.
+/// Phases of Atlas that are over at the next poll, so that the number of polls is constant.
 const PACE: Pace = Pace { deleting: Duration::ZERO, ..Pace::of(Duration::from_millis(50)) };
 
 /// The mark of another object, or of another cluster's object of this name.
@@ -30,13 +30,13 @@ const ANOTHERS_MARK: &str = "[k8s:bbbbbbbbbbbbbbbb]";
 /// A part of an object's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Path {
-    /// From nothing to RESERVED, the start of the operator included.
+    /// From no object to RESERVED, the start of the operator included.
     Create,
     /// From RESERVED to AVAILABLE.
     Attach,
-    /// From RESERVED to nothing.
+    /// From RESERVED to deleted.
     Delete,
-    /// From RESERVED to RESERVED: the start of an operator that finds what one before it has made.
+    /// From RESERVED to RESERVED: the start of an operator that finds the endpoint of a previous one.
     Restart,
 }
 
@@ -52,7 +52,7 @@ impl Path {
         }
     }
 
-    /// Whether the start of the operator counts.
+    /// Returns whether the start of the operator counts.
     pub(crate) fn has_start(self) -> bool {
         matches!(self, Self::Create | Self::Restart)
     }
@@ -62,7 +62,7 @@ impl Path {
 pub(crate) struct Stage {
     pub(crate) bench: Bench,
     history: History,
-    /// Endpoints of the same instance, as ready for use as the operator's: one that somebody made by hand, one with a mark.
+    /// Endpoints of the same instance, as ready for use as the operator's: one created by hand, one with a mark.
     strangers: Vec<Endpoint>,
 }
 
@@ -94,8 +94,8 @@ impl Stage {
         self.bench.until_reason(NAME, "Reserved").await;
     }
 
-    /// The life of an operator before the one that the path is about, whose requests are on the same tape. It finds the
-    /// object new, so that an old listing shows it without claim and status.
+    /// Runs an operator before the one of the path, with its requests on the same tape. It finds the object new, so
+    /// that an old listing shows it without claim and status.
     pub(crate) async fn former_life(&self, path: Path, operator: &mut Operator) {
         if path == Path::Restart {
             self.bench.create(NAME, json!({})).await;
@@ -106,7 +106,7 @@ impl Stage {
         }
     }
 
-    /// Goes to where the path can begin.
+    /// Prepares the beginning of the path.
     pub(crate) async fn ready(&self, path: Path, operator: &mut Operator) {
         if path == Path::Restart {
             return;
@@ -123,7 +123,7 @@ impl Stage {
         }
     }
 
-    /// What begins the path: what the user does, or the start of the operator.
+    /// Begins the path: the user's action, or the start of the operator.
     pub(crate) async fn act(&self, path: Path, operator: &mut Operator) {
         match path {
             Path::Create => drop(self.bench.create(NAME, json!({})).await),
@@ -135,7 +135,7 @@ impl Stage {
         }
     }
 
-    /// Waits until a path without any fault has come to its end.
+    /// Waits until a path without any fault has ended.
     pub(crate) async fn arrived(&self, path: Path, operator: &Operator, before: usize) {
         match path {
             Path::Create => self.reserved().await,
@@ -146,7 +146,7 @@ impl Stage {
         operator.until_quiet(QUIET).await;
     }
 
-    /// Deletes the object, if that was not what the path was about, and waits until nothing happens any more; says when it was
+    /// Deletes the object, unless the path has deleted it, and waits until no more writes are sent; returns when it was
     /// deleted.
     pub(crate) async fn end(&self, path: Path, acted_at: Duration, operators: &[&Operator]) -> Duration {
         let mut deleted_at = acted_at;
@@ -162,7 +162,7 @@ impl Stage {
         deleted_at
     }
 
-    /// Everything that was recorded until now.
+    /// Returns the record so far.
     pub(crate) async fn record(&self, deleted_at: Option<Duration>, operators: &[&Operator]) -> Record {
         // A marker, so that the watch has seen everything before it.
         let last = self.bench.create("marker", json!({"suspend": true})).await;
@@ -186,7 +186,7 @@ impl Stage {
     }
 }
 
-/// Waits until it has seen what there is in Atlas, by a listing that it asked for after so many requests.
+/// Waits until it has observed Atlas' endpoints, by a listing that it requested after so many requests.
 pub(crate) async fn looked(operator: &Operator, requests: usize) -> anyhow::Result<()> {
     let listing = |exchange: &Exchange| {
         let is_listing = (exchange.proxy.as_str(), exchange.method.as_str()) == (ATLAS, "GET");

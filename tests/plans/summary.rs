@@ -1,21 +1,21 @@
-//! What `make proof` prints at its end: rows of a table, one file for each test.
+//! The output of `make proof`: rows of a table, one file for each test.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// Whether everything is to be run, however long that takes.
+/// Returns whether everything is to be run, however long that takes.
 pub(crate) fn is_proof() -> bool {
     std::env::var_os("SPE_PROOF").is_some()
 }
 
-/// How often something was tried, and how often it was not as it has to be.
+/// How often something was tried, and how often it failed.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Count {
     run: usize,
     failed: usize,
 }
 
-/// Counts by two words, in the order of the words.
+/// Counts by two keys, in their order.
 #[derive(Default)]
 pub(crate) struct Table(BTreeMap<(String, String), Count>);
 
@@ -26,14 +26,14 @@ impl Table {
         count.failed += usize::from(!passed);
     }
 
-    /// The row of one test that has passed.
+    /// Returns the row of one test that has passed.
     pub(crate) fn tell_passed(part: &str, what: &str) {
         let mut table = Self::default();
         table.count(part, what, true);
         table.tell(&format!("{part}, {what}").replace(' ', "-"));
     }
 
-    /// Prints it and, in a proof, leaves it for the table at the end.
+    /// Prints it and, in a proof, writes it for the table at the end.
     pub(crate) fn tell(&self, file: &str) {
         let mut rows = String::new();
         for ((part, what), count) in &self.0 {

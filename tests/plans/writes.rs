@@ -1,5 +1,5 @@
-//! What the operators sent, as their proxies saw it, arrived or not: the promises P2, P3 and P6, and of P9 that nothing is sent
-//! that differs in nothing.
+//! The operators' writes, as their proxies recorded them, arrived or not: P2, P3 and P6, and of P9 that no write is
+//! sent that changes nothing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::judge::Record;
 use crate::operator::{D, Q, T};
 use crate::requests::{ATLAS, CLUSTER};
 
-/// A claim that the API server accepted, whether or not its sender heard of it.
+/// A claim that the API server accepted, whether or not its sender got the response.
 struct Claim {
     nonce: String,
     mark: String,
     sent: Duration,
     answered: Duration,
-    /// The object was on its way out.
+    /// The object was being deleted.
     terminating: bool,
 }
 
@@ -28,8 +28,8 @@ pub(crate) fn is_post(exchange: &Exchange) -> bool {
     exchange.proxy == ATLAS && exchange.method == "POST" && exchange.status != Some(401)
 }
 
-/// Each POST of a process has a claim that this process wrote before, in time, and no other POST has it. After a POST that
-/// nobody refused nothing is claimed until it cannot arrive any more, and nothing is posted when the object is on its way out.
+/// Each POST of a process has a claim that this process wrote before, in time, and that no other POST has. After a POST
+/// without a rejection there is no claim until it cannot arrive any more, and no POST when the object is being deleted.
 pub(crate) fn posts(record: &Record, wrong: &mut Vec<String>) {
     let Record { processes, deleted_at, .. } = record;
     let claims: Vec<Vec<Claim>> =
@@ -69,7 +69,7 @@ pub(crate) fn posts(record: &Record, wrong: &mut Vec<String>) {
     }
 }
 
-/// Definitely, in the words of Atlas.
+/// Rejected definitely, by Atlas' own error.
 fn is_refused(post: &Exchange) -> bool {
     matches!(post.status, Some(400 | 403 | 404 | 409 | 410 | 429))
 }
@@ -94,10 +94,10 @@ fn claim(exchange: &Exchange) -> Option<Claim> {
     })
 }
 
-/// Nothing is written to an endpoint that it has nothing to do with, and no PATCH is sent for what is as it wants it.
+/// No write is sent to a foreign endpoint, and no PATCH that changes nothing.
 ///
-/// The second holds only of an operator that knows what there is: of two, one may change what the other is about to, and a listing
-/// that lags is believed more than the answer to the last PATCH.
+/// The second holds only of an operator with current information: of two, one may change what the other is about to,
+/// and a listing that lags is believed more than the response to the last PATCH.
 pub(crate) fn changes(record: &Record, wrong: &mut Vec<String>) {
     let to_endpoint = |exchange: &&Exchange| {
         exchange.proxy == ATLAS && matches!(exchange.method.as_str(), "PATCH" | "DELETE")

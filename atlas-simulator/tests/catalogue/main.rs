@@ -1,4 +1,4 @@
-//! Every entry of the catalogue is committed as it says: what a client gets, and what is done nevertheless.
+//! Every entry of the catalogue behaves as it says: what a client gets, and what is executed nevertheless.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use support::{Client, Got, endpoints};
 
 const VPC: &str = r#"{"providerName": "AWS", "cloudProviderEndpointId": "vpce-0123456789abcdef0"}"#;
 
-/// An Atlas in which nothing moves, with one endpoint that is RESERVED.
+/// An Atlas in which nothing changes by itself, with one endpoint that is RESERVED.
 async fn with_an_endpoint(change: fn(&mut Settings)) -> (Simulator, Client, String) {
     let mut settings = Settings::at_pace(Pace::of(Duration::from_hours(1)));
     change(&mut settings);
@@ -37,7 +37,7 @@ async fn with_an_endpoint(change: fn(&mut Settings)) -> (Simulator, Client, Stri
     (atlas, client, id)
 }
 
-/// Sends a request of this kind, for at most half a second.
+/// Sends a request of this kind, with a timeout of half a second.
 async fn send(client: &Client, operation: Operation, id: &str) -> Option<Got> {
     let one = format!("{}/{id}", endpoints());
     let instance = format!("/api/atlas/v1.0/groups/{DEFAULT_PROJECT}/serverless/{DEFAULT_INSTANCE}");
@@ -120,7 +120,7 @@ async fn tokens_are_refused_limited_revoked_and_short_lived() {
     assert_eq!(status().await, 401);
 }
 
-/// Makes what is out of band happen.
+/// Causes an event out of band.
 fn happen(atlas: &Simulator, name: &str, endpoint: &str) {
     let How::OutOfBand(act) = CatalogueEntry::named(name).unwrap().how else {
         panic!("{name} is not out of band")

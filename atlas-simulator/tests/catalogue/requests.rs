@@ -1,4 +1,4 @@
-//! What is done to single requests, on each operation that it is feared on.
+//! The faults of single requests, on each operation that they may affect.
 
 use atlas_simulator::{How, catalogue};
 
@@ -8,23 +8,23 @@ use crate::{send, with_an_endpoint};
 /// What a client gets.
 #[derive(Debug, Clone, Copy)]
 enum Wire {
-    /// This status and this `errorCode`, and nothing is done.
+    /// This status and this `errorCode`, and nothing is executed.
     Refused(u16, &'static str),
-    /// This status without an error of Atlas, and nothing is done.
+    /// This status without an error of Atlas, and nothing is executed.
     Foreign(u16),
-    /// No answer, and nothing is done.
+    /// No response, and nothing is executed.
     Silence,
-    /// No answer or a useless one, and it is done.
+    /// No response or a useless one, and it is executed.
     Lost,
-    /// An answer of success, in which something is odd.
+    /// A successful response, which is malformed.
     Odd(fn(&Got) -> bool),
-    /// The true answer; the endpoint has another fate.
+    /// The true response; the endpoint has another fate.
     Fated,
-    /// Not by rules: see the test that is named.
+    /// Not by rules: see the named test.
     Elsewhere,
 }
 
-/// What the entry of this name looks like on the wire.
+/// Returns the effect of the entry of this name on the wire.
 fn wire(name: &str) -> Option<Wire> {
     use Wire::*;
     Some(match name {

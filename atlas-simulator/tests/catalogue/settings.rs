@@ -1,4 +1,4 @@
-//! What another Atlas is set to.
+//! The entries that are settings of Atlas.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use reqwest::Method;
 use crate::support::{Client, endpoints, until};
 use crate::{send, with_an_endpoint};
 
-/// The status, and an endpoint's status, after a PATCH or DELETE on an endpoint in this state.
+/// Returns the status, and an endpoint's status, after a PATCH or DELETE on an endpoint in this state.
 async fn on(change: fn(&mut Settings), status: Status, operation: Operation) -> (u16, String) {
     let (atlas, client, id) = with_an_endpoint(change).await;
     assert!(atlas.edit_endpoint(&id, |endpoint| endpoint.status = status));
@@ -57,7 +57,7 @@ async fn each_setting_of_the_catalogue_shows() {
     }
 }
 
-/// The settings that take more than one request to be seen.
+/// The settings that show only after more than one request.
 async fn shows(name: &str, set: fn(&mut Settings)) {
     let (atlas, client, id) = with_an_endpoint(set).await;
     match name {

@@ -1,4 +1,4 @@
-//! A raw client with a Digest of its own, so that the simulator is judged by something that it did not bring along.
+//! A raw client with a Digest of its own, so that the simulator is judged by independent code.
 
 #![allow(
     dead_code,
@@ -27,7 +27,7 @@ pub(crate) fn tail(project: &str, instance: &str) -> String {
     format!("/groups/{project}/privateEndpoint/serverless/instance/{instance}/endpoint")
 }
 
-/// Answers as tests want them: status, headers, JSON (`null` if the body is none).
+/// A response as tests need it: status, headers, JSON (`null` if the body is none).
 #[derive(Debug)]
 pub(crate) struct Got {
     pub(crate) status: u16,
@@ -50,7 +50,7 @@ impl Got {
     }
 }
 
-/// One key of one simulator. Every call asks for a challenge first, as curl does.
+/// One key of one simulator. Every call requests a challenge first, as curl does.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -75,18 +75,18 @@ impl Client {
         }
     }
 
-    /// The same client, speaking v2.
+    /// Returns the same client for API v2.
     pub(crate) fn v2(self) -> Self {
         self.with_header("Accept", "application/vnd.atlas.2023-01-01+json".to_owned())
     }
 
-    /// The same client, sending this header with each request.
+    /// Returns the same client, with this header in each request.
     pub(crate) fn with_header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// Sends as it is.
+    /// Sends the request as it is.
     pub(crate) async fn raw(
         &self,
         method: Method,
@@ -107,7 +107,7 @@ impl Client {
         request.send().await
     }
 
-    /// Challenge, answer; the outcome even if the connection breaks.
+    /// Challenge, response; the outcome even if the connection breaks.
     pub(crate) async fn attempt(
         &self,
         method: Method,
@@ -141,7 +141,7 @@ impl Client {
         self.call(Method::DELETE, path, None).await
     }
 
-    /// An Authorization header with qop=auth.
+    /// Returns an Authorization header with qop=auth.
     pub(crate) fn digest(&self, method: &str, uri: &str, nonce: &str, nc: u32) -> String {
         let (who, what) = self.halves(method, uri);
         let nc = format!("{nc:08x}");
@@ -152,7 +152,7 @@ impl Client {
         )
     }
 
-    /// An Authorization header in the older form, without qop.
+    /// Returns an Authorization header in the older form, without qop.
     pub(crate) fn digest_2069(&self, method: &str, uri: &str, nonce: &str) -> String {
         let (who, what) = self.halves(method, uri);
         let response = md5(&format!("{who}:{nonce}:{what}"));
@@ -166,7 +166,7 @@ impl Client {
         (md5(&format!("{}:MMS Public API:{}", self.public, self.private)), md5(&format!("{method}:{uri}")))
     }
 
-    /// A challenge's header and nonce.
+    /// Returns a challenge's header and nonce.
     pub(crate) async fn challenge(&self, path: &str) -> (String, String) {
         let answer = self.raw(Method::GET, path, None, None).await.unwrap();
         assert_eq!(answer.status(), 401);
@@ -176,7 +176,7 @@ impl Client {
     }
 }
 
-/// Asks for an access token as the default service account.
+/// Requests an access token as the default service account.
 pub(crate) async fn token(atlas: &Simulator, secret: &str, form: &'static str) -> Got {
     let basic = data_encoding::BASE64.encode(format!("{DEFAULT_CLIENT_ID}:{secret}").as_bytes());
     let request = http()
@@ -212,12 +212,12 @@ pub(crate) fn md5(text: &str) -> String {
     data_encoding::HEXLOWER.encode(&Md5::digest(text))
 }
 
-/// A simulator whose phases end only when a test says so.
+/// A simulator whose phases end only when a test ends them.
 pub(crate) async fn slow() -> Simulator {
     atlas(Duration::from_hours(1)).await
 }
 
-/// A simulator that takes no time for anything.
+/// A simulator without any latency.
 pub(crate) async fn instant() -> Simulator {
     atlas(Duration::ZERO).await
 }

@@ -1,4 +1,4 @@
-//! What the other operations make of answers, and what their errors say.
+//! Responses of the other operations, and the messages of their errors.
 
 use atlas::{ApiVersion, CreateOutcome, DeleteOutcome, Outcome, Update};
 use domain::endpoint::EndpointId;
@@ -272,7 +272,7 @@ async fn a_packed_answer_is_named_and_says_nothing_of_what_was_done() {
     plain.client().0.list(&instance()).await.unwrap();
 }
 
-/// Answers the first two requests of a connection, and closes it instead of answering the third.
+/// Responds to the first two requests of a connection, and closes it instead of responding to the third.
 fn forgetful() -> Script {
     authenticated(|request| if request.number == 2 { Reaction::Reset } else { json(200, "[]") })
 }

@@ -1,4 +1,4 @@
-//! Digest challenges: what a call costs, and which servers the client works with.
+//! Digest challenges: the cost of a call, and the servers that the client works with.
 
 use atlas::{Client, ClientSettings, CreateOutcome, Credentials, Transport, Update};
 use futures::future::join_all;

@@ -1,4 +1,4 @@
-//! What a POST's answers prove, and how often it is sent.
+//! What the response to a POST proves, and how often the POST is sent.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -19,7 +19,7 @@ fn class(creation: &CreateOutcome) -> String {
     }
 }
 
-/// Creates against a server that answers the POST so, and checks that there was one.
+/// Creates against a server that responds to the POST so, and checks that there was one.
 async fn create(reaction: Reaction) -> String {
     let server = authenticated(move |_| reaction.clone());
     let (client, records) = server.client_with(|settings| settings.timeout = Duration::from_secs(2));

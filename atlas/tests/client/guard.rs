@@ -1,4 +1,4 @@
-//! A strict Digest server: checks every answer, and remembers every nonce.
+//! A strict Digest server: checks every response, and remembers every nonce.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -7,12 +7,12 @@ use digest_auth::{AuthContext, AuthorizationHeader, HttpMethod};
 
 use super::script::{Reaction, Request, Script, bytes, json};
 
-/// How a guard treats its nonces.
+/// The policy of a guard for its nonces.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Habits {
     /// The parameters of its challenge, with `{nonce}` in place of the nonce.
     pub(crate) challenge: &'static str,
-    /// A nonce serves so many requests; then the challenge says `stale=true`.
+    /// A nonce is good for so many requests; then the challenge says `stale=true`.
     pub(crate) uses: u32,
 }
 
@@ -25,8 +25,8 @@ impl Default for Habits {
     }
 }
 
-/// The password is [`super::script::key`]'s. Authorized requests are answered with `react`; a wrong response, a count that
-/// did not rise or another uri is answered 401, and told by `refusals` in the header `x-refused`.
+/// The password is [`super::script::key`]'s. Authorized requests are handled by `react`; a wrong response, a count that
+/// did not rise or another uri gets a 401, which `refusals` reads from the header `x-refused`.
 pub(crate) fn start(habits: Habits, react: impl Fn(&Request) -> Reaction + Send + Sync + 'static) -> Script {
     let nonces: Mutex<HashMap<String, u32>> = Mutex::default();
     Script::start(move |request| {
@@ -52,7 +52,7 @@ pub(crate) fn start(habits: Habits, react: impl Fn(&Request) -> Reaction + Send 
 
 enum Refusal {
     Stale,
-    /// The client made a mistake, which no repetition may hide.
+    /// An error of the client, which no repetition may hide.
     Wrong(&'static str),
 }
 

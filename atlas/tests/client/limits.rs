@@ -1,4 +1,4 @@
-//! What a call may cost: time, memory, and connections to nowhere else.
+//! The limits of a call: time, memory, and connections to nowhere else.
 
 use std::time::{Duration, Instant};
 

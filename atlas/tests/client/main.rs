@@ -1,6 +1,6 @@
 //! The Atlas client over real sockets.
 //!
-//! Most themes speak to a scripted server, byte by byte: what a faithful Atlas never sends is what matters most.
+//! Most tests use a scripted server, byte by byte: the responses that a faithful Atlas never sends matter most.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers included")]
 

@@ -1,4 +1,4 @@
-//! A 401 to a Digest response: what it says of the nonce, of the key, and of what stands before Atlas.
+//! A 401 to a Digest response: what it says of the nonce, of the key, and of proxies before Atlas.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! A server that answers by script, on plain threads: every byte and every hang-up is the test's.
+//! A server that responds by script, on plain threads: the test controls every byte and every disconnect.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -25,7 +25,7 @@ impl Request {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter of its Digest answer, without quotes.
+    /// Returns a parameter of its Digest response, without quotes.
     pub(crate) fn digest(&self, name: &str) -> Option<String> {
         let parameters = self.header("authorization")?.strip_prefix("Digest ")?;
         parameters
@@ -35,18 +35,18 @@ impl Request {
     }
 }
 
-/// What the server does with a request.
+/// The server's reaction to a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Reaction {
     /// These bytes, then the next request.
     Send(Vec<u8>),
-    /// These bytes, then a hang-up.
+    /// These bytes, then a disconnect.
     SendAndClose(Vec<u8>),
     /// These bytes, then one more every 20 ms, without end.
     SendAndDrip(Vec<u8>),
     /// These bytes over and over.
     SendWithoutEnd(Vec<u8>, Vec<u8>),
-    /// A reset, without an answer.
+    /// A reset, without a response.
     Reset,
     /// Nothing, for as long as the client waits.
     Hang,
@@ -103,7 +103,7 @@ impl Script {
         self.seen.lock().unwrap().clone()
     }
 
-    /// "GET", "GET+" (with an Authorization header), …, in order.
+    /// Returns "GET", "GET+" (with an Authorization header), …, in order.
     pub(crate) fn methods(&self) -> Vec<String> {
         let mark = |request: &Request| {
             if request.header("authorization").is_some() { "+" } else { "" }
@@ -120,7 +120,7 @@ impl Script {
     }
 }
 
-/// The key that every test asks with unless it brings its own.
+/// Returns the default key of the tests.
 pub(crate) fn key() -> Credentials {
     Credentials::key("abcdefgh", "1b2c3d4e-private-key").unwrap()
 }
@@ -136,7 +136,7 @@ pub(crate) fn client_of(url: &str, adjust: impl FnOnce(&mut ClientSettings)) -> 
     (Client::new(Transport::new(settings, records.observer()).unwrap(), key()), records)
 }
 
-/// What the observer was told.
+/// The calls that the observer got.
 #[derive(Clone, Default)]
 pub(crate) struct Records(Arc<Mutex<Vec<CallRecord>>>);
 
@@ -146,7 +146,7 @@ impl Records {
         Arc::new(move |record| records.lock().unwrap().push(record.clone()))
     }
 
-    /// "list 200 2": operation, outcome, requests.
+    /// Returns "list 200 2": operation, outcome, requests.
     pub(crate) fn lines(&self) -> Vec<String> {
         let line = |record: &CallRecord| {
             format!("{} {} {}", record.operation.as_str(), record.outcome, record.requests)
@@ -170,12 +170,12 @@ pub(crate) fn endpoint() -> String {
     )
 }
 
-/// An error body as Atlas sends it.
+/// Returns an error body as Atlas sends it.
 pub(crate) fn atlas_error(status: u16, code: &str, detail: &str) -> String {
     format!(r#"{{"detail":"{detail}","error":{status},"errorCode":"{code}","parameters":null,"reason":"R"}}"#)
 }
 
-/// A whole answer. `headers` are lines without their ends.
+/// Returns a complete response. `headers` are lines without their ends.
 pub(crate) fn bytes(status: u16, headers: &[&str], body: &str) -> Vec<u8> {
     let lines: Vec<&str> = headers.iter().flat_map(|line| [*line, "\r\n"]).collect();
     let lines = lines.concat();
@@ -186,7 +186,7 @@ pub(crate) fn json(status: u16, body: &str) -> Reaction {
     Reaction::Send(bytes(status, &["Content-Type: application/json"], body))
 }
 
-/// A 401 with a challenge and Atlas' body.
+/// Returns a 401 with a challenge and Atlas' body.
 pub(crate) fn challenged() -> Reaction {
     Reaction::Send(bytes(
         401,
@@ -195,7 +195,7 @@ pub(crate) fn challenged() -> Reaction {
     ))
 }
 
-/// Challenges whoever shows no key, and reacts to the others.
+/// Challenges requests without credentials, and reacts to the others.
 pub(crate) fn authenticated(react: impl Fn(&Request) -> Reaction + Send + Sync + 'static) -> Script {
     Script::start(
         move |request| {

@@ -12,7 +12,7 @@ const PRIVATE: &str = "0canary0-1111-2222-3333-private00key";
 const CLIENT_SECRET: &str = "mdb_sa_sk_0canary0clientsecret";
 const TOKEN: &str = "eyJ0canary0.token.signature";
 
-/// Everything that would give a secret away, plain or as Basic.
+/// Every form that would reveal a secret, plain or as Basic.
 fn forbidden() -> Vec<String> {
     let basic = |id: &str, secret: &str| data_encoding::BASE64.encode(format!("{id}:{secret}").as_bytes());
     let base64 = |secret: &str| data_encoding::BASE64.encode(secret.as_bytes());
@@ -32,7 +32,7 @@ fn assert_clean(what: &str, text: &str) {
     }
 }
 
-/// A server that throws back, as an error, whatever it was sent.
+/// A server that echoes every request as an error.
 fn echo() -> Script {
     Script::start(|request| {
         if request.target == "/api/oauth/token" {

@@ -46,7 +46,7 @@ pub(crate) async fn created(client: &Client, comment: &str) -> Endpoint {
     }
 }
 
-/// Asks until the endpoint has this status.
+/// Polls until the endpoint has this status.
 async fn until(client: &Client, endpoint: &Endpoint, status: &EndpointStatus) -> Endpoint {
     loop {
         let now = client.get(&at(), &endpoint.id).await.unwrap();
@@ -57,7 +57,7 @@ async fn until(client: &Client, endpoint: &Endpoint, status: &EndpointStatus) ->
     }
 }
 
-/// From nothing to AVAILABLE to gone, through all six operations.
+/// From no endpoint to AVAILABLE to deleted, through all six operations.
 async fn live_a_life(client: &Client) {
     assert_eq!(client.list(&at()).await.unwrap().endpoints, []);
     let endpoint = created(client, "orders").await;

@@ -1,4 +1,4 @@
-//! The client against a simulator that misbehaves: every ending and every oddity that it knows.
+//! The client against a simulator that misbehaves: all of its terminations and malformed responses.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use domain::fault::FaultKind;
 
 use super::simulated::{api_key, at, client, created};
 
-/// Every ending that the simulator knows, with the class that a read finds.
+/// Every termination of the simulator, with the class of error that a read gets.
 fn endings() -> Vec<(Termination, FaultKind)> {
     use FaultKind::*;
     vec![
@@ -197,7 +197,7 @@ async fn an_instance_that_is_no_serverless_one_any_more_says_so() {
     assert_eq!(client.list(&nowhere).await.unwrap_err().kind(), FaultKind::InstanceNotFound);
 }
 
-/// The catalogue's rules for requests, in the words of the client: a fault is met by a read as an error, or it is harmless.
+/// The catalogue's rules for requests, from the client's side: a read gets an error for the fault, or it is harmless.
 #[tokio::test]
 async fn every_fault_of_the_catalogue_is_an_answer_that_is_understood_or_an_error_that_names_what_was_tried()
 {

@@ -1,4 +1,5 @@
-//! Whom the client trusts: the compiled-in authorities and the given ones, for the right host, at the right time.
+//! The servers that the client trusts: by the compiled-in authorities and the given ones, for the right host, at the
+//! right time.
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ fn server(
     serving(&parameters.signed_by(&key, authority).unwrap(), &key)
 }
 
-/// A server that shows this certificate.
+/// A server that presents this certificate.
 fn serving(certificate: &Certificate, key: &KeyPair) -> Script {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -46,7 +47,8 @@ fn serving(certificate: &Certificate, key: &KeyPair) -> Script {
     })
 }
 
-/// The error of a call to a server that must not be trusted: nothing was sent, and a create is a definite no.
+/// Returns the error of a call to a server that must not be trusted: nothing was sent, and a create is definitely
+/// refused.
 async fn distrust(server: &Script, trusted: Option<&CertifiedIssuer<'static, KeyPair>>) -> AtlasError {
     let (client, _) =
         server.client_with(|settings| settings.extra_roots = trusted.map(|ca| ca.pem().into_bytes()));

@@ -12,7 +12,7 @@ use super::script::*;
 
 const TOKEN_PATH: &str = "/api/oauth/token";
 
-/// A client that asks with a service account.
+/// A client that authenticates as a service account.
 fn client(server: &Script, timeout: Duration) -> (Client, Records) {
     let records = Records::default();
     let account = Credentials::service_account("mdb_sa_id_1", "mdb_sa_sk_secret").unwrap();
@@ -22,7 +22,7 @@ fn client(server: &Script, timeout: Duration) -> (Client, Records) {
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// Hands out `token-1`, `token-2`, …, and lets `react` answer the rest.
+/// Issues `token-1`, `token-2`, …, and lets `react` handle the rest.
 fn issuing(expires_in: u64, react: impl Fn(&Request) -> Reaction + Send + Sync + 'static) -> Script {
     let issued = AtomicUsize::new(0);
     Script::start(move |request| {

@@ -1,4 +1,4 @@
-//! A tiny upstream that counts, a proxy in front of it, and a client that speaks one raw request at a time.
+//! A fixture: a tiny upstream that counts, a proxy in front of it, and a client that sends one raw request at a time.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// For what must not happen.
 pub(crate) const BRIEFLY: Duration = Duration::from_millis(150);
 
-/// Answers each request with how many writes it has seen, and remembers what it was asked.
+/// Responds to each request with the number of writes so far, and records the request.
 #[derive(Default)]
 pub(crate) struct Upstream {
     writes: AtomicUsize,
@@ -30,7 +30,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// All requests, as `POST /path?query body`.
+    /// Returns all requests, as `POST /path?query body`.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
@@ -52,7 +52,7 @@ impl Upstream {
     }
 }
 
-/// What a test works with.
+/// The fixture of a test.
 pub(crate) struct Bench {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) tape: Arc<Tape>,
@@ -71,12 +71,13 @@ impl Bench {
         Self { upstream, tape, proxy, address }
     }
 
-    /// The way to the upstream itself, for another proxy.
+    /// Returns the configuration of the upstream itself, for another proxy.
     pub(crate) fn upstream_config(&self) -> kube::Config {
         config(self.address)
     }
 
-    /// The whole answer to one request on a new connection; an error if the connection ends before the answer does.
+    /// Returns the complete response to one request on a new connection; an error if the connection ends before the
+    /// response does.
     pub(crate) async fn ask(&self, method: &str, path: &str) -> Result<Answer, Error> {
         ask(&self.proxy, method, path, "").await
     }
@@ -94,7 +95,7 @@ async fn serve(listener: TcpListener, upstream: Arc<Upstream>) {
     }
 }
 
-/// An answer as it came over the wire.
+/// A response as it came over the wire.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! A call in the middle of an exchange happens when nothing later has, which is what makes "killed at effect n" exact.
+//! A call in the middle of an exchange happens before any later effect, which makes "killed at effect n" exact.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ async fn what_comes_in_during_a_call_goes_no_further() {
     assert_eq!(bench.ask("POST", "/later").await.unwrap().status, 200);
 }
 
-/// One after the other, each after the answer to the one before.
+/// Sends requests one after the other, each after the response to the last.
 const NINE_WRITES: &str = r#"
 for effect in 1 2 3 4 5 6 7 8 9; do
     exec 3<> "/dev/tcp/$ADDRESS"

@@ -1,4 +1,5 @@
-//! In front of a real API server: clients, watches and refusals work as without the proxy, and watches end on order.
+//! In front of a real API server: clients, watches and rejections work as without the proxy, and watches end on
+//! request.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// A client as a program has one: by the proxy's kubeconfig file.
+    /// Returns a client as a program has it: by the proxy's kubeconfig file.
     async fn new(name: &str) -> Self {
         let cluster = control_plane().await.unwrap();
         let namespace = cluster.create_namespace(name).await.unwrap();
@@ -42,7 +43,7 @@ impl Bench {
 
 type Event = Result<Option<WatchEvent<ConfigMap>>, kube::Error>;
 
-/// The next event that names an object or an error; `None` at the end of the watch.
+/// Returns the next event that names an object or an error; `None` at the end of the watch.
 async fn next(watch: &mut (impl Stream<Item = Result<WatchEvent<ConfigMap>, kube::Error>> + Unpin)) -> Event {
     loop {
         match timeout(PATIENCE, watch.try_next()).await.expect("neither an event nor an end")? {

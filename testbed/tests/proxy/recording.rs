@@ -1,4 +1,4 @@
-//! What passes is passed unchanged and recorded in one numbering.
+//! Exchanges pass unchanged and are recorded in one numbering.
 
 use std::sync::Arc;
 
