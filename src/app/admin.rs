@@ -134,16 +134,16 @@ async fn connection(
     metrics: Metrics,
     readiness: Readiness,
 ) {
-    let answer = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|request: Request<Incoming>| {
         if request.uri().path() == METRICS {
             scrapes.admit(hang_up.clone());
         }
-        let answer = answer(&request, &metrics, &readiness);
-        async move { Ok::<_, Infallible>(answer) }
+        let response = respond(&request, &metrics, &readiness);
+        async move { Ok::<_, Infallible>(response) }
     });
     // One response per connection: an idle client then holds nothing, and `EXCHANGE` bounds the whole connection.
     let mut http = http1::Builder::new();
-    let served = http.keep_alive(false).max_buf_size(HEAD).serve_connection(TokioIo::new(stream), answer);
+    let served = http.keep_alive(false).max_buf_size(HEAD).serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // A complete request gets its response, even if the connection is to be closed.
         biased;
@@ -156,7 +156,7 @@ async fn connection(
     }
 }
 
-fn answer<B>(request: &Request<B>, metrics: &Metrics, readiness: &Readiness) -> Response<Full<Bytes>> {
+fn respond<B>(request: &Request<B>, metrics: &Metrics, readiness: &Readiness) -> Response<Full<Bytes>> {
     let (status, content_type, body) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/livez") => (StatusCode::OK, PLAIN, "ok\n".to_owned()),
         (&Method::GET | &Method::HEAD, "/readyz") => {
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     /// Sends a request over a real connection. Returns the response's head and body.
-    async fn ask(address: SocketAddr, line: &str) -> (String, String) {
+    async fn get(address: SocketAddr, line: &str) -> (String, String) {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("{line} HTTP/1.1\r\nHost: operator\r\nAccept: text/plain\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -213,20 +213,20 @@ mod tests {
         let (address, _, readiness) = started();
         readiness.wait_for("watch", "objects are being listed");
         readiness.wait_for("crd", "it is not installed");
-        let (head, body) = ask(address, "GET /readyz").await;
+        let (head, body) = get(address, "GET /readyz").await;
         assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
         assert_eq!(body, "crd: it is not installed\nwatch: objects are being listed\n");
-        assert!(ask(address, "GET /livez").await.0.starts_with("HTTP/1.1 200 "));
+        assert!(get(address, "GET /livez").await.0.starts_with("HTTP/1.1 200 "));
         readiness.met("crd");
         readiness.met("watch");
-        assert!(ask(address, "GET /readyz").await.0.starts_with("HTTP/1.1 200 "));
+        assert!(get(address, "GET /readyz").await.0.starts_with("HTTP/1.1 200 "));
     }
 
     #[tokio::test]
     async fn metrics_are_openmetrics_whatever_the_client_accepts() {
         let (address, metrics, _) = started();
         metrics.adopted();
-        let (head, body) = ask(address, "GET /metrics").await;
+        let (head, body) = get(address, "GET /metrics").await;
         assert!(head.to_lowercase().contains(&format!("content-type: {OPEN_METRICS}")), "{head}");
         assert!(body.contains("# TYPE atlas_spe_adoptions counter\n") && body.ends_with("# EOF\n"), "{body}");
         assert!(body.contains("\natlas_spe_adoptions_total 1\n"), "{body}");
@@ -235,9 +235,9 @@ mod tests {
     #[tokio::test]
     async fn anything_else_is_refused() {
         let (address, ..) = started();
-        assert!(ask(address, "GET /").await.0.starts_with("HTTP/1.1 404 "));
-        assert!(ask(address, "POST /livez").await.0.starts_with("HTTP/1.1 405 "));
-        assert_eq!(ask(address, "HEAD /livez").await.1, "");
+        assert!(get(address, "GET /").await.0.starts_with("HTTP/1.1 404 "));
+        assert!(get(address, "POST /livez").await.0.starts_with("HTTP/1.1 405 "));
+        assert_eq!(get(address, "HEAD /livez").await.1, "");
     }
 
     /// Opens connections one after the other.
@@ -261,7 +261,7 @@ mod tests {
     async fn a_probe_gets_through_a_crowd_that_says_nothing_of_which_few_stay_open() {
         let (address, ..) = started();
         let mut crowd = idle(address, 500).await;
-        assert!(ask(address, "GET /readyz").await.0.starts_with("HTTP/1.1 200 "));
+        assert!(get(address, "GET /readyz").await.0.starts_with("HTTP/1.1 200 "));
         for stream in &mut crowd[..500 - CONNECTIONS] {
             hung_up_on(stream).await;
         }
@@ -281,7 +281,7 @@ mod tests {
         let listener = bind("[::]:0".parse().unwrap()).unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(serve(listener, Metrics::default(), Readiness::default()));
-        assert!(ask((Ipv4Addr::LOCALHOST, port).into(), "GET /livez").await.0.starts_with("HTTP/1.1 200 "));
+        assert!(get((Ipv4Addr::LOCALHOST, port).into(), "GET /livez").await.0.starts_with("HTTP/1.1 200 "));
     }
 
     #[tokio::test]

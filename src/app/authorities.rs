@@ -56,7 +56,7 @@ impl AuthorityFile {
             // A hanging disk blocks this task alone.
             let Ok(read) = tokio::task::spawn_blocking(move || std::fs::read(path)).await else { continue };
             let file = self.path.display().to_string();
-            match self.look(read, &transport) {
+            match self.reload(read, &transport) {
                 Change::None => {}
                 Change::Trusted(count, skipped) => {
                     metrics.ca_file_unusable(false);
@@ -74,7 +74,7 @@ impl AuthorityFile {
         }
     }
 
-    fn look(&mut self, read: std::io::Result<Vec<u8>>, transport: &Transport) -> Change {
+    fn reload(&mut self, read: std::io::Result<Vec<u8>>, transport: &Transport) -> Change {
         let content = read.as_ref().map_or(Content::Unreadable, |pem| Content::Text(hash(pem)));
         if content == self.last {
             return Change::None;
@@ -161,26 +161,26 @@ mod tests {
         let transport = Transport::new(settings, Arc::new(|_| {})).unwrap();
         let mounted = Mounted(std::env::temp_dir().join(format!("spe-authorities-{}", std::process::id())));
         let mut file = AuthorityFile::new(mounted.0.clone(), other.as_bytes());
-        let mut look = || file.look(std::fs::read(&mounted.0), &transport);
+        let mut reload = || file.reload(std::fs::read(&mounted.0), &transport);
 
         mounted.becomes(&other);
-        assert_eq!(look(), Change::None);
+        assert_eq!(reload(), Change::None);
         assert!(!works(&transport).await);
         mounted.becomes(&format!("{other}-----BEGIN CERTIFICATE-----\n{authority}"));
-        let Change::Trusted(2, skipped) = look() else { panic!("both are usable") };
+        let Change::Trusted(2, skipped) = reload() else { panic!("both are usable") };
         assert!(matches!(skipped.as_slice(), [one] if one.starts_with("certificate 2 ")), "{skipped:?}");
         assert!(works(&transport).await);
 
         mounted.becomes("no certificate");
-        assert!(matches!(look(), Change::Unusable(_)));
-        assert_eq!(look(), Change::None, "it is said once");
+        assert!(matches!(reload(), Change::Unusable(_)));
+        assert_eq!(reload(), Change::None, "it is said once");
         std::fs::remove_file(&mounted.0).unwrap();
-        assert!(matches!(look(), Change::Unusable(_)));
-        assert_eq!(look(), Change::None);
+        assert!(matches!(reload(), Change::Unusable(_)));
+        assert_eq!(reload(), Change::None);
         assert!(works(&transport).await, "what was trusted last stays trusted");
 
         mounted.becomes(&other);
-        assert_eq!(look(), Change::Trusted(1, Vec::new()));
+        assert_eq!(reload(), Change::Trusted(1, Vec::new()));
         assert!(!works(&transport).await, "an authority that is taken away is no longer trusted");
     }
 }

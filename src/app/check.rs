@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 
 /// The time limit of the request; the admin server responds from memory.
-const ANSWER: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why an operator does not count as ready.
 #[derive(Debug, Error)]
@@ -32,19 +32,19 @@ pub enum CheckError {
 /// # Errors
 /// If it is not ready, or does not respond.
 pub async fn ready(host: &str, port: u16) -> Result<(), CheckError> {
-    let no_answer = |why: String| CheckError::NoAnswer(format!("{host} port {port}"), why);
-    let asked = tokio::time::timeout(ANSWER, ask(host, port)).await;
-    let (status, body) = asked
-        .map_err(|_| no_answer(format!("none within {ANSWER:?}")))?
-        .map_err(|error| no_answer(error.to_string()))?;
+    let no_response = |why: String| CheckError::NoAnswer(format!("{host} port {port}"), why);
+    let result = tokio::time::timeout(TIMEOUT, request_readyz(host, port)).await;
+    let (status, body) = result
+        .map_err(|_| no_response(format!("none within {TIMEOUT:?}")))?
+        .map_err(|error| no_response(error.to_string()))?;
     match status {
         StatusCode::OK => Ok(()),
         StatusCode::SERVICE_UNAVAILABLE => Err(CheckError::NotReady(body.trim_end().replace('\n', "; "))),
-        other => Err(no_answer(format!("it answers {other}, which no operator does"))),
+        other => Err(no_response(format!("it answers {other}, which no operator does"))),
     }
 }
 
-async fn ask(
+async fn request_readyz(
     host: &str,
     port: u16,
 ) -> Result<(StatusCode, String), Box<dyn std::error::Error + Send + Sync>> {
@@ -52,14 +52,14 @@ async fn ask(
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get("/readyz").header(HOST, "operator").body(Empty::<Bytes>::new())?;
     let exchange = async {
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
         Ok::<_, hyper::Error>((status, String::from_utf8_lossy(&body).into_owned()))
     };
     // The connection is polled alongside the exchange, and ends with it or with the error that broke it.
-    let (answered, _) = tokio::join!(exchange, connection);
-    Ok(answered?)
+    let (response, _) = tokio::join!(exchange, connection);
+    Ok(response?)
 }
 
 #[cfg(test)]

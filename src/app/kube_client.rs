@@ -32,10 +32,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 const WRITE: Duration = Duration::from_secs(30);
 
 /// The time limit of one check that the resource is served.
-const LOOK: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of concurrent checks.
-const LOOKS: usize = 8;
+const MAX_CHECKS: usize = 8;
 
 /// The delay between two checks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -87,23 +87,24 @@ pub(super) async fn wait_for_resource(
         [] => vec![None],
         some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
     };
-    let mut told = String::new();
+    let mut logged = String::new();
     loop {
-        let looks = stream::iter(&scopes).map(|scope| look(client, *scope, selector)).buffer_unordered(LOOKS);
-        let looks: Vec<Option<String>> = looks.try_collect().await?;
+        let checks =
+            stream::iter(&scopes).map(|scope| check(client, *scope, selector)).buffer_unordered(MAX_CHECKS);
+        let checks: Vec<Option<String>> = checks.try_collect().await?;
         // A namespace that is not served yet does not block the others: its own watch keeps waiting and reports that.
-        if looks.iter().any(Option::is_none) {
+        if checks.iter().any(Option::is_none) {
             break;
         }
-        let waiting_for = looks.into_iter().flatten().next().unwrap_or_default();
-        if told != waiting_for {
+        let waiting_for = checks.into_iter().flatten().next().unwrap_or_default();
+        if logged != waiting_for {
             warn!(waiting_for, "waiting");
             readiness.wait_for("crd", waiting_for.clone());
-            told = waiting_for;
+            logged = waiting_for;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    if !told.is_empty() {
+    if !logged.is_empty() {
         info!("the custom resource is served");
     }
     readiness.met("crd");
@@ -111,7 +112,7 @@ pub(super) async fn wait_for_resource(
 }
 
 /// Checks that the objects there can be listed and watched. Returns what to wait for if not.
-async fn look(
+async fn check(
     client: &Client,
     namespace: Option<&str>,
     selector: Option<&str>,
@@ -123,10 +124,10 @@ async fn look(
     for (verb, request) in [("list", objects.list(&list)), ("watch", objects.watch(&watch, "0"))] {
         let request = request.map_err(|error| failed(&error))?;
         // The status code suffices; the body may contain anything.
-        match tokio::time::timeout(LOOK, client.request_stream(request)).await {
+        match tokio::time::timeout(CHECK_TIMEOUT, client.request_stream(request)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return reason_to_wait(error, verb, selector).map(Some),
-            Err(_) => return Ok(Some(format!("the API server did not answer within {LOOK:?}"))),
+            Err(_) => return Ok(Some(format!("the API server did not answer within {CHECK_TIMEOUT:?}"))),
         }
     }
     Ok(None)

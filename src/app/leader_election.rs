@@ -92,8 +92,8 @@ impl Candidate {
             Some(holder) if holder == self.identity => Step::Renew,
             Some(_) => {
                 let promised = found.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-                let patience = promised.map_or(self.terms.duration, Duration::from_secs);
-                if now.since(changed) < patience { Step::Wait } else { Step::Take }
+                let expiry = promised.map_or(self.terms.duration, Duration::from_secs);
+                if now.since(changed) < expiry { Step::Wait } else { Step::Take }
             }
         }
     }
@@ -170,7 +170,7 @@ impl LeaderElector {
     /// # Errors
     /// If the API server refuses us the Lease, since waiting would not help.
     pub async fn acquire(&mut self) -> Result<(), LeaseForbidden> {
-        let (mut holder, mut told) = (None, false);
+        let (mut holder, mut logged) = (None, false);
         loop {
             match self.attempt(self.candidate.terms.renew_deadline).await {
                 Ok(true) => break,
@@ -195,9 +195,9 @@ impl LeaderElector {
                 }
                 // Another candidate was faster.
                 Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {}
-                Err(error) if !told => {
+                Err(error) if !logged => {
                     warn!(%error, lease = self.name, "cannot read or write the Lease; trying again");
-                    told = true;
+                    logged = true;
                 }
                 Err(_) => {}
             }
@@ -214,7 +214,7 @@ impl LeaderElector {
     /// server alone does not end leadership for good.
     pub async fn hold(&mut self, leads: impl Fn(bool)) -> Superseded {
         let LeaderElectionConfig { renew_deadline, retry, .. } = self.candidate.terms;
-        let (mut leading, mut told) = (true, false);
+        let (mut leading, mut logged) = (true, false);
         let holder = loop {
             let left = renew_deadline.saturating_sub(self.renewed.elapsed());
             if leading && left.is_zero() {
@@ -230,12 +230,12 @@ impl LeaderElector {
                         info!(identity = self.candidate.identity, lease = self.name, "leading again");
                         self.lead(true, &leads);
                     }
-                    (leading, told) = (true, false);
+                    (leading, logged) = (true, false);
                 }
                 Ok(false) => break self.candidate.holder(),
-                Err(error) if !told => {
+                Err(error) if !logged => {
                     warn!(%error, lease = self.name, "could not renew the Lease; trying again");
-                    told = true;
+                    logged = true;
                 }
                 Err(_) => {}
             }
@@ -253,7 +253,7 @@ impl LeaderElector {
     /// starts any more.
     pub async fn release(mut self) {
         self.metrics.leads(&self.name, false);
-        let patience = self.candidate.terms.renew_deadline;
+        let limit = self.candidate.terms.renew_deadline;
         let given_up = async {
             loop {
                 match self.give_up().await {
@@ -263,7 +263,7 @@ impl LeaderElector {
                 }
             }
         };
-        match timeout(patience, given_up).await {
+        match timeout(limit, given_up).await {
             Ok(Ok(false)) => {}
             Ok(Ok(true)) => info!(lease = self.name, "gave up the Lease"),
             Ok(Err(error)) => warn!(%error, lease = self.name, "could not give up the Lease; it runs out"),
@@ -287,7 +287,7 @@ impl LeaderElector {
     /// A conflicting write is an error like any other: the next attempt reads again.
     async fn attempt(&mut self, bound: Duration) -> Result<bool, kube::Error> {
         let begun = Boottime::now();
-        let held = timeout(bound, self.look_and_write(begun))
+        let held = timeout(bound, self.read_and_write(begun))
             .await
             .map_err(|_| kube::Error::Service("the API server did not answer in time".into()))??;
         if held {
@@ -297,7 +297,7 @@ impl LeaderElector {
         Ok(held)
     }
 
-    async fn look_and_write(&mut self, now: Boottime) -> Result<bool, kube::Error> {
+    async fn read_and_write(&mut self, now: Boottime) -> Result<bool, kube::Error> {
         let time = Timestamp::now();
         let Some(mut lease) = self.api.get_opt(&self.name).await? else {
             let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };

@@ -49,11 +49,11 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     allow_open_files();
     let readiness = Readiness::default();
     let metrics = Metrics::new(Some(Box::new(readiness.clone())), settings.metrics_per_object);
-    let told = metrics.clone();
+    let recorder = metrics.clone();
     let atlas = settings.atlas()?;
     let authorities = settings.atlas_ca_file.clone().zip(atlas.extra_roots.as_deref());
     let authorities = authorities.map(|(path, pem)| AuthorityFile::new(path, pem));
-    let transport = Transport::new(atlas, Arc::new(move |call| told.atlas_call(call)));
+    let transport = Transport::new(atlas, Arc::new(move |call| recorder.atlas_call(call)));
     let transport = transport.map_err(UsageError::from)?;
     if let Some(file) = authorities {
         tokio::spawn(file.follow(transport.clone(), metrics.clone()));

@@ -18,12 +18,12 @@ use tracing::{info, warn};
 pub fn on_signal() -> io::Result<CancellationToken> {
     let mut signals =
         Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
-    let asked = CancellationToken::new();
-    let token = asked.clone();
+    let requested = CancellationToken::new();
+    let token = requested.clone();
     tokio::spawn(async move {
         let first = signals.next().await;
         info!(signal = first.name, "ending: creates in flight finish first; a second signal ends at once");
-        asked.cancel();
+        requested.cancel();
         let second = signals.next().await;
         warn!(signal = second.name, "ending at once");
         std::process::exit(128 + second.number);

@@ -45,16 +45,16 @@ struct Slot<T> {
 }
 
 struct State<T> {
-    told: Option<Stamped<T>>,
-    is_asked: bool,
+    response: Option<Stamped<T>>,
+    in_flight: bool,
     bucket: Bucket,
 }
 
 /// What a slot offers to a caller.
-enum Offer<T> {
-    Answer(Stamped<T>),
+enum Available<T> {
+    Response(Stamped<T>),
     /// A request is in flight.
-    Asked,
+    InFlight,
     /// The next request may be sent after this long.
     Later(Duration),
     Nothing,
@@ -66,43 +66,43 @@ impl<T: Clone> SingleFlight<T> {
         Self { slots: Mutex::new(slots), rate }
     }
 
-    /// Returns a response requested at `fresh_after` or later, else the one that `ask` returns, once `enter` returns
+    /// Returns a response requested at `fresh_after` or later, else the one that `send` returns, once `enter` returns
     /// a permit.
     ///
     /// # Errors
-    /// The error of `enter` or `ask`, which is not kept.
-    pub(crate) async fn get<Permit, E, Entering, Asking>(
+    /// The error of `enter` or `send`, which is not kept.
+    pub(crate) async fn get<Permit, E, Entering, Request>(
         &self,
         of: (Instance, Fingerprint),
         fresh_after: Boottime,
         enter: impl Fn() -> Entering,
-        ask: impl FnOnce(Permit) -> Asking,
+        send: impl FnOnce(Permit) -> Request,
     ) -> Result<Stamped<T>, E>
     where
         Entering: Future<Output = Result<Permit, E>>,
-        Asking: Future<Output = Result<Stamped<T>, E>>,
+        Request: Future<Output = Result<Stamped<T>, E>>,
     {
         let slot = self.slot(of);
         loop {
             // Registered before the slot is read, so that no change in between is missed.
             let mut changed = pin!(slot.changed.notified());
             changed.as_mut().enable();
-            match slot.offer(fresh_after, self.rate) {
-                Offer::Answer(told) => return Ok(told),
-                Offer::Asked => changed.await,
-                Offer::Later(delay) => tokio::select! {
+            match slot.available(fresh_after, self.rate) {
+                Available::Response(response) => return Ok(response),
+                Available::InFlight => changed.await,
+                Available::Later(delay) => tokio::select! {
                     () = sleep(delay) => {}
                     () = changed => {}
                 },
-                Offer::Nothing => {
+                Available::Nothing => {
                     let permit = tokio::select! {
                         permit = enter() => permit?,
                         () = changed => continue,
                     };
-                    if let Some(asking) = slot.begin(fresh_after, self.rate) {
-                        let told = ask(permit).await?;
-                        asking.end(&told, self.rate);
-                        return Ok(told);
+                    if let Some(request) = slot.begin(fresh_after, self.rate) {
+                        let response = send(permit).await?;
+                        request.end(&response, self.rate);
+                        return Ok(response);
                     }
                 }
             }
@@ -124,40 +124,40 @@ impl<T: Clone> SingleFlight<T> {
 
 impl<T: Clone> Slot<T> {
     fn new(now: Boottime) -> Arc<Self> {
-        let state = State { told: None, is_asked: false, bucket: Bucket::full(now) };
+        let state = State { response: None, in_flight: false, bucket: Bucket::full(now) };
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new() })
     }
 
-    fn offer(&self, fresh_after: Boottime, rate: Option<Rate>) -> Offer<T> {
-        self.state().offer(fresh_after, rate)
+    fn available(&self, fresh_after: Boottime, rate: Option<Rate>) -> Available<T> {
+        self.state().available(fresh_after, rate)
     }
 
     /// Returns the right to send the request, if it is still needed.
-    fn begin(&self, fresh_after: Boottime, rate: Option<Rate>) -> Option<Asking<'_, T>> {
+    fn begin(&self, fresh_after: Boottime, rate: Option<Rate>) -> Option<Request<'_, T>> {
         let mut state = self.state();
-        if !matches!(state.offer(fresh_after, rate), Offer::Nothing) {
+        if !matches!(state.available(fresh_after, rate), Available::Nothing) {
             return None;
         }
-        state.is_asked = true;
-        Some(Asking(self))
+        state.in_flight = true;
+        Some(Request(self))
     }
 
     fn is_young(&self, now: Boottime) -> bool {
-        self.state().told.as_ref().is_some_and(|(sent, _)| now.since(*sent) < KEPT)
+        self.state().response.as_ref().is_some_and(|(sent, _)| now.since(*sent) < KEPT)
     }
 }
 
 impl<T: Clone> State<T> {
-    fn offer(&self, fresh_after: Boottime, rate: Option<Rate>) -> Offer<T> {
-        if let Some(told) = self.told.as_ref().filter(|(sent, _)| *sent >= fresh_after) {
-            return Offer::Answer(told.clone());
+    fn available(&self, fresh_after: Boottime, rate: Option<Rate>) -> Available<T> {
+        if let Some(response) = self.response.as_ref().filter(|(sent, _)| *sent >= fresh_after) {
+            return Available::Response(response.clone());
         }
-        if self.is_asked {
-            return Offer::Asked;
+        if self.in_flight {
+            return Available::InFlight;
         }
         match rate.map(|rate| self.bucket.wait(rate, Boottime::now())) {
-            Some(delay) if !delay.is_zero() => Offer::Later(delay),
-            _ => Offer::Nothing,
+            Some(delay) if !delay.is_zero() => Available::Later(delay),
+            _ => Available::Nothing,
         }
     }
 }
@@ -169,21 +169,21 @@ impl<T> Slot<T> {
 }
 
 /// The caller that sends the request for all. If it is dropped, the next caller sends it.
-struct Asking<'a, T>(&'a Slot<T>);
+struct Request<'a, T>(&'a Slot<T>);
 
-impl<T: Clone> Asking<'_, T> {
-    fn end(self, told: &Stamped<T>, rate: Option<Rate>) {
+impl<T: Clone> Request<'_, T> {
+    fn end(self, response: &Stamped<T>, rate: Option<Rate>) {
         let mut state = self.0.state();
         if let Some(rate) = rate {
-            state.bucket.take(rate, told.0);
+            state.bucket.take(rate, response.0);
         }
-        state.told = Some(told.clone());
+        state.response = Some(response.clone());
     }
 }
 
-impl<T> Drop for Asking<'_, T> {
+impl<T> Drop for Request<'_, T> {
     fn drop(&mut self) {
-        self.0.state().is_asked = false;
+        self.0.state().in_flight = false;
         self.0.changed.notify_waiters();
     }
 }

@@ -133,11 +133,11 @@ impl Service<Request<Body>> for Bounded {
                 }
                 *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             }
-            let answer = timeout(HEAD, client.send(request)).await;
-            let answer = answer.map_err(|_| late("no answer of the API server began", HEAD))??;
-            let status = answer.status();
+            let response = timeout(HEAD, client.send(request)).await;
+            let response = response.map_err(|_| late("no answer of the API server began", HEAD))??;
+            let status = response.status();
             line.answered(is_watch, status.as_u16());
-            Ok(answer.map(|body| {
+            Ok(response.map(|body| {
                 let reading = Reading { body, line };
                 if is_watch && status.is_success() {
                     StreamBody::new(watch(reading)).boxed_unsync()
@@ -188,10 +188,10 @@ fn watch(reading: Reading) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>>
 
 /// Streams any other body.
 fn page(reading: Reading, pages: Pages) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
-    type Turn = Option<(SemaphorePermit<'static>, Instant)>;
-    stream::unfold((reading, Turn::None), move |(mut reading, turn)| async move {
-        let (permit, until) = match turn {
-            Some(turn) => turn,
+    type Page = Option<(SemaphorePermit<'static>, Instant)>;
+    stream::unfold((reading, Page::None), move |(mut reading, page_permit)| async move {
+        let (permit, until) = match page_permit {
+            Some(page_permit) => page_permit,
             None => (pages.permits().acquire().await.ok()?, Instant::now() + BODY),
         };
         let frame = timeout_at(until, reading.next()).await;

@@ -60,13 +60,15 @@ impl Session {
     pub(super) async fn list(&mut self) -> Result<(), ReconcileError> {
         self.permit = None;
         let purpose = convert::asked(&self.object);
-        let said = convert::word(&self.object).filter(|said| self.heard.as_deref() != Some(said));
-        let (said, cause) = (said.map(ToOwned::to_owned), self.cause.worded_if(said.is_some()));
+        let requested =
+            convert::word(&self.object).filter(|requested| self.heard.as_deref() != Some(requested));
+        let (requested, cause) =
+            (requested.map(ToOwned::to_owned), self.cause.worded_if(requested.is_some()));
         let access = match Box::pin(self.access(purpose)).await {
             Ok(access) => access,
             Err(fault) => {
                 if fault.kind == FaultKind::CredentialsNotFound {
-                    self.heard = said.or(self.heard.take());
+                    self.heard = requested.or(self.heard.take());
                 }
                 self.listing = Listing::Failed(fault);
                 return Ok(());
@@ -77,7 +79,7 @@ impl Session {
         let listing = ctx.listings.get(ctx, &access, self.fresh_after, cause).await;
         let listing = listing.map_err(ReconcileError::Later)?;
         if listing.is_asked {
-            self.heard = said.or(self.heard.take());
+            self.heard = requested.or(self.heard.take());
             // Any further listing in this reconcile is a step of the protocol.
             self.cause = Cause::Own;
             let listed = (convert::essence(&self.object), self.object.metadata.deletion_timestamp.is_some());
@@ -114,7 +116,7 @@ impl Session {
             .await?
             .map_err(ReconcileError::NoAccess)?;
         // Acquired before the deadline of the attempt starts, like the permit to call Atlas.
-        let turn = ctx.work.unless_stopped(pin!(ctx.cluster.turn(&self.identity.namespace))).await?;
+        let api_permit = ctx.work.unless_stopped(pin!(ctx.cluster.turn(&self.identity.namespace))).await?;
         // A claim that no POST follows writes nothing to Atlas.
         let follows = if creates { Operation::Create } else { Operation::List };
         if self.is_held(&access, follows, None) {
@@ -141,7 +143,7 @@ impl Session {
         if stale.is_some() {
             annotations.push((crd::STALE_VPC_ENDPOINT_ID, stale));
         }
-        let written = ctx.cluster.claim(&turn, &self.identity, &self.object, &annotations).await;
+        let written = ctx.cluster.claim(&api_permit, &self.identity, &self.object, &annotations).await;
         match &written {
             Err(ApiError::Conflict | ApiError::NotFound) if is_fresh => {
                 self.remember(|memory| memory.withdraw_claim(&attempt));
@@ -151,7 +153,7 @@ impl Session {
             Err(_) if is_fresh => self.remember(|memory| memory.settle(&attempt)),
             _ => {}
         }
-        self.wrote(&turn, written).await.map(|_| ())
+        self.wrote(&api_permit, written).await.map(|_| ())
     }
 
     async fn create(&mut self, nonce: &Nonce, comment: &str) -> Result<(), ReconcileError> {
@@ -212,22 +214,22 @@ impl Session {
         }
         let Plan { observed, decision, report } = plan;
         let ctx = Arc::clone(&self.ctx);
-        let turn = ctx.cluster.turn(&self.identity.namespace).await;
+        let api_permit = ctx.cluster.turn(&self.identity.namespace).await;
         let mut operations = status_patch::same_life(&self.object);
         operations.extend(status_patch::changes(&self.object, report, self.heard.as_deref()));
-        let written = ctx.cluster.patch_status(&turn, &self.identity, operations).await;
+        let written = ctx.cluster.patch_status(&api_permit, &self.identity, operations).await;
         if written.as_ref().is_err_and(|error| !matches!(error, ApiError::Conflict | ApiError::NotFound)) {
             self.remember(Memory::not_recorded);
         }
-        if self.wrote(&turn, written).await? {
+        if self.wrote(&api_permit, written).await? {
             let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
             self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
             if self.ctx.options.default_credentials.is_some() {
                 self.ctx.directory.uses(&self.identity.token, &self.object);
             }
             info!(endpoint.id = %endpoint.id, origin = span::origin(origin), "recorded the endpoint");
-            self.tell(&turn, event::of_step(&decision.step, observed)).await;
-            self.tell_change(&turn, plan).await;
+            self.tell(&api_permit, event::of_step(&decision.step, observed)).await;
+            self.tell_change(&api_permit, plan).await;
         }
         Ok(())
     }
@@ -251,8 +253,8 @@ impl Session {
         if let Ok(endpoint) = &result {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(display), "updated the endpoint");
             self.update_listing(endpoint.clone());
-            let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
-            self.tell(&turn, event::of_step(&plan.decision.step, &plan.observed)).await;
+            let api_permit = self.ctx.cluster.turn(&self.identity.namespace).await;
+            self.tell(&api_permit, event::of_step(&plan.decision.step, &plan.observed)).await;
         }
         self.answered(&access, sent, result.err().as_ref()).await;
         Ok(())
@@ -288,8 +290,8 @@ impl Session {
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
             let now = Boottime::now();
             self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
-            let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
-            self.tell(&turn, event::of_step(&plan.decision.step, &plan.observed)).await;
+            let api_permit = self.ctx.cluster.turn(&self.identity.namespace).await;
+            self.tell(&api_permit, event::of_step(&plan.decision.step, &plan.observed)).await;
         }
         // Listing after each DELETE would cost as many listings as there are objects. The next poll shows its effect;
         // only a response that contradicts the listing is followed up at once.
@@ -311,15 +313,15 @@ impl Session {
         let step = &plan.decision.step;
         // The event comes first, because afterwards there may be no object for it to regard.
         let notice = event::of_step(step, &plan.observed);
-        let turn = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
-        let written = self.ctx.cluster.release(&turn, &self.identity, &self.object).await;
-        match self.wrote(&turn, written).await {
+        let api_permit = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
+        let written = self.ctx.cluster.release(&api_permit, &self.identity, &self.object).await;
+        match self.wrote(&api_permit, written).await {
             Ok(true) => {
                 info!(endpoint = span::release_reason(step), "released the object");
                 if *step == Step::Release(ReleaseReason::Deleted) {
                     self.remember(Memory::clear_recorded);
                 }
-                self.tell(&turn, notice).await;
+                self.tell(&api_permit, notice).await;
                 Err(ReconcileError::Gone)
             }
             other => other.map(|_| ()),

@@ -34,7 +34,7 @@ impl Addresses {
             let permit = ctx.limits.enter(&access.namespace, &access.instance.project).await;
             if ctx.listings.paused(access).is_some() { Err(()) } else { Ok(permit) }
         };
-        let ask = |_permit| async {
+        let request = |_permit| async {
             let sent = Boottime::now();
             let description = Box::pin(access.key.client.instance(&access.instance)).await;
             if let Err(error) = &description
@@ -43,10 +43,10 @@ impl Addresses {
                 ctx.listings.note(ctx, access, (Call::Read, sent), Some(error)).await;
             }
             // All waiting callers share one response, a refusal included; each requests again by itself later.
-            Ok((sent, Arc::new(description.map(|told| told.private_connections).unwrap_or_default())))
+            Ok((sent, Arc::new(description.map(|response| response.private_connections).unwrap_or_default())))
         };
-        let told = self.0.get(access.asking(), fresh_after, enter, ask).await;
-        let (_, connections) = told.ok()?;
+        let response = self.0.get(access.asking(), fresh_after, enter, request).await;
+        let (_, connections) = response.ok()?;
         let is_behind = |connection: &&PrivateConnection| {
             connection.vpc_endpoint_ids.iter().any(|behind| behind == vpc_endpoint)
         };

@@ -87,11 +87,11 @@ async fn report_now(
     }
     let report = &plan.report;
     if status_patch::differs(&session.object, report, heard) {
-        let turn = session.ctx.cluster.turn_or(held, &session.identity.namespace).await;
+        let api_permit = session.ctx.cluster.turn_or(held, &session.identity.namespace).await;
         // Built only now: a patch takes 13 KiB, and a thousand objects may wait for their permits.
         let mut operations = status_patch::unchanged(&session.object);
         operations.extend(status_patch::changes(&session.object, report, heard));
-        match session.ctx.cluster.patch_status(&turn, &session.identity, operations).await {
+        match session.ctx.cluster.patch_status(&api_permit, &session.identity, operations).await {
             Ok(object) => *session.object = object,
             Err(ApiError::Conflict) => {
                 return Err(ReconcileError::Again("the object changed before its status was written"));
@@ -107,7 +107,7 @@ async fn report_now(
         }
         let version = session.object.metadata.resource_version.clone();
         session.ctx.states.with(&session.identity.token, |entry| entry.written = version);
-        session.tell_change(&turn, plan).await;
+        session.tell_change(&api_permit, plan).await;
     } else if !report.unchanged {
         session.reports(report);
     }
@@ -191,9 +191,9 @@ async fn write_output(session: &mut Session, report: &Report) -> Result<Output, 
 /// Records on the object which ConfigMap is its output, before that is created and after the previous one is deleted.
 async fn record_output(session: &mut Session, name: Option<&str>) -> Result<(), ReconcileError> {
     let note = (crd::OUTPUT_CONFIG_MAP, name);
-    let turn = session.ctx.cluster.turn(&session.identity.namespace).await;
-    let written = session.ctx.cluster.annotate(&turn, &session.identity, &session.object, note).await;
-    if session.wrote(&turn, written).await? {
+    let api_permit = session.ctx.cluster.turn(&session.identity.namespace).await;
+    let written = session.ctx.cluster.annotate(&api_permit, &session.identity, &session.object, note).await;
+    if session.wrote(&api_permit, written).await? {
         Ok(())
     } else {
         Err(ReconcileError::Again("the object changed before its output was noted"))

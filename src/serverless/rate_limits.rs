@@ -105,19 +105,25 @@ pub(super) struct RateLimits {
 impl RateLimits {
     /// Returns the fault that pauses `caller`, with the time left.
     ///
-    /// `asked`: a user requested this call, which bypasses a pause at a limited rate.
-    pub(super) fn holding(&self, caller: &Caller, call: Call, asked: bool, now: Boottime) -> Option<Fault> {
-        on(caller, call).iter().find_map(|paused| {
-            let pause = self.get(paused).filter(|pause| pause.until > now)?;
-            let until = if asked { pause.until.min(pause.probe_at(paused)) } else { pause.until };
+    /// `requested`: a user requested this call, which bypasses a pause at a limited rate.
+    pub(super) fn holding(
+        &self,
+        caller: &Caller,
+        call: Call,
+        requested: bool,
+        now: Boottime,
+    ) -> Option<Fault> {
+        on(caller, call).iter().find_map(|scope| {
+            let pause = self.get(scope).filter(|pause| pause.until > now)?;
+            let until = if requested { pause.until.min(pause.probe_at(scope)) } else { pause.until };
             (until > now).then(|| Fault { retry_after: Some(until.since(now)), ..pause.fault.clone() })
         })
     }
 
     /// Records that `caller` calls now: a reconcile request bypasses any pause that is in force.
     pub(super) fn called(&mut self, caller: &Caller, call: Call, now: Boottime) {
-        for paused in on(caller, call) {
-            if let Some(pause) = self.get_mut(&paused).filter(|pause| pause.until > now) {
+        for scope in on(caller, call) {
+            if let Some(pause) = self.get_mut(&scope).filter(|pause| pause.until > now) {
                 pause.probed = Some(now);
             }
         }
@@ -127,12 +133,12 @@ impl RateLimits {
     /// end it.
     pub(super) fn served(&mut self, caller: &Caller, call: Call, sent: Boottime, now: Boottime) {
         self.sweep(now);
-        for paused in on(caller, call) {
+        for scope in on(caller, call) {
             let ends =
                 |pause: &Pause| pause.until <= now || pause.probed.is_some_and(|probed| probed <= sent);
-            if self.get(&paused).is_some_and(ends) {
-                self.limits.remove(&paused);
-                self.refusals.remove(&paused);
+            if self.get(&scope).is_some_and(ends) {
+                self.limits.remove(&scope);
+                self.refusals.remove(&scope);
             }
         }
         let place = (caller.credentials, caller.project.clone());
@@ -156,19 +162,19 @@ impl RateLimits {
             Concerns::Project if is_served => PauseScope::Project(project.clone()),
             Concerns::Project => PauseScope::Caller(*credentials, project.clone()),
         };
-        let (whom, length) = match (fault.kind, fault.retry_after) {
+        let (scope, length) = match (fault.kind, fault.retry_after) {
             (FaultKind::RateLimited, length) => (limited, length),
             // Unavailability with a `Retry-After` concerns all callers. Without it, each object backs off by itself.
             (FaultKind::Unavailable, Some(length)) => (limited, Some(length)),
             (FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess, _) => {
-                let whom = match concerns {
+                let scope = match concerns {
                     Concerns::Credentials => PauseScope::Refused(Arc::clone(secret), None),
                     Concerns::Project if call == Call::Write && is_served => {
                         PauseScope::Writes(Arc::clone(secret), project.clone())
                     }
                     Concerns::Project => PauseScope::Refused(Arc::clone(secret), Some(project.clone())),
                 };
-                (whom, Some(REFUSED))
+                (scope, Some(REFUSED))
             }
             // A response about an instance or endpoint proves that the caller is served.
             (FaultKind::InstanceNotFound | FaultKind::EndpointNotFound | FaultKind::NotServerless, _) => {
@@ -177,7 +183,7 @@ impl RateLimits {
             _ => return,
         };
         // Repeats are forgotten some time after a pause, not at its end: the next response may be a 429 again.
-        let known = self.get(&whom).filter(|pause| now.since(pause.until) < LONGEST_RATE_LIMITED);
+        let known = self.get(&scope).filter(|pause| now.since(pause.until) < LONGEST_RATE_LIMITED);
         let repeats = match known {
             None => 0,
             // Responses to concurrent calls are one refusal, not many.
@@ -189,20 +195,20 @@ impl RateLimits {
         if known.is_none_or(|pause| pause.until < until) {
             let probed = known.and_then(|pause| pause.probed);
             let pause = Pause { until, fault: fault.clone(), repeats, probed };
-            if whom.is_limited() {
-                self.limits.insert(whom, pause);
+            if scope.is_limited() {
+                self.limits.insert(scope, pause);
             } else {
-                self.refusals.insert(&caller.namespace, whom, pause);
+                self.refusals.insert(&caller.namespace, scope, pause);
             }
         }
     }
 
-    fn get(&self, paused: &PauseScope) -> Option<&Pause> {
-        if paused.is_limited() { self.limits.get(paused) } else { self.refusals.get(paused) }
+    fn get(&self, scope: &PauseScope) -> Option<&Pause> {
+        if scope.is_limited() { self.limits.get(scope) } else { self.refusals.get(scope) }
     }
 
-    fn get_mut(&mut self, paused: &PauseScope) -> Option<&mut Pause> {
-        if paused.is_limited() { self.limits.get_mut(paused) } else { self.refusals.get_mut(paused) }
+    fn get_mut(&mut self, scope: &PauseScope) -> Option<&mut Pause> {
+        if scope.is_limited() { self.limits.get_mut(scope) } else { self.refusals.get_mut(scope) }
     }
 
     fn sweep(&mut self, now: Boottime) {
@@ -219,8 +225,8 @@ impl RateLimits {
 
 impl Pause {
     /// Returns the earliest time at which a reconcile request bypasses it.
-    fn probe_at(&self, paused: &PauseScope) -> Boottime {
-        let between = if paused.is_limited() { PROBE_LIMIT } else { PROBE_REFUSAL };
+    fn probe_at(&self, scope: &PauseScope) -> Boottime {
+        let between = if scope.is_limited() { PROBE_LIMIT } else { PROBE_REFUSAL };
         self.probed.map_or(Boottime::from_boot(Duration::ZERO), |probed| probed + between)
     }
 }

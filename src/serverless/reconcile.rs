@@ -80,19 +80,20 @@ const GONE: Duration = Duration::from_mins(1);
 /// The requeue delay while the referenced object is unread; its first read triggers the reconcile sooner.
 const UNREAD: Duration = Duration::from_secs(15);
 
-/// Reconciles one object, last enqueued at `asked`.
+/// Reconciles one object, last enqueued at `enqueued_at`.
 ///
 /// Returns the requeue delay, or `None` if only an event triggers the next reconcile.
 pub(super) async fn reconcile(
     object: Box<ServerlessPrivateEndpoint>,
-    asked: Boottime,
+    enqueued_at: Boottime,
     ctx: Arc<Context>,
 ) -> Option<Duration> {
     let identity = Identity::of(&object, &ctx.cluster_id);
     let (span, known) = (span::span(&identity), identity.clone());
     let begun = Boottime::now();
     // A task of its own: a cancelled reconcile drops no POST in flight, and a panic ends here.
-    let task = tokio::spawn(look(object, identity, asked, Arc::clone(&ctx)).instrument(span.clone()));
+    let task =
+        tokio::spawn(reconcile_due(object, identity, enqueued_at, Arc::clone(&ctx)).instrument(span.clone()));
     let result = task.await.unwrap_or_else(|_| {
         ctx.options.metrics.reconcile_panicked();
         ctx.options.metrics.reconcile_finished(ReconcileResult::Error, begun.elapsed());
@@ -137,15 +138,15 @@ fn requeue_after(
 }
 
 /// Reconciles the object if it is due.
-async fn look(
+async fn reconcile_due(
     object: Box<ServerlessPrivateEndpoint>,
     identity: Identity,
-    asked: Boottime,
+    enqueued_at: Boottime,
     ctx: Arc<Context>,
 ) -> Result<Option<Duration>, ReconcileError> {
     let begun = Boottime::now();
     let Due { waiting, fresh_after, stale, cause, woken } =
-        ctx.states.with(&identity.token, |entry| due(entry, &object, asked));
+        ctx.states.with(&identity.token, |entry| due(entry, &object, enqueued_at));
     if waiting.is_some() {
         return Ok(waiting);
     }
@@ -206,9 +207,9 @@ struct Due {
 
 /// Determines whether the object is due, and how fresh its listing must be.
 ///
-/// However long the object waited in the queue, a listing sent after the reconcile was enqueued (`asked`) is fresh
+/// However long the object waited in the queue, a listing sent after the reconcile was enqueued (`enqueued_at`) is fresh
 /// enough: it is younger than the object's content.
-fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, asked: Boottime) -> Due {
+fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, enqueued_at: Boottime) -> Due {
     let now = Boottime::now();
     let stale = is_older(object, entry.written.as_deref());
     // A reconcile that was running when it was triggered may have started from the earlier content.
@@ -217,18 +218,21 @@ fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, asked: Boottim
     let unchanged = woken.is_none() && (entry.handled == Some(essence) || stale);
     let edited = woken.or_else(|| {
         let known = entry.edit.filter(|(known, _)| *known == essence);
-        (!stale && is_edited(entry, object, essence)).then(|| known.map_or(asked, |(_, at)| at))
+        (!stale && is_edited(entry, object, essence)).then(|| known.map_or(enqueued_at, |(_, at)| at))
     });
     entry.edit = edited.map(|at| (essence, at));
     let said = convert::word(object).filter(|_| !stale).map(|said| convert::hash(&said));
-    entry.word = said.map(|said| entry.word.filter(|(known, _)| *known == said).unwrap_or((said, asked)));
+    entry.word =
+        said.map(|said| entry.word.filter(|(known, _)| *known == said).unwrap_or((said, enqueued_at)));
     // A queued object accepts any listing sent since its trigger, except one sent before our last write.
     let since = |at: Boottime| entry.answered.map_or(at, |answered| at.max(answered));
     let cause = edited.map_or(Cause::Own, |_| Cause::Edit).worded_if(entry.word.is_some());
-    let fresh_after = edited.map_or(asked, since);
+    let fresh_after = edited.map_or(enqueued_at, since);
     let due = Due { waiting: None, fresh_after, stale, cause, woken };
     match (entry.due, entry.word) {
-        (_, None) if unchanged && republish => Due { fresh_after: entry.listing.map_or(asked, since), ..due },
+        (_, None) if unchanged && republish => {
+            Due { fresh_after: entry.listing.map_or(enqueued_at, since), ..due }
+        }
         (Some(at), None) if unchanged && now < at => Due { waiting: Some(at.since(now)), ..due },
         (Some(at), Some((_, said))) if unchanged && now < at => {
             Due { fresh_after: since(said), cause: Cause::Word, ..due }
@@ -236,7 +240,7 @@ fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, asked: Boottim
         // Due by the timer, with an endpoint recorded: the latest listing that the object's neighbours used is fresh
         // enough. A create or a delete requires a listing sent for this reconcile.
         (Some(_), None) if unchanged && is_kept(object) => {
-            Due { fresh_after: entry.fresh_after.unwrap_or(asked), ..due }
+            Due { fresh_after: entry.fresh_after.unwrap_or(enqueued_at), ..due }
         }
         _ => due,
     }
@@ -275,13 +279,13 @@ fn is_older(object: &ServerlessPrivateEndpoint, written: Option<&str>) -> bool {
 #[derive(PartialEq, Eq)]
 struct SpecVersion {
     generation: Option<i64>,
-    look: Option<String>,
+    request: Option<String>,
 }
 
 impl SpecVersion {
     fn of(object: &ServerlessPrivateEndpoint) -> Self {
-        let look = object.annotations().get(crd::RECONCILE_REQUEST).cloned();
-        Self { generation: object.meta().generation, look }
+        let request = object.annotations().get(crd::RECONCILE_REQUEST).cloned();
+        Self { generation: object.meta().generation, request }
     }
 }
 
@@ -302,26 +306,26 @@ async fn reconcile_loop(
         let object = work.unless_stopped(Box::pin(session.reread()).as_mut()).await??;
         session.start_over(object)?;
     }
-    let mut wished = None;
-    let mut turn = None;
+    let mut resolved = None;
+    let mut api_permit = None;
     for _ in 0..MAX_STEPS {
-        let wish = SpecVersion::of(&session.object);
-        if wished.as_ref() != Some(&wish) {
-            let before: Option<SpecVersion> = wished.take();
-            if before.as_ref().is_some_and(|before| before.generation != wish.generation) {
+        let version = SpecVersion::of(&session.object);
+        if resolved.as_ref() != Some(&version) {
+            let before: Option<SpecVersion> = resolved.take();
+            if before.as_ref().is_some_and(|before| before.generation != version.generation) {
                 session.cause = session.cause.edited();
             }
-            if before.is_some_and(|before| before.look != wish.look) {
+            if before.is_some_and(|before| before.request != version.request) {
                 // A requested reconcile lists after the request, or the status would report it as handled too early.
                 session.fresh_after = Boottime::now();
                 session.cause = session.cause.worded_if(true);
             }
             resolve_vpc_endpoint(&mut session)?;
-            wished = Some(wish);
+            resolved = Some(version);
         }
         // All objects may wait at once, for a listing or for a permit: there each holds only its session, and decides
         // again afterwards. (For the same reason every larger future of a reconcile is boxed where it is created.)
-        let held = turn.take();
+        let held = api_permit.take();
         match next(&session, held.is_some(), trace) {
             NextAction::List => {
                 drop(held);
@@ -333,7 +337,7 @@ async fn reconcile_loop(
             }
             NextAction::ApiPermit => {
                 session.permit = None;
-                turn = Some(
+                api_permit = Some(
                     work.unless_stopped(pin!(session.ctx.cluster.turn(&session.identity.namespace))).await?,
                 );
             }

@@ -76,7 +76,7 @@ struct Referrer {
     /// The last reconcile request of a user.
     word: Option<String>,
     /// The content last returned to it; `None`: it waits for the first read.
-    told: Option<Found>,
+    last_found: Option<Found>,
 }
 
 /// The reader of a scope, which runs while the scope has referrers.
@@ -92,10 +92,10 @@ enum Known {
 }
 
 impl Known {
-    fn find(&mut self, target: &Target, key: &str, anew: bool, now: Boottime) -> Option<Found> {
+    fn find(&mut self, target: &Target, key: &str, reread: bool, now: Boottime) -> Option<Found> {
         match self {
             Self::Watched(kind) => kind.find(target, now),
-            Self::Polled(maps) => maps.find(&target.name, key, anew, now),
+            Self::Polled(maps) => maps.find(&target.name, key, reread, now),
         }
     }
 }
@@ -154,11 +154,11 @@ impl ReferencedObjects {
         let scope = index.scope(target);
         let Index { referrers, readers, .. } = &mut *index;
         let referrer = referrers.get_mut(target)?.get_mut(&object.token)?;
-        let anew = word.is_some() && referrer.word.as_deref() != word;
+        let reread = word.is_some() && referrer.word.as_deref() != word;
         key.clone_into(&mut referrer.key);
         referrer.word = word.map(str::to_owned);
-        referrer.told = readers.get_mut(&scope)?.known.find(target, key, anew, now);
-        referrer.told.clone()
+        referrer.last_found = readers.get_mut(&scope)?.known.find(target, key, reread, now);
+        referrer.last_found.clone()
     }
 
     /// Stops all readers.
@@ -181,9 +181,9 @@ impl ReferencedObjects {
         match concerned {
             Concerned::Nobody => {}
             Concerned::Of(namespace, name) => {
-                self.tell(&mut index, scope, &Target { source: scope.source, namespace, name });
+                self.notify(&mut index, scope, &Target { source: scope.source, namespace, name });
             }
-            Concerned::Everybody => self.tell_all(&mut index, scope),
+            Concerned::Everybody => self.notify_all(&mut index, scope),
         }
         had_failed
     }
@@ -193,7 +193,7 @@ impl ReferencedObjects {
         let mut index = self.index();
         let Some(Known::Watched(kind)) = index.known(scope) else { return false };
         let is_news = kind.failed(why, Boottime::now());
-        self.tell_all(&mut index, scope);
+        self.notify_all(&mut index, scope);
         is_news
     }
 
@@ -206,7 +206,7 @@ impl ReferencedObjects {
     }
 
     /// Stores the content of the entries of a `ConfigMap`, as of a read sent at that time.
-    pub(super) fn polled(&self, scope: &Scope, name: &str, sent: Boottime, say: impl Fn(&str) -> Found) {
+    pub(super) fn polled(&self, scope: &Scope, name: &str, sent: Boottime, content: impl Fn(&str) -> Found) {
         let target = Target {
             source: scope.source,
             namespace: scope.namespace.clone().unwrap_or_default(),
@@ -216,32 +216,32 @@ impl ReferencedObjects {
         let Index { referrers, readers, .. } = &mut *index;
         let keys = referrers.get(&target).into_iter().flat_map(HashMap::values);
         if let Some(Known::Polled(maps)) = readers.get_mut(scope).map(|reader| &mut reader.known) {
-            maps.read(name, keys.map(|referrer| referrer.key.as_str()), say, sent);
+            maps.read(name, keys.map(|referrer| referrer.key.as_str()), content, sent);
         }
-        self.tell(&mut index, scope, &target);
+        self.notify(&mut index, scope, &target);
     }
 
-    fn tell_all(&self, index: &mut Index, scope: &Scope) {
+    fn notify_all(&self, index: &mut Index, scope: &Scope) {
         let within = |target: &&Target| {
             target.source == scope.source
                 && scope.namespace.as_ref().is_none_or(|namespace| *namespace == target.namespace)
         };
         for target in index.referrers.keys().filter(within).cloned().collect::<Vec<_>>() {
-            self.tell(index, scope, &target);
+            self.notify(index, scope, &target);
         }
     }
 
     /// Triggers the referrers for which the content of this object has changed.
-    fn tell(&self, index: &mut Index, scope: &Scope, target: &Target) {
+    fn notify(&self, index: &mut Index, scope: &Scope, target: &Target) {
         let now = Boottime::now();
         let Index { referrers, readers, admission, .. } = index;
         let Some(reader) = readers.get_mut(scope) else { return };
         for (token, referrer) in referrers.get_mut(target).into_iter().flatten() {
             let found = reader.known.find(target, &referrer.key, false, now);
-            if found.is_none() || found == referrer.told {
+            if found.is_none() || found == referrer.last_found {
                 continue;
             }
-            referrer.told = found;
+            referrer.last_found = found;
             self.states.with(token, |entry| entry.woken = Some(now));
             admission.request(&referrer.object);
         }
@@ -277,7 +277,7 @@ impl Index {
             object: ObjectRef::new(&object.name).within(&object.namespace),
             key: String::new(),
             word: None,
-            told: None,
+            last_found: None,
         };
         self.referrers.entry(target.clone()).or_default().insert(object.token.clone(), referrer);
         self.targets.insert(object.token.clone(), target.clone());

@@ -38,7 +38,7 @@ struct Map {
     /// When the last read was sent.
     read: Option<Boottime>,
     /// When a read was requested that has not been sent yet.
-    asked: Option<Boottime>,
+    requested: Option<Boottime>,
     /// The content of the referenced entries.
     entries: HashMap<String, Found>,
 }
@@ -55,21 +55,23 @@ impl Maps {
         Arc::clone(&self.sooner)
     }
 
-    /// Returns the content of an entry; `None` if it is not known yet, or has to be read `anew`.
-    pub(super) fn find(&mut self, name: &str, key: &str, anew: bool, now: Boottime) -> Option<Found> {
+    /// Returns the content of an entry; `None` if it is not known yet, or has to be read again (`reread`).
+    pub(super) fn find(&mut self, name: &str, key: &str, reread: bool, now: Boottime) -> Option<Found> {
         if !self.maps.contains_key(name) {
-            self.maps
-                .insert(name.to_owned(), Map { due: now, read: None, asked: None, entries: HashMap::new() });
+            self.maps.insert(
+                name.to_owned(),
+                Map { due: now, read: None, requested: None, entries: HashMap::new() },
+            );
             self.sooner.notify_one();
         }
         let map = self.maps.get_mut(name)?;
-        let said = map.entries.get(key);
-        if anew || (said.is_none() && map.asked.is_none()) {
-            map.asked = Some(now);
+        let found = map.entries.get(key);
+        if reread || (found.is_none() && map.requested.is_none()) {
+            map.requested = Some(now);
             map.due = map.read.map_or(now, |read| (read + AGAIN).max(now));
             self.sooner.notify_one();
         }
-        said.filter(|_| map.asked.is_none()).cloned()
+        found.filter(|_| map.requested.is_none()).cloned()
     }
 
     pub(super) fn next(&self, now: Boottime) -> Next {
@@ -86,19 +88,19 @@ impl Maps {
         &mut self,
         name: &str,
         keys: impl Iterator<Item = &'a str>,
-        say: impl Fn(&str) -> Found,
+        content: impl Fn(&str) -> Found,
         sent: Boottime,
     ) {
         let Some(map) = self.maps.get_mut(name) else { return };
         let before = std::mem::take(&mut map.entries);
-        let found = keys.map(|key| match say(key) {
+        let found = keys.map(|key| match content(key) {
             Found::Unreadable => (key, before.get(key).cloned().unwrap_or(Found::Unreadable)),
             found => (key, found),
         });
         map.entries = found.map(|(key, found)| (key.to_owned(), found)).collect();
         map.read = Some(sent);
-        map.asked = map.asked.filter(|asked| *asked > sent);
-        map.due = if map.asked.is_some() { sent + AGAIN } else { sent + PERIOD };
+        map.requested = map.requested.filter(|requested| *requested > sent);
+        map.due = if map.requested.is_some() { sent + AGAIN } else { sent + PERIOD };
     }
 
     /// Removes a ConfigMap without referrers.

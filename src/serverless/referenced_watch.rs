@@ -62,8 +62,9 @@ impl Kind {
             Some((since, why)) if !self.listed || now.since(*since) >= PASSING => Some(why.clone()),
             _ if !self.listed => None,
             _ => {
-                let said = self.objects.get(&target.namespace).and_then(|objects| objects.get(&target.name));
-                Some(said.cloned().unwrap_or(Found::NoObject))
+                let content =
+                    self.objects.get(&target.namespace).and_then(|objects| objects.get(&target.name));
+                Some(content.cloned().unwrap_or(Found::NoObject))
             }
         }
     }
@@ -73,8 +74,8 @@ impl Kind {
         match event {
             Event::Init => self.listing.clear(),
             Event::InitApply(object) => {
-                let (namespace, name, said) = object.said(source);
-                self.listing.entry(namespace).or_default().insert(name, said);
+                let (namespace, name, content) = object.content(source);
+                self.listing.entry(namespace).or_default().insert(name, content);
             }
             Event::InitDone => {
                 self.objects = std::mem::take(&mut self.listing);
@@ -82,13 +83,13 @@ impl Kind {
                 return (Concerned::Everybody, self.failing.take().is_some());
             }
             Event::Apply(object) => {
-                let (namespace, name, said) = object.said(source);
-                self.objects.entry(namespace.clone()).or_default().insert(name.clone(), said);
+                let (namespace, name, content) = object.content(source);
+                self.objects.entry(namespace.clone()).or_default().insert(name.clone(), content);
                 let failed = self.failing.take().is_some();
                 return (if failed { Concerned::Everybody } else { Concerned::Of(namespace, name) }, failed);
             }
             Event::Delete(object) => {
-                let (namespace, name, _) = object.said(source);
+                let (namespace, name, _) = object.content(source);
                 if let Some(objects) = self.objects.get_mut(&namespace) {
                     objects.remove(&name);
                     if objects.is_empty() {
@@ -119,20 +120,20 @@ pub(super) struct Other {
 }
 
 impl Other {
-    fn said(&self, source: VpcEndpointSource) -> (String, String, Found) {
+    fn content(&self, source: VpcEndpointSource) -> (String, String, Found) {
         let id = match source {
             VpcEndpointSource::Ack => &self.ack,
             VpcEndpointSource::Upbound => &self.upbound,
             VpcEndpointSource::ConfigMap => &None,
         };
-        let said = id.as_deref().filter(|id| !id.is_empty()).map_or(Found::Nothing, Found::of);
-        (self.namespace().unwrap_or_default(), self.name_any(), said)
+        let content = id.as_deref().filter(|id| !id.is_empty()).map_or(Found::Nothing, Found::of);
+        (self.namespace().unwrap_or_default(), self.name_any(), content)
     }
 }
 
 /// Reads a text from JSON by its path of keys. All other fields are skipped and never decoded.
-fn text_at(json: &RawValue, way: &[&str]) -> Option<String> {
-    let Some((key, rest)) = way.split_first() else { return serde_json::from_str(json.get()).ok() };
+fn text_at(json: &RawValue, path: &[&str]) -> Option<String> {
+    let Some((key, rest)) = path.split_first() else { return serde_json::from_str(json.get()).ok() };
     let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json.get()).ok()?;
     text_at(fields.get(*key)?, rest)
 }
@@ -140,8 +141,8 @@ fn text_at(json: &RawValue, way: &[&str]) -> Option<String> {
 impl<'de> Deserialize<'de> for Other {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&RawValue>::deserialize(deserializer)?;
-        let [ack, upbound] =
-            [&["status", "vpcEndpointID"][..], &["status", "atProvider", "id"]].map(|way| text_at(json, way));
+        let [ack, upbound] = [&["status", "vpcEndpointID"][..], &["status", "atProvider", "id"]]
+            .map(|path| text_at(json, path));
         Ok(Self { metadata: decode::named(json.get()), ack, upbound })
     }
 }

@@ -89,21 +89,22 @@ fn of_an_object_nothing_is_decoded_but_its_name_and_the_id() {
          \"status\": {{\"conditions\": {deep}, \"vpcEndpointID\": \"{ID}\", \"atProvider\": {{\"id\": \"vpce-2\"}}}}}}"
     );
     let read: Other = serde_json::from_str(&poisoned).unwrap();
-    let [ack, upbound] = [VpcEndpointSource::Ack, VpcEndpointSource::Upbound].map(|source| read.said(source));
+    let [ack, upbound] =
+        [VpcEndpointSource::Ack, VpcEndpointSource::Upbound].map(|source| read.content(source));
     assert_eq!(ack, ("shop".to_owned(), "orders".to_owned(), Found::of(ID)));
     assert_eq!(upbound.2, Found::of("vpce-2"));
 }
 
 #[test]
 fn an_id_that_is_none_or_no_text_stops_nothing() {
-    for (status, said) in [
+    for (status, content) in [
         (json!(null), Found::Nothing),
         (json!(7), Found::Nothing),
         (json!({"vpcEndpointID": 7}), Found::Nothing),
         (json!({"vpcEndpointID": ""}), Found::Nothing),
         (json!({"vpcEndpointID": "eni-1"}), Found::Other(5)),
     ] {
-        assert_eq!(other("orders", &status).said(VpcEndpointSource::Ack).2, said, "{status}");
+        assert_eq!(other("orders", &status).content(VpcEndpointSource::Ack).2, content, "{status}");
     }
 }
 

@@ -107,44 +107,45 @@ mod tests {
 
     /// The number of reconcile requests accepted in a minute, of 50 a second.
     fn in_a_minute(
-        words: &mut ListingRate,
+        limits: &mut ListingRate,
         of: impl Fn(usize) -> (String, (ProjectId, Fingerprint)),
     ) -> usize {
         let said = |number: usize| {
             let (namespace, project) = of(number);
-            words.take(Act::Word, &namespace, project, at(number as u64 * 20)).is_zero()
+            limits.take(Act::Word, &namespace, project, at(number as u64 * 20)).is_zero()
         };
         (0..3_000).map(said).filter(|acted| *acted).count()
     }
 
     #[test]
     fn whatever_projects_a_namespace_invents_its_words_keep_to_one_rate() {
-        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
-        let acted = in_a_minute(&mut words, |number| ("a".to_owned(), project(number, "a")));
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
+        let acted = in_a_minute(&mut limits, |number| ("a".to_owned(), project(number, "a")));
         assert!(acted <= 90, "{acted}");
-        assert!(words.take(Act::Word, "b", project(0, "b"), at(60_000)).is_zero(), "nobody else waits");
+        assert!(limits.take(Act::Word, "b", project(0, "b"), at(60_000)).is_zero(), "nobody else waits");
     }
 
     #[test]
     fn namespaces_that_share_project_and_key_stay_below_what_atlas_takes() {
-        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
-        let acted = in_a_minute(&mut words, |number| (format!("team-{}", number % 40), project(0, "shared")));
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
+        let acted =
+            in_a_minute(&mut limits, |number| (format!("team-{}", number % 40), project(0, "shared")));
         assert!((60..=90).contains(&acted), "{acted}");
         assert!(
-            words.take(Act::Word, "b", project(0, "another"), at(60_000)).is_zero(),
+            limits.take(Act::Word, "b", project(0, "another"), at(60_000)).is_zero(),
             "who has its own key does not wait"
         );
     }
 
     #[test]
     fn edits_of_invented_instances_stay_below_what_atlas_takes() {
-        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
         // Three objects, each edited every second for ten minutes, with one reconcile request per edit.
         let mut listed = vec![0; 10];
         for second in 0..600_usize {
             for act in [Act::Edit, Act::Edit, Act::Edit, Act::Word, Act::Word, Act::Word] {
                 let now = at(second as u64 * 1_000);
-                listed[second / 60] += usize::from(words.take(act, "a", project(0, "a"), now).is_zero());
+                listed[second / 60] += usize::from(limits.take(act, "a", project(0, "a"), now).is_zero());
             }
         }
         assert!(listed[0] <= 100 && listed[1..].iter().all(|listed| *listed <= 61), "{listed:?}");
@@ -152,21 +153,21 @@ mod tests {
 
     #[test]
     fn many_projects_are_edited_at_once() {
-        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
         for number in 0..1_000 {
-            assert!(words.take(Act::Edit, "a", project(number / 25, "a"), at(0)).is_zero(), "{number}");
+            assert!(limits.take(Act::Edit, "a", project(number / 25, "a"), at(0)).is_zero(), "{number}");
         }
-        assert!(!words.take(Act::Edit, "a", project(1_000, "a"), at(0)).is_zero(), "invented projects end");
-        assert!(words.take(Act::Word, "a", project(1_000, "a"), at(0)).is_zero(), "a word has its own part");
+        assert!(!limits.take(Act::Edit, "a", project(1_000, "a"), at(0)).is_zero(), "invented projects end");
+        assert!(limits.take(Act::Word, "a", project(1_000, "a"), at(0)).is_zero(), "a word has its own part");
     }
 
     #[test]
     fn nothing_is_kept_of_who_says_no_more() {
-        let mut words = ListingRate::new(Duration::from_secs(1), at(0));
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
         for number in 0..100 {
-            words.take(Act::Edit, &format!("team-{number}"), project(number, "a"), at(0));
+            limits.take(Act::Edit, &format!("team-{number}"), project(number, "a"), at(0));
         }
-        words.sweep(at(120_000));
-        assert!(words.namespaces.is_empty() && words.projects.is_empty());
+        limits.sweep(at(120_000));
+        assert!(limits.namespaces.is_empty() && limits.projects.is_empty());
     }
 }

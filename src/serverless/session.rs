@@ -121,8 +121,8 @@ impl Session {
 
     /// Reads the object past all caches.
     pub(super) async fn reread(&self) -> Result<ServerlessPrivateEndpoint, ApiError> {
-        let turn = self.ctx.cluster.turn(&self.identity.namespace).await;
-        self.ctx.cluster.get(&turn, &self.identity).await
+        let api_permit = self.ctx.cluster.turn(&self.identity.namespace).await;
+        self.ctx.cluster.get(&api_permit, &self.identity).await
     }
 
     /// Reads the object past all caches. Returns `None` if it is not the one that was decided on.
@@ -169,7 +169,7 @@ impl Session {
     /// Returns `true` if the write was applied, `false` if the object had changed and was read again.
     pub(super) async fn wrote(
         &mut self,
-        turn: &ApiPermit,
+        api_permit: &ApiPermit,
         written: Result<ServerlessPrivateEndpoint, ApiError>,
     ) -> Result<bool, ReconcileError> {
         match written {
@@ -180,7 +180,7 @@ impl Session {
                 Ok(true)
             }
             Err(ApiError::Conflict) => {
-                let object = self.ctx.cluster.get(turn, &self.identity).await?;
+                let object = self.ctx.cluster.get(api_permit, &self.identity).await?;
                 self.start_over(object)?;
                 Ok(false)
             }
@@ -251,8 +251,8 @@ impl Session {
         }
         let access = self.access(Purpose::Read).await.ok()?;
         let address = self.ctx.addresses.find(&self.ctx, &access, vpc_endpoint, self.seen).await?;
-        let told = Some((vpc_endpoint.to_owned(), address.clone()));
-        entries.with(&self.identity.token, |entry| entry.private_address = told);
+        let found = Some((vpc_endpoint.to_owned(), address.clone()));
+        entries.with(&self.identity.token, |entry| entry.private_address = found);
         Some(address)
     }
 
@@ -289,10 +289,10 @@ impl Session {
 
     /// Publishes events for what the plan reports newly: since this process last reported, or else since the status
     /// that it found.
-    pub(super) async fn tell_change(&self, turn: &ApiPermit, plan: &Plan) {
+    pub(super) async fn tell_change(&self, api_permit: &ApiPermit, plan: &Plan) {
         let Plan { observed, decision, report } = plan;
         let before = self.reports(report).unwrap_or_else(|| Announced::by_status(&observed.object.reported));
-        self.tell(turn, event::of_change(before, observed, &decision.step, report)).await;
+        self.tell(api_permit, event::of_change(before, observed, &decision.step, report)).await;
     }
 
     /// Records that the status holds `report`. Returns what was announced before.
@@ -300,11 +300,11 @@ impl Session {
         self.ctx.states.with(&self.identity.token, |entry| entry.told.replace(Announced::by(report)))
     }
 
-    pub(super) async fn tell(&self, turn: &ApiPermit, notices: impl IntoIterator<Item = EventDraft>) {
+    pub(super) async fn tell(&self, api_permit: &ApiPermit, notices: impl IntoIterator<Item = EventDraft>) {
         let metrics = &self.ctx.options.metrics;
         for notice in notices {
             self.ctx.states.with(&self.identity.token, |entry| entry.counted.noticed(metrics, &notice));
-            self.ctx.publish(turn, &self.object, &notice).await;
+            self.ctx.publish(api_permit, &self.object, &notice).await;
         }
     }
 }

@@ -36,18 +36,18 @@ const LONGEST_END: usize = 500;
 /// Replaces the omitted part.
 const LEFT_OUT: &str = " … ";
 
-/// Returns `true` if the status does not hold `report` yet, or not that the reconcile request `heard` was handled.
-pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report, heard: Option<&str>) -> bool {
-    !report.unchanged && !changes(object, report, heard).is_empty()
+/// Returns `true` if the status does not hold `report` yet, or not the reconcile request `handled`.
+pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report, handled: Option<&str>) -> bool {
+    !report.unchanged && !changes(object, report, handled).is_empty()
 }
 
-/// Returns the operations that make the status hold `report` and the handled reconcile request `heard`; none if it
+/// Returns the operations that make the status hold `report` and the reconcile request `handled`; none if it
 /// does already.
 ///
 /// A server text that differs each time is no change. It is written with the next one: each write takes 13 KiB in
 /// etcd, and the problem has not changed.
 #[must_use]
-pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, heard: Option<&str>) -> Vec<Value> {
+pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, handled: Option<&str>) -> Vec<Value> {
     let status = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation;
     let (mut operations, mut is_new) = fields(&status, report);
@@ -58,8 +58,8 @@ pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, heard: Optio
         set("observedGeneration", json!(generation));
         is_new = true;
     }
-    if heard.is_some() && heard != status.last_handled_reconcile_at.as_deref() {
-        set("lastHandledReconcileAt", json!(heard));
+    if handled.is_some() && handled != status.last_handled_reconcile_at.as_deref() {
+        set("lastHandledReconcileAt", json!(handled));
         is_new = true;
     }
     let now = Timestamp::now();
@@ -196,16 +196,20 @@ fn conditions(
     let ours = report.conditions.iter().map(|reported| {
         let status = if reported.status { "True" } else { "False" };
         let before = current.iter().find(|c| c.type_ == reported.kind.as_str() && c.status == status);
-        let said = before.map(|before| before.message.as_str());
+        let current_message = before.map(|before| before.message.as_str());
         let sentence = |time: Option<&str>| report.sentence(reported, time);
         Condition {
             type_: reported.kind.to_string(),
             status: status.to_owned(),
             reason: reported.reason.to_string(),
-            message: match (report.after.filter(|_| report.is_dated(reported.kind)), said) {
-                (Some(after), said) => dated(|time| sentence(Some(time)).to_string(), said, now, after),
-                (None, Some(said)) if wording == Wording::Kept && sentence(None).is_said_by(said) => {
-                    said.to_owned()
+            message: match (report.after.filter(|_| report.is_dated(reported.kind)), current_message) {
+                (Some(after), current_message) => {
+                    dated(|time| sentence(Some(time)).to_string(), current_message, now, after)
+                }
+                (None, Some(current_message))
+                    if wording == Wording::Kept && sentence(None).is_said_by(current_message) =>
+                {
+                    current_message.to_owned()
                 }
                 (None, _) => sentence(None).to_string(),
             },
@@ -229,10 +233,10 @@ fn dated(sentence: impl Fn(&str) -> String, before: Option<&str>, now: Timestamp
 /// The placeholder for the time; occurs in no message.
 const TIME: &str = "\u{0}";
 
-/// Returns the time in `said`, if `said` differs from `sentence` in nothing else.
-fn time_in(said: &str, sentence: &str) -> Option<Timestamp> {
+/// Returns the time in `current_message`, if that differs from `sentence` in nothing else.
+fn time_in(current_message: &str, sentence: &str) -> Option<Timestamp> {
     let (head, tail) = sentence.split_once(TIME)?;
-    said.strip_prefix(head)?.strip_suffix(tail)?.parse().ok()
+    current_message.strip_prefix(head)?.strip_suffix(tail)?.parse().ok()
 }
 
 /// The API server keeps whole seconds only, and a value that it changes would differ for ever.

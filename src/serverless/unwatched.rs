@@ -50,13 +50,13 @@ pub(super) async fn left(
     let token = Token::of(&ctx.cluster_id, &namespace, &name);
     let identity = Identity { namespace, name, uid: String::new(), token };
     for _ in 0..ATTEMPTS {
-        let turn = ctx.cluster.turn(&identity.namespace).await;
-        match ctx.cluster.get(&turn, &identity).await {
+        let api_permit = ctx.cluster.turn(&identity.namespace).await;
+        match ctx.cluster.get(&api_permit, &identity).await {
             Ok(found) => {
-                if !waits(&found) {
+                if !has_finalizer(&found) {
                     ctx.directory.gone_if_left(&identity.token);
                 } else if watched.get(&object).is_none() {
-                    tell(&ctx, &turn, &found, &Unwatched::Labels(selector)).await;
+                    report(&ctx, &api_permit, &found, &Unwatched::Labels(selector)).await;
                 }
                 return;
             }
@@ -66,7 +66,7 @@ pub(super) async fn left(
             }
             Err(error) => debug!(%error, "could not read an object that the watch shows no more"),
         }
-        drop(turn);
+        drop(api_permit);
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -77,9 +77,9 @@ pub(super) async fn follow(ctx: Arc<Context>) {
         tokio::time::sleep(FOLLOW).await;
         for (token, namespace, name) in ctx.directory.all_left() {
             let identity = Identity { namespace, name, uid: String::new(), token };
-            let turn = ctx.cluster.turn(&identity.namespace).await;
-            let is_gone = match ctx.cluster.get(&turn, &identity).await {
-                Ok(found) => !waits(&found),
+            let api_permit = ctx.cluster.turn(&identity.namespace).await;
+            let is_gone = match ctx.cluster.get(&api_permit, &identity).await {
+                Ok(found) => !has_finalizer(&found),
                 Err(error) => matches!(error, ApiError::NotFound | ApiError::KindNotInstalled),
             };
             if is_gone {
@@ -96,13 +96,13 @@ pub(super) async fn survey(ctx: Arc<Context>) {
     if ctx.options.namespaces.is_empty() && ctx.options.selector.is_none() {
         return;
     }
-    match ctx.work.unless_stopped(pin!(look(&ctx))).await {
+    match ctx.work.unless_stopped(pin!(find_unwatched(&ctx))).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => debug!(%error, "could not look for objects that are not watched"),
     }
 }
 
-async fn look(ctx: &Context) -> Result<(), ApiError> {
+async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
     let (mut found, mut closer, mut from) = (0_usize, Vec::new(), None);
     for _ in 0..PAGES {
         let (page, next) = ctx.cluster.with_finalizer(from).await?;
@@ -127,18 +127,18 @@ async fn look(ctx: &Context) -> Result<(), ApiError> {
     info!(objects = found, "found objects with the finalizer that this operator does not watch");
     let mut idle = Vec::new();
     for identity in closer {
-        let turn = ctx.cluster.turn(&identity.namespace).await;
+        let api_permit = ctx.cluster.turn(&identity.namespace).await;
         // An unreadable object is reported by its own operator, or is being deleted.
-        if let Ok(object) = ctx.cluster.get(&turn, &identity).await
-            && is_undone(&object)
+        if let Ok(object) = ctx.cluster.get(&api_permit, &identity).await
+            && has_pending_work(&object)
         {
             idle.push((identity, object.metadata.resource_version));
         }
     }
     tokio::time::sleep(UNTENDED).await;
     for (identity, version) in idle {
-        let turn = ctx.cluster.turn(&identity.namespace).await;
-        if let Ok(object) = ctx.cluster.get(&turn, &identity).await
+        let api_permit = ctx.cluster.turn(&identity.namespace).await;
+        if let Ok(object) = ctx.cluster.get(&api_permit, &identity).await
             && object.metadata.resource_version == version
             && is_unwatched(ctx, &identity)
         {
@@ -148,7 +148,7 @@ async fn look(ctx: &Context) -> Result<(), ApiError> {
                 Some(selector) if !elsewhere => Unwatched::Labels(selector.clone()),
                 _ => Unwatched::Namespace,
             };
-            tell(ctx, &turn, &object, &why).await;
+            report(ctx, &api_permit, &object, &why).await;
         }
     }
     Ok(())
@@ -164,18 +164,19 @@ fn is_unwatched(ctx: &Context, identity: &Identity) -> bool {
     ctx.directory.owner(&identity.token, &identity.namespace) == Some(Owner::Nobody)
 }
 
-fn waits(object: &ServerlessPrivateEndpoint) -> bool {
+fn has_finalizer(object: &ServerlessPrivateEndpoint) -> bool {
     object.finalizers().iter().any(|finalizer| finalizer == crd::FINALIZER)
 }
 
 /// Returns `true` if an operator has pending work: the object is being deleted, or was edited since its last
 /// reconcile.
-fn is_undone(object: &ServerlessPrivateEndpoint) -> bool {
+fn has_pending_work(object: &ServerlessPrivateEndpoint) -> bool {
     let observed = object.status.as_ref().map(|status| status.observed_generation);
-    waits(object) && (object.metadata.deletion_timestamp.is_some() || observed != object.metadata.generation)
+    has_finalizer(object)
+        && (object.metadata.deletion_timestamp.is_some() || observed != object.metadata.generation)
 }
 
-async fn tell(ctx: &Context, turn: &ApiPermit, object: &ServerlessPrivateEndpoint, why: &Unwatched) {
+async fn report(ctx: &Context, api_permit: &ApiPermit, object: &ServerlessPrivateEndpoint, why: &Unwatched) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     match why {
         Unwatched::Labels(selector) => {
@@ -186,5 +187,5 @@ async fn tell(ctx: &Context, turn: &ApiPermit, object: &ServerlessPrivateEndpoin
         }
     }
     ctx.options.metrics.unwatched();
-    ctx.publish(turn, object, &event::not_watched(why)).await;
+    ctx.publish(api_permit, object, &event::not_watched(why)).await;
 }
