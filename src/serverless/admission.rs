@@ -1,8 +1,9 @@
-//! Admission: which reconciles run now, so that one that hangs holds up no other.
+//! Admission: decides which reconciles run now, so that a hanging reconcile delays no other.
 //!
-//! kube-runtime's controller starts a reconcile as soon as its object is due, and polls all that run whenever one of them moves. So
-//! what runs is kept small here: a reconcile without a free place enters the queue and returns at once, and when a place is free
-//! the gate requests the reconcile of the next object again. It never waits, and knows nothing of what a reconcile does.
+//! kube-runtime's controller starts a reconcile as soon as its object is due, and polls all running reconciles whenever one of
+//! them makes progress. So few run at a time: a reconcile that finds no free place adds its object to the work queue and returns
+//! immediately; when a place is free, the gate requests a reconcile of the next object in the queue. The gate never waits, and
+//! knows nothing of what a reconcile does.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,19 +18,19 @@ use super::requests::Requests;
 use crate::runtime::work::Work;
 use crate::runtime::work_queue::{Lane, Queue};
 
-/// An object by its name alone.
+/// Identifies an object by its namespace and name.
 type Name = Arc<ObjectRef<Cached>>;
 
-/// The reconciles that may run at once for the objects of one instance: as many as may call Atlas at once for its project.
+/// Maximum concurrent reconciles for one instance: as many as may call Atlas concurrently for its project.
 const PER_INSTANCE: usize = 8;
 
-/// The same for one project of a namespace: that many calls, and as many again and more between two calls.
+/// Maximum concurrent reconciles for one project of a namespace: those in a call to Atlas, and twice as many between two calls.
 const PER_PROJECT: usize = 24;
 
-/// The same in all, for each call to Atlas that may run at once: far more than a project that hangs can take.
+/// Maximum concurrent reconciles of the process, for each concurrent call to Atlas: far more than a hanging project can take.
 const PER_CALL: usize = 4;
 
-/// The reconciles that may run at once, for so many calls to Atlas at once.
+/// Returns the maximum of concurrent reconciles of the process, for a maximum of `concurrency` concurrent calls to Atlas.
 pub(super) fn most(concurrency: usize) -> usize {
     concurrency.saturating_mul(PER_CALL)
 }
@@ -37,7 +38,7 @@ pub(super) fn most(concurrency: usize) -> usize {
 /// The gate in front of all reconciles of this process.
 pub(super) struct Admission {
     state: Mutex<State>,
-    /// Where reconciles are requested.
+    /// Receives requests for reconciles.
     pub(super) requests: Requests,
     metrics: Metrics,
     work: Work,
@@ -45,74 +46,74 @@ pub(super) struct Admission {
 
 struct State {
     queue: Queue<Name, Queued, 3>,
-    /// What waits in the queue, or was called from it and has not come yet.
+    /// Objects that are in the queue, or were taken from it and have not been reconciled since.
     waiting: HashMap<Name, Waiting>,
 }
 
 #[derive(Clone, Copy)]
 struct Waiting {
     requested_at: Boottime,
-    called: bool,
+    admitted: bool,
 }
 
-/// The place of one reconcile, which is free again when this is dropped.
+/// The place of one running reconcile, freed on drop.
 pub(super) struct Place {
     admission: Arc<Admission>,
     name: Name,
-    /// When the reconcile was requested: after the object came to be as it is, and after its reconcile before.
+    /// When the reconcile was last requested: later than the object's current version and than its previous reconcile.
     pub(super) requested_at: Boottime,
 }
 
 impl Admission {
-    /// A gate for so many calls to Atlas at once. Nothing is admitted while no `work` may begin.
+    /// Creates a gate for `concurrency` concurrent calls to Atlas. It admits nothing while `work` may not begin.
     pub(super) fn new(concurrency: usize, metrics: Metrics, work: Work) -> Self {
         let queue = Queue::new(most(concurrency), [usize::MAX, PER_PROJECT, PER_INSTANCE]);
         let state = Mutex::new(State { queue, waiting: HashMap::new() });
         Self { state, requests: Requests::default(), metrics, work }
     }
 
-    /// Returns a place if the object may be reconciled now. Otherwise it waits in `lane`, and its reconcile is requested again
-    /// when it is its turn.
+    /// Returns a place if the object may be reconciled now. Otherwise adds the object to `lane`; its reconcile is requested
+    /// again when a place is free for it.
     pub(super) fn enter(self: &Arc<Self>, object: ObjectRef<Cached>, lane: Lane<3>) -> Option<Place> {
         let name = Arc::new(object);
         let mut state = self.state();
         let State { queue, waiting } = &mut *state;
         waiting
             .entry(Arc::clone(&name))
-            .or_insert_with(|| Waiting { requested_at: Boottime::now(), called: false });
+            .or_insert_with(|| Waiting { requested_at: Boottime::now(), admitted: false });
         queue.add(&name, || lane, || self.metrics.queued());
         self.admit(&mut state, Some(&name));
-        if !self.work.may_begin() || !state.waiting.get(&name)?.called {
+        if !self.work.may_begin() || !state.waiting.get(&name)?.admitted {
             return None;
         }
         let Waiting { requested_at, .. } = state.waiting.remove(&name)?;
         Some(Place { admission: Arc::clone(self), name, requested_at })
     }
 
-    /// Notes that something has happened to the object. If it waits, what its reconcile rests on must be younger than this.
+    /// Records a trigger for the object. If the object is in the queue, its reconcile must use data read after this trigger.
     pub(super) fn requested(&self, object: &ObjectRef<Cached>) {
         if let Some(waiting) = self.state().waiting.get_mut(object) {
             waiting.requested_at = Boottime::now();
         }
     }
 
-    /// Requests a reconcile of the object, to which something has happened.
+    /// Records a trigger for the object and requests a reconcile.
     pub(super) fn request(&self, object: &ObjectRef<Cached>) {
         self.requested(object);
         self.requests.request(object);
     }
 
-    /// The object that was called is gone: its place is free.
+    /// Frees the place that was reserved for an object that no longer exists.
     pub(super) fn withdraw(&self, object: &ObjectRef<Cached>) {
         let mut state = self.state();
-        if state.waiting.get(object).is_some_and(|waiting| waiting.called) {
+        if state.waiting.get(object).is_some_and(|waiting| waiting.admitted) {
             state.waiting.remove(object);
             let name = Arc::new(object.clone());
             self.leave(&mut state, &name);
         }
     }
 
-    /// Calls what may run each time that work may begin again, until nothing will.
+    /// Admits objects each time `work` may begin again; returns when `work` has ended.
     pub(super) async fn run(&self) {
         loop {
             tokio::select! {
@@ -125,20 +126,21 @@ impl Admission {
 
     fn resume(&self) {
         let mut state = self.state();
-        for (name, _) in state.waiting.iter().filter(|(_, waiting)| waiting.called) {
+        for (name, _) in state.waiting.iter().filter(|(_, waiting)| waiting.admitted) {
             self.requests.request(name);
         }
         self.admit(&mut state, None);
     }
 
-    /// Calls those that may run now. The one that is `entering` is here already.
+    /// Takes objects from the queue while places are free, and requests their reconciles, except for `entering`: its reconcile is
+    /// already running.
     fn admit(&self, state: &mut State, entering: Option<&Name>) {
         while self.work.may_begin()
             && let Some((name, queued)) = state.queue.get()
         {
             drop(queued);
             if let Some(waiting) = state.waiting.get_mut(&name) {
-                waiting.called = true;
+                waiting.admitted = true;
             }
             if entering != Some(&name) {
                 self.requests.request(&name);
@@ -157,7 +159,7 @@ impl Admission {
 }
 
 impl Place {
-    /// Whose place it is.
+    /// Returns the object that the place belongs to.
     pub(super) fn object(&self) -> &ObjectRef<Cached> {
         &self.name
     }

@@ -1,4 +1,4 @@
-//! Who is admitted, who waits, and what is requested again.
+//! Which objects are admitted, which wait in the queue, and which reconciles are requested again.
 
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -13,12 +13,12 @@ fn gate(concurrency: usize) -> Arc<Admission> {
     Arc::new(Admission::new(concurrency, Metrics::default(), Work::until(CancellationToken::new())))
 }
 
-/// Asks for a place in the lane of one instance.
+/// Requests a place in the lane of one instance.
 fn enter(gate: &Arc<Admission>, name: &str) -> Option<Place> {
     gate.enter(object(name), ["shop".into(), "project".into(), "instance".into()])
 }
 
-/// What has been requested since.
+/// Returns the reconciles requested since the last call.
 fn requested(requests: &mut futures::channel::mpsc::UnboundedReceiver<ObjectRef<Cached>>) -> Vec<String> {
     std::iter::from_fn(|| requests.try_recv().ok()).map(|object| object.name).collect()
 }

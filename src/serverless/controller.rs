@@ -1,6 +1,6 @@
-//! The watch: what is noted of each event, and how all parts are tied together.
+//! The controller: wires all parts together, watches the objects and records what each watch event shows.
 //!
-//! One object that cannot be decoded never stops the others.
+//! An object that cannot be decoded never stops the watch of the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,13 +38,13 @@ use crate::runtime::watch::{Pages, bounded, events};
 use crate::runtime::watch_health::{WatchHealth, WatchReporter};
 use crate::runtime::work::Work;
 
-/// Between two attempts to learn what names this cluster.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Delay between two attempts to read the cluster's id.
+const RETRY_PERIOD: Duration = Duration::from_secs(1);
 
 /// Why the controller could not start.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// Nothing names this cluster.
+    /// The cluster has no id.
     #[error(
         "failed to read the uid of namespace kube-system, which names this cluster ({0}); grant it, or set --cluster-id"
     )]
@@ -54,12 +54,12 @@ pub enum RunError {
 /// Runs until `work` ends, then until each claimed create has ended and is recorded.
 ///
 /// # Errors
-/// If the controller cannot start. Once it runs it goes on through every fault.
+/// If the controller cannot start. Once it runs, no fault stops it.
 pub async fn run(
     client: Client,
     transport: Transport,
     options: Options,
-    heard: &WatchHealth,
+    health: &WatchHealth,
     work: Work,
 ) -> Result<(), RunError> {
     let cluster = ApiServer::new(client.clone());
@@ -103,12 +103,12 @@ pub async fn run(
         options,
         work,
     });
-    // One watch a namespace: two in one store would lose the objects of one of them.
+    // One watch and one store per namespace: the listing of one watch would drop the objects of another from a shared store.
     let scopes: Vec<_> =
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let controllers: Vec<_> = scopes
         .into_iter()
-        .map(|namespace| control(heard.line(namespace.clone()), namespace, Arc::clone(&ctx)))
+        .map(|namespace| control(health.line(namespace.clone()), namespace, Arc::clone(&ctx)))
         .collect();
     let following = tokio::spawn(unwatched::follow(Arc::clone(&ctx)));
     futures::join!(join_all(controllers), ctx.admission.run());
@@ -117,9 +117,10 @@ pub async fn run(
     Ok(())
 }
 
-/// Asks until there is a response that says something: whoever has just become the leader may have done so in an outage.
+/// Reads the uid of namespace kube-system; retries while the API server is unavailable, because a process may become the leader
+/// during an outage.
 async fn cluster_uid(cluster: &ApiServer) -> Result<ClusterId, RunError> {
-    let mut told = false;
+    let mut warned = false;
     loop {
         match cluster.kube_system_uid().await {
             Ok(uid) => {
@@ -127,21 +128,21 @@ async fn cluster_uid(cluster: &ApiServer) -> Result<ClusterId, RunError> {
                 return parsed
                     .map_err(|error: domain::endpoint::ParseError| RunError::ClusterId(error.to_string()));
             }
-            Err(error @ (ApiError::TimedOut | ApiError::Other(_))) if !told => {
+            Err(error @ (ApiError::TimedOut | ApiError::Other(_))) if !warned => {
                 warn!(%error, "cannot read the uid of namespace kube-system; trying again");
-                told = true;
+                warned = true;
             }
             Err(ApiError::TimedOut | ApiError::Other(_)) => {}
             Err(error) => return Err(RunError::ClusterId(error.to_string())),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PERIOD).await;
     }
 }
 
-/// Watches the objects of `namespace` (none: of all) and reconciles them, until the work ends.
-async fn control(line: WatchReporter, namespace: Option<String>, ctx: Arc<Context>) {
+/// Watches the objects of `namespace` (`None`: of all namespaces) and reconciles them, until the work ends.
+async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Context>) {
     let requested = ctx.admission.requests.of(namespace.clone());
-    let client = bounded(&ctx.client, line.clone(), Pages::Own);
+    let client = bounded(&ctx.client, reporter.clone(), Pages::Own);
     let api = match namespace {
         None => Api::all(client),
         Some(namespace) => Api::namespaced(client, &namespace),
@@ -151,16 +152,16 @@ async fn control(line: WatchReporter, namespace: Option<String>, ctx: Arc<Contex
         config = config.labels(selector);
     }
     let (store, writer) = reflector::store();
-    let (noted, mut listed) = (Arc::clone(&ctx), false);
+    let (observer, mut listed) = (Arc::clone(&ctx), false);
     let events = events(api, config)
         .inspect(move |event| match event {
             Ok(Event::InitDone) => {
-                if !std::mem::replace(&mut listed, true) && noted.directory.listed() {
-                    tokio::spawn(unwatched::survey(Arc::clone(&noted)));
+                if !std::mem::replace(&mut listed, true) && observer.directory.listed() {
+                    tokio::spawn(unwatched::survey(Arc::clone(&observer)));
                 }
-                line.listed();
+                reporter.listed();
             }
-            Ok(event) => note(&noted, event),
+            Ok(event) => record(&observer, event),
             Err(error) => warn!(%error, "the watch was interrupted"),
         })
         .reflect(writer)
@@ -171,7 +172,7 @@ async fn control(line: WatchReporter, namespace: Option<String>, ctx: Arc<Contex
         shared.unshown(namespace, &Token::of(&shared.cluster_id, namespace, &object.name));
     };
     let unshown = |object: &ObjectRef<Cached>| {
-        // Without a selector, what is shown no more is gone.
+        // Without a selector, an object that leaves the watch has been deleted.
         if let Some(selector) = ctx.options.selector.clone() {
             tokio::spawn(unwatched::left(Arc::clone(&ctx), store.clone(), selector, object.clone()));
         }
@@ -181,8 +182,9 @@ async fn control(line: WatchReporter, namespace: Option<String>, ctx: Arc<Contex
     engine::run(events, requested, store.clone(), admission, reconcile, (unshown, gone), &ctx.work).await;
 }
 
-/// Attempts are remembered from watch events too: one that is taken off the object again may still land.
-fn note(ctx: &Arc<Context>, event: &Event<Cached>) {
+/// Records what a watch event shows. Create attempts are recorded here too: an attempt whose claim is removed from the object may
+/// still take effect in Atlas.
+fn record(ctx: &Arc<Context>, event: &Event<Cached>) {
     match event {
         Event::Apply(Cached::Read(object)) | Event::InitApply(Cached::Read(object)) => {
             let identity = Identity::of(object, &ctx.cluster_id);

@@ -1,8 +1,8 @@
 //! The engine: kube-runtime's controller for one watch, fed with triggers and requests, behind the admission gate.
 //!
-//! It is `applier`, the part of `Controller` that schedules and runs: requests without versions take half the memory, and an object of
-//! a repeated listing must not be reconciled before the store holds it, as `Controller`'s own trigger does. Decides nothing, and
-//! knows nothing of Atlas.
+//! It uses `applier`, the part of `Controller` that schedules and runs reconciles. `Controller`'s own trigger does not fit: its
+//! requests carry versions, which doubles their memory, and it reconciles an object of a repeated listing before the store holds
+//! it. The engine decides nothing, and knows nothing of Atlas.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -24,10 +24,12 @@ use super::triggers::{Triggered, Triggers, name};
 use crate::runtime::work::Work;
 use crate::runtime::work_queue::Lane;
 
-/// Runs `reconcile` for each object of `store` that an event or a request names, and again after the delay that it returned, until
-/// `work` ends; then waits for the reconciles that run. Each is told when it was requested. The events have passed through the
-/// store. `unshown` is told of each object that is there no more, also of one that went while nobody watched; `gone` as well, and
-/// again after a reconcile in which its object went.
+/// Reconciles each object of `store` named by a watch event or a request, and again after the delay that `reconcile` returned.
+///
+/// When `work` ends, it starts nothing new and waits for the running reconciles. Each reconcile receives the time at which it was
+/// last requested. The events must already be applied to the store. `unshown` is called for each object that has left the store,
+/// also if it was deleted while the watch was interrupted. `gone` is called for the same objects, and a second time after a
+/// reconcile during which the object left the store.
 pub(super) async fn run<Reconcile>(
     events: impl Stream<Item = Event<Cached>>,
     requests: impl Stream<Item = ObjectRef<Cached>>,
@@ -41,8 +43,8 @@ pub(super) async fn run<Reconcile>(
 {
     let mut triggers = Triggers::new(store.clone());
     let triggered = events.flat_map(|event| {
-        let Triggered { reconcile, gone: went } = triggers.on_event(event);
-        for object in &went {
+        let Triggered { reconcile, gone: deleted } = triggers.on_event(event);
+        for object in &deleted {
             unshown(object);
             gone(object);
         }
@@ -59,13 +61,13 @@ pub(super) async fn run<Reconcile>(
             let Some((object, place)) = admitted else { return Ok::<_, Infallible>(Action::await_change()) };
             let delay = reconcile(object, place.requested_at).await;
             if store.get(place.object()).is_none() {
-                // It went during the reconcile, which may have noted something of it since.
+                // The object left the store during the reconcile, which may have recorded state for it since.
                 gone(place.object());
             }
             Ok(delay.map_or_else(Action::await_change, Action::requeue))
         })
     };
-    // A reconcile does not fail here: what it returns after an error is the delay.
+    // A reconcile never fails here: after an error it returns the delay of its retry.
     let error_policy = |_, error: &Infallible, _| match *error {};
     let (context, config) = (Arc::new(()), Config::default());
     let mut finished = pin!(applier(reconciler, error_policy, context, store.clone(), queue, config));
@@ -77,14 +79,15 @@ pub(super) async fn run<Reconcile>(
     }
 }
 
-/// The object and its place, if it can be decoded and is admitted now. Else its reconcile is requested when it is.
+/// Returns the object and its place, if it was decoded and is admitted now. Otherwise its reconcile is requested once it is
+/// admitted.
 fn admit(admission: &Arc<Admission>, object: &Cached) -> Option<(Box<ServerlessPrivateEndpoint>, Place)> {
     let decoded = object.read()?;
     let place = admission.enter(name(object), lane(decoded))?;
     Some((Box::new(decoded.clone()), place))
 }
 
-/// Where the object waits. The project and the instance are what its manifest says, and need not exist.
+/// Returns the object's lane in the work queue. Project and instance come from the manifest and need not exist.
 fn lane(object: &ServerlessPrivateEndpoint) -> Lane<3> {
     let namespace = object.meta().namespace.as_deref().unwrap_or_default();
     [namespace.into(), object.spec.project_id.as_str().into(), object.spec.instance_name.as_str().into()]

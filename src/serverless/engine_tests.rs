@@ -1,4 +1,4 @@
-//! What is reconciled, when, and who is told that an object is gone.
+//! Which objects are reconciled, when, and which are reported as gone.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 
 use super::*;
 
-const PAUSE: Duration = Duration::from_secs(10);
+const DELAY: Duration = Duration::from_secs(10);
 
 fn object(name: &str, generation: u32) -> Cached {
     let object = json!({
@@ -32,206 +32,207 @@ fn listing(objects: &[&str]) -> Vec<Event<Cached>> {
     [Event::Init].into_iter().chain(objects).chain([Event::InitDone]).collect()
 }
 
-/// A controller whose reconciles all requeue after the same delay, and what it did.
-struct Stage {
+/// A controller whose reconciles all requeue after the same delay, and a record of what it did.
+struct Harness {
     events: UnboundedSender<Vec<Event<Cached>>>,
-    wakes: UnboundedSender<ObjectRef<Cached>>,
+    requests: UnboundedSender<ObjectRef<Cached>>,
     work: Work,
-    /// Looks end only while this is so.
+    /// Reconciles end only while this is `true`.
     ends: watch::Sender<bool>,
-    looks: RefCell<HashMap<String, Vec<i64>>>,
+    reconciled: RefCell<HashMap<String, Vec<i64>>>,
     unshown: RefCell<Vec<String>>,
     gone: RefCell<Vec<String>>,
     ended: Cell<bool>,
 }
 
-impl Stage {
-    async fn happens(&self, events: Vec<Event<Cached>>) {
+impl Harness {
+    async fn send(&self, events: Vec<Event<Cached>>) {
         self.events.unbounded_send(events).unwrap();
         a_moment().await;
     }
 
-    async fn looks_end(&self, end: bool) {
+    async fn let_reconciles_end(&self, end: bool) {
         self.ends.send_replace(end);
         a_moment().await;
     }
 
-    /// The generations that were looked at, in order.
-    fn looks(&self, name: &str) -> Vec<i64> {
-        self.looks.borrow().get(name).cloned().unwrap_or_default()
+    /// Returns the reconciled generations of an object, in order.
+    fn reconciled(&self, name: &str) -> Vec<i64> {
+        self.reconciled.borrow().get(name).cloned().unwrap_or_default()
     }
 
-    async fn look(&self, object: Box<ServerlessPrivateEndpoint>) -> Option<Duration> {
+    async fn reconcile(&self, object: Box<ServerlessPrivateEndpoint>) -> Option<Duration> {
         let generation = object.meta().generation.unwrap();
-        self.looks.borrow_mut().entry(object.name_any()).or_default().push(generation);
+        self.reconciled.borrow_mut().entry(object.name_any()).or_default().push(generation);
         self.ends.subscribe().wait_for(|ends| *ends).await.unwrap();
-        Some(PAUSE)
+        Some(DELAY)
     }
 }
 
-/// Runs `test` beside a controller.
-async fn beside(test: impl AsyncFnOnce(&Stage)) {
+/// Runs `test` concurrently with a controller.
+async fn beside(test: impl AsyncFnOnce(&Harness)) {
     let (store, writer) = reflector::store();
-    let (events, happens) = unbounded::<Vec<Event<Cached>>>();
-    let (wakes, woken) = unbounded();
-    let happens = happens.flat_map(stream::iter).map(Ok::<_, watcher::Error>).reflect(writer);
-    let happens = happens.filter_map(|event| std::future::ready(event.ok()));
-    let stage = Stage {
+    let (events, received) = unbounded::<Vec<Event<Cached>>>();
+    let (requests, requested_directly) = unbounded();
+    let received = received.flat_map(stream::iter).map(Ok::<_, watcher::Error>).reflect(writer);
+    let received = received.filter_map(|event| std::future::ready(event.ok()));
+    let harness = Harness {
         events,
-        wakes,
+        requests,
         work: Work::until(CancellationToken::new()),
         ends: watch::Sender::new(true),
-        looks: RefCell::default(),
+        reconciled: RefCell::default(),
         unshown: RefCell::default(),
         gone: RefCell::default(),
         ended: Cell::new(false),
     };
-    let unshown = |object: &ObjectRef<Cached>| stage.unshown.borrow_mut().push(object.name.clone());
-    let gone = |object: &ObjectRef<Cached>| stage.gone.borrow_mut().push(object.name.clone());
-    let admission = Arc::new(Admission::new(4, Metrics::default(), stage.work.clone()));
-    let requested = stream::select(woken, admission.requests.of(None));
-    let look = |object, _| stage.look(object);
+    let unshown = |object: &ObjectRef<Cached>| harness.unshown.borrow_mut().push(object.name.clone());
+    let gone = |object: &ObjectRef<Cached>| harness.gone.borrow_mut().push(object.name.clone());
+    let admission = Arc::new(Admission::new(4, Metrics::default(), harness.work.clone()));
+    let requested = stream::select(requested_directly, admission.requests.of(None));
+    let reconcile = |object, _| harness.reconcile(object);
     let run = async {
-        let work = &stage.work;
-        let engine = run(happens, requested, store, Arc::clone(&admission), look, (unshown, gone), work);
+        let work = &harness.work;
+        let engine =
+            run(received, requested, store, Arc::clone(&admission), reconcile, (unshown, gone), work);
         tokio::join!(engine, admission.run());
-        stage.ended.set(true);
+        harness.ended.set(true);
     };
     let test = async {
-        test(&stage).await;
-        stage.work.end();
+        test(&harness).await;
+        harness.work.end();
     };
     tokio::join!(run, test);
 }
 
-/// Longer than a pause, and shorter than two.
-async fn a_pause() {
-    tokio::time::sleep(PAUSE + PAUSE / 2).await;
+/// Waits longer than one requeue delay, and shorter than two.
+async fn a_delay() {
+    tokio::time::sleep(DELAY + DELAY / 2).await;
 }
 
-/// As long as it takes to do all that can be done now: the clock stands still until then.
+/// Waits until everything that is ready has run: the paused clock only advances then.
 async fn a_moment() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_is_looked_at_when_it_appears_when_it_changes_when_it_is_woken_and_when_it_is_due() {
-    beside(async |stage| {
-        stage.happens(listing(&["orders"])).await;
-        assert_eq!(stage.looks("orders"), [1]);
-        stage.happens(vec![Event::Apply(object("orders", 1))]).await;
-        assert_eq!(stage.looks("orders"), [1], "nothing has changed");
-        stage.happens(vec![Event::Apply(object("orders", 2))]).await;
-        assert_eq!(stage.looks("orders"), [1, 2]);
-        stage.wakes.unbounded_send(ObjectRef::new("orders").within("shop")).unwrap();
-        stage.wakes.unbounded_send(ObjectRef::new("nobody").within("shop")).unwrap();
+async fn an_object_is_reconciled_when_it_appears_changes_is_requested_or_is_due() {
+    beside(async |harness| {
+        harness.send(listing(&["orders"])).await;
+        assert_eq!(harness.reconciled("orders"), [1]);
+        harness.send(vec![Event::Apply(object("orders", 1))]).await;
+        assert_eq!(harness.reconciled("orders"), [1], "nothing has changed");
+        harness.send(vec![Event::Apply(object("orders", 2))]).await;
+        assert_eq!(harness.reconciled("orders"), [1, 2]);
+        harness.requests.unbounded_send(ObjectRef::new("orders").within("shop")).unwrap();
+        harness.requests.unbounded_send(ObjectRef::new("nobody").within("shop")).unwrap();
         a_moment().await;
-        assert_eq!(stage.looks("orders"), [1, 2, 2]);
-        a_pause().await;
-        assert_eq!(stage.looks("orders"), [1, 2, 2, 2]);
+        assert_eq!(harness.reconciled("orders"), [1, 2, 2]);
+        a_delay().await;
+        assert_eq!(harness.reconciled("orders"), [1, 2, 2, 2]);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_of_a_listing_is_looked_at_once_all_of_it_is_known() {
-    beside(async |stage| {
+async fn an_object_of_a_listing_is_reconciled_once_the_listing_is_complete() {
+    beside(async |harness| {
         let mut events = listing(&["orders"]);
         let done = events.pop().unwrap();
-        stage.happens(events).await;
-        assert!(stage.looks("orders").is_empty());
-        stage.happens(vec![done]).await;
-        assert_eq!(stage.looks("orders"), [1]);
+        harness.send(events).await;
+        assert!(harness.reconciled("orders").is_empty());
+        harness.send(vec![done]).await;
+        assert_eq!(harness.reconciled("orders"), [1]);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_happens_during_a_look_is_looked_at_when_that_has_ended() {
-    beside(async |stage| {
-        stage.looks_end(false).await;
-        stage.happens(listing(&["orders"])).await;
-        stage.happens(vec![Event::Apply(object("orders", 2))]).await;
-        stage.happens(vec![Event::Apply(object("orders", 3))]).await;
-        assert_eq!(stage.looks("orders"), [1]);
-        stage.looks_end(true).await;
-        assert_eq!(stage.looks("orders"), [1, 3]);
+async fn a_change_during_a_reconcile_is_reconciled_after_it() {
+    beside(async |harness| {
+        harness.let_reconciles_end(false).await;
+        harness.send(listing(&["orders"])).await;
+        harness.send(vec![Event::Apply(object("orders", 2))]).await;
+        harness.send(vec![Event::Apply(object("orders", 3))]).await;
+        assert_eq!(harness.reconciled("orders"), [1]);
+        harness.let_reconciles_end(true).await;
+        assert_eq!(harness.reconciled("orders"), [1, 3]);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_is_deleted_is_gone_and_the_next_of_its_name_begins_anew() {
-    beside(async |stage| {
-        stage.happens(listing(&["orders"])).await;
-        stage.happens(vec![Event::Delete(object("orders", 1))]).await;
-        assert_eq!(*stage.gone.borrow(), ["orders"]);
-        tokio::time::sleep(PAUSE / 2).await;
-        stage.happens(vec![Event::Apply(object("orders", 1))]).await;
-        assert_eq!(stage.looks("orders"), [1, 1]);
-        // The first would be due by now; the second is not.
-        tokio::time::sleep(PAUSE * 3 / 4).await;
-        assert_eq!(stage.looks("orders"), [1, 1]);
-        tokio::time::sleep(PAUSE / 2).await;
-        assert_eq!(stage.looks("orders"), [1, 1, 1]);
+async fn a_deleted_object_is_gone_and_the_next_of_its_name_starts_over() {
+    beside(async |harness| {
+        harness.send(listing(&["orders"])).await;
+        harness.send(vec![Event::Delete(object("orders", 1))]).await;
+        assert_eq!(*harness.gone.borrow(), ["orders"]);
+        tokio::time::sleep(DELAY / 2).await;
+        harness.send(vec![Event::Apply(object("orders", 1))]).await;
+        assert_eq!(harness.reconciled("orders"), [1, 1]);
+        // The requeue of the first object would be due by now; that of the second is not.
+        tokio::time::sleep(DELAY * 3 / 4).await;
+        assert_eq!(harness.reconciled("orders"), [1, 1]);
+        tokio::time::sleep(DELAY / 2).await;
+        assert_eq!(harness.reconciled("orders"), [1, 1, 1]);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_went_while_nobody_watched_is_gone_too() {
-    beside(async |stage| {
-        stage.happens(listing(&["orders", "stays"])).await;
-        stage.happens(listing(&["stays"])).await;
-        assert_eq!(*stage.gone.borrow(), ["orders"]);
-        assert_eq!(*stage.unshown.borrow(), ["orders"]);
-        a_pause().await;
-        assert_eq!((stage.looks("orders"), stage.looks("stays")), (vec![1], vec![1, 1]));
+async fn an_object_deleted_while_the_watch_was_interrupted_is_gone_too() {
+    beside(async |harness| {
+        harness.send(listing(&["orders", "stays"])).await;
+        harness.send(listing(&["stays"])).await;
+        assert_eq!(*harness.gone.borrow(), ["orders"]);
+        assert_eq!(*harness.unshown.borrow(), ["orders"]);
+        a_delay().await;
+        assert_eq!((harness.reconciled("orders"), harness.reconciled("stays")), (vec![1], vec![1, 1]));
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_goes_during_a_look_is_gone_again_after_it() {
-    beside(async |stage| {
-        stage.looks_end(false).await;
-        stage.happens(listing(&["orders"])).await;
-        stage.happens(vec![Event::Delete(object("orders", 1))]).await;
-        assert_eq!(*stage.gone.borrow(), ["orders"]);
-        stage.looks_end(true).await;
-        assert_eq!(*stage.gone.borrow(), ["orders", "orders"]);
-        assert_eq!(*stage.unshown.borrow(), ["orders"]);
+async fn an_object_deleted_during_a_reconcile_is_gone_again_after_it() {
+    beside(async |harness| {
+        harness.let_reconciles_end(false).await;
+        harness.send(listing(&["orders"])).await;
+        harness.send(vec![Event::Delete(object("orders", 1))]).await;
+        assert_eq!(*harness.gone.borrow(), ["orders"]);
+        harness.let_reconciles_end(true).await;
+        assert_eq!(*harness.gone.borrow(), ["orders", "orders"]);
+        assert_eq!(*harness.unshown.borrow(), ["orders"]);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_look_begins_until_the_process_leads_again() {
-    beside(async |stage| {
-        stage.happens(listing(&["orders"])).await;
-        stage.work.lead(false);
-        stage.happens(vec![Event::Apply(object("orders", 2))]).await;
-        a_pause().await;
-        assert_eq!(stage.looks("orders"), [1]);
-        stage.work.lead(true);
+async fn no_reconcile_begins_until_the_process_leads_again() {
+    beside(async |harness| {
+        harness.send(listing(&["orders"])).await;
+        harness.work.lead(false);
+        harness.send(vec![Event::Apply(object("orders", 2))]).await;
+        a_delay().await;
+        assert_eq!(harness.reconciled("orders"), [1]);
+        harness.work.lead(true);
         a_moment().await;
-        assert_eq!(stage.looks("orders"), [1, 2]);
+        assert_eq!(harness.reconciled("orders"), [1, 2]);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_lets_looks_end_that_are_under_way_and_begins_none() {
-    beside(async |stage| {
-        stage.looks_end(false).await;
-        stage.happens(listing(&["orders"])).await;
-        stage.happens(vec![Event::Apply(object("orders", 2))]).await;
-        stage.work.end();
-        a_pause().await;
-        assert!(!stage.ended.get());
-        stage.looks_end(true).await;
-        assert!(stage.ended.get());
-        assert_eq!(stage.looks("orders"), [1]);
+async fn a_shutdown_waits_for_running_reconciles_and_begins_none() {
+    beside(async |harness| {
+        harness.let_reconciles_end(false).await;
+        harness.send(listing(&["orders"])).await;
+        harness.send(vec![Event::Apply(object("orders", 2))]).await;
+        harness.work.end();
+        a_delay().await;
+        assert!(!harness.ended.get());
+        harness.let_reconciles_end(true).await;
+        assert!(harness.ended.get());
+        assert_eq!(harness.reconciled("orders"), [1]);
     })
     .await;
 }

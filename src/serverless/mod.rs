@@ -1,33 +1,33 @@
-//! The kind `ServerlessPrivateEndpoint`: watches its objects and keeps each as its manifest declares it.
+//! The kind `ServerlessPrivateEndpoint`: watches its objects and reconciles each with its manifest.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `crd/` | the custom resource |
-//! | `controller` | the watch, and how all parts are tied together |
-//! | `engine` | kube-runtime's controller, fed and bounded |
-//! | `triggers`, `requests` | what causes a reconcile, from the watch and from inside |
+//! | `controller` | the watch, and the wiring of all parts |
+//! | `engine` | kube-runtime's controller, with bounded concurrency |
+//! | `triggers`, `requests` | what causes a reconcile: watch events and the operator itself |
 //! | `admission` | which reconciles run now |
 //! | `reconcile` | observe → decide → perform → publish, until nothing is left to do |
-//! | `session` | one reconcile under way, and the guards of its writes |
-//! | `observe` | what is known, what the rules say to it, and what has to be waited for first |
-//! | `perform` | each step that can be decided |
-//! | `publish`, `status_patch` | status and events, and when to reconcile again |
+//! | `session` | one running reconcile, and the guards of its writes |
+//! | `observe` | the observed state, the decision, and what it has to wait for |
+//! | `perform` | performs each step of a decision |
+//! | `publish`, `status_patch` | status, events and the requeue delay |
 //! | `output` | the ConfigMap for other tools |
-//! | `convert` | from the custom resource to what the rules know |
-//! | `cached`, `decode` | what is cached of an object; decoding it never fails |
+//! | `convert` | converts the custom resource to the types of the rules |
+//! | `cached`, `decode` | the cached object; decoding it never fails |
 //! | `api_server` | calls to the API server |
-//! | `credentials`, `credential_uses` | from a Secret to a client for Atlas, and for whom what it held is remembered |
-//! | `vpc_endpoint_ref` | from a reference to the VPC endpoint id, and what is missing |
-//! | `referenced`, `referenced_watch`, `referenced_poll` | what referenced objects show, read for all who refer to them |
-//! | `listings`, `private_addresses` | what Atlas says of an instance, requested once for all of its objects |
-//! | `rate_limits`, `request_rate` | who sends nothing for how long, and how often a listing may be requested |
-//! | `directory` | the living objects: whose mark is whose, and who declares the same VPC endpoint |
-//! | `state`, `context`, `object_metrics` | what reconciles share |
-//! | `span` | what the log says of one reconcile |
-//! | `unwatched`, `warnings` | what is said of objects that no watch shows, and of those that cannot be decoded |
+//! | `credentials`, `credential_uses` | reads Secrets, returns Atlas clients, and keeps credentials for deletions |
+//! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or says what is missing |
+//! | `referenced`, `referenced_watch`, `referenced_poll` | referenced objects, read once for all objects that refer to them |
+//! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
+//! | `rate_limits`, `request_rate` | back-off per project and credentials, and the rate of listings on request |
+//! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
+//! | `state`, `context`, `object_metrics` | state that reconciles share |
+//! | `span` | the log span of one reconcile |
+//! | `unwatched`, `warnings` | reports objects outside every watch, and objects that cannot be decoded |
 //!
-//! It never decides: the rules of the protocol are in the `domain` crate. `convert` and `status_patch` neither read nor write; they
-//! are public so that `tests/health` can show other tools each state.
+//! This module never decides: the rules of the protocol are in the `domain` crate. `convert` and `status_patch` do no I/O; they
+//! are public so that `tests/health` can present each state to other tools.
 
 mod admission;
 mod api_server;
