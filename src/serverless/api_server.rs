@@ -1,7 +1,7 @@
-//! Every call to the API server, each with a bound on its time and on its answer, and one on how many run at once.
+//! The client for the API server, with limits on the duration, the response size and the number of concurrent calls.
 //!
-//! Writes are guarded: none overwrites what it has not read. This file never decides whether to write, and never logs what
-//! it was answered: a Secret may be in it.
+//! Writes are guarded: none overwrites a version that it has not read. This file never decides whether to write, and never logs a
+//! response, which may contain a Secret.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -26,80 +26,81 @@ use super::convert::Identity;
 use super::decode::{self, ConfigMap, Secret};
 use crate::runtime::concurrency::{Permit, Shares};
 
-/// The bound on a call. The claim's is part of the creation protocol.
-const CALL: Duration = Duration::from_secs(5);
+/// Timeout of a call. For the claim it is part of the creation protocol.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The bound on an answer, in bytes. What etcd takes as one object is a third of it.
+/// Maximum size of a response, in bytes: about three times what etcd accepts as one object.
 const MAX_RESPONSE: usize = 4 * 1024 * 1024;
 
-/// Objects of a page of their metadata.
+/// Objects per page of a metadata listing.
 const PAGE: u32 = 50;
 
-/// The calls that run at once. Each has a connection with a TLS session of its own, some 50 KiB that stay: a thousand objects
-/// that change together must not open a thousand.
+/// Maximum concurrent calls. Each uses a connection with its own TLS session, about 50 KiB that stay allocated: a thousand
+/// objects that change together must not open a thousand connections.
 const MAX_API_CALLS: usize = 40;
 
-/// The calls of one namespace. A namespace whose calls are slow leaves the others to many more.
+/// Maximum concurrent calls for one namespace, so that a namespace whose calls are slow leaves most of them to the others.
 const PER_NAMESPACE: usize = 8;
 
-/// The right to call the API server, until it is dropped. Whoever holds one never waits for another, nor for anything but
-/// the answer.
+/// The permit to call the API server, returned on drop. A task that holds a permit waits for nothing but the response, and never
+/// for a second permit.
 pub(super) struct ApiPermit {
-    /// `None` only if the process ends.
+    /// `None` only while the process shuts down.
     _permit: Option<Permit<1>>,
 }
 
-/// A call to the API server that came to nothing.
+/// Why a call to the API server failed.
 #[derive(Debug, Error)]
 pub(super) enum ApiError {
-    /// The object is not as it was read: nothing was written.
+    /// The object has changed since it was read: nothing was written.
     #[error("the object has changed since it was read")]
     Conflict,
-    /// There is no such object.
+    /// The object does not exist.
     #[error("not found")]
     NotFound,
-    /// There is no such kind.
+    /// The kind of the object is not installed.
     #[error("its kind is not installed")]
     KindNotInstalled,
-    /// We may not.
+    /// The operator's service account is not authorized.
     #[error("the operator's service account is not allowed to {0}")]
     Forbidden(String),
-    /// The value itself was refused: a defect of ours, or a policy of the cluster.
+    /// The API server rejected the value: a defect of the operator, or a policy of the cluster.
     #[error("the API server refuses what the operator wrote: {0}")]
     Invalid(String),
-    /// What was asked for is there and cannot be read; a write may have been applied all the same.
+    /// The response cannot be decoded; a write may have been applied.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
-    /// No answer in time; a write may have been applied all the same.
-    #[error("the API server did not answer within {} s", CALL.as_secs())]
+    /// No response before the timeout; a write may have been applied.
+    #[error("the API server did not answer within {} s", TIMEOUT.as_secs())]
     TimedOut,
-    /// Anything else; a write may have been applied all the same.
+    /// Any other failure; a write may have been applied.
     #[error("the API server could not be used: {0}")]
     Other(String),
 }
 
-/// The cluster, as this operator uses it.
+/// The client for the API server.
 #[derive(Clone)]
 pub(super) struct ApiServer {
     client: Client,
-    turns: Arc<Shares<1>>,
+    permits: Arc<Shares<1>>,
 }
 
 impl ApiServer {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, turns: Shares::new(MAX_API_CALLS, [PER_NAMESPACE]) }
+        Self { client, permits: Shares::new(MAX_API_CALLS, [PER_NAMESPACE]) }
     }
 
-    /// Waits until it is the turn of `namespace` to call. No bound on a call's time counts this wait.
-    /// The calls about our own objects take the turn of the caller, who holds as little as it can until it is there.
+    /// Waits for a permit to call the API server for `namespace`. The timeout of a call does not include this wait.
+    ///
+    /// Calls about our own objects take a permit from the caller, which holds as little memory as possible while it waits for it.
     pub(super) async fn turn(&self, namespace: &str) -> ApiPermit {
-        ApiPermit { _permit: self.turns.enter([namespace.into()]).await }
+        ApiPermit { _permit: self.permits.enter([namespace.into()]).await }
     }
 
-    /// The turn that is `held` already, else the next one of `namespace`.
+    /// Returns the permit that is already `held`, else waits for one for `namespace`.
     pub(super) async fn turn_or(&self, held: Option<ApiPermit>, namespace: &str) -> ApiPermit {
         match held {
-            Some(turn) => turn,
+            Some(permit) => permit,
             None => self.turn(namespace).await,
         }
     }
@@ -107,7 +108,7 @@ impl ApiServer {
     /// Reads the object from the API server's store, not from any cache.
     pub(super) async fn get(
         &self,
-        _turn: &ApiPermit,
+        _permit: &ApiPermit,
         identity: &Identity,
     ) -> Result<ServerlessPrivateEndpoint, ApiError> {
         self.ours(ours(identity).get(&identity.name, &GetParams::default())).await
@@ -116,17 +117,17 @@ impl ApiServer {
     /// Reads a Secret.
     pub(super) async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ApiError> {
         let secrets = of::<v1::Secret>(namespace);
-        let answer = self.bounded(namespace, secrets.get(name, &GetParams::default())).await?;
-        // Nothing of it may be said, not even what is wrong with it.
-        decode::secret(&answer)
+        let response = self.bounded(namespace, secrets.get(name, &GetParams::default())).await?;
+        // No part of the response may appear in a message, not even what is wrong with it.
+        decode::secret(&response)
             .ok_or_else(|| ApiError::Unreadable("it is not what a Secret looks like".to_owned()))
     }
 
     /// Reads a `ConfigMap`.
     pub(super) async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, ApiError> {
-        let answer =
+        let response =
             self.bounded(namespace, of::<v1::ConfigMap>(namespace).get(name, &GetParams::default())).await?;
-        let read = decode::config_map(&answer);
+        let read = decode::config_map(&response);
         read.ok_or_else(|| ApiError::Unreadable("it is not what a ConfigMap looks like".to_owned()))
     }
 
@@ -142,7 +143,7 @@ impl ApiServer {
             .map(drop)
     }
 
-    /// Makes these the entries of a `ConfigMap`, if it is still the one that was read.
+    /// Replaces the entries of a `ConfigMap`, if it is unchanged since it was `read`.
     pub(super) async fn fill_config_map(
         &self,
         namespace: &str,
@@ -150,8 +151,8 @@ impl ApiServer {
         read: &ConfigMap,
         content: &BTreeMap<String, String>,
     ) -> Result<(), ApiError> {
-        let gone = read.data.keys().map(|key| (key, Value::Null));
-        let entries = gone.chain(content.iter().map(|(key, value)| (key, json!(value))));
+        let removed = read.data.keys().map(|key| (key, Value::Null));
+        let entries = removed.chain(content.iter().map(|(key, value)| (key, json!(value))));
         let entries: serde_json::Map<_, _> = entries.map(|(key, value)| (key.clone(), value)).collect();
         let guard = json!({"uid": read.uid, "resourceVersion": read.resource_version});
         let patch = Patch::Merge(json!({"metadata": guard, "data": entries}));
@@ -159,7 +160,7 @@ impl ApiServer {
         self.bounded(namespace, maps.patch(name, &PatchParams::default(), &patch)).await.map(drop)
     }
 
-    /// Deletes a `ConfigMap`, if it is still the one that was read.
+    /// Deletes a `ConfigMap`, if it is unchanged since it was `read`.
     pub(super) async fn delete_config_map(
         &self,
         namespace: &str,
@@ -171,32 +172,32 @@ impl ApiServer {
         self.bounded(namespace, of::<v1::ConfigMap>(namespace).delete(name, &parameters)).await.map(drop)
     }
 
-    /// The uid of the namespace `kube-system`, which names this cluster unless `--cluster-id` does.
+    /// Reads the uid of the namespace `kube-system`, which identifies this cluster unless `--cluster-id` is set.
     pub(super) async fn kube_system_uid(&self) -> Result<String, ApiError> {
         let namespaces = Request::new(v1::Namespace::url_path(&(), None));
-        let answer =
+        let response =
             self.bounded("kube-system", namespaces.get("kube-system", &GetParams::default())).await?;
-        let uid = decode::named(&answer).uid;
+        let uid = decode::named(&response).uid;
         uid.ok_or_else(|| ApiError::Unreadable("namespace kube-system has no uid".to_owned()))
     }
 
-    /// What names the objects with our finalizer in a page of all objects of the cluster, and where the next page begins. Asks
-    /// for their metadata alone.
+    /// Lists one page of the objects of all namespaces. Returns the identifying metadata of the objects on it with our finalizer,
+    /// and the continue token of the next page. Requests metadata only.
     pub(super) async fn with_finalizer(
         &self,
         from: Option<String>,
     ) -> Result<(Vec<ObjectMeta>, Option<String>), ApiError> {
         let everywhere = Request::new(ServerlessPrivateEndpoint::url_path(&(), None));
         let page = ListParams { continue_token: from, ..ListParams::default().limit(PAGE) };
-        let answer = self.bounded("", everywhere.list_metadata(&page)).await?;
-        let read = decode::with_finalizer(&answer);
+        let response = self.bounded("", everywhere.list_metadata(&page)).await?;
+        let read = decode::with_finalizer(&response);
         read.ok_or_else(|| ApiError::Unreadable("it is not what a listing looks like".to_owned()))
     }
 
-    /// Writes finalizer and annotations in one request, if the object is still the one that was read.
+    /// Writes the finalizer and annotations in one request, if the object is unchanged since it was `read`.
     pub(super) async fn claim(
         &self,
-        _turn: &ApiPermit,
+        _permit: &ApiPermit,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         annotations: &[(&str, Option<String>)],
@@ -211,10 +212,10 @@ impl ApiServer {
         self.merge(identity, read, patch).await
     }
 
-    /// Writes one annotation, or takes it off, if the object is still the one that was read.
+    /// Writes or removes one annotation, if the object is unchanged since it was `read`.
     pub(super) async fn annotate(
         &self,
-        _turn: &ApiPermit,
+        _permit: &ApiPermit,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
         (key, value): (&str, Option<&str>),
@@ -222,10 +223,10 @@ impl ApiServer {
         self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}})).await
     }
 
-    /// Takes our finalizer off, if the object is still the one that was read.
+    /// Removes our finalizer, if the object is unchanged since it was `read`.
     pub(super) async fn release(
         &self,
-        _turn: &ApiPermit,
+        _permit: &ApiPermit,
         identity: &Identity,
         read: &ServerlessPrivateEndpoint,
     ) -> Result<ServerlessPrivateEndpoint, ApiError> {
@@ -246,10 +247,10 @@ impl ApiServer {
         self.ours(ours(identity).patch(&identity.name, &PatchParams::default(), &patch)).await
     }
 
-    /// Applies a JSON patch to the status. Its `test` operations are the guard.
+    /// Applies a JSON patch to the status. Its `test` operations guard the write.
     pub(super) async fn patch_status(
         &self,
-        _turn: &ApiPermit,
+        _permit: &ApiPermit,
         identity: &Identity,
         operations: Vec<Value>,
     ) -> Result<ServerlessPrivateEndpoint, ApiError> {
@@ -260,43 +261,43 @@ impl ApiServer {
         self.ours(ours(identity).patch_subresource("status", &identity.name, &parameters, &patch)).await
     }
 
-    /// A call that is answered with one of our own objects.
+    /// Sends a request whose response is one of our own objects.
     async fn ours(&self, request: Prepared) -> Result<ServerlessPrivateEndpoint, ApiError> {
-        let answer = self.call(request).await?;
-        decode::object(&answer).map_err(|unreadable| ApiError::Unreadable(unreadable.why))
+        let response = self.call(request).await?;
+        decode::object(&response).map_err(|unreadable| ApiError::Unreadable(unreadable.why))
     }
 
     async fn bounded(&self, namespace: &str, request: Prepared) -> Result<String, ApiError> {
-        let _turn = self.turn(namespace).await;
+        let _permit = self.turn(namespace).await;
         self.call(request).await
     }
 
-    /// The text that a request is answered with.
+    /// Sends a request and returns the body of its response.
     async fn call(&self, request: Prepared) -> Result<String, ApiError> {
         let request = request.map_err(|error| ApiError::Other(chain(&error)))?.map(Body::from);
-        let answer = async {
+        let response = async {
             let response = self.client.send(request).await.map_err(|error| ApiError::Other(chain(&error)))?;
             let status = response.status();
             let text = whole(response.into_body()).await?;
             if status.is_success() { Ok(text) } else { Err(classify(&refusal(status.as_u16(), &text))) }
         };
-        tokio::time::timeout(CALL, answer).await.unwrap_or(Err(ApiError::TimedOut))
+        tokio::time::timeout(TIMEOUT, response).await.unwrap_or(Err(ApiError::TimedOut))
     }
 }
 
-/// A request, or why there is none.
+/// A request, or why it could not be built.
 type Prepared = Result<http::Request<Vec<u8>>, request::Error>;
 
 fn ours(identity: &Identity) -> Request {
     of::<ServerlessPrivateEndpoint>(&identity.namespace)
 }
 
-/// Requests about one kind in one namespace.
+/// Returns a request builder for one kind in one namespace.
 fn of<K: Resource<DynamicType = ()>>(namespace: &str) -> Request {
     Request::new(K::url_path(&(), Some(namespace)))
 }
 
-/// A whole answer, in as much memory as it takes.
+/// Reads a whole response body into no more memory than it needs.
 async fn whole(body: Body) -> Result<String, ApiError> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
@@ -308,24 +309,24 @@ async fn whole(body: Body) -> Result<String, ApiError> {
         }
         bytes.extend_from_slice(&data);
     }
-    // What is no text is so in a part that nobody reads, or decoding it says so.
+    // Invalid UTF-8 is either in a part that is never decoded, or decoding that part fails.
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-/// What the API server says when it refuses. A proxy before it says it in words of its own.
+/// Returns the `Status` of an error response. The body may be plain text from a proxy in front of the API server.
 fn refusal(code: u16, text: &str) -> Status {
     let status = serde_json::from_str(text);
     let status: Status = status.unwrap_or_else(|_| Status::failure(text.trim(), "").with_code(code));
-    // An admission webhook writes as much as it likes.
+    // An admission webhook may send a message of any length.
     Status { message: text::kept(&status.message), ..status }
 }
 
-/// A failed `test` of a JSON patch is 422 without causes, another uid is 422 or 409, a stale resourceVersion 409
-/// (measured on kube-apiserver 1.37).
+/// Classifies an error response. A failed `test` of a JSON patch is a 422 without causes, another uid a 422 or 409, a stale
+/// resourceVersion a 409 (measured on kube-apiserver 1.37).
 fn classify(status: &Status) -> ApiError {
     let causes = status.details.as_ref().is_some_and(|details| !details.causes.is_empty());
-    // Where the kind itself is not installed, the answer is a page of text and names no object.
+    // If the kind is not installed, the response is plain text and names no object.
     if status.code == 404 && status.details.as_ref().is_none_or(|details| details.name.is_empty()) {
         ApiError::KindNotInstalled
     } else if status.is_not_found() {

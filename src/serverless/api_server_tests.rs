@@ -1,4 +1,4 @@
-//! How many calls run at once, and what the wait for a turn does not count as.
+//! How many calls run concurrently, and that the wait for a permit is not part of a call's timeout.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use tower::{BoxError, Service};
 
 use super::*;
 
-/// An API server that takes half of the time that a call may take, and notes how many calls it ever had at once.
+/// An API server that responds after half of a call's timeout, and records the maximum of concurrent calls.
 struct Slow {
     running: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
@@ -33,7 +33,7 @@ impl Service<Request<Body>> for Slow {
         let running = Arc::clone(&self.running);
         self.most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         Box::pin(async move {
-            tokio::time::sleep(CALL / 2).await;
+            tokio::time::sleep(TIMEOUT / 2).await;
             running.fetch_sub(1, Ordering::SeqCst);
             Ok(Response::new(Body::from(object().to_string().into_bytes())))
         })
@@ -57,8 +57,8 @@ fn a_refusal_of_any_length_is_cut() {
         let status = json!({"kind": "Status", "code": code, "status": "Failure", "message": message, "details": details,
             "reason": match code { 403 => "Forbidden", 422 => "Invalid", _ => "InternalError" }});
         for text in [status.to_string(), message] {
-            let said = classify(&refusal(code, &text)).to_string();
-            assert!(said.len() < 1_100, "{} bytes", said.len());
+            let message = classify(&refusal(code, &text)).to_string();
+            assert!(message.len() < 1_100, "{} bytes", message.len());
         }
     }
 }
@@ -75,9 +75,9 @@ fn cluster() -> (ApiServer, Arc<AtomicUsize>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn few_calls_run_at_once_and_the_wait_for_a_turn_is_not_a_calls_time() {
+async fn few_calls_run_at_once_and_the_timeout_excludes_the_wait_for_a_permit() {
     let ((cluster, most), identity) = (cluster(), identity());
-    // Four rounds of half a call's time each: the last waits longer than any call may take.
+    // Four rounds of half a timeout each: the last round waits longer than the timeout of a call.
     let get =
         async |caller: usize| cluster.get(&cluster.turn(&format!("team-{caller}")).await, &identity).await;
     for answer in join_all((0..MAX_API_CALLS * 4).map(get)).await {
@@ -87,30 +87,30 @@ async fn few_calls_run_at_once_and_the_wait_for_a_turn_is_not_a_calls_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_whose_calls_hang_leaves_turns_to_every_other() {
+async fn a_namespace_whose_calls_hang_leaves_permits_to_every_other() {
     let (cluster, _) = cluster();
-    let turns = join_all((0..MAX_API_CALLS * 4).map(|_| cluster.turn("hostile")));
+    let permits = join_all((0..MAX_API_CALLS * 4).map(|_| cluster.turn("hostile")));
     tokio::select! {
         biased;
-        _ = turns => panic!("there are not as many turns"),
+        _ = permits => panic!("there are not as many permits"),
         _ = join_all(["team-a", "team-b", "team-c"].map(|namespace| cluster.turn(namespace))) => {}
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn nineteen_namespaces_whose_calls_hang_leave_a_turn_to_the_twentieth() {
+async fn nineteen_namespaces_whose_calls_hang_leave_a_permit_to_the_twentieth() {
     let (cluster, _) = cluster();
     let mut held = Vec::new();
     for namespace in 0..19 {
         let namespace = format!("hostile-{namespace}");
-        let turn = || cluster.turn(&namespace).now_or_never();
-        held.extend(std::iter::from_fn(turn));
+        let permit = || cluster.turn(&namespace).now_or_never();
+        held.extend(std::iter::from_fn(permit));
     }
-    assert!(held.len() > 19, "{} turns", held.len());
+    assert!(held.len() > 19, "{} permits", held.len());
     assert!(cluster.turn("ours").now_or_never().is_some());
 }
 
-/// A cluster whose API server answers everything with this text.
+/// An API server that responds to every request with this status code and body.
 fn saying(status: u16, text: &str) -> ApiServer {
     let text = text.to_owned();
     let server = tower::service_fn(move |_: Request<Body>| {

@@ -1,6 +1,7 @@
-//! An object as the watch yields it: read, or known to be there and no more.
+//! The cached object: decoded, or known only by its name and why it cannot be decoded.
 //!
-//! Decoding it never fails, so that no object stops the watch of others. It holds nothing but what is used.
+//! Deserializing it never fails, so that no object stops the watch of the others. It holds only the fields that the operator
+//! uses.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::decode::{self, Unreadable};
 
-/// One object. Clones share it.
+/// One object from a watch. Clones share its memory.
 #[derive(Debug, Clone)]
 pub(super) enum Cached {
     Read(Arc<ServerlessPrivateEndpoint>),
@@ -22,7 +23,7 @@ pub(super) enum Cached {
 }
 
 impl Cached {
-    /// The object, if it can be read.
+    /// Returns the object, if it was decoded.
     pub(super) fn read(&self) -> Option<&ServerlessPrivateEndpoint> {
         match self {
             Self::Read(object) => Some(object),
@@ -33,7 +34,7 @@ impl Cached {
 
 impl<'de> Deserialize<'de> for Cached {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Borrowed from a page or an event: whatever is in it, this only finds its end.
+        // Borrows the JSON of one object from a page or an event: this finds the end of the value and decodes nothing in it.
         let json = <&RawValue>::deserialize(deserializer)?;
         Ok(match decode::object(json.get()) {
             Ok(object) => Self::Read(Arc::new(object)),

@@ -1,4 +1,4 @@
-//! Decoding a page or an event as kube does, whatever its objects hold.
+//! Pages and events are decoded as kube does it, whatever their objects contain.
 
 use kube::ResourceExt;
 use kube::core::{ObjectList, WatchEvent};
@@ -16,7 +16,8 @@ fn object(name: &str) -> String {
     .to_string()
 }
 
-/// Objects whose metadata no general decoder reads: by a time, by depth, and by what is read itself.
+/// Objects whose metadata no general decoder accepts, because of a time, its depth, or a field that the operator reads. The flag:
+/// the operator can decode the object.
 fn poisoned() -> [(String, bool); 3] {
     let managed = |fields: &str| {
         object("poisoned").replace("\"name\"", &format!("\"managedFields\":[{fields}],\"name\""))

@@ -1,8 +1,8 @@
-//! What is taken from the JSON of an object, and nothing else of it.
+//! Decodes the fields of an object that the operator uses, and skips the rest of its JSON.
 //!
-//! Whoever may write an object also writes what nobody here reads: managed fields, labels, annotations of others, which may be
-//! nested deeper, dated later or be larger than anything here could decode. All of that is skipped and never decoded, so that
-//! no object can keep another from being read. No error of this file repeats a value of a Secret.
+//! Users who may write an object also control fields that the operator never reads: managed fields, labels, foreign annotations.
+//! These may be nested deeper, dated later or be larger than a decoder accepts. They are skipped and never decoded, so that no
+//! object can stop another from being read. No error of this file repeats a value of a Secret.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,41 +21,41 @@ use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::convert;
 
-/// The most that is kept of one annotation, in bytes. What this operator and Flux write has a quarter of it at most; what has
-/// more would only fill the memory.
+/// Maximum size of one annotation that is kept, in bytes. The operator and Flux write at most a quarter of it; larger values
+/// would only use memory.
 const LONGEST_ANNOTATION: usize = 1024;
 
-/// The same for all finalizers together.
+/// Maximum size of all finalizers together, in bytes.
 const LONGEST_FINALIZERS: usize = 4096;
 
-/// The most that is said of why an object cannot be read, in bytes.
+/// Maximum length of the text that says why an object cannot be decoded, in bytes.
 const LONGEST_WHY: usize = 256;
 
-/// An object that cannot be read: what names it, and why.
+/// An object that cannot be decoded: its identifying metadata, and why.
 #[derive(Debug, Clone)]
 pub(super) struct Unreadable {
-    /// Name, namespace, uid and resourceVersion, as far as there are any.
+    /// Name, namespace, uid, resourceVersion and creation time, where present.
     pub(super) metadata: ObjectMeta,
     pub(super) why: String,
 }
 
-/// What is used of a Secret. It has no `Debug`.
+/// The used fields of a Secret. It has no `Debug`, so that no value can be logged.
 pub(super) struct Secret {
     pub(super) resource_version: String,
     data: Data,
 }
 
-/// What is used of a `ConfigMap`.
+/// The used fields of a `ConfigMap`.
 #[derive(Debug, Clone)]
 pub(super) struct ConfigMap {
     pub(super) uid: String,
     pub(super) resource_version: String,
-    /// The uid of the object that it belongs to.
+    /// The uid of its controller owner.
     pub(super) controller: Option<String>,
     pub(super) data: BTreeMap<String, String>,
 }
 
-/// The parts of an object, none of them decoded.
+/// The top-level fields of an object, not decoded.
 #[derive(Deserialize, Default)]
 struct Parts<'a> {
     #[serde(borrow, default)]
@@ -68,7 +68,7 @@ struct Parts<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// What names an object. All of it is the API server's to write.
+/// The identifying metadata of an object. Only the API server writes these fields.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Names {
@@ -93,7 +93,7 @@ struct Finalizers {
     finalizers: Option<Vec<String>>,
 }
 
-/// What else is used of an object's metadata.
+/// The other used fields of an object's metadata.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Lean {
@@ -127,10 +127,10 @@ struct Owner {
     controller: Option<bool>,
 }
 
-/// The object of ours in `json`.
+/// Decodes one of our own objects.
 ///
 /// # Errors
-/// It cannot be read; what names it can, as far as it has a name.
+/// If the object cannot be decoded; the error holds its identifying metadata, where present.
 pub(super) fn object(json: &str) -> Result<ServerlessPrivateEndpoint, Box<Unreadable>> {
     let parts = parts(json);
     let names = names(&parts);
@@ -145,7 +145,7 @@ fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoi
     if finalizers.iter().flatten().map(String::len).sum::<usize>() > LONGEST_FINALIZERS {
         return Err(format!("metadata: the finalizers have more than {LONGEST_FINALIZERS} bytes"));
     }
-    // That there is one is what matters. When it was asked for is only counted.
+    // Only whether it is set matters to the rules; the time itself is used by metrics alone.
     let deleted = |text: String| Time(text.parse().unwrap_or(Timestamp::MAX));
     let metadata = ObjectMeta {
         generation: lean.generation,
@@ -158,13 +158,13 @@ fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoi
     Ok(ServerlessPrivateEndpoint { metadata, spec: decode("spec", spec)?, status })
 }
 
-/// What names the object in `json`: nothing where it has no name.
+/// Decodes the identifying metadata of an object; empty where the object has none.
 pub(super) fn named(json: &str) -> ObjectMeta {
     names(&parts(json))
 }
 
-/// What names the objects with our finalizer in a page of a listing, and where the next page begins; `None` if it cannot be
-/// read.
+/// Decodes a page of a listing: the identifying metadata of the objects with our finalizer, and the continue token of the next
+/// page. Returns `None` if the page cannot be decoded.
 pub(super) fn with_finalizer(json: &str) -> Option<(Vec<ObjectMeta>, Option<String>)> {
     let page: Page<'_> = serde_json::from_str(json).ok()?;
     let has_ours = |parts: &&Parts<'_>| {
@@ -178,14 +178,14 @@ pub(super) fn with_finalizer(json: &str) -> Option<(Vec<ObjectMeta>, Option<Stri
     Some((found, page.metadata.continue_.filter(|next| !next.is_empty())))
 }
 
-/// The Secret in `json`; `None` if it cannot be read.
+/// Decodes a Secret. Returns `None` if it cannot be decoded.
 pub(super) fn secret(json: &str) -> Option<Secret> {
     let parts = parts(json);
     let data = parts.data.map_or(Ok(Data::default()), |data| serde_json::from_str(data.get()));
     Some(Secret { resource_version: names(&parts).resource_version?, data: data.ok()? })
 }
 
-/// The `ConfigMap` in `json`; `None` if it cannot be read.
+/// Decodes a `ConfigMap`. Returns `None` if it cannot be decoded.
 pub(super) fn config_map(json: &str) -> Option<ConfigMap> {
     let parts = parts(json);
     let owners: Owners = serde_json::from_str(parts.metadata?.get()).ok()?;
@@ -198,7 +198,7 @@ pub(super) fn config_map(json: &str) -> Option<ConfigMap> {
 }
 
 impl Secret {
-    /// What the entry holds, if it is one of the four that are read.
+    /// Returns the value of an entry, if it is one of the four that the operator reads.
     pub(super) fn entry(&self, key: &str) -> Option<&[u8]> {
         let Data { public_api_key, private_api_key, client_id, client_secret } = &self.data;
         let value = match key {
@@ -227,7 +227,7 @@ fn decode<'a, T: Deserialize<'a>>(part: &str, json: &'a RawValue) -> Result<T, S
     serde_json::from_str(json.get()).map_err(|error| format!("{part}: {error}"))
 }
 
-/// As much of a text as is ever said of an error, which may repeat a value of any length.
+/// Cuts the text of an error, which may repeat a value of any length.
 pub(super) fn cut(mut why: String) -> String {
     why.truncate(why.floor_char_boundary(LONGEST_WHY));
     why
@@ -252,7 +252,7 @@ impl<'de> Deserialize<'de> for Annotations {
                     }
                     let mut value: String = map.next_value()?;
                     if value.len() > LONGEST_ANNOTATION && key == crd::CLAIM {
-                        // Nobody's attempt is forgotten because it was written over with something long.
+                        // An attempt must not be lost because a user overwrote its claim with a long text.
                         value = condensed(&value);
                     }
                     if value.len() > LONGEST_ANNOTATION {

@@ -1,4 +1,4 @@
-//! What is read of an object, and that nothing else of it can keep it from being read.
+//! Which fields of an object are decoded, and that no other field can make decoding fail.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn manifest() -> Value {
     })
 }
 
-/// The manifest with this JSON at this place of its metadata.
+/// Returns the manifest with this JSON in this field of its metadata.
 fn with(field: &str, json: &str) -> String {
     let mut manifest = manifest();
     manifest["metadata"][field] = json!("PLACE");
@@ -82,13 +82,13 @@ fn nothing_that_is_not_read_keeps_an_object_from_being_read() {
 #[test]
 fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
     let long = |length: usize| "x".repeat(length);
-    let word = |length| format!(r#"{{"atlas.spe-operator.io/take-over": "{}"}}"#, long(length));
-    assert!(object(&with("annotations", &word(1024))).is_ok());
+    let annotation = |length| format!(r#"{{"atlas.spe-operator.io/take-over": "{}"}}"#, long(length));
+    assert!(object(&with("annotations", &annotation(1024))).is_ok());
     for (json, said) in [
         (with("generation", "\"three\""), "metadata: invalid type: string \"three\""),
         (with("finalizers", "{}"), "metadata: invalid type: map"),
         (
-            with("annotations", &word(1025)),
+            with("annotations", &annotation(1025)),
             "metadata: the annotation atlas.spe-operator.io/take-over has 1025 bytes",
         ),
         (
