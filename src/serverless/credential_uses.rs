@@ -1,7 +1,7 @@
-//! Which object uses which Secret, and the credentials that served it: a table that is told what time it is.
+//! A table of the Secret that each object uses, and of the credentials that Atlas last accepted for it. Callers pass the time.
 //!
-//! Everything in it belongs to an object and ends with it, so that neither names nor Secrets fill the memory, however many an
-//! object names one after another. It never reads a Secret, and never lends one object what served another.
+//! Every entry belongs to an object and is removed with it, so that memory stays bounded, however many Secrets an object names
+//! one after another. The table never reads a Secret, and never gives one object the credentials of another.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::clock::Boottime;
 
 use super::credentials::SecretName;
 
-/// How long credentials are remembered that serve nobody any more.
+/// How long credentials are kept after Atlas last accepted them for the object.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
-/// How often those are looked for that were remembered long enough.
+/// How often expired credentials are removed.
 const SWEEP: Duration = Duration::from_hours(1);
 
-/// The table. `S` is kept of each Secret that is in use, `K` of the credentials that served an object.
+/// The table. `S` is stored per Secret in use, `K` per object: the credentials that Atlas accepted for it.
 pub(super) struct Uses<S, K> {
     secrets: HashMap<Arc<SecretName>, Used<S>>,
     objects: HashMap<Token, Use<K>>,
@@ -45,7 +45,7 @@ impl<S, K> Default for Uses<S, K> {
 }
 
 impl<S: Clone + Default, K: Clone> Uses<S, K> {
-    /// What is kept of the Secret `name`, which the object uses from now on, and no other.
+    /// Records that the object now uses the Secret `name` and no other. Returns the slot of that Secret.
     pub(super) fn slot(&mut self, token: &Token, uid: &str, name: &SecretName, now: Boottime) -> S {
         let before = self.object(token, uid, now).secret.clone();
         if before.as_deref() != Some(name) {
@@ -61,17 +61,17 @@ impl<S: Clone + Default, K: Clone> Uses<S, K> {
         self.secrets.get(name).map(|used| used.slot.clone()).unwrap_or_default()
     }
 
-    /// What is kept of the Secret `name`, if an object uses it.
+    /// Returns the slot of the Secret `name`, if an object uses it.
     pub(super) fn used(&self, name: &SecretName) -> Option<S> {
         self.secrets.get(name).map(|used| used.slot.clone())
     }
 
-    /// When this object was seen first, and no other of its name.
+    /// Returns when this object was first seen. Another uid of the same name is another object.
     pub(super) fn since(&mut self, token: &Token, uid: &str, now: Boottime) -> Boottime {
         self.object(token, uid, now).since
     }
 
-    /// Atlas accepted `credentials`, which were asked with for this object while it was not being deleted.
+    /// Records that Atlas accepted `credentials` in a request for this object, which was not being deleted.
     pub(super) fn served(&mut self, token: &Token, uid: &str, credentials: K, now: Boottime) {
         self.object(token, uid, now).served = Some((now, credentials));
         if self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
@@ -82,14 +82,14 @@ impl<S: Clone + Default, K: Clone> Uses<S, K> {
         }
     }
 
-    /// The credentials that served this object last, less than a day ago.
+    /// Returns the credentials that Atlas last accepted for this object, if that was less than a day ago.
     pub(super) fn remembered(&self, token: &Token, uid: &str, now: Boottime) -> Option<K> {
         let used = self.objects.get(token).filter(|used| used.uid == uid)?;
         let (_, credentials) = used.served.as_ref().filter(|(at, _)| now.since(*at) < REMEMBERED)?;
         Some(credentials.clone())
     }
 
-    /// The object is gone.
+    /// Removes an object that no longer exists.
     pub(super) fn forget(&mut self, token: &Token) {
         let secret = self.objects.remove(token).and_then(|used| used.secret);
         self.release(secret);

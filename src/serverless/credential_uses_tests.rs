@@ -69,7 +69,7 @@ fn credentials_are_remembered_for_a_day_after_they_served_last() {
     uses.served(&token("orders"), "a", "credentials", at(5));
     assert_eq!(uses.remembered(&token("orders"), "a", at(28)), Some("credentials"));
     assert_eq!(uses.remembered(&token("orders"), "a", at(29)), None);
-    // They leave the memory although nobody asks for them.
+    // Expired credentials are removed even if they are never requested.
     uses.served(&token("payments"), "a", "others", at(29));
     assert!(uses.objects[&token("orders")].served.is_none());
 }

@@ -1,10 +1,10 @@
-//! From a Secret to a client that may ask Atlas.
+//! The credential store: reads a Secret and returns a client with its credentials.
 //!
-//! Secrets are read by name and never watched: `get` is the operator's only right to them. What was read is kept for a
-//! minute, so that the objects that share a Secret do not each read it, and for two seconds where something is written. One
-//! that Atlas refuses is read every 15 seconds; one that is missing ever more rarely. The credentials that last served an
-//! object are remembered for its deletion alone, because a deleted namespace may lose its Secrets first: they serve no other
-//! object, whatever its name, and never a write but DELETE.
+//! Secrets are read by name and never watched: `get` is the operator's only permission on them. A Secret is cached for one
+//! minute, so that the objects that share it do not each read it; a write to Atlas accepts a Secret cached for at most two
+//! seconds. A Secret whose credentials Atlas rejects is read every 15 seconds; a missing Secret with exponential back-off. The
+//! credentials that Atlas last accepted for an object are kept for its deletion alone, because a deleted namespace may lose its
+//! Secrets first: they serve no other object, whatever its name, and no write except DELETE.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,78 +21,78 @@ use super::convert::Identity;
 use super::credential_uses::Uses;
 use super::decode::Secret;
 
-/// How long a Secret that was read, and that works, is not read again.
+/// Maximum age of a cached Secret whose credentials work.
 const FRESH: Duration = Duration::from_mins(1);
 
-/// The same where Atlas is to be changed: a Secret that was deleted changes nothing any more.
+/// Maximum age before a write to Atlas, because the credentials of a deleted Secret must not be used to write.
 const FRESH_FOR_WRITES: Duration = Duration::from_secs(2);
 
-/// The same after somebody has changed the object.
-const FRESH_IF_ASKED: Duration = Duration::from_secs(1);
+/// Maximum age after a user has changed the object or requested a reconcile.
+const FRESH_ON_REQUEST: Duration = Duration::from_secs(1);
 
-/// The same for a Secret whose credentials Atlas refuses, and for one that was missing once; each further time, twice that.
+/// Maximum age of a Secret whose credentials Atlas rejects, and of a missing Secret, where it doubles with each further read.
 const RECHECK: Duration = Duration::from_secs(15);
 
-/// The same where the API server gave no answer.
+/// Maximum age of a read that failed because the API server was unavailable.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Whoever comes back in time for the next read is a little early, never late.
+/// Tolerance for a requeue that comes slightly before the next read is due.
 const EARLY: Duration = Duration::from_secs(1);
 
-/// A Secret's place.
+/// The namespace and name of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct SecretName {
     pub(super) namespace: String,
     pub(super) name: String,
 }
 
-/// What one Secret held.
+/// The credentials in one version of a Secret.
 #[derive(Clone)]
 pub(super) struct AtlasKey {
-    /// Asks Atlas with it.
+    /// The client that authenticates with these credentials.
     pub(super) client: Client,
-    /// The Secret and the version of it that was read: Atlas is asked again as soon as this changes.
+    /// The Secret and its resourceVersion: requests to Atlas resume as soon as this changes.
     pub(super) source: Arc<(SecretName, String)>,
-    /// It is the operator's default, which serves several namespaces.
+    /// These are the operator's default credentials, which serve several namespaces.
     pub(super) shared: bool,
-    /// It is not there any more, as this says; only deletions use it.
+    /// Why the Secret can no longer be read, if it cannot; only deletions may use these credentials.
     pub(super) gone: Option<Fault>,
-    /// When it was there.
+    /// When the Secret was read.
     pub(super) read: Boottime,
 }
 
-/// What credentials are wanted for. It says how old the read of their Secret may be.
+/// What the credentials are used for, which limits the age of the cached Secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To read, by the clock.
+    /// A scheduled read.
     Read,
-    /// To read, because somebody has changed the object, or asked for it; `spec`: the change is one of its spec.
+    /// A read because a user has changed the object or requested a reconcile; `spec`: the spec was changed.
     Asked { spec: bool },
-    /// To write.
+    /// A write.
     Write,
-    /// To write what credentials that are only remembered may not.
+    /// A write for which the Secret must be read now: the kept credentials of a deleted Secret may not make it.
     WriteNow,
 }
 
-/// What the last read of a Secret said.
+/// The result of the last read of a Secret.
 struct Read {
     at: Boottime,
     result: Result<AtlasKey, Fault>,
-    /// Atlas refused these credentials.
-    refused: bool,
-    /// How often in a row the Secret was missing, after the first time.
+    /// Atlas rejected these credentials.
+    rejected: bool,
+    /// How many due reads in a row have had the same result, after the first: the exponent of the back-off.
     repeats: u32,
-    /// Somebody asked for it right after it was read.
-    soon: bool,
+    /// A user requested a reconcile right after this read.
+    requested: bool,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Read>>>;
 
-/// The keys of this process.
+/// The credentials that this process has read.
 pub(super) struct CredentialStore {
     cluster: ApiServer,
     transport: Transport,
-    /// The operator's own Secret, which no object has to name.
+    /// The operator's default Secret, which is kept even if no object uses it.
     default: Option<(SecretName, Slot)>,
     uses: Mutex<Uses<Slot, AtlasKey>>,
 }
@@ -103,7 +103,8 @@ impl CredentialStore {
         Self { cluster, transport, default, uses: Mutex::default() }
     }
 
-    /// The key in the Secret `name`, for `object`. Its deletion may use the one that served it last, once the Secret is gone.
+    /// Returns the credentials in the Secret `name` for `object`. Once the Secret is deleted, the deletion of the object may use
+    /// those that Atlas last accepted for it.
     pub(super) async fn of(
         &self,
         name: &SecretName,
@@ -115,7 +116,7 @@ impl CredentialStore {
         let mut slot = slot.lock().await;
         let now = Boottime::now();
         let result = if let Some(read) = slot.as_mut().filter(|read| read.serves(purpose, since, now)) {
-            read.soon |= matches!(purpose, Purpose::Asked { .. });
+            read.requested |= matches!(purpose, Purpose::Asked { .. });
             read.result(now)
         } else {
             let result = Box::pin(self.read(name)).await;
@@ -134,9 +135,9 @@ impl CredentialStore {
         }
     }
 
-    /// Atlas answered a request made with `key`: as asked, or with a fault of this kind.
+    /// Records the response to a request made with `key`: a success, or a fault of this kind.
     pub(super) async fn answered(&self, key: &AtlasKey, fault: Option<FaultKind>) {
-        let refused = match fault {
+        let rejected = match fault {
             None => false,
             Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => true,
             Some(_) => return,
@@ -145,12 +146,12 @@ impl CredentialStore {
         if let Some(read) = slot.lock().await.as_mut()
             && read.result.as_ref().is_ok_and(|held| held.source == key.source)
         {
-            read.refused = refused;
+            read.rejected = rejected;
         }
     }
 
-    /// Atlas accepted `key` for `object`, which was not being deleted; `recorded`: and had an endpoint. What was read before the
-    /// object was there says nothing about what it may use.
+    /// Records that Atlas accepted `key` for `object`, which was not being deleted; `recorded`: it has a recorded endpoint.
+    /// Without one, a Secret that was read before the object existed does not count: it may have been deleted before that.
     pub(super) fn served(&self, object: &Identity, key: &AtlasKey, recorded: bool) {
         let now = Boottime::now();
         let mut uses = self.uses();
@@ -160,12 +161,12 @@ impl CredentialStore {
         }
     }
 
-    /// The object is gone.
+    /// Removes an object that no longer exists.
     pub(super) fn forget(&self, token: &Token) {
         self.uses().forget(token);
     }
 
-    /// What is kept of the Secret, and since when the object has been seen.
+    /// Returns the slot of the Secret, and when the object was first seen.
     fn slot(&self, name: &SecretName, Identity { token, uid, .. }: &Identity) -> (Slot, Boottime) {
         let now = Boottime::now();
         let mut uses = self.uses();
@@ -180,13 +181,13 @@ impl CredentialStore {
         self.own(name).or_else(|| self.uses().used(name))
     }
 
-    /// What is kept of the operator's own Secret, if it is that one.
+    /// Returns the slot of the operator's default Secret, if `name` is that Secret.
     fn own(&self, name: &SecretName) -> Option<Slot> {
         self.default.as_ref().filter(|(own, _)| own == name).map(|(_, slot)| Arc::clone(slot))
     }
 
     fn uses(&self) -> MutexGuard<'_, Uses<Slot, AtlasKey>> {
-        // A panic while the lock was held left at worst one object that is read for once more.
+        // A panic under the lock costs at worst one additional read of a Secret.
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -232,29 +233,29 @@ impl CredentialStore {
 }
 
 impl Read {
-    /// What was read now, after `before`.
+    /// Combines the result of a read with the one `before`.
     fn after(before: Option<Self>, result: Result<AtlasKey, Fault>, purpose: Purpose, now: Boottime) -> Self {
         let before = before.filter(|before| match (&before.result, &result) {
             (Ok(before), Ok(now)) => before.source == now.source,
             (Err(before), Err(now)) => before == now,
             _ => false,
         });
-        let (refused, repeats) = before.map_or((false, 0), |before| {
-            // Who asks sooner does not make everybody wait longer.
-            let waited = !before.soon && before.is_due(now);
+        let (rejected, repeats) = before.map_or((false, 0), |before| {
+            // An early read on request does not lengthen the back-off for all objects that use the Secret.
+            let waited = !before.requested && before.is_due(now);
             let grown = if waited { before.repeats.saturating_add(1) } else { before.repeats };
-            (before.refused, if purpose == (Purpose::Asked { spec: true }) { 0 } else { grown })
+            (before.rejected, if purpose == (Purpose::Asked { spec: true }) { 0 } else { grown })
         });
-        Self { at: now, result, refused, repeats, soon: false }
+        Self { at: now, result, rejected, repeats, requested: false }
     }
 
-    /// Whether it is new enough.
+    /// Returns `true` if this read is recent enough for `purpose`.
     fn serves(&self, purpose: Purpose, since: Boottime, now: Boottime) -> bool {
         let age = now.since(self.at);
         match purpose {
             Purpose::Read => !self.is_due(now),
-            Purpose::Asked { .. } => !self.is_due(now) && age < FRESH_IF_ASKED,
-            // A Secret that was deleted before there was the object never served it.
+            Purpose::Asked { .. } => !self.is_due(now) && age < FRESH_ON_REQUEST,
+            // A Secret that was deleted before the object existed must not serve it.
             Purpose::Write => !self.is_due(now) && age < FRESH_FOR_WRITES && self.at >= since,
             Purpose::WriteNow => false,
         }
@@ -262,14 +263,14 @@ impl Read {
 
     fn is_due(&self, now: Boottime) -> bool {
         let lasts = self.lasts();
-        now.since(self.at) >= if self.soon { lasts } else { lasts.saturating_sub(EARLY) }
+        now.since(self.at) >= if self.requested { lasts } else { lasts.saturating_sub(EARLY) }
     }
 
-    /// When the Secret is read again without anybody asking for it.
+    /// Returns the age at which the Secret is read again on schedule.
     fn lasts(&self) -> Duration {
         match &self.result {
-            Err(_) if self.soon => FRESH_IF_ASKED,
-            Ok(_) if self.refused => RECHECK,
+            Err(_) if self.requested => FRESH_ON_REQUEST,
+            Ok(_) if self.rejected => RECHECK,
             Ok(_) => FRESH,
             Err(fault) if fault.kind == FaultKind::CredentialsNotFound => {
                 RECHECK.saturating_mul(2_u32.saturating_pow(self.repeats)).min(LONGEST_RETRY)
@@ -278,7 +279,7 @@ impl Read {
         }
     }
 
-    /// What it said, and when to come back if the Secret was missing.
+    /// Returns the result, with the time until the next read if the Secret is missing.
     fn result(&self, now: Boottime) -> Result<AtlasKey, Fault> {
         self.result.clone().map_err(|fault| match fault.kind {
             FaultKind::CredentialsNotFound => {
@@ -294,7 +295,7 @@ fn missing(message: String) -> Fault {
     Fault::new(FaultKind::CredentialsNotFound, message)
 }
 
-/// The pair that the Secret holds.
+/// Returns the pair of credentials in the Secret.
 fn credentials(secret: &Secret) -> Result<Credentials, String> {
     let entry = |key: &str| -> Result<Option<String>, String> {
         let text = secret.entry(key).map(|value| String::from_utf8(value.to_vec()));
@@ -302,7 +303,7 @@ fn credentials(secret: &Secret) -> Result<Credentials, String> {
             .map_err(|_| format!("the entry {key} is not text; store the key as it was shown in Atlas"))
     };
     let pairs = [("publicApiKey", "privateApiKey"), ("clientId", "clientSecret")];
-    let mut lacking =
+    let mut missing_entries =
         "the entries publicApiKey and privateApiKey, or clientId and clientSecret, are missing; add one pair"
             .to_owned();
     for (id, key) in pairs {
@@ -317,12 +318,12 @@ fn credentials(secret: &Secret) -> Result<Credentials, String> {
                     format!("the entries {id} and {key} cannot be used: {error}; correct them")
                 });
             }
-            (Some(_), None) => lacking = format!("the entry {key} is missing; add it"),
-            (None, Some(_)) => lacking = format!("the entry {id} is missing; add it"),
+            (Some(_), None) => missing_entries = format!("the entry {key} is missing; add it"),
+            (None, Some(_)) => missing_entries = format!("the entry {id} is missing; add it"),
             (None, None) => {}
         }
     }
-    Err(lacking)
+    Err(missing_entries)
 }
 
 #[cfg(test)]

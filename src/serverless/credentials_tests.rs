@@ -7,7 +7,7 @@ fn at(seconds: u64) -> Boottime {
     Boottime::from_boot(Duration::from_secs(seconds))
 }
 
-/// The Secret was missing at that second, after `before`.
+/// Returns a read that found no Secret at that second, after `before`.
 fn absent(before: Option<Read>, purpose: Purpose, second: u64) -> Read {
     Read::after(before, Err(missing("it is not there".to_owned())), purpose, at(second))
 }
@@ -17,7 +17,7 @@ fn pause(read: &Read, second: u64) -> u64 {
 }
 
 #[test]
-fn a_missing_secret_is_read_ever_more_rarely() {
+fn a_missing_secret_is_read_with_back_off() {
     let mut read = absent(None, Purpose::Read, 0);
     let (mut second, mut pauses) = (0, Vec::new());
     for _ in 0..7 {
@@ -32,33 +32,33 @@ fn a_missing_secret_is_read_ever_more_rarely() {
 }
 
 #[test]
-fn all_who_name_a_missing_secret_come_back_for_one_read() {
+fn all_objects_of_a_missing_secret_share_one_read() {
     let read = absent(None, Purpose::Read, 0);
     assert_eq!((pause(&read, 0), pause(&read, 10)), (15, 5));
 }
 
 #[test]
-fn who_asks_for_a_missing_secret_sooner_makes_nobody_wait_longer() {
+fn a_request_before_the_next_read_does_not_lengthen_the_back_off() {
     let first = absent(None, Purpose::Read, 0);
-    let asked = Purpose::Asked { spec: false };
-    assert!(!first.serves(asked, at(0), at(2)));
-    let second = absent(Some(first), asked, 2);
+    let on_request = Purpose::Asked { spec: false };
+    assert!(!first.serves(on_request, at(0), at(2)));
+    let second = absent(Some(first), on_request, 2);
     assert_eq!(pause(&second, 2), 15);
-    assert!(second.serves(asked, at(0), at(2)), "a thousand who ask at once cost one read");
+    assert!(second.serves(on_request, at(0), at(2)), "a thousand requests together cost one read");
 }
 
 #[test]
-fn who_asks_right_after_a_read_is_told_to_come_back_at_once() {
-    let asked = Purpose::Asked { spec: false };
+fn a_request_right_after_a_read_is_retried_after_a_second() {
+    let on_request = Purpose::Asked { spec: false };
     let mut read = absent(None, Purpose::Read, 0);
-    read.soon = true;
+    read.requested = true;
     assert_eq!(pause(&read, 0), 1);
-    assert!(read.serves(asked, at(0), at(0)) && !read.serves(Purpose::Read, at(0), at(1)));
+    assert!(read.serves(on_request, at(0), at(0)) && !read.serves(Purpose::Read, at(0), at(1)));
     assert_eq!(pause(&absent(Some(read), Purpose::Read, 1), 1), 15);
 }
 
 #[test]
-fn a_changed_spec_begins_the_pauses_anew() {
+fn a_changed_spec_resets_the_back_off() {
     let mut read = absent(None, Purpose::Read, 0);
     for second in [15, 45, 105] {
         read = absent(Some(read), Purpose::Read, second);
