@@ -1,4 +1,4 @@
-//! What all reconciles of this process share.
+//! The context that all reconciles of this process share.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,37 +41,38 @@ use super::warnings::Warnings;
 use crate::runtime::concurrency::Concurrency;
 use crate::runtime::work::Work;
 
-/// How the controller behaves; all of it comes from the program's settings.
+/// Options of the controller, all from the program's settings.
 #[derive(Clone)]
 pub struct Options {
     /// The times of the creation protocol.
     pub times: Times,
-    /// The pause between the first two polls of an endpoint that is changing.
+    /// The delay between the first two polls of an endpoint that is changing.
     pub poll_min: Duration,
-    /// The longest pause between two polls of an endpoint that is changing.
+    /// The longest delay between two polls of an endpoint that is changing.
     pub poll_max: Duration,
-    /// Calls to Atlas at once, all projects together.
+    /// Maximum concurrent calls to Atlas, for all projects together.
     pub concurrency: usize,
-    /// Names this cluster; none: the uid of the namespace `kube-system`.
+    /// The id of this cluster; `None`: the uid of the namespace `kube-system`.
     pub cluster_id: Option<ClusterId>,
-    /// The namespaces to watch, each once, or an object would be looked at twice at once; none: all of them.
+    /// The namespaces to watch; empty: all of them. A set, because two watches of one namespace would reconcile an object twice
+    /// concurrently.
     pub namespaces: BTreeSet<String>,
-    /// Only objects with these labels.
+    /// Label selector of the objects to watch; `None`: all of them.
     pub selector: Option<String>,
-    /// The Secret that serves objects without `credentialsRef`, and the namespaces in which it does.
+    /// The Secret for objects without `credentialsRef`, and the namespaces that may use it.
     pub default_credentials: Option<DefaultCredentials>,
-    /// What is counted.
+    /// The metrics of this process.
     pub metrics: Metrics,
 }
 
-/// The operator's own credentials.
+/// The operator's default credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultCredentials {
-    /// The operator's namespace.
+    /// The namespace of the Secret, which is the operator's own.
     pub namespace: String,
-    /// The Secret in it.
+    /// The name of the Secret.
     pub name: String,
-    /// The namespaces whose objects may use it.
+    /// The namespaces whose objects may use the Secret.
     pub allowed: Vec<String>,
 }
 
@@ -96,23 +97,24 @@ pub(super) struct Context {
     pub(super) work: Work,
     pub(super) warnings: Warnings,
     pub(super) client: Client,
-    /// Places for those who tell of an object that cannot be read.
+    /// Permits for publishing the event of an object that cannot be read.
     pub(super) telling: Arc<Semaphore>,
 }
 
-/// An event is worth this much waiting and no more.
-const EVENT: Duration = Duration::from_secs(5);
+/// Timeout for publishing an event.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So many objects that cannot be read wait at once to be told of.
+/// Maximum number of objects that cannot be read whose event waits to be published.
 pub(super) const TELLING: usize = 16;
 
-/// Who tells of events.
+/// Returns the reporter of events.
 pub(super) fn reporter() -> Reporter {
     Reporter { controller: status_patch::REPORTER.to_owned(), instance: None }
 }
 
 impl Context {
-    /// The key that the object's namespace may use for it. A reference that is set falls back to the default for a deletion only.
+    /// Returns the credentials that the object's namespace may use for it. If `credentialsRef` is set, the default credentials
+    /// are a fallback for the deletion only.
     pub(super) async fn key(
         &self,
         object: &ServerlessPrivateEndpoint,
@@ -140,8 +142,8 @@ impl Context {
             (Err(fault), Some(default)) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
                 shared(&default).await
             }
-            // A remembered key gives way where Atlas refuses it, and for as long as a refused key rests: a 401 may be a
-            // passing one, or another project's, and in a namespace that goes nobody can bring the Secret back.
+            // The default replaces the kept credentials of a deleted Secret while those are rejected and backed off: a 401 may
+            // be temporary or concern another project, and nobody can restore the Secret in a namespace that is being deleted.
             (Ok(own), Some(default))
                 if own.gone.is_some() && self.is_unauthorized(identity, instance, &own) =>
             {
@@ -151,7 +153,7 @@ impl Context {
         }
     }
 
-    /// Atlas answered this key with 401 in this project, not long ago.
+    /// Returns `true` while requests with these credentials are backed off in this project after a 401 from Atlas.
     fn is_unauthorized(&self, identity: &Identity, instance: &Instance, key: &AtlasKey) -> bool {
         let namespace = identity.namespace.clone();
         let access = Access { namespace, instance: instance.clone(), key: key.clone() };
@@ -163,22 +165,22 @@ impl Context {
         default.allowed.iter().any(|allowed| allowed == namespace).then(|| default.secret())
     }
 
-    /// The object is gone.
+    /// Removes all state of an object that no longer exists.
     pub(super) fn gone(&self, namespace: &str, token: &Token) {
         self.forget(namespace, token);
         if let Some(alone) = self.directory.gone(token) {
-            self.wake(&alone);
+            self.request_reconcile(&alone);
         }
     }
 
-    /// The watch shows the object no more. With a selector it may be there all the same, and owns what it owned.
+    /// Handles an object that has left the watch. With a selector it may still exist, and then keeps its endpoint and its mark.
     pub(super) fn unshown(&self, namespace: &str, token: &Token) {
         if self.options.selector.is_none() {
             return self.gone(namespace, token);
         }
         self.forget(namespace, token);
         if let Some(alone) = self.directory.left(token) {
-            self.wake(&alone);
+            self.request_reconcile(&alone);
         }
     }
 
@@ -189,19 +191,20 @@ impl Context {
         self.keys.forget(token);
     }
 
-    /// Notes which VPC endpoint an object declares, and has those looked at of whom something else is true now.
+    /// Records which VPC endpoint an object declares, and requests a reconcile of the objects that this affects.
     pub(super) fn declares(&self, token: &Token, id: Option<&VpcEndpointId>) {
         for affected in self.directory.declares(token, id) {
-            self.wake(&affected);
+            self.request_reconcile(&affected);
         }
     }
 
-    fn wake(&self, object: &ObjectRef<Cached>) {
+    fn request_reconcile(&self, object: &ObjectRef<Cached>) {
         let namespace = object.namespace.as_deref().unwrap_or_default();
         self.targets.wake(&Token::of(&self.cluster_id, namespace, &object.name), object);
     }
 
-    /// The watch shows an object that cannot be read. It is left as it is; that is said once, and not waited for.
+    /// Handles an object from the watch that cannot be read. It is left unchanged; a log line and an event say so once, and the
+    /// event is published in the background.
     pub(super) fn cannot_read(self: &Arc<Self>, unreadable: &Unreadable) {
         let Unreadable { metadata, why } = unreadable;
         let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
@@ -214,7 +217,7 @@ impl Context {
         }
         self.options.metrics.not_understood();
         warn!(namespace, name, why, "cannot read the object: it is left alone until that is corrected");
-        // However many there are, no more than a few wait to be told of: the log has them all.
+        // However many such objects there are, only a few events wait to be published: the log has all of them.
         let Ok(place) = Arc::clone(&self.telling).try_acquire_owned() else { return };
         let notice = EventDraft {
             reason: EventReason::ObjectUnreadable,
@@ -223,7 +226,7 @@ impl Context {
                 "the operator cannot read this object ({why}); it neither acts on it nor releases it until that is corrected"
             ),
         };
-        let about = ObjectReference {
+        let regarding = ObjectReference {
             api_version: Some(ServerlessPrivateEndpoint::api_version(&()).into_owned()),
             kind: Some(ServerlessPrivateEndpoint::kind(&()).into_owned()),
             namespace: metadata.namespace.clone(),
@@ -234,39 +237,40 @@ impl Context {
         };
         let (ctx, namespace) = (Arc::clone(self), namespace.to_owned());
         tokio::spawn(async move {
-            let turn = ctx.cluster.turn(&namespace).await;
-            ctx.tell(&turn, about, &notice).await;
+            let permit = ctx.cluster.turn(&namespace).await;
+            ctx.publish_event(&permit, regarding, &notice).await;
             drop(place);
         });
     }
 
-    /// Publishes an event. Its failure never fails anything: the conditions say the same.
+    /// Publishes an event. A failure is only logged, because the conditions carry the same information.
     pub(super) async fn publish(
         &self,
-        turn: &ApiPermit,
+        permit: &ApiPermit,
         object: &ServerlessPrivateEndpoint,
         notice: &EventDraft,
     ) {
-        self.tell(turn, object.object_ref(&()), notice).await;
+        self.publish_event(permit, object.object_ref(&()), notice).await;
     }
 
-    async fn tell(&self, _turn: &ApiPermit, about: ObjectReference, notice: &EventDraft) {
-        // A recorder names an event after its object, which not every name leaves room for.
-        let fits = about.name.as_ref().is_none_or(|name| name.len() <= status_patch::LONGEST_RECORDED_NAME);
-        let told = async {
-            let namespace = about.namespace.as_deref().unwrap_or_default();
+    async fn publish_event(&self, _permit: &ApiPermit, regarding: ObjectReference, notice: &EventDraft) {
+        // A recorder derives the event's name from the object's, which may be too long for that.
+        let fits =
+            regarding.name.as_ref().is_none_or(|name| name.len() <= status_patch::LONGEST_RECORDED_NAME);
+        let published = async {
+            let namespace = regarding.namespace.as_deref().unwrap_or_default();
             if notice.warning
                 && fits
                 && let Some(folding) = self.warnings.folding(namespace, Boottime::now())
             {
-                return folding.publish(&status_patch::event(notice), &about).await;
+                return folding.publish(&status_patch::event(notice), &regarding).await;
             }
-            // A milestone is told once, so there is nothing to fold it into.
+            // A milestone is published once, so there is no series to fold it into.
             let events = Api::namespaced(self.client.clone(), namespace);
-            let event = status_patch::single_event(notice, about, Timestamp::now());
+            let event = status_patch::single_event(notice, regarding, Timestamp::now());
             events.create(&PostParams::default(), &event).await.map(|_: events::v1::Event| ())
         };
-        match tokio::time::timeout(EVENT, told).await {
+        match tokio::time::timeout(EVENT_TIMEOUT, published).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "could not publish an event"),
             Err(_) => debug!("could not publish an event in time"),

@@ -1,4 +1,4 @@
-//! From the custom resource to what the rules know: parses once, decides nothing, reads nothing.
+//! Converts the custom resource to the types of the rules. Parses each value once; decides nothing and does no I/O.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateE
 
 use super::credentials::Purpose;
 
-/// What is constant while one object is reconciled.
+/// The identity of an object, constant during a reconcile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub(super) namespace: String,
@@ -23,7 +23,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of `object` in `cluster`.
+    /// Returns the identity of `object` in `cluster`.
     #[must_use]
     pub fn of(object: &ServerlessPrivateEndpoint, cluster: &ClusterId) -> Self {
         let namespace = object.namespace().unwrap_or_default();
@@ -33,7 +33,7 @@ impl Identity {
     }
 }
 
-/// The object as the rules see it.
+/// Converts the object to the form that the rules use.
 #[must_use]
 pub fn object(object: &ServerlessPrivateEndpoint, identity: &Identity, cluster: &ClusterId) -> Object {
     let annotation = |key: &str| object.annotations().get(key).map(String::as_str);
@@ -49,22 +49,22 @@ pub fn object(object: &ServerlessPrivateEndpoint, identity: &Identity, cluster: 
     }
 }
 
-/// The longest message that is taken from a status and may be written again. None of ours comes near.
-const LONGEST_MESSAGE: usize = 4096;
+/// Maximum length in bytes of a message that is read from a status and may be written again. The operator's own are far shorter.
+const MAX_MESSAGE: usize = 4096;
 
-/// The longest field of an endpoint that is taken from a status.
-const LONGEST_FIELD: usize = 1024;
+/// Maximum length in bytes of a field of the endpoint that is read from a status.
+const MAX_FIELD: usize = 1024;
 
-/// `text` as far as it fits, for anybody may have written it.
-fn cut(text: &str, longest: usize) -> String {
-    text[..text.floor_char_boundary(longest)].to_owned()
+/// Cuts `text` to the maximum length, because any writer of the status may have set it.
+fn cut(text: &str, max: usize) -> String {
+    text[..text.floor_char_boundary(max)].to_owned()
 }
 
-/// The recorded endpoint as the status shows it.
+/// Returns the recorded endpoint with the fields in the status.
 fn recorded(object: &ServerlessPrivateEndpoint) -> Option<Endpoint> {
     let status = object.status.as_ref()?;
     let id = status.id.as_deref()?.parse().ok()?;
-    let field = |text: &Option<String>| text.as_deref().map(|text| cut(text, LONGEST_FIELD));
+    let field = |text: &Option<String>| text.as_deref().map(|text| cut(text, MAX_FIELD));
     Some(Endpoint {
         id,
         status: EndpointStatus::from(status.status.as_deref().unwrap_or_default()),
@@ -82,28 +82,26 @@ fn reported(object: &ServerlessPrivateEndpoint) -> Reported {
     let conditions = status.conditions.iter();
     Reported {
         conditions: conditions
-            .map(|c| {
-                (c.type_.clone(), c.status == "True", c.reason.clone(), cut(&c.message, LONGEST_MESSAGE))
-            })
+            .map(|c| (c.type_.clone(), c.status == "True", c.reason.clone(), cut(&c.message, MAX_MESSAGE)))
             .collect(),
         current: Some(status.observed_generation) == object.meta().generation,
     }
 }
 
-/// Which instance the object belongs to.
+/// Returns the instance that the object belongs to.
 ///
 /// # Errors
-/// What the API server would have refused.
+/// If a field is invalid, which the API server rejects too.
 pub(super) fn instance(object: &ServerlessPrivateEndpoint) -> Result<Instance, String> {
     let project = object.spec.project_id.parse().map_err(|error| format!("`projectId`: {error}"))?;
     let name = object.spec.instance_name.parse().map_err(|error| format!("`instanceName`: {error}"))?;
     Ok(Instance { project, name })
 }
 
-/// The spec as the rules see it, with the VPC endpoint that was found for it.
+/// Converts the spec to the form that the rules use, with the VPC endpoint that was resolved for it.
 ///
 /// # Errors
-/// What the API server would have refused.
+/// If a field is invalid, which the API server rejects too.
 pub fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Result<Spec, String> {
     instance(object)?;
     let spec = &object.spec;
@@ -123,17 +121,17 @@ pub fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Re
     })
 }
 
-/// What the object's credentials are wanted for where they are to read: by the clock, or because of a change that the status
-/// does not answer yet.
+/// Returns the purpose of credentials for a read: a scheduled one, or one because of a change or a reconcile request that the
+/// status does not reflect yet.
 pub(super) fn asked(object: &ServerlessPrivateEndpoint) -> Purpose {
     let status = object.status.as_ref();
     let spec = status.map(|status| status.observed_generation) != object.meta().generation;
     if spec || word(object).is_some() { Purpose::Asked { spec } } else { Purpose::Read }
 }
 
-/// How often a settled endpoint is looked at.
+/// Returns how often a settled endpoint is polled.
 pub(super) fn interval(object: &ServerlessPrivateEndpoint) -> Duration {
-    // A value that the API server let pass and we cannot read is reported by `spec`; until then, the default.
+    // A value that the API server accepted but that does not parse is reported by `spec`; until then the default applies.
     duration("interval", &object.spec.interval).unwrap_or(Duration::from_mins(10))
 }
 
@@ -145,25 +143,25 @@ fn duration(field: &str, text: &str) -> Result<Duration, String> {
 const READ: [&str; 5] =
     [crd::CLAIM, crd::TAKE_OVER, crd::STALE_VPC_ENDPOINT_ID, crd::OUTPUT_CONFIG_MAP, crd::RECONCILE_REQUEST];
 
-/// `true` for an annotation that the operator reads.
+/// Returns `true` for an annotation that the operator reads.
 pub(super) fn is_read(annotation: &str) -> bool {
     READ.contains(&annotation)
 }
 
-/// Somebody's word to look at the object now, as long as the status does not say that Atlas was asked for it.
+/// Returns the value of `reconcile.fluxcd.io/requestedAt`, unless the status says that this request has been handled.
 pub(super) fn word(object: &ServerlessPrivateEndpoint) -> Option<&str> {
-    let heard = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref());
-    let said = object.annotations().get(crd::RECONCILE_REQUEST)?;
-    (heard != Some(said)).then_some(said.as_str())
+    let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref());
+    let requested = object.annotations().get(crd::RECONCILE_REQUEST)?;
+    (handled != Some(requested)).then_some(requested.as_str())
 }
 
-/// A hash over everything that may wake a reconcile. Status and foreign annotations are not in it, so that neither
-/// our own status writes nor other people's notes wake anything.
+/// Hashes every field whose change triggers a reconcile. Status and foreign annotations are left out, so that neither the
+/// operator's own status writes nor the annotations of other tools trigger one.
 pub(super) fn trigger(object: &ServerlessPrivateEndpoint) -> u64 {
     hash(&(essence(object), object.annotations().get(crd::RECONCILE_REQUEST)))
 }
 
-/// A hash over what of that a reconcile depends on: all but the word for it.
+/// Hashes the same fields without the annotation of a reconcile request, on which the decision does not depend.
 pub(super) fn essence(object: &ServerlessPrivateEndpoint) -> u64 {
     let mut hasher = DefaultHasher::new();
     let meta = object.meta();
@@ -171,19 +169,19 @@ pub(super) fn essence(object: &ServerlessPrivateEndpoint) -> u64 {
     for key in READ.into_iter().filter(|key| *key != crd::RECONCILE_REQUEST) {
         object.annotations().get(key).hash(&mut hasher);
     }
-    // A recorded id that somebody wiped has to be found again.
+    // A wiped status triggers a reconcile, because the recorded id has to be found again.
     object.status.as_ref().is_some_and(|status| status.id.is_some()).hash(&mut hasher);
     hasher.finish()
 }
 
-/// A hash of one value.
+/// Hashes one value.
 pub(super) fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// The fields of the status that speak of the endpoint, as they are or as they are to be.
+/// The status fields that describe the endpoint, as they are or as they should be.
 #[derive(Debug, Default)]
 pub(super) struct EndpointFields {
     id: Option<String>,
@@ -195,12 +193,12 @@ pub(super) struct EndpointFields {
 }
 
 impl EndpointFields {
-    /// What `report` says of them.
+    /// Returns the fields that `report` calls for.
     pub(super) fn wanted(report: &Report) -> Self {
         let Some(endpoint) = &report.endpoint else { return Self::default() };
         let present = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let optional = |text: &Option<String>| text.as_deref().and_then(present);
-        // A service name that is gone must not be used any more; the id stays until another is recorded.
+        // The service name of a lost endpoint must not be used; its id stays until another id is recorded.
         let current = Some(endpoint).filter(|_| !report.lost);
         Self {
             id: Some(endpoint.id.to_string()),
@@ -212,7 +210,7 @@ impl EndpointFields {
         }
     }
 
-    /// What `status` says of them.
+    /// Returns the fields in `status`.
     pub(super) fn shown(status: ServerlessPrivateEndpointStatus) -> Self {
         let ServerlessPrivateEndpointStatus {
             id,
@@ -228,7 +226,7 @@ impl EndpointFields {
         Self { id, cloud_provider_endpoint_id, comment, endpoint_service_name, error_message, status }
     }
 
-    /// Each with its JSON name.
+    /// Returns each field with its JSON name.
     pub(super) fn named(self) -> [(&'static str, Option<String>); 6] {
         let Self { id, cloud_provider_endpoint_id, comment, endpoint_service_name, error_message, status } =
             self;
@@ -243,8 +241,8 @@ impl EndpointFields {
     }
 }
 
-/// The field that holds the endpoint's id.
+/// The status field with the id of the endpoint.
 pub(super) const ID: &str = "_id";
 
-/// The field that holds what Atlas says of a failure, in its own words.
+/// The status field with Atlas' own message about a failure.
 pub(super) const ERROR_MESSAGE: &str = "errorMessage";

@@ -1,7 +1,9 @@
-//! The living objects that this process watches, by token: whose mark is whose, and who declares the same VPC endpoint.
+//! An index of the existing objects that this process watches, by token: it resolves the owner of a mark, and the objects that
+//! declare the same VPC endpoint.
 //!
-//! In AWS a VPC endpoint serves one endpoint service. That two objects declare one is known within a namespace only: what is
-//! declared in another neither wakes an object nor shows in it. It holds one entry an object, from the first watch event on, so that a restart forgets nothing.
+//! In AWS a VPC endpoint serves one endpoint service. Objects that declare the same VPC endpoint are found within one namespace
+//! only: a declaration in another namespace neither triggers a reconcile of an object nor shows in its status. The index holds
+//! one entry per object, added with its first watch event, so that a restart rebuilds it completely.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,14 +17,14 @@ use crate::serverless::crd::{ManagementPolicy, ServerlessPrivateEndpoint};
 
 use super::cached::Cached;
 
-/// The objects.
+/// The index.
 pub(super) struct Directory(Mutex<Index>);
 
 struct Index {
     objects: HashMap<Token, Entry>,
-    /// The objects of a namespace that declare a VPC endpoint, in the order in which they declared it.
+    /// The objects of a namespace that declare a VPC endpoint, in the order of their declarations.
     declarants: HashMap<(Arc<str>, VpcEndpointId), Vec<Token>>,
-    /// How many watches have not listed all of theirs yet.
+    /// Number of watches whose first listing is not complete.
     unlisted: usize,
 }
 
@@ -30,21 +32,21 @@ struct Entry {
     namespace: Arc<str>,
     name: Box<str>,
     declares: Option<VpcEndpointId>,
-    /// The endpoints that it has recorded or names.
+    /// The endpoints that the object has recorded, or names in `endpointId`.
     endpoints: Box<[EndpointId]>,
-    /// In seconds since 1970; 0 if that cannot be read.
+    /// Creation time in seconds since 1970; 0 if unknown.
     created: i64,
-    /// The watch shows it no more, because it left the selector, and it may be there all the same.
+    /// The object has left the watch, because it no longer matches the selector, and may still exist.
     left: bool,
 }
 
 impl Directory {
-    /// Of the objects of this many watches.
+    /// Creates the index for the objects of this many watches.
     pub(super) fn new(watches: usize) -> Self {
         Self(Mutex::new(Index { objects: HashMap::new(), declarants: HashMap::new(), unlisted: watches }))
     }
 
-    /// Notes an object that the watch shows. `true` if it showed none before.
+    /// Records an object from the watch. Returns `true` if the watch did not show it before.
     pub(super) fn appeared(&self, token: &Token, namespace: &str, name: &str) -> bool {
         let mut index = self.index();
         if let Some(entry) = index.objects.get_mut(token) {
@@ -62,7 +64,7 @@ impl Directory {
         true
     }
 
-    /// Notes which endpoints a known object has recorded or names.
+    /// Records which endpoints an indexed object has recorded, or names in `endpointId`.
     pub(super) fn uses(&self, token: &Token, object: &ServerlessPrivateEndpoint) {
         let mut index = self.index();
         let Some(entry) = index.objects.get_mut(token) else { return };
@@ -74,8 +76,10 @@ impl Directory {
         entry.created = created.map_or(0, |created| created.0.as_second());
     }
 
-    /// Whether a living object of another namespace has recorded `id`, or names it, and is older than the object `token`; `true`
-    /// while that cannot be known. An id cannot be named before it is known, so who made an endpoint is older than who learns of it.
+    /// Returns `true` if an older object of another namespace has recorded or names the endpoint `id`, or while that is unknown.
+    ///
+    /// No object can name an id before the endpoint exists, so the object that created an endpoint is older than one that refers
+    /// to it later.
     pub(super) fn is_used_elsewhere(&self, token: &Token, id: &EndpointId) -> bool {
         let index = self.index();
         let Some(own) = index.objects.get(token).filter(|_| index.unlisted == 0) else { return true };
@@ -86,8 +90,8 @@ impl Directory {
         })
     }
 
-    /// The watch shows an object no more, which may be there all the same: what it owns stays its own until it is known to be
-    /// [gone](Self::gone). Returns the object that is alone with its VPC endpoint now.
+    /// Marks an object that has left the watch and may still exist: its endpoints and its mark stay its own until it is known to
+    /// be [gone](Self::gone). Returns the object that is now the only one to declare the same VPC endpoint.
     pub(super) fn left(&self, token: &Token) -> Option<ObjectRef<Cached>> {
         let mut index = self.index();
         let entry = index.objects.get_mut(token)?;
@@ -97,7 +101,7 @@ impl Directory {
         index.object(&alone)
     }
 
-    /// The objects that the watch shows no more, by namespace and name.
+    /// Returns the objects that have left the watch, with namespace and name.
     pub(super) fn all_left(&self) -> Vec<(Token, String, String)> {
         let index = self.index();
         let left = index.objects.iter().filter(|(_, entry)| entry.left);
@@ -105,7 +109,7 @@ impl Directory {
             .collect()
     }
 
-    /// Forgets an object that the watch shows no more, if it has not come back.
+    /// Removes an object that has left the watch, unless the watch shows it again.
     pub(super) fn gone_if_left(&self, token: &Token) {
         let mut index = self.index();
         if index.objects.get(token).is_some_and(|entry| entry.left) {
@@ -113,8 +117,8 @@ impl Directory {
         }
     }
 
-    /// Notes which VPC endpoint a known object declares, if any. Returns the objects of whom something else is true now: who was
-    /// alone with a VPC endpoint, or now is. (Where many declare one, each knows of another already.)
+    /// Records which VPC endpoint an indexed object declares, if any. Returns the other objects that this affects: those that
+    /// were the only one to declare a VPC endpoint, or now are. (Of more than two, each already reports another.)
     pub(super) fn declares(&self, token: &Token, id: Option<&VpcEndpointId>) -> Vec<ObjectRef<Cached>> {
         let mut index = self.index();
         let Some(entry) = index.objects.get_mut(token) else { return Vec::new() };
@@ -135,7 +139,7 @@ impl Directory {
         [affected.take(), alone].into_iter().flatten().filter_map(|token| index.object(&token)).collect()
     }
 
-    /// Forgets an object that is gone. Returns the object that is alone with its VPC endpoint now.
+    /// Removes an object that no longer exists. Returns the object that is now the only one to declare the same VPC endpoint.
     pub(super) fn gone(&self, token: &Token) -> Option<ObjectRef<Cached>> {
         let mut index = self.index();
         let Entry { namespace, declares, .. } = index.objects.remove(token)?;
@@ -143,14 +147,14 @@ impl Directory {
         index.object(&alone)
     }
 
-    /// Notes that a watch has listed all of its objects. `true` if it was the last.
+    /// Records that a watch has completed its first listing. Returns `true` if it was the last watch to do so.
     pub(super) fn listed(&self) -> bool {
         let mut index = self.index();
         index.unlisted = index.unlisted.saturating_sub(1);
         index.unlisted == 0
     }
 
-    /// Whose token it is, for an object of `namespace`; `None` while that cannot be known.
+    /// Returns the owner of a token, as an object of `namespace` may know it; `None` while the owner is unknown.
     pub(super) fn owner(&self, token: &Token, namespace: &str) -> Option<Owner> {
         let index = self.index();
         match index.objects.get(token) {
@@ -160,7 +164,7 @@ impl Directory {
         }
     }
 
-    /// The other object of `namespace` that declares `id`, in words for the users of the object `token`.
+    /// Returns another object of `namespace` that declares `id`, as text for the users of the object `token`.
     pub(super) fn another(&self, token: &Token, namespace: &str, id: &VpcEndpointId) -> Option<String> {
         let index = self.index();
         let declarants = index.declarants.get(&(namespace.into(), id.clone()))?;
@@ -169,13 +173,13 @@ impl Directory {
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
-        // A panic while the lock was held left at worst one object that is not entered, or no longer.
+        // A panic under the lock leaves at worst one object that is missing from the index.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Index {
-    /// Returns who is alone with the VPC endpoint now.
+    /// Removes a declaration. Returns the object that is now the only one to declare the VPC endpoint.
     fn undeclare(&mut self, token: &Token, declared: &(Arc<str>, VpcEndpointId)) -> Option<Token> {
         let declarants = self.declarants.get_mut(declared)?;
         declarants.retain(|declarant| declarant != token);
@@ -195,8 +199,8 @@ impl Index {
     }
 }
 
-/// The VPC endpoint that an object declares, as far as the object alone tells: before a reference is read, it counts as leading
-/// where it led before. An object that only observes, or is being deleted, declares none.
+/// Returns the VPC endpoint that an object declares, from the object alone: a reference that has not been read is taken to lead
+/// to the VPC endpoint id in the status. An object that only observes, or is being deleted, declares none.
 pub(super) fn declared(object: &ServerlessPrivateEndpoint) -> Option<VpcEndpointId> {
     let (spec, status) = (&object.spec, object.status.as_ref());
     if spec.management_policy != ManagementPolicy::Manage || object.metadata.deletion_timestamp.is_some() {
@@ -249,13 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn who_left_the_selector_stays_the_owner_until_it_is_gone() {
+    fn an_object_that_left_the_selector_stays_the_owner_until_it_is_gone() {
         let Objects(directory) = Objects::of(&[("shop", "orders")]);
         let orders = token("shop", "orders");
         directory.left(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
         assert_eq!(directory.all_left().len(), 1);
-        assert!(directory.appeared(&orders, "shop", "orders"), "what it declares is noted once more");
+        assert!(directory.appeared(&orders, "shop", "orders"), "what it declares is recorded again");
         directory.gone_if_left(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere), "it has come back");
         directory.left(&orders);
@@ -304,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_declare_one_vpc_endpoint_are_told_until_one_is_alone() {
+    fn two_objects_with_one_vpc_endpoint_are_affected_until_one_is_alone() {
         let objects = Objects::of(&[("a", "one"), ("a", "two"), ("a", "three")]);
         let nobody: [&str; 0] = [];
         assert_eq!(objects.declare("one", Some("vpce-1")), nobody);
@@ -323,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_namespace_declares_wakes_nobody_and_is_not_said() {
+    fn a_declaration_in_another_namespace_affects_nobody_and_is_not_shown() {
         let objects = Objects::of(&[("b", "secret-name"), ("a", "own"), ("a", "neighbor")]);
         objects.declare("own", Some("vpce-1"));
         let there = |id: Option<&str>| {

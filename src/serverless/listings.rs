@@ -1,4 +1,4 @@
-//! One listing per instance, however many objects it has; while Atlas asks to be left alone, none.
+//! Fetches one listing per instance, however many objects it has, and none during a back-off or rate limit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,38 +17,38 @@ use super::session::Access;
 use crate::runtime::single_flight::SingleFlight;
 use crate::runtime::token_bucket::Rate;
 
-/// An instance is listed once in this time at the most, however many wish it: where polls come oftener, as often as those.
+/// Minimum interval between two listings of an instance, however many callers request one. A shorter poll interval shortens it.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// As many listings of an instance come one upon the other as a change takes that waits for nothing.
+/// Maximum burst of listings of an instance: as many as a change needs that waits for nothing.
 const BURST: u32 = 4;
 
-/// What Atlas said of an instance, and when it was asked.
+/// The listing of an instance, or why there is none, and when its request was sent.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) sent: Boottime,
     pub(super) result: Result<Arc<Vec<Endpoint>>, Fault>,
-    /// Atlas was asked; else `result` says why it was not.
+    /// `true` if a request was sent; otherwise `result` says why not.
     pub(super) is_asked: bool,
-    /// The end of this API, if an answer has ever announced it.
+    /// The end of this API, if any response has announced it.
     pub(super) sunset: Option<Sunset>,
 }
 
-/// What a listing is fetched for.
+/// Why a listing is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     /// The schedule, or a step of the protocol.
     Own,
-    /// An edit, of the object or of what it refers to.
+    /// A change of the object or of an object that it refers to.
     Edit,
-    /// Somebody's word, besides one of these.
+    /// A reconcile request, in addition to one of the above.
     Also,
-    /// Somebody's word alone.
+    /// A reconcile request alone.
     Word,
 }
 
 impl Cause {
-    /// The same, with an edit too.
+    /// Returns this cause with a change added.
     pub(super) fn edited(self) -> Self {
         match self {
             Self::Own | Self::Edit => Self::Edit,
@@ -56,7 +56,7 @@ impl Cause {
         }
     }
 
-    /// The same, with a word too if there `is` one, else without any.
+    /// Returns this cause with a reconcile request if there `is` one, else without.
     pub(super) fn worded_if(self, is: bool) -> Self {
         match (self, is) {
             (Self::Own | Self::Edit, true) => Self::Also,
@@ -67,39 +67,40 @@ impl Cause {
     }
 }
 
-/// Why no listing was asked for.
-enum NotAsked {
-    /// Atlas is left alone, as this says.
-    PauseScope(Fault),
-    /// Users list too often: this one's turn comes after so long.
+/// Why no request for a listing was sent.
+enum NotSent {
+    /// Requests are backed off, because of this fault.
+    BackedOff(Fault),
+    /// Users request too many listings: the next is allowed after this delay.
     Later(Duration),
 }
 
-/// The way to Atlas that all reconciles share.
+/// The access to Atlas that all reconciles share: listings, back-off and rate limits.
 pub(super) struct Listings {
     endpoints: SingleFlight<Result<Arc<Vec<Endpoint>>, Fault>>,
-    pauses: Mutex<RateLimits>,
-    words: Mutex<ListingRate>,
-    /// What was announced last. An answer that says nothing of it takes nothing back: not every server of Atlas may.
+    rate_limits: Mutex<RateLimits>,
+    listing_rate: Mutex<ListingRate>,
+    /// The last announced end of this API. A response without an announcement does not clear it, because not every Atlas server
+    /// may send one.
     sunset: Mutex<Option<Sunset>>,
 }
 
 impl Listings {
-    /// Listings for objects that are polled every `poll_min` at the soonest.
+    /// Creates the listings for objects that are polled at most every `poll_min`.
     pub(super) fn new(poll_min: Duration) -> Self {
         let interval = INTERVAL.min(poll_min);
         Self {
             endpoints: SingleFlight::new(Some(Rate { burst: BURST, interval })),
-            pauses: Mutex::default(),
-            words: Mutex::new(ListingRate::new(interval, Boottime::now())),
+            rate_limits: Mutex::default(),
+            listing_rate: Mutex::new(ListingRate::new(interval, Boottime::now())),
             sunset: Mutex::default(),
         }
     }
 
-    /// All endpoints of an instance, from a listing that was sent at `fresh_after` or later.
+    /// Returns all endpoints of an instance, from a listing whose request was sent at `fresh_after` or later.
     ///
     /// # Errors
-    /// A user asks for it, and its turn comes after so long.
+    /// If a user requested it and it is rate-limited: the delay after which it is allowed.
     pub(super) async fn get(
         &self,
         ctx: &Context,
@@ -108,16 +109,16 @@ impl Listings {
         cause: Cause,
     ) -> Result<Listing, Duration> {
         let enter = || async {
-            // So that a thousand objects that are paused do not wait for permits.
+            // Checked before the permit, so that a thousand objects in back-off do not wait for permits.
             if matches!(cause, Cause::Own | Cause::Edit) {
                 self.held(access, Call::Read, false)?;
             }
             Ok(ctx.limits.enter(&access.namespace, &access.instance.project).await)
         };
-        let ask = |permit| async {
+        let fetch = |permit| async {
             self.begin(access, cause)?;
             let sent = Boottime::now();
-            // In a box of its own: many wait here for the few that ask.
+            // Boxed, to keep this future small: many callers wait here for the few that send a request.
             let result = Box::pin(access.key.client.list(&access.instance)).await;
             drop(permit);
             if let Ok(listing) = &result {
@@ -128,42 +129,42 @@ impl Listings {
             Ok((sent, result))
         };
         let (sent, result, is_asked) =
-            match self.endpoints.get(access.asking(), fresh_after, enter, ask).await {
+            match self.endpoints.get(access.asking(), fresh_after, enter, fetch).await {
                 Ok((sent, result)) => (sent, result, true),
-                Err(NotAsked::PauseScope(Fault { retry_after: Some(left), .. })) if cause == Cause::Word => {
+                Err(NotSent::BackedOff(Fault { retry_after: Some(left), .. })) if cause == Cause::Word => {
                     return Err(left);
                 }
-                Err(NotAsked::PauseScope(fault)) => {
+                Err(NotSent::BackedOff(fault)) => {
                     let attempt = Operation::List.attempt(&access.instance, None);
                     (Boottime::now(), Err(fault.met_by(attempt)), false)
                 }
-                Err(NotAsked::Later(delay)) => return Err(delay),
+                Err(NotSent::Later(delay)) => return Err(delay),
             };
         Ok(Listing { sent, result, is_asked, sunset: self.sunset().clone() })
     }
 
-    /// A listing is asked for now, if nothing is against it.
-    fn begin(&self, access: &Access, cause: Cause) -> Result<(), NotAsked> {
+    /// Checks back-off and rate limits, and records that a listing is requested now.
+    fn begin(&self, access: &Access, cause: Cause) -> Result<(), NotSent> {
         let now = Boottime::now();
         let take = |act| {
             let project = (access.instance.project.clone(), access.key.client.credentials().fingerprint());
-            let wait = self.words().take(act, &access.namespace, project, now);
-            if wait.is_zero() { Ok(()) } else { Err(NotAsked::Later(wait)) }
+            let wait = self.listing_rate().take(act, &access.namespace, project, now);
+            if wait.is_zero() { Ok(()) } else { Err(NotSent::Later(wait)) }
         };
-        let is_worded = match cause {
+        let is_requested = match cause {
             Cause::Own | Cause::Edit => false,
             Cause::Also => take(Act::Word).is_ok(),
             Cause::Word => take(Act::Word).map(|()| true)?,
         };
-        self.held(access, Call::Read, is_worded)?;
-        if matches!(cause, Cause::Edit | Cause::Also) && !is_worded {
+        self.held(access, Call::Read, is_requested)?;
+        if matches!(cause, Cause::Edit | Cause::Also) && !is_requested {
             take(Act::Edit)?;
         }
-        self.pauses().called(&caller(access), Call::Read, now);
+        self.rate_limits().called(&caller(access), Call::Read, now);
         Ok(())
     }
 
-    /// Keeps what was announced. A day that was named stays named where another server names none.
+    /// Records an announced end of this API. A known day is kept if another server announces no day.
     fn announced(&self, sunset: Option<&Sunset>) {
         let mut known = self.sunset();
         if known.is_none() || sunset.is_some_and(|sunset| sunset.day.is_some()) {
@@ -175,44 +176,44 @@ impl Listings {
         self.sunset.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self, access: &Access, call: Call, asked: bool) -> Result<(), NotAsked> {
-        let held = self.pauses().holding(&caller(access), call, asked, Boottime::now());
-        held.map_or(Ok(()), |fault| Err(NotAsked::PauseScope(fault)))
+    fn held(&self, access: &Access, call: Call, is_requested: bool) -> Result<(), NotSent> {
+        let held = self.rate_limits().holding(&caller(access), call, is_requested, Boottime::now());
+        held.map_or(Ok(()), |fault| Err(NotSent::BackedOff(fault)))
     }
 
-    /// Why Atlas may not be read for `access` now, if it may not.
+    /// Returns why reads from Atlas are backed off for `access`, if they are.
     pub(super) fn paused(&self, access: &Access) -> Option<FaultKind> {
-        let held = self.pauses().holding(&caller(access), Call::Read, false, Boottime::now());
+        let held = self.rate_limits().holding(&caller(access), Call::Read, false, Boottime::now());
         held.map(|fault| fault.kind)
     }
 
-    /// This write begins, if nothing holds it up. `asked`: by somebody's word.
+    /// Checks the back-off and records that this write begins. `requested`: because of a reconcile request.
     ///
     /// # Errors
-    /// What holds it up.
+    /// If a back-off holds the write up.
     pub(super) fn begin_write(
         &self,
         access: &Access,
         operation: Operation,
         id: Option<&EndpointId>,
-        asked: bool,
+        requested: bool,
     ) -> Result<(), Held> {
         let (caller, now) = (caller(access), Boottime::now());
-        let mut pauses = self.pauses();
-        if let Some(fault) = pauses.holding(&caller, Call::Read, asked, now) {
+        let mut rate_limits = self.rate_limits();
+        if let Some(fault) = rate_limits.holding(&caller, Call::Read, requested, now) {
             return Err(Held::All(fault.met_by(Operation::List.attempt(&access.instance, None))));
         }
         if operation == Operation::List {
             return Ok(());
         }
-        if let Some(fault) = pauses.holding(&caller, Call::Write, asked, now) {
+        if let Some(fault) = rate_limits.holding(&caller, Call::Write, requested, now) {
             return Err(Held::Writes(fault.met_by(operation.attempt(&access.instance, id))));
         }
-        pauses.called(&caller, Call::Write, now);
+        rate_limits.called(&caller, Call::Write, now);
         Ok(())
     }
 
-    /// Draws the consequences of an answer to a call that was sent then, for the key and for whom it pauses.
+    /// Applies the response to a call that was sent at that time: updates the back-off and the state of the credentials.
     pub(super) async fn note(
         &self,
         ctx: &Context,
@@ -222,26 +223,26 @@ impl Listings {
     ) {
         let (caller, now) = (caller(access), Boottime::now());
         match error {
-            None => self.pauses().served(&caller, call, sent, now),
-            Some(error) => self.pauses().refused(&caller, call, (&error.fault(), error.concerns()), now),
+            None => self.rate_limits().served(&caller, call, sent, now),
+            Some(error) => self.rate_limits().refused(&caller, call, (&error.fault(), error.concerns()), now),
         }
         ctx.keys.answered(&access.key, error.map(AtlasError::kind)).await;
     }
 
-    fn pauses(&self) -> MutexGuard<'_, RateLimits> {
-        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rate_limits(&self) -> MutexGuard<'_, RateLimits> {
+        self.rate_limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn words(&self) -> MutexGuard<'_, ListingRate> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    fn listing_rate(&self) -> MutexGuard<'_, ListingRate> {
+        self.listing_rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a pause holds up.
+/// Which calls a back-off holds up.
 pub(super) enum Held {
     /// Every call.
     All(Fault),
-    /// Writes alone.
+    /// Writes only.
     Writes(Fault),
 }
 

@@ -1,6 +1,6 @@
-//! What a reconcile does next: what is known, what the rules say to it, and what has to be waited for first.
+//! Observes the current state, decides, and returns the next action of a reconcile, including what it has to wait for first.
 //!
-//! Never waits itself. Every rule stands in `domain::decide`.
+//! Never waits itself. Every rule is in `domain::decide`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,33 +20,34 @@ use super::session::Session;
 use super::span::{self, Trace};
 use super::status_patch;
 
-/// A decision, what it rests on, and what the status is to say of it.
+/// A decision, the observed state that it is based on, and the status to report.
 pub(super) struct Plan {
     pub(super) observed: Observed,
     pub(super) decision: Decision,
     pub(super) report: Report,
 }
 
-/// What comes next.
+/// The next action of a reconcile.
 pub(super) enum NextAction {
     /// Wait for a listing.
     List,
-    /// Wait for the right to call Atlas, then decide anew.
+    /// Wait for a permit to call Atlas, then decide again.
     Enter,
-    /// Wait for one's turn to call the API server, then decide anew.
+    /// Wait for a permit to call the API server, then decide again.
     ApiPermit,
-    /// Report a loss, before anything else is done about it.
+    /// Report a lost endpoint before the first step to replace it.
     Announce(Box<Plan>),
-    /// Carry out what was decided.
+    /// Perform the step that was decided.
     CarryOut(Box<Plan>),
-    /// Let the object go.
+    /// Remove the finalizer.
     Release(Box<Plan>),
-    /// Nothing is left to do: conclude.
+    /// No step is left: publish.
     Rest(Box<Plan>),
 }
 
-/// Decides, and says what comes of it for who holds a turn to call the API server or does not.
-pub(super) fn next(session: &Session, has_turn: bool, trace: &mut Trace) -> NextAction {
+/// Decides, and returns the next action, which depends on the permits that the reconcile holds. `has_permit`: one to call the API
+/// server.
+pub(super) fn next(session: &Session, has_permit: bool, trace: &mut Trace) -> NextAction {
     let observed = observe(session);
     let decision = decide(&observed);
     debug!(step = span::step_name(&decision.step), next = %decision.requeue, "decided");
@@ -59,23 +60,26 @@ pub(super) fn next(session: &Session, has_turn: bool, trace: &mut Trace) -> Next
     }
     let plan = Plan { observed, decision, report };
     match plan.decision.step {
-        // Nothing may name the service of an endpoint that is gone while another is made in its place.
+        // The status must not show the service of a lost endpoint while its replacement is being created.
         Step::Claim { .. } if plan.report.lost && !session.announced => {
             return NextAction::Announce(Box::new(plan));
         }
-        // A claim is followed by its POST, so the right to call comes before it: an attempt's deadline is not spent waiting.
+        // The POST follows its claim immediately, so the permit is taken before the claim: waiting must not use up the attempt's
+        // deadline.
         Step::Claim { .. } | Step::Create { .. } | Step::Update { .. } | Step::Delete { .. }
             if session.permit.is_none() =>
         {
             return NextAction::Enter;
         }
-        Step::Release(_) if !has_turn => return NextAction::ApiPermit,
-        Step::Rest if !has_turn && only_writes_status(session, &plan.report) => return NextAction::ApiPermit,
+        Step::Release(_) if !has_permit => return NextAction::ApiPermit,
+        Step::Rest if !has_permit && only_writes_status(session, &plan.report) => {
+            return NextAction::ApiPermit;
+        }
         _ => {}
     }
     if matches!(session.listing, Listing::Fetched(_)) {
         let seen = session.seen.since_boot();
-        // Only now: what is decided anew must find the memory as it was.
+        // Only after the returns above, because a decision that is repeated must start from the same memory.
         session.ctx.states.with(&session.identity.token, |entry| {
             entry.memory.confirmed(&plan.decision, seen);
         });
@@ -89,13 +93,13 @@ pub(super) fn next(session: &Session, has_turn: bool, trace: &mut Trace) -> Next
     }
 }
 
-/// Concluding takes one turn. With an output ConfigMap it takes several, each when it is needed.
+/// Returns `true` if publishing needs exactly one permit. With an output ConfigMap it needs several, each taken when needed.
 fn only_writes_status(session: &Session, report: &Report) -> bool {
     !output::is_concerned(&session.object)
         && status_patch::differs(&session.object, report, session.heard_at_rest())
 }
 
-/// Everything that is known now.
+/// Returns the state that the rules decide on, as it is known now.
 pub(super) fn observe(session: &Session) -> Observed {
     let Session { ctx, identity, .. } = session;
     let object = convert::object(&session.object, identity, &ctx.cluster_id);
@@ -117,7 +121,7 @@ pub(super) fn observe(session: &Session) -> Observed {
     Observed { object, spec, credentials, listing, owners, elsewhere, sunset, memory, times }
 }
 
-/// Whose the other marks in the listing are, as far as that is known.
+/// Returns the owners of the foreign marks in the listing, as far as they are known.
 fn owners(Session { ctx, identity, .. }: &Session, listing: &[Endpoint]) -> BTreeMap<Token, Owner> {
     let marks = listing.iter().filter_map(|endpoint| mark_of(&endpoint.comment));
     let others = marks.filter(|token| *token != identity.token);
@@ -126,7 +130,8 @@ fn owners(Session { ctx, identity, .. }: &Session, listing: &[Endpoint]) -> BTre
         .collect()
 }
 
-/// What of the listing an older object of another namespace uses. Only the default credentials have to know.
+/// Returns the endpoints in the listing that an older object of another namespace uses. Only needed with the default credentials,
+/// which several namespaces share.
 fn elsewhere(
     Session { ctx, identity, credentials, .. }: &Session,
     listing: &[Endpoint],
@@ -137,7 +142,7 @@ fn elsewhere(
     used.map(|endpoint| endpoint.id.clone()).collect()
 }
 
-/// Whether a day, as in `2026-01-15`, is over.
+/// Returns `true` if a day, such as `2026-01-15`, is over.
 fn is_past(day: Option<&str>) -> bool {
     let today = jiff::Timestamp::now().strftime("%F").to_string();
     day.is_some_and(|day| *day < *today)

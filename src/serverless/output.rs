@@ -1,8 +1,8 @@
-//! The output ConfigMap: what other tools need to know of an endpoint, where they can read it.
+//! The output ConfigMap: the fields of an endpoint that other tools read.
 //!
-//! It exists only while there is something to say, because a tool that finds an empty value substitutes it. It is owned by
-//! the object, so that it goes with it. Its name is noted on the object before it is made, so that it also goes when the spec
-//! names another one. A ConfigMap that somebody else made is never touched, whoever names it.
+//! It exists only while it has content, because a tool that finds an empty value substitutes it. The object owns it, so that it
+//! is deleted with the object. Its name is recorded on the object before it is created, so that it is also deleted when the spec
+//! names another one. A ConfigMap that the operator did not create is never changed, whichever object names it.
 
 use std::collections::BTreeMap;
 
@@ -19,24 +19,24 @@ use super::api_server::{ApiError, ApiServer};
 use super::convert::Identity;
 use super::decode::ConfigMap;
 
-/// Lets Flux react to a change at once.
+/// The label that lets Flux react to a change immediately.
 const FLUX_WATCH: (&str, &str) = ("reconcile.fluxcd.io/watch", "Enabled");
 
 /// The key of the private SRV address.
 const SRV_ADDRESS: &str = "privateSrvAddress";
 
-/// Why the ConfigMap does not say what it should.
+/// Why the ConfigMap does not have the content that it should.
 pub(super) type Problem = Message;
 
-/// The object wants such a ConfigMap, or has one.
+/// Returns `true` if the object declares an output ConfigMap, or has one.
 pub(super) fn is_concerned(object: &ServerlessPrivateEndpoint) -> bool {
     object.spec.output_config_map.is_some() || noted(object).is_some()
 }
 
-/// What the ConfigMap is to hold; nothing if there is nothing to say. The keys are names that Flux can substitute.
+/// Returns the entries of the ConfigMap; none if it should not exist. The keys are names that Flux can substitute.
 pub(super) fn content(report: &Report, srv_address: Option<String>) -> BTreeMap<String, String> {
     let Some(endpoint) = report.endpoint.as_ref().filter(|_| !report.lost) else { return BTreeMap::new() };
-    // What AWS could not have named is no service, and other tools put what stands here into commands and manifests.
+    // A name that AWS cannot have assigned is left out, because other tools put these values into commands and manifests.
     let service = endpoint.service_name.clone().filter(|name| is_service_name(name));
     let Some(service) = service.filter(|_| endpoint.status != EndpointStatus::Deleting) else {
         return BTreeMap::new();
@@ -51,13 +51,13 @@ pub(super) fn content(report: &Report, srv_address: Option<String>) -> BTreeMap<
     entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
-/// The AWS region in `com.amazonaws.vpce.<region>.vpce-svc-…`.
+/// Returns the AWS region in `com.amazonaws.vpce.<region>.vpce-svc-…`.
 fn region(service: &str) -> Option<String> {
     let region = service.strip_prefix("com.amazonaws.vpce.")?.split('.').next()?;
     (!region.is_empty()).then(|| region.to_owned())
 }
 
-/// The name of the ConfigMap that was made for the object, if it can be one: anybody may write an annotation.
+/// Returns the recorded name of the object's ConfigMap, if it is a valid name: any user may write the annotation.
 pub(super) fn noted(object: &ServerlessPrivateEndpoint) -> Option<String> {
     let name = object.annotations().get(crd::OUTPUT_CONFIG_MAP)?;
     let is_inner = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
@@ -65,10 +65,10 @@ pub(super) fn noted(object: &ServerlessPrivateEndpoint) -> Option<String> {
     (is_name && !name.is_empty()).then(|| name.clone())
 }
 
-/// Removes the ConfigMap `name`, if it was made for the object.
+/// Deletes the ConfigMap `name`, if the object owns it.
 ///
 /// # Errors
-/// What stands in the way, for the user.
+/// A message for the user, if the API server rejects a call or cannot be reached.
 pub(super) async fn remove(cluster: &ApiServer, identity: &Identity, name: &str) -> Result<(), Problem> {
     let found = read(cluster, identity, name).await?.filter(|found| is_ours(found, identity));
     match found {
@@ -89,10 +89,10 @@ async fn delete(
     }
 }
 
-/// The ConfigMap as it is now.
+/// Reads the ConfigMap; `None` if it does not exist.
 ///
 /// # Errors
-/// What stands in the way, for the user.
+/// A message for the user, if the API server rejects a call or cannot be reached.
 pub(super) async fn read(
     cluster: &ApiServer,
     identity: &Identity,
@@ -105,17 +105,18 @@ pub(super) async fn read(
     }
 }
 
-/// The private SRV address that the ConfigMap already holds for this VPC endpoint.
+/// Returns the private SRV address that the ConfigMap already holds for this VPC endpoint.
 pub(super) fn noted_address(found: Option<&ConfigMap>, vpc_endpoint: &str) -> Option<String> {
     let data = &found?.data;
     let same = data.get("cloudProviderEndpointId").is_some_and(|id| id == vpc_endpoint);
     data.get(SRV_ADDRESS).filter(|_| same).cloned()
 }
 
-/// Makes the ConfigMap `name`, which was just `found`, hold `content`, or go if there is none. Its name has been noted.
+/// Gives the ConfigMap `name`, which was just `found`, this `content`, or deletes it if there is none. Its name must be recorded
+/// already.
 ///
 /// # Errors
-/// What stands in the way, for the user.
+/// A message for the user, if the API server rejects a call or cannot be reached.
 pub(super) async fn keep(
     cluster: &ApiServer,
     identity: &Identity,
