@@ -1,6 +1,6 @@
-//! What happens to objects, counted.
+//! The metrics of objects: derives them from each reconcile, event and watch event.
 //!
-//! Counts only; it never decides, and nothing reads what it keeps.
+//! It only counts: it never decides, and no rule reads its state.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::convert::interval;
 
-/// So many pauses without a good look at Atlas are too many.
-const PAUSES: u32 = 3;
+/// An object is overdue after this many intervals without a successful sync with Atlas.
+const MAX_INTERVALS: u32 = 3;
 
-/// What was counted of one object.
+/// The current contribution of one object to the metrics.
 #[derive(Debug, Default)]
 pub(super) struct ObjectMetrics {
-    standing: Option<ObjectSnapshot>,
-    /// When the object is overdue, in seconds since boot.
+    snapshot: Option<ObjectSnapshot>,
+    /// When the object becomes overdue, in seconds since boot.
     overdue: Option<u64>,
-    /// Namespace and name, where objects are told apart.
+    /// Namespace and name, if there are series per object.
     shown: Option<Box<(String, String)>>,
     settling: bool,
     claimed: Option<Boottime>,
@@ -33,19 +33,19 @@ pub(super) struct ObjectMetrics {
 }
 
 impl ObjectMetrics {
-    /// The watch shows the object: from now on it is to be looked at.
+    /// Records that the watch shows the object: from now on its reconcile is due.
     pub(super) fn appeared(&mut self, metrics: &Metrics, object: &ServerlessPrivateEndpoint) {
-        if self.standing.is_none() && self.overdue.is_none() {
-            self.expect(metrics, Some(interval(object)));
+        if self.snapshot.is_none() && self.overdue.is_none() {
+            self.set_overdue(metrics, Some(interval(object)));
         }
     }
 
-    /// A create was claimed.
+    /// Records the claim of a create.
     pub(super) fn claimed(&mut self, at: Boottime) {
         self.claimed = Some(at);
     }
 
-    /// A reconcile has come to its end; the next is due at `due`, if at all by itself.
+    /// Records the end of a reconcile. The next is due at `due`; `None`: it waits for a trigger.
     pub(super) fn looked(
         &mut self,
         metrics: &Metrics,
@@ -54,17 +54,17 @@ impl ObjectMetrics {
         object: &ServerlessPrivateEndpoint,
         due: Option<Boottime>,
     ) {
-        let standing = self.standing(decision, report, object);
-        if self.standing != Some(standing) {
-            metrics.object_changed(self.standing.as_ref(), Some(&standing));
-            self.standing = Some(standing);
+        let snapshot = self.snapshot(decision, report, object);
+        if self.snapshot != Some(snapshot) {
+            metrics.object_changed(self.snapshot.as_ref(), Some(&snapshot));
+            self.snapshot = Some(snapshot);
         }
         let synced = is_true(report, ConditionType::Synced);
         if decision.requeue == Requeue::OnChange {
-            self.expect(metrics, None);
+            self.set_overdue(metrics, None);
         } else if synced {
-            let pause = due.map_or(Duration::ZERO, |due| due.since(Boottime::now()));
-            self.expect(metrics, Some(interval(object).max(pause)));
+            let delay = due.map_or(Duration::ZERO, |due| due.since(Boottime::now()));
+            self.set_overdue(metrics, Some(interval(object).max(delay)));
         }
         if metrics.are_objects_told_apart() {
             self.show(metrics, report, object, synced);
@@ -79,7 +79,7 @@ impl ObjectMetrics {
         self.settles(metrics, settling);
     }
 
-    /// An event is published.
+    /// Records a published event.
     pub(super) fn noticed(&mut self, metrics: &Metrics, notice: &EventDraft) {
         let milestone = |to: Milestone, since: &mut Option<Boottime>| {
             if let Some(since) = since.take() {
@@ -97,24 +97,25 @@ impl ObjectMetrics {
         }
     }
 
-    /// The object is gone.
+    /// Removes the contribution of an object that no longer exists.
     pub(super) fn gone(&mut self, metrics: &Metrics) {
-        if let Some(standing) = self.standing.take() {
-            metrics.object_changed(Some(&standing), None);
-            // Whoever hears first that it is gone, the watch or the reconcile that released it, knows since when.
-            if let Some((WaitingFor::Deletion, since)) = standing.awaits {
+        if let Some(snapshot) = self.snapshot.take() {
+            metrics.object_changed(Some(&snapshot), None);
+            // Counted once, by the first to observe the end of the deletion: the watch, or the reconcile that released the
+            // object.
+            if let Some((WaitingFor::Deletion, since)) = snapshot.awaits {
                 let passed = u64::try_from(Timestamp::now().as_second() - since).unwrap_or_default();
                 metrics.transition(Milestone::Deleted, Duration::from_secs(passed));
             }
         }
-        self.expect(metrics, None);
+        self.set_overdue(metrics, None);
         if let Some(shown) = self.shown.take() {
             metrics.object_forgotten(&shown.0, &shown.1);
         }
         self.settles(metrics, false);
     }
 
-    fn standing(
+    fn snapshot(
         &self,
         decision: &Decision,
         report: &Report,
@@ -136,10 +137,10 @@ impl ObjectMetrics {
         }
     }
 
-    /// Since when it has waited for that. What is already so when this process looks for the first time is dated by the
-    /// object itself: a restart starts no clock anew.
+    /// Returns since when the object has waited for `awaited`, in seconds since 1970. A wait that began before the first
+    /// reconcile of this process takes its time from the object, so that a restart resets no timer.
     fn since(&self, awaited: WaitingFor, object: &ServerlessPrivateEndpoint) -> i64 {
-        let known = self.standing.and_then(|standing| standing.awaits);
+        let known = self.snapshot.and_then(|snapshot| snapshot.awaits);
         if let Some((_, since)) = known.filter(|(before, _)| *before == awaited) {
             return since;
         }
@@ -148,19 +149,19 @@ impl ObjectMetrics {
             WaitingFor::Progress => ConditionType::Ready,
             WaitingFor::Correction => ConditionType::Stalled,
             WaitingFor::Deletion => {
-                let asked = object.meta().deletion_timestamp.as_ref();
-                return asked.map_or_else(Timestamp::now, |asked| asked.0).as_second();
+                let deleted_at = object.meta().deletion_timestamp.as_ref();
+                return deleted_at.map_or_else(Timestamp::now, |deleted_at| deleted_at.0).as_second();
             }
         };
         let mut conditions = object.status.iter().flat_map(|status| &status.conditions);
-        let found = conditions.find(|found| self.standing.is_none() && found.type_ == kind.as_str());
+        let found = conditions.find(|found| self.snapshot.is_none() && found.type_ == kind.as_str());
         found.map_or_else(Timestamp::now, |found| found.last_transition_time.0).as_second()
     }
 
-    /// The next good look is expected within some such pauses from now; none: it is not waited for.
-    fn expect(&mut self, metrics: &Metrics, pause: Option<Duration>) {
-        let overdue = pause.map(|pause| {
-            let latest = Boottime::now().since_boot().saturating_add(pause.saturating_mul(PAUSES));
+    /// Sets when the object becomes overdue: [`MAX_INTERVALS`] such intervals from now; `None`: never.
+    fn set_overdue(&mut self, metrics: &Metrics, interval: Option<Duration>) {
+        let overdue = interval.map(|interval| {
+            let latest = Boottime::now().since_boot().saturating_add(interval.saturating_mul(MAX_INTERVALS));
             latest.as_secs()
         });
         if self.overdue != overdue {
@@ -195,7 +196,7 @@ fn is_true(report: &Report, kind: ConditionType) -> bool {
     report.get(kind).is_some_and(|condition| condition.status)
 }
 
-/// What an object that is not done waits for, in the words of its conditions.
+/// Returns what an unfinished object waits for, in terms of its conditions.
 fn awaited(decision: &Decision, report: &Report) -> Option<WaitingFor> {
     if matches!(decision.state, State::Deleting(_)) {
         return Some(WaitingFor::Deletion);
@@ -207,7 +208,7 @@ fn awaited(decision: &Decision, report: &Report) -> Option<WaitingFor> {
     let unconnected = reason(ConditionType::EndpointConnected) == Some(Reason::AwaitingVpcEndpoint);
     match reason(ConditionType::Ready)? {
         Reason::AwaitingVpcEndpoint | Reason::ReferenceNotFound => Some(WaitingFor::VpcEndpoint),
-        // Ready, because no more is declared; but no traffic can flow.
+        // Ready, because the manifest declares no more, but no traffic can flow.
         Reason::Reserved if unconnected => Some(WaitingFor::VpcEndpoint),
         Reason::Suspended => None,
         _ if is_true(report, ConditionType::Ready) => None,

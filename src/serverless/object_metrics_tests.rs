@@ -1,4 +1,4 @@
-//! What an object is counted as, from its report, and since when.
+//! What an object's report contributes to the metrics, and since when it waits.
 
 use domain::fault::{Fault, FaultKind};
 use domain::message::Message;
@@ -37,7 +37,7 @@ fn decision(state: State) -> Decision {
     Decision { step: domain::decision::Step::Rest, state, requeue: Requeue::Interval, absent: None }
 }
 
-/// An object that the API server has known for long, in this state.
+/// Returns an object that was created long ago, in this state.
 fn object(reported: &[ConditionType], deleting: bool) -> ServerlessPrivateEndpoint {
     let condition = |kind: &ConditionType| {
         json!({
@@ -98,18 +98,18 @@ fn an_object_that_is_not_done_waits_for_one_thing() {
     }
 }
 
-/// Since when the object has waited after these looks, each with the conditions that it then bears.
-fn since(looks: &[(&State, &Report, &ServerlessPrivateEndpoint)]) -> Option<i64> {
+/// Returns since when the object has waited after these reconciles, each with the conditions that the object then has.
+fn since(reconciles: &[(&State, &Report, &ServerlessPrivateEndpoint)]) -> Option<i64> {
     let metrics = Metrics::default();
     let mut counted = ObjectMetrics::default();
-    for (state, report, object) in looks {
+    for (state, report, object) in reconciles {
         counted.looked(&metrics, &decision((*state).clone()), report, object, None);
     }
-    counted.standing.and_then(|standing| standing.awaits).map(|(_, since)| since)
+    counted.snapshot.and_then(|snapshot| snapshot.awaits).map(|(_, since)| since)
 }
 
 #[test]
-fn a_restart_starts_no_clock_anew_and_another_wait_does() {
+fn a_restart_resets_no_timer_and_another_wait_does() {
     let deleting = State::Deleting(Deleting::InProgress);
     let creating = State::Creating(Creating::Pending);
     let (new, old) = (object(&[], false), object(&[ConditionType::Ready], false));
@@ -117,15 +117,15 @@ fn a_restart_starts_no_clock_anew_and_another_wait_does() {
     let waiting = report((false, Reason::AwaitingVpcEndpoint), Reason::AwaitingVpcEndpoint, false);
     let gone = report((false, Reason::Deleting), Reason::Deleting, false);
     let now = Timestamp::now().as_second();
-    // The first look of this process at an object that has waited for long, and at one that it sees begin.
+    // The first reconcile of this process: of an object that has waited for long, and of an object that begins to wait.
     assert_eq!(since(&[(&creating, &progress, &old)]), Some(LONG_AGO_SECONDS));
     assert!(since(&[(&creating, &progress, &new)]).is_some_and(|since| since >= now));
-    // The same wait goes on, whatever the conditions say of it later.
+    // The same wait continues, whatever the conditions say later.
     assert_eq!(since(&[(&creating, &progress, &old), (&creating, &progress, &new)]), Some(LONG_AGO_SECONDS));
-    // Another one begins.
+    // Another wait begins.
     let turned = since(&[(&creating, &waiting, &old), (&creating, &progress, &old)]);
     assert!(turned.is_some_and(|since| since >= now));
-    // A deletion is dated by the API server.
+    // The time of a deletion comes from the API server.
     let terminating = object(&[ConditionType::Ready], true);
     assert_eq!(
         since(&[(&creating, &progress, &new), (&deleting, &gone, &terminating)]),
@@ -134,37 +134,37 @@ fn a_restart_starts_no_clock_anew_and_another_wait_does() {
 }
 
 #[test]
-fn an_object_is_expected_from_its_appearance_until_it_is_gone_or_left_alone() {
+fn an_object_is_due_from_its_appearance_until_it_is_gone_or_suspended() {
     let metrics = Metrics::default();
     let progress = report((false, Reason::Creating), Reason::ServiceProvisioning, false);
-    let looked = |counted: &mut ObjectMetrics, decision: &Decision, report: &Report| {
+    let reconciled = |counted: &mut ObjectMetrics, decision: &Decision, report: &Report| {
         counted.looked(&metrics, decision, report, &object(&[], false), None);
     };
-    let interval = 10 * 60 * u64::from(PAUSES);
+    let interval = 10 * 60 * u64::from(MAX_INTERVALS);
     let now = Boottime::now().since_boot().as_secs();
     let mut counted = ObjectMetrics::default();
     counted.appeared(&metrics, &object(&[], false));
     assert!(counted.overdue.is_some_and(|overdue| (now + interval..now + interval + 60).contains(&overdue)));
     let first = counted.overdue;
-    // A look that failed moves nothing.
+    // A failed reconcile changes nothing.
     let mut failed = progress.clone();
     failed.conditions[1] = condition(ConditionType::Synced, false, Reason::AtlasUnavailable);
     counted.overdue = first.map(|overdue| overdue - 5);
-    looked(&mut counted, &decision(State::Creating(Creating::Pending)), &failed);
+    reconciled(&mut counted, &decision(State::Creating(Creating::Pending)), &failed);
     assert_eq!(counted.overdue, first.map(|overdue| overdue - 5));
-    looked(&mut counted, &decision(State::Creating(Creating::Pending)), &progress);
+    reconciled(&mut counted, &decision(State::Creating(Creating::Pending)), &progress);
     assert!(counted.overdue >= first);
-    let left_alone = Decision { requeue: Requeue::OnChange, ..decision(State::Suspended) };
-    looked(&mut counted, &left_alone, &progress);
+    let suspended = Decision { requeue: Requeue::OnChange, ..decision(State::Suspended) };
+    reconciled(&mut counted, &suspended, &progress);
     assert_eq!(counted.overdue, None);
     counted.appeared(&metrics, &object(&[], false));
-    assert_eq!(counted.overdue, None, "the watch shows it again, but it is still left alone");
+    assert_eq!(counted.overdue, None, "the watch shows it again, but it is still suspended");
     counted.gone(&metrics);
-    assert!(counted.standing.is_none());
+    assert!(counted.snapshot.is_none());
 }
 
 #[test]
-fn a_deletion_is_timed_by_whoever_hears_first_that_it_is_over() {
+fn a_deletion_is_counted_once_by_the_first_to_observe_its_end() {
     let metrics = Metrics::default();
     let deleting = decision(State::Deleting(Deleting::InProgress));
     let gone = report((false, Reason::Deleting), Reason::Deleting, false);
