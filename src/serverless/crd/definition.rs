@@ -1,4 +1,4 @@
-//! The CustomResourceDefinition: what the derives make, finished and printed.
+//! The CustomResourceDefinition: takes the derived schema, finishes it and prints it.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -7,7 +7,7 @@ use kube::CustomResourceExt;
 
 use super::ServerlessPrivateEndpoint;
 
-/// The definition of the resource, as it is installed into a cluster.
+/// Returns the definition of the resource, as it is installed into a cluster.
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = ServerlessPrivateEndpoint::crd();
@@ -19,7 +19,7 @@ pub fn crd() -> CustomResourceDefinition {
     crd
 }
 
-/// [`crd`] as a YAML document, for `spe-operator crd` and the file under `crds/`.
+/// Returns [`crd`] as a YAML document, for `spe-operator crd` and the file under `crds/`.
 ///
 /// # Errors
 /// If the definition cannot be written as YAML, which is a defect.
@@ -27,11 +27,11 @@ pub fn crd_yaml() -> Result<String, serde_saphyr::SerializeError> {
     serde_saphyr::to_string(&crd())
 }
 
-/// Brings the derived schema into the form that Kubernetes tools expect, for the schema and all that it holds.
+/// Brings the derived schema, with everything nested in it, into the form that Kubernetes tools expect.
 ///
-/// - An explicit `null` is dropped by the API server like an absent field. The derives allow `null` wherever Rust has
-///   an `Option`, and there `has()` would call a field set that holds nothing, in every rule.
-/// - A description is a paragraph, without the line breaks of the source.
+/// - The schema allows no explicit `null`, so the API server drops it like an absent field. The derives allow `null`
+///   wherever Rust has an `Option`; then `has()` would return true for a field without a value, in every rule.
+/// - A description is one paragraph, without the line breaks of the source.
 fn finish(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.description = schema.description.take().map(|text| text.replace('\n', " "));

@@ -1,8 +1,8 @@
 //! Go durations as users type them: "90s", "10m", "1h30m".
 //!
 //! The API server checks these fields with CEL's `duration()`, which is Go's `time.ParseDuration` (cel-go,
-//! `common/types/string.go`), so this file accepts exactly that grammar, except that no duration of ours is
-//! negative. It never changes a value: what the user typed stays in the object.
+//! `common/types/string.go`), so this file accepts exactly that grammar, except that it rejects negative
+//! durations. It never changes a value: the object keeps the text that the user typed.
 //!
 //! `kube::core::Duration` cannot do this: it panics on "99999999999999999999h" and on "5s-3s", and accepts "".
 
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use domain::endpoint::ParseError;
 
-/// The nanoseconds that Go's `time.Duration` can hold.
+/// Maximum number of nanoseconds that Go's `time.Duration` can hold.
 const MAX_NANOS: u128 = i64::MAX as u128;
 
-/// Reads a Go duration. Fractions are cut to whole nanoseconds.
+/// Parses a Go duration. Fractions are truncated to whole nanoseconds.
 ///
 /// # Errors
 /// If the text is not a Go duration, is negative, or is longer than Go can hold (292 years).
@@ -48,7 +48,7 @@ fn nanos(text: &str) -> Option<u64> {
     u64::try_from(total).ok()
 }
 
-/// One number with its unit, in nanoseconds.
+/// Returns one number with its unit, in nanoseconds.
 fn part(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {

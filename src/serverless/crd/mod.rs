@@ -1,11 +1,11 @@
-//! The custom resource: what users write, what the operator answers, and what the API server refuses.
+//! The custom resource: its spec, its status, and the rules that the API server enforces.
 //!
-//! Data only. Nothing here talks to a cluster or to Atlas, and nothing here decides: every rule that stands in
-//! this folder is one that the API server enforces before the operator sees the object:
+//! Data only. Nothing here does I/O, and nothing here decides: the API server enforces every rule in this folder before
+//! the operator sees the object.
 //!
-//! - In `spec` stand CEL rules with a message that says what is possible. They are only ever loosened: an object that
-//!   breaks a rule of a later version could neither get a status nor lose its finalizer.
-//! - In `status` stands none. A status that the API server refuses is an endpoint id that is never recorded.
+//! - `spec` has CEL rules with a message that says what is possible. They are only ever loosened: an object that
+//!   violates a rule of a later version could neither get a status nor lose its finalizer.
+//! - `status` has no rules. If the API server rejected a status, an endpoint id would never be recorded.
 
 #![allow(clippy::doc_markdown, reason = "`kubectl explain` shows these comments as plain text")]
 
