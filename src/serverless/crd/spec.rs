@@ -1,8 +1,8 @@
-//! What users write, with the rules that the API server enforces.
+//! The spec that users write, with the rules that the API server enforces.
 //!
-//! Each doc comment is what `kubectl explain` shows: what the field is, its default, whether it may be changed, and
-//! Atlas' name for it. Lengths bound the cost of the rules; where a rule explains a value better than "too long"
-//! does, its length is generous.
+//! `kubectl explain` shows each doc comment: what the field is, its default, whether it may be changed, and Atlas' name
+//! for it. Maximum lengths bound the cost of the rules. They are generous where a rule has a better message than "too
+//! long".
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::reference::{CloudProviderEndpointRef, IS_OBJECT_NAME};
 use super::status::ServerlessPrivateEndpointStatus;
 
-/// What is wanted: which serverless instance, how its endpoint is connected, and how it is looked after.
+/// Desired state: which serverless instance, how its endpoint is connected, and how it is managed.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[kube(
     group = "atlas.spe-operator.io",
@@ -86,8 +86,8 @@ use super::status::ServerlessPrivateEndpointStatus;
         description = "What the reason means, and the next step.",
         priority = 1
     ),
-    // A transition rule, so that it judges edits of the spec only: a rule on the state itself could refuse to record
-    // the id of an endpoint that was being created while the user set `endpointId`.
+    // A transition rule, so that it applies to edits of the spec only: a rule on the state itself could reject the
+    // status with the id of an endpoint that was being created while the user set `endpointId`.
     validation = Rule::new("!has(self.spec.endpointId) || (has(oldSelf.spec.endpointId) && self.spec.endpointId == oldSelf.spec.endpointId) || !has(self.status) || !has(self.status._id) || self.spec.endpointId == self.status._id")
         .message("`endpointId` must equal `status._id` once the object has an endpoint; it may always be removed")
         .field_path(".spec.endpointId")
@@ -167,7 +167,7 @@ pub struct ServerlessPrivateEndpointSpec {
     /// How far the endpoint must have come to be Ready: Reserved (the endpoint service is known) or Available (traffic
     /// can flow). Default: Available if a VPC endpoint is declared, else Reserved. May be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    // Else the description of the enum takes this one's place.
+    // Without it the description of the enum replaces this one.
     #[schemars(with = "ReadyWhen")]
     pub ready_when: Option<ReadyWhen>,
 
@@ -176,7 +176,7 @@ pub struct ServerlessPrivateEndpointSpec {
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 
-    /// Whether the endpoint is looked after (Manage) or only watched (Observe, which needs `endpointId` and writes
+    /// Whether the endpoint is managed (Manage) or only observed (Observe, which needs `endpointId` and writes
     /// nothing to Atlas). Default: Manage. May be changed.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
@@ -186,7 +186,7 @@ pub struct ServerlessPrivateEndpointSpec {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
 
-    /// How often a settled endpoint is looked at, as a Go duration of at least 30s. Default: 10m. May be changed.
+    /// How often a settled endpoint is polled, as a Go duration of at least 30s. Default: 10m. May be changed.
     #[serde(default = "default_interval")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = Rule::new(duration_that("duration(self) >= duration('30s')"))
@@ -250,7 +250,7 @@ pub enum DeletionPolicy {
     Retain,
 }
 
-/// Whether the endpoint is looked after or only watched.
+/// Whether the endpoint is managed or only observed.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ManagementPolicy {
     /// It is created, connected and deleted.
@@ -260,8 +260,8 @@ pub enum ManagementPolicy {
     Observe,
 }
 
-/// A rule for a Go duration. Without the pattern, a value such as "1d" is answered with the type error of `duration()`
-/// instead of our message; it refuses nothing that `duration()` takes for a time.
+/// Returns a rule for a Go duration. Without the pattern, the API server reports the type error of `duration()` for a value
+/// such as "1d", instead of our message. The pattern rejects nothing that `duration()` accepts as a time.
 fn duration_that(condition: &str) -> String {
     format!("self.matches('^[-+]?([0-9.]+(h|m|s|ms|us|\u{b5}s|\u{3bc}s|ns))+$') && {condition}")
 }

@@ -1,9 +1,9 @@
-//! What the operator answers: the endpoint as Atlas describes it, and the conditions.
+//! The status that the operator writes: the endpoint as Atlas reports it, and the conditions.
 //!
-//! The schema never limits a value: no length, pattern, enum or rule, because a refused status is an endpoint id
-//! that is never recorded. Two formats stay, `date-time` of a condition's time and `int64` of a generation: they
-//! say no more than the Rust types do, so nothing that we write can break them, while a time that another hand
-//! garbles would break our decoding of the whole list.
+//! The schema never limits a value: no length, pattern, enum or rule, because if the API server rejected a status, an
+//! endpoint id would never be recorded. Two formats remain, `date-time` for a condition's time and `int64` for a
+//! generation. They allow everything that the Rust types can hold, so the operator cannot violate them, and they stop
+//! other writers from storing a malformed time, which would make the decoding of the whole list fail.
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// The `observedGeneration` of an object that the operator has not looked at yet.
+/// The `observedGeneration` of an object that has not been reconciled yet.
 pub const NEVER_OBSERVED: i64 = -1;
 
 fn never_observed() -> i64 {
@@ -22,7 +22,7 @@ fn never_observed() -> i64 {
 /// only.
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[serde(rename_all = "camelCase")]
-// Without it an object would look healthy to tools until the first look (they compare generations).
+// Without it tools would report an object as healthy before its first reconcile (they compare generations).
 #[schemars(extend("default" = {"observedGeneration": NEVER_OBSERVED}))]
 pub struct ServerlessPrivateEndpointStatus {
     /// Id of the endpoint in Atlas. Absent until the endpoint is created or adopted. In Atlas: _id.
@@ -52,7 +52,7 @@ pub struct ServerlessPrivateEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
 
-    /// Generation of the manifest that this status answers. It is -1 until the operator has looked at the object
+    /// Generation of the manifest that this status reflects. It is -1 until the operator has reconciled the object
     /// for the first time.
     #[serde(default = "never_observed")]
     pub observed_generation: i64,
