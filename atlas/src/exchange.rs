@@ -55,7 +55,7 @@ pub(super) struct Exchange<'a> {
     pub(super) may_send: Option<MaySend>,
     /// HTTP requests so far.
     pub(super) requests: u32,
-    /// What goes with each request of this call.
+    /// The cookies that are sent with each request of this call.
     pub(super) cookies: Cookies,
 }
 

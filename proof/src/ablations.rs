@@ -45,7 +45,6 @@ impl Ablation {
 
     /// Returns `true` if the missing rule caused the violation, and not the configuration: with all rules none is
     /// violated, and the search was at least as deep as the path to the violation.
-    /// moves were looked at as the way to the broken one took.
     #[must_use]
     pub fn is_the_rule(&self, outcome: &Outcome, control: &Outcome) -> bool {
         let far_enough = outcome.moves_to(self.breaks).is_none_or(|moves| control.depth >= moves);

@@ -41,7 +41,7 @@ pub enum Action {
     WipeStatus,
     /// Somebody wipes the claim.
     WipeClaim,
-    /// Somebody replaces the claim by one that cannot be read.
+    /// Somebody replaces the claim by an unreadable one.
     Garble,
     /// Somebody removes the finalizer.
     ForceOff,

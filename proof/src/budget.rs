@@ -29,7 +29,7 @@ pub struct Budget {
     pub status_wipes: u8,
     /// Wipes of the claim.
     pub claim_wipes: u8,
-    /// Claims replaced by one that cannot be read.
+    /// Claims replaced by an unreadable one.
     pub garbles: u8,
     /// Finalizers removed by force.
     pub forced: u8,

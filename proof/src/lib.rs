@@ -85,7 +85,7 @@ pub enum Invariant {
     DeadRecorded,
     /// P7: Ready is reported of an endpoint that was deleted before it was recorded.
     ReadyLies,
-    /// L1–L3: after the last fault, it does not converge, or goes on writing.
+    /// L1–L3: after the last fault, it does not converge, or keeps writing.
     Stuck,
 }
 

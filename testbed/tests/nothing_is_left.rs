@@ -19,7 +19,7 @@ const ENDING: &str = "TESTBED_ENDING";
 #[tokio::test]
 async fn inner_program() {
     let Ok(ending) = std::env::var(ENDING) else { return };
-    // One that is dropped in good order beside the shared one, which never is.
+    // A control plane that is dropped in good order, beside the shared one, which never is.
     let own = ControlPlane::start().await.unwrap();
     let shared = control_plane().await.unwrap();
     let sleeper =

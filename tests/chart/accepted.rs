@@ -120,7 +120,7 @@ async fn control_plane() -> &'static ControlPlane {
 
 /// Applies the manifest as `kubectl apply --server-side --validate=strict` does.
 async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<DynamicObject> {
-    // An object of the user's own goes to the release's namespace, as helm does it.
+    // A user's own object is created in the release's namespace, as helm does it.
     let api = kinds::api_of(client, manifest, Some("default")).await.unwrap();
     let params = PatchParams {
         // In force, it would keep the operators of the other tests from their work.
@@ -191,7 +191,7 @@ async fn the_pods_are_accepted_where_the_restricted_standard_is_enforced() {
             let pod: Pod = serde_json::from_value(pod).unwrap();
             let dry = PostParams { dry_run: true, ..PostParams::default() };
             pods.create(&dry, &pod).await.unwrap_or_else(|error| panic!("{mode:?}: {error}"));
-            // Each field that the standard asks for is there for a reason.
+            // Each field that the standard requires is there for a reason.
             let mut lax = pod.clone();
             lax.spec.as_mut().unwrap().containers[0].security_context = None;
             let refusal = pods.create(&dry, &lax).await.unwrap_err().to_string();

@@ -46,7 +46,7 @@ fn the_context_of_the_image_holds_all_that_the_program_is_built_from() {
         copy(&root().join(&path), &stage.join(&path));
     }
     assert!(stage.join("hack/static").is_file());
-    // Cargo looks for each member of the workspace, each file that a manifest names, and a lock file that needs no change.
+    // Cargo needs each member of the workspace, each file that a manifest names, and an up-to-date lock file.
     let said = resolve(&stage);
     assert!(said.is_ok(), "{said:?}");
     // Any one of them is missed.
@@ -78,7 +78,7 @@ fn chart_and_image_have_the_version_of_the_program() {
     assert_eq!((chart["version"].as_str(), chart["appVersion"].as_str()), (Some(version), Some(version)));
     let dockerfile = include_str!("../../Dockerfile");
     assert!(dockerfile.contains(&format!("\nARG VERSION={version}\n")), "the Dockerfile has another version");
-    // The chart pulls its own version: whoever follows the text has pushed that.
+    // The chart pulls its own version: a user who follows the text has pushed that.
     let command =
         format!("docker build --platform linux/amd64 --tag registry.example/spe-operator:{version} .\n");
     for text in [dockerfile, include_str!("../../README.md"), include_str!("../../docs/tasks/install.md")] {

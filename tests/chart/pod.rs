@@ -222,7 +222,7 @@ async fn what_a_cluster_asks_of_pods_can_be_set() {
         assert_eq!(deployed[field], *value, "{field}");
     }
     assert_eq!(deployed["containers"][0]["envFrom"], from);
-    // What the standard asks for stays.
+    // The fields that the standard requires stay.
     let whole =
         json!({"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}});
     for pod in [deployed, test] {

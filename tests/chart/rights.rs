@@ -187,7 +187,7 @@ async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
     user.vpc_endpoint(VpcEndpointSource::Ack, id).await?;
     let id = json!({"atProvider": {"id": "vpce-0a1b2c3d4e5f60702"}});
     user.vpc_endpoint(VpcEndpointSource::Upbound, id).await?;
-    // An event that is told twice becomes a series, which is a change of the first.
+    // An event that is published twice becomes a series, which is a change of the first.
     user.edit("map", json!({"cloudProviderEndpointRef": entry("network")})).await?;
     user.until_ready_says("map", "Available").await?;
     user.edit("map", json!({"cloudProviderEndpointRef": entry("nothing")})).await?;
@@ -210,7 +210,7 @@ async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
             .any(|event| event.reason.as_deref() == Some("ReferenceNotFound") && event.series.is_some()))
     };
     user.until("repeated an event", repeated).await?;
-    // What told of an endpoint that is lost is deleted. Its successor takes its time, so that there is nothing to tell.
+    // The output of a lost endpoint is deleted. Its successor takes its time, so that there is nothing to write yet.
     stage.atlas.set_pace(Pace::of(Duration::from_secs(20)));
     let before = user.maps.get("output").await?.metadata.uid;
     let lost = user.objects.get("map").await?.status.and_then(|status| status.id).unwrap_or_default();

@@ -263,7 +263,7 @@ impl Stage {
         let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
         let proxy = Proxy::start(&self.name, config, &self.tape)?;
         let file = proxy.kubeconfig_file()?;
-        // A pod's namespace comes with its token; here the context says it.
+        // A pod's namespace comes with its token; here the context names it.
         let mut text: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file)?)?;
         text["contexts"][0]["context"]["namespace"] = json!(self.home);
         std::fs::write(&file, text.to_string())?;

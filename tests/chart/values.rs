@@ -199,7 +199,7 @@ async fn null_empties_a_value_or_is_refused_by_name() {
     let (mut empty, mut needed) = (Vec::new(), Vec::new());
     nullable("", &values, &mut empty, &mut needed);
     assert!(empty.len() > 50 && needed.len() > 50, "{} and {}", empty.len(), needed.len());
-    // All that can be switched on, and nothing said about it.
+    // All optional parts are enabled, without further values.
     let on = ["serviceMonitor", "prometheusRule", "grafanaDashboard", "networkPolicy", "admissionPolicy"];
     let mut set: Vec<String> = on.iter().map(|part| format!("{part}.enabled=true")).collect();
     set.extend([
@@ -219,7 +219,7 @@ async fn null_empties_a_value_or_is_refused_by_name() {
     for part in rendered {
         assert_eq!(part["metadata"]["name"].as_str().map(str::is_empty), Some(false), "{part}");
     }
-    // Of a section whose leaves are looked at, all are named at once.
+    // All leaves of a section are named at once.
     let sections: Vec<&String> = needed.iter().filter(|path| values.get(path).is_some()).collect();
     let leaves: Vec<&String> = needed.iter().filter(|path| values.get(path).is_none()).collect();
     for paths in [sections, leaves] {

@@ -62,7 +62,7 @@ async fn every_manifest_in_a_file_is_accepted() {
     for folder in ["deploy", "crds"] {
         yaml_files(&root().join(folder), &mut files);
     }
-    // What kustomize is told is no manifest; `tests/chart` shows what it does with it.
+    // A file for kustomize is no manifest; `tests/chart` tests its result.
     files.retain(|file| !file.ends_with("deploy/kustomize/name-reference.yaml"));
     assert!(files.len() > 20, "only {files:?}");
     for file in files {

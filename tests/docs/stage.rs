@@ -36,7 +36,7 @@ pub(crate) struct Stage {
     pub(crate) atlas: Simulator,
     pub(crate) namespace: String,
     pub(crate) kubeconfig: PathBuf,
-    // Dropped first: an API server that is asked to end waits for those who watch.
+    // Dropped first: an API server that shuts down waits for its watches.
     _operators: Vec<Process>,
     _clusters: Vec<ControlPlane>,
 }

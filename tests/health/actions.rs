@@ -44,7 +44,7 @@ async fn suspend_and_reconcile_are_offered_while_it_runs_and_resume_while_it_is_
 #[tokio::test]
 async fn each_action_changes_one_value_and_leaves_the_rest_alone() {
     let mut object = Life::reserved().object;
-    // Empty maps, which Lua cannot tell from empty lists.
+    // Empty maps, which Lua cannot distinguish from empty lists.
     object["metadata"]["managedFields"] = json!([{"fieldsV1": {"f:spec": {".": {}, "f:comment": {}}}}]);
     let before = as_argo_has_it(&object);
     let actions = judge_one(&object).await.actions;

@@ -43,7 +43,7 @@ async fn waiting_for_ready_ends_at_what_the_manifest_declares_now() {
     let reserved = bench.get("orders").await.status.unwrap();
     assert_eq!(reserved.status.as_deref(), Some("RESERVED"));
     assert_timed_out(wait(&bench, "condition=EndpointConnected", SHORT).await);
-    // That it was Ready for an earlier manifest is no answer.
+    // Being Ready for an earlier manifest does not count.
     drop(operator);
     bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     assert_timed_out(wait(&bench, "condition=Ready", SHORT).await);

@@ -213,7 +213,7 @@ impl Life {
                 Step::Record { .. } => {
                     let report = report(&observed, &decision);
                     self.patch(&status_patch::changes(&self.typed(), &report, None));
-                    // Long ago: what is new to the operator is not what this look is about.
+                    // Long ago: this reconcile is not about an endpoint that is new to the operator.
                     self.memory.recorded = Duration::from_mins(10);
                 }
                 Step::Claim { nonce, replaced, .. } => {

@@ -114,7 +114,7 @@ async fn every_version_of_a_good_life_is_understood() {
     assert_eq!(ask(&bench, "orders").await, pair("Current", "Healthy"));
     drop(operator);
     bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    // Still Ready, but for a manifest that is no longer the one that counts.
+    // Still Ready, but for an outdated manifest.
     assert_eq!(ask(&bench, "orders").await, pair("InProgress", "Progressing"));
     let _operator = bench.operator();
     bench.until_reason("orders", "Available").await;

@@ -60,7 +60,7 @@ async fn a_claim_stands_within_five_tries_although_somebody_else_writes_to_the_o
 async fn nothing_is_created_for_an_object_that_the_watch_shows_to_leave_before_its_claim_is_answered() {
     let bench = Bench::new().await;
     let proxies = bench.proxies().await;
-    // Half of D: the claim is answered in time for its POST.
+    // Half of D: the response to the claim arrives in time for its POST.
     proxies.tape.next(claims, Action::DelayAnswer(Duration::from_millis(500)));
     let _operator = bench.operator_behind(&proxies);
     bench.create("orders", json!({})).await;

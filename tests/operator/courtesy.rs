@@ -143,7 +143,7 @@ fn left_alone(bench: &Bench) -> Option<Duration> {
 async fn whatever_form_a_wait_is_asked_in_its_project_waits_and_no_other() {
     let limited = |value: &str| Termination::RateLimited { retry_after: Some(value.to_owned()) };
     let seconds = Duration::from_secs;
-    // What is answered, as what it is reported, and for how long the project is left alone at least.
+    // The response, the reason that is reported, and the minimum time for which the project gets no request.
     let asked = [
         (limited("6"), "RateLimited", Some(seconds(6))),
         // A date is exact to the second only.
@@ -167,7 +167,7 @@ async fn whatever_form_a_wait_is_asked_in_its_project_waits_and_no_other() {
         let _operator = bench.operator();
         bench.create("limited", json!({"projectId": OTHER_PROJECT})).await;
         let waiting = bench.until_reason("limited", reason).await;
-        // Another object of the project is no reason to ask.
+        // Another object of the project causes no request.
         bench.create("neighbour", json!({"projectId": OTHER_PROJECT, "instanceName": "second"})).await;
         bench.create("orders", json!({})).await;
         bench.until_reason("orders", "Reserved").await;
@@ -260,7 +260,7 @@ async fn a_key_that_may_not_write_serves_observers_and_lets_go_who_has_nothing()
         let observer = bench.until_looked(observer, "now").await;
         assert_condition(&observer, "Synced", "True", "ReconcileSucceeded");
     }
-    // It is refused once and not again, and goes because nothing of it is there.
+    // It is rejected once and not again, and is released because it has no endpoint.
     let creates = |entry: &Entry| entry.is(Operation::Create);
     assert_eq!(bench.atlas.count(creates), 1);
     bench.delete("orders").await;
@@ -313,7 +313,7 @@ async fn no_kind_of_outage_takes_ready_away_from_an_available_endpoint() {
         assert_condition(&object, "EndpointConnected", "True", "Available");
         assert_eq!(condition(&object, "Synced").unwrap().status, "False", "{outage:?}");
         bench.atlas.behave();
-        // So that each is looked at from a state that is well.
+        // So that each begins in a healthy state.
         bench.until("orders", "synced", |object| condition(object, "Synced").unwrap().status == "True").await;
     }
 }

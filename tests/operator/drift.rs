@@ -56,7 +56,7 @@ async fn a_reservation_that_ran_out_is_made_anew_and_its_new_service_is_shown() 
     let before = bench.until_reason("orders", "AwaitingVpcEndpoint").await.status.unwrap();
     let fate = Fate::Expires { after: Duration::from_secs(3) };
     assert!(bench.atlas.set_fate(before.id.as_ref().unwrap(), fate));
-    // Nobody asks for a look: whoever waits for the user looks by itself.
+    // No reconcile is requested: an operator that waits for the user polls by itself.
     let another = |object: &ServerlessPrivateEndpoint| {
         let status = object.status.as_ref();
         let service = status.and_then(|status| status.endpoint_service_name.clone());

@@ -246,7 +246,7 @@ async fn a_lease_that_nobody_took_in_an_outage_is_held_again_by_the_same_process
     let operator = bench.operator_behind_with(&proxies, &[&[&*elect, &*namespace][..], &times].concat());
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
-    // Nobody brings the Secret back: only the process that has used it can end the deletion.
+    // The Secret is not restored: only the process that has used it can end the deletion.
     bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
     bench.delete("orders").await;
     bench.until_reason("orders", "Deleting").await;

@@ -108,7 +108,7 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
         for word in [code, "delete this object", "VPC endpoint in AWS", "billed"] {
             assert!(message.contains(word), "{end}: {word} is not in {message}");
         }
-        // The endpoint went with its instance; where only the API went, it may carry traffic still.
+        // The endpoint was deleted with its instance; where only the API was retired, it may still carry traffic.
         let lost = reason != "ApiRetired";
         assert_eq!(condition(&ended, "EndpointConnected").unwrap().status == "False", lost, "{end}");
         let maps: Api<ConfigMap> =
@@ -184,7 +184,7 @@ async fn an_announced_end_is_told_once_takes_nothing_away_and_is_not_written_aga
     let writes = proxies.settled_effects().await;
     let lists = || bench.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
     for look in 0..20 {
-        // Not every server of Atlas need say so.
+        // Not every server of Atlas need announce it.
         if look == 10 {
             bench.atlas.behave();
         }
@@ -196,7 +196,7 @@ async fn an_announced_end_is_told_once_takes_nothing_away_and_is_not_written_aga
     }
     assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
     assert_eq!(notes(&bench, "AtlasApiSunset").await.len(), 1);
-    // One that starts anew believes what Atlas says now.
+    // A restarted operator believes what Atlas reports now.
     drop(operator);
     let _successor = bench.operator();
     bench

@@ -218,7 +218,7 @@ async fn meet(bench: &Bench, witness: &Witness, input: &Input, project: &str) ->
 async fn bad_input_that_admission_cannot_see_becomes_a_condition_and_never_a_request() {
     let bench = Bench::new().await;
     let _operator = bench.operator_with(&[
-        // So long that nothing is sent on a claim that cannot be read while this test looks on.
+        // Long enough that nothing is sent for an unreadable claim during this test.
         "--create-uncertainty=120s",
     ]);
     let witness = Witness::of(&bench.objects);

@@ -56,7 +56,7 @@ async fn a_service_account_leads_through_the_whole_life_in_the_versioned_api() {
     bench.until_reason("orders", "Reserved").await;
     bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "comment": "orders, prod"})).await;
     let available = bench.until_reason("orders", "Available").await;
-    // The versioned API announces its end in each answer.
+    // The versioned API announces its end in each response.
     assert_condition(&available, "ApiSunset", "True", "SunsetAnnounced");
     assert!(bench.endpoints()[0].comment.as_ref().unwrap().starts_with("orders, prod [k8s:"));
     // A token that Atlas has forgotten is replaced, and no call is lost for it.
@@ -358,7 +358,7 @@ async fn a_missing_secret_is_read_once_for_all_who_name_it() {
     }
     let reads = proxies.tape.count(|exchange| exchange.path.ends_with("/secrets/missing"));
     assert!((1..=6).contains(&reads), "{}", proxies.tape.listing());
-    // Whoever creates it and asks does not wait for the next read.
+    // A user who creates it and requests a reconcile does not wait for the next read.
     let secret = json!({
         "metadata": {"name": "missing"},
         "stringData": {"publicApiKey": DEFAULT_PUBLIC_KEY, "privateApiKey": DEFAULT_PRIVATE_KEY},

@@ -22,7 +22,7 @@ async fn wait(bench: &Bench, condition: &str) -> Process {
 async fn kubectl_waits_for_ready_and_for_connected_and_not_for_what_was_true_of_an_older_manifest() {
     let bench = Bench::new().await;
     bench.create("orders", json!({})).await;
-    // Nobody has looked at it yet, and kubectl is not misled by that.
+    // Before the first reconcile, and kubectl is not misled by that.
     let ready = wait(&bench, "Ready").await;
     let available = wait(&bench, "EndpointServiceAvailable").await;
     let connected = wait(&bench, "EndpointConnected").await;

@@ -184,7 +184,7 @@ async fn after_a_restart_one_description_of_an_instance_serves_the_outputs_of_al
         until(&maps, name, |map| entry(map, "privateSrvAddress").is_some()).await;
     }
     drop(first);
-    // What has to be asked for again shows by coming back.
+    // An output that is restored shows that the address was read again.
     let write = Patch::Merge(json!({"data": {"privateSrvAddress": "somebody's"}}));
     for name in objects {
         maps.patch(name, &PatchParams::default(), &write).await.unwrap();
@@ -241,7 +241,7 @@ async fn an_output_that_is_renamed_or_not_wanted_any_more_leaves_nothing_behind(
     bench.edit("orders", json!({"outputConfigMap": {"name": "second"}})).await;
     until(&maps, "second", |map| map.is_some()).await;
     until(&maps, "first", |map| map.is_none()).await;
-    // Without an answer of Atlas, too.
+    // Without a response of Atlas, too.
     bench.edit("orders", json!({"suspend": true, "outputConfigMap": null})).await;
     until(&maps, "second", |map| map.is_none()).await;
     bench.until("orders", "without a note", |object| noted(object).is_none()).await;
@@ -259,7 +259,7 @@ async fn a_config_map_that_only_a_note_calls_ours_is_left_alone() {
     bench.annotate("orders", json!({"atlas.spe-operator.io/output-config-map": "theirs"})).await;
     bench.until("orders", "without the note", |object| noted(object).is_none()).await;
     assert!(maps.get_opt("theirs").await.unwrap().is_some());
-    // What cannot be a name is not asked for.
+    // A value that cannot be a name causes no request.
     bench
         .annotate("orders", json!({"atlas.spe-operator.io/output-config-map": "../secrets/atlas-api"}))
         .await;

@@ -80,7 +80,7 @@ async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_
                 .map(|kind| condition(&object, kind) == condition(&ready, kind));
             assert_eq!(same, [true; 5], "{ending:?}: {:?}", object.status);
         }
-        // One that was deleted and made again would be another.
+        // An object that was deleted and created again would have another uid.
         assert_eq!(uid().await, before_it, "{ending:?}");
     }))
     .await;

@@ -87,7 +87,7 @@ pub(crate) const ROWS: &[Row] = &[
 #[rustfmt::skip]
 fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
     match reason {
-        // All is well, or Atlas is at work.
+        // Healthy, or in progress in Atlas.
         Available | Reserved | ReservationRequested | Connecting | ReconcileSucceeded | ServiceReserved
         | ServiceProvisioning | NoEndpoint | Progressing => (&[], &[]),
         Creating => (&[], &["No action needed", "comes next", "waiting until Atlas has removed", "has to confirm it"]),

@@ -162,7 +162,7 @@ async fn each_missing_piece_of_a_config_map_is_named_down_to_its_entry() {
         maps.patch("network", &PatchParams::default(), &patch).await.unwrap();
     };
     put("eni-0a1b2c3d").await;
-    // Who may read the object may not be allowed to read the ConfigMap.
+    // A user who may read the object may not be allowed to read the ConfigMap.
     lacks(
         &bench,
         "value",

@@ -155,7 +155,7 @@ async fn a_fault_that_atlas_words_anew_each_time_is_one_write_and_one_warning() 
     });
     let asked = || proxies.tape.count(is_list);
     let before = asked();
-    // Changes no generation and asks for no echo in the status.
+    // Changes no generation and requests no echo in the status.
     bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": "0"})).await;
     bench.until_synced("orders", "AtlasUnavailable").await;
     let patches = || proxies.tape.count(|e| e.method == "PATCH" && e.path.contains("/orders/status"));

@@ -158,7 +158,7 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
     let operator = bench.operator();
     bench.create("orders", json!({})).await;
     bench.until_reason("orders", "Reserved").await;
-    // Longer than any token, by somebody who wants to fill the memory.
+    // Longer than any token, by an attacker who wants to fill the memory.
     let word = "atlas.spe-operator.io/take-over";
     bench.annotate("orders", json!({word: "x".repeat(2000)})).await;
     let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
@@ -190,7 +190,7 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
     let lines = operator.output();
     let said = lines.iter().filter(|line| line.contains("cannot read the object")).count();
     assert_eq!(said, 1, "{lines:#?}");
-    // Corrected, it goes on from where it was.
+    // Corrected, it continues from where it was.
     bench.annotate("orders", json!({word: null})).await;
     bench.until_gone("orders").await;
     assert_eq!((writes(Operation::Delete), bench.endpoints().len()), (1, 1));
@@ -256,7 +256,7 @@ async fn a_poisoned_object_of_another_kind_takes_nobodys_watch_away() {
         bench.create(name, json!({"cloudProviderEndpointRef": reference})).await;
         bench.until_reason(name, "AwaitingVpcEndpoint").await;
     }
-    // The watch sees the change at once; without it the next look would be seconds away.
+    // The watch delivers the change at once; without it the next reconcile would be seconds away.
     let begun = Instant::now();
     let patch = Patch::Merge(json!({"status": {"vpcEndpointID": VPC_ENDPOINT}}));
     objects.patch(names[2], &PatchParams::default(), &patch).await.unwrap();

@@ -47,7 +47,7 @@ async fn steps_during_a_create(step: i64) {
     bench.create("orders", json!({})).await;
     let sent = bench.atlas.until(|_| posts(&bench).len() == 1);
     tokio::time::timeout(PATIENCE, sent).await.unwrap();
-    // The claim is open, and whoever measured its age by the wall clock would be an hour off.
+    // The claim is open, and its age by the wall clock would be an hour off.
     clock.step(step).unwrap();
     let reserved = bench.until_reason("orders", "Reserved").await;
     let off = (ahead(&reserved, "Ready") - step).abs();
@@ -100,7 +100,7 @@ async fn a_claim_that_the_time_of_day_calls_old_is_not_sent_and_another_is_at_on
     bench.create("orders", json!({})).await;
     tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
     let claimed = bench.atlas.now();
-    // As on a machine that was stopped for five minutes in between, and told the time when it went on.
+    // As on a machine that was stopped for five minutes in between, and whose clock was set when it resumed.
     clock.step(300).unwrap();
     let reserved = bench.until_reason("orders", "Reserved").await;
     let took = bench.atlas.now().checked_sub(claimed).unwrap();

@@ -139,7 +139,7 @@ fn reason(status: u16) -> &'static str {
 /// Returns a response of Atlas with this status. A 429 requests a short pause, since without one the operator's own is
 /// long.
 fn of_atlas(status: u16) -> Answer {
-    // One response alone that says "gone" ends nothing.
+    // A single response that reports "gone" ends nothing.
     let code = match status {
         404 => "CLUSTER_NOT_FOUND",
         410 => "VERSION_GONE",

@@ -149,7 +149,7 @@ async fn with(processes: Vec<Vec<Exchange>>) -> Record {
 async fn a_post_before_its_claim_or_by_another_claim_than_its_own_is_seen() {
     condemned(&with(vec![vec![post(at(0), Some(200)), claim("one", at(1))]]).await, "P2");
     condemned(&with(vec![vec![claim("one", at(0))], vec![post(at(1), Some(200))]]).await, "P2");
-    // Sent while the claim was on its way, and long after it.
+    // Sent while the claim was in flight, and long after it.
     condemned(&with(vec![vec![claim("one", at(1)), post(at(1), Some(200))]]).await, "P2");
     condemned(&with(vec![vec![claim("one", at(0)), post(at(4), Some(200))]]).await, "P2");
     let refused = Exchange { status: Some(409), ..claim("one", at(0)) };
@@ -173,7 +173,7 @@ async fn a_nonce_that_is_posted_again_is_seen_whatever_became_of_the_first() {
         let again = vec![claim("one", at(0)), post(at(1), first), post(at(2), Some(200))];
         condemned(&with(vec![again]).await, "P3");
     }
-    // The answer to a challenge is the same POST.
+    // The response to a challenge is the same POST.
     let challenged = vec![claim("one", at(0)), post(at(1), Some(401)), post(at(2), Some(200))];
     assert_eq!(faults_of(&with(vec![challenged]).await), Vec::<String>::new());
 }

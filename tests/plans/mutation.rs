@@ -145,7 +145,7 @@ async fn subject(bench: &Bench, objects: &Api<DynamicObject>, number: usize, pro
     bench.create(&name, fields).await;
     let made = bench.until_reason(&name, "Available").await;
     let id = made.status.unwrap().id.unwrap();
-    // Not by our types, which leave out what says nothing.
+    // Not by our types, which leave out default values.
     bench.edit(&name, json!({"endpointId": id, "suspend": false})).await;
     bench.until_reason(&name, "Available").await;
     let spec = objects.get(&name).await.unwrap().data["spec"].clone();
@@ -180,7 +180,7 @@ async fn try_out(
 fn names_the_field(subject: &Subject, mutation: &Mutation, refusal: &Status) {
     let Property { path, .. } = &subject.property;
     let message = &refusal.message;
-    // A rule about two fields may be told of the one or the other; the object that holds them is named by both.
+    // A rule about two fields may be reported for either; both are named by the object that holds them.
     let named = path.iter().any(|part| message.contains(part.as_str()));
     let clear = (400..500).contains(&refusal.code) && named;
     assert!(clear, "{}: {} is refused with {}: {message}", subject.property, mutation.what, refusal.code);

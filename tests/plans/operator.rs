@@ -62,7 +62,6 @@ struct Life {
 impl Operator {
     /// Prepares it without a start, so that its very first request can be planned for. `name` is unique among those
     /// that run at the same time: it names the log.
-    /// time: it names the log.
     pub(crate) async fn new(bench: &Bench, name: &str) -> Self {
         let (tape, beginning) = (Arc::new(Tape::default()), bench.atlas.now());
         let config = bench.control_plane.config().await.unwrap();
@@ -161,7 +160,7 @@ fn starter(
 ) -> impl Fn() -> anyhow::Result<()> + Send + use<> {
     let (command, tape, life) = (Arc::clone(command), Arc::clone(tape), Arc::clone(life));
     move || {
-        // Under the lock, or what the new one asks could be taken for the old one's.
+        // Under the lock, or requests of the new process could be taken for the old one's.
         let mut life = locked(&life);
         life.starts.push(tape.exchanges().len());
         life.current = Some(Arc::new(Process::spawn(&name, &command)?));

@@ -128,7 +128,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
         arm(plan, &operator);
     }
     if plan.fault.what == What::Slow {
-        // The slow one has to arrive while what the other does is still on its way.
+        // The slow request must arrive while the other operator's is still in flight.
         stage.bench.atlas.configure(|settings| settings.latency.writes = SLOW_WRITES);
     }
     let (acted_at, before) = (stage.bench.atlas.now(), operator.tape.exchanges().len());
@@ -155,8 +155,8 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     {
         wrong.push(format!("the delayed request never arrived: {error}"));
     }
-    // That path ends as it begins, so that only this shows that the operator is there again.
-    // What opens a watch does not hold back what was listed: that may be looked at before.
+    // That path ends as it begins, so that only this shows that the operator is back. A request that opens a watch does
+    // not hold back the listing: the operator may reconcile before.
     let since = if plan.request.kind == Kind::Watch { before } else { after(plan, &operator) };
     if plan.path == Path::Restart && looked(&operator, since).await.is_err() {
         wrong.push("the operator that was started never looked into Atlas".to_owned());
@@ -199,7 +199,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
 fn arm(plan: &Plan, operator: &Operator) {
     let action = plan.fault.action(&plan.request, operator.killer());
     operator.tape.next(plan.request.again(), action);
-    // Whoever lists an old state would see the new one at once by the watch that follows.
+    // A client that lists an old state would see the new one at once by the watch that follows.
     operator.cluster.hold_watches(plan.is_stale_at_cluster());
 }
 

@@ -69,8 +69,8 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn new() -> Self {
         let bench = Bench::at_pace(PACE).await;
-        // Without counters (as the page of the API shows it): Atlas' memory of a later request must not be what keeps a late
-        // one from being carried out.
+        // Without counters (as the page of the API shows it): Atlas' memory of a later request must not keep a late
+        // request from being executed.
         bench.atlas.configure(|settings| settings.digest.wording = Wording::Seed);
         let strangers = [None, Some(ANOTHERS_MARK.to_owned())].map(Endpoint::reserved).to_vec();
         for stranger in &strangers {

@@ -147,7 +147,7 @@ async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
     let control_plane = ControlPlane::start().await.unwrap();
     let admin = control_plane.kubeconfig_file().display().to_string();
 
-    // The definition is missing: it waits, alive and not ready, and says so everywhere.
+    // The definition is missing: it waits, alive and not ready, and reports it everywhere.
     let waiting = operator(&admin, &["--watch-namespaces=default"]);
     let address = admin_address(&waiting).await;
     let pending = until(&address, "/readyz", |status, body| status == 503 && body.contains("crd: ")).await;
@@ -166,7 +166,7 @@ async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
     waiting.signal(Signal::TERM).unwrap();
     assert!(waiting.wait(PATIENCE).await.unwrap().success());
 
-    // Whoever may not list the objects, or is nobody at all, ends at once and says what to grant.
+    // An account that may not list the objects, or an unknown one, ends it at once, and it names the missing right.
     let powerless =
         kubeconfig(&control_plane, "powerless", &service_account(&control_plane, "default").await);
     let words = ["refuses to list serverlessprivateendpoints", "grant the rights of the chart's role"];
@@ -184,7 +184,7 @@ async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
     let words = ["--watch-selector (SPE_WATCH_SELECTOR)", "a in"];
     assert_ends(&operator(&admin, &["--watch-selector=a in"]), 2, &words).await;
 
-    // Without a definition again, the running operator goes on.
+    // Without a definition again, the running operator continues.
     let running = operator(&admin, &["--watch-namespaces=default"]);
     let address = admin_address(&running).await;
     until(&address, "/readyz", |status, _| status == 200).await;

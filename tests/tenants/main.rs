@@ -56,7 +56,7 @@ impl Neighbour {
     async fn assert_served(&self, operator: &Operator, attack: &str) {
         let mut took = Self::serve(&self.bench, &format!("beside-{attack}")).await;
         if took > self.alone + DELAY {
-            // What the machine did just then is nobody's fault; what the tenant does is still there.
+            // A momentary stall of the machine does not count; the effects of the tenant persist.
             took = Self::serve(&self.bench, &format!("again-beside-{attack}")).await;
         }
         let peak = operator.peak_mib();

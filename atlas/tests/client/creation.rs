@@ -167,7 +167,7 @@ async fn after_a_listing_a_create_costs_one_request() {
 
 #[tokio::test]
 async fn a_stale_challenge_repeats_the_same_post_once() {
-    // The listing's challenge serves the listing only: the POST that uses it again is answered 401, once.
+    // The listing's challenge is good for the listing only: the POST that uses it again gets one 401.
     let server = authenticated(|request| match (request.method.as_str(), request.number) {
         ("GET", _) => json(200, "[]"),
         ("POST", 2) => challenged(),
@@ -208,7 +208,7 @@ async fn once_it_is_too_late_nothing_is_sent() {
     let (client, records) = server.client();
     client.list(&instance()).await.unwrap();
 
-    // Between the POST that was answered 401 and its repetition; then before the first.
+    // Between the POST that got a 401 and its repetition; then before the first.
     for (allowed, posts) in [(1, 1), (0, 1)] {
         let left = AtomicUsize::new(allowed);
         let creation = client
@@ -245,7 +245,7 @@ async fn what_is_too_late_leaves_not_a_byte_on_the_wire() {
 
 #[tokio::test]
 async fn whether_it_is_too_late_is_asked_when_there_is_a_connection_to_write_to() {
-    // Nobody accepts the connection that the POST needs: the question would have come too early.
+    // The connection that the POST needs is not accepted yet: an earlier check would have been too early.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

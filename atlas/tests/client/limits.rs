@@ -37,7 +37,7 @@ async fn headers_without_end_are_cut() {
 
 #[tokio::test]
 async fn the_timeout_bounds_the_whole_call() {
-    // Each request alone would be in time: the challenge takes its share, then the answer drips.
+    // Each request alone would be in time: the challenge takes its share, then the response drips.
     let server = Script::start(|request| {
         if request.header("authorization").is_none() {
             std::thread::sleep(Duration::from_millis(1500));

@@ -93,7 +93,7 @@ async fn a_post_that_only_stale_challenges_answer_is_a_definite_no_and_asked_for
 
 #[tokio::test]
 async fn a_key_that_was_never_accepted_and_another_nonce_name_both_causes() {
-    // Whoever refused a nonce may call it stale when it comes again.
+    // A server that rejected a nonce may call it stale when it is used again.
     for forgets in [false, true] {
         let server = Script::start(move |request| renewed(request, forgets && request.number == 2));
         let (client, records) = server.client();
@@ -188,7 +188,7 @@ async fn a_401_with_another_scheme_or_none_is_of_something_before_atlas_and_blam
         ("X: y", "no authentication challenge"),
         (MALFORMED, "no authentication challenge"),
     ] {
-        // To the first request without a key, to the first answer, and to the answer to a challenge that was kept.
+        // To the first request without a key, to the first Digest response, and to the response to a cached challenge.
         for foreign_from in [0, 1, 2] {
             let server = Script::start(move |request| match request.number {
                 number if number >= foreign_from => Reaction::Send(bytes(401, &[header], "<html>")),

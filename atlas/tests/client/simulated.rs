@@ -156,7 +156,7 @@ async fn a_hundred_calls_cost_a_hundred_and_one_requests() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn parallel_calls_are_challenged_only_where_no_challenge_is_free() {
-    // Answers that overtake each other.
+    // Responses that overtake each other.
     let latency = sim::Latency { reads: sim::Span::millis(0, 10), writes: sim::Span::millis(0, 10) };
     let settings = Settings { latency, ..Settings::default() };
     let atlas = Simulator::start(settings).await.unwrap();

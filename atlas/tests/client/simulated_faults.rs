@@ -70,7 +70,7 @@ async fn a_create_that_is_called_refused_was_never_executed() {
     let client = client(&atlas, api_key(), |settings| settings.timeout = Duration::from_secs(2));
     let mut seen = BTreeSet::new();
     for (ending, kind) in endings() {
-        // Atlas itself never refuses what it did; whoever stands in between says anything.
+        // Atlas itself never rejects a create that it executed; an intermediary may return anything.
         let by_atlas = kind != FaultKind::Unavailable && ending != Termination::HtmlNotFound
             || ending == Termination::Maintenance;
         for fault in [Fault::NotExecuted(ending.clone()), Fault::Executed(ending.clone())] {

@@ -227,7 +227,7 @@ impl Tape {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// Returns the newest exchange with the same request that the upstream answered with a success other than its
+    /// Returns the newest exchange with the same request that got a success from the upstream other than its
     /// present response.
     pub(super) fn earlier(&self, like: &Exchange, now: &Bytes) -> Option<Exchange> {
         let same = |other: &&Exchange| {

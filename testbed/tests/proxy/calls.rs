@@ -50,7 +50,7 @@ async fn what_comes_in_during_a_call_goes_no_further() {
     let first = asking("/first");
     entered.await.unwrap();
     let meanwhile = [asking("/a"), asking("/b"), asking("/c")];
-    // They cannot be awaited, for nothing may become of them; a moment is enough to catch one that slips through.
+    // They cannot be awaited, for they must have no effect; a moment is enough to catch a request that slips through.
     tokio::time::sleep(crate::bench::BRIEFLY).await;
     leave.send(()).unwrap();
     first.await.unwrap().unwrap_err();

@@ -114,7 +114,7 @@ async fn watches_end_at_a_planned_request_the_one_among_them_that_it_begins() {
     let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
     bench.tape.at_request(2, Action::CloseWatches);
     bench.create("one").await.unwrap();
-    // What came before its end may still be said.
+    // Events from before its end may still arrive.
     while next(&mut watch).await.unwrap().is_some() {}
     bench.tape.at_request(3, Action::CloseWatches);
     let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());

@@ -55,7 +55,7 @@ async fn served() -> &'static str {
 
 async fn work() -> Result<Observed> {
     install_definitions().await;
-    // Only version 2 of the API says what is left of a key's limit.
+    // Only version 2 of the API reports what is left of a rate limit.
     let mut stage = Stage::with(Mode::Cluster, &["atlas.api=v2", "logging.format=json"]).await?;
     stage.grant(None).await?;
     let operator = stage.operator().await?;

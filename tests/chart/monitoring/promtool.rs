@@ -78,7 +78,7 @@ async fn every_expression_of_the_dashboard_shows_something_of_a_real_run() {
     }
     let file = scratch("dashboard.test.yaml", &cases);
     run(promtool().await.args(["test", "rules"]).arg(&file)).unwrap();
-    // The same of an expression that nothing answers.
+    // The same with an expression that matches no series.
     let blind = cases.replace("atlas_spe_open_claims{job=~", "atlas_spe_open_claims{job!~");
     assert_ne!(blind, cases);
     let file = scratch("blind.test.yaml", &blind);
