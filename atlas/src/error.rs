@@ -228,15 +228,15 @@ impl Context<'_> {
     /// Returns the error of a call without a usable response. `problem` is our text, `detail` that of a library or server.
     pub(super) fn failed(&self, outcome: Outcome, problem: &str, detail: &str) -> AtlasError {
         let next = match outcome {
-            Outcome::DeadlinePassed => "nothing was sent; it is decided anew",
-            Outcome::Unreachable => "check the base URL, the proxy and the network policy; it is tried again",
+            Outcome::DeadlinePassed => "nothing was sent; the operator decides again",
+            Outcome::Unreachable => "check the base URL, the proxy and the network policy; retrying",
             Outcome::NoChallenge => {
-                "check that the base URL leads to Atlas and that nothing in between asks for credentials; it is tried again"
+                "check that the base URL leads to Atlas and that nothing in between asks for credentials; retrying"
             }
             Outcome::Malformed | Outcome::Oversized => {
-                "check that the base URL and the API version lead to Atlas; it is tried again"
+                "check that the base URL and the API version lead to Atlas; retrying"
             }
-            Outcome::TimedOut | Outcome::Interrupted | Outcome::Status(_) => "it is tried again",
+            Outcome::TimedOut | Outcome::Interrupted | Outcome::Status(_) => "retrying",
         };
         self.error(outcome, FaultKind::Unavailable, problem.to_owned(), detail, next.into())
     }
@@ -332,10 +332,10 @@ impl Context<'_> {
             FaultKind::RateLimited => match response.retry_after {
                 Some(wait) => {
                     let seconds = wait.as_secs().to_string();
-                    return Message::from("it is tried again ").varying(&format!("after {seconds} s"));
+                    return Message::from("retrying ").varying(&format!("in {seconds} s"));
                 }
                 None => {
-                    return Message::from("it is tried again ").varying("later, and less often");
+                    return Message::from("retrying ").varying("later, and less often");
                 }
             },
             FaultKind::Refused if response.status == 402 => {
@@ -346,7 +346,7 @@ impl Context<'_> {
             FaultKind::Unavailable if (300..400).contains(&response.status) => {
                 "redirects are not followed: check the base URL".to_owned()
             }
-            FaultKind::Unavailable => "it is tried again".to_owned(),
+            FaultKind::Unavailable => "retrying".to_owned(),
         };
         next.into()
     }

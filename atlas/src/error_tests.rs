@@ -102,8 +102,8 @@ fn every_class_of_refusal_has_a_next_step_of_its_own() {
             None,
             "Atlas has switched this API off, and nothing can be managed through it any more",
         ),
-        (List, 429, code("RATE_LIMITED"), Some(7), "it is tried again after 7 s"),
-        (List, 429, code("RATE_LIMITED"), None, "it is tried again later, and less often"),
+        (List, 429, code("RATE_LIMITED"), Some(7), "retrying in 7 s"),
+        (List, 429, code("RATE_LIMITED"), None, "retrying later, and less often"),
         (
             List,
             402,
@@ -115,7 +115,7 @@ fn every_class_of_refusal_has_a_next_step_of_its_own() {
         (List, 400, code("INVALID_ATTRIBUTE"), None, "correct what Atlas names"),
         (List, 307, Value::Null, None, "redirects are not followed: check the base URL"),
         (List, 399, Value::Null, None, "redirects are not followed: check the base URL"),
-        (List, 500, Value::Null, None, "it is tried again"),
+        (List, 500, Value::Null, None, "retrying"),
     ] {
         let next = next_step(operation, status, &body, retry_after);
         // A next step may itself have two halves.
@@ -126,19 +126,19 @@ fn every_class_of_refusal_has_a_next_step_of_its_own() {
 #[test]
 fn every_failure_without_an_answer_has_a_next_step_of_its_own() {
     for (outcome, detail, expected) in [
-        (Outcome::DeadlinePassed, "the time was over", "it is decided anew"),
-        (Outcome::Unreachable, "Connection refused", "it is tried again"),
+        (Outcome::DeadlinePassed, "the time was over", "the operator decides again"),
+        (Outcome::Unreachable, "Connection refused", "retrying"),
         (
             Outcome::NoChallenge,
             "no challenge",
-            "check that the base URL leads to Atlas and that nothing in between asks for credentials; it is tried again",
+            "check that the base URL leads to Atlas and that nothing in between asks for credentials; retrying",
         ),
         (
             Outcome::Malformed,
             "not JSON",
-            "check that the base URL and the API version lead to Atlas; it is tried again",
+            "check that the base URL and the API version lead to Atlas; retrying",
         ),
-        (Outcome::TimedOut, "no answer within 30 s", "within 30 s; it is tried again"),
+        (Outcome::TimedOut, "no answer within 30 s", "within 30 s; retrying"),
     ] {
         context(Operation::List, &key(), |context| {
             let error = context.failed(outcome, "", detail);
@@ -187,7 +187,7 @@ fn whom_an_outage_holds_up_is_told_that_there_is_one() {
     context(Operation::Create, &key(), |context| {
         let fault = context.rejected(&open(RawResponse::of(503, b""))).fault();
         let held = fault.met_by("failed to list orders").to_string();
-        assert_eq!(held, "failed to list orders: no usable response; it is tried again");
+        assert_eq!(held, "failed to list orders: no usable response; retrying");
     });
 }
 

@@ -2,7 +2,7 @@
 //! (`fuzz/corpus`), and by the targets in `fuzz/`, which are the only reason that this is more than a test. No program
 //! contains it.
 
-#![allow(clippy::unwrap_used, reason = "these are tests, whoever runs them")]
+#![allow(clippy::unwrap_used, reason = "these are tests, also where the fuzzer runs them")]
 
 use std::time::{Duration, SystemTime};
 

@@ -200,6 +200,7 @@ fn options(settings: &Settings, own_namespace: String, metrics: Metrics) -> Opti
         cluster_id: settings.cluster_id.clone(),
         namespaces: settings.watch_namespaces.iter().cloned().collect(),
         selector: settings.watch_selector.clone(),
+        survey_after: settings.survey_after,
         default_credentials: settings.default_credentials_secret.clone().map(|name| DefaultCredentials {
             namespace: own_namespace,
             name,

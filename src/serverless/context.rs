@@ -59,6 +59,8 @@ pub struct Options {
     pub namespaces: BTreeSet<String>,
     /// Label selector of the objects to watch; `None`: all of them.
     pub selector: Option<String>,
+    /// How long after the start objects are searched that nobody watches.
+    pub survey_after: Duration,
     /// The Secret for objects without `credentialsRef`, and the namespaces that may use it.
     pub default_credentials: Option<DefaultCredentials>,
     /// The metrics of this process.
@@ -216,7 +218,7 @@ impl Context {
             return;
         }
         self.options.metrics.not_understood();
-        warn!(namespace, name, why, "cannot read the object: it is left alone until that is corrected");
+        warn!(namespace, name, why, "cannot decode the object; fix or delete it");
         // However many such objects there are, only a few events wait to be published: the log has all of them.
         let Ok(place) = Arc::clone(&self.telling).try_acquire_owned() else { return };
         let notice = EventDraft {

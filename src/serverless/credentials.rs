@@ -215,7 +215,7 @@ impl CredentialStore {
             Err(error) => {
                 return Err(Fault {
                     detail: error.to_string().into(),
-                    next: "it is tried again".into(),
+                    next: "retrying".into(),
                     ..Fault::new(FaultKind::Unavailable, format!("failed to read Secret {secret}"))
                 });
             }

@@ -43,7 +43,7 @@ pub(super) enum ReconcileError {
     #[error("{0}")]
     Again(&'static str),
     /// Users request more than Atlas' rate limit allows: requeued after this long.
-    #[error("the object is looked at for its user after {} ms", .0.as_millis())]
+    #[error("the requested reconcile begins in {} ms", .0.as_millis())]
     Later(Duration),
     /// The referenced object has not been read yet. Once it is, the object is reconciled again.
     #[error("the reference has not been read yet")]

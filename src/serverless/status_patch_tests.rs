@@ -66,10 +66,10 @@ fn what_the_server_words_anew_each_time_is_written_once() {
     };
     let error = |reference: &str| {
         let detail = format!("Unexpected error. Reference {reference}");
-        fault(FaultKind::Unavailable, "HTTP 500 UNEXPECTED_ERROR", &detail, "it is tried again".into())
+        fault(FaultKind::Unavailable, "HTTP 500 UNEXPECTED_ERROR", &detail, "retrying".into())
     };
     let limited = |seconds: &str| {
-        let next = Message::from("it is tried again ").varying(&format!("after {seconds} s"));
+        let next = Message::from("retrying ").varying(&format!("in {seconds} s"));
         fault(FaultKind::RateLimited, "HTTP 429 RATE_LIMITED", "Too many requests", next)
     };
     for (first, then) in [
@@ -92,7 +92,7 @@ fn what_the_server_words_anew_each_time_is_written_once() {
 
 #[test]
 fn what_is_written_for_a_reason_has_the_words_of_now() {
-    let error = |detail| fault(FaultKind::Unavailable, "HTTP 500 X", detail, "it is tried again".into());
+    let error = |detail| fault(FaultKind::Unavailable, "HTTP 500 X", detail, "retrying".into());
     let mut object = showing(&failing(&error("first")));
     object.metadata.generation = Some(2);
     let written = changes(&object, &failing(&error("second")), None);

@@ -96,7 +96,11 @@ pub(super) async fn survey(ctx: Arc<Context>) {
     if ctx.options.namespaces.is_empty() && ctx.options.selector.is_none() {
         return;
     }
-    match ctx.work.unless_stopped(pin!(find_unwatched(&ctx))).await {
+    let search = async {
+        tokio::time::sleep(ctx.options.survey_after).await;
+        find_unwatched(&ctx).await
+    };
+    match ctx.work.unless_stopped(pin!(search)).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => debug!(%error, "could not look for objects that are not watched"),
     }

@@ -1,5 +1,5 @@
-//! The manual is true: its links have targets, its reference matches the code, and each of its manifests and commands
-//! is run. Never anything about its style.
+//! The manual: what it says is true. Its links lead somewhere, its reference is what the code says, and each of its
+//! manifests and commands is run; and no word that only we know.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
 mod book;
 mod ci;
 mod dashboard;
+mod idioms;
 mod links;
 mod manifests;
 mod metrics;

@@ -80,7 +80,7 @@ fn the_reference_of_the_fields_is_what_the_definition_says() {
 }
 
 const ANNOTATIONS: [(&str, &str, &str); 6] = [
-    (crd::RECONCILE_REQUEST, "you", "look at the object now; echoed in `status.lastHandledReconcileAt`"),
+    (crd::RECONCILE_REQUEST, "you", "reconcile the object now; echoed in `status.lastHandledReconcileAt`"),
     (
         crd::TAKE_OVER,
         "you",
@@ -89,7 +89,7 @@ const ANNOTATIONS: [(&str, &str, &str); 6] = [
     (
         crd::CLAIM,
         "the operator",
-        "a create call may be on its way; you may remove it only where a condition tells you to",
+        "a create request may be in flight; you may remove it only where a condition tells you to",
     ),
     (
         crd::STALE_VPC_ENDPOINT_ID,

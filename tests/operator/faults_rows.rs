@@ -32,8 +32,7 @@ macro_rules! not_ready {
 /// An unknown outcome: the condition names the lost response, then the operator waits for Q.
 const UNKNOWN: &[Says] = &[Says(Ready, false, AtlasUnavailable, &["failed to create an endpoint"])];
 
-const OUTAGE_OF_UPDATE: &[Says] =
-    not_ready!(AtlasUnavailable, "failed to update endpoint", "it is tried again");
+const OUTAGE_OF_UPDATE: &[Says] = not_ready!(AtlasUnavailable, "failed to update endpoint", "retrying");
 const OUTAGE_OF_DELETE: &[Says] = not_ready!(AtlasUnavailable, "failed to delete endpoint", "Retain");
 
 /// Responses that are lost, or arrive after the client gave up (families 1 and 2).
@@ -183,7 +182,7 @@ pub(crate) const ABSENT: &[Row] = &[
 pub(crate) const LATER: &[Row] = &[
     Row {
         fault: "429 without Retry-After",
-        says: not_ready!(RateLimited, "HTTP 429 RATE_LIMITED", "it is tried again"),
+        says: not_ready!(RateLimited, "HTTP 429 RATE_LIMITED", "retrying"),
         events: &[EventReason::AtlasRateLimited],
         ..LISTING
     },
@@ -206,7 +205,7 @@ pub(crate) const LATER: &[Row] = &[
 /// Unusable responses (families 11 and 20).
 #[rustfmt::skip]
 pub(crate) const FAILING: &[Row] = &[
-    Row { fault: "500", says: not_ready!(AtlasUnavailable, "HTTP 500 UNEXPECTED_ERROR", "it is tried again"), events: &[EventReason::AtlasUnavailable], ..LISTING },
+    Row { fault: "500", says: not_ready!(AtlasUnavailable, "HTTP 500 UNEXPECTED_ERROR", "retrying"), events: &[EventReason::AtlasUnavailable], ..LISTING },
     Row { fault: "500", says: UNKNOWN, ..CREATING },
     Row { fault: "500", says: OUTAGE_OF_UPDATE, ..CONNECTING },
     Row { fault: "500", says: OUTAGE_OF_DELETE, ..DELETING },

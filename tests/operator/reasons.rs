@@ -103,9 +103,9 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         InstanceNotFound => (&["{instance}"], &["check the instance name"]),
         InstanceMigrated | ApiRetired => (&["{instance}"], &["delete this object"]),
         SunsetAnnounced => (&[], &["delete this object"]),
-        RateLimited => (&[], &["it is tried again"]),
-        AtlasUnavailable => (&[], &["it is tried again", "it is decided anew", "check "]),
-        AtlasRefused => (&["{instance}"], &["correct what Atlas names", "settle it", "check the API version", "the next listing", "the operator retries", "it is tried again"]),
+        RateLimited => (&[], &["retrying"]),
+        AtlasUnavailable => (&[], &["retrying", "the operator decides again", "check "]),
+        AtlasRefused => (&["{instance}"], &["correct what Atlas names", "settle it", "check the API version", "the next listing", "the operator retries", "retrying"]),
         ReferenceNotFound => (&[], &["create it", "add it", "correct it", "install it", "grant"]),
         VpcEndpointStale => (&["vpce-"], &["create one with"]),
         OutputNotWritten => (&["ConfigMap"], &["delete it or name another", "grant it", "tried again"]),
@@ -118,7 +118,7 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         Suspended => (&["spec.suspend"], &["until it is removed"]),
         SuspendRequested => (&["spec.suspend"], &[]),
         ProgressDeadlineExceeded => (&["spec.progressDeadline"], &[]),
-        ProgressingWithRetry => (&[], &["it is tried again", "it is decided anew", "check ", "create it", "add ", "correct", "settle", "delete", "grant", "needs", "the next listing", "the operator retries", "Retain"]),
+        ProgressingWithRetry => (&[], &["retrying", "the operator decides again", "check ", "create it", "add ", "correct", "settle", "delete", "grant", "needs", "the next listing", "the operator retries", "Retain"]),
     }
 }
 

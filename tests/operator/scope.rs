@@ -106,14 +106,15 @@ async fn left_behind(bench: &Bench, next: impl FnOnce() -> Process, words: &[&st
 async fn a_deletion_in_a_namespace_that_is_watched_no_more_is_told_at_the_start() {
     let (bench, watched) = (Bench::new().await, Bench::new().await);
     let words = ["is not among --watch-namespaces"];
-    left_behind(&bench, || watched.operator(), &words).await;
+    left_behind(&bench, || watched.operator_with(&["--survey-after=100ms"]), &words).await;
 }
 
 #[tokio::test]
 async fn a_deletion_that_the_selector_leaves_out_is_told_at_the_start() {
     let bench = Bench::new().await;
     let words = ["do not match --watch-selector \"team=b\"", "labels that match"];
-    left_behind(&bench, || bench.operator_with(&["--watch-selector=team=b"]), &words).await;
+    left_behind(&bench, || bench.operator_with(&["--watch-selector=team=b", "--survey-after=100ms"]), &words)
+        .await;
 }
 
 #[tokio::test]

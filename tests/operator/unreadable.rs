@@ -188,7 +188,7 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
     assert_eq!((writes(Operation::Delete), writes(Operation::Update)), (0, 0));
     assert!(bench.get("orders").await.metadata.finalizers.is_some());
     let lines = operator.output();
-    let said = lines.iter().filter(|line| line.contains("cannot read the object")).count();
+    let said = lines.iter().filter(|line| line.contains("cannot decode the object")).count();
     assert_eq!(said, 1, "{lines:#?}");
     // Corrected, it continues from where it was.
     bench.annotate("orders", json!({word: null})).await;

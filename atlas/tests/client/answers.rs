@@ -175,13 +175,13 @@ async fn a_message_names_operation_instance_answer_and_next_step() {
             429,
             atlas_error(429, "RATE_LIMITED_TOKEN_BUCKET", "Rate limit exceeded."),
             "Retry-After: 55",
-            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 429 RATE_LIMITED_TOKEN_BUCKET: Rate limit exceeded; it is tried again after 55 s",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: HTTP 429 RATE_LIMITED_TOKEN_BUCKET: Rate limit exceeded; retrying in 55 s",
         ),
         (
             503,
             "<html>MongoDB Cloud Manager Unavailable</html>".to_owned(),
             "X: y",
-            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: no usable response: HTTP 503 without an error message of Atlas; it is tried again",
+            "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders: no usable response: HTTP 503 without an error message of Atlas; retrying",
         ),
         (
             307,

@@ -152,7 +152,7 @@ reasons! {
     InstanceMigrated: trouble InstanceMigrated,
     /// Atlas has switched the API off.
     ApiRetired: trouble AtlasApiRetired,
-    /// Atlas asked to be left alone.
+    /// Atlas limits the rate of requests.
     RateLimited: trouble AtlasRateLimited,
     /// Atlas cannot be reached or does not make sense.
     AtlasUnavailable: trouble AtlasUnavailable,
@@ -190,7 +190,7 @@ reasons! {
     NoEndpoint: well,
     /// Reconciling: work is going on.
     Progressing: well,
-    /// Reconciling: something failed and is tried again.
+    /// Reconciling: something failed, and the operator retries.
     ProgressingWithRetry: well,
     /// Suspended: as `spec.suspend` asks.
     SuspendRequested: well,
@@ -221,7 +221,7 @@ words! {
         EndpointRetained,
         /// An endpoint with our mark was one too many and was deleted.
         ExcessEndpointDeleted,
-        /// The object no longer matches `--watch-selector`, so this operator looks at it no more.
+        /// The object no longer matches `--watch-selector`, so this operator does not reconcile it.
         NotWatched,
         /// See [`Reason::CredentialsNotFound`].
         CredentialsNotFound,

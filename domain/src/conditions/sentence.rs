@@ -100,8 +100,9 @@ mod tests {
         for one in [&wait, &reconciling] {
             assert_eq!(report.sentence(one, None), one.message);
         }
-        let synced = condition(ConditionType::Synced, true, Reason::ReconcileSucceeded, "nothing amiss");
-        assert_eq!(report.sentence(&synced, None).as_str(), "nothing amiss");
+        let synced =
+            condition(ConditionType::Synced, true, Reason::ReconcileSucceeded, "the last request succeeded");
+        assert_eq!(report.sentence(&synced, None).as_str(), "the last request succeeded");
         let service =
             condition(ConditionType::EndpointServiceAvailable, false, Reason::EndpointLost, "it is gone");
         assert_eq!(report.sentence(&service, None).as_str(), "it is gone");

@@ -87,14 +87,14 @@ fn conflict(id: &EndpointId, owner: &Rival) -> String {
         Rival::Stranger(token) => (format!("another owner ({token})"), token),
         Rival::Protected => {
             return format!(
-                "endpoint {id} belongs to an object in another namespace and is left alone: with the operator's \
-                 default credentials nothing is taken over from another namespace. Fix spec.endpointId, or name a \
+                "endpoint {id} belongs to an object in another namespace, so the operator does not change it: its \
+                 default credentials take nothing over from another namespace. Fix spec.endpointId, or name a \
                  Secret with an API key of that project in spec.credentialsRef"
             );
         }
     };
     format!(
-        "endpoint {id} carries the mark of {whose} and is left alone. To take it over, set spec.endpointId to {id} and the \
+        "endpoint {id} carries the mark of {whose}, so the operator does not change it. To take it over, set spec.endpointId to {id} and the \
          annotation atlas.spe-operator.io/take-over to {token}"
     )
 }

@@ -104,6 +104,12 @@ pub struct Settings {
     #[arg(value_parser = positive_duration)]
     pub watch_silence: Duration,
 
+    /// Time after the start until unwatched objects are searched, for tests
+    // By then the objects that are watched have been reconciled, which comes first.
+    #[arg(long, env = "SPE_SURVEY_AFTER", value_name = "DURATION", default_value = "1m", hide = true)]
+    #[arg(value_parser = positive_duration)]
+    pub survey_after: Duration,
+
     /// Maximum number of concurrent requests to Atlas, up to 1024
     #[arg(long, env = "SPE_CONCURRENCY", value_name = "NUMBER", default_value = "64", value_parser = concurrency)]
     pub concurrency: NonZeroUsize,

@@ -223,8 +223,8 @@ pub struct CredentialsRef {
 #[derive(KubeSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputConfigMap {
-    /// Name of the ConfigMap, in the same namespace. The operator creates it; one that it did not create is left
-    /// alone. Required. May be changed.
+    /// Name of the ConfigMap, in the same namespace. The operator creates it; it never changes one that it did
+    /// not create. Required. May be changed.
     #[schemars(length(max = 253))]
     #[x_kube(validation = Rule::new(IS_OBJECT_NAME)
         .message("`name` must be the name of a ConfigMap: lower-case letters, digits, '-' and '.'"))]

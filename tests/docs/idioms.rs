@@ -1,0 +1,84 @@
+//! What people read uses the words of Kubernetes, HTTP and Atlas. CONTRIBUTING has the whole list; this refuses the worst.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::book;
+
+/// Words that must not stand in documentation, help texts or messages, and why.
+const REFUSED: [(&str, &str); 14] = [
+    ("anew", "say: again"),
+    ("amiss", "say what is wrong"),
+    ("whoever", "name the subject"),
+    ("whom", "name the subject"),
+    ("comes to nothing", "say what happens: has no effect, fails"),
+    ("as ever", "say: as before"),
+    ("it is tried again", "say who retries, and when"),
+    ("is looked at", "say: reconciled, polled, read"),
+    ("looks at", "say: reconciles, polls, reads"),
+    ("on its way", "say: in flight"),
+    ("lets go", "say: releases"),
+    ("puts back", "say: restores"),
+    ("left alone", "say what is not done"),
+    ("is woken", "say: triggers a reconcile, is enqueued"),
+];
+
+/// The page that explains which words not to use.
+const EXPLAINS: &str = "CONTRIBUTING.md";
+
+fn refused(text: &str) -> Option<(&'static str, &'static str)> {
+    let text = format!(" {} ", text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " "));
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    REFUSED.into_iter().find(|(word, _)| format!(" {text} ").contains(&format!(" {word} ")))
+}
+
+#[test]
+fn no_page_value_or_alert_uses_a_refused_word() {
+    let pages = book::pages().into_iter().map(|page| page.path).filter(|path| !path.ends_with(EXPLAINS));
+    let chart =
+        ["values.yaml", "templates/NOTES.txt", "files/alerts.yaml", "files/serverlessprivateendpoints.yaml"];
+    let chart = chart.map(|file| Path::new("charts/spe-operator").join(file));
+    let found: Vec<_> = pages.chain(chart).flat_map(|path| findings(&path, |_| true)).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_message_or_log_line_uses_a_refused_word() {
+    let sources =
+        ["domain/src", "atlas/src", "src"].into_iter().flat_map(|folder| sources(Path::new(folder)));
+    // Lines with a text in them, comments aside.
+    let counts = |line: &str| !line.trim_start().starts_with("//") && line.contains('"');
+    let found: Vec<_> = sources.flat_map(|path| findings(&path, counts)).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// What is to be said in other words, in the lines that count.
+fn findings(path: &Path, counts: impl Fn(&str) -> bool) -> Vec<String> {
+    let text = fs::read_to_string(book::root().join(path)).unwrap();
+    let lines = text.lines().enumerate().filter(|(_, line)| counts(line));
+    let found = lines.filter_map(|(number, line)| Some((number + 1, refused(line)?)));
+    found
+        .map(|(number, (word, instead))| format!("{}:{number}: {word:?}: {instead}", path.display()))
+        .collect()
+}
+
+/// The files of a folder, relative to the repository, without those that hold only tests.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(book::root().join(folder)).unwrap() {
+        let path = folder.join(entry.unwrap().file_name());
+        if book::root().join(&path).is_dir() {
+            found.extend(sources(&path));
+        } else if !path.to_string_lossy().ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn a_refused_word_is_found_whatever_stands_around_it() {
+    assert!(refused("It is created Anew.").is_some());
+    assert!(refused("a request on\u{20}its way, still").is_some());
+    assert!(refused("renewed in a new place").is_none());
+}
