@@ -100,6 +100,11 @@ pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
         o.credentials == CredentialsInUse::Default
             && matches!(o.owners.get(by), None | Some(domain::observed::Owner::Elsewhere))
     });
+    // An object of another namespace uses the endpoint, and the mark that says otherwise is missing.
+    let claimed = o.credentials == CredentialsInUse::Default
+        && !is_ours(o, shown)
+        && owner(shown) != owner(known)
+        && o.elsewhere.contains(&known.id);
     let withdrawn = Withdrawn {
         service_name: !leaves(shown) && usable(known) && !usable(shown),
         vpc_endpoint_id: known.status == shown.status
@@ -107,7 +112,7 @@ pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
             && shown.vpc_endpoint_id.is_none(),
         status: says(known) && !says(shown),
         deleting: leaves(shown) && !leaves(known),
-        mark: stranger.is_some() && !spec.observe && (!allowed || protected),
+        mark: !spec.observe && (claimed || (stranger.is_some() && (!allowed || protected))),
     };
     (withdrawn != Withdrawn::default()).then_some(withdrawn)
 }
