@@ -252,7 +252,7 @@ pub(crate) const ACCOUNTS: &[Row] = &[
     Row { fault: "invalid_client", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 invalid_client", "service account"])], ..ROW },
     Row { fault: "429 for tokens", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, RateLimited, &["HTTP 429 RATE_LIMITED"])], ..ROW },
     Row { fault: "a token revoked in the middle", key: Holds::Account, stays_ready: true, ..CONNECTED_BEFORE },
-    Row { fault: "429 of a token bucket", on: &[List], spec: r#"{"deletionPolicy": "Retain"}"#, says: &[Says(Ready, false, RateLimited, &["RATE_LIMITED_TOKEN_BUCKET", "after 55 s"])], cure: Cure::Patience, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..ROW },
+    Row { fault: "429 of a token bucket", on: &[List], spec: r#"{"deletionPolicy": "Retain"}"#, says: &[Says(Ready, false, RateLimited, &["RATE_LIMITED_TOKEN_BUCKET", "in 55 s"])], cure: Cure::Patience, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..ROW },
 ];
 
 /// A whole life, with every condition on the way.
