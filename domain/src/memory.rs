@@ -328,7 +328,7 @@ pub struct Remains {
 }
 
 impl Remains {
-    /// One in place of both, for whoever cannot tell any more which of them concerns it: it waits as long as for each.
+    /// Returns one in place of both, for an object that either may concern: it waits as long as for each.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let since = self.attempts.iter().chain(&other.attempts).map(|(_, since)| *since).max();

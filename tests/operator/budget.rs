@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
-use testbed::Exchange;
+use testbed::{Exchange, Process};
 
 use crate::bench::{Bench, Proxies, VPC_ENDPOINT, condition};
 
@@ -122,6 +122,16 @@ async fn the_endpoints_of_an_instance_share_its_listings_and_each_costs_the_same
     );
 }
 
+/// Restarts the operator, and fails if that writes anything. The journal then holds the requests of the restart alone.
+async fn restart_writes_nothing(bench: &Bench, proxies: &Proxies, operator: Process) {
+    let before = proxies.settled_effects().await;
+    drop(operator);
+    bench.atlas.clear_journal();
+    let _operator = bench.operator_behind_with(proxies, &POLLS);
+    bench.atlas.until(|atlas| !atlas.journal().is_empty()).await;
+    assert_eq!(proxies.settled_effects().await, before, "{}", proxies.tape.listing());
+}
+
 #[tokio::test]
 async fn a_restart_costs_one_challenge_and_a_listing_for_each_instance_and_writes_nothing() {
     let bench = Bench::at_pace(Pace::of(PHASE)).await;
@@ -129,12 +139,7 @@ async fn a_restart_costs_one_challenge_and_a_listing_for_each_instance_and_write
     let operator = bench.operator_behind_with(&proxies, &POLLS);
     let names = names(&bench, 1, 10);
     create(&bench, &names).await;
-    let before = proxies.settled_effects().await;
-    drop(operator);
-    bench.atlas.clear_journal();
-    let _operator = bench.operator_behind_with(&proxies, &POLLS);
-    bench.atlas.until(|atlas| !atlas.journal().is_empty()).await;
-    assert_eq!(proxies.settled_effects().await, before, "{}", proxies.tape.listing());
+    restart_writes_nothing(&bench, &proxies, operator).await;
     assert_eq!(requests(&bench.atlas.journal()), counts([("401", 1), ("List", 1)]));
 }
 
@@ -162,10 +167,5 @@ async fn a_restart_writes_nothing_of_objects_that_share_a_vpc_endpoint() {
             })
             .await;
     }
-    let before = proxies.settled_effects().await;
-    drop(operator);
-    bench.atlas.clear_journal();
-    let _operator = bench.operator_behind_with(&proxies, &POLLS);
-    bench.atlas.until(|atlas| !atlas.journal().is_empty()).await;
-    assert_eq!(proxies.settled_effects().await, before, "{}", proxies.tape.listing());
+    restart_writes_nothing(&bench, &proxies, operator).await;
 }
