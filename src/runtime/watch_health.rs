@@ -1,6 +1,6 @@
 //! Watch health: when data last arrived on each watch, so whether this process knows the current objects.
 //!
-//! It records what it is told and reports problems; it never ends a watch.
+//! It records responses and reports problems; it never ends a watch.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
