@@ -39,6 +39,11 @@ impl Bucket {
         self.full = self.full.max(now) + rate.interval;
     }
 
+    /// Gives a token back.
+    pub(crate) fn give_back(&mut self, rate: Rate) {
+        self.full = Boottime::from_boot(self.full.since_boot().saturating_sub(rate.interval));
+    }
+
     /// Returns `true` if no token is missing.
     pub(crate) fn is_full(&self, now: Boottime) -> bool {
         self.full <= now

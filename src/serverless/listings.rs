@@ -116,13 +116,16 @@ impl Listings {
             Ok(ctx.limits.enter(&access.namespace, &access.instance.project).await)
         };
         let fetch = |permit| async {
-            self.begin(access, cause)?;
+            let counted = self.begin(access, cause)?;
             let sent = Boottime::now();
             // Boxed, to keep this future small: many callers wait here for the few that send a request.
             let result = Box::pin(access.key.client.list(&access.instance)).await;
             drop(permit);
             if let Ok(listing) = &result {
                 self.announced(listing.sunset.as_ref());
+                if let Some(act) = counted {
+                    self.listing_rate().found(act, &access.namespace);
+                }
             }
             self.note(ctx, access, (Call::Read, sent), result.as_ref().err()).await;
             let result = result.map(|listing| Arc::new(listing.endpoints)).map_err(|error| error.fault());
@@ -143,25 +146,27 @@ impl Listings {
         Ok(Listing { sent, result, is_asked, sunset: self.sunset().clone() })
     }
 
-    /// Checks back-off and rate limits, and records that a listing is requested now.
-    fn begin(&self, access: &Access, cause: Cause) -> Result<(), NotSent> {
+    /// Checks back-off and rate limits, and records that a listing is requested now. Returns the act of a user that it is
+    /// counted as.
+    fn begin(&self, access: &Access, cause: Cause) -> Result<Option<Act>, NotSent> {
         let now = Boottime::now();
         let take = |act| {
             let project = (access.instance.project.clone(), access.key.client.credentials().fingerprint());
             let wait = self.listing_rate().take(act, &access.namespace, project, now);
-            if wait.is_zero() { Ok(()) } else { Err(NotSent::Later(wait)) }
+            if wait.is_zero() { Ok(act) } else { Err(NotSent::Later(wait)) }
         };
-        let is_requested = match cause {
-            Cause::Own | Cause::Edit => false,
-            Cause::Also => take(Act::Word).is_ok(),
-            Cause::Word => take(Act::Word).map(|()| true)?,
+        let requested = match cause {
+            Cause::Own | Cause::Edit => None,
+            Cause::Also => take(Act::Word).ok(),
+            Cause::Word => Some(take(Act::Word)?),
         };
-        self.held(access, Call::Read, is_requested)?;
-        if matches!(cause, Cause::Edit | Cause::Also) && !is_requested {
-            take(Act::Edit)?;
-        }
+        self.held(access, Call::Read, requested.is_some())?;
+        let counted = match cause {
+            Cause::Edit | Cause::Also if requested.is_none() => Some(take(Act::Edit)?),
+            _ => requested,
+        };
         self.rate_limits().called(&caller(access), Call::Read, now);
-        Ok(())
+        Ok(counted)
     }
 
     /// Records an announced end of this API. A known day is kept if another server announces no day.

@@ -3,7 +3,8 @@
 //!
 //! One limit per namespace, because a tenant may name any number of projects, and one per project and its
 //! credentials, because many namespaces may share them and Atlas accepts a hundred requests a minute. Listings that
-//! the operator starts by itself are not counted.
+//! the operator starts by itself are not counted, nor, for the namespace, edits of instances that Atlas shows: a
+//! tenant has few of these, and their project has its own limit.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,6 +28,9 @@ const EDITS: u32 = 40;
 const EDITS_OF_NAMESPACE: u32 = 1_000;
 const EDITS_A_WORD: u32 = 10;
 
+/// The longest time until an act that found no token tries again, beyond the time until there is one.
+const SPREAD: Duration = Duration::from_secs(30);
+
 /// How often full buckets are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -40,9 +44,34 @@ pub(super) enum Act {
 /// The rate limits of all namespaces and projects.
 pub(super) struct ListingRate {
     interval: Duration,
-    namespaces: HashMap<(Box<str>, bool), Bucket>,
-    projects: BoundedMap<(ProjectId, Fingerprint), Bucket>,
+    namespaces: HashMap<(Box<str>, bool), Limit>,
+    projects: BoundedMap<(ProjectId, Fingerprint), Limit>,
     swept: Boottime,
+}
+
+/// One limit: its tokens, and when the last act that found none is to try again.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    tokens: Bucket,
+    retry_at: Boottime,
+}
+
+impl Limit {
+    fn new(now: Boottime) -> Self {
+        Self { tokens: Bucket::full(now), retry_at: now }
+    }
+
+    /// Returns how long an act that finds no token waits. Those that wait try again one after another, within
+    /// [`SPREAD`]: a thousand of them do not all try for each token, and however many there are, none waits long.
+    fn retry_after(&mut self, rate: Rate, now: Boottime) -> Duration {
+        let wait = self.tokens.wait(rate, now);
+        if wait.is_zero() {
+            return wait;
+        }
+        let (earliest, next) = (now + wait, self.retry_at + rate.interval);
+        self.retry_at = if next > earliest + SPREAD { earliest } else { earliest.max(next) };
+        self.retry_at.since(now)
+    }
 }
 
 impl ListingRate {
@@ -60,38 +89,64 @@ impl ListingRate {
         now: Boottime,
     ) -> Duration {
         self.sweep(now);
-        let interval = self.interval;
-        let (rate, of_project) = match act {
-            Act::Word => (Rate { burst: BURST, interval }, Rate { burst: BURST, interval }),
-            Act::Edit => (
-                Rate { burst: EDITS_OF_NAMESPACE, interval: interval / EDITS_A_WORD },
-                Rate { burst: EDITS, interval },
-            ),
-        };
-        let kind = (namespace.into(), act == Act::Edit);
-        let own = self.namespaces.entry(kind).or_insert_with(|| Bucket::full(now));
-        let mut shared = self.projects.get(&project).copied().unwrap_or_else(|| Bucket::full(now));
-        let wait = own.wait(rate, now).max(shared.wait(of_project, now));
+        let (rate, of_project) = (self.of_namespace(act), self.of_project(act));
+        let own = self.namespaces.entry(of(namespace, act)).or_insert_with(|| Limit::new(now));
+        let mut shared = self.projects.get(&project).copied().unwrap_or_else(|| Limit::new(now));
+        let (own_wait, shared_wait) = (own.retry_after(rate, now), shared.retry_after(of_project, now));
+        let wait = own_wait.max(shared_wait);
         if wait.is_zero() {
-            own.take(rate, now);
-            shared.take(of_project, now);
+            own.tokens.take(rate, now);
+            shared.tokens.take(of_project, now);
+        }
+        if shared_wait == wait {
             self.projects.insert(namespace, project, shared);
         }
         wait
     }
 
+    /// Records that Atlas shows the instance for which an act of `namespace` was counted.
+    pub(super) fn found(&mut self, act: Act, namespace: &str) {
+        let rate = self.of_namespace(act);
+        if act == Act::Edit
+            && let Some(own) = self.namespaces.get_mut(&of(namespace, act))
+        {
+            own.tokens.give_back(rate);
+        }
+    }
+
+    fn of_namespace(&self, act: Act) -> Rate {
+        match act {
+            Act::Word => Rate { burst: BURST, interval: self.interval },
+            Act::Edit => Rate { burst: EDITS_OF_NAMESPACE, interval: self.interval / EDITS_A_WORD },
+        }
+    }
+
+    fn of_project(&self, act: Act) -> Rate {
+        match act {
+            Act::Word => Rate { burst: BURST, interval: self.interval },
+            Act::Edit => Rate { burst: EDITS, interval: self.interval },
+        }
+    }
+
     fn sweep(&mut self, now: Boottime) {
         if now.since(self.swept) >= SWEEP {
             self.swept = now;
-            self.namespaces.retain(|_, bucket| !bucket.is_full(now));
+            self.namespaces.retain(|_, limit| !limit.tokens.is_full(now));
             self.namespaces.shrink_to_fit();
-            self.projects.retain(|bucket| !bucket.is_full(now));
+            self.projects.retain(|limit| !limit.tokens.is_full(now));
         }
     }
 }
 
+fn of(namespace: &str, act: Act) -> (Box<str>, bool) {
+    (namespace.into(), act == Act::Edit)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+    use std::collections::BinaryHeap;
+
     use atlas::Credentials;
 
     use super::*;
@@ -159,6 +214,46 @@ mod tests {
         }
         assert!(!limits.take(Act::Edit, "a", project(1_000, "a"), at(0)).is_zero(), "invented projects end");
         assert!(limits.take(Act::Word, "a", project(1_000, "a"), at(0)).is_zero(), "a word has its own part");
+    }
+
+    #[test]
+    fn edits_of_instances_that_exist_are_not_counted_for_the_namespace() {
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
+        for round in 0..4 {
+            let now = at(round * 60_000);
+            for number in 0..1_000 {
+                assert!(
+                    limits.take(Act::Edit, "a", project(number / 25, "a"), now).is_zero(),
+                    "{round} {number}"
+                );
+                limits.found(Act::Edit, "a");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_waits_does_not_try_again_for_each_token() {
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
+        let (edits, mut tries) = (1_000, 0);
+        let mut waiting: BinaryHeap<_> = (0..edits).map(|_| Reverse(0)).collect();
+        while let Some(Reverse(now)) = waiting.pop() {
+            tries += 1;
+            let wait = limits.take(Act::Edit, "a", project(0, "a"), at(now));
+            if !wait.is_zero() {
+                waiting.push(Reverse(now + wait.as_millis() as u64));
+            }
+        }
+        assert!(tries <= 40 * edits, "{tries} tries");
+    }
+
+    #[test]
+    fn however_often_one_namespace_edits_another_soon_tries_again() {
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
+        for _ in 0..100_000 {
+            limits.take(Act::Edit, "a", project(0, "shared"), at(0));
+        }
+        let wait = limits.take(Act::Edit, "b", project(0, "shared"), at(0));
+        assert!(wait <= SPREAD + Duration::from_secs(1), "{wait:?}");
     }
 
     #[test]
