@@ -240,7 +240,7 @@ mod tests {
             tries += 1;
             let wait = limits.take(Act::Edit, "a", project(0, "a"), at(now));
             if !wait.is_zero() {
-                waiting.push(Reverse(now + wait.as_millis() as u64));
+                waiting.push(Reverse(now + u64::try_from(wait.as_millis()).unwrap()));
             }
         }
         assert!(tries <= 40 * edits, "{tries} tries");
