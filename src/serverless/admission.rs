@@ -28,7 +28,7 @@ const PER_INSTANCE: usize = 8;
 const PER_PROJECT: usize = 24;
 
 /// Maximum concurrent reconciles of the process, for each concurrent call to Atlas: far more than a hanging project can take.
-const PER_CALL: usize = 4;
+const PER_CALL: usize = 2;
 
 /// Returns the maximum of concurrent reconciles of the process, for a maximum of `concurrency` concurrent calls to Atlas.
 pub(super) fn most(concurrency: usize) -> usize {

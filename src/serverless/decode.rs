@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use domain::ownership::condensed;
 
-use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
+use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
 
 use super::convert;
 
@@ -141,10 +141,11 @@ fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoi
     let spec = parts.spec.ok_or("it has no spec")?;
     let metadata = parts.metadata.ok_or("it has no metadata")?;
     let lean: Lean = decode("metadata", metadata)?;
-    let finalizers = lean.finalizers.filter(|finalizers| !finalizers.is_empty());
+    let mut finalizers = lean.finalizers.filter(|finalizers| !finalizers.is_empty());
     if finalizers.iter().flatten().map(String::len).sum::<usize>() > LONGEST_FINALIZERS {
         return Err(format!("metadata: the finalizers have more than {LONGEST_FINALIZERS} bytes"));
     }
+    finalizers.iter_mut().for_each(Vec::shrink_to_fit);
     // Only whether it is set matters to the rules; the time itself is used by metrics alone.
     let deleted = |text: String| Time(text.parse().unwrap_or(Timestamp::MAX));
     let metadata = ObjectMeta {
@@ -154,7 +155,10 @@ fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoi
         annotations: lean.annotations.map(|annotations| annotations.0),
         ..names
     };
-    let status = parts.status.map(|status| decode("status", status)).transpose()?;
+    let mut status: Option<ServerlessPrivateEndpointStatus> =
+        parts.status.map(|status| decode("status", status)).transpose()?;
+    // A decoded list has room for more, which would be a tenth of a cached object.
+    status.iter_mut().for_each(|status| status.conditions.shrink_to_fit());
     Ok(ServerlessPrivateEndpoint { metadata, spec: decode("spec", spec)?, status })
 }
 

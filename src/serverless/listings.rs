@@ -27,7 +27,7 @@ const BURST: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) sent: Boottime,
-    pub(super) result: Result<Arc<Vec<Endpoint>>, Fault>,
+    pub(super) result: Result<Arc<[Endpoint]>, Fault>,
     /// `true` if a request was sent; otherwise `result` says why not.
     pub(super) is_asked: bool,
     /// The end of this API, if any response has announced it.
@@ -77,7 +77,7 @@ enum NotSent {
 
 /// The access to Atlas that all reconciles share: listings, back-off and rate limits.
 pub(super) struct Listings {
-    endpoints: SingleFlight<Result<Arc<Vec<Endpoint>>, Fault>>,
+    endpoints: SingleFlight<Result<Arc<[Endpoint]>, Fault>>,
     rate_limits: Mutex<RateLimits>,
     listing_rate: Mutex<ListingRate>,
     /// The last announced end of this API. A response without an announcement does not clear it, because not every Atlas server
@@ -128,7 +128,7 @@ impl Listings {
                 }
             }
             self.note(ctx, access, (Call::Read, sent), result.as_ref().err()).await;
-            let result = result.map(|listing| Arc::new(listing.endpoints)).map_err(|error| error.fault());
+            let result = result.map(|listing| Arc::from(listing.endpoints)).map_err(|error| error.fault());
             Ok((sent, result))
         };
         let (sent, result, is_asked) =
