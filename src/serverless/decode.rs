@@ -145,7 +145,9 @@ fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoi
     if finalizers.iter().flatten().map(String::len).sum::<usize>() > LONGEST_FINALIZERS {
         return Err(format!("metadata: the finalizers have more than {LONGEST_FINALIZERS} bytes"));
     }
-    finalizers.iter_mut().for_each(Vec::shrink_to_fit);
+    if let Some(finalizers) = &mut finalizers {
+        finalizers.shrink_to_fit();
+    }
     // Only whether it is set matters to the rules; the time itself is used by metrics alone.
     let deleted = |text: String| Time(text.parse().unwrap_or(Timestamp::MAX));
     let metadata = ObjectMeta {
@@ -158,7 +160,9 @@ fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoi
     let mut status: Option<ServerlessPrivateEndpointStatus> =
         parts.status.map(|status| decode("status", status)).transpose()?;
     // A decoded list has room for more, which would be a tenth of a cached object.
-    status.iter_mut().for_each(|status| status.conditions.shrink_to_fit());
+    if let Some(status) = &mut status {
+        status.conditions.shrink_to_fit();
+    }
     Ok(ServerlessPrivateEndpoint { metadata, spec: decode("spec", spec)?, status })
 }
 
