@@ -38,11 +38,11 @@ pub enum ConfirmedAbsence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is withdrawn or not")]
 pub struct Withdrawn {
-    /// A usable `endpointServiceName` is missing.
+    /// A usable `endpointServiceName` is missing, or another one is there.
     pub service_name: bool,
-    /// `cloudProviderEndpointId` is missing, in the same status.
+    /// `cloudProviderEndpointId` is missing, or is one that nobody declared, in the same status.
     pub vpc_endpoint_id: bool,
-    /// The status is missing.
+    /// The status is missing, `FAILED`, not known, or an earlier one.
     pub status: bool,
     /// The endpoint is `DELETING`, and this operator did not ask for it.
     pub deleting: bool,
@@ -212,6 +212,8 @@ pub enum Creating {
     AwaitingVisibility(Duration),
     /// The predecessor with our mark is still being removed.
     AwaitingPredecessor(EndpointId),
+    /// A listing does not show the endpoint that `spec.endpointId` names, and a second one has to confirm that.
+    AwaitingNamed(EndpointId),
     /// Atlas refused the create request.
     Refused(Fault),
 }

@@ -29,12 +29,21 @@ pub struct Memory {
     recorded: Option<(EndpointId, SinceBoot)>,
     forgotten: Option<SinceBoot>,
     adopted: Option<SinceBoot>,
-    absent: Option<(ConfirmedAbsence, SinceBoot)>,
+    absent: Option<Absence>,
     gone: BTreeMap<FaultKind, SinceBoot>,
     deleted: BTreeMap<EndpointId, (SinceBoot, bool)>,
     excess_deleted: Option<SinceBoot>,
     unrecorded: bool,
     working: Option<(String, SinceBoot)>,
+}
+
+/// A run of listings that show the same absence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Absence {
+    what: ConfirmedAbsence,
+    since: SinceBoot,
+    /// A listing at least G after the first shows it, too.
+    confirmed: bool,
 }
 
 impl Memory {
@@ -188,20 +197,25 @@ impl Memory {
     }
 
     /// Continues or begins the run of confirmations that `decision` asks for, with the listing sent at `seen`.
-    pub fn confirmed(&mut self, decision: &Decision, seen: SinceBoot) {
-        self.absent = match (decision.absent, self.absent) {
-            (Some(absence), Some((kept, since))) if kept == absence => Some((kept, since)),
-            (Some(absence), _) => Some((absence, seen)),
-            (None, _) => None,
-        };
+    pub fn confirmed(&mut self, decision: &Decision, seen: SinceBoot, times: &Times) {
+        self.absent = decision.absent.map(|what| match self.absent {
+            Some(run) if run.what == what => {
+                let confirmed = run.confirmed || seen.saturating_sub(run.since) >= times.confirm_gap;
+                Absence { confirmed, ..run }
+            }
+            _ => Absence { what, since: seen, confirmed: false },
+        });
     }
 
     /// Records the response to a request about the instance that was sent at `sent`: how it failed, or `None` if it succeeded.
     /// For each way to say that the instance is gone, the first response of a run is kept. Any other response ends every run,
     /// and a run that has lasted too long begins again: two responses confirm each other only while they can be one state of
     /// Atlas, and during an outage nobody knows what became of the first. One response that serves several reconciles was
-    /// sent once, so it does not confirm itself.
+    /// sent once, so it does not confirm itself. A run of listings that show an absence ends in the same way, until a second
+    /// listing has confirmed it.
     pub fn responded(&mut self, failed: Option<FaultKind>, sent: SinceBoot, times: &Times) {
+        let is_late = |run: &Absence| sent.saturating_sub(run.since) > times.confirm_within;
+        self.absent = self.absent.filter(|run| run.confirmed || (failed.is_none() && !is_late(run)));
         match failed {
             Some(kind) if kind.says_gone() => {
                 let first = self.gone.entry(kind).or_insert(sent);
@@ -246,7 +260,7 @@ impl Memory {
             recorded: self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| age(*since)),
             forgotten: self.forgotten.map(age),
             adopted: self.adopted.map(age),
-            absent: self.absent.map(|(absence, since)| (absence, age(since))),
+            absent: self.absent.map(|run| (run.what, age(run.since))),
             gone: self.gone.iter().map(|(kind, since)| (*kind, age(*since))).collect(),
             deleted: self
                 .deleted
@@ -271,7 +285,7 @@ impl Memory {
         let deleted = self.deleted.values_mut().map(|(since, _)| since);
         let gone = self.gone.values_mut();
         let recorded = self.recorded.as_mut().map(|(_, since)| since);
-        let absent = self.absent.as_mut().map(|(_, since)| since);
+        let absent = self.absent.as_mut().map(|run| &mut run.since);
         let working = self.working.as_mut().map(|(_, since)| since);
         let single = [
             recorded,

@@ -81,7 +81,7 @@ impl Model {
             if decision.absent.is_some()
                 || memory.snapshot(now(), now(), WriteOutcome::Nothing).absent.is_some()
             {
-                Arc::make_mut(memory).confirmed(&decision, seen);
+                Arc::make_mut(memory).confirmed(&decision, seen, &times());
             }
         }
         let wrote = self.perform(&mut s, i, &observed, &decision, outcome, free)?;

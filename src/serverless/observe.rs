@@ -81,7 +81,7 @@ pub(super) fn next(session: &Session, has_permit: bool, trace: &mut Trace) -> Ne
         let seen = session.seen.since_boot();
         // Only after the returns above, because a decision that is repeated must start from the same memory.
         session.ctx.states.with(&session.identity.token, |entry| {
-            entry.memory.confirmed(&plan.decision, seen);
+            entry.memory.confirmed(&plan.decision, seen, &session.ctx.options.times);
         });
     }
     trace.step(&plan.decision.step);

@@ -200,6 +200,9 @@ impl Life {
                         self.memory.absent = Some((absence, Times::default().confirm_gap));
                         continue;
                     }
+                    if report.unchanged {
+                        return self;
+                    }
                     if self.is_unwritten {
                         report.set_synced_false(
                             Reason::OutputNotWritten,

@@ -37,7 +37,7 @@ FAILED                                         | False AtlasFailed              
 a status that is not known                     | False UnknownStatus            | -                   | Reconciling  | InProgress  | kept            | Progressing
 DELETING, ours                                 | False Deleting                 | -                   | Reconciling  | Terminating | kept            | Progressing
 DELETING, not ours                             | False EndpointLost             | -                   | Reconciling  | InProgress  | kept            | Progressing
-gone, not ours: once unseen                    | False EndpointLost             | -                   | Reconciling  | InProgress  | kept            | Progressing
+gone, not ours: once unseen                    | True Reserved                  | -                   | -            | Current     | kept            | Healthy
 gone, not ours: created anew                   | False EndpointLost             | -                   | Reconciling  | InProgress  | kept            | Progressing
 gone, and endpointId names it                  | False EndpointLost             | EndpointLost        | Stalled      | Failed      | kept            | Degraded
 

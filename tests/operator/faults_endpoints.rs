@@ -131,7 +131,7 @@ pub(crate) const OWN_WILL: &[Row] = &[
     Row {
         fault: "a reservation expires",
         on: &[Create],
-        says: &[Says(Ready, true, Reserved, &[]), Says(Ready, false, EndpointLost, &["has to confirm"])],
+        says: &[Says(Ready, true, Reserved, &[]), Says(Ready, false, EndpointLost, &["a new one is created"])],
         asks: true,
         cure: Cure::Patience,
         posts: 2,

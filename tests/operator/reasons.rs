@@ -91,7 +91,7 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         Available | Reserved | ReservationRequested | Connecting | ReconcileSucceeded | ServiceReserved
         | ServiceProvisioning | NoEndpoint | Progressing => (&[], &[]),
         Creating => (&[], &["No action needed", "comes next", "waiting until Atlas has removed", "has to confirm it"]),
-        Adopting => (&["{id}"], &["a second listing has to confirm"]),
+        Adopting => (&["{id}"], &["a second listing has to confirm", "a second one has to confirm"]),
         AwaitingVpcEndpoint => (&[], &["create one with", "If it is applied in a later wave", "nothing is sent"]),
         AtlasFailed => (&["{id}"], &["Fix the VPC endpoint", "delete this object", "nothing is sent"]),
         UnknownStatus => (&["{id}"], &["waiting for another"]),

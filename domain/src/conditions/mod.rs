@@ -143,7 +143,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     // One response that may be wrong changes no condition. Where there are none yet, they say what has to be confirmed.
     let doubted = match &decision.state {
         State::Unconfirmed(_) => true,
-        State::Recorded(state) => state.contradicted,
+        State::Recorded(state) => state.contradicted || state.unseen,
         _ => false,
     };
     let unchanged = doubted && !o.object.reported.conditions.is_empty();

@@ -247,6 +247,14 @@ fn creating_summary(o: &Observed, creating: &Creating) -> Summary {
             format!("{lost}waiting until Atlas has removed the predecessor {id}"),
             Progress::Working,
         ),
+        Creating::AwaitingNamed(id) => Summary::new(
+            false,
+            Reason::Adopting,
+            format!(
+                "the listing does not show endpoint {id}, which spec.endpointId names; a second one has to confirm that it does not exist"
+            ),
+            Progress::Working,
+        ),
         Creating::Refused(fault) => {
             let message = Message::from(lost).join(&describe(o, fault));
             Summary::failing(Reason::of(fault.kind), message, Progress::after(fault))

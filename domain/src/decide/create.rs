@@ -140,13 +140,16 @@ fn adopt(o: &Observed, spec: &Spec, endpoint: &Endpoint, lost: Option<&Endpoint>
 fn decide_named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId) -> Decision {
     let found = listing.iter().find(|e| e.id == *id && e.status != EndpointStatus::Deleting);
     let Some(endpoint) = found else {
-        // A listing may lag behind the creation of the endpoint.
+        // One listing may be wrong, or lag behind the creation of the endpoint.
         let gap = o.times.confirm_gap;
         let is_confirmed = o.memory.absent.is_some_and(|(_, span)| span >= gap);
-        return rest(
-            State::Lost(id.clone()),
-            if is_confirmed { Requeue::Interval } else { Requeue::After(gap) },
-        );
+        return if is_confirmed {
+            rest(State::Lost(id.clone()), Requeue::Interval)
+        } else if o.object.recorded.is_some() {
+            rest(State::Lost(id.clone()), Requeue::After(gap))
+        } else {
+            rest(State::Creating(Creating::AwaitingNamed(id.clone())), Requeue::After(gap))
+        };
     };
     let state = State::Recorded(super::keep::recorded_state(o, endpoint));
     if spec.observe {

@@ -98,20 +98,47 @@ fn unseen(o: &Observed, recorded: &Endpoint) -> State {
 /// (conditions, the output ConfigMap, a PATCH) changes before a second one says the same.
 fn withdrawn(o: &Observed, spec: &Spec, known: &Endpoint, shown: &Endpoint) -> Option<ConfirmedAbsence> {
     let named = |e: &Endpoint| e.service_name.as_deref().is_some_and(is_service_name);
-    let unnamed = |status: &EndpointStatus| status.as_str().is_empty();
     let deleting = shown.status == EndpointStatus::Deleting;
+    // Another VPC endpoint begins to be connected again, and only the declared one is expected.
+    let connects = shown.vpc_endpoint_id != known.vpc_endpoint_id && is_declared(spec, shown);
     let withdrawn = Withdrawn {
-        service_name: !deleting && named(known) && !named(shown),
+        service_name: !deleting && named(known) && known.service_name != shown.service_name,
         vpc_endpoint_id: known.status == shown.status
             && known.vpc_endpoint_id.is_some()
-            && shown.vpc_endpoint_id.is_none(),
-        status: !unnamed(&known.status) && unnamed(&shown.status),
+            && known.vpc_endpoint_id != shown.vpc_endpoint_id
+            && !connects,
+        status: !connects && steps_back(&known.status, &shown.status),
         deleting: deleting && known.status != EndpointStatus::Deleting,
         mark: !spec.observe
             && mark_of(&known.comment) != mark_of(&shown.comment)
             && rival(o, spec, shown).is_some(),
     };
     (withdrawn != Withdrawn::default()).then_some(ConfirmedAbsence::Known(withdrawn))
+}
+
+fn is_declared(spec: &Spec, endpoint: &Endpoint) -> bool {
+    matches!(&spec.vpc_endpoint, VpcEndpoint::Declared(id) if endpoint.vpc_endpoint_id.as_deref() == Some(id.as_str()))
+}
+
+/// Returns `true` if `shown` is no status that follows `known` while all goes well.
+fn steps_back(known: &EndpointStatus, shown: &EndpointStatus) -> bool {
+    let progress = |status: &EndpointStatus| match status {
+        EndpointStatus::ReservationRequested => Some(0),
+        EndpointStatus::Reserved => Some(1),
+        EndpointStatus::Initiating => Some(2),
+        EndpointStatus::Available => Some(3),
+        EndpointStatus::Failed | EndpointStatus::Deleting | EndpointStatus::Other(_) => None,
+    };
+    match (progress(known), progress(shown)) {
+        (Some(known), Some(shown)) => shown < known,
+        // The end of an endpoint is a withdrawal of its own.
+        (Some(_), None) => *shown != EndpointStatus::Deleting,
+        (None, None) => {
+            let unnamed = |status: &EndpointStatus| status.as_str().is_empty();
+            !unnamed(known) && unnamed(shown)
+        }
+        (None, Some(_)) => false,
+    }
 }
 
 fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint) -> Decision {
@@ -175,11 +202,6 @@ fn vpc_endpoint_change(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option
     (accepts && differs && !stale).then(|| id.clone())
 }
 
-/// Returns `true` if the status does not show this status word yet.
-fn has_turned(o: &Observed, endpoint: &Endpoint) -> bool {
-    o.object.recorded.as_ref().is_none_or(|known| known.status != endpoint.status)
-}
-
 /// Rests, and requeues when something may have changed.
 fn settle(o: &Observed, spec: &Spec, state: Recorded) -> Decision {
     let awaited = match &spec.vpc_endpoint {
@@ -190,8 +212,6 @@ fn settle(o: &Observed, spec: &Spec, state: Recorded) -> Decision {
         (Some(fault), _) => retry_write(fault),
         // What was just written has yet to show.
         _ if state.unconfirmed || !may_write(o) => Requeue::Poll,
-        // One listing may be wrong: an endpoint that has just turned FAILED is listed once more.
-        (_, EndpointStatus::Failed) if has_turned(o, &state.endpoint) => Requeue::After(o.times.confirm_gap),
         (_, EndpointStatus::Available) if state.endpoint.service_name.is_none() => Requeue::Poll,
         (_, EndpointStatus::Available | EndpointStatus::Failed) => Requeue::Interval,
         (_, EndpointStatus::Reserved) if awaited || state.endpoint.service_name.is_none() => Requeue::Poll,

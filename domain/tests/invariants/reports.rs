@@ -7,7 +7,7 @@ use domain::endpoint::EndpointStatus;
 use domain::observed::{Listing, Observed, Sunset, VpcEndpoint};
 
 use crate::Verdict;
-use crate::view::{claim, final_word, is_contradicted, says_gone};
+use crate::view::{claim, final_word, is_contradicted, listing, says_gone};
 
 pub(crate) type Law = fn(&Observed, &Decision, &Report) -> Verdict;
 
@@ -28,6 +28,7 @@ macro_rules! with_laws {
             a_ready_object_whose_look_failed_keeps_ready_for_the_same_generation
             one_answer_that_all_is_gone_takes_nothing_back
             what_one_listing_takes_back_stays_until_a_second_says_the_same
+            one_listing_without_the_endpoint_changes_no_condition
             suspended_is_reported_exactly_while_the_living_object_asks_for_it
             a_deadline_stalls_only_what_is_being_worked_on
             an_object_that_is_stalled_by_a_deadline_keeps_its_clock
@@ -244,7 +245,8 @@ mod laws {
         }
         let gone = says_gone(o).filter(|_| !final_word(o));
         if gone.is_none() {
-            return (r.unchanged && !is_contradicted(o)).then_some(false);
+            let unseen = matches!(&d.state, State::Recorded(state) if state.unseen);
+            return (r.unchanged && !unseen && !is_contradicted(o)).then_some(false);
         }
         let told = !o.object.reported.conditions.is_empty();
         let waits = r.unchanged || !told || o.object.deleting || has(r, ConditionType::Suspended);
@@ -271,6 +273,18 @@ mod laws {
         let same = r.endpoint == o.object.recorded && !r.lost && (r.unchanged || !told);
         let again = d.step == Step::Rest && d.requeue == Requeue::After(o.times.confirm_gap);
         Some(waits && same && again && (told || !ready(r).status))
+    }
+
+    pub(super) fn one_listing_without_the_endpoint_changes_no_condition(
+        o: &Observed,
+        d: &Decision,
+        r: &Report,
+    ) -> Verdict {
+        let missing = listing(o)?.iter().all(|e| Some(&e.id) != o.recorded());
+        let known = o.object.recorded.is_some() && !o.object.reported.conditions.is_empty();
+        let waits = d.step == Step::Rest && o.memory.absent.is_none() && !o.object.deleting;
+        let decided = matches!(d.state, State::Recorded(_));
+        (missing && known && waits && decided).then_some(r.unchanged && !r.lost)
     }
 
     pub(super) fn suspended_is_reported_exactly_while_the_living_object_asks_for_it(

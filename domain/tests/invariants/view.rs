@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::decision::{ConfirmedAbsence, Decision, Origin, Step, Withdrawn};
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
 use domain::fault::FaultKind;
-use domain::observed::{AttemptOutcome, CredentialsInUse, Listing, Observed, Spec};
+use domain::observed::{AttemptOutcome, CredentialsInUse, Listing, Observed, Spec, VpcEndpoint};
 use domain::ownership::{ClaimReading, Nonce, Token, mark_of};
 
 pub(crate) fn wanted(o: &Observed) -> Option<&Spec> {
@@ -92,7 +92,14 @@ pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
     let shown = listed(o, &known.id)?;
     let leaves = |e: &Endpoint| e.status == EndpointStatus::Deleting;
     let usable = |e: &Endpoint| e.service_name.as_ref().is_some_and(|name| is_service_name(name));
-    let says = |e: &Endpoint| !e.status.as_str().is_empty();
+    let place = |e: &Endpoint| {
+        let way = ["RESERVATION_REQUESTED", "RESERVED", "INITIATING", "AVAILABLE"];
+        way.iter().position(|word| *word == e.status.as_str())
+    };
+    let back = match (place(known), place(shown)) {
+        (Some(known), shown_at) => !leaves(shown) && shown_at.is_none_or(|at| at < known),
+        (None, at) => at.is_none() && shown.status.as_str().is_empty() && !known.status.as_str().is_empty(),
+    };
     let spec = wanted(o)?;
     let stranger = owner(shown).filter(|by| *by != o.object.token && owner(known).as_ref() != Some(by));
     let allowed = spec.endpoint_id.as_ref() == Some(&known.id) && o.object.take_over == stranger;
@@ -105,12 +112,19 @@ pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
         && !is_ours(o, shown)
         && owner(shown) != owner(known)
         && o.elsewhere.contains(&known.id);
+    let other = known.vpc_endpoint_id != shown.vpc_endpoint_id;
+    let declared = match &spec.vpc_endpoint {
+        VpcEndpoint::Declared(id) => Some(id.as_str()),
+        _ => None,
+    };
+    let expected = other && declared.is_some() && shown.vpc_endpoint_id.as_deref() == declared;
     let withdrawn = Withdrawn {
-        service_name: !leaves(shown) && usable(known) && !usable(shown),
+        service_name: !leaves(shown) && usable(known) && shown.service_name != known.service_name,
         vpc_endpoint_id: known.status == shown.status
             && known.vpc_endpoint_id.is_some()
-            && shown.vpc_endpoint_id.is_none(),
-        status: says(known) && !says(shown),
+            && other
+            && !expected,
+        status: back && !expected,
         deleting: leaves(shown) && !leaves(known),
         mark: !spec.observe && (claimed || (stranger.is_some() && (!allowed || protected))),
     };

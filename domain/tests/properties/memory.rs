@@ -38,7 +38,8 @@ struct History {
     /// The attempts that were claimed here and not sent, and when.
     claimed: BTreeMap<Nonce, Duration>,
     /// The unbroken run of confirmations, and when it began.
-    absent: Option<(ConfirmedAbsence, Duration)>,
+    /// What, since when, and whether a second listing has confirmed it.
+    absent: Option<(ConfirmedAbsence, Duration, bool)>,
     /// The runs of responses that the instance is no more, and when each began.
     gone: BTreeMap<FaultKind, Duration>,
     recorded: Option<(EndpointId, Duration)>,
@@ -171,16 +172,22 @@ impl History {
         let absent =
             draw.maybe(|draw| draw.one_of(&[ConfirmedAbsence::Everything, ConfirmedAbsence::Recorded]));
         let (step, state) = (Step::Rest, State::Creating(Creating::Pending));
-        self.memory.confirmed(&Decision { step, state, requeue: Requeue::Poll, absent }, self.now);
+        let decision = Decision { step, state, requeue: Requeue::Poll, absent };
+        self.memory.confirmed(&decision, self.now, &Times::default());
         self.absent = match (absent, self.absent) {
-            (Some(absent), Some((run, since))) if absent == run => Some((run, since)),
-            (absent, _) => absent.map(|absent| (absent, self.now)),
+            (Some(absent), Some((run, since, confirmed))) if absent == run => {
+                Some((run, since, confirmed || self.now - since >= Duration::from_secs(10)))
+            }
+            (absent, _) => absent.map(|absent| (absent, self.now, false)),
         };
     }
 
     fn respond(&mut self, draw: &mut Draw<'_>) {
         let failed = draw.maybe(|draw| draw.one_of(&FAULTS));
         self.memory.responded(failed, self.now, &Times::default());
+        self.absent = self.absent.filter(|(_, since, confirmed)| {
+            *confirmed || (failed.is_none() && self.now - *since <= Duration::from_mins(5))
+        });
         match failed {
             Some(FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired) => {
                 let first = self.gone.entry(failed.unwrap()).or_insert(self.now);
@@ -258,7 +265,7 @@ impl History {
         assert!(open.count() <= 8 && recall.attempts.len() <= 17 && recall.deleted.len() <= 8, "{recall:?}");
         let gone: Vec<_> = self.gone.iter().map(|(kind, since)| (*kind, self.now - *since)).collect();
         assert_eq!(recall.gone, gone);
-        assert_eq!(recall.absent, self.absent.map(|(absence, since)| (absence, self.now - since)));
+        assert_eq!(recall.absent, self.absent.map(|(absence, since, _)| (absence, self.now - since)));
         let known_for = self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| self.now - *since);
         assert_eq!(recall.recorded, known_for);
         assert_eq!(recall.forgotten, self.forgotten.map(|since| self.now - since));

@@ -159,7 +159,7 @@ fn an_endpoint_id_that_leads_nowhere_is_looked_for_again_before_that_is_final() 
         let first = story.list(&[]);
         assert_eq!(
             (&first.state, first.requeue),
-            (&State::Lost(id(7)), Requeue::After(secs(10))),
+            (&State::Creating(Creating::AwaitingNamed(id(7))), Requeue::After(secs(10))),
             "{observe}"
         );
         story.wait(secs(10));

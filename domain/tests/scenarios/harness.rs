@@ -81,7 +81,7 @@ impl Harness {
         self.o.memory = self.memory.snapshot(self.now, self.now, WriteOutcome::Nothing);
         let decision = decide(&self.o);
         if matches!(self.o.listing, Listing::Fetched(_)) {
-            self.memory.confirmed(&decision, self.now);
+            self.memory.confirmed(&decision, self.now, &self.o.times);
         }
         decision
     }

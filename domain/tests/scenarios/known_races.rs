@@ -68,7 +68,7 @@ fn hole_4_nothing_is_excess_before_the_endpoint_that_stays_is_recorded() {
 #[test]
 fn hole_4_the_recorded_one_of_two_twins_is_never_the_excess_one() {
     let mut story = Harness::recorded();
-    let twins = [endpoint(1, Mark::Ours, "RESERVED"), endpoint(2, Mark::Ours, "RESERVED")];
+    let twins = [endpoint(1, Mark::Ours, "AVAILABLE"), endpoint(2, Mark::Ours, "RESERVED")];
     assert_eq!(story.list(&twins).step, Step::Delete { id: id(2), excess: true });
 }
 

@@ -6,7 +6,7 @@ use domain::endpoint::{Endpoint, EndpointStatus};
 use domain::event::{Announced, of_change};
 use domain::fault::FaultKind;
 use domain::memory::Memory;
-use domain::observed::{Listing, WriteOutcome};
+use domain::observed::{Listing, VpcEndpoint, WriteOutcome};
 
 use crate::conditions::ready_before;
 use crate::harness::{Harness, is_settling};
@@ -245,7 +245,7 @@ fn who_was_told_nothing_yet_is_told_what_is_waited_for() {
 #[test]
 fn a_write_answered_as_if_all_were_gone_was_refused_and_no_more() {
     for kind in GONE {
-        let shown = [endpoint(1, Mark::Ours, "RESERVED")];
+        let shown = [endpoint(1, Mark::Ours, "AVAILABLE")];
         let refused = |mut story: Harness, shown: &[_]| {
             story.list(shown);
             story.o.memory.last_write = WriteOutcome::Refused(fault(kind));
@@ -260,7 +260,7 @@ fn a_write_answered_as_if_all_were_gone_was_refused_and_no_more() {
         assert!(matches!(decision.state, State::Deleting(Deleting::Blocked(_))), "{kind:?}: {decision:?}");
         assert!(matches!(decision.requeue, Requeue::Retry(_)), "{kind:?}");
         let mut story = Harness::recorded();
-        story.spec(|spec| spec.vpc_endpoint = domain::observed::VpcEndpoint::Declared(vpce(2)));
+        story.spec(|spec| spec.vpc_endpoint = VpcEndpoint::Declared(vpce(2)));
         let decision = refused(story, &shown);
         assert!(matches!(decision.state, State::Recorded(_)), "{kind:?}: {decision:?}");
         assert!(matches!(decision.requeue, Requeue::Retry(_)), "{kind:?}");
@@ -301,8 +301,20 @@ fn taken_back() -> Vec<(&'static str, Endpoint)> {
     vec![
         ("service name", Endpoint { service_name: None, ..available() }),
         ("a service name of AWS", Endpoint { service_name: Some("$(x)".to_owned()), ..available() }),
+        (
+            "another service name",
+            Endpoint { service_name: endpoint(2, Mark::Ours, "AVAILABLE").service_name, ..available() },
+        ),
         ("VPC endpoint id", Endpoint { vpc_endpoint_id: None, ..available() }),
+        ("another VPC endpoint id", Endpoint { vpc_endpoint_id: Some(vpce(7).to_string()), ..available() }),
         ("status", Endpoint { status: EndpointStatus::Other(String::new()), ..available() }),
+        (
+            "status, not known",
+            Endpoint { status: EndpointStatus::Other("MAINTENANCE".to_owned()), ..available() },
+        ),
+        ("status, failed", endpoint(1, Mark::Ours, "FAILED")),
+        ("status, earlier", Endpoint { vpc_endpoint_id: None, ..endpoint(1, Mark::Ours, "RESERVED") }),
+        ("status, connecting", endpoint(1, Mark::Ours, "INITIATING")),
         ("life", endpoint(1, Mark::Ours, "DELETING")),
         ("mark", endpoint(1, Mark::Strangers, "AVAILABLE")),
     ]
@@ -347,7 +359,10 @@ fn two_listings_that_take_back_different_things_do_not_confirm_each_other() {
     for (what, shown) in taken_back() {
         for (other, before) in taken_back()
             .into_iter()
-            .filter(|(other, _)| *other != what && !(other.contains("service") && what.contains("service")))
+            .filter(|(other, _)| {
+                !["service", "VPC", "status"].iter().any(|it| other.contains(it) && what.contains(it))
+            })
+            .filter(|(other, _)| *other != what)
         {
             let mut story = Harness::recorded();
             ready_before(&mut story.o);
@@ -371,4 +386,92 @@ fn a_listing_that_shows_all_again_begins_anew() {
         story.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]);
         story.wait(secs(10));
     }
+}
+
+#[test]
+fn another_vpc_endpoint_that_is_declared_is_no_contradiction() {
+    let mut story = Harness::recorded();
+    ready_before(&mut story.o);
+    story.spec(|spec| spec.vpc_endpoint = VpcEndpoint::Declared(vpce(7)));
+    let connecting =
+        Endpoint { vpc_endpoint_id: Some(vpce(7).to_string()), ..endpoint(1, Mark::Ours, "INITIATING") };
+    let decision = story.list(std::slice::from_ref(&connecting));
+    let report = report(&story.o, &decision);
+    assert!(!report.unchanged);
+    assert_eq!(report.endpoint, Some(connecting));
+}
+
+#[test]
+fn one_listing_without_the_endpoint_changes_nothing() {
+    let mut story = Harness::recorded();
+    ready_before(&mut story.o);
+    let once = story.list(&[]);
+    assert_eq!((&once.step, once.requeue), (&Step::Rest, Requeue::After(secs(10))));
+    let said = report(&story.o, &once);
+    assert!(said.unchanged && !said.lost);
+    assert_eq!(of_change(Announced::default(), &story.o, &Step::Rest, &said), []);
+    story.wait(secs(10));
+    let twice = story.list(&[]);
+    assert!(matches!(twice.step, Step::Claim { .. }), "{twice:?}");
+    assert!(report(&story.o, &twice).lost);
+}
+
+/// What happens between two empty listings.
+type Between = fn(&mut Harness);
+
+#[test]
+fn an_outage_between_two_passing_empty_listings_loses_nothing() {
+    let outage: Between = |story| {
+        for _ in 0..60 {
+            story.wait(MINUTE);
+            story.look(failed(FaultKind::Unavailable));
+        }
+    };
+    let once: [Between; 4] = [
+        |story| {
+            story.look(failed(FaultKind::RateLimited));
+        },
+        |story| {
+            story.look(failed(FaultKind::NoAccess));
+        },
+        |story| {
+            story.look(failed(FaultKind::InstanceNotFound));
+        },
+        |story| story.wait(600 * MINUTE),
+    ];
+    for between in once.into_iter().chain([outage]) {
+        let mut living = Harness::recorded();
+        ready_before(&mut living.o);
+        let mut deleted = dying();
+        deleted.memory.deleted(id(1), true, deleted.now);
+        for mut story in [living, deleted, Harness::claimed()] {
+            story.wait(10 * MINUTE);
+            story.list(&[]);
+            story.wait(secs(11));
+            between(&mut story);
+            let decision = story.list(&[]);
+            let ends = matches!(decision.step, Step::Release(_) | Step::Claim { .. } | Step::Create { .. });
+            assert!(!ends, "{decision:?}");
+            assert!(!report(&story.o, &decision).lost);
+            story.wait(secs(10));
+            let confirmed = story.list(&[]);
+            let ends = matches!(confirmed.step, Step::Release(_) | Step::Claim { .. });
+            assert!(ends, "{confirmed:?}");
+        }
+    }
+}
+
+#[test]
+fn what_two_listings_have_confirmed_is_not_doubted_after_an_outage() {
+    let mut story = Harness::recorded();
+    ready_before(&mut story.o);
+    story.spec(|spec| spec.endpoint_id = Some(id(1)));
+    story.list(&[]);
+    story.wait(secs(10));
+    assert_eq!(story.list(&[]).state, State::Lost(id(1)));
+    story.wait(10 * MINUTE);
+    story.look(failed(FaultKind::Unavailable));
+    assert_eq!(story.list(&[]).state, State::Lost(id(1)));
+    story.wait(10 * MINUTE);
+    assert_eq!(story.list(&[]).state, State::Lost(id(1)));
 }

@@ -81,6 +81,7 @@ fn whoever_only_observes_gets_no_advice_to_change_anything() {
         ..shown("RESERVED")
     });
     never.object.claim = ClaimReading::Absent;
+    never.memory.absent = Some((ConfirmedAbsence::Everything, secs(10)));
     let mut lost = observing(shown("RESERVED"));
     lost.listing = Listing::Fetched(Vec::new());
     lost.memory.absent = Some((ConfirmedAbsence::Everything, secs(10)));
