@@ -4,7 +4,7 @@
 //! and knows neither Kubernetes nor HTTP. It takes observations as data and returns decisions as data.
 //!
 //! [`observed`] → [`decide`] → [`decision`] → [`conditions`] and [`event`]; [`memory`] carries state from one reconcile
-//! to the next.
+//! to the next, and [`schedule`] says when that is due.
 
 pub mod backoff;
 pub mod conditions;
@@ -17,4 +17,5 @@ pub mod memory;
 pub mod message;
 pub mod observed;
 pub mod ownership;
+pub mod schedule;
 pub mod text;

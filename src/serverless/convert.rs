@@ -7,6 +7,7 @@ use domain::conditions::Report;
 use domain::endpoint::{Endpoint, EndpointStatus, Instance};
 use domain::observed::{Object, ReadyWhen, Reported, Spec, VpcEndpoint};
 use domain::ownership::{ClaimReading, ClusterId, Token};
+use domain::schedule::ObjectVersion;
 use kube::{Resource, ResourceExt};
 
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
@@ -174,8 +175,21 @@ pub(super) fn essence(object: &ServerlessPrivateEndpoint) -> u64 {
     hasher.finish()
 }
 
+/// Returns what the object's schedule depends on.
+pub(super) fn version(object: &ServerlessPrivateEndpoint) -> ObjectVersion {
+    let status = object.status.as_ref();
+    ObjectVersion {
+        content: essence(object),
+        request: word(object).map(|request| hash(&request)),
+        number: object.meta().resource_version.as_deref().and_then(|number| number.parse().ok()),
+        deleting: object.meta().deletion_timestamp.is_some(),
+        recorded: status.is_some_and(|status| status.id.is_some()),
+        current: status.map(|status| status.observed_generation) == object.meta().generation,
+    }
+}
+
 /// Hashes one value.
-pub(super) fn hash(value: &impl Hash) -> u64 {
+fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

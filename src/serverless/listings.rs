@@ -7,6 +7,7 @@ use atlas::{AtlasError, Operation};
 use domain::endpoint::{Endpoint, EndpointId};
 use domain::fault::{Fault, FaultKind};
 use domain::observed::Sunset;
+use domain::schedule::Cause;
 
 use crate::clock::Boottime;
 
@@ -32,39 +33,6 @@ pub(super) struct Listing {
     pub(super) is_asked: bool,
     /// The end of this API, if any response has announced it.
     pub(super) sunset: Option<Sunset>,
-}
-
-/// Why a listing is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The schedule, or a step of the protocol.
-    Own,
-    /// A change of the object or of an object that it refers to.
-    Edit,
-    /// A reconcile request, in addition to one of the above.
-    Also,
-    /// A reconcile request alone.
-    Word,
-}
-
-impl Cause {
-    /// Returns this cause with a change added.
-    pub(super) fn edited(self) -> Self {
-        match self {
-            Self::Own | Self::Edit => Self::Edit,
-            Self::Also | Self::Word => Self::Also,
-        }
-    }
-
-    /// Returns this cause with a reconcile request if there `is` one, else without.
-    pub(super) fn worded_if(self, is: bool) -> Self {
-        match (self, is) {
-            (Self::Own | Self::Edit, true) => Self::Also,
-            (Self::Also, false) => Self::Edit,
-            (Self::Word, false) => Self::Own,
-            (cause, _) => cause,
-        }
-    }
 }
 
 /// Why no request for a listing was sent.
@@ -134,7 +102,7 @@ impl Listings {
         let (sent, result, is_asked) =
             match self.endpoints.get(access.asking(), fresh_after, enter, fetch).await {
                 Ok((sent, result)) => (sent, result, true),
-                Err(NotSent::BackedOff(Fault { retry_after: Some(left), .. })) if cause == Cause::Word => {
+                Err(NotSent::BackedOff(Fault { retry_after: Some(left), .. })) if cause == Cause::Request => {
                     return Err(left);
                 }
                 Err(NotSent::BackedOff(fault)) => {
@@ -158,7 +126,7 @@ impl Listings {
         let requested = match cause {
             Cause::Own | Cause::Edit => None,
             Cause::Also => take(Act::Word).ok(),
-            Cause::Word => Some(take(Act::Word)?),
+            Cause::Request => Some(take(Act::Word)?),
         };
         self.held(access, Call::Read, requested.is_some())?;
         let counted = match cause {

@@ -15,6 +15,7 @@ use domain::fault::FaultKind;
 use domain::memory::Memory;
 use domain::observed::Listing;
 use domain::ownership::{Claim, Nonce};
+use domain::schedule::Cause;
 use kube::ResourceExt;
 use tracing::info;
 
@@ -25,7 +26,6 @@ use crate::serverless::crd;
 use super::api_server::{ApiError, ApiPermit};
 use super::convert::{self, Identity};
 use super::credentials::Purpose;
-use super::listings::Cause;
 use super::observe::{Plan, observe};
 use super::reconcile::ReconcileError;
 use super::session::Session;
@@ -63,7 +63,7 @@ impl Session {
         let requested =
             convert::word(&self.object).filter(|requested| self.heard.as_deref() != Some(requested));
         let (requested, cause) =
-            (requested.map(ToOwned::to_owned), self.cause.worded_if(requested.is_some()));
+            (requested.map(ToOwned::to_owned), self.cause.requested_if(requested.is_some()));
         let access = match Box::pin(self.access(purpose)).await {
             Ok(access) => access,
             Err(fault) => {
@@ -82,8 +82,8 @@ impl Session {
             self.heard = requested.or(self.heard.take());
             // Any further listing in this reconcile is a step of the protocol.
             self.cause = Cause::Own;
-            let listed = (convert::essence(&self.object), self.object.metadata.deletion_timestamp.is_some());
-            self.ctx.states.with(&self.identity.token, |entry| entry.listed = Some(listed));
+            let version = convert::version(&self.object);
+            self.ctx.states.with(&self.identity.token, |entry| entry.schedule.listed(&version));
         }
         let failed = listing.result.as_ref().err().map(|fault| fault.kind);
         let times = &ctx.options.times;

@@ -5,13 +5,11 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use domain::backoff;
 use domain::conditions::{ConditionType, Reason, Report};
-use domain::decision::{Decision, Requeue};
 use domain::endpoint::EndpointStatus;
 use domain::event;
 use domain::observed::{Listing, VpcEndpoint, WriteOutcome};
-use domain::ownership::Token;
+use domain::schedule::{Basis, Outcome, Pace};
 use kube::Resource;
 use tracing::warn;
 
@@ -24,7 +22,6 @@ use super::observe::Plan;
 use super::output;
 use super::reconcile::ReconcileError;
 use super::session::Session;
-use super::state::KeptState;
 use super::status_patch;
 
 /// The delay before a failed write of the output is retried.
@@ -57,21 +54,41 @@ pub(super) async fn publish(
     Ok(finish(&session, &plan, &output))
 }
 
-/// Records when the object is due next and updates its metrics.
+/// Records the state and when the object is due next, and updates its metrics.
 fn finish(session: &Session, Plan { decision, report, .. }: &Plan, output: &Output) -> Option<Duration> {
-    let token = session.identity.token.clone();
     let latest = match output {
-        Output::Incomplete => session.ctx.options.poll_max,
-        Output::Failed(_) => OUTPUT_RETRY,
-        Output::Complete => Duration::MAX,
+        Output::Incomplete => Some(session.ctx.options.poll_max),
+        Output::Failed(_) => Some(OUTPUT_RETRY),
+        Output::Complete => None,
     };
-    session.ctx.states.with(&token, |entry| {
-        let delay = schedule(entry, session, report, decision, latest);
+    let (object, token, options) = (&session.object, &session.identity.token, &session.ctx.options);
+    let pace =
+        Pace { poll_min: options.poll_min, poll_max: options.poll_max, interval: convert::interval(object) };
+    let (object, basis) = (convert::version(object), basis(session));
+    let outcome = Outcome { object, token, decision, report, basis, latest };
+    let overdue =
+        (observed_reason(session) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(session));
+    let now = Boottime::now();
+    session.ctx.states.with(token, |entry| {
+        let delay = entry.schedule.finished(&outcome, pace, jitter(), now.since_boot());
         if !report.unchanged {
-            entry.counted.looked(&session.ctx.options.metrics, decision, report, &session.object, entry.due);
+            entry.memory.working(report.working.clone(), overdue, now.since_boot());
+            let due = delay.map(|delay| now + delay);
+            entry.counted.looked(&options.metrics, decision, report, &session.object, due);
         }
         delay
     })
+}
+
+/// Returns what the last decision rests on.
+fn basis(session: &Session) -> Basis {
+    match (&session.listing, &session.last_write) {
+        (_, WriteOutcome::Done | WriteOutcome::Refused(_)) => Basis::Write,
+        (Listing::Fetched(_) | Listing::Failed(_), WriteOutcome::Nothing) => {
+            Basis::Listing(session.seen.since_boot())
+        }
+        (Listing::NotFetched, WriteOutcome::Nothing) => Basis::Nothing,
+    }
 }
 
 /// Writes output, status and events where they differ from the decision.
@@ -105,8 +122,7 @@ async fn report_now(
             }
             Err(error) => return Err(error.into()),
         }
-        let version = session.object.metadata.resource_version.clone();
-        session.ctx.states.with(&session.identity.token, |entry| entry.written = version);
+        session.note_own_write();
         session.tell_change(&api_permit, plan).await;
     } else if !report.unchanged {
         session.reports(report);
@@ -200,74 +216,6 @@ async fn record_output(session: &mut Session, name: Option<&str>) -> Result<(), 
     }
 }
 
-/// Records when the object is due next, at most `latest` from now.
-///
-/// Polls are counted from the listing, not from now, so that the objects of one instance align and share their
-/// listings.
-fn schedule(
-    entry: &mut KeptState,
-    session: &Session,
-    report: &Report,
-    decision: &Decision,
-    latest: Duration,
-) -> Option<Duration> {
-    let options = &session.ctx.options;
-    let now = Boottime::now();
-    // What this reconcile has written to Atlas shows only in a listing sent from now on.
-    let listed = matches!(session.listing, Listing::Fetched(_) | Listing::Failed(_))
-        && session.last_write == WriteOutcome::Nothing;
-    let base = if listed { session.seen } else { now };
-    let ready = report.conditions.first().map_or("", |ready| ready.reason.as_str());
-    let seen =
-        format!("{}/{ready}", report.endpoint.as_ref().map_or("", |endpoint| endpoint.status.as_str()));
-    // A write is polled closely; a write that is repeated because it does not show is not.
-    let wrote = session.last_write != WriteOutcome::Nothing;
-    // The same listing again does not count as another poll.
-    let is_another = wrote || !listed || entry.listing != Some(session.seen);
-    if entry.seen.as_ref() == Some(&seen) && (!wrote || entry.wrote) {
-        entry.polls = entry.polls.saturating_add(u32::from(is_another));
-    } else {
-        entry.polls = 0;
-    }
-    entry.wrote = wrote;
-    entry.listing = listed.then_some(session.seen);
-    entry.seen = Some(seen);
-    let essence = convert::essence(&session.object);
-    entry.handled = Some(essence);
-    entry.listed = Some((essence, session.object.meta().deletion_timestamp.is_some()));
-    entry.written.clone_from(&session.object.metadata.resource_version);
-    let overdue =
-        (observed_reason(session) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(session));
-    if !report.unchanged {
-        entry.memory.working(report.working.clone(), overdue, now.since_boot());
-    }
-    let failures = if matches!(decision.requeue, Requeue::Retry(_)) {
-        entry.failures.saturating_add(u32::from(is_another))
-    } else {
-        0
-    };
-    entry.failures = failures;
-    let delay = match decision.requeue {
-        Requeue::OnChange => None,
-        Requeue::Poll => Some(backoff::poll(entry.polls, options.poll_min, options.poll_max)),
-        Requeue::Await => Some(options.poll_max),
-        Requeue::Interval => {
-            Some(backoff::spread(convert::interval(&session.object), steady_jitter(&session.identity.token)))
-        }
-        Requeue::After(delay) => Some(delay),
-        Requeue::Retry(least) => Some(backoff::retry(failures.saturating_sub(1), jitter()).max(least)),
-    };
-    let delay = if latest == Duration::MAX { delay } else { Some(delay.unwrap_or(latest).min(latest)) };
-    let due = delay.map(|delay| base + delay);
-    entry.due = due;
-    // A poll may run a little early, together with the polls of its neighbours; a mandatory delay may not.
-    entry.fresh_after = delay.map(|delay| match decision.requeue {
-        Requeue::Poll | Requeue::Await | Requeue::Interval => base + delay / 2,
-        _ => base + delay,
-    });
-    due.map(|due| due.since(now))
-}
-
 fn observed_reason(session: &Session) -> Option<Reason> {
     let status = session.object.status.as_ref()?;
     let stalled =
@@ -283,10 +231,4 @@ fn deadline(session: &Session) -> Duration {
 /// Returns a random number in 0..1.
 pub(super) fn jitter() -> f64 {
     getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
-}
-
-/// Returns a number in 0..1 that is constant for one object, so that its polls stay evenly spaced.
-fn steady_jitter(token: &Token) -> f64 {
-    let sum: u32 = token.as_str().bytes().map(u32::from).sum();
-    f64::from(sum % 97) / 97.0
 }

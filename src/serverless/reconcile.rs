@@ -1,15 +1,15 @@
 //! One reconcile: observe → decide → perform, until no step is left, then publish.
 //!
-//! Every rule is in `domain::decide`. This file only calls it, again after each step.
+//! Every rule is in `domain`: `schedule` says whether the object is due, `decide` what is done. This file only calls them.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::backoff;
 use domain::fault::Fault;
 use domain::observed::{CredentialsInUse, Listing, VpcEndpoint, WriteOutcome};
+use domain::schedule::Due;
 use kube::{Resource, ResourceExt};
 use thiserror::Error;
 use tracing::{Instrument, debug, warn};
@@ -21,12 +21,10 @@ use crate::serverless::crd::{self, ManagementPolicy, ServerlessPrivateEndpoint};
 use super::api_server::ApiError;
 use super::context::Context;
 use super::convert::{self, Identity};
-use super::listings::Cause;
 use super::observe::{NextAction, next};
 use super::publish::{announce, jitter, publish};
 use super::session::Session;
 use super::span::{self, Trace};
-use super::state::KeptState;
 use super::vpc_endpoint_ref::resolve;
 use crate::runtime::work::Stopped;
 
@@ -125,12 +123,10 @@ fn requeue_after(
             Some(UNREAD)
         }
         Err(error) => {
-            let failures = ctx.states.with(token, |entry| {
-                entry.handled = None;
-                entry.failures = entry.failures.saturating_add(1);
-                entry.failures
+            let (pause, failures) = ctx.states.with(token, |entry| {
+                let pause = entry.schedule.failed(jitter());
+                (pause, entry.schedule.failures())
             });
-            let pause = backoff::retry(failures - 1, jitter());
             warn!(%error, failures, retry_in_s = pause.as_secs(), "failed to reconcile");
             Some(pause)
         }
@@ -145,11 +141,14 @@ async fn reconcile_due(
     ctx: Arc<Context>,
 ) -> Result<Option<Duration>, ReconcileError> {
     let begun = Boottime::now();
-    let Due { waiting, fresh_after, stale, cause, woken } =
-        ctx.states.with(&identity.token, |entry| due(entry, &object, enqueued_at));
-    if waiting.is_some() {
-        return Ok(waiting);
-    }
+    let (version, enqueued_at) = (convert::version(&object), enqueued_at.since_boot());
+    let due = ctx.states.with(&identity.token, |entry| {
+        entry.schedule.due(&version, enqueued_at, Boottime::now().since_boot())
+    });
+    let start = match due {
+        Due::Later(delay) => return Ok(Some(delay)),
+        Due::Now(start) => start,
+    };
     let (states, token) = (Arc::clone(&ctx.states), identity.token.clone());
     let metrics = ctx.options.metrics.clone();
     let underway = metrics.reconcile_started();
@@ -161,18 +160,18 @@ async fn reconcile_due(
         listing: Listing::NotFetched,
         sunset: None,
         seen: begun,
-        fresh_after,
-        cause,
+        fresh_after: Boottime::from_boot(start.fresh_after),
+        cause: start.cause,
         heard: None,
         vpc_endpoint: VpcEndpoint::Undeclared,
         last_write: WriteOutcome::Nothing,
         permit: None,
         announced: false,
     };
-    let result = Box::pin(run(session, stale)).await;
+    let result = Box::pin(run(session, start.stale)).await;
     drop(underway);
-    if let (Err(ReconcileError::Later(_)), Some(_)) = (&result, woken) {
-        states.with(&token, |entry| entry.woken = entry.woken.or(woken));
+    if matches!(result, Err(ReconcileError::Later(_))) {
+        states.with(&token, |entry| entry.schedule.postponed(&start));
     }
     metrics.reconcile_finished(counted(&result), begun.elapsed());
     result
@@ -190,89 +189,6 @@ fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult
         ) => ReconcileResult::Requeue,
         Err(_) => ReconcileResult::Error,
     }
-}
-
-/// What `due` found.
-struct Due {
-    /// The time left if it is not due.
-    waiting: Option<Duration>,
-    /// The earliest acceptable send time of a listing.
-    fresh_after: Boottime,
-    /// The cached object is older than this process's own last write.
-    stale: bool,
-    cause: Cause,
-    /// When the referenced object changed, if that is why it is due.
-    woken: Option<Boottime>,
-}
-
-/// Determines whether the object is due, and how fresh its listing must be.
-///
-/// However long the object waited in the queue, a listing sent after the reconcile was enqueued (`enqueued_at`) is fresh
-/// enough: it is younger than the object's content.
-fn due(entry: &mut KeptState, object: &ServerlessPrivateEndpoint, enqueued_at: Boottime) -> Due {
-    let now = Boottime::now();
-    let stale = is_older(object, entry.written.as_deref());
-    // A reconcile that was running when it was triggered may have started from the earlier content.
-    let (woken, republish) = (entry.woken.take(), entry.republish.take().is_some());
-    let essence = convert::essence(object);
-    let unchanged = woken.is_none() && (entry.handled == Some(essence) || stale);
-    let edited = woken.or_else(|| {
-        let known = entry.edit.filter(|(known, _)| *known == essence);
-        (!stale && is_edited(entry, object, essence)).then(|| known.map_or(enqueued_at, |(_, at)| at))
-    });
-    entry.edit = edited.map(|at| (essence, at));
-    let said = convert::word(object).filter(|_| !stale).map(|said| convert::hash(&said));
-    entry.word =
-        said.map(|said| entry.word.filter(|(known, _)| *known == said).unwrap_or((said, enqueued_at)));
-    // A queued object accepts any listing sent since its trigger, except one sent before our last write.
-    let since = |at: Boottime| entry.answered.map_or(at, |answered| at.max(answered));
-    let cause = edited.map_or(Cause::Own, |_| Cause::Edit).worded_if(entry.word.is_some());
-    let fresh_after = edited.map_or(enqueued_at, since);
-    let due = Due { waiting: None, fresh_after, stale, cause, woken };
-    match (entry.due, entry.word) {
-        (_, None) if unchanged && republish => {
-            Due { fresh_after: entry.listing.map_or(enqueued_at, since), ..due }
-        }
-        (Some(at), None) if unchanged && now < at => Due { waiting: Some(at.since(now)), ..due },
-        (Some(at), Some((_, said))) if unchanged && now < at => {
-            Due { fresh_after: since(said), cause: Cause::Word, ..due }
-        }
-        // Due by the timer, with an endpoint recorded: the latest listing that the object's neighbours used is fresh
-        // enough. A create or a delete requires a listing sent for this reconcile.
-        (Some(_), None) if unchanged && is_kept(object) => {
-            Due { fresh_after: entry.fresh_after.unwrap_or(enqueued_at), ..due }
-        }
-        _ => due,
-    }
-}
-
-/// Returns `true` if a user has changed the object since its last listing, or created it.
-///
-/// A deletion is no edit: it ends the object.
-fn is_edited(entry: &KeptState, object: &ServerlessPrivateEndpoint, essence: u64) -> bool {
-    let deleting = object.meta().deletion_timestamp.is_some();
-    if let Some((listed, was_deleting)) = entry.listed {
-        return listed != essence && (was_deleting || !deleting);
-    }
-    // A restart reconciles all objects and edits none.
-    let handled = object.status.as_ref().map(|status| status.observed_generation);
-    handled != object.meta().generation && !deleting
-}
-
-/// Returns `true` if an endpoint is recorded and the object is not being deleted.
-fn is_kept(object: &ServerlessPrivateEndpoint) -> bool {
-    let recorded = object.status.as_ref().is_some_and(|status| status.id.is_some());
-    recorded && object.meta().deletion_timestamp.is_none()
-}
-
-/// Returns `true` if the cache has not caught up with our own last write.
-///
-/// Resource versions of one resource are ordered numbers (guaranteed since Kubernetes 1.35); one that is not a number
-/// is accepted as it is.
-fn is_older(object: &ServerlessPrivateEndpoint, written: Option<&str>) -> bool {
-    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
-    let cached = number(object.meta().resource_version.as_deref());
-    matches!((cached, number(written)), (Some(cached), Some(written)) if cached < written)
 }
 
 /// The version of the spec that a listing was filtered for.
@@ -318,7 +234,7 @@ async fn reconcile_loop(
             if before.is_some_and(|before| before.request != version.request) {
                 // A requested reconcile lists after the request, or the status would report it as handled too early.
                 session.fresh_after = Boottime::now();
-                session.cause = session.cause.worded_if(true);
+                session.cause = session.cause.requested_if(true);
             }
             resolve_vpc_endpoint(&mut session)?;
             resolved = Some(version);

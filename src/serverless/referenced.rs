@@ -242,14 +242,14 @@ impl ReferencedObjects {
                 continue;
             }
             referrer.last_found = found;
-            self.states.with(token, |entry| entry.woken = Some(now));
+            self.states.with(token, |entry| entry.schedule.reference_changed(now.since_boot()));
             admission.request(&referrer.object);
         }
     }
 
     /// Has the status of an object published again, because it depends on what another object has just declared.
     pub(super) fn wake(&self, token: &Token, object: &ObjectRef<Cached>) {
-        self.states.with(token, |entry| entry.republish = Some(Boottime::now()));
+        self.states.with(token, |entry| entry.schedule.status_outdated());
         self.index().admission.request(object);
     }
 

@@ -11,6 +11,7 @@ use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
 use domain::event::{self, Announced, EventDraft};
 use domain::fault::{Fault, FaultKind};
 use domain::observed::{CredentialsInUse, Listing, Sunset, VpcEndpoint, WriteOutcome};
+use domain::schedule::Cause;
 use kube::{Resource, ResourceExt};
 use tracing::debug;
 
@@ -21,7 +22,7 @@ use super::api_server::{ApiError, ApiPermit};
 use super::context::Context;
 use super::convert::{self, Identity};
 use super::credentials::{AtlasKey, Purpose};
-use super::listings::{Cause, Held};
+use super::listings::Held;
 use super::observe::Plan;
 use super::rate_limits::Call;
 use super::reconcile::ReconcileError;
@@ -152,11 +153,9 @@ impl Session {
             return Err(ReconcileError::Gone);
         }
         let essence = convert::essence(&object);
-        let ours = [
-            Some(convert::essence(&self.object)),
-            self.ctx.states.with(&self.identity.token, |entry| entry.handled),
-        ];
-        if !ours.contains(&Some(essence)) {
+        let is_handled =
+            self.ctx.states.with(&self.identity.token, |entry| entry.schedule.is_handled(essence));
+        if essence != convert::essence(&self.object) && !is_handled {
             self.cause = self.cause.edited();
         }
         *self.object = object;
@@ -175,8 +174,7 @@ impl Session {
         match written {
             Ok(object) => {
                 *self.object = object;
-                let version = self.object.metadata.resource_version.clone();
-                self.ctx.states.with(&self.identity.token, |entry| entry.written = version);
+                self.note_own_write();
                 Ok(true)
             }
             Err(ApiError::Conflict) => {
@@ -210,11 +208,16 @@ impl Session {
         };
     }
 
-    /// Records the end of a write, whatever its outcome: the next reconcile rests on no earlier listing, however this
-    /// one ends.
+    /// Records that this process has written the object as it is now.
+    pub(super) fn note_own_write(&self) {
+        let number = convert::version(&self.object).number;
+        self.ctx.states.with(&self.identity.token, |entry| entry.schedule.object_written(number));
+    }
+
+    /// Records the end of a write to Atlas.
     pub(super) fn settled_write(&self) {
-        let now = Some(Boottime::now());
-        self.ctx.states.with(&self.identity.token, |entry| (entry.fresh_after, entry.answered) = (now, now));
+        let now = Boottime::now().since_boot();
+        self.ctx.states.with(&self.identity.token, |entry| entry.schedule.atlas_written(now));
     }
 
     /// Retains the credentials, which Atlas accepted, for the object's deletion after its Secret is gone.

@@ -1,8 +1,8 @@
 //! What this process keeps in memory of each token, and when each object is due.
 //!
-//! A map behind a lock that is never held across an await. The rules about it are in `domain::memory`. Of deleted
-//! objects it keeps little, with a bound per namespace: a tenant that creates and deletes objects without end fills
-//! nothing.
+//! A map behind a lock that is never held across an await. The rules about it are in `domain::memory` and
+//! `domain::schedule`. Of deleted objects it keeps little, with a bound per namespace: a tenant that creates and deletes
+//! objects without end fills nothing.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,7 @@ use domain::event::Announced;
 use domain::memory::{Memory, Remains, SinceBoot};
 use domain::observed::{Object, Times};
 use domain::ownership::{Nonce, Token};
+use domain::schedule::Schedule;
 
 use crate::clock::{Boottime, Stamp};
 
@@ -25,37 +26,8 @@ pub(super) struct KeptState {
     pub(super) memory: Memory,
     /// The attempt that this process claimed last and has not sent, and when it started to claim.
     pub(super) claimed: Option<(Nonce, Stamp)>,
-    /// When the referenced object changed, if no listing was fetched since.
-    pub(super) woken: Option<Boottime>,
-    /// When the object's status became outdated because of another object, if no reconcile has started since. Atlas'
-    /// own data has not changed.
-    pub(super) republish: Option<Boottime>,
-    /// When the listing of the last reconcile was sent.
-    pub(super) listing: Option<Boottime>,
-    /// The hash of the object for which the last listing was fetched, and whether it was being deleted.
-    pub(super) listed: Option<(u64, bool)>,
-    /// An edit without a listing so far: the hash of the edited object, and when the edit was noticed.
-    pub(super) edit: Option<(u64, Boottime)>,
-    /// When the timer triggers the next reconcile.
-    pub(super) due: Option<Boottime>,
-    /// The earliest acceptable send time of a listing for the next reconcile.
-    pub(super) fresh_after: Option<Boottime>,
-    /// When the last write to Atlas ended.
-    pub(super) answered: Option<Boottime>,
-    /// A reconcile request without a listing so far: its hash, and when it was noticed.
-    pub(super) word: Option<(u64, Boottime)>,
-    /// The hash of the object as the last reconcile left it.
-    pub(super) handled: Option<u64>,
-    /// The resourceVersion of this process's last write.
-    pub(super) written: Option<String>,
-    /// Consecutive polls without a change in Atlas.
-    pub(super) polls: u32,
-    /// The last reconcile wrote to Atlas.
-    pub(super) wrote: bool,
-    /// The status and reason at the last poll.
-    pub(super) seen: Option<String>,
-    /// Consecutive failures.
-    pub(super) failures: u32,
+    /// When the object is due.
+    pub(super) schedule: Schedule,
     /// A VPC endpoint, and the private SRV address behind it as Atlas returned it to this process.
     pub(super) private_address: Option<(String, String)>,
     /// The state for which this process has published events.
