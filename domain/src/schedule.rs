@@ -84,6 +84,8 @@ pub struct Start {
     pub stale: bool,
     /// When the referenced object changed, if that is why the object is due.
     reference_changed: Option<SinceBoot>,
+    /// The status was outdated.
+    status_outdated: bool,
 }
 
 /// What the decision of a reconcile rests on when no step is left.
@@ -171,24 +173,28 @@ impl Schedule {
         let reference_changed = self.reference_changed.take();
         let status_outdated = std::mem::take(&mut self.status_outdated);
         let unchanged = reference_changed.is_none() && (self.handled == Some(object.content) || stale);
-        let edited = reference_changed.or_else(|| {
-            let edit = first_noticed(self.edit, object.content, enqueued_at);
-            (!stale && self.is_edited(object)).then_some(edit.1)
-        });
-        self.edit = edited.map(|at| (object.content, at));
+        let is_edited = !stale && self.is_edited(object);
+        self.edit = is_edited.then(|| first_noticed(self.edit, object.content, enqueued_at));
         let request = object.request.filter(|_| !stale);
         self.request = request.map(|request| first_noticed(self.request, request, enqueued_at));
-        // A queued object accepts any listing sent since its trigger, except one sent before our last write.
-        let since = |at: SinceBoot| self.atlas_written.map_or(at, |written| at.max(written));
+        let edited = self.edit.map(|(_, noticed)| noticed).max(reference_changed);
         let cause = edited.map_or(Cause::Own, |_| Cause::Edit).requested_if(self.request.is_some());
-        let start = Start { fresh_after: edited.map_or(enqueued_at, since), cause, stale, reference_changed };
-        Due::Now(match (self.due, self.request) {
+        // Changed only by its deletion, it needs a listing sent for that.
+        let is_only_deleted = object.deleting && !is_edited;
+        let start = Start {
+            fresh_after: edited.filter(|_| !is_only_deleted).unwrap_or(enqueued_at),
+            cause,
+            stale,
+            reference_changed,
+            status_outdated,
+        };
+        let start = match (self.due, self.request) {
             (_, None) if unchanged && status_outdated => {
-                Start { fresh_after: self.listing.map_or(enqueued_at, since), ..start }
+                Start { fresh_after: self.listing.unwrap_or(enqueued_at), ..start }
             }
             (Some(due), None) if unchanged && now < due => return Due::Later(due.saturating_sub(now)),
             (Some(due), Some((_, noticed))) if unchanged && now < due => {
-                Start { fresh_after: since(noticed), cause: Cause::Request, ..start }
+                Start { fresh_after: noticed, cause: Cause::Request, ..start }
             }
             // Due by the timer, with an endpoint recorded: the latest listing that the object's neighbours used is fresh
             // enough. A create or a delete requires a listing sent for this reconcile.
@@ -196,7 +202,11 @@ impl Schedule {
                 Start { fresh_after: self.fresh_after.unwrap_or(enqueued_at), ..start }
             }
             _ => start,
-        })
+        };
+        // A queued object accepts any listing sent since its trigger, except one sent before a reconcile request or our last write.
+        let requested = self.request.map(|(_, noticed)| noticed);
+        let least = requested.max(self.atlas_written).unwrap_or_default();
+        Due::Now(Start { fresh_after: start.fresh_after.max(least), ..start })
     }
 
     /// Returns `true` if a user has changed the object since its last listing, or created it.
@@ -242,14 +252,15 @@ impl Schedule {
         (self.fresh_after, self.atlas_written) = (Some(now), Some(now));
     }
 
-    /// Records that a rate limit postponed the reconcile that started so.
-    pub fn postponed(&mut self, start: &Start) {
-        self.reference_changed = self.reference_changed.or(start.reference_changed);
+    /// Records that the reconcile that started so ended early: what triggered it triggers another.
+    pub fn interrupted(&mut self, start: &Start) {
+        self.reference_changed = self.reference_changed.max(start.reference_changed);
+        self.status_outdated |= start.status_outdated;
     }
 
-    /// Records that the reconcile failed. Returns the delay before the next one; `jitter` is in 0..1.
+    /// Records that the reconcile failed: the object is due. Returns the delay before the next one; `jitter` is in 0..1.
     pub fn failed(&mut self, jitter: f64) -> Duration {
-        self.handled = None;
+        (self.handled, self.due) = (None, None);
         self.failures = self.failures.saturating_add(1);
         backoff::retry(self.failures - 1, jitter)
     }

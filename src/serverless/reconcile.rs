@@ -170,8 +170,8 @@ async fn reconcile_due(
     };
     let result = Box::pin(run(session, start.stale)).await;
     drop(underway);
-    if matches!(result, Err(ReconcileError::Later(_))) {
-        states.with(&token, |entry| entry.schedule.postponed(&start));
+    if !matches!(result, Ok(_) | Err(ReconcileError::Gone)) {
+        states.with(&token, |entry| entry.schedule.interrupted(&start));
     }
     metrics.reconcile_finished(counted(&result), begun.elapsed());
     result

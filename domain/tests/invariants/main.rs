@@ -16,6 +16,7 @@ mod leaving;
 mod narrowing;
 mod pausing;
 mod reports;
+mod schedule;
 mod space;
 mod sweeps;
 mod view;

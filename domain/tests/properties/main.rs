@@ -29,6 +29,7 @@ mod claim;
 mod decide;
 mod mark;
 mod memory;
+mod schedule;
 
 use holds::holds;
 
@@ -53,4 +54,9 @@ fn an_annotation_is_read_as_one_thing_whatever_it_is() {
 #[test]
 fn memory_forgets_no_reason_to_wait_whatever_happens() {
     holds("memory", 4_000, 400, memory::check);
+}
+
+#[test]
+fn no_trigger_is_lost_and_no_listing_is_too_old_whatever_happens() {
+    holds("schedule", 4_000, 400, schedule::check);
 }
