@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use domain::endpoint::{EndpointId, Instance};
-use domain::fault::{Fault, FaultKind};
+use domain::fault::{Concerns, Fault, FaultKind};
 use domain::message::Message;
 
 use super::classify;
@@ -100,17 +100,6 @@ impl fmt::Display for Outcome {
             Self::NoChallenge => "no_challenge",
         })
     }
-}
-
-/// Which calls a failure concerns besides the failed one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Concerns {
-    /// Calls in the same project.
-    Project,
-    /// Calls with the same credentials, in any project: no token could be obtained for the service account. It says
-    /// nothing of the project, nor of other credentials in it. Two Secrets may hold the same credentials:
-    /// [`Credentials::fingerprint`] identifies them.
-    Credentials,
 }
 
 /// A call that did not succeed.

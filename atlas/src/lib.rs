@@ -52,7 +52,7 @@ pub use authorities::Authorities;
 pub use client::{Client, DeleteOutcome, ListResponse, Update};
 pub use create_outcome::CreateOutcome;
 pub use credentials::{Credentials, Fingerprint, UnusableCredentials};
-pub use error::{AtlasError, Concerns, Operation, Outcome};
+pub use error::{AtlasError, Operation, Outcome};
 pub use json::{InstanceDescription, PrivateConnection};
 pub use settings::{ApiVersion, ClientSettings, SettingsError};
 pub use transport::{CallRecord, Observer, Transport};

@@ -84,6 +84,16 @@ impl FaultKind {
     }
 }
 
+/// Which calls a failure concerns besides the failed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Concerns {
+    /// Calls in the same project.
+    Project,
+    /// Calls with the same credentials, in any project: no token could be obtained for the service account. It says nothing of
+    /// the project, nor of other credentials in it.
+    Credentials,
+}
+
 /// The classes of faults, by HTTP status first and `errorCode` second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FaultKind {

@@ -4,9 +4,11 @@
 //! and knows neither Kubernetes nor HTTP. It takes observations as data and returns decisions as data.
 //!
 //! [`observed`] → [`decide`] → [`decision`] → [`conditions`] and [`event`]; [`memory`] carries state from one reconcile
-//! to the next, and [`schedule`] says when that is due.
+//! to the next, and [`schedule`] says when that is due. [`rate_limits`] says whose calls
+//! are withheld.
 
 pub mod backoff;
+pub mod bounded_map;
 pub mod conditions;
 pub mod decide;
 pub mod decision;
@@ -17,5 +19,6 @@ pub mod memory;
 pub mod message;
 pub mod observed;
 pub mod ownership;
+pub mod rate_limits;
 pub mod schedule;
 pub mod text;

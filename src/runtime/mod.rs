@@ -5,14 +5,13 @@
 //! | `work` | whether anything may start: only in a leader that is not shutting down |
 //! | `work_queue` | a fair queue with lanes |
 //! | `concurrency` | how many requests are in flight at once, by namespace and project |
-//! | `token_bucket`, `bounded_map` | rate limits, and the bound on entries kept for a namespace |
+//! | `token_bucket` | rate limits |
 //! | `single_flight` | one response for all waiting callers |
 //! | `error_chain` | an error as one line, with its causes |
 //! | `watch`, `watch_health` | a watch whose every request has a time limit, and when data last arrived on it |
 //!
 //! It knows no custom resource and no rule.
 
-pub(crate) mod bounded_map;
 pub(crate) mod concurrency;
 pub(crate) mod error_chain;
 pub(crate) mod single_flight;

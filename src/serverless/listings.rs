@@ -3,16 +3,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atlas::{AtlasError, Operation};
+use atlas::{AtlasError, Fingerprint, Operation};
 use domain::endpoint::{Endpoint, EndpointId};
 use domain::fault::{Fault, FaultKind};
+use domain::memory::SinceBoot;
 use domain::observed::Sunset;
+use domain::rate_limits::{Call, Caller, RateLimits};
 use domain::schedule::Cause;
 
 use crate::clock::Boottime;
 
 use super::context::Context;
-use super::rate_limits::{Call, Caller, RateLimits};
+use super::credentials::SecretName;
 use super::request_rate::{Act, ListingRate};
 use super::session::Access;
 use crate::runtime::single_flight::SingleFlight;
@@ -43,10 +45,13 @@ enum NotSent {
     Later(Duration),
 }
 
+/// A Secret, and the version of it that was read.
+type SecretVersion = Arc<(SecretName, String)>;
+
 /// The access to Atlas that all reconciles share: listings, back-off and rate limits.
 pub(super) struct Listings {
     endpoints: SingleFlight<Result<Arc<[Endpoint]>, Fault>>,
-    rate_limits: Mutex<RateLimits>,
+    rate_limits: Mutex<RateLimits<SecretVersion, Fingerprint>>,
     listing_rate: Mutex<ListingRate>,
     /// The last announced end of this API. A response without an announcement does not clear it, because not every Atlas server
     /// may send one.
@@ -133,7 +138,7 @@ impl Listings {
             Cause::Edit | Cause::Also if requested.is_none() => Some(take(Act::Edit)?),
             _ => requested,
         };
-        self.rate_limits().called(&caller(access), Call::Read, now);
+        self.rate_limits().called(&caller(access), Call::Read, now.since_boot());
         Ok(counted)
     }
 
@@ -150,13 +155,13 @@ impl Listings {
     }
 
     fn held(&self, access: &Access, call: Call, is_requested: bool) -> Result<(), NotSent> {
-        let held = self.rate_limits().holding(&caller(access), call, is_requested, Boottime::now());
+        let held = self.rate_limits().holding(&caller(access), call, is_requested, now());
         held.map_or(Ok(()), |fault| Err(NotSent::BackedOff(fault)))
     }
 
     /// Returns why reads from Atlas are backed off for `access`, if they are.
     pub(super) fn paused(&self, access: &Access) -> Option<FaultKind> {
-        let held = self.rate_limits().holding(&caller(access), Call::Read, false, Boottime::now());
+        let held = self.rate_limits().holding(&caller(access), Call::Read, false, now());
         held.map(|fault| fault.kind)
     }
 
@@ -171,7 +176,7 @@ impl Listings {
         id: Option<&EndpointId>,
         requested: bool,
     ) -> Result<(), Held> {
-        let (caller, now) = (caller(access), Boottime::now());
+        let (caller, now) = (caller(access), now());
         let mut rate_limits = self.rate_limits();
         if let Some(fault) = rate_limits.holding(&caller, Call::Read, requested, now) {
             return Err(Held::All(fault.met_by(Operation::List.attempt(&access.instance, None))));
@@ -194,15 +199,15 @@ impl Listings {
         (call, sent): (Call, Boottime),
         error: Option<&AtlasError>,
     ) {
-        let (caller, now) = (caller(access), Boottime::now());
+        let (caller, now) = (caller(access), now());
         match error {
-            None => self.rate_limits().served(&caller, call, sent, now),
+            None => self.rate_limits().served(&caller, call, sent.since_boot(), now),
             Some(error) => self.rate_limits().refused(&caller, call, (&error.fault(), error.concerns()), now),
         }
         ctx.keys.answered(&access.key, error.map(AtlasError::kind)).await;
     }
 
-    fn rate_limits(&self) -> MutexGuard<'_, RateLimits> {
+    fn rate_limits(&self) -> MutexGuard<'_, RateLimits<SecretVersion, Fingerprint>> {
         self.rate_limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -219,11 +224,15 @@ pub(super) enum Held {
     Writes(Fault),
 }
 
-fn caller(Access { namespace, instance, key }: &Access) -> Caller {
+fn caller(Access { namespace, instance, key }: &Access) -> Caller<SecretVersion, Fingerprint> {
     Caller {
         namespace: namespace.clone(),
         project: instance.project.clone(),
         secret: Arc::clone(&key.source),
         credentials: key.client.credentials().fingerprint(),
     }
+}
+
+fn now() -> SinceBoot {
+    Boottime::now().since_boot()
 }

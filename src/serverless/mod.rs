@@ -20,7 +20,7 @@
 //! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or says what is missing |
 //! | `referenced`, `referenced_watch`, `referenced_poll` | referenced objects, read once for all objects that refer to them |
 //! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
-//! | `rate_limits`, `request_rate` | back-off per project and credentials, and the rate of listings on request |
+//! | `request_rate` | the rate of listings on request |
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
 //! | `state`, `context`, `object_metrics` | state that reconciles share |
 //! | `span` | the log span of one reconcile |
@@ -48,7 +48,6 @@ mod output;
 mod perform;
 mod private_addresses;
 mod publish;
-mod rate_limits;
 mod reconcile;
 mod referenced;
 mod referenced_poll;

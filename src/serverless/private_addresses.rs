@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use atlas::PrivateConnection;
 use domain::fault::FaultKind;
+use domain::rate_limits::Call;
 
 use crate::clock::Boottime;
 
 use super::context::Context;
-use super::rate_limits::Call;
 use super::session::Access;
 use crate::runtime::single_flight::SingleFlight;
 

@@ -10,11 +10,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use atlas::Fingerprint;
+use domain::bounded_map::BoundedMap;
 use domain::endpoint::ProjectId;
 
 use crate::clock::Boottime;
 
-use crate::runtime::bounded_map::BoundedMap;
 use crate::runtime::token_bucket::{Bucket, Rate};
 
 /// The burst of reconcile requests.

@@ -11,6 +11,7 @@ use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
 use domain::event::{self, Announced, EventDraft};
 use domain::fault::{Fault, FaultKind};
 use domain::observed::{CredentialsInUse, Listing, Sunset, VpcEndpoint, WriteOutcome};
+use domain::rate_limits::Call;
 use domain::schedule::Cause;
 use kube::{Resource, ResourceExt};
 use tracing::debug;
@@ -24,7 +25,6 @@ use super::convert::{self, Identity};
 use super::credentials::{AtlasKey, Purpose};
 use super::listings::Held;
 use super::observe::Plan;
-use super::rate_limits::Call;
 use super::reconcile::ReconcileError;
 use crate::runtime::concurrency::Permit;
 

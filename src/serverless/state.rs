@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::bounded_map::BoundedMap;
 use domain::event::Announced;
 use domain::memory::{Memory, Remains, SinceBoot};
 use domain::observed::{Object, Times};
@@ -17,7 +18,6 @@ use domain::schedule::Schedule;
 use crate::clock::{Boottime, Stamp};
 
 use super::object_metrics::ObjectMetrics;
-use crate::runtime::bounded_map::BoundedMap;
 
 /// The state kept of one token between two reconciles.
 #[derive(Debug, Default)]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use domain::bounded_map::MOST;
 use domain::observed::{AttemptOutcome, WriteOutcome};
 use domain::ownership::Nonce;
 
 use super::*;
-use crate::runtime::bounded_map::MOST;
 
 const SHOP: &str = "shop";
 

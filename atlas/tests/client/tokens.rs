@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use atlas::{Client, ClientSettings, Concerns, CreateOutcome, Credentials, Outcome, Transport};
+use atlas::{Client, ClientSettings, CreateOutcome, Credentials, Outcome, Transport};
 use domain::endpoint::Instance;
-use domain::fault::FaultKind;
+use domain::fault::{Concerns, FaultKind};
 use futures::future::join_all;
 
 use super::script::*;

@@ -15,6 +15,7 @@ mod decisions;
 mod leaving;
 mod narrowing;
 mod pausing;
+mod rate_limits;
 mod reports;
 mod schedule;
 mod space;

@@ -29,6 +29,7 @@ mod claim;
 mod decide;
 mod mark;
 mod memory;
+mod rate_limits;
 mod schedule;
 
 use holds::holds;
@@ -59,4 +60,9 @@ fn memory_forgets_no_reason_to_wait_whatever_happens() {
 #[test]
 fn no_trigger_is_lost_and_no_listing_is_too_old_whatever_happens() {
     holds("schedule", 4_000, 400, schedule::check);
+}
+
+#[test]
+fn pauses_concern_whom_atlas_refused_and_end_whatever_is_answered() {
+    holds("rate_limits", 1_000, 200, rate_limits::check);
 }

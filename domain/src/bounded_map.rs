@@ -6,10 +6,10 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 /// The maximum number of entries of one namespace; beyond it the oldest is removed.
-pub(crate) const MOST: usize = 512;
+pub const MOST: usize = 512;
 
 /// The map.
-pub(crate) struct BoundedMap<K, V> {
+pub struct BoundedMap<K, V> {
     all: HashMap<K, Entry<V>>,
     /// The keys of each namespace, the oldest first.
     of: HashMap<Arc<str>, VecDeque<K>>,
@@ -22,16 +22,20 @@ struct Entry<V> {
 }
 
 impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    /// Returns the value of `key`.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&V> {
         self.all.get(key).map(|entry| &entry.value)
     }
 
-    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    /// Returns the value of `key`, to be changed.
+    #[must_use]
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.all.get_mut(key).map(|entry| &mut entry.value)
     }
 
     /// Inserts an entry for `namespace`. Returns the entry that was removed for it.
-    pub(crate) fn insert(&mut self, namespace: &str, key: K, value: V) -> Option<V> {
+    pub fn insert(&mut self, namespace: &str, key: K, value: V) -> Option<V> {
         let owners = match self.all.entry(key.clone()) {
             hash_map::Entry::Occupied(entry) => {
                 let entry = entry.into_mut();
@@ -57,7 +61,8 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         if entry.owners.is_empty() { self.all.remove(&oldest).map(|entry| entry.value) } else { None }
     }
 
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
+    /// Removes an entry, whoever inserted it, and returns its value.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
         let Entry { value, owners } = self.all.remove(key)?;
         for owner in owners {
             if let Some(keys) = self.of.get_mut(&owner) {
@@ -67,18 +72,20 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         Some(value)
     }
 
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Returns `true` if nothing is kept, of no namespace.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.all.is_empty() && self.of.is_empty()
     }
 
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
+    /// Returns the number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.all.len()
     }
 
     /// Keeps the `wanted` entries, and no spare capacity.
-    pub(crate) fn retain(&mut self, mut wanted: impl FnMut(&V) -> bool) {
+    pub fn retain(&mut self, mut wanted: impl FnMut(&V) -> bool) {
         self.all.retain(|_, entry| wanted(&entry.value));
         self.all.shrink_to_fit();
         self.of.retain(|_, keys| {

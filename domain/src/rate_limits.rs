@@ -1,21 +1,17 @@
 //! Pauses: which calls are withheld, and for how long, because Atlas rate limited them or rejected credentials.
 //!
-//! A table that gets the time as a parameter. Only Atlas itself shortens a pause, and refusals of concurrent calls
-//! count as one. A pause applies to exactly the callers that Atlas meant: what a tenant writes into its manifest
-//! pauses only that tenant. A paused caller learns the reason, and nothing about the call that caused it.
+//! Only Atlas itself shortens a pause, and refusals of concurrent calls count as one. A pause applies to exactly the callers that
+//! Atlas meant: what a tenant writes into its manifest pauses only that tenant. A paused caller learns the reason, and nothing
+//! about the call that caused it. Instants are arguments, and nothing here knows what credentials are, only whether they are equal.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::Hash;
 use std::time::Duration;
 
-use atlas::{Concerns, Fingerprint};
-use domain::endpoint::ProjectId;
-use domain::fault::{Fault, FaultKind};
-
-use crate::clock::Boottime;
-
-use super::credentials::SecretName;
-use crate::runtime::bounded_map::BoundedMap;
+use crate::bounded_map::BoundedMap;
+use crate::endpoint::ProjectId;
+use crate::fault::{Concerns, Fault, FaultKind};
+use crate::memory::SinceBoot;
 
 /// How long rejected credentials are not sent again, unless their Secret changes or a user requests a reconcile.
 const REFUSED: Duration = Duration::from_mins(5);
@@ -38,40 +34,44 @@ const PROBE_REFUSAL: Duration = Duration::from_secs(1);
 /// How often expired entries are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// The origin of a call.
+/// The origin of a call. `S` identifies a version of a Secret, `C` the credentials in it: two Secrets may hold the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Caller {
+pub struct Caller<S, C> {
     /// The namespace of the object.
-    pub(super) namespace: String,
-    pub(super) project: ProjectId,
-    /// The Secret, and the version of it that was read.
-    pub(super) secret: Arc<(SecretName, String)>,
-    pub(super) credentials: Fingerprint,
+    pub namespace: String,
+    /// The project that it calls in.
+    pub project: ProjectId,
+    /// The version of the Secret that was read.
+    pub secret: S,
+    /// The credentials in it.
+    pub credentials: C,
 }
 
 /// The kind of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub enum Call {
+    /// It changes nothing.
     Read,
+    /// A POST, PATCH or DELETE.
     Write,
 }
 
 /// The callers that a pause applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum PauseScope {
+enum PauseScope<S, C> {
     /// Rate limited: all callers in this project, because the refused caller is known to be served there.
     Project(ProjectId),
     /// Rate limited: these credentials in this project.
-    Caller(Fingerprint, ProjectId),
+    Caller(C, ProjectId),
     /// Rate limited at the token endpoint: this service account, in every project.
-    Account(Fingerprint),
+    Account(C),
     /// Credentials rejected: this version of a Secret, in this project, or in all if it cannot obtain a token.
-    Refused(Arc<(SecretName, String)>, Option<ProjectId>),
+    Refused(S, Option<ProjectId>),
     /// Writes forbidden: this version of a Secret, in this project. Reads are allowed.
-    Writes(Arc<(SecretName, String)>, ProjectId),
+    Writes(S, ProjectId),
 }
 
-impl PauseScope {
+impl<S, C> PauseScope<S, C> {
     /// Returns `true` for a rate limit, `false` for a refusal of credentials.
     fn is_limited(&self) -> bool {
         match self {
@@ -82,46 +82,58 @@ impl PauseScope {
 }
 
 struct Pause {
-    until: Boottime,
+    until: SinceBoot,
     fault: Fault,
     repeats: u32,
     /// When a reconcile request last bypassed it.
-    probed: Option<Boottime>,
+    probed: Option<SinceBoot>,
 }
 
 /// All pauses.
-#[derive(Default)]
-pub(super) struct RateLimits {
+pub struct RateLimits<S, C> {
     /// Rate limits. All limited callers rely on them, whichever was refused first, so none is removed before its
     /// time. Their number is bounded by the number of requests to Atlas.
-    limits: HashMap<PauseScope, Pause>,
+    limits: HashMap<PauseScope<S, C>, Pause>,
     /// Refusals, which concern only the credentials that were rejected.
-    refusals: BoundedMap<PauseScope, Pause>,
+    refusals: BoundedMap<PauseScope<S, C>, Pause>,
     /// The credentials that Atlas has served in a project, and when last.
-    accepted: BoundedMap<(Fingerprint, ProjectId), Boottime>,
-    swept: Option<Boottime>,
+    accepted: BoundedMap<(C, ProjectId), SinceBoot>,
+    swept: Option<SinceBoot>,
 }
 
-impl RateLimits {
+impl<S, C> Default for RateLimits<S, C> {
+    fn default() -> Self {
+        Self {
+            limits: HashMap::new(),
+            refusals: BoundedMap::default(),
+            accepted: BoundedMap::default(),
+            swept: None,
+        }
+    }
+}
+
+impl<S: Clone + Eq + Hash, C: Copy + Eq + Hash> RateLimits<S, C> {
     /// Returns the fault that pauses `caller`, with the time left.
     ///
     /// `requested`: a user requested this call, which bypasses a pause at a limited rate.
-    pub(super) fn holding(
+    #[must_use]
+    pub fn holding(
         &self,
-        caller: &Caller,
+        caller: &Caller<S, C>,
         call: Call,
         requested: bool,
-        now: Boottime,
+        now: SinceBoot,
     ) -> Option<Fault> {
         on(caller, call).iter().find_map(|scope| {
             let pause = self.get(scope).filter(|pause| pause.until > now)?;
             let until = if requested { pause.until.min(pause.probe_at(scope)) } else { pause.until };
-            (until > now).then(|| Fault { retry_after: Some(until.since(now)), ..pause.fault.clone() })
+            (until > now)
+                .then(|| Fault { retry_after: Some(until.saturating_sub(now)), ..pause.fault.clone() })
         })
     }
 
     /// Records that `caller` calls now: a reconcile request bypasses any pause that is in force.
-    pub(super) fn called(&mut self, caller: &Caller, call: Call, now: Boottime) {
+    pub fn called(&mut self, caller: &Caller<S, C>, call: Call, now: SinceBoot) {
         for scope in on(caller, call) {
             if let Some(pause) = self.get_mut(&scope).filter(|pause| pause.until > now) {
                 pause.probed = Some(now);
@@ -131,7 +143,7 @@ impl RateLimits {
 
     /// Records that Atlas served a call that was `sent` at that time. A call in flight when a pause began does not
     /// end it.
-    pub(super) fn served(&mut self, caller: &Caller, call: Call, sent: Boottime, now: Boottime) {
+    pub fn served(&mut self, caller: &Caller<S, C>, call: Call, sent: SinceBoot, now: SinceBoot) {
         self.sweep(now);
         for scope in on(caller, call) {
             let ends =
@@ -146,17 +158,17 @@ impl RateLimits {
     }
 
     /// Records a refusal: pauses the callers that it concerns, and no others.
-    pub(super) fn refused(
+    pub fn refused(
         &mut self,
-        caller: &Caller,
+        caller: &Caller<S, C>,
         call: Call,
         (fault, concerns): (&Fault, Concerns),
-        now: Boottime,
+        now: SinceBoot,
     ) {
         self.sweep(now);
         let Caller { project, secret, credentials, .. } = caller;
         let served = self.accepted.get(&(*credentials, project.clone()));
-        let is_served = served.is_some_and(|at| now.since(*at) < ACCEPTED);
+        let is_served = served.is_some_and(|at| now.saturating_sub(*at) < ACCEPTED);
         let limited = match concerns {
             Concerns::Credentials => PauseScope::Account(*credentials),
             Concerns::Project if is_served => PauseScope::Project(project.clone()),
@@ -168,11 +180,11 @@ impl RateLimits {
             (FaultKind::Unavailable, Some(length)) => (limited, Some(length)),
             (FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess, _) => {
                 let scope = match concerns {
-                    Concerns::Credentials => PauseScope::Refused(Arc::clone(secret), None),
+                    Concerns::Credentials => PauseScope::Refused(secret.clone(), None),
                     Concerns::Project if call == Call::Write && is_served => {
-                        PauseScope::Writes(Arc::clone(secret), project.clone())
+                        PauseScope::Writes(secret.clone(), project.clone())
                     }
-                    Concerns::Project => PauseScope::Refused(Arc::clone(secret), Some(project.clone())),
+                    Concerns::Project => PauseScope::Refused(secret.clone(), Some(project.clone())),
                 };
                 (scope, Some(REFUSED))
             }
@@ -183,7 +195,7 @@ impl RateLimits {
             _ => return,
         };
         // Repeats are forgotten some time after a pause, not at its end: the next response may be a 429 again.
-        let known = self.get(&scope).filter(|pause| now.since(pause.until) < LONGEST_RATE_LIMITED);
+        let known = self.get(&scope).filter(|pause| now.saturating_sub(pause.until) < LONGEST_RATE_LIMITED);
         let repeats = match known {
             None => 0,
             // Responses to concurrent calls are one refusal, not many.
@@ -191,7 +203,7 @@ impl RateLimits {
             Some(pause) => pause.repeats + 1,
         };
         let own = RATE_LIMITED.saturating_mul(2_u32.saturating_pow(repeats.min(8))).min(LONGEST_RATE_LIMITED);
-        let until = now + length.unwrap_or(own);
+        let until = now.saturating_add(length.unwrap_or(own));
         if known.is_none_or(|pause| pause.until < until) {
             let probed = known.and_then(|pause| pause.probed);
             let pause = Pause { until, fault: fault.clone(), repeats, probed };
@@ -203,50 +215,68 @@ impl RateLimits {
         }
     }
 
-    fn get(&self, scope: &PauseScope) -> Option<&Pause> {
+    fn get(&self, scope: &PauseScope<S, C>) -> Option<&Pause> {
         if scope.is_limited() { self.limits.get(scope) } else { self.refusals.get(scope) }
     }
 
-    fn get_mut(&mut self, scope: &PauseScope) -> Option<&mut Pause> {
+    fn get_mut(&mut self, scope: &PauseScope<S, C>) -> Option<&mut Pause> {
         if scope.is_limited() { self.limits.get_mut(scope) } else { self.refusals.get_mut(scope) }
     }
 
-    fn sweep(&mut self, now: Boottime) {
-        if self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
+    fn sweep(&mut self, now: SinceBoot) {
+        if self.swept.is_none_or(|swept| now.saturating_sub(swept) >= SWEEP) {
             self.swept = Some(now);
-            let matters = |pause: &Pause| now.since(pause.until) < LONGEST_RATE_LIMITED;
+            let matters = |pause: &Pause| now.saturating_sub(pause.until) < LONGEST_RATE_LIMITED;
             self.limits.retain(|_, pause| matters(pause));
             self.limits.shrink_to_fit();
             self.refusals.retain(matters);
-            self.accepted.retain(|at| now.since(*at) < ACCEPTED);
+            self.accepted.retain(|at| now.saturating_sub(*at) < ACCEPTED);
         }
     }
 }
 
 impl Pause {
     /// Returns the earliest time at which a reconcile request bypasses it.
-    fn probe_at(&self, scope: &PauseScope) -> Boottime {
+    fn probe_at<S, C>(&self, scope: &PauseScope<S, C>) -> SinceBoot {
         let between = if scope.is_limited() { PROBE_LIMIT } else { PROBE_REFUSAL };
-        self.probed.map_or(Boottime::from_boot(Duration::ZERO), |probed| probed + between)
+        self.probed.map_or(SinceBoot::ZERO, |probed| probed.saturating_add(between))
     }
 }
 
 /// Returns every scope whose pause applies to this call; each is one map lookup.
-fn on(caller: &Caller, call: Call) -> Vec<PauseScope> {
+fn on<S: Clone, C: Copy>(caller: &Caller<S, C>, call: Call) -> Vec<PauseScope<S, C>> {
     let Caller { project, secret, credentials, .. } = caller;
     let mut on = vec![
         PauseScope::Project(project.clone()),
         PauseScope::Caller(*credentials, project.clone()),
         PauseScope::Account(*credentials),
-        PauseScope::Refused(Arc::clone(secret), None),
-        PauseScope::Refused(Arc::clone(secret), Some(project.clone())),
+        PauseScope::Refused(secret.clone(), None),
+        PauseScope::Refused(secret.clone(), Some(project.clone())),
     ];
     if call == Call::Write {
-        on.push(PauseScope::Writes(Arc::clone(secret), project.clone()));
+        on.push(PauseScope::Writes(secret.clone(), project.clone()));
     }
     on
 }
 
 #[cfg(test)]
-#[path = "rate_limits_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_over_is_cleared_away() {
+        let mut pauses = RateLimits::<u64, u8>::default();
+        let project: ProjectId = "a".repeat(24).parse().unwrap();
+        for secret in 0..100 {
+            let caller =
+                Caller { namespace: "team-a".into(), project: project.clone(), secret, credentials: 1 };
+            pauses.served(&caller, Call::Read, Duration::ZERO, Duration::ZERO);
+            for kind in [FaultKind::Unauthorized, FaultKind::RateLimited] {
+                let fault = (&Fault::new(kind, ""), Concerns::Project);
+                pauses.refused(&caller, Call::Read, fault, Duration::ZERO);
+            }
+        }
+        pauses.sweep(ACCEPTED);
+        assert!(pauses.limits.is_empty() && pauses.refusals.is_empty() && pauses.accepted.is_empty());
+    }
+}
