@@ -4,9 +4,10 @@
 //! and knows neither Kubernetes nor HTTP. It takes observations as data and returns decisions as data.
 //!
 //! [`observed`] → [`decide`] → [`decision`] → [`conditions`] and [`event`]; [`memory`] carries state from one reconcile
-//! to the next, and [`schedule`] says when that is due. [`rate_limits`] says whose calls
-//! are withheld.
+//! to the next, and [`schedule`] says when that is due. [`access`] says which credentials
+//! may be used, and [`rate_limits`] whose calls are withheld.
 
+pub mod access;
 pub mod backoff;
 pub mod bounded_map;
 pub mod conditions;

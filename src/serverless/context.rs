@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::access::{self, Choice, OwnSecret, Purpose, Remembered};
 use domain::conditions::EventReason;
 use domain::endpoint::{Instance, VpcEndpointId};
 use domain::event::EventDraft;
@@ -28,7 +29,7 @@ use super::admission::Admission;
 use super::api_server::{ApiPermit, ApiServer};
 use super::cached::Cached;
 use super::convert::Identity;
-use super::credentials::{AtlasKey, CredentialStore, Purpose, SecretName};
+use super::credentials::{AtlasKey, CredentialStore, SecretName};
 use super::decode::Unreadable;
 use super::directory::Directory;
 use super::listings::Listings;
@@ -114,9 +115,16 @@ pub(super) fn reporter() -> Reporter {
     Reporter { controller: status_patch::REPORTER.to_owned(), instance: None }
 }
 
+fn own_secret(read: &Result<AtlasKey, Fault>) -> OwnSecret {
+    match read {
+        Ok(_) => OwnSecret::Usable,
+        Err(fault) if fault.kind == FaultKind::CredentialsNotFound => OwnSecret::Missing,
+        Err(_) => OwnSecret::Unavailable,
+    }
+}
+
 impl Context {
-    /// Returns the credentials that the object's namespace may use for it. If `credentialsRef` is set, the default credentials
-    /// are a fallback for the deletion only.
+    /// Returns the credentials that `domain::access` chooses for the object.
     pub(super) async fn key(
         &self,
         object: &ServerlessPrivateEndpoint,
@@ -125,34 +133,69 @@ impl Context {
         purpose: Purpose,
     ) -> Result<AtlasKey, Fault> {
         let deleting = object.meta().deletion_timestamp.is_some();
-        let of = async |secret: &SecretName| self.keys.of(secret, identity, purpose, deleting).await;
-        let shared = async |secret: &SecretName| of(secret).await.map(|key| AtlasKey { shared: true, ..key });
-        let default = self.default_secret(&identity.namespace);
-        let Some(reference) = &object.spec.credentials_ref else {
-            return match default {
-                Some(secret) => shared(&secret).await,
-                None => Err(Fault::new(
-                    FaultKind::CredentialsNotFound,
-                    "spec.credentialsRef is not set, and the operator has no default credentials for this namespace; \
-                     name a Secret with an Atlas API key in spec.credentialsRef",
-                )),
-            };
+        let named = object.spec.credentials_ref.as_ref().map(|reference| SecretName {
+            namespace: identity.namespace.clone(),
+            name: reference.name.clone(),
+        });
+        let (own, remembered) = match &named {
+            None => (None, None),
+            Some(name) => {
+                let (own, remembered) = self.secret(name, identity, purpose).await;
+                (Some(own), remembered)
+            }
         };
-        let own = SecretName { namespace: identity.namespace.clone(), name: reference.name.clone() };
-        match (of(&own).await, default) {
-            // A deleted namespace may lose its Secrets first.
-            (Err(fault), Some(default)) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
-                shared(&default).await
+        let known = match &remembered {
+            None => Remembered::Nothing,
+            Some(key) if self.is_unauthorized(identity, instance, key) => Remembered::Rejected,
+            Some(_) => Remembered::Usable,
+        };
+        let default = self.default_secret(&identity.namespace);
+        let own_secret = own.as_ref().map_or(OwnSecret::Unnamed, own_secret);
+        match (access::choose(own_secret, known, default.is_some(), deleting), own, remembered, default) {
+            (Choice::Remembered, _, Some(key), _) => Ok(key),
+            (Choice::Default, .., Some(secret)) => {
+                self.default_key(&secret, identity, purpose, deleting).await
             }
-            // The default replaces the kept credentials of a deleted Secret while those are rejected and backed off: a 401 may
-            // be temporary or concern another project, and nobody can restore the Secret in a namespace that is being deleted.
-            (Ok(own), Some(default))
-                if own.gone.is_some() && self.is_unauthorized(identity, instance, &own) =>
-            {
-                shared(&default).await.or(Ok(own))
+            (Choice::DefaultOrRemembered, _, Some(key), Some(secret)) => {
+                self.default_key(&secret, identity, purpose, deleting).await.or(Ok(key))
             }
-            (result, _) => result,
+            (_, Some(own), ..) => own,
+            (_, None, ..) => Err(Fault::new(
+                FaultKind::CredentialsNotFound,
+                "spec.credentialsRef is not set, and the operator has no default credentials for this namespace; \
+                 name a Secret with an Atlas API key in spec.credentialsRef",
+            )),
         }
+    }
+
+    /// Returns the operator's default credentials for an object.
+    async fn default_key(
+        &self,
+        secret: &SecretName,
+        identity: &Identity,
+        purpose: Purpose,
+        deleting: bool,
+    ) -> Result<AtlasKey, Fault> {
+        let (read, remembered) = self.secret(secret, identity, purpose).await;
+        let known = if remembered.is_some() { Remembered::Usable } else { Remembered::Nothing };
+        let key = match (access::choose(own_secret(&read), known, false, deleting), remembered) {
+            (Choice::Remembered, Some(key)) => Ok(key),
+            _ => read,
+        };
+        key.map(|key| AtlasKey { shared: true, ..key })
+    }
+
+    /// Returns the credentials in a Secret, and if it is missing those from it that Atlas last accepted for the object.
+    async fn secret(
+        &self,
+        name: &SecretName,
+        identity: &Identity,
+        purpose: Purpose,
+    ) -> (Result<AtlasKey, Fault>, Option<AtlasKey>) {
+        let read = self.keys.of(name, identity, purpose).await;
+        let missing = read.as_ref().err().filter(|fault| fault.kind == FaultKind::CredentialsNotFound);
+        let remembered = missing.and_then(|fault| self.keys.remembered(name, identity, fault));
+        (read, remembered)
     }
 
     /// Returns `true` while requests with these credentials are backed off in this project after a 401 from Atlas.

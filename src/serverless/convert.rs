@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use domain::access::Purpose;
 use domain::conditions::Report;
 use domain::endpoint::{Endpoint, EndpointStatus, Instance};
 use domain::observed::{Object, ReadyWhen, Reported, Spec, VpcEndpoint};
@@ -11,8 +12,6 @@ use domain::schedule::ObjectVersion;
 use kube::{Resource, ResourceExt};
 
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
-
-use super::credentials::Purpose;
 
 /// The identity of an object, constant during a reconcile.
 #[derive(Debug, Clone, PartialEq, Eq)]

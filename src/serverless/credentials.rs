@@ -1,17 +1,16 @@
 //! The credential store: reads a Secret and returns a client with its credentials.
 //!
-//! Secrets are read by name and never watched: `get` is the operator's only permission on them. A Secret is cached for one
-//! minute, so that the objects that share it do not each read it; a write to Atlas accepts a Secret cached for at most two
-//! seconds. A Secret whose credentials Atlas rejects is read every 15 seconds; a missing Secret with exponential back-off. The
-//! credentials that Atlas last accepted for an object are kept for its deletion alone, because a deleted namespace may lose its
-//! Secrets first: they serve no other object, whatever its name, and no write except DELETE.
+//! Secrets are read by name and never watched: `get` is the operator's only permission on them. How long a read counts, and which
+//! credentials an object may use, is in `domain::access`. The credentials that Atlas last accepted for an object are kept for its
+//! deletion alone, because a deleted namespace may lose its Secrets first: they serve no other object, whatever its name, and no
+//! write except DELETE.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use atlas::{Client, Credentials, Transport};
-use domain::backoff::LONGEST_RETRY;
+use domain::access::{self, Finding, Purpose, SecretRead};
 use domain::fault::{Fault, FaultKind};
+use domain::memory::SinceBoot;
 use domain::ownership::Token;
 
 use crate::clock::Boottime;
@@ -20,24 +19,6 @@ use super::api_server::{ApiError, ApiServer};
 use super::convert::Identity;
 use super::credential_uses::Uses;
 use super::decode::Secret;
-
-/// Maximum age of a cached Secret whose credentials work.
-const FRESH: Duration = Duration::from_mins(1);
-
-/// Maximum age before a write to Atlas, because the credentials of a deleted Secret must not be used to write.
-const FRESH_FOR_WRITES: Duration = Duration::from_secs(2);
-
-/// Maximum age after a user has changed the object or requested a reconcile.
-const FRESH_ON_REQUEST: Duration = Duration::from_secs(1);
-
-/// Maximum age of a Secret whose credentials Atlas rejects, and of a missing Secret, where it doubles with each further read.
-const RECHECK: Duration = Duration::from_secs(15);
-
-/// Maximum age of a read that failed because the API server was unavailable.
-const RETRY: Duration = Duration::from_secs(5);
-
-/// Tolerance for a requeue that comes slightly before the next read is due.
-const EARLY: Duration = Duration::from_secs(1);
 
 /// The namespace and name of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,29 +42,10 @@ pub(super) struct AtlasKey {
     pub(super) read: Boottime,
 }
 
-/// What the credentials are used for, which limits the age of the cached Secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// A scheduled read.
-    Read,
-    /// A read because a user has changed the object or requested a reconcile; `spec`: the spec was changed.
-    Asked { spec: bool },
-    /// A write.
-    Write,
-    /// A write for which the Secret must be read now: the kept credentials of a deleted Secret may not make it.
-    WriteNow,
-}
-
-/// The result of the last read of a Secret.
+/// The last read of a Secret.
 struct Read {
-    at: Boottime,
+    counts: SecretRead,
     result: Result<AtlasKey, Fault>,
-    /// Atlas rejected these credentials.
-    rejected: bool,
-    /// How many due reads in a row have had the same result, after the first: the exponent of the back-off.
-    repeats: u32,
-    /// A user requested a reconcile right after this read.
-    requested: bool,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Read>>>;
@@ -103,36 +65,31 @@ impl CredentialStore {
         Self { cluster, transport, default, uses: Mutex::default() }
     }
 
-    /// Returns the credentials in the Secret `name` for `object`. Once the Secret is deleted, the deletion of the object may use
-    /// those that Atlas last accepted for it.
+    /// Returns the credentials in the Secret `name` for `object`, from a read that is recent enough for `purpose`.
     pub(super) async fn of(
         &self,
         name: &SecretName,
         object: &Identity,
         purpose: Purpose,
-        deleting: bool,
     ) -> Result<AtlasKey, Fault> {
         let (slot, since) = self.slot(name, object);
         let mut slot = slot.lock().await;
-        let now = Boottime::now();
-        let result = if let Some(read) = slot.as_mut().filter(|read| read.serves(purpose, since, now)) {
-            read.requested |= matches!(purpose, Purpose::Asked { .. });
-            read.result(now)
-        } else {
-            let result = Box::pin(self.read(name)).await;
-            let read = Read::after(slot.take(), result, purpose, now);
-            slot.insert(read).result(now)
-        };
-        drop(slot);
-        match result {
-            Err(fault) if deleting && fault.kind == FaultKind::CredentialsNotFound => {
-                let remembered = self.uses().remembered(&object.token, &object.uid, now);
-                let remembered = remembered.filter(|key| key.source.0 == *name);
-                let gone = Fault { retry_after: None, ..fault.clone() };
-                remembered.map(|key| AtlasKey { gone: Some(gone), ..key }).ok_or(fault)
-            }
-            result => result,
+        let now = Boottime::now().since_boot();
+        if let Some(read) = slot.as_mut()
+            && read.counts.serves(purpose, since.since_boot(), now)
+        {
+            return read.result(now);
         }
+        let result = Box::pin(self.read(name)).await;
+        let read = Read::after(slot.take(), result, purpose, now);
+        slot.insert(read).result(now)
+    }
+
+    /// Returns the credentials from the Secret `name` that Atlas last accepted for `object`; `fault` says why it is missing now.
+    pub(super) fn remembered(&self, name: &SecretName, object: &Identity, fault: &Fault) -> Option<AtlasKey> {
+        let remembered = self.uses().remembered(&object.token, &object.uid, Boottime::now());
+        let gone = Some(Fault { retry_after: None, ..fault.clone() });
+        remembered.filter(|key| key.source.0 == *name).map(|key| AtlasKey { gone, ..key })
     }
 
     /// Records the response to a request made with `key`: a success, or a fault of this kind.
@@ -146,17 +103,16 @@ impl CredentialStore {
         if let Some(read) = slot.lock().await.as_mut()
             && read.result.as_ref().is_ok_and(|held| held.source == key.source)
         {
-            read.rejected = rejected;
+            read.counts.answered(rejected);
         }
     }
 
     /// Records that Atlas accepted `key` for `object`, which was not being deleted; `recorded`: it has a recorded endpoint.
-    /// Without one, a Secret that was read before the object existed does not count: it may have been deleted before that.
     pub(super) fn served(&self, object: &Identity, key: &AtlasKey, recorded: bool) {
         let now = Boottime::now();
         let mut uses = self.uses();
         let since = uses.since(&object.token, &object.uid, now);
-        if key.gone.is_none() && (recorded || key.read >= since) {
+        if key.gone.is_none() && access::may_remember(recorded, key.read.since_boot(), since.since_boot()) {
             uses.served(&object.token, &object.uid, key.clone(), now);
         }
     }
@@ -234,58 +190,29 @@ impl CredentialStore {
 
 impl Read {
     /// Combines the result of a read with the one `before`.
-    fn after(before: Option<Self>, result: Result<AtlasKey, Fault>, purpose: Purpose, now: Boottime) -> Self {
-        let before = before.filter(|before| match (&before.result, &result) {
+    fn after(
+        before: Option<Self>,
+        result: Result<AtlasKey, Fault>,
+        purpose: Purpose,
+        now: SinceBoot,
+    ) -> Self {
+        let same = before.filter(|before| match (&before.result, &result) {
             (Ok(before), Ok(now)) => before.source == now.source,
             (Err(before), Err(now)) => before == now,
             _ => false,
         });
-        let (rejected, repeats) = before.map_or((false, 0), |before| {
-            // An early read on request does not lengthen the back-off for all objects that use the Secret.
-            let waited = !before.requested && before.is_due(now);
-            let grown = if waited { before.repeats.saturating_add(1) } else { before.repeats };
-            (before.rejected, if purpose == (Purpose::Asked { spec: true }) { 0 } else { grown })
-        });
-        Self { at: now, result, rejected, repeats, requested: false }
-    }
-
-    /// Returns `true` if this read is recent enough for `purpose`.
-    fn serves(&self, purpose: Purpose, since: Boottime, now: Boottime) -> bool {
-        let age = now.since(self.at);
-        match purpose {
-            Purpose::Read => !self.is_due(now),
-            Purpose::Asked { .. } => !self.is_due(now) && age < FRESH_ON_REQUEST,
-            // A Secret that was deleted before the object existed must not serve it.
-            Purpose::Write => !self.is_due(now) && age < FRESH_FOR_WRITES && self.at >= since,
-            Purpose::WriteNow => false,
-        }
-    }
-
-    fn is_due(&self, now: Boottime) -> bool {
-        let lasts = self.lasts();
-        now.since(self.at) >= if self.requested { lasts } else { lasts.saturating_sub(EARLY) }
-    }
-
-    /// Returns the age at which the Secret is read again on schedule.
-    fn lasts(&self) -> Duration {
-        match &self.result {
-            Err(_) if self.requested => FRESH_ON_REQUEST,
-            Ok(_) if self.rejected => RECHECK,
-            Ok(_) => FRESH,
-            Err(fault) if fault.kind == FaultKind::CredentialsNotFound => {
-                RECHECK.saturating_mul(2_u32.saturating_pow(self.repeats)).min(LONGEST_RETRY)
-            }
-            Err(_) => RETRY,
-        }
+        let finding = match &result {
+            Ok(_) => Finding::Usable,
+            Err(fault) if fault.kind == FaultKind::CredentialsNotFound => Finding::Missing,
+            Err(_) => Finding::Unavailable,
+        };
+        Self { counts: SecretRead::new(same.map(|same| same.counts), finding, purpose, now), result }
     }
 
     /// Returns the result, with the time until the next read if the Secret is missing.
-    fn result(&self, now: Boottime) -> Result<AtlasKey, Fault> {
+    fn result(&self, now: SinceBoot) -> Result<AtlasKey, Fault> {
         self.result.clone().map_err(|fault| match fault.kind {
-            FaultKind::CredentialsNotFound => {
-                let left = self.lasts().saturating_sub(now.since(self.at)).max(EARLY);
-                Fault { retry_after: Some(left), ..fault }
-            }
+            FaultKind::CredentialsNotFound => Fault { retry_after: Some(self.counts.left(now)), ..fault },
             _ => fault,
         })
     }
@@ -325,7 +252,3 @@ fn credentials(secret: &Secret) -> Result<Credentials, String> {
     }
     Err(missing_entries)
 }
-
-#[cfg(test)]
-#[path = "credentials_tests.rs"]
-mod tests;

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use atlas::{CreateOutcome, DeleteOutcome, Operation, Update};
+use domain::access::Purpose;
 use domain::decision::{Creating, Origin, ReleaseReason, State, Step};
 use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
 use domain::event;
@@ -25,7 +26,6 @@ use crate::serverless::crd;
 
 use super::api_server::{ApiError, ApiPermit};
 use super::convert::{self, Identity};
-use super::credentials::Purpose;
 use super::observe::{Plan, observe};
 use super::reconcile::ReconcileError;
 use super::session::Session;

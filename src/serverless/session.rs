@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use atlas::{AtlasError, Fingerprint, Operation};
+use domain::access::Purpose;
 use domain::conditions::Report;
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
 use domain::event::{self, Announced, EventDraft};
@@ -22,7 +23,7 @@ use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 use super::api_server::{ApiError, ApiPermit};
 use super::context::Context;
 use super::convert::{self, Identity};
-use super::credentials::{AtlasKey, Purpose};
+use super::credentials::AtlasKey;
 use super::listings::Held;
 use super::observe::Plan;
 use super::reconcile::ReconcileError;
@@ -78,10 +79,8 @@ impl Session {
         operation: Operation,
         id: &EndpointId,
     ) -> Result<Option<Access>, ReconcileError> {
-        // A deleted namespace may lose its Secrets at any moment, and an update must not use retained credentials.
-        let leaving = self.object.meta().deletion_timestamp.is_some();
-        let now = leaving && operation == Operation::Update;
-        let purpose = if now { Purpose::WriteNow } else { Purpose::Write };
+        let deleting = self.object.meta().deletion_timestamp.is_some();
+        let purpose = Purpose::of_write(deleting, operation == Operation::Update);
         let access = self.access(purpose).await.map_err(ReconcileError::NoAccess)?;
         if self.is_held(&access, operation, Some(id)) || self.set_credentials_in_use(&access) {
             return Ok(None);
