@@ -18,7 +18,7 @@
 //!
 //! | module | what it holds | uses |
 //! |---|---|---|
-//! | `domain` (crate) | endpoint, ownership, decide, conditions, memory, schedule, access, rate limits | nothing |
+//! | `domain` (crate) | endpoint, ownership, decide, conditions, memory, schedule, access, rate limits, output | nothing |
 //! | `atlas` (crate) | the HTTP client: Digest, OAuth, classification | `domain` |
 //! | [`metrics`] | the metrics, and their exposition | `domain`, `atlas` |
 //! | `runtime` | infrastructure of all kinds: fair queue, concurrency, single flights, watches with time limits | `metrics` |

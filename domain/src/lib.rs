@@ -5,7 +5,8 @@
 //!
 //! [`observed`] → [`decide`] → [`decision`] → [`conditions`] and [`event`]; [`memory`] carries state from one reconcile
 //! to the next, and [`schedule`] says when that is due. [`access`] says which credentials
-//! may be used, and [`rate_limits`] whose calls are withheld.
+//! may be used, [`rate_limits`] whose calls are withheld, and [`output`]
+//! what other tools read.
 
 pub mod access;
 pub mod backoff;
@@ -19,6 +20,7 @@ pub mod fault;
 pub mod memory;
 pub mod message;
 pub mod observed;
+pub mod output;
 pub mod ownership;
 pub mod rate_limits;
 pub mod schedule;

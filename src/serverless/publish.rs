@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use domain::conditions::{ConditionType, Reason, Report};
-use domain::endpoint::EndpointStatus;
 use domain::event;
 use domain::observed::{Listing, VpcEndpoint, WriteOutcome};
+use domain::output::{Names, connected, content, known_address, names};
 use domain::schedule::{Basis, Outcome, Pace};
 use kube::Resource;
 use tracing::warn;
@@ -166,38 +166,37 @@ enum Output {
 }
 
 async fn write_output(session: &mut Session, report: &Report) -> Result<Output, ReconcileError> {
-    let wanted = session.object.spec.output_config_map.as_ref().map(|wanted| wanted.name.clone());
-    // A single unconfirmed response that withdraws an endpoint changes nothing in the output either.
-    let listed = !report.unchanged && matches!(session.listing, Listing::Fetched(_)) || report.lost;
-    if session.object.meta().deletion_timestamp.is_some() || (wanted.is_some() && !listed) {
-        return Ok(Output::Complete);
-    }
+    let declared = session.object.spec.output_config_map.as_ref().map(|declared| declared.name.clone());
+    let recorded = output::noted(&session.object);
+    let deleting = session.object.meta().deletion_timestamp.is_some();
+    let fetched = matches!(session.listing, Listing::Fetched(_));
+    let Names { remove, keep } = names(declared.as_deref(), recorded.as_deref(), deleting, (report, fetched));
     let cluster = session.ctx.cluster.clone();
-    let old = output::noted(&session.object).filter(|noted| Some(noted) != wanted.as_ref());
-    if let Some(old) = old {
-        if let Err(problem) = output::remove(&cluster, &session.identity, &old).await {
+    if let Some(old) = remove {
+        if let Err(problem) = output::remove(&cluster, &session.identity, old).await {
             return Ok(Output::Failed(problem));
         }
-        record_output(session, wanted.as_deref()).await?;
+        record_output(session, declared.as_deref()).await?;
     }
-    let Some(name) = wanted else { return Ok(Output::Complete) };
-    let found = match output::read(&cluster, &session.identity, &name).await {
+    let Some(name) = keep else { return Ok(Output::Complete) };
+    let found = match output::read(&cluster, &session.identity, name).await {
         Ok(found) => found,
         Err(problem) => return Ok(Output::Failed(problem)),
     };
-    let connected = report.endpoint.as_ref().filter(|endpoint| endpoint.status == EndpointStatus::Available);
-    let vpc_endpoint = connected.and_then(|endpoint| endpoint.vpc_endpoint_id.as_deref());
+    let vpc_endpoint = connected(report);
     let address = match vpc_endpoint {
         None => None,
-        // The existing content is trusted only while Atlas does not show the address: anybody may have written it.
-        Some(id) => session.private_address(id).await.or_else(|| output::noted_address(found.as_ref(), id)),
+        Some(id) => session
+            .private_address(id)
+            .await
+            .or_else(|| found.as_ref().and_then(|found| known_address(&found.data, id))),
     };
     let incomplete = vpc_endpoint.is_some() && address.is_none();
-    let content = output::content(report, address);
+    let content = content(report, address);
     if !content.is_empty() && output::noted(&session.object).is_none() {
-        record_output(session, Some(&name)).await?;
+        record_output(session, Some(name)).await?;
     }
-    Ok(match output::keep(&cluster, &session.identity, &session.object, &name, found, content).await {
+    Ok(match output::keep(&cluster, &session.identity, &session.object, name, found, content).await {
         Err(problem) => Output::Failed(problem),
         Ok(()) if incomplete => Output::Incomplete,
         Ok(()) => Output::Complete,

@@ -15,6 +15,7 @@ mod creating;
 mod decisions;
 mod leaving;
 mod narrowing;
+mod output;
 mod pausing;
 mod rate_limits;
 mod reports;
