@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::{VpcEndpointSource, parse_duration};
 
-use crate::bench::{Bench, ENDPOINT, assert_refused};
+use crate::fixture::{AdmissionFixture, ENDPOINT, assert_refused};
 
 #[tokio::test]
 async fn the_smallest_manifest_gets_the_defaults_and_counts_as_not_looked_at() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
     assert_eq!(
         made.spec,
         json!({
@@ -25,7 +25,7 @@ async fn the_smallest_manifest_gets_the_defaults_and_counts_as_not_looked_at() {
 
 #[tokio::test]
 async fn what_the_manual_allows_is_accepted() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     let reference = |api_version: &str, kind: &str, key: Option<&str>| {
         let mut reference = json!({"apiVersion": api_version, "kind": kind, "name": "orders.eu-1"});
         if let Some(key) = key {
@@ -58,13 +58,13 @@ async fn what_the_manual_allows_is_accepted() {
         manifests.push(reference(api_version, kind, key));
     }
     for fields in manifests {
-        bench.try_create(fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
+        fixture.try_create(fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
     }
 }
 
 #[tokio::test]
 async fn what_the_manual_forbids_is_refused_with_a_reason() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     let project = "`projectId` must be the id of an Atlas project: 24 lower-case hexadecimal digits";
     let instance = "`instanceName` must be the name of an Atlas instance: letters, digits and '-'";
     let endpoint = "`endpointId` must be the id of an endpoint in Atlas: 24 lower-case hexadecimal digits";
@@ -112,37 +112,37 @@ async fn what_the_manual_forbids_is_refused_with_a_reason() {
         let place = if bad == "Observe" { "spec.endpointId".to_owned() } else { format!("spec.{field}") };
         let mut fields = json!({});
         fields[field] = bad;
-        assert_refused(bench.try_create(fields).await, &place, words);
+        assert_refused(fixture.try_create(fields).await, &place, words);
     }
 }
 
 #[tokio::test]
 async fn a_missing_project_or_instance_is_named() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     for field in ["projectId", "instanceName"] {
         let mut fields = json!({});
         fields[field] = Value::Null;
-        let Err(refusal) = bench.try_create(fields).await else { panic!("accepted without {field}") };
+        let Err(refusal) = fixture.try_create(fields).await else { panic!("accepted without {field}") };
         assert!(refusal.0.starts_with(&format!("spec.{field}: FieldValueRequired: ")), "{refusal:?}");
     }
 }
 
 #[tokio::test]
 async fn null_is_the_same_as_absent() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     let nulls = json!({
         "comment": null, "credentialsRef": null, "endpointId": null, "cloudProviderEndpointId": null,
         "cloudProviderEndpointRef": null, "readyWhen": null, "deletionPolicy": null, "managementPolicy": null,
         "suspend": null, "interval": null, "progressDeadline": null, "outputConfigMap": null,
     });
-    let with_nulls = bench.create(nulls).await.unwrap();
-    let without = bench.create(json!({})).await.unwrap();
+    let with_nulls = fixture.create(nulls).await.unwrap();
+    let without = fixture.create(json!({})).await.unwrap();
     assert_eq!(with_nulls.spec, without.spec);
 }
 
 #[tokio::test]
 async fn a_duration_is_kept_as_typed_and_read_as_the_api_server_reads_it() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     for text in [
         "30s",
         "90s",
@@ -180,7 +180,7 @@ async fn a_duration_is_kept_as_typed_and_read_as_the_api_server_reads_it() {
         "--40s",
     ] {
         let ours = parse_duration(text).is_ok_and(|duration| duration.as_secs() >= 30);
-        let theirs = bench.try_create(json!({ "interval": text })).await;
+        let theirs = fixture.try_create(json!({ "interval": text })).await;
         assert_eq!(ours, theirs.is_ok(), "{text:?}: {theirs:?}");
         match theirs {
             Ok(made) => assert_eq!(made.spec["interval"], text),
@@ -193,14 +193,14 @@ async fn a_duration_is_kept_as_typed_and_read_as_the_api_server_reads_it() {
 
 #[tokio::test]
 async fn a_text_that_is_no_duration_is_refused_in_plain_words() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     for (field, least) in [("interval", "at least 30s"), ("progressDeadline", "more than 0s")] {
         for text in ["1d", "10", "10 m", "10min", "", "ten minutes"] {
             let mut fields = json!({});
             fields[field] = text.into();
             let words =
                 format!("Invalid value: {text:?}: `{field}` must be a duration of {least}, such as '90s'");
-            assert_refused(bench.try_create(fields).await, &format!("spec.{field}"), &words);
+            assert_refused(fixture.try_create(fields).await, &format!("spec.{field}"), &words);
         }
     }
 }

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "so that a test fails where it goes wrong")]
 
-mod bench;
 mod create;
+mod fixture;
 mod references;
 mod samples;
 mod status;

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::bench::{Bench, assert_refused};
+use crate::fixture::{AdmissionFixture, assert_refused};
 
 #[tokio::test]
 async fn names_of_other_objects_are_checked() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     let config_map = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "name": name, "key": "id"});
     for name in
         ["", "Atlas", "atlas/api", "-atlas", "atlas-", "../atlas", "atlas_api", "a..b", "a.", "a.-b", "a\n"]
@@ -19,25 +19,25 @@ async fn names_of_other_objects_are_checked() {
             let mut fields = json!({});
             fields[field] = value;
             let words = format!("`name` must be the name of {what}: lower-case letters, digits, '-' and '.'");
-            assert_refused(bench.try_create(fields).await, &format!("spec.{field}.name"), &words);
+            assert_refused(fixture.try_create(fields).await, &format!("spec.{field}.name"), &words);
         }
     }
 }
 
 #[tokio::test]
 async fn at_most_one_vpc_endpoint_is_declared() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     let both = json!({
         "cloudProviderEndpointId": "vpce-1a2b3c4d",
         "cloudProviderEndpointRef": {"apiVersion": "ec2.services.k8s.aws/v1alpha1", "kind": "VPCEndpoint", "name": "a"},
     });
     let words = "at most one of `cloudProviderEndpointId` and `cloudProviderEndpointRef` may be set";
-    assert_refused(bench.try_create(both).await, "spec", words);
+    assert_refused(fixture.try_create(both).await, "spec", words);
 }
 
 #[tokio::test]
 async fn a_reference_outside_the_closed_list_is_refused() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     let closed = "must be a VPCEndpoint of `ec2.services.k8s.aws/v1alpha1` (ACK) or \
                   `ec2.aws.m.upbound.io/v1beta1` (Upbound), or a ConfigMap of `v1`";
     let cluster_scoped = "the cluster-scoped VPCEndpoint of `ec2.aws.upbound.io` may not be referenced, because it \
@@ -60,7 +60,7 @@ async fn a_reference_outside_the_closed_list_is_refused() {
         if let Some(key) = extra {
             reference["key"] = key.into();
         }
-        let refused = bench.try_create(json!({ "cloudProviderEndpointRef": reference })).await;
+        let refused = fixture.try_create(json!({ "cloudProviderEndpointRef": reference })).await;
         assert_refused(refused, &format!("spec.cloudProviderEndpointRef{place}"), words);
     }
 }

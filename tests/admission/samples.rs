@@ -7,7 +7,7 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, ValidationD
 use serde_json::Value;
 use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 
-use crate::bench::Bench;
+use crate::fixture::AdmissionFixture;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/samples");
 
@@ -26,7 +26,7 @@ fn samples() -> Vec<(String, Value)> {
 
 #[tokio::test]
 async fn every_sample_is_accepted() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     // Strict: a field that the definition does not know is an error.
     let params =
         PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply("samples") };
@@ -37,7 +37,8 @@ async fn every_sample_is_accepted() {
             "Secret" => ApiResource::erase::<Secret>(&()),
             other => panic!("{file}: {other}"),
         };
-        let objects: Api<DynamicObject> = Api::namespaced_with(bench.client.clone(), &bench.namespace, &kind);
+        let objects: Api<DynamicObject> =
+            Api::namespaced_with(fixture.client.clone(), &fixture.namespace, &kind);
         let name = manifest["metadata"]["name"].as_str().unwrap();
         let applied = objects.patch(name, &params, &Patch::Apply(&manifest)).await;
         let applied = applied.unwrap_or_else(|error| panic!("{file}: {error}"));

@@ -6,7 +6,7 @@ use kube::core::Request;
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
-use crate::bench::{Bench, ENDPOINT, Refusal};
+use crate::fixture::{AdmissionFixture, ENDPOINT, Refusal};
 
 fn condition(kind: &str, message: &str) -> Value {
     json!({
@@ -17,8 +17,8 @@ fn condition(kind: &str, message: &str) -> Value {
 
 #[tokio::test]
 async fn whatever_atlas_says_is_kept() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
     let status = json!({
         "_id": "an id of another shape, because Atlas makes the ids",
         "cloudProviderEndpointId": "",
@@ -30,26 +30,26 @@ async fn whatever_atlas_says_is_kept() {
         "lastHandledReconcileAt": "any text",
         "conditions": [condition("Ready", &"m".repeat(40_000)), condition("no CamelCase", "")],
     });
-    assert_eq!(bench.report(&made, status.clone()).await.unwrap().status, status);
+    assert_eq!(fixture.report(&made, status.clone()).await.unwrap().status, status);
 }
 
 #[tokio::test]
 async fn a_status_that_was_wiped_counts_as_not_looked_at() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
-    bench.report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1})).await.unwrap();
-    let wiped = bench.report_whole(&made, json!({"status": null})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
+    fixture.report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1})).await.unwrap();
+    let wiped = fixture.report_whole(&made, json!({"status": null})).await.unwrap();
     assert_eq!(wiped.status, json!({"observedGeneration": -1}));
-    bench.report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1})).await.unwrap();
-    let removed = bench.report(&made, json!({"observedGeneration": null})).await.unwrap();
+    fixture.report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1})).await.unwrap();
+    let removed = fixture.report(&made, json!({"observedGeneration": null})).await.unwrap();
     assert_eq!(removed.status, json!({"_id": ENDPOINT, "observedGeneration": -1}));
 }
 
 /// The record of a new endpoint: into a status that holds only the default.
 #[tokio::test]
 async fn an_id_can_be_recorded_under_the_test_that_there_is_none() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
     let record = |id: &str| {
         let operations = json!([
             {"op": "test", "path": "/status/_id", "value": null},
@@ -58,26 +58,26 @@ async fn an_id_can_be_recorded_under_the_test_that_there_is_none() {
         Patch::<()>::Json(serde_json::from_value(operations).unwrap())
     };
     let params = PatchParams::default();
-    let recorded = bench.objects.patch_status(&made.name, &params, &record(ENDPOINT)).await.unwrap();
+    let recorded = fixture.objects.patch_status(&made.name, &params, &record(ENDPOINT)).await.unwrap();
     assert_eq!(recorded.data["status"]["_id"], ENDPOINT);
-    let again = bench.objects.patch_status(&made.name, &params, &record("another")).await.unwrap_err();
+    let again = fixture.objects.patch_status(&made.name, &params, &record("another")).await.unwrap_err();
     assert!(matches!(again, kube::Error::Api(status) if status.is_invalid()));
 }
 
 #[tokio::test]
 async fn null_in_the_status_is_the_same_as_absent() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
     let operations = json!([{"op": "add", "path": "/status/errorMessage", "value": null}]);
     let patch = Patch::<()>::Json(serde_json::from_value(operations).unwrap());
-    let reported = bench.objects.patch_status(&made.name, &PatchParams::default(), &patch).await.unwrap();
+    let reported = fixture.objects.patch_status(&made.name, &PatchParams::default(), &patch).await.unwrap();
     assert_eq!(reported.data["status"], json!({"observedGeneration": -1}));
 }
 
 #[tokio::test]
 async fn what_would_break_our_decoding_is_refused() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
     let mut garbled = condition("Ready", "");
     garbled["lastTransitionTime"] = json!("yesterday");
     let mut incomplete = condition("Ready", "");
@@ -90,7 +90,7 @@ async fn what_would_break_our_decoding_is_refused() {
             "status.conditions[1]: FieldValueDuplicate",
         ),
     ] {
-        let Err(Refusal(causes)) = bench.report(&made, json!({ "conditions": conditions })).await else {
+        let Err(Refusal(causes)) = fixture.report(&made, json!({ "conditions": conditions })).await else {
             panic!("accepted: {conditions}")
         };
         assert!(causes.contains(words), "expected {words:?}, found:\n{causes}");
@@ -99,8 +99,8 @@ async fn what_would_break_our_decoding_is_refused() {
 
 #[tokio::test]
 async fn kubectl_get_shows_the_columns_of_the_manual() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
     let status = json!({
         "_id": ENDPOINT,
         "status": "RESERVED",
@@ -108,11 +108,11 @@ async fn kubectl_get_shows_the_columns_of_the_manual() {
         "endpointServiceName": "com.amazonaws.vpce.x",
         "conditions": [condition("Synced", "not this one"), condition("Ready", "make a VPC endpoint")],
     });
-    bench.report(&made, status).await.unwrap();
-    let url = ServerlessPrivateEndpoint::url_path(&(), Some(&bench.namespace));
+    fixture.report(&made, status).await.unwrap();
+    let url = ServerlessPrivateEndpoint::url_path(&(), Some(&fixture.namespace));
     let mut request = Request::new(url).get(&made.name, &GetParams::default()).unwrap();
     request.headers_mut().insert("accept", "application/json;as=Table;v=v1;g=meta.k8s.io".parse().unwrap());
-    let table: Value = bench.client.request(request).await.unwrap();
+    let table: Value = fixture.client.request(request).await.unwrap();
     let headers: Vec<String> = table["columnDefinitions"]
         .as_array()
         .unwrap()

@@ -3,27 +3,27 @@
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
-use crate::bench::{Bench, ENDPOINT, Made, OTHER_ENDPOINT, assert_refused};
+use crate::fixture::{AdmissionFixture, ENDPOINT, Made, OTHER_ENDPOINT, assert_refused};
 
 const BOUND: &str =
     "`endpointId` must equal `status._id` once the object has an endpoint; it may always be removed";
 
 #[tokio::test]
 async fn project_and_instance_never_change() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
-    let project = bench.edit(&made, json!({"projectId": "32b6e34b3d91647abb20e7b9"})).await;
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
+    let project = fixture.edit(&made, json!({"projectId": "32b6e34b3d91647abb20e7b9"})).await;
     let words = "`projectId` is immutable; create another ServerlessPrivateEndpoint for another project";
     assert_refused(project, "spec.projectId", words);
-    let instance = bench.edit(&made, json!({"instanceName": "invoices"})).await;
+    let instance = fixture.edit(&made, json!({"instanceName": "invoices"})).await;
     let words = "`instanceName` is immutable; create another ServerlessPrivateEndpoint for another instance";
     assert_refused(instance, "spec.instanceName", words);
 }
 
 #[tokio::test]
 async fn everything_else_may_change() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
     for fields in [
         json!({"comment": "one"}),
         json!({"comment": "two"}),
@@ -44,15 +44,15 @@ async fn everything_else_may_change() {
         json!({"outputConfigMap": {"name": "one"}}),
         json!({"outputConfigMap": null}),
     ] {
-        bench.edit(&made, fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
+        fixture.edit(&made, fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
     }
 }
 
 #[tokio::test]
 async fn a_vpc_endpoint_once_declared_stays_declared() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "id"});
-    let made = bench.create(json!({})).await.unwrap();
+    let made = fixture.create(json!({})).await.unwrap();
     for fields in [
         json!({"comment": "a spec without one may be edited"}),
         json!({"cloudProviderEndpointId": "vpce-1a2b3c4d"}),
@@ -61,88 +61,88 @@ async fn a_vpc_endpoint_once_declared_stays_declared() {
         json!({"cloudProviderEndpointRef": {"name": "other-network"}}),
         json!({"cloudProviderEndpointId": "vpce-1a2b3c4d", "cloudProviderEndpointRef": null}),
     ] {
-        bench.edit(&made, fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
+        fixture.edit(&made, fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
     }
     let words = "`cloudProviderEndpointId` or `cloudProviderEndpointRef` must stay set once one was set, because \
                  Atlas offers no way to detach a VPC endpoint; change it, or delete the object";
-    assert_refused(bench.edit(&made, json!({"cloudProviderEndpointId": null})).await, "spec", words);
+    assert_refused(fixture.edit(&made, json!({"cloudProviderEndpointId": null})).await, "spec", words);
 }
 
 #[tokio::test]
 async fn endpoint_id_is_free_until_the_object_has_an_endpoint() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
     for fields in [
         json!({"endpointId": ENDPOINT}),
         json!({"endpointId": OTHER_ENDPOINT}),
         json!({"endpointId": null}),
         json!({"endpointId": ENDPOINT}),
     ] {
-        bench.edit(&made, fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
+        fixture.edit(&made, fields.clone()).await.unwrap_or_else(|refusal| panic!("{fields}: {refusal:?}"));
     }
 }
 
 #[tokio::test]
 async fn endpoint_id_names_the_endpoint_that_the_object_has() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
-    bench.report(&made, json!({"_id": ENDPOINT})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
+    fixture.report(&made, json!({"_id": ENDPOINT})).await.unwrap();
     let other = json!({"endpointId": OTHER_ENDPOINT});
-    assert_refused(bench.edit(&made, other.clone()).await, "spec.endpointId", BOUND);
-    bench.edit(&made, json!({"endpointId": ENDPOINT})).await.unwrap();
-    assert_refused(bench.edit(&made, other.clone()).await, "spec.endpointId", BOUND);
-    bench.edit(&made, json!({"endpointId": null})).await.unwrap();
-    assert_refused(bench.edit(&made, other).await, "spec.endpointId", BOUND);
+    assert_refused(fixture.edit(&made, other.clone()).await, "spec.endpointId", BOUND);
+    fixture.edit(&made, json!({"endpointId": ENDPOINT})).await.unwrap();
+    assert_refused(fixture.edit(&made, other.clone()).await, "spec.endpointId", BOUND);
+    fixture.edit(&made, json!({"endpointId": null})).await.unwrap();
+    assert_refused(fixture.edit(&made, other).await, "spec.endpointId", BOUND);
 }
 
 /// While a POST is in flight the user may set `endpointId`. Its response must be recorded all the same, and the object
 /// that then holds two ids must stay editable.
 #[tokio::test]
 async fn endpoint_id_never_refuses_the_record_of_another_endpoint() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({"endpointId": OTHER_ENDPOINT})).await.unwrap();
-    let recorded = bench.report(&made, json!({"_id": ENDPOINT, "status": "RESERVED"})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({"endpointId": OTHER_ENDPOINT})).await.unwrap();
+    let recorded = fixture.report(&made, json!({"_id": ENDPOINT, "status": "RESERVED"})).await.unwrap();
     assert_eq!(recorded.status["_id"], ENDPOINT);
-    bench.edit(&made, json!({"comment": "still editable"})).await.unwrap();
-    bench.edit(&made, json!({"endpointId": null})).await.unwrap();
+    fixture.edit(&made, json!({"comment": "still editable"})).await.unwrap();
+    fixture.edit(&made, json!({"endpointId": null})).await.unwrap();
 }
 
 #[tokio::test]
 async fn observing_keeps_its_endpoint_id() {
-    let bench = Bench::new().await;
+    let fixture = AdmissionFixture::new().await;
     let words = "`endpointId` must be set when `managementPolicy` is 'Observe'";
-    let managed = bench.create(json!({})).await.unwrap();
-    let observe = bench.edit(&managed, json!({"managementPolicy": "Observe"})).await;
+    let managed = fixture.create(json!({})).await.unwrap();
+    let observe = fixture.edit(&managed, json!({"managementPolicy": "Observe"})).await;
     assert_refused(observe, "spec.endpointId", words);
     let observed =
-        bench.create(json!({"managementPolicy": "Observe", "endpointId": ENDPOINT})).await.unwrap();
-    assert_refused(bench.edit(&observed, json!({"endpointId": null})).await, "spec.endpointId", words);
+        fixture.create(json!({"managementPolicy": "Observe", "endpointId": ENDPOINT})).await.unwrap();
+    assert_refused(fixture.edit(&observed, json!({"endpointId": null})).await, "spec.endpointId", words);
 }
 
-async fn set_finalizers(bench: &Bench, made: &Made, finalizers: &[&str]) {
+async fn set_finalizers(fixture: &AdmissionFixture, made: &Made, finalizers: &[&str]) {
     let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
-    bench.objects.patch(&made.name, &PatchParams::default(), &patch).await.unwrap();
+    fixture.objects.patch(&made.name, &PatchParams::default(), &patch).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_terminating_object_can_still_be_told_to_retain() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
-    set_finalizers(&bench, &made, &[spe_operator::serverless::crd::FINALIZER]).await;
-    bench.objects.delete(&made.name, &DeleteParams::default()).await.unwrap();
-    let told = bench.edit(&made, json!({"deletionPolicy": "Retain"})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
+    set_finalizers(&fixture, &made, &[spe_operator::serverless::crd::FINALIZER]).await;
+    fixture.objects.delete(&made.name, &DeleteParams::default()).await.unwrap();
+    let told = fixture.edit(&made, json!({"deletionPolicy": "Retain"})).await.unwrap();
     assert_eq!(told.spec["deletionPolicy"], "Retain");
-    set_finalizers(&bench, &made, &[]).await;
-    assert!(bench.objects.get_opt(&made.name).await.unwrap().is_none());
+    set_finalizers(&fixture, &made, &[]).await;
+    assert!(fixture.objects.get_opt(&made.name).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn objects_are_selected_by_project_and_instance() {
-    let bench = Bench::new().await;
-    let made = bench.create(json!({})).await.unwrap();
-    bench.create(json!({"instanceName": "invoices"})).await.unwrap();
+    let fixture = AdmissionFixture::new().await;
+    let made = fixture.create(json!({})).await.unwrap();
+    fixture.create(json!({"instanceName": "invoices"})).await.unwrap();
     let fields = "spec.projectId=32b6e34b3d91647abb20e7b8,spec.instanceName=orders";
-    let found = bench.objects.list(&ListParams::default().fields(fields)).await.unwrap();
+    let found = fixture.objects.list(&ListParams::default().fields(fields)).await.unwrap();
     let names: Vec<_> = found.items.iter().filter_map(|object| object.metadata.name.as_deref()).collect();
     assert_eq!(names, [made.name]);
 }

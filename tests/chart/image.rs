@@ -40,20 +40,22 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn the_context_of_the_image_holds_all_that_the_program_is_built_from() {
-    let stage = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image-context");
-    let _ = std::fs::remove_dir_all(&stage);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image-context");
+    let _ = std::fs::remove_dir_all(&folder);
     for path in context() {
-        copy(&root().join(&path), &stage.join(&path));
+        copy(&root().join(&path), &folder.join(&path));
     }
-    assert!(stage.join("hack/static").is_file());
+    assert!(folder.join("hack/static").is_file());
     // Cargo needs each member of the workspace, each file that a manifest names, and an up-to-date lock file.
-    let said = resolve(&stage);
+    let said = resolve(&folder);
     assert!(said.is_ok(), "{said:?}");
     // Any one of them is missed.
-    for path in ["Cargo.lock", "domain", "atlas", "proof", "atlas-simulator", "testbed", "src"] {
-        let (there, away) = (stage.join(path), stage.with_extension("away"));
+    for path in
+        ["Cargo.lock", "domain", "atlas", "proof", "atlas-simulator", "testbed", "tests/support", "src"]
+    {
+        let (there, away) = (folder.join(path), folder.with_extension("away"));
         std::fs::rename(&there, &away).unwrap();
-        assert!(resolve(&stage).is_err(), "nobody misses {path}");
+        assert!(resolve(&folder).is_err(), "nobody misses {path}");
         let _ = std::fs::remove_file(&there);
         std::fs::rename(away, there).unwrap();
     }

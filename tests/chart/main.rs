@@ -19,6 +19,6 @@ mod notes;
 mod pod;
 mod policy;
 mod readme;
+mod release;
 mod rights;
-mod stage;
 mod values;

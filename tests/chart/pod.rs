@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use spe_operator::serverless::crd;
 
 use crate::helm::{chart, name, of_kind, operator_arguments, render, try_render};
-use crate::stage::strings;
+use crate::release::strings;
 
 #[tokio::test]
 async fn the_definition_is_that_of_the_program_and_stays_when_the_release_goes() {

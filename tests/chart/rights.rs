@@ -15,7 +15,7 @@ use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint, VpcEndpoint
 use testbed::{Process, Signal, kinds};
 use tokio::sync::OnceCell;
 
-use crate::stage::{Mode, PATIENCE, Right, Stage, pace};
+use crate::release::{Mode, PATIENCE, Release, Right, pace};
 
 /// The number of parallel releases.
 const AT_ONCE: usize = 4;
@@ -39,17 +39,17 @@ pub(crate) async fn install_definitions() {
 
 /// The actions of a user, in one fixture.
 pub(crate) struct User<'a> {
-    stage: &'a Stage,
+    release: &'a Release,
     objects: Api<ServerlessPrivateEndpoint>,
     maps: Api<ConfigMap>,
 }
 
 impl<'a> User<'a> {
-    pub(crate) fn on(stage: &'a Stage) -> Self {
+    pub(crate) fn on(release: &'a Release) -> Self {
         Self {
-            stage,
-            objects: Api::namespaced(stage.client.clone(), &stage.work),
-            maps: Api::namespaced(stage.client.clone(), &stage.work),
+            release,
+            objects: Api::namespaced(release.client.clone(), &release.work),
+            maps: Api::namespaced(release.client.clone(), &release.work),
         }
     }
 
@@ -63,7 +63,7 @@ impl<'a> User<'a> {
             "metadata": {"name": name},
             "stringData": {"publicApiKey": public, "privateApiKey": DEFAULT_PRIVATE_KEY},
         }))?;
-        let secrets = Api::namespaced(self.stage.client.clone(), namespace);
+        let secrets = Api::namespaced(self.release.client.clone(), namespace);
         secrets.create(&PostParams::default(), &secret).await?;
         Ok(())
     }
@@ -76,7 +76,7 @@ impl<'a> User<'a> {
         let object = serde_json::from_value(json!({
             "apiVersion": "atlas.spe-operator.io/v1alpha1",
             "kind": "ServerlessPrivateEndpoint",
-            "metadata": {"name": name, "labels": {"release": self.stage.name}},
+            "metadata": {"name": name, "labels": {"release": self.release.name}},
             "spec": spec,
         }))?;
         self.objects.create(&PostParams::default(), &object).await?;
@@ -107,7 +107,7 @@ impl<'a> User<'a> {
     async fn vpc_endpoint(&self, source: VpcEndpointSource, status: Value) -> Result<()> {
         let kind = kind(source);
         let endpoints: Api<DynamicObject> =
-            Api::namespaced_with(self.stage.client.clone(), &self.stage.work, &kind);
+            Api::namespaced_with(self.release.client.clone(), &self.release.work, &kind);
         let object = json!({
             "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "network"}, "status": status,
         });
@@ -149,10 +149,10 @@ impl<'a> User<'a> {
 }
 
 /// Everything that needs a right, from the start of the operator to its end.
-async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
-    let user = User::on(stage);
-    user.secret(&stage.work, "atlas-api").await?;
-    user.secret(&stage.home, "shared").await?;
+async fn all_of_its_work(release: &Release, operator: &Process) -> Result<()> {
+    let user = User::on(release);
+    user.secret(&release.work, "atlas-api").await?;
+    user.secret(&release.home, "shared").await?;
     let map = json!({"metadata": {"name": "network"}, "data": {"vpce": "vpce-0a1b2c3d4e5f60703"}});
     user.maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
     let reference = |source: VpcEndpointSource| {
@@ -201,7 +201,7 @@ async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
         Ok(map.and_then(|map| map.data).is_some_and(|data| data.contains_key("privateSrvAddress")))
     };
     user.until("told the private address", told).await?;
-    let events: Api<Event> = Api::namespaced(stage.client.clone(), &stage.work);
+    let events: Api<Event> = Api::namespaced(release.client.clone(), &release.work);
     let repeated = async || {
         let events = events.list(&ListParams::default()).await?;
         Ok(events
@@ -211,27 +211,27 @@ async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
     };
     user.until("repeated an event", repeated).await?;
     // The output of a lost endpoint is deleted. Its successor takes its time, so that there is nothing to write yet.
-    stage.atlas.set_pace(Pace::of(Duration::from_secs(20)));
+    release.atlas.set_pace(Pace::of(Duration::from_secs(20)));
     let before = user.maps.get("output").await?.metadata.uid;
     let lost = user.objects.get("map").await?.status.and_then(|status| status.id).unwrap_or_default();
-    ensure!(stage.atlas.remove_endpoint(&lost), "Atlas has no {lost}");
+    ensure!(release.atlas.remove_endpoint(&lost), "Atlas has no {lost}");
     let forgotten = async || {
         user.look_now("map").await?;
         Ok(user.maps.get_opt("output").await?.is_none_or(|map| map.metadata.uid != before))
     };
     user.until("forgot the lost endpoint", forgotten).await?;
-    stage.atlas.set_pace(pace());
+    release.atlas.set_pace(pace());
     for name in ["ack", "upbound", "map"] {
         user.objects.delete(name, &DeleteParams::default()).await?;
     }
     let gone = async || Ok(user.objects.list(&ListParams::default()).await?.items.is_empty());
     user.until("gone", gone).await?;
-    ensure!(stage.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE).is_empty(), "Atlas is not empty");
+    ensure!(release.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE).is_empty(), "Atlas is not empty");
     operator.signal(Signal::TERM)?;
     let end = operator.wait(PATIENCE).await?;
     ensure!(end.success(), "the operator ended with {end}");
-    let leases: Api<Lease> = Api::namespaced(stage.client.clone(), &stage.home);
-    let holder = leases.get(&stage.name).await?.spec.and_then(|spec| spec.holder_identity);
+    let leases: Api<Lease> = Api::namespaced(release.client.clone(), &release.home);
+    let holder = leases.get(&release.name).await?.spec.and_then(|spec| spec.holder_identity);
     ensure!(holder.as_deref() == Some(""), "the Lease is still held by {holder:?}");
     Ok(())
 }
@@ -241,20 +241,20 @@ async fn all_of_its_work(stage: &Stage, operator: &Process) -> Result<()> {
 /// # Errors
 /// The operation that failed although nothing was forbidden; else the result is what was forbidden.
 async fn run(mode: Mode, without: Option<&Right>) -> Result<Vec<String>> {
-    let mut stage = Stage::new(mode).await?;
-    stage.grant(without).await?;
-    let operator = stage.operator().await?;
+    let mut release = Release::new(mode).await?;
+    release.grant(without).await?;
+    let operator = release.operator().await?;
     tokio::select! {
-        done = all_of_its_work(&stage, &operator) => if stage.refused().is_empty() { done? },
-        () = stage.until_refused() => {}
+        done = all_of_its_work(&release, &operator) => if release.refused().is_empty() { done? },
+        () = release.until_refused() => {}
     }
-    Ok(stage.refused())
+    Ok(release.refused())
 }
 
 async fn each_right_is_needed(mode: Mode) {
     install_definitions().await;
     assert_eq!(run(mode, None).await.unwrap(), <[String; 0]>::default());
-    let rights = Stage::new(mode).await.unwrap().rights();
+    let rights = Release::new(mode).await.unwrap().rights();
     assert!(rights.len() >= 20, "{rights:#?}");
     let runs = rights.into_iter().map(|right| async move { (run(mode, Some(&right)).await, right) });
     let mut runs = stream::iter(runs).buffer_unordered(AT_ONCE);

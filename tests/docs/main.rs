@@ -11,6 +11,7 @@
 mod book;
 mod ci;
 mod dashboard;
+mod fixture;
 mod idioms;
 mod links;
 mod manifests;
@@ -19,6 +20,5 @@ mod names;
 mod pages;
 mod reference;
 mod samples;
-mod stage;
 mod templates;
 mod tour;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use testbed::kinds;
 
 use crate::book::{Page, pages, root};
-use crate::stage::{Stage, Wishes};
+use crate::fixture::{PageFixture, Requirements};
 
 /// All files below a folder whose names end with `.yaml`.
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -56,7 +56,7 @@ async fn try_to_apply(client: &Client, namespace: &str, mut manifest: Value) -> 
 
 #[tokio::test]
 async fn every_manifest_in_a_file_is_accepted() {
-    let stage = Stage::build("manifests", &Wishes::default()).await;
+    let fixture = PageFixture::build("manifests", &Requirements::default()).await;
     let client = testbed::control_plane().await.unwrap().client().await.unwrap();
     let mut files = Vec::new();
     for folder in ["deploy", "crds"] {
@@ -67,7 +67,7 @@ async fn every_manifest_in_a_file_is_accepted() {
     assert!(files.len() > 20, "only {files:?}");
     for file in files {
         for manifest in documents(&file).await {
-            let applied = try_to_apply(&client, &stage.namespace, manifest).await;
+            let applied = try_to_apply(&client, &fixture.namespace, manifest).await;
             assert_eq!(applied, Ok(()), "{}", file.display());
         }
     }
@@ -75,7 +75,7 @@ async fn every_manifest_in_a_file_is_accepted() {
         "apiVersion": "atlas.spe-operator.io/v1alpha1", "kind": "ServerlessPrivateEndpoint", "metadata": {"name": "a"},
         "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders", "coment": "misspelled"},
     });
-    let refused = try_to_apply(&client, &stage.namespace, nonsense).await;
+    let refused = try_to_apply(&client, &fixture.namespace, nonsense).await;
     assert!(refused.is_err_and(|error| error.contains("coment")), "a misspelled field was accepted");
 }
 

@@ -13,14 +13,14 @@
 //! | `text` | a picture: neither a command nor an output |
 //!
 //! A comment that begins with `run` is run like `sh`, hidden from readers: it plays absent components, and checks what
-//! the page promises. A comment that begins with `stage` configures the fixture ([`Wishes`]).
+//! the page promises. A comment that begins with `fixture` configures the fixture ([`Requirements`]).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::book::{Block, Page, page, pages, root, slug};
-use crate::stage::{Stage, Wishes};
+use crate::fixture::{PageFixture, Requirements};
 
 /// The programs that a command begins with.
 const PROGRAMS: [&str; 10] =
@@ -128,7 +128,7 @@ fn commands_to_run_by_hand_name_what_exists() {
 async fn run(path: &str) {
     let page = page(Path::new(path));
     let name = slug(&path.trim_end_matches(".md").rsplit('/').next().unwrap().replace('/', "-"));
-    let stage = Stage::build(&name, &wishes(&page)).await;
+    let fixture = PageFixture::build(&name, &requirements(&page)).await;
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pages").join(&name);
     // The files of the last run, if there was one.
     let _ = std::fs::remove_dir_all(&folder);
@@ -138,7 +138,7 @@ async fn run(path: &str) {
             std::os::unix::fs::symlink(root().join(link), folder.join(link)).unwrap();
         }
     }
-    let ended = stage.play(&format!("page-{name}"), &folder, &script(&page)).await;
+    let ended = fixture.play(&format!("page-{name}"), &folder, &script(&page)).await;
     let output = std::fs::read_to_string(folder.join(".output")).unwrap_or_default();
     let outputs = outputs(&output);
     if let Err(told) = ended {
@@ -148,21 +148,21 @@ async fn run(path: &str) {
     compare(&page, &outputs);
 }
 
-fn wishes(page: &Page) -> Wishes {
-    let mut wishes = Wishes::default();
-    for block in page.blocks.iter().filter(|block| block.text.starts_with("<!-- stage")) {
+fn requirements(page: &Page) -> Requirements {
+    let mut requirements = Requirements::default();
+    for block in page.blocks.iter().filter(|block| block.text.starts_with("<!-- fixture")) {
         for line in block.text.lines().skip(1).filter(|line| *line != "-->") {
             let (name, values) = line.split_once(':').unwrap();
             let values = values.split_whitespace().map(str::to_owned).collect();
             match name {
-                "clusters" => wishes.clusters = values,
-                "namespaces" => wishes.namespaces = values,
-                "definition" => wishes.bare = values == ["none"],
+                "clusters" => requirements.clusters = values,
+                "namespaces" => requirements.namespaces = values,
+                "definition" => requirements.bare = values == ["none"],
                 other => panic!("{}: {other}?", page.path.display()),
             }
         }
     }
-    wishes
+    requirements
 }
 
 fn script(page: &Page) -> String {

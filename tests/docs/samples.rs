@@ -7,7 +7,7 @@ use std::path::Path;
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint};
 
 use crate::book::root;
-use crate::stage::{Stage, Wishes};
+use crate::fixture::{PageFixture, Requirements};
 
 /// Each sample, with its reason of Ready once the objects that it refers to exist.
 const ENDS: [(&str, &str); 10] = [
@@ -37,10 +37,10 @@ kubectl patch vpcendpoints.ec2.aws.m.upbound.io orders --subresource=status --ty
 
 #[tokio::test]
 async fn every_sample_comes_to_what_it_is_for() {
-    let stage = Stage::build("samples", &Wishes::default()).await;
+    let fixture = PageFixture::build("samples", &Requirements::default()).await;
     // What `adopt` and `observe` name.
     let named = Endpoint { id: "5f7cac1adf5d6c6306f4b283".to_owned(), ..Endpoint::reserved(None) };
-    stage.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, named);
+    fixture.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, named);
     let mut script = NETWORK.to_owned();
     for (name, _) in ENDS {
         let file = root().join("deploy/samples").join(name).with_extension("yaml");
@@ -51,7 +51,7 @@ async fn every_sample_comes_to_what_it_is_for() {
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages/samples");
     fs::create_dir_all(&folder).unwrap();
-    stage.play("samples", &folder, &script).await.unwrap();
+    fixture.play("samples", &folder, &script).await.unwrap();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testbed::kinds;
 
 use crate::book::page;
-use crate::stage::{Stage, Wishes};
+use crate::fixture::{PageFixture, Requirements};
 
 /// Returns the value that is filled in for this field.
 fn value_of(field: &str) -> Value {
@@ -46,7 +46,7 @@ fn documents(path: &str) -> Vec<Value> {
 
 async fn assert_accepted(name: &str, manifests: Vec<Value>) {
     assert_eq!(manifests.len(), 2, "both ends: {manifests:?}");
-    let stage = Stage::build(name, &Wishes::default()).await;
+    let fixture = PageFixture::build(name, &Requirements::default()).await;
     let client = testbed::control_plane().await.unwrap().client().await.unwrap();
     let params = PatchParams {
         dry_run: true,
@@ -54,7 +54,7 @@ async fn assert_accepted(name: &str, manifests: Vec<Value>) {
         ..PatchParams::apply("templates")
     };
     for manifest in manifests {
-        let objects = kinds::api_of(&client, &manifest, Some(&stage.namespace)).await.unwrap();
+        let objects = kinds::api_of(&client, &manifest, Some(&fixture.namespace)).await.unwrap();
         let applied = objects.patch("orders", &params, &Patch::Apply(&manifest)).await;
         applied.unwrap_or_else(|error| panic!("{manifest}: {error}"));
     }

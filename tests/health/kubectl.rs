@@ -7,19 +7,19 @@ use atlas_simulator::Fate;
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::bench::{Bench, SECRET, VPC_ENDPOINT};
+use test_support::{Fixture, SECRET, VPC_ENDPOINT};
 
 /// Longer than any wait here.
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_secs(1);
 
 /// Returns the result of `kubectl wait` for the object: `Ok` if the condition held, `Err` on its timeout.
-async fn wait(bench: &Bench, what: &str, timeout: Duration) -> Result<String, String> {
+async fn wait(fixture: &Fixture, what: &str, timeout: Duration) -> Result<String, String> {
     let programs = testbed::control_plane_binaries().await.unwrap();
     let mut kubectl = Command::new(programs.join("kubectl"));
     kubectl
-        .env("KUBECONFIG", bench.control_plane.kubeconfig_file())
-        .args(["wait", "spe/orders", "--namespace", &bench.namespace, "--for", what])
+        .env("KUBECONFIG", fixture.control_plane.kubeconfig_file())
+        .args(["wait", "spe/orders", "--namespace", &fixture.namespace, "--for", what])
         .arg(format!("--timeout={}s", timeout.as_secs()));
     let output = tokio::task::spawn_blocking(move || kubectl.output()).await.unwrap().unwrap();
     let said =
@@ -35,69 +35,69 @@ fn assert_timed_out(outcome: Result<String, String>) {
 
 #[tokio::test]
 async fn waiting_for_ready_ends_at_what_the_manifest_declares_now() {
-    let bench = Bench::new().await;
-    bench.create("orders", json!({})).await;
-    assert_timed_out(wait(&bench, "condition=Ready", SHORT).await);
-    let operator = bench.operator();
-    wait(&bench, "condition=Ready", LONG).await.unwrap();
-    let reserved = bench.get("orders").await.status.unwrap();
+    let fixture = Fixture::new().await;
+    fixture.create("orders", json!({})).await;
+    assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);
+    let operator = fixture.operator();
+    wait(&fixture, "condition=Ready", LONG).await.unwrap();
+    let reserved = fixture.get("orders").await.status.unwrap();
     assert_eq!(reserved.status.as_deref(), Some("RESERVED"));
-    assert_timed_out(wait(&bench, "condition=EndpointConnected", SHORT).await);
+    assert_timed_out(wait(&fixture, "condition=EndpointConnected", SHORT).await);
     // Being Ready for an earlier manifest does not count.
     drop(operator);
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    assert_timed_out(wait(&bench, "condition=Ready", SHORT).await);
-    let _operator = bench.operator();
-    wait(&bench, "condition=Ready", LONG).await.unwrap();
-    let available = bench.get("orders").await.status.unwrap();
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);
+    let _operator = fixture.operator();
+    wait(&fixture, "condition=Ready", LONG).await.unwrap();
+    let available = fixture.get("orders").await.status.unwrap();
     assert_eq!(available.status.as_deref(), Some("AVAILABLE"));
 }
 
 #[tokio::test]
 async fn waiting_for_the_connection_ends_at_available_whatever_ready_means() {
-    let bench = Bench::new().await;
-    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "readyWhen": "Reserved"})).await;
-    let _operator = bench.operator();
-    wait(&bench, "condition=EndpointServiceAvailable", LONG).await.unwrap();
-    wait(&bench, "condition=EndpointConnected", LONG).await.unwrap();
-    assert_eq!(bench.get("orders").await.status.unwrap().status.as_deref(), Some("AVAILABLE"));
+    let fixture = Fixture::new().await;
+    fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "readyWhen": "Reserved"})).await;
+    let _operator = fixture.operator();
+    wait(&fixture, "condition=EndpointServiceAvailable", LONG).await.unwrap();
+    wait(&fixture, "condition=EndpointConnected", LONG).await.unwrap();
+    assert_eq!(fixture.get("orders").await.status.unwrap().status.as_deref(), Some("AVAILABLE"));
 }
 
 #[tokio::test]
 async fn a_failed_endpoint_ends_a_wait_for_stalled_and_no_other() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
     let fate = Fate::ConnectionFails { message: "no dns entries found".to_owned() };
-    assert!(bench.atlas.set_fate(&id, fate));
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    wait(&bench, "condition=Stalled", LONG).await.unwrap();
-    assert_timed_out(wait(&bench, "condition=Ready", SHORT).await);
-    assert_timed_out(wait(&bench, "condition=EndpointConnected", SHORT).await);
+    assert!(fixture.atlas.set_fate(&id, fate));
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    wait(&fixture, "condition=Stalled", LONG).await.unwrap();
+    assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);
+    assert_timed_out(wait(&fixture, "condition=EndpointConnected", SHORT).await);
 }
 
 #[tokio::test]
 async fn work_that_takes_too_long_ends_a_wait_for_stalled() {
-    let bench = Bench::new().await;
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    let _operator = bench.operator();
-    bench.create("orders", json!({"progressDeadline": "1s"})).await;
-    wait(&bench, "condition=Stalled", LONG).await.unwrap();
-    assert_timed_out(wait(&bench, "condition=Ready", SHORT).await);
+    let fixture = Fixture::new().await;
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({"progressDeadline": "1s"})).await;
+    wait(&fixture, "condition=Stalled", LONG).await.unwrap();
+    assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);
 }
 
 #[tokio::test]
 async fn waiting_for_the_deletion_ends_when_the_endpoint_is_gone() {
-    let bench = Bench::new().await;
-    let operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
     drop(operator);
-    bench.delete("orders").await;
-    assert_timed_out(wait(&bench, "delete", SHORT).await);
-    assert_eq!(bench.endpoints().len(), 1);
-    let _operator = bench.operator();
-    wait(&bench, "delete", LONG).await.unwrap();
-    assert!(bench.endpoints().is_empty());
+    fixture.delete("orders").await;
+    assert_timed_out(wait(&fixture, "delete", SHORT).await);
+    assert_eq!(fixture.endpoints().len(), 1);
+    let _operator = fixture.operator();
+    wait(&fixture, "delete", LONG).await.unwrap();
+    assert!(fixture.endpoints().is_empty());
 }

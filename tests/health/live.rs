@@ -11,26 +11,26 @@ use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use tokio::task::JoinHandle;
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, condition};
 use crate::tools::{Verdict, judge, judge_one};
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, condition};
 
 /// Every version of the namespace's only object, from its creation to its deletion, as the API server returns them.
 struct History(JoinHandle<Vec<Value>>);
 
 /// The objects of the fixture, with all fields that the API server returns.
-async fn raw(bench: &Bench) -> Api<DynamicObject> {
+async fn raw(fixture: &Fixture) -> Api<DynamicObject> {
     let resource = ApiResource::erase::<ServerlessPrivateEndpoint>(&());
-    Api::namespaced_with(bench.control_plane.client().await.unwrap(), &bench.namespace, &resource)
+    Api::namespaced_with(fixture.control_plane.client().await.unwrap(), &fixture.namespace, &resource)
 }
 
-async fn read(bench: &Bench, name: &str) -> Value {
-    serde_json::to_value(raw(bench).await.get(name).await.unwrap()).unwrap()
+async fn read(fixture: &Fixture, name: &str) -> Value {
+    serde_json::to_value(raw(fixture).await.get(name).await.unwrap()).unwrap()
 }
 
 impl History {
     /// Starts while there is no object yet.
-    async fn of(bench: &Bench) -> Self {
-        let objects = raw(bench).await;
+    async fn of(fixture: &Fixture) -> Self {
+        let objects = raw(fixture).await;
         let start = objects.list(&ListParams::default()).await.unwrap();
         assert!(start.items.is_empty());
         let start = start.metadata.resource_version.unwrap();
@@ -92,8 +92,8 @@ async fn stages(history: History) -> BTreeSet<&'static str> {
 }
 
 /// Reads the object and runs the tools.
-async fn ask(bench: &Bench, name: &str) -> (String, String) {
-    let object = read(bench, name).await;
+async fn ask(fixture: &Fixture, name: &str) -> (String, String) {
+    let object = read(fixture, name).await;
     let verdict = judge_one(&object).await;
     assert_consistent(&object, &verdict);
     (verdict.kstatus.status, verdict.argo.status)
@@ -105,50 +105,50 @@ fn pair(kstatus: &str, argo: &str) -> (String, String) {
 
 #[tokio::test]
 async fn every_version_of_a_good_life_is_understood() {
-    let bench = Bench::new().await;
-    let history = History::of(&bench).await;
-    bench.create("orders", json!({})).await;
-    assert_eq!(ask(&bench, "orders").await, pair("InProgress", "Progressing"));
-    let operator = bench.operator();
-    bench.until_reason("orders", "Reserved").await;
-    assert_eq!(ask(&bench, "orders").await, pair("Current", "Healthy"));
+    let fixture = Fixture::new().await;
+    let history = History::of(&fixture).await;
+    fixture.create("orders", json!({})).await;
+    assert_eq!(ask(&fixture, "orders").await, pair("InProgress", "Progressing"));
+    let operator = fixture.operator();
+    fixture.until_reason("orders", "Reserved").await;
+    assert_eq!(ask(&fixture, "orders").await, pair("Current", "Healthy"));
     drop(operator);
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     // Still Ready, but for an outdated manifest.
-    assert_eq!(ask(&bench, "orders").await, pair("InProgress", "Progressing"));
-    let _operator = bench.operator();
-    bench.until_reason("orders", "Available").await;
-    assert_eq!(ask(&bench, "orders").await, pair("Current", "Healthy"));
-    bench.edit("orders", json!({"suspend": true})).await;
-    bench.until("orders", "suspended", |o| condition(o, "Suspended").is_some()).await;
-    assert_eq!(ask(&bench, "orders").await, pair("Current", "Healthy"));
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    assert_eq!(ask(&fixture, "orders").await, pair("InProgress", "Progressing"));
+    let _operator = fixture.operator();
+    fixture.until_reason("orders", "Available").await;
+    assert_eq!(ask(&fixture, "orders").await, pair("Current", "Healthy"));
+    fixture.edit("orders", json!({"suspend": true})).await;
+    fixture.until("orders", "suspended", |o| condition(o, "Suspended").is_some()).await;
+    assert_eq!(ask(&fixture, "orders").await, pair("Current", "Healthy"));
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
     let stages = stages(history).await;
     assert_eq!(stages, BTreeSet::from(["not looked at", "reconciling", "ready", "deleting"]));
 }
 
 #[tokio::test]
 async fn every_version_of_a_bad_life_is_understood() {
-    let bench = Bench::new().await;
-    let history = History::of(&bench).await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({"suspend": true})).await;
-    bench.until_reason("orders", "Suspended").await;
-    assert_eq!(ask(&bench, "orders").await, pair("InProgress", "Suspended"));
-    bench.edit("orders", json!({"suspend": false})).await;
-    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    let fixture = Fixture::new().await;
+    let history = History::of(&fixture).await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({"suspend": true})).await;
+    fixture.until_reason("orders", "Suspended").await;
+    assert_eq!(ask(&fixture, "orders").await, pair("InProgress", "Suspended"));
+    fixture.edit("orders", json!({"suspend": false})).await;
+    let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
     let fate = Fate::ConnectionFails { message: "no dns entries found".to_owned() };
-    assert!(bench.atlas.set_fate(&id, fate));
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    bench.until_reason("orders", "AtlasFailed").await;
-    assert_eq!(ask(&bench, "orders").await, pair("Failed", "Degraded"));
-    bench.atlas.inject(Rule::always(Fault::NotExecuted(Termination::HtmlUnavailable)));
-    bench.delete("orders").await;
-    bench.until_reason("orders", "AtlasUnavailable").await;
-    assert_eq!(ask(&bench, "orders").await, pair("Terminating", "Progressing"));
-    bench.atlas.behave();
-    bench.until_gone("orders").await;
+    assert!(fixture.atlas.set_fate(&id, fate));
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    fixture.until_reason("orders", "AtlasFailed").await;
+    assert_eq!(ask(&fixture, "orders").await, pair("Failed", "Degraded"));
+    fixture.atlas.inject(Rule::always(Fault::NotExecuted(Termination::HtmlUnavailable)));
+    fixture.delete("orders").await;
+    fixture.until_reason("orders", "AtlasUnavailable").await;
+    assert_eq!(ask(&fixture, "orders").await, pair("Terminating", "Progressing"));
+    fixture.atlas.behave();
+    fixture.until_gone("orders").await;
     let stages = stages(history).await;
     let expected =
         BTreeSet::from(["not looked at", "suspended", "reconciling", "ready", "stalled", "deleting"]);

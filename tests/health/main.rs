@@ -9,9 +9,6 @@
 )]
 
 mod actions;
-#[allow(dead_code, reason = "the tests of the operator use the rest of it")]
-#[path = "../operator/bench.rs"]
-mod bench;
 mod kubectl;
 mod life;
 mod live;

@@ -1,4 +1,4 @@
-//! The cost from no object to AVAILABLE, and back: counts, never times. `make bench` measures the same for up to ten
+//! The cost from no object to AVAILABLE, and back: counts, never times. `make fixture` measures the same for up to ten
 //! thousand objects.
 //!
 //! The minimum that the protocol allows to AVAILABLE is `1 + 3·instances + 2·endpoints` requests, 401s included.
@@ -14,7 +14,7 @@ use kube::api::PostParams;
 use serde_json::json;
 use testbed::{Exchange, Process};
 
-use crate::bench::{Bench, Proxies, VPC_ENDPOINT, condition};
+use test_support::{Fixture, Proxies, VPC_ENDPOINT, condition};
 
 /// A phase is over at the next poll, as with the real settings and an Atlas that takes 2 s a phase.
 const PHASE: Duration = Duration::from_millis(300);
@@ -53,38 +53,38 @@ fn counts<const N: usize>(expected: [(&str, usize); N]) -> BTreeMap<String, usiz
     expected.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
-async fn create(bench: &Bench, names: &[(usize, String)]) {
+async fn create(fixture: &Fixture, names: &[(usize, String)]) {
     let created = names.iter().enumerate().map(|(number, (instance, name))| {
         let fields = json!({
             "instanceName": format!("instance-{instance}"),
             "cloudProviderEndpointId": format!("vpce-{number:017x}"),
         });
-        bench.create(name, fields)
+        fixture.create(name, fields)
     });
     join_all(created).await;
     for (_, name) in names {
-        bench.until_reason(name, "Available").await;
+        fixture.until_reason(name, "Available").await;
     }
 }
 
 /// `endpoints` names for each of `instances` existing instances.
-fn names(bench: &Bench, instances: usize, endpoints: usize) -> Vec<(usize, String)> {
+fn names(fixture: &Fixture, instances: usize, endpoints: usize) -> Vec<(usize, String)> {
     for instance in 0..instances {
-        bench.atlas.add_instance(DEFAULT_PROJECT, &format!("instance-{instance}"));
+        fixture.atlas.add_instance(DEFAULT_PROJECT, &format!("instance-{instance}"));
     }
     (0..instances).flat_map(|i| (0..endpoints).map(move |e| (i, format!("spe-{i}-{e}")))).collect()
 }
 
 #[tokio::test]
 async fn one_endpoint_costs_the_least_that_the_protocol_allows() {
-    let bench = Bench::at_pace(Pace::of(PHASE)).await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind_with(&proxies, &POLLS);
-    let names = names(&bench, 1, 1);
-    create(&bench, &names).await;
+    let fixture = Fixture::at_pace(Pace::of(PHASE)).await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind_with(&proxies, &POLLS);
+    let names = names(&fixture, 1, 1);
+    create(&fixture, &names).await;
     proxies.settled_effects().await;
     assert_eq!(
-        requests(&bench.atlas.journal()),
+        requests(&fixture.atlas.journal()),
         counts([("401", 1), ("List", 3), ("Create", 1), ("Update", 1)]),
         "{}",
         proxies.tape.listing()
@@ -100,14 +100,14 @@ async fn one_endpoint_costs_the_least_that_the_protocol_allows() {
 
 #[tokio::test]
 async fn the_endpoints_of_an_instance_share_its_listings_and_each_costs_the_same_writes() {
-    let bench = Bench::at_pace(Pace::of(PHASE)).await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind_with(&proxies, &POLLS);
+    let fixture = Fixture::at_pace(Pace::of(PHASE)).await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind_with(&proxies, &POLLS);
     let (instances, endpoints) = (5, 10);
-    let names = names(&bench, instances, endpoints);
-    create(&bench, &names).await;
+    let names = names(&fixture, instances, endpoints);
+    create(&fixture, &names).await;
     proxies.settled_effects().await;
-    let spent = requests(&bench.atlas.journal());
+    let spent = requests(&fixture.atlas.journal());
     let all = instances * endpoints;
     assert_eq!((spent["Create"], spent["Update"]), (all, all), "{spent:?}");
     // How many calls overlap, and which objects are there when a listing is sent, differs from run to run.
@@ -123,43 +123,44 @@ async fn the_endpoints_of_an_instance_share_its_listings_and_each_costs_the_same
 }
 
 /// Restarts the operator, and fails if that writes anything. The journal then holds the requests of the restart alone.
-async fn restart_writes_nothing(bench: &Bench, proxies: &Proxies, operator: Process) {
+async fn restart_writes_nothing(fixture: &Fixture, proxies: &Proxies, operator: Process) {
     let before = proxies.settled_effects().await;
     drop(operator);
-    bench.atlas.clear_journal();
-    let _operator = bench.operator_behind_with(proxies, &POLLS);
-    bench.atlas.until(|atlas| !atlas.journal().is_empty()).await;
+    fixture.atlas.clear_journal();
+    let _operator = fixture.operator_behind_with(proxies, &POLLS);
+    fixture.atlas.until(|atlas| !atlas.journal().is_empty()).await;
     assert_eq!(proxies.settled_effects().await, before, "{}", proxies.tape.listing());
 }
 
 #[tokio::test]
 async fn a_restart_costs_one_challenge_and_a_listing_for_each_instance_and_writes_nothing() {
-    let bench = Bench::at_pace(Pace::of(PHASE)).await;
-    let proxies = bench.proxies().await;
-    let operator = bench.operator_behind_with(&proxies, &POLLS);
-    let names = names(&bench, 1, 10);
-    create(&bench, &names).await;
-    restart_writes_nothing(&bench, &proxies, operator).await;
-    assert_eq!(requests(&bench.atlas.journal()), counts([("401", 1), ("List", 1)]));
+    let fixture = Fixture::at_pace(Pace::of(PHASE)).await;
+    let proxies = fixture.proxies().await;
+    let operator = fixture.operator_behind_with(&proxies, &POLLS);
+    let names = names(&fixture, 1, 10);
+    create(&fixture, &names).await;
+    restart_writes_nothing(&fixture, &proxies, operator).await;
+    assert_eq!(requests(&fixture.atlas.journal()), counts([("401", 1), ("List", 1)]));
 }
 
 #[tokio::test]
 async fn a_restart_writes_nothing_of_objects_that_share_a_vpc_endpoint() {
-    let bench = Bench::at_pace(Pace::of(PHASE)).await;
-    let proxies = bench.proxies().await;
-    let operator = bench.operator_behind_with(&proxies, &POLLS);
+    let fixture = Fixture::at_pace(Pace::of(PHASE)).await;
+    let proxies = fixture.proxies().await;
+    let operator = fixture.operator_behind_with(&proxies, &POLLS);
     let shared = || json!({"cloudProviderEndpointId": VPC_ENDPOINT});
-    let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let maps: Api<ConfigMap> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let map = json!({"metadata": {"name": "network"}, "data": {"vpce": VPC_ENDPOINT}});
     maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap()).await.unwrap();
     let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"});
     let referred = json!({"cloudProviderEndpointRef": reference});
     let objects = [("orders", shared()), ("payroll", shared()), ("search", referred)];
     for (name, fields) in objects.clone() {
-        bench.create(name, fields).await;
+        fixture.create(name, fields).await;
     }
     for (name, _) in &objects {
-        bench
+        fixture
             .until(name, "told of another", |object| {
                 condition(object, "EndpointConnected").is_some_and(|found| {
                     found.status == "True" && found.message.contains("ServerlessPrivateEndpoint")
@@ -167,5 +168,5 @@ async fn a_restart_writes_nothing_of_objects_that_share_a_vpc_endpoint() {
             })
             .await;
     }
-    restart_writes_nothing(&bench, &proxies, operator).await;
+    restart_writes_nothing(&fixture, &proxies, operator).await;
 }

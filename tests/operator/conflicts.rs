@@ -8,7 +8,7 @@ use serde_json::json;
 use spe_operator::serverless::crd::CLAIM;
 use testbed::{Action, Exchange};
 
-use crate::bench::Bench;
+use test_support::Fixture;
 
 /// The maximum number of attempts at a claim.
 const TRIES: usize = 5;
@@ -21,26 +21,26 @@ fn claims(exchange: &Exchange) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_stands_within_five_tries_although_somebody_else_writes_to_the_object_every_second() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     // Half of the time between two writes of the other: for half of the objects one comes between what was read and the claim.
     proxies.tape.always(claims, || Action::DelayRequest(Duration::from_millis(500)));
     let names: Vec<_> = (0..4).map(|n| format!("orders-{n}")).collect();
     for name in &names {
-        bench.create(name, json!({})).await;
+        fixture.create(name, json!({})).await;
     }
     // Each object is written to once a second, one after another.
     let others = async {
         let mut quarter = tokio::time::interval(Duration::from_millis(250));
         for (word, name) in names.iter().cycle().enumerate() {
             quarter.tick().await;
-            bench.annotate(name, json!({"example.com/seen": word.to_string()})).await;
+            fixture.annotate(name, json!({"example.com/seen": word.to_string()})).await;
         }
     };
-    let _operator = bench.operator_behind(&proxies);
+    let _operator = fixture.operator_behind(&proxies);
     let reserved = async {
         for name in &names {
-            bench.until_reason(name, "Reserved").await;
+            fixture.until_reason(name, "Reserved").await;
         }
     };
     tokio::select! {
@@ -53,19 +53,19 @@ async fn a_claim_stands_within_five_tries_although_somebody_else_writes_to_the_o
         let tries = proxies.tape.count(|exchange| claims(exchange) && exchange.path.contains(name.as_str()));
         assert!(tries <= TRIES, "{tries} tries for {name}: {}", proxies.tape.listing());
     }
-    assert_eq!(bench.atlas.executed(Operation::Create), names.len());
+    assert_eq!(fixture.atlas.executed(Operation::Create), names.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_created_for_an_object_that_the_watch_shows_to_leave_before_its_claim_is_answered() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     // Half of D: the response to the claim arrives in time for its POST.
     proxies.tape.next(claims, Action::DelayAnswer(Duration::from_millis(500)));
-    let _operator = bench.operator_behind(&proxies);
-    bench.create("orders", json!({})).await;
-    bench.until("orders", "claimed", |object| object.annotations().contains_key(CLAIM)).await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!(bench.atlas.executed(Operation::Create), 0, "{}", proxies.tape.listing());
+    let _operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({})).await;
+    fixture.until("orders", "claimed", |object| object.annotations().contains_key(CLAIM)).await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "{}", proxies.tape.listing());
 }

@@ -6,7 +6,7 @@
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Fault, Operation, Rule, Termination, most_alive};
 use serde_json::json;
 
-use crate::bench::{Bench, VPC_ENDPOINT};
+use test_support::{Fixture, VPC_ENDPOINT};
 
 #[tokio::test]
 async fn an_answer_that_is_lost_after_execution_leads_to_adoption_and_no_second_post() {
@@ -17,37 +17,37 @@ async fn an_answer_that_is_lost_after_execution_leads_to_adoption_and_no_second_
         Termination::BadGateway,
         Termination::GatewayTimeout,
     ] {
-        let bench = Bench::new().await;
-        bench.atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(ending.clone())));
-        let _operator = bench.operator();
-        bench.create("orders", json!({})).await;
-        bench.until_reason("orders", "Reserved").await;
-        assert_eq!(bench.atlas.executed(Operation::Create), 1, "{ending:?}");
-        assert_one_ever(&bench);
+        let fixture = Fixture::new().await;
+        fixture.atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(ending.clone())));
+        let _operator = fixture.operator();
+        fixture.create("orders", json!({})).await;
+        fixture.until_reason("orders", "Reserved").await;
+        assert_eq!(fixture.atlas.executed(Operation::Create), 1, "{ending:?}");
+        assert_one_ever(&fixture);
     }
 }
 
 #[tokio::test]
 async fn a_post_that_lands_after_its_answer_was_given_up_is_adopted() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let after = std::time::Duration::from_secs(3);
-    bench
+    fixture
         .atlas
         .inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Termination::Cut }));
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    assert_one_ever(&bench);
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    assert_one_ever(&fixture);
 }
 
 #[tokio::test]
 async fn a_post_that_never_arrived_is_made_anew_only_when_it_cannot_arrive_any_more() {
-    let bench = Bench::new().await;
-    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::Cut)));
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    let posts: Vec<_> = bench
+    let fixture = Fixture::new().await;
+    fixture.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::Cut)));
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    let posts: Vec<_> = fixture
         .atlas
         .journal()
         .into_iter()
@@ -56,72 +56,72 @@ async fn a_post_that_never_arrived_is_made_anew_only_when_it_cannot_arrive_any_m
     assert_eq!(posts.len(), 2);
     let pause = posts[1].at.checked_sub(posts[0].at).unwrap();
     assert!(pause.as_secs() >= 8, "the second POST came {pause:?} after the first, before Q was over");
-    assert_one_ever(&bench);
+    assert_one_ever(&fixture);
 }
 
 #[tokio::test]
 async fn an_object_deleted_while_its_create_is_uncertain_leaves_nothing_behind() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let after = std::time::Duration::from_secs(2);
-    bench
+    fixture
         .atlas
         .inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Termination::Cut }));
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    let seen = bench
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    let seen = fixture
         .atlas
         .until(|atlas| atlas.count(|entry| entry.is(Operation::Create) && entry.challenged.is_none()) > 0);
-    tokio::time::timeout(crate::bench::PATIENCE, seen).await.unwrap();
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    tokio::time::timeout(test_support::PATIENCE, seen).await.unwrap();
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
     // An operator that did not wait for it would be gone by now, and what lands then would stay.
-    let landed = bench.atlas.until(|atlas| atlas.executed(Operation::Create) == 1);
-    tokio::time::timeout(crate::bench::PATIENCE, landed).await.unwrap();
-    assert!(bench.endpoints().is_empty());
+    let landed = fixture.atlas.until(|atlas| atlas.executed(Operation::Create) == 1);
+    tokio::time::timeout(test_support::PATIENCE, landed).await.unwrap();
+    assert!(fixture.endpoints().is_empty());
 }
 
 #[tokio::test]
 async fn two_operators_without_leader_election_create_exactly_one_endpoint_an_object() {
-    let bench = Bench::new().await;
-    let _one = bench.operator();
-    let _other = bench.operator();
+    let fixture = Fixture::new().await;
+    let _one = fixture.operator();
+    let _other = fixture.operator();
     let names: Vec<_> = (0..10).map(|n| format!("orders-{n}")).collect();
     for name in &names {
-        bench.create(name, json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+        fixture.create(name, json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     }
     for name in &names {
-        bench.until_reason(name, "Available").await;
+        fixture.until_reason(name, "Available").await;
     }
-    assert_eq!(bench.endpoints().len(), names.len());
-    assert_eq!(bench.atlas.executed(Operation::Create), names.len());
+    assert_eq!(fixture.endpoints().len(), names.len());
+    assert_eq!(fixture.atlas.executed(Operation::Create), names.len());
     for name in &names {
-        bench.delete(name).await;
+        fixture.delete(name).await;
     }
     for name in &names {
-        bench.until_gone(name).await;
+        fixture.until_gone(name).await;
     }
-    assert!(bench.endpoints().is_empty());
+    assert!(fixture.endpoints().is_empty());
 }
 
 #[tokio::test]
 async fn a_listing_that_lags_neither_doubles_nor_leaks() {
     let mut pace = atlas_simulator::Pace::of(std::time::Duration::from_millis(300));
     pace.list_lag = std::time::Duration::from_millis(1500);
-    let bench = Bench::at_pace(pace).await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    assert_one_ever(&bench);
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert!(bench.endpoints().is_empty());
+    let fixture = Fixture::at_pace(pace).await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    assert_one_ever(&fixture);
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert!(fixture.endpoints().is_empty());
 }
 
 /// Exactly one endpoint was ever created for the instance's only object, and it is alive.
 #[track_caller]
-fn assert_one_ever(bench: &Bench) {
-    let lives = bench.atlas.timelines();
+fn assert_one_ever(fixture: &Fixture) {
+    let lives = fixture.atlas.timelines();
     assert_eq!(most_alive(&lives, |_| true), 1);
     assert_eq!(lives.len(), 1);
-    assert_eq!(bench.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE).len(), 1);
+    assert_eq!(fixture.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE).len(), 1);
 }

@@ -7,8 +7,8 @@ use testbed::{Action, Exchange, Process, Proxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::bench::{Bench, PATIENCE};
 use crate::secrecy::metrics;
+use test_support::{Fixture, PATIENCE};
 
 fn is_ours(exchange: &Exchange) -> bool {
     exchange.method == "GET" && exchange.path.contains("/serverlessprivateendpoints?")
@@ -46,15 +46,15 @@ async fn until_readyz(operator: &Process, words: &str) {
 }
 
 async fn survives_a_first_listing_without_an_answer(flags: &[&str]) {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     proxies.tape.next(is_page, Action::HangRequest);
-    let operator = bench.operator_behind_with(&proxies, flags);
-    bench.create("orders", json!({})).await;
+    let operator = fixture.operator_behind_with(&proxies, flags);
+    fixture.create("orders", json!({})).await;
     proxies.tape.wait_for(1, is_page, PATIENCE).await.unwrap();
     until_readyz(&operator, "watch: the objects are being listed").await;
     assert!(readyz(&operator).await.starts_with("HTTP/1.1 503 "));
-    bench.until_reason("orders", "Reserved").await;
+    fixture.until_reason("orders", "Reserved").await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
 }
 
@@ -72,17 +72,17 @@ async fn a_leader_whose_first_listing_is_never_answered_is_not_ready_and_tries_a
 
 /// After the watch has ended like this, the next request of that kind gets no response.
 async fn survives_an_end_of_the_watch(end: impl Fn(&Proxy), hangs: fn(&Exchange) -> bool) {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind(&proxies);
-    bench.create("first", json!({})).await;
-    bench.until_reason("first", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind(&proxies);
+    fixture.create("first", json!({})).await;
+    fixture.until_reason("first", "Reserved").await;
     proxies.tape.next(hangs, Action::HangRequest);
     let before = proxies.tape.count(hangs);
     end(&proxies.cluster);
     proxies.tape.wait_for(before + 1, hangs, PATIENCE).await.unwrap();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
 }
 
 #[tokio::test]
@@ -104,10 +104,10 @@ async fn silence(operator: &Process) -> f64 {
 
 #[tokio::test]
 async fn an_operator_whose_watch_falls_silent_is_not_ready_until_it_is_heard() {
-    let bench = Bench::new().await;
-    let operator = bench.operator_with(&["--watch-silence=5s"]);
-    bench.create("orders", json!({"interval": "1h"})).await;
-    bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator_with(&["--watch-silence=5s"]);
+    fixture.create("orders", json!({"interval": "1h"})).await;
+    fixture.until_reason("orders", "Reserved").await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
     // Nothing happens, and a bookmark comes once a minute.
     until_readyz(&operator, "watch: nothing was heard on the watch").await;
@@ -115,18 +115,18 @@ async fn an_operator_whose_watch_falls_silent_is_not_ready_until_it_is_heard() {
     assert!(first >= 5.0, "{first}");
     until_readyz(&operator, &format!("for {} s", Duration::from_secs_f64(first).as_secs() + 1)).await;
     assert!(silence(&operator).await > first);
-    bench.look("orders", "1").await;
+    fixture.request_reconcile("orders", "1").await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
     assert!(silence(&operator).await < first);
 }
 
 #[tokio::test]
 async fn an_operator_whose_right_to_watch_is_taken_away_is_not_ready_until_it_is_back() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let operator = bench.operator_behind(&proxies);
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
     proxies.tape.always(is_ours, || Action::kubernetes(403, "Forbidden"));
     proxies.cluster.close_watches();
@@ -134,6 +134,6 @@ async fn an_operator_whose_right_to_watch_is_taken_away_is_not_ready_until_it_is
     assert!(readyz(&operator).await.starts_with("HTTP/1.1 503 "));
     proxies.tape.forget_plan();
     until_readyz(&operator, "HTTP/1.1 200 ").await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
 }

@@ -17,7 +17,7 @@ use kube::api::DeleteParams;
 use serde_json::json;
 use testbed::{Action, Exchange, Process, Signal};
 
-use crate::bench::{Bench, PATIENCE, Proxies, SECRET, VPC_ENDPOINT};
+use test_support::{Fixture, PATIENCE, Proxies, SECRET, VPC_ENDPOINT};
 
 /// How long a silent holder is waited for.
 const LEASE: SignedDuration = SignedDuration::from_secs(15);
@@ -27,43 +27,44 @@ const AFTER_KILL: SignedDuration = SignedDuration::from_secs(20);
 const AFTER_TERM: SignedDuration = SignedDuration::from_secs(3);
 
 /// The flags of a replica, with or without proxies.
-fn election(bench: &Bench) -> [String; 2] {
-    ["--leader-elect".into(), format!("--lease-namespace={}", bench.namespace)]
+fn election(fixture: &Fixture) -> [String; 2] {
+    ["--leader-elect".into(), format!("--lease-namespace={}", fixture.namespace)]
 }
 
-fn replica(bench: &Bench) -> Process {
-    bench.operator_with(&election(bench).each_ref().map(String::as_str))
+fn replica(fixture: &Fixture) -> Process {
+    fixture.operator_with(&election(fixture).each_ref().map(String::as_str))
 }
 
-async fn stands_by(bench: &Bench) -> Process {
-    let standby = replica(bench);
+async fn stands_by(fixture: &Fixture) -> Process {
+    let standby = replica(fixture);
     standby.wait_for_line("standing by", PATIENCE).await.unwrap();
     standby
 }
 
 /// A replica that leads and a standby.
-async fn pair(bench: &Bench) -> (Process, Process) {
-    let leader = replica(bench);
+async fn pair(fixture: &Fixture) -> (Process, Process) {
+    let leader = replica(fixture);
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
-    (leader, stands_by(bench).await)
+    (leader, stands_by(fixture).await)
 }
 
-async fn lease(bench: &Bench) -> LeaseSpec {
-    let leases: Api<Lease> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+async fn lease(fixture: &Fixture) -> LeaseSpec {
+    let leases: Api<Lease> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     leases.get("spe-operator").await.unwrap().spec.unwrap()
 }
 
 /// A replica that leads, and a standby behind these proxies.
-async fn watched_pair(bench: &Bench, proxies: &Proxies) -> (Process, Process) {
-    watched_pair_with(bench, proxies, &[]).await
+async fn watched_pair(fixture: &Fixture, proxies: &Proxies) -> (Process, Process) {
+    watched_pair_with(fixture, proxies, &[]).await
 }
 
-async fn watched_pair_with(bench: &Bench, proxies: &Proxies, flags: &[&str]) -> (Process, Process) {
-    let [elect, namespace] = election(bench);
+async fn watched_pair_with(fixture: &Fixture, proxies: &Proxies, flags: &[&str]) -> (Process, Process) {
+    let [elect, namespace] = election(fixture);
     let flags = [&[&*elect, &*namespace][..], flags].concat();
-    let leader = bench.operator_with(&flags);
+    let leader = fixture.operator_with(&flags);
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
-    let standby = bench.operator_behind_with(proxies, &flags);
+    let standby = fixture.operator_behind_with(proxies, &flags);
     standby.wait_for_line("standing by", PATIENCE).await.unwrap();
     (leader, standby)
 }
@@ -78,18 +79,18 @@ async fn looked(proxies: &Proxies) {
 }
 
 /// Returns when `standby` acquired the Lease, according to the Lease.
-async fn taken_over(bench: &Bench, standby: &Process) -> Timestamp {
+async fn taken_over(fixture: &Fixture, standby: &Process) -> Timestamp {
     standby.wait_for_line("leading", PATIENCE).await.unwrap();
-    lease(bench).await.acquire_time.unwrap().0
+    lease(fixture).await.acquire_time.unwrap().0
 }
 
 #[tokio::test]
 async fn one_replica_works_and_the_lease_tells_which() {
-    let bench = Bench::new().await;
-    let (_leader, standby) = pair(&bench).await;
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    let lease = lease(&bench).await;
+    let fixture = Fixture::new().await;
+    let (_leader, standby) = pair(&fixture).await;
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    let lease = lease(&fixture).await;
     assert_eq!(lease.lease_duration_seconds, Some(15));
     assert_eq!(lease.lease_transitions, Some(0));
     assert!(lease.acquire_time <= lease.renew_time);
@@ -99,120 +100,123 @@ async fn one_replica_works_and_the_lease_tells_which() {
 
 #[tokio::test]
 async fn a_killed_leader_is_replaced_when_its_lease_has_run_out_and_within_twenty_seconds() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let (leader, standby) = watched_pair(&bench, &proxies).await;
-    bench.create("orders", json!({})).await;
-    bench
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let (leader, standby) = watched_pair(&fixture, &proxies).await;
+    fixture.create("orders", json!({})).await;
+    fixture
         .until("orders", "created", |object| object.status.as_ref().is_some_and(|status| status.id.is_some()))
         .await;
     looked(&proxies).await;
     let killed = Timestamp::now();
     leader.kill().unwrap();
-    let renewed = lease(&bench).await.renew_time.unwrap().0;
-    let taken = taken_over(&bench, &standby).await;
+    let renewed = lease(&fixture).await.renew_time.unwrap().0;
+    let taken = taken_over(&fixture, &standby).await;
     let waited = taken.duration_since(killed);
     println!("took over {waited:?} after the kill");
     assert!(taken.duration_since(renewed) >= LEASE, "renewed at {renewed}, taken at {taken}");
     assert!(waited <= AFTER_KILL, "{waited:?}");
-    bench.until_reason("orders", "Reserved").await;
+    fixture.until_reason("orders", "Reserved").await;
     assert_eq!(
-        (bench.atlas.executed(Operation::Create), lease(&bench).await.lease_transitions),
+        (fixture.atlas.executed(Operation::Create), lease(&fixture).await.lease_transitions),
         (1, Some(1))
     );
 }
 
 #[tokio::test]
 async fn a_leader_whose_project_hangs_hands_over_within_three_seconds() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     let times = ["--atlas-timeout=30s", "--create-uncertainty=80s"];
-    let (leader, standby) = watched_pair_with(&bench, &proxies, &times).await;
+    let (leader, standby) = watched_pair_with(&fixture, &proxies, &times).await;
     // More than call Atlas for one project at once.
-    bench.atlas.inject(Rule::always(Fault::NotExecuted(Termination::Hang)).of([Operation::List]));
+    fixture.atlas.inject(Rule::always(Fault::NotExecuted(Termination::Hang)).of([Operation::List]));
     for number in 0..24 {
         let instance = format!("hangs-{number}");
-        bench.atlas.add_instance(DEFAULT_PROJECT, &instance);
-        bench.create(&instance, json!({"instanceName": instance})).await;
+        fixture.atlas.add_instance(DEFAULT_PROJECT, &instance);
+        fixture.create(&instance, json!({"instanceName": instance})).await;
     }
     let asks = |entry: &Entry| entry.is(Operation::List) && entry.challenged.is_none();
-    let hang = bench.atlas.until(|atlas| atlas.count(asks) >= 8);
+    let hang = fixture.atlas.until(|atlas| atlas.count(asks) >= 8);
     tokio::time::timeout(PATIENCE, hang).await.unwrap();
     looked(&proxies).await;
     let told = Timestamp::now();
     leader.signal(Signal::TERM).unwrap();
-    let waited = taken_over(&bench, &standby).await.duration_since(told);
+    let waited = taken_over(&fixture, &standby).await.duration_since(told);
     println!("took over {waited:?} after SIGTERM");
     assert!(waited <= AFTER_TERM, "{waited:?}");
     assert!(leader.wait(PATIENCE).await.unwrap().success());
-    bench.atlas.behave();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    fixture.atlas.behave();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
 }
 
 /// A leader whose `operation` on `orders` is in flight is terminated, and another leads within seconds.
-async fn hands_over_amid(operation: Operation, fault: Fault, act: impl AsyncFnOnce(&Bench)) -> Bench {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+async fn hands_over_amid(operation: Operation, fault: Fault, act: impl AsyncFnOnce(&Fixture)) -> Fixture {
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     let times = ["--atlas-timeout=30s", "--create-uncertainty=80s"];
-    let (leader, standby) = watched_pair_with(&bench, &proxies, &times).await;
+    let (leader, standby) = watched_pair_with(&fixture, &proxies, &times).await;
     if operation != Operation::Create {
-        bench.create("orders", json!({})).await;
-        bench.until_reason("orders", "Reserved").await;
+        fixture.create("orders", json!({})).await;
+        fixture.until_reason("orders", "Reserved").await;
     }
-    bench.atlas.inject(Rule::next_of(operation, fault));
-    act(&bench).await;
+    fixture.atlas.inject(Rule::next_of(operation, fault));
+    act(&fixture).await;
     let sent = |entry: &Entry| entry.is(operation) && entry.challenged.is_none();
-    tokio::time::timeout(PATIENCE, bench.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
+    tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
     looked(&proxies).await;
     let told = Timestamp::now();
     leader.signal(Signal::TERM).unwrap();
-    let waited = taken_over(&bench, &standby).await.duration_since(told);
+    let waited = taken_over(&fixture, &standby).await.duration_since(told);
     println!("took over {waited:?} after SIGTERM");
     assert!(waited <= AFTER_TERM, "{waited:?}");
     if operation == Operation::Create {
-        bench.until_reason("orders", "Reserved").await;
-        assert_eq!(bench.get("orders").await.status.unwrap().id.as_deref(), Some(&*bench.endpoints()[0].id));
+        fixture.until_reason("orders", "Reserved").await;
+        assert_eq!(
+            fixture.get("orders").await.status.unwrap().id.as_deref(),
+            Some(&*fixture.endpoints()[0].id)
+        );
     } else if operation == Operation::Update {
-        bench.until_reason("orders", "Available").await;
+        fixture.until_reason("orders", "Available").await;
     } else {
-        bench.until_gone("orders").await;
+        fixture.until_gone("orders").await;
     }
     assert!(leader.wait(PATIENCE).await.unwrap().success());
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
-    bench
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
+    fixture
 }
 
 #[tokio::test]
 async fn a_leader_whose_update_hangs_hands_over_and_the_next_one_sends_it() {
-    let act = async |bench: &Bench| {
-        bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let act = async |fixture: &Fixture| {
+        fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     };
-    let bench = hands_over_amid(Operation::Update, Fault::NotExecuted(Termination::Hang), act).await;
-    assert_eq!(bench.atlas.executed(Operation::Update), 1);
+    let fixture = hands_over_amid(Operation::Update, Fault::NotExecuted(Termination::Hang), act).await;
+    assert_eq!(fixture.atlas.executed(Operation::Update), 1);
 }
 
 #[tokio::test]
 async fn a_leader_whose_delete_hangs_hands_over_and_the_next_one_ends_the_deletion() {
-    let act = async |bench: &Bench| bench.delete("orders").await;
-    let bench = hands_over_amid(Operation::Delete, Fault::Executed(Termination::Hang), act).await;
-    assert!(bench.endpoints().is_empty());
+    let act = async |fixture: &Fixture| fixture.delete("orders").await;
+    let fixture = hands_over_amid(Operation::Delete, Fault::Executed(Termination::Hang), act).await;
+    assert!(fixture.endpoints().is_empty());
 }
 
 #[tokio::test]
 async fn a_leader_whose_create_hangs_hands_over_and_its_endpoint_is_recorded_once() {
-    let act = async |bench: &Bench| {
-        bench.create("orders", json!({})).await;
+    let act = async |fixture: &Fixture| {
+        fixture.create("orders", json!({})).await;
     };
-    let bench = hands_over_amid(Operation::Create, Fault::delayed(Duration::from_secs(8)), act).await;
-    assert_eq!(bench.endpoints().len(), 1);
+    let fixture = hands_over_amid(Operation::Create, Fault::delayed(Duration::from_secs(8)), act).await;
+    assert_eq!(fixture.endpoints().len(), 1);
 }
 
 #[tokio::test]
 async fn an_update_in_flight_when_the_lease_is_lost_is_sent_again_once_it_is_held() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let [elect, namespace] = election(&bench);
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let [elect, namespace] = election(&fixture);
     let flags = [
         &*elect,
         &*namespace,
@@ -222,52 +226,52 @@ async fn an_update_in_flight_when_the_lease_is_lost_is_sent_again_once_it_is_hel
         "--atlas-timeout=120s",
         "--create-uncertainty=300s",
     ];
-    let operator = bench.operator_behind_with(&proxies, &flags);
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.atlas.inject(Rule::next_of(Operation::Update, Fault::NotExecuted(Termination::Hang)));
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let operator = fixture.operator_behind_with(&proxies, &flags);
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.atlas.inject(Rule::next_of(Operation::Update, Fault::NotExecuted(Termination::Hang)));
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     let sent = |entry: &Entry| entry.is(Operation::Update) && entry.challenged.is_none();
-    tokio::time::timeout(PATIENCE, bench.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
+    tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
     proxies.tape.always(|exchange| exchange.path.contains("/leases/"), || Action::HangRequest);
     operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
     proxies.tape.forget_plan();
-    bench.until_reason("orders", "Available").await;
-    assert_eq!(bench.atlas.executed(Operation::Update), 1);
+    fixture.until_reason("orders", "Available").await;
+    assert_eq!(fixture.atlas.executed(Operation::Update), 1);
 }
 
 #[tokio::test]
 async fn a_lease_that_nobody_took_in_an_outage_is_held_again_by_the_same_process() {
     let pace = Pace { deleting: Duration::from_secs(12), ..Pace::of(Duration::from_millis(300)) };
-    let bench = Bench::at_pace(pace).await;
-    let proxies = bench.proxies().await;
-    let [elect, namespace] = election(&bench);
+    let fixture = Fixture::at_pace(pace).await;
+    let proxies = fixture.proxies().await;
+    let [elect, namespace] = election(&fixture);
     let times = ["--lease-duration=4s", "--lease-renew-deadline=2s", "--lease-retry-period=500ms"];
-    let operator = bench.operator_behind_with(&proxies, &[&[&*elect, &*namespace][..], &times].concat());
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    let operator = fixture.operator_behind_with(&proxies, &[&[&*elect, &*namespace][..], &times].concat());
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
     // The Secret is not restored: only the process that has used it can end the deletion.
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    bench.delete("orders").await;
-    bench.until_reason("orders", "Deleting").await;
-    let before = lease(&bench).await;
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    fixture.delete("orders").await;
+    fixture.until_reason("orders", "Deleting").await;
+    let before = lease(&fixture).await;
     proxies.tape.always(|exchange| exchange.proxy == "cluster", || Action::HangRequest);
     operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     proxies.tape.forget_plan();
     operator.wait_for_line("leading again", PATIENCE).await.unwrap();
-    bench.until_gone("orders").await;
-    assert!(bench.endpoints().is_empty());
-    let after = lease(&bench).await;
+    fixture.until_gone("orders").await;
+    assert!(fixture.endpoints().is_empty());
+    let after = lease(&fixture).await;
     assert_eq!((after.holder_identity, after.acquire_time), (before.holder_identity, before.acquire_time));
     assert_eq!((after.lease_duration_seconds, after.lease_transitions), (Some(4), Some(0)));
 }
 
 #[tokio::test]
 async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let [elect, namespace] = election(&bench);
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let [elect, namespace] = election(&fixture);
     let flags = [
         &*elect,
         &*namespace,
@@ -277,105 +281,105 @@ async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
         "--create-deadline=30s",
         "--create-uncertainty=80s",
     ];
-    let operator = bench.operator_behind_with(&proxies, &flags);
-    bench.create("events", json!({})).await;
-    bench.until_reason("events", "Reserved").await;
+    let operator = fixture.operator_behind_with(&proxies, &flags);
+    fixture.create("events", json!({})).await;
+    fixture.until_reason("events", "Reserved").await;
     // The claim stands at once, and its response comes when the Lease has long not been renewed.
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && exchange.path.contains("/orders");
     proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(4)));
-    bench.create("orders", json!({})).await;
+    fixture.create("orders", json!({})).await;
     proxies.tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
     proxies.tape.always(|exchange| exchange.path.contains("/leases/"), || Action::HangRequest);
     operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
     let answered = |exchange: &Exchange| is_claim(exchange) && exchange.answered.is_some();
     proxies.tape.wait_for(1, answered, PATIENCE).await.unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(bench.atlas.executed(Operation::Create), 1, "that of the other object");
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1, "that of the other object");
     proxies.tape.forget_plan();
-    bench.until_reason("orders", "Reserved").await;
-    assert_eq!(bench.atlas.executed(Operation::Create), 2);
+    fixture.until_reason("orders", "Reserved").await;
+    assert_eq!(fixture.atlas.executed(Operation::Create), 2);
 }
 
 #[tokio::test]
 async fn a_reconcile_under_way_when_the_lease_is_lost_claims_nothing() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let [elect, namespace] = election(&bench);
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let [elect, namespace] = election(&fixture);
     let times = ["--lease-duration=3s", "--lease-renew-deadline=1s", "--lease-retry-period=200ms"];
     let is_list = |exchange: &Exchange| exchange.proxy == "atlas" && exchange.path.ends_with("/endpoint");
     proxies.tape.always(is_list, || Action::DelayAnswer(Duration::from_secs(3)));
-    let operator = bench.operator_behind_with(&proxies, &[&[&*elect, &*namespace][..], &times].concat());
-    bench.create("orders", json!({})).await;
+    let operator = fixture.operator_behind_with(&proxies, &[&[&*elect, &*namespace][..], &times].concat());
+    fixture.create("orders", json!({})).await;
     proxies.tape.wait_for(1, is_list, PATIENCE).await.unwrap();
     proxies.tape.always(|exchange| exchange.path.contains("/leases/"), || Action::HangRequest);
     operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
     // Longer than each response takes that a claim would wait for.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(bench.get("orders").await.metadata.finalizers, None);
+    assert_eq!(fixture.get("orders").await.metadata.finalizers, None);
     proxies.tape.forget_plan();
-    bench.until_reason("orders", "Reserved").await;
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    fixture.until_reason("orders", "Reserved").await;
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
 
 #[tokio::test]
 async fn a_leader_that_takes_over_in_an_outage_waits_for_its_end() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     let names_the_cluster = |exchange: &Exchange| exchange.path.starts_with("/api/v1/namespaces/kube-system");
     for answer in [Action::kubernetes(500, "InternalError"), Action::DropRequest] {
         proxies.tape.next(names_the_cluster, answer);
     }
-    let flags = election(&bench);
-    let _operator = bench.operator_behind_with(&proxies, &flags.each_ref().map(String::as_str));
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    let flags = election(&fixture);
+    let _operator = fixture.operator_behind_with(&proxies, &flags.each_ref().map(String::as_str));
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
     assert_eq!(proxies.tape.count(names_the_cluster), 3);
 }
 
 #[tokio::test]
 async fn a_leader_that_was_paused_for_longer_than_its_lease_ends_and_has_doubled_nothing() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     // Its claim stands, and the next that it would do is the POST: it is paused before it hears so.
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
     proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(3)));
-    let leader = bench.operator_behind_with(&proxies, &election(&bench).each_ref().map(String::as_str));
+    let leader = fixture.operator_behind_with(&proxies, &election(&fixture).each_ref().map(String::as_str));
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
-    let standby = stands_by(&bench).await;
-    bench.create("orders", json!({})).await;
-    bench.until("orders", "claimed", |object| object.metadata.finalizers.is_some()).await;
+    let standby = stands_by(&fixture).await;
+    fixture.create("orders", json!({})).await;
+    fixture.until("orders", "claimed", |object| object.metadata.finalizers.is_some()).await;
     leader.signal(Signal::STOP).unwrap();
-    assert_eq!(bench.atlas.executed(Operation::Create), 0, "it was paused too late");
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "it was paused too late");
     standby.wait_for_line("leading", PATIENCE).await.unwrap();
-    bench.until_reason("orders", "Reserved").await;
+    fixture.until_reason("orders", "Reserved").await;
     leader.signal(Signal::CONT).unwrap();
     assert!(!leader.wait(PATIENCE).await.unwrap().success());
-    let holder = lease(&bench).await.holder_identity.unwrap();
-    let reason = format!("spe-operator: lost Lease {}/spe-operator: {holder} leads now", bench.namespace);
+    let holder = lease(&fixture).await.holder_identity.unwrap();
+    let reason = format!("spe-operator: lost Lease {}/spe-operator: {holder} leads now", fixture.namespace);
     assert!(leader.output().contains(&reason), "{:?}", leader.output().last());
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert!(bench.endpoints().is_empty());
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert!(fixture.endpoints().is_empty());
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
 
 #[tokio::test]
 async fn a_selector_shares_a_fleet_and_an_object_that_changes_sides_keeps_its_endpoint() {
-    let bench = Bench::new().await;
-    let _blue = bench.operator_with(&["--watch-selector=side=blue"]);
-    let _green = bench.operator_with(&["--watch-selector=side=green"]);
-    bench.create("orders", json!({})).await;
+    let fixture = Fixture::new().await;
+    let _blue = fixture.operator_with(&["--watch-selector=side=blue"]);
+    let _green = fixture.operator_with(&["--watch-selector=side=green"]);
+    fixture.create("orders", json!({})).await;
     let side = |side: &'static str| kube::api::Patch::Merge(json!({"metadata": {"labels": {"side": side}}}));
     let parameters = kube::api::PatchParams::default();
-    bench.objects.patch("orders", &parameters, &side("blue")).await.unwrap();
-    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id;
-    bench.objects.patch("orders", &parameters, &side("green")).await.unwrap();
-    bench.edit("orders", json!({"comment": "green"})).await;
-    let moved = bench
+    fixture.objects.patch("orders", &parameters, &side("blue")).await.unwrap();
+    let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id;
+    fixture.objects.patch("orders", &parameters, &side("green")).await.unwrap();
+    fixture.edit("orders", json!({"comment": "green"})).await;
+    let moved = fixture
         .until("orders", "changed by the other", |object| {
             object.status.as_ref().and_then(|s| s.comment.as_deref()).is_some_and(|c| c.starts_with("green "))
         })
         .await;
     assert_eq!(moved.status.unwrap().id, id);
-    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 1));
+    assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (1, 1));
 }

@@ -14,11 +14,12 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
 
 /// The notes of all events of this reason, once there is one.
-async fn notes(bench: &Bench, reason: &str) -> Vec<String> {
-    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+async fn notes(fixture: &Fixture, reason: &str) -> Vec<String> {
+    let events: Api<Event> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let found = tokio::time::timeout(PATIENCE, async {
         loop {
             let all = events.list(&ListParams::default()).await.unwrap().items;
@@ -44,33 +45,33 @@ fn migrate(settings: &mut Settings, kind: InstanceKind) {
 
 #[tokio::test]
 async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_deletion() {
-    type End = (&'static str, fn(&Bench), &'static str, &'static str, &'static str);
+    type End = (&'static str, fn(&Fixture), &'static str, &'static str, &'static str);
     let ends: [End; 5] = [
         (
             "API switched off",
-            |bench| bench.atlas.inject(Rule::always(Fault::NotExecuted(Termination::VersionGone))),
+            |fixture| fixture.atlas.inject(Rule::always(Fault::NotExecuted(Termination::VersionGone))),
             "ApiRetired",
             "AtlasApiRetired",
             "VERSION_GONE",
         ),
         (
             "migrated to Flex",
-            |bench| bench.atlas.configure(|settings| migrate(settings, InstanceKind::Flex)),
+            |fixture| fixture.atlas.configure(|settings| migrate(settings, InstanceKind::Flex)),
             "InstanceMigrated",
             "InstanceMigrated",
             "NOT_SERVERLESS_TENANT_CLUSTER",
         ),
         (
             "migrated to dedicated",
-            |bench| bench.atlas.configure(|settings| migrate(settings, InstanceKind::Dedicated)),
+            |fixture| fixture.atlas.configure(|settings| migrate(settings, InstanceKind::Dedicated)),
             "InstanceMigrated",
             "InstanceMigrated",
             "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API",
         ),
         (
             "cluster gone",
-            |bench| {
-                bench.atlas.configure(|settings| {
+            |fixture| {
+                fixture.atlas.configure(|settings| {
                     take_away_the_instance(settings, UnknownInstance::ClusterNotFound);
                 });
             },
@@ -80,8 +81,8 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
         ),
         (
             "serverless instance gone",
-            |bench| {
-                bench.atlas.configure(|settings| {
+            |fixture| {
+                fixture.atlas.configure(|settings| {
                     take_away_the_instance(settings, UnknownInstance::ServerlessInstanceNotFound);
                 });
             },
@@ -91,16 +92,16 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
         ),
     ];
     join_all(ends.map(async |(end, comes, reason, event, code)| {
-        let bench = Bench::new().await;
-        let _operator = bench.operator();
+        let fixture = Fixture::new().await;
+        let _operator = fixture.operator();
         let output = json!({"name": "orders-privatelink"});
-        bench
+        fixture
             .create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "outputConfigMap": output}))
             .await;
-        bench.until_reason("orders", "Available").await;
-        comes(&bench);
-        bench.look("orders", "1").await;
-        let ended = bench.until_reason("orders", reason).await;
+        fixture.until_reason("orders", "Available").await;
+        comes(&fixture);
+        fixture.request_reconcile("orders", "1").await;
+        let ended = fixture.until_reason("orders", reason).await;
         assert_condition(&ended, "Ready", "False", reason);
         assert_condition(&ended, "Stalled", "True", reason);
         assert_no_condition(&ended, "Reconciling");
@@ -112,94 +113,98 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
         let lost = reason != "ApiRetired";
         assert_eq!(condition(&ended, "EndpointConnected").unwrap().status == "False", lost, "{end}");
         let maps: Api<ConfigMap> =
-            Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+            Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
         assert_eq!(maps.get_opt("orders-privatelink").await.unwrap().is_none(), lost, "{end}");
-        let told = notes(&bench, event).await;
+        let told = notes(&fixture, event).await;
         assert!(told.len() == 1 && told[0].contains("billed"), "{end}: {told:?}");
-        let before = bench.atlas.journal().len();
+        let before = fixture.atlas.journal().len();
         tokio::time::sleep(Duration::from_secs(4)).await;
-        assert_eq!(bench.atlas.journal().len(), before, "{end}: what is final is looked at once an interval");
-        bench.delete("orders").await;
-        bench.until_gone("orders").await;
-        assert!(notes(&bench, "EndpointDeleted").await[0].contains("billed"), "{end}");
-        assert_eq!(bench.atlas.executed(Operation::Create), 1, "{end}");
+        assert_eq!(
+            fixture.atlas.journal().len(),
+            before,
+            "{end}: what is final is looked at once an interval"
+        );
+        fixture.delete("orders").await;
+        fixture.until_gone("orders").await;
+        assert!(notes(&fixture, "EndpointDeleted").await[0].contains("billed"), "{end}");
+        assert_eq!(fixture.atlas.executed(Operation::Create), 1, "{end}");
     }))
     .await;
 }
 
 #[tokio::test]
 async fn what_ended_before_it_began_is_said_and_goes_at_once() {
-    let bench = Bench::new().await;
-    bench.atlas.inject(Rule::always(Fault::NotExecuted(Termination::VersionGone)));
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    let ended = bench.until_reason("orders", "ApiRetired").await;
+    let fixture = Fixture::new().await;
+    fixture.atlas.inject(Rule::always(Fault::NotExecuted(Termination::VersionGone)));
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    let ended = fixture.until_reason("orders", "ApiRetired").await;
     assert_condition(&ended, "Stalled", "True", "ApiRetired");
     assert!(!condition(&ended, "Ready").unwrap().message.contains("billed"), "there never was an endpoint");
-    assert_eq!((ended.metadata.finalizers, bench.atlas.executed(Operation::Create)), (None, 0));
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    assert_eq!((ended.metadata.finalizers, fixture.atlas.executed(Operation::Create)), (None, 0));
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
 }
 
 #[tokio::test]
 async fn a_project_that_is_gone_is_no_access_and_a_deletion_waits_and_names_the_way_out() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.atlas.configure(|settings| settings.projects.clear());
-    bench.look("orders", "1").await;
-    let unseen = bench.until_synced("orders", "ProjectNotFound").await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.atlas.configure(|settings| settings.projects.clear());
+    fixture.request_reconcile("orders", "1").await;
+    let unseen = fixture.until_synced("orders", "ProjectNotFound").await;
     assert_condition(&unseen, "Ready", "True", "Reserved");
-    let before = bench.atlas.journal().len();
+    let before = fixture.atlas.journal().len();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(bench.atlas.journal().len(), before, "Atlas is not asked again before the Secret changes");
-    bench.delete("orders").await;
-    let waiting = bench.until_reason("orders", "ProjectNotFound").await;
+    assert_eq!(fixture.atlas.journal().len(), before, "Atlas is not asked again before the Secret changes");
+    fixture.delete("orders").await;
+    let waiting = fixture.until_reason("orders", "ProjectNotFound").await;
     let message = &condition(&waiting, "Ready").unwrap().message;
     for word in ["GROUP_NOT_FOUND", "Retain"] {
         assert!(message.contains(word), "{word} is not in {message}");
     }
-    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
-    bench.until_gone("orders").await;
-    assert_eq!(bench.atlas.executed(Operation::Delete), 0);
+    fixture.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    fixture.until_gone("orders").await;
+    assert_eq!(fixture.atlas.executed(Operation::Delete), 0);
 }
 
 #[tokio::test]
 async fn an_announced_end_is_told_once_takes_nothing_away_and_is_not_written_again() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let operator = bench.operator_behind(&proxies);
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.atlas.inject(Rule::always(Fault::Shown(Malformed::Deprecated)));
-    bench.look("orders", "0").await;
-    let told = bench.until_looked("orders", "0").await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.atlas.inject(Rule::always(Fault::Shown(Malformed::Deprecated)));
+    fixture.request_reconcile("orders", "0").await;
+    let told = fixture.until_reconciled("orders", "0").await;
     assert_condition(&told, "ApiSunset", "True", "SunsetAnnounced");
     assert!(condition(&told, "ApiSunset").unwrap().message.contains("2026-01-15"));
     assert_condition(&told, "Ready", "True", "Reserved");
     assert_condition(&told, "Synced", "True", "ReconcileSucceeded");
     assert_no_condition(&told, "Stalled");
-    notes(&bench, "AtlasApiSunset").await;
+    notes(&fixture, "AtlasApiSunset").await;
     let writes = proxies.settled_effects().await;
-    let lists = || bench.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
+    let lists = || fixture.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
     for look in 0..20 {
         // Not every server of Atlas need announce it.
         if look == 10 {
-            bench.atlas.behave();
+            fixture.atlas.behave();
         }
         let before = lists();
         // An annotation that the operator reads, with a value that means nothing.
-        bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
-        let looked = bench.atlas.until(|_| lists() > before);
+        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
+        let looked = fixture.atlas.until(|_| lists() > before);
         tokio::time::timeout(PATIENCE, looked).await.expect("the operator looks at once");
     }
     assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
-    assert_eq!(notes(&bench, "AtlasApiSunset").await.len(), 1);
+    assert_eq!(notes(&fixture, "AtlasApiSunset").await.len(), 1);
     // A restarted operator believes what Atlas reports now.
     drop(operator);
-    let _successor = bench.operator();
-    bench
+    let _successor = fixture.operator();
+    fixture
         .until("orders", "without the announcement", |object| condition(object, "ApiSunset").is_none())
         .await;
 }

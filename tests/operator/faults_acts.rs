@@ -13,7 +13,7 @@ use crate::faults_run::Trial;
 impl Trial<'_> {
     /// Accepts the row's own key in Atlas, and rewrites its Secret.
     pub(crate) async fn put_key(&self, holds: Holds) {
-        let atlas = &self.bench.atlas;
+        let atlas = &self.fixture.atlas;
         let project = match holds {
             Holds::Stranger => "c".repeat(24),
             _ => self.project.clone(),
@@ -58,7 +58,7 @@ impl Trial<'_> {
             "spec": spec,
         });
         let object = serde_json::from_value(object).unwrap();
-        self.bench.objects.create(&PostParams::default(), &object).await.unwrap();
+        self.fixture.objects.create(&PostParams::default(), &object).await.unwrap();
     }
 
     /// Begins the fault, and its side effects.
@@ -82,7 +82,7 @@ impl Trial<'_> {
                 for operation in on {
                     for mut rule in known.rules(&[*operation]) {
                         self.narrow(&mut rule);
-                        self.bench.atlas.inject(rule);
+                        self.fixture.atlas.inject(rule);
                     }
                 }
             }
@@ -106,13 +106,13 @@ impl Trial<'_> {
         let How::OutOfBand(act) = known(name).how else { panic!("{name} does not happen out of band") };
         let endpoint = self.last().and_then(|object| object.status.as_ref()?.id.clone()).unwrap_or_default();
         act(
-            &self.bench.atlas,
+            &self.fixture.atlas,
             &Place { project: &self.project, instance: DEFAULT_INSTANCE, endpoint: &endpoint },
         );
     }
 
     pub(crate) async fn cure(&self) {
-        let atlas = &self.bench.atlas;
+        let atlas = &self.fixture.atlas;
         match self.row.cure {
             Cure::Patience => return,
             Cure::Edit(fields) => return self.edit(fields).await,
@@ -123,20 +123,20 @@ impl Trial<'_> {
         let key = if self.row.key == Holds::Account { Holds::Account } else { Holds::Owner };
         self.put_key(key).await;
         if self.row.when != When::Deleted {
-            self.look("cured").await;
+            self.request_reconcile("cured").await;
         }
     }
 
     pub(crate) async fn edit(&self, fields: &str) {
         if !fields.is_empty() {
-            self.bench.edit(&self.name, serde_json::from_str(fields).unwrap()).await;
+            self.fixture.edit(&self.name, serde_json::from_str(fields).unwrap()).await;
         }
     }
 
     /// Requests a reconcile; a deleted object needs none.
-    pub(crate) async fn look(&self, word: &str) {
+    pub(crate) async fn request_reconcile(&self, word: &str) {
         let annotations = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": word}}});
         let _ =
-            self.bench.objects.patch(&self.name, &PatchParams::default(), &Patch::Merge(annotations)).await;
+            self.fixture.objects.patch(&self.name, &PatchParams::default(), &Patch::Merge(annotations)).await;
     }
 }

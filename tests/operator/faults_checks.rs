@@ -16,7 +16,7 @@ impl Trial<'_> {
     /// A request of each kind met the fault.
     pub(crate) fn is_met(&self) -> Outcome {
         let How::Requests { faults, .. } = known(self.row.fault).how else { return Ok(()) };
-        let journal = self.bench.atlas.journal();
+        let journal = self.fixture.atlas.journal();
         for operation in self.row.on {
             let met = journal.iter().any(|entry| {
                 self.is_ours(entry)
@@ -31,13 +31,15 @@ impl Trial<'_> {
     }
 
     fn posts(&self) -> usize {
-        self.bench.atlas.count(|entry| entry.is(Operation::Create) && entry.executed() && self.is_ours(entry))
+        self.fixture
+            .atlas
+            .count(|entry| entry.is(Operation::Create) && entry.executed() && self.is_ours(entry))
     }
 
     /// Exactly the recorded endpoint carries our mark, unless the row expects more. An endpoint that Atlas is deleting
     /// counts only where none may be left.
     pub(crate) fn check_atlas(&self) -> Outcome {
-        let endpoints = self.bench.atlas.endpoints(&self.project, DEFAULT_INSTANCE);
+        let endpoints = self.fixture.atlas.endpoints(&self.project, DEFAULT_INSTANCE);
         let recorded = self.last().and_then(|object| object.status.as_ref()?.id.clone());
         let ours: Vec<_> = endpoints
             .iter()
@@ -55,7 +57,7 @@ impl Trial<'_> {
 
     pub(crate) fn check_posts(&self) -> Outcome {
         let lives: Vec<_> =
-            self.bench.atlas.timelines().into_iter().filter(|life| life.project == self.project).collect();
+            self.fixture.atlas.timelines().into_iter().filter(|life| life.project == self.project).collect();
         let marked = |endpoint: &atlas_simulator::Endpoint| {
             endpoint.comment.as_deref().is_some_and(|comment| comment.contains("[k8s:"))
         };

@@ -15,9 +15,9 @@ use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, condition};
 use crate::faults_witness::Witness;
 use crate::reasons;
+use test_support::{Fixture, condition};
 
 /// The error of an object, or of an object that it refers to.
 struct Input {
@@ -150,26 +150,26 @@ const INPUTS: &[Input] = &[
 ];
 
 /// Creates the object with all that belongs to it, waits for its condition, requests reconciles, and counts.
-async fn meet(bench: &Bench, witness: &Witness, input: &Input, project: &str) -> Result<(), String> {
+async fn meet(fixture: &Fixture, witness: &Witness, input: &Input, project: &str) -> Result<(), String> {
     let Input { name, secret, map, .. } = input;
-    bench.atlas.add_instance(project, DEFAULT_INSTANCE);
+    fixture.atlas.add_instance(project, DEFAULT_INSTANCE);
     let foreign = Endpoint {
         id: FOREIGN.to_owned(),
         ..Endpoint::reserved(Some("theirs [k8s:bbbbbbbbbbbbbbbb]".to_owned()))
     };
     if *name == "unreadable-take-over" {
-        bench.atlas.insert_endpoint(project, DEFAULT_INSTANCE, foreign);
+        fixture.atlas.insert_endpoint(project, DEFAULT_INSTANCE, foreign);
     }
     let metadata = ObjectMeta { name: Some((*name).to_owned()), ..ObjectMeta::default() };
     if let Some(entries) = secret {
         let data =
             entries.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec()))).collect();
         let secret = Secret { metadata: metadata.clone(), data: Some(data), ..Secret::default() };
-        bench.secrets.create(&PostParams::default(), &secret).await.unwrap();
+        fixture.secrets.create(&PostParams::default(), &secret).await.unwrap();
     }
     if let Some(entries) = map {
         let maps: Api<ConfigMap> =
-            Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+            Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
         let data = entries.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
         maps.create(&PostParams::default(), &map).await.unwrap();
@@ -184,7 +184,7 @@ async fn meet(bench: &Bench, witness: &Witness, input: &Input, project: &str) ->
         "metadata": {"name": name, "annotations": annotations},
         "spec": spec,
     });
-    bench.objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    fixture.objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
     let (kind, reason, words) = input.says;
     let said = |object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint| {
         condition(object, kind.as_str())
@@ -195,8 +195,8 @@ async fn meet(bench: &Bench, witness: &Witness, input: &Input, project: &str) ->
     let what = format!("{kind}=False {reason} {words:?}");
     witness.until(name, &what, |versions| versions.iter().any(|object| said(object).is_some())).await?;
     for look in ["1", "2", "3"] {
-        bench.look(name, look).await;
-        bench.until_looked(name, look).await;
+        fixture.request_reconcile(name, look).await;
+        fixture.until_reconciled(name, look).await;
     }
     let places = [("{object}", *name), ("{project}", project), ("{instance}", DEFAULT_INSTANCE)];
     for message in witness.versions(name).iter().filter_map(|object| said(object)) {
@@ -209,25 +209,30 @@ async fn meet(bench: &Bench, witness: &Witness, input: &Input, project: &str) ->
         entry.project.as_deref() == Some(project)
             && entry.operation.is_some_and(|operation| input.never.contains(&operation))
     };
-    let asked: Vec<_> =
-        bench.atlas.journal().into_iter().filter(forbidden).map(|entry| (entry.method, entry.path)).collect();
+    let asked: Vec<_> = fixture
+        .atlas
+        .journal()
+        .into_iter()
+        .filter(forbidden)
+        .map(|entry| (entry.method, entry.path))
+        .collect();
     if asked.is_empty() { Ok(()) } else { Err(format!("Atlas was asked: {asked:?}")) }
 }
 
 #[tokio::test]
 async fn bad_input_that_admission_cannot_see_becomes_a_condition_and_never_a_request() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator_with(&[
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator_with(&[
         // Long enough that nothing is sent for an unreadable claim during this test.
         "--create-uncertainty=120s",
     ]);
-    let witness = Witness::of(&bench.objects);
+    let witness = Witness::of(&fixture.objects);
     let begun = std::time::Instant::now();
     let meetings = INPUTS.iter().enumerate().map(|(number, input)| {
-        let (bench, witness) = (&bench, &witness);
+        let (fixture, witness) = (&fixture, &witness);
         async move {
             let project = format!("{:024x}", number + 1);
-            meet(bench, witness, input, &project).await.map_err(|why| format!("{}: {why}", input.name))
+            meet(fixture, witness, input, &project).await.map_err(|why| format!("{}: {why}", input.name))
         }
     });
     let results: Vec<_> = futures::stream::iter(meetings).buffer_unordered(12).collect().await;

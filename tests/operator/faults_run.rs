@@ -11,22 +11,22 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
-use crate::bench::{Bench, condition};
 use crate::faults_row::{Cure, End, Row, When, World, known};
 use crate::faults_witness::Witness;
+use test_support::{Fixture, condition};
 
 /// Runs all rows of a table, some in parallel, and fails with the name of each that failed.
 pub(crate) async fn run(world: &World) {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     for name in world.settings {
         let How::Settings(set) = known(name).how else { panic!("{name} is no setting") };
-        bench.atlas.configure(set);
+        fixture.atlas.configure(set);
     }
     let flags: Vec<_> = world.flags.iter().copied().chain(["--concurrency=100"]).collect();
-    let _operator = bench.operator_with(&flags);
-    let witness = Witness::of(&bench.objects);
+    let _operator = fixture.operator_with(&flags);
+    let witness = Witness::of(&fixture.objects);
     let rows = world.rows().enumerate().map(|(number, row)| {
-        let trial = Trial::of(&bench, &witness, row, number);
+        let trial = Trial::of(&fixture, &witness, row, number);
         async move { trial.run().await.map_err(|why| format!("{}: {why}", trial.title())) }
     });
     let results: Vec<_> = futures::stream::iter(rows).buffer_unordered(32).collect().await;
@@ -36,7 +36,7 @@ pub(crate) async fn run(world: &World) {
 
 /// A running row.
 pub(crate) struct Trial<'a> {
-    pub(crate) bench: &'a Bench,
+    pub(crate) fixture: &'a Fixture,
     pub(crate) witness: &'a Witness,
     pub(crate) row: &'static Row,
     pub(crate) name: String,
@@ -46,10 +46,10 @@ pub(crate) struct Trial<'a> {
 pub(crate) type Outcome = Result<(), String>;
 
 impl<'a> Trial<'a> {
-    fn of(bench: &'a Bench, witness: &'a Witness, row: &'static Row, number: usize) -> Self {
+    fn of(fixture: &'a Fixture, witness: &'a Witness, row: &'static Row, number: usize) -> Self {
         let slug: String = row.fault.chars().filter(char::is_ascii_alphanumeric).take(30).collect();
         let name = format!("row-{number:03}-{}", slug.to_ascii_lowercase());
-        Self { bench, witness, row, name, project: format!("{:024x}", number + 1) }
+        Self { fixture, witness, row, name, project: format!("{:024x}", number + 1) }
     }
 
     fn title(&self) -> String {
@@ -62,7 +62,7 @@ impl<'a> Trial<'a> {
             for word in 0_u64.. {
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 if self.row.asks {
-                    self.look(&format!("{word}")).await;
+                    self.request_reconcile(&format!("{word}")).await;
                 }
             }
         };
@@ -74,7 +74,7 @@ impl<'a> Trial<'a> {
 
     async fn live(&self) -> Outcome {
         let row = self.row;
-        self.bench.atlas.add_instance(&self.project, DEFAULT_INSTANCE);
+        self.fixture.atlas.add_instance(&self.project, DEFAULT_INSTANCE);
         self.put_key(row.key).await;
         for map in row.maps {
             let map = serde_json::from_str(map).unwrap();
@@ -92,10 +92,10 @@ impl<'a> Trial<'a> {
         match row.when {
             When::Created => {}
             When::Ready => {
-                self.look("fault").await;
-                self.until_looked("fault").await?;
+                self.request_reconcile("fault").await;
+                self.until_reconciled("fault").await?;
             }
-            When::Deleted => self.bench.delete(&self.name).await,
+            When::Deleted => self.fixture.delete(&self.name).await,
         }
         self.edit(row.edit).await;
         self.until_said(row.says).await?;
@@ -125,7 +125,7 @@ impl<'a> Trial<'a> {
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
         K::DynamicType: Default,
     {
-        Api::namespaced(self.bench.control_plane.client().await.unwrap(), &self.bench.namespace)
+        Api::namespaced(self.fixture.control_plane.client().await.unwrap(), &self.fixture.namespace)
     }
 
     pub(crate) fn last(&self) -> Option<Arc<ServerlessPrivateEndpoint>> {
@@ -156,9 +156,9 @@ impl<'a> Trial<'a> {
             End::Gone(left) => return self.until_gone(left).await,
         }
         if self.row.cure != Cure::Patience {
-            self.bench.atlas.withdraw(|rule| self.is_against_us(rule));
+            self.fixture.atlas.withdraw(|rule| self.is_against_us(rule));
         }
-        self.bench.objects.delete(&self.name, &DeleteParams::default()).await.unwrap();
+        self.fixture.objects.delete(&self.name, &DeleteParams::default()).await.unwrap();
         self.until_gone(self.row.left).await
     }
 }

@@ -7,12 +7,12 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
-use crate::bench::condition;
 use crate::faults_row::Says;
 use crate::faults_run::{Outcome, Trial};
+use test_support::condition;
 
 impl Trial<'_> {
-    pub(crate) async fn until_looked(&self, word: &str) -> Outcome {
+    pub(crate) async fn until_reconciled(&self, word: &str) -> Outcome {
         let looked = |object: &ServerlessPrivateEndpoint| {
             object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())
                 == Some(word)
@@ -58,7 +58,7 @@ impl Trial<'_> {
     pub(crate) async fn until_asked(&self, operation: Operation, count: usize) -> Outcome {
         let ours = |entry: &Entry| entry.is(operation) && entry.challenged.is_none() && self.is_ours(entry);
         for _ in 0..600 {
-            if self.bench.atlas.count(ours) >= count {
+            if self.fixture.atlas.count(ours) >= count {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -68,14 +68,14 @@ impl Trial<'_> {
 
     pub(crate) async fn until_gone(&self, left: usize) -> Outcome {
         let gone = async {
-            while self.bench.objects.get_opt(&self.name).await.unwrap().is_some() {
+            while self.fixture.objects.get_opt(&self.name).await.unwrap().is_some() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
         if tokio::time::timeout(Duration::from_secs(90), gone).await.is_err() {
             return self.witness.until(&self.name, "gone", |_| false).await;
         }
-        let endpoints = self.bench.atlas.endpoints(&self.project, DEFAULT_INSTANCE);
+        let endpoints = self.fixture.atlas.endpoints(&self.project, DEFAULT_INSTANCE);
         if endpoints.len() != left {
             return Err(format!("{} endpoints are left instead of {left}: {endpoints:?}", endpoints.len()));
         }

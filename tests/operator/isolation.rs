@@ -12,20 +12,20 @@ use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
-use crate::bench::{Bench, PATIENCE, SECRET};
+use test_support::{Fixture, PATIENCE, SECRET};
 
 /// The public half of the key that the hostile namespace has.
 const HOSTILE: &str = "hostile";
 
 /// A namespace with a key of its own.
-async fn hostile_namespace(bench: &Bench) -> Api<ServerlessPrivateEndpoint> {
-    bench.atlas.add_key(HOSTILE, Key::owner("hostile-private-key"));
-    namespace_with_hostile_key(bench).await
+async fn hostile_namespace(fixture: &Fixture) -> Api<ServerlessPrivateEndpoint> {
+    fixture.atlas.add_key(HOSTILE, Key::owner("hostile-private-key"));
+    namespace_with_hostile_key(fixture).await
 }
 
-async fn namespace_with_hostile_key(bench: &Bench) -> Api<ServerlessPrivateEndpoint> {
-    let namespace = bench.control_plane.create_namespace("hostile").await.unwrap();
-    let client = bench.control_plane.client().await.unwrap();
+async fn namespace_with_hostile_key(fixture: &Fixture) -> Api<ServerlessPrivateEndpoint> {
+    let namespace = fixture.control_plane.create_namespace("hostile").await.unwrap();
+    let client = fixture.control_plane.client().await.unwrap();
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
     let secret = json!({
         "metadata": {"name": SECRET},
@@ -56,41 +56,41 @@ async fn until(atlas: &Simulator, what: &str, holds: impl Fn(&Simulator) -> bool
 
 #[tokio::test]
 async fn nineteen_namespaces_that_hang_and_one_that_insists_hold_up_no_other() {
-    let bench = Bench::new().await;
-    let hostile = hostile_namespace(&bench).await;
+    let fixture = Fixture::new().await;
+    let hostile = hostile_namespace(&fixture).await;
     let limited = Fault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
     let mut limited = Rule::always(limited).in_project(DEFAULT_PROJECT);
     let mut hangs = Rule::always(Fault::NotExecuted(Termination::Hang));
     for rule in [&mut limited, &mut hangs] {
         rule.on.key = Some(HOSTILE.to_owned());
     }
-    bench.atlas.inject(limited);
-    bench.atlas.inject(hangs);
+    fixture.atlas.inject(limited);
+    fixture.atlas.inject(hangs);
     // A call hangs for longer than anything is waited for here.
     let flags = ["--atlas-timeout=90s", "--create-uncertainty=200s", "--concurrency=64"];
-    let _operator = bench.operator_of_label(&format!("test={}", bench.namespace), &flags);
+    let _operator = fixture.operator_of_label(&format!("test={}", fixture.namespace), &flags);
     let of_hostile = |entry: &Entry| entry.key.as_deref() == Some(HOSTILE);
     let in_ours = |entry: &Entry| of_hostile(entry) && entry.project.as_deref() == Some(DEFAULT_PROJECT);
     let hanging = |entry: &Entry| of_hostile(entry) && entry.answer == Some(Answered::Hung);
     // First it is limited in our project; then it invents two hundred of its own.
-    create(&hostile, &bench.namespace, "limited", DEFAULT_PROJECT).await;
-    until(&bench.atlas, "limited", |atlas| atlas.count(in_ours) > 0).await;
+    create(&hostile, &fixture.namespace, "limited", DEFAULT_PROJECT).await;
+    until(&fixture.atlas, "limited", |atlas| atlas.count(in_ours) > 0).await;
     let invented = (0..200).map(async |number| {
         let (name, project) = (format!("invented-{number}"), format!("{number:024x}"));
-        create(&hostile, &bench.namespace, &name, &project).await;
+        create(&hostile, &fixture.namespace, &name, &project).await;
     });
     join_all(invented).await;
-    until(&bench.atlas, "hanging", |atlas| atlas.count(hanging) >= 32).await;
+    until(&fixture.atlas, "hanging", |atlas| atlas.count(hanging) >= 32).await;
     // Eighteen more namespaces do the same.
     for other in 1..=18 {
-        let others = namespace_with_hostile_key(&bench).await;
+        let others = namespace_with_hostile_key(&fixture).await;
         let projects = (0..3).map(async |number| {
             let (name, project) = (format!("invented-{number}"), format!("{:024x}", other * 1_000 + number));
-            create(&others, &bench.namespace, &name, &project).await;
+            create(&others, &fixture.namespace, &name, &project).await;
         });
         join_all(projects).await;
     }
-    until(&bench.atlas, "all hanging", |atlas| atlas.count(hanging) >= 32 + 18).await;
+    until(&fixture.atlas, "all hanging", |atlas| atlas.count(hanging) >= 32 + 18).await;
     let insists = async {
         for word in 0.. {
             let patch =
@@ -104,17 +104,17 @@ async fn nineteen_namespaces_that_hang_and_one_that_insists_hold_up_no_other() {
     };
     let served = async {
         for name in ["one", "two", "three"] {
-            bench.create(name, json!({})).await;
-            let label = Patch::Merge(json!({"metadata": {"labels": {"test": bench.namespace}}}));
-            bench.objects.patch(name, &PatchParams::default(), &label).await.unwrap();
-            bench.until_reason(name, "Reserved").await;
+            fixture.create(name, json!({})).await;
+            let label = Patch::Merge(json!({"metadata": {"labels": {"test": fixture.namespace}}}));
+            fixture.objects.patch(name, &PatchParams::default(), &label).await.unwrap();
+            fixture.until_reason(name, "Reserved").await;
         }
     };
     tokio::select! {
         () = insists => {}
         () = served => {}
     }
-    assert_eq!(bench.atlas.count(hanging), 32 + 18, "the others have hardly any of what one leaves");
-    let requests = bench.atlas.count(in_ours);
+    assert_eq!(fixture.atlas.count(hanging), 32 + 18, "the others have hardly any of what one leaves");
+    let requests = fixture.atlas.count(in_ours);
     assert!(requests <= 2, "{requests} requests of who is limited, one of them for its word");
 }

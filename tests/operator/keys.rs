@@ -13,136 +13,138 @@ use serde_json::json;
 use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use testbed::Process;
 
-use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
+use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
 
 const NEXT_PUBLIC: &str = "nextkeyx";
 const NEXT_PRIVATE: &str = "9d0f0a52-6d1e-4b97-a0c4-51e2d7f98b61";
 
 /// Waits until Atlas handles the POST.
-async fn until_post_is_under_way(bench: &Bench) {
+async fn until_post_is_under_way(fixture: &Fixture) {
     let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
-    let under_way = bench.atlas.until(|atlas| atlas.count(sent) == 1);
+    let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
-    assert_eq!(bench.atlas.executed(Operation::Create), 0, "it was not under way any more");
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "it was not under way any more");
 }
 
 #[tokio::test]
 async fn a_key_that_is_rotated_while_a_post_is_under_way_loses_nothing_and_needs_no_restart() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let slow = Fault::delayed(Duration::from_millis(1500));
-    bench.atlas.inject(Rule::next_of(Operation::Create, slow));
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    until_post_is_under_way(&bench).await;
-    bench.atlas.add_key(NEXT_PUBLIC, Key::owner(NEXT_PRIVATE));
-    bench.put_secret(&[("publicApiKey", NEXT_PUBLIC), ("privateApiKey", NEXT_PRIVATE)]).await;
-    bench.atlas.remove_key(DEFAULT_PUBLIC_KEY);
-    bench.until_reason("orders", "Reserved").await;
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    bench.until_reason("orders", "Available").await;
+    fixture.atlas.inject(Rule::next_of(Operation::Create, slow));
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    until_post_is_under_way(&fixture).await;
+    fixture.atlas.add_key(NEXT_PUBLIC, Key::owner(NEXT_PRIVATE));
+    fixture.put_secret(&[("publicApiKey", NEXT_PUBLIC), ("privateApiKey", NEXT_PRIVATE)]).await;
+    fixture.atlas.remove_key(DEFAULT_PUBLIC_KEY);
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    fixture.until_reason("orders", "Available").await;
     let with_next = |entry: &Entry| entry.is(Operation::Update) && entry.key.as_deref() == Some(NEXT_PUBLIC);
-    assert_eq!(bench.atlas.count(with_next), 1);
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 0));
+    assert_eq!(fixture.atlas.count(with_next), 1);
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (1, 0));
 }
 
 #[tokio::test]
 async fn a_service_account_leads_through_the_whole_life_in_the_versioned_api() {
-    let bench = Bench::new().await;
-    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
-    let _operator = bench.operator_with(&["--atlas-api=v2"]);
-    bench.create("orders", json!({"comment": "orders"})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "comment": "orders, prod"})).await;
-    let available = bench.until_reason("orders", "Available").await;
+    let fixture = Fixture::new().await;
+    fixture.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
+    let _operator = fixture.operator_with(&["--atlas-api=v2"]);
+    fixture.create("orders", json!({"comment": "orders"})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "comment": "orders, prod"})).await;
+    let available = fixture.until_reason("orders", "Available").await;
     // The versioned API announces its end in each response.
     assert_condition(&available, "ApiSunset", "True", "SunsetAnnounced");
-    assert!(bench.endpoints()[0].comment.as_ref().unwrap().starts_with("orders, prod [k8s:"));
+    assert!(fixture.endpoints()[0].comment.as_ref().unwrap().starts_with("orders, prod [k8s:"));
     // A token that Atlas has forgotten is replaced, and no call is lost for it.
-    bench.atlas.revoke_tokens();
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 0));
-    assert_eq!(bench.atlas.executed(Operation::Token), 2);
+    fixture.atlas.revoke_tokens();
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (1, 0));
+    assert_eq!(fixture.atlas.executed(Operation::Token), 2);
     let of_endpoints = |entry: &Entry| entry.operation.is_some_and(|o| o != Operation::Token);
     let versioned = |entry: &Entry| entry.path.starts_with("/api/atlas/v2/groups/");
-    assert!(bench.atlas.journal().iter().filter(|entry| of_endpoints(entry)).all(versioned));
+    assert!(fixture.atlas.journal().iter().filter(|entry| of_endpoints(entry)).all(versioned));
 }
 
 #[tokio::test]
 async fn the_secret_of_a_service_account_is_rotated_without_a_restart() {
-    let bench = Bench::new().await;
-    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    fixture.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
     let next = "mdb_sa_sk_the-next-secret-of-the-account";
-    bench.atlas.configure(|settings| {
+    fixture.atlas.configure(|settings| {
         settings.service_accounts.insert(DEFAULT_CLIENT_ID.to_owned(), Key::owner(next));
     });
-    bench.atlas.revoke_tokens();
-    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", next)]).await;
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    bench.until_reason("orders", "Available").await;
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    fixture.atlas.revoke_tokens();
+    fixture.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", next)]).await;
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    fixture.until_reason("orders", "Available").await;
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
 
 #[tokio::test]
 async fn a_key_that_is_only_remembered_deletes_what_carries_our_mark_and_gives_no_mark_back() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
-    assert!(bench.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = Some("without a mark".to_owned())));
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    bench.delete("orders").await;
-    let waiting = bench.until_reason("orders", "CredentialsNotFound").await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    assert!(
+        fixture.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = Some("without a mark".to_owned()))
+    );
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    fixture.delete("orders").await;
+    let waiting = fixture.until_reason("orders", "CredentialsNotFound").await;
     assert_condition(&waiting, "Reconciling", "True", "ProgressingWithRetry");
     let message = &condition(&waiting, "Ready").unwrap().message;
     for word in [id.as_str(), "mark", "Secret atlas-api", "Retain"] {
         assert!(message.contains(word), "{word} is not in {message}");
     }
-    let writes = |operation| bench.atlas.executed(operation);
+    let writes = |operation| fixture.atlas.executed(operation);
     assert_eq!((writes(Operation::Update), writes(Operation::Delete)), (0, 0));
     // Each of the ways out that the message names works; here the Secret comes back.
-    bench.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
-    bench.until_gone("orders").await;
-    assert_eq!((writes(Operation::Update), bench.endpoints().len()), (1, 0));
+    fixture.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
+    fixture.until_gone("orders").await;
+    assert_eq!((writes(Operation::Update), fixture.endpoints().len()), (1, 0));
 }
 
 #[tokio::test]
 async fn an_endpoint_without_a_mark_and_without_a_key_is_released_by_retain_or_by_its_end_in_atlas() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
     for name in ["kept", "ended"] {
-        bench.create(name, json!({})).await;
-        let id = bench.until_reason(name, "Reserved").await.status.unwrap().id.unwrap();
-        assert!(bench.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = None));
+        fixture.create(name, json!({})).await;
+        let id = fixture.until_reason(name, "Reserved").await.status.unwrap().id.unwrap();
+        assert!(fixture.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = None));
     }
-    let ended = bench.get("ended").await.status.unwrap().id.unwrap();
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    let ended = fixture.get("ended").await.status.unwrap().id.unwrap();
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
     for name in ["kept", "ended"] {
-        bench.delete(name).await;
-        bench.until_reason(name, "CredentialsNotFound").await;
+        fixture.delete(name).await;
+        fixture.until_reason(name, "CredentialsNotFound").await;
     }
-    bench.edit("kept", json!({"deletionPolicy": "Retain"})).await;
-    bench.until_gone("kept").await;
-    assert!(bench.atlas.remove_endpoint(&ended));
-    bench.until_gone("ended").await;
-    assert_eq!((bench.atlas.executed(Operation::Update), bench.endpoints().len()), (0, 1));
+    fixture.edit("kept", json!({"deletionPolicy": "Retain"})).await;
+    fixture.until_gone("kept").await;
+    assert!(fixture.atlas.remove_endpoint(&ended));
+    fixture.until_gone("ended").await;
+    assert_eq!((fixture.atlas.executed(Operation::Update), fixture.endpoints().len()), (0, 1));
 }
 
 /// A Secret with other credentials in the operator's namespace, and the flags that use it for the objects of
 /// `namespace`.
-pub(crate) async fn own_key(bench: &Bench, namespace: &str) -> [String; 2] {
-    bench.atlas.add_key(NEXT_PUBLIC, Key::owner(NEXT_PRIVATE));
-    let name = format!("own-key-of-{}", bench.namespace);
+pub(crate) async fn own_key(fixture: &Fixture, namespace: &str) -> [String; 2] {
+    fixture.atlas.add_key(NEXT_PUBLIC, Key::owner(NEXT_PRIVATE));
+    let name = format!("own-key-of-{}", fixture.namespace);
     let secret = json!({
         "metadata": {"name": name},
         "stringData": {"publicApiKey": NEXT_PUBLIC, "privateApiKey": NEXT_PRIVATE},
     });
-    let client = bench.control_plane.client().await.unwrap();
+    let client = fixture.control_plane.client().await.unwrap();
     let secrets: Api<Secret> = Api::namespaced(client, "default");
     secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
     [format!("--default-credentials-secret={name}"), format!("--default-credentials-namespaces={namespace}")]
@@ -150,150 +152,150 @@ pub(crate) async fn own_key(bench: &Bench, namespace: &str) -> [String; 2] {
 
 #[tokio::test]
 async fn the_operators_own_key_serves_objects_that_name_none_and_never_those_that_do() {
-    let bench = Bench::new().await;
-    let flags = own_key(&bench, &bench.namespace).await;
-    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
-    bench.create("named", json!({"credentialsRef": {"name": "missing"}})).await;
-    let refused = bench.until_reason("named", "CredentialsNotFound").await;
+    let fixture = Fixture::new().await;
+    let flags = own_key(&fixture, &fixture.namespace).await;
+    let _operator = fixture.operator_with(&flags.each_ref().map(String::as_str));
+    fixture.create("named", json!({"credentialsRef": {"name": "missing"}})).await;
+    let refused = fixture.until_reason("named", "CredentialsNotFound").await;
     assert!(condition(&refused, "Ready").unwrap().message.contains("Secret missing"));
-    assert_eq!(bench.atlas.journal().len(), 0);
-    bench.create("orders", json!({"credentialsRef": null})).await;
-    bench.until_reason("orders", "Reserved").await;
+    assert_eq!(fixture.atlas.journal().len(), 0);
+    fixture.create("orders", json!({"credentialsRef": null})).await;
+    fixture.until_reason("orders", "Reserved").await;
 }
 
 #[tokio::test]
 async fn the_operators_own_key_serves_no_namespace_that_it_is_not_for() {
-    let bench = Bench::new().await;
-    let flags = own_key(&bench, "elsewhere").await;
-    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
-    bench.create("orders", json!({"credentialsRef": null})).await;
-    let refused = bench.until_reason("orders", "CredentialsNotFound").await;
+    let fixture = Fixture::new().await;
+    let flags = own_key(&fixture, "elsewhere").await;
+    let _operator = fixture.operator_with(&flags.each_ref().map(String::as_str));
+    fixture.create("orders", json!({"credentialsRef": null})).await;
+    let refused = fixture.until_reason("orders", "CredentialsNotFound").await;
     let message = &condition(&refused, "Ready").unwrap().message;
     assert!(message.contains("credentialsRef") && message.contains("this namespace"), "{message}");
-    assert_eq!(bench.atlas.journal().len(), 0);
+    assert_eq!(fixture.atlas.journal().len(), 0);
     // Nothing was ever written, so nothing holds it.
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
 }
 
 /// An object at RESERVED that is being deleted and whose Secret was deleted first, and an operator that has never used
 /// its credentials.
-async fn left_without_a_key() -> Bench {
-    let bench = Bench::new().await;
-    let first = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+async fn left_without_a_key() -> Fixture {
+    let fixture = Fixture::new().await;
+    let first = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
     drop(first);
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    bench.delete("orders").await;
-    bench
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    fixture.delete("orders").await;
+    fixture
 }
 
 #[tokio::test]
 async fn a_deletion_uses_the_key_that_worked_when_its_secret_is_gone() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert!(bench.endpoints().is_empty());
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert!(fixture.endpoints().is_empty());
 }
 
 #[tokio::test]
 async fn a_deletion_without_any_key_waits_and_names_the_way_out() {
-    let bench = left_without_a_key().await;
-    let _second = bench.operator();
-    let waiting = bench
+    let fixture = left_without_a_key().await;
+    let _second = fixture.operator();
+    let waiting = fixture
         .until("orders", "waiting", |object| {
             condition(object, "Ready").is_some_and(|ready| ready.message.contains("Retain"))
         })
         .await;
     assert_condition(&waiting, "Ready", "False", "CredentialsNotFound");
-    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
-    bench.until_gone("orders").await;
-    assert_eq!(bench.endpoints().len(), 1);
+    fixture.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    fixture.until_gone("orders").await;
+    assert_eq!(fixture.endpoints().len(), 1);
 }
 
 #[tokio::test]
 async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_key() {
-    let bench = left_without_a_key().await;
-    let flags = own_key(&bench, &bench.namespace).await;
-    let _second = bench.operator_with(&flags.each_ref().map(String::as_str));
-    bench.until_gone("orders").await;
-    assert!(bench.endpoints().is_empty());
+    let fixture = left_without_a_key().await;
+    let flags = own_key(&fixture, &fixture.namespace).await;
+    let _second = fixture.operator_with(&flags.each_ref().map(String::as_str));
+    fixture.until_gone("orders").await;
+    assert!(fixture.endpoints().is_empty());
 }
 
 /// A RESERVED object whose Secret is deleted, and the operator that remembers its credentials and has its own.
-async fn left_with_a_remembered_key_and_the_operators_own() -> (Bench, Process) {
-    let bench = Bench::new().await;
-    let flags = own_key(&bench, &bench.namespace).await;
-    let operator = bench.operator_with(&flags.each_ref().map(String::as_str));
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    (bench, operator)
+async fn left_with_a_remembered_key_and_the_operators_own() -> (Fixture, Process) {
+    let fixture = Fixture::new().await;
+    let flags = own_key(&fixture, &fixture.namespace).await;
+    let operator = fixture.operator_with(&flags.each_ref().map(String::as_str));
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    (fixture, operator)
 }
 
 #[tokio::test]
 async fn a_remembered_key_that_atlas_refuses_gives_way_to_the_operators_own() {
-    let (bench, _operator) = left_with_a_remembered_key_and_the_operators_own().await;
-    bench.atlas.remove_key(DEFAULT_PUBLIC_KEY);
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert!(bench.endpoints().is_empty());
+    let (fixture, _operator) = left_with_a_remembered_key_and_the_operators_own().await;
+    fixture.atlas.remove_key(DEFAULT_PUBLIC_KEY);
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert!(fixture.endpoints().is_empty());
     let with_own = |entry: &Entry| entry.is(Operation::Delete) && entry.key.as_deref() == Some(NEXT_PUBLIC);
-    assert!(bench.atlas.count(with_own) > 0);
+    assert!(fixture.atlas.count(with_own) > 0);
 }
 
 #[tokio::test]
 async fn a_refusal_in_another_project_takes_no_key_from_a_deletion() {
-    let bench = Bench::new().await;
-    let flags = own_key(&bench, &bench.namespace).await;
-    let _operator = bench.operator_with(&flags.each_ref().map(String::as_str));
+    let fixture = Fixture::new().await;
+    let flags = own_key(&fixture, &fixture.namespace).await;
+    let _operator = fixture.operator_with(&flags.each_ref().map(String::as_str));
     let other = "c".repeat(24);
-    bench.atlas.configure(|settings| {
+    fixture.atlas.configure(|settings| {
         settings.add_instance(&other, DEFAULT_INSTANCE);
         settings.variants.no_access = NoAccess::NotInGroup;
     });
-    bench
+    fixture
         .atlas
         .add_key(DEFAULT_PUBLIC_KEY, Key::of_project(DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, Role::Owner));
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.create("elsewhere", json!({"projectId": other})).await;
-    bench.until_reason("elsewhere", "Unauthorized").await;
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.create("elsewhere", json!({"projectId": other})).await;
+    fixture.until_reason("elsewhere", "Unauthorized").await;
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
     let deletes = |key: &str| {
-        bench.atlas.count(|entry| entry.is(Operation::Delete) && entry.key.as_deref() == Some(key))
+        fixture.atlas.count(|entry| entry.is(Operation::Delete) && entry.key.as_deref() == Some(key))
     };
     assert!(deletes(DEFAULT_PUBLIC_KEY) > 0);
-    assert_eq!((deletes(NEXT_PUBLIC), bench.endpoints().len()), (0, 0));
+    assert_eq!((deletes(NEXT_PUBLIC), fixture.endpoints().len()), (0, 0));
 }
 
 #[tokio::test]
 async fn a_deletion_whose_keys_atlas_all_refuses_waits_and_names_the_way_out() {
-    let (bench, _operator) = left_with_a_remembered_key_and_the_operators_own().await;
+    let (fixture, _operator) = left_with_a_remembered_key_and_the_operators_own().await;
     for key in [DEFAULT_PUBLIC_KEY, NEXT_PUBLIC] {
-        bench.atlas.remove_key(key);
+        fixture.atlas.remove_key(key);
     }
-    bench.delete("orders").await;
+    fixture.delete("orders").await;
     let blocked = |object: &ServerlessPrivateEndpoint| {
         let message = condition(object, "Ready").map(|ready| ready.message.as_str()).unwrap_or_default();
         message.contains(NEXT_PUBLIC) && message.contains("Retain")
     };
-    let waiting = bench.until("orders", "blocked by the last key there is", blocked).await;
+    let waiting = fixture.until("orders", "blocked by the last key there is", blocked).await;
     assert_condition(&waiting, "Ready", "False", "Unauthorized");
-    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
-    bench.until_gone("orders").await;
-    assert_eq!((bench.atlas.executed(Operation::Delete), bench.endpoints().len()), (0, 1));
+    fixture.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    fixture.until_gone("orders").await;
+    assert_eq!((fixture.atlas.executed(Operation::Delete), fixture.endpoints().len()), (0, 1));
 }
 
 /// An object of this name that carries our finalizer from the start.
-async fn create_held(bench: &Bench, name: &str) {
+async fn create_held(fixture: &Fixture, name: &str) {
     let manifest = json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
         "kind": "ServerlessPrivateEndpoint",
@@ -302,31 +304,31 @@ async fn create_held(bench: &Bench, name: &str) {
             "projectId": DEFAULT_PROJECT, "instanceName": DEFAULT_INSTANCE, "credentialsRef": {"name": SECRET},
         },
     });
-    bench.objects.create(&PostParams::default(), &serde_json::from_value(manifest).unwrap()).await.unwrap();
+    fixture.objects.create(&PostParams::default(), &serde_json::from_value(manifest).unwrap()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_deleted_secret_serves_no_later_object_of_the_name() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({"deletionPolicy": "Retain"})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    let before = bench.atlas.journal().len();
-    create_held(&bench, "orders").await;
-    bench.until_reason("orders", "CredentialsNotFound").await;
-    bench.delete("orders").await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({"deletionPolicy": "Retain"})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    let before = fixture.atlas.journal().len();
+    create_held(&fixture, "orders").await;
+    fixture.until_reason("orders", "CredentialsNotFound").await;
+    fixture.delete("orders").await;
     let waits = |object: &ServerlessPrivateEndpoint| {
         condition(object, "Ready").is_some_and(|ready| ready.message.contains("Retain"))
     };
-    bench.until("orders", "waiting", waits).await;
-    bench.edit("orders", json!({"deletionPolicy": "Retain"})).await;
-    bench.until_gone("orders").await;
-    assert_eq!(bench.endpoints().len(), 1, "the endpoint that was retained");
+    fixture.until("orders", "waiting", waits).await;
+    fixture.edit("orders", json!({"deletionPolicy": "Retain"})).await;
+    fixture.until_gone("orders").await;
+    assert_eq!(fixture.endpoints().len(), 1, "the endpoint that was retained");
     assert_eq!(
-        bench.atlas.journal().len(),
+        fixture.atlas.journal().len(),
         before,
         "nothing was asked with credentials that were taken away"
     );
@@ -334,27 +336,27 @@ async fn a_deleted_secret_serves_no_later_object_of_the_name() {
 
 #[tokio::test]
 async fn a_deleted_secret_creates_nothing_any_more() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
-    bench.create("payments", json!({})).await;
-    bench.until_reason("payments", "CredentialsNotFound").await;
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    fixture.create("payments", json!({})).await;
+    fixture.until_reason("payments", "CredentialsNotFound").await;
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
 
 #[tokio::test]
 async fn a_missing_secret_is_read_once_for_all_who_name_it() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind(&proxies);
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind(&proxies);
     let names: Vec<_> = (0..20).map(|n| format!("orders-{n}")).collect();
     for name in &names {
-        bench.create(name, json!({"credentialsRef": {"name": "missing"}})).await;
+        fixture.create(name, json!({"credentialsRef": {"name": "missing"}})).await;
     }
     for name in &names {
-        bench.until_reason(name, "CredentialsNotFound").await;
+        fixture.until_reason(name, "CredentialsNotFound").await;
     }
     let reads = proxies.tape.count(|exchange| exchange.path.ends_with("/secrets/missing"));
     assert!((1..=6).contains(&reads), "{}", proxies.tape.listing());
@@ -363,9 +365,9 @@ async fn a_missing_secret_is_read_once_for_all_who_name_it() {
         "metadata": {"name": "missing"},
         "stringData": {"publicApiKey": DEFAULT_PUBLIC_KEY, "privateApiKey": DEFAULT_PRIVATE_KEY},
     });
-    bench.secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
-    bench.look("orders-0", "now").await;
-    let reserved = bench.until_reason("orders-0", "Reserved");
+    fixture.secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+    fixture.request_reconcile("orders-0", "now").await;
+    let reserved = fixture.until_reason("orders-0", "Reserved");
     let in_time = tokio::time::timeout(Duration::from_secs(8), reserved).await;
     assert!(in_time.is_ok(), "the Secret is not read at once: {}", proxies.tape.listing());
 }

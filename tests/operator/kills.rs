@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use testbed::Signal;
 
-use crate::bench::{Bench, PATIENCE};
+use test_support::{Fixture, PATIENCE};
 
 /// The objects of one run.
 const OBJECTS: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -33,13 +33,13 @@ fn seed() -> u64 {
 }
 
 /// Kills one of two operators, and starts it again, at instants of `random`.
-async fn kill_now_and_then(bench: &Bench, random: &mut StdRng) {
-    let mut operators = [bench.operator(), bench.operator()];
+async fn kill_now_and_then(fixture: &Fixture, random: &mut StdRng) {
+    let mut operators = [fixture.operator(), fixture.operator()];
     for _ in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(random.random_range(20..900))).await;
         let unlucky = &mut operators[random.random_range(0..2)];
         unlucky.kill().unwrap();
-        *unlucky = bench.operator();
+        *unlucky = fixture.operator();
     }
 }
 
@@ -56,54 +56,54 @@ async fn killed_at_random_instants_two_operators_leave_one_endpoint_an_object_an
 
 async fn killed_at_random_instants(seed: u64) {
     println!("SPE_TEST_SEED={seed}");
-    let bench = Bench::at_pace(Pace::of(Duration::from_secs(1))).await;
+    let fixture = Fixture::at_pace(Pace::of(Duration::from_secs(1))).await;
     let mut random = StdRng::seed_from_u64(seed);
     for name in OBJECTS {
-        bench.create(name, json!({})).await;
+        fixture.create(name, json!({})).await;
     }
-    kill_now_and_then(&bench, &mut random).await;
-    let operator = bench.operator();
+    kill_now_and_then(&fixture, &mut random).await;
+    let operator = fixture.operator();
     for name in OBJECTS {
-        bench.until_reason(name, "Reserved").await;
+        fixture.until_reason(name, "Reserved").await;
     }
-    assert_eq!(bench.atlas.executed(Operation::Create), OBJECTS.len());
-    assert_eq!(bench.endpoints().len(), OBJECTS.len());
+    assert_eq!(fixture.atlas.executed(Operation::Create), OBJECTS.len());
+    assert_eq!(fixture.endpoints().len(), OBJECTS.len());
     drop(operator);
     for name in OBJECTS {
-        bench.delete(name).await;
+        fixture.delete(name).await;
     }
-    kill_now_and_then(&bench, &mut random).await;
-    let _operator = bench.operator();
+    kill_now_and_then(&fixture, &mut random).await;
+    let _operator = fixture.operator();
     for name in OBJECTS {
-        bench.until_gone(name).await;
+        fixture.until_gone(name).await;
     }
-    assert!(bench.endpoints().is_empty(), "{:?}", bench.endpoints());
-    assert_eq!(bench.atlas.executed(Operation::Create), OBJECTS.len());
+    assert!(fixture.endpoints().is_empty(), "{:?}", fixture.endpoints());
+    assert_eq!(fixture.atlas.executed(Operation::Create), OBJECTS.len());
 }
 
 #[tokio::test]
 async fn an_operator_stopped_for_longer_than_q_while_its_post_travels_doubles_nothing() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let travels = Fault::ExecutedLate { after: Duration::from_secs(3), ending: Termination::Cut };
-    bench.atlas.inject(Rule::next_of(Operation::Create, travels));
-    let sleeper = bench.operator();
-    bench.create("orders", json!({})).await;
+    fixture.atlas.inject(Rule::next_of(Operation::Create, travels));
+    let sleeper = fixture.operator();
+    fixture.create("orders", json!({})).await;
     let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
-    let under_way = bench.atlas.until(|atlas| atlas.count(sent) == 1);
+    let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
     sleeper.signal(Signal::STOP).unwrap();
-    assert_eq!(bench.atlas.executed(Operation::Create), 0, "it was not under way any more");
-    let _other = bench.operator();
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "it was not under way any more");
+    let _other = fixture.operator();
     let stopped = tokio::time::sleep(LONGER_THAN_Q);
-    bench.until_reason("orders", "Reserved").await;
+    fixture.until_reason("orders", "Reserved").await;
     stopped.await;
     sleeper.signal(Signal::CONT).unwrap();
     // What it still has in mind it does now; the next reconcile of either begins after that.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 0));
-    assert_eq!(bench.atlas.count(sent), 1);
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (1, 0));
+    assert_eq!(fixture.atlas.count(sent), 1);
     sleeper.signal(Signal::TERM).unwrap();
     assert!(sleeper.wait(PATIENCE).await.unwrap().success());
 }

@@ -8,7 +8,6 @@
     reason = "test helpers fail the test that calls them, and tables read best in bare words"
 )]
 
-mod bench;
 mod budget;
 mod conflicts;
 mod courtesy;

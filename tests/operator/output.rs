@@ -11,10 +11,10 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 use testbed::{Action, Exchange};
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 
-async fn maps(bench: &Bench) -> Api<ConfigMap> {
-    Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace)
+async fn maps(fixture: &Fixture) -> Api<ConfigMap> {
+    Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace)
 }
 
 /// Waits until the ConfigMap satisfies `holds`.
@@ -41,11 +41,11 @@ fn entry<'a>(map: Option<&'a ConfigMap>, key: &str) -> Option<&'a String> {
 
 #[tokio::test]
 async fn the_output_tells_what_is_known_and_the_private_address_once_there_is_one() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    let maps = maps(&bench).await;
-    bench.create("orders", json!({"outputConfigMap": {"name": "orders-privatelink"}})).await;
-    let reserved = bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    let maps = maps(&fixture).await;
+    fixture.create("orders", json!({"outputConfigMap": {"name": "orders-privatelink"}})).await;
+    let reserved = fixture.until_reason("orders", "Reserved").await;
     let map = until(&maps, "orders-privatelink", |map| map.is_some()).await.unwrap();
     let status = reserved.status.unwrap();
     assert_eq!(entry(Some(&map), "id"), status.id.as_ref());
@@ -53,8 +53,8 @@ async fn the_output_tells_what_is_known_and_the_private_address_once_there_is_on
     assert_eq!(entry(Some(&map), "region").map(String::as_str), Some("us-east-1"));
     assert_eq!(entry(Some(&map), "cloudProviderEndpointId"), None);
     assert_eq!(map.metadata.owner_references.unwrap()[0].uid, reserved.metadata.uid.unwrap());
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    bench.until_reason("orders", "Available").await;
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    fixture.until_reason("orders", "Available").await;
     let told = until(&maps, "orders-privatelink", |map| entry(map, "privateSrvAddress").is_some()).await;
     assert!(entry(told.as_ref(), "privateSrvAddress").unwrap().starts_with("mongodb+srv://"));
     assert_eq!(entry(told.as_ref(), "cloudProviderEndpointId").map(String::as_str), Some(VPC_ENDPOINT));
@@ -62,72 +62,72 @@ async fn the_output_tells_what_is_known_and_the_private_address_once_there_is_on
 
 #[tokio::test]
 async fn a_missing_right_to_config_maps_is_said_with_the_value_that_grants_it() {
-    let bench = Bench::new().await;
-    let maps = maps(&bench).await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let maps = maps(&fixture).await;
+    let proxies = fixture.proxies().await;
     proxies.tape.always(|e| e.path.contains("/configmaps"), || Action::kubernetes(403, "Forbidden"));
-    let _operator = bench.operator_behind(&proxies);
-    bench.create("orders", json!({"outputConfigMap": {"name": "orders-privatelink"}})).await;
-    bench.until_reason("orders", "Reserved").await;
-    let refused = bench.until_synced("orders", "OutputNotWritten").await;
+    let _operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({"outputConfigMap": {"name": "orders-privatelink"}})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    let refused = fixture.until_synced("orders", "OutputNotWritten").await;
     assert_condition(&refused, "Ready", "True", "Reserved");
     let message = &condition(&refused, "Synced").unwrap().message;
     for word in ["ConfigMap orders-privatelink", "integrations.outputConfigMap.enabled"] {
         assert!(message.contains(word), "{word} is not in {message}");
     }
     proxies.tape.forget_plan();
-    bench.look("orders", "granted").await;
-    bench.until_synced("orders", "ReconcileSucceeded").await;
+    fixture.request_reconcile("orders", "granted").await;
+    fixture.until_synced("orders", "ReconcileSucceeded").await;
     assert!(maps.get_opt("orders-privatelink").await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_config_map_that_somebody_else_made_is_left_alone_and_named() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    let maps = maps(&bench).await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    let maps = maps(&fixture).await;
     let foreign = json!({"metadata": {"name": "taken"}, "data": {"id": "mine"}});
     maps.create(&PostParams::default(), &serde_json::from_value(foreign).unwrap()).await.unwrap();
-    bench.create("orders", json!({"outputConfigMap": {"name": "taken"}})).await;
+    fixture.create("orders", json!({"outputConfigMap": {"name": "taken"}})).await;
     let holds = |object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint| {
         condition(object, "Synced").is_some_and(|synced| synced.reason == "OutputNotWritten")
     };
-    let object = bench.until("orders", "refused its output", holds).await;
+    let object = fixture.until("orders", "refused its output", holds).await;
     assert!(condition(&object, "Synced").unwrap().message.contains("ConfigMap taken"));
-    let object = bench.until_reason("orders", "Reserved").await;
+    let object = fixture.until_reason("orders", "Reserved").await;
     assert_condition(&object, "Ready", "True", "Reserved");
     assert_eq!(entry(maps.get_opt("taken").await.unwrap().as_ref(), "id").map(String::as_str), Some("mine"));
 }
 
 #[tokio::test]
 async fn a_vpc_endpoint_id_is_read_from_a_config_map_as_soon_as_it_is_there() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    let maps = maps(&bench).await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    let maps = maps(&fixture).await;
     let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"});
-    bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
-    let lacking = bench.until_reason("orders", "ReferenceNotFound").await;
+    fixture.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
+    let lacking = fixture.until_reason("orders", "ReferenceNotFound").await;
     assert!(condition(&lacking, "Ready").unwrap().message.contains("ConfigMap network"));
     let map = json!({"metadata": {"name": "network"}, "data": {"vpce": VPC_ENDPOINT}});
     maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap()).await.unwrap();
-    bench.until_reason("orders", "Available").await;
+    fixture.until_reason("orders", "Available").await;
     // What is connected stays connected, whatever becomes of the reference.
     maps.delete("network", &DeleteParams::default()).await.unwrap();
-    bench.look("orders", "now").await;
+    fixture.request_reconcile("orders", "now").await;
     let holds = |object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint| {
         condition(object, "Synced").is_some_and(|synced| synced.reason == "ReferenceNotFound")
     };
-    let object = bench.until("orders", "without its reference", holds).await;
+    let object = fixture.until("orders", "without its reference", holds).await;
     assert_condition(&object, "Ready", "True", "Available");
 }
 
 #[tokio::test]
 async fn nothing_is_written_before_there_is_a_service_and_nothing_is_left_once_it_is_lost() {
-    let bench = Bench::at_pace(Pace::of(Duration::from_secs(2))).await;
-    let _operator = bench.operator();
-    let maps = maps(&bench).await;
-    bench.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
-    let requested = bench.until_reason("orders", "ReservationRequested").await;
+    let fixture = Fixture::at_pace(Pace::of(Duration::from_secs(2))).await;
+    let _operator = fixture.operator();
+    let maps = maps(&fixture).await;
+    fixture.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
+    let requested = fixture.until_reason("orders", "ReservationRequested").await;
     assert!(maps.get_opt("output").await.unwrap().is_none());
     let first = until(&maps, "output", |map| map.is_some()).await.unwrap().data.unwrap();
     // The names that Flux can substitute.
@@ -137,8 +137,8 @@ async fn nothing_is_written_before_there_is_a_service_and_nothing_is_left_once_i
     };
     assert!(first.keys().all(|key| is_substitutable(key)), "{first:?}");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(bench.atlas.remove_endpoint(&requested.status.unwrap().id.unwrap()));
-    bench.look("orders", "1").await;
+    assert!(fixture.atlas.remove_endpoint(&requested.status.unwrap().id.unwrap()));
+    fixture.request_reconcile("orders", "1").await;
     until(&maps, "output", |map| map.is_none()).await;
     let second = until(&maps, "output", |map| map.is_some()).await.unwrap().data.unwrap();
     assert_ne!(
@@ -149,19 +149,19 @@ async fn nothing_is_written_before_there_is_a_service_and_nothing_is_left_once_i
 
 #[tokio::test]
 async fn two_endpoints_of_one_instance_are_each_told_their_own_private_address() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    let maps = maps(&bench).await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    let maps = maps(&fixture).await;
     for (name, vpc_endpoint) in [("orders", VPC_ENDPOINT), ("billing", "vpce-0fedcba9876543210")] {
         let fields = json!({"cloudProviderEndpointId": vpc_endpoint, "outputConfigMap": {"name": name}});
-        bench.create(name, fields).await;
+        fixture.create(name, fields).await;
     }
     let mut addresses = Vec::new();
     for name in ["orders", "billing"] {
         let told = until(&maps, name, |map| entry(map, "privateSrvAddress").is_some()).await;
-        let id = bench.get(name).await.status.unwrap().id.unwrap();
+        let id = fixture.get(name).await.status.unwrap().id.unwrap();
         // The simulator numbers the addresses of an instance as it numbers its endpoints.
-        let number = bench.atlas.timelines().iter().position(|life| life.id == id).unwrap();
+        let number = fixture.atlas.timelines().iter().position(|life| life.id == id).unwrap();
         let address = entry(told.as_ref(), "privateSrvAddress").unwrap().clone();
         assert!(address.contains(&format!("-pe-{number}.")), "{name}: {address}");
         addresses.push(address);
@@ -171,14 +171,14 @@ async fn two_endpoints_of_one_instance_are_each_told_their_own_private_address()
 
 #[tokio::test]
 async fn after_a_restart_one_description_of_an_instance_serves_the_outputs_of_all_its_objects() {
-    let bench = Bench::new().await;
-    let first = bench.operator();
-    let maps = maps(&bench).await;
+    let fixture = Fixture::new().await;
+    let first = fixture.operator();
+    let maps = maps(&fixture).await;
     let objects = ["orders", "billing", "reports", "search"];
     for (number, name) in objects.into_iter().enumerate() {
         let vpc_endpoint = format!("vpce-{number:017x}");
         let fields = json!({"cloudProviderEndpointId": vpc_endpoint, "outputConfigMap": {"name": name}});
-        bench.create(name, fields).await;
+        fixture.create(name, fields).await;
     }
     for name in objects {
         until(&maps, name, |map| entry(map, "privateSrvAddress").is_some()).await;
@@ -189,9 +189,9 @@ async fn after_a_restart_one_description_of_an_instance_serves_the_outputs_of_al
     for name in objects {
         maps.patch(name, &PatchParams::default(), &write).await.unwrap();
     }
-    let described = || bench.atlas.count(|entry| entry.is(Operation::GetInstance) && entry.executed());
+    let described = || fixture.atlas.count(|entry| entry.is(Operation::GetInstance) && entry.executed());
     let before = described();
-    let _second = bench.operator();
+    let _second = fixture.operator();
     for name in objects {
         let is_back = |map: Option<&ConfigMap>| {
             entry(map, "privateSrvAddress").is_some_and(|address| address.starts_with("mongodb+srv://"))
@@ -203,11 +203,11 @@ async fn after_a_restart_one_description_of_an_instance_serves_the_outputs_of_al
 
 #[tokio::test]
 async fn what_somebody_writes_into_the_output_is_put_back_at_the_next_look() {
-    let bench = Bench::new().await;
-    let first = bench.operator();
-    let maps = maps(&bench).await;
+    let fixture = Fixture::new().await;
+    let first = fixture.operator();
+    let maps = maps(&fixture).await;
     let fields = json!({"cloudProviderEndpointId": VPC_ENDPOINT, "outputConfigMap": {"name": "output"}});
-    bench.create("orders", fields).await;
+    fixture.create("orders", fields).await;
     let told = until(&maps, "output", |map| entry(map, "privateSrvAddress").is_some()).await.unwrap().data;
     let write = async |key: &str| {
         let patch = Patch::Merge(json!({"data": {key: "somebody's"}}));
@@ -215,14 +215,14 @@ async fn what_somebody_writes_into_the_output_is_put_back_at_the_next_look() {
     };
     for key in told.as_ref().unwrap().keys() {
         write(key).await;
-        bench.look("orders", key).await;
-        bench.until_looked("orders", key).await;
+        fixture.request_reconcile("orders", key).await;
+        fixture.until_reconciled("orders", key).await;
         until(&maps, "output", |map| map.is_some_and(|map| map.data == told)).await;
     }
     // Nor does the next operator believe what it finds.
     drop(first);
     write("privateSrvAddress").await;
-    let _second = bench.operator();
+    let _second = fixture.operator();
     until(&maps, "output", |map| map.is_some_and(|map| map.data == told)).await;
 }
 
@@ -233,38 +233,38 @@ fn noted(object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint) -> O
 
 #[tokio::test]
 async fn an_output_that_is_renamed_or_not_wanted_any_more_leaves_nothing_behind() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    let maps = maps(&bench).await;
-    bench.create("orders", json!({"outputConfigMap": {"name": "first"}})).await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    let maps = maps(&fixture).await;
+    fixture.create("orders", json!({"outputConfigMap": {"name": "first"}})).await;
     until(&maps, "first", |map| map.is_some()).await;
-    bench.edit("orders", json!({"outputConfigMap": {"name": "second"}})).await;
+    fixture.edit("orders", json!({"outputConfigMap": {"name": "second"}})).await;
     until(&maps, "second", |map| map.is_some()).await;
     until(&maps, "first", |map| map.is_none()).await;
     // Without a response of Atlas, too.
-    bench.edit("orders", json!({"suspend": true, "outputConfigMap": null})).await;
+    fixture.edit("orders", json!({"suspend": true, "outputConfigMap": null})).await;
     until(&maps, "second", |map| map.is_none()).await;
-    bench.until("orders", "without a note", |object| noted(object).is_none()).await;
+    fixture.until("orders", "without a note", |object| noted(object).is_none()).await;
 }
 
 #[tokio::test]
 async fn a_config_map_that_only_a_note_calls_ours_is_left_alone() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    let maps = maps(&bench).await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    let maps = maps(&fixture).await;
     let foreign = json!({"metadata": {"name": "theirs"}, "data": {"id": "theirs"}});
     maps.create(&PostParams::default(), &serde_json::from_value(foreign).unwrap()).await.unwrap();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.annotate("orders", json!({"atlas.spe-operator.io/output-config-map": "theirs"})).await;
-    bench.until("orders", "without the note", |object| noted(object).is_none()).await;
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.annotate("orders", json!({"atlas.spe-operator.io/output-config-map": "theirs"})).await;
+    fixture.until("orders", "without the note", |object| noted(object).is_none()).await;
     assert!(maps.get_opt("theirs").await.unwrap().is_some());
     // A value that cannot be a name causes no request.
-    bench
+    fixture
         .annotate("orders", json!({"atlas.spe-operator.io/output-config-map": "../secrets/atlas-api"}))
         .await;
-    bench.look("orders", "1").await;
-    let looked = bench.until_looked("orders", "1").await;
+    fixture.request_reconcile("orders", "1").await;
+    let looked = fixture.until_reconciled("orders", "1").await;
     assert_condition(&looked, "Synced", "True", "ReconcileSucceeded");
 }
 
@@ -285,20 +285,20 @@ async fn a_rename_that_a_crash_cuts_short_is_finished_by_the_next_operator() {
     type Step = (&'static str, fn(&Exchange) -> bool);
     let steps: [Step; 3] = [("delete", deletes_map), ("note", notes), ("create", makes_map)];
     join_all(steps.into_iter().map(|(step, is_step)| async move {
-        let bench = Bench::new().await;
-        let maps = maps(&bench).await;
-        let proxies = bench.proxies().await;
-        let operator = Arc::new(bench.operator_behind(&proxies));
-        bench.create("orders", json!({"outputConfigMap": {"name": "first"}})).await;
+        let fixture = Fixture::new().await;
+        let maps = maps(&fixture).await;
+        let proxies = fixture.proxies().await;
+        let operator = Arc::new(fixture.operator_behind(&proxies));
+        fixture.create("orders", json!({"outputConfigMap": {"name": "first"}})).await;
         until(&maps, "first", |map| map.is_some()).await;
-        bench.until_reason("orders", "Reserved").await;
+        fixture.until_reason("orders", "Reserved").await;
         proxies.settled_effects().await;
         let victim = Arc::clone(&operator);
         proxies.tape.next(is_step, Action::CallAfter(Box::new(move || victim.kill().unwrap())));
-        bench.edit("orders", json!({"outputConfigMap": {"name": "second"}})).await;
+        fixture.edit("orders", json!({"outputConfigMap": {"name": "second"}})).await;
         let killed = operator.wait(PATIENCE).await;
         killed.unwrap_or_else(|_| panic!("no {step} came:\n{}", proxies.tape.listing()));
-        let _successor = bench.operator();
+        let _successor = fixture.operator();
         until(&maps, "second", |map| map.is_some()).await;
         until(&maps, "first", |map| map.is_none()).await;
     }))
@@ -307,17 +307,17 @@ async fn a_rename_that_a_crash_cuts_short_is_finished_by_the_next_operator() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_created_while_the_output_still_names_the_lost_endpoint() {
-    let bench = Bench::new().await;
-    let maps = maps(&bench).await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind(&proxies);
-    bench.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
+    let fixture = Fixture::new().await;
+    let maps = maps(&fixture).await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
     let first = until(&maps, "output", |map| map.is_some()).await.unwrap().data.unwrap();
     proxies.tape.always(deletes_map, || Action::kubernetes(500, "InternalError"));
-    let known = bench.until_reason("orders", "Reserved").await;
-    assert!(bench.atlas.remove_endpoint(&known.status.unwrap().id.unwrap()));
-    bench.look("orders", "1").await;
-    bench.until_synced("orders", "OutputNotWritten").await;
+    let known = fixture.until_reason("orders", "Reserved").await;
+    assert!(fixture.atlas.remove_endpoint(&known.status.unwrap().id.unwrap()));
+    fixture.request_reconcile("orders", "1").await;
+    fixture.until_synced("orders", "OutputNotWritten").await;
     let refused = proxies.tape.count(deletes_map);
     tokio::time::timeout(PATIENCE, async {
         while proxies.tape.count(deletes_map) < refused + 2 {
@@ -326,7 +326,7 @@ async fn nothing_is_created_while_the_output_still_names_the_lost_endpoint() {
     })
     .await
     .expect("the removal is tried again");
-    assert_eq!(bench.endpoints().len(), 0, "another endpoint takes the place of one that the output names");
+    assert_eq!(fixture.endpoints().len(), 0, "another endpoint takes the place of one that the output names");
     proxies.tape.forget_plan();
     let renewed = |map: Option<&ConfigMap>| entry(map, "id").is_some_and(|id| *id != first["id"]);
     until(&maps, "output", renewed).await;

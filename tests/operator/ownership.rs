@@ -8,264 +8,267 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use testbed::{Action, Exchange, Process};
 
-use crate::bench::{Bench, PATIENCE, assert_condition, condition};
+use test_support::{Fixture, PATIENCE, assert_condition, condition};
 
 /// The id of the operator's cluster.
 const CLUSTER: &str = "tests";
 
-fn operator(bench: &Bench) -> Process {
-    bench.operator_with(&[&format!("--cluster-id={CLUSTER}")])
+fn operator(fixture: &Fixture) -> Process {
+    fixture.operator_with(&[&format!("--cluster-id={CLUSTER}")])
 }
 
 /// The token of an object in the harness's namespace.
-fn token(bench: &Bench, name: &str) -> Token {
-    Token::of(&CLUSTER.parse().unwrap(), &bench.namespace, name)
+fn token(fixture: &Fixture, name: &str) -> Token {
+    Token::of(&CLUSTER.parse().unwrap(), &fixture.namespace, name)
 }
 
 /// Creates an endpoint by hand; returns its id.
-fn insert(bench: &Bench, comment: &str) -> String {
+fn insert(fixture: &Fixture, comment: &str) -> String {
     let endpoint = Endpoint::reserved(Some(comment.to_owned()));
-    bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint)
+    fixture.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint)
 }
 
-fn comment_of(bench: &Bench, id: &str) -> String {
-    bench.atlas.endpoint(id).unwrap().comment.unwrap()
+fn comment_of(fixture: &Fixture, id: &str) -> String {
+    fixture.atlas.endpoint(id).unwrap().comment.unwrap()
 }
 
 /// Returns the number of writes that Atlas has executed.
-fn writes(bench: &Bench) -> usize {
+fn writes(fixture: &Fixture) -> usize {
     [Operation::Create, Operation::Update, Operation::Delete]
         .into_iter()
-        .map(|operation| bench.atlas.executed(operation))
+        .map(|operation| fixture.atlas.executed(operation))
         .sum()
 }
 
 #[tokio::test]
 async fn an_endpoint_without_a_mark_is_adopted_by_its_id_and_goes_with_the_object() {
-    let bench = Bench::new().await;
-    let id = insert(&bench, "made by hand");
-    let other = insert(&bench, "another");
-    let _operator = operator(&bench);
-    bench.create("orders", json!({"endpointId": id, "comment": "ours now"})).await;
-    let object = bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let id = insert(&fixture, "made by hand");
+    let other = insert(&fixture, "another");
+    let _operator = operator(&fixture);
+    fixture.create("orders", json!({"endpointId": id, "comment": "ours now"})).await;
+    let object = fixture.until_reason("orders", "Reserved").await;
     assert_eq!(object.status.unwrap().id.as_deref(), Some(id.as_str()));
-    assert_eq!(comment_of(&bench, &id), format!("ours now [k8s:{}]", token(&bench, "orders")));
-    bench.edit("orders", json!({"endpointId": null})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!(bench.atlas.executed(Operation::Create), 0);
-    assert_eq!(bench.endpoints().iter().map(|endpoint| &endpoint.id).collect::<Vec<_>>(), [&other]);
+    assert_eq!(comment_of(&fixture, &id), format!("ours now [k8s:{}]", token(&fixture, "orders")));
+    fixture.edit("orders", json!({"endpointId": null})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0);
+    assert_eq!(fixture.endpoints().iter().map(|endpoint| &endpoint.id).collect::<Vec<_>>(), [&other]);
 }
 
 #[tokio::test]
 async fn a_foreign_mark_is_replaced_only_on_the_word_that_names_it() {
-    let bench = Bench::new().await;
-    let owner = token(&bench, "somebody-else");
+    let fixture = Fixture::new().await;
+    let owner = token(&fixture, "somebody-else");
     let comment = format!("theirs [k8s:{owner}]");
-    let id = insert(&bench, &comment);
-    let _operator = operator(&bench);
-    bench.create("orders", json!({"endpointId": id})).await;
-    let refused = bench.until_reason("orders", "OwnershipConflict").await;
+    let id = insert(&fixture, &comment);
+    let _operator = operator(&fixture);
+    fixture.create("orders", json!({"endpointId": id})).await;
+    let refused = fixture.until_reason("orders", "OwnershipConflict").await;
     assert_condition(&refused, "Stalled", "True", "OwnershipConflict");
     assert!(condition(&refused, "Ready").unwrap().message.contains(owner.as_str()));
-    let wrong = token(&bench, "a-third");
-    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": wrong.as_str()})).await;
-    bench.look("orders", "1").await;
-    bench.until_looked("orders", "1").await;
-    assert_eq!((writes(&bench), comment_of(&bench, &id)), (0, comment));
-    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": owner.as_str()})).await;
-    bench.until_reason("orders", "Reserved").await;
-    assert_eq!(comment_of(&bench, &id), format!("[k8s:{}]", token(&bench, "orders")));
+    let wrong = token(&fixture, "a-third");
+    fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": wrong.as_str()})).await;
+    fixture.request_reconcile("orders", "1").await;
+    fixture.until_reconciled("orders", "1").await;
+    assert_eq!((writes(&fixture), comment_of(&fixture, &id)), (0, comment));
+    fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": owner.as_str()})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    assert_eq!(comment_of(&fixture, &id), format!("[k8s:{}]", token(&fixture, "orders")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_take_over_that_is_withdrawn_before_its_patch_is_none() {
-    let bench = Bench::new().await;
-    let owner = token(&bench, "somebody-else");
+    let fixture = Fixture::new().await;
+    let owner = token(&fixture, "somebody-else");
     let comment = format!("theirs [k8s:{owner}]");
-    let id = insert(&bench, &comment);
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind_with(&proxies, &[&format!("--cluster-id={CLUSTER}")]);
-    bench.create("orders", json!({"endpointId": id})).await;
-    bench.until_reason("orders", "OwnershipConflict").await;
+    let id = insert(&fixture, &comment);
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind_with(&proxies, &[&format!("--cluster-id={CLUSTER}")]);
+    fixture.create("orders", json!({"endpointId": id})).await;
+    fixture.until_reason("orders", "OwnershipConflict").await;
     // The object is read past all caches right before the PATCH.
     let reads = |exchange: &Exchange| exchange.method == "GET" && exchange.path.ends_with("/orders");
     proxies.tape.next(reads, Action::DelayRequest(Duration::from_millis(1500)));
-    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": owner.as_str()})).await;
+    fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": owner.as_str()})).await;
     let reached = async {
         while proxies.tape.count(|exchange| exchange.planned) == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::time::timeout(PATIENCE, reached).await.expect("nobody read the object");
-    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": null})).await;
-    bench.look("orders", "1").await;
-    bench.until_looked("orders", "1").await;
-    bench.until_reason("orders", "OwnershipConflict").await;
-    assert_eq!((writes(&bench), comment_of(&bench, &id)), (0, comment), "{}", proxies.tape.listing());
+    fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": null})).await;
+    fixture.request_reconcile("orders", "1").await;
+    fixture.until_reconciled("orders", "1").await;
+    fixture.until_reason("orders", "OwnershipConflict").await;
+    assert_eq!((writes(&fixture), comment_of(&fixture, &id)), (0, comment), "{}", proxies.tape.listing());
 }
 
 #[tokio::test]
 async fn an_object_that_never_owned_a_foreign_endpoint_goes_without_touching_it() {
-    let bench = Bench::new().await;
-    let id = insert(&bench, &format!("[k8s:{}]", token(&bench, "somebody-else")));
-    let _operator = operator(&bench);
-    bench.create("orders", json!({"endpointId": id})).await;
-    bench.until_reason("orders", "OwnershipConflict").await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!((writes(&bench), bench.endpoints().len()), (0, 1));
+    let fixture = Fixture::new().await;
+    let id = insert(&fixture, &format!("[k8s:{}]", token(&fixture, "somebody-else")));
+    let _operator = operator(&fixture);
+    fixture.create("orders", json!({"endpointId": id})).await;
+    fixture.until_reason("orders", "OwnershipConflict").await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!((writes(&fixture), fixture.endpoints().len()), (0, 1));
 }
 
 #[tokio::test]
 async fn a_recorded_endpoint_that_another_has_marked_is_left_to_that_one() {
-    let bench = Bench::new().await;
-    let _operator = operator(&bench);
-    bench.create("orders", json!({})).await;
-    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
-    let theirs = format!("theirs [k8s:{}]", token(&bench, "somebody-else"));
-    assert!(bench.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = Some(theirs.clone())));
-    let before = writes(&bench);
-    bench.edit("orders", json!({"comment": "mine"})).await;
-    let conflict = bench.until_reason("orders", "OwnershipConflict").await;
+    let fixture = Fixture::new().await;
+    let _operator = operator(&fixture);
+    fixture.create("orders", json!({})).await;
+    let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    let theirs = format!("theirs [k8s:{}]", token(&fixture, "somebody-else"));
+    assert!(fixture.atlas.edit_endpoint(&id, |endpoint| endpoint.comment = Some(theirs.clone())));
+    let before = writes(&fixture);
+    fixture.edit("orders", json!({"comment": "mine"})).await;
+    let conflict = fixture.until_reason("orders", "OwnershipConflict").await;
     assert_condition(&conflict, "Stalled", "True", "OwnershipConflict");
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!((writes(&bench), comment_of(&bench, &id)), (before, theirs));
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!((writes(&fixture), comment_of(&fixture, &id)), (before, theirs));
 }
 
 #[tokio::test]
 async fn the_recorded_id_may_be_named_later_and_then_nothing_is_created_in_its_place() {
-    let bench = Bench::new().await;
-    let _operator = operator(&bench);
-    bench.create("orders", json!({})).await;
-    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
-    bench.edit("orders", json!({"endpointId": id})).await;
-    bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let _operator = operator(&fixture);
+    fixture.create("orders", json!({})).await;
+    let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
+    fixture.edit("orders", json!({"endpointId": id})).await;
+    fixture.until_reason("orders", "Reserved").await;
     // A listing proves nothing for as long as Atlas may lag behind.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(bench.atlas.remove_endpoint(&id));
-    bench.look("orders", "1").await;
-    let lost = bench.until("orders", "lost for good", |object| condition(object, "Stalled").is_some()).await;
+    assert!(fixture.atlas.remove_endpoint(&id));
+    fixture.request_reconcile("orders", "1").await;
+    let lost =
+        fixture.until("orders", "lost for good", |object| condition(object, "Stalled").is_some()).await;
     assert_condition(&lost, "Stalled", "True", "EndpointLost");
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
-    bench.edit("orders", json!({"endpointId": null})).await;
-    bench.until_reason("orders", "Reserved").await;
-    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (2, 1));
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
+    fixture.edit("orders", json!({"endpointId": null})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (2, 1));
 }
 
 #[tokio::test]
 async fn an_endpoint_id_that_leads_nowhere_is_not_found_and_nothing_is_created_for_it() {
-    let bench = Bench::new().await;
-    let _operator = operator(&bench);
-    bench.create("orders", json!({"endpointId": "5f0000000000000000000001"})).await;
-    let unknown = bench.until_reason("orders", "EndpointNotFound").await;
+    let fixture = Fixture::new().await;
+    let _operator = operator(&fixture);
+    fixture.create("orders", json!({"endpointId": "5f0000000000000000000001"})).await;
+    let unknown = fixture.until_reason("orders", "EndpointNotFound").await;
     assert!(condition(&unknown, "Ready").unwrap().message.contains("5f0000000000000000000001"));
-    assert_eq!(writes(&bench), 0);
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    assert_eq!(writes(&fixture), 0);
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
 }
 
 #[tokio::test]
 async fn an_observed_endpoint_is_shown_and_never_written_to_until_it_is_managed() {
-    let bench = Bench::new().await;
-    let id = insert(&bench, "made by hand");
-    let _operator = operator(&bench);
-    bench.create("orders", json!({"endpointId": id, "managementPolicy": "Observe", "comment": "mine"})).await;
-    let object = bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let id = insert(&fixture, "made by hand");
+    let _operator = operator(&fixture);
+    fixture
+        .create("orders", json!({"endpointId": id, "managementPolicy": "Observe", "comment": "mine"}))
+        .await;
+    let object = fixture.until_reason("orders", "Reserved").await;
     assert_eq!(object.status.unwrap().comment.as_deref(), Some("made by hand"));
-    assert_eq!(writes(&bench), 0);
-    bench.edit("orders", json!({"managementPolicy": "Manage"})).await;
-    let marked = format!("mine [k8s:{}]", token(&bench, "orders"));
-    bench
+    assert_eq!(writes(&fixture), 0);
+    fixture.edit("orders", json!({"managementPolicy": "Manage"})).await;
+    let marked = format!("mine [k8s:{}]", token(&fixture, "orders"));
+    fixture
         .until("orders", "marked", |object| {
             object.status.as_ref().is_some_and(|status| status.comment.as_deref() == Some(&marked))
         })
         .await;
-    bench.edit("orders", json!({"managementPolicy": "Observe"})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!((bench.atlas.executed(Operation::Delete), comment_of(&bench, &id)), (0, marked));
+    fixture.edit("orders", json!({"managementPolicy": "Observe"})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!((fixture.atlas.executed(Operation::Delete), comment_of(&fixture, &id)), (0, marked));
 }
 
 /// A manifest as it comes from a backup of another cluster.
-async fn restored(bench: &Bench) -> Token {
-    let theirs = Token::of(&"elsewhere".parse().unwrap(), &bench.namespace, "orders");
-    bench.create("orders", json!({})).await;
+async fn restored(fixture: &Fixture) -> Token {
+    let theirs = Token::of(&"elsewhere".parse().unwrap(), &fixture.namespace, "orders");
+    fixture.create("orders", json!({})).await;
     let claim =
         format!("v1/{theirs}/aaaaaaaaaaaaaaaaaaaaaaaaaa/6d9a3c9e-0000-0000-0000-000000000000/elsewhere/-");
-    bench.annotate("orders", json!({"atlas.spe-operator.io/claim": claim})).await;
+    fixture.annotate("orders", json!({"atlas.spe-operator.io/claim": claim})).await;
     theirs
 }
 
 #[tokio::test]
 async fn a_manifest_restored_from_another_cluster_waits_for_a_word_and_creates_nothing() {
-    let bench = Bench::new().await;
-    let theirs = restored(&bench).await;
-    let id = insert(&bench, &format!("[k8s:{theirs}]"));
-    let _operator = operator(&bench);
-    let waiting = bench.until_reason("orders", "AdoptionRequired").await;
+    let fixture = Fixture::new().await;
+    let theirs = restored(&fixture).await;
+    let id = insert(&fixture, &format!("[k8s:{theirs}]"));
+    let _operator = operator(&fixture);
+    let waiting = fixture.until_reason("orders", "AdoptionRequired").await;
     assert_condition(&waiting, "Stalled", "True", "AdoptionRequired");
     let message = &condition(&waiting, "Ready").unwrap().message;
     assert!(message.contains("elsewhere") && message.contains(theirs.as_str()), "{message}");
-    assert_eq!(writes(&bench), 0);
-    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": theirs.as_str()})).await;
-    bench.edit("orders", json!({"endpointId": id})).await;
-    bench.until_reason("orders", "Reserved").await;
-    assert_eq!(comment_of(&bench, &id), format!("[k8s:{}]", token(&bench, "orders")));
-    assert_eq!(bench.atlas.executed(Operation::Create), 0);
+    assert_eq!(writes(&fixture), 0);
+    fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": theirs.as_str()})).await;
+    fixture.edit("orders", json!({"endpointId": id})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    assert_eq!(comment_of(&fixture, &id), format!("[k8s:{}]", token(&fixture, "orders")));
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0);
 }
 
 #[tokio::test]
 async fn without_the_other_clusters_claim_a_restored_manifest_is_a_new_one() {
-    let bench = Bench::new().await;
-    restored(&bench).await;
-    let _operator = operator(&bench);
-    bench.until_reason("orders", "AdoptionRequired").await;
-    bench.annotate("orders", json!({"atlas.spe-operator.io/claim": null})).await;
-    bench.until_reason("orders", "Reserved").await;
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    let fixture = Fixture::new().await;
+    restored(&fixture).await;
+    let _operator = operator(&fixture);
+    fixture.until_reason("orders", "AdoptionRequired").await;
+    fixture.annotate("orders", json!({"atlas.spe-operator.io/claim": null})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
 
 #[tokio::test]
 async fn a_restored_manifest_that_is_deleted_leaves_the_other_clusters_endpoint() {
-    let bench = Bench::new().await;
-    let theirs = restored(&bench).await;
-    insert(&bench, &format!("[k8s:{theirs}]"));
-    let _operator = operator(&bench);
-    bench.until_reason("orders", "AdoptionRequired").await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!((writes(&bench), bench.endpoints().len()), (0, 1));
+    let fixture = Fixture::new().await;
+    let theirs = restored(&fixture).await;
+    insert(&fixture, &format!("[k8s:{theirs}]"));
+    let _operator = operator(&fixture);
+    fixture.until_reason("orders", "AdoptionRequired").await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!((writes(&fixture), fixture.endpoints().len()), (0, 1));
 }
 
 #[tokio::test]
 async fn a_retained_endpoint_is_found_again_by_its_name() {
-    let bench = Bench::new().await;
-    let _operator = operator(&bench);
-    bench.create("orders", json!({"deletionPolicy": "Retain"})).await;
-    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
-    assert_eq!(bench.endpoints().len(), 1);
-    bench.create("orders", json!({})).await;
-    let again = bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let _operator = operator(&fixture);
+    fixture.create("orders", json!({"deletionPolicy": "Retain"})).await;
+    let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_eq!(fixture.endpoints().len(), 1);
+    fixture.create("orders", json!({})).await;
+    let again = fixture.until_reason("orders", "Reserved").await;
     assert_eq!(again.status.unwrap().id, id);
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
 
 #[tokio::test]
 async fn a_wiped_status_is_filled_again_from_the_mark() {
-    let bench = Bench::new().await;
-    let _operator = operator(&bench);
-    bench.create("orders", json!({})).await;
-    let id = bench.until_reason("orders", "Reserved").await.status.unwrap().id;
+    let fixture = Fixture::new().await;
+    let _operator = operator(&fixture);
+    fixture.create("orders", json!({})).await;
+    let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id;
     let wipe = Patch::Merge(json!({"status": null}));
-    bench.objects.patch_status("orders", &PatchParams::default(), &wipe).await.unwrap();
-    bench.look("orders", "wiped").await;
-    let again = bench
+    fixture.objects.patch_status("orders", &PatchParams::default(), &wipe).await.unwrap();
+    fixture.request_reconcile("orders", "wiped").await;
+    let again = fixture
         .until("orders", "recorded again", |object| {
             object
                 .status
@@ -274,28 +277,28 @@ async fn a_wiped_status_is_filled_again_from_the_mark() {
         })
         .await;
     assert_eq!(again.status.unwrap().id, id);
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
 
 #[tokio::test]
 async fn a_copied_manifest_gets_an_endpoint_of_its_own() {
-    let bench = Bench::new().await;
-    let running = operator(&bench);
-    bench.create("orders", json!({})).await;
-    let first = bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let running = operator(&fixture);
+    fixture.create("orders", json!({})).await;
+    let first = fixture.until_reason("orders", "Reserved").await;
     let claim = first.metadata.annotations.unwrap()["atlas.spe-operator.io/claim"].clone();
     drop(running);
-    bench.create("copy", json!({})).await;
-    bench.annotate("copy", json!({"atlas.spe-operator.io/claim": claim})).await;
-    let _operator = operator(&bench);
-    let copy = bench.until_reason("copy", "Reserved").await;
+    fixture.create("copy", json!({})).await;
+    fixture.annotate("copy", json!({"atlas.spe-operator.io/claim": claim})).await;
+    let _operator = operator(&fixture);
+    let copy = fixture.until_reason("copy", "Reserved").await;
     assert_ne!(copy.status.unwrap().id, first.status.unwrap().id);
-    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (2, 2));
+    assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (2, 2));
 }
 
 #[tokio::test]
 async fn default_credentials_take_over_nothing_of_a_living_object_elsewhere() {
-    let (owner, thief) = (Bench::new().await, Bench::new().await);
+    let (owner, thief) = (Fixture::new().await, Fixture::new().await);
     let [secret, namespaces] =
         crate::keys::own_key(&owner, &format!("{},{}", owner.namespace, thief.namespace)).await;
     let watched = format!("--watch-namespaces={}", thief.namespace);
@@ -306,8 +309,8 @@ async fn default_credentials_take_over_nothing_of_a_living_object_elsewhere() {
     let word = token(&owner, "orders");
     thief.create("theft", json!({"credentialsRef": null, "endpointId": id})).await;
     thief.annotate("theft", json!({"atlas.spe-operator.io/take-over": word.as_str()})).await;
-    thief.look("theft", "1").await;
-    let refused = thief.until_looked("theft", "1").await;
+    thief.request_reconcile("theft", "1").await;
+    let refused = thief.until_reconciled("theft", "1").await;
     assert_condition(&refused, "Ready", "False", "OwnershipConflict");
     let status = serde_json::to_string(&refused.status).unwrap();
     for theirs in [owner.namespace.as_str(), word.as_str()] {

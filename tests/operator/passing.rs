@@ -9,8 +9,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::json;
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, condition};
 use crate::faults_witness::Witness;
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, condition};
 
 const GONE: [Termination; 4] = [
     Termination::ClusterNotFound,
@@ -20,8 +20,8 @@ const GONE: [Termination; 4] = [
 ];
 
 /// Requests of this kind that met the fault, and those that did not, in their order.
-fn requests(bench: &Bench, operation: Operation) -> Vec<Entry> {
-    let all = bench.atlas.journal();
+fn requests(fixture: &Fixture, operation: Operation) -> Vec<Entry> {
+    let all = fixture.atlas.journal();
     all.into_iter().filter(|entry| entry.is(operation) && entry.challenged.is_none()).collect()
 }
 
@@ -33,16 +33,16 @@ fn is_struck(entry: &Entry) -> bool {
 async fn a_deletion_removes_the_endpoint_although_one_response_says_that_all_is_gone() {
     let on = [Operation::List, Operation::Delete];
     join_all(GONE.iter().flat_map(|ending| on.map(|on| (ending.clone(), on))).map(async |(ending, on)| {
-        let bench = Bench::new().await;
-        let _operator = bench.operator();
-        bench.create("orders", json!({})).await;
-        bench.until_reason("orders", "Reserved").await;
-        bench.atlas.inject(Rule::next_of(on, Fault::NotExecuted(ending.clone())));
-        bench.delete("orders").await;
-        bench.until_gone("orders").await;
-        assert!(requests(&bench, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
-        assert_eq!(bench.atlas.executed(Operation::Delete), 1, "{ending:?} on {on:?}");
-        assert!(bench.endpoints().is_empty(), "{ending:?} on {on:?}: {:?}", bench.endpoints());
+        let fixture = Fixture::new().await;
+        let _operator = fixture.operator();
+        fixture.create("orders", json!({})).await;
+        fixture.until_reason("orders", "Reserved").await;
+        fixture.atlas.inject(Rule::next_of(on, Fault::NotExecuted(ending.clone())));
+        fixture.delete("orders").await;
+        fixture.until_gone("orders").await;
+        assert!(requests(&fixture, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
+        assert_eq!(fixture.atlas.executed(Operation::Delete), 1, "{ending:?} on {on:?}");
+        assert!(fixture.endpoints().is_empty(), "{ending:?} on {on:?}: {:?}", fixture.endpoints());
     }))
     .await;
 }
@@ -50,14 +50,14 @@ async fn a_deletion_removes_the_endpoint_although_one_response_says_that_all_is_
 #[tokio::test]
 async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_is_gone() {
     join_all(GONE.map(async |ending| {
-        let bench = Bench::new().await;
-        let _operator = bench.operator();
+        let fixture = Fixture::new().await;
+        let _operator = fixture.operator();
         let output = json!({"name": "orders-privatelink"});
         let fields = json!({"cloudProviderEndpointId": VPC_ENDPOINT, "outputConfigMap": output});
-        bench.create("orders", fields).await;
-        let ready = bench.until_reason("orders", "Available").await;
+        fixture.create("orders", fields).await;
+        let ready = fixture.until_reason("orders", "Available").await;
         let maps: Api<ConfigMap> =
-            Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+            Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
         let uid = async || maps.get_opt("orders-privatelink").await.unwrap().and_then(|map| map.metadata.uid);
         let made = async {
             while uid().await.is_none() {
@@ -66,13 +66,13 @@ async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_
         };
         tokio::time::timeout(PATIENCE, made).await.unwrap();
         let before_it = uid().await;
-        let witness = Witness::of(&bench.objects);
+        let witness = Witness::of(&fixture.objects);
         witness.until("orders", "seen", |versions| !versions.is_empty()).await.unwrap();
-        let before = requests(&bench, Operation::List).len();
-        bench.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(ending.clone())));
-        bench.look("orders", "1").await;
-        bench.until_looked("orders", "1").await;
-        let listings = requests(&bench, Operation::List).split_off(before);
+        let before = requests(&fixture, Operation::List).len();
+        fixture.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(ending.clone())));
+        fixture.request_reconcile("orders", "1").await;
+        fixture.until_reconciled("orders", "1").await;
+        let listings = requests(&fixture, Operation::List).split_off(before);
         assert!(is_struck(&listings[0]), "{ending:?}: {listings:?}");
         assert!(listings.iter().any(|entry| !is_struck(entry)), "{ending:?}: nobody asked again");
         for object in witness.versions("orders") {
@@ -90,14 +90,14 @@ async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_
 async fn a_create_or_a_change_answered_once_as_if_all_were_gone_is_sent_again() {
     let on = [Operation::Create, Operation::Update];
     join_all(GONE.iter().flat_map(|ending| on.map(|on| (ending.clone(), on))).map(async |(ending, on)| {
-        let bench = Bench::new().await;
-        bench.atlas.inject(Rule::next_of(on, Fault::NotExecuted(ending.clone())));
-        let _operator = bench.operator();
-        let witness = Witness::of(&bench.objects);
-        bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-        bench.until_reason("orders", "Available").await;
-        assert!(requests(&bench, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
-        assert_eq!(bench.atlas.executed(Operation::Create), 1, "{ending:?} on {on:?}");
+        let fixture = Fixture::new().await;
+        fixture.atlas.inject(Rule::next_of(on, Fault::NotExecuted(ending.clone())));
+        let _operator = fixture.operator();
+        let witness = Witness::of(&fixture.objects);
+        fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+        fixture.until_reason("orders", "Available").await;
+        assert!(requests(&fixture, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
+        assert_eq!(fixture.atlas.executed(Operation::Create), 1, "{ending:?} on {on:?}");
         for object in witness.versions("orders") {
             assert_eq!(condition(&object, "Stalled"), None, "{ending:?} on {on:?}");
             let messages = object.status.iter().flat_map(|status| &status.conditions);

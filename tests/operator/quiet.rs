@@ -7,22 +7,22 @@ use serde_json::json;
 use spe_operator::serverless::crd::VpcEndpointSource;
 use testbed::{Exchange, kinds};
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 
 #[tokio::test]
 async fn twenty_looks_at_an_available_endpoint_write_nothing_to_cluster_or_atlas() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind(&proxies);
-    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    bench.until_reason("orders", "Available").await;
-    let lists = || bench.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    fixture.until_reason("orders", "Available").await;
+    let lists = || fixture.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
     let writes = proxies.settled_effects().await;
     for look in 0..20 {
         let before = lists();
         // An annotation that the operator reads, with a value that means nothing.
-        bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
-        let looked = bench.atlas.until(|_| lists() > before);
+        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
+        let looked = fixture.atlas.until(|_| lists() > before);
         tokio::time::timeout(PATIENCE, looked).await.expect("the operator looks at once");
     }
     assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
@@ -30,25 +30,25 @@ async fn twenty_looks_at_an_available_endpoint_write_nothing_to_cluster_or_atlas
 
 #[tokio::test]
 async fn waiting_for_the_user_polls_slowly_and_writes_nothing() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind(&proxies);
-    bench.create("orders", json!({"readyWhen": "Available"})).await;
-    bench.until_reason("orders", "AwaitingVpcEndpoint").await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({"readyWhen": "Available"})).await;
+    fixture.until_reason("orders", "AwaitingVpcEndpoint").await;
     let writes = proxies.settled_effects().await;
-    let lists = || bench.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
+    let lists = || fixture.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
     let before = lists();
-    tokio::time::timeout(PATIENCE, bench.atlas.until(|_| lists() >= before + 20)).await.unwrap();
+    tokio::time::timeout(PATIENCE, fixture.atlas.until(|_| lists() >= before + 20)).await.unwrap();
     assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
 }
 
 #[tokio::test]
 async fn the_way_to_available_takes_one_claim_and_one_write_for_each_visible_change() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind(&proxies);
-    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    bench.until_reason("orders", "Available").await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    fixture.until_reason("orders", "Available").await;
     proxies.settled_effects().await;
     let writes: Vec<_> = proxies
         .tape
@@ -75,27 +75,27 @@ async fn the_way_to_available_takes_one_claim_and_one_write_for_each_visible_cha
 
 #[tokio::test]
 async fn a_watched_object_is_never_read_for_those_who_refer_to_it() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     let (api_version, name) = VpcEndpointSource::Ack.api_version_and_kind();
     let kind = kinds::kind(api_version, name, "vpcendpoints");
-    bench.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
-    let client = bench.control_plane.client().await.unwrap();
-    let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
+    fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
+    let client = fixture.control_plane.client().await.unwrap();
+    let objects: Api<DynamicObject> = Api::namespaced_with(client, &fixture.namespace, &kind);
     let network = json!({
         "apiVersion": api_version, "kind": name, "metadata": {"name": "network"},
         "status": {"vpcEndpointID": VPC_ENDPOINT},
     });
     objects.create(&PostParams::default(), &serde_json::from_value(network).unwrap()).await.unwrap();
-    let _operator = bench.operator_behind(&proxies);
+    let _operator = fixture.operator_behind(&proxies);
     let reference = json!({"apiVersion": api_version, "kind": name, "name": "network"});
-    bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
-    bench.until_reason("orders", "Available").await;
-    let lists = || bench.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
+    fixture.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
+    fixture.until_reason("orders", "Available").await;
+    let lists = || fixture.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
     for look in 0..20 {
         let before = lists();
-        bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
-        let looked = bench.atlas.until(|_| lists() > before);
+        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
+        let looked = fixture.atlas.until(|_| lists() > before);
         tokio::time::timeout(PATIENCE, looked).await.expect("the operator looks at once");
     }
     let of_the_kind = |exchange: &Exchange| exchange.path.contains("/vpcendpoints");

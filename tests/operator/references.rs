@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use spe_operator::serverless::crd::{ServerlessPrivateEndpoint, VpcEndpointSource};
 use testbed::{Action, Answer, Exchange, kinds};
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 
 fn kind(source: VpcEndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
@@ -21,12 +21,12 @@ fn kind(source: VpcEndpointSource) -> ApiResource {
 /// A reference to a kind that is not installed, then to a missing object, then to one without an id, then to one with
 /// an id: each is reported, and the last has its effect.
 async fn follows(source: VpcEndpointSource, status: Value) {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
     let kind = kind(source);
     let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": "network"});
-    bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
-    let lacking = bench.until_reason("orders", "ReferenceNotFound").await;
+    fixture.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
+    let lacking = fixture.until_reason("orders", "ReferenceNotFound").await;
     // Another test may have installed it already, in the control plane that all share.
     let message = &condition(&lacking, "Ready").unwrap().message;
     let names = [kind.api_version.as_str(), "VPCEndpoint", "network"];
@@ -34,26 +34,26 @@ async fn follows(source: VpcEndpointSource, status: Value) {
     let missing = ["is not installed", "does not exist"];
     assert!(missing.iter().any(|missing| message.contains(missing)), "{message}");
 
-    bench.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
-    let client = bench.control_plane.client().await.unwrap();
-    let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
+    fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
+    let client = fixture.control_plane.client().await.unwrap();
+    let objects: Api<DynamicObject> = Api::namespaced_with(client, &fixture.namespace, &kind);
     let network = json!({
         "apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "network"},
     });
     objects.create(&PostParams::default(), &serde_json::from_value(network).unwrap()).await.unwrap();
-    let awaiting = bench.until_reason("orders", "AwaitingVpcEndpoint").await;
+    let awaiting = fixture.until_reason("orders", "AwaitingVpcEndpoint").await;
     assert_condition(&awaiting, "Reconciling", "True", "Progressing");
 
     let patch = Patch::Merge(json!({ "status": status }));
     objects.patch("network", &PatchParams::default(), &patch).await.unwrap();
-    let available = bench.until_reason("orders", "Available").await;
+    let available = fixture.until_reason("orders", "Available").await;
     assert_eq!(available.status.unwrap().cloud_provider_endpoint_id.as_deref(), Some(VPC_ENDPOINT));
 }
 
 /// Returns what the reference to `network` lacks, as the object reports it after another reconcile.
-async fn lacks(bench: &Bench, look: &str, words: &[&str]) {
-    bench.look("orders", look).await;
-    let object = bench.until_looked("orders", look).await;
+async fn lacks(fixture: &Fixture, look: &str, words: &[&str]) {
+    fixture.request_reconcile("orders", look).await;
+    let object = fixture.until_reconciled("orders", look).await;
     assert_condition(&object, "Ready", "False", "ReferenceNotFound");
     assert_condition(&object, "Synced", "False", "ReferenceNotFound");
     let message = &condition(&object, "Ready").unwrap().message;
@@ -61,37 +61,38 @@ async fn lacks(bench: &Bench, look: &str, words: &[&str]) {
 }
 
 /// Waits until the message of Ready contains all of this.
-async fn until_said(bench: &Bench, words: &[&str]) {
+async fn until_said(fixture: &Fixture, words: &[&str]) {
     let says = |object: &ServerlessPrivateEndpoint| {
         condition(object, "Ready").is_some_and(|ready| words.iter().all(|word| ready.message.contains(word)))
     };
-    bench.until("orders", &format!("said {words:?} of"), says).await;
+    fixture.until("orders", &format!("said {words:?} of"), says).await;
 }
 
 #[tokio::test]
 async fn each_missing_piece_is_named_whether_kind_object_or_right() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     let kind = kind(VpcEndpointSource::Ack);
-    bench.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
+    fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
     let no_kind =
         || Action::Answer(Answer { status: 404, headers: vec![], body: "404 page not found\n".into() });
     proxies.tape.always(of_the_kind, no_kind);
-    let operator = bench.operator_behind(&proxies);
+    let operator = fixture.operator_behind(&proxies);
     let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": "network"});
-    bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
-    let lacking = bench.until_reason("orders", "ReferenceNotFound").await;
+    fixture.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
+    let lacking = fixture.until_reason("orders", "ReferenceNotFound").await;
     assert_condition(&lacking, "Synced", "False", "ReferenceNotFound");
     let kind = "kind VPCEndpoint of ec2.services.k8s.aws/v1alpha1";
-    until_said(&bench, &[kind, "not installed", "VPCEndpoint network cannot exist"]).await;
+    until_said(&fixture, &[kind, "not installed", "VPCEndpoint network cannot exist"]).await;
     proxies.tape.forget_plan();
     proxies.tape.always(of_the_kind, || Action::kubernetes(403, "Forbidden"));
-    until_said(&bench, &["may not read VPCEndpoint network", "`list` and `watch`", "integrations.ack"]).await;
+    until_said(&fixture, &["may not read VPCEndpoint network", "`list` and `watch`", "integrations.ack"])
+        .await;
     let refused = |exchange: &Exchange| of_the_kind(exchange) && exchange.status == Some(403);
     proxies.tape.wait_for(3, refused, PATIENCE).await.unwrap();
     proxies.tape.forget_plan();
-    until_said(&bench, &["VPCEndpoint network", &bench.namespace, "does not exist"]).await;
-    assert_eq!(bench.atlas.executed(Operation::Update), 0);
+    until_said(&fixture, &["VPCEndpoint network", &fixture.namespace, "does not exist"]).await;
+    assert_eq!(fixture.atlas.executed(Operation::Update), 0);
     let lines = operator.output();
     let said: Vec<_> = lines.iter().filter(|line| line.contains("cannot watch referenced objects")).collect();
     let of = |code: &str| said.iter().filter(|line| line.contains(code)).count();
@@ -104,34 +105,35 @@ fn of_the_kind(exchange: &Exchange) -> bool {
 
 #[tokio::test]
 async fn a_kind_that_is_never_answered_for_holds_up_no_other_object() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     proxies.tape.always(of_the_kind, || Action::HangRequest);
-    let _operator = bench.operator_behind(&proxies);
+    let _operator = fixture.operator_behind(&proxies);
     let (api_version, kind) = VpcEndpointSource::Ack.api_version_and_kind();
     let reference = json!({"apiVersion": api_version, "kind": kind, "name": "network"});
     for number in 0..40 {
-        bench.create(&format!("waiting-{number}"), json!({"cloudProviderEndpointRef": reference})).await;
+        fixture.create(&format!("waiting-{number}"), json!({"cloudProviderEndpointRef": reference})).await;
     }
-    bench.create("orders", json!({})).await;
-    let reserved = tokio::time::timeout(Duration::from_secs(8), bench.until_reason("orders", "Reserved"));
+    fixture.create("orders", json!({})).await;
+    let reserved = tokio::time::timeout(Duration::from_secs(8), fixture.until_reason("orders", "Reserved"));
     assert!(reserved.await.is_ok(), "it waits behind others: {}", proxies.tape.listing());
 }
 
 #[tokio::test]
 async fn one_read_a_period_serves_all_who_refer_to_a_config_map() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let maps: Api<ConfigMap> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let map = json!({"metadata": {"name": "network"}, "data": {"vpce": VPC_ENDPOINT}});
     maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap()).await.unwrap();
-    let _operator = bench.operator_behind(&proxies);
+    let _operator = fixture.operator_behind(&proxies);
     let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"});
     for number in 0..20 {
-        bench.create(&format!("orders-{number}"), json!({"cloudProviderEndpointRef": reference})).await;
+        fixture.create(&format!("orders-{number}"), json!({"cloudProviderEndpointRef": reference})).await;
     }
     for number in 0..20 {
-        bench.until_reason(&format!("orders-{number}"), "Available").await;
+        fixture.until_reason(&format!("orders-{number}"), "Available").await;
     }
     let is_read = |exchange: &Exchange| exchange.path.ends_with("/configmaps/network");
     let reads =
@@ -146,17 +148,18 @@ async fn one_read_a_period_serves_all_who_refer_to_a_config_map() {
 
 #[tokio::test]
 async fn each_missing_piece_of_a_config_map_is_named_down_to_its_entry() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind(&proxies);
-    let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind(&proxies);
+    let maps: Api<ConfigMap> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"});
-    bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
-    bench.until_reason("orders", "ReferenceNotFound").await;
-    lacks(&bench, "object", &["ConfigMap network", "does not exist"]).await;
+    fixture.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
+    fixture.until_reason("orders", "ReferenceNotFound").await;
+    lacks(&fixture, "object", &["ConfigMap network", "does not exist"]).await;
     let map = json!({"metadata": {"name": "network"}, "data": {"other": VPC_ENDPOINT}});
     maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap()).await.unwrap();
-    lacks(&bench, "entry", &["ConfigMap network", "has no entry vpce"]).await;
+    lacks(&fixture, "entry", &["ConfigMap network", "has no entry vpce"]).await;
     let put = async |value: &str| {
         let patch = Patch::Merge(json!({"data": {"vpce": value}}));
         maps.patch("network", &PatchParams::default(), &patch).await.unwrap();
@@ -164,46 +167,46 @@ async fn each_missing_piece_of_a_config_map_is_named_down_to_its_entry() {
     put("eni-0a1b2c3d").await;
     // A user who may read the object may not be allowed to read the ConfigMap.
     lacks(
-        &bench,
+        &fixture,
         "value",
         &["entry vpce of ConfigMap network", "expected a VPC endpoint id", "12 characters"],
     )
     .await;
-    let object = bench.get("orders").await;
+    let object = fixture.get("orders").await;
     assert!(!serde_json::to_string(&object.status).unwrap().contains("eni-0a1b2c3d"), "{:?}", object.status);
     proxies.tape.always(|e| e.path.contains("/configmaps/network"), || Action::kubernetes(403, "Forbidden"));
-    lacks(&bench, "right", &["may not read ConfigMap network", "`get`"]).await;
+    lacks(&fixture, "right", &["may not read ConfigMap network", "`get`"]).await;
     proxies.tape.forget_plan();
     put(VPC_ENDPOINT).await;
-    bench.until_reason("orders", "Available").await;
+    fixture.until_reason("orders", "Available").await;
 }
 
 #[tokio::test]
 async fn an_id_that_appears_in_a_watched_object_is_sent_within_seconds_and_so_is_its_successor() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let kind = kind(VpcEndpointSource::Ack);
-    bench.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
-    let client = bench.control_plane.client().await.unwrap();
-    let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
+    fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
+    let client = fixture.control_plane.client().await.unwrap();
+    let objects: Api<DynamicObject> = Api::namespaced_with(client, &fixture.namespace, &kind);
     let network = json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "network"}});
     objects.create(&PostParams::default(), &serde_json::from_value(network).unwrap()).await.unwrap();
-    let proxies = bench.proxies().await;
-    let _operator = bench.operator_behind(&proxies);
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind(&proxies);
     let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": "network"});
-    bench.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
-    bench.until_reason("orders", "AwaitingVpcEndpoint").await;
+    fixture.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
+    fixture.until_reason("orders", "AwaitingVpcEndpoint").await;
     for (number, id) in [(1, VPC_ENDPOINT), (2, "vpce-0fedcba9876543210")] {
         let patch = Patch::Merge(json!({"status": {"vpcEndpointID": id}}));
         objects.patch("network", &PatchParams::default(), &patch).await.unwrap();
         // Without the watch it would take up to 15 seconds.
-        let sent = bench.atlas.until(|atlas| atlas.executed(Operation::Update) == number);
+        let sent = fixture.atlas.until(|atlas| atlas.executed(Operation::Update) == number);
         let in_time = tokio::time::timeout(Duration::from_secs(7), sent).await;
         assert!(in_time.is_ok(), "the id {id} is not sent within seconds: {}", proxies.tape.listing());
         let holds = |object: &ServerlessPrivateEndpoint| {
             condition(object, "Ready")
                 .is_some_and(|ready| ready.reason == "Available" && ready.message.contains(id))
         };
-        bench.until("orders", "connected", holds).await;
+        fixture.until("orders", "connected", holds).await;
     }
 }
 

@@ -7,124 +7,126 @@ use atlas_simulator::{
 };
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, assert_condition, condition};
+use test_support::{Fixture, assert_condition, condition};
 
 const PROJECT: &str = "0123456789abcdef01234567";
 
 /// Creates an object, waits for `reason`, and checks the words of its message.
-async fn refused(bench: &Bench, fields: Value, reason: &str, words: &[&str]) {
-    bench.create("orders", fields).await;
-    let object = bench.until_reason("orders", reason).await;
+async fn refused(fixture: &Fixture, fields: Value, reason: &str, words: &[&str]) {
+    fixture.create("orders", fields).await;
+    let object = fixture.until_reason("orders", reason).await;
     assert_condition(&object, "Ready", "False", reason);
     assert_condition(&object, "Synced", "False", reason);
     let message = &condition(&object, "Ready").unwrap().message;
     for word in words {
         assert!(message.contains(word), "{word:?} is not in {message:?}");
     }
-    let before = bench.atlas.journal().len();
+    let before = fixture.atlas.journal().len();
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    let requests = bench.atlas.journal().len() - before;
+    let requests = fixture.atlas.journal().len() - before;
     assert!(requests <= 4, "{requests} requests in three seconds");
-    assert_eq!(bench.atlas.executed(Operation::Create), 0);
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0);
 }
 
 /// The object becomes ready once the problem is fixed.
-async fn recovers(bench: &Bench) {
-    bench.until_reason("orders", "Reserved").await;
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+async fn recovers(fixture: &Fixture) {
+    fixture.until_reason("orders", "Reserved").await;
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
 
 #[tokio::test]
 async fn a_missing_secret_is_named_and_found_when_it_comes() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.secrets.delete("atlas-api", &kube::api::DeleteParams::default()).await.unwrap();
-    refused(&bench, json!({}), "CredentialsNotFound", &["Secret atlas-api", "publicApiKey"]).await;
-    bench.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
-    recovers(&bench).await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture.secrets.delete("atlas-api", &kube::api::DeleteParams::default()).await.unwrap();
+    refused(&fixture, json!({}), "CredentialsNotFound", &["Secret atlas-api", "publicApiKey"]).await;
+    fixture.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
+    recovers(&fixture).await;
 }
 
 #[tokio::test]
 async fn a_missing_entry_of_the_secret_is_named() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY)]).await;
-    refused(&bench, json!({}), "CredentialsNotFound", &["Secret atlas-api", "privateApiKey is missing"])
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY)]).await;
+    refused(&fixture, json!({}), "CredentialsNotFound", &["Secret atlas-api", "privateApiKey is missing"])
         .await;
     // White space around a value is a slip of the hand and is trimmed.
     let (public, private) = (format!(" {DEFAULT_PUBLIC_KEY}\n"), format!("{DEFAULT_PRIVATE_KEY}\n"));
-    bench.put_secret(&[("publicApiKey", &public), ("privateApiKey", &private)]).await;
-    recovers(&bench).await;
+    fixture.put_secret(&[("publicApiKey", &public), ("privateApiKey", &private)]).await;
+    recovers(&fixture).await;
 }
 
 #[tokio::test]
 async fn a_wrong_key_is_not_tried_in_a_loop_and_a_right_one_is_tried_at_once() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", "not-the-private-key")]).await;
-    refused(&bench, json!({}), "Unauthorized", &[DEFAULT_PUBLIC_KEY]).await;
-    bench.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
-    recovers(&bench).await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture
+        .put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", "not-the-private-key")])
+        .await;
+    refused(&fixture, json!({}), "Unauthorized", &[DEFAULT_PUBLIC_KEY]).await;
+    fixture.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
+    recovers(&fixture).await;
 }
 
 #[tokio::test]
 async fn a_key_whose_role_is_too_low_says_which_role_is_needed() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let key = Key::of_project("read-only-secret", atlas_simulator::DEFAULT_PROJECT, Role::ReadOnly);
-    bench.atlas.add_key("readonly", key);
-    bench.put_secret(&[("publicApiKey", "readonly"), ("privateApiKey", "read-only-secret")]).await;
-    let _operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    let object = bench
+    fixture.atlas.add_key("readonly", key);
+    fixture.put_secret(&[("publicApiKey", "readonly"), ("privateApiKey", "read-only-secret")]).await;
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    let object = fixture
         .until("orders", "refused", |object| {
             condition(object, "Ready")
                 .is_some_and(|ready| ["Unauthorized", "Forbidden"].contains(&ready.reason.as_str()))
         })
         .await;
     assert!(condition(&object, "Ready").unwrap().message.contains("Project Owner"));
-    bench.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
-    recovers(&bench).await;
+    fixture.put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)]).await;
+    recovers(&fixture).await;
 }
 
 #[tokio::test]
 async fn a_callers_address_that_is_not_on_the_access_list_is_named() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let mut key = Key::owner(DEFAULT_PRIVATE_KEY);
     key.refused_by = Some(AccessList::Key);
-    bench.atlas.add_key(DEFAULT_PUBLIC_KEY, key);
-    let _operator = bench.operator();
-    refused(&bench, json!({}), "Forbidden", &["access list"]).await;
+    fixture.atlas.add_key(DEFAULT_PUBLIC_KEY, key);
+    let _operator = fixture.operator();
+    refused(&fixture, json!({}), "Forbidden", &["access list"]).await;
 }
 
 #[tokio::test]
 async fn an_unknown_project_is_said_and_found_when_it_comes() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    refused(&bench, json!({"projectId": PROJECT}), "ProjectNotFound", &[PROJECT]).await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    refused(&fixture, json!({"projectId": PROJECT}), "ProjectNotFound", &[PROJECT]).await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
 }
 
 #[tokio::test]
 async fn an_unknown_instance_is_final_until_it_exists() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    refused(&bench, json!({"instanceName": "unknown"}), "InstanceNotFound", &["unknown"]).await;
-    assert_condition(&bench.get("orders").await, "Stalled", "True", "InstanceNotFound");
-    bench.atlas.add_instance(atlas_simulator::DEFAULT_PROJECT, "unknown");
-    bench.look("orders", "2026-11-24T00:00:00Z").await;
-    recovers(&bench).await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    refused(&fixture, json!({"instanceName": "unknown"}), "InstanceNotFound", &["unknown"]).await;
+    assert_condition(&fixture.get("orders").await, "Stalled", "True", "InstanceNotFound");
+    fixture.atlas.add_instance(atlas_simulator::DEFAULT_PROJECT, "unknown");
+    fixture.request_reconcile("orders", "2026-11-24T00:00:00Z").await;
+    recovers(&fixture).await;
 }
 
 #[tokio::test]
 async fn an_answer_that_makes_no_sense_is_reported_and_survived() {
     for oddity in [Malformed::Oversized, Malformed::Binary, Malformed::Truncated] {
-        let bench = Bench::new().await;
-        bench.atlas.inject(Rule::next_of(Operation::List, Fault::Shown(oddity.clone())).times(2));
-        let _operator = bench.operator();
-        bench.create("orders", json!({})).await;
-        bench.until_reason("orders", "AtlasUnavailable").await;
-        recovers(&bench).await;
+        let fixture = Fixture::new().await;
+        fixture.atlas.inject(Rule::next_of(Operation::List, Fault::Shown(oddity.clone())).times(2));
+        let _operator = fixture.operator();
+        fixture.create("orders", json!({})).await;
+        fixture.until_reason("orders", "AtlasUnavailable").await;
+        recovers(&fixture).await;
     }
 }
 
@@ -135,11 +137,11 @@ async fn what_atlas_refuses_to_create_is_not_lost_and_not_doubled() {
         Termination::Conflict,
         Termination::RateLimited { retry_after: Some("1".into()) },
     ] {
-        let bench = Bench::new().await;
-        bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(ending)).times(2));
-        let _operator = bench.operator();
-        bench.create("orders", json!({})).await;
-        recovers(&bench).await;
-        assert_eq!(bench.endpoints().len(), 1);
+        let fixture = Fixture::new().await;
+        fixture.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(ending)).times(2));
+        let _operator = fixture.operator();
+        fixture.create("orders", json!({})).await;
+        recovers(&fixture).await;
+        assert_eq!(fixture.endpoints().len(), 1);
     }
 }

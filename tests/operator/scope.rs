@@ -9,26 +9,26 @@ use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::{Process, Signal};
 
-use crate::bench::{Bench, PATIENCE};
 use crate::secrecy::metrics;
+use test_support::{Fixture, PATIENCE};
 
 #[tokio::test]
 async fn each_watched_namespace_is_served_and_no_other_is_touched() {
-    let (one, other, foreign) = (Bench::new().await, Bench::new().await, Bench::new().await);
+    let (one, other, foreign) = (Fixture::new().await, Fixture::new().await, Fixture::new().await);
     foreign.create("orders", json!({})).await;
     let _operator = one.operator_with(&[&format!("--watch-namespaces={}", other.namespace)]);
-    for bench in [&one, &other] {
-        bench.create("orders", json!({})).await;
+    for fixture in [&one, &other] {
+        fixture.create("orders", json!({})).await;
     }
-    for bench in [&one, &other] {
-        bench.until_reason("orders", "Reserved").await;
+    for fixture in [&one, &other] {
+        fixture.until_reason("orders", "Reserved").await;
     }
     // Changes in either are seen, too.
-    for bench in [&other, &one] {
-        bench.edit("orders", json!({"comment": "changed"})).await;
+    for fixture in [&other, &one] {
+        fixture.edit("orders", json!({"comment": "changed"})).await;
         let is_changed =
             |comment: Option<&str>| comment.is_some_and(|comment| comment.starts_with("changed"));
-        let changed = bench.until("orders", "changed", |object| {
+        let changed = fixture.until("orders", "changed", |object| {
             is_changed(object.status.as_ref().and_then(|status| status.comment.as_deref()))
         });
         changed.await;
@@ -37,21 +37,22 @@ async fn each_watched_namespace_is_served_and_no_other_is_touched() {
     assert_eq!(untouched.metadata.finalizers, None);
     assert!(untouched.status.is_none_or(|status| status.conditions.is_empty()));
     assert_eq!(one.endpoints().len(), 2);
-    for bench in [&one, &other] {
-        bench.delete("orders").await;
-        bench.until_gone("orders").await;
+    for fixture in [&one, &other] {
+        fixture.delete("orders").await;
+        fixture.until_gone("orders").await;
     }
     assert!(one.endpoints().is_empty());
 }
 
-async fn label(bench: &Bench, name: &str, team: Value) {
+async fn label(fixture: &Fixture, name: &str, team: Value) {
     let patch = Patch::Merge(json!({"metadata": {"labels": {"team": team}}}));
-    bench.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
+    fixture.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
 }
 
 /// Returns the notes of the events about the object not being watched.
-async fn told(bench: &Bench, name: &str) -> Vec<String> {
-    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+async fn told(fixture: &Fixture, name: &str) -> Vec<String> {
+    let events: Api<Event> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let events = events.list(&ListParams::default()).await.unwrap();
     let about = |event: &Event| {
         event.reason.as_deref() == Some(EventReason::NotWatched.as_str())
@@ -61,11 +62,11 @@ async fn told(bench: &Bench, name: &str) -> Vec<String> {
 }
 
 /// Waits until an event reports, in these words, that the object is not watched. Returns how many do.
-async fn until_told(bench: &Bench, name: &str, words: &[&str]) -> usize {
+async fn until_told(fixture: &Fixture, name: &str, words: &[&str]) -> usize {
     let says = |note: &String| words.iter().all(|word| note.contains(word));
     let is_told = async {
         loop {
-            match told(bench, name).await.iter().filter(|note| says(note)).count() {
+            match told(fixture, name).await.iter().filter(|note| says(note)).count() {
                 0 => tokio::time::sleep(Duration::from_millis(100)).await,
                 count => return count,
             }
@@ -76,17 +77,17 @@ async fn until_told(bench: &Bench, name: &str, words: &[&str]) -> usize {
 
 /// The next operator reports in these words that no operator handles a deletion. A settled object is counted, and not
 /// written to: it may be another operator's. (The operators of other tests see both objects, too.)
-async fn left_behind(bench: &Bench, next: impl FnOnce() -> Process, words: &[&str]) {
-    let before = bench.operator();
+async fn left_behind(fixture: &Fixture, next: impl FnOnce() -> Process, words: &[&str]) {
+    let before = fixture.operator();
     for name in ["orders", "settled"] {
-        bench.create(name, json!({})).await;
-        bench.until_reason(name, "Reserved").await;
+        fixture.create(name, json!({})).await;
+        fixture.until_reason(name, "Reserved").await;
     }
     before.signal(Signal::TERM).unwrap();
     assert!(before.wait(PATIENCE).await.unwrap().success());
-    bench.delete("orders").await;
+    fixture.delete("orders").await;
     let next = next();
-    until_told(bench, "orders", words).await;
+    until_told(fixture, "orders", words).await;
     let value = async |name: &str| -> u64 {
         let metrics = metrics(&next).await;
         let line = metrics.lines().find_map(|line| line.strip_prefix(name));
@@ -99,44 +100,51 @@ async fn left_behind(bench: &Bench, next: impl FnOnce() -> Process, words: &[&st
     };
     tokio::time::timeout(PATIENCE, is_counted).await.unwrap();
     assert!(value("atlas_spe_unwatched_objects ").await >= 2);
-    assert!(told(bench, "settled").await.is_empty());
+    assert!(told(fixture, "settled").await.is_empty());
 }
 
 #[tokio::test]
 async fn a_deletion_in_a_namespace_that_is_watched_no_more_is_told_at_the_start() {
-    let (bench, watched) = (Bench::new().await, Bench::new().await);
+    let (fixture, watched) = (Fixture::new().await, Fixture::new().await);
     let words = ["is not among --watch-namespaces"];
-    left_behind(&bench, || watched.operator_with(&["--survey-after=100ms"]), &words).await;
+    left_behind(&fixture, || watched.operator_with(&["--survey-after=100ms"]), &words).await;
 }
 
 #[tokio::test]
 async fn a_deletion_that_the_selector_leaves_out_is_told_at_the_start() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let words = ["do not match --watch-selector \"team=b\"", "labels that match"];
-    left_behind(&bench, || bench.operator_with(&["--watch-selector=team=b", "--survey-after=100ms"]), &words)
-        .await;
+    left_behind(
+        &fixture,
+        || fixture.operator_with(&["--watch-selector=team=b", "--survey-after=100ms"]),
+        &words,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn an_object_that_leaves_the_selector_is_told_and_goes_on_when_it_is_back() {
-    let bench = Bench::new().await;
-    let operator = bench.operator_with(&["--watch-selector=team=a"]);
-    bench.create("orders", json!({})).await;
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator_with(&["--watch-selector=team=a"]);
+    fixture.create("orders", json!({})).await;
     // It has nothing that an operator would have to end.
-    bench.create("unclaimed", json!({"suspend": true})).await;
+    fixture.create("unclaimed", json!({"suspend": true})).await;
     for name in ["orders", "unclaimed"] {
-        label(&bench, name, json!("a")).await;
+        label(&fixture, name, json!("a")).await;
     }
-    bench.until_reason("orders", "Reserved").await;
-    bench.until_reason("unclaimed", "Suspended").await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.until_reason("unclaimed", "Suspended").await;
     for name in ["unclaimed", "orders"] {
-        label(&bench, name, Value::Null).await;
+        label(&fixture, name, Value::Null).await;
     }
-    assert_eq!(until_told(&bench, "orders", &["--watch-selector \"team=a\"", "labels that match"]).await, 1);
-    assert!(told(&bench, "unclaimed").await.is_empty());
+    assert_eq!(
+        until_told(&fixture, "orders", &["--watch-selector \"team=a\"", "labels that match"]).await,
+        1
+    );
+    assert!(told(&fixture, "unclaimed").await.is_empty());
     assert!(metrics(&operator).await.contains("\natlas_spe_unwatched_total 1\n"));
-    bench.delete("orders").await;
-    label(&bench, "orders", json!("a")).await;
-    bench.until_gone("orders").await;
-    assert!(bench.endpoints().is_empty());
+    fixture.delete("orders").await;
+    label(&fixture, "orders", json!("a")).await;
+    fixture.until_gone("orders").await;
+    assert!(fixture.endpoints().is_empty());
 }

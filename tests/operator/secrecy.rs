@@ -10,8 +10,8 @@ use testbed::{Action, Answer, Exchange, Process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, condition};
 use crate::unreadable::{POISONS, Raw};
+use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition};
 
 const PUBLIC: &str = "canaryky";
 const PRIVATE: &str = "5a1f0c9e-canary-4d0e-9b7a-private000001";
@@ -31,14 +31,14 @@ pub(crate) async fn metrics(operator: &Process) -> String {
 
 #[tokio::test]
 async fn at_trace_level_dependencies_included_no_output_holds_a_secret_in_any_form() {
-    let bench = Bench::new().await;
-    bench.atlas.add_key(PUBLIC, Key::owner(PRIVATE));
-    let operator = bench.operator_with(&["--log-level=trace"]);
+    let fixture = Fixture::new().await;
+    fixture.atlas.add_key(PUBLIC, Key::owner(PRIVATE));
+    let operator = fixture.operator_with(&["--log-level=trace"]);
     // Refused, then accepted, through failures of every kind, to the end of the object's life.
-    bench.put_secret(&[("publicApiKey", PUBLIC), ("privateApiKey", WRONG)]).await;
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Unauthorized").await;
-    bench.put_secret(&[("publicApiKey", PUBLIC), ("privateApiKey", PRIVATE)]).await;
+    fixture.put_secret(&[("publicApiKey", PUBLIC), ("privateApiKey", WRONG)]).await;
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Unauthorized").await;
+    fixture.put_secret(&[("publicApiKey", PUBLIC), ("privateApiKey", PRIVATE)]).await;
     for ending in [
         Termination::Cut,
         Termination::CutInBody,
@@ -46,24 +46,25 @@ async fn at_trace_level_dependencies_included_no_output_holds_a_secret_in_any_fo
         Termination::StaleNonce,
         Termination::ServerError,
     ] {
-        bench.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(ending)));
+        fixture.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(ending)));
     }
-    bench.until_reason("orders", "Reserved").await;
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    let available = bench.until_reason("orders", "Available").await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let available = fixture.until_reason("orders", "Available").await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
     // A service account, refused and accepted; a key that still worked would be used once more.
-    bench.atlas.remove_key(PUBLIC);
-    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", WRONG_OF_ACCOUNT)]).await;
-    bench.create("accounts", json!({})).await;
-    let refused = bench.atlas.until(|atlas| atlas.count(|entry| entry.is(Operation::Token)) > 0);
+    fixture.atlas.remove_key(PUBLIC);
+    fixture.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", WRONG_OF_ACCOUNT)]).await;
+    fixture.create("accounts", json!({})).await;
+    let refused = fixture.atlas.until(|atlas| atlas.count(|entry| entry.is(Operation::Token)) > 0);
     tokio::time::timeout(PATIENCE, refused).await.unwrap();
-    bench.until_reason("accounts", "Unauthorized").await;
-    bench.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
-    let reserved = bench.until_reason("accounts", "Reserved").await;
+    fixture.until_reason("accounts", "Unauthorized").await;
+    fixture.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
+    let reserved = fixture.until_reason("accounts", "Reserved").await;
 
-    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let events: Api<Event> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let events = events.list(&ListParams::default()).await.unwrap();
     assert!(events.items.iter().any(|event| event.reason.as_deref() == Some("AtlasUnauthorized")));
     let outputs = [
@@ -107,12 +108,12 @@ fn assert_hold_no_secret(outputs: &[(&str, String)], secrets: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn a_secret_that_cannot_be_decoded_is_in_no_output_either() {
-    let bench = Bench::new().await;
-    bench.atlas.add_key(PUBLIC, Key::owner(PRIVATE));
-    bench.put_secret(&[("publicApiKey", PUBLIC), ("privateApiKey", PRIVATE)]).await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    fixture.atlas.add_key(PUBLIC, Key::owner(PRIVATE));
+    fixture.put_secret(&[("publicApiKey", PUBLIC), ("privateApiKey", PRIVATE)]).await;
+    let proxies = fixture.proxies().await;
     // Whatever directives a user finds.
-    let operator = bench.operator_behind_with(&proxies, &["--log-level=trace,kube_client::client=trace"]);
+    let operator = fixture.operator_behind_with(&proxies, &["--log-level=trace,kube_client::client=trace"]);
     let key = BASE64.encode(PRIVATE.as_bytes());
     let is_secret = |exchange: &Exchange| exchange.path.contains("/secrets/");
     for (number, body) in [
@@ -129,8 +130,8 @@ async fn a_secret_that_cannot_be_decoded_is_in_no_output_either() {
         proxies.tape.always(is_secret, move || Action::Answer(answer.clone()));
         let name = format!("broken-{number}");
         // Another Secret each, because what was read is kept for some seconds.
-        bench.create(&name, json!({"credentialsRef": {"name": name}})).await;
-        let object = bench.until_reason(&name, "CredentialsNotFound").await;
+        fixture.create(&name, json!({"credentialsRef": {"name": name}})).await;
+        let object = fixture.until_reason(&name, "CredentialsNotFound").await;
         let message = &condition(&object, "Ready").unwrap().message;
         assert!(
             message.contains(&format!("Secret {name} ")) && message.contains("cannot be read"),
@@ -140,14 +141,15 @@ async fn a_secret_that_cannot_be_decoded_is_in_no_output_either() {
     }
     // What the API server itself serves and no general decoder reads is read all the same.
     for (number, poison) in POISONS.iter().enumerate() {
-        Raw::at(&bench, "api/v1", "secrets", SECRET).await.poison(&poison()).await;
+        Raw::at(&fixture, "api/v1", "secrets", SECRET).await.poison(&poison()).await;
         let name = format!("poisoned-{number}");
-        bench.create(&name, json!({})).await;
-        bench.until_reason(&name, "Reserved").await;
+        fixture.create(&name, json!({})).await;
+        fixture.until_reason(&name, "Reserved").await;
     }
-    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    let events: Api<Event> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let events = events.list(&ListParams::default()).await.unwrap();
-    let objects = bench.objects.list(&ListParams::default()).await.unwrap();
+    let objects = fixture.objects.list(&ListParams::default()).await.unwrap();
     let outputs = [
         ("log", operator.output().join("\n")),
         ("events", serde_json::to_string(&events.items).unwrap()),

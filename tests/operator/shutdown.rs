@@ -8,39 +8,39 @@ use serde_json::json;
 use testbed::{Action, Exchange, Process, Signal};
 use tokio::time::Instant;
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 
 /// The latency of the response in flight.
 const SLOW: Duration = Duration::from_secs(3);
 
 /// An operator whose POST is in flight.
-async fn amid_a_post(bench: &Bench) -> Process {
+async fn amid_a_post(fixture: &Fixture) -> Process {
     let slow = Fault::delayed(SLOW);
-    bench.atlas.inject(Rule::next_of(Operation::Create, slow));
+    fixture.atlas.inject(Rule::next_of(Operation::Create, slow));
     let times = ["--atlas-timeout=10s", "--create-uncertainty=30s"];
-    let operator = bench.operator_with(&times);
-    bench.create("orders", json!({})).await;
+    let operator = fixture.operator_with(&times);
+    fixture.create("orders", json!({})).await;
     let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
-    let under_way = bench.atlas.until(|atlas| atlas.count(sent) == 1);
+    let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
     operator
 }
 
 #[tokio::test]
 async fn asked_once_it_finishes_its_post_and_records_what_it_made() {
-    let bench = Bench::new().await;
-    let operator = amid_a_post(&bench).await;
+    let fixture = Fixture::new().await;
+    let operator = amid_a_post(&fixture).await;
     operator.signal(Signal::TERM).unwrap();
     assert!(operator.wait(PATIENCE).await.unwrap().success());
-    let recorded = bench.get("orders").await.status.and_then(|status| status.id);
-    assert_eq!(bench.endpoints().len(), 1);
-    assert_eq!(recorded, Some(bench.endpoints()[0].id.clone()));
+    let recorded = fixture.get("orders").await.status.and_then(|status| status.id);
+    assert_eq!(fixture.endpoints().len(), 1);
+    assert_eq!(recorded, Some(fixture.endpoints()[0].id.clone()));
 }
 
 #[tokio::test]
 async fn asked_twice_it_ends_at_once_and_the_next_one_finds_what_was_made() {
-    let bench = Bench::new().await;
-    let operator = amid_a_post(&bench).await;
+    let fixture = Fixture::new().await;
+    let operator = amid_a_post(&fixture).await;
     let asked = Instant::now();
     operator.signal(Signal::TERM).unwrap();
     operator.wait_for_line("ending: creates in flight finish first", PATIENCE).await.unwrap();
@@ -48,18 +48,18 @@ async fn asked_twice_it_ends_at_once_and_the_next_one_finds_what_was_made() {
     // 128 and the signal's number.
     assert_eq!(operator.wait(PATIENCE).await.unwrap().code(), Some(130));
     assert!(asked.elapsed() < SLOW, "it waited for {:?}", asked.elapsed());
-    let _next = bench.operator();
-    bench.until_reason("orders", "Reserved").await;
-    assert_eq!((bench.atlas.executed(Operation::Create), bench.endpoints().len()), (1, 1));
+    let _next = fixture.operator();
+    fixture.until_reason("orders", "Reserved").await;
+    assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (1, 1));
 }
 
 /// Terminates the operator while the next listing is in flight, which lasts longer than the end may.
-async fn ended_amid_a_listing(bench: &Bench, operator: &Process, act: impl AsyncFnOnce()) {
+async fn ended_amid_a_listing(fixture: &Fixture, operator: &Process, act: impl AsyncFnOnce()) {
     let listed = |entry: &Entry| entry.is(Operation::List) && entry.challenged.is_none();
-    bench.atlas.inject(Rule::always(Fault::delayed(SLOW)).of([Operation::List]));
-    let before = bench.atlas.count(listed);
+    fixture.atlas.inject(Rule::always(Fault::delayed(SLOW)).of([Operation::List]));
+    let before = fixture.atlas.count(listed);
     act().await;
-    let under_way = bench.atlas.until(|atlas| atlas.count(listed) > before);
+    let under_way = fixture.atlas.until(|atlas| atlas.count(listed) > before);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
     let asked = Instant::now();
     operator.signal(Signal::TERM).unwrap();
@@ -69,83 +69,87 @@ async fn ended_amid_a_listing(bench: &Bench, operator: &Process, act: impl Async
 
 #[tokio::test]
 async fn asked_amid_a_listing_it_drops_that_and_claims_nothing() {
-    let bench = Bench::new().await;
-    let operator = bench.operator_with(&["--atlas-timeout=10s", "--create-uncertainty=30s"]);
-    ended_amid_a_listing(&bench, &operator, async || {
-        bench.create("orders", json!({})).await;
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator_with(&["--atlas-timeout=10s", "--create-uncertainty=30s"]);
+    ended_amid_a_listing(&fixture, &operator, async || {
+        fixture.create("orders", json!({})).await;
     })
     .await;
-    assert_eq!(bench.get("orders").await.metadata.finalizers, None);
-    assert_eq!(bench.atlas.executed(Operation::Create), 0);
+    assert_eq!(fixture.get("orders").await.metadata.finalizers, None);
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0);
 }
 
 #[tokio::test]
 async fn asked_amid_a_listing_it_updates_and_deletes_nothing() {
-    let bench = Bench::new().await;
-    let operator = bench.operator_with(&["--atlas-timeout=10s", "--create-uncertainty=30s"]);
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator_with(&["--atlas-timeout=10s", "--create-uncertainty=30s"]);
     for name in ["orders", "events"] {
-        bench.create(name, json!({})).await;
-        bench.until_reason(name, "Reserved").await;
+        fixture.create(name, json!({})).await;
+        fixture.until_reason(name, "Reserved").await;
     }
-    ended_amid_a_listing(&bench, &operator, async || {
-        bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-        bench.delete("events").await;
+    ended_amid_a_listing(&fixture, &operator, async || {
+        fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+        fixture.delete("events").await;
     })
     .await;
-    assert_eq!(bench.atlas.executed(Operation::Update) + bench.atlas.executed(Operation::Delete), 0);
-    assert_eq!(bench.endpoints().len(), 2);
+    assert_eq!(fixture.atlas.executed(Operation::Update) + fixture.atlas.executed(Operation::Delete), 0);
+    assert_eq!(fixture.endpoints().len(), 2);
 }
 
 /// Terminates the operator while this write is in flight, which never gets a response.
-async fn ended_amid(operation: Operation, ending: Fault, act: impl AsyncFnOnce(&Bench)) -> Bench {
-    let bench = Bench::new().await;
-    let operator = bench.operator_with(&["--atlas-timeout=90s", "--create-uncertainty=200s"]);
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
-    bench.atlas.inject(Rule::next_of(operation, ending));
-    act(&bench).await;
+async fn ended_amid(operation: Operation, ending: Fault, act: impl AsyncFnOnce(&Fixture)) -> Fixture {
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator_with(&["--atlas-timeout=90s", "--create-uncertainty=200s"]);
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.atlas.inject(Rule::next_of(operation, ending));
+    act(&fixture).await;
     let sent = |entry: &Entry| entry.is(operation) && entry.challenged.is_none();
-    tokio::time::timeout(PATIENCE, bench.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
+    tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
     operator.signal(Signal::TERM).unwrap();
     assert!(operator.wait(PATIENCE).await.unwrap().success());
-    bench
+    fixture
 }
 
 #[tokio::test]
 async fn asked_amid_an_update_it_drops_that_and_the_next_one_sends_it() {
     let hang = Fault::NotExecuted(Termination::Hang);
-    let bench = ended_amid(Operation::Update, hang, async |bench| {
-        bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let fixture = ended_amid(Operation::Update, hang, async |fixture| {
+        fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     })
     .await;
-    let _next = bench.operator();
-    bench.until_reason("orders", "Available").await;
-    assert_eq!((bench.atlas.executed(Operation::Update), bench.atlas.executed(Operation::Create)), (1, 1));
+    let _next = fixture.operator();
+    fixture.until_reason("orders", "Available").await;
+    assert_eq!(
+        (fixture.atlas.executed(Operation::Update), fixture.atlas.executed(Operation::Create)),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
 async fn asked_amid_a_delete_it_drops_that_and_the_next_one_ends_the_deletion() {
     for hang in [Fault::NotExecuted(Termination::Hang), Fault::Executed(Termination::Hang)] {
-        let bench = ended_amid(Operation::Delete, hang, async |bench| bench.delete("orders").await).await;
-        let _next = bench.operator();
-        bench.until_gone("orders").await;
-        assert!(bench.endpoints().is_empty());
-        assert_eq!(bench.atlas.executed(Operation::Create), 1);
+        let fixture =
+            ended_amid(Operation::Delete, hang, async |fixture| fixture.delete("orders").await).await;
+        let _next = fixture.operator();
+        fixture.until_gone("orders").await;
+        assert!(fixture.endpoints().is_empty());
+        assert_eq!(fixture.atlas.executed(Operation::Create), 1);
     }
 }
 
 #[tokio::test]
 async fn asked_amid_a_claim_it_sends_the_create_that_was_claimed() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
     proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(1)));
     let times = ["--create-deadline=20s", "--create-uncertainty=60s"];
-    let operator = bench.operator_behind_with(&proxies, &times);
-    bench.create("orders", json!({})).await;
+    let operator = fixture.operator_behind_with(&proxies, &times);
+    fixture.create("orders", json!({})).await;
     proxies.tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
     operator.signal(Signal::TERM).unwrap();
     assert!(operator.wait(PATIENCE).await.unwrap().success());
-    let recorded = bench.get("orders").await.status.and_then(|status| status.id);
-    assert_eq!(recorded, Some(bench.endpoints()[0].id.clone()));
+    let recorded = fixture.get("orders").await.status.and_then(|status| status.id);
+    assert_eq!(recorded, Some(fixture.endpoints()[0].id.clone()));
 }

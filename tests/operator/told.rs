@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use testbed::{Action, Answer, Exchange, Process};
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 
 /// Events that need more than one object, or an existing endpoint: no row of the tables publishes them.
 pub(crate) const EVENTS: [EventReason; 2] = [EventReason::VpcEndpointShared, EventReason::EndpointObserved];
@@ -40,8 +40,9 @@ where
 }
 
 /// The notes of the events of this reason about the object.
-async fn notes(bench: &Bench, name: &str, reason: EventReason) -> Vec<String> {
-    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+async fn notes(fixture: &Fixture, name: &str, reason: EventReason) -> Vec<String> {
+    let events: Api<Event> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let events = events.list(&ListParams::default()).await.unwrap();
     let about = events.items.into_iter().filter(|event| {
         let regarding = event.regarding.as_ref().and_then(|regarding| regarding.name.as_deref());
@@ -51,9 +52,9 @@ async fn notes(bench: &Bench, name: &str, reason: EventReason) -> Vec<String> {
 }
 
 /// Waits until such an event exists.
-async fn until_noted(bench: &Bench, name: &str, reason: EventReason, word: &str) {
+async fn until_noted(fixture: &Fixture, name: &str, reason: EventReason, word: &str) {
     let noted = tokio::time::timeout(PATIENCE, async {
-        while !notes(bench, name, reason).await.iter().any(|note| note.contains(word)) {
+        while !notes(fixture, name, reason).await.iter().any(|note| note.contains(word)) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
@@ -62,27 +63,28 @@ async fn until_noted(bench: &Bench, name: &str, reason: EventReason, word: &str)
 
 #[tokio::test]
 async fn nothing_names_the_service_of_a_lost_endpoint_beside_its_successor() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
-    bench.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
-    let before = bench.until_reason("orders", "Reserved").await.status.unwrap();
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    let maps: Api<ConfigMap> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
+    fixture.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
+    let before = fixture.until_reason("orders", "Reserved").await.status.unwrap();
     let (old, dead) = (before.id.unwrap(), before.endpoint_service_name.unwrap());
-    let (objects, outputs) = (versions(bench.objects.clone()), versions(maps));
+    let (objects, outputs) = (versions(fixture.objects.clone()), versions(maps));
     // A listing proves nothing for as long as Atlas may lag behind.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(bench.atlas.remove_endpoint(&old));
-    bench.look("orders", "1").await;
+    assert!(fixture.atlas.remove_endpoint(&old));
+    fixture.request_reconcile("orders", "1").await;
     let anew = |object: &ServerlessPrivateEndpoint| {
         let status = object.status.as_ref().unwrap();
         status.id.as_ref() != Some(&old) && status.endpoint_service_name.is_some()
     };
-    let after = bench.until("orders", "reserved anew", anew).await;
+    let after = fixture.until("orders", "reserved anew", anew).await;
     assert_condition(&after, "EndpointServiceAvailable", "True", "ServiceReserved");
     let status = after.status.unwrap();
     let service = status.endpoint_service_name.unwrap();
-    until_noted(&bench, "orders", EventReason::EndpointServiceReserved, &service).await;
-    let told = notes(&bench, "orders", EventReason::EndpointServiceReserved).await;
+    until_noted(&fixture, "orders", EventReason::EndpointServiceReserved, &service).await;
+    let told = notes(&fixture, "orders", EventReason::EndpointServiceReserved).await;
     assert_eq!(told.iter().filter(|note| note.contains(&dead)).count(), 1, "{told:?}");
 
     let objects = objects.lock().unwrap().clone();
@@ -102,48 +104,48 @@ async fn nothing_names_the_service_of_a_lost_endpoint_beside_its_successor() {
 
 #[tokio::test]
 async fn two_objects_with_one_vpc_endpoint_are_told_until_one_declares_another() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
     let fields = || json!({"cloudProviderEndpointId": VPC_ENDPOINT});
-    bench.create("orders", fields()).await;
-    bench.until_reason("orders", "Available").await;
-    bench.create("payroll", fields()).await;
+    fixture.create("orders", fields()).await;
+    fixture.until_reason("orders", "Available").await;
+    fixture.create("payroll", fields()).await;
     let names = |other: &'static str| {
         move |object: &ServerlessPrivateEndpoint| {
             condition(object, "EndpointConnected").is_some_and(|found| found.message.contains(other))
         }
     };
     for (name, other) in [("orders", "payroll"), ("payroll", "orders")] {
-        bench.until_reason(name, "Available").await;
-        let told = bench.until(name, "told of the other", names(other)).await;
+        fixture.until_reason(name, "Available").await;
+        let told = fixture.until(name, "told of the other", names(other)).await;
         assert_condition(&told, "Ready", "True", "Available");
         assert_condition(&told, "EndpointConnected", "True", "Available");
-        until_noted(&bench, name, EventReason::VpcEndpointShared, other).await;
+        until_noted(&fixture, name, EventReason::VpcEndpointShared, other).await;
     }
-    bench.edit("payroll", json!({"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60719"})).await;
+    fixture.edit("payroll", json!({"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60719"})).await;
     let alone = |object: &ServerlessPrivateEndpoint| !names("payroll")(object);
-    bench.until("orders", "told that it is alone", alone).await;
+    fixture.until("orders", "told that it is alone", alone).await;
 }
 
 #[tokio::test]
 async fn whoever_observes_an_endpoint_is_told_so_and_of_no_adoption() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let endpoint = Endpoint::reserved(Some("made by hand".to_owned()));
-    let id = bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint);
-    let _operator = bench.operator();
-    bench.create("orders", json!({"endpointId": id, "managementPolicy": "Observe"})).await;
-    bench.until_reason("orders", "Reserved").await;
-    until_noted(&bench, "orders", EventReason::EndpointObserved, &id).await;
-    assert_eq!(notes(&bench, "orders", EventReason::EndpointAdopted).await, [""; 0]);
+    let id = fixture.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint);
+    let _operator = fixture.operator();
+    fixture.create("orders", json!({"endpointId": id, "managementPolicy": "Observe"})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    until_noted(&fixture, "orders", EventReason::EndpointObserved, &id).await;
+    assert_eq!(notes(&fixture, "orders", EventReason::EndpointAdopted).await, [""; 0]);
 }
 
 #[tokio::test]
 async fn a_fault_that_atlas_words_anew_each_time_is_one_write_and_one_warning() {
-    let bench = Bench::new().await;
-    let proxies = bench.proxies().await;
-    let operator = bench.operator_behind(&proxies);
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
     let is_list = |e: &Exchange| e.proxy == "atlas" && e.method == "GET" && e.path.ends_with("/endpoint");
     let said = Mutex::new(0);
     proxies.tape.always(is_list, move || {
@@ -156,54 +158,54 @@ async fn a_fault_that_atlas_words_anew_each_time_is_one_write_and_one_warning() 
     let asked = || proxies.tape.count(is_list);
     let before = asked();
     // Changes no generation and requests no echo in the status.
-    bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": "0"})).await;
-    bench.until_synced("orders", "AtlasUnavailable").await;
+    fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": "0"})).await;
+    fixture.until_synced("orders", "AtlasUnavailable").await;
     let patches = || proxies.tape.count(|e| e.method == "PATCH" && e.path.contains("/orders/status"));
     let written = patches();
     let mut look = 0;
     while asked() < before + 20 {
         look += 1;
-        bench.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
+        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(look < 600, "the operator goes on asking");
     }
     assert_eq!(patches(), written, "{}", proxies.tape.listing());
-    until_noted(&bench, "orders", EventReason::AtlasUnavailable, "UNEXPECTED_ERROR").await;
-    assert_eq!(notes(&bench, "orders", EventReason::AtlasUnavailable).await.len(), 1);
+    until_noted(&fixture, "orders", EventReason::AtlasUnavailable, "UNEXPECTED_ERROR").await;
+    assert_eq!(notes(&fixture, "orders", EventReason::AtlasUnavailable).await.len(), 1);
     let lines = operator.output();
     let warned: Vec<_> = lines.iter().filter(|line| line.contains("reason=AtlasUnavailable")).collect();
     assert_eq!(warned.len(), 1, "{warned:#?}");
-    for word in ["WARN", &bench.namespace, "name=orders", "UNEXPECTED_ERROR"] {
+    for word in ["WARN", &fixture.namespace, "name=orders", "UNEXPECTED_ERROR"] {
         assert!(warned[0].contains(word), "{word} is not in {}", warned[0]);
     }
-    assert_eq!(bench.atlas.executed(Operation::Create), 1);
+    assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
 
 #[tokio::test]
 async fn the_log_speaks_no_rust() {
-    let bench = Bench::new().await;
-    let operator = bench.operator();
-    bench.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    bench.until_reason("orders", "Available").await;
-    bench.delete("orders").await;
-    bench.until_gone("orders").await;
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator();
+    fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    fixture.until_reason("orders", "Available").await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
     assert_speaks_no_rust(&operator);
 }
 
 #[tokio::test]
 async fn the_log_of_a_failing_object_speaks_no_rust() {
-    let bench = Bench::new().await;
-    let operator = bench.operator();
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator();
     for (name, fields, reason) in [
         ("missing-secret", json!({"credentialsRef": {"name": "nowhere"}}), "CredentialsNotFound"),
         ("wrong-instance", json!({"instanceName": "nowhere"}), "InstanceNotFound"),
     ] {
-        bench.create(name, fields).await;
-        bench.until_reason(name, reason).await;
+        fixture.create(name, fields).await;
+        fixture.until_reason(name, reason).await;
     }
-    bench.put_secret(&[("publicApiKey", "nobody"), ("privateApiKey", "wrong")]).await;
-    bench.create("wrong-key", json!({})).await;
-    bench.until_reason("wrong-key", "Unauthorized").await;
+    fixture.put_secret(&[("publicApiKey", "nobody"), ("privateApiKey", "wrong")]).await;
+    fixture.create("wrong-key", json!({})).await;
+    fixture.until_reason("wrong-key", "Unauthorized").await;
     for reason in ["CredentialsNotFound", "InstanceNotFound", "Unauthorized"] {
         operator.wait_for_line(&format!("reason={reason}"), PATIENCE).await.unwrap();
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use spe_operator::serverless::crd::VpcEndpointSource;
 use testbed::kinds;
 
-use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT};
+use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT};
 
 /// The path of our objects.
 const OURS: &str = "apis/atlas.spe-operator.io/v1alpha1";
@@ -42,13 +42,13 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    pub(crate) async fn at(bench: &Bench, api: &str, plural: &str, name: &str) -> Self {
-        let client = bench.control_plane.client().await.unwrap();
-        Self { client, path: format!("/{api}/namespaces/{}/{plural}/{name}", bench.namespace) }
+    pub(crate) async fn at(fixture: &Fixture, api: &str, plural: &str, name: &str) -> Self {
+        let client = fixture.control_plane.client().await.unwrap();
+        Self { client, path: format!("/{api}/namespaces/{}/{plural}/{name}", fixture.namespace) }
     }
 
-    async fn ours(bench: &Bench, name: &str) -> Self {
-        Self::at(bench, OURS, "serverlessprivateendpoints", name).await
+    async fn ours(fixture: &Fixture, name: &str) -> Self {
+        Self::at(fixture, OURS, "serverlessprivateendpoints", name).await
     }
 
     async fn send(&self, method: &str, kind: &str, body: &Value) -> kube::Result<String> {
@@ -103,21 +103,21 @@ impl Raw {
 
 #[tokio::test]
 async fn a_poisoned_object_in_the_first_listing_keeps_nobody_from_being_served() {
-    let (bench, other) = (Bench::new().await, Bench::new().await);
+    let (fixture, other) = (Fixture::new().await, Fixture::new().await);
     let mut poisoned = Vec::new();
     for (number, poison) in POISONS.iter().enumerate() {
         let name = format!("a-{number}");
-        bench.create(&name, json!({})).await;
-        let raw = Raw::ours(&bench, &name).await;
+        fixture.create(&name, json!({})).await;
+        let raw = Raw::ours(&fixture, &name).await;
         raw.poison(&poison()).await;
         poisoned.push(raw);
     }
-    for bench in [&bench, &other] {
-        bench.create("orders", json!({})).await;
+    for fixture in [&fixture, &other] {
+        fixture.create("orders", json!({})).await;
     }
-    let operator = bench.operator_with(&[&format!("--watch-namespaces={}", other.namespace)]);
-    for bench in [&bench, &other] {
-        bench.until_reason("orders", "Reserved").await;
+    let operator = fixture.operator_with(&[&format!("--watch-namespaces={}", other.namespace)]);
+    for fixture in [&fixture, &other] {
+        fixture.until_reason("orders", "Reserved").await;
     }
     // What is poisoned is nothing that is read, so these are served as well, to the end.
     for raw in &poisoned {
@@ -125,43 +125,44 @@ async fn a_poisoned_object_in_the_first_listing_keeps_nobody_from_being_served()
         raw.send("DELETE", "json", &json!({})).await.unwrap();
         raw.until_gone().await;
     }
-    assert_eq!(bench.endpoints().len(), 2, "those of the two orders");
+    assert_eq!(fixture.endpoints().len(), 2, "those of the two orders");
     let log = operator.output().join("\n");
     assert!(!log.contains("9999-12-31") && !log.contains("fieldsV1"), "the log repeats an object: {log}");
 }
 
 #[tokio::test]
 async fn poisoned_events_delay_nobody_however_many_there_are() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
-    bench.create("first", json!({})).await;
-    bench.until_reason("first", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
+    fixture.create("first", json!({})).await;
+    fixture.until_reason("first", "Reserved").await;
     for (number, poison) in POISONS.iter().enumerate() {
         let name = format!("poisoned-{number}");
-        bench.create(&name, json!({"suspend": true})).await;
-        let raw = Raw::ours(&bench, &name).await;
+        fixture.create(&name, json!({"suspend": true})).await;
+        let raw = Raw::ours(&fixture, &name).await;
         raw.poison(&poison()).await;
         for edit in 0..20 {
             raw.merge(&json!({"metadata": {"labels": {"edit": edit.to_string()}}})).await;
         }
     }
     let begun = Instant::now();
-    bench.edit("first", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    let sent = bench.atlas.until(|atlas| atlas.executed(Operation::Update) == 1);
+    fixture.edit("first", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    let sent = fixture.atlas.until(|atlas| atlas.executed(Operation::Update) == 1);
     tokio::time::timeout(PATIENCE, sent).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
 }
 
 #[tokio::test]
 async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corrected() {
-    let bench = Bench::new().await;
-    let operator = bench.operator();
-    bench.create("orders", json!({})).await;
-    bench.until_reason("orders", "Reserved").await;
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator();
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
     // Longer than any token, by an attacker who wants to fill the memory.
     let word = "atlas.spe-operator.io/take-over";
-    bench.annotate("orders", json!({word: "x".repeat(2000)})).await;
-    let events: Api<Event> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+    fixture.annotate("orders", json!({word: "x".repeat(2000)})).await;
+    let events: Api<Event> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let told = async {
         loop {
             let all = events.list(&ListParams::default()).await.unwrap().items;
@@ -180,92 +181,92 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
     let note = told.note.unwrap();
     assert!(note.contains(word) && note.contains("2000 bytes") && !note.contains("xxx"), "{note}");
     // Neither its deletion nor an edit leads to anything, and others are served meanwhile.
-    bench.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    bench.delete("orders").await;
-    bench.create("other", json!({})).await;
-    bench.until_reason("other", "Reserved").await;
-    let writes = |operation| bench.atlas.executed(operation);
+    fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
+    fixture.delete("orders").await;
+    fixture.create("other", json!({})).await;
+    fixture.until_reason("other", "Reserved").await;
+    let writes = |operation| fixture.atlas.executed(operation);
     assert_eq!((writes(Operation::Delete), writes(Operation::Update)), (0, 0));
-    assert!(bench.get("orders").await.metadata.finalizers.is_some());
+    assert!(fixture.get("orders").await.metadata.finalizers.is_some());
     let lines = operator.output();
     let said = lines.iter().filter(|line| line.contains("cannot decode the object")).count();
     assert_eq!(said, 1, "{lines:#?}");
     // Corrected, it continues from where it was.
-    bench.annotate("orders", json!({word: null})).await;
-    bench.until_gone("orders").await;
-    assert_eq!((writes(Operation::Delete), bench.endpoints().len()), (1, 1));
+    fixture.annotate("orders", json!({word: null})).await;
+    fixture.until_gone("orders").await;
+    assert_eq!((writes(Operation::Delete), fixture.endpoints().len()), (1, 1));
 }
 
 #[tokio::test]
 async fn a_poisoned_secret_or_config_map_is_read_and_written_like_any_other() {
-    let bench = Bench::new().await;
-    let _operator = bench.operator();
+    let fixture = Fixture::new().await;
+    let _operator = fixture.operator();
     for poison in POISONS {
         let maps: Api<k8s_openapi::api::core::v1::ConfigMap> =
-            Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+            Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
         let _ = maps.delete("network", &kube::api::DeleteParams::default()).await;
         let network = json!({"metadata": {"name": "network"}, "data": {"vpce": VPC_ENDPOINT}});
         maps.create(&PostParams::default(), &serde_json::from_value(network).unwrap()).await.unwrap();
-        bench
+        fixture
             .put_secret(&[
                 ("publicApiKey", atlas_simulator::DEFAULT_PUBLIC_KEY),
                 ("privateApiKey", atlas_simulator::DEFAULT_PRIVATE_KEY),
             ])
             .await;
-        Raw::at(&bench, "api/v1", "secrets", SECRET).await.poison(&poison()).await;
-        Raw::at(&bench, "api/v1", "configmaps", "network").await.poison(&poison()).await;
-        bench.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
-        bench.until_reason("orders", "Reserved").await;
-        let output = Raw::at(&bench, "api/v1", "configmaps", "output").await;
+        Raw::at(&fixture, "api/v1", "secrets", SECRET).await.poison(&poison()).await;
+        Raw::at(&fixture, "api/v1", "configmaps", "network").await.poison(&poison()).await;
+        fixture.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
+        fixture.until_reason("orders", "Reserved").await;
+        let output = Raw::at(&fixture, "api/v1", "configmaps", "output").await;
         output.until("endpointServiceName").await;
         output.poison(&poison()).await;
         let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"});
-        bench.edit("orders", json!({"cloudProviderEndpointRef": reference})).await;
-        bench.until_reason("orders", "Available").await;
+        fixture.edit("orders", json!({"cloudProviderEndpointRef": reference})).await;
+        fixture.until_reason("orders", "Available").await;
         output.until(VPC_ENDPOINT).await;
-        bench.edit("orders", json!({"outputConfigMap": null})).await;
+        fixture.edit("orders", json!({"outputConfigMap": null})).await;
         output.until_gone().await;
-        bench.delete("orders").await;
-        bench.until_gone("orders").await;
+        fixture.delete("orders").await;
+        fixture.until_gone("orders").await;
     }
 }
 
 #[tokio::test]
 async fn a_poisoned_object_of_another_kind_takes_nobodys_watch_away() {
-    let bench = Bench::new().await;
+    let fixture = Fixture::new().await;
     let (api_version, name) = VpcEndpointSource::Ack.api_version_and_kind();
     let kind: ApiResource = kinds::kind(api_version, name, "vpcendpoints");
-    bench.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
-    let client = bench.control_plane.client().await.unwrap();
-    let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
+    fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
+    let client = fixture.control_plane.client().await.unwrap();
+    let objects: Api<DynamicObject> = Api::namespaced_with(client, &fixture.namespace, &kind);
     let names = ["a-late", "b-deep", "network"];
     for name in names {
         let object = json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}});
         objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
     }
     let raws = [
-        Raw::at(&bench, api_version_path(&kind).as_str(), "vpcendpoints", names[0]).await,
-        Raw::at(&bench, api_version_path(&kind).as_str(), "vpcendpoints", names[1]).await,
+        Raw::at(&fixture, api_version_path(&kind).as_str(), "vpcendpoints", names[0]).await,
+        Raw::at(&fixture, api_version_path(&kind).as_str(), "vpcendpoints", names[1]).await,
     ];
     for (raw, poison) in raws.iter().zip(POISONS) {
         raw.poison(&poison()).await;
     }
-    let _operator = bench.operator();
+    let _operator = fixture.operator();
     for name in names {
         let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": name});
-        bench.create(name, json!({"cloudProviderEndpointRef": reference})).await;
-        bench.until_reason(name, "AwaitingVpcEndpoint").await;
+        fixture.create(name, json!({"cloudProviderEndpointRef": reference})).await;
+        fixture.until_reason(name, "AwaitingVpcEndpoint").await;
     }
     // The watch delivers the change at once; without it the next reconcile would be seconds away.
     let begun = Instant::now();
     let patch = Patch::Merge(json!({"status": {"vpcEndpointID": VPC_ENDPOINT}}));
     objects.patch(names[2], &PatchParams::default(), &patch).await.unwrap();
-    let sent = bench.atlas.until(|atlas| atlas.executed(Operation::Update) == 1);
+    let sent = fixture.atlas.until(|atlas| atlas.executed(Operation::Update) == 1);
     tokio::time::timeout(PATIENCE, sent).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
     // What is poisoned is nothing that is read.
     raws[0].merge(&json!({"status": {"vpcEndpointID": "vpce-0a1b2c3d4e5f60719"}})).await;
-    bench.until_reason(names[0], "Available").await;
+    fixture.until_reason(names[0], "Available").await;
 }
 
 fn api_version_path(kind: &ApiResource) -> String {

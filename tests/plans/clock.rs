@@ -14,25 +14,25 @@ use serde_json::json;
 use spe_operator::serverless::crd::{CLAIM, ServerlessPrivateEndpoint};
 use testbed::{Action, Exchange, Process, Proxy, Tape, WallClock};
 
-use crate::bench::{Bench, PATIENCE, condition};
 use crate::operator::{Q, command};
 use crate::summary::Table;
+use test_support::{Fixture, PATIENCE, condition};
 
 const HOUR: i64 = 3600;
 
 /// The duration of a create beyond Q, on a busy machine.
 const MARGIN: Duration = Duration::from_secs(7);
 
-fn operator(bench: &Bench, clock: &WallClock, name: &str, arguments: &[&str]) -> Process {
-    let mut command = command(bench, &bench.control_plane.kubeconfig_file(), &bench.atlas.url());
+fn operator(fixture: &Fixture, clock: &WallClock, name: &str, arguments: &[&str]) -> Process {
+    let mut command = command(fixture, &fixture.control_plane.kubeconfig_file(), &fixture.atlas.url());
     command.args(arguments);
     clock.set(&mut command);
     Process::spawn(name, &command).unwrap()
 }
 
-fn posts(bench: &Bench) -> Vec<Entry> {
+fn posts(fixture: &Fixture) -> Vec<Entry> {
     let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
-    bench.atlas.journal().into_iter().filter(sent).collect()
+    fixture.atlas.journal().into_iter().filter(sent).collect()
 }
 
 /// Returns how far the clock of a condition's timestamp is ahead of ours, in seconds.
@@ -41,31 +41,31 @@ fn ahead(object: &ServerlessPrivateEndpoint, kind: &str) -> i64 {
 }
 
 async fn steps_during_a_create(step: i64) {
-    let (bench, clock) = (Bench::new().await, WallClock::new().unwrap());
-    bench.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::Cut)));
-    let _operator = operator(&bench, &clock, &format!("steps-by-{step}"), &[]);
-    bench.create("orders", json!({})).await;
-    let sent = bench.atlas.until(|_| posts(&bench).len() == 1);
+    let (fixture, clock) = (Fixture::new().await, WallClock::new().unwrap());
+    fixture.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::Cut)));
+    let _operator = operator(&fixture, &clock, &format!("steps-by-{step}"), &[]);
+    fixture.create("orders", json!({})).await;
+    let sent = fixture.atlas.until(|_| posts(&fixture).len() == 1);
     tokio::time::timeout(PATIENCE, sent).await.unwrap();
     // The claim is open, and its age by the wall clock would be an hour off.
     clock.step(step).unwrap();
-    let reserved = bench.until_reason("orders", "Reserved").await;
+    let reserved = fixture.until_reason("orders", "Reserved").await;
     let off = (ahead(&reserved, "Ready") - step).abs();
     assert!(off < 60, "the operator did not see the step: {off} s");
-    let posts = posts(&bench);
+    let posts = posts(&fixture);
     assert_eq!(posts.len(), 2);
     let pause = posts[1].at.checked_sub(posts[0].at).unwrap();
     assert!(pause >= Q && pause < Q + MARGIN, "{pause:?} between two POSTs");
     // And back, while the deletion is confirmed.
-    let began = bench.atlas.now();
-    bench.delete("orders").await;
+    let began = fixture.atlas.now();
+    fixture.delete("orders").await;
     clock.step(-step).unwrap();
-    bench.until_gone("orders").await;
-    let took = bench.atlas.now().checked_sub(began).unwrap();
+    fixture.until_gone("orders").await;
+    let took = fixture.atlas.now().checked_sub(began).unwrap();
     assert!(took < MARGIN, "the deletion took {took:?}");
-    assert!(bench.endpoints().is_empty());
+    assert!(fixture.endpoints().is_empty());
     assert_eq!(
-        (bench.atlas.executed(Operation::Create), most_alive(&bench.atlas.timelines(), |_| true)),
+        (fixture.atlas.executed(Operation::Create), most_alive(&fixture.atlas.timelines(), |_| true)),
         (1, 1)
     );
 }
@@ -89,46 +89,46 @@ fn nonce(claim: &str) -> String {
 
 #[tokio::test]
 async fn a_claim_that_the_time_of_day_calls_old_is_not_sent_and_another_is_at_once() {
-    let (bench, clock) = (Bench::new().await, WallClock::new().unwrap());
+    let (fixture, clock) = (Fixture::new().await, WallClock::new().unwrap());
     let tape = Arc::new(Tape::default());
-    let cluster = Proxy::start("cluster", bench.control_plane.config().await.unwrap(), &tape).unwrap();
+    let cluster = Proxy::start("cluster", fixture.control_plane.config().await.unwrap(), &tape).unwrap();
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
     tape.next(is_claim, Action::DelayAnswer(Duration::from_millis(500)));
-    let mut command = command(&bench, &cluster.kubeconfig_file().unwrap(), &bench.atlas.url());
+    let mut command = command(&fixture, &cluster.kubeconfig_file().unwrap(), &fixture.atlas.url());
     clock.set(&mut command);
     let _operator = Process::spawn("stopped-from-outside", &command).unwrap();
-    bench.create("orders", json!({})).await;
+    fixture.create("orders", json!({})).await;
     tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
-    let claimed = bench.atlas.now();
+    let claimed = fixture.atlas.now();
     // As on a machine that was stopped for five minutes in between, and whose clock was set when it resumed.
     clock.step(300).unwrap();
-    let reserved = bench.until_reason("orders", "Reserved").await;
-    let took = bench.atlas.now().checked_sub(claimed).unwrap();
+    let reserved = fixture.until_reason("orders", "Reserved").await;
+    let took = fixture.atlas.now().checked_sub(claimed).unwrap();
     assert!(took < Q, "what was not sent was waited for: {took:?}");
     let claims = tape.exchanges().into_iter().filter(is_claim).collect::<Vec<_>>();
     let first: serde_json::Value = serde_json::from_slice(&claims[0].body).unwrap();
     let first = nonce(first["metadata"]["annotations"][CLAIM].as_str().unwrap());
     assert_ne!(nonce(&reserved.metadata.annotations.unwrap()[CLAIM]), first, "the old claim was sent");
-    assert_eq!((claims.len(), posts(&bench).len(), bench.endpoints().len()), (2, 1, 1));
+    assert_eq!((claims.len(), posts(&fixture).len(), fixture.endpoints().len()), (2, 1, 1));
     Table::tell_passed("clocks", "five minutes forward between a claim and its create");
 }
 
 #[tokio::test]
 async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
-    let (bench, leading, waiting) =
-        (Bench::new().await, WallClock::new().unwrap(), WallClock::new().unwrap());
-    let election = ["--leader-elect".to_owned(), format!("--lease-namespace={}", bench.namespace)];
+    let (fixture, leading, waiting) =
+        (Fixture::new().await, WallClock::new().unwrap(), WallClock::new().unwrap());
+    let election = ["--leader-elect".to_owned(), format!("--lease-namespace={}", fixture.namespace)];
     let election = election.each_ref().map(String::as_str);
-    let leader = operator(&bench, &leading, "clock-leader", &election);
+    let leader = operator(&fixture, &leading, "clock-leader", &election);
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
-    let standby = operator(&bench, &waiting, "clock-standby", &election);
+    let standby = operator(&fixture, &waiting, "clock-standby", &election);
     standby.wait_for_line("standing by", PATIENCE).await.unwrap();
     // By the standby's time of day the Lease ran out long ago; then by the leader's it was never renewed.
     waiting.step(HOUR).unwrap();
     tokio::time::sleep(Duration::from_secs(6)).await;
     leading.step(-HOUR).unwrap();
-    bench.create("orders", json!({})).await;
-    let reserved = bench.until_reason("orders", "Reserved").await;
+    fixture.create("orders", json!({})).await;
+    let reserved = fixture.until_reason("orders", "Reserved").await;
     assert!(
         (ahead(&reserved, "Ready") + HOUR).abs() < 60,
         "the leader did not see the step, or does not lead"

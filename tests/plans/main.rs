@@ -11,11 +11,9 @@
     reason = "test helpers fail the test that calls them"
 )]
 
-#[allow(dead_code, reason = "each of the tests that share it uses a part")]
-#[path = "../operator/bench.rs"]
-mod bench;
 mod clock;
 mod faults;
+mod fixture;
 mod history;
 mod judge;
 mod judge_can_fail;
@@ -25,6 +23,5 @@ mod plan;
 mod requests;
 mod run;
 mod schema;
-mod stage;
 mod summary;
 mod writes;

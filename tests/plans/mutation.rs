@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use tokio::time::{Instant, sleep};
 
-use crate::bench::{Bench, PATIENCE, SECRET, VPC_ENDPOINT, condition};
 use crate::schema::{Must, Mutation, Property, properties};
 use crate::summary::Table;
+use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition};
 
 const DEFINITION: &str = include_str!("../../crds/serverlessprivateendpoints.yaml");
 
@@ -48,23 +48,23 @@ struct Subject {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_a_field_is_changed_into_and_back_the_object_keeps_its_endpoint() {
-    let bench = Bench::new().await;
-    network(&bench).await;
-    let _operator = bench.operator();
+    let fixture = Fixture::new().await;
+    network(&fixture).await;
+    let _operator = fixture.operator();
     let kind = ApiResource::erase::<ServerlessPrivateEndpoint>(&());
-    let client = bench.control_plane.client().await.unwrap();
-    let objects: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
+    let client = fixture.control_plane.client().await.unwrap();
+    let objects: Api<DynamicObject> = Api::namespaced_with(client, &fixture.namespace, &kind);
     let properties = properties(DEFINITION);
     assert!(properties.len() > 15, "{}", properties.len());
     let subjects = join_all(
-        properties.into_iter().enumerate().map(|(n, property)| subject(&bench, &objects, n, property)),
+        properties.into_iter().enumerate().map(|(n, property)| subject(&fixture, &objects, n, property)),
     )
     .await;
     let mut table = Table::default();
 
     // First only what is refused, so that a request to Atlas would be seen.
-    settled(&bench).await;
-    let before = bench.atlas.journal().len();
+    settled(&fixture).await;
+    let before = fixture.atlas.journal().len();
     let mut accepted = Vec::new();
     for subject in &subjects {
         let mut fine = Vec::new();
@@ -87,8 +87,8 @@ async fn whatever_a_field_is_changed_into_and_back_the_object_keeps_its_endpoint
         }
         accepted.push(fine);
     }
-    settled(&bench).await;
-    assert_eq!(bench.atlas.journal().len(), before, "Atlas was asked because of a value that was refused");
+    settled(&fixture).await;
+    assert_eq!(fixture.atlas.journal().len(), before, "Atlas was asked because of a value that was refused");
 
     let immovable: BTreeSet<_> = subjects
         .iter()
@@ -98,10 +98,10 @@ async fn whatever_a_field_is_changed_into_and_back_the_object_keeps_its_endpoint
         .collect();
     assert_eq!(immovable, ALONE.map(str::to_owned).into());
 
-    let (bench, objects) = (&bench, &objects);
+    let (fixture, objects) = (&fixture, &objects);
     let back = subjects.iter().zip(accepted).map(|(subject, fine)| async move {
         for mutation in &fine {
-            there_and_back(bench, objects, subject, mutation).await;
+            there_and_back(fixture, objects, subject, mutation).await;
         }
         (subject.property.to_string(), fine.len())
     });
@@ -111,20 +111,30 @@ async fn whatever_a_field_is_changed_into_and_back_the_object_keeps_its_endpoint
             table.count("mutation, and back", &property, true);
         }
     }
-    assert_eq!(bench.atlas.executed(Operation::Create), subjects.len(), "an endpoint an object, and no more");
-    assert_eq!(bench.atlas.executed(Operation::Delete), 0);
+    assert_eq!(
+        fixture.atlas.executed(Operation::Create),
+        subjects.len(),
+        "an endpoint an object, and no more"
+    );
+    assert_eq!(fixture.atlas.executed(Operation::Delete), 0);
     table.tell("mutation");
 }
 
 /// Creates the objects that references name.
-async fn network(bench: &Bench) {
-    let maps: Api<ConfigMap> = Api::namespaced(bench.control_plane.client().await.unwrap(), &bench.namespace);
+async fn network(fixture: &Fixture) {
+    let maps: Api<ConfigMap> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let map = json!({"metadata": {"name": NETWORK.0}, "data": {NETWORK.1: VPC_ENDPOINT}});
     maps.create(&PostParams::default(), &serde_json::from_value(map).unwrap()).await.unwrap();
 }
 
 /// Creates an object with every field set, as far as they are compatible, and AVAILABLE.
-async fn subject(bench: &Bench, objects: &Api<DynamicObject>, number: usize, property: Property) -> Subject {
+async fn subject(
+    fixture: &Fixture,
+    objects: &Api<DynamicObject>,
+    number: usize,
+    property: Property,
+) -> Subject {
     let name = format!("orders-{number}");
     let mut fields = json!({
         "comment": "kept",
@@ -142,12 +152,12 @@ async fn subject(bench: &Bench, objects: &Api<DynamicObject>, number: usize, pro
     } else {
         fields["cloudProviderEndpointId"] = json!(VPC_ENDPOINT);
     }
-    bench.create(&name, fields).await;
-    let made = bench.until_reason(&name, "Available").await;
+    fixture.create(&name, fields).await;
+    let made = fixture.until_reason(&name, "Available").await;
     let id = made.status.unwrap().id.unwrap();
     // Not by our types, which leave out default values.
-    bench.edit(&name, json!({"endpointId": id, "suspend": false})).await;
-    bench.until_reason(&name, "Available").await;
+    fixture.edit(&name, json!({"endpointId": id, "suspend": false})).await;
+    fixture.until_reason(&name, "Available").await;
     let spec = objects.get(&name).await.unwrap().data["spec"].clone();
     Subject { name, property, spec, id }
 }
@@ -187,12 +197,17 @@ fn names_the_field(subject: &Subject, mutation: &Mutation, refusal: &Status) {
 }
 
 /// Changes the field, waits for the operator, changes it back, and waits until all is as it was.
-async fn there_and_back(bench: &Bench, objects: &Api<DynamicObject>, subject: &Subject, mutation: &Mutation) {
+async fn there_and_back(
+    fixture: &Fixture,
+    objects: &Api<DynamicObject>,
+    subject: &Subject,
+    mutation: &Mutation,
+) {
     let what = format!("{}: {}", subject.property, mutation.what);
     try_out(objects, subject, mutation, false).await.unwrap_or_else(|status| panic!("{what}: {status:?}"));
     let started = Instant::now();
     loop {
-        let object = bench.get(&subject.name).await;
+        let object = fixture.get(&subject.name).await;
         let answered = object.status.as_ref().map(|status| status.observed_generation);
         if answered == object.metadata.generation {
             break;
@@ -206,7 +221,7 @@ async fn there_and_back(bench: &Bench, objects: &Api<DynamicObject>, subject: &S
     put_back.unwrap_or_else(|error| panic!("{what}, back: {error}"));
     let started = Instant::now();
     loop {
-        let object = bench.get(&subject.name).await;
+        let object = fixture.get(&subject.name).await;
         let status = object.status.clone().unwrap();
         let ready = condition(&object, "Ready").is_some_and(|ready| ready.status == "True");
         let connected = status.cloud_provider_endpoint_id.as_deref() == Some(VPC_ENDPOINT);
@@ -220,11 +235,11 @@ async fn there_and_back(bench: &Bench, objects: &Api<DynamicObject>, subject: &S
 }
 
 /// Waits until no more requests are sent to Atlas.
-async fn settled(bench: &Bench) {
+async fn settled(fixture: &Fixture) {
     loop {
-        let before = bench.atlas.journal().len();
+        let before = fixture.atlas.journal().len();
         sleep(Duration::from_millis(1200)).await;
-        if bench.atlas.journal().len() == before {
+        if fixture.atlas.journal().len() == before {
             return;
         }
     }

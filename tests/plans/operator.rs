@@ -8,8 +8,8 @@ use std::time::Duration;
 use testbed::{Exchange, Process, Proxy, SHORT_TIMES, Tape};
 use tokio::task::JoinHandle;
 
-use crate::bench::{Bench, PATIENCE};
 use crate::requests::{ATLAS, CLUSTER};
+use test_support::{Fixture, PATIENCE};
 
 /// The delay of a restart.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -23,12 +23,12 @@ pub(crate) const T: Duration = Duration::from_secs(2);
 pub(crate) const Q: Duration = Duration::from_secs(8);
 
 /// The operator's configuration in one harness.
-pub(crate) fn command(bench: &Bench, kubeconfig: &Path, atlas: &str) -> Command {
+pub(crate) fn command(fixture: &Fixture, kubeconfig: &Path, atlas: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
     command
         .arg("run")
         .env("KUBECONFIG", kubeconfig)
-        .args(["--atlas-base-url", atlas, "--watch-namespaces", &bench.namespace])
+        .args(["--atlas-base-url", atlas, "--watch-namespaces", &fixture.namespace])
         .args(SHORT_TIMES)
         .args(["--log-level=spe_operator=debug,atlas=debug,info", "--log-format=text"]);
     command
@@ -62,13 +62,13 @@ struct Life {
 impl Operator {
     /// Prepares it without a start, so that its very first request can be planned for. `name` is unique among those
     /// that run at the same time: it names the log.
-    pub(crate) async fn new(bench: &Bench, name: &str) -> Self {
-        let (tape, beginning) = (Arc::new(Tape::default()), bench.atlas.now());
-        let config = bench.control_plane.config().await.unwrap();
+    pub(crate) async fn new(fixture: &Fixture, name: &str) -> Self {
+        let (tape, beginning) = (Arc::new(Tape::default()), fixture.atlas.now());
+        let config = fixture.control_plane.config().await.unwrap();
         let cluster = Proxy::start(CLUSTER, config, &tape).unwrap();
-        let upstream = kube::Config::new(bench.atlas.url().parse().unwrap());
+        let upstream = kube::Config::new(fixture.atlas.url().parse().unwrap());
         let atlas = Proxy::start(ATLAS, upstream, &tape).unwrap();
-        let command = Arc::new(command(bench, &cluster.kubeconfig_file().unwrap(), &atlas.url()));
+        let command = Arc::new(command(fixture, &cluster.kubeconfig_file().unwrap(), &atlas.url()));
         let name = name.replace('/', ".");
         Self { tape, cluster, atlas, name, command, life: Shared::default(), beginning, kept_alive: None }
     }

@@ -9,27 +9,27 @@ use serde_json::Value;
 use testbed::Exchange;
 use tokio::time::{Instant, sleep};
 
-use crate::bench::PATIENCE;
 use crate::faults::{DOWN, Fault, What};
+use crate::fixture::{Path, PlanFixture, QUIET, looked};
 use crate::judge::faults_of;
 use crate::operator::Operator;
 use crate::requests::{ATLAS, CLUSTER, Kind, Request, is_lasting_watch, requests};
-use crate::stage::{Path, QUIET, Stage, looked};
 use crate::writes::is_post;
+use test_support::PATIENCE;
 
 /// The latency of Atlas' writes where a request is slow: longer than that.
 const SLOW_WRITES: Span = Span::millis(1200, 1200);
 
 /// The other operators beside the one with the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Company {
+pub(crate) enum Operators {
     /// None.
     One,
     /// Another that leads too, and has observed nothing of this part of the object's life until the fault.
     Two,
 }
 
-impl Company {
+impl Operators {
     pub(crate) const BOTH: [Self; 2] = [Self::One, Self::Two];
 
     pub(crate) fn name(self) -> &'static str {
@@ -46,15 +46,16 @@ pub(crate) struct Plan {
     pub(crate) path: Path,
     pub(crate) request: Request,
     pub(crate) fault: &'static Fault,
-    pub(crate) company: Company,
+    pub(crate) operators: Operators,
 }
 
 /// Returns the name, as in `create/atlas-3/apply-and-drop/one`.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, request, fault, company } = self;
-        let (path, proxy, number, company) = (path.name(), &request.proxy, request.number, company.name());
-        write!(f, "{path}/{proxy}-{number}/{}/{company}", fault.name)
+        let Self { path, request, fault, operators } = self;
+        let (path, proxy, number, operators) =
+            (path.name(), &request.proxy, request.number, operators.name());
+        write!(f, "{path}/{proxy}-{number}/{}/{operators}", fault.name)
     }
 }
 
@@ -82,19 +83,19 @@ pub(crate) struct Verdict {
 
 /// Runs a path without any fault.
 pub(crate) async fn clean(path: Path) -> Clean {
-    let stage = Stage::new().await;
-    let mut operator = Operator::new(&stage.bench, &format!("{}/clean", path.name())).await;
-    stage.former_life(path, &mut operator).await;
+    let fixture = PlanFixture::new().await;
+    let mut operator = Operator::new(&fixture.base, &format!("{}/clean", path.name())).await;
+    fixture.former_life(path, &mut operator).await;
     let former = operator.counts();
-    stage.ready(path, &mut operator).await;
+    fixture.ready(path, &mut operator).await;
     let skipped = if path.has_start() { former } else { operator.counts() };
-    let (acted_at, before) = (stage.bench.atlas.now(), operator.tape.exchanges().len());
-    stage.act(path, &mut operator).await;
-    stage.arrived(path, &operator, before).await;
+    let (acted_at, before) = (fixture.base.atlas.now(), operator.tape.exchanges().len());
+    fixture.act(path, &mut operator).await;
+    fixture.arrived(path, &operator, before).await;
     let requests = requests(&operator.tape.exchanges(), skipped, path.has_start());
-    let end = stage.picture().await;
-    let deleted_at = stage.end(path, acted_at, &[&operator]).await;
-    let wrong = faults_of(&stage.record(Some(deleted_at), &[&operator]).await);
+    let end = fixture.picture().await;
+    let deleted_at = fixture.end(path, acted_at, &[&operator]).await;
+    let wrong = faults_of(&fixture.record(Some(deleted_at), &[&operator]).await);
     assert!(wrong.is_empty(), "{}, without any fault: {wrong:?}", path.name());
     Clean { path, requests, end }
 }
@@ -102,15 +103,15 @@ pub(crate) async fn clean(path: Path) -> Clean {
 /// Runs one plan and judges it.
 pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     let started = Instant::now();
-    let stage = Stage::new().await;
-    let mut operator = Operator::new(&stage.bench, &plan.to_string()).await;
-    stage.former_life(plan.path, &mut operator).await;
+    let fixture = PlanFixture::new().await;
+    let mut operator = Operator::new(&fixture.base, &plan.to_string()).await;
+    fixture.former_life(plan.path, &mut operator).await;
     if plan.path.has_start() {
         arm(plan, &operator);
     }
-    let mut other = match plan.company {
-        Company::One => None,
-        Company::Two => Some(Operator::new(&stage.bench, &format!("{plan}/other")).await),
+    let mut other = match plan.operators {
+        Operators::One => None,
+        Operators::Two => Some(Operator::new(&fixture.base, &format!("{plan}/other")).await),
     };
     if let Some(other) = &mut other {
         other.launch();
@@ -118,7 +119,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
         // Or it could make the endpoint, and the first one would never have seen Atlas without it.
         other.cluster.hold_watches(true);
     }
-    stage.ready(plan.path, &mut operator).await;
+    fixture.ready(plan.path, &mut operator).await;
     if let Some(other) = other.as_ref().filter(|_| plan.path != Path::Create) {
         other.cluster.hold_watches(false);
         other.until_quiet(QUIET).await;
@@ -129,10 +130,10 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     }
     if plan.fault.what == What::Slow {
         // The slow request must arrive while the other operator's is still in flight.
-        stage.bench.atlas.configure(|settings| settings.latency.writes = SLOW_WRITES);
+        fixture.base.atlas.configure(|settings| settings.latency.writes = SLOW_WRITES);
     }
-    let (acted_at, before) = (stage.bench.atlas.now(), operator.tape.exchanges().len());
-    stage.act(plan.path, &mut operator).await;
+    let (acted_at, before) = (fixture.base.atlas.now(), operator.tape.exchanges().len());
+    fixture.act(plan.path, &mut operator).await;
     let mut wrong = Vec::new();
     if operator.tape.wait_for(1, |exchange| exchange.planned, PATIENCE).await.is_err() {
         wrong.push("the request that is to go wrong never came".to_owned());
@@ -162,15 +163,15 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
         wrong.push("the operator that was started never looked into Atlas".to_owned());
     }
     let operators: Vec<_> = [Some(&operator), other.as_ref()].into_iter().flatten().collect();
-    wrong.extend(ends(plan, &stage, &clean.end, &operators).await);
+    wrong.extend(ends(plan, &fixture, &clean.end, &operators).await);
     if plan.fault.what == What::Stale && !operator.tape.exchanges().iter().any(is_answered) {
         wrong.push("what is to be stale was never answered otherwise".to_owned());
     }
     let mut deleted_at = (plan.path == Path::Delete).then_some(acted_at);
     if wrong.is_empty() {
-        deleted_at = Some(stage.end(plan.path, acted_at, &operators).await);
+        deleted_at = Some(fixture.end(plan.path, acted_at, &operators).await);
     }
-    let mut record = stage.record(deleted_at, &operators).await;
+    let mut record = fixture.record(deleted_at, &operators).await;
     record.is_informed &= plan.fault.what != What::Stale;
     wrong.extend(faults_of(&record));
     let posts = record.processes.iter().flatten().filter(|exchange| is_post(exchange)).count();
@@ -219,37 +220,37 @@ fn is_answered(exchange: &Exchange) -> bool {
 ///
 /// A single operator must be right at once. Two that both lead may contradict each other, as long as one of them has
 /// outdated information (it cannot read the Secret, or has observed an endpoint only once); in the end they must agree.
-async fn ends(plan: &Plan, stage: &Stage, end: &Value, operators: &[&Operator]) -> Option<String> {
+async fn ends(plan: &Plan, fixture: &PlanFixture, end: &Value, operators: &[&Operator]) -> Option<String> {
     let started = Instant::now();
     let mut written = String::new();
     while started.elapsed() < PATIENCE {
-        if stage.picture().await != *end {
+        if fixture.picture().await != *end {
             sleep(Duration::from_millis(100)).await;
             continue;
         }
         // What was under way may end.
         sleep(QUIET / 2).await;
-        let before = state(stage, operators).await;
+        let before = state(fixture, operators).await;
         sleep(QUIET).await;
-        let after = state(stage, operators).await;
-        if before == after && stage.picture().await == *end {
+        let after = state(fixture, operators).await;
+        if before == after && fixture.picture().await == *end {
             return None;
         }
         written = format!("it was stable, then written: {before:?}, {after:?}");
-        if plan.company == Company::One {
+        if plan.operators == Operators::One {
             return Some(written);
         }
     }
-    let (now, object) = (stage.picture().await, stage.object().await);
+    let (now, object) = (fixture.picture().await, fixture.object().await);
     let object = serde_json::to_string_pretty(&object).unwrap_or_default();
     Some(format!("it never came to its end\n  {end}\nbut is\n  {now}\n{object}\n{written}"))
 }
 
 /// Returns what no longer changes once it is stable: the object's version, the writes to Atlas, and the requested
 /// writes.
-async fn state(stage: &Stage, operators: &[&Operator]) -> (Option<String>, usize, usize) {
-    let version = stage.object().await.and_then(|object| object.resource_version());
-    let writes = stage.bench.atlas.count(|entry| entry.operation.is_some_and(Operation::is_write));
+async fn state(fixture: &PlanFixture, operators: &[&Operator]) -> (Option<String>, usize, usize) {
+    let version = fixture.object().await.and_then(|object| object.resource_version());
+    let writes = fixture.base.atlas.count(|entry| entry.operation.is_some_and(Operation::is_write));
     let asked = operators.iter().map(|operator| operator.tape.count(writes_object)).sum();
     (version, writes, asked)
 }

@@ -7,8 +7,8 @@ use futures::future::join_all;
 use futures::stream;
 
 use crate::faults::FAULTS;
-use crate::plan::{Clean, Company, Plan, Verdict, clean, run};
-use crate::stage::Path;
+use crate::fixture::Path;
+use crate::plan::{Clean, Operators, Plan, Verdict, clean, run};
 use crate::summary::{Table, is_proof};
 
 /// How many plans run in parallel: most of their time they wait. `SPE_PLANS_AT_ONCE` sets another number.
@@ -61,7 +61,7 @@ async fn whatever_goes_wrong_at_any_request_all_ends_as_if_nothing_had() {
     let mut failed = Vec::new();
     for (plan, verdict) in &verdicts {
         let passed = verdict.wrong.is_empty();
-        let part = format!("plans, {}, {}", plan.path.name(), plan.company.name());
+        let part = format!("plans, {}, {}", plan.path.name(), plan.operators.name());
         table.count(&part, plan.fault.name, passed);
         if !passed {
             failed.push(plan.to_string());
@@ -82,8 +82,8 @@ fn plans(clean: &Arc<Clean>) -> Vec<(Plan, Arc<Clean>)> {
     let mut plans = Vec::new();
     for request in &clean.requests {
         for fault in FAULTS.iter().filter(|fault| fault.fits(request)) {
-            for company in Company::BOTH {
-                let plan = Plan { path: clean.path, request: request.clone(), fault, company };
+            for operators in Operators::BOTH {
+                let plan = Plan { path: clean.path, request: request.clone(), fault, operators };
                 plans.push((plan, Arc::clone(clean)));
             }
         }

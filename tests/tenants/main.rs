@@ -13,9 +13,6 @@
 )]
 
 mod attacks;
-#[allow(dead_code, reason = "each of the tests that share it uses a part")]
-#[path = "../operator/bench.rs"]
-mod bench;
 mod operator;
 
 use std::time::Duration;
@@ -25,8 +22,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::attacks::{Tenant, WEBHOOK_HANGS};
-use crate::bench::Bench;
 use crate::operator::Operator;
+use test_support::Fixture;
 
 /// The maximum resident memory of the operator.
 const LIMIT_MIB: f64 = 128.0;
@@ -39,25 +36,25 @@ const KEY: [&str; 2] = ["tenanten", "7d1f0a52-6d1e-4b97-a0c4-51e2d7f98b61"];
 
 /// The namespace that must be served, and how long one object takes there alone.
 struct Neighbour {
-    bench: Bench,
+    fixture: Fixture,
     alone: Duration,
 }
 
 impl Neighbour {
     /// Creates an object and waits for its endpoint.
-    async fn serve(bench: &Bench, name: &str) -> Duration {
+    async fn serve(fixture: &Fixture, name: &str) -> Duration {
         let begun = Instant::now();
-        bench.create(name, json!({})).await;
-        bench.until_reason(name, "Reserved").await;
+        fixture.create(name, json!({})).await;
+        fixture.until_reason(name, "Reserved").await;
         begun.elapsed()
     }
 
     /// Fails unless an object is served as soon as without an attack, and the operator is within its limit.
     async fn assert_served(&self, operator: &Operator, attack: &str) {
-        let mut took = Self::serve(&self.bench, &format!("beside-{attack}")).await;
+        let mut took = Self::serve(&self.fixture, &format!("beside-{attack}")).await;
         if took > self.alone + DELAY {
             // A momentary stall of the machine does not count; the effects of the tenant persist.
-            took = Self::serve(&self.bench, &format!("again-beside-{attack}")).await;
+            took = Self::serve(&self.fixture, &format!("again-beside-{attack}")).await;
         }
         let peak = operator.peak_mib();
         println!("{attack}: an object takes {took:.1?} (alone {:.1?}), peak {peak:.1} MiB", self.alone);
@@ -72,21 +69,21 @@ impl Neighbour {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_a_tenant_does_another_namespace_is_served_within_a_second() {
-    let bench = Bench::at_pace(Pace::of(Duration::from_millis(50))).await;
-    bench.atlas.configure(|settings| {
+    let fixture = Fixture::at_pace(Pace::of(Duration::from_millis(50))).await;
+    fixture.atlas.configure(|settings| {
         settings.open = true;
         settings.keys.insert(KEY[0].to_owned(), Key::owner(KEY[1]));
     });
     let on = Match { key: Some(KEY[0].to_owned()), ..Match::default() };
     let hang = Fault::NotExecuted(Termination::Hang);
-    bench.atlas.inject(Rule { on, ..Rule::always(hang) });
-    let tenant = Tenant::new(bench.control_plane, KEY).await;
-    let mut operator = Operator::start(&bench, "first").await;
+    fixture.atlas.inject(Rule { on, ..Rule::always(hang) });
+    let tenant = Tenant::new(fixture.control_plane, KEY).await;
+    let mut operator = Operator::start(&fixture, "first").await;
     let mut alone = Duration::MAX;
     for run in ["one", "two", "three"] {
-        alone = alone.min(Neighbour::serve(&bench, &format!("alone-{run}")).await);
+        alone = alone.min(Neighbour::serve(&fixture, &format!("alone-{run}")).await);
     }
-    let neighbour = Neighbour { bench, alone };
+    let neighbour = Neighbour { fixture, alone };
 
     tenant.poison().await;
     neighbour.assert_served(&operator, "poisoned-metadata").await;
@@ -113,7 +110,7 @@ async fn whatever_a_tenant_does_another_namespace_is_served_within_a_second() {
 
     // All that the tenant has left there is met at once.
     operator.kill().await;
-    operator = Operator::start(&neighbour.bench, "second").await;
+    operator = Operator::start(&neighbour.fixture, "second").await;
     neighbour.assert_served(&operator, "restart").await;
     drop(webhook);
 }

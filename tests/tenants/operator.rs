@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::bench::{Bench, PATIENCE};
+use test_support::{Fixture, PATIENCE};
 
 pub(crate) struct Operator {
     process: Process,
@@ -19,16 +19,16 @@ pub(crate) struct Operator {
 
 impl Operator {
     /// Starts one and waits until it is ready.
-    pub(crate) async fn start(bench: &Bench, name: &str) -> Self {
+    pub(crate) async fn start(fixture: &Fixture, name: &str) -> Self {
         // Free now, and hardly taken by anybody else in the next moment.
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let image = include_str!("../../Dockerfile").lines();
         let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
         command
             .arg("run")
-            .env("KUBECONFIG", bench.control_plane.kubeconfig_file())
+            .env("KUBECONFIG", fixture.control_plane.kubeconfig_file())
             .envs(image.filter_map(|line| line.strip_prefix("ENV ")?.split_once('=')))
-            .args(["--atlas-base-url", &bench.atlas.url()])
+            .args(["--atlas-base-url", &fixture.atlas.url()])
             .args(SHORT_TIMES.iter().filter(|flag| !flag.starts_with("--admin-address")))
             .arg(format!("--admin-address={admin}"));
         let operator = Self { process: Process::spawn(name, &command).unwrap(), admin };

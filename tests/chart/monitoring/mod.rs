@@ -18,8 +18,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use crate::helm::chart;
+use crate::release::{Mode, PATIENCE, Release};
 use crate::rights::{User, install_definitions};
-use crate::stage::{Mode, PATIENCE, Stage};
 use exposition::{Sample, labels_by_name, samples};
 use expressions::{Expression, alerts, dashboard, names};
 
@@ -56,12 +56,12 @@ async fn served() -> &'static str {
 async fn work() -> Result<Observed> {
     install_definitions().await;
     // Only version 2 of the API reports what is left of a rate limit.
-    let mut stage = Stage::with(Mode::Cluster, &["atlas.api=v2", "logging.format=json"]).await?;
-    stage.grant(None).await?;
-    let operator = stage.operator().await?;
-    let user = User::on(&stage);
-    user.secret(&stage.work, "atlas-api").await?;
-    user.secret_with(&stage.work, "wrong", "nobody").await?;
+    let mut release = Release::with(Mode::Cluster, &["atlas.api=v2", "logging.format=json"]).await?;
+    release.grant(None).await?;
+    let operator = release.operator().await?;
+    let user = User::on(&release);
+    user.secret(&release.work, "atlas-api").await?;
+    user.secret_with(&release.work, "wrong", "nobody").await?;
     let key = json!({"name": "atlas-api"});
     for name in ["connected", "reserved", "deleted"] {
         user.declare(name, json!({"credentialsRef": key})).await?;

@@ -1,6 +1,17 @@
-//! The harness of one test: a namespace, an Atlas of its own, and the operator as a child process.
+//! The fixture of one test: a namespace, an Atlas of its own, and the operator as a child process. Only tests use this
+//! crate, and it decides nothing: what has to hold stands in the tests.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::needless_pass_by_value,
+    reason = "a fixture fails the test that uses it, and takes its arguments as tests write them"
+)]
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,52 +30,59 @@ use testbed::{ControlPlane, Process, Proxy, SHORT_TIMES, Tape};
 use tokio::sync::OnceCell;
 
 /// The timeout of every condition. Only a failing test waits that long.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The Secret's name.
-pub(crate) const SECRET: &str = "atlas-api";
+pub const SECRET: &str = "atlas-api";
 
 /// A VPC endpoint id.
-pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
+pub const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
 
 /// The default flags of the operator.
 const LOG: [&str; 2] = ["--log-level=debug", "--log-format=text"];
 
 /// A namespace with a Secret in it, and an Atlas.
-pub(crate) struct Bench {
-    pub(crate) control_plane: &'static ControlPlane,
-    pub(crate) namespace: String,
-    pub(crate) atlas: Simulator,
-    pub(crate) objects: Api<ServerlessPrivateEndpoint>,
-    pub(crate) secrets: Api<Secret>,
+pub struct Fixture {
+    /// The API server that all tests of this process share.
+    pub control_plane: &'static ControlPlane,
+    /// The name of the namespace.
+    pub namespace: String,
+    /// The simulated Atlas.
+    pub atlas: Simulator,
+    /// The namespace's objects of our kind.
+    pub objects: Api<ServerlessPrivateEndpoint>,
+    /// The namespace's Secrets.
+    pub secrets: Api<Secret>,
 }
 
-impl Bench {
-    pub(crate) async fn new() -> Self {
+impl Fixture {
+    /// Returns a fixture whose Atlas ends each phase after 0.3 s.
+    pub async fn new() -> Self {
         Self::at_pace(Pace::of(Duration::from_millis(300))).await
     }
 
-    pub(crate) async fn at_pace(pace: Pace) -> Self {
+    /// Returns a fixture whose Atlas has this pace.
+    pub async fn at_pace(pace: Pace) -> Self {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
         let control_plane = testbed::control_plane().await.unwrap();
         INSTALLED.get_or_init(|| async { control_plane.install_crd(&crd::crd()).await.unwrap() }).await;
         let namespace = control_plane.create_namespace("operator").await.unwrap();
         let client = control_plane.client().await.unwrap();
-        let bench = Self {
+        let fixture = Self {
             control_plane,
             objects: Api::namespaced(client.clone(), &namespace),
             secrets: Api::namespaced(client.clone(), &namespace),
             namespace,
             atlas: Simulator::start(Settings::at_pace(pace)).await.unwrap(),
         };
-        bench
+        fixture
             .put_secret(&[("publicApiKey", DEFAULT_PUBLIC_KEY), ("privateApiKey", DEFAULT_PRIVATE_KEY)])
             .await;
-        bench
+        fixture
     }
 
     /// Creates or replaces the Secret.
-    pub(crate) async fn put_secret(&self, entries: &[(&str, &str)]) {
+    pub async fn put_secret(&self, entries: &[(&str, &str)]) {
         let data: BTreeMap<_, _> = entries.iter().copied().collect();
         let _ = self.secrets.delete(SECRET, &DeleteParams::default()).await;
         let secret =
@@ -73,26 +91,28 @@ impl Bench {
     }
 
     /// Starts the operator, connected to API server and Atlas directly.
-    pub(crate) fn operator(&self) -> Process {
+    pub fn operator(&self) -> Process {
         self.operator_with(&[])
     }
 
-    pub(crate) fn operator_with(&self, arguments: &[&str]) -> Process {
+    /// The same with these flags, which replace default ones.
+    pub fn operator_with(&self, arguments: &[&str]) -> Process {
         self.spawn(&self.control_plane.kubeconfig_file().display().to_string(), &self.atlas.url(), arguments)
     }
 
     /// Starts the operator for all objects with this label, in any namespace.
-    pub(crate) fn operator_of_label(&self, label: &str, arguments: &[&str]) -> Process {
+    pub fn operator_of_label(&self, label: &str, arguments: &[&str]) -> Process {
         let kubeconfig = self.control_plane.kubeconfig_file().display().to_string();
         Self::start(&kubeconfig, &self.atlas.url(), ["--watch-selector", label], arguments)
     }
 
     /// Starts the operator, behind the proxies.
-    pub(crate) fn operator_behind(&self, proxies: &Proxies) -> Process {
+    pub fn operator_behind(&self, proxies: &Proxies) -> Process {
         self.operator_behind_with(proxies, &[])
     }
 
-    pub(crate) fn operator_behind_with(&self, proxies: &Proxies, arguments: &[&str]) -> Process {
+    /// The same with these flags.
+    pub fn operator_behind_with(&self, proxies: &Proxies, arguments: &[&str]) -> Process {
         let kubeconfig = proxies.cluster.kubeconfig_file().unwrap();
         self.spawn(&kubeconfig.display().to_string(), &proxies.atlas.url(), arguments)
     }
@@ -103,7 +123,7 @@ impl Bench {
 
     fn start(kubeconfig: &str, atlas: &str, watched: [&str; 2], arguments: &[&str]) -> Process {
         let defaults = SHORT_TIMES.iter().chain(&LOG);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spe-operator"));
+        let mut command = Command::new(program());
         command
             .arg("run")
             .env("KUBECONFIG", kubeconfig)
@@ -115,7 +135,7 @@ impl Bench {
     }
 
     /// Starts proxies in front of API server and Atlas, with one numbering for the effects on both.
-    pub(crate) async fn proxies(&self) -> Proxies {
+    pub async fn proxies(&self) -> Proxies {
         let tape = Arc::new(Tape::default());
         let config = self.control_plane.config().await.unwrap();
         let cluster = Proxy::start("cluster", config, &tape).unwrap();
@@ -125,7 +145,7 @@ impl Bench {
     }
 
     /// Creates an object with these fields beside the required ones.
-    pub(crate) async fn create(&self, name: &str, fields: Value) -> ServerlessPrivateEndpoint {
+    pub async fn create(&self, name: &str, fields: Value) -> ServerlessPrivateEndpoint {
         let mut spec = json!({
             "projectId": DEFAULT_PROJECT,
             "instanceName": DEFAULT_INSTANCE,
@@ -144,41 +164,43 @@ impl Bench {
     }
 
     /// Merges these fields into the spec.
-    pub(crate) async fn edit(&self, name: &str, fields: Value) -> ServerlessPrivateEndpoint {
+    pub async fn edit(&self, name: &str, fields: Value) -> ServerlessPrivateEndpoint {
         let patch = Patch::Merge(json!({ "spec": fields }));
         self.objects.patch(name, &PatchParams::default(), &patch).await.unwrap()
     }
 
     /// Sets annotations; `null` removes one.
-    pub(crate) async fn annotate(&self, name: &str, annotations: Value) {
+    pub async fn annotate(&self, name: &str, annotations: Value) {
         let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
         self.objects.patch(name, &PatchParams::default(), &patch).await.unwrap();
     }
 
     /// Requests a reconcile of the object now.
-    pub(crate) async fn look(&self, name: &str, word: &str) {
+    pub async fn request_reconcile(&self, name: &str, word: &str) {
         self.annotate(name, json!({"reconcile.fluxcd.io/requestedAt": word})).await;
     }
 
     /// Waits until the reconcile that `word` requested is done.
-    pub(crate) async fn until_looked(&self, name: &str, word: &str) -> ServerlessPrivateEndpoint {
+    pub async fn until_reconciled(&self, name: &str, word: &str) -> ServerlessPrivateEndpoint {
         let holds = |object: &ServerlessPrivateEndpoint| {
             object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())
                 == Some(word)
         };
-        self.until(name, "looked at", holds).await
+        self.until(name, "reconciled", holds).await
     }
 
-    pub(crate) async fn delete(&self, name: &str) {
+    /// Requests the deletion of the object.
+    pub async fn delete(&self, name: &str) {
         self.objects.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
-    pub(crate) async fn get(&self, name: &str) -> ServerlessPrivateEndpoint {
+    /// Returns the object.
+    pub async fn get(&self, name: &str) -> ServerlessPrivateEndpoint {
         self.objects.get(name).await.unwrap()
     }
 
     /// Waits until the object satisfies `holds`.
-    pub(crate) async fn until(
+    pub async fn until(
         &self,
         name: &str,
         what: &str,
@@ -214,7 +236,7 @@ impl Bench {
     }
 
     /// Waits until Ready has this reason.
-    pub(crate) async fn until_reason(&self, name: &str, reason: &str) -> ServerlessPrivateEndpoint {
+    pub async fn until_reason(&self, name: &str, reason: &str) -> ServerlessPrivateEndpoint {
         let holds = |object: &ServerlessPrivateEndpoint| {
             condition(object, "Ready").is_some_and(|ready| ready.reason == reason)
                 && object.status.as_ref().map(|status| status.observed_generation)
@@ -224,7 +246,7 @@ impl Bench {
     }
 
     /// Waits until Synced has this reason.
-    pub(crate) async fn until_synced(&self, name: &str, reason: &str) -> ServerlessPrivateEndpoint {
+    pub async fn until_synced(&self, name: &str, reason: &str) -> ServerlessPrivateEndpoint {
         let holds = |object: &ServerlessPrivateEndpoint| {
             condition(object, "Synced").is_some_and(|synced| synced.reason == reason)
         };
@@ -232,7 +254,7 @@ impl Bench {
     }
 
     /// Waits until the object no longer exists.
-    pub(crate) async fn until_gone(&self, name: &str) {
+    pub async fn until_gone(&self, name: &str) {
         let gone = async {
             while self.objects.get_opt(name).await.unwrap().is_some() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -245,9 +267,15 @@ impl Bench {
     }
 
     /// Returns Atlas' endpoints of the instance.
-    pub(crate) fn endpoints(&self) -> Vec<atlas_simulator::Endpoint> {
+    pub fn endpoints(&self) -> Vec<atlas_simulator::Endpoint> {
         self.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE)
     }
+}
+
+/// Returns the path of the operator's program, which cargo builds beside the folder of the tests' programs.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().join("spe-operator")
 }
 
 fn same_flag(one: &str, other: &str) -> bool {
@@ -255,15 +283,18 @@ fn same_flag(one: &str, other: &str) -> bool {
 }
 
 /// Proxies in front of all servers of the operator.
-pub(crate) struct Proxies {
-    pub(crate) tape: Arc<Tape>,
-    pub(crate) cluster: Proxy,
-    pub(crate) atlas: Proxy,
+pub struct Proxies {
+    /// The requests of both.
+    pub tape: Arc<Tape>,
+    /// The proxy in front of the API server.
+    pub cluster: Proxy,
+    /// The proxy in front of Atlas.
+    pub atlas: Proxy,
 }
 
 impl Proxies {
     /// Returns the number of effects so far, once no more follow.
-    pub(crate) async fn settled_effects(&self) -> usize {
+    pub async fn settled_effects(&self) -> usize {
         loop {
             let before = self.tape.effects().len();
             tokio::time::sleep(Duration::from_millis(700)).await;
@@ -275,13 +306,13 @@ impl Proxies {
 }
 
 /// Returns the condition of this type.
-pub(crate) fn condition<'a>(object: &'a ServerlessPrivateEndpoint, kind: &str) -> Option<&'a Condition> {
+pub fn condition<'a>(object: &'a ServerlessPrivateEndpoint, kind: &str) -> Option<&'a Condition> {
     object.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == kind)
 }
 
 /// Fails unless the condition has this status and reason.
 #[track_caller]
-pub(crate) fn assert_condition(object: &ServerlessPrivateEndpoint, kind: &str, status: &str, reason: &str) {
+pub fn assert_condition(object: &ServerlessPrivateEndpoint, kind: &str, status: &str, reason: &str) {
     let found =
         condition(object, kind).unwrap_or_else(|| panic!("no condition {kind} in {:?}", object.status));
     assert_eq!((found.status.as_str(), found.reason.as_str()), (status, reason), "{kind}: {}", found.message);
@@ -289,6 +320,6 @@ pub(crate) fn assert_condition(object: &ServerlessPrivateEndpoint, kind: &str, s
 
 /// Fails if there is such a condition.
 #[track_caller]
-pub(crate) fn assert_no_condition(object: &ServerlessPrivateEndpoint, kind: &str) {
+pub fn assert_no_condition(object: &ServerlessPrivateEndpoint, kind: &str) {
     assert!(condition(object, kind).is_none(), "{:?}", condition(object, kind));
 }

@@ -47,7 +47,7 @@ pub(crate) struct Right {
 }
 
 /// One release with its namespaces and its Atlas.
-pub(crate) struct Stage {
+pub(crate) struct Release {
     pub(crate) client: Client,
     /// Names the release and labels its objects.
     pub(crate) name: String,
@@ -64,7 +64,7 @@ pub(crate) struct Stage {
     proxy: Option<Proxy>,
 }
 
-impl Stage {
+impl Release {
     pub(crate) async fn new(mode: Mode) -> Result<Self> {
         Self::with(mode, &[]).await
     }

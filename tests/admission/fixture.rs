@@ -12,14 +12,14 @@ pub(crate) const ENDPOINT: &str = "5f7cac1adf5d6c6306f4b283";
 pub(crate) const OTHER_ENDPOINT: &str = "5f7cac1adf5d6c6306f4b284";
 
 /// The namespace of one test.
-pub(crate) struct Bench {
+pub(crate) struct AdmissionFixture {
     pub(crate) client: Client,
     pub(crate) namespace: String,
     /// Untyped, so that a test can send what the Rust types cannot hold.
     pub(crate) objects: Api<DynamicObject>,
 }
 
-impl Bench {
+impl AdmissionFixture {
     pub(crate) async fn new() -> Self {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
         let control_plane = testbed::control_plane().await.unwrap();

@@ -9,11 +9,11 @@ use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use testbed::Exchange;
 use tokio::time::timeout;
 
-use crate::bench::{Bench, PATIENCE, VPC_ENDPOINT};
 use crate::history::History;
 use crate::judge::{Record, picture};
 use crate::operator::Operator;
 use crate::requests::{ATLAS, is_lasting_watch};
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 
 /// The object's name.
 pub(crate) const NAME: &str = "orders";
@@ -59,46 +59,46 @@ impl Path {
 }
 
 /// One namespace, one Atlas.
-pub(crate) struct Stage {
-    pub(crate) bench: Bench,
+pub(crate) struct PlanFixture {
+    pub(crate) base: Fixture,
     history: History,
     /// Endpoints of the same instance, as ready for use as the operator's: one created by hand, one with a mark.
     strangers: Vec<Endpoint>,
 }
 
-impl Stage {
+impl PlanFixture {
     pub(crate) async fn new() -> Self {
-        let bench = Bench::at_pace(PACE).await;
+        let fixture = Fixture::at_pace(PACE).await;
         // Without counters (as the page of the API shows it): Atlas' memory of a later request must not keep a late
         // request from being executed.
-        bench.atlas.configure(|settings| settings.digest.wording = Wording::Seed);
+        fixture.atlas.configure(|settings| settings.digest.wording = Wording::Seed);
         let strangers = [None, Some(ANOTHERS_MARK.to_owned())].map(Endpoint::reserved).to_vec();
         for stranger in &strangers {
-            bench.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, stranger.clone());
+            fixture.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, stranger.clone());
         }
-        let history = History::start(bench.objects.clone(), &bench.atlas).await;
-        Self { bench, history, strangers }
+        let history = History::start(fixture.objects.clone(), &fixture.atlas).await;
+        Self { base: fixture, history, strangers }
     }
 
     pub(crate) async fn object(&self) -> Option<ServerlessPrivateEndpoint> {
-        self.bench.objects.get_opt(NAME).await.unwrap()
+        self.base.objects.get_opt(NAME).await.unwrap()
     }
 
     pub(crate) async fn picture(&self) -> Value {
-        let mut endpoints = self.bench.endpoints();
+        let mut endpoints = self.base.endpoints();
         endpoints.retain(|endpoint| self.strangers.iter().all(|stranger| stranger.id != endpoint.id));
         picture(self.object().await.as_ref(), &endpoints)
     }
 
     async fn reserved(&self) {
-        self.bench.until_reason(NAME, "Reserved").await;
+        self.base.until_reason(NAME, "Reserved").await;
     }
 
     /// Runs an operator before the one of the path, with its requests on the same tape. It finds the object new, so
     /// that an old listing shows it without claim and status.
     pub(crate) async fn former_life(&self, path: Path, operator: &mut Operator) {
         if path == Path::Restart {
-            self.bench.create(NAME, json!({})).await;
+            self.base.create(NAME, json!({})).await;
             operator.launch();
             self.reserved().await;
             operator.until_quiet(QUIET).await;
@@ -117,7 +117,7 @@ impl Stage {
             let watches = operator.tape.wait_for(1, is_lasting_watch, Duration::from_secs(3));
             let _ = watches.await;
         } else {
-            self.bench.create(NAME, json!({})).await;
+            self.base.create(NAME, json!({})).await;
             self.reserved().await;
             operator.until_quiet(QUIET).await;
         }
@@ -126,11 +126,11 @@ impl Stage {
     /// Begins the path: the user's action, or the start of the operator.
     pub(crate) async fn act(&self, path: Path, operator: &mut Operator) {
         match path {
-            Path::Create => drop(self.bench.create(NAME, json!({})).await),
+            Path::Create => drop(self.base.create(NAME, json!({})).await),
             Path::Attach => {
-                drop(self.bench.edit(NAME, json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await);
+                drop(self.base.edit(NAME, json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await);
             }
-            Path::Delete => self.bench.delete(NAME).await,
+            Path::Delete => self.base.delete(NAME).await,
             Path::Restart => operator.launch(),
         }
     }
@@ -139,8 +139,8 @@ impl Stage {
     pub(crate) async fn arrived(&self, path: Path, operator: &Operator, before: usize) {
         match path {
             Path::Create => self.reserved().await,
-            Path::Attach => drop(self.bench.until_reason(NAME, "Available").await),
-            Path::Delete => self.bench.until_gone(NAME).await,
+            Path::Attach => drop(self.base.until_reason(NAME, "Available").await),
+            Path::Delete => self.base.until_gone(NAME).await,
             Path::Restart => looked(operator, before).await.unwrap(),
         }
         operator.until_quiet(QUIET).await;
@@ -151,10 +151,10 @@ impl Stage {
     pub(crate) async fn end(&self, path: Path, acted_at: Duration, operators: &[&Operator]) -> Duration {
         let mut deleted_at = acted_at;
         if path != Path::Delete {
-            deleted_at = self.bench.atlas.now();
-            self.bench.delete(NAME).await;
+            deleted_at = self.base.atlas.now();
+            self.base.delete(NAME).await;
         }
-        self.bench.until_gone(NAME).await;
+        self.base.until_gone(NAME).await;
         // What was sent before may still arrive.
         for operator in operators {
             timeout(PATIENCE, operator.until_quiet(QUIET)).await.expect("it goes on without an object");
@@ -165,7 +165,7 @@ impl Stage {
     /// Returns the record so far.
     pub(crate) async fn record(&self, deleted_at: Option<Duration>, operators: &[&Operator]) -> Record {
         // A marker, so that the watch has seen everything before it.
-        let last = self.bench.create("marker", json!({"suspend": true})).await;
+        let last = self.base.create("marker", json!({"suspend": true})).await;
         let version = last.resource_version().unwrap();
         let seen = self.history.until(&version);
         timeout(PATIENCE, seen).await.expect("the watch of the object stands still");
@@ -173,11 +173,11 @@ impl Stage {
         versions.retain(|version| version.object.name_any() == NAME);
         let is_strange = |id: &str| self.strangers.iter().find(|stranger| stranger.id == id);
         let (strangers, lives): (Vec<_>, Vec<_>) =
-            self.bench.atlas.timelines().into_iter().partition(|life| is_strange(&life.id).is_some());
+            self.base.atlas.timelines().into_iter().partition(|life| is_strange(&life.id).is_some());
         Record {
             lives,
             strangers: self.strangers.iter().cloned().zip(strangers).collect(),
-            journal: self.bench.atlas.journal(),
+            journal: self.base.atlas.journal(),
             processes: operators.iter().flat_map(|operator| operator.processes()).collect(),
             is_informed: operators.len() == 1,
             versions,

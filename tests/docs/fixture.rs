@@ -21,9 +21,9 @@ use crate::book::root;
 /// The timeout of a script.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-/// The requirements of a page, in a comment that begins with `stage`, one `name: values` a line.
+/// The requirements of a page, in a comment that begins with `fixture`, one `name: values` a line.
 #[derive(Default)]
-pub(crate) struct Wishes {
+pub(crate) struct Requirements {
     /// Names of fresh clusters, each a context of the kubeconfig; none: the cluster that all pages share.
     pub(crate) clusters: Vec<String>,
     /// Namespaces of fixed names, which the operator watches too.
@@ -32,7 +32,7 @@ pub(crate) struct Wishes {
     pub(crate) bare: bool,
 }
 
-pub(crate) struct Stage {
+pub(crate) struct PageFixture {
     pub(crate) atlas: Simulator,
     pub(crate) namespace: String,
     pub(crate) kubeconfig: PathBuf,
@@ -41,14 +41,14 @@ pub(crate) struct Stage {
     _clusters: Vec<ControlPlane>,
 }
 
-impl Stage {
-    pub(crate) async fn build(name: &str, wishes: &Wishes) -> Self {
+impl PageFixture {
+    pub(crate) async fn build(name: &str, requirements: &Requirements) -> Self {
         static SHARED: OnceCell<()> = OnceCell::const_new();
         let atlas = Simulator::start(Settings::at_pace(Pace::of(Duration::from_millis(300)))).await.unwrap();
         let mut fresh = Vec::new();
-        for _ in &wishes.clusters {
+        for _ in &requirements.clusters {
             let cluster = ControlPlane::start().await.unwrap();
-            install(&cluster, wishes.bare).await;
+            install(&cluster, requirements.bare).await;
             fresh.push(cluster);
         }
         let shared;
@@ -57,7 +57,7 @@ impl Stage {
             SHARED.get_or_init(|| install(shared, false)).await;
             vec![("test", shared)]
         } else {
-            wishes.clusters.iter().map(String::as_str).zip(&fresh).collect()
+            requirements.clusters.iter().map(String::as_str).zip(&fresh).collect()
         };
         // Without a namespace of its own a page works where a reader would: in `default` of a fresh cluster.
         let namespace = if fresh.is_empty() {
@@ -68,12 +68,12 @@ impl Stage {
         let mut operators = Vec::new();
         for (context, cluster) in &clusters {
             let namespaces: Api<Namespace> = Api::all(cluster.client().await.unwrap());
-            for name in &wishes.namespaces {
+            for name in &requirements.namespaces {
                 let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
                 let namespace = Namespace { metadata, ..Namespace::default() };
                 namespaces.create(&PostParams::default(), &namespace).await.unwrap();
             }
-            let mut watched = wishes.namespaces.clone();
+            let mut watched = requirements.namespaces.clone();
             watched.push(namespace.clone());
             let watched = watched.join(",");
             let file = cluster.kubeconfig_file().display().to_string();
