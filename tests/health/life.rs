@@ -176,16 +176,16 @@ impl Life {
 
     /// Reconciles once with an Atlas that accepts every write.
     pub(crate) fn sees(self, atlas: &Listing) -> Self {
-        self.looks(atlas, &WriteOutcome::Done)
+        self.reconciles(atlas, &WriteOutcome::Done)
     }
 
     /// Reconciles once with an Atlas that rejects every write.
     pub(crate) fn refused(self, atlas: &Listing, kind: FaultKind) -> Self {
-        self.looks(atlas, &WriteOutcome::Refused(fault(kind)))
+        self.reconciles(atlas, &WriteOutcome::Refused(fault(kind)))
     }
 
     /// Decides and performs until there is nothing left to do, then publishes.
-    fn looks(mut self, atlas: &Listing, outcome: &WriteOutcome) -> Self {
+    fn reconciles(mut self, atlas: &Listing, outcome: &WriteOutcome) -> Self {
         self.memory.last_write = WriteOutcome::Nothing;
         for _ in 0..8 {
             let observed = self.observed(atlas);
@@ -238,7 +238,7 @@ impl Life {
                     self.memory.last_write = outcome.clone();
                 }
                 Step::Update { .. } | Step::Delete { .. } => self.memory.last_write = outcome.clone(),
-                Step::List | Step::Release(_) => panic!("{decision:?} is not what this look is about"),
+                Step::List | Step::Release(_) => panic!("{decision:?} is not what this reconcile is about"),
             }
         }
         panic!("there is always something left to do")

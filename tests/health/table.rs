@@ -89,7 +89,7 @@ deleted while suspended                        | False Deleting                 
 ";
 
 /// Returns the life that leads to the state of that name.
-fn story(state: &str) -> Life {
+fn life(state: &str) -> Life {
     let nothing = json!({});
     let connect = json!({"cloudProviderEndpointId": VPC_ENDPOINT});
     let early = json!({"cloudProviderEndpointId": VPC_ENDPOINT, "readyWhen": "Reserved"});
@@ -186,7 +186,8 @@ fn story(state: &str) -> Life {
         "deleted while suspended" => {
             reserved().edited(&suspend).sees(&Listing::NotFetched).deleted().sees(&listed("DELETING"))
         }
-        status => Life::bound(&nothing, status),
+        "RESERVATION_REQUESTED" => Life::bound(&nothing, state),
+        _ => panic!("{state:?} is no state of this table"),
     }
 }
 
@@ -212,7 +213,7 @@ fn trouble(when: &str, what: &str) -> Life {
             life.sees(&atlas())
         }
         "when Ready, but more is declared now" => reserved().edited(&connect).sees(&atlas()),
-        _ => panic!("no story of {when}: {what}"),
+        _ => panic!("{when:?} is no beginning of a state of this table"),
     }
 }
 
@@ -227,7 +228,7 @@ fn kind(what: &str) -> FaultKind {
         "API retired" => FaultKind::Retired,
         "instance gone" => FaultKind::InstanceNotFound,
         "instance migrated" => FaultKind::NotServerless,
-        _ => panic!("no fault is called {what}"),
+        _ => panic!("{what:?} is no fault of this table"),
     }
 }
 
@@ -265,7 +266,7 @@ fn squeezed(line: &str) -> String {
 async fn every_state_is_to_every_tool_what_the_table_says() {
     let lines: Vec<_> = TABLE.lines().filter(|line| !line.is_empty()).map(squeezed).collect();
     let states: Vec<_> = lines.iter().map(|line| line.split(" | ").next().unwrap()).collect();
-    let objects: Vec<_> = states.iter().map(|state| story(state).object).collect();
+    let objects: Vec<_> = states.iter().map(|state| life(state).object).collect();
     let verdicts = judge(&objects).await;
     let found: Vec<_> = states
         .iter()
@@ -281,10 +282,16 @@ async fn every_state_is_to_every_tool_what_the_table_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+#[test]
+#[should_panic(expected = "\"RESERVATION_REQUESTD\" is no state of this table")]
+fn a_misspelled_state_is_no_unknown_status() {
+    life("RESERVATION_REQUESTD");
+}
+
 #[tokio::test]
 async fn argo_cd_shows_the_words_of_the_condition_that_decides() {
     let saying = |state: &'static str, kind: &'static str, prefix: &'static str| {
-        let object = story(state).object;
+        let object = life(state).object;
         let conditions = object["status"]["conditions"].as_array().unwrap();
         let condition = conditions.iter().find(|condition| condition["type"] == kind).unwrap();
         let expected = format!("{prefix}{}", condition["message"].as_str().unwrap());
