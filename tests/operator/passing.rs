@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::json;
 
-use crate::faults_witness::Witness;
+use crate::faults::versions::Versions;
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, condition};
 
 const GONE: [Termination; 4] = [
@@ -66,8 +66,8 @@ async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_
         };
         tokio::time::timeout(PATIENCE, made).await.unwrap();
         let before_it = uid().await;
-        let witness = Witness::of(&fixture.objects);
-        witness.until("orders", "seen", |versions| !versions.is_empty()).await.unwrap();
+        let versions = Versions::record(&fixture.objects);
+        versions.until("orders", "seen", |versions| !versions.is_empty()).await.unwrap();
         let before = requests(&fixture, Operation::List).len();
         fixture.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(ending.clone())));
         fixture.request_reconcile("orders", "1").await;
@@ -75,7 +75,7 @@ async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_
         let listings = requests(&fixture, Operation::List).split_off(before);
         assert!(is_struck(&listings[0]), "{ending:?}: {listings:?}");
         assert!(listings.iter().any(|entry| !is_struck(entry)), "{ending:?}: nobody asked again");
-        for object in witness.versions("orders") {
+        for object in versions.of("orders") {
             let same = ["Ready", "Synced", "EndpointServiceAvailable", "EndpointConnected", "Stalled"]
                 .map(|kind| condition(&object, kind) == condition(&ready, kind));
             assert_eq!(same, [true; 5], "{ending:?}: {:?}", object.status);
@@ -93,12 +93,12 @@ async fn a_create_or_a_change_answered_once_as_if_all_were_gone_is_sent_again() 
         let fixture = Fixture::new().await;
         fixture.atlas.inject(Rule::next_of(on, Fault::NotExecuted(ending.clone())));
         let _operator = fixture.operator();
-        let witness = Witness::of(&fixture.objects);
+        let versions = Versions::record(&fixture.objects);
         fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
         fixture.until_reason("orders", "Available").await;
         assert!(requests(&fixture, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
         assert_eq!(fixture.atlas.executed(Operation::Create), 1, "{ending:?} on {on:?}");
-        for object in witness.versions("orders") {
+        for object in versions.of("orders") {
             assert_eq!(condition(&object, "Stalled"), None, "{ending:?} on {on:?}");
             let messages = object.status.iter().flat_map(|status| &status.conditions);
             assert!(messages.into_iter().all(|c| !c.message.contains("delete this object")), "{object:?}");

@@ -1,6 +1,6 @@
 //! The real operator reaches every reason and every event, and every message names the problem and the next step.
 //!
-//! The rows are tables: reasons that no fault of `faults_rows` reaches are reached here.
+//! The rows are tables: reasons that no fault of `faults::requests` reaches are reached here.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use domain::conditions::ConditionType::{
 use domain::conditions::Reason::*;
 use domain::conditions::{ConditionType, EventReason, Reason};
 
-use crate::faults::worlds;
-use crate::faults_row::{Cure, End, Holds, ROW, Row, Says, When};
+use crate::faults::row::{Cure, End, Holds, ROW, Row, Says, When};
+use crate::faults::tables;
 
 /// Actions of users, and missing objects in the cluster.
 #[rustfmt::skip]
@@ -172,9 +172,9 @@ fn names_an_id(message: &str) -> bool {
 
 #[test]
 fn every_reason_is_reached_by_a_row() {
-    let reached: BTreeSet<_> = worlds()
+    let reached: BTreeSet<_> = tables()
         .iter()
-        .flat_map(|world| world.rows())
+        .flat_map(|table| table.rows())
         .flat_map(|row| row.says.iter().chain(row.then))
         .map(|Says(_, _, reason, _)| *reason)
         .collect();
@@ -185,7 +185,7 @@ fn every_reason_is_reached_by_a_row() {
 #[test]
 fn every_event_is_published_in_a_row() {
     let published: BTreeSet<_> =
-        worlds().iter().flat_map(|world| world.rows()).flat_map(|row| row.events).copied().collect();
+        tables().iter().flat_map(|table| table.rows()).flat_map(|row| row.events).copied().collect();
     // Not of a row: one needs an operator with a selector (`scope.rs`), and of the other the object has no conditions
     // (`unreadable.rs`).
     let elsewhere = [EventReason::NotWatched, EventReason::ObjectUnreadable];

@@ -3,18 +3,25 @@
 //!
 //! Each test has one Atlas, one operator, and rows that run in parallel, each with a project of its own.
 
+mod actions;
+mod checks;
+mod endpoints;
+mod requests;
+pub(crate) mod row;
+mod trial;
+pub(crate) mod versions;
+mod waits;
+
 use std::collections::BTreeSet;
 
 use atlas_simulator::{FAMILIES, How, catalogue};
 
-use crate::faults_endpoints as endpoints;
-use crate::faults_row::{Row, World, known};
-use crate::faults_rows as requests;
-use crate::faults_run::run;
+use self::row::{Row, Table, known};
+use self::trial::run;
 use crate::reasons;
 
 /// The most likely Atlas.
-const LIKELY: World = World {
+const LIKELY: Table = Table {
     settings: &[
         "as documented",
         "PATCH before RESERVED is answered 400",
@@ -42,11 +49,11 @@ const LIKELY: World = World {
 };
 
 /// Credentials, and actions of users.
-const ACCESS: World =
-    World { settings: &["as documented"], flags: &[], rows: &[requests::ACCESS, reasons::ROWS] };
+const ACCESS: Table =
+    Table { settings: &["as documented"], flags: &[], rows: &[requests::ACCESS, reasons::ROWS] };
 
 /// Other responses where nothing is documented.
-const OTHERWISE: World = World {
+const OTHERWISE: Table = Table {
     settings: &[
         "PATCH before RESERVED is answered 409",
         "PATCH on FAILED is answered 400",
@@ -70,7 +77,7 @@ const OTHERWISE: World = World {
 };
 
 /// Further ones, as slowly as was recorded.
-const SLOWLY: World = World {
+const SLOWLY: Table = Table {
     settings: &[
         "PATCH before RESERVED is accepted",
         "PATCH on FAILED is answered 409",
@@ -93,7 +100,7 @@ const SLOWLY: World = World {
 };
 
 /// Service accounts, and the versioned API.
-const ACCOUNTS: World = World {
+const ACCOUNTS: Table = Table {
     settings: &["tokens that live shortly"],
     flags: &["--atlas-api=v2"],
     rows: &[endpoints::ACCOUNTS],
@@ -101,7 +108,7 @@ const ACCOUNTS: World = World {
 
 macro_rules! digest {
     ($name:ident, $setting:literal) => {
-        const $name: World = World {
+        const $name: Table = Table {
             settings: &[$setting],
             flags: &[],
             rows: &[&[Row { fault: $setting, says: &[], ..endpoints::LIFE }]],
@@ -117,7 +124,7 @@ digest!(TWO_GATEWAYS, "nonces of two gateways in turn");
 digest!(COOKIE_BOUND, "nonces bound to a cookie");
 
 /// All tables.
-pub(crate) fn worlds() -> [&'static World; 11] {
+pub(crate) fn tables() -> [&'static Table; 11] {
     [
         &LIKELY,
         &ACCESS,
@@ -160,15 +167,15 @@ async fn service_accounts_meet_their_own_faults() {
 
 #[tokio::test]
 async fn every_form_of_digest_leads_through_a_whole_life() {
-    for world in [&AGING, &SINGLE_USE, &SEED, &WITHOUT_QOP, &TWO_GATEWAYS, &COOKIE_BOUND] {
-        run(world).await;
+    for table in [&AGING, &SINGLE_USE, &SEED, &WITHOUT_QOP, &TWO_GATEWAYS, &COOKIE_BOUND] {
+        run(table).await;
     }
 }
 
 #[test]
 fn every_entry_of_the_catalogue_is_met_on_every_operation_that_it_is_feared_on() {
     let mut missing = Vec::new();
-    let rows: Vec<&Row> = worlds().iter().flat_map(|world| world.rows()).collect();
+    let rows: Vec<&Row> = tables().iter().flat_map(|table| table.rows()).collect();
     for known in catalogue() {
         let met: Vec<_> = rows.iter().filter(|row| row.fault == known.name).collect();
         let operations: &[_] = match known.how {
@@ -192,16 +199,16 @@ fn every_entry_of_the_catalogue_is_met_on_every_operation_that_it_is_feared_on()
 #[test]
 fn every_family_has_a_row() {
     let families: BTreeSet<u8> =
-        worlds().iter().flat_map(|world| world.rows()).map(|row| known(row.fault).family).collect();
+        tables().iter().flat_map(|table| table.rows()).map(|row| known(row.fault).family).collect();
     assert_eq!(families, (0..=FAMILIES).collect());
 }
 
 #[test]
-fn a_row_about_a_setting_stands_in_a_world_that_has_it() {
-    for world in worlds() {
-        for row in world.rows() {
+fn a_row_about_a_setting_stands_in_a_table_that_has_it() {
+    for table in tables() {
+        for row in table.rows() {
             let is_setting = matches!(known(row.fault).how, How::Settings(_));
-            let set = world.settings.contains(&row.fault) || row.fault == "as documented";
+            let set = table.settings.contains(&row.fault) || row.fault == "as documented";
             assert!(!is_setting || set, "{}", row.fault);
         }
     }

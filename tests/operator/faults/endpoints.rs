@@ -7,8 +7,8 @@ use domain::conditions::ConditionType::{
 use domain::conditions::EventReason;
 use domain::conditions::Reason::*;
 
-use crate::faults_row::{Cure, End, Holds, ROW, Row, Says, When};
-use crate::faults_rows::CONNECTED;
+use crate::faults::requests::CONNECTED;
+use crate::faults::row::{Cure, End, Holds, ROW, Row, Says, When};
 
 const OTHER: &str = r#"{"cloudProviderEndpointId": "vpce-0fedcba9876543210"}"#;
 

@@ -131,14 +131,14 @@ pub(crate) const ROW: Row = Row {
 };
 
 /// An Atlas and an operator, and the rows that run with them.
-pub(crate) struct World {
+pub(crate) struct Table {
     /// Settings of the simulator, by their names in the catalogue.
     pub(crate) settings: &'static [&'static str],
     pub(crate) flags: &'static [&'static str],
     pub(crate) rows: &'static [&'static [Row]],
 }
 
-impl World {
+impl Table {
     pub(crate) fn rows(&self) -> impl Iterator<Item = &'static Row> {
         self.rows.iter().copied().flatten()
     }

@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::faults_row::{Cure, Holds, When, known};
-use crate::faults_run::Trial;
+use crate::faults::row::{Cure, Holds, When, known};
+use crate::faults::trial::Trial;
 
 impl Trial<'_> {
     /// Accepts the row's own key in Atlas, and rewrites its Secret.

@@ -8,8 +8,8 @@ use domain::conditions::{ConditionType, Reason};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 
-use crate::faults_row::known;
-use crate::faults_run::{Outcome, Trial};
+use crate::faults::row::known;
+use crate::faults::trial::{Outcome, Trial};
 use crate::reasons;
 
 impl Trial<'_> {
@@ -103,7 +103,7 @@ impl Trial<'_> {
             ("{instance}", DEFAULT_INSTANCE),
         ];
         let mut seen = BTreeSet::new();
-        for object in self.witness.versions(&self.name) {
+        for object in self.versions.of(&self.name) {
             for shown in object.status.iter().flat_map(|status| &status.conditions) {
                 let Some(kind) = ConditionType::parse(&shown.type_) else { continue };
                 let reason = Reason::parse(&shown.reason).ok_or(format!("{} is no reason", shown.reason))?;

@@ -15,17 +15,17 @@ use tokio::task::JoinHandle;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Every version of an object, oldest first.
-type Versions = Vec<Arc<ServerlessPrivateEndpoint>>;
+type History = Vec<Arc<ServerlessPrivateEndpoint>>;
 
 /// All versions so far.
-pub(crate) struct Witness {
-    seen: watch::Receiver<HashMap<String, Versions>>,
+pub(crate) struct Versions {
+    seen: watch::Receiver<HashMap<String, History>>,
     watching: JoinHandle<()>,
 }
 
-impl Witness {
-    pub(crate) fn of(objects: &Api<ServerlessPrivateEndpoint>) -> Self {
-        let (sender, seen) = watch::channel(HashMap::<String, Versions>::new());
+impl Versions {
+    pub(crate) fn record(objects: &Api<ServerlessPrivateEndpoint>) -> Self {
+        let (sender, seen) = watch::channel(HashMap::<String, History>::new());
         let events = watcher(objects.clone(), watcher::Config::default()).default_backoff();
         let watching = tokio::spawn(async move {
             let mut objects = std::pin::pin!(events.touched_objects());
@@ -48,19 +48,19 @@ impl Witness {
         let waiting = seen.wait_for(|seen| seen.get(name).is_some_and(|versions| holds(versions)));
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(format!("never {what}; it said\n{}", self.story(name))),
+            _ => Err(format!("never {what}; it said\n{}", self.changes(name))),
         }
     }
 
     /// Every version of the object so far.
-    pub(crate) fn versions(&self, name: &str) -> Versions {
+    pub(crate) fn of(&self, name: &str) -> History {
         self.seen.borrow().get(name).cloned().unwrap_or_default()
     }
 
     /// Returns the history of Ready and Synced, one line a change.
-    fn story(&self, name: &str) -> String {
+    fn changes(&self, name: &str) -> String {
         let mut lines: Vec<String> = Vec::new();
-        for object in self.versions(name) {
+        for object in self.of(name) {
             for condition in object.status.iter().flat_map(|status| &status.conditions) {
                 if condition.type_ == "Ready" || (condition.type_ == "Synced" && condition.status == "False")
                 {
@@ -78,7 +78,7 @@ impl Witness {
     }
 }
 
-impl Drop for Witness {
+impl Drop for Versions {
     fn drop(&mut self) {
         self.watching.abort();
     }

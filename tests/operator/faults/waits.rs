@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
-use crate::faults_row::Says;
-use crate::faults_run::{Outcome, Trial};
+use crate::faults::row::Says;
+use crate::faults::trial::{Outcome, Trial};
 use test_support::condition;
 
 impl Trial<'_> {
@@ -17,7 +17,7 @@ impl Trial<'_> {
             object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())
                 == Some(word)
         };
-        self.witness
+        self.versions
             .until(&self.name, "looked at", |versions| versions.iter().any(|object| looked(object)))
             .await
     }
@@ -25,7 +25,7 @@ impl Trial<'_> {
     pub(crate) async fn until_said(&self, all: &[Says]) -> Outcome {
         for says in all {
             let what = format!("{says:?}");
-            self.witness
+            self.versions
                 .until(&self.name, &what, |versions| versions.iter().any(|object| is_said(object, says)))
                 .await?;
         }
@@ -39,7 +39,7 @@ impl Trial<'_> {
             let observed = object.status.as_ref().map(|status| status.observed_generation);
             is("Ready") && is("Synced") && observed == object.metadata.generation
         };
-        self.witness
+        self.versions
             .until(&self.name, "ready", |versions| {
                 versions.len() > count && versions.last().is_some_and(|object| ready(object))
             })
@@ -47,7 +47,7 @@ impl Trial<'_> {
     }
 
     pub(crate) fn was_ready_since(&self, count: usize) -> Outcome {
-        let versions = self.witness.versions(&self.name);
+        let versions = self.versions.of(&self.name);
         let lost = versions[count.min(versions.len())..]
             .iter()
             .find_map(|object| condition(object, "Ready").filter(|ready| ready.status != "True"));
@@ -73,7 +73,7 @@ impl Trial<'_> {
             }
         };
         if tokio::time::timeout(Duration::from_secs(90), gone).await.is_err() {
-            return self.witness.until(&self.name, "gone", |_| false).await;
+            return self.versions.until(&self.name, "gone", |_| false).await;
         }
         let endpoints = self.fixture.atlas.endpoints(&self.project, DEFAULT_INSTANCE);
         if endpoints.len() != left {

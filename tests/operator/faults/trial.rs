@@ -11,22 +11,22 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 
-use crate::faults_row::{Cure, End, Row, When, World, known};
-use crate::faults_witness::Witness;
+use crate::faults::row::{Cure, End, Row, Table, When, known};
+use crate::faults::versions::Versions;
 use test_support::{Fixture, condition};
 
 /// Runs all rows of a table, some in parallel, and fails with the name of each that failed.
-pub(crate) async fn run(world: &World) {
+pub(crate) async fn run(table: &Table) {
     let fixture = Fixture::new().await;
-    for name in world.settings {
+    for name in table.settings {
         let How::Settings(set) = known(name).how else { panic!("{name} is no setting") };
         fixture.atlas.configure(set);
     }
-    let flags: Vec<_> = world.flags.iter().copied().chain(["--concurrency=100"]).collect();
+    let flags: Vec<_> = table.flags.iter().copied().chain(["--concurrency=100"]).collect();
     let _operator = fixture.operator_with(&flags);
-    let witness = Witness::of(&fixture.objects);
-    let rows = world.rows().enumerate().map(|(number, row)| {
-        let trial = Trial::of(&fixture, &witness, row, number);
+    let versions = Versions::record(&fixture.objects);
+    let rows = table.rows().enumerate().map(|(number, row)| {
+        let trial = Trial::of(&fixture, &versions, row, number);
         async move { trial.run().await.map_err(|why| format!("{}: {why}", trial.title())) }
     });
     let results: Vec<_> = futures::stream::iter(rows).buffer_unordered(32).collect().await;
@@ -37,7 +37,7 @@ pub(crate) async fn run(world: &World) {
 /// A running row.
 pub(crate) struct Trial<'a> {
     pub(crate) fixture: &'a Fixture,
-    pub(crate) witness: &'a Witness,
+    pub(crate) versions: &'a Versions,
     pub(crate) row: &'static Row,
     pub(crate) name: String,
     pub(crate) project: String,
@@ -46,10 +46,10 @@ pub(crate) struct Trial<'a> {
 pub(crate) type Outcome = Result<(), String>;
 
 impl<'a> Trial<'a> {
-    fn of(fixture: &'a Fixture, witness: &'a Witness, row: &'static Row, number: usize) -> Self {
+    fn of(fixture: &'a Fixture, versions: &'a Versions, row: &'static Row, number: usize) -> Self {
         let slug: String = row.fault.chars().filter(char::is_ascii_alphanumeric).take(30).collect();
         let name = format!("row-{number:03}-{}", slug.to_ascii_lowercase());
-        Self { fixture, witness, row, name, project: format!("{:024x}", number + 1) }
+        Self { fixture, versions, row, name, project: format!("{:024x}", number + 1) }
     }
 
     fn title(&self) -> String {
@@ -88,7 +88,7 @@ impl<'a> Trial<'a> {
             self.until_ready(0).await?;
             self.commit();
         }
-        let before = self.witness.versions(&self.name).len();
+        let before = self.versions.of(&self.name).len();
         match row.when {
             When::Created => {}
             When::Ready => {
@@ -109,7 +109,7 @@ impl<'a> Trial<'a> {
         if !lasts {
             self.is_met()?;
         }
-        let mark = self.witness.versions(&self.name).len();
+        let mark = self.versions.of(&self.name).len();
         self.cure().await;
         self.until_said(row.then).await?;
         self.until_end(mark).await?;
@@ -129,7 +129,7 @@ impl<'a> Trial<'a> {
     }
 
     pub(crate) fn last(&self) -> Option<Arc<ServerlessPrivateEndpoint>> {
-        self.witness.versions(&self.name).pop()
+        self.versions.of(&self.name).pop()
     }
 
     pub(crate) fn is_ours(&self, entry: &Entry) -> bool {
@@ -148,7 +148,7 @@ impl<'a> Trial<'a> {
                     condition(object, "Ready").is_some_and(|ready| ready.reason == reason.as_str())
                 };
                 let what = format!("left as {reason}");
-                self.witness
+                self.versions
                     .until(&self.name, &what, |versions| versions.last().is_some_and(|object| holds(object)))
                     .await?;
                 self.check_atlas()?;

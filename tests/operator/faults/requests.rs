@@ -1,4 +1,4 @@
-//! Faults of requests, and the expected behaviour of the operator meanwhile and in the end. Data only: `faults_run`
+//! Faults of requests, and the expected behaviour of the operator meanwhile and in the end. Data only: `faults::trial`
 //! runs a row. The families, and the order, are the catalogue's.
 
 use atlas_simulator::Operation::{self, Create, Delete, List, Update};
@@ -6,7 +6,7 @@ use domain::conditions::ConditionType::{ApiSunset, Ready, Stalled, Synced};
 use domain::conditions::EventReason;
 use domain::conditions::Reason::*;
 
-use crate::faults_row::{Cure, End, Holds, ROW, Row, Says, When};
+use crate::faults::row::{Cure, End, Holds, ROW, Row, Says, When};
 
 const ALL: &[Operation] = &[List, Create, Update, Delete];
 

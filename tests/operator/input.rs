@@ -15,7 +15,7 @@ use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
 
-use crate::faults_witness::Witness;
+use crate::faults::versions::Versions;
 use crate::reasons;
 use test_support::{Fixture, condition};
 
@@ -150,7 +150,7 @@ const INPUTS: &[Input] = &[
 ];
 
 /// Creates the object with all that belongs to it, waits for its condition, requests reconciles, and counts.
-async fn meet(fixture: &Fixture, witness: &Witness, input: &Input, project: &str) -> Result<(), String> {
+async fn meet(fixture: &Fixture, versions: &Versions, input: &Input, project: &str) -> Result<(), String> {
     let Input { name, secret, map, .. } = input;
     fixture.atlas.add_instance(project, DEFAULT_INSTANCE);
     let foreign = Endpoint {
@@ -193,13 +193,13 @@ async fn meet(fixture: &Fixture, witness: &Witness, input: &Input, project: &str
             .map(|shown| shown.message.clone())
     };
     let what = format!("{kind}=False {reason} {words:?}");
-    witness.until(name, &what, |versions| versions.iter().any(|object| said(object).is_some())).await?;
+    versions.until(name, &what, |versions| versions.iter().any(|object| said(object).is_some())).await?;
     for look in ["1", "2", "3"] {
         fixture.request_reconcile(name, look).await;
         fixture.until_reconciled(name, look).await;
     }
     let places = [("{object}", *name), ("{project}", project), ("{instance}", DEFAULT_INSTANCE)];
-    for message in witness.versions(name).iter().filter_map(|object| said(object)) {
+    for message in versions.of(name).iter().filter_map(|object| said(object)) {
         // Where no Secret is named, none can be.
         if *name != "no-reference" {
             reasons::check(kind, reason, &message, &places)?;
@@ -226,13 +226,13 @@ async fn bad_input_that_admission_cannot_see_becomes_a_condition_and_never_a_req
         // Long enough that nothing is sent for an unreadable claim during this test.
         "--create-uncertainty=120s",
     ]);
-    let witness = Witness::of(&fixture.objects);
+    let versions = Versions::record(&fixture.objects);
     let begun = std::time::Instant::now();
     let meetings = INPUTS.iter().enumerate().map(|(number, input)| {
-        let (fixture, witness) = (&fixture, &witness);
+        let (fixture, versions) = (&fixture, &versions);
         async move {
             let project = format!("{:024x}", number + 1);
-            meet(fixture, witness, input, &project).await.map_err(|why| format!("{}: {why}", input.name))
+            meet(fixture, versions, input, &project).await.map_err(|why| format!("{}: {why}", input.name))
         }
     });
     let results: Vec<_> = futures::stream::iter(meetings).buffer_unordered(12).collect().await;
