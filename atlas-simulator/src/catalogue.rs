@@ -1,7 +1,7 @@
 //! The catalogue: every known or suspected misbehaviour of Atlas, by family, and how the simulator does it.
 //!
-//! Data only. `tests/catalogue` shows that the simulator does each of them; tests of a client use the same list, so
-//! that an entry without a test is noticed.
+//! Data only. `tests/simulator/catalogue` shows that the simulator does each of them; tests of a client use the same
+//! list, so that an entry without a test is noticed.
 
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! Injected faults: terminations instead of responses, and malformed responses.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use atlas_simulator::{
@@ -10,7 +8,8 @@ use atlas_simulator::{
 };
 use reqwest::Method;
 use serde_json::json;
-use support::{Client, endpoints, instant, slow, until};
+
+use crate::support::{Client, endpoints, instant, slow, until};
 
 const MARKED: &str = r#"{"comment": "mine"}"#;
 
@@ -233,7 +232,8 @@ async fn a_nonce_can_turn_stale_in_mid_flight() {
     assert!(got.status == 401 && got.header("www-authenticate").contains("stale=true"));
     assert_eq!(atlas.executed(Operation::Create), 0);
     assert_eq!(atlas.journal().last().unwrap().challenged, Some(Unauthenticated::Stale));
-    let header = client.digest("POST", &endpoints(), &support::nonce(got.header("www-authenticate")), 1);
+    let header =
+        client.digest("POST", &endpoints(), &crate::support::nonce(got.header("www-authenticate")), 1);
     let again = client.raw(Method::POST, &endpoints(), Some(&header), Some("{}")).await.unwrap();
     assert_eq!(again.status(), 201);
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use atlas_simulator::{DEFAULT_PROJECT, How, Operation, Settings, Status, catalogue};
 use reqwest::Method;
 
+use super::{send, with_an_endpoint};
 use crate::support::{Client, endpoints, until};
-use crate::{send, with_an_endpoint};
 
 /// Returns the status, and an endpoint's status, after a PATCH or DELETE on an endpoint in this state.
 async fn on(change: fn(&mut Settings), status: Status, operation: Operation) -> (u16, String) {

@@ -1,9 +1,8 @@
 //! TLS: what a client that trusts the authority accepts, and what it rejects.
 
-mod support;
-
 use atlas_simulator::{Certificate, Settings, Simulator, Tls};
-use support::endpoints;
+
+use crate::support::endpoints;
 
 #[tokio::test]
 async fn only_the_good_certificate_is_trusted() {

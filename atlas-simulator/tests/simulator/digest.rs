@@ -1,14 +1,13 @@
 //! Digest, at a server's strictest.
 
-mod support;
-
 use std::time::Duration;
 
 use atlas_simulator::{
     Algorithm, Counter, DEFAULT_PUBLIC_KEY, Operation, Settings, Simulator, Unauthenticated, Wording,
 };
 use reqwest::Method;
-use support::{Client, endpoints, got, slow};
+
+use crate::support::{Client, endpoints, got, slow};
 
 /// The journal's reasons for a challenge, one for each request.
 fn reasons(atlas: &Simulator) -> Vec<Option<Unauthenticated>> {

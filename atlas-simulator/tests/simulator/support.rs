@@ -1,12 +1,5 @@
 //! A raw client with a Digest of its own, so that the simulator is judged by independent code.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "each test file uses its own part of this, and test helpers fail the test that calls them"
-)]
-
 use std::time::Duration;
 
 use atlas_simulator::{

@@ -2,8 +2,8 @@
 
 use atlas_simulator::{How, catalogue};
 
+use super::{send, with_an_endpoint};
 use crate::support::Got;
-use crate::{send, with_an_endpoint};
 
 /// What a client gets.
 #[derive(Debug, Clone, Copy)]

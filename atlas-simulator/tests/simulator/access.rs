@@ -1,7 +1,5 @@
 //! API keys, roles, access lists and service accounts.
 
-mod support;
-
 use std::time::Duration;
 
 use atlas_simulator::{
@@ -10,7 +8,8 @@ use atlas_simulator::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Client, Got, endpoints, slow, tail, token};
+
+use crate::support::{Client, Got, endpoints, slow, tail, token};
 
 #[tokio::test]
 async fn a_read_only_key_reads_and_does_not_write() {

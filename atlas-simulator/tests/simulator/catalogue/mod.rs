@@ -1,16 +1,7 @@
 //! Every entry of the catalogue behaves as it says: what a client gets, and what is executed nevertheless.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::enum_glob_use,
-    reason = "test helpers fail the test that calls them, and tables read best in bare words"
-)]
-
 mod requests;
 mod settings;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::time::Duration;
 
@@ -19,7 +10,8 @@ use atlas_simulator::{
     Settings, Simulator, Status, catalogue,
 };
 use reqwest::Method;
-use support::{Client, Got, endpoints};
+
+use crate::support::{Client, Got, endpoints};
 
 const VPC: &str = r#"{"providerName": "AWS", "cloudProviderEndpointId": "vpce-0123456789abcdef0"}"#;
 
@@ -104,13 +96,17 @@ async fn tokens_are_refused_limited_revoked_and_short_lived() {
         let (atlas, ..) = with_an_endpoint(|_| {}).await;
         atlas.inject(CatalogueEntry::named(name).unwrap().rules(&[Operation::Token]).remove(0));
         let secret = atlas_simulator::DEFAULT_CLIENT_SECRET;
-        let got = support::token(&atlas, secret, "grant_type=client_credentials").await;
+        let got = crate::support::token(&atlas, secret, "grant_type=client_credentials").await;
         assert_eq!((got.status, &got.json[member]), (status, &serde_json::json!(word)), "{name}");
     }
     let How::Settings(set) = CatalogueEntry::named("tokens that live shortly").unwrap().how else { panic!() };
     let (atlas, ..) = with_an_endpoint(set).await;
-    let got =
-        support::token(&atlas, atlas_simulator::DEFAULT_CLIENT_SECRET, "grant_type=client_credentials").await;
+    let got = crate::support::token(
+        &atlas,
+        atlas_simulator::DEFAULT_CLIENT_SECRET,
+        "grant_type=client_credentials",
+    )
+    .await;
     assert_eq!(got.json["expires_in"], 2);
     let bearer = format!("Bearer {}", got.json["access_token"].as_str().unwrap());
     let client = Client::new(&atlas);

@@ -1,14 +1,13 @@
 //! Endpoints that take another course, and reads that show the past.
 
-mod support;
-
 use std::time::Duration;
 
 use atlas_simulator::{
     Cause, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Fate, Fault, Operation, Pace, Rule, Simulator, Status,
 };
 use serde_json::json;
-use support::{Client, endpoints, instant, slow, until};
+
+use crate::support::{Client, endpoints, instant, slow, until};
 
 const SOON: Duration = Duration::from_millis(60);
 const VPC: &str = r#"{"providerName": "AWS", "cloudProviderEndpointId": "vpce-0123456789abcdef0"}"#;

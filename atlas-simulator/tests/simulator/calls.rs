@@ -1,14 +1,13 @@
 //! The five operations and the instance, as documented.
 
-mod support;
-
 use std::time::Duration;
 
 use atlas_simulator::{
     Cause, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation, Pace, Settings, Simulator, Status,
 };
 use serde_json::{Value, json};
-use support::{Client, atlas, endpoints, instant, slow, tail, until};
+
+use crate::support::{Client, atlas, endpoints, instant, slow, tail, until};
 
 const VPC: &str = r#"{"providerName": "AWS", "cloudProviderEndpointId": "vpce-0123456789abcdef0"}"#;
 

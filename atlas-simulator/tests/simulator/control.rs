@@ -1,9 +1,5 @@
 //! The control API, and the program.
 
-#![allow(clippy::unwrap_used, reason = "test helpers fail the test that calls them")]
-
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -14,7 +10,8 @@ use atlas_simulator::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Client, Got, endpoints, got, slow, until};
+
+use crate::support::{Client, Got, endpoints, got, slow, until};
 
 async fn control(atlas: &Simulator, method: Method, path: &str, body: &Value) -> Got {
     let client = Client::new(atlas);
