@@ -6,7 +6,6 @@ use std::time::Duration;
 use atlas_simulator::Fate;
 use kube::api::DeleteParams;
 use serde_json::json;
-
 use test_support::{Fixture, SECRET, VPC_ENDPOINT};
 
 /// Longer than any wait here.

@@ -9,10 +9,10 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, condition};
 use tokio::task::JoinHandle;
 
 use crate::tools::{Verdict, judge, judge_one};
-use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, condition};
 
 /// Every version of the namespace's only object, from its creation to its deletion, as the API server returns them.
 struct History(JoinHandle<Vec<Value>>);

@@ -1,4 +1,4 @@
-//! The cost from no object to AVAILABLE, and back: counts, never times. `make fixture` measures the same for up to ten
+//! The cost from no object to AVAILABLE, and back: counts, never times. `make bench` measures the same for up to ten
 //! thousand objects.
 //!
 //! The minimum that the protocol allows to AVAILABLE is `1 + 3·instances + 2·endpoints` requests, 401s included.
@@ -12,9 +12,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
-use testbed::{Exchange, Process};
-
 use test_support::{Fixture, Proxies, VPC_ENDPOINT, condition};
+use testbed::{Exchange, Process};
 
 /// A phase is over at the next poll, as with the real settings and an Atlas that takes 2 s a phase.
 const PHASE: Duration = Duration::from_millis(300);

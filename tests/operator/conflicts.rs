@@ -6,9 +6,8 @@ use atlas_simulator::Operation;
 use kube::ResourceExt;
 use serde_json::json;
 use spe_operator::serverless::crd::CLAIM;
-use testbed::{Action, Exchange};
-
 use test_support::Fixture;
+use testbed::{Action, Exchange};
 
 /// The maximum number of attempts at a claim.
 const TRIES: usize = 5;

@@ -10,9 +10,8 @@ use futures::future::join_all;
 use kube::api::PostParams;
 use serde_json::json;
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
-use tokio::time::Instant;
-
 use test_support::{Fixture, VPC_ENDPOINT, assert_condition, condition};
+use tokio::time::Instant;
 
 const OTHER_PROJECT: &str = "0123456789abcdef01234567";
 

@@ -5,7 +5,6 @@
 
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Fault, Operation, Rule, Termination, most_alive};
 use serde_json::json;
-
 use test_support::{Fixture, VPC_ENDPOINT};
 
 #[tokio::test]

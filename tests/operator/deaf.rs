@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use test_support::{Fixture, PATIENCE};
 use testbed::{Action, Exchange, Process, Proxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::secrecy::metrics;
-use test_support::{Fixture, PATIENCE};
 
 fn is_ours(exchange: &Exchange) -> bool {
     exchange.method == "GET" && exchange.path.contains("/serverlessprivateendpoints?")

@@ -9,9 +9,8 @@ use atlas_simulator::{
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
-use testbed::{Action, Exchange};
-
 use test_support::{Fixture, VPC_ENDPOINT, assert_condition, condition};
+use testbed::{Action, Exchange};
 
 const NEXT_VPC_ENDPOINT: &str = "vpce-0fedcba9876543210";
 

@@ -15,9 +15,8 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::json;
-use testbed::{Action, Exchange, Process, Signal};
-
 use test_support::{Fixture, PATIENCE, Proxies, SECRET, VPC_ENDPOINT};
+use testbed::{Action, Exchange, Process, Signal};
 
 /// How long a silent holder is waited for.
 const LEASE: SignedDuration = SignedDuration::from_secs(15);

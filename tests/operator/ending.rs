@@ -13,7 +13,6 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
-
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
 
 /// The notes of all events of this reason, once there is one.

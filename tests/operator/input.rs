@@ -14,10 +14,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::{Value, json};
+use test_support::{Fixture, condition};
 
 use crate::faults::versions::Versions;
 use crate::reasons;
-use test_support::{Fixture, condition};
 
 /// The error of an object, or of an object that it refers to.
 struct Input {

@@ -11,7 +11,6 @@ use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
-
 use test_support::{Fixture, PATIENCE, SECRET};
 
 /// The public half of the key that the hostile namespace has.

@@ -7,9 +7,8 @@ use futures::{StreamExt, stream};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
-use testbed::Signal;
-
 use test_support::{Fixture, PATIENCE};
+use testbed::Signal;
 
 /// The objects of one run.
 const OBJECTS: [&str; 5] = ["a", "b", "c", "d", "e"];

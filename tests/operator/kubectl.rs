@@ -3,9 +3,8 @@
 use std::process::Command;
 
 use serde_json::json;
-use testbed::Process;
-
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
+use testbed::Process;
 
 /// Runs `kubectl wait` for a condition of the object; it succeeds as soon as that is True for the manifest as it is.
 async fn wait(fixture: &Fixture, condition: &str) -> Process {

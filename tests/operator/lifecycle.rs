@@ -2,7 +2,6 @@
 
 use atlas_simulator::{Fate, Operation};
 use serde_json::json;
-
 use test_support::{Fixture, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
 
 #[tokio::test]

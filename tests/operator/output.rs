@@ -9,9 +9,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
-use testbed::{Action, Exchange};
-
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
+use testbed::{Action, Exchange};
 
 async fn maps(fixture: &Fixture) -> Api<ConfigMap> {
     Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace)

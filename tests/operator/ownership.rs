@@ -6,9 +6,8 @@ use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation};
 use domain::ownership::Token;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
-use testbed::{Action, Exchange, Process};
-
 use test_support::{Fixture, PATIENCE, assert_condition, condition};
+use testbed::{Action, Exchange, Process};
 
 /// The id of the operator's cluster.
 const CLUSTER: &str = "tests";

@@ -8,9 +8,9 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde_json::json;
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, condition};
 
 use crate::faults::versions::Versions;
-use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, condition};
 
 const GONE: [Termination; 4] = [
     Termination::ClusterNotFound,

@@ -5,9 +5,8 @@ use kube::Api;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::json;
 use spe_operator::serverless::crd::VpcEndpointSource;
-use testbed::{Exchange, kinds};
-
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
+use testbed::{Exchange, kinds};
 
 #[tokio::test]
 async fn twenty_looks_at_an_available_endpoint_write_nothing_to_cluster_or_atlas() {

@@ -9,9 +9,8 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::{ServerlessPrivateEndpoint, VpcEndpointSource};
-use testbed::{Action, Answer, Exchange, kinds};
-
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
+use testbed::{Action, Answer, Exchange, kinds};
 
 fn kind(source: VpcEndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();

@@ -6,7 +6,6 @@ use atlas_simulator::{
     Termination,
 };
 use serde_json::{Value, json};
-
 use test_support::{Fixture, assert_condition, condition};
 
 const PROJECT: &str = "0123456789abcdef01234567";

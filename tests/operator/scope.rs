@@ -7,10 +7,10 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use test_support::{Fixture, PATIENCE};
 use testbed::{Process, Signal};
 
 use crate::secrecy::metrics;
-use test_support::{Fixture, PATIENCE};
 
 #[tokio::test]
 async fn each_watched_namespace_is_served_and_no_other_is_touched() {

@@ -6,12 +6,12 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
+use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition};
 use testbed::{Action, Answer, Exchange, Process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::unreadable::{POISONS, Raw};
-use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition};
 
 const PUBLIC: &str = "canaryky";
 const PRIVATE: &str = "5a1f0c9e-canary-4d0e-9b7a-private000001";

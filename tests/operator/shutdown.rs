@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use atlas_simulator::{Entry, Fault, Operation, Rule, Termination};
 use serde_json::json;
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 use testbed::{Action, Exchange, Process, Signal};
 use tokio::time::Instant;
-
-use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 
 /// The latency of the response in flight.
 const SLOW: Duration = Duration::from_secs(3);

@@ -14,9 +14,8 @@ use kube::runtime::watcher::{self, watcher};
 use serde::Serialize;
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
-use testbed::{Action, Answer, Exchange, Process};
-
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
+use testbed::{Action, Answer, Exchange, Process};
 
 /// Events that need more than one object, or an existing endpoint: no row of the tables publishes them.
 pub(crate) const EVENTS: [EventReason; 2] = [EventReason::VpcEndpointShared, EventReason::EndpointObserved];

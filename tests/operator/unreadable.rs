@@ -9,9 +9,8 @@ use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::VpcEndpointSource;
-use testbed::kinds;
-
 use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT};
+use testbed::kinds;
 
 /// The path of our objects.
 const OURS: &str = "apis/atlas.spe-operator.io/v1alpha1";

@@ -12,11 +12,11 @@ use atlas_simulator::{Entry, Fault, Operation, Rule, Termination, most_alive};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
 use spe_operator::serverless::crd::{CLAIM, ServerlessPrivateEndpoint};
+use test_support::{Fixture, PATIENCE, condition};
 use testbed::{Action, Exchange, Process, Proxy, Tape, WallClock};
 
 use crate::operator::{Q, command};
 use crate::summary::Table;
-use test_support::{Fixture, PATIENCE, condition};
 
 const HOUR: i64 = 3600;
 

@@ -6,6 +6,7 @@ use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Pace, Wording
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 use testbed::Exchange;
 use tokio::time::timeout;
 
@@ -13,7 +14,6 @@ use crate::history::History;
 use crate::judge::{Record, picture};
 use crate::operator::Operator;
 use crate::requests::{ATLAS, is_lasting_watch};
-use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 
 /// The object's name.
 pub(crate) const NAME: &str = "orders";

@@ -14,11 +14,11 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams}
 use kube::core::Status;
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
+use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition};
 use tokio::time::{Instant, sleep};
 
 use crate::schema::{Must, Mutation, Property, properties};
 use crate::summary::Table;
-use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition};
 
 const DEFINITION: &str = include_str!("../../crds/serverlessprivateendpoints.yaml");
 

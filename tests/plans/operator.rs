@@ -5,11 +5,11 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use test_support::{Fixture, PATIENCE};
 use testbed::{Exchange, Process, Proxy, SHORT_TIMES, Tape};
 use tokio::task::JoinHandle;
 
 use crate::requests::{ATLAS, CLUSTER};
-use test_support::{Fixture, PATIENCE};
 
 /// The delay of a restart.
 const PAUSE: Duration = Duration::from_millis(200);

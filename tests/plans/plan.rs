@@ -6,6 +6,7 @@ use std::time::Duration;
 use atlas_simulator::{Operation, Span};
 use kube::ResourceExt;
 use serde_json::Value;
+use test_support::PATIENCE;
 use testbed::Exchange;
 use tokio::time::{Instant, sleep};
 
@@ -15,7 +16,6 @@ use crate::judge::faults_of;
 use crate::operator::Operator;
 use crate::requests::{ATLAS, CLUSTER, Kind, Request, is_lasting_watch, requests};
 use crate::writes::is_post;
-use test_support::PATIENCE;
 
 /// The latency of Atlas' writes where a request is slow: longer than that.
 const SLOW_WRITES: Span = Span::millis(1200, 1200);

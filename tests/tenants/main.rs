@@ -19,11 +19,11 @@ use std::time::Duration;
 
 use atlas_simulator::{Fault, Key, Match, Pace, Rule, Termination};
 use serde_json::json;
+use test_support::Fixture;
 use tokio::time::Instant;
 
 use crate::attacks::{Tenant, WEBHOOK_HANGS};
 use crate::operator::Operator;
-use test_support::Fixture;
 
 /// The maximum resident memory of the operator.
 const LIMIT_MIB: f64 = 128.0;

@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
+use test_support::{Fixture, PATIENCE};
 use testbed::{Process, SHORT_TIMES};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-
-use test_support::{Fixture, PATIENCE};
 
 pub(crate) struct Operator {
     process: Process,

@@ -10,10 +10,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
+use test_support::{Fixture, condition};
 
 use crate::faults::row::{Cure, End, Row, Table, When, known};
 use crate::faults::versions::Versions;
-use test_support::{Fixture, condition};
 
 /// Runs all rows of a table, some in parallel, and fails with the name of each that failed.
 pub(crate) async fn run(table: &Table) {

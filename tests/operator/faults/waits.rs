@@ -6,10 +6,10 @@ use atlas_simulator::{DEFAULT_INSTANCE, Entry, Operation};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
+use test_support::condition;
 
 use crate::faults::row::Says;
 use crate::faults::trial::{Outcome, Trial};
-use test_support::condition;
 
 impl Trial<'_> {
     pub(crate) async fn until_reconciled(&self, word: &str) -> Outcome {
