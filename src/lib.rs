@@ -27,7 +27,7 @@
 //!
 //! # Invariants, and the tests that hold them
 //!
-//! - `decide` is total and never acts; a POST, PATCH, DELETE or release happens only as its laws allow: `domain/tests/invariants`.
+//! - `decide` is total and never acts; a POST, PATCH, DELETE or release happens only as the invariants allow: `domain/invariants`.
 //! - Whatever request fails, and wherever the process is killed, the result is as if nothing had failed: `tests/plans`.
 //! - An endpoint without our mark is not touched, and a recreated object finds its endpoint again: `tests/operator/ownership.rs`.
 //! - Nothing is written without a change: `tests/operator/quiet.rs`.

@@ -36,7 +36,7 @@ mod failure;
 mod http;
 mod json;
 #[cfg(any(test, fuzzing))]
-pub(crate) mod properties;
+pub mod properties;
 mod redact;
 mod response;
 mod retry_after;

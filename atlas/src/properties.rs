@@ -2,7 +2,11 @@
 //! (`fuzz/corpus`), and by the targets in `fuzz/`, which are the only reason that this is more than a test. No program
 //! contains it.
 
-#![allow(clippy::unwrap_used, reason = "these are tests, also where the fuzzer runs them")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "these are tests, also where the fuzzer runs them: one that is violated panics"
+)]
 
 use std::time::{Duration, SystemTime};
 
@@ -29,7 +33,7 @@ fn key() -> Credentials {
 }
 
 /// Checks `WWW-Authenticate` lines, one header a line.
-pub(crate) fn challenge(bytes: &[u8]) {
+pub fn challenge(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = text.split('\n').collect();
     let chosen = choose(lines.iter().copied());
@@ -75,7 +79,7 @@ fn is_a_scheme_alone(line: &str) -> bool {
 }
 
 /// Checks a status (two bytes) and a body, as every operation reads them.
-pub(crate) fn reply(bytes: &[u8]) {
+pub fn reply(bytes: &[u8]) {
     let (status, body) = bytes.split_at(bytes.len().min(2));
     let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
     let answer = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };
@@ -178,7 +182,7 @@ fn is_fit_to_be_shown(text: &str) {
 }
 
 /// Text of a server beside secrets: the first byte selects how they are joined.
-pub(crate) fn shown(bytes: &[u8]) {
+pub fn shown(bytes: &[u8]) {
     let (how, rest) = bytes.split_at(bytes.len().min(1));
     let text = String::from_utf8_lossy(rest);
     let secret = match how.first().copied().unwrap_or(0) % 3 {
@@ -199,7 +203,7 @@ pub(crate) fn shown(bytes: &[u8]) {
 }
 
 /// Checks the time (eight bytes) and a `Retry-After`.
-pub(crate) fn waiting(bytes: &[u8]) {
+pub fn waiting(bytes: &[u8]) {
     let (time, value) = bytes.split_at(bytes.len().min(8));
     let seconds = time.iter().fold(0_u64, |seconds, byte| seconds << 8 | u64::from(*byte)) >> 20;
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);

@@ -1,11 +1,6 @@
-//! The claim annotation: the property of `domain/tests/properties/claim.rs`.
+//! The claim annotation: the property of `domain/invariants/src/properties/claim.rs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../domain/tests/properties/claim.rs"]
-mod claim;
-#[path = "../../domain/tests/support/mod.rs"]
-mod support;
-
-fuzz_target!(|bytes: &[u8]| claim::check(bytes));
+fuzz_target!(|bytes: &[u8]| invariants::properties::claim::check(bytes));

@@ -1,11 +1,6 @@
-//! The mark in a comment: the property of `domain/tests/properties/mark.rs`.
+//! The mark in a comment: the property of `domain/invariants/src/properties/mark.rs`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../domain/tests/properties/mark.rs"]
-mod mark;
-#[path = "../../domain/tests/support/mod.rs"]
-mod support;
-
-fuzz_target!(|bytes: &[u8]| mark::check(bytes));
+fuzz_target!(|bytes: &[u8]| invariants::properties::mark::check(bytes));

@@ -1,44 +1,15 @@
 //! Properties that hold for random input: the invariants over any observation, and properties of mark, claim and
 //! memory. The seeds of the fuzzer are run, too; its targets call the same functions (`fuzz/fuzz_targets`).
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers included")]
-#![allow(clippy::unnecessary_wraps, reason = "every law answers alike: nothing, yes or no")]
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
-#[path = "../invariants/changing.rs"]
-mod changing;
-#[path = "../invariants/creating.rs"]
-mod creating;
-#[path = "../invariants/decisions.rs"]
-mod decisions;
-#[path = "../support/holds.rs"]
 mod holds;
-#[path = "../invariants/leaving.rs"]
-mod leaving;
-#[path = "../invariants/narrowing.rs"]
-mod narrowing;
-#[path = "../invariants/pausing.rs"]
-mod pausing;
-#[path = "../invariants/reports.rs"]
-mod reports;
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../invariants/view.rs"]
-mod view;
-
-mod claim;
-mod decide;
-mod mark;
-mod memory;
-mod rate_limits;
-mod schedule;
 
 use holds::holds;
-
-/// The verdict of an invariant on one decision.
-type Verdict = Option<bool>;
+use invariants::properties::{claim, decide, mark, memory, rate_limits, schedule};
 
 #[test]
-fn the_laws_hold_whatever_is_seen() {
+fn the_invariants_hold_whatever_is_observed() {
     holds("decide", 8_000, 200, decide::check);
 }
 

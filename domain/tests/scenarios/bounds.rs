@@ -8,7 +8,7 @@ use domain::observed::{AttemptOutcome, WriteOutcome};
 use domain::ownership::{ClaimReading, Nonce};
 
 use crate::harness::{Harness, START, is_settling};
-use crate::support::{Mark, endpoint, id, nonce, secs};
+use invariants::fixtures::{Mark, endpoint, id, nonce, secs};
 
 fn shows(nonce: Nonce) -> ClaimReading {
     ClaimReading::Ours { nonce, replaced: None }

@@ -11,7 +11,7 @@ use domain::observed::{
 };
 use domain::ownership::ClaimReading;
 
-use crate::support::{
+use invariants::fixtures::{
     Mark, endpoint, fault, foreign_claim, id, nonce, observed, ours, secs, shown, stranger, token, vpce,
 };
 

@@ -10,7 +10,7 @@ use domain::observed::{Listing, Observed, ReadyWhen, WriteOutcome};
 
 use crate::conditions::{ready_before, spec, with};
 use crate::strings::reported;
-use crate::support::{MINUTE, Mark, endpoint, fault, observed, secs, shown};
+use invariants::fixtures::{MINUTE, Mark, endpoint, fault, observed, secs, shown};
 
 const DEADLINE: Duration = Duration::from_mins(15);
 

@@ -10,7 +10,7 @@ use domain::memory::Memory;
 use domain::observed::{Listing, Observed, Spec, WriteOutcome};
 use domain::ownership::ClaimReading;
 
-use crate::support::{MINUTE, Mark, endpoint, fault, observed, ours};
+use invariants::fixtures::{MINUTE, Mark, endpoint, fault, observed, ours};
 
 /// Long after boot, so that any event may have happened before.
 pub(crate) const START: Duration = Duration::from_hours(1);

@@ -11,7 +11,7 @@ use domain::observed::{Listing, VpcEndpoint};
 use domain::ownership::{COMMENT_BYTES, ClaimReading, mark_of};
 
 use crate::harness::{Harness, is_settling};
-use crate::support::{
+use invariants::fixtures::{
     MINUTE, Mark, endpoint, fault, foreign_claim, id, nonce, ours, secs, stranger, token, vpce,
 };
 

@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod bounds;
 mod conditions;
 mod deadline;

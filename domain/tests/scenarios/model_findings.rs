@@ -6,7 +6,7 @@ use domain::memory::Memory;
 use domain::ownership::ClaimReading;
 
 use crate::harness::{Harness, START, is_settling};
-use crate::support::{MINUTE, Mark, endpoint, id, nonce, ours, secs};
+use invariants::fixtures::{MINUTE, Mark, endpoint, id, nonce, ours, secs};
 
 #[test]
 fn a_listing_from_before_an_attempt_was_known_does_not_count_against_it() {

@@ -10,7 +10,7 @@ use domain::observed::{Listing, VpcEndpoint, WriteOutcome};
 
 use crate::conditions::ready_before;
 use crate::harness::{Harness, is_settling};
-use crate::support::{MINUTE, Mark, endpoint, fault, id, secs, vpce};
+use invariants::fixtures::{MINUTE, Mark, endpoint, fault, id, secs, vpce};
 
 const GONE: [FaultKind; 3] = [FaultKind::InstanceNotFound, FaultKind::NotServerless, FaultKind::Retired];
 
@@ -265,7 +265,7 @@ fn a_write_answered_as_if_all_were_gone_was_refused_and_no_more() {
         assert!(matches!(decision.state, State::Recorded(_)), "{kind:?}: {decision:?}");
         assert!(matches!(decision.requeue, Requeue::Retry(_)), "{kind:?}");
         let mut story = Harness::claimed();
-        story.memory.settle(&crate::support::nonce(1));
+        story.memory.settle(&invariants::fixtures::nonce(1));
         let decision = refused(story, &[]);
         assert!(matches!(decision.state, State::Creating(Creating::Refused(_))), "{kind:?}: {decision:?}");
         assert!(matches!(decision.requeue, Requeue::Retry(_)), "{kind:?}");

@@ -11,7 +11,7 @@ use domain::observed::{CredentialsInUse, Listing, Spec, Sunset, VpcEndpoint, Wri
 use domain::ownership::{ClaimReading, marked_comment};
 
 use crate::harness::{Harness, START};
-use crate::support::{Mark, endpoint, fault, id, nonce, secs, token, vpce};
+use invariants::fixtures::{Mark, endpoint, fault, id, nonce, secs, token, vpce};
 
 #[test]
 fn observing_takes_no_hold_of_an_object() {

@@ -6,12 +6,12 @@ use domain::endpoint::Endpoint;
 use domain::observed::{CredentialsInUse, Owner};
 
 use crate::harness::Harness;
-use crate::support::{Mark, endpoint, id, stranger};
+use invariants::fixtures::{Mark, endpoint, id, stranger};
 
 /// The object names endpoint 7, which carries another owner's mark, and sets the annotation that takes it over.
 fn naming_another_owners_endpoint(credentials: CredentialsInUse, owner: Option<Owner>) -> Harness {
     let mut story = Harness::claimed();
-    story.memory.settle(&crate::support::nonce(1));
+    story.memory.settle(&invariants::fixtures::nonce(1));
     story.spec(|spec| spec.endpoint_id = Some(id(7)));
     story.o.object.take_over = Some(stranger());
     story.o.credentials = credentials;

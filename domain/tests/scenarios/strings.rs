@@ -10,7 +10,7 @@ use domain::fault::FaultKind;
 use domain::observed::{Listing, Observed, ReadyWhen, Reported, VpcEndpoint};
 use domain::ownership::{ClusterId, Token};
 
-use crate::support::{Mark, cluster, endpoint, fault, id, nonce, observed, secs, shown, token, vpce};
+use invariants::fixtures::{Mark, cluster, endpoint, fault, id, nonce, observed, secs, shown, token, vpce};
 
 #[test]
 fn every_word_is_found_by_its_spelling_and_explained() {

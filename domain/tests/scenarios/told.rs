@@ -8,7 +8,7 @@ use domain::observed::{Listing, Observed, ReadyWhen, Reported, Sunset, VpcEndpoi
 use domain::ownership::ClaimReading;
 
 use crate::strings::{published, reported, told};
-use crate::support::{fault, id, observed, secs, shown, vpce};
+use invariants::fixtures::{fault, id, observed, secs, shown, vpce};
 
 #[test]
 fn what_atlas_did_not_show_is_no_milestone() {

@@ -13,10 +13,10 @@ use domain::memory::{Memory, Remains};
 use domain::observed::{Times, WriteOutcome};
 use domain::ownership::{ClaimReading, Nonce};
 
-use crate::support::{Draw, FAULTS, Mark, STATUSES, endpoint, foreign_claim, id, nonce, secs};
+use crate::fixtures::{Draw, FAULTS, Mark, STATUSES, endpoint, foreign_claim, id, nonce, secs};
 
 /// A sequence of events, as many as there are bytes for.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
     let mut history = History::default();
     while !draw.is_empty() {

@@ -2,10 +2,10 @@
 
 use domain::ownership::{Claim, ClaimReading};
 
-use crate::support::{Draw, cluster, id, nonce, stranger, token};
+use crate::fixtures::{Draw, cluster, id, nonce, stranger, token};
 
 /// Text that may be a claim, and a claim made of drawn parts.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
     if draw.bool() {
         let written = written(&mut draw);

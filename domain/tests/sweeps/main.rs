@@ -1,47 +1,54 @@
-//! Each invariant over the whole of the space: one test per invariant. A space is swept once, for all of its
-//! invariants.
+//! Each invariant over the whole of a finite, representative input space (`space.rs`): one test per invariant. A space is
+//! swept once, for all of its invariants. What has its own small input space has a file of its own.
+
+#![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
+
+mod access;
+mod output;
+mod rate_limits;
+mod schedule;
+mod space;
 
 use std::sync::LazyLock;
 
 use domain::conditions::report;
 use domain::decide::decide;
 use domain::observed::Observed;
-
-use crate::view::second;
-use crate::{Verdict, decisions, reports, space, support};
+use invariants::view::second;
+use invariants::{Verdict, decisions, fixtures, reports};
 
 type Findings = LazyLock<Vec<(&'static str, Finding)>>;
 
 static OF_DECISIONS: Findings = LazyLock::new(|| {
-    let mut all = vec![Finding::default(); decisions::LAWS.len()];
+    let mut all = vec![Finding::default(); decisions::ALL.len()];
     for axes in [space::creating(), space::keeping(), space::losing(), space::deleting()] {
-        let found = sweep(&axes, decisions::LAWS.len(), |o, findings| {
+        let found = sweep(&axes, decisions::ALL.len(), |o, findings| {
             for o in second(o, &decide(o)).iter().chain([o]) {
                 let decision = decide(o);
-                for ((_, law), finding) in decisions::LAWS.iter().zip(&mut *findings) {
-                    finding.note(law(o, &decision), || format!("{decision:#?}\nin view of {o:#?}"));
+                for ((_, invariant), finding) in decisions::ALL.iter().zip(&mut *findings) {
+                    finding.note(invariant(o, &decision), || format!("{decision:#?}\nin view of {o:#?}"));
                 }
             }
         });
         all.iter_mut().zip(found).for_each(|(all, part)| all.add(part));
     }
-    decisions::LAWS.iter().map(|(name, _)| *name).zip(all).collect()
+    decisions::ALL.iter().map(|(name, _)| *name).zip(all).collect()
 });
 
 static OF_REPORTS: Findings = LazyLock::new(|| {
-    let found = sweep(&space::reporting(), reports::LAWS.len(), |o, findings| {
+    let found = sweep(&space::reporting(), reports::ALL.len(), |o, findings| {
         for o in second(o, &decide(o)).iter().chain([o]) {
             let decision = decide(o);
             for o in reports::late(o, &decision).iter().chain([o]) {
                 let report = report(o, &decision);
-                for ((_, law), finding) in reports::LAWS.iter().zip(&mut *findings) {
+                for ((_, invariant), finding) in reports::ALL.iter().zip(&mut *findings) {
                     let what = || format!("{report:#?}\nof {decision:#?}\nin view of {o:#?}");
-                    finding.note(law(o, &decision, &report), what);
+                    finding.note(invariant(o, &decision, &report), what);
                 }
             }
         }
     });
-    reports::LAWS.iter().map(|(name, _)| *name).zip(found).collect()
+    reports::ALL.iter().map(|(name, _)| *name).zip(found).collect()
 });
 
 macro_rules! of_decisions {
@@ -66,11 +73,11 @@ macro_rules! of_reports {
     };
 }
 
-decisions::with_laws!(of_decisions);
-reports::with_laws!(of_reports);
+invariants::for_each_invariant_of_decisions!(of_decisions);
+invariants::for_each_invariant_of_reports!(of_reports);
 
-fn holds(findings: &Findings, law: &str) {
-    findings.iter().find(|(name, _)| *name == law).unwrap().1.assert_holds();
+fn holds(findings: &Findings, invariant: &str) {
+    findings.iter().find(|(name, _)| *name == invariant).unwrap().1.assert_holds();
 }
 
 /// The tally of an invariant: how often it applied, how often it was violated, and the first violation.
@@ -107,26 +114,26 @@ impl Finding {
             "broken {} of {} times, first by {}",
             self.broken, self.applied, self.first
         );
-        assert!(self.applied > 0, "no decision came under this law");
+        assert!(self.applied > 0, "no decision came under this invariant");
     }
 }
 
-/// Checks all combinations of `axes` against `laws` invariants.
+/// Checks all combinations of `axes` against `count` invariants.
 fn sweep(
     axes: &[space::Axis],
-    laws: usize,
+    count: usize,
     judge: impl Fn(&Observed, &mut [Finding]) + Sync,
 ) -> Vec<Finding> {
     const THREADS: usize = 4;
     let (first, rest) = axes.split_first().unwrap();
-    let mut findings = vec![Finding::default(); laws];
+    let mut findings = vec![Finding::default(); count];
     std::thread::scope(|scope| {
         let judge = &judge;
         let threads: Vec<_> = (0..THREADS)
             .map(|nth| {
                 scope.spawn(move || {
-                    let mut findings = vec![Finding::default(); laws];
-                    let mut o = support::observed();
+                    let mut findings = vec![Finding::default(); count];
+                    let mut o = fixtures::observed();
                     for set in first.iter().skip(nth).step_by(THREADS) {
                         set(&mut o);
                         space::sweep(rest, &mut o, &mut |o| judge(o, &mut findings));

@@ -9,10 +9,11 @@ use domain::observed::{Listing, Observed, Sunset, VpcEndpoint};
 use crate::Verdict;
 use crate::view::{claim, final_word, is_contradicted, listing, says_gone};
 
-pub(crate) type Law = fn(&Observed, &Decision, &Report) -> Verdict;
+pub type ReportInvariant = fn(&Observed, &Decision, &Report) -> Verdict;
 
 /// Calls a macro with the names of all of them.
-macro_rules! with_laws {
+#[macro_export]
+macro_rules! for_each_invariant_of_reports {
     ($call:ident) => {
         $call! {
             four_conditions_are_always_reported_and_each_type_once
@@ -42,17 +43,14 @@ macro_rules! with_laws {
 
 macro_rules! list {
     ($($name:ident)+) => {
-        pub(crate) static LAWS: &[(&str, Law)] = &[$((stringify!($name), laws::$name)),+];
+        pub static ALL: &[(&str, ReportInvariant)] = &[$((stringify!($name), invariants::$name)),+];
     };
 }
 
-with_laws!(list);
-
-#[allow(unused_imports, reason = "only the sweep makes a test of each")]
-pub(crate) use with_laws;
+for_each_invariant_of_reports!(list);
 
 /// Returns the same observation when the reported work, if any, has reached its deadline.
-pub(crate) fn late(o: &Observed, decision: &Decision) -> Option<Observed> {
+pub fn late(o: &Observed, decision: &Decision) -> Option<Observed> {
     let stage = report(o, decision).working?;
     let mut late = o.clone();
     late.memory.working = Some((stage, o.spec.as_ref().ok()?.progress_deadline));
@@ -71,7 +69,8 @@ fn after(o: &Observed, r: &Report) -> Observed {
     after
 }
 
-mod laws {
+#[allow(clippy::wildcard_imports, reason = "the module only tells the invariants from their helpers")]
+mod invariants {
     use super::*;
 
     pub(super) fn four_conditions_are_always_reported_and_each_type_once(

@@ -2,23 +2,19 @@
 //!
 //! Nothing here knows a rule; each test spells out what it expects.
 
-#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
-
-mod draw;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub(crate) use draw::Draw;
+pub use crate::draw::Draw;
 
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::fault::{Fault, FaultKind};
 use domain::observed::{CredentialsInUse, Listing, MemorySnapshot, Object, Observed, Reported, Spec, Times};
 use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, marked_comment};
 
-pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+pub const MINUTE: Duration = Duration::from_mins(1);
 
-pub(crate) const STATUSES: [&str; 7] = [
+pub const STATUSES: [&str; 7] = [
     "RESERVATION_REQUESTED",
     "RESERVED",
     "INITIATING",
@@ -28,7 +24,7 @@ pub(crate) const STATUSES: [&str; 7] = [
     "PENDING_ACCEPTANCE",
 ];
 
-pub(crate) const FAULTS: [FaultKind; 11] = [
+pub const FAULTS: [FaultKind; 11] = [
     FaultKind::CredentialsNotFound,
     FaultKind::Unauthorized,
     FaultKind::Forbidden,
@@ -42,40 +38,40 @@ pub(crate) const FAULTS: [FaultKind; 11] = [
     FaultKind::Unavailable,
 ];
 
-pub(crate) fn secs(seconds: u64) -> Duration {
+pub fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// The endpoint id number `n`.
-pub(crate) fn id(n: u64) -> EndpointId {
+pub fn id(n: u64) -> EndpointId {
     format!("{n:024x}").parse().unwrap()
 }
 
-pub(crate) fn vpce(n: u32) -> VpcEndpointId {
+pub fn vpce(n: u32) -> VpcEndpointId {
     format!("vpce-{n:08x}").parse().unwrap()
 }
 
-pub(crate) fn nonce(n: u8) -> Nonce {
+pub fn nonce(n: u8) -> Nonce {
     Nonce::from_random([n; 16])
 }
 
-pub(crate) fn cluster() -> ClusterId {
+pub fn cluster() -> ClusterId {
     "this-cluster".parse().unwrap()
 }
 
 /// The token of the object under test.
-pub(crate) fn token() -> Token {
+pub fn token() -> Token {
     Token::of(&cluster(), "team-a", "orders")
 }
 
 /// Another owner's token.
-pub(crate) fn stranger() -> Token {
+pub fn stranger() -> Token {
     Token::of(&"that-cluster".parse().unwrap(), "team-a", "orders")
 }
 
 /// The owner of the mark in a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub enum Mark {
     Ours,
     None,
     Strangers,
@@ -83,7 +79,7 @@ pub(crate) enum Mark {
 
 /// An endpoint as Atlas reports one of that status: with a service from RESERVED on, and connected to VPC endpoint 1
 /// from INITIATING on.
-pub(crate) fn endpoint(n: u64, mark: Mark, status: &str) -> Endpoint {
+pub fn endpoint(n: u64, mark: Mark, status: &str) -> Endpoint {
     let status = EndpointStatus::from(status);
     let requested = status == EndpointStatus::ReservationRequested;
     let connected =
@@ -102,11 +98,11 @@ pub(crate) fn endpoint(n: u64, mark: Mark, status: &str) -> Endpoint {
     }
 }
 
-pub(crate) fn ours(replaced: Option<EndpointId>) -> ClaimReading {
+pub fn ours(replaced: Option<EndpointId>) -> ClaimReading {
     ClaimReading::Ours { nonce: nonce(1), replaced }
 }
 
-pub(crate) fn foreign_claim() -> ClaimReading {
+pub fn foreign_claim() -> ClaimReading {
     ClaimReading::Foreign(Claim {
         token: stranger(),
         nonce: nonce(1),
@@ -116,12 +112,12 @@ pub(crate) fn foreign_claim() -> ClaimReading {
     })
 }
 
-pub(crate) fn fault(kind: FaultKind) -> Fault {
+pub fn fault(kind: FaultKind) -> Fault {
     Fault::new(kind, format!("Atlas says {kind:?}"))
 }
 
 /// A claimed object without an endpoint, before the first listing.
-pub(crate) fn observed() -> Observed {
+pub fn observed() -> Observed {
     Observed {
         object: Object {
             token: token(),
@@ -145,7 +141,7 @@ pub(crate) fn observed() -> Observed {
 }
 
 /// Endpoint 1, recorded for an hour, and listed in this status.
-pub(crate) fn shown(status: &str) -> Observed {
+pub fn shown(status: &str) -> Observed {
     let mut o = observed();
     o.object.recorded = Some(endpoint(1, Mark::Ours, status));
     o.memory.recorded = 60 * MINUTE;

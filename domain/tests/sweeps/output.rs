@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::conditions::Report;
 use domain::output::{Change, Content, Existing, Names, change, connected, content, known_address, names};
 
-use crate::support::{Mark, STATUSES, endpoint, vpce};
+use invariants::fixtures::{Mark, STATUSES, endpoint, vpce};
 
 fn report(status: &str) -> Report {
     Report {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::fault::{Concerns, Fault, FaultKind};
 use domain::rate_limits::Call;
 
-use crate::support::{Draw, FAULTS, secs};
+use crate::fixtures::{Draw, FAULTS, secs};
 
 type RateLimits = domain::rate_limits::RateLimits<u8, u8>;
 type Caller = domain::rate_limits::Caller<u8, u8>;
@@ -15,7 +15,7 @@ type Caller = domain::rate_limits::Caller<u8, u8>;
 const LONGEST: u64 = 900;
 
 /// A sequence of calls, as many as there are bytes for.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
     // The pauses of both tenants, and those of the first alone.
     let (mut both, mut alone) = (RateLimits::default(), RateLimits::default());

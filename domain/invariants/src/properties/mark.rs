@@ -3,10 +3,10 @@
 
 use domain::ownership::{COMMENT_BYTES, MARK_START, Token, mark_of, marked_comment, same_comment};
 
-use crate::support::{Draw, stranger, token};
+use crate::fixtures::{Draw, stranger, token};
 
 /// A comment and its surroundings.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
     let owner = draw.one_of(&[token(), stranger()]);
     let comment = draw.maybe(|_| ()).map(|()| draw.rest());

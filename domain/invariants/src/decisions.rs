@@ -5,10 +5,11 @@ use domain::observed::Observed;
 
 use crate::{Verdict, changing, creating, leaving, narrowing, pausing};
 
-pub(crate) type Law = fn(&Observed, &Decision) -> Verdict;
+pub type DecisionInvariant = fn(&Observed, &Decision) -> Verdict;
 
 /// Calls a macro with the names of all of them.
-macro_rules! with_laws {
+#[macro_export]
+macro_rules! for_each_invariant_of_decisions {
     ($call:ident) => {
         $call! {
             creating {
@@ -68,11 +69,8 @@ macro_rules! with_laws {
 
 macro_rules! list {
     ($($group:ident { $($name:ident)+ })+) => {
-        pub(crate) static LAWS: &[(&str, Law)] = &[$($((stringify!($name), $group::$name),)+)+];
+        pub static ALL: &[(&str, DecisionInvariant)] = &[$($((stringify!($name), $group::$name),)+)+];
     };
 }
 
-with_laws!(list);
-
-#[allow(unused_imports, reason = "only the sweep makes a test of each")]
-pub(crate) use with_laws;
+for_each_invariant_of_decisions!(list);

@@ -16,14 +16,14 @@ use domain::observed::{
 };
 use domain::ownership::{Claim, ClaimReading, Token, marked_comment};
 
-use crate::support::{
+use crate::fixtures::{
     Draw, FAULTS, Mark, STATUSES, cluster, endpoint, id, nonce, secs, stranger, token, vpce,
 };
 use crate::view::second;
 use crate::{decisions, reports};
 
 /// Every observation has a decision and a report, and both keep the invariants.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let o = observed(&mut Draw::from(bytes));
     let decision = decide(&o);
     let reported = report(&o, &decision);
@@ -41,14 +41,14 @@ pub(crate) fn check(bytes: &[u8]) {
     }
     for o in second(&o, &decision).into_iter().chain([o]) {
         let decision = decide(&o);
-        for (name, law) in decisions::LAWS {
-            let verdict = law(&o, &decision);
+        for (name, invariant) in decisions::ALL {
+            let verdict = invariant(&o, &decision);
             assert_ne!(verdict, Some(false), "{name}: {decision:#?}\nin view of {o:#?}");
         }
         for o in reports::late(&o, &decision).into_iter().chain([o]) {
             let reported = report(&o, &decision);
-            for (name, law) in reports::LAWS {
-                let verdict = law(&o, &decision, &reported);
+            for (name, invariant) in reports::ALL {
+                let verdict = invariant(&o, &decision, &reported);
                 assert_ne!(
                     verdict,
                     Some(false),

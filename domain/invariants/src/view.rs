@@ -8,31 +8,31 @@ use domain::fault::FaultKind;
 use domain::observed::{AttemptOutcome, CredentialsInUse, Listing, Observed, Spec, VpcEndpoint};
 use domain::ownership::{ClaimReading, Nonce, Token, mark_of};
 
-pub(crate) fn wanted(o: &Observed) -> Option<&Spec> {
+pub fn wanted(o: &Observed) -> Option<&Spec> {
     o.spec.as_ref().ok()
 }
 
-pub(crate) fn listing(o: &Observed) -> Option<&[Endpoint]> {
+pub fn listing(o: &Observed) -> Option<&[Endpoint]> {
     match &o.listing {
         Listing::Fetched(listing) => Some(listing),
         Listing::NotFetched | Listing::Failed(_) => None,
     }
 }
 
-pub(crate) fn listed<'a>(o: &'a Observed, id: &EndpointId) -> Option<&'a Endpoint> {
+pub fn listed<'a>(o: &'a Observed, id: &EndpointId) -> Option<&'a Endpoint> {
     listing(o)?.iter().find(|e| e.id == *id)
 }
 
-pub(crate) fn owner(e: &Endpoint) -> Option<Token> {
+pub fn owner(e: &Endpoint) -> Option<Token> {
     mark_of(&e.comment)
 }
 
-pub(crate) fn is_ours(o: &Observed, e: &Endpoint) -> bool {
+pub fn is_ours(o: &Observed, e: &Endpoint) -> bool {
     owner(e).as_ref() == Some(&o.object.token)
 }
 
 /// The listing's response reports that the instance or this API is no more.
-pub(crate) fn says_gone(o: &Observed) -> Option<FaultKind> {
+pub fn says_gone(o: &Observed) -> Option<FaultKind> {
     let Listing::Failed(fault) = &o.listing else { return None };
     let gone =
         matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired);
@@ -40,12 +40,12 @@ pub(crate) fn says_gone(o: &Observed) -> Option<FaultKind> {
 }
 
 /// It is the second such response: one at least G ago reported the same, and none in between the opposite.
-pub(crate) fn final_word(o: &Observed) -> bool {
+pub fn final_word(o: &Observed) -> bool {
     let before = |said: FaultKind| o.memory.gone.iter().find(|(kind, _)| *kind == said).map(|(_, ago)| *ago);
     says_gone(o).and_then(before).is_some_and(|ago| ago >= o.times.confirm_gap)
 }
 
-pub(crate) fn announced(o: &Observed) -> Option<(&Nonce, Option<&EndpointId>)> {
+pub fn announced(o: &Observed) -> Option<(&Nonce, Option<&EndpointId>)> {
     match &o.object.claim {
         ClaimReading::Absent | ClaimReading::Copied | ClaimReading::Foreign(_) => None,
         ClaimReading::Ours { nonce, replaced } | ClaimReading::EarlierLife { nonce, replaced } => {
@@ -55,12 +55,12 @@ pub(crate) fn announced(o: &Observed) -> Option<(&Nonce, Option<&EndpointId>)> {
     }
 }
 
-pub(crate) fn claim_is_open(o: &Observed) -> bool {
+pub fn claim_is_open(o: &Observed) -> bool {
     announced(o).is_some_and(|(_, replaced)| o.recorded().is_none() || o.recorded() == replaced)
 }
 
 /// The attempts whose outcome this process does not know, or whose endpoint is not recorded.
-pub(crate) fn unproven(o: &Observed) -> Vec<&Nonce> {
+pub fn unproven(o: &Observed) -> Vec<&Nonce> {
     let known = |nonce: &Nonce| o.memory.attempts.iter().any(|attempt| attempt.nonce == *nonce);
     let open = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Unknown | AttemptOutcome::Created(_));
     let remembered = o.memory.attempts.iter().filter(|attempt| open(&attempt.fate));
@@ -69,7 +69,7 @@ pub(crate) fn unproven(o: &Observed) -> Vec<&Nonce> {
 }
 
 /// The endpoint that the attempt of the open claim is known to have created.
-pub(crate) fn created(o: &Observed) -> Option<&Endpoint> {
+pub fn created(o: &Observed) -> Option<&Endpoint> {
     let (nonce, _) = announced(o).filter(|_| claim_is_open(o))?;
     o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce).and_then(|attempt| match &attempt.fate {
         AttemptOutcome::Created(endpoint) => Some(endpoint),
@@ -78,7 +78,7 @@ pub(crate) fn created(o: &Observed) -> Option<&Endpoint> {
 }
 
 /// An attempt of unknown outcome is younger than Q.
-pub(crate) fn may_land(o: &Observed) -> bool {
+pub fn may_land(o: &Observed) -> bool {
     let age = |nonce: &Nonce| {
         let known = o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce);
         known.map_or(Duration::ZERO, |attempt| attempt.age)
@@ -87,7 +87,7 @@ pub(crate) fn may_land(o: &Observed) -> bool {
 }
 
 /// Returns which facts of the recorded endpoint's status the listing withdraws.
-pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
+pub fn taken_back(o: &Observed) -> Option<Withdrawn> {
     let known = o.object.recorded.as_ref()?;
     let shown = listed(o, &known.id)?;
     let leaves = |e: &Endpoint| e.status == EndpointStatus::Deleting;
@@ -132,37 +132,37 @@ pub(crate) fn taken_back(o: &Observed) -> Option<Withdrawn> {
 }
 
 /// Returns the same observation for a process that had G ago the response which this listing is to confirm.
-pub(crate) fn second(o: &Observed, d: &Decision) -> Option<Observed> {
+pub fn second(o: &Observed, d: &Decision) -> Option<Observed> {
     let mut second = o.clone();
     second.memory.absent = Some((d.absent?, o.times.confirm_gap));
     (second != *o).then_some(second)
 }
 
 /// The listing withdraws something that no listing at least G ago withdrew.
-pub(crate) fn is_contradicted(o: &Observed) -> bool {
+pub fn is_contradicted(o: &Observed) -> bool {
     taken_back(o).is_some_and(|withdrawn| !confirmed(o, ConfirmedAbsence::Known(withdrawn)))
 }
 
 /// A listing at least G ago showed the same absence.
-pub(crate) fn confirmed(o: &Observed, absence: ConfirmedAbsence) -> bool {
+pub fn confirmed(o: &Observed, absence: ConfirmedAbsence) -> bool {
     matches!(o.memory.absent, Some((what, ago)) if what == absence && ago >= o.times.confirm_gap)
 }
 
-pub(crate) fn create(d: &Decision) -> Option<(&Nonce, &str)> {
+pub fn create(d: &Decision) -> Option<(&Nonce, &str)> {
     match &d.step {
         Step::Create { nonce, comment } => Some((nonce, comment)),
         _ => None,
     }
 }
 
-pub(crate) fn delete(d: &Decision) -> Option<(&EndpointId, bool)> {
+pub fn delete(d: &Decision) -> Option<(&EndpointId, bool)> {
     match &d.step {
         Step::Delete { id, excess } => Some((id, *excess)),
         _ => None,
     }
 }
 
-pub(crate) fn update(d: &Decision) -> Option<(&EndpointId, Option<&str>, Option<&str>)> {
+pub fn update(d: &Decision) -> Option<(&EndpointId, Option<&str>, Option<&str>)> {
     match &d.step {
         Step::Update { id, comment, vpc_endpoint } => {
             Some((id, comment.as_deref(), vpc_endpoint.as_ref().map(domain::endpoint::VpcEndpointId::as_str)))
@@ -171,14 +171,14 @@ pub(crate) fn update(d: &Decision) -> Option<(&EndpointId, Option<&str>, Option<
     }
 }
 
-pub(crate) fn record(d: &Decision) -> Option<(&Endpoint, Origin)> {
+pub fn record(d: &Decision) -> Option<(&Endpoint, Origin)> {
     match &d.step {
         Step::Record { endpoint, origin } => Some((endpoint, *origin)),
         _ => None,
     }
 }
 
-pub(crate) fn claim(d: &Decision) -> Option<(Option<&Nonce>, Option<&EndpointId>, Option<&str>)> {
+pub fn claim(d: &Decision) -> Option<(Option<&Nonce>, Option<&EndpointId>, Option<&str>)> {
     match &d.step {
         Step::Claim { nonce, replaced, stale_vpc_endpoint } => {
             Some((nonce.as_ref(), replaced.as_ref(), stale_vpc_endpoint.as_deref()))
@@ -187,6 +187,6 @@ pub(crate) fn claim(d: &Decision) -> Option<(Option<&Nonce>, Option<&EndpointId>
     }
 }
 
-pub(crate) fn writes_to_atlas(d: &Decision) -> bool {
+pub fn writes_to_atlas(d: &Decision) -> bool {
     matches!(d.step, Step::Create { .. } | Step::Update { .. } | Step::Delete { .. })
 }

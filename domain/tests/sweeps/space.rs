@@ -14,8 +14,10 @@ use domain::observed::{
 };
 use domain::ownership::{ClaimReading, Token};
 
-use crate::support::{FAULTS, MINUTE, Mark, STATUSES, endpoint, fault, foreign_claim, id, nonce, ours, secs};
-use crate::support::{stranger, vpce};
+use invariants::fixtures::{
+    FAULTS, MINUTE, Mark, STATUSES, endpoint, fault, foreign_claim, id, nonce, ours, secs,
+};
+use invariants::fixtures::{stranger, vpce};
 
 /// The ways to set one input. The first axis of a space is distributed over threads.
 pub(crate) type Axis = Vec<Box<dyn Fn(&mut Observed) + Send + Sync>>;

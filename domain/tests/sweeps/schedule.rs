@@ -10,7 +10,7 @@ use domain::decision::{Creating, Decision, Requeue, State, Step};
 use domain::ownership::Token;
 use domain::schedule::{Basis, ObjectVersion, Outcome, Pace, Schedule};
 
-use crate::support::{MINUTE, Mark, cluster, endpoint, secs, token};
+use invariants::fixtures::{MINUTE, Mark, cluster, endpoint, secs, token};
 
 const OBJECT: ObjectVersion =
     ObjectVersion { content: 1, request: None, number: None, deleting: false, recorded: true, current: true };

@@ -11,13 +11,13 @@ use domain::conditions::{Condition, ConditionType, Reason, Report};
 use domain::decision::{Creating, Decision, Requeue, State, Step};
 use domain::schedule::{Basis, Cause, Due, ObjectVersion, Outcome, Pace, Schedule, Start};
 
-use crate::support::{Draw, MINUTE, Mark, endpoint, secs, token};
+use crate::fixtures::{Draw, MINUTE, Mark, endpoint, secs, token};
 
 const PACE: Pace =
     Pace { poll_min: Duration::from_secs(5), poll_max: MINUTE, interval: Duration::from_mins(10) };
 
 /// A sequence of events, as many as there are bytes for.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
     let mut history = History::default();
     while !draw.is_empty() {

@@ -1,0 +1,9 @@
+//! Properties of the rules for any bytes: each panics where it is violated. The tests run them on random bytes and on the
+//! seeds of the fuzzer, and the fuzzer searches.
+
+pub mod claim;
+pub mod decide;
+pub mod mark;
+pub mod memory;
+pub mod rate_limits;
+pub mod schedule;
