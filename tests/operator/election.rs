@@ -68,13 +68,36 @@ async fn watched_pair_with(fixture: &Fixture, proxies: &Proxies, flags: &[&str])
     (leader, standby)
 }
 
+/// Starts a replica whose Lease runs out within seconds.
+fn short_leader(fixture: &Fixture, proxies: &Proxies, flags: &[&str]) -> Process {
+    let [elect, namespace] = election(fixture);
+    let times = ["--lease-duration=3s", "--lease-renew-deadline=1s", "--lease-retry-period=200ms"];
+    fixture.operator_behind_with(proxies, &[&[&*elect, &*namespace][..], &times, flags].concat())
+}
+
+fn is_about_the_lease(exchange: &Exchange) -> bool {
+    exchange.path.contains("/leases/")
+}
+
+/// Leaves the requests about the Lease without a response, until the leader holds it no longer.
+async fn loses_the_lease(leader: &Process, proxies: &Proxies) {
+    proxies.tape.always(is_about_the_lease, || Action::HangRequest);
+    leader.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
+}
+
+/// Ends when the leader has tried four times more to renew its Lease, which takes a second and a pause each.
+async fn tries_to_renew(proxies: &Proxies) {
+    let before = proxies.tape.count(is_about_the_lease);
+    proxies.tape.wait_for(before + 4, is_about_the_lease, PATIENCE).await.unwrap();
+}
+
 /// Ends when the replica behind these proxies has just read the Lease.
-async fn looked(proxies: &Proxies) {
-    let is_look = |exchange: &Exchange| {
+async fn lease_is_read(proxies: &Proxies) {
+    let is_read = |exchange: &Exchange| {
         exchange.method == "GET" && exchange.path.contains("/leases/") && exchange.status.is_some()
     };
-    let before = proxies.tape.count(is_look);
-    proxies.tape.wait_for(before + 1, is_look, PATIENCE).await.unwrap();
+    let before = proxies.tape.count(is_read);
+    proxies.tape.wait_for(before + 1, is_read, PATIENCE).await.unwrap();
 }
 
 /// Returns when `standby` acquired the Lease, according to the Lease.
@@ -106,7 +129,7 @@ async fn a_killed_leader_is_replaced_when_its_lease_has_run_out_and_within_twent
     fixture
         .until("orders", "created", |object| object.status.as_ref().is_some_and(|status| status.id.is_some()))
         .await;
-    looked(&proxies).await;
+    lease_is_read(&proxies).await;
     let killed = Timestamp::now();
     leader.kill().unwrap();
     let renewed = lease(&fixture).await.renew_time.unwrap().0;
@@ -138,7 +161,7 @@ async fn a_leader_whose_project_hangs_hands_over_within_three_seconds() {
     let asks = |entry: &Entry| entry.is(Operation::List) && entry.challenged.is_none();
     let hang = fixture.atlas.until(|atlas| atlas.count(asks) >= 8);
     tokio::time::timeout(PATIENCE, hang).await.unwrap();
-    looked(&proxies).await;
+    lease_is_read(&proxies).await;
     let told = Timestamp::now();
     leader.signal(Signal::TERM).unwrap();
     let waited = taken_over(&fixture, &standby).await.duration_since(told);
@@ -164,7 +187,7 @@ async fn hands_over_amid(operation: Operation, fault: Fault, act: impl AsyncFnOn
     act(&fixture).await;
     let sent = |entry: &Entry| entry.is(operation) && entry.challenged.is_none();
     tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
-    looked(&proxies).await;
+    lease_is_read(&proxies).await;
     let told = Timestamp::now();
     leader.signal(Signal::TERM).unwrap();
     let waited = taken_over(&fixture, &standby).await.duration_since(told);
@@ -215,25 +238,14 @@ async fn a_leader_whose_create_hangs_hands_over_and_its_endpoint_is_recorded_onc
 async fn an_update_in_flight_when_the_lease_is_lost_is_sent_again_once_it_is_held() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
-    let [elect, namespace] = election(&fixture);
-    let flags = [
-        &*elect,
-        &*namespace,
-        "--lease-duration=3s",
-        "--lease-renew-deadline=1s",
-        "--lease-retry-period=200ms",
-        "--atlas-timeout=120s",
-        "--create-uncertainty=300s",
-    ];
-    let operator = fixture.operator_behind_with(&proxies, &flags);
+    let operator = short_leader(&fixture, &proxies, &["--atlas-timeout=120s", "--create-uncertainty=300s"]);
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
     fixture.atlas.inject(Rule::next_of(Operation::Update, Fault::NotExecuted(Termination::Hang)));
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     let sent = |entry: &Entry| entry.is(Operation::Update) && entry.challenged.is_none();
     tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
-    proxies.tape.always(|exchange| exchange.path.contains("/leases/"), || Action::HangRequest);
-    operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
+    loses_the_lease(&operator, &proxies).await;
     proxies.tape.forget_plan();
     fixture.until_reason("orders", "Available").await;
     assert_eq!(fixture.atlas.executed(Operation::Update), 1);
@@ -256,7 +268,8 @@ async fn a_lease_that_nobody_took_in_an_outage_is_held_again_by_the_same_process
     let before = lease(&fixture).await;
     proxies.tape.always(|exchange| exchange.proxy == "cluster", || Action::HangRequest);
     operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let ended = lease(&fixture).await.renew_time.unwrap().0 + SignedDuration::from_secs(4);
+    tokio::time::sleep(ended.duration_since(Timestamp::now()).unsigned_abs()).await;
     proxies.tape.forget_plan();
     operator.wait_for_line("leading again", PATIENCE).await.unwrap();
     fixture.until_gone("orders").await;
@@ -270,17 +283,7 @@ async fn a_lease_that_nobody_took_in_an_outage_is_held_again_by_the_same_process
 async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
-    let [elect, namespace] = election(&fixture);
-    let flags = [
-        &*elect,
-        &*namespace,
-        "--lease-duration=3s",
-        "--lease-renew-deadline=1s",
-        "--lease-retry-period=200ms",
-        "--create-deadline=30s",
-        "--create-uncertainty=80s",
-    ];
-    let operator = fixture.operator_behind_with(&proxies, &flags);
+    let operator = short_leader(&fixture, &proxies, &["--create-deadline=30s", "--create-uncertainty=80s"]);
     fixture.create("events", json!({})).await;
     fixture.until_reason("events", "Reserved").await;
     // The claim stands at once, and its response comes when the Lease has long not been renewed.
@@ -288,11 +291,10 @@ async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
     proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(4)));
     fixture.create("orders", json!({})).await;
     proxies.tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
-    proxies.tape.always(|exchange| exchange.path.contains("/leases/"), || Action::HangRequest);
-    operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
+    loses_the_lease(&operator, &proxies).await;
     let answered = |exchange: &Exchange| is_claim(exchange) && exchange.answered.is_some();
     proxies.tape.wait_for(1, answered, PATIENCE).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tries_to_renew(&proxies).await;
     assert_eq!(fixture.atlas.executed(Operation::Create), 1, "that of the other object");
     proxies.tape.forget_plan();
     fixture.until_reason("orders", "Reserved").await;
@@ -303,17 +305,14 @@ async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
 async fn a_reconcile_under_way_when_the_lease_is_lost_claims_nothing() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
-    let [elect, namespace] = election(&fixture);
-    let times = ["--lease-duration=3s", "--lease-renew-deadline=1s", "--lease-retry-period=200ms"];
     let is_list = |exchange: &Exchange| exchange.proxy == "atlas" && exchange.path.ends_with("/endpoint");
-    proxies.tape.always(is_list, || Action::DelayAnswer(Duration::from_secs(3)));
-    let operator = fixture.operator_behind_with(&proxies, &[&[&*elect, &*namespace][..], &times].concat());
+    proxies.tape.always(is_list, || Action::DelayAnswer(Duration::from_secs(2)));
+    let operator = short_leader(&fixture, &proxies, &[]);
     fixture.create("orders", json!({})).await;
     proxies.tape.wait_for(1, is_list, PATIENCE).await.unwrap();
-    proxies.tape.always(|exchange| exchange.path.contains("/leases/"), || Action::HangRequest);
-    operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
-    // Longer than each response takes that a claim would wait for.
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    loses_the_lease(&operator, &proxies).await;
+    // Longer than the responses take that a claim would wait for.
+    tries_to_renew(&proxies).await;
     assert_eq!(fixture.get("orders").await.metadata.finalizers, None);
     proxies.tape.forget_plan();
     fixture.until_reason("orders", "Reserved").await;
