@@ -9,7 +9,7 @@ use atlas_simulator::{
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
-use test_support::{Fixture, VPC_ENDPOINT, assert_condition, condition};
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 use testbed::{Action, Exchange};
 
 const NEXT_VPC_ENDPOINT: &str = "vpce-0fedcba9876543210";
@@ -105,8 +105,6 @@ async fn an_endpoint_deleted_in_atlas_is_created_anew_and_its_vpc_endpoint_id_is
     let _operator = fixture.operator();
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     let before = fixture.until_reason("orders", "Available").await.status.unwrap();
-    // A listing proves nothing for as long as Atlas may lag behind.
-    tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(fixture.atlas.remove_endpoint(&before.id.clone().unwrap()));
     fixture.request_reconcile("orders", "1").await;
     let stale = fixture.until_reason("orders", "VpcEndpointStale").await;
@@ -238,7 +236,10 @@ async fn work_that_takes_too_long_is_called_stalled_and_goes_on() {
     // Waiting for the user is not late, not even where it is waited for.
     fixture.edit("orders", json!({"readyWhen": "Available"})).await;
     fixture.until_reason("orders", "AwaitingVpcEndpoint").await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let overdue = fixture.atlas.now() + Duration::from_secs(2);
+    let is_later = |entry: &Entry| entry.is(Operation::List) && entry.at > overdue;
+    let polled = fixture.atlas.until(|atlas| atlas.count(is_later) > 0);
+    tokio::time::timeout(PATIENCE, polled).await.unwrap();
     fixture.request_reconcile("orders", "1").await;
     let waiting = fixture.until_reconciled("orders", "1").await;
     assert_condition(&waiting, "Reconciling", "True", "Progressing");

@@ -15,6 +15,9 @@ use kube::api::ListParams;
 use serde_json::json;
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
 
+/// Longer than several polls: where nothing is sent, there is nothing to count.
+const SEVERAL_POLLS: Duration = Duration::from_secs(2);
+
 /// The notes of all events of this reason, once there is one.
 async fn notes(fixture: &Fixture, reason: &str) -> Vec<String> {
     let events: Api<Event> =
@@ -117,7 +120,7 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
         let told = notes(&fixture, event).await;
         assert!(told.len() == 1 && told[0].contains("billed"), "{end}: {told:?}");
         let before = fixture.atlas.journal().len();
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        tokio::time::sleep(SEVERAL_POLLS).await;
         assert_eq!(
             fixture.atlas.journal().len(),
             before,
@@ -156,7 +159,7 @@ async fn a_project_that_is_gone_is_no_access_and_a_deletion_waits_and_names_the_
     let unseen = fixture.until_synced("orders", "ProjectNotFound").await;
     assert_condition(&unseen, "Ready", "True", "Reserved");
     let before = fixture.atlas.journal().len();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(SEVERAL_POLLS).await;
     assert_eq!(fixture.atlas.journal().len(), before, "Atlas is not asked again before the Secret changes");
     fixture.delete("orders").await;
     let waiting = fixture.until_reason("orders", "ProjectNotFound").await;

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use test_support::{Fixture, PATIENCE};
-use testbed::Signal;
+use testbed::{Exchange, Signal};
 
 /// The objects of one run.
 const OBJECTS: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -85,7 +85,8 @@ async fn an_operator_stopped_for_longer_than_q_while_its_post_travels_doubles_no
     let fixture = Fixture::new().await;
     let travels = Fault::ExecutedLate { after: Duration::from_secs(3), ending: Termination::Cut };
     fixture.atlas.inject(Rule::next_of(Operation::Create, travels));
-    let sleeper = fixture.operator();
+    let proxies = fixture.proxies().await;
+    let sleeper = fixture.operator_behind(&proxies);
     fixture.create("orders", json!({})).await;
     let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
     let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
@@ -96,9 +97,14 @@ async fn an_operator_stopped_for_longer_than_q_while_its_post_travels_doubles_no
     let stopped = tokio::time::sleep(LONGER_THAN_Q);
     fixture.until_reason("orders", "Reserved").await;
     stopped.await;
+    // It first completes what it was about to do, and then lists.
+    let is_listing = |exchange: &Exchange| {
+        exchange.proxy == "atlas" && exchange.method == "GET" && exchange.status == Some(200)
+    };
+    let before = proxies.tape.count(is_listing);
     sleeper.signal(Signal::CONT).unwrap();
-    // What it still has in mind it does now; the next reconcile of either begins after that.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    fixture.request_reconcile("orders", "1").await;
+    proxies.tape.wait_for(before + 1, is_listing, PATIENCE).await.unwrap();
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
     assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (1, 0));

@@ -135,7 +135,6 @@ async fn nothing_is_written_before_there_is_a_service_and_nothing_is_left_once_i
             && !key.starts_with(|c: char| c.is_ascii_digit())
     };
     assert!(first.keys().all(|key| is_substitutable(key)), "{first:?}");
-    tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(fixture.atlas.remove_endpoint(&requested.status.unwrap().id.unwrap()));
     fixture.request_reconcile("orders", "1").await;
     until(&maps, "output", |map| map.is_none()).await;

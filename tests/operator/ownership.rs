@@ -142,8 +142,6 @@ async fn the_recorded_id_may_be_named_later_and_then_nothing_is_created_in_its_p
     let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
     fixture.edit("orders", json!({"endpointId": id})).await;
     fixture.until_reason("orders", "Reserved").await;
-    // A listing proves nothing for as long as Atlas may lag behind.
-    tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(fixture.atlas.remove_endpoint(&id));
     fixture.request_reconcile("orders", "1").await;
     let lost =

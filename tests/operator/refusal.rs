@@ -20,6 +20,7 @@ async fn refused(fixture: &Fixture, fields: Value, reason: &str, words: &[&str])
     for word in words {
         assert!(message.contains(word), "{word:?} is not in {message:?}");
     }
+    // A rate can only be measured over time.
     let before = fixture.atlas.journal().len();
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     let requests = fixture.atlas.journal().len() - before;

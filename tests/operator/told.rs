@@ -70,8 +70,6 @@ async fn nothing_names_the_service_of_a_lost_endpoint_beside_its_successor() {
     let before = fixture.until_reason("orders", "Reserved").await.status.unwrap();
     let (old, dead) = (before.id.unwrap(), before.endpoint_service_name.unwrap());
     let (objects, outputs) = (versions(fixture.objects.clone()), versions(maps));
-    // A listing proves nothing for as long as Atlas may lag behind.
-    tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(fixture.atlas.remove_endpoint(&old));
     fixture.request_reconcile("orders", "1").await;
     let anew = |object: &ServerlessPrivateEndpoint| {

@@ -117,15 +117,24 @@ async fn a_claim_that_the_time_of_day_calls_old_is_not_sent_and_another_is_at_on
 async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
     let (fixture, leading, waiting) =
         (Fixture::new().await, WallClock::new().unwrap(), WallClock::new().unwrap());
-    let election = ["--leader-elect".to_owned(), format!("--lease-namespace={}", fixture.namespace)];
-    let election = election.each_ref().map(String::as_str);
+    let namespace = format!("--lease-namespace={}", fixture.namespace);
+    let times = ["--lease-duration=6s", "--lease-renew-deadline=4s", "--lease-retry-period=500ms"];
+    let election = [&["--leader-elect", &namespace][..], &times].concat();
     let leader = operator(&fixture, &leading, "clock-leader", &election);
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
-    let standby = operator(&fixture, &waiting, "clock-standby", &election);
+    let proxies = fixture.proxies().await;
+    let mut command = command(&fixture, &proxies.cluster.kubeconfig_file().unwrap(), &fixture.atlas.url());
+    waiting.set(command.args(&election));
+    let standby = Process::spawn("clock-standby", &command).unwrap();
     standby.wait_for_line("standing by", PATIENCE).await.unwrap();
+    let reads = async |count| {
+        let is_read = |exchange: &Exchange| exchange.path.contains("/leases/") && exchange.status.is_some();
+        let before = proxies.tape.count(is_read);
+        proxies.tape.wait_for(before + count, is_read, PATIENCE).await.unwrap();
+    };
     // By the standby's time of day the Lease ran out long ago; then by the leader's it was never renewed.
     waiting.step(HOUR).unwrap();
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    reads(3).await;
     leading.step(-HOUR).unwrap();
     fixture.create("orders", json!({})).await;
     let reserved = fixture.until_reason("orders", "Reserved").await;
@@ -133,8 +142,8 @@ async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
         (ahead(&reserved, "Ready") + HOUR).abs() < 60,
         "the leader did not see the step, or does not lead"
     );
-    // Longer than a Lease.
-    tokio::time::sleep(Duration::from_secs(17)).await;
+    // Longer than a Lease, at half a second each.
+    reads(14).await;
     assert!(!standby.output().iter().any(|line| line.contains("leading")), "it took a Lease that was held");
     assert!(!leader.output().iter().any(|line| line.contains("lost Lease")));
     Table::tell_passed("clocks", "an hour off, leader and standby");
