@@ -3,6 +3,8 @@
 MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PART := hack/part
+# Most tests wait for timers and processes, so that several run on a core.
+TEST_THREADS ?= $(shell expr 3 \* $$(nproc))
 
 .PHONY: help deps build control-plane test deny sbom mutants fuzz proof sabotage bench demo crd chart image e2e e2e-cluster repro release-check docs tour dashboard clean
 
@@ -25,7 +27,7 @@ test: deps ## Checks the code: format, lints, documentation, tests
 	@$(PART) "documentation" env RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --lib --no-deps
 	@$(PART) "compilation" $(CARGO) test --locked --workspace --no-run
 	@$(PART) "control plane" $(MAKE) control-plane
-	@$(PART) "tests" $(CARGO) test --locked --workspace --no-fail-fast
+	@$(PART) "tests" env RUST_TEST_THREADS=$(TEST_THREADS) $(CARGO) test --locked --workspace --no-fail-fast
 
 deny: ## Checks licences, duplicates and sources of the dependencies, and advisories if their database is reachable; builds cargo-deny (8 minutes, once)
 	@hack/deny
