@@ -170,7 +170,9 @@ struct Reading {
 impl Reading {
     async fn next(&mut self) -> Option<Result<Frame<Bytes>, BoxError>> {
         let frame = Pin::new(&mut self.body).frame().await?;
-        self.line.heard();
+        if frame.as_ref().is_ok_and(|frame| frame.data_ref().is_some_and(|data| !data.is_empty())) {
+            self.line.heard();
+        }
         Some(frame.map_err(BoxError::from))
     }
 }

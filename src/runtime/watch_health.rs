@@ -19,9 +19,11 @@ pub struct WatchHealth(Arc<Mutex<BTreeMap<Option<String>, State>>>);
 struct State {
     /// The objects were listed at least once.
     listed: bool,
-    open: bool,
-    /// How long an open watch may be silent.
+    /// Since when no watch is open; `None` while one is.
+    closed: Option<Boottime>,
+    /// How long the watch may be silent, however often it is opened.
     patience: Duration,
+    /// When the last byte of a body arrived.
     heard: Boottime,
     /// The status codes of refused list and watch requests, by verb.
     refused: BTreeMap<&'static str, u16>,
@@ -35,7 +37,7 @@ pub(crate) struct WatchReporter {
 }
 
 impl WatchHealth {
-    /// Expects watches of these namespaces from now on (none: one of all). An open watch may be silent for
+    /// Expects watches of these namespaces from now on (none: one of all). A watch may be silent for
     /// `patience`.
     pub fn expect<'a>(&self, namespaces: impl IntoIterator<Item = &'a String>, patience: Duration) {
         let mut namespaces: Vec<_> = namespaces.into_iter().cloned().map(Some).collect();
@@ -44,7 +46,10 @@ impl WatchHealth {
         }
         let now = Boottime::now();
         self.watches().extend(namespaces.into_iter().map(|namespace| {
-            (namespace, State { listed: false, open: false, patience, heard: now, refused: BTreeMap::new() })
+            (
+                namespace,
+                State { listed: false, closed: Some(now), patience, heard: now, refused: BTreeMap::new() },
+            )
         }));
     }
 
@@ -84,15 +89,17 @@ impl State {
             };
             return Some(format!("the API server answers {code} to `{verb}`{of}: {why}"));
         }
-        let silence = now.since(self.heard);
-        let seconds = silence.as_secs();
         if !self.listed {
             return Some(format!("the objects are being listed{of}"));
         }
-        if !self.open && silence > CLOSED {
-            return Some(format!("the objects{of} are not watched, for {seconds} s by now"));
+        let silence = now.since(self.heard);
+        // The pages of a long listing arrive while no watch is open.
+        let closed = self.closed.map_or(Duration::ZERO, |closed| now.since(closed).min(silence));
+        if closed > CLOSED {
+            return Some(format!("the objects{of} are not watched, for {} s by now", closed.as_secs()));
         }
-        (silence > self.patience).then(|| format!("nothing was heard on the watch{of} for {seconds} s"))
+        (silence > self.patience)
+            .then(|| format!("nothing was heard on the watch{of} for {} s", silence.as_secs()))
     }
 }
 
@@ -102,18 +109,22 @@ impl WatchReporter {
         self.change(|state| state.listed = true);
     }
 
-    /// Records that data arrived.
+    /// Records that a part of a body arrived.
     pub(crate) fn heard(&self) {
         self.change(|state| state.heard = Boottime::now());
     }
 
     /// Records the status code of a watch request (or of a list request).
+    ///
+    /// It says that a watch is open, not that events arrive: a proxy may send it and never a body.
     pub(crate) fn answered(&self, is_watch: bool, status: u16) {
         let verb = if is_watch { "watch" } else { "list" };
         self.change(|state| match status {
             200..300 => {
                 state.refused.remove(verb);
-                (state.open, state.heard) = (is_watch, Boottime::now());
+                if is_watch {
+                    state.closed = None;
+                }
             }
             // A retry does not resolve these.
             401 | 403 | 404 => {
@@ -125,7 +136,7 @@ impl WatchReporter {
 
     /// Records that the watch was closed.
     pub(crate) fn closed(&self) {
-        self.change(|state| state.open = false);
+        self.change(|state| state.closed = Some(Boottime::now()));
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -173,7 +184,21 @@ mod tests {
             line.closed();
         };
         assert_eq!(after(CLOSED, closed), None);
-        assert!(after(CLOSED + soon, closed).unwrap().contains("are not watched, for 91 s"));
+        assert!(after(CLOSED + 2 * soon, closed).unwrap().contains("are not watched, for 91 s"));
+    }
+
+    #[test]
+    fn a_watch_that_is_only_opened_again_and_again_is_silent() {
+        let patience = Duration::from_millis(20);
+        let heard = WatchHealth::default();
+        heard.expect(&[], patience);
+        let line = heard.line(None);
+        open(&line);
+        std::thread::sleep(2 * patience);
+        line.closed();
+        line.answered(true, 200);
+        assert!(heard.problems()[0].starts_with("nothing was heard on the watch for "));
+        assert!(heard.silence().is_some_and(|silence| silence >= 2 * patience));
     }
 
     #[test]

@@ -89,6 +89,23 @@ async fn a_quiet_watch_is_left_open() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_without_a_body_is_silent_however_often_it_is_opened() {
+    let (client, _) = client(|number| if number % 2 == 0 { Some(endless("")) } else { whole(200, "") });
+    let heard = WatchHealth::default();
+    heard.expect(&[], Duration::from_mins(6));
+    let api: Api<ConfigMap> = Api::all(bounded(&client, heard.line(None), Pages::Own));
+    let silence = Duration::from_millis(20);
+    std::thread::sleep(silence);
+    for _ in 0..2 {
+        let watch = api.watch(&WatchParams::default(), "0").await.unwrap();
+        let mut watch = std::pin::pin!(watch.into_stream());
+        let event = timeout(Duration::from_mins(4), watch.next()).await;
+        assert!(event.is_err() || event.is_ok_and(|event| event.is_none()));
+        assert!(heard.silence().is_some_and(|passed| passed >= silence));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_that_always_ends_at_once_is_opened_once_a_second() {
     fn ends(number: usize) -> Option<Response<UnsyncBoxBody<Bytes, Infallible>>> {
         whole(200, if number == 0 { "{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[]}" } else { "" })

@@ -121,6 +121,20 @@ async fn an_operator_whose_watch_falls_silent_is_not_ready_until_it_is_heard() {
 }
 
 #[tokio::test]
+async fn an_operator_whose_watches_open_and_bring_nothing_is_not_ready() {
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let operator = fixture.operator_behind_with(&proxies, &["--watch-silence=5s"]);
+    fixture.create("orders", json!({"interval": "1h"})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    proxies.tape.always(is_watch, || Action::status(200));
+    proxies.cluster.close_watches();
+    until_readyz(&operator, "watch: nothing was heard on the watch").await;
+    proxies.tape.forget_plan();
+    until_readyz(&operator, "HTTP/1.1 200 ").await;
+}
+
+#[tokio::test]
 async fn an_operator_whose_right_to_watch_is_taken_away_is_not_ready_until_it_is_back() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
