@@ -154,10 +154,34 @@ async fn values_that_need_or_exclude_each_other_are_refused_in_words() {
         (&["defaultCredentials.allowedNamespaces=[\"a\"]"], "needs defaultCredentials.existingSecret"),
         (&["serviceMonitor.enabled=true", "metrics.enabled=false"], "needs metrics.enabled=true"),
         (&["podDisruptionBudget.enabled=true", boundless], "needs podDisruptionBudget.minAvailable or"),
+        (
+            &[
+                "atlas.proxy.existingSecret=proxy",
+                "extraEnv=[{\"name\":\"SPE_ATLAS_PROXY\",\"value\":\"x\"}]",
+            ],
+            "extraEnv cannot set SPE_ATLAS_PROXY, which atlas.proxy.existingSecret sets",
+        ),
+        (
+            &["atlas.caBundle.configMap=private-ca", "extraVolumes=[{\"name\":\"ca\",\"emptyDir\":{}}]"],
+            "extraVolumes cannot set ca, which atlas.caBundle.configMap sets",
+        ),
+        (
+            &[
+                "atlas.caBundle.configMap=private-ca",
+                "extraVolumeMounts=[{\"name\":\"own\",\"mountPath\":\"/etc/spe-operator/ca/\"}]",
+            ],
+            "extraVolumeMounts cannot mount /etc/spe-operator/ca",
+        ),
+        (&["extraArgs=[\"--log-format=text\"]"], "extraArgs cannot set --log-format"),
     ] {
         let refusal = try_render("atlas", values).await.expect_err(words);
         assert!(refusal.contains(words), "{values:?}: {refusal}");
     }
+    // Without the chart's own, these names are free.
+    let own_proxy = "extraEnv=[{\"name\":\"SPE_ATLAS_PROXY\",\"value\":\"http://proxy:1\"}]";
+    let own_volume = "extraVolumes=[{\"name\":\"ca\",\"emptyDir\":{}}]";
+    let own_mount = "extraVolumeMounts=[{\"name\":\"ca\",\"mountPath\":\"/etc/spe-operator/ca\"}]";
+    render("atlas", &[own_proxy, own_volume, own_mount]).await;
     for bound in ["podDisruptionBudget.minAvailable=0", "podDisruptionBudget.maxUnavailable=0"] {
         render("atlas", &["podDisruptionBudget.enabled=true", boundless, bound]).await;
     }

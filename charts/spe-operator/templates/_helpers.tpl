@@ -213,6 +213,13 @@ true
 {{- $arguments = append $arguments (printf "--%s=%v" $flag .) -}}
 {{- end -}}
 {{- end -}}
+{{- range $extra := .Values.extraArgs -}}
+{{- range $arguments -}}
+{{- if and (hasPrefix "--" .) (eq (splitList "=" . | first) (splitList "=" $extra | first)) -}}
+{{- fail (printf "extraArgs cannot set %s, which another value sets" (splitList "=" $extra | first)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- toYaml (concat $arguments (default list .Values.extraArgs)) -}}
 {{- end -}}
 
@@ -244,6 +251,17 @@ true
 {{- fail "atlas.proxy.url and atlas.proxy.existingSecret exclude each other: the Secret holds the URL" -}}
 {{- end -}}
 {{- end -}}
+{{- $proxy := and .Values.atlas.proxy.existingSecret "atlas.proxy.existingSecret" -}}
+{{- include "spe-operator.taken" (list "extraEnv" .Values.extraEnv "SPE_ATLAS_PROXY" $proxy) -}}
+{{- $ca := and .Values.atlas.caBundle.configMap "atlas.caBundle.configMap" -}}
+{{- include "spe-operator.taken" (list "extraVolumes" .Values.extraVolumes "ca" $ca) -}}
+{{- if $ca -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- if eq (.mountPath | toString | clean) "/etc/spe-operator/ca" -}}
+{{- fail "extraVolumeMounts cannot mount /etc/spe-operator/ca, which atlas.caBundle.configMap mounts" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.defaultCredentials -}}
 {{- if and .existingSecret (not .allowedNamespaces) -}}
 {{- fail "defaultCredentials.existingSecret needs defaultCredentials.allowedNamespaces: the namespaces whose objects it serves" -}}
@@ -258,6 +276,18 @@ true
 {{- with .Values.podDisruptionBudget -}}
 {{- if and .enabled (not (include "spe-operator.amount" .minAvailable)) (not (include "spe-operator.amount" .maxUnavailable)) -}}
 {{- fail "podDisruptionBudget.enabled=true needs podDisruptionBudget.minAvailable or podDisruptionBudget.maxUnavailable" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Refuses entries with a name that the chart sets, from a list: the value; its entries; the name; what sets it, empty if nothing. */}}
+{{- define "spe-operator.taken" -}}
+{{- $value := index . 0 -}}
+{{- $name := index . 2 -}}
+{{- $setter := index . 3 -}}
+{{- range index . 1 -}}
+{{- if and $setter (eq (.name | toString) $name) -}}
+{{- fail (printf "%s cannot set %s, which %s sets" $value $name $setter) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
