@@ -32,9 +32,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum size of a response, in bytes: about three times what etcd accepts as one object.
 const MAX_RESPONSE: usize = 4 * 1024 * 1024;
 
-/// Objects per page of a metadata listing.
-const PAGE: u32 = 50;
-
 /// Maximum concurrent calls. Each uses a connection with its own TLS session, about 50 KiB that stay allocated: a thousand
 /// objects that change together must not open a thousand connections.
 const MAX_API_CALLS: usize = 40;
@@ -181,14 +178,15 @@ impl ApiServer {
         uid.ok_or_else(|| ApiError::Unreadable("namespace kube-system has no uid".to_owned()))
     }
 
-    /// Lists one page of the objects of all namespaces. Returns the identifying metadata of the objects on it with our finalizer,
-    /// and the continue token of the next page. Requests metadata only.
+    /// Lists one page of at most `most` objects of all namespaces. Returns the identifying metadata of the objects on it with our
+    /// finalizer, and the continue token of the next page. Requests metadata only.
     pub(super) async fn with_finalizer(
         &self,
         from: Option<String>,
+        most: u32,
     ) -> Result<(Vec<ObjectMeta>, Option<String>), ApiError> {
         let everywhere = Request::new(ServerlessPrivateEndpoint::url_path(&(), None));
-        let page = ListParams { continue_token: from, ..ListParams::default().limit(PAGE) };
+        let page = ListParams { continue_token: from, ..ListParams::default().limit(most) };
         let response = self.bounded("", everywhere.list_metadata(&page)).await?;
         let read = decode::with_finalizer(&response);
         read.ok_or_else(|| ApiError::Unreadable("it is not what a listing looks like".to_owned()))

@@ -29,7 +29,11 @@ const ATTEMPTS: usize = 5;
 /// How often the objects that left the selector are read again.
 const FOLLOW: Duration = Duration::from_mins(5);
 
-/// The maximum number of pages that the survey reads.
+/// The maximum number of objects in a page of the survey. A user may give an object metadata of a mebibyte: a page that is
+/// too large is requested again with half as many objects.
+const PAGE: u32 = 50;
+
+/// The maximum number of requests for pages that the survey sends.
 const PAGES: usize = 1000;
 
 /// The maximum number of objects that the survey inspects individually.
@@ -102,14 +106,22 @@ pub(super) async fn survey(ctx: Arc<Context>) {
     };
     match ctx.work.unless_stopped(pin!(search)).await {
         Ok(Ok(())) | Err(_) => {}
-        Ok(Err(error)) => debug!(%error, "could not look for objects that are not watched"),
+        Ok(Err(error @ ApiError::Forbidden(_))) => debug!(%error, "not looking for unwatched objects"),
+        Ok(Err(error)) => warn!(%error, "could not look for objects that are not watched"),
     }
 }
 
 async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
-    let (mut found, mut closer, mut from) = (0_usize, Vec::new(), None);
+    let (mut found, mut closer, mut from, mut most) = (0_usize, Vec::new(), None, PAGE);
     for _ in 0..PAGES {
-        let (page, next) = ctx.cluster.with_finalizer(from).await?;
+        let (page, next) = match ctx.cluster.with_finalizer(from.clone(), most).await {
+            Err(ApiError::Unreadable(_)) if most > 1 => {
+                most /= 2;
+                continue;
+            }
+            read => read?,
+        };
+        most = (most * 2).min(PAGE);
         for metadata in page {
             let identity = identity(ctx, metadata);
             if is_unwatched(ctx, &identity) {
@@ -123,6 +135,12 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
         if from.is_none() {
             break;
         }
+    }
+    if from.is_some() {
+        warn!(
+            requests = PAGES,
+            "did not look at all objects for those that are not watched: there are too many"
+        );
     }
     ctx.options.metrics.unwatched_at_start(found);
     if found == 0 {

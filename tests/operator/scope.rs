@@ -111,6 +111,21 @@ async fn a_deletion_in_a_namespace_that_is_watched_no_more_is_told_at_the_start(
 }
 
 #[tokio::test]
+async fn objects_with_large_metadata_in_another_namespace_hide_no_deletion() {
+    let (fixture, watched, large) = (Fixture::new().await, Fixture::new().await, Fixture::new().await);
+    let names = (0..20).map(|number| format!("large-{number}")).collect::<Vec<_>>();
+    for name in &names {
+        large.create(name, json!({"suspend": true})).await;
+        large.annotate(name, json!({"example.com/large": "x".repeat(250 * 1024)})).await;
+    }
+    let words = ["is not among --watch-namespaces"];
+    left_behind(&fixture, || watched.operator_with(&["--survey-after=100ms"]), &words).await;
+    for name in &names {
+        large.delete(name).await;
+    }
+}
+
+#[tokio::test]
 async fn a_deletion_that_the_selector_leaves_out_is_told_at_the_start() {
     let fixture = Fixture::new().await;
     let words = ["do not match --watch-selector \"team=b\"", "labels that match"];
