@@ -322,7 +322,7 @@ impl Session {
                     self.remember(Memory::clear_recorded);
                 }
                 self.tell(&api_permit, notice).await;
-                Err(ReconcileError::Gone)
+                Err(ReconcileError::Released)
             }
             other => other.map(|_| ()),
         }

@@ -34,9 +34,13 @@ const MAX_STEPS: usize = 16;
 /// Why a reconcile ended early. None of these describes the endpoint; those are states.
 #[derive(Debug, Error)]
 pub(super) enum ReconcileError {
-    /// The object is gone.
-    #[error("the object is gone")]
-    Gone,
+    /// This reconcile removed our finalizer.
+    #[error("the object is released")]
+    Released,
+    /// The API server does not show the object, or shows another one of its name. Only the watch decides that it is gone:
+    /// an API server may not know an object or its kind for a moment.
+    #[error("the API server does not show the object")]
+    NotShown,
     /// To be retried at once.
     #[error("{0}")]
     Again(&'static str),
@@ -63,17 +67,14 @@ pub(super) enum ReconcileError {
 impl From<ApiError> for ReconcileError {
     fn from(error: ApiError) -> Self {
         match error {
-            // Without its kind, no object is left either.
-            ApiError::NotFound | ApiError::KindNotInstalled => Self::Gone,
+            ApiError::NotFound | ApiError::KindNotInstalled => Self::NotShown,
             error => Self::ApiServer(error),
         }
     }
 }
 
-/// The recheck of a released object, which disappears before the watch shows it.
-///
-/// An API server that does not know the kind for a moment returns the same status, so the object may still exist.
-const GONE: Duration = Duration::from_mins(1);
+/// The recheck of a released object, in case the finalizers of others keep it.
+const RELEASED: Duration = Duration::from_mins(1);
 
 /// The requeue delay while the referenced object is unread; its first read triggers the reconcile sooner.
 const UNREAD: Duration = Duration::from_secs(15);
@@ -108,9 +109,9 @@ fn requeue_after(
 ) -> Option<Duration> {
     match result {
         Ok(delay) => delay,
-        Err(ReconcileError::Gone) => {
+        Err(ReconcileError::Released) => {
             ctx.gone(namespace, token);
-            Some(GONE)
+            Some(RELEASED)
         }
         Err(ReconcileError::Stopped(_)) => Some(Duration::ZERO),
         Err(ReconcileError::Later(delay)) => Some(delay),
@@ -127,7 +128,11 @@ fn requeue_after(
                 let pause = entry.schedule.failed(jitter());
                 (pause, entry.schedule.failures())
             });
-            warn!(%error, failures, retry_in_s = pause.as_secs(), "failed to reconcile");
+            if matches!(error, ReconcileError::NotShown) {
+                debug!(%error, failures, "reconciling again, unless the watch shows that the object is gone");
+            } else {
+                warn!(%error, failures, retry_in_s = pause.as_secs(), "failed to reconcile");
+            }
             Some(pause)
         }
     }
@@ -170,7 +175,7 @@ async fn reconcile_due(
     };
     let result = Box::pin(run(session, start.stale)).await;
     drop(underway);
-    if !matches!(result, Ok(_) | Err(ReconcileError::Gone)) {
+    if !matches!(result, Ok(_) | Err(ReconcileError::Released)) {
         states.with(&token, |entry| entry.schedule.interrupted(&start));
     }
     metrics.reconcile_finished(counted(&result), begun.elapsed());
@@ -179,7 +184,7 @@ async fn reconcile_due(
 
 fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult {
     match result {
-        Ok(None) | Err(ReconcileError::Gone) => ReconcileResult::Success,
+        Ok(None) | Err(ReconcileError::Released | ReconcileError::NotShown) => ReconcileResult::Success,
         Ok(Some(_)) => ReconcileResult::RequeueAfter,
         Err(
             ReconcileError::Again(_)

@@ -149,7 +149,7 @@ impl Session {
     /// Replaces the object by a newer version, which voids everything decided on the old one.
     pub(super) fn start_over(&mut self, object: ServerlessPrivateEndpoint) -> Result<(), ReconcileError> {
         if object.meta().uid.as_deref() != Some(self.identity.uid.as_str()) {
-            return Err(ReconcileError::Gone);
+            return Err(ReconcileError::NotShown);
         }
         let essence = convert::essence(&object);
         let is_handled =

@@ -64,10 +64,11 @@ pub(super) async fn left(
                 }
                 return;
             }
-            Err(ApiError::NotFound | ApiError::KindNotInstalled) => {
+            Err(ApiError::NotFound) => {
                 ctx.directory.gone_if_left(&identity.token);
                 return;
             }
+            // Also if the API server does not know the kind, which may be so for a moment only.
             Err(error) => debug!(%error, "could not read an object that the watch shows no more"),
         }
         drop(api_permit);
@@ -84,7 +85,7 @@ pub(super) async fn follow(ctx: Arc<Context>) {
             let api_permit = ctx.cluster.turn(&identity.namespace).await;
             let is_gone = match ctx.cluster.get(&api_permit, &identity).await {
                 Ok(found) => !has_finalizer(&found),
-                Err(error) => matches!(error, ApiError::NotFound | ApiError::KindNotInstalled),
+                Err(error) => matches!(error, ApiError::NotFound),
             };
             if is_gone {
                 ctx.directory.gone_if_left(&identity.token);

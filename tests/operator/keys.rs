@@ -12,7 +12,7 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
-use testbed::Process;
+use testbed::{Action, Answer, Exchange, Process};
 
 const NEXT_PUBLIC: &str = "nextkeyx";
 const NEXT_PRIVATE: &str = "9d0f0a52-6d1e-4b97-a0c4-51e2d7f98b61";
@@ -200,6 +200,25 @@ async fn a_deletion_uses_the_key_that_worked_when_its_secret_is_gone() {
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
     assert!(fixture.endpoints().is_empty());
+}
+
+#[tokio::test]
+async fn a_passing_404_of_the_api_server_takes_no_key_from_a_deletion() {
+    let fixture = Fixture::new().await;
+    let proxies = fixture.proxies().await;
+    let _operator = fixture.operator_behind(&proxies);
+    fixture.create("orders", json!({})).await;
+    fixture.until_reason("orders", "Reserved").await;
+    fixture.secrets.delete(SECRET, &DeleteParams::default()).await.unwrap();
+    let read = |exchange: &Exchange| {
+        exchange.method == "GET" && exchange.path.ends_with("/serverlessprivateendpoints/orders")
+    };
+    let no_kind = Answer { status: 404, headers: vec![], body: "404 page not found\n".into() };
+    proxies.tape.next(read, Action::Answer(no_kind));
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    let refused = |exchange: &Exchange| read(exchange) && exchange.status == Some(404);
+    assert_eq!((proxies.tape.count(refused), fixture.endpoints().len()), (1, 0));
 }
 
 #[tokio::test]
