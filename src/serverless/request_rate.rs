@@ -2,11 +2,12 @@
 //! (`reconcile.fluxcd.io/requestedAt`).
 //!
 //! One limit per namespace, because a tenant may name any number of projects, and one per project and its
-//! credentials, because many namespaces may share them and Atlas accepts a hundred requests a minute. Listings that
+//! credentials, because many namespaces may share them and Atlas accepts a hundred requests a minute. Namespaces whose
+//! edits wait for one project take turns: however often one edits, it gets no more than its share. Listings that
 //! the operator starts by itself are not counted, nor, for the namespace, edits of instances that Atlas shows: a
 //! tenant has few of these, and their project has its own limit.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use atlas::Fingerprint;
@@ -31,6 +32,9 @@ const EDITS_A_WORD: u32 = 10;
 /// The longest time until an act that found no token tries again, beyond the time until there is one.
 const SPREAD: Duration = Duration::from_secs(30);
 
+/// How long the turn of a namespace is kept after its time has come.
+const KEPT: Duration = Duration::from_secs(5);
+
 /// How often full buckets are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -45,7 +49,7 @@ pub(super) enum Act {
 pub(super) struct ListingRate {
     interval: Duration,
     namespaces: HashMap<(Box<str>, bool), Limit>,
-    projects: BoundedMap<(ProjectId, Fingerprint), Limit>,
+    projects: BoundedMap<(ProjectId, Fingerprint), Shared>,
     swept: Boottime,
 }
 
@@ -74,6 +78,40 @@ impl Limit {
     }
 }
 
+/// The limit of a project and its credentials.
+#[derive(Debug, Clone)]
+struct Shared {
+    limit: Limit,
+    /// The namespaces with a waiting edit, in the order of their turns, and when each turn comes. Each has one turn.
+    turns: VecDeque<(Box<str>, Boottime)>,
+}
+
+impl Shared {
+    fn new(now: Boottime) -> Self {
+        Self { limit: Limit::new(now), turns: VecDeque::new() }
+    }
+
+    /// Returns how long an edit of `namespace` waits; zero if there is a token for it beside those of the turns before
+    /// its own. The first edit that waits takes the last turn for its namespace.
+    fn edit_after(&mut self, rate: Rate, namespace: &str, now: Boottime) -> Duration {
+        self.turns.retain(|(_, at)| now.since(*at) <= KEPT);
+        let turn = self.turns.iter().position(|(other, _)| **other == *namespace);
+        let mut tokens = self.limit.tokens;
+        for _ in 0..turn.unwrap_or(self.turns.len()) {
+            tokens.take(rate, now);
+        }
+        let wait = tokens.wait(rate, now);
+        if wait.is_zero() {
+            self.turns.retain(|(other, _)| **other != *namespace);
+        } else if turn.is_none() {
+            self.turns.push_back((namespace.into(), now + wait));
+        } else {
+            return self.limit.retry_after(rate, now).max(rate.interval);
+        }
+        wait
+    }
+}
+
 impl ListingRate {
     /// Creates limits that allow a burst, then one request each `interval`.
     pub(super) fn new(interval: Duration, now: Boottime) -> Self {
@@ -91,16 +129,22 @@ impl ListingRate {
         self.sweep(now);
         let (rate, of_project) = (self.of_namespace(act), self.of_project(act));
         let own = self.namespaces.entry(of(namespace, act)).or_insert_with(|| Limit::new(now));
-        let mut shared = self.projects.get(&project).copied().unwrap_or_else(|| Limit::new(now));
-        let (own_wait, shared_wait) = (own.retry_after(rate, now), shared.retry_after(of_project, now));
-        let wait = own_wait.max(shared_wait);
+        let own_wait = own.retry_after(rate, now);
+        if !own_wait.is_zero() {
+            return own_wait;
+        }
+        let known = self.projects.get_mut(&project);
+        let mut shared =
+            known.map_or_else(|| Shared::new(now), |known| std::mem::replace(known, Shared::new(now)));
+        let wait = match act {
+            Act::Word => shared.limit.retry_after(of_project, now),
+            Act::Edit => shared.edit_after(of_project, namespace, now),
+        };
         if wait.is_zero() {
             own.tokens.take(rate, now);
-            shared.tokens.take(of_project, now);
+            shared.limit.tokens.take(of_project, now);
         }
-        if shared_wait == wait {
-            self.projects.insert(namespace, project, shared);
-        }
+        self.projects.insert(namespace, project, shared);
         wait
     }
 
@@ -133,7 +177,7 @@ impl ListingRate {
             self.swept = now;
             self.namespaces.retain(|_, limit| !limit.tokens.is_full(now));
             self.namespaces.shrink_to_fit();
-            self.projects.retain(|limit| !limit.tokens.is_full(now));
+            self.projects.retain(|shared| !shared.limit.tokens.is_full(now));
         }
     }
 }
@@ -254,6 +298,48 @@ mod tests {
         }
         let wait = limits.take(Act::Edit, "b", project(0, "shared"), at(0));
         assert!(wait <= SPREAD + Duration::from_secs(1), "{wait:?}");
+    }
+
+    /// Returns when the edits of namespace `b` list, in milliseconds, while `a` edits 300 times a second. Each tries again
+    /// a little later than it may, as a timer and a queue make it.
+    fn listed_beside_a_neighbor(edits: usize) -> Vec<u64> {
+        const LATE: u64 = 10;
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
+        let mut listed = Vec::new();
+        let mut waiting = BinaryHeap::from(vec![Reverse(60_500); edits]);
+        for number in 0..300 * 600 {
+            let now = number * 1_000 / 300;
+            while let Some(Reverse(due)) = waiting.peek().copied().filter(|Reverse(due)| *due <= now) {
+                waiting.pop();
+                let wait = limits.take(Act::Edit, "b", project(0, "shared"), at(due));
+                if wait.is_zero() {
+                    listed.push(due - 60_500);
+                } else {
+                    waiting.push(Reverse(due + u64::try_from(wait.as_millis()).unwrap() + LATE));
+                }
+            }
+            limits.take(Act::Edit, "a", project(0, "shared"), at(now));
+        }
+        listed
+    }
+
+    #[test]
+    fn a_namespace_gets_its_share_beside_one_that_always_edits() {
+        let first = listed_beside_a_neighbor(1);
+        assert!(first.first().is_some_and(|millis| *millis <= 35_000), "{first:?}");
+        let many = listed_beside_a_neighbor(20);
+        assert!(many.len() == 20 && many.iter().all(|millis| *millis <= 120_000), "{many:?}");
+    }
+
+    #[test]
+    fn a_turn_that_nobody_takes_holds_nobody_up() {
+        let mut limits = ListingRate::new(Duration::from_secs(1), at(0));
+        for number in 0..60 {
+            limits.take(Act::Edit, &format!("team-{number}"), project(0, "shared"), at(0));
+        }
+        let mut taken =
+            |second: u64| limits.take(Act::Edit, "a", project(0, "shared"), at(second * 1_000)).is_zero();
+        assert!((1..=60).filter(|second| taken(*second)).count() >= 30);
     }
 
     #[test]
