@@ -1,7 +1,7 @@
 //! The context that all reconciles of this process share.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::access::{self, Choice, OwnSecret, Purpose, Remembered};
@@ -18,7 +18,7 @@ use kube::api::PostParams;
 use kube::runtime::events::Reporter;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, Resource};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
 use crate::clock::Boottime;
@@ -100,15 +100,30 @@ pub(super) struct Context {
     pub(super) work: Work,
     pub(super) warnings: Warnings,
     pub(super) client: Client,
-    /// Permits for publishing the event of an object that cannot be read.
-    pub(super) telling: Arc<Semaphore>,
+    /// Places of each namespace for the events of objects that cannot be read.
+    pub(super) telling: Telling,
 }
 
 /// Timeout for publishing an event.
 const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum number of objects that cannot be read whose event waits to be published.
-pub(super) const TELLING: usize = 16;
+/// Maximum number of objects of one namespace that cannot be read whose event waits to be published.
+const TELLING: usize = 16;
+
+/// The namespaces with events of objects that cannot be read that wait to be published.
+#[derive(Default)]
+pub(super) struct Telling(Mutex<HashMap<Box<str>, Arc<Semaphore>>>);
+
+impl Telling {
+    /// Returns a place for an event of `namespace`; `None` if all are taken.
+    fn place(&self, namespace: &str) -> Option<OwnedSemaphorePermit> {
+        let mut namespaces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A place that is taken holds the semaphore.
+        namespaces.retain(|_, places| Arc::strong_count(places) > 1);
+        let places = namespaces.entry(namespace.into()).or_insert_with(|| Arc::new(Semaphore::new(TELLING)));
+        Arc::clone(places).try_acquire_owned().ok()
+    }
+}
 
 /// Returns the reporter of events.
 pub(super) fn reporter() -> Reporter {
@@ -257,13 +272,19 @@ impl Context {
         let token = Token::of(&self.cluster_id, namespace, name);
         let is_news = self.states.hidden(namespace, &token, why);
         self.directory.appeared(&token, namespace, name);
-        if !is_news {
+        if is_news {
+            self.options.metrics.not_understood();
+            warn!(namespace, name, why, "cannot decode the object; fix or delete it");
+        }
+        if self.states.unreadable_told(&token, true) {
             return;
         }
-        self.options.metrics.not_understood();
-        warn!(namespace, name, why, "cannot decode the object; fix or delete it");
-        // However many such objects there are, only a few events wait to be published: the log has all of them.
-        let Ok(place) = Arc::clone(&self.telling).try_acquire_owned() else { return };
+        // However many such objects a namespace has, only a few of its events wait. The next watch event of an object without
+        // a place tries again.
+        let Some(place) = self.telling.place(namespace) else {
+            self.states.unreadable_told(&token, false);
+            return;
+        };
         let notice = EventDraft {
             reason: EventReason::ObjectUnreadable,
             warning: true,
@@ -283,7 +304,9 @@ impl Context {
         let (ctx, namespace) = (Arc::clone(self), namespace.to_owned());
         tokio::spawn(async move {
             let permit = ctx.cluster.turn(&namespace).await;
-            ctx.publish_event(&permit, regarding, &notice).await;
+            if !ctx.publish_event(&permit, regarding, &notice).await {
+                ctx.states.unreadable_told(&token, false);
+            }
             drop(place);
         });
     }
@@ -298,7 +321,13 @@ impl Context {
         self.publish_event(permit, object.object_ref(&()), notice).await;
     }
 
-    async fn publish_event(&self, _permit: &ApiPermit, regarding: ObjectReference, notice: &EventDraft) {
+    /// Publishes an event. A failure is only logged; the result is then `false`.
+    async fn publish_event(
+        &self,
+        _permit: &ApiPermit,
+        regarding: ObjectReference,
+        notice: &EventDraft,
+    ) -> bool {
         // A recorder derives the event's name from the object's, which may be too long for that.
         let fits =
             regarding.name.as_ref().is_none_or(|name| name.len() <= status_patch::LONGEST_RECORDED_NAME);
@@ -316,9 +345,10 @@ impl Context {
             events.create(&PostParams::default(), &event).await.map(|_: events::v1::Event| ())
         };
         match tokio::time::timeout(EVENT_TIMEOUT, published).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => return true,
             Ok(Err(error)) => debug!(%error, "could not publish an event"),
             Err(_) => debug!("could not publish an event in time"),
         }
+        false
     }
 }

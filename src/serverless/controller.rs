@@ -15,13 +15,12 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::admission::{self, Admission};
 use super::api_server::{ApiError, ApiServer};
 use super::cached::Cached;
-use super::context::{Context, DefaultCredentials, Options, TELLING, reporter};
+use super::context::{Context, DefaultCredentials, Options, Telling, reporter};
 use super::convert::{self, Identity};
 use super::credentials::CredentialStore;
 use super::directory::{self, Directory};
@@ -99,7 +98,7 @@ pub async fn run(
         directory: Directory::new(namespaces.len().max(1)),
         warnings: Warnings::new(Recorder::new(client.clone(), reporter())),
         client: client.clone(),
-        telling: Arc::new(Semaphore::new(TELLING)),
+        telling: Telling::default(),
         options,
         work,
     });

@@ -232,7 +232,12 @@ fn names(parts: &Parts<'_>) -> ObjectMeta {
 }
 
 fn decode<'a, T: Deserialize<'a>>(part: &str, json: &'a RawValue) -> Result<T, String> {
-    serde_json::from_str(json.get()).map_err(|error| format!("{part}: {error}"))
+    serde_json::from_str(json.get()).map_err(|error| {
+        let text = error.to_string();
+        // The position changes with each edit of what stands before it.
+        let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+        format!("{part}: {what}")
+    })
 }
 
 /// Cuts the text of an error, which may repeat a value of any length.
@@ -265,8 +270,7 @@ impl<'de> Deserialize<'de> for Annotations {
                     }
                     if value.len() > LONGEST_ANNOTATION {
                         return Err(A::Error::custom(format_args!(
-                            "the annotation {key} has {} bytes, and at most {LONGEST_ANNOTATION} are read",
-                            value.len()
+                            "the annotation {key} has more than {LONGEST_ANNOTATION} bytes"
                         )));
                     }
                     read.insert(key.into_owned(), value);

@@ -89,7 +89,7 @@ fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
         (with("finalizers", "{}"), "metadata: invalid type: map"),
         (
             with("annotations", &annotation(1025)),
-            "metadata: the annotation atlas.spe-operator.io/take-over has 1025 bytes",
+            "metadata: the annotation atlas.spe-operator.io/take-over has more than 1024 bytes",
         ),
         (
             with("finalizers", &format!("[\"{}\"]", long(4097))),
@@ -111,6 +111,23 @@ fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
     }
     let all = with("generation", &format!("\"{}\"", "ü".repeat(10_000)));
     assert!(why(&all).len() <= LONGEST_WHY);
+}
+
+#[test]
+fn why_an_object_cannot_be_read_changes_with_no_length() {
+    let annotation = |key: &str, bytes: usize| {
+        let mut manifest = manifest();
+        manifest["metadata"]["annotations"] = json!({"a": "b".repeat(bytes), key: "x".repeat(bytes)});
+        why(&manifest.to_string())
+    };
+    let word = "reconcile.fluxcd.io/requestedAt";
+    assert_eq!(annotation(word, LONGEST_ANNOTATION + 1), annotation(word, LONGEST_ANNOTATION + 2));
+    let spec = |comment: &str| {
+        let mut manifest = manifest();
+        manifest["spec"] = json!({"comment": comment, "projectId": 7});
+        why(&manifest.to_string())
+    };
+    assert_eq!(spec("short"), spec("a longer one"));
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub(super) struct KeptState {
     leaving: bool,
     /// Why the object cannot be decoded.
     unreadable: Option<String>,
+    /// An event about that is published, or is being published.
+    unreadable_told: bool,
 }
 
 /// How often expired remains are removed.
@@ -94,7 +96,14 @@ impl ObjectStates {
         (entry.exists, entry.leaving) = (true, true);
         let is_known = entry.unreadable.as_deref() == Some(why);
         entry.unreadable = Some(why.to_owned());
+        entry.unreadable_told &= is_known;
         !is_known
+    }
+
+    /// Records whether an event about an object that cannot be decoded is published or under way. Returns whether one was.
+    pub(super) fn unreadable_told(&self, token: &Token, told: bool) -> bool {
+        let mut entries = self.lock();
+        entries.all.get_mut(token).is_some_and(|entry| std::mem::replace(&mut entry.unreadable_told, told))
     }
 
     /// Returns `true` once the watch has shown that the object is being deleted or gone, or can no longer show it.

@@ -119,7 +119,11 @@ fn an_object_that_cannot_be_read_keeps_what_is_remembered_and_may_be_leaving() {
     assert!(states.hidden(SHOP, &orders, "too deep"));
     assert!(states.deletion_seen(&orders));
     assert!(!states.hidden(SHOP, &orders, "too deep"), "it is said once");
+    assert!(!states.unreadable_told(&orders, true));
+    states.hidden(SHOP, &orders, "too deep");
+    assert!(states.unreadable_told(&orders, true), "an event says it once");
     assert!(states.hidden(SHOP, &orders, "too long"));
+    assert!(!states.unreadable_told(&orders, true), "and each reason");
     states.with(&token("other"), |entry| entry.exists = true);
     gone(&states, "other", &Times::default());
     assert_eq!(kept(&states), (1, 0));

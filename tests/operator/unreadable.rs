@@ -10,7 +10,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::VpcEndpointSource;
 use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT};
-use testbed::kinds;
+use testbed::{Action, Exchange, kinds};
 
 /// The path of our objects.
 const OURS: &str = "apis/atlas.spe-operator.io/v1alpha1";
@@ -151,6 +151,87 @@ async fn poisoned_events_delay_nobody_however_many_there_are() {
     assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
 }
 
+/// Makes an object unreadable: an annotation that the operator reads has this many bytes.
+async fn spoil(fixture: &Fixture, name: &str, bytes: usize) {
+    fixture.annotate(name, json!({"reconcile.fluxcd.io/requestedAt": "x".repeat(bytes)})).await;
+}
+
+/// Returns the event that says that the object cannot be read.
+async fn told(fixture: &Fixture, name: &str) -> Option<Event> {
+    let events: Api<Event> =
+        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
+    let about = |event: &Event| {
+        event.reason.as_deref() == Some("ObjectUnreadable")
+            && event.regarding.as_ref().and_then(|object| object.name.as_deref()) == Some(name)
+    };
+    events.list(&ListParams::default()).await.unwrap().items.into_iter().find(about)
+}
+
+/// Waits for that event.
+async fn until_told(fixture: &Fixture, name: &str) -> Event {
+    let is_told = async {
+        loop {
+            if let Some(event) = told(fixture, name).await {
+                return event;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_told).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_object_that_stays_unreadable_is_told_once_whatever_its_length() {
+    let fixture = Fixture::new().await;
+    let operator = fixture.operator();
+    fixture.create("orders", json!({"suspend": true})).await;
+    fixture.until_reason("orders", "Suspended").await;
+    for bytes in 1025..1035 {
+        spoil(&fixture, "orders", bytes).await;
+    }
+    fixture.create("other", json!({})).await;
+    fixture.until_reason("other", "Reserved").await;
+    let lines = operator.output();
+    let said = lines.iter().filter(|line| line.contains("cannot decode the object")).count();
+    assert_eq!(said, 1, "{lines:#?}");
+}
+
+#[tokio::test]
+async fn unreadable_objects_of_one_namespace_silence_no_other() {
+    let (fixture, hostile) = (Fixture::new().await, Fixture::new().await);
+    let proxies = fixture.proxies().await;
+    let _operator =
+        fixture.operator_behind_with(&proxies, &[&format!("--watch-namespaces={}", hostile.namespace)]);
+    let events = format!("/namespaces/{}/events", hostile.namespace);
+    let publishes = move |exchange: &Exchange| exchange.method == "POST" && exchange.path.contains(&events);
+    proxies.tape.always(publishes.clone(), || Action::HangRequest);
+    let names = (0..20).map(|number| format!("orders-{number}")).collect::<Vec<_>>();
+    for name in &names {
+        hostile.create(name, json!({"suspend": true})).await;
+    }
+    fixture.create("orders", json!({"suspend": true})).await;
+    for name in &names {
+        spoil(&hostile, name, 2000).await;
+    }
+    proxies.tape.wait_for(8, publishes, PATIENCE).await.unwrap();
+    spoil(&fixture, "orders", 2000).await;
+    until_told(&fixture, "orders").await;
+    // What could not be published is, with the next event of its object.
+    proxies.tape.forget_plan();
+    let all = async {
+        for name in &names {
+            for bytes in 2001.. {
+                if told(&hostile, name).await.is_some() {
+                    break;
+                }
+                spoil(&hostile, name, bytes).await;
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, all).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corrected() {
     let fixture = Fixture::new().await;
@@ -160,25 +241,13 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
     // Longer than any token, by an attacker who wants to fill the memory.
     let word = "atlas.spe-operator.io/take-over";
     fixture.annotate("orders", json!({word: "x".repeat(2000)})).await;
-    let events: Api<Event> =
-        Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
-    let told = async {
-        loop {
-            let all = events.list(&ListParams::default()).await.unwrap().items;
-            let reason = |event: &&Event| event.reason.as_deref() == Some("ObjectUnreadable");
-            if let Some(event) = all.iter().find(reason) {
-                return event.clone();
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let told = tokio::time::timeout(PATIENCE, told).await.unwrap();
+    let told = until_told(&fixture, "orders").await;
     assert_eq!(
         (told.type_.as_deref(), told.regarding.unwrap().name.as_deref()),
         (Some("Warning"), Some("orders"))
     );
     let note = told.note.unwrap();
-    assert!(note.contains(word) && note.contains("2000 bytes") && !note.contains("xxx"), "{note}");
+    assert!(note.contains(word) && note.contains("more than 1024 bytes") && !note.contains("xxx"), "{note}");
     // Neither its deletion nor an edit leads to anything, and others are served meanwhile.
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     fixture.delete("orders").await;
