@@ -131,6 +131,7 @@ async fn an_operator_whose_watches_open_and_bring_nothing_is_not_ready() {
     proxies.cluster.close_watches();
     until_readyz(&operator, "watch: nothing was heard on the watch").await;
     proxies.tape.forget_plan();
+    fixture.request_reconcile("orders", "1").await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
 }
 
