@@ -6,6 +6,7 @@
 //! | `work_queue` | a fair queue with lanes |
 //! | `concurrency` | how many requests are in flight at once, by namespace and project |
 //! | `token_bucket` | rate limits |
+//! | `request_rate` | the rate of listings that users trigger |
 //! | `single_flight` | one response for all waiting callers |
 //! | `error_chain` | an error as one line, with its causes |
 //! | `watch`, `watch_health` | a watch whose every request has a time limit, and when data last arrived on it |
@@ -14,6 +15,7 @@
 
 pub(crate) mod concurrency;
 pub(crate) mod error_chain;
+pub(crate) mod request_rate;
 pub(crate) mod single_flight;
 pub(crate) mod token_bucket;
 pub(crate) mod watch;

@@ -2,19 +2,19 @@
 //!
 //! kube-runtime's controller starts a reconcile as soon as its object is due, and polls all running reconciles whenever one of
 //! them makes progress. So few run at a time: a reconcile that finds no free place adds its object to the work queue and returns
-//! immediately; when a place is free, the gate requests a reconcile of the next object in the queue. The gate never waits, and
-//! knows nothing of what a reconcile does.
+//! immediately; when a place is free, the gate requests a reconcile of the next object in the queue. Every other
+//! request for a reconcile from inside the process passes the gate too. It never waits, and knows nothing of what a reconcile does.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::runtime::reflector::ObjectRef;
 
 use crate::clock::Boottime;
 use crate::metrics::{Metrics, Queued};
 
 use super::cached::Cached;
-use super::requests::Requests;
 use crate::runtime::work::Work;
 use crate::runtime::work_queue::{Lane, Queue};
 
@@ -38,8 +38,7 @@ pub(super) fn most(concurrency: usize) -> usize {
 /// The gate in front of all reconciles of this process.
 pub(super) struct Admission {
     state: Mutex<State>,
-    /// Receives requests for reconciles.
-    pub(super) requests: Requests,
+    requests: Requests,
     metrics: Metrics,
     work: Work,
 }
@@ -55,6 +54,13 @@ struct Waiting {
     requested_at: Boottime,
     admitted: bool,
 }
+
+/// Requests for reconciles, each for the controller of the object's namespace.
+#[derive(Debug, Default)]
+struct Requests(Mutex<Vec<Receiver>>);
+
+/// A watched namespace (`None`: all), and the channel for requests for its objects.
+type Receiver = (Option<String>, UnboundedSender<ObjectRef<Cached>>);
 
 /// The place of one running reconcile, freed on drop.
 pub(super) struct Place {
@@ -100,7 +106,17 @@ impl Admission {
     /// Records a trigger for the object and requests a reconcile.
     pub(super) fn request(&self, object: &ObjectRef<Cached>) {
         self.requested(object);
-        self.requests.request(object);
+        self.requests.send(object);
+    }
+
+    /// Returns the requests for reconciles of objects of `namespace` (`None`: of all) from now on.
+    pub(super) fn requests_for(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached>> {
+        self.requests.receive(namespace)
+    }
+
+    /// Returns `true` if one watch shows the objects of all namespaces.
+    pub(super) fn serves_all_namespaces(&self) -> bool {
+        self.requests.receivers().iter().any(|(namespace, _)| namespace.is_none())
     }
 
     /// Frees the place that was reserved for an object that no longer exists.
@@ -127,7 +143,7 @@ impl Admission {
     fn resume(&self) {
         let mut state = self.state();
         for (name, _) in state.waiting.iter().filter(|(_, waiting)| waiting.admitted) {
-            self.requests.request(name);
+            self.requests.send(name);
         }
         self.admit(&mut state, None);
     }
@@ -143,7 +159,7 @@ impl Admission {
                 waiting.admitted = true;
             }
             if entering != Some(&name) {
-                self.requests.request(&name);
+                self.requests.send(&name);
             }
         }
     }
@@ -155,6 +171,27 @@ impl Admission {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Requests {
+    fn receive(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached>> {
+        let (sender, receiver) = unbounded();
+        self.receivers().push((namespace, sender));
+        receiver
+    }
+
+    fn send(&self, object: &ObjectRef<Cached>) {
+        for (namespace, sender) in self.receivers().iter() {
+            if namespace.is_none() || *namespace == object.namespace {
+                // The receiver ends with its controller, after which nothing is reconciled any more.
+                let _ = sender.unbounded_send(object.clone());
+            }
+        }
+    }
+
+    fn receivers(&self) -> MutexGuard<'_, Vec<Receiver>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

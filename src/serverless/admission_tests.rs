@@ -19,14 +19,14 @@ fn enter(gate: &Arc<Admission>, name: &str) -> Option<Place> {
 }
 
 /// Returns the reconciles requested since the last call.
-fn requested(requests: &mut futures::channel::mpsc::UnboundedReceiver<ObjectRef<Cached>>) -> Vec<String> {
+fn requested(requests: &mut UnboundedReceiver<ObjectRef<Cached>>) -> Vec<String> {
     std::iter::from_fn(|| requests.try_recv().ok()).map(|object| object.name).collect()
 }
 
 #[test]
 fn without_a_free_place_an_object_waits_and_is_requested_when_it_is_its_turn() {
     let gate = gate(16);
-    let mut requests = gate.requests.of(None);
+    let mut requests = gate.requests_for(None);
     let names: Vec<_> = (0..PER_INSTANCE + 2).map(|number| format!("orders-{number}")).collect();
     let mut places: Vec<_> = names.iter().filter_map(|name| enter(&gate, name)).collect();
     assert_eq!(places.len(), PER_INSTANCE);
@@ -42,7 +42,7 @@ fn without_a_free_place_an_object_waits_and_is_requested_when_it_is_its_turn() {
 #[test]
 fn an_object_that_is_gone_when_it_is_called_takes_no_place() {
     let gate = gate(16);
-    let mut requests = gate.requests.of(None);
+    let mut requests = gate.requests_for(None);
     let mut places: Vec<_> =
         (0..PER_INSTANCE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
     assert!(enter(&gate, "gone").is_none() && enter(&gate, "next").is_none());
@@ -72,7 +72,7 @@ async fn what_an_object_that_waits_rests_on_is_younger_than_what_happened_to_it_
 #[tokio::test]
 async fn nothing_is_admitted_while_no_work_may_begin_and_what_was_called_is_called_again() {
     let gate = gate(16);
-    let mut requests = gate.requests.of(None);
+    let mut requests = gate.requests_for(None);
     let running = {
         let gate = Arc::clone(&gate);
         tokio::spawn(async move { gate.run().await })

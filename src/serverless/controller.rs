@@ -140,7 +140,7 @@ async fn cluster_uid(cluster: &ApiServer) -> Result<ClusterId, RunError> {
 
 /// Watches the objects of `namespace` (`None`: of all namespaces) and reconciles them, until the work ends.
 async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Context>) {
-    let requested = ctx.admission.requests.of(namespace.clone());
+    let requested = ctx.admission.requests_for(namespace.clone());
     let client = bounded(&ctx.client, reporter.clone(), Pages::Own);
     let api = match namespace {
         None => Api::all(client),

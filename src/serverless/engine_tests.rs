@@ -89,7 +89,7 @@ async fn beside(test: impl AsyncFnOnce(&Harness)) {
     let unshown = |object: &ObjectRef<Cached>| harness.unshown.borrow_mut().push(object.name.clone());
     let gone = |object: &ObjectRef<Cached>| harness.gone.borrow_mut().push(object.name.clone());
     let admission = Arc::new(Admission::new(4, Metrics::default(), harness.work.clone()));
-    let requested = stream::select(requested_directly, admission.requests.of(None));
+    let requested = stream::select(requested_directly, admission.requests_for(None));
     let reconcile = |object, _| harness.reconcile(object);
     let run = async {
         let work = &harness.work;

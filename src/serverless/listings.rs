@@ -15,8 +15,8 @@ use crate::clock::Boottime;
 
 use super::context::Context;
 use super::credentials::SecretName;
-use super::request_rate::{Act, ListingRate};
 use super::session::Access;
+use crate::runtime::request_rate::{Act, ListingRate};
 use crate::runtime::single_flight::SingleFlight;
 use crate::runtime::token_bucket::Rate;
 

@@ -5,8 +5,8 @@
 //! | `crd/` | the custom resource |
 //! | `controller` | the watch, and the wiring of all parts |
 //! | `engine` | kube-runtime's controller, with bounded concurrency |
-//! | `triggers`, `requests` | what causes a reconcile: watch events and the operator itself |
-//! | `admission` | which reconciles run now |
+//! | `triggers` | which watch events cause a reconcile |
+//! | `admission` | which reconciles run now, and which are requested from inside the process |
 //! | `reconcile` | observe → decide → perform → publish, until nothing is left to do |
 //! | `session` | one running reconcile, and the guards of its writes |
 //! | `observe` | the observed state, the decision, and what it has to wait for |
@@ -20,7 +20,6 @@
 //! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or says what is missing |
 //! | `referenced`, `referenced_watch`, `referenced_poll` | referenced objects, read once for all objects that refer to them |
 //! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
-//! | `request_rate` | the rate of listings on request |
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
 //! | `state`, `context`, `object_metrics` | state that reconciles share |
 //! | `span` | the log span of one reconcile |
@@ -52,8 +51,6 @@ mod reconcile;
 mod referenced;
 mod referenced_poll;
 mod referenced_watch;
-mod request_rate;
-mod requests;
 mod session;
 mod span;
 mod state;

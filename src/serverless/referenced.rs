@@ -267,7 +267,7 @@ impl Index {
     /// that refer to them.
     fn scope(&self, target: &Target) -> Scope {
         let everywhere =
-            target.source != VpcEndpointSource::ConfigMap && self.admission.requests.are_of_all();
+            target.source != VpcEndpointSource::ConfigMap && self.admission.serves_all_namespaces();
         let namespace = (!everywhere).then(|| target.namespace.clone());
         Scope { source: target.source, namespace }
     }

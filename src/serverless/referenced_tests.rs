@@ -69,7 +69,7 @@ const PAUSE: Duration = Duration::from_mins(2);
 async fn a_kind_without_rights_is_asked_for_ever_more_rarely_and_ends_with_its_last_referrer() {
     let server = Refusing::default();
     let targets = targets(&server);
-    let mut wakes = targets.index().admission.requests.of(None);
+    let mut wakes = targets.index().admission.requests_for(None);
     let referrers = [identity("orders"), identity("payments")];
     for referrer in &referrers {
         assert_eq!(targets.find(referrer, &network(), "", None), None, "nothing waits for it");

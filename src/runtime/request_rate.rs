@@ -16,7 +16,7 @@ use domain::endpoint::ProjectId;
 
 use crate::clock::Boottime;
 
-use crate::runtime::token_bucket::{Bucket, Rate};
+use super::token_bucket::{Bucket, Rate};
 
 /// The burst of reconcile requests.
 const BURST: u32 = 30;
@@ -40,13 +40,13 @@ const SWEEP: Duration = Duration::from_mins(1);
 
 /// What triggers the listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Act {
+pub(crate) enum Act {
     Word,
     Edit,
 }
 
 /// The rate limits of all namespaces and projects.
-pub(super) struct ListingRate {
+pub(crate) struct ListingRate {
     interval: Duration,
     namespaces: HashMap<(Box<str>, bool), Limit>,
     projects: BoundedMap<(ProjectId, Fingerprint), Shared>,
@@ -114,12 +114,12 @@ impl Shared {
 
 impl ListingRate {
     /// Creates limits that allow a burst, then one request each `interval`.
-    pub(super) fn new(interval: Duration, now: Boottime) -> Self {
+    pub(crate) fn new(interval: Duration, now: Boottime) -> Self {
         Self { interval, namespaces: HashMap::new(), projects: BoundedMap::default(), swept: now }
     }
 
     /// Returns how long an act of `namespace` has to wait; zero means that it may list now, and counts it.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         act: Act,
         namespace: &str,
@@ -149,7 +149,7 @@ impl ListingRate {
     }
 
     /// Records that Atlas shows the instance for which an act of `namespace` was counted.
-    pub(super) fn found(&mut self, act: Act, namespace: &str) {
+    pub(crate) fn found(&mut self, act: Act, namespace: &str) {
         let rate = self.of_namespace(act);
         if act == Act::Edit
             && let Some(own) = self.namespaces.get_mut(&of(namespace, act))
