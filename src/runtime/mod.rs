@@ -8,6 +8,7 @@
 //! | `token_bucket` | rate limits |
 //! | `request_rate` | the rate of listings that users trigger |
 //! | `single_flight` | one response for all waiting callers |
+//! | `events` | publishes events, repeated warnings folded |
 //! | `error_chain` | an error as one line, with its causes |
 //! | `watch`, `watch_health` | a watch whose every request has a time limit, and when data last arrived on it |
 //!
@@ -15,6 +16,7 @@
 
 pub(crate) mod concurrency;
 pub(crate) mod error_chain;
+pub(crate) mod events;
 pub(crate) mod request_rate;
 pub(crate) mod single_flight;
 pub(crate) mod token_bucket;

@@ -12,16 +12,11 @@ use domain::fault::{Fault, FaultKind};
 use domain::observed::Times;
 use domain::ownership::{ClusterId, Token};
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::events;
-use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
-use kube::runtime::events::Reporter;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Api, Client, Resource};
+use kube::{Client, Resource};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::clock::Boottime;
 use crate::metrics::Metrics;
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
@@ -37,9 +32,8 @@ use super::private_addresses::Addresses;
 use super::referenced::ReferencedObjects;
 use super::session::Access;
 use super::state::ObjectStates;
-use super::status_patch;
-use super::warnings::Warnings;
 use crate::runtime::concurrency::Concurrency;
+use crate::runtime::events::Events;
 use crate::runtime::work::Work;
 
 /// Options of the controller, all from the program's settings.
@@ -98,14 +92,11 @@ pub(super) struct Context {
     pub(super) targets: Arc<ReferencedObjects>,
     pub(super) options: Options,
     pub(super) work: Work,
-    pub(super) warnings: Warnings,
+    pub(super) events: Events,
     pub(super) client: Client,
     /// Places of each namespace for the events of objects that cannot be read.
     pub(super) telling: Telling,
 }
-
-/// Timeout for publishing an event.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum number of objects of one namespace that cannot be read whose event waits to be published.
 const TELLING: usize = 16;
@@ -123,11 +114,6 @@ impl Telling {
         let places = namespaces.entry(namespace.into()).or_insert_with(|| Arc::new(Semaphore::new(TELLING)));
         Arc::clone(places).try_acquire_owned().ok()
     }
-}
-
-/// Returns the reporter of events.
-pub(super) fn reporter() -> Reporter {
-    Reporter { controller: status_patch::REPORTER.to_owned(), instance: None }
 }
 
 fn own_secret(read: &Result<AtlasKey, Fault>) -> OwnSecret {
@@ -321,34 +307,13 @@ impl Context {
         self.publish_event(permit, object.object_ref(&()), notice).await;
     }
 
-    /// Publishes an event. A failure is only logged; the result is then `false`.
+    /// Publishes an event. Returns `false` if that failed.
     async fn publish_event(
         &self,
         _permit: &ApiPermit,
         regarding: ObjectReference,
         notice: &EventDraft,
     ) -> bool {
-        // A recorder derives the event's name from the object's, which may be too long for that.
-        let fits =
-            regarding.name.as_ref().is_none_or(|name| name.len() <= status_patch::LONGEST_RECORDED_NAME);
-        let published = async {
-            let namespace = regarding.namespace.as_deref().unwrap_or_default();
-            if notice.warning
-                && fits
-                && let Some(folding) = self.warnings.folding(namespace, Boottime::now())
-            {
-                return folding.publish(&status_patch::event(notice), &regarding).await;
-            }
-            // A milestone is published once, so there is no series to fold it into.
-            let events = Api::namespaced(self.client.clone(), namespace);
-            let event = status_patch::single_event(notice, regarding, Timestamp::now());
-            events.create(&PostParams::default(), &event).await.map(|_: events::v1::Event| ())
-        };
-        match tokio::time::timeout(EVENT_TIMEOUT, published).await {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) => debug!(%error, "could not publish an event"),
-            Err(_) => debug!("could not publish an event in time"),
-        }
-        false
+        self.events.publish(regarding, notice).await
     }
 }

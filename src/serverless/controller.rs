@@ -10,7 +10,6 @@ use domain::ownership::{ClusterId, Token};
 use futures::StreamExt;
 use futures::future::join_all;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
@@ -20,7 +19,7 @@ use tracing::warn;
 use super::admission::{self, Admission};
 use super::api_server::{ApiError, ApiServer};
 use super::cached::Cached;
-use super::context::{Context, DefaultCredentials, Options, Telling, reporter};
+use super::context::{Context, DefaultCredentials, Options, Telling};
 use super::convert::{self, Identity};
 use super::credentials::CredentialStore;
 use super::directory::{self, Directory};
@@ -31,8 +30,8 @@ use super::reconcile::reconcile;
 use super::referenced::ReferencedObjects;
 use super::state::ObjectStates;
 use super::unwatched;
-use super::warnings::Warnings;
 use crate::runtime::concurrency::Concurrency;
+use crate::runtime::events::Events;
 use crate::runtime::watch::{Pages, bounded, events};
 use crate::runtime::watch_health::{WatchHealth, WatchReporter};
 use crate::runtime::work::Work;
@@ -96,7 +95,7 @@ pub async fn run(
         cluster,
         states,
         directory: Directory::new(namespaces.len().max(1)),
-        warnings: Warnings::new(Recorder::new(client.clone(), reporter())),
+        events: Events::new(client.clone()),
         client: client.clone(),
         telling: Telling::default(),
         options,

@@ -23,7 +23,7 @@
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
 //! | `state`, `context`, `object_metrics` | state that reconciles share |
 //! | `span` | the log span of one reconcile |
-//! | `unwatched`, `warnings` | reports objects outside every watch, and objects that cannot be decoded |
+//! | `unwatched` | reports objects outside every watch |
 //!
 //! This module never decides: the rules of the protocol are in the `domain` crate. `convert` and `status_patch` do no I/O; they
 //! are public so that `tests/health` can present each state to other tools.
@@ -58,7 +58,6 @@ pub mod status_patch;
 mod triggers;
 mod unwatched;
 mod vpc_endpoint_ref;
-mod warnings;
 
 pub use crate::runtime::watch_health::WatchHealth;
 pub use crate::runtime::work::Work;

@@ -1,4 +1,4 @@
-//! Builds status patches and events: only for changes, times ignored.
+//! Builds status patches: only for changes, times ignored.
 //!
 //! A patch never replaces the status as a whole and never removes `_id`: it names each path, after tests that make
 //! the patch fail if the object is not the one that was read.
@@ -6,12 +6,8 @@
 use std::time::Duration;
 
 use domain::conditions::Report;
-use domain::event::EventDraft;
-use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::events;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::events::{Event, EventType};
 use serde_json::{Value, json};
 
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
@@ -20,21 +16,6 @@ use super::convert::{ERROR_MESSAGE, EndpointFields, ID};
 
 /// Two times of the same event closer than this are one: a reconcile a little later must not change the status.
 const SAME_TIME: Duration = Duration::from_mins(1);
-
-/// The reporter of events.
-pub(super) const REPORTER: &str = "spe-operator";
-
-/// The longest object name that leaves room for the suffix of an event's name: a dot, and a time in nanoseconds.
-pub(super) const LONGEST_RECORDED_NAME: usize = 253 - 1 - 16;
-
-/// The maximum length of a note; the events API accepts 1,024 bytes.
-const LONGEST_NOTE: usize = 1000;
-
-/// The length kept at the end of a note: room for the longest next step and link.
-const LONGEST_END: usize = 500;
-
-/// Replaces the omitted part.
-const LEFT_OUT: &str = " … ";
 
 /// Returns `true` if the status does not hold `report` yet, or not the reconcile request `handled`.
 pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report, handled: Option<&str>) -> bool {
@@ -128,51 +109,6 @@ pub(super) fn same_life(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
         claim,
         json!({"op": "test", "path": "/status/_id", "value": recorded}),
     ]
-}
-
-/// Converts `notice` to an event.
-pub(super) fn event(notice: &EventDraft) -> Event {
-    Event {
-        type_: if notice.warning { EventType::Warning } else { EventType::Normal },
-        reason: notice.reason.to_string(),
-        note: Some(note(&notice.message)),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    }
-}
-
-/// Builds an event about an object from `notice`, whatever the length of the object's name.
-pub(super) fn single_event(notice: &EventDraft, about: ObjectReference, now: Timestamp) -> events::v1::Event {
-    let Event { type_, reason, note, action, .. } = event(notice);
-    let name = about.name.as_deref().unwrap_or(REPORTER);
-    let head = &name[..name.floor_char_boundary(LONGEST_RECORDED_NAME)].trim_end_matches(['-', '.']);
-    events::v1::Event {
-        metadata: ObjectMeta {
-            name: Some(format!("{head}.{:x}", now.as_nanosecond())),
-            namespace: about.namespace.clone(),
-            ..ObjectMeta::default()
-        },
-        action: Some(action),
-        reason: Some(reason),
-        note,
-        type_: Some(if type_ == EventType::Warning { "Warning" } else { "Normal" }.to_owned()),
-        event_time: Some(MicroTime(now)),
-        reporting_controller: Some(REPORTER.to_owned()),
-        reporting_instance: Some(REPORTER.to_owned()),
-        regarding: Some(about),
-        ..events::v1::Event::default()
-    }
-}
-
-/// Shortens a message to the maximum length of a note. The next step and the link stand at its end, so the middle is
-/// omitted.
-fn note(message: &str) -> String {
-    if message.len() <= LONGEST_NOTE {
-        return message.to_owned();
-    }
-    let head = &message[..message.floor_char_boundary(LONGEST_NOTE - LEFT_OUT.len() - LONGEST_END)];
-    let end = &message[message.ceil_char_boundary(message.len() - LONGEST_END)..];
-    format!("{head}{LEFT_OUT}{end}")
 }
 
 /// The wording of a message that differs from the current one only in its variable part.

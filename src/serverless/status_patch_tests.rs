@@ -152,20 +152,6 @@ fn nothing_of_one_endpoint_stays_beside_the_id_of_another() {
 }
 
 #[test]
-fn a_note_that_is_too_long_keeps_its_beginning_its_next_step_and_the_place_to_read_on() {
-    let end = "; delete those that you do not need in Atlas (docs/troubleshooting.md#duplicate)";
-    for what in ["5f0000000000000000000001, ", "ä", "a€", "𝄞x"] {
-        let said = format!("further endpoints carry the mark: {}{end}", what.repeat(1000));
-        let note = note(&said);
-        assert!(note.len() <= LONGEST_NOTE && note.len() > LONGEST_NOTE - 8, "{} bytes", note.len());
-        assert!(note.starts_with("further endpoints carry the mark: "), "{note}");
-        assert!(note.ends_with(end) && note.contains(LEFT_OUT), "{note}");
-    }
-    let fits = "a".repeat(LONGEST_NOTE);
-    assert_eq!(note(&fits), fits);
-}
-
-#[test]
 fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
     let start: Timestamp = "2026-03-01T10:00:00.7Z".parse().unwrap();
     let at = |seconds: u64| start.saturating_add(Duration::from_secs(seconds)).unwrap();
@@ -182,30 +168,5 @@ fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
         assert_eq!(anew, said("2026-03-01T10:05:00Z"));
         // Another text is not a time.
         assert_eq!(dated(said, Some("it ends after all"), start, Duration::from_secs(200)), first);
-    }
-}
-
-#[test]
-fn an_event_fits_its_name_however_long_the_object_is_called() {
-    let notice = EventDraft {
-        reason: domain::conditions::EventReason::EndpointCreated,
-        warning: false,
-        message: "created endpoint 1".to_owned(),
-    };
-    for name in ["orders".to_owned(), "a".repeat(253), format!("{}-.-{}", "a".repeat(234), "b".repeat(16))] {
-        let about = ObjectReference {
-            name: Some(name.clone()),
-            namespace: Some("default".to_owned()),
-            ..Default::default()
-        };
-        let event = single_event(&notice, about, Timestamp::now());
-        let called = event.metadata.name.unwrap();
-        assert!(called.len() <= 253, "{} bytes", called.len());
-        assert!(called.split('.').all(|part| !part.is_empty() && !part.ends_with('-')), "{called}");
-        assert_eq!(event.regarding.unwrap().name, Some(name));
-        assert_eq!(
-            (event.type_.as_deref(), event.reason.as_deref()),
-            (Some("Normal"), Some("EndpointCreated"))
-        );
     }
 }
