@@ -21,7 +21,7 @@
 //! | `domain` (crate) | endpoint, ownership, decide, conditions, memory, schedule, access, rate limits, output | nothing |
 //! | `atlas` (crate) | the HTTP client: Digest, OAuth, classification | `domain` |
 //! | [`metrics`] | the metrics, and their exposition | `domain`, `atlas` |
-//! | `runtime` | infrastructure of all kinds: fair queue, concurrency, single flights, watches with time limits | `metrics` |
+//! | `runtime` | what every kind shares: controller, admission, calls to the API server, events, watches, bounds | `domain`, `atlas`, `metrics` |
 //! | [`serverless`] | the kind `ServerlessPrivateEndpoint`: its resource, and observe → decide → perform → publish | all above |
 //! | [`app`] | settings, log, election, admin server, the program | all above |
 //!

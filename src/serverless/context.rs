@@ -20,20 +20,20 @@ use tracing::warn;
 use crate::metrics::Metrics;
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
-use super::admission::Admission;
-use super::api_server::{ApiPermit, ApiServer};
-use super::cached::Cached;
-use super::convert::Identity;
 use super::credentials::{AtlasKey, CredentialStore, SecretName};
-use super::decode::Unreadable;
 use super::directory::Directory;
+use super::kind::Cached;
 use super::listings::Listings;
 use super::private_addresses::Addresses;
 use super::referenced::ReferencedObjects;
 use super::session::Access;
 use super::state::ObjectStates;
+use crate::runtime::admission::Admission;
+use crate::runtime::api_server::{ApiPermit, ApiServer};
 use crate::runtime::concurrency::Concurrency;
+use crate::runtime::decode::Unreadable;
 use crate::runtime::events::Events;
+use crate::runtime::identity::Identity;
 use crate::runtime::work::Work;
 
 /// Options of the controller, all from the program's settings.
@@ -88,7 +88,7 @@ pub(super) struct Context {
     pub(super) addresses: Addresses,
     pub(super) states: Arc<ObjectStates>,
     pub(super) directory: Directory,
-    pub(super) admission: Arc<Admission>,
+    pub(super) admission: Arc<Admission<ServerlessPrivateEndpoint>>,
     pub(super) targets: Arc<ReferencedObjects>,
     pub(super) options: Options,
     pub(super) work: Work,

@@ -7,31 +7,14 @@ use domain::access::Purpose;
 use domain::conditions::Report;
 use domain::endpoint::{Endpoint, EndpointStatus, Instance};
 use domain::observed::{Object, ReadyWhen, Reported, Spec, VpcEndpoint};
-use domain::ownership::{ClaimReading, ClusterId, Token};
+use domain::ownership::{ClaimReading, ClusterId};
 use domain::schedule::ObjectVersion;
 use kube::{Resource, ResourceExt};
 
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
 
-/// The identity of an object, constant during a reconcile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    pub(super) namespace: String,
-    pub(super) name: String,
-    pub(super) uid: String,
-    pub(super) token: Token,
-}
-
-impl Identity {
-    /// Returns the identity of `object` in `cluster`.
-    #[must_use]
-    pub fn of(object: &ServerlessPrivateEndpoint, cluster: &ClusterId) -> Self {
-        let namespace = object.namespace().unwrap_or_default();
-        let name = object.name_any();
-        let token = Token::of(cluster, &namespace, &name);
-        Self { namespace, name, uid: object.uid().unwrap_or_default(), token }
-    }
-}
+use crate::runtime::identity::Identity;
+use crate::runtime::kind::Kind;
 
 /// Converts the object to the form that the rules use.
 #[must_use]
@@ -139,15 +122,6 @@ fn duration(field: &str, text: &str) -> Result<Duration, String> {
     crd::parse_duration(text).map_err(|error| format!("`{field}`: {error}"))
 }
 
-/// The annotations that the operator reads.
-const READ: [&str; 5] =
-    [crd::CLAIM, crd::TAKE_OVER, crd::STALE_VPC_ENDPOINT_ID, crd::OUTPUT_CONFIG_MAP, crd::RECONCILE_REQUEST];
-
-/// Returns `true` for an annotation that the operator reads.
-pub(super) fn is_read(annotation: &str) -> bool {
-    READ.contains(&annotation)
-}
-
 /// Returns the value of `reconcile.fluxcd.io/requestedAt`, unless the status says that this request has been handled.
 pub(super) fn word(object: &ServerlessPrivateEndpoint) -> Option<&str> {
     let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref());
@@ -155,19 +129,14 @@ pub(super) fn word(object: &ServerlessPrivateEndpoint) -> Option<&str> {
     (handled != Some(requested)).then_some(requested.as_str())
 }
 
-/// Hashes every field whose change triggers a reconcile. Status and foreign annotations are left out, so that neither the
-/// operator's own status writes nor the annotations of other tools trigger one.
-pub(super) fn trigger(object: &ServerlessPrivateEndpoint) -> u64 {
-    hash(&(essence(object), object.annotations().get(crd::RECONCILE_REQUEST)))
-}
-
-/// Hashes the same fields without the annotation of a reconcile request, on which the decision does not depend.
+/// Hashes the fields whose change triggers a reconcile, but for the annotation of a reconcile request, on which the decision does
+/// not depend.
 pub(super) fn essence(object: &ServerlessPrivateEndpoint) -> u64 {
     let mut hasher = DefaultHasher::new();
     let meta = object.meta();
     (&meta.uid, meta.generation, meta.deletion_timestamp.is_some(), &meta.finalizers).hash(&mut hasher);
-    for key in READ.into_iter().filter(|key| *key != crd::RECONCILE_REQUEST) {
-        object.annotations().get(key).hash(&mut hasher);
+    for key in ServerlessPrivateEndpoint::ANNOTATIONS.iter().filter(|key| **key != crd::RECONCILE_REQUEST) {
+        object.annotations().get(*key).hash(&mut hasher);
     }
     // A wiped status triggers a reconcile, because the recorded id has to be found again.
     object.status.as_ref().is_some_and(|status| status.id.is_some()).hash(&mut hasher);
@@ -188,7 +157,7 @@ pub(super) fn version(object: &ServerlessPrivateEndpoint) -> ObjectVersion {
 }
 
 /// Hashes one value.
-fn hash(value: &impl Hash) -> u64 {
+pub(super) fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

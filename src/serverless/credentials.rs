@@ -15,10 +15,10 @@ use domain::ownership::Token;
 
 use crate::clock::Boottime;
 
-use super::api_server::{ApiError, ApiServer};
-use super::convert::Identity;
 use super::credential_uses::Uses;
-use super::decode::Secret;
+use crate::runtime::api_server::{ApiError, ApiServer};
+use crate::runtime::decode::Secret;
+use crate::runtime::identity::Identity;
 
 /// The namespace and name of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

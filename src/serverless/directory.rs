@@ -15,7 +15,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::serverless::crd::{ManagementPolicy, ServerlessPrivateEndpoint};
 
-use super::cached::Cached;
+use super::kind::Cached;
 
 /// The index.
 pub(super) struct Directory(Mutex<Index>);

@@ -3,10 +3,8 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `crd/` | the custom resource |
-//! | `controller` | the watch, and the wiring of all parts |
-//! | `engine` | kube-runtime's controller, with bounded concurrency |
-//! | `triggers` | which watch events cause a reconcile |
-//! | `admission` | which reconciles run now, and which are requested from inside the process |
+//! | `kind` | what the kind tells the runtime: finalizer, annotations, trigger, lane |
+//! | `wiring` | the watch, and the wiring of all parts |
 //! | `reconcile` | observe → decide → perform → publish, until nothing is left to do |
 //! | `session` | one running reconcile, and the guards of its writes |
 //! | `observe` | the observed state, the decision, and what it has to wait for |
@@ -14,8 +12,6 @@
 //! | `publish`, `status_patch` | status, events and the requeue delay |
 //! | `output` | the ConfigMap for other tools |
 //! | `convert` | converts the custom resource to the types of the rules |
-//! | `cached`, `decode` | the cached object; decoding it never fails |
-//! | `api_server` | calls to the API server |
 //! | `credentials`, `credential_uses` | reads Secrets, returns Atlas clients, and keeps credentials for deletions |
 //! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or says what is missing |
 //! | `referenced`, `referenced_watch`, `referenced_poll` | referenced objects, read once for all objects that refer to them |
@@ -28,18 +24,13 @@
 //! This module never decides: the rules of the protocol are in the `domain` crate. `convert` and `status_patch` do no I/O; they
 //! are public so that `tests/health` can present each state to other tools.
 
-mod admission;
-mod api_server;
-mod cached;
 mod context;
-mod controller;
 pub mod convert;
 pub mod crd;
 mod credential_uses;
 mod credentials;
-mod decode;
 mod directory;
-mod engine;
+mod kind;
 mod listings;
 mod object_metrics;
 mod observe;
@@ -55,11 +46,12 @@ mod session;
 mod span;
 mod state;
 pub mod status_patch;
-mod triggers;
 mod unwatched;
 mod vpc_endpoint_ref;
+mod wiring;
 
+pub use crate::runtime::identity::Identity;
 pub use crate::runtime::watch_health::WatchHealth;
 pub use crate::runtime::work::Work;
 pub use context::{DefaultCredentials, Options};
-pub use controller::{RunError, run};
+pub use wiring::{RunError, run};

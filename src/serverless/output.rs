@@ -12,9 +12,9 @@ use kube::{Resource, ResourceExt};
 
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
-use super::api_server::{ApiError, ApiServer};
-use super::convert::Identity;
-use super::decode::ConfigMap;
+use crate::runtime::api_server::{ApiError, ApiServer};
+use crate::runtime::decode::ConfigMap;
+use crate::runtime::identity::Identity;
 
 /// The label that lets Flux react to a change immediately.
 const FLUX_WATCH: (&str, &str) = ("reconcile.fluxcd.io/watch", "Enabled");

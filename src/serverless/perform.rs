@@ -24,13 +24,14 @@ use crate::clock::{Boottime, Stamp};
 use crate::metrics::PostOutcome;
 use crate::serverless::crd;
 
-use super::api_server::{ApiError, ApiPermit};
-use super::convert::{self, Identity};
+use super::convert;
 use super::observe::{Plan, observe};
 use super::reconcile::ReconcileError;
 use super::session::Session;
 use super::span;
 use super::status_patch;
+use crate::runtime::api_server::{ApiError, ApiPermit};
+use crate::runtime::identity::Identity;
 use crate::runtime::work::Stopped;
 
 impl Session {
@@ -143,7 +144,7 @@ impl Session {
         if stale.is_some() {
             annotations.push((crd::STALE_VPC_ENDPOINT_ID, stale));
         }
-        let written = ctx.cluster.claim(&api_permit, &self.identity, &self.object, &annotations).await;
+        let written = ctx.cluster.claim(&api_permit, &self.identity, &*self.object, &annotations).await;
         match &written {
             Err(ApiError::Conflict | ApiError::NotFound) if is_fresh => {
                 self.remember(|memory| memory.withdraw_claim(&attempt));
@@ -314,7 +315,7 @@ impl Session {
         // The event comes first, because afterwards there may be no object for it to regard.
         let notice = event::of_step(step, &plan.observed);
         let api_permit = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
-        let written = self.ctx.cluster.release(&api_permit, &self.identity, &self.object).await;
+        let written = self.ctx.cluster.release(&api_permit, &self.identity, &*self.object).await;
         match self.wrote(&api_permit, written).await {
             Ok(true) => {
                 info!(endpoint = span::release_reason(step), "released the object");

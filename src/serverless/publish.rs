@@ -16,13 +16,14 @@ use tracing::warn;
 use crate::clock::Boottime;
 use crate::serverless::crd;
 
-use super::api_server::{ApiError, ApiPermit};
-use super::convert::{self, Identity};
+use super::convert;
 use super::observe::Plan;
 use super::output;
 use super::reconcile::ReconcileError;
 use super::session::Session;
 use super::status_patch;
+use crate::runtime::api_server::{ApiError, ApiPermit};
+use crate::runtime::identity::Identity;
 
 /// The delay before a failed write of the output is retried.
 const OUTPUT_RETRY: Duration = Duration::from_mins(1);
@@ -207,7 +208,7 @@ async fn write_output(session: &mut Session, report: &Report) -> Result<Output, 
 async fn record_output(session: &mut Session, name: Option<&str>) -> Result<(), ReconcileError> {
     let note = (crd::OUTPUT_CONFIG_MAP, name);
     let api_permit = session.ctx.cluster.turn(&session.identity.namespace).await;
-    let written = session.ctx.cluster.annotate(&api_permit, &session.identity, &session.object, note).await;
+    let written = session.ctx.cluster.annotate(&api_permit, &session.identity, &*session.object, note).await;
     if session.wrote(&api_permit, written).await? {
         Ok(())
     } else {

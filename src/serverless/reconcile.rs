@@ -18,14 +18,15 @@ use crate::clock::Boottime;
 use crate::metrics::ReconcileResult;
 use crate::serverless::crd::{self, ManagementPolicy, ServerlessPrivateEndpoint};
 
-use super::api_server::ApiError;
 use super::context::Context;
-use super::convert::{self, Identity};
+use super::convert;
 use super::observe::{NextAction, next};
 use super::publish::{announce, jitter, publish};
 use super::session::Session;
 use super::span::{self, Trace};
 use super::vpc_endpoint_ref::resolve;
+use crate::runtime::api_server::ApiError;
+use crate::runtime::identity::Identity;
 use crate::runtime::work::Stopped;
 
 /// More steps than the longest path through the protocol takes; a reconcile that needs more is in a loop.
@@ -87,7 +88,7 @@ pub(super) async fn reconcile(
     enqueued_at: Boottime,
     ctx: Arc<Context>,
 ) -> Option<Duration> {
-    let identity = Identity::of(&object, &ctx.cluster_id);
+    let identity = Identity::of(&*object, &ctx.cluster_id);
     let (span, known) = (span::span(&identity), identity.clone());
     let begun = Boottime::now();
     // A task of its own: a cancelled reconcile drops no POST in flight, and a panic ends here.

@@ -16,15 +16,15 @@ use kube::runtime::watcher::Event;
 use tokio::task::AbortHandle;
 
 use crate::clock::Boottime;
-use crate::serverless::crd::VpcEndpointSource;
+use crate::serverless::crd::{ServerlessPrivateEndpoint, VpcEndpointSource};
 
-use super::admission::Admission;
-use super::api_server::ApiServer;
-use super::cached::Cached;
-use super::convert::Identity;
+use super::kind::Cached;
 use super::referenced_poll::{self, Maps};
 use super::referenced_watch::{self, Concerned, Kind, Other};
 use super::state::ObjectStates;
+use crate::runtime::admission::Admission;
+use crate::runtime::api_server::ApiServer;
+use crate::runtime::identity::Identity;
 
 /// A referenced object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,7 +106,7 @@ struct Index {
     readers: HashMap<Scope, Reader>,
     /// When each watch last started: this bounds the lists that an alternating reference can cause.
     began: HashMap<Scope, Boottime>,
-    admission: Arc<Admission>,
+    admission: Arc<Admission<ServerlessPrivateEndpoint>>,
 }
 
 /// The known content of all referenced objects.
@@ -122,7 +122,7 @@ impl ReferencedObjects {
         client: Client,
         cluster: ApiServer,
         states: Arc<ObjectStates>,
-        admission: Arc<Admission>,
+        admission: Arc<Admission<ServerlessPrivateEndpoint>>,
     ) -> Self {
         let index = Index {
             targets: HashMap::new(),

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::clock::Boottime;
 
-use super::api_server::ApiError;
 use super::referenced::{Found, ReferencedObjects, Scope};
+use crate::runtime::api_server::ApiError;
 
 /// The interval between two reads of a ConfigMap.
 const PERIOD: Duration = Duration::from_secs(15);

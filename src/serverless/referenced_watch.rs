@@ -21,9 +21,9 @@ use tracing::{info, warn};
 use crate::clock::Boottime;
 use crate::serverless::crd::VpcEndpointSource;
 
-use super::decode;
 use super::referenced::{Found, ReferencedObjects, Scope, Target};
 use super::vpc_endpoint_ref::resource;
+use crate::runtime::decode;
 use crate::runtime::watch::{Pages, bounded, events};
 use crate::runtime::watch_health::WatchReporter;
 

@@ -20,14 +20,15 @@ use tracing::debug;
 use crate::clock::Boottime;
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
-use super::api_server::{ApiError, ApiPermit};
 use super::context::Context;
-use super::convert::{self, Identity};
+use super::convert;
 use super::credentials::AtlasKey;
 use super::listings::Held;
 use super::observe::Plan;
 use super::reconcile::ReconcileError;
+use crate::runtime::api_server::{ApiError, ApiPermit};
 use crate::runtime::concurrency::Permit;
+use crate::runtime::identity::Identity;
 
 /// The state of one running reconcile.
 pub(super) struct Session {

@@ -6,7 +6,7 @@
 use domain::decision::{Origin, ReleaseReason, Step};
 use tracing::{Span, debug, info, info_span};
 
-use super::convert::Identity;
+use crate::runtime::identity::Identity;
 
 /// Creates the span of one reconcile.
 pub(super) fn span(identity: &Identity) -> Span {

@@ -17,10 +17,10 @@ use tracing::{debug, info, warn};
 
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
-use super::api_server::{ApiError, ApiPermit};
-use super::cached::Cached;
 use super::context::Context;
-use super::convert::Identity;
+use super::kind::Cached;
+use crate::runtime::api_server::{ApiError, ApiPermit};
+use crate::runtime::identity::Identity;
 
 /// The delay between two attempts to read the object, and the number of attempts.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -115,7 +115,7 @@ pub(super) async fn survey(ctx: Arc<Context>) {
 async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
     let (mut found, mut closer, mut from, mut most) = (0_usize, Vec::new(), None, PAGE);
     for _ in 0..PAGES {
-        let (page, next) = match ctx.cluster.with_finalizer(from.clone(), most).await {
+        let (page, next) = match ctx.cluster.with_finalizer::<ServerlessPrivateEndpoint>(from.clone(), most).await {
             Err(ApiError::Unreadable(_)) if most > 1 => {
                 most /= 2;
                 continue;
@@ -152,7 +152,7 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
     for identity in closer {
         let api_permit = ctx.cluster.turn(&identity.namespace).await;
         // An unreadable object is reported by its own operator, or is being deleted.
-        if let Ok(object) = ctx.cluster.get(&api_permit, &identity).await
+        if let Ok(object) = ctx.cluster.get::<ServerlessPrivateEndpoint>(&api_permit, &identity).await
             && has_pending_work(&object)
         {
             idle.push((identity, object.metadata.resource_version));
@@ -161,7 +161,7 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
     tokio::time::sleep(UNTENDED).await;
     for (identity, version) in idle {
         let api_permit = ctx.cluster.turn(&identity.namespace).await;
-        if let Ok(object) = ctx.cluster.get(&api_permit, &identity).await
+        if let Ok(object) = ctx.cluster.get::<ServerlessPrivateEndpoint>(&api_permit, &identity).await
             && object.metadata.resource_version == version
             && is_unwatched(ctx, &identity)
         {

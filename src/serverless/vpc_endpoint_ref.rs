@@ -11,8 +11,9 @@ use domain::observed::VpcEndpoint;
 
 use crate::serverless::crd::{CloudProviderEndpointRef, ServerlessPrivateEndpoint, VpcEndpointSource};
 
-use super::convert::{Identity, word};
+use super::convert::word;
 use super::referenced::{Found, ReferencedObjects, Target};
+use crate::runtime::identity::Identity;
 
 /// Returns the VPC endpoint that the spec declares, as far as it is known now.
 ///

@@ -15,7 +15,8 @@ use domain::observed::{
 };
 use domain::ownership::{Claim, ClusterId, Nonce, Token, marked_comment};
 use serde_json::{Value, json};
-use spe_operator::serverless::convert::{self, Identity};
+use spe_operator::serverless::Identity;
+use spe_operator::serverless::convert;
 use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use spe_operator::serverless::status_patch;
 

@@ -19,12 +19,11 @@ use kube::{Client, Resource};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::runtime::error_chain::chain;
-use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
-
-use super::convert::Identity;
+use super::concurrency::{Permit, Shares};
 use super::decode::{self, ConfigMap, Secret};
-use crate::runtime::concurrency::{Permit, Shares};
+use super::error_chain::chain;
+use super::identity::Identity;
+use super::kind::Kind;
 
 /// Timeout of a call. For the claim it is part of the creation protocol.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,14 +40,14 @@ const PER_NAMESPACE: usize = 8;
 
 /// The permit to call the API server, returned on drop. A task that holds a permit waits for nothing but the response, and never
 /// for a second permit.
-pub(super) struct ApiPermit {
+pub(crate) struct ApiPermit {
     /// `None` only while the process shuts down.
     _permit: Option<Permit<1>>,
 }
 
 /// Why a call to the API server failed.
 #[derive(Debug, Error)]
-pub(super) enum ApiError {
+pub(crate) enum ApiError {
     /// The object has changed since it was read: nothing was written.
     #[error("the object has changed since it was read")]
     Conflict,
@@ -77,25 +76,25 @@ pub(super) enum ApiError {
 
 /// The client for the API server.
 #[derive(Clone)]
-pub(super) struct ApiServer {
+pub(crate) struct ApiServer {
     client: Client,
     permits: Arc<Shares<1>>,
 }
 
 impl ApiServer {
-    pub(super) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self { client, permits: Shares::new(MAX_API_CALLS, [PER_NAMESPACE]) }
     }
 
     /// Waits for a permit to call the API server for `namespace`. The timeout of a call does not include this wait.
     ///
     /// Calls about our own objects take a permit from the caller, which holds as little memory as possible while it waits for it.
-    pub(super) async fn turn(&self, namespace: &str) -> ApiPermit {
+    pub(crate) async fn turn(&self, namespace: &str) -> ApiPermit {
         ApiPermit { _permit: self.permits.enter([namespace.into()]).await }
     }
 
     /// Returns the permit that is already `held`, else waits for one for `namespace`.
-    pub(super) async fn turn_or(&self, held: Option<ApiPermit>, namespace: &str) -> ApiPermit {
+    pub(crate) async fn turn_or(&self, held: Option<ApiPermit>, namespace: &str) -> ApiPermit {
         match held {
             Some(permit) => permit,
             None => self.turn(namespace).await,
@@ -103,16 +102,12 @@ impl ApiServer {
     }
 
     /// Reads the object from the API server's store, not from any cache.
-    pub(super) async fn get(
-        &self,
-        _permit: &ApiPermit,
-        identity: &Identity,
-    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
-        self.ours(ours(identity).get(&identity.name, &GetParams::default())).await
+    pub(crate) async fn get<K: Kind>(&self, _permit: &ApiPermit, identity: &Identity) -> Result<K, ApiError> {
+        self.ours(of::<K>(&identity.namespace).get(&identity.name, &GetParams::default())).await
     }
 
     /// Reads a Secret.
-    pub(super) async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ApiError> {
+    pub(crate) async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ApiError> {
         let secrets = of::<v1::Secret>(namespace);
         let response = self.bounded(namespace, secrets.get(name, &GetParams::default())).await?;
         // No part of the response may appear in a message, not even what is wrong with it.
@@ -121,7 +116,7 @@ impl ApiServer {
     }
 
     /// Reads a `ConfigMap`.
-    pub(super) async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, ApiError> {
+    pub(crate) async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, ApiError> {
         let response =
             self.bounded(namespace, of::<v1::ConfigMap>(namespace).get(name, &GetParams::default())).await?;
         let read = decode::config_map(&response);
@@ -129,7 +124,7 @@ impl ApiServer {
     }
 
     /// Creates a `ConfigMap`.
-    pub(super) async fn create_config_map(
+    pub(crate) async fn create_config_map(
         &self,
         namespace: &str,
         map: &v1::ConfigMap,
@@ -141,7 +136,7 @@ impl ApiServer {
     }
 
     /// Replaces the entries of a `ConfigMap`, if it is unchanged since it was `read`.
-    pub(super) async fn fill_config_map(
+    pub(crate) async fn fill_config_map(
         &self,
         namespace: &str,
         name: &str,
@@ -158,7 +153,7 @@ impl ApiServer {
     }
 
     /// Deletes a `ConfigMap`, if it is unchanged since it was `read`.
-    pub(super) async fn delete_config_map(
+    pub(crate) async fn delete_config_map(
         &self,
         namespace: &str,
         name: &str,
@@ -170,7 +165,7 @@ impl ApiServer {
     }
 
     /// Reads the uid of the namespace `kube-system`, which identifies this cluster unless `--cluster-id` is set.
-    pub(super) async fn kube_system_uid(&self) -> Result<String, ApiError> {
+    pub(crate) async fn kube_system_uid(&self) -> Result<String, ApiError> {
         let namespaces = Request::new(v1::Namespace::url_path(&(), None));
         let response =
             self.bounded("kube-system", namespaces.get("kube-system", &GetParams::default())).await?;
@@ -180,29 +175,29 @@ impl ApiServer {
 
     /// Lists one page of at most `most` objects of all namespaces. Returns the identifying metadata of the objects on it with our
     /// finalizer, and the continue token of the next page. Requests metadata only.
-    pub(super) async fn with_finalizer(
+    pub(crate) async fn with_finalizer<K: Kind>(
         &self,
         from: Option<String>,
         most: u32,
     ) -> Result<(Vec<ObjectMeta>, Option<String>), ApiError> {
-        let everywhere = Request::new(ServerlessPrivateEndpoint::url_path(&(), None));
+        let everywhere = Request::new(K::url_path(&(), None));
         let page = ListParams { continue_token: from, ..ListParams::default().limit(most) };
         let response = self.bounded("", everywhere.list_metadata(&page)).await?;
-        let read = decode::with_finalizer(&response);
+        let read = decode::with_finalizer(&response, K::FINALIZER);
         read.ok_or_else(|| ApiError::Unreadable("it is not what a listing looks like".to_owned()))
     }
 
     /// Writes the finalizer and annotations in one request, if the object is unchanged since it was `read`.
-    pub(super) async fn claim(
+    pub(crate) async fn claim<K: Kind>(
         &self,
         _permit: &ApiPermit,
         identity: &Identity,
-        read: &ServerlessPrivateEndpoint,
+        read: &K,
         annotations: &[(&str, Option<String>)],
-    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
-        let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
-        if !finalizers.iter().any(|finalizer| finalizer == crd::FINALIZER) {
-            finalizers.push(crd::FINALIZER.to_owned());
+    ) -> Result<K, ApiError> {
+        let mut finalizers = read.meta().finalizers.clone().unwrap_or_default();
+        if !finalizers.iter().any(|finalizer| finalizer == K::FINALIZER) {
+            finalizers.push(K::FINALIZER.to_owned());
         }
         let annotations: serde_json::Map<_, _> =
             annotations.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
@@ -211,56 +206,57 @@ impl ApiServer {
     }
 
     /// Writes or removes one annotation, if the object is unchanged since it was `read`.
-    pub(super) async fn annotate(
+    pub(crate) async fn annotate<K: Kind>(
         &self,
         _permit: &ApiPermit,
         identity: &Identity,
-        read: &ServerlessPrivateEndpoint,
+        read: &K,
         (key, value): (&str, Option<&str>),
-    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
+    ) -> Result<K, ApiError> {
         self.merge(identity, read, json!({"metadata": {"annotations": {key: value}}})).await
     }
 
     /// Removes our finalizer, if the object is unchanged since it was `read`.
-    pub(super) async fn release(
+    pub(crate) async fn release<K: Kind>(
         &self,
         _permit: &ApiPermit,
         identity: &Identity,
-        read: &ServerlessPrivateEndpoint,
-    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
-        let mut finalizers = read.metadata.finalizers.clone().unwrap_or_default();
-        finalizers.retain(|finalizer| finalizer != crd::FINALIZER);
+        read: &K,
+    ) -> Result<K, ApiError> {
+        let mut finalizers = read.meta().finalizers.clone().unwrap_or_default();
+        finalizers.retain(|finalizer| finalizer != K::FINALIZER);
         self.merge(identity, read, json!({"metadata": {"finalizers": finalizers}})).await
     }
 
-    async fn merge(
-        &self,
-        identity: &Identity,
-        read: &ServerlessPrivateEndpoint,
-        mut patch: Value,
-    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
+    async fn merge<K: Kind>(&self, identity: &Identity, read: &K, mut patch: Value) -> Result<K, ApiError> {
         patch["metadata"]["uid"] = json!(identity.uid);
-        patch["metadata"]["resourceVersion"] = json!(read.metadata.resource_version);
+        patch["metadata"]["resourceVersion"] = json!(read.meta().resource_version);
         let patch = Patch::Merge(patch);
-        self.ours(ours(identity).patch(&identity.name, &PatchParams::default(), &patch)).await
+        self.ours(of::<K>(&identity.namespace).patch(&identity.name, &PatchParams::default(), &patch)).await
     }
 
     /// Applies a JSON patch to the status. Its `test` operations guard the write.
-    pub(super) async fn patch_status(
+    pub(crate) async fn patch_status<K: Kind>(
         &self,
         _permit: &ApiPermit,
         identity: &Identity,
         operations: Vec<Value>,
-    ) -> Result<ServerlessPrivateEndpoint, ApiError> {
+    ) -> Result<K, ApiError> {
         let patch: json_patch::Patch = serde_json::from_value(Value::Array(operations))
             .map_err(|error| ApiError::Other(error.to_string()))?;
         let patch = Patch::<()>::Json(patch);
         let parameters = PatchParams::default();
-        self.ours(ours(identity).patch_subresource("status", &identity.name, &parameters, &patch)).await
+        self.ours(of::<K>(&identity.namespace).patch_subresource(
+            "status",
+            &identity.name,
+            &parameters,
+            &patch,
+        ))
+        .await
     }
 
     /// Sends a request whose response is one of our own objects.
-    async fn ours(&self, request: Prepared) -> Result<ServerlessPrivateEndpoint, ApiError> {
+    async fn ours<K: Kind>(&self, request: Prepared) -> Result<K, ApiError> {
         let response = self.call(request).await?;
         decode::object(&response).map_err(|unreadable| ApiError::Unreadable(unreadable.why))
     }
@@ -285,10 +281,6 @@ impl ApiServer {
 
 /// A request, or why it could not be built.
 type Prepared = Result<http::Request<Vec<u8>>, request::Error>;
-
-fn ours(identity: &Identity) -> Request {
-    of::<ServerlessPrivateEndpoint>(&identity.namespace)
-}
 
 /// Returns a request builder for one kind in one namespace.
 fn of<K: Resource<DynamicType = ()>>(namespace: &str) -> Request {

@@ -11,20 +11,19 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::serverless::crd::ServerlessPrivateEndpoint;
-
 use super::decode::{self, Unreadable};
+use super::kind::Kind;
 
 /// One object from a watch. Clones share its memory.
 #[derive(Debug, Clone)]
-pub(super) enum Cached {
-    Read(Arc<ServerlessPrivateEndpoint>),
+pub(crate) enum Cached<K> {
+    Read(Arc<K>),
     Unreadable(Arc<Unreadable>),
 }
 
-impl Cached {
+impl<K> Cached<K> {
     /// Returns the object, if it was decoded.
-    pub(super) fn read(&self) -> Option<&ServerlessPrivateEndpoint> {
+    pub(crate) fn read(&self) -> Option<&K> {
         match self {
             Self::Read(object) => Some(object),
             Self::Unreadable(_) => None,
@@ -32,7 +31,7 @@ impl Cached {
     }
 }
 
-impl<'de> Deserialize<'de> for Cached {
+impl<'de, K: Kind> Deserialize<'de> for Cached<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Borrows the JSON of one object from a page or an event: this finds the end of the value and decodes nothing in it.
         let json = <&RawValue>::deserialize(deserializer)?;
@@ -43,24 +42,24 @@ impl<'de> Deserialize<'de> for Cached {
     }
 }
 
-impl Resource for Cached {
-    type DynamicType = <ServerlessPrivateEndpoint as Resource>::DynamicType;
-    type Scope = <ServerlessPrivateEndpoint as Resource>::Scope;
+impl<K: Kind> Resource for Cached<K> {
+    type DynamicType = K::DynamicType;
+    type Scope = K::Scope;
 
     fn kind((): &()) -> Cow<'_, str> {
-        ServerlessPrivateEndpoint::kind(&())
+        K::kind(&())
     }
 
     fn group((): &()) -> Cow<'_, str> {
-        ServerlessPrivateEndpoint::group(&())
+        K::group(&())
     }
 
     fn version((): &()) -> Cow<'_, str> {
-        ServerlessPrivateEndpoint::version(&())
+        K::version(&())
     }
 
     fn plural((): &()) -> Cow<'_, str> {
-        ServerlessPrivateEndpoint::plural(&())
+        K::plural(&())
     }
 
     fn meta(&self) -> &ObjectMeta {

@@ -6,20 +6,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use domain::ownership::condensed;
 
-use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
-
-use super::convert;
+use super::kind::Kind;
 
 /// Maximum size of one annotation that is kept, in bytes. The operator and Flux write at most a quarter of it; larger values
 /// would only use memory.
@@ -33,26 +29,26 @@ const LONGEST_WHY: usize = 256;
 
 /// An object that cannot be decoded: its identifying metadata, and why.
 #[derive(Debug, Clone)]
-pub(super) struct Unreadable {
+pub(crate) struct Unreadable {
     /// Name, namespace, uid, resourceVersion and creation time, where present.
-    pub(super) metadata: ObjectMeta,
-    pub(super) why: String,
+    pub(crate) metadata: ObjectMeta,
+    pub(crate) why: String,
 }
 
 /// The used fields of a Secret. It has no `Debug`, so that no value can be logged.
-pub(super) struct Secret {
-    pub(super) resource_version: String,
+pub(crate) struct Secret {
+    pub(crate) resource_version: String,
     data: Data,
 }
 
 /// The used fields of a `ConfigMap`.
 #[derive(Debug, Clone)]
-pub(super) struct ConfigMap {
-    pub(super) uid: String,
-    pub(super) resource_version: String,
+pub(crate) struct ConfigMap {
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
     /// The uid of its controller owner.
-    pub(super) controller: Option<String>,
-    pub(super) data: BTreeMap<String, String>,
+    pub(crate) controller: Option<String>,
+    pub(crate) data: BTreeMap<String, String>,
 }
 
 /// The top-level fields of an object, not decoded.
@@ -96,15 +92,13 @@ struct Finalizers {
 /// The other used fields of an object's metadata.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Lean {
+struct Lean<'a> {
     generation: Option<i64>,
     deletion_timestamp: Option<String>,
     finalizers: Option<Vec<String>>,
-    annotations: Option<Annotations>,
+    #[serde(borrow)]
+    annotations: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
 }
-
-/// The annotations that the operator reads.
-struct Annotations(BTreeMap<String, String>);
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -131,16 +125,16 @@ struct Owner {
 ///
 /// # Errors
 /// If the object cannot be decoded; the error holds its identifying metadata, where present.
-pub(super) fn object(json: &str) -> Result<ServerlessPrivateEndpoint, Box<Unreadable>> {
+pub(crate) fn object<K: Kind>(json: &str) -> Result<K, Box<Unreadable>> {
     let parts = parts(json);
     let names = names(&parts);
     whole(&parts, names.clone()).map_err(|why| Box::new(Unreadable { metadata: names, why: cut(why) }))
 }
 
-fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoint, String> {
+fn whole<K: Kind>(parts: &Parts<'_>, names: ObjectMeta) -> Result<K, String> {
     let spec = parts.spec.ok_or("it has no spec")?;
     let metadata = parts.metadata.ok_or("it has no metadata")?;
-    let lean: Lean = decode("metadata", metadata)?;
+    let lean: Lean<'_> = decode("metadata", metadata)?;
     let mut finalizers = lean.finalizers.filter(|finalizers| !finalizers.is_empty());
     if finalizers.iter().flatten().map(String::len).sum::<usize>() > LONGEST_FINALIZERS {
         return Err(format!("metadata: the finalizers have more than {LONGEST_FINALIZERS} bytes"));
@@ -154,47 +148,57 @@ fn whole(parts: &Parts<'_>, names: ObjectMeta) -> Result<ServerlessPrivateEndpoi
         generation: lean.generation,
         deletion_timestamp: lean.deletion_timestamp.map(deleted),
         finalizers,
-        annotations: lean.annotations.map(|annotations| annotations.0),
+        annotations: lean.annotations.map(annotations::<K>).transpose()?,
         ..names
     };
-    let mut status: Option<ServerlessPrivateEndpointStatus> =
-        parts.status.map(|status| decode("status", status)).transpose()?;
-    // A decoded list has room for more, which would be a tenth of a cached object.
-    if let Some(status) = &mut status {
-        status.conditions.shrink_to_fit();
+    let status = parts.status.map(|status| decode("status", status)).transpose()?;
+    Ok(K::from_parts(metadata, decode("spec", spec)?, status))
+}
+
+/// Returns the annotations that the operator reads.
+fn annotations<K: Kind>(all: BTreeMap<Cow<'_, str>, &RawValue>) -> Result<BTreeMap<String, String>, String> {
+    let mut read = BTreeMap::new();
+    for (key, json) in all.into_iter().filter(|(key, _)| K::ANNOTATIONS.contains(&key.as_ref())) {
+        let mut value: String = decode("metadata", json)?;
+        if value.len() > LONGEST_ANNOTATION && key == K::CLAIM {
+            // An attempt must not be lost because a user overwrote its claim with a long text.
+            value = condensed(&value);
+        }
+        if value.len() > LONGEST_ANNOTATION {
+            return Err(format!("metadata: the annotation {key} has more than {LONGEST_ANNOTATION} bytes"));
+        }
+        read.insert(key.into_owned(), value);
     }
-    Ok(ServerlessPrivateEndpoint { metadata, spec: decode("spec", spec)?, status })
+    Ok(read)
 }
 
 /// Decodes the identifying metadata of an object; empty where the object has none.
-pub(super) fn named(json: &str) -> ObjectMeta {
+pub(crate) fn named(json: &str) -> ObjectMeta {
     names(&parts(json))
 }
 
-/// Decodes a page of a listing: the identifying metadata of the objects with our finalizer, and the continue token of the next
+/// Decodes a page of a listing: the identifying metadata of the objects with this finalizer, and the continue token of the next
 /// page. Returns `None` if the page cannot be decoded.
-pub(super) fn with_finalizer(json: &str) -> Option<(Vec<ObjectMeta>, Option<String>)> {
+pub(crate) fn with_finalizer(json: &str, finalizer: &str) -> Option<(Vec<ObjectMeta>, Option<String>)> {
     let page: Page<'_> = serde_json::from_str(json).ok()?;
     let has_ours = |parts: &&Parts<'_>| {
         let found =
             parts.metadata.and_then(|metadata| serde_json::from_str::<Finalizers>(metadata.get()).ok());
-        found
-            .and_then(|found| found.finalizers)
-            .is_some_and(|all| all.iter().any(|one| one == crd::FINALIZER))
+        found.and_then(|found| found.finalizers).is_some_and(|all| all.iter().any(|one| one == finalizer))
     };
     let found = page.items.iter().filter(has_ours).map(names).collect();
     Some((found, page.metadata.continue_.filter(|next| !next.is_empty())))
 }
 
 /// Decodes a Secret. Returns `None` if it cannot be decoded.
-pub(super) fn secret(json: &str) -> Option<Secret> {
+pub(crate) fn secret(json: &str) -> Option<Secret> {
     let parts = parts(json);
     let data = parts.data.map_or(Ok(Data::default()), |data| serde_json::from_str(data.get()));
     Some(Secret { resource_version: names(&parts).resource_version?, data: data.ok()? })
 }
 
 /// Decodes a `ConfigMap`. Returns `None` if it cannot be decoded.
-pub(super) fn config_map(json: &str) -> Option<ConfigMap> {
+pub(crate) fn config_map(json: &str) -> Option<ConfigMap> {
     let parts = parts(json);
     let owners: Owners = serde_json::from_str(parts.metadata?.get()).ok()?;
     let controller = owners.owners.into_iter().flatten().find(|owner| owner.controller == Some(true));
@@ -207,7 +211,7 @@ pub(super) fn config_map(json: &str) -> Option<ConfigMap> {
 
 impl Secret {
     /// Returns the value of an entry, if it is one of the four that the operator reads.
-    pub(super) fn entry(&self, key: &str) -> Option<&[u8]> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&[u8]> {
         let Data { public_api_key, private_api_key, client_id, client_secret } = &self.data;
         let value = match key {
             "publicApiKey" => public_api_key,
@@ -241,45 +245,9 @@ fn decode<'a, T: Deserialize<'a>>(part: &str, json: &'a RawValue) -> Result<T, S
 }
 
 /// Cuts the text of an error, which may repeat a value of any length.
-pub(super) fn cut(mut why: String) -> String {
+pub(crate) fn cut(mut why: String) -> String {
     why.truncate(why.floor_char_boundary(LONGEST_WHY));
     why
-}
-
-impl<'de> Deserialize<'de> for Annotations {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Annotations;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("annotations")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Annotations, A::Error> {
-                let mut read = BTreeMap::new();
-                while let Some(key) = map.next_key::<Cow<'_, str>>()? {
-                    if !convert::is_read(&key) {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
-                    }
-                    let mut value: String = map.next_value()?;
-                    if value.len() > LONGEST_ANNOTATION && key == crd::CLAIM {
-                        // An attempt must not be lost because a user overwrote its claim with a long text.
-                        value = condensed(&value);
-                    }
-                    if value.len() > LONGEST_ANNOTATION {
-                        return Err(A::Error::custom(format_args!(
-                            "the annotation {key} has more than {LONGEST_ANNOTATION} bytes"
-                        )));
-                    }
-                    read.insert(key.into_owned(), value);
-                }
-                Ok(Annotations(read))
-            }
-        }
-        deserializer.deserialize_map(Read)
-    }
 }
 
 #[cfg(test)]

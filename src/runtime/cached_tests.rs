@@ -5,13 +5,14 @@ use kube::core::{ObjectList, WatchEvent};
 use serde_json::json;
 
 use super::*;
+use crate::runtime::example::Example;
 
 fn object(name: &str) -> String {
     json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
-        "kind": "ServerlessPrivateEndpoint",
+        "kind": "Example",
         "metadata": {"namespace": "shop", "name": name, "resourceVersion": "7"},
-        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders"},
+        "spec": {"projectId": "32b6e34b3d91647abb20e7b8"},
     })
     .to_string()
 }
@@ -35,7 +36,7 @@ fn a_page_is_decoded_whatever_one_of_its_objects_holds() {
             object("one"),
             object("other"),
         );
-        let page: ObjectList<Cached> = serde_json::from_str(&page).unwrap();
+        let page: ObjectList<Cached<Example>> = serde_json::from_str(&page).unwrap();
         assert_eq!(page.metadata.continue_.as_deref(), Some("c"));
         let names: Vec<_> = page.items.iter().map(ResourceExt::name_any).collect();
         assert_eq!(names, ["one", "poisoned", "other"]);
@@ -49,7 +50,7 @@ fn an_event_is_decoded_whatever_its_object_holds() {
     for (poisoned, readable) in poisoned() {
         for kind in ["ADDED", "MODIFIED", "DELETED"] {
             let event = format!(r#"{{"type":"{kind}","object":{poisoned}}}"#);
-            let event: WatchEvent<Cached> = serde_json::from_str(&event).unwrap();
+            let event: WatchEvent<Cached<Example>> = serde_json::from_str(&event).unwrap();
             let (WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object)) =
                 event
             else {

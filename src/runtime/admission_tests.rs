@@ -4,22 +4,23 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::runtime::example::Example;
 
-fn object(name: &str) -> ObjectRef<Cached> {
+fn object(name: &str) -> ObjectRef<Cached<Example>> {
     ObjectRef::new(name).within("shop")
 }
 
-fn gate(concurrency: usize) -> Arc<Admission> {
+fn gate(concurrency: usize) -> Arc<Admission<Example>> {
     Arc::new(Admission::new(concurrency, Metrics::default(), Work::until(CancellationToken::new())))
 }
 
 /// Requests a place in the lane of one instance.
-fn enter(gate: &Arc<Admission>, name: &str) -> Option<Place> {
+fn enter(gate: &Arc<Admission<Example>>, name: &str) -> Option<Place<Example>> {
     gate.enter(object(name), ["shop".into(), "project".into(), "instance".into()])
 }
 
 /// Returns the reconciles requested since the last call.
-fn requested(requests: &mut UnboundedReceiver<ObjectRef<Cached>>) -> Vec<String> {
+fn requested(requests: &mut UnboundedReceiver<ObjectRef<Cached<Example>>>) -> Vec<String> {
     std::iter::from_fn(|| requests.try_recv().ok()).map(|object| object.name).collect()
 }
 
@@ -27,9 +28,9 @@ fn requested(requests: &mut UnboundedReceiver<ObjectRef<Cached>>) -> Vec<String>
 fn without_a_free_place_an_object_waits_and_is_requested_when_it_is_its_turn() {
     let gate = gate(16);
     let mut requests = gate.requests_for(None);
-    let names: Vec<_> = (0..PER_INSTANCE + 2).map(|number| format!("orders-{number}")).collect();
+    let names: Vec<_> = (0..PER_LANE + 2).map(|number| format!("orders-{number}")).collect();
     let mut places: Vec<_> = names.iter().filter_map(|name| enter(&gate, name)).collect();
-    assert_eq!(places.len(), PER_INSTANCE);
+    assert_eq!(places.len(), PER_LANE);
     assert_eq!(requested(&mut requests), [""; 0], "those that are here need not be requested");
     drop(places.remove(0));
     assert_eq!(requested(&mut requests), ["orders-8"]);
@@ -44,7 +45,7 @@ fn an_object_that_is_gone_when_it_is_called_takes_no_place() {
     let gate = gate(16);
     let mut requests = gate.requests_for(None);
     let mut places: Vec<_> =
-        (0..PER_INSTANCE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
+        (0..PER_LANE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
     assert!(enter(&gate, "gone").is_none() && enter(&gate, "next").is_none());
     drop(places.pop());
     assert_eq!(requested(&mut requests), ["gone"]);
@@ -58,12 +59,12 @@ fn an_object_that_is_gone_when_it_is_called_takes_no_place() {
 async fn what_an_object_that_waits_rests_on_is_younger_than_what_happened_to_it_last() {
     let gate = gate(16);
     let mut places: Vec<_> =
-        (0..PER_INSTANCE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
+        (0..PER_LANE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
     let before = Boottime::now();
     assert!(enter(&gate, "waits").is_none() && enter(&gate, "changes").is_none());
     let between = Boottime::now();
     gate.requested(&object("changes"));
-    places.truncate(PER_INSTANCE - 2);
+    places.truncate(PER_LANE - 2);
     let [waits, changes] = ["waits", "changes"].map(|name| enter(&gate, name).unwrap().requested_at);
     assert!(before <= waits && waits <= between, "a listing sent since it began to wait serves it");
     assert!(changes >= between);
@@ -78,7 +79,7 @@ async fn nothing_is_admitted_while_no_work_may_begin_and_what_was_called_is_call
         tokio::spawn(async move { gate.run().await })
     };
     let mut places: Vec<_> =
-        (0..PER_INSTANCE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
+        (0..PER_LANE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
     assert!(enter(&gate, "called").is_none() && enter(&gate, "waits").is_none());
     drop(places.pop());
     assert_eq!(requests.next().await.unwrap().name, "called");

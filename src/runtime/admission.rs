@@ -15,14 +15,15 @@ use crate::clock::Boottime;
 use crate::metrics::{Metrics, Queued};
 
 use super::cached::Cached;
-use crate::runtime::work::Work;
-use crate::runtime::work_queue::{Lane, Queue};
+use super::kind::Kind;
+use super::work::Work;
+use super::work_queue::{Lane, Queue};
 
 /// Identifies an object by its namespace and name.
-type Name = Arc<ObjectRef<Cached>>;
+type Name<K> = Arc<ObjectRef<Cached<K>>>;
 
-/// Maximum concurrent reconciles for one instance: as many as may call Atlas concurrently for its project.
-const PER_INSTANCE: usize = 8;
+/// Maximum concurrent reconciles for one lane: as many as may call Atlas concurrently for its project.
+const PER_LANE: usize = 8;
 
 /// Maximum concurrent reconciles for one project of a namespace: those in a call to Atlas, and twice as many between two calls.
 const PER_PROJECT: usize = 24;
@@ -31,22 +32,22 @@ const PER_PROJECT: usize = 24;
 const PER_CALL: usize = 2;
 
 /// Returns the maximum of concurrent reconciles of the process, for a maximum of `concurrency` concurrent calls to Atlas.
-pub(super) fn most(concurrency: usize) -> usize {
+pub(crate) fn most(concurrency: usize) -> usize {
     concurrency.saturating_mul(PER_CALL)
 }
 
 /// The gate in front of all reconciles of this process.
-pub(super) struct Admission {
-    state: Mutex<State>,
-    requests: Requests,
+pub(crate) struct Admission<K: Kind> {
+    state: Mutex<State<K>>,
+    requests: Requests<K>,
     metrics: Metrics,
     work: Work,
 }
 
-struct State {
-    queue: Queue<Name, Queued, 3>,
+struct State<K: Kind> {
+    queue: Queue<Name<K>, Queued, 3>,
     /// Objects that are in the queue, or were taken from it and have not been reconciled since.
-    waiting: HashMap<Name, Waiting>,
+    waiting: HashMap<Name<K>, Waiting>,
 }
 
 #[derive(Clone, Copy)]
@@ -56,31 +57,30 @@ struct Waiting {
 }
 
 /// Requests for reconciles, each for the controller of the object's namespace.
-#[derive(Debug, Default)]
-struct Requests(Mutex<Vec<Receiver>>);
+struct Requests<K: Kind>(Mutex<Vec<Receiver<K>>>);
 
 /// A watched namespace (`None`: all), and the channel for requests for its objects.
-type Receiver = (Option<String>, UnboundedSender<ObjectRef<Cached>>);
+type Receiver<K> = (Option<String>, UnboundedSender<ObjectRef<Cached<K>>>);
 
 /// The place of one running reconcile, freed on drop.
-pub(super) struct Place {
-    admission: Arc<Admission>,
-    name: Name,
+pub(crate) struct Place<K: Kind> {
+    admission: Arc<Admission<K>>,
+    name: Name<K>,
     /// When the reconcile was last requested: later than the object's current version and than its previous reconcile.
-    pub(super) requested_at: Boottime,
+    pub(crate) requested_at: Boottime,
 }
 
-impl Admission {
+impl<K: Kind> Admission<K> {
     /// Creates a gate for `concurrency` concurrent calls to Atlas. It admits nothing while `work` may not begin.
-    pub(super) fn new(concurrency: usize, metrics: Metrics, work: Work) -> Self {
-        let queue = Queue::new(most(concurrency), [usize::MAX, PER_PROJECT, PER_INSTANCE]);
+    pub(crate) fn new(concurrency: usize, metrics: Metrics, work: Work) -> Self {
+        let queue = Queue::new(most(concurrency), [usize::MAX, PER_PROJECT, PER_LANE]);
         let state = Mutex::new(State { queue, waiting: HashMap::new() });
-        Self { state, requests: Requests::default(), metrics, work }
+        Self { state, requests: Requests(Mutex::default()), metrics, work }
     }
 
     /// Returns a place if the object may be reconciled now. Otherwise adds the object to `lane`; its reconcile is requested
     /// again when a place is free for it.
-    pub(super) fn enter(self: &Arc<Self>, object: ObjectRef<Cached>, lane: Lane<3>) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>, object: ObjectRef<Cached<K>>, lane: Lane<3>) -> Option<Place<K>> {
         let name = Arc::new(object);
         let mut state = self.state();
         let State { queue, waiting } = &mut *state;
@@ -97,30 +97,30 @@ impl Admission {
     }
 
     /// Records a trigger for the object. If the object is in the queue, its reconcile must use data read after this trigger.
-    pub(super) fn requested(&self, object: &ObjectRef<Cached>) {
+    pub(crate) fn requested(&self, object: &ObjectRef<Cached<K>>) {
         if let Some(waiting) = self.state().waiting.get_mut(object) {
             waiting.requested_at = Boottime::now();
         }
     }
 
     /// Records a trigger for the object and requests a reconcile.
-    pub(super) fn request(&self, object: &ObjectRef<Cached>) {
+    pub(crate) fn request(&self, object: &ObjectRef<Cached<K>>) {
         self.requested(object);
         self.requests.send(object);
     }
 
     /// Returns the requests for reconciles of objects of `namespace` (`None`: of all) from now on.
-    pub(super) fn requests_for(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached>> {
+    pub(crate) fn requests_for(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached<K>>> {
         self.requests.receive(namespace)
     }
 
     /// Returns `true` if one watch shows the objects of all namespaces.
-    pub(super) fn serves_all_namespaces(&self) -> bool {
+    pub(crate) fn serves_all_namespaces(&self) -> bool {
         self.requests.receivers().iter().any(|(namespace, _)| namespace.is_none())
     }
 
     /// Frees the place that was reserved for an object that no longer exists.
-    pub(super) fn withdraw(&self, object: &ObjectRef<Cached>) {
+    pub(crate) fn withdraw(&self, object: &ObjectRef<Cached<K>>) {
         let mut state = self.state();
         if state.waiting.get(object).is_some_and(|waiting| waiting.admitted) {
             state.waiting.remove(object);
@@ -130,7 +130,7 @@ impl Admission {
     }
 
     /// Admits objects each time `work` may begin again; returns when `work` has ended.
-    pub(super) async fn run(&self) {
+    pub(crate) async fn run(&self) {
         loop {
             tokio::select! {
                 () = self.work.ended() => return,
@@ -150,7 +150,7 @@ impl Admission {
 
     /// Takes objects from the queue while places are free, and requests their reconciles, except for `entering`: its reconcile is
     /// already running.
-    fn admit(&self, state: &mut State, entering: Option<&Name>) {
+    fn admit(&self, state: &mut State<K>, entering: Option<&Name<K>>) {
         while self.work.may_begin()
             && let Some((name, queued)) = state.queue.get()
         {
@@ -164,24 +164,24 @@ impl Admission {
         }
     }
 
-    fn leave(&self, state: &mut State, name: &Name) {
+    fn leave(&self, state: &mut State<K>, name: &Name<K>) {
         state.queue.done(name);
         self.admit(state, None);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Requests {
-    fn receive(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached>> {
+impl<K: Kind> Requests<K> {
+    fn receive(&self, namespace: Option<String>) -> UnboundedReceiver<ObjectRef<Cached<K>>> {
         let (sender, receiver) = unbounded();
         self.receivers().push((namespace, sender));
         receiver
     }
 
-    fn send(&self, object: &ObjectRef<Cached>) {
+    fn send(&self, object: &ObjectRef<Cached<K>>) {
         for (namespace, sender) in self.receivers().iter() {
             if namespace.is_none() || *namespace == object.namespace {
                 // The receiver ends with its controller, after which nothing is reconciled any more.
@@ -190,19 +190,19 @@ impl Requests {
         }
     }
 
-    fn receivers(&self) -> MutexGuard<'_, Vec<Receiver>> {
+    fn receivers(&self) -> MutexGuard<'_, Vec<Receiver<K>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Place {
+impl<K: Kind> Place<K> {
     /// Returns the object that the place belongs to.
-    pub(super) fn object(&self) -> &ObjectRef<Cached> {
+    pub(crate) fn object(&self) -> &ObjectRef<Cached<K>> {
         &self.name
     }
 }
 
-impl Drop for Place {
+impl<K: Kind> Drop for Place<K> {
     fn drop(&mut self) {
         let mut state = self.admission.state();
         self.admission.leave(&mut state, &self.name);

@@ -1,8 +1,8 @@
-//! The engine: kube-runtime's controller for one watch, fed with triggers and requests, behind the admission gate.
+//! kube-runtime's controller for one watch, fed with triggers and requests, behind the admission gate.
 //!
 //! It uses `applier`, the part of `Controller` that schedules and runs reconciles. `Controller`'s own trigger does not fit: its
 //! requests carry versions, which doubles their memory, and it reconciles an object of a repeated listing before the store holds
-//! it. The engine decides nothing, and knows nothing of Atlas.
+//! it. This file decides nothing, and knows nothing of Atlas.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -10,19 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
-use kube::Resource;
 use kube::runtime::controller::{Action, Config, Error, applier};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 
 use crate::clock::Boottime;
-use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::admission::{Admission, Place};
 use super::cached::Cached;
+use super::kind::Kind;
 use super::triggers::{Triggered, Triggers, name};
-use crate::runtime::work::Work;
-use crate::runtime::work_queue::Lane;
+use super::work::Work;
 
 /// Reconciles each object of `store` named by a watch event or a request, and again after the delay that `reconcile` returned.
 ///
@@ -30,13 +28,13 @@ use crate::runtime::work_queue::Lane;
 /// last requested. The events must already be applied to the store. `unshown` is called for each object that has left the store,
 /// also if it was deleted while the watch was interrupted. `gone` is called for the same objects, and a second time after a
 /// reconcile during which the object left the store.
-pub(super) async fn run<Reconcile>(
-    events: impl Stream<Item = Event<Cached>>,
-    requests: impl Stream<Item = ObjectRef<Cached>>,
-    store: Store<Cached>,
-    admission: Arc<Admission>,
-    reconcile: impl Fn(Box<ServerlessPrivateEndpoint>, Boottime) -> Reconcile + Clone,
-    (unshown, gone): (impl Fn(&ObjectRef<Cached>), impl Fn(&ObjectRef<Cached>) + Clone),
+pub(crate) async fn run<K: Kind, Reconcile>(
+    events: impl Stream<Item = Event<Cached<K>>>,
+    requests: impl Stream<Item = ObjectRef<Cached<K>>>,
+    store: Store<Cached<K>>,
+    admission: Arc<Admission<K>>,
+    reconcile: impl Fn(Box<K>, Boottime) -> Reconcile + Clone,
+    (unshown, gone): (impl Fn(&ObjectRef<Cached<K>>), impl Fn(&ObjectRef<Cached<K>>) + Clone),
     work: &Work,
 ) where
     Reconcile: Future<Output = Option<Duration>>,
@@ -54,7 +52,7 @@ pub(super) async fn run<Reconcile>(
         stream::iter(reconcile)
     });
     let queue = stream::select(triggered, requests).take_until(work.ended()).map(Ok::<_, Infallible>);
-    let reconciler = |object: Arc<Cached>, _: Arc<()>| {
+    let reconciler = |object: Arc<Cached<K>>, _: Arc<()>| {
         let (reconcile, gone, store) = (reconcile.clone(), gone.clone(), store.clone());
         let admitted = admit(&admission, &object);
         Box::pin(async move {
@@ -81,18 +79,12 @@ pub(super) async fn run<Reconcile>(
 
 /// Returns the object and its place, if it was decoded and is admitted now. Otherwise its reconcile is requested once it is
 /// admitted.
-fn admit(admission: &Arc<Admission>, object: &Cached) -> Option<(Box<ServerlessPrivateEndpoint>, Place)> {
+fn admit<K: Kind>(admission: &Arc<Admission<K>>, object: &Cached<K>) -> Option<(Box<K>, Place<K>)> {
     let decoded = object.read()?;
-    let place = admission.enter(name(object), lane(decoded))?;
+    let place = admission.enter(name(object), decoded.lane())?;
     Some((Box::new(decoded.clone()), place))
 }
 
-/// Returns the object's lane in the work queue. Project and instance come from the manifest and need not exist.
-fn lane(object: &ServerlessPrivateEndpoint) -> Lane<3> {
-    let namespace = object.meta().namespace.as_deref().unwrap_or_default();
-    [namespace.into(), object.spec.project_id.as_str().into(), object.spec.instance_name.as_str().into()]
-}
-
 #[cfg(test)]
-#[path = "engine_tests.rs"]
+#[path = "controller_tests.rs"]
 mod tests;

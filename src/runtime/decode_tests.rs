@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::serverless::convert::trigger;
-
 use super::*;
+use crate::runtime::example::Example;
 
 fn manifest() -> Value {
     json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
-        "kind": "ServerlessPrivateEndpoint",
+        "kind": "Example",
         "metadata": {
             "name": "orders", "namespace": "shop", "uid": "u-1", "resourceVersion": "7", "generation": 3,
             "creationTimestamp": "2026-01-01T00:00:00Z", "deletionTimestamp": "2026-01-02T00:00:00Z",
@@ -19,7 +18,7 @@ fn manifest() -> Value {
             "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": "u-2"}],
             "managedFields": [{"manager": "kubectl"}]
         },
-        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders", "outputConfigMap": {"name": "out"}},
+        "spec": {"projectId": "32b6e34b3d91647abb20e7b8"},
         "status": {"_id": "5f0", "status": "AVAILABLE", "observedGeneration": 3, "conditions": [{
             "type": "Ready", "status": "True", "reason": "Available", "message": "ü", "observedGeneration": 3,
             "lastTransitionTime": "2026-01-01T00:00:00Z"
@@ -39,7 +38,7 @@ fn nested(depth: usize) -> String {
 }
 
 fn why(json: &str) -> String {
-    object(json).unwrap_err().why
+    object::<Example>(json).unwrap_err().why
 }
 
 #[test]
@@ -50,10 +49,10 @@ fn an_object_is_as_it_was_but_for_what_is_never_read() {
     }
     let annotations = kept["metadata"]["annotations"].as_object_mut().unwrap();
     annotations.remove("kubectl.kubernetes.io/last-applied-configuration").unwrap();
-    let kept: ServerlessPrivateEndpoint = serde_json::from_value(kept).unwrap();
-    let read = object(&manifest().to_string()).unwrap();
+    let kept: Example = serde_json::from_value(kept).unwrap();
+    let read = object::<Example>(&manifest().to_string()).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::to_value(&kept).unwrap());
-    assert_eq!(trigger(&read), trigger(&kept));
+    assert_eq!(read.trigger(), kept.trigger());
 }
 
 #[test]
@@ -73,7 +72,7 @@ fn nothing_that_is_not_read_keeps_an_object_from_being_read() {
         ("annotations", format!(r#"{{"other": {}}}"#, nested(300))),
         ("selfLink", "123456789012345678901234567890".to_owned()),
     ] {
-        let read = object(&with(field, &json)).unwrap();
+        let read = object::<Example>(&with(field, &json)).unwrap();
         assert_eq!(read.metadata.name.as_deref(), Some("orders"), "{field}");
         assert!(read.metadata.deletion_timestamp.is_some(), "{field}");
     }
@@ -83,7 +82,7 @@ fn nothing_that_is_not_read_keeps_an_object_from_being_read() {
 fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
     let long = |length: usize| "x".repeat(length);
     let annotation = |length| format!(r#"{{"atlas.spe-operator.io/take-over": "{}"}}"#, long(length));
-    assert!(object(&with("annotations", &annotation(1024))).is_ok());
+    assert!(object::<Example>(&with("annotations", &annotation(1024))).is_ok());
     for (json, said) in [
         (with("generation", "\"three\""), "metadata: invalid type: string \"three\""),
         (with("finalizers", "{}"), "metadata: invalid type: map"),
@@ -103,7 +102,7 @@ fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
         (manifest().to_string().replace("\"AVAILABLE\"", "7"), "status: invalid type: integer `7`"),
         (manifest().to_string().replace("\"spec\":", "\"spoc\":"), "it has no spec"),
     ] {
-        let unreadable = object(&json).unwrap_err();
+        let unreadable = object::<Example>(&json).unwrap_err();
         assert!(unreadable.why.starts_with(said), "{} does not start with {said}", unreadable.why);
         let ObjectMeta { name, namespace, uid, resource_version, .. } = unreadable.metadata;
         let names = [name, namespace, uid, resource_version].map(Option::unwrap);
@@ -133,8 +132,9 @@ fn why_an_object_cannot_be_read_changes_with_no_length() {
 #[test]
 fn a_claim_that_is_too_long_is_kept_as_a_short_text_of_its_own() {
     let kept = |claim: &str| {
-        let json = serde_json::json!({ crd::CLAIM: claim }).to_string();
-        object(&with("annotations", &json)).unwrap().metadata.annotations.unwrap()[crd::CLAIM].clone()
+        let json = serde_json::json!({ Example::CLAIM: claim }).to_string();
+        object::<Example>(&with("annotations", &json)).unwrap().metadata.annotations.unwrap()[Example::CLAIM]
+            .clone()
     };
     let [one, other] = ["x", "y"].map(|letter| letter.repeat(240_000));
     assert!(kept(&one).len() <= 64);
@@ -146,7 +146,7 @@ fn a_claim_that_is_too_long_is_kept_as_a_short_text_of_its_own() {
 #[test]
 fn what_is_no_object_at_all_has_no_name() {
     for json in ["", "7", "[]", "{}", "{\"metadata\": 7}", "{\"metadata\": {\"name\": 7}}", "<html>"] {
-        let unreadable = object(json).unwrap_err();
+        let unreadable = object::<Example>(json).unwrap_err();
         assert_eq!(unreadable.metadata, ObjectMeta::default(), "{json}");
         assert!(!unreadable.why.is_empty());
     }
@@ -154,7 +154,8 @@ fn what_is_no_object_at_all_has_no_name() {
 
 #[test]
 fn of_annotations_only_ours_are_kept_and_that_there_are_some() {
-    let annotations = |json: &str| object(&with("annotations", json)).unwrap().metadata.annotations;
+    let annotations =
+        |json: &str| object::<Example>(&with("annotations", json)).unwrap().metadata.annotations;
     assert_eq!(annotations("null"), None);
     assert_eq!(annotations("{}"), Some(BTreeMap::new()));
     assert_eq!(annotations(r#"{"other": "x"}"#), Some(BTreeMap::new()));

@@ -16,22 +16,23 @@ use kube::{Api, Client};
 use thiserror::Error;
 use tracing::warn;
 
-use super::admission::{self, Admission};
-use super::api_server::{ApiError, ApiServer};
-use super::cached::Cached;
 use super::context::{Context, DefaultCredentials, Options, Telling};
-use super::convert::{self, Identity};
+use super::convert;
 use super::credentials::CredentialStore;
 use super::directory::{self, Directory};
-use super::engine;
+use super::kind::Cached;
 use super::listings::Listings;
 use super::private_addresses::Addresses;
 use super::reconcile::reconcile;
 use super::referenced::ReferencedObjects;
 use super::state::ObjectStates;
 use super::unwatched;
+use crate::runtime::admission::{self, Admission};
+use crate::runtime::api_server::{ApiError, ApiServer};
 use crate::runtime::concurrency::Concurrency;
+use crate::runtime::controller;
 use crate::runtime::events::Events;
+use crate::runtime::identity::Identity;
 use crate::runtime::watch::{Pages, bounded, events};
 use crate::runtime::watch_health::{WatchHealth, WatchReporter};
 use crate::runtime::work::Work;
@@ -177,7 +178,7 @@ async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Co
     };
     let reconcile = |object, requested_at| reconcile(object, requested_at, Arc::clone(&ctx));
     let admission = Arc::clone(&ctx.admission);
-    engine::run(events, requested, store.clone(), admission, reconcile, (unshown, gone), &ctx.work).await;
+    controller::run(events, requested, store.clone(), admission, reconcile, (unshown, gone), &ctx.work).await;
 }
 
 /// Records what a watch event shows. Create attempts are recorded here too: an attempt whose claim is removed from the object may
@@ -185,7 +186,7 @@ async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Co
 fn record(ctx: &Arc<Context>, event: &Event<Cached>) {
     match event {
         Event::Apply(Cached::Read(object)) | Event::InitApply(Cached::Read(object)) => {
-            let identity = Identity::of(object, &ctx.cluster_id);
+            let identity = Identity::of(&**object, &ctx.cluster_id);
             if ctx.directory.appeared(&identity.token, &identity.namespace, &identity.name) {
                 ctx.declares(&identity.token, directory::declared(object).as_ref());
             }

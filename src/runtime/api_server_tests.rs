@@ -13,6 +13,7 @@ use serde_json::json;
 use tower::{BoxError, Service};
 
 use super::*;
+use crate::runtime::example::Example;
 
 /// An API server that responds after half of a call's timeout, and records the maximum of concurrent calls.
 struct Slow {
@@ -43,9 +44,9 @@ impl Service<Request<Body>> for Slow {
 fn object() -> Value {
     json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
-        "kind": "ServerlessPrivateEndpoint",
+        "kind": "Example",
         "metadata": {"name": "orders", "namespace": "shop", "uid": "u", "managedFields": [{"manager": "kubectl"}]},
-        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders"},
+        "spec": {"projectId": "32b6e34b3d91647abb20e7b8"},
     })
 }
 
@@ -64,7 +65,7 @@ fn a_refusal_of_any_length_is_cut() {
 }
 
 fn identity() -> Identity {
-    let read: ServerlessPrivateEndpoint = serde_json::from_value(object()).unwrap();
+    let read: Example = serde_json::from_value(object()).unwrap();
     Identity::of(&read, &"cluster".parse().unwrap())
 }
 
@@ -78,8 +79,9 @@ fn cluster() -> (ApiServer, Arc<AtomicUsize>) {
 async fn few_calls_run_at_once_and_the_timeout_excludes_the_wait_for_a_permit() {
     let ((cluster, most), identity) = (cluster(), identity());
     // Four rounds of half a timeout each: the last round waits longer than the timeout of a call.
-    let get =
-        async |caller: usize| cluster.get(&cluster.turn(&format!("team-{caller}")).await, &identity).await;
+    let get = async |caller: usize| {
+        cluster.get::<Example>(&cluster.turn(&format!("team-{caller}")).await, &identity).await
+    };
     for answer in join_all((0..MAX_API_CALLS * 4).map(get)).await {
         assert!(answer.unwrap().metadata.managed_fields.is_none(), "nobody reads it");
     }
@@ -123,7 +125,7 @@ fn saying(status: u16, text: &str) -> ApiServer {
 #[tokio::test]
 async fn what_cannot_be_read_is_an_error_without_its_content() {
     let odd = object().to_string().replace("\"u\"", "\"u\",\"finalizers\":7");
-    let read = saying(200, &odd).get(&cluster().0.turn("shop").await, &identity()).await;
+    let read = saying(200, &odd).get::<Example>(&cluster().0.turn("shop").await, &identity()).await;
     assert!(matches!(&read, Err(ApiError::Unreadable(why)) if why.starts_with("metadata: ")), "{read:?}");
     let secret = r#"{"metadata":{"resourceVersion":"7"},"data":{"privateApiKey":"canary"}}"#;
     let Err(error) = saying(200, secret).secret("shop", "key").await else { panic!("it is no base64") };

@@ -11,35 +11,34 @@ use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 
 use super::cached::Cached;
-use super::convert;
+use super::kind::Kind;
 
 /// The objects as the watch has shown them so far.
-pub(super) struct Triggers {
-    store: Store<Cached>,
+pub(crate) struct Triggers<K: Kind> {
+    store: Store<Cached<K>>,
     /// For each object, a hash of the content that triggers a reconcile when it changes.
-    known: HashMap<ObjectRef<Cached>, u64>,
+    known: HashMap<ObjectRef<Cached<K>>, u64>,
     /// The changes in a listing in progress: the store shows them once it has ended.
-    listed: Vec<ObjectRef<Cached>>,
+    listed: Vec<ObjectRef<Cached<K>>>,
 }
 
 /// The consequences of an event.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Triggered {
+pub(crate) struct Triggered<K: Kind> {
     /// The objects to reconcile.
-    pub(super) reconcile: Vec<ObjectRef<Cached>>,
+    pub(crate) reconcile: Vec<ObjectRef<Cached<K>>>,
     /// The objects that are deleted, or no longer shown.
-    pub(super) gone: Vec<ObjectRef<Cached>>,
+    pub(crate) gone: Vec<ObjectRef<Cached<K>>>,
 }
 
-impl Triggers {
+impl<K: Kind> Triggers<K> {
     /// Creates triggers for the objects in `store`, to which the events have been applied.
-    pub(super) fn new(store: Store<Cached>) -> Self {
+    pub(crate) fn new(store: Store<Cached<K>>) -> Self {
         Self { store, known: HashMap::new(), listed: Vec::new() }
     }
 
     /// Returns the consequences of `event`.
-    pub(super) fn on_event(&mut self, event: Event<Cached>) -> Triggered {
-        let mut triggered = Triggered::default();
+    pub(crate) fn on_event(&mut self, event: Event<Cached<K>>) -> Triggered<K> {
+        let mut triggered = Triggered { reconcile: Vec::new(), gone: Vec::new() };
         match event {
             // The changes of an interrupted listing are reconciled after the next one.
             Event::Init => {}
@@ -64,7 +63,7 @@ impl Triggers {
     }
 
     /// Returns the name of the object, if its triggering content has changed.
-    fn changed(&mut self, object: &Cached) -> Option<ObjectRef<Cached>> {
+    fn changed(&mut self, object: &Cached<K>) -> Option<ObjectRef<Cached<K>>> {
         let (name, trigger) = (name(object), trigger(object));
         let before = self.known.insert(name.clone(), trigger);
         (before != Some(trigger)).then_some(name)
@@ -72,7 +71,7 @@ impl Triggers {
 }
 
 /// Returns the name of an object, without its version.
-pub(super) fn name(object: &Cached) -> ObjectRef<Cached> {
+pub(crate) fn name<K: Kind>(object: &Cached<K>) -> ObjectRef<Cached<K>> {
     let name = ObjectRef::new(&object.name_any());
     match object.meta().namespace.as_deref() {
         Some(namespace) => name.within(namespace),
@@ -80,9 +79,9 @@ pub(super) fn name(object: &Cached) -> ObjectRef<Cached> {
     }
 }
 
-fn trigger(object: &Cached) -> u64 {
+fn trigger<K: Kind>(object: &Cached<K>) -> u64 {
     match object {
-        Cached::Read(object) => convert::trigger(object),
+        Cached::Read(object) => object.trigger(),
         Cached::Unreadable(unreadable) => {
             let mut hasher = DefaultHasher::new();
             (&unreadable.metadata.uid, &unreadable.why).hash(&mut hasher);

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::stream;
-use kube::ResourceExt;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::{Resource, ResourceExt};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -14,28 +14,29 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 
 use super::*;
+use crate::runtime::example::Example;
 
 const DELAY: Duration = Duration::from_secs(10);
 
-fn object(name: &str, generation: u32) -> Cached {
+fn object(name: &str, generation: u32) -> Cached<Example> {
     let object = json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
-        "kind": "ServerlessPrivateEndpoint",
+        "kind": "Example",
         "metadata": {"namespace": "shop", "name": name, "generation": generation},
-        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders"},
+        "spec": {"projectId": "32b6e34b3d91647abb20e7b8"},
     });
     serde_json::from_str(&object.to_string()).unwrap()
 }
 
-fn listing(objects: &[&str]) -> Vec<Event<Cached>> {
+fn listing(objects: &[&str]) -> Vec<Event<Cached<Example>>> {
     let objects = objects.iter().map(|name| Event::InitApply(object(name, 1)));
     [Event::Init].into_iter().chain(objects).chain([Event::InitDone]).collect()
 }
 
 /// A controller whose reconciles all requeue after the same delay, and a record of what it did.
 struct Harness {
-    events: UnboundedSender<Vec<Event<Cached>>>,
-    requests: UnboundedSender<ObjectRef<Cached>>,
+    events: UnboundedSender<Vec<Event<Cached<Example>>>>,
+    requests: UnboundedSender<ObjectRef<Cached<Example>>>,
     work: Work,
     /// Reconciles end only while this is `true`.
     ends: watch::Sender<bool>,
@@ -46,7 +47,7 @@ struct Harness {
 }
 
 impl Harness {
-    async fn send(&self, events: Vec<Event<Cached>>) {
+    async fn send(&self, events: Vec<Event<Cached<Example>>>) {
         self.events.unbounded_send(events).unwrap();
         a_moment().await;
     }
@@ -61,7 +62,7 @@ impl Harness {
         self.reconciled.borrow().get(name).cloned().unwrap_or_default()
     }
 
-    async fn reconcile(&self, object: Box<ServerlessPrivateEndpoint>) -> Option<Duration> {
+    async fn reconcile(&self, object: Box<Example>) -> Option<Duration> {
         let generation = object.meta().generation.unwrap();
         self.reconciled.borrow_mut().entry(object.name_any()).or_default().push(generation);
         self.ends.subscribe().wait_for(|ends| *ends).await.unwrap();
@@ -72,7 +73,7 @@ impl Harness {
 /// Runs `test` concurrently with a controller.
 async fn beside(test: impl AsyncFnOnce(&Harness)) {
     let (store, writer) = reflector::store();
-    let (events, received) = unbounded::<Vec<Event<Cached>>>();
+    let (events, received) = unbounded::<Vec<Event<Cached<Example>>>>();
     let (requests, requested_directly) = unbounded();
     let received = received.flat_map(stream::iter).map(Ok::<_, watcher::Error>).reflect(writer);
     let received = received.filter_map(|event| std::future::ready(event.ok()));
@@ -86,8 +87,9 @@ async fn beside(test: impl AsyncFnOnce(&Harness)) {
         gone: RefCell::default(),
         ended: Cell::new(false),
     };
-    let unshown = |object: &ObjectRef<Cached>| harness.unshown.borrow_mut().push(object.name.clone());
-    let gone = |object: &ObjectRef<Cached>| harness.gone.borrow_mut().push(object.name.clone());
+    let unshown =
+        |object: &ObjectRef<Cached<Example>>| harness.unshown.borrow_mut().push(object.name.clone());
+    let gone = |object: &ObjectRef<Cached<Example>>| harness.gone.borrow_mut().push(object.name.clone());
     let admission = Arc::new(Admission::new(4, Metrics::default(), harness.work.clone()));
     let requested = stream::select(requested_directly, admission.requests_for(None));
     let reconcile = |object, _| harness.reconcile(object);

@@ -1,0 +1,43 @@
+//! What a kind of custom resource tells the runtime about itself: constants, and functions of one object.
+//!
+//! No function of this trait is a step of a reconcile: those differ between the kinds.
+
+use std::fmt::Debug;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::core::NamespaceResourceScope;
+use kube::core::object::{HasSpec, HasStatus};
+use serde::de::DeserializeOwned;
+
+use super::work_queue::Lane;
+
+/// A kind of custom resource that this operator reconciles.
+pub(crate) trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + HasSpec<Spec: DeserializeOwned>
+    + HasStatus<Status: DeserializeOwned>
+    + Debug
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+    /// The finalizer of the operator.
+    const FINALIZER: &'static str;
+
+    /// The annotation that holds the claim: a value of any length must count as an attempt, so it is shortened, not refused.
+    const CLAIM: &'static str;
+
+    /// The annotations that the operator reads; all others are skipped when an object is decoded.
+    const ANNOTATIONS: &'static [&'static str];
+
+    /// Returns the object with these parts.
+    fn from_parts(metadata: ObjectMeta, spec: Self::Spec, status: Option<Self::Status>) -> Self;
+
+    /// Hashes every field whose change triggers a reconcile.
+    fn trigger(&self) -> u64;
+
+    /// Returns the lane of the object in the work queue. What comes from the manifest need not exist.
+    fn lane(&self) -> Lane<3>;
+}

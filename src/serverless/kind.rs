@@ -1,0 +1,50 @@
+//! What the kind `ServerlessPrivateEndpoint` tells the runtime about itself.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+
+use crate::runtime::kind::Kind;
+use crate::runtime::work_queue::Lane;
+use crate::serverless::crd::{
+    self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointSpec, ServerlessPrivateEndpointStatus,
+};
+
+use super::convert;
+
+/// An object of the kind from a watch.
+pub(super) type Cached = crate::runtime::cached::Cached<ServerlessPrivateEndpoint>;
+
+impl Kind for ServerlessPrivateEndpoint {
+    const FINALIZER: &'static str = crd::FINALIZER;
+    const CLAIM: &'static str = crd::CLAIM;
+    const ANNOTATIONS: &'static [&'static str] = &[
+        crd::CLAIM,
+        crd::TAKE_OVER,
+        crd::STALE_VPC_ENDPOINT_ID,
+        crd::OUTPUT_CONFIG_MAP,
+        crd::RECONCILE_REQUEST,
+    ];
+
+    fn from_parts(
+        metadata: ObjectMeta,
+        spec: ServerlessPrivateEndpointSpec,
+        mut status: Option<ServerlessPrivateEndpointStatus>,
+    ) -> Self {
+        // A decoded list has room for more, which would be a tenth of a cached object.
+        if let Some(status) = &mut status {
+            status.conditions.shrink_to_fit();
+        }
+        Self { metadata, spec, status }
+    }
+
+    /// Status and foreign annotations are left out, so that neither the operator's own status writes nor the annotations of
+    /// other tools trigger a reconcile.
+    fn trigger(&self) -> u64 {
+        convert::hash(&(convert::essence(self), self.annotations().get(crd::RECONCILE_REQUEST)))
+    }
+
+    fn lane(&self) -> Lane<3> {
+        let namespace = self.meta().namespace.as_deref().unwrap_or_default();
+        [namespace.into(), self.spec.project_id.as_str().into(), self.spec.instance_name.as_str().into()]
+    }
+}
