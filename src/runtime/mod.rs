@@ -8,6 +8,7 @@
 //! | `admission` | which reconciles run now, and which are requested from inside the process |
 //! | `cached`, `decode` | the cached object; decoding it never fails |
 //! | `api_server` | calls to the API server |
+//! | `references/` | the objects that specs refer to, read once for all referrers |
 //! | `events` | publishes events, repeated warnings folded |
 //! | `work` | whether anything may start: only in a leader that is not shutting down |
 //! | `work_queue` | a fair queue with lanes |
@@ -32,6 +33,7 @@ pub(crate) mod events;
 pub(crate) mod example;
 pub(crate) mod identity;
 pub(crate) mod kind;
+pub(crate) mod references;
 pub(crate) mod request_rate;
 pub(crate) mod single_flight;
 pub(crate) mod token_bucket;

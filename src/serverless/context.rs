@@ -25,7 +25,6 @@ use super::directory::Directory;
 use super::kind::Cached;
 use super::listings::Listings;
 use super::private_addresses::Addresses;
-use super::referenced::ReferencedObjects;
 use super::session::Access;
 use super::state::ObjectStates;
 use crate::runtime::admission::Admission;
@@ -34,6 +33,7 @@ use crate::runtime::concurrency::Concurrency;
 use crate::runtime::decode::Unreadable;
 use crate::runtime::events::Events;
 use crate::runtime::identity::Identity;
+use crate::runtime::references::ReferencedObjects;
 use crate::runtime::work::Work;
 
 /// Options of the controller, all from the program's settings.
@@ -89,7 +89,7 @@ pub(super) struct Context {
     pub(super) states: Arc<ObjectStates>,
     pub(super) directory: Directory,
     pub(super) admission: Arc<Admission<ServerlessPrivateEndpoint>>,
-    pub(super) targets: Arc<ReferencedObjects>,
+    pub(super) targets: Arc<ReferencedObjects<ServerlessPrivateEndpoint>>,
     pub(super) options: Options,
     pub(super) work: Work,
     pub(super) events: Events,
@@ -215,7 +215,7 @@ impl Context {
     pub(super) fn gone(&self, namespace: &str, token: &Token) {
         self.forget(namespace, token);
         if let Some(alone) = self.directory.gone(token) {
-            self.request_reconcile(&alone);
+            self.publish_again(&alone);
         }
     }
 
@@ -226,7 +226,7 @@ impl Context {
         }
         self.forget(namespace, token);
         if let Some(alone) = self.directory.left(token) {
-            self.request_reconcile(&alone);
+            self.publish_again(&alone);
         }
     }
 
@@ -237,16 +237,19 @@ impl Context {
         self.keys.forget(token);
     }
 
-    /// Records which VPC endpoint an object declares, and requests a reconcile of the objects that this affects.
+    /// Records which VPC endpoint an object declares, and has the status of the objects that this affects published again.
     pub(super) fn declares(&self, token: &Token, id: Option<&VpcEndpointId>) {
         for affected in self.directory.declares(token, id) {
-            self.request_reconcile(&affected);
+            self.publish_again(&affected);
         }
     }
 
-    fn request_reconcile(&self, object: &ObjectRef<Cached>) {
+    /// Has the status of an object published again, because it depends on what another object has just declared.
+    fn publish_again(&self, object: &ObjectRef<Cached>) {
         let namespace = object.namespace.as_deref().unwrap_or_default();
-        self.targets.wake(&Token::of(&self.cluster_id, namespace, &object.name), object);
+        let token = Token::of(&self.cluster_id, namespace, &object.name);
+        self.states.with(&token, |entry| entry.schedule.status_outdated());
+        self.admission.request(object);
     }
 
     /// Handles an object from the watch that cannot be read. It is left unchanged; a log line and an event say so once, and the

@@ -14,7 +14,6 @@
 //! | `convert` | converts the custom resource to the types of the rules |
 //! | `credentials`, `credential_uses` | reads Secrets, returns Atlas clients, and keeps credentials for deletions |
 //! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or says what is missing |
-//! | `referenced`, `referenced_watch`, `referenced_poll` | referenced objects, read once for all objects that refer to them |
 //! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
 //! | `state`, `context`, `object_metrics` | state that reconciles share |
@@ -39,9 +38,6 @@ mod perform;
 mod private_addresses;
 mod publish;
 mod reconcile;
-mod referenced;
-mod referenced_poll;
-mod referenced_watch;
 mod session;
 mod span;
 mod state;

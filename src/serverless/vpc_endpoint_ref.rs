@@ -12,14 +12,14 @@ use domain::observed::VpcEndpoint;
 use crate::serverless::crd::{CloudProviderEndpointRef, ServerlessPrivateEndpoint, VpcEndpointSource};
 
 use super::convert::word;
-use super::referenced::{Found, ReferencedObjects, Target};
 use crate::runtime::identity::Identity;
+use crate::runtime::references::{Found, ReferencedObjects, Target};
 
 /// Returns the VPC endpoint that the spec declares, as far as it is known now.
 ///
 /// `None` if nothing is known of it yet: the object is reconciled again when there is.
 pub(super) fn resolve(
-    targets: &Arc<ReferencedObjects>,
+    targets: &Arc<ReferencedObjects<ServerlessPrivateEndpoint>>,
     identity: &Identity,
     object: &ServerlessPrivateEndpoint,
 ) -> Option<VpcEndpoint> {
@@ -95,20 +95,6 @@ fn describe(found: Found, reference: &CloudProviderEndpointRef, target: &Target)
         Found::Unreadable => VpcEndpoint::Awaited(format!(
             "{object} cannot be read at the moment, because the API server gives no usable answer"
         )),
-    }
-}
-
-/// Returns the API resource of the kind.
-pub(super) fn resource(source: VpcEndpointSource) -> kube::core::ApiResource {
-    let (api_version, kind) = source.api_version_and_kind();
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let plural = kind.to_ascii_lowercase() + "s";
-    kube::core::ApiResource {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        api_version: api_version.to_owned(),
-        kind: kind.to_owned(),
-        plural,
     }
 }
 

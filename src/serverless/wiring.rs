@@ -24,7 +24,6 @@ use super::kind::Cached;
 use super::listings::Listings;
 use super::private_addresses::Addresses;
 use super::reconcile::reconcile;
-use super::referenced::ReferencedObjects;
 use super::state::ObjectStates;
 use super::unwatched;
 use crate::runtime::admission::{self, Admission};
@@ -33,6 +32,7 @@ use crate::runtime::concurrency::Concurrency;
 use crate::runtime::controller;
 use crate::runtime::events::Events;
 use crate::runtime::identity::Identity;
+use crate::runtime::references::ReferencedObjects;
 use crate::runtime::watch::{Pages, bounded, events};
 use crate::runtime::watch_health::{WatchHealth, WatchReporter};
 use crate::runtime::work::Work;
@@ -75,6 +75,7 @@ pub async fn run(
     let namespaces = options.namespaces.clone();
     options.metrics.max_reconciles(admission::most(options.concurrency));
     let states = Arc::new(ObjectStates::default());
+    let referrers = Arc::clone(&states);
     let admission = Arc::new(Admission::new(options.concurrency, options.metrics.clone(), work.clone()));
     let ctx = Arc::new(Context {
         keys: CredentialStore::new(
@@ -89,8 +90,8 @@ pub async fn run(
         targets: Arc::new(ReferencedObjects::new(
             client.clone(),
             cluster.clone(),
-            Arc::clone(&states),
             Arc::clone(&admission),
+            move |token, at| referrers.with(token, |entry| entry.schedule.reference_changed(at.since_boot())),
         )),
         admission,
         cluster,

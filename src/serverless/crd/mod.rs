@@ -16,10 +16,11 @@ mod reference;
 mod spec;
 mod status;
 
+pub use crate::runtime::references::VpcEndpointSource;
 pub use definition::{crd, crd_yaml};
 pub use duration::parse_duration;
 pub use names::{CLAIM, FINALIZER, OUTPUT_CONFIG_MAP, RECONCILE_REQUEST, STALE_VPC_ENDPOINT_ID, TAKE_OVER};
-pub use reference::{CloudProviderEndpointRef, VpcEndpointSource};
+pub use reference::CloudProviderEndpointRef;
 pub use spec::{
     CredentialsRef, DeletionPolicy, ManagementPolicy, OutputConfigMap, ReadyWhen, ServerlessPrivateEndpoint,
     ServerlessPrivateEndpointSpec,

@@ -1,4 +1,4 @@
-//! The reference to an object that knows the VPC endpoint id, and the closed list of kinds it may name.
+//! The reference to an object that knows the VPC endpoint id, with the closed list of kinds it may name.
 //!
 //! Always in the object's own namespace: a namespace is the boundary of what its users may read.
 
@@ -6,6 +6,8 @@
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::runtime::references::VpcEndpointSource;
 
 /// Rule: this is the name of an object, a DNS subdomain. As a pattern, because CEL's library `format` is younger than the
 /// oldest Kubernetes that must take the definition: a server of 1.31 stores no rule that 1.30 could not evaluate.
@@ -53,32 +55,6 @@ pub struct CloudProviderEndpointRef {
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
         .message("`key` must be a key of a ConfigMap: letters, digits, '-', '_' and '.'"))]
     pub key: Option<String>,
-}
-
-/// The kinds of object that can be referenced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum VpcEndpointSource {
-    /// ACK's `VPCEndpoint`; the id is in `.status.vpcEndpointID`.
-    Ack,
-    /// Upbound's namespaced `VPCEndpoint`; the id is in `.status.atProvider.id`.
-    Upbound,
-    /// An entry of a ConfigMap.
-    ConfigMap,
-}
-
-impl VpcEndpointSource {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Ack, Self::Upbound, Self::ConfigMap];
-
-    /// The `apiVersion` and `kind` that name it.
-    #[must_use]
-    pub fn api_version_and_kind(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Ack => ("ec2.services.k8s.aws/v1alpha1", "VPCEndpoint"),
-            Self::Upbound => ("ec2.aws.m.upbound.io/v1beta1", "VPCEndpoint"),
-            Self::ConfigMap => ("v1", "ConfigMap"),
-        }
-    }
 }
 
 impl CloudProviderEndpointRef {

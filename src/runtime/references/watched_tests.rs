@@ -22,13 +22,13 @@ fn with_id(name: &str) -> Other {
 }
 
 /// A kind after one listing of these objects.
-fn listed(objects: &[&str]) -> Kind {
-    let mut kind = Kind::default();
+fn listed(objects: &[&str]) -> WatchedKind {
+    let mut kind = WatchedKind::default();
     relist(&mut kind, objects);
     kind
 }
 
-fn relist(kind: &mut Kind, objects: &[&str]) -> (Concerned, bool) {
+fn relist(kind: &mut WatchedKind, objects: &[&str]) -> (Concerned, bool) {
     kind.saw(Event::Init, VpcEndpointSource::Ack);
     for name in objects {
         kind.saw(Event::InitApply(with_id(name)), VpcEndpointSource::Ack);
@@ -38,7 +38,7 @@ fn relist(kind: &mut Kind, objects: &[&str]) -> (Concerned, bool) {
 
 #[test]
 fn an_object_is_known_or_missing_once_the_kind_was_listed() {
-    assert_eq!(Kind::default().find(&target("orders"), at(0)), None);
+    assert_eq!(WatchedKind::default().find(&target("orders"), at(0)), None);
     let kind = listed(&["orders"]);
     assert_eq!(kind.find(&target("orders"), at(0)), Some(Found::of(ID)));
     assert_eq!(kind.find(&target("payments"), at(0)), Some(Found::NoObject));
@@ -59,7 +59,7 @@ fn each_event_is_taken_in_and_concerns_who_refers_to_its_object() {
 
 #[test]
 fn a_kind_that_never_was_listed_fails_at_once_and_is_found_when_it_is() {
-    let mut kind = Kind::default();
+    let mut kind = WatchedKind::default();
     assert!(kind.failed(Found::NoKind, at(0)));
     assert!(!kind.failed(Found::NoKind, at(1)), "it was said");
     assert_eq!(kind.find(&target("orders"), at(1)), Some(Found::NoKind));
@@ -106,10 +106,4 @@ fn an_id_that_is_none_or_no_text_stops_nothing() {
     ] {
         assert_eq!(other("orders", &status).content(VpcEndpointSource::Ack).2, content, "{status}");
     }
-}
-
-#[test]
-fn who_refers_and_does_not_in_turn_begins_a_watch_every_few_seconds() {
-    assert_eq!(pause(at(10), at(12)), Duration::from_secs(3));
-    assert_eq!(pause(at(10), at(60)), Duration::ZERO);
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 
 use super::*;
+use crate::runtime::example::Example;
 use crate::runtime::work::Work;
 
 /// An API server that responds 403 to every request and counts them; `silent`, it does not respond.
@@ -42,21 +43,22 @@ impl Service<Request<Body>> for Refusing {
     }
 }
 
-fn targets(server: &Refusing) -> Arc<ReferencedObjects> {
+fn targets(server: &Refusing) -> Arc<ReferencedObjects<Example>> {
     let client = Client::new(server.clone(), "shop");
     let work = Work::until(CancellationToken::new());
     let admission = Arc::new(Admission::new(1, Metrics::default(), work));
-    Arc::new(ReferencedObjects::new(client.clone(), ApiServer::new(client), Arc::default(), admission))
+    Arc::new(ReferencedObjects::new(client.clone(), ApiServer::new(client), admission, |_, _| {}))
 }
 
 fn identity(name: &str) -> Identity {
-    let object = json!({
+    let object: Example = serde_json::from_value(json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
-        "kind": "ServerlessPrivateEndpoint",
+        "kind": "Example",
         "metadata": {"name": name, "namespace": "shop", "uid": name},
-        "spec": {"projectId": "32b6e34b3d91647abb20e7b8", "instanceName": "orders"},
-    });
-    Identity::of(&serde_json::from_value(object).unwrap(), &"cluster".parse().unwrap())
+        "spec": {"projectId": "32b6e34b3d91647abb20e7b8"},
+    }))
+    .unwrap();
+    Identity::of(&object, &"cluster".parse().unwrap())
 }
 
 fn network() -> Target {
@@ -114,4 +116,11 @@ async fn who_refers_elsewhere_leaves_nothing_behind() {
     targets.forget(&orders.token);
     let index = targets.index();
     assert_eq!((index.targets.len(), index.referrers.len(), index.readers.len()), (0, 0, 0));
+}
+
+#[test]
+fn who_refers_and_does_not_in_turn_begins_a_watch_every_few_seconds() {
+    let at = |seconds: u64| Boottime::from_boot(Duration::from_secs(seconds));
+    assert_eq!(pause(at(10), at(12)), Duration::from_secs(3));
+    assert_eq!(pause(at(10), at(60)), Duration::ZERO);
 }

@@ -1,41 +1,30 @@
-//! Watches a kind of another operator, so that a new VPC endpoint id triggers a reconcile at once, without one read
-//! per referrer.
+//! A kind of another operator, as its watch shows it.
 //!
-//! ACK's and Upbound's kinds may not be installed, or the operator may not read them: each is watched in a task of
-//! its own, to which its errors are confined. Of an object only its name and the id are kept.
+//! ACK's and Upbound's kinds may not be installed, or the operator may not read them: each is watched by itself, and an error of
+//! one says nothing about another. Of an object only its name and the id are kept.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DynamicResourceScope};
 use kube::runtime::watcher::{self, Event};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use tracing::{info, warn};
 
 use crate::clock::Boottime;
-use crate::serverless::crd::VpcEndpointSource;
-
-use super::referenced::{Found, ReferencedObjects, Scope, Target};
-use super::vpc_endpoint_ref::resource;
 use crate::runtime::decode;
-use crate::runtime::watch::{Pages, bounded, events};
-use crate::runtime::watch_health::WatchReporter;
+
+use super::source::{Found, Target, VpcEndpointSource};
 
 /// How long the content shown by a watch stays valid after the API server refuses it: a refusal may be transient.
 const PASSING: Duration = Duration::from_secs(10);
 
-/// The shortest time between two starts of a watch that ended with its last referrer.
-const AGAIN: Duration = Duration::from_secs(5);
-
 /// The content of a kind, as shown by its watch.
 #[derive(Debug, Default)]
-pub(super) struct Kind {
+pub(crate) struct WatchedKind {
     objects: Objects,
     /// The content of a listing in progress.
     listing: Objects,
@@ -48,16 +37,16 @@ type Objects = HashMap<String, HashMap<String, Found>>;
 
 /// The referrers that an event may concern.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Concerned {
+pub(crate) enum Concerned {
     Nobody,
     /// The referrers of the object with this namespace and name.
     Of(String, String),
     Everybody,
 }
 
-impl Kind {
+impl WatchedKind {
     /// Returns the content of the object; `None` if it is not known yet.
-    pub(super) fn find(&self, target: &Target, now: Boottime) -> Option<Found> {
+    pub(crate) fn find(&self, target: &Target, now: Boottime) -> Option<Found> {
         match &self.failing {
             Some((since, why)) if !self.listed || now.since(*since) >= PASSING => Some(why.clone()),
             _ if !self.listed => None,
@@ -70,7 +59,7 @@ impl Kind {
     }
 
     /// Applies an event. Also returns `true` if the kind had failed before.
-    pub(super) fn saw(&mut self, event: Event<Other>, source: VpcEndpointSource) -> (Concerned, bool) {
+    pub(crate) fn saw(&mut self, event: Event<Other>, source: VpcEndpointSource) -> (Concerned, bool) {
         match event {
             Event::Init => self.listing.clear(),
             Event::InitApply(object) => {
@@ -103,7 +92,7 @@ impl Kind {
     }
 
     /// Records why the API server refuses the kind. Returns `true` if the reason is new.
-    pub(super) fn failed(&mut self, why: Found, now: Boottime) -> bool {
+    pub(crate) fn failed(&mut self, why: Found, now: Boottime) -> bool {
         let before = self.failing.take();
         let is_news = before.as_ref().is_none_or(|(_, before)| *before != why);
         self.failing = Some((before.map_or(now, |(since, _)| since), why));
@@ -113,7 +102,7 @@ impl Kind {
 
 /// An object of another operator: its metadata, and the id where ACK or Upbound keeps it.
 #[derive(Debug, Clone)]
-pub(super) struct Other {
+pub(crate) struct Other {
     metadata: ObjectMeta,
     ack: Option<String>,
     upbound: Option<String>,
@@ -180,49 +169,8 @@ impl Resource for Other {
     }
 }
 
-/// Watches the kind, after `pause`, until the task is aborted.
-pub(super) async fn watch(targets: Arc<ReferencedObjects>, scope: Scope, pause: Duration) {
-    tokio::time::sleep(pause).await;
-    let kind = resource(scope.source);
-    // Not part of watch health: reconciles report what it does not show.
-    let client = bounded(&targets.client, WatchReporter::default(), Pages::Referenced);
-    let api: Api<Other> = match &scope.namespace {
-        None => Api::all_with(client, &kind),
-        Some(namespace) => Api::namespaced_with(client, namespace, &kind),
-    };
-    let mut events = std::pin::pin!(events(api, watcher::Config::default()));
-    let namespace = scope.namespace.as_deref().unwrap_or("all");
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => {
-                if targets.saw(&scope, event) {
-                    info!(
-                        kind = kind.kind,
-                        group = kind.group,
-                        namespace,
-                        "watching referenced objects again"
-                    );
-                }
-            }
-            Err(error) => {
-                if let Some(why) = failure(&error)
-                    && targets.failed(&scope, why)
-                {
-                    let (kind, group) = (&kind.kind, &kind.group);
-                    warn!(kind, group, namespace, %error, "cannot watch referenced objects; trying again");
-                }
-            }
-        }
-    }
-}
-
-/// Returns how long a watch that last started at `began` has to wait.
-pub(super) fn pause(began: Boottime, now: Boottime) -> Duration {
-    AGAIN.saturating_sub(now.since(began))
-}
-
 /// Returns what an error means for the kind: nothing, if it only ended an open watch.
-fn failure(error: &watcher::Error) -> Option<Found> {
+pub(crate) fn failure(error: &watcher::Error) -> Option<Found> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(match status.code {
@@ -236,5 +184,5 @@ fn failure(error: &watcher::Error) -> Option<Found> {
 }
 
 #[cfg(test)]
-#[path = "referenced_watch_tests.rs"]
+#[path = "watched_tests.rs"]
 mod tests;

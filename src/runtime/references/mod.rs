@@ -1,76 +1,53 @@
 //! The objects that specs refer to: their last content, and the referrers to reconcile when it changes.
 //!
-//! A reconcile never waits for a referenced object: it gets the known content, and the object is reconciled again
-//! when there is more. An object without referrers is not read. `referenced_watch` and `referenced_poll` read the
-//! objects, `vpc_endpoint_ref` describes them in messages.
+//! A reconcile never waits for a referenced object: it gets the known content, and the object is reconciled again when there is
+//! more. An object without referrers is not read. A task for each [`Scope`] reads what is referred to and stores it here: kinds of
+//! other operators are watched, so that a new id triggers a reconcile at once, without one read per referrer (`watched`);
+//! ConfigMaps are read (`polled`), those of a namespace one after another, so that a namespace makes no more requests than one
+//! reader does, however many it has. `source` says what can be referred to.
+
+mod polled;
+mod source;
+mod watched;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::endpoint::VpcEndpointId;
 use domain::ownership::Token;
-use kube::Client;
+use futures::StreamExt;
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher::Event;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
+use tracing::{info, warn};
 
 use crate::clock::Boottime;
-use crate::serverless::crd::{ServerlessPrivateEndpoint, VpcEndpointSource};
 
-use super::kind::Cached;
-use super::referenced_poll::{self, Maps};
-use super::referenced_watch::{self, Concerned, Kind, Other};
-use super::state::ObjectStates;
-use crate::runtime::admission::Admission;
-use crate::runtime::api_server::ApiServer;
-use crate::runtime::identity::Identity;
+use super::admission::Admission;
+use super::api_server::{ApiError, ApiServer};
+use super::cached::Cached;
+use super::identity::Identity;
+use super::kind::Kind;
+use super::watch::{Pages, bounded, events};
+use super::watch_health::WatchReporter;
+use polled::{Maps, Next};
+use source::Scope;
+pub use source::VpcEndpointSource;
+pub(crate) use source::{Found, Target};
+use watched::{Concerned, Other, WatchedKind, failure};
 
-/// A referenced object.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Target {
-    pub(super) source: VpcEndpointSource,
-    pub(super) namespace: String,
-    pub(super) name: String,
-}
+/// The shortest time between two starts of a watch that ended with its last referrer.
+const AGAIN: Duration = Duration::from_secs(5);
 
-/// The content that a reference leads to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
-    /// A VPC endpoint id.
-    Id(VpcEndpointId),
-    /// A text of this many characters that is not an id. Never the text itself: a reader of the message may not be
-    /// allowed to read the object that contains it.
-    Other(usize),
-    /// The object exists but has no id, or no such entry.
-    Nothing,
-    /// The object does not exist.
-    NoObject,
-    /// The kind is not installed.
-    NoKind,
-    /// The operator may not read it.
-    Forbidden,
-    /// The API server returns no usable response.
-    Unreadable,
-}
-
-impl Found {
-    pub(super) fn of(text: &str) -> Self {
-        let text = text.trim();
-        text.parse().map_or_else(|_| Self::Other(text.chars().count()), Self::Id)
-    }
-}
-
-/// The objects that one reader reads: one kind, in one namespace or in all of them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Scope {
-    pub(super) source: VpcEndpointSource,
-    pub(super) namespace: Option<String>,
-}
+/// The pause between two reads of ConfigMaps in one namespace.
+const PACE: Duration = Duration::from_millis(40);
 
 /// An object whose spec refers to another.
-struct Referrer {
-    object: ObjectRef<Cached>,
+struct Referrer<K: Kind> {
+    object: ObjectRef<Cached<K>>,
     /// The entry of a `ConfigMap`; otherwise empty.
     key: String,
     /// The last reconcile request of a user.
@@ -87,7 +64,7 @@ struct Reader {
 }
 
 enum Known {
-    Watched(Kind),
+    Watched(WatchedKind),
     Polled(Maps),
 }
 
@@ -100,29 +77,32 @@ impl Known {
     }
 }
 
-struct Index {
+struct Index<K: Kind> {
     targets: HashMap<Token, Target>,
-    referrers: HashMap<Target, HashMap<Token, Referrer>>,
+    referrers: HashMap<Target, HashMap<Token, Referrer<K>>>,
     readers: HashMap<Scope, Reader>,
     /// When each watch last started: this bounds the lists that an alternating reference can cause.
     began: HashMap<Scope, Boottime>,
-    admission: Arc<Admission<ServerlessPrivateEndpoint>>,
+    admission: Arc<Admission<K>>,
 }
+
+/// Called with each referrer for which the content has changed, before its reconcile is requested.
+type Changed = dyn Fn(&Token, Boottime) + Send + Sync;
 
 /// The known content of all referenced objects.
-pub(super) struct ReferencedObjects {
-    pub(super) client: Client,
-    pub(super) cluster: ApiServer,
-    states: Arc<ObjectStates>,
-    index: Mutex<Index>,
+pub(crate) struct ReferencedObjects<K: Kind> {
+    client: Client,
+    cluster: ApiServer,
+    changed: Box<Changed>,
+    index: Mutex<Index<K>>,
 }
 
-impl ReferencedObjects {
-    pub(super) fn new(
+impl<K: Kind> ReferencedObjects<K> {
+    pub(crate) fn new(
         client: Client,
         cluster: ApiServer,
-        states: Arc<ObjectStates>,
-        admission: Arc<Admission<ServerlessPrivateEndpoint>>,
+        admission: Arc<Admission<K>>,
+        changed: impl Fn(&Token, Boottime) + Send + Sync + 'static,
     ) -> Self {
         let index = Index {
             targets: HashMap::new(),
@@ -131,14 +111,14 @@ impl ReferencedObjects {
             began: HashMap::new(),
             admission,
         };
-        Self { client, cluster, states, index: Mutex::new(index) }
+        Self { client, cluster, changed: Box::new(changed), index: Mutex::new(index) }
     }
 
     /// Returns the content of `target`, in its entry `key` if it is a `ConfigMap`.
     ///
     /// `None` if it is not known yet: the object is reconciled again once it is. Each new reconcile request `word`
     /// reads a `ConfigMap` again.
-    pub(super) fn find(
+    pub(crate) fn find(
         self: &Arc<Self>,
         object: &Identity,
         target: &Target,
@@ -162,19 +142,19 @@ impl ReferencedObjects {
     }
 
     /// Stops all readers.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         for (_, reader) in self.index().readers.drain() {
             reader.task.abort();
         }
     }
 
     /// Removes the referrer `token`: its object is gone, or refers to nothing any more.
-    pub(super) fn forget(&self, token: &Token) {
+    pub(crate) fn forget(&self, token: &Token) {
         self.index().forget(token);
     }
 
     /// Applies an event of a watched kind. Returns `true` if the kind had failed before.
-    pub(super) fn saw(&self, scope: &Scope, event: Event<Other>) -> bool {
+    fn saw(&self, scope: &Scope, event: Event<Other>) -> bool {
         let mut index = self.index();
         let Some(Known::Watched(kind)) = index.known(scope) else { return false };
         let (concerned, had_failed) = kind.saw(event, scope.source);
@@ -189,7 +169,7 @@ impl ReferencedObjects {
     }
 
     /// Records why a watched kind cannot be read. Returns `true` if the reason is new.
-    pub(super) fn failed(&self, scope: &Scope, why: Found) -> bool {
+    fn failed(&self, scope: &Scope, why: Found) -> bool {
         let mut index = self.index();
         let Some(Known::Watched(kind)) = index.known(scope) else { return false };
         let is_news = kind.failed(why, Boottime::now());
@@ -198,7 +178,7 @@ impl ReferencedObjects {
     }
 
     /// Returns which ConfigMap of a namespace to read next.
-    pub(super) fn next_map(&self, scope: &Scope) -> Option<referenced_poll::Next> {
+    fn next_map(&self, scope: &Scope) -> Option<Next> {
         match self.index().known(scope)? {
             Known::Polled(maps) => Some(maps.next(Boottime::now())),
             Known::Watched(_) => None,
@@ -206,7 +186,7 @@ impl ReferencedObjects {
     }
 
     /// Stores the content of the entries of a `ConfigMap`, as of a read sent at that time.
-    pub(super) fn polled(&self, scope: &Scope, name: &str, sent: Boottime, content: impl Fn(&str) -> Found) {
+    fn polled(&self, scope: &Scope, name: &str, sent: Boottime, content: impl Fn(&str) -> Found) {
         let target = Target {
             source: scope.source,
             namespace: scope.namespace.clone().unwrap_or_default(),
@@ -221,7 +201,7 @@ impl ReferencedObjects {
         self.notify(&mut index, scope, &target);
     }
 
-    fn notify_all(&self, index: &mut Index, scope: &Scope) {
+    fn notify_all(&self, index: &mut Index<K>, scope: &Scope) {
         let within = |target: &&Target| {
             target.source == scope.source
                 && scope.namespace.as_ref().is_none_or(|namespace| *namespace == target.namespace)
@@ -232,7 +212,7 @@ impl ReferencedObjects {
     }
 
     /// Triggers the referrers for which the content of this object has changed.
-    fn notify(&self, index: &mut Index, scope: &Scope, target: &Target) {
+    fn notify(&self, index: &mut Index<K>, scope: &Scope, target: &Target) {
         let now = Boottime::now();
         let Index { referrers, readers, admission, .. } = index;
         let Some(reader) = readers.get_mut(scope) else { return };
@@ -242,23 +222,17 @@ impl ReferencedObjects {
                 continue;
             }
             referrer.last_found = found;
-            self.states.with(token, |entry| entry.schedule.reference_changed(now.since_boot()));
+            (self.changed)(token, now);
             admission.request(&referrer.object);
         }
     }
 
-    /// Has the status of an object published again, because it depends on what another object has just declared.
-    pub(super) fn wake(&self, token: &Token, object: &ObjectRef<Cached>) {
-        self.states.with(token, |entry| entry.schedule.status_outdated());
-        self.index().admission.request(object);
-    }
-
-    fn index(&self) -> MutexGuard<'_, Index> {
+    fn index(&self) -> MutexGuard<'_, Index<K>> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Index {
+impl<K: Kind> Index<K> {
     fn known(&mut self, scope: &Scope) -> Option<&mut Known> {
         self.readers.get_mut(scope).map(|reader| &mut reader.known)
     }
@@ -272,7 +246,13 @@ impl Index {
         Scope { source: target.source, namespace }
     }
 
-    fn refer(&mut self, targets: &Arc<ReferencedObjects>, object: &Identity, target: &Target, now: Boottime) {
+    fn refer(
+        &mut self,
+        targets: &Arc<ReferencedObjects<K>>,
+        object: &Identity,
+        target: &Target,
+        now: Boottime,
+    ) {
         let referrer = Referrer {
             object: ObjectRef::new(&object.name).within(&object.namespace),
             key: String::new(),
@@ -286,17 +266,11 @@ impl Index {
             let targets = Arc::clone(targets);
             let (task, known) = if scope.source == VpcEndpointSource::ConfigMap {
                 let maps = Maps::default();
-                (tokio::spawn(referenced_poll::poll(targets, scope, maps.sooner())), Known::Polled(maps))
+                (tokio::spawn(poll(targets, scope, maps.sooner())), Known::Polled(maps))
             } else {
-                let pause = self
-                    .began
-                    .get(&scope)
-                    .map_or(Duration::ZERO, |began| referenced_watch::pause(*began, now));
+                let pause = self.began.get(&scope).map_or(Duration::ZERO, |began| pause(*began, now));
                 self.began.insert(scope.clone(), now + pause);
-                (
-                    tokio::spawn(referenced_watch::watch(targets, scope, pause)),
-                    Known::Watched(Kind::default()),
-                )
+                (tokio::spawn(watch(targets, scope, pause)), Known::Watched(WatchedKind::default()))
             };
             Reader { referrers: 0, task: task.abort_handle(), known }
         });
@@ -325,6 +299,70 @@ impl Index {
     }
 }
 
+/// Watches the kind, after `pause`, until the task is aborted.
+async fn watch<K: Kind>(targets: Arc<ReferencedObjects<K>>, scope: Scope, pause: Duration) {
+    tokio::time::sleep(pause).await;
+    let kind = scope.source.resource();
+    // Not part of watch health: reconciles report what it does not show.
+    let client = bounded(&targets.client, WatchReporter::default(), Pages::Referenced);
+    let api: Api<Other> = match &scope.namespace {
+        None => Api::all_with(client, &kind),
+        Some(namespace) => Api::namespaced_with(client, namespace, &kind),
+    };
+    let mut events = pin!(events(api, watcher::Config::default()));
+    let namespace = scope.namespace.as_deref().unwrap_or("all");
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                if targets.saw(&scope, event) {
+                    info!(
+                        kind = kind.kind,
+                        group = kind.group,
+                        namespace,
+                        "watching referenced objects again"
+                    );
+                }
+            }
+            Err(error) => {
+                if let Some(why) = failure(&error)
+                    && targets.failed(&scope, why)
+                {
+                    let (kind, group) = (&kind.kind, &kind.group);
+                    warn!(kind, group, namespace, %error, "cannot watch referenced objects; trying again");
+                }
+            }
+        }
+    }
+}
+
+/// Reads the due ConfigMaps of the namespace, until the task is aborted.
+async fn poll<K: Kind>(targets: Arc<ReferencedObjects<K>>, scope: Scope, sooner: Arc<Notify>) {
+    let namespace = scope.namespace.clone().unwrap_or_default();
+    while let Some(next) = targets.next_map(&scope) {
+        match next {
+            Next::Wait(pause) => {
+                // A timeout and a notification have the same effect: the loop determines what is due.
+                let _ = tokio::time::timeout(pause, sooner.notified()).await;
+            }
+            Next::Read(name) => {
+                let sent = Boottime::now();
+                let read = targets.cluster.config_map(&namespace, &name).await;
+                targets.polled(&scope, &name, sent, |key| match &read {
+                    Ok(map) => map.data.get(key).map_or(Found::Nothing, |text| Found::of(text)),
+                    Err(ApiError::NotFound) => Found::NoObject,
+                    Err(ApiError::Forbidden(_)) => Found::Forbidden,
+                    Err(_) => Found::Unreadable,
+                });
+                tokio::time::sleep(PACE).await;
+            }
+        }
+    }
+}
+
+/// Returns how long a watch that last started at `began` has to wait.
+fn pause(began: Boottime, now: Boottime) -> Duration {
+    AGAIN.saturating_sub(now.since(began))
+}
+
 #[cfg(test)]
-#[path = "referenced_tests.rs"]
 mod tests;
