@@ -1,16 +1,16 @@
-//! Single-flight requests to Atlas about instances: one response for all objects that want it, with a rate limit.
+//! Single-flight requests to Atlas: one response about a subject for all objects that want it, with a rate limit.
 //!
-//! Knows neither the request nor how it is sent. A caller states how fresh a response must be, and shares a request
+//! Knows neither the request nor how it is sent, and of a subject (an instance, say) only whether two are the same. A caller states how fresh a response must be, and shares a request
 //! in flight that is fresh enough. A waiting caller holds no permit: each acquires one from its own namespace's
 //! share, so that no caller waits for another namespace's.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atlas::Fingerprint;
-use domain::endpoint::Instance;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -27,15 +27,15 @@ const KEPT: Duration = Duration::from_hours(1);
 /// How often old responses are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
-/// The last response about each instance for each pair of credentials.
-pub(crate) struct SingleFlight<T> {
-    slots: Mutex<Slots<T>>,
+/// The last response about each subject for each pair of credentials.
+pub(crate) struct SingleFlight<Subject, T> {
+    slots: Mutex<Slots<Subject, T>>,
     /// The rate limit of requests; `None`: unlimited.
     rate: Option<Rate>,
 }
 
-struct Slots<T> {
-    all: HashMap<(Instance, Fingerprint), Arc<Slot<T>>>,
+struct Slots<Subject, T> {
+    all: HashMap<(Subject, Fingerprint), Arc<Slot<T>>>,
     swept: Boottime,
 }
 
@@ -60,7 +60,7 @@ enum Available<T> {
     Nothing,
 }
 
-impl<T: Clone> SingleFlight<T> {
+impl<Subject: Eq + Hash, T: Clone> SingleFlight<Subject, T> {
     pub(crate) fn new(rate: Option<Rate>) -> Self {
         let slots = Slots { all: HashMap::new(), swept: Boottime::now() };
         Self { slots: Mutex::new(slots), rate }
@@ -73,7 +73,7 @@ impl<T: Clone> SingleFlight<T> {
     /// The error of `enter` or `send`, which is not kept.
     pub(crate) async fn get<Permit, E, Entering, Request>(
         &self,
-        of: (Instance, Fingerprint),
+        of: (Subject, Fingerprint),
         fresh_after: Boottime,
         enter: impl Fn() -> Entering,
         send: impl FnOnce(Permit) -> Request,
@@ -109,7 +109,7 @@ impl<T: Clone> SingleFlight<T> {
         }
     }
 
-    fn slot(&self, of: (Instance, Fingerprint)) -> Arc<Slot<T>> {
+    fn slot(&self, of: (Subject, Fingerprint)) -> Arc<Slot<T>> {
         let now = Boottime::now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if now.since(slots.swept) >= SWEEP {

@@ -7,6 +7,8 @@ use atlas::Credentials;
 use futures::FutureExt;
 use futures::future::join_all;
 
+use domain::endpoint::Instance;
+
 use super::*;
 
 const NEVER: Boottime = Boottime::from_boot(Duration::ZERO);
@@ -17,7 +19,7 @@ fn of() -> (Instance, Fingerprint) {
 }
 
 /// Requests at once; the response is the number of requests so far.
-async fn ask(shared: &SingleFlight<u32>, asked: &Cell<u32>, fresh_after: Boottime) -> u32 {
+async fn ask(shared: &SingleFlight<Instance, u32>, asked: &Cell<u32>, fresh_after: Boottime) -> u32 {
     let answer = |()| async {
         let sent = Boottime::now();
         asked.set(asked.get() + 1);

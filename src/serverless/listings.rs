@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atlas::{AtlasError, Fingerprint, Operation};
-use domain::endpoint::{Endpoint, EndpointId};
+use domain::endpoint::{Endpoint, EndpointId, Instance};
 use domain::fault::{Fault, FaultKind};
 use domain::memory::SinceBoot;
 use domain::observed::Sunset;
@@ -50,7 +50,7 @@ type SecretVersion = Arc<(SecretName, String)>;
 
 /// The access to Atlas that all reconciles share: listings, back-off and rate limits.
 pub(super) struct Listings {
-    endpoints: SingleFlight<Result<Arc<[Endpoint]>, Fault>>,
+    endpoints: SingleFlight<Instance, Result<Arc<[Endpoint]>, Fault>>,
     rate_limits: Mutex<RateLimits<SecretVersion, Fingerprint>>,
     listing_rate: Mutex<ListingRate>,
     /// The last announced end of this API. A response without an announcement does not clear it, because not every Atlas server

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use atlas::PrivateConnection;
+use domain::endpoint::Instance;
 use domain::fault::FaultKind;
 use domain::rate_limits::Call;
 
@@ -15,7 +16,7 @@ use super::session::Access;
 use crate::runtime::single_flight::SingleFlight;
 
 /// The private connections of instances, as Atlas last returned them.
-pub(super) struct Addresses(SingleFlight<Arc<Vec<PrivateConnection>>>);
+pub(super) struct Addresses(SingleFlight<Instance, Arc<Vec<PrivateConnection>>>);
 
 impl Addresses {
     pub(super) fn new() -> Self {
