@@ -124,11 +124,12 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
         };
         most = (most * 2).min(PAGE);
         for metadata in page {
+            let version = metadata.resource_version.clone();
             let identity = identity(ctx, metadata);
             if is_unwatched(ctx, &identity) {
                 found += 1;
                 if closer.len() < CLOSER {
-                    closer.push(identity);
+                    closer.push((identity, version));
                 }
             }
         }
@@ -148,21 +149,13 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
         return Ok(());
     }
     info!(objects = found, "found objects with the finalizer that this operator does not watch");
-    let mut idle = Vec::new();
-    for identity in closer {
+    tokio::time::sleep(UNTENDED).await;
+    for (identity, version) in closer {
         let api_permit = ctx.cluster.turn(&identity.namespace).await;
         // An unreadable object is reported by its own operator, or is being deleted.
         if let Ok(object) = ctx.cluster.get::<ServerlessPrivateEndpoint>(&api_permit, &identity).await
-            && has_pending_work(&object)
-        {
-            idle.push((identity, object.metadata.resource_version));
-        }
-    }
-    tokio::time::sleep(UNTENDED).await;
-    for (identity, version) in idle {
-        let api_permit = ctx.cluster.turn(&identity.namespace).await;
-        if let Ok(object) = ctx.cluster.get::<ServerlessPrivateEndpoint>(&api_permit, &identity).await
             && object.metadata.resource_version == version
+            && has_pending_work(&object)
             && is_unwatched(ctx, &identity)
         {
             let namespaces = &ctx.options.namespaces;
