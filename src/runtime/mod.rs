@@ -8,6 +8,7 @@
 //! | `admission` | which reconciles run now, and which are requested from inside the process |
 //! | `cached`, `decode` | the cached object; decoding it never fails |
 //! | `api_server` | calls to the API server |
+//! | `credentials`, `credential_uses` | reads Secrets, returns Atlas clients, and keeps credentials for deletions |
 //! | `references/` | the objects that specs refer to, read once for all referrers |
 //! | `events` | publishes events, repeated warnings folded |
 //! | `work` | whether anything may start: only in a leader that is not shutting down |
@@ -26,6 +27,8 @@ pub(crate) mod api_server;
 pub(crate) mod cached;
 pub(crate) mod concurrency;
 pub(crate) mod controller;
+pub(crate) mod credential_uses;
+pub(crate) mod credentials;
 pub(crate) mod decode;
 pub(crate) mod error_chain;
 pub(crate) mod events;

@@ -20,7 +20,6 @@ use tracing::warn;
 use crate::metrics::Metrics;
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
-use super::credentials::{AtlasKey, CredentialStore, SecretName};
 use super::directory::Directory;
 use super::kind::Cached;
 use super::listings::Listings;
@@ -30,6 +29,8 @@ use super::state::ObjectStates;
 use crate::runtime::admission::Admission;
 use crate::runtime::api_server::{ApiPermit, ApiServer};
 use crate::runtime::concurrency::Concurrency;
+use crate::runtime::credential_uses::SecretName;
+use crate::runtime::credentials::{AtlasKey, CredentialStore};
 use crate::runtime::decode::Unreadable;
 use crate::runtime::events::Events;
 use crate::runtime::identity::Identity;

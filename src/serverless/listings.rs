@@ -14,8 +14,8 @@ use domain::schedule::Cause;
 use crate::clock::Boottime;
 
 use super::context::Context;
-use super::credentials::SecretName;
 use super::session::Access;
+use crate::runtime::credential_uses::SecretName;
 use crate::runtime::request_rate::{Act, ListingRate};
 use crate::runtime::single_flight::SingleFlight;
 use crate::runtime::token_bucket::Rate;

@@ -12,7 +12,6 @@
 //! | `publish`, `status_patch` | status, events and the requeue delay |
 //! | `output` | the ConfigMap for other tools |
 //! | `convert` | converts the custom resource to the types of the rules |
-//! | `credentials`, `credential_uses` | reads Secrets, returns Atlas clients, and keeps credentials for deletions |
 //! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or says what is missing |
 //! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
@@ -26,8 +25,6 @@
 mod context;
 pub mod convert;
 pub mod crd;
-mod credential_uses;
-mod credentials;
 mod directory;
 mod kind;
 mod listings;

@@ -22,12 +22,12 @@ use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::context::Context;
 use super::convert;
-use super::credentials::AtlasKey;
 use super::listings::Held;
 use super::observe::Plan;
 use super::reconcile::ReconcileError;
 use crate::runtime::api_server::{ApiError, ApiPermit};
 use crate::runtime::concurrency::Permit;
+use crate::runtime::credentials::AtlasKey;
 use crate::runtime::identity::Identity;
 
 /// The state of one running reconcile.

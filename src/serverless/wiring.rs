@@ -18,7 +18,6 @@ use tracing::warn;
 
 use super::context::{Context, DefaultCredentials, Options, Telling};
 use super::convert;
-use super::credentials::CredentialStore;
 use super::directory::{self, Directory};
 use super::kind::Cached;
 use super::listings::Listings;
@@ -30,6 +29,7 @@ use crate::runtime::admission::{self, Admission};
 use crate::runtime::api_server::{ApiError, ApiServer};
 use crate::runtime::concurrency::Concurrency;
 use crate::runtime::controller;
+use crate::runtime::credentials::CredentialStore;
 use crate::runtime::events::Events;
 use crate::runtime::identity::Identity;
 use crate::runtime::references::ReferencedObjects;

@@ -11,16 +11,21 @@ use domain::ownership::Token;
 
 use crate::clock::Boottime;
 
-use super::credentials::SecretName;
-
 /// How long credentials are kept after Atlas last accepted them for the object.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
 /// How often expired credentials are removed.
 const SWEEP: Duration = Duration::from_hours(1);
 
+/// The namespace and name of a Secret.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SecretName {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
 /// The table. `S` is stored per Secret in use, `K` per object: the credentials that Atlas accepted for it.
-pub(super) struct Uses<S, K> {
+pub(crate) struct Uses<S, K> {
     secrets: HashMap<Arc<SecretName>, Used<S>>,
     objects: HashMap<Token, Use<K>>,
     swept: Option<Boottime>,
@@ -46,7 +51,7 @@ impl<S, K> Default for Uses<S, K> {
 
 impl<S: Clone + Default, K: Clone> Uses<S, K> {
     /// Records that the object now uses the Secret `name` and no other. Returns the slot of that Secret.
-    pub(super) fn slot(&mut self, token: &Token, uid: &str, name: &SecretName, now: Boottime) -> S {
+    pub(crate) fn slot(&mut self, token: &Token, uid: &str, name: &SecretName, now: Boottime) -> S {
         let before = self.object(token, uid, now).secret.clone();
         if before.as_deref() != Some(name) {
             let kept = self.secrets.get_key_value(name).map(|(kept, _)| Arc::clone(kept));
@@ -62,17 +67,17 @@ impl<S: Clone + Default, K: Clone> Uses<S, K> {
     }
 
     /// Returns the slot of the Secret `name`, if an object uses it.
-    pub(super) fn used(&self, name: &SecretName) -> Option<S> {
+    pub(crate) fn used(&self, name: &SecretName) -> Option<S> {
         self.secrets.get(name).map(|used| used.slot.clone())
     }
 
     /// Returns when this object was first seen. Another uid of the same name is another object.
-    pub(super) fn since(&mut self, token: &Token, uid: &str, now: Boottime) -> Boottime {
+    pub(crate) fn since(&mut self, token: &Token, uid: &str, now: Boottime) -> Boottime {
         self.object(token, uid, now).since
     }
 
     /// Records that Atlas accepted `credentials` in a request for this object, which was not being deleted.
-    pub(super) fn served(&mut self, token: &Token, uid: &str, credentials: K, now: Boottime) {
+    pub(crate) fn served(&mut self, token: &Token, uid: &str, credentials: K, now: Boottime) {
         self.object(token, uid, now).served = Some((now, credentials));
         if self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
             self.swept = Some(now);
@@ -83,14 +88,14 @@ impl<S: Clone + Default, K: Clone> Uses<S, K> {
     }
 
     /// Returns the credentials that Atlas last accepted for this object, if that was less than a day ago.
-    pub(super) fn remembered(&self, token: &Token, uid: &str, now: Boottime) -> Option<K> {
+    pub(crate) fn remembered(&self, token: &Token, uid: &str, now: Boottime) -> Option<K> {
         let used = self.objects.get(token).filter(|used| used.uid == uid)?;
         let (_, credentials) = used.served.as_ref().filter(|(at, _)| now.since(*at) < REMEMBERED)?;
         Some(credentials.clone())
     }
 
     /// Removes an object that no longer exists.
-    pub(super) fn forget(&mut self, token: &Token) {
+    pub(crate) fn forget(&mut self, token: &Token) {
         let secret = self.objects.remove(token).and_then(|used| used.secret);
         self.release(secret);
     }

@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use domain::ownership::Token;
 
-use super::super::credentials::SecretName;
-use super::Uses;
+use super::{SecretName, Uses};
 use crate::clock::Boottime;
 
 type Table = Uses<u8, &'static str>;

@@ -15,31 +15,24 @@ use domain::ownership::Token;
 
 use crate::clock::Boottime;
 
-use super::credential_uses::Uses;
-use crate::runtime::api_server::{ApiError, ApiServer};
-use crate::runtime::decode::Secret;
-use crate::runtime::identity::Identity;
-
-/// The namespace and name of a Secret.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct SecretName {
-    pub(super) namespace: String,
-    pub(super) name: String,
-}
+use super::api_server::{ApiError, ApiServer};
+use super::credential_uses::{SecretName, Uses};
+use super::decode::Secret;
+use super::identity::Identity;
 
 /// The credentials in one version of a Secret.
 #[derive(Clone)]
-pub(super) struct AtlasKey {
+pub(crate) struct AtlasKey {
     /// The client that authenticates with these credentials.
-    pub(super) client: Client,
+    pub(crate) client: Client,
     /// The Secret and its resourceVersion: requests to Atlas resume as soon as this changes.
-    pub(super) source: Arc<(SecretName, String)>,
+    pub(crate) source: Arc<(SecretName, String)>,
     /// These are the operator's default credentials, which serve several namespaces.
-    pub(super) shared: bool,
+    pub(crate) shared: bool,
     /// Why the Secret can no longer be read, if it cannot; only deletions may use these credentials.
-    pub(super) gone: Option<Fault>,
+    pub(crate) gone: Option<Fault>,
     /// When the Secret was read.
-    pub(super) read: Boottime,
+    pub(crate) read: Boottime,
 }
 
 /// The last read of a Secret.
@@ -51,7 +44,7 @@ struct Read {
 type Slot = Arc<tokio::sync::Mutex<Option<Read>>>;
 
 /// The credentials that this process has read.
-pub(super) struct CredentialStore {
+pub(crate) struct CredentialStore {
     cluster: ApiServer,
     transport: Transport,
     /// The operator's default Secret, which is kept even if no object uses it.
@@ -60,13 +53,13 @@ pub(super) struct CredentialStore {
 }
 
 impl CredentialStore {
-    pub(super) fn new(cluster: ApiServer, transport: Transport, default: Option<SecretName>) -> Self {
+    pub(crate) fn new(cluster: ApiServer, transport: Transport, default: Option<SecretName>) -> Self {
         let default = default.map(|name| (name, Slot::default()));
         Self { cluster, transport, default, uses: Mutex::default() }
     }
 
     /// Returns the credentials in the Secret `name` for `object`, from a read that is recent enough for `purpose`.
-    pub(super) async fn of(
+    pub(crate) async fn of(
         &self,
         name: &SecretName,
         object: &Identity,
@@ -86,14 +79,14 @@ impl CredentialStore {
     }
 
     /// Returns the credentials from the Secret `name` that Atlas last accepted for `object`; `fault` says why it is missing now.
-    pub(super) fn remembered(&self, name: &SecretName, object: &Identity, fault: &Fault) -> Option<AtlasKey> {
+    pub(crate) fn remembered(&self, name: &SecretName, object: &Identity, fault: &Fault) -> Option<AtlasKey> {
         let remembered = self.uses().remembered(&object.token, &object.uid, Boottime::now());
         let gone = Some(Fault { retry_after: None, ..fault.clone() });
         remembered.filter(|key| key.source.0 == *name).map(|key| AtlasKey { gone, ..key })
     }
 
     /// Records the response to a request made with `key`: a success, or a fault of this kind.
-    pub(super) async fn answered(&self, key: &AtlasKey, fault: Option<FaultKind>) {
+    pub(crate) async fn answered(&self, key: &AtlasKey, fault: Option<FaultKind>) {
         let rejected = match fault {
             None => false,
             Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => true,
@@ -108,7 +101,7 @@ impl CredentialStore {
     }
 
     /// Records that Atlas accepted `key` for `object`, which was not being deleted; `recorded`: it has a recorded endpoint.
-    pub(super) fn served(&self, object: &Identity, key: &AtlasKey, recorded: bool) {
+    pub(crate) fn served(&self, object: &Identity, key: &AtlasKey, recorded: bool) {
         let now = Boottime::now();
         let mut uses = self.uses();
         let since = uses.since(&object.token, &object.uid, now);
@@ -118,7 +111,7 @@ impl CredentialStore {
     }
 
     /// Removes an object that no longer exists.
-    pub(super) fn forget(&self, token: &Token) {
+    pub(crate) fn forget(&self, token: &Token) {
         self.uses().forget(token);
     }
 
