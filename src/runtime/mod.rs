@@ -8,6 +8,7 @@
 //! | `admission` | which reconciles run now, and which are requested from inside the process |
 //! | `cached`, `decode` | the cached object; decoding it never fails |
 //! | `api_server` | calls to the API server |
+//! | `atlas_access` | access to Atlas: credentials, permits, and the calls that its refusals withhold |
 //! | `credentials`, `credential_uses` | reads Secrets, returns Atlas clients, and keeps credentials for deletions |
 //! | `references/` | the objects that specs refer to, read once for all referrers |
 //! | `events` | publishes events, repeated warnings folded |
@@ -24,6 +25,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod api_server;
+pub(crate) mod atlas_access;
 pub(crate) mod cached;
 pub(crate) mod concurrency;
 pub(crate) mod controller;

@@ -4,11 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::access::{self, Choice, OwnSecret, Purpose, Remembered};
 use domain::conditions::EventReason;
-use domain::endpoint::{Instance, VpcEndpointId};
+use domain::endpoint::VpcEndpointId;
 use domain::event::EventDraft;
-use domain::fault::{Fault, FaultKind};
 use domain::observed::Times;
 use domain::ownership::{ClusterId, Token};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -24,16 +22,12 @@ use super::directory::Directory;
 use super::kind::Cached;
 use super::listings::Listings;
 use super::private_addresses::Addresses;
-use super::session::Access;
 use super::state::ObjectStates;
 use crate::runtime::admission::Admission;
 use crate::runtime::api_server::{ApiPermit, ApiServer};
-use crate::runtime::concurrency::Concurrency;
-use crate::runtime::credential_uses::SecretName;
-use crate::runtime::credentials::{AtlasKey, CredentialStore};
+use crate::runtime::atlas_access::{AtlasAccess, DefaultCredentials};
 use crate::runtime::decode::Unreadable;
 use crate::runtime::events::Events;
-use crate::runtime::identity::Identity;
 use crate::runtime::references::ReferencedObjects;
 use crate::runtime::work::Work;
 
@@ -63,28 +57,10 @@ pub struct Options {
     pub metrics: Metrics,
 }
 
-/// The operator's default credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefaultCredentials {
-    /// The namespace of the Secret, which is the operator's own.
-    pub namespace: String,
-    /// The name of the Secret.
-    pub name: String,
-    /// The namespaces whose objects may use the Secret.
-    pub allowed: Vec<String>,
-}
-
-impl DefaultCredentials {
-    pub(super) fn secret(&self) -> SecretName {
-        SecretName { namespace: self.namespace.clone(), name: self.name.clone() }
-    }
-}
-
 pub(super) struct Context {
     pub(super) cluster: ApiServer,
     pub(super) cluster_id: ClusterId,
-    pub(super) keys: CredentialStore,
-    pub(super) limits: Concurrency,
+    pub(super) atlas: AtlasAccess,
     pub(super) listings: Listings,
     pub(super) addresses: Addresses,
     pub(super) states: Arc<ObjectStates>,
@@ -117,101 +93,7 @@ impl Telling {
     }
 }
 
-fn own_secret(read: &Result<AtlasKey, Fault>) -> OwnSecret {
-    match read {
-        Ok(_) => OwnSecret::Usable,
-        Err(fault) if fault.kind == FaultKind::CredentialsNotFound => OwnSecret::Missing,
-        Err(_) => OwnSecret::Unavailable,
-    }
-}
-
 impl Context {
-    /// Returns the credentials that `domain::access` chooses for the object.
-    pub(super) async fn key(
-        &self,
-        object: &ServerlessPrivateEndpoint,
-        identity: &Identity,
-        instance: &Instance,
-        purpose: Purpose,
-    ) -> Result<AtlasKey, Fault> {
-        let deleting = object.meta().deletion_timestamp.is_some();
-        let named = object.spec.credentials_ref.as_ref().map(|reference| SecretName {
-            namespace: identity.namespace.clone(),
-            name: reference.name.clone(),
-        });
-        let (own, remembered) = match &named {
-            None => (None, None),
-            Some(name) => {
-                let (own, remembered) = self.secret(name, identity, purpose).await;
-                (Some(own), remembered)
-            }
-        };
-        let known = match &remembered {
-            None => Remembered::Nothing,
-            Some(key) if self.is_unauthorized(identity, instance, key) => Remembered::Rejected,
-            Some(_) => Remembered::Usable,
-        };
-        let default = self.default_secret(&identity.namespace);
-        let own_secret = own.as_ref().map_or(OwnSecret::Unnamed, own_secret);
-        match (access::choose(own_secret, known, default.is_some(), deleting), own, remembered, default) {
-            (Choice::Remembered, _, Some(key), _) => Ok(key),
-            (Choice::Default, .., Some(secret)) => {
-                self.default_key(&secret, identity, purpose, deleting).await
-            }
-            (Choice::DefaultOrRemembered, _, Some(key), Some(secret)) => {
-                self.default_key(&secret, identity, purpose, deleting).await.or(Ok(key))
-            }
-            (_, Some(own), ..) => own,
-            (_, None, ..) => Err(Fault::new(
-                FaultKind::CredentialsNotFound,
-                "spec.credentialsRef is not set, and the operator has no default credentials for this namespace; \
-                 name a Secret with an Atlas API key in spec.credentialsRef",
-            )),
-        }
-    }
-
-    /// Returns the operator's default credentials for an object.
-    async fn default_key(
-        &self,
-        secret: &SecretName,
-        identity: &Identity,
-        purpose: Purpose,
-        deleting: bool,
-    ) -> Result<AtlasKey, Fault> {
-        let (read, remembered) = self.secret(secret, identity, purpose).await;
-        let known = if remembered.is_some() { Remembered::Usable } else { Remembered::Nothing };
-        let key = match (access::choose(own_secret(&read), known, false, deleting), remembered) {
-            (Choice::Remembered, Some(key)) => Ok(key),
-            _ => read,
-        };
-        key.map(|key| AtlasKey { shared: true, ..key })
-    }
-
-    /// Returns the credentials in a Secret, and if it is missing those from it that Atlas last accepted for the object.
-    async fn secret(
-        &self,
-        name: &SecretName,
-        identity: &Identity,
-        purpose: Purpose,
-    ) -> (Result<AtlasKey, Fault>, Option<AtlasKey>) {
-        let read = self.keys.of(name, identity, purpose).await;
-        let missing = read.as_ref().err().filter(|fault| fault.kind == FaultKind::CredentialsNotFound);
-        let remembered = missing.and_then(|fault| self.keys.remembered(name, identity, fault));
-        (read, remembered)
-    }
-
-    /// Returns `true` while requests with these credentials are backed off in this project after a 401 from Atlas.
-    fn is_unauthorized(&self, identity: &Identity, instance: &Instance, key: &AtlasKey) -> bool {
-        let namespace = identity.namespace.clone();
-        let access = Access { namespace, instance: instance.clone(), key: key.clone() };
-        self.listings.paused(&access) == Some(FaultKind::Unauthorized)
-    }
-
-    fn default_secret(&self, namespace: &str) -> Option<SecretName> {
-        let default = self.options.default_credentials.as_ref()?;
-        default.allowed.iter().any(|allowed| allowed == namespace).then(|| default.secret())
-    }
-
     /// Removes all state of an object that no longer exists.
     pub(super) fn gone(&self, namespace: &str, token: &Token) {
         self.forget(namespace, token);
@@ -235,7 +117,7 @@ impl Context {
         self.states.with(token, |entry| entry.counted.gone(&self.options.metrics));
         self.states.gone(namespace, token, &self.options.times);
         self.targets.forget(token);
-        self.keys.forget(token);
+        self.atlas.keys.forget(token);
     }
 
     /// Records which VPC endpoint an object declares, and has the status of the objects that this affects published again.

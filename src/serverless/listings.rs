@@ -3,19 +3,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atlas::{AtlasError, Fingerprint, Operation};
-use domain::endpoint::{Endpoint, EndpointId, Instance};
-use domain::fault::{Fault, FaultKind};
-use domain::memory::SinceBoot;
+use atlas::Operation;
+use domain::endpoint::{Endpoint, Instance};
+use domain::fault::Fault;
 use domain::observed::Sunset;
-use domain::rate_limits::{Call, Caller, RateLimits};
+use domain::rate_limits::Call;
 use domain::schedule::Cause;
 
 use crate::clock::Boottime;
 
-use super::context::Context;
-use super::session::Access;
-use crate::runtime::credential_uses::SecretName;
+use crate::runtime::atlas_access::{Access, AtlasAccess};
 use crate::runtime::request_rate::{Act, ListingRate};
 use crate::runtime::single_flight::SingleFlight;
 use crate::runtime::token_bucket::Rate;
@@ -45,13 +42,9 @@ enum NotSent {
     Later(Duration),
 }
 
-/// A Secret, and the version of it that was read.
-type SecretVersion = Arc<(SecretName, String)>;
-
-/// The access to Atlas that all reconciles share: listings, back-off and rate limits.
+/// The listings of all instances.
 pub(super) struct Listings {
     endpoints: SingleFlight<Instance, Result<Arc<[Endpoint]>, Fault>>,
-    rate_limits: Mutex<RateLimits<SecretVersion, Fingerprint>>,
     listing_rate: Mutex<ListingRate>,
     /// The last announced end of this API. A response without an announcement does not clear it, because not every Atlas server
     /// may send one.
@@ -64,7 +57,6 @@ impl Listings {
         let interval = INTERVAL.min(poll_min);
         Self {
             endpoints: SingleFlight::new(Some(Rate { burst: BURST, interval })),
-            rate_limits: Mutex::default(),
             listing_rate: Mutex::new(ListingRate::new(interval, Boottime::now())),
             sunset: Mutex::default(),
         }
@@ -76,23 +68,23 @@ impl Listings {
     /// If a user requested it and it is rate-limited: the delay after which it is allowed.
     pub(super) async fn get(
         &self,
-        ctx: &Context,
-        access: &Access,
+        atlas: &AtlasAccess,
+        access: &Access<Instance>,
         fresh_after: Boottime,
         cause: Cause,
     ) -> Result<Listing, Duration> {
         let enter = || async {
             // Checked before the permit, so that a thousand objects in back-off do not wait for permits.
             if matches!(cause, Cause::Own | Cause::Edit) {
-                self.held(access, Call::Read, false)?;
+                Self::held(atlas, access, false)?;
             }
-            Ok(ctx.limits.enter(&access.namespace, &access.instance.project).await)
+            Ok(atlas.enter(&access.namespace, &access.project).await)
         };
         let fetch = |permit| async {
-            let counted = self.begin(access, cause)?;
+            let counted = self.begin(atlas, access, cause)?;
             let sent = Boottime::now();
             // Boxed, to keep this future small: many callers wait here for the few that send a request.
-            let result = Box::pin(access.key.client.list(&access.instance)).await;
+            let result = Box::pin(access.key.client.list(&access.subject)).await;
             drop(permit);
             if let Ok(listing) = &result {
                 self.announced(listing.sunset.as_ref());
@@ -100,7 +92,7 @@ impl Listings {
                     self.listing_rate().found(act, &access.namespace);
                 }
             }
-            self.note(ctx, access, (Call::Read, sent), result.as_ref().err()).await;
+            atlas.answered(access, (Call::Read, sent), result.as_ref().err()).await;
             let result = result.map(|listing| Arc::from(listing.endpoints)).map_err(|error| error.fault());
             Ok((sent, result))
         };
@@ -111,7 +103,7 @@ impl Listings {
                     return Err(left);
                 }
                 Err(NotSent::BackedOff(fault)) => {
-                    let attempt = Operation::List.attempt(&access.instance, None);
+                    let attempt = Operation::List.attempt(&access.subject, None);
                     (Boottime::now(), Err(fault.met_by(attempt)), false)
                 }
                 Err(NotSent::Later(delay)) => return Err(delay),
@@ -121,10 +113,15 @@ impl Listings {
 
     /// Checks back-off and rate limits, and records that a listing is requested now. Returns the act of a user that it is
     /// counted as.
-    fn begin(&self, access: &Access, cause: Cause) -> Result<Option<Act>, NotSent> {
+    fn begin(
+        &self,
+        atlas: &AtlasAccess,
+        access: &Access<Instance>,
+        cause: Cause,
+    ) -> Result<Option<Act>, NotSent> {
         let now = Boottime::now();
         let take = |act| {
-            let project = (access.instance.project.clone(), access.key.client.credentials().fingerprint());
+            let project = (access.project.clone(), access.fingerprint());
             let wait = self.listing_rate().take(act, &access.namespace, project, now);
             if wait.is_zero() { Ok(act) } else { Err(NotSent::Later(wait)) }
         };
@@ -133,12 +130,12 @@ impl Listings {
             Cause::Also => take(Act::Word).ok(),
             Cause::Request => Some(take(Act::Word)?),
         };
-        self.held(access, Call::Read, requested.is_some())?;
+        Self::held(atlas, access, requested.is_some())?;
         let counted = match cause {
             Cause::Edit | Cause::Also if requested.is_none() => Some(take(Act::Edit)?),
             _ => requested,
         };
-        self.rate_limits().called(&caller(access), Call::Read, now.since_boot());
+        atlas.begin_read(access);
         Ok(counted)
     }
 
@@ -154,85 +151,12 @@ impl Listings {
         self.sunset.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(&self, access: &Access, call: Call, is_requested: bool) -> Result<(), NotSent> {
-        let held = self.rate_limits().holding(&caller(access), call, is_requested, now());
+    fn held(atlas: &AtlasAccess, access: &Access<Instance>, is_requested: bool) -> Result<(), NotSent> {
+        let held = atlas.read_held(access, is_requested);
         held.map_or(Ok(()), |fault| Err(NotSent::BackedOff(fault)))
-    }
-
-    /// Returns why reads from Atlas are backed off for `access`, if they are.
-    pub(super) fn paused(&self, access: &Access) -> Option<FaultKind> {
-        let held = self.rate_limits().holding(&caller(access), Call::Read, false, now());
-        held.map(|fault| fault.kind)
-    }
-
-    /// Checks the back-off and records that this write begins. `requested`: because of a reconcile request.
-    ///
-    /// # Errors
-    /// If a back-off holds the write up.
-    pub(super) fn begin_write(
-        &self,
-        access: &Access,
-        operation: Operation,
-        id: Option<&EndpointId>,
-        requested: bool,
-    ) -> Result<(), Held> {
-        let (caller, now) = (caller(access), now());
-        let mut rate_limits = self.rate_limits();
-        if let Some(fault) = rate_limits.holding(&caller, Call::Read, requested, now) {
-            return Err(Held::All(fault.met_by(Operation::List.attempt(&access.instance, None))));
-        }
-        if operation == Operation::List {
-            return Ok(());
-        }
-        if let Some(fault) = rate_limits.holding(&caller, Call::Write, requested, now) {
-            return Err(Held::Writes(fault.met_by(operation.attempt(&access.instance, id))));
-        }
-        rate_limits.called(&caller, Call::Write, now);
-        Ok(())
-    }
-
-    /// Applies the response to a call that was sent at that time: updates the back-off and the state of the credentials.
-    pub(super) async fn note(
-        &self,
-        ctx: &Context,
-        access: &Access,
-        (call, sent): (Call, Boottime),
-        error: Option<&AtlasError>,
-    ) {
-        let (caller, now) = (caller(access), now());
-        match error {
-            None => self.rate_limits().served(&caller, call, sent.since_boot(), now),
-            Some(error) => self.rate_limits().refused(&caller, call, (&error.fault(), error.concerns()), now),
-        }
-        ctx.keys.answered(&access.key, error.map(AtlasError::kind)).await;
-    }
-
-    fn rate_limits(&self) -> MutexGuard<'_, RateLimits<SecretVersion, Fingerprint>> {
-        self.rate_limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn listing_rate(&self) -> MutexGuard<'_, ListingRate> {
         self.listing_rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Which calls a back-off holds up.
-pub(super) enum Held {
-    /// Every call.
-    All(Fault),
-    /// Writes only.
-    Writes(Fault),
-}
-
-fn caller(Access { namespace, instance, key }: &Access) -> Caller<SecretVersion, Fingerprint> {
-    Caller {
-        namespace: namespace.clone(),
-        project: instance.project.clone(),
-        secret: Arc::clone(&key.source),
-        credentials: key.client.credentials().fingerprint(),
-    }
-}
-
-fn now() -> SinceBoot {
-    Boottime::now().since_boot()
 }

@@ -43,8 +43,9 @@ mod unwatched;
 mod vpc_endpoint_ref;
 mod wiring;
 
+pub use crate::runtime::atlas_access::DefaultCredentials;
 pub use crate::runtime::identity::Identity;
 pub use crate::runtime::watch_health::WatchHealth;
 pub use crate::runtime::work::Work;
-pub use context::{DefaultCredentials, Options};
+pub use context::Options;
 pub use wiring::{RunError, run};

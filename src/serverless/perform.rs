@@ -77,7 +77,7 @@ impl Session {
         };
         self.set_credentials_in_use(&access);
         let ctx = &self.ctx;
-        let listing = ctx.listings.get(ctx, &access, self.fresh_after, cause).await;
+        let listing = ctx.listings.get(&ctx.atlas, &access, self.fresh_after, cause).await;
         let listing = listing.map_err(ReconcileError::Later)?;
         if listing.is_asked {
             self.heard = requested.or(self.heard.take());
@@ -177,7 +177,7 @@ impl Session {
                 && !ctx.states.deletion_seen(&token)
         };
         let sent = Boottime::now();
-        let creation = access.key.client.create(&access.instance, comment, may_send).await;
+        let creation = access.key.client.create(&access.subject, comment, may_send).await;
         // The requests that follow go to the API server.
         self.permit = None;
         let (outcome, error) = match creation {
@@ -250,7 +250,7 @@ impl Session {
         };
         let update = Update { comment, cloud_provider_endpoint_id: vpc_endpoint };
         let sent = Boottime::now();
-        let result = self.unless_stopped(access.key.client.update(&access.instance, id, &update)).await?;
+        let result = self.unless_stopped(access.key.client.update(&access.subject, id, &update)).await?;
         if let Ok(endpoint) = &result {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(display), "updated the endpoint");
             self.update_listing(endpoint.clone());
@@ -285,7 +285,7 @@ impl Session {
             self.remember(|memory| memory.deleting_excess(Boottime::now().since_boot()));
         }
         let sent = Boottime::now();
-        let result = self.unless_stopped(access.key.client.delete(&access.instance, id)).await?;
+        let result = self.unless_stopped(access.key.client.delete(&access.subject, id)).await?;
         if let Ok(deletion) = &result {
             let not_found = *deletion == DeleteOutcome::NotFound;
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");

@@ -11,8 +11,7 @@ use domain::rate_limits::Call;
 
 use crate::clock::Boottime;
 
-use super::context::Context;
-use super::session::Access;
+use crate::runtime::atlas_access::{Access, AtlasAccess};
 use crate::runtime::single_flight::SingleFlight;
 
 /// The private connections of instances, as Atlas last returned them.
@@ -26,22 +25,22 @@ impl Addresses {
     /// Returns the address behind this VPC endpoint, if Atlas shows it at `fresh_after` or later.
     pub(super) async fn find(
         &self,
-        ctx: &Context,
-        access: &Access,
+        atlas: &AtlasAccess,
+        access: &Access<Instance>,
         vpc_endpoint: &str,
         fresh_after: Boottime,
     ) -> Option<String> {
         let enter = || async {
-            let permit = ctx.limits.enter(&access.namespace, &access.instance.project).await;
-            if ctx.listings.paused(access).is_some() { Err(()) } else { Ok(permit) }
+            let permit = atlas.enter(&access.namespace, &access.project).await;
+            if atlas.read_held(access, false).is_some() { Err(()) } else { Ok(permit) }
         };
         let request = |_permit| async {
             let sent = Boottime::now();
-            let description = Box::pin(access.key.client.instance(&access.instance)).await;
+            let description = Box::pin(access.key.client.instance(&access.subject)).await;
             if let Err(error) = &description
                 && matches!(error.kind(), FaultKind::RateLimited | FaultKind::Unavailable)
             {
-                ctx.listings.note(ctx, access, (Call::Read, sent), Some(error)).await;
+                atlas.answered(access, (Call::Read, sent), Some(error)).await;
             }
             // All waiting callers share one response, a refusal included; each requests again by itself later.
             Ok((sent, Arc::new(description.map(|response| response.private_connections).unwrap_or_default())))

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use atlas::{AtlasError, Fingerprint, Operation};
+use atlas::{AtlasError, Operation};
 use domain::access::Purpose;
 use domain::conditions::Report;
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
@@ -22,12 +22,12 @@ use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::context::Context;
 use super::convert;
-use super::listings::Held;
 use super::observe::Plan;
 use super::reconcile::ReconcileError;
 use crate::runtime::api_server::{ApiError, ApiPermit};
+use crate::runtime::atlas_access::{Access, Held};
 use crate::runtime::concurrency::Permit;
-use crate::runtime::credentials::AtlasKey;
+use crate::runtime::credential_uses::SecretName;
 use crate::runtime::identity::Identity;
 
 /// The state of one running reconcile.
@@ -56,21 +56,6 @@ pub(super) struct Session {
     pub(super) announced: bool,
 }
 
-/// What a request to Atlas about one object needs.
-pub(super) struct Access {
-    /// The namespace of the object.
-    pub(super) namespace: String,
-    pub(super) instance: Instance,
-    pub(super) key: AtlasKey,
-}
-
-impl Access {
-    /// Returns the subject of a request and the credentials that it is sent with.
-    pub(super) fn asking(&self) -> (Instance, Fingerprint) {
-        (self.instance.clone(), self.key.client.credentials().fingerprint())
-    }
-}
-
 impl Session {
     /// Verifies by an uncached read that the object is still the one that was decided on.
     ///
@@ -79,7 +64,7 @@ impl Session {
         &mut self,
         operation: Operation,
         id: &EndpointId,
-    ) -> Result<Option<Access>, ReconcileError> {
+    ) -> Result<Option<Access<Instance>>, ReconcileError> {
         let deleting = self.object.meta().deletion_timestamp.is_some();
         let purpose = Purpose::of_write(deleting, operation == Operation::Update);
         let access = self.access(purpose).await.map_err(ReconcileError::NoAccess)?;
@@ -93,12 +78,25 @@ impl Session {
     /// write.
     ///
     /// The next decision sees the reason.
-    pub(super) fn is_held(&mut self, access: &Access, operation: Operation, id: Option<&EndpointId>) -> bool {
-        let asked = self.heard.is_some();
-        match self.ctx.listings.begin_write(access, operation, id, asked) {
+    pub(super) fn is_held(
+        &mut self,
+        access: &Access<Instance>,
+        operation: Operation,
+        id: Option<&EndpointId>,
+    ) -> bool {
+        let (atlas, asked) = (&self.ctx.atlas, self.heard.is_some());
+        let begun = match operation {
+            Operation::List => atlas.read_held(access, asked).map_or(Ok(()), |fault| Err(Held::All(fault))),
+            _ => atlas.begin_write(access, asked),
+        };
+        match begun {
             Ok(()) => return false,
-            Err(Held::All(fault)) => self.listing = Listing::Failed(fault),
-            Err(Held::Writes(fault)) => self.last_write = WriteOutcome::Refused(fault),
+            Err(Held::All(fault)) => {
+                self.listing = Listing::Failed(fault.met_by(Operation::List.attempt(&access.subject, None)));
+            }
+            Err(Held::Writes(fault)) => {
+                self.last_write = WriteOutcome::Refused(fault.met_by(operation.attempt(&access.subject, id)));
+            }
         }
         true
     }
@@ -111,7 +109,7 @@ impl Session {
     }
 
     /// Records the source of the credentials. Returns `true` if the decision rests on others.
-    pub(super) fn set_credentials_in_use(&mut self, access: &Access) -> bool {
+    pub(super) fn set_credentials_in_use(&mut self, access: &Access<Instance>) -> bool {
         let credentials = match &access.key.gone {
             Some(fault) => CredentialsInUse::Remembered(fault.clone()),
             None if access.key.shared => CredentialsInUse::Default,
@@ -187,9 +185,14 @@ impl Session {
     }
 
     /// Applies the response to a write to Atlas that was sent at `sent`.
-    pub(super) async fn answered(&mut self, access: &Access, sent: Boottime, error: Option<&AtlasError>) {
+    pub(super) async fn answered(
+        &mut self,
+        access: &Access<Instance>,
+        sent: Boottime,
+        error: Option<&AtlasError>,
+    ) {
         let ctx = &self.ctx;
-        ctx.listings.note(ctx, access, (Call::Write, sent), error).await;
+        ctx.atlas.answered(access, (Call::Write, sent), error).await;
         self.settled_write();
         if error.is_none() {
             let times = &ctx.options.times;
@@ -221,25 +224,29 @@ impl Session {
     }
 
     /// Retains the credentials, which Atlas accepted, for the object's deletion after its Secret is gone.
-    pub(super) fn served(&self, access: &Access) {
+    pub(super) fn served(&self, access: &Access<Instance>) {
         if self.object.meta().deletion_timestamp.is_none() {
             let recorded = self.object.status.as_ref().is_some_and(|status| status.id.is_some());
-            self.ctx.keys.served(&self.identity, &access.key, recorded);
+            self.ctx.atlas.keys.served(&self.identity, &access.key, recorded);
         }
     }
 
-    pub(super) async fn access(&self, purpose: Purpose) -> Result<Access, Fault> {
+    pub(super) async fn access(&self, purpose: Purpose) -> Result<Access<Instance>, Fault> {
         let invalid = |why| Fault::new(FaultKind::Refused, why);
         let instance = convert::instance(&self.object).map_err(invalid)?;
-        let key = self.ctx.key(&self.object, &self.identity, &instance, purpose).await?;
-        Ok(Access { namespace: self.identity.namespace.clone(), instance, key })
+        let namespace = self.identity.namespace.clone();
+        let named = self.object.spec.credentials_ref.as_ref();
+        let named = named.map(|named| SecretName { namespace: namespace.clone(), name: named.name.clone() });
+        let (project, deleting) = (instance.project.clone(), self.object.meta().deletion_timestamp.is_some());
+        let key = self.ctx.atlas.key(&self.identity, named, &project, purpose, deleting).await?;
+        Ok(Access { namespace, project, subject: instance, key })
     }
 
     pub(super) async fn enter(&mut self) -> Result<(), ReconcileError> {
         if self.permit.is_none() {
             let project =
                 convert::instance(&self.object).map_err(|_| ReconcileError::Again("invalid spec"))?.project;
-            self.permit = self.ctx.limits.enter(&self.identity.namespace, &project).await;
+            self.permit = self.ctx.atlas.enter(&self.identity.namespace, &project).await;
         }
         Ok(())
     }
@@ -253,7 +260,7 @@ impl Session {
             return Some(address);
         }
         let access = self.access(Purpose::Read).await.ok()?;
-        let address = self.ctx.addresses.find(&self.ctx, &access, vpc_endpoint, self.seen).await?;
+        let address = self.ctx.addresses.find(&self.ctx.atlas, &access, vpc_endpoint, self.seen).await?;
         let found = Some((vpc_endpoint.to_owned(), address.clone()));
         entries.with(&self.identity.token, |entry| entry.private_address = found);
         Some(address)

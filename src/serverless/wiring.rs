@@ -16,7 +16,7 @@ use kube::{Api, Client};
 use thiserror::Error;
 use tracing::warn;
 
-use super::context::{Context, DefaultCredentials, Options, Telling};
+use super::context::{Context, Options, Telling};
 use super::convert;
 use super::directory::{self, Directory};
 use super::kind::Cached;
@@ -27,7 +27,7 @@ use super::state::ObjectStates;
 use super::unwatched;
 use crate::runtime::admission::{self, Admission};
 use crate::runtime::api_server::{ApiError, ApiServer};
-use crate::runtime::concurrency::Concurrency;
+use crate::runtime::atlas_access::{AtlasAccess, DefaultCredentials};
 use crate::runtime::controller;
 use crate::runtime::credentials::CredentialStore;
 use crate::runtime::events::Events;
@@ -77,14 +77,11 @@ pub async fn run(
     let states = Arc::new(ObjectStates::default());
     let referrers = Arc::clone(&states);
     let admission = Arc::new(Admission::new(options.concurrency, options.metrics.clone(), work.clone()));
+    let default_secret = options.default_credentials.as_ref().map(DefaultCredentials::secret);
+    let keys = CredentialStore::new(cluster.clone(), transport, default_secret);
     let ctx = Arc::new(Context {
-        keys: CredentialStore::new(
-            cluster.clone(),
-            transport,
-            options.default_credentials.as_ref().map(DefaultCredentials::secret),
-        ),
+        atlas: AtlasAccess::new(keys, options.default_credentials.clone(), options.concurrency),
         cluster_id,
-        limits: Concurrency::new(options.concurrency),
         listings: Listings::new(options.poll_min),
         addresses: Addresses::new(),
         targets: Arc::new(ReferencedObjects::new(
