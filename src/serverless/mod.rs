@@ -6,6 +6,7 @@
 //! | `kind` | what the kind tells the runtime: finalizer, annotations, trigger, lane |
 //! | `wiring` | the watch, and the wiring of all parts |
 //! | `reconcile` | observe → decide → perform → publish, until nothing is left to do |
+//! | `plan`, `error` | a decision with what it is based on; why a reconcile ends early |
 //! | `session` | one running reconcile, and the guards of its writes |
 //! | `observe` | the observed state, the decision, and what it has to wait for |
 //! | `perform` | performs each step of a decision |
@@ -26,12 +27,14 @@ mod context;
 pub mod convert;
 pub mod crd;
 mod directory;
+mod error;
 mod kind;
 mod listings;
 mod object_metrics;
 mod observe;
 mod output;
 mod perform;
+mod plan;
 mod private_addresses;
 mod publish;
 mod reconcile;

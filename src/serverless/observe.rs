@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::conditions::{Report, report};
 use domain::decide::decide;
-use domain::decision::{Decision, Step};
+use domain::decision::Step;
 use domain::endpoint::{Endpoint, EndpointId};
 use domain::observed::{CredentialsInUse, Listing, Observed, Owner, Sunset, VpcEndpoint};
 use domain::ownership::{Token, mark_of};
@@ -16,16 +16,10 @@ use crate::clock::Boottime;
 
 use super::convert;
 use super::output;
+use super::plan::Plan;
 use super::session::Session;
 use super::span::{self, Trace};
 use super::status_patch;
-
-/// A decision, the observed state that it is based on, and the status to report.
-pub(super) struct Plan {
-    pub(super) observed: Observed,
-    pub(super) decision: Decision,
-    pub(super) report: Report,
-}
 
 /// The next action of a reconcile.
 pub(super) enum NextAction {

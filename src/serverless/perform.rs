@@ -25,8 +25,9 @@ use crate::metrics::PostOutcome;
 use crate::serverless::crd;
 
 use super::convert;
-use super::observe::{Plan, observe};
-use super::reconcile::ReconcileError;
+use super::error::ReconcileError;
+use super::observe::observe;
+use super::plan::Plan;
 use super::session::Session;
 use super::span;
 use super::status_patch;

@@ -17,9 +17,9 @@ use crate::clock::Boottime;
 use crate::serverless::crd;
 
 use super::convert;
-use super::observe::Plan;
+use super::error::ReconcileError;
 use super::output;
-use super::reconcile::ReconcileError;
+use super::plan::Plan;
 use super::session::Session;
 use super::status_patch;
 use crate::runtime::api_server::{ApiError, ApiPermit};

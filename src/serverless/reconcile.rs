@@ -7,11 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::fault::Fault;
 use domain::observed::{CredentialsInUse, Listing, VpcEndpoint, WriteOutcome};
 use domain::schedule::Due;
 use kube::{Resource, ResourceExt};
-use thiserror::Error;
 use tracing::{Instrument, debug, warn};
 
 use crate::clock::Boottime;
@@ -20,59 +18,16 @@ use crate::serverless::crd::{self, ManagementPolicy, ServerlessPrivateEndpoint};
 
 use super::context::Context;
 use super::convert;
+use super::error::ReconcileError;
 use super::observe::{NextAction, next};
 use super::publish::{announce, jitter, publish};
 use super::session::Session;
 use super::span::{self, Trace};
 use super::vpc_endpoint_ref::resolve;
-use crate::runtime::api_server::ApiError;
 use crate::runtime::identity::Identity;
-use crate::runtime::work::Stopped;
 
 /// More steps than the longest path through the protocol takes; a reconcile that needs more is in a loop.
 const MAX_STEPS: usize = 16;
-
-/// Why a reconcile ended early. None of these describes the endpoint; those are states.
-#[derive(Debug, Error)]
-pub(super) enum ReconcileError {
-    /// This reconcile removed our finalizer.
-    #[error("the object is released")]
-    Released,
-    /// The API server does not show the object, or shows another one of its name. Only the watch decides that it is gone:
-    /// an API server may not know an object or its kind for a moment.
-    #[error("the API server does not show the object")]
-    NotShown,
-    /// To be retried at once.
-    #[error("{0}")]
-    Again(&'static str),
-    /// Users request more than Atlas' rate limit allows: requeued after this long.
-    #[error("the requested reconcile begins in {} ms", .0.as_millis())]
-    Later(Duration),
-    /// The referenced object has not been read yet. Once it is, the object is reconciled again.
-    #[error("the reference has not been read yet")]
-    Unread,
-    /// The credentials went away between two steps.
-    #[error("failed to get the credentials: {0}")]
-    NoAccess(Fault),
-    /// A request to the API server failed.
-    #[error(transparent)]
-    ApiServer(ApiError),
-    /// Nothing may start now; the remaining steps follow as soon as they may.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-    /// A defect: the reconcile panicked.
-    #[error("the reconcile panicked")]
-    Panicked,
-}
-
-impl From<ApiError> for ReconcileError {
-    fn from(error: ApiError) -> Self {
-        match error {
-            ApiError::NotFound | ApiError::KindNotInstalled => Self::NotShown,
-            error => Self::ApiServer(error),
-        }
-    }
-}
 
 /// The recheck of a released object, in case the finalizers of others keep it.
 const RELEASED: Duration = Duration::from_mins(1);

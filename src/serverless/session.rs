@@ -22,8 +22,8 @@ use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::context::Context;
 use super::convert;
-use super::observe::Plan;
-use super::reconcile::ReconcileError;
+use super::error::ReconcileError;
+use super::plan::Plan;
 use crate::runtime::api_server::{ApiError, ApiPermit};
 use crate::runtime::atlas_access::{Access, Held};
 use crate::runtime::concurrency::Permit;
