@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy takes only the test functions themselves for tests")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,33 @@ fn dependencies_between_folders_point_downwards_only() {
             }
         }
     }
+}
+
+/// Returns the files of the same folder that a file imports.
+fn neighbors(path: &Path, text: &str) -> Vec<PathBuf> {
+    let imports = text.lines().filter_map(|line| line.strip_prefix("use super::"));
+    let files = imports.map(|import| {
+        let module = import.split([':', ';']).next().unwrap();
+        path.with_file_name(format!("{module}.rs"))
+    });
+    files.filter(|file| file.is_file()).collect()
+}
+
+#[test]
+fn no_files_of_one_folder_import_each_other_in_a_circle() {
+    let is_mod = |path: &Path| path.ends_with("mod.rs");
+    let files: Vec<_> = sources(&root().join("src")).into_iter().filter(|(path, _)| !is_mod(path)).collect();
+    let mut left: BTreeMap<_, _> =
+        files.iter().map(|(path, text)| (path.clone(), neighbors(path, text))).collect();
+    loop {
+        let before = left.len();
+        let known: BTreeSet<_> = left.keys().cloned().collect();
+        left.retain(|_, imports| imports.iter().any(|import| known.contains(import)));
+        if left.len() == before {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "a circle is among {:?}", left.keys());
 }
 
 /// Returns the dependencies of the crate in this folder, tests aside.
