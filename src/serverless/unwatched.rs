@@ -115,13 +115,14 @@ pub(super) async fn survey(ctx: Arc<Context>) {
 async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
     let (mut found, mut closer, mut from, mut most) = (0_usize, Vec::new(), None, PAGE);
     for _ in 0..PAGES {
-        let (page, next) = match ctx.cluster.with_finalizer::<ServerlessPrivateEndpoint>(from.clone(), most).await {
-            Err(ApiError::Unreadable(_)) if most > 1 => {
-                most /= 2;
-                continue;
-            }
-            read => read?,
-        };
+        let (page, next) =
+            match ctx.cluster.with_finalizer::<ServerlessPrivateEndpoint>(from.clone(), most).await {
+                Err(ApiError::Unreadable(_)) if most > 1 => {
+                    most /= 2;
+                    continue;
+                }
+                read => read?,
+            };
         most = (most * 2).min(PAGE);
         for metadata in page {
             let version = metadata.resource_version.clone();
