@@ -18,6 +18,16 @@ const MAY_USE: [(&str, &[&str]); 5] = [
 /// What the core may use besides itself.
 const CORE_MAY_DEPEND_ON: [&str; 4] = ["data-encoding", "jiff", "serde", "sha2"];
 
+/// The crates in which no files import each other.
+const WITHOUT_CIRCLES: [&str; 5] =
+    ["domain/src", "atlas/src", "proof/src", "atlas-simulator/src", "testbed/src"];
+
+/// Files that import each other, and why that is right.
+const CIRCLES: [(&str, &str); 1] = [(
+    "atlas/src/token.rs atlas/src/transport.rs",
+    "the calls of one transport share its tokens, and a token is requested through the transport",
+)];
+
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -125,4 +135,107 @@ fn every_file_opens_by_saying_what_it_does() {
             assert!(is_test || text.starts_with("//! "), "{} opens without a word on itself", path.display());
         }
     }
+}
+
+/// Returns the file's code: without comments and without the tests at its end.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .fold(String::new(), |all, line| all + line + "\n")
+}
+
+fn is_test(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with("tests.rs"))
+}
+
+/// Returns the paths of a tree of imports: `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn paths(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((start, rest)) = tree.split_once('{') else { return vec![tree.to_owned()] };
+    let (mut depth, mut part, mut found) = (0, String::new(), Vec::new());
+    for c in rest.strip_suffix('}').unwrap_or(rest).chars().chain([',']) {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if c == ',' && depth == 0 {
+            found.extend(paths(&part).into_iter().map(|path| format!("{start}{path}")));
+            part.clear();
+        } else {
+            part.push(c);
+        }
+    }
+    found
+}
+
+/// Returns the files that each file of a crate imports from. What a parent imports from its own modules does not count.
+fn imports(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let module = |path: &Path| {
+        let path = path.strip_prefix(root().join(folder)).unwrap().with_extension("");
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        parts.join("::").trim_end_matches("mod").trim_end_matches("::").to_owned()
+    };
+    let files: BTreeMap<_, _> = sources(&root().join(folder))
+        .into_iter()
+        .filter(|(path, _)| !is_test(path) && !path.ends_with("src/lib.rs") && !path.ends_with("src/main.rs"))
+        .map(|(path, text)| (module(&path), (path, text)))
+        .collect();
+    let name = |path: &Path| path.strip_prefix(root()).unwrap().display().to_string();
+    let mut all = BTreeMap::new();
+    for (module, (path, text)) in &files {
+        let code = code(text);
+        let trees = code.split("\nuse ").skip(1).filter_map(|rest| rest.split(';').next()).flat_map(paths);
+        let inline = code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').map(str::to_owned);
+        let mut used = BTreeSet::new();
+        for import in trees.chain(inline) {
+            let (mut from, mut rest) = (module.as_str(), import.as_str());
+            if let Some(path) = rest.strip_prefix("crate::") {
+                (from, rest) = ("", path);
+            } else if !rest.starts_with("super::") {
+                continue;
+            }
+            while let Some(path) = rest.strip_prefix("super::") {
+                (from, rest) = (from.rsplit_once("::").map_or("", |(parent, _)| parent), path);
+            }
+            let mut target = format!("{from}::{rest}").trim_start_matches("::").to_owned();
+            while !files.contains_key(&target) && !target.is_empty() {
+                target = target.rsplit_once("::").map_or(String::new(), |(parent, _)| parent.to_owned());
+            }
+            let is_own = target.is_empty() || target == *module || target.starts_with(&format!("{module}::"));
+            if let Some((path, _)) = files.get(&target).filter(|_| !is_own) {
+                used.insert(name(path));
+            }
+        }
+        all.insert(name(path), used);
+    }
+    all
+}
+
+#[test]
+fn no_files_import_each_other_unless_for_a_reason() {
+    let mut found = BTreeSet::new();
+    for folder in WITHOUT_CIRCLES {
+        let imports = imports(folder);
+        let reached = |file: &String| {
+            let (mut reached, mut next) = (BTreeSet::new(), vec![file]);
+            while let Some(file) = next.pop() {
+                next.extend(imports[file].iter().filter(|used| reached.insert((*used).clone())));
+            }
+            reached
+        };
+        let reach: BTreeMap<_, _> = imports.keys().map(|file| (file, reached(file))).collect();
+        for (file, reached) in reach.iter().filter(|(file, reached)| reached.contains(**file)) {
+            let circle = reached.iter().filter(|other| reach[other].contains(*file));
+            found.insert(circle.cloned().collect::<Vec<_>>().join(" "));
+        }
+    }
+    for circle in &found {
+        assert!(CIRCLES.iter().any(|(known, _)| known == circle), "these files import each other: {circle}");
+    }
+    for (circle, _) in CIRCLES {
+        assert!(found.contains(circle), "{circle} is no circle");
+    }
+}
+
+#[test]
+fn a_tree_of_imports_is_taken_apart() {
+    assert_eq!(paths("super::{a, b::{C, d::E}}"), ["super::a", "super::b::C", "super::b::d::E"]);
 }

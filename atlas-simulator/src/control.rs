@@ -7,14 +7,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    answer::Answer,
-    endpoint::{Endpoint, Fate},
-    journal::Entry,
+    endpoint::{Deviation, Endpoint},
+    journal::JournalEntry,
+    response::HttpResponse,
     rules::Rule,
-    server::Shared,
     settings::Settings,
-    state::Received,
-    timeline::{Timeline, most_alive},
+    shared::Shared,
+    state::IncomingRequest,
+    timeline::{Timeline, max_live},
 };
 
 /// The routes, which are also the response to any other request.
@@ -30,25 +30,25 @@ const CALLS: [&str; 16] = [
     "POST   /control/endpoints            {\"project\", \"instance\", \"endpoint\": {\"comment\", …}}",
     "PATCH  /control/endpoints/<id>       a part of the endpoint",
     "DELETE /control/endpoints/<id>",
-    "POST   /control/endpoints/<id>/fates one fate",
-    "GET    /control/lives                ?project=<id>&instance=<name>",
-    "GET    /control/most-alive           ?comment=<part of the comment>",
+    "POST   /control/endpoints/<id>/deviations  one deviation",
+    "GET    /control/timelines            ?project=<id>&instance=<name>",
+    "GET    /control/max-live             ?comment=<part of the comment>",
     "DELETE /control/tokens",
     "POST   /control/reset",
 ];
 
 /// The error of a request, as status and message.
-type Wrong = (u16, String);
+type ControlError = (u16, String);
 
 /// Handles a control request.
-pub(crate) fn answer(shared: &Shared, request: &Received) -> Answer {
+pub(crate) fn handle(shared: &Shared, request: &IncomingRequest) -> HttpResponse {
     let (status, body) = match call(shared, request) {
         Ok(value) => (200, value),
         Err((status, error)) => (status, json!({ "error": error })),
     };
     let mut text = serde_json::to_vec_pretty(&body).unwrap_or_default();
     text.push(b'\n');
-    Answer {
+    HttpResponse {
         status,
         headers: vec![("Content-Type", "application/json".to_owned())],
         body: text,
@@ -56,7 +56,7 @@ pub(crate) fn answer(shared: &Shared, request: &Received) -> Answer {
     }
 }
 
-fn call(shared: &Shared, request: &Received) -> Result<Value, Wrong> {
+fn call(shared: &Shared, request: &IncomingRequest) -> Result<Value, ControlError> {
     let path = request.path.strip_prefix("/control").unwrap_or_default();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let (mut state, now) = shared.lock();
@@ -82,7 +82,7 @@ fn call(shared: &Shared, request: &Received) -> Result<Value, Wrong> {
             Ok(json!([]))
         }
         ("GET", ["journal"]) => {
-            let wanted = Filter::of(request)?;
+            let wanted = JournalFilter::of(request)?;
             show(&state.journal.entries().filter(|entry| wanted.picks(entry)).collect::<Vec<_>>())
         }
         ("DELETE", ["journal"]) => {
@@ -90,7 +90,7 @@ fn call(shared: &Shared, request: &Received) -> Result<Value, Wrong> {
             Ok(json!([]))
         }
         ("GET", ["endpoints"]) => {
-            let wanted = Place::of(request);
+            let wanted = InstanceFilter::of(request);
             let timelines = state.timelines(now).filter(|timeline| wanted.picks(timeline));
             let found = timelines.filter_map(|timeline| Some(placed(timeline, timeline.now()?)));
             Ok(Value::Array(found.collect()))
@@ -122,25 +122,25 @@ fn call(shared: &Shared, request: &Received) -> Result<Value, Wrong> {
         ("DELETE", ["endpoints", id]) => {
             state.edit(now, id, |_| None).then_some(Value::Null).ok_or_else(|| no(id))
         }
-        ("POST", ["endpoints", id, "fates"]) => {
-            let fate: Fate = typed(read(&request.body)?)?;
+        ("POST", ["endpoints", id, "deviations"]) => {
+            let deviation: Deviation = typed(read(&request.body)?)?;
             let timeline = state
                 .timeline_mut(now, id)
                 .filter(|timeline| timeline.now().is_some())
                 .ok_or_else(|| no(id))?;
-            timeline.fates.push(fate);
-            show(&timeline.fates)
+            timeline.deviations.push(deviation);
+            show(&timeline.deviations)
         }
-        ("GET", ["lives"]) => {
-            let wanted = Place::of(request);
+        ("GET", ["timelines"]) => {
+            let wanted = InstanceFilter::of(request);
             show(&state.timelines(now).filter(|timeline| wanted.picks(timeline)).collect::<Vec<_>>())
         }
-        ("GET", ["most-alive"]) => {
+        ("GET", ["max-live"]) => {
             let part = request.parameter("comment").unwrap_or_default();
             let timelines: Vec<Timeline> = state.timelines(now).cloned().collect();
             let carries =
                 |endpoint: &Endpoint| endpoint.comment.as_deref().unwrap_or_default().contains(&part);
-            Ok(json!(most_alive(&timelines, carries)))
+            Ok(json!(max_live(&timelines, carries)))
         }
         ("DELETE", ["tokens"]) => {
             state.tokens.revoke_all();
@@ -158,24 +158,24 @@ fn placed(timeline: &Timeline, endpoint: &Endpoint) -> Value {
     json!({ "project": timeline.project, "instance": timeline.instance, "endpoint": endpoint })
 }
 
-fn no(id: &str) -> Wrong {
+fn no(id: &str) -> ControlError {
     (404, format!("there is no endpoint {id}: GET /control/endpoints lists them"))
 }
 
-fn show<T: Serialize>(value: &T) -> Result<Value, Wrong> {
+fn show<T: Serialize>(value: &T) -> Result<Value, ControlError> {
     serde_json::to_value(value).map_err(|error| (500, error.to_string()))
 }
 
-fn read(body: &[u8]) -> Result<Value, Wrong> {
+fn read(body: &[u8]) -> Result<Value, ControlError> {
     serde_json::from_slice(body).map_err(|error| (400, format!("the body is not JSON: {error}")))
 }
 
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ControlError> {
     serde_json::from_value(value).map_err(|error| (400, error.to_string()))
 }
 
 /// Returns the value with the members that the body has replaced.
-fn merged<T: Serialize + DeserializeOwned>(value: &T, body: &[u8]) -> Result<T, Wrong> {
+fn merged<T: Serialize + DeserializeOwned>(value: &T, body: &[u8]) -> Result<T, ControlError> {
     typed(merge(show(value)?, read(body)?))
 }
 
@@ -196,34 +196,33 @@ fn merge(target: Value, patch: Value) -> Value {
 }
 
 /// Selects a part of the journal.
-struct Filter {
+struct JournalFilter {
     after: u64,
     executed: Option<bool>,
     operation: Option<String>,
     project: Option<String>,
 }
 
-impl Filter {
-    fn of(request: &Received) -> Result<Self, Wrong> {
-        let wrong = |name: &str, value: &str| {
-            (400, format!("{name}={value} is not understood: GET /control shows how"))
-        };
+impl JournalFilter {
+    fn of(request: &IncomingRequest) -> Result<Self, ControlError> {
+        let invalid =
+            |name: &str, value: &str| (400, format!("{name}={value} is invalid: GET /control shows how"));
         let after = request.parameter("after").unwrap_or_else(|| "0".to_owned());
         let executed = match request.parameter("executed").as_deref() {
             None => None,
             Some("true") => Some(true),
             Some("false") => Some(false),
-            Some(other) => return Err(wrong("executed", other)),
+            Some(other) => return Err(invalid("executed", other)),
         };
         Ok(Self {
-            after: after.parse().map_err(|_| wrong("after", &after))?,
+            after: after.parse().map_err(|_| invalid("after", &after))?,
             executed,
             operation: request.parameter("operation"),
             project: request.parameter("project"),
         })
     }
 
-    fn picks(&self, entry: &Entry) -> bool {
+    fn picks(&self, entry: &JournalEntry) -> bool {
         entry.seq > self.after
             && self.executed.is_none_or(|executed| entry.executed() == executed)
             && self
@@ -235,13 +234,13 @@ impl Filter {
 }
 
 /// Selects an instance.
-struct Place {
+struct InstanceFilter {
     project: Option<String>,
     instance: Option<String>,
 }
 
-impl Place {
-    fn of(request: &Received) -> Self {
+impl InstanceFilter {
+    fn of(request: &IncomingRequest) -> Self {
         Self { project: request.parameter("project"), instance: request.parameter("instance") }
     }
 

@@ -28,7 +28,7 @@ pub struct DigestSettings {
     /// Which request counters (`nc`) are accepted.
     pub counter: Counter,
     /// How the challenge is written.
-    pub wording: Wording,
+    pub form: ChallengeForm,
     /// The algorithms offered, one challenge each, in this order.
     pub algorithms: Vec<Algorithm>,
     /// Other schemes offered before Digest, verbatim, such as `Basic realm="x"`.
@@ -47,7 +47,7 @@ impl Default for DigestSettings {
             nonce_life: Duration::from_mins(5),
             single_use: false,
             counter: Counter::Rising,
-            wording: Wording::Recorded,
+            form: ChallengeForm::Recorded,
             algorithms: vec![Algorithm::Md5],
             other_challenges: Vec::new(),
             one_line: false,
@@ -84,7 +84,7 @@ pub enum Counter {
 /// How a challenge is written. Where it has no `qop`, the response must have none (RFC 2069).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Wording {
+pub enum ChallengeForm {
     /// As recorded.
     Recorded,
     /// As the seed page has it: `op="auth"`, no `qop`.
@@ -158,7 +158,7 @@ pub(crate) struct Gateway(bool);
 
 /// The parts of a request that its Digest response is checked against.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Line<'a> {
+pub(crate) struct RequestLine<'a> {
     pub(crate) method: &'a str,
     pub(crate) target: &'a str,
     pub(crate) cookies: &'a str,
@@ -168,13 +168,13 @@ pub(crate) struct Line<'a> {
 /// The nonces that the server has issued.
 #[derive(Debug, Default)]
 pub(crate) struct Nonces {
-    issued: HashMap<String, Nonce>,
+    issued: HashMap<String, IssuedNonce>,
     /// The gateway of the next request, if there are two.
-    turn: Gateway,
+    next_gateway: Gateway,
 }
 
 #[derive(Debug)]
-struct Nonce {
+struct IssuedNonce {
     issued: Duration,
     gateway: Gateway,
     /// The counters that were accepted; where they must rise, only the last of them.
@@ -182,7 +182,7 @@ struct Nonce {
     algorithm: Algorithm,
 }
 
-impl Nonce {
+impl IssuedNonce {
     /// Records a counter; `None` if it is not accepted.
     fn count(&mut self, accepted: Counter, counter: u32) -> Option<()> {
         match accepted {
@@ -201,8 +201,8 @@ impl Nonce {
 impl Nonces {
     /// Returns the gateway that the next request reaches.
     pub(crate) fn gateway(&mut self, settings: &DigestSettings) -> Gateway {
-        let gateway = self.turn;
-        self.turn = Gateway(settings.known == NonceScope::OneOfTwoGateways && !gateway.0);
+        let gateway = self.next_gateway;
+        self.next_gateway = Gateway(settings.known == NonceScope::OneOfTwoGateways && !gateway.0);
         gateway
     }
 
@@ -220,9 +220,10 @@ impl Nonces {
         let mut lines = settings.other_challenges.clone();
         for &algorithm in &settings.algorithms {
             let nonce = random::nonce();
-            lines.push(settings.wording.challenge(&nonce, algorithm, stale));
+            lines.push(settings.form.challenge(&nonce, algorithm, stale));
             cookie = (settings.known == NonceScope::WithItsCookie).then(|| format!("{COOKIE}={nonce}"));
-            self.issued.insert(nonce, Nonce { issued: now, gateway, counters: BTreeSet::new(), algorithm });
+            self.issued
+                .insert(nonce, IssuedNonce { issued: now, gateway, counters: BTreeSet::new(), algorithm });
         }
         (if settings.one_line { vec![lines.join(", ")] } else { lines }, cookie)
     }
@@ -239,12 +240,12 @@ impl Nonces {
         &mut self,
         settings: &DigestSettings,
         now: Duration,
-        line: Line<'_>,
+        line: RequestLine<'_>,
         authorization: &str,
         secret_of: impl Fn(&str) -> Option<String>,
     ) -> Result<String, Unauthenticated> {
         use Unauthenticated::{Malformed, Replayed, Stale, UnknownNonce, WrongKey};
-        let Line { method, target, cookies, gateway } = line;
+        let RequestLine { method, target, cookies, gateway } = line;
         let parameters = header::digest_parameters(authorization).ok_or(Malformed)?;
         let get = |name: &str| parameters.get(name).map(String::as_str).ok_or(Malformed);
 
@@ -257,7 +258,7 @@ impl Nonces {
                 .find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
                 .ok_or(Malformed)?,
         };
-        let with_qop = !matches!(settings.wording, Wording::Seed | Wording::WithoutQop);
+        let with_qop = !matches!(settings.form, ChallengeForm::Seed | ChallengeForm::WithoutQop);
         if get("realm")? != REALM || uri != target || with_qop != parameters.contains_key("qop") {
             return Err(Malformed);
         }
@@ -304,7 +305,7 @@ impl Nonces {
     }
 }
 
-impl Wording {
+impl ChallengeForm {
     fn challenge(self, nonce: &str, algorithm: Algorithm, stale: bool) -> String {
         let name = algorithm.name();
         match self {

@@ -86,7 +86,7 @@ pub enum Status {
 /// A deviation of an endpoint from the usual course. Each happens once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Fate {
+pub enum Deviation {
     /// `RESERVATION_REQUESTED` ends in `FAILED`, without an endpoint service.
     ReservationFails {
         /// The `errorMessage`.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// One error: the content of an error body and of the `X-Error-Code` header.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     pub(crate) status: u16,
     pub(crate) code: &'static str,
     pub(crate) detail: String,
@@ -29,7 +29,7 @@ struct Body<'a> {
     reason: &'a str,
 }
 
-impl Refusal {
+impl ErrorResponse {
     pub(crate) fn new(status: u16, code: &'static str, detail: impl Into<String>, parameters: Value) -> Self {
         Self { status, code, detail: detail.into(), parameters: Some(parameters), field: None }
     }
@@ -52,15 +52,20 @@ impl Refusal {
 }
 
 /// No credentials, or wrong ones. The response has a challenge.
-pub(crate) fn unauthenticated() -> Refusal {
-    Refusal {
+pub(crate) fn unauthenticated() -> ErrorResponse {
+    ErrorResponse {
         parameters: None,
-        ..Refusal::new(401, "UNEXPECTED_ERROR", "You are not authorized for this resource.", Value::Null)
+        ..ErrorResponse::new(
+            401,
+            "UNEXPECTED_ERROR",
+            "You are not authorized for this resource.",
+            Value::Null,
+        )
     }
 }
 
-pub(crate) fn user_unauthorized() -> Refusal {
-    Refusal::new(
+pub(crate) fn user_unauthorized() -> ErrorResponse {
+    ErrorResponse::new(
         401,
         "USER_UNAUTHORIZED",
         "Current user is not authorized to perform this action.",
@@ -68,155 +73,165 @@ pub(crate) fn user_unauthorized() -> Refusal {
     )
 }
 
-pub(crate) fn not_in_group() -> Refusal {
+pub(crate) fn not_in_group() -> ErrorResponse {
     let detail = "The current user is not in the group, or the group does not exist.";
-    Refusal::new(401, "NOT_IN_GROUP", detail, json!([]))
+    ErrorResponse::new(401, "NOT_IN_GROUP", detail, json!([]))
 }
 
-pub(crate) fn payment_required() -> Refusal {
+pub(crate) fn payment_required() -> ErrorResponse {
     let detail = "No payment information was found for this group.";
-    Refusal::new(402, "NO_PAYMENT_INFORMATION_FOUND", detail, json!([]))
+    ErrorResponse::new(402, "NO_PAYMENT_INFORMATION_FOUND", detail, json!([]))
 }
 
-pub(crate) fn access_forbidden() -> Refusal {
-    Refusal::new(403, "ACCESS_FORBIDDEN", "Access to this resource is forbidden for current user.", json!([]))
+pub(crate) fn access_forbidden() -> ErrorResponse {
+    ErrorResponse::new(
+        403,
+        "ACCESS_FORBIDDEN",
+        "Access to this resource is forbidden for current user.",
+        json!([]),
+    )
 }
 
-pub(crate) fn ip_not_on_access_list() -> Refusal {
+pub(crate) fn ip_not_on_access_list() -> ErrorResponse {
     let ip = "203.0.113.7";
     let detail = format!("IP address {ip} is not allowed to access this resource.");
-    Refusal::new(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST", detail, json!([ip]))
+    ErrorResponse::new(403, "IP_ADDRESS_NOT_ON_ACCESS_LIST", detail, json!([ip]))
 }
 
-pub(crate) fn org_requires_access_list() -> Refusal {
+pub(crate) fn org_requires_access_list() -> ErrorResponse {
     let detail = "This organization requires access through an access list of ip ranges.";
-    Refusal::new(403, "ORG_REQUIRES_ACCESS_LIST", detail, json!(["203.0.113.7"]))
+    ErrorResponse::new(403, "ORG_REQUIRES_ACCESS_LIST", detail, json!(["203.0.113.7"]))
 }
 
-pub(crate) fn group_not_found(project: &str) -> Refusal {
-    Refusal::new(404, "GROUP_NOT_FOUND", format!("No group with ID {project} exists."), json!([project]))
+pub(crate) fn group_not_found(project: &str) -> ErrorResponse {
+    ErrorResponse::new(
+        404,
+        "GROUP_NOT_FOUND",
+        format!("No group with ID {project} exists."),
+        json!([project]),
+    )
 }
 
-pub(crate) fn invalid_group_id(project: &str) -> Refusal {
+pub(crate) fn invalid_group_id(project: &str) -> ErrorResponse {
     let detail = format!("An invalid group ID {project} was specified.");
-    Refusal::new(404, "INVALID_GROUP_ID", detail, json!([project]))
+    ErrorResponse::new(404, "INVALID_GROUP_ID", detail, json!([project]))
 }
 
-pub(crate) fn path_parameter(path: &str) -> Refusal {
+pub(crate) fn path_parameter(path: &str) -> ErrorResponse {
     let detail = format!("One or more path parameter in the request URI {path} is malformed.");
-    Refusal::new(400, "PATH_PARAM_PARSE_ERROR", detail, json!([path]))
+    ErrorResponse::new(400, "PATH_PARAM_PARSE_ERROR", detail, json!([path]))
 }
 
-pub(crate) fn cluster_not_found(project: &str, instance: &str) -> Refusal {
+pub(crate) fn cluster_not_found(project: &str, instance: &str) -> ErrorResponse {
     let detail = format!("No cluster named {instance} exists in group {project}.");
-    Refusal::new(404, "CLUSTER_NOT_FOUND", detail, json!([instance, project]))
+    ErrorResponse::new(404, "CLUSTER_NOT_FOUND", detail, json!([instance, project]))
 }
 
-pub(crate) fn serverless_instance_not_found(project: &str, instance: &str) -> Refusal {
+pub(crate) fn serverless_instance_not_found(project: &str, instance: &str) -> ErrorResponse {
     let detail = format!("No serverless instance named {instance} exists in group {project}.");
-    Refusal::new(404, "SERVERLESS_INSTANCE_NOT_FOUND", detail, json!([instance, project]))
+    ErrorResponse::new(404, "SERVERLESS_INSTANCE_NOT_FOUND", detail, json!([instance, project]))
 }
 
 /// The code is known, its status and text are not.
-pub(crate) fn endpoint_not_found(status: u16, endpoint: &str) -> Refusal {
+pub(crate) fn endpoint_not_found(status: u16, endpoint: &str) -> ErrorResponse {
     let detail = format!("No tenant private endpoint with ID {endpoint} exists.");
-    Refusal::new(status, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", detail, json!([endpoint]))
+    ErrorResponse::new(status, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", detail, json!([endpoint]))
 }
 
 /// The code is known, its status (likely 400) and text are not.
-pub(crate) fn not_serverless(instance: &str) -> Refusal {
+pub(crate) fn not_serverless(instance: &str) -> ErrorResponse {
     let detail = format!("Cluster {instance} is not a serverless tenant cluster.");
-    Refusal::new(400, "NOT_SERVERLESS_TENANT_CLUSTER", detail, json!([instance]))
+    ErrorResponse::new(400, "NOT_SERVERLESS_TENANT_CLUSTER", detail, json!([instance]))
 }
 
-pub(crate) fn dedicated_cluster(instance: &str) -> Refusal {
+pub(crate) fn dedicated_cluster(instance: &str) -> ErrorResponse {
     let detail = format!("Cluster {instance} cannot be used in the Serverless Instance API.");
-    Refusal::new(400, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API", detail, json!([instance]))
+    ErrorResponse::new(400, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API", detail, json!([instance]))
 }
 
-pub(crate) fn malformed_json() -> Refusal {
-    Refusal::new(400, "MALFORMED_JSON", "Received JSON is malformed.", json!([]))
+pub(crate) fn malformed_json() -> ErrorResponse {
+    ErrorResponse::new(400, "MALFORMED_JSON", "Received JSON is malformed.", json!([]))
 }
 
-pub(crate) fn invalid_attribute(name: &str) -> Refusal {
+pub(crate) fn invalid_attribute(name: &str) -> ErrorResponse {
     let detail = format!("Invalid attribute {name} specified.");
-    Refusal::new(400, "INVALID_ATTRIBUTE", detail, json!([name]))
+    ErrorResponse::new(400, "INVALID_ATTRIBUTE", detail, json!([name]))
 }
 
-pub(crate) fn missing_attribute(name: &str) -> Refusal {
+pub(crate) fn missing_attribute(name: &str) -> ErrorResponse {
     let detail = format!("The required attribute {name} was not specified.");
-    Refusal::new(400, "MISSING_ATTRIBUTE", detail, json!([name]))
+    ErrorResponse::new(400, "MISSING_ATTRIBUTE", detail, json!([name]))
 }
 
-pub(crate) fn invalid_enum_value(name: &str) -> Refusal {
+pub(crate) fn invalid_enum_value(name: &str) -> ErrorResponse {
     let detail = format!("An invalid enumeration value was specified for attribute {name}.");
-    Refusal::new(400, "INVALID_ENUM_VALUE", detail, json!([name]))
+    ErrorResponse::new(400, "INVALID_ENUM_VALUE", detail, json!([name]))
 }
 
-pub(crate) fn comment_too_long() -> Refusal {
-    let mut refusal =
-        Refusal::new(400, "VALIDATION_ERROR", "Invalid attribute comment specified.", json!([]));
-    refusal.field = Some(("comment", "must be less than 80 characters"));
-    refusal
+pub(crate) fn comment_too_long() -> ErrorResponse {
+    let mut error =
+        ErrorResponse::new(400, "VALIDATION_ERROR", "Invalid attribute comment specified.", json!([]));
+    error.field = Some(("comment", "must be less than 80 characters"));
+    error
 }
 
 /// Documented for dedicated clusters; the error of a serverless one is not known.
-pub(crate) fn cannot_accept() -> Refusal {
+pub(crate) fn cannot_accept() -> ErrorResponse {
     let detail = "The private endpoint service cannot accept endpoints in its current status.";
-    Refusal::new(409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS", detail, json!([]))
+    ErrorResponse::new(409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS", detail, json!([]))
 }
 
 /// The status is documented, the code is not known.
-pub(crate) fn not_acceptable(accept: &str) -> Refusal {
+pub(crate) fn not_acceptable(accept: &str) -> ErrorResponse {
     let detail = format!("The requested version {accept:?} of this resource does not exist.");
-    Refusal::new(406, "INVALID_VERSION_DATE", detail, json!([accept]))
+    ErrorResponse::new(406, "INVALID_VERSION_DATE", detail, json!([accept]))
 }
 
 /// For paths outside the API; the code is not known.
-pub(crate) fn no_such_resource(path: &str) -> Refusal {
-    Refusal::new(404, "RESOURCE_NOT_FOUND", format!("Cannot find resource {path}."), json!([path]))
+pub(crate) fn no_such_resource(path: &str) -> ErrorResponse {
+    ErrorResponse::new(404, "RESOURCE_NOT_FOUND", format!("Cannot find resource {path}."), json!([path]))
 }
 
 /// For methods that a resource lacks; the code is not known.
-pub(crate) fn no_such_method(method: &str) -> Refusal {
+pub(crate) fn no_such_method(method: &str) -> ErrorResponse {
     let detail = format!("The method {method} is not allowed for this resource.");
-    Refusal::new(405, "METHOD_NOT_ALLOWED", detail, json!([method]))
+    ErrorResponse::new(405, "METHOD_NOT_ALLOWED", detail, json!([method]))
 }
 
-pub(crate) fn maintenance() -> Refusal {
+pub(crate) fn maintenance() -> ErrorResponse {
     let detail = "Create, update, and delete API endpoints are disabled while the system is being upgraded.";
-    Refusal::new(405, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES", detail, json!([]))
+    ErrorResponse::new(405, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES", detail, json!([]))
 }
 
-pub(crate) fn version_gone() -> Refusal {
-    Refusal::new(410, "VERSION_GONE", "This version of the resource is no longer available.", json!([]))
+pub(crate) fn version_gone() -> ErrorResponse {
+    ErrorResponse::new(410, "VERSION_GONE", "This version of the resource is no longer available.", json!([]))
 }
 
 /// v1.0: a fixed window. The number of requests is invented.
-pub(crate) fn rate_limited(path: &str) -> Refusal {
+pub(crate) fn rate_limited(path: &str) -> ErrorResponse {
     let detail = format!("Resource {path} is limited to 100 requests every 1 minutes.");
-    Refusal::new(429, "RATE_LIMITED", detail, json!([path, 100, 1]))
+    ErrorResponse::new(429, "RATE_LIMITED", detail, json!([path, 100, 1]))
 }
 
 /// The token resource's window, as recorded.
-pub(crate) fn token_rate_limited() -> Refusal {
+pub(crate) fn token_rate_limited() -> ErrorResponse {
     let detail = "Resource /api/oauth/token is limited to 10 requests every 1 minutes.";
-    Refusal::new(429, "RATE_LIMITED", detail, json!(["/api/oauth/token", 10, 1]))
+    ErrorResponse::new(429, "RATE_LIMITED", detail, json!(["/api/oauth/token", 10, 1]))
 }
 
 /// v2: a token bucket.
-pub(crate) fn rate_limited_bucket(path: &str) -> Refusal {
+pub(crate) fn rate_limited_bucket(path: &str) -> ErrorResponse {
     let detail = format!(
         "Rate limit exceeded for {path}. Please retry after 55 seconds. Request capacity: 10. Refill rate: 5 per 60 seconds."
     );
-    Refusal::new(429, "RATE_LIMITED_TOKEN_BUCKET", detail, json!([path, 55, 10, 5, 60]))
+    ErrorResponse::new(429, "RATE_LIMITED_TOKEN_BUCKET", detail, json!([path, 55, 10, 5, 60]))
 }
 
-pub(crate) fn unexpected() -> Refusal {
-    Refusal::new(500, "UNEXPECTED_ERROR", "Unexpected error.", json!([]))
+pub(crate) fn unexpected() -> ErrorResponse {
+    ErrorResponse::new(500, "UNEXPECTED_ERROR", "Unexpected error.", json!([]))
 }
 
-pub(crate) fn unavailable(status: u16) -> Refusal {
+pub(crate) fn unavailable(status: u16) -> ErrorResponse {
     let detail = "The service is temporarily unavailable. Please try again later.";
-    Refusal::new(status, "SERVICE_UNAVAILABLE", detail, json!([]))
+    ErrorResponse::new(status, "SERVICE_UNAVAILABLE", detail, json!([]))
 }

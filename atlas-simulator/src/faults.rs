@@ -1,11 +1,11 @@
-//! The faults of requests. Data only: `rules` picks the requests, `answer` and `termination` change the response, `timeline`
+//! The faults of requests. Data only: `rules` picks the requests, `response` and `termination` change the response, `timeline`
 //! changes the endpoint.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{endpoint::Fate, seconds};
+use crate::{endpoint::Deviation, seconds};
 
 /// The operation that a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl Operation {
 /// A fault of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
+pub enum InjectedFault {
     /// Not executed; this instead of the response.
     NotExecuted(Termination),
     /// Executed; this instead of the response.
@@ -63,7 +63,7 @@ pub enum Fault {
     /// Executed; the true response, but malformed.
     Shown(Malformed),
     /// Executed; the endpoint that it created, updated or deleted takes another course.
-    Fate(Fate),
+    Deviation(Deviation),
     /// Executed and responded to this much later, besides the usual latency.
     Delayed {
         /// The shortest delay.
@@ -81,7 +81,7 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl InjectedFault {
     /// Delayed by exactly this much.
     #[must_use]
     pub const fn delayed(by: Duration) -> Self {

@@ -8,28 +8,28 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    answer::Success,
-    endpoint::{Endpoint, Fate, Status},
-    errors::{self, Refusal},
+    endpoint::{Deviation, Endpoint, Status},
+    errors::{self, ErrorResponse},
+    response::Success,
     settings::{Pace, Settings},
-    timeline::{Cause, Timeline},
-    variants::{Variants, Verdict},
+    timeline::{ChangeCause, Timeline},
+    variants::{RequestPolicy, Variants},
 };
 
 /// The present and past endpoints of an instance, and how long the instance is busy.
 #[derive(Debug, Default)]
-pub(crate) struct Instance {
+pub(crate) struct InstanceState {
     pub(crate) timelines: Vec<Timeline>,
     busy_until: Duration,
 }
 
 /// The body of a PATCH.
-struct Patch {
+struct EndpointPatch {
     vpc_endpoint_id: Option<String>,
     comment: Option<String>,
 }
 
-impl Instance {
+impl InstanceState {
     /// Takes every step that Atlas has taken by itself until `now`.
     pub(crate) fn advance(&mut self, now: Duration, pace: &Pace) {
         for timeline in &mut self.timelines {
@@ -43,7 +43,12 @@ impl Instance {
     }
 
     /// GET of one, as it was at `time`.
-    pub(crate) fn get(&self, time: Duration, id: &str, variants: &Variants) -> Result<Success, Refusal> {
+    pub(crate) fn get(
+        &self,
+        time: Duration,
+        id: &str,
+        variants: &Variants,
+    ) -> Result<Success, ErrorResponse> {
         let found =
             self.timelines.iter().find(|timeline| timeline.id == id).and_then(|timeline| timeline.at(time));
         found.cloned().map(Success::Found).ok_or_else(|| gone(variants, id))
@@ -56,12 +61,12 @@ impl Instance {
         now: Duration,
         settings: &Settings,
         body: &[u8],
-        fates: Vec<Fate>,
-    ) -> Result<Success, Refusal> {
+        deviations: Vec<Deviation>,
+    ) -> Result<Success, ErrorResponse> {
         let attributes = attributes(body, &["comment"])?;
         let endpoint = Endpoint::requested(comment(&attributes, &settings.variants)?);
-        let mut timeline = Timeline::begin(project, instance, endpoint.clone(), Cause::Created, now);
-        timeline.fates = fates;
+        let mut timeline = Timeline::begin(project, instance, endpoint.clone(), ChangeCause::Created, now);
+        timeline.deviations = deviations;
         self.timelines.push(timeline);
         Ok(Success::Created(endpoint))
     }
@@ -73,8 +78,8 @@ impl Instance {
         settings: &Settings,
         id: &str,
         body: &[u8],
-        fates: Vec<Fate>,
-    ) -> Result<Success, Refusal> {
+        deviations: Vec<Deviation>,
+    ) -> Result<Success, ErrorResponse> {
         let variants = &settings.variants;
         let timeline = find(&mut self.timelines, id, variants)?;
         let attributes = attributes(body, &["cloudProviderEndpointId", "comment", "providerName"])?;
@@ -88,14 +93,14 @@ impl Instance {
         if vpc_endpoint_id.as_deref().is_some_and(|id| !is_vpc_endpoint_id(id)) {
             return Err(errors::invalid_attribute("cloudProviderEndpointId"));
         }
-        let patch = Patch { vpc_endpoint_id, comment: comment(&attributes, variants)? };
+        let patch = EndpointPatch { vpc_endpoint_id, comment: comment(&attributes, variants)? };
         let Some(present) = timeline.now() else { return Err(gone(variants, id)) };
         let next = apply(present, patch, variants)?;
         if next.status == Status::Initiating && present.status != Status::Initiating {
             self.busy_until = now + settings.pace.updating;
         }
-        timeline.fates.extend(fates);
-        timeline.change(now, Cause::Updated, Some(next.clone()));
+        timeline.deviations.extend(deviations);
+        timeline.change(now, ChangeCause::Updated, Some(next.clone()));
         Ok(Success::Found(next))
     }
 
@@ -105,19 +110,19 @@ impl Instance {
         now: Duration,
         settings: &Settings,
         id: &str,
-        fates: Vec<Fate>,
-    ) -> Result<Success, Refusal> {
+        deviations: Vec<Deviation>,
+    ) -> Result<Success, ErrorResponse> {
         let variants = &settings.variants;
         let timeline = find(&mut self.timelines, id, variants)?;
         let Some(present) = timeline.now() else { return Err(gone(variants, id)) };
         match present.status {
-            Status::Deleting => judge(variants.delete_again, variants, id)?,
-            Status::ReservationRequested => judge(variants.delete_early, variants, id)?,
+            Status::Deleting => apply_policy(variants.delete_again, variants, id)?,
+            Status::ReservationRequested => apply_policy(variants.delete_early, variants, id)?,
             _ => {}
         }
         let next = Endpoint { status: Status::Deleting, ..present.clone() };
-        timeline.fates.extend(fates);
-        timeline.change(now, Cause::Deleted, Some(next));
+        timeline.deviations.extend(deviations);
+        timeline.change(now, ChangeCause::Deleted, Some(next));
         timeline.advance(now, &settings.pace);
         Ok(Success::Deleted)
     }
@@ -154,20 +159,22 @@ impl Instance {
     }
 }
 
-fn apply(present: &Endpoint, patch: Patch, variants: &Variants) -> Result<Endpoint, Refusal> {
+fn apply(present: &Endpoint, patch: EndpointPatch, variants: &Variants) -> Result<Endpoint, ErrorResponse> {
     let mut next = present.clone();
     let connects = match (&present.status, &patch.vpc_endpoint_id) {
         (Status::Deleting, _) => {
-            judge(variants.patch_deleting, variants, &present.id)?;
+            apply_policy(variants.patch_deleting, variants, &present.id)?;
             false
         }
         (_, None) => false,
         (Status::Initiating | Status::Available, same) if *same == present.vpc_endpoint_id => false,
         (status, Some(_)) => {
             match status {
-                Status::ReservationRequested => judge(variants.patch_early, variants, &present.id)?,
-                Status::Failed => judge(variants.patch_failed, variants, &present.id)?,
-                Status::Initiating | Status::Available => judge(variants.patch_other, variants, &present.id)?,
+                Status::ReservationRequested => apply_policy(variants.patch_early, variants, &present.id)?,
+                Status::Failed => apply_policy(variants.patch_failed, variants, &present.id)?,
+                Status::Initiating | Status::Available => {
+                    apply_policy(variants.patch_other, variants, &present.id)?;
+                }
                 _ => {}
             }
             true
@@ -185,12 +192,12 @@ fn apply(present: &Endpoint, patch: Patch, variants: &Variants) -> Result<Endpoi
     Ok(next)
 }
 
-fn judge(verdict: Verdict, variants: &Variants, id: &str) -> Result<(), Refusal> {
-    match verdict {
-        Verdict::Accept => Ok(()),
-        Verdict::BadRequest => Err(errors::invalid_attribute("cloudProviderEndpointId")),
-        Verdict::NotFound => Err(gone(variants, id)),
-        Verdict::Conflict => Err(errors::cannot_accept()),
+fn apply_policy(policy: RequestPolicy, variants: &Variants, id: &str) -> Result<(), ErrorResponse> {
+    match policy {
+        RequestPolicy::Accept => Ok(()),
+        RequestPolicy::BadRequest => Err(errors::invalid_attribute("cloudProviderEndpointId")),
+        RequestPolicy::NotFound => Err(gone(variants, id)),
+        RequestPolicy::Conflict => Err(errors::cannot_accept()),
     }
 }
 
@@ -198,16 +205,16 @@ fn find<'a>(
     timelines: &'a mut [Timeline],
     id: &str,
     variants: &Variants,
-) -> Result<&'a mut Timeline, Refusal> {
+) -> Result<&'a mut Timeline, ErrorResponse> {
     timelines.iter_mut().find(|timeline| timeline.id == id).ok_or_else(|| gone(variants, id))
 }
 
-fn gone(variants: &Variants, id: &str) -> Refusal {
+fn gone(variants: &Variants, id: &str) -> ErrorResponse {
     errors::endpoint_not_found(variants.unknown_endpoint_status, id)
 }
 
 /// Returns the members of a JSON object, if it has only the allowed ones.
-fn attributes(body: &[u8], allowed: &[&str]) -> Result<Map<String, Value>, Refusal> {
+fn attributes(body: &[u8], allowed: &[&str]) -> Result<Map<String, Value>, ErrorResponse> {
     let Ok(Value::Object(attributes)) = serde_json::from_slice(body) else {
         return Err(errors::malformed_json());
     };
@@ -217,7 +224,7 @@ fn attributes(body: &[u8], allowed: &[&str]) -> Result<Map<String, Value>, Refus
     }
 }
 
-fn text(attributes: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
+fn text(attributes: &Map<String, Value>, name: &str) -> Result<Option<String>, ErrorResponse> {
     match attributes.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -225,7 +232,7 @@ fn text(attributes: &Map<String, Value>, name: &str) -> Result<Option<String>, R
     }
 }
 
-fn comment(attributes: &Map<String, Value>, variants: &Variants) -> Result<Option<String>, Refusal> {
+fn comment(attributes: &Map<String, Value>, variants: &Variants) -> Result<Option<String>, ErrorResponse> {
     let comment = text(attributes, "comment")?;
     let length = |text: &String| if variants.comment_in_bytes { text.len() } else { text.chars().count() };
     if comment.as_ref().is_some_and(|text| length(text) >= 80) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Unauthenticated,
-    faults::{Fault, Operation},
+    faults::{InjectedFault, Operation},
     seconds,
 };
 
@@ -18,7 +18,7 @@ const LIMIT: usize = 1_000_000;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// The sequence number in the order of arrival, from 1.
     pub seq: u64,
     /// When it arrived: time since the simulator's start.
@@ -43,15 +43,15 @@ pub struct Entry {
     /// The request's body as text.
     pub body: String,
     /// The faults it met.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<InjectedFault>,
     /// What the client got; `None` while the request is in flight.
-    pub answer: Option<Answered>,
+    pub delivery: Option<Delivery>,
     /// When the operation was executed; `None` if it was not (yet). Reads count too.
     #[serde(with = "seconds::option")]
     pub executed_at: Option<Duration>,
 }
 
-impl Entry {
+impl JournalEntry {
     /// Returns whether the operation was executed.
     #[must_use]
     pub fn executed(&self) -> bool {
@@ -67,8 +67,8 @@ impl Entry {
     /// Returns the status code of the response, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        match self.answer {
-            Some(Answered::Status(status)) => Some(status),
+        match self.delivery {
+            Some(Delivery::Status(status)) => Some(status),
             _ => None,
         }
     }
@@ -77,7 +77,7 @@ impl Entry {
 /// What the client got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answered {
+pub enum Delivery {
     /// A response with this status code.
     Status(u16),
     /// A closed connection, without a response or in the middle of one.
@@ -89,13 +89,13 @@ pub enum Answered {
 /// All entries, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<JournalEntry>,
     last: u64,
 }
 
 impl Journal {
     /// Adds an entry and numbers it.
-    pub(crate) fn add(&mut self, mut entry: Entry) -> u64 {
+    pub(crate) fn add(&mut self, mut entry: JournalEntry) -> u64 {
         self.last += 1;
         entry.seq = self.last;
         self.entries.push_back(entry);
@@ -106,12 +106,12 @@ impl Journal {
     }
 
     /// Returns the entry with this number, unless it was dropped.
-    pub(crate) fn get_mut(&mut self, seq: u64) -> Option<&mut Entry> {
+    pub(crate) fn get_mut(&mut self, seq: u64) -> Option<&mut JournalEntry> {
         let first = self.entries.front()?.seq;
         self.entries.get_mut(usize::try_from(seq.checked_sub(first)?).ok()?)
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &JournalEntry> {
         self.entries.iter()
     }
 

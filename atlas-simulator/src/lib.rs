@@ -5,13 +5,11 @@
 //!
 //! Tests start a [`Simulator`] in their own process. People run the binary and use the control API (see the README).
 //!
-//! Code map, from the wire inwards: `server`, `tls` (connections) → `state` (admits and executes requests) → `routes`,
+//! Code map, from the wire inwards: `server`, `tls`, `shared` (connections) → `state` (admits and executes requests) → `routes`,
 //! `digest`, `oauth`, `header` (parse and authenticate) → `rules`, `faults` (choose the faults) → `perform`,
-//! `instance`, `timeline`, `endpoint` (the true state) → `answer`, `termination`, `errors` (the response) → `journal`
+//! `instance`, `timeline`, `endpoint` (the true state) → `response`, `termination`, `errors` (the response) → `journal`
 //! (the record). `catalogue` lists every known or suspected misbehaviour.
 
-mod answer;
-mod budget;
 mod catalogue;
 mod control;
 mod digest;
@@ -24,11 +22,14 @@ mod journal;
 mod oauth;
 mod perform;
 mod random;
+mod rate_limit;
+mod response;
 mod routes;
 mod rules;
 mod seconds;
 mod server;
 mod settings;
+mod shared;
 mod simulator;
 mod state;
 mod termination;
@@ -36,17 +37,19 @@ mod timeline;
 mod tls;
 mod variants;
 
-pub use catalogue::{CatalogueEntry, FAMILIES, How, INVALID_PARAMETER, NO_DNS_ENTRIES, Place, catalogue};
-pub use digest::{Algorithm, Counter, DigestSettings, NonceScope, Unauthenticated, Wording};
-pub use endpoint::{Endpoint, Fate, Status};
-pub use faults::{Fault, Malformed, Operation, Termination};
-pub use journal::{Answered, Entry};
+pub use catalogue::{
+    CatalogueEntry, EndpointPath, FAMILIES, How, INVALID_PARAMETER, NO_DNS_ENTRIES, catalogue,
+};
+pub use digest::{Algorithm, ChallengeForm, Counter, DigestSettings, NonceScope, Unauthenticated};
+pub use endpoint::{Deviation, Endpoint, Status};
+pub use faults::{InjectedFault, Malformed, Operation, Termination};
+pub use journal::{Delivery, JournalEntry};
 pub use rules::{Match, Rule};
 pub use settings::{
     ANY_PROJECT, AccessList, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY,
     DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, InstanceKind, Key, Latency, Pace, Role, Settings, Span,
 };
 pub use simulator::Simulator;
-pub use timeline::{Cause, Change, Timeline, most_alive};
+pub use timeline::{ChangeCause, EndpointChange, Timeline, max_live};
 pub use tls::{Certificate, Tls, TlsError};
-pub use variants::{NoAccess, RoleTooLow, UnknownInstance, Variants, Verdict};
+pub use variants::{NoAccess, RequestPolicy, RoleTooLow, UnknownInstance, Variants};

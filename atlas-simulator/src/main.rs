@@ -49,7 +49,7 @@ struct Flags {
     /// Seconds for which a Digest nonce is accepted.
     #[arg(long, default_value = "300", value_parser = seconds)]
     nonce_life: Duration,
-    /// Answer as slowly as the real Atlas did.
+    /// Respond as slowly as the real Atlas did.
     #[arg(long)]
     recorded_latency: bool,
 }
@@ -113,7 +113,7 @@ async fn main() -> std::io::Result<()> {
         ))
     })?;
     let url = simulator.url();
-    println!("Atlas is simulated at {url} until Ctrl-C; {url}/control lists what it can be told.\n");
+    println!("Atlas is simulated at {url} until Ctrl-C; {url}/control lists its control requests.\n");
     println!("{}", flags.curl(&url));
     tokio::signal::ctrl_c().await?;
     simulator.shutdown().await;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::{answer::Success, header, random, settings::Settings};
+use crate::{header, random, response::Success, settings::Settings};
 
 /// The access tokens that were issued.
 #[derive(Debug, Default)]
-pub(crate) struct Tokens(HashMap<String, Token>);
+pub(crate) struct IssuedTokens(HashMap<String, IssuedToken>);
 
 #[derive(Debug)]
-struct Token {
+struct IssuedToken {
     client: String,
     issued: Duration,
 }
@@ -23,7 +23,7 @@ pub(crate) fn client(settings: &Settings, authorization: Option<&str>) -> Option
     settings.service_accounts.get(&id).is_some_and(|account| account.secret == secret).then_some(id)
 }
 
-impl Tokens {
+impl IssuedTokens {
     /// Handles a request to the token resource.
     pub(crate) fn grant(
         &mut self,
@@ -41,7 +41,7 @@ impl Tokens {
             );
         }
         let token = random::nonce();
-        self.0.insert(token.clone(), Token { client: client.to_owned(), issued: now });
+        self.0.insert(token.clone(), IssuedToken { client: client.to_owned(), issued: now });
         let timeline = settings.token_life.as_secs();
         Success::Oauth(200, json!({"access_token": token, "expires_in": timeline, "token_type": "Bearer"}))
     }

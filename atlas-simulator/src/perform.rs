@@ -1,5 +1,5 @@
 //! Executes an operation, if its sender is authorized and its objects exist. Applies only those faults that change the
-//! state or the state that is read: fates and stale reads.
+//! state or the state that is read: deviations and stale reads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,31 +7,31 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
-    answer::{Answer, Style, Success},
-    endpoint::Fate,
-    errors::{self, Refusal},
-    faults::{Fault, Operation},
+    endpoint::Deviation,
+    errors::{self, ErrorResponse},
+    faults::{InjectedFault, Operation},
+    response::{HttpResponse, Style, Success},
     routes::{Route, Version},
     settings::{AccessList, InstanceKind, Key, Role, Settings},
-    state::{Admitted, Received, State},
+    state::{Admitted, IncomingRequest, SimulatorState},
     variants::{NoAccess, RoleTooLow, UnknownInstance},
 };
 
-impl State {
+impl SimulatorState {
     pub(crate) fn execute_and_show(
         &mut self,
         now: Duration,
         admitted: &Admitted,
-        request: &Received,
+        request: &IncomingRequest,
         who: &str,
         style: Style,
-    ) -> Answer {
+    ) -> HttpResponse {
         let result = self.execute(now, admitted, request, who);
-        style.answer(result, &admitted.malformations())
+        style.render(result, &admitted.malformations())
     }
 
     /// Executes a request whose client already got its response.
-    pub(crate) fn execute_late(&mut self, now: Duration, admitted: &Admitted, request: &Received) {
+    pub(crate) fn execute_late(&mut self, now: Duration, admitted: &Admitted, request: &IncomingRequest) {
         if let Ok(who) = &admitted.who
             && admitted.seq > self.forgotten
         {
@@ -44,9 +44,9 @@ impl State {
         &mut self,
         now: Duration,
         admitted: &Admitted,
-        request: &Received,
+        request: &IncomingRequest,
         who: &str,
-    ) -> Result<Success, Refusal> {
+    ) -> Result<Success, ErrorResponse> {
         let result = self.perform(now, admitted, request, who)?;
         if let Some(entry) = self.journal.get_mut(admitted.seq) {
             if let Success::Created(endpoint) = &result {
@@ -63,9 +63,9 @@ impl State {
         &mut self,
         now: Duration,
         admitted: &Admitted,
-        request: &Received,
+        request: &IncomingRequest,
         who: &str,
-    ) -> Result<Success, Refusal> {
+    ) -> Result<Success, ErrorResponse> {
         let route = &admitted.route;
         let operation = route.operation.clone()?;
         match operation {
@@ -84,20 +84,20 @@ impl State {
             _ => self.settle(now, route)?,
         }
 
-        let fates: Vec<Fate> = admitted
+        let deviations: Vec<Deviation> = admitted
             .faults
             .iter()
             .filter_map(|fault| match fault {
-                Fault::Fate(fate) => Some(fate.clone()),
+                InjectedFault::Deviation(deviation) => Some(deviation.clone()),
                 _ => None,
             })
             .collect();
         let lag = admitted.faults.iter().find_map(|fault| match fault {
-            Fault::StaleRead { by } => Some(*by),
+            InjectedFault::StaleRead { by } => Some(*by),
             _ => None,
         });
         let settings = &self.settings;
-        let place = (route.project.as_str(), route.instance.as_str());
+        let path = (route.project.as_str(), route.instance.as_str());
         let instance = self.instances.entry((route.project.clone(), route.instance.clone())).or_default();
         // The past before the start is empty, not the initial state.
         let seen = |lag: Duration| now.checked_sub(lag);
@@ -113,14 +113,14 @@ impl State {
                     &route.endpoint,
                 )),
             },
-            Operation::Create => instance.create(place, now, settings, &request.body, fates),
-            Operation::Update => instance.update(now, settings, &route.endpoint, &request.body, fates),
-            Operation::Delete => instance.delete(now, settings, &route.endpoint, fates),
-            _ => Ok(Success::Json(instance.describe(place, now, &settings.pace))),
+            Operation::Create => instance.create(path, now, settings, &request.body, deviations),
+            Operation::Update => instance.update(now, settings, &route.endpoint, &request.body, deviations),
+            Operation::Delete => instance.delete(now, settings, &route.endpoint, deviations),
+            _ => Ok(Success::Json(instance.describe(path, now, &settings.pace))),
         }
     }
 
-    fn check_access(&self, route: &Route, operation: Operation, who: &str) -> Result<(), Refusal> {
+    fn check_access(&self, route: &Route, operation: Operation, who: &str) -> Result<(), ErrorResponse> {
         let Settings { keys, service_accounts, projects, variants, open, .. } = &self.settings;
         let Some(key): Option<&Key> = keys.get(who).or_else(|| service_accounts.get(who)) else {
             return Err(errors::user_unauthorized());
@@ -168,7 +168,7 @@ impl State {
     }
 
     /// Finds the instance and advances it to now; with `open`, an unknown one is created.
-    fn settle(&mut self, now: Duration, route: &Route) -> Result<(), Refusal> {
+    fn settle(&mut self, now: Duration, route: &Route) -> Result<(), ErrorResponse> {
         let (project, instance) = (&route.project, &route.instance);
         let mut kind = self.settings.projects.get(project).and_then(|all| all.get(instance)).copied();
         if kind.is_none() && self.settings.open {
@@ -195,7 +195,7 @@ impl State {
     }
 }
 
-fn check_version(version: Version, request: &Received) -> Result<(), Refusal> {
+fn check_version(version: Version, request: &IncomingRequest) -> Result<(), ErrorResponse> {
     const MEDIA_TYPE: &str = "application/vnd.atlas.2023-01-01+json";
     let names = |header: &str| {
         header

@@ -1,7 +1,7 @@
 //! Parses method and path into an operation and its objects. Syntax only: whether the objects exist is not known here.
 
 use crate::{
-    errors::{self, Refusal},
+    errors::{self, ErrorResponse},
     faults::Operation,
 };
 
@@ -17,7 +17,7 @@ pub(crate) enum Version {
 pub(crate) struct Route {
     pub(crate) version: Version,
     /// The operation, or why there is none.
-    pub(crate) operation: Result<Operation, Refusal>,
+    pub(crate) operation: Result<Operation, ErrorResponse>,
     pub(crate) project: String,
     pub(crate) instance: String,
     pub(crate) endpoint: String,
@@ -100,7 +100,7 @@ impl Route {
     }
 
     /// Rejects ids and names that cannot exist.
-    pub(crate) fn check_syntax(&self, path: &str) -> Result<(), Refusal> {
+    pub(crate) fn check_syntax(&self, path: &str) -> Result<(), ErrorResponse> {
         let endpoint_fits = self.endpoint.is_empty() || is_id(&self.endpoint);
         let names_none = matches!(self.operation, Ok(Operation::GetProject | Operation::ListInstances));
         let instance_fits = names_none || is_instance_name(&self.instance);

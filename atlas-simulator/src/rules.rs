@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::{Fault, Operation};
+use crate::faults::{InjectedFault, Operation};
 
 /// Selects requests. Every member that is set must match; with none set it matches all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub struct Rule {
     #[serde(default = "once")]
     pub times: Option<u64>,
     /// The fault.
-    pub fault: Fault,
+    pub fault: InjectedFault,
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
@@ -59,19 +59,19 @@ fn once() -> Option<u64> {
 impl Rule {
     /// Applies this fault to the next request of any kind.
     #[must_use]
-    pub fn next(fault: Fault) -> Self {
+    pub fn next(fault: InjectedFault) -> Self {
         Self { on: Match::default(), skip: 0, times: once(), fault }
     }
 
     /// Applies this fault to the next request of this kind.
     #[must_use]
-    pub fn next_of(operation: Operation, fault: Fault) -> Self {
+    pub fn next_of(operation: Operation, fault: InjectedFault) -> Self {
         Self::next(fault).of([operation])
     }
 
     /// Applies this fault to every request.
     #[must_use]
-    pub fn always(fault: Fault) -> Self {
+    pub fn always(fault: InjectedFault) -> Self {
         Self::next(fault).times(None)
     }
 
@@ -113,7 +113,7 @@ impl Rule {
 
 /// A request as the rules see it.
 #[derive(Debug)]
-pub(crate) struct Candidate<'a> {
+pub(crate) struct RequestAttributes<'a> {
     pub(crate) operation: Option<Operation>,
     pub(crate) method: &'a str,
     pub(crate) target: &'a str,
@@ -123,24 +123,24 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl Match {
-    fn fits(&self, candidate: &Candidate<'_>) -> bool {
+    fn fits(&self, request: &RequestAttributes<'_>) -> bool {
         fn same(wanted: Option<&String>, found: Option<&str>) -> bool {
             wanted.is_none_or(|wanted| found == Some(wanted))
         }
-        (self.operations.is_empty() || candidate.operation.is_some_and(|o| self.operations.contains(&o)))
-            && self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(candidate.method))
-            && self.path_contains.as_ref().is_none_or(|part| candidate.target.contains(part))
-            && same(self.project.as_ref(), candidate.project)
-            && same(self.instance.as_ref(), candidate.instance)
-            && same(self.key.as_ref(), candidate.key)
-            && (self.unauthenticated || candidate.key.is_some())
+        (self.operations.is_empty() || request.operation.is_some_and(|o| self.operations.contains(&o)))
+            && self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(request.method))
+            && self.path_contains.as_ref().is_none_or(|part| request.target.contains(part))
+            && same(self.project.as_ref(), request.project)
+            && same(self.instance.as_ref(), request.instance)
+            && same(self.key.as_ref(), request.key)
+            && (self.unauthenticated || request.key.is_some())
     }
 }
 
 /// Returns the faults of this request; counts it in the rules that matched it and drops those that are spent.
-pub(crate) fn pick(rules: &mut Vec<Rule>, candidate: &Candidate<'_>) -> Vec<Fault> {
+pub(crate) fn pick(rules: &mut Vec<Rule>, request: &RequestAttributes<'_>) -> Vec<InjectedFault> {
     let mut faults = Vec::new();
-    for rule in rules.iter_mut().filter(|rule| rule.on.fits(candidate)) {
+    for rule in rules.iter_mut().filter(|rule| rule.on.fits(request)) {
         if rule.skip > 0 {
             rule.skip -= 1;
             continue;

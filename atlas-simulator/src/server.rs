@@ -7,7 +7,7 @@
 use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,41 +20,18 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    answer::{Answer, Reply},
     control,
-    state::{Received, State},
+    response::{HttpResponse, Reply},
+    shared::Shared,
+    state::IncomingRequest,
 };
 
 /// The maximum size of a request body.
 const BODY_LIMIT: usize = 1 << 20;
-
-/// State that all connections share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    state: Mutex<State>,
-    start: Instant,
-}
-
-impl Shared {
-    pub(crate) fn new(state: State) -> Self {
-        Self { state: Mutex::new(state), start: Instant::now() }
-    }
-
-    /// Returns the time since the start.
-    pub(crate) fn now(&self) -> Duration {
-        self.start.elapsed()
-    }
-
-    /// Returns the state, and the time at which it was locked: under the lock time never runs backwards.
-    pub(crate) fn lock(&self) -> (MutexGuard<'_, State>, Duration) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        (state, self.now())
-    }
-}
 
 /// Serves connections for ever. Dropping the future ends them all.
 pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
@@ -92,7 +69,7 @@ pub(crate) async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> 
 async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, shared: Arc<Shared>) {
     let service = service_fn(move |request| {
         let shared = shared.clone();
-        async move { answer(shared, request).await }
+        async move { handle(shared, request).await }
     });
     // It ends with an error whenever it is closed early, as requested.
     let _ = hyper::server::conn::http1::Builder::new()
@@ -106,13 +83,13 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
 #[error("cut on request")]
 struct Cut;
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Payload>, Cut> {
+async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Payload>, Cut> {
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else { return Err(Cut) };
     let text = |name: HeaderName| {
         parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    let received = Received {
+    let received = IncomingRequest {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -123,16 +100,16 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         body: body.to_bytes().to_vec(),
     };
     if received.path == "/control" || received.path.starts_with("/control/") {
-        return Ok(response(control::answer(&shared, &received)));
+        return Ok(render(control::handle(&shared, &received)));
     }
     match tokio::spawn(exchange(shared, received)).await {
-        Ok(Reply::Answer(answer)) => Ok(response(answer)),
+        Ok(Reply::Response(response)) => Ok(render(response)),
         Ok(Reply::Hang) => pending().await,
         Ok(Reply::Cut) | Err(_) => Err(Cut),
     }
 }
 
-async fn exchange(shared: Arc<Shared>, request: Received) -> Reply {
+async fn exchange(shared: Arc<Shared>, request: IncomingRequest) -> Reply {
     let admitted = {
         let (mut state, now) = shared.lock();
         state.admit(now, &request)
@@ -142,7 +119,7 @@ async fn exchange(shared: Arc<Shared>, request: Received) -> Reply {
     }
     let reply = {
         let (mut state, now) = shared.lock();
-        state.act(now, &admitted, &request)
+        state.respond(now, &admitted, &request)
     };
     if let Some(after) = admitted.late() {
         tokio::spawn(async move {
@@ -154,13 +131,13 @@ async fn exchange(shared: Arc<Shared>, request: Received) -> Reply {
     reply
 }
 
-fn response(answer: Answer) -> Response<Payload> {
-    let mut builder = Response::builder().status(answer.status);
-    for (name, value) in &answer.headers {
+fn render(response: HttpResponse) -> Response<Payload> {
+    let mut builder = Response::builder().status(response.status);
+    for (name, value) in &response.headers {
         builder = builder.header(*name, value);
     }
-    let body = Bytes::from(answer.body);
-    let payload = if answer.cut_in_body {
+    let body = Bytes::from(response.body);
+    let payload = if response.cut_in_body {
         builder = builder.header("Content-Length", body.len());
         Payload {
             rest: Some(body.slice(..body.len() / 2)),

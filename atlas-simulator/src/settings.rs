@@ -47,7 +47,6 @@ pub struct Settings {
     #[serde(with = "seconds")]
     pub token_life: Duration,
     /// The behaviour of the simulator where Atlas' is not known.
-    #[serde(rename = "choices")]
     pub variants: Variants,
 }
 

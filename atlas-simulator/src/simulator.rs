@@ -9,13 +9,14 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    endpoint::{Endpoint, Fate},
+    endpoint::{Deviation, Endpoint},
     faults::Operation,
-    journal::Entry,
+    journal::JournalEntry,
     rules::Rule,
-    server::{self, Shared},
+    server,
     settings::{Key, Pace, Settings},
-    state::State,
+    shared::Shared,
+    state::SimulatorState,
     timeline::Timeline,
     tls::Tls,
 };
@@ -24,10 +25,10 @@ use crate::{
 ///
 /// ```no_run
 /// # async fn example() -> std::io::Result<()> {
-/// use atlas_simulator::{Termination, Fault, Operation, Rule, Settings, Simulator};
+/// use atlas_simulator::{Termination, InjectedFault, Operation, Rule, Settings, Simulator};
 ///
 /// let atlas = Simulator::start(Settings::default()).await?;
-/// atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(Termination::Cut)));
+/// atlas.inject(Rule::next_of(Operation::Create, InjectedFault::Executed(Termination::Cut)));
 /// // … let a client talk to atlas.url() …
 /// assert_eq!(atlas.executed(Operation::Create), 1);
 /// # Ok(()) }
@@ -73,7 +74,7 @@ impl Simulator {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = server::listen(address).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared::new(State::new(settings)));
+        let shared = Arc::new(Shared::new(SimulatorState::new(settings)));
         let serving = tokio::spawn(server::serve(listener, tls, shared.clone()));
         Ok(Self { shared, scheme, address, serving })
     }
@@ -163,19 +164,19 @@ impl Simulator {
     }
 
     /// Drops all rules: Atlas behaves again.
-    pub fn behave(&self) {
+    pub fn clear_rules(&self) {
         self.shared.lock().0.rules.clear();
     }
 
     /// Returns every request so far, oldest first.
     #[must_use]
-    pub fn journal(&self) -> Vec<Entry> {
+    pub fn journal(&self) -> Vec<JournalEntry> {
         self.shared.lock().0.journal.entries().cloned().collect()
     }
 
     /// Returns how many requests of the journal satisfy this predicate.
     #[must_use]
-    pub fn count(&self, of_interest: impl Fn(&Entry) -> bool) -> usize {
+    pub fn count(&self, of_interest: impl Fn(&JournalEntry) -> bool) -> usize {
         self.shared.lock().0.journal.entries().filter(|entry| of_interest(entry)).count()
     }
 
@@ -243,12 +244,12 @@ impl Simulator {
 
     /// Gives an existing endpoint another course; `false` if there is none with this id.
     #[must_use]
-    pub fn set_fate(&self, id: &str, fate: Fate) -> bool {
+    pub fn add_deviation(&self, id: &str, deviation: Deviation) -> bool {
         let (mut state, now) = self.shared.lock();
         let Some(timeline) = state.timeline_mut(now, id).filter(|timeline| timeline.now().is_some()) else {
             return false;
         };
-        timeline.fates.push(fate);
+        timeline.deviations.push(deviation);
         true
     }
 

@@ -6,26 +6,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{
-    answer::{Answer, Reply, Style, challenge},
-    budget::Budgets,
-    digest::{Gateway, Line, Nonces, Unauthenticated},
+    digest::{Gateway, Nonces, RequestLine, Unauthenticated},
     endpoint::Endpoint,
-    faults::{Fault, Malformed, Operation, Termination},
+    faults::{InjectedFault, Malformed, Operation, Termination},
     header,
-    instance::Instance,
-    journal::{Answered, Entry, Journal},
-    oauth::{self, Tokens},
+    instance::InstanceState,
+    journal::{Delivery, Journal, JournalEntry},
+    oauth::{self, IssuedTokens},
     random,
+    rate_limit::RateLimitBuckets,
+    response::{HttpResponse, Reply, Style, challenge},
     routes::{Route, Version},
-    rules::{self, Candidate, Rule},
+    rules::{self, RequestAttributes, Rule},
     settings::Settings,
     termination,
-    timeline::{Cause, Timeline},
+    timeline::{ChangeCause, Timeline},
 };
 
 /// A request as it came in.
 #[derive(Debug, Default)]
-pub(crate) struct Received {
+pub(crate) struct IncomingRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
@@ -36,7 +36,7 @@ pub(crate) struct Received {
     pub(crate) body: Vec<u8>,
 }
 
-impl Received {
+impl IncomingRequest {
     /// Returns the value of a query parameter.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_bytes())
@@ -56,7 +56,7 @@ pub(crate) struct Admitted {
     pub(crate) route: Route,
     pub(crate) who: Result<String, Unauthenticated>,
     gateway: Gateway,
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Vec<InjectedFault>,
     /// The latency of Atlas for it.
     pub(crate) delay: Duration,
 }
@@ -67,7 +67,7 @@ impl Admitted {
         self.faults
             .iter()
             .filter_map(|fault| match fault {
-                Fault::Shown(malformed) => Some(malformed),
+                InjectedFault::Shown(malformed) => Some(malformed),
                 _ => None,
             })
             .collect()
@@ -76,7 +76,7 @@ impl Admitted {
     /// How long after the response it is executed, if late.
     pub(crate) fn late(&self) -> Option<Duration> {
         self.faults.iter().find_map(|fault| match fault {
-            Fault::ExecutedLate { after, .. } if self.who.is_ok() => Some(*after),
+            InjectedFault::ExecutedLate { after, .. } if self.who.is_ok() => Some(*after),
             _ => None,
         })
     }
@@ -84,32 +84,32 @@ impl Admitted {
 
 /// The whole state of the simulator.
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct SimulatorState {
     pub(crate) settings: Settings,
     pub(crate) rules: Vec<Rule>,
     pub(crate) journal: Journal,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: IssuedTokens,
     nonces: Nonces,
-    budgets: Budgets,
-    pub(crate) instances: BTreeMap<(String, String), Instance>,
+    rate_limits: RateLimitBuckets,
+    pub(crate) instances: BTreeMap<(String, String), InstanceState>,
     /// The last request before a reset.
     pub(crate) forgotten: u64,
 }
 
-impl State {
+impl SimulatorState {
     pub(crate) fn new(settings: Settings) -> Self {
         Self { settings, ..Self::default() }
     }
 
     /// Receives a request: authenticates it, chooses its faults and records it.
-    pub(crate) fn admit(&mut self, now: Duration, request: &Received) -> Admitted {
+    pub(crate) fn admit(&mut self, now: Duration, request: &IncomingRequest) -> Admitted {
         let route = Route::of(&request.method, &request.path);
         let gateway = self.nonces.gateway(&self.settings.digest);
         let who = self.authenticate(now, request, &route, gateway);
         let named = |name: &String| (!name.is_empty()).then(|| name.clone());
         let operation = route.operation.as_ref().ok().copied();
         let target = request.target();
-        let candidate = Candidate {
+        let attributes = RequestAttributes {
             operation,
             method: &request.method,
             target: &target,
@@ -117,7 +117,7 @@ impl State {
             instance: Some(route.instance.as_str()).filter(|name| !name.is_empty()),
             key: who.as_deref().ok(),
         };
-        let faults = rules::pick(&mut self.rules, &candidate);
+        let faults = rules::pick(&mut self.rules, &attributes);
         let latency = self.settings.latency;
         let span = if who.is_ok() && operation.is_some_and(Operation::is_write) {
             latency.writes
@@ -125,10 +125,10 @@ impl State {
             latency.reads
         };
         let delay = faults.iter().fold(random::between(span.min, span.max), |delay, fault| match fault {
-            Fault::Delayed { min, max } => delay + random::between(*min, *max),
+            InjectedFault::Delayed { min, max } => delay + random::between(*min, *max),
             _ => delay,
         });
-        let seq = self.journal.add(Entry {
+        let seq = self.journal.add(JournalEntry {
             seq: 0,
             at: now,
             method: request.method.clone(),
@@ -141,7 +141,7 @@ impl State {
             challenged: None,
             body: String::from_utf8_lossy(&request.body).into_owned(),
             faults: faults.clone(),
-            answer: None,
+            delivery: None,
             executed_at: None,
         });
         Admitted { seq, route, who, gateway, faults, delay }
@@ -150,7 +150,7 @@ impl State {
     fn authenticate(
         &mut self,
         now: Duration,
-        request: &Received,
+        request: &IncomingRequest,
         route: &Route,
         gateway: Gateway,
     ) -> Result<String, Unauthenticated> {
@@ -164,55 +164,58 @@ impl State {
         }
         let secret_of = |user: &str| settings.keys.get(user).map(|key| key.secret.clone());
         let target = request.target();
-        let line = Line { method: &request.method, target: &target, cookies: &request.cookies, gateway };
+        let line =
+            RequestLine { method: &request.method, target: &target, cookies: &request.cookies, gateway };
         self.nonces.verify(&settings.digest, now, line, header, secret_of)
     }
 
     /// Executes a request, unless a fault forbids it, and returns what the client gets.
-    pub(crate) fn act(&mut self, now: Duration, admitted: &Admitted, request: &Received) -> Reply {
+    pub(crate) fn respond(&mut self, now: Duration, admitted: &Admitted, request: &IncomingRequest) -> Reply {
         let style = Style::of(admitted.route.version, &request.query);
         let settled = admitted.faults.iter().find_map(|fault| match fault {
-            Fault::NotExecuted(ending) | Fault::ExecutedLate { ending, .. } => Some((false, ending)),
-            Fault::Executed(ending) => Some((true, ending)),
+            InjectedFault::NotExecuted(ending) | InjectedFault::ExecutedLate { ending, .. } => {
+                Some((false, ending))
+            }
+            InjectedFault::Executed(ending) => Some((true, ending)),
             _ => None,
         });
         let mut reply = match (settled, &admitted.who) {
             (Some((true, ending)), Ok(who)) => {
                 let truth = self.execute_and_show(now, admitted, request, who, style);
-                self.end(now, ending, admitted, request, style, Some(truth))
+                self.terminate(now, ending, admitted, request, style, Some(truth))
             }
-            (Some((_, ending)), _) => self.end(now, ending, admitted, request, style, None),
-            (None, Ok(who)) => Reply::Answer(self.execute_and_show(now, admitted, request, who, style)),
+            (Some((_, ending)), _) => self.terminate(now, ending, admitted, request, style, None),
+            (None, Ok(who)) => Reply::Response(self.execute_and_show(now, admitted, request, who, style)),
             (None, Err(_)) if admitted.route.is_oauth() => {
-                let refused = self.tokens.grant(&self.settings, now, None, &request.body);
-                Reply::Answer(style.answer(Ok(refused), &[]))
+                let rejected = self.tokens.grant(&self.settings, now, None, &request.body);
+                Reply::Response(style.render(Ok(rejected), &[]))
             }
-            (None, Err(why)) => Reply::Answer(self.challenge(now, admitted, style, *why)),
+            (None, Err(why)) => Reply::Response(self.challenge(now, admitted, style, *why)),
         };
-        if let (Reply::Answer(answer), Ok(_)) = (&mut reply, &admitted.who)
+        if let (Reply::Response(response), Ok(_)) = (&mut reply, &admitted.who)
             && admitted.route.version == Version::V2
             && !admitted.route.is_oauth()
         {
-            self.budgets.tell(now, &admitted.route.project, answer);
+            self.rate_limits.add_headers(now, &admitted.route.project, response);
         }
         if let Some(entry) = self.journal.get_mut(admitted.seq) {
-            entry.answer = Some(match &reply {
-                Reply::Answer(answer) if !answer.cut_in_body => Answered::Status(answer.status),
-                Reply::Answer(_) | Reply::Cut => Answered::Cut,
-                Reply::Hang => Answered::Hung,
+            entry.delivery = Some(match &reply {
+                Reply::Response(response) if !response.cut_in_body => Delivery::Status(response.status),
+                Reply::Response(_) | Reply::Cut => Delivery::Cut,
+                Reply::Hang => Delivery::Hung,
             });
         }
         reply
     }
 
-    fn end(
+    fn terminate(
         &mut self,
         now: Duration,
         ending: &Termination,
         admitted: &Admitted,
-        request: &Received,
+        request: &IncomingRequest,
         style: Style,
-        truth: Option<Answer>,
+        truth: Option<HttpResponse>,
     ) -> Reply {
         let why = match ending {
             Termination::StaleNonce => Some(Unauthenticated::Stale),
@@ -221,7 +224,7 @@ impl State {
         };
         if let Some(why) = why {
             self.nonces.forget(request.authorization.as_deref().unwrap_or_default());
-            return Reply::Answer(self.challenge(now, admitted, style, why));
+            return Reply::Response(self.challenge(now, admitted, style, why));
         }
         termination::reply(ending, &admitted.route, &request.path, style, truth, &admitted.malformations())
     }
@@ -232,7 +235,7 @@ impl State {
         admitted: &Admitted,
         style: Style,
         why: Unauthenticated,
-    ) -> Answer {
+    ) -> HttpResponse {
         if let Some(entry) = self.journal.get_mut(admitted.seq) {
             entry.challenged = Some(why);
         }
@@ -272,13 +275,13 @@ impl State {
     ) -> bool {
         let Some(timeline) = self.timeline_mut(now, id) else { return false };
         let Some(endpoint) = timeline.now().cloned() else { return false };
-        timeline.change(now, Cause::OutOfBand, edit(endpoint));
+        timeline.change(now, ChangeCause::OutOfBand, edit(endpoint));
         true
     }
 
     /// Inserts an endpoint out of band.
     pub(crate) fn insert(&mut self, now: Duration, project: &str, instance: &str, endpoint: Endpoint) {
-        let timeline = Timeline::begin(project, instance, endpoint, Cause::OutOfBand, now);
+        let timeline = Timeline::begin(project, instance, endpoint, ChangeCause::OutOfBand, now);
         self.instances.entry((project.to_owned(), instance.to_owned())).or_default().timelines.push(timeline);
     }
 
@@ -292,7 +295,7 @@ impl State {
                 continue;
             }
             for timeline in instance.timelines.iter_mut().filter(|timeline| timeline.now().is_some()) {
-                timeline.change(now, Cause::OutOfBand, None);
+                timeline.change(now, ChangeCause::OutOfBand, None);
             }
         }
     }

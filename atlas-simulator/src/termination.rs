@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use crate::{
-    answer::{Answer, Reply, Style, html},
-    errors::{self, Refusal},
+    errors::{self, ErrorResponse},
     faults::{Malformed, Termination},
+    response::{HttpResponse, Reply, Style, html},
     routes::{Route, Version},
 };
 
@@ -19,62 +19,66 @@ pub(crate) fn reply(
     route: &Route,
     path: &str,
     style: Style,
-    truth: Option<Answer>,
+    truth: Option<HttpResponse>,
     malformations: &[&Malformed],
 ) -> Reply {
-    if let Some(refusal) = refusal(ending, route, path) {
-        let mut answer = style.answer(Err(refusal), malformations);
+    if let Some(error) = error(ending, route, path) {
+        let mut response = style.render(Err(error), malformations);
         if let Termination::RateLimited { retry_after } | Termination::Unavailable { retry_after } = ending {
-            answer.headers.extend(retry_after.iter().map(|value| ("Retry-After", value.clone())));
+            response.headers.extend(retry_after.iter().map(|value| ("Retry-After", value.clone())));
         }
         if let Termination::RateLimitedUntil { seconds } = ending {
             let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(*seconds));
-            answer.headers.push(("Retry-After", date));
+            response.headers.push(("Retry-After", date));
         }
-        return Reply::Answer(answer);
+        return Reply::Response(response);
     }
-    let answer = match ending {
+    let response = match ending {
         Termination::Cut => return Reply::Cut,
         Termination::Hang => return Reply::Hang,
         Termination::CutInBody => {
-            let padding = || Answer {
+            let placeholder = || HttpResponse {
                 status: 200,
                 body: b"{\"_id\": \"cut\", \"comment\": \"\"}".to_vec(),
-                ..Answer::default()
+                ..HttpResponse::default()
             };
-            let mut answer = truth.filter(|answer| !answer.body.is_empty()).unwrap_or_else(padding);
-            answer.cut_in_body = true;
-            answer
+            let mut response = truth.filter(|response| !response.body.is_empty()).unwrap_or_else(placeholder);
+            response.cut_in_body = true;
+            response
         }
         Termination::InvalidClient => {
             let body =
                 json!({"error": "invalid_client", "error_description": "Invalid credentials provided."});
-            let mut answer = style.error(401, "", &body);
-            answer.headers.retain(|(name, _)| *name != "X-Error-Code");
-            answer
+            let mut response = style.error(401, "", &body);
+            response.headers.retain(|(name, _)| *name != "X-Error-Code");
+            response
         }
-        Termination::HtmlNotFound => Answer { status: 404, ..html("404 Not Found") },
-        Termination::BadGateway => Answer { status: 502, ..html("502 Bad Gateway") },
-        Termination::HtmlUnavailable => Answer { status: 503, ..html("MongoDB Cloud Manager Unavailable") },
-        Termination::GatewayTimeout => Answer { status: 504, ..html("504 Gateway Time-out") },
-        Termination::Redirect { status, location } => {
-            Answer { status: *status, headers: vec![("Location", location.clone())], ..Answer::default() }
+        Termination::HtmlNotFound => HttpResponse { status: 404, ..html("404 Not Found") },
+        Termination::BadGateway => HttpResponse { status: 502, ..html("502 Bad Gateway") },
+        Termination::HtmlUnavailable => {
+            HttpResponse { status: 503, ..html("MongoDB Cloud Manager Unavailable") }
         }
+        Termination::GatewayTimeout => HttpResponse { status: 504, ..html("504 Gateway Time-out") },
+        Termination::Redirect { status, location } => HttpResponse {
+            status: *status,
+            headers: vec![("Location", location.clone())],
+            ..HttpResponse::default()
+        },
         Termination::Error { status, code, detail } => {
-            let refusal = Refusal::new(*status, "", detail.clone(), json!([]));
-            let mut body = refusal.body();
+            let error = ErrorResponse::new(*status, "", detail.clone(), json!([]));
+            let mut body = error.body();
             if let Some(member) = body.get_mut("errorCode") {
                 *member = json!(code);
             }
             style.error(*status, code, &body)
         }
-        _ => style.answer(Err(errors::unexpected()), &[]),
+        _ => style.render(Err(errors::unexpected()), &[]),
     };
-    Reply::Answer(answer)
+    Reply::Response(response)
 }
 
 /// The terminations that are errors in the usual shape.
-fn refusal(ending: &Termination, route: &Route, path: &str) -> Option<Refusal> {
+fn error(ending: &Termination, route: &Route, path: &str) -> Option<ErrorResponse> {
     let (project, instance) = (&route.project, &route.instance);
     Some(match ending {
         Termination::NotServerless => errors::not_serverless(instance),
@@ -92,7 +96,7 @@ fn refusal(ending: &Termination, route: &Route, path: &str) -> Option<Refusal> {
         Termination::ClusterNotFound => errors::cluster_not_found(project, instance),
         Termination::ServerlessInstanceNotFound => errors::serverless_instance_not_found(project, instance),
         Termination::EndpointNotFound(status) => errors::endpoint_not_found(*status, &route.endpoint),
-        Termination::UnexpectedNotFound => Refusal { status: 404, ..errors::unexpected() },
+        Termination::UnexpectedNotFound => ErrorResponse { status: 404, ..errors::unexpected() },
         Termination::Maintenance => errors::maintenance(),
         Termination::Conflict => errors::cannot_accept(),
         Termination::VersionGone => errors::version_gone(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    endpoint::{Endpoint, Fate, Status},
+    endpoint::{Deviation, Endpoint, Status},
     seconds,
     settings::Pace,
 };
@@ -16,7 +16,7 @@ use crate::{
 /// Why an endpoint changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum ChangeCause {
     /// A POST.
     Created,
     /// A PATCH.
@@ -31,12 +31,12 @@ pub enum Cause {
 
 /// One point of a timeline: the endpoint from then on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Change {
+pub struct EndpointChange {
     /// Time since the simulator's start.
     #[serde(with = "seconds")]
     pub at: Duration,
     /// Why.
-    pub cause: Cause,
+    pub cause: ChangeCause,
     /// The endpoint from then on; `None`: deleted.
     pub endpoint: Option<Endpoint>,
 }
@@ -51,9 +51,9 @@ pub struct Timeline {
     /// Its id.
     pub id: String,
     /// Its changes, oldest first, the creation being the first.
-    pub changes: Vec<Change>,
-    /// The fates that are still to come.
-    pub fates: Vec<Fate>,
+    pub changes: Vec<EndpointChange>,
+    /// The deviations that are still to come.
+    pub deviations: Vec<Deviation>,
     /// When it entered its present status.
     #[serde(skip)]
     since: Duration,
@@ -67,15 +67,15 @@ impl Timeline {
         project: &str,
         instance: &str,
         endpoint: Endpoint,
-        cause: Cause,
+        cause: ChangeCause,
         at: Duration,
     ) -> Self {
         Self {
             project: project.to_owned(),
             instance: instance.to_owned(),
             id: endpoint.id.clone(),
-            changes: vec![Change { at, cause, endpoint: Some(endpoint) }],
-            fates: Vec::new(),
+            changes: vec![EndpointChange { at, cause, endpoint: Some(endpoint) }],
+            deviations: Vec::new(),
             since: at,
             settled: at,
         }
@@ -111,36 +111,36 @@ impl Timeline {
     }
 
     /// Records the endpoint from now on.
-    pub(crate) fn change(&mut self, at: Duration, cause: Cause, endpoint: Option<Endpoint>) {
+    pub(crate) fn change(&mut self, at: Duration, cause: ChangeCause, endpoint: Option<Endpoint>) {
         if self.now().map(|now| &now.status) != endpoint.as_ref().map(|next| &next.status) {
             self.since = at;
         }
         self.settled = self.settled.max(at);
-        self.changes.push(Change { at, cause, endpoint });
+        self.changes.push(EndpointChange { at, cause, endpoint });
     }
 
     /// Takes every step that Atlas has taken by itself until `now`.
     pub(crate) fn advance(&mut self, now: Duration, pace: &Pace) {
-        while let Some((due, fate, next)) = self.next_step(pace) {
+        while let Some((due, deviation, next)) = self.next_step(pace) {
             if due > now {
                 break;
             }
-            if let Some(index) = fate {
-                self.fates.remove(index);
+            if let Some(index) = deviation {
+                self.deviations.remove(index);
             }
-            self.change(due.max(self.settled), Cause::Progress, next);
+            self.change(due.max(self.settled), ChangeCause::Progress, next);
         }
         self.settled = self.settled.max(now);
     }
 
-    /// Returns the next step: when it is due, the fate that it fulfils, and the endpoint after it.
+    /// Returns the next step: when it is due, the deviation that it fulfils, and the endpoint after it.
     fn next_step(&self, pace: &Pace) -> Option<(Duration, Option<usize>, Option<Endpoint>)> {
         let now = self.now()?;
-        if self.fates.contains(&Fate::Stalls) {
+        if self.deviations.contains(&Deviation::Stalls) {
             return None;
         }
-        let vanishing = self.fates.iter().enumerate().find_map(|(index, fate)| match fate {
-            Fate::Vanishes { after } => Some((self.created_at() + *after, Some(index), None)),
+        let vanishing = self.deviations.iter().enumerate().find_map(|(index, deviation)| match deviation {
+            Deviation::Vanishes { after } => Some((self.created_at() + *after, Some(index), None)),
             _ => None,
         });
         let usual = self.fated(now, pace).or_else(|| {
@@ -154,7 +154,7 @@ impl Timeline {
                     next.status = Status::Available;
                     Some((self.since + pace.connecting, None, Some(next)))
                 }
-                Status::Deleting if !self.fates.contains(&Fate::DeletionSticks) => {
+                Status::Deleting if !self.deviations.contains(&Deviation::DeletionSticks) => {
                     Some((self.since + pace.deleting, None, None))
                 }
                 _ => None,
@@ -166,24 +166,24 @@ impl Timeline {
         }
     }
 
-    /// Returns the first fate that applies to the present status.
+    /// Returns the first deviation that applies to the present status.
     fn fated(&self, now: &Endpoint, pace: &Pace) -> Option<(Duration, Option<usize>, Option<Endpoint>)> {
-        self.fates.iter().enumerate().find_map(|(index, fate)| {
+        self.deviations.iter().enumerate().find_map(|(index, deviation)| {
             let mut next = now.clone();
-            let (wait, next) = match (fate, &now.status) {
-                (Fate::ReservationFails { message }, Status::ReservationRequested) => {
+            let (wait, next) = match (deviation, &now.status) {
+                (Deviation::ReservationFails { message }, Status::ReservationRequested) => {
                     next.fail(message.clone());
                     (pace.reserving, Some(next))
                 }
-                (Fate::ConnectionFails { message }, Status::Initiating) => {
+                (Deviation::ConnectionFails { message }, Status::Initiating) => {
                     next.fail(message.clone());
                     (pace.connecting, Some(next))
                 }
-                (Fate::Breaks { after, message }, Status::Available) => {
+                (Deviation::Breaks { after, message }, Status::Available) => {
                     next.fail(message.clone());
                     (*after, Some(next))
                 }
-                (Fate::Recovers { after }, Status::Failed) => {
+                (Deviation::Recovers { after }, Status::Failed) => {
                     next.error_message = None;
                     next.reserve();
                     if next.vpc_endpoint_id.is_some() {
@@ -191,12 +191,12 @@ impl Timeline {
                     }
                     (*after, Some(next))
                 }
-                (Fate::Expires { after }, Status::Reserved) => (*after, None),
-                (Fate::DeletionFails { message }, Status::Deleting) => {
+                (Deviation::Expires { after }, Status::Reserved) => (*after, None),
+                (Deviation::DeletionFails { message }, Status::Deleting) => {
                     next.fail(message.clone());
                     (pace.deleting, Some(next))
                 }
-                (Fate::ComesBack, Status::Deleting) => {
+                (Deviation::ComesBack, Status::Deleting) => {
                     next.reserve();
                     (pace.deleting, Some(next))
                 }
@@ -210,9 +210,9 @@ impl Timeline {
 /// Returns the largest number of endpoints that were alive at the same instant and satisfy `of_interest`.
 ///
 /// An endpoint is alive from its creation until it is `DELETING` or deleted. So "at every instant at most one live
-/// endpoint carries mark X" is `most_alive(&lives, |endpoint| has_mark_x(endpoint)) <= 1`.
+/// endpoint carries mark X" is `max_live(&lives, |endpoint| has_mark_x(endpoint)) <= 1`.
 #[must_use]
-pub fn most_alive(timelines: &[Timeline], of_interest: impl Fn(&Endpoint) -> bool) -> usize {
+pub fn max_live(timelines: &[Timeline], of_interest: impl Fn(&Endpoint) -> bool) -> usize {
     let mut steps: Vec<(Duration, isize)> = Vec::new();
     for timeline in timelines {
         let mut counted = false;

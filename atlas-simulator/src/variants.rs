@@ -15,17 +15,17 @@ pub struct Variants {
     /// The HTTP status of `TENANT_PRIVATE_ENDPOINT_NOT_FOUND`: 404 or 400.
     pub unknown_endpoint_status: u16,
     /// PATCH with a VPC endpoint id before `RESERVED`.
-    pub patch_early: Verdict,
+    pub patch_early: RequestPolicy,
     /// PATCH with another VPC endpoint id once one is set. Accepted: `INITIATING` again.
-    pub patch_other: Verdict,
+    pub patch_other: RequestPolicy,
     /// PATCH with a VPC endpoint id on `FAILED`. Accepted: `INITIATING`, a repair.
-    pub patch_failed: Verdict,
+    pub patch_failed: RequestPolicy,
     /// Any PATCH on `DELETING`. Accepted: the comment changes, the deletion goes on.
-    pub patch_deleting: Verdict,
+    pub patch_deleting: RequestPolicy,
     /// DELETE of `RESERVATION_REQUESTED`.
-    pub delete_early: Verdict,
+    pub delete_early: RequestPolicy,
     /// DELETE of `DELETING`.
-    pub delete_again: Verdict,
+    pub delete_again: RequestPolicy,
     /// Whether a comment must be under 80 bytes instead of under 80 characters.
     pub comment_in_bytes: bool,
 }
@@ -37,12 +37,12 @@ impl Default for Variants {
             no_access: NoAccess::GroupNotFound,
             unknown_instance: UnknownInstance::ClusterNotFound,
             unknown_endpoint_status: 404,
-            patch_early: Verdict::BadRequest,
-            patch_other: Verdict::Accept,
-            patch_failed: Verdict::Accept,
-            patch_deleting: Verdict::Conflict,
-            delete_early: Verdict::Accept,
-            delete_again: Verdict::Accept,
+            patch_early: RequestPolicy::BadRequest,
+            patch_other: RequestPolicy::Accept,
+            patch_failed: RequestPolicy::Accept,
+            patch_deleting: RequestPolicy::Conflict,
+            delete_early: RequestPolicy::Accept,
+            delete_again: RequestPolicy::Accept,
             comment_in_bytes: false,
         }
     }
@@ -81,7 +81,7 @@ pub enum UnknownInstance {
 /// The result of a request that may be out of order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum RequestPolicy {
     /// Executed.
     Accept,
     /// 400.

@@ -20,14 +20,14 @@ const MAX_DOUBTS: u8 = 2;
 /// How long an acceptance counts.
 const ACCEPTANCE_TTL: Duration = Duration::from_hours(24);
 
-/// The most callers that are kept; the oldest is dropped first.
-const MAX_CALLERS: usize = 4096;
+/// The maximum number of keys that are kept, each in each project; the oldest is dropped first.
+const MAX_KEYS: usize = 4096;
 
-type Caller = (Fingerprint, ProjectId);
+type KeyInProject = (Fingerprint, ProjectId);
 
 /// The acceptances of this process, one per operation: a key that may list may not be allowed to create.
 #[derive(Default)]
-pub(super) struct Acceptances(Mutex<HashMap<Caller, Vec<Acceptance>>>);
+pub(super) struct Acceptances(Mutex<HashMap<KeyInProject, Vec<Acceptance>>>);
 
 struct Acceptance {
     operation: Operation,
@@ -38,15 +38,15 @@ struct Acceptance {
 impl Acceptances {
     /// Records that Atlas executed a call with `key` in `project`.
     pub(super) fn accepted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
-        let caller = (key, project.clone());
+        let key_in_project = (key, project.clone());
         let mut all = self.lock();
-        if all.len() >= MAX_CALLERS && !all.contains_key(&caller) {
-            let oldest = all.iter().min_by_key(|(_, some)| last_of(some)).map(|(caller, _)| caller.clone());
+        if all.len() >= MAX_KEYS && !all.contains_key(&key_in_project) {
+            let oldest = all.iter().min_by_key(|(_, some)| last_of(some)).map(|(key, _)| key.clone());
             if let Some(oldest) = oldest {
                 all.remove(&oldest);
             }
         }
-        let some = all.entry(caller).or_default();
+        let some = all.entry(key_in_project).or_default();
         some.retain(|acceptance| acceptance.operation != operation);
         some.push(Acceptance { operation, at: Instant::now(), doubts: 0 });
     }
@@ -77,7 +77,7 @@ impl Acceptances {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Caller, Vec<Acceptance>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<KeyInProject, Vec<Acceptance>>> {
         // No code panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,11 +124,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_more_are_kept_than_the_bound_and_the_oldest_goes() {
         let (all, key) = (Acceptances::default(), key("one"));
-        for n in 0..=MAX_CALLERS {
+        for n in 0..=MAX_KEYS {
             all.accepted(key, &project(n), Operation::List);
             tokio::time::advance(Duration::from_millis(1)).await;
         }
-        assert_eq!(all.lock().len(), MAX_CALLERS);
+        assert_eq!(all.lock().len(), MAX_KEYS);
         assert!(all.last(key, &project(0)).is_none() && all.last(key, &project(1)).is_some());
     }
 }

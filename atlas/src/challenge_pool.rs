@@ -38,7 +38,7 @@ impl ChallengePool {
     }
 
     /// Puts a challenge back, unless it is exhausted.
-    pub(super) fn put_back(&self, key: Fingerprint, challenge: Challenge) {
+    pub(super) fn put(&self, key: Fingerprint, challenge: Challenge) {
         if !challenge.is_exhausted() {
             self.keep(key, challenge, Instant::now());
         }
@@ -83,10 +83,10 @@ mod tests {
     fn a_borrowed_challenge_is_lent_to_nobody_else() {
         let store = ChallengePool::default();
         let key = Credentials::key("a", "b").unwrap().fingerprint();
-        store.put_back(key, challenge("one"));
+        store.put(key, challenge("one"));
         let borrowed = store.take(key).unwrap();
         assert!(store.take(key).is_none());
-        store.put_back(key, borrowed);
+        store.put(key, borrowed);
         assert!(store.take(key).is_some());
     }
 
@@ -94,7 +94,7 @@ mod tests {
     fn a_key_never_gets_the_challenge_of_another() {
         let store = ChallengePool::default();
         let [one, other] = ["b", "c"].map(|private| Credentials::key("a", private).unwrap().fingerprint());
-        store.put_back(one, challenge("one"));
+        store.put(one, challenge("one"));
         assert!(store.take(other).is_none());
     }
 
@@ -102,8 +102,8 @@ mod tests {
     fn the_challenge_used_last_is_lent_first() {
         let store = ChallengePool::default();
         let key = Credentials::key("a", "b").unwrap().fingerprint();
-        store.put_back(key, challenge("old"));
-        store.put_back(key, challenge("new"));
+        store.put(key, challenge("old"));
+        store.put(key, challenge("new"));
         assert_eq!(store.take(key), Some(challenge("new")));
     }
 
@@ -111,9 +111,9 @@ mod tests {
     fn what_an_emptied_key_leaves_behind_is_removed() {
         let store = ChallengePool::default();
         let [gone, used] = ["b", "c"].map(|private| Credentials::key("a", private).unwrap().fingerprint());
-        store.put_back(gone, challenge("one"));
+        store.put(gone, challenge("one"));
         store.take(gone);
-        store.put_back(used, challenge("two"));
+        store.put(used, challenge("two"));
         assert_eq!(store.lock().len(), 1);
     }
 
@@ -134,11 +134,11 @@ mod tests {
         let store = ChallengePool::default();
         let key = |n: usize| Credentials::key("a", &format!("-{n}-")).unwrap().fingerprint();
         for _ in 0..=MAX_PER_KEY {
-            store.put_back(key(0), challenge("one"));
+            store.put(key(0), challenge("one"));
         }
         assert_eq!(store.lock()[&key(0)].len(), MAX_PER_KEY);
         for n in 1..=MAX_KEYS {
-            store.put_back(key(n), challenge("one"));
+            store.put(key(n), challenge("one"));
         }
         assert_eq!(store.lock().len(), MAX_KEYS);
         assert!(store.take(key(0)).is_none() && store.take(key(MAX_KEYS)).is_some());

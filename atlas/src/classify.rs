@@ -32,7 +32,7 @@ pub(super) fn kind(status: u16, code: Option<&str>, is_whole: bool) -> FaultKind
 
 /// Returns whether a 401 with this code comes from behind the authentication: it names the right that a known user lacks. A
 /// 401 with a challenge has no code, or the general one.
-pub(super) fn knows_the_user(code: &str) -> bool {
+pub(super) fn implies_known_user(code: &str) -> bool {
     matches!(
         code,
         "NOT_IN_GROUP" | "USER_UNAUTHORIZED" | "ACCESS_FORBIDDEN" | "IP_ADDRESS_NOT_ON_ACCESS_LIST"

@@ -15,10 +15,11 @@ use tokio::time::Instant;
 use super::cookies::Cookies;
 use super::create_outcome::{self, CreateOutcome};
 use super::credentials::Credentials;
-use super::error::{AtlasError, Context, Operation, Outcome};
-use super::exchange::{Exchange, Failure};
+use super::error::{AtlasError, Operation, RequestContext};
+use super::exchange::{AuthenticatedCall, Failure};
 use super::http::RawResponse;
 use super::json::{self, InstanceDescription};
+use super::outcome::Outcome;
 use super::response::{self, Response};
 use super::send_guard::MaySend;
 use super::transport::{CallRecord, Transport};
@@ -58,8 +59,8 @@ pub struct Update {
 }
 
 /// A request as an operation describes it.
-struct Request<'a> {
-    context: Context<'a>,
+struct OperationRequest<'a> {
+    context: RequestContext<'a>,
     method: Method,
     url: Url,
     body: Option<Vec<u8>>,
@@ -114,7 +115,7 @@ impl Client {
         comment: &str,
         may_send: impl Fn() -> bool + Send + Sync + 'static,
     ) -> CreateOutcome {
-        let request = Request {
+        let request = OperationRequest {
             body: Some(json::creation(comment)),
             may_send: Some(Arc::new(may_send)),
             ..self.request(Operation::Create, Method::POST, instance, None)
@@ -135,7 +136,7 @@ impl Client {
         update: &Update,
     ) -> Result<Endpoint, AtlasError> {
         let body = json::change(update.comment.as_deref(), update.cloud_provider_endpoint_id.as_ref());
-        let request = Request {
+        let request = OperationRequest {
             body: Some(body),
             ..self.request(Operation::Update, Method::PATCH, instance, Some(id))
         };
@@ -160,7 +161,8 @@ impl Client {
     /// Atlas was unreachable, rejected the request, or sent no instance.
     pub async fn instance(&self, instance: &Instance) -> Result<InstanceDescription, AtlasError> {
         let url = self.transport.instance_url(instance);
-        let request = Request { url, ..self.request(Operation::Instance, Method::GET, instance, None) };
+        let request =
+            OperationRequest { url, ..self.request(Operation::Instance, Method::GET, instance, None) };
         self.read(request, |response| json::instance(response.json()?)).await
     }
 
@@ -170,9 +172,9 @@ impl Client {
         method: Method,
         instance: &'a Instance,
         id: Option<&'a EndpointId>,
-    ) -> Request<'a> {
-        let context = Context { operation, instance, id, credentials: &self.credentials };
-        Request {
+    ) -> OperationRequest<'a> {
+        let context = RequestContext { operation, instance, id, credentials: &self.credentials };
+        OperationRequest {
             context,
             method,
             url: self.transport.endpoint_url(instance, id),
@@ -184,7 +186,7 @@ impl Client {
     /// Runs a call whose success `parse` understands.
     async fn read<T>(
         &self,
-        request: Request<'_>,
+        request: OperationRequest<'_>,
         parse: impl FnOnce(&Response) -> Result<T, String>,
     ) -> Result<T, AtlasError> {
         let context = request.context;
@@ -192,7 +194,7 @@ impl Client {
             Err(failure) => (failure.error.outcome(), Err(failure.error)),
             Ok(raw) => {
                 let response = response::open(raw);
-                let result = response.success(context, parse);
+                let result = context.success(&response, parse);
                 let outcome =
                     result.as_ref().map_or_else(AtlasError::outcome, |_| Outcome::Status(response.status));
                 (outcome, result)
@@ -201,16 +203,16 @@ impl Client {
         .await
     }
 
-    /// Runs a call to its end and records it under the outcome that `conclude` returns.
+    /// Runs a call to its end and records it under the outcome that `classify` returns.
     async fn call<T>(
         &self,
-        request: Request<'_>,
+        request: OperationRequest<'_>,
         classify: impl FnOnce(Result<RawResponse, Failure>) -> (Outcome, T),
     ) -> T {
         let started_at = Instant::now();
-        let Request { context, method, url, body, may_send } = request;
+        let OperationRequest { context, method, url, body, may_send } = request;
         let deadline = started_at + self.transport.timeout();
-        let mut exchange = Exchange {
+        let mut exchange = AuthenticatedCall {
             transport: &self.transport,
             context,
             method,
@@ -243,6 +245,6 @@ fn this_endpoint(response: &Response, id: &EndpointId) -> Result<Endpoint, Strin
     if endpoint.id == *id {
         Ok(endpoint)
     } else {
-        Err(format!("the answer holds endpoint {} instead", endpoint.id))
+        Err(format!("the response holds endpoint {} instead", endpoint.id))
     }
 }

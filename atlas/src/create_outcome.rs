@@ -5,9 +5,10 @@
 
 use domain::endpoint::Endpoint;
 
-use super::error::{AtlasError, Context, Outcome};
+use super::error::{AtlasError, RequestContext};
 use super::exchange::Failure;
 use super::http::RawResponse;
+use super::outcome::Outcome;
 use super::{classify, json, response};
 
 /// The outcome of a create.
@@ -23,7 +24,7 @@ pub enum CreateOutcome {
 
 /// Classifies the result of a POST, and returns its outcome for metrics.
 pub(super) fn classify_create(
-    context: Context<'_>,
+    context: RequestContext<'_>,
     result: Result<RawResponse, Failure>,
 ) -> (Outcome, CreateOutcome) {
     let response = match result {
@@ -35,7 +36,7 @@ pub(super) fn classify_create(
             return (error.outcome(), CreateOutcome::Refused(error));
         }
     };
-    match response.success(context, |response| json::endpoint(response.json()?, &response.secrets)) {
+    match context.success(&response, |response| json::endpoint(response.json()?, &response.secrets)) {
         Ok(endpoint) => (Outcome::Status(response.status), CreateOutcome::Created(endpoint)),
         Err(error) if classify::is_definite_no(response.status, response.error.is_some()) => {
             (error.outcome(), CreateOutcome::Refused(error))

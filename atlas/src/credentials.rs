@@ -22,14 +22,14 @@ pub(super) enum Scheme {
 pub struct Credentials {
     scheme: Scheme,
     id: String,
-    secret: Secret,
+    secret: SecretText,
 }
 
 /// Text that is never printed: it has neither `Debug` nor `Display`.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Secret(String);
+pub(super) struct SecretText(String);
 
-impl Secret {
+impl SecretText {
     pub(super) fn new(text: String) -> Self {
         Self(text)
     }
@@ -79,7 +79,7 @@ impl Credentials {
         Ok(Self {
             scheme: Scheme::Digest,
             id: usable("the public API key", public)?,
-            secret: Secret(usable("the private API key", private)?),
+            secret: SecretText(usable("the private API key", private)?),
         })
     }
 
@@ -91,7 +91,7 @@ impl Credentials {
         Ok(Self {
             scheme: Scheme::Bearer,
             id: usable("the client id", client_id)?,
-            secret: Secret(usable("the client secret", client_secret)?),
+            secret: SecretText(usable("the client secret", client_secret)?),
         })
     }
 
@@ -107,7 +107,7 @@ impl Credentials {
         Fingerprint(hash.finalize().into())
     }
 
-    /// Returns eight characters that tell credentials apart in metrics, derived from the public half alone.
+    /// Returns eight characters that distinguish credentials in metrics, derived from the public half alone.
     #[must_use]
     pub fn short_name(&self) -> String {
         HEXLOWER.encode(&Sha256::digest(self.id.as_bytes())[..4])
@@ -128,9 +128,9 @@ impl Credentials {
     }
 
     /// Returns the forms in which a server could echo the secret.
-    pub(super) fn secrets(&self) -> Vec<Secret> {
+    pub(super) fn secrets(&self) -> Vec<SecretText> {
         let basic = BASE64.encode(format!("{}:{}", self.id, self.secret.0).as_bytes());
-        vec![self.secret.clone(), Secret(basic)]
+        vec![self.secret.clone(), SecretText(basic)]
     }
 }
 

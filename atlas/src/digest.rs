@@ -81,7 +81,7 @@ mod tests {
     use super::super::www_authenticate::choose;
     use super::*;
 
-    fn answer(challenge: &str, cnonce: Option<&str>, user: (&str, &str), target: &str) -> String {
+    fn respond(challenge: &str, cnonce: Option<&str>, user: (&str, &str), target: &str) -> String {
         let mut challenge = choose([challenge]).unwrap();
         challenge.cnonce = cnonce.map(str::to_owned).or(challenge.cnonce);
         let key = Credentials::key(user.0, user.1).unwrap();
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_rfc_7616_section_3_9_1_come_out_as_printed() {
-        let md5 = answer(&rfc_7616_challenge("MD5"), Some(RFC_CNONCE), RFC_USER, "/dir/index.html");
+        let md5 = respond(&rfc_7616_challenge("MD5"), Some(RFC_CNONCE), RFC_USER, "/dir/index.html");
         assert!(md5.contains("response=\"8ca523f5e9506fed4657c9700eebdbec\""), "{md5}");
         for part in [
             "username=\"Mufasa\"",
@@ -113,7 +113,7 @@ mod tests {
         ] {
             assert!(md5.contains(part), "{part} in {md5}");
         }
-        let sha = answer(&rfc_7616_challenge("SHA-256"), Some(RFC_CNONCE), RFC_USER, "/dir/index.html");
+        let sha = respond(&rfc_7616_challenge("SHA-256"), Some(RFC_CNONCE), RFC_USER, "/dir/index.html");
         assert!(
             sha.contains("response=\"753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1\""),
             "{sha}"
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_2617_comes_out_as_printed() {
-        let header = answer(
+        let header = respond(
             "Digest realm=\"testrealm@host.com\", qop=\"auth,auth-int\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\", opaque=\"5ccc069c403ebaf9f0171e9517f40e41\"",
             Some("0a4f113b"),
             ("Mufasa", "Circle Of Life"),
@@ -133,15 +133,15 @@ mod tests {
     }
 
     #[test]
-    fn without_qop_the_answer_has_the_form_of_rfc_2069() {
+    fn without_qop_the_response_has_the_form_of_rfc_2069() {
         // Checked with: printf 'u:r:p' | md5sum, printf 'GET:/x?pretty=true' | md5sum, and their join with the nonce.
-        let header = answer("Digest realm=\"r\", nonce=\"n\"", Some("unused"), ("u", "p"), "/x?pretty=true");
+        let header = respond("Digest realm=\"r\", nonce=\"n\"", Some("unused"), ("u", "p"), "/x?pretty=true");
         assert!(header.contains("response=\"d3551aaa720532819c68a747af9958e6\""), "{header}");
         assert!(!header.contains("qop") && !header.contains("nc=") && !header.contains("cnonce"), "{header}");
     }
 
     #[test]
-    fn a_challenge_is_worn_after_a_million_answers() {
+    fn a_challenge_is_worn_after_a_million_responses() {
         let mut challenge = choose([rfc_7616_challenge("MD5").as_str()]).unwrap();
         challenge.prompt.nc = MAX_NONCE_USES - 1;
         assert!(!challenge.is_exhausted());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_keeps_its_client_nonce_and_other_answers_do_not() {
+    fn a_session_keeps_its_client_nonce_and_other_responses_do_not() {
         let cnonces = |algorithm: &str| {
             let mut challenge = choose([rfc_7616_challenge(algorithm).as_str()]).unwrap();
             let key = Credentials::key("u", "p").unwrap();
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn quotes_in_names_are_escaped() {
-        let header = answer("Digest realm=\"a \\\"b\\\" \\\\ c\", nonce=\"n\"", None, ("u\"x", "p"), "/");
+        let header = respond("Digest realm=\"a \\\"b\\\" \\\\ c\", nonce=\"n\"", None, ("u\"x", "p"), "/");
         assert!(header.contains(r#"realm="a \"b\" \\ c""#), "{header}");
         assert!(header.contains(r#"username="u\"x""#), "{header}");
     }

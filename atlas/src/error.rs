@@ -11,8 +11,9 @@ use domain::fault::{Concerns, Fault, FaultKind};
 use domain::message::Message;
 
 use super::classify;
-use super::credentials::{Credentials, Secret};
+use super::credentials::{Credentials, SecretText};
 use super::http::TransportError;
+use super::outcome::Outcome;
 use super::redact;
 use super::response::{ErrorBody, Response};
 
@@ -36,7 +37,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Returns one lower-case word: `list`, `create`, …
+    /// Returns the lower-case name: `list`, `create`, …
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -66,42 +67,6 @@ impl Operation {
     }
 }
 
-/// How a call ended on the wire. Its `Display` is a metric's label: the status code, or one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Outcome {
-    /// There was a response with this status code (the enveloped one, if there was an envelope).
-    Status(u16),
-    /// The caller's deadline passed before the request could be sent; nothing was sent.
-    DeadlinePassed,
-    /// No connection: name resolution, TCP or TLS. Nothing was sent.
-    Unreachable,
-    /// The response did not arrive in time.
-    TimedOut,
-    /// The connection broke before the response was complete.
-    Interrupted,
-    /// The response was larger than 1 MiB.
-    Oversized,
-    /// The response has a success status but cannot be parsed.
-    Malformed,
-    /// A 401 that offers no usable authentication. The request was not executed.
-    NoChallenge,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Status(status) => return write!(f, "{status}"),
-            Self::DeadlinePassed => "too_late",
-            Self::Unreachable => "unreachable",
-            Self::TimedOut => "timed_out",
-            Self::Interrupted => "interrupted",
-            Self::Oversized => "oversized",
-            Self::Malformed => "malformed",
-            Self::NoChallenge => "no_challenge",
-        })
-    }
-}
-
 /// A call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtlasError {
@@ -112,7 +77,7 @@ pub struct AtlasError {
 }
 
 impl AtlasError {
-    /// Returns the class that decides what happens next.
+    /// Returns the class, on which the next decision depends.
     #[must_use]
     pub fn kind(&self) -> FaultKind {
         self.fault.kind
@@ -179,14 +144,32 @@ impl std::error::Error for AtlasError {}
 
 /// What every message names: the operation and the instance.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
+pub(super) struct RequestContext<'a> {
     pub(super) operation: Operation,
     pub(super) instance: &'a Instance,
     pub(super) id: Option<&'a EndpointId>,
     pub(super) credentials: &'a Credentials,
 }
 
-impl Context<'_> {
+impl RequestContext<'_> {
+    /// Returns the success of `response` as `parse` reads it; else an error with the reason.
+    pub(super) fn success<T>(
+        &self,
+        response: &Response,
+        parse: impl FnOnce(&Response) -> Result<T, String>,
+    ) -> Result<T, AtlasError> {
+        if !response.is_success() {
+            return Err(self.rejected(response));
+        }
+        match response.broken {
+            Some(outcome) => {
+                let why = response.packed.as_deref().unwrap_or("the response could not be read to its end");
+                Err(self.failed(outcome, why, ""))
+            }
+            None => parse(response).map_err(|reason| self.failed(Outcome::Malformed, "", &reason)),
+        }
+    }
+
     /// Returns the error of a response without success.
     pub(super) fn rejected(&self, response: &Response) -> AtlasError {
         let code = response.error.as_ref().map(|error| error.code.as_str());
@@ -200,8 +183,8 @@ impl Context<'_> {
                 None => (format!("HTTP {} without an error message of Atlas", response.status), detail),
             },
             Some(code) if is_code(code) => (format!("HTTP {} {code}", response.status), detail),
-            // Words, not a code: they may differ next time.
-            Some(words) => (format!("HTTP {}", response.status), format!("{words} {detail}")),
+            // A text, not a code: it may differ next time.
+            Some(text) => (format!("HTTP {}", response.status), format!("{text} {detail}")),
         };
         let error = self.error(
             Outcome::Status(response.status),
@@ -344,12 +327,12 @@ impl Context<'_> {
 /// Returns the part of an outage's message that stays the same.
 const NO_RESPONSE: &str = "no usable response";
 
-/// Returns whether this is a code in Atlas' form; other values are words.
+/// Returns whether this is a code in Atlas' form; other values are text.
 fn is_code(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn shown_code(code: &str, secrets: &[Secret]) -> String {
+fn shown_code(code: &str, secrets: &[SecretText]) -> String {
     redact::clean(code, secrets).chars().take(64).collect()
 }
 

@@ -6,11 +6,11 @@ use super::super::http::RawResponse;
 use super::super::response::open;
 use super::*;
 
-fn context(operation: Operation, credentials: &Credentials, check: impl FnOnce(&Context<'_>)) {
+fn context(operation: Operation, credentials: &Credentials, check: impl FnOnce(&RequestContext<'_>)) {
     let instance =
         Instance { project: "5f7cac1adf5d6c6306f4b200".parse().unwrap(), name: "orders".parse().unwrap() };
     let id = "5f7cac1adf5d6c6306f4b283".parse().unwrap();
-    check(&Context { operation, instance: &instance, id: Some(&id), credentials });
+    check(&RequestContext { operation, instance: &instance, id: Some(&id), credentials });
 }
 
 fn key() -> Credentials {
@@ -124,7 +124,7 @@ fn every_class_of_refusal_has_a_next_step_of_its_own() {
 }
 
 #[test]
-fn every_failure_without_an_answer_has_a_next_step_of_its_own() {
+fn every_failure_without_a_response_has_a_next_step_of_its_own() {
     for (outcome, detail, expected) in [
         (Outcome::DeadlinePassed, "the time was over", "the operator decides again"),
         (Outcome::Unreachable, "Connection refused", "retrying"),
@@ -138,7 +138,7 @@ fn every_failure_without_an_answer_has_a_next_step_of_its_own() {
             "not JSON",
             "check that the base URL and the API version lead to Atlas; retrying",
         ),
-        (Outcome::TimedOut, "no answer within 30 s", "within 30 s; retrying"),
+        (Outcome::TimedOut, "no response within 30 s", "within 30 s; retrying"),
     ] {
         context(Operation::List, &key(), |context| {
             let error = context.failed(outcome, "", detail);
@@ -168,15 +168,15 @@ fn an_outage_is_the_same_problem_however_it_shows_itself() {
                 context.rejected(&open(RawResponse::of(504, b""))),
                 context.rejected(&open(RawResponse::of(307, b""))),
                 context.failed(Outcome::Unreachable, "no connection to atlas", "Connection refused"),
-                context.failed(Outcome::TimedOut, "no answer within 30 s", ""),
+                context.failed(Outcome::TimedOut, "no response within 30 s", ""),
                 context.failed(Outcome::NoChallenge, "", "HTTP 401: Digest is not offered, only Basic"),
             ];
             for one in &all {
                 for other in &all {
-                    assert!(one.fault().message().is_said_by(&other.to_string()), "{one} / {other}");
+                    assert!(one.fault().message().is_shown_by(&other.to_string()), "{one} / {other}");
                 }
                 let refused = rejected(403, "ACCESS_FORBIDDEN").fault().message();
-                assert!(!refused.is_said_by(&one.to_string()), "{one}");
+                assert!(!refused.is_shown_by(&one.to_string()), "{one}");
             }
         });
     }
@@ -205,7 +205,7 @@ fn a_message_begins_with_what_was_attempted() {
         (Operation::Token, "failed to get a token for API key abcdefgh: ".to_owned()),
     ] {
         context(operation, &key(), |context| {
-            let error = context.failed(Outcome::TimedOut, "no answer", "");
+            let error = context.failed(Outcome::TimedOut, "no response", "");
             assert!(error.to_string().starts_with(&expected), "{error}");
         });
     }

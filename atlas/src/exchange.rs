@@ -16,7 +16,7 @@
 //! | another nonce, stale or not | used twice, and the key was never accepted | not decidable | returns it; the message names both causes |
 //!
 //! Two gateways that take strict turns thus cost an odd number of requests, so the next call does not start where this
-//! one did. A first 401 without a usable challenge says nothing about the key, which was not sent.
+//! one did. A first 401 without a usable challenge proves nothing about the key, which was not sent.
 //!
 //! Cookies of a response go into the next request of the call, and stay with its challenge: balancers route a request with
 //! these cookies to the gateway that issued the nonce.
@@ -32,21 +32,22 @@ use tokio::time::Instant;
 use super::cookies::Cookies;
 use super::credentials::Scheme;
 use super::digest::Challenge;
-use super::error::{AtlasError, Context, Outcome};
+use super::error::{AtlasError, RequestContext};
 use super::http::{HttpRequest, RawResponse, TransportError};
+use super::outcome::Outcome;
 use super::send_guard::{self, MaySend};
-use super::token::Token;
+use super::token::AccessToken;
 use super::transport::Transport;
 use super::www_authenticate::{ChallengeError, choose, schemes};
 use super::{classify, redact, response};
 
-/// The most responses of one call to challenges that were issued to it.
+/// The maximum number of responses of one call to challenges that were issued to it.
 const MAX_RESPONSES: u32 = 3;
 
 /// A call under way.
-pub(super) struct Exchange<'a> {
+pub(super) struct AuthenticatedCall<'a> {
     pub(super) transport: &'a Transport,
-    pub(super) context: Context<'a>,
+    pub(super) context: RequestContext<'a>,
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) body: Option<Vec<u8>>,
@@ -81,10 +82,10 @@ enum Probe {
     /// The server needs no authentication. The request itself was not sent yet.
     Open,
     /// The request was this GET, and this is its response.
-    Answered(RawResponse),
+    Response(RawResponse),
 }
 
-impl Exchange<'_> {
+impl AuthenticatedCall<'_> {
     /// Returns the response to the request, whatever its status.
     pub(super) async fn run(&mut self) -> Result<RawResponse, Failure> {
         match self.context.credentials.scheme() {
@@ -100,7 +101,7 @@ impl Exchange<'_> {
             None => match self.probe().await? {
                 Probe::Challenge(challenge) => (challenge, true),
                 Probe::Open => return self.request(None).await,
-                Probe::Answered(response) => return Ok(response),
+                Probe::Response(response) => return Ok(response),
             },
         };
         let (mut responses, mut is_repeat, mut is_key_confirmed) = (0, false, false);
@@ -113,7 +114,7 @@ impl Exchange<'_> {
             };
             if !result.as_ref().is_ok_and(is_doubtful) {
                 challenge.cookies = std::mem::take(&mut self.cookies);
-                self.transport.challenges().put_back(key, challenge);
+                self.transport.challenges().put(key, challenge);
                 if let Ok(response) = &result {
                     self.record_acceptance(response);
                 }
@@ -126,11 +127,11 @@ impl Exchange<'_> {
                 Err(unusable) => {
                     // Something before Atlas sent the 401, so the nonce is still good.
                     challenge.cookies = std::mem::take(&mut self.cookies);
-                    self.transport.challenges().put_back(key, challenge);
+                    self.transport.challenges().put(key, challenge);
                     return Err(self.unusable(&unusable, &response));
                 }
             };
-            // A gateway may forget a nonce once it has rejected it, so `stale` says nothing the second time.
+            // A gateway may forget a nonce once it has rejected it, so `stale` proves nothing the second time.
             is_key_confirmed |= is_own && !is_repeat && next.is_stale();
             let is_plain = is_own && !next.is_stale();
             if is_plain && (next.nonce() == challenge.nonce() || is_refused_by_name(&response)) {
@@ -172,7 +173,7 @@ impl Exchange<'_> {
 
     /// Returns the failure of a call for which no nonce was good, although the server confirmed the key or accepted it before.
     fn not_accepted(&self, is_key_confirmed: bool) -> Failure {
-        let Context { operation, instance, credentials, .. } = self.context;
+        let RequestContext { operation, instance, credentials, .. } = self.context;
         let problem = if is_key_confirmed {
             "HTTP 401: the gateway called nonces too old that it had just issued".to_owned()
         } else {
@@ -204,7 +205,7 @@ impl Exchange<'_> {
         };
         challenge
             .respond(self.context.credentials, self.method.as_str(), &target)
-            .ok_or_else(|| self.unauthenticable("the Digest challenge cannot be answered"))
+            .ok_or_else(|| self.unauthenticable("no response to the Digest challenge can be computed"))
     }
 
     /// Requests a challenge by a GET of the same URL, which changes nothing even if the server executes it.
@@ -224,7 +225,7 @@ impl Exchange<'_> {
             };
         }
         if self.method == Method::GET {
-            Ok(Probe::Answered(response))
+            Ok(Probe::Response(response))
         } else if (200..300).contains(&response.status) {
             Ok(Probe::Open)
         } else {
@@ -252,7 +253,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Fails for a 401 that has no Atlas error and offers neither scheme of Atlas: it says nothing about the token.
+    /// Fails for a 401 that has no Atlas error and offers neither scheme of Atlas: it proves nothing about the token.
     fn check_schemes(&self, response: &RawResponse) -> Result<(), Failure> {
         if response.status != 401 || response::error_code(response).is_some() {
             return Ok(());
@@ -266,7 +267,7 @@ impl Exchange<'_> {
     }
 
     /// Sends the request with this token.
-    async fn send_with_token(&mut self, token: &Token) -> Result<RawResponse, Failure> {
+    async fn send_with_token(&mut self, token: &AccessToken) -> Result<RawResponse, Failure> {
         let mut result = self.request(Some(token.header())).await;
         if matches!(&result, Err(failure) if failure.may_repeat) {
             result = self.request(Some(token.header())).await;
@@ -337,5 +338,5 @@ impl Exchange<'_> {
 
 /// Returns whether Atlas' error code is one that it has only for known users.
 fn is_refused_by_name(response: &RawResponse) -> bool {
-    response::error_code(response).is_some_and(|code| classify::knows_the_user(&code))
+    response::error_code(response).is_some_and(|code| classify::implies_known_user(&code))
 }

@@ -1,4 +1,4 @@
-//! Describes why there is no connection, or why it broke, in words that stay the same for as long as the cause does.
+//! Describes why there is no connection, or why it broke, in a text that stays the same for as long as the cause does.
 //!
 //! Messages of TLS and sockets name types of their libraries and count seconds; conditions need neither. A remedy is
 //! given only where it can help: an expired certificate is not helped by another authority.
@@ -16,7 +16,7 @@ pub(super) struct Destination {
 
 /// Why there is no connection.
 pub(super) struct ConnectFailure {
-    /// The problem in our words.
+    /// The problem, without text of the system.
     pub(super) problem: String,
     /// The system's own message.
     pub(super) detail: String,
@@ -50,7 +50,7 @@ impl Destination {
         }
     }
 
-    /// Describes how an established connection broke, in our words and in the system's.
+    /// Describes how an established connection broke: our text, and the system's.
     pub(super) fn interrupted(&self, error: &reqwest::Error) -> (String, String) {
         let what = match find::<hyper::Error>(error) {
             Some(error) if error.is_incomplete_message() => "it was closed".to_owned(),
@@ -58,7 +58,7 @@ impl Destination {
             Some(error) if error.is_parse() => "what came is no HTTP response".to_owned(),
             _ => socket(error),
         };
-        (format!("the connection to {} broke before there was an answer", self.host), what)
+        (format!("the connection to {} broke before there was a response", self.host), what)
     }
 }
 
@@ -77,7 +77,10 @@ fn tls(error: &rustls::Error, host: &str) -> (String, Option<String>) {
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 let what = format!("the server's certificate is not valid for name {host}");
-                return (what, Some("check the base URL, and what answers at its address".to_owned()));
+                return (
+                    what,
+                    Some("check the base URL, and which server listens at its address".to_owned()),
+                );
             }
             CertificateError::UnknownIssuer => (
                 "the server's certificate is signed by an authority that is not trusted (unknown issuer)",
@@ -100,10 +103,10 @@ fn tls(error: &rustls::Error, host: &str) -> (String, Option<String>) {
             _ => ("the server's certificate cannot be used", "check the certificate of the server"),
         },
         rustls::Error::NoCertificatesPresented => {
-            ("the server shows no certificate", "check the base URL, and what answers at its address")
+            ("the server shows no certificate", "check the base URL, and which server listens at its address")
         }
         rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. } => {
-            ("what answers does not speak TLS", "check scheme and port of the base URL")
+            ("the server does not speak TLS", "check scheme and port of the base URL")
         }
         rustls::Error::PeerIncompatible(_) => (
             "the server offers no version or cipher of TLS that is in use here",
@@ -111,7 +114,7 @@ fn tls(error: &rustls::Error, host: &str) -> (String, Option<String>) {
         ),
         rustls::Error::AlertReceived(alert) => {
             let what = format!("the server ended the TLS handshake ({})", spaced(&format!("{alert:?}")));
-            return (what, Some("check the base URL, and what answers at its address".to_owned()));
+            return (what, Some("check the base URL, and which server listens at its address".to_owned()));
         }
         _ => return ("the TLS handshake failed".to_owned(), None),
     };
@@ -139,13 +142,13 @@ fn tunnel_refusal(error: &reqwest::Error) -> Option<&'static str> {
         }
         text if text.contains("unsuccessful") => Some("it refused the request (CONNECT)"),
         text if text.contains("end of file") => Some("it closed the connection"),
-        text if text.contains("too long") => Some("its answer is too long"),
+        text if text.contains("too long") => Some("its response is too long"),
         // The connection to the proxy itself failed.
         _ => None,
     }
 }
 
-/// Returns a system's message without its number, which says the same.
+/// Returns a system's message without its number, which adds nothing.
 fn socket(error: &reqwest::Error) -> String {
     if let Some(error) = find::<io::Error>(error).filter(|error| error.raw_os_error().is_some()) {
         let text = error.to_string();

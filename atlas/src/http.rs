@@ -15,9 +15,9 @@ use reqwest::{Certificate, Method, Proxy, Url, redirect, retry};
 use tokio::time::Instant;
 
 use super::authorities::Authorities;
-use super::credentials::Secret;
-use super::error::Outcome;
+use super::credentials::SecretText;
 use super::failure::{self, ConnectFailure, Destination};
+use super::outcome::Outcome;
 use super::send_guard::DeadlinePassed;
 use super::settings::{ClientSettings, SettingsError};
 use super::{retry_after, reuse, sunset};
@@ -71,7 +71,7 @@ pub(super) struct RawResponse {
     /// A 401 that as likely means that the server does not know its own nonce as that the key is wrong.
     pub(super) is_unknown_nonce_likely: bool,
     /// The secrets that the body may hold.
-    pub(super) secrets: Vec<Secret>,
+    pub(super) secrets: Vec<SecretText>,
 }
 
 #[cfg(any(test, fuzzing))]
@@ -156,7 +156,7 @@ impl Http {
     /// Sends a request once and reads its response.
     ///
     /// # Errors
-    /// There was no response; says whether a part of the request may have been written.
+    /// There was no response; records whether a part of the request may have been written.
     pub(super) async fn send(&self, request: HttpRequest<'_>) -> Result<RawResponse, TransportError> {
         let left = request.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -234,7 +234,7 @@ impl Http {
     }
 
     fn timed_out(&self) -> TransportError {
-        let problem = format!("{} did not answer within {:?}", self.destination.host, self.timeout);
+        let problem = format!("{} did not respond within {:?}", self.destination.host, self.timeout);
         TransportError::new(Outcome::TimedOut, problem)
     }
 }
@@ -261,7 +261,7 @@ fn setup(error: &reqwest::Error) -> SettingsError {
     SettingsError::Setup(failure::root_cause(error).to_string())
 }
 
-/// Reads a body to its end or to the limit, whatever `Content-Length` says.
+/// Reads a body to its end or to the limit, whatever `Content-Length` declares.
 async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Outcome> {
     let mut body = Vec::new();
     while let Some(chunk) = response

@@ -8,16 +8,16 @@ use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::text::kept;
 use serde_json::{Map, Value, json};
 
-use super::credentials::Secret;
+use super::credentials::SecretText;
 use super::redact;
 
-/// Parses one endpoint. The error is a message in our words.
-pub(super) fn endpoint(json: &Value, secrets: &[Secret]) -> Result<Endpoint, String> {
+/// Parses one endpoint. The error is a message of ours.
+pub(super) fn endpoint(json: &Value, secrets: &[SecretText]) -> Result<Endpoint, String> {
     let id: EndpointId = json
         .get("_id")
         .and_then(Value::as_str)
         .and_then(|id| id.parse().ok())
-        .ok_or("the answer holds an endpoint without a valid _id")?;
+        .ok_or("the response holds an endpoint without a valid _id")?;
     let field = |name: &str| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     Ok(Endpoint {
         id,
@@ -30,18 +30,18 @@ pub(super) fn endpoint(json: &Value, secrets: &[Secret]) -> Result<Endpoint, Str
 }
 
 /// Parses a listing: a bare array, or `{results}`. Complete, or an error.
-pub(super) fn endpoints(json: &Value, secrets: &[Secret]) -> Result<Vec<Endpoint>, String> {
+pub(super) fn endpoints(json: &Value, secrets: &[SecretText]) -> Result<Vec<Endpoint>, String> {
     let results = json
         .as_array()
         .or_else(|| json.get("results")?.as_array())
-        .ok_or("the answer is no list of endpoints")?;
+        .ok_or("the response is no list of endpoints")?;
     let total = json.get("totalCount").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
     if let Some(total) = total.filter(|total| *total > results.len()) {
-        return Err(format!("the answer holds only {} of {total} endpoints", results.len()));
+        return Err(format!("the response holds only {} of {total} endpoints", results.len()));
     }
     let links = json.get("links").and_then(Value::as_array);
     if links.into_iter().flatten().any(|link| link.get("rel").and_then(Value::as_str) == Some("next")) {
-        return Err("the answer holds only the first page of the endpoints".to_owned());
+        return Err("the response holds only the first page of the endpoints".to_owned());
     }
     results.iter().map(|element| endpoint(element, secrets)).collect()
 }
@@ -67,7 +67,7 @@ pub struct PrivateConnection {
 /// Parses an instance. Connection strings without an address are skipped: there is nothing to connect to.
 pub(super) fn instance(json: &Value) -> Result<InstanceDescription, String> {
     if !json.is_object() {
-        return Err("the answer is no description of an instance".to_owned());
+        return Err("the response is no description of an instance".to_owned());
     }
     let text =
         |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(kept);

@@ -61,10 +61,10 @@ fn a_list_is_a_bare_array_or_has_results_and_is_never_a_part() {
     let paged = json!({"results": [page_example()], "links": [], "totalCount": 1});
     assert_eq!(endpoints(&paged, &[]).unwrap().len(), 1);
     let part = json!({"results": [page_example()], "links": [], "totalCount": 2});
-    assert_eq!(endpoints(&part, &[]).unwrap_err(), "the answer holds only 1 of 2 endpoints");
+    assert_eq!(endpoints(&part, &[]).unwrap_err(), "the response holds only 1 of 2 endpoints");
     let next =
         json!({"results": [page_example()], "links": [{"rel": "next", "href": "https://x/?pageNum=2"}]});
-    assert_eq!(endpoints(&next, &[]).unwrap_err(), "the answer holds only the first page of the endpoints");
+    assert_eq!(endpoints(&next, &[]).unwrap_err(), "the response holds only the first page of the endpoints");
     for bad in [json!({}), json!(null), json!("[]"), json!({"results": null}), page_example()] {
         assert!(endpoints(&bad, &[]).is_err(), "{bad}");
     }
@@ -101,7 +101,7 @@ fn no_text_of_an_endpoint_or_an_instance_is_unfit_or_longer_than_a_kibibyte() {
         &connection.srv_connection_string,
         &connection.vpc_endpoint_ids[0],
     ] {
-        assert!(shown.starts_with('x') && shown.len() <= domain::text::MOST_BYTES, "{shown}");
+        assert!(shown.starts_with('x') && shown.len() <= domain::text::MAX_BYTES, "{shown}");
         assert!(!shown.chars().any(domain::text::is_unfit), "{shown:?}");
     }
 }

@@ -19,7 +19,7 @@
 //! | `token` | OAuth client credentials |
 //! | `response`, `json` | errors and envelopes; the JSON of endpoints and instances |
 //! | `retry_after`, `sunset` | times that headers announce |
-//! | `classify`, `error`, `redact` | what a response means, and how a message says it |
+//! | `classify`, `error`, `outcome`, `redact` | what a response means, and its message |
 
 mod acceptances;
 mod authorities;
@@ -35,6 +35,7 @@ mod exchange;
 mod failure;
 mod http;
 mod json;
+mod outcome;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod redact;
@@ -52,7 +53,8 @@ pub use authorities::Authorities;
 pub use client::{Client, DeleteOutcome, ListResponse, Update};
 pub use create_outcome::CreateOutcome;
 pub use credentials::{Credentials, Fingerprint, UnusableCredentials};
-pub use error::{AtlasError, Operation, Outcome};
+pub use error::{AtlasError, Operation};
 pub use json::{InstanceDescription, PrivateConnection};
+pub use outcome::Outcome;
 pub use settings::{ApiVersion, ClientSettings, SettingsError};
 pub use transport::{CallRecord, Observer, Transport};

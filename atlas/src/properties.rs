@@ -13,14 +13,14 @@ use std::time::{Duration, SystemTime};
 use domain::endpoint::{EndpointId, Instance};
 use domain::fault::FaultKind;
 use domain::ownership::{mark_of, same_comment};
-use domain::text::{MOST_BYTES, is_unfit, kept};
+use domain::text::{MAX_BYTES, is_unfit, kept};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::create_outcome::CreateOutcome;
-use super::credentials::{Credentials, Secret};
+use super::credentials::{Credentials, SecretText};
 use super::digest::Challenge;
-use super::error::{AtlasError, Context, Operation};
+use super::error::{AtlasError, Operation, RequestContext};
 use super::http::RawResponse;
 use super::www_authenticate::{ChallengeError, choose};
 use super::{classify, create_outcome, json, redact, response, retry_after, token};
@@ -57,13 +57,13 @@ pub fn challenge(bytes: &[u8]) {
     assert!(!prompt.nonce.is_empty());
     for (nth, method) in [(1, "GET"), (2, "POST")] {
         let Some(header) = challenge.respond(&key(), method, "/api?pretty=true") else {
-            assert!(text.chars().any(char::is_control), "the answer to {text:?} cannot be sent");
+            assert!(text.chars().any(char::is_control), "the response to {text:?} cannot be sent");
             return;
         };
         assert!(header.is_sensitive());
         let header = std::str::from_utf8(header.as_bytes()).unwrap();
         assert!(text.contains(SECRET) || !header.contains(SECRET), "{header}");
-        // The response repeats what the challenge said, as the server wrote it.
+        // The response repeats the parameters of the challenge, as the server wrote it.
         let read = choose([header]).unwrap();
         let read = read.prompt();
         assert_eq!((&read.realm, &read.nonce, &read.opaque), (&prompt.realm, &prompt.nonce, &prompt.opaque));
@@ -82,20 +82,20 @@ fn is_a_scheme_alone(line: &str) -> bool {
 pub fn reply(bytes: &[u8]) {
     let (status, body) = bytes.split_at(bytes.len().min(2));
     let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
-    let answer = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };
+    let raw = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };
     let at =
         Instance { project: "5f7cac1adf5d6c6306f4b283".parse().unwrap(), name: "orders".parse().unwrap() };
     let id: EndpointId = "5f7cac1adf5d6c6306f4b284".parse().unwrap();
     let key = key();
-    let context = |operation| Context { operation, instance: &at, id: Some(&id), credentials: &key };
-    let opened = response::open(answer());
+    let context = |operation| RequestContext { operation, instance: &at, id: Some(&id), credentials: &key };
+    let opened = response::open(raw());
     let json = serde_json::from_slice::<Value>(body).ok();
     assert_eq!(opened.json.is_some(), json.is_some(), "JSON is never lost, and nothing else is JSON");
     assert!(status / 100 == 2 || opened.status == status, "a failing status is never improved");
     assert!(opened.error.as_ref().is_none_or(|error| !error.code.is_empty()));
 
     let listing =
-        opened.success(context(Operation::List), |reply| json::endpoints(reply.json()?, &reply.secrets));
+        context(Operation::List).success(&opened, |reply| json::endpoints(reply.json()?, &reply.secrets));
     match listing {
         Ok(listing) => {
             let json = opened.json.as_ref().unwrap();
@@ -103,29 +103,29 @@ pub fn reply(bytes: &[u8]) {
             assert_eq!(listing.len(), shown.len(), "none is left out");
             for (endpoint, shown) in listing.iter().zip(shown) {
                 assert_eq!(shown.get("_id").and_then(Value::as_str), Some(endpoint.id.as_str()));
-                let said = shown.get("status").and_then(Value::as_str).unwrap_or_default();
+                let status = shown.get("status").and_then(Value::as_str).unwrap_or_default();
                 assert_eq!(
                     endpoint.status.as_str(),
-                    kept(said),
+                    kept(status),
                     "a status is kept as it came, but fit to be shown"
                 );
                 let comment = shown.get("comment").and_then(Value::as_str).unwrap_or_default();
                 assert!(same_comment(&endpoint.comment, comment), "a comment is still the same");
                 assert_eq!(mark_of(&endpoint.comment), mark_of(comment), "and carries the same mark");
-                for text in [&endpoint.comment, &kept(said)] {
-                    assert!(text.len() <= MOST_BYTES && !text.chars().any(is_unfit), "{text:?}");
+                for text in [&endpoint.comment, &kept(status)] {
+                    assert!(text.len() <= MAX_BYTES && !text.chars().any(is_unfit), "{text:?}");
                 }
                 is_fit_to_be_shown(endpoint.error_message.as_deref().unwrap_or_default());
             }
         }
         Err(error) => is_well_said(&error, opened.status),
     }
-    let instance = opened.success(context(Operation::Instance), |reply| json::instance(reply.json()?));
+    let instance = context(Operation::Instance).success(&opened, |reply| json::instance(reply.json()?));
     if let Ok(instance) = instance {
         assert!(instance.private_connections.iter().all(|one| !one.srv_connection_string.is_empty()));
     }
 
-    match create_outcome::classify_create(context(Operation::Create), Ok(answer())).1 {
+    match create_outcome::classify_create(context(Operation::Create), Ok(raw())).1 {
         CreateOutcome::Created(endpoint) => {
             let json = opened.json.as_ref().unwrap();
             assert_eq!(json.get("_id").and_then(Value::as_str), Some(endpoint.id.as_str()));
@@ -196,7 +196,7 @@ pub fn shown(bytes: &[u8]) {
     assert!(shown.chars().count() <= redact::MAX_CHARS);
     assert_eq!(shown.trim(), shown);
     assert!(!shown.chars().any(char::is_control) && !shown.contains("  "), "{shown:?}");
-    for secret in secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= 6) {
+    for secret in secrets.iter().map(SecretText::expose).filter(|secret| secret.len() >= 6) {
         assert!(!shown.contains(secret), "{secret:?} is shown: {shown:?}");
     }
     assert_eq!(redact::clean(&shown, &secrets), shown, "what was cleaned is clean");
@@ -222,7 +222,7 @@ pub fn waiting(bytes: &[u8]) {
             "{value:?}"
         );
     }
-    assert_eq!(retry_after::parse(&format!(" {value}\t"), now), wait, "outer white space says nothing");
+    assert_eq!(retry_after::parse(&format!(" {value}\t"), now), wait, "outer white space is ignored");
 }
 
 #[cfg(test)]

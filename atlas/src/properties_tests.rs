@@ -127,7 +127,7 @@ fn a_value() -> impl Strategy<Value = Value> {
 }
 
 /// A status and JSON, in the form in which `reply` reads them.
-fn an_answer() -> impl Strategy<Value = (u16, Value)> {
+fn a_response() -> impl Strategy<Value = (u16, Value)> {
     let status = prop_oneof![
         select(vec![200_u16, 201, 204, 400, 401, 403, 404, 405, 409, 410, 429, 500, 502, 503]),
         0_u16..1280,
@@ -178,12 +178,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn any_challenge_is_answered_or_refused(text in made_of(CHALLENGE, 30)) {
+    fn any_challenge_is_responded_to_or_refused(text in made_of(CHALLENGE, 30)) {
         challenge(text.as_bytes());
     }
 
     #[test]
-    fn any_answer_is_understood_or_an_error_that_can_be_shown((status, body) in an_answer()) {
+    fn any_response_is_parsed_or_an_error_that_can_be_shown((status, body) in a_response()) {
         reply(&as_bytes(status, &body.to_string()));
     }
 

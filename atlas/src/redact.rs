@@ -4,7 +4,7 @@
 
 use domain::text::is_unfit;
 
-use super::credentials::Secret;
+use super::credentials::SecretText;
 
 /// The maximum number of characters of a server's text that are shown.
 pub(super) const MAX_CHARS: usize = 512;
@@ -14,7 +14,7 @@ const MIN_SECRET_CHARS: usize = 6;
 
 /// Control and direction-changing characters become spaces, runs of white space one space, `hidden` text
 /// `[hidden]`, and what exceeds [`MAX_CHARS`] characters an ellipsis.
-pub(super) fn clean(text: &str, secrets: &[Secret]) -> String {
+pub(super) fn clean(text: &str, secrets: &[SecretText]) -> String {
     let mut folded = fold(text);
     // Folded like the text: a secret with a space inside must not show up where its spaces were doubled.
     for secret in secrets.iter().map(|secret| fold(secret.expose())) {
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_hidden_wherever_it_stands_even_where_the_cut_would_split_it() {
-        let secret = Secret::new("hunter2-hunter2".to_owned());
+        let secret = SecretText::new("hunter2-hunter2".to_owned());
         let text = format!("{}hunter2-hunter2 and hunter2-hunter2", "x".repeat(MAX_CHARS - 8));
         assert!(!clean(&text, std::slice::from_ref(&secret)).contains("hunter2"));
         assert_eq!(clean("key hunter2-hunter2!", &[secret]), "key [hidden]!");
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn a_secret_with_a_space_inside_is_hidden_however_wide_the_space_is() {
         for secret in ["two words", "two  words"] {
-            let secret = Secret::new(secret.to_owned());
+            let secret = SecretText::new(secret.to_owned());
             for text in ["two words", "two  words", "two\t\u{200b}words"] {
                 assert_eq!(clean(text, std::slice::from_ref(&secret)), "[hidden]", "{text:?}");
             }
@@ -75,6 +75,6 @@ mod tests {
 
     #[test]
     fn a_secret_too_short_to_be_one_leaves_the_text_alone() {
-        assert_eq!(clean("banana", &[Secret::new("a".to_owned())]), "banana");
+        assert_eq!(clean("banana", &[SecretText::new("a".to_owned())]), "banana");
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use domain::observed::Sunset;
 use serde_json::Value;
 
-use super::credentials::Secret;
-use super::error::{AtlasError, Context, Outcome};
+use super::credentials::SecretText;
 use super::http::RawResponse;
+use super::outcome::Outcome;
 use super::redact;
 
 /// A response without its envelope.
@@ -32,7 +32,7 @@ pub(super) struct Response {
     /// The announced end of the API.
     pub(super) sunset: Option<Sunset>,
     /// Secrets that the body may hold.
-    pub(super) secrets: Vec<Secret>,
+    pub(super) secrets: Vec<SecretText>,
 }
 
 impl Response {
@@ -42,25 +42,7 @@ impl Response {
 
     /// The body, if it is JSON.
     pub(super) fn json(&self) -> Result<&Value, String> {
-        self.json.as_ref().ok_or_else(|| "the answer is not JSON".to_owned())
-    }
-
-    /// Returns the success as `parse` reads it; else an error that says why it is none.
-    pub(super) fn success<T>(
-        &self,
-        context: Context<'_>,
-        parse: impl FnOnce(&Self) -> Result<T, String>,
-    ) -> Result<T, AtlasError> {
-        if !self.is_success() {
-            return Err(context.rejected(self));
-        }
-        match self.broken {
-            Some(outcome) => {
-                let why = self.packed.as_deref().unwrap_or("the answer could not be read to its end");
-                Err(context.failed(outcome, why, ""))
-            }
-            None => parse(self).map_err(|reason| context.failed(Outcome::Malformed, "", &reason)),
-        }
+        self.json.as_ref().ok_or_else(|| "the response is not JSON".to_owned())
     }
 }
 
@@ -127,7 +109,7 @@ pub(super) fn open(raw: RawResponse) -> Response {
     let error = json.as_ref().and_then(ErrorBody::from_json);
     let packed = raw.coding.map(|coding| {
         let coding = redact::clean(&coding, &raw.secrets);
-        format!("the answer is packed ({coding}) although it was not asked for; let what stands before Atlas send it as it is")
+        format!("the response is packed ({coding}) although it was not requested packed; let the proxy before Atlas send it unchanged")
     });
     Response {
         status,

@@ -108,7 +108,7 @@ pub(super) fn base_url(settings: &ClientSettings) -> Result<Url, SettingsError> 
     } else if url.path().contains("/api/atlas") {
         Some("already contains the API's path, which the client adds")
     } else if url.scheme() == "http" && !settings.allow_http && !is_this_machine(&url) {
-        Some("is http, which would show every answer to the network (https, or allow http expressly)")
+        Some("is http, which would show every response to the network (https, or allow http expressly)")
     } else {
         None
     };

@@ -14,9 +14,10 @@ use reqwest::header::HeaderValue;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::credentials::{Credentials, Fingerprint, Secret};
-use super::error::{AtlasError, Context, Operation, Outcome};
+use super::credentials::{Credentials, Fingerprint, SecretText};
+use super::error::{AtlasError, Operation, RequestContext};
 use super::http::{HttpRequest, RawResponse};
+use super::outcome::Outcome;
 use super::response;
 use super::transport::{CallRecord, Transport};
 
@@ -39,13 +40,13 @@ const MAX_FAILURES: usize = 1024;
 /// The tokens of all service accounts.
 #[derive(Default)]
 pub(super) struct Tokens {
-    slots: Mutex<HashMap<Fingerprint, Arc<tokio::sync::Mutex<Slot>>>>,
+    slots: Mutex<HashMap<Fingerprint, Arc<tokio::sync::Mutex<TokenSlot>>>>,
 }
 
 /// One account's token. Its lock is held while the token is renewed, so that one request serves all waiting calls.
 #[derive(Default)]
-struct Slot {
-    token: Option<Arc<Token>>,
+struct TokenSlot {
+    token: Option<Arc<AccessToken>>,
     renew_at: Option<Instant>,
     /// When a token was last replaced after a 401.
     replaced_at: Option<Instant>,
@@ -60,8 +61,8 @@ struct TokenFailure {
 }
 
 /// An access token and its times.
-pub(super) struct Token {
-    text: Secret,
+pub(super) struct AccessToken {
+    text: SecretText,
     header: HeaderValue,
     asked_at: Instant,
     expires_at: Instant,
@@ -69,14 +70,14 @@ pub(super) struct Token {
     was_accepted: AtomicBool,
 }
 
-impl Token {
+impl AccessToken {
     /// Returns the `Authorization` header.
     pub(super) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
 
     /// Returns the text that a server could echo, for redaction.
-    pub(super) fn secret(&self) -> Secret {
+    pub(super) fn secret(&self) -> SecretText {
         self.text.clone()
     }
 
@@ -86,10 +87,10 @@ impl Token {
     }
 }
 
-impl Slot {
+impl TokenSlot {
     /// Returns whether the token, rejected in a project where the account was last accepted at `accepted_here`, may be
     /// replaced.
-    fn may_replace(&self, token: &Token, accepted_here: Option<Instant>) -> bool {
+    fn may_replace(&self, token: &AccessToken, accepted_here: Option<Instant>) -> bool {
         let is_doubtful = token.asked_at.elapsed() >= REPLACE_INTERVAL
             || !token.was_accepted.load(Ordering::Relaxed)
             || accepted_here.is_some_and(|at| at >= token.asked_at);
@@ -123,10 +124,10 @@ impl Tokens {
     pub(super) async fn get(
         &self,
         transport: &Transport,
-        context: Context<'_>,
+        context: RequestContext<'_>,
         deadline: Instant,
-    ) -> Result<Arc<Token>, AtlasError> {
-        let context = Context { operation: Operation::Token, ..context };
+    ) -> Result<Arc<AccessToken>, AtlasError> {
+        let context = RequestContext { operation: Operation::Token, ..context };
         let asked_at = Instant::now();
         let slot = self.slot(context.credentials.fingerprint());
         let mut slot = enter(&slot, context, deadline).await?;
@@ -156,11 +157,11 @@ impl Tokens {
     pub(super) async fn replace(
         &self,
         transport: &Transport,
-        context: Context<'_>,
+        context: RequestContext<'_>,
         deadline: Instant,
-        refused: &Arc<Token>,
-    ) -> Result<Option<Arc<Token>>, AtlasError> {
-        let context = Context { operation: Operation::Token, ..context };
+        refused: &Arc<AccessToken>,
+    ) -> Result<Option<Arc<AccessToken>>, AtlasError> {
+        let context = RequestContext { operation: Operation::Token, ..context };
         let (key, asked_at) = (context.credentials.fingerprint(), Instant::now());
         let slot = self.slot(key);
         let mut slot = enter(&slot, context, deadline).await?;
@@ -179,7 +180,7 @@ impl Tokens {
         renew(&mut slot, transport, context, deadline, asked_at).await.map(Some)
     }
 
-    fn slot(&self, account: Fingerprint) -> Arc<tokio::sync::Mutex<Slot>> {
+    fn slot(&self, account: Fingerprint) -> Arc<tokio::sync::Mutex<TokenSlot>> {
         let now = Instant::now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         // Accounts come and go with their Secrets: slots that are neither in use nor hold a valid token are dropped.
@@ -197,10 +198,10 @@ impl Tokens {
 
 /// Waits for the account's lock, until `deadline`.
 async fn enter<'a>(
-    slot: &'a tokio::sync::Mutex<Slot>,
-    context: Context<'_>,
+    slot: &'a tokio::sync::Mutex<TokenSlot>,
+    context: RequestContext<'_>,
     deadline: Instant,
-) -> Result<tokio::sync::MutexGuard<'a, Slot>, AtlasError> {
+) -> Result<tokio::sync::MutexGuard<'a, TokenSlot>, AtlasError> {
     timeout_at(deadline, slot.lock()).await.map_err(|_| {
         context.failed(Outcome::TimedOut, "another request for the token did not end in time", "")
     })
@@ -208,12 +209,12 @@ async fn enter<'a>(
 
 /// Requests a token, unless a request has just failed for all. On failure the slot keeps its token.
 async fn renew(
-    slot: &mut Slot,
+    slot: &mut TokenSlot,
     transport: &Transport,
-    context: Context<'_>,
+    context: RequestContext<'_>,
     deadline: Instant,
     asked_at: Instant,
-) -> Result<Arc<Token>, AtlasError> {
+) -> Result<Arc<AccessToken>, AtlasError> {
     if let Some(error) = slot.shared_failure(asked_at) {
         return Err(error);
     }
@@ -235,7 +236,11 @@ async fn renew(
 }
 
 /// Sends one token request, recorded as a call of its own.
-async fn fetch(transport: &Transport, context: Context<'_>, deadline: Instant) -> Result<Token, AtlasError> {
+async fn fetch(
+    transport: &Transport,
+    context: RequestContext<'_>,
+    deadline: Instant,
+) -> Result<AccessToken, AtlasError> {
     let started_at = Instant::now();
     let result = request(transport, context, deadline).await;
     let outcome = result.as_ref().map_or_else(AtlasError::outcome, |_| Outcome::Status(200));
@@ -253,9 +258,9 @@ async fn fetch(transport: &Transport, context: Context<'_>, deadline: Instant) -
 
 async fn request(
     transport: &Transport,
-    context: Context<'_>,
+    context: RequestContext<'_>,
     deadline: Instant,
-) -> Result<Token, AtlasError> {
+) -> Result<AccessToken, AtlasError> {
     let url = transport.token_url();
     let Some(authorization) = basic(context.credentials) else {
         return Err(context.failed(
@@ -287,11 +292,11 @@ async fn request(
     let body =
         raw.body.map_err(|outcome| context.failed(outcome, "the token could not be read to its end", ""))?;
     let token = serde_json::from_slice(&body).ok().and_then(|json: Value| read(&json, asked_at));
-    token.ok_or_else(|| context.failed(Outcome::Malformed, "the answer holds no access_token", ""))
+    token.ok_or_else(|| context.failed(Outcome::Malformed, "the response holds no access_token", ""))
 }
 
 /// Classifies an error of the token endpoint, in OAuth's form (`error`, `error_description`) or Atlas' own.
-fn refused(context: Context<'_>, raw: RawResponse) -> AtlasError {
+fn refused(context: RequestContext<'_>, raw: RawResponse) -> AtlasError {
     let mut response = response::open(raw);
     if response.error.is_none() {
         response.error = response.json.as_ref().and_then(response::oauth_error);
@@ -313,7 +318,7 @@ fn basic(credentials: &Credentials) -> Option<HeaderValue> {
 
 /// Parses `{"access_token", "expires_in", …}`; the lifetime counts from before the request, so it is never
 /// overestimated.
-pub(super) fn read(json: &Value, asked_at: Instant) -> Option<Token> {
+pub(super) fn read(json: &Value, asked_at: Instant) -> Option<AccessToken> {
     let text = json.get("access_token")?.as_str().filter(|text| !text.is_empty())?;
     let mut header = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
     header.set_sensitive(true);
@@ -323,8 +328,8 @@ pub(super) fn read(json: &Value, asked_at: Instant) -> Option<Token> {
         _ => None,
     };
     let life = life.unwrap_or(DEFAULT_TOKEN_TTL).min(MAX_TOKEN_TTL);
-    Some(Token {
-        text: Secret::new(text.to_owned()),
+    Some(AccessToken {
+        text: SecretText::new(text.to_owned()),
         header,
         asked_at,
         expires_at: asked_at + life,

@@ -24,7 +24,7 @@ fn a_token_is_due_at_two_thirds_of_its_life() {
 }
 
 #[test]
-fn an_answer_without_a_usable_token_is_none() {
+fn a_response_without_a_usable_token_is_none() {
     for json in [
         json!({}),
         json!([]),
@@ -55,11 +55,11 @@ fn instance() -> Instance {
 }
 
 /// Returns a token that is due, and expired, after `life`.
-fn living_for(life: Duration) -> Slot {
+fn living_for(life: Duration) -> TokenSlot {
     let mut token = read(&json!({"access_token": "t"}), Instant::now()).unwrap();
     token.expires_at = Instant::now() + life;
     token.renew_at = token.expires_at;
-    Slot { renew_at: Some(token.renew_at), token: Some(Arc::new(token)), ..Slot::default() }
+    TokenSlot { renew_at: Some(token.renew_at), token: Some(Arc::new(token)), ..TokenSlot::default() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,8 @@ async fn a_token_serves_until_its_end_and_not_at_it() {
     let settings = ClientSettings { base_url: "http://127.0.0.1:1".to_owned(), ..ClientSettings::default() };
     let transport = Transport::new(settings, Arc::new(|_| {})).unwrap();
     let (account, at) = (account("mdb_sa_id_1"), instance());
-    let context = Context { operation: Operation::List, instance: &at, id: None, credentials: &account };
+    let context =
+        RequestContext { operation: Operation::List, instance: &at, id: None, credentials: &account };
     for (life, serves) in [(Duration::from_nanos(1), true), (Duration::ZERO, false)] {
         let tokens = Tokens::default();
         // Another call still uses it, so it is not dropped at its end.
@@ -99,14 +100,15 @@ async fn the_token_of_an_account_that_nobody_uses_goes_at_its_end() {
 #[test]
 fn only_an_unknown_client_is_told_by_400_that_it_is_unauthorized() {
     let (account, at) = (account("mdb_sa_id_1"), instance());
-    let context = Context { operation: Operation::Token, instance: &at, id: None, credentials: &account };
+    let context =
+        RequestContext { operation: Operation::Token, instance: &at, id: None, credentials: &account };
     for (status, error, expected) in [
         (400, "invalid_client", 401),
         (400, "invalid_scope", 400),
         (500, "invalid_client", 500),
         (401, "invalid_client", 401),
     ] {
-        let answer = RawResponse::of(status, json!({ "error": error }).to_string().as_bytes());
-        assert_eq!(refused(context, answer).outcome(), Outcome::Status(expected), "{status} {error}");
+        let response = RawResponse::of(status, json!({ "error": error }).to_string().as_bytes());
+        assert_eq!(refused(context, response).outcome(), Outcome::Status(expected), "{status} {error}");
     }
 }

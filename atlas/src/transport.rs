@@ -9,8 +9,9 @@ use reqwest::Url;
 use super::acceptances::Acceptances;
 use super::authorities::Authorities;
 use super::challenge_pool::ChallengePool;
-use super::error::{Operation, Outcome};
+use super::error::Operation;
 use super::http::Http;
+use super::outcome::Outcome;
 use super::settings::{self, ClientSettings, SettingsError};
 use super::token::Tokens;
 

@@ -85,7 +85,7 @@ fn challenges_in_several_lines_are_one_list() {
 
 #[test]
 #[rustfmt::skip]
-fn what_cannot_be_answered_is_refused_with_its_reason() {
+fn what_cannot_be_responded_to_is_refused_with_its_reason() {
     for (line, expected) in [
         ("", ChallengeError::None),
         (" , ,", ChallengeError::None),
@@ -110,7 +110,7 @@ fn what_cannot_be_answered_is_refused_with_its_reason() {
 }
 
 #[test]
-fn no_text_makes_it_panic_or_the_answer_fail() {
+fn no_text_makes_it_panic_or_the_response_fail() {
     // A small generator with a fixed seed, so that a failure can be repeated.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
@@ -149,16 +149,16 @@ fn no_text_makes_it_panic_or_the_answer_fail() {
         "true",
     ];
     let key = crate::Credentials::key("user", "private").unwrap();
-    let mut answered = 0;
+    let mut parsed = 0;
     for _ in 0..200_000 {
         let words = random(24);
         let line: String = (0..words).map(|_| pieces[random(pieces.len())]).collect();
         if let Ok(mut challenge) = choose([line.as_str()]) {
             assert!(challenge.respond(&key, "GET", "/a?b=c").is_some(), "{line:?}");
-            answered += 1;
+            parsed += 1;
         }
     }
-    assert!(answered > 100, "only {answered} lines held a challenge: the test tests nothing");
+    assert!(parsed > 100, "only {parsed} lines held a challenge: the test tests nothing");
     for _ in 0..50_000 {
         let length = random(200);
         let bytes: Vec<u8> = (0..length).map(|_| u8::try_from(random(256)).unwrap()).collect();
@@ -167,7 +167,7 @@ fn no_text_makes_it_panic_or_the_answer_fail() {
 }
 
 #[test]
-fn the_library_does_not_need_its_parser_to_answer() {
+fn the_library_does_not_need_its_parser_to_respond() {
     // The library's parser of a plain challenge gives the same parameters.
     let line = r#"Digest realm="r", nonce="n", qop="auth", algorithm=MD5, opaque="o""#;
     let mut ours = choose([line]).unwrap().prompt().clone();

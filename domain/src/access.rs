@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::backoff::LONGEST_RETRY;
+use crate::backoff::MAX_RETRY;
 use crate::memory::SinceBoot;
 
 /// Maximum age of a Secret whose credentials work.
@@ -194,7 +194,7 @@ impl SecretRead {
             Finding::Missing | Finding::Unavailable if self.requested => FRESH_ON_REQUEST,
             Finding::Usable if self.rejected => RECHECK,
             Finding::Usable => FRESH,
-            Finding::Missing => RECHECK.saturating_mul(2_u32.saturating_pow(self.repeats)).min(LONGEST_RETRY),
+            Finding::Missing => RECHECK.saturating_mul(2_u32.saturating_pow(self.repeats)).min(MAX_RETRY),
             Finding::Unavailable => RETRY,
         }
     }

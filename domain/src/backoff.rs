@@ -2,25 +2,24 @@
 
 use std::time::Duration;
 
-/// The longest pause between two attempts after failures.
-pub const LONGEST_RETRY: Duration = Duration::from_mins(5);
+/// The maximum pause between two attempts after failures.
+pub const MAX_RETRY: Duration = Duration::from_mins(5);
 
-/// Returns the pause before poll number `polls` (0 is the first) of something that is changing: `shortest`, then half as
-/// long again each time, up to `longest`.
+/// Returns the pause before poll number `polls` (0 is the first) of something that is changing: `min`, then half as
+/// long again each time, up to `max`.
 #[must_use]
-pub fn poll(polls: u32, shortest: Duration, longest: Duration) -> Duration {
+pub fn poll(polls: u32, min: Duration, max: Duration) -> Duration {
     let growth = 1.5_f64.powi(i32::try_from(polls.min(64)).unwrap_or(64));
-    shortest.mul_f64(growth).min(longest)
+    min.mul_f64(growth).min(max)
 }
 
 /// Returns the pause after `failures` (0 is the first) failures in a row: doubling from one second up to
-/// [`LONGEST_RETRY`], and of that a random half, so that objects that failed together do not return together.
+/// [`MAX_RETRY`], and of that a random half, so that objects that failed together do not return together.
 /// `jitter` is in 0..1.
 #[must_use]
 pub fn retry(failures: u32, jitter: f64) -> Duration {
-    let longest =
-        Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(failures.min(16))).min(LONGEST_RETRY);
-    longest.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+    let max = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(failures.min(16))).min(MAX_RETRY);
+    max.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
 /// Returns `interval` give or take a fifth. `jitter` is in 0..1.
@@ -47,10 +46,10 @@ mod tests {
         for failures in 0..40 {
             for jitter in [0.0, 0.5, 0.999] {
                 let pause = retry(failures, jitter);
-                assert!(pause >= Duration::from_millis(500) && pause <= LONGEST_RETRY);
+                assert!(pause >= Duration::from_millis(500) && pause <= MAX_RETRY);
             }
         }
-        assert!(retry(20, 1.0) == LONGEST_RETRY);
+        assert!(retry(20, 1.0) == MAX_RETRY);
     }
 
     #[test]

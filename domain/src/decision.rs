@@ -29,12 +29,12 @@ pub enum ConfirmedAbsence {
     Recorded,
     /// Everything of ours.
     Everything,
-    /// Something that the status says of the recorded endpoint, which is listed.
+    /// Something that the status shows of the recorded endpoint, which is listed.
     Known(Withdrawn),
 }
 
-/// What a listing takes back of what the status says of the recorded endpoint. Two listings confirm each other only if they
-/// take back the same.
+/// What the status shows of the recorded endpoint and a listing contradicts. Two listings confirm each other only if they
+/// contradict the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is withdrawn or not")]
 pub struct Withdrawn {
@@ -44,7 +44,7 @@ pub struct Withdrawn {
     pub vpc_endpoint_id: bool,
     /// The status is missing, `FAILED`, not known, or an earlier one.
     pub status: bool,
-    /// The endpoint is `DELETING`, and this operator did not ask for it.
+    /// The endpoint is `DELETING`, and this operator did not request it.
     pub deleting: bool,
     /// The endpoint carries the mark of another owner.
     pub mark: bool,
@@ -116,7 +116,7 @@ pub enum Origin {
 pub enum ReleaseReason {
     /// Atlas has confirmed that it is gone.
     Deleted,
-    /// It stays in Atlas, as asked or because it is not ours to delete.
+    /// It stays in Atlas, as declared or because it is not ours to delete.
     Retained,
 }
 
@@ -155,7 +155,7 @@ impl fmt::Display for Requeue {
 pub enum State {
     /// `spec.suspend` holds everything.
     Suspended,
-    /// The spec cannot be acted on; says why.
+    /// The spec is invalid, for this reason.
     Invalid(String),
     /// The listing failed.
     ListingFailed(Fault),
@@ -195,8 +195,8 @@ pub enum Rival {
         /// Its token.
         token: Token,
     },
-    /// Somebody else, from whom the endpoint may be taken over.
-    Stranger(Token),
+    /// An unknown owner. The endpoint may be taken over from it.
+    Unknown(Token),
     /// An object in another namespace, from which the operator's default credentials take nothing over.
     Protected,
 }
@@ -225,7 +225,7 @@ pub struct Recorded {
     pub endpoint: Endpoint,
     /// The listing does not show it (yet).
     pub unseen: bool,
-    /// The listing takes back something of it, and a second one has to confirm that: this is what the status says.
+    /// The listing contradicts the status, and a second one has to confirm that: this is what the status shows.
     pub contradicted: bool,
     /// It was adopted, and a second listing has to confirm it.
     pub unconfirmed: bool,
@@ -244,6 +244,6 @@ pub enum Deleting {
     AwaitingOutcome(Duration),
     /// A request failed or was refused.
     Blocked(Fault),
-    /// The endpoint no longer carries our mark, and the credentials that could restore it are missing, as the fault says.
+    /// The endpoint no longer carries our mark, and the credentials that could restore it are missing, for the reason in the fault.
     MarkMissing(EndpointId, Fault),
 }

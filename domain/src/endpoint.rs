@@ -1,4 +1,4 @@
-//! The words of Atlas: projects, instances, endpoints and their status.
+//! The vocabulary of Atlas: projects, instances, endpoints and their status.
 //!
 //! Ids are parsed once and are types from then on. This file never decides anything and never
 //! refuses a word that Atlas may add later: an unknown status is kept as it came.
@@ -7,10 +7,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A value that is not what its type promises.
+/// A value that its type does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
-    /// What was expected, in the words a user knows: "a project id (24 hexadecimal digits)".
+    /// What was expected, in terms a user knows: "a project id (24 hexadecimal digits)".
     pub expected: &'static str,
     /// What was found, cut to 64 characters.
     pub found: String,
@@ -75,8 +75,8 @@ macro_rules! checked_string {
     };
 }
 
-/// The digits of a VPC endpoint id at most.
-const LONGEST_HEX: usize = 123;
+/// The maximum number of hexadecimal digits of a VPC endpoint id.
+const MAX_HEX_DIGITS: usize = 123;
 
 fn is_object_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -89,7 +89,7 @@ checked_string!(
     is_object_id
 );
 checked_string!(
-    /// The `_id` of an endpoint: 24 lower-case hexadecimal digits, made by Atlas.
+    /// The `_id` of an endpoint: 24 lower-case hexadecimal digits, assigned by Atlas.
     EndpointId,
     "an endpoint id (24 hexadecimal digits)",
     is_object_id
@@ -111,7 +111,7 @@ checked_string!(
     |text| {
         text.strip_prefix("vpce-")
             .is_some_and(|hex| {
-                (1..=LONGEST_HEX).contains(&hex.len()) && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+                (1..=MAX_HEX_DIGITS).contains(&hex.len()) && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
             })
     }
 );
@@ -131,14 +131,14 @@ impl fmt::Display for Instance {
     }
 }
 
-/// Makes [`EndpointStatus`] from one row a status: its meaning, Atlas' word, and how far the endpoint has come.
+/// Makes [`EndpointStatus`] from one row a status: its meaning, Atlas' name, and how far the endpoint has come.
 macro_rules! statuses {
-    ($($(#[doc = $meaning:literal])* $variant:ident = $word:literal, $progress:literal;)+) => {
-        /// The operating status of an endpoint, as Atlas words it.
+    ($($(#[doc = $meaning:literal])* $variant:ident = $name:literal, $progress:literal;)+) => {
+        /// The operating status of an endpoint, as Atlas names it.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum EndpointStatus {
             $($(#[doc = $meaning])* $variant,)+
-            /// A word this version does not know, or an empty one where Atlas sent none.
+            /// A status this version does not know, or an empty one where Atlas sent none.
             Other(String),
         }
 
@@ -146,21 +146,21 @@ macro_rules! statuses {
             /// All that this version knows.
             pub const KNOWN: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// Atlas' own word, if this version knows it.
+            /// Returns Atlas' name of the status, if this version knows it.
             #[must_use]
             pub fn known(&self) -> Option<&'static str> {
                 match self {
-                    $(Self::$variant => Some($word),)+
+                    $(Self::$variant => Some($name),)+
                     Self::Other(_) => None,
                 }
             }
 
-            /// Atlas' own word.
+            /// Returns Atlas' name of the status.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
-                    $(Self::$variant => $word,)+
-                    Self::Other(word) => word,
+                    $(Self::$variant => $name,)+
+                    Self::Other(name) => name,
                 }
             }
 
@@ -175,9 +175,9 @@ macro_rules! statuses {
         }
 
         impl From<&str> for EndpointStatus {
-            fn from(word: &str) -> Self {
-                match word {
-                    $($word => Self::$variant,)+
+            fn from(name: &str) -> Self {
+                match name {
+                    $($name => Self::$variant,)+
                     other => Self::Other(other.to_owned()),
                 }
             }
@@ -197,7 +197,7 @@ statuses! {
     Initiating = "INITIATING", 5;
     /// Traffic can flow.
     Available = "AVAILABLE", 6;
-    /// Atlas gave up; `errorMessage` says why.
+    /// Atlas failed; `errorMessage` holds the reason.
     Failed = "FAILED", 1;
     /// Atlas removes the endpoint.
     Deleting = "DELETING", 0;

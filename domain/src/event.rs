@@ -43,7 +43,7 @@ impl Announced {
         Self {
             service: is_true(ConditionType::EndpointServiceAvailable),
             connected: is_true(connected),
-            shared: status.get(connected.as_str()).is_some_and(|(.., said)| said.contains(SHARED)),
+            shared: status.get(connected.as_str()).is_some_and(|(.., message)| message.contains(SHARED)),
             reasons: bits(status.conditions.iter().filter_map(|(_, _, reason, _)| Reason::parse(reason))),
         }
     }
@@ -66,13 +66,13 @@ fn bits(reasons: impl Iterator<Item = Reason>) -> u64 {
     reasons.fold(0, |set, reason| set | 1 << (reason as u8))
 }
 
-/// Returns the events for what `report` says and was not announced `before`. The progress of an endpoint is announced only if
-/// Atlas shows it, never because a status says so.
+/// Returns the events for what is new in `report`. The progress of an endpoint is published only if Atlas shows it, never
+/// because of the status alone.
 #[must_use]
 pub fn of_change(before: Announced, o: &Observed, step: &Step, report: &Report) -> Vec<EventDraft> {
-    let mut notices = Vec::new();
+    let mut events = Vec::new();
     if report.unchanged {
-        return notices;
+        return events;
     }
     let shown = match (&o.listing, &report.endpoint, step) {
         (_, Some(_), Step::Record { .. }) => true,
@@ -82,28 +82,28 @@ pub fn of_change(before: Announced, o: &Observed, step: &Step, report: &Report) 
     let turned_true = |kind, was: bool| report.get(kind).filter(|c| c.status && shown && !was);
     if let Some(service) = turned_true(ConditionType::EndpointServiceAvailable, before.service) {
         let message = format!("endpoint service {} can be used", service.message);
-        notices.push(normal(EventReason::EndpointServiceReserved, message));
+        events.push(normal(EventReason::EndpointServiceReserved, message));
     }
     if let Some(connected) = turned_true(ConditionType::EndpointConnected, before.connected) {
-        notices.push(normal(EventReason::EndpointAvailable, connected.message.to_string()));
+        events.push(normal(EventReason::EndpointAvailable, connected.message.to_string()));
     }
     let connected = report.get(ConditionType::EndpointConnected);
     if let Some(connected) = connected.filter(|_| report.shared && !before.shared) {
         let message = connected.message.to_string();
-        notices.push(EventDraft { reason: EventReason::VpcEndpointShared, warning: true, message });
+        events.push(EventDraft { reason: EventReason::VpcEndpointShared, warning: true, message });
     }
     for (condition, reason) in warnings(report) {
-        let told = before.reasons & bits([condition.reason].into_iter()) != 0
-            || notices.iter().any(|notice| notice.reason == reason);
-        if !told {
-            notices.push(EventDraft {
+        let published = before.reasons & bits([condition.reason].into_iter()) != 0
+            || events.iter().any(|event| event.reason == reason);
+        if !published {
+            events.push(EventDraft {
                 reason,
                 warning: true,
                 message: report.sentence(condition, None).to_string(),
             });
         }
     }
-    notices
+    events
 }
 
 /// Why an operator does not watch an object.
@@ -140,7 +140,9 @@ fn warnings(report: &Report) -> impl Iterator<Item = (&Condition, EventReason)> 
     // False of these, and True of the last, deserve a warning.
     [(ConditionType::Ready, false), (ConditionType::Synced, false), (ConditionType::ApiSunset, true)]
         .into_iter()
-        .filter_map(|(kind, told_while)| report.get(kind).filter(|condition| condition.status == told_while))
+        .filter_map(|(kind, warned_while)| {
+            report.get(kind).filter(|condition| condition.status == warned_while)
+        })
         .filter_map(|condition| Some((condition, condition.reason.warning()?)))
 }
 

@@ -1,6 +1,6 @@
 //! Failures of requests to Atlas, in the classes that the rules distinguish.
 //!
-//! A fault is data. It is made where the response is read (the client, the credentials), never here, and no rule depends on its
+//! A fault is data. It is created where the response is read (the client, the credentials), never here, and no rule depends on its
 //! text.
 
 use std::fmt;
@@ -10,18 +10,18 @@ use crate::message::Message;
 
 /// Why Atlas could not be read, or why it refused a write.
 ///
-/// Two faults are the same while all but `detail` and the varying parts of `next` is equal, and of an outage whatever they say.
+/// Two faults are the same while all but `detail` and the varying parts of `next` is equal, and, for an outage, whatever they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The class that decides what happens next.
+    /// The class, on which the next decision depends.
     pub kind: FaultKind,
     /// The request that failed, with the names of its instance and endpoint; empty if it was for no object in particular.
     pub attempt: Box<str>,
-    /// What is wrong, in our words: the HTTP status and Atlas' `errorCode`, or a sentence.
+    /// What is wrong: the HTTP status and Atlas' `errorCode`, or a sentence.
     pub problem: Box<str>,
-    /// What the server or the system says about it, already cleaned and cut; empty if it says nothing.
+    /// The text of the server or the system about it, already cleaned and cut; may be empty.
     pub detail: Box<str>,
-    /// What to do about it; empty if `problem` says so.
+    /// What to do about it; empty if `problem` contains it.
     pub next: Message,
     /// The `Retry-After` of the response, if any.
     pub retry_after: Option<Duration>,
@@ -76,10 +76,10 @@ impl fmt::Display for Fault {
 }
 
 impl FaultKind {
-    /// Returns `true` if Atlas says that the instance, or this API, is gone. One such response may be wrong for a moment, so
+    /// Returns `true` if Atlas reports that the instance, or this API, is gone. One such response may be wrong for a moment, so
     /// nothing final follows from one alone ([`crate::memory::Memory::responded`]).
     #[must_use]
-    pub fn says_gone(self) -> bool {
+    pub fn reports_gone(self) -> bool {
         matches!(self, Self::InstanceNotFound | Self::NotServerless | Self::Retired)
     }
 }
@@ -137,29 +137,29 @@ mod tests {
     #[test]
     fn a_fault_is_one_sentence_that_its_detail_does_not_change() {
         let fault = refused("endpoint 1 at noon");
-        let said = "failed to delete endpoint 1 of payroll: HTTP 403 FORBIDDEN: endpoint 1 at noon; correct what Atlas names";
-        assert_eq!(fault.to_string(), said);
+        let expected = "failed to delete endpoint 1 of payroll: HTTP 403 FORBIDDEN: endpoint 1 at noon; correct what Atlas names";
+        assert_eq!(fault.to_string(), expected);
         for detail in ["", "endpoint 1 at one"] {
-            assert!(refused(detail).message().is_said_by(said));
+            assert!(refused(detail).message().is_shown_by(expected));
         }
         let other = Fault { problem: "HTTP 403 OTHER".into(), ..fault };
-        assert!(!other.message().is_said_by(said));
+        assert!(!other.message().is_shown_by(expected));
         assert_eq!(Fault::new(FaultKind::Unavailable, "no Secret").to_string(), "no Secret");
     }
 
     #[test]
-    fn an_outage_says_the_same_whatever_its_status_code() {
+    fn an_outage_has_the_same_message_whatever_its_status_code() {
         let outage = |problem: &str| Fault::new(FaultKind::Unavailable, problem).message();
-        let said = outage("HTTP 502");
+        let expected = outage("HTTP 502");
         for other in ["HTTP 503 UNAVAILABLE", "no connection to cloud.mongodb.com: refused", "HTTP 502"] {
-            assert!(outage(other).is_said_by(&said), "{other}");
+            assert!(outage(other).is_shown_by(&expected), "{other}");
         }
         let link = |message: Message| message.then(" (docs/troubleshooting.md#atlasunavailable)");
-        assert!(!link(outage("HTTP 503")).is_said_by("HTTP 401 (docs/troubleshooting.md#unauthorized)"));
+        assert!(!link(outage("HTTP 503")).is_shown_by("HTTP 401 (docs/troubleshooting.md#unauthorized)"));
     }
 
     #[test]
-    fn whom_a_fault_holds_up_is_told_nothing_of_the_call_that_met_it() {
+    fn a_fault_that_holds_up_another_request_does_not_name_the_one_that_failed() {
         let own = refused("no").met_by("failed to list orders");
         assert_eq!(own.to_string(), "failed to list orders: HTTP 403 FORBIDDEN; correct what Atlas names");
         let token = Fault::new(FaultKind::Unauthorized, "no token for key ab");

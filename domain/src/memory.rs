@@ -15,7 +15,7 @@ use crate::ownership::{ClaimReading, Nonce};
 /// An instant, as the time since boot.
 pub type SinceBoot = Duration;
 
-/// How many attempts are kept by nonce, each of those that may land and of those that may not. Anybody who may edit the object
+/// How many attempts are kept by nonce, each of those that may land and of those that may not. Any user who may edit the object
 /// can put another claim on it every second, and an object whose create is refused claims again and again.
 const MAX_ATTEMPTS: usize = 8;
 
@@ -49,11 +49,11 @@ struct Absence {
 impl Memory {
     /// Records what a read or a watch event shows of the object. An open attempt is remembered from the first time it is seen.
     /// An attempt whose claim is closed is dropped, not marked settled: if the status is wiped, the claim reopens and the
-    /// outcome is unknown again. An attempt whose endpoint is recorded is dropped too, whatever the claim says by then.
+    /// outcome is unknown again. An attempt whose endpoint is recorded is dropped too, whatever the claim names by then.
     /// Listings from before an attempt or an endpoint was known confirm nothing about it.
     pub fn observe(&mut self, claim: &ClaimReading, recorded: Option<&EndpointId>, now: SinceBoot) {
         self.attempts.retain(
-            |_, (_, fate)| !matches!(fate, AttemptOutcome::Created(endpoint) if Some(&endpoint.id) == recorded),
+            |_, (_, outcome)| !matches!(outcome, AttemptOutcome::Created(endpoint) if Some(&endpoint.id) == recorded),
         );
         if let Some(nonce) = claim.open_nonce(recorded) {
             if !self.attempts.contains_key(nonce) {
@@ -84,7 +84,7 @@ impl Memory {
     /// counts as unknown. The oldest of those that may land are merged into one, as young as the youngest of them, so that the
     /// rules wait for it as long as for each.
     fn limit_attempts(&mut self) {
-        while let Some(nonce) = self.beyond(|fate| !fate.is_open()) {
+        while let Some(nonce) = self.beyond(|outcome| !outcome.is_open()) {
             self.attempts.remove(&nonce);
         }
         while let Some((since, _)) =
@@ -96,15 +96,15 @@ impl Memory {
     }
 
     /// Returns the oldest attempt of a class that has too many. Those that are known to have created an endpoint go last.
-    fn beyond(&self, sort: impl Fn(&AttemptOutcome) -> bool) -> Option<Nonce> {
+    fn beyond(&self, class: impl Fn(&AttemptOutcome) -> bool) -> Option<Nonce> {
         let others = Nonce::of_others();
-        let all = || self.attempts.iter().filter(|(nonce, (_, fate))| **nonce != others && sort(fate));
+        let all = || self.attempts.iter().filter(|(nonce, (_, outcome))| **nonce != others && class(outcome));
         let oldest =
-            all().min_by_key(|(_, (since, fate))| (matches!(fate, AttemptOutcome::Created(_)), *since));
+            all().min_by_key(|(_, (since, outcome))| (matches!(outcome, AttemptOutcome::Created(_)), *since));
         oldest.filter(|_| all().count() > MAX_ATTEMPTS).map(|(nonce, _)| nonce.clone())
     }
 
-    /// Nothing is recorded any more, but the endpoint that was may still exist.
+    /// Nothing is recorded any more, but the endpoint that was recorded may still exist.
     fn forget(&mut self) {
         if let Some((_, since)) = self.recorded.take() {
             self.forgotten = Some(since);
@@ -119,7 +119,7 @@ impl Memory {
 
     /// Drops an attempt whose claim was refused, for it never was on the object.
     pub fn withdraw_claim(&mut self, nonce: &Nonce) {
-        if self.attempts.get(nonce).is_some_and(|(_, fate)| *fate == AttemptOutcome::NotSent) {
+        if self.attempts.get(nonce).is_some_and(|(_, outcome)| *outcome == AttemptOutcome::NotSent) {
             self.attempts.remove(nonce);
         }
     }
@@ -127,8 +127,8 @@ impl Memory {
     /// Begins to send the POST of a claimed attempt. Returns `false` if it was sent before: a nonce is posted once.
     pub fn begin_send(&mut self, nonce: &Nonce) -> bool {
         match self.attempts.get_mut(nonce) {
-            Some((_, fate @ AttemptOutcome::NotSent)) => {
-                *fate = AttemptOutcome::Unknown;
+            Some((_, outcome @ AttemptOutcome::NotSent)) => {
+                *outcome = AttemptOutcome::Unknown;
                 self.absent = None;
                 self.limit_attempts();
                 true
@@ -146,16 +146,16 @@ impl Memory {
     /// Marks an attempt that cannot land any more: Atlas refused it, or it will not be sent because it is unknown whether its
     /// claim was accepted.
     pub fn settle(&mut self, nonce: &Nonce) {
-        if let Some((_, fate)) = self.attempts.get_mut(nonce) {
-            *fate = AttemptOutcome::Settled;
+        if let Some((_, outcome)) = self.attempts.get_mut(nonce) {
+            *outcome = AttemptOutcome::Settled;
         }
     }
 
     /// Records that the attempt created `endpoint`. Until the endpoint is recorded in the status, the attempt stays open: it is
     /// recorded under its own claim or, if another claim has replaced that one, found by its mark like any other.
     pub fn created(&mut self, nonce: &Nonce, endpoint: Endpoint) {
-        if let Some((_, fate)) = self.attempts.get_mut(nonce) {
-            *fate = AttemptOutcome::Created(endpoint);
+        if let Some((_, outcome)) = self.attempts.get_mut(nonce) {
+            *outcome = AttemptOutcome::Created(endpoint);
         }
     }
 
@@ -208,7 +208,7 @@ impl Memory {
     }
 
     /// Records the response to a request about the instance that was sent at `sent`: how it failed, or `None` if it succeeded.
-    /// For each way to say that the instance is gone, the first response of a run is kept. Any other response ends every run,
+    /// For each way to report that the instance is gone, the first response of a run is kept. Any other response ends every run,
     /// and a run that has lasted too long begins again: two responses confirm each other only while they can be one state of
     /// Atlas, and during an outage nobody knows what became of the first. One response that serves several reconciles was
     /// sent once, so it does not confirm itself. A run of listings that show an absence ends in the same way, until a second
@@ -217,7 +217,7 @@ impl Memory {
         let is_late = |run: &Absence| sent.saturating_sub(run.since) > times.confirm_within;
         self.absent = self.absent.filter(|run| run.confirmed || (failed.is_none() && !is_late(run)));
         match failed {
-            Some(kind) if kind.says_gone() => {
+            Some(kind) if kind.reports_gone() => {
                 let first = self.gone.entry(kind).or_insert(sent);
                 if sent.saturating_sub(*first) > times.confirm_within {
                     *first = sent;
@@ -230,10 +230,10 @@ impl Memory {
     /// Keeps the time at which the current stage of work began. `overdue` is its age if the status already reports it late: a
     /// restart does not make it young again.
     pub fn working(&mut self, stage: Option<String>, overdue: Option<Duration>, now: SinceBoot) {
-        let first_look = self.working.is_none();
+        let first_reconcile = self.working.is_none();
         self.working = stage.map(|stage| match self.working.take() {
             Some((was, since)) if was == stage => (was, since),
-            _ if first_look => (stage, now.saturating_sub(overdue.unwrap_or_default())),
+            _ if first_reconcile => (stage, now.saturating_sub(overdue.unwrap_or_default())),
             _ => (stage, now),
         });
     }
@@ -247,14 +247,14 @@ impl Memory {
             attempts: self
                 .attempts
                 .iter()
-                .map(|(nonce, (since, fate))| Attempt {
+                .map(|(nonce, (since, outcome))| Attempt {
                     nonce: nonce.clone(),
-                    age: if *fate == AttemptOutcome::NotSent {
+                    age: if *outcome == AttemptOutcome::NotSent {
                         now.saturating_sub(*since)
                     } else {
                         age(*since)
                     },
-                    fate: fate.clone(),
+                    outcome: outcome.clone(),
                 })
                 .collect(),
             recorded: self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| age(*since)),
@@ -324,8 +324,8 @@ impl Memory {
     /// lags may show that object once more. An attempt that may have landed matters until a listing would show its endpoint.
     /// Returns `true` if nothing is left, so that the memory of a token without an object can be removed.
     pub fn prune(&mut self, times: &Times, now: SinceBoot) -> bool {
-        self.attempts.retain(|_, (since, fate)| {
-            fate.is_open() && now.saturating_sub(*since) < times.uncertainty + times.visibility
+        self.attempts.retain(|_, (since, outcome)| {
+            outcome.is_open() && now.saturating_sub(*since) < times.uncertainty + times.visibility
         });
         (self.gone, self.unrecorded) = (BTreeMap::new(), false);
         self.forget();

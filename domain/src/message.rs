@@ -45,9 +45,9 @@ impl Message {
         &self.text
     }
 
-    /// Returns `true` if `said` is this message, except for the varying parts.
+    /// Returns `true` if `shown` is this message, except for the varying parts.
     #[must_use]
-    pub fn is_said_by(&self, said: &str) -> bool {
+    pub fn is_shown_by(&self, shown: &str) -> bool {
         let mut fixed = Vec::new();
         let mut from = 0;
         for part in &self.varying {
@@ -55,8 +55,8 @@ impl Message {
             from = part.end;
         }
         let end = &self.text[from..];
-        let Some((first, between)) = fixed.split_first() else { return said == end };
-        let Some(mut rest) = said.strip_prefix(first).and_then(|rest| rest.strip_suffix(end)) else {
+        let Some((first, between)) = fixed.split_first() else { return shown == end };
+        let Some(mut rest) = shown.strip_prefix(first).and_then(|rest| rest.strip_suffix(end)) else {
             return false;
         };
         between.iter().all(|part| {
@@ -106,28 +106,28 @@ mod tests {
         let message = tls(": expired 3661 seconds ago");
         assert_eq!(message.as_str(), "no connection: expired 3661 seconds ago; retried after 5 s");
         for other in ["", ": expired 3686 seconds ago", ": x; retried after 9 s"] {
-            assert!(message.is_said_by(tls(other).as_str()), "{other}");
-            assert!(tls(other).is_said_by(message.as_str()), "{other}");
+            assert!(message.is_shown_by(tls(other).as_str()), "{other}");
+            assert!(tls(other).is_shown_by(message.as_str()), "{other}");
         }
         for other in
             ["", "no connection", "no connection; retried after 5", "no connections; retried after 5 s "]
         {
-            assert!(!message.is_said_by(other), "{other}");
+            assert!(!message.is_shown_by(other), "{other}");
         }
         // The beginning and the end do not share their text.
-        assert!(!Message::from("ab").varying("").then("bc").is_said_by("abc"));
+        assert!(!Message::from("ab").varying("").then("bc").is_shown_by("abc"));
     }
 
     #[test]
     fn a_sentence_without_varying_parts_is_compared_as_it_is() {
-        assert!(Message::from("a").then("b").is_said_by("ab"));
-        assert!(!Message::from("a").then("b").is_said_by("abc"));
+        assert!(Message::from("a").then("b").is_shown_by("ab"));
+        assert!(!Message::from("a").then("b").is_shown_by("abc"));
     }
 
     #[test]
     fn a_sentence_that_is_joined_to_another_keeps_what_varies() {
         let joined = Message::from("gone: ").join(&tls(" (x)")).then(".");
-        assert!(joined.is_said_by("gone: no connection (y); retried after 60 s."));
-        assert!(!joined.is_said_by("gone: no connection (y); retried after 60 s"));
+        assert!(joined.is_shown_by("gone: no connection (y); retried after 60 s."));
+        assert!(!joined.is_shown_by("gone: no connection (y); retried after 60 s"));
     }
 }

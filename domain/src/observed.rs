@@ -1,7 +1,7 @@
 //! What a reconcile has observed: the only input of the rules.
 //!
 //! Plain data. Every age is measured at the instant at which the listing was *sent* (or now, while there is none): a response
-//! says nothing about what happened after its request was sent.
+//! proves nothing about what happened after its request was sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::ownership::{ClaimReading, Nonce, Token, mark_of};
 pub struct Observed {
     /// The object as it was read before the listing.
     pub object: Object,
-    /// What its spec asks for, or why that cannot be understood.
+    /// Its spec, or why that is invalid.
     pub spec: Result<Spec, String>,
     /// The credentials of the requests to Atlas.
     pub credentials: CredentialsInUse,
@@ -138,9 +138,9 @@ pub enum VpcEndpoint {
     Undeclared,
     /// This one.
     Declared(VpcEndpointId),
-    /// The referenced object exists and has no id yet; says what is missing.
+    /// The referenced object exists and has no id yet, for this reason.
     Awaited(String),
-    /// The reference does not resolve; says which piece is missing.
+    /// The reference does not resolve, for this reason.
     NotFound(String),
 }
 
@@ -162,7 +162,7 @@ pub enum CredentialsInUse {
     /// The operator's default, which several namespaces share: everything, but it takes over nothing that a living object
     /// of another namespace owns, has recorded or names.
     Default,
-    /// From memory, because the Secret is gone, as the fault says. They worked last, and may only list and delete.
+    /// From memory, because the Secret is gone, for the reason in the fault. They worked last, and may only list and delete.
     Remembered(Fault),
 }
 
@@ -212,8 +212,8 @@ pub struct MemorySnapshot {
     pub adopted: Option<Duration>,
     /// What an unbroken run of earlier listings has shown to be gone, and the time since the first of them.
     pub absent: Option<(ConfirmedAbsence, Duration)>,
-    /// In which ways Atlas has said that the instance, or this API, is no more, since it last responded anything else, each
-    /// with the time since the first response that said so.
+    /// In which ways Atlas has reported that the instance, or this API, is no more, since it last responded anything else, each
+    /// with the time since the first such response.
     pub gone: Vec<(FaultKind, Duration)>,
     /// The last response to a DELETE, by endpoint.
     pub deleted: Vec<Deleted>,
@@ -235,7 +235,7 @@ pub struct Attempt {
     /// The time since this process first saw it; for its own, since before the claim was sent.
     pub age: Duration,
     /// What this process knows of it.
-    pub fate: AttemptOutcome,
+    pub outcome: AttemptOutcome,
 }
 
 /// What is known of an attempt's POST request.

@@ -20,7 +20,7 @@ const REFUSED: Duration = Duration::from_mins(5);
 const RATE_LIMITED: Duration = Duration::from_secs(10);
 
 /// The longest such pause.
-const LONGEST_RATE_LIMITED: Duration = Duration::from_mins(5);
+const MAX_RATE_LIMITED: Duration = Duration::from_mins(5);
 
 /// How long a served call proves that Atlas accepts credentials in a project.
 const ACCEPTED: Duration = Duration::from_hours(1);
@@ -195,14 +195,14 @@ impl<S: Clone + Eq + Hash, C: Copy + Eq + Hash> RateLimits<S, C> {
             _ => return,
         };
         // Repeats are forgotten some time after a pause, not at its end: the next response may be a 429 again.
-        let known = self.get(&scope).filter(|pause| now.saturating_sub(pause.until) < LONGEST_RATE_LIMITED);
+        let known = self.get(&scope).filter(|pause| now.saturating_sub(pause.until) < MAX_RATE_LIMITED);
         let repeats = match known {
             None => 0,
             // Responses to concurrent calls are one refusal, not many.
             Some(pause) if pause.until > now => pause.repeats,
             Some(pause) => pause.repeats + 1,
         };
-        let own = RATE_LIMITED.saturating_mul(2_u32.saturating_pow(repeats.min(8))).min(LONGEST_RATE_LIMITED);
+        let own = RATE_LIMITED.saturating_mul(2_u32.saturating_pow(repeats.min(8))).min(MAX_RATE_LIMITED);
         let until = now.saturating_add(length.unwrap_or(own));
         if known.is_none_or(|pause| pause.until < until) {
             let probed = known.and_then(|pause| pause.probed);
@@ -226,7 +226,7 @@ impl<S: Clone + Eq + Hash, C: Copy + Eq + Hash> RateLimits<S, C> {
     fn sweep(&mut self, now: SinceBoot) {
         if self.swept.is_none_or(|swept| now.saturating_sub(swept) >= SWEEP) {
             self.swept = Some(now);
-            let matters = |pause: &Pause| now.saturating_sub(pause.until) < LONGEST_RATE_LIMITED;
+            let matters = |pause: &Pause| now.saturating_sub(pause.until) < MAX_RATE_LIMITED;
             self.limits.retain(|_, pause| matters(pause));
             self.limits.shrink_to_fit();
             self.refusals.retain(matters);

@@ -1,12 +1,12 @@
 //! Text from outside: which characters may be shown.
 //!
 //! What Atlas sends ends up in status, events, logs and terminals, and what people paste into Secrets holds characters
-//! that nobody sees. This file knows characters by their class and never decides what follows from them.
+//! that are invisible. This file knows characters by their class and never decides what follows from them.
 
 use std::borrow::Cow;
 
 /// How many bytes of one text of Atlas are kept; real ones have about 80.
-pub const MOST_BYTES: usize = 1024;
+pub const MAX_BYTES: usize = 1024;
 
 /// How many bytes at the end of a text survive its cut: a comment's mark is there.
 const TAIL_BYTES: usize = 128;
@@ -64,19 +64,19 @@ pub fn fit(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(|c| if is_plain(c) { c } else { replaced(c) }).collect())
 }
 
-/// The text as it is kept: [`fit`], and at most [`MOST_BYTES`] long. What is longer loses the outer white space and its
+/// The text as it is kept: [`fit`], and at most [`MAX_BYTES`] long. What is longer loses the outer white space and its
 /// middle, so that the mark of a comment is read afterwards as before.
 #[must_use]
 pub fn kept(text: &str) -> String {
     let fit = fit(text);
-    if fit.len() <= MOST_BYTES {
+    if fit.len() <= MAX_BYTES {
         return fit.into_owned();
     }
     let whole = fit.trim();
-    if whole.len() <= MOST_BYTES {
+    if whole.len() <= MAX_BYTES {
         return whole.to_owned();
     }
-    let head = whole.floor_char_boundary(MOST_BYTES - TAIL_BYTES - '…'.len_utf8());
+    let head = whole.floor_char_boundary(MAX_BYTES - TAIL_BYTES - '…'.len_utf8());
     let tail = whole.ceil_char_boundary(whole.len() - TAIL_BYTES);
     format!("{}…{}", &whole[..head], &whole[tail..])
 }
@@ -98,9 +98,9 @@ mod tests {
 
     #[test]
     fn a_long_text_loses_its_middle_and_keeps_both_ends() {
-        let long = format!("  start{}end  ", "ä".repeat(MOST_BYTES));
+        let long = format!("  start{}end  ", "ä".repeat(MAX_BYTES));
         let kept = kept(&long);
-        assert!(kept.len() <= MOST_BYTES && kept.starts_with("start") && kept.ends_with("end"), "{kept}");
+        assert!(kept.len() <= MAX_BYTES && kept.starts_with("start") && kept.ends_with("end"), "{kept}");
         assert!(kept.contains('…'));
         assert_eq!(super::kept(&kept), kept, "what was kept is kept as it is");
         assert_eq!(super::kept(" two  spaces "), " two  spaces ");

@@ -2,7 +2,7 @@
 
 use crate::mutations::Mutation;
 use crate::scenarios::{BEGUN, NOTHING, PLAIN, QUIET, TWO, effort};
-use crate::{Budget, Config, Effort, Invariant, Manifest, Mark, Outcome};
+use crate::{Budget, Config, Effort, Invariant, Manifest, MarkOwner, SearchResult};
 
 /// A removed rule, and where the violation must be found.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ impl Ablation {
 
     /// Returns `true` if an invariant of this rule was violated, or none if the rule is not needed.
     #[must_use]
-    pub fn is_as_expected(&self, outcome: &Outcome) -> bool {
+    pub fn is_as_expected(&self, outcome: &SearchResult) -> bool {
         if self.breaks.is_empty() {
             return outcome.broken.is_empty();
         }
@@ -46,15 +46,18 @@ impl Ablation {
     /// Returns `true` if the missing rule caused the violation, and not the configuration: with all rules none is
     /// violated, and the search was at least as deep as the path to the violation.
     #[must_use]
-    pub fn is_the_rule(&self, outcome: &Outcome, control: &Outcome) -> bool {
+    pub fn is_the_rule(&self, outcome: &SearchResult, control: &SearchResult) -> bool {
         let far_enough = outcome.moves_to(self.breaks).is_none_or(|moves| control.depth >= moves);
         control.broken.is_empty() && (control.complete || far_enough)
     }
 }
 
 /// Two endpoints with our mark, none recorded, and a user who removes the mark of one of them.
-const TWINS: Config =
-    Config { strangers: &[Mark::Ours, Mark::Ours], budget: Budget { unmarkings: 1, ..NOTHING }, ..TWO };
+const TWINS: Config = Config {
+    preexisting: &[MarkOwner::Ours, MarkOwner::Ours],
+    budget: Budget { unmarkings: 1, ..NOTHING },
+    ..TWO
+};
 
 /// Returns all ablations.
 #[must_use]
@@ -65,7 +68,8 @@ pub fn ablations() -> Vec<Ablation> {
     let ablation = |mutation, name, hole, config, breaks| Ablation { mutation, name, hole, config, breaks };
     let one_loss = Config { budget: Budget { losses: 1, ..NOTHING }, ..QUIET };
     let deleted = Budget { losses: 1, deletions: 1, ..NOTHING };
-    let named = Config { manifest: Manifest { endpoint: 1, ..PLAIN }, strangers: &[Mark::Foreign], ..QUIET };
+    let named =
+        Config { manifest: Manifest { endpoint: 1, ..PLAIN }, preexisting: &[MarkOwner::Foreign], ..QUIET };
     let deletion = |config: Config| Config { budget: Budget { deletions: 1, ..config.budget }, ..config };
     let retained = Config {
         edits: &[Manifest { retain: true, ..PLAIN }],
@@ -141,10 +145,10 @@ pub fn ablations() -> Vec<Ablation> {
             &[P::Destroyed],
         ),
         ablation(
-            W::DeadlineFromAnswer,
-            "D is counted from the answer to the claim",
+            W::DeadlineFromResponse,
+            "D is counted from the response to the claim",
             Some(5),
-            Config { slow_answers: true, ..TWO },
+            Config { slow_responses: true, ..TWO },
             &[P::Doubled],
         ),
         ablation(
@@ -231,7 +235,7 @@ pub fn ablations() -> Vec<Ablation> {
             Some(13),
             Config {
                 edits: &[Manifest { observe: true, endpoint: 1, ..PLAIN }],
-                strangers: &[Mark::None],
+                preexisting: &[MarkOwner::None],
                 budget: Budget { losses: 1, edits: 1, deletions: 1, ..NOTHING },
                 ..QUIET
             },
@@ -271,14 +275,14 @@ pub fn ablations() -> Vec<Ablation> {
         ),
         ablation(
             W::ClaimAssumed,
-            "a claim without an answer counts as accepted",
+            "a claim without an response counts as accepted",
             None,
             Config { budget: Budget { outages: 1, ..NOTHING }, ..QUIET },
             &[P::PostUnclaimed],
         ),
         ablation(
-            W::NoLastLook,
-            "what the watch shows before the POST is not looked at",
+            W::NoDeletionCheck,
+            "what the watch shows before the POST is not checked",
             None,
             deletion(QUIET),
             &[P::PostAfterDeletion],

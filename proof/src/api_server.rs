@@ -2,42 +2,38 @@
 //!
 //! This file never knows how a controller handles the response.
 
-use crate::in_flight::Patch;
+use crate::in_flight::ObjectPatch;
 use crate::mutations::Mutation;
-use crate::state::{Annotation, CachedObject, Object, Phase, State, Wait};
+use crate::object::{Annotation, CachedObject, ModelObject};
+use crate::outcomes::Rejection;
+use crate::state::{ModelState, Phase, Wait};
 use crate::{Event, Invariant, Model};
-
-/// Why a write to the object was rejected.
-pub(crate) enum Refusal {
-    Changed,
-    NotFound,
-}
 
 impl Model {
     /// Executes or rejects it. `Ok(None)` if the object was deleted.
     pub(crate) fn apply(
         &self,
-        s: &mut State,
+        s: &mut ModelState,
         held: CachedObject,
-        patch: Patch,
-    ) -> Result<Option<Object>, Refusal> {
+        patch: ObjectPatch,
+    ) -> Result<Option<ModelObject>, Rejection> {
         let read = held.object;
-        let now = s.object.ok_or(Refusal::NotFound)?;
+        let now = s.object.ok_or(Rejection::NotFound)?;
         let same_life = now.life == read.life;
         let mut object = now;
         match patch {
-            Patch::Claim { claim, stale_vpc, .. } => {
+            ObjectPatch::Claim { claim, stale_vpc, .. } => {
                 let guarded = self.mutation != Mutation::NoResourceVersion;
                 // No writer can add a finalizer to an object that is being deleted.
                 let addable = object.finalizer || !object.deleting;
                 if (guarded && !held.current) || !same_life || !addable {
-                    return Err(Refusal::Changed);
+                    return Err(Rejection::Conflict);
                 }
                 if now.claim == Some(Annotation::Foreign) && now.recorded == 0 && !now.take_over {
-                    s.history.broken |= Invariant::PostUnwanted.bit();
+                    s.past.broken |= Invariant::PostUnwanted.bit();
                 }
                 object.finalizer = true;
-                s.history.forced = false;
+                s.past.forced = false;
                 object.claim = Some(self.mutation.claim(claim));
                 if stale_vpc != 0 {
                     object.stale_vpc = stale_vpc;
@@ -45,40 +41,40 @@ impl Model {
                 if let Some(nonce) = patch.fresh_nonce() {
                     s.nonces = s.nonces.max(nonce);
                     if !now.deleting {
-                        s.history.claimed |= bit(nonce);
+                        s.past.claimed |= bit(nonce);
                     }
                 }
             }
-            Patch::Record { id, mark } => {
+            ObjectPatch::Record { id, mark } => {
                 let claim = object.claim == read.claim || self.mutation == Mutation::RecordIgnoresClaim;
                 let recorded = object.recorded == read.recorded || self.mutation == Mutation::RecordIgnoresId;
                 if !same_life || !claim || !recorded {
-                    return Err(Refusal::Changed);
+                    return Err(Rejection::Conflict);
                 }
                 if object.recorded != 0 && object.recorded != id && s.is_live(object.recorded) {
-                    s.history.broken |= Invariant::RecordedReplacedAlive.bit();
+                    s.past.broken |= Invariant::RecordedReplacedAlive.bit();
                 }
                 object.recorded = id;
                 object.shown = mark;
                 object.shown_vpc = s.endpoints.iter().find(|e| e.id == id).map_or(0, |e| e.vpc);
                 // An endpoint that vanishes between a listing and the record violates no invariant.
-                s.history.dead = self.config.budget.vanishings == 0
+                s.past.dead = self.config.budget.vanishings == 0
                     && !s.endpoints.iter().any(|e| e.id == id && e.phase != Phase::Gone);
-                s.history.events |= Event::Recorded.bit();
+                s.past.events |= Event::Recorded.bit();
                 if read.recorded != 0 && id != read.recorded {
-                    s.history.events |= Event::CreatedAnew.bit();
+                    s.past.events |= Event::Recreated.bit();
                 }
             }
-            Patch::Release { retained } => {
+            ObjectPatch::Release { retained } => {
                 if !held.current || !same_life {
-                    return Err(Refusal::Changed);
+                    return Err(Rejection::Conflict);
                 }
                 outdate(s);
-                s.history.may_stay = retained;
-                s.history.forced = false;
-                s.history.backup = object.claim;
+                s.past.may_stay = retained;
+                s.past.forced = false;
+                s.past.backup = object.claim;
                 s.object = None;
-                s.history.events |= if retained { Event::Retained.bit() } else { Event::Deleted.bit() };
+                s.past.events |= if retained { Event::Retained.bit() } else { Event::Deleted.bit() };
                 return Ok(None);
             }
         }
@@ -90,7 +86,7 @@ impl Model {
     }
 
     /// Delivers a write whose sender has given up.
-    pub(crate) fn arrive_late(&self, before: &State, n: usize) -> State {
+    pub(crate) fn apply_late(&self, before: &ModelState, n: usize) -> ModelState {
         let mut s = before.clone();
         let late = s.late.remove(n);
         // No controller gets its response, success or not.
@@ -104,14 +100,14 @@ pub(crate) fn bit(nonce: u8) -> u16 {
 }
 
 /// Makes every copy of the object one version older than it was.
-pub(crate) fn outdate(s: &mut State) {
-    for process in &mut s.processes {
-        if let Some(cache) = &mut process.cache {
+pub(crate) fn outdate(s: &mut ModelState) {
+    for controller in &mut s.controllers {
+        if let Some(cache) = &mut controller.cache {
             cache.current = false;
         }
-        if let Some(pass) = &mut process.pass {
-            pass.held.current = false;
-            if let Wait::Claim(held) = &mut pass.wait {
+        if let Some(running) = &mut controller.running {
+            running.held.current = false;
+            if let Wait::Claim(held) = &mut running.wait {
                 held.current = false;
             }
         }

@@ -2,77 +2,77 @@
 //!
 //! This file never knows how a controller handles the response.
 
-use crate::actions::RequestFate;
-use crate::in_flight::Write;
-use crate::responses::answered;
-use crate::state::{Endpoint, Mark, Phase, State};
+use crate::budget::spend;
+use crate::in_flight::AtlasWrite;
+use crate::object::MarkOwner;
+use crate::outcomes::AtlasResponse;
+use crate::outcomes::RequestOutcome;
+use crate::responses::deliver_response;
+use crate::state::{ModelEndpoint, ModelState, Phase};
 use crate::time::LAG;
-use crate::transitions::spend;
 use crate::{Invariant, Model};
-
-/// Atlas' response to a write of controller `i`.
-pub(crate) enum Answer {
-    Made(u8),
-    Refused,
-    Nothing,
-    Updated(u8),
-    Removed { found: bool },
-}
 
 impl Model {
     /// Delivers a request to Atlas, or loses it.
-    pub(crate) fn land(&self, s: &mut State, n: usize, fate: RequestFate) -> Option<()> {
-        let call = *s.calls.get(n)?;
-        if fate == RequestFate::GivenUp {
-            let from = call.from?;
+    pub(crate) fn deliver_request(
+        &self,
+        s: &mut ModelState,
+        n: usize,
+        outcome: RequestOutcome,
+    ) -> Option<()> {
+        let request = *s.requests.get(n)?;
+        if outcome == RequestOutcome::GivenUp {
+            let from = request.from?;
             spend(&mut s.left.losses)?;
-            s.calls[n].from = None;
-            answered(s, usize::from(from), call.write, &Answer::Nothing);
+            s.requests[n].from = None;
+            deliver_response(s, usize::from(from), request.write, &AtlasResponse::Nothing);
             return Some(());
         }
-        s.calls.remove(n);
-        let answer = match fate {
-            RequestFate::Answered => self.carry_out(s, call.write),
-            RequestFate::AnswerLost => {
+        s.requests.remove(n);
+        let response = match outcome {
+            RequestOutcome::Responded => self.execute(s, request.write),
+            RequestOutcome::ResponseLost => {
                 spend(&mut s.left.losses)?;
-                self.carry_out(s, call.write);
-                Answer::Nothing
+                self.execute(s, request.write);
+                AtlasResponse::Nothing
             }
-            RequestFate::Refused => {
+            RequestOutcome::Rejected => {
                 spend(&mut s.left.refusals)?;
-                Answer::Refused
+                AtlasResponse::Rejected
             }
-            RequestFate::Lost => {
-                // A request whose response nobody awaits may be lost at no cost: it surprises no controller.
-                if call.from.is_some() {
+            RequestOutcome::Lost => {
+                // A request whose response is not awaited may be lost at no cost: it surprises no controller.
+                if request.from.is_some() {
                     spend(&mut s.left.losses)?;
                 }
-                Answer::Nothing
+                AtlasResponse::Nothing
             }
-            RequestFate::Overlooked => {
-                let Write::Delete(id) = call.write else { return None };
+            RequestOutcome::Overlooked => {
+                let AtlasWrite::Delete(id) = request.write else { return None };
                 s.endpoint(id).filter(|e| e.born < LAG)?;
                 spend(&mut s.left.lags)?;
-                Answer::Removed { found: false }
+                AtlasResponse::Deleted { found: false }
             }
-            RequestFate::GivenUp => return None,
+            RequestOutcome::GivenUp => return None,
         };
-        if let Some(from) = call.from {
-            answered(s, usize::from(from), call.write, &answer);
+        if let Some(from) = request.from {
+            deliver_response(s, usize::from(from), request.write, &response);
         }
         Some(())
     }
 
     /// Executes the request.
-    fn carry_out(&self, s: &mut State, write: Write) -> Answer {
+    fn execute(&self, s: &mut ModelState, write: AtlasWrite) -> AtlasResponse {
         match write {
-            Write::Post(_) => {
+            AtlasWrite::Post(_) => {
                 s.made += 1;
-                s.endpoints.push(Endpoint::reserved(s.made, Mark::Ours, 0));
-                Answer::Made(s.made)
+                s.endpoints.push(ModelEndpoint::reserved(s.made, MarkOwner::Ours, 0));
+                AtlasResponse::Created(s.made)
             }
-            Write::Patch { id, mark, vpc } => {
-                let Some(endpoint) = s.endpoint(id).filter(|e| e.is_live()) else { return Answer::Refused };
+            AtlasWrite::Patch { id, mark, vpc } => {
+                let Some(endpoint) = s.endpoint(id).filter(|e| e.is_live()) else {
+                    return AtlasResponse::Rejected;
+                };
                 if let Some(mark) = mark {
                     endpoint.mark = mark;
                 }
@@ -80,35 +80,35 @@ impl Model {
                     endpoint.vpc = vpc;
                     endpoint.phase = Phase::Available;
                 }
-                Answer::Updated(id)
+                AtlasResponse::Updated(id)
             }
-            Write::Delete(id) => {
+            AtlasWrite::Delete(id) => {
                 let slow = self.config.slow_removal;
                 let recorded = s.object.is_some_and(|object| !object.deleting && object.recorded == id);
-                let Some(endpoint) = s.endpoint(id) else { return Answer::Removed { found: false } };
+                let Some(endpoint) = s.endpoint(id) else { return AtlasResponse::Deleted { found: false } };
                 if endpoint.phase == Phase::Deleting {
-                    return Answer::Removed { found: true };
+                    return AtlasResponse::Deleted { found: true };
                 }
                 endpoint.leave(if slow { Phase::Deleting } else { Phase::Gone });
                 if recorded {
-                    s.history.broken |= Invariant::Destroyed.bit();
+                    s.past.broken |= Invariant::Destroyed.bit();
                 }
-                Answer::Removed { found: true }
+                AtlasResponse::Deleted { found: true }
             }
         }
     }
 }
 
 /// Returns all endpoints as a listing shows them, from a replica that lags or not.
-pub(crate) fn listing(s: &State, lagging: bool) -> Vec<Endpoint> {
-    let as_shown = |e: &Endpoint| match e.phase {
+pub(crate) fn listing(s: &ModelState, lagging: bool) -> Vec<ModelEndpoint> {
+    let as_shown = |e: &ModelEndpoint| match e.phase {
         Phase::Gone | Phase::Deleting if lagging && e.left < LAG => {
             let phase = if e.vpc == 0 { Phase::Reserved } else { Phase::Available };
-            Some(Endpoint { phase, ..*e })
+            Some(ModelEndpoint { phase, ..*e })
         }
         Phase::Gone => None,
         _ => Some(*e),
     };
     let shown = s.endpoints.iter().filter(|e| !lagging || e.born >= LAG).filter_map(as_shown);
-    shown.map(Endpoint::shown).collect()
+    shown.map(ModelEndpoint::shown).collect()
 }

@@ -9,7 +9,8 @@ use domain::fault::{Fault, FaultKind};
 use domain::observed::{self, Reported, VpcEndpoint, WriteOutcome};
 use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, mark_of, marked_comment};
 
-use crate::state::{Annotation, Endpoint, Failure, Manifest, Mark, Object, Phase, WriteResult};
+use crate::object::{Annotation, Manifest, MarkOwner, ModelObject};
+use crate::state::{ListFailure, ModelEndpoint, Phase, WriteResult};
 use crate::time::{LAG, TICK};
 
 /// The nonce of [`Annotation::Unreadable`] in a claim of ours.
@@ -73,19 +74,19 @@ pub(crate) fn vpc_number(id: &str) -> u8 {
 }
 
 /// Returns the mark that a comment carries.
-pub(crate) fn mark_in(comment: &str) -> Mark {
+pub(crate) fn mark_in(comment: &str) -> MarkOwner {
     match mark_of(comment) {
-        Some(owner) if owner == *token() => Mark::Ours,
-        Some(_) => Mark::Foreign,
-        None => Mark::None,
+        Some(owner) if owner == *token() => MarkOwner::Ours,
+        Some(_) => MarkOwner::Foreign,
+        None => MarkOwner::None,
     }
 }
 
-fn comment(mark: Mark) -> String {
+fn comment(mark: MarkOwner) -> String {
     match mark {
-        Mark::Ours => COMMENTS[0].clone(),
-        Mark::None => "made by hand".to_owned(),
-        Mark::Foreign => COMMENTS[1].clone(),
+        MarkOwner::Ours => COMMENTS[0].clone(),
+        MarkOwner::None => "made by hand".to_owned(),
+        MarkOwner::Foreign => COMMENTS[1].clone(),
     }
 }
 
@@ -94,7 +95,7 @@ pub(crate) fn fault(kind: FaultKind) -> Fault {
 }
 
 /// Converts an endpoint to the type of the rules.
-pub(crate) fn to_domain(e: Endpoint) -> Option<endpoint::Endpoint> {
+pub(crate) fn to_domain(e: ModelEndpoint) -> Option<endpoint::Endpoint> {
     Some(endpoint::Endpoint {
         id: id(e.id)?,
         status: match e.phase {
@@ -136,7 +137,7 @@ impl Annotation {
     }
 }
 
-impl Object {
+impl ModelObject {
     /// Returns the claim as the code that ships reads it.
     pub(crate) fn reading(&self) -> ClaimReading {
         self.claim.map_or(ClaimReading::Absent, |claim| claim.read(self.life))
@@ -144,7 +145,8 @@ impl Object {
 
     /// Converts the object to the type of the rules.
     pub(crate) fn to_domain(self) -> observed::Object {
-        let recorded = Endpoint { vpc: self.shown_vpc, ..Endpoint::reserved(self.recorded, self.shown, LAG) };
+        let recorded =
+            ModelEndpoint { vpc: self.shown_vpc, ..ModelEndpoint::reserved(self.recorded, self.shown, LAG) };
         observed::Object {
             token: token().clone(),
             deleting: self.deleting,
@@ -173,7 +175,7 @@ impl Manifest {
     }
 }
 
-impl Failure {
+impl ListFailure {
     /// Converts it to the type of the rules.
     pub(crate) fn kind(self) -> FaultKind {
         match self {

@@ -1,10 +1,10 @@
 //! Requests in flight: writes to Atlas and to the object, also those whose sender has given up. Plain data.
 
-use crate::state::{Annotation, CachedObject, Mark};
+use crate::object::{Annotation, CachedObject, MarkOwner};
 
 /// A write to Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Write {
+pub enum AtlasWrite {
     /// POST for this attempt.
     Post(u8),
     /// PATCH of the mark and, unless 0, of the VPC endpoint.
@@ -12,7 +12,7 @@ pub enum Write {
         /// The endpoint.
         id: u8,
         /// The mark in the comment; none: no comment is sent.
-        mark: Option<Mark>,
+        mark: Option<MarkOwner>,
         /// The VPC endpoint.
         vpc: u8,
     },
@@ -22,9 +22,9 @@ pub enum Write {
 
 /// A request in flight to Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Call {
+pub struct AtlasRequest {
     /// The write.
-    pub write: Write,
+    pub write: AtlasWrite,
     /// The remaining ticks that it may stay in flight.
     pub left: u8,
     /// The controller that waits for the response.
@@ -33,7 +33,7 @@ pub struct Call {
 
 /// A write to the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Patch {
+pub enum ObjectPatch {
     /// Finalizer and claim.
     Claim {
         /// The annotation.
@@ -48,7 +48,7 @@ pub enum Patch {
         /// The endpoint.
         id: u8,
         /// The mark in its comment.
-        mark: Mark,
+        mark: MarkOwner,
     },
     /// Removal of the finalizer.
     Release {
@@ -57,7 +57,7 @@ pub enum Patch {
     },
 }
 
-impl Patch {
+impl ObjectPatch {
     /// Returns the attempt that this claims for the first time.
     pub(crate) fn fresh_nonce(self) -> Option<u8> {
         match self {
@@ -73,5 +73,5 @@ pub struct Late {
     /// The object as its sender had read it.
     pub held: CachedObject,
     /// The write.
-    pub patch: Patch,
+    pub patch: ObjectPatch,
 }

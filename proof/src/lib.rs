@@ -7,11 +7,11 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `state`, `in_flight` | what exists, and which requests are in flight, as data |
+//! | `object`, `state`, `in_flight`, `outcomes` | what exists, which requests are in flight, and how they end, as data |
 //! | `budget` | how many faults may occur |
 //! | `time` | ticks, and the protocol's times in them |
 //! | `convert` | conversion from and to the types of the rules |
-//! | `shell`, `effects`, `responses` | a controller's steps, their remote effects, and how it handles responses |
+//! | `shell`, `effects`, `responses`, `memory` | a controller's steps, their remote effects, and how it handles responses |
 //! | `api_server`, `atlas` | how the two execute a request |
 //! | `actions` | every possible action |
 //! | `transitions` | the state that follows from an action |
@@ -34,7 +34,10 @@ mod convert;
 mod effects;
 mod in_flight;
 mod liveness;
+mod memory;
 mod mutations;
+mod object;
+mod outcomes;
 mod responses;
 mod run;
 pub mod scenarios;
@@ -45,15 +48,17 @@ mod transitions;
 
 use stateright::Property;
 
-pub use actions::{Action, NO_LIMIT};
-pub use budget::Budget;
+pub use actions::ModelAction;
+pub use budget::{Budget, NO_LIMIT};
 pub use in_flight::*;
 pub use mutations::Mutation;
-pub use run::{Effort, Outcome, check, shortest};
-pub use shell::{StepOutcome, StepResult};
+pub use object::*;
+pub use outcomes::*;
+pub use run::{Effort, SearchResult, check, shortest};
+pub use shell::StepResult;
 pub use state::*;
 
-use liveness::Known;
+use liveness::Converged;
 
 /// An invariant of the protocol. Each is a property of its own; the numbers are those of the reliability page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,7 +72,7 @@ pub enum Invariant {
     PostUnclaimed,
     /// P3: a nonce is posted twice.
     PostTwice,
-    /// P6: a POST by a process that has seen the deletion, in the object that it decides on or by its watch since then.
+    /// P6: a POST by a controller that has seen the deletion, in the object that it decides on or by its watch since then.
     PostAfterDeletion,
     /// A POST although `endpointId`, Observe, suspend or another cluster's claim forbids it.
     PostUnwanted,
@@ -114,7 +119,7 @@ impl Invariant {
 
     /// Returns the description of the invariant.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Self::Doubled => "P1 at most one live endpoint carries the mark",
             Self::Leaked => "P5 nothing of ours is left when the object is gone",
@@ -125,35 +130,35 @@ impl Invariant {
             Self::Destroyed => "P4 no DELETE of what a living object has recorded",
             Self::ForeignDeleted => "P4 no DELETE of what does not carry our mark",
             Self::MarkKept => "P9 no write takes the mark off",
-            Self::StalePatch => "no PATCH of what is not declared any more",
+            Self::StalePatch => "no PATCH of what is no longer declared",
             Self::RecordedReplacedAlive => "P7 a recorded id changes only when its endpoint is gone",
             Self::DeadRecorded => "P7 nothing long gone is recorded",
-            Self::ReadyLies => "P7 Ready is not said of what was gone already",
-            Self::Stuck => "L1-L3 it comes right when faults end, and then is silent",
+            Self::ReadyLies => "P7 Ready is not reported of an endpoint that was deleted before",
+            Self::Stuck => "L1-L3 everything converges once faults end, and nothing is written after that",
         }
     }
 
     pub(crate) fn property(self) -> Property<Model> {
         /// Returns one function per invariant: a property's condition cannot carry data.
         macro_rules! conditions {
-            ($($promise:ident)+) => {
+            ($($invariant:ident)+) => {
                 match self {
-                    Self::Doubled => |model, s| model.made_here(s).count() <= 1,
-                    Self::Leaked => |model, s| s.object.is_some() || s.history.may_stay || model.made_here(s).count() == 0,
+                    Self::Doubled => |model, s| model.created_here(s).count() <= 1,
+                    Self::Leaked => |model, s| s.object.is_some() || s.past.may_stay || model.created_here(s).count() == 0,
                     Self::Stuck => |model, s| {
                         model.checked.fetch_add(1, Ordering::Relaxed);
-                        model.events.fetch_or(s.history.events, Ordering::Relaxed);
+                        model.events.fetch_or(s.past.events, Ordering::Relaxed);
                         model.converges(s)
                     },
-                    $(Self::$promise => |_, s| s.history.broken & Self::$promise.bit() == 0,)+
+                    $(Self::$invariant => |_, s| s.past.broken & Self::$invariant.bit() == 0,)+
                 }
             };
         }
-        let condition: fn(&Model, &State) -> bool = conditions! {
+        let condition: fn(&Model, &ModelState) -> bool = conditions! {
             PostUnclaimed PostTwice PostAfterDeletion PostUnwanted Destroyed ForeignDeleted MarkKept StalePatch
             RecordedReplacedAlive DeadRecorded ReadyLies
         };
-        Property::always(self.words(), condition)
+        Property::always(self.description(), condition)
     }
 }
 
@@ -169,15 +174,14 @@ pub enum Event {
     /// An object was deleted, and its endpoint was retained.
     Retained,
     /// An endpoint replaced a lost one.
-    CreatedAnew,
+    Recreated,
 }
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 5] =
-        [Self::Recorded, Self::Ready, Self::Deleted, Self::Retained, Self::CreatedAnew];
+    pub const ALL: [Self; 5] = [Self::Recorded, Self::Ready, Self::Deleted, Self::Retained, Self::Recreated];
 
-    /// Returns its bit in [`Outcome::events`].
+    /// Returns its bit in [`SearchResult::events`].
     #[must_use]
     pub fn bit(self) -> u16 {
         1 << self as u16
@@ -200,14 +204,14 @@ pub struct Config {
     pub edits: &'static [Manifest],
     /// The object has its endpoint already, and all controllers know it.
     pub begun: bool,
-    /// Endpoints that exist before: nobody's, or another owner's.
-    pub strangers: &'static [Mark],
+    /// Endpoints that exist before the object: unmarked, or marked by another owner.
+    pub preexisting: &'static [MarkOwner],
     /// The object appears with another cluster's claim.
     pub foreign_claim: bool,
     /// The user allows the foreign mark to be replaced.
     pub take_over: bool,
     /// Responses to claims take time.
-    pub slow_answers: bool,
+    pub slow_responses: bool,
     /// Atlas takes time to remove an endpoint.
     pub slow_removal: bool,
     /// The claim, the finalizer or the mark is only removed where every running controller has seen it.
@@ -221,7 +225,7 @@ pub struct Model {
     pub(crate) config: Config,
     pub(crate) mutation: Mutation,
     pub(crate) liveness: bool,
-    known: Known,
+    converged: Converged,
     checked: AtomicUsize,
     events: AtomicU16,
 }
@@ -231,27 +235,27 @@ impl Model {
     #[must_use]
     pub fn new(config: Config, mutation: Mutation) -> Self {
         let (checked, events) = (AtomicUsize::new(0), AtomicU16::new(0));
-        Self { config, mutation, liveness: true, known: Known::default(), checked, events }
+        Self { config, mutation, liveness: true, converged: Converged::default(), checked, events }
     }
 }
 
 impl stateright::Model for Model {
-    type State = State;
-    type Action = Action;
+    type State = ModelState;
+    type Action = ModelAction;
 
-    fn init_states(&self) -> Vec<State> {
+    fn init_states(&self) -> Vec<ModelState> {
         vec![self.initial_state()]
     }
 
-    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+    fn actions(&self, state: &ModelState, actions: &mut Vec<ModelAction>) {
         self.possible(state, actions);
     }
 
-    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+    fn next_state(&self, state: &ModelState, action: ModelAction) -> Option<ModelState> {
         self.transition(state, action)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        Invariant::ALL.iter().map(|promise| promise.property()).collect()
+        Invariant::ALL.iter().map(|invariant| invariant.property()).collect()
     }
 }

@@ -11,10 +11,10 @@ use std::sync::{Mutex, PoisonError};
 use domain::decision::Requeue;
 
 use crate::Model;
-use crate::actions::RequestFate;
+use crate::object::{Annotation, MarkOwner, ModelObject};
+use crate::outcomes::{RequestOutcome, StepOutcome};
 use crate::responses::acknowledge;
-use crate::shell::StepOutcome;
-use crate::state::{Annotation, Endpoint, Mark, Object, Phase, State, Wait};
+use crate::state::{ModelEndpoint, ModelState, Phase, Wait};
 use crate::time::{LAG, OLD, TICK};
 use crate::transitions::{normalize, tick, watch};
 
@@ -33,9 +33,9 @@ const STEPS: usize = 16;
 /// The states that are known to converge, and how many rounds pass before each has converged for good and nothing more
 /// is written.
 #[derive(Debug, Default)]
-pub(crate) struct Known(Mutex<HashMap<u64, u8>>);
+pub(crate) struct Converged(Mutex<HashMap<u64, u8>>);
 
-impl Known {
+impl Converged {
     /// The maximum number of rounds that any state took.
     pub(crate) fn worst(&self) -> u8 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().copied().max().unwrap_or_default()
@@ -59,7 +59,7 @@ impl Known {
 
 /// When a controller reconciles the object again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Due {
+enum NextReconcile {
     /// In so many ticks.
     In(u8),
     /// When its trigger has changed.
@@ -68,24 +68,24 @@ enum Due {
 
 impl Model {
     /// Returns `true` if `from` converges after the last fault.
-    pub(crate) fn converges(&self, from: &State) -> bool {
+    pub(crate) fn converges(&self, from: &ModelState) -> bool {
         if !self.liveness {
             return true;
         }
         let mut s = from.clone();
         // Whatever it waited for, each reconciles at once; from then on it follows the requeues of the rules.
-        let mut due = vec![Due::In(0); s.processes.len()];
+        let mut due = vec![NextReconcile::In(0); s.controllers.len()];
         let mut path = Vec::new();
         for _ in 0..ROUNDS + AGEING {
             let key = key(&s, &due);
-            if let Some(rounds) = self.known.rounds(key) {
-                return self.known.add(&path, rounds) <= ROUNDS;
+            if let Some(rounds) = self.converged.rounds(key) {
+                return self.converged.add(&path, rounds) <= ROUNDS;
             }
             let right = self.is_right(&s);
             let quiet = self.round(&mut s, &mut due) == 0 && right;
             path.push((key, quiet));
             if key == self::key(&s, &due) {
-                return quiet && self.known.add(&path, 0) <= ROUNDS;
+                return quiet && self.converged.add(&path, 0) <= ROUNDS;
             }
         }
         false
@@ -93,17 +93,17 @@ impl Model {
 
     /// Returns the live endpoints with our mark that a POST created. A user's endpoint that was only named may be
     /// marked by a PATCH that arrives when the object is deleted: it is the user's as before.
-    pub(crate) fn made_here<'a>(&self, s: &'a State) -> impl Iterator<Item = &'a Endpoint> {
-        let strangers = self.config.strangers.len();
-        s.ours().filter(move |e| usize::from(e.id) > strangers)
+    pub(crate) fn created_here<'a>(&self, s: &'a ModelState) -> impl Iterator<Item = &'a ModelEndpoint> {
+        let preexisting = self.config.preexisting.len();
+        s.ours().filter(move |e| usize::from(e.id) > preexisting)
     }
 
     /// Runs one round; returns how many writes it took.
-    fn round(&self, s: &mut State, due: &mut [Due]) -> usize {
+    fn round(&self, s: &mut ModelState, due: &mut [NextReconcile]) -> usize {
         while !s.late.is_empty() {
-            *s = self.arrive_late(s, 0);
+            *s = self.apply_late(s, 0);
         }
-        self.deliver(s);
+        self.deliver_all(s);
         for id in s.endpoints.iter().filter(|e| e.phase == Phase::Deleting).map(|e| e.id).collect::<Vec<_>>()
         {
             if let Some(endpoint) = s.endpoint(id) {
@@ -114,14 +114,14 @@ impl Model {
         for (i, due) in due.iter_mut().enumerate() {
             // `None`: the controller knows already that there is no object.
             let _ = watch(s, i);
-            let woken = match *due {
-                Due::In(ticks) => ticks == 0,
-                Due::OnChange(seen) => trigger(s.object.as_ref()) != seen,
+            let triggered = match *due {
+                NextReconcile::In(ticks) => ticks == 0,
+                NextReconcile::OnChange(seen) => trigger(s.object.as_ref()) != seen,
             };
-            if woken || s.processes[i].pass.is_some() {
-                writes += self.turn(s, i, due);
+            if triggered || s.controllers[i].running.is_some() {
+                writes += self.reconcile(s, i, due);
             }
-            if let Due::In(ticks) = due {
+            if let NextReconcile::In(ticks) = due {
                 *ticks = ticks.saturating_sub(1);
             }
         }
@@ -131,53 +131,59 @@ impl Model {
     }
 
     /// Controller `i` reconciles to the end.
-    fn turn(&self, s: &mut State, i: usize, due: &mut Due) -> usize {
+    fn reconcile(&self, s: &mut ModelState, i: usize, due: &mut NextReconcile) -> usize {
         let mut writes = 0;
         // Unless the rules say otherwise, a reconcile that ended early is retried soon.
-        *due = Due::In(1);
+        *due = NextReconcile::In(1);
         for _ in 0..STEPS {
-            let held = s.processes[i].pass.as_ref().map(|pass| pass.held).or(s.processes[i].cache);
+            let held =
+                s.controllers[i].running.as_ref().map(|running| running.held).or(s.controllers[i].cache);
             let Some((after, done)) = self.step(s, i, StepOutcome::Well, true) else {
-                *due = Due::OnChange(trigger(s.object.as_ref()));
+                *due = NextReconcile::OnChange(trigger(s.object.as_ref()));
                 break;
             };
             *s = after;
             writes += usize::from(done.wrote);
-            self.deliver(s);
+            self.deliver_all(s);
             if let Some(requeue) = done.requeue {
                 *due = match requeue {
-                    Requeue::OnChange => Due::OnChange(trigger(held.map(|held| held.object).as_ref())),
-                    Requeue::After(pause) => Due::In(ticks(pause)),
-                    Requeue::Poll | Requeue::Await | Requeue::Interval | Requeue::Retry(_) => Due::In(1),
+                    Requeue::OnChange => {
+                        NextReconcile::OnChange(trigger(held.map(|held| held.object).as_ref()))
+                    }
+                    Requeue::After(pause) => NextReconcile::In(ticks(pause)),
+                    Requeue::Poll | Requeue::Await | Requeue::Interval | Requeue::Retry(_) => {
+                        NextReconcile::In(1)
+                    }
                 };
                 break;
             }
-            if s.processes[i].pass.is_none() {
+            if s.controllers[i].running.is_none() {
                 break;
             }
         }
-        s.processes[i].pass = None;
+        s.controllers[i].running = None;
         writes
     }
 
     /// Delivers all requests and their responses.
-    fn deliver(&self, s: &mut State) {
-        while !s.calls.is_empty() {
-            if self.land(s, 0, RequestFate::Answered).is_none() {
+    fn deliver_all(&self, s: &mut ModelState) {
+        while !s.requests.is_empty() {
+            if self.deliver_request(s, 0, RequestOutcome::Responded).is_none() {
                 break;
             }
         }
-        for i in 0..s.processes.len() {
-            if s.processes[i].pass.as_ref().is_some_and(|pass| matches!(pass.wait, Wait::Claim(_))) {
+        for i in 0..s.controllers.len() {
+            if s.controllers[i].running.as_ref().is_some_and(|running| matches!(running.wait, Wait::Claim(_)))
+            {
                 acknowledge(s, i);
             }
         }
     }
 
     /// Returns `true` if everything is as the user declared it.
-    fn is_right(&self, s: &State) -> bool {
+    fn is_right(&self, s: &ModelState) -> bool {
         let ours = s.ours().count();
-        let Some(object) = s.object else { return s.history.may_stay || self.made_here(s).count() == 0 };
+        let Some(object) = s.object else { return s.past.may_stay || self.created_here(s).count() == 0 };
         let manifest = object.manifest;
         if object.deleting {
             return false;
@@ -195,24 +201,24 @@ impl Model {
         let recorded = s.endpoints.iter().find(|e| e.id == object.recorded && e.is_live());
         if manifest.endpoint != 0 {
             let named = s.endpoints.iter().find(|e| e.id == manifest.endpoint && e.is_live());
-            let foreign = named.is_some_and(|e| e.mark == Mark::Foreign) && !object.take_over;
-            let bound = named.is_some_and(|e| e.id == object.recorded && e.mark == Mark::Ours);
+            let foreign = named.is_some_and(|e| e.mark == MarkOwner::Foreign) && !object.take_over;
+            let bound = named.is_some_and(|e| e.id == object.recorded && e.mark == MarkOwner::Ours);
             // Both named and created: an endpoint came from a POST that was in flight, and the status says so.
             let both = object.recorded != 0 && object.recorded != manifest.endpoint;
             return named.is_none() || foreign || bound || both;
         }
-        // A foreign claim that somebody keeps restoring is left as it is.
+        // A foreign claim that another writer keeps restoring is left as it is.
         let foreign = object.claim == Some(Annotation::Foreign);
         let held = object.finalizer && (foreign || is_own(&object));
         let connected = manifest.vpc == 0
             || recorded.is_some_and(|e| e.vpc == manifest.vpc)
             || object.stale_vpc == manifest.vpc;
-        let marked = recorded.is_some_and(|e| e.mark == Mark::Ours);
+        let marked = recorded.is_some_and(|e| e.mark == MarkOwner::Ours);
         marked && ours == 1 && held && connected
     }
 }
 
-fn is_own(object: &Object) -> bool {
+fn is_own(object: &ModelObject) -> bool {
     matches!(object.claim, Some(Annotation::Claim { life, .. }) if life == object.life)
 }
 
@@ -221,7 +227,7 @@ fn ticks(pause: std::time::Duration) -> u8 {
 }
 
 /// Returns the hash that triggers a reconcile, as in `src/serverless/convert.rs`.
-fn trigger(object: Option<&Object>) -> u64 {
+fn trigger(object: Option<&ModelObject>) -> u64 {
     let mut hasher = DefaultHasher::new();
     if let Some(o) = object {
         (o.life, o.manifest, o.deleting, o.finalizer, o.claim, o.stale_vpc, o.recorded != 0)
@@ -231,8 +237,8 @@ fn trigger(object: Option<&Object>) -> u64 {
 }
 
 /// Returns what the liveness run depends on: neither budgets nor past events.
-fn key(s: &State, due: &[Due]) -> u64 {
+fn key(s: &ModelState, due: &[NextReconcile]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&s.object, &s.processes, &s.calls, &s.late, &s.endpoints, s.history.may_stay, due).hash(&mut hasher);
+    (&s.object, &s.controllers, &s.requests, &s.late, &s.endpoints, s.past.may_stay, due).hash(&mut hasher);
     hasher.finish()
 }

@@ -10,10 +10,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use proof::ablations::{Ablation, ablations};
-use proof::scenarios::{Scenario, effort, worlds};
-use proof::{Config, Invariant, Mutation, Outcome, check, shortest};
+use proof::scenarios::{Scenario, effort, scenarios};
+use proof::{Config, Invariant, Mutation, SearchResult, check, shortest};
 
-use parallel::side_by_side;
+use parallel::in_parallel;
 
 /// The maximum number of steps between states in each scenario, unless the command line sets another.
 const STEPS: usize = 6_000_000;
@@ -23,17 +23,17 @@ fn main() -> ExitCode {
     let steps = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(STEPS);
     let steps = (steps > 0).then_some(steps);
     let wanted = arguments.next().unwrap_or_default();
-    let mut worlds = worlds();
-    worlds.retain(|world| world.name.contains(&wanted));
+    let mut scenarios = scenarios();
+    scenarios.retain(|scenario| scenario.name.contains(&wanted));
     let mut ablations = ablations();
     ablations.retain(|ablation| ablation.name.contains(&wanted));
-    let kept = Count { run: worlds.len(), failed: keeps(&worlds, steps) };
-    let missed = Count { run: ablations.len(), failed: misses(&ablations, steps) };
-    if let Err(error) = leave_rows(kept, missed) {
+    let intact = Count { run: scenarios.len(), failed: search_scenarios(&scenarios, steps) };
+    let ablated = Count { run: ablations.len(), failed: search_ablations(&ablations, steps) };
+    if let Err(error) = write_rows(intact, ablated) {
         println!("\nthe rows for the table could not be written: {error}");
         return ExitCode::FAILURE;
     }
-    let unexpected = kept.failed + missed.failed;
+    let unexpected = intact.failed + ablated.failed;
     if unexpected > 0 {
         println!("\n{unexpected} results are not as expected.");
         return ExitCode::FAILURE;
@@ -48,46 +48,46 @@ struct Count {
     failed: usize,
 }
 
-fn leave_rows(kept: Count, missed: Count) -> std::io::Result<()> {
+fn write_rows(intact: Count, ablated: Count) -> std::io::Result<()> {
     let Some(directory) = std::env::var_os("SPE_PROOF") else { return Ok(()) };
     let row = |what, Count { run, failed }| format!("model\t{what}\t{run}\t{}\t{failed}\n", run - failed);
-    let rows =
-        row("worlds of the protocol that ships", kept) + &row("worlds with one rule taken away", missed);
+    let rows = row("scenarios of the protocol that ships", intact)
+        + &row("scenarios with one rule removed", ablated);
     std::fs::write(Path::new(&directory).join("model"), rows)
 }
 
 /// Searches the scenarios with the protocol that ships; returns how many results are unexpected.
-fn keeps(worlds: &[Scenario], steps: Option<usize>) -> usize {
+fn search_scenarios(scenarios: &[Scenario], steps: Option<usize>) -> usize {
     println!(
         "{:<60} {:>8} {:>8} {:>8} {:>7}  verdict",
         "the protocol that ships", "states", "searched", "to depth", "seconds"
     );
     let (mut states, mut ticks, mut unexpected) = (0, 0, 0);
-    let search = |world: &Scenario| check(world.config, Mutation::None, effort(steps, &[]));
-    side_by_side(worlds, search, |world, outcome| {
+    let search = |scenario: &Scenario| check(scenario.config, Mutation::None, effort(steps, &[]));
+    in_parallel(scenarios, search, |scenario, outcome| {
         states += outcome.states;
         ticks = ticks.max(outcome.rounds);
         unexpected += usize::from(!outcome.broken.is_empty());
         println!(
             "{:<60} {:>8} {:>8} {:>8} {:>7.1}  {}",
-            world.name,
+            scenario.name,
             outcome.states,
             searched(&outcome),
             outcome.depth,
             outcome.took.as_secs_f32(),
             if outcome.broken.is_empty() { "holds" } else { "VIOLATED" }
         );
-        tell(&outcome, &Invariant::ALL);
+        print_violations(&outcome, &Invariant::ALL);
     });
     println!(
-        "{states} states, {} promises in each; from each of them all comes right within {ticks} ticks.",
+        "{states} states, {} invariants in each; from each of them everything converges within {ticks} ticks.",
         Invariant::ALL.len()
     );
     unexpected
 }
 
 /// Searches with one rule removed, and the same scenarios with all rules; returns how many results are unexpected.
-fn misses(ablations: &[Ablation], steps: Option<usize>) -> usize {
+fn search_ablations(ablations: &[Ablation], steps: Option<usize>) -> usize {
     let mut scopes: Vec<Config> = Vec::new();
     for config in ablations.iter().map(Ablation::control) {
         if !scopes.contains(&config) {
@@ -96,14 +96,14 @@ fn misses(ablations: &[Ablation], steps: Option<usize>) -> usize {
     }
     let mut controls = Vec::new();
     let control = |config: &Config| check(*config, Mutation::None, effort(steps, &[]));
-    side_by_side(&scopes, control, |_, outcome| controls.push(outcome));
+    in_parallel(&scopes, control, |_, outcome| controls.push(outcome));
     println!(
         "\n{:<50} {:>8} {:>5} | {:>8} {:>8} {:>8}  verdict",
-        "one rule taken away", "states", "moves", "with it", "searched", "to depth"
+        "one rule removed", "states", "moves", "with it", "searched", "to depth"
     );
     let mut unexpected = 0;
     let search = |ablation: &Ablation| shortest(ablation.config, ablation.mutation, ablation.effort(steps));
-    side_by_side(ablations, search, |ablation, outcome| {
+    in_parallel(ablations, search, |ablation, outcome| {
         let control = scopes.iter().zip(&controls).find(|(config, _)| **config == ablation.control());
         let Some((_, control)) = control else { return };
         let missed = ablation.is_as_expected(&outcome);
@@ -119,27 +119,27 @@ fn misses(ablations: &[Ablation], steps: Option<usize>) -> usize {
             control.depth,
             match (expected, missed) {
                 (true, _) if ablation.breaks.is_empty() => "not needed here, see docs/reliability.md",
-                (true, _) => "violated, as it must be; with it, all holds",
+                (true, _) => "violated, as it must be; with it, every invariant holds",
                 (false, true) => "UNEXPECTED: not shown to hold with it",
                 (false, false) => "UNEXPECTED",
             }
         );
-        tell(&outcome, if missed { ablation.breaks } else { &Invariant::ALL });
+        print_violations(&outcome, if missed { ablation.breaks } else { &Invariant::ALL });
         if !expected {
-            tell(control, &Invariant::ALL);
+            print_violations(control, &Invariant::ALL);
         }
     });
     unexpected
 }
 
-fn searched(outcome: &Outcome) -> &'static str {
+fn searched(outcome: &SearchResult) -> &'static str {
     if outcome.complete { "all" } else { "in part" }
 }
 
-/// Returns the path to each violated invariant among `sought`.
-fn tell(outcome: &Outcome, sought: &[Invariant]) {
-    for (promise, steps) in outcome.broken.iter().filter(|(promise, _)| sought.contains(promise)) {
-        println!("    broken: {}", promise.words());
+/// Prints the path to each violated invariant among `sought`.
+fn print_violations(outcome: &SearchResult, sought: &[Invariant]) {
+    for (invariant, steps) in outcome.broken.iter().filter(|(invariant, _)| sought.contains(invariant)) {
+        println!("    broken: {}", invariant.description());
         for step in steps {
             println!("        {step}");
         }

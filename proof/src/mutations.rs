@@ -13,8 +13,8 @@ use domain::observed::{Attempt, AttemptOutcome, Deleted, Listing, Observed, Time
 use domain::ownership::{ClaimReading, mark_of, marked_comment};
 
 use crate::convert::{GARBLED, nonce, token};
-use crate::responses::responded;
-use crate::state::Annotation;
+use crate::memory::responded;
+use crate::object::Annotation;
 use crate::time::{OLD, TICK, times};
 
 /// The rule that is missing.
@@ -30,7 +30,7 @@ pub enum Mutation {
     /// A claimed attempt may be sent at any later time.
     NoDeadline,
     /// D is counted from the response to the claim.
-    DeadlineFromAnswer,
+    DeadlineFromResponse,
     /// Q is shorter than requests stay in flight.
     ShortUncertainty,
     /// A deletion does not wait for attempts of unknown outcome.
@@ -82,7 +82,7 @@ pub enum Mutation {
     /// A claim without a response counts as accepted.
     ClaimAssumed,
     /// The events of the watch since the claim are not checked before the POST.
-    NoLastLook,
+    NoDeletionCheck,
     /// A listing may be from long ago.
     OldListing,
     /// The recorded endpoint is forgotten with the object, or with the status.
@@ -95,8 +95,8 @@ impl Mutation {
         match self {
             Self::NoListing if o.object.recorded.is_none() && !o.object.deleting => show_nothing(o),
             Self::NoDeadline => o.times.create_deadline = TICK * 1000,
-            Self::DeadlineFromAnswer => {
-                for attempt in o.memory.attempts.iter_mut().filter(|a| a.fate == AttemptOutcome::NotSent) {
+            Self::DeadlineFromResponse => {
+                for attempt in o.memory.attempts.iter_mut().filter(|a| a.outcome == AttemptOutcome::NotSent) {
                     attempt.age = TICK * u32::from(acknowledged);
                 }
             }
@@ -125,8 +125,8 @@ impl Mutation {
                 }
             }
             Self::PostAgain => {
-                for attempt in o.memory.attempts.iter_mut().filter(|a| !is_known(&a.fate)) {
-                    attempt.fate = AttemptOutcome::NotSent;
+                for attempt in o.memory.attempts.iter_mut().filter(|a| !is_known(&a.outcome)) {
+                    attempt.outcome = AttemptOutcome::NotSent;
                 }
             }
             Self::NamedIsOurs => claim_named(o),
@@ -154,7 +154,7 @@ impl Mutation {
     /// Changes the effect of a listing's response on the memory.
     pub(crate) fn responded(self, memory: &mut Arc<Memory>, failed: Option<FaultKind>) {
         let times = match self {
-            Self::RunNotBroken if failed.is_some_and(|kind| !kind.says_gone()) => return,
+            Self::RunNotBroken if failed.is_some_and(|kind| !kind.reports_gone()) => return,
             Self::RunNeverEnds => Times { confirm_within: Duration::MAX, ..times() },
             _ => times(),
         };
@@ -210,23 +210,27 @@ fn settle(o: &mut Observed) {
     if let Some(open) = o.object.claim.open_nonce(recorded.as_ref()).cloned()
         && o.memory.attempts.iter().all(|attempt| attempt.nonce != open)
     {
-        o.memory.attempts.push(Attempt { nonce: open, age: Duration::ZERO, fate: AttemptOutcome::Settled });
+        o.memory.attempts.push(Attempt {
+            nonce: open,
+            age: Duration::ZERO,
+            outcome: AttemptOutcome::Settled,
+        });
     }
-    for attempt in o.memory.attempts.iter_mut().filter(|a| !is_known(&a.fate)) {
-        attempt.fate = AttemptOutcome::Settled;
+    for attempt in o.memory.attempts.iter_mut().filter(|a| !is_known(&a.outcome)) {
+        attempt.outcome = AttemptOutcome::Settled;
     }
 }
 
 /// Returns whether the endpoint of the attempt is known and waits to be recorded.
-fn is_known(fate: &AttemptOutcome) -> bool {
-    matches!(fate, AttemptOutcome::Created(_))
+fn is_known(outcome: &AttemptOutcome) -> bool {
+    matches!(outcome, AttemptOutcome::Created(_))
 }
 
 /// Makes a recorded endpoint that no listing shows count as deleted.
 fn believe_deleted(o: &mut Observed) {
     let (Listing::Fetched(listing), Some(recorded)) = (&o.listing, o.recorded().cloned()) else { return };
     if listing.iter().all(|endpoint| endpoint.id != recorded) {
-        o.memory.deleted.retain(|answer| answer.id != recorded);
+        o.memory.deleted.retain(|response| response.id != recorded);
         o.memory.deleted.push(Deleted { id: recorded, ago: TICK * u32::from(OLD), not_found: false });
     }
 }

@@ -6,10 +6,10 @@ use std::sync::mpsc;
 use std::thread;
 
 /// The maximum number of parallel searches: each takes one processor and more than three gigabytes.
-const AT_A_TIME: usize = 2;
+const MAX_PARALLEL: usize = 2;
 
 /// Searches all of `items`; the results are printed in their order.
-pub(crate) fn side_by_side<T: Sync, R: Send>(
+pub(crate) fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     search: impl Fn(&T) -> R + Sync,
     mut show: impl FnMut(&T, R),
@@ -17,7 +17,7 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(
     let next = AtomicUsize::new(0);
     let (send, found) = mpsc::channel();
     thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
+        for _ in 0..MAX_PARALLEL {
             let (send, next, search) = (send.clone(), &next, &search);
             scope.spawn(move || {
                 while let Some((n, item)) = take(items, next) {

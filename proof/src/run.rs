@@ -16,7 +16,7 @@ use crate::{Config, Invariant, Model, Mutation};
 
 /// The result of a search.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct SearchResult {
     /// The number of states in which every invariant was checked.
     pub states: usize,
     /// Every state within so many moves was among them.
@@ -33,12 +33,12 @@ pub struct Outcome {
     pub broken: Vec<(Invariant, Vec<String>)>,
 }
 
-impl Outcome {
+impl SearchResult {
     /// Returns the number of moves to the nearest violation among the invariants `sought`.
     #[must_use]
     pub fn moves_to(&self, sought: &[Invariant]) -> Option<usize> {
-        let broken = self.broken.iter().filter(|(promise, _)| sought.contains(promise));
-        broken.map(|(_, way)| way.len()).min()
+        let broken = self.broken.iter().filter(|(invariant, _)| sought.contains(invariant));
+        broken.map(|(_, path)| path.len()).min()
     }
 }
 
@@ -58,7 +58,7 @@ pub struct Effort {
 /// Searches as [`check`] does until one of the invariants sought is violated, and then repeatedly for shorter paths.
 /// States are searched in blocks, and of the violations in a block the last is kept.
 #[must_use]
-pub fn shortest(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
+pub fn shortest(config: Config, mutation: Mutation, effort: Effort) -> SearchResult {
     let mut found = check(config, mutation, effort);
     while let Some(fewer) = found.moves_to(effort.sought).and_then(|moves| moves.checked_sub(1)) {
         let nearer = check(config, mutation, Effort { moves: Some(fewer), ..effort });
@@ -73,7 +73,7 @@ pub fn shortest(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
 
 /// Searches the model of `config` without the rule that `mutation` removes.
 #[must_use]
-pub fn check(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
+pub fn check(config: Config, mutation: Mutation, effort: Effort) -> SearchResult {
     let mut model = Model::new(config, mutation);
     model.liveness = effort.liveness;
     let begun = Instant::now();
@@ -86,7 +86,7 @@ pub fn check(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
     if let Some(beyond) = beyond {
         builder = builder.target_max_depth(beyond);
     }
-    let sought: BTreeSet<_> = effort.sought.iter().map(|promise| promise.words()).collect();
+    let sought: BTreeSet<_> = effort.sought.iter().map(|invariant| invariant.description()).collect();
     let builder = builder.finish_when(if sought.is_empty() {
         HasDiscoveries::AnyFailures
     } else {
@@ -99,22 +99,22 @@ pub fn check(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
     let depth = checker.max_depth().saturating_sub(if complete { 1 } else { 2 });
     let broken = Invariant::ALL
         .iter()
-        .filter_map(|promise| {
-            let path = checker.discovery(promise.words())?;
+        .filter_map(|invariant| {
+            let path = checker.discovery(invariant.description())?;
             // States are searched in blocks, and a violation persists: the path ends at the first violating state.
             let mut steps = path.into_vec();
-            let condition = promise.property().condition;
+            let condition = invariant.property().condition;
             let broken = steps.iter().position(|(state, _)| !condition(checker.model(), state));
             if let Some(broken) = broken {
                 steps.truncate(broken);
             }
-            let words = steps
+            let path = steps
                 .iter()
-                .filter_map(|(state, action)| action.map(|action| checker.model().tell(state, action)));
-            Some((*promise, words.collect()))
+                .filter_map(|(state, action)| action.map(|action| checker.model().describe(state, action)));
+            Some((*invariant, path.collect()))
         })
         .collect();
-    Outcome {
+    SearchResult {
         states,
         depth,
         complete,
@@ -127,7 +127,7 @@ pub fn check(config: Config, mutation: Mutation, effort: Effort) -> Outcome {
 
 impl Model {
     fn worst(&self) -> u8 {
-        self.known.worst()
+        self.converged.worst()
     }
 }
 
@@ -146,6 +146,6 @@ pub(crate) fn short(step: &Step) -> String {
         Step::Record { endpoint, origin } => format!("records e{} ({origin:?})", id_number(&endpoint.id)),
         Step::Update { id, .. } => format!("sends PATCH e{}", id_number(id)),
         Step::Delete { id, .. } => format!("sends DELETE e{}", id_number(id)),
-        Step::Release(farewell) => format!("releases ({farewell:?})"),
+        Step::Release(reason) => format!("releases ({reason:?})"),
     }
 }

@@ -1,6 +1,6 @@
 //! The scenarios that are searched with the protocol that ships, which keeps every invariant in each of them.
 
-use crate::{Budget, Config, Effort, Invariant, Manifest, Mark};
+use crate::{Budget, Config, Effort, Invariant, Manifest, MarkOwner};
 
 /// A scenario to search.
 #[derive(Debug, Clone, Copy)]
@@ -51,10 +51,10 @@ pub(crate) const QUIET: Config = Config {
     manifest: PLAIN,
     edits: &[],
     begun: false,
-    strangers: &[],
+    preexisting: &[],
     foreign_claim: false,
     take_over: false,
-    slow_answers: false,
+    slow_responses: false,
     slow_removal: false,
     seen_by_all: false,
     unbounded_travel: false,
@@ -69,10 +69,10 @@ pub(crate) const TWO: Config = Config { controllers: 2, ..QUIET };
 /// Returns all scenarios of the full run.
 #[must_use]
 #[allow(clippy::too_many_lines, reason = "a table")]
-pub fn worlds() -> Vec<Scenario> {
-    let world = |name, config| Scenario { name, config };
+pub fn scenarios() -> Vec<Scenario> {
+    let scenario = |name, config| Scenario { name, config };
     vec![
-        world(
+        scenario(
             "one controller, many faults",
             Config {
                 attempts: 3,
@@ -80,7 +80,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "one controller, two lives of the name",
             Config {
                 attempts: 3,
@@ -88,16 +88,16 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "one controller, the API server fails",
             Config {
                 attempts: 3,
-                slow_answers: true,
+                slow_responses: true,
                 budget: Budget { crashes: 1, losses: 1, outages: 2, deletions: 1, touches: 1, ..NOTHING },
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "one controller, the endpoint vanishes",
             Config {
                 attempts: 3,
@@ -115,35 +115,35 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "two controllers, one life",
             Config { budget: Budget { crashes: 1, losses: 1, lags: 1, status_wipes: 1, ..NOTHING }, ..TWO },
         ),
-        world(
+        scenario(
             "two controllers, deletion",
             Config { budget: Budget { losses: 1, lags: 1, deletions: 1, ..NOTHING }, ..TWO },
         ),
-        world(
+        scenario(
             "two controllers, two lives of the name",
             Config { budget: Budget { losses: 1, deletions: 1, creations: 1, ..NOTHING }, ..TWO },
         ),
-        world(
+        scenario(
             "two controllers, restored from a backup",
             Config { budget: Budget { crashes: 1, losses: 1, deletions: 1, restores: 1, ..NOTHING }, ..TWO },
         ),
-        world(
+        scenario(
             "two controllers, late writes to the object",
             Config {
-                slow_answers: true,
+                slow_responses: true,
                 budget: Budget { outages: 1, losses: 1, deletions: 1, ..NOTHING },
                 ..TWO
             },
         ),
-        world(
+        scenario(
             "two controllers, the endpoint vanishes",
             Config { begun: true, budget: Budget { losses: 1, vanishings: 1, crashes: 1, ..NOTHING }, ..TWO },
         ),
-        world(
+        scenario(
             "two controllers, claim wiped or unreadable",
             Config {
                 seen_by_all: true,
@@ -151,7 +151,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..TWO
             },
         ),
-        world(
+        scenario(
             "finalizer forced off, name created again",
             Config {
                 seen_by_all: true,
@@ -159,7 +159,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..TWO
             },
         ),
-        world(
+        scenario(
             "finalizer forced off, and deleted again",
             Config {
                 attempts: 3,
@@ -168,7 +168,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "two controllers, forced off or retained, and deleted again",
             Config {
                 begun: true,
@@ -178,7 +178,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..TWO
             },
         ),
-        world(
+        scenario(
             "Retain and suspend",
             Config {
                 edits: &[Manifest { retain: true, ..PLAIN }, Manifest { suspend: true, ..PLAIN }, PLAIN],
@@ -186,7 +186,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "two controllers, Retain",
             Config {
                 edits: &[Manifest { retain: true, ..PLAIN }],
@@ -194,7 +194,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..TWO
             },
         ),
-        world(
+        scenario(
             "listings lag, retained, name created again",
             Config {
                 manifest: Manifest { retain: true, ..PLAIN },
@@ -202,7 +202,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "listings lag, finalizer forced off, name created again",
             Config {
                 seen_by_all: true,
@@ -210,7 +210,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "listings lag, status and claim wiped, deleted",
             Config {
                 seen_by_all: true,
@@ -218,7 +218,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "Observe and endpointId",
             Config {
                 edits: &[
@@ -226,22 +226,22 @@ pub fn worlds() -> Vec<Scenario> {
                     Manifest { endpoint: 1, ..PLAIN },
                     PLAIN,
                 ],
-                strangers: &[Mark::None],
+                preexisting: &[MarkOwner::None],
                 budget: Budget { losses: 1, crashes: 1, edits: 2, deletions: 1, vanishings: 1, ..NOTHING },
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "endpointId names a stranger's endpoint",
             Config {
                 manifest: Manifest { endpoint: 1, ..PLAIN },
                 edits: &[PLAIN],
-                strangers: &[Mark::Foreign],
+                preexisting: &[MarkOwner::Foreign],
                 budget: Budget { losses: 1, crashes: 1, edits: 1, deletions: 1, creations: 1, ..NOTHING },
                 ..TWO
             },
         ),
-        world(
+        scenario(
             "another cluster's claim",
             Config {
                 foreign_claim: true,
@@ -250,7 +250,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..TWO
             },
         ),
-        world(
+        scenario(
             "refusals, an unknown project, a mark taken off",
             Config {
                 slow_removal: true,
@@ -266,7 +266,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "two controllers, the instance seems gone for a moment",
             Config {
                 budget: Budget {
@@ -280,7 +280,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..TWO
             },
         ),
-        world(
+        scenario(
             "one controller, the instance seems gone twice",
             Config {
                 budget: Budget {
@@ -294,7 +294,7 @@ pub fn worlds() -> Vec<Scenario> {
                 ..QUIET
             },
         ),
-        world(
+        scenario(
             "Atlas removes slowly, the name comes back",
             Config {
                 slow_removal: true,

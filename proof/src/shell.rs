@@ -14,33 +14,16 @@ use domain::observed::{CredentialsInUse, Listing, Observed, WriteOutcome};
 
 use crate::convert::{fault, id_number, mark_in, nonce, nonce_number, to_domain, vpc_number};
 use crate::effects::{require_ok, send};
-use crate::in_flight::{Patch, Write};
-use crate::responses::observe;
-use crate::state::{Annotation, CachedObject, Manifest, Mark, Object, Pass, State, View, Wait, WriteResult};
+use crate::in_flight::{AtlasWrite, ObjectPatch};
+use crate::memory::observe;
+use crate::object::{Annotation, CachedObject, Manifest, MarkOwner, ModelObject};
+use crate::outcomes::StepOutcome;
+use crate::state::{ModelState, Reconcile, View, Wait, WriteResult};
 use crate::time::{ago, now, times};
 use crate::{Event, Invariant, Model};
 
 /// More attempts than any run takes, for runs that do not count them.
 const MAX_NONCES: u8 = 99;
-
-/// The outcome of a step's remote effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum StepOutcome {
-    /// Success.
-    Well,
-    /// A listing by a replica that lags.
-    Lagging,
-    /// A listing gets a 404 as if the project were unknown.
-    NoAccess,
-    /// A listing gets a 404 as if the instance were no more.
-    Gone,
-    /// The API server executes the request, and the response is lost; or Atlas does not respond to a listing.
-    AnswerLost,
-    /// The API server is unreachable.
-    Unreached,
-    /// The sender gives up, and the API server gets the write later.
-    Parked,
-}
 
 /// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,25 +41,25 @@ impl Model {
     /// that outcome.
     pub(crate) fn step(
         &self,
-        before: &State,
+        before: &ModelState,
         i: usize,
         outcome: StepOutcome,
         free: bool,
-    ) -> Option<(State, StepResult)> {
+    ) -> Option<(ModelState, StepResult)> {
         let mut s = before.clone();
-        let process = &mut s.processes[i];
-        let cache = process.cache;
-        let pass = process.pass.get_or_insert_with(|| Box::new(begin(cache)));
-        if pass.wait != Wait::Nothing || cache.is_none() {
+        let controller = &mut s.controllers[i];
+        let cache = controller.cache;
+        let running = controller.running.get_or_insert_with(|| Box::new(begin(cache)));
+        if running.wait != Wait::Nothing || cache.is_none() {
             return None;
         }
         let observed = self.observe(&mut s, i)?;
         let mut decision = decide(&observed);
         self.mutation.after(&mut decision, &observed);
-        let pass = s.processes[i].pass.as_mut()?;
-        if matches!(pass.view, View::Listed(_)) {
-            let seen = ago(pass.seen);
-            let memory = &mut s.processes[i].memory;
+        let running = s.controllers[i].running.as_mut()?;
+        if matches!(running.view, View::Listed(_)) {
+            let seen = ago(running.seen);
+            let memory = &mut s.controllers[i].memory;
             // Most listings change nothing, and an unchanged memory is shared.
             if decision.absent.is_some()
                 || memory.snapshot(now(), now(), WriteOutcome::Nothing).absent.is_some()
@@ -90,20 +73,20 @@ impl Model {
         Some((s, done))
     }
 
-    fn observe(&self, s: &mut State, i: usize) -> Option<Observed> {
-        let process = &mut s.processes[i];
-        let acknowledged = process.acknowledged;
-        let pass = process.pass.as_ref()?;
-        let object = pass.held.object;
-        observe(&mut process.memory, &object);
-        let listing = match &pass.view {
+    fn observe(&self, s: &mut ModelState, i: usize) -> Option<Observed> {
+        let controller = &mut s.controllers[i];
+        let acknowledged = controller.acknowledged;
+        let running = controller.running.as_ref()?;
+        let object = running.held.object;
+        observe(&mut controller.memory, &object);
+        let listing = match &running.view {
             View::Unread => Listing::NotFetched,
             View::Failed(failure) => Listing::Failed(fault(failure.kind())),
             View::Listed(listing) => {
                 Listing::Fetched(listing.iter().copied().filter_map(to_domain).collect())
             }
         };
-        let at = if listing == Listing::NotFetched { now() } else { ago(pass.seen) };
+        let at = if listing == Listing::NotFetched { now() } else { ago(running.seen) };
         let mut observed = Observed {
             object: object.to_domain(),
             spec: Ok(object.manifest.to_domain()),
@@ -112,7 +95,7 @@ impl Model {
             owners: BTreeMap::new(),
             elsewhere: BTreeSet::new(),
             sunset: None,
-            memory: process.memory.snapshot(at, now(), pass.last_write.to_domain()),
+            memory: controller.memory.snapshot(at, now(), running.last_write.to_domain()),
             times: times(),
         };
         self.mutation.before(&mut observed, acknowledged);
@@ -122,7 +105,7 @@ impl Model {
     /// Performs one decision. `None` if this outcome is impossible; else whether anything was written.
     fn perform(
         &self,
-        s: &mut State,
+        s: &mut ModelState,
         i: usize,
         observed: &Observed,
         decision: &Decision,
@@ -132,7 +115,7 @@ impl Model {
         match &decision.step {
             Step::Rest => {
                 require_ok(outcome)?;
-                conclude(s, i, observed, decision);
+                publish(s, i, observed, decision);
                 Some(false)
             }
             Step::List => {
@@ -149,16 +132,16 @@ impl Model {
                     None => return None,
                 };
                 if fresh {
-                    Arc::make_mut(&mut s.processes[i].memory).begin_claim(nonce(number), now());
+                    Arc::make_mut(&mut s.controllers[i].memory).begin_claim(nonce(number), now());
                 }
-                let life = s.processes[i].pass.as_ref()?.held.object.life;
+                let life = s.controllers[i].running.as_ref()?.held.object.life;
                 let claim = Annotation::Claim {
                     life,
                     nonce: number,
                     replaced: replaced.as_ref().map_or(0, id_number),
                 };
                 let stale_vpc = stale_vpc_endpoint.as_deref().map_or(0, vpc_number);
-                self.patch(s, i, Patch::Claim { claim, stale_vpc, fresh }, Origin::Adopted, outcome)?;
+                self.patch(s, i, ObjectPatch::Claim { claim, stale_vpc, fresh }, Origin::Adopted, outcome)?;
                 Some(true)
             }
             Step::Create { nonce: attempt, comment } => {
@@ -168,15 +151,15 @@ impl Model {
             Step::Record { endpoint, origin } => {
                 let id = id_number(&endpoint.id);
                 // A record of an old listing may come too late; an endpoint that was just shown or created exists.
-                let just_seen = s.processes[i].pass.as_ref()?.seen == 0 && *origin != Origin::Created;
+                let just_seen = s.controllers[i].running.as_ref()?.seen == 0 && *origin != Origin::Created;
                 let forgotten = s.endpoints.iter().all(|e| e.id != id);
                 let suspect = forgotten && (just_seen || *origin == Origin::Created);
                 let before = s.object.map(|object| object.recorded);
-                let patch = Patch::Record { id, mark: mark_in(&endpoint.comment) };
+                let patch = ObjectPatch::Record { id, mark: mark_in(&endpoint.comment) };
                 self.patch(s, i, patch, *origin, outcome)?;
                 let after = s.object.map(|object| object.recorded);
                 if suspect && before != after && self.config.budget.vanishings == 0 {
-                    s.history.broken |= Invariant::DeadRecorded.bit();
+                    s.past.broken |= Invariant::DeadRecorded.bit();
                 }
                 Some(true)
             }
@@ -187,13 +170,13 @@ impl Model {
                 }
                 let vpc = vpc_endpoint.as_ref().map_or(0, |vpc| vpc_number(vpc.as_str()));
                 if vpc != 0 && s.object.is_none_or(|object| object.manifest.vpc != vpc) {
-                    s.history.broken |= Invariant::StalePatch.bit();
+                    s.past.broken |= Invariant::StalePatch.bit();
                 }
                 let mark = comment.as_deref().map(mark_in);
-                if mark.is_some_and(|mark| mark != Mark::Ours) {
-                    s.history.broken |= Invariant::MarkKept.bit();
+                if mark.is_some_and(|mark| mark != MarkOwner::Ours) {
+                    s.past.broken |= Invariant::MarkKept.bit();
                 }
-                send(s, i, Write::Patch { id: id_number(id), mark, vpc });
+                send(s, i, AtlasWrite::Patch { id: id_number(id), mark, vpc });
                 Some(true)
             }
             Step::Delete { id, excess } => {
@@ -202,55 +185,56 @@ impl Model {
                     return Some(false);
                 }
                 let id = id_number(id);
-                if let Some(View::Listed(listing)) = s.processes[i].pass.as_ref().map(|pass| &pass.view)
-                    && listing.iter().any(|e| e.id == id && e.mark != Mark::Ours)
+                if let Some(View::Listed(listing)) =
+                    s.controllers[i].running.as_ref().map(|running| &running.view)
+                    && listing.iter().any(|e| e.id == id && e.mark != MarkOwner::Ours)
                 {
-                    s.history.broken |= Invariant::ForeignDeleted.bit();
+                    s.past.broken |= Invariant::ForeignDeleted.bit();
                 }
                 if *excess {
-                    Arc::make_mut(&mut s.processes[i].memory).deleting_excess(now());
+                    Arc::make_mut(&mut s.controllers[i].memory).deleting_excess(now());
                 }
-                send(s, i, Write::Delete(id));
+                send(s, i, AtlasWrite::Delete(id));
                 Some(true)
             }
-            Step::Release(farewell) => {
-                let retained = *farewell == domain::decision::ReleaseReason::Retained;
-                self.patch(s, i, Patch::Release { retained }, Origin::Adopted, outcome)?;
+            Step::Release(reason) => {
+                let retained = *reason == domain::decision::ReleaseReason::Retained;
+                self.patch(s, i, ObjectPatch::Release { retained }, Origin::Adopted, outcome)?;
                 Some(true)
             }
         }
     }
 }
 
-fn begin(cache: Option<CachedObject>) -> Pass {
-    let nothing = Object {
+fn begin(cache: Option<CachedObject>) -> Reconcile {
+    let nothing = ModelObject {
         life: 0,
         deleting: false,
         finalizer: false,
         claim: None,
         recorded: 0,
-        shown: Mark::Ours,
+        shown: MarkOwner::Ours,
         shown_vpc: 0,
         stale_vpc: 0,
         take_over: false,
         manifest: Manifest::default(),
     };
     let held = cache.unwrap_or(CachedObject { object: nothing, current: false });
-    Pass { held, view: View::Unread, seen: 0, last_write: WriteResult::Nothing, wait: Wait::Nothing }
+    Reconcile { held, view: View::Unread, seen: 0, last_write: WriteResult::Nothing, wait: Wait::Nothing }
 }
 
 /// Handles a decision without a step: the status reports the state.
-fn conclude(s: &mut State, i: usize, observed: &Observed, decision: &Decision) {
-    let Some(pass) = s.processes[i].pass.take() else { return };
-    if pass.seen == 0 && matches!(pass.view, View::Listed(_)) && !pass.held.object.deleting {
+fn publish(s: &mut ModelState, i: usize, observed: &Observed, decision: &Decision) {
+    let Some(running) = s.controllers[i].running.take() else { return };
+    if running.seen == 0 && matches!(running.view, View::Listed(_)) && !running.held.object.deleting {
         let ready = report(observed, decision).conditions.first().is_some_and(|ready| ready.status);
         if ready {
-            s.history.events |= Event::Ready.bit();
+            s.past.events |= Event::Ready.bit();
             let same = s.object.is_some_and(|object| {
-                object.life == pass.held.object.life && object.recorded == pass.held.object.recorded
+                object.life == running.held.object.life && object.recorded == running.held.object.recorded
             });
-            if s.history.dead && same {
-                s.history.broken |= Invariant::ReadyLies.bit();
+            if s.past.dead && same {
+                s.past.broken |= Invariant::ReadyLies.bit();
             }
         }
     }

@@ -9,87 +9,9 @@ use std::sync::Arc;
 use domain::memory::Memory;
 
 use crate::budget::Budget;
-use crate::in_flight::{Call, Late};
+use crate::in_flight::{AtlasRequest, Late};
+use crate::object::{Annotation, CachedObject, MarkOwner, ModelObject};
 use crate::time::LAG;
-
-/// The spec that the user declares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Manifest {
-    /// `deletionPolicy: Retain`.
-    pub retain: bool,
-    /// `managementPolicy: Observe`.
-    pub observe: bool,
-    /// `suspend`.
-    pub suspend: bool,
-    /// `endpointId`; 0 is none.
-    pub endpoint: u8,
-    /// `cloudProviderEndpointId`; 0 is none.
-    pub vpc: u8,
-}
-
-/// The claim annotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Annotation {
-    /// Written by this operator for the object of that life.
-    Claim {
-        /// The life whose uid it names.
-        life: u8,
-        /// The attempt; above 100 stands for the attempt of an unreadable claim, announced again.
-        nonce: u8,
-        /// The endpoint to be replaced; 0 is none.
-        replaced: u8,
-    },
-    /// Written by another version of this operator.
-    Unreadable,
-    /// Written by another cluster's operator.
-    Foreign,
-}
-
-/// The owner of the mark in a comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Mark {
-    /// The object's.
-    #[default]
-    Ours,
-    /// None.
-    None,
-    /// Another owner's.
-    Foreign,
-}
-
-/// The custom resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Object {
-    /// Which object of this name it is: its uid.
-    pub life: u8,
-    /// `metadata.deletionTimestamp` is set.
-    pub deleting: bool,
-    /// Our finalizer is on it.
-    pub finalizer: bool,
-    /// The claim annotation.
-    pub claim: Option<Annotation>,
-    /// `status._id`; 0 is none.
-    pub recorded: u8,
-    /// The mark in the comment that the status shows.
-    pub shown: Mark,
-    /// The VPC endpoint id that the status shows.
-    pub shown_vpc: u8,
-    /// The VPC endpoint id that belonged to a lost service.
-    pub stale_vpc: u8,
-    /// The annotation `take-over` names the foreign owner.
-    pub take_over: bool,
-    /// The spec.
-    pub manifest: Manifest,
-}
-
-/// A copy of the object as it was read, and whether it is still the newest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CachedObject {
-    /// The object.
-    pub object: Object,
-    /// Its resourceVersion is the current one.
-    pub current: bool,
-}
 
 /// The status of an endpoint in Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,11 +28,11 @@ pub enum Phase {
 
 /// An endpoint in Atlas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Endpoint {
+pub struct ModelEndpoint {
     /// Its id.
     pub id: u8,
     /// The owner of its mark.
-    pub mark: Mark,
+    pub mark: MarkOwner,
     /// Its status.
     pub phase: Phase,
     /// The VPC endpoint that is connected.
@@ -121,9 +43,9 @@ pub struct Endpoint {
     pub left: u8,
 }
 
-impl Endpoint {
+impl ModelEndpoint {
     /// Returns an endpoint in RESERVED, without a VPC endpoint, created so many ticks ago.
-    pub(crate) fn reserved(id: u8, mark: Mark, born: u8) -> Self {
+    pub(crate) fn reserved(id: u8, mark: MarkOwner, born: u8) -> Self {
         Self { id, mark, phase: Phase::Reserved, vpc: 0, born, left: 0 }
     }
 
@@ -150,14 +72,14 @@ pub enum View {
     /// Not listed yet.
     Unread,
     /// The listing failed.
-    Failed(Failure),
+    Failed(ListFailure),
     /// A listing.
-    Listed(Vec<Endpoint>),
+    Listed(Vec<ModelEndpoint>),
 }
 
 /// How a listing failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Failure {
+pub enum ListFailure {
     /// No response.
     Silence,
     /// 404 as if the project were unknown.
@@ -192,7 +114,7 @@ pub enum Wait {
 
 /// A running reconcile.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pass {
+pub struct Reconcile {
     /// The object of the decision.
     pub held: CachedObject,
     /// The listing.
@@ -207,28 +129,28 @@ pub struct Pass {
 
 /// One controller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Process {
+pub struct Controller {
     /// The memory of the code that ships.
     pub memory: Arc<Memory>,
     /// The object as its watch shows it; never newer than the API server, and often older.
     pub cache: Option<CachedObject>,
     /// The reconcile that is running.
-    pub pass: Option<Box<Pass>>,
+    pub running: Option<Box<Reconcile>>,
     /// Ticks since the claim was acknowledged (read only where D is counted from there).
     pub acknowledged: u8,
 }
 
-impl Process {
+impl Controller {
     /// The watch has shown that the object of the running reconcile is being deleted, or was deleted.
-    pub(crate) fn knows_it_leaves(&self) -> bool {
-        let life = self.pass.as_ref().map(|pass| pass.held.object.life);
+    pub(crate) fn deletion_seen(&self) -> bool {
+        let life = self.running.as_ref().map(|running| running.held.object.life);
         self.cache.is_none_or(|cache| cache.object.deleting || Some(cache.object.life) != life)
     }
 }
 
 /// Past events that the present state does not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct History {
+pub struct PastEvents {
     /// Attempts whose claim the API server accepted on an object that was not being deleted, as bits.
     pub claimed: u16,
     /// Attempts that were posted, as bits.
@@ -253,19 +175,19 @@ pub struct History {
 
 /// The whole state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct State {
+pub struct ModelState {
     /// The object in the API server.
-    pub object: Option<Object>,
+    pub object: Option<ModelObject>,
     /// Number of objects of this name so far.
     pub lives: u8,
     /// The controllers, each believing that it leads.
-    pub processes: Vec<Process>,
+    pub controllers: Vec<Controller>,
     /// Requests in flight to Atlas.
-    pub calls: Vec<Call>,
+    pub requests: Vec<AtlasRequest>,
     /// Writes to the object whose senders have given up.
     pub late: Vec<Late>,
     /// Atlas.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<ModelEndpoint>,
     /// Number of ids that Atlas has assigned.
     pub made: u8,
     /// Number of attempts so far.
@@ -273,17 +195,17 @@ pub struct State {
     /// The remaining budgets.
     pub left: Budget,
     /// Past events.
-    pub history: History,
+    pub past: PastEvents,
 }
 
-impl State {
+impl ModelState {
     /// Returns the live endpoints with our mark.
-    pub(crate) fn ours(&self) -> impl Iterator<Item = &Endpoint> {
-        self.endpoints.iter().filter(|e| e.mark == Mark::Ours && e.is_live())
+    pub(crate) fn ours(&self) -> impl Iterator<Item = &ModelEndpoint> {
+        self.endpoints.iter().filter(|e| e.mark == MarkOwner::Ours && e.is_live())
     }
 
     /// Returns the endpoint `id`, unless it is deleted.
-    pub(crate) fn endpoint(&mut self, id: u8) -> Option<&mut Endpoint> {
+    pub(crate) fn endpoint(&mut self, id: u8) -> Option<&mut ModelEndpoint> {
         self.endpoints.iter_mut().find(|e| e.id == id && e.phase != Phase::Gone)
     }
 

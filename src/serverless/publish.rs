@@ -143,7 +143,7 @@ fn warn_of(session: &Session, report: &Report) {
             false
         }
         Some((_, message)) => {
-            let is_new = entry.warned.as_ref().is_none_or(|warned| !message.is_said_by(warned));
+            let is_new = entry.warned.as_ref().is_none_or(|warned| !message.is_shown_by(warned));
             if is_new {
                 entry.warned = Some(message.as_str().into());
             }

@@ -55,7 +55,7 @@ fn appear(states: &ObjectStates, namespace: &str, name: &str) {
 fn open(states: &ObjectStates, name: &str) -> Vec<Nonce> {
     let now = Boottime::now().since_boot();
     let snapshot = states.with(&token(name), |entry| entry.memory.snapshot(now, now, WriteOutcome::Nothing));
-    let open = snapshot.attempts.into_iter().filter(|attempt| attempt.fate == AttemptOutcome::Unknown);
+    let open = snapshot.attempts.into_iter().filter(|attempt| attempt.outcome == AttemptOutcome::Unknown);
     open.map(|attempt| attempt.nonce).collect()
 }
 

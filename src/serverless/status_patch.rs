@@ -143,7 +143,7 @@ fn conditions(
                     dated(|time| sentence(Some(time)).to_string(), current_message, now, after)
                 }
                 (None, Some(current_message))
-                    if wording == Wording::Kept && sentence(None).is_said_by(current_message) =>
+                    if wording == Wording::Kept && sentence(None).is_shown_by(current_message) =>
                 {
                     current_message.to_owned()
                 }

@@ -53,7 +53,9 @@ pub async fn find_or_make() -> Result<PathBuf> {
     }
     match download(&downloads).await {
         Ok(found) => return Ok(found),
-        Err(error) => go_build::say(&format!("no download ({}); building from source", first_line(&error))),
+        Err(error) => {
+            go_build::report(&format!("no download ({}); building from source", first_line(&error)));
+        }
     }
     let target = built.clone();
     tokio::task::spawn_blocking(move || go_build::build(&target)).await??;
@@ -106,7 +108,7 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => return Ok(file),
         Err(TryLockError::WouldBlock) => {
-            go_build::say("another process is making the programs; waiting for it");
+            go_build::report("another process is building the programs; waiting for it");
         }
         Err(TryLockError::Error(error)) => {
             return Err(error).with_context(|| format!("cannot lock {}", path.display()));

@@ -85,11 +85,11 @@ impl ControlPlane {
             ..Environment::default()
         };
         let server = environment.create().await.with_context(|| {
-            let said = |program| last_lines(&directory.join(format!("{program}.log")));
+            let log_of = |program| last_lines(&directory.join(format!("{program}.log")));
             format!(
                 "the control plane does not start.\netcd:\n{}\nkube-apiserver:\n{}",
-                said("etcd"),
-                said("kube-apiserver")
+                log_of("etcd"),
+                log_of("kube-apiserver")
             )
         })?;
         let control_plane = Self { server, directory };
@@ -116,7 +116,7 @@ impl ControlPlane {
     }
 
     /// Returns the configuration of a client with the administrator's rights. It uses no HTTP proxy, whatever the
-    /// environment says.
+    /// environment sets.
     ///
     /// # Errors
     /// When the kubeconfig cannot be read, which would be a defect of this crate.

@@ -60,11 +60,11 @@ pub(crate) fn build(directory: &Path) -> Result<()> {
         build_program(Path::new(MODULE), package, &linker_flags(), &unfinished.join(program))?;
     }
     if directory.exists() {
-        // Only an incomplete directory gets here, from which somebody has removed files by hand.
+        // Only an incomplete directory gets here, from which files were removed by hand.
         remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
     }
     rename(&unfinished, directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    say(&format!("all programs built in {} s: {}", started.elapsed().as_secs(), directory.display()));
+    report(&format!("all programs built in {} s: {}", started.elapsed().as_secs(), directory.display()));
     Ok(())
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn build(directory: &Path) -> Result<()> {
 pub(crate) fn build_program(module: &Path, package: &str, linker_flags: &str, program: &Path) -> Result<()> {
     let output = program;
     let program = program.file_name().unwrap_or_default().to_string_lossy();
-    say(&format!("building {program} ({package})"));
+    report(&format!("building {program} ({package})"));
     let started = Instant::now();
     let mut go = Command::new("go")
         .args(["build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags"])
@@ -95,33 +95,33 @@ pub(crate) fn build_program(module: &Path, package: &str, linker_flags: &str, pr
     let output = go.stderr.take().context("go has no standard error")?;
     let mut reported = started;
     let mut packages = 0_u32;
-    let mut words = Vec::new();
+    let mut lines = Vec::new();
     // `-v` prints the name of each package as it is compiled; downloads and errors are the lines that are not names.
     for line in BufReader::new(output).lines() {
-        let line = line.context("cannot read what go says")?;
+        let line = line.context("cannot read the output of go")?;
         let is_package = !line.contains([' ', '\t']) && !line.starts_with('#');
         if is_package {
             packages += 1;
         } else {
-            words.push(line.clone());
+            lines.push(line.clone());
         }
         if reported.elapsed() >= REPORT {
             reported = Instant::now();
-            say(&format!(
+            report(&format!(
                 "{program}: {} s, {packages} packages compiled, now {line}",
                 started.elapsed().as_secs()
             ));
         }
     }
     let status = go.wait().context("cannot wait for go")?;
-    let tail = words.split_off(words.len().saturating_sub(40)).join("\n");
+    let tail = lines.split_off(lines.len().saturating_sub(40)).join("\n");
     ensure!(status.success(), "go could not build {package} ({status}):\n{tail}");
-    say(&format!("{program} built in {} s", started.elapsed().as_secs()));
+    report(&format!("{program} built in {} s", started.elapsed().as_secs()));
     Ok(())
 }
 
 /// Prints one line of progress. Written to the stream itself, because the test harness hides what `eprintln!` prints.
-pub(crate) fn say(line: &str) {
+pub(crate) fn report(line: &str) {
     // A closed stream is no reason to fail.
     let _ = writeln!(std::io::stderr().lock(), "control plane: {line}");
 }

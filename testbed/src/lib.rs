@@ -6,7 +6,7 @@
 //! - [`kinds`]: other operators' kinds, and the Api of a manifest.
 //! - [`Process`]: a program under test as a child process, with its output kept, that can be signalled.
 //! - [`WallClock`]: a time of day for one program, which a test can step.
-//! - [`Proxy`]: an HTTP proxy that records every exchange on a [`Tape`], and injects faults.
+//! - [`Proxy`]: an HTTP proxy that records every exchange on a [`Recording`], and injects faults.
 //!
 //! Everything here listens on loopback only. Except for the flags of [`SHORT_TIMES`] nothing here knows Atlas or the
 //! custom resource: the tests do.
@@ -31,6 +31,6 @@ pub use assets::find_or_make as control_plane_binaries;
 pub use control_plane::{ControlPlane, control_plane};
 pub use go_tool::go_tool;
 pub use process::{Process, Signal};
-pub use proxy::{Action, Answer, Call, Exchange, Proxy, Tape};
+pub use proxy::{Action, Exchange, FakeResponse, Hook, Proxy, Recording};
 pub use times::SHORT_TIMES;
 pub use wall_clock::WallClock;

@@ -28,13 +28,13 @@ pub struct Process {
     id: Pid,
     log: PathBuf,
     output: Arc<Mutex<Vec<String>>>,
-    state: watch::Receiver<State>,
+    state: watch::Receiver<ProcessState>,
     child: Arc<Mutex<Child>>,
 }
 
 /// The state that is broadcast to waiting tasks: they then check the lines, or take the exit status.
 #[derive(Clone, Copy, Debug, Default)]
-struct State {
+struct ProcessState {
     lines: usize,
     exit: Option<ExitStatus>,
 }
@@ -66,7 +66,7 @@ impl Process {
         let mut child = registered.spawn().with_context(|| format!("cannot start {name}"))?;
         let id = Pid::from_child(&child);
         let output = Arc::new(Mutex::new(Vec::new()));
-        let (announce, state) = watch::channel(State::default());
+        let (announce, state) = watch::channel(ProcessState::default());
         let file = Arc::new(Mutex::new(
             File::create(&log).with_context(|| format!("cannot write {}", log.display()))?,
         ));
@@ -138,16 +138,16 @@ impl Process {
                     seen = output.len();
                 }
                 if let Some(exit) = now.exit {
-                    bail!("{} ended ({exit}) without saying {text:?}{}", self.name, self.last_words());
+                    bail!("{} ended ({exit}) without printing {text:?}{}", self.name, self.last_lines());
                 }
                 if state.changed().await.is_err() {
-                    bail!("nobody watches {} any more", self.name);
+                    bail!("the watch on {} has ended", self.name);
                 }
             }
         };
         match timeout(patience, search).await {
             Ok(found) => found,
-            Err(_) => bail!("{} did not say {text:?} within {patience:?}{}", self.name, self.last_words()),
+            Err(_) => bail!("{} did not print {text:?} within {patience:?}{}", self.name, self.last_lines()),
         }
     }
 
@@ -186,30 +186,35 @@ impl Process {
         };
         match timeout(patience, ended).await {
             Ok(Some(exit)) => Ok(exit),
-            Ok(None) => bail!("nobody watches {} any more", self.name),
-            Err(_) => bail!("{} still runs after {patience:?}{}", self.name, self.last_words()),
+            Ok(None) => bail!("the watch on {} has ended", self.name),
+            Err(_) => bail!("{} still runs after {patience:?}{}", self.name, self.last_lines()),
         }
     }
 
-    fn last_words(&self) -> String {
+    fn last_lines(&self) -> String {
         let output = locked(&self.output);
-        let mut words = format!("; its log is {}, which ends with:", self.log.display());
+        let mut text = format!("; its log is {}, which ends with:", self.log.display());
         for line in output.iter().skip(output.len().saturating_sub(15)) {
             // Writing into a string does not fail.
-            let _ = write!(words, "\n  {line}");
+            let _ = write!(text, "\n  {line}");
         }
-        words
+        text
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended, or be out of reach; there is nobody to report it to.
+        // It may have ended, or be out of reach; the error can be reported nowhere.
         let _ = self.kill();
     }
 }
 
-fn keep(stream: impl Read, output: &Mutex<Vec<String>>, file: &Mutex<File>, announce: &watch::Sender<State>) {
+fn keep(
+    stream: impl Read,
+    output: &Mutex<Vec<String>>,
+    file: &Mutex<File>,
+    announce: &watch::Sender<ProcessState>,
+) {
     for line in BufReader::new(stream).split(b'\n') {
         let Ok(line) = line else { return };
         let line = String::from_utf8_lossy(&line).into_owned();

@@ -18,7 +18,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use testbed::{ControlPlane, Exchange, Process, Proxy, Tape};
+use testbed::{ControlPlane, Exchange, Process, Proxy, Recording};
 
 use crate::helm::{Manifest, of_kind, operator_arguments, render};
 
@@ -56,7 +56,7 @@ pub(crate) struct Release {
     /// The objects' namespace.
     pub(crate) work: String,
     pub(crate) atlas: Simulator,
-    pub(crate) tape: Arc<Tape>,
+    pub(crate) tape: Arc<Recording>,
     mode: Mode,
     control_plane: &'static ControlPlane,
     manifests: Vec<Manifest>,
@@ -105,7 +105,7 @@ impl Release {
         let values: Vec<&str> = values.iter().map(String::as_str).chain(further.iter().copied()).collect();
         let manifests = render(&home, &values).await;
         let client = control_plane.client().await?;
-        let tape = Arc::new(Tape::default());
+        let tape = Arc::new(Recording::default());
         Ok(Self { client, name, home, work, atlas, tape, mode, control_plane, manifests, proxy: None })
     }
 

@@ -35,7 +35,7 @@ fn the_tour_shows_the_sample_and_the_columns_as_they_are() {
 /// The demo's own output appears in its source, except for the values that it fills in.
 #[test]
 fn the_tour_shows_the_words_of_the_demo() {
-    let story = fs::read_to_string(root().join("testbed/src/bin/demo/story.rs")).unwrap();
+    let script = fs::read_to_string(root().join("testbed/src/bin/demo/script.rs")).unwrap();
     let lines = lines();
     let sentences: Vec<_> = lines
         .iter()
@@ -44,6 +44,6 @@ fn the_tour_shows_the_words_of_the_demo() {
     assert!(sentences.len() >= 3, "{sentences:?}");
     for sentence in sentences {
         let known = sentence.split(|c: char| c.is_ascii_digit()).next().unwrap().trim();
-        assert!(story.contains(known), "{sentence:?} is not in the demo: run `make tour`");
+        assert!(script.contains(known), "{sentence:?} is not in the demo: run `make tour`");
     }
 }

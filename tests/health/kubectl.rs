@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use atlas_simulator::Fate;
+use atlas_simulator::Deviation;
 use kube::api::DeleteParams;
 use serde_json::json;
 use test_support::{Fixture, SECRET, VPC_ENDPOINT};
@@ -68,8 +68,8 @@ async fn a_failed_endpoint_ends_a_wait_for_stalled_and_no_other() {
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
     let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
-    let fate = Fate::ConnectionFails { message: "no dns entries found".to_owned() };
-    assert!(fixture.atlas.set_fate(&id, fate));
+    let deviation = Deviation::ConnectionFails { message: "no dns entries found".to_owned() };
+    assert!(fixture.atlas.add_deviation(&id, deviation));
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     wait(&fixture, "condition=Stalled", LONG).await.unwrap();
     assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);

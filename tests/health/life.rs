@@ -230,11 +230,11 @@ impl Life {
                         replaced: replaced.clone(),
                     });
                     self.memory.attempts =
-                        vec![Attempt { nonce, age: Duration::ZERO, fate: AttemptOutcome::NotSent }];
+                        vec![Attempt { nonce, age: Duration::ZERO, outcome: AttemptOutcome::NotSent }];
                 }
                 Step::Create { .. } => {
                     let refused = matches!(outcome, WriteOutcome::Refused(_));
-                    self.memory.attempts[0].fate =
+                    self.memory.attempts[0].outcome =
                         if refused { AttemptOutcome::Settled } else { AttemptOutcome::Unknown };
                     self.memory.last_write = outcome.clone();
                 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use atlas_simulator::{Fate, Fault, Rule, Termination};
+use atlas_simulator::{Deviation, InjectedFault, Rule, Termination};
 use futures::StreamExt;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
@@ -138,16 +138,16 @@ async fn every_version_of_a_bad_life_is_understood() {
     assert_eq!(ask(&fixture, "orders").await, pair("InProgress", "Suspended"));
     fixture.edit("orders", json!({"suspend": false})).await;
     let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
-    let fate = Fate::ConnectionFails { message: "no dns entries found".to_owned() };
-    assert!(fixture.atlas.set_fate(&id, fate));
+    let deviation = Deviation::ConnectionFails { message: "no dns entries found".to_owned() };
+    assert!(fixture.atlas.add_deviation(&id, deviation));
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     fixture.until_reason("orders", "AtlasFailed").await;
     assert_eq!(ask(&fixture, "orders").await, pair("Failed", "Degraded"));
-    fixture.atlas.inject(Rule::always(Fault::NotExecuted(Termination::HtmlUnavailable)));
+    fixture.atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::HtmlUnavailable)));
     fixture.delete("orders").await;
     fixture.until_reason("orders", "AtlasUnavailable").await;
     assert_eq!(ask(&fixture, "orders").await, pair("Terminating", "Progressing"));
-    fixture.atlas.behave();
+    fixture.atlas.clear_rules();
     fixture.until_gone("orders").await;
     let stages = stages(history).await;
     let expected =

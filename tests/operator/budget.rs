@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_PROJECT, Entry, Pace};
+use atlas_simulator::{DEFAULT_PROJECT, JournalEntry, Pace};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -20,7 +20,7 @@ const PHASE: Duration = Duration::from_millis(300);
 const POLLS: [&str; 3] = ["--poll-min=1500ms", "--poll-max=15s", "--log-level=info"];
 
 /// Requests to Atlas by operation; those that got a challenge are `401` alone.
-fn requests(journal: &[Entry]) -> BTreeMap<String, usize> {
+fn requests(journal: &[JournalEntry]) -> BTreeMap<String, usize> {
     tally(journal.iter().map(|entry| match (entry.challenged, entry.operation) {
         (Some(_), _) => "401".to_owned(),
         (None, operation) => format!("{:?}", operation.unwrap()),

@@ -60,7 +60,7 @@ async fn nothing_is_created_for_an_object_that_the_watch_shows_to_leave_before_i
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     // Half of D: the response to the claim arrives in time for its POST.
-    proxies.tape.next(claims, Action::DelayAnswer(Duration::from_millis(500)));
+    proxies.tape.next(claims, Action::DelayResponse(Duration::from_millis(500)));
     let _operator = fixture.operator_behind(&proxies);
     fixture.create("orders", json!({})).await;
     fixture.until("orders", "claimed", |object| object.annotations().contains_key(CLAIM)).await;

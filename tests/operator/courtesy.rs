@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Endpoint, Entry, Fault, Key, Latency, Operation,
-    Pace, Role, Rule, Termination,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Endpoint, InjectedFault, JournalEntry, Key,
+    Latency, Operation, Pace, Role, Rule, Termination,
 };
 use futures::future::join_all;
 use kube::api::PostParams;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 const OTHER_PROJECT: &str = "0123456789abcdef01234567";
 
-fn lists(entry: &Entry) -> bool {
+fn lists(entry: &JournalEntry) -> bool {
     entry.is(Operation::List) && entry.challenged.is_none()
 }
 
@@ -90,7 +90,8 @@ async fn who_shares_a_vpc_endpoint_is_told_so_without_another_listing() {
             .await;
         fixture.until_reason(name, "Available").await;
     }
-    let of_orders = |entry: &Entry| entry.is(Operation::List) && entry.instance.as_deref() == Some("orders");
+    let of_orders =
+        |entry: &JournalEntry| entry.is(Operation::List) && entry.instance.as_deref() == Some("orders");
     // What was declared is confirmed by one more poll at the most.
     fixture.request_reconcile("orders", "settled").await;
     fixture.until_reconciled("orders", "settled").await;
@@ -118,7 +119,9 @@ async fn what_was_just_sent_is_not_sent_again_for_a_listing_that_is_older() {
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
     let before = fixture.atlas.executed(Operation::Update);
-    fixture.atlas.inject(Rule::next_of(Operation::Update, Fault::delayed(Duration::from_millis(1500))));
+    fixture
+        .atlas
+        .inject(Rule::next_of(Operation::Update, InjectedFault::delayed(Duration::from_millis(1500))));
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     let shows = |object: &ServerlessPrivateEndpoint| {
         object.status.as_ref().is_some_and(|status| status.status.as_deref() == Some("INITIATING"))
@@ -161,7 +164,7 @@ async fn whatever_form_a_wait_is_asked_in_its_project_waits_and_no_other() {
         let fixture = Fixture::new().await;
         fixture.atlas.add_instance(OTHER_PROJECT, DEFAULT_INSTANCE);
         fixture.atlas.add_instance(OTHER_PROJECT, "second");
-        let fault = Fault::NotExecuted(ending.clone());
+        let fault = InjectedFault::NotExecuted(ending.clone());
         fixture.atlas.inject(Rule::next_of(Operation::List, fault).in_project(OTHER_PROJECT));
         let _operator = fixture.operator();
         fixture.create("limited", json!({"projectId": OTHER_PROJECT})).await;
@@ -215,7 +218,8 @@ async fn a_refused_key_is_left_alone_and_the_project_is_served_with_another() {
 #[tokio::test]
 async fn a_word_is_heard_once_through_a_pause_and_said_to_be_heard_only_then() {
     let fixture = Fixture::new().await;
-    let limited = || Fault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
+    let limited =
+        || InjectedFault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
     fixture.atlas.inject(Rule::next_of(Operation::List, limited()).times(2));
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
@@ -260,7 +264,7 @@ async fn a_key_that_may_not_write_serves_observers_and_lets_go_who_has_nothing()
         assert_condition(&observer, "Synced", "True", "ReconcileSucceeded");
     }
     // It is rejected once and not again, and is released because it has no endpoint.
-    let creates = |entry: &Entry| entry.is(Operation::Create);
+    let creates = |entry: &JournalEntry| entry.is(Operation::Create);
     assert_eq!(fixture.atlas.count(creates), 1);
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
@@ -276,7 +280,8 @@ async fn what_one_object_was_refused_is_not_told_of_another() {
         fixture.create(name, json!({"instanceName": name})).await;
         fixture.until_reason(name, "Reserved").await;
     }
-    let limited = Fault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
+    let limited =
+        InjectedFault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
     fixture.atlas.inject(Rule::next_of(Operation::Delete, limited));
     fixture.delete("payroll").await;
     fixture.until_reason("payroll", "RateLimited").await;
@@ -304,14 +309,14 @@ async fn no_kind_of_outage_takes_ready_away_from_an_available_endpoint() {
         Termination::Maintenance,
     ];
     for (number, outage) in outages.into_iter().enumerate() {
-        fixture.atlas.inject(Rule::always(Fault::NotExecuted(outage.clone())));
+        fixture.atlas.inject(Rule::always(InjectedFault::NotExecuted(outage.clone())));
         let word = format!("{number}");
         fixture.request_reconcile("orders", &word).await;
         let object = fixture.until_reconciled("orders", &word).await;
         assert_condition(&object, "Ready", "True", "Available");
         assert_condition(&object, "EndpointConnected", "True", "Available");
         assert_eq!(condition(&object, "Synced").unwrap().status, "False", "{outage:?}");
-        fixture.atlas.behave();
+        fixture.atlas.clear_rules();
         // So that each begins in a healthy state.
         fixture
             .until("orders", "synced", |object| condition(object, "Synced").unwrap().status == "True")

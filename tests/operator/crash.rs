@@ -3,7 +3,9 @@
 //! `tests/plans` enumerates every fault at every request and a kill after every effect; here are faults of Atlas that
 //! no single request shows.
 
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Fault, Operation, Rule, Termination, most_alive};
+use atlas_simulator::{
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, InjectedFault, Operation, Rule, Termination, max_live,
+};
 use serde_json::json;
 use test_support::{Fixture, VPC_ENDPOINT};
 
@@ -17,7 +19,7 @@ async fn an_answer_that_is_lost_after_execution_leads_to_adoption_and_no_second_
         Termination::GatewayTimeout,
     ] {
         let fixture = Fixture::new().await;
-        fixture.atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(ending.clone())));
+        fixture.atlas.inject(Rule::next_of(Operation::Create, InjectedFault::Executed(ending.clone())));
         let _operator = fixture.operator();
         fixture.create("orders", json!({})).await;
         fixture.until_reason("orders", "Reserved").await;
@@ -30,9 +32,10 @@ async fn an_answer_that_is_lost_after_execution_leads_to_adoption_and_no_second_
 async fn a_post_that_lands_after_its_answer_was_given_up_is_adopted() {
     let fixture = Fixture::new().await;
     let after = std::time::Duration::from_secs(3);
-    fixture
-        .atlas
-        .inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Termination::Cut }));
+    fixture.atlas.inject(Rule::next_of(
+        Operation::Create,
+        InjectedFault::ExecutedLate { after, ending: Termination::Cut },
+    ));
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
@@ -42,7 +45,7 @@ async fn a_post_that_lands_after_its_answer_was_given_up_is_adopted() {
 #[tokio::test]
 async fn a_post_that_never_arrived_is_made_anew_only_when_it_cannot_arrive_any_more() {
     let fixture = Fixture::new().await;
-    fixture.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::Cut)));
+    fixture.atlas.inject(Rule::next_of(Operation::Create, InjectedFault::NotExecuted(Termination::Cut)));
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
@@ -62,9 +65,10 @@ async fn a_post_that_never_arrived_is_made_anew_only_when_it_cannot_arrive_any_m
 async fn an_object_deleted_while_its_create_is_uncertain_leaves_nothing_behind() {
     let fixture = Fixture::new().await;
     let after = std::time::Duration::from_secs(2);
-    fixture
-        .atlas
-        .inject(Rule::next_of(Operation::Create, Fault::ExecutedLate { after, ending: Termination::Cut }));
+    fixture.atlas.inject(Rule::next_of(
+        Operation::Create,
+        InjectedFault::ExecutedLate { after, ending: Termination::Cut },
+    ));
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
     let seen = fixture
@@ -120,7 +124,7 @@ async fn a_listing_that_lags_neither_doubles_nor_leaks() {
 #[track_caller]
 fn assert_one_ever(fixture: &Fixture) {
     let lives = fixture.atlas.timelines();
-    assert_eq!(most_alive(&lives, |_| true), 1);
+    assert_eq!(max_live(&lives, |_| true), 1);
     assert_eq!(lives.len(), 1);
     assert_eq!(fixture.atlas.endpoints(DEFAULT_PROJECT, DEFAULT_INSTANCE).len(), 1);
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Entry, Fate, Fault, Operation, Pace, Rule, Simulator,
-    Status, Termination,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Deviation, Endpoint, InjectedFault, JournalEntry, Operation, Pace,
+    Rule, Simulator, Status, Termination,
 };
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -59,8 +59,8 @@ async fn a_reservation_that_ran_out_is_made_anew_and_its_new_service_is_shown() 
     let _operator = fixture.operator();
     fixture.create("orders", json!({"readyWhen": "Available"})).await;
     let before = fixture.until_reason("orders", "AwaitingVpcEndpoint").await.status.unwrap();
-    let fate = Fate::Expires { after: Duration::from_secs(3) };
-    assert!(fixture.atlas.set_fate(before.id.as_ref().unwrap(), fate));
+    let deviation = Deviation::Expires { after: Duration::from_secs(3) };
+    assert!(fixture.atlas.add_deviation(before.id.as_ref().unwrap(), deviation));
     // No reconcile is requested: an operator that waits for the user polls by itself.
     let another = |object: &ServerlessPrivateEndpoint| {
         let status = object.status.as_ref();
@@ -83,7 +83,7 @@ async fn a_changed_vpc_endpoint_is_tried_again_where_atlas_failed_and_the_endpoi
     fixture.create("orders", json!({})).await;
     let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
     let why = "endpoint is in another region";
-    assert!(fixture.atlas.set_fate(&id, Fate::ConnectionFails { message: why.to_owned() }));
+    assert!(fixture.atlas.add_deviation(&id, Deviation::ConnectionFails { message: why.to_owned() }));
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     let failed = fixture.until_reason("orders", "AtlasFailed").await;
     assert!(condition(&failed, "Ready").unwrap().message.contains(why));
@@ -149,7 +149,7 @@ async fn the_deletion_of_a_second_endpoint_counts_as_the_one_of_this_hour_though
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
     let status = fixture.until_reason("orders", "Reserved").await.status.unwrap();
-    fixture.atlas.inject(Rule::next_of(Operation::Delete, Fault::Executed(Termination::Cut)));
+    fixture.atlas.inject(Rule::next_of(Operation::Delete, InjectedFault::Executed(Termination::Cut)));
     for _ in 0..2 {
         let twin = Endpoint::reserved(status.comment.clone());
         fixture.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, twin);
@@ -213,9 +213,11 @@ async fn a_patch_that_atlas_accepted_is_not_repeated_for_an_older_listing_when_t
 async fn a_look_that_is_asked_for_while_a_post_is_on_its_way_comes_after_it() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
-    fixture.atlas.inject(Rule::next_of(Operation::Create, Fault::delayed(Duration::from_millis(1500))));
+    fixture
+        .atlas
+        .inject(Rule::next_of(Operation::Create, InjectedFault::delayed(Duration::from_millis(1500))));
     fixture.create("orders", json!({})).await;
-    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    let sent = |entry: &JournalEntry| entry.is(Operation::Create) && entry.challenged.is_none();
     fixture.atlas.until(|atlas| atlas.count(sent) == 1).await;
     let listed = fixture.atlas.executed(Operation::List);
     fixture.request_reconcile("orders", "1").await;
@@ -237,7 +239,7 @@ async fn work_that_takes_too_long_is_called_stalled_and_goes_on() {
     fixture.edit("orders", json!({"readyWhen": "Available"})).await;
     fixture.until_reason("orders", "AwaitingVpcEndpoint").await;
     let overdue = fixture.atlas.now() + Duration::from_secs(2);
-    let is_later = |entry: &Entry| entry.is(Operation::List) && entry.at > overdue;
+    let is_later = |entry: &JournalEntry| entry.is(Operation::List) && entry.at > overdue;
     let polled = fixture.atlas.until(|atlas| atlas.count(is_later) > 0);
     tokio::time::timeout(PATIENCE, polled).await.unwrap();
     fixture.request_reconcile("orders", "1").await;
@@ -254,7 +256,7 @@ async fn what_is_declared_while_a_look_is_on_its_way_is_what_counts() {
     fixture.until_reason("orders", "Available").await;
     let arrived = |atlas: &Simulator| atlas.count(|entry| entry.is(Operation::List));
     let (sent, listed) = (fixture.atlas.executed(Operation::Update), arrived(&fixture.atlas));
-    fixture.atlas.inject(Rule::next_of(Operation::List, Fault::delayed(Duration::from_millis(1500))));
+    fixture.atlas.inject(Rule::next_of(Operation::List, InjectedFault::delayed(Duration::from_millis(1500))));
     fixture.edit("orders", json!({"cloudProviderEndpointId": NEXT_VPC_ENDPOINT})).await;
     fixture.atlas.until(|atlas| arrived(atlas) > listed).await;
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_PROJECT, Entry, Fault, Operation, Pace, Rule, Termination};
+use atlas_simulator::{DEFAULT_PROJECT, InjectedFault, JournalEntry, Operation, Pace, Rule, Termination};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::Api;
@@ -152,13 +152,13 @@ async fn a_leader_whose_project_hangs_hands_over_within_three_seconds() {
     let times = ["--atlas-timeout=30s", "--create-uncertainty=80s"];
     let (leader, standby) = watched_pair_with(&fixture, &proxies, &times).await;
     // More than call Atlas for one project at once.
-    fixture.atlas.inject(Rule::always(Fault::NotExecuted(Termination::Hang)).of([Operation::List]));
+    fixture.atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::Hang)).of([Operation::List]));
     for number in 0..24 {
         let instance = format!("hangs-{number}");
         fixture.atlas.add_instance(DEFAULT_PROJECT, &instance);
         fixture.create(&instance, json!({"instanceName": instance})).await;
     }
-    let asks = |entry: &Entry| entry.is(Operation::List) && entry.challenged.is_none();
+    let asks = |entry: &JournalEntry| entry.is(Operation::List) && entry.challenged.is_none();
     let hang = fixture.atlas.until(|atlas| atlas.count(asks) >= 8);
     tokio::time::timeout(PATIENCE, hang).await.unwrap();
     lease_is_read(&proxies).await;
@@ -168,13 +168,17 @@ async fn a_leader_whose_project_hangs_hands_over_within_three_seconds() {
     println!("took over {waited:?} after SIGTERM");
     assert!(waited <= AFTER_TERM, "{waited:?}");
     assert!(leader.wait(PATIENCE).await.unwrap().success());
-    fixture.atlas.behave();
+    fixture.atlas.clear_rules();
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
 }
 
 /// A leader whose `operation` on `orders` is in flight is terminated, and another leads within seconds.
-async fn hands_over_amid(operation: Operation, fault: Fault, act: impl AsyncFnOnce(&Fixture)) -> Fixture {
+async fn hands_over_amid(
+    operation: Operation,
+    fault: InjectedFault,
+    act: impl AsyncFnOnce(&Fixture),
+) -> Fixture {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let times = ["--atlas-timeout=30s", "--create-uncertainty=80s"];
@@ -185,7 +189,7 @@ async fn hands_over_amid(operation: Operation, fault: Fault, act: impl AsyncFnOn
     }
     fixture.atlas.inject(Rule::next_of(operation, fault));
     act(&fixture).await;
-    let sent = |entry: &Entry| entry.is(operation) && entry.challenged.is_none();
+    let sent = |entry: &JournalEntry| entry.is(operation) && entry.challenged.is_none();
     tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
     lease_is_read(&proxies).await;
     let told = Timestamp::now();
@@ -214,14 +218,15 @@ async fn a_leader_whose_update_hangs_hands_over_and_the_next_one_sends_it() {
     let act = async |fixture: &Fixture| {
         fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     };
-    let fixture = hands_over_amid(Operation::Update, Fault::NotExecuted(Termination::Hang), act).await;
+    let fixture =
+        hands_over_amid(Operation::Update, InjectedFault::NotExecuted(Termination::Hang), act).await;
     assert_eq!(fixture.atlas.executed(Operation::Update), 1);
 }
 
 #[tokio::test]
 async fn a_leader_whose_delete_hangs_hands_over_and_the_next_one_ends_the_deletion() {
     let act = async |fixture: &Fixture| fixture.delete("orders").await;
-    let fixture = hands_over_amid(Operation::Delete, Fault::Executed(Termination::Hang), act).await;
+    let fixture = hands_over_amid(Operation::Delete, InjectedFault::Executed(Termination::Hang), act).await;
     assert!(fixture.endpoints().is_empty());
 }
 
@@ -230,7 +235,8 @@ async fn a_leader_whose_create_hangs_hands_over_and_its_endpoint_is_recorded_onc
     let act = async |fixture: &Fixture| {
         fixture.create("orders", json!({})).await;
     };
-    let fixture = hands_over_amid(Operation::Create, Fault::delayed(Duration::from_secs(8)), act).await;
+    let fixture =
+        hands_over_amid(Operation::Create, InjectedFault::delayed(Duration::from_secs(8)), act).await;
     assert_eq!(fixture.endpoints().len(), 1);
 }
 
@@ -241,9 +247,9 @@ async fn an_update_in_flight_when_the_lease_is_lost_is_sent_again_once_it_is_hel
     let operator = short_leader(&fixture, &proxies, &["--atlas-timeout=120s", "--create-uncertainty=300s"]);
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
-    fixture.atlas.inject(Rule::next_of(Operation::Update, Fault::NotExecuted(Termination::Hang)));
+    fixture.atlas.inject(Rule::next_of(Operation::Update, InjectedFault::NotExecuted(Termination::Hang)));
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
-    let sent = |entry: &Entry| entry.is(Operation::Update) && entry.challenged.is_none();
+    let sent = |entry: &JournalEntry| entry.is(Operation::Update) && entry.challenged.is_none();
     tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
     loses_the_lease(&operator, &proxies).await;
     proxies.tape.forget_plan();
@@ -288,11 +294,11 @@ async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
     fixture.until_reason("events", "Reserved").await;
     // The claim stands at once, and its response comes when the Lease has long not been renewed.
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && exchange.path.contains("/orders");
-    proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(4)));
+    proxies.tape.next(is_claim, Action::DelayResponse(Duration::from_secs(4)));
     fixture.create("orders", json!({})).await;
     proxies.tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
     loses_the_lease(&operator, &proxies).await;
-    let answered = |exchange: &Exchange| is_claim(exchange) && exchange.answered.is_some();
+    let answered = |exchange: &Exchange| is_claim(exchange) && exchange.responded_at.is_some();
     proxies.tape.wait_for(1, answered, PATIENCE).await.unwrap();
     tries_to_renew(&proxies).await;
     assert_eq!(fixture.atlas.executed(Operation::Create), 1, "that of the other object");
@@ -306,7 +312,7 @@ async fn a_reconcile_under_way_when_the_lease_is_lost_claims_nothing() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let is_list = |exchange: &Exchange| exchange.proxy == "atlas" && exchange.path.ends_with("/endpoint");
-    proxies.tape.always(is_list, || Action::DelayAnswer(Duration::from_secs(2)));
+    proxies.tape.always(is_list, || Action::DelayResponse(Duration::from_secs(2)));
     let operator = short_leader(&fixture, &proxies, &[]);
     fixture.create("orders", json!({})).await;
     proxies.tape.wait_for(1, is_list, PATIENCE).await.unwrap();
@@ -340,7 +346,7 @@ async fn a_leader_that_was_paused_for_longer_than_its_lease_ends_and_has_doubled
     let proxies = fixture.proxies().await;
     // Its claim stands, and the next that it would do is the POST: it is paused before it hears so.
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
-    proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(3)));
+    proxies.tape.next(is_claim, Action::DelayResponse(Duration::from_secs(3)));
     let leader = fixture.operator_behind_with(&proxies, &election(&fixture).each_ref().map(String::as_str));
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
     let standby = stands_by(&fixture).await;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Fault, InstanceKind, Malformed, Operation, Rule, Settings,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, InjectedFault, InstanceKind, Malformed, Operation, Rule, Settings,
     Termination, UnknownInstance,
 };
 use futures::future::join_all;
@@ -51,7 +51,9 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
     let ends: [End; 5] = [
         (
             "API switched off",
-            |fixture| fixture.atlas.inject(Rule::always(Fault::NotExecuted(Termination::VersionGone))),
+            |fixture| {
+                fixture.atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::VersionGone)));
+            },
             "ApiRetired",
             "AtlasApiRetired",
             "VERSION_GONE",
@@ -137,7 +139,7 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
 #[tokio::test]
 async fn what_ended_before_it_began_is_said_and_goes_at_once() {
     let fixture = Fixture::new().await;
-    fixture.atlas.inject(Rule::always(Fault::NotExecuted(Termination::VersionGone)));
+    fixture.atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::VersionGone)));
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
     let ended = fixture.until_reason("orders", "ApiRetired").await;
@@ -179,7 +181,7 @@ async fn an_announced_end_is_told_once_takes_nothing_away_and_is_not_written_aga
     let operator = fixture.operator_behind(&proxies);
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
-    fixture.atlas.inject(Rule::always(Fault::Shown(Malformed::Deprecated)));
+    fixture.atlas.inject(Rule::always(InjectedFault::Shown(Malformed::Deprecated)));
     fixture.request_reconcile("orders", "0").await;
     let told = fixture.until_reconciled("orders", "0").await;
     assert_condition(&told, "ApiSunset", "True", "SunsetAnnounced");
@@ -193,7 +195,7 @@ async fn an_announced_end_is_told_once_takes_nothing_away_and_is_not_written_aga
     for look in 0..20 {
         // Not every server of Atlas need announce it.
         if look == 10 {
-            fixture.atlas.behave();
+            fixture.atlas.clear_rules();
         }
         let before = lists();
         // An annotation that the operator reads, with a value that means nothing.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use atlas_simulator::Operation::{self, Create, Delete, GetInstance, List, Update};
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Endpoint, Entry};
+use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Endpoint, JournalEntry};
 use domain::conditions::ConditionType;
 use domain::conditions::ConditionType::{Ready, Synced};
 use domain::conditions::Reason::{self, *};
@@ -205,7 +205,7 @@ async fn meet(fixture: &Fixture, versions: &Versions, input: &Input, project: &s
             reasons::check(kind, reason, &message, &places)?;
         }
     }
-    let forbidden = |entry: &Entry| {
+    let forbidden = |entry: &JournalEntry| {
         entry.project.as_deref() == Some(project)
             && entry.operation.is_some_and(|operation| input.never.contains(&operation))
     };

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    Answered, DEFAULT_INSTANCE, DEFAULT_PROJECT, Entry, Fault, Key, Rule, Simulator, Termination,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Delivery, InjectedFault, JournalEntry, Key, Rule, Simulator,
+    Termination,
 };
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Secret;
@@ -57,9 +58,10 @@ async fn until(atlas: &Simulator, what: &str, holds: impl Fn(&Simulator) -> bool
 async fn nineteen_namespaces_that_hang_and_one_that_insists_hold_up_no_other() {
     let fixture = Fixture::new().await;
     let hostile = hostile_namespace(&fixture).await;
-    let limited = Fault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
+    let limited =
+        InjectedFault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
     let mut limited = Rule::always(limited).in_project(DEFAULT_PROJECT);
-    let mut hangs = Rule::always(Fault::NotExecuted(Termination::Hang));
+    let mut hangs = Rule::always(InjectedFault::NotExecuted(Termination::Hang));
     for rule in [&mut limited, &mut hangs] {
         rule.on.key = Some(HOSTILE.to_owned());
     }
@@ -68,9 +70,10 @@ async fn nineteen_namespaces_that_hang_and_one_that_insists_hold_up_no_other() {
     // A call hangs for longer than anything is waited for here.
     let flags = ["--atlas-timeout=90s", "--create-uncertainty=200s", "--concurrency=64"];
     let _operator = fixture.operator_of_label(&format!("test={}", fixture.namespace), &flags);
-    let of_hostile = |entry: &Entry| entry.key.as_deref() == Some(HOSTILE);
-    let in_ours = |entry: &Entry| of_hostile(entry) && entry.project.as_deref() == Some(DEFAULT_PROJECT);
-    let hanging = |entry: &Entry| of_hostile(entry) && entry.answer == Some(Answered::Hung);
+    let of_hostile = |entry: &JournalEntry| entry.key.as_deref() == Some(HOSTILE);
+    let in_ours =
+        |entry: &JournalEntry| of_hostile(entry) && entry.project.as_deref() == Some(DEFAULT_PROJECT);
+    let hanging = |entry: &JournalEntry| of_hostile(entry) && entry.delivery == Some(Delivery::Hung);
     // First it is limited in our project; then it invents two hundred of its own.
     create(&hostile, &fixture.namespace, "limited", DEFAULT_PROJECT).await;
     until(&fixture.atlas, "limited", |atlas| atlas.count(in_ours) > 0).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use atlas_simulator::{
     DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT,
-    DEFAULT_PUBLIC_KEY, Entry, Fault, Key, NoAccess, Operation, Role, Rule,
+    DEFAULT_PUBLIC_KEY, InjectedFault, JournalEntry, Key, NoAccess, Operation, Role, Rule,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -12,14 +12,14 @@ use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
-use testbed::{Action, Answer, Exchange, Process};
+use testbed::{Action, Exchange, FakeResponse, Process};
 
 const NEXT_PUBLIC: &str = "nextkeyx";
 const NEXT_PRIVATE: &str = "9d0f0a52-6d1e-4b97-a0c4-51e2d7f98b61";
 
 /// Waits until Atlas handles the POST.
 async fn until_post_is_under_way(fixture: &Fixture) {
-    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    let sent = |entry: &JournalEntry| entry.is(Operation::Create) && entry.challenged.is_none();
     let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
     assert_eq!(fixture.atlas.executed(Operation::Create), 0, "it was not under way any more");
@@ -28,7 +28,7 @@ async fn until_post_is_under_way(fixture: &Fixture) {
 #[tokio::test]
 async fn a_key_that_is_rotated_while_a_post_is_under_way_loses_nothing_and_needs_no_restart() {
     let fixture = Fixture::new().await;
-    let slow = Fault::delayed(Duration::from_millis(1500));
+    let slow = InjectedFault::delayed(Duration::from_millis(1500));
     fixture.atlas.inject(Rule::next_of(Operation::Create, slow));
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
@@ -39,7 +39,8 @@ async fn a_key_that_is_rotated_while_a_post_is_under_way_loses_nothing_and_needs
     fixture.until_reason("orders", "Reserved").await;
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     fixture.until_reason("orders", "Available").await;
-    let with_next = |entry: &Entry| entry.is(Operation::Update) && entry.key.as_deref() == Some(NEXT_PUBLIC);
+    let with_next =
+        |entry: &JournalEntry| entry.is(Operation::Update) && entry.key.as_deref() == Some(NEXT_PUBLIC);
     assert_eq!(fixture.atlas.count(with_next), 1);
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
@@ -64,8 +65,8 @@ async fn a_service_account_leads_through_the_whole_life_in_the_versioned_api() {
     fixture.until_gone("orders").await;
     assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (1, 0));
     assert_eq!(fixture.atlas.executed(Operation::Token), 2);
-    let of_endpoints = |entry: &Entry| entry.operation.is_some_and(|o| o != Operation::Token);
-    let versioned = |entry: &Entry| entry.path.starts_with("/api/atlas/v2/groups/");
+    let of_endpoints = |entry: &JournalEntry| entry.operation.is_some_and(|o| o != Operation::Token);
+    let versioned = |entry: &JournalEntry| entry.path.starts_with("/api/atlas/v2/groups/");
     assert!(fixture.atlas.journal().iter().filter(|entry| of_endpoints(entry)).all(versioned));
 }
 
@@ -213,8 +214,8 @@ async fn a_passing_404_of_the_api_server_takes_no_key_from_a_deletion() {
     let read = |exchange: &Exchange| {
         exchange.method == "GET" && exchange.path.ends_with("/serverlessprivateendpoints/orders")
     };
-    let no_kind = Answer { status: 404, headers: vec![], body: "404 page not found\n".into() };
-    proxies.tape.next(read, Action::Answer(no_kind));
+    let no_kind = FakeResponse { status: 404, headers: vec![], body: "404 page not found\n".into() };
+    proxies.tape.next(read, Action::Respond(no_kind));
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
     let refused = |exchange: &Exchange| read(exchange) && exchange.status == Some(404);
@@ -263,7 +264,8 @@ async fn a_remembered_key_that_atlas_refuses_gives_way_to_the_operators_own() {
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
     assert!(fixture.endpoints().is_empty());
-    let with_own = |entry: &Entry| entry.is(Operation::Delete) && entry.key.as_deref() == Some(NEXT_PUBLIC);
+    let with_own =
+        |entry: &JournalEntry| entry.is(Operation::Delete) && entry.key.as_deref() == Some(NEXT_PUBLIC);
     assert!(fixture.atlas.count(with_own) > 0);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{Entry, Fault, Operation, Pace, Rule, Termination};
+use atlas_simulator::{InjectedFault, JournalEntry, Operation, Pace, Rule, Termination};
 use futures::{StreamExt, stream};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -83,12 +83,12 @@ async fn killed_at_random_instants(seed: u64) {
 #[tokio::test]
 async fn an_operator_stopped_for_longer_than_q_while_its_post_travels_doubles_nothing() {
     let fixture = Fixture::new().await;
-    let travels = Fault::ExecutedLate { after: Duration::from_secs(3), ending: Termination::Cut };
+    let travels = InjectedFault::ExecutedLate { after: Duration::from_secs(3), ending: Termination::Cut };
     fixture.atlas.inject(Rule::next_of(Operation::Create, travels));
     let proxies = fixture.proxies().await;
     let sleeper = fixture.operator_behind(&proxies);
     fixture.create("orders", json!({})).await;
-    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    let sent = |entry: &JournalEntry| entry.is(Operation::Create) && entry.challenged.is_none();
     let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
     sleeper.signal(Signal::STOP).unwrap();

@@ -1,6 +1,6 @@
 //! The main path: from a manifest to an AVAILABLE endpoint, its changes, and its deletion.
 
-use atlas_simulator::{Fate, Operation};
+use atlas_simulator::{Deviation, Operation};
 use serde_json::json;
 use test_support::{Fixture, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
 
@@ -78,8 +78,8 @@ async fn a_failed_endpoint_is_reported_with_what_atlas_says_and_never_recreated(
         .await;
     let why =
         "No dns entries found for endpoint vpce-1, your endpoint must be provisioned in at least one subnet";
-    let fate = Fate::ConnectionFails { message: why.to_owned() };
-    assert!(fixture.atlas.set_fate(&known.status.unwrap().id.unwrap(), fate));
+    let deviation = Deviation::ConnectionFails { message: why.to_owned() };
+    assert!(fixture.atlas.add_deviation(&known.status.unwrap().id.unwrap(), deviation));
     let failed = fixture.until_reason("orders", "AtlasFailed").await;
     assert_condition(&failed, "Stalled", "True", "AtlasFailed");
     assert_no_condition(&failed, "Reconciling");
@@ -96,8 +96,8 @@ async fn a_reservation_that_atlas_could_not_make_is_stalled_and_no_other_is_made
     let known = fixture
         .until("orders", "known", |object| object.status.as_ref().is_some_and(|s| s.id.is_some()))
         .await;
-    let fate = Fate::ReservationFails { message: "no capacity".to_owned() };
-    assert!(fixture.atlas.set_fate(&known.status.unwrap().id.unwrap(), fate));
+    let deviation = Deviation::ReservationFails { message: "no capacity".to_owned() };
+    assert!(fixture.atlas.add_deviation(&known.status.unwrap().id.unwrap(), deviation));
     let failed = fixture.until_reason("orders", "AtlasFailed").await;
     assert_condition(&failed, "Stalled", "True", "AtlasFailed");
     fixture.request_reconcile("orders", "1").await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{Entry, Fault, Operation, Rule, Termination};
+use atlas_simulator::{InjectedFault, JournalEntry, Operation, Rule, Termination};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -20,12 +20,12 @@ const GONE: [Termination; 4] = [
 ];
 
 /// Requests of this kind that met the fault, and those that did not, in their order.
-fn requests(fixture: &Fixture, operation: Operation) -> Vec<Entry> {
+fn requests(fixture: &Fixture, operation: Operation) -> Vec<JournalEntry> {
     let all = fixture.atlas.journal();
     all.into_iter().filter(|entry| entry.is(operation) && entry.challenged.is_none()).collect()
 }
 
-fn is_struck(entry: &Entry) -> bool {
+fn is_struck(entry: &JournalEntry) -> bool {
     !entry.faults.is_empty()
 }
 
@@ -37,7 +37,7 @@ async fn a_deletion_removes_the_endpoint_although_one_response_says_that_all_is_
         let _operator = fixture.operator();
         fixture.create("orders", json!({})).await;
         fixture.until_reason("orders", "Reserved").await;
-        fixture.atlas.inject(Rule::next_of(on, Fault::NotExecuted(ending.clone())));
+        fixture.atlas.inject(Rule::next_of(on, InjectedFault::NotExecuted(ending.clone())));
         fixture.delete("orders").await;
         fixture.until_gone("orders").await;
         assert!(requests(&fixture, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
@@ -69,7 +69,7 @@ async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_
         let versions = Versions::record(&fixture.objects);
         versions.until("orders", "seen", |versions| !versions.is_empty()).await.unwrap();
         let before = requests(&fixture, Operation::List).len();
-        fixture.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(ending.clone())));
+        fixture.atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(ending.clone())));
         fixture.request_reconcile("orders", "1").await;
         fixture.until_reconciled("orders", "1").await;
         let listings = requests(&fixture, Operation::List).split_off(before);
@@ -91,7 +91,7 @@ async fn a_create_or_a_change_answered_once_as_if_all_were_gone_is_sent_again() 
     let on = [Operation::Create, Operation::Update];
     join_all(GONE.iter().flat_map(|ending| on.map(|on| (ending.clone(), on))).map(async |(ending, on)| {
         let fixture = Fixture::new().await;
-        fixture.atlas.inject(Rule::next_of(on, Fault::NotExecuted(ending.clone())));
+        fixture.atlas.inject(Rule::next_of(on, InjectedFault::NotExecuted(ending.clone())));
         let _operator = fixture.operator();
         let versions = Versions::record(&fixture.objects);
         fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;

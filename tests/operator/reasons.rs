@@ -52,7 +52,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     // The user names an endpoint while another is being created, and that one comes after all.
     Row {
-        fault: "executed long after its answer",
+        fault: "executed long after its response",
         on: &[atlas_simulator::Operation::Create],
         says: &[Says(Ready, false, Creating, &["outcome of an earlier create request is unknown"])],
         cure: Cure::Edit(r#"{"endpointId": "5f0000000000000000000001"}"#),
@@ -72,7 +72,7 @@ pub(crate) const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        fault: "deleted by somebody",
+        fault: "deleted out of band",
         also: &["executed, then 502"],
         when: When::Ready,
         says: &[Says(EndpointServiceAvailable, false, EndpointLost, &[]), Says(EndpointConnected, false, EndpointLost, &[])],

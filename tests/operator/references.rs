@@ -10,7 +10,7 @@ use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::{ServerlessPrivateEndpoint, VpcEndpointSource};
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
-use testbed::{Action, Answer, Exchange, kinds};
+use testbed::{Action, Exchange, FakeResponse, kinds};
 
 fn kind(source: VpcEndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
@@ -73,8 +73,9 @@ async fn each_missing_piece_is_named_whether_kind_object_or_right() {
     let proxies = fixture.proxies().await;
     let kind = kind(VpcEndpointSource::Ack);
     fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();
-    let no_kind =
-        || Action::Answer(Answer { status: 404, headers: vec![], body: "404 page not found\n".into() });
+    let no_kind = || {
+        Action::Respond(FakeResponse { status: 404, headers: vec![], body: "404 page not found\n".into() })
+    };
     proxies.tape.always(of_the_kind, no_kind);
     let operator = fixture.operator_behind(&proxies);
     let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": "network"});

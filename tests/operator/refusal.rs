@@ -2,8 +2,8 @@
 //! is fixed.
 
 use atlas_simulator::{
-    AccessList, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Fault, Key, Malformed, Operation, Role, Rule,
-    Termination,
+    AccessList, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, InjectedFault, Key, Malformed, Operation, Role,
+    Rule, Termination,
 };
 use serde_json::{Value, json};
 use test_support::{Fixture, assert_condition, condition};
@@ -122,7 +122,7 @@ async fn an_unknown_instance_is_final_until_it_exists() {
 async fn an_answer_that_makes_no_sense_is_reported_and_survived() {
     for oddity in [Malformed::Oversized, Malformed::Binary, Malformed::Truncated] {
         let fixture = Fixture::new().await;
-        fixture.atlas.inject(Rule::next_of(Operation::List, Fault::Shown(oddity.clone())).times(2));
+        fixture.atlas.inject(Rule::next_of(Operation::List, InjectedFault::Shown(oddity.clone())).times(2));
         let _operator = fixture.operator();
         fixture.create("orders", json!({})).await;
         fixture.until_reason("orders", "AtlasUnavailable").await;
@@ -138,7 +138,7 @@ async fn what_atlas_refuses_to_create_is_not_lost_and_not_doubled() {
         Termination::RateLimited { retry_after: Some("1".into()) },
     ] {
         let fixture = Fixture::new().await;
-        fixture.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(ending)).times(2));
+        fixture.atlas.inject(Rule::next_of(Operation::Create, InjectedFault::NotExecuted(ending)).times(2));
         let _operator = fixture.operator();
         fixture.create("orders", json!({})).await;
         recovers(&fixture).await;

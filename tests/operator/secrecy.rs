@@ -1,13 +1,15 @@
 //! A secret occurs in no log, event, status, error or metric.
 
-use atlas_simulator::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Fault, Key, Operation, Rule, Termination};
+use atlas_simulator::{
+    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, InjectedFault, Key, Operation, Rule, Termination,
+};
 use data_encoding::{BASE64, BASE64_NOPAD};
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
 use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition};
-use testbed::{Action, Answer, Exchange, Process};
+use testbed::{Action, Exchange, FakeResponse, Process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -46,7 +48,7 @@ async fn at_trace_level_dependencies_included_no_output_holds_a_secret_in_any_fo
         Termination::StaleNonce,
         Termination::ServerError,
     ] {
-        fixture.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(ending)));
+        fixture.atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(ending)));
     }
     fixture.until_reason("orders", "Reserved").await;
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
@@ -126,8 +128,8 @@ async fn a_secret_that_cannot_be_decoded_is_in_no_output_either() {
     .into_iter()
     .enumerate()
     {
-        let answer = Answer { status: 200, headers: Vec::new(), body: body.into() };
-        proxies.tape.always(is_secret, move || Action::Answer(answer.clone()));
+        let answer = FakeResponse { status: 200, headers: Vec::new(), body: body.into() };
+        proxies.tape.always(is_secret, move || Action::Respond(answer.clone()));
         let name = format!("broken-{number}");
         // Another Secret each, because what was read is kept for some seconds.
         fixture.create(&name, json!({"credentialsRef": {"name": name}})).await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{Entry, Fault, Operation, Rule, Termination};
+use atlas_simulator::{InjectedFault, JournalEntry, Operation, Rule, Termination};
 use serde_json::json;
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 use testbed::{Action, Exchange, Process, Signal};
@@ -14,12 +14,12 @@ const SLOW: Duration = Duration::from_secs(3);
 
 /// An operator whose POST is in flight.
 async fn amid_a_post(fixture: &Fixture) -> Process {
-    let slow = Fault::delayed(SLOW);
+    let slow = InjectedFault::delayed(SLOW);
     fixture.atlas.inject(Rule::next_of(Operation::Create, slow));
     let times = ["--atlas-timeout=10s", "--create-uncertainty=30s"];
     let operator = fixture.operator_with(&times);
     fixture.create("orders", json!({})).await;
-    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+    let sent = |entry: &JournalEntry| entry.is(Operation::Create) && entry.challenged.is_none();
     let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
     operator
@@ -54,8 +54,8 @@ async fn asked_twice_it_ends_at_once_and_the_next_one_finds_what_was_made() {
 
 /// Terminates the operator while the next listing is in flight, which lasts longer than the end may.
 async fn ended_amid_a_listing(fixture: &Fixture, operator: &Process, act: impl AsyncFnOnce()) {
-    let listed = |entry: &Entry| entry.is(Operation::List) && entry.challenged.is_none();
-    fixture.atlas.inject(Rule::always(Fault::delayed(SLOW)).of([Operation::List]));
+    let listed = |entry: &JournalEntry| entry.is(Operation::List) && entry.challenged.is_none();
+    fixture.atlas.inject(Rule::always(InjectedFault::delayed(SLOW)).of([Operation::List]));
     let before = fixture.atlas.count(listed);
     act().await;
     let under_way = fixture.atlas.until(|atlas| atlas.count(listed) > before);
@@ -96,14 +96,14 @@ async fn asked_amid_a_listing_it_updates_and_deletes_nothing() {
 }
 
 /// Terminates the operator while this write is in flight, which never gets a response.
-async fn ended_amid(operation: Operation, ending: Fault, act: impl AsyncFnOnce(&Fixture)) -> Fixture {
+async fn ended_amid(operation: Operation, ending: InjectedFault, act: impl AsyncFnOnce(&Fixture)) -> Fixture {
     let fixture = Fixture::new().await;
     let operator = fixture.operator_with(&["--atlas-timeout=90s", "--create-uncertainty=200s"]);
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
     fixture.atlas.inject(Rule::next_of(operation, ending));
     act(&fixture).await;
-    let sent = |entry: &Entry| entry.is(operation) && entry.challenged.is_none();
+    let sent = |entry: &JournalEntry| entry.is(operation) && entry.challenged.is_none();
     tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
     operator.signal(Signal::TERM).unwrap();
     assert!(operator.wait(PATIENCE).await.unwrap().success());
@@ -112,7 +112,7 @@ async fn ended_amid(operation: Operation, ending: Fault, act: impl AsyncFnOnce(&
 
 #[tokio::test]
 async fn asked_amid_an_update_it_drops_that_and_the_next_one_sends_it() {
-    let hang = Fault::NotExecuted(Termination::Hang);
+    let hang = InjectedFault::NotExecuted(Termination::Hang);
     let fixture = ended_amid(Operation::Update, hang, async |fixture| {
         fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     })
@@ -127,7 +127,7 @@ async fn asked_amid_an_update_it_drops_that_and_the_next_one_sends_it() {
 
 #[tokio::test]
 async fn asked_amid_a_delete_it_drops_that_and_the_next_one_ends_the_deletion() {
-    for hang in [Fault::NotExecuted(Termination::Hang), Fault::Executed(Termination::Hang)] {
+    for hang in [InjectedFault::NotExecuted(Termination::Hang), InjectedFault::Executed(Termination::Hang)] {
         let fixture =
             ended_amid(Operation::Delete, hang, async |fixture| fixture.delete("orders").await).await;
         let _next = fixture.operator();
@@ -142,7 +142,7 @@ async fn asked_amid_a_claim_it_sends_the_create_that_was_claimed() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
-    proxies.tape.next(is_claim, Action::DelayAnswer(Duration::from_secs(1)));
+    proxies.tape.next(is_claim, Action::DelayResponse(Duration::from_secs(1)));
     let times = ["--create-deadline=20s", "--create-uncertainty=60s"];
     let operator = fixture.operator_behind_with(&proxies, &times);
     fixture.create("orders", json!({})).await;

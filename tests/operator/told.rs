@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
-use testbed::{Action, Answer, Exchange, Process};
+use testbed::{Action, Exchange, FakeResponse, Process};
 
 /// Events that need more than one object, or an existing endpoint: no row of the tables publishes them.
 pub(crate) const EVENTS: [EventReason; 2] = [EventReason::VpcEndpointShared, EventReason::EndpointObserved];
@@ -150,7 +150,7 @@ async fn a_fault_that_atlas_words_anew_each_time_is_one_write_and_one_warning() 
         *said += 1;
         let detail = format!("Unexpected error {said} at {:?}", std::time::SystemTime::now());
         let body = json!({"error": 500, "errorCode": "UNEXPECTED_ERROR", "detail": detail}).to_string();
-        Action::Answer(Answer { status: 500, headers: vec![], body: body.into() })
+        Action::Respond(FakeResponse { status: 500, headers: vec![], body: body.into() })
     });
     let asked = || proxies.tape.count(is_list);
     let before = asked();

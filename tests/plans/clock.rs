@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_simulator::{Entry, Fault, Operation, Rule, Termination, most_alive};
+use atlas_simulator::{InjectedFault, JournalEntry, Operation, Rule, Termination, max_live};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
 use spe_operator::serverless::crd::{CLAIM, ServerlessPrivateEndpoint};
 use test_support::{Fixture, PATIENCE, condition};
-use testbed::{Action, Exchange, Process, Proxy, Tape, WallClock};
+use testbed::{Action, Exchange, Process, Proxy, Recording, WallClock};
 
 use crate::operator::{Q, command};
 use crate::summary::Table;
@@ -30,8 +30,8 @@ fn operator(fixture: &Fixture, clock: &WallClock, name: &str, arguments: &[&str]
     Process::spawn(name, &command).unwrap()
 }
 
-fn posts(fixture: &Fixture) -> Vec<Entry> {
-    let sent = |entry: &Entry| entry.is(Operation::Create) && entry.challenged.is_none();
+fn posts(fixture: &Fixture) -> Vec<JournalEntry> {
+    let sent = |entry: &JournalEntry| entry.is(Operation::Create) && entry.challenged.is_none();
     fixture.atlas.journal().into_iter().filter(sent).collect()
 }
 
@@ -42,7 +42,7 @@ fn ahead(object: &ServerlessPrivateEndpoint, kind: &str) -> i64 {
 
 async fn steps_during_a_create(step: i64) {
     let (fixture, clock) = (Fixture::new().await, WallClock::new().unwrap());
-    fixture.atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::Cut)));
+    fixture.atlas.inject(Rule::next_of(Operation::Create, InjectedFault::NotExecuted(Termination::Cut)));
     let _operator = operator(&fixture, &clock, &format!("steps-by-{step}"), &[]);
     fixture.create("orders", json!({})).await;
     let sent = fixture.atlas.until(|_| posts(&fixture).len() == 1);
@@ -65,7 +65,7 @@ async fn steps_during_a_create(step: i64) {
     assert!(took < MARGIN, "the deletion took {took:?}");
     assert!(fixture.endpoints().is_empty());
     assert_eq!(
-        (fixture.atlas.executed(Operation::Create), most_alive(&fixture.atlas.timelines(), |_| true)),
+        (fixture.atlas.executed(Operation::Create), max_live(&fixture.atlas.timelines(), |_| true)),
         (1, 1)
     );
 }
@@ -90,10 +90,10 @@ fn nonce(claim: &str) -> String {
 #[tokio::test]
 async fn a_claim_that_the_time_of_day_calls_old_is_not_sent_and_another_is_at_once() {
     let (fixture, clock) = (Fixture::new().await, WallClock::new().unwrap());
-    let tape = Arc::new(Tape::default());
+    let tape = Arc::new(Recording::default());
     let cluster = Proxy::start("cluster", fixture.control_plane.config().await.unwrap(), &tape).unwrap();
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
-    tape.next(is_claim, Action::DelayAnswer(Duration::from_millis(500)));
+    tape.next(is_claim, Action::DelayResponse(Duration::from_millis(500)));
     let mut command = command(&fixture, &cluster.kubeconfig_file().unwrap(), &fixture.atlas.url());
     clock.set(&mut command);
     let _operator = Process::spawn("stopped-from-outside", &command).unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use testbed::{Action, Answer};
+use testbed::{Action, FakeResponse};
 
 use crate::requests::{ATLAS, Kind, Request};
 
@@ -110,12 +110,12 @@ impl Fault {
         match self.what {
             // The rest of it, that connections are refused, is done when the request has come.
             What::Refuse | What::Hang => Action::HangRequest,
-            What::ApplyAndHang => Action::HangAnswer,
+            What::ApplyAndHang => Action::HangResponse,
             What::Drop => Action::DropRequest,
-            What::ApplyAndDrop => Action::DropAnswer,
+            What::ApplyAndDrop => Action::DropResponse,
             What::Delay => Action::DelayRequest(if at_atlas { LATE_AT_ATLAS } else { LATE_AT_CLUSTER }),
             What::Slow => Action::DelayRequest(SLOW),
-            What::Status(status) if at_atlas => Action::Answer(of_atlas(status)),
+            What::Status(status) if at_atlas => Action::Respond(of_atlas(status)),
             What::Status(status) => Action::kubernetes(status, reason(status)),
             What::Truncate => Action::Truncate(request.answer / 2),
             What::Stale => Action::Stale,
@@ -138,7 +138,7 @@ fn reason(status: u16) -> &'static str {
 
 /// Returns a response of Atlas with this status. A 429 requests a short pause, since without one the operator's own is
 /// long.
-fn of_atlas(status: u16) -> Answer {
+fn of_atlas(status: u16) -> FakeResponse {
     // A single response that reports "gone" ends nothing.
     let code = match status {
         404 => "CLUSTER_NOT_FOUND",
@@ -153,5 +153,5 @@ fn of_atlas(status: u16) -> Answer {
         headers.push(("retry-after".to_owned(), "1".to_owned()));
     }
     let body = json!({"detail": "a planned fault", "error": status, "errorCode": code, "parameters": [], "reason": "Planned"});
-    Answer { status, headers, body: body.to_string().into() }
+    FakeResponse { status, headers, body: body.to_string().into() }
 }

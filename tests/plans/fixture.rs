@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Pace, Wording};
+use atlas_simulator::{ChallengeForm, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Pace};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
@@ -71,7 +71,7 @@ impl PlanFixture {
         let fixture = Fixture::at_pace(PACE).await;
         // Without counters (as the page of the API shows it): Atlas' memory of a later request must not keep a late
         // request from being executed.
-        fixture.atlas.configure(|settings| settings.digest.wording = Wording::Seed);
+        fixture.atlas.configure(|settings| settings.digest.form = ChallengeForm::Seed);
         let strangers = [None, Some(ANOTHERS_MARK.to_owned())].map(Endpoint::reserved).to_vec();
         for stranger in &strangers {
             fixture.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, stranger.clone());

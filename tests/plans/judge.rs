@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{Endpoint, Entry, Operation, Timeline, most_alive};
+use atlas_simulator::{Endpoint, JournalEntry, Operation, Timeline, max_live};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::{CLAIM, FINALIZER, ServerlessPrivateEndpoint};
 use testbed::Exchange;
@@ -19,7 +19,7 @@ pub(crate) struct Record {
     pub(crate) lives: Vec<Timeline>,
     /// The endpoints that existed before, of no or of another owner: as they were then, and their timelines.
     pub(crate) strangers: Vec<(Endpoint, Timeline)>,
-    pub(crate) journal: Vec<Entry>,
+    pub(crate) journal: Vec<JournalEntry>,
     /// The requests of each process of each operator.
     pub(crate) processes: Vec<Vec<Exchange>>,
     /// There was one operator, and no listing that showed it the past.
@@ -49,7 +49,7 @@ fn is_marked(endpoint: &Endpoint) -> bool {
 
 /// P1 and P5: one endpoint at a time, and none in the end, which is the end of the object.
 fn alive(record: &Record, wrong: &mut Vec<String>) {
-    let most = most_alive(&record.lives, is_marked);
+    let most = max_live(&record.lives, is_marked);
     if most > 1 {
         wrong.push(format!("P1: {most} endpoints were alive at once"));
     }
@@ -72,7 +72,7 @@ fn alive(record: &Record, wrong: &mut Vec<String>) {
 /// P4: no endpoint is deleted while the object lives, since in these runs there is never an excess endpoint.
 fn deletions(record: &Record, wrong: &mut Vec<String>) {
     let is_early = |at| record.deleted_at.is_none_or(|deleted_at| at < deleted_at);
-    let early = |entry: &&Entry| entry.is(Operation::Delete) && entry.executed() && is_early(entry.at);
+    let early = |entry: &&JournalEntry| entry.is(Operation::Delete) && entry.executed() && is_early(entry.at);
     for entry in record.journal.iter().filter(early) {
         wrong.push(format!("P4: {} was deleted under a living object", entry.path));
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Entry, Operation, Settings, Simulator};
+use atlas_simulator::{
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, JournalEntry, Operation, Settings, Simulator,
+};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::{CLAIM, FINALIZER};
 use testbed::Exchange;
@@ -42,8 +44,8 @@ fn version(status: &Value) -> Version {
     Version { at: Duration::from_secs(1), object: serde_json::from_value(object).unwrap() }
 }
 
-fn request(operation: Operation, at: Duration) -> Entry {
-    Entry {
+fn request(operation: Operation, at: Duration) -> JournalEntry {
+    JournalEntry {
         seq: 1,
         at,
         method: String::new(),
@@ -56,7 +58,7 @@ fn request(operation: Operation, at: Duration) -> Entry {
         challenged: None,
         body: String::new(),
         faults: Vec::new(),
-        answer: None,
+        delivery: None,
         executed_at: Some(at),
     }
 }
@@ -75,9 +77,9 @@ fn sent(proxy: &str, method: &str, path: &str, body: &Value, at: Duration, statu
         headers: hyper::HeaderMap::default(),
         body: body.to_string().into(),
         forwarded: status == Some(200),
-        answered: status.map(|_| at + Duration::from_millis(10)),
+        responded_at: status.map(|_| at + Duration::from_millis(10)),
         status,
-        answer: "{}".into(),
+        response: "{}".into(),
     }
 }
 
@@ -155,7 +157,7 @@ async fn a_post_before_its_claim_or_by_another_claim_than_its_own_is_seen() {
     let refused = Exchange { status: Some(409), ..claim("one", at(0)) };
     condemned(&with(vec![vec![refused, post(at(1), Some(200))]]).await, "P2");
     let terminating = r#"{"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}"#;
-    let too_late = Exchange { answer: terminating.into(), ..claim("one", at(0)) };
+    let too_late = Exchange { response: terminating.into(), ..claim("one", at(0)) };
     condemned(&with(vec![vec![too_late, post(at(1), Some(200))]]).await, "P2");
     let unmarked = Exchange { body: "{}".into(), ..post(at(1), Some(200)) };
     condemned(&with(vec![vec![claim("one", at(0)), unmarked]]).await, "P2");

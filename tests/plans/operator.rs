@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use test_support::{Fixture, PATIENCE};
-use testbed::{Exchange, Process, Proxy, SHORT_TIMES, Tape};
+use testbed::{Exchange, Process, Proxy, Recording, SHORT_TIMES};
 use tokio::task::JoinHandle;
 
 use crate::requests::{ATLAS, CLUSTER};
@@ -35,7 +35,7 @@ pub(crate) fn command(fixture: &Fixture, kubeconfig: &Path, atlas: &str) -> Comm
 }
 
 pub(crate) struct Operator {
-    pub(crate) tape: Arc<Tape>,
+    pub(crate) tape: Arc<Recording>,
     pub(crate) cluster: Proxy,
     pub(crate) atlas: Proxy,
     name: String,
@@ -63,7 +63,7 @@ impl Operator {
     /// Prepares it without a start, so that its very first request can be planned for. `name` is unique among those
     /// that run at the same time: it names the log.
     pub(crate) async fn new(fixture: &Fixture, name: &str) -> Self {
-        let (tape, beginning) = (Arc::new(Tape::default()), fixture.atlas.now());
+        let (tape, beginning) = (Arc::new(Recording::default()), fixture.atlas.now());
         let config = fixture.control_plane.config().await.unwrap();
         let cluster = Proxy::start(CLUSTER, config, &tape).unwrap();
         let upstream = kube::Config::new(fixture.atlas.url().parse().unwrap());
@@ -109,7 +109,7 @@ impl Operator {
         let mut exchanges = self.tape.exchanges();
         for exchange in &mut exchanges {
             exchange.at += self.beginning;
-            exchange.answered = exchange.answered.map(|answered| answered + self.beginning);
+            exchange.responded_at = exchange.responded_at.map(|answered| answered + self.beginning);
         }
         let starts = locked(&self.life).starts.clone();
         starts.iter().rev().map(|&start| exchanges.split_off(start)).collect()
@@ -155,7 +155,7 @@ impl Drop for Operator {
 fn starter(
     name: String,
     command: &Arc<Command>,
-    tape: &Arc<Tape>,
+    tape: &Arc<Recording>,
     life: &Shared,
 ) -> impl Fn() -> anyhow::Result<()> + Send + use<> {
     let (command, tape, life) = (Arc::clone(command), Arc::clone(tape), Arc::clone(life));

@@ -55,7 +55,7 @@ pub(crate) fn requests(
         proxy: exchange.proxy.clone(),
         number: exchange.at_proxy - skipped(&exchange.proxy),
         kind: kind(exchange, exchanges),
-        answer: exchange.answer.len(),
+        answer: exchange.response.len(),
         starting: exchange.number < first_watch,
         question: question(exchange),
         nth: counted().filter(|other| other.number <= exchange.number && is_same(other, exchange)).count(),

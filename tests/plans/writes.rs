@@ -84,12 +84,12 @@ fn claim(exchange: &Exchange) -> Option<Claim> {
     // As in `v1/<token>/<nonce>/…`.
     let mut parts = text.split('/').skip(1);
     let (token, nonce) = (parts.next().unwrap_or_default(), parts.next().unwrap_or(text));
-    let object: Value = serde_json::from_slice(&exchange.answer).unwrap_or_default();
+    let object: Value = serde_json::from_slice(&exchange.response).unwrap_or_default();
     Some(Claim {
         nonce: nonce.to_owned(),
         mark: format!("[k8s:{token}]"),
         sent: exchange.at,
-        answered: exchange.answered?,
+        answered: exchange.responded_at?,
         terminating: !object["metadata"]["deletionTimestamp"].is_null(),
     })
 }

@@ -17,7 +17,7 @@ mod operator;
 
 use std::time::Duration;
 
-use atlas_simulator::{Fault, Key, Match, Pace, Rule, Termination};
+use atlas_simulator::{InjectedFault, Key, Match, Pace, Rule, Termination};
 use serde_json::json;
 use test_support::Fixture;
 use tokio::time::Instant;
@@ -75,7 +75,7 @@ async fn whatever_a_tenant_does_another_namespace_is_served_within_a_second() {
         settings.keys.insert(KEY[0].to_owned(), Key::owner(KEY[1]));
     });
     let on = Match { key: Some(KEY[0].to_owned()), ..Match::default() };
-    let hang = Fault::NotExecuted(Termination::Hang);
+    let hang = InjectedFault::NotExecuted(Termination::Hang);
     fixture.atlas.inject(Rule { on, ..Rule::always(hang) });
     let tenant = Tenant::new(fixture.control_plane, KEY).await;
     let mut operator = Operator::start(&fixture, "first").await;

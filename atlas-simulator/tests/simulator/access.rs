@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    AccessList, DEFAULT_CLIENT_SECRET, DEFAULT_PROJECT, Fault, Key, NoAccess, Operation, Role, RoleTooLow,
-    Rule, Termination, Unauthenticated,
+    AccessList, DEFAULT_CLIENT_SECRET, DEFAULT_PROJECT, InjectedFault, Key, NoAccess, Operation, Role,
+    RoleTooLow, Rule, Termination, Unauthenticated,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ async fn the_token_resource_has_its_own_errors() {
     let odd = token(&atlas, DEFAULT_CLIENT_SECRET, "grant_type=password").await;
     assert_eq!((odd.status, &odd.json["error"]), (400, &json!("unsupported_grant_type")));
 
-    let limited = Fault::NotExecuted(Termination::RateLimited { retry_after: None });
+    let limited = InjectedFault::NotExecuted(Termination::RateLimited { retry_after: None });
     atlas.inject(Rule::next_of(Operation::Token, limited));
     let refused = token(&atlas, DEFAULT_CLIENT_SECRET, GRANT).await;
     let body: Value = serde_json::from_str(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    Cause, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation, Pace, Settings, Simulator, Status,
+    ChangeCause, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation, Pace, Settings, Simulator, Status,
 };
 use serde_json::{Value, json};
 
@@ -184,7 +184,7 @@ async fn a_patch_needs_the_provider_and_a_vpc_endpoint_id() {
     let commented = client.patch(&one, r#"{"providerName": "AWS", "comment": "new"}"#).await.json;
     assert_eq!((&commented["comment"], &commented["status"]), (&json!("new"), &json!("RESERVED")));
     let changes: Vec<_> = atlas.timelines()[0].changes.iter().map(|change| change.cause).collect();
-    assert_eq!(changes, [Cause::Created, Cause::Progress, Cause::Updated]);
+    assert_eq!(changes, [ChangeCause::Created, ChangeCause::Progress, ChangeCause::Updated]);
 }
 
 #[tokio::test]
@@ -193,9 +193,9 @@ async fn a_patch_before_reserved_is_refused_unless_chosen_otherwise() {
     let client = Client::new(&atlas);
     let one = format!("{}/{}", endpoints(), client.post(&endpoints(), "{}").await.id());
     assert_eq!(client.patch(&one, VPC).await.status, 400);
-    atlas.configure(|settings| settings.variants.patch_early = atlas_simulator::Verdict::Conflict);
+    atlas.configure(|settings| settings.variants.patch_early = atlas_simulator::RequestPolicy::Conflict);
     assert_eq!(client.patch(&one, VPC).await.status, 409);
-    atlas.configure(|settings| settings.variants.patch_early = atlas_simulator::Verdict::Accept);
+    atlas.configure(|settings| settings.variants.patch_early = atlas_simulator::RequestPolicy::Accept);
     assert_eq!(client.patch(&one, VPC).await.json["status"], "INITIATING");
 }
 

@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, Entry, Fault, Operation, Pace, Rule, Settings, Simulator, Termination,
-    Timeline,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, InjectedFault, JournalEntry, Operation, Pace, Rule, Settings,
+    Simulator, Termination, Timeline,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -27,10 +27,10 @@ async fn rules_are_scheduled_shown_and_dropped() {
         "fault": {"executed_late": {"after": 1.5, "ending": "cut"}},
     });
     assert_eq!(control(&atlas, Method::POST, "/rules", &rule).await.status, 200);
-    let late = Fault::ExecutedLate { after: Duration::from_millis(1500), ending: Termination::Cut };
+    let late = InjectedFault::ExecutedLate { after: Duration::from_millis(1500), ending: Termination::Cut };
     let typed = Rule::always(late).of([Operation::Create]).in_project(DEFAULT_PROJECT).after(1);
     assert_eq!(atlas.rules(), [typed]);
-    let several = json!([{"fault": {"shown": "truncated"}}, {"fault": {"fate": "stalls"}}]);
+    let several = json!([{"fault": {"shown": "truncated"}}, {"fault": {"deviation": "stalls"}}]);
     let shown = control(&atlas, Method::POST, "/rules", &several).await.json;
     assert_eq!(serde_json::from_value::<Vec<Rule>>(shown).unwrap(), atlas.rules());
     assert_eq!(atlas.rules()[1].times, Some(1));
@@ -43,19 +43,19 @@ async fn every_fault_survives_the_way_through_json() {
     let second = Duration::from_secs(1);
     let text = || "text".to_owned();
     let faults = [
-        Fault::NotExecuted(Termination::RateLimited { retry_after: Some(text()) }),
-        Fault::Executed(Termination::EndpointNotFound(400)),
-        Fault::Executed(Termination::Redirect { status: 302, location: text() }),
-        Fault::NotExecuted(Termination::Error { status: 400, code: text(), detail: text() }),
-        Fault::ExecutedLate { after: second, ending: Termination::RateLimitedUntil { seconds: 1 } },
-        Fault::Shown(atlas_simulator::Malformed::Status(text())),
-        Fault::Fate(atlas_simulator::Fate::Breaks { after: second, message: text() }),
-        Fault::delayed(second),
-        Fault::StaleRead { by: second },
+        InjectedFault::NotExecuted(Termination::RateLimited { retry_after: Some(text()) }),
+        InjectedFault::Executed(Termination::EndpointNotFound(400)),
+        InjectedFault::Executed(Termination::Redirect { status: 302, location: text() }),
+        InjectedFault::NotExecuted(Termination::Error { status: 400, code: text(), detail: text() }),
+        InjectedFault::ExecutedLate { after: second, ending: Termination::RateLimitedUntil { seconds: 1 } },
+        InjectedFault::Shown(atlas_simulator::Malformed::Status(text())),
+        InjectedFault::Deviation(atlas_simulator::Deviation::Breaks { after: second, message: text() }),
+        InjectedFault::delayed(second),
+        InjectedFault::StaleRead { by: second },
     ];
     for fault in faults {
         let json = serde_json::to_value(&fault).unwrap();
-        assert_eq!(serde_json::from_value::<Fault>(json).unwrap(), fault);
+        assert_eq!(serde_json::from_value::<InjectedFault>(json).unwrap(), fault);
     }
 }
 
@@ -82,7 +82,7 @@ async fn the_journal_is_filtered_and_forgotten() {
     client.get(&endpoints()).await;
     let entries = async |query: &str| {
         let json = control(&atlas, Method::GET, &format!("/journal{query}"), &Value::Null).await.json;
-        serde_json::from_value::<Vec<Entry>>(json).unwrap()
+        serde_json::from_value::<Vec<JournalEntry>>(json).unwrap()
     };
     assert_eq!(entries("").await, atlas.journal());
     let created = entries("?operation=create&executed=true").await;
@@ -113,19 +113,19 @@ async fn endpoints_are_inserted_edited_fated_and_removed_from_outside() {
     let edit = json!({"status": "RESERVATION_REQUESTED", "comment": null});
     let edited = control(&atlas, Method::PATCH, &one, &edit).await.json;
     assert_eq!((&edited["_id"], &edited["comment"]), (&id, &json!(null)));
-    let fate = json!({"reservation_fails": {"message": "no"}});
-    control(&atlas, Method::POST, &format!("{one}/fates"), &fate).await;
+    let deviation = json!({"reservation_fails": {"message": "no"}});
+    control(&atlas, Method::POST, &format!("{one}/deviations"), &deviation).await;
     atlas.set_pace(Pace::of(Duration::ZERO));
     assert_eq!(atlas.endpoint(id.as_str().unwrap()).unwrap().error_message.as_deref(), Some("no"));
 
     assert_eq!(control(&atlas, Method::DELETE, &one, &Value::Null).await.status, 200);
     assert_eq!(control(&atlas, Method::DELETE, &one, &Value::Null).await.status, 404);
-    let timelines = control(&atlas, Method::GET, "/lives", &Value::Null).await.json;
+    let timelines = control(&atlas, Method::GET, "/timelines", &Value::Null).await.json;
     assert_eq!(
         serde_json::from_value::<Vec<Timeline>>(timelines).unwrap()[0].changes,
         atlas.timelines()[0].changes
     );
-    let most = control(&atlas, Method::GET, "/most-alive?comment=by%20hand", &Value::Null).await.json;
+    let most = control(&atlas, Method::GET, "/max-live?comment=by%20hand", &Value::Null).await.json;
     assert_eq!(most, json!(1));
     control(&atlas, Method::POST, "/reset", &Value::Null).await;
     assert!(atlas.timelines().is_empty());
@@ -185,7 +185,7 @@ async fn the_printed_curl_line_of_the_seed_page_creates_an_endpoint() {
 async fn a_simulator_that_is_shut_down_frees_its_port_and_cuts_its_clients() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::always(Fault::NotExecuted(Termination::Hang)));
+    atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::Hang)));
     let address = atlas.address();
     let waiting = tokio::spawn(async move { client.attempt(Method::GET, &endpoints(), None).await.is_err() });
     until(&atlas, "a hanging request", |atlas| atlas.count(|entry| entry.key.is_some()) == 1).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    Algorithm, Counter, DEFAULT_PUBLIC_KEY, Operation, Settings, Simulator, Unauthenticated, Wording,
+    Algorithm, ChallengeForm, Counter, DEFAULT_PUBLIC_KEY, Operation, Settings, Simulator, Unauthenticated,
 };
 use reqwest::Method;
 
@@ -148,11 +148,11 @@ async fn ill_formed_headers_are_refused() {
 async fn the_form_on_the_seed_page_takes_the_older_response_only() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    for wording in [Wording::Seed, Wording::WithoutQop] {
-        atlas.configure(|settings| settings.digest.wording = wording);
+    for form in [ChallengeForm::Seed, ChallengeForm::WithoutQop] {
+        atlas.configure(|settings| settings.digest.form = form);
         let (header, nonce) = client.challenge(&endpoints()).await;
         assert!(!header.contains("qop"), "{header}");
-        assert_eq!(header.contains(r#"op="auth""#), wording == Wording::Seed);
+        assert_eq!(header.contains(r#"op="auth""#), form == ChallengeForm::Seed);
         let older = client.digest_2069("GET", &endpoints(), &nonce);
         assert_eq!(client.raw(Method::GET, &endpoints(), Some(&older), None).await.unwrap().status(), 200);
         let newer = client.digest("GET", &endpoints(), &nonce, 1);
@@ -173,18 +173,18 @@ async fn challenges_come_in_every_wording_and_number() {
             .map(|v| v.to_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    for (wording, part) in [
-        (Wording::LowerCase, "digest realm="),
-        (Wording::LowerCase, "algorithm=md5"),
-        (Wording::UpperCase, "DIGEST REALM="),
-        (Wording::Spaced, "nonce = \""),
-        (Wording::Unquoted, "qop=auth,stale"),
-        (Wording::QopList, r#"qop="auth,auth-int""#),
-        (Wording::Reversed, "Digest stale=false"),
+    for (form, part) in [
+        (ChallengeForm::LowerCase, "digest realm="),
+        (ChallengeForm::LowerCase, "algorithm=md5"),
+        (ChallengeForm::UpperCase, "DIGEST REALM="),
+        (ChallengeForm::Spaced, "nonce = \""),
+        (ChallengeForm::Unquoted, "qop=auth,stale"),
+        (ChallengeForm::QopList, r#"qop="auth,auth-int""#),
+        (ChallengeForm::Reversed, "Digest stale=false"),
     ] {
-        atlas.configure(|settings| settings.digest.wording = wording);
+        atlas.configure(|settings| settings.digest.form = form);
         let lines = challenges().await;
-        assert!(lines.len() == 1 && lines[0].contains(part), "{wording:?}: {lines:?}");
+        assert!(lines.len() == 1 && lines[0].contains(part), "{form:?}: {lines:?}");
     }
     atlas.configure(|Settings { digest, .. }| {
         digest.algorithms = vec![Algorithm::Sha256, Algorithm::Md5];

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use atlas_simulator::{
-    Answered, DEFAULT_PROJECT, Fault, Malformed, Operation, Rule, Status, Termination, Unauthenticated,
-    most_alive,
+    DEFAULT_PROJECT, Delivery, InjectedFault, Malformed, Operation, Rule, Status, Termination,
+    Unauthenticated, max_live,
 };
 use reqwest::Method;
 use serde_json::json;
@@ -17,14 +17,14 @@ const MARKED: &str = r#"{"comment": "mine"}"#;
 async fn an_answer_lost_after_execution_leaves_the_endpoint() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(Termination::Cut)));
+    atlas.inject(Rule::next_of(Operation::Create, InjectedFault::Executed(Termination::Cut)));
     let lost = client.attempt(Method::POST, &endpoints(), Some(MARKED)).await;
     assert!(lost.is_err(), "{lost:?}");
     assert_eq!(client.get(&endpoints()).await.json[0]["comment"], "mine");
     assert_eq!(atlas.executed(Operation::Create), 1);
     let entry =
         atlas.journal().into_iter().find(|entry| entry.is(Operation::Create) && entry.executed()).unwrap();
-    assert_eq!((entry.answer, entry.status()), (Some(Answered::Cut), None));
+    assert_eq!((entry.delivery, entry.status()), (Some(Delivery::Cut), None));
     assert_eq!((entry.body.as_str(), entry.faults.len()), (MARKED, 1));
     assert_eq!(entry.endpoint, Some(atlas.timelines()[0].id.clone()));
 }
@@ -40,7 +40,7 @@ async fn gateway_errors_may_come_after_execution_too() {
         (Termination::GatewayTimeout, 504),
     ];
     for (count, (ending, status)) in endings.into_iter().enumerate() {
-        atlas.inject(Rule::next_of(Operation::Create, Fault::Executed(ending)));
+        atlas.inject(Rule::next_of(Operation::Create, InjectedFault::Executed(ending)));
         assert_eq!(client.post(&endpoints(), "{}").await.status, status);
         assert_eq!(atlas.executed(Operation::Create), count + 1);
     }
@@ -50,7 +50,8 @@ async fn gateway_errors_may_come_after_execution_too() {
 async fn a_late_execution_lands_after_the_client_gave_up() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    let late = Fault::ExecutedLate { after: Duration::from_secs(1), ending: Termination::GatewayTimeout };
+    let late =
+        InjectedFault::ExecutedLate { after: Duration::from_secs(1), ending: Termination::GatewayTimeout };
     atlas.inject(Rule::next_of(Operation::Create, late));
     assert_eq!(client.post(&endpoints(), MARKED).await.status, 504);
     assert_eq!((atlas.executed(Operation::Create), client.get(&endpoints()).await.json), (0, json!([])));
@@ -62,7 +63,7 @@ async fn a_late_execution_lands_after_the_client_gave_up() {
 async fn a_reset_forgets_late_executions() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    let late = |after| Fault::ExecutedLate {
+    let late = |after| InjectedFault::ExecutedLate {
         after: Duration::from_millis(after),
         ending: Termination::GatewayTimeout,
     };
@@ -81,7 +82,7 @@ async fn a_reset_forgets_late_executions() {
 async fn a_request_survives_the_client_that_hangs_up() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::Create, Fault::delayed(Duration::from_millis(300))));
+    atlas.inject(Rule::next_of(Operation::Create, InjectedFault::delayed(Duration::from_millis(300))));
     let waiting = tokio::spawn(async move { client.attempt(Method::POST, &endpoints(), Some("{}")).await });
     until(&atlas, "its arrival", |atlas| atlas.count(|entry| entry.key.is_some()) == 1).await;
     waiting.abort();
@@ -93,17 +94,17 @@ async fn a_request_survives_the_client_that_hangs_up() {
 async fn a_hanging_connection_hangs_and_a_cut_one_ends() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::Hang)));
+    atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::Hang)));
     let path = endpoints();
     let attempt = client.attempt(Method::GET, &path, None);
     assert!(tokio::time::timeout(Duration::from_millis(200), attempt).await.is_err());
-    assert_eq!(atlas.journal().last().unwrap().answer, Some(Answered::Hung));
+    assert_eq!(atlas.journal().last().unwrap().delivery, Some(Delivery::Hung));
 
     for ending in [Termination::Cut, Termination::CutInBody] {
-        atlas.inject(Rule::next(Fault::NotExecuted(ending)).unauthenticated_too());
+        atlas.inject(Rule::next(InjectedFault::NotExecuted(ending)).unauthenticated_too());
         let cut = client.attempt(Method::GET, &endpoints(), None).await;
         assert!(cut.is_err(), "{cut:?}");
-        assert_eq!(atlas.journal().last().unwrap().answer, Some(Answered::Cut));
+        assert_eq!(atlas.journal().last().unwrap().delivery, Some(Delivery::Cut));
     }
     assert_eq!(client.get(&endpoints()).await.status, 200);
 }
@@ -113,7 +114,7 @@ async fn a_body_cut_in_the_middle_has_begun() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     client.post(&endpoints(), "{}").await;
-    atlas.inject(Rule::next_of(Operation::List, Fault::Executed(Termination::CutInBody)));
+    atlas.inject(Rule::next_of(Operation::List, InjectedFault::Executed(Termination::CutInBody)));
     let (_, nonce) = client.challenge(&endpoints()).await;
     let header = client.digest("GET", &endpoints(), &nonce, 1);
     let mut answer = client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
@@ -155,7 +156,7 @@ async fn every_refusal_has_its_status_and_code_and_executes_nothing() {
         ),
     ];
     for (ending, status, code) in refusals {
-        atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(ending)));
+        atlas.inject(Rule::next_of(Operation::Create, InjectedFault::NotExecuted(ending)));
         let got = client.post(&endpoints(), "{}").await;
         assert_eq!((got.status, got.code(), got.header("x-error-code")), (status, code, code));
         assert_eq!(got.json["error"], status);
@@ -169,12 +170,12 @@ async fn every_refusal_has_its_status_and_code_and_executes_nothing() {
 async fn maintenance_stops_writes_while_reads_go_on() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::always(Fault::NotExecuted(Termination::Maintenance)).of(Operation::WRITES));
+    atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::Maintenance)).of(Operation::WRITES));
     for _ in 0..3 {
         assert_eq!(client.post(&endpoints(), "{}").await.status, 405);
         assert_eq!(client.get(&endpoints()).await.status, 200);
     }
-    atlas.behave();
+    atlas.clear_rules();
     assert_eq!(client.post(&endpoints(), "{}").await.status, 201);
 }
 
@@ -183,22 +184,23 @@ async fn a_rate_limit_says_when_to_come_back_in_any_way() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     for retry_after in ["3", "0", "99999999999999999999", "soon", "Sun, 06 Nov 1994 08:49:37 GMT"] {
-        let fault =
-            Fault::NotExecuted(Termination::RateLimited { retry_after: Some(retry_after.to_owned()) });
+        let fault = InjectedFault::NotExecuted(Termination::RateLimited {
+            retry_after: Some(retry_after.to_owned()),
+        });
         atlas.inject(Rule::next_of(Operation::List, fault));
         let got = client.get(&endpoints()).await;
         assert_eq!((got.status, got.header("retry-after")), (429, retry_after));
     }
     atlas.inject(Rule::next_of(
         Operation::List,
-        Fault::NotExecuted(Termination::RateLimitedUntil { seconds: 60 }),
+        InjectedFault::NotExecuted(Termination::RateLimitedUntil { seconds: 60 }),
     ));
     let got = client.get(&endpoints()).await;
     let until = httpdate::parse_http_date(got.header("retry-after")).unwrap();
     assert!(until > std::time::SystemTime::now() + Duration::from_secs(50));
 
     let path = endpoints().replace("v1.0", "v2");
-    let limited = Fault::NotExecuted(Termination::RateLimited { retry_after: Some("55".to_owned()) });
+    let limited = InjectedFault::NotExecuted(Termination::RateLimited { retry_after: Some("55".to_owned()) });
     atlas.inject(Rule::next_of(Operation::List, limited));
     let got = client.v2().get(&path).await;
     assert_eq!(
@@ -211,14 +213,14 @@ async fn a_rate_limit_says_when_to_come_back_in_any_way() {
 async fn pages_of_html_and_redirects_are_no_atlas_answers() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::HtmlUnavailable)));
+    atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::HtmlUnavailable)));
     let got = client.get(&endpoints()).await;
     assert!(got.status == 503 && got.text.contains("<title>MongoDB Cloud Manager Unavailable</title>"));
     assert_eq!(got.header("x-error-code"), "");
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::HtmlNotFound)));
+    atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::HtmlNotFound)));
     assert_eq!(client.get(&endpoints()).await.status, 404);
     let redirect = Termination::Redirect { status: 307, location: "https://example.com/".to_owned() };
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(redirect)));
+    atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(redirect)));
     let got = client.get(&endpoints()).await;
     assert_eq!((got.status, got.header("location")), (307, "https://example.com/"));
 }
@@ -227,7 +229,7 @@ async fn pages_of_html_and_redirects_are_no_atlas_answers() {
 async fn a_nonce_can_turn_stale_in_mid_flight() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::Create, Fault::NotExecuted(Termination::StaleNonce)));
+    atlas.inject(Rule::next_of(Operation::Create, InjectedFault::NotExecuted(Termination::StaleNonce)));
     let got = client.post(&endpoints(), "{}").await;
     assert!(got.status == 401 && got.header("www-authenticate").contains("stale=true"));
     assert_eq!(atlas.executed(Operation::Create), 0);
@@ -244,7 +246,7 @@ async fn true_answers_are_disfigured() {
     let client = Client::new(&atlas);
     let id = client.post(&endpoints(), MARKED).await.id();
     let show = async |malformed| {
-        atlas.inject(Rule::next_of(Operation::List, Fault::Shown(malformed)));
+        atlas.inject(Rule::next_of(Operation::List, InjectedFault::Shown(malformed)));
         client.get(&endpoints()).await
     };
     let whole = client.get(&endpoints()).await;
@@ -276,10 +278,10 @@ async fn true_answers_are_disfigured() {
     assert!(!show(Malformed::Deprecated).await.header("sunset").is_empty());
 
     let one = format!("{}/{id}", endpoints());
-    atlas.inject(Rule::next_of(Operation::Delete, Fault::Shown(Malformed::Accepted)));
+    atlas.inject(Rule::next_of(Operation::Delete, InjectedFault::Shown(Malformed::Accepted)));
     let accepted = client.delete(&one).await;
     assert_eq!((accepted.status, accepted.json), (202, json!({})));
-    atlas.inject(Rule::next_of(Operation::Get, Fault::Shown(Malformed::NullParameters)));
+    atlas.inject(Rule::next_of(Operation::Get, InjectedFault::Shown(Malformed::NullParameters)));
     let missing = client.get(&format!("{}/{}", endpoints(), "0".repeat(24))).await.json;
     assert!(missing.get("parameters").is_some_and(serde_json::Value::is_null));
 }
@@ -290,7 +292,7 @@ async fn a_rule_counts_only_what_it_is_for() {
     let other = "c".repeat(24);
     atlas.add_instance(&other, "orders");
     let client = Client::new(&atlas);
-    let rule = Rule::next_of(Operation::List, Fault::NotExecuted(Termination::ServerError))
+    let rule = Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::ServerError))
         .in_project(DEFAULT_PROJECT);
     atlas.inject(rule.after(1).times(2));
     let elsewhere = endpoints().replace(DEFAULT_PROJECT, &other);
@@ -306,9 +308,9 @@ async fn a_rule_counts_only_what_it_is_for() {
 async fn two_rules_for_one_request_each_mean_two_requests_in_a_row() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::ServerError)));
-    atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(Termination::Conflict)));
-    atlas.inject(Rule::next_of(Operation::List, Fault::delayed(Duration::from_millis(1))));
+    atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::ServerError)));
+    atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::Conflict)));
+    atlas.inject(Rule::next_of(Operation::List, InjectedFault::delayed(Duration::from_millis(1))));
     let statuses = [client.get(&endpoints()).await.status, client.get(&endpoints()).await.status];
     assert_eq!(statuses, [500, 409]);
     assert_eq!(atlas.rules().len(), 1, "the delay was not used up by requests that were settled before it");
@@ -323,7 +325,7 @@ async fn latency_is_set_apart_for_reads_and_writes() {
     let begin = Instant::now();
     client.post(&endpoints(), "{}").await;
     assert!(begin.elapsed() >= each);
-    let slow_read = Fault::Delayed { min: each, max: 2 * each };
+    let slow_read = InjectedFault::Delayed { min: each, max: 2 * each };
     atlas.inject(Rule::next_of(Operation::List, slow_read));
     let begin = Instant::now();
     assert_eq!(client.get(&endpoints()).await.status, 200);
@@ -339,11 +341,11 @@ async fn the_largest_number_alive_at_once_is_known_afterwards() {
         client.delete(&format!("{}/{id}", endpoints())).await;
     }
     let mine = |endpoint: &atlas_simulator::Endpoint| endpoint.comment.as_deref() == Some("mine");
-    assert_eq!(most_alive(&atlas.timelines(), mine), 1);
+    assert_eq!(max_live(&atlas.timelines(), mine), 1);
     client.post(&endpoints(), MARKED).await;
     client.post(&endpoints(), MARKED).await;
     client.post(&endpoints(), r#"{"comment": "other"}"#).await;
-    assert_eq!(most_alive(&atlas.timelines(), mine), 2);
+    assert_eq!(max_live(&atlas.timelines(), mine), 2);
     let reserved = |endpoint: &atlas_simulator::Endpoint| endpoint.status == Status::Reserved;
-    assert_eq!(most_alive(&atlas.timelines(), reserved), 3);
+    assert_eq!(max_live(&atlas.timelines(), reserved), 3);
 }

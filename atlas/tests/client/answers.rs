@@ -264,7 +264,7 @@ async fn a_packed_answer_is_named_and_says_nothing_of_what_was_done() {
     let (client, _) = server.client();
     let error = client.list(&instance()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Malformed));
-    assert!(error.to_string().contains("packed (gzip) although it was not asked for"), "{error}");
+    assert!(error.to_string().contains("packed (gzip) although it was not requested packed"), "{error}");
     assert!(matches!(client.create(&instance(), "c", || true).await, CreateOutcome::Uncertain(_)));
     let error = client.delete(&instance(), &id()).await.unwrap_err();
     assert_eq!(error.kind(), FaultKind::Unavailable, "what stood in it may have named an instance");

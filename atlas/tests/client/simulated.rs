@@ -6,7 +6,7 @@ use atlas::{
     ApiVersion, Client, ClientSettings, CreateOutcome, Credentials, DeleteOutcome, Transport, Update,
 };
 use atlas_simulator as sim;
-use atlas_simulator::{Algorithm, Settings, Simulator, Wording};
+use atlas_simulator::{Algorithm, ChallengeForm, Settings, Simulator};
 use domain::endpoint::{Endpoint, EndpointStatus, Instance};
 use domain::fault::FaultKind;
 use futures::future::join_all;
@@ -107,16 +107,16 @@ async fn an_endpoint_lives_its_life_in_both_dialects_and_with_both_kinds_of_cred
 
 #[tokio::test]
 async fn every_wording_and_algorithm_of_digest_is_answered_with_one_challenge() {
-    let wordings = [
-        Wording::Recorded,
-        Wording::Seed,
-        Wording::WithoutQop,
-        Wording::QopList,
-        Wording::LowerCase,
-        Wording::UpperCase,
-        Wording::Spaced,
-        Wording::Unquoted,
-        Wording::Reversed,
+    let forms = [
+        ChallengeForm::Recorded,
+        ChallengeForm::Seed,
+        ChallengeForm::WithoutQop,
+        ChallengeForm::QopList,
+        ChallengeForm::LowerCase,
+        ChallengeForm::UpperCase,
+        ChallengeForm::Spaced,
+        ChallengeForm::Unquoted,
+        ChallengeForm::Reversed,
     ];
     let offers = [
         (vec![Algorithm::Md5], Vec::new(), false),
@@ -128,11 +128,11 @@ async fn every_wording_and_algorithm_of_digest_is_answered_with_one_challenge() 
         ),
         (vec![Algorithm::Md5, Algorithm::Sha256], vec!["Basic realm=\"x\"".to_owned()], true),
     ];
-    for wording in wordings {
+    for form in forms {
         for (algorithms, other_challenges, one_line) in offers.clone() {
             let mut settings = Settings::default();
             settings.digest =
-                sim::DigestSettings { wording, algorithms, other_challenges, one_line, ..settings.digest };
+                sim::DigestSettings { form, algorithms, other_challenges, one_line, ..settings.digest };
             let atlas = Simulator::start(settings.clone()).await.unwrap();
             let client = client(&atlas, api_key(), |_| {});
             for _ in 0..3 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atlas::{CreateOutcome, ListResponse, Update as Change};
 use atlas_simulator as sim;
-use atlas_simulator::{Fault, Malformed, Rule, Settings, Simulator, Termination};
+use atlas_simulator::{InjectedFault, Malformed, Rule, Settings, Simulator, Termination};
 use domain::endpoint::Instance;
 use domain::fault::FaultKind;
 
@@ -57,8 +57,8 @@ async fn every_ending_has_its_class() {
     let atlas = Simulator::start(Settings::default()).await.unwrap();
     let client = client(&atlas, api_key(), |settings| settings.timeout = Duration::from_secs(2));
     for (ending, kind) in endings() {
-        atlas.behave();
-        atlas.inject(Rule::always(Fault::NotExecuted(ending.clone())).of([sim::Operation::List]));
+        atlas.clear_rules();
+        atlas.inject(Rule::always(InjectedFault::NotExecuted(ending.clone())).of([sim::Operation::List]));
         let error = client.list(&at()).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{ending:?}: {error}");
     }
@@ -73,11 +73,11 @@ async fn a_create_that_is_called_refused_was_never_executed() {
         // Atlas itself never rejects a create that it executed; an intermediary may return anything.
         let by_atlas = kind != FaultKind::Unavailable && ending != Termination::HtmlNotFound
             || ending == Termination::Maintenance;
-        for fault in [Fault::NotExecuted(ending.clone()), Fault::Executed(ending.clone())] {
-            if by_atlas && matches!(fault, Fault::Executed(_)) {
+        for fault in [InjectedFault::NotExecuted(ending.clone()), InjectedFault::Executed(ending.clone())] {
+            if by_atlas && matches!(fault, InjectedFault::Executed(_)) {
                 continue;
             }
-            atlas.behave();
+            atlas.clear_rules();
             let before = atlas.executed(sim::Operation::Create);
             atlas.inject(Rule::always(fault.clone()).of([sim::Operation::Create]));
             let creation = client.create(&at(), "c", || true).await;
@@ -100,7 +100,7 @@ async fn a_stale_nonce_is_no_refusal_and_the_post_is_executed_once() {
     client.list(&at()).await.unwrap();
     // In a row: the second one strikes a nonce that was issued to this very call, and may be another gateway's.
     for (stale, requests) in [(1, 2), (2, 4)] {
-        let fault = Fault::NotExecuted(Termination::StaleNonce);
+        let fault = InjectedFault::NotExecuted(Termination::StaleNonce);
         atlas.clear_journal();
         atlas.inject(Rule::next_of(sim::Operation::Create, fault).times(Some(stale)));
         created(&client, "c").await;
@@ -133,7 +133,7 @@ async fn an_odd_listing_is_the_whole_listing_or_an_error() {
         (Malformed::Accepted, true),
         (Malformed::Deprecated, true),
     ] {
-        atlas.inject(Rule::next_of(sim::Operation::List, Fault::Shown(oddity.clone())));
+        atlas.inject(Rule::next_of(sim::Operation::List, InjectedFault::Shown(oddity.clone())));
         match client.list(&at()).await {
             Ok(ListResponse { endpoints, sunset }) => {
                 let comments: Vec<_> = endpoints.iter().map(|endpoint| endpoint.comment.as_str()).collect();
@@ -161,7 +161,7 @@ async fn an_odd_answer_to_a_create_is_the_endpoint_or_uncertain() {
         Malformed::Html,
         Malformed::NoId,
     ] {
-        atlas.inject(Rule::next_of(sim::Operation::Create, Fault::Shown(oddity.clone())));
+        atlas.inject(Rule::next_of(sim::Operation::Create, InjectedFault::Shown(oddity.clone())));
         let creation = client.create(&at(), "c", || true).await;
         assert!(matches!(creation, CreateOutcome::Uncertain(_)), "{oddity:?}: {creation:?}");
     }
@@ -173,7 +173,7 @@ async fn an_odd_answer_to_a_create_is_the_endpoint_or_uncertain() {
         Malformed::Accepted,
         Malformed::Deprecated,
     ] {
-        atlas.inject(Rule::next_of(sim::Operation::Create, Fault::Shown(oddity.clone())));
+        atlas.inject(Rule::next_of(sim::Operation::Create, InjectedFault::Shown(oddity.clone())));
         created(&client, "c").await;
     }
 }
@@ -209,7 +209,7 @@ async fn every_fault_of_the_catalogue_is_an_answer_that_is_understood_or_an_erro
         let sim::How::Requests { on, .. } = known.how else { continue };
         let reads_too = on.contains(&Update) || on.contains(&Delete);
         for operation in on.iter().copied().chain(reads_too.then_some(Get)) {
-            atlas.behave();
+            atlas.clear_rules();
             let id = created(&client, "c").await.id;
             for rule in known.rules(&[operation]) {
                 atlas.inject(rule);

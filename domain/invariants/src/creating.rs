@@ -29,7 +29,7 @@ pub(crate) fn a_create_is_decided_only_for_our_own_unsent_attempt_that_the_open_
     let claimed = matches!(&o.object.claim, ClaimReading::Ours { nonce, .. } if nonce == sent);
     let unsent = o.memory.attempts.iter().any(|attempt| {
         attempt.nonce == *sent
-            && attempt.fate == AttemptOutcome::NotSent
+            && attempt.outcome == AttemptOutcome::NotSent
             && attempt.age < o.times.create_deadline
     });
     Some(claimed && claim_is_open(o) && unsent)
@@ -148,6 +148,6 @@ pub(crate) fn what_another_attempt_made_is_recorded_only_if_a_listing_shows_it(
     let others =
         o.memory.attempts.iter().filter(|attempt| announced(o).map(|(own, _)| own) != Some(&attempt.nonce));
     let made_by_another =
-        others.into_iter().any(|attempt| attempt.fate == AttemptOutcome::Created(endpoint.clone()));
+        others.into_iter().any(|attempt| attempt.outcome == AttemptOutcome::Created(endpoint.clone()));
     made_by_another.then(|| listed(o, &endpoint.id) == Some(endpoint))
 }

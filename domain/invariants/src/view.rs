@@ -62,8 +62,9 @@ pub fn claim_is_open(o: &Observed) -> bool {
 /// The attempts whose outcome this process does not know, or whose endpoint is not recorded.
 pub fn unproven(o: &Observed) -> Vec<&Nonce> {
     let known = |nonce: &Nonce| o.memory.attempts.iter().any(|attempt| attempt.nonce == *nonce);
-    let open = |fate: &AttemptOutcome| matches!(fate, AttemptOutcome::Unknown | AttemptOutcome::Created(_));
-    let remembered = o.memory.attempts.iter().filter(|attempt| open(&attempt.fate));
+    let open =
+        |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Unknown | AttemptOutcome::Created(_));
+    let remembered = o.memory.attempts.iter().filter(|attempt| open(&attempt.outcome));
     let claimed = announced(o).filter(|(nonce, _)| claim_is_open(o) && !known(nonce));
     remembered.map(|attempt| &attempt.nonce).chain(claimed.map(|(nonce, _)| nonce)).collect()
 }
@@ -71,9 +72,11 @@ pub fn unproven(o: &Observed) -> Vec<&Nonce> {
 /// The endpoint that the attempt of the open claim is known to have created.
 pub fn created(o: &Observed) -> Option<&Endpoint> {
     let (nonce, _) = announced(o).filter(|_| claim_is_open(o))?;
-    o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce).and_then(|attempt| match &attempt.fate {
-        AttemptOutcome::Created(endpoint) => Some(endpoint),
-        _ => None,
+    o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce).and_then(|attempt| {
+        match &attempt.outcome {
+            AttemptOutcome::Created(endpoint) => Some(endpoint),
+            _ => None,
+        }
     })
 }
 

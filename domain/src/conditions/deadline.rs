@@ -5,7 +5,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::summary::{Progress, Summary};
+use super::progress::{Progress, Summary};
 use super::{ConditionType, Reason, recorded};
 use crate::decision::{ConfirmedAbsence, Creating, Deleting, State};
 use crate::endpoint::Endpoint;
@@ -24,7 +24,7 @@ pub(super) fn stage(o: &Observed, endpoint: Option<&Endpoint>, summary: &Summary
     })
 }
 
-/// Returns `true` if the stage takes longer than `progressDeadline`. After a restart, the status says so.
+/// Returns `true` if the stage takes longer than `progressDeadline`. After a restart, the status shows it.
 pub(super) fn is_late(o: &Observed, endpoint: Option<&Endpoint>, stage: &str) -> bool {
     match (&o.memory.working, &o.spec) {
         (Some((known, since)), Ok(spec)) => known == stage && *since >= spec.progress_deadline,

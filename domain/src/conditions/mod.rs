@@ -4,6 +4,7 @@
 //! what is done about a state.
 
 mod deadline;
+mod progress;
 mod reason;
 mod recorded;
 mod sentence;
@@ -11,10 +12,11 @@ mod summary;
 
 use std::time::Duration;
 
+pub(crate) use progress::has_vpc_endpoint;
+use progress::{Progress, Summary};
 pub use reason::{ConditionType, EventReason, Reason};
 pub use sentence::TROUBLESHOOTING;
-pub(crate) use summary::has_vpc_endpoint;
-use summary::{Progress, Summary, summarize};
+use summary::summarize;
 
 use crate::decision::{Decision, State, Step};
 use crate::endpoint::{Endpoint, EndpointStatus, VpcEndpointId};
@@ -77,13 +79,13 @@ impl Report {
         }
     }
 
-    /// Reports beside the state of the connection that `another` object (in words) declares `vpc_endpoint`, too.
+    /// Reports beside the state of the connection that `another` object (described in the message) declares `vpc_endpoint`, too.
     pub fn shared_with(&mut self, vpc_endpoint: &VpcEndpointId, another: &str) {
         self.shared = true;
         let connected = self.conditions.iter_mut().find(|c| c.kind == ConditionType::EndpointConnected);
         if let Some(connected) = connected {
-            let said = std::mem::take(&mut connected.message);
-            connected.message = said.then(&format!(
+            let message = std::mem::take(&mut connected.message);
+            connected.message = message.then(&format!(
                 "; {vpc_endpoint} is declared by {another} too, {SHARED}, so one of them has to declare another"
             ));
         }
@@ -140,7 +142,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
         conditions.push(Condition { kind, status: true, reason, message });
     }
     conditions.extend(sunset(o));
-    // One response that may be wrong changes no condition. Where there are none yet, they say what has to be confirmed.
+    // One response that may be wrong changes no condition. Where there are none yet, they report what has to be confirmed.
     let doubted = match &decision.state {
         State::Unconfirmed(_) => true,
         State::Recorded(state) => state.contradicted || state.unseen,
@@ -164,8 +166,8 @@ enum EndpointView<'a> {
     Shown(&'a Endpoint),
 }
 
-/// Returns the condition about the announced end of the API, which changes nothing else. What the status says of it stays until
-/// a listing says more.
+/// Returns the condition about the announced end of the API, which changes nothing else. The condition in the status stays until
+/// a listing succeeds.
 fn sunset(o: &Observed) -> Option<Condition> {
     let kind = ConditionType::ApiSunset;
     let message = match (&o.sunset, &o.listing) {
@@ -187,7 +189,7 @@ fn sunset(o: &Observed) -> Option<Condition> {
             .reported
             .get(kind.as_str())
             .filter(|(status, ..)| *status)
-            .map(|(.., said)| said.to_owned())?,
+            .map(|(.., message)| message.to_owned())?,
     };
     Some(Condition { kind, status: true, reason: Reason::SunsetAnnounced, message: message.into() })
 }

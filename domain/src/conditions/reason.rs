@@ -54,11 +54,11 @@ words! {
         Synced,
         /// `endpointServiceName` can be used.
         EndpointServiceAvailable,
-        /// Atlas says AVAILABLE: traffic can flow.
+        /// Atlas reports AVAILABLE: traffic can flow.
         EndpointConnected,
-        /// kstatus: work is going on. Only present while True.
+        /// kstatus: work is in progress. Only present while True.
         Reconciling,
-        /// kstatus: it will not go on by itself. Only present while True.
+        /// kstatus: it will not continue by itself. Only present while True.
         Stalled,
         /// `spec.suspend` is honoured. Only present while True.
         Suspended,
@@ -67,11 +67,10 @@ words! {
     }
 }
 
-/// Makes [`Reason`] from one row a reason: its meaning, its word, what it says of the object, and the reason of the warning
-/// event that a person should see, if any. What it says is `well`, `trouble`, or `access`, which is trouble with the access to
-/// the project as opposed to the endpoint.
+/// Makes [`Reason`] from one row a reason: its meaning, its word, its class, and the reason of the warning event that a
+/// person should see, if any.
 macro_rules! reasons {
-    ($($(#[doc = $meaning:literal])* $variant:ident: $says:ident $($event:ident)?,)+) => {
+    ($($(#[doc = $meaning:literal])* $variant:ident: $class:ident $($event:ident)?,)+) => {
         words! {
             /// The reasons of conditions.
             Reason {
@@ -80,7 +79,7 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// The warning event that goes with it, if it deserves one.
+            /// Returns the warning event that goes with it, if it deserves one.
             #[must_use]
             pub fn warning(self) -> Option<EventReason> {
                 match self {
@@ -88,37 +87,40 @@ macro_rules! reasons {
                 }
             }
 
-            fn says(self) -> Says {
+            fn class(self) -> Class {
                 match self {
-                    $(Self::$variant => says!($says),)+
+                    $(Self::$variant => class!($class),)+
                 }
             }
         }
     };
 }
 
-/// What a reason says of the object.
+/// Whether a reason reports trouble, and of which kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Says {
+enum Class {
+    /// All is well, or merely takes time.
     Well,
+    /// Something is wrong with the endpoint or the object.
     Trouble,
+    /// The operator lacks access to the project.
     Access,
 }
 
-macro_rules! says {
+macro_rules! class {
     (well) => {
-        Says::Well
+        Class::Well
     };
     (trouble) => {
-        Says::Trouble
+        Class::Trouble
     };
     (access) => {
-        Says::Access
+        Class::Access
     };
 }
 
 reasons! {
-    /// Atlas says AVAILABLE, and the declared VPC endpoint is connected.
+    /// Atlas reports AVAILABLE, and the declared VPC endpoint is connected.
     Available: well,
     /// The endpoint service is known, and no more is declared.
     Reserved: well,
@@ -132,7 +134,7 @@ reasons! {
     AwaitingVpcEndpoint: trouble,
     /// Atlas connects the VPC endpoint.
     Connecting: well,
-    /// Atlas gave up.
+    /// Atlas reports FAILED.
     AtlasFailed: trouble EndpointFailed,
     /// Atlas reports a status that this version does not know.
     UnknownStatus: trouble,
@@ -148,13 +150,13 @@ reasons! {
     ProjectNotFound: access ProjectNotFound,
     /// The instance is not there.
     InstanceNotFound: trouble InstanceNotFound,
-    /// The instance is not serverless any more.
+    /// The instance is no longer serverless.
     InstanceMigrated: trouble InstanceMigrated,
     /// Atlas has switched the API off.
     ApiRetired: trouble AtlasApiRetired,
     /// Atlas limits the rate of requests.
     RateLimited: trouble AtlasRateLimited,
-    /// Atlas cannot be reached or does not make sense.
+    /// Atlas cannot be reached, or its response cannot be read.
     AtlasUnavailable: trouble AtlasUnavailable,
     /// Atlas refused a request.
     AtlasRefused: trouble AtlasRefused,
@@ -162,7 +164,7 @@ reasons! {
     ReferenceNotFound: trouble ReferenceNotFound,
     /// The VPC endpoint belonged to a lost endpoint service.
     VpcEndpointStale: trouble VpcEndpointStale,
-    /// The output ConfigMap does not say what it should.
+    /// The output ConfigMap does not hold what it should.
     OutputNotWritten: trouble OutputNotWritten,
     /// The spec cannot be acted on.
     InvalidSpec: trouble InvalidSpec,
@@ -188,20 +190,20 @@ reasons! {
     ServiceProvisioning: well,
     /// `EndpointServiceAvailable`, `EndpointConnected`: no endpoint is recorded.
     NoEndpoint: well,
-    /// Reconciling: work is going on.
+    /// Reconciling: work is in progress.
     Progressing: well,
     /// Reconciling: something failed, and the operator retries.
     ProgressingWithRetry: well,
-    /// Suspended: as `spec.suspend` asks.
+    /// Suspended: as `spec.suspend` declares.
     SuspendRequested: well,
-    /// `ApiSunset`: the answers of Atlas say so (`Sunset`, `Deprecation`). All goes on until then.
+    /// `ApiSunset`: the responses of Atlas announce it (`Sunset`, `Deprecation`). Everything works until then.
     SunsetAnnounced: trouble AtlasApiSunset,
 }
 
 words! {
     /// The reasons of events.
     EventReason {
-        /// A create call made the endpoint.
+        /// A create request created the endpoint.
         EndpointCreated,
         /// An existing endpoint was taken over.
         EndpointAdopted,
@@ -217,9 +219,9 @@ words! {
         EndpointAvailable,
         /// Atlas has confirmed that the endpoint is gone.
         EndpointDeleted,
-        /// The object went and its endpoint stays in Atlas.
+        /// The object was released, and its endpoint stays in Atlas.
         EndpointRetained,
-        /// An endpoint with our mark was one too many and was deleted.
+        /// A superfluous endpoint with our mark was deleted.
         ExcessEndpointDeleted,
         /// The object no longer matches `--watch-selector`, so this operator does not reconcile it.
         NotWatched,
@@ -278,12 +280,12 @@ impl Reason {
     /// Returns `true` if the operator lacks access to the project, as opposed to trouble with the endpoint.
     #[must_use]
     pub fn is_about_access(self) -> bool {
-        self.says() == Says::Access
+        self.class() == Class::Access
     }
 
-    /// Somebody has to do something, or something is wrong: `docs/troubleshooting.md` has a heading for it.
+    /// Returns `true` if a person has to act, or something is wrong: `docs/troubleshooting.md` has a heading for it.
     pub(super) fn is_trouble(self) -> bool {
-        self.says() != Says::Well
+        self.class() != Class::Well
     }
 
     /// Returns the reason that reports a class of faults.

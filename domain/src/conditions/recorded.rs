@@ -6,7 +6,7 @@ use crate::fault::FaultKind;
 use crate::message::Message;
 use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint, WriteOutcome};
 
-use super::summary::{Progress, Summary, describe};
+use super::progress::{Progress, Summary, describe};
 use super::{Condition, ConditionType, EndpointView, Reason, has_service};
 
 pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
@@ -55,9 +55,9 @@ pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
 /// Published only where nothing was reported before; what was reported stays.
 fn contradicted(o: &Observed, state: &Recorded) -> Summary {
     match o.object.reported.get(ConditionType::Ready.as_str()) {
-        Some((true, was, said)) if o.object.reported.current => {
+        Some((true, was, shown)) if o.object.reported.current => {
             let was = Reason::parse(was).unwrap_or(Reason::Available);
-            Summary::new(true, was, said, Progress::Settled)
+            Summary::new(true, was, shown, Progress::Settled)
         }
         _ => {
             let message = format!(
@@ -69,18 +69,18 @@ fn contradicted(o: &Observed, state: &Recorded) -> Summary {
     }
 }
 
-/// The write that was refused, because the instance were no more, was to put back what others changed; the listing just showed
-/// the instance. What was ready stays so.
+/// Returns `true` if a ready object's write was refused as if the instance were gone, which the listing just showed. The write
+/// was to restore what others changed, so the object stays ready.
 fn is_contradicted(o: &Observed) -> bool {
     let was_ready = o.object.reported.get("Ready").is_some_and(|(ready, ..)| ready);
-    let gone = matches!(&o.memory.last_write, WriteOutcome::Refused(fault) if fault.kind.says_gone());
+    let gone = matches!(&o.memory.last_write, WriteOutcome::Refused(fault) if fault.kind.reports_gone());
     was_ready && o.object.reported.current && gone
 }
 
-/// The listing does not show the endpoint, and that says something: not of one so young that a listing may lag behind,
-/// nor of one that was being deleted.
+/// Returns `true` if the listing does not show the endpoint, and that is significant: not for one so young that a listing may
+/// lag behind, nor for one that was being deleted.
 pub(super) fn is_missing(o: &Observed, state: &Recorded) -> bool {
-    let told = match state.endpoint.status {
+    let significant = match state.endpoint.status {
         EndpointStatus::ReservationRequested => o.memory.recorded >= o.times.visibility,
         EndpointStatus::Deleting => false,
         EndpointStatus::Reserved
@@ -89,7 +89,7 @@ pub(super) fn is_missing(o: &Observed, state: &Recorded) -> bool {
         | EndpointStatus::Failed
         | EndpointStatus::Other(_) => true,
     };
-    state.unseen && told
+    state.unseen && significant
 }
 
 /// What is connected although another VPC endpoint is declared.
@@ -99,8 +99,8 @@ fn still_connected<'a>(spec: &Spec, endpoint: &'a Endpoint) -> Option<&'a str> {
     connected.filter(|_| endpoint.status == EndpointStatus::Available)
 }
 
-/// From RESERVED on, an object that is to be ready then is ready, whatever else is on its way. Without the name of its
-/// service it is of no use to anybody yet.
+/// From RESERVED on, an object that is to be ready then is ready, whatever else is in progress. Without the name of its
+/// service it cannot be used yet.
 fn apply_ready_when(spec: &Spec, endpoint: &Endpoint, summary: Summary) -> Summary {
     let named = endpoint.service_name.is_some();
     let reached = is_reserved(endpoint) && named && summary.reason != Reason::Adopting;
@@ -188,13 +188,13 @@ fn by_status(o: &Observed, spec: &Spec, state: &Recorded) -> Summary {
                 format!("endpoint {} is being deleted in Atlas, but not by this operator{next}", endpoint.id);
             Summary::new(false, Reason::EndpointLost, message, Progress::Working)
         }
-        EndpointStatus::Other(word) => {
+        EndpointStatus::Other(status) => {
             let id = &endpoint.id;
-            let message = if word.is_empty() {
+            let message = if status.is_empty() {
                 format!("Atlas reports no status of endpoint {id}; waiting for another response")
             } else {
                 format!(
-                    "Atlas reports the status {word:?} of endpoint {id}, which this version does not know; waiting for another one"
+                    "Atlas reports the status {status:?} of endpoint {id}, which this version does not know; waiting for another one"
                 )
             };
             Summary::new(false, Reason::UnknownStatus, message, Progress::Working)
@@ -288,7 +288,7 @@ fn stale(id: &str, service: &str) -> Summary {
     Summary::failing(Reason::VpcEndpointStale, message, Progress::Stalled)
 }
 
-/// What a person does at RESERVED. A name that AWS could not have made stands in no command that people paste.
+/// Returns what a person does at RESERVED. A name that AWS cannot have assigned is not shown in a command that people paste.
 fn next_command(service: &str) -> String {
     if !is_service_name(service) {
         return "create one for the endpoint service whose name the Atlas UI shows (the one that Atlas sent is no name of AWS)"

@@ -32,7 +32,7 @@ impl Report {
     }
 
     /// Returns the reason that the message is about. `Reconciling` and `Stalled` repeat `Ready`; the others state a fact or the
-    /// user's own wish.
+    /// user's own declaration.
     fn subject(&self, condition: &Condition) -> Option<Reason> {
         match condition.kind {
             ConditionType::Ready | ConditionType::Synced => (!condition.status).then_some(condition.reason),
@@ -71,25 +71,26 @@ mod tests {
     fn what_is_wrong_ends_with_the_place_to_read_on() {
         let ready = condition(ConditionType::Ready, false, Reason::Unauthorized, "Atlas refused the key");
         let report = report(ready.clone());
-        let said = "Atlas refused the key (docs/troubleshooting.md#unauthorized)";
-        assert_eq!(report.sentence(&ready, None).as_str(), said);
+        let expected = "Atlas refused the key (docs/troubleshooting.md#unauthorized)";
+        assert_eq!(report.sentence(&ready, None).as_str(), expected);
         let stalled = condition(
             ConditionType::Stalled,
             true,
             Reason::ProgressDeadlineExceeded,
             "Atlas refused the key",
         );
-        assert_eq!(report.sentence(&stalled, None).as_str(), said);
-        // Said again from the status, it stays the same.
-        let again = condition(ConditionType::Ready, false, Reason::Unauthorized, said);
-        assert_eq!(report.sentence(&again, None).as_str(), said);
+        assert_eq!(report.sentence(&stalled, None).as_str(), expected);
+        // A message repeated from the status stays the same.
+        let again = condition(ConditionType::Ready, false, Reason::Unauthorized, expected);
+        assert_eq!(report.sentence(&again, None).as_str(), expected);
     }
 
     #[test]
     fn the_time_comes_before_the_place() {
         let ready = condition(ConditionType::Ready, false, Reason::EndpointLost, "a new request is sent");
-        let said = "a new request is sent after 2026-03-01T10:03:20Z (docs/troubleshooting.md#endpointlost)";
-        assert_eq!(report(ready.clone()).sentence(&ready, Some("2026-03-01T10:03:20Z")).as_str(), said);
+        let expected =
+            "a new request is sent after 2026-03-01T10:03:20Z (docs/troubleshooting.md#endpointlost)";
+        assert_eq!(report(ready.clone()).sentence(&ready, Some("2026-03-01T10:03:20Z")).as_str(), expected);
     }
 
     #[test]

@@ -2,58 +2,14 @@
 //!
 //! Does not know how these become conditions.
 
+use super::progress::{Progress, Summary, describe, has_vpc_endpoint};
 use super::{ConditionType, Reason, recorded};
 use crate::decision::{Creating, Deleting, Rival, State};
 use crate::endpoint::EndpointId;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::message::Message;
-use crate::observed::{Observed, VpcEndpoint};
+use crate::observed::Observed;
 use crate::ownership::ClaimReading;
-
-/// The state of an object, before it becomes conditions.
-#[derive(Debug, Clone)]
-pub(super) struct Summary {
-    pub(super) ready: bool,
-    pub(super) reason: Reason,
-    pub(super) message: Message,
-    pub(super) progress: Progress,
-    /// What failed beside the endpoint, if `Ready` does not say it.
-    pub(super) unsynced: Option<(Reason, Message)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Nothing is going on.
-    Settled,
-    /// Atlas or this operator is at work; the progress deadline counts.
-    Working,
-    /// Somebody else has to act; no deadline counts.
-    Waiting,
-    /// It will not continue by itself.
-    Stalled,
-}
-
-impl Progress {
-    /// Returns the progress after `fault`: no retry helps against a final one.
-    pub(super) fn after(fault: &Fault) -> Self {
-        match fault.kind {
-            FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound => Self::Stalled,
-            _ => Self::Working,
-        }
-    }
-}
-
-impl Summary {
-    pub(super) fn new(ready: bool, reason: Reason, message: impl Into<Message>, progress: Progress) -> Self {
-        Self { ready, reason, message: message.into(), progress, unsynced: None }
-    }
-
-    pub(super) fn failing(reason: Reason, message: impl Into<Message>, progress: Progress) -> Self {
-        let message = message.into();
-        let unsynced = Some((reason, message.clone()));
-        Self { ready: false, reason, message, progress, unsynced }
-    }
-}
 
 pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
     match state {
@@ -84,7 +40,7 @@ pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
 fn conflict(id: &EndpointId, owner: &Rival) -> String {
     let (whose, token) = match owner {
         Rival::Neighbor { name, token } => (format!("ServerlessPrivateEndpoint {name}"), token),
-        Rival::Stranger(token) => (format!("another owner ({token})"), token),
+        Rival::Unknown(token) => (format!("another owner ({token})"), token),
         Rival::Protected => {
             return format!(
                 "endpoint {id} belongs to an object in another namespace, so the operator does not change it: its \
@@ -148,9 +104,9 @@ fn listing_failed(o: &Observed, fault: &Fault) -> Summary {
     let (reason, message) = (Reason::of(fault.kind), describe(o, fault));
     let progress = Progress::after(fault);
     match o.object.reported.get(ConditionType::Ready.as_str()) {
-        Some((true, was, said)) if o.object.reported.current && progress != Progress::Stalled => {
+        Some((true, was, shown)) if o.object.reported.current && progress != Progress::Stalled => {
             let was = Reason::parse(was).unwrap_or(Reason::Available);
-            let kept = Summary::new(true, was, said, Progress::Settled);
+            let kept = Summary::new(true, was, shown, Progress::Settled);
             Summary { unsynced: Some((reason, message)), ..kept }
         }
         _ => Summary::failing(reason, message, progress),
@@ -160,42 +116,14 @@ fn listing_failed(o: &Observed, fault: &Fault) -> Summary {
 /// Published only where nothing was reported before; what was reported stays.
 fn unconfirmed(o: &Observed, fault: &Fault) -> Summary {
     match o.object.reported.get(ConditionType::Ready.as_str()) {
-        Some((true, was, said)) if o.object.reported.current => {
+        Some((true, was, shown)) if o.object.reported.current => {
             let was = Reason::parse(was).unwrap_or(Reason::Available);
-            Summary::new(true, was, said, Progress::Settled)
+            Summary::new(true, was, shown, Progress::Settled)
         }
         _ => {
             let message = fault.message().then("; a second response has to confirm it");
             Summary::new(false, Reason::Creating, message, Progress::Working)
         }
-    }
-}
-
-/// Returns `true` if a VPC endpoint is connected or declared.
-pub(crate) fn has_vpc_endpoint(o: &Observed) -> bool {
-    let connected = o.object.recorded.as_ref().is_some_and(|recorded| recorded.vpc_endpoint_id.is_some());
-    match &o.spec {
-        Ok(spec) => !spec.observe && (connected || spec.vpc_endpoint != VpcEndpoint::Undeclared),
-        Err(_) => connected,
-    }
-}
-
-/// Returns the message of `fault`. If it is final, it adds what the user has to delete.
-pub(super) fn describe(o: &Observed, fault: &Fault) -> Message {
-    let message = fault.message();
-    match fault.kind {
-        FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound
-            if o.object.recorded.is_some() =>
-        {
-            let next = if has_vpc_endpoint(o) {
-                "; delete this object, and the VPC endpoint in AWS, which is billed until you do"
-            } else {
-                "; delete this object"
-            };
-            message.then(next)
-        }
-        FaultKind::Retired | FaultKind::NotServerless => message.then("; delete this object"),
-        _ => message,
     }
 }
 

@@ -8,8 +8,9 @@ use crate::observed::{AttemptOutcome, Observed, Spec, VpcEndpoint};
 use crate::ownership::{ClaimReading, marked_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, confirmed, is_held, may_write, open_attempts, ours, refused,
-    remaining_lag, remaining_uncertainty, rest, restore_claim, retry_write, rival, youngest_unsettled,
+    absent_twice, act, confirm_absence, confirmed, is_held, may_write, open_attempts, ours, recorded_state,
+    refused, remaining_lag, remaining_uncertainty, rest, restore_claim, retry_write, rival,
+    youngest_unsettled,
 };
 
 /// `lost` is the recorded endpoint that two listings have shown to be gone.
@@ -106,7 +107,7 @@ fn send_claimed(o: &Observed, spec: &Spec) -> Option<Decision> {
         return None;
     };
     let attempt = o.memory.attempts.iter().find(|attempt| attempt.nonce == *nonce)?;
-    let in_time = attempt.fate == AttemptOutcome::NotSent && attempt.age < o.times.create_deadline;
+    let in_time = attempt.outcome == AttemptOutcome::NotSent && attempt.age < o.times.create_deadline;
     let open = o.object.claim.open_nonce(o.recorded()).is_some();
     let wanted = o.object.finalizer && !spec.suspend && !spec.observe && spec.endpoint_id.is_none();
     let alone = remaining_uncertainty(o).is_none() && remaining_lag(o).is_none() && disproved(o);
@@ -124,11 +125,11 @@ fn best<'a>(o: &Observed, spec: &Spec, listing: &'a [Endpoint]) -> Option<&'a En
 }
 
 /// Adopts an endpoint with our mark that a listing shows: claims first, then records it. So too in place of a lost one, so that
-/// the claim says which id it replaces.
+/// the claim names the id that it replaces.
 fn adopt(o: &Observed, spec: &Spec, endpoint: &Endpoint, lost: Option<&Endpoint>) -> Decision {
     let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
     let origin = if named { Origin::Named } else { Origin::Adopted };
-    let state = State::Recorded(Recorded { unconfirmed: !named, ..super::keep::recorded_state(o, endpoint) });
+    let state = State::Recorded(Recorded { unconfirmed: !named, ..recorded_state(o, endpoint) });
     if is_held(o) && (lost.is_none() || o.object.claim.open_nonce(o.recorded()).is_some()) {
         act(Step::Record { endpoint: endpoint.clone(), origin }, state)
     } else {
@@ -151,7 +152,7 @@ fn decide_named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId
             rest(State::Creating(Creating::AwaitingNamed(id.clone())), Requeue::After(gap))
         };
     };
-    let state = State::Recorded(super::keep::recorded_state(o, endpoint));
+    let state = State::Recorded(recorded_state(o, endpoint));
     if spec.observe {
         return act(Step::Record { endpoint: endpoint.clone(), origin: Origin::Named }, state);
     }
@@ -168,7 +169,7 @@ fn decide_named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId
     act(Step::Update { id: id.clone(), comment: Some(comment), vpc_endpoint: None }, state)
 }
 
-/// Respects another cluster's claim while nothing is recorded, until the user says who owns the endpoint.
+/// Respects another cluster's claim while nothing is recorded, until the user declares who owns the endpoint.
 fn adoption_required(o: &Observed, spec: &Spec) -> Option<Decision> {
     let ClaimReading::Foreign(claim) = &o.object.claim else {
         return None;

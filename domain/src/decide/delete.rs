@@ -1,7 +1,7 @@
 //! The object is being deleted: remove the endpoint, make sure that it is gone, then release the object.
 //!
-//! This file never releases an object while a create call may still land or while Atlas may still hold its
-//! endpoint, unless the user asked to retain it or it belongs to somebody else.
+//! This file never releases an object while a create request may still land or while Atlas may still hold its
+//! endpoint, unless the user declared to retain it or it belongs to another owner.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) fn decide(o: &Observed) -> Decision {
         _ if foreign => release_retained(o),
         Ok(spec) if spec.retain || spec.observe => release_retained(o),
         Ok(spec) => remove(o, spec),
-        // Our finalizer says that the spec once was understood, so there may be an endpoint.
+        // Our finalizer shows that the spec once was valid, so there may be an endpoint.
         Err(why) => rest(State::Invalid(why.clone()), Requeue::OnChange),
     }
 }
@@ -50,13 +50,13 @@ fn release_retained(o: &Observed) -> Decision {
 fn remove(o: &Observed, spec: &Spec) -> Decision {
     match (&o.listing, refused(o)) {
         (Listing::NotFetched, _) => act(Step::List, State::Deleting(Deleting::InProgress)),
-        (Listing::Failed(fault), _) if fault.kind.says_gone() => gone(o, fault),
+        (Listing::Failed(fault), _) if fault.kind.reports_gone() => gone(o, fault),
         (Listing::Failed(fault), _) => blocked(fault.clone(), retry(fault)),
         (_, Some(fault)) => {
             let requeue = retry_write(&fault);
             blocked(fault, requeue)
         }
-        // A listing says nothing about a write whose response came after it was sent.
+        // A listing proves nothing about a write whose response came after it was sent.
         (Listing::Fetched(_), None) if o.memory.last_write != WriteOutcome::Nothing => {
             rest(State::Deleting(Deleting::InProgress), Requeue::Poll)
         }
@@ -97,7 +97,7 @@ fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
     let mut doomed = ours(o, listing);
     doomed.sort_by_key(|e| Some(&e.id) != o.recorded());
     let due =
-        |e: &&&Endpoint| delete_response(o, &e.id).is_none_or(|answer| answer.ago >= o.times.confirm_gap);
+        |e: &&&Endpoint| delete_response(o, &e.id).is_none_or(|response| response.ago >= o.times.confirm_gap);
     if let Some(endpoint) = doomed.iter().find(due) {
         return act(Step::Delete { id: endpoint.id.clone(), excess: false }, removing);
     }
@@ -125,8 +125,8 @@ fn nothing_left(o: &Observed, foreign: bool) -> Decision {
     if let Some(id) = o.recorded().filter(|_| !foreign) {
         match delete_response(o, id) {
             None => return act(Step::Delete { id: id.clone(), excess: false }, removing),
-            Some(answer) if answer.ago.is_zero() => return rest(removing, Requeue::Poll),
-            Some(answer) if is_too_early(o, answer) => return retry_delete(o, id),
+            Some(response) if response.ago.is_zero() => return rest(removing, Requeue::Poll),
+            Some(response) if is_too_early(o, response) => return retry_delete(o, id),
             Some(_) => {}
         }
     }
@@ -147,12 +147,12 @@ fn belongs_to_another(o: &Observed, endpoint: &Endpoint) -> bool {
 }
 
 fn delete_response<'a>(o: &'a Observed, id: &EndpointId) -> Option<&'a Deleted> {
-    o.memory.deleted.iter().find(|answer| answer.id == *id)
+    o.memory.deleted.iter().find(|response| response.id == *id)
 }
 
 /// Returns `true` for a 404 on an id that is younger than V, which may be lag.
-fn is_too_early(o: &Observed, answer: &Deleted) -> bool {
-    answer.not_found && o.memory.recorded.saturating_sub(answer.ago) < o.times.visibility
+fn is_too_early(o: &Observed, response: &Deleted) -> bool {
+    response.not_found && o.memory.recorded.saturating_sub(response.ago) < o.times.visibility
 }
 
 fn retry_delete(o: &Observed, id: &EndpointId) -> Decision {
@@ -180,6 +180,6 @@ fn record_landed(o: &Observed, listing: &[Endpoint]) -> Option<Decision> {
     Some(act(step, State::Deleting(Deleting::InProgress)))
 }
 
-fn release(farewell: ReleaseReason) -> Decision {
-    act(Step::Release(farewell), State::Deleting(Deleting::InProgress))
+fn release(reason: ReleaseReason) -> Decision {
+    act(Step::Release(reason), State::Deleting(Deleting::InProgress))
 }

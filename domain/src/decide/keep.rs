@@ -10,8 +10,8 @@ use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
 use crate::ownership::{Token, mark_of, marked_comment, same_comment};
 
 use super::{
-    absent_twice, act, confirm_absence, confirmed, create, may_write, ours, refused, remaining_uncertainty,
-    rest, retry_write, rival,
+    absent_twice, act, confirm_absence, confirmed, create, may_write, ours, recorded_state, refused,
+    remaining_uncertainty, rest, retry_write, rival,
 };
 
 /// An excess endpoint is deleted at most this often, so that two owners that share one cluster id cannot destroy each other's
@@ -42,18 +42,6 @@ pub(super) fn decide(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: 
     }
 }
 
-/// Returns the state of the endpoint as it was last shown, without any trouble.
-pub(super) fn recorded_state(o: &Observed, endpoint: &Endpoint) -> Recorded {
-    Recorded {
-        endpoint: endpoint.clone(),
-        unseen: false,
-        contradicted: false,
-        unconfirmed: o.memory.adopted.is_some_and(|since| since < o.times.confirm_gap),
-        refused: None,
-        duplicates: Vec::new(),
-    }
-}
-
 /// Keeps a suspended object until an attempt that is open beside its endpoint is settled.
 fn suspended(o: &Observed) -> Decision {
     rest(State::Suspended, remaining_uncertainty(o).map_or(Requeue::OnChange, Requeue::After))
@@ -73,7 +61,7 @@ fn absent(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) 
         return confirm_absence(o, absence, state);
     }
     let lost = if spec.endpoint_id.is_some() || spec.observe {
-        // What else carries our mark may be what an open attempt made.
+        // What else carries our mark may have been created by an open attempt.
         match remaining_uncertainty(o) {
             Some(_) => rest(state, Requeue::Poll),
             None => rest(State::Lost(recorded.id.clone()), Requeue::Interval),
@@ -94,8 +82,8 @@ fn unseen(o: &Observed, recorded: &Endpoint) -> State {
     State::Recorded(Recorded { unseen: true, ..recorded_state(o, recorded) })
 }
 
-/// What the listing takes back of the recorded endpoint. One response may be wrong for a moment, so nothing that depends on it
-/// (conditions, the output ConfigMap, a PATCH) changes before a second one says the same.
+/// Returns what the listing contradicts of the recorded endpoint. One response may be wrong for a moment, so nothing that depends on it
+/// (conditions, the output ConfigMap, a PATCH) changes before a second one agrees.
 fn withdrawn(o: &Observed, spec: &Spec, known: &Endpoint, shown: &Endpoint) -> Option<ConfirmedAbsence> {
     let named = |e: &Endpoint| e.service_name.as_deref().is_some_and(is_service_name);
     let deleting = shown.status == EndpointStatus::Deleting;

@@ -11,7 +11,7 @@ mod keep;
 
 use std::time::Duration;
 
-use crate::decision::{ConfirmedAbsence, Creating, Decision, Origin, Requeue, Rival, State, Step};
+use crate::decision::{ConfirmedAbsence, Creating, Decision, Origin, Recorded, Requeue, Rival, State, Step};
 use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
 use crate::message::Message;
@@ -75,8 +75,20 @@ fn list(o: &Observed) -> Decision {
 /// Returns the state of the object before a listing.
 fn current_state(o: &Observed) -> State {
     match &o.object.recorded {
-        Some(recorded) => State::Recorded(keep::recorded_state(o, recorded)),
+        Some(recorded) => State::Recorded(recorded_state(o, recorded)),
         None => State::Creating(Creating::Pending),
+    }
+}
+
+/// Returns the state of the endpoint as it was last shown, without any trouble.
+fn recorded_state(o: &Observed, endpoint: &Endpoint) -> Recorded {
+    Recorded {
+        endpoint: endpoint.clone(),
+        unseen: false,
+        contradicted: false,
+        unconfirmed: o.memory.adopted.is_some_and(|since| since < o.times.confirm_gap),
+        refused: None,
+        duplicates: Vec::new(),
     }
 }
 
@@ -89,7 +101,7 @@ fn unconfirmed(o: &Observed, fault: &Fault) -> Option<Duration> {
     let gap =
         if age.is_zero() { o.times.confirm_gap.max(Duration::from_millis(1)) } else { o.times.confirm_gap };
     let remaining = gap.saturating_sub(age);
-    (fault.kind.says_gone() && !remaining.is_zero()).then_some(remaining)
+    (fault.kind.reports_gone() && !remaining.is_zero()).then_some(remaining)
 }
 
 /// Returns when to retry after `fault`: at the object's own interval if it is final, and as often as Secrets are read if a
@@ -97,7 +109,7 @@ fn unconfirmed(o: &Observed, fault: &Fault) -> Option<Duration> {
 fn retry(fault: &Fault) -> Requeue {
     match fault.kind {
         FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => Requeue::Interval,
-        // The credential store says when it reads this Secret next: ever more rarely while it stays missing.
+        // The credential store decides when it reads this Secret next: ever more rarely while it stays missing.
         FaultKind::CredentialsNotFound => {
             Requeue::After(fault.retry_after.filter(|pause| !pause.is_zero()).unwrap_or(SECRET_RECHECK))
         }
@@ -121,10 +133,10 @@ fn retry_write(fault: &Fault) -> Requeue {
 fn record_created(o: &Observed) -> Option<Decision> {
     let claimed = o.object.claim.open_nonce(o.recorded())?;
     let attempt = o.memory.attempts.iter().find(|attempt| attempt.nonce == *claimed)?;
-    let AttemptOutcome::Created(endpoint) = &attempt.fate else {
+    let AttemptOutcome::Created(endpoint) = &attempt.outcome else {
         return None;
     };
-    let state = State::Recorded(keep::recorded_state(o, endpoint));
+    let state = State::Recorded(recorded_state(o, endpoint));
     Some(act(Step::Record { endpoint: endpoint.clone(), origin: Origin::Created }, state))
 }
 
@@ -133,11 +145,11 @@ fn record_created(o: &Observed) -> Option<Decision> {
 fn open_attempts(o: &Observed) -> impl Iterator<Item = Attempt> + '_ {
     let claimed = o.object.claim.open_nonce(o.recorded());
     let unseen = claimed.filter(|nonce| o.memory.attempts.iter().all(|attempt| attempt.nonce != **nonce));
-    o.memory.attempts.iter().filter(|attempt| attempt.fate.is_open()).cloned().chain(
+    o.memory.attempts.iter().filter(|attempt| attempt.outcome.is_open()).cloned().chain(
         unseen.map(|nonce| Attempt {
             nonce: nonce.clone(),
             age: Duration::ZERO,
-            fate: AttemptOutcome::Unknown,
+            outcome: AttemptOutcome::Unknown,
         }),
     )
 }
@@ -182,7 +194,7 @@ fn is_held(o: &Observed) -> bool {
     claimed && o.object.finalizer
 }
 
-/// Restores finalizer and claim that somebody removed. An attempt that may still land is announced again under its own nonce,
+/// Restores a finalizer or claim that was removed. An attempt that may still land is announced again under its own nonce,
 /// as open as it was.
 fn restore_claim(o: &Observed, recorded: Option<&EndpointId>) -> Step {
     let nonce = youngest_unsettled(o);
@@ -217,12 +229,12 @@ fn rival(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option<Rival> {
     }
     let token = mark_of(&endpoint.comment).filter(|owner| *owner != o.object.token)?;
     let named = spec.endpoint_id.as_ref() == Some(&endpoint.id);
-    let word = named && o.object.take_over.as_ref() == Some(&token);
+    let allowed = named && o.object.take_over.as_ref() == Some(&token);
     match o.owners.get(&token) {
         Some(Owner::Elsewhere) | None if o.credentials == CredentialsInUse::Default => Some(Rival::Protected),
-        _ if word => None,
+        _ if allowed => None,
         Some(Owner::Neighbor(name)) => Some(Rival::Neighbor { name: name.clone(), token }),
-        _ => Some(Rival::Stranger(token)),
+        _ => Some(Rival::Unknown(token)),
     }
 }
 
@@ -241,7 +253,7 @@ fn may_write(o: &Observed) -> bool {
 /// the listing before it showed the opposite.
 fn refused(o: &Observed) -> Option<Fault> {
     let WriteOutcome::Refused(fault) = &o.memory.last_write else { return None };
-    if !fault.kind.says_gone() {
+    if !fault.kind.reports_gone() {
         return Some(fault.clone());
     }
     let next = if fault.next.is_empty() { Message::default() } else { fault.next.clone().then("; ") };

@@ -67,7 +67,7 @@ fn what_stands_for_many_is_not_closed_by_a_claim_that_names_it() {
     story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
     story.observe();
     let kept = story.memory.snapshot(story.now, story.now, WriteOutcome::Nothing).attempts;
-    assert!(kept.iter().any(|attempt| attempt.nonce == Nonce::of_others() && attempt.fate.is_open()));
+    assert!(kept.iter().any(|attempt| attempt.nonce == Nonce::of_others() && attempt.outcome.is_open()));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn attempts_that_were_refused_are_not_kept_without_end_and_none_is_sent_again() 
     }
     let kept = memory.snapshot(START, START, WriteOutcome::Nothing).attempts;
     assert!(
-        kept.len() <= 8 && kept.iter().all(|attempt| attempt.fate == AttemptOutcome::Settled),
+        kept.len() <= 8 && kept.iter().all(|attempt| attempt.outcome == AttemptOutcome::Settled),
         "{kept:?}"
     );
     for n in 0..100 {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::backoff::LONGEST_RETRY;
+use domain::backoff::MAX_RETRY;
 use domain::conditions::{Condition, ConditionType, Reason, Report};
 use domain::decision::{Creating, Decision, Requeue, State, Step};
 use domain::ownership::Token;
@@ -105,7 +105,7 @@ fn a_listing_is_polled_again_by_its_own_time_and_a_write_by_its_end() {
 fn failures_back_off_until_one_reconcile_succeeds() {
     let mut schedule = Schedule::default();
     let failed: Vec<_> = (0..20).map(|_| schedule.failed(0.5)).collect();
-    assert!(failed.is_sorted() && failed[19] <= LONGEST_RETRY && failed[19] > MINUTE, "{failed:?}");
+    assert!(failed.is_sorted() && failed[19] <= MAX_RETRY && failed[19] > MINUTE, "{failed:?}");
     assert_eq!(schedule.failures(), 20);
     poll(&mut schedule, RESERVED, 1);
     assert_eq!(schedule.failed(0.5), failed[0]);

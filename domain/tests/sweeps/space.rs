@@ -322,8 +322,8 @@ fn take_over(words: &[Option<Token>], keys: &[CredentialsInUse]) -> Axis {
     })
 }
 
-fn attempt(nonce: domain::ownership::Nonce, age: u64, fate: AttemptOutcome) -> Attempt {
-    Attempt { nonce, age: secs(age), fate }
+fn attempt(nonce: domain::ownership::Nonce, age: u64, outcome: AttemptOutcome) -> Attempt {
+    Attempt { nonce, age: secs(age), outcome }
 }
 
 /// The memory of this process about the claim's attempt (number 1) and about another.

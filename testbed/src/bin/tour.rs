@@ -1,6 +1,6 @@
 //! `make tour`: runs the demo and draws its output with its timing as an animated picture (`docs/demo.svg`).
 //!
-//! It draws only what was printed. Only the pauses are its own: a long one is cut, and the picture says so.
+//! It draws only what was printed. Only the pauses are its own: a long one is cut, and the picture notes it.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 /// The maximum pause that is drawn.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Pixels between two lines.
 const LINE: usize = 18;
@@ -29,19 +29,19 @@ fn main() -> ExitCode {
 }
 
 /// A line of the demo, and its time.
-struct Line {
+struct OutputLine {
     at: Duration,
     text: String,
 }
 
-fn record() -> Result<Vec<Line>> {
+fn record() -> Result<Vec<OutputLine>> {
     let demo = std::env::current_exe()?.with_file_name("demo");
     let mut demo = Command::new(demo).arg("--exit").stdout(Stdio::piped()).spawn().context("the demo")?;
     let output = demo.stdout.take().context("the demo has no output")?;
     let started = Instant::now();
-    let mut lines = vec![Line { at: Duration::ZERO, text: "$ make demo EXIT=1".to_owned() }];
+    let mut lines = vec![OutputLine { at: Duration::ZERO, text: "$ make demo EXIT=1".to_owned() }];
     for text in BufReader::new(output).lines() {
-        lines.push(Line { at: started.elapsed(), text: text?.trim_end().to_owned() });
+        lines.push(OutputLine { at: started.elapsed(), text: text?.trim_end().to_owned() });
     }
     let status = demo.wait()?;
     ensure!(status.success(), "the demo failed: {status}");
@@ -49,18 +49,18 @@ fn record() -> Result<Vec<Line>> {
 }
 
 /// Returns the times at which the lines are drawn.
-fn moments(lines: &[Line]) -> Vec<Duration> {
+fn moments(lines: &[OutputLine]) -> Vec<Duration> {
     let mut now = Duration::ZERO;
     let mut before = Duration::ZERO;
-    let moment = |line: &Line| {
-        now += line.at.saturating_sub(before).min(LONGEST_PAUSE);
+    let moment = |line: &OutputLine| {
+        now += line.at.saturating_sub(before).min(MAX_PAUSE);
         before = line.at;
         now
     };
     lines.iter().map(moment).collect()
 }
 
-fn draw(lines: &[Line]) -> String {
+fn draw(lines: &[OutputLine]) -> String {
     let columns = lines.iter().map(|line| line.text.chars().count()).max().unwrap_or_default();
     let width = pixels(columns) + 2 * MARGIN;
     let height = (lines.len() + 2) * LINE + 2 * MARGIN;
@@ -82,24 +82,24 @@ text {{ font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
         let class = if line.text.starts_with('$') { "line command" } else { "line" };
         text(&mut svg, place, class, &line.text, Some(moment));
     }
-    let note = format!("recorded in {took} s; pauses of more than {} s are cut", LONGEST_PAUSE.as_secs());
+    let note = format!("recorded in {took} s; pauses of more than {} s are cut", MAX_PAUSE.as_secs());
     text(&mut svg, lines.len() + 1, "note", &note, None);
     svg.push_str("</svg>\n");
     svg
 }
 
-fn text(svg: &mut String, place: usize, class: &str, words: &str, moment: Option<Duration>) {
-    if words.is_empty() {
+fn text(svg: &mut String, place: usize, class: &str, content: &str, moment: Option<Duration>) {
+    if content.is_empty() {
         return;
     }
     let y = MARGIN + (place + 1) * LINE;
     let delay = moment.map_or_else(String::new, |moment| {
         format!(r#" style="animation-delay:{}.{:03}s""#, moment.as_secs(), moment.subsec_millis())
     });
-    let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let content = content.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let _ = writeln!(
         svg,
-        r#"<text x="{MARGIN}" y="{y}" class="{class}" xml:space="preserve"{delay}>{words}</text>"#
+        r#"<text x="{MARGIN}" y="{y}" class="{class}" xml:space="preserve"{delay}>{content}</text>"#
     );
 }
 

@@ -12,17 +12,17 @@ pub enum Action {
     /// Not forwarded, and the connection is closed without a response.
     DropRequest,
     /// Forwarded, and the connection is closed without a response.
-    DropAnswer,
+    DropResponse,
     /// Not forwarded and never responded to; the connection stays open for as long as the client keeps it.
     HangRequest,
     /// Forwarded and never responded to; the connection stays open for as long as the client keeps it.
-    HangAnswer,
+    HangResponse,
     /// Forwarded after a while, whether or not its client still waits.
     DelayRequest(Duration),
     /// Forwarded at once, responded to after a while.
-    DelayAnswer(Duration),
+    DelayResponse(Duration),
     /// Not forwarded; this is the response.
-    Answer(Answer),
+    Respond(FakeResponse),
     /// Forwarded; the response's body breaks off after so many bytes.
     Truncate(usize),
     /// The response is the upstream's newest success for the same request that differs from its present one, so that
@@ -34,23 +34,23 @@ pub enum Action {
     CloseWatches,
     /// The same, with the end of [`crate::Proxy::expire_watches`].
     ExpireWatches,
-    /// Runs this instead of forwarding, and closes the connection without a response. See [`crate::Tape`] on other
+    /// Runs this instead of forwarding, and closes the connection without a response. See [`crate::Recording`] on other
     /// requests meanwhile.
-    CallBefore(Call),
+    CallBefore(Hook),
     /// Forwards, runs this when the upstream has responded, and closes the connection without a response. See
-    /// [`crate::Tape`] on other requests meanwhile.
-    CallAfter(Call),
+    /// [`crate::Recording`] on other requests meanwhile.
+    CallAfter(Hook),
 }
 
 /// A test's action in the middle of an exchange, such as killing a process. It must end without waiting for another
 /// request.
-pub type Call = Box<dyn FnOnce() + Send>;
+pub type Hook = Box<dyn FnOnce() + Send>;
 
 impl Action {
     /// Returns a made-up response without headers or body.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self::Answer(Answer { status, headers: Vec::new(), body: Bytes::new() })
+        Self::Respond(FakeResponse { status, headers: Vec::new(), body: Bytes::new() })
     }
 
     /// Returns the error response of an API server, as in `kubernetes(409, "Conflict")`. 410 takes the reason
@@ -58,7 +58,7 @@ impl Action {
     #[must_use]
     pub fn kubernetes(status: u16, reason: &str) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self::Answer(Answer { status, headers, body: kubernetes_status(status, reason) })
+        Self::Respond(FakeResponse { status, headers, body: kubernetes_status(status, reason) })
     }
 
     /// Returns whether the other exchanges must wait until this one is over.
@@ -71,12 +71,12 @@ impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DropRequest => f.write_str("DropRequest"),
-            Self::DropAnswer => f.write_str("DropAnswer"),
+            Self::DropResponse => f.write_str("DropResponse"),
             Self::HangRequest => f.write_str("HangRequest"),
-            Self::HangAnswer => f.write_str("HangAnswer"),
+            Self::HangResponse => f.write_str("HangResponse"),
             Self::DelayRequest(delay) => f.debug_tuple("DelayRequest").field(delay).finish(),
-            Self::DelayAnswer(delay) => f.debug_tuple("DelayAnswer").field(delay).finish(),
-            Self::Answer(answer) => f.debug_tuple("Answer").field(answer).finish(),
+            Self::DelayResponse(delay) => f.debug_tuple("DelayResponse").field(delay).finish(),
+            Self::Respond(response) => f.debug_tuple("Respond").field(response).finish(),
             Self::Truncate(length) => f.debug_tuple("Truncate").field(length).finish(),
             Self::Stale => f.write_str("Stale"),
             Self::CloseWatches => f.write_str("CloseWatches"),
@@ -89,7 +89,7 @@ impl fmt::Debug for Action {
 
 /// A response that a proxy makes up.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct FakeResponse {
     /// The HTTP status.
     pub status: u16,
     /// Names and values, as `("retry-after", "2")`.
@@ -100,7 +100,7 @@ pub struct Answer {
 
 /// Returns the `Status` object that an API server sends instead of the requested one.
 pub(super) fn kubernetes_status(status: u16, reason: &str) -> Bytes {
-    let message = format!("the testbed's proxy answers {status} {reason}");
+    let message = format!("the testbed's proxy responds {status} {reason}");
     let status = json!({
         "apiVersion": "v1",
         "kind": "Status",

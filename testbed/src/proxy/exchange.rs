@@ -1,24 +1,29 @@
-//! One request and its response, as recorded on a tape.
+//! One request and its response, as recorded on a recording.
 
+use std::io;
 use std::time::Duration;
 
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::HeaderMap;
 use hyper::body::Bytes;
+
+/// The body of a response on its way through the proxy.
+pub(super) type ResponseBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// One request and its outcome.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// From 1, in the order of arrival at any proxy of the tape.
+    /// From 1, in the order of arrival at any proxy of the recording.
     pub number: usize,
     /// From 1, in the order of arrival at its proxy.
     pub at_proxy: usize,
     /// Whether an action was planned for it.
     pub planned: bool,
-    /// From 1, counting effects only; see [`crate::Tape::counting`].
+    /// From 1, counting effects only; see [`crate::Recording::counting`].
     pub effect: Option<usize>,
     /// The name of the proxy that received it.
     pub proxy: String,
-    /// Since the tape was made.
+    /// Since the recording was made.
     pub at: Duration,
     /// As in `POST`.
     pub method: String,
@@ -30,12 +35,12 @@ pub struct Exchange {
     pub body: Bytes,
     /// Whether it was forwarded, so that its effect may have happened.
     pub forwarded: bool,
-    /// When its status was known, since the tape was created.
-    pub answered: Option<Duration>,
+    /// When its status was known, since the recording was created.
+    pub responded_at: Option<Duration>,
     /// The status of the response, the upstream's or a made-up one, delivered or not; absent while there is none.
     pub status: Option<u16>,
     /// The body of the response; empty for a watch.
-    pub answer: Bytes,
+    pub response: Bytes,
 }
 
 impl Exchange {

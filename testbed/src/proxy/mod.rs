@@ -5,8 +5,8 @@
 
 mod action;
 mod exchange;
+mod recording;
 mod serve;
-mod tape;
 mod watches;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,11 +22,11 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use self::action::{Action, Answer, Call};
+pub use self::action::{Action, FakeResponse, Hook};
 pub use self::exchange::Exchange;
+pub use self::recording::Recording;
 use self::serve::Server;
-pub use self::tape::Tape;
-use self::watches::Orders;
+use self::watches::WatchControl;
 use crate::reaper::Reaper;
 
 /// The maximum number of clients that wait to be accepted.
@@ -36,7 +36,7 @@ const BACKLOG: u32 = 1024;
 pub struct Proxy {
     name: String,
     address: SocketAddr,
-    orders: watch::Sender<Orders>,
+    control: watch::Sender<WatchControl>,
     server: Server,
     /// Bound and never listening: a closed proxy keeps its port, so that no other program takes it.
     _reserved: TcpSocket,
@@ -45,28 +45,28 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of `upstream`, recording on `tape` under `name`.
+    /// Starts a proxy in front of `upstream`, recording on `recording` under `name`.
     ///
     /// The upstream is a [`kube::Config`] because that speaks both: `control_plane.config()` for the API server,
     /// `kube::Config::new(uri)` for a plain HTTP server.
     ///
     /// # Errors
     /// When no port is free, or the configuration is not usable.
-    pub fn start(name: &str, mut upstream: kube::Config, tape: &Arc<Tape>) -> Result<Self> {
+    pub fn start(name: &str, mut upstream: kube::Config, recording: &Arc<Recording>) -> Result<Self> {
         // The client would retry some rejected requests by itself, and use another proxy if the environment has one.
         upstream.default_retry = false;
         upstream.proxy_url = None;
-        let orders = watch::Sender::new(Orders::default());
+        let control = watch::Sender::new(WatchControl::default());
         let server = Server {
             name: name.to_owned(),
-            tape: Arc::clone(tape),
+            recording: Arc::clone(recording),
             upstream: kube::Client::try_from(upstream)?,
-            orders: orders.clone(),
+            control: control.clone(),
         };
         let reserved = bound((Ipv4Addr::LOCALHOST, 0).into()).context("no port for a proxy")?;
         let address = reserved.local_addr()?;
         let mut proxy =
-            Self { name: name.to_owned(), address, orders, server, _reserved: reserved, accepting: None };
+            Self { name: name.to_owned(), address, control, server, _reserved: reserved, accepting: None };
         proxy.open()?;
         Ok(proxy)
     }
@@ -119,17 +119,17 @@ impl Proxy {
 
     /// Ends all running watches as an API server does that shuts down: without an error.
     pub fn close_watches(&self) {
-        self.orders.send_modify(|orders| orders.closed += 1);
+        self.control.send_modify(|control| control.closed += 1);
     }
 
     /// Ends all running watches with 410 `Expired`, after which a client must list again.
     pub fn expire_watches(&self) {
-        self.orders.send_modify(|orders| orders.expired += 1);
+        self.control.send_modify(|control| control.expired += 1);
     }
 
     /// Holds back the events of running and new watches, so that caches grow stale, or resumes them. No event is lost.
     pub fn hold_watches(&self, held: bool) {
-        self.orders.send_modify(|orders| orders.held = held);
+        self.control.send_modify(|control| control.held = held);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Serves one exchange from its arrival to its end: records it, takes its action from the tape, performs the action.
+//! Serves one exchange from its arrival to its end: records it, takes its action from the recording, performs the action.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures::stream::{self, StreamExt};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderName};
@@ -15,11 +14,9 @@ use kube::client::Body as UpstreamBody;
 use tokio::sync::watch::Sender;
 
 use super::action::Action;
-use super::exchange::Exchange;
-use super::tape::Tape;
-use super::watches::{Orders, stream_through};
-
-pub(super) type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
+use super::exchange::{Exchange, ResponseBody};
+use super::recording::Recording;
+use super::watches::{WatchControl, stream_through};
 
 /// Headers that belong to one connection and not to the request or response.
 const OF_THE_CONNECTION: [&str; 9] = [
@@ -38,19 +35,19 @@ const OF_THE_CONNECTION: [&str; 9] = [
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) name: String,
-    pub(super) tape: Arc<Tape>,
+    pub(super) recording: Arc<Recording>,
     pub(super) upstream: kube::Client,
-    pub(super) orders: Sender<Orders>,
+    pub(super) control: Sender<WatchControl>,
 }
 
 /// The upstream's response: complete, or a running watch.
-enum Answered {
+enum UpstreamResponse {
     Whole(Response<Bytes>),
-    Watch(Response<AnswerBody>),
+    Watch(Response<ResponseBody>),
 }
 
 /// Ends the halt even when the call panics.
-struct Resume<'a>(&'a Tape);
+struct Resume<'a>(&'a Recording);
 
 impl Drop for Resume<'_> {
     fn drop(&mut self) {
@@ -60,7 +57,7 @@ impl Drop for Resume<'_> {
 
 impl Server {
     /// Handles a request. An error closes the connection without a response.
-    pub(super) async fn serve(self, request: Request<Incoming>) -> Result<Response<AnswerBody>> {
+    pub(super) async fn serve(self, request: Request<Incoming>) -> Result<Response<ResponseBody>> {
         let (head, body) = request.into_parts();
         let exchange = Exchange {
             number: 0,
@@ -74,136 +71,137 @@ impl Server {
             headers: head.headers,
             body: body.collect().await.context("the request breaks off")?.to_bytes(),
             forwarded: false,
-            answered: None,
+            responded_at: None,
             status: None,
-            answer: Bytes::new(),
+            response: Bytes::new(),
         };
-        let Some((exchange, action)) = self.tape.admit(exchange).await else {
+        let Some((exchange, action)) = self.recording.admit(exchange).await else {
             bail!("another exchange ended this client");
         };
         let Some(action) = action else {
             return Ok(self.forward(exchange).await?.pass());
         };
-        self.act(exchange, action).await
+        self.perform(exchange, action).await
     }
 
-    async fn act(&self, exchange: Exchange, action: Action) -> Result<Response<AnswerBody>> {
+    async fn perform(&self, exchange: Exchange, action: Action) -> Result<Response<ResponseBody>> {
         match action {
             Action::DropRequest => bail!("dropped before the upstream"),
-            Action::DropAnswer => {
+            Action::DropResponse => {
                 self.forward(exchange).await?;
                 bail!("dropped after the upstream");
             }
             Action::HangRequest => std::future::pending().await,
-            Action::HangAnswer => {
+            Action::HangResponse => {
                 self.forward(exchange).await?;
                 std::future::pending().await
             }
             Action::DelayRequest(delay) => {
                 // In a task of its own too: a request whose client has given up stays in flight.
                 let server = self.clone();
-                let travelling = async move {
+                let delayed = async move {
                     tokio::time::sleep(delay).await;
                     server.forward_once(&exchange).await
                 };
-                Ok(tokio::spawn(travelling).await??.pass())
+                Ok(tokio::spawn(delayed).await??.pass())
             }
-            Action::DelayAnswer(delay) => {
-                let answer = self.forward(exchange).await?;
+            Action::DelayResponse(delay) => {
+                let response = self.forward(exchange).await?;
                 tokio::time::sleep(delay).await;
-                Ok(answer.pass())
+                Ok(response.pass())
             }
-            Action::Answer(answer) => {
-                let mut response = Response::builder().status(answer.status);
-                for (name, value) in &answer.headers {
+            Action::Respond(fake) => {
+                let mut response = Response::builder().status(fake.status);
+                for (name, value) in &fake.headers {
                     response = response.header(name, value);
                 }
-                let response = response.body(answer.body).context("the planned answer is not HTTP")?;
+                let response = response.body(fake.body).context("the planned response is not HTTP")?;
                 self.note(&exchange, &response);
-                Ok(Answered::Whole(response).pass())
+                Ok(UpstreamResponse::Whole(response).pass())
             }
             Action::Truncate(length) => self.forward(exchange).await?.break_off(length),
             Action::Stale => {
-                let now = self.ask(&exchange).await?.into_body().collect().await?.to_bytes();
-                let earlier = self.tape.earlier(&exchange, &now).context("the answer was never another")?;
+                let now = self.send(&exchange).await?.into_body().collect().await?.to_bytes();
+                let earlier =
+                    self.recording.earlier(&exchange, &now).context("there is no earlier response")?;
                 let response = Response::builder().status(earlier.status.unwrap_or_default());
-                let response = response.header("content-type", "application/json").body(earlier.answer)?;
+                let response = response.header("content-type", "application/json").body(earlier.response)?;
                 self.note(&exchange, &response);
-                Ok(Answered::Whole(response).pass())
+                Ok(UpstreamResponse::Whole(response).pass())
             }
             Action::CloseWatches => {
-                let answer = self.forward(exchange).await?;
-                self.orders.send_modify(|orders| orders.closed += 1);
-                Ok(answer.pass())
+                let response = self.forward(exchange).await?;
+                self.control.send_modify(|control| control.closed += 1);
+                Ok(response.pass())
             }
             Action::ExpireWatches => {
-                let answer = self.forward(exchange).await?;
-                self.orders.send_modify(|orders| orders.expired += 1);
-                Ok(answer.pass())
+                let response = self.forward(exchange).await?;
+                self.control.send_modify(|control| control.expired += 1);
+                Ok(response.pass())
             }
             Action::CallBefore(call) => {
-                let _resume = Resume(&self.tape);
+                let _resume = Resume(&self.recording);
                 call();
                 bail!("ended before the upstream");
             }
             Action::CallAfter(call) => {
                 let server = self.clone();
-                let ending = async move {
-                    let _resume = Resume(&server.tape);
+                let called = async move {
+                    let _resume = Resume(&server.recording);
                     server.forward_once(&exchange).await?;
                     call();
                     anyhow::Ok(())
                 };
-                tokio::spawn(ending).await??;
+                tokio::spawn(called).await??;
                 bail!("ended after the upstream");
             }
         }
     }
 
-    /// In a task of its own: a client that disconnects cancels the response, never the effect, and the tape records it
+    /// In a task of its own: a client that disconnects cancels the response, never the effect, and the recording records it
     /// in any case.
-    async fn forward(&self, exchange: Exchange) -> Result<Answered> {
+    async fn forward(&self, exchange: Exchange) -> Result<UpstreamResponse> {
         let server = self.clone();
         tokio::spawn(async move { server.forward_once(&exchange).await }).await?
     }
 
-    /// Forwards it. The tape does not have the response yet.
-    async fn ask(&self, exchange: &Exchange) -> Result<Response<UpstreamBody>> {
+    /// Forwards it. The recording does not have the response yet.
+    async fn send(&self, exchange: &Exchange) -> Result<Response<UpstreamBody>> {
         let mut request = Request::builder().method(exchange.method.as_str()).uri(&exchange.path);
         if let Some(headers) = request.headers_mut() {
             *headers = end_to_end(&exchange.headers);
         }
         let request = request.body(UpstreamBody::from(exchange.body.clone()))?;
-        self.tape.note(exchange.number, |noted| noted.forwarded = true);
-        self.upstream.send(request).await.context("the upstream does not answer")
+        self.recording.note(exchange.number, |noted| noted.forwarded = true);
+        self.upstream.send(request).await.context("the upstream does not respond")
     }
 
-    async fn forward_once(&self, exchange: &Exchange) -> Result<Answered> {
-        let response = self.ask(exchange).await?;
+    async fn forward_once(&self, exchange: &Exchange) -> Result<UpstreamResponse> {
+        let response = self.send(exchange).await?;
         if exchange.is_watch() && response.status().is_success() {
             let (head, body) = response.into_parts();
-            self.tape.note(exchange.number, |noted| noted.status = Some(head.status.as_u16()));
-            let body = stream_through(body, self.orders.subscribe());
-            return Ok(Answered::Watch(Response::from_parts(head, body)));
+            self.recording.note(exchange.number, |noted| noted.status = Some(head.status.as_u16()));
+            let body = stream_through(body, self.control.subscribe());
+            return Ok(UpstreamResponse::Watch(Response::from_parts(head, body)));
         }
         let (head, body) = response.into_parts();
-        let body = body.collect().await.context("the upstream's answer breaks off")?.to_bytes();
+        let body = body.collect().await.context("the upstream's response breaks off")?.to_bytes();
         let response = Response::from_parts(head, body);
         self.note(exchange, &response);
-        Ok(Answered::Whole(response))
+        Ok(UpstreamResponse::Whole(response))
     }
 
     fn note(&self, exchange: &Exchange, response: &Response<Bytes>) {
-        self.tape.note(exchange.number, |noted| {
+        self.recording.note(exchange.number, |noted| {
             noted.status = Some(response.status().as_u16());
-            noted.answer = response.body().clone();
+            noted.response = response.body().clone();
         });
     }
 }
 
-impl Answered {
+impl UpstreamResponse {
     /// Returns the response as the upstream sent it.
-    fn pass(self) -> Response<AnswerBody> {
+    fn pass(self) -> Response<ResponseBody> {
         let (mut head, body) = match self {
             Self::Watch(response) => response.into_parts(),
             Self::Whole(response) => {
@@ -216,13 +214,13 @@ impl Answered {
     }
 
     /// Returns the response up to this length, under headers that promise all of it.
-    fn break_off(self, length: usize) -> Result<Response<AnswerBody>> {
+    fn break_off(self, length: usize) -> Result<Response<ResponseBody>> {
         let Self::Whole(response) = self else { bail!("a watch has no length; close it instead") };
         let (mut head, mut body) = response.into_parts();
         head.headers = end_to_end(&head.headers);
         head.headers.insert(CONTENT_LENGTH, body.len().into());
         body.truncate(length);
-        let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the answer breaks off here");
+        let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the response breaks off here");
         let end = async {
             // An error discards what the server has not sent yet: yield, so that it can send.
             tokio::task::yield_now().await;

@@ -10,12 +10,12 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::action::kubernetes_status;
-use super::serve::AnswerBody;
+use super::exchange::ResponseBody;
 
 /// State that all watches of a proxy share. The numbers only ever rise: a watch ends when one is higher than at its
 /// start.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Orders {
+pub(super) struct WatchControl {
     pub(super) closed: u64,
     pub(super) expired: u64,
     pub(super) held: bool,
@@ -23,31 +23,34 @@ pub(super) struct Orders {
 
 struct Watch {
     upstream: UpstreamBody,
-    orders: watch::Receiver<Orders>,
-    start: Orders,
+    control: watch::Receiver<WatchControl>,
+    start: WatchControl,
     over: bool,
 }
 
 /// The body of one watch. An upstream that breaks off ends it without an error, as API servers end watches.
-pub(super) fn stream_through(upstream: UpstreamBody, mut orders: watch::Receiver<Orders>) -> AnswerBody {
-    let start = *orders.borrow_and_update();
-    let watch = Watch { upstream, orders, start, over: false };
+pub(super) fn stream_through(
+    upstream: UpstreamBody,
+    mut control: watch::Receiver<WatchControl>,
+) -> ResponseBody {
+    let start = *control.borrow_and_update();
+    let watch = Watch { upstream, control, start, over: false };
     StreamBody::new(stream::unfold(watch, next)).boxed_unsync()
 }
 
 async fn next(mut watch: Watch) -> Option<(io::Result<Frame<Bytes>>, Watch)> {
     while !watch.over {
-        let orders = *watch.orders.borrow_and_update();
-        if orders.closed > watch.start.closed {
+        let control = *watch.control.borrow_and_update();
+        if control.closed > watch.start.closed {
             return None;
         }
-        if orders.expired > watch.start.expired {
+        if control.expired > watch.start.expired {
             watch.over = true;
             return Some((Ok(Frame::data(expired())), watch));
         }
         tokio::select! {
-            changed = watch.orders.changed() => changed.ok()?,
-            frame = watch.upstream.frame(), if !orders.held => {
+            changed = watch.control.changed() => changed.ok()?,
+            frame = watch.upstream.frame(), if !control.held => {
                 return Some((Ok(frame?.ok()?), watch));
             }
         }

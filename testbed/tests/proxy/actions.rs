@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use testbed::{Action, Answer, Proxy};
+use testbed::{Action, FakeResponse, Proxy};
 use tokio::time::timeout;
 
 use crate::bench::{BRIEFLY, Bench, PATIENCE, ask};
@@ -21,7 +21,7 @@ async fn a_dropped_request_does_not_reach_the_upstream() {
 #[tokio::test]
 async fn a_dropped_answer_leaves_its_effect() {
     let bench = Bench::new().await;
-    bench.tape.at_request(1, Action::DropAnswer);
+    bench.tape.at_request(1, Action::DropResponse);
     bench.ask("POST", "/1").await.unwrap_err();
     assert_eq!(bench.upstream.seen(), ["POST /1"]);
     assert_eq!(bench.tape.exchanges()[0].status, Some(200));
@@ -31,7 +31,7 @@ async fn a_dropped_answer_leaves_its_effect() {
 async fn a_hanging_request_waits_before_the_upstream_and_a_hanging_answer_behind_it() {
     let bench = Bench::new().await;
     bench.tape.next(|exchange| exchange.path == "/before", Action::HangRequest);
-    bench.tape.next(|exchange| exchange.path == "/behind", Action::HangAnswer);
+    bench.tape.next(|exchange| exchange.path == "/behind", Action::HangResponse);
     assert!(timeout(BRIEFLY, bench.ask("POST", "/before")).await.is_err());
     assert!(timeout(BRIEFLY, bench.ask("POST", "/behind")).await.is_err());
     bench.tape.wait_for(1, |exchange| exchange.status.is_some(), PATIENCE).await.unwrap();
@@ -43,7 +43,7 @@ async fn delays_come_before_or_behind_the_upstream() {
     let bench = Bench::new().await;
     let delay = Duration::from_millis(200);
     bench.tape.at_request(1, Action::DelayRequest(delay));
-    bench.tape.at_request(2, Action::DelayAnswer(delay));
+    bench.tape.at_request(2, Action::DelayResponse(delay));
     let started = Instant::now();
     bench.ask("POST", "/before").await.unwrap();
     assert!(started.elapsed() >= delay);
@@ -88,7 +88,9 @@ async fn requests_are_counted_for_each_proxy_and_the_planned_one_is_marked() {
 async fn a_planned_answer_is_given_without_the_upstream() {
     let bench = Bench::new().await;
     let headers = vec![("retry-after".to_owned(), "2".to_owned())];
-    bench.tape.at_request(1, Action::Answer(Answer { status: 429, headers, body: "slow down".into() }));
+    bench
+        .tape
+        .at_request(1, Action::Respond(FakeResponse { status: 429, headers, body: "slow down".into() }));
     bench.tape.at_request(2, Action::kubernetes(409, "Conflict"));
     let answer = bench.ask("POST", "/").await.unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (429, "slow down"));

@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use testbed::{Proxy, Tape};
+use testbed::{Proxy, Recording};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -55,7 +55,7 @@ impl Upstream {
 /// The fixture of a test.
 pub(crate) struct Bench {
     pub(crate) upstream: Arc<Upstream>,
-    pub(crate) tape: Arc<Tape>,
+    pub(crate) tape: Arc<Recording>,
     pub(crate) proxy: Proxy,
     address: SocketAddr,
 }
@@ -66,7 +66,7 @@ impl Bench {
         let address = listener.local_addr().unwrap();
         let upstream = Arc::new(Upstream::default());
         tokio::spawn(serve(listener, Arc::clone(&upstream)));
-        let tape = Arc::new(Tape::default());
+        let tape = Arc::new(Recording::default());
         let proxy = Proxy::start("tiny", config(address), &tape).unwrap();
         Self { upstream, tape, proxy, address }
     }

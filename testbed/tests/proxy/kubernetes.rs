@@ -8,13 +8,13 @@ use futures::{Stream, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ObjectMeta, PostParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use testbed::{Action, Exchange, Proxy, Tape, control_plane};
+use testbed::{Action, Exchange, Proxy, Recording, control_plane};
 use tokio::time::timeout;
 
 use crate::bench::{BRIEFLY, PATIENCE};
 
 struct Bench {
-    tape: Arc<Tape>,
+    tape: Arc<Recording>,
     proxy: Proxy,
     maps: Api<ConfigMap>,
 }
@@ -24,7 +24,7 @@ impl Bench {
     async fn new(name: &str) -> Self {
         let cluster = control_plane().await.unwrap();
         let namespace = cluster.create_namespace(name).await.unwrap();
-        let tape = Arc::new(Tape::default());
+        let tape = Arc::new(Recording::default());
         let proxy = Proxy::start(name, cluster.config().await.unwrap(), &tape).unwrap();
         let kubeconfig = Kubeconfig::read_from(proxy.kubeconfig_file().unwrap()).unwrap();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;

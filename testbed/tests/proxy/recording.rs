@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use testbed::{Action, Exchange, Proxy, Tape};
+use testbed::{Action, Exchange, Proxy, Recording};
 
 use crate::bench::{BRIEFLY, Bench, PATIENCE, ask};
 
@@ -20,7 +20,7 @@ async fn an_exchange_passes_unchanged_and_is_recorded_whole() {
     assert_eq!((exchange.user_agent(), &exchange.body[..]), ("bench", b"a body".as_slice()));
     assert_eq!(exchange.headers["x-mine"], "yes");
     assert!(exchange.forwarded);
-    assert_eq!((exchange.status, &exchange.answer[..]), (Some(200), b"writes: 1".as_slice()));
+    assert_eq!((exchange.status, &exchange.response[..]), (Some(200), b"writes: 1".as_slice()));
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn only_writes_are_numbered_as_effects() {
 #[tokio::test]
 async fn the_test_says_what_counts_as_an_effect() {
     let bench = Bench::new().await;
-    let tape = Arc::new(Tape::counting(|exchange| exchange.is_write() && exchange.path != "/lease"));
+    let tape = Arc::new(Recording::counting(|exchange| exchange.is_write() && exchange.path != "/lease"));
     let proxy = Proxy::start("leased", bench.upstream_config(), &tape).unwrap();
     ask(&proxy, "PUT", "/lease", "").await.unwrap();
     ask(&proxy, "PUT", "/thing", "").await.unwrap();
@@ -63,7 +63,7 @@ async fn two_proxies_share_one_numbering() {
 async fn a_refusal_of_the_upstream_passes_once() {
     let bench = Bench::new().await;
     bench.tape.always(|_| true, || Action::status(503));
-    let outer = Arc::new(Tape::default());
+    let outer = Arc::new(Recording::default());
     let upstream = kube::Config::new(bench.proxy.url().parse().unwrap());
     let proxy = Proxy::start("outer", upstream, &outer).unwrap();
     assert_eq!(ask(&proxy, "GET", "/", "").await.unwrap().status, 503);

@@ -1,7 +1,7 @@
 //! The actions of a row on its object, its credentials and Atlas.
 
 use atlas_simulator::{
-    AccessList, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, How, Key, Operation, Place, Role, Rule,
+    AccessList, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, EndpointPath, How, Key, Operation, Role, Rule,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -107,7 +107,7 @@ impl Trial<'_> {
         let endpoint = self.last().and_then(|object| object.status.as_ref()?.id.clone()).unwrap_or_default();
         act(
             &self.fixture.atlas,
-            &Place { project: &self.project, instance: DEFAULT_INSTANCE, endpoint: &endpoint },
+            &EndpointPath { project: &self.project, instance: DEFAULT_INSTANCE, endpoint: &endpoint },
         );
     }
 

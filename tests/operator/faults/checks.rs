@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_INSTANCE, How, Operation, Status, most_alive};
+use atlas_simulator::{DEFAULT_INSTANCE, How, Operation, Status, max_live};
 use domain::conditions::{ConditionType, Reason};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
@@ -61,7 +61,7 @@ impl Trial<'_> {
         let marked = |endpoint: &atlas_simulator::Endpoint| {
             endpoint.comment.as_deref().is_some_and(|comment| comment.contains("[k8s:"))
         };
-        let (posts, most) = (self.posts(), most_alive(&lives, marked));
+        let (posts, most) = (self.posts(), max_live(&lives, marked));
         if posts != self.row.posts || most > self.row.most {
             return Err(format!(
                 "{posts} POSTs were executed (expected {}), and {most} endpoints were alive at once (at most {})\n{lives:#?}",

@@ -29,12 +29,12 @@ pub(crate) const REFUSED: &[Row] = &[
 /// Possible responses to a PATCH or DELETE in the wrong state (families 12 and 16), of one Atlas each.
 #[rustfmt::skip]
 pub(crate) const PATCH_EARLY_400: Row = Row {
-    fault: "PATCH before RESERVED is answered 400",
+    fault: "PATCH before RESERVED returns 400",
     also: &["shown as RESERVED too early", "a reservation takes for ever"],
     spec: CONNECTED,
     says: &[Says(Ready, false, AtlasRefused, &["HTTP 400 INVALID_ATTRIBUTE"])],
     // What takes for ever is given up by hand. The id was declared before there was the endpoint service that comes next.
-    cure: Cure::OutOfBand("deleted by somebody"),
+    cure: Cure::OutOfBand("deleted out of band"),
     end: End::Stays(VpcEndpointStale),
     posts: 2,
     ..ROW
@@ -42,7 +42,7 @@ pub(crate) const PATCH_EARLY_400: Row = Row {
 
 #[rustfmt::skip]
 pub(crate) const PATCH_EARLY_409: Row = Row {
-    fault: "PATCH before RESERVED is answered 409",
+    fault: "PATCH before RESERVED returns 409",
     says: &[Says(Ready, false, AtlasRefused, &["HTTP 409 PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS"])],
     ..PATCH_EARLY_400
 };
@@ -68,7 +68,7 @@ pub(crate) const PATCH_FAILED_ACCEPTED: Row = Row {
 
 #[rustfmt::skip]
 pub(crate) const PATCH_FAILED_400: Row = Row {
-    fault: "PATCH on FAILED is answered 400",
+    fault: "PATCH on FAILED returns 400",
     then: &[Says(Ready, false, AtlasRefused, &["HTTP 400 INVALID_ATTRIBUTE"])],
     end: End::Stays(AtlasRefused),
     ..PATCH_FAILED_ACCEPTED
@@ -76,7 +76,7 @@ pub(crate) const PATCH_FAILED_400: Row = Row {
 
 #[rustfmt::skip]
 pub(crate) const PATCH_FAILED_409: Row = Row {
-    fault: "PATCH on FAILED is answered 409",
+    fault: "PATCH on FAILED returns 409",
     then: &[Says(Ready, false, AtlasRefused, &["HTTP 409 PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS"])],
     ..PATCH_FAILED_400
 };
@@ -84,11 +84,11 @@ pub(crate) const PATCH_FAILED_409: Row = Row {
 /// Somebody deletes the endpoint while a listing still shows it as AVAILABLE, and the spec changes.
 #[rustfmt::skip]
 pub(crate) const PATCH_DELETING_400: Row = Row {
-    fault: "PATCH on DELETING is answered 400",
-    also: &["shown as AVAILABLE whatever it is", "its deletion begun by somebody, and stuck"],
+    fault: "PATCH on DELETING returns 400",
+    also: &["shown as AVAILABLE whatever it is", "its deletion begun out of band, and stuck"],
     edit: OTHER,
     requests: &[(Update, 2)],
-    cure: Cure::OutOfBand("deleted by somebody"),
+    cure: Cure::OutOfBand("deleted out of band"),
     end: End::Stays(VpcEndpointStale),
     posts: 2,
     ..CONNECTED_BEFORE
@@ -96,7 +96,7 @@ pub(crate) const PATCH_DELETING_400: Row = Row {
 
 #[rustfmt::skip]
 pub(crate) const PATCH_DELETING_409: Row =
-    Row { fault: "PATCH on DELETING is answered 409", ..PATCH_DELETING_400 };
+    Row { fault: "PATCH on DELETING returns 409", ..PATCH_DELETING_400 };
 
 #[rustfmt::skip]
 pub(crate) const PATCH_DELETING_ACCEPTED: Row =
@@ -105,22 +105,22 @@ pub(crate) const PATCH_DELETING_ACCEPTED: Row =
 /// A listing still shows as RESERVED an endpoint that is stuck in DELETING, so that it is deleted again.
 #[rustfmt::skip]
 pub(crate) const DELETE_AGAIN_204: Row = Row {
-    fault: "DELETE again is answered 204",
+    fault: "DELETE again returns 204",
     also: &["shown as RESERVED too early", "stuck in DELETING"],
     when: When::Deleted,
     says: &[Says(Ready, false, Deleting, &[])],
     requests: &[(Delete, 2)],
-    cure: Cure::OutOfBand("deleted by somebody"),
+    cure: Cure::OutOfBand("deleted out of band"),
     end: End::Gone(0),
     ..ROW
 };
 
 #[rustfmt::skip]
-pub(crate) const DELETE_AGAIN_404: Row = Row { fault: "DELETE again is answered 404", ..DELETE_AGAIN_204 };
+pub(crate) const DELETE_AGAIN_404: Row = Row { fault: "DELETE again returns 404", ..DELETE_AGAIN_204 };
 
 #[rustfmt::skip]
 pub(crate) const DELETE_AGAIN_409: Row = Row {
-    fault: "DELETE again is answered 409",
+    fault: "DELETE again returns 409",
     says: &[Says(Ready, false, AtlasRefused, &["HTTP 409 PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS", "Retain"])],
     ..DELETE_AGAIN_204
 };
@@ -144,15 +144,15 @@ pub(crate) const OWN_WILL: &[Row] = &[
     Row { fault: "FAILED recovers by itself", on: &[Update], also: &["no dns entries"], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &[])], asks: true, cure: Cure::Patience, ..ROW },
     Row { fault: "AVAILABLE turns FAILED", says: &[Says(Ready, false, AtlasFailed, &["The VPC endpoint was deleted"]), Says(EndpointConnected, false, AtlasFailed, &[])], cure: Cure::Patience, end: End::Stays(AtlasFailed), ..CONNECTED_BEFORE },
     Row {
-        fault: "deleted by somebody",
+        fault: "deleted out of band",
         says: &[Says(Ready, false, EndpointLost, &[]), Says(Ready, false, VpcEndpointStale, &["vpce-0a1b2c3d4e5f60718", "aws ec2 create-vpc-endpoint"])],
         end: End::Stays(VpcEndpointStale),
         posts: 2,
         events: &[EventReason::EndpointLost, EventReason::VpcEndpointStale],
         ..CONNECTED_BEFORE
     },
-    Row { fault: "deleted by somebody", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
-    Row { fault: "its comment edited by somebody", requests: &[(Update, 2)], stays_ready: true, events: &[EventReason::CommentWritten], ..CONNECTED_BEFORE },
+    Row { fault: "deleted out of band", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
+    Row { fault: "its comment edited out of band", requests: &[(Update, 2)], stays_ready: true, events: &[EventReason::CommentWritten], ..CONNECTED_BEFORE },
     Row {
         fault: "marked by another owner",
         says: &[Says(Ready, false, OwnershipConflict, &["aaaaaaaaaaaaaaaa", "take-over"]), Says(Stalled, true, OwnershipConflict, &[])],
@@ -162,11 +162,11 @@ pub(crate) const OWN_WILL: &[Row] = &[
         events: &[EventReason::OwnershipConflict, EventReason::EndpointRetained],
         ..CONNECTED_BEFORE
     },
-    Row { fault: "its VPC endpoint edited by somebody", says: &[Says(Ready, false, Connecting, &["vpce-0a1b2c3d4e5f60718"])], ..CONNECTED_BEFORE },
-    Row { fault: "its deletion begun by somebody", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
-    Row { fault: "a stranger with the same text", when: When::Ready, spec: r#"{"comment": "orders, prod"}"#, stays_ready: true, left: 1, ..ROW },
+    Row { fault: "its VPC endpoint edited out of band", says: &[Says(Ready, false, Connecting, &["vpce-0a1b2c3d4e5f60718"])], ..CONNECTED_BEFORE },
+    Row { fault: "its deletion begun out of band", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
+    Row { fault: "an unmarked endpoint with the same text", when: When::Ready, spec: r#"{"comment": "orders, prod"}"#, stays_ready: true, left: 1, ..ROW },
     Row {
-        fault: "two twins",
+        fault: "two more with our mark",
         says: &[Says(Synced, false, Duplicate, &["delete those that you do not need"])],
         stays_ready: true,
         requests: &[(Delete, 1)],
@@ -177,14 +177,14 @@ pub(crate) const OWN_WILL: &[Row] = &[
         events: &[EventReason::Duplicate, EventReason::ExcessEndpointDeleted],
         ..CONNECTED_BEFORE
     },
-    Row { fault: "stuck in DELETING", on: &[Delete], when: When::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], cure: Cure::OutOfBand("deleted by somebody"), end: End::Gone(0), events: &[EventReason::EndpointDeleted], ..ROW },
+    Row { fault: "stuck in DELETING", on: &[Delete], when: When::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], cure: Cure::OutOfBand("deleted out of band"), end: End::Gone(0), events: &[EventReason::EndpointDeleted], ..ROW },
     Row { fault: "a deletion fails", on: &[Delete], when: When::Deleted, requests: &[(Delete, 2)], cure: Cure::Patience, end: End::Gone(0), ..ROW },
     Row { fault: "deleted, and back again", on: &[Delete], when: When::Deleted, requests: &[(Delete, 2)], cure: Cure::Patience, end: End::Gone(0), most: 1, ..ROW },
     Row { fault: "an unknown status", on: &[List], when: When::Ready, says: &[Says(Ready, false, UnknownStatus, &["PENDING_ACCEPTANCE"]), Says(Reconciling, true, Progressing, &[])], ..ROW },
     Row { fault: "no status", on: &[List], when: When::Ready, says: &[Says(Ready, false, UnknownStatus, &[])], ..ROW },
-    Row { fault: "fields that nobody knows", on: LIST_ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
-    Row { fault: "a VPC endpoint id that nobody sent", on: &[List], cure: Cure::Patience, ..ROW },
-    Row { fault: "a VPC endpoint id that nobody sent", on: &[List], spec: CONNECTED, requests: &[(Update, 1)], cure: Cure::Patience, ..ROW },
+    Row { fault: "unknown fields", on: LIST_ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
+    Row { fault: "a VPC endpoint id that was never sent", on: &[List], cure: Cure::Patience, ..ROW },
+    Row { fault: "a VPC endpoint id that was never sent", on: &[List], spec: CONNECTED, requests: &[(Update, 1)], cure: Cure::Patience, ..ROW },
     Row { fault: "a listing in pages", on: &[List], spec: CONNECTED, cure: Cure::Patience, ..ROW },
 ];
 
@@ -225,8 +225,8 @@ pub(crate) const INSTANCE: &[Row] = &[
 #[rustfmt::skip]
 pub(crate) const OTHERWISE: &[Row] = &[
     Row {
-        fault: "what is unknown is answered 400",
-        also: &["a listing shows the past", "deleted by somebody"],
+        fault: "an unknown endpoint returns 400",
+        also: &["a listing shows the past", "deleted out of band"],
         when: When::Deleted,
         cure: Cure::Patience,
         end: End::Gone(0),

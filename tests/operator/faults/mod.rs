@@ -24,10 +24,10 @@ use crate::reasons;
 const LIKELY: Table = Table {
     settings: &[
         "as documented",
-        "PATCH before RESERVED is answered 400",
+        "PATCH before RESERVED returns 400",
         "PATCH on FAILED is accepted",
-        "PATCH on DELETING is answered 409",
-        "DELETE again is answered 204",
+        "PATCH on DELETING returns 409",
+        "DELETE again returns 204",
     ],
     flags: &[],
     rows: &[
@@ -55,11 +55,11 @@ const ACCESS: Table =
 /// Other responses where nothing is documented.
 const OTHERWISE: Table = Table {
     settings: &[
-        "PATCH before RESERVED is answered 409",
-        "PATCH on FAILED is answered 400",
-        "PATCH on DELETING is answered 400",
-        "DELETE again is answered 404",
-        "what is unknown is answered 400",
+        "PATCH before RESERVED returns 409",
+        "PATCH on FAILED returns 400",
+        "PATCH on DELETING returns 400",
+        "DELETE again returns 404",
+        "an unknown endpoint returns 400",
         "a key of another project is NOT_IN_GROUP",
         "a role that is too low is 403",
         "DELETING for a while",
@@ -80,9 +80,9 @@ const OTHERWISE: Table = Table {
 const SLOWLY: Table = Table {
     settings: &[
         "PATCH before RESERVED is accepted",
-        "PATCH on FAILED is answered 409",
+        "PATCH on FAILED returns 409",
         "PATCH on DELETING is accepted",
-        "DELETE again is answered 409",
+        "DELETE again returns 409",
         "the instance is UPDATING",
         "the private address comes late",
         "the latency that was recorded",

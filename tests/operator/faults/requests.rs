@@ -48,7 +48,7 @@ pub(crate) const LOST: &[Row] = &[
     Row { fault: "executed, then 502", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
     Row { fault: "executed, then 503", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
     Row {
-        fault: "executed long after its answer",
+        fault: "executed long after its response",
         says: &[UNKNOWN[0], Says(Ready, false, Creating, &["outcome of an earlier create request is unknown"])],
         cure: Cure::Patience,
         ..CREATING
@@ -230,7 +230,7 @@ pub(crate) const FAILING: &[Row] = &[
     Row { fault: "a wrong content type", on: &[List, Create], cure: Cure::Patience, ..ROW },
     Row { fault: "a redirect", says: not_ready!(AtlasUnavailable, "HTTP 307", "redirects are not followed"), ..LISTING },
     Row { fault: "a redirect", says: UNKNOWN, ..CREATING },
-    Row { fault: "silence", says: not_ready!(AtlasUnavailable, "did not answer within 2s"), cure: Cure::Patience, ..LISTING },
+    Row { fault: "silence", says: not_ready!(AtlasUnavailable, "did not respond within 2s"), cure: Cure::Patience, ..LISTING },
     Row { fault: "silence", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
     Row { fault: "silence", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
     Row { fault: "silence", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_INSTANCE, Entry, How};
+use atlas_simulator::{DEFAULT_INSTANCE, How, JournalEntry};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -132,7 +132,7 @@ impl<'a> Trial<'a> {
         self.versions.of(&self.name).pop()
     }
 
-    pub(crate) fn is_ours(&self, entry: &Entry) -> bool {
+    pub(crate) fn is_ours(&self, entry: &JournalEntry) -> bool {
         entry.project.as_ref() == Some(&self.project) || entry.key.as_ref() == Some(&self.name)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_INSTANCE, Entry, Operation};
+use atlas_simulator::{DEFAULT_INSTANCE, JournalEntry, Operation};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
@@ -56,7 +56,8 @@ impl Trial<'_> {
 
     /// Waits for so many requests of this kind, executed or not.
     pub(crate) async fn until_asked(&self, operation: Operation, count: usize) -> Outcome {
-        let ours = |entry: &Entry| entry.is(operation) && entry.challenged.is_none() && self.is_ours(entry);
+        let ours =
+            |entry: &JournalEntry| entry.is(operation) && entry.challenged.is_none() && self.is_ours(entry);
         for _ in 0..600 {
             if self.fixture.atlas.count(ours) >= count {
                 return Ok(());

@@ -26,7 +26,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
-use testbed::{ControlPlane, Process, Proxy, SHORT_TIMES, Tape};
+use testbed::{ControlPlane, Process, Proxy, Recording, SHORT_TIMES};
 use tokio::sync::OnceCell;
 
 /// The timeout of every condition. Only a failing test waits that long.
@@ -136,7 +136,7 @@ impl Fixture {
 
     /// Starts proxies in front of API server and Atlas, with one numbering for the effects on both.
     pub async fn proxies(&self) -> Proxies {
-        let tape = Arc::new(Tape::default());
+        let tape = Arc::new(Recording::default());
         let config = self.control_plane.config().await.unwrap();
         let cluster = Proxy::start("cluster", config, &tape).unwrap();
         let upstream = kube::Config::new(self.atlas.url().parse().unwrap());
@@ -285,7 +285,7 @@ fn same_flag(one: &str, other: &str) -> bool {
 /// Proxies in front of all servers of the operator.
 pub struct Proxies {
     /// The requests of both.
-    pub tape: Arc<Tape>,
+    pub tape: Arc<Recording>,
     /// The proxy in front of the API server.
     pub cluster: Proxy,
     /// The proxy in front of Atlas.

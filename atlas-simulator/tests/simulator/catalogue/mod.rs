@@ -6,8 +6,8 @@ mod settings;
 use std::time::Duration;
 
 use atlas_simulator::{
-    CatalogueEntry, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, FAMILIES, How, Operation, Pace, Place,
-    Settings, Simulator, Status, catalogue,
+    CatalogueEntry, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, EndpointPath, FAMILIES, How, Operation,
+    Pace, Settings, Simulator, Status, catalogue,
 };
 use reqwest::Method;
 
@@ -50,7 +50,7 @@ async fn send(client: &Client, operation: Operation, id: &str) -> Option<Got> {
 async fn what_the_details_of_some_refusals_are_is_as_it_was_recorded() {
     let (atlas, client, id) = with_an_endpoint(|_| {}).await;
     let commit = |name: &str, on| {
-        atlas.behave();
+        atlas.clear_rules();
         for rule in CatalogueEntry::named(name).unwrap().rules(&[on]) {
             atlas.inject(rule);
         }
@@ -121,7 +121,7 @@ fn happen(atlas: &Simulator, name: &str, endpoint: &str) {
     let How::OutOfBand(act) = CatalogueEntry::named(name).unwrap().how else {
         panic!("{name} is not out of band")
     };
-    act(atlas, &Place { project: DEFAULT_PROJECT, instance: DEFAULT_INSTANCE, endpoint });
+    act(atlas, &EndpointPath { project: DEFAULT_PROJECT, instance: DEFAULT_INSTANCE, endpoint });
 }
 
 #[tokio::test]
@@ -142,17 +142,19 @@ async fn what_happens_out_of_band_happens() {
             "migrated to Flex" => listed.code() == "NOT_SERVERLESS_TENANT_CLUSTER",
             "migrated to dedicated" => listed.code() == "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API",
             "AVAILABLE turns FAILED" => one["status"] == "FAILED" && one["errorMessage"].is_string(),
-            "deleted by somebody" => comments.is_empty(),
-            "its comment edited by somebody" => comments == ["somebody's"],
+            "deleted out of band" => comments.is_empty(),
+            "its comment edited out of band" => comments == ["somebody's"],
             "marked by another owner" => comments == ["[k8s:aaaaaaaaaaaaaaaa]"],
-            "its deletion begun by somebody" | "its deletion begun by somebody, and stuck" => {
+            "its deletion begun out of band" | "its deletion begun out of band, and stuck" => {
                 one["status"] == "DELETING"
             }
-            "its VPC endpoint edited by somebody" => {
+            "its VPC endpoint edited out of band" => {
                 one["cloudProviderEndpointId"] == "vpce-0fedcba9876543210"
             }
-            "a stranger with the same text" => comments == [ours, "orders"],
-            "two twins" => comments == [ours, ours, ours] && listed.json[2]["status"] == "AVAILABLE",
+            "an unmarked endpoint with the same text" => comments == [ours, "orders"],
+            "two more with our mark" => {
+                comments == [ours, ours, ours] && listed.json[2]["status"] == "AVAILABLE"
+            }
             "a token revoked in the middle" => true, // see the test of tokens
             other => panic!("{other} has no row"),
         };

@@ -18,7 +18,7 @@ enum Wire {
     Lost,
     /// A successful response, which is malformed.
     Odd(fn(&Got) -> bool),
-    /// The true response; the endpoint has another fate.
+    /// The true response; the endpoint has another deviation.
     Fated,
     /// Not by rules: see the named test.
     Elsewhere,
@@ -57,7 +57,7 @@ fn wire(name: &str) -> Option<Wire> {
         "500" => Refused(500, "UNEXPECTED_ERROR"),
         "503 as a page of HTML" => Foreign(503),
         "503 with Retry-After" => Refused(503, "SERVICE_UNAVAILABLE"),
-        "504" | "executed long after its answer" => Foreign(504),
+        "504" | "executed long after its response" => Foreign(504),
         "a redirect" => Foreign(307),
         "truncated JSON" | "a created endpoint shown as truncated JSON" => {
             Odd(|got| !got.text.is_empty() && got.json.is_null())
@@ -81,8 +81,10 @@ fn wire(name: &str) -> Option<Wire> {
         "shown as RESERVED too early" => Odd(|got| got.json[0]["status"] == "RESERVED"),
         "shown as AVAILABLE whatever it is" => Odd(|got| got.json[0]["status"] == "AVAILABLE"),
         "no status" => Odd(|got| got.json[0].get("status").is_none()),
-        "fields that nobody knows" => Odd(|got| got.text.contains("createdBy") || got.status == 204),
-        "a VPC endpoint id that nobody sent" => Odd(|got| got.json[0]["cloudProviderEndpointId"].is_string()),
+        "unknown fields" => Odd(|got| got.text.contains("createdBy") || got.status == 204),
+        "a VPC endpoint id that was never sent" => {
+            Odd(|got| got.json[0]["cloudProviderEndpointId"].is_string())
+        }
         "a listing in pages" => Odd(|got| got.json["results"].is_array()),
         "invalid_client" | "429 for tokens" => Elsewhere,
         _ => return None,
@@ -117,7 +119,7 @@ async fn each_fault_of_the_catalogue_is_committed_on_each_operation_that_it_is_f
                 (Wire::Fated, Some(got)) => {
                     executed
                         && got.status < 300
-                        && atlas.timelines().iter().any(|timeline| !timeline.fates.is_empty())
+                        && atlas.timelines().iter().any(|timeline| !timeline.deviations.is_empty())
                 }
                 _ => false,
             };

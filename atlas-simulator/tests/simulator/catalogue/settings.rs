@@ -25,28 +25,24 @@ async fn each_setting_of_the_catalogue_shows() {
         let How::Settings(set) = known.how else { continue };
         let answers = |status: u16, now: &str| (status, now.to_owned());
         let (got, expected) = match known.name {
-            "PATCH before RESERVED is answered 400" => {
+            "PATCH before RESERVED returns 400" => {
                 (on(set, ReservationRequested, Update).await, answers(400, "RESERVATION_REQUESTED"))
             }
-            "PATCH before RESERVED is answered 409" => {
+            "PATCH before RESERVED returns 409" => {
                 (on(set, ReservationRequested, Update).await, answers(409, "RESERVATION_REQUESTED"))
             }
             "PATCH before RESERVED is accepted" => {
                 (on(set, ReservationRequested, Update).await, answers(200, "INITIATING"))
             }
-            "PATCH on FAILED is answered 400" => (on(set, Failed, Update).await, answers(400, "FAILED")),
-            "PATCH on FAILED is answered 409" => (on(set, Failed, Update).await, answers(409, "FAILED")),
+            "PATCH on FAILED returns 400" => (on(set, Failed, Update).await, answers(400, "FAILED")),
+            "PATCH on FAILED returns 409" => (on(set, Failed, Update).await, answers(409, "FAILED")),
             "PATCH on FAILED is accepted" => (on(set, Failed, Update).await, answers(200, "INITIATING")),
-            "PATCH on DELETING is answered 400" => {
-                (on(set, Deleting, Update).await, answers(400, "DELETING"))
-            }
-            "PATCH on DELETING is answered 409" => {
-                (on(set, Deleting, Update).await, answers(409, "DELETING"))
-            }
+            "PATCH on DELETING returns 400" => (on(set, Deleting, Update).await, answers(400, "DELETING")),
+            "PATCH on DELETING returns 409" => (on(set, Deleting, Update).await, answers(409, "DELETING")),
             "PATCH on DELETING is accepted" => (on(set, Deleting, Update).await, answers(200, "DELETING")),
-            "DELETE again is answered 204" => (on(set, Deleting, Delete).await, answers(204, "DELETING")),
-            "DELETE again is answered 404" => (on(set, Deleting, Delete).await, answers(404, "DELETING")),
-            "DELETE again is answered 409" => (on(set, Deleting, Delete).await, answers(409, "DELETING")),
+            "DELETE again returns 204" => (on(set, Deleting, Delete).await, answers(204, "DELETING")),
+            "DELETE again returns 404" => (on(set, Deleting, Delete).await, answers(404, "DELETING")),
+            "DELETE again returns 409" => (on(set, Deleting, Delete).await, answers(409, "DELETING")),
             "DELETING for a while" => (on(set, Status::Reserved, Delete).await, answers(204, "DELETING")),
             other => {
                 shows(other, set).await;
@@ -118,7 +114,7 @@ async fn shows(name: &str, set: fn(&mut Settings)) {
             let client = Client::with_key(&atlas, who, "secret");
             assert_eq!(send(&client, Operation::Create, &id).await.unwrap().code(), code);
         }
-        "what is unknown is answered 400" => {
+        "an unknown endpoint returns 400" => {
             let got = send(&client, Operation::Get, &"0".repeat(24)).await.unwrap();
             assert_eq!((got.status, got.code()), (400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"));
         }

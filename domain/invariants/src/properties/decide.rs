@@ -72,7 +72,7 @@ fn can_be(o: &Observed) -> bool {
         Listing::Fetched(listing) => listing.as_slice(),
         _ => &[],
     };
-    let mut made = o.memory.attempts.iter().filter_map(|attempt| match &attempt.fate {
+    let mut made = o.memory.attempts.iter().filter_map(|attempt| match &attempt.outcome {
         AttemptOutcome::Created(endpoint) => Some(&endpoint.id),
         _ => None,
     });
@@ -243,7 +243,7 @@ fn recollection(draw: &mut Draw<'_>, times: &Times) -> MemorySnapshot {
         attempts: draw.some(3, |draw| Attempt {
             nonce: nonce(draw.byte() % 4),
             age: age(draw, times),
-            fate: match draw.byte() % 8 {
+            outcome: match draw.byte() % 8 {
                 0..=2 => AttemptOutcome::Unknown,
                 3 | 4 => AttemptOutcome::NotSent,
                 5 | 6 => AttemptOutcome::Settled,

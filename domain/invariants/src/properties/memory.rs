@@ -205,7 +205,7 @@ impl History {
         let times = Times::default();
         let waits = |memory: &Memory| {
             let seen = memory.snapshot(self.now, self.now, WriteOutcome::Nothing);
-            let open = seen.attempts.iter().filter(|attempt| attempt.fate.is_open());
+            let open = seen.attempts.iter().filter(|attempt| attempt.outcome.is_open());
             let open = open.map(|attempt| times.uncertainty.saturating_sub(attempt.age)).max();
             let listed = seen.forgotten.map(|age| times.visibility.saturating_sub(age));
             (open, listed)
@@ -253,9 +253,9 @@ impl History {
             let named = find(nonce).filter(|known| known.age == self.now - *since);
             let known = named.or(others.filter(|others| others.age <= self.now - *since));
             let known = known.unwrap_or_else(|| panic!("{nonce:?} may land and is forgotten: {recall:?}"));
-            assert!(known.fate.is_open(), "{nonce:?} may land and is {:?}", known.fate);
+            assert!(known.outcome.is_open(), "{nonce:?} may land and is {:?}", known.outcome);
         }
-        let open = recall.attempts.iter().filter(|attempt| attempt.fate.is_open());
+        let open = recall.attempts.iter().filter(|attempt| attempt.outcome.is_open());
         let open = open.filter(|attempt| attempt.nonce != Nonce::of_others());
         assert!(
             open.clone().all(|attempt| self.in_flight.contains_key(&attempt.nonce)),

@@ -318,7 +318,7 @@ impl History {
             Requeue::Await => (PACE.poll_max, PACE.poll_max),
             Requeue::Interval => (PACE.interval.mul_f64(0.8), PACE.interval.mul_f64(1.2)),
             Requeue::After(delay) => (delay, delay),
-            Requeue::Retry(least) => (least, domain::backoff::LONGEST_RETRY),
+            Requeue::Retry(least) => (least, domain::backoff::MAX_RETRY),
             Requeue::OnChange => (Duration::MAX, Duration::MAX),
         };
         let bound = |delay: Duration| delay.min(latest.unwrap_or(Duration::MAX));

@@ -22,7 +22,7 @@ pub(crate) struct Audit {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Line {
+struct AuditEvent {
     verb: String,
     #[serde(default)]
     user_agent: String,
@@ -65,22 +65,22 @@ impl Audit {
             if !text.contains("spe-operator/") {
                 continue;
             }
-            let line: Line = serde_json::from_str(&text).context("a line of the audit log")?;
-            if let Some(asked) = line.asked(&self.namespace) {
-                *tally.entry(asked).or_default() += 1;
+            let line: AuditEvent = serde_json::from_str(&text).context("a line of the audit log")?;
+            if let Some(request) = line.request(&self.namespace) {
+                *tally.entry(request).or_default() += 1;
             }
         }
     }
 }
 
-impl Line {
-    fn asked(self, namespace: &str) -> Option<String> {
-        let about = self.object_ref.filter(|about| about.namespace.as_deref() == Some(namespace))?;
+impl AuditEvent {
+    fn request(self, namespace: &str) -> Option<String> {
+        let object = self.object_ref.filter(|object| object.namespace.as_deref() == Some(namespace))?;
         if !self.user_agent.starts_with("spe-operator/") {
             return None;
         }
-        let resource = about.resource.unwrap_or_default();
-        let what = match about.subresource {
+        let resource = object.resource.unwrap_or_default();
+        let what = match object.subresource {
             Some(part) => format!("{} {resource}/{part}", self.verb),
             None => format!("{} {resource}", self.verb),
         };

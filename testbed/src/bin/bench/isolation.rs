@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use atlas_simulator::{Fault, Rule, Termination};
+use atlas_simulator::{InjectedFault, Rule, Termination};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::fixture::{BenchFixture, Environment, PlannedObject, SECRET, VPC_ENDPOINT, patience, project};
 use crate::measure::Spread;
+use crate::observations::ObservedObject;
 use crate::scenarios::Speed;
-use crate::sightings::History;
-use crate::stage::{Planned, SECRET, Stage, VPC_ENDPOINT, World, patience, project};
 
 /// Healthy projects, and the objects of each.
 const WELL: (usize, usize) = (99, 3);
@@ -35,19 +35,20 @@ pub(crate) struct Isolated {
     pub(crate) to_available: Spread,
 }
 
-type Times = BTreeMap<String, f64>;
+type SecondsByObject = BTreeMap<String, f64>;
 
 /// Runs the same with and without each fault.
-pub(crate) async fn run(world: &World) -> Result<Vec<Isolated>> {
+pub(crate) async fn run(environment: &Environment) -> Result<Vec<Isolated>> {
     let faults = [
         ("hangs", Termination::Hang),
         ("429", Termination::RateLimited { retry_after: None }),
         ("401", Termination::Unauthenticated),
     ];
-    let (reserved, available) = times(world, "isolation-none", None).await?;
+    let (reserved, available) = times(environment, "isolation-none", None).await?;
     let mut all = Vec::new();
     for (name, ending) in faults {
-        let (reserved_now, available_now) = times(world, &format!("isolation-{name}"), Some(ending)).await?;
+        let (reserved_now, available_now) =
+            times(environment, &format!("isolation-{name}"), Some(ending)).await?;
         let isolated = Isolated {
             fault: name.to_owned(),
             others: reserved.len(),
@@ -61,31 +62,37 @@ pub(crate) async fn run(world: &World) -> Result<Vec<Isolated>> {
 }
 
 /// Measures, for each healthy object, from its creation to RESERVED, and from its VPC endpoint id to AVAILABLE.
-async fn times(world: &World, name: &str, ending: Option<Termination>) -> Result<(Times, Times)> {
+async fn times(
+    environment: &Environment,
+    name: &str,
+    ending: Option<Termination>,
+) -> Result<(SecondsByObject, SecondsByObject)> {
     let speed = (Speed::Fast.pace(), Speed::Fast.latency());
     let well = well();
     // The faulty ones first, so that they are ahead of all others.
-    let all: Vec<Planned> = ill().into_iter().chain(well.clone()).collect();
-    let stage = Stage::build(world, name, speed, &all, &[]).await?;
+    let all: Vec<PlannedObject> = ill().into_iter().chain(well.clone()).collect();
+    let fixture = BenchFixture::build(environment, name, speed, &all, &[]).await?;
     let awaited = if ending.is_some() { well.len() } else { all.len() };
     if let Some(ending) = ending {
-        stage.atlas.inject(
-            Rule::always(Fault::NotExecuted(ending)).in_project(&project(WELL.0)).unauthenticated_too(),
+        fixture.atlas.inject(
+            Rule::always(InjectedFault::NotExecuted(ending))
+                .in_project(&project(WELL.0))
+                .unauthenticated_too(),
         );
     }
-    let asked = stage.create(&all, &json!({})).await?;
-    stage.seen.until("RESERVED", awaited, patience(all.len())).await?;
-    let reserved = since(&asked, &stage.seen.objects(), "RESERVED", &well)?;
-    let asked = stage.edit(&well, &json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await?;
-    stage.seen.until("AVAILABLE", well.len(), patience(all.len())).await?;
-    let available = since(&asked, &stage.seen.objects(), "AVAILABLE", &well)?;
-    stage.operator.stop().await?;
+    let requested = fixture.create(&all, &json!({})).await?;
+    fixture.seen.until("RESERVED", awaited, patience(all.len())).await?;
+    let reserved = since(&requested, &fixture.seen.objects(), "RESERVED", &well)?;
+    let requested = fixture.edit(&well, &json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await?;
+    fixture.seen.until("AVAILABLE", well.len(), patience(all.len())).await?;
+    let available = since(&requested, &fixture.seen.objects(), "AVAILABLE", &well)?;
+    fixture.operator.stop().await?;
     Ok((reserved, available))
 }
 
-fn well() -> Vec<Planned> {
+fn well() -> Vec<PlannedObject> {
     let (projects, objects) = WELL;
-    let of = |number: usize| Planned {
+    let of = |number: usize| PlannedObject {
         name: format!("well-{number:03}"),
         project: project(number % projects),
         instance: format!("instance-{}", number / projects),
@@ -94,9 +101,9 @@ fn well() -> Vec<Planned> {
     (0..projects * objects).map(of).collect()
 }
 
-fn ill() -> Vec<Planned> {
+fn ill() -> Vec<PlannedObject> {
     let (instances, objects) = ILL;
-    let of = |number: usize| Planned {
+    let of = |number: usize| PlannedObject {
         name: format!("ill-{number:03}"),
         project: project(WELL.0),
         instance: format!("instance-{}", number % instances),
@@ -106,23 +113,23 @@ fn ill() -> Vec<Planned> {
 }
 
 fn since(
-    asked: &BTreeMap<String, Instant>,
-    seen: &HashMap<String, History>,
+    requested: &BTreeMap<String, Instant>,
+    seen: &HashMap<String, ObservedObject>,
     status: &str,
-    of: &[Planned],
-) -> Result<Times> {
+    of: &[PlannedObject],
+) -> Result<SecondsByObject> {
     of.iter()
         .map(|object| {
             let name = &object.name;
-            let asked = asked.get(name).with_context(|| format!("{name} was not asked for"))?;
+            let requested = requested.get(name).with_context(|| format!("{name} was not requested"))?;
             let became = seen.get(name).and_then(|history| history.became(status));
             let became = became.with_context(|| format!("{name} was not seen {status}"))?;
-            Ok((name.clone(), became.saturating_duration_since(*asked).as_secs_f64()))
+            Ok((name.clone(), became.saturating_duration_since(*requested).as_secs_f64()))
         })
         .collect()
 }
 
-fn later(now: &Times, before: &Times) -> Result<Spread> {
+fn later(now: &SecondsByObject, before: &SecondsByObject) -> Result<Spread> {
     let differences = now.iter().filter_map(|(name, now)| Some(now - before.get(name)?));
     Spread::of(differences).context("no objects to compare")
 }

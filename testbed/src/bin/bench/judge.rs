@@ -1,9 +1,9 @@
 //! The minimum that the protocol allows, and the budgets. Figures are parameters; nothing is measured here.
 
-use crate::acts::Outcome;
 use crate::audit;
 use crate::isolation::Isolated;
 use crate::measure::Figures;
+use crate::runs::RunResult;
 use crate::table::thousands;
 
 /// Returns the minimum number of requests to Atlas with which the protocol can do this, challenge included.
@@ -11,9 +11,9 @@ use crate::table::thousands;
 /// One challenge. A listing per instance before the POSTs, one that shows RESERVED, one that shows AVAILABLE; a later
 /// attachment needs a listing of its own; a deletion one before the DELETEs and two after them that no longer show the
 /// endpoint.
-pub(crate) fn least_requests(act: &str, objects: usize, instances: usize) -> Option<u64> {
+pub(crate) fn least_requests(workload: &str, objects: usize, instances: usize) -> Option<u64> {
     let (o, i) = (objects as u64, instances as u64);
-    match act {
+    match workload {
         "create" => Some(1 + 2 * i + o),
         "attach" => Some(2 * i + o),
         "whole" => Some(1 + 3 * i + 2 * o),
@@ -24,8 +24,8 @@ pub(crate) fn least_requests(act: &str, objects: usize, instances: usize) -> Opt
 }
 
 /// Returns the minimum number of writes to an object: a claim, one for each visible change of its status, a release.
-pub(crate) fn least_writes(act: &str) -> Option<u64> {
-    match act {
+pub(crate) fn least_writes(workload: &str) -> Option<u64> {
+    match workload {
         // Claim, RESERVATION_REQUESTED, RESERVED.
         "create" => Some(3),
         // INITIATING, AVAILABLE; DELETING, release.
@@ -55,19 +55,19 @@ fn verdict(what: &str, budget: &str, measured: String, held: bool) -> Verdict {
 }
 
 /// Compares all figures that have a budget.
-pub(crate) fn verdicts(outcomes: &[Outcome], isolated: &[Isolated], binary_bytes: u64) -> Vec<Verdict> {
+pub(crate) fn verdicts(outcomes: &[RunResult], isolated: &[Isolated], binary_bytes: u64) -> Vec<Verdict> {
     let mut all = Vec::new();
     all.extend(whole(outcomes));
     all.extend(memory(outcomes));
     all.extend(times(outcomes));
     all.extend(writes(outcomes));
-    let acts = |name: &str| -> Vec<f64> {
+    let latenesses = |name: &str| -> Vec<f64> {
         isolated
             .iter()
             .map(|one| if name == "reserved" { one.to_reserved.max } else { one.to_available.max })
             .collect()
     };
-    let latest = acts("reserved").into_iter().chain(acts("available")).reduce(f64::max);
+    let latest = latenesses("reserved").into_iter().chain(latenesses("available")).reduce(f64::max);
     if let Some(latest) = latest {
         let measured = format!("{latest:.2} s");
         all.push(verdict(
@@ -82,15 +82,19 @@ pub(crate) fn verdicts(outcomes: &[Outcome], isolated: &[Isolated], binary_bytes
     all
 }
 
-fn act<'a>(outcomes: &'a [Outcome], name: &str, act: &str) -> Option<(&'a Outcome, &'a Figures)> {
+fn workload<'a>(
+    outcomes: &'a [RunResult],
+    name: &str,
+    workload: &str,
+) -> Option<(&'a RunResult, &'a Figures)> {
     let outcome = outcomes.iter().find(|outcome| outcome.name == name)?;
-    Some((outcome, outcome.acts.iter().find(|figures| figures.act == act)?))
+    Some((outcome, outcome.workloads.iter().find(|figures| figures.workload == workload)?))
 }
 
-fn whole(outcomes: &[Outcome]) -> Vec<Verdict> {
+fn whole(outcomes: &[RunResult]) -> Vec<Verdict> {
     let mut all = Vec::new();
     for name in ["fast-1x1", "fast-100x10", "fast-100x100"] {
-        let Some((outcome, figures)) = act(outcomes, name, "whole") else { continue };
+        let Some((outcome, figures)) = workload(outcomes, name, "whole") else { continue };
         let least = least_requests("whole", outcome.objects, outcome.instances).unwrap_or_default();
         let spent = requests(figures);
         let what = format!("requests, nothing to AVAILABLE, {} on {}", outcome.objects, outcome.instances);
@@ -110,7 +114,7 @@ fn whole(outcomes: &[Outcome]) -> Vec<Verdict> {
             ));
         }
     }
-    let one = act(outcomes, "recorded-1x1", "whole").map(|(_, figures)| figures);
+    let one = workload(outcomes, "recorded-1x1", "whole").map(|(_, figures)| figures);
     if let Some(one) = one {
         let beyond = one.seconds - one.transition;
         let spent = requests(one);
@@ -122,7 +126,7 @@ fn whole(outcomes: &[Outcome]) -> Vec<Verdict> {
             beyond <= 30.0 && spent <= 20,
         ));
         for name in ["recorded-100x10", "recorded-100x100"] {
-            let Some((outcome, figures)) = act(outcomes, name, "whole") else { continue };
+            let Some((outcome, figures)) = workload(outcomes, name, "whole") else { continue };
             let more = figures.seconds - one.seconds;
             let what = format!(
                 "{} on {} at the recorded speed, longer than 1 on 1 by",
@@ -134,36 +138,39 @@ fn whole(outcomes: &[Outcome]) -> Vec<Verdict> {
     all
 }
 
-fn memory(outcomes: &[Outcome]) -> Vec<Verdict> {
+fn memory(outcomes: &[RunResult]) -> Vec<Verdict> {
     let mut all = Vec::new();
-    let idle = outcomes.iter().flat_map(|outcome| &outcome.acts).filter(|figures| figures.act == "idle");
+    let idle =
+        outcomes.iter().flat_map(|outcome| &outcome.workloads).filter(|figures| figures.workload == "idle");
     if let Some(most) = idle.map(|figures| figures.peak_mib).reduce(f64::max) {
         all.push(verdict("memory, idle", "≤ 12 MiB", format!("{most:.1} MiB"), most <= 12.0));
     }
     for (objects, budget) in [(1_000, 24.0), (10_000, 80.0)] {
         let of = outcomes.iter().filter(|outcome| outcome.objects == objects);
-        let peak = of.flat_map(|outcome| &outcome.acts).map(|figures| figures.peak_mib).reduce(f64::max);
+        let peak = of.flat_map(|outcome| &outcome.workloads).map(|figures| figures.peak_mib).reduce(f64::max);
         if let Some(peak) = peak {
-            let what = format!("memory, {} objects, the peak of all acts", thousands(objects as u64));
+            let what = format!("memory, {} objects, the peak of all workloads", thousands(objects as u64));
             all.push(verdict(&what, &format!("≤ {budget} MiB"), format!("{peak:.1} MiB"), peak <= budget));
         }
     }
     all
 }
 
-fn times(outcomes: &[Outcome]) -> Vec<Verdict> {
+fn times(outcomes: &[RunResult]) -> Vec<Verdict> {
     let mut all = Vec::new();
     let create = outcomes.iter().filter(|outcome| outcome.objects == 1_000);
-    let create = create.flat_map(|outcome| &outcome.acts).filter(|figures| figures.act == "create");
+    let create = create.flat_map(|outcome| &outcome.workloads).filter(|figures| figures.workload == "create");
     if let Some(longest) = create.map(|figures| figures.seconds).reduce(f64::max) {
         all.push(verdict("1,000 objects to RESERVED", "≤ 60 s", format!("{longest:.1} s"), longest <= 60.0));
     }
     let restarts = outcomes.iter().filter(|outcome| outcome.objects == 10_000);
-    for figures in restarts.flat_map(|outcome| &outcome.acts).filter(|figures| figures.act == "restart") {
+    for figures in
+        restarts.flat_map(|outcome| &outcome.workloads).filter(|figures| figures.workload == "restart")
+    {
         let written = audit::writes(&figures.cluster);
         let measured = format!("{:.1} s, {written} writes", figures.seconds);
         all.push(verdict(
-            "restart, 10,000 objects looked at",
+            "restart, 10,000 objects reconciled",
             "≤ 60 s, 0 writes",
             measured,
             figures.seconds <= 60.0 && written == 0,
@@ -172,13 +179,13 @@ fn times(outcomes: &[Outcome]) -> Vec<Verdict> {
     all
 }
 
-fn writes(outcomes: &[Outcome]) -> Vec<Verdict> {
+fn writes(outcomes: &[RunResult]) -> Vec<Verdict> {
     let mut worst: Option<f64> = None;
     let mut idle = 0;
     for (outcome, figures) in
-        outcomes.iter().flat_map(|outcome| outcome.acts.iter().map(move |act| (outcome, act)))
+        outcomes.iter().flat_map(|outcome| outcome.workloads.iter().map(move |workload| (outcome, workload)))
     {
-        let Some(least) = least_writes(&figures.act) else { continue };
+        let Some(least) = least_writes(&figures.workload) else { continue };
         let written = audit::writes(&figures.cluster);
         if least == 0 {
             idle += written;

@@ -8,30 +8,30 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `scenarios` | what is measured, as data |
-//! | `acts`, `isolation`, `week` | how it is run |
-//! | `stage`, `operator` | what it runs on |
-//! | `measure`, `audit`, `sightings` | what is counted, and where |
+//! | `runs`, `isolation`, `soak` | how it is run |
+//! | `fixture`, `operator` | what it runs on |
+//! | `measure`, `audit`, `observations` | what is counted, and where |
 //! | `judge` | the least that the protocol allows, the budgets |
-//! | `results`, `table`, `plot`, `page` | what becomes of it |
+//! | `results`, `table`, `plot`, `page` | the results, and how they are shown |
 //!
 //! It only observes: the API server's audit log, the simulator's journal, the kernel's accounting of the process.
 
 #![allow(clippy::cast_precision_loss, reason = "what is counted here stays far below 2^52")]
 
-mod acts;
 mod audit;
+mod fixture;
 mod isolation;
 mod judge;
 mod measure;
+mod observations;
 mod operator;
 mod page;
 mod plot;
 mod results;
+mod runs;
 mod scenarios;
-mod sightings;
-mod stage;
+mod soak;
 mod table;
-mod week;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,9 +39,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
 
+use crate::fixture::Environment;
 use crate::results::{Results, keep};
-use crate::scenarios::{Scenario, Speed};
-use crate::stage::World;
+use crate::scenarios::{BenchScenario, Speed};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -55,13 +55,14 @@ async fn main() -> ExitCode {
 }
 
 async fn bench(arguments: Vec<String>) -> Result<()> {
-    let (flags, words): (Vec<_>, Vec<_>) = arguments.into_iter().partition(|word| word.starts_with("--"));
+    let (flags, names): (Vec<_>, Vec<_>) =
+        arguments.into_iter().partition(|argument| argument.starts_with("--"));
     let (program, names) =
-        words.split_first().context("which program? bench PROGRAM [--quick | --page] [NAME…]")?;
+        names.split_first().context("which program? bench PROGRAM [--quick | --page] [NAME…]")?;
     let (program, directory) = (PathBuf::from(program), page::results_directory()?);
     let binary_bytes = std::fs::metadata(&program).with_context(|| program.display().to_string())?.len();
     match flags.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["--page"] => page::write_anew(&Results::read(&directory)?, binary_bytes),
+        ["--page"] => page::rewrite(&Results::read(&directory)?, binary_bytes),
         [] | ["--quick"] => {
             measure(&program, &directory, !flags.is_empty(), names).await?;
             for (name, table) in page::parts(&Results::read(&directory)?, binary_bytes)? {
@@ -80,22 +81,22 @@ async fn measure(program: &Path, directory: &Path, quick: bool, names: &[String]
     };
     let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| is_called(name, wanted));
     let wanted = scenarios::all(quick).into_iter().filter(|scenario| is_wanted(&scenario.name()));
-    // At the recorded speed hardly anything happens for minutes: those runs are made in parallel.
-    let (slow, fast): (Vec<Scenario>, Vec<_>) =
+    // At the recorded speed hardly anything happens for minutes: those runs run in parallel.
+    let (slow, fast): (Vec<BenchScenario>, Vec<_>) =
         wanted.partition(|scenario| scenario.speed == Speed::Recorded);
-    let world = World::start(program).await?;
+    let environment = Environment::start(program).await?;
     for scenario in &fast {
         println!("{}", scenario.name());
-        keep(directory, &scenario.name(), &acts::run(&world, scenario).await?)?;
+        keep(directory, &scenario.name(), &runs::run(&environment, scenario).await?)?;
     }
-    for outcome in try_join_all(slow.iter().map(|scenario| acts::run(&world, scenario))).await? {
+    for outcome in try_join_all(slow.iter().map(|scenario| runs::run(&environment, scenario))).await? {
         keep(directory, &outcome.name.clone(), &outcome)?;
     }
     if is_wanted("isolation") {
-        keep(directory, "isolation", &isolation::run(&world).await?)?;
+        keep(directory, "isolation", &isolation::run(&environment).await?)?;
     }
     if is_wanted("week") {
-        keep(directory, "week", &week::run(&world).await?)?;
+        keep(directory, "week", &soak::run(&environment).await?)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The figures of one act: all requests and resources between its beginning and its end.
+//! The figures of one workload: all requests and resources between its beginning and its end.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,16 +7,16 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Tally;
+use crate::fixture::BenchFixture;
 use crate::operator::Usage;
-use crate::stage::Stage;
 
-/// How long the cluster must see no write until an act counts as finished.
+/// How long the cluster must see no write until an workload counts as finished.
 const QUIET: Duration = Duration::from_millis(1500);
 
-/// One act, measured.
+/// One workload, measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figures {
-    pub(crate) act: String,
+    pub(crate) workload: String,
     /// From its first request to the last object's completion.
     pub(crate) seconds: f64,
     /// The part of it that Atlas takes by itself.
@@ -53,32 +53,37 @@ impl Spread {
     }
 }
 
-/// A running act.
+/// A running workload.
 pub(crate) struct Meter {
     begun: Instant,
     cpu_seconds: f64,
 }
 
 impl Meter {
-    /// Starts an act: earlier requests belong to none.
-    pub(crate) fn begin(stage: &mut Stage<'_>) -> Result<Self> {
-        stage.audit.since()?;
-        stage.atlas.clear_journal();
-        stage.operator.forget_peak()?;
-        Ok(Self { begun: Instant::now(), cpu_seconds: stage.operator.usage()?.cpu_seconds })
+    /// Starts an workload: earlier requests belong to none.
+    pub(crate) fn begin(fixture: &mut BenchFixture<'_>) -> Result<Self> {
+        fixture.audit.since()?;
+        fixture.atlas.clear_journal();
+        fixture.operator.forget_peak()?;
+        Ok(Self { begun: Instant::now(), cpu_seconds: fixture.operator.usage()?.cpu_seconds })
     }
 
-    /// Starts an act of an operator that was just started, and has used nothing before.
+    /// Starts an workload of an operator that was just started, and has used nothing before.
     pub(crate) fn of_a_new_process(begun: Instant) -> Self {
         Self { begun, cpu_seconds: 0.0 }
     }
 
-    /// Ends the act: waits until all its writes are done, then counts.
-    pub(crate) async fn end(self, stage: &mut Stage<'_>, act: &str, transition: Duration) -> Result<Figures> {
+    /// Ends the workload: waits until all its writes are done, then counts.
+    pub(crate) async fn end(
+        self,
+        fixture: &mut BenchFixture<'_>,
+        workload: &str,
+        transition: Duration,
+    ) -> Result<Figures> {
         let seconds = self.begun.elapsed().as_secs_f64();
         let mut cluster = Tally::new();
         loop {
-            let more = stage.audit.since()?;
+            let more = fixture.audit.since()?;
             let quiet = more.is_empty();
             for (what, count) in more {
                 *cluster.entry(what).or_default() += count;
@@ -89,7 +94,7 @@ impl Meter {
             tokio::time::sleep(QUIET).await;
         }
         let mut atlas = Tally::new();
-        for entry in stage.atlas.journal() {
+        for entry in fixture.atlas.journal() {
             let what = match (entry.challenged, entry.operation) {
                 (Some(_), _) => "401".to_owned(),
                 (None, Some(operation)) => format!("{operation:?}").to_lowercase(),
@@ -97,9 +102,9 @@ impl Meter {
             };
             *atlas.entry(what).or_default() += 1;
         }
-        let Usage { cpu_seconds, resident_mib, peak_mib } = stage.operator.usage()?;
+        let Usage { cpu_seconds, resident_mib, peak_mib } = fixture.operator.usage()?;
         Ok(Figures {
-            act: act.to_owned(),
+            workload: workload.to_owned(),
             seconds,
             transition: transition.as_secs_f64(),
             atlas,
@@ -115,42 +120,44 @@ impl Meter {
 
 /// Returns the time from the change to `status` in Atlas to its observation on the object, for each object; `None`
 /// stands for deleted.
-pub(crate) fn lateness(stage: &Stage<'_>, status: Option<&str>) -> Option<Spread> {
-    let lives = stage.atlas.timelines();
-    let changed: BTreeMap<&str, Duration> = lives
+pub(crate) fn lateness(fixture: &BenchFixture<'_>, status: Option<&str>) -> Option<Spread> {
+    let timelines = fixture.atlas.timelines();
+    let changed: BTreeMap<&str, Duration> = timelines
         .iter()
-        .filter_map(|life| {
+        .filter_map(|timeline| {
             let at = match status {
-                None => life.gone_at(),
-                Some(status) => life.changes.iter().rev().find_map(|change| {
-                    let is =
-                        change.endpoint.as_ref().is_some_and(|endpoint| word(&endpoint.status) == status);
+                None => timeline.gone_at(),
+                Some(status) => timeline.changes.iter().rev().find_map(|change| {
+                    let is = change
+                        .endpoint
+                        .as_ref()
+                        .is_some_and(|endpoint| status_name(&endpoint.status) == status);
                     is.then_some(change.at)
                 }),
             };
-            Some((life.id.as_str(), at?))
+            Some((timeline.id.as_str(), at?))
         })
         .collect();
-    Spread::of(stage.seen.objects().values().filter_map(|history| {
-        let at = stage.epoch + *changed.get(history.id.as_deref()?)?;
+    Spread::of(fixture.seen.objects().values().filter_map(|history| {
+        let at = fixture.epoch + *changed.get(history.id.as_deref()?)?;
         let seen = status.map_or(history.gone, |status| history.became(status))?;
         Some(seen.saturating_duration_since(at).as_secs_f64())
     }))
 }
 
 /// Returns the time from the user's request to the endpoint's creation, for each object.
-pub(crate) fn queued(stage: &Stage<'_>, asked: &BTreeMap<String, Instant>) -> Option<Spread> {
-    let lives = stage.atlas.timelines();
+pub(crate) fn queued(fixture: &BenchFixture<'_>, requested: &BTreeMap<String, Instant>) -> Option<Spread> {
+    let timelines = fixture.atlas.timelines();
     let created: BTreeMap<&str, Duration> =
-        lives.iter().map(|life| (life.id.as_str(), life.created_at())).collect();
-    let objects = stage.seen.objects();
-    Spread::of(asked.iter().filter_map(|(name, asked)| {
-        let at = stage.epoch + *created.get(objects.get(name)?.id.as_deref()?)?;
-        Some(at.saturating_duration_since(*asked).as_secs_f64())
+        timelines.iter().map(|timeline| (timeline.id.as_str(), timeline.created_at())).collect();
+    let objects = fixture.seen.objects();
+    Spread::of(requested.iter().filter_map(|(name, requested)| {
+        let at = fixture.epoch + *created.get(objects.get(name)?.id.as_deref()?)?;
+        Some(at.saturating_duration_since(*requested).as_secs_f64())
     }))
 }
 
 /// Returns the status as Atlas spells it.
-fn word(status: &atlas_simulator::Status) -> String {
+fn status_name(status: &atlas_simulator::Status) -> String {
     serde_json::to_value(status).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where it is started: the cluster, Atlas and namespace.
-pub(crate) struct Place<'a> {
+pub(crate) struct OperatorEnvironment<'a> {
     pub(crate) program: &'a Path,
     pub(crate) kubeconfig: &'a Path,
     pub(crate) atlas: &'a str,
@@ -39,15 +39,19 @@ pub(crate) struct Usage {
 
 impl Operator {
     /// Starts it with its real settings; `flags` are the changes of a scenario. Returns at once.
-    pub(crate) async fn start(name: &str, place: &Place<'_>, flags: &[&str]) -> Result<Self> {
+    pub(crate) async fn start(
+        name: &str,
+        environment: &OperatorEnvironment<'_>,
+        flags: &[&str],
+    ) -> Result<Self> {
         // Free now, and hardly taken by another program in the next moment.
         let admin = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-        let mut command = Command::new(place.program);
+        let mut command = Command::new(environment.program);
         command
             .arg("run")
-            .env("KUBECONFIG", place.kubeconfig)
+            .env("KUBECONFIG", environment.kubeconfig)
             .envs(image_env())
-            .args(["--atlas-base-url", place.atlas, "--watch-namespaces", place.namespace])
+            .args(["--atlas-base-url", environment.atlas, "--watch-namespaces", environment.namespace])
             .arg(format!("--admin-address={admin}"))
             .args(flags);
         Ok(Self { process: Process::spawn(&format!("operator-{name}"), &command)?, admin })
@@ -56,7 +60,7 @@ impl Operator {
     /// Waits until it is ready.
     pub(crate) async fn until_ready(&self) -> Result<()> {
         let begun = Instant::now();
-        while !self.get("/readyz").await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+        while !self.get("/readyz").await.is_ok_and(|response| response.starts_with("HTTP/1.1 200")) {
             ensure!(
                 begun.elapsed() < PATIENCE,
                 "the operator is not ready; see {}",
@@ -68,7 +72,7 @@ impl Operator {
     }
 
     /// Returns how many objects it has reconciled since its start.
-    pub(crate) async fn looked_at(&self) -> Result<usize> {
+    pub(crate) async fn reconciled(&self) -> Result<usize> {
         let metrics = self.get("/metrics").await?;
         let counts = metrics.lines().filter(|line| line.starts_with("atlas_spe_objects{"));
         let counts = counts.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok());
@@ -120,12 +124,12 @@ impl Operator {
         stream
             .write_all(format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").as_bytes())
             .await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        if answer.is_empty() {
-            bail!("no answer");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await?;
+        if response.is_empty() {
+            bail!("no response");
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::results::Results;
 use crate::{judge, plot, table};
 
 /// Rewrites the page and its plot.
-pub(crate) fn write_anew(results: &Results, binary_bytes: u64) -> Result<()> {
+pub(crate) fn rewrite(results: &Results, binary_bytes: u64) -> Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let page = docs.join("performance.md");
     let mut text = read_to_string(&page).with_context(|| page.display().to_string())?;
@@ -28,8 +28,8 @@ pub(crate) fn parts(results: &Results, binary_bytes: u64) -> Result<Vec<(String,
     let verdicts = judge::verdicts(&results.outcomes, &results.isolated, binary_bytes);
     let mut parts = vec![("budgets".to_owned(), table::budgets(&verdicts))];
     parts.push(("plot".to_owned(), format!("![{alt}](performance.svg)\n")));
-    for act in ["idle", "create", "attach", "steady", "restart", "delete"] {
-        parts.push((act.to_owned(), table::act(&growth, act)));
+    for workload in ["idle", "create", "attach", "steady", "restart", "delete"] {
+        parts.push((workload.to_owned(), table::workload(&growth, workload)));
     }
     let largest = growth.iter().max_by_key(|outcome| (outcome.objects, outcome.instances));
     parts.push(("kinds".to_owned(), table::kinds(largest.context("nothing was measured")?)));

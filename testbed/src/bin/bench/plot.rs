@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-use crate::acts::Outcome;
 use crate::judge::{least_requests, requests};
 use crate::measure::Figures;
+use crate::runs::RunResult;
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 330.0;
@@ -18,31 +18,31 @@ const BETWEEN: f64 = 65.0;
 /// Numbers of objects on the axis below, one decade after the other but for the first.
 const OBJECTS: [usize; 4] = [1, 100, 1_000, 10_000];
 
-/// Instances, and the colour and the mark of their line: the mark distinguishes them without colour too.
-const LINES: [(usize, &str, Mark); 3] =
-    [(1, "#0072b2", Mark::Circle), (100, "#d55e00", Mark::Square), (1_000, "#117733", Mark::Triangle)];
+/// Instances, and the colour and the marker of their line: the marker distinguishes them without colour too.
+const LINES: [(usize, &str, Marker); 3] =
+    [(1, "#0072b2", Marker::Circle), (100, "#d55e00", Marker::Square), (1_000, "#117733", Marker::Triangle)];
 
 #[derive(Clone, Copy)]
-enum Mark {
+enum Marker {
     Circle,
     Square,
     Triangle,
 }
 
 /// The value of a run that a panel shows.
-type Value = fn(&Outcome) -> Option<f64>;
+type Value = fn(&RunResult) -> Option<f64>;
 
-struct Panel {
+struct PlotPanel {
     title: &'static str,
     value: Value,
     /// Returns the budget for so many objects.
     budgets: &'static [(usize, f64)],
 }
 
-const PANELS: [Panel; 3] = [
-    Panel { title: "requests to Atlas, × the least", value: over_the_least, budgets: &[] },
-    Panel { title: "CPU an object, ms", value: cpu, budgets: &[] },
-    Panel {
+const PANELS: [PlotPanel; 3] = [
+    PlotPanel { title: "requests to Atlas, × the least", value: over_the_least, budgets: &[] },
+    PlotPanel { title: "CPU an object, ms", value: cpu, budgets: &[] },
+    PlotPanel {
         title: "peak memory, MiB (– – budget)",
         value: peak,
         budgets: &[(1, 12.0), (1_000, 24.0), (10_000, 80.0)],
@@ -50,35 +50,37 @@ const PANELS: [Panel; 3] = [
 ];
 
 /// The whole life: create, attach, delete.
-fn life(outcome: &Outcome) -> Vec<&Figures> {
+fn life(outcome: &RunResult) -> Vec<&Figures> {
     outcome
-        .acts
+        .workloads
         .iter()
-        .filter(|figures| ["create", "attach", "delete"].contains(&figures.act.as_str()))
+        .filter(|figures| ["create", "attach", "delete"].contains(&figures.workload.as_str()))
         .collect()
 }
 
-fn over_the_least(outcome: &Outcome) -> Option<f64> {
+fn over_the_least(outcome: &RunResult) -> Option<f64> {
     let life = life(outcome);
-    let least: u64 =
-        life.iter().filter_map(|act| least_requests(&act.act, outcome.objects, outcome.instances)).sum();
-    let spent: u64 = life.iter().map(|act| requests(act)).sum();
+    let least: u64 = life
+        .iter()
+        .filter_map(|workload| least_requests(&workload.workload, outcome.objects, outcome.instances))
+        .sum();
+    let spent: u64 = life.iter().map(|workload| requests(workload)).sum();
     (least > 0).then(|| spent as f64 / least as f64)
 }
 
-fn cpu(outcome: &Outcome) -> Option<f64> {
+fn cpu(outcome: &RunResult) -> Option<f64> {
     let life = life(outcome);
-    let seconds: f64 = life.iter().map(|act| act.cpu_seconds).sum();
+    let seconds: f64 = life.iter().map(|workload| workload.cpu_seconds).sum();
     // The kernel's accounting ticks in hundredths of a second: one object alone is below its resolution.
     (outcome.objects >= 100).then_some(seconds * 1e3 / outcome.objects as f64)
 }
 
-fn peak(outcome: &Outcome) -> Option<f64> {
-    outcome.acts.iter().map(|figures| figures.peak_mib).reduce(f64::max)
+fn peak(outcome: &RunResult) -> Option<f64> {
+    outcome.workloads.iter().map(|figures| figures.peak_mib).reduce(f64::max)
 }
 
 /// Returns the picture.
-pub(crate) fn draw(outcomes: &[Outcome]) -> String {
+pub(crate) fn draw(outcomes: &[RunResult]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n\
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n"
@@ -97,7 +99,7 @@ pub(crate) fn draw(outcomes: &[Outcome]) -> String {
     svg
 }
 
-fn draw_panel(svg: &mut String, panel: &Panel, left: f64, outcomes: &[Outcome]) {
+fn draw_panel(svg: &mut String, panel: &PlotPanel, left: f64, outcomes: &[RunResult]) {
     let values = outcomes.iter().filter_map(|outcome| (panel.value)(outcome));
     let most = values.chain(panel.budgets.iter().map(|(_, budget)| *budget)).fold(0.0, f64::max);
     let (top, tick) = scale(most);
@@ -181,14 +183,14 @@ fn line(svg: &mut String, from: (f64, f64), to: (f64, f64), colour: &str, dashes
     );
 }
 
-fn symbol(svg: &mut String, mark: Mark, (x, y): (f64, f64), colour: &str) {
+fn symbol(svg: &mut String, mark: Marker, (x, y): (f64, f64), colour: &str) {
     let _ = match mark {
-        Mark::Circle => writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\" fill=\"{colour}\"/>"),
-        Mark::Square => {
+        Marker::Circle => writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\" fill=\"{colour}\"/>"),
+        Marker::Square => {
             let (x, y) = (x - 4.0, y - 4.0);
             writeln!(svg, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"8\" height=\"8\" fill=\"{colour}\"/>")
         }
-        Mark::Triangle => {
+        Marker::Triangle => {
             writeln!(svg, "<path d=\"M{x:.1} {:.1}l5.5 9.5h-11z\" fill=\"{colour}\"/>", y - 5.5)
         }
     };

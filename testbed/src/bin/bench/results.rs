@@ -6,16 +6,16 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::acts::Outcome;
 use crate::isolation::Isolated;
-use crate::week::Week;
+use crate::runs::RunResult;
+use crate::soak::SoakResult;
 
 /// All results.
 #[derive(Default)]
 pub(crate) struct Results {
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<RunResult>,
     pub(crate) isolated: Vec<Isolated>,
-    pub(crate) week: Option<Week>,
+    pub(crate) week: Option<SoakResult>,
 }
 
 impl Results {
@@ -38,7 +38,7 @@ impl Results {
     }
 
     /// Returns the runs of the growth series.
-    pub(crate) fn growth(&self) -> Vec<Outcome> {
+    pub(crate) fn growth(&self) -> Vec<RunResult> {
         self.outcomes.iter().filter(|outcome| outcome.name.starts_with("growth")).cloned().collect()
     }
 }

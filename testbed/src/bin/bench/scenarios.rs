@@ -6,19 +6,19 @@ use atlas_simulator::{Latency, Pace};
 
 /// One run, from no object to no object.
 #[derive(Debug, Clone)]
-pub(crate) struct Scenario {
+pub(crate) struct BenchScenario {
     /// The table of its results.
     pub(crate) part: Part,
     pub(crate) objects: usize,
     pub(crate) instances: usize,
     pub(crate) speed: Speed,
-    pub(crate) acts: Vec<Act>,
+    pub(crate) workloads: Vec<Workload>,
 }
 
 /// The parts of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The same acts with more and more objects.
+    /// The same workloads with more and more objects.
     Growth,
     /// From no object to AVAILABLE at two speeds of Atlas.
     Speed,
@@ -58,7 +58,7 @@ impl Speed {
 
 /// One part of a run, measured by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum Workload {
     /// The operator alone, without an object.
     Idle,
     /// From no object to RESERVED.
@@ -75,7 +75,7 @@ pub(crate) enum Act {
     Delete,
 }
 
-impl Act {
+impl Workload {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Idle => "idle",
@@ -102,7 +102,7 @@ impl Act {
     }
 }
 
-impl Scenario {
+impl BenchScenario {
     /// Returns its name, also of its file of results.
     pub(crate) fn name(&self) -> String {
         let part = match self.part {
@@ -114,34 +114,42 @@ impl Scenario {
 
     /// Returns how often a settled endpoint is polled in it.
     pub(crate) fn interval(&self) -> Option<Duration> {
-        self.acts.iter().find_map(|act| match act {
-            Act::Steady { interval, .. } => Some(*interval),
+        self.workloads.iter().find_map(|workload| match workload {
+            Workload::Steady { interval, .. } => Some(*interval),
             _ => None,
         })
     }
 }
 
-/// The duration of a steady act that contains two polls of each endpoint, at the minimum interval.
-const SHORT: Act = Act::Steady { lasts: Duration::from_secs(75), interval: Duration::from_secs(30) };
+/// The duration of a steady workload that contains two polls of each endpoint, at the minimum interval.
+const SHORT: Workload =
+    Workload::Steady { lasts: Duration::from_secs(75), interval: Duration::from_secs(30) };
 
 /// The default interval.
-const LONG: Act = Act::Steady { lasts: Duration::from_mins(10), interval: Duration::from_mins(10) };
+const LONG: Workload = Workload::Steady { lasts: Duration::from_mins(10), interval: Duration::from_mins(10) };
 
 /// Returns all scenarios, or only the quick ones.
-pub(crate) fn all(quick: bool) -> Vec<Scenario> {
-    let growth = |objects, instances, steady| Scenario {
+pub(crate) fn all(quick: bool) -> Vec<BenchScenario> {
+    let growth = |objects, instances, steady| BenchScenario {
         part: Part::Growth,
         objects,
         instances,
         speed: Speed::Fast,
-        acts: vec![Act::Idle, Act::Create, Act::Attach, steady, Act::Restart, Act::Delete],
+        workloads: vec![
+            Workload::Idle,
+            Workload::Create,
+            Workload::Attach,
+            steady,
+            Workload::Restart,
+            Workload::Delete,
+        ],
     };
-    let speed = |speed, objects, instances| Scenario {
+    let speed = |speed, objects, instances| BenchScenario {
         part: Part::Speed,
         objects,
         instances,
         speed,
-        acts: vec![Act::Whole],
+        workloads: vec![Workload::Whole],
     };
     let mut all = vec![
         growth(1, 1, SHORT),

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::acts::Outcome;
 use crate::audit::{self, Tally};
 use crate::isolation::Isolated;
 use crate::judge::{Verdict, least_requests, requests};
 use crate::measure::{Figures, Spread};
-use crate::week::Week;
+use crate::runs::RunResult;
+use crate::soak::SoakResult;
 
-/// Returns one act, printed while the next one runs.
+/// Returns one workload, printed while the next one runs.
 pub(crate) fn in_short(figures: &Figures) -> String {
     let lateness = figures.lateness.map_or_else(String::new, |late| format!(", late {}", spread(late)));
     let queue = figures.queue.map_or_else(String::new, |queue| format!(", queued {}", spread(queue)));
@@ -40,11 +40,11 @@ pub(crate) fn budgets(verdicts: &[Verdict]) -> String {
     table(&["what", "budget", "measured", "held"], rows)
 }
 
-/// One act, for every number of objects.
-pub(crate) fn act(outcomes: &[Outcome], name: &str) -> String {
+/// One workload, for every number of objects.
+pub(crate) fn workload(outcomes: &[RunResult], name: &str) -> String {
     let mut rows = Vec::new();
     for outcome in outcomes {
-        for figures in outcome.acts.iter().filter(|figures| figures.act == name) {
+        for figures in outcome.workloads.iter().filter(|figures| figures.workload == name) {
             rows.push(row(outcome, figures));
         }
     }
@@ -69,9 +69,9 @@ pub(crate) fn act(outcomes: &[Outcome], name: &str) -> String {
     )
 }
 
-fn row(outcome: &Outcome, figures: &Figures) -> Vec<String> {
+fn row(outcome: &RunResult, figures: &Figures) -> Vec<String> {
     let (objects, spent) = (outcome.objects, requests(figures));
-    let least = least_requests(&figures.act, objects, outcome.instances);
+    let least = least_requests(&figures.workload, objects, outcome.instances);
     let each = |count: u64| format!("{:.2}", ratio(count, objects as u64));
     vec![
         thousands(objects as u64),
@@ -92,9 +92,10 @@ fn row(outcome: &Outcome, figures: &Figures) -> Vec<String> {
 }
 
 /// From no object to AVAILABLE, at both speeds, beside the peer.
-pub(crate) fn speeds(outcomes: &[Outcome]) -> String {
-    let all = outcomes.iter().flat_map(|outcome| outcome.acts.iter().map(move |figures| (outcome, figures)));
-    let rows = all.filter(|(_, figures)| figures.act == "whole").map(|(outcome, figures)| {
+pub(crate) fn speeds(outcomes: &[RunResult]) -> String {
+    let all =
+        outcomes.iter().flat_map(|outcome| outcome.workloads.iter().map(move |figures| (outcome, figures)));
+    let rows = all.filter(|(_, figures)| figures.workload == "whole").map(|(outcome, figures)| {
         let least = least_requests("whole", outcome.objects, outcome.instances).unwrap_or_default();
         let writes = audit::writes(&figures.cluster);
         vec![
@@ -126,17 +127,17 @@ pub(crate) fn speeds(outcomes: &[Outcome]) -> String {
 }
 
 /// Requests of one run by kind, each also for one object.
-pub(crate) fn kinds(outcome: &Outcome) -> String {
+pub(crate) fn kinds(outcome: &RunResult) -> String {
     let kinds = ["401", "list", "create", "update", "delete"];
-    let rows = outcome.acts.iter().filter(|figures| figures.act != "idle").map(|figures| {
-        let mut row = vec![figures.act.clone()];
+    let rows = outcome.workloads.iter().filter(|figures| figures.workload != "idle").map(|figures| {
+        let mut row = vec![figures.workload.clone()];
         row.extend(kinds.iter().map(|kind| {
             let count = figures.atlas.get(*kind).copied().unwrap_or_default();
             format!("{} ({:.2})", thousands(count), ratio(count, outcome.objects as u64))
         }));
         row
     });
-    let mut head = vec!["act"];
+    let mut head = vec!["workload"];
     head.extend(kinds);
     table(&head, rows)
 }
@@ -150,7 +151,7 @@ pub(crate) fn isolation(isolated: &[Isolated]) -> String {
 }
 
 /// The week.
-pub(crate) fn week(week: &Week) -> String {
+pub(crate) fn week(week: &SoakResult) -> String {
     let figures = &week.figures;
     let memory: Vec<_> = week.memory_mib.iter().map(|mib| format!("{mib:.1}")).collect();
     let rows = [

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::panels::{Form, Panel};
-use crate::prometheus::Line;
+use crate::prometheus::Series;
 
 /// Pixels of a unit of the grid.
 const UNIT: (u32, u32) = (50, 24);
@@ -14,10 +14,10 @@ const COLOURS: [&str; 10] = [
     "#ca95e5",
 ];
 
-pub(crate) fn svg(panels: &[(Panel, Vec<Line>)], told: &[String]) -> String {
+pub(crate) fn svg(panels: &[(Panel, Vec<Series>)], caption: &[String]) -> String {
     let rows = panels.iter().map(|(panel, _)| panel.place.y + panel.place.h).max().unwrap_or_default();
     let (width, height) = (24 * UNIT.0, rows * UNIT.1);
-    let all = height + 24 + 16 * u32::try_from(told.len()).unwrap_or_default();
+    let all = height + 24 + 16 * u32::try_from(caption.len()).unwrap_or_default();
     let mut svg = format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {all}" width="{width}" height="{all}" role="img">
 <title>The dashboard of the chart, drawn from a run</title>
@@ -33,7 +33,7 @@ polyline {{ fill: none; stroke-width: 1.5; }} polygon {{ fill-opacity: 0.6; }} .
     for (panel, lines) in panels {
         draw(&mut svg, panel, lines);
     }
-    for (place, line) in (0..).zip(told) {
+    for (place, line) in (0..).zip(caption) {
         text(&mut svg, GAP, height + 20 + 16 * place, "axis", "start", line);
     }
     svg.push_str("</svg>\n");
@@ -49,7 +49,7 @@ struct Area {
     h: u32,
 }
 
-fn draw(svg: &mut String, panel: &Panel, lines: &[Line]) {
+fn draw(svg: &mut String, panel: &Panel, lines: &[Series]) {
     let place = panel.place;
     let area = Area {
         x: place.x * UNIT.0 + GAP,
@@ -66,7 +66,7 @@ fn draw(svg: &mut String, panel: &Panel, lines: &[Line]) {
     let letters = u32::try_from(panel.title.chars().count()).unwrap_or(u32::MAX);
     let class = if letters > w / 7 { "long title" } else { "title" };
     text(svg, x + 8, y + 15, class, "start", &panel.title);
-    let last = |line: &Line| line.values.iter().rev().find_map(|value| *value);
+    let last = |line: &Series| line.values.iter().rev().find_map(|value| *value);
     match panel.form {
         Form::Row => {}
         Form::Stat => {
@@ -83,14 +83,14 @@ fn draw(svg: &mut String, panel: &Panel, lines: &[Line]) {
     }
 }
 
-fn plot(svg: &mut String, panel: &Panel, lines: &[Line], area: Area) {
+fn plot(svg: &mut String, panel: &Panel, lines: &[Series], area: Area) {
     // A line that is never above zero would only fill the legend.
     let shown: Vec<_> =
         lines.iter().filter(|line| line.values.iter().flatten().any(|value| *value != 0.0)).collect();
     if shown.is_empty() {
         let known = lines.iter().any(|line| line.values.iter().any(Option::is_some));
-        let words = if known { "0 all the time" } else { "no data" };
-        text(svg, area.x + area.w / 2, area.y + area.h / 2, "axis", "middle", words);
+        let content = if known { "0 all the time" } else { "no data" };
+        text(svg, area.x + area.w / 2, area.y + area.h / 2, "axis", "middle", content);
         return;
     }
     let legend = legend(shown.iter().map(|line| line.name.as_str()), area);
@@ -133,9 +133,9 @@ fn plot(svg: &mut String, panel: &Panel, lines: &[Line], area: Area) {
 type Values = Vec<Option<f64>>;
 
 /// Returns the lower and the upper edge of each line.
-fn curves(lines: &[&Line], stacked: bool) -> Vec<(Values, Values)> {
-    let moments = lines.iter().map(|line| line.values.len()).max().unwrap_or_default();
-    let mut below = vec![Some(0.0); moments];
+fn curves(lines: &[&Series], stacked: bool) -> Vec<(Values, Values)> {
+    let count = lines.iter().map(|line| line.values.len()).max().unwrap_or_default();
+    let mut below = vec![Some(0.0); count];
     let mut curves = Vec::new();
     for line in lines {
         if stacked {
@@ -207,7 +207,7 @@ fn number(value: f64, unit: &str) -> String {
     }
 }
 
-fn text(svg: &mut String, x: u32, y: u32, class: &str, anchor: &str, words: &str) {
-    let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let _ = writeln!(svg, r#"<text x="{x}" y="{y}" class="{class}" text-anchor="{anchor}">{words}</text>"#);
+fn text(svg: &mut String, x: u32, y: u32, class: &str, anchor: &str, content: &str) {
+    let content = content.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let _ = writeln!(svg, r#"<text x="{x}" y="{y}" class="{class}" text-anchor="{anchor}">{content}</text>"#);
 }

@@ -7,7 +7,7 @@
 mod draw;
 mod panels;
 mod prometheus;
-mod story;
+mod script;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,18 +32,18 @@ async fn picture() -> Result<String> {
     let file = root().join("charts/spe-operator/files/dashboard.json");
     let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let panels = panels::of(&serde_json::from_str(&text)?)?;
-    let stage = story::Stage::build().await?;
-    let prometheus = prometheus::Prometheus::start(stage.metrics).await?;
-    stage.play().await?;
+    let fixture = script::DashboardFixture::build().await?;
+    let prometheus = prometheus::Prometheus::start(fixture.metrics).await?;
+    fixture.run().await?;
     let mut drawn = Vec::new();
     for panel in panels {
         let mut lines = Vec::new();
         for target in &panel.targets {
-            lines.extend(prometheus.ask(target).await?);
+            lines.extend(prometheus.evaluate(target).await?);
         }
         drawn.push((panel, lines));
     }
-    Ok(draw::svg(&drawn, &story::told()))
+    Ok(draw::svg(&drawn, &script::caption()))
 }
 
 fn root() -> PathBuf {

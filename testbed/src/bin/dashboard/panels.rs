@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// The position of a panel, in the units of the grid that is 24 wide.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct GridPosition {
     pub(crate) x: u32,
     pub(crate) y: u32,
     pub(crate) w: u32,
@@ -29,13 +29,13 @@ pub(crate) enum Form {
 pub(crate) struct Panel {
     pub(crate) title: String,
     pub(crate) form: Form,
-    pub(crate) place: Place,
+    pub(crate) place: GridPosition,
     pub(crate) unit: String,
-    pub(crate) targets: Vec<Target>,
+    pub(crate) targets: Vec<Query>,
 }
 
 /// An expression, and the names of its results.
-pub(crate) struct Target {
+pub(crate) struct Query {
     pub(crate) expression: String,
     pub(crate) legend: String,
 }
@@ -51,7 +51,7 @@ fn panel(value: &Value) -> Result<Panel> {
         let number = value["gridPos"][name].as_u64().and_then(|number| u32::try_from(number).ok());
         number.with_context(|| format!("{title}: gridPos.{name}"))
     };
-    let place = Place { x: number("x")?, y: number("y")?, w: number("w")?, h: number("h")? };
+    let place = GridPosition { x: number("x")?, y: number("y")?, w: number("w")?, h: number("h")? };
     let defaults = &value["fieldConfig"]["defaults"];
     let form = match value["type"].as_str().unwrap_or_default() {
         "row" => Form::Row,
@@ -62,7 +62,7 @@ fn panel(value: &Value) -> Result<Panel> {
         other => anyhow::bail!("{title}: a panel of the type {other:?} is not drawn"),
     };
     let targets = value["targets"].as_array().into_iter().flatten();
-    let targets = targets.map(|target| Target {
+    let targets = targets.map(|target| Query {
         expression: target["expr"].as_str().unwrap_or_default().to_owned(),
         legend: target["legendFormat"].as_str().unwrap_or_default().to_owned(),
     });

@@ -9,7 +9,7 @@ use kube::Client;
 use serde_json::Value;
 use testbed::Process;
 
-use crate::panels::Target;
+use crate::panels::Query;
 
 /// Between two scrapes.
 const SCRAPE: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ pub(crate) const RATE_INTERVAL: &str = "30s";
 const PACKAGE: &str = "github.com/prometheus/prometheus/cmd/prometheus";
 
 /// A line, with its name in the legend and a value for each time that has one.
-pub(crate) struct Line {
+pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) values: Vec<Option<f64>>,
 }
@@ -50,7 +50,7 @@ impl Prometheus {
                 SCRAPE.as_secs()
             ),
         )?;
-        let address = crate::story::free_address()?;
+        let address = crate::script::free_address()?;
         let mut command = std::process::Command::new(program);
         command
             .arg(format!("--config.file={}", settings.display()))
@@ -70,13 +70,13 @@ impl Prometheus {
     }
 
     /// Returns the results of the target's expression over all the time since the start.
-    pub(crate) async fn ask(&self, target: &Target) -> Result<Vec<Line>> {
+    pub(crate) async fn evaluate(&self, target: &Query) -> Result<Vec<Series>> {
         let expression = target.expression.replace("$job", ".*").replace("$__rate_interval", RATE_INTERVAL);
         ensure!(!expression.contains('$'), "a variable that is not known: {expression}");
         let found = self.query(&expression).await?;
         let (start, end) = self.span()?;
-        let moments = (end - start) / STEP.as_secs() + 1;
-        let mut lines: Vec<_> = found.iter().map(|one| line(one, &target.legend, start, moments)).collect();
+        let count = (end - start) / STEP.as_secs() + 1;
+        let mut lines: Vec<_> = found.iter().map(|one| line(one, &target.legend, start, count)).collect();
         lines.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(lines)
     }
@@ -95,14 +95,14 @@ impl Prometheus {
             encoded(expression),
             STEP.as_secs()
         );
-        let answer: Value = self.client.request(http::Request::get(path).body(Vec::new())?).await?;
-        let found = answer["data"]["result"].as_array();
-        Ok(found.with_context(|| format!("{expression}: {answer}"))?.clone())
+        let response: Value = self.client.request(http::Request::get(path).body(Vec::new())?).await?;
+        let found = response["data"]["result"].as_array();
+        Ok(found.with_context(|| format!("{expression}: {response}"))?.clone())
     }
 }
 
-fn line(one: &Value, legend: &str, start: u64, moments: u64) -> Line {
-    let mut values = vec![None; usize::try_from(moments).unwrap_or_default()];
+fn line(one: &Value, legend: &str, start: u64, count: u64) -> Series {
+    let mut values = vec![None; usize::try_from(count).unwrap_or_default()];
     for pair in one["values"].as_array().into_iter().flatten() {
         // Prometheus steps from `start`, so each time is a whole second, and a whole number of steps away.
         let steps = pair[0].as_u64().unwrap_or(start).saturating_sub(start) / STEP.as_secs();
@@ -125,7 +125,7 @@ fn line(one: &Value, legend: &str, start: u64, moments: u64) -> Line {
             .collect::<Vec<_>>()
             .join("   ");
     }
-    Line { name, values }
+    Series { name, values }
 }
 
 /// Returns the text as a value in a query.

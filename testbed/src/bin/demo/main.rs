@@ -3,7 +3,7 @@
 //!
 //! It plays two parts only, the user's and AWS'; it never touches what the operator writes.
 
-mod story;
+mod script;
 mod table;
 
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match story::tell(leave).await {
+    match script::run(leave).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\ndemo: {error:#}");

@@ -17,8 +17,8 @@ use testbed::ControlPlane;
 use testbed::kinds::kind;
 
 use crate::audit::Audit;
-use crate::operator::{Operator, Place};
-use crate::sightings::{Seen, Sightings};
+use crate::observations::{Observations, WatchedObject};
+use crate::operator::{Operator, OperatorEnvironment};
 
 /// A VPC endpoint id.
 pub(crate) const VPC_ENDPOINT: &str = "vpce-0a1b2c3d4e5f60718";
@@ -30,17 +30,17 @@ pub(crate) const SECRET: &str = "atlas-api";
 const PER_PROJECT: usize = 25;
 
 /// The number of parallel requests of the benchmark itself.
-const AT_ONCE: usize = 32;
+const MAX_REQUESTS: usize = 32;
 
 /// The API server, and the program under measurement.
-pub(crate) struct World {
+pub(crate) struct Environment {
     pub(crate) control_plane: ControlPlane,
     pub(crate) program: PathBuf,
 }
 
 /// One object to be created.
 #[derive(Debug, Clone)]
-pub(crate) struct Planned {
+pub(crate) struct PlannedObject {
     pub(crate) name: String,
     pub(crate) project: String,
     pub(crate) instance: String,
@@ -48,8 +48,8 @@ pub(crate) struct Planned {
 }
 
 /// A namespace with an Atlas and an operator of its own.
-pub(crate) struct Stage<'a> {
-    world: &'a World,
+pub(crate) struct BenchFixture<'a> {
+    environment: &'a Environment,
     name: String,
     flags: Vec<&'static str>,
     pub(crate) namespace: String,
@@ -57,13 +57,13 @@ pub(crate) struct Stage<'a> {
     /// The instant at which the simulator's clock began.
     pub(crate) epoch: Instant,
     pub(crate) audit: Audit,
-    pub(crate) seen: Sightings,
+    pub(crate) seen: Observations,
     pub(crate) operator: Operator,
     objects: Api<DynamicObject>,
     secrets: Api<Secret>,
 }
 
-impl World {
+impl Environment {
     /// Starts the API server and installs the definition that `program` prints.
     pub(crate) async fn start(program: &Path) -> Result<Self> {
         let control_plane = ControlPlane::start_audited().await?;
@@ -74,13 +74,13 @@ impl World {
     }
 }
 
-impl<'a> Stage<'a> {
+impl<'a> BenchFixture<'a> {
     /// Starts everything; the operator is ready, and no object exists yet.
     pub(crate) async fn build(
-        world: &'a World,
+        environment: &'a Environment,
         name: &str,
         (pace, latency): (Pace, Latency),
-        planned: &[Planned],
+        planned: &[PlannedObject],
         flags: &[&'static str],
     ) -> Result<Self> {
         let mut settings = Settings { latency, ..Settings::at_pace(pace) };
@@ -91,21 +91,21 @@ impl<'a> Stage<'a> {
         let secrets_named: BTreeSet<&str> = planned.iter().map(|object| object.secret).collect();
         settings.keys =
             secrets_named.iter().copied().map(|secret| (public_key(secret, 0), key(secret, 0))).collect();
-        let namespace = world.control_plane.create_namespace("bench").await?;
-        let client = world.control_plane.client().await?;
+        let namespace = environment.control_plane.create_namespace("bench").await?;
+        let client = environment.control_plane.client().await?;
         let atlas = Simulator::start(settings).await?;
-        let operator = start(world, name, &atlas, &namespace, flags).await?;
+        let operator = start(environment, name, &atlas, &namespace, flags).await?;
         let api = resource();
-        let seen: Api<Seen> = Api::namespaced_with(client.clone(), &namespace, &api);
-        let stage = Self {
-            world,
+        let seen: Api<WatchedObject> = Api::namespaced_with(client.clone(), &namespace, &api);
+        let fixture = Self {
+            environment,
             name: name.to_owned(),
             flags: flags.to_vec(),
             epoch: Instant::now()
                 .checked_sub(atlas.now())
                 .context("the clock is younger than this process")?,
-            audit: Audit::new(world.control_plane.audit_log(), &namespace),
-            seen: Sightings::start(seen),
+            audit: Audit::new(environment.control_plane.audit_log(), &namespace),
+            seen: Observations::start(seen),
             operator,
             objects: Api::namespaced_with(client.clone(), &namespace, &api),
             secrets: secrets(client, &namespace),
@@ -113,10 +113,10 @@ impl<'a> Stage<'a> {
             atlas,
         };
         for secret in secrets_named {
-            stage.put_secret(secret, 0).await?;
+            fixture.put_secret(secret, 0).await?;
         }
-        stage.operator.until_ready().await?;
-        Ok(stage)
+        fixture.operator.until_ready().await?;
+        Ok(fixture)
     }
 
     /// Ends the operator and starts it again, at once.
@@ -124,7 +124,7 @@ impl<'a> Stage<'a> {
         self.operator.stop().await?;
         let begun = Instant::now();
         let name = format!("{}-again", self.name);
-        self.operator = start(self.world, &name, &self.atlas, &self.namespace, &self.flags).await?;
+        self.operator = start(self.environment, &name, &self.atlas, &self.namespace, &self.flags).await?;
         Ok((self, begun))
     }
 
@@ -154,46 +154,46 @@ impl<'a> Stage<'a> {
     /// Creates the objects, with these fields besides the required ones; returns when each was requested.
     pub(crate) async fn create(
         &self,
-        planned: &[Planned],
+        planned: &[PlannedObject],
         fields: &Value,
     ) -> Result<BTreeMap<String, Instant>> {
         let creations = planned.iter().map(|object| async move {
-            let asked = Instant::now();
+            let requested = Instant::now();
             self.objects.create(&PostParams::default(), &manifest(object, &own(object, fields))?).await?;
-            anyhow::Ok((object.name.clone(), asked))
+            anyhow::Ok((object.name.clone(), requested))
         });
-        stream::iter(creations).buffer_unordered(AT_ONCE).try_collect().await
+        stream::iter(creations).buffer_unordered(MAX_REQUESTS).try_collect().await
     }
 
     /// Merges these fields into the spec of each; returns when each was requested.
     pub(crate) async fn edit(
         &self,
-        planned: &[Planned],
+        planned: &[PlannedObject],
         fields: &Value,
     ) -> Result<BTreeMap<String, Instant>> {
         let edits = planned.iter().map(|object| async move {
-            let asked = Instant::now();
+            let requested = Instant::now();
             let patch = Patch::Merge(json!({ "spec": own(object, fields) }));
             self.objects.patch(&object.name, &PatchParams::default(), &patch).await?;
-            anyhow::Ok((object.name.clone(), asked))
+            anyhow::Ok((object.name.clone(), requested))
         });
-        stream::iter(edits).buffer_unordered(AT_ONCE).try_collect().await
+        stream::iter(edits).buffer_unordered(MAX_REQUESTS).try_collect().await
     }
 
     /// Deletes the objects; returns when each was requested.
-    pub(crate) async fn delete(&self, planned: &[Planned]) -> Result<BTreeMap<String, Instant>> {
+    pub(crate) async fn delete(&self, planned: &[PlannedObject]) -> Result<BTreeMap<String, Instant>> {
         let deletions = planned.iter().map(|object| async move {
-            let asked = Instant::now();
+            let requested = Instant::now();
             self.objects.delete(&object.name, &DeleteParams::default()).await?;
-            anyhow::Ok((object.name.clone(), asked))
+            anyhow::Ok((object.name.clone(), requested))
         });
-        stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect().await
+        stream::iter(deletions).buffer_unordered(MAX_REQUESTS).try_collect().await
     }
 }
 
 /// Returns the fields with a VPC endpoint of the object's own, if they set any: the operator reports one that two
 /// objects share.
-fn own(object: &Planned, fields: &Value) -> Value {
+fn own(object: &PlannedObject, fields: &Value) -> Value {
     let mut fields = fields.clone();
     if let Some(id) = fields.get_mut("cloudProviderEndpointId") {
         let mut hasher = DefaultHasher::new();
@@ -204,15 +204,20 @@ fn own(object: &Planned, fields: &Value) -> Value {
 }
 
 async fn start(
-    world: &World,
+    environment: &Environment,
     name: &str,
     atlas: &Simulator,
     namespace: &str,
     flags: &[&str],
 ) -> Result<Operator> {
-    let kubeconfig = world.control_plane.kubeconfig_file();
-    let place = Place { program: &world.program, kubeconfig: &kubeconfig, atlas: &atlas.url(), namespace };
-    Operator::start(name, &place, flags).await
+    let kubeconfig = environment.control_plane.kubeconfig_file();
+    let operator = OperatorEnvironment {
+        program: &environment.program,
+        kubeconfig: &kubeconfig,
+        atlas: &atlas.url(),
+        namespace,
+    };
+    Operator::start(name, &operator, flags).await
 }
 
 fn secrets(client: Client, namespace: &str) -> Api<Secret> {
@@ -220,10 +225,10 @@ fn secrets(client: Client, namespace: &str) -> Api<Secret> {
 }
 
 /// Distributes objects evenly over instances, and instances over projects.
-pub(crate) fn plan(objects: usize, instances: usize) -> Vec<Planned> {
+pub(crate) fn plan(objects: usize, instances: usize) -> Vec<PlannedObject> {
     let of = |number: usize| {
         let instance = number % instances;
-        Planned {
+        PlannedObject {
             name: format!("spe-{number:05}"),
             project: project(instance / PER_PROJECT),
             instance: format!("instance-{instance:04}"),
@@ -238,7 +243,7 @@ pub(crate) fn project(number: usize) -> String {
     format!("{:024x}", 0x00be_9c00_0000_0000_u64 + number as u64)
 }
 
-fn manifest(object: &Planned, fields: &Value) -> Result<DynamicObject> {
+fn manifest(object: &PlannedObject, fields: &Value) -> Result<DynamicObject> {
     let mut spec = json!({
         "projectId": object.project,
         "instanceName": object.instance,
@@ -267,7 +272,7 @@ fn resource() -> ApiResource {
     kind("atlas.spe-operator.io/v1alpha1", "ServerlessPrivateEndpoint", "serverlessprivateendpoints")
 }
 
-/// Returns the timeout of one act with so many objects.
+/// Returns the timeout of one workload with so many objects.
 pub(crate) fn patience(objects: usize) -> Duration {
     Duration::from_mins(6) + Duration::from_millis(30) * u32::try_from(objects).unwrap_or(u32::MAX)
 }

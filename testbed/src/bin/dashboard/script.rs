@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use atlas_simulator::{
-    DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Fault, Operation, Pace, Rule, Settings,
+    DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, InjectedFault, Operation, Pace, Rule, Settings,
     Simulator, Termination,
 };
 use kube::Api;
@@ -23,11 +23,11 @@ const INSTANCES: [&str; 3] = ["orders", "stock", "billing"];
 /// The endpoints with a VPC endpoint.
 const CONNECTED: u32 = 8;
 
-/// When the last act ends.
+/// When the last step ends.
 const END: u64 = 300;
 
-/// What the picture says of its making.
-pub(crate) fn told() -> Vec<String> {
+/// The caption of the picture: how it was made.
+pub(crate) fn caption() -> Vec<String> {
     vec![
         format!(
             "Drawn by `make dashboard`, no screenshot of Grafana: {} minutes of the operator on a real API server with the simulated Atlas ({} s a phase),",
@@ -38,12 +38,12 @@ pub(crate) fn told() -> Vec<String> {
             "scraped each second by Prometheus, which evaluated the expressions of dashboard.json ($__rate_interval: {}).",
             crate::prometheus::RATE_INTERVAL
         ),
-        "Twelve endpoints are made and eight connected; then two objects with a refused key, 40 s of maintenance in Atlas, a rate limit, an endpoint".to_owned(),
-        "that vanishes and is made anew, and three deletions.".to_owned(),
+        "Twelve endpoints are created and eight connected; then two objects with a refused key, 40 s of maintenance in Atlas, a rate limit, an endpoint".to_owned(),
+        "that vanishes and is created again, and three deletions.".to_owned(),
     ]
 }
 
-pub(crate) struct Stage {
+pub(crate) struct DashboardFixture {
     _operator: Process,
     _control_plane: ControlPlane,
     atlas: Simulator,
@@ -58,7 +58,7 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-impl Stage {
+impl DashboardFixture {
     pub(crate) async fn build() -> Result<Self> {
         let operator = std::env::current_exe()?.with_file_name("spe-operator");
         ensure!(
@@ -98,8 +98,8 @@ impl Stage {
         })
     }
 
-    /// Runs each act at its second.
-    pub(crate) async fn play(&self) -> Result<()> {
+    /// Runs each step at its second.
+    pub(crate) async fn run(&self) -> Result<()> {
         let started = Instant::now();
         let at = async |second: u64| {
             let due = Duration::from_secs(second).saturating_sub(started.elapsed());
@@ -122,23 +122,23 @@ impl Stage {
             self.endpoint(number, "refused").await?;
         }
         at(120).await;
-        self.atlas.inject(Rule::always(Fault::NotExecuted(Termination::Maintenance)));
+        self.atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::Maintenance)));
         for number in 0..CONNECTED {
-            self.look(number).await?;
+            self.request_reconcile(number).await?;
         }
         at(160).await;
-        self.atlas.behave();
+        self.atlas.clear_rules();
         at(185).await;
         let limited = Termination::RateLimited { retry_after: Some("10".to_owned()) };
-        self.atlas.inject(Rule::next_of(Operation::List, Fault::NotExecuted(limited)).times(3));
+        self.atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(limited)).times(3));
         for number in 0..CONNECTED {
-            self.look(number).await?;
+            self.request_reconcile(number).await?;
         }
         at(210).await;
         let vanishing = self.objects.get(&name(0)).await?;
         let id = vanishing.data["status"]["_id"].as_str().context("the first endpoint has no id")?;
         ensure!(self.atlas.remove_endpoint(id), "{id} is not in Atlas");
-        self.look(0).await?;
+        self.request_reconcile(0).await?;
         at(250).await;
         for number in 9..12 {
             self.objects.delete(&name(number), &DeleteParams::default()).await?;
@@ -169,10 +169,10 @@ impl Stage {
     }
 
     /// Requests a reconcile now.
-    async fn look(&self, number: u32) -> Result<()> {
-        let asked = format!("{:?}", std::time::SystemTime::now());
-        let asked = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": asked}}});
-        self.objects.patch(&name(number), &PatchParams::default(), &Patch::Merge(asked)).await?;
+    async fn request_reconcile(&self, number: u32) -> Result<()> {
+        let patch = format!("{:?}", std::time::SystemTime::now());
+        let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": patch}}});
+        self.objects.patch(&name(number), &PatchParams::default(), &Patch::Merge(patch)).await?;
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ const RECONCILE_REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
 /// The timeout of any one step.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-struct Stage {
+struct DemoFixture {
     // Kept alive until the end.
     _operator: Process,
     control_plane: ControlPlane,
@@ -38,23 +38,23 @@ struct Stage {
 }
 
 /// Runs the script; `leave` ends it with the object's deletion instead of waiting for Ctrl-C.
-pub(crate) async fn tell(leave: bool) -> Result<()> {
-    let stage = Stage::build().await?;
+pub(crate) async fn run(leave: bool) -> Result<()> {
+    let fixture = DemoFixture::build().await?;
     let started = Instant::now();
-    stage.apply().await?;
-    stage.until("RESERVED").await?;
-    stage.play_the_user().await?;
-    stage.until("AVAILABLE").await?;
+    fixture.apply().await?;
+    fixture.until("RESERVED").await?;
+    fixture.act_as_user().await?;
+    fixture.until("AVAILABLE").await?;
     println!("\nThe endpoint is AVAILABLE, {} s after kubectl apply.", started.elapsed().as_secs());
     if leave {
-        return stage.clean_up().await;
+        return fixture.clean_up().await;
     }
-    stage.invite().await?;
+    fixture.invite().await?;
     tokio::signal::ctrl_c().await?;
     Ok(())
 }
 
-impl Stage {
+impl DemoFixture {
     async fn build() -> Result<Self> {
         println!("Starting etcd and kube-apiserver (built on the first run; that takes some minutes) …");
         let control_plane = ControlPlane::start().await?;
@@ -138,10 +138,10 @@ impl Stage {
         }
     }
 
-    async fn play_the_user(&self) -> Result<()> {
+    async fn act_as_user(&self) -> Result<()> {
         let object = self.object().await?;
         let service = object["status"]["endpointServiceName"].as_str().context("no endpoint service name")?;
-        println!("\nThe endpoint service is reserved. You would now make a VPC endpoint for it:\n");
+        println!("\nThe endpoint service is reserved. You would now create a VPC endpoint for it:\n");
         println!("    aws ec2 create-vpc-endpoint --vpc-endpoint-type Interface --service-name {service} \\");
         println!("        --vpc-id <vpc> --subnet-ids <subnets> --security-group-ids <groups>\n");
         println!("and declare its id. The demo plays that part:\n");
@@ -179,9 +179,9 @@ impl Stage {
         }
         println!("    kubectl -n {namespace} describe spe {NAME}\n");
         println!(
-            "Break something, ask for a look, and read again. Here somebody deletes the endpoint in Atlas; the"
+            "Break something, request a reconcile, and read again. Here the endpoint is deleted in Atlas; the"
         );
-        println!("operator believes it once the endpoint is two minutes old, and makes another:\n");
+        println!("operator believes it once the endpoint is two minutes old, and creates another:\n");
         println!("    curl -s -X DELETE {}/control/endpoints/{id}", self.atlas.url());
         println!(
             "    kubectl -n {namespace} annotate --overwrite spe {NAME} {RECONCILE_REQUEST}=\"$(date)\"\n"

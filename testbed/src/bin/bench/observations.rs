@@ -15,13 +15,13 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// The fields that are read.
-pub(crate) type Seen = Object<Spec, Status>;
+pub(crate) type WatchedObject = Object<NoSpec, WatchedStatus>;
 
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Spec {}
+pub(crate) struct NoSpec {}
 
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Status {
+pub(crate) struct WatchedStatus {
     #[serde(rename = "_id")]
     id: Option<String>,
     status: Option<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Status {
 
 /// One object as it was observed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct History {
+pub(crate) struct ObservedObject {
     /// The endpoint's id.
     pub(crate) id: Option<String>,
     /// Each status of the endpoint, with the instant at which it was first observed.
@@ -38,7 +38,7 @@ pub(crate) struct History {
     pub(crate) gone: Option<Instant>,
 }
 
-impl History {
+impl ObservedObject {
     /// Returns when this status was last observed as a new one.
     pub(crate) fn became(&self, status: &str) -> Option<Instant> {
         self.statuses.iter().rev().find(|(seen, _)| seen == status).map(|(_, at)| *at)
@@ -54,31 +54,31 @@ impl History {
 
 #[derive(Default)]
 struct Table {
-    objects: HashMap<String, History>,
+    objects: HashMap<String, ObservedObject>,
     /// How many objects are in each status now: read after each event, so it is kept and not counted.
     counts: BTreeMap<String, usize>,
 }
 
 /// A watch on all objects of a namespace.
-pub(crate) struct Sightings {
+pub(crate) struct Observations {
     shared: Arc<(Mutex<Table>, Notify)>,
     watching: JoinHandle<()>,
 }
 
-impl Sightings {
-    pub(crate) fn start(api: Api<Seen>) -> Self {
+impl Observations {
+    pub(crate) fn start(api: Api<WatchedObject>) -> Self {
         let shared = Arc::new((Mutex::default(), Notify::new()));
-        let told = Arc::clone(&shared);
+        let writer = Arc::clone(&shared);
         let watching = tokio::spawn(async move {
             let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
             while let Some(event) = events.next().await {
                 match event {
-                    Ok(Event::Apply(object) | Event::InitApply(object)) => note(&told.0, &object, false),
-                    Ok(Event::Delete(object)) => note(&told.0, &object, true),
+                    Ok(Event::Apply(object) | Event::InitApply(object)) => note(&writer.0, &object, false),
+                    Ok(Event::Delete(object)) => note(&writer.0, &object, true),
                     // The watcher retries by itself.
                     Ok(Event::Init | Event::InitDone) | Err(_) => {}
                 }
-                told.1.notify_waiters();
+                writer.1.notify_waiters();
             }
         });
         Self { shared, watching }
@@ -101,18 +101,18 @@ impl Sightings {
     }
 
     /// Returns all observations, by name.
-    pub(crate) fn objects(&self) -> HashMap<String, History> {
+    pub(crate) fn objects(&self) -> HashMap<String, ObservedObject> {
         lock(&self.shared.0).objects.clone()
     }
 }
 
-impl Drop for Sightings {
+impl Drop for Observations {
     fn drop(&mut self) {
         self.watching.abort();
     }
 }
 
-fn note(table: &Mutex<Table>, object: &Seen, gone: bool) {
+fn note(table: &Mutex<Table>, object: &WatchedObject, gone: bool) {
     let now = Instant::now();
     let mut table = lock(table);
     let Table { objects, counts } = &mut *table;
@@ -123,7 +123,7 @@ fn note(table: &Mutex<Table>, object: &Seen, gone: bool) {
     if gone {
         history.gone = Some(now);
     } else if history.gone.is_some() {
-        *history = History::default();
+        *history = ObservedObject::default();
     }
     if let Some(id) = status.id {
         history.id = Some(id);

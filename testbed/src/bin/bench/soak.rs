@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use atlas_simulator::{Fault, Rule, Status, Termination, most_alive};
+use atlas_simulator::{InjectedFault, Rule, Status, Termination, max_live};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
+use crate::fixture::{BenchFixture, Environment, PlannedObject, SECRET, VPC_ENDPOINT, patience, plan};
 use crate::measure::{Figures, Meter};
 use crate::scenarios::Speed;
-use crate::stage::{Planned, SECRET, Stage, VPC_ENDPOINT, World, patience, plan};
 
 const DAY: Duration = Duration::from_secs(10);
 const OBJECTS: usize = 300;
@@ -42,7 +42,7 @@ const FLAGS: [&str; 8] = [
 
 /// The result of the week.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Week {
+pub(crate) struct SoakResult {
     /// The number of all objects that ever existed.
     pub(crate) objects: usize,
     pub(crate) instances: usize,
@@ -54,63 +54,63 @@ pub(crate) struct Week {
 }
 
 /// Runs the week.
-pub(crate) async fn run(world: &World) -> Result<Week> {
+pub(crate) async fn run(environment: &Environment) -> Result<SoakResult> {
     let mut next = OBJECTS;
     let names = plan(OBJECTS * 4, INSTANCES);
     let speed = (Speed::Fast.pace(), Speed::Fast.latency());
-    let mut stage = Stage::build(world, "week", speed, &names, &FLAGS).await?;
+    let mut fixture = BenchFixture::build(environment, "week", speed, &names, &FLAGS).await?;
     let fields = fields();
-    let mut present: Vec<Planned> = names.iter().take(OBJECTS).cloned().collect();
+    let mut present: Vec<PlannedObject> = names.iter().take(OBJECTS).cloned().collect();
     let mut failed: Vec<String> = Vec::new();
     let mut gone = 0;
-    stage.create(&present, &fields).await?;
-    stage.seen.until("AVAILABLE", OBJECTS, patience(OBJECTS)).await?;
-    let meter = Meter::begin(&mut stage)?;
+    fixture.create(&present, &fields).await?;
+    fixture.seen.until("AVAILABLE", OBJECTS, patience(OBJECTS)).await?;
+    let meter = Meter::begin(&mut fixture)?;
     let begun = Instant::now();
     let mut memory_mib = Vec::new();
     for day in 0..7_usize {
         match day {
             ROTATION => {
-                stage.accept(SECRET, 1);
-                stage.put_secret(SECRET, 1).await?;
+                fixture.accept(SECRET, 1);
+                fixture.put_secret(SECRET, 1).await?;
             }
-            OUTAGE => stage
-                .atlas
-                .inject(Rule::always(Fault::NotExecuted(Termination::HtmlUnavailable)).unauthenticated_too()),
+            OUTAGE => fixture.atlas.inject(
+                Rule::always(InjectedFault::NotExecuted(Termination::HtmlUnavailable)).unauthenticated_too(),
+            ),
             _ => {}
         }
         // Deletes those that failed yesterday, and the oldest.
-        let is_failed = |object: &Planned| failed.contains(&object.name);
+        let is_failed = |object: &PlannedObject| failed.contains(&object.name);
         let (mut leaving, mut staying): (Vec<_>, Vec<_>) = present.into_iter().partition(is_failed);
         leaving.extend(staying.drain(..CHURN));
-        stage.delete(&leaving).await?;
+        fixture.delete(&leaving).await?;
         gone += leaving.len();
-        let coming: Vec<Planned> = names.iter().skip(next).take(leaving.len()).cloned().collect();
+        let coming: Vec<PlannedObject> = names.iter().skip(next).take(leaving.len()).cloned().collect();
         next += coming.len();
-        stage.create(&coming, &fields).await?;
-        failed = fail(&stage, &staying);
+        fixture.create(&coming, &fields).await?;
+        failed = fail(&fixture, &staying);
         present = staying.into_iter().chain(coming).collect();
         sleep_until(begun + DAY * u32::try_from(day + 1)?).await;
         match day {
-            ROTATION => stage.refuse(SECRET, 0),
-            OUTAGE => stage.atlas.behave(),
+            ROTATION => fixture.refuse(SECRET, 0),
+            OUTAGE => fixture.atlas.clear_rules(),
             _ => {}
         }
-        memory_mib.push(stage.operator.usage()?.resident_mib);
+        memory_mib.push(fixture.operator.usage()?.resident_mib);
     }
-    let leaving: Vec<Planned> =
+    let leaving: Vec<PlannedObject> =
         present.iter().filter(|object| failed.contains(&object.name)).cloned().collect();
     present.retain(|object| !failed.contains(&object.name));
-    stage.delete(&leaving).await?;
+    fixture.delete(&leaving).await?;
     gone += leaving.len();
     let ended = Instant::now();
-    stage.seen.until("AVAILABLE", present.len(), patience(OBJECTS)).await?;
-    stage.seen.until("gone", gone, patience(OBJECTS)).await?;
+    fixture.seen.until("AVAILABLE", present.len(), patience(OBJECTS)).await?;
+    fixture.seen.until("gone", gone, patience(OBJECTS)).await?;
     let recovery_seconds = ended.elapsed().as_secs_f64();
-    let figures = meter.end(&mut stage, "week", DAY * 7).await?;
-    check(&stage, present.len())?;
-    stage.operator.stop().await?;
-    Ok(Week { objects: next, instances: INSTANCES, recovery_seconds, memory_mib, figures })
+    let figures = meter.end(&mut fixture, "week", DAY * 7).await?;
+    check(&fixture, present.len())?;
+    fixture.operator.stop().await?;
+    Ok(SoakResult { objects: next, instances: INSTANCES, recovery_seconds, memory_mib, figures })
 }
 
 fn fields() -> Value {
@@ -118,13 +118,14 @@ fn fields() -> Value {
 }
 
 /// Makes some endpoints fail; returns the names of their objects.
-fn fail(stage: &Stage<'_>, staying: &[Planned]) -> Vec<String> {
-    let seen = stage.seen.objects();
+fn fail(fixture: &BenchFixture<'_>, staying: &[PlannedObject]) -> Vec<String> {
+    let seen = fixture.seen.objects();
     let failing = staying.iter().rev().filter_map(|object| {
         let id = seen.get(&object.name)?.id.clone()?;
-        let is_there = stage.atlas.endpoint(&id).is_some_and(|endpoint| endpoint.status == Status::Available);
+        let is_there =
+            fixture.atlas.endpoint(&id).is_some_and(|endpoint| endpoint.status == Status::Available);
         let failed = is_there
-            && stage.atlas.edit_endpoint(&id, |endpoint| {
+            && fixture.atlas.edit_endpoint(&id, |endpoint| {
                 endpoint.status = Status::Failed;
                 endpoint.error_message = Some("It broke.".to_owned());
             });
@@ -134,17 +135,17 @@ fn fail(stage: &Stage<'_>, staying: &[Planned]) -> Vec<String> {
 }
 
 /// Requires one endpoint for each existing object, none for the others, and never two for one.
-fn check(stage: &Stage<'_>, present: usize) -> Result<()> {
-    let lives = stage.atlas.timelines();
-    let alive = lives.iter().filter(|life| life.now().is_some()).count();
+fn check(fixture: &BenchFixture<'_>, present: usize) -> Result<()> {
+    let timelines = fixture.atlas.timelines();
+    let alive = timelines.iter().filter(|timeline| timeline.now().is_some()).count();
     ensure!(alive == present, "{alive} endpoints for {present} objects");
-    let comments: BTreeSet<String> = lives
+    let comments: BTreeSet<String> = timelines
         .iter()
-        .flat_map(|life| &life.changes)
+        .flat_map(|timeline| &timeline.changes)
         .filter_map(|change| change.endpoint.as_ref()?.comment.clone())
         .collect();
     for comment in &comments {
-        let most = most_alive(&lives, |endpoint| endpoint.comment.as_ref() == Some(comment));
+        let most = max_live(&timelines, |endpoint| endpoint.comment.as_ref() == Some(comment));
         ensure!(most <= 1, "{most} endpoints at once for {comment}");
     }
     Ok(())

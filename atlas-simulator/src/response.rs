@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     endpoint::Endpoint,
-    errors::{self, Refusal},
+    errors::{self, ErrorResponse},
     faults::Malformed,
     routes::Version,
 };
@@ -23,7 +23,7 @@ pub(crate) enum Success {
 
 /// An HTTP response.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
@@ -34,7 +34,7 @@ pub(crate) struct Answer {
 /// What is sent back to the client.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    Answer(Answer),
+    Response(HttpResponse),
     Cut,
     Hang,
 }
@@ -56,9 +56,13 @@ impl Style {
     }
 
     /// Returns the response to a success or an error.
-    pub(crate) fn answer(self, result: Result<Success, Refusal>, malformations: &[&Malformed]) -> Answer {
+    pub(crate) fn render(
+        self,
+        result: Result<Success, ErrorResponse>,
+        malformations: &[&Malformed],
+    ) -> HttpResponse {
         let (status, body) = match result {
-            Err(refusal) => return self.refuse(&refusal, malformations),
+            Err(error) => return self.render_error(&error, malformations),
             Ok(Success::Deleted) => (204, Value::Null),
             Ok(Success::Found(endpoint)) => (200, Value::Object(self.show(&endpoint, malformations))),
             Ok(Success::Created(endpoint)) => (201, Value::Object(self.show(&endpoint, malformations))),
@@ -69,7 +73,7 @@ impl Style {
             Ok(Success::Json(value)) => (200, value),
             Ok(Success::Oauth(status, value)) => {
                 let plain = Self { version: Version::V1, pretty: false, envelope: false };
-                return disfigure(plain.json(status, &value), malformations);
+                return malform(plain.json(status, &value), malformations);
             }
         };
         let status = match status {
@@ -81,36 +85,36 @@ impl Style {
             Value::Null if status == 202 => json!({}),
             body => body,
         };
-        let mut answer = self.json(status, &body);
+        let mut response = self.json(status, &body);
         if malformations.contains(&&Malformed::Deprecated) || self.version == Version::V2 {
-            answer.headers.push(("Deprecation", "Wed, 10 Dec 2025 00:00:00 GMT".to_owned()));
-            answer.headers.push(("Sunset", "Thu, 15 Jan 2026 00:00:00 GMT".to_owned()));
+            response.headers.push(("Deprecation", "Wed, 10 Dec 2025 00:00:00 GMT".to_owned()));
+            response.headers.push(("Sunset", "Thu, 15 Jan 2026 00:00:00 GMT".to_owned()));
         }
-        disfigure(answer, malformations)
+        malform(response, malformations)
     }
 
-    fn refuse(self, refusal: &Refusal, malformations: &[&Malformed]) -> Answer {
-        let mut body = refusal.body();
+    fn render_error(self, error: &ErrorResponse, malformations: &[&Malformed]) -> HttpResponse {
+        let mut body = error.body();
         if malformations.contains(&&Malformed::NullParameters)
             && let Some(parameters) = body.get_mut("parameters")
         {
             *parameters = Value::Null;
         }
-        disfigure(self.error(refusal.status, refusal.code, &body), malformations)
+        malform(self.error(error.status, error.code, &body), malformations)
     }
 
     /// Returns a response in the shape of an error.
-    pub(crate) fn error(self, status: u16, code: &str, body: &Value) -> Answer {
+    pub(crate) fn error(self, status: u16, code: &str, body: &Value) -> HttpResponse {
         // Errors are plain JSON in both versions (recorded).
-        let mut answer = Self { version: Version::V1, ..self }.json(status, body);
-        answer.headers.push(("X-Error-Code", code.to_owned()));
-        answer
+        let mut response = Self { version: Version::V1, ..self }.json(status, body);
+        response.headers.push(("X-Error-Code", code.to_owned()));
+        response
     }
 
     /// Returns a response with this JSON; without a body for `null`, which only a DELETE has.
-    fn json(self, status: u16, body: &Value) -> Answer {
+    fn json(self, status: u16, body: &Value) -> HttpResponse {
         if body.is_null() && !self.envelope {
-            return Answer { status, ..Answer::default() };
+            return HttpResponse { status, ..HttpResponse::default() };
         }
         let enveloped = self.envelope.then(|| envelope(self.version, status, body));
         let body = enveloped.as_ref().unwrap_or(body);
@@ -119,7 +123,7 @@ impl Style {
             Version::V1 => "application/json",
             Version::V2 => "application/vnd.atlas.2023-01-01+json;charset=utf-8",
         };
-        Answer {
+        HttpResponse {
             // A 204 has no body for the envelope.
             status: if status == 204 { 200 } else { status },
             headers: vec![("Content-Type", content_type.to_owned())],
@@ -135,8 +139,8 @@ impl Style {
         }
         for malformed in malformations {
             match malformed {
-                Malformed::Status(word) => {
-                    shown.insert("status".to_owned(), json!(word));
+                Malformed::Status(status) => {
+                    shown.insert("status".to_owned(), json!(status));
                 }
                 Malformed::NoStatus => {
                     shown.remove("status");
@@ -181,50 +185,50 @@ fn page(results: &[Value]) -> Value {
 }
 
 /// How the bytes of a true response are malformed.
-fn disfigure(mut answer: Answer, malformations: &[&Malformed]) -> Answer {
+fn malform(mut response: HttpResponse, malformations: &[&Malformed]) -> HttpResponse {
     for malformed in malformations {
         match malformed {
-            Malformed::Truncated => answer.body.truncate(answer.body.len() / 2),
-            Malformed::Empty => answer.body.clear(),
+            Malformed::Truncated => response.body.truncate(response.body.len() / 2),
+            Malformed::Empty => response.body.clear(),
             Malformed::Oversized => {
                 let mut body = vec![b' '; 1 << 20];
-                body.append(&mut answer.body);
-                answer.body = body;
+                body.append(&mut response.body);
+                response.body = body;
             }
-            Malformed::Binary => answer.body = (0..=u8::MAX).rev().collect(),
-            Malformed::PlainText => set_content_type(&mut answer, "text/plain"),
+            Malformed::Binary => response.body = (0..=u8::MAX).rev().collect(),
+            Malformed::PlainText => set_content_type(&mut response, "text/plain"),
             Malformed::Html => {
-                let status = answer.status;
-                answer = Answer { status, ..html("Sign in to the network") };
+                let status = response.status;
+                response = HttpResponse { status, ..html("Sign in to the network") };
             }
             _ => {}
         }
     }
-    answer
+    response
 }
 
-fn set_content_type(answer: &mut Answer, content_type: &str) {
-    answer.headers.retain(|(name, _)| *name != "Content-Type");
-    answer.headers.push(("Content-Type", content_type.to_owned()));
+fn set_content_type(response: &mut HttpResponse, content_type: &str) {
+    response.headers.retain(|(name, _)| *name != "Content-Type");
+    response.headers.push(("Content-Type", content_type.to_owned()));
 }
 
 /// Returns a page of HTML with this title; the caller sets the status.
-pub(crate) fn html(title: &str) -> Answer {
+pub(crate) fn html(title: &str) -> HttpResponse {
     let body = format!(
         "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     );
-    Answer {
+    HttpResponse {
         headers: vec![("Content-Type", "text/html;charset=utf-8".to_owned())],
         body: body.into_bytes(),
-        ..Answer::default()
+        ..HttpResponse::default()
     }
 }
 
 /// Returns a 401 with these challenges, and this cookie.
-pub(crate) fn challenge(style: Style, lines: Vec<String>, cookie: Option<String>) -> Answer {
-    let mut answer = style.answer(Err(errors::unauthenticated()), &[]);
-    set_content_type(&mut answer, "application/json;charset=ISO-8859-1");
-    answer.headers.extend(lines.into_iter().map(|line| ("WWW-Authenticate", line)));
-    answer.headers.extend(cookie.map(|cookie| ("Set-Cookie", format!("{cookie}; Path=/; HttpOnly"))));
-    answer
+pub(crate) fn challenge(style: Style, lines: Vec<String>, cookie: Option<String>) -> HttpResponse {
+    let mut response = style.render(Err(errors::unauthenticated()), &[]);
+    set_content_type(&mut response, "application/json;charset=ISO-8859-1");
+    response.headers.extend(lines.into_iter().map(|line| ("WWW-Authenticate", line)));
+    response.headers.extend(cookie.map(|cookie| ("Set-Cookie", format!("{cookie}; Path=/; HttpOnly"))));
+    response
 }

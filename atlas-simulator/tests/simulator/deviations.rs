@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    Cause, DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Fate, Fault, Operation, Pace, Rule, Simulator, Status,
+    ChangeCause, DEFAULT_INSTANCE, DEFAULT_PROJECT, Deviation, Endpoint, InjectedFault, Operation, Pace,
+    Rule, Simulator, Status,
 };
 use serde_json::json;
 
@@ -17,10 +18,10 @@ fn message() -> String {
         .to_owned()
 }
 
-/// An endpoint whose creation meets this fate.
-async fn fated(atlas: &Simulator, fate: Fate) -> (Client, String) {
+/// An endpoint whose creation meets this deviation.
+async fn fated(atlas: &Simulator, deviation: Deviation) -> (Client, String) {
     let client = Client::new(atlas);
-    atlas.inject(Rule::next_of(Operation::Create, Fault::Fate(fate)));
+    atlas.inject(Rule::next_of(Operation::Create, InjectedFault::Deviation(deviation)));
     let id = client.post(&endpoints(), "{}").await.id();
     (client, format!("{}/{id}", endpoints()))
 }
@@ -28,7 +29,7 @@ async fn fated(atlas: &Simulator, fate: Fate) -> (Client, String) {
 #[tokio::test]
 async fn a_reservation_fails_without_an_endpoint_service() {
     let atlas = instant().await;
-    let (client, one) = fated(&atlas, Fate::ReservationFails { message: message() }).await;
+    let (client, one) = fated(&atlas, Deviation::ReservationFails { message: message() }).await;
     let failed = client.get(&one).await.json;
     assert_eq!((&failed["status"], &failed["errorMessage"]), (&json!("FAILED"), &json!(message())));
     assert!(failed["endpointServiceName"].is_null());
@@ -37,7 +38,7 @@ async fn a_reservation_fails_without_an_endpoint_service() {
 #[tokio::test]
 async fn a_connection_fails_once_and_a_new_patch_repairs_it() {
     let atlas = instant().await;
-    let (client, one) = fated(&atlas, Fate::ConnectionFails { message: message() }).await;
+    let (client, one) = fated(&atlas, Deviation::ConnectionFails { message: message() }).await;
     client.patch(&one, VPC).await;
     let failed = client.get(&one).await.json;
     assert_eq!((&failed["status"], &failed["errorMessage"]), (&json!("FAILED"), &json!(message())));
@@ -49,9 +50,9 @@ async fn a_connection_fails_once_and_a_new_patch_repairs_it() {
 #[tokio::test]
 async fn an_available_endpoint_breaks_and_recovers_by_itself() {
     let atlas = instant().await;
-    let (client, one) = fated(&atlas, Fate::Breaks { after: SOON, message: message() }).await;
+    let (client, one) = fated(&atlas, Deviation::Breaks { after: SOON, message: message() }).await;
     let id = one.rsplit('/').next().unwrap();
-    assert!(atlas.set_fate(id, Fate::Recovers { after: SOON }));
+    assert!(atlas.add_deviation(id, Deviation::Recovers { after: SOON }));
     client.patch(&one, VPC).await;
     let seen = |atlas: &Simulator, status: &Status| {
         atlas.timelines()[0]
@@ -68,12 +69,12 @@ async fn an_available_endpoint_breaks_and_recovers_by_itself() {
 #[tokio::test]
 async fn a_reservation_that_nobody_uses_expires() {
     let atlas = instant().await;
-    let (client, one) = fated(&atlas, Fate::Expires { after: SOON }).await;
+    let (client, one) = fated(&atlas, Deviation::Expires { after: SOON }).await;
     until(&atlas, "the end", |atlas| atlas.timelines()[0].gone_at().is_some()).await;
     let last = atlas.timelines()[0].changes.iter().rev().find_map(|change| change.endpoint.clone());
     assert_eq!(last.unwrap().status, Status::Reserved);
     assert_eq!(client.get(&one).await.status, 404);
-    let (client, one) = fated(&atlas, Fate::Expires { after: Duration::from_hours(1) }).await;
+    let (client, one) = fated(&atlas, Deviation::Expires { after: Duration::from_hours(1) }).await;
     client.patch(&one, VPC).await;
     assert_eq!(client.get(&one).await.json["status"], "AVAILABLE");
 }
@@ -81,17 +82,17 @@ async fn a_reservation_that_nobody_uses_expires() {
 #[tokio::test]
 async fn an_endpoint_vanishes_in_any_status() {
     let atlas = slow().await;
-    let (client, one) = fated(&atlas, Fate::Vanishes { after: SOON }).await;
+    let (client, one) = fated(&atlas, Deviation::Vanishes { after: SOON }).await;
     until(&atlas, "the end", |atlas| atlas.timelines()[0].gone_at().is_some()).await;
     assert_eq!(client.get(&one).await.status, 404);
     let last = &atlas.timelines()[0].changes[1];
-    assert_eq!((last.cause, last.at), (Cause::Progress, atlas.timelines()[0].created_at() + SOON));
+    assert_eq!((last.cause, last.at), (ChangeCause::Progress, atlas.timelines()[0].created_at() + SOON));
 }
 
 #[tokio::test]
 async fn an_endpoint_stalls_until_it_is_edited() {
     let atlas = instant().await;
-    let (client, one) = fated(&atlas, Fate::Stalls).await;
+    let (client, one) = fated(&atlas, Deviation::Stalls).await;
     assert_eq!(client.get(&one).await.json["status"], "RESERVATION_REQUESTED");
     assert!(atlas.edit_endpoint(one.rsplit('/').next().unwrap(), |e| e.status = Status::Available));
     assert_eq!(client.get(&one).await.json["status"], "AVAILABLE");
@@ -100,18 +101,18 @@ async fn an_endpoint_stalls_until_it_is_edited() {
 #[tokio::test]
 async fn a_deletion_sticks_fails_or_is_undone() {
     let atlas = instant().await;
-    for (fate, status) in [
-        (Fate::DeletionSticks, "DELETING"),
-        (Fate::DeletionFails { message: message() }, "FAILED"),
-        (Fate::ComesBack, "RESERVED"),
+    for (deviation, status) in [
+        (Deviation::DeletionSticks, "DELETING"),
+        (Deviation::DeletionFails { message: message() }, "FAILED"),
+        (Deviation::ComesBack, "RESERVED"),
     ] {
-        let (client, one) = fated(&atlas, Fate::Expires { after: Duration::from_hours(1) }).await;
-        atlas.inject(Rule::next_of(Operation::Delete, Fault::Fate(fate.clone())));
+        let (client, one) = fated(&atlas, Deviation::Expires { after: Duration::from_hours(1) }).await;
+        atlas.inject(Rule::next_of(Operation::Delete, InjectedFault::Deviation(deviation.clone())));
         assert_eq!(client.delete(&one).await.status, 204);
         assert_eq!(client.get(&one).await.json["status"], status);
         client.delete(&one).await;
         let gone = client.get(&one).await.status == 404;
-        assert_eq!(gone, fate != Fate::DeletionSticks, "{fate:?}");
+        assert_eq!(gone, deviation != Deviation::DeletionSticks, "{deviation:?}");
     }
 }
 
@@ -141,7 +142,7 @@ async fn one_read_may_be_stale_among_fresh_ones() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     let id = client.post(&endpoints(), "{}").await.id();
-    let stale = Fault::StaleRead { by: Duration::from_hours(1) };
+    let stale = InjectedFault::StaleRead { by: Duration::from_hours(1) };
     atlas.inject(Rule::next(stale).of([Operation::List, Operation::Get]).times(2));
     assert_eq!(client.get(&endpoints()).await.json, json!([]));
     assert_eq!(client.get(&format!("{}/{id}", endpoints())).await.status, 404);

@@ -15,15 +15,15 @@ use super::exchange::Exchange;
 /// Shared by the proxies in front of all servers of a program, so that its effects have one numbering.
 ///
 /// An exchange is numbered, and its action chosen, when the whole request has arrived. Each planned action is used once
-/// unless planned by [`Tape::always`]; the oldest that matches is taken.
+/// unless planned by [`Recording::always`]; the oldest that matches is taken.
 ///
 /// From the moment an [`Action::CallBefore`] or [`Action::CallAfter`] is chosen until its call has returned, no later
 /// request on any proxy is numbered or forwarded; those that arrive meanwhile lose their connection. So after a kill at
 /// effect n, exactly the first n effects (n − 1 for `CallBefore`) have happened.
-pub struct Tape {
+pub struct Recording {
     started: Instant,
     counts: Box<dyn Fn(&Exchange) -> bool + Send + Sync>,
-    state: Mutex<State>,
+    state: Mutex<RecordingState>,
     /// How many exchanges have arrived or got a response; only its changes matter.
     changed: watch::Sender<u64>,
     /// Whether a call is running.
@@ -31,13 +31,13 @@ pub struct Tape {
 }
 
 #[derive(Default)]
-struct State {
+struct RecordingState {
     exchanges: Vec<Exchange>,
     effects: usize,
-    plan: Vec<Planned>,
+    plan: Vec<PlannedAction>,
 }
 
-struct Planned {
+struct PlannedAction {
     when: When,
     action: Supply,
 }
@@ -56,24 +56,24 @@ enum Supply {
     Always(Box<dyn Fn() -> Action + Send>),
 }
 
-impl Default for Tape {
+impl Default for Recording {
     fn default() -> Self {
         Self::counting(Exchange::is_write)
     }
 }
 
-impl fmt::Debug for Tape {
+impl fmt::Debug for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
-        f.debug_struct("Tape")
+        f.debug_struct("Recording")
             .field("exchanges", &state.exchanges.len())
             .field("plan", &state.plan.len())
             .finish()
     }
 }
 
-impl Tape {
-    /// Returns an empty tape. `counts` defines an effect; by default every write is one, so give another rule where
+impl Recording {
+    /// Returns an empty recording. `counts` defines an effect; by default every write is one, so give another rule where
     /// some writes depend on time and not on work, as the renewals of a lease do.
     #[must_use]
     pub fn counting(counts: impl Fn(&Exchange) -> bool + Send + Sync + 'static) -> Self {
@@ -106,7 +106,7 @@ impl Tape {
         self.plan(When::Matching(Box::new(matches)), Supply::Once(action));
     }
 
-    /// Plans this for every exchange that matches, until [`Tape::forget_plan`].
+    /// Plans this for every exchange that matches, until [`Recording::forget_plan`].
     pub fn always(
         &self,
         matches: impl Fn(&Exchange) -> bool + Send + 'static,
@@ -121,7 +121,7 @@ impl Tape {
     }
 
     fn plan(&self, when: When, action: Supply) {
-        self.state().plan.push(Planned { when, action });
+        self.state().plan.push(PlannedAction { when, action });
     }
 
     /// Returns all exchanges so far, in order.
@@ -155,7 +155,7 @@ impl Tape {
     ) -> Result<()> {
         let mut changed = self.changed.subscribe();
         let enough = async {
-            // The tape holds the sender, so that `changed` never fails while it is borrowed.
+            // The recording holds the sender, so that `changed` never fails while it is borrowed.
             while self.count(&matches) < count && changed.changed().await.is_ok() {}
         };
         if timeout(patience, enough).await.is_err() {
@@ -181,7 +181,7 @@ impl Tape {
     pub(super) async fn admit(&self, exchange: Exchange) -> Option<(Exchange, Option<Action>)> {
         let admitted = self.admit_unless_halted(exchange);
         if admitted.is_none() {
-            // The sender is part of the tape, so this cannot fail.
+            // The sender is part of the recording, so this cannot fail.
             let _ = self.halted.subscribe().wait_for(|halted| !halted).await;
         }
         admitted
@@ -211,7 +211,7 @@ impl Tape {
         Some((exchange, action))
     }
 
-    /// Resumes after the call that halted the tape.
+    /// Resumes after the call that halted the recording.
     pub(super) fn resume(&self) {
         self.halted.send_replace(false);
     }
@@ -220,8 +220,8 @@ impl Tape {
     pub(super) fn note(&self, number: usize, change: impl FnOnce(&mut Exchange)) {
         if let Some(exchange) = self.state().exchanges.get_mut(number - 1) {
             change(exchange);
-            if exchange.status.is_some() && exchange.answered.is_none() {
-                exchange.answered = Some(self.started.elapsed());
+            if exchange.status.is_some() && exchange.responded_at.is_none() {
+                exchange.responded_at = Some(self.started.elapsed());
             }
         }
         self.changed.send_modify(|count| *count += 1);
@@ -237,19 +237,19 @@ impl Tape {
                 && other.proxy == like.proxy
                 && other.method == like.method
                 && other.path == like.path
-                && other.answer != *now
+                && other.response != *now
         };
         self.state().exchanges.iter().rev().find(same).cloned()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RecordingState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl RecordingState {
     fn take_action(&mut self, exchange: &Exchange) -> Option<Action> {
-        let fits = |planned: &Planned| match &planned.when {
+        let fits = |planned: &PlannedAction| match &planned.when {
             When::Request(number) => exchange.number == *number,
             When::AtProxy(proxy, number) => exchange.proxy == *proxy && exchange.at_proxy == *number,
             When::Effect(number) => exchange.effect == Some(*number),
