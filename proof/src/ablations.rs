@@ -209,6 +209,20 @@ pub fn ablations() -> Vec<Ablation> {
             &[P::Leaked],
         ),
         ablation(
+            W::RunNotBroken,
+            "an empty listing outlives a failure",
+            None,
+            Config { budget: Budget { passing_empty: 2, losses: 1, ..NOTHING }, ..BEGUN },
+            &[P::Doubled],
+        ),
+        ablation(
+            W::RunNeverEnds,
+            "an empty listing is confirmed however late",
+            None,
+            Config { budget: Budget { passing_empty: 2, ..NOTHING }, ..BEGUN },
+            &[P::Doubled],
+        ),
+        ablation(
             W::NoncesForgotten,
             "nonces are forgotten with the claim",
             Some(10),

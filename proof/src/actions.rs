@@ -182,6 +182,9 @@ fn controller_actions(s: &ModelState, i: u8, controller: &Controller, actions: &
             if s.left.passing_gone > 0 {
                 actions.push(ModelAction::Step(i, StepOutcome::Gone));
             }
+            if s.left.passing_empty > 0 {
+                actions.push(ModelAction::Step(i, StepOutcome::Empty));
+            }
             // Faults of Atlas and of the API server have a budget each.
             if s.left.outages > 0 || s.left.losses > 0 {
                 actions.push(ModelAction::Step(i, StepOutcome::ResponseLost));

@@ -20,6 +20,8 @@ pub struct Budget {
     /// Listings with a 404 as if the instance were no more, while it exists. Two of them are never the only responses
     /// within the time in which they could confirm each other.
     pub passing_gone: u8,
+    /// Listings that show nothing, while something is there. They keep the same distance.
+    pub passing_empty: u8,
     /// Responses of the API server that are lost, with the write applied, not applied, or applied later.
     pub outages: u8,
     /// Deletions of the object.

@@ -83,7 +83,9 @@ impl Model {
                 s.controllers[i].running = None;
                 return Some(());
             }
-            StepOutcome::Lagging | StepOutcome::NoAccess | StepOutcome::Gone => return None,
+            StepOutcome::Lagging | StepOutcome::NoAccess | StepOutcome::Gone | StepOutcome::Empty => {
+                return None;
+            }
         }
         match self.apply(s, held, patch) {
             Ok(written) => self.applied(s, i, patch, origin, written),
@@ -176,10 +178,15 @@ impl Model {
                 spend(&mut s.left.losses)?;
                 View::Failed(ListFailure::Silence)
             }
-            StepOutcome::Gone if s.past.gone > 0 => return None,
+            StepOutcome::Gone | StepOutcome::Empty if s.past.gone > 0 => return None,
             StepOutcome::Gone => {
                 spend(&mut s.left.passing_gone)?;
                 View::Failed(ListFailure::Gone)
+            }
+            StepOutcome::Empty if listing(s, false).is_empty() => return None,
+            StepOutcome::Empty => {
+                spend(&mut s.left.passing_empty)?;
+                View::Listed(Vec::new())
             }
             StepOutcome::Unreached | StepOutcome::Parked => return None,
         };
@@ -192,7 +199,11 @@ impl Model {
             _ => None,
         };
         // Compared only while there may be another.
-        let gone = outcome == StepOutcome::Gone && s.left.passing_gone > 0;
+        let gone = match outcome {
+            StepOutcome::Gone => s.left.passing_gone > 0,
+            StepOutcome::Empty => s.left.passing_empty > 0,
+            _ => false,
+        };
         s.past.gone = u8::from(gone);
         self.mutation.responded(&mut s.controllers[i].memory, failed);
         let running = s.controllers[i].running.as_mut()?;

@@ -11,6 +11,8 @@ pub enum StepOutcome {
     NoAccess,
     /// A listing gets a 404 as if the instance were no more.
     Gone,
+    /// A listing shows nothing, although something is there.
+    Empty,
     /// The API server executes the request, and the response is lost; or Atlas does not respond to a listing.
     ResponseLost,
     /// The API server is unreachable.

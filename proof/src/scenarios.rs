@@ -25,6 +25,7 @@ pub(crate) const NOTHING: Budget = Budget {
     lags: 0,
     no_access: 0,
     passing_gone: 0,
+    passing_empty: 0,
     outages: 0,
     deletions: 0,
     creations: 0,
@@ -278,6 +279,20 @@ pub fn scenarios() -> Vec<Scenario> {
                     ..NOTHING
                 },
                 ..TWO
+            },
+        ),
+        scenario(
+            "one controller, listings seem empty twice",
+            Config {
+                budget: Budget {
+                    passing_empty: 2,
+                    losses: 1,
+                    no_access: 1,
+                    crashes: 1,
+                    deletions: 1,
+                    ..NOTHING
+                },
+                ..QUIET
             },
         ),
         scenario(
