@@ -21,7 +21,15 @@
 //! Cookies of a response go into the next request of the call, and stay with its challenge: balancers route a request with
 //! these cookies to the gateway that issued the nonce.
 //!
-//! A rejected bearer token is replaced once, where `token` allows it.
+//! A rejected bearer token is replaced once, where `token` allows it. The token endpoint alone knows whether a service
+//! account is valid, so what a 401 to the last token means is weighed as for Digest:
+//!
+//! | the 401 has | it means | the client |
+//! |---|---|---|
+//! | an error code that Atlas has only for known users | the account is rejected | returns it |
+//! | no Atlas error | it comes from something before Atlas | fails as `Unavailable` |
+//! | another Atlas error, and the account was accepted for this operation in this project | a gateway that does not know the token yet, or an account removed a moment ago | fails as `Unavailable`; after a few such calls in a row, returns it |
+//! | another Atlas error, and the account was never accepted | the account is rejected | returns it |
 
 use std::time::SystemTime;
 
@@ -243,14 +251,33 @@ impl AuthenticatedCall<'_> {
         }
         self.check_schemes(&response)?;
         let replaced = tokens.replace(transport, context, deadline, &token).await;
-        match replaced.map_err(Failure::before_sending)? {
-            Some(token) => {
-                let response = self.send_with_token(&token).await?;
-                self.check_schemes(&response)?;
-                Ok(response)
-            }
-            None => Ok(response),
+        let response = match replaced.map_err(Failure::before_sending)? {
+            Some(token) => self.send_with_token(&token).await?,
+            None => response,
+        };
+        self.check_rejection(&response)?;
+        Ok(response)
+    }
+
+    /// Fails for a 401 to the last token that is no evidence against the account.
+    fn check_rejection(&self, response: &RawResponse) -> Result<(), Failure> {
+        if response.status != 401 || is_refused_by_name(response) {
+            return Ok(());
         }
+        let RequestContext { operation, instance, credentials, .. } = self.context;
+        let problem = if response::error_code(response).is_none() {
+            self.check_schemes(response)?;
+            if schemes(response.challenges.iter().map(String::as_str)).is_empty() {
+                return Err(self.unusable(&ChallengeError::None, response));
+            }
+            "HTTP 401 without an error message of Atlas, although Atlas issued the token".to_owned()
+        } else if self.is_believed() {
+            self.transport.acceptances().doubted(credentials.fingerprint(), &instance.project, operation);
+            format!("HTTP 401: the gateway does not know the token, or no longer accepts {credentials}")
+        } else {
+            return Ok(());
+        };
+        Err(Failure::before_sending(self.context.failed(Outcome::Status(401), &problem, "")))
     }
 
     /// Fails for a 401 that has no Atlas error and offers neither scheme of Atlas: it proves nothing about the token.

@@ -84,9 +84,19 @@ impl ErrorBody {
     }
 }
 
+/// The error codes of a token endpoint (RFC 6749 §5.2). The error pages of many servers have an `error` with other words.
+const OAUTH_ERRORS: [&str; 6] = [
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+];
+
 /// An OAuth error (RFC 6749 §5.2), as the token endpoint sends it.
 pub(super) fn oauth_error(json: &Value) -> Option<ErrorBody> {
-    let code = json.get("error")?.as_str().filter(|code| !code.is_empty())?;
+    let code = json.get("error")?.as_str().filter(|code| OAUTH_ERRORS.contains(code))?;
     let detail = json.get("error_description").and_then(Value::as_str).unwrap_or_default();
     Some(ErrorBody { code: code.to_owned(), detail: detail.to_owned(), address: None })
 }

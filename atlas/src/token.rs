@@ -305,6 +305,10 @@ fn refused(context: RequestContext<'_>, raw: RawResponse) -> AtlasError {
     if response.status == 400 && response.error.as_ref().is_some_and(|error| error.code == "invalid_client") {
         response.status = 401;
     }
+    // RFC 6749 §5.2 requires an error for a rejected client, so this is of something before the token endpoint.
+    if response.status == 401 && response.error.is_none() {
+        return context.failed(Outcome::NoChallenge, "HTTP 401 without an OAuth error", "");
+    }
     context.rejected(&response)
 }
 

@@ -164,6 +164,76 @@ async fn a_401_of_something_before_atlas_neither_replaces_the_token_nor_blames_t
     assert_eq!(server.seen().len(), 2);
 }
 
+/// Bodies of a 401 that neither Atlas nor its token endpoint wrote.
+const FOREIGN: [&str; 4] = [
+    "",
+    "<html>login</html>",
+    r#"{"message":"Unauthorized"}"#,
+    r#"{"timestamp":1,"status":401,"error":"Unauthorized","path":"/"}"#,
+];
+
+#[tokio::test]
+async fn a_401_of_the_token_endpoint_without_an_oauth_error_blames_no_account() {
+    for header in [r#"WWW-Authenticate: Basic realm="proxy""#, "WWW-Authenticate: Bearer", "X: y"] {
+        for body in FOREIGN {
+            let server = Script::start(move |_| Reaction::Send(bytes(401, &[header], body)));
+            let (client, _) = client(&server, LONG);
+            let error = client.list(&instance()).await.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.outcome(), error.concerns()),
+                (FaultKind::Unavailable, Outcome::NoChallenge, Concerns::Credentials),
+                "{header} {body}"
+            );
+            let text = error.to_string();
+            assert!(text.contains("without an OAuth error") && !text.contains("secret"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_401_to_a_token_without_an_atlas_error_blames_no_account() {
+    const INVALID: &str = r#"WWW-Authenticate: Bearer error="invalid_token""#;
+    for (header, outcome) in [("X: y", Outcome::NoChallenge), (INVALID, Outcome::Status(401))] {
+        for body in FOREIGN {
+            let server = issuing(3600, move |_| Reaction::Send(bytes(401, &[header], body)));
+            let (client, _) = client(&server, LONG);
+            for _ in 0..4 {
+                let error = client.list(&instance()).await.unwrap_err();
+                assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, outcome), "{error}");
+                assert!(!error.to_string().contains("check service account"), "{error}");
+            }
+            let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else {
+                panic!("what is answered 401 was not executed")
+            };
+            assert_eq!(error.kind(), FaultKind::Unavailable);
+            assert_eq!(token_requests(&server), 2, "one replacement a minute");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_accepted_account_is_believed_when_a_gateway_does_not_know_its_tokens() {
+    let unknown = atlas_error(401, "UNEXPECTED_ERROR", "d");
+    let calls = AtomicUsize::new(0);
+    let server = issuing(3600, move |_| match calls.fetch_add(1, Ordering::Relaxed) {
+        0..3 | 5 => json(200, "[]"),
+        _ => json(401, &unknown),
+    });
+    let (client, _) = client(&server, LONG);
+    for _ in 0..3 {
+        client.list(&instance()).await.unwrap();
+    }
+    // Two 401s, one to the token that replaces the other; then the gateway knows it.
+    let error = client.list(&instance()).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Status(401)), "{error}");
+    client.list(&instance()).await.unwrap();
+    // The account may have been removed: the credit ends.
+    for expected in [FaultKind::Unavailable, FaultKind::Unavailable, FaultKind::Unauthorized] {
+        assert_eq!(client.list(&instance()).await.unwrap_err().kind(), expected);
+    }
+    assert_eq!(client.list(&elsewhere(1)).await.unwrap_err().kind(), FaultKind::Unauthorized);
+}
+
 #[tokio::test]
 async fn a_401_in_one_project_does_not_take_the_token_from_the_others() {
     let server = issuing(3600, |request| {
