@@ -4,12 +4,12 @@
 
 use domain::fault::FaultKind;
 
-/// Returns the class of a response without success. `code` is the `errorCode` of an Atlas error body, if there was one;
-/// `is_whole` is false when the body could not be read to its end.
-pub(super) fn kind(status: u16, code: Option<&str>, is_whole: bool) -> FaultKind {
+/// Returns the class of a response without success. `code` is the `errorCode` of an Atlas error body, if there was one.
+pub(super) fn kind(status: u16, code: Option<&str>) -> FaultKind {
     match (status, code) {
         (401, _) => FaultKind::Unauthorized,
-        (403, _) => FaultKind::Forbidden,
+        // Without a code, a 403 or 404 is of a proxy, or of another server: it says nothing of the credentials or the project.
+        (403, Some(_)) => FaultKind::Forbidden,
         (429, _) => FaultKind::RateLimited,
         // The status of these codes is not documented beyond doubt, the codes are.
         (400 | 404 | 409 | 410, Some("TENANT_PRIVATE_ENDPOINT_NOT_FOUND")) => FaultKind::EndpointNotFound,
@@ -21,8 +21,8 @@ pub(super) fn kind(status: u16, code: Option<&str>, is_whole: bool) -> FaultKind
             Some("NOT_SERVERLESS_TENANT_CLUSTER" | "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"),
         ) => FaultKind::NotServerless,
         (400 | 404 | 410, Some("VERSION_GONE")) => FaultKind::Retired,
-        // 404: an unknown project, or a key of another organisation, or not Atlas at all. Never proof of absence.
-        (404, _) if is_whole => FaultKind::NoAccess,
+        // 404: an unknown project, or a key of another organisation. Never proof of absence.
+        (404, Some(_)) => FaultKind::NoAccess,
         // 405 is maintenance, 408 a timeout, from Atlas or from a proxy.
         (405 | 408, _) => FaultKind::Unavailable,
         (400..=499, Some(_)) => FaultKind::Refused,

@@ -45,7 +45,7 @@ fn every_row_of_the_error_table_has_its_class() {
         (409, "PRIVATELINK_INTERFACE_ENDPOINT_ALREADY_EXISTS", FaultKind::Refused),
         (404, "UNEXPECTED_ERROR", FaultKind::NoAccess),
     ] {
-        assert_eq!(kind(status, Some(code), true), expected, "{status} {code}");
+        assert_eq!(kind(status, Some(code)), expected, "{status} {code}");
     }
 }
 
@@ -57,8 +57,8 @@ fn without_an_atlas_body_only_the_status_speaks() {
         (400, FaultKind::Unavailable),
         (401, FaultKind::Unauthorized),
         (402, FaultKind::Unavailable),
-        (403, FaultKind::Forbidden),
-        (404, FaultKind::NoAccess),
+        (403, FaultKind::Unavailable),
+        (404, FaultKind::Unavailable),
         (405, FaultKind::Unavailable),
         (406, FaultKind::Unavailable),
         (407, FaultKind::Unavailable),
@@ -71,9 +71,8 @@ fn without_an_atlas_body_only_the_status_speaks() {
         (504, FaultKind::Unavailable),
         (999, FaultKind::Unavailable),
     ] {
-        assert_eq!(kind(status, None, true), expected, "{status}");
+        assert_eq!(kind(status, None), expected, "{status}");
     }
-    assert_eq!(kind(404, None, false), FaultKind::Unavailable, "half a 404 may have named an instance");
 }
 
 #[test]
@@ -85,11 +84,11 @@ fn a_server_fault_is_never_read_as_absence_whatever_code_it_carries() {
         "NOT_SERVERLESS_TENANT_CLUSTER",
     ] {
         for status in [500, 502, 503, 504] {
-            assert_eq!(kind(status, Some(code), true), FaultKind::Unavailable, "{status} {code}");
+            assert_eq!(kind(status, Some(code)), FaultKind::Unavailable, "{status} {code}");
         }
-        assert_eq!(kind(401, Some(code), true), FaultKind::Unauthorized);
-        assert_eq!(kind(403, Some(code), true), FaultKind::Forbidden);
-        assert_eq!(kind(429, Some(code), true), FaultKind::RateLimited);
+        assert_eq!(kind(401, Some(code)), FaultKind::Unauthorized);
+        assert_eq!(kind(403, Some(code)), FaultKind::Forbidden);
+        assert_eq!(kind(429, Some(code)), FaultKind::RateLimited);
     }
 }
 

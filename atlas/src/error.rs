@@ -173,7 +173,7 @@ impl RequestContext<'_> {
     /// Returns the error of a response without success.
     pub(super) fn rejected(&self, response: &Response) -> AtlasError {
         let code = response.error.as_ref().map(|error| error.code.as_str());
-        let kind = classify::kind(response.status, code, response.broken.is_none());
+        let kind = classify::kind(response.status, code);
         let error_code = code.map(|code| shown_code(code, &response.secrets));
         let detail = response.error.as_ref().map(|error| redact::clean(&error.detail, &response.secrets));
         let detail = detail.unwrap_or_default();
@@ -257,7 +257,6 @@ impl RequestContext<'_> {
 
     fn next_step(&self, kind: FaultKind, response: &Response) -> Message {
         let who = self.credentials;
-        let not_atlas = response.error.is_none();
         let next = match kind {
             FaultKind::Unauthorized if self.operation == Operation::Token => {
                 format!("check the secret of {who}: it may be wrong, expired or revoked")
@@ -271,9 +270,6 @@ impl RequestContext<'_> {
                 };
                 format!("check {who} and its secret; it needs the Project Owner role in this project{other}")
             }
-            FaultKind::Forbidden if not_atlas => {
-                "a proxy or firewall on the way may have refused the call".to_owned()
-            }
             FaultKind::Forbidden => match response.error.as_ref().and_then(ErrorBody::access_list_address) {
                 Some(address) => {
                     let list =
@@ -284,7 +280,6 @@ impl RequestContext<'_> {
                     "{who} needs the Project Owner role in this project, and this operator's address on its API access list"
                 ),
             },
-            FaultKind::NoAccess if not_atlas => "check that the base URL leads to Atlas".to_owned(),
             FaultKind::NoAccess => {
                 format!("check the project id, and that {who} belongs to the organisation of this project")
             }
@@ -317,6 +312,12 @@ impl RequestContext<'_> {
             FaultKind::Refused => "correct what Atlas names".to_owned(),
             FaultKind::Unavailable if (300..400).contains(&response.status) => {
                 "redirects are not followed: check the base URL".to_owned()
+            }
+            FaultKind::Unavailable if response.status == 403 => {
+                "a proxy or firewall on the way may have refused the call".to_owned()
+            }
+            FaultKind::Unavailable if response.status == 404 => {
+                "check that the base URL leads to Atlas".to_owned()
             }
             FaultKind::Unavailable => "retrying".to_owned(),
         };

@@ -103,7 +103,7 @@ pub enum FaultKind {
     Unauthorized,
     /// 403: the caller's address is not on the access list, or access is forbidden.
     Forbidden,
-    /// 404 without an instance-level code: an unknown project, a key of another organisation, a wrong base URL.
+    /// 404 without an instance-level code: an unknown project, a key of another organisation.
     NoAccess,
     /// 404 `CLUSTER_NOT_FOUND` or `SERVERLESS_INSTANCE_NOT_FOUND`: the instance is not there.
     InstanceNotFound,
@@ -117,7 +117,7 @@ pub enum FaultKind {
     RateLimited,
     /// Any other refusal with an Atlas error body: a validation error, a conflict, a missing payment method.
     Refused,
-    /// 5xx, maintenance (405), no connection, a timeout, or a response that cannot be parsed.
+    /// 5xx, maintenance (405), no connection, a timeout, a response that cannot be parsed, or a refusal that Atlas did not write.
     Unavailable,
 }
 

@@ -131,7 +131,7 @@ async fn only_atlas_own_word_for_a_missing_endpoint_is_not_found() {
         (404, atlas_error(404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "d"), Ok(DeleteOutcome::NotFound)),
         (400, atlas_error(400, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", "d"), Ok(DeleteOutcome::NotFound)),
         (404, atlas_error(404, "GROUP_NOT_FOUND", "d"), Err(FaultKind::NoAccess)),
-        (404, "<html>404</html>".to_owned(), Err(FaultKind::NoAccess)),
+        (404, "<html>404</html>".to_owned(), Err(FaultKind::Unavailable)),
         (404, atlas_error(404, "CLUSTER_NOT_FOUND", "d"), Err(FaultKind::InstanceNotFound)),
         (
             400,
@@ -251,6 +251,26 @@ async fn headers_that_others_on_the_way_spell_badly_are_passed_over() {
         Reaction::Send(bytes(200, &lines, "[]"))
     });
     server.client().0.list(&instance()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_that_atlas_did_not_write_is_an_outage() {
+    for (status, body, next) in [
+        (403, "<html>WAF</html>", "a proxy or firewall on the way may have refused the call"),
+        (403, "", "a proxy or firewall on the way may have refused the call"),
+        (404, "default backend - 404", "check that the base URL leads to Atlas"),
+        (404, r#"{"message":"no Route matched"}"#, "check that the base URL leads to Atlas"),
+    ] {
+        let server = authenticated(move |_| Reaction::Send(bytes(status, &[], body)));
+        let (client, _) = server.client();
+        let listed = client.list(&instance()).await.unwrap_err();
+        let updated = client.update(&instance(), &id(), &Update::default()).await.unwrap_err();
+        let deleted = client.delete(&instance(), &id()).await.unwrap_err();
+        for error in [listed, updated, deleted] {
+            assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Status(status)));
+            assert!(error.to_string().ends_with(next), "{error}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ fn endings() -> Vec<(Termination, FaultKind)> {
         (Termination::ServerlessInstanceNotFound, InstanceNotFound),
         (Termination::EndpointNotFound(404), EndpointNotFound),
         (Termination::EndpointNotFound(400), EndpointNotFound),
-        (Termination::HtmlNotFound, NoAccess),
+        (Termination::HtmlNotFound, Unavailable),
         (Termination::UnexpectedNotFound, NoAccess),
         (Termination::Maintenance, Unavailable),
         (Termination::Conflict, Refused),
@@ -71,8 +71,7 @@ async fn a_create_that_is_called_refused_was_never_executed() {
     let mut seen = BTreeSet::new();
     for (ending, kind) in endings() {
         // Atlas itself never rejects a create that it executed; an intermediary may return anything.
-        let by_atlas = kind != FaultKind::Unavailable && ending != Termination::HtmlNotFound
-            || ending == Termination::Maintenance;
+        let by_atlas = kind != FaultKind::Unavailable || ending == Termination::Maintenance;
         for fault in [InjectedFault::NotExecuted(ending.clone()), InjectedFault::Executed(ending.clone())] {
             if by_atlas && matches!(fault, InjectedFault::Executed(_)) {
                 continue;

@@ -311,7 +311,7 @@ async fn without_a_token_nothing_is_sent_and_the_reason_is_named() {
         ),
         (400, invalid, FaultKind::Unauthorized, "invalid_client"),
         (429, limited, FaultKind::RateLimited, "RATE_LIMITED: Resource /api/oauth/token is limited"),
-        (404, "<html>", FaultKind::NoAccess, "check that the base URL leads to Atlas"),
+        (404, "<html>", FaultKind::Unavailable, "check that the base URL leads to Atlas"),
         (500, "", FaultKind::Unavailable, "HTTP 500"),
         (200, "{}", FaultKind::Unavailable, "no access_token"),
         (200, "<html>", FaultKind::Unavailable, "no access_token"),
