@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atlas::CallRecord;
+use atlas::{CallRecord, Outcome};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -219,7 +219,7 @@ impl Metrics {
         self.atlas_time
             .get_or_create(&labels([("operation", operation)]))
             .observe(call.duration.as_secs_f64());
-        if let Some(remaining) = call.remaining {
+        if let (Some(remaining), Outcome::Status(200..=299)) = (call.remaining, call.outcome) {
             self.budgets.said(&call.credential, remaining, Boottime::now());
         }
     }

@@ -1,6 +1,6 @@
 //! What `/metrics` serves for what was counted.
 
-use atlas::{Operation, Outcome};
+use atlas::Operation;
 use domain::conditions::{ConditionType, Reason};
 use domain::endpoint::EndpointStatus;
 
@@ -109,6 +109,11 @@ fn nobody_between_here_and_atlas_can_make_series() {
 fn what_is_left_of_a_keys_limit_is_what_atlas_last_said() {
     let metrics = Metrics::default();
     metrics.atlas_call(&call(Outcome::Status(200)));
+    assert_not_served(&metrics, "atlas_spe_atlas_rate_limit_remaining{");
+    // A rejected key is any that somebody wrote into a Secret.
+    for outcome in [Outcome::Status(401), Outcome::Status(429), Outcome::Malformed] {
+        metrics.atlas_call(&CallRecord { remaining: Some(1), ..call(outcome) });
+    }
     assert_not_served(&metrics, "atlas_spe_atlas_rate_limit_remaining{");
     for remaining in [Some(4000), Some(17), None] {
         metrics.atlas_call(&CallRecord { remaining, ..call(Outcome::Status(200)) });
