@@ -24,6 +24,9 @@ pub(crate) type Stamped<T> = (Boottime, T);
 /// How long an unused response is kept.
 const KEPT: Duration = Duration::from_hours(1);
 
+/// How long an unused failure is kept: anybody who may create objects can make them for instances that do not exist.
+const FAILURE_KEPT: Duration = Duration::from_mins(1);
+
 /// How often old responses are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
@@ -32,6 +35,7 @@ pub(crate) struct SingleFlight<Subject, T> {
     slots: Mutex<Slots<Subject, T>>,
     /// The rate limit of requests; `None`: unlimited.
     rate: Option<Rate>,
+    is_failure: fn(&T) -> bool,
 }
 
 struct Slots<Subject, T> {
@@ -61,9 +65,10 @@ enum Available<T> {
 }
 
 impl<Subject: Eq + Hash, T: Clone> SingleFlight<Subject, T> {
-    pub(crate) fn new(rate: Option<Rate>) -> Self {
+    /// Creates it for responses that are failures if `is_failure` returns `true`.
+    pub(crate) fn new(rate: Option<Rate>, is_failure: fn(&T) -> bool) -> Self {
         let slots = Slots { all: HashMap::new(), swept: Boottime::now() };
-        Self { slots: Mutex::new(slots), rate }
+        Self { slots: Mutex::new(slots), rate, is_failure }
     }
 
     /// Returns a response requested at `fresh_after` or later, else the one that `send` returns, once `enter` returns
@@ -113,12 +118,19 @@ impl<Subject: Eq + Hash, T: Clone> SingleFlight<Subject, T> {
         let now = Boottime::now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if now.since(slots.swept) >= SWEEP {
-            slots.swept = now;
-            // An old slot without callers belongs to a deleted object.
-            slots.all.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_young(now));
-            slots.all.shrink_to_fit();
+            slots.sweep(now, self.is_failure);
         }
         Arc::clone(slots.all.entry(of).or_insert_with(|| Slot::new(now)))
+    }
+}
+
+impl<Subject: Eq + Hash, T> Slots<Subject, T> {
+    /// Removes old responses. A slot without callers that has none belongs to a deleted object, or to one that is seldom
+    /// reconciled.
+    fn sweep(&mut self, now: Boottime, is_failure: fn(&T) -> bool) {
+        self.swept = now;
+        self.all.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_young(now, is_failure));
+        self.all.shrink_to_fit();
     }
 }
 
@@ -141,10 +153,6 @@ impl<T: Clone> Slot<T> {
         state.in_flight = true;
         Some(Request(self))
     }
-
-    fn is_young(&self, now: Boottime) -> bool {
-        self.state().response.as_ref().is_some_and(|(sent, _)| now.since(*sent) < KEPT)
-    }
 }
 
 impl<T: Clone> State<T> {
@@ -163,6 +171,12 @@ impl<T: Clone> State<T> {
 }
 
 impl<T> Slot<T> {
+    fn is_young(&self, now: Boottime, is_failure: fn(&T) -> bool) -> bool {
+        self.state().response.as_ref().is_some_and(|(sent, response)| {
+            now.since(*sent) < if is_failure(response) { FAILURE_KEPT } else { KEPT }
+        })
+    }
+
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -32,7 +32,7 @@ async fn ask(shared: &SingleFlight<Instance, u32>, asked: &Cell<u32>, fresh_afte
 
 #[tokio::test]
 async fn who_comes_while_one_asks_shares_its_answer_and_who_needs_a_fresher_one_asks_once_more() {
-    let (shared, asked) = (SingleFlight::new(None), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(None, |_| false), Cell::new(0));
     let begun = Boottime::now();
     assert!(join_all((0..20).map(|_| ask(&shared, &asked, begun))).await.iter().all(|told| *told == 1));
     assert_eq!(ask(&shared, &asked, begun).await, 1, "fresh enough");
@@ -42,7 +42,7 @@ async fn who_comes_while_one_asks_shares_its_answer_and_who_needs_a_fresher_one_
 
 #[tokio::test]
 async fn who_has_no_right_to_ask_holds_up_nobody_and_gets_what_others_were_told() {
-    let (shared, asked) = (SingleFlight::new(None), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(None, |_| false), Cell::new(0));
     let enter = || pending::<Result<(), ()>>();
     let mut stuck = Box::pin(shared.get(of(), NEVER, enter, |()| async { panic!("it may not ask") }));
     assert!(stuck.as_mut().now_or_never().is_none());
@@ -52,7 +52,7 @@ async fn who_has_no_right_to_ask_holds_up_nobody_and_gets_what_others_were_told(
 
 #[tokio::test]
 async fn who_gives_up_asking_leaves_it_to_the_next() {
-    let (shared, asked) = (SingleFlight::new(None), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(None, |_| false), Cell::new(0));
     let enter = || ready(Ok::<_, ()>(()));
     let mut given_up = Box::pin(shared.get(of(), NEVER, enter, |()| pending()));
     assert!(given_up.as_mut().now_or_never().is_none());
@@ -64,7 +64,7 @@ async fn who_gives_up_asking_leaves_it_to_the_next() {
 
 #[tokio::test]
 async fn what_may_not_be_asked_is_said_to_who_wanted_to_and_not_kept() {
-    let (shared, asked) = (SingleFlight::new(None), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(None, |_| false), Cell::new(0));
     let refused = shared.get(of(), NEVER, || ready(Err::<(), _>("paused")), |()| pending()).await;
     assert_eq!(refused.unwrap_err(), "paused");
     assert_eq!(ask(&shared, &asked, NEVER).await, 1);
@@ -73,7 +73,7 @@ async fn what_may_not_be_asked_is_said_to_who_wanted_to_and_not_kept() {
 #[tokio::test]
 async fn however_often_a_fresh_answer_is_wished_it_is_asked_for_at_its_rate() {
     let rate = Rate { burst: 2, interval: Duration::from_millis(100) };
-    let (shared, asked) = (SingleFlight::new(Some(rate)), Cell::new(0));
+    let (shared, asked) = (SingleFlight::new(Some(rate), |_| false), Cell::new(0));
     let begun = Boottime::now();
     let mut told = 0;
     while begun.elapsed() < Duration::from_millis(450) {
@@ -83,4 +83,22 @@ async fn however_often_a_fresh_answer_is_wished_it_is_asked_for_at_its_rate() {
     // Two at once, then one each 100 ms; the last started in time and ended after it.
     assert!(told <= 7, "asked {told} times");
     assert!(begun.elapsed() >= rate.interval * (told - 2));
+}
+
+#[tokio::test]
+async fn a_failure_is_forgotten_after_a_minute_and_a_success_after_an_hour() {
+    let shared = SingleFlight::new(None, Result::is_err);
+    let sent = Boottime::now();
+    for (name, result) in [("orders", Ok(())), ("invented", Err(()))] {
+        let (instance, credentials) = of();
+        let of = (Instance { name: name.parse().unwrap(), ..instance }, credentials);
+        let request = |()| ready(Ok((sent, result)));
+        let (_, kept) = shared.get(of, NEVER, || ready(Ok::<_, ()>(())), request).await.unwrap();
+        assert_eq!(kept, result);
+    }
+    let mut slots = shared.slots.lock().unwrap();
+    for (age, left) in [(59, 2), (60, 1), (3599, 1), (3600, 0)] {
+        slots.sweep(sent + Duration::from_secs(age), Result::is_err);
+        assert_eq!(slots.all.len(), left, "after {age} s");
+    }
 }

@@ -56,7 +56,7 @@ impl Listings {
     pub(super) fn new(poll_min: Duration) -> Self {
         let interval = INTERVAL.min(poll_min);
         Self {
-            endpoints: SingleFlight::new(Some(Rate { burst: BURST, interval })),
+            endpoints: SingleFlight::new(Some(Rate { burst: BURST, interval }), Result::is_err),
             listing_rate: Mutex::new(ListingRate::new(interval, Boottime::now())),
             sunset: Mutex::default(),
         }

@@ -19,7 +19,7 @@ pub(super) struct Addresses(SingleFlight<Instance, Arc<Vec<PrivateConnection>>>)
 
 impl Addresses {
     pub(super) fn new() -> Self {
-        Self(SingleFlight::new(None))
+        Self(SingleFlight::new(None, |_| false))
     }
 
     /// Returns the address behind this VPC endpoint, if Atlas shows it at `fresh_after` or later.
