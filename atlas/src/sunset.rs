@@ -8,8 +8,8 @@ pub(super) fn parse(sunset: Option<&str>, deprecation: Option<&str>) -> Option<S
     sunset.or(deprecation)?;
     let time = sunset.and_then(|value| httpdate::parse_http_date(value.trim()).ok());
     let day = time.and_then(|time| Timestamp::try_from(time).ok());
-    // The reader knows today's date.
-    Some(Sunset { day: day.map(|time| time.strftime("%F").to_string()), is_over: false })
+    // The reader knows today's date, and what other responses announce.
+    Some(Sunset { day: day.map(|time| time.strftime("%F").to_string()), is_over: false, is_confirmed: false })
 }
 
 #[cfg(test)]

@@ -24,4 +24,5 @@ pub mod output;
 pub mod ownership;
 pub mod rate_limits;
 pub mod schedule;
+pub mod sunset;
 pub mod text;

@@ -195,6 +195,8 @@ pub struct Sunset {
     pub day: Option<String>,
     /// That day is past.
     pub is_over: bool,
+    /// Two responses at least G apart have made the announcement. One alone changes nothing.
+    pub is_confirmed: bool,
 }
 
 /// What this process remembers of one token. Nothing here is needed for safety after a restart: what is

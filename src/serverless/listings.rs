@@ -6,9 +6,10 @@ use std::time::Duration;
 use atlas::Operation;
 use domain::endpoint::{Endpoint, Instance};
 use domain::fault::Fault;
-use domain::observed::Sunset;
+use domain::observed::{Sunset, Times};
 use domain::rate_limits::Call;
 use domain::schedule::Cause;
+use domain::sunset::Announcements;
 
 use crate::clock::Boottime;
 
@@ -30,7 +31,7 @@ pub(super) struct Listing {
     pub(super) result: Result<Arc<[Endpoint]>, Fault>,
     /// `true` if a request was sent; otherwise `result` says why not.
     pub(super) is_asked: bool,
-    /// The end of this API, if any response has announced it.
+    /// The announced end of this API, if a response of the last day has announced it.
     pub(super) sunset: Option<Sunset>,
 }
 
@@ -46,19 +47,20 @@ enum NotSent {
 pub(super) struct Listings {
     endpoints: SingleFlight<Instance, Result<Arc<[Endpoint]>, Fault>>,
     listing_rate: Mutex<ListingRate>,
-    /// The last announced end of this API. A response without an announcement does not clear it, because not every Atlas server
-    /// may send one.
-    sunset: Mutex<Option<Sunset>>,
+    /// The announced ends of this API, by any response to any object.
+    announcements: Mutex<Announcements>,
+    times: Times,
 }
 
 impl Listings {
     /// Creates the listings for objects that are polled at most every `poll_min`.
-    pub(super) fn new(poll_min: Duration) -> Self {
+    pub(super) fn new(poll_min: Duration, times: Times) -> Self {
         let interval = INTERVAL.min(poll_min);
         Self {
             endpoints: SingleFlight::new(Some(Rate { burst: BURST, interval }), Result::is_err),
             listing_rate: Mutex::new(ListingRate::new(interval, Boottime::now())),
-            sunset: Mutex::default(),
+            announcements: Mutex::default(),
+            times,
         }
     }
 
@@ -87,7 +89,9 @@ impl Listings {
             let result = Box::pin(access.key.client.list(&access.subject)).await;
             drop(permit);
             if let Ok(listing) = &result {
-                self.announced(listing.sunset.as_ref());
+                if let Some(sunset) = &listing.sunset {
+                    self.announcements().announced(sunset.day.as_deref(), sent.since_boot());
+                }
                 if let Some(act) = counted {
                     self.listing_rate().found(act, &access.namespace);
                 }
@@ -108,7 +112,7 @@ impl Listings {
                 }
                 Err(NotSent::Later(delay)) => return Err(delay),
             };
-        Ok(Listing { sent, result, is_asked, sunset: self.sunset().clone() })
+        Ok(Listing { sent, result, is_asked, sunset: self.sunset() })
     }
 
     /// Checks back-off and rate limits, and records that a listing is requested now. Returns the act of a user that it is
@@ -139,16 +143,12 @@ impl Listings {
         Ok(counted)
     }
 
-    /// Records an announced end of this API. A known day is kept if another server announces no day.
-    fn announced(&self, sunset: Option<&Sunset>) {
-        let mut known = self.sunset();
-        if known.is_none() || sunset.is_some_and(|sunset| sunset.day.is_some()) {
-            *known = sunset.cloned();
-        }
+    fn sunset(&self) -> Option<Sunset> {
+        self.announcements().current(&self.times, Boottime::now().since_boot())
     }
 
-    fn sunset(&self) -> MutexGuard<'_, Option<Sunset>> {
-        self.sunset.lock().unwrap_or_else(PoisonError::into_inner)
+    fn announcements(&self) -> MutexGuard<'_, Announcements> {
+        self.announcements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held(atlas: &AtlasAccess, access: &Access<Instance>, is_requested: bool) -> Result<(), NotSent> {

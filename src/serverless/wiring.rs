@@ -82,7 +82,7 @@ pub async fn run(
     let ctx = Arc::new(Context {
         atlas: AtlasAccess::new(keys, options.default_credentials.clone(), options.concurrency),
         cluster_id,
-        listings: Listings::new(options.poll_min),
+        listings: Listings::new(options.poll_min, options.times),
         addresses: Addresses::new(),
         targets: Arc::new(ReferencedObjects::new(
             client.clone(),

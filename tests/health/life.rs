@@ -130,7 +130,7 @@ impl Life {
 
     /// Atlas announces the end of its API from now on.
     pub(crate) fn announced(mut self) -> Self {
-        self.sunset = Some(Sunset { day: Some("2027-01-31".to_owned()), is_over: false });
+        self.sunset = Some(Sunset { day: Some("2027-01-31".to_owned()), is_over: false, is_confirmed: true });
         self
     }
 

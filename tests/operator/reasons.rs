@@ -102,7 +102,7 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         ProjectNotFound => (&["{project}"], &["check "]),
         InstanceNotFound => (&["{instance}"], &["check the instance name"]),
         InstanceMigrated | ApiRetired => (&["{instance}"], &["delete this object"]),
-        SunsetAnnounced => (&[], &["delete this object"]),
+        SunsetAnnounced => (&[], &["delete this object", "Check what Atlas has announced"]),
         RateLimited => (&[], &["retrying"]),
         AtlasUnavailable => (&[], &["retrying", "the operator decides again", "check ", "a proxy or firewall"]),
         AtlasRefused => (&["{instance}"], &["correct what Atlas names", "settle it", "check the API version", "the next listing", "the operator retries", "retrying"]),

@@ -360,7 +360,7 @@ mod invariants {
             return None;
         }
         let mut told = o.clone();
-        told.sunset = Some(Sunset { day: Some("2026-01-15".to_owned()), is_over: false });
+        told.sunset = Some(Sunset { day: Some("2026-01-15".to_owned()), is_over: false, is_confirmed: true });
         let mut announced = report(&told, d);
         let more = announced.conditions.pop()?;
         let condition =

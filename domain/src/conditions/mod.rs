@@ -167,24 +167,26 @@ enum EndpointView<'a> {
 }
 
 /// Returns the condition about the announced end of the API, which changes nothing else. The condition in the status stays until
-/// a listing succeeds.
+/// a listing without an announcement, or a second one that confirms it. No message advises a deletion without a confirmed day.
 fn sunset(o: &Observed) -> Option<Condition> {
     let kind = ConditionType::ApiSunset;
     let message = match (&o.sunset, &o.listing) {
-        (Some(Sunset { day: Some(day), is_over: true }), _) => format!(
+        (Some(Sunset { day: Some(day), is_over: true, is_confirmed: true }), _) => format!(
             "Atlas has announced that it would switch this API off on {day}, which is past; the operator works for as long as the \
              API responds. Move what uses the endpoint to a cluster with endpoints of its own now, then delete this object and the AWS VPC \
              endpoint"
         ),
-        (Some(Sunset { day, .. }), _) => {
-            let day = day.as_ref().map_or_else(|| "(it names no day)".to_owned(), |day| format!("on {day}"));
-            format!(
-                "Atlas has announced that it switches this API off {day}; the operator works for as long as the API responds. \
-                 Before that, move what uses the endpoint to a cluster with endpoints of its own, then delete this object and the AWS VPC endpoint"
-            )
+        (Some(Sunset { day: Some(day), is_confirmed: true, .. }), _) => format!(
+            "Atlas has announced that it switches this API off on {day}; the operator works for as long as the API responds. \
+             Before that, move what uses the endpoint to a cluster with endpoints of its own, then delete this object and the AWS VPC endpoint"
+        ),
+        (Some(Sunset { day: None, is_confirmed: true, .. }), _) => {
+            "responses announce the end of this API and name no day; the operator works for as long as the API responds. \
+             Check what Atlas has announced: a proxy or gateway may have added the header"
+                .to_owned()
         }
         (None, Listing::Fetched(_)) => return None,
-        (None, _) => o
+        (Some(Sunset { is_confirmed: false, .. }) | None, _) => o
             .object
             .reported
             .get(kind.as_str())

@@ -100,7 +100,7 @@ fn an_announced_end_of_the_api_is_told_once_and_stays_until_a_listing_says_other
         let told = notices.iter().filter(|notice| notice.reason == EventReason::AtlasApiSunset).count();
         (report.get(ConditionType::ApiSunset).is_some(), told)
     };
-    let sunset = || Some(Sunset { day: Some("2026-01-15".to_owned()), is_over: false });
+    let sunset = || Some(Sunset { day: Some("2026-01-15".to_owned()), is_over: false, is_confirmed: true });
     assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), None), (false, 0));
     assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), sunset()), (true, 1));
     assert_eq!(tells(&mut story, Listing::Fetched(shown.to_vec()), sunset()), (true, 0));

@@ -113,12 +113,29 @@ fn what_is_refused_while_something_is_connected_names_what_restores_ready() {
 fn a_day_that_is_past_is_not_ahead() {
     let said = |is_over| {
         let mut o = shown("AVAILABLE");
-        o.sunset = Some(Sunset { day: Some("2026-01-22".to_owned()), is_over });
+        o.sunset = Some(Sunset { day: Some("2026-01-22".to_owned()), is_over, is_confirmed: true });
         reported(&o).get(ConditionType::ApiSunset).unwrap().message.to_string()
     };
     assert!(said(false).contains("switches this API off on 2026-01-22"), "{}", said(false));
     assert!(said(true).contains("2026-01-22, which is past"), "{}", said(true));
     assert!(!said(true).to_lowercase().contains("before"), "{}", said(true));
+}
+
+#[test]
+fn no_deletion_is_advised_by_one_announcement_or_without_a_day() {
+    let sunset = |day: Option<&str>, is_confirmed| {
+        Some(Sunset { day: day.map(str::to_owned), is_over: day.is_some(), is_confirmed })
+    };
+    for listing in [shown("AVAILABLE").listing, Listing::Failed(fault(FaultKind::Unavailable))] {
+        let mut o = Observed { listing, ..shown("AVAILABLE") };
+        for day in [None, Some("2020-01-01")] {
+            o.sunset = sunset(day, false);
+            assert!(reported(&o).get(ConditionType::ApiSunset).is_none(), "{day:?}");
+        }
+        o.sunset = sunset(None, true);
+        let said = reported(&o).get(ConditionType::ApiSunset).unwrap().message.to_string();
+        assert!(!said.contains("delete") && said.contains("Check what Atlas has announced"), "{said}");
+    }
 }
 
 #[test]

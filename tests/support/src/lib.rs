@@ -32,6 +32,9 @@ use tokio::sync::OnceCell;
 /// The timeout of every condition. Only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
+/// G, by [`SHORT_TIMES`].
+pub const CONFIRM_GAP: Duration = Duration::from_millis(400);
+
 /// The Secret's name.
 pub const SECRET: &str = "atlas-api";
 

@@ -102,7 +102,11 @@ fn observed(draw: &mut Draw<'_>) -> Observed {
         owners: draw.some(2, |draw| (any_token(draw), owner(draw))).into_iter().collect(),
         elsewhere: draw.some(2, |draw| id(u64::from(draw.byte() % 4))).into_iter().collect(),
         sunset: if draw.byte() % 8 == 7 {
-            Some(Sunset { day: draw.maybe(words), is_over: draw.byte() % 2 == 1 })
+            Some(Sunset {
+                day: draw.maybe(words),
+                is_over: draw.byte() % 2 == 1,
+                is_confirmed: draw.byte() % 2 == 1,
+            })
         } else {
             None
         },
