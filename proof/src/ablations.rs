@@ -289,7 +289,7 @@ pub fn ablations() -> Vec<Ablation> {
         ),
         ablation(
             W::ClaimAssumed,
-            "a claim without an response counts as accepted",
+            "a claim without a response counts as accepted",
             None,
             Config { budget: Budget { outages: 1, ..NOTHING }, ..QUIET },
             &[P::PostUnclaimed],
