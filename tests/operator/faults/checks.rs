@@ -13,7 +13,7 @@ use crate::faults::trial::{Outcome, Trial};
 use crate::reasons;
 
 impl Trial<'_> {
-    /// A request of each kind met the fault.
+    /// A request of each kind has met the fault.
     pub(crate) fn is_met(&self) -> Outcome {
         let How::Requests { faults, .. } = known(self.row.fault).how else { return Ok(()) };
         let journal = self.fixture.atlas.journal();

@@ -107,7 +107,7 @@ impl<'a> Trial<'a> {
         }
         let lasts = row.cure == Cure::Patience;
         if !lasts {
-            self.is_met()?;
+            self.until_met().await?;
         }
         let mark = self.versions.of(&self.name).len();
         self.cure().await;
