@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use spe_operator::app::check;
+use spe_operator::app::error::ProgramError;
 use spe_operator::app::logging;
-use spe_operator::app::run::{self as program, ProgramError};
+use spe_operator::app::run as program;
 use spe_operator::app::settings::{self, Command, Settings, UsageError};
 use spe_operator::serverless::crd;
 use tokio::runtime::Runtime;

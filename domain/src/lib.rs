@@ -1,12 +1,11 @@
 //! The rules of the Serverless Private Endpoint Operator.
 //!
-//! Pure and synchronous: this crate never does I/O, never reads a clock, never draws a random number
-//! and knows neither Kubernetes nor HTTP. It takes observations as data and returns decisions as data.
+//! Pure and synchronous: this crate never does I/O, never reads a clock, never draws a random number and knows neither
+//! Kubernetes nor HTTP. It takes observations as data and returns decisions as data.
 //!
-//! [`observed`] → [`decide`] → [`decision`] → [`conditions`] and [`event`]; [`memory`] carries state from one reconcile
-//! to the next, and [`schedule`] says when that is due. [`access`] says which credentials
-//! may be used, [`rate_limits`] whose calls are withheld, and [`output`]
-//! what other tools read.
+//! [`observed`] → [`decide`] → [`decision`] → [`conditions`] and [`event`]; [`memory`] carries state from one reconcile to
+//! the next, and [`schedule`] says when that is due. [`access`] says which credentials may be used, [`rate_limits`] whose
+//! calls are withheld, [`sunset`] which announcements count, and [`output`] what other tools read.
 
 pub mod access;
 pub mod backoff;

@@ -18,8 +18,8 @@ use tracing::{info, warn};
 
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
+use super::error::ProgramError;
 use super::readiness::Readiness;
-use super::run::ProgramError;
 use super::settings::UsageError;
 use crate::metrics::Metrics;
 use crate::runtime::error_chain::chain;

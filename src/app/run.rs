@@ -5,41 +5,18 @@ use std::sync::Arc;
 use atlas::Transport;
 use kube::Client;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::serverless::{self, DefaultCredentials, Options, RunError, Work};
 
 use super::authorities::AuthorityFile;
+use super::error::ProgramError;
 use super::leader_election::LeaderElector;
 use super::readiness::Readiness;
 use super::settings::{Settings, UsageError};
 use super::{admin, kube_client, shutdown};
 use crate::metrics::Metrics;
-
-/// Why the program ended with an error.
-#[derive(Debug, Error)]
-pub enum ProgramError {
-    /// A setting is invalid. Exit code 2.
-    #[error("{0}")]
-    Settings(UsageError),
-    /// It cannot run here, or no longer. Exit code 1.
-    #[error("{0}")]
-    Run(String),
-}
-
-impl From<UsageError> for ProgramError {
-    fn from(error: UsageError) -> Self {
-        Self::Settings(error)
-    }
-}
-
-impl From<RunError> for ProgramError {
-    fn from(error: RunError) -> Self {
-        Self::Run(error.to_string())
-    }
-}
 
 /// Runs until a signal ends it.
 ///
