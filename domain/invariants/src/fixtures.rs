@@ -7,6 +7,7 @@ use std::time::Duration;
 
 pub use crate::draw::Draw;
 
+use domain::conditions::{Condition, ConditionType, Reason, Report};
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::fault::{Fault, FaultKind};
 use domain::observed::{CredentialsInUse, Listing, MemorySnapshot, Object, Observed, Reported, Spec, Times};
@@ -147,4 +148,18 @@ pub fn shown(status: &str) -> Observed {
     o.memory.recorded = 60 * MINUTE;
     o.listing = Listing::Fetched(vec![endpoint(1, Mark::Ours, status)]);
     o
+}
+
+/// Reports the endpoint in this status, not ready for this reason.
+pub fn reported(status: &str, reason: Reason) -> Report {
+    let ready = Condition { kind: ConditionType::Ready, status: false, reason, message: "for a test".into() };
+    Report {
+        endpoint: Some(endpoint(1, Mark::Ours, status)),
+        lost: false,
+        unchanged: false,
+        shared: false,
+        conditions: vec![ready],
+        working: None,
+        after: None,
+    }
 }

@@ -1,16 +1,16 @@
 //! The pace of an object: polls slow down while nothing changes, and failures back off. What holds for any sequence of events
-//! is in `tests/properties/schedule.rs`.
+//! is in `invariants/src/properties/schedule.rs`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::backoff::MAX_RETRY;
-use domain::conditions::{Condition, ConditionType, Reason, Report};
+use domain::conditions::Reason;
 use domain::decision::{Creating, Decision, Requeue, State, Step};
 use domain::ownership::Token;
 use domain::schedule::{Basis, ObjectVersion, Outcome, Pace, Schedule};
 
-use invariants::fixtures::{MINUTE, Mark, cluster, endpoint, secs, token};
+use invariants::fixtures::{MINUTE, cluster, reported, secs, token};
 
 const OBJECT: ObjectVersion =
     ObjectVersion { content: 1, request: None, number: None, deleting: false, recorded: true, current: true };
@@ -30,16 +30,7 @@ fn finish_of(
     (requeue, basis): (Requeue, Basis),
     now: Duration,
 ) -> Duration {
-    let ready = Condition { kind: ConditionType::Ready, status: false, reason, message: "for a test".into() };
-    let report = Report {
-        endpoint: Some(endpoint(1, Mark::Ours, status)),
-        lost: false,
-        unchanged: false,
-        shared: false,
-        conditions: vec![ready],
-        working: None,
-        after: None,
-    };
+    let report = reported(status, reason);
     let decision =
         Decision { step: Step::Rest, state: State::Creating(Creating::Pending), requeue, absent: None };
     let (decision, report) = (&decision, &report);

@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
-use domain::conditions::{Condition, ConditionType, Reason, Report};
+use domain::conditions::{Reason, Report};
 use domain::decision::{Creating, Decision, Requeue, State, Step};
 use domain::schedule::{Basis, Cause, Due, ObjectVersion, Outcome, Pace, Schedule, Start};
 
-use crate::fixtures::{Draw, MINUTE, Mark, endpoint, secs, token};
+use crate::fixtures::{Draw, MINUTE, reported, secs, token};
 
 const PACE: Pace =
     Pace { poll_min: Duration::from_secs(5), poll_max: MINUTE, interval: Duration::from_mins(10) };
@@ -345,20 +345,5 @@ impl History {
 }
 
 fn report(draw: &mut Draw<'_>) -> Report {
-    let status = draw.one_of(&["RESERVED", "INITIATING", "AVAILABLE"]);
-    let ready = Condition {
-        kind: ConditionType::Ready,
-        status: false,
-        reason: Reason::Progressing,
-        message: "for a test".into(),
-    };
-    Report {
-        endpoint: Some(endpoint(1, Mark::Ours, status)),
-        lost: false,
-        unchanged: false,
-        shared: false,
-        conditions: vec![ready],
-        working: None,
-        after: None,
-    }
+    reported(draw.one_of(&["RESERVED", "INITIATING", "AVAILABLE"]), Reason::Progressing)
 }
