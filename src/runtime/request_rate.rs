@@ -39,7 +39,7 @@ const KEPT: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_mins(1);
 
 /// What triggers the listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Act {
     Word,
     Edit,
@@ -48,7 +48,7 @@ pub(crate) enum Act {
 /// The rate limits of all namespaces and projects.
 pub(crate) struct ListingRate {
     interval: Duration,
-    namespaces: HashMap<(Box<str>, bool), Limit>,
+    namespaces: HashMap<(Box<str>, Act), Limit>,
     projects: BoundedMap<(ProjectId, Fingerprint), Shared>,
     swept: Boottime,
 }
@@ -128,7 +128,7 @@ impl ListingRate {
     ) -> Duration {
         self.sweep(now);
         let (rate, of_project) = (self.of_namespace(act), self.of_project(act));
-        let own = self.namespaces.entry(of(namespace, act)).or_insert_with(|| Limit::new(now));
+        let own = self.namespaces.entry((namespace.into(), act)).or_insert_with(|| Limit::new(now));
         let own_wait = own.retry_after(rate, now);
         if !own_wait.is_zero() {
             return own_wait;
@@ -152,7 +152,7 @@ impl ListingRate {
     pub(crate) fn found(&mut self, act: Act, namespace: &str) {
         let rate = self.of_namespace(act);
         if act == Act::Edit
-            && let Some(own) = self.namespaces.get_mut(&of(namespace, act))
+            && let Some(own) = self.namespaces.get_mut(&(namespace.into(), act))
         {
             own.tokens.give_back(rate);
         }
@@ -180,10 +180,6 @@ impl ListingRate {
             self.projects.retain(|shared| !shared.limit.tokens.is_full(now));
         }
     }
-}
-
-fn of(namespace: &str, act: Act) -> (Box<str>, bool) {
-    (namespace.into(), act == Act::Edit)
 }
 
 #[cfg(test)]
