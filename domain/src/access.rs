@@ -177,7 +177,7 @@ impl SecretRead {
         self.rejected = rejected;
     }
 
-    /// Returns the time until the next scheduled read, as a caller that has to wait for it is told.
+    /// Returns the time until the next scheduled read, for a caller that has to wait for it.
     #[must_use]
     pub fn left(&self, now: SinceBoot) -> Duration {
         self.lasts().saturating_sub(now.saturating_sub(self.at)).max(EARLY)

@@ -61,7 +61,7 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         if entry.owners.is_empty() { self.all.remove(&oldest).map(|entry| entry.value) } else { None }
     }
 
-    /// Removes an entry, whoever inserted it, and returns its value.
+    /// Removes an entry, regardless of its namespace, and returns its value.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         let Entry { value, owners } = self.all.remove(key)?;
         for owner in owners {

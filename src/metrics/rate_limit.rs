@@ -1,6 +1,6 @@
 //! The remaining requests of each credential's rate limit, as Atlas last reported them.
 //!
-//! Only a served call makes a series: whoever writes a Secret chooses its public key. It never keeps more than a bound.
+//! Only a served call makes a series, because any author of a Secret chooses its public key. Never keeps more than a bound.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -142,7 +142,7 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
     if from.is_some() {
         warn!(
             requests = PAGES,
-            "did not look at all objects for those that are not watched: there are too many"
+            "there are too many objects: not all were searched for those that are not watched"
         );
     }
     ctx.options.metrics.unwatched_at_start(found);
