@@ -6,7 +6,9 @@ use domain::observed::{Observed, WriteOutcome};
 use domain::ownership::ClaimReading;
 
 use crate::Verdict;
-use crate::view::{confirmed, final_word, is_ours, listed, listing, may_land, owner, taken_back, update};
+use crate::view::{
+    confirmed, final_word, is_ours, is_used_elsewhere, listed, listing, may_land, owner, taken_back, update,
+};
 
 pub(crate) fn an_object_is_released_as_deleted_only_when_nothing_of_ours_is_left_or_can_appear(
     o: &Observed,
@@ -37,7 +39,7 @@ pub(crate) fn an_object_is_released_as_retained_only_on_the_users_word_or_if_the
     let foreign_claim = matches!(o.object.claim, ClaimReading::Foreign(_)) && o.recorded().is_none();
     let strangers = o.object.recorded.as_ref().is_some_and(|known| {
         let endpoint = listed(o, &known.id).unwrap_or(known);
-        owner(endpoint).is_some_and(|owner| owner != o.object.token)
+        owner(endpoint).is_some_and(|owner| owner != o.object.token) || is_used_elsewhere(o, endpoint)
     });
     let nothing_else = || listing(o).is_some_and(|listing| !listing.iter().any(|e| is_ours(o, e)));
     Some(word || foreign_claim || (strangers && nothing_else() && confirmed(o, ConfirmedAbsence::Everything)))

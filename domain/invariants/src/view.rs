@@ -31,6 +31,12 @@ pub fn is_ours(o: &Observed, e: &Endpoint) -> bool {
     owner(e).as_ref() == Some(&o.object.token)
 }
 
+/// An object of another namespace has recorded or named the endpoint, which the default credentials leave to it unless the
+/// endpoint carries our mark.
+pub fn is_used_elsewhere(o: &Observed, e: &Endpoint) -> bool {
+    o.credentials == CredentialsInUse::Default && !is_ours(o, e) && o.elsewhere.contains(&e.id)
+}
+
 /// The listing's response reports that the instance or this API is no more.
 pub fn says_gone(o: &Observed) -> Option<FaultKind> {
     let Listing::Failed(fault) = &o.listing else { return None };
@@ -110,11 +116,8 @@ pub fn taken_back(o: &Observed) -> Option<Withdrawn> {
         o.credentials == CredentialsInUse::Default
             && matches!(o.owners.get(by), None | Some(domain::observed::Owner::Elsewhere))
     });
-    // An object of another namespace uses the endpoint, and the mark that says otherwise is missing.
-    let claimed = o.credentials == CredentialsInUse::Default
-        && !is_ours(o, shown)
-        && owner(shown) != owner(known)
-        && o.elsewhere.contains(&known.id);
+    // The mark that says otherwise is missing.
+    let claimed = owner(shown) != owner(known) && is_used_elsewhere(o, shown);
     let other = known.vpc_endpoint_id != shown.vpc_endpoint_id;
     let declared = match &spec.vpc_endpoint {
         VpcEndpoint::Declared(id) => Some(id.as_str()),

@@ -1,7 +1,7 @@
 //! Endpoints of other owners: what may be taken over, with which credentials, and how the owner is reported.
 
 use domain::conditions::{ConditionType, report};
-use domain::decision::{Decision, Rival, State, Step};
+use domain::decision::{ConfirmedAbsence, Decision, ReleaseReason, Rival, State, Step};
 use domain::endpoint::Endpoint;
 use domain::observed::{CredentialsInUse, Owner};
 
@@ -79,6 +79,14 @@ fn default_credentials_leave_an_endpoint_without_a_mark_to_who_has_it_elsewhere(
         let decision = story.list(&[unmarked()]);
         assert_eq!(is_taken_over(&decision), may, "{credentials:?}, {elsewhere}: {decision:?}");
         assert!(may || !matches!(decision.step, Step::Delete { .. }), "{decision:?}");
+        // Gone from the instance, it is nothing to delete either: who has it still may.
+        story.o.memory.absent = Some((ConfirmedAbsence::Everything, story.o.times.confirm_gap));
+        let step = story.list(&[]).step;
+        assert_eq!(
+            step == Step::Release(ReleaseReason::Retained),
+            !may,
+            "{credentials:?}, {elsewhere}: {step:?}"
+        );
     }
     // Its own mark takes precedence over what others write.
     let mut story = naming_another_owners_endpoint(CredentialsInUse::Default, None);
