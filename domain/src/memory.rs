@@ -29,21 +29,41 @@ pub struct Memory {
     recorded: Option<(EndpointId, SinceBoot)>,
     forgotten: Option<SinceBoot>,
     adopted: Option<SinceBoot>,
-    absent: Option<Absence>,
-    gone: BTreeMap<FaultKind, SinceBoot>,
+    /// What the last listings show to be gone. Once confirmed, it holds until a listing shows otherwise.
+    absent: Option<(ConfirmedAbsence, Run)>,
+    /// The ways in which Atlas reports that the instance is gone. They are confirmed again after each pause.
+    gone: BTreeMap<FaultKind, Run>,
     deleted: BTreeMap<EndpointId, (SinceBoot, bool)>,
     excess_deleted: Option<SinceBoot>,
     unrecorded: bool,
     working: Option<(String, SinceBoot)>,
 }
 
-/// A run of listings that show the same absence.
+/// A run of responses that report the same. A response that reports something else ends it, and so does time: two responses
+/// confirm each other only while they can be one state of Atlas, and during an outage nobody knows what became of the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Absence {
-    what: ConfirmedAbsence,
+struct Run {
+    /// When the first of them was sent.
     since: SinceBoot,
-    /// A listing at least G after the first shows it, too.
-    confirmed: bool,
+    /// Neither time nor a failed request ends it any more.
+    lasting: bool,
+}
+
+impl Run {
+    /// Begins with the response to a request that was sent at `since`.
+    fn begin(since: SinceBoot) -> Self {
+        Self { since, lasting: false }
+    }
+
+    /// Returns `true` if a response to a request sent at `sent` can belong to it.
+    fn goes_on(&self, sent: SinceBoot, times: &Times) -> bool {
+        self.lasting || sent.saturating_sub(self.since) <= times.confirm_within
+    }
+
+    /// Lasts from the response that confirms the first: one at least G after it.
+    fn until_disproved(self, sent: SinceBoot, times: &Times) -> Self {
+        Self { lasting: self.lasting || sent.saturating_sub(self.since) >= times.confirm_gap, ..self }
+    }
 }
 
 impl Memory {
@@ -198,32 +218,25 @@ impl Memory {
 
     /// Continues or begins the run of confirmations that `decision` asks for, with the listing sent at `seen`.
     pub fn confirmed(&mut self, decision: &Decision, seen: SinceBoot, times: &Times) {
-        self.absent = decision.absent.map(|what| match self.absent {
-            Some(run) if run.what == what => {
-                let confirmed = run.confirmed || seen.saturating_sub(run.since) >= times.confirm_gap;
-                Absence { confirmed, ..run }
-            }
-            _ => Absence { what, since: seen, confirmed: false },
+        let before = self.absent;
+        self.absent = decision.absent.map(|what| {
+            let run = before.filter(|(known, _)| *known == what);
+            (what, run.map_or(Run::begin(seen), |(_, run)| run.until_disproved(seen, times)))
         });
     }
 
     /// Records the response to a request about the instance that was sent at `sent`: how it failed, or `None` if it succeeded.
-    /// For each way to report that the instance is gone, the first response of a run is kept. Any other response ends every run,
-    /// and a run that has lasted too long begins again: two responses confirm each other only while they can be one state of
-    /// Atlas, and during an outage nobody knows what became of the first. One response that serves several reconciles was
-    /// sent once, so it does not confirm itself. A run of listings that show an absence ends in the same way, until a second
-    /// listing has confirmed it.
+    /// A success ends every run of reports that the instance is gone, and so does any other failure. No failed request confirms
+    /// an absence. One response that serves several reconciles was sent once, so it does not confirm itself.
     pub fn responded(&mut self, failed: Option<FaultKind>, sent: SinceBoot, times: &Times) {
-        let is_late = |run: &Absence| sent.saturating_sub(run.since) > times.confirm_within;
-        self.absent = self.absent.filter(|run| run.confirmed || (failed.is_none() && !is_late(run)));
-        match failed {
-            Some(kind) if kind.reports_gone() => {
-                let first = self.gone.entry(kind).or_insert(sent);
-                if sent.saturating_sub(*first) > times.confirm_within {
-                    *first = sent;
-                }
+        self.absent =
+            self.absent.filter(|(_, run)| run.lasting || (failed.is_none() && run.goes_on(sent, times)));
+        match failed.filter(|kind| kind.reports_gone()) {
+            Some(kind) => {
+                self.gone.retain(|_, run| run.goes_on(sent, times));
+                self.gone.entry(kind).or_insert(Run::begin(sent));
             }
-            None | Some(_) => self.gone = BTreeMap::new(),
+            None => self.gone = BTreeMap::new(),
         }
     }
 
@@ -260,8 +273,8 @@ impl Memory {
             recorded: self.recorded.as_ref().map_or(Duration::ZERO, |(_, since)| age(*since)),
             forgotten: self.forgotten.map(age),
             adopted: self.adopted.map(age),
-            absent: self.absent.map(|run| (run.what, age(run.since))),
-            gone: self.gone.iter().map(|(kind, since)| (*kind, age(*since))).collect(),
+            absent: self.absent.map(|(what, run)| (what, age(run.since))),
+            gone: self.gone.iter().map(|(kind, run)| (*kind, age(run.since))).collect(),
             deleted: self
                 .deleted
                 .iter()
@@ -283,9 +296,9 @@ impl Memory {
     pub fn map_instants(mut self, replace: impl Fn(SinceBoot) -> SinceBoot) -> Self {
         let attempts = self.attempts.values_mut().map(|(since, _)| since);
         let deleted = self.deleted.values_mut().map(|(since, _)| since);
-        let gone = self.gone.values_mut();
+        let gone = self.gone.values_mut().map(|run| &mut run.since);
         let recorded = self.recorded.as_mut().map(|(_, since)| since);
-        let absent = self.absent.as_mut().map(|run| &mut run.since);
+        let absent = self.absent.as_mut().map(|(_, run)| &mut run.since);
         let working = self.working.as_mut().map(|(_, since)| since);
         let single = [
             recorded,

@@ -190,10 +190,8 @@ impl History {
         });
         match failed {
             Some(FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired) => {
-                let first = self.gone.entry(failed.unwrap()).or_insert(self.now);
-                if self.now - *first > Duration::from_mins(5) {
-                    *first = self.now;
-                }
+                self.gone.retain(|_, since| self.now - *since <= Duration::from_mins(5));
+                self.gone.entry(failed.unwrap()).or_insert(self.now);
             }
             None | Some(_) => self.gone.clear(),
         }
