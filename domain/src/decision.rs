@@ -223,9 +223,8 @@ pub enum Creating {
 pub struct Recorded {
     /// The endpoint, as Atlas last showed it.
     pub endpoint: Endpoint,
-    /// The listing does not show it (yet).
-    pub unseen: bool,
-    /// The listing contradicts the status, and a second one has to confirm that: this is what the status shows.
+    /// The listing contradicts the status, or does not show the endpoint, and a second one has to confirm that: this is what the
+    /// status shows.
     pub contradicted: bool,
     /// It was adopted, and a second listing has to confirm it.
     pub unconfirmed: bool,

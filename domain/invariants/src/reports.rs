@@ -7,7 +7,7 @@ use domain::endpoint::EndpointStatus;
 use domain::observed::{Listing, Observed, Sunset, VpcEndpoint};
 
 use crate::Verdict;
-use crate::view::{claim, final_word, is_contradicted, listing, says_gone};
+use crate::view::{claim, final_word, is_contradicted, is_missing, lags, says_gone};
 
 pub type ReportInvariant = fn(&Observed, &Decision, &Report) -> Verdict;
 
@@ -173,12 +173,11 @@ mod invariants {
 
     pub(super) fn connected_is_reported_exactly_when_atlas_says_available(
         _: &Observed,
-        d: &Decision,
+        _: &Decision,
         r: &Report,
     ) -> Verdict {
         let available = r.endpoint.as_ref().is_some_and(|e| e.status == EndpointStatus::Available);
-        let unseen = matches!(&d.state, State::Recorded(bound) if bound.unseen);
-        Some(r.get(ConditionType::EndpointConnected)?.status == (available && !r.lost && !unseen))
+        Some(r.get(ConditionType::EndpointConnected)?.status == (available && !r.lost))
     }
 
     /// Applies to a fresh listing, and to a repeated status alike.
@@ -208,12 +207,8 @@ mod invariants {
                 None => at_rest.contains(&service.1) && at_rest.contains(&connected.1),
                 Some(_) => service.1 != Reason::NoEndpoint && connected.1 != Reason::NoEndpoint,
             };
-            let dated = !matches!(&d.state, State::Recorded(bound) if bound.unseen)
-                || ready.1 != Reason::EndpointLost
-                || r.after.is_some()
-                || bound_is_leaving(d);
             let asked = !message(ConditionType::Synced).contains("no request");
-            ready_says && endpoint_says && dated && asked && (!lost || !connected.0)
+            ready_says && endpoint_says && asked && (!lost || !connected.0)
         })
     }
 
@@ -244,8 +239,7 @@ mod invariants {
         }
         let gone = says_gone(o).filter(|_| !final_word(o));
         if gone.is_none() {
-            let unseen = matches!(&d.state, State::Recorded(state) if state.unseen);
-            return (r.unchanged && !unseen && !is_contradicted(o)).then_some(false);
+            return (r.unchanged && !is_missing(o) && !is_contradicted(o)).then_some(false);
         }
         let told = !o.object.reported.conditions.is_empty();
         let waits = r.unchanged || !told || o.object.deleting || has(r, ConditionType::Suspended);
@@ -262,7 +256,7 @@ mod invariants {
     ) -> Verdict {
         let waits = matches!(&d.state, State::Recorded(state) if state.contradicted);
         if !is_contradicted(o) {
-            return waits.then_some(false);
+            return (waits && !is_missing(o)).then_some(false);
         }
         let first = matches!(d.step, Step::Claim { .. } | Step::Record { .. });
         if first || o.object.deleting || matches!(d.state, State::Suspended | State::Invalid(_)) {
@@ -279,11 +273,11 @@ mod invariants {
         d: &Decision,
         r: &Report,
     ) -> Verdict {
-        let missing = listing(o)?.iter().all(|e| Some(&e.id) != o.recorded());
-        let known = o.object.recorded.is_some() && !o.object.reported.conditions.is_empty();
+        let known = !o.object.reported.conditions.is_empty();
         let waits = d.step == Step::Rest && o.memory.absent.is_none() && !o.object.deleting;
         let decided = matches!(d.state, State::Recorded(_));
-        (missing && known && waits && decided).then_some(r.unchanged && !r.lost)
+        let same = r.unchanged || (lags(o) && r.endpoint == o.object.recorded && !ready(r).status);
+        (is_missing(o) && known && waits && decided).then_some(same && !r.lost)
     }
 
     pub(super) fn suspended_is_reported_exactly_while_the_living_object_asks_for_it(
@@ -367,10 +361,6 @@ mod invariants {
             more.kind == ConditionType::ApiSunset && more.status && more.message.contains("2026-01-15");
         Some(condition && announced == *r && decide(&told) == *d)
     }
-}
-
-fn bound_is_leaving(d: &Decision) -> bool {
-    matches!(&d.state, State::Recorded(bound) if bound.endpoint.status == EndpointStatus::Deleting)
 }
 
 /// The reported work has reached its deadline: for this process, or by the time in the status.

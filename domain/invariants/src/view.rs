@@ -149,6 +149,17 @@ pub fn is_contradicted(o: &Observed) -> bool {
     taken_back(o).is_some_and(|withdrawn| !confirmed(o, ConfirmedAbsence::Known(withdrawn)))
 }
 
+/// The listing does not show the recorded endpoint.
+pub fn is_missing(o: &Observed) -> bool {
+    o.recorded().is_some_and(|id| listing(o).is_some_and(|listing| listing.iter().all(|e| e.id != *id)))
+}
+
+/// The recorded endpoint is so new that a listing may not show it yet.
+pub fn lags(o: &Observed) -> bool {
+    let begun = o.object.recorded.as_ref().is_some_and(|e| e.status == EndpointStatus::ReservationRequested);
+    begun && o.memory.recorded < o.times.visibility
+}
+
 /// A listing at least G ago showed the same absence.
 pub fn confirmed(o: &Observed, absence: ConfirmedAbsence) -> bool {
     matches!(o.memory.absent, Some((what, ago)) if what == absence && ago >= o.times.confirm_gap)

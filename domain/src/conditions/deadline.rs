@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::progress::{Progress, Summary};
-use super::{ConditionType, Reason, recorded};
-use crate::decision::{ConfirmedAbsence, Creating, Deleting, State};
+use super::{ConditionType, Reason};
+use crate::decision::{Creating, Deleting, State};
 use crate::endpoint::Endpoint;
 use crate::message::Message;
 use crate::observed::Observed;
@@ -50,15 +50,8 @@ pub(super) fn overdue(summary: Summary) -> Summary {
 }
 
 /// Returns how long it takes until the awaited event.
-pub(super) fn after(o: &Observed, state: &State) -> Option<Duration> {
+pub(super) fn after(state: &State) -> Option<Duration> {
     match state {
-        State::Recorded(state) if recorded::is_missing(o, state) => {
-            let unproven = o.times.visibility.saturating_sub(o.memory.recorded);
-            let listed = |absence| matches!(absence, ConfirmedAbsence::Known(_));
-            let run = o.memory.absent.filter(|(absence, _)| unproven.is_zero() && !listed(*absence));
-            let confirming = run.map(|(_, since)| since);
-            Some(unproven + o.times.confirm_gap.saturating_sub(confirming.unwrap_or_default()))
-        }
         State::Creating(Creating::AwaitingOutcome(remaining) | Creating::AwaitingVisibility(remaining))
         | State::Deleting(Deleting::AwaitingOutcome(remaining)) => Some(*remaining),
         _ => None,

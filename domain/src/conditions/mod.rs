@@ -104,7 +104,6 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     };
     let known = match (endpoint, &decision.state) {
         (_, _) if lost => EndpointView::Lost,
-        (Some(_), State::Recorded(state)) if recorded::is_missing(o, state) => EndpointView::Missing,
         (Some(endpoint), _) => EndpointView::Shown(endpoint),
         (None, State::Deleting(_)) => EndpointView::Nothing(Reason::Deleting, "the object is being deleted"),
         (None, _) => EndpointView::Nothing(Reason::NoEndpoint, "no endpoint is recorded; Ready says why"),
@@ -145,11 +144,11 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     // One response that may be wrong changes no condition. Where there are none yet, they report what has to be confirmed.
     let doubted = match &decision.state {
         State::Unconfirmed(_) => true,
-        State::Recorded(state) => state.contradicted || state.unseen,
+        State::Recorded(state) => state.contradicted,
         _ => false,
     };
     let unchanged = doubted && !o.object.reported.conditions.is_empty();
-    let (endpoint, after) = (endpoint.cloned(), deadline::after(o, &decision.state));
+    let (endpoint, after) = (endpoint.cloned(), deadline::after(&decision.state));
     Report { endpoint, lost, unchanged, shared: false, conditions, working, after }
 }
 
@@ -160,8 +159,6 @@ enum EndpointView<'a> {
     Nothing(Reason, &'static str),
     /// It is gone.
     Lost,
-    /// A listing does not show it, and another has to confirm that.
-    Missing,
     /// As Atlas last showed it.
     Shown(&'a Endpoint),
 }

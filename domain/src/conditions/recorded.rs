@@ -14,13 +14,6 @@ pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
         Ok(spec) => spec,
         Err(why) => return Summary::failing(Reason::InvalidSpec, why.clone(), Progress::Stalled),
     };
-    if is_missing(o, state) {
-        let message = format!(
-            "the listing does not show endpoint {}; a second one has to confirm that it is gone, which is known",
-            state.endpoint.id
-        );
-        return Summary::new(false, Reason::EndpointLost, message, Progress::Waiting);
-    }
     if state.contradicted {
         return contradicted(o, state);
     }
@@ -61,7 +54,7 @@ fn contradicted(o: &Observed, state: &Recorded) -> Summary {
         }
         _ => {
             let message = format!(
-                "Atlas takes back what the status says of endpoint {}; a second listing has to confirm it",
+                "the listing does not show endpoint {} as the status does; a second listing has to confirm it",
                 state.endpoint.id
             );
             Summary::new(false, Reason::Adopting, message, Progress::Working)
@@ -75,21 +68,6 @@ fn is_contradicted(o: &Observed) -> bool {
     let was_ready = o.object.reported.get("Ready").is_some_and(|(ready, ..)| ready);
     let gone = matches!(&o.memory.last_write, WriteOutcome::Refused(fault) if fault.kind.reports_gone());
     was_ready && o.object.reported.current && gone
-}
-
-/// Returns `true` if the listing does not show the endpoint, and that is significant: not for one so young that a listing may
-/// lag behind, nor for one that was being deleted.
-pub(super) fn is_missing(o: &Observed, state: &Recorded) -> bool {
-    let significant = match state.endpoint.status {
-        EndpointStatus::ReservationRequested => o.memory.recorded >= o.times.visibility,
-        EndpointStatus::Deleting => false,
-        EndpointStatus::Reserved
-        | EndpointStatus::Initiating
-        | EndpointStatus::Available
-        | EndpointStatus::Failed
-        | EndpointStatus::Other(_) => true,
-    };
-    state.unseen && significant
 }
 
 /// What is connected although another VPC endpoint is declared.
@@ -313,7 +291,6 @@ pub(super) fn service(known: EndpointView<'_>) -> Condition {
     let (reason, message) = match known {
         EndpointView::Nothing(reason, message) => (reason, message),
         EndpointView::Lost => (Reason::EndpointLost, "the endpoint service is gone"),
-        EndpointView::Missing => (Reason::EndpointLost, "the listing does not show the endpoint"),
         EndpointView::Shown(endpoint) => match endpoint.status {
             EndpointStatus::Deleting => (Reason::Deleting, "Atlas is removing the endpoint"),
             EndpointStatus::Failed => (Reason::AtlasFailed, "Atlas reports FAILED"),
@@ -334,7 +311,6 @@ pub(super) fn connected(known: EndpointView<'_>) -> Condition {
     let (status, reason, message) = match known {
         EndpointView::Nothing(reason, message) => (false, reason, message),
         EndpointView::Lost => (false, Reason::EndpointLost, "the endpoint is gone"),
-        EndpointView::Missing => (false, Reason::EndpointLost, "the listing does not show the endpoint"),
         EndpointView::Shown(endpoint) => match endpoint.status {
             EndpointStatus::Available => (true, Reason::Available, "traffic can flow"),
             EndpointStatus::Failed => (false, Reason::AtlasFailed, "Atlas reports FAILED"),

@@ -48,7 +48,7 @@ fn suspended(o: &Observed) -> Decision {
 }
 
 fn absent(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) -> Decision {
-    let state = unseen(o, recorded);
+    let state = missing(o, recorded);
     if o.memory.recorded < o.times.visibility {
         return rest(state, Requeue::Poll);
     }
@@ -73,13 +73,16 @@ fn absent(o: &Observed, spec: &Spec, listing: &[Endpoint], recorded: &Endpoint) 
 }
 
 /// Returns the state while the listing does not show the recorded endpoint. A claim that replaces it proves its loss.
-fn unseen(o: &Observed, recorded: &Endpoint) -> State {
+fn missing(o: &Observed, recorded: &Endpoint) -> State {
     if o.object.claim.open_nonce(Some(&recorded.id)).is_some() {
         return State::Creating(Creating::AwaitingOutcome(
             remaining_uncertainty(o).unwrap_or(o.times.confirm_gap),
         ));
     }
-    State::Recorded(Recorded { unseen: true, ..recorded_state(o, recorded) })
+    // A listing may lag behind the creation.
+    let is_new =
+        recorded.status == EndpointStatus::ReservationRequested && o.memory.recorded < o.times.visibility;
+    State::Recorded(Recorded { contradicted: !is_new, ..recorded_state(o, recorded) })
 }
 
 /// Returns what the listing contradicts of the recorded endpoint. One response may be wrong for a moment, so nothing that depends on it

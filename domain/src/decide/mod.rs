@@ -84,7 +84,6 @@ fn current_state(o: &Observed) -> State {
 fn recorded_state(o: &Observed, endpoint: &Endpoint) -> Recorded {
     Recorded {
         endpoint: endpoint.clone(),
-        unseen: false,
         contradicted: false,
         unconfirmed: o.memory.adopted.is_some_and(|since| since < o.times.confirm_gap),
         refused: None,

@@ -147,16 +147,3 @@ fn a_service_name_that_aws_could_not_have_made_stands_in_no_command() {
     let said = reported(&o).conditions[0].message.to_string();
     assert!(!said.contains("aws ec2"), "{said}");
 }
-
-#[test]
-fn a_missing_endpoint_says_when_it_is_known_to_be_gone() {
-    let mut o = shown("AVAILABLE");
-    o.listing = Listing::Fetched(Vec::new());
-    for (recorded, absent, expected) in [(0, None, 130), (120, None, 10), (3600, Some(4), 6)] {
-        o.memory.recorded = secs(recorded);
-        o.memory.absent = absent.map(|since| (ConfirmedAbsence::Everything, secs(since)));
-        let report = reported(&o);
-        assert_eq!(report.after, Some(secs(expected)), "{recorded} {absent:?}");
-        assert!(report.is_dated(ConditionType::Ready));
-    }
-}
