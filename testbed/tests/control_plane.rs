@@ -13,7 +13,7 @@ fn definition(plural: &str, kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_api_server_tells_its_pinned_version() {
+async fn the_api_server_reports_its_pinned_version() {
     let client = control_plane().await.unwrap().client().await.unwrap();
     let version = client.apiserver_version().await.unwrap();
     assert!(version.git_version.starts_with("v1."), "{}", version.git_version);

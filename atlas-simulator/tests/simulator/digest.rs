@@ -86,9 +86,9 @@ async fn an_old_or_unknown_nonce_is_stale_only_if_all_else_is_right() {
         [(&client, nonce.as_str(), true), (&client, "unknown", true), (&wrong, "unknown", false)]
     {
         let header = client.digest("GET", &endpoints(), nonce, 1);
-        let answer = client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
-        assert_eq!(answer.status(), 401);
-        let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
+        let response = client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
+        assert_eq!(response.status(), 401);
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap();
         assert!(challenge.contains(&format!("stale={stale}")), "{nonce}: {challenge}");
     }
 }
@@ -112,14 +112,14 @@ async fn a_response_for_another_method_path_or_query_is_refused() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     let (_, nonce) = client.challenge(&endpoints()).await;
-    let asked = format!("{}?pretty=true", endpoints());
-    for (method, uri) in [("POST", asked.as_str()), ("GET", &endpoints()), ("GET", "/")] {
+    let target = format!("{}?pretty=true", endpoints());
+    for (method, uri) in [("POST", target.as_str()), ("GET", &endpoints()), ("GET", "/")] {
         let header = client.digest(method, uri, &nonce, 1);
-        let answer = client.raw(Method::GET, &asked, Some(&header), None).await.unwrap();
-        assert_eq!(answer.status(), 401, "{method} {uri}");
+        let response = client.raw(Method::GET, &target, Some(&header), None).await.unwrap();
+        assert_eq!(response.status(), 401, "{method} {uri}");
     }
-    let header = client.digest("GET", &asked, &nonce, 1);
-    assert_eq!(client.raw(Method::GET, &asked, Some(&header), None).await.unwrap().status(), 200);
+    let header = client.digest("GET", &target, &nonce, 1);
+    assert_eq!(client.raw(Method::GET, &target, Some(&header), None).await.unwrap().status(), 200);
 }
 
 #[tokio::test]
@@ -138,8 +138,8 @@ async fn ill_formed_headers_are_refused() {
         format!("{good}, nc=00000002"),
     ];
     for header in bad {
-        let answer = client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
-        assert_eq!(answer.status(), 401, "{header}");
+        let response = client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
+        assert_eq!(response.status(), 401, "{header}");
     }
     assert_eq!(client.raw(Method::GET, &endpoints(), Some(&good), None).await.unwrap().status(), 200);
 }
@@ -165,8 +165,8 @@ async fn challenges_come_in_every_wording_and_number() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     let challenges = async || {
-        let answer = client.raw(Method::GET, &endpoints(), None, None).await.unwrap();
-        answer
+        let response = client.raw(Method::GET, &endpoints(), None, None).await.unwrap();
+        response
             .headers()
             .get_all("www-authenticate")
             .iter()

@@ -14,7 +14,7 @@ use crate::support::{Client, endpoints, instant, slow, until};
 const MARKED: &str = r#"{"comment": "mine"}"#;
 
 #[tokio::test]
-async fn an_answer_lost_after_execution_leaves_the_endpoint() {
+async fn a_response_lost_after_execution_leaves_the_endpoint() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     atlas.inject(Rule::next_of(Operation::Create, InjectedFault::Executed(Termination::Cut)));
@@ -117,10 +117,10 @@ async fn a_body_cut_in_the_middle_has_begun() {
     atlas.inject(Rule::next_of(Operation::List, InjectedFault::Executed(Termination::CutInBody)));
     let (_, nonce) = client.challenge(&endpoints()).await;
     let header = client.digest("GET", &endpoints(), &nonce, 1);
-    let mut answer = client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
-    assert_eq!(answer.status(), 200);
-    assert!(answer.chunk().await.unwrap().unwrap().starts_with(b"[{\"_id\""));
-    assert!(answer.chunk().await.is_err());
+    let mut response = client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.chunk().await.unwrap().unwrap().starts_with(b"[{\"_id\""));
+    assert!(response.chunk().await.is_err());
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn a_rate_limit_says_when_to_come_back_in_any_way() {
 }
 
 #[tokio::test]
-async fn pages_of_html_and_redirects_are_no_atlas_answers() {
+async fn pages_of_html_and_redirects_are_no_atlas_responses() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::HtmlUnavailable)));
@@ -241,7 +241,7 @@ async fn a_nonce_can_turn_stale_in_mid_flight() {
 }
 
 #[tokio::test]
-async fn true_answers_are_disfigured() {
+async fn true_responses_are_disfigured() {
     let atlas = slow().await;
     let client = Client::new(&atlas);
     let id = client.post(&endpoints(), MARKED).await.id();

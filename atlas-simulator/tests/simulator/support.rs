@@ -161,9 +161,9 @@ impl Client {
 
     /// Returns a challenge's header and nonce.
     pub(crate) async fn challenge(&self, path: &str) -> (String, String) {
-        let answer = self.raw(Method::GET, path, None, None).await.unwrap();
-        assert_eq!(answer.status(), 401);
-        let header = answer.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        let response = self.raw(Method::GET, path, None, None).await.unwrap();
+        assert_eq!(response.status(), 401);
+        let header = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
         let nonce = nonce(&header);
         (header, nonce)
     }

@@ -13,10 +13,10 @@ async fn only_the_good_certificate_is_trusted() {
         let atlas = Simulator::start_tls(Settings::default(), &tls).await.unwrap();
         let authority = reqwest::Certificate::from_pem(tls.authority().as_bytes()).unwrap();
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build().unwrap();
-        let answer = client.get(format!("{}{}", atlas.url(), endpoints())).send().await;
-        match (certificate, answer) {
-            (Certificate::Good, answer) => assert_eq!(answer.unwrap().status(), 401),
-            (_, answer) => assert!(answer.unwrap_err().is_connect(), "{certificate:?}"),
+        let response = client.get(format!("{}{}", atlas.url(), endpoints())).send().await;
+        match (certificate, response) {
+            (Certificate::Good, response) => assert_eq!(response.unwrap().status(), 401),
+            (_, response) => assert!(response.unwrap_err().is_connect(), "{certificate:?}"),
         }
         assert_eq!(atlas.journal().len(), usize::from(certificate == Certificate::Good));
     }

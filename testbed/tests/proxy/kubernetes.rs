@@ -11,15 +11,15 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use testbed::{Action, Exchange, Proxy, Recording, control_plane};
 use tokio::time::timeout;
 
-use crate::bench::{BRIEFLY, PATIENCE};
+use crate::fixture::{BRIEFLY, PATIENCE};
 
-struct Bench {
+struct KubernetesFixture {
     tape: Arc<Recording>,
     proxy: Proxy,
     maps: Api<ConfigMap>,
 }
 
-impl Bench {
+impl KubernetesFixture {
     /// Returns a client as a program has it: by the proxy's kubeconfig file.
     async fn new(name: &str) -> Self {
         let cluster = control_plane().await.unwrap();
@@ -59,46 +59,46 @@ fn is_added(event: Option<WatchEvent<ConfigMap>>, name: &str) -> bool {
 
 #[tokio::test]
 async fn a_client_works_through_the_proxy_and_is_recorded() {
-    let bench = Bench::new("passes").await;
-    bench.create("one").await.unwrap();
-    assert!(bench.create("one").await.unwrap_err().to_string().contains("already exists"));
-    assert_eq!(bench.maps.list(&kube::api::ListParams::default()).await.unwrap().items.len(), 1);
-    let statuses: Vec<_> = bench.tape.exchanges().iter().map(|exchange| exchange.status.unwrap()).collect();
+    let fixture = KubernetesFixture::new("passes").await;
+    fixture.create("one").await.unwrap();
+    assert!(fixture.create("one").await.unwrap_err().to_string().contains("already exists"));
+    assert_eq!(fixture.maps.list(&kube::api::ListParams::default()).await.unwrap().items.len(), 1);
+    let statuses: Vec<_> = fixture.tape.exchanges().iter().map(|exchange| exchange.status.unwrap()).collect();
     assert_eq!(statuses, [201, 409, 200]);
 }
 
 #[tokio::test]
 async fn a_refusal_is_understood_by_the_client() {
-    let bench = Bench::new("refuses").await;
-    bench.tape.at_effect(1, Action::kubernetes(409, "Conflict"));
-    match bench.create("one").await.unwrap_err() {
+    let fixture = KubernetesFixture::new("refuses").await;
+    fixture.tape.at_effect(1, Action::kubernetes(409, "Conflict"));
+    match fixture.create("one").await.unwrap_err() {
         kube::Error::Api(status) => assert!(status.is_conflict(), "{status:?}"),
         other => panic!("{other}"),
     }
-    bench.create("one").await.unwrap();
+    fixture.create("one").await.unwrap();
 }
 
 #[tokio::test]
 async fn watch_events_flow_and_a_closed_watch_ends_without_an_error() {
-    let bench = Bench::new("closes").await;
-    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
-    bench.create("one").await.unwrap();
+    let fixture = KubernetesFixture::new("closes").await;
+    let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    fixture.create("one").await.unwrap();
     assert!(is_added(next(&mut watch).await.unwrap(), "one"));
-    assert_eq!(bench.tape.count(Exchange::is_watch), 1);
-    bench.proxy.close_watches();
+    assert_eq!(fixture.tape.count(Exchange::is_watch), 1);
+    fixture.proxy.close_watches();
     assert!(next(&mut watch).await.unwrap().is_none());
     // The next watch is not concerned.
-    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
     assert!(is_added(next(&mut watch).await.unwrap(), "one"));
 }
 
 #[tokio::test]
 async fn an_expired_watch_says_410_and_ends() {
-    let bench = Bench::new("expires").await;
-    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
-    bench.create("one").await.unwrap();
+    let fixture = KubernetesFixture::new("expires").await;
+    let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    fixture.create("one").await.unwrap();
     assert!(is_added(next(&mut watch).await.unwrap(), "one"));
-    bench.proxy.expire_watches();
+    fixture.proxy.expire_watches();
     match next(&mut watch).await.unwrap() {
         Some(WatchEvent::Error(status)) => {
             assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
@@ -110,19 +110,19 @@ async fn an_expired_watch_says_410_and_ends() {
 
 #[tokio::test]
 async fn watches_end_at_a_planned_request_the_one_among_them_that_it_begins() {
-    let bench = Bench::new("ends").await;
-    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
-    bench.tape.at_request(2, Action::CloseWatches);
-    bench.create("one").await.unwrap();
+    let fixture = KubernetesFixture::new("ends").await;
+    let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    fixture.tape.at_request(2, Action::CloseWatches);
+    fixture.create("one").await.unwrap();
     // Events from before its end may still arrive.
     while next(&mut watch).await.unwrap().is_some() {}
-    bench.tape.at_request(3, Action::CloseWatches);
-    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    fixture.tape.at_request(3, Action::CloseWatches);
+    let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
     while next(&mut watch).await.unwrap().is_some() {}
-    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
     assert!(is_added(next(&mut watch).await.unwrap(), "one"));
-    bench.tape.at_request(5, Action::ExpireWatches);
-    bench.create("two").await.unwrap();
+    fixture.tape.at_request(5, Action::ExpireWatches);
+    fixture.create("two").await.unwrap();
     let last = loop {
         match next(&mut watch).await.unwrap() {
             Some(WatchEvent::Error(status)) => break status.code,
@@ -135,12 +135,12 @@ async fn watches_end_at_a_planned_request_the_one_among_them_that_it_begins() {
 
 #[tokio::test]
 async fn a_held_watch_is_late_but_loses_nothing() {
-    let bench = Bench::new("holds").await;
-    let mut watch = pin!(bench.maps.watch(&WatchParams::default(), "0").await.unwrap());
-    bench.proxy.hold_watches(true);
-    bench.create("one").await.unwrap();
+    let fixture = KubernetesFixture::new("holds").await;
+    let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
+    fixture.proxy.hold_watches(true);
+    fixture.create("one").await.unwrap();
     let early = timeout(BRIEFLY, next(&mut watch)).await;
     assert!(early.is_err(), "{early:?}");
-    bench.proxy.hold_watches(false);
+    fixture.proxy.hold_watches(false);
     assert!(is_added(next(&mut watch).await.unwrap(), "one"));
 }

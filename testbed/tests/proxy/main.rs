@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test is a panic")]
 
 mod actions;
-mod bench;
 mod calls;
+mod fixture;
 mod kubernetes;
 mod recording;

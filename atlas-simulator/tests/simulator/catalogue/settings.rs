@@ -12,9 +12,9 @@ use crate::support::{Client, endpoints, until};
 async fn on(change: fn(&mut Settings), status: Status, operation: Operation) -> (u16, String) {
     let (atlas, client, id) = with_an_endpoint(change).await;
     assert!(atlas.edit_endpoint(&id, |endpoint| endpoint.status = status));
-    let answered = send(&client, operation, &id).await.unwrap().status;
+    let status = send(&client, operation, &id).await.unwrap().status;
     let now = send(&client, Operation::List, &id).await.unwrap().json[0]["status"].clone();
-    (answered, now.as_str().unwrap_or("gone").to_owned())
+    (status, now.as_str().unwrap_or("gone").to_owned())
 }
 
 #[tokio::test]
@@ -23,27 +23,27 @@ async fn each_setting_of_the_catalogue_shows() {
     use Status::{Deleting, Failed, ReservationRequested};
     for known in catalogue() {
         let How::Settings(set) = known.how else { continue };
-        let answers = |status: u16, now: &str| (status, now.to_owned());
+        let responds = |status: u16, now: &str| (status, now.to_owned());
         let (got, expected) = match known.name {
             "PATCH before RESERVED returns 400" => {
-                (on(set, ReservationRequested, Update).await, answers(400, "RESERVATION_REQUESTED"))
+                (on(set, ReservationRequested, Update).await, responds(400, "RESERVATION_REQUESTED"))
             }
             "PATCH before RESERVED returns 409" => {
-                (on(set, ReservationRequested, Update).await, answers(409, "RESERVATION_REQUESTED"))
+                (on(set, ReservationRequested, Update).await, responds(409, "RESERVATION_REQUESTED"))
             }
             "PATCH before RESERVED is accepted" => {
-                (on(set, ReservationRequested, Update).await, answers(200, "INITIATING"))
+                (on(set, ReservationRequested, Update).await, responds(200, "INITIATING"))
             }
-            "PATCH on FAILED returns 400" => (on(set, Failed, Update).await, answers(400, "FAILED")),
-            "PATCH on FAILED returns 409" => (on(set, Failed, Update).await, answers(409, "FAILED")),
-            "PATCH on FAILED is accepted" => (on(set, Failed, Update).await, answers(200, "INITIATING")),
-            "PATCH on DELETING returns 400" => (on(set, Deleting, Update).await, answers(400, "DELETING")),
-            "PATCH on DELETING returns 409" => (on(set, Deleting, Update).await, answers(409, "DELETING")),
-            "PATCH on DELETING is accepted" => (on(set, Deleting, Update).await, answers(200, "DELETING")),
-            "DELETE again returns 204" => (on(set, Deleting, Delete).await, answers(204, "DELETING")),
-            "DELETE again returns 404" => (on(set, Deleting, Delete).await, answers(404, "DELETING")),
-            "DELETE again returns 409" => (on(set, Deleting, Delete).await, answers(409, "DELETING")),
-            "DELETING for a while" => (on(set, Status::Reserved, Delete).await, answers(204, "DELETING")),
+            "PATCH on FAILED returns 400" => (on(set, Failed, Update).await, responds(400, "FAILED")),
+            "PATCH on FAILED returns 409" => (on(set, Failed, Update).await, responds(409, "FAILED")),
+            "PATCH on FAILED is accepted" => (on(set, Failed, Update).await, responds(200, "INITIATING")),
+            "PATCH on DELETING returns 400" => (on(set, Deleting, Update).await, responds(400, "DELETING")),
+            "PATCH on DELETING returns 409" => (on(set, Deleting, Update).await, responds(409, "DELETING")),
+            "PATCH on DELETING is accepted" => (on(set, Deleting, Update).await, responds(200, "DELETING")),
+            "DELETE again returns 204" => (on(set, Deleting, Delete).await, responds(204, "DELETING")),
+            "DELETE again returns 404" => (on(set, Deleting, Delete).await, responds(404, "DELETING")),
+            "DELETE again returns 409" => (on(set, Deleting, Delete).await, responds(409, "DELETING")),
+            "DELETING for a while" => (on(set, Status::Reserved, Delete).await, responds(204, "DELETING")),
             other => {
                 shows(other, set).await;
                 continue;
@@ -72,14 +72,14 @@ async fn shows(name: &str, set: fn(&mut Settings)) {
             assert_eq!(used(2).await, 401, "{name}");
         }
         "nonces of two gateways in turn" => {
-            for (is_stale, said) in [(true, "stale=true"), (false, "stale=false")] {
+            for (is_stale, parameter) in [(true, "stale=true"), (false, "stale=false")] {
                 atlas.configure(|settings| settings.digest.unknown_is_stale = is_stale);
                 let (_, nonce) = client.challenge(&endpoints()).await;
                 let header = client.digest("GET", &endpoints(), &nonce, 1);
                 let used = async || client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap();
                 let refused = used().await;
                 assert_eq!(refused.status(), 401);
-                assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains(said));
+                assert!(refused.headers()["www-authenticate"].to_str().unwrap().contains(parameter));
                 assert_eq!(used().await.status(), 200);
                 assert_eq!(used().await.status(), 401);
             }
@@ -121,7 +121,7 @@ async fn shows(name: &str, set: fn(&mut Settings)) {
         "the latency that was recorded" => {
             let begun = std::time::Instant::now();
             assert_eq!(send(&client, Operation::Get, &id).await.unwrap().status, 200);
-            assert!(begun.elapsed() >= Duration::from_millis(112), "a challenge and an answer");
+            assert!(begun.elapsed() >= Duration::from_millis(112), "a challenge and a response");
         }
         "the instance is UPDATING" => {
             assert_eq!(send(&client, Operation::Update, &id).await.unwrap().status, 200);

@@ -35,7 +35,7 @@ impl Upstream {
         self.seen.lock().unwrap().clone()
     }
 
-    async fn answer(
+    async fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, hyper::Error> {
@@ -53,14 +53,14 @@ impl Upstream {
 }
 
 /// The fixture of a test.
-pub(crate) struct Bench {
+pub(crate) struct ProxyFixture {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) tape: Arc<Recording>,
     pub(crate) proxy: Proxy,
     address: SocketAddr,
 }
 
-impl Bench {
+impl ProxyFixture {
     pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -78,8 +78,8 @@ impl Bench {
 
     /// Returns the complete response to one request on a new connection; an error if the connection ends before the
     /// response does.
-    pub(crate) async fn ask(&self, method: &str, path: &str) -> Result<Answer, Error> {
-        ask(&self.proxy, method, path, "").await
+    pub(crate) async fn send(&self, method: &str, path: &str) -> Result<WireResponse, Error> {
+        send(&self.proxy, method, path, "").await
     }
 }
 
@@ -90,30 +90,30 @@ fn config(address: SocketAddr) -> kube::Config {
 async fn serve(listener: TcpListener, upstream: Arc<Upstream>) {
     while let Ok((stream, _)) = listener.accept().await {
         let upstream = Arc::clone(&upstream);
-        let service = service_fn(move |request| Arc::clone(&upstream).answer(request));
+        let service = service_fn(move |request| Arc::clone(&upstream).respond(request));
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
 /// A response as it came over the wire.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct WireResponse {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-pub(crate) async fn ask(proxy: &Proxy, method: &str, path: &str, body: &str) -> Result<Answer, Error> {
-    timeout(PATIENCE, ask_patiently(proxy, method, path, body)).await.expect("neither an answer nor an end")
+pub(crate) async fn send(proxy: &Proxy, method: &str, path: &str, body: &str) -> Result<WireResponse, Error> {
+    timeout(PATIENCE, exchange(proxy, method, path, body)).await.expect("neither a response nor an end")
 }
 
 /// Raw bytes, so that no client library repeats, pools or repairs anything.
-async fn ask_patiently(proxy: &Proxy, method: &str, path: &str, body: &str) -> Result<Answer, Error> {
+async fn exchange(proxy: &Proxy, method: &str, path: &str, body: &str) -> Result<WireResponse, Error> {
     let address = proxy.url().strip_prefix("http://").unwrap().to_owned();
     let mut stream = TcpStream::connect(&address).await?;
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: bench\r\nx-mine: yes\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: fixture\r\nx-mine: yes\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut bytes = Vec::new();
@@ -128,5 +128,5 @@ async fn ask_patiently(proxy: &Proxy, method: &str, path: &str, body: &str) -> R
         return Err(cut());
     }
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
+    Ok(WireResponse { status, head: head.to_owned(), body: body.to_owned() })
 }

@@ -29,7 +29,7 @@ async fn inner_program() {
     std::io::stdin().read_line(&mut String::new()).unwrap();
     match ending.as_str() {
         "returns" => drop((own, sleeper)),
-        "panics" => panic!("as told"),
+        "panics" => panic!("as planned"),
         "exits" => std::process::exit(0),
         other => panic!("no such ending: {other}"),
     }
