@@ -6,7 +6,7 @@ PART := hack/part
 # Most tests wait for timers and processes, so that several run on a core.
 TEST_THREADS ?= $(shell expr 3 \* $$(nproc))
 
-.PHONY: help deps build control-plane test deny sbom mutants fuzz proof sabotage bench demo crd chart image e2e e2e-cluster repro release-check docs tour dashboard clean
+.PHONY: help deps build control-plane test deny sbom mutants fuzz proof sabotage bench demo crd chart image e2e e2e-cluster repro release-check docs clean
 
 help: ## Lists the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -84,16 +84,6 @@ release-check: deps ## Checks what a release needs besides `make test`: the char
 
 docs: deps ## Generates docs/reference/ from the code
 	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test docs reference
-
-tour: deps ## Records docs/demo.svg from a run of the demo
-	$(CARGO) build --locked --workspace --bins
-	$(CARGO) run --quiet --locked --package testbed --bin tour > target/demo.svg
-	mv target/demo.svg docs/demo.svg
-
-dashboard: deps ## Draws docs/dashboard.svg from five minutes of a real run, with a Prometheus built for it (minutes, once)
-	$(CARGO) build --locked --workspace --bins
-	GOFLAGS="$$(go env GOFLAGS) -tags=remove_all_sd" $(CARGO) run --quiet --locked --package testbed --bin dashboard > target/dashboard.svg
-	mv target/dashboard.svg docs/dashboard.svg
 
 clean: ## Removes the output of cargo; the control plane stays in ~/.cache/spe-operator
 	$(CARGO) clean

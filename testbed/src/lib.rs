@@ -1,5 +1,4 @@
-//! What the integration tests, `make demo`, `make bench` and `make dashboard` run on: real parts, started for one
-//! process and ended with it.
+//! What the integration tests, `make demo` and `make bench` run on: real parts, started for one process and ended with it.
 //!
 //! - [`ControlPlane`]: a kube-apiserver and an etcd, started through the `envtest` crate.
 //! - [`go_tool`]: a program written in Go that the tests need, built from its pinned module.

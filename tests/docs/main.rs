@@ -10,7 +10,7 @@
 
 mod book;
 mod ci;
-mod dashboard;
+mod demo;
 mod fixture;
 mod idioms;
 mod links;
@@ -21,4 +21,3 @@ mod pages;
 mod reference;
 mod samples;
 mod templates;
-mod tour;

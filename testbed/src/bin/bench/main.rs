@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! bench PROGRAM [--quick] [NAME…]   measures that program: all runs, or those of these names (growth: all growth-…)
-//! bench PROGRAM --page              writes docs/performance.md and its plot from what was measured
+//! bench PROGRAM --page              writes docs/performance.md from what was measured
 //! ```
 //! | file | what it holds |
 //! |---|---|
@@ -12,7 +12,7 @@
 //! | `fixture`, `operator` | what it runs on |
 //! | `measure`, `audit`, `observations` | what is counted, and where |
 //! | `judge` | the least that the protocol allows, the budgets |
-//! | `results`, `table`, `plot`, `page` | the results, and how they are shown |
+//! | `results`, `table`, `page` | the results, and how they are shown |
 //!
 //! It only observes: the API server's audit log, the simulator's journal, the kernel's accounting of the process.
 
@@ -26,7 +26,6 @@ mod measure;
 mod observations;
 mod operator;
 mod page;
-mod plot;
 mod results;
 mod runs;
 mod scenarios;

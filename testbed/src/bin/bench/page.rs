@@ -1,4 +1,4 @@
-//! Writes tables and plot into `docs/performance.md`, between the page's marks for them. People write the prose.
+//! Writes the tables into `docs/performance.md`, between the page's marks for them. People write the prose.
 
 use std::fs::{read_to_string, write};
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::results::Results;
-use crate::{judge, plot, table};
+use crate::{judge, table};
 
-/// Rewrites the page and its plot.
+/// Rewrites the page.
 pub(crate) fn rewrite(results: &Results, binary_bytes: u64) -> Result<()> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let page = docs.join("performance.md");
@@ -17,17 +17,14 @@ pub(crate) fn rewrite(results: &Results, binary_bytes: u64) -> Result<()> {
         text = replaced(&text, &name, &content)?;
     }
     write(&page, text)?;
-    write(docs.join("performance.svg"), plot::draw(&results.growth()))?;
     Ok(())
 }
 
 /// Returns the tables by the names of their marks.
 pub(crate) fn parts(results: &Results, binary_bytes: u64) -> Result<Vec<(String, String)>> {
     let growth = results.growth();
-    let alt = "Requests over the least, CPU an object and peak memory, each over the number of objects, for 1, 100 and 1,000 instances";
     let verdicts = judge::verdicts(&results.outcomes, &results.isolated, binary_bytes);
     let mut parts = vec![("budgets".to_owned(), table::budgets(&verdicts))];
-    parts.push(("plot".to_owned(), format!("![{alt}](performance.svg)\n")));
     for workload in ["idle", "create", "attach", "steady", "restart", "delete"] {
         parts.push((workload.to_owned(), table::workload(&growth, workload)));
     }
