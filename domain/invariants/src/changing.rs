@@ -35,7 +35,7 @@ pub(crate) fn a_delete_of_a_living_object_hits_only_an_unused_excess_endpoint_an
     Some(excess && unused && kept && due)
 }
 
-pub(crate) fn a_delete_for_a_dying_object_needs_its_leave(o: &Observed, d: &Decision) -> Verdict {
+pub(crate) fn a_delete_for_a_deleted_object_needs_its_policy(o: &Observed, d: &Decision) -> Verdict {
     let (_, excess) = delete(d).filter(|_| o.object.deleting)?;
     let leave = o.spec.as_ref().is_ok_and(|spec| !spec.retain && !spec.observe);
     let foreign_claim = matches!(o.object.claim, ClaimReading::Foreign(_)) && o.recorded().is_none();
@@ -125,6 +125,6 @@ pub(crate) fn a_key_that_is_only_remembered_writes_nothing_but_deletes(
         .then(|| !writes_to_atlas(d) || delete(d).is_some())
 }
 
-pub(crate) fn an_unread_or_faulty_atlas_is_never_written_to(o: &Observed, d: &Decision) -> Verdict {
+pub(crate) fn atlas_is_never_written_to_without_a_listing(o: &Observed, d: &Decision) -> Verdict {
     listing(o).is_none().then(|| !writes_to_atlas(d))
 }

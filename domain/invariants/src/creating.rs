@@ -43,7 +43,7 @@ pub(crate) fn a_create_is_decided_only_while_no_other_attempt_may_land(
     Some(!may_land(o) && (unproven(o).is_empty() || confirmed(o, ConfirmedAbsence::Everything)))
 }
 
-pub(crate) fn a_create_is_decided_only_while_the_listing_shows_nothing_with_our_mark_not_even_on_its_way_out(
+pub(crate) fn a_create_is_decided_only_while_the_listing_shows_nothing_with_our_mark_not_even_deleting(
     o: &Observed,
     d: &Decision,
 ) -> Verdict {
@@ -79,7 +79,7 @@ pub(crate) fn what_is_recorded_was_created_or_is_listed_with_our_mark_or_was_nam
     })
 }
 
-pub(crate) fn nothing_on_its_way_out_is_recorded(_: &Observed, d: &Decision) -> Verdict {
+pub(crate) fn nothing_that_is_being_deleted_is_recorded(_: &Observed, d: &Decision) -> Verdict {
     let (endpoint, origin) = record(d)?;
     // Nobody knows the endpoint of our own POST until it is recorded, so it is recorded even while it is deleted.
     Some(origin == Origin::Created || endpoint.status != EndpointStatus::Deleting)

@@ -7,7 +7,8 @@ use domain::ownership::ClaimReading;
 
 use crate::Verdict;
 use crate::view::{
-    confirmed, final_word, is_ours, is_used_elsewhere, listed, listing, may_land, owner, taken_back, update,
+    confirmed, is_confirmed_gone, is_ours, is_used_elsewhere, listed, listing, may_land, owner, update,
+    withdrawn,
 };
 
 pub(crate) fn an_object_is_released_as_deleted_only_when_nothing_of_ours_is_left_or_can_appear(
@@ -15,22 +16,22 @@ pub(crate) fn an_object_is_released_as_deleted_only_when_nothing_of_ours_is_left
     d: &Decision,
 ) -> Verdict {
     let Step::Release(ReleaseReason::Deleted) = d.step else { return None };
-    if final_word(o) {
+    if is_confirmed_gone(o) {
         return Some(true);
     }
     let nothing_listed = listing(o)?.iter().all(|e| !is_ours(o, e) && o.recorded() != Some(&e.id));
-    let answered = o.recorded().is_none_or(|id| {
-        o.memory.deleted.iter().any(|answer| {
-            let known_for = o.memory.recorded.saturating_sub(answer.ago);
-            let believed = !answer.not_found || known_for >= o.times.visibility;
-            answer.id == *id && !answer.ago.is_zero() && believed
+    let responded = o.recorded().is_none_or(|id| {
+        o.memory.deleted.iter().any(|response| {
+            let known_for = o.memory.recorded.saturating_sub(response.ago);
+            let believed = !response.not_found || known_for >= o.times.visibility;
+            response.id == *id && !response.ago.is_zero() && believed
         })
     });
     let unanswered_write = o.memory.last_write != WriteOutcome::Nothing;
-    Some(nothing_listed && answered && confirmed(o, ConfirmedAbsence::Everything) && !unanswered_write)
+    Some(nothing_listed && responded && confirmed(o, ConfirmedAbsence::Everything) && !unanswered_write)
 }
 
-pub(crate) fn an_object_is_released_as_retained_only_on_the_users_word_or_if_the_endpoint_is_not_ours(
+pub(crate) fn an_object_is_released_as_retained_only_as_declared_or_if_the_endpoint_is_not_ours(
     o: &Observed,
     d: &Decision,
 ) -> Verdict {
@@ -56,8 +57,8 @@ pub(crate) fn a_deletion_goes_on_without_a_record_that_was_not_taken(o: &Observe
 
 pub(crate) fn an_absence_is_confirmed_only_by_a_listing_that_shows_it(o: &Observed, d: &Decision) -> Verdict {
     let absence = d.absent?;
-    if let ConfirmedAbsence::Known(withdrawn) = absence {
-        return Some(taken_back(o) == Some(withdrawn));
+    if let ConfirmedAbsence::Known(known) = absence {
+        return Some(withdrawn(o) == Some(known));
     }
     let listing = listing(o)?;
     let ours = |e: &&Endpoint| is_ours(o, e) && e.status != EndpointStatus::Deleting;

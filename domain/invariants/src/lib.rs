@@ -15,6 +15,8 @@
 )]
 
 mod changing;
+mod consistency;
+mod continuity;
 mod creating;
 pub mod decisions;
 mod draw;

@@ -5,7 +5,7 @@ use domain::observed::{Listing, Observed};
 use domain::ownership::ClaimReading;
 
 use crate::Verdict;
-use crate::view::{final_word, says_gone, unproven, wanted};
+use crate::view::{is_confirmed_gone, reports_gone, unproven, wanted};
 
 pub(crate) fn suspending_stops_listing_unless_an_attempt_is_open(o: &Observed, d: &Decision) -> Verdict {
     wanted(o).filter(|spec| spec.suspend && !o.object.deleting)?;
@@ -16,7 +16,10 @@ pub(crate) fn what_was_listed_is_not_listed_again(o: &Observed, d: &Decision) ->
     (o.listing != Listing::NotFetched).then(|| d.step != Step::List)
 }
 
-pub(crate) fn a_rest_without_a_wake_is_one_that_only_the_user_can_end(o: &Observed, d: &Decision) -> Verdict {
+pub(crate) fn a_rest_without_a_requeue_is_one_that_only_the_user_can_end(
+    o: &Observed,
+    d: &Decision,
+) -> Verdict {
     (d.step == Step::Rest && d.requeue == Requeue::OnChange).then_some(match &d.state {
         State::Suspended | State::Invalid(_) | State::AdoptionRequired { .. } => true,
         State::Deleting(Deleting::InProgress) => !o.object.finalizer,
@@ -24,11 +27,11 @@ pub(crate) fn a_rest_without_a_wake_is_one_that_only_the_user_can_end(o: &Observ
     })
 }
 
-pub(crate) fn who_hears_once_that_all_is_gone_asks_again_within_the_gap(
+pub(crate) fn one_response_that_all_is_gone_is_followed_by_a_request_within_the_gap(
     o: &Observed,
     d: &Decision,
 ) -> Verdict {
-    says_gone(o).filter(|_| !final_word(o))?;
+    reports_gone(o).filter(|_| !is_confirmed_gone(o))?;
     let waits = match &d.state {
         State::ListingFailed(_) => return Some(false),
         State::Unconfirmed(_) => true,

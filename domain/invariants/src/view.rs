@@ -1,7 +1,8 @@
-//! An observation and a decision in the terms of the invariants, derived from the design, independently of the code.
+//! An observation, a decision and a report in the terms of the invariants, derived from the design, independently of the code.
 
 use std::time::Duration;
 
+use domain::conditions::{Condition, ConditionType, Reason, Report};
 use domain::decision::{ConfirmedAbsence, Decision, Origin, Step, Withdrawn};
 use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
 use domain::fault::FaultKind;
@@ -38,7 +39,7 @@ pub fn is_used_elsewhere(o: &Observed, e: &Endpoint) -> bool {
 }
 
 /// The listing's response reports that the instance or this API is no more.
-pub fn says_gone(o: &Observed) -> Option<FaultKind> {
+pub fn reports_gone(o: &Observed) -> Option<FaultKind> {
     let Listing::Failed(fault) = &o.listing else { return None };
     let gone =
         matches!(fault.kind, FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired);
@@ -46,9 +47,9 @@ pub fn says_gone(o: &Observed) -> Option<FaultKind> {
 }
 
 /// It is the second such response: one at least G ago reported the same, and none in between the opposite.
-pub fn final_word(o: &Observed) -> bool {
+pub fn is_confirmed_gone(o: &Observed) -> bool {
     let before = |said: FaultKind| o.memory.gone.iter().find(|(kind, _)| *kind == said).map(|(_, ago)| *ago);
-    says_gone(o).and_then(before).is_some_and(|ago| ago >= o.times.confirm_gap)
+    reports_gone(o).and_then(before).is_some_and(|ago| ago >= o.times.confirm_gap)
 }
 
 pub fn announced(o: &Observed) -> Option<(&Nonce, Option<&EndpointId>)> {
@@ -96,7 +97,7 @@ pub fn may_land(o: &Observed) -> bool {
 }
 
 /// Returns which facts of the recorded endpoint's status the listing withdraws.
-pub fn taken_back(o: &Observed) -> Option<Withdrawn> {
+pub fn withdrawn(o: &Observed) -> Option<Withdrawn> {
     let known = o.object.recorded.as_ref()?;
     let shown = listed(o, &known.id)?;
     let leaves = |e: &Endpoint| e.status == EndpointStatus::Deleting;
@@ -146,7 +147,7 @@ pub fn second(o: &Observed, d: &Decision) -> Option<Observed> {
 
 /// The listing withdraws something that no listing at least G ago withdrew.
 pub fn is_contradicted(o: &Observed) -> bool {
-    taken_back(o).is_some_and(|withdrawn| !confirmed(o, ConfirmedAbsence::Known(withdrawn)))
+    withdrawn(o).is_some_and(|withdrawn| !confirmed(o, ConfirmedAbsence::Known(withdrawn)))
 }
 
 /// The listing does not show the recorded endpoint.
@@ -206,4 +207,22 @@ pub fn claim(d: &Decision) -> Option<(Option<&Nonce>, Option<&EndpointId>, Optio
 
 pub fn writes_to_atlas(d: &Decision) -> bool {
     matches!(d.step, Step::Create { .. } | Step::Update { .. } | Step::Delete { .. })
+}
+
+pub fn ready(r: &Report) -> &Condition {
+    r.get(ConditionType::Ready).unwrap()
+}
+
+pub fn has(r: &Report, kind: ConditionType) -> bool {
+    r.get(kind).is_some()
+}
+
+/// Returns whether a reason reports a final response of Atlas, and whether missing access.
+pub fn classes(reason: Reason) -> (bool, bool) {
+    let terminal = matches!(reason, Reason::ApiRetired | Reason::InstanceMigrated | Reason::InstanceNotFound);
+    let access = matches!(
+        reason,
+        Reason::CredentialsNotFound | Reason::Unauthorized | Reason::Forbidden | Reason::ProjectNotFound
+    );
+    (terminal, access)
 }

@@ -34,6 +34,6 @@ fn no_trigger_is_lost_and_no_listing_is_too_old_whatever_happens() {
 }
 
 #[test]
-fn pauses_concern_whom_atlas_refused_and_end_whatever_is_answered() {
+fn pauses_concern_whom_atlas_refused_and_end_whatever_it_responds() {
     holds("rate_limits", 1_000, 200, rate_limits::check);
 }

@@ -17,7 +17,7 @@ use invariants::fixtures::{
 
 /// Ready, Synced, `EndpointServiceAvailable`, `EndpointConnected` (`+` is True, and the reason), other conditions, and
 /// what follows: the step and the requeue.
-fn said(o: &Observed) -> String {
+fn reported(o: &Observed) -> String {
     let decision = decide(o);
     let report = report(o, &decision);
     let find = |kind| report.get(kind);
@@ -45,8 +45,9 @@ pub(crate) fn spec(o: &mut Observed) -> &mut Spec {
 }
 
 pub(crate) fn ready_before(o: &mut Observed) {
-    let said = |kind: &str, yes, why: &str| (kind.to_owned(), yes, why.to_owned(), "as it was".to_owned());
-    o.object.reported.conditions = vec![said("Ready", true, "Available")];
+    let condition =
+        |kind: &str, yes, why: &str| (kind.to_owned(), yes, why.to_owned(), "as it was".to_owned());
+    o.object.reported.conditions = vec![condition("Ready", true, "Available")];
     o.object.reported.current = true;
 }
 
@@ -84,10 +85,10 @@ fn strangers(o: &mut Observed) {
 }
 
 /// Rows of the table: an observation, and its conditions.
-fn is_said<const N: usize>(rows: [(&str, Observed, &str); N]) {
+fn check_rows<const N: usize>(rows: [(&str, Observed, &str); N]) {
     let mut broken = Vec::new();
     for (name, o, expected) in rows {
-        let found = said(&o);
+        let found = reported(&o);
         if found != expected {
             broken.push(format!("(\"{name}\", \"{found}\", \"{expected}\")"));
         }
@@ -98,8 +99,8 @@ fn is_said<const N: usize>(rows: [(&str, Observed, &str); N]) {
 #[test]
 #[rustfmt::skip]
 #[allow(clippy::large_stack_arrays, reason = "a table is a table")]
-fn each_look_before_there_is_an_endpoint_is_said_in_the_words_of_the_table() {
-    is_said([
+fn conditions_before_there_is_an_endpoint_are_those_of_the_table() {
+    check_rows([
         ("nothing yet, not listed", observed(), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] List Poll"),
         ("listed and empty, claim open", with(observed(), |o| listing(o, &[])), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest Poll"),
         ("attempt long over", with(observed(), |o| { listing(o, &[]); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(200), outcome: AttemptOutcome::Unknown }]; }), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest After(10s)"),
@@ -125,14 +126,14 @@ fn each_look_before_there_is_an_endpoint_is_said_in_the_words_of_the_table() {
 #[test]
 #[rustfmt::skip]
 #[allow(clippy::large_stack_arrays, reason = "a table is a table")]
-fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
+fn conditions_of_an_endpoint_are_those_of_the_table() {
     let lost = || with(gone(), |o| o.memory.absent = Some((ConfirmedAbsence::Everything, secs(10))));
     let missing = || VpcEndpoint::NotFound("there is no VPCEndpoint orders".to_owned());
     let awaited = || VpcEndpoint::Awaited("VPCEndpoint orders has no id yet".to_owned());
     let unnamed = |o: &mut Observed| {
         listing(o, &[Endpoint { service_name: None, ..endpoint(1, Mark::Ours, "RESERVED") }]);
     };
-    is_said([
+    check_rows([
         ("suspended later", with(shown("AVAILABLE"), |o| { spec(o).suspend = true; ready_before(o); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [Suspended:SuspendRequested] Rest OnChange"),
         ("suspended later, an attempt open", with(shown("AVAILABLE"), |o| { spec(o).suspend = true; ready_before(o); o.object.claim = ours(Some(id(1))); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [Suspended:SuspendRequested] Rest After(200s)"),
         ("invalid", with(shown("AVAILABLE"), |o| o.spec = Err("why".to_owned())), "-InvalidSpec -InvalidSpec +ServiceReserved +Available [Stalled:InvalidSpec] Rest OnChange"),
@@ -183,7 +184,7 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
         ("adopted and confirmed", with(shown("AVAILABLE"), |o| o.memory.adopted = Some(secs(10))), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest Interval"),
         ("a stranger's mark once, ready before", with(shown("AVAILABLE"), |o| { strangers(o); ready_before(o); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest After(10s)"),
         ("deleting in Atlas once, ready before", with(shown("AVAILABLE"), |o| { listing(o, &[endpoint(1, Mark::Ours, "DELETING")]); ready_before(o); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest After(10s)"),
-        ("deleting in Atlas once, nothing said before", with(shown("AVAILABLE"), |o| listing(o, &[endpoint(1, Mark::Ours, "DELETING")])), "-Adopting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
+        ("deleting in Atlas once, nothing reported before", with(shown("AVAILABLE"), |o| listing(o, &[endpoint(1, Mark::Ours, "DELETING")])), "-Adopting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
         ("deleting in Atlas, confirmed", confirmed(with(shown("AVAILABLE"), |o| listing(o, &[endpoint(1, Mark::Ours, "DELETING")]))), "-EndpointLost +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
         ("available, never named", with(shown("AVAILABLE"), |o| { let e = Endpoint { service_name: None, ..endpoint(1, Mark::Ours, "AVAILABLE") }; listing(o, std::slice::from_ref(&e)); o.object.recorded = Some(e); }), "+Available +ReconcileSucceeded -ServiceProvisioning +Available [] Rest Poll"),
         ("a stranger's mark", confirmed(with(shown("AVAILABLE"), strangers)), "-OwnershipConflict -OwnershipConflict +ServiceReserved +Available [Stalled:OwnershipConflict] Rest Interval"),
@@ -199,14 +200,14 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
         ("lost and named", with(lost(), |o| spec(o).endpoint_id = Some(id(1))), "-EndpointLost -EndpointLost -EndpointLost -EndpointLost [Stalled:EndpointLost] Rest Interval"),
         ("lost and named, another with our mark", with(lost(), |o| { spec(o).endpoint_id = Some(id(1)); listing(o, &[endpoint(2, Mark::Ours, "RESERVED")]); o.memory.absent = Some((ConfirmedAbsence::Recorded, secs(10))); }), "-EndpointLost -EndpointLost -EndpointLost -EndpointLost [Stalled:EndpointLost] Rest Interval"),
         ("lost, another cluster's claim", with(lost(), |o| o.object.claim = foreign_claim()), "-EndpointLost +ReconcileSucceeded -EndpointLost -EndpointLost [Reconciling:Progressing] Claim Poll"),
-        ("lost and claimed anew", with(gone(), |o| o.object.claim = ours(Some(id(1)))), "-EndpointLost +ReconcileSucceeded -EndpointLost -EndpointLost [Reconciling:Progressing] Rest Poll"),
+        ("lost and claimed again", with(gone(), |o| o.object.claim = ours(Some(id(1)))), "-EndpointLost +ReconcileSucceeded -EndpointLost -EndpointLost [Reconciling:Progressing] Rest Poll"),
         ("unreachable", with(shown("AVAILABLE"), |o| o.listing = Listing::Failed(fault(FaultKind::Unavailable))), "-AtlasUnavailable -AtlasUnavailable +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("unreachable, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.listing = Listing::Failed(fault(FaultKind::Unavailable)); }), "+Available -AtlasUnavailable +ServiceReserved +Available [] Rest Retry(0ns)"),
         ("unreachable, ready before another generation", with(shown("AVAILABLE"), |o| { ready_before(o); o.object.reported.current = false; o.listing = Listing::Failed(fault(FaultKind::Unavailable)); }), "-AtlasUnavailable -AtlasUnavailable +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
         ("retired, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); twice(o, FaultKind::Retired); }), "-ApiRetired -ApiRetired +ServiceReserved +Available [Stalled:ApiRetired] Rest Interval"),
-        ("retired, said once, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.listing = Listing::Failed(fault(FaultKind::Retired)); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest After(10s)"),
+        ("retired, reported once, ready before", with(shown("AVAILABLE"), |o| { ready_before(o); o.listing = Listing::Failed(fault(FaultKind::Retired)); }), "+Available +ReconcileSucceeded +ServiceReserved +Available [] Rest After(10s)"),
         ("instance gone", with(shown("AVAILABLE"), |o| twice(o, FaultKind::InstanceNotFound)), "-InstanceNotFound -InstanceNotFound -EndpointLost -EndpointLost [Stalled:InstanceNotFound] Rest Interval"),
-        ("instance gone, said once", with(observed(), |o| o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound))), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest After(10s)"),
+        ("instance gone, reported once", with(observed(), |o| o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound))), "-Creating +ReconcileSucceeded -NoEndpoint -NoEndpoint [Reconciling:Progressing] Rest After(10s)"),
         ("instance migrated", with(shown("AVAILABLE"), |o| twice(o, FaultKind::NotServerless)), "-InstanceMigrated -InstanceMigrated -EndpointLost -EndpointLost [Stalled:InstanceMigrated] Rest Interval"),
     ]);
 }
@@ -214,39 +215,39 @@ fn each_look_at_an_endpoint_is_said_in_the_words_of_the_table() {
 #[test]
 #[rustfmt::skip]
 #[allow(clippy::large_stack_arrays, reason = "a table is a table")]
-fn each_look_at_a_dying_object_is_said_in_the_words_of_the_table() {
-    let dying = |o: &mut Observed| o.object.deleting = true;
-    let answered = |o: &mut Observed, ago, not_found| o.memory.deleted = vec![Deleted { id: id(1), ago: secs(ago), not_found }];
-    is_said([
-        ("dying, not listed", with(shown("AVAILABLE"), |o| { dying(o); o.listing = Listing::NotFetched; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] List Poll"),
-        ("dying", with(shown("AVAILABLE"), dying), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
-        ("dying, just deleted", with(shown("AVAILABLE"), |o| { dying(o); o.memory.last_write = WriteOutcome::Done; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
-        ("dying, deleted and not shown yet", with(shown("AVAILABLE"), |o| { dying(o); answered(o, 9, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
-        ("dying, deleted and still not shown", with(shown("AVAILABLE"), |o| { dying(o); answered(o, 10, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
-        ("dying, on its way out by now", with(shown("AVAILABLE"), |o| { dying(o); listing(o, &[endpoint(1, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
-        ("dying, deleted", with(shown("DELETING"), dying), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
-        ("dying, gone", with(gone(), dying), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
-        ("dying, gone and answered", with(gone(), |o| { dying(o); answered(o, 5, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
-        ("dying, gone and answered after this look", with(gone(), |o| { dying(o); answered(o, 0, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
-        ("dying, new, gone and answered", with(gone(), |o| { dying(o); answered(o, 5, false); o.memory.recorded = secs(30); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
-        ("dying, new, unknown to Atlas", with(gone(), |o| { dying(o); answered(o, 5, true); o.memory.recorded = secs(30); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(90s)"),
-        ("dying, unknown to Atlas when known just long enough", with(gone(), |o| { dying(o); answered(o, 5, true); o.memory.recorded = secs(125); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
-        ("dying, no access", with(shown("AVAILABLE"), |o| { dying(o); o.listing = Listing::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest After(15s)"),
-        ("dying, instance gone", with(shown("AVAILABLE"), |o| { dying(o); twice(o, FaultKind::InstanceNotFound); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Release Poll"),
-        ("dying, instance gone, said once", with(shown("AVAILABLE"), |o| { dying(o); o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
-        ("dying, deletion refused as if all were gone", with(shown("AVAILABLE"), |o| { dying(o); o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::InstanceNotFound)); }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
-        ("dying, attempt open", with(observed(), |o| { dying(o); listing(o, &[]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
-        ("dying, attempt open, no access", with(observed(), |o| { dying(o); o.listing = Listing::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound -Deleting -Deleting [Reconciling:ProgressingWithRetry] Rest After(15s)"),
-        ("dying, attempt open, instance gone", with(observed(), |o| { dying(o); twice(o, FaultKind::InstanceNotFound); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(200s)"),
-        ("dying, attempt open, instance gone, said once", with(observed(), |o| { dying(o); o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(10s)"),
-        ("dying, what an attempt made is on its way out", with(observed(), |o| { dying(o); o.object.claim = ClaimReading::Absent; listing(o, &[endpoint(2, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
-        ("dying, another cluster's claim", with(observed(), |o| { dying(o); o.object.claim = foreign_claim(); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Release Poll"),
-        ("dying, another cluster's claim, attempt open, invalid", with(observed(), |o| { dying(o); o.object.claim = foreign_claim(); o.spec = Err("why".to_owned()); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(0), outcome: AttemptOutcome::Unknown }]; }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(200s)"),
-        ("dying, suspended", with(shown("AVAILABLE"), |o| { dying(o); spec(o).suspend = true; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
-        ("dying without our finalizer", with(shown("AVAILABLE"), |o| { dying(o); o.object.finalizer = false; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest OnChange"),
-        ("dying, retained", with(shown("AVAILABLE"), |o| { dying(o); spec(o).retain = true; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Release Poll"),
-        ("dying, retained, attempt open, not listed", with(observed(), |o| { dying(o); spec(o).retain = true; }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] List Poll"),
-        ("dying, a stranger's mark", with(shown("AVAILABLE"), |o| { dying(o); strangers(o); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
-        ("dying, a stranger's mark, on its way out", with(shown("AVAILABLE"), |o| { dying(o); listing(o, &[endpoint(1, Mark::Strangers, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
+fn conditions_of_a_deleted_object_are_those_of_the_table() {
+    let delete = |o: &mut Observed| o.object.deleting = true;
+    let responded = |o: &mut Observed, ago, not_found| o.memory.deleted = vec![Deleted { id: id(1), ago: secs(ago), not_found }];
+    check_rows([
+        ("deleted, not listed", with(shown("AVAILABLE"), |o| { delete(o); o.listing = Listing::NotFetched; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] List Poll"),
+        ("deleted", with(shown("AVAILABLE"), delete), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
+        ("deleted, just deleted", with(shown("AVAILABLE"), |o| { delete(o); o.memory.last_write = WriteOutcome::Done; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
+        ("deleted, DELETE sent and not shown yet", with(shown("AVAILABLE"), |o| { delete(o); responded(o, 9, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
+        ("deleted, DELETE sent and still not shown", with(shown("AVAILABLE"), |o| { delete(o); responded(o, 10, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
+        ("deleted, on its way out by now", with(shown("AVAILABLE"), |o| { delete(o); listing(o, &[endpoint(1, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
+        ("deleted, DELETE sent", with(shown("DELETING"), delete), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
+        ("deleted, gone", with(gone(), delete), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
+        ("deleted, gone and responded to", with(gone(), |o| { delete(o); responded(o, 5, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
+        ("deleted, gone and responded to after this listing", with(gone(), |o| { delete(o); responded(o, 0, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
+        ("deleted, new, gone and responded to", with(gone(), |o| { delete(o); responded(o, 5, false); o.memory.recorded = secs(30); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
+        ("deleted, new, unknown to Atlas", with(gone(), |o| { delete(o); responded(o, 5, true); o.memory.recorded = secs(30); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(90s)"),
+        ("deleted, unknown to Atlas when known just long enough", with(gone(), |o| { delete(o); responded(o, 5, true); o.memory.recorded = secs(125); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
+        ("deleted, no access", with(shown("AVAILABLE"), |o| { delete(o); o.listing = Listing::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest After(15s)"),
+        ("deleted, instance gone", with(shown("AVAILABLE"), |o| { delete(o); twice(o, FaultKind::InstanceNotFound); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Release Poll"),
+        ("deleted, instance gone, reported once", with(shown("AVAILABLE"), |o| { delete(o); o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
+        ("deleted, deletion refused as if all were gone", with(shown("AVAILABLE"), |o| { delete(o); o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::InstanceNotFound)); }), "-AtlasRefused -AtlasRefused +ServiceReserved +Available [Reconciling:ProgressingWithRetry] Rest Retry(0ns)"),
+        ("deleted, attempt open", with(observed(), |o| { delete(o); listing(o, &[]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
+        ("deleted, attempt open, no access", with(observed(), |o| { delete(o); o.listing = Listing::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound -Deleting -Deleting [Reconciling:ProgressingWithRetry] Rest After(15s)"),
+        ("deleted, attempt open, instance gone", with(observed(), |o| { delete(o); twice(o, FaultKind::InstanceNotFound); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(200s)"),
+        ("deleted, attempt open, instance gone, reported once", with(observed(), |o| { delete(o); o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(10s)"),
+        ("deleted, what an attempt made is on its way out", with(observed(), |o| { delete(o); o.object.claim = ClaimReading::Absent; listing(o, &[endpoint(2, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
+        ("deleted, another cluster's claim", with(observed(), |o| { delete(o); o.object.claim = foreign_claim(); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Release Poll"),
+        ("deleted, another cluster's claim, attempt open, invalid", with(observed(), |o| { delete(o); o.object.claim = foreign_claim(); o.spec = Err("why".to_owned()); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(0), outcome: AttemptOutcome::Unknown }]; }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(200s)"),
+        ("deleted, suspended", with(shown("AVAILABLE"), |o| { delete(o); spec(o).suspend = true; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
+        ("deleted without our finalizer", with(shown("AVAILABLE"), |o| { delete(o); o.object.finalizer = false; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest OnChange"),
+        ("deleted, retained", with(shown("AVAILABLE"), |o| { delete(o); spec(o).retain = true; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Release Poll"),
+        ("deleted, retained, attempt open, not listed", with(observed(), |o| { delete(o); spec(o).retain = true; }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] List Poll"),
+        ("deleted, a stranger's mark", with(shown("AVAILABLE"), |o| { delete(o); strangers(o); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
+        ("deleted, a stranger's mark, on its way out", with(shown("AVAILABLE"), |o| { delete(o); listing(o, &[endpoint(1, Mark::Strangers, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
     ]);
 }

@@ -29,7 +29,7 @@ fn working_for(time: Duration, o: Observed) -> Observed {
 }
 
 /// Returns the reason of Ready, and that of Stalled if it is there.
-fn said(o: &Observed) -> (Reason, Option<Reason>) {
+fn ready_and_stalled(o: &Observed) -> (Reason, Option<Reason>) {
     let report = reported(o);
     (report.conditions[0].reason, report.get(ConditionType::Stalled).map(|stalled| stalled.reason))
 }
@@ -37,7 +37,7 @@ fn said(o: &Observed) -> (Reason, Option<Reason>) {
 #[test]
 fn only_work_and_missing_access_count_against_the_deadline() {
     let suspended = with(observed(), |o| spec(o).suspend = true);
-    let dying = with(shown("AVAILABLE"), |o| o.object.deleting = true);
+    let deleted = with(shown("AVAILABLE"), |o| o.object.deleting = true);
     let awaiting = with(shown("RESERVED"), |o| spec(o).ready_when = Some(ReadyWhen::Available));
     for (name, o, counts) in [
         ("Atlas prepares the service", shown("RESERVATION_REQUESTED"), true),
@@ -46,7 +46,7 @@ fn only_work_and_missing_access_count_against_the_deadline() {
         ("all is done", shown("AVAILABLE"), false),
         ("a VPC endpoint is awaited", awaiting, false),
         ("suspended while an attempt is open", suspended, false),
-        ("being deleted", dying, false),
+        ("being deleted", deleted, false),
     ] {
         assert_eq!(reported(&o).working.is_some(), counts, "{name}");
     }
@@ -65,18 +65,18 @@ fn the_deadline_is_over_once_one_stage_has_taken_that_long() {
     let requested = || shown("RESERVATION_REQUESTED");
     let late = (Reason::ProgressDeadlineExceeded, Some(Reason::ProgressDeadlineExceeded));
     let in_time = (Reason::ReservationRequested, None);
-    assert_eq!(said(&working_for(secs(899), requested())), in_time);
-    assert_eq!(said(&working_for(DEADLINE, requested())), late);
+    assert_eq!(ready_and_stalled(&working_for(secs(899), requested())), in_time);
+    assert_eq!(ready_and_stalled(&working_for(DEADLINE, requested())), late);
     // Another status in Atlas, or another spec, restarts the deadline.
     let changed =
         with(working_for(DEADLINE, unnamed("PENDING_ACCEPTANCE")), |o| o.listing = requested().listing);
-    assert_eq!(said(&changed), in_time);
+    assert_eq!(ready_and_stalled(&changed), in_time);
     let changed = with(working_for(DEADLINE, requested()), |o| spec(o).comment = Some("orders".to_owned()));
-    assert_eq!(said(&changed), in_time);
+    assert_eq!(ready_and_stalled(&changed), in_time);
 }
 
 #[test]
-fn a_process_that_has_just_started_believes_what_the_status_says_of_the_same_work() {
+fn a_process_that_has_just_started_believes_the_status_about_the_same_work() {
     let published = || {
         with(shown("RESERVATION_REQUESTED"), |o| {
             let why = Reason::ProgressDeadlineExceeded.to_string();
@@ -85,28 +85,31 @@ fn a_process_that_has_just_started_believes_what_the_status_says_of_the_same_wor
         })
     };
     let in_time = (Reason::ReservationRequested, None);
-    assert_eq!(said(&published()).1, Some(Reason::ProgressDeadlineExceeded));
-    assert_eq!(said(&with(published(), |o| o.object.reported.current = false)), in_time);
+    assert_eq!(ready_and_stalled(&published()).1, Some(Reason::ProgressDeadlineExceeded));
+    assert_eq!(ready_and_stalled(&with(published(), |o| o.object.reported.current = false)), in_time);
     let other_status = unnamed("PENDING_ACCEPTANCE").object.recorded;
-    assert_eq!(said(&with(published(), |o| o.object.recorded = other_status)), in_time);
+    assert_eq!(ready_and_stalled(&with(published(), |o| o.object.recorded = other_status)), in_time);
     let other_reason = |o: &mut Observed| o.object.reported.conditions[0].2 = "AtlasFailed".to_owned();
-    assert_eq!(said(&with(published(), other_reason)), in_time);
+    assert_eq!(ready_and_stalled(&with(published(), other_reason)), in_time);
 }
 
 #[test]
 fn what_stands_in_the_way_of_access_is_named_even_after_the_deadline() {
     let stalled = Some(Reason::ProgressDeadlineExceeded);
     let no_access = working_for(DEADLINE, unread(FaultKind::Unauthorized));
-    assert_eq!(said(&no_access), (Reason::Unauthorized, stalled));
+    assert_eq!(ready_and_stalled(&no_access), (Reason::Unauthorized, stalled));
     let refused = with(observed(), |o| {
         o.listing = Listing::Fetched(Vec::new());
         o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::Refused));
     });
-    assert_eq!(said(&working_for(DEADLINE, refused)), (Reason::ProgressDeadlineExceeded, stalled));
+    assert_eq!(
+        ready_and_stalled(&working_for(DEADLINE, refused)),
+        (Reason::ProgressDeadlineExceeded, stalled)
+    );
 }
 
 #[test]
-fn a_stage_of_work_keeps_its_clock_and_only_the_first_look_of_a_process_believes_that_it_is_late() {
+fn a_stage_of_work_keeps_its_clock() {
     let mut memory = Memory::default();
     let late = Some(DEADLINE);
     let since = |memory: &Memory, now| memory.snapshot(now, now, WriteOutcome::Nothing).working.unwrap().1;

@@ -33,20 +33,20 @@ impl Harness {
 
     /// The object carries the open claim of attempt 1, and this process has seen it.
     pub(crate) fn claimed() -> Self {
-        let mut story = Self::new();
-        story.o.object.claim = ours(None);
-        story.o.object.finalizer = true;
-        story.observe();
-        story
+        let mut harness = Self::new();
+        harness.o.object.claim = ours(None);
+        harness.o.object.finalizer = true;
+        harness.observe();
+        harness
     }
 
     /// Endpoint 1 is recorded, and has been for long.
     pub(crate) fn recorded() -> Self {
-        let mut story = Self::claimed();
-        story.o.object.recorded = Some(endpoint(1, Mark::Ours, "AVAILABLE"));
-        story.observe();
-        story.wait(60 * MINUTE);
-        story
+        let mut harness = Self::claimed();
+        harness.o.object.recorded = Some(endpoint(1, Mark::Ours, "AVAILABLE"));
+        harness.observe();
+        harness.wait(60 * MINUTE);
+        harness
     }
 
     pub(crate) fn spec(&mut self, change: impl FnOnce(&mut Spec)) {
@@ -67,7 +67,7 @@ impl Harness {
     }
 
     /// Decides on this listing.
-    pub(crate) fn look(&mut self, listing: Listing) -> Decision {
+    pub(crate) fn reconcile(&mut self, listing: Listing) -> Decision {
         self.observe();
         let failed = match &listing {
             Listing::NotFetched => None,
@@ -87,15 +87,15 @@ impl Harness {
     }
 
     /// Atlas responds so twice, G apart; decides on the second response.
-    pub(crate) fn look_twice(&mut self, kind: FaultKind) -> Decision {
-        self.look(Listing::Failed(fault(kind)));
+    pub(crate) fn reconcile_twice(&mut self, kind: FaultKind) -> Decision {
+        self.reconcile(Listing::Failed(fault(kind)));
         self.wait(self.o.times.confirm_gap);
-        self.look(Listing::Failed(fault(kind)))
+        self.reconcile(Listing::Failed(fault(kind)))
     }
 
     /// Decides on a listing that shows these.
     pub(crate) fn list(&mut self, shown: &[Endpoint]) -> Decision {
-        self.look(Listing::Fetched(shown.to_vec()))
+        self.reconcile(Listing::Fetched(shown.to_vec()))
     }
 }
 

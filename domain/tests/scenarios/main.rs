@@ -4,12 +4,13 @@
 
 mod bounds;
 mod conditions;
+mod contradictions;
 mod deadline;
+mod gone_responses;
 mod harness;
 mod known_races;
+mod messages;
 mod model_findings;
-mod passing;
 mod regressions;
 mod rivals;
 mod strings;
-mod told;

@@ -12,52 +12,52 @@ use invariants::fixtures::{MINUTE, Mark, endpoint, id, nonce, ours, secs};
 fn a_listing_from_before_an_attempt_was_known_does_not_count_against_it() {
     // This process listed, another claimed and posted; long after, a replica that lags confirmed what the first listing
     // had shown.
-    let mut story = Harness::new();
-    assert!(matches!(story.list(&[]).step, Step::Claim { .. }));
-    story.o.object.claim = ours(None);
-    story.o.object.finalizer = true;
-    story.observe();
-    story.wait(secs(200));
-    let decision = story.list(&[]);
+    let mut harness = Harness::new();
+    assert!(matches!(harness.list(&[]).step, Step::Claim { .. }));
+    harness.o.object.claim = ours(None);
+    harness.o.object.finalizer = true;
+    harness.observe();
+    harness.wait(secs(200));
+    let decision = harness.list(&[]);
     assert_eq!(decision.step, Step::Rest);
     assert_eq!(decision.absent, Some(ConfirmedAbsence::Everything));
-    story.wait(secs(10));
-    assert!(matches!(story.list(&[]).step, Step::Claim { nonce: None, .. }));
+    harness.wait(secs(10));
+    assert!(matches!(harness.list(&[]).step, Step::Claim { nonce: None, .. }));
 }
 
 #[test]
 fn a_listing_from_before_an_attempt_was_known_does_not_release_the_object() {
-    let mut story = Harness::new();
-    story.list(&[]);
-    story.o.object.claim = ours(None);
-    story.o.object.finalizer = true;
-    story.o.object.deleting = true;
-    story.observe();
-    story.wait(secs(200));
-    assert_eq!(story.list(&[]).step, Step::Rest);
-    story.wait(secs(10));
-    assert_eq!(story.list(&[]).step, Step::Release(ReleaseReason::Deleted));
+    let mut harness = Harness::new();
+    harness.list(&[]);
+    harness.o.object.claim = ours(None);
+    harness.o.object.finalizer = true;
+    harness.o.object.deleting = true;
+    harness.observe();
+    harness.wait(secs(200));
+    assert_eq!(harness.list(&[]).step, Step::Rest);
+    harness.wait(secs(10));
+    assert_eq!(harness.list(&[]).step, Step::Release(ReleaseReason::Deleted));
 }
 
 #[test]
 fn an_attempt_whose_claim_is_in_doubt_is_never_sent() {
-    let mut story = Harness::new();
-    story.memory.begin_claim(nonce(1), story.now);
-    story.memory.settle(&nonce(1));
-    story.o.object.claim = ours(None);
-    story.o.object.finalizer = true;
-    let step = story.list(&[]).step;
+    let mut harness = Harness::new();
+    harness.memory.begin_claim(nonce(1), harness.now);
+    harness.memory.settle(&nonce(1));
+    harness.o.object.claim = ours(None);
+    harness.o.object.finalizer = true;
+    let step = harness.list(&[]).step;
     assert!(matches!(step, Step::Claim { nonce: None, .. }), "another attempt needs another claim: {step:?}");
 }
 
 #[test]
 fn an_attempt_of_an_object_that_is_gone_is_never_sent_when_a_lagging_watch_shows_the_object_once_more() {
-    let mut story = Harness::new();
-    story.memory.begin_claim(nonce(1), story.now);
-    assert!(story.memory.prune(&story.o.times, story.now), "nothing is left to remember");
-    story.o.object.claim = ours(None);
-    story.o.object.finalizer = true;
-    assert!(is_settling(&story.list(&[])));
+    let mut harness = Harness::new();
+    harness.memory.begin_claim(nonce(1), harness.now);
+    assert!(harness.memory.prune(&harness.o.times, harness.now), "nothing is left to remember");
+    harness.o.object.claim = ours(None);
+    harness.o.object.finalizer = true;
+    assert!(is_settling(&harness.list(&[])));
 }
 
 #[test]
@@ -75,150 +75,150 @@ fn a_refused_claim_is_forgotten_and_one_that_was_sent_is_not() {
 #[test]
 fn what_an_attempt_made_is_recorded_under_no_claim_but_its_own() {
     // This process posted, another one recorded the endpoint first. It is lost long after, and replaced.
-    let mut story = Harness::new();
-    story.memory.begin_claim(nonce(1), story.now);
-    story.o.object.claim = ours(None);
-    story.o.object.finalizer = true;
-    assert!(story.memory.begin_send(&nonce(1)));
-    story.memory.created(&nonce(1), endpoint(1, Mark::Ours, "RESERVATION_REQUESTED"));
-    story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
-    story.observe();
-    story.wait(60 * MINUTE);
-    story.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: Some(id(1)) };
-    story.observe();
+    let mut harness = Harness::new();
+    harness.memory.begin_claim(nonce(1), harness.now);
+    harness.o.object.claim = ours(None);
+    harness.o.object.finalizer = true;
+    assert!(harness.memory.begin_send(&nonce(1)));
+    harness.memory.created(&nonce(1), endpoint(1, Mark::Ours, "RESERVATION_REQUESTED"));
+    harness.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
+    harness.observe();
+    harness.wait(60 * MINUTE);
+    harness.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: Some(id(1)) };
+    harness.observe();
     for _ in 0..2 {
-        let step = story.list(&[]).step;
+        let step = harness.list(&[]).step;
         assert!(!matches!(step, Step::Record { .. }), "a dead endpoint is recorded: {step:?}");
-        story.wait(secs(200));
+        harness.wait(secs(200));
     }
 }
 
 #[test]
 fn what_is_recorded_is_not_recorded_again_when_the_claim_is_wiped() {
     // This process posted; its claim became unreadable, and the endpoint was found by its mark and recorded under that one.
-    let mut story = Harness::new();
-    story.memory.begin_claim(nonce(1), story.now);
-    assert!(story.memory.begin_send(&nonce(1)));
+    let mut harness = Harness::new();
+    harness.memory.begin_claim(nonce(1), harness.now);
+    assert!(harness.memory.begin_send(&nonce(1)));
     let made = endpoint(1, Mark::Ours, "RESERVED");
-    story.memory.created(&nonce(1), made.clone());
-    story.o.object.finalizer = true;
-    story.o.object.claim = ClaimReading::Ours { nonce: nonce(101), replaced: None };
-    story.o.object.recorded = Some(made.clone());
-    story.observe();
-    story.o.object.claim = ClaimReading::Absent;
-    let step = story.list(std::slice::from_ref(&made)).step;
+    harness.memory.created(&nonce(1), made.clone());
+    harness.o.object.finalizer = true;
+    harness.o.object.claim = ClaimReading::Ours { nonce: nonce(101), replaced: None };
+    harness.o.object.recorded = Some(made.clone());
+    harness.observe();
+    harness.o.object.claim = ClaimReading::Absent;
+    let step = harness.list(std::slice::from_ref(&made)).step;
     assert!(matches!(step, Step::Claim { nonce: None, .. }), "nothing is on its way any more: {step:?}");
     // Another process, which cannot know the attempt's endpoint, announces it again in its own words.
-    story.o.object.claim = ClaimReading::Ours { nonce: nonce(1), replaced: Some(id(1)) };
-    assert_eq!(story.list(std::slice::from_ref(&made)).step, Step::Rest);
+    harness.o.object.claim = ClaimReading::Ours { nonce: nonce(1), replaced: Some(id(1)) };
+    assert_eq!(harness.list(std::slice::from_ref(&made)).step, Step::Rest);
 }
 
 #[test]
 fn an_endpoint_whose_claim_was_wiped_is_recorded_once_its_claim_is_back() {
-    let mut story = Harness::new();
-    story.memory.begin_claim(nonce(1), story.now);
-    assert!(story.memory.begin_send(&nonce(1)));
+    let mut harness = Harness::new();
+    harness.memory.begin_claim(nonce(1), harness.now);
+    assert!(harness.memory.begin_send(&nonce(1)));
     let made = endpoint(1, Mark::Ours, "RESERVATION_REQUESTED");
-    story.memory.created(&nonce(1), made.clone());
-    let step = story.list(&[]).step;
+    harness.memory.created(&nonce(1), made.clone());
+    let step = harness.list(&[]).step;
     assert!(matches!(&step, Step::Claim { nonce: Some(own), .. } if *own == nonce(1)), "{step:?}");
-    story.o.object.claim = ours(None);
-    story.o.object.finalizer = true;
-    assert_eq!(story.list(&[]).step, Step::Record { endpoint: made, origin: Origin::Created });
+    harness.o.object.claim = ours(None);
+    harness.o.object.finalizer = true;
+    assert_eq!(harness.list(&[]).step, Step::Record { endpoint: made, origin: Origin::Created });
 }
 
 /// An endpoint was recorded just now; its object was deleted and retained it, and another of its name is created.
 fn retained_and_created_again() -> Harness {
-    let mut story = Harness::claimed();
-    story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
-    story.observe();
-    story.wait(secs(20));
-    assert!(!story.memory.prune(&story.o.times, story.now), "it may be there, and not be listed yet");
-    story.o = Harness::new().o;
-    story
+    let mut harness = Harness::claimed();
+    harness.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
+    harness.observe();
+    harness.wait(secs(20));
+    assert!(!harness.memory.prune(&harness.o.times, harness.now), "it may be there, and not be listed yet");
+    harness.o = Harness::new().o;
+    harness
 }
 
 #[test]
 fn what_was_recorded_just_now_is_waited_for_when_the_name_comes_back_and_listings_lag() {
-    let mut story = retained_and_created_again();
-    let decision = story.list(&[]);
+    let mut harness = retained_and_created_again();
+    let decision = harness.list(&[]);
     assert_eq!(decision.step, Step::Rest);
     assert_eq!(decision.state, State::Creating(Creating::AwaitingVisibility(secs(100))));
-    story.wait(secs(99));
-    assert_eq!(story.list(&[]).step, Step::Rest);
-    story.wait(secs(1));
-    assert!(matches!(story.list(&[]).step, Step::Claim { nonce: None, .. }), "somebody has removed it");
+    harness.wait(secs(99));
+    assert_eq!(harness.list(&[]).step, Step::Rest);
+    harness.wait(secs(1));
+    assert!(matches!(harness.list(&[]).step, Step::Claim { nonce: None, .. }), "somebody has removed it");
 }
 
 #[test]
 fn what_was_recorded_just_now_is_adopted_as_soon_as_a_listing_shows_it() {
-    let mut story = retained_and_created_again();
+    let mut harness = retained_and_created_again();
     let left = endpoint(1, Mark::Ours, "RESERVED");
-    assert!(matches!(story.list(std::slice::from_ref(&left)).step, Step::Claim { .. }));
-    story.o.object.claim = ours(None);
-    story.o.object.finalizer = true;
-    let decision = story.list(std::slice::from_ref(&left));
+    assert!(matches!(harness.list(std::slice::from_ref(&left)).step, Step::Claim { .. }));
+    harness.o.object.claim = ours(None);
+    harness.o.object.finalizer = true;
+    let decision = harness.list(std::slice::from_ref(&left));
     assert_eq!(decision.step, Step::Record { endpoint: left, origin: Origin::Adopted });
 }
 
 #[test]
 fn a_claim_that_was_written_before_the_status_was_wiped_is_not_posted_while_a_listing_may_lag() {
-    let mut story = Harness::claimed();
-    story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
-    story.observe();
-    story.memory.begin_claim(nonce(2), story.now);
-    story.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: None };
-    story.o.object.recorded = None;
-    let decision = story.list(&[]);
+    let mut harness = Harness::claimed();
+    harness.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
+    harness.observe();
+    harness.memory.begin_claim(nonce(2), harness.now);
+    harness.o.object.claim = ClaimReading::Ours { nonce: nonce(2), replaced: None };
+    harness.o.object.recorded = None;
+    let decision = harness.list(&[]);
     assert!(!matches!(decision.step, Step::Create { .. }), "{decision:?}");
 }
 
 #[test]
 fn a_deletion_waits_for_what_was_recorded_just_now_although_the_status_was_wiped() {
-    let mut story = Harness::claimed();
-    story.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
-    story.observe();
-    story.o.object.recorded = None;
-    story.o.object.claim = ClaimReading::Absent;
-    story.o.object.deleting = true;
-    story.list(&[]);
-    story.wait(secs(119));
-    assert_eq!(story.list(&[]).step, Step::Rest);
-    story.wait(secs(1));
-    story.list(&[]);
-    story.wait(secs(10));
-    assert_eq!(story.list(&[]).step, Step::Release(ReleaseReason::Deleted));
+    let mut harness = Harness::claimed();
+    harness.o.object.recorded = Some(endpoint(1, Mark::Ours, "RESERVED"));
+    harness.observe();
+    harness.o.object.recorded = None;
+    harness.o.object.claim = ClaimReading::Absent;
+    harness.o.object.deleting = true;
+    harness.list(&[]);
+    harness.wait(secs(119));
+    assert_eq!(harness.list(&[]).step, Step::Rest);
+    harness.wait(secs(1));
+    harness.list(&[]);
+    harness.wait(secs(10));
+    assert_eq!(harness.list(&[]).step, Step::Release(ReleaseReason::Deleted));
 }
 
 #[test]
 fn of_an_object_whose_endpoint_is_gone_nothing_is_waited_for() {
-    let mut story = retained_and_created_again();
-    story.memory.clear_recorded();
-    assert!(story.memory.prune(&story.o.times, story.now));
-    assert!(matches!(story.list(&[]).step, Step::Claim { nonce: None, .. }));
+    let mut harness = retained_and_created_again();
+    harness.memory.clear_recorded();
+    assert!(harness.memory.prune(&harness.o.times, harness.now));
+    assert!(matches!(harness.list(&[]).step, Step::Claim { nonce: None, .. }));
 }
 
 #[test]
 fn an_attempt_is_remembered_without_its_object_until_a_listing_would_show_what_it_made() {
-    let mut story = Harness::claimed();
-    story.wait(secs(319));
-    assert!(!story.memory.prune(&story.o.times, story.now));
-    let mut next = Harness { o: Harness::new().o, memory: story.memory.clone(), now: story.now };
+    let mut harness = Harness::claimed();
+    harness.wait(secs(319));
+    assert!(!harness.memory.prune(&harness.o.times, harness.now));
+    let mut next = Harness { o: Harness::new().o, memory: harness.memory.clone(), now: harness.now };
     assert_eq!(next.list(&[]).absent, Some(ConfirmedAbsence::Everything), "one listing is not enough");
-    story.wait(secs(1));
-    assert!(story.memory.prune(&story.o.times, story.now));
+    harness.wait(secs(1));
+    assert!(harness.memory.prune(&harness.o.times, harness.now));
 }
 
 #[test]
 fn a_lost_endpoint_is_reported_before_one_that_carries_the_mark_is_adopted_in_its_place() {
     let other = endpoint(2, Mark::Ours, "RESERVED");
-    let mut story = Harness::recorded();
-    story.list(std::slice::from_ref(&other));
-    story.wait(secs(10));
-    let claims = story.list(std::slice::from_ref(&other));
+    let mut harness = Harness::recorded();
+    harness.list(std::slice::from_ref(&other));
+    harness.wait(secs(10));
+    let claims = harness.list(std::slice::from_ref(&other));
     assert!(matches!(&claims.step, Step::Claim { replaced: Some(lost), .. } if *lost == id(1)));
-    let said = report(&story.o, &claims);
-    assert!(said.lost);
-    assert_eq!(said.endpoint, story.o.object.recorded);
-    assert!(!said.get(ConditionType::EndpointServiceAvailable).unwrap().status);
+    let reported = report(&harness.o, &claims);
+    assert!(reported.lost);
+    assert_eq!(reported.endpoint, harness.o.object.recorded);
+    assert!(!reported.get(ConditionType::EndpointServiceAvailable).unwrap().status);
 }

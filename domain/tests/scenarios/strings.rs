@@ -65,7 +65,7 @@ pub(crate) fn published(report: &Report) -> Reported {
     Reported { conditions, current: true }
 }
 
-pub(crate) fn told(before: &Reported, o: &Observed) -> Vec<(EventReason, bool)> {
+pub(crate) fn events(before: &Reported, o: &Observed) -> Vec<(EventReason, bool)> {
     let (decision, before) = (decide(o), Announced::by_status(before));
     of_change(before, o, &decision.step, &report(o, &decision))
         .iter()
@@ -74,34 +74,34 @@ pub(crate) fn told(before: &Reported, o: &Observed) -> Vec<(EventReason, bool)> 
 }
 
 #[test]
-fn each_transition_is_told_once() {
+fn each_transition_has_one_event() {
     let nothing = Reported::default();
-    assert_eq!(told(&nothing, &shown("RESERVATION_REQUESTED")), []);
+    assert_eq!(events(&nothing, &shown("RESERVATION_REQUESTED")), []);
     let service = (EventReason::EndpointServiceReserved, false);
     let available = (EventReason::EndpointAvailable, false);
     let failed = (EventReason::EndpointFailed, true);
-    assert_eq!(told(&nothing, &shown("RESERVED")), [service]);
-    assert_eq!(told(&nothing, &shown("AVAILABLE")), [service, available]);
-    assert_eq!(told(&nothing, &shown("FAILED")), [service, failed]);
+    assert_eq!(events(&nothing, &shown("RESERVED")), [service]);
+    assert_eq!(events(&nothing, &shown("AVAILABLE")), [service, available]);
+    assert_eq!(events(&nothing, &shown("FAILED")), [service, failed]);
     for status in ["RESERVED", "AVAILABLE", "FAILED"] {
-        assert_eq!(told(&published(&reported(&shown(status))), &shown(status)), [], "{status}");
+        assert_eq!(events(&published(&reported(&shown(status))), &shown(status)), [], "{status}");
     }
     let reserved = published(&reported(&shown("RESERVED")));
-    assert_eq!(told(&reserved, &shown("AVAILABLE")), [available]);
-    assert_eq!(told(&reserved, &shown("FAILED")), [failed]);
+    assert_eq!(events(&reserved, &shown("AVAILABLE")), [available]);
+    assert_eq!(events(&reserved, &shown("FAILED")), [failed]);
     // A fault is reported in one event, though Ready and Synced both show it.
     let mut unreachable = shown("AVAILABLE");
     unreachable.listing = Listing::Failed(fault(FaultKind::Unauthorized));
     let connected = published(&reported(&shown("AVAILABLE")));
-    assert_eq!(told(&connected, &unreachable), [(EventReason::AtlasUnauthorized, true)]);
-    assert_eq!(told(&published(&reported(&unreachable)), &unreachable), []);
+    assert_eq!(events(&connected, &unreachable), [(EventReason::AtlasUnauthorized, true)]);
+    assert_eq!(events(&published(&reported(&unreachable)), &unreachable), []);
     let reserved = shown("RESERVED");
     let service = of_change(Announced::default(), &reserved, &Step::Rest, &reported(&reserved));
     assert!(service[0].message.contains("vpce-svc-1"), "{service:?}");
 }
 
 #[test]
-fn each_step_that_was_carried_out_is_told_if_a_person_should_know() {
+fn each_step_that_a_person_should_know_of_has_an_event() {
     let record = |origin| Step::Record { endpoint: endpoint(1, Mark::Ours, "RESERVED"), origin };
     let update = |comment: Option<&str>, vpc_endpoint| Step::Update {
         id: id(1),
@@ -129,12 +129,12 @@ fn each_step_that_was_carried_out_is_told_if_a_person_should_know() {
     }
     let mut observing = shown("RESERVED");
     observing.spec.as_mut().unwrap().observe = true;
-    let told = of_step(&record(Origin::Named), &observing).unwrap();
-    assert_eq!((told.reason, told.warning), (EventReason::EndpointObserved, false));
+    let event = of_step(&record(Origin::Named), &observing).unwrap();
+    assert_eq!((event.reason, event.warning), (EventReason::EndpointObserved, false));
 }
 
 #[test]
-fn whoever_has_to_make_a_vpc_endpoint_is_told_the_command_and_the_service() {
+fn a_user_who_has_to_create_a_vpc_endpoint_gets_command_and_service() {
     let mut waiting = shown("RESERVED");
     waiting.spec.as_mut().unwrap().ready_when = Some(ReadyWhen::Available);
     let mut stale = shown("RESERVED");
@@ -164,16 +164,16 @@ fn only_ready_and_reconciling_end_in_a_time_and_only_while_there_is_one() {
 }
 
 #[test]
-fn what_is_amiss_beside_the_endpoint_is_said_only_where_nothing_worse_is() {
-    let said = |o: &Observed| {
+fn trouble_beside_the_endpoint_is_reported_only_where_nothing_is_worse() {
+    let reasons = |o: &Observed| {
         let mut report = reported(o);
         report.set_synced_false(Reason::OutputNotWritten, "the ConfigMap is another's".to_owned());
         (report.conditions[0].reason, report.get(ConditionType::Synced).unwrap().reason)
     };
-    assert_eq!(said(&shown("AVAILABLE")), (Reason::Available, Reason::OutputNotWritten));
+    assert_eq!(reasons(&shown("AVAILABLE")), (Reason::Available, Reason::OutputNotWritten));
     let mut unreachable = shown("AVAILABLE");
     unreachable.listing = Listing::Failed(fault(FaultKind::Unavailable));
-    assert_eq!(said(&unreachable), (Reason::AtlasUnavailable, Reason::AtlasUnavailable));
+    assert_eq!(reasons(&unreachable), (Reason::AtlasUnavailable, Reason::AtlasUnavailable));
 }
 
 #[test]

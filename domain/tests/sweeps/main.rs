@@ -63,13 +63,13 @@ macro_rules! of_decisions {
 }
 
 macro_rules! of_reports {
-    ($($name:ident)+) => {
-        $(
+    ($($group:ident { $($name:ident)+ })+) => {
+        $($(
             #[test]
             fn $name() {
                 holds(&OF_REPORTS, stringify!($name));
             }
-        )+
+        )+)+
     };
 }
 

@@ -121,12 +121,12 @@ fn refusals_are_forgotten_five_minutes_after_their_pause_and_not_before() {
 
 /// The callers that a refusal of ours pauses: ourselves; another namespace with the same credentials, and with its
 /// own, in that project; ourselves in another project, and with another version of the Secret.
-fn held(served: bool, call: Call, said: (&Fault, Concerns)) -> [[bool; 2]; 5] {
+fn held(served: bool, call: Call, response: (&Fault, Concerns)) -> [[bool; 2]; 5] {
     let mut pauses = RateLimits::default();
     if served {
         pauses.served(&us(), Call::Read, at(0), at(0));
     }
-    pauses.refused(&us(), call, said, at(1));
+    pauses.refused(&us(), call, response, at(1));
     [
         us(),
         caller("team-b", 'a', "9", "ours"),
@@ -143,30 +143,33 @@ const WRITES: [bool; 2] = [false, true];
 
 #[test]
 fn too_many_requests_pause_a_project_only_by_whom_atlas_serves_there() {
-    for said in [limited(None), limited(Some(60)), fault(FaultKind::Unavailable, Some(5))] {
+    for response in [limited(None), limited(Some(60)), fault(FaultKind::Unavailable, Some(5))] {
         for call in [Call::Read, Call::Write] {
-            let said = (&said, Concerns::Project);
-            assert_eq!(held(true, call, said), [ALL, ALL, ALL, NOT, ALL], "{said:?}");
-            assert_eq!(held(false, call, said), [ALL, ALL, NOT, NOT, ALL], "{said:?}");
+            let response = (&response, Concerns::Project);
+            assert_eq!(held(true, call, response), [ALL, ALL, ALL, NOT, ALL], "{response:?}");
+            assert_eq!(held(false, call, response), [ALL, ALL, NOT, NOT, ALL], "{response:?}");
         }
     }
 }
 
 #[test]
-fn an_account_that_asks_for_too_many_tokens_is_paused_wherever_it_calls_and_nobody_else() {
+fn an_account_that_requests_too_many_tokens_is_paused_alone() {
     for served in [true, false] {
-        let said = (&limited(None), Concerns::Credentials);
-        assert_eq!(held(served, Call::Read, said), [ALL, ALL, NOT, ALL, ALL]);
+        let response = (&limited(None), Concerns::Credentials);
+        assert_eq!(held(served, Call::Read, response), [ALL, ALL, NOT, ALL, ALL]);
     }
 }
 
 #[test]
 fn a_refused_key_is_left_alone_in_its_project_and_one_without_a_token_everywhere() {
     for kind in [FaultKind::Unauthorized, FaultKind::Forbidden, FaultKind::NoAccess] {
-        let said = fault(kind, None);
+        let response = fault(kind, None);
         for served in [true, false] {
-            assert_eq!(held(served, Call::Read, (&said, Concerns::Project)), [ALL, NOT, NOT, NOT, NOT]);
-            assert_eq!(held(served, Call::Read, (&said, Concerns::Credentials)), [ALL, NOT, NOT, ALL, NOT]);
+            assert_eq!(held(served, Call::Read, (&response, Concerns::Project)), [ALL, NOT, NOT, NOT, NOT]);
+            assert_eq!(
+                held(served, Call::Read, (&response, Concerns::Credentials)),
+                [ALL, NOT, NOT, ALL, NOT]
+            );
         }
     }
 }
@@ -174,20 +177,20 @@ fn a_refused_key_is_left_alone_in_its_project_and_one_without_a_token_everywhere
 #[test]
 fn a_key_that_may_read_and_not_write_goes_on_reading() {
     for kind in [FaultKind::Unauthorized, FaultKind::Forbidden, FaultKind::NoAccess] {
-        let said = fault(kind, None);
-        assert_eq!(held(true, Call::Write, (&said, Concerns::Project)), [WRITES, NOT, NOT, NOT, NOT]);
+        let response = fault(kind, None);
+        assert_eq!(held(true, Call::Write, (&response, Concerns::Project)), [WRITES, NOT, NOT, NOT, NOT]);
     }
 }
 
 #[test]
 fn what_concerns_one_call_alone_pauses_nobody() {
-    for said in [fault(FaultKind::Unavailable, None), fault(FaultKind::Refused, Some(5))] {
-        assert_eq!(held(true, Call::Write, (&said, Concerns::Project)), [NOT; 5]);
+    for response in [fault(FaultKind::Unavailable, None), fault(FaultKind::Refused, Some(5))] {
+        assert_eq!(held(true, Call::Write, (&response, Concerns::Project)), [NOT; 5]);
     }
 }
 
 #[test]
-fn an_answer_about_the_instance_shows_for_an_hour_whom_atlas_serves() {
+fn a_response_about_the_instance_shows_for_an_hour_whom_atlas_serves() {
     let others = caller("team-b", 'a', "9", "theirs");
     for (later, is_held) in [(3_599, true), (3_600, false)] {
         for kind in [FaultKind::InstanceNotFound, FaultKind::EndpointNotFound, FaultKind::NotServerless] {
@@ -202,23 +205,26 @@ fn an_answer_about_the_instance_shows_for_an_hour_whom_atlas_serves() {
 
 #[test]
 fn a_word_breaks_a_refusal_each_second_and_a_limit_once_a_minute() {
-    let asked = |pauses: &RateLimits, now| pauses.holding(&us(), Call::Read, true, at(now)).is_none();
-    for (said, between) in [(fault(FaultKind::Unauthorized, None), 1), (limited(Some(3_600)), 60)] {
+    let allowed = |pauses: &RateLimits, now| pauses.holding(&us(), Call::Read, true, at(now)).is_none();
+    for (response, between) in [(fault(FaultKind::Unauthorized, None), 1), (limited(Some(3_600)), 60)] {
         let mut pauses = RateLimits::default();
-        refused(&mut pauses, &us(), &said, 0);
-        assert!(asked(&pauses, 0) && left(&pauses, 0).is_some(), "the first at once, and only for the word");
+        refused(&mut pauses, &us(), &response, 0);
+        assert!(
+            allowed(&pauses, 0) && left(&pauses, 0).is_some(),
+            "the first at once, and only for the request"
+        );
         pauses.called(&us(), Call::Read, at(0));
-        refused(&mut pauses, &us(), &said, 0);
-        assert!(!asked(&pauses, between - 1) && asked(&pauses, between), "{said:?}");
+        refused(&mut pauses, &us(), &response, 0);
+        assert!(!allowed(&pauses, between - 1) && allowed(&pauses, between), "{response:?}");
         // A call that Atlas then serves ends the pause for all.
         pauses.called(&us(), Call::Read, at(between));
         served(&mut pauses, between, between);
-        assert_eq!(left(&pauses, between), None, "{said:?}");
+        assert_eq!(left(&pauses, between), None, "{response:?}");
     }
 }
 
 #[test]
-fn who_reads_what_a_word_asked_for_may_still_not_write() {
+fn a_caller_whose_reconcile_request_lets_it_read_may_still_not_write() {
     let mut pauses = RateLimits::default();
     served(&mut pauses, 0, 0);
     pauses.refused(&us(), Call::Write, (&fault(FaultKind::Forbidden, None), Concerns::Project), at(0));

@@ -148,9 +148,9 @@ pub(crate) fn deleting() -> Vec<Axis> {
         }),
         attempts(),
         absences(),
-        axis(deletions(), |o, (known_for, answer)| {
+        axis(deletions(), |o, (known_for, response)| {
             o.memory.recorded = secs(known_for);
-            o.memory.deleted = answer
+            o.memory.deleted = response
                 .map(|(ago, not_found)| Deleted { id: id(1), ago: secs(ago), not_found })
                 .into_iter()
                 .collect();
@@ -235,18 +235,18 @@ fn listings(first: &[Option<Endpoint>], faults: &[FaultKind]) -> Axis {
     });
     // Reported for the first time, for the second too soon, and after long enough; and after a different response.
     let failed = faults.iter().flat_map(|kind| {
-        let said = |kind, ago| vec![(kind, secs(ago))];
+        let run = |kind, ago| vec![(kind, secs(ago))];
         let other = if *kind == FaultKind::Retired { FaultKind::NotServerless } else { FaultKind::Retired };
         let before = match kind {
             FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => {
-                vec![said(*kind, 0), said(*kind, 9), said(*kind, 10), said(other, 10)]
+                vec![run(*kind, 0), run(*kind, 9), run(*kind, 10), run(other, 10)]
             }
             _ => vec![vec![]],
         };
         before.into_iter().map(|before| (Listing::Failed(fault(*kind)), before))
     });
-    let answered = [Listing::NotFetched].into_iter().chain(listed).map(|atlas| (atlas, vec![]));
-    axis(failed.chain(answered).collect(), |o, (atlas, before)| {
+    let responded = [Listing::NotFetched].into_iter().chain(listed).map(|atlas| (atlas, vec![]));
+    axis(failed.chain(responded).collect(), |o, (atlas, before)| {
         o.listing = atlas;
         o.memory.gone = before;
     })

@@ -34,7 +34,7 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(
         (decide(&o), report(&o, &decision)),
         (decision.clone(), reported),
-        "what is seen decides alone"
+        "only what is observed decides"
     );
     if !can_be(&o) {
         return;
@@ -80,7 +80,7 @@ fn can_be(o: &Observed) -> bool {
         && unique(made.clone())
         && made.all(|id| Some(id) != o.recorded())
         && unique(o.memory.attempts.iter().map(|attempt| &attempt.nonce))
-        && unique(o.memory.deleted.iter().map(|answer| &answer.id))
+        && unique(o.memory.deleted.iter().map(|response| &response.id))
 }
 
 fn observed(draw: &mut Draw<'_>) -> Observed {

@@ -20,7 +20,7 @@ pub fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
     let mut history = History::default();
     while !draw.is_empty() {
-        history.happen(&mut draw);
+        history.proceed(&mut draw);
         history.judge();
         history.leave();
     }
@@ -37,7 +37,6 @@ struct History {
     in_flight: BTreeMap<Nonce, Duration>,
     /// The attempts that were claimed here and not sent, and when.
     claimed: BTreeMap<Nonce, Duration>,
-    /// The unbroken run of confirmations, and when it began.
     /// What, since when, and whether a second listing has confirmed it.
     absent: Option<(ConfirmedAbsence, Duration, bool)>,
     /// The runs of responses that the instance is no more, and when each began.
@@ -47,11 +46,11 @@ struct History {
     forgotten: Option<Duration>,
     excess_sent: Option<Duration>,
     /// The endpoints of attempts in flight, as reported to this process.
-    made: BTreeMap<Nonce, EndpointId>,
+    created: BTreeMap<Nonce, EndpointId>,
 }
 
 impl History {
-    fn happen(&mut self, draw: &mut Draw<'_>) {
+    fn proceed(&mut self, draw: &mut Draw<'_>) {
         let now = self.now;
         let what = draw.byte();
         match what % 11 {
@@ -79,7 +78,7 @@ impl History {
                 let nonce = any_nonce(draw);
                 if self.sent.contains(&nonce) && self.in_flight.contains_key(&nonce) {
                     let made = endpoint(u64::from(draw.byte() % 4), Mark::Ours, draw.one_of(&STATUSES));
-                    self.made.insert(nonce.clone(), made.id.clone());
+                    self.created.insert(nonce.clone(), made.id.clone());
                     self.memory.created(&nonce, made);
                 }
             }
@@ -101,16 +100,16 @@ impl History {
             9 => self.confirm(draw),
             _ => self.prune(),
         }
-        self.made.retain(|nonce, _| self.in_flight.contains_key(nonce));
+        self.created.retain(|nonce, _| self.in_flight.contains_key(nonce));
     }
 
     fn observe(&mut self, draw: &mut Draw<'_>) {
         let (claim, recorded) = (any_claim(draw), draw.maybe(any_id));
-        let made = &self.made;
+        let made = &self.created;
         let is_recorded = |nonce: &Nonce| recorded.is_some() && made.get(nonce) == recorded.as_ref();
         self.in_flight.retain(|nonce, _| !is_recorded(nonce));
         let known = claim.nonce().is_some_and(|nonce| self.knows(nonce) && !is_recorded(nonce));
-        self.made.retain(|_, id| Some(&*id) != recorded.as_ref());
+        self.created.retain(|_, id| Some(&*id) != recorded.as_ref());
         self.memory.observe(&claim, recorded.as_ref(), self.now);
         match (claim.open_nonce(recorded.as_ref()), claim.nonce()) {
             (Some(open), _) => {
@@ -213,15 +212,15 @@ impl History {
         let remains = self.memory.clone().remains(&times, self.now);
         assert_eq!(remains.is_none(), is_over);
         let Some(remains) = remains else { return };
-        let heir = |remains: Remains| {
-            let mut heir = Memory::default();
-            heir.inherit(remains);
-            heir
+        let successor = |remains: Remains| {
+            let mut successor = Memory::default();
+            successor.inherit(remains);
+            successor
         };
-        assert_eq!(waits(&heir(remains.clone())), waits(&pruned));
-        let mixed = heir(remains.or(&remains));
+        assert_eq!(waits(&successor(remains.clone())), waits(&pruned));
+        let mixed = successor(remains.or(&remains));
         assert_eq!(waits(&mixed), waits(&pruned), "one in place of many waits as long");
-        assert_eq!(waits(&heir(remains.unnamed())), waits(&pruned));
+        assert_eq!(waits(&successor(remains.unnamed())), waits(&pruned));
         assert!(!remains.is_over(&times, self.now));
         let later = self.now + times.uncertainty + times.visibility;
         assert!(remains.is_over(&times, later), "it ends");

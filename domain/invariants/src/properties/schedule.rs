@@ -234,7 +234,7 @@ impl History {
         if is_stale {
             assert!(
                 matches!(cause, Cause::Own) || self.reference.is_some(),
-                "a stale object asks for nothing"
+                "a stale object requests nothing"
             );
             return;
         }

