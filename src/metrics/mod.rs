@@ -32,7 +32,7 @@ use objects::Objects;
 use rate_limit::Budgets;
 
 pub use labels::{Milestone, ObjectSnapshot, ObjectState, PostOutcome, ReconcileResult, WaitingFor};
-pub use objects::PerObject;
+pub use objects::{ObjectCounts, PerObject};
 pub use timers::{ActiveReconcile, Queued};
 
 /// The commit that this program was built from, if the build set it.
@@ -53,8 +53,8 @@ pub struct Metrics {
     budgets: Budgets,
     posts: Counters<1>,
     objects: Objects,
+    per_object: bool,
     transitions: Histograms<1>,
-    open_claims: Gauge,
     creates_suppressed: Counter,
     adoptions: Counter,
     lost: Counter,
@@ -97,15 +97,10 @@ impl Metrics {
         own.register_collector(Box::new(budgets.clone()));
         let posts =
             add(own, "posts", "Number of create requests sent to Atlas by outcome", Counters::default());
-        let objects = Objects::register(own, per_object);
+        let objects = Objects::default();
+        own.register_collector(Box::new(objects.clone()));
         let transitions = histograms(transition_time);
         let transitions = add(own, "transition_seconds", "Seconds that Atlas takes for a phase", transitions);
-        let open_claims = add(
-            own,
-            "open_claims",
-            "Current number of objects with a create request of unknown outcome",
-            Gauge::default(),
-        );
         let suppressed = "Number of create requests withheld because of one of unknown outcome";
         let creates_suppressed = add(own, "creates_suppressed", suppressed, Counter::default());
         let adoptions =
@@ -143,8 +138,8 @@ impl Metrics {
             budgets,
             posts,
             objects,
+            per_object,
             transitions,
-            open_claims,
             creates_suppressed,
             adoptions,
             lost,
@@ -234,45 +229,20 @@ impl Metrics {
         self.posts.get_or_create(&labels([("outcome", outcome.as_str())])).inc();
     }
 
-    /// Counts an object that appeared (`before` is `None`), changed, or is gone (`after` is `None`).
-    pub fn object_changed(&self, before: Option<&ObjectSnapshot>, after: Option<&ObjectSnapshot>) {
-        self.objects.changed(before, after);
-    }
-
-    /// Replaces the time after which an object is overdue (seconds since boot); `None`: never.
-    pub fn due_changed(&self, before: Option<u64>, after: Option<u64>) {
-        self.objects.due_changed(before, after);
+    /// Sets the pass over all objects that counts them at each scrape. Until then there are none.
+    pub fn objects_counted_by(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
+        self.objects.counted_by(pass);
     }
 
     /// Returns `true` if per-object metrics are enabled.
     #[must_use]
-    pub fn are_objects_told_apart(&self) -> bool {
-        self.objects.are_told_apart()
-    }
-
-    /// Sets the series of one object, if per-object metrics are enabled.
-    pub fn object_shows(&self, object: &PerObject<'_>) {
-        self.objects.shows(object);
-    }
-
-    /// Removes the series of a deleted object.
-    pub fn object_forgotten(&self, namespace: &str, name: &str) {
-        self.objects.forgets(namespace, name);
+    pub fn has_series_per_object(&self) -> bool {
+        self.per_object
     }
 
     /// Observes the time that an object took to reach a milestone.
     pub fn transition(&self, to: Milestone, after: Duration) {
         self.transitions.get_or_create(&labels([("to", to.as_str())])).observe(after.as_secs_f64());
-    }
-
-    /// Counts one more object with a create request of unknown outcome.
-    pub fn claim_opened(&self) {
-        self.open_claims.inc();
-    }
-
-    /// Counts one such object less.
-    pub fn claim_settled(&self) {
-        self.open_claims.dec();
     }
 
     /// Counts a create that was withheld because an earlier request may still land.

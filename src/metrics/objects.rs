@@ -1,56 +1,44 @@
 //! Metrics of the objects, in a number of series independent of their number: objects by status and condition, the
 //! longest wait by cause, and the overdue objects. Optionally also series per object.
 //!
-//! Incremental gauges: each change subtracts the object's previous contribution and adds the new one. Decides
-//! nothing.
+//! Counted at each scrape, in one pass over the objects; nothing is kept between two scrapes. Decides nothing.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Registry;
 
-use super::families::{Gauges, add, labels};
 use super::labels::{ObjectSnapshot, WaitingFor};
-use crate::clock::Boottime;
 
 /// The metrics of all objects.
-#[derive(Debug, Clone)]
-pub(super) struct Objects {
-    states: Gauges<2>,
-    conditions: Gauges<3>,
-    times: Arc<Mutex<Times>>,
-    each: Option<Each>,
-}
+#[derive(Clone, Default)]
+pub(super) struct Objects(Arc<Mutex<Option<Box<Pass>>>>);
 
-/// The number of objects by time.
+/// One pass over all objects: it adds each of them to the counts.
+type Pass = dyn Fn(&mut ObjectCounts) + Send;
+
+/// The sums over all objects, in the course of a pass.
 #[derive(Debug, Default)]
-struct Times {
-    /// When objects started to wait, in seconds of the Unix epoch.
-    waiting: BTreeMap<(WaitingFor, i64), u32>,
-    /// When objects become overdue, in seconds since boot.
-    overdue: BTreeMap<u64, u32>,
-}
-
-/// The series of each object.
-#[derive(Debug, Clone)]
-struct Each {
-    ready: Gauges<2>,
-    stalled: Gauges<2>,
-    synced: Gauges<2>,
+pub struct ObjectCounts {
+    states: BTreeMap<(&'static str, bool), i64>,
+    conditions: BTreeMap<(&'static str, bool, &'static str), i64>,
+    /// How many objects wait, and since when the first of them does.
+    waiting: BTreeMap<WaitingFor, (i64, i64)>,
+    overdue: i64,
+    open_claims: i64,
+    each: Vec<PerObject>,
 }
 
 /// The state of one object, for per-object metrics.
-#[derive(Debug, Clone, Copy)]
-pub struct PerObject<'a> {
+#[derive(Debug, Clone)]
+pub struct PerObject {
     /// Its namespace.
-    pub namespace: &'a str,
+    pub namespace: String,
     /// Its name.
-    pub name: &'a str,
+    pub name: String,
     /// It is ready.
     pub ready: bool,
     /// It needs a correction by a user.
@@ -59,124 +47,114 @@ pub struct PerObject<'a> {
     pub synced: Option<i64>,
 }
 
+impl ObjectCounts {
+    /// Adds an object that was reconciled.
+    pub fn add(&mut self, object: &ObjectSnapshot) {
+        *self.states.entry((object.state.state, object.state.ready)).or_default() += 1;
+        for (kind, status, reason) in object.conditions.iter().flatten() {
+            *self.conditions.entry((kind.as_str(), *status, reason.as_str())).or_default() += 1;
+        }
+        if let Some((awaited, since)) = object.awaits {
+            let (number, first) = self.waiting.entry(awaited).or_insert((0, since));
+            (*number, *first) = (*number + 1, since.min(*first));
+        }
+    }
+
+    /// Adds an object without a successful reconcile for too long.
+    pub fn add_overdue(&mut self) {
+        self.overdue += 1;
+    }
+
+    /// Adds an object with a create request of unknown outcome.
+    pub fn add_open_claim(&mut self) {
+        self.open_claims += 1;
+    }
+
+    /// Adds the series of one object.
+    pub fn add_series(&mut self, object: PerObject) {
+        self.each.push(object);
+    }
+}
+
 impl Objects {
-    pub(super) fn register(own: &mut Registry, per_object: bool) -> Self {
-        let states = "Current number of objects by Atlas' status and readiness";
-        let states = add(own, "objects", states, Gauges::default());
-        let conditions = "Current number of objects by condition, status and reason";
-        let conditions = add(own, "conditions", conditions, Gauges::default());
-        let times = Arc::new(Mutex::default());
-        own.register_collector(Box::new(WaitingTimes(Arc::clone(&times))));
-        let each = per_object.then(|| Each {
-            ready: add(own, "ready", "Whether this object is ready", Gauges::default()),
-            stalled: add(own, "stalled", "Whether this object is stalled", Gauges::default()),
-            synced: add(
-                own,
-                "last_sync_timestamp_seconds",
-                "Unix time of the last successful reconcile of this object with Atlas",
-                Gauges::default(),
-            ),
-        });
-        Self { states, conditions, times, each }
-    }
-
-    pub(super) fn changed(&self, before: Option<&ObjectSnapshot>, after: Option<&ObjectSnapshot>) {
-        let count = |standing: &ObjectSnapshot, by: i64| {
-            let ready = if standing.state.ready { "true" } else { "false" };
-            let state = labels([("state", standing.state.state), ("ready", ready)]);
-            self.states.get_or_create_owned(&state).inc_by(by);
-            for (kind, status, reason) in standing.conditions.iter().flatten() {
-                let status = if *status { "True" } else { "False" };
-                let condition = [("type", kind.as_str()), ("status", status), ("reason", reason.as_str())];
-                self.conditions.get_or_create_owned(&labels(condition)).inc_by(by);
-            }
-        };
-        let mut times = lock(&self.times);
-        if let Some(before) = before {
-            count(before, -1);
-            before.awaits.inspect(|moment| take(&mut times.waiting, *moment));
-        }
-        if let Some(after) = after {
-            count(after, 1);
-            after.awaits.inspect(|moment| put(&mut times.waiting, *moment));
-        }
-    }
-
-    pub(super) fn due_changed(&self, before: Option<u64>, after: Option<u64>) {
-        let mut times = lock(&self.times);
-        before.inspect(|moment| take(&mut times.overdue, *moment));
-        after.inspect(|moment| put(&mut times.overdue, *moment));
-    }
-
-    pub(super) fn are_told_apart(&self) -> bool {
-        self.each.is_some()
-    }
-
-    pub(super) fn shows(&self, object: &PerObject<'_>) {
-        let Some(each) = &self.each else { return };
-        let who = labels([("namespace", object.namespace), ("name", object.name)]);
-        each.ready.get_or_create(&who).set(object.ready.into());
-        each.stalled.get_or_create(&who).set(object.stalled.into());
-        if let Some(at) = object.synced {
-            each.synced.get_or_create(&who).set(at);
-        }
-    }
-
-    pub(super) fn forgets(&self, namespace: &str, name: &str) {
-        let Some(each) = &self.each else { return };
-        let who = labels([("namespace", namespace), ("name", name)]);
-        for family in [&each.ready, &each.stalled, &each.synced] {
-            family.remove(&who);
-        }
+    pub(super) fn counted_by(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(pass));
     }
 }
 
-/// Computes at each scrape the values that change with time alone.
-#[derive(Debug)]
-struct WaitingTimes(Arc<Mutex<Times>>);
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").finish_non_exhaustive()
+    }
+}
 
-impl Collector for WaitingTimes {
+impl Collector for Objects {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let times = lock(&self.0);
-        let of = |awaited| times.waiting.range((awaited, i64::MIN)..=(awaited, i64::MAX));
-        let number = |count: u32| i64::from(count);
+        let mut counts = ObjectCounts::default();
+        if let Some(pass) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            pass(&mut counts);
+        }
+        let mut gauges = Gauges(&mut encoder);
+        let state = |((state, ready), number): (&(&'static str, bool), &i64)| {
+            ([("state", *state), ("ready", if *ready { "true" } else { "false" })], *number)
+        };
+        let help = "Current number of objects by Atlas' status and readiness";
+        gauges.family("objects", help, counts.states.iter().map(state))?;
+        let condition = |((kind, status, reason), number): (&(&'static str, bool, &'static str), &i64)| {
+            let status = if *status { "True" } else { "False" };
+            ([("type", *kind), ("status", status), ("reason", *reason)], *number)
+        };
+        let help = "Current number of objects by condition, status and reason";
+        gauges.family("conditions", help, counts.conditions.iter().map(condition))?;
+        let waiting = WaitingFor::ALL.map(|awaited| {
+            let number = counts.waiting.get(&awaited).map_or(0, |(number, _)| *number);
+            ([("waits_for", awaited.as_str())], number)
+        });
         let help = "Current number of waiting objects by what they wait for";
-        let mut waiting = encoder.encode_descriptor("waiting_objects", help, None, MetricType::Gauge)?;
-        for awaited in WaitingFor::ALL {
-            let label = [("waits_for", awaited.as_str())];
-            waiting
-                .encode_family(&label)?
-                .encode_gauge(&number(of(awaited).map(|(_, count)| count).sum()))?;
-        }
+        gauges.family("waiting_objects", help, waiting.into_iter())?;
+        let since =
+            counts.waiting.iter().map(|(awaited, (_, first))| ([("waits_for", awaited.as_str())], *first));
         let help = "Unix time at which the longest waiting object began to wait";
-        let name = "waiting_since_timestamp_seconds";
-        let mut since = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for awaited in WaitingFor::ALL {
-            if let Some(((_, moment), _)) = of(awaited).next() {
-                since.encode_family(&[("waits_for", awaited.as_str())])?.encode_gauge(moment)?;
-            }
-        }
+        gauges.family("waiting_since_timestamp_seconds", help, since)?;
         let help = "Current number of objects without a successful reconcile for three of their intervals";
-        let mut overdue = encoder.encode_descriptor("overdue_objects", help, None, MetricType::Gauge)?;
-        let now = Boottime::now().since_boot().as_secs();
-        overdue.encode_gauge(&number(times.overdue.range(..now).map(|(_, count)| count).sum()))
-    }
-}
-
-fn put<K: Ord>(moments: &mut BTreeMap<K, u32>, moment: K) {
-    *moments.entry(moment).or_default() += 1;
-}
-
-fn take<K: Ord>(moments: &mut BTreeMap<K, u32>, moment: K) {
-    if let Entry::Occupied(mut entry) = moments.entry(moment) {
-        *entry.get_mut() -= 1;
-        if *entry.get() == 0 {
-            entry.remove();
+        gauges.single("overdue_objects", help, counts.overdue)?;
+        let help = "Current number of objects with a create request of unknown outcome";
+        gauges.single("open_claims", help, counts.open_claims)?;
+        if counts.each.is_empty() {
+            return Ok(());
         }
+        let of = |object: &PerObject, value| {
+            ([("namespace", object.namespace.clone()), ("name", object.name.clone())], value)
+        };
+        let ready = counts.each.iter().map(|object| of(object, object.ready.into()));
+        gauges.family("ready", "Whether this object is ready", ready)?;
+        let stalled = counts.each.iter().map(|object| of(object, object.stalled.into()));
+        gauges.family("stalled", "Whether this object is stalled", stalled)?;
+        let synced = counts.each.iter().filter_map(|object| Some(of(object, object.synced?)));
+        let help = "Unix time of the last successful reconcile of this object with Atlas";
+        gauges.family("last_sync_timestamp_seconds", help, synced)
     }
 }
 
-fn lock(times: &Mutex<Times>) -> MutexGuard<'_, Times> {
-    // Nothing panics while the lock is held; if something did, at worst the numbers would be off.
-    times.lock().unwrap_or_else(PoisonError::into_inner)
+/// Writes gauges.
+struct Gauges<'e, 'a>(&'e mut DescriptorEncoder<'a>);
+
+impl Gauges<'_, '_> {
+    fn family<V: AsRef<str>, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: impl Iterator<Item = ([(&'static str, V); N], i64)>,
+    ) -> fmt::Result {
+        let mut gauge = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in series {
+            let labels = labels.each_ref().map(|(name, value)| (*name, value.as_ref()));
+            gauge.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    fn single(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+    }
 }

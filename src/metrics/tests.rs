@@ -138,101 +138,92 @@ fn an_object_that_is_not_looked_at_yet_is_queued() {
     );
 }
 
-#[test]
-fn an_object_is_counted_once_wherever_it_stands() {
+/// Returns metrics of these objects.
+fn metrics_of(objects: Vec<ObjectSnapshot>) -> Metrics {
     let metrics = Metrics::default();
-    let created = standing(None, WaitingFor::Progress, 1);
+    metrics.objects_counted_by(move |counts| objects.iter().for_each(|object| counts.add(object)));
+    metrics
+}
+
+#[test]
+fn each_scrape_counts_every_object_once_by_status_and_condition() {
     let reserved = ObjectSnapshot {
         state: ObjectState::new(Some(&EndpointStatus::Reserved), true),
         conditions: [Some((ConditionType::Ready, true, Reason::Reserved)), None, None, None, None],
         awaits: Some((WaitingFor::VpcEndpoint, 2)),
     };
     let unknown = EndpointStatus::Other("PENDING_ACCEPTANCE".to_owned());
-    metrics.object_changed(None, Some(&created));
-    metrics.object_changed(Some(&created), Some(&reserved));
-    metrics.object_changed(None, Some(&standing(Some(&unknown), WaitingFor::Progress, 3)));
-    assert_served(
-        &metrics,
-        &[
-            r#"atlas_spe_objects{state="NONE",ready="false"} 0"#,
-            r#"atlas_spe_objects{state="RESERVED",ready="true"} 1"#,
-            r#"atlas_spe_objects{state="OTHER",ready="false"} 1"#,
-            r#"atlas_spe_conditions{type="Ready",status="True",reason="Reserved"} 1"#,
-            r#"atlas_spe_conditions{type="Ready",status="False",reason="Creating"} 1"#,
-        ],
-    );
-    metrics.object_changed(Some(&reserved), None);
-    assert_served(
-        &metrics,
-        &[
-            r#"atlas_spe_objects{state="RESERVED",ready="true"} 0"#,
-            r#"atlas_spe_conditions{type="Ready",status="True",reason="Reserved"} 0"#,
-        ],
-    );
-}
-
-#[test]
-fn the_one_that_has_waited_longest_says_since_when() {
-    let metrics = Metrics::default();
-    let [old, twin, young] = [100, 100, 200].map(|since| standing(None, WaitingFor::Deletion, since));
-    for one in [&young, &old, &twin] {
-        metrics.object_changed(None, Some(one));
+    let unknown = standing(Some(&unknown), WaitingFor::Progress, 3);
+    let metrics = metrics_of(vec![standing(None, WaitingFor::Progress, 1), reserved, reserved, unknown]);
+    for _ in 0..2 {
+        assert_served(
+            &metrics,
+            &[
+                r#"atlas_spe_objects{state="NONE",ready="false"} 1"#,
+                r#"atlas_spe_objects{state="RESERVED",ready="true"} 2"#,
+                r#"atlas_spe_objects{state="OTHER",ready="false"} 1"#,
+                r#"atlas_spe_conditions{type="Ready",status="True",reason="Reserved"} 2"#,
+                r#"atlas_spe_conditions{type="Ready",status="False",reason="Creating"} 2"#,
+            ],
+        );
     }
-    let since =
-        |moment: i64| format!("atlas_spe_waiting_since_timestamp_seconds{{waits_for=\"deletion\"}} {moment}");
-    let waiting = r#"atlas_spe_waiting_objects{waits_for="deletion"}"#;
-    assert_served(&metrics, &[&since(100), &format!("{waiting} 3")]);
-    metrics.object_changed(Some(&old), None);
-    assert_served(&metrics, &[&since(100)]);
-    metrics.object_changed(Some(&twin), None);
-    assert_served(&metrics, &[&since(200), &format!("{waiting} 1")]);
-    metrics.object_changed(Some(&young), None);
-    assert_served(&metrics, &[&format!("{waiting} 0")]);
-    assert_not_served(&metrics, "atlas_spe_waiting_since_timestamp_seconds{");
 }
 
 #[test]
-fn an_object_is_overdue_once_its_moment_has_passed_and_as_long_as_it_is_not_moved() {
+fn the_object_that_has_waited_longest_sets_since_when() {
+    let waiting = [200, 100, 100].map(|since| standing(None, WaitingFor::Deletion, since));
+    assert_served(
+        &metrics_of(waiting.into()),
+        &[
+            r#"atlas_spe_waiting_since_timestamp_seconds{waits_for="deletion"} 100"#,
+            r#"atlas_spe_waiting_objects{waits_for="deletion"} 3"#,
+            r#"atlas_spe_waiting_objects{waits_for="progress"} 0"#,
+        ],
+    );
+    let none = metrics_of(Vec::new());
+    assert_served(
+        &none,
+        &[r#"atlas_spe_waiting_objects{waits_for="deletion"} 0"#, "atlas_spe_overdue_objects 0"],
+    );
+    assert_not_served(&none, "atlas_spe_waiting_since_timestamp_seconds{");
+}
+
+#[test]
+fn overdue_objects_open_claims_and_series_per_object_are_served_as_counted() {
+    let one = PerObject {
+        namespace: "a".to_owned(),
+        name: "orders".to_owned(),
+        ready: true,
+        stalled: false,
+        synced: Some(7),
+    };
+    let new = PerObject { name: "new".to_owned(), synced: None, ..one.clone() };
     let metrics = Metrics::default();
-    metrics.due_changed(None, Some(0));
-    metrics.due_changed(None, Some(u64::MAX));
-    assert_served(&metrics, &["atlas_spe_overdue_objects 1"]);
-    metrics.due_changed(Some(0), Some(u64::MAX));
-    assert_served(&metrics, &["atlas_spe_overdue_objects 0"]);
-    metrics.due_changed(Some(u64::MAX), Some(0));
-    metrics.due_changed(Some(0), None);
-    assert_served(&metrics, &["atlas_spe_overdue_objects 0"]);
-}
-
-#[test]
-fn objects_are_told_apart_only_on_request_and_go_with_their_series() {
-    let one = PerObject { namespace: "a", name: "orders", ready: true, stalled: false, synced: Some(7) };
-    let quiet = Metrics::default();
-    quiet.object_shows(&one);
-    assert!(!quiet.are_objects_told_apart());
-    assert_not_served(&quiet, "atlas_spe_ready");
-    let metrics = Metrics::new(None, true);
-    metrics.object_shows(&one);
-    metrics.object_shows(&PerObject { synced: None, ..one });
+    metrics.objects_counted_by(move |counts| {
+        counts.add_overdue();
+        counts.add_open_claim();
+        counts.add_open_claim();
+        counts.add_series(one.clone());
+        counts.add_series(new.clone());
+    });
     assert_served(
         &metrics,
         &[
+            "atlas_spe_overdue_objects 1",
+            "atlas_spe_open_claims 2",
             r#"atlas_spe_ready{namespace="a",name="orders"} 1"#,
             r#"atlas_spe_stalled{namespace="a",name="orders"} 0"#,
             r#"atlas_spe_last_sync_timestamp_seconds{namespace="a",name="orders"} 7"#,
+            r#"atlas_spe_ready{namespace="a",name="new"} 1"#,
         ],
     );
-    metrics.object_forgotten("a", "orders");
-    for name in ["ready", "stalled", "last_sync_timestamp_seconds"] {
-        assert_not_served(&metrics, &format!("atlas_spe_{name}{{"));
-    }
+    assert_not_served(&metrics, r#"atlas_spe_last_sync_timestamp_seconds{namespace="a",name="new"}"#);
+    assert_not_served(&Metrics::new(None, true), "atlas_spe_ready");
 }
 
 #[test]
 fn the_protocol_is_visible() {
     let metrics = Metrics::default();
-    (0..4).for_each(|_| metrics.claim_opened());
-    metrics.claim_settled();
     metrics.create_suppressed();
     metrics.adopted();
     metrics.endpoint_lost();
@@ -241,7 +232,6 @@ fn the_protocol_is_visible() {
     assert_served(
         &metrics,
         &[
-            "atlas_spe_open_claims 3",
             "atlas_spe_creates_suppressed_total 1",
             "atlas_spe_adoptions_total 1",
             "atlas_spe_endpoint_lost_total 1",

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
 use crate::clock::Boottime;
-use crate::metrics::{Metrics, Milestone, ObjectSnapshot, ObjectState, PerObject, WaitingFor};
+use crate::metrics::{Metrics, Milestone, ObjectCounts, ObjectSnapshot, ObjectState, PerObject, WaitingFor};
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::convert::interval;
@@ -25,18 +25,34 @@ pub(super) struct ObjectMetrics {
     snapshot: Option<ObjectSnapshot>,
     /// When the object becomes overdue, in seconds since boot.
     overdue: Option<u64>,
-    /// Namespace and name, if there are series per object.
-    shown: Option<Box<(String, String)>>,
+    /// The series of the object, if there are series per object.
+    series: Option<Box<PerObject>>,
     settling: bool,
     claimed: Option<Boottime>,
     attached: Option<Boottime>,
 }
 
 impl ObjectMetrics {
+    /// Adds the object to the counts of a scrape.
+    pub(super) fn add_to(&self, counts: &mut ObjectCounts) {
+        if let Some(snapshot) = &self.snapshot {
+            counts.add(snapshot);
+        }
+        if self.overdue.is_some_and(|overdue| overdue < Boottime::now().since_boot().as_secs()) {
+            counts.add_overdue();
+        }
+        if self.settling {
+            counts.add_open_claim();
+        }
+        if let Some(series) = &self.series {
+            counts.add_series(PerObject::clone(series));
+        }
+    }
+
     /// Records that the watch shows the object: from now on its reconcile is due.
-    pub(super) fn appeared(&mut self, metrics: &Metrics, object: &ServerlessPrivateEndpoint) {
+    pub(super) fn appeared(&mut self, object: &ServerlessPrivateEndpoint) {
         if self.snapshot.is_none() && self.overdue.is_none() {
-            self.set_overdue(metrics, Some(interval(object)));
+            self.set_overdue(Some(interval(object)));
         }
     }
 
@@ -54,20 +70,16 @@ impl ObjectMetrics {
         object: &ServerlessPrivateEndpoint,
         due: Option<Boottime>,
     ) {
-        let snapshot = self.snapshot(decision, report, object);
-        if self.snapshot != Some(snapshot) {
-            metrics.object_changed(self.snapshot.as_ref(), Some(&snapshot));
-            self.snapshot = Some(snapshot);
-        }
+        self.snapshot = Some(self.snapshot(decision, report, object));
         let synced = is_true(report, ConditionType::Synced);
         if decision.requeue == Requeue::OnChange {
-            self.set_overdue(metrics, None);
+            self.set_overdue(None);
         } else if synced {
             let delay = due.map_or(Duration::ZERO, |due| due.since(Boottime::now()));
-            self.set_overdue(metrics, Some(interval(object).max(delay)));
+            self.set_overdue(Some(interval(object).max(delay)));
         }
-        if metrics.are_objects_told_apart() {
-            self.show(metrics, report, object, synced);
+        if metrics.has_series_per_object() {
+            self.set_series(report, object, synced);
         }
         let settling = matches!(
             decision.state,
@@ -76,7 +88,7 @@ impl ObjectMetrics {
         if settling && !self.settling {
             metrics.create_suppressed();
         }
-        self.settles(metrics, settling);
+        self.settling = settling;
     }
 
     /// Records a published event.
@@ -99,20 +111,12 @@ impl ObjectMetrics {
 
     /// Removes the contribution of an object that no longer exists.
     pub(super) fn gone(&mut self, metrics: &Metrics) {
-        if let Some(snapshot) = self.snapshot.take() {
-            metrics.object_changed(Some(&snapshot), None);
-            // Counted once, by the first to observe the end of the deletion: the watch, or the reconcile that released the
-            // object.
-            if let Some((WaitingFor::Deletion, since)) = snapshot.awaits {
-                let passed = u64::try_from(Timestamp::now().as_second() - since).unwrap_or_default();
-                metrics.transition(Milestone::Deleted, Duration::from_secs(passed));
-            }
+        let waited = std::mem::take(self).snapshot.and_then(|snapshot| snapshot.awaits);
+        // Counted once, by the first to observe the end of the deletion: the watch, or the reconcile that released the object.
+        if let Some((WaitingFor::Deletion, since)) = waited {
+            let passed = u64::try_from(Timestamp::now().as_second() - since).unwrap_or_default();
+            metrics.transition(Milestone::Deleted, Duration::from_secs(passed));
         }
-        self.set_overdue(metrics, None);
-        if let Some(shown) = self.shown.take() {
-            metrics.object_forgotten(&shown.0, &shown.1);
-        }
-        self.settles(metrics, false);
     }
 
     fn snapshot(
@@ -159,36 +163,22 @@ impl ObjectMetrics {
     }
 
     /// Sets when the object becomes overdue: [`MAX_INTERVALS`] such intervals from now; `None`: never.
-    fn set_overdue(&mut self, metrics: &Metrics, interval: Option<Duration>) {
-        let overdue = interval.map(|interval| {
+    fn set_overdue(&mut self, interval: Option<Duration>) {
+        self.overdue = interval.map(|interval| {
             let latest = Boottime::now().since_boot().saturating_add(interval.saturating_mul(MAX_INTERVALS));
             latest.as_secs()
         });
-        if self.overdue != overdue {
-            metrics.due_changed(self.overdue, overdue);
-            self.overdue = overdue;
-        }
     }
 
-    fn show(&mut self, metrics: &Metrics, report: &Report, object: &ServerlessPrivateEndpoint, synced: bool) {
-        let names = || Box::new((object.namespace().unwrap_or_default(), object.name_any()));
-        let (namespace, name) = &**self.shown.get_or_insert_with(names);
-        metrics.object_shows(&PerObject {
-            namespace,
-            name,
+    fn set_series(&mut self, report: &Report, object: &ServerlessPrivateEndpoint, synced: bool) {
+        let before = self.series.take().and_then(|series| series.synced);
+        self.series = Some(Box::new(PerObject {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
             ready: is_true(report, ConditionType::Ready),
             stalled: is_true(report, ConditionType::Stalled),
-            synced: synced.then(|| Timestamp::now().as_second()),
-        });
-    }
-
-    fn settles(&mut self, metrics: &Metrics, settling: bool) {
-        match (self.settling, settling) {
-            (false, true) => metrics.claim_opened(),
-            (true, false) => metrics.claim_settled(),
-            _ => {}
-        }
-        self.settling = settling;
+            synced: if synced { Some(Timestamp::now().as_second()) } else { before },
+        }));
     }
 }
 

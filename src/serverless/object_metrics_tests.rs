@@ -143,7 +143,7 @@ fn an_object_is_due_from_its_appearance_until_it_is_gone_or_suspended() {
     let interval = 10 * 60 * u64::from(MAX_INTERVALS);
     let now = Boottime::now().since_boot().as_secs();
     let mut counted = ObjectMetrics::default();
-    counted.appeared(&metrics, &object(&[], false));
+    counted.appeared(&object(&[], false));
     assert!(counted.overdue.is_some_and(|overdue| (now + interval..now + interval + 60).contains(&overdue)));
     let first = counted.overdue;
     // A failed reconcile changes nothing.
@@ -157,7 +157,7 @@ fn an_object_is_due_from_its_appearance_until_it_is_gone_or_suspended() {
     let suspended = Decision { requeue: Requeue::OnChange, ..decision(State::Suspended) };
     reconciled(&mut counted, &suspended, &progress);
     assert_eq!(counted.overdue, None);
-    counted.appeared(&metrics, &object(&[], false));
+    counted.appeared(&object(&[], false));
     assert_eq!(counted.overdue, None, "the watch shows it again, but it is still suspended");
     counted.gone(&metrics);
     assert!(counted.snapshot.is_none());

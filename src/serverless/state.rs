@@ -79,6 +79,11 @@ impl ObjectStates {
         act(self.lock().entry(token).0)
     }
 
+    /// Reads the state of every object.
+    pub(super) fn each(&self, read: impl FnMut(&KeptState)) {
+        self.lock().all.values().map(|entry| &**entry).for_each(read);
+    }
+
     /// Records what a watch event shows of an object of `namespace`.
     pub(super) fn watched(&self, namespace: &str, token: &Token, seen: &Object) {
         let mut entries = self.lock();

@@ -75,6 +75,8 @@ pub async fn run(
     let namespaces = options.namespaces.clone();
     options.metrics.max_reconciles(admission::most(options.concurrency));
     let states = Arc::new(ObjectStates::default());
+    let counted = Arc::clone(&states);
+    options.metrics.objects_counted_by(move |counts| counted.each(|entry| entry.counted.add_to(counts)));
     let referrers = Arc::clone(&states);
     let admission = Arc::new(Admission::new(options.concurrency, options.metrics.clone(), work.clone()));
     let default_secret = options.default_credentials.as_ref().map(DefaultCredentials::secret);
@@ -194,7 +196,7 @@ fn record(ctx: &Arc<Context>, event: &Event<Cached>) {
             let seen = convert::object(object, &identity, &ctx.cluster_id);
             ctx.states.watched(&identity.namespace, &identity.token, &seen);
             ctx.states.with(&identity.token, |entry| {
-                entry.counted.appeared(&ctx.options.metrics, object);
+                entry.counted.appeared(object);
             });
         }
         Event::Apply(Cached::Unreadable(unreadable)) | Event::InitApply(Cached::Unreadable(unreadable)) => {

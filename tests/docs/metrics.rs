@@ -45,13 +45,16 @@ fn exercised() -> Metrics {
         ],
         awaits: Some((WaitingFor::VpcEndpoint, 0)),
     };
-    metrics.object_changed(None, Some(&standing));
-    metrics.object_shows(&PerObject {
-        namespace: "a",
-        name: "orders",
+    let series = PerObject {
+        namespace: "a".to_owned(),
+        name: "orders".to_owned(),
         ready: true,
         stalled: false,
         synced: Some(0),
+    };
+    metrics.objects_counted_by(move |counts| {
+        counts.add(&standing);
+        counts.add_series(series.clone());
     });
     metrics.transition(Milestone::Reserved, Duration::ZERO);
     metrics
