@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
 use kube::runtime::controller::{Action, Config, Error, applier};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 
 use crate::clock::Boottime;
@@ -22,16 +23,16 @@ use super::kind::Kind;
 use super::triggers::{Triggered, Triggers, name};
 use super::work::Work;
 
-/// Reconciles each object of `store` named by a watch event or a request, and again after the delay that `reconcile` returned.
+/// Reconciles each object of the store of `writer` that is named by a watch event or a request, and again after the delay that `reconcile` returned.
 ///
 /// When `work` ends, it starts nothing new and waits for the running reconciles. Each reconcile receives the time at which it was
-/// last requested. The events must already be applied to the store. `unshown` is called for each object that has left the store,
+/// last requested. The events are applied to the store here. `unshown` is called for each object that has left the store,
 /// also if it was deleted while the watch was interrupted. `gone` is called for the same objects, and a second time after a
 /// reconcile during which the object left the store.
 pub(crate) async fn run<K: Kind, Reconcile>(
     events: impl Stream<Item = Event<Cached<K>>>,
     requests: impl Stream<Item = ObjectRef<Cached<K>>>,
-    store: Store<Cached<K>>,
+    writer: Writer<Cached<K>>,
     admission: Arc<Admission<K>>,
     reconcile: impl Fn(Box<K>, Boottime) -> Reconcile + Clone,
     (unshown, gone): (impl Fn(&ObjectRef<Cached<K>>), impl Fn(&ObjectRef<Cached<K>>) + Clone),
@@ -39,9 +40,10 @@ pub(crate) async fn run<K: Kind, Reconcile>(
 ) where
     Reconcile: Future<Output = Option<Duration>>,
 {
-    let mut triggers = Triggers::new(store.clone());
+    let store = writer.as_reader();
+    let mut triggers = Triggers::new(writer);
     let triggered = events.flat_map(|event| {
-        let Triggered { reconcile, gone: deleted } = triggers.on_event(event);
+        let Triggered { reconcile, gone: deleted } = triggers.on_event(&event);
         for object in &deleted {
             unshown(object);
             gone(object);

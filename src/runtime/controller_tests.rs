@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::stream;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::runtime::reflector;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 use tokio::sync::watch;
@@ -72,11 +72,10 @@ impl Harness {
 
 /// Runs `test` concurrently with a controller.
 async fn beside(test: impl AsyncFnOnce(&Harness)) {
-    let (store, writer) = reflector::store();
+    let (_, writer) = reflector::store();
     let (events, received) = unbounded::<Vec<Event<Cached<Example>>>>();
     let (requests, requested_directly) = unbounded();
-    let received = received.flat_map(stream::iter).map(Ok::<_, watcher::Error>).reflect(writer);
-    let received = received.filter_map(|event| std::future::ready(event.ok()));
+    let received = received.flat_map(stream::iter);
     let harness = Harness {
         events,
         requests,
@@ -96,7 +95,7 @@ async fn beside(test: impl AsyncFnOnce(&Harness)) {
     let run = async {
         let work = &harness.work;
         let engine =
-            run(received, requested, store, Arc::clone(&admission), reconcile, (unshown, gone), work);
+            run(received, requested, writer, Arc::clone(&admission), reconcile, (unshown, gone), work);
         tokio::join!(engine, admission.run());
         harness.ended.set(true);
     };
@@ -145,6 +144,21 @@ async fn an_object_of_a_listing_is_reconciled_once_the_listing_is_complete() {
         assert!(harness.reconciled("orders").is_empty());
         harness.send(vec![done]).await;
         assert_eq!(harness.reconciled("orders"), [1]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_in_an_interrupted_listing_is_reconciled_after_the_next() {
+    beside(async |harness| {
+        harness.send(listing(&["orders", "stays"])).await;
+        harness.send(vec![Event::Init, Event::InitApply(object("orders", 2))]).await;
+        let next = [Event::Init, Event::InitApply(object("orders", 2)), Event::InitApply(object("stays", 1))];
+        harness.send(next.into()).await;
+        assert_eq!(harness.reconciled("orders"), [1]);
+        harness.send(vec![Event::InitDone]).await;
+        assert_eq!((harness.reconciled("orders"), harness.reconciled("stays")), (vec![1, 2], vec![1]));
+        assert!(harness.gone.borrow().is_empty());
     })
     .await;
 }

@@ -1,11 +1,11 @@
 //! Triggers: the objects that a watch event causes to be reconciled, and those that are gone with it.
 //!
-//! A change that no reconcile reads, such as its own write to the status, triggers nothing. Never waits; holds the
-//! name of each object and a hash.
+//! It applies each event to the store, and compares the object with the one that the store held before: a change that no
+//! reconcile reads, such as its own write to the status, triggers nothing. Never waits, and keeps nothing else of an object.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
@@ -15,9 +15,8 @@ use super::kind::Kind;
 
 /// The objects as the watch has shown them so far.
 pub(crate) struct Triggers<K: Kind> {
+    writer: Writer<Cached<K>>,
     store: Store<Cached<K>>,
-    /// For each object, a hash of the content that triggers a reconcile when it changes.
-    known: HashMap<ObjectRef<Cached<K>>, u64>,
     /// The changes in a listing in progress: the store shows them once it has ended.
     listed: Vec<ObjectRef<Cached<K>>>,
 }
@@ -31,42 +30,35 @@ pub(crate) struct Triggered<K: Kind> {
 }
 
 impl<K: Kind> Triggers<K> {
-    /// Creates triggers for the objects in `store`, to which the events have been applied.
-    pub(crate) fn new(store: Store<Cached<K>>) -> Self {
-        Self { store, known: HashMap::new(), listed: Vec::new() }
+    /// Creates triggers for the objects of an empty store.
+    pub(crate) fn new(writer: Writer<Cached<K>>) -> Self {
+        let store = writer.as_reader();
+        Self { writer, store, listed: Vec::new() }
     }
 
-    /// Returns the consequences of `event`.
-    pub(crate) fn on_event(&mut self, event: Event<Cached<K>>) -> Triggered<K> {
+    /// Applies `event` to the store and returns its consequences.
+    pub(crate) fn on_event(&mut self, event: &Event<Cached<K>>) -> Triggered<K> {
         let mut triggered = Triggered { reconcile: Vec::new(), gone: Vec::new() };
         match event {
-            // The changes of an interrupted listing are reconciled after the next one.
-            Event::Init => {}
-            Event::Apply(object) => triggered.reconcile.extend(self.changed(&object)),
-            Event::InitApply(object) => {
-                let changed = self.changed(&object);
-                self.listed.extend(changed);
-            }
-            Event::InitDone => {
-                triggered.reconcile = std::mem::take(&mut self.listed);
-                let Self { store, known, .. } = self;
-                triggered.gone =
-                    known.extract_if(|name, _| store.get(name).is_none()).map(|(name, _)| name).collect();
-            }
-            Event::Delete(object) => {
-                let name = name(&object);
-                self.known.remove(&name);
-                triggered.gone.push(name);
-            }
+            // The next listing shows the changes of an interrupted one again.
+            Event::Init => self.listed.clear(),
+            Event::Apply(object) => triggered.reconcile.extend(self.changed(object)),
+            Event::InitApply(object) => self.listed.extend(self.changed(object)),
+            Event::InitDone => triggered.reconcile = std::mem::take(&mut self.listed),
+            Event::Delete(object) => triggered.gone.push(name(object)),
         }
+        let before = if matches!(event, Event::InitDone) { self.store.state() } else { Vec::new() };
+        self.writer.apply_watcher_event(event);
+        let unshown = before.iter().map(|object| name(object)).filter(|name| self.store.get(name).is_none());
+        triggered.gone.extend(unshown);
         triggered
     }
 
-    /// Returns the name of the object, if its triggering content has changed.
-    fn changed(&mut self, object: &Cached<K>) -> Option<ObjectRef<Cached<K>>> {
-        let (name, trigger) = (name(object), trigger(object));
-        let before = self.known.insert(name.clone(), trigger);
-        (before != Some(trigger)).then_some(name)
+    /// Returns the name of the object, if its triggering content differs from that in the store.
+    fn changed(&self, object: &Cached<K>) -> Option<ObjectRef<Cached<K>>> {
+        let name = name(object);
+        let known = self.store.get(&name);
+        known.is_none_or(|known| trigger(&known) != trigger(object)).then_some(name)
     }
 }
 

@@ -9,7 +9,6 @@ use atlas::Transport;
 use domain::ownership::{ClusterId, Token};
 use futures::StreamExt;
 use futures::future::join_all;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
@@ -163,7 +162,6 @@ async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Co
             Ok(event) => record(&observer, event),
             Err(error) => warn!(%error, "the watch was interrupted"),
         })
-        .reflect(writer)
         .filter_map(|event| std::future::ready(event.ok()));
     let shared = Arc::clone(&ctx);
     let gone = move |object: &ObjectRef<Cached>| {
@@ -178,7 +176,7 @@ async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Co
     };
     let reconcile = |object, requested_at| reconcile(object, requested_at, Arc::clone(&ctx));
     let admission = Arc::clone(&ctx.admission);
-    controller::run(events, requested, store.clone(), admission, reconcile, (unshown, gone), &ctx.work).await;
+    controller::run(events, requested, writer, admission, reconcile, (unshown, gone), &ctx.work).await;
 }
 
 /// Records what a watch event shows. Create attempts are recorded here too: an attempt whose claim is removed from the object may
