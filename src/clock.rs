@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_is_as_old_as_the_clock_says_that_says_more() {
+    fn a_stamp_ages_by_the_clock_that_measured_more() {
         let stamp = |boot, day| Stamp {
             boot: Boottime::from_boot(Duration::from_secs(boot)),
             day: SystemTime::UNIX_EPOCH + Duration::from_secs(day),

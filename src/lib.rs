@@ -11,27 +11,27 @@
 //!
 //! Atlas' create call is not idempotent, so it is preceded by a *claim* (an annotation with a fresh nonce, written with the
 //! finalizer against the very resourceVersion that was decided on), sent once for each nonce and before a deadline, and
-//! followed by a *record* of the id that tests what it was read with. Every endpoint carries a *mark* in its comment. A
-//! process that finds an open claim searches for the mark, or waits until the call cannot land any more.
+//! followed by a *record* of the id, guarded by tests on the object as it was read. Every endpoint carries a *mark* in its comment. A
+//! process that finds an open claim searches for the mark, or waits until the call can no longer take effect.
 //!
 //! # Code map
 //!
-//! | module | what it holds | uses |
+//! | module | content | uses |
 //! |---|---|---|
 //! | `domain` (crate) | endpoint, ownership, decide, conditions, memory, schedule, access, rate limits, output | nothing |
 //! | `atlas` (crate) | the HTTP client: Digest, OAuth, classification | `domain` |
 //! | [`metrics`] | the metrics, and their exposition | `domain`, `atlas` |
-//! | `runtime` | what every kind shares: controller, admission, calls to the API server, events, watches, bounds | `domain`, `atlas`, `metrics` |
+//! | `runtime` | the parts that all kinds share: controller, admission, calls to the API server, events, watches, bounds | `domain`, `atlas`, `metrics` |
 //! | [`serverless`] | the kind `ServerlessPrivateEndpoint`: its resource, and observe → decide → perform → publish | all above |
 //! | [`app`] | settings, log, election, admin server, the program | all above |
 //!
 //! # Invariants, and the tests that hold them
 //!
 //! - `decide` is total and never acts; a POST, PATCH, DELETE or release happens only as the invariants allow: `domain/invariants`.
-//! - Whatever request fails, and wherever the process is killed, the result is as if nothing had failed: `tests/plans`.
+//! - No failed request and no killed process changes the final result: `tests/plans`.
 //! - An endpoint without our mark is not touched, and a recreated object finds its endpoint again: `tests/operator/ownership.rs`.
-//! - Nothing is written without a change: `tests/operator/quiet.rs`.
-//! - No output contains a secret: `tests/operator/secrecy.rs`.
+//! - Nothing is written without a change: `tests/operator/steady_state.rs`.
+//! - No output contains a secret: `tests/operator/secrets.rs`.
 //! - Dependencies point downwards only: `tests/architecture.rs`.
 
 pub mod app;

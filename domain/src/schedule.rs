@@ -101,7 +101,7 @@ pub enum Basis {
 
 /// How a reconcile ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Outcome<'a> {
+pub struct ReconcileOutcome<'a> {
     /// The object as the reconcile left it.
     pub object: ObjectVersion,
     /// Its token.
@@ -118,7 +118,7 @@ pub struct Outcome<'a> {
 
 /// The delays between polls of one object.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct PollIntervals {
     /// The shortest delay while the endpoint changes.
     pub poll_min: Duration,
     /// The longest delay while the endpoint changes.
@@ -277,12 +277,12 @@ impl Schedule {
     /// Polls are counted from the listing, not from now, so that the objects of one instance align and share their listings.
     pub fn finished(
         &mut self,
-        outcome: &Outcome<'_>,
-        pace: Pace,
+        outcome: &ReconcileOutcome<'_>,
+        pace: PollIntervals,
         jitter: f64,
         now: SinceBoot,
     ) -> Option<Duration> {
-        let Outcome { object, token, decision, report, basis, latest } = *outcome;
+        let ReconcileOutcome { object, token, decision, report, basis, latest } = *outcome;
         let listing = match basis {
             Basis::Listing(sent) => Some(sent),
             Basis::Write | Basis::Nothing => None,

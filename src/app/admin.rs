@@ -33,26 +33,26 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The time limit of a connection, for request and response together.
-const EXCHANGE: Duration = Duration::from_secs(10);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The maximum number of open connections. Each takes a task, two buffers and a file descriptor.
-const CONNECTIONS: usize = 32;
+const MAX_CONNECTIONS: usize = 32;
 
 /// The maximum number of concurrent scrapes, whose responses take some megabytes with per-object metrics.
-const SCRAPES: usize = 4;
+const MAX_SCRAPES: usize = 4;
 
 /// The maximum size of a request head, the least that the library accepts.
-const HEAD: usize = 8 * 1024;
+const MAX_HEAD: usize = 8 * 1024;
 
-/// The minimum time of a connection for its request, however many connect after it: the pause after every half of the
+/// The minimum time that a connection has for its request, however many connect after it: the delay after every half of the
 /// maximum number of connections.
-const MOMENT: Duration = Duration::from_millis(2);
+const ACCEPT_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The number of connections that the kernel queues until they are accepted.
 const BACKLOG: u32 = 1024;
 
 /// The delay before accepting again when the process has no file descriptor left.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// Listens on the address; `[::]` is all of IPv6 and of IPv4, or all of IPv4 on a machine without IPv6.
 ///
@@ -84,18 +84,18 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// The newest connections: one beyond the bound closes the oldest.
 struct Newest {
-    most: usize,
-    hang_up: Mutex<VecDeque<CancellationToken>>,
+    max: usize,
+    close: Mutex<VecDeque<CancellationToken>>,
 }
 
 impl Newest {
-    fn new(most: usize) -> Self {
-        Self { most, hang_up: Mutex::default() }
+    fn new(max: usize) -> Self {
+        Self { max, close: Mutex::default() }
     }
 
     fn admit(&self, newest: CancellationToken) {
-        let mut all = self.hang_up.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= self.most
+        let mut all = self.close.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= self.max
             && let Some(oldest) = all.pop_front()
         {
             oldest.cancel();
@@ -104,24 +104,24 @@ impl Newest {
     }
 }
 
-/// Serves for ever.
+/// Serves until the task ends.
 pub async fn serve(listener: TcpListener, metrics: Metrics, readiness: Readiness) {
-    let (connections, scrapes) = (Newest::new(CONNECTIONS), Arc::new(Newest::new(SCRAPES)));
+    let (connections, scrapes) = (Newest::new(MAX_CONNECTIONS), Arc::new(Newest::new(MAX_SCRAPES)));
     for number in 1_usize.. {
-        if number.is_multiple_of(CONNECTIONS / 2) {
-            tokio::time::sleep(MOMENT).await;
+        if number.is_multiple_of(MAX_CONNECTIONS / 2) {
+            tokio::time::sleep(ACCEPT_INTERVAL).await;
         }
         match listener.accept().await {
             Ok((stream, _)) => {
-                let hang_up = CancellationToken::new();
-                connections.admit(hang_up.clone());
+                let close = CancellationToken::new();
+                connections.admit(close.clone());
                 let served =
-                    connection(stream, hang_up, Arc::clone(&scrapes), metrics.clone(), readiness.clone());
+                    connection(stream, close, Arc::clone(&scrapes), metrics.clone(), readiness.clone());
                 tokio::spawn(served);
             }
             Err(error) => {
                 debug!(%error, "failed to accept a connection");
-                tokio::time::sleep(BREATH).await;
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }
     }
@@ -129,30 +129,31 @@ pub async fn serve(listener: TcpListener, metrics: Metrics, readiness: Readiness
 
 async fn connection(
     stream: TcpStream,
-    hang_up: CancellationToken,
+    close: CancellationToken,
     scrapes: Arc<Newest>,
     metrics: Metrics,
     readiness: Readiness,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
         if request.uri().path() == METRICS {
-            scrapes.admit(hang_up.clone());
+            scrapes.admit(close.clone());
         }
         let response = respond(&request, &metrics, &readiness);
         async move { Ok::<_, Infallible>(response) }
     });
-    // One response per connection: an idle client then holds nothing, and `EXCHANGE` bounds the whole connection.
+    // One response per connection: an idle client then holds nothing, and `EXCHANGE_TIMEOUT` bounds the whole connection.
     let mut http = http1::Builder::new();
-    let served = http.keep_alive(false).max_buf_size(HEAD).serve_connection(TokioIo::new(stream), service);
+    let served =
+        http.keep_alive(false).max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // A complete request gets its response, even if the connection is to be closed.
         biased;
-        served = tokio::time::timeout(EXCHANGE, served) => match served {
+        served = tokio::time::timeout(EXCHANGE_TIMEOUT, served) => match served {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => debug!(%error, "an exchange with a client of the admin server broke off"),
-            Err(_) => debug!("a client of the admin server took too long"),
+            Ok(Err(error)) => debug!(%error, "an exchange with a client of the admin server failed"),
+            Err(_) => debug!("an exchange with a client of the admin server timed out"),
         },
-        () = hang_up.cancelled() => debug!("a client of the admin server gave way to newer ones"),
+        () = close.cancelled() => debug!("closed a connection to the admin server in favor of newer ones"),
     }
 }
 
@@ -172,7 +173,7 @@ fn respond<B>(request: &Request<B>, metrics: &Metrics, readiness: &Readiness) ->
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
         },
         (_, "/livez" | "/readyz" | METRICS) => {
-            (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD are answered\n".to_owned())
+            (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD are supported\n".to_owned())
         }
         _ => (StatusCode::NOT_FOUND, PLAIN, "there are /livez, /readyz and /metrics\n".to_owned()),
     };
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_says_what_readiness_waits_for_and_stays_alive_meanwhile() {
+    async fn readyz_names_the_pending_conditions_while_livez_is_ok() {
         let (address, _, readiness) = started();
         readiness.wait_for("watch", "objects are being listed");
         readiness.wait_for("crd", "it is not installed");
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_openmetrics_whatever_the_client_accepts() {
+    async fn metrics_are_openmetrics_for_any_accept_header() {
         let (address, metrics, _) = started();
         metrics.adopted();
         let (head, body) = get(address, "GET /metrics").await;
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_refused() {
+    async fn other_paths_and_methods_are_rejected() {
         let (address, ..) = started();
         assert!(get(address, "GET /").await.0.starts_with("HTTP/1.1 404 "));
         assert!(get(address, "POST /livez").await.0.starts_with("HTTP/1.1 405 "));
@@ -250,25 +251,25 @@ mod tests {
     }
 
     /// Fails unless the server closes the connection, well before its time limit.
-    async fn hung_up_on(stream: &mut TcpStream) {
+    async fn assert_closed(stream: &mut TcpStream) {
         let mut byte = [0];
-        let read = tokio::time::timeout(EXCHANGE / 2, stream.read(&mut byte)).await;
+        let read = tokio::time::timeout(EXCHANGE_TIMEOUT / 2, stream.read(&mut byte)).await;
         // Closed, possibly with unread data.
         assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
     }
 
     #[tokio::test]
-    async fn a_probe_gets_through_a_crowd_that_says_nothing_of_which_few_stay_open() {
+    async fn a_probe_is_served_beside_500_idle_connections() {
         let (address, ..) = started();
-        let mut crowd = idle(address, 500).await;
+        let mut open = idle(address, 500).await;
         assert!(get(address, "GET /readyz").await.0.starts_with("HTTP/1.1 200 "));
-        for stream in &mut crowd[..500 - CONNECTIONS] {
-            hung_up_on(stream).await;
+        for stream in &mut open[..500 - MAX_CONNECTIONS] {
+            assert_closed(stream).await;
         }
     }
 
     #[test]
-    fn the_newest_take_the_place_of_the_oldest() {
+    fn a_connection_beyond_the_bound_closes_the_oldest() {
         let (newest, all) = (Newest::new(2), [(); 3].map(|()| CancellationToken::new()));
         for one in &all {
             newest.admit(one.clone());
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_addresses_are_those_of_both_families() {
+    async fn the_unspecified_address_accepts_ipv4_and_ipv6() {
         let listener = bind("[::]:0".parse().unwrap()).unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(serve(listener, Metrics::default(), Readiness::default()));
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_says_nothing_is_hung_up_on() {
+    async fn a_silent_client_is_disconnected() {
         let (address, ..) = started();
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut byte = [0];

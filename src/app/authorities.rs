@@ -1,7 +1,7 @@
 //! Reloads the file of `--atlas-ca-file` periodically, and passes changed content to the Atlas client.
 //!
 //! A mounted `ConfigMap` is replaced by a symbolic link, so the content is compared. An unusable file changes
-//! nothing: the previous certificates stay trusted, a log line and a metric report it, and no call fails for it. A
+//! nothing: the previous certificates stay trusted, a log line and a metric report it, and no call fails because of it. A
 //! single unusable certificate is left out and named.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,12 +19,12 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// The file, and its last content.
 pub(super) struct AuthorityFile {
     path: PathBuf,
-    last: Content,
+    last: FileContent,
 }
 
 /// The content of the file, as far as a comparison needs it.
 #[derive(PartialEq, Eq)]
-enum Content {
+enum FileContent {
     /// Text, as a hash.
     Text(u64),
     /// The file could not be read.
@@ -33,7 +33,7 @@ enum Content {
 
 /// The result of a reload.
 #[derive(Debug, PartialEq, Eq)]
-enum Change {
+enum Reload {
     /// The content is unchanged.
     None,
     /// This many certificates are trusted from now on; the others are left out for these reasons.
@@ -45,11 +45,11 @@ enum Change {
 impl AuthorityFile {
     /// Creates a watcher of the file that held `pem` when the transport was created.
     pub(super) fn new(path: PathBuf, pem: &[u8]) -> Self {
-        Self { path, last: Content::Text(hash(pem)) }
+        Self { path, last: FileContent::Text(hash(pem)) }
     }
 
     /// Reloads the file for as long as the program runs.
-    pub(super) async fn follow(mut self, transport: Transport, metrics: Metrics) {
+    pub(super) async fn reload_periodically(mut self, transport: Transport, metrics: Metrics) {
         loop {
             tokio::time::sleep(PERIOD).await;
             let path = self.path.clone();
@@ -57,40 +57,41 @@ impl AuthorityFile {
             let Ok(read) = tokio::task::spawn_blocking(move || std::fs::read(path)).await else { continue };
             let file = self.path.display().to_string();
             match self.reload(read, &transport) {
-                Change::None => {}
-                Change::Trusted(count, skipped) => {
+                Reload::None => {}
+                Reload::Trusted(count, skipped) => {
                     metrics.ca_file_unusable(false);
                     info!(file, certificates = count, "the file of --atlas-ca-file changed and is in use");
                     warn_of(&file, &skipped);
                 }
-                Change::Unusable(why) => {
+                Reload::Unusable(why) => {
                     metrics.ca_file_unusable(true);
                     warn!(
                         file,
-                        why, "the file of --atlas-ca-file cannot be used; what it held before stays trusted"
+                        why,
+                        "the file of --atlas-ca-file cannot be used; its previous certificates stay trusted"
                     );
                 }
             }
         }
     }
 
-    fn reload(&mut self, read: std::io::Result<Vec<u8>>, transport: &Transport) -> Change {
-        let content = read.as_ref().map_or(Content::Unreadable, |pem| Content::Text(hash(pem)));
+    fn reload(&mut self, read: std::io::Result<Vec<u8>>, transport: &Transport) -> Reload {
+        let content = read.as_ref().map_or(FileContent::Unreadable, |pem| FileContent::Text(hash(pem)));
         if content == self.last {
-            return Change::None;
+            return Reload::None;
         }
         self.last = content;
         let pem = match read {
             Ok(pem) => pem,
-            Err(error) => return Change::Unusable(error.to_string()),
+            Err(error) => return Reload::Unusable(error.to_string()),
         };
         let trusted = Authorities::from_pem(&pem).and_then(|authorities| {
             transport.trust(&authorities)?;
             Ok::<_, SettingsError>(authorities)
         });
         match trusted {
-            Ok(authorities) => Change::Trusted(authorities.count(), authorities.skipped().to_vec()),
-            Err(error) => Change::Unusable(error.to_string()),
+            Ok(authorities) => Reload::Trusted(authorities.count(), authorities.skipped().to_vec()),
+            Err(error) => Reload::Unusable(error.to_string()),
         }
     }
 }
@@ -139,7 +140,7 @@ mod tests {
     struct Mounted(PathBuf);
 
     impl Mounted {
-        fn becomes(&self, text: &str) {
+        fn replace(&self, text: &str) {
             let next = self.0.with_extension("next");
             std::fs::write(&next, text).unwrap();
             std::fs::rename(&next, &self.0).unwrap();
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_changes_is_in_use_after_the_next_look_and_a_bad_one_changes_nothing() {
+    async fn a_changed_file_is_trusted_and_an_unusable_one_changes_nothing() {
         let (atlas, authority) = simulator().await;
         let (_, other) = simulator().await;
         let extra_roots = Some(other.clone().into_bytes());
@@ -163,24 +164,24 @@ mod tests {
         let mut file = AuthorityFile::new(mounted.0.clone(), other.as_bytes());
         let mut reload = || file.reload(std::fs::read(&mounted.0), &transport);
 
-        mounted.becomes(&other);
-        assert_eq!(reload(), Change::None);
+        mounted.replace(&other);
+        assert_eq!(reload(), Reload::None);
         assert!(!works(&transport).await);
-        mounted.becomes(&format!("{other}-----BEGIN CERTIFICATE-----\n{authority}"));
-        let Change::Trusted(2, skipped) = reload() else { panic!("both are usable") };
+        mounted.replace(&format!("{other}-----BEGIN CERTIFICATE-----\n{authority}"));
+        let Reload::Trusted(2, skipped) = reload() else { panic!("both are usable") };
         assert!(matches!(skipped.as_slice(), [one] if one.starts_with("certificate 2 ")), "{skipped:?}");
         assert!(works(&transport).await);
 
-        mounted.becomes("no certificate");
-        assert!(matches!(reload(), Change::Unusable(_)));
-        assert_eq!(reload(), Change::None, "it is said once");
+        mounted.replace("no certificate");
+        assert!(matches!(reload(), Reload::Unusable(_)));
+        assert_eq!(reload(), Reload::None, "it is reported once");
         std::fs::remove_file(&mounted.0).unwrap();
-        assert!(matches!(reload(), Change::Unusable(_)));
-        assert_eq!(reload(), Change::None);
-        assert!(works(&transport).await, "what was trusted last stays trusted");
+        assert!(matches!(reload(), Reload::Unusable(_)));
+        assert_eq!(reload(), Reload::None);
+        assert!(works(&transport).await, "the last usable certificates stay trusted");
 
-        mounted.becomes(&other);
-        assert_eq!(reload(), Change::Trusted(1, Vec::new()));
-        assert!(!works(&transport).await, "an authority that is taken away is no longer trusted");
+        mounted.replace(&other);
+        assert_eq!(reload(), Reload::Trusted(1, Vec::new()));
+        assert!(!works(&transport).await, "a removed authority is no longer trusted");
     }
 }

@@ -16,15 +16,15 @@ use tokio::net::TcpStream;
 /// The time limit of the request; the admin server responds from memory.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why an operator does not count as ready.
+/// Why a check failed.
 #[derive(Debug, Error)]
 pub enum CheckError {
-    /// The operator reports not ready; each line names what it waits for.
+    /// The operator reports not ready; each line names a pending condition.
     #[error("not ready: {0}")]
     NotReady(String),
-    /// There was no response, or not one of an operator.
-    #[error("no answer from {0}: {1}")]
-    NoAnswer(String, String),
+    /// There was no response, or it is not from an operator.
+    #[error("no response from {0}: {1}")]
+    NoResponse(String, String),
 }
 
 /// Requests `/readyz` from `host` (a name, or an address of either family) and `port`.
@@ -32,7 +32,7 @@ pub enum CheckError {
 /// # Errors
 /// If it is not ready, or does not respond.
 pub async fn ready(host: &str, port: u16) -> Result<(), CheckError> {
-    let no_response = |why: String| CheckError::NoAnswer(format!("{host} port {port}"), why);
+    let no_response = |why: String| CheckError::NoResponse(format!("{host} port {port}"), why);
     let result = tokio::time::timeout(TIMEOUT, request_readyz(host, port)).await;
     let (status, body) = result
         .map_err(|_| no_response(format!("none within {TIMEOUT:?}")))?
@@ -40,7 +40,7 @@ pub async fn ready(host: &str, port: u16) -> Result<(), CheckError> {
     match status {
         StatusCode::OK => Ok(()),
         StatusCode::SERVICE_UNAVAILABLE => Err(CheckError::NotReady(body.trim_end().replace('\n', "; "))),
-        other => Err(no_response(format!("it answers {other}, which no operator does"))),
+        other => Err(no_response(format!("the status code is {other}, which no operator sends"))),
     }
 }
 
@@ -70,23 +70,23 @@ mod tests {
     use crate::metrics::Metrics;
 
     #[tokio::test]
-    async fn an_operator_is_asked_and_its_own_words_are_passed_on() {
+    async fn the_pending_conditions_of_an_operator_are_reported() {
         let readiness = Readiness::default();
         let listener = admin::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(admin::serve(listener, Metrics::default(), readiness.clone()));
         readiness.wait_for("crd", "it is not installed");
         readiness.wait_for("watch", "the objects are being listed");
-        let refused = ready("127.0.0.1", port).await.unwrap_err().to_string();
-        assert_eq!(refused, "not ready: crd: it is not installed; watch: the objects are being listed");
+        let error = ready("127.0.0.1", port).await.unwrap_err().to_string();
+        assert_eq!(error, "not ready: crd: it is not installed; watch: the objects are being listed");
         readiness.met("crd");
         readiness.met("watch");
         ready("localhost", port).await.unwrap();
     }
 
     #[tokio::test]
-    async fn nobody_there_is_said_with_the_address() {
-        let refused = ready("127.0.0.1", 1).await.unwrap_err().to_string();
-        assert!(refused.starts_with("no answer from 127.0.0.1 port 1: "), "{refused}");
+    async fn a_missing_operator_is_reported_with_its_address() {
+        let error = ready("127.0.0.1", 1).await.unwrap_err().to_string();
+        assert!(error.starts_with("no response from 127.0.0.1 port 1: "), "{error}");
     }
 }

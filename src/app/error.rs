@@ -1,4 +1,4 @@
-//! Why the program ends, and with which exit code.
+//! The errors that end the program, and their exit codes.
 
 use thiserror::Error;
 

@@ -25,11 +25,11 @@ use crate::metrics::Metrics;
 use crate::runtime::error_chain::chain;
 
 /// The connect timeout; a working network connects at once.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The write timeout: a connection that accepts no data for this long is dead. A read timeout would end every quiet watch;
 /// each call has its own time limit instead.
-const WRITE: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time limit of one check that the resource is served.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CHECKS: usize = 8;
 
 /// The delay between two checks.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_PERIOD: Duration = Duration::from_secs(1);
 
 /// Creates a client for the cluster of the kubeconfig, as kubectl finds it, or for the cluster of this pod.
 ///
@@ -49,23 +49,23 @@ pub(super) async fn client(metrics: &Metrics) -> Result<Client, ProgramError> {
         ProgramError::Run(format!("found no cluster, neither by a kubeconfig nor around this pod: {error}"))
     })?;
     // `infer` takes HTTPS_PROXY from the environment even where NO_PROXY names the API server.
-    if !Kubeconfig::read().is_ok_and(|kubeconfig| names_a_proxy(&kubeconfig)) {
+    if !Kubeconfig::read().is_ok_and(|kubeconfig| has_proxy(&kubeconfig)) {
         config.proxy_url = None;
     }
     let name = header::HeaderValue::from_static(concat!("spe-operator/", env!("CARGO_PKG_VERSION")));
     config.headers.push((header::USER_AGENT, name));
-    config.connect_timeout = Some(CONNECT);
-    config.write_timeout = Some(WRITE);
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.write_timeout = Some(WRITE_TIMEOUT);
     // A call is retried by the caller that knows its meaning, or not at all.
     config.default_retry = false;
     let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
     let builder = ClientBuilder::try_from(config)
         .map_err(|error| ProgramError::Run(format!("failed to set up access to the cluster: {error}")))?;
-    Ok(builder.with_layer(&Counting { metrics: metrics.clone(), host }).build())
+    Ok(builder.with_layer(&CountRequests { metrics: metrics.clone(), host }).build())
 }
 
 /// Returns `true` if the cluster of the current context has a proxy of its own.
-fn names_a_proxy(kubeconfig: &Kubeconfig) -> bool {
+fn has_proxy(kubeconfig: &Kubeconfig) -> bool {
     let current = |named: &&NamedContext| Some(&named.name) == kubeconfig.current_context.as_ref();
     let context = kubeconfig.contexts.iter().find(current).and_then(|named| named.context.as_ref());
     let named = kubeconfig.clusters.iter().find(|named| context.is_some_and(|c| c.cluster == named.name));
@@ -76,7 +76,7 @@ fn names_a_proxy(kubeconfig: &Kubeconfig) -> bool {
 /// watched scope.
 ///
 /// # Errors
-/// If the API server refuses, since waiting would not help.
+/// If the API server forbids it, since waiting would not help.
 pub(super) async fn wait_for_resource(
     client: &Client,
     namespaces: &[String],
@@ -102,7 +102,7 @@ pub(super) async fn wait_for_resource(
             readiness.wait_for("crd", waiting_for.clone());
             logged = waiting_for;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PERIOD).await;
     }
     if !logged.is_empty() {
         info!("the custom resource is served");
@@ -111,7 +111,7 @@ pub(super) async fn wait_for_resource(
     Ok(())
 }
 
-/// Checks that the objects there can be listed and watched. Returns what to wait for if not.
+/// Checks that the objects there can be listed and watched. Returns the cause to wait for if not.
 async fn check(
     client: &Client,
     namespace: Option<&str>,
@@ -127,17 +127,17 @@ async fn check(
         match tokio::time::timeout(CHECK_TIMEOUT, client.request_stream(request)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return reason_to_wait(error, verb, selector).map(Some),
-            Err(_) => return Ok(Some(format!("the API server did not answer within {CHECK_TIMEOUT:?}"))),
+            Err(_) => return Ok(Some(format!("the API server did not respond within {CHECK_TIMEOUT:?}"))),
         }
     }
     Ok(None)
 }
 
 fn failed(error: &dyn std::error::Error) -> ProgramError {
-    ProgramError::Run(format!("failed to ask for serverlessprivateendpoints: {}", chain(error)))
+    ProgramError::Run(format!("failed to request serverlessprivateendpoints: {}", chain(error)))
 }
 
-/// Returns what to wait for after this error.
+/// Returns the cause to wait for after this error.
 fn reason_to_wait(error: kube::Error, verb: &str, selector: Option<&str>) -> Result<String, ProgramError> {
     let status = match error {
         kube::Error::Api(status) => status,
@@ -161,31 +161,31 @@ fn reason_to_wait(error: kube::Error, verb: &str, selector: Option<&str>) -> Res
                         installs it"
                 .to_owned())
         }
-        (code, _) => Ok(format!("the API server answers {code}: {}", status.message)),
+        (code, _) => Ok(format!("the API server responds {code}: {}", status.message)),
     }
 }
 
 /// Counts every request to the API server.
-struct Counting {
+struct CountRequests {
     metrics: Metrics,
     host: String,
 }
 
-struct Counted<S> {
+struct CountedService<S> {
     inner: S,
     metrics: Metrics,
     host: String,
 }
 
-impl<S> Layer<S> for Counting {
-    type Service = Counted<S>;
+impl<S> Layer<S> for CountRequests {
+    type Service = CountedService<S>;
 
-    fn layer(&self, inner: S) -> Counted<S> {
-        Counted { inner, metrics: self.metrics.clone(), host: self.host.clone() }
+    fn layer(&self, inner: S) -> CountedService<S> {
+        CountedService { inner, metrics: self.metrics.clone(), host: self.host.clone() }
     }
 }
 
-impl<S, B> Service<HttpRequest<Body>> for Counted<S>
+impl<S, B> Service<HttpRequest<Body>> for CountedService<S>
 where
     S: Service<HttpRequest<Body>, Response = Response<B>, Error = BoxError>,
     S::Future: Send + 'static,
@@ -200,12 +200,12 @@ where
 
     fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
         let (metrics, host, method) = (self.metrics.clone(), self.host.clone(), request.method().clone());
-        let answer = self.inner.call(request);
+        let response = self.inner.call(request);
         Box::pin(async move {
-            let answer = answer.await;
-            let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+            let response = response.await;
+            let status = response.as_ref().ok().map(|response| response.status().as_u16());
             metrics.cluster_request(method.as_str(), &host, status);
-            answer
+            response
         })
     }
 }
@@ -216,25 +216,25 @@ mod tests {
 
     use super::*;
 
-    fn refused(code: u16) -> kube::Error {
+    fn api_error(code: u16) -> kube::Error {
         kube::Error::Api(Box::new(Status { code, message: "no such luck".to_owned(), ..Status::default() }))
     }
 
     #[test]
-    fn what_time_may_heal_is_waited_for_and_nothing_else_is() {
+    fn transient_errors_are_waited_for_and_others_end_the_program() {
         for code in [404, 408, 429, 500, 503] {
-            assert!(reason_to_wait(refused(code), "watch", None).is_ok(), "{code}");
+            assert!(reason_to_wait(api_error(code), "watch", None).is_ok(), "{code}");
         }
         for code in [401, 403] {
-            let ended = reason_to_wait(refused(code), "watch", None).unwrap_err();
-            assert!(matches!(&ended, ProgramError::Run(line) if line.contains("no such luck")), "{ended}");
-            assert!(code == 401 || ended.to_string().contains("refuses to watch"), "{ended}");
+            let error = reason_to_wait(api_error(code), "watch", None).unwrap_err();
+            assert!(matches!(&error, ProgramError::Run(line) if line.contains("no such luck")), "{error}");
+            assert!(code == 401 || error.to_string().contains("refuses to watch"), "{error}");
         }
-        let ended = reason_to_wait(refused(400), "list", Some("a in")).unwrap_err();
-        assert!(matches!(&ended, ProgramError::Settings(_)), "{ended}");
+        let error = reason_to_wait(api_error(400), "list", Some("a in")).unwrap_err();
+        assert!(matches!(&error, ProgramError::Settings(_)), "{error}");
         assert!(
-            ended.to_string().contains("--watch-selector") && ended.to_string().contains("a in"),
-            "{ended}"
+            error.to_string().contains("--watch-selector") && error.to_string().contains("a in"),
+            "{error}"
         );
     }
 
@@ -246,7 +246,7 @@ mod tests {
                  {{name: proxied, context: {{cluster: b}}}}], clusters: [{{name: a, cluster: {{server: 'https://a'}}}}, \
                  {{name: b, cluster: {{server: 'https://b', proxy-url: 'http://proxy'}}}}]}}"
             );
-            names_a_proxy(&Kubeconfig::from_yaml(&text).unwrap())
+            has_proxy(&Kubeconfig::from_yaml(&text).unwrap())
         };
         assert!(with("proxied"));
         assert!(!with("direct"));

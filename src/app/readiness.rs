@@ -1,4 +1,4 @@
-//! Readiness: what the program still waits for before it works. Says nothing about liveness.
+//! Readiness: the conditions that the program waits for before it works. It never affects liveness.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,15 +19,15 @@ const WATCH: &str = "watch";
 #[derive(Debug, Clone)]
 pub struct Readiness {
     pending: Arc<watch::Sender<Pending>>,
-    heard: WatchHealth,
+    watches: WatchHealth,
 }
 
-/// Condition → what it waits for, and the next step if a person has to act.
+/// Condition → why it is pending, and the next step if a person has to act.
 type Pending = BTreeMap<&'static str, String>;
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self { pending: Arc::new(watch::Sender::new(Pending::new())), heard: WatchHealth::default() }
+        Self { pending: Arc::new(watch::Sender::new(Pending::new())), watches: WatchHealth::default() }
     }
 }
 
@@ -51,23 +51,23 @@ impl Readiness {
     pub fn pending(&self) -> Vec<String> {
         let waits = self.pending.borrow();
         let waits = waits.iter().map(|(condition, what)| format!("{condition}: {what}"));
-        waits.chain(self.heard.problems().iter().map(|what| format!("{WATCH}: {what}"))).collect()
+        waits.chain(self.watches.problems().iter().map(|what| format!("{WATCH}: {what}"))).collect()
     }
 
     /// Returns the health of the watches.
     #[must_use]
-    pub fn heard(&self) -> &WatchHealth {
-        &self.heard
+    pub fn watch_health(&self) -> &WatchHealth {
+        &self.watches
     }
 }
 
-/// Exports the same as a metric: a pod that is not ready is scraped all the same.
+/// Exports the pending conditions as a metric too: a pod that is not ready is still scraped.
 impl Collector for Readiness {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let help = "Conditions that this process waits for, as in /readyz; no series when ready";
         let mut family = encoder.encode_descriptor("not_ready", help, None, MetricType::Gauge)?;
         let mut waits: BTreeSet<_> = self.pending.borrow().keys().copied().collect();
-        if !self.heard.problems().is_empty() {
+        if !self.watches.problems().is_empty() {
             waits.insert(WATCH);
         }
         for condition in waits {
@@ -76,7 +76,7 @@ impl Collector for Readiness {
         let help = "Seconds since the last data from the API server on the most silent watch";
         let mut silence =
             encoder.encode_descriptor("watch_silence_seconds", help, None, MetricType::Gauge)?;
-        match self.heard.silence() {
+        match self.watches.silence() {
             Some(seconds) => silence.encode_gauge(&seconds.as_secs_f64()),
             None => Ok(()),
         }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ready_means_that_nothing_is_waited_for() {
+    fn ready_means_that_no_condition_is_pending() {
         let readiness = Readiness::default();
         assert!(readiness.pending().is_empty());
         let elsewhere = readiness.clone();
@@ -105,12 +105,12 @@ mod tests {
         assert_eq!(elsewhere.pending(), ["watch: objects are being listed"]);
         readiness.met("watch");
         assert!(elsewhere.pending().is_empty());
-        elsewhere.heard().expect(&[], Duration::from_mins(6));
+        elsewhere.watch_health().expect(&[], Duration::from_mins(6));
         assert_eq!(readiness.pending(), ["watch: the objects are being listed"]);
     }
 
     #[test]
-    fn what_readiness_waits_for_is_a_metric_too() {
+    fn each_pending_condition_is_a_metric() {
         let readiness = Readiness::default();
         let metrics = Metrics::new(Some(Box::new(readiness.clone())), false);
         readiness.wait_for("crd", "it is not installed");

@@ -33,7 +33,7 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     let transport = Transport::new(atlas, Arc::new(move |call| recorder.atlas_call(call)));
     let transport = transport.map_err(UsageError::from)?;
     if let Some(file) = authorities {
-        tokio::spawn(file.follow(transport.clone(), metrics.clone()));
+        tokio::spawn(file.reload_periodically(transport.clone(), metrics.clone()));
     }
     let proxies =
         settings.unused_proxies(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
@@ -66,14 +66,14 @@ pub async fn run(settings: Settings) -> Result<(), ProgramError> {
     tokio::spawn(not_ready_after(shutdown.clone(), readiness.clone()));
     let options = options(&settings, client.default_namespace().to_owned(), metrics.clone());
     let control = |work| {
-        readiness.heard().expect(&options.namespaces, settings.watch_silence);
+        readiness.watch_health().expect(&options.namespaces, settings.watch_silence);
         readiness.met("watch");
-        serverless::run(client.clone(), transport, options, readiness.heard(), work)
+        serverless::run(client.clone(), transport, options, readiness.watch_health(), work)
     };
     if settings.leader_elect {
         lead(&settings, &client, metrics, &readiness, shutdown, control).await?;
     } else {
-        control(Work::until(shutdown)).await?;
+        control(Work::new(shutdown)).await?;
     }
     info!("stopped");
     Ok(())
@@ -104,7 +104,7 @@ where
         settings.lease(),
         metrics,
     );
-    // A standby replica is ready: standing by is its purpose until it leads.
+    // A standby replica is ready: it only has to wait until it leads.
     readiness.met("watch");
     tokio::select! {
         acquired = election.acquire() => acquired.map_err(|error| ProgramError::Run(error.to_string()))?,
@@ -113,11 +113,11 @@ where
             return Ok(());
         }
     }
-    let work = Work::until(shutdown.child_token());
+    let work = Work::new(shutdown.child_token());
     let mut controlling = std::pin::pin!(control(work.clone()));
-    let leads = |leads| {
-        work.lead(leads);
-        if leads {
+    let on_leader_change = |is_leader| {
+        work.set_leader(is_leader);
+        if is_leader {
             readiness.met("lease");
         } else {
             readiness.wait_for("lease", "the Lease could not be renewed in time");
@@ -125,7 +125,7 @@ where
     };
     let result = tokio::select! {
         result = &mut controlling => Some(result),
-        superseded = election.hold(leads) => {
+        superseded = election.renew(on_leader_change) => {
             work.end();
             controlling.await?;
             return Err(ProgramError::Run(superseded.to_string()));

@@ -19,19 +19,19 @@ const CONTROLLER: &str = "serverlessprivateendpoint";
 
 /// The metrics of all reconciles.
 #[derive(Debug, Clone)]
-pub(super) struct Runtime {
+pub(super) struct ReconcileMetrics {
     reconciles: Counters<1>,
     errors: Counter,
     terminal_errors: Counter,
     panics: Counter,
     time: Histogram,
     active_workers: Gauge,
-    most_workers: Gauge,
+    max_workers: Gauge,
     queue: Gauge,
     queue_time: Histogram,
 }
 
-impl Runtime {
+impl ReconcileMetrics {
     pub(super) fn register(all: &mut Registry) -> Self {
         let queues = all.sub_registry_with_label(("name".into(), CONTROLLER.into()));
         let queues = queues.sub_registry_with_prefix("workqueue");
@@ -49,8 +49,8 @@ impl Runtime {
         let time = add(own, "reconcile_time_seconds", "Seconds that a reconcile takes", call_time());
         let active_workers =
             add(own, "active_workers", "Current number of running reconciles", Gauge::default());
-        let most = "Maximum number of concurrent reconciles";
-        let most_workers = add(own, "max_concurrent_reconciles", most, Gauge::default());
+        let max = "Maximum number of concurrent reconciles";
+        let max_workers = add(own, "max_concurrent_reconciles", max, Gauge::default());
 
         // A counter that appears with its first event hides that event from `rate()`.
         for result in ReconcileResult::ALL {
@@ -63,7 +63,7 @@ impl Runtime {
             panics,
             time,
             active_workers,
-            most_workers,
+            max_workers,
             queue,
             queue_time,
         }
@@ -81,7 +81,7 @@ impl Runtime {
         self.time.observe(duration.as_secs_f64());
     }
 
-    pub(super) fn not_understood(&self) {
+    pub(super) fn not_decoded(&self) {
         self.terminal_errors.inc();
     }
 
@@ -89,8 +89,8 @@ impl Runtime {
         self.panics.inc();
     }
 
-    pub(super) fn max_reconciles(&self, most: usize) {
-        self.most_workers.set(i64::try_from(most).unwrap_or(i64::MAX));
+    pub(super) fn max_reconciles(&self, max: usize) {
+        self.max_workers.set(i64::try_from(max).unwrap_or(i64::MAX));
     }
 
     pub(super) fn queued(&self) -> Queued {

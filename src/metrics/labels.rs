@@ -76,7 +76,7 @@ impl Milestone {
     }
 }
 
-/// What an unfinished object waits for.
+/// The cause for which an unfinished object waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitingFor {
     /// A VPC endpoint, from the user or another controller.
@@ -105,15 +105,15 @@ impl WaitingFor {
     }
 }
 
-/// What the metrics count of one custom resource.
+/// The contribution of one custom resource to the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectSnapshot {
     /// The status in Atlas, and readiness.
     pub state: ObjectState,
     /// The counted conditions, with their status and reason.
     pub conditions: [Option<(ConditionType, bool, Reason)>; 5],
-    /// What it waits for, and since when (seconds of the Unix epoch).
-    pub awaits: Option<(WaitingFor, i64)>,
+    /// The cause for which it waits, and since when (seconds of the Unix epoch).
+    pub waits_for: Option<(WaitingFor, i64)>,
 }
 
 /// The status in Atlas and readiness of one custom resource.
@@ -134,14 +134,14 @@ impl ObjectState {
 }
 
 /// The status codes that Atlas is known to return, each counted by itself.
-const KNOWN: [u16; 18] =
+const KNOWN_CODES: [u16; 18] =
     [200, 201, 202, 204, 400, 401, 402, 403, 404, 405, 409, 410, 429, 500, 501, 502, 503, 504];
 
 /// Returns the label of a call's outcome. An unexpected status code counts by its class, so that no intermediary can
 /// create series.
 pub(super) fn code(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Status(status) if !KNOWN.contains(&status) => format!("{}xx", status / 100),
+        Outcome::Status(status) if !KNOWN_CODES.contains(&status) => format!("{}xx", status / 100),
         known => known.to_string(),
     }
 }

@@ -26,10 +26,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::clock::Boottime;
-use controller::Runtime;
+use controller::ReconcileMetrics;
 use families::{Counters, Gauges, Histograms, add, call_time, histograms, labels, transition_time};
-use objects::Objects;
-use rate_limit::Budgets;
+use objects::ObjectGauges;
+use rate_limit::RateLimitSamples;
 
 pub use labels::{Milestone, ObjectSnapshot, ObjectState, PostOutcome, ReconcileResult, WaitingFor};
 pub use objects::{ObjectCounts, PerObject};
@@ -45,14 +45,14 @@ const REVISION: &str = match option_env!("SPE_REVISION") {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    runtime: Runtime,
+    runtime: ReconcileMetrics,
     cluster_requests: Counters<3>,
     leader: Gauges<1>,
     atlas_requests: Counters<2>,
     atlas_time: Histograms<1>,
-    budgets: Budgets,
+    rate_limits: RateLimitSamples,
     posts: Counters<1>,
-    objects: Objects,
+    objects: ObjectGauges,
     per_object: bool,
     transitions: Histograms<1>,
     creates_suppressed: Counter,
@@ -93,11 +93,11 @@ impl Metrics {
         let atlas_time = histograms(call_time);
         let atlas_time =
             add(own, "atlas_request_duration_seconds", "Seconds that a request to Atlas takes", atlas_time);
-        let budgets = Budgets::default();
-        own.register_collector(Box::new(budgets.clone()));
+        let rate_limits = RateLimitSamples::default();
+        own.register_collector(Box::new(rate_limits.clone()));
         let posts =
             add(own, "posts", "Number of create requests sent to Atlas by outcome", Counters::default());
-        let objects = Objects::default();
+        let objects = ObjectGauges::default();
         own.register_collector(Box::new(objects.clone()));
         let transitions = histograms(transition_time);
         let transitions = add(own, "transition_seconds", "Seconds that Atlas takes for a phase", transitions);
@@ -126,7 +126,7 @@ impl Metrics {
         let requests = "Number of requests to the API server by status code, method and host";
         let cluster_requests = add(&mut all, "rest_client_requests", requests, Counters::default());
 
-        let runtime = Runtime::register(&mut all);
+        let runtime = ReconcileMetrics::register(&mut all);
 
         let metrics = Self {
             registry: Arc::new(all),
@@ -135,7 +135,7 @@ impl Metrics {
             leader,
             atlas_requests,
             atlas_time,
-            budgets,
+            rate_limits,
             posts,
             objects,
             per_object,
@@ -174,8 +174,8 @@ impl Metrics {
     }
 
     /// Counts an object that cannot be decoded; it is retried when it changes.
-    pub fn not_understood(&self) {
-        self.runtime.not_understood();
+    pub fn not_decoded(&self) {
+        self.runtime.not_decoded();
     }
 
     /// Counts a reconcile that panicked, which is a defect. It also counts as failed.
@@ -184,8 +184,8 @@ impl Metrics {
     }
 
     /// Sets the maximum number of concurrent reconciles.
-    pub fn max_reconciles(&self, most: usize) {
-        self.runtime.max_reconciles(most);
+    pub fn max_reconciles(&self, max: usize) {
+        self.runtime.max_reconciles(max);
     }
 
     /// Counts an object as queued until the returned guard is dropped.
@@ -202,9 +202,9 @@ impl Metrics {
             .inc();
     }
 
-    /// Sets whether this process leads.
-    pub fn leads(&self, lease: &str, leads: bool) {
-        self.leader.get_or_create(&labels([("name", lease)])).set(leads.into());
+    /// Sets whether this process is the leader.
+    pub fn set_leader(&self, lease: &str, is_leader: bool) {
+        self.leader.get_or_create(&labels([("name", lease)])).set(is_leader.into());
     }
 
     /// Counts a finished call to Atlas; called by [`atlas::Observer`].
@@ -215,7 +215,7 @@ impl Metrics {
             .get_or_create(&labels([("operation", operation)]))
             .observe(call.duration.as_secs_f64());
         if let (Some(remaining), Outcome::Status(200..=299)) = (call.remaining, call.outcome) {
-            self.budgets.said(&call.credential, remaining, Boottime::now());
+            self.rate_limits.record(&call.credential, remaining, Boottime::now());
         }
     }
 
@@ -231,7 +231,7 @@ impl Metrics {
 
     /// Sets the pass over all objects that counts them at each scrape. Until then there are none.
     pub fn objects_counted_by(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
-        self.objects.counted_by(pass);
+        self.objects.set_pass(pass);
     }
 
     /// Returns `true` if per-object metrics are enabled.

@@ -1,7 +1,7 @@
 //! Metrics of the objects, in a number of series independent of their number: objects by status and condition, the
 //! longest wait by cause, and the overdue objects. Optionally also series per object.
 //!
-//! Counted at each scrape, in one pass over the objects; nothing is kept between two scrapes. Decides nothing.
+//! Counted at each scrape, in one pass over the objects; nothing is kept between two scrapes. It decides nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::labels::{ObjectSnapshot, WaitingFor};
 
 /// The metrics of all objects.
 #[derive(Clone, Default)]
-pub(super) struct Objects(Arc<Mutex<Option<Box<Pass>>>>);
+pub(super) struct ObjectGauges(Arc<Mutex<Option<Box<Pass>>>>);
 
 /// One pass over all objects: it adds each of them to the counts.
 type Pass = dyn Fn(&mut ObjectCounts) + Send;
@@ -25,11 +25,11 @@ type Pass = dyn Fn(&mut ObjectCounts) + Send;
 pub struct ObjectCounts {
     states: BTreeMap<(&'static str, bool), i64>,
     conditions: BTreeMap<(&'static str, bool, &'static str), i64>,
-    /// How many objects wait, and since when the first of them does.
+    /// The number of waiting objects, and since when the first of them waits, by cause.
     waiting: BTreeMap<WaitingFor, (i64, i64)>,
     overdue: i64,
     open_claims: i64,
-    each: Vec<PerObject>,
+    objects: Vec<PerObject>,
 }
 
 /// The state of one object, for per-object metrics.
@@ -54,8 +54,8 @@ impl ObjectCounts {
         for (kind, status, reason) in object.conditions.iter().flatten() {
             *self.conditions.entry((kind.as_str(), *status, reason.as_str())).or_default() += 1;
         }
-        if let Some((awaited, since)) = object.awaits {
-            let (number, first) = self.waiting.entry(awaited).or_insert((0, since));
+        if let Some((cause, since)) = object.waits_for {
+            let (number, first) = self.waiting.entry(cause).or_insert((0, since));
             (*number, *first) = (*number + 1, since.min(*first));
         }
     }
@@ -72,29 +72,29 @@ impl ObjectCounts {
 
     /// Adds the series of one object.
     pub fn add_series(&mut self, object: PerObject) {
-        self.each.push(object);
+        self.objects.push(object);
     }
 }
 
-impl Objects {
-    pub(super) fn counted_by(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
+impl ObjectGauges {
+    pub(super) fn set_pass(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(pass));
     }
 }
 
-impl fmt::Debug for Objects {
+impl fmt::Debug for ObjectGauges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Objects").finish_non_exhaustive()
+        f.debug_struct("ObjectGauges").finish_non_exhaustive()
     }
 }
 
-impl Collector for Objects {
+impl Collector for ObjectGauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let mut counts = ObjectCounts::default();
         if let Some(pass) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             pass(&mut counts);
         }
-        let mut gauges = Gauges(&mut encoder);
+        let mut gauges = GaugeWriter(&mut encoder);
         let state = |((state, ready), number): (&(&'static str, bool), &i64)| {
             ([("state", *state), ("ready", if *ready { "true" } else { "false" })], *number)
         };
@@ -106,40 +106,40 @@ impl Collector for Objects {
         };
         let help = "Current number of objects by condition, status and reason";
         gauges.family("conditions", help, counts.conditions.iter().map(condition))?;
-        let waiting = WaitingFor::ALL.map(|awaited| {
-            let number = counts.waiting.get(&awaited).map_or(0, |(number, _)| *number);
-            ([("waits_for", awaited.as_str())], number)
+        let waiting = WaitingFor::ALL.map(|cause| {
+            let number = counts.waiting.get(&cause).map_or(0, |(number, _)| *number);
+            ([("waits_for", cause.as_str())], number)
         });
         let help = "Current number of waiting objects by what they wait for";
         gauges.family("waiting_objects", help, waiting.into_iter())?;
         let since =
-            counts.waiting.iter().map(|(awaited, (_, first))| ([("waits_for", awaited.as_str())], *first));
+            counts.waiting.iter().map(|(cause, (_, first))| ([("waits_for", cause.as_str())], *first));
         let help = "Unix time at which the longest waiting object began to wait";
         gauges.family("waiting_since_timestamp_seconds", help, since)?;
         let help = "Current number of objects without a successful reconcile for three of their intervals";
         gauges.single("overdue_objects", help, counts.overdue)?;
         let help = "Current number of objects with a create request of unknown outcome";
         gauges.single("open_claims", help, counts.open_claims)?;
-        if counts.each.is_empty() {
+        if counts.objects.is_empty() {
             return Ok(());
         }
-        let of = |object: &PerObject, value| {
+        let labeled = |object: &PerObject, value| {
             ([("namespace", object.namespace.clone()), ("name", object.name.clone())], value)
         };
-        let ready = counts.each.iter().map(|object| of(object, object.ready.into()));
+        let ready = counts.objects.iter().map(|object| labeled(object, object.ready.into()));
         gauges.family("ready", "Whether this object is ready", ready)?;
-        let stalled = counts.each.iter().map(|object| of(object, object.stalled.into()));
+        let stalled = counts.objects.iter().map(|object| labeled(object, object.stalled.into()));
         gauges.family("stalled", "Whether this object is stalled", stalled)?;
-        let synced = counts.each.iter().filter_map(|object| Some(of(object, object.synced?)));
+        let synced = counts.objects.iter().filter_map(|object| Some(labeled(object, object.synced?)));
         let help = "Unix time of the last successful reconcile of this object with Atlas";
         gauges.family("last_sync_timestamp_seconds", help, synced)
     }
 }
 
 /// Writes gauges.
-struct Gauges<'e, 'a>(&'e mut DescriptorEncoder<'a>);
+struct GaugeWriter<'e, 'a>(&'e mut DescriptorEncoder<'a>);
 
-impl Gauges<'_, '_> {
+impl GaugeWriter<'_, '_> {
     fn family<V: AsRef<str>, const N: usize>(
         &mut self,
         name: &str,

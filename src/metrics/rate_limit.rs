@@ -21,32 +21,32 @@ const MAX_SAMPLES: usize = 512;
 
 /// The last sample of each credential. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Budgets(Arc<Mutex<BTreeMap<String, (u64, Boottime)>>>);
+pub(super) struct RateLimitSamples(Arc<Mutex<BTreeMap<String, (u64, Boottime)>>>);
 
-impl Budgets {
-    pub(super) fn said(&self, credential: &str, remaining: u64, now: Boottime) {
-        let mut known = self.known(now);
-        known.insert(credential.to_owned(), (remaining, now));
-        if known.len() > MAX_SAMPLES {
+impl RateLimitSamples {
+    pub(super) fn record(&self, credential: &str, remaining: u64, now: Boottime) {
+        let mut samples = self.samples(now);
+        samples.insert(credential.to_owned(), (remaining, now));
+        if samples.len() > MAX_SAMPLES {
             let oldest =
-                known.iter().min_by_key(|(_, (_, at))| *at).map(|(credential, _)| credential.clone());
-            oldest.and_then(|oldest| known.remove(&oldest));
+                samples.iter().min_by_key(|(_, (_, at))| *at).map(|(credential, _)| credential.clone());
+            oldest.and_then(|oldest| samples.remove(&oldest));
         }
     }
 
-    fn known(&self, now: Boottime) -> MutexGuard<'_, BTreeMap<String, (u64, Boottime)>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (_, at)| now.since(*at) < SAMPLE_TTL);
-        known
+    fn samples(&self, now: Boottime) -> MutexGuard<'_, BTreeMap<String, (u64, Boottime)>> {
+        let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.retain(|_, (_, at)| now.since(*at) < SAMPLE_TTL);
+        samples
     }
 }
 
-impl Collector for Budgets {
+impl Collector for RateLimitSamples {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let help = "Requests left of the rate limit of a key, by the last response of Atlas (API v2 only)";
         let name = "atlas_rate_limit_remaining";
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (credential, (remaining, _)) in self.known(Boottime::now()).iter() {
+        for (credential, (remaining, _)) in self.samples(Boottime::now()).iter() {
             family.encode_family(&[("credential", credential.as_str())])?.encode_gauge(remaining)?;
         }
         Ok(())
@@ -58,25 +58,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_said_long_ago_is_forgotten() {
+    fn a_sample_expires_after_an_hour() {
         let at = |minutes: u64| Boottime::from_boot(Duration::from_mins(minutes));
-        let budgets = Budgets::default();
-        budgets.said("old", 7, at(0));
-        budgets.said("new", 8, at(59));
-        assert_eq!(budgets.known(at(59)).len(), 2);
-        let known: Vec<String> = budgets.known(at(60)).keys().cloned().collect();
-        assert_eq!(known, ["new"]);
+        let rate_limits = RateLimitSamples::default();
+        rate_limits.record("old", 7, at(0));
+        rate_limits.record("new", 8, at(59));
+        assert_eq!(rate_limits.samples(at(59)).len(), 2);
+        let samples: Vec<String> = rate_limits.samples(at(60)).keys().cloned().collect();
+        assert_eq!(samples, ["new"]);
     }
 
     #[test]
-    fn no_more_are_kept_than_the_bound_and_the_oldest_goes() {
-        let budgets = Budgets::default();
+    fn the_oldest_sample_is_dropped_beyond_the_bound() {
+        let rate_limits = RateLimitSamples::default();
         for second in 0..=2 * MAX_SAMPLES as u64 {
             let now = Boottime::from_boot(Duration::from_secs(second));
-            budgets.said(&format!("{:08x}", second * 7919), 7, now);
-            budgets.said("in use", second, now);
-            assert!(budgets.known(now).len() <= MAX_SAMPLES);
-            assert!(budgets.known(now).contains_key("in use"));
+            rate_limits.record(&format!("{:08x}", second * 7919), 7, now);
+            rate_limits.record("in use", second, now);
+            assert!(rate_limits.samples(now).len() <= MAX_SAMPLES);
+            assert!(rate_limits.samples(now).contains_key("in use"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What `/metrics` serves for what was counted.
+//! Tests the series that `/metrics` serves for each recorded event.
 
 use atlas::Operation;
 use domain::conditions::{ConditionType, Reason};
@@ -18,11 +18,11 @@ fn call(outcome: Outcome) -> CallRecord {
 }
 
 /// Not ready, with this status in Atlas, and waiting since then.
-fn standing(status: Option<&EndpointStatus>, awaited: WaitingFor, since: i64) -> ObjectSnapshot {
+fn snapshot(status: Option<&EndpointStatus>, cause: WaitingFor, since: i64) -> ObjectSnapshot {
     ObjectSnapshot {
         state: ObjectState::new(status, false),
         conditions: [Some((ConditionType::Ready, false, Reason::Creating)), None, None, None, None],
-        awaits: Some((awaited, since)),
+        waits_for: Some((cause, since)),
     }
 }
 
@@ -48,7 +48,7 @@ fn names_and_labels_are_those_of_controller_runtime_and_client_go() {
     metrics.reconcile_panicked();
     metrics.cluster_request("PATCH", "10.0.0.1:443", Some(409));
     metrics.cluster_request("GET", "10.0.0.1:443", None);
-    metrics.leads("spe-operator", true);
+    metrics.set_leader("spe-operator", true);
     assert_served(
         &metrics,
         &[
@@ -63,12 +63,12 @@ fn names_and_labels_are_those_of_controller_runtime_and_client_go() {
             r#"leader_election_master_status{name="spe-operator"} 1"#,
         ],
     );
-    metrics.leads("spe-operator", false);
+    metrics.set_leader("spe-operator", false);
     assert_served(&metrics, &[r#"leader_election_master_status{name="spe-operator"} 0"#]);
 }
 
 #[test]
-fn a_reconcile_is_under_way_until_its_guard_is_dropped() {
+fn a_reconcile_is_active_until_its_guard_is_dropped() {
     let metrics = Metrics::default();
     let line = r#"controller_runtime_active_workers{controller="serverlessprivateendpoint"}"#;
     let (one, two) = (metrics.reconcile_started(), metrics.reconcile_started());
@@ -97,7 +97,7 @@ fn a_call_to_atlas_is_counted_by_operation_and_outcome() {
 }
 
 #[test]
-fn nobody_between_here_and_atlas_can_make_series() {
+fn unexpected_status_codes_count_by_class() {
     let metrics = Metrics::default();
     for status in 460..500 {
         metrics.atlas_call(&call(Outcome::Status(status)));
@@ -106,11 +106,11 @@ fn nobody_between_here_and_atlas_can_make_series() {
 }
 
 #[test]
-fn what_is_left_of_a_keys_limit_is_what_atlas_last_said() {
+fn the_remaining_rate_limit_is_the_last_served_one() {
     let metrics = Metrics::default();
     metrics.atlas_call(&call(Outcome::Status(200)));
     assert_not_served(&metrics, "atlas_spe_atlas_rate_limit_remaining{");
-    // A rejected key is any that somebody wrote into a Secret.
+    // Any user can write a rejected key into a Secret.
     for outcome in [Outcome::Status(401), Outcome::Status(429), Outcome::Malformed] {
         metrics.atlas_call(&CallRecord { remaining: Some(1), ..call(outcome) });
     }
@@ -122,7 +122,7 @@ fn what_is_left_of_a_keys_limit_is_what_atlas_last_said() {
 }
 
 #[test]
-fn an_object_that_is_not_looked_at_yet_is_queued() {
+fn an_object_is_queued_until_its_guard_is_dropped() {
     let metrics = Metrics::default();
     metrics.max_reconciles(64);
     let queued = metrics.queued();
@@ -146,15 +146,15 @@ fn metrics_of(objects: Vec<ObjectSnapshot>) -> Metrics {
 }
 
 #[test]
-fn each_scrape_counts_every_object_once_by_status_and_condition() {
+fn each_scrape_counts_every_object_by_status_and_condition() {
     let reserved = ObjectSnapshot {
         state: ObjectState::new(Some(&EndpointStatus::Reserved), true),
         conditions: [Some((ConditionType::Ready, true, Reason::Reserved)), None, None, None, None],
-        awaits: Some((WaitingFor::VpcEndpoint, 2)),
+        waits_for: Some((WaitingFor::VpcEndpoint, 2)),
     };
     let unknown = EndpointStatus::Other("PENDING_ACCEPTANCE".to_owned());
-    let unknown = standing(Some(&unknown), WaitingFor::Progress, 3);
-    let metrics = metrics_of(vec![standing(None, WaitingFor::Progress, 1), reserved, reserved, unknown]);
+    let unknown = snapshot(Some(&unknown), WaitingFor::Progress, 3);
+    let metrics = metrics_of(vec![snapshot(None, WaitingFor::Progress, 1), reserved, reserved, unknown]);
     for _ in 0..2 {
         assert_served(
             &metrics,
@@ -170,8 +170,8 @@ fn each_scrape_counts_every_object_once_by_status_and_condition() {
 }
 
 #[test]
-fn the_object_that_has_waited_longest_sets_since_when() {
-    let waiting = [200, 100, 100].map(|since| standing(None, WaitingFor::Deletion, since));
+fn the_longest_wait_is_exported_for_each_cause() {
+    let waiting = [200, 100, 100].map(|since| snapshot(None, WaitingFor::Deletion, since));
     assert_served(
         &metrics_of(waiting.into()),
         &[
@@ -189,7 +189,7 @@ fn the_object_that_has_waited_longest_sets_since_when() {
 }
 
 #[test]
-fn overdue_objects_open_claims_and_series_per_object_are_served_as_counted() {
+fn overdue_objects_open_claims_and_series_are_exported() {
     let one = PerObject {
         namespace: "a".to_owned(),
         name: "orders".to_owned(),
@@ -222,7 +222,7 @@ fn overdue_objects_open_claims_and_series_per_object_are_served_as_counted() {
 }
 
 #[test]
-fn the_protocol_is_visible() {
+fn the_events_of_the_protocol_are_counted() {
     let metrics = Metrics::default();
     metrics.create_suppressed();
     metrics.adopted();

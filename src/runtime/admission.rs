@@ -1,9 +1,9 @@
 //! Admission: decides which reconciles run now, so that a hanging reconcile delays no other.
 //!
 //! kube-runtime's controller starts a reconcile as soon as its object is due, and polls all running reconciles whenever one of
-//! them makes progress. So few run at a time: a reconcile that finds no free place adds its object to the work queue and returns
-//! immediately; when a place is free, the gate requests a reconcile of the next object in the queue. Every other
-//! request for a reconcile from inside the process passes the gate too. It never waits, and knows nothing of what a reconcile does.
+//! them makes progress. Therefore few run at a time: a reconcile that gets no permit adds its object to the work queue and returns
+//! immediately; when a permit is free, the gate requests a reconcile of the next object in the queue. Every other
+//! request for a reconcile from inside the process passes the gate too. It never waits, and does not know the steps of a reconcile.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,13 +38,13 @@ pub(crate) fn most(concurrency: usize) -> usize {
 
 /// The gate in front of all reconciles of this process.
 pub(crate) struct Admission<K: Kind> {
-    state: Mutex<State<K>>,
+    state: Mutex<GateState<K>>,
     requests: Requests<K>,
     metrics: Metrics,
     work: Work,
 }
 
-struct State<K: Kind> {
+struct GateState<K: Kind> {
     queue: Queue<Name<K>, Queued, 3>,
     /// Objects that are in the queue, or were taken from it and have not been reconciled since.
     waiting: HashMap<Name<K>, Waiting>,
@@ -74,22 +74,22 @@ impl<K: Kind> Admission<K> {
     /// Creates a gate for `concurrency` concurrent calls to Atlas. It admits nothing while `work` may not begin.
     pub(crate) fn new(concurrency: usize, metrics: Metrics, work: Work) -> Self {
         let queue = Queue::new(most(concurrency), [usize::MAX, PER_PROJECT, PER_LANE]);
-        let state = Mutex::new(State { queue, waiting: HashMap::new() });
+        let state = Mutex::new(GateState { queue, waiting: HashMap::new() });
         Self { state, requests: Requests(Mutex::default()), metrics, work }
     }
 
-    /// Returns a place if the object may be reconciled now. Otherwise adds the object to `lane`; its reconcile is requested
-    /// again when a place is free for it.
+    /// Returns a permit if the object may be reconciled now. Otherwise adds the object to `lane`; its reconcile is requested
+    /// again when a permit is free for it.
     pub(crate) fn enter(self: &Arc<Self>, object: ObjectRef<Cached<K>>, lane: Lane<3>) -> Option<Place<K>> {
         let name = Arc::new(object);
         let mut state = self.state();
-        let State { queue, waiting } = &mut *state;
+        let GateState { queue, waiting } = &mut *state;
         waiting
             .entry(Arc::clone(&name))
             .or_insert_with(|| Waiting { requested_at: Boottime::now(), admitted: false });
         queue.add(&name, || lane, || self.metrics.queued());
         self.admit(&mut state, Some(&name));
-        if !self.work.may_begin() || !state.waiting.get(&name)?.admitted {
+        if !self.work.may_start() || !state.waiting.get(&name)?.admitted {
             return None;
         }
         let Waiting { requested_at, .. } = state.waiting.remove(&name)?;
@@ -119,7 +119,7 @@ impl<K: Kind> Admission<K> {
         self.requests.receivers().iter().any(|(namespace, _)| namespace.is_none())
     }
 
-    /// Frees the place that was reserved for an object that no longer exists.
+    /// Frees the permit that was reserved for an object that no longer exists.
     pub(crate) fn withdraw(&self, object: &ObjectRef<Cached<K>>) {
         let mut state = self.state();
         if state.waiting.get(object).is_some_and(|waiting| waiting.admitted) {
@@ -134,7 +134,7 @@ impl<K: Kind> Admission<K> {
         loop {
             tokio::select! {
                 () = self.work.ended() => return,
-                () = self.work.begins() => self.resume(),
+                () = self.work.until_leader() => self.resume(),
             }
             self.work.stopped().await;
         }
@@ -148,10 +148,10 @@ impl<K: Kind> Admission<K> {
         self.admit(&mut state, None);
     }
 
-    /// Takes objects from the queue while places are free, and requests their reconciles, except for `entering`: its reconcile is
+    /// Takes objects from the queue while permits are free, and requests their reconciles, except for `entering`: its reconcile is
     /// already running.
-    fn admit(&self, state: &mut State<K>, entering: Option<&Name<K>>) {
-        while self.work.may_begin()
+    fn admit(&self, state: &mut GateState<K>, entering: Option<&Name<K>>) {
+        while self.work.may_start()
             && let Some((name, queued)) = state.queue.get()
         {
             drop(queued);
@@ -164,12 +164,12 @@ impl<K: Kind> Admission<K> {
         }
     }
 
-    fn leave(&self, state: &mut State<K>, name: &Name<K>) {
+    fn leave(&self, state: &mut GateState<K>, name: &Name<K>) {
         state.queue.done(name);
         self.admit(state, None);
     }
 
-    fn state(&self) -> MutexGuard<'_, State<K>> {
+    fn state(&self) -> MutexGuard<'_, GateState<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Which objects are admitted, which wait in the queue, and which reconciles are requested again.
+//! Tests which objects are admitted, which wait in the queue, and which reconciles are requested again.
 
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +11,7 @@ fn object(name: &str) -> ObjectRef<Cached<Example>> {
 }
 
 fn gate(concurrency: usize) -> Arc<Admission<Example>> {
-    Arc::new(Admission::new(concurrency, Metrics::default(), Work::until(CancellationToken::new())))
+    Arc::new(Admission::new(concurrency, Metrics::default(), Work::new(CancellationToken::new())))
 }
 
 /// Requests a place in the lane of one instance.
@@ -25,38 +25,38 @@ fn requested(requests: &mut UnboundedReceiver<ObjectRef<Cached<Example>>>) -> Ve
 }
 
 #[test]
-fn without_a_free_place_an_object_waits_and_is_requested_when_it_is_its_turn() {
+fn an_object_waits_for_a_permit_and_is_then_requested() {
     let gate = gate(16);
     let mut requests = gate.requests_for(None);
     let names: Vec<_> = (0..PER_LANE + 2).map(|number| format!("orders-{number}")).collect();
     let mut places: Vec<_> = names.iter().filter_map(|name| enter(&gate, name)).collect();
     assert_eq!(places.len(), PER_LANE);
-    assert_eq!(requested(&mut requests), [""; 0], "those that are here need not be requested");
+    assert_eq!(requested(&mut requests), [""; 0], "objects that are being reconciled need no request");
     drop(places.remove(0));
     assert_eq!(requested(&mut requests), ["orders-8"]);
-    assert!(enter(&gate, "orders-9").is_none(), "its turn comes later");
+    assert!(enter(&gate, "orders-9").is_none(), "it comes later");
     let place = enter(&gate, "orders-8").unwrap();
     drop(place);
     assert_eq!(requested(&mut requests), ["orders-9"]);
 }
 
 #[test]
-fn an_object_that_is_gone_when_it_is_called_takes_no_place() {
+fn a_deleted_object_takes_no_permit() {
     let gate = gate(16);
     let mut requests = gate.requests_for(None);
     let mut places: Vec<_> =
         (0..PER_LANE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
-    assert!(enter(&gate, "gone").is_none() && enter(&gate, "next").is_none());
+    assert!(enter(&gate, "deleted").is_none() && enter(&gate, "next").is_none());
     drop(places.pop());
-    assert_eq!(requested(&mut requests), ["gone"]);
-    gate.withdraw(&object("gone"));
+    assert_eq!(requested(&mut requests), ["deleted"]);
+    gate.withdraw(&object("deleted"));
     assert_eq!(requested(&mut requests), ["next"]);
     gate.withdraw(&object("orders-0"));
-    assert!(enter(&gate, "another").is_none(), "the place of one that runs is not given away");
+    assert!(enter(&gate, "another").is_none(), "the permit of a running reconcile is kept");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_object_that_waits_rests_on_is_younger_than_what_happened_to_it_last() {
+async fn a_waiting_object_needs_data_newer_than_its_last_trigger() {
     let gate = gate(16);
     let mut places: Vec<_> =
         (0..PER_LANE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
@@ -66,12 +66,12 @@ async fn what_an_object_that_waits_rests_on_is_younger_than_what_happened_to_it_
     gate.requested(&object("changes"));
     places.truncate(PER_LANE - 2);
     let [waits, changes] = ["waits", "changes"].map(|name| enter(&gate, name).unwrap().requested_at);
-    assert!(before <= waits && waits <= between, "a listing sent since it began to wait serves it");
+    assert!(before <= waits && waits <= between, "a listing sent after it began to wait is fresh enough");
     assert!(changes >= between);
 }
 
 #[tokio::test]
-async fn nothing_is_admitted_while_no_work_may_begin_and_what_was_called_is_called_again() {
+async fn nothing_is_admitted_without_the_lead_and_requests_are_repeated() {
     let gate = gate(16);
     let mut requests = gate.requests_for(None);
     let running = {
@@ -80,18 +80,18 @@ async fn nothing_is_admitted_while_no_work_may_begin_and_what_was_called_is_call
     };
     let mut places: Vec<_> =
         (0..PER_LANE).map(|number| enter(&gate, &format!("orders-{number}")).unwrap()).collect();
-    assert!(enter(&gate, "called").is_none() && enter(&gate, "waits").is_none());
+    assert!(enter(&gate, "admitted").is_none() && enter(&gate, "waits").is_none());
     drop(places.pop());
-    assert_eq!(requests.next().await.unwrap().name, "called");
-    gate.work.lead(false);
-    assert!(enter(&gate, "called").is_none());
+    assert_eq!(requests.next().await.unwrap().name, "admitted");
+    gate.work.set_leader(false);
+    assert!(enter(&gate, "admitted").is_none());
     drop(places.pop());
     assert_eq!(requested(&mut requests), [""; 0]);
     tokio::task::yield_now().await;
-    gate.work.lead(true);
+    gate.work.set_leader(true);
     let again = [requests.next().await.unwrap().name, requests.next().await.unwrap().name];
-    assert_eq!(again, ["called", "waits"]);
-    assert!(enter(&gate, "called").is_some() && enter(&gate, "waits").is_some());
+    assert_eq!(again, ["admitted", "waits"]);
+    assert!(enter(&gate, "admitted").is_some() && enter(&gate, "waits").is_some());
     gate.work.end();
     running.await.unwrap();
 }

@@ -28,7 +28,7 @@ use super::kind::Kind;
 /// Timeout of a call. For the claim it is part of the creation protocol.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum size of a response, in bytes: about three times what etcd accepts as one object.
+/// Maximum size of a response, in bytes: about three times the maximum size of an object in etcd.
 const MAX_RESPONSE: usize = 4 * 1024 * 1024;
 
 /// Maximum concurrent calls. Each uses a connection with its own TLS session, about 50 KiB that stay allocated: a thousand
@@ -38,7 +38,7 @@ const MAX_API_CALLS: usize = 40;
 /// Maximum concurrent calls for one namespace, so that a namespace whose calls are slow leaves most of them to the others.
 const PER_NAMESPACE: usize = 8;
 
-/// The permit to call the API server, returned on drop. A task that holds a permit waits for nothing but the response, and never
+/// The permit to call the API server, returned on drop. A task that holds a permit waits only for the response, and never
 /// for a second permit.
 pub(crate) struct ApiPermit {
     /// `None` only while the process shuts down.
@@ -67,7 +67,7 @@ pub(crate) enum ApiError {
     #[error("it cannot be read: {0}")]
     Unreadable(String),
     /// No response before the timeout; a write may have been applied.
-    #[error("the API server did not answer within {} s", TIMEOUT.as_secs())]
+    #[error("the API server did not respond within {} s", TIMEOUT.as_secs())]
     TimedOut,
     /// Any other failure; a write may have been applied.
     #[error("the API server could not be used: {0}")]
@@ -89,38 +89,44 @@ impl ApiServer {
     /// Waits for a permit to call the API server for `namespace`. The timeout of a call does not include this wait.
     ///
     /// Calls about our own objects take a permit from the caller, which holds as little memory as possible while it waits for it.
-    pub(crate) async fn turn(&self, namespace: &str) -> ApiPermit {
+    pub(crate) async fn permit(&self, namespace: &str) -> ApiPermit {
         ApiPermit { _permit: self.permits.enter([namespace.into()]).await }
     }
 
     /// Returns the permit that is already `held`, else waits for one for `namespace`.
-    pub(crate) async fn turn_or(&self, held: Option<ApiPermit>, namespace: &str) -> ApiPermit {
+    pub(crate) async fn permit_or_wait(&self, held: Option<ApiPermit>, namespace: &str) -> ApiPermit {
         match held {
             Some(permit) => permit,
-            None => self.turn(namespace).await,
+            None => self.permit(namespace).await,
         }
     }
 
     /// Reads the object from the API server's store, not from any cache.
     pub(crate) async fn get<K: Kind>(&self, _permit: &ApiPermit, identity: &Identity) -> Result<K, ApiError> {
-        self.ours(of::<K>(&identity.namespace).get(&identity.name, &GetParams::default())).await
+        self.call_for_object(
+            requests_for::<K>(&identity.namespace).get(&identity.name, &GetParams::default()),
+        )
+        .await
     }
 
     /// Reads a Secret.
     pub(crate) async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ApiError> {
-        let secrets = of::<v1::Secret>(namespace);
-        let response = self.bounded(namespace, secrets.get(name, &GetParams::default())).await?;
-        // No part of the response may appear in a message, not even what is wrong with it.
-        decode::secret(&response)
-            .ok_or_else(|| ApiError::Unreadable("it is not what a Secret looks like".to_owned()))
+        let secrets = requests_for::<v1::Secret>(namespace);
+        let response = self.call_with_permit(namespace, secrets.get(name, &GetParams::default())).await?;
+        // No part of the response may appear in a message, not even why it cannot be decoded.
+        decode::secret(&response).ok_or_else(|| ApiError::Unreadable("it is not a Secret".to_owned()))
     }
 
     /// Reads a `ConfigMap`.
     pub(crate) async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, ApiError> {
-        let response =
-            self.bounded(namespace, of::<v1::ConfigMap>(namespace).get(name, &GetParams::default())).await?;
+        let response = self
+            .call_with_permit(
+                namespace,
+                requests_for::<v1::ConfigMap>(namespace).get(name, &GetParams::default()),
+            )
+            .await?;
         let read = decode::config_map(&response);
-        read.ok_or_else(|| ApiError::Unreadable("it is not what a ConfigMap looks like".to_owned()))
+        read.ok_or_else(|| ApiError::Unreadable("it is not a ConfigMap".to_owned()))
     }
 
     /// Creates a `ConfigMap`.
@@ -130,9 +136,12 @@ impl ApiServer {
         map: &v1::ConfigMap,
     ) -> Result<(), ApiError> {
         let map = serde_json::to_vec(map).map_err(|error| ApiError::Other(error.to_string()))?;
-        self.bounded(namespace, of::<v1::ConfigMap>(namespace).create(&PostParams::default(), map))
-            .await
-            .map(drop)
+        self.call_with_permit(
+            namespace,
+            requests_for::<v1::ConfigMap>(namespace).create(&PostParams::default(), map),
+        )
+        .await
+        .map(drop)
     }
 
     /// Replaces the entries of a `ConfigMap`, if it is unchanged since it was `read`.
@@ -148,8 +157,8 @@ impl ApiServer {
         let entries: serde_json::Map<_, _> = entries.map(|(key, value)| (key.clone(), value)).collect();
         let guard = json!({"uid": read.uid, "resourceVersion": read.resource_version});
         let patch = Patch::Merge(json!({"metadata": guard, "data": entries}));
-        let maps = of::<v1::ConfigMap>(namespace);
-        self.bounded(namespace, maps.patch(name, &PatchParams::default(), &patch)).await.map(drop)
+        let maps = requests_for::<v1::ConfigMap>(namespace);
+        self.call_with_permit(namespace, maps.patch(name, &PatchParams::default(), &patch)).await.map(drop)
     }
 
     /// Deletes a `ConfigMap`, if it is unchanged since it was `read`.
@@ -161,30 +170,33 @@ impl ApiServer {
     ) -> Result<(), ApiError> {
         let (uid, resource_version) = (Some(read.uid.clone()), Some(read.resource_version.clone()));
         let parameters = DeleteParams::default().preconditions(Preconditions { uid, resource_version });
-        self.bounded(namespace, of::<v1::ConfigMap>(namespace).delete(name, &parameters)).await.map(drop)
+        self.call_with_permit(namespace, requests_for::<v1::ConfigMap>(namespace).delete(name, &parameters))
+            .await
+            .map(drop)
     }
 
     /// Reads the uid of the namespace `kube-system`, which identifies this cluster unless `--cluster-id` is set.
     pub(crate) async fn kube_system_uid(&self) -> Result<String, ApiError> {
         let namespaces = Request::new(v1::Namespace::url_path(&(), None));
-        let response =
-            self.bounded("kube-system", namespaces.get("kube-system", &GetParams::default())).await?;
+        let response = self
+            .call_with_permit("kube-system", namespaces.get("kube-system", &GetParams::default()))
+            .await?;
         let uid = decode::named(&response).uid;
         uid.ok_or_else(|| ApiError::Unreadable("namespace kube-system has no uid".to_owned()))
     }
 
-    /// Lists one page of at most `most` objects of all namespaces. Returns the identifying metadata of the objects on it with our
+    /// Lists one page of at most `limit` objects of all namespaces. Returns the identifying metadata of the objects on it with our
     /// finalizer, and the continue token of the next page. Requests metadata only.
     pub(crate) async fn with_finalizer<K: Kind>(
         &self,
-        from: Option<String>,
-        most: u32,
+        continue_token: Option<String>,
+        limit: u32,
     ) -> Result<(Vec<ObjectMeta>, Option<String>), ApiError> {
-        let everywhere = Request::new(K::url_path(&(), None));
-        let page = ListParams { continue_token: from, ..ListParams::default().limit(most) };
-        let response = self.bounded("", everywhere.list_metadata(&page)).await?;
+        let all_namespaces = Request::new(K::url_path(&(), None));
+        let page = ListParams { continue_token, ..ListParams::default().limit(limit) };
+        let response = self.call_with_permit("", all_namespaces.list_metadata(&page)).await?;
         let read = decode::with_finalizer(&response, K::FINALIZER);
-        read.ok_or_else(|| ApiError::Unreadable("it is not what a listing looks like".to_owned()))
+        read.ok_or_else(|| ApiError::Unreadable("it is not a listing".to_owned()))
     }
 
     /// Writes the finalizer and annotations in one request, if the object is unchanged since it was `read`.
@@ -232,7 +244,12 @@ impl ApiServer {
         patch["metadata"]["uid"] = json!(identity.uid);
         patch["metadata"]["resourceVersion"] = json!(read.meta().resource_version);
         let patch = Patch::Merge(patch);
-        self.ours(of::<K>(&identity.namespace).patch(&identity.name, &PatchParams::default(), &patch)).await
+        self.call_for_object(requests_for::<K>(&identity.namespace).patch(
+            &identity.name,
+            &PatchParams::default(),
+            &patch,
+        ))
+        .await
     }
 
     /// Applies a JSON patch to the status. Its `test` operations guard the write.
@@ -246,7 +263,7 @@ impl ApiServer {
             .map_err(|error| ApiError::Other(error.to_string()))?;
         let patch = Patch::<()>::Json(patch);
         let parameters = PatchParams::default();
-        self.ours(of::<K>(&identity.namespace).patch_subresource(
+        self.call_for_object(requests_for::<K>(&identity.namespace).patch_subresource(
             "status",
             &identity.name,
             &parameters,
@@ -256,13 +273,13 @@ impl ApiServer {
     }
 
     /// Sends a request whose response is one of our own objects.
-    async fn ours<K: Kind>(&self, request: Prepared) -> Result<K, ApiError> {
+    async fn call_for_object<K: Kind>(&self, request: Prepared) -> Result<K, ApiError> {
         let response = self.call(request).await?;
         decode::object(&response).map_err(|unreadable| ApiError::Unreadable(unreadable.why))
     }
 
-    async fn bounded(&self, namespace: &str, request: Prepared) -> Result<String, ApiError> {
-        let _permit = self.turn(namespace).await;
+    async fn call_with_permit(&self, namespace: &str, request: Prepared) -> Result<String, ApiError> {
+        let _permit = self.permit(namespace).await;
         self.call(request).await
     }
 
@@ -272,8 +289,8 @@ impl ApiServer {
         let response = async {
             let response = self.client.send(request).await.map_err(|error| ApiError::Other(chain(&error)))?;
             let status = response.status();
-            let text = whole(response.into_body()).await?;
-            if status.is_success() { Ok(text) } else { Err(classify(&refusal(status.as_u16(), &text))) }
+            let text = read_body(response.into_body()).await?;
+            if status.is_success() { Ok(text) } else { Err(classify(&error_status(status.as_u16(), &text))) }
         };
         tokio::time::timeout(TIMEOUT, response).await.unwrap_or(Err(ApiError::TimedOut))
     }
@@ -283,12 +300,12 @@ impl ApiServer {
 type Prepared = Result<http::Request<Vec<u8>>, request::Error>;
 
 /// Returns a request builder for one kind in one namespace.
-fn of<K: Resource<DynamicType = ()>>(namespace: &str) -> Request {
+fn requests_for<K: Resource<DynamicType = ()>>(namespace: &str) -> Request {
     Request::new(K::url_path(&(), Some(namespace)))
 }
 
 /// Reads a whole response body into no more memory than it needs.
-async fn whole(body: Body) -> Result<String, ApiError> {
+async fn read_body(body: Body) -> Result<String, ApiError> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -305,7 +322,7 @@ async fn whole(body: Body) -> Result<String, ApiError> {
 }
 
 /// Returns the `Status` of an error response. The body may be plain text from a proxy in front of the API server.
-fn refusal(code: u16, text: &str) -> Status {
+fn error_status(code: u16, text: &str) -> Status {
     let status = serde_json::from_str(text);
     let status: Status = status.unwrap_or_else(|_| Status::failure(text.trim(), "").with_code(code));
     // An admission webhook may send a message of any length.

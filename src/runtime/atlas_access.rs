@@ -33,7 +33,7 @@ pub struct DefaultCredentials {
     pub allowed: Vec<String>,
 }
 
-/// What a request to Atlas about one object needs. `Subject` is what the request is about, an instance for example.
+/// The credentials and the subject of requests to Atlas for one object. A `Subject` is an instance, for example.
 pub(crate) struct Access<Subject> {
     /// The namespace of the object.
     pub(crate) namespace: String,
@@ -43,7 +43,7 @@ pub(crate) struct Access<Subject> {
 }
 
 /// Which calls a refusal withholds.
-pub(crate) enum Held {
+pub(crate) enum Withheld {
     /// Every call.
     All(Fault),
     /// Writes only.
@@ -52,7 +52,7 @@ pub(crate) enum Held {
 
 /// The access to Atlas of all objects.
 pub(crate) struct AtlasAccess {
-    pub(crate) keys: CredentialStore,
+    pub(crate) credentials: CredentialStore,
     default: Option<DefaultCredentials>,
     permits: Concurrency,
     rate_limits: Mutex<RateLimits<SecretVersion, Fingerprint>>,
@@ -66,7 +66,7 @@ impl DefaultCredentials {
 
 impl<Subject: Clone> Access<Subject> {
     /// Returns the subject of a request and the credentials that it is sent with.
-    pub(crate) fn asking(&self) -> (Subject, Fingerprint) {
+    pub(crate) fn single_flight_key(&self) -> (Subject, Fingerprint) {
         (self.subject.clone(), self.fingerprint())
     }
 }
@@ -84,11 +84,11 @@ impl<Subject> Access<Subject> {
 impl AtlasAccess {
     /// Allows at most `concurrency` calls at once.
     pub(crate) fn new(
-        keys: CredentialStore,
+        credentials: CredentialStore,
         default: Option<DefaultCredentials>,
         concurrency: usize,
     ) -> Self {
-        Self { keys, default, permits: Concurrency::new(concurrency), rate_limits: Mutex::default() }
+        Self { credentials, default, permits: Concurrency::new(concurrency), rate_limits: Mutex::default() }
     }
 
     /// Waits for the permit to call Atlas about `project` for an object of `namespace`.
@@ -112,14 +112,14 @@ impl AtlasAccess {
                 (Some(own), remembered)
             }
         };
-        let known = match &remembered {
+        let memory = match &remembered {
             None => Remembered::Nothing,
             Some(key) if self.is_unauthorized(object, project, key) => Remembered::Rejected,
             Some(_) => Remembered::Usable,
         };
         let default = self.default_secret(&object.namespace);
         let own_secret = own.as_ref().map_or(OwnSecret::Unnamed, own_secret);
-        match (access::choose(own_secret, known, default.is_some(), deleting), own, remembered, default) {
+        match (access::choose(own_secret, memory, default.is_some(), deleting), own, remembered, default) {
             (Choice::Remembered, _, Some(key), _) => Ok(key),
             (Choice::Default, .., Some(secret)) => self.default_key(&secret, object, purpose, deleting).await,
             (Choice::DefaultOrRemembered, _, Some(key), Some(secret)) => {
@@ -143,8 +143,8 @@ impl AtlasAccess {
         deleting: bool,
     ) -> Result<AtlasKey, Fault> {
         let (read, remembered) = self.secret(secret, object, purpose).await;
-        let known = if remembered.is_some() { Remembered::Usable } else { Remembered::Nothing };
-        let key = match (access::choose(own_secret(&read), known, false, deleting), remembered) {
+        let memory = if remembered.is_some() { Remembered::Usable } else { Remembered::Nothing };
+        let key = match (access::choose(own_secret(&read), memory, false, deleting), remembered) {
             (Choice::Remembered, Some(key)) => Ok(key),
             _ => read,
         };
@@ -158,9 +158,9 @@ impl AtlasAccess {
         object: &Identity,
         purpose: Purpose,
     ) -> (Result<AtlasKey, Fault>, Option<AtlasKey>) {
-        let read = self.keys.of(name, object, purpose).await;
+        let read = self.credentials.get(name, object, purpose).await;
         let missing = read.as_ref().err().filter(|fault| fault.kind == FaultKind::CredentialsNotFound);
-        let remembered = missing.and_then(|fault| self.keys.remembered(name, object, fault));
+        let remembered = missing.and_then(|fault| self.credentials.remembered(name, object, fault));
         (read, remembered)
     }
 
@@ -177,7 +177,7 @@ impl AtlasAccess {
     }
 
     /// Returns the fault that withholds reads, if one does. `requested`: a user requested the read.
-    pub(crate) fn read_held<S>(&self, access: &Access<S>, requested: bool) -> Option<Fault> {
+    pub(crate) fn withheld_read<S>(&self, access: &Access<S>, requested: bool) -> Option<Fault> {
         self.rate_limits().holding(&access.caller(), Call::Read, requested, now())
     }
 
@@ -190,21 +190,21 @@ impl AtlasAccess {
     ///
     /// # Errors
     /// If a fault withholds the write.
-    pub(crate) fn begin_write<S>(&self, access: &Access<S>, requested: bool) -> Result<(), Held> {
+    pub(crate) fn begin_write<S>(&self, access: &Access<S>, requested: bool) -> Result<(), Withheld> {
         let (caller, now) = (access.caller(), now());
         let mut rate_limits = self.rate_limits();
         if let Some(fault) = rate_limits.holding(&caller, Call::Read, requested, now) {
-            return Err(Held::All(fault));
+            return Err(Withheld::All(fault));
         }
         if let Some(fault) = rate_limits.holding(&caller, Call::Write, requested, now) {
-            return Err(Held::Writes(fault));
+            return Err(Withheld::Writes(fault));
         }
         rate_limits.called(&caller, Call::Write, now);
         Ok(())
     }
 
     /// Applies the response to a call that was sent at that time: to the calls that are withheld, and to the credentials.
-    pub(crate) async fn answered<S>(
+    pub(crate) async fn record_response<S>(
         &self,
         access: &Access<S>,
         (call, sent): (Call, Boottime),
@@ -215,7 +215,7 @@ impl AtlasAccess {
             None => self.rate_limits().served(&caller, call, sent.since_boot(), now),
             Some(error) => self.rate_limits().refused(&caller, call, (&error.fault(), error.concerns()), now),
         }
-        self.keys.answered(&access.key, error.map(AtlasError::kind)).await;
+        self.credentials.record_response(&access.key, error.map(AtlasError::kind)).await;
     }
 
     fn rate_limits(&self) -> MutexGuard<'_, RateLimits<SecretVersion, Fingerprint>> {
@@ -235,7 +235,7 @@ fn caller(namespace: &str, project: &ProjectId, key: &AtlasKey) -> Caller<Secret
     Caller {
         namespace: namespace.to_owned(),
         project: project.clone(),
-        secret: Arc::clone(&key.source),
+        secret: Arc::clone(&key.secret_version),
         credentials: key.client.credentials().fingerprint(),
     }
 }

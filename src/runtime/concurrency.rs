@@ -1,4 +1,4 @@
-//! Bounds on concurrent calls, shared fairly: permits to call, and the queue for them.
+//! Bounds on concurrent calls: permits that namespaces share fairly, and the queue for them.
 //!
 //! A waiting caller holds no permit. A cancelled call returns its permit.
 
@@ -26,18 +26,18 @@ pub(crate) struct Shares<const LEVELS: usize> {
 }
 
 impl<const LEVELS: usize> Shares<LEVELS> {
-    /// Creates `most` permits in total, with bounds for each name below a namespace.
-    pub(crate) fn new(most: usize, bounds: [usize; LEVELS]) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::new(Queue::new(most, bounds)), numbers: AtomicU64::new(0) })
+    /// Creates `max` permits in total, with bounds for each name below a namespace.
+    pub(crate) fn new(max: usize, bounds: [usize; LEVELS]) -> Arc<Self> {
+        Arc::new(Self { queue: Mutex::new(Queue::new(max, bounds)), numbers: AtomicU64::new(0) })
     }
 
     /// Waits for a permit. `None` only if the process ends.
     pub(crate) async fn enter(self: &Arc<Self>, lane: Lane<LEVELS>) -> Option<Permit<LEVELS>> {
-        let (place, given) = oneshot::channel();
+        let (sender, granted) = oneshot::channel();
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        self.queue().add(&number, || lane, || place);
+        self.queue().add(&number, || lane, || sender);
         self.serve();
-        given.await.ok()
+        granted.await.ok()
     }
 
     /// Hands the free permits to the next waiting callers.
@@ -45,11 +45,11 @@ impl<const LEVELS: usize> Shares<LEVELS> {
         loop {
             // The lock must not be held when a permit is dropped.
             let next = self.queue().get();
-            let Some((number, place)) = next else { return };
-            if place.is_closed() {
+            let Some((number, sender)) = next else { return };
+            if sender.is_closed() {
                 self.queue().done(&number);
             } else {
-                drop(place.send(Permit { number, shares: Arc::clone(self) }));
+                drop(sender.send(Permit { number, shares: Arc::clone(self) }));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Which callers get a permit, and which wait.
+//! Tests which callers get a permit, and which wait.
 
 use futures::FutureExt;
 
@@ -31,20 +31,20 @@ async fn the_calls_of_one_namespace_to_a_project_take_none_from_another() {
 }
 
 #[tokio::test]
-async fn who_waits_gets_what_is_given_back_and_who_gave_up_gets_nothing() {
+async fn a_returned_permit_goes_to_the_next_caller_still_waiting() {
     let (limits, project) = (Concurrency::new(1), project(0));
     let held = limits.enter("a", &project).await;
-    let mut given_up = Box::pin(limits.enter("b", &project));
-    assert!(given_up.as_mut().now_or_never().is_none());
+    let mut cancelled = Box::pin(limits.enter("b", &project));
+    assert!(cancelled.as_mut().now_or_never().is_none());
     let mut waiting = Box::pin(limits.enter("c", &project));
     assert!(waiting.as_mut().now_or_never().is_none());
-    drop(given_up);
+    drop(cancelled);
     drop(held);
     let held = waiting.await;
     // A permit that was handed out and never taken is passed to the next caller.
-    let mut given = Box::pin(limits.enter("d", &project));
-    assert!(given.as_mut().now_or_never().is_none());
+    let mut granted = Box::pin(limits.enter("d", &project));
+    assert!(granted.as_mut().now_or_never().is_none());
     drop(held);
-    drop(given);
+    drop(granted);
     assert!(limits.enter("e", &project).now_or_never().is_some());
 }

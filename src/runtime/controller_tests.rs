@@ -1,4 +1,4 @@
-//! Which objects are reconciled, when, and which are reported as gone.
+//! Tests which objects are reconciled, when, and which are reported as deleted.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -33,7 +33,7 @@ fn listing(objects: &[&str]) -> Vec<Event<Cached<Example>>> {
     [Event::Init].into_iter().chain(objects).chain([Event::InitDone]).collect()
 }
 
-/// A controller whose reconciles all requeue after the same delay, and a record of what it did.
+/// A controller whose reconciles all requeue after the same delay, and a record of its reconciles.
 struct Harness {
     events: UnboundedSender<Vec<Event<Cached<Example>>>>,
     requests: UnboundedSender<ObjectRef<Cached<Example>>>,
@@ -79,7 +79,7 @@ async fn beside(test: impl AsyncFnOnce(&Harness)) {
     let harness = Harness {
         events,
         requests,
-        work: Work::until(CancellationToken::new()),
+        work: Work::new(CancellationToken::new()),
         ends: watch::Sender::new(true),
         reconciled: RefCell::default(),
         unshown: RefCell::default(),
@@ -122,7 +122,7 @@ async fn an_object_is_reconciled_when_it_appears_changes_is_requested_or_is_due(
         harness.send(listing(&["orders"])).await;
         assert_eq!(harness.reconciled("orders"), [1]);
         harness.send(vec![Event::Apply(object("orders", 1))]).await;
-        assert_eq!(harness.reconciled("orders"), [1], "nothing has changed");
+        assert_eq!(harness.reconciled("orders"), [1], "the object is unchanged");
         harness.send(vec![Event::Apply(object("orders", 2))]).await;
         assert_eq!(harness.reconciled("orders"), [1, 2]);
         harness.requests.unbounded_send(ObjectRef::new("orders").within("shop")).unwrap();
@@ -178,7 +178,7 @@ async fn a_change_during_a_reconcile_is_reconciled_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deleted_object_is_gone_and_the_next_of_its_name_starts_over() {
+async fn a_recreated_object_starts_with_new_state() {
     beside(async |harness| {
         harness.send(listing(&["orders"])).await;
         harness.send(vec![Event::Delete(object("orders", 1))]).await;
@@ -226,11 +226,11 @@ async fn an_object_deleted_during_a_reconcile_is_gone_again_after_it() {
 async fn no_reconcile_begins_until_the_process_leads_again() {
     beside(async |harness| {
         harness.send(listing(&["orders"])).await;
-        harness.work.lead(false);
+        harness.work.set_leader(false);
         harness.send(vec![Event::Apply(object("orders", 2))]).await;
         a_delay().await;
         assert_eq!(harness.reconciled("orders"), [1]);
-        harness.work.lead(true);
+        harness.work.set_leader(true);
         a_moment().await;
         assert_eq!(harness.reconciled("orders"), [1, 2]);
     })

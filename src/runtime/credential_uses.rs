@@ -12,7 +12,7 @@ use domain::ownership::Token;
 use crate::clock::Boottime;
 
 /// How long credentials are kept after Atlas last accepted them for the object.
-const REMEMBERED: Duration = Duration::from_hours(24);
+const RETENTION: Duration = Duration::from_hours(24);
 
 /// How often expired credentials are removed.
 const SWEEP: Duration = Duration::from_hours(1);
@@ -25,105 +25,105 @@ pub(crate) struct SecretName {
 }
 
 /// The table. `S` is stored per Secret in use, `K` per object: the credentials that Atlas accepted for it.
-pub(crate) struct Uses<S, K> {
-    secrets: HashMap<Arc<SecretName>, Used<S>>,
-    objects: HashMap<Token, Use<K>>,
+pub(crate) struct CredentialUses<S, K> {
+    secrets: HashMap<Arc<SecretName>, SecretUse<S>>,
+    objects: HashMap<Token, ObjectUse<K>>,
     swept: Option<Boottime>,
 }
 
-struct Used<S> {
+struct SecretUse<S> {
     slot: S,
     objects: usize,
 }
 
-struct Use<K> {
+struct ObjectUse<K> {
     uid: String,
     since: Boottime,
     secret: Option<Arc<SecretName>>,
-    served: Option<(Boottime, K)>,
+    accepted: Option<(Boottime, K)>,
 }
 
-impl<S, K> Default for Uses<S, K> {
+impl<S, K> Default for CredentialUses<S, K> {
     fn default() -> Self {
         Self { secrets: HashMap::new(), objects: HashMap::new(), swept: None }
     }
 }
 
-impl<S: Clone + Default, K: Clone> Uses<S, K> {
+impl<S: Clone + Default, K: Clone> CredentialUses<S, K> {
     /// Records that the object now uses the Secret `name` and no other. Returns the slot of that Secret.
     pub(crate) fn slot(&mut self, token: &Token, uid: &str, name: &SecretName, now: Boottime) -> S {
         let before = self.object(token, uid, now).secret.clone();
         if before.as_deref() != Some(name) {
-            let kept = self.secrets.get_key_value(name).map(|(kept, _)| Arc::clone(kept));
-            let name = kept.unwrap_or_else(|| Arc::new(name.clone()));
+            let existing = self.secrets.get_key_value(name).map(|(existing, _)| Arc::clone(existing));
+            let name = existing.unwrap_or_else(|| Arc::new(name.clone()));
             self.secrets
                 .entry(Arc::clone(&name))
-                .or_insert_with(|| Used { slot: S::default(), objects: 0 })
+                .or_insert_with(|| SecretUse { slot: S::default(), objects: 0 })
                 .objects += 1;
             self.object(token, uid, now).secret = Some(name);
             self.release(before);
         }
-        self.secrets.get(name).map(|used| used.slot.clone()).unwrap_or_default()
+        self.secrets.get(name).map(|usage| usage.slot.clone()).unwrap_or_default()
     }
 
     /// Returns the slot of the Secret `name`, if an object uses it.
     pub(crate) fn used(&self, name: &SecretName) -> Option<S> {
-        self.secrets.get(name).map(|used| used.slot.clone())
+        self.secrets.get(name).map(|usage| usage.slot.clone())
     }
 
-    /// Returns when this object was first seen. Another uid of the same name is another object.
+    /// Returns when this object was first observed. Another uid of the same name is another object.
     pub(crate) fn since(&mut self, token: &Token, uid: &str, now: Boottime) -> Boottime {
         self.object(token, uid, now).since
     }
 
     /// Records that Atlas accepted `credentials` in a request for this object, which was not being deleted.
-    pub(crate) fn served(&mut self, token: &Token, uid: &str, credentials: K, now: Boottime) {
-        self.object(token, uid, now).served = Some((now, credentials));
+    pub(crate) fn record_accepted(&mut self, token: &Token, uid: &str, credentials: K, now: Boottime) {
+        self.object(token, uid, now).accepted = Some((now, credentials));
         if self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
             self.swept = Some(now);
-            for used in self.objects.values_mut() {
-                used.served = used.served.take().filter(|(at, _)| now.since(*at) < REMEMBERED);
+            for usage in self.objects.values_mut() {
+                usage.accepted = usage.accepted.take().filter(|(at, _)| now.since(*at) < RETENTION);
             }
         }
     }
 
     /// Returns the credentials that Atlas last accepted for this object, if that was less than a day ago.
     pub(crate) fn remembered(&self, token: &Token, uid: &str, now: Boottime) -> Option<K> {
-        let used = self.objects.get(token).filter(|used| used.uid == uid)?;
-        let (_, credentials) = used.served.as_ref().filter(|(at, _)| now.since(*at) < REMEMBERED)?;
+        let usage = self.objects.get(token).filter(|usage| usage.uid == uid)?;
+        let (_, credentials) = usage.accepted.as_ref().filter(|(at, _)| now.since(*at) < RETENTION)?;
         Some(credentials.clone())
     }
 
     /// Removes an object that no longer exists.
-    pub(crate) fn forget(&mut self, token: &Token) {
-        let secret = self.objects.remove(token).and_then(|used| used.secret);
+    pub(crate) fn remove(&mut self, token: &Token) {
+        let secret = self.objects.remove(token).and_then(|usage| usage.secret);
         self.release(secret);
     }
 
-    fn object(&mut self, token: &Token, uid: &str, now: Boottime) -> &mut Use<K> {
-        let used = self.objects.entry(token.clone()).or_insert_with(|| Use::new(uid, now));
-        if used.uid != uid {
-            let secret = used.secret.take();
-            *used = Use { secret, ..Use::new(uid, now) };
+    fn object(&mut self, token: &Token, uid: &str, now: Boottime) -> &mut ObjectUse<K> {
+        let usage = self.objects.entry(token.clone()).or_insert_with(|| ObjectUse::new(uid, now));
+        if usage.uid != uid {
+            let secret = usage.secret.take();
+            *usage = ObjectUse { secret, ..ObjectUse::new(uid, now) };
         }
-        used
+        usage
     }
 
     fn release(&mut self, secret: Option<Arc<SecretName>>) {
         if let Some(secret) = secret
-            && let Some(used) = self.secrets.get_mut(&secret)
+            && let Some(usage) = self.secrets.get_mut(&secret)
         {
-            used.objects -= 1;
-            if used.objects == 0 {
+            usage.objects -= 1;
+            if usage.objects == 0 {
                 self.secrets.remove(&secret);
             }
         }
     }
 }
 
-impl<K> Use<K> {
+impl<K> ObjectUse<K> {
     fn new(uid: &str, now: Boottime) -> Self {
-        Self { uid: uid.to_owned(), since: now, secret: None, served: None }
+        Self { uid: uid.to_owned(), since: now, secret: None, accepted: None }
     }
 }
 

@@ -1,11 +1,13 @@
+//! Tests how long the table keeps a Secret and the credentials of an object.
+
 use std::time::Duration;
 
 use domain::ownership::Token;
 
-use super::{SecretName, Uses};
+use super::{CredentialUses, SecretName};
 use crate::clock::Boottime;
 
-type Table = Uses<u8, &'static str>;
+type Table = CredentialUses<u8, &'static str>;
 
 fn at(hours: u64) -> Boottime {
     Boottime::from_boot(Duration::from_hours(hours))
@@ -20,7 +22,7 @@ fn secret(name: &str) -> SecretName {
 }
 
 #[test]
-fn a_thousand_names_in_turn_leave_the_last() {
+fn only_the_last_named_secret_of_an_object_is_kept() {
     let mut uses = Table::default();
     for n in 0..1000 {
         uses.slot(&token("orders"), "a", &secret(&format!("key-{n}")), at(0));
@@ -30,22 +32,22 @@ fn a_thousand_names_in_turn_leave_the_last() {
 }
 
 #[test]
-fn a_secret_is_kept_until_the_last_object_that_names_it_goes() {
+fn a_secret_is_kept_until_its_last_object_is_removed() {
     let mut uses = Table::default();
     for name in ["orders", "orders", "payments"] {
         uses.slot(&token(name), "a", &secret("key"), at(0));
     }
-    uses.forget(&token("orders"));
+    uses.remove(&token("orders"));
     assert!(uses.used(&secret("key")).is_some());
-    uses.forget(&token("payments"));
+    uses.remove(&token("payments"));
     assert!(uses.used(&secret("key")).is_none());
     assert!(uses.objects.is_empty());
 }
 
 #[test]
-fn credentials_are_remembered_for_the_object_that_they_served_alone() {
+fn credentials_are_remembered_for_one_object_only() {
     let mut uses = Table::default();
-    uses.served(&token("orders"), "a", "credentials", at(0));
+    uses.record_accepted(&token("orders"), "a", "credentials", at(0));
     assert_eq!(uses.remembered(&token("orders"), "a", at(1)), Some("credentials"));
     assert_eq!(uses.remembered(&token("orders"), "b", at(1)), None, "the next object of its name");
     assert_eq!(uses.remembered(&token("payments"), "a", at(1)), None, "its neighbor");
@@ -54,31 +56,31 @@ fn credentials_are_remembered_for_the_object_that_they_served_alone() {
 }
 
 #[test]
-fn credentials_are_forgotten_with_their_object() {
+fn credentials_are_removed_with_their_object() {
     let mut uses = Table::default();
-    uses.served(&token("orders"), "a", "credentials", at(0));
-    uses.forget(&token("orders"));
+    uses.record_accepted(&token("orders"), "a", "credentials", at(0));
+    uses.remove(&token("orders"));
     assert_eq!(uses.remembered(&token("orders"), "a", at(0)), None);
 }
 
 #[test]
-fn credentials_are_remembered_for_a_day_after_they_served_last() {
+fn credentials_are_remembered_for_a_day_after_their_last_use() {
     let mut uses = Table::default();
-    uses.served(&token("orders"), "a", "credentials", at(0));
-    uses.served(&token("orders"), "a", "credentials", at(5));
+    uses.record_accepted(&token("orders"), "a", "credentials", at(0));
+    uses.record_accepted(&token("orders"), "a", "credentials", at(5));
     assert_eq!(uses.remembered(&token("orders"), "a", at(28)), Some("credentials"));
     assert_eq!(uses.remembered(&token("orders"), "a", at(29)), None);
     // Expired credentials are removed even if they are never requested.
-    uses.served(&token("payments"), "a", "others", at(29));
-    assert!(uses.objects[&token("orders")].served.is_none());
+    uses.record_accepted(&token("payments"), "a", "others", at(29));
+    assert!(uses.objects[&token("orders")].accepted.is_none());
 }
 
 #[test]
-fn a_new_object_of_a_name_is_seen_from_then_on() {
+fn a_recreated_object_starts_a_new_entry() {
     let mut uses = Table::default();
     uses.slot(&token("orders"), "a", &secret("key"), at(1));
     assert_eq!(uses.since(&token("orders"), "a", at(2)), at(1));
     assert_eq!(uses.since(&token("orders"), "b", at(3)), at(3));
-    uses.forget(&token("orders"));
+    uses.remove(&token("orders"));
     assert!(uses.secrets.is_empty(), "the Secret was still counted once");
 }

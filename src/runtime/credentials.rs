@@ -1,6 +1,6 @@
 //! The credential store: reads a Secret and returns a client with its credentials.
 //!
-//! Secrets are read by name and never watched: `get` is the operator's only permission on them. How long a read counts, and which
+//! Secrets are read by name and never watched: `get` is the operator's only permission on them. How long a read is valid, and which
 //! credentials an object may use, is in `domain::access`. The credentials that Atlas last accepted for an object are kept for its
 //! deletion alone, because a deleted namespace may lose its Secrets first: they serve no other object, whatever its name, and no
 //! write except DELETE.
@@ -16,7 +16,7 @@ use domain::ownership::Token;
 use crate::clock::Boottime;
 
 use super::api_server::{ApiError, ApiServer};
-use super::credential_uses::{SecretName, Uses};
+use super::credential_uses::{CredentialUses, SecretName};
 use super::decode::Secret;
 use super::identity::Identity;
 
@@ -26,40 +26,40 @@ pub(crate) struct AtlasKey {
     /// The client that authenticates with these credentials.
     pub(crate) client: Client,
     /// The Secret and its resourceVersion: requests to Atlas resume as soon as this changes.
-    pub(crate) source: Arc<(SecretName, String)>,
+    pub(crate) secret_version: Arc<(SecretName, String)>,
     /// These are the operator's default credentials, which serve several namespaces.
     pub(crate) shared: bool,
     /// Why the Secret can no longer be read, if it cannot; only deletions may use these credentials.
-    pub(crate) gone: Option<Fault>,
+    pub(crate) retained_because: Option<Fault>,
     /// When the Secret was read.
     pub(crate) read: Boottime,
 }
 
 /// The last read of a Secret.
 struct Read {
-    counts: SecretRead,
+    validity: SecretRead,
     result: Result<AtlasKey, Fault>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Read>>>;
+type SecretSlot = Arc<tokio::sync::Mutex<Option<Read>>>;
 
 /// The credentials that this process has read.
 pub(crate) struct CredentialStore {
-    cluster: ApiServer,
+    api_server: ApiServer,
     transport: Transport,
     /// The operator's default Secret, which is kept even if no object uses it.
-    default: Option<(SecretName, Slot)>,
-    uses: Mutex<Uses<Slot, AtlasKey>>,
+    default: Option<(SecretName, SecretSlot)>,
+    uses: Mutex<CredentialUses<SecretSlot, AtlasKey>>,
 }
 
 impl CredentialStore {
-    pub(crate) fn new(cluster: ApiServer, transport: Transport, default: Option<SecretName>) -> Self {
-        let default = default.map(|name| (name, Slot::default()));
-        Self { cluster, transport, default, uses: Mutex::default() }
+    pub(crate) fn new(api_server: ApiServer, transport: Transport, default: Option<SecretName>) -> Self {
+        let default = default.map(|name| (name, SecretSlot::default()));
+        Self { api_server, transport, default, uses: Mutex::default() }
     }
 
     /// Returns the credentials in the Secret `name` for `object`, from a read that is recent enough for `purpose`.
-    pub(crate) async fn of(
+    pub(crate) async fn get(
         &self,
         name: &SecretName,
         object: &Identity,
@@ -69,7 +69,7 @@ impl CredentialStore {
         let mut slot = slot.lock().await;
         let now = Boottime::now().since_boot();
         if let Some(read) = slot.as_mut()
-            && read.counts.serves(purpose, since.since_boot(), now)
+            && read.validity.serves(purpose, since.since_boot(), now)
         {
             return read.result(now);
         }
@@ -81,61 +81,63 @@ impl CredentialStore {
     /// Returns the credentials from the Secret `name` that Atlas last accepted for `object`; `fault` says why it is missing now.
     pub(crate) fn remembered(&self, name: &SecretName, object: &Identity, fault: &Fault) -> Option<AtlasKey> {
         let remembered = self.uses().remembered(&object.token, &object.uid, Boottime::now());
-        let gone = Some(Fault { retry_after: None, ..fault.clone() });
-        remembered.filter(|key| key.source.0 == *name).map(|key| AtlasKey { gone, ..key })
+        let retained_because = Some(Fault { retry_after: None, ..fault.clone() });
+        remembered.filter(|key| key.secret_version.0 == *name).map(|key| AtlasKey { retained_because, ..key })
     }
 
     /// Records the response to a request made with `key`: a success, or a fault of this kind.
-    pub(crate) async fn answered(&self, key: &AtlasKey, fault: Option<FaultKind>) {
+    pub(crate) async fn record_response(&self, key: &AtlasKey, fault: Option<FaultKind>) {
         let rejected = match fault {
             None => false,
             Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => true,
             Some(_) => return,
         };
-        let Some(slot) = self.known(&key.source.0) else { return };
+        let Some(slot) = self.slot_in_use(&key.secret_version.0) else { return };
         if let Some(read) = slot.lock().await.as_mut()
-            && read.result.as_ref().is_ok_and(|held| held.source == key.source)
+            && read.result.as_ref().is_ok_and(|held| held.secret_version == key.secret_version)
         {
-            read.counts.answered(rejected);
+            read.validity.answered(rejected);
         }
     }
 
     /// Records that Atlas accepted `key` for `object`, which was not being deleted; `recorded`: it has a recorded endpoint.
-    pub(crate) fn served(&self, object: &Identity, key: &AtlasKey, recorded: bool) {
+    pub(crate) fn record_accepted(&self, object: &Identity, key: &AtlasKey, recorded: bool) {
         let now = Boottime::now();
         let mut uses = self.uses();
         let since = uses.since(&object.token, &object.uid, now);
-        if key.gone.is_none() && access::may_remember(recorded, key.read.since_boot(), since.since_boot()) {
-            uses.served(&object.token, &object.uid, key.clone(), now);
+        if key.retained_because.is_none()
+            && access::may_remember(recorded, key.read.since_boot(), since.since_boot())
+        {
+            uses.record_accepted(&object.token, &object.uid, key.clone(), now);
         }
     }
 
     /// Removes an object that no longer exists.
-    pub(crate) fn forget(&self, token: &Token) {
-        self.uses().forget(token);
+    pub(crate) fn remove(&self, token: &Token) {
+        self.uses().remove(token);
     }
 
-    /// Returns the slot of the Secret, and when the object was first seen.
-    fn slot(&self, name: &SecretName, Identity { token, uid, .. }: &Identity) -> (Slot, Boottime) {
+    /// Returns the slot of the Secret, and when the object was first observed.
+    fn slot(&self, name: &SecretName, Identity { token, uid, .. }: &Identity) -> (SecretSlot, Boottime) {
         let now = Boottime::now();
         let mut uses = self.uses();
-        let slot = match self.own(name) {
+        let slot = match self.default_slot(name) {
             Some(slot) => slot,
             None => uses.slot(token, uid, name, now),
         };
         (slot, uses.since(token, uid, now))
     }
 
-    fn known(&self, name: &SecretName) -> Option<Slot> {
-        self.own(name).or_else(|| self.uses().used(name))
+    fn slot_in_use(&self, name: &SecretName) -> Option<SecretSlot> {
+        self.default_slot(name).or_else(|| self.uses().used(name))
     }
 
     /// Returns the slot of the operator's default Secret, if `name` is that Secret.
-    fn own(&self, name: &SecretName) -> Option<Slot> {
+    fn default_slot(&self, name: &SecretName) -> Option<SecretSlot> {
         self.default.as_ref().filter(|(own, _)| own == name).map(|(_, slot)| Arc::clone(slot))
     }
 
-    fn uses(&self) -> MutexGuard<'_, Uses<Slot, AtlasKey>> {
+    fn uses(&self) -> MutexGuard<'_, CredentialUses<SecretSlot, AtlasKey>> {
         // A panic under the lock costs at worst one additional read of a Secret.
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,7 +145,7 @@ impl CredentialStore {
     async fn read(&self, name: &SecretName) -> Result<AtlasKey, Fault> {
         let SecretName { namespace, name: secret } = name;
         let sent = Boottime::now();
-        let read = match self.cluster.secret(namespace, secret).await {
+        let read = match self.api_server.secret(namespace, secret).await {
             Ok(read) => read,
             Err(ApiError::NotFound) => {
                 return Err(missing(format!(
@@ -173,25 +175,25 @@ impl CredentialStore {
         let client = Client::new(self.transport.clone(), credentials);
         Ok(AtlasKey {
             client,
-            source: Arc::new((name.clone(), read.resource_version)),
+            secret_version: Arc::new((name.clone(), read.resource_version)),
             shared: false,
-            gone: None,
+            retained_because: None,
             read: sent,
         })
     }
 }
 
 impl Read {
-    /// Combines the result of a read with the one `before`.
+    /// Combines the result of a read with the `previous` read.
     fn after(
-        before: Option<Self>,
+        previous: Option<Self>,
         result: Result<AtlasKey, Fault>,
         purpose: Purpose,
         now: SinceBoot,
     ) -> Self {
-        let same = before.filter(|before| match (&before.result, &result) {
-            (Ok(before), Ok(now)) => before.source == now.source,
-            (Err(before), Err(now)) => before == now,
+        let same = previous.filter(|previous| match (&previous.result, &result) {
+            (Ok(previous), Ok(now)) => previous.secret_version == now.secret_version,
+            (Err(previous), Err(now)) => previous == now,
             _ => false,
         });
         let finding = match &result {
@@ -199,13 +201,13 @@ impl Read {
             Err(fault) if fault.kind == FaultKind::CredentialsNotFound => Finding::Missing,
             Err(_) => Finding::Unavailable,
         };
-        Self { counts: SecretRead::new(same.map(|same| same.counts), finding, purpose, now), result }
+        Self { validity: SecretRead::new(same.map(|same| same.validity), finding, purpose, now), result }
     }
 
     /// Returns the result, with the time until the next read if the Secret is missing.
     fn result(&self, now: SinceBoot) -> Result<AtlasKey, Fault> {
         self.result.clone().map_err(|fault| match fault.kind {
-            FaultKind::CredentialsNotFound => Fault { retry_after: Some(self.counts.left(now)), ..fault },
+            FaultKind::CredentialsNotFound => Fault { retry_after: Some(self.validity.left(now)), ..fault },
             _ => fault,
         })
     }
@@ -229,12 +231,12 @@ fn credentials(secret: &Secret) -> Result<Credentials, String> {
     for (id, key) in pairs {
         match (entry(id)?, entry(key)?) {
             (Some(id_value), Some(key_value)) => {
-                let made = if id == "clientId" {
+                let created = if id == "clientId" {
                     Credentials::service_account(&id_value, &key_value)
                 } else {
                     Credentials::key(&id_value, &key_value)
                 };
-                return made.map_err(|error| {
+                return created.map_err(|error| {
                     format!("the entries {id} and {key} cannot be used: {error}; correct them")
                 });
             }

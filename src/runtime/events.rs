@@ -30,16 +30,16 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const REPORTER: &str = "spe-operator";
 
 /// The longest object name that leaves room for the suffix of an event's name: a dot, and a time in nanoseconds.
-const LONGEST_RECORDED_NAME: usize = 253 - 1 - 16;
+const MAX_NAME: usize = 253 - 1 - 16;
 
 /// The maximum length of a note; the events API accepts 1,024 bytes.
-const LONGEST_NOTE: usize = 1000;
+const MAX_NOTE: usize = 1000;
 
 /// The length kept at the end of a note: room for the longest next step and link.
-const LONGEST_END: usize = 500;
+const MAX_END: usize = 500;
 
 /// Replaces the omitted part.
-const LEFT_OUT: &str = " … ";
+const ELLIPSIS: &str = " … ";
 
 /// Limits a namespace to 600 events in the six minutes for which an event is kept.
 const RATE: Rate = Rate { burst: 360, interval: Duration::from_millis(1_500) };
@@ -67,23 +67,23 @@ impl Events {
     }
 
     /// Publishes an event. A failure is only logged; the result is then `false`.
-    pub(crate) async fn publish(&self, regarding: ObjectReference, notice: &EventDraft) -> bool {
+    pub(crate) async fn publish(&self, regarding: ObjectReference, draft: &EventDraft) -> bool {
         // A recorder derives the event's name from the object's, which may be too long for that.
-        let fits = regarding.name.as_ref().is_none_or(|name| name.len() <= LONGEST_RECORDED_NAME);
+        let fits = regarding.name.as_ref().is_none_or(|name| name.len() <= MAX_NAME);
         let published = async {
             let namespace = regarding.namespace.as_deref().unwrap_or_default();
-            if notice.warning && fits && self.folds(namespace, Boottime::now()) {
-                return self.recorder.publish(&event(notice), &regarding).await;
+            if draft.warning && fits && self.folds(namespace, Boottime::now()) {
+                return self.recorder.publish(&event(draft), &regarding).await;
             }
             // A milestone is published once, so there is no series to fold it into.
             let events = Api::namespaced(self.client.clone(), namespace);
-            let event = single_event(notice, regarding, Timestamp::now());
+            let event = single_event(draft, regarding, Timestamp::now());
             events.create(&PostParams::default(), &event).await.map(|_: v1::Event| ())
         };
         match tokio::time::timeout(TIMEOUT, published).await {
             Ok(Ok(())) => return true,
-            Ok(Err(error)) => debug!(%error, "could not publish an event"),
-            Err(_) => debug!("could not publish an event in time"),
+            Ok(Err(error)) => debug!(%error, "failed to publish an event"),
+            Err(_) => debug!("failed to publish an event in time"),
         }
         false
     }
@@ -102,34 +102,34 @@ impl Folded {
             self.namespaces.shrink_to_fit();
         }
         let bucket = self.namespaces.entry(namespace.into()).or_insert_with(|| Bucket::full(now));
-        let is_in = bucket.wait(RATE, now).is_zero();
-        if is_in {
+        let folds = bucket.wait(RATE, now).is_zero();
+        if folds {
             bucket.take(RATE, now);
         }
-        is_in
+        folds
     }
 }
 
-/// Converts `notice` to an event.
-fn event(notice: &EventDraft) -> Event {
+/// Converts `draft` to an event.
+fn event(draft: &EventDraft) -> Event {
     Event {
-        type_: if notice.warning { EventType::Warning } else { EventType::Normal },
-        reason: notice.reason.to_string(),
-        note: Some(note(&notice.message)),
+        type_: if draft.warning { EventType::Warning } else { EventType::Normal },
+        reason: draft.reason.to_string(),
+        note: Some(note(&draft.message)),
         action: "Reconcile".to_owned(),
         secondary: None,
     }
 }
 
-/// Builds an event about an object from `notice`, whatever the length of the object's name.
-fn single_event(notice: &EventDraft, about: ObjectReference, now: Timestamp) -> v1::Event {
-    let Event { type_, reason, note, action, .. } = event(notice);
-    let name = about.name.as_deref().unwrap_or(REPORTER);
-    let head = &name[..name.floor_char_boundary(LONGEST_RECORDED_NAME)].trim_end_matches(['-', '.']);
+/// Builds an event about an object from `draft`, whatever the length of the object's name.
+fn single_event(draft: &EventDraft, regarding: ObjectReference, now: Timestamp) -> v1::Event {
+    let Event { type_, reason, note, action, .. } = event(draft);
+    let name = regarding.name.as_deref().unwrap_or(REPORTER);
+    let head = &name[..name.floor_char_boundary(MAX_NAME)].trim_end_matches(['-', '.']);
     v1::Event {
         metadata: ObjectMeta {
             name: Some(format!("{head}.{:x}", now.as_nanosecond())),
-            namespace: about.namespace.clone(),
+            namespace: regarding.namespace.clone(),
             ..ObjectMeta::default()
         },
         action: Some(action),
@@ -139,7 +139,7 @@ fn single_event(notice: &EventDraft, about: ObjectReference, now: Timestamp) -> 
         event_time: Some(MicroTime(now)),
         reporting_controller: Some(REPORTER.to_owned()),
         reporting_instance: Some(REPORTER.to_owned()),
-        regarding: Some(about),
+        regarding: Some(regarding),
         ..v1::Event::default()
     }
 }
@@ -147,12 +147,12 @@ fn single_event(notice: &EventDraft, about: ObjectReference, now: Timestamp) -> 
 /// Shortens a message to the maximum length of a note. The next step and the link stand at its end, so the middle is
 /// omitted.
 fn note(message: &str) -> String {
-    if message.len() <= LONGEST_NOTE {
+    if message.len() <= MAX_NOTE {
         return message.to_owned();
     }
-    let head = &message[..message.floor_char_boundary(LONGEST_NOTE - LEFT_OUT.len() - LONGEST_END)];
-    let end = &message[message.ceil_char_boundary(message.len() - LONGEST_END)..];
-    format!("{head}{LEFT_OUT}{end}")
+    let head = &message[..message.floor_char_boundary(MAX_NOTE - ELLIPSIS.len() - MAX_END)];
+    let end = &message[message.ceil_char_boundary(message.len() - MAX_END)..];
+    format!("{head}{ELLIPSIS}{end}")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a kind of custom resource tells the runtime about itself: constants, and functions of one object.
+//! The trait of a kind of custom resource: its constants, and functions of one object.
 //!
 //! No function of this trait is a step of a reconcile: those differ between the kinds.
 
@@ -38,6 +38,6 @@ pub(crate) trait Kind:
     /// Hashes every field whose change triggers a reconcile.
     fn trigger(&self) -> u64;
 
-    /// Returns the lane of the object in the work queue. What comes from the manifest need not exist.
+    /// Returns the lane of the object in the work queue. Names from the manifest need not exist.
     fn lane(&self) -> Lane<3>;
 }

@@ -1,25 +1,25 @@
 //! Infrastructure shared by all kinds of this operator.
 //!
-//! | file | what it holds |
+//! | file | content |
 //! |---|---|
-//! | `kind`, `identity` | what a kind tells the runtime about itself; the names of an object |
+//! | `kind`, `identity` | the constants and functions of a kind; the names of an object |
 //! | `controller` | kube-runtime's controller, with bounded concurrency |
-//! | `triggers` | which watch events cause a reconcile |
-//! | `admission` | which reconciles run now, and which are requested from inside the process |
+//! | `triggers` | the watch events that cause a reconcile |
+//! | `admission` | the gate for reconciles, and the requests for them from inside the process |
 //! | `cached`, `decode` | the cached object; decoding it never fails |
 //! | `api_server` | calls to the API server |
 //! | `atlas_access` | access to Atlas: credentials, permits, and the calls that its refusals withhold |
 //! | `credentials`, `credential_uses` | reads Secrets, returns Atlas clients, and keeps credentials for deletions |
 //! | `references/` | the objects that specs refer to, read once for all referrers |
 //! | `events` | publishes events, repeated warnings folded |
-//! | `work` | whether anything may start: only in a leader that is not shutting down |
+//! | `work` | the right to start something: only in a leader that is not shutting down |
 //! | `work_queue` | a fair queue with lanes |
-//! | `concurrency` | how many requests are in flight at once, by namespace and project |
+//! | `concurrency` | the bounds on requests in flight, by namespace and project |
 //! | `token_bucket` | rate limits |
 //! | `request_rate` | the rate of listings that users trigger |
 //! | `single_flight` | one response for all waiting callers |
 //! | `error_chain` | an error as one line, with its causes |
-//! | `watch`, `watch_health` | a watch whose every request has a time limit, and when data last arrived on it |
+//! | `watch`, `watch_health` | a watch whose every request has a time limit, and the time of its last data |
 //!
 //! It knows no kind that the operator reconciles, and no rule of one.
 

@@ -1,6 +1,6 @@
-//! Single-flight requests to Atlas: one response about a subject for all objects that want it, with a rate limit.
+//! Single-flight requests to Atlas: one response about a subject for all its callers, with a rate limit.
 //!
-//! Knows neither the request nor how it is sent, and of a subject (an instance, say) only whether two are the same. A caller states how fresh a response must be, and shares a request
+//! It knows neither the request nor how it is sent, and compares subjects (instances, for example) only for equality. A caller states how fresh a response must be, and shares a request
 //! in flight that is fresh enough. A waiting caller holds no permit: each acquires one from its own namespace's
 //! share, so that no caller waits for another namespace's.
 
@@ -22,63 +22,63 @@ use super::token_bucket::{Bucket, Rate};
 pub(crate) type Stamped<T> = (Boottime, T);
 
 /// How long an unused response is kept.
-const KEPT: Duration = Duration::from_hours(1);
+const RESPONSE_TTL: Duration = Duration::from_hours(1);
 
-/// How long an unused failure is kept: anybody who may create objects can make them for instances that do not exist.
-const FAILURE_KEPT: Duration = Duration::from_mins(1);
+/// How long an unused failure is kept: any user who may create objects can cause failures for instances that do not exist.
+const FAILURE_TTL: Duration = Duration::from_mins(1);
 
 /// How often old responses are removed.
 const SWEEP: Duration = Duration::from_mins(1);
 
 /// The last response about each subject for each pair of credentials.
 pub(crate) struct SingleFlight<Subject, T> {
-    slots: Mutex<Slots<Subject, T>>,
+    slots: Mutex<ResponseSlots<Subject, T>>,
     /// The rate limit of requests; `None`: unlimited.
     rate: Option<Rate>,
     is_failure: fn(&T) -> bool,
 }
 
-struct Slots<Subject, T> {
-    all: HashMap<(Subject, Fingerprint), Arc<Slot<T>>>,
+struct ResponseSlots<Subject, T> {
+    all: HashMap<(Subject, Fingerprint), Arc<ResponseSlot<T>>>,
     swept: Boottime,
 }
 
-struct Slot<T> {
-    state: Mutex<State<T>>,
+struct ResponseSlot<T> {
+    state: Mutex<SlotState<T>>,
     changed: Notify,
 }
 
-struct State<T> {
+struct SlotState<T> {
     response: Option<Stamped<T>>,
     in_flight: bool,
     bucket: Bucket,
 }
 
-/// What a slot offers to a caller.
+/// The state of a slot for one caller.
 enum Available<T> {
     Response(Stamped<T>),
     /// A request is in flight.
     InFlight,
     /// The next request may be sent after this long.
-    Later(Duration),
+    RateLimited(Duration),
     Nothing,
 }
 
 impl<Subject: Eq + Hash, T: Clone> SingleFlight<Subject, T> {
     /// Creates it for responses that are failures if `is_failure` returns `true`.
     pub(crate) fn new(rate: Option<Rate>, is_failure: fn(&T) -> bool) -> Self {
-        let slots = Slots { all: HashMap::new(), swept: Boottime::now() };
+        let slots = ResponseSlots { all: HashMap::new(), swept: Boottime::now() };
         Self { slots: Mutex::new(slots), rate, is_failure }
     }
 
-    /// Returns a response requested at `fresh_after` or later, else the one that `send` returns, once `enter` returns
+    /// Returns a response requested at `fresh_after` or later, else the response that `send` returns, once `enter` returns
     /// a permit.
     ///
     /// # Errors
     /// The error of `enter` or `send`, which is not kept.
     pub(crate) async fn get<Permit, E, Entering, Request>(
         &self,
-        of: (Subject, Fingerprint),
+        key: (Subject, Fingerprint),
         fresh_after: Boottime,
         enter: impl Fn() -> Entering,
         send: impl FnOnce(Permit) -> Request,
@@ -87,7 +87,7 @@ impl<Subject: Eq + Hash, T: Clone> SingleFlight<Subject, T> {
         Entering: Future<Output = Result<Permit, E>>,
         Request: Future<Output = Result<Stamped<T>, E>>,
     {
-        let slot = self.slot(of);
+        let slot = self.slot(key);
         loop {
             // Registered before the slot is read, so that no change in between is missed.
             let mut changed = pin!(slot.changed.notified());
@@ -95,7 +95,7 @@ impl<Subject: Eq + Hash, T: Clone> SingleFlight<Subject, T> {
             match slot.available(fresh_after, self.rate) {
                 Available::Response(response) => return Ok(response),
                 Available::InFlight => changed.await,
-                Available::Later(delay) => tokio::select! {
+                Available::RateLimited(delay) => tokio::select! {
                     () = sleep(delay) => {}
                     () = changed => {}
                 },
@@ -114,29 +114,29 @@ impl<Subject: Eq + Hash, T: Clone> SingleFlight<Subject, T> {
         }
     }
 
-    fn slot(&self, of: (Subject, Fingerprint)) -> Arc<Slot<T>> {
+    fn slot(&self, key: (Subject, Fingerprint)) -> Arc<ResponseSlot<T>> {
         let now = Boottime::now();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if now.since(slots.swept) >= SWEEP {
             slots.sweep(now, self.is_failure);
         }
-        Arc::clone(slots.all.entry(of).or_insert_with(|| Slot::new(now)))
+        Arc::clone(slots.all.entry(key).or_insert_with(|| ResponseSlot::new(now)))
     }
 }
 
-impl<Subject: Eq + Hash, T> Slots<Subject, T> {
-    /// Removes old responses. A slot without callers that has none belongs to a deleted object, or to one that is seldom
+impl<Subject: Eq + Hash, T> ResponseSlots<Subject, T> {
+    /// Removes old responses. A slot with neither callers nor a response belongs to a deleted object, or to an object that is seldom
     /// reconciled.
     fn sweep(&mut self, now: Boottime, is_failure: fn(&T) -> bool) {
         self.swept = now;
-        self.all.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_young(now, is_failure));
+        self.all.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_unexpired(now, is_failure));
         self.all.shrink_to_fit();
     }
 }
 
-impl<T: Clone> Slot<T> {
+impl<T: Clone> ResponseSlot<T> {
     fn new(now: Boottime) -> Arc<Self> {
-        let state = State { response: None, in_flight: false, bucket: Bucket::full(now) };
+        let state = SlotState { response: None, in_flight: false, bucket: Bucket::full(now) };
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new() })
     }
 
@@ -145,17 +145,17 @@ impl<T: Clone> Slot<T> {
     }
 
     /// Returns the right to send the request, if it is still needed.
-    fn begin(&self, fresh_after: Boottime, rate: Option<Rate>) -> Option<Request<'_, T>> {
+    fn begin(&self, fresh_after: Boottime, rate: Option<Rate>) -> Option<RequestSender<'_, T>> {
         let mut state = self.state();
         if !matches!(state.available(fresh_after, rate), Available::Nothing) {
             return None;
         }
         state.in_flight = true;
-        Some(Request(self))
+        Some(RequestSender(self))
     }
 }
 
-impl<T: Clone> State<T> {
+impl<T: Clone> SlotState<T> {
     fn available(&self, fresh_after: Boottime, rate: Option<Rate>) -> Available<T> {
         if let Some(response) = self.response.as_ref().filter(|(sent, _)| *sent >= fresh_after) {
             return Available::Response(response.clone());
@@ -164,28 +164,28 @@ impl<T: Clone> State<T> {
             return Available::InFlight;
         }
         match rate.map(|rate| self.bucket.wait(rate, Boottime::now())) {
-            Some(delay) if !delay.is_zero() => Available::Later(delay),
+            Some(delay) if !delay.is_zero() => Available::RateLimited(delay),
             _ => Available::Nothing,
         }
     }
 }
 
-impl<T> Slot<T> {
-    fn is_young(&self, now: Boottime, is_failure: fn(&T) -> bool) -> bool {
+impl<T> ResponseSlot<T> {
+    fn is_unexpired(&self, now: Boottime, is_failure: fn(&T) -> bool) -> bool {
         self.state().response.as_ref().is_some_and(|(sent, response)| {
-            now.since(*sent) < if is_failure(response) { FAILURE_KEPT } else { KEPT }
+            now.since(*sent) < if is_failure(response) { FAILURE_TTL } else { RESPONSE_TTL }
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, SlotState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The caller that sends the request for all. If it is dropped, the next caller sends it.
-struct Request<'a, T>(&'a Slot<T>);
+struct RequestSender<'a, T>(&'a ResponseSlot<T>);
 
-impl<T: Clone> Request<'_, T> {
+impl<T: Clone> RequestSender<'_, T> {
     fn end(self, response: &Stamped<T>, rate: Option<Rate>) {
         let mut state = self.0.state();
         if let Some(rate) = rate {
@@ -195,7 +195,7 @@ impl<T: Clone> Request<'_, T> {
     }
 }
 
-impl<T> Drop for Request<'_, T> {
+impl<T> Drop for RequestSender<'_, T> {
     fn drop(&mut self) {
         self.0.state().in_flight = false;
         self.0.changed.notify_waiters();

@@ -1,4 +1,4 @@
-//! One response for many callers, in any order, within the rate limit.
+//! Tests that many callers share one response, in any order, within the rate limit.
 
 use std::cell::Cell;
 use std::future::{pending, ready};
@@ -13,90 +13,105 @@ use super::*;
 
 const NEVER: Boottime = Boottime::from_boot(Duration::ZERO);
 
-fn of() -> (Instance, Fingerprint) {
+fn key() -> (Instance, Fingerprint) {
     let (project, name) = ("32b6e34b3d91647abb20e7b8".parse().unwrap(), "orders".parse().unwrap());
     (Instance { project, name }, Credentials::key("public", "private").unwrap().fingerprint())
 }
 
 /// Requests at once; the response is the number of requests so far.
-async fn ask(shared: &SingleFlight<Instance, u32>, asked: &Cell<u32>, fresh_after: Boottime) -> u32 {
-    let answer = |()| async {
+async fn request(
+    single_flight: &SingleFlight<Instance, u32>,
+    requests: &Cell<u32>,
+    fresh_after: Boottime,
+) -> u32 {
+    let send = |()| async {
         let sent = Boottime::now();
-        asked.set(asked.get() + 1);
+        requests.set(requests.get() + 1);
         tokio::task::yield_now().await;
-        Ok((sent, asked.get()))
+        Ok((sent, requests.get()))
     };
-    let told = shared.get(of(), fresh_after, || ready(Ok::<_, ()>(())), answer).await;
-    told.unwrap().1
+    let response = single_flight.get(key(), fresh_after, || ready(Ok::<_, ()>(())), send).await;
+    response.unwrap().1
 }
 
 #[tokio::test]
-async fn who_comes_while_one_asks_shares_its_answer_and_who_needs_a_fresher_one_asks_once_more() {
-    let (shared, asked) = (SingleFlight::new(None, |_| false), Cell::new(0));
+async fn callers_share_a_response_that_is_fresh_enough() {
+    let (single_flight, requests) = (SingleFlight::new(None, |_| false), Cell::new(0));
     let begun = Boottime::now();
-    assert!(join_all((0..20).map(|_| ask(&shared, &asked, begun))).await.iter().all(|told| *told == 1));
-    assert_eq!(ask(&shared, &asked, begun).await, 1, "fresh enough");
+    assert!(
+        join_all((0..20).map(|_| request(&single_flight, &requests, begun)))
+            .await
+            .iter()
+            .all(|response| *response == 1)
+    );
+    assert_eq!(request(&single_flight, &requests, begun).await, 1, "fresh enough");
     let now = Boottime::now();
-    assert!(join_all((0..20).map(|_| ask(&shared, &asked, now))).await.iter().all(|told| *told == 2));
+    assert!(
+        join_all((0..20).map(|_| request(&single_flight, &requests, now)))
+            .await
+            .iter()
+            .all(|response| *response == 2)
+    );
 }
 
 #[tokio::test]
-async fn who_has_no_right_to_ask_holds_up_nobody_and_gets_what_others_were_told() {
-    let (shared, asked) = (SingleFlight::new(None, |_| false), Cell::new(0));
+async fn a_caller_without_permit_blocks_no_other_and_shares_the_response() {
+    let (single_flight, requests) = (SingleFlight::new(None, |_| false), Cell::new(0));
     let enter = || pending::<Result<(), ()>>();
-    let mut stuck = Box::pin(shared.get(of(), NEVER, enter, |()| async { panic!("it may not ask") }));
-    assert!(stuck.as_mut().now_or_never().is_none());
-    assert_eq!(ask(&shared, &asked, NEVER).await, 1);
-    assert_eq!(stuck.await.unwrap().1, 1);
+    let mut waiting =
+        Box::pin(single_flight.get(key(), NEVER, enter, |()| async { panic!("it has no permit") }));
+    assert!(waiting.as_mut().now_or_never().is_none());
+    assert_eq!(request(&single_flight, &requests, NEVER).await, 1);
+    assert_eq!(waiting.await.unwrap().1, 1);
 }
 
 #[tokio::test]
-async fn who_gives_up_asking_leaves_it_to_the_next() {
-    let (shared, asked) = (SingleFlight::new(None, |_| false), Cell::new(0));
+async fn the_next_caller_sends_the_request_of_a_dropped_one() {
+    let (single_flight, requests) = (SingleFlight::new(None, |_| false), Cell::new(0));
     let enter = || ready(Ok::<_, ()>(()));
-    let mut given_up = Box::pin(shared.get(of(), NEVER, enter, |()| pending()));
-    assert!(given_up.as_mut().now_or_never().is_none());
-    let mut next = Box::pin(ask(&shared, &asked, NEVER));
-    assert!(next.as_mut().now_or_never().is_none(), "one is on its way");
-    drop(given_up);
+    let mut dropped = Box::pin(single_flight.get(key(), NEVER, enter, |()| pending()));
+    assert!(dropped.as_mut().now_or_never().is_none());
+    let mut next = Box::pin(request(&single_flight, &requests, NEVER));
+    assert!(next.as_mut().now_or_never().is_none(), "a request is in flight");
+    drop(dropped);
     assert_eq!(next.await, 1);
 }
 
 #[tokio::test]
-async fn what_may_not_be_asked_is_said_to_who_wanted_to_and_not_kept() {
-    let (shared, asked) = (SingleFlight::new(None, |_| false), Cell::new(0));
-    let refused = shared.get(of(), NEVER, || ready(Err::<(), _>("paused")), |()| pending()).await;
-    assert_eq!(refused.unwrap_err(), "paused");
-    assert_eq!(ask(&shared, &asked, NEVER).await, 1);
+async fn the_error_of_a_withheld_request_is_returned_and_not_kept() {
+    let (single_flight, requests) = (SingleFlight::new(None, |_| false), Cell::new(0));
+    let withheld = single_flight.get(key(), NEVER, || ready(Err::<(), _>("paused")), |()| pending()).await;
+    assert_eq!(withheld.unwrap_err(), "paused");
+    assert_eq!(request(&single_flight, &requests, NEVER).await, 1);
 }
 
 #[tokio::test]
-async fn however_often_a_fresh_answer_is_wished_it_is_asked_for_at_its_rate() {
+async fn requests_keep_to_their_rate_however_fresh_the_response_must_be() {
     let rate = Rate { burst: 2, interval: Duration::from_millis(100) };
-    let (shared, asked) = (SingleFlight::new(Some(rate), |_| false), Cell::new(0));
+    let (single_flight, requests) = (SingleFlight::new(Some(rate), |_| false), Cell::new(0));
     let begun = Boottime::now();
-    let mut told = 0;
+    let mut response = 0;
     while begun.elapsed() < Duration::from_millis(450) {
-        let wished = Boottime::now();
-        told = ask(&shared, &asked, wished).await;
+        let now = Boottime::now();
+        response = request(&single_flight, &requests, now).await;
     }
     // Two at once, then one each 100 ms; the last started in time and ended after it.
-    assert!(told <= 7, "asked {told} times");
-    assert!(begun.elapsed() >= rate.interval * (told - 2));
+    assert!(response <= 7, "{response} requests");
+    assert!(begun.elapsed() >= rate.interval * (response - 2));
 }
 
 #[tokio::test]
-async fn a_failure_is_forgotten_after_a_minute_and_a_success_after_an_hour() {
-    let shared = SingleFlight::new(None, Result::is_err);
+async fn a_failure_expires_after_a_minute_and_a_success_after_an_hour() {
+    let single_flight = SingleFlight::new(None, Result::is_err);
     let sent = Boottime::now();
     for (name, result) in [("orders", Ok(())), ("invented", Err(()))] {
-        let (instance, credentials) = of();
-        let of = (Instance { name: name.parse().unwrap(), ..instance }, credentials);
+        let (instance, credentials) = key();
+        let key = (Instance { name: name.parse().unwrap(), ..instance }, credentials);
         let request = |()| ready(Ok((sent, result)));
-        let (_, kept) = shared.get(of, NEVER, || ready(Ok::<_, ()>(())), request).await.unwrap();
-        assert_eq!(kept, result);
+        let (_, stored) = single_flight.get(key, NEVER, || ready(Ok::<_, ()>(())), request).await.unwrap();
+        assert_eq!(stored, result);
     }
-    let mut slots = shared.slots.lock().unwrap();
+    let mut slots = single_flight.slots.lock().unwrap();
     for (age, left) in [(59, 2), (60, 1), (3599, 1), (3600, 0)] {
         slots.sweep(sent + Duration::from_secs(age), Result::is_err);
         assert_eq!(slots.all.len(), left, "after {age} s");

@@ -1,6 +1,6 @@
 //! A token bucket: a burst at once, then one event per interval.
 //!
-//! Gets the time as a parameter. Never waits.
+//! Callers pass the time. It never waits.
 
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ impl Bucket {
         self.full = self.full.max(now) + rate.interval;
     }
 
-    /// Gives a token back.
-    pub(crate) fn give_back(&mut self, rate: Rate) {
+    /// Returns a token to the bucket.
+    pub(crate) fn refund(&mut self, rate: Rate) {
         self.full = Boottime::from_boot(self.full.since_boot().saturating_sub(rate.interval));
     }
 
@@ -57,7 +57,7 @@ mod tests {
     const RATE: Rate = Rate { burst: 3, interval: Duration::from_secs(1) };
 
     #[test]
-    fn a_burst_goes_at_once_and_then_one_an_interval() {
+    fn a_burst_is_allowed_and_then_one_event_per_interval() {
         let start = Boottime::from_boot(Duration::from_secs(100));
         let mut bucket = Bucket::full(start);
         let (mut now, mut taken) = (start, Vec::new());
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_taken_comes_back_and_no_more_than_a_burst_of_it() {
+    fn unused_tokens_accumulate_up_to_a_burst() {
         let start = Boottime::from_boot(Duration::from_secs(100));
         let mut bucket = Bucket::full(start);
         for _ in 0..3 {

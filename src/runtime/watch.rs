@@ -1,7 +1,7 @@
 //! A watch whose every request has a time limit, and that backs off for as long as it fails.
 //!
 //! kube-runtime limits the silence of an open watch, but neither a listing nor the opening of a watch; its own
-//! back-off restarts with each attempt to list. Nothing here knows what is watched.
+//! back-off restarts with each attempt to list. This file does not know which kind is watched.
 
 use std::fmt::Debug;
 use std::io;
@@ -29,16 +29,16 @@ use super::watch_health::WatchReporter;
 
 /// The number of objects in a page of a listing. An object may have more than a mebibyte, and a page is held several
 /// times over while it is decoded.
-const PAGE: u32 = 10;
+const PAGE_SIZE: u32 = 10;
 
 /// The time limit until a response starts.
-const HEAD: Duration = Duration::from_secs(30);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time limit for the body of a response that is no watch.
-const BODY: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The shortest time between two openings of a watch that ends immediately.
-const BETWEEN: Duration = Duration::from_secs(1);
+const MIN_OPEN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The group of listings that share one page in memory at a time.
 #[derive(Clone, Copy)]
@@ -72,18 +72,18 @@ pub(crate) fn events<K>(
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    backing_off(watcher(api, config.page_size(PAGE)))
+    backing_off(watcher(api, config.page_size(PAGE_SIZE)))
 }
 
 fn backing_off<K: Send>(
     events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
 ) -> impl Stream<Item = watcher::Result<Event<K>>> + Send {
     let start = (Box::pin(events), DefaultBackoff::default(), Duration::ZERO);
-    stream::unfold(start, |(mut events, mut backoff, pause)| async move {
-        sleep(pause).await;
+    stream::unfold(start, |(mut events, mut backoff, delay)| async move {
+        sleep(delay).await;
         let event = events.next().await?;
-        let pause = match &event {
-            Err(_) => backoff.next().unwrap_or(HEAD),
+        let delay = match &event {
+            Err(_) => backoff.next().unwrap_or(HEAD_TIMEOUT),
             Ok(Event::Apply(_) | Event::Delete(_)) => {
                 backoff.reset();
                 Duration::ZERO
@@ -92,21 +92,21 @@ fn backing_off<K: Send>(
             // back-off also restarts after two minutes without an error.
             Ok(Event::Init | Event::InitApply(_) | Event::InitDone) => Duration::ZERO,
         };
-        Some((event, (events, backoff, pause)))
+        Some((event, (events, backoff, delay)))
     })
 }
 
-/// Wraps `client` for one watch of `pages`, which reports to `line`.
+/// Wraps `client` for one watch of `pages`, which reports to `reporter`.
 ///
 /// Limits the wait for the start of every response and, except for a watch, for its end.
-pub(crate) fn bounded(client: &Client, line: WatchReporter, pages: Pages) -> Client {
+pub(crate) fn bounded(client: &Client, reporter: WatchReporter, pages: Pages) -> Client {
     let namespace = client.default_namespace().to_owned();
-    Client::new(Bounded { client: client.clone(), line, pages, opened: Arc::default() }, namespace)
+    Client::new(Bounded { client: client.clone(), reporter, pages, opened: Arc::default() }, namespace)
 }
 
 struct Bounded {
     client: Client,
-    line: WatchReporter,
+    reporter: WatchReporter,
     pages: Pages,
     /// When the last watch was opened.
     opened: Arc<Mutex<Option<Instant>>>,
@@ -122,23 +122,25 @@ impl Service<Request<Body>> for Bounded {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Self { client, line, pages, opened } = self;
-        let (client, line, pages, opened) = (client.clone(), line.clone(), *pages, Arc::clone(opened));
+        let Self { client, reporter, pages, opened } = self;
+        let (client, reporter, pages, opened) =
+            (client.clone(), reporter.clone(), *pages, Arc::clone(opened));
         Box::pin(async move {
             let is_watch = is_watch(&request);
             if is_watch {
                 let earlier = last(&opened);
                 if let Some(earlier) = earlier {
-                    sleep_until(earlier + BETWEEN).await;
+                    sleep_until(earlier + MIN_OPEN_INTERVAL).await;
                 }
                 *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             }
-            let response = timeout(HEAD, client.send(request)).await;
-            let response = response.map_err(|_| late("no answer of the API server began", HEAD))??;
+            let response = timeout(HEAD_TIMEOUT, client.send(request)).await;
+            let response =
+                response.map_err(|_| timed_out("the API server started no response", HEAD_TIMEOUT))??;
             let status = response.status();
-            line.answered(is_watch, status.as_u16());
+            reporter.responded(is_watch, status.as_u16());
             Ok(response.map(|body| {
-                let reading = Reading { body, line };
+                let reading = Reading { body, reporter };
                 if is_watch && status.is_success() {
                     StreamBody::new(watch(reading)).boxed_unsync()
                 } else {
@@ -157,21 +159,21 @@ fn is_watch(request: &Request<Body>) -> bool {
     request.uri().query().is_some_and(|query| query.split('&').any(|parameter| parameter == "watch=true"))
 }
 
-fn late(what: &str, after: Duration) -> BoxError {
+fn timed_out(what: &str, after: Duration) -> BoxError {
     io::Error::new(io::ErrorKind::TimedOut, format!("{what} within {after:?}")).into()
 }
 
 /// A body that is being read.
 struct Reading {
     body: Body,
-    line: WatchReporter,
+    reporter: WatchReporter,
 }
 
 impl Reading {
     async fn next(&mut self) -> Option<Result<Frame<Bytes>, BoxError>> {
         let frame = Pin::new(&mut self.body).frame().await?;
         if frame.as_ref().is_ok_and(|frame| frame.data_ref().is_some_and(|data| !data.is_empty())) {
-            self.line.heard();
+            self.reporter.data_received();
         }
         Some(frame.map_err(BoxError::from))
     }
@@ -182,7 +184,7 @@ fn watch(reading: Reading) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>>
     struct Open(Reading);
     impl Drop for Open {
         fn drop(&mut self) {
-            self.0.line.closed();
+            self.0.reporter.closed();
         }
     }
     stream::unfold(Open(reading), |mut open| async move { Some((open.0.next().await?, open)) })
@@ -190,15 +192,16 @@ fn watch(reading: Reading) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>>
 
 /// Streams any other body.
 fn page(reading: Reading, pages: Pages) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
-    type Page = Option<(SemaphorePermit<'static>, Instant)>;
-    stream::unfold((reading, Page::None), move |(mut reading, page_permit)| async move {
+    type PagePermit = Option<(SemaphorePermit<'static>, Instant)>;
+    stream::unfold((reading, PagePermit::None), move |(mut reading, page_permit)| async move {
         let (permit, until) = match page_permit {
             Some(page_permit) => page_permit,
-            None => (pages.permits().acquire().await.ok()?, Instant::now() + BODY),
+            None => (pages.permits().acquire().await.ok()?, Instant::now() + BODY_TIMEOUT),
         };
         let frame = timeout_at(until, reading.next()).await;
-        let frame =
-            frame.unwrap_or_else(|_| Some(Err(late("the answer of the API server was not complete", BODY))));
+        let frame = frame.unwrap_or_else(|_| {
+            Some(Err(timed_out("the API server did not complete its response", BODY_TIMEOUT)))
+        });
         Some((frame?, (reading, Some((permit, until)))))
     })
 }

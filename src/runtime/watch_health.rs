@@ -1,4 +1,4 @@
-//! Watch health: when data last arrived on each watch, so whether this process knows the current objects.
+//! Watch health: when data last arrived on each watch, and so whether this process knows the current objects.
 //!
 //! It records responses and reports problems; it never ends a watch.
 
@@ -13,33 +13,33 @@ const CLOSED: Duration = Duration::from_secs(90);
 
 /// The health of all watches of our objects, by namespace; `None` is all namespaces. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct WatchHealth(Arc<Mutex<BTreeMap<Option<String>, State>>>);
+pub struct WatchHealth(Arc<Mutex<BTreeMap<Option<String>, WatchState>>>);
 
 #[derive(Debug)]
-struct State {
+struct WatchState {
     /// The objects were listed at least once.
     listed: bool,
     /// Since when no watch is open; `None` while one is.
     closed: Option<Boottime>,
     /// How long the watch may be silent, however often it is opened.
-    patience: Duration,
+    max_silence: Duration,
     /// When the last byte of a body arrived.
-    heard: Boottime,
-    /// The status codes of refused list and watch requests, by verb.
-    refused: BTreeMap<&'static str, u16>,
+    last_data: Boottime,
+    /// The status codes of rejected list and watch requests, by verb.
+    rejected: BTreeMap<&'static str, u16>,
 }
 
 /// The handle through which one watch reports. Clones report the same watch.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct WatchReporter {
-    heard: WatchHealth,
+    health: WatchHealth,
     namespace: Option<String>,
 }
 
 impl WatchHealth {
     /// Expects watches of these namespaces from now on (none: one of all). A watch may be silent for
-    /// `patience`.
-    pub fn expect<'a>(&self, namespaces: impl IntoIterator<Item = &'a String>, patience: Duration) {
+    /// `max_silence`.
+    pub fn expect<'a>(&self, namespaces: impl IntoIterator<Item = &'a String>, max_silence: Duration) {
         let mut namespaces: Vec<_> = namespaces.into_iter().cloned().map(Some).collect();
         if namespaces.is_empty() {
             namespaces.push(None);
@@ -48,7 +48,13 @@ impl WatchHealth {
         self.watches().extend(namespaces.into_iter().map(|namespace| {
             (
                 namespace,
-                State { listed: false, closed: Some(now), patience, heard: now, refused: BTreeMap::new() },
+                WatchState {
+                    listed: false,
+                    closed: Some(now),
+                    max_silence,
+                    last_data: now,
+                    rejected: BTreeMap::new(),
+                },
             )
         }));
     }
@@ -67,39 +73,39 @@ impl WatchHealth {
     #[must_use]
     pub fn silence(&self) -> Option<Duration> {
         let now = Boottime::now();
-        self.watches().values().map(|state| now.since(state.heard)).max()
+        self.watches().values().map(|state| now.since(state.last_data)).max()
     }
 
     pub(crate) fn line(&self, namespace: Option<String>) -> WatchReporter {
-        WatchReporter { heard: self.clone(), namespace }
+        WatchReporter { health: self.clone(), namespace }
     }
 
-    fn watches(&self) -> MutexGuard<'_, BTreeMap<Option<String>, State>> {
+    fn watches(&self) -> MutexGuard<'_, BTreeMap<Option<String>, WatchState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl WatchState {
     fn problem(&self, namespace: Option<&str>, now: Boottime) -> Option<String> {
         let of = namespace.map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
-        if let Some((verb, code)) = self.refused.first_key_value() {
+        if let Some((verb, code)) = self.rejected.first_key_value() {
             let why = match code {
                 404 => "the CustomResourceDefinition is not installed; `spe-operator crd | kubectl apply -f -` installs it".to_owned(),
                 _ => format!("grant `{verb}` on serverlessprivateendpoints, as the chart's role does"),
             };
-            return Some(format!("the API server answers {code} to `{verb}`{of}: {why}"));
+            return Some(format!("the API server responds {code} to `{verb}`{of}: {why}"));
         }
         if !self.listed {
             return Some(format!("the objects are being listed{of}"));
         }
-        let silence = now.since(self.heard);
+        let silence = now.since(self.last_data);
         // The pages of a long listing arrive while no watch is open.
         let closed = self.closed.map_or(Duration::ZERO, |closed| now.since(closed).min(silence));
         if closed > CLOSED {
             return Some(format!("the objects{of} are not watched, for {} s by now", closed.as_secs()));
         }
-        (silence > self.patience)
-            .then(|| format!("nothing was heard on the watch{of} for {} s", silence.as_secs()))
+        (silence > self.max_silence)
+            .then(|| format!("no data arrived on the watch{of} for {} s", silence.as_secs()))
     }
 }
 
@@ -110,25 +116,25 @@ impl WatchReporter {
     }
 
     /// Records that a part of a body arrived.
-    pub(crate) fn heard(&self) {
-        self.change(|state| state.heard = Boottime::now());
+    pub(crate) fn data_received(&self) {
+        self.change(|state| state.last_data = Boottime::now());
     }
 
     /// Records the status code of a watch request (or of a list request).
     ///
     /// It says that a watch is open, not that events arrive: a proxy may send it and never a body.
-    pub(crate) fn answered(&self, is_watch: bool, status: u16) {
+    pub(crate) fn responded(&self, is_watch: bool, status: u16) {
         let verb = if is_watch { "watch" } else { "list" };
         self.change(|state| match status {
             200..300 => {
-                state.refused.remove(verb);
+                state.rejected.remove(verb);
                 if is_watch {
                     state.closed = None;
                 }
             }
             // A retry does not resolve these.
             401 | 403 | 404 => {
-                state.refused.insert(verb, status);
+                state.rejected.insert(verb, status);
             }
             _ => {}
         });
@@ -139,8 +145,8 @@ impl WatchReporter {
         self.change(|state| state.closed = Some(Boottime::now()));
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        if let Some(state) = self.heard.watches().get_mut(&self.namespace) {
+    fn change(&self, change: impl FnOnce(&mut WatchState)) {
+        if let Some(state) = self.health.watches().get_mut(&self.namespace) {
             change(state);
         }
     }
@@ -150,96 +156,96 @@ impl WatchReporter {
 mod tests {
     use super::*;
 
-    const SILENT: Duration = Duration::from_mins(6);
+    const MAX_SILENCE: Duration = Duration::from_mins(6);
 
     /// Expects one watch, and returns its problem this long after the last data.
-    fn after(passed: Duration, told: impl FnOnce(&WatchReporter)) -> Option<String> {
-        let heard = WatchHealth::default();
-        heard.expect(&["shop".to_owned()], SILENT);
-        told(&heard.line(Some("shop".to_owned())));
-        let watches = heard.watches();
+    fn after(passed: Duration, report: impl FnOnce(&WatchReporter)) -> Option<String> {
+        let health = WatchHealth::default();
+        health.expect(&["shop".to_owned()], MAX_SILENCE);
+        report(&health.line(Some("shop".to_owned())));
+        let watches = health.watches();
         let (namespace, state) = watches.first_key_value().unwrap();
-        state.problem(namespace.as_deref(), state.heard + passed)
+        state.problem(namespace.as_deref(), state.last_data + passed)
     }
 
-    fn open(line: &WatchReporter) {
-        line.answered(false, 200);
-        line.listed();
-        line.answered(true, 200);
+    fn open(reporter: &WatchReporter) {
+        reporter.responded(false, 200);
+        reporter.listed();
+        reporter.responded(true, 200);
     }
 
     #[test]
-    fn a_watch_is_well_once_it_has_listed_and_for_as_long_as_it_is_heard() {
+    fn a_watch_is_healthy_once_listed_and_while_it_receives_data() {
         let (now, soon) = (Duration::ZERO, Duration::from_secs(1));
         assert_eq!(after(now, |_| {}).unwrap(), "the objects are being listed in namespace shop");
         assert_eq!(after(now, open), None);
-        assert_eq!(after(SILENT, open), None);
+        assert_eq!(after(MAX_SILENCE, open), None);
         assert!(
-            after(SILENT + soon, open)
+            after(MAX_SILENCE + soon, open)
                 .unwrap()
-                .contains("nothing was heard on the watch in namespace shop for 361 s")
+                .contains("no data arrived on the watch in namespace shop for 361 s")
         );
-        let closed = |line: &WatchReporter| {
-            open(line);
-            line.closed();
+        let closed = |reporter: &WatchReporter| {
+            open(reporter);
+            reporter.closed();
         };
         assert_eq!(after(CLOSED, closed), None);
         assert!(after(CLOSED + 2 * soon, closed).unwrap().contains("are not watched, for 91 s"));
     }
 
     #[test]
-    fn a_watch_that_is_only_opened_again_and_again_is_silent() {
-        let patience = Duration::from_millis(20);
-        let heard = WatchHealth::default();
-        heard.expect(&[], patience);
-        let line = heard.line(None);
-        open(&line);
-        std::thread::sleep(2 * patience);
-        line.closed();
-        line.answered(true, 200);
-        assert!(heard.problems()[0].starts_with("nothing was heard on the watch for "));
-        assert!(heard.silence().is_some_and(|silence| silence >= 2 * patience));
+    fn a_watch_that_is_only_reopened_counts_as_silent() {
+        let max_silence = Duration::from_millis(20);
+        let health = WatchHealth::default();
+        health.expect(&[], max_silence);
+        let reporter = health.line(None);
+        open(&reporter);
+        std::thread::sleep(2 * max_silence);
+        reporter.closed();
+        reporter.responded(true, 200);
+        assert!(health.problems()[0].starts_with("no data arrived on the watch for "));
+        assert!(health.silence().is_some_and(|silence| silence >= 2 * max_silence));
     }
 
     #[test]
-    fn what_no_patience_cures_is_amiss_at_once_until_it_is_granted() {
-        let refused = |code| {
-            move |line: &WatchReporter| {
-                open(line);
-                line.answered(true, code);
+    fn a_missing_permission_is_a_problem_until_it_is_granted() {
+        let rejected = |code| {
+            move |reporter: &WatchReporter| {
+                open(reporter);
+                reporter.responded(true, code);
             }
         };
-        assert_eq!(after(Duration::ZERO, refused(503)), None);
-        let said = after(Duration::ZERO, refused(403)).unwrap();
-        assert!(said.contains("403 to `watch` in namespace shop: grant `watch`"), "{said}");
-        assert!(after(Duration::ZERO, refused(404)).unwrap().contains("is not installed"));
-        let cured = |line: &WatchReporter| {
-            refused(403)(line);
-            line.answered(true, 200);
+        assert_eq!(after(Duration::ZERO, rejected(503)), None);
+        let problem = after(Duration::ZERO, rejected(403)).unwrap();
+        assert!(problem.contains("403 to `watch` in namespace shop: grant `watch`"), "{problem}");
+        assert!(after(Duration::ZERO, rejected(404)).unwrap().contains("is not installed"));
+        let granted = |reporter: &WatchReporter| {
+            rejected(403)(reporter);
+            reporter.responded(true, 200);
         };
-        assert_eq!(after(Duration::ZERO, cured), None);
+        assert_eq!(after(Duration::ZERO, granted), None);
     }
 
     #[test]
-    fn every_watch_has_to_be_well() {
-        let heard = WatchHealth::default();
-        assert_eq!((heard.problems().len(), heard.silence()), (0, None));
-        heard.expect(&["one".to_owned(), "other".to_owned()], SILENT);
-        open(&heard.line(Some("one".to_owned())));
-        assert_eq!(heard.problems(), ["the objects are being listed in namespace other"]);
-        open(&heard.line(Some("other".to_owned())));
-        assert!(heard.problems().is_empty() && heard.silence().is_some());
+    fn every_watch_has_to_be_healthy() {
+        let health = WatchHealth::default();
+        assert_eq!((health.problems().len(), health.silence()), (0, None));
+        health.expect(&["one".to_owned(), "other".to_owned()], MAX_SILENCE);
+        open(&health.line(Some("one".to_owned())));
+        assert_eq!(health.problems(), ["the objects are being listed in namespace other"]);
+        open(&health.line(Some("other".to_owned())));
+        assert!(health.problems().is_empty() && health.silence().is_some());
         // A reporter of an unexpected watch changes nothing.
-        WatchReporter::default().answered(true, 403);
-        assert!(heard.problems().is_empty());
+        WatchReporter::default().responded(true, 403);
+        assert!(health.problems().is_empty());
     }
 
     #[test]
-    fn without_namespaces_there_is_one_watch_of_all() {
-        let heard = WatchHealth::default();
-        heard.expect(&[], SILENT);
-        assert_eq!(heard.problems(), ["the objects are being listed"]);
-        open(&heard.line(None));
-        assert!(heard.problems().is_empty());
+    fn without_namespaces_one_watch_covers_all() {
+        let health = WatchHealth::default();
+        health.expect(&[], MAX_SILENCE);
+        assert_eq!(health.problems(), ["the objects are being listed"]);
+        open(&health.line(None));
+        assert!(health.problems().is_empty());
     }
 }

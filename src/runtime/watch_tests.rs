@@ -1,4 +1,4 @@
-//! Responses that never start, that never end, and listings that always fail.
+//! Tests responses that never start or never end, and listings that always fail.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,17 +12,17 @@ use super::*;
 use crate::runtime::watch_health::WatchHealth;
 
 /// How an API server responds to the request of this number, from 0.
-type Answers = fn(usize) -> Option<Response<UnsyncBoxBody<Bytes, Infallible>>>;
+type Responses = fn(usize) -> Option<Response<UnsyncBoxBody<Bytes, Infallible>>>;
 
 /// Returns a client that reaches it, and the number of requests.
-fn client(answers: Answers) -> (Client, Arc<AtomicUsize>) {
+fn client(responses: Responses) -> (Client, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
     let server = tower::service_fn(move |_: Request<Body>| {
-        let answer = answers(counted.fetch_add(1, Ordering::SeqCst));
+        let response = responses(counted.fetch_add(1, Ordering::SeqCst));
         async move {
-            match answer {
-                Some(answer) => Ok::<_, BoxError>(answer),
+            match response {
+                Some(response) => Ok::<_, BoxError>(response),
                 None => std::future::pending().await,
             }
         }
@@ -45,22 +45,22 @@ fn maps(client: &Client) -> Api<ConfigMap> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_never_begins_is_waited_for_half_a_minute() {
+async fn a_response_that_never_starts_times_out_after_half_a_minute() {
     let (client, _) = client(|_| None);
     let begun = Instant::now();
     assert!(maps(&client).list(&ListParams::default()).await.is_err());
-    assert_eq!(begun.elapsed().as_secs(), HEAD.as_secs());
+    assert_eq!(begun.elapsed().as_secs(), HEAD_TIMEOUT.as_secs());
     assert!(maps(&client).watch(&WatchParams::default(), "0").await.is_err());
-    assert!(begun.elapsed() < 2 * HEAD + BETWEEN);
+    assert!(begun.elapsed() < 2 * HEAD_TIMEOUT + MIN_OPEN_INTERVAL);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listing_that_never_ends_is_waited_for_half_a_minute_and_keeps_no_other() {
+async fn a_listing_that_never_ends_times_out_and_blocks_no_other() {
     let (client, _) =
         client(|number| if number == 0 { Some(endless("{")) } else { whole(200, "{\"items\":[]}") });
     let begun = Instant::now();
     assert!(maps(&client).list(&ListParams::default()).await.is_err());
-    assert_eq!(begun.elapsed().as_secs(), BODY.as_secs());
+    assert_eq!(begun.elapsed().as_secs(), BODY_TIMEOUT.as_secs());
     maps(&client).list(&ListParams::default()).await.unwrap();
 }
 
@@ -80,20 +80,20 @@ async fn a_slow_page_of_a_referenced_kind_does_not_delay_our_own() {
 #[tokio::test(start_paused = true)]
 async fn a_quiet_watch_is_left_open() {
     let (client, _) = client(|_| Some(endless("\n")));
-    let heard = WatchHealth::default();
-    heard.expect(&[], Duration::from_mins(6));
-    let api: Api<ConfigMap> = Api::all(bounded(&client, heard.line(None), Pages::Own));
+    let health = WatchHealth::default();
+    health.expect(&[], Duration::from_mins(6));
+    let api: Api<ConfigMap> = Api::all(bounded(&client, health.line(None), Pages::Own));
     let watch = api.watch(&WatchParams::default(), "0").await.unwrap();
     let mut watch = std::pin::pin!(watch.into_stream());
-    assert!(timeout(Duration::from_mins(4), watch.next()).await.is_err(), "it goes on");
+    assert!(timeout(Duration::from_mins(4), watch.next()).await.is_err(), "it stays open");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_without_a_body_is_silent_however_often_it_is_opened() {
     let (client, _) = client(|number| if number % 2 == 0 { Some(endless("")) } else { whole(200, "") });
-    let heard = WatchHealth::default();
-    heard.expect(&[], Duration::from_mins(6));
-    let api: Api<ConfigMap> = Api::all(bounded(&client, heard.line(None), Pages::Own));
+    let health = WatchHealth::default();
+    health.expect(&[], Duration::from_mins(6));
+    let api: Api<ConfigMap> = Api::all(bounded(&client, health.line(None), Pages::Own));
     let silence = Duration::from_millis(20);
     std::thread::sleep(silence);
     for _ in 0..2 {
@@ -101,7 +101,7 @@ async fn a_watch_without_a_body_is_silent_however_often_it_is_opened() {
         let mut watch = std::pin::pin!(watch.into_stream());
         let event = timeout(Duration::from_mins(4), watch.next()).await;
         assert!(event.is_err() || event.is_ok_and(|event| event.is_none()));
-        assert!(heard.silence().is_some_and(|passed| passed >= silence));
+        assert!(health.silence().is_some_and(|passed| passed >= silence));
     }
 }
 
@@ -117,7 +117,7 @@ async fn a_watch_that_always_ends_at_once_is_opened_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_pauses_grow_while_every_listing_fails() {
+async fn the_backoff_grows_while_every_listing_fails() {
     let (client, count) = client(|_| whole(503, "{\"kind\":\"Status\",\"code\":503,\"status\":\"Failure\"}"));
     let watching = events(maps(&client), watcher::Config::default()).for_each(|_| std::future::ready(()));
     assert!(timeout(Duration::from_mins(2), watching).await.is_err());
@@ -126,7 +126,7 @@ async fn the_pauses_grow_while_every_listing_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_pauses_grow_while_the_second_page_or_the_watch_fails() {
+async fn the_backoff_grows_while_the_second_page_or_the_watch_fails() {
     let page: fn() -> watcher::Result<Event<()>> = || Ok(Event::InitApply(()));
     let fails = || Err(watcher::Error::NoResourceVersion);
     for second in [page, || Ok(Event::InitDone)] {
@@ -139,7 +139,7 @@ async fn the_pauses_grow_while_the_second_page_or_the_watch_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_goes_on_after_an_error_begins_its_pauses_anew() {
+async fn a_watch_that_progresses_after_an_error_resets_its_backoff() {
     let round = || [Ok(Event::Apply(())), Err(watcher::Error::NoResourceVersion)];
     let begun = Instant::now();
     backing_off(stream::repeat_with(round).flat_map(stream::iter)).take(2 * 8).count().await;

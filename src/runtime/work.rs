@@ -1,6 +1,6 @@
 //! Whether this process may start anything: only while it is the leader, and until it shuts down.
 //!
-//! It holds that state and lets others wait for it; it never stops anything itself. No safety rests on it: two
+//! It holds that state and lets others wait for it; it never stops anything itself. Safety does not depend on it: two
 //! leaders create no duplicates.
 
 use std::pin::Pin;
@@ -14,26 +14,26 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 pub struct Work {
     ending: CancellationToken,
-    leads: Arc<watch::Sender<bool>>,
+    is_leader: Arc<watch::Sender<bool>>,
 }
 
 /// The error if nothing may start now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the operator begins nothing: it is ending, or does not lead")]
+#[error("nothing may start: the operator is shutting down, or does not lead")]
 pub(crate) struct Stopped;
 
 impl Work {
     /// Creates the right to start work from now on, until `ending` is cancelled.
     #[must_use]
-    pub fn until(ending: CancellationToken) -> Self {
-        Self { ending, leads: Arc::new(watch::Sender::new(true)) }
+    pub fn new(ending: CancellationToken) -> Self {
+        Self { ending, is_leader: Arc::new(watch::Sender::new(true)) }
     }
 
     /// Sets whether this process leads.
     ///
     /// A create in flight continues; until the process leads again, nothing starts and no claimed create is sent.
-    pub fn lead(&self, leads: bool) {
-        self.leads.send_replace(leads);
+    pub fn set_leader(&self, is_leader: bool) {
+        self.is_leader.send_replace(is_leader);
     }
 
     /// Ends the right for good.
@@ -47,22 +47,22 @@ impl Work {
     }
 
     /// Returns `true` if something may start now.
-    pub(crate) fn may_begin(&self) -> bool {
+    pub(crate) fn may_start(&self) -> bool {
         !self.is_ending() && self.may_send()
     }
 
     /// Returns `true` if a claimed create may be sent now: also during shutdown, because its claim would delay the
     /// next process for longer.
     pub(crate) fn may_send(&self) -> bool {
-        *self.leads.borrow()
+        *self.is_leader.borrow()
     }
 
     /// Checks that something may start now.
     ///
     /// # Errors
     /// If nothing may.
-    pub(crate) fn begin(&self) -> Result<(), Stopped> {
-        if self.may_begin() { Ok(()) } else { Err(Stopped) }
+    pub(crate) fn check_start(&self) -> Result<(), Stopped> {
+        if self.may_start() { Ok(()) } else { Err(Stopped) }
     }
 
     /// Runs a future that may be dropped at any await, for as long as something may start.
@@ -86,21 +86,21 @@ impl Work {
     }
 
     /// Waits until this process leads.
-    pub(crate) async fn begins(&self) {
-        self.until_leads(true).await;
+    pub(crate) async fn until_leader(&self) {
+        self.wait_for_role(true).await;
     }
 
     /// Waits until nothing may start.
     pub(crate) async fn stopped(&self) {
         tokio::select! {
             () = self.ending.cancelled() => {}
-            () = self.until_leads(false) => {}
+            () = self.wait_for_role(false) => {}
         }
     }
 
-    async fn until_leads(&self, wanted: bool) {
+    async fn wait_for_role(&self, leader: bool) {
         // `self` holds the sender, so this cannot fail.
-        let _ = self.leads.subscribe().wait_for(|leads| *leads == wanted).await;
+        let _ = self.is_leader.subscribe().wait_for(|is_leader| *is_leader == leader).await;
     }
 }
 
@@ -112,25 +112,26 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_may_be_dropped_is_dropped_when_the_lead_or_the_end_says_so() {
-        let work = Work::until(CancellationToken::new());
+    async fn a_future_is_dropped_when_the_process_loses_the_lead_or_ends() {
+        let work = Work::new(CancellationToken::new());
         assert_eq!(work.unless_stopped(pin!(ready(1))).await, Ok(1));
         let mut never = pin!(pending::<()>());
-        let (stopped, ()) = tokio::join!(work.unless_stopped(never.as_mut()), async { work.lead(false) });
+        let (stopped, ()) =
+            tokio::join!(work.unless_stopped(never.as_mut()), async { work.set_leader(false) });
         assert_eq!(stopped, Err(Stopped));
-        assert_eq!(work.unless_stopped(pin!(ready(1))).await, Err(Stopped), "it does not even begin");
-        work.lead(true);
+        assert_eq!(work.unless_stopped(pin!(ready(1))).await, Err(Stopped), "it is not even polled");
+        work.set_leader(true);
         let (stopped, ()) = tokio::join!(work.unless_stopped(never), async { work.end() });
         assert_eq!(stopped, Err(Stopped));
     }
 
     #[test]
-    fn a_claimed_create_is_sent_by_who_is_ending_but_not_by_who_leads_no_longer() {
-        let work = Work::until(CancellationToken::new());
-        work.lead(false);
-        assert!(!work.may_begin() && !work.may_send());
-        work.lead(true);
+    fn a_claimed_create_is_sent_at_shutdown_but_not_without_the_lead() {
+        let work = Work::new(CancellationToken::new());
+        work.set_leader(false);
+        assert!(!work.may_start() && !work.may_send());
+        work.set_leader(true);
         work.end();
-        assert!(!work.may_begin() && work.may_send());
+        assert!(!work.may_start() && work.may_send());
     }
 }

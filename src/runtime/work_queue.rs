@@ -2,10 +2,10 @@
 //!
 //! Each item has a lane. Its path starts with the namespace, which no tenant can invent; the names that tenants
 //! choose freely (project, instance) are levels below it, so that they divide only their own share. Sibling lanes
-//! take turns, and a lane is first in, first out. Serving may last as long as Atlas does not respond, so each level
+//! are served round robin, and a lane is first in, first out. Serving may last as long as Atlas does not respond, so each level
 //! has a bound, and half of the slots are reserved for namespaces with hardly any slot: a hanging namespace, under
 //! whatever names, takes at most the first half, and each further one very few. A pure data structure: it knows
-//! neither time nor what is served.
+//! neither the time nor the meaning of an item.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -22,15 +22,15 @@ pub(crate) struct Queue<K, T, const LEVELS: usize> {
     all: Node<K, T>,
     /// The maximum number served at once below one name, by level.
     bounds: [usize; LEVELS],
-    most: usize,
+    max: usize,
     /// The number of slots that any namespace may take.
-    open: usize,
+    unreserved: usize,
     /// The remaining slots are for namespaces with fewer slots than this.
-    few: usize,
+    few_slots: usize,
 }
 
 /// A namespace may take reserved slots while it has less than this fraction of all slots.
-const FEW: usize = 64;
+const RESERVED_FRACTION: usize = 64;
 
 /// The subtree below one name. It exists only while something in it waits or is served.
 #[derive(Debug)]
@@ -38,18 +38,18 @@ struct Node<K, T> {
     served: usize,
     /// The waiting items, at the end of a path.
     waiting: VecDeque<(K, T)>,
-    below: HashMap<Arc<str>, Self>,
+    children: HashMap<Arc<str>, Self>,
     /// The child names that may be served, each once, the next first.
-    turns: VecDeque<Arc<str>>,
-    /// It is among the turns of its parent.
-    listed: bool,
+    ready: VecDeque<Arc<str>>,
+    /// It is among the ready names of its parent.
+    is_ready: bool,
 }
 
 impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
-    /// Creates a queue with `most` slots in total, and `bounds` for each name below a namespace, level by level.
-    pub(crate) fn new(most: usize, bounds: [usize; LEVELS]) -> Self {
-        let (open, few) = (most.div_ceil(2), (most / FEW).max(1));
-        Self { lanes: HashMap::new(), all: Node::default(), bounds, most, open, few }
+    /// Creates a queue with `max` slots in total, and `bounds` for each name below a namespace, level by level.
+    pub(crate) fn new(max: usize, bounds: [usize; LEVELS]) -> Self {
+        let (unreserved, few_slots) = (max.div_ceil(2), (max / RESERVED_FRACTION).max(1));
+        Self { lanes: HashMap::new(), all: Node::default(), bounds, max, unreserved, few_slots }
     }
 
     /// Adds an item to serve. Does nothing if it waits already or is being served.
@@ -62,16 +62,17 @@ impl<K: Clone + Eq + Hash, T, const LEVELS: usize> Queue<K, T, LEVELS> {
         self.lanes.insert(key.clone(), lane);
     }
 
-    /// Returns the next item to serve, with what was kept while it waited, if a slot is free.
+    /// Returns the next item to serve, with the value kept for it, if a slot is free.
     pub(crate) fn get(&mut self) -> Option<(K, T)> {
         let served = self.all.served;
-        if served >= self.most {
+        if served >= self.max {
             return None;
         }
-        let bound = if served < self.open { usize::MAX } else { self.few };
-        let may_go = |namespace: &Arc<str>| self.all.below.get(namespace).is_some_and(|it| it.served < bound);
-        let position = self.all.turns.iter().position(may_go)?;
-        let namespace = self.all.turns.remove(position)?;
+        let bound = if served < self.unreserved { usize::MAX } else { self.few_slots };
+        let may_start =
+            |namespace: &Arc<str>| self.all.children.get(namespace).is_some_and(|it| it.served < bound);
+        let position = self.all.ready.iter().position(may_start)?;
+        let namespace = self.all.ready.remove(position)?;
         self.all.take_from(&namespace, &self.bounds)
     }
 
@@ -89,8 +90,8 @@ impl<K, T> Node<K, T> {
             self.waiting.push_back(entry);
             return;
         };
-        self.below.entry(Arc::clone(name)).or_default().enter(path, bounds, entry);
-        self.list(name, *bound);
+        self.children.entry(Arc::clone(name)).or_default().enter(path, bounds, entry);
+        self.mark_ready(name, *bound);
     }
 
     fn take(&mut self, bounds: &[usize]) -> Option<(K, T)> {
@@ -98,17 +99,17 @@ impl<K, T> Node<K, T> {
             self.served += 1;
             return Some(first);
         }
-        let name = self.turns.pop_front()?;
+        let name = self.ready.pop_front()?;
         self.take_from(&name, bounds)
     }
 
-    /// Takes an item from below `name`, whose turn it is, and gives it another turn if more may be served there.
+    /// Takes an item from below `name`, which was ready, and marks it ready again if more may be served there.
     fn take_from(&mut self, name: &Arc<str>, bounds: &[usize]) -> Option<(K, T)> {
         let (bound, bounds) = bounds.split_first()?;
-        let node = self.below.get_mut(name)?;
-        node.listed = false;
+        let node = self.children.get_mut(name)?;
+        node.is_ready = false;
         let taken = node.take(bounds);
-        self.list(name, *bound);
+        self.mark_ready(name, *bound);
         self.served += usize::from(taken.is_some());
         taken
     }
@@ -116,29 +117,29 @@ impl<K, T> Node<K, T> {
     fn leave(&mut self, path: &[Arc<str>], bounds: &[usize]) {
         self.served -= 1;
         let ([name, path @ ..], [bound, bounds @ ..]) = (path, bounds) else { return };
-        let Some(node) = self.below.get_mut(name) else { return };
+        let Some(node) = self.children.get_mut(name) else { return };
         node.leave(path, bounds);
         if node.is_idle() {
-            self.below.remove(name);
+            self.children.remove(name);
         } else {
-            self.list(name, *bound);
+            self.mark_ready(name, *bound);
         }
     }
 
-    /// Gives `name` a turn, if something below it may be served. A name that has a turn keeps it.
-    fn list(&mut self, name: &Arc<str>, bound: usize) {
-        if let Some(node) = self.below.get_mut(name)
-            && !node.listed
+    /// Marks `name` ready, if something below it may be served. A name that is ready keeps its position.
+    fn mark_ready(&mut self, name: &Arc<str>, bound: usize) {
+        if let Some(node) = self.children.get_mut(name)
+            && !node.is_ready
             && node.served < bound
-            && !(node.waiting.is_empty() && node.turns.is_empty())
+            && !(node.waiting.is_empty() && node.ready.is_empty())
         {
-            node.listed = true;
-            self.turns.push_back(Arc::clone(name));
+            node.is_ready = true;
+            self.ready.push_back(Arc::clone(name));
         }
     }
 
     fn is_idle(&self) -> bool {
-        self.served == 0 && self.waiting.is_empty() && self.below.is_empty()
+        self.served == 0 && self.waiting.is_empty() && self.children.is_empty()
     }
 }
 
@@ -147,9 +148,9 @@ impl<K, T> Default for Node<K, T> {
         Self {
             served: 0,
             waiting: VecDeque::new(),
-            below: HashMap::new(),
-            turns: VecDeque::new(),
-            listed: false,
+            children: HashMap::new(),
+            ready: VecDeque::new(),
+            is_ready: false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The context that all reconciles of this process share.
+//! The context that all reconciles of this process share. It decides nothing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,7 +49,7 @@ pub struct Options {
     pub namespaces: BTreeSet<String>,
     /// Label selector of the objects to watch; `None`: all of them.
     pub selector: Option<String>,
-    /// How long after the start objects are searched that nobody watches.
+    /// The delay after the start until unwatched objects are searched.
     pub survey_after: Duration,
     /// The Secret for objects without `credentialsRef`, and the namespaces that may use it.
     pub default_credentials: Option<DefaultCredentials>,
@@ -71,93 +71,95 @@ pub(super) struct Context {
     pub(super) work: Work,
     pub(super) events: Events,
     pub(super) client: Client,
-    /// Places of each namespace for the events of objects that cannot be read.
+    /// The events of unreadable objects that wait to be published.
     pub(super) telling: Telling,
 }
 
-/// Maximum number of objects of one namespace that cannot be read whose event waits to be published.
-const TELLING: usize = 16;
+/// Maximum number of pending events of one namespace, each about an unreadable object.
+const MAX_PENDING_EVENTS: usize = 16;
 
-/// The namespaces with events of objects that cannot be read that wait to be published.
+/// The permits for pending events about unreadable objects, by namespace.
 #[derive(Default)]
 pub(super) struct Telling(Mutex<HashMap<Box<str>, Arc<Semaphore>>>);
 
 impl Telling {
-    /// Returns a place for an event of `namespace`; `None` if all are taken.
-    fn place(&self, namespace: &str) -> Option<OwnedSemaphorePermit> {
+    /// Returns the permit for a pending event of `namespace`; `None` if all are in use.
+    fn permit(&self, namespace: &str) -> Option<OwnedSemaphorePermit> {
         let mut namespaces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A place that is taken holds the semaphore.
-        namespaces.retain(|_, places| Arc::strong_count(places) > 1);
-        let places = namespaces.entry(namespace.into()).or_insert_with(|| Arc::new(Semaphore::new(TELLING)));
-        Arc::clone(places).try_acquire_owned().ok()
+        // A permit in use holds the semaphore.
+        namespaces.retain(|_, permits| Arc::strong_count(permits) > 1);
+        let permits = namespaces
+            .entry(namespace.into())
+            .or_insert_with(|| Arc::new(Semaphore::new(MAX_PENDING_EVENTS)));
+        Arc::clone(permits).try_acquire_owned().ok()
     }
 }
 
 impl Context {
     /// Removes all state of an object that no longer exists.
-    pub(super) fn gone(&self, namespace: &str, token: &Token) {
-        self.forget(namespace, token);
-        if let Some(alone) = self.directory.gone(token) {
-            self.publish_again(&alone);
+    pub(super) fn on_deleted(&self, namespace: &str, token: &Token) {
+        self.remove_state(namespace, token);
+        if let Some(alone) = self.directory.remove(token) {
+            self.republish(&alone);
         }
     }
 
     /// Handles an object that has left the watch. With a selector it may still exist, and then keeps its endpoint and its mark.
     pub(super) fn unshown(&self, namespace: &str, token: &Token) {
         if self.options.selector.is_none() {
-            return self.gone(namespace, token);
+            return self.on_deleted(namespace, token);
         }
-        self.forget(namespace, token);
-        if let Some(alone) = self.directory.left(token) {
-            self.publish_again(&alone);
+        self.remove_state(namespace, token);
+        if let Some(alone) = self.directory.mark_unselected(token) {
+            self.republish(&alone);
         }
     }
 
-    fn forget(&self, namespace: &str, token: &Token) {
-        self.states.with(token, |entry| entry.counted.gone(&self.options.metrics));
-        self.states.gone(namespace, token, &self.options.times);
-        self.targets.forget(token);
-        self.atlas.keys.forget(token);
+    fn remove_state(&self, namespace: &str, token: &Token) {
+        self.states.with(token, |entry| entry.counted.on_deleted(&self.options.metrics));
+        self.states.remove(namespace, token, &self.options.times);
+        self.targets.remove(token);
+        self.atlas.credentials.remove(token);
     }
 
     /// Records which VPC endpoint an object declares, and has the status of the objects that this affects published again.
     pub(super) fn declares(&self, token: &Token, id: Option<&VpcEndpointId>) {
         for affected in self.directory.declares(token, id) {
-            self.publish_again(&affected);
+            self.republish(&affected);
         }
     }
 
-    /// Has the status of an object published again, because it depends on what another object has just declared.
-    fn publish_again(&self, object: &ObjectRef<Cached>) {
+    /// Has the status of an object published again, because it depends on a declaration that another object has just changed.
+    fn republish(&self, object: &ObjectRef<Cached>) {
         let namespace = object.namespace.as_deref().unwrap_or_default();
         let token = Token::of(&self.cluster_id, namespace, &object.name);
         self.states.with(&token, |entry| entry.schedule.status_outdated());
         self.admission.request(object);
     }
 
-    /// Handles an object from the watch that cannot be read. It is left unchanged; a log line and an event say so once, and the
+    /// Handles an unreadable object from the watch. The object stays unchanged; one log line and one event report it, and the
     /// event is published in the background.
     pub(super) fn cannot_read(self: &Arc<Self>, unreadable: &Unreadable) {
         let Unreadable { metadata, why } = unreadable;
         let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
         let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
         let token = Token::of(&self.cluster_id, namespace, name);
-        let is_news = self.states.hidden(namespace, &token, why);
+        let is_new = self.states.record_unreadable(namespace, &token, why);
         self.directory.appeared(&token, namespace, name);
-        if is_news {
-            self.options.metrics.not_understood();
+        if is_new {
+            self.options.metrics.not_decoded();
             warn!(namespace, name, why, "cannot decode the object; fix or delete it");
         }
-        if self.states.unreadable_told(&token, true) {
+        if self.states.set_unreadable_reported(&token, true) {
             return;
         }
-        // However many such objects a namespace has, only a few of its events wait. The next watch event of an object without
-        // a place tries again.
-        let Some(place) = self.telling.place(namespace) else {
-            self.states.unreadable_told(&token, false);
+        // However many such objects a namespace has, only a few of its events are pending. The next watch event of an object
+        // without a permit tries again.
+        let Some(event_permit) = self.telling.permit(namespace) else {
+            self.states.set_unreadable_reported(&token, false);
             return;
         };
-        let notice = EventDraft {
+        let draft = EventDraft {
             reason: EventReason::ObjectUnreadable,
             warning: true,
             message: format!(
@@ -175,11 +177,11 @@ impl Context {
         };
         let (ctx, namespace) = (Arc::clone(self), namespace.to_owned());
         tokio::spawn(async move {
-            let permit = ctx.cluster.turn(&namespace).await;
-            if !ctx.publish_event(&permit, regarding, &notice).await {
-                ctx.states.unreadable_told(&token, false);
+            let permit = ctx.cluster.permit(&namespace).await;
+            if !ctx.publish_event(&permit, regarding, &draft).await {
+                ctx.states.set_unreadable_reported(&token, false);
             }
-            drop(place);
+            drop(event_permit);
         });
     }
 
@@ -188,9 +190,9 @@ impl Context {
         &self,
         permit: &ApiPermit,
         object: &ServerlessPrivateEndpoint,
-        notice: &EventDraft,
+        draft: &EventDraft,
     ) {
-        self.publish_event(permit, object.object_ref(&()), notice).await;
+        self.publish_event(permit, object.object_ref(&()), draft).await;
     }
 
     /// Publishes an event. Returns `false` if that failed.
@@ -198,8 +200,8 @@ impl Context {
         &self,
         _permit: &ApiPermit,
         regarding: ObjectReference,
-        notice: &EventDraft,
+        draft: &EventDraft,
     ) -> bool {
-        self.events.publish(regarding, notice).await
+        self.events.publish(regarding, draft).await
     }
 }

@@ -1,4 +1,4 @@
-//! Converts the custom resource to the types of the rules. Parses each value once; decides nothing and does no I/O.
+//! Converts the custom resource to the types of the rules, each value once. It decides nothing and does no I/O.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -106,10 +106,10 @@ pub fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Re
 
 /// Returns the purpose of credentials for a read: a scheduled one, or one because of a change or a reconcile request that the
 /// status does not reflect yet.
-pub(super) fn asked(object: &ServerlessPrivateEndpoint) -> Purpose {
+pub(super) fn read_purpose(object: &ServerlessPrivateEndpoint) -> Purpose {
     let status = object.status.as_ref();
     let spec = status.map(|status| status.observed_generation) != object.meta().generation;
-    if spec || word(object).is_some() { Purpose::Asked { spec } } else { Purpose::Read }
+    if spec || reconcile_request(object).is_some() { Purpose::Asked { spec } } else { Purpose::Read }
 }
 
 /// Returns how often a settled endpoint is polled.
@@ -123,7 +123,7 @@ fn duration(field: &str, text: &str) -> Result<Duration, String> {
 }
 
 /// Returns the value of `reconcile.fluxcd.io/requestedAt`, unless the status says that this request has been handled.
-pub(super) fn word(object: &ServerlessPrivateEndpoint) -> Option<&str> {
+pub(super) fn reconcile_request(object: &ServerlessPrivateEndpoint) -> Option<&str> {
     let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref());
     let requested = object.annotations().get(crd::RECONCILE_REQUEST)?;
     (handled != Some(requested)).then_some(requested.as_str())
@@ -143,12 +143,12 @@ pub(super) fn essence(object: &ServerlessPrivateEndpoint) -> u64 {
     hasher.finish()
 }
 
-/// Returns what the object's schedule depends on.
+/// Returns the fields that the object's schedule depends on.
 pub(super) fn version(object: &ServerlessPrivateEndpoint) -> ObjectVersion {
     let status = object.status.as_ref();
     ObjectVersion {
         content: essence(object),
-        request: word(object).map(|request| hash(&request)),
+        request: reconcile_request(object).map(|request| hash(&request)),
         number: object.meta().resource_version.as_deref().and_then(|number| number.parse().ok()),
         deleting: object.meta().deletion_timestamp.is_some(),
         recorded: status.is_some_and(|status| status.id.is_some()),

@@ -18,17 +18,17 @@ use crate::serverless::crd::{ManagementPolicy, ServerlessPrivateEndpoint};
 use super::kind::Cached;
 
 /// The index.
-pub(super) struct Directory(Mutex<Index>);
+pub(super) struct Directory(Mutex<DirectoryIndex>);
 
-struct Index {
-    objects: HashMap<Token, Entry>,
+struct DirectoryIndex {
+    objects: HashMap<Token, DirectoryEntry>,
     /// The objects of a namespace that declare a VPC endpoint, in the order of their declarations.
     declarants: HashMap<(Arc<str>, VpcEndpointId), Vec<Token>>,
     /// Number of watches whose first listing is not complete.
     unlisted: usize,
 }
 
-struct Entry {
+struct DirectoryEntry {
     namespace: Arc<str>,
     name: Box<str>,
     declares: Option<VpcEndpointId>,
@@ -37,28 +37,32 @@ struct Entry {
     /// Creation time in seconds since 1970; 0 if unknown.
     created: i64,
     /// The object has left the watch, because it no longer matches the selector, and may still exist.
-    left: bool,
+    unselected: bool,
 }
 
 impl Directory {
     /// Creates the index for the objects of this many watches.
     pub(super) fn new(watches: usize) -> Self {
-        Self(Mutex::new(Index { objects: HashMap::new(), declarants: HashMap::new(), unlisted: watches }))
+        Self(Mutex::new(DirectoryIndex {
+            objects: HashMap::new(),
+            declarants: HashMap::new(),
+            unlisted: watches,
+        }))
     }
 
     /// Records an object from the watch. Returns `true` if the watch did not show it before.
     pub(super) fn appeared(&self, token: &Token, namespace: &str, name: &str) -> bool {
         let mut index = self.index();
         if let Some(entry) = index.objects.get_mut(token) {
-            return std::mem::take(&mut entry.left);
+            return std::mem::take(&mut entry.unselected);
         }
-        let entry = Entry {
+        let entry = DirectoryEntry {
             namespace: namespace.into(),
             name: name.into(),
             declares: None,
             endpoints: Box::default(),
             created: 0,
-            left: false,
+            unselected: false,
         };
         index.objects.insert(token.clone(), entry);
         true
@@ -91,28 +95,29 @@ impl Directory {
     }
 
     /// Marks an object that has left the watch and may still exist: its endpoints and its mark stay its own until it is known to
-    /// be [gone](Self::gone). Returns the object that is now the only one to declare the same VPC endpoint.
-    pub(super) fn left(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+    /// be [deleted](Self::remove). Returns the object that is now the only one to declare the same VPC endpoint.
+    pub(super) fn mark_unselected(&self, token: &Token) -> Option<ObjectRef<Cached>> {
         let mut index = self.index();
         let entry = index.objects.get_mut(token)?;
-        entry.left = true;
+        entry.unselected = true;
         let (namespace, declares) = (Arc::clone(&entry.namespace), entry.declares.take());
         let alone = index.undeclare(token, &(namespace, declares?))?;
         index.object(&alone)
     }
 
     /// Returns the objects that have left the watch, with namespace and name.
-    pub(super) fn all_left(&self) -> Vec<(Token, String, String)> {
+    pub(super) fn all_unselected(&self) -> Vec<(Token, String, String)> {
         let index = self.index();
-        let left = index.objects.iter().filter(|(_, entry)| entry.left);
-        left.map(|(token, entry)| (token.clone(), entry.namespace.to_string(), entry.name.to_string()))
+        let unselected = index.objects.iter().filter(|(_, entry)| entry.unselected);
+        unselected
+            .map(|(token, entry)| (token.clone(), entry.namespace.to_string(), entry.name.to_string()))
             .collect()
     }
 
     /// Removes an object that has left the watch, unless the watch shows it again.
-    pub(super) fn gone_if_left(&self, token: &Token) {
+    pub(super) fn remove_if_unselected(&self, token: &Token) {
         let mut index = self.index();
-        if index.objects.get(token).is_some_and(|entry| entry.left) {
+        if index.objects.get(token).is_some_and(|entry| entry.unselected) {
             index.objects.remove(token);
         }
     }
@@ -125,10 +130,10 @@ impl Directory {
         if entry.declares.as_ref() == id {
             return Vec::new();
         }
-        let before = std::mem::replace(&mut entry.declares, id.cloned());
+        let previous = std::mem::replace(&mut entry.declares, id.cloned());
         let namespace = Arc::clone(&entry.namespace);
         let mut affected =
-            before.and_then(|before| index.undeclare(token, &(Arc::clone(&namespace), before)));
+            previous.and_then(|previous| index.undeclare(token, &(Arc::clone(&namespace), previous)));
         let mut alone = None;
         if let Some(id) = id {
             let declarants = index.declarants.entry((namespace, id.clone())).or_default();
@@ -140,9 +145,9 @@ impl Directory {
     }
 
     /// Removes an object that no longer exists. Returns the object that is now the only one to declare the same VPC endpoint.
-    pub(super) fn gone(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+    pub(super) fn remove(&self, token: &Token) -> Option<ObjectRef<Cached>> {
         let mut index = self.index();
-        let Entry { namespace, declares, .. } = index.objects.remove(token)?;
+        let DirectoryEntry { namespace, declares, .. } = index.objects.remove(token)?;
         let alone = index.undeclare(token, &(namespace, declares?))?;
         index.object(&alone)
     }
@@ -165,20 +170,25 @@ impl Directory {
     }
 
     /// Returns another object of `namespace` that declares `id`, as text for the users of the object `token`.
-    pub(super) fn another(&self, token: &Token, namespace: &str, id: &VpcEndpointId) -> Option<String> {
+    pub(super) fn other_declarant(
+        &self,
+        token: &Token,
+        namespace: &str,
+        id: &VpcEndpointId,
+    ) -> Option<String> {
         let index = self.index();
         let declarants = index.declarants.get(&(namespace.into(), id.clone()))?;
         let other = declarants.iter().find(|other| *other != token)?;
         Some(format!("ServerlessPrivateEndpoint {}", index.objects.get(other)?.name))
     }
 
-    fn index(&self) -> MutexGuard<'_, Index> {
+    fn index(&self) -> MutexGuard<'_, DirectoryIndex> {
         // A panic under the lock leaves at worst one object that is missing from the index.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Index {
+impl DirectoryIndex {
     /// Removes a declaration. Returns the object that is now the only one to declare the VPC endpoint.
     fn undeclare(&mut self, token: &Token, declared: &(Arc<str>, VpcEndpointId)) -> Option<Token> {
         let declarants = self.declarants.get_mut(declared)?;
@@ -194,7 +204,7 @@ impl Index {
     }
 
     fn object(&self, token: &Token) -> Option<ObjectRef<Cached>> {
-        let Entry { namespace, name, .. } = self.objects.get(token)?;
+        let DirectoryEntry { namespace, name, .. } = self.objects.get(token)?;
         Some(ObjectRef::new(name).within(namespace))
     }
 }
@@ -233,8 +243,8 @@ mod tests {
             affected.into_iter().map(|object| object.name).collect()
         }
 
-        fn another(&self, name: &str, id: &str) -> Option<String> {
-            self.0.another(&token("a", name), "a", &id.parse().unwrap())
+        fn other_declarant(&self, name: &str, id: &str) -> Option<String> {
+            self.0.other_declarant(&token("a", name), "a", &id.parse().unwrap())
         }
     }
 
@@ -243,32 +253,32 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbor_is_called_by_its_name_and_nobody_else_is() {
+    fn only_an_owner_in_the_same_namespace_is_named() {
         let Objects(directory) = Objects::of(&[("shop", "orders")]);
         let orders = token("shop", "orders");
         assert_eq!(directory.owner(&orders, "shop"), Some(Owner::Neighbor("orders".to_owned())));
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
-        directory.gone(&orders);
+        directory.remove(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
     }
 
     #[test]
-    fn an_object_that_left_the_selector_stays_the_owner_until_it_is_gone() {
+    fn an_unselected_object_stays_the_owner_until_it_is_removed() {
         let Objects(directory) = Objects::of(&[("shop", "orders")]);
         let orders = token("shop", "orders");
-        directory.left(&orders);
+        directory.mark_unselected(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
-        assert_eq!(directory.all_left().len(), 1);
-        assert!(directory.appeared(&orders, "shop", "orders"), "what it declares is recorded again");
-        directory.gone_if_left(&orders);
-        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere), "it has come back");
-        directory.left(&orders);
-        directory.gone_if_left(&orders);
+        assert_eq!(directory.all_unselected().len(), 1);
+        assert!(directory.appeared(&orders, "shop", "orders"), "its declaration is recorded again");
+        directory.remove_if_unselected(&orders);
+        assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere), "the watch shows it again");
+        directory.mark_unselected(&orders);
+        directory.remove_if_unselected(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Nobody));
     }
 
     #[test]
-    fn an_endpoint_belongs_to_the_older_object_of_two_namespaces_that_use_it() {
+    fn an_endpoint_belongs_to_the_oldest_object_that_uses_it() {
         let Objects(directory) = Objects::of(&[("a", "first"), ("b", "second"), ("a", "third")]);
         let id: EndpointId = "7".repeat(24).parse().unwrap();
         let uses = |namespace: &str, name: &str, second: u32, fields: [&str; 2]| {
@@ -291,13 +301,13 @@ mod tests {
         );
         uses("a", "first", 1, ["", ""]);
         assert!(!is_used("b", "second"));
-        directory.gone(&token("b", "second"));
+        directory.remove(&token("b", "second"));
         assert!(!is_used("a", "third"));
         assert!(is_used("b", "unknown"), "nothing is taken over while its age is not known");
     }
 
     #[test]
-    fn nobody_is_the_owner_only_once_every_watch_has_listed() {
+    fn an_owner_is_unknown_until_every_watch_has_listed() {
         let directory = Directory::new(2);
         let orders = token("shop", "orders");
         assert_eq!(directory.owner(&orders, "other"), None);
@@ -308,26 +318,32 @@ mod tests {
     }
 
     #[test]
-    fn two_objects_with_one_vpc_endpoint_are_affected_until_one_is_alone() {
+    fn a_shared_vpc_endpoint_affects_its_objects_until_one_is_left() {
         let objects = Objects::of(&[("a", "one"), ("a", "two"), ("a", "three")]);
         let nobody: [&str; 0] = [];
         assert_eq!(objects.declare("one", Some("vpce-1")), nobody);
-        assert_eq!(objects.another("one", "vpce-1"), None);
+        assert_eq!(objects.other_declarant("one", "vpce-1"), None);
         assert_eq!(objects.declare("two", Some("vpce-1")), ["one"]);
-        assert_eq!(objects.declare("two", Some("vpce-1")), nobody, "nothing new");
-        assert_eq!(objects.another("one", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint two"));
-        assert_eq!(objects.another("two", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint one"));
-        assert_eq!(objects.declare("three", Some("vpce-1")), nobody, "the others know already");
+        assert_eq!(objects.declare("two", Some("vpce-1")), nobody, "the declaration is unchanged");
+        assert_eq!(
+            objects.other_declarant("one", "vpce-1").as_deref(),
+            Some("ServerlessPrivateEndpoint two")
+        );
+        assert_eq!(
+            objects.other_declarant("two", "vpce-1").as_deref(),
+            Some("ServerlessPrivateEndpoint one")
+        );
+        assert_eq!(objects.declare("three", Some("vpce-1")), nobody, "the others report each other already");
         assert_eq!(objects.declare("three", None), nobody);
         assert_eq!(objects.declare("two", Some("vpce-2")), ["one"]);
-        assert_eq!(objects.another("one", "vpce-1"), None);
+        assert_eq!(objects.other_declarant("one", "vpce-1"), None);
         objects.declare("two", Some("vpce-1"));
-        assert_eq!(objects.0.gone(&token("a", "two")).map(|object| object.name).as_deref(), Some("one"));
-        assert_eq!(objects.0.gone(&token("a", "one")), None);
+        assert_eq!(objects.0.remove(&token("a", "two")).map(|object| object.name).as_deref(), Some("one"));
+        assert_eq!(objects.0.remove(&token("a", "one")), None);
     }
 
     #[test]
-    fn a_declaration_in_another_namespace_affects_nobody_and_is_not_shown() {
+    fn a_declaration_in_another_namespace_has_no_effect() {
         let objects = Objects::of(&[("b", "secret-name"), ("a", "own"), ("a", "neighbor")]);
         objects.declare("own", Some("vpce-1"));
         let there = |id: Option<&str>| {
@@ -336,25 +352,28 @@ mod tests {
         };
         for _ in 0..3 {
             there(Some("vpce-1"));
-            assert_eq!(objects.another("own", "vpce-1"), None);
+            assert_eq!(objects.other_declarant("own", "vpce-1"), None);
             there(Some("vpce-2"));
         }
         there(Some("vpce-1"));
         assert_eq!(objects.declare("neighbor", Some("vpce-1")), ["own"]);
-        assert_eq!(objects.another("own", "vpce-1").as_deref(), Some("ServerlessPrivateEndpoint neighbor"));
+        assert_eq!(
+            objects.other_declarant("own", "vpce-1").as_deref(),
+            Some("ServerlessPrivateEndpoint neighbor")
+        );
     }
 
     #[test]
-    fn an_object_that_is_gone_declares_nothing_any_more() {
+    fn a_removed_object_declares_nothing() {
         let objects = Objects::of(&[("a", "one"), ("a", "two")]);
         objects.declare("one", Some("vpce-1"));
-        objects.0.gone(&token("a", "one"));
+        objects.0.remove(&token("a", "one"));
         assert_eq!(objects.declare("one", Some("vpce-1")), [""; 0]);
-        assert_eq!(objects.another("two", "vpce-1"), None);
+        assert_eq!(objects.other_declarant("two", "vpce-1"), None);
     }
 
     #[test]
-    fn a_manifest_tells_what_its_object_declares_and_a_status_what_its_reference_led_to() {
+    fn a_declaration_comes_from_the_spec_or_the_resolved_reference() {
         let read = |management, spec: serde_json::Value, status: serde_json::Value| {
             let mut spec = spec;
             spec["projectId"] = "0".repeat(24).into();

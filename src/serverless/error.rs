@@ -1,4 +1,4 @@
-//! Why a reconcile ends early.
+//! The errors that end a reconcile early. A fault of Atlas is a state, not an error.
 
 use std::time::Duration;
 
@@ -14,20 +14,20 @@ pub(super) enum ReconcileError {
     /// This reconcile removed our finalizer.
     #[error("the object is released")]
     Released,
-    /// The API server does not show the object, or shows another one of its name. Only the watch decides that it is gone:
+    /// The API server returns no such object, or another object of its name. Only the watch decides that it is deleted:
     /// an API server may not know an object or its kind for a moment.
-    #[error("the API server does not show the object")]
-    NotShown,
-    /// To be retried at once.
+    #[error("the API server returns no such object")]
+    NotFound,
+    /// The reconcile is to be retried at once.
     #[error("{0}")]
-    Again(&'static str),
+    Retry(&'static str),
     /// Users request more than Atlas' rate limit allows: requeued after this long.
     #[error("the requested reconcile begins in {} ms", .0.as_millis())]
-    Later(Duration),
+    RateLimited(Duration),
     /// The referenced object has not been read yet. Once it is, the object is reconciled again.
     #[error("the reference has not been read yet")]
-    Unread,
-    /// The credentials went away between two steps.
+    ReferenceNotRead,
+    /// The credentials were removed between two steps.
     #[error("failed to get the credentials: {0}")]
     NoAccess(Fault),
     /// A request to the API server failed.
@@ -44,7 +44,7 @@ pub(super) enum ReconcileError {
 impl From<ApiError> for ReconcileError {
     fn from(error: ApiError) -> Self {
         match error {
-            ApiError::NotFound | ApiError::KindNotInstalled => Self::NotShown,
+            ApiError::NotFound | ApiError::KindNotInstalled => Self::NotFound,
             error => Self::ApiServer(error),
         }
     }

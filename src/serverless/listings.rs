@@ -14,23 +14,23 @@ use domain::sunset::Announcements;
 use crate::clock::Boottime;
 
 use crate::runtime::atlas_access::{Access, AtlasAccess};
-use crate::runtime::request_rate::{Act, ListingRate};
+use crate::runtime::request_rate::{ListingRate, UserTrigger};
 use crate::runtime::single_flight::SingleFlight;
 use crate::runtime::token_bucket::Rate;
 
 /// Minimum interval between two listings of an instance, however many callers request one. A shorter poll interval shortens it.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Maximum burst of listings of an instance: as many as a change needs that waits for nothing.
+/// Maximum burst of listings of an instance: as many as one uninterrupted change needs.
 const BURST: u32 = 4;
 
 /// The listing of an instance, or why there is none, and when its request was sent.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct InstanceListing {
     pub(super) sent: Boottime,
     pub(super) result: Result<Arc<[Endpoint]>, Fault>,
-    /// `true` if a request was sent; otherwise `result` says why not.
-    pub(super) is_asked: bool,
+    /// `true` if a request was sent; otherwise `result` holds the reason.
+    pub(super) was_requested: bool,
     /// The announced end of this API, if a response of the last day has announced it.
     pub(super) sunset: Option<Sunset>,
 }
@@ -40,7 +40,7 @@ enum NotSent {
     /// Requests are backed off, because of this fault.
     BackedOff(Fault),
     /// Users request too many listings: the next is allowed after this delay.
-    Later(Duration),
+    RateLimited(Duration),
 }
 
 /// The listings of all instances.
@@ -74,16 +74,16 @@ impl Listings {
         access: &Access<Instance>,
         fresh_after: Boottime,
         cause: Cause,
-    ) -> Result<Listing, Duration> {
+    ) -> Result<InstanceListing, Duration> {
         let enter = || async {
             // Checked before the permit, so that a thousand objects in back-off do not wait for permits.
             if matches!(cause, Cause::Own | Cause::Edit) {
-                Self::held(atlas, access, false)?;
+                Self::check_withheld(atlas, access, false)?;
             }
             Ok(atlas.enter(&access.namespace, &access.project).await)
         };
         let fetch = |permit| async {
-            let counted = self.begin(atlas, access, cause)?;
+            let counted_as = self.begin(atlas, access, cause)?;
             let sent = Boottime::now();
             // Boxed, to keep this future small: many callers wait here for the few that send a request.
             let result = Box::pin(access.key.client.list(&access.subject)).await;
@@ -92,55 +92,57 @@ impl Listings {
                 if let Some(sunset) = &listing.sunset {
                     self.announcements().announced(sunset.day.as_deref(), sent.since_boot());
                 }
-                if let Some(act) = counted {
-                    self.listing_rate().found(act, &access.namespace);
+                if let Some(trigger) = counted_as {
+                    self.listing_rate().refund(trigger, &access.namespace);
                 }
             }
-            atlas.answered(access, (Call::Read, sent), result.as_ref().err()).await;
+            atlas.record_response(access, (Call::Read, sent), result.as_ref().err()).await;
             let result = result.map(|listing| Arc::from(listing.endpoints)).map_err(|error| error.fault());
             Ok((sent, result))
         };
-        let (sent, result, is_asked) =
-            match self.endpoints.get(access.asking(), fresh_after, enter, fetch).await {
+        let (sent, result, was_requested) =
+            match self.endpoints.get(access.single_flight_key(), fresh_after, enter, fetch).await {
                 Ok((sent, result)) => (sent, result, true),
-                Err(NotSent::BackedOff(Fault { retry_after: Some(left), .. })) if cause == Cause::Request => {
-                    return Err(left);
+                Err(NotSent::BackedOff(Fault { retry_after: Some(remaining), .. }))
+                    if cause == Cause::Request =>
+                {
+                    return Err(remaining);
                 }
                 Err(NotSent::BackedOff(fault)) => {
                     let attempt = Operation::List.attempt(&access.subject, None);
                     (Boottime::now(), Err(fault.met_by(attempt)), false)
                 }
-                Err(NotSent::Later(delay)) => return Err(delay),
+                Err(NotSent::RateLimited(delay)) => return Err(delay),
             };
-        Ok(Listing { sent, result, is_asked, sunset: self.sunset() })
+        Ok(InstanceListing { sent, result, was_requested, sunset: self.sunset() })
     }
 
-    /// Checks back-off and rate limits, and records that a listing is requested now. Returns the act of a user that it is
-    /// counted as.
+    /// Checks back-off and rate limits, and records that a listing is requested now. Returns the trigger of a user that it
+    /// counts as.
     fn begin(
         &self,
         atlas: &AtlasAccess,
         access: &Access<Instance>,
         cause: Cause,
-    ) -> Result<Option<Act>, NotSent> {
+    ) -> Result<Option<UserTrigger>, NotSent> {
         let now = Boottime::now();
-        let take = |act| {
+        let take = |trigger| {
             let project = (access.project.clone(), access.fingerprint());
-            let wait = self.listing_rate().take(act, &access.namespace, project, now);
-            if wait.is_zero() { Ok(act) } else { Err(NotSent::Later(wait)) }
+            let wait = self.listing_rate().take(trigger, &access.namespace, project, now);
+            if wait.is_zero() { Ok(trigger) } else { Err(NotSent::RateLimited(wait)) }
         };
         let requested = match cause {
             Cause::Own | Cause::Edit => None,
-            Cause::Also => take(Act::Word).ok(),
-            Cause::Request => Some(take(Act::Word)?),
+            Cause::Also => take(UserTrigger::Request).ok(),
+            Cause::Request => Some(take(UserTrigger::Request)?),
         };
-        Self::held(atlas, access, requested.is_some())?;
-        let counted = match cause {
-            Cause::Edit | Cause::Also if requested.is_none() => Some(take(Act::Edit)?),
+        Self::check_withheld(atlas, access, requested.is_some())?;
+        let counted_as = match cause {
+            Cause::Edit | Cause::Also if requested.is_none() => Some(take(UserTrigger::Edit)?),
             _ => requested,
         };
         atlas.begin_read(access);
-        Ok(counted)
+        Ok(counted_as)
     }
 
     fn sunset(&self) -> Option<Sunset> {
@@ -151,9 +153,13 @@ impl Listings {
         self.announcements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn held(atlas: &AtlasAccess, access: &Access<Instance>, is_requested: bool) -> Result<(), NotSent> {
-        let held = atlas.read_held(access, is_requested);
-        held.map_or(Ok(()), |fault| Err(NotSent::BackedOff(fault)))
+    fn check_withheld(
+        atlas: &AtlasAccess,
+        access: &Access<Instance>,
+        is_requested: bool,
+    ) -> Result<(), NotSent> {
+        let withheld = atlas.withheld_read(access, is_requested);
+        withheld.map_or(Ok(()), |fault| Err(NotSent::BackedOff(fault)))
     }
 
     fn listing_rate(&self) -> MutexGuard<'_, ListingRate> {

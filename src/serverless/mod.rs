@@ -1,19 +1,19 @@
 //! The kind `ServerlessPrivateEndpoint`: watches its objects and reconciles each with its manifest.
 //!
-//! | file | what it holds |
+//! | file | content |
 //! |---|---|
 //! | `crd/` | the custom resource |
-//! | `kind` | what the kind tells the runtime: finalizer, annotations, trigger, lane |
+//! | `kind` | the constants and functions of the kind: finalizer, annotations, trigger, lane |
 //! | `wiring` | the watch, and the wiring of all parts |
 //! | `reconcile` | observe → decide → perform → publish, until nothing is left to do |
-//! | `plan`, `error` | a decision with what it is based on; why a reconcile ends early |
+//! | `plan`, `error` | a decision with its observed state and report; the errors that end a reconcile early |
 //! | `session` | one running reconcile, and the guards of its writes |
-//! | `observe` | the observed state, the decision, and what it has to wait for |
+//! | `observe` | the observed state, the decision, and the next action |
 //! | `perform` | performs each step of a decision |
 //! | `publish`, `status_patch` | status, events and the requeue delay |
 //! | `output` | the ConfigMap for other tools |
 //! | `convert` | converts the custom resource to the types of the rules |
-//! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or says what is missing |
+//! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or describes the missing object |
 //! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
 //! | `state`, `context`, `object_metrics` | state that reconciles share |

@@ -27,7 +27,7 @@ pub(super) struct ObjectMetrics {
     overdue: Option<u64>,
     /// The series of the object, if there are series per object.
     series: Option<Box<PerObject>>,
-    settling: bool,
+    claim_open: bool,
     claimed: Option<Boottime>,
     attached: Option<Boottime>,
 }
@@ -41,7 +41,7 @@ impl ObjectMetrics {
         if self.overdue.is_some_and(|overdue| overdue < Boottime::now().since_boot().as_secs()) {
             counts.add_overdue();
         }
-        if self.settling {
+        if self.claim_open {
             counts.add_open_claim();
         }
         if let Some(series) = &self.series {
@@ -62,7 +62,7 @@ impl ObjectMetrics {
     }
 
     /// Records the end of a reconcile. The next is due at `due`; `None`: it waits for a trigger.
-    pub(super) fn looked(
+    pub(super) fn reconciled(
         &mut self,
         metrics: &Metrics,
         decision: &Decision,
@@ -81,24 +81,24 @@ impl ObjectMetrics {
         if metrics.has_series_per_object() {
             self.set_series(report, object, synced);
         }
-        let settling = matches!(
+        let claim_open = matches!(
             decision.state,
             State::Creating(Creating::AwaitingOutcome(_)) | State::Deleting(Deleting::AwaitingOutcome(_))
         );
-        if settling && !self.settling {
+        if claim_open && !self.claim_open {
             metrics.create_suppressed();
         }
-        self.settling = settling;
+        self.claim_open = claim_open;
     }
 
     /// Records a published event.
-    pub(super) fn noticed(&mut self, metrics: &Metrics, notice: &EventDraft) {
+    pub(super) fn event_published(&mut self, metrics: &Metrics, draft: &EventDraft) {
         let milestone = |to: Milestone, since: &mut Option<Boottime>| {
             if let Some(since) = since.take() {
                 metrics.transition(to, since.elapsed());
             }
         };
-        match notice.reason {
+        match draft.reason {
             EventReason::EndpointAdopted => metrics.adopted(),
             EventReason::EndpointLost => metrics.endpoint_lost(),
             EventReason::Duplicate => metrics.duplicate_found(),
@@ -110,8 +110,8 @@ impl ObjectMetrics {
     }
 
     /// Removes the contribution of an object that no longer exists.
-    pub(super) fn gone(&mut self, metrics: &Metrics) {
-        let waited = std::mem::take(self).snapshot.and_then(|snapshot| snapshot.awaits);
+    pub(super) fn on_deleted(&mut self, metrics: &Metrics) {
+        let waited = std::mem::take(self).snapshot.and_then(|snapshot| snapshot.waits_for);
         // Counted once, by the first to observe the end of the deletion: the watch, or the reconcile that released the object.
         if let Some((WaitingFor::Deletion, since)) = waited {
             let passed = u64::try_from(Timestamp::now().as_second() - since).unwrap_or_default();
@@ -137,18 +137,19 @@ impl ObjectMetrics {
                 ConditionType::ApiSunset,
             ]
             .map(condition),
-            awaits: awaited(decision, report).map(|awaited| (awaited, self.since(awaited, object))),
+            waits_for: waiting_for(decision, report)
+                .map(|waiting_for| (waiting_for, self.since(waiting_for, object))),
         }
     }
 
-    /// Returns since when the object has waited for `awaited`, in seconds since 1970. A wait that began before the first
+    /// Returns since when the object has waited for `waiting_for`, in seconds since 1970. A wait that began before the first
     /// reconcile of this process takes its time from the object, so that a restart resets no timer.
-    fn since(&self, awaited: WaitingFor, object: &ServerlessPrivateEndpoint) -> i64 {
-        let known = self.snapshot.and_then(|snapshot| snapshot.awaits);
-        if let Some((_, since)) = known.filter(|(before, _)| *before == awaited) {
+    fn since(&self, waiting_for: WaitingFor, object: &ServerlessPrivateEndpoint) -> i64 {
+        let known = self.snapshot.and_then(|snapshot| snapshot.waits_for);
+        if let Some((_, since)) = known.filter(|(previous, _)| *previous == waiting_for) {
             return since;
         }
-        let kind = match awaited {
+        let kind = match waiting_for {
             WaitingFor::VpcEndpoint => ConditionType::EndpointConnected,
             WaitingFor::Progress => ConditionType::Ready,
             WaitingFor::Correction => ConditionType::Stalled,
@@ -171,13 +172,13 @@ impl ObjectMetrics {
     }
 
     fn set_series(&mut self, report: &Report, object: &ServerlessPrivateEndpoint, synced: bool) {
-        let before = self.series.take().and_then(|series| series.synced);
+        let previous = self.series.take().and_then(|series| series.synced);
         self.series = Some(Box::new(PerObject {
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
             ready: is_true(report, ConditionType::Ready),
             stalled: is_true(report, ConditionType::Stalled),
-            synced: if synced { Some(Timestamp::now().as_second()) } else { before },
+            synced: if synced { Some(Timestamp::now().as_second()) } else { previous },
         }));
     }
 }
@@ -186,8 +187,8 @@ fn is_true(report: &Report, kind: ConditionType) -> bool {
     report.get(kind).is_some_and(|condition| condition.status)
 }
 
-/// Returns what an unfinished object waits for, in terms of its conditions.
-fn awaited(decision: &Decision, report: &Report) -> Option<WaitingFor> {
+/// Returns the cause for which an unfinished object waits, derived from its conditions.
+fn waiting_for(decision: &Decision, report: &Report) -> Option<WaitingFor> {
     if matches!(decision.state, State::Deleting(_)) {
         return Some(WaitingFor::Deletion);
     }

@@ -1,4 +1,4 @@
-//! What an object's report contributes to the metrics, and since when it waits.
+//! Tests the contribution of an object's report to the metrics, and the time since when it waits.
 
 use domain::fault::{Fault, FaultKind};
 use domain::message::Message;
@@ -60,30 +60,42 @@ fn object(reported: &[ConditionType], deleting: bool) -> ServerlessPrivateEndpoi
 }
 
 #[test]
-fn an_object_that_is_not_done_waits_for_one_thing() {
+fn an_unfinished_object_waits_for_one_cause() {
     use Reason as R;
-    let unread = || State::ListingFailed(Fault::new(FaultKind::Unauthorized, ""));
+    let unlisted = || State::ListingFailed(Fault::new(FaultKind::Unauthorized, ""));
     for (state, report, expected) in [
-        (unread(), report((false, R::Creating), R::ServiceProvisioning, false), Some(WaitingFor::Progress)),
+        (unlisted(), report((false, R::Creating), R::ServiceProvisioning, false), Some(WaitingFor::Progress)),
         (
-            unread(),
+            unlisted(),
             report((false, R::Unauthorized), R::ServiceProvisioning, false),
             Some(WaitingFor::Progress),
         ),
-        (unread(), report((true, R::Reserved), R::AwaitingVpcEndpoint, false), Some(WaitingFor::VpcEndpoint)),
         (
-            unread(),
+            unlisted(),
+            report((true, R::Reserved), R::AwaitingVpcEndpoint, false),
+            Some(WaitingFor::VpcEndpoint),
+        ),
+        (
+            unlisted(),
             report((false, R::AwaitingVpcEndpoint), R::AwaitingVpcEndpoint, false),
             Some(WaitingFor::VpcEndpoint),
         ),
-        (unread(), report((false, R::ReferenceNotFound), R::Available, false), Some(WaitingFor::VpcEndpoint)),
-        (unread(), report((false, R::Connecting), R::AwaitingVpcEndpoint, false), Some(WaitingFor::Progress)),
-        // Ready from RESERVED on, and connected or being connected.
-        (unread(), report((true, R::Reserved), R::Connecting, false), None),
-        (unread(), report((true, R::Available), R::Available, false), None),
-        (unread(), report((false, R::AtlasFailed), R::AtlasFailed, true), Some(WaitingFor::Correction)),
         (
-            unread(),
+            unlisted(),
+            report((false, R::ReferenceNotFound), R::Available, false),
+            Some(WaitingFor::VpcEndpoint),
+        ),
+        (
+            unlisted(),
+            report((false, R::Connecting), R::AwaitingVpcEndpoint, false),
+            Some(WaitingFor::Progress),
+        ),
+        // Ready from RESERVED on, and connected or being connected.
+        (unlisted(), report((true, R::Reserved), R::Connecting, false), None),
+        (unlisted(), report((true, R::Available), R::Available, false), None),
+        (unlisted(), report((false, R::AtlasFailed), R::AtlasFailed, true), Some(WaitingFor::Correction)),
+        (
+            unlisted(),
             report((false, R::VpcEndpointStale), R::AwaitingVpcEndpoint, true),
             Some(WaitingFor::Correction),
         ),
@@ -94,7 +106,7 @@ fn an_object_that_is_not_done_waits_for_one_thing() {
             Some(WaitingFor::Deletion),
         ),
     ] {
-        assert_eq!(awaited(&decision(state), &report), expected, "{report:?}");
+        assert_eq!(waiting_for(&decision(state), &report), expected, "{report:?}");
     }
 }
 
@@ -103,13 +115,13 @@ fn since(reconciles: &[(&State, &Report, &ServerlessPrivateEndpoint)]) -> Option
     let metrics = Metrics::default();
     let mut counted = ObjectMetrics::default();
     for (state, report, object) in reconciles {
-        counted.looked(&metrics, &decision((*state).clone()), report, object, None);
+        counted.reconciled(&metrics, &decision((*state).clone()), report, object, None);
     }
-    counted.snapshot.and_then(|snapshot| snapshot.awaits).map(|(_, since)| since)
+    counted.snapshot.and_then(|snapshot| snapshot.waits_for).map(|(_, since)| since)
 }
 
 #[test]
-fn a_restart_resets_no_timer_and_another_wait_does() {
+fn a_restart_keeps_the_start_of_a_wait_and_another_cause_resets_it() {
     let deleting = State::Deleting(Deleting::InProgress);
     let creating = State::Creating(Creating::Pending);
     let (new, old) = (object(&[], false), object(&[ConditionType::Ready], false));
@@ -123,8 +135,8 @@ fn a_restart_resets_no_timer_and_another_wait_does() {
     // The same wait continues, whatever the conditions say later.
     assert_eq!(since(&[(&creating, &progress, &old), (&creating, &progress, &new)]), Some(LONG_AGO_SECONDS));
     // Another wait begins.
-    let turned = since(&[(&creating, &waiting, &old), (&creating, &progress, &old)]);
-    assert!(turned.is_some_and(|since| since >= now));
+    let other = since(&[(&creating, &waiting, &old), (&creating, &progress, &old)]);
+    assert!(other.is_some_and(|since| since >= now));
     // The time of a deletion comes from the API server.
     let terminating = object(&[ConditionType::Ready], true);
     assert_eq!(
@@ -134,11 +146,11 @@ fn a_restart_resets_no_timer_and_another_wait_does() {
 }
 
 #[test]
-fn an_object_is_due_from_its_appearance_until_it_is_gone_or_suspended() {
+fn an_object_is_due_until_it_is_deleted_or_suspended() {
     let metrics = Metrics::default();
     let progress = report((false, Reason::Creating), Reason::ServiceProvisioning, false);
-    let reconciled = |counted: &mut ObjectMetrics, decision: &Decision, report: &Report| {
-        counted.looked(&metrics, decision, report, &object(&[], false), None);
+    let reconcile = |counted: &mut ObjectMetrics, decision: &Decision, report: &Report| {
+        counted.reconciled(&metrics, decision, report, &object(&[], false), None);
     };
     let interval = 10 * 60 * u64::from(MAX_INTERVALS);
     let now = Boottime::now().since_boot().as_secs();
@@ -150,16 +162,16 @@ fn an_object_is_due_from_its_appearance_until_it_is_gone_or_suspended() {
     let mut failed = progress.clone();
     failed.conditions[1] = condition(ConditionType::Synced, false, Reason::AtlasUnavailable);
     counted.overdue = first.map(|overdue| overdue - 5);
-    reconciled(&mut counted, &decision(State::Creating(Creating::Pending)), &failed);
+    reconcile(&mut counted, &decision(State::Creating(Creating::Pending)), &failed);
     assert_eq!(counted.overdue, first.map(|overdue| overdue - 5));
-    reconciled(&mut counted, &decision(State::Creating(Creating::Pending)), &progress);
+    reconcile(&mut counted, &decision(State::Creating(Creating::Pending)), &progress);
     assert!(counted.overdue >= first);
     let suspended = Decision { requeue: Requeue::OnChange, ..decision(State::Suspended) };
-    reconciled(&mut counted, &suspended, &progress);
+    reconcile(&mut counted, &suspended, &progress);
     assert_eq!(counted.overdue, None);
     counted.appeared(&object(&[], false));
     assert_eq!(counted.overdue, None, "the watch shows it again, but it is still suspended");
-    counted.gone(&metrics);
+    counted.on_deleted(&metrics);
     assert!(counted.snapshot.is_none());
 }
 
@@ -169,9 +181,9 @@ fn a_deletion_is_counted_once_by_the_first_to_observe_its_end() {
     let deleting = decision(State::Deleting(Deleting::InProgress));
     let gone = report((false, Reason::Deleting), Reason::Deleting, false);
     let mut counted = ObjectMetrics::default();
-    counted.looked(&metrics, &deleting, &gone, &object(&[], true), None);
+    counted.reconciled(&metrics, &deleting, &gone, &object(&[], true), None);
     for _ in 0..2 {
-        counted.gone(&metrics);
+        counted.on_deleted(&metrics);
         let text = metrics.encode().unwrap();
         assert!(text.contains("atlas_spe_transition_seconds_count{to=\"deleted\"} 1\n"), "{text}");
     }

@@ -1,6 +1,6 @@
-//! Observes the current state, decides, and returns the next action of a reconcile, including what it has to wait for first.
+//! Observes the current state, decides, and returns the next action of a reconcile: a step, a listing or permit to wait for, or its end.
 //!
-//! Never waits itself. Every rule is in `domain::decide`.
+//! It never waits itself. Every rule is in `domain::decide`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,13 +26,13 @@ pub(super) enum NextAction {
     /// Wait for a listing.
     List,
     /// Wait for a permit to call Atlas, then decide again.
-    Enter,
+    AtlasPermit,
     /// Wait for a permit to call the API server, then decide again.
     ApiPermit,
     /// Report a lost endpoint before the first step to replace it.
-    Announce(Box<Plan>),
+    PublishLoss(Box<Plan>),
     /// Perform the step that was decided.
-    CarryOut(Box<Plan>),
+    Perform(Box<Plan>),
     /// Remove the finalizer.
     Release(Box<Plan>),
     /// No step is left: publish.
@@ -48,22 +48,22 @@ pub(super) fn next(session: &Session, has_permit: bool, trace: &mut Trace) -> Ne
     let mut report = report(&observed, &decision);
     if let VpcEndpoint::Declared(id) = &session.vpc_endpoint
         && let Some(another) =
-            session.ctx.directory.another(&session.identity.token, &session.identity.namespace, id)
+            session.ctx.directory.other_declarant(&session.identity.token, &session.identity.namespace, id)
     {
         report.shared_with(id, &another);
     }
     let plan = Plan { observed, decision, report };
     match plan.decision.step {
         // The status must not show the service of a lost endpoint while its replacement is being created.
-        Step::Claim { .. } if plan.report.lost && !session.announced => {
-            return NextAction::Announce(Box::new(plan));
+        Step::Claim { .. } if plan.report.lost && !session.loss_published => {
+            return NextAction::PublishLoss(Box::new(plan));
         }
         // The POST follows its claim immediately, so the permit is taken before the claim: waiting must not use up the attempt's
         // deadline.
         Step::Claim { .. } | Step::Create { .. } | Step::Update { .. } | Step::Delete { .. }
             if session.permit.is_none() =>
         {
-            return NextAction::Enter;
+            return NextAction::AtlasPermit;
         }
         Step::Release(_) if !has_permit => return NextAction::ApiPermit,
         Step::Rest if !has_permit && only_writes_status(session, &plan.report) => {
@@ -72,10 +72,10 @@ pub(super) fn next(session: &Session, has_permit: bool, trace: &mut Trace) -> Ne
         _ => {}
     }
     if matches!(session.listing, Listing::Fetched(_)) {
-        let seen = session.seen.since_boot();
+        let listed_at = session.listed_at.since_boot();
         // Only after the returns above, because a decision that is repeated must start from the same memory.
         session.ctx.states.with(&session.identity.token, |entry| {
-            entry.memory.confirmed(&plan.decision, seen, &session.ctx.options.times);
+            entry.memory.confirmed(&plan.decision, listed_at, &session.ctx.options.times);
         });
     }
     trace.step(&plan.decision.step);
@@ -83,14 +83,14 @@ pub(super) fn next(session: &Session, has_permit: bool, trace: &mut Trace) -> Ne
         Step::List => NextAction::List,
         Step::Release(_) => NextAction::Release(Box::new(plan)),
         Step::Rest => NextAction::Rest(Box::new(plan)),
-        _ => NextAction::CarryOut(Box::new(plan)),
+        _ => NextAction::Perform(Box::new(plan)),
     }
 }
 
 /// Returns `true` if publishing needs exactly one permit. With an output ConfigMap it needs several, each taken when needed.
 fn only_writes_status(session: &Session, report: &Report) -> bool {
-    !output::is_concerned(&session.object)
-        && status_patch::differs(&session.object, report, session.heard_at_rest())
+    !output::has_output(&session.object)
+        && status_patch::differs(&session.object, report, session.handled_request_at_rest())
 }
 
 /// Returns the state that the rules decide on, as it is known now.
@@ -98,7 +98,7 @@ pub(super) fn observe(session: &Session) -> Observed {
     let Session { ctx, identity, .. } = session;
     let object = convert::object(&session.object, identity, &ctx.cluster_id);
     let now = Boottime::now().since_boot();
-    let at = if session.listing == Listing::NotFetched { now } else { session.seen.since_boot() };
+    let at = if session.listing == Listing::NotFetched { now } else { session.listed_at.since_boot() };
     let memory = ctx.states.with(&identity.token, |entry| {
         entry.observe(&object, now);
         entry.memory.snapshot(at, now, session.last_write.clone())

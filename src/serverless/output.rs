@@ -1,4 +1,4 @@
-//! Reads and writes the output ConfigMap. What it holds, and when it is written, kept and removed, is in `domain::output`.
+//! Reads and writes the output ConfigMap. Its content, and when it is written, kept and removed, is in `domain::output`.
 //!
 //! The object owns it, so that it is deleted with the object.
 
@@ -23,12 +23,12 @@ const FLUX_WATCH: (&str, &str) = ("reconcile.fluxcd.io/watch", "Enabled");
 pub(super) type Problem = Message;
 
 /// Returns `true` if the object declares an output ConfigMap, or has one.
-pub(super) fn is_concerned(object: &ServerlessPrivateEndpoint) -> bool {
-    object.spec.output_config_map.is_some() || noted(object).is_some()
+pub(super) fn has_output(object: &ServerlessPrivateEndpoint) -> bool {
+    object.spec.output_config_map.is_some() || recorded_name(object).is_some()
 }
 
 /// Returns the recorded name of the object's ConfigMap, if it is a valid name: any user may write the annotation.
-pub(super) fn noted(object: &ServerlessPrivateEndpoint) -> Option<String> {
+pub(super) fn recorded_name(object: &ServerlessPrivateEndpoint) -> Option<String> {
     let name = object.annotations().get(crd::OUTPUT_CONFIG_MAP)?;
     let is_inner = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
     let is_name = name.chars().all(is_inner) && !name.starts_with(['-', '.']) && !name.ends_with(['-', '.']);
@@ -75,12 +75,12 @@ pub(super) async fn read(
     }
 }
 
-/// Gives the ConfigMap `name`, which was just `found`, this `content`, or deletes it if there is none. Its name must be recorded
+/// Writes this `content` to the ConfigMap `name`, which was just `found`, or deletes it if there is none. Its name must be recorded
 /// already.
 ///
 /// # Errors
 /// A message for the user, if the API server rejects a call or cannot be reached.
-pub(super) async fn keep(
+pub(super) async fn write(
     cluster: &ApiServer,
     identity: &Identity,
     object: &ServerlessPrivateEndpoint,

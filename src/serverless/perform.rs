@@ -1,6 +1,6 @@
 //! Performs one step: at most one remote write, and the state kept about it.
 //!
-//! This file decides nothing. A step that finds the object changed since the decision does nothing and reports that.
+//! It decides nothing. A step that finds the object changed since the decision does nothing and reports that.
 //! No step starts a write once the process may start nothing. A claim is followed by its create request, which runs
 //! to its end; an update or delete in flight is dropped, because the next listing shows its outcome.
 
@@ -58,19 +58,19 @@ impl Session {
     /// Lists the endpoints of the instance, or shares a response that another caller has just received.
     ///
     /// # Errors
-    /// [`ReconcileError::Later`] if a user requested the listing and the rate limit postpones it.
+    /// [`ReconcileError::RateLimited`] if a user requested the listing and the rate limit postpones it.
     pub(super) async fn list(&mut self) -> Result<(), ReconcileError> {
         self.permit = None;
-        let purpose = convert::asked(&self.object);
-        let requested =
-            convert::word(&self.object).filter(|requested| self.heard.as_deref() != Some(requested));
+        let purpose = convert::read_purpose(&self.object);
+        let requested = convert::reconcile_request(&self.object)
+            .filter(|requested| self.handled_request.as_deref() != Some(requested));
         let (requested, cause) =
             (requested.map(ToOwned::to_owned), self.cause.requested_if(requested.is_some()));
         let access = match Box::pin(self.access(purpose)).await {
             Ok(access) => access,
             Err(fault) => {
                 if fault.kind == FaultKind::CredentialsNotFound {
-                    self.heard = requested.or(self.heard.take());
+                    self.handled_request = requested.or(self.handled_request.take());
                 }
                 self.listing = Listing::Failed(fault);
                 return Ok(());
@@ -79,9 +79,9 @@ impl Session {
         self.set_credentials_in_use(&access);
         let ctx = &self.ctx;
         let listing = ctx.listings.get(&ctx.atlas, &access, self.fresh_after, cause).await;
-        let listing = listing.map_err(ReconcileError::Later)?;
-        if listing.is_asked {
-            self.heard = requested.or(self.heard.take());
+        let listing = listing.map_err(ReconcileError::RateLimited)?;
+        if listing.was_requested {
+            self.handled_request = requested.or(self.handled_request.take());
             // Any further listing in this reconcile is a step of the protocol.
             self.cause = Cause::Own;
             let version = convert::version(&self.object);
@@ -89,12 +89,12 @@ impl Session {
         }
         let failed = listing.result.as_ref().err().map(|fault| fault.kind);
         let times = &ctx.options.times;
-        self.remember(|memory| memory.responded(failed, listing.sent.since_boot(), times));
-        self.seen = listing.sent;
+        self.with_memory(|memory| memory.responded(failed, listing.sent.since_boot(), times));
+        self.listed_at = listing.sent;
         self.sunset = listing.sunset;
         self.listing = match listing.result {
             Ok(endpoints) => {
-                self.served(&access);
+                self.retain_credentials(&access);
                 let observed = observe(self);
                 let concerning = endpoints.iter().filter(|endpoint| observed.concerns(endpoint));
                 Listing::Fetched(concerning.cloned().collect())
@@ -106,7 +106,7 @@ impl Session {
 
     async fn claim(
         &mut self,
-        announced: Option<Nonce>,
+        announced_nonce: Option<Nonce>,
         replaced: Option<EndpointId>,
         stale: Option<String>,
         creates: bool,
@@ -118,22 +118,22 @@ impl Session {
             .await?
             .map_err(ReconcileError::NoAccess)?;
         // Acquired before the deadline of the attempt starts, like the permit to call Atlas.
-        let api_permit = ctx.work.unless_stopped(pin!(ctx.cluster.turn(&self.identity.namespace))).await?;
+        let api_permit = ctx.work.unless_stopped(pin!(ctx.cluster.permit(&self.identity.namespace))).await?;
         // A claim that no POST follows writes nothing to Atlas.
         let follows = if creates { Operation::Create } else { Operation::List };
-        if self.is_held(&access, follows, None) {
+        if self.is_withheld(&access, follows, None) {
             return Ok(());
         }
-        let begun = Stamp::now();
-        let is_fresh = announced.is_none();
-        let nonce = if let Some(nonce) = announced {
+        let started = Stamp::now();
+        let is_fresh = announced_nonce.is_none();
+        let nonce = if let Some(nonce) = announced_nonce {
             nonce
         } else {
             let nonce = fresh_nonce()?;
             self.ctx.states.with(&self.identity.token, |entry| {
-                entry.counted.claimed(begun.boot());
-                entry.memory.begin_claim(nonce.clone(), begun.boot().since_boot());
-                entry.claimed = Some((nonce.clone(), begun));
+                entry.counted.claimed(started.boot());
+                entry.memory.begin_claim(nonce.clone(), started.boot().since_boot());
+                entry.claimed = Some((nonce.clone(), started));
             });
             nonce
         };
@@ -148,14 +148,14 @@ impl Session {
         let written = ctx.cluster.claim(&api_permit, &self.identity, &*self.object, &annotations).await;
         match &written {
             Err(ApiError::Conflict | ApiError::NotFound) if is_fresh => {
-                self.remember(|memory| memory.withdraw_claim(&attempt));
+                self.with_memory(|memory| memory.withdraw_claim(&attempt));
             }
-            // The claim may have been written all the same, and by the time that this is known the object may be in
+            // The claim may have been written nevertheless, and by the time that this is known the object may be in
             // deletion.
-            Err(_) if is_fresh => self.remember(|memory| memory.settle(&attempt)),
+            Err(_) if is_fresh => self.with_memory(|memory| memory.settle(&attempt)),
             _ => {}
         }
-        self.wrote(&api_permit, written).await.map(|_| ())
+        self.apply_write_result(&api_permit, written).await.map(|_| ())
     }
 
     async fn create(&mut self, nonce: &Nonce, comment: &str) -> Result<(), ReconcileError> {
@@ -168,9 +168,9 @@ impl Session {
             claimed.filter(|_| entry.memory.begin_send(nonce))
         });
         let Some((_, claimed)) = claimed else {
-            return Err(ReconcileError::Again("the attempt was sent before"));
+            return Err(ReconcileError::Retry("the attempt was sent before"));
         };
-        // The claim found the object alive; the last check before the POST is what the watch has shown since.
+        // The claim found the object not in deletion; the last check before the POST uses the events that the watch has delivered since.
         let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
         let may_send = move || {
             claimed.elapsed() < ctx.options.times.create_deadline
@@ -184,17 +184,17 @@ impl Session {
         let (outcome, error) = match creation {
             CreateOutcome::Created(endpoint) => {
                 info!(endpoint.id = %endpoint.id, "created the endpoint");
-                self.remember(|memory| memory.created(nonce, endpoint));
+                self.with_memory(|memory| memory.created(nonce, endpoint));
                 (PostOutcome::Created, None)
             }
             CreateOutcome::Refused(error) => {
-                self.remember(|memory| memory.settle(nonce));
+                self.with_memory(|memory| memory.settle(nonce));
                 (PostOutcome::Refused, Some(error))
             }
             CreateOutcome::Uncertain(error) => (PostOutcome::Uncertain, Some(error)),
         };
         self.ctx.options.metrics.post(outcome);
-        self.answered(&access, sent, error.as_ref()).await;
+        self.record_response(&access, sent, error.as_ref()).await;
         Ok(())
     }
 
@@ -205,33 +205,33 @@ impl Session {
         origin: Origin,
     ) -> Result<(), ReconcileError> {
         if origin != Origin::Created {
-            self.ctx.work.begin()?;
+            self.ctx.work.check_start()?;
         }
         if !self.object.annotations().contains_key(crd::CLAIM) {
             // The cache keeps only the annotations that the operator reads, and the test for the absence of the claim
             // depends on whether there are others.
-            let Some(()) = self.unchanged().await? else {
+            let Some(()) = self.verify_unchanged().await? else {
                 return Ok(());
             };
         }
         let Plan { observed, decision, report } = plan;
         let ctx = Arc::clone(&self.ctx);
-        let api_permit = ctx.cluster.turn(&self.identity.namespace).await;
-        let mut operations = status_patch::same_life(&self.object);
-        operations.extend(status_patch::changes(&self.object, report, self.heard.as_deref()));
+        let api_permit = ctx.cluster.permit(&self.identity.namespace).await;
+        let mut operations = status_patch::record_guards(&self.object);
+        operations.extend(status_patch::changes(&self.object, report, self.handled_request.as_deref()));
         let written = ctx.cluster.patch_status(&api_permit, &self.identity, operations).await;
         if written.as_ref().is_err_and(|error| !matches!(error, ApiError::Conflict | ApiError::NotFound)) {
-            self.remember(Memory::not_recorded);
+            self.with_memory(Memory::not_recorded);
         }
-        if self.wrote(&api_permit, written).await? {
-            let at = if origin == Origin::Adopted { self.seen } else { Boottime::now() };
-            self.remember(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
+        if self.apply_write_result(&api_permit, written).await? {
+            let at = if origin == Origin::Adopted { self.listed_at } else { Boottime::now() };
+            self.with_memory(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
             if self.ctx.options.default_credentials.is_some() {
                 self.ctx.directory.uses(&self.identity.token, &self.object);
             }
             info!(endpoint.id = %endpoint.id, origin = span::origin(origin), "recorded the endpoint");
-            self.tell(&api_permit, event::of_step(&decision.step, observed)).await;
-            self.tell_change(&api_permit, plan).await;
+            self.publish_events(&api_permit, event::of_step(&decision.step, observed)).await;
+            self.publish_changes(&api_permit, plan).await;
         }
         Ok(())
     }
@@ -255,10 +255,10 @@ impl Session {
         if let Ok(endpoint) = &result {
             info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(display), "updated the endpoint");
             self.update_listing(endpoint.clone());
-            let api_permit = self.ctx.cluster.turn(&self.identity.namespace).await;
-            self.tell(&api_permit, event::of_step(&plan.decision.step, &plan.observed)).await;
+            let api_permit = self.ctx.cluster.permit(&self.identity.namespace).await;
+            self.publish_events(&api_permit, event::of_step(&plan.decision.step, &plan.observed)).await;
         }
-        self.answered(&access, sent, result.err().as_ref()).await;
+        self.record_response(&access, sent, result.err().as_ref()).await;
         Ok(())
     }
 
@@ -269,7 +269,7 @@ impl Session {
         let result = self.ctx.work.unless_stopped(pin!(request)).await;
         self.permit = None;
         if result.is_err() {
-            self.settled_write();
+            self.record_atlas_write();
         }
         result
     }
@@ -283,7 +283,7 @@ impl Session {
         };
         if excess {
             // Counted before it is sent, because a request whose response is lost counts as well.
-            self.remember(|memory| memory.deleting_excess(Boottime::now().since_boot()));
+            self.with_memory(|memory| memory.deleting_excess(Boottime::now().since_boot()));
         }
         let sent = Boottime::now();
         let result = self.unless_stopped(access.key.client.delete(&access.subject, id)).await?;
@@ -291,9 +291,9 @@ impl Session {
             let not_found = *deletion == DeleteOutcome::NotFound;
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
             let now = Boottime::now();
-            self.remember(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
-            let api_permit = self.ctx.cluster.turn(&self.identity.namespace).await;
-            self.tell(&api_permit, event::of_step(&plan.decision.step, &plan.observed)).await;
+            self.with_memory(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
+            let api_permit = self.ctx.cluster.permit(&self.identity.namespace).await;
+            self.publish_events(&api_permit, event::of_step(&plan.decision.step, &plan.observed)).await;
         }
         // Listing after each DELETE would cost as many listings as there are objects. The next poll shows its effect;
         // only a response that contradicts the listing is followed up at once.
@@ -302,7 +302,7 @@ impl Session {
             Ok(DeleteOutcome::NotFound) => self.invalidate_listing(),
             Err(_) => {}
         }
-        self.answered(&access, sent, result.err().as_ref()).await;
+        self.record_response(&access, sent, result.err().as_ref()).await;
         Ok(())
     }
 
@@ -314,16 +314,16 @@ impl Session {
     ) -> Result<(), ReconcileError> {
         let step = &plan.decision.step;
         // The event comes first, because afterwards there may be no object for it to regard.
-        let notice = event::of_step(step, &plan.observed);
-        let api_permit = self.ctx.cluster.turn_or(held, &self.identity.namespace).await;
+        let draft = event::of_step(step, &plan.observed);
+        let api_permit = self.ctx.cluster.permit_or_wait(held, &self.identity.namespace).await;
         let written = self.ctx.cluster.release(&api_permit, &self.identity, &*self.object).await;
-        match self.wrote(&api_permit, written).await {
+        match self.apply_write_result(&api_permit, written).await {
             Ok(true) => {
                 info!(endpoint = span::release_reason(step), "released the object");
                 if *step == Step::Release(ReleaseReason::Deleted) {
-                    self.remember(Memory::clear_recorded);
+                    self.with_memory(Memory::clear_recorded);
                 }
-                self.tell(&api_permit, notice).await;
+                self.publish_events(&api_permit, draft).await;
                 Err(ReconcileError::Released)
             }
             other => other.map(|_| ()),
@@ -333,6 +333,6 @@ impl Session {
 
 fn fresh_nonce() -> Result<Nonce, ReconcileError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| ReconcileError::Again("the system has no random numbers"))?;
+    getrandom::fill(&mut bytes).map_err(|_| ReconcileError::Retry("the system has no random numbers"))?;
     Ok(Nonce::from_random(bytes))
 }

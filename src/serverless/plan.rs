@@ -1,4 +1,4 @@
-//! A decision, with what it is based on and what is to be reported of it.
+//! A decision, the observed state that it is based on, and the report to publish. Data only.
 
 use domain::conditions::Report;
 use domain::decision::Decision;

@@ -1,6 +1,6 @@
 //! The private SRV addresses behind VPC endpoints: one description of an instance serves all of its objects.
 //!
-//! A convenience for other tools. Only listings decide whether credentials are valid.
+//! It is a convenience for other tools: it never decides whether credentials are valid, which only listings do.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Addresses {
     ) -> Option<String> {
         let enter = || async {
             let permit = atlas.enter(&access.namespace, &access.project).await;
-            if atlas.read_held(access, false).is_some() { Err(()) } else { Ok(permit) }
+            if atlas.withheld_read(access, false).is_some() { Err(()) } else { Ok(permit) }
         };
         let request = |_permit| async {
             let sent = Boottime::now();
@@ -40,12 +40,12 @@ impl Addresses {
             if let Err(error) = &description
                 && matches!(error.kind(), FaultKind::RateLimited | FaultKind::Unavailable)
             {
-                atlas.answered(access, (Call::Read, sent), Some(error)).await;
+                atlas.record_response(access, (Call::Read, sent), Some(error)).await;
             }
             // All waiting callers share one response, a refusal included; each requests again by itself later.
             Ok((sent, Arc::new(description.map(|response| response.private_connections).unwrap_or_default())))
         };
-        let response = self.0.get(access.asking(), fresh_after, enter, request).await;
+        let response = self.0.get(access.single_flight_key(), fresh_after, enter, request).await;
         let (_, connections) = response.ok()?;
         let is_behind = |connection: &&PrivateConnection| {
             connection.vpc_endpoint_ids.iter().any(|behind| behind == vpc_endpoint)

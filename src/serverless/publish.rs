@@ -1,6 +1,6 @@
 //! Publishes the result of a reconcile: writes status, output and events, and schedules the next reconcile.
 //!
-//! Writes only what differs from what is there.
+//! It writes only the differences, and decides nothing.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use domain::conditions::{ConditionType, Reason, Report};
 use domain::event;
 use domain::observed::{Listing, VpcEndpoint, WriteOutcome};
 use domain::output::{Names, connected, content, known_address, names};
-use domain::schedule::{Basis, Outcome, Pace};
+use domain::schedule::{Basis, PollIntervals, ReconcileOutcome};
 use kube::Resource;
 use tracing::warn;
 
@@ -32,14 +32,15 @@ const OUTPUT_RETRY: Duration = Duration::from_mins(1);
 ///
 /// While the output ConfigMap still names the lost endpoint's service, because it cannot be removed, no replacement
 /// is created: the reconcile ends, and the next one retries.
-pub(super) async fn announce(
+pub(super) async fn publish_loss(
     session: &mut Session,
     mut plan: Box<Plan>,
 ) -> Result<ControlFlow<Option<Duration>>, ReconcileError> {
-    session.announced = true;
-    let heard = session.heard.clone();
-    let output = report_now(session, None, &mut plan, heard.as_deref()).await?;
-    let stays = matches!(output, Output::Failed(_)) && output::noted(&session.object).is_some();
+    session.loss_published = true;
+    let handled_request = session.handled_request.clone();
+    let output = write_report(session, None, &mut plan, handled_request.as_deref()).await?;
+    let stays =
+        matches!(output, OutputOutcome::Failed(_)) && output::recorded_name(&session.object).is_some();
     Ok(if stays { ControlFlow::Break(finish(session, &plan, &output)) } else { ControlFlow::Continue(()) })
 }
 
@@ -50,23 +51,30 @@ pub(super) async fn publish(
     mut plan: Box<Plan>,
 ) -> Result<Option<Duration>, ReconcileError> {
     session.permit = None;
-    let heard = session.heard_at_rest().map(str::to_owned);
-    let output = report_now(&mut session, held, &mut plan, heard.as_deref()).await?;
+    let handled_request = session.handled_request_at_rest().map(str::to_owned);
+    let output = write_report(&mut session, held, &mut plan, handled_request.as_deref()).await?;
     Ok(finish(&session, &plan, &output))
 }
 
 /// Records the state and when the object is due next, and updates its metrics.
-fn finish(session: &Session, Plan { decision, report, .. }: &Plan, output: &Output) -> Option<Duration> {
+fn finish(
+    session: &Session,
+    Plan { decision, report, .. }: &Plan,
+    output: &OutputOutcome,
+) -> Option<Duration> {
     let latest = match output {
-        Output::Incomplete => Some(session.ctx.options.poll_max),
-        Output::Failed(_) => Some(OUTPUT_RETRY),
-        Output::Complete => None,
+        OutputOutcome::Incomplete => Some(session.ctx.options.poll_max),
+        OutputOutcome::Failed(_) => Some(OUTPUT_RETRY),
+        OutputOutcome::Complete => None,
     };
     let (object, token, options) = (&session.object, &session.identity.token, &session.ctx.options);
-    let pace =
-        Pace { poll_min: options.poll_min, poll_max: options.poll_max, interval: convert::interval(object) };
+    let pace = PollIntervals {
+        poll_min: options.poll_min,
+        poll_max: options.poll_max,
+        interval: convert::interval(object),
+    };
     let (object, basis) = (convert::version(object), basis(session));
-    let outcome = Outcome { object, token, decision, report, basis, latest };
+    let outcome = ReconcileOutcome { object, token, decision, report, basis, latest };
     let overdue =
         (observed_reason(session) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(session));
     let now = Boottime::now();
@@ -75,44 +83,44 @@ fn finish(session: &Session, Plan { decision, report, .. }: &Plan, output: &Outp
         if !report.unchanged {
             entry.memory.working(report.working.clone(), overdue, now.since_boot());
             let due = delay.map(|delay| now + delay);
-            entry.counted.looked(&options.metrics, decision, report, &session.object, due);
+            entry.counted.reconciled(&options.metrics, decision, report, &session.object, due);
         }
         delay
     })
 }
 
-/// Returns what the last decision rests on.
+/// Returns the data that the last decision is based on.
 fn basis(session: &Session) -> Basis {
     match (&session.listing, &session.last_write) {
         (_, WriteOutcome::Done | WriteOutcome::Refused(_)) => Basis::Write,
         (Listing::Fetched(_) | Listing::Failed(_), WriteOutcome::Nothing) => {
-            Basis::Listing(session.seen.since_boot())
+            Basis::Listing(session.listed_at.since_boot())
         }
         (Listing::NotFetched, WriteOutcome::Nothing) => Basis::Nothing,
     }
 }
 
 /// Writes output, status and events where they differ from the decision.
-async fn report_now(
+async fn write_report(
     session: &mut Session,
     held: Option<ApiPermit>,
     plan: &mut Plan,
-    heard: Option<&str>,
-) -> Result<Output, ReconcileError> {
+    handled_request: Option<&str>,
+) -> Result<OutputOutcome, ReconcileError> {
     let output = write_output(session, &plan.report).await?;
-    if let Output::Failed(problem) = &output {
+    if let OutputOutcome::Failed(problem) = &output {
         plan.report.set_synced_false(Reason::OutputNotWritten, problem.clone());
     }
     let report = &plan.report;
-    if status_patch::differs(&session.object, report, heard) {
-        let api_permit = session.ctx.cluster.turn_or(held, &session.identity.namespace).await;
+    if status_patch::differs(&session.object, report, handled_request) {
+        let api_permit = session.ctx.cluster.permit_or_wait(held, &session.identity.namespace).await;
         // Built only now: a patch takes 13 KiB, and a thousand objects may wait for their permits.
-        let mut operations = status_patch::unchanged(&session.object);
-        operations.extend(status_patch::changes(&session.object, report, heard));
+        let mut operations = status_patch::version_guards(&session.object);
+        operations.extend(status_patch::changes(&session.object, report, handled_request));
         match session.ctx.cluster.patch_status(&api_permit, &session.identity, operations).await {
             Ok(object) => *session.object = object,
             Err(ApiError::Conflict) => {
-                return Err(ReconcileError::Again("the object changed before its status was written"));
+                return Err(ReconcileError::Retry("the object changed before its status was written"));
             }
             // A status that cannot be written must not block a deletion: the object may already have the maximum
             // size.
@@ -123,10 +131,10 @@ async fn report_now(
             }
             Err(error) => return Err(error.into()),
         }
-        session.note_own_write();
-        session.tell_change(&api_permit, plan).await;
+        session.record_own_write();
+        session.publish_changes(&api_permit, plan).await;
     } else if !report.unchanged {
-        session.reports(report);
+        session.record_report(report);
     }
     if !report.unchanged {
         warn_of(session, report);
@@ -157,7 +165,7 @@ fn warn_of(session: &Session, report: &Report) {
 }
 
 /// The outcome of writing the output ConfigMap.
-enum Output {
+enum OutputOutcome {
     /// It is complete, or none is wanted.
     Complete,
     /// Atlas does not show the private SRV address yet.
@@ -166,23 +174,23 @@ enum Output {
     Failed(output::Problem),
 }
 
-async fn write_output(session: &mut Session, report: &Report) -> Result<Output, ReconcileError> {
+async fn write_output(session: &mut Session, report: &Report) -> Result<OutputOutcome, ReconcileError> {
     let declared = session.object.spec.output_config_map.as_ref().map(|declared| declared.name.clone());
-    let recorded = output::noted(&session.object);
+    let recorded = output::recorded_name(&session.object);
     let deleting = session.object.meta().deletion_timestamp.is_some();
     let fetched = matches!(session.listing, Listing::Fetched(_));
     let Names { remove, keep } = names(declared.as_deref(), recorded.as_deref(), deleting, (report, fetched));
     let cluster = session.ctx.cluster.clone();
     if let Some(old) = remove {
         if let Err(problem) = output::remove(&cluster, &session.identity, old).await {
-            return Ok(Output::Failed(problem));
+            return Ok(OutputOutcome::Failed(problem));
         }
         record_output(session, declared.as_deref()).await?;
     }
-    let Some(name) = keep else { return Ok(Output::Complete) };
+    let Some(name) = keep else { return Ok(OutputOutcome::Complete) };
     let found = match output::read(&cluster, &session.identity, name).await {
         Ok(found) => found,
-        Err(problem) => return Ok(Output::Failed(problem)),
+        Err(problem) => return Ok(OutputOutcome::Failed(problem)),
     };
     let vpc_endpoint = connected(report);
     let address = match vpc_endpoint {
@@ -194,25 +202,26 @@ async fn write_output(session: &mut Session, report: &Report) -> Result<Output, 
     };
     let incomplete = vpc_endpoint.is_some() && address.is_none();
     let content = content(report, address);
-    if !content.is_empty() && output::noted(&session.object).is_none() {
+    if !content.is_empty() && output::recorded_name(&session.object).is_none() {
         record_output(session, Some(name)).await?;
     }
-    Ok(match output::keep(&cluster, &session.identity, &session.object, name, found, content).await {
-        Err(problem) => Output::Failed(problem),
-        Ok(()) if incomplete => Output::Incomplete,
-        Ok(()) => Output::Complete,
+    Ok(match output::write(&cluster, &session.identity, &session.object, name, found, content).await {
+        Err(problem) => OutputOutcome::Failed(problem),
+        Ok(()) if incomplete => OutputOutcome::Incomplete,
+        Ok(()) => OutputOutcome::Complete,
     })
 }
 
 /// Records on the object which ConfigMap is its output, before that is created and after the previous one is deleted.
 async fn record_output(session: &mut Session, name: Option<&str>) -> Result<(), ReconcileError> {
-    let note = (crd::OUTPUT_CONFIG_MAP, name);
-    let api_permit = session.ctx.cluster.turn(&session.identity.namespace).await;
-    let written = session.ctx.cluster.annotate(&api_permit, &session.identity, &*session.object, note).await;
-    if session.wrote(&api_permit, written).await? {
+    let annotation = (crd::OUTPUT_CONFIG_MAP, name);
+    let api_permit = session.ctx.cluster.permit(&session.identity.namespace).await;
+    let written =
+        session.ctx.cluster.annotate(&api_permit, &session.identity, &*session.object, annotation).await;
+    if session.apply_write_result(&api_permit, written).await? {
         Ok(())
     } else {
-        Err(ReconcileError::Again("the object changed before its output was noted"))
+        Err(ReconcileError::Retry("the object changed before its output was recorded"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One reconcile: observe → decide → perform, until no step is left, then publish.
 //!
-//! Every rule is in `domain`: `schedule` says whether the object is due, `decide` what is done. This file only calls them.
+//! Every rule is in `domain`: `schedule` determines whether the object is due, `decide` the next step. This file only calls them.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -20,7 +20,7 @@ use super::context::Context;
 use super::convert;
 use super::error::ReconcileError;
 use super::observe::{NextAction, next};
-use super::publish::{announce, jitter, publish};
+use super::publish::{jitter, publish, publish_loss};
 use super::session::Session;
 use super::span::{self, Trace};
 use super::vpc_endpoint_ref::resolve;
@@ -44,17 +44,17 @@ pub(super) async fn reconcile(
     ctx: Arc<Context>,
 ) -> Option<Duration> {
     let identity = Identity::of(&*object, &ctx.cluster_id);
-    let (span, known) = (span::span(&identity), identity.clone());
-    let begun = Boottime::now();
+    let (span, for_error) = (span::span(&identity), identity.clone());
+    let started = Boottime::now();
     // A task of its own: a cancelled reconcile drops no POST in flight, and a panic ends here.
     let task =
         tokio::spawn(reconcile_due(object, identity, enqueued_at, Arc::clone(&ctx)).instrument(span.clone()));
     let result = task.await.unwrap_or_else(|_| {
         ctx.options.metrics.reconcile_panicked();
-        ctx.options.metrics.reconcile_finished(ReconcileResult::Error, begun.elapsed());
+        ctx.options.metrics.reconcile_finished(ReconcileResult::Error, started.elapsed());
         Err(ReconcileError::Panicked)
     });
-    span.in_scope(|| requeue_after(result, &known, &ctx))
+    span.in_scope(|| requeue_after(result, &for_error, &ctx))
 }
 
 /// Returns the requeue delay for the result of a reconcile.
@@ -66,30 +66,30 @@ fn requeue_after(
     match result {
         Ok(delay) => delay,
         Err(ReconcileError::Released) => {
-            ctx.gone(namespace, token);
+            ctx.on_deleted(namespace, token);
             Some(RELEASED)
         }
         Err(ReconcileError::Stopped(_)) => Some(Duration::ZERO),
-        Err(ReconcileError::Later(delay)) => Some(delay),
-        Err(ReconcileError::Again(why)) => {
+        Err(ReconcileError::RateLimited(delay)) => Some(delay),
+        Err(ReconcileError::Retry(why)) => {
             debug!(why, "reconciling again");
             Some(Duration::from_secs(1))
         }
-        Err(ReconcileError::Unread) => {
-            debug!("waiting for what the object refers to");
+        Err(ReconcileError::ReferenceNotRead) => {
+            debug!("waiting for the referenced object");
             Some(UNREAD)
         }
         Err(error) => {
-            let (pause, failures) = ctx.states.with(token, |entry| {
-                let pause = entry.schedule.failed(jitter());
-                (pause, entry.schedule.failures())
+            let (delay, failures) = ctx.states.with(token, |entry| {
+                let delay = entry.schedule.failed(jitter());
+                (delay, entry.schedule.failures())
             });
-            if matches!(error, ReconcileError::NotShown) {
-                debug!(%error, failures, "reconciling again, unless the watch shows that the object is gone");
+            if matches!(error, ReconcileError::NotFound) {
+                debug!(%error, failures, "reconciling again, unless the watch shows that the object is deleted");
             } else {
-                warn!(%error, failures, retry_in_s = pause.as_secs(), "failed to reconcile");
+                warn!(%error, failures, retry_in_s = delay.as_secs(), "failed to reconcile");
             }
-            Some(pause)
+            Some(delay)
         }
     }
 }
@@ -101,7 +101,7 @@ async fn reconcile_due(
     enqueued_at: Boottime,
     ctx: Arc<Context>,
 ) -> Result<Option<Duration>, ReconcileError> {
-    let begun = Boottime::now();
+    let started = Boottime::now();
     let (version, enqueued_at) = (convert::version(&object), enqueued_at.since_boot());
     let due = ctx.states.with(&identity.token, |entry| {
         entry.schedule.due(&version, enqueued_at, Boottime::now().since_boot())
@@ -112,7 +112,7 @@ async fn reconcile_due(
     };
     let (states, token) = (Arc::clone(&ctx.states), identity.token.clone());
     let metrics = ctx.options.metrics.clone();
-    let underway = metrics.reconcile_started();
+    let active = metrics.reconcile_started();
     let session = Session {
         ctx,
         identity,
@@ -120,33 +120,33 @@ async fn reconcile_due(
         credentials: CredentialsInUse::Own,
         listing: Listing::NotFetched,
         sunset: None,
-        seen: begun,
+        listed_at: started,
         fresh_after: Boottime::from_boot(start.fresh_after),
         cause: start.cause,
-        heard: None,
+        handled_request: None,
         vpc_endpoint: VpcEndpoint::Undeclared,
         last_write: WriteOutcome::Nothing,
         permit: None,
-        announced: false,
+        loss_published: false,
     };
     let result = Box::pin(run(session, start.stale)).await;
-    drop(underway);
+    drop(active);
     if !matches!(result, Ok(_) | Err(ReconcileError::Released)) {
         states.with(&token, |entry| entry.schedule.interrupted(&start));
     }
-    metrics.reconcile_finished(counted(&result), begun.elapsed());
+    metrics.reconcile_finished(counted(&result), started.elapsed());
     result
 }
 
 fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult {
     match result {
-        Ok(None) | Err(ReconcileError::Released | ReconcileError::NotShown) => ReconcileResult::Success,
+        Ok(None) | Err(ReconcileError::Released | ReconcileError::NotFound) => ReconcileResult::Success,
         Ok(Some(_)) => ReconcileResult::RequeueAfter,
         Err(
-            ReconcileError::Again(_)
-            | ReconcileError::Later(_)
+            ReconcileError::Retry(_)
+            | ReconcileError::RateLimited(_)
             | ReconcileError::Stopped(_)
-            | ReconcileError::Unread,
+            | ReconcileError::ReferenceNotRead,
         ) => ReconcileResult::Requeue,
         Err(_) => ReconcileResult::Error,
     }
@@ -188,11 +188,11 @@ async fn reconcile_loop(
     for _ in 0..MAX_STEPS {
         let version = SpecVersion::of(&session.object);
         if resolved.as_ref() != Some(&version) {
-            let before: Option<SpecVersion> = resolved.take();
-            if before.as_ref().is_some_and(|before| before.generation != version.generation) {
+            let previous: Option<SpecVersion> = resolved.take();
+            if previous.as_ref().is_some_and(|previous| previous.generation != version.generation) {
                 session.cause = session.cause.edited();
             }
-            if before.is_some_and(|before| before.request != version.request) {
+            if previous.is_some_and(|previous| previous.request != version.request) {
                 // A requested reconcile lists after the request, or the status would report it as handled too early.
                 session.fresh_after = Boottime::now();
                 session.cause = session.cause.requested_if(true);
@@ -208,23 +208,24 @@ async fn reconcile_loop(
                 drop(held);
                 work.unless_stopped(pin!(session.list())).await??;
             }
-            NextAction::Enter => {
+            NextAction::AtlasPermit => {
                 drop(held);
                 work.unless_stopped(pin!(session.enter())).await??;
             }
             NextAction::ApiPermit => {
                 session.permit = None;
                 api_permit = Some(
-                    work.unless_stopped(pin!(session.ctx.cluster.turn(&session.identity.namespace))).await?,
+                    work.unless_stopped(pin!(session.ctx.cluster.permit(&session.identity.namespace)))
+                        .await?,
                 );
             }
-            NextAction::Announce(plan) => {
+            NextAction::PublishLoss(plan) => {
                 drop(held);
-                if let ControlFlow::Break(delay) = Box::pin(announce(&mut session, plan)).await? {
+                if let ControlFlow::Break(delay) = Box::pin(publish_loss(&mut session, plan)).await? {
                     return Ok(delay);
                 }
             }
-            NextAction::CarryOut(plan) => {
+            NextAction::Perform(plan) => {
                 drop(held);
                 // Never dropped as a whole: each step knows which of its requests may be dropped.
                 Box::pin(session.perform(&plan)).await?;
@@ -238,7 +239,7 @@ async fn reconcile_loop(
             }
         }
     }
-    Err(ReconcileError::Again("too many steps at once"))
+    Err(ReconcileError::Retry("too many steps at once"))
 }
 
 /// Resolves the VPC endpoint that the object declares, as last read.
@@ -246,13 +247,13 @@ async fn reconcile_loop(
 /// Discards the listing, because it was filtered for an earlier spec.
 fn resolve_vpc_endpoint(session: &mut Session) -> Result<(), ReconcileError> {
     session.listing = Listing::NotFetched;
-    let targets = &session.ctx.targets;
+    let references = &session.ctx.targets;
     if session.object.meta().deletion_timestamp.is_some() {
         // A deletion does not depend on the object's reference.
-        targets.forget(&session.identity.token);
+        references.remove(&session.identity.token);
     } else {
-        let found = resolve(targets, &session.identity, &session.object);
-        session.vpc_endpoint = found.ok_or(ReconcileError::Unread)?;
+        let found = resolve(references, &session.identity, &session.object);
+        session.vpc_endpoint = found.ok_or(ReconcileError::ReferenceNotRead)?;
         // An object that only observes an endpoint connects nothing to it.
         let declared = match &session.vpc_endpoint {
             VpcEndpoint::Declared(id)

@@ -1,6 +1,6 @@
 //! The session of one reconcile: its state so far, and the guards that every write passes.
 //!
-//! The guards only determine whether the object is still the one that was decided on; if it is not, the next decision
+//! The guards only determine whether the object is unchanged since the decision; if it is not, the next decision
 //! handles the change.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use super::convert;
 use super::error::ReconcileError;
 use super::plan::Plan;
 use crate::runtime::api_server::{ApiError, ApiPermit};
-use crate::runtime::atlas_access::{Access, Held};
+use crate::runtime::atlas_access::{Access, Withheld};
 use crate::runtime::concurrency::Permit;
 use crate::runtime::credential_uses::SecretName;
 use crate::runtime::identity::Identity;
@@ -41,23 +41,23 @@ pub(super) struct Session {
     /// The announced end of the API, if known.
     pub(super) sunset: Option<Sunset>,
     /// When the request for `listing` was sent; until there is one, when the reconcile started.
-    pub(super) seen: Boottime,
+    pub(super) listed_at: Boottime,
     /// The earliest acceptable send time of the next listing.
     pub(super) fresh_after: Boottime,
-    /// What triggers the next listing.
+    /// The trigger of the next listing.
     pub(super) cause: Cause,
-    /// The reconcile request that was handled: Atlas was listed for it, or cannot be, and no pause postponed it.
-    pub(super) heard: Option<String>,
+    /// The reconcile request that was handled: Atlas was listed for it, or cannot be, and no rate limit postponed it.
+    pub(super) handled_request: Option<String>,
     /// The resolved VPC endpoint.
     pub(super) vpc_endpoint: VpcEndpoint,
     pub(super) last_write: WriteOutcome,
     pub(super) permit: Option<Permit<2>>,
     /// The status reports that the recorded endpoint is lost.
-    pub(super) announced: bool,
+    pub(super) loss_published: bool,
 }
 
 impl Session {
-    /// Verifies by an uncached read that the object is still the one that was decided on.
+    /// Verifies by an uncached read that the object is unchanged since the decision.
     ///
     /// Returns `None` if it is not; the caller then decides again.
     pub(super) async fn before_write(
@@ -68,33 +68,35 @@ impl Session {
         let deleting = self.object.meta().deletion_timestamp.is_some();
         let purpose = Purpose::of_write(deleting, operation == Operation::Update);
         let access = self.access(purpose).await.map_err(ReconcileError::NoAccess)?;
-        if self.is_held(&access, operation, Some(id)) || self.set_credentials_in_use(&access) {
+        if self.is_withheld(&access, operation, Some(id)) || self.set_credentials_in_use(&access) {
             return Ok(None);
         }
-        Ok(self.unchanged().await?.map(|()| access))
+        Ok(self.verify_unchanged().await?.map(|()| access))
     }
 
-    /// Returns `true` if a pause withholds this write: of all calls, or of writes with credentials that may not
+    /// Returns `true` if a back-off withholds this write: of all calls, or of writes with credentials that may not
     /// write.
     ///
-    /// The next decision sees the reason.
-    pub(super) fn is_held(
+    /// The next decision observes the reason.
+    pub(super) fn is_withheld(
         &mut self,
         access: &Access<Instance>,
         operation: Operation,
         id: Option<&EndpointId>,
     ) -> bool {
-        let (atlas, asked) = (&self.ctx.atlas, self.heard.is_some());
+        let (atlas, requested) = (&self.ctx.atlas, self.handled_request.is_some());
         let begun = match operation {
-            Operation::List => atlas.read_held(access, asked).map_or(Ok(()), |fault| Err(Held::All(fault))),
-            _ => atlas.begin_write(access, asked),
+            Operation::List => {
+                atlas.withheld_read(access, requested).map_or(Ok(()), |fault| Err(Withheld::All(fault)))
+            }
+            _ => atlas.begin_write(access, requested),
         };
         match begun {
             Ok(()) => return false,
-            Err(Held::All(fault)) => {
+            Err(Withheld::All(fault)) => {
                 self.listing = Listing::Failed(fault.met_by(Operation::List.attempt(&access.subject, None)));
             }
-            Err(Held::Writes(fault)) => {
+            Err(Withheld::Writes(fault)) => {
                 self.last_write = WriteOutcome::Refused(fault.met_by(operation.attempt(&access.subject, id)));
             }
         }
@@ -103,14 +105,15 @@ impl Session {
 
     /// Returns the handled reconcile request once no step is left: Atlas was listed for it, or needs no listing at
     /// all.
-    pub(super) fn heard_at_rest(&self) -> Option<&str> {
-        let unasked = || convert::word(&self.object).filter(|_| self.listing == Listing::NotFetched);
-        self.heard.as_deref().or_else(unasked)
+    pub(super) fn handled_request_at_rest(&self) -> Option<&str> {
+        let without_listing =
+            || convert::reconcile_request(&self.object).filter(|_| self.listing == Listing::NotFetched);
+        self.handled_request.as_deref().or_else(without_listing)
     }
 
-    /// Records the source of the credentials. Returns `true` if the decision rests on others.
+    /// Records the source of the credentials. Returns `true` if the decision is based on others.
     pub(super) fn set_credentials_in_use(&mut self, access: &Access<Instance>) -> bool {
-        let credentials = match &access.key.gone {
+        let credentials = match &access.key.retained_because {
             Some(fault) => CredentialsInUse::Remembered(fault.clone()),
             None if access.key.shared => CredentialsInUse::Default,
             None => CredentialsInUse::Own,
@@ -120,12 +123,12 @@ impl Session {
 
     /// Reads the object past all caches.
     pub(super) async fn reread(&self) -> Result<ServerlessPrivateEndpoint, ApiError> {
-        let api_permit = self.ctx.cluster.turn(&self.identity.namespace).await;
+        let api_permit = self.ctx.cluster.permit(&self.identity.namespace).await;
         self.ctx.cluster.get(&api_permit, &self.identity).await
     }
 
-    /// Reads the object past all caches. Returns `None` if it is not the one that was decided on.
-    pub(super) async fn unchanged(&mut self) -> Result<Option<()>, ReconcileError> {
+    /// Reads the object past all caches. Returns `None` if it has changed since the decision.
+    pub(super) async fn verify_unchanged(&mut self) -> Result<Option<()>, ReconcileError> {
         let now = self.reread().await?;
         let read = &self.object;
         let recorded =
@@ -148,7 +151,7 @@ impl Session {
     /// Replaces the object by a newer version, which voids everything decided on the old one.
     pub(super) fn start_over(&mut self, object: ServerlessPrivateEndpoint) -> Result<(), ReconcileError> {
         if object.meta().uid.as_deref() != Some(self.identity.uid.as_str()) {
-            return Err(ReconcileError::NotShown);
+            return Err(ReconcileError::NotFound);
         }
         let essence = convert::essence(&object);
         let is_handled =
@@ -164,7 +167,7 @@ impl Session {
     /// Applies the response to a write to the API server.
     ///
     /// Returns `true` if the write was applied, `false` if the object had changed and was read again.
-    pub(super) async fn wrote(
+    pub(super) async fn apply_write_result(
         &mut self,
         api_permit: &ApiPermit,
         written: Result<ServerlessPrivateEndpoint, ApiError>,
@@ -172,7 +175,7 @@ impl Session {
         match written {
             Ok(object) => {
                 *self.object = object;
-                self.note_own_write();
+                self.record_own_write();
                 Ok(true)
             }
             Err(ApiError::Conflict) => {
@@ -185,22 +188,22 @@ impl Session {
     }
 
     /// Applies the response to a write to Atlas that was sent at `sent`.
-    pub(super) async fn answered(
+    pub(super) async fn record_response(
         &mut self,
         access: &Access<Instance>,
         sent: Boottime,
         error: Option<&AtlasError>,
     ) {
         let ctx = &self.ctx;
-        ctx.atlas.answered(access, (Call::Write, sent), error).await;
-        self.settled_write();
+        ctx.atlas.record_response(access, (Call::Write, sent), error).await;
+        self.record_atlas_write();
         if error.is_none() {
             let times = &ctx.options.times;
-            self.remember(|memory| memory.responded(None, sent.since_boot(), times));
+            self.with_memory(|memory| memory.responded(None, sent.since_boot(), times));
         }
         self.last_write = match error.map(AtlasError::fault) {
             None => {
-                self.served(access);
+                self.retain_credentials(access);
                 WriteOutcome::Done
             }
             Some(fault) => {
@@ -212,22 +215,22 @@ impl Session {
     }
 
     /// Records that this process has written the object as it is now.
-    pub(super) fn note_own_write(&self) {
+    pub(super) fn record_own_write(&self) {
         let number = convert::version(&self.object).number;
         self.ctx.states.with(&self.identity.token, |entry| entry.schedule.object_written(number));
     }
 
     /// Records the end of a write to Atlas.
-    pub(super) fn settled_write(&self) {
+    pub(super) fn record_atlas_write(&self) {
         let now = Boottime::now().since_boot();
         self.ctx.states.with(&self.identity.token, |entry| entry.schedule.atlas_written(now));
     }
 
-    /// Retains the credentials, which Atlas accepted, for the object's deletion after its Secret is gone.
-    pub(super) fn served(&self, access: &Access<Instance>) {
+    /// Retains the credentials, which Atlas accepted, for the object's deletion after its Secret is deleted.
+    pub(super) fn retain_credentials(&self, access: &Access<Instance>) {
         if self.object.meta().deletion_timestamp.is_none() {
             let recorded = self.object.status.as_ref().is_some_and(|status| status.id.is_some());
-            self.ctx.atlas.keys.served(&self.identity, &access.key, recorded);
+            self.ctx.atlas.credentials.record_accepted(&self.identity, &access.key, recorded);
         }
     }
 
@@ -245,7 +248,7 @@ impl Session {
     pub(super) async fn enter(&mut self) -> Result<(), ReconcileError> {
         if self.permit.is_none() {
             let project =
-                convert::instance(&self.object).map_err(|_| ReconcileError::Again("invalid spec"))?.project;
+                convert::instance(&self.object).map_err(|_| ReconcileError::Retry("invalid spec"))?.project;
             self.permit = self.ctx.atlas.enter(&self.identity.namespace, &project).await;
         }
         Ok(())
@@ -260,20 +263,20 @@ impl Session {
             return Some(address);
         }
         let access = self.access(Purpose::Read).await.ok()?;
-        let address = self.ctx.addresses.find(&self.ctx.atlas, &access, vpc_endpoint, self.seen).await?;
+        let address = self.ctx.addresses.find(&self.ctx.atlas, &access, vpc_endpoint, self.listed_at).await?;
         let found = Some((vpc_endpoint.to_owned(), address.clone()));
         entries.with(&self.identity.token, |entry| entry.private_address = found);
         Some(address)
     }
 
-    /// Puts the endpoint from a newer response into the listing.
+    /// Replaces the endpoint in the listing by that of a newer response.
     pub(super) fn update_listing(&mut self, endpoint: Endpoint) {
         if let Some(shown) = self.listed(&endpoint.id) {
             *shown = endpoint;
         }
     }
 
-    /// Marks the endpoint as deleting in the listing, after an accepted DELETE, whose response says no more.
+    /// Marks the endpoint as deleting in the listing, after an accepted DELETE, whose response holds no status.
     pub(super) fn mark_deleting(&mut self, id: &EndpointId) {
         if let Some(shown) = self.listed(id) {
             shown.status = EndpointStatus::Deleting;
@@ -293,28 +296,35 @@ impl Session {
         self.listing = Listing::NotFetched;
     }
 
-    pub(super) fn remember<T>(&self, act: impl FnOnce(&mut domain::memory::Memory) -> T) -> T {
+    pub(super) fn with_memory<T>(&self, act: impl FnOnce(&mut domain::memory::Memory) -> T) -> T {
         self.ctx.states.with(&self.identity.token, |entry| act(&mut entry.memory))
     }
 
-    /// Publishes events for what the plan reports newly: since this process last reported, or else since the status
+    /// Publishes events for the changes that the plan reports: since this process last reported, or else since the status
     /// that it found.
-    pub(super) async fn tell_change(&self, api_permit: &ApiPermit, plan: &Plan) {
+    pub(super) async fn publish_changes(&self, api_permit: &ApiPermit, plan: &Plan) {
         let Plan { observed, decision, report } = plan;
-        let before = self.reports(report).unwrap_or_else(|| Announced::by_status(&observed.object.reported));
-        self.tell(api_permit, event::of_change(before, observed, &decision.step, report)).await;
+        let before =
+            self.record_report(report).unwrap_or_else(|| Announced::by_status(&observed.object.reported));
+        self.publish_events(api_permit, event::of_change(before, observed, &decision.step, report)).await;
     }
 
-    /// Records that the status holds `report`. Returns what was announced before.
-    pub(super) fn reports(&self, report: &Report) -> Option<Announced> {
-        self.ctx.states.with(&self.identity.token, |entry| entry.told.replace(Announced::by(report)))
+    /// Records that the status holds `report`. Returns the previously announced state.
+    pub(super) fn record_report(&self, report: &Report) -> Option<Announced> {
+        self.ctx.states.with(&self.identity.token, |entry| entry.announced.replace(Announced::by(report)))
     }
 
-    pub(super) async fn tell(&self, api_permit: &ApiPermit, notices: impl IntoIterator<Item = EventDraft>) {
+    pub(super) async fn publish_events(
+        &self,
+        api_permit: &ApiPermit,
+        drafts: impl IntoIterator<Item = EventDraft>,
+    ) {
         let metrics = &self.ctx.options.metrics;
-        for notice in notices {
-            self.ctx.states.with(&self.identity.token, |entry| entry.counted.noticed(metrics, &notice));
-            self.ctx.publish(api_permit, &self.object, &notice).await;
+        for draft in drafts {
+            self.ctx
+                .states
+                .with(&self.identity.token, |entry| entry.counted.event_published(metrics, &draft));
+            self.ctx.publish(api_permit, &self.object, &draft).await;
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn origin(origin: Origin) -> &'static str {
     }
 }
 
-/// Returns the log name of what happens to the endpoint of a released object.
+/// Returns the log name of the outcome for the endpoint of a released object.
 pub(super) fn release_reason(step: &Step) -> &'static str {
     match step {
         Step::Release(ReleaseReason::Retained) => "retained",

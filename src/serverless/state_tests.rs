@@ -1,4 +1,4 @@
-//! What is kept of a deleted object, and for how long.
+//! Tests which state of a deleted object is kept, and for how long.
 
 use std::time::Duration;
 
@@ -38,17 +38,17 @@ fn over() -> Times {
 /// Deletes the object, long enough after the last sweep to trigger another.
 fn gone(states: &ObjectStates, name: &str, times: &Times) {
     states.lock().swept = Duration::ZERO;
-    states.gone(SHOP, &token(name), times);
+    states.remove(SHOP, &token(name), times);
 }
 
 fn kept(states: &ObjectStates) -> (usize, usize) {
-    let entries = states.lock();
-    (entries.all.len(), entries.left.len())
+    let states = states.lock();
+    (states.all.len(), states.remains_of.len())
 }
 
 /// The watch shows an object of that name.
 fn appear(states: &ObjectStates, namespace: &str, name: &str) {
-    states.hidden(namespace, &token(name), "for a test");
+    states.record_unreadable(namespace, &token(name), "for a test");
 }
 
 /// The attempts that the object of that name has to wait for.
@@ -60,7 +60,7 @@ fn open(states: &ObjectStates, name: &str) -> Vec<Nonce> {
 }
 
 #[test]
-fn nothing_is_left_of_an_object_that_had_no_create_call_under_way() {
+fn no_state_is_kept_without_an_open_create() {
     let states = ObjectStates::default();
     states.with(&token("orders"), |entry| entry.exists = true);
     gone(&states, "orders", &Times::default());
@@ -68,7 +68,7 @@ fn nothing_is_left_of_an_object_that_had_no_create_call_under_way() {
 }
 
 #[test]
-fn what_may_still_land_is_remembered_until_it_cannot_and_others_go_meanwhile() {
+fn an_open_create_is_kept_until_it_can_no_longer_take_effect() {
     let states = uncertain("orders");
     gone(&states, "orders", &Times::default());
     states.with(&token("other"), |entry| entry.exists = true);
@@ -79,7 +79,7 @@ fn what_may_still_land_is_remembered_until_it_cannot_and_others_go_meanwhile() {
 }
 
 #[test]
-fn an_object_that_came_back_keeps_what_its_predecessor_left() {
+fn a_recreated_object_inherits_the_open_creates() {
     let states = uncertain("orders");
     gone(&states, "orders", &Times::default());
     appear(&states, SHOP, "orders");
@@ -89,7 +89,7 @@ fn an_object_that_came_back_keeps_what_its_predecessor_left() {
 }
 
 #[test]
-fn objects_that_come_and_go_without_end_leave_little_and_nothing_that_may_land_is_forgotten() {
+fn kept_state_is_bounded_and_no_open_create_is_lost() {
     let states = ObjectStates::default();
     for number in 0..3 * MOST {
         let name = format!("churn-{number}");
@@ -113,17 +113,17 @@ fn objects_that_come_and_go_without_end_leave_little_and_nothing_that_may_land_i
 }
 
 #[test]
-fn an_object_that_cannot_be_read_keeps_what_is_remembered_and_may_be_leaving() {
+fn an_unreadable_object_keeps_its_state_and_may_be_in_deletion() {
     let (states, orders) = (uncertain("orders"), token("orders"));
     assert!(!states.deletion_seen(&orders));
-    assert!(states.hidden(SHOP, &orders, "too deep"));
+    assert!(states.record_unreadable(SHOP, &orders, "too deep"));
     assert!(states.deletion_seen(&orders));
-    assert!(!states.hidden(SHOP, &orders, "too deep"), "it is said once");
-    assert!(!states.unreadable_told(&orders, true));
-    states.hidden(SHOP, &orders, "too deep");
-    assert!(states.unreadable_told(&orders, true), "an event says it once");
-    assert!(states.hidden(SHOP, &orders, "too long"));
-    assert!(!states.unreadable_told(&orders, true), "and each reason");
+    assert!(!states.record_unreadable(SHOP, &orders, "too deep"), "it is reported once");
+    assert!(!states.set_unreadable_reported(&orders, true));
+    states.record_unreadable(SHOP, &orders, "too deep");
+    assert!(states.set_unreadable_reported(&orders, true), "one event reports it");
+    assert!(states.record_unreadable(SHOP, &orders, "too long"));
+    assert!(!states.set_unreadable_reported(&orders, true), "and one for each reason");
     states.with(&token("other"), |entry| entry.exists = true);
     gone(&states, "other", &Times::default());
     assert_eq!(kept(&states), (1, 0));

@@ -55,22 +55,22 @@ pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, handled: Opt
     operations
 }
 
-/// Returns the operations on the endpoint's fields, and whether one of them is news.
+/// Returns the operations on the endpoint's fields, and whether one of them is a change that must be written.
 ///
 /// The fields of one endpoint never stand beside the id of another: with the id, all of them are written or removed.
 fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> (Vec<Value>, bool) {
     let mut operations = Vec::new();
     let mut is_new = false;
     let is_another = report.endpoint.as_ref().is_some_and(|e| status.id.as_deref() != Some(e.id.as_str()));
-    let shown = EndpointFields::shown(status.clone()).named();
-    for ((name, wanted), (_, shown)) in EndpointFields::wanted(report).named().into_iter().zip(shown) {
+    let current = EndpointFields::shown(status.clone()).named();
+    for ((name, wanted), (_, current)) in EndpointFields::wanted(report).named().into_iter().zip(current) {
         let path = format!("/status/{name}");
-        match (wanted, shown) {
-            (Some(wanted), shown) if shown.as_ref() != Some(&wanted) => {
+        match (wanted, current) {
+            (Some(wanted), current) if current.as_ref() != Some(&wanted) => {
                 operations.push(json!({"op": "add", "path": path, "value": wanted}));
-                is_new |= name != ERROR_MESSAGE || shown.is_none();
+                is_new |= name != ERROR_MESSAGE || current.is_none();
             }
-            (None, shown) if name != ID && (is_another || shown.is_some()) => {
+            (None, current) if name != ID && (is_another || current.is_some()) => {
                 // Removing an absent field fails, and another writer may have removed it.
                 operations.push(json!({"op": "add", "path": path, "value": ""}));
                 operations.push(json!({"op": "remove", "path": path}));
@@ -82,18 +82,18 @@ fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> (Vec<Val
     (operations, is_new)
 }
 
-/// Returns the tests that make a status patch fail unless the object is exactly the one that was read.
-pub(super) fn unchanged(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
+/// Returns the tests that make a status patch fail unless the object is exactly the version that was read.
+pub(super) fn version_guards(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
     vec![
         json!({"op": "test", "path": "/metadata/uid", "value": object.metadata.uid}),
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": object.metadata.resource_version}),
     ]
 }
 
-/// Returns the tests that make a record fail unless uid, claim and recorded id are those that were read.
+/// Returns the tests that make a record fail unless uid, claim and recorded id are unchanged since the read.
 ///
 /// Anything else about the object may change meanwhile: a label edit must not lose an id.
-pub(super) fn same_life(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
+pub(super) fn record_guards(object: &ServerlessPrivateEndpoint) -> Vec<Value> {
     let annotations = object.metadata.annotations.as_ref();
     let claim = match annotations {
         // A test below an absent map fails, whatever it expects.
@@ -131,8 +131,8 @@ fn conditions(
 ) -> Vec<Condition> {
     let ours = report.conditions.iter().map(|reported| {
         let status = if reported.status { "True" } else { "False" };
-        let before = current.iter().find(|c| c.type_ == reported.kind.as_str() && c.status == status);
-        let current_message = before.map(|before| before.message.as_str());
+        let previous = current.iter().find(|c| c.type_ == reported.kind.as_str() && c.status == status);
+        let current_message = previous.map(|previous| previous.message.as_str());
         let sentence = |time: Option<&str>| report.sentence(reported, time);
         Condition {
             type_: reported.kind.to_string(),
@@ -150,8 +150,8 @@ fn conditions(
                 (None, _) => sentence(None).to_string(),
             },
             observed_generation: generation,
-            last_transition_time: before
-                .map_or_else(|| Time(whole_seconds(now)), |before| before.last_transition_time.clone()),
+            last_transition_time: previous
+                .map_or_else(|| Time(whole_seconds(now)), |previous| previous.last_transition_time.clone()),
         }
     });
     let foreign = current.iter().filter(|c| domain::conditions::ConditionType::parse(&c.type_).is_none());
@@ -159,9 +159,14 @@ fn conditions(
 }
 
 /// Returns the sentence with the time that it mentions. The current time stays as long as it is still true.
-fn dated(sentence: impl Fn(&str) -> String, before: Option<&str>, now: Timestamp, after: Duration) -> String {
+fn dated(
+    sentence: impl Fn(&str) -> String,
+    current_message: Option<&str>,
+    now: Timestamp,
+    after: Duration,
+) -> String {
     let end = now.saturating_add(after).map_or(now, whole_seconds);
-    let known = before.and_then(|before| time_in(before, &sentence(TIME)));
+    let known = current_message.and_then(|current_message| time_in(current_message, &sentence(TIME)));
     let end = known.filter(|known| known.duration_since(end).unsigned_abs() <= SAME_TIME).unwrap_or(end);
     sentence(&end.to_string())
 }
@@ -175,7 +180,7 @@ fn time_in(current_message: &str, sentence: &str) -> Option<Timestamp> {
     current_message.strip_prefix(head)?.strip_suffix(tail)?.parse().ok()
 }
 
-/// The API server keeps whole seconds only, and a value that it changes would differ for ever.
+/// The API server keeps whole seconds only, and a value that it changes would always differ.
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Which parts of a report are written, and which are not.
+//! Tests which parts of a report are written, and which are not.
 
 use domain::conditions::{Condition as Reported, ConditionType, Reason};
 use domain::endpoint::Endpoint;
@@ -38,8 +38,8 @@ fn failing(fault: &Fault) -> Report {
     }
 }
 
-/// The object after `report` was written.
-fn showing(report: &Report) -> ServerlessPrivateEndpoint {
+/// Returns the object after `report` was written.
+fn with_status(report: &Report) -> ServerlessPrivateEndpoint {
     let conditions = conditions(&[], report, Some(1), Timestamp::now(), Wording::New);
     object(&json!({"observedGeneration": 1, "conditions": conditions}))
 }
@@ -54,7 +54,7 @@ fn fault(kind: FaultKind, problem: &str, detail: &str, next: Message) -> Fault {
 }
 
 #[test]
-fn what_the_server_words_anew_each_time_is_written_once() {
+fn an_error_text_that_varies_is_written_once() {
     let tls = |ago: u32| {
         let detail = format!("certificate expired: verification time 1795938903 ({ago} seconds ago)");
         fault(
@@ -76,24 +76,24 @@ fn what_the_server_words_anew_each_time_is_written_once() {
         (tls(3661), tls(3686)),
         (error("0b5f2d6e-0000-4000-8000-000000000001"), error("at 2026-03-01T10:00:00Z, not found")),
         (limited("55"), limited("37")),
-        // Paused because of another object's refusal.
+        // Backed off because of another object's response.
         (limited("55"), limited("37").met_by("failed to list orders")),
     ] {
-        let object = showing(&failing(&first));
+        let object = with_status(&failing(&first));
         assert_eq!(changes(&object, &failing(&then), None), Vec::<Value>::new(), "{first} / {then}");
         let other = Fault { problem: "HTTP 503 OTHER".into(), ..then };
         let written = changes(&object, &failing(&other), None);
         // An outage is one episode, whatever its status code.
         assert_eq!(written.is_empty(), other.kind == FaultKind::Unavailable, "{other}");
-        let refused = Fault { kind: FaultKind::Unauthorized, ..other };
-        assert_ne!(changes(&object, &failing(&refused), None), Vec::<Value>::new(), "{refused}");
+        let unauthorized = Fault { kind: FaultKind::Unauthorized, ..other };
+        assert_ne!(changes(&object, &failing(&unauthorized), None), Vec::<Value>::new(), "{unauthorized}");
     }
 }
 
 #[test]
-fn what_is_written_for_a_reason_has_the_words_of_now() {
+fn a_write_for_another_reason_has_the_current_error_text() {
     let error = |detail| fault(FaultKind::Unavailable, "HTTP 500 X", detail, "retrying".into());
-    let mut object = showing(&failing(&error("first")));
+    let mut object = with_status(&failing(&error("first")));
     object.metadata.generation = Some(2);
     let written = changes(&object, &failing(&error("second")), None);
     assert!(
@@ -123,7 +123,7 @@ fn known(id: &str, error: Option<&str>) -> Report {
 }
 
 #[test]
-fn what_atlas_says_of_a_failure_is_written_once_however_it_words_it() {
+fn a_varying_error_message_of_atlas_is_written_once() {
     let object =
         object(&json!({"observedGeneration": 1, "_id": OLD, "status": "FAILED", "errorMessage": "at 10:00"}));
     assert_eq!(changes(&object, &known(OLD, Some("at 10:01")), None), Vec::<Value>::new());
@@ -131,7 +131,7 @@ fn what_atlas_says_of_a_failure_is_written_once_however_it_words_it() {
 }
 
 #[test]
-fn nothing_of_one_endpoint_stays_beside_the_id_of_another() {
+fn no_field_of_an_endpoint_stays_beside_the_id_of_another() {
     let names = ["cloudProviderEndpointId", "comment", "endpointServiceName", "errorMessage"];
     for shown in [true, false] {
         let mut status = json!({"observedGeneration": 1, "_id": OLD, "status": "AVAILABLE"});
@@ -152,21 +152,21 @@ fn nothing_of_one_endpoint_stays_beside_the_id_of_another() {
 }
 
 #[test]
-fn the_time_that_a_message_names_stays_the_same_until_it_is_another() {
+fn a_time_in_a_message_stays_the_same_while_it_is_true() {
     let start: Timestamp = "2026-03-01T10:00:00.7Z".parse().unwrap();
     let at = |seconds: u64| start.saturating_add(Duration::from_secs(seconds)).unwrap();
     for place in ["", " (docs/troubleshooting.md#endpointlost)"] {
-        let said = |time: &str| format!("it ends after {time}{place}");
-        let first = dated(said, None, start, Duration::from_secs(200));
-        assert_eq!(first, said("2026-03-01T10:03:20Z"));
+        let message = |time: &str| format!("it ends after {time}{place}");
+        let first = dated(message, None, start, Duration::from_secs(200));
+        assert_eq!(first, message("2026-03-01T10:03:20Z"));
         for passed in [1, 60, 199] {
-            let later = dated(said, Some(&first), at(passed), Duration::from_secs(200 - passed));
+            let later = dated(message, Some(&first), at(passed), Duration::from_secs(200 - passed));
             assert_eq!(later, first);
         }
         // A restarted process starts the wait again.
-        let anew = dated(said, Some(&first), at(100), Duration::from_secs(200));
-        assert_eq!(anew, said("2026-03-01T10:05:00Z"));
+        let restarted = dated(message, Some(&first), at(100), Duration::from_secs(200));
+        assert_eq!(restarted, message("2026-03-01T10:05:00Z"));
         // Another text is not a time.
-        assert_eq!(dated(said, Some("it ends after all"), start, Duration::from_secs(200)), first);
+        assert_eq!(dated(message, Some("it ends after all"), start, Duration::from_secs(200)), first);
     }
 }

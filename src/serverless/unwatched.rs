@@ -1,5 +1,5 @@
 //! Reports objects with our finalizer that no watch of ours shows, on the object and in the log, because no operator
-//! may be reconciling them. An object that left the selector keeps its endpoint until it is gone.
+//! may be reconciling them. An object that left the selector keeps its endpoint until it is deleted.
 //!
 //! Reads the objects and publishes events; never writes an object, which another operator may own by now.
 
@@ -23,24 +23,24 @@ use crate::runtime::api_server::{ApiError, ApiPermit};
 use crate::runtime::identity::Identity;
 
 /// The delay between two attempts to read the object, and the number of attempts.
-const PAUSE: Duration = Duration::from_secs(5);
-const ATTEMPTS: usize = 5;
+const RETRY_PERIOD: Duration = Duration::from_secs(5);
+const MAX_ATTEMPTS: usize = 5;
 
 /// How often the objects that left the selector are read again.
-const FOLLOW: Duration = Duration::from_mins(5);
+const FOLLOW_PERIOD: Duration = Duration::from_mins(5);
 
 /// The maximum number of objects in a page of the survey. A user may give an object metadata of a mebibyte: a page that is
 /// too large is requested again with half as many objects.
-const PAGE: u32 = 50;
+const PAGE_SIZE: u32 = 50;
 
 /// The maximum number of requests for pages that the survey sends.
-const PAGES: usize = 1000;
+const MAX_PAGES: usize = 1000;
 
 /// The maximum number of objects that the survey inspects individually.
-const CLOSER: usize = 1000;
+const MAX_INSPECTED: usize = 1000;
 
-/// How long an object with pending work must stay unwritten to count as no other operator's.
-const UNTENDED: Duration = Duration::from_secs(30);
+/// How long an object with pending work must stay unwritten, so that no other operator seems to watch it.
+const MIN_UNWRITTEN: Duration = Duration::from_secs(30);
 
 /// Reports `object`, which left the selector and its watch, if it exists, has our finalizer, and is not `watched`
 /// again.
@@ -53,42 +53,42 @@ pub(super) async fn left(
     let (namespace, name) = (object.namespace.clone().unwrap_or_default(), object.name.clone());
     let token = Token::of(&ctx.cluster_id, &namespace, &name);
     let identity = Identity { namespace, name, uid: String::new(), token };
-    for _ in 0..ATTEMPTS {
-        let api_permit = ctx.cluster.turn(&identity.namespace).await;
+    for _ in 0..MAX_ATTEMPTS {
+        let api_permit = ctx.cluster.permit(&identity.namespace).await;
         match ctx.cluster.get(&api_permit, &identity).await {
             Ok(found) => {
                 if !has_finalizer(&found) {
-                    ctx.directory.gone_if_left(&identity.token);
+                    ctx.directory.remove_if_unselected(&identity.token);
                 } else if watched.get(&object).is_none() {
                     report(&ctx, &api_permit, &found, &Unwatched::Labels(selector)).await;
                 }
                 return;
             }
             Err(ApiError::NotFound) => {
-                ctx.directory.gone_if_left(&identity.token);
+                ctx.directory.remove_if_unselected(&identity.token);
                 return;
             }
             // Also if the API server does not know the kind, which may be so for a moment only.
-            Err(error) => debug!(%error, "could not read an object that the watch shows no more"),
+            Err(error) => debug!(%error, "failed to read an object that left the watch"),
         }
         drop(api_permit);
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PERIOD).await;
     }
 }
 
-/// Checks periodically which of the objects that left the selector are gone, or were released by another operator.
+/// Checks periodically which of the objects that left the selector are deleted, or were released by another operator.
 pub(super) async fn follow(ctx: Arc<Context>) {
     loop {
-        tokio::time::sleep(FOLLOW).await;
-        for (token, namespace, name) in ctx.directory.all_left() {
+        tokio::time::sleep(FOLLOW_PERIOD).await;
+        for (token, namespace, name) in ctx.directory.all_unselected() {
             let identity = Identity { namespace, name, uid: String::new(), token };
-            let api_permit = ctx.cluster.turn(&identity.namespace).await;
-            let is_gone = match ctx.cluster.get(&api_permit, &identity).await {
+            let api_permit = ctx.cluster.permit(&identity.namespace).await;
+            let is_released = match ctx.cluster.get(&api_permit, &identity).await {
                 Ok(found) => !has_finalizer(&found),
                 Err(error) => matches!(error, ApiError::NotFound),
             };
-            if is_gone {
-                ctx.directory.gone_if_left(&identity.token);
+            if is_released {
+                ctx.directory.remove_if_unselected(&identity.token);
             }
         }
     }
@@ -107,30 +107,30 @@ pub(super) async fn survey(ctx: Arc<Context>) {
     };
     match ctx.work.unless_stopped(pin!(search)).await {
         Ok(Ok(())) | Err(_) => {}
-        Ok(Err(error @ ApiError::Forbidden(_))) => debug!(%error, "not looking for unwatched objects"),
-        Ok(Err(error)) => warn!(%error, "could not look for objects that are not watched"),
+        Ok(Err(error @ ApiError::Forbidden(_))) => debug!(%error, "not searching for unwatched objects"),
+        Ok(Err(error)) => warn!(%error, "failed to search for unwatched objects"),
     }
 }
 
 async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
-    let (mut found, mut closer, mut from, mut most) = (0_usize, Vec::new(), None, PAGE);
-    for _ in 0..PAGES {
+    let (mut found, mut candidates, mut from, mut limit) = (0_usize, Vec::new(), None, PAGE_SIZE);
+    for _ in 0..MAX_PAGES {
         let (page, next) =
-            match ctx.cluster.with_finalizer::<ServerlessPrivateEndpoint>(from.clone(), most).await {
-                Err(ApiError::Unreadable(_)) if most > 1 => {
-                    most /= 2;
+            match ctx.cluster.with_finalizer::<ServerlessPrivateEndpoint>(from.clone(), limit).await {
+                Err(ApiError::Unreadable(_)) if limit > 1 => {
+                    limit /= 2;
                     continue;
                 }
                 read => read?,
             };
-        most = (most * 2).min(PAGE);
+        limit = (limit * 2).min(PAGE_SIZE);
         for metadata in page {
             let version = metadata.resource_version.clone();
             let identity = identity(ctx, metadata);
             if is_unwatched(ctx, &identity) {
                 found += 1;
-                if closer.len() < CLOSER {
-                    closer.push((identity, version));
+                if candidates.len() < MAX_INSPECTED {
+                    candidates.push((identity, version));
                 }
             }
         }
@@ -140,19 +140,16 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
         }
     }
     if from.is_some() {
-        warn!(
-            requests = PAGES,
-            "there are too many objects: not all were searched for those that are not watched"
-        );
+        warn!(requests = MAX_PAGES, "too many objects to search all of them for unwatched ones");
     }
     ctx.options.metrics.unwatched_at_start(found);
     if found == 0 {
         return Ok(());
     }
     info!(objects = found, "found objects with the finalizer that this operator does not watch");
-    tokio::time::sleep(UNTENDED).await;
-    for (identity, version) in closer {
-        let api_permit = ctx.cluster.turn(&identity.namespace).await;
+    tokio::time::sleep(MIN_UNWRITTEN).await;
+    for (identity, version) in candidates {
+        let api_permit = ctx.cluster.permit(&identity.namespace).await;
         // An unreadable object is reported by its own operator, or is being deleted.
         if let Ok(object) = ctx.cluster.get::<ServerlessPrivateEndpoint>(&api_permit, &identity).await
             && object.metadata.resource_version == version

@@ -1,7 +1,7 @@
-//! Resolves `cloudProviderEndpointRef` to a VPC endpoint id, and describes what is missing.
+//! Resolves `cloudProviderEndpointRef` to a VPC endpoint id, and describes the missing object, entry or permission.
 //!
-//! Always in the object's own namespace, and only for the closed list of kinds. A message states exactly what is
-//! missing and never repeats text of a referenced object. Nothing here waits for the referenced object to be ready:
+//! Always in the object's own namespace, and only for the closed list of kinds. A message names exactly the
+//! missing part and never repeats text of a referenced object. It never waits for the referenced object to be ready:
 //! its id is used as soon as it appears.
 
 use std::sync::Arc;
@@ -11,31 +11,31 @@ use domain::observed::VpcEndpoint;
 
 use crate::serverless::crd::{CloudProviderEndpointRef, ServerlessPrivateEndpoint, VpcEndpointSource};
 
-use super::convert::word;
+use super::convert::reconcile_request;
 use crate::runtime::identity::Identity;
-use crate::runtime::references::{Found, ReferencedObjects, Target};
+use crate::runtime::references::{Found, ReferenceTarget, ReferencedObjects};
 
 /// Returns the VPC endpoint that the spec declares, as far as it is known now.
 ///
 /// `None` if nothing is known of it yet: the object is reconciled again when there is.
 pub(super) fn resolve(
-    targets: &Arc<ReferencedObjects<ServerlessPrivateEndpoint>>,
+    references: &Arc<ReferencedObjects<ServerlessPrivateEndpoint>>,
     identity: &Identity,
     object: &ServerlessPrivateEndpoint,
 ) -> Option<VpcEndpoint> {
     let reference = object.spec.cloud_provider_endpoint_ref.as_ref();
     let Some((reference, source)) = reference.and_then(|it| Some((it, it.source()?))) else {
-        targets.forget(&identity.token);
+        references.remove(&identity.token);
         return Some(unreferenced(object));
     };
     let namespace = identity.namespace.clone();
-    let target = Target { source, namespace, name: reference.name.clone() };
+    let target = ReferenceTarget { source, namespace, name: reference.name.clone() };
     let key = reference.key.as_deref().unwrap_or_default();
-    let found = targets.find(identity, &target, key, word(object))?;
+    let found = references.find(identity, &target, key, reconcile_request(object))?;
     Some(describe(found, reference, &target))
 }
 
-/// Returns what an object declares whose reference names nothing readable.
+/// Returns the declaration of an object without a readable reference.
 fn unreferenced(object: &ServerlessPrivateEndpoint) -> VpcEndpoint {
     if let Some(id) = &object.spec.cloud_provider_endpoint_id {
         return match id.trim().parse::<VpcEndpointId>() {
@@ -51,10 +51,10 @@ fn unreferenced(object: &ServerlessPrivateEndpoint) -> VpcEndpoint {
     }
 }
 
-/// Describes what was found, for the user who has to act on it.
-fn describe(found: Found, reference: &CloudProviderEndpointRef, target: &Target) -> VpcEndpoint {
+/// Describes the found content, for the user who has to act on it.
+fn describe(found: Found, reference: &CloudProviderEndpointRef, target: &ReferenceTarget) -> VpcEndpoint {
     let CloudProviderEndpointRef { api_version, kind, name, .. } = reference;
-    let Target { source, namespace, .. } = target;
+    let ReferenceTarget { source, namespace, .. } = target;
     let object = format!("{kind} {name} ({api_version})");
     let place = match source {
         VpcEndpointSource::ConfigMap => {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     const FOUND: [fn() -> Found; 6] = [
-        || Found::of("postgres://app:hunter2@db"),
+        || Found::parse("postgres://app:hunter2@db"),
         || Found::Nothing,
         || Found::NoObject,
         || Found::NoKind,
@@ -111,7 +111,7 @@ mod tests {
         || Found::Unreadable,
     ];
 
-    fn said(source: VpcEndpointSource, found: Found) -> String {
+    fn message(source: VpcEndpointSource, found: Found) -> String {
         let (api_version, kind) = source.api_version_and_kind();
         let reference = CloudProviderEndpointRef {
             api_version: api_version.to_owned(),
@@ -119,7 +119,7 @@ mod tests {
             name: "network".to_owned(),
             key: (source == VpcEndpointSource::ConfigMap).then(|| "vpce".to_owned()),
         };
-        let target = Target { source, namespace: "shop".to_owned(), name: "network".to_owned() };
+        let target = ReferenceTarget { source, namespace: "shop".to_owned(), name: "network".to_owned() };
         match describe(found, &reference, &target) {
             VpcEndpoint::Awaited(text) | VpcEndpoint::NotFound(text) => text,
             other => panic!("{other:?}"),
@@ -127,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn a_message_names_the_object_and_repeats_nothing_of_it() {
+    fn a_message_names_the_object_and_repeats_none_of_its_text() {
         for source in VpcEndpointSource::ALL {
             for found in FOUND {
-                let text = said(source, found());
+                let text = message(source, found());
                 let (api_version, kind) = source.api_version_and_kind();
-                for word in [api_version, kind, "network"] {
-                    assert!(text.contains(word), "{word} is not in {text:?}");
+                for part in [api_version, kind, "network"] {
+                    assert!(text.contains(part), "{part} is not in {text:?}");
                 }
                 assert!(!text.contains("postgres") && !text.contains("hunter2"), "{text}");
             }
@@ -141,17 +141,17 @@ mod tests {
     }
 
     #[test]
-    fn of_a_text_that_is_no_id_only_the_length_is_said() {
-        let text = said(VpcEndpointSource::ConfigMap, Found::of(" postgres://app:hunter2@db\n"));
+    fn a_text_that_is_no_id_is_reported_by_its_length_only() {
+        let text = message(VpcEndpointSource::ConfigMap, Found::parse(" postgres://app:hunter2@db\n"));
         assert!(text.contains("entry vpce of ConfigMap network") && text.contains("25 characters"), "{text}");
     }
 
     #[test]
-    fn the_rights_that_are_asked_for_are_those_that_are_used() {
-        let text = said(VpcEndpointSource::ConfigMap, Found::Forbidden);
+    fn the_requested_permissions_are_the_used_ones() {
+        let text = message(VpcEndpointSource::ConfigMap, Found::Forbidden);
         assert!(text.contains("`get`") && text.contains("integrations.configMap.enabled"), "{text}");
         for (source, value) in [(VpcEndpointSource::Ack, "ack"), (VpcEndpointSource::Upbound, "crossplane")] {
-            let text = said(source, Found::Forbidden);
+            let text = message(source, Found::Forbidden);
             assert!(text.contains("`list` and `watch`") && text.contains(value), "{text}");
         }
     }

@@ -24,7 +24,7 @@ fn exercised() -> Metrics {
     metrics.max_reconciles(64);
     drop(metrics.queued());
     metrics.cluster_request("GET", "10.0.0.1:443", Some(200));
-    metrics.leads("spe-operator", true);
+    metrics.set_leader("spe-operator", true);
     metrics.atlas_call(&CallRecord {
         operation: Operation::List,
         outcome: Outcome::Status(200),
@@ -34,7 +34,7 @@ fn exercised() -> Metrics {
         remaining: Some(1),
     });
     metrics.post(PostOutcome::Created);
-    let standing = ObjectSnapshot {
+    let snapshot = ObjectSnapshot {
         state: ObjectState::new(Some(&EndpointStatus::Reserved), false),
         conditions: [
             Some((ConditionType::Ready, false, Reason::AwaitingVpcEndpoint)),
@@ -43,7 +43,7 @@ fn exercised() -> Metrics {
             None,
             None,
         ],
-        awaits: Some((WaitingFor::VpcEndpoint, 0)),
+        waits_for: Some((WaitingFor::VpcEndpoint, 0)),
     };
     let series = PerObject {
         namespace: "a".to_owned(),
@@ -53,7 +53,7 @@ fn exercised() -> Metrics {
         synced: Some(0),
     };
     metrics.objects_counted_by(move |counts| {
-        counts.add(&standing);
+        counts.add(&snapshot);
         counts.add_series(series.clone());
     });
     metrics.transition(Milestone::Reserved, Duration::ZERO);

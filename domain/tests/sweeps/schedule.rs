@@ -8,15 +8,15 @@ use domain::backoff::MAX_RETRY;
 use domain::conditions::Reason;
 use domain::decision::{Creating, Decision, Requeue, State, Step};
 use domain::ownership::Token;
-use domain::schedule::{Basis, ObjectVersion, Outcome, Pace, Schedule};
+use domain::schedule::{Basis, ObjectVersion, PollIntervals, ReconcileOutcome, Schedule};
 
 use invariants::fixtures::{MINUTE, cluster, reported, secs, token};
 
 const OBJECT: ObjectVersion =
     ObjectVersion { content: 1, request: None, number: None, deleting: false, recorded: true, current: true };
 
-const PACE: Pace =
-    Pace { poll_min: Duration::from_secs(5), poll_max: MINUTE, interval: Duration::from_mins(10) };
+const PACE: PollIntervals =
+    PollIntervals { poll_min: Duration::from_secs(5), poll_max: MINUTE, interval: Duration::from_mins(10) };
 
 /// Ends a reconcile now, and returns the delay before the next one.
 fn finish(schedule: &mut Schedule, state: (&str, Reason), end: (Requeue, Basis), now: Duration) -> Duration {
@@ -34,7 +34,7 @@ fn finish_of(
     let decision =
         Decision { step: Step::Rest, state: State::Creating(Creating::Pending), requeue, absent: None };
     let (decision, report) = (&decision, &report);
-    let outcome = Outcome { object: OBJECT, token, decision, report, basis, latest: None };
+    let outcome = ReconcileOutcome { object: OBJECT, token, decision, report, basis, latest: None };
     schedule.finished(&outcome, PACE, 0.5, now).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! The settings: flags, each also `SPE_…` in the environment, parsed once into one typed struct.
 //!
 //! Every default is here and nowhere else. An invalid value ends the program before it does anything. Nothing is
-//! guessed: an empty or misspelled value is rejected, since a forgotten value must not widen what is watched. No
+//! guessed: an empty or misspelled value is rejected, since a forgotten value must not widen the watched scope. No
 //! variable is called `SPE_…_PORT` or `SPE_…_SERVICE_HOST`, which Kubernetes sets for Services.
 
 #[cfg(test)]
@@ -280,16 +280,16 @@ impl Settings {
 
     /// Checks client-go's rules: a leader stops before others may take over, and tries more than once before that.
     fn check_lease(&self) -> Result<(), UsageError> {
-        let LeaderElectionConfig { duration, renew_deadline, retry } = self.lease();
-        if duration <= renew_deadline {
+        let LeaderElectionConfig { lease_duration, renew_deadline, retry_period } = self.lease();
+        if lease_duration <= renew_deadline {
             let problem = format!(
-                "expected more than --lease-renew-deadline ({renew_deadline:?}), found {duration:?}; two would lead"
+                "expected more than --lease-renew-deadline ({renew_deadline:?}), found {lease_duration:?}; two would lead"
             );
             return Err(UsageError::value("lease-duration", &problem));
         }
-        if renew_deadline <= retry.saturating_mul(6) / 5 {
+        if renew_deadline <= retry_period.saturating_mul(6) / 5 {
             let problem = format!(
-                "expected more than 1.2 times --lease-retry-period ({retry:?}), found {renew_deadline:?}; one slow \
+                "expected more than 1.2 times --lease-retry-period ({retry_period:?}), found {renew_deadline:?}; one slow \
                  response would lose the Lease"
             );
             return Err(UsageError::value("lease-renew-deadline", &problem));
@@ -301,9 +301,9 @@ impl Settings {
     #[must_use]
     pub fn lease(&self) -> LeaderElectionConfig {
         LeaderElectionConfig {
-            duration: self.lease_duration,
+            lease_duration: self.lease_duration,
             renew_deadline: self.lease_renew_deadline,
-            retry: self.lease_retry_period,
+            retry_period: self.lease_retry_period,
         }
     }
 

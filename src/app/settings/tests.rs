@@ -1,4 +1,4 @@
-//! What flags and variables are parsed to, and which are rejected with which message.
+//! Tests how flags and variables are parsed, and which are rejected with which message.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn run(flags: &[&str]) -> Result<Box<Settings>, String> {
     }
 }
 
-fn refusal(flags: &[&str]) -> String {
+fn error_of(flags: &[&str]) -> String {
     run(flags).map(|_| ()).expect_err(&format!("{flags:?}"))
 }
 
@@ -67,9 +67,9 @@ fn every_setting_is_read_from_its_flag() {
     assert_eq!(
         settings.lease(),
         LeaderElectionConfig {
-            duration: Duration::from_mins(1),
+            lease_duration: Duration::from_mins(1),
             renew_deadline: Duration::from_secs(40),
-            retry: Duration::from_millis(500),
+            retry_period: Duration::from_millis(500),
         }
     );
     let atlas = settings.atlas().unwrap();
@@ -99,21 +99,21 @@ fn every_setting_is_read_from_its_flag() {
 }
 
 #[test]
-fn an_uncertainty_that_could_create_twice_is_refused() {
+fn an_uncertainty_that_could_create_twice_is_rejected() {
     let scaled = ["--create-deadline=1s", "--atlas-timeout=2s", "--travel-allowance=3s"];
     assert!(run(&[&scaled[..], &["--create-uncertainty=12s"]].concat()).is_ok());
-    let line = refusal(&[&scaled[..], &["--create-uncertainty=11999ms"]].concat());
+    let line = error_of(&[&scaled[..], &["--create-uncertainty=11999ms"]].concat());
     assert!(
         line.contains("--create-uncertainty (SPE_CREATE_UNCERTAINTY)") && line.contains("at least 12s"),
         "{line}"
     );
     assert!(line.contains("11.999s"), "{line}");
     // A sum beyond the range of a duration stays too large.
-    refusal(&["--travel-allowance=2500000h"]);
+    error_of(&["--travel-allowance=2500000h"]);
 }
 
 #[test]
-fn a_value_that_clap_refuses_is_named_with_its_flag_and_what_is_expected() {
+fn a_value_rejected_by_clap_is_named_with_its_flag() {
     for (flags, parts) in [
         (&["--poll-min=5"][..], &["--poll-min", "'5'", "such as 90s"][..]),
         (&["--poll-min=0s"], &["--poll-min", "'0s'", "greater than zero"]),
@@ -140,7 +140,7 @@ fn a_value_that_clap_refuses_is_named_with_its_flag_and_what_is_expected() {
         (&["--pol-min=1s"], &["unexpected argument '--pol-min'"]),
         (&["--leader-elect", "false"], &["unexpected argument 'false'"]),
     ] {
-        let text = refusal(flags);
+        let text = error_of(flags);
         for part in parts {
             assert!(text.contains(part), "{flags:?}: {part:?} is missing in {text:?}");
         }
@@ -148,7 +148,7 @@ fn a_value_that_clap_refuses_is_named_with_its_flag_and_what_is_expected() {
 }
 
 #[test]
-fn what_only_the_settings_together_show_is_one_line_with_flag_and_variable() {
+fn conflicting_settings_are_one_line_with_flag_and_variable() {
     for (flags, parts) in [
         (&["--poll-min=61s"][..], &["--poll-min (SPE_POLL_MIN)", "61s", "--poll-max (60s)"][..]),
         (&["--lease-duration=10s"], &["SPE_LEASE_DURATION", "more than --lease-renew-deadline (10s)"]),
@@ -158,7 +158,7 @@ fn what_only_the_settings_together_show_is_one_line_with_flag_and_variable() {
         (&["--atlas-proxy=proxy.example:3128"], &["SPE_ATLAS_PROXY", "http://host:port"]),
         (&["--atlas-proxy=socks5://proxy.example:3128"], &["SPE_ATLAS_PROXY", "http://host:port"]),
     ] {
-        let line = refusal(flags);
+        let line = error_of(flags);
         assert!(!line.contains('\n'), "{line}");
         for part in parts {
             assert!(line.contains(part), "{flags:?}: {part:?} is missing in {line:?}");
@@ -167,8 +167,8 @@ fn what_only_the_settings_together_show_is_one_line_with_flag_and_variable() {
 }
 
 #[test]
-fn a_proxy_that_is_refused_is_not_repeated_for_it_may_hold_a_password() {
-    let line = refusal(&["--atlas-proxy=user:hidden@proxy.example:3128"]);
+fn an_invalid_proxy_is_not_repeated_as_it_may_hold_a_password() {
+    let line = error_of(&["--atlas-proxy=user:hidden@proxy.example:3128"]);
     assert!(!line.contains("hidden"), "{line}");
 }
 
@@ -180,7 +180,7 @@ fn an_unreadable_file_of_authorities_is_named() {
 }
 
 #[test]
-fn a_file_without_a_usable_authority_is_refused_by_flag_file_and_position() {
+fn a_file_without_usable_authority_is_rejected_by_position() {
     let path = std::env::temp_dir().join(format!("spe-settings-{}.pem", std::process::id()));
     let settings = run(&["--atlas-ca-file", path.to_str().unwrap()]).unwrap();
     for (text, part) in [
@@ -211,7 +211,7 @@ fn a_proxy_of_the_environment_is_named_where_it_is_not_used() {
 }
 
 #[test]
-fn what_was_asked_for_succeeds_and_what_is_missing_has_the_exit_code_of_usage() {
+fn help_and_version_exit_with_0_and_usage_errors_with_2() {
     let code = |args: &[&str]| match parse(args) {
         Err(UsageError::CommandLine(error)) => error.exit_code(),
         _ => panic!("{args:?}"),

@@ -1,8 +1,8 @@
-//! Why the settings are invalid. This file never decides what is valid.
+//! The error of invalid settings. This file never decides which settings are valid.
 
 use std::fmt;
 
-/// The error of invalid settings.
+/// Why the program does not start with these settings.
 #[derive(Debug)]
 pub enum UsageError {
     /// clap's own error, or the requested help or version; it prints itself and knows its exit code.

@@ -11,20 +11,20 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::serverless::crd::parse_duration;
 
-fn malformed(expected: &'static str, found: &str) -> ParseError {
+fn parse_error(expected: &'static str, found: &str) -> ParseError {
     ParseError { expected, found: found.chars().take(64).collect() }
 }
 
 /// Parses a version of the Atlas Administration API.
 pub(super) fn api_version() -> impl TypedValueParser<Value = ApiVersion> {
     PossibleValuesParser::new(["v1.0", "v2"])
-        .map(|word| if word == "v2" { ApiVersion::V2 } else { ApiVersion::V1 })
+        .map(|version| if version == "v2" { ApiVersion::V2 } else { ApiVersion::V1 })
 }
 
 /// Parses a duration greater than zero.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, ParseError> {
     match parse_duration(text)? {
-        Duration::ZERO => Err(malformed("a duration greater than zero", text)),
+        Duration::ZERO => Err(parse_error("a duration greater than zero", text)),
         duration => Ok(duration),
     }
 }
@@ -33,23 +33,23 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, ParseError> {
 pub(super) fn whole_seconds(text: &str) -> Result<Duration, ParseError> {
     match positive_duration(text)? {
         duration if duration.subsec_nanos() == 0 && i32::try_from(duration.as_secs()).is_ok() => Ok(duration),
-        _ => Err(malformed("whole seconds", text)),
+        _ => Err(parse_error("whole seconds", text)),
     }
 }
 
 /// More concurrent calls than any project of Atlas needs: each may hold a connection and 1 MiB of a body.
-const MOST_AT_ONCE: usize = 1024;
+const MAX_CONCURRENCY: usize = 1024;
 
 /// Parses the maximum number of concurrent calls.
 pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, ParseError> {
-    let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= MOST_AT_ONCE);
-    number.ok_or_else(|| malformed("a whole number greater than zero and at most 1024", text))
+    let number = text.parse::<NonZeroUsize>().ok().filter(|number| number.get() <= MAX_CONCURRENCY);
+    number.ok_or_else(|| parse_error("a whole number greater than zero and at most 1024", text))
 }
 
 /// Parses any text that is not blank.
 pub(super) fn not_empty(text: &str) -> Result<String, ParseError> {
     if text.trim().is_empty() {
-        return Err(malformed("a value (leave the flag or variable out for the default)", text));
+        return Err(parse_error("a value (leave the flag or variable out for the default)", text));
     }
     Ok(text.to_owned())
 }
@@ -64,7 +64,7 @@ pub(super) fn dns_label(text: &str) -> Result<String, ParseError> {
     if is_dns_label(text) && text.len() <= 63 {
         return Ok(text.to_owned());
     }
-    Err(malformed("the name of a namespace (1 to 63 lower-case letters, digits and inner hyphens)", text))
+    Err(parse_error("the name of a namespace (1 to 63 lower-case letters, digits and inner hyphens)", text))
 }
 
 /// Parses the name of a Secret or a Lease: an RFC 1123 subdomain.
@@ -72,7 +72,7 @@ pub(super) fn dns_subdomain(text: &str) -> Result<String, ParseError> {
     if text.len() <= 253 && text.split('.').all(is_dns_label) {
         return Ok(text.to_owned());
     }
-    Err(malformed("the name of an object (lower-case letters, digits, inner hyphens and dots)", text))
+    Err(parse_error("the name of an object (lower-case letters, digits, inner hyphens and dots)", text))
 }
 
 fn is_dns_label(text: &str) -> bool {
@@ -82,17 +82,17 @@ fn is_dns_label(text: &str) -> bool {
 
 /// Parses log directives.
 ///
-/// A bare word must be a level: `tracing-subscriber` would take a misspelled one for the name of a module and then
+/// A bare version must be a level: `tracing-subscriber` would take a misspelled one for the name of a module and then
 /// log nothing at all.
 pub(super) fn log_filter(text: &str) -> Result<String, ParseError> {
     let expected =
         "a level (off, error, warn, info, debug or trace) or directives such as info,kube_client=warn";
-    let words_are_levels = text
+    let bare_parts_are_levels = text
         .split(',')
         .map(str::trim)
         .all(|part| part.contains(['=', '[', ']', '{', '}']) || part.parse::<LevelFilter>().is_ok());
-    if words_are_levels && EnvFilter::builder().parse(text).is_ok() {
+    if bare_parts_are_levels && EnvFilter::builder().parse(text).is_ok() {
         return Ok(text.to_owned());
     }
-    Err(malformed(expected, text))
+    Err(parse_error(expected, text))
 }

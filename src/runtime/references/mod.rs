@@ -1,10 +1,10 @@
 //! The objects that specs refer to: their last content, and the referrers to reconcile when it changes.
 //!
 //! A reconcile never waits for a referenced object: it gets the known content, and the object is reconciled again when there is
-//! more. An object without referrers is not read. A task for each [`Scope`] reads what is referred to and stores it here: kinds of
+//! more. An object without referrers is not read. A task for each [`Scope`] reads the referenced objects and stores their content here: kinds of
 //! other operators are watched, so that a new id triggers a reconcile at once, without one read per referrer (`watched`);
 //! ConfigMaps are read (`polled`), those of a namespace one after another, so that a namespace makes no more requests than one
-//! reader does, however many it has. `source` says what can be referred to.
+//! reader does, however many it has. `source` lists the kinds that a reference may name.
 
 mod polled;
 mod source;
@@ -33,25 +33,25 @@ use super::identity::Identity;
 use super::kind::Kind;
 use super::watch::{Pages, bounded, events};
 use super::watch_health::WatchReporter;
-use polled::{Maps, Next};
+use polled::{NextRead, PolledMaps};
 use source::Scope;
 pub use source::VpcEndpointSource;
-pub(crate) use source::{Found, Target};
-use watched::{Concerned, Other, WatchedKind, failure};
+pub(crate) use source::{Found, ReferenceTarget};
+use watched::{Affected, ForeignObject, WatchedKind, failure};
 
 /// The shortest time between two starts of a watch that ended with its last referrer.
-const AGAIN: Duration = Duration::from_secs(5);
+const MIN_START_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The pause between two reads of ConfigMaps in one namespace.
-const PACE: Duration = Duration::from_millis(40);
+/// The delay between two reads of ConfigMaps in one namespace.
+const READ_INTERVAL: Duration = Duration::from_millis(40);
 
-/// An object whose spec refers to another.
+/// An object whose spec refers to another object.
 struct Referrer<K: Kind> {
     object: ObjectRef<Cached<K>>,
     /// The entry of a `ConfigMap`; otherwise empty.
     key: String,
     /// The last reconcile request of a user.
-    word: Option<String>,
+    reconcile_request: Option<String>,
     /// The content last returned to it; `None`: it waits for the first read.
     last_found: Option<Found>,
 }
@@ -60,16 +60,16 @@ struct Referrer<K: Kind> {
 struct Reader {
     referrers: usize,
     task: AbortHandle,
-    known: Known,
+    state: ReaderState,
 }
 
-enum Known {
+enum ReaderState {
     Watched(WatchedKind),
-    Polled(Maps),
+    Polled(PolledMaps),
 }
 
-impl Known {
-    fn find(&mut self, target: &Target, key: &str, reread: bool, now: Boottime) -> Option<Found> {
+impl ReaderState {
+    fn find(&mut self, target: &ReferenceTarget, key: &str, reread: bool, now: Boottime) -> Option<Found> {
         match self {
             Self::Watched(kind) => kind.find(target, now),
             Self::Polled(maps) => maps.find(&target.name, key, reread, now),
@@ -77,12 +77,12 @@ impl Known {
     }
 }
 
-struct Index<K: Kind> {
-    targets: HashMap<Token, Target>,
-    referrers: HashMap<Target, HashMap<Token, Referrer<K>>>,
+struct ReferenceIndex<K: Kind> {
+    targets: HashMap<Token, ReferenceTarget>,
+    referrers: HashMap<ReferenceTarget, HashMap<Token, Referrer<K>>>,
     readers: HashMap<Scope, Reader>,
     /// When each watch last started: this bounds the lists that an alternating reference can cause.
-    began: HashMap<Scope, Boottime>,
+    started_at: HashMap<Scope, Boottime>,
     admission: Arc<Admission<K>>,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct ReferencedObjects<K: Kind> {
     client: Client,
     cluster: ApiServer,
     changed: Box<Changed>,
-    index: Mutex<Index<K>>,
+    index: Mutex<ReferenceIndex<K>>,
 }
 
 impl<K: Kind> ReferencedObjects<K> {
@@ -104,11 +104,11 @@ impl<K: Kind> ReferencedObjects<K> {
         admission: Arc<Admission<K>>,
         changed: impl Fn(&Token, Boottime) + Send + Sync + 'static,
     ) -> Self {
-        let index = Index {
+        let index = ReferenceIndex {
             targets: HashMap::new(),
             referrers: HashMap::new(),
             readers: HashMap::new(),
-            began: HashMap::new(),
+            started_at: HashMap::new(),
             admission,
         };
         Self { client, cluster, changed: Box::new(changed), index: Mutex::new(index) }
@@ -116,28 +116,29 @@ impl<K: Kind> ReferencedObjects<K> {
 
     /// Returns the content of `target`, in its entry `key` if it is a `ConfigMap`.
     ///
-    /// `None` if it is not known yet: the object is reconciled again once it is. Each new reconcile request `word`
+    /// `None` if it is not known yet: the object is reconciled again once it is. Each new `reconcile_request`
     /// reads a `ConfigMap` again.
     pub(crate) fn find(
         self: &Arc<Self>,
         object: &Identity,
-        target: &Target,
+        target: &ReferenceTarget,
         key: &str,
-        word: Option<&str>,
+        reconcile_request: Option<&str>,
     ) -> Option<Found> {
         let now = Boottime::now();
         let mut index = self.index();
         if index.targets.get(&object.token) != Some(target) {
-            index.forget(&object.token);
+            index.remove(&object.token);
             index.refer(self, object, target, now);
         }
         let scope = index.scope(target);
-        let Index { referrers, readers, .. } = &mut *index;
+        let ReferenceIndex { referrers, readers, .. } = &mut *index;
         let referrer = referrers.get_mut(target)?.get_mut(&object.token)?;
-        let reread = word.is_some() && referrer.word.as_deref() != word;
+        let reread =
+            reconcile_request.is_some() && referrer.reconcile_request.as_deref() != reconcile_request;
         key.clone_into(&mut referrer.key);
-        referrer.word = word.map(str::to_owned);
-        referrer.last_found = readers.get_mut(&scope)?.known.find(target, key, reread, now);
+        referrer.reconcile_request = reconcile_request.map(str::to_owned);
+        referrer.last_found = readers.get_mut(&scope)?.state.find(target, key, reread, now);
         referrer.last_found.clone()
     }
 
@@ -148,22 +149,22 @@ impl<K: Kind> ReferencedObjects<K> {
         }
     }
 
-    /// Removes the referrer `token`: its object is gone, or refers to nothing any more.
-    pub(crate) fn forget(&self, token: &Token) {
-        self.index().forget(token);
+    /// Removes the referrer `token`: its object is deleted, or has no reference any more.
+    pub(crate) fn remove(&self, token: &Token) {
+        self.index().remove(token);
     }
 
     /// Applies an event of a watched kind. Returns `true` if the kind had failed before.
-    fn saw(&self, scope: &Scope, event: Event<Other>) -> bool {
+    fn on_event(&self, scope: &Scope, event: Event<ForeignObject>) -> bool {
         let mut index = self.index();
-        let Some(Known::Watched(kind)) = index.known(scope) else { return false };
-        let (concerned, had_failed) = kind.saw(event, scope.source);
+        let Some(ReaderState::Watched(kind)) = index.reader_state(scope) else { return false };
+        let (concerned, had_failed) = kind.on_event(event, scope.source);
         match concerned {
-            Concerned::Nobody => {}
-            Concerned::Of(namespace, name) => {
-                self.notify(&mut index, scope, &Target { source: scope.source, namespace, name });
+            Affected::None => {}
+            Affected::One(namespace, name) => {
+                self.notify(&mut index, scope, &ReferenceTarget { source: scope.source, namespace, name });
             }
-            Concerned::Everybody => self.notify_all(&mut index, scope),
+            Affected::All => self.notify_all(&mut index, scope),
         }
         had_failed
     }
@@ -171,38 +172,38 @@ impl<K: Kind> ReferencedObjects<K> {
     /// Records why a watched kind cannot be read. Returns `true` if the reason is new.
     fn failed(&self, scope: &Scope, why: Found) -> bool {
         let mut index = self.index();
-        let Some(Known::Watched(kind)) = index.known(scope) else { return false };
-        let is_news = kind.failed(why, Boottime::now());
+        let Some(ReaderState::Watched(kind)) = index.reader_state(scope) else { return false };
+        let is_new = kind.failed(why, Boottime::now());
         self.notify_all(&mut index, scope);
-        is_news
+        is_new
     }
 
     /// Returns which ConfigMap of a namespace to read next.
-    fn next_map(&self, scope: &Scope) -> Option<Next> {
-        match self.index().known(scope)? {
-            Known::Polled(maps) => Some(maps.next(Boottime::now())),
-            Known::Watched(_) => None,
+    fn next_map(&self, scope: &Scope) -> Option<NextRead> {
+        match self.index().reader_state(scope)? {
+            ReaderState::Polled(maps) => Some(maps.next(Boottime::now())),
+            ReaderState::Watched(_) => None,
         }
     }
 
     /// Stores the content of the entries of a `ConfigMap`, as of a read sent at that time.
     fn polled(&self, scope: &Scope, name: &str, sent: Boottime, content: impl Fn(&str) -> Found) {
-        let target = Target {
+        let target = ReferenceTarget {
             source: scope.source,
             namespace: scope.namespace.clone().unwrap_or_default(),
             name: name.to_owned(),
         };
         let mut index = self.index();
-        let Index { referrers, readers, .. } = &mut *index;
+        let ReferenceIndex { referrers, readers, .. } = &mut *index;
         let keys = referrers.get(&target).into_iter().flat_map(HashMap::values);
-        if let Some(Known::Polled(maps)) = readers.get_mut(scope).map(|reader| &mut reader.known) {
+        if let Some(ReaderState::Polled(maps)) = readers.get_mut(scope).map(|reader| &mut reader.state) {
             maps.read(name, keys.map(|referrer| referrer.key.as_str()), content, sent);
         }
         self.notify(&mut index, scope, &target);
     }
 
-    fn notify_all(&self, index: &mut Index<K>, scope: &Scope) {
-        let within = |target: &&Target| {
+    fn notify_all(&self, index: &mut ReferenceIndex<K>, scope: &Scope) {
+        let within = |target: &&ReferenceTarget| {
             target.source == scope.source
                 && scope.namespace.as_ref().is_none_or(|namespace| *namespace == target.namespace)
         };
@@ -212,12 +213,12 @@ impl<K: Kind> ReferencedObjects<K> {
     }
 
     /// Triggers the referrers for which the content of this object has changed.
-    fn notify(&self, index: &mut Index<K>, scope: &Scope, target: &Target) {
+    fn notify(&self, index: &mut ReferenceIndex<K>, scope: &Scope, target: &ReferenceTarget) {
         let now = Boottime::now();
-        let Index { referrers, readers, admission, .. } = index;
+        let ReferenceIndex { referrers, readers, admission, .. } = index;
         let Some(reader) = readers.get_mut(scope) else { return };
         for (token, referrer) in referrers.get_mut(target).into_iter().flatten() {
-            let found = reader.known.find(target, &referrer.key, false, now);
+            let found = reader.state.find(target, &referrer.key, false, now);
             if found.is_none() || found == referrer.last_found {
                 continue;
             }
@@ -227,19 +228,19 @@ impl<K: Kind> ReferencedObjects<K> {
         }
     }
 
-    fn index(&self) -> MutexGuard<'_, Index<K>> {
+    fn index(&self) -> MutexGuard<'_, ReferenceIndex<K>> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Kind> Index<K> {
-    fn known(&mut self, scope: &Scope) -> Option<&mut Known> {
-        self.readers.get_mut(scope).map(|reader| &mut reader.known)
+impl<K: Kind> ReferenceIndex<K> {
+    fn reader_state(&mut self, scope: &Scope) -> Option<&mut ReaderState> {
+        self.readers.get_mut(scope).map(|reader| &mut reader.state)
     }
 
     /// Returns the scope that reads the target: ConfigMaps by namespace, other kinds in the same scope as the objects
     /// that refer to them.
-    fn scope(&self, target: &Target) -> Scope {
+    fn scope(&self, target: &ReferenceTarget) -> Scope {
         let everywhere =
             target.source != VpcEndpointSource::ConfigMap && self.admission.serves_all_namespaces();
         let namespace = (!everywhere).then(|| target.namespace.clone());
@@ -248,44 +249,47 @@ impl<K: Kind> Index<K> {
 
     fn refer(
         &mut self,
-        targets: &Arc<ReferencedObjects<K>>,
+        references: &Arc<ReferencedObjects<K>>,
         object: &Identity,
-        target: &Target,
+        target: &ReferenceTarget,
         now: Boottime,
     ) {
         let referrer = Referrer {
             object: ObjectRef::new(&object.name).within(&object.namespace),
             key: String::new(),
-            word: None,
+            reconcile_request: None,
             last_found: None,
         };
         self.referrers.entry(target.clone()).or_default().insert(object.token.clone(), referrer);
         self.targets.insert(object.token.clone(), target.clone());
         let scope = self.scope(target);
         let reader = self.readers.entry(scope.clone()).or_insert_with(|| {
-            let targets = Arc::clone(targets);
-            let (task, known) = if scope.source == VpcEndpointSource::ConfigMap {
-                let maps = Maps::default();
-                (tokio::spawn(poll(targets, scope, maps.sooner())), Known::Polled(maps))
+            let references = Arc::clone(references);
+            let (task, state) = if scope.source == VpcEndpointSource::ConfigMap {
+                let maps = PolledMaps::default();
+                (tokio::spawn(poll(references, scope, maps.earlier_due())), ReaderState::Polled(maps))
             } else {
-                let pause = self.began.get(&scope).map_or(Duration::ZERO, |began| pause(*began, now));
-                self.began.insert(scope.clone(), now + pause);
-                (tokio::spawn(watch(targets, scope, pause)), Known::Watched(WatchedKind::default()))
+                let delay = self
+                    .started_at
+                    .get(&scope)
+                    .map_or(Duration::ZERO, |started_at| start_delay(*started_at, now));
+                self.started_at.insert(scope.clone(), now + delay);
+                (tokio::spawn(watch(references, scope, delay)), ReaderState::Watched(WatchedKind::default()))
             };
-            Reader { referrers: 0, task: task.abort_handle(), known }
+            Reader { referrers: 0, task: task.abort_handle(), state }
         });
         reader.referrers += 1;
     }
 
-    fn forget(&mut self, token: &Token) {
+    fn remove(&mut self, token: &Token) {
         let Some(target) = self.targets.remove(token) else { return };
         let scope = self.scope(&target);
         if let Some(referrers) = self.referrers.get_mut(&target) {
             referrers.remove(token);
             if referrers.is_empty() {
                 self.referrers.remove(&target);
-                if let Some(Known::Polled(maps)) = self.known(&scope) {
-                    maps.forget(&target.name);
+                if let Some(ReaderState::Polled(maps)) = self.reader_state(&scope) {
+                    maps.remove(&target.name);
                 }
             }
         }
@@ -299,13 +303,13 @@ impl<K: Kind> Index<K> {
     }
 }
 
-/// Watches the kind, after `pause`, until the task is aborted.
-async fn watch<K: Kind>(targets: Arc<ReferencedObjects<K>>, scope: Scope, pause: Duration) {
-    tokio::time::sleep(pause).await;
+/// Watches the kind, after `delay`, until the task is aborted.
+async fn watch<K: Kind>(references: Arc<ReferencedObjects<K>>, scope: Scope, delay: Duration) {
+    tokio::time::sleep(delay).await;
     let kind = scope.source.resource();
-    // Not part of watch health: reconciles report what it does not show.
-    let client = bounded(&targets.client, WatchReporter::default(), Pages::Referenced);
-    let api: Api<Other> = match &scope.namespace {
+    // Not part of watch health: reconciles report missing objects.
+    let client = bounded(&references.client, WatchReporter::default(), Pages::Referenced);
+    let api: Api<ForeignObject> = match &scope.namespace {
         None => Api::all_with(client, &kind),
         Some(namespace) => Api::namespaced_with(client, namespace, &kind),
     };
@@ -314,7 +318,7 @@ async fn watch<K: Kind>(targets: Arc<ReferencedObjects<K>>, scope: Scope, pause:
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                if targets.saw(&scope, event) {
+                if references.on_event(&scope, event) {
                     info!(
                         kind = kind.kind,
                         group = kind.group,
@@ -325,10 +329,10 @@ async fn watch<K: Kind>(targets: Arc<ReferencedObjects<K>>, scope: Scope, pause:
             }
             Err(error) => {
                 if let Some(why) = failure(&error)
-                    && targets.failed(&scope, why)
+                    && references.failed(&scope, why)
                 {
                     let (kind, group) = (&kind.kind, &kind.group);
-                    warn!(kind, group, namespace, %error, "cannot watch referenced objects; trying again");
+                    warn!(kind, group, namespace, %error, "failed to watch referenced objects; retrying");
                 }
             }
         }
@@ -336,32 +340,32 @@ async fn watch<K: Kind>(targets: Arc<ReferencedObjects<K>>, scope: Scope, pause:
 }
 
 /// Reads the due ConfigMaps of the namespace, until the task is aborted.
-async fn poll<K: Kind>(targets: Arc<ReferencedObjects<K>>, scope: Scope, sooner: Arc<Notify>) {
+async fn poll<K: Kind>(references: Arc<ReferencedObjects<K>>, scope: Scope, earlier_due: Arc<Notify>) {
     let namespace = scope.namespace.clone().unwrap_or_default();
-    while let Some(next) = targets.next_map(&scope) {
+    while let Some(next) = references.next_map(&scope) {
         match next {
-            Next::Wait(pause) => {
-                // A timeout and a notification have the same effect: the loop determines what is due.
-                let _ = tokio::time::timeout(pause, sooner.notified()).await;
+            NextRead::Wait(delay) => {
+                // A timeout and a notification have the same effect: the loop determines which read is due.
+                let _ = tokio::time::timeout(delay, earlier_due.notified()).await;
             }
-            Next::Read(name) => {
+            NextRead::Read(name) => {
                 let sent = Boottime::now();
-                let read = targets.cluster.config_map(&namespace, &name).await;
-                targets.polled(&scope, &name, sent, |key| match &read {
-                    Ok(map) => map.data.get(key).map_or(Found::Nothing, |text| Found::of(text)),
+                let read = references.cluster.config_map(&namespace, &name).await;
+                references.polled(&scope, &name, sent, |key| match &read {
+                    Ok(map) => map.data.get(key).map_or(Found::Nothing, |text| Found::parse(text)),
                     Err(ApiError::NotFound) => Found::NoObject,
                     Err(ApiError::Forbidden(_)) => Found::Forbidden,
                     Err(_) => Found::Unreadable,
                 });
-                tokio::time::sleep(PACE).await;
+                tokio::time::sleep(READ_INTERVAL).await;
             }
         }
     }
 }
 
-/// Returns how long a watch that last started at `began` has to wait.
-fn pause(began: Boottime, now: Boottime) -> Duration {
-    AGAIN.saturating_sub(now.since(began))
+/// Returns how long a watch that was last started at `started_at` has to wait.
+fn start_delay(started_at: Boottime, now: Boottime) -> Duration {
+    MIN_START_INTERVAL.saturating_sub(now.since(started_at))
 }
 
 #[cfg(test)]

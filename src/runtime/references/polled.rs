@@ -16,18 +16,18 @@ use super::source::Found;
 const PERIOD: Duration = Duration::from_secs(15);
 
 /// The shortest time between two reads of one ConfigMap, however often users request them.
-const AGAIN: Duration = Duration::from_secs(1);
+const MIN_READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The known content of the referenced ConfigMaps of a namespace.
 #[derive(Debug, Default)]
-pub(crate) struct Maps {
-    maps: HashMap<String, Map>,
+pub(crate) struct PolledMaps {
+    maps: HashMap<String, PolledMap>,
     /// Notifies the reader of an earlier due time.
-    sooner: Arc<Notify>,
+    earlier_due: Arc<Notify>,
 }
 
 #[derive(Debug)]
-struct Map {
+struct PolledMap {
     due: Boottime,
     /// When the last read was sent.
     read: Option<Boottime>,
@@ -39,14 +39,14 @@ struct Map {
 
 /// The next action of a reader.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum NextRead {
     Read(String),
     Wait(Duration),
 }
 
-impl Maps {
-    pub(crate) fn sooner(&self) -> Arc<Notify> {
-        Arc::clone(&self.sooner)
+impl PolledMaps {
+    pub(crate) fn earlier_due(&self) -> Arc<Notify> {
+        Arc::clone(&self.earlier_due)
     }
 
     /// Returns the content of an entry; `None` if it is not known yet, or has to be read again (`reread`).
@@ -54,25 +54,25 @@ impl Maps {
         if !self.maps.contains_key(name) {
             self.maps.insert(
                 name.to_owned(),
-                Map { due: now, read: None, requested: None, entries: HashMap::new() },
+                PolledMap { due: now, read: None, requested: None, entries: HashMap::new() },
             );
-            self.sooner.notify_one();
+            self.earlier_due.notify_one();
         }
         let map = self.maps.get_mut(name)?;
         let found = map.entries.get(key);
         if reread || (found.is_none() && map.requested.is_none()) {
             map.requested = Some(now);
-            map.due = map.read.map_or(now, |read| (read + AGAIN).max(now));
-            self.sooner.notify_one();
+            map.due = map.read.map_or(now, |read| (read + MIN_READ_INTERVAL).max(now));
+            self.earlier_due.notify_one();
         }
         found.filter(|_| map.requested.is_none()).cloned()
     }
 
-    pub(crate) fn next(&self, now: Boottime) -> Next {
+    pub(crate) fn next(&self, now: Boottime) -> NextRead {
         match self.maps.iter().min_by_key(|(_, map)| map.due) {
-            None => Next::Wait(PERIOD),
-            Some((name, map)) if map.due <= now => Next::Read(name.clone()),
-            Some((_, map)) => Next::Wait(map.due.since(now)),
+            None => NextRead::Wait(PERIOD),
+            Some((name, map)) if map.due <= now => NextRead::Read(name.clone()),
+            Some((_, map)) => NextRead::Wait(map.due.since(now)),
         }
     }
 
@@ -86,19 +86,19 @@ impl Maps {
         sent: Boottime,
     ) {
         let Some(map) = self.maps.get_mut(name) else { return };
-        let before = std::mem::take(&mut map.entries);
+        let previous = std::mem::take(&mut map.entries);
         let found = keys.map(|key| match content(key) {
-            Found::Unreadable => (key, before.get(key).cloned().unwrap_or(Found::Unreadable)),
+            Found::Unreadable => (key, previous.get(key).cloned().unwrap_or(Found::Unreadable)),
             found => (key, found),
         });
         map.entries = found.map(|(key, found)| (key.to_owned(), found)).collect();
         map.read = Some(sent);
         map.requested = map.requested.filter(|requested| *requested > sent);
-        map.due = if map.requested.is_some() { sent + AGAIN } else { sent + PERIOD };
+        map.due = if map.requested.is_some() { sent + MIN_READ_INTERVAL } else { sent + PERIOD };
     }
 
     /// Removes a ConfigMap without referrers.
-    pub(crate) fn forget(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.maps.remove(name);
     }
 }

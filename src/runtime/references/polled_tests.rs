@@ -1,3 +1,5 @@
+//! Tests when a ConfigMap is read, and which content its referrers get.
+
 use super::*;
 
 const ID: &str = "vpce-0a1b2c3d";
@@ -7,66 +9,66 @@ fn at(milliseconds: u64) -> Boottime {
 }
 
 /// Stores a read sent at that time: every entry has this content.
-fn read(maps: &mut Maps, name: &str, keys: &[&str], found: &Found, sent: Boottime) {
+fn read(maps: &mut PolledMaps, name: &str, keys: &[&str], found: &Found, sent: Boottime) {
     maps.read(name, keys.iter().copied(), |_| found.clone(), sent);
 }
 
 /// A ConfigMap read at that time, with an id under the key `vpce`.
-fn known(sent: Boottime) -> Maps {
-    let mut maps = Maps::default();
+fn known(sent: Boottime) -> PolledMaps {
+    let mut maps = PolledMaps::default();
     assert_eq!(maps.find("network", "vpce", false, sent), None);
-    assert_eq!(maps.next(sent), Next::Read("network".to_owned()));
-    read(&mut maps, "network", &["vpce"], &Found::of(ID), sent);
+    assert_eq!(maps.next(sent), NextRead::Read("network".to_owned()));
+    read(&mut maps, "network", &["vpce"], &Found::parse(ID), sent);
     maps
 }
 
 #[test]
-fn one_read_a_period_serves_all_who_ask() {
+fn one_read_per_period_serves_all_referrers() {
     let mut maps = known(at(0));
     for milliseconds in (0..15_000).step_by(500) {
-        assert_eq!(maps.find("network", "vpce", false, at(milliseconds)), Some(Found::of(ID)));
-        assert_eq!(maps.next(at(milliseconds)), Next::Wait(Duration::from_millis(15_000 - milliseconds)));
+        assert_eq!(maps.find("network", "vpce", false, at(milliseconds)), Some(Found::parse(ID)));
+        assert_eq!(maps.next(at(milliseconds)), NextRead::Wait(Duration::from_millis(15_000 - milliseconds)));
     }
-    assert_eq!(maps.next(at(15_000)), Next::Read("network".to_owned()));
+    assert_eq!(maps.next(at(15_000)), NextRead::Read("network".to_owned()));
 }
 
 #[test]
-fn another_entry_is_read_at_once_and_then_together() {
+fn another_entry_is_read_at_once_and_then_with_the_rest() {
     let mut maps = known(at(0));
     assert_eq!(maps.find("network", "other", false, at(5000)), None);
-    assert_eq!(maps.next(at(5000)), Next::Read("network".to_owned()));
+    assert_eq!(maps.next(at(5000)), NextRead::Read("network".to_owned()));
     read(&mut maps, "network", &["vpce", "other"], &Found::Nothing, at(5000));
     assert_eq!(maps.find("network", "other", false, at(6000)), Some(Found::Nothing));
-    assert_eq!(maps.next(at(6000)), Next::Wait(Duration::from_secs(14)));
+    assert_eq!(maps.next(at(6000)), NextRead::Wait(Duration::from_secs(14)));
 }
 
 #[test]
-fn who_asks_is_told_what_was_read_after_and_once_a_second_at_most() {
+fn a_request_rereads_at_most_once_a_second() {
     let mut maps = known(at(0));
     assert_eq!(maps.find("network", "vpce", true, at(500)), None);
-    assert_eq!(maps.next(at(500)), Next::Wait(Duration::from_millis(500)));
+    assert_eq!(maps.next(at(500)), NextRead::Wait(Duration::from_millis(500)));
     // A read in flight at the time of the request does not count.
-    read(&mut maps, "network", &["vpce"], &Found::of(ID), at(400));
+    read(&mut maps, "network", &["vpce"], &Found::parse(ID), at(400));
     assert_eq!(maps.find("network", "vpce", false, at(600)), None);
-    assert_eq!(maps.next(at(1400)), Next::Read("network".to_owned()));
+    assert_eq!(maps.next(at(1400)), NextRead::Read("network".to_owned()));
     read(&mut maps, "network", &["vpce"], &Found::NoObject, at(1400));
     assert_eq!(maps.find("network", "vpce", false, at(1400)), Some(Found::NoObject));
 }
 
 #[test]
-fn what_could_not_be_read_is_as_it_was() {
+fn an_unreadable_entry_keeps_its_previous_content() {
     let mut maps = known(at(0));
     read(&mut maps, "network", &["vpce", "other"], &Found::Unreadable, at(15_000));
-    assert_eq!(maps.find("network", "vpce", false, at(15_000)), Some(Found::of(ID)));
+    assert_eq!(maps.find("network", "vpce", false, at(15_000)), Some(Found::parse(ID)));
     assert_eq!(maps.find("network", "other", false, at(15_000)), Some(Found::Unreadable));
 }
 
 #[test]
-fn what_nobody_refers_to_is_not_read() {
+fn a_map_without_referrers_is_not_read() {
     let mut maps = known(at(0));
-    maps.forget("network");
-    assert_eq!(maps.next(at(60_000)), Next::Wait(PERIOD));
+    maps.remove("network");
+    assert_eq!(maps.next(at(60_000)), NextRead::Wait(PERIOD));
     // A read in flight restores nothing.
-    read(&mut maps, "network", &[], &Found::of(ID), at(0));
-    assert_eq!(maps.next(at(60_000)), Next::Wait(PERIOD));
+    read(&mut maps, "network", &[], &Found::parse(ID), at(0));
+    assert_eq!(maps.next(at(60_000)), NextRead::Wait(PERIOD));
 }

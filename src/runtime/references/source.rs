@@ -1,4 +1,4 @@
-//! What a reference may name, and what it can lead to.
+//! The kinds that a reference may name, and the content that it can lead to. It reads no object.
 
 use domain::endpoint::VpcEndpointId;
 use kube::core::ApiResource;
@@ -15,10 +15,10 @@ pub enum VpcEndpointSource {
 }
 
 impl VpcEndpointSource {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Ack, Self::Upbound, Self::ConfigMap];
 
-    /// The `apiVersion` and `kind` that name it.
+    /// Returns the `apiVersion` and `kind` of this source.
     #[must_use]
     pub fn api_version_and_kind(self) -> (&'static str, &'static str) {
         match self {
@@ -45,7 +45,7 @@ impl VpcEndpointSource {
 
 /// A referenced object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Target {
+pub(crate) struct ReferenceTarget {
     pub(crate) source: VpcEndpointSource,
     pub(crate) namespace: String,
     pub(crate) name: String,
@@ -72,13 +72,13 @@ pub(crate) enum Found {
 }
 
 impl Found {
-    pub(crate) fn of(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim();
         text.parse().map_or_else(|_| Self::Other(text.chars().count()), Self::Id)
     }
 }
 
-/// The objects that one reader reads: one kind, in one namespace or in all of them.
+/// The objects that one reader reads: one kind, in one namespace or in all namespaces.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Scope {
     pub(crate) source: VpcEndpointSource,

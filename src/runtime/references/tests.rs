@@ -1,3 +1,5 @@
+//! Tests that readers run only while they have referrers, and back off from a kind that they may not read.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
@@ -18,12 +20,12 @@ use crate::runtime::work::Work;
 
 /// An API server that responds 403 to every request and counts them; `silent`, it does not respond.
 #[derive(Clone, Default)]
-struct Refusing {
+struct Forbidding {
     requests: Arc<AtomicUsize>,
     silent: bool,
 }
 
-impl Service<Request<Body>> for Refusing {
+impl Service<Request<Body>> for Forbidding {
     type Response = Response<Body>;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
@@ -43,9 +45,9 @@ impl Service<Request<Body>> for Refusing {
     }
 }
 
-fn targets(server: &Refusing) -> Arc<ReferencedObjects<Example>> {
+fn references(server: &Forbidding) -> Arc<ReferencedObjects<Example>> {
     let client = Client::new(server.clone(), "shop");
-    let work = Work::until(CancellationToken::new());
+    let work = Work::new(CancellationToken::new());
     let admission = Arc::new(Admission::new(1, Metrics::default(), work));
     Arc::new(ReferencedObjects::new(client.clone(), ApiServer::new(client), admission, |_, _| {}))
 }
@@ -61,66 +63,70 @@ fn identity(name: &str) -> Identity {
     Identity::of(&object, &"cluster".parse().unwrap())
 }
 
-fn network() -> Target {
-    Target { source: VpcEndpointSource::Ack, namespace: "shop".to_owned(), name: "network".to_owned() }
+fn network() -> ReferenceTarget {
+    ReferenceTarget {
+        source: VpcEndpointSource::Ack,
+        namespace: "shop".to_owned(),
+        name: "network".to_owned(),
+    }
 }
 
-const PAUSE: Duration = Duration::from_mins(2);
+const INTERVAL: Duration = Duration::from_mins(2);
 
 #[tokio::test(start_paused = true)]
-async fn a_kind_without_rights_is_asked_for_ever_more_rarely_and_ends_with_its_last_referrer() {
-    let server = Refusing::default();
-    let targets = targets(&server);
-    let mut wakes = targets.index().admission.requests_for(None);
+async fn a_forbidden_kind_is_backed_off_and_ends_with_its_last_referrer() {
+    let server = Forbidding::default();
+    let references = references(&server);
+    let mut requested = references.index().admission.requests_for(None);
     let referrers = [identity("orders"), identity("payments")];
     for referrer in &referrers {
-        assert_eq!(targets.find(referrer, &network(), "", None), None, "nothing waits for it");
+        assert_eq!(references.find(referrer, &network(), "", None), None, "find does not wait");
     }
-    let mut woken = [wakes.next().await.unwrap().name, wakes.next().await.unwrap().name];
-    woken.sort();
-    assert_eq!(woken, ["orders", "payments"]);
+    let mut names = [requested.next().await.unwrap().name, requested.next().await.unwrap().name];
+    names.sort();
+    assert_eq!(names, ["orders", "payments"]);
     for referrer in &referrers {
-        assert_eq!(targets.find(referrer, &network(), "", None), Some(Found::Forbidden));
+        assert_eq!(references.find(referrer, &network(), "", None), Some(Found::Forbidden));
     }
-    tokio::time::sleep(PAUSE).await;
+    tokio::time::sleep(INTERVAL).await;
     let requests = || server.requests.load(Ordering::SeqCst);
     assert!((4..=12).contains(&requests()), "{} requests in two minutes", requests());
     // Unchanged content triggers no reconcile.
-    assert!(futures::poll!(wakes.next()).is_pending());
-    targets.forget(&referrers[0].token);
+    assert!(futures::poll!(requested.next()).is_pending());
+    references.remove(&referrers[0].token);
     let before = requests();
-    tokio::time::sleep(PAUSE).await;
-    assert!(requests() > before, "the other still refers to it");
-    targets.forget(&referrers[1].token);
+    tokio::time::sleep(INTERVAL).await;
+    assert!(requests() > before, "the other object still refers to it");
+    references.remove(&referrers[1].token);
     let before = requests();
-    tokio::time::sleep(PAUSE).await;
+    tokio::time::sleep(INTERVAL).await;
     assert_eq!(requests(), before);
-    targets.find(&referrers[0], &network(), "", None);
-    tokio::time::sleep(PAUSE).await;
-    assert!(requests() > before, "a new referrer begins it again");
+    references.find(&referrers[0], &network(), "", None);
+    tokio::time::sleep(INTERVAL).await;
+    assert!(requests() > before, "a new referrer starts it again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_refers_elsewhere_leaves_nothing_behind() {
-    let targets = targets(&Refusing { silent: true, ..Refusing::default() });
+async fn a_changed_reference_leaves_no_state_behind() {
+    let references = references(&Forbidding { silent: true, ..Forbidding::default() });
     let orders = identity("orders");
     for number in 0..1000 {
         for source in VpcEndpointSource::ALL {
-            let target = Target { source, name: format!("network-{number}"), ..network() };
-            assert_eq!(targets.find(&orders, &target, "vpce", Some("now")), None);
+            let target = ReferenceTarget { source, name: format!("network-{number}"), ..network() };
+            assert_eq!(references.find(&orders, &target, "vpce", Some("now")), None);
         }
     }
-    let index = targets.index();
+    let index = references.index();
     assert_eq!((index.targets.len(), index.referrers.len(), index.readers.len()), (1, 1, 1));
     drop(index);
-    targets.forget(&orders.token);
-    let index = targets.index();
+    references.remove(&orders.token);
+    let index = references.index();
     assert_eq!((index.targets.len(), index.referrers.len(), index.readers.len()), (0, 0, 0));
 }
 
 #[test]
-fn who_refers_and_does_not_in_turn_begins_a_watch_every_few_seconds() {
+fn an_alternating_reference_starts_a_watch_every_few_seconds() {
     let at = |seconds: u64| Boottime::from_boot(Duration::from_secs(seconds));
-    assert_eq!(pause(at(10), at(12)), Duration::from_secs(3));
-    assert_eq!(pause(at(10), at(60)), Duration::ZERO);
+    assert_eq!(start_delay(at(10), at(12)), Duration::from_secs(3));
+    assert_eq!(start_delay(at(10), at(60)), Duration::ZERO);
 }

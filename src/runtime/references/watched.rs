@@ -1,7 +1,7 @@
-//! A kind of another operator, as its watch shows it.
+//! A kind of another operator: the content of its objects, from its watch. It requests no reconcile.
 //!
 //! ACK's and Upbound's kinds may not be installed, or the operator may not read them: each is watched by itself, and an error of
-//! one says nothing about another. Of an object only its name and the id are kept.
+//! one says nothing about another. Only the name and the id of an object are kept.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -17,38 +17,38 @@ use serde_json::value::RawValue;
 use crate::clock::Boottime;
 use crate::runtime::decode;
 
-use super::source::{Found, Target, VpcEndpointSource};
+use super::source::{Found, ReferenceTarget, VpcEndpointSource};
 
 /// How long the content shown by a watch stays valid after the API server refuses it: a refusal may be transient.
-const PASSING: Duration = Duration::from_secs(10);
+const REFUSAL_GRACE: Duration = Duration::from_secs(10);
 
 /// The content of a kind, as shown by its watch.
 #[derive(Debug, Default)]
 pub(crate) struct WatchedKind {
-    objects: Objects,
+    objects: Contents,
     /// The content of a listing in progress.
-    listing: Objects,
+    listing: Contents,
     listed: bool,
     failing: Option<(Boottime, Found)>,
 }
 
 /// The content of each object, by namespace and name.
-type Objects = HashMap<String, HashMap<String, Found>>;
+type Contents = HashMap<String, HashMap<String, Found>>;
 
 /// The referrers that an event may concern.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Concerned {
-    Nobody,
+pub(crate) enum Affected {
+    None,
     /// The referrers of the object with this namespace and name.
-    Of(String, String),
-    Everybody,
+    One(String, String),
+    All,
 }
 
 impl WatchedKind {
     /// Returns the content of the object; `None` if it is not known yet.
-    pub(crate) fn find(&self, target: &Target, now: Boottime) -> Option<Found> {
+    pub(crate) fn find(&self, target: &ReferenceTarget, now: Boottime) -> Option<Found> {
         match &self.failing {
-            Some((since, why)) if !self.listed || now.since(*since) >= PASSING => Some(why.clone()),
+            Some((since, why)) if !self.listed || now.since(*since) >= REFUSAL_GRACE => Some(why.clone()),
             _ if !self.listed => None,
             _ => {
                 let content =
@@ -59,7 +59,11 @@ impl WatchedKind {
     }
 
     /// Applies an event. Also returns `true` if the kind had failed before.
-    pub(crate) fn saw(&mut self, event: Event<Other>, source: VpcEndpointSource) -> (Concerned, bool) {
+    pub(crate) fn on_event(
+        &mut self,
+        event: Event<ForeignObject>,
+        source: VpcEndpointSource,
+    ) -> (Affected, bool) {
         match event {
             Event::Init => self.listing.clear(),
             Event::InitApply(object) => {
@@ -69,13 +73,13 @@ impl WatchedKind {
             Event::InitDone => {
                 self.objects = std::mem::take(&mut self.listing);
                 self.listed = true;
-                return (Concerned::Everybody, self.failing.take().is_some());
+                return (Affected::All, self.failing.take().is_some());
             }
             Event::Apply(object) => {
                 let (namespace, name, content) = object.content(source);
                 self.objects.entry(namespace.clone()).or_default().insert(name.clone(), content);
                 let failed = self.failing.take().is_some();
-                return (if failed { Concerned::Everybody } else { Concerned::Of(namespace, name) }, failed);
+                return (if failed { Affected::All } else { Affected::One(namespace, name) }, failed);
             }
             Event::Delete(object) => {
                 let (namespace, name, _) = object.content(source);
@@ -85,37 +89,37 @@ impl WatchedKind {
                         self.objects.remove(&namespace);
                     }
                 }
-                return (Concerned::Of(namespace, name), false);
+                return (Affected::One(namespace, name), false);
             }
         }
-        (Concerned::Nobody, false)
+        (Affected::None, false)
     }
 
     /// Records why the API server refuses the kind. Returns `true` if the reason is new.
     pub(crate) fn failed(&mut self, why: Found, now: Boottime) -> bool {
-        let before = self.failing.take();
-        let is_news = before.as_ref().is_none_or(|(_, before)| *before != why);
-        self.failing = Some((before.map_or(now, |(since, _)| since), why));
-        is_news
+        let previous = self.failing.take();
+        let is_new = previous.as_ref().is_none_or(|(_, previous)| *previous != why);
+        self.failing = Some((previous.map_or(now, |(since, _)| since), why));
+        is_new
     }
 }
 
 /// An object of another operator: its metadata, and the id where ACK or Upbound keeps it.
 #[derive(Debug, Clone)]
-pub(crate) struct Other {
+pub(crate) struct ForeignObject {
     metadata: ObjectMeta,
     ack: Option<String>,
     upbound: Option<String>,
 }
 
-impl Other {
+impl ForeignObject {
     fn content(&self, source: VpcEndpointSource) -> (String, String, Found) {
         let id = match source {
             VpcEndpointSource::Ack => &self.ack,
             VpcEndpointSource::Upbound => &self.upbound,
             VpcEndpointSource::ConfigMap => &None,
         };
-        let content = id.as_deref().filter(|id| !id.is_empty()).map_or(Found::Nothing, Found::of);
+        let content = id.as_deref().filter(|id| !id.is_empty()).map_or(Found::Nothing, Found::parse);
         (self.namespace().unwrap_or_default(), self.name_any(), content)
     }
 }
@@ -127,7 +131,7 @@ fn text_at(json: &RawValue, path: &[&str]) -> Option<String> {
     text_at(fields.get(*key)?, rest)
 }
 
-impl<'de> Deserialize<'de> for Other {
+impl<'de> Deserialize<'de> for ForeignObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&RawValue>::deserialize(deserializer)?;
         let [ack, upbound] = [&["status", "vpcEndpointID"][..], &["status", "atProvider", "id"]]
@@ -136,7 +140,7 @@ impl<'de> Deserialize<'de> for Other {
     }
 }
 
-impl Resource for Other {
+impl Resource for ForeignObject {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 
@@ -169,7 +173,7 @@ impl Resource for Other {
     }
 }
 
-/// Returns what an error means for the kind: nothing, if it only ended an open watch.
+/// Returns the content that the referrers get because of an error; `None` if it only ended an open watch.
 pub(crate) fn failure(error: &watcher::Error) -> Option<Found> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_that_go_accepts_is_read() {
+    fn every_form_that_go_accepts_is_parsed() {
         for (text, nanos) in [
             ("0", 0),
             ("-0", 0),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_refuses_is_refused_by_name() {
+    fn a_text_that_go_rejects_is_rejected_with_the_expected_form() {
         for text in [
             "",
             "3",
@@ -148,13 +148,13 @@ mod tests {
             "9223372036854775.808us",
             "99999999999999999999999999999999999999999h",
         ] {
-            let refusal = parse_duration(text).expect_err(text).to_string();
-            assert!(refusal.contains("such as 90s, 10m or 1h30m"), "{text:?}: {refusal}");
+            let error = parse_duration(text).expect_err(text).to_string();
+            assert!(error.contains("such as 90s, 10m or 1h30m"), "{text:?}: {error}");
         }
     }
 
     #[test]
-    fn a_negative_duration_is_refused() {
+    fn a_negative_duration_is_rejected() {
         for text in ["-1ns", "-10m"] {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }

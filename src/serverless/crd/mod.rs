@@ -1,6 +1,6 @@
 //! The custom resource: its spec, its status, and the rules that the API server enforces.
 //!
-//! Data only. Nothing here does I/O, and nothing here decides: the API server enforces every rule in this folder before
+//! Data only: it does no I/O and decides nothing. The API server enforces every rule in this folder before
 //! the operator sees the object.
 //!
 //! - `spec` has CEL rules with a message that says what is possible. They are only ever loosened: an object that

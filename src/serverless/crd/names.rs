@@ -31,7 +31,7 @@ mod tests {
     use crate::serverless::crd::ServerlessPrivateEndpoint;
 
     #[test]
-    fn our_names_carry_the_group_of_the_resource() {
+    fn every_name_starts_with_the_group_of_the_resource() {
         let group = ServerlessPrivateEndpoint::group(&());
         for name in [FINALIZER, CLAIM, TAKE_OVER, STALE_VPC_ENDPOINT_ID, OUTPUT_CONFIG_MAP] {
             assert_eq!(name.split_once('/').map(|(prefix, _)| prefix), Some(group.as_ref()), "{name}");

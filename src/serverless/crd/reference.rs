@@ -1,6 +1,6 @@
 //! The reference to an object that knows the VPC endpoint id, with the closed list of kinds it may name.
 //!
-//! Always in the object's own namespace: a namespace is the boundary of what its users may read.
+//! Always in the object's own namespace: a namespace bounds the objects that its users may read.
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
@@ -58,7 +58,7 @@ pub struct CloudProviderEndpointRef {
 }
 
 impl CloudProviderEndpointRef {
-    /// What kind of object is meant; `None` for one outside the closed list, which the API server refuses.
+    /// Returns the kind of the referenced object; `None` if it is not in the closed list, which the API server rejects.
     #[must_use]
     pub fn source(&self) -> Option<VpcEndpointSource> {
         VpcEndpointSource::ALL

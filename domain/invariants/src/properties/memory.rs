@@ -18,7 +18,7 @@ use crate::fixtures::{Draw, FAULTS, Mark, STATUSES, endpoint, foreign_claim, id,
 /// A sequence of events, as many as there are bytes for.
 pub fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
-    let mut history = History::default();
+    let mut history = MemoryHistory::default();
     while !draw.is_empty() {
         history.proceed(&mut draw);
         history.judge();
@@ -27,7 +27,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 #[derive(Default)]
-struct History {
+struct MemoryHistory {
     memory: Memory,
     now: Duration,
     /// The number of fresh nonces so far.
@@ -49,7 +49,7 @@ struct History {
     created: BTreeMap<Nonce, EndpointId>,
 }
 
-impl History {
+impl MemoryHistory {
     fn proceed(&mut self, draw: &mut Draw<'_>) {
         let now = self.now;
         let what = draw.byte();

@@ -8,8 +8,8 @@ use domain::rate_limits::Call;
 
 use crate::fixtures::{Draw, FAULTS, secs};
 
-type RateLimits = domain::rate_limits::RateLimits<u8, u8>;
-type Caller = domain::rate_limits::Caller<u8, u8>;
+type TenantRateLimits = domain::rate_limits::RateLimits<u8, u8>;
+type TenantCaller = domain::rate_limits::Caller<u8, u8>;
 
 /// The longest `Retry-After` that is drawn; longer than any pause without one.
 const LONGEST: u64 = 900;
@@ -18,7 +18,7 @@ const LONGEST: u64 = 900;
 pub fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
     // The pauses of both tenants, and those of the first alone.
-    let (mut both, mut alone) = (RateLimits::default(), RateLimits::default());
+    let (mut both, mut alone) = (TenantRateLimits::default(), TenantRateLimits::default());
     let mut now = secs(10_000);
     let mut bypassed = None;
     while !draw.is_empty() {
@@ -89,10 +89,10 @@ pub fn check(bytes: &[u8]) {
 
 /// One of the callers of a tenant: with either of two keys, in either of two projects, by either of two Secrets. The tenants
 /// share nothing.
-fn caller(tenant: u8, number: u8) -> Caller {
+fn caller(tenant: u8, number: u8) -> TenantCaller {
     let (key, project, version) = (number & 1, number >> 1 & 1, number >> 2 & 1);
     let project = ["a", "b", "c", "d"][usize::from(2 * tenant + project)];
-    Caller {
+    TenantCaller {
         namespace: format!("team-{tenant}"),
         project: project.repeat(24).parse().unwrap(),
         secret: 10 * tenant + version,
@@ -102,17 +102,17 @@ fn caller(tenant: u8, number: u8) -> Caller {
 
 fn pauses_of<'a>(
     tenant: u8,
-    both: &'a mut RateLimits,
-    alone: &'a mut RateLimits,
-) -> impl Iterator<Item = &'a mut RateLimits> {
+    both: &'a mut TenantRateLimits,
+    alone: &'a mut TenantRateLimits,
+) -> impl Iterator<Item = &'a mut TenantRateLimits> {
     [Some(both), (tenant == 0).then_some(alone)].into_iter().flatten()
 }
 
 /// Until when each caller is paused, by one pause after the other; now if it is not.
-fn held(pauses: &RateLimits, now: Duration) -> Vec<(Caller, Call, Duration)> {
+fn held(pauses: &TenantRateLimits, now: Duration) -> Vec<(TenantCaller, Call, Duration)> {
     let callers = (0..2).flat_map(|tenant| (0..8).map(move |number| caller(tenant, number)));
     let calls = callers.flat_map(|caller| [(caller.clone(), Call::Read), (caller, Call::Write)]);
-    let until = |caller: &Caller, call| {
+    let until = |caller: &TenantCaller, call| {
         let mut until = now;
         while let Some(fault) = pauses.holding(caller, call, false, until) {
             until += fault.retry_after.filter(|left| !left.is_zero()).unwrap();

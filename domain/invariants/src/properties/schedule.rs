@@ -9,23 +9,23 @@ use std::time::Duration;
 
 use domain::conditions::{Reason, Report};
 use domain::decision::{Creating, Decision, Requeue, State, Step};
-use domain::schedule::{Basis, Cause, Due, ObjectVersion, Outcome, Pace, Schedule, Start};
+use domain::schedule::{Basis, Cause, Due, ObjectVersion, PollIntervals, ReconcileOutcome, Schedule, Start};
 
 use crate::fixtures::{Draw, MINUTE, reported, secs, token};
 
-const PACE: Pace =
-    Pace { poll_min: Duration::from_secs(5), poll_max: MINUTE, interval: Duration::from_mins(10) };
+const PACE: PollIntervals =
+    PollIntervals { poll_min: Duration::from_secs(5), poll_max: MINUTE, interval: Duration::from_mins(10) };
 
 /// A sequence of events, as many as there are bytes for.
 pub fn check(bytes: &[u8]) {
     let mut draw = Draw::from(bytes);
-    let mut history = History::default();
+    let mut history = ScheduleHistory::default();
     while !draw.is_empty() {
         history.happen(&mut draw);
     }
 }
 
-struct History {
+struct ScheduleHistory {
     schedule: Schedule,
     now: Duration,
     /// The object, and as the cache shows it.
@@ -69,7 +69,7 @@ struct Left {
     fresh: Duration,
 }
 
-impl Default for History {
+impl Default for ScheduleHistory {
     fn default() -> Self {
         let object = ObjectVersion {
             content: 0,
@@ -99,7 +99,7 @@ impl Default for History {
     }
 }
 
-impl History {
+impl ScheduleHistory {
     fn happen(&mut self, draw: &mut Draw<'_>) {
         match draw.byte() % 10 {
             0 => self.now += secs(draw.one_of(&[1, 3, 30, 700])),
@@ -309,7 +309,8 @@ impl History {
         let decision =
             Decision { step: Step::Rest, state: State::Creating(Creating::Pending), requeue, absent: None };
         let (report, token) = (report(draw), token());
-        let outcome = Outcome { object, token: &token, decision: &decision, report: &report, basis, latest };
+        let outcome =
+            ReconcileOutcome { object, token: &token, decision: &decision, report: &report, basis, latest };
         let delay = self.schedule.finished(&outcome, PACE, 0.5, self.now);
         let base = if let Basis::Listing(sent) = basis { sent } else { self.now };
         let due = delay.map(|delay| self.now + delay);

@@ -43,19 +43,23 @@ pub(crate) fn requests(figures: &Figures) -> u64 {
 }
 
 /// One line of the table of budgets.
-pub(crate) struct Verdict {
+pub(crate) struct BudgetVerdict {
     pub(crate) what: String,
     pub(crate) budget: String,
     pub(crate) measured: String,
     pub(crate) held: bool,
 }
 
-fn verdict(what: &str, budget: &str, measured: String, held: bool) -> Verdict {
-    Verdict { what: what.to_owned(), budget: budget.to_owned(), measured, held }
+fn verdict(what: &str, budget: &str, measured: String, held: bool) -> BudgetVerdict {
+    BudgetVerdict { what: what.to_owned(), budget: budget.to_owned(), measured, held }
 }
 
 /// Compares all figures that have a budget.
-pub(crate) fn verdicts(outcomes: &[RunResult], isolated: &[Isolated], binary_bytes: u64) -> Vec<Verdict> {
+pub(crate) fn verdicts(
+    outcomes: &[RunResult],
+    isolated: &[Isolated],
+    binary_bytes: u64,
+) -> Vec<BudgetVerdict> {
     let mut all = Vec::new();
     all.extend(whole(outcomes));
     all.extend(memory(outcomes));
@@ -91,7 +95,7 @@ fn workload<'a>(
     Some((outcome, outcome.workloads.iter().find(|figures| figures.workload == workload)?))
 }
 
-fn whole(outcomes: &[RunResult]) -> Vec<Verdict> {
+fn whole(outcomes: &[RunResult]) -> Vec<BudgetVerdict> {
     let mut all = Vec::new();
     for name in ["fast-1x1", "fast-100x10", "fast-100x100"] {
         let Some((outcome, figures)) = workload(outcomes, name, "whole") else { continue };
@@ -138,7 +142,7 @@ fn whole(outcomes: &[RunResult]) -> Vec<Verdict> {
     all
 }
 
-fn memory(outcomes: &[RunResult]) -> Vec<Verdict> {
+fn memory(outcomes: &[RunResult]) -> Vec<BudgetVerdict> {
     let mut all = Vec::new();
     let idle =
         outcomes.iter().flat_map(|outcome| &outcome.workloads).filter(|figures| figures.workload == "idle");
@@ -156,7 +160,7 @@ fn memory(outcomes: &[RunResult]) -> Vec<Verdict> {
     all
 }
 
-fn times(outcomes: &[RunResult]) -> Vec<Verdict> {
+fn times(outcomes: &[RunResult]) -> Vec<BudgetVerdict> {
     let mut all = Vec::new();
     let create = outcomes.iter().filter(|outcome| outcome.objects == 1_000);
     let create = create.flat_map(|outcome| &outcome.workloads).filter(|figures| figures.workload == "create");
@@ -179,7 +183,7 @@ fn times(outcomes: &[RunResult]) -> Vec<Verdict> {
     all
 }
 
-fn writes(outcomes: &[RunResult]) -> Vec<Verdict> {
+fn writes(outcomes: &[RunResult]) -> Vec<BudgetVerdict> {
     let mut worst: Option<f64> = None;
     let mut idle = 0;
     for (outcome, figures) in

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::audit::{self, Tally};
 use crate::isolation::Isolated;
-use crate::judge::{Verdict, least_requests, requests};
+use crate::judge::{BudgetVerdict, least_requests, requests};
 use crate::measure::{Figures, Spread};
 use crate::runs::RunResult;
 use crate::soak::SoakResult;
@@ -32,9 +32,9 @@ fn spread(spread: Spread) -> String {
 }
 
 /// Returns budgets and measured values.
-pub(crate) fn budgets(verdicts: &[Verdict]) -> String {
+pub(crate) fn budgets(verdicts: &[BudgetVerdict]) -> String {
     let rows = verdicts.iter().map(|verdict| {
-        let Verdict { what, budget, measured, held } = verdict;
+        let BudgetVerdict { what, budget, measured, held } = verdict;
         vec![what.clone(), budget.clone(), measured.clone(), if *held { "yes" } else { "**no**" }.to_owned()]
     });
     table(&["what", "budget", "measured", "held"], rows)
