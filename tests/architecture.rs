@@ -68,7 +68,7 @@ fn dependencies(folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_client_knows_neither_kubernetes_nor_the_resource_and_the_resource_not_the_client() {
+fn the_client_and_the_custom_resource_do_not_depend_on_each_other() {
     for name in dependencies("atlas") {
         assert!(
             !["kube", "k8s-openapi", "spe-operator"].contains(&name.as_str()),
@@ -209,6 +209,6 @@ fn no_files_import_each_other_unless_for_a_reason() {
 }
 
 #[test]
-fn a_tree_of_imports_is_taken_apart() {
+fn a_tree_of_imports_is_split_into_paths() {
     assert_eq!(paths("super::{a, b::{C, d::E}}"), ["super::a", "super::b::C", "super::b::d::E"]);
 }

@@ -44,7 +44,7 @@ fn the_committed_definition_is_the_one_that_the_program_prints() {
 }
 
 #[test]
-fn the_printed_definition_says_what_the_definition_says() {
+fn the_printed_definition_equals_the_definition() {
     let printed: CustomResourceDefinition = serde_saphyr::from_str(&crd::crd_yaml().unwrap()).unwrap();
     assert_eq!(printed, crd::crd());
 }
@@ -111,7 +111,7 @@ fn every_field_is_described() {
 }
 
 #[test]
-fn every_spec_field_says_its_default_and_whether_it_may_be_changed() {
+fn every_spec_field_documents_its_default_and_mutability() {
     let fields = fields(".spec");
     assert!(fields.len() > 15, "only {} fields were found", fields.len());
     for (path, schema) in fields.iter().filter(|(path, _)| path != ".spec") {

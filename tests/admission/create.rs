@@ -6,7 +6,7 @@ use spe_operator::serverless::crd::{VpcEndpointSource, parse_duration};
 use crate::fixture::{AdmissionFixture, ENDPOINT, assert_refused};
 
 #[tokio::test]
-async fn the_smallest_manifest_gets_the_defaults_and_counts_as_not_looked_at() {
+async fn the_smallest_manifest_gets_the_defaults_and_is_unobserved() {
     let fixture = AdmissionFixture::new().await;
     let made = fixture.create(json!({})).await.unwrap();
     assert_eq!(
@@ -24,7 +24,7 @@ async fn the_smallest_manifest_gets_the_defaults_and_counts_as_not_looked_at() {
 }
 
 #[tokio::test]
-async fn what_the_manual_allows_is_accepted() {
+async fn each_documented_value_is_accepted() {
     let fixture = AdmissionFixture::new().await;
     let reference = |api_version: &str, kind: &str, key: Option<&str>| {
         let mut reference = json!({"apiVersion": api_version, "kind": kind, "name": "orders.eu-1"});
@@ -63,7 +63,7 @@ async fn what_the_manual_allows_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_the_manual_forbids_is_refused_with_a_reason() {
+async fn each_forbidden_value_is_rejected_with_a_message() {
     let fixture = AdmissionFixture::new().await;
     let project = "`projectId` must be the id of an Atlas project: 24 lower-case hexadecimal digits";
     let instance = "`instanceName` must be the name of an Atlas instance: letters, digits and '-'";
@@ -192,7 +192,7 @@ async fn a_duration_is_kept_as_typed_and_read_as_the_api_server_reads_it() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_duration_is_refused_in_plain_words() {
+async fn an_invalid_duration_is_rejected_with_our_message() {
     let fixture = AdmissionFixture::new().await;
     for (field, least) in [("interval", "at least 30s"), ("progressDeadline", "more than 0s")] {
         for text in ["1d", "10", "10 m", "10min", "", "ten minutes"] {

@@ -44,13 +44,13 @@ impl AdmissionFixture {
 
     async fn create_with(&self, params: &PostParams, fields: Value) -> Result<Made, Refusal> {
         let object = serde_json::from_value(manifest(&fields)).unwrap();
-        answer(self.objects.create(params, &object).await)
+        result_of(self.objects.create(params, &object).await)
     }
 
     /// Merges these fields into the spec; `null` removes one.
     pub(crate) async fn edit(&self, made: &Made, fields: Value) -> Result<Made, Refusal> {
         let patch = Patch::Merge(json!({ "spec": fields }));
-        answer(self.objects.patch(&made.name, &PatchParams::default(), &patch).await)
+        result_of(self.objects.patch(&made.name, &PatchParams::default(), &patch).await)
     }
 
     /// Merges these fields into the status.
@@ -61,7 +61,7 @@ impl AdmissionFixture {
     /// A merge patch of the status subresource.
     pub(crate) async fn report_whole(&self, made: &Made, patch: Value) -> Result<Made, Refusal> {
         let patch = Patch::Merge(patch);
-        answer(self.objects.patch_status(&made.name, &PatchParams::default(), &patch).await)
+        result_of(self.objects.patch_status(&made.name, &PatchParams::default(), &patch).await)
     }
 }
 
@@ -97,7 +97,7 @@ pub(crate) struct Made {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Refusal(pub(crate) String);
 
-fn answer(result: kube::Result<DynamicObject>) -> Result<Made, Refusal> {
+fn result_of(result: kube::Result<DynamicObject>) -> Result<Made, Refusal> {
     match result {
         Ok(object) => Ok(Made {
             name: object.name_any(),

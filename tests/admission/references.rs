@@ -36,7 +36,7 @@ async fn at_most_one_vpc_endpoint_is_declared() {
 }
 
 #[tokio::test]
-async fn a_reference_outside_the_closed_list_is_refused() {
+async fn a_reference_outside_the_closed_list_is_rejected() {
     let fixture = AdmissionFixture::new().await;
     let closed = "must be a VPCEndpoint of `ec2.services.k8s.aws/v1alpha1` (ACK) or \
                   `ec2.aws.m.upbound.io/v1beta1` (Upbound), or a ConfigMap of `v1`";

@@ -16,7 +16,7 @@ fn condition(kind: &str, message: &str) -> Value {
 }
 
 #[tokio::test]
-async fn whatever_atlas_says_is_kept() {
+async fn every_text_of_atlas_is_stored_in_the_status() {
     let fixture = AdmissionFixture::new().await;
     let made = fixture.create(json!({})).await.unwrap();
     let status = json!({
@@ -34,7 +34,7 @@ async fn whatever_atlas_says_is_kept() {
 }
 
 #[tokio::test]
-async fn a_status_that_was_wiped_counts_as_not_looked_at() {
+async fn a_wiped_status_counts_as_unobserved() {
     let fixture = AdmissionFixture::new().await;
     let made = fixture.create(json!({})).await.unwrap();
     fixture.report(&made, json!({"_id": ENDPOINT, "observedGeneration": 1})).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_status_that_was_wiped_counts_as_not_looked_at() {
 
 /// The record of a new endpoint: into a status that holds only the default.
 #[tokio::test]
-async fn an_id_can_be_recorded_under_the_test_that_there_is_none() {
+async fn an_id_is_recorded_with_the_test_that_none_is_recorded() {
     let fixture = AdmissionFixture::new().await;
     let made = fixture.create(json!({})).await.unwrap();
     let record = |id: &str| {
@@ -75,7 +75,7 @@ async fn null_in_the_status_is_the_same_as_absent() {
 }
 
 #[tokio::test]
-async fn what_would_break_our_decoding_is_refused() {
+async fn values_that_would_break_our_decoding_are_rejected() {
     let fixture = AdmissionFixture::new().await;
     let made = fixture.create(json!({})).await.unwrap();
     let mut garbled = condition("Ready", "");

@@ -98,7 +98,7 @@ async fn endpoint_id_names_the_endpoint_that_the_object_has() {
 /// While a POST is in flight the user may set `endpointId`. Its response must be recorded all the same, and the object
 /// that then holds two ids must stay editable.
 #[tokio::test]
-async fn endpoint_id_never_refuses_the_record_of_another_endpoint() {
+async fn endpoint_id_never_rejects_the_record_of_another_endpoint() {
     let fixture = AdmissionFixture::new().await;
     let made = fixture.create(json!({"endpointId": OTHER_ENDPOINT})).await.unwrap();
     let recorded = fixture.report(&made, json!({"_id": ENDPOINT, "status": "RESERVED"})).await.unwrap();
@@ -125,13 +125,13 @@ async fn set_finalizers(fixture: &AdmissionFixture, made: &Made, finalizers: &[&
 }
 
 #[tokio::test]
-async fn a_terminating_object_can_still_be_told_to_retain() {
+async fn deletion_policy_can_be_changed_during_the_deletion() {
     let fixture = AdmissionFixture::new().await;
     let made = fixture.create(json!({})).await.unwrap();
     set_finalizers(&fixture, &made, &[spe_operator::serverless::crd::FINALIZER]).await;
     fixture.objects.delete(&made.name, &DeleteParams::default()).await.unwrap();
-    let told = fixture.edit(&made, json!({"deletionPolicy": "Retain"})).await.unwrap();
-    assert_eq!(told.spec["deletionPolicy"], "Retain");
+    let edited = fixture.edit(&made, json!({"deletionPolicy": "Retain"})).await.unwrap();
+    assert_eq!(edited.spec["deletionPolicy"], "Retain");
     set_finalizers(&fixture, &made, &[]).await;
     assert!(fixture.objects.get_opt(&made.name).await.unwrap().is_none());
 }

@@ -208,7 +208,7 @@ async fn the_values_of_the_gitops_examples_are_values_of_the_chart() {
 
 /// Older versions of Argo CD read it from the object alone.
 #[test]
-fn argo_cd_is_told_by_each_object_that_its_end_wants_a_confirmation() {
+fn each_object_asks_argo_cd_to_confirm_its_deletion() {
     let page = include_str!("../../docs/tasks/argo-cd.md");
     let annotation = "argocd.argoproj.io/sync-options: Delete=confirm,Prune=confirm\n";
     let objects = page.matches("\nkind: ServerlessPrivateEndpoint\n").count();
@@ -222,7 +222,7 @@ fn argo_cd_is_told_by_each_object_that_its_end_wants_a_confirmation() {
 }
 
 #[test]
-fn what_the_charts_catalogue_shows_is_the_definition_and_the_samples() {
+fn the_catalogue_of_the_chart_shows_the_crd_and_the_samples() {
     let chart = include_str!("../../charts/spe-operator/Chart.yaml");
     let chart: Value = serde_saphyr::from_str(chart).unwrap();
     let listed = |key: &str| -> Vec<Value> {

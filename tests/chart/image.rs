@@ -47,8 +47,8 @@ fn the_context_of_the_image_holds_all_that_the_program_is_built_from() {
     }
     assert!(folder.join("hack/static").is_file());
     // Cargo needs each member of the workspace, each file that a manifest names, and an up-to-date lock file.
-    let said = resolve(&folder);
-    assert!(said.is_ok(), "{said:?}");
+    let text = resolve(&folder);
+    assert!(text.is_ok(), "{text:?}");
     // Any one of them is missed.
     for path in
         ["Cargo.lock", "domain", "atlas", "proof", "atlas-simulator", "testbed", "tests/support", "src"]
@@ -90,7 +90,7 @@ fn chart_and_image_have_the_version_of_the_program() {
 
 /// In the stage that becomes the image, the last one.
 #[test]
-fn the_image_says_what_it_is_and_runs_as_a_user_that_kubernetes_can_tell_from_root() {
+fn the_image_has_labels_and_runs_as_a_numeric_user() {
     let (_, image) = include_str!("../../Dockerfile").rsplit_once("\nFROM scratch\n").unwrap();
     for (label, value) in [
         ("title", env!("CARGO_PKG_NAME")),
@@ -107,7 +107,7 @@ fn the_image_says_what_it_is_and_runs_as_a_user_that_kubernetes_can_tell_from_ro
 
 /// On a node of another architecture it ends with `exec format error`.
 #[test]
-fn whoever_has_nodes_of_several_architectures_is_told_to_name_the_images() {
+fn an_image_without_the_architecture_of_a_node_is_documented() {
     let texts = [
         std::fs::read_to_string(chart().join("values.yaml")).unwrap(),
         include_str!("../../docs/tasks/install.md").to_owned(),

@@ -89,7 +89,7 @@ fn each_metric_is_made_of_fields_that_there_are() {
 }
 
 #[test]
-fn it_looks_at_the_kind_that_is_installed_and_labels_nothing_with_what_does_not_belong_there() {
+fn it_watches_the_installed_kind_and_has_bounded_labels() {
     let resource = resource();
     let crd = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
     let spec = &crd["spec"];

@@ -8,8 +8,8 @@ async fn notes(values: &[&str]) -> String {
     let chart = chart().display().to_string();
     let arguments = ["install", "rel", &chart, "--namespace", "home", "--dry-run=client"];
     let output = helm(&[&arguments[..], &set(values)].concat()).await;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let (_, notes) = said.split_once("NOTES:").unwrap_or_else(|| panic!("{output:?}"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (_, notes) = text.split_once("NOTES:").unwrap_or_else(|| panic!("{output:?}"));
     notes.to_owned()
 }
 
@@ -41,13 +41,13 @@ async fn the_parting_advice_deletes_only_what_the_release_watches() {
 }
 
 #[tokio::test]
-async fn an_image_that_no_registry_serves_is_said() {
+async fn an_unpublished_image_is_mentioned() {
     assert!(notes(&[]).await.contains("WARNING: no registry serves localhost/spe-operator:"));
     assert!(!notes(&["image.repository=registry.example/spe"]).await.contains("WARNING"));
 }
 
 #[tokio::test]
-async fn a_release_without_the_definition_says_that_it_is_needed() {
+async fn a_release_without_the_crd_mentions_it() {
     assert!(notes(&["crds.enabled=false"]).await.contains("does not install the CustomResourceDefinition"));
     assert!(!notes(&[]).await.contains("does not install"));
 }

@@ -9,7 +9,7 @@ use crate::helm::{chart, name, of_kind, operator_arguments, render, try_render};
 use crate::release::strings;
 
 #[tokio::test]
-async fn the_definition_is_that_of_the_program_and_stays_when_the_release_goes() {
+async fn the_crd_is_that_of_the_program_and_outlives_the_release() {
     let rendered = render("atlas", &["crds.annotations.team=a"]).await;
     let definition = of_kind(&rendered, "CustomResourceDefinition")[0];
     let expected = serde_json::to_value(crd::crd()).unwrap();
@@ -32,7 +32,7 @@ fn the_charts_copy_of_the_definition_is_current() {
 }
 
 #[tokio::test]
-async fn by_default_there_is_only_what_the_operator_needs() {
+async fn the_default_release_has_only_the_required_objects() {
     let rendered = render("atlas", &[]).await;
     let mut names: Vec<String> = rendered.iter().map(name).collect();
     names.sort();
@@ -152,7 +152,7 @@ async fn the_service_leads_to_the_operator_and_not_to_the_pod_of_helm_test() {
 }
 
 #[tokio::test]
-async fn the_network_policy_lets_in_those_that_are_named_and_the_pod_of_helm_test() {
+async fn the_network_policy_admits_named_sources_and_helm_test() {
     let named = json!({"namespaceSelector": {"matchLabels": {"team": "monitoring"}}});
     let from = format!("networkPolicy.from=[{named}]");
     let rendered = render("atlas", &["networkPolicy.enabled=true", &from]).await;
@@ -186,7 +186,7 @@ async fn the_network_policy_lets_dns_out_on_both_its_ports() {
 
 /// Where a `ResourceQuota` counts them, a pod without is rejected.
 #[tokio::test]
-async fn the_pod_of_helm_test_asks_for_what_the_operator_asks_for() {
+async fn the_pod_of_helm_test_has_the_requirements_of_the_operator() {
     let rendered = render("atlas", &["resources.limits.cpu=1"]).await;
     let deployed = &of_kind(&rendered, "Deployment")[0]["spec"]["template"]["spec"];
     let resources = &of_kind(&rendered, "Pod")[0]["spec"]["containers"][0]["resources"];
@@ -198,7 +198,7 @@ async fn the_pod_of_helm_test_asks_for_what_the_operator_asks_for() {
 }
 
 #[tokio::test]
-async fn what_a_cluster_asks_of_pods_can_be_set() {
+async fn the_pod_settings_that_clusters_require_can_be_set() {
     let fields = [
         ("hostAliases", json!([{"ip": "192.0.2.1", "hostnames": ["cloud.mongodb.com"]}])),
         ("dnsPolicy", json!("None")),
@@ -273,7 +273,7 @@ fn own_extra_object(hook: &str, policy: &str, wrap: impl Fn(Value) -> Value) -> 
 
 /// At the first install its kind does not exist yet, and at an uninstall the operator is removed before it.
 #[tokio::test]
-async fn an_extra_object_of_the_operators_own_has_to_be_a_hook_that_keeps_its_endpoint() {
+async fn an_extra_object_of_our_kind_must_be_a_hook_with_retain() {
     let alone = |object| object;
     for hook in ["post-install,post-upgrade", "post-install, post-upgrade", "post-install"] {
         let rendered = render("atlas", &[&own_extra_object(hook, "Retain", alone)]).await;

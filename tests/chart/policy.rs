@@ -133,8 +133,8 @@ fn operator() -> String {
 }
 
 #[track_caller]
-fn assert_denied(answer: Result<(), String>, word: &str) {
-    let why = answer.expect_err("it was allowed");
+fn assert_denied(result: Result<(), String>, word: &str) {
+    let why = result.expect_err("it was allowed");
     assert!(why.contains("only the operator") && why.contains(word), "{why}");
 }
 

@@ -221,8 +221,8 @@ impl Release {
                     }}))?;
                     let holds = async {
                         loop {
-                            let answer = reviews.create(&PostParams::default(), &review).await?;
-                            if answer.status.is_some_and(|status| status.allowed) {
+                            let response = reviews.create(&PostParams::default(), &review).await?;
+                            if response.status.is_some_and(|status| status.allowed) {
                                 return Ok::<_, kube::Error>(());
                             }
                             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -253,8 +253,8 @@ impl Release {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.home);
         let request: TokenRequest =
             serde_json::from_value(json!({"spec": {"audiences": [], "expirationSeconds": 3600}}))?;
-        let answer = accounts.create_token_request(&self.name, &PostParams::default(), &request).await?;
-        let token = answer.status.context("no token")?.token;
+        let response = accounts.create_token_request(&self.name, &PostParams::default(), &request).await?;
+        let token = response.status.context("no token")?.token;
         let mut config: Value = serde_saphyr::from_str(self.control_plane.kubeconfig())?;
         for user in config["users"].as_array_mut().context("no users")? {
             user["user"] = json!({ "token": token });

@@ -91,11 +91,11 @@ impl<'a> User<'a> {
 
     /// Requests a reconcile at once, and again after each: a new request for every response, since a change every
     /// moment would restart it for ever.
-    async fn look_now(&self, name: &str) -> Result<()> {
+    async fn reconcile_now(&self, name: &str) -> Result<()> {
         const REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
         let object = self.objects.get(name).await?;
-        let asked = object.annotations().get(REQUEST);
-        if asked == object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref()) {
+        let requested = object.annotations().get(REQUEST);
+        if requested == object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref()) {
             let now = jiff::Timestamp::now().to_string();
             let patch = Patch::Merge(json!({"metadata": {"annotations": {REQUEST: now}}}));
             self.objects.patch(name, &PatchParams::default(), &patch).await?;
@@ -196,11 +196,11 @@ async fn all_of_its_work(release: &Release, operator: &Process) -> Result<()> {
     for name in ["ack", "upbound", "map"] {
         user.until_ready_says(name, "Available").await?;
     }
-    let told = async || {
+    let is_known = async || {
         let map = user.maps.get_opt("output").await?;
         Ok(map.and_then(|map| map.data).is_some_and(|data| data.contains_key("privateSrvAddress")))
     };
-    user.until("told the private address", told).await?;
+    user.until("the private address is written", is_known).await?;
     let events: Api<Event> = Api::namespaced(release.client.clone(), &release.work);
     let repeated = async || {
         let events = events.list(&ListParams::default()).await?;
@@ -216,7 +216,7 @@ async fn all_of_its_work(release: &Release, operator: &Process) -> Result<()> {
     let lost = user.objects.get("map").await?.status.and_then(|status| status.id).unwrap_or_default();
     ensure!(release.atlas.remove_endpoint(&lost), "Atlas has no {lost}");
     let forgotten = async || {
-        user.look_now("map").await?;
+        user.reconcile_now("map").await?;
         Ok(user.maps.get_opt("output").await?.is_none_or(|map| map.metadata.uid != before))
     };
     user.until("forgot the lost endpoint", forgotten).await?;
@@ -270,11 +270,11 @@ async fn each_right_is_needed(mode: Mode) {
 }
 
 #[tokio::test]
-async fn in_cluster_scope_it_works_with_its_own_rights_and_needs_each_of_them() {
+async fn each_right_of_the_cluster_scope_is_needed() {
     each_right_is_needed(Mode::Cluster).await;
 }
 
 #[tokio::test]
-async fn in_namespaced_scope_it_works_with_its_own_rights_and_needs_each_of_them() {
+async fn each_right_of_the_namespaced_scope_is_needed() {
     each_right_is_needed(Mode::Namespaced).await;
 }

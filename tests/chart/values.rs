@@ -61,7 +61,7 @@ async fn every_flag_of_the_program_is_set_by_a_value() {
 }
 
 #[tokio::test]
-async fn the_program_takes_what_the_chart_gives_it() {
+async fn the_program_accepts_the_arguments_of_the_chart() {
     for values in [&EVERYTHING[..], &[]] {
         let rendered = operator_arguments(&render("atlas", values).await);
         // Left out is what is the pod's own: a mounted file, a fixed port. What ends it then is that there is no cluster.
@@ -71,8 +71,8 @@ async fn the_program_takes_what_the_chart_gives_it() {
         command.args(arguments).args(["--admin-address", "127.0.0.1:0"]);
         command.env_remove("KUBECONFIG").env("HOME", "/nonexistent");
         let output = command.output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("found no cluster"), "{said}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("found no cluster"), "{text}");
     }
 }
 
@@ -138,7 +138,7 @@ async fn a_wrong_value_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn values_that_need_or_exclude_each_other_are_refused_in_words() {
+async fn conflicting_values_are_rejected_with_a_message() {
     let boundless = "podDisruptionBudget.maxUnavailable=";
     for (values, words) in [
         (
@@ -238,8 +238,8 @@ async fn null_empties_a_value_or_is_refused_by_name() {
     );
     let set: Vec<&str> = set.iter().map(String::as_str).collect();
     let rendered = render("atlas", &set).await;
-    let said = serde_json::to_string(&rendered).unwrap();
-    assert!(!said.contains("nil>"), "{said}");
+    let text = serde_json::to_string(&rendered).unwrap();
+    assert!(!text.contains("nil>"), "{text}");
     for part in rendered {
         assert_eq!(part["metadata"]["name"].as_str().map(str::is_empty), Some(false), "{part}");
     }
@@ -262,6 +262,6 @@ async fn null_empties_a_value_or_is_refused_by_name() {
 async fn helm_finds_nothing_to_complain_about() {
     let chart = chart().display().to_string();
     let output = helm(&["lint", "--strict", KUBERNETES, &chart]).await;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && !said.contains("[WARNING]"), "{said}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && !text.contains("[WARNING]"), "{text}");
 }

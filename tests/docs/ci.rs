@@ -37,8 +37,8 @@ fn deny(fetches: bool) -> (Vec<String>, bool) {
     stand_in(&folder.join("hack/tool"), &format!("echo {}", tool.display()));
     stand_in(&tool, &format!("case $* in *\"fetch db\"*) {fetches} ;; *) echo checked \"$@\" ;; esac"));
     let output = run(&folder.join("hack/deny"), &folder);
-    let said = String::from_utf8(output.stdout).unwrap();
-    (said.lines().map(str::to_owned).collect(), output.status.success())
+    let text = String::from_utf8(output.stdout).unwrap();
+    (text.lines().map(str::to_owned).collect(), output.status.success())
 }
 
 /// Returns the last line of CI, where `make deny` prints this.
@@ -47,23 +47,23 @@ fn last_line(deny: &str) -> String {
     stand_in(&folder.join("bin/make"), &format!("[ \"$1\" != deny ] || echo \"{deny}\""));
     let output = run(&folder.join(".ci/run"), &folder);
     assert!(output.status.success(), "{output:?}");
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("Minutes:\n"), "{said}");
-    said.lines().last().unwrap().to_owned()
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Minutes:\n"), "{text}");
+    text.lines().last().unwrap().to_owned()
 }
 
 #[test]
 fn ci_ends_with_the_check_that_could_not_be_made() {
-    let (said, passed) = deny(true);
-    assert!(passed && said.iter().any(|line| line.contains("advisories")), "{said:?}");
-    assert!(!last_line(said.last().unwrap()).contains("ADVISORIES"));
-    let (said, passed) = deny(false);
+    let (text, passed) = deny(true);
+    assert!(passed && text.iter().any(|line| line.contains("advisories")), "{text:?}");
+    assert!(!last_line(text.last().unwrap()).contains("ADVISORIES"));
+    let (text, passed) = deny(false);
     assert!(
-        passed && !said.iter().any(|line| line.contains("checked") && line.contains("advisories")),
-        "{said:?}"
+        passed && !text.iter().any(|line| line.contains("checked") && line.contains("advisories")),
+        "{text:?}"
     );
-    let unchecked = said.last().unwrap();
-    assert!(unchecked.starts_with("deny: ADVISORIES NOT CHECKED"), "{said:?}");
+    let unchecked = text.last().unwrap();
+    assert!(unchecked.starts_with("deny: ADVISORIES NOT CHECKED"), "{text:?}");
     assert_eq!(last_line(unchecked), *unchecked);
 }
 

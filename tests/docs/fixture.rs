@@ -95,8 +95,8 @@ impl PageFixture {
         match ended {
             Ok(status) if status.success() => Ok(()),
             other => {
-                let told = process.output();
-                Err(format!("{other:?}\n{}", told[told.len().saturating_sub(25)..].join("\n")))
+                let lines = process.output();
+                Err(format!("{other:?}\n{}", lines[lines.len().saturating_sub(25)..].join("\n")))
             }
         }
     }

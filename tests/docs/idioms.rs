@@ -23,6 +23,18 @@ const REFUSED: [(&str, &str); 14] = [
     ("is woken", "say: triggers a reconcile, is enqueued"),
 ];
 
+/// Words that must not be a part of a name in the operator, and the words to use instead.
+const REFUSED_IN_NAMES: [(&str, &str); 8] = [
+    ("amiss", "problem, invalid"),
+    ("anew", "again"),
+    ("doomed", "deleting"),
+    ("heard", "received, observed"),
+    ("told", "published, reported"),
+    ("whatever", "any"),
+    ("whoever", "the subject"),
+    ("woken", "triggered, enqueued"),
+];
+
 /// The page that explains which words not to use.
 const EXPLAINS: &str = "CONTRIBUTING.md";
 
@@ -52,6 +64,21 @@ fn no_message_or_log_line_uses_a_refused_word() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+#[test]
+fn no_name_in_the_operator_uses_a_refused_word() {
+    let tests = ["tests/operator", "tests/plans"].map(Path::new);
+    let mut found = Vec::new();
+    for path in [Path::new("src")].into_iter().chain(tests).flat_map(files) {
+        let text = fs::read_to_string(book::root().join(&path)).unwrap();
+        for name in text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| name.contains('_')) {
+            let refused = |(word, _): &&(&str, &str)| name.split('_').any(|part| part == *word);
+            let word = REFUSED_IN_NAMES.iter().find(refused);
+            found.extend(word.map(|(_, instead)| format!("{}: {name}: say {instead}", path.display())));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 /// What is to be said in other words, in the lines that count.
 fn findings(path: &Path, counts: impl Fn(&str) -> bool) -> Vec<String> {
     let text = fs::read_to_string(book::root().join(path)).unwrap();
@@ -64,12 +91,17 @@ fn findings(path: &Path, counts: impl Fn(&str) -> bool) -> Vec<String> {
 
 /// The files of a folder, relative to the repository, without those that hold only tests.
 fn sources(folder: &Path) -> Vec<PathBuf> {
+    files(folder).into_iter().filter(|path| !path.to_string_lossy().ends_with("tests.rs")).collect()
+}
+
+/// The files of a folder, relative to the repository.
+fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(book::root().join(folder)).unwrap() {
         let path = folder.join(entry.unwrap().file_name());
         if book::root().join(&path).is_dir() {
-            found.extend(sources(&path));
-        } else if !path.to_string_lossy().ends_with("tests.rs") {
+            found.extend(files(&path));
+        } else {
             found.push(path);
         }
     }
@@ -77,7 +109,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_refused_word_is_found_whatever_stands_around_it() {
+fn a_refused_word_is_found_beside_punctuation() {
     assert!(refused("It is created Anew.").is_some());
     assert!(refused("a request on\u{20}its way, still").is_some());
     assert!(refused("renewed in a new place").is_none());

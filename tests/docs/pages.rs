@@ -74,7 +74,7 @@ fn every_page_with_something_to_run_is_run() {
 }
 
 #[test]
-fn every_fence_says_what_is_done_with_the_block() {
+fn every_fence_has_a_known_kind() {
     for page in pages().into_iter().filter(|page| !page.path.starts_with("atlas-simulator")) {
         for block in &page.blocks {
             let here = format!("{}:{}", page.path.display(), block.line);
@@ -100,7 +100,7 @@ fn every_fence_says_what_is_done_with_the_block() {
 
 /// A block that is not run at least names existing things.
 #[test]
-fn commands_to_run_by_hand_name_what_exists() {
+fn commands_to_run_by_hand_name_existing_files() {
     let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
     for page in pages() {
         for block in page.blocks.iter().filter(|block| block.is("by-hand")) {
@@ -141,9 +141,9 @@ async fn run(path: &str) {
     let ended = fixture.play(&format!("page-{name}"), &folder, &script(&page)).await;
     let output = std::fs::read_to_string(folder.join(".output")).unwrap_or_default();
     let outputs = outputs(&output);
-    if let Err(told) = ended {
+    if let Err(problem) = ended {
         let (line, output) = outputs.last_key_value().unwrap();
-        panic!("{path}:{line}: {told}\nits output:\n{output}");
+        panic!("{path}:{line}: {problem}\nits output:\n{output}");
     }
     compare(&page, &outputs);
 }
@@ -239,7 +239,7 @@ fn fits(pattern: &str, line: &str) -> bool {
 }
 
 #[test]
-fn an_output_fits_where_only_what_is_left_open_differs() {
+fn an_output_matches_with_its_placeholders() {
     assert!(fits("orders  True  RESERVED …", "orders   True    RESERVED   Reserved  12s"));
     assert!(fits("… is reserved", "it is reserved"));
     assert!(!fits("orders True", "orders True RESERVED"));

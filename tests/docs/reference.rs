@@ -36,7 +36,7 @@ fn cell(text: &str) -> String {
 }
 
 #[test]
-fn the_reference_of_the_fields_is_what_the_definition_says() {
+fn the_reference_of_the_fields_matches_the_definition() {
     let definition = serde_json::to_value(crd::crd()).unwrap();
     let version = &definition["spec"]["versions"][0];
     let schema = &version["schema"]["openAPIV3Schema"];
@@ -139,7 +139,7 @@ fn rules(path: &str, schema: &Value, page: &mut String) {
 }
 
 #[test]
-fn the_reference_of_the_conditions_is_what_the_vocabulary_says() {
+fn the_reference_of_the_conditions_matches_the_vocabulary() {
     let about = "Each word is API: it is never renamed, and automation may compare it. More about a reason is one click \
                  away; the condition's message says what to do about the very object. How the conditions hang together: \
                  [health](../concepts/health.md).";
@@ -209,7 +209,7 @@ fn remedy(troubleshooting: &str, reason: Reason) -> String {
 }
 
 #[test]
-fn the_reference_of_the_flags_is_what_the_program_says() {
+fn the_reference_of_the_flags_matches_the_program() {
     let about = "A flag wins over its variable. Durations are written as in Kubernetes: 500ms, 10s, 5m, 1h30m. A value that \
                  cannot be used ends the program at once with exit code 2; a cluster that cannot be used ends it \
                  with exit code 1. It serves `/livez`, `/readyz` (what it waits for, one line each) and `/metrics`. The [rules](../reliability.md) call `--create-deadline` D, \

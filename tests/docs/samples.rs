@@ -36,7 +36,7 @@ kubectl patch vpcendpoints.ec2.aws.m.upbound.io orders --subresource=status --ty
 "#;
 
 #[tokio::test]
-async fn every_sample_comes_to_what_it_is_for() {
+async fn every_sample_reaches_its_purpose() {
     let fixture = PageFixture::build("samples", &Requirements::default()).await;
     // What `adopt` and `observe` name.
     let named = Endpoint { id: "5f7cac1adf5d6c6306f4b283".to_owned(), ..Endpoint::reserved(None) };

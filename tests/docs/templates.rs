@@ -61,7 +61,7 @@ async fn assert_accepted(name: &str, manifests: Vec<Value>) {
 }
 
 #[tokio::test]
-async fn what_kro_would_make_is_accepted() {
+async fn objects_of_the_kro_template_are_accepted() {
     let graph = &documents("docs/tasks/kro.md")[0];
     let resources = graph["spec"]["resources"].as_array().unwrap();
     let manifests = resources.iter().map(|resource| {
@@ -73,7 +73,7 @@ async fn what_kro_would_make_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_crossplane_would_make_is_accepted() {
+async fn objects_of_the_crossplane_template_are_accepted() {
     let documents = documents("docs/tasks/crossplane.md");
     let composition = documents.iter().find(|document| document["kind"] == "Composition").unwrap();
     let resources = composition["spec"]["pipeline"][0]["input"]["resources"].as_array().unwrap();
@@ -116,7 +116,7 @@ fn the_example_of_a_kind_that_a_page_defines_gives_its_fields() {
 
 /// An expression that names a missing field of the status would wait for ever.
 #[test]
-fn what_is_carried_forward_is_in_the_status() {
+fn each_forwarded_field_is_in_the_status() {
     let crd = serde_json::to_value(spe_operator::serverless::crd::crd()).unwrap();
     let schema =
         &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];

@@ -25,7 +25,7 @@ fn as_argo_has_it(object: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn suspend_and_reconcile_are_offered_while_it_runs_and_resume_while_it_is_suspended() {
+async fn the_offered_actions_depend_on_suspension() {
     for (fields, reconcile, suspend, resume) in [
         (json!({}), true, true, false),
         (json!({"suspend": false}), true, true, false),
@@ -42,7 +42,7 @@ async fn suspend_and_reconcile_are_offered_while_it_runs_and_resume_while_it_is_
 }
 
 #[tokio::test]
-async fn each_action_changes_one_value_and_leaves_the_rest_alone() {
+async fn each_action_changes_one_value_only() {
     let mut object = Life::reserved().object;
     // Empty maps, which Lua cannot distinguish from empty lists.
     object["metadata"]["managedFields"] = json!([{"fieldsV1": {"f:spec": {".": {}, "f:comment": {}}}}]);

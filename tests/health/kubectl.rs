@@ -21,19 +21,19 @@ async fn wait(fixture: &Fixture, what: &str, timeout: Duration) -> Result<String
         .args(["wait", "spe/orders", "--namespace", &fixture.namespace, "--for", what])
         .arg(format!("--timeout={}s", timeout.as_secs()));
     let output = tokio::task::spawn_blocking(move || kubectl.output()).await.unwrap().unwrap();
-    let said =
+    let text =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if output.status.success() { Ok(said) } else { Err(said) }
+    if output.status.success() { Ok(text) } else { Err(text) }
 }
 
 #[track_caller]
 fn assert_timed_out(outcome: Result<String, String>) {
-    let said = outcome.unwrap_err();
-    assert!(said.contains("timed out waiting for the condition"), "{said}");
+    let text = outcome.unwrap_err();
+    assert!(text.contains("timed out waiting for the condition"), "{text}");
 }
 
 #[tokio::test]
-async fn waiting_for_ready_ends_at_what_the_manifest_declares_now() {
+async fn waiting_for_ready_ends_at_the_current_generation() {
     let fixture = Fixture::new().await;
     fixture.create("orders", json!({})).await;
     assert_timed_out(wait(&fixture, "condition=Ready", SHORT).await);
@@ -53,7 +53,7 @@ async fn waiting_for_ready_ends_at_what_the_manifest_declares_now() {
 }
 
 #[tokio::test]
-async fn waiting_for_the_connection_ends_at_available_whatever_ready_means() {
+async fn waiting_for_the_connection_ends_at_available() {
     let fixture = Fixture::new().await;
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "readyWhen": "Reserved"})).await;
     let _operator = fixture.operator();
@@ -87,7 +87,7 @@ async fn work_that_takes_too_long_ends_a_wait_for_stalled() {
 }
 
 #[tokio::test]
-async fn waiting_for_the_deletion_ends_when_the_endpoint_is_gone() {
+async fn waiting_for_the_deletion_ends_with_the_endpoint() {
     let fixture = Fixture::new().await;
     let operator = fixture.operator();
     fixture.create("orders", json!({})).await;

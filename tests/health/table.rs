@@ -38,7 +38,7 @@ a status that is not known                     | False UnknownStatus            
 DELETING, ours                                 | False Deleting                 | -                   | Reconciling  | Terminating | kept            | Progressing
 DELETING, not ours                             | False EndpointLost             | -                   | Reconciling  | InProgress  | kept            | Progressing
 gone, not ours: once unseen                    | True Reserved                  | -                   | -            | Current     | kept            | Healthy
-gone, not ours: created anew                   | False EndpointLost             | -                   | Reconciling  | InProgress  | kept            | Progressing
+gone, not ours: created again                   | False EndpointLost             | -                   | Reconciling  | InProgress  | kept            | Progressing
 gone, and endpointId names it                  | False EndpointLost             | EndpointLost        | Stalled      | Failed      | kept            | Degraded
 
 at first: Secret missing                       | False CredentialsNotFound      | CredentialsNotFound | Reconciling  | InProgress  | kept            | Progressing
@@ -76,7 +76,7 @@ the spec cannot be acted on                    | False InvalidSpec              
 
 suspended before creation                      | False Suspended                | -                   | Suspended    | InProgress  | kept            | Suspended
 suspended when Ready                           | True Reserved                  | -                   | Suspended    | Current     | kept            | Healthy
-suspended when Ready, and something is amiss   | True Reserved                  | AtlasUnavailable    | Suspended    | Current     | kept            | Healthy
+suspended when Ready, and Atlas unavailable     | True Reserved                  | AtlasUnavailable    | Suspended    | Current     | kept            | Healthy
 suspended at INITIATING                        | False Connecting               | -                   | Suspended    | InProgress  | kept            | Suspended
 suspended at FAILED                            | False AtlasFailed              | -                   | Suspended    | InProgress  | kept            | Suspended
 
@@ -142,7 +142,7 @@ fn life(state: &str) -> Life {
         "DELETING, ours" => reserved().deleted().sees(&listed("DELETING")),
         "DELETING, not ours" => reserved().sees(&listed("DELETING")),
         "gone, not ours: once unseen" => reserved().sees(&none()),
-        "gone, not ours: created anew" => settle(reserved()).sees(&none()),
+        "gone, not ours: created again" => settle(reserved()).sees(&none()),
         "gone, and endpointId names it" => settle(Life::bound(&named, "RESERVED")).sees(&none()),
         "when Ready, but a change is refused" => {
             reserved().edited(&connect).refused(&listed("RESERVED"), FaultKind::Refused)
@@ -156,7 +156,7 @@ fn life(state: &str) -> Life {
         "the spec cannot be acted on" => Life::new(&json!({"progressDeadline": "soon"})).sees(&none()),
         "suspended before creation" => Life::new(&suspend).sees(&Listing::NotFetched),
         "suspended when Ready" => reserved().edited(&suspend).sees(&Listing::NotFetched),
-        "suspended when Ready, and something is amiss" => {
+        "suspended when Ready, and Atlas unavailable" => {
             reserved().sees(&failed(FaultKind::Unavailable)).edited(&suspend).sees(&Listing::NotFetched)
         }
         "suspended at INITIATING" => {
@@ -263,7 +263,7 @@ fn squeezed(line: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_state_is_to_every_tool_what_the_table_says() {
+async fn every_tool_shows_every_state_as_in_the_table() {
     let lines: Vec<_> = TABLE.lines().filter(|line| !line.is_empty()).map(squeezed).collect();
     let states: Vec<_> = lines.iter().map(|line| line.split(" | ").next().unwrap()).collect();
     let objects: Vec<_> = states.iter().map(|state| life(state).object).collect();
@@ -289,7 +289,7 @@ fn a_misspelled_state_is_no_unknown_status() {
 }
 
 #[tokio::test]
-async fn argo_cd_shows_the_words_of_the_condition_that_decides() {
+async fn argo_cd_shows_the_message_of_the_deciding_condition() {
     let saying = |state: &'static str, kind: &'static str, prefix: &'static str| {
         let object = life(state).object;
         let conditions = object["status"]["conditions"].as_array().unwrap();

@@ -56,7 +56,7 @@ impl Verdict {
 pub(crate) async fn judge(objects: &[Value]) -> Vec<Verdict> {
     let program = testbed::go_tool("health", ".", "health").await.unwrap();
     let input: String = objects.iter().flat_map(|object| [object.to_string(), "\n".to_owned()]).collect();
-    let answers = tokio::task::spawn_blocking(move || {
+    let output = tokio::task::spawn_blocking(move || {
         let mut child = Command::new(program)
             .arg(SCRIPTS)
             .stdin(Stdio::piped())
@@ -73,7 +73,7 @@ pub(crate) async fn judge(objects: &[Value]) -> Vec<Verdict> {
     })
     .await
     .unwrap();
-    let verdicts: Vec<Verdict> = answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let verdicts: Vec<Verdict> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(verdicts.len(), objects.len());
     for (verdict, object) in verdicts.iter().zip(objects) {
         assert_eq!(verdict.kstatus, verdict.flux_kstatus, "the two kstatus libraries disagree on {object:#}");

@@ -98,7 +98,7 @@ async fn one_endpoint_costs_the_least_that_the_protocol_allows() {
 }
 
 #[tokio::test]
-async fn the_endpoints_of_an_instance_share_its_listings_and_each_costs_the_same_writes() {
+async fn shared_listings_and_constant_writes_per_endpoint() {
     let fixture = Fixture::at_pace(Pace::of(PHASE)).await;
     let proxies = fixture.proxies().await;
     let _operator = fixture.operator_behind_with(&proxies, &POLLS);
@@ -132,7 +132,7 @@ async fn restart_writes_nothing(fixture: &Fixture, proxies: &Proxies, operator: 
 }
 
 #[tokio::test]
-async fn a_restart_costs_one_challenge_and_a_listing_for_each_instance_and_writes_nothing() {
+async fn a_restart_costs_one_challenge_and_one_listing_per_instance() {
     let fixture = Fixture::at_pace(Pace::of(PHASE)).await;
     let proxies = fixture.proxies().await;
     let operator = fixture.operator_behind_with(&proxies, &POLLS);
@@ -160,7 +160,7 @@ async fn a_restart_writes_nothing_of_objects_that_share_a_vpc_endpoint() {
     }
     for (name, _) in &objects {
         fixture
-            .until(name, "told of another", |object| {
+            .until(name, "reported with another", |object| {
                 condition(object, "EndpointConnected").is_some_and(|found| {
                     found.status == "True" && found.message.contains("ServerlessPrivateEndpoint")
                 })

@@ -20,7 +20,7 @@ fn claims(exchange: &Exchange) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_claim_stands_within_five_tries_although_somebody_else_writes_to_the_object_every_second() {
+async fn a_claim_succeeds_in_five_attempts_beside_a_write_every_second() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     // Half of the time between two writes of the other: for half of the objects one comes between what was read and the claim.
@@ -59,7 +59,7 @@ async fn a_claim_stands_within_five_tries_although_somebody_else_writes_to_the_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_created_for_an_object_that_the_watch_shows_to_leave_before_its_claim_is_answered() {
+async fn no_create_after_a_deletion_observed_during_the_claim() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     // Half of D: the response to the claim arrives in time for its POST.

@@ -10,7 +10,7 @@ use serde_json::json;
 use test_support::{Fixture, VPC_ENDPOINT};
 
 #[tokio::test]
-async fn an_answer_that_is_lost_after_execution_leads_to_adoption_and_no_second_post() {
+async fn a_lost_create_response_leads_to_adoption_and_no_second_post() {
     for ending in [
         Termination::Cut,
         Termination::CutInBody,
@@ -29,7 +29,7 @@ async fn an_answer_that_is_lost_after_execution_leads_to_adoption_and_no_second_
 }
 
 #[tokio::test]
-async fn a_post_that_lands_after_its_answer_was_given_up_is_adopted() {
+async fn a_post_that_is_executed_after_its_timeout_is_adopted() {
     let fixture = Fixture::new().await;
     let after = std::time::Duration::from_secs(3);
     fixture.atlas.inject(Rule::next_of(
@@ -43,7 +43,7 @@ async fn a_post_that_lands_after_its_answer_was_given_up_is_adopted() {
 }
 
 #[tokio::test]
-async fn a_post_that_never_arrived_is_made_anew_only_when_it_cannot_arrive_any_more() {
+async fn a_lost_post_is_repeated_only_after_the_uncertainty() {
     let fixture = Fixture::new().await;
     fixture.atlas.inject(Rule::next_of(Operation::Create, InjectedFault::NotExecuted(Termination::Cut)));
     let _operator = fixture.operator();
@@ -84,7 +84,7 @@ async fn an_object_deleted_while_its_create_is_uncertain_leaves_nothing_behind()
 }
 
 #[tokio::test]
-async fn two_operators_without_leader_election_create_exactly_one_endpoint_an_object() {
+async fn two_operators_without_election_create_one_endpoint_per_object() {
     let fixture = Fixture::new().await;
     let _one = fixture.operator();
     let _other = fixture.operator();

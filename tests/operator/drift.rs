@@ -15,7 +15,7 @@ use testbed::{Action, Exchange};
 const NEXT_VPC_ENDPOINT: &str = "vpce-0fedcba9876543210";
 
 #[tokio::test]
-async fn a_comment_that_was_edited_in_atlas_is_put_back_with_its_mark() {
+async fn a_comment_edited_in_atlas_is_restored_with_its_mark() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"comment": "orders"})).await;
@@ -34,7 +34,7 @@ async fn a_comment_that_was_edited_in_atlas_is_put_back_with_its_mark() {
 }
 
 #[tokio::test]
-async fn a_vpc_endpoint_that_was_changed_in_atlas_is_put_back() {
+async fn a_vpc_endpoint_changed_in_atlas_is_restored() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
@@ -54,7 +54,7 @@ async fn a_vpc_endpoint_that_was_changed_in_atlas_is_put_back() {
 }
 
 #[tokio::test]
-async fn a_reservation_that_ran_out_is_made_anew_and_its_new_service_is_shown() {
+async fn an_expired_reservation_is_renewed_with_its_new_service() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"readyWhen": "Available"})).await;
@@ -67,7 +67,7 @@ async fn a_reservation_that_ran_out_is_made_anew_and_its_new_service_is_shown() 
         let service = status.and_then(|status| status.endpoint_service_name.clone());
         service.is_some() && service != before.endpoint_service_name
     };
-    let after = fixture.until("orders", "reserved anew", another).await;
+    let after = fixture.until("orders", "reserved again", another).await;
     assert_condition(&after, "EndpointServiceAvailable", "True", "ServiceReserved");
     let service = after.status.as_ref().unwrap().endpoint_service_name.clone().unwrap();
     let awaiting = fixture.until_reason("orders", "AwaitingVpcEndpoint").await;
@@ -77,7 +77,7 @@ async fn a_reservation_that_ran_out_is_made_anew_and_its_new_service_is_shown() 
 }
 
 #[tokio::test]
-async fn a_changed_vpc_endpoint_is_tried_again_where_atlas_failed_and_the_endpoint_stays_the_same() {
+async fn a_changed_vpc_endpoint_is_retried_on_a_failed_endpoint() {
     let fixture = Fixture::at_pace(Pace::of(Duration::from_secs(1))).await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
@@ -100,7 +100,7 @@ async fn a_changed_vpc_endpoint_is_tried_again_where_atlas_failed_and_the_endpoi
 }
 
 #[tokio::test]
-async fn an_endpoint_deleted_in_atlas_is_created_anew_and_its_vpc_endpoint_id_is_not_sent_again() {
+async fn a_lost_endpoint_is_recreated_without_its_old_vpc_endpoint() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
@@ -123,7 +123,7 @@ async fn an_endpoint_deleted_in_atlas_is_created_anew_and_its_vpc_endpoint_id_is
 }
 
 #[tokio::test]
-async fn a_second_endpoint_with_our_mark_is_removed_while_it_is_unused_and_named_once_it_is_used() {
+async fn a_duplicate_is_deleted_while_unused_and_reported_once_used() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
@@ -144,7 +144,7 @@ async fn a_second_endpoint_with_our_mark_is_removed_while_it_is_unused_and_named
 }
 
 #[tokio::test]
-async fn the_deletion_of_a_second_endpoint_counts_as_the_one_of_this_hour_though_its_answer_is_lost() {
+async fn a_lost_response_counts_as_the_hourly_deletion_of_a_duplicate() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
@@ -156,9 +156,9 @@ async fn the_deletion_of_a_second_endpoint_counts_as_the_one_of_this_hour_though
     }
     fixture.request_reconcile("orders", "0").await;
     fixture.until_synced("orders", "Duplicate").await;
-    for look in ["1", "2"] {
-        fixture.request_reconcile("orders", look).await;
-        fixture.until_reconciled("orders", look).await;
+    for round in ["1", "2"] {
+        fixture.request_reconcile("orders", round).await;
+        fixture.until_reconciled("orders", round).await;
     }
     assert_eq!(fixture.atlas.count(|entry| entry.is(Operation::Delete)), 1);
     assert_eq!(fixture.endpoints().len(), 2);
@@ -174,19 +174,19 @@ const FIELDS: [&str; 6] =
     ["_id", "cloudProviderEndpointId", "comment", "endpointServiceName", "errorMessage", "status"];
 
 #[tokio::test]
-async fn what_somebody_writes_into_a_field_of_the_status_is_put_back_by_the_next_looks() {
+async fn a_foreign_write_to_the_status_is_overwritten_by_reconciles() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     let fields = json!({"comment": "orders", "cloudProviderEndpointId": VPC_ENDPOINT});
     fixture.create("orders", fields).await;
-    let told = of_atlas(&fixture.until_reason("orders", "Available").await);
+    let reported = of_atlas(&fixture.until_reason("orders", "Available").await);
     for field in FIELDS {
         for wrong in [json!("5f0000000000000000000001"), Value::Null] {
             let patch = Patch::Merge(json!({"status": {field: wrong}}));
             fixture.objects.patch_status("orders", &PatchParams::default(), &patch).await.unwrap();
             fixture.request_reconcile("orders", &format!("{field} {wrong}")).await;
             fixture.until_reconciled("orders", &format!("{field} {wrong}")).await;
-            fixture.until("orders", "as Atlas says", |object| of_atlas(object) == told).await;
+            fixture.until("orders", "as Atlas says", |object| of_atlas(object) == reported).await;
             fixture.until_reason("orders", "Available").await;
         }
     }
@@ -194,8 +194,7 @@ async fn what_somebody_writes_into_a_field_of_the_status_is_put_back_by_the_next
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_patch_that_atlas_accepted_is_not_repeated_for_an_older_listing_when_the_status_cannot_be_written()
-{
+async fn an_accepted_patch_is_not_repeated_if_the_status_write_fails() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let says_so = |exchange: &Exchange| {
@@ -210,7 +209,7 @@ async fn a_patch_that_atlas_accepted_is_not_repeated_for_an_older_listing_when_t
 }
 
 #[tokio::test]
-async fn a_look_that_is_asked_for_while_a_post_is_on_its_way_comes_after_it() {
+async fn a_reconcile_requested_during_a_post_runs_after_it() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture
@@ -222,11 +221,11 @@ async fn a_look_that_is_asked_for_while_a_post_is_on_its_way_comes_after_it() {
     let listed = fixture.atlas.executed(Operation::List);
     fixture.request_reconcile("orders", "1").await;
     fixture.until_reconciled("orders", "1").await;
-    assert!(fixture.atlas.executed(Operation::List) > listed, "what was asked for is said to be done");
+    assert!(fixture.atlas.executed(Operation::List) > listed, "the request is not echoed before it is done");
 }
 
 #[tokio::test]
-async fn work_that_takes_too_long_is_called_stalled_and_goes_on() {
+async fn work_past_its_deadline_is_stalled_and_continues() {
     let fixture = Fixture::at_pace(Pace::of(Duration::from_secs(6))).await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"progressDeadline": "2s"})).await;
@@ -249,7 +248,7 @@ async fn work_that_takes_too_long_is_called_stalled_and_goes_on() {
 }
 
 #[tokio::test]
-async fn what_is_declared_while_a_look_is_on_its_way_is_what_counts() {
+async fn an_edit_during_a_reconcile_takes_effect() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;

@@ -36,7 +36,7 @@ fn replica(fixture: &Fixture) -> Process {
 
 async fn stands_by(fixture: &Fixture) -> Process {
     let standby = replica(fixture);
-    standby.wait_for_line("standing by", PATIENCE).await.unwrap();
+    standby.wait_for_line("waiting until the holder", PATIENCE).await.unwrap();
     standby
 }
 
@@ -64,7 +64,7 @@ async fn watched_pair_with(fixture: &Fixture, proxies: &Proxies, flags: &[&str])
     let leader = fixture.operator_with(&flags);
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
     let standby = fixture.operator_behind_with(proxies, &flags);
-    standby.wait_for_line("standing by", PATIENCE).await.unwrap();
+    standby.wait_for_line("waiting until the holder", PATIENCE).await.unwrap();
     (leader, standby)
 }
 
@@ -117,11 +117,16 @@ async fn one_replica_works_and_the_lease_tells_which() {
     assert_eq!(lease.lease_transitions, Some(0));
     assert!(lease.acquire_time <= lease.renew_time);
     let holder = lease.holder_identity.unwrap();
-    assert!(standby.output().iter().any(|line| line.contains("standing by") && line.contains(&holder)));
+    assert!(
+        standby
+            .output()
+            .iter()
+            .any(|line| line.contains("waiting until the holder") && line.contains(&holder))
+    );
 }
 
 #[tokio::test]
-async fn a_killed_leader_is_replaced_when_its_lease_has_run_out_and_within_twenty_seconds() {
+async fn a_killed_leader_is_replaced_within_twenty_seconds() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let (leader, standby) = watched_pair(&fixture, &proxies).await;
@@ -162,9 +167,9 @@ async fn a_leader_whose_project_hangs_hands_over_within_three_seconds() {
     let hang = fixture.atlas.until(|atlas| atlas.count(asks) >= 8);
     tokio::time::timeout(PATIENCE, hang).await.unwrap();
     lease_is_read(&proxies).await;
-    let told = Timestamp::now();
+    let signaled = Timestamp::now();
     leader.signal(Signal::TERM).unwrap();
-    let waited = taken_over(&fixture, &standby).await.duration_since(told);
+    let waited = taken_over(&fixture, &standby).await.duration_since(signaled);
     println!("took over {waited:?} after SIGTERM");
     assert!(waited <= AFTER_TERM, "{waited:?}");
     assert!(leader.wait(PATIENCE).await.unwrap().success());
@@ -192,9 +197,9 @@ async fn hands_over_amid(
     let sent = |entry: &JournalEntry| entry.is(operation) && entry.challenged.is_none();
     tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
     lease_is_read(&proxies).await;
-    let told = Timestamp::now();
+    let signaled = Timestamp::now();
     leader.signal(Signal::TERM).unwrap();
-    let waited = taken_over(&fixture, &standby).await.duration_since(told);
+    let waited = taken_over(&fixture, &standby).await.duration_since(signaled);
     println!("took over {waited:?} after SIGTERM");
     assert!(waited <= AFTER_TERM, "{waited:?}");
     if operation == Operation::Create {
@@ -224,14 +229,14 @@ async fn a_leader_whose_update_hangs_hands_over_and_the_next_one_sends_it() {
 }
 
 #[tokio::test]
-async fn a_leader_whose_delete_hangs_hands_over_and_the_next_one_ends_the_deletion() {
+async fn the_next_leader_finishes_a_deletion_whose_request_hangs() {
     let act = async |fixture: &Fixture| fixture.delete("orders").await;
     let fixture = hands_over_amid(Operation::Delete, InjectedFault::Executed(Termination::Hang), act).await;
     assert!(fixture.endpoints().is_empty());
 }
 
 #[tokio::test]
-async fn a_leader_whose_create_hangs_hands_over_and_its_endpoint_is_recorded_once() {
+async fn a_hanging_create_of_a_former_leader_is_recorded_once() {
     let act = async |fixture: &Fixture| {
         fixture.create("orders", json!({})).await;
     };
@@ -241,7 +246,7 @@ async fn a_leader_whose_create_hangs_hands_over_and_its_endpoint_is_recorded_onc
 }
 
 #[tokio::test]
-async fn an_update_in_flight_when_the_lease_is_lost_is_sent_again_once_it_is_held() {
+async fn an_update_in_flight_at_the_loss_of_the_lease_is_repeated() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let operator = short_leader(&fixture, &proxies, &["--atlas-timeout=120s", "--create-uncertainty=300s"]);
@@ -258,7 +263,7 @@ async fn an_update_in_flight_when_the_lease_is_lost_is_sent_again_once_it_is_hel
 }
 
 #[tokio::test]
-async fn a_lease_that_nobody_took_in_an_outage_is_held_again_by_the_same_process() {
+async fn a_lease_is_reacquired_by_its_holder_after_an_outage() {
     let pace = Pace { deleting: Duration::from_secs(12), ..Pace::of(Duration::from_millis(300)) };
     let fixture = Fixture::at_pace(pace).await;
     let proxies = fixture.proxies().await;
@@ -298,8 +303,8 @@ async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
     fixture.create("orders", json!({})).await;
     proxies.tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
     loses_the_lease(&operator, &proxies).await;
-    let answered = |exchange: &Exchange| is_claim(exchange) && exchange.responded_at.is_some();
-    proxies.tape.wait_for(1, answered, PATIENCE).await.unwrap();
+    let has_response = |exchange: &Exchange| is_claim(exchange) && exchange.responded_at.is_some();
+    proxies.tape.wait_for(1, has_response, PATIENCE).await.unwrap();
     tries_to_renew(&proxies).await;
     assert_eq!(fixture.atlas.executed(Operation::Create), 1, "that of the other object");
     proxies.tape.forget_plan();
@@ -308,7 +313,7 @@ async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
 }
 
 #[tokio::test]
-async fn a_reconcile_under_way_when_the_lease_is_lost_claims_nothing() {
+async fn a_reconcile_running_at_the_loss_of_the_lease_claims_nothing() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let is_list = |exchange: &Exchange| exchange.proxy == "atlas" && exchange.path.ends_with("/endpoint");
@@ -330,8 +335,8 @@ async fn a_leader_that_takes_over_in_an_outage_waits_for_its_end() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let names_the_cluster = |exchange: &Exchange| exchange.path.starts_with("/api/v1/namespaces/kube-system");
-    for answer in [Action::kubernetes(500, "InternalError"), Action::DropRequest] {
-        proxies.tape.next(names_the_cluster, answer);
+    for response in [Action::kubernetes(500, "InternalError"), Action::DropRequest] {
+        proxies.tape.next(names_the_cluster, response);
     }
     let flags = election(&fixture);
     let _operator = fixture.operator_behind_with(&proxies, &flags.each_ref().map(String::as_str));
@@ -341,7 +346,7 @@ async fn a_leader_that_takes_over_in_an_outage_waits_for_its_end() {
 }
 
 #[tokio::test]
-async fn a_leader_that_was_paused_for_longer_than_its_lease_ends_and_has_doubled_nothing() {
+async fn a_leader_suspended_past_its_lease_ends_without_duplicates() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     // Its claim stands, and the next that it would do is the POST: it is paused before it hears so.
@@ -368,7 +373,7 @@ async fn a_leader_that_was_paused_for_longer_than_its_lease_ends_and_has_doubled
 }
 
 #[tokio::test]
-async fn a_selector_shares_a_fleet_and_an_object_that_changes_sides_keeps_its_endpoint() {
+async fn an_object_moved_to_another_selector_keeps_its_endpoint() {
     let fixture = Fixture::new().await;
     let _blue = fixture.operator_with(&["--watch-selector=side=blue"]);
     let _green = fixture.operator_with(&["--watch-selector=side=green"]);

@@ -186,20 +186,20 @@ async fn meet(fixture: &Fixture, versions: &Versions, input: &Input, project: &s
     });
     fixture.objects.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
     let (kind, reason, words) = input.says;
-    let said = |object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint| {
+    let message = |object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint| {
         condition(object, kind.as_str())
             .filter(|shown| shown.status == "False" && shown.reason == reason.as_str())
             .filter(|shown| words.iter().all(|word| shown.message.contains(word)))
             .map(|shown| shown.message.clone())
     };
     let what = format!("{kind}=False {reason} {words:?}");
-    versions.until(name, &what, |versions| versions.iter().any(|object| said(object).is_some())).await?;
-    for look in ["1", "2", "3"] {
-        fixture.request_reconcile(name, look).await;
-        fixture.until_reconciled(name, look).await;
+    versions.until(name, &what, |versions| versions.iter().any(|object| message(object).is_some())).await?;
+    for round in ["1", "2", "3"] {
+        fixture.request_reconcile(name, round).await;
+        fixture.until_reconciled(name, round).await;
     }
     let places = [("{object}", *name), ("{project}", project), ("{instance}", DEFAULT_INSTANCE)];
-    for message in versions.of(name).iter().filter_map(|object| said(object)) {
+    for message in versions.of(name).iter().filter_map(|object| message(object)) {
         // Where no Secret is named, none can be.
         if *name != "no-reference" {
             reasons::check(kind, reason, &message, &places)?;
@@ -209,18 +209,18 @@ async fn meet(fixture: &Fixture, versions: &Versions, input: &Input, project: &s
         entry.project.as_deref() == Some(project)
             && entry.operation.is_some_and(|operation| input.never.contains(&operation))
     };
-    let asked: Vec<_> = fixture
+    let requests: Vec<_> = fixture
         .atlas
         .journal()
         .into_iter()
         .filter(forbidden)
         .map(|entry| (entry.method, entry.path))
         .collect();
-    if asked.is_empty() { Ok(()) } else { Err(format!("Atlas was asked: {asked:?}")) }
+    if requests.is_empty() { Ok(()) } else { Err(format!("requests to Atlas: {requests:?}")) }
 }
 
 #[tokio::test]
-async fn bad_input_that_admission_cannot_see_becomes_a_condition_and_never_a_request() {
+async fn input_errors_beyond_admission_are_conditions_and_no_requests() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator_with(&[
         // Long enough that nothing is sent for an unreadable claim during this test.

@@ -55,7 +55,7 @@ async fn until(atlas: &Simulator, what: &str, holds: impl Fn(&Simulator) -> bool
 }
 
 #[tokio::test]
-async fn nineteen_namespaces_that_hang_and_one_that_insists_hold_up_no_other() {
+async fn nineteen_hanging_namespaces_and_a_busy_one_delay_no_other() {
     let fixture = Fixture::new().await;
     let hostile = hostile_namespace(&fixture).await;
     let limited =

@@ -43,7 +43,7 @@ async fn kill_now_and_then(fixture: &Fixture, random: &mut StdRng) {
 }
 
 #[tokio::test]
-async fn killed_at_random_instants_two_operators_leave_one_endpoint_an_object_and_none_after_deletion() {
+async fn two_operators_killed_at_random_leave_one_endpoint_per_object() {
     let Some(rows) = std::env::var_os("SPE_PROOF") else {
         return killed_at_random_instants(seed()).await;
     };
@@ -81,7 +81,7 @@ async fn killed_at_random_instants(seed: u64) {
 }
 
 #[tokio::test]
-async fn an_operator_stopped_for_longer_than_q_while_its_post_travels_doubles_nothing() {
+async fn an_operator_stopped_during_a_post_creates_no_duplicate() {
     let fixture = Fixture::new().await;
     let travels = InjectedFault::ExecutedLate { after: Duration::from_secs(3), ending: Termination::Cut };
     fixture.atlas.inject(Rule::next_of(Operation::Create, travels));

@@ -18,7 +18,7 @@ async fn wait(fixture: &Fixture, condition: &str) -> Process {
 }
 
 #[tokio::test]
-async fn kubectl_waits_for_ready_and_for_connected_and_not_for_what_was_true_of_an_older_manifest() {
+async fn kubectl_wait_ignores_conditions_of_an_older_generation() {
     let fixture = Fixture::new().await;
     fixture.create("orders", json!({})).await;
     // Before the first reconcile, and kubectl is not misled by that.

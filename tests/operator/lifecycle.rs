@@ -5,7 +5,7 @@ use serde_json::json;
 use test_support::{Fixture, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
 
 #[tokio::test]
-async fn a_manifest_becomes_a_reserved_endpoint_and_with_a_vpc_endpoint_an_available_one() {
+async fn a_manifest_leads_to_a_reserved_and_then_available_endpoint() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"comment": "orders, prod"})).await;
@@ -39,7 +39,7 @@ async fn a_manifest_becomes_a_reserved_endpoint_and_with_a_vpc_endpoint_an_avail
 }
 
 #[tokio::test]
-async fn deleting_the_object_deletes_the_endpoint_and_waits_until_atlas_says_so() {
+async fn a_deletion_waits_until_atlas_no_longer_lists_the_endpoint() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
@@ -53,7 +53,7 @@ async fn deleting_the_object_deletes_the_endpoint_and_waits_until_atlas_says_so(
 }
 
 #[tokio::test]
-async fn a_retained_endpoint_stays_and_the_same_name_finds_it_again() {
+async fn a_retained_endpoint_is_adopted_by_the_next_object_of_its_name() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"deletionPolicy": "Retain"})).await;
@@ -69,7 +69,7 @@ async fn a_retained_endpoint_stays_and_the_same_name_finds_it_again() {
 }
 
 #[tokio::test]
-async fn a_failed_endpoint_is_reported_with_what_atlas_says_and_never_recreated() {
+async fn a_failed_endpoint_is_reported_and_never_recreated() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
@@ -89,7 +89,7 @@ async fn a_failed_endpoint_is_reported_with_what_atlas_says_and_never_recreated(
 }
 
 #[tokio::test]
-async fn a_reservation_that_atlas_could_not_make_is_stalled_and_no_other_is_made() {
+async fn a_failed_reservation_is_stalled_and_not_repeated() {
     let fixture = Fixture::at_pace(atlas_simulator::Pace::of(std::time::Duration::from_secs(2))).await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
@@ -130,7 +130,7 @@ async fn a_changed_comment_reaches_atlas_and_keeps_the_mark() {
 }
 
 #[tokio::test]
-async fn a_suspended_object_is_neither_created_nor_changed_nor_polled_but_can_be_deleted() {
+async fn a_suspended_object_is_only_deleted() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"suspend": true})).await;

@@ -39,7 +39,7 @@ fn entry<'a>(map: Option<&'a ConfigMap>, key: &str) -> Option<&'a String> {
 }
 
 #[tokio::test]
-async fn the_output_tells_what_is_known_and_the_private_address_once_there_is_one() {
+async fn the_output_holds_the_known_fields_and_the_private_address() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     let maps = maps(&fixture).await;
@@ -54,13 +54,13 @@ async fn the_output_tells_what_is_known_and_the_private_address_once_there_is_on
     assert_eq!(map.metadata.owner_references.unwrap()[0].uid, reserved.metadata.uid.unwrap());
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     fixture.until_reason("orders", "Available").await;
-    let told = until(&maps, "orders-privatelink", |map| entry(map, "privateSrvAddress").is_some()).await;
-    assert!(entry(told.as_ref(), "privateSrvAddress").unwrap().starts_with("mongodb+srv://"));
-    assert_eq!(entry(told.as_ref(), "cloudProviderEndpointId").map(String::as_str), Some(VPC_ENDPOINT));
+    let written = until(&maps, "orders-privatelink", |map| entry(map, "privateSrvAddress").is_some()).await;
+    assert!(entry(written.as_ref(), "privateSrvAddress").unwrap().starts_with("mongodb+srv://"));
+    assert_eq!(entry(written.as_ref(), "cloudProviderEndpointId").map(String::as_str), Some(VPC_ENDPOINT));
 }
 
 #[tokio::test]
-async fn a_missing_right_to_config_maps_is_said_with_the_value_that_grants_it() {
+async fn a_missing_config_map_permission_names_its_chart_value() {
     let fixture = Fixture::new().await;
     let maps = maps(&fixture).await;
     let proxies = fixture.proxies().await;
@@ -81,7 +81,7 @@ async fn a_missing_right_to_config_maps_is_said_with_the_value_that_grants_it() 
 }
 
 #[tokio::test]
-async fn a_config_map_that_somebody_else_made_is_left_alone_and_named() {
+async fn a_foreign_config_map_is_reported_and_never_changed() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     let maps = maps(&fixture).await;
@@ -121,7 +121,7 @@ async fn a_vpc_endpoint_id_is_read_from_a_config_map_as_soon_as_it_is_there() {
 }
 
 #[tokio::test]
-async fn nothing_is_written_before_there_is_a_service_and_nothing_is_left_once_it_is_lost() {
+async fn the_output_exists_only_while_there_is_a_service() {
     let fixture = Fixture::at_pace(Pace::of(Duration::from_secs(2))).await;
     let _operator = fixture.operator();
     let maps = maps(&fixture).await;
@@ -146,7 +146,7 @@ async fn nothing_is_written_before_there_is_a_service_and_nothing_is_left_once_i
 }
 
 #[tokio::test]
-async fn two_endpoints_of_one_instance_are_each_told_their_own_private_address() {
+async fn two_endpoints_of_an_instance_have_separate_private_addresses() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     let maps = maps(&fixture).await;
@@ -156,11 +156,11 @@ async fn two_endpoints_of_one_instance_are_each_told_their_own_private_address()
     }
     let mut addresses = Vec::new();
     for name in ["orders", "billing"] {
-        let told = until(&maps, name, |map| entry(map, "privateSrvAddress").is_some()).await;
+        let written = until(&maps, name, |map| entry(map, "privateSrvAddress").is_some()).await;
         let id = fixture.get(name).await.status.unwrap().id.unwrap();
         // The simulator numbers the addresses of an instance as it numbers its endpoints.
         let number = fixture.atlas.timelines().iter().position(|life| life.id == id).unwrap();
-        let address = entry(told.as_ref(), "privateSrvAddress").unwrap().clone();
+        let address = entry(written.as_ref(), "privateSrvAddress").unwrap().clone();
         assert!(address.contains(&format!("-pe-{number}.")), "{name}: {address}");
         addresses.push(address);
     }
@@ -168,7 +168,7 @@ async fn two_endpoints_of_one_instance_are_each_told_their_own_private_address()
 }
 
 #[tokio::test]
-async fn after_a_restart_one_description_of_an_instance_serves_the_outputs_of_all_its_objects() {
+async fn one_description_of_an_instance_serves_all_its_outputs() {
     let fixture = Fixture::new().await;
     let first = fixture.operator();
     let maps = maps(&fixture).await;
@@ -200,28 +200,28 @@ async fn after_a_restart_one_description_of_an_instance_serves_the_outputs_of_al
 }
 
 #[tokio::test]
-async fn what_somebody_writes_into_the_output_is_put_back_at_the_next_look() {
+async fn a_foreign_write_to_the_output_is_overwritten_by_a_reconcile() {
     let fixture = Fixture::new().await;
     let first = fixture.operator();
     let maps = maps(&fixture).await;
     let fields = json!({"cloudProviderEndpointId": VPC_ENDPOINT, "outputConfigMap": {"name": "output"}});
     fixture.create("orders", fields).await;
-    let told = until(&maps, "output", |map| entry(map, "privateSrvAddress").is_some()).await.unwrap().data;
+    let written = until(&maps, "output", |map| entry(map, "privateSrvAddress").is_some()).await.unwrap().data;
     let write = async |key: &str| {
         let patch = Patch::Merge(json!({"data": {key: "somebody's"}}));
         maps.patch("output", &PatchParams::default(), &patch).await.unwrap();
     };
-    for key in told.as_ref().unwrap().keys() {
+    for key in written.as_ref().unwrap().keys() {
         write(key).await;
         fixture.request_reconcile("orders", key).await;
         fixture.until_reconciled("orders", key).await;
-        until(&maps, "output", |map| map.is_some_and(|map| map.data == told)).await;
+        until(&maps, "output", |map| map.is_some_and(|map| map.data == written)).await;
     }
     // Nor does the next operator believe what it finds.
     drop(first);
     write("privateSrvAddress").await;
     let _second = fixture.operator();
-    until(&maps, "output", |map| map.is_some_and(|map| map.data == told)).await;
+    until(&maps, "output", |map| map.is_some_and(|map| map.data == written)).await;
 }
 
 /// The name that the object carries as its output's.
@@ -230,7 +230,7 @@ fn noted(object: &spe_operator::serverless::crd::ServerlessPrivateEndpoint) -> O
 }
 
 #[tokio::test]
-async fn an_output_that_is_renamed_or_not_wanted_any_more_leaves_nothing_behind() {
+async fn a_renamed_or_removed_output_is_deleted() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     let maps = maps(&fixture).await;
@@ -246,7 +246,7 @@ async fn an_output_that_is_renamed_or_not_wanted_any_more_leaves_nothing_behind(
 }
 
 #[tokio::test]
-async fn a_config_map_that_only_a_note_calls_ours_is_left_alone() {
+async fn a_config_map_named_by_the_annotation_alone_is_not_changed() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     let maps = maps(&fixture).await;
@@ -262,8 +262,8 @@ async fn a_config_map_that_only_a_note_calls_ours_is_left_alone() {
         .annotate("orders", json!({"atlas.spe-operator.io/output-config-map": "../secrets/atlas-api"}))
         .await;
     fixture.request_reconcile("orders", "1").await;
-    let looked = fixture.until_reconciled("orders", "1").await;
-    assert_condition(&looked, "Synced", "True", "ReconcileSucceeded");
+    let reconciled = fixture.until_reconciled("orders", "1").await;
+    assert_condition(&reconciled, "Synced", "True", "ReconcileSucceeded");
 }
 
 fn deletes_map(exchange: &Exchange) -> bool {
@@ -279,7 +279,7 @@ fn makes_map(exchange: &Exchange) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rename_that_a_crash_cuts_short_is_finished_by_the_next_operator() {
+async fn a_rename_interrupted_by_a_crash_is_completed() {
     type Step = (&'static str, fn(&Exchange) -> bool);
     let steps: [Step; 3] = [("delete", deletes_map), ("note", notes), ("create", makes_map)];
     join_all(steps.into_iter().map(|(step, is_step)| async move {

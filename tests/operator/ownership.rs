@@ -40,7 +40,7 @@ fn writes(fixture: &Fixture) -> usize {
 }
 
 #[tokio::test]
-async fn an_endpoint_without_a_mark_is_adopted_by_its_id_and_goes_with_the_object() {
+async fn an_unmarked_endpoint_is_adopted_by_its_id_and_deleted() {
     let fixture = Fixture::new().await;
     let id = insert(&fixture, "made by hand");
     let other = insert(&fixture, "another");
@@ -58,7 +58,7 @@ async fn an_endpoint_without_a_mark_is_adopted_by_its_id_and_goes_with_the_objec
 }
 
 #[tokio::test]
-async fn a_foreign_mark_is_replaced_only_on_the_word_that_names_it() {
+async fn a_foreign_mark_is_replaced_only_with_its_take_over_annotation() {
     let fixture = Fixture::new().await;
     let owner = token(&fixture, "somebody-else");
     let comment = format!("theirs [k8s:{owner}]");
@@ -79,7 +79,7 @@ async fn a_foreign_mark_is_replaced_only_on_the_word_that_names_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_take_over_that_is_withdrawn_before_its_patch_is_none() {
+async fn a_take_over_withdrawn_before_its_patch_has_no_effect() {
     let fixture = Fixture::new().await;
     let owner = token(&fixture, "somebody-else");
     let comment = format!("theirs [k8s:{owner}]");
@@ -106,7 +106,7 @@ async fn a_take_over_that_is_withdrawn_before_its_patch_is_none() {
 }
 
 #[tokio::test]
-async fn an_object_that_never_owned_a_foreign_endpoint_goes_without_touching_it() {
+async fn an_object_is_deleted_without_changing_a_foreign_endpoint() {
     let fixture = Fixture::new().await;
     let id = insert(&fixture, &format!("[k8s:{}]", token(&fixture, "somebody-else")));
     let _operator = operator(&fixture);
@@ -118,7 +118,7 @@ async fn an_object_that_never_owned_a_foreign_endpoint_goes_without_touching_it(
 }
 
 #[tokio::test]
-async fn a_recorded_endpoint_that_another_has_marked_is_left_to_that_one() {
+async fn a_recorded_endpoint_with_a_foreign_mark_is_not_changed() {
     let fixture = Fixture::new().await;
     let _operator = operator(&fixture);
     fixture.create("orders", json!({})).await;
@@ -135,7 +135,7 @@ async fn a_recorded_endpoint_that_another_has_marked_is_left_to_that_one() {
 }
 
 #[tokio::test]
-async fn the_recorded_id_may_be_named_later_and_then_nothing_is_created_in_its_place() {
+async fn a_recorded_id_named_in_the_spec_is_not_replaced_when_lost() {
     let fixture = Fixture::new().await;
     let _operator = operator(&fixture);
     fixture.create("orders", json!({})).await;
@@ -154,7 +154,7 @@ async fn the_recorded_id_may_be_named_later_and_then_nothing_is_created_in_its_p
 }
 
 #[tokio::test]
-async fn an_endpoint_id_that_leads_nowhere_is_not_found_and_nothing_is_created_for_it() {
+async fn an_unknown_endpoint_id_is_not_found_and_creates_nothing() {
     let fixture = Fixture::new().await;
     let _operator = operator(&fixture);
     fixture.create("orders", json!({"endpointId": "5f0000000000000000000001"})).await;
@@ -166,7 +166,7 @@ async fn an_endpoint_id_that_leads_nowhere_is_not_found_and_nothing_is_created_f
 }
 
 #[tokio::test]
-async fn an_observed_endpoint_is_shown_and_never_written_to_until_it_is_managed() {
+async fn an_observed_endpoint_is_reported_and_never_written() {
     let fixture = Fixture::new().await;
     let id = insert(&fixture, "made by hand");
     let _operator = operator(&fixture);
@@ -201,7 +201,7 @@ async fn restored(fixture: &Fixture) -> Token {
 }
 
 #[tokio::test]
-async fn a_manifest_restored_from_another_cluster_waits_for_a_word_and_creates_nothing() {
+async fn a_manifest_restored_from_another_cluster_needs_an_annotation() {
     let fixture = Fixture::new().await;
     let theirs = restored(&fixture).await;
     let id = insert(&fixture, &format!("[k8s:{theirs}]"));
@@ -297,7 +297,7 @@ async fn a_copied_manifest_gets_an_endpoint_of_its_own() {
 async fn default_credentials_take_over_nothing_of_a_living_object_elsewhere() {
     let (owner, thief) = (Fixture::new().await, Fixture::new().await);
     let [secret, namespaces] =
-        crate::keys::own_key(&owner, &format!("{},{}", owner.namespace, thief.namespace)).await;
+        crate::credentials::own_key(&owner, &format!("{},{}", owner.namespace, thief.namespace)).await;
     let watched = format!("--watch-namespaces={}", thief.namespace);
     let cluster = format!("--cluster-id={CLUSTER}");
     let _operator = owner.operator_with(&[&secret, &namespaces, &watched, &cluster]);

@@ -146,12 +146,12 @@ pub(crate) fn check(
     }
     let (names, steps) = bar(reason);
     for name in names {
-        let is_said = match places.iter().find(|(place, _)| place == name) {
+        let has_message = match places.iter().find(|(place, _)| place == name) {
             Some((_, value)) => message.contains(value),
             None if *name == "{id}" => names_an_id(message),
             None => message.contains(name),
         };
-        if !is_said {
+        if !has_message {
             return fails(&format!("does not name {name}"));
         }
     }
@@ -192,7 +192,7 @@ fn every_event_is_published_in_a_row() {
     let published: BTreeSet<_> = published.into_iter().chain(elsewhere).collect();
     let missing: Vec<_> = EventReason::ALL
         .iter()
-        .filter(|reason| !published.contains(reason) && !crate::told::EVENTS.contains(reason))
+        .filter(|reason| !published.contains(reason) && !crate::reports::EVENTS.contains(reason))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -50,9 +50,9 @@ async fn follows(source: VpcEndpointSource, status: Value) {
 }
 
 /// Returns what the reference to `network` lacks, as the object reports it after another reconcile.
-async fn lacks(fixture: &Fixture, look: &str, words: &[&str]) {
-    fixture.request_reconcile("orders", look).await;
-    let object = fixture.until_reconciled("orders", look).await;
+async fn lacks(fixture: &Fixture, request: &str, words: &[&str]) {
+    fixture.request_reconcile("orders", request).await;
+    let object = fixture.until_reconciled("orders", request).await;
     assert_condition(&object, "Ready", "False", "ReferenceNotFound");
     assert_condition(&object, "Synced", "False", "ReferenceNotFound");
     let message = &condition(&object, "Ready").unwrap().message;
@@ -60,7 +60,7 @@ async fn lacks(fixture: &Fixture, look: &str, words: &[&str]) {
 }
 
 /// Waits until the message of Ready contains all of this.
-async fn until_said(fixture: &Fixture, words: &[&str]) {
+async fn until_message(fixture: &Fixture, words: &[&str]) {
     let says = |object: &ServerlessPrivateEndpoint| {
         condition(object, "Ready").is_some_and(|ready| words.iter().all(|word| ready.message.contains(word)))
     };
@@ -83,20 +83,25 @@ async fn each_missing_piece_is_named_whether_kind_object_or_right() {
     let lacking = fixture.until_reason("orders", "ReferenceNotFound").await;
     assert_condition(&lacking, "Synced", "False", "ReferenceNotFound");
     let kind = "kind VPCEndpoint of ec2.services.k8s.aws/v1alpha1";
-    until_said(&fixture, &[kind, "not installed", "VPCEndpoint network cannot exist"]).await;
+    until_message(&fixture, &[kind, "not installed", "VPCEndpoint network cannot exist"]).await;
     proxies.tape.forget_plan();
     proxies.tape.always(of_the_kind, || Action::kubernetes(403, "Forbidden"));
-    until_said(&fixture, &["may not read VPCEndpoint network", "`list` and `watch`", "integrations.ack"])
+    until_message(&fixture, &["may not read VPCEndpoint network", "`list` and `watch`", "integrations.ack"])
         .await;
     let refused = |exchange: &Exchange| of_the_kind(exchange) && exchange.status == Some(403);
     proxies.tape.wait_for(3, refused, PATIENCE).await.unwrap();
     proxies.tape.forget_plan();
-    until_said(&fixture, &["VPCEndpoint network", &fixture.namespace, "does not exist"]).await;
+    until_message(&fixture, &["VPCEndpoint network", &fixture.namespace, "does not exist"]).await;
     assert_eq!(fixture.atlas.executed(Operation::Update), 0);
     let lines = operator.output();
-    let said: Vec<_> = lines.iter().filter(|line| line.contains("cannot watch referenced objects")).collect();
-    let of = |code: &str| said.iter().filter(|line| line.contains(code)).count();
-    assert_eq!((said.len(), of("Forbidden")), (2, 1), "one for the kind and one for the right: {said:#?}");
+    let warned: Vec<_> =
+        lines.iter().filter(|line| line.contains("failed to watch referenced objects")).collect();
+    let of = |code: &str| warned.iter().filter(|line| line.contains(code)).count();
+    assert_eq!(
+        (warned.len(), of("Forbidden")),
+        (2, 1),
+        "one for the kind and one for the right: {warned:#?}"
+    );
 }
 
 fn of_the_kind(exchange: &Exchange) -> bool {
@@ -104,7 +109,7 @@ fn of_the_kind(exchange: &Exchange) -> bool {
 }
 
 #[tokio::test]
-async fn a_kind_that_is_never_answered_for_holds_up_no_other_object() {
+async fn a_kind_without_a_response_delays_no_other_object() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     proxies.tape.always(of_the_kind, || Action::HangRequest);
@@ -120,7 +125,7 @@ async fn a_kind_that_is_never_answered_for_holds_up_no_other_object() {
 }
 
 #[tokio::test]
-async fn one_read_a_period_serves_all_who_refer_to_a_config_map() {
+async fn one_read_per_period_serves_all_referrers_of_a_config_map() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let maps: Api<ConfigMap> =
@@ -182,7 +187,7 @@ async fn each_missing_piece_of_a_config_map_is_named_down_to_its_entry() {
 }
 
 #[tokio::test]
-async fn an_id_that_appears_in_a_watched_object_is_sent_within_seconds_and_so_is_its_successor() {
+async fn a_new_id_in_a_watched_object_is_sent_within_seconds() {
     let fixture = Fixture::new().await;
     let kind = kind(VpcEndpointSource::Ack);
     fixture.control_plane.install_crd(&kinds::open_definition(&kind)).await.unwrap();

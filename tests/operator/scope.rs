@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use test_support::{Fixture, PATIENCE};
 use testbed::{Process, Signal};
 
-use crate::secrecy::metrics;
+use crate::secrets::metrics;
 
 #[tokio::test]
 async fn each_watched_namespace_is_served_and_no_other_is_touched() {
@@ -50,7 +50,7 @@ async fn label(fixture: &Fixture, name: &str, team: Value) {
 }
 
 /// Returns the notes of the events about the object not being watched.
-async fn told(fixture: &Fixture, name: &str) -> Vec<String> {
+async fn notes(fixture: &Fixture, name: &str) -> Vec<String> {
     let events: Api<Event> =
         Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let events = events.list(&ListParams::default()).await.unwrap();
@@ -62,17 +62,17 @@ async fn told(fixture: &Fixture, name: &str) -> Vec<String> {
 }
 
 /// Waits until an event reports, in these words, that the object is not watched. Returns how many do.
-async fn until_told(fixture: &Fixture, name: &str, words: &[&str]) -> usize {
+async fn until_reported(fixture: &Fixture, name: &str, words: &[&str]) -> usize {
     let says = |note: &String| words.iter().all(|word| note.contains(word));
-    let is_told = async {
+    let is_reported = async {
         loop {
-            match told(fixture, name).await.iter().filter(|note| says(note)).count() {
+            match notes(fixture, name).await.iter().filter(|note| says(note)).count() {
                 0 => tokio::time::sleep(Duration::from_millis(100)).await,
                 count => return count,
             }
         }
     };
-    tokio::time::timeout(PATIENCE, is_told).await.unwrap()
+    tokio::time::timeout(PATIENCE, is_reported).await.unwrap()
 }
 
 /// The next operator reports in these words that no operator handles a deletion. A settled object is counted, and not
@@ -87,7 +87,7 @@ async fn left_behind(fixture: &Fixture, next: impl FnOnce() -> Process, words: &
     assert!(before.wait(PATIENCE).await.unwrap().success());
     fixture.delete("orders").await;
     let next = next();
-    until_told(fixture, "orders", words).await;
+    until_reported(fixture, "orders", words).await;
     let value = async |name: &str| -> u64 {
         let metrics = metrics(&next).await;
         let line = metrics.lines().find_map(|line| line.strip_prefix(name));
@@ -100,18 +100,18 @@ async fn left_behind(fixture: &Fixture, next: impl FnOnce() -> Process, words: &
     };
     tokio::time::timeout(PATIENCE, is_counted).await.unwrap();
     assert!(value("atlas_spe_unwatched_objects ").await >= 2);
-    assert!(told(fixture, "settled").await.is_empty());
+    assert!(notes(fixture, "settled").await.is_empty());
 }
 
 #[tokio::test]
-async fn a_deletion_in_a_namespace_that_is_watched_no_more_is_told_at_the_start() {
+async fn a_deletion_in_an_unwatched_namespace_is_reported_at_start() {
     let (fixture, watched) = (Fixture::new().await, Fixture::new().await);
     let words = ["is not among --watch-namespaces"];
     left_behind(&fixture, || watched.operator_with(&["--survey-after=100ms"]), &words).await;
 }
 
 #[tokio::test]
-async fn objects_with_large_metadata_in_another_namespace_hide_no_deletion() {
+async fn objects_with_large_metadata_hide_no_deletion() {
     let (fixture, watched, large) = (Fixture::new().await, Fixture::new().await, Fixture::new().await);
     let names = (0..20).map(|number| format!("large-{number}")).collect::<Vec<_>>();
     for name in &names {
@@ -126,7 +126,7 @@ async fn objects_with_large_metadata_in_another_namespace_hide_no_deletion() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_the_selector_leaves_out_is_told_at_the_start() {
+async fn a_deletion_outside_the_selector_is_reported_at_start() {
     let fixture = Fixture::new().await;
     let words = ["do not match --watch-selector \"team=b\"", "labels that match"];
     left_behind(
@@ -138,7 +138,7 @@ async fn a_deletion_that_the_selector_leaves_out_is_told_at_the_start() {
 }
 
 #[tokio::test]
-async fn an_object_that_leaves_the_selector_is_told_and_goes_on_when_it_is_back() {
+async fn an_object_that_leaves_the_selector_is_reported_and_resumes() {
     let fixture = Fixture::new().await;
     let operator = fixture.operator_with(&["--watch-selector=team=a"]);
     fixture.create("orders", json!({})).await;
@@ -153,10 +153,10 @@ async fn an_object_that_leaves_the_selector_is_told_and_goes_on_when_it_is_back(
         label(&fixture, name, Value::Null).await;
     }
     assert_eq!(
-        until_told(&fixture, "orders", &["--watch-selector \"team=a\"", "labels that match"]).await,
+        until_reported(&fixture, "orders", &["--watch-selector \"team=a\"", "labels that match"]).await,
         1
     );
-    assert!(told(&fixture, "unclaimed").await.is_empty());
+    assert!(notes(&fixture, "unclaimed").await.is_empty());
     assert!(metrics(&operator).await.contains("\natlas_spe_unwatched_total 1\n"));
     fixture.delete("orders").await;
     label(&fixture, "orders", json!("a")).await;

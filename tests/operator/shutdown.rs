@@ -26,7 +26,7 @@ async fn amid_a_post(fixture: &Fixture) -> Process {
 }
 
 #[tokio::test]
-async fn asked_once_it_finishes_its_post_and_records_what_it_made() {
+async fn the_first_signal_lets_a_post_finish_and_be_recorded() {
     let fixture = Fixture::new().await;
     let operator = amid_a_post(&fixture).await;
     operator.signal(Signal::TERM).unwrap();
@@ -37,16 +37,16 @@ async fn asked_once_it_finishes_its_post_and_records_what_it_made() {
 }
 
 #[tokio::test]
-async fn asked_twice_it_ends_at_once_and_the_next_one_finds_what_was_made() {
+async fn the_second_signal_ends_at_once_and_the_endpoint_is_found() {
     let fixture = Fixture::new().await;
     let operator = amid_a_post(&fixture).await;
-    let asked = Instant::now();
+    let signaled = Instant::now();
     operator.signal(Signal::TERM).unwrap();
     operator.wait_for_line("ending: creates in flight finish first", PATIENCE).await.unwrap();
     operator.signal(Signal::INT).unwrap();
     // 128 and the signal's number.
     assert_eq!(operator.wait(PATIENCE).await.unwrap().code(), Some(130));
-    assert!(asked.elapsed() < SLOW, "it waited for {:?}", asked.elapsed());
+    assert!(signaled.elapsed() < SLOW, "it waited for {:?}", signaled.elapsed());
     let _next = fixture.operator();
     fixture.until_reason("orders", "Reserved").await;
     assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (1, 1));
@@ -60,14 +60,14 @@ async fn ended_amid_a_listing(fixture: &Fixture, operator: &Process, act: impl A
     act().await;
     let under_way = fixture.atlas.until(|atlas| atlas.count(listed) > before);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
-    let asked = Instant::now();
+    let signaled = Instant::now();
     operator.signal(Signal::TERM).unwrap();
     assert!(operator.wait(PATIENCE).await.unwrap().success());
-    assert!(asked.elapsed() < SLOW, "it waited for {:?}", asked.elapsed());
+    assert!(signaled.elapsed() < SLOW, "it waited for {:?}", signaled.elapsed());
 }
 
 #[tokio::test]
-async fn asked_amid_a_listing_it_drops_that_and_claims_nothing() {
+async fn a_signal_during_a_listing_drops_it_and_claims_nothing() {
     let fixture = Fixture::new().await;
     let operator = fixture.operator_with(&["--atlas-timeout=10s", "--create-uncertainty=30s"]);
     ended_amid_a_listing(&fixture, &operator, async || {
@@ -79,7 +79,7 @@ async fn asked_amid_a_listing_it_drops_that_and_claims_nothing() {
 }
 
 #[tokio::test]
-async fn asked_amid_a_listing_it_updates_and_deletes_nothing() {
+async fn a_signal_during_a_listing_updates_and_deletes_nothing() {
     let fixture = Fixture::new().await;
     let operator = fixture.operator_with(&["--atlas-timeout=10s", "--create-uncertainty=30s"]);
     for name in ["orders", "events"] {
@@ -111,7 +111,7 @@ async fn ended_amid(operation: Operation, ending: InjectedFault, act: impl Async
 }
 
 #[tokio::test]
-async fn asked_amid_an_update_it_drops_that_and_the_next_one_sends_it() {
+async fn a_signal_during_an_update_drops_it_and_the_next_process_sends_it() {
     let hang = InjectedFault::NotExecuted(Termination::Hang);
     let fixture = ended_amid(Operation::Update, hang, async |fixture| {
         fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
@@ -126,7 +126,7 @@ async fn asked_amid_an_update_it_drops_that_and_the_next_one_sends_it() {
 }
 
 #[tokio::test]
-async fn asked_amid_a_delete_it_drops_that_and_the_next_one_ends_the_deletion() {
+async fn a_signal_during_a_delete_drops_it_and_the_next_process_deletes() {
     for hang in [InjectedFault::NotExecuted(Termination::Hang), InjectedFault::Executed(Termination::Hang)] {
         let fixture =
             ended_amid(Operation::Delete, hang, async |fixture| fixture.delete("orders").await).await;
@@ -138,7 +138,7 @@ async fn asked_amid_a_delete_it_drops_that_and_the_next_one_ends_the_deletion() 
 }
 
 #[tokio::test]
-async fn asked_amid_a_claim_it_sends_the_create_that_was_claimed() {
+async fn a_signal_during_a_claim_still_sends_the_claimed_create() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");

@@ -101,7 +101,7 @@ impl Raw {
 }
 
 #[tokio::test]
-async fn a_poisoned_object_in_the_first_listing_keeps_nobody_from_being_served() {
+async fn a_poisoned_object_in_the_first_listing_delays_no_other() {
     let (fixture, other) = (Fixture::new().await, Fixture::new().await);
     let mut poisoned = Vec::new();
     for (number, poison) in POISONS.iter().enumerate() {
@@ -130,7 +130,7 @@ async fn a_poisoned_object_in_the_first_listing_keeps_nobody_from_being_served()
 }
 
 #[tokio::test]
-async fn poisoned_events_delay_nobody_however_many_there_are() {
+async fn many_poisoned_events_delay_no_other_object() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("first", json!({})).await;
@@ -157,7 +157,7 @@ async fn spoil(fixture: &Fixture, name: &str, bytes: usize) {
 }
 
 /// Returns the event that says that the object cannot be read.
-async fn told(fixture: &Fixture, name: &str) -> Option<Event> {
+async fn event_about(fixture: &Fixture, name: &str) -> Option<Event> {
     let events: Api<Event> =
         Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     let about = |event: &Event| {
@@ -168,10 +168,10 @@ async fn told(fixture: &Fixture, name: &str) -> Option<Event> {
 }
 
 /// Waits for that event.
-async fn until_told(fixture: &Fixture, name: &str) -> Event {
+async fn until_reported(fixture: &Fixture, name: &str) -> Event {
     let is_told = async {
         loop {
-            if let Some(event) = told(fixture, name).await {
+            if let Some(event) = event_about(fixture, name).await {
                 return event;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -181,7 +181,7 @@ async fn until_told(fixture: &Fixture, name: &str) -> Event {
 }
 
 #[tokio::test]
-async fn an_object_that_stays_unreadable_is_told_once_whatever_its_length() {
+async fn an_unreadable_object_is_reported_once() {
     let fixture = Fixture::new().await;
     let operator = fixture.operator();
     fixture.create("orders", json!({"suspend": true})).await;
@@ -192,12 +192,12 @@ async fn an_object_that_stays_unreadable_is_told_once_whatever_its_length() {
     fixture.create("other", json!({})).await;
     fixture.until_reason("other", "Reserved").await;
     let lines = operator.output();
-    let said = lines.iter().filter(|line| line.contains("cannot decode the object")).count();
-    assert_eq!(said, 1, "{lines:#?}");
+    let warnings = lines.iter().filter(|line| line.contains("cannot decode the object")).count();
+    assert_eq!(warnings, 1, "{lines:#?}");
 }
 
 #[tokio::test]
-async fn unreadable_objects_of_one_namespace_silence_no_other() {
+async fn unreadable_objects_of_a_namespace_delay_no_other_event() {
     let (fixture, hostile) = (Fixture::new().await, Fixture::new().await);
     let proxies = fixture.proxies().await;
     let _operator =
@@ -215,13 +215,13 @@ async fn unreadable_objects_of_one_namespace_silence_no_other() {
     }
     proxies.tape.wait_for(8, publishes, PATIENCE).await.unwrap();
     spoil(&fixture, "orders", 2000).await;
-    until_told(&fixture, "orders").await;
+    until_reported(&fixture, "orders").await;
     // What could not be published is, with the next event of its object.
     proxies.tape.forget_plan();
     let all = async {
         for name in &names {
             for bytes in 2001.. {
-                if told(&hostile, name).await.is_some() {
+                if event_about(&hostile, name).await.is_some() {
                     break;
                 }
                 spoil(&hostile, name, bytes).await;
@@ -233,7 +233,7 @@ async fn unreadable_objects_of_one_namespace_silence_no_other() {
 }
 
 #[tokio::test]
-async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corrected() {
+async fn an_unreadable_object_is_named_and_not_changed() {
     let fixture = Fixture::new().await;
     let operator = fixture.operator();
     fixture.create("orders", json!({})).await;
@@ -241,12 +241,12 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
     // Longer than any token, by an attacker who wants to fill the memory.
     let word = "atlas.spe-operator.io/take-over";
     fixture.annotate("orders", json!({word: "x".repeat(2000)})).await;
-    let told = until_told(&fixture, "orders").await;
+    let event = until_reported(&fixture, "orders").await;
     assert_eq!(
-        (told.type_.as_deref(), told.regarding.unwrap().name.as_deref()),
+        (event.type_.as_deref(), event.regarding.unwrap().name.as_deref()),
         (Some("Warning"), Some("orders"))
     );
-    let note = told.note.unwrap();
+    let note = event.note.unwrap();
     assert!(note.contains(word) && note.contains("more than 1024 bytes") && !note.contains("xxx"), "{note}");
     // Neither its deletion nor an edit leads to anything, and others are served meanwhile.
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
@@ -257,8 +257,8 @@ async fn an_object_that_cannot_be_read_is_named_and_left_alone_until_it_is_corre
     assert_eq!((writes(Operation::Delete), writes(Operation::Update)), (0, 0));
     assert!(fixture.get("orders").await.metadata.finalizers.is_some());
     let lines = operator.output();
-    let said = lines.iter().filter(|line| line.contains("cannot decode the object")).count();
-    assert_eq!(said, 1, "{lines:#?}");
+    let warnings = lines.iter().filter(|line| line.contains("cannot decode the object")).count();
+    assert_eq!(warnings, 1, "{lines:#?}");
     // Corrected, it continues from where it was.
     fixture.annotate("orders", json!({word: null})).await;
     fixture.until_gone("orders").await;
@@ -300,7 +300,7 @@ async fn a_poisoned_secret_or_config_map_is_read_and_written_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_poisoned_object_of_another_kind_takes_nobodys_watch_away() {
+async fn a_poisoned_object_of_another_kind_stops_no_watch() {
     let fixture = Fixture::new().await;
     let (api_version, name) = VpcEndpointSource::Ack.api_version_and_kind();
     let kind: ApiResource = kinds::kind(api_version, name, "vpcendpoints");

@@ -71,13 +71,13 @@ async fn steps_during_a_create(step: i64) {
 }
 
 #[tokio::test]
-async fn an_hour_forward_during_a_create_neither_shortens_nor_lengthens_a_wait() {
+async fn a_clock_set_forward_during_a_create_changes_no_wait() {
     steps_during_a_create(HOUR).await;
     Table::tell_passed("clocks", "an hour forward, create and delete");
 }
 
 #[tokio::test]
-async fn an_hour_back_during_a_create_neither_shortens_nor_lengthens_a_wait() {
+async fn a_clock_set_back_during_a_create_changes_no_wait() {
     steps_during_a_create(-HOUR).await;
     Table::tell_passed("clocks", "an hour back, create and delete");
 }
@@ -88,7 +88,7 @@ fn nonce(claim: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_claim_that_the_time_of_day_calls_old_is_not_sent_and_another_is_at_once() {
+async fn a_claim_that_is_old_by_the_time_of_day_is_replaced_at_once() {
     let (fixture, clock) = (Fixture::new().await, WallClock::new().unwrap());
     let tape = Arc::new(Recording::default());
     let cluster = Proxy::start("cluster", fixture.control_plane.config().await.unwrap(), &tape).unwrap();
@@ -114,7 +114,7 @@ async fn a_claim_that_the_time_of_day_calls_old_is_not_sent_and_another_is_at_on
 }
 
 #[tokio::test]
-async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
+async fn a_clock_an_hour_off_neither_takes_nor_loses_a_lease() {
     let (fixture, leading, waiting) =
         (Fixture::new().await, WallClock::new().unwrap(), WallClock::new().unwrap());
     let namespace = format!("--lease-namespace={}", fixture.namespace);
@@ -126,7 +126,7 @@ async fn a_clock_an_hour_off_takes_no_lease_away_and_loses_none() {
     let mut command = command(&fixture, &proxies.cluster.kubeconfig_file().unwrap(), &fixture.atlas.url());
     waiting.set(command.args(&election));
     let standby = Process::spawn("clock-standby", &command).unwrap();
-    standby.wait_for_line("standing by", PATIENCE).await.unwrap();
+    standby.wait_for_line("waiting until the holder", PATIENCE).await.unwrap();
     let reads = async |count| {
         let is_read = |exchange: &Exchange| exchange.path.contains("/leases/") && exchange.status.is_some();
         let before = proxies.tape.count(is_read);
@@ -162,7 +162,7 @@ const READS_THE_TIME_OF_DAY: [(&str, &str); 8] = [
 ];
 
 #[test]
-fn the_time_of_day_is_read_only_for_what_others_read_and_to_doubt_a_claim() {
+fn the_time_of_day_is_read_only_in_the_listed_places() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     let mut folders = vec![root.join("src"), root.join("atlas/src"), root.join("domain/src")];

@@ -141,7 +141,7 @@ impl PlanFixture {
             Path::Create => self.reserved().await,
             Path::Attach => drop(self.base.until_reason(NAME, "Available").await),
             Path::Delete => self.base.until_gone(NAME).await,
-            Path::Restart => looked(operator, before).await.unwrap(),
+            Path::Restart => reconciled(operator, before).await.unwrap(),
         }
         operator.until_quiet(QUIET).await;
     }
@@ -187,7 +187,7 @@ impl PlanFixture {
 }
 
 /// Waits until it has observed Atlas' endpoints, by a listing that it requested after so many requests.
-pub(crate) async fn looked(operator: &Operator, requests: usize) -> anyhow::Result<()> {
+pub(crate) async fn reconciled(operator: &Operator, requests: usize) -> anyhow::Result<()> {
     let listing = |exchange: &Exchange| {
         let is_listing = (exchange.proxy.as_str(), exchange.method.as_str()) == (ATLAS, "GET");
         exchange.number > requests && is_listing && exchange.status == Some(200)

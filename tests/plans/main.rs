@@ -16,7 +16,7 @@ mod faults;
 mod fixture;
 mod history;
 mod judge;
-mod judge_can_fail;
+mod judge_self_test;
 mod mutation;
 mod operator;
 mod plan;

@@ -35,7 +35,7 @@ const ALONE: [&str; 5] = [
 ];
 
 /// The timeout for the operator to observe a new generation.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
+const OBSERVED_WITHIN: Duration = Duration::from_secs(20);
 
 /// One living object, and its field that is changed.
 struct Subject {
@@ -47,7 +47,7 @@ struct Subject {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_a_field_is_changed_into_and_back_the_object_keeps_its_endpoint() {
+async fn an_object_keeps_its_endpoint_over_any_change_of_a_field() {
     let fixture = Fixture::new().await;
     network(&fixture).await;
     let _operator = fixture.operator();
@@ -88,7 +88,7 @@ async fn whatever_a_field_is_changed_into_and_back_the_object_keeps_its_endpoint
         accepted.push(fine);
     }
     settled(&fixture).await;
-    assert_eq!(fixture.atlas.journal().len(), before, "Atlas was asked because of a value that was refused");
+    assert_eq!(fixture.atlas.journal().len(), before, "a rejected value caused a request to Atlas");
 
     let immovable: BTreeSet<_> = subjects
         .iter()
@@ -208,11 +208,11 @@ async fn there_and_back(
     let started = Instant::now();
     loop {
         let object = fixture.get(&subject.name).await;
-        let answered = object.status.as_ref().map(|status| status.observed_generation);
-        if answered == object.metadata.generation {
+        let observed = object.status.as_ref().map(|status| status.observed_generation);
+        if observed == object.metadata.generation {
             break;
         }
-        assert!(started.elapsed() < ANSWERED_WITHIN, "{what}: not answered: {:?}", object.status);
+        assert!(started.elapsed() < OBSERVED_WITHIN, "{what}: not observed: {:?}", object.status);
         sleep(Duration::from_millis(50)).await;
     }
     let back = json!([{"op": "replace", "path": "/spec", "value": subject.spec}]);

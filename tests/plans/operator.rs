@@ -109,7 +109,7 @@ impl Operator {
         let mut exchanges = self.tape.exchanges();
         for exchange in &mut exchanges {
             exchange.at += self.beginning;
-            exchange.responded_at = exchange.responded_at.map(|answered| answered + self.beginning);
+            exchange.responded_at = exchange.responded_at.map(|responded| responded + self.beginning);
         }
         let starts = locked(&self.life).starts.clone();
         starts.iter().rev().map(|&start| exchanges.split_off(start)).collect()
@@ -172,13 +172,13 @@ async fn keep_alive(start: impl Fn() -> anyhow::Result<()> + Send, life: Shared)
     loop {
         let Some(process) = locked(&life).current.clone() else { return };
         let Ok(exit) = process.wait(LONG).await else { return };
-        let mut said = panics(&process);
+        let mut problems = panics(&process);
         // Killed processes have no code.
         if let Some(code) = exit.code() {
             let last = process.output().pop().unwrap_or_default();
-            said.push(format!("ended with code {code}: {last}"));
+            problems.push(format!("ended with code {code}: {last}"));
         }
-        locked(&life).complaints.extend(said);
+        locked(&life).complaints.extend(problems);
         tokio::time::sleep(PAUSE).await;
         if start().is_err() {
             return;

@@ -11,7 +11,7 @@ use testbed::Exchange;
 use tokio::time::{Instant, sleep};
 
 use crate::faults::{DOWN, Fault, What};
-use crate::fixture::{Path, PlanFixture, QUIET, looked};
+use crate::fixture::{Path, PlanFixture, QUIET, reconciled};
 use crate::judge::faults_of;
 use crate::operator::Operator;
 use crate::requests::{ATLAS, CLUSTER, Kind, Request, is_lasting_watch, requests};
@@ -152,20 +152,20 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
         operator.cluster.hold_watches(false);
     }
     if plan.fault.what == What::Delay
-        && let Err(error) = operator.tape.wait_for(1, is_answered, PATIENCE).await
+        && let Err(error) = operator.tape.wait_for(1, has_response, PATIENCE).await
     {
         wrong.push(format!("the delayed request never arrived: {error}"));
     }
     // That path ends as it begins, so that only this shows that the operator is back. A request that opens a watch does
     // not hold back the listing: the operator may reconcile before.
     let since = if plan.request.kind == Kind::Watch { before } else { after(plan, &operator) };
-    if plan.path == Path::Restart && looked(&operator, since).await.is_err() {
-        wrong.push("the operator that was started never looked into Atlas".to_owned());
+    if plan.path == Path::Restart && reconciled(&operator, since).await.is_err() {
+        wrong.push("the restarted operator never listed in Atlas".to_owned());
     }
     let operators: Vec<_> = [Some(&operator), other.as_ref()].into_iter().flatten().collect();
     wrong.extend(ends(plan, &fixture, &clean.end, &operators).await);
-    if plan.fault.what == What::Stale && !operator.tape.exchanges().iter().any(is_answered) {
-        wrong.push("what is to be stale was never answered otherwise".to_owned());
+    if plan.fault.what == What::Stale && !operator.tape.exchanges().iter().any(has_response) {
+        wrong.push("the stale request never had another response".to_owned());
     }
     let mut deleted_at = (plan.path == Path::Delete).then_some(acted_at);
     if wrong.is_empty() {
@@ -212,7 +212,7 @@ fn after(plan: &Plan, operator: &Operator) -> usize {
 }
 
 /// The planned request, once it has a response.
-fn is_answered(exchange: &Exchange) -> bool {
+fn has_response(exchange: &Exchange) -> bool {
     exchange.planned && exchange.status.is_some()
 }
 
@@ -251,8 +251,8 @@ async fn ends(plan: &Plan, fixture: &PlanFixture, end: &Value, operators: &[&Ope
 async fn state(fixture: &PlanFixture, operators: &[&Operator]) -> (Option<String>, usize, usize) {
     let version = fixture.object().await.and_then(|object| object.resource_version());
     let writes = fixture.base.atlas.count(|entry| entry.operation.is_some_and(Operation::is_write));
-    let asked = operators.iter().map(|operator| operator.tape.count(writes_object)).sum();
-    (version, writes, asked)
+    let writes_to_object = operators.iter().map(|operator| operator.tape.count(writes_object)).sum();
+    (version, writes, writes_to_object)
 }
 
 /// Events are published after the fact, and may be late.

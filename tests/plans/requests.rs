@@ -70,11 +70,11 @@ fn is_same(one: &Exchange, other: &Exchange) -> bool {
 impl Request {
     /// Selects the same request among those of another run, which begin with the path.
     pub(crate) fn again(&self) -> impl Fn(&Exchange) -> bool + Send + use<> {
-        let Self { proxy, question: asked, nth, .. } = self.clone();
+        let Self { proxy, question: expected, nth, .. } = self.clone();
         let seen = AtomicUsize::new(0);
         move |exchange| {
             exchange.proxy == proxy
-                && question(exchange) == asked
+                && question(exchange) == expected
                 && seen.fetch_add(1, Ordering::Relaxed) + 1 == nth
         }
     }

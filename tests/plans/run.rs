@@ -18,7 +18,7 @@ const AT_ONCE: usize = 12;
 const SHORT: u64 = 12;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_goes_wrong_at_any_request_all_ends_as_if_nothing_had() {
+async fn every_fault_at_every_request_leads_to_the_same_end() {
     let wanted = std::env::var("SPE_PLAN").ok();
     let paths = Path::ALL.into_iter().filter(|path| {
         wanted

@@ -18,7 +18,7 @@ struct Claim {
     nonce: String,
     mark: String,
     sent: Duration,
-    answered: Duration,
+    responded: Duration,
     /// The object was being deleted.
     terminating: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) fn posts(record: &Record, wrong: &mut Vec<String>) {
             if deleted_at.is_some_and(|deleted_at| post.at > deleted_at + D + T) {
                 wrong.push(format!("P6: the POST at {:?} is long after the deletion", post.at));
             }
-            let before = claims_of_process.iter().filter(|claim| claim.answered <= post.at);
+            let before = claims_of_process.iter().filter(|claim| claim.responded <= post.at);
             let Some(claim) = before.max_by_key(|claim| claim.sent) else {
                 wrong.push(format!("P2: the POST at {:?} has no claim of its process before it", post.at));
                 continue;
@@ -89,7 +89,7 @@ fn claim(exchange: &Exchange) -> Option<Claim> {
         nonce: nonce.to_owned(),
         mark: format!("[k8s:{token}]"),
         sent: exchange.at,
-        answered: exchange.responded_at?,
+        responded: exchange.responded_at?,
         terminating: !object["metadata"]["deletionTimestamp"].is_null(),
     })
 }

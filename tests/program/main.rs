@@ -54,14 +54,14 @@ fn a_wrong_variable_is_named_by_its_flag_and_value() {
 }
 
 #[test]
-fn a_wait_that_could_double_an_endpoint_is_refused() {
+fn a_wait_that_could_create_twice_is_rejected() {
     let words = ["--create-uncertainty", "200s", "twice"];
     assert_refused(&["run", "--create-uncertainty", "199s"], &words);
     assert_refused(&["run", "--atlas-timeout", "60s"], &["--create-uncertainty", "260s"]);
 }
 
 #[test]
-fn an_address_that_somebody_else_listens_at_is_a_wrong_value() {
+fn an_admin_address_in_use_is_an_invalid_value() {
     let somebody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = somebody.local_addr().unwrap().to_string();
     assert_refused(&["run", "--admin-address", &address], &["--admin-address", &address, "in use"]);

@@ -82,12 +82,12 @@ async fn service_account(control_plane: &ControlPlane, namespace: &str) -> Value
     let account = serde_json::from_value(json!({"metadata": {"name": "nobody"}})).unwrap();
     accounts.create(&PostParams::default(), &account).await.unwrap();
     let request = serde_json::from_value(json!({"spec": {"audiences": []}})).unwrap();
-    let answer = accounts.create_token_request("nobody", &PostParams::default(), &request).await.unwrap();
-    json!({"token": answer.status.unwrap().token})
+    let response = accounts.create_token_request("nobody", &PostParams::default(), &request).await.unwrap();
+    json!({"token": response.status.unwrap().token})
 }
 
 #[tokio::test]
-async fn it_may_open_as_many_files_as_the_system_lets() {
+async fn it_raises_its_limit_of_open_files() {
     // It waits for an API server that is not there.
     let kubeconfig = concat!(env!("CARGO_TARGET_TMPDIR"), "/nobody.kubeconfig");
     let nobody = json!({
@@ -143,7 +143,7 @@ async fn may_only_list(control_plane: &ControlPlane) -> Value {
 
 /// One control plane for all of it, since the definition is installed and deleted.
 #[tokio::test]
-async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
+async fn a_missing_crd_is_waited_for_and_a_missing_right_ends_the_program() {
     let control_plane = ControlPlane::start().await.unwrap();
     let admin = control_plane.kubeconfig_file().display().to_string();
 
@@ -204,7 +204,7 @@ async fn what_is_missing_is_waited_for_and_said_and_what_is_refused_ends_it() {
 }
 
 #[tokio::test]
-async fn an_api_server_that_cannot_be_reached_is_waited_for_and_said() {
+async fn an_unreachable_api_server_is_waited_for_and_reported() {
     let nowhere = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],

@@ -68,7 +68,7 @@ impl Neighbour {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_a_tenant_does_another_namespace_is_served_within_a_second() {
+async fn no_tenant_delays_another_namespace_by_a_second() {
     let fixture = Fixture::at_pace(Pace::of(Duration::from_millis(50))).await;
     fixture.atlas.configure(|settings| {
         settings.open = true;

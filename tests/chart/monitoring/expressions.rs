@@ -121,7 +121,7 @@ pub(super) fn names(expression: &Expression) -> Names {
 }
 
 #[test]
-fn an_expression_is_taken_apart() {
+fn an_expression_is_split_into_metrics() {
     let text = r#"sum by (le, to) (rate(a_total{job=~"$job", code!~"429|503"}[5m])) / on (job) b > 0.5 or vector(0)"#;
     let names =
         names(&Expression { place: String::new(), text: text.to_owned(), shown: BTreeSet::default() });

@@ -77,7 +77,7 @@ async fn work() -> Result<Observed> {
     user.until_ready_says("lost", "EndpointNotFound").await?;
     user.delete("deleted").await?;
     // It hears of that a moment after everybody else.
-    let heard = async {
+    let scraped = async {
         loop {
             let text = metrics(&operator, "application/openmetrics-text").await?;
             if text.contains("atlas_spe_transition_seconds_count{to=\"deleted\"} 1\n") {
@@ -86,7 +86,7 @@ async fn work() -> Result<Observed> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let text = tokio::time::timeout(PATIENCE, heard).await??;
+    let text = tokio::time::timeout(PATIENCE, scraped).await??;
     ensure!(text.ends_with("# EOF\n"), "cut off: {text}");
     Ok(Observed { metrics: text, log: operator.output() })
 }
@@ -145,7 +145,7 @@ fn assert_served(expression: &Expression, known: &BTreeMap<&str, BTreeSet<&str>>
 }
 
 #[tokio::test]
-async fn what_alerts_and_dashboard_name_is_served() {
+async fn every_metric_of_alerts_and_dashboard_is_served() {
     let text = format!("{EARLY}\n{OF_KUBE_STATE_METRICS}{}", served().await);
     let samples = samples(&text);
     let known = labels_by_name(&samples);
@@ -157,7 +157,7 @@ async fn what_alerts_and_dashboard_name_is_served() {
 }
 
 #[tokio::test]
-async fn no_label_can_grow_with_what_users_or_atlas_write() {
+async fn every_label_has_a_bounded_set_of_values() {
     let samples = samples(served().await);
     let values = |label: &str| -> BTreeSet<&str> {
         samples.iter().filter_map(|sample| sample.labels.get(label)).map(String::as_str).collect()
@@ -210,7 +210,7 @@ fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
 }
 
 #[tokio::test]
-async fn what_is_served_is_what_was_done() {
+async fn the_served_metrics_match_the_executed_requests() {
     let samples = samples(served().await);
     let is = |name: &str, labels: &[(&str, &str)], expected: f64| {
         let found = value(&samples, name, labels);
@@ -245,7 +245,7 @@ async fn what_is_served_is_what_was_done() {
 }
 
 #[tokio::test]
-async fn each_line_of_the_log_is_json_and_says_which_object_it_is_about() {
+async fn each_log_line_is_json_and_names_its_object() {
     let lines: Vec<Value> = observed()
         .await
         .log
@@ -281,7 +281,7 @@ async fn each_line_of_the_log_is_json_and_says_which_object_it_is_about() {
 }
 
 #[test]
-fn every_alert_has_a_runbook_and_cases_in_which_it_fires_and_keeps_still() {
+fn every_alert_has_a_runbook_and_positive_and_negative_cases() {
     let read = |path: std::path::PathBuf| -> Value {
         serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };

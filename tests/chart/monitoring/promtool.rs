@@ -18,9 +18,9 @@ async fn promtool() -> Command {
 /// Runs it to its end; returns its output if it found no error.
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().unwrap();
-    let said =
+    let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(said) } else { Err(said) }
+    if output.status.success() { Ok(text) } else { Err(text) }
 }
 
 fn scratch(name: &str, text: &str) -> PathBuf {
@@ -31,7 +31,7 @@ fn scratch(name: &str, text: &str) -> PathBuf {
 
 #[tokio::test]
 #[ignore = "builds promtool: make release-check"]
-async fn promtool_reads_what_is_served_as_openmetrics() {
+async fn promtool_parses_the_served_openmetrics() {
     // Into a database, which wants to know when it was.
     let dated =
         |line: &str| if line.starts_with('#') { line.to_owned() } else { format!("{line} 1700000000") };
@@ -53,7 +53,7 @@ async fn promtool_reads_what_is_served_as_openmetrics() {
 
 #[tokio::test]
 #[ignore = "builds promtool: make release-check"]
-async fn promtool_finds_the_alerts_right_and_their_cases_hold() {
+async fn promtool_accepts_the_alerts_and_their_cases() {
     let rules = chart().join("files/alerts.yaml");
     run(promtool().await.args(["check", "rules", "--lint-fatal"]).arg(rules)).unwrap();
     let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/chart/alerts.test.yaml");
@@ -62,7 +62,7 @@ async fn promtool_finds_the_alerts_right_and_their_cases_hold() {
 
 #[tokio::test]
 #[ignore = "builds promtool: make release-check"]
-async fn every_expression_of_the_dashboard_shows_something_of_a_real_run() {
+async fn every_expression_of_the_dashboard_has_data_of_a_real_run() {
     let samples = samples(served().await);
     let mut cases = "evaluation_interval: 1m\ntests:\n- input_series:\n".to_owned();
     for sample in samples {

@@ -141,22 +141,22 @@ pub(crate) fn tables() -> [&'static Table; 11] {
 }
 
 #[tokio::test]
-async fn what_atlas_is_feared_to_do_loses_and_doubles_nothing() {
+async fn each_fault_of_atlas_loses_and_duplicates_nothing() {
     run(&LIKELY).await;
 }
 
 #[tokio::test]
-async fn what_stands_in_the_way_of_access_is_said_and_cured_without_a_restart() {
+async fn each_access_problem_is_reported_and_fixed_without_a_restart() {
     run(&ACCESS).await;
 }
 
 #[tokio::test]
-async fn other_answers_to_what_is_not_documented_are_survived() {
+async fn each_undocumented_variant_of_atlas_is_tolerated() {
     run(&OTHERWISE).await;
 }
 
 #[tokio::test]
-async fn a_slow_atlas_with_yet_other_answers_is_survived() {
+async fn a_slow_atlas_with_other_variants_is_tolerated() {
     run(&SLOWLY).await;
 }
 
@@ -173,7 +173,7 @@ async fn every_form_of_digest_leads_through_a_whole_life() {
 }
 
 #[test]
-fn every_entry_of_the_catalogue_is_met_on_every_operation_that_it_is_feared_on() {
+fn every_entry_of_the_catalogue_is_tested_on_its_operations() {
     let mut missing = Vec::new();
     let rows: Vec<&Row> = tables().iter().flat_map(|table| table.rows()).collect();
     for known in catalogue() {

@@ -98,7 +98,7 @@ impl<'a> Trial<'a> {
             When::Deleted => self.fixture.delete(&self.name).await,
         }
         self.edit(row.edit).await;
-        self.until_said(row.says).await?;
+        self.until_message(row.says).await?;
         for (operation, count) in row.requests {
             self.until_asked(*operation, *count).await?;
         }
@@ -111,7 +111,7 @@ impl<'a> Trial<'a> {
         }
         let mark = self.versions.of(&self.name).len();
         self.cure().await;
-        self.until_said(row.then).await?;
+        self.until_message(row.then).await?;
         self.until_end(mark).await?;
         if lasts {
             self.is_met()?;

@@ -22,11 +22,11 @@ impl Trial<'_> {
             .await
     }
 
-    pub(crate) async fn until_said(&self, all: &[Says]) -> Outcome {
+    pub(crate) async fn until_message(&self, all: &[Says]) -> Outcome {
         for says in all {
             let what = format!("{says:?}");
             self.versions
-                .until(&self.name, &what, |versions| versions.iter().any(|object| is_said(object, says)))
+                .until(&self.name, &what, |versions| versions.iter().any(|object| has_message(object, says)))
                 .await?;
         }
         Ok(())
@@ -114,7 +114,7 @@ impl Trial<'_> {
     }
 }
 
-fn is_said(object: &ServerlessPrivateEndpoint, says: &Says) -> bool {
+fn has_message(object: &ServerlessPrivateEndpoint, says: &Says) -> bool {
     let Says(kind, status, reason, words) = says;
     condition(object, kind.as_str()).is_some_and(|condition| {
         (condition.status == "True") == *status

@@ -9,7 +9,7 @@ use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 use testbed::{Exchange, kinds};
 
 #[tokio::test]
-async fn twenty_looks_at_an_available_endpoint_write_nothing_to_cluster_or_atlas() {
+async fn twenty_reconciles_of_an_available_endpoint_write_nothing() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let _operator = fixture.operator_behind(&proxies);
@@ -17,12 +17,12 @@ async fn twenty_looks_at_an_available_endpoint_write_nothing_to_cluster_or_atlas
     fixture.until_reason("orders", "Available").await;
     let lists = || fixture.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
     let writes = proxies.settled_effects().await;
-    for look in 0..20 {
+    for round in 0..20 {
         let before = lists();
         // An annotation that the operator reads, with a value that means nothing.
-        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
-        let looked = fixture.atlas.until(|_| lists() > before);
-        tokio::time::timeout(PATIENCE, looked).await.expect("the operator looks at once");
+        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{round}")})).await;
+        let reconciled = fixture.atlas.until(|_| lists() > before);
+        tokio::time::timeout(PATIENCE, reconciled).await.expect("the operator reconciles at once");
     }
     assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
 }
@@ -42,7 +42,7 @@ async fn waiting_for_the_user_polls_slowly_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn the_way_to_available_takes_one_claim_and_one_write_for_each_visible_change() {
+async fn one_claim_and_one_write_per_change_lead_to_available() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let _operator = fixture.operator_behind(&proxies);
@@ -73,7 +73,7 @@ async fn the_way_to_available_takes_one_claim_and_one_write_for_each_visible_cha
 }
 
 #[tokio::test]
-async fn a_watched_object_is_never_read_for_those_who_refer_to_it() {
+async fn a_watched_object_is_never_read_for_its_referrers() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let (api_version, name) = VpcEndpointSource::Ack.api_version_and_kind();
@@ -91,14 +91,14 @@ async fn a_watched_object_is_never_read_for_those_who_refer_to_it() {
     fixture.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
     fixture.until_reason("orders", "Available").await;
     let lists = || fixture.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
-    for look in 0..20 {
+    for round in 0..20 {
         let before = lists();
-        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
-        let looked = fixture.atlas.until(|_| lists() > before);
-        tokio::time::timeout(PATIENCE, looked).await.expect("the operator looks at once");
+        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{round}")})).await;
+        let reconciled = fixture.atlas.until(|_| lists() > before);
+        tokio::time::timeout(PATIENCE, reconciled).await.expect("the operator reconciles at once");
     }
     let of_the_kind = |exchange: &Exchange| exchange.path.contains("/vpcendpoints");
-    let asked = proxies.tape.exchanges().into_iter().filter(of_the_kind).map(|exchange| exchange.path);
-    let asked: Vec<_> = asked.collect();
-    assert_eq!(asked.len(), 2, "a list and a watch: {asked:#?}");
+    let paths = proxies.tape.exchanges().into_iter().filter(of_the_kind).map(|exchange| exchange.path);
+    let paths: Vec<_> = paths.collect();
+    assert_eq!(paths.len(), 2, "a list and a watch: {paths:#?}");
 }

@@ -30,7 +30,7 @@ fn is_struck(entry: &JournalEntry) -> bool {
 }
 
 #[tokio::test]
-async fn a_deletion_removes_the_endpoint_although_one_response_says_that_all_is_gone() {
+async fn a_deletion_survives_one_false_not_found() {
     let on = [Operation::List, Operation::Delete];
     join_all(GONE.iter().flat_map(|ending| on.map(|on| (ending.clone(), on))).map(async |(ending, on)| {
         let fixture = Fixture::new().await;
@@ -40,7 +40,7 @@ async fn a_deletion_removes_the_endpoint_although_one_response_says_that_all_is_
         fixture.atlas.inject(Rule::next_of(on, InjectedFault::NotExecuted(ending.clone())));
         fixture.delete("orders").await;
         fixture.until_gone("orders").await;
-        assert!(requests(&fixture, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
+        assert!(requests(&fixture, on).iter().any(is_struck), "{ending:?}: no {on:?} got that response");
         assert_eq!(fixture.atlas.executed(Operation::Delete), 1, "{ending:?} on {on:?}");
         assert!(fixture.endpoints().is_empty(), "{ending:?} on {on:?}: {:?}", fixture.endpoints());
     }))
@@ -48,7 +48,7 @@ async fn a_deletion_removes_the_endpoint_although_one_response_says_that_all_is_
 }
 
 #[tokio::test]
-async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_is_gone() {
+async fn a_ready_object_and_its_output_survive_one_false_not_found() {
     join_all(GONE.map(async |ending| {
         let fixture = Fixture::new().await;
         let _operator = fixture.operator();
@@ -74,7 +74,7 @@ async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_
         fixture.until_reconciled("orders", "1").await;
         let listings = requests(&fixture, Operation::List).split_off(before);
         assert!(is_struck(&listings[0]), "{ending:?}: {listings:?}");
-        assert!(listings.iter().any(|entry| !is_struck(entry)), "{ending:?}: nobody asked again");
+        assert!(listings.iter().any(|entry| !is_struck(entry)), "{ending:?}: no request followed");
         for object in versions.of("orders") {
             let same = ["Ready", "Synced", "EndpointServiceAvailable", "EndpointConnected", "Stalled"]
                 .map(|kind| condition(&object, kind) == condition(&ready, kind));
@@ -87,7 +87,7 @@ async fn a_ready_object_and_its_output_stay_although_one_response_says_that_all_
 }
 
 #[tokio::test]
-async fn a_create_or_a_change_answered_once_as_if_all_were_gone_is_sent_again() {
+async fn a_write_is_repeated_after_one_false_not_found() {
     let on = [Operation::Create, Operation::Update];
     join_all(GONE.iter().flat_map(|ending| on.map(|on| (ending.clone(), on))).map(async |(ending, on)| {
         let fixture = Fixture::new().await;
@@ -96,7 +96,7 @@ async fn a_create_or_a_change_answered_once_as_if_all_were_gone_is_sent_again() 
         let versions = Versions::record(&fixture.objects);
         fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
         fixture.until_reason("orders", "Available").await;
-        assert!(requests(&fixture, on).iter().any(is_struck), "{ending:?}: no {on:?} was answered so");
+        assert!(requests(&fixture, on).iter().any(is_struck), "{ending:?}: no {on:?} got that response");
         assert_eq!(fixture.atlas.executed(Operation::Create), 1, "{ending:?} on {on:?}");
         for object in versions.of("orders") {
             assert_eq!(condition(&object, "Stalled"), None, "{ending:?} on {on:?}");

@@ -32,8 +32,8 @@ async fn one_listing_serves_all_objects_of_an_instance() {
     }
     let before = fixture.atlas.count(lists);
     fixture.atlas.configure(|settings| settings.latency = Latency::of(Duration::from_millis(300)));
-    let asked = names.iter().map(|name| fixture.request_reconcile(name, "now"));
-    join_all(asked).await;
+    let requests = names.iter().map(|name| fixture.request_reconcile(name, "now"));
+    join_all(requests).await;
     for name in &names {
         fixture.until_reconciled(name, "now").await;
     }
@@ -62,7 +62,7 @@ async fn edits_on_many_instances_are_listed_for_no_faster_than_atlas_takes_it() 
     for comment in ["one", "two", "three", "four"] {
         join_all(names.iter().map(|name| fixture.edit(name, json!({"comment": comment})))).await;
     }
-    // Each of them is heard of all the same.
+    // Each of them is still reconciled.
     for name in names {
         let handled = |object: &ServerlessPrivateEndpoint| {
             let status = object.status.as_ref();
@@ -77,7 +77,7 @@ async fn edits_on_many_instances_are_listed_for_no_faster_than_atlas_takes_it() 
 }
 
 #[tokio::test]
-async fn who_shares_a_vpc_endpoint_is_told_so_without_another_listing() {
+async fn a_shared_vpc_endpoint_is_reported_without_another_listing() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     for name in ["orders", "payroll"] {
@@ -99,17 +99,17 @@ async fn who_shares_a_vpc_endpoint_is_told_so_without_another_listing() {
     for _ in 0..5 {
         for (id, shared) in [("vpce-6", true), ("vpce-7", false)] {
             fixture.edit("payroll", json!({"cloudProviderEndpointId": id})).await;
-            let told = |object: &ServerlessPrivateEndpoint| {
+            let reported = |object: &ServerlessPrivateEndpoint| {
                 condition(object, "EndpointConnected").unwrap().message.contains("payroll") == shared
             };
-            fixture.until("orders", "told", told).await;
+            fixture.until("orders", "reported", reported).await;
         }
     }
     assert_eq!(fixture.atlas.count(of_orders), before);
 }
 
 #[tokio::test]
-async fn what_was_just_sent_is_not_sent_again_for_a_listing_that_is_older() {
+async fn an_older_listing_does_not_repeat_a_write() {
     let pace = Pace { connecting: Duration::from_mins(5), ..Pace::of(Duration::from_millis(200)) };
     let fixture = Fixture::at_pace(pace).await;
     let _operator = fixture.operator();
@@ -133,20 +133,20 @@ async fn what_was_just_sent_is_not_sent_again_for_a_listing_that_is_older() {
 }
 
 /// How long the other project was paused after its 429; `None`: it still is.
-fn left_alone(fixture: &Fixture) -> Option<Duration> {
+fn backoff(fixture: &Fixture) -> Option<Duration> {
     let journal = fixture.atlas.journal();
     let of_project = journal.iter().filter(|entry| entry.project.as_deref() == Some(OTHER_PROJECT));
-    let mut asked = of_project.skip_while(|entry| !matches!(entry.status(), Some(429 | 503)));
-    let refused = asked.next().expect("it was asked once");
-    asked.next().map(|next| next.at.saturating_sub(refused.at))
+    let mut requests = of_project.skip_while(|entry| !matches!(entry.status(), Some(429 | 503)));
+    let rejected = requests.next().expect("it was requested once");
+    requests.next().map(|next| next.at.saturating_sub(rejected.at))
 }
 
 #[tokio::test]
-async fn whatever_form_a_wait_is_asked_in_its_project_waits_and_no_other() {
+async fn each_form_of_retry_after_delays_its_own_project_only() {
     let limited = |value: &str| Termination::RateLimited { retry_after: Some(value.to_owned()) };
     let seconds = Duration::from_secs;
     // The response, the reason that is reported, and the minimum time for which the project gets no request.
-    let asked = [
+    let requests = [
         (limited("6"), "RateLimited", Some(seconds(6))),
         // A date is exact to the second only.
         (Termination::RateLimitedUntil { seconds: 5 }, "RateLimited", Some(seconds(4))),
@@ -160,7 +160,7 @@ async fn whatever_form_a_wait_is_asked_in_its_project_waits_and_no_other() {
         // More than an hour is no time that anybody means.
         (limited("99999999999999"), "RateLimited", None),
     ];
-    join_all(asked.map(async |(ending, reason, least)| {
+    join_all(requests.map(async |(ending, reason, least)| {
         let fixture = Fixture::new().await;
         fixture.atlas.add_instance(OTHER_PROJECT, DEFAULT_INSTANCE);
         fixture.atlas.add_instance(OTHER_PROJECT, "second");
@@ -176,19 +176,19 @@ async fn whatever_form_a_wait_is_asked_in_its_project_waits_and_no_other() {
         if let Some(least) = least {
             fixture.until_reason("limited", "Reserved").await;
             fixture.until_reason("neighbour", "Reserved").await;
-            let pause = left_alone(&fixture).unwrap();
-            assert!(pause >= least, "{ending:?}: asked again after {pause:?}");
+            let pause = backoff(&fixture).unwrap();
+            assert!(pause >= least, "{ending:?}: requested again after {pause:?}");
         } else {
             assert!(condition(&waiting, "Ready").unwrap().message.contains("3600 s"), "{ending:?}");
             fixture.until_reason("neighbour", reason).await;
-            assert_eq!(left_alone(&fixture), None, "{ending:?}");
+            assert_eq!(backoff(&fixture), None, "{ending:?}");
         }
     }))
     .await;
 }
 
 #[tokio::test]
-async fn a_refused_key_is_left_alone_and_the_project_is_served_with_another() {
+async fn a_rejected_key_is_backed_off_and_another_key_serves_the_project() {
     let fixture = Fixture::new().await;
     let wrong = json!({
         "metadata": {"name": "wrong"},
@@ -196,27 +196,27 @@ async fn a_refused_key_is_left_alone_and_the_project_is_served_with_another() {
     });
     fixture.secrets.create(&PostParams::default(), &serde_json::from_value(wrong).unwrap()).await.unwrap();
     let _operator = fixture.operator();
-    fixture.create("refused", json!({"credentialsRef": {"name": "wrong"}})).await;
-    fixture.until_reason("refused", "Unauthorized").await;
-    let refused = || fixture.atlas.count(|entry| entry.challenged.is_some());
-    let before = refused();
+    fixture.create("rejected", json!({"credentialsRef": {"name": "wrong"}})).await;
+    fixture.until_reason("rejected", "Unauthorized").await;
+    let rejected = || fixture.atlas.count(|entry| entry.challenged.is_some());
+    let before = rejected();
     fixture.create("neighbour", json!({"credentialsRef": {"name": "wrong"}})).await;
     fixture.until_reason("neighbour", "Unauthorized").await;
-    assert_eq!(refused(), before, "what was refused is not asked again");
+    assert_eq!(rejected(), before, "a rejected request is not repeated");
     // But on somebody's word, once for each.
     for word in ["1", "2", "3"] {
-        let before = refused();
-        fixture.request_reconcile("refused", word).await;
-        fixture.until_reconciled("refused", word).await;
-        assert!((1..=3).contains(&(refused() - before)), "{} requests", refused() - before);
+        let before = rejected();
+        fixture.request_reconcile("rejected", word).await;
+        fixture.until_reconciled("rejected", word).await;
+        assert!((1..=3).contains(&(rejected() - before)), "{} requests", rejected() - before);
     }
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
-    assert_condition(&fixture.get("refused").await, "Ready", "False", "Unauthorized");
+    assert_condition(&fixture.get("rejected").await, "Ready", "False", "Unauthorized");
 }
 
 #[tokio::test]
-async fn a_word_is_heard_once_through_a_pause_and_said_to_be_heard_only_then() {
+async fn a_reconcile_request_passes_a_backoff_once_and_is_echoed_then() {
     let fixture = Fixture::new().await;
     let limited =
         || InjectedFault::NotExecuted(Termination::RateLimited { retry_after: Some("3600".to_owned()) });
@@ -233,8 +233,8 @@ async fn a_word_is_heard_once_through_a_pause_and_said_to_be_heard_only_then() {
     fixture.create("neighbour", json!({})).await;
     fixture.until_reason("neighbour", "RateLimited").await;
     assert_eq!(fixture.atlas.count(lists), 2);
-    let heard = fixture.get("orders").await.status.unwrap().last_handled_reconcile_at;
-    assert_eq!(heard.as_deref(), Some("first"), "nobody was asked for the second word");
+    let handled = fixture.get("orders").await.status.unwrap().last_handled_reconcile_at;
+    assert_eq!(handled.as_deref(), Some("first"), "the second request was not sent to Atlas");
 }
 
 /// A key that may read and not write.
@@ -244,7 +244,7 @@ async fn put_reader(fixture: &Fixture) {
 }
 
 #[tokio::test]
-async fn a_key_that_may_not_write_serves_observers_and_lets_go_who_has_nothing() {
+async fn a_read_only_key_serves_observers_and_releases_empty_objects() {
     let fixture = Fixture::new().await;
     let endpoint = Endpoint::reserved(Some("somebody's".to_owned()));
     let id = fixture.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint);
@@ -254,8 +254,8 @@ async fn a_key_that_may_not_write_serves_observers_and_lets_go_who_has_nothing()
     fixture.create("before", observe.clone()).await;
     fixture.until_reason("before", "Reserved").await;
     fixture.create("orders", json!({})).await;
-    let refused = fixture.until_reason("orders", "Unauthorized").await;
-    assert!(condition(&refused, "Ready").unwrap().message.contains("Project Owner"));
+    let rejected = fixture.until_reason("orders", "Unauthorized").await;
+    assert!(condition(&rejected, "Ready").unwrap().message.contains("Project Owner"));
     fixture.create("after", observe).await;
     fixture.until_reason("after", "Reserved").await;
     for observer in ["before", "after"] {
@@ -272,7 +272,7 @@ async fn a_key_that_may_not_write_serves_observers_and_lets_go_who_has_nothing()
 }
 
 #[tokio::test]
-async fn what_one_object_was_refused_is_not_told_of_another() {
+async fn a_rejected_request_is_not_reported_on_another_object() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     for name in ["payroll", "orders"] {

@@ -1,4 +1,4 @@
-//! Reports to people by status, events, output and log: true at every moment, and made once.
+//! Reports by status, events, output and log: true at every moment, and published once.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,17 +25,17 @@ fn versions<K>(api: Api<K>) -> Arc<Mutex<Vec<Value>>>
 where
     K: kube::Resource + Clone + std::fmt::Debug + Serialize + serde::de::DeserializeOwned + Send + 'static,
 {
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let noted = Arc::clone(&seen);
+    let versions = Arc::new(Mutex::new(Vec::new()));
+    let recorded = Arc::clone(&versions);
     tokio::spawn(async move {
         let mut events = std::pin::pin!(watcher(api, watcher::Config::default()));
         while let Some(event) = events.next().await {
             if let Ok(watcher::Event::Apply(object)) = event {
-                noted.lock().unwrap().push(serde_json::to_value(object).unwrap());
+                recorded.lock().unwrap().push(serde_json::to_value(object).unwrap());
             }
         }
     });
-    seen
+    versions
 }
 
 /// The notes of the events of this reason about the object.
@@ -51,56 +51,64 @@ async fn notes(fixture: &Fixture, name: &str, reason: EventReason) -> Vec<String
 }
 
 /// Waits until such an event exists.
-async fn until_noted(fixture: &Fixture, name: &str, reason: EventReason, word: &str) {
-    let noted = tokio::time::timeout(PATIENCE, async {
+async fn until_event(fixture: &Fixture, name: &str, reason: EventReason, word: &str) {
+    let published = tokio::time::timeout(PATIENCE, async {
         while !notes(fixture, name, reason).await.iter().any(|note| note.contains(word)) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
-    noted.await.unwrap_or_else(|_| panic!("no event {reason} of {name} says {word}"));
+    published.await.unwrap_or_else(|_| panic!("no event {reason} of {name} contains {word}"));
 }
 
 #[tokio::test]
-async fn nothing_names_the_service_of_a_lost_endpoint_beside_its_successor() {
+async fn no_report_names_the_service_of_a_lost_endpoint() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     let maps: Api<ConfigMap> =
         Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
     fixture.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
     let before = fixture.until_reason("orders", "Reserved").await.status.unwrap();
-    let (old, dead) = (before.id.unwrap(), before.endpoint_service_name.unwrap());
+    let (old, old_service) = (before.id.unwrap(), before.endpoint_service_name.unwrap());
     let (objects, outputs) = (versions(fixture.objects.clone()), versions(maps));
     assert!(fixture.atlas.remove_endpoint(&old));
     fixture.request_reconcile("orders", "1").await;
-    let anew = |object: &ServerlessPrivateEndpoint| {
+    let is_replaced = |object: &ServerlessPrivateEndpoint| {
         let status = object.status.as_ref().unwrap();
         status.id.as_ref() != Some(&old) && status.endpoint_service_name.is_some()
     };
-    let after = fixture.until("orders", "reserved anew", anew).await;
+    let after = fixture.until("orders", "reserved again", is_replaced).await;
     assert_condition(&after, "EndpointServiceAvailable", "True", "ServiceReserved");
     let status = after.status.unwrap();
     let service = status.endpoint_service_name.unwrap();
-    until_noted(&fixture, "orders", EventReason::EndpointServiceReserved, &service).await;
-    let told = notes(&fixture, "orders", EventReason::EndpointServiceReserved).await;
-    assert_eq!(told.iter().filter(|note| note.contains(&dead)).count(), 1, "{told:?}");
+    until_event(&fixture, "orders", EventReason::EndpointServiceReserved, &service).await;
+    let notes_of_service = notes(&fixture, "orders", EventReason::EndpointServiceReserved).await;
+    assert_eq!(
+        notes_of_service.iter().filter(|note| note.contains(&old_service)).count(),
+        1,
+        "{notes_of_service:?}"
+    );
 
     let objects = objects.lock().unwrap().clone();
-    let is_lost = |object: &&Value| object["status"]["endpointServiceName"] != dead.as_str();
+    let is_lost = |object: &&Value| object["status"]["endpointServiceName"] != old_service.as_str();
     let lost = objects.iter().position(|object| is_lost(&object)).expect("the loss is shown");
-    assert_eq!(objects[lost]["status"]["_id"], old.as_str(), "the loss is told before another is claimed");
+    assert_eq!(
+        objects[lost]["status"]["_id"],
+        old.as_str(),
+        "the loss is reported before another is claimed"
+    );
     for object in &objects[lost..] {
-        assert!(!object["status"].to_string().contains(&dead), "{object:#}");
+        assert!(!object["status"].to_string().contains(&old_service), "{object:#}");
     }
     for output in outputs.lock().unwrap().iter() {
         let pair = (&output["data"]["id"], &output["data"]["endpointServiceName"]);
-        let (old, dead) = (json!(old), json!(dead));
+        let (old, old_service) = (json!(old), json!(old_service));
         let (new, service) = (json!(status.id), json!(service));
-        assert!(pair == (&old, &dead) || pair == (&new, &service), "{output:#}");
+        assert!(pair == (&old, &old_service) || pair == (&new, &service), "{output:#}");
     }
 }
 
 #[tokio::test]
-async fn two_objects_with_one_vpc_endpoint_are_told_until_one_declares_another() {
+async fn a_shared_vpc_endpoint_is_reported_while_two_objects_declare_it() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     let fields = || json!({"cloudProviderEndpointId": VPC_ENDPOINT});
@@ -114,60 +122,60 @@ async fn two_objects_with_one_vpc_endpoint_are_told_until_one_declares_another()
     };
     for (name, other) in [("orders", "payroll"), ("payroll", "orders")] {
         fixture.until_reason(name, "Available").await;
-        let told = fixture.until(name, "told of the other", names(other)).await;
-        assert_condition(&told, "Ready", "True", "Available");
-        assert_condition(&told, "EndpointConnected", "True", "Available");
-        until_noted(&fixture, name, EventReason::VpcEndpointShared, other).await;
+        let object = fixture.until(name, "reported with the other", names(other)).await;
+        assert_condition(&object, "Ready", "True", "Available");
+        assert_condition(&object, "EndpointConnected", "True", "Available");
+        until_event(&fixture, name, EventReason::VpcEndpointShared, other).await;
     }
     fixture.edit("payroll", json!({"cloudProviderEndpointId": "vpce-0a1b2c3d4e5f60719"})).await;
     let alone = |object: &ServerlessPrivateEndpoint| !names("payroll")(object);
-    fixture.until("orders", "told that it is alone", alone).await;
+    fixture.until("orders", "reported alone", alone).await;
 }
 
 #[tokio::test]
-async fn whoever_observes_an_endpoint_is_told_so_and_of_no_adoption() {
+async fn an_observed_endpoint_is_reported_as_observed_not_adopted() {
     let fixture = Fixture::new().await;
     let endpoint = Endpoint::reserved(Some("made by hand".to_owned()));
     let id = fixture.atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, endpoint);
     let _operator = fixture.operator();
     fixture.create("orders", json!({"endpointId": id, "managementPolicy": "Observe"})).await;
     fixture.until_reason("orders", "Reserved").await;
-    until_noted(&fixture, "orders", EventReason::EndpointObserved, &id).await;
+    until_event(&fixture, "orders", EventReason::EndpointObserved, &id).await;
     assert_eq!(notes(&fixture, "orders", EventReason::EndpointAdopted).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn a_fault_that_atlas_words_anew_each_time_is_one_write_and_one_warning() {
+async fn a_fault_with_a_varying_text_is_one_write_and_one_warning() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let operator = fixture.operator_behind(&proxies);
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
     let is_list = |e: &Exchange| e.proxy == "atlas" && e.method == "GET" && e.path.ends_with("/endpoint");
-    let said = Mutex::new(0);
+    let responses = Mutex::new(0);
     proxies.tape.always(is_list, move || {
-        let mut said = said.lock().unwrap();
-        *said += 1;
-        let detail = format!("Unexpected error {said} at {:?}", std::time::SystemTime::now());
+        let mut responses = responses.lock().unwrap();
+        *responses += 1;
+        let detail = format!("Unexpected error {responses} at {:?}", std::time::SystemTime::now());
         let body = json!({"error": 500, "errorCode": "UNEXPECTED_ERROR", "detail": detail}).to_string();
         Action::Respond(FakeResponse { status: 500, headers: vec![], body: body.into() })
     });
-    let asked = || proxies.tape.count(is_list);
-    let before = asked();
+    let requests = || proxies.tape.count(is_list);
+    let before = requests();
     // Changes no generation and requests no echo in the status.
     fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": "0"})).await;
     fixture.until_synced("orders", "AtlasUnavailable").await;
     let patches = || proxies.tape.count(|e| e.method == "PATCH" && e.path.contains("/orders/status"));
     let written = patches();
-    let mut look = 0;
-    while asked() < before + 20 {
-        look += 1;
-        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
+    let mut edits = 0;
+    while requests() < before + 20 {
+        edits += 1;
+        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{edits}")})).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(look < 600, "the operator goes on asking");
+        assert!(edits < 600, "the operator keeps requesting");
     }
     assert_eq!(patches(), written, "{}", proxies.tape.listing());
-    until_noted(&fixture, "orders", EventReason::AtlasUnavailable, "UNEXPECTED_ERROR").await;
+    until_event(&fixture, "orders", EventReason::AtlasUnavailable, "UNEXPECTED_ERROR").await;
     assert_eq!(notes(&fixture, "orders", EventReason::AtlasUnavailable).await.len(), 1);
     let lines = operator.output();
     let warned: Vec<_> = lines.iter().filter(|line| line.contains("reason=AtlasUnavailable")).collect();
@@ -179,18 +187,18 @@ async fn a_fault_that_atlas_words_anew_each_time_is_one_write_and_one_warning() 
 }
 
 #[tokio::test]
-async fn the_log_speaks_no_rust() {
+async fn the_log_contains_no_debug_output() {
     let fixture = Fixture::new().await;
     let operator = fixture.operator();
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     fixture.until_reason("orders", "Available").await;
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
-    assert_speaks_no_rust(&operator);
+    assert_no_debug_output(&operator);
 }
 
 #[tokio::test]
-async fn the_log_of_a_failing_object_speaks_no_rust() {
+async fn the_log_of_a_failing_object_contains_no_debug_output() {
     let fixture = Fixture::new().await;
     let operator = fixture.operator();
     for (name, fields, reason) in [
@@ -206,12 +214,12 @@ async fn the_log_of_a_failing_object_speaks_no_rust() {
     for reason in ["CredentialsNotFound", "InstanceNotFound", "Unauthorized"] {
         operator.wait_for_line(&format!("reason={reason}"), PATIENCE).await.unwrap();
     }
-    assert_speaks_no_rust(&operator);
+    assert_no_debug_output(&operator);
 }
 
 /// Fails if a line of the operator's own holds the Debug form of a value: a type's name with its fields behind it.
 #[track_caller]
-fn assert_speaks_no_rust(operator: &Process) {
+fn assert_no_debug_output(operator: &Process) {
     let is_type = |word: &str| {
         word.starts_with(|c: char| c.is_ascii_uppercase()) && word.contains(|c: char| c.is_ascii_lowercase())
     };

@@ -32,7 +32,7 @@ pub(crate) async fn metrics(operator: &Process) -> String {
 }
 
 #[tokio::test]
-async fn at_trace_level_dependencies_included_no_output_holds_a_secret_in_any_form() {
+async fn no_output_at_trace_level_contains_a_secret_in_any_form() {
     let fixture = Fixture::new().await;
     fixture.atlas.add_key(PUBLIC, Key::owner(PRIVATE));
     let operator = fixture.operator_with(&["--log-level=trace"]);
@@ -128,8 +128,8 @@ async fn a_secret_that_cannot_be_decoded_is_in_no_output_either() {
     .into_iter()
     .enumerate()
     {
-        let answer = FakeResponse { status: 200, headers: Vec::new(), body: body.into() };
-        proxies.tape.always(is_secret, move || Action::Respond(answer.clone()));
+        let response = FakeResponse { status: 200, headers: Vec::new(), body: body.into() };
+        proxies.tape.always(is_secret, move || Action::Respond(response.clone()));
         let name = format!("broken-{number}");
         // Another Secret each, because what was read is kept for some seconds.
         fixture.create(&name, json!({"credentialsRef": {"name": name}})).await;

@@ -35,7 +35,7 @@ async fn recovers(fixture: &Fixture) {
 }
 
 #[tokio::test]
-async fn a_missing_secret_is_named_and_found_when_it_comes() {
+async fn a_missing_secret_is_named_and_used_once_it_exists() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.secrets.delete("atlas-api", &kube::api::DeleteParams::default()).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_missing_entry_of_the_secret_is_named() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_not_tried_in_a_loop_and_a_right_one_is_tried_at_once() {
+async fn a_wrong_key_is_backed_off_and_a_new_one_is_used_at_once() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture
@@ -99,7 +99,7 @@ async fn a_callers_address_that_is_not_on_the_access_list_is_named() {
 }
 
 #[tokio::test]
-async fn an_unknown_project_is_said_and_found_when_it_comes() {
+async fn an_unknown_project_is_reported_and_served_once_it_exists() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     refused(&fixture, json!({"projectId": PROJECT}), "ProjectNotFound", &[PROJECT]).await;
@@ -119,7 +119,7 @@ async fn an_unknown_instance_is_final_until_it_exists() {
 }
 
 #[tokio::test]
-async fn an_answer_that_makes_no_sense_is_reported_and_survived() {
+async fn a_malformed_response_is_reported_and_retried() {
     for oddity in [Malformed::Oversized, Malformed::Binary, Malformed::Truncated] {
         let fixture = Fixture::new().await;
         fixture.atlas.inject(Rule::next_of(Operation::List, InjectedFault::Shown(oddity.clone())).times(2));
@@ -131,7 +131,7 @@ async fn an_answer_that_makes_no_sense_is_reported_and_survived() {
 }
 
 #[tokio::test]
-async fn what_atlas_refuses_to_create_is_not_lost_and_not_doubled() {
+async fn a_rejected_create_is_retried_without_duplicates() {
     for ending in [
         Termination::Maintenance,
         Termination::Conflict,

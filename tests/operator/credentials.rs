@@ -18,7 +18,7 @@ const NEXT_PUBLIC: &str = "nextkeyx";
 const NEXT_PRIVATE: &str = "9d0f0a52-6d1e-4b97-a0c4-51e2d7f98b61";
 
 /// Waits until Atlas handles the POST.
-async fn until_post_is_under_way(fixture: &Fixture) {
+async fn until_post_is_in_flight(fixture: &Fixture) {
     let sent = |entry: &JournalEntry| entry.is(Operation::Create) && entry.challenged.is_none();
     let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
@@ -26,13 +26,13 @@ async fn until_post_is_under_way(fixture: &Fixture) {
 }
 
 #[tokio::test]
-async fn a_key_that_is_rotated_while_a_post_is_under_way_loses_nothing_and_needs_no_restart() {
+async fn a_key_rotated_during_a_post_loses_nothing() {
     let fixture = Fixture::new().await;
     let slow = InjectedFault::delayed(Duration::from_millis(1500));
     fixture.atlas.inject(Rule::next_of(Operation::Create, slow));
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
-    until_post_is_under_way(&fixture).await;
+    until_post_is_in_flight(&fixture).await;
     fixture.atlas.add_key(NEXT_PUBLIC, Key::owner(NEXT_PRIVATE));
     fixture.put_secret(&[("publicApiKey", NEXT_PUBLIC), ("privateApiKey", NEXT_PRIVATE)]).await;
     fixture.atlas.remove_key(DEFAULT_PUBLIC_KEY);
@@ -48,7 +48,7 @@ async fn a_key_that_is_rotated_while_a_post_is_under_way_loses_nothing_and_needs
 }
 
 #[tokio::test]
-async fn a_service_account_leads_through_the_whole_life_in_the_versioned_api() {
+async fn a_service_account_serves_the_whole_life_cycle() {
     let fixture = Fixture::new().await;
     fixture.put_secret(&[("clientId", DEFAULT_CLIENT_ID), ("clientSecret", DEFAULT_CLIENT_SECRET)]).await;
     let _operator = fixture.operator_with(&["--atlas-api=v2"]);
@@ -92,7 +92,7 @@ async fn the_secret_of_a_service_account_is_rotated_without_a_restart() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_only_remembered_deletes_what_carries_our_mark_and_gives_no_mark_back() {
+async fn a_remembered_key_only_deletes_endpoints_with_our_mark() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
@@ -117,7 +117,7 @@ async fn a_key_that_is_only_remembered_deletes_what_carries_our_mark_and_gives_n
 }
 
 #[tokio::test]
-async fn an_endpoint_without_a_mark_and_without_a_key_is_released_by_retain_or_by_its_end_in_atlas() {
+async fn an_unmarked_endpoint_without_a_key_is_released_by_retain() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     for name in ["kept", "ended"] {
@@ -154,7 +154,7 @@ pub(crate) async fn own_key(fixture: &Fixture, namespace: &str) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn the_operators_own_key_serves_objects_that_name_none_and_never_those_that_do() {
+async fn the_default_key_serves_only_objects_without_a_reference() {
     let fixture = Fixture::new().await;
     let flags = own_key(&fixture, &fixture.namespace).await;
     let _operator = fixture.operator_with(&flags.each_ref().map(String::as_str));
@@ -167,7 +167,7 @@ async fn the_operators_own_key_serves_objects_that_name_none_and_never_those_tha
 }
 
 #[tokio::test]
-async fn the_operators_own_key_serves_no_namespace_that_it_is_not_for() {
+async fn the_default_key_serves_only_the_allowed_namespaces() {
     let fixture = Fixture::new().await;
     let flags = own_key(&fixture, "elsewhere").await;
     let _operator = fixture.operator_with(&flags.each_ref().map(String::as_str));
@@ -207,7 +207,7 @@ async fn a_deletion_uses_the_key_that_worked_when_its_secret_is_gone() {
 }
 
 #[tokio::test]
-async fn a_passing_404_of_the_api_server_takes_no_key_from_a_deletion() {
+async fn a_transient_404_of_the_api_server_keeps_the_key_of_a_deletion() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let _operator = fixture.operator_behind(&proxies);
@@ -226,7 +226,7 @@ async fn a_passing_404_of_the_api_server_takes_no_key_from_a_deletion() {
 }
 
 #[tokio::test]
-async fn a_deletion_without_any_key_waits_and_names_the_way_out() {
+async fn a_deletion_without_any_key_waits_and_names_the_next_step() {
     let fixture = left_without_a_key().await;
     let _second = fixture.operator();
     let waiting = fixture
@@ -241,7 +241,7 @@ async fn a_deletion_without_any_key_waits_and_names_the_way_out() {
 }
 
 #[tokio::test]
-async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_key() {
+async fn a_deletion_without_its_secret_uses_the_default_key() {
     let fixture = left_without_a_key().await;
     let flags = own_key(&fixture, &fixture.namespace).await;
     let _second = fixture.operator_with(&flags.each_ref().map(String::as_str));
@@ -250,7 +250,7 @@ async fn a_deletion_whose_secret_went_first_is_finished_with_the_operators_own_k
 }
 
 /// A RESERVED object whose Secret is deleted, and the operator that remembers its credentials and has its own.
-async fn left_with_a_remembered_key_and_the_operators_own() -> (Fixture, Process) {
+async fn with_a_remembered_key_and_the_default_key() -> (Fixture, Process) {
     let fixture = Fixture::new().await;
     let flags = own_key(&fixture, &fixture.namespace).await;
     let operator = fixture.operator_with(&flags.each_ref().map(String::as_str));
@@ -261,8 +261,8 @@ async fn left_with_a_remembered_key_and_the_operators_own() -> (Fixture, Process
 }
 
 #[tokio::test]
-async fn a_remembered_key_that_atlas_refuses_gives_way_to_the_operators_own() {
-    let (fixture, _operator) = left_with_a_remembered_key_and_the_operators_own().await;
+async fn a_rejected_remembered_key_is_replaced_by_the_default_key() {
+    let (fixture, _operator) = with_a_remembered_key_and_the_default_key().await;
     fixture.atlas.remove_key(DEFAULT_PUBLIC_KEY);
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
@@ -273,7 +273,7 @@ async fn a_remembered_key_that_atlas_refuses_gives_way_to_the_operators_own() {
 }
 
 #[tokio::test]
-async fn a_refusal_in_another_project_takes_no_key_from_a_deletion() {
+async fn a_rejection_in_another_project_keeps_the_key_of_a_deletion() {
     let fixture = Fixture::new().await;
     let flags = own_key(&fixture, &fixture.namespace).await;
     let _operator = fixture.operator_with(&flags.each_ref().map(String::as_str));
@@ -300,8 +300,8 @@ async fn a_refusal_in_another_project_takes_no_key_from_a_deletion() {
 }
 
 #[tokio::test]
-async fn a_deletion_whose_keys_atlas_all_refuses_waits_and_names_the_way_out() {
-    let (fixture, _operator) = left_with_a_remembered_key_and_the_operators_own().await;
+async fn a_deletion_with_rejected_keys_waits_and_names_the_next_step() {
+    let (fixture, _operator) = with_a_remembered_key_and_the_default_key().await;
     for key in [DEFAULT_PUBLIC_KEY, NEXT_PUBLIC] {
         fixture.atlas.remove_key(key);
     }
@@ -350,11 +350,7 @@ async fn a_deleted_secret_serves_no_later_object_of_the_name() {
     fixture.edit("orders", json!({"deletionPolicy": "Retain"})).await;
     fixture.until_gone("orders").await;
     assert_eq!(fixture.endpoints().len(), 1, "the endpoint that was retained");
-    assert_eq!(
-        fixture.atlas.journal().len(),
-        before,
-        "nothing was asked with credentials that were taken away"
-    );
+    assert_eq!(fixture.atlas.journal().len(), before, "no request used the removed credentials");
 }
 
 #[tokio::test]
@@ -370,7 +366,7 @@ async fn a_deleted_secret_creates_nothing_any_more() {
 }
 
 #[tokio::test]
-async fn a_missing_secret_is_read_once_for_all_who_name_it() {
+async fn a_missing_secret_is_read_once_for_all_its_objects() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let _operator = fixture.operator_behind(&proxies);

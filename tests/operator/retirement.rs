@@ -48,7 +48,7 @@ fn migrate(settings: &mut Settings, kind: InstanceKind) {
 }
 
 #[tokio::test]
-async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_deletion() {
+async fn each_permanent_end_is_one_condition_and_delays_no_deletion() {
     type End = (&'static str, fn(&Fixture), &'static str, &'static str, &'static str);
     let ends: [End; 5] = [
         (
@@ -121,15 +121,11 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
         let maps: Api<ConfigMap> =
             Api::namespaced(fixture.control_plane.client().await.unwrap(), &fixture.namespace);
         assert_eq!(maps.get_opt("orders-privatelink").await.unwrap().is_none(), lost, "{end}");
-        let told = notes(&fixture, event).await;
-        assert!(told.len() == 1 && told[0].contains("billed"), "{end}: {told:?}");
+        let reported = notes(&fixture, event).await;
+        assert!(reported.len() == 1 && reported[0].contains("billed"), "{end}: {reported:?}");
         let before = fixture.atlas.journal().len();
         tokio::time::sleep(SEVERAL_POLLS).await;
-        assert_eq!(
-            fixture.atlas.journal().len(),
-            before,
-            "{end}: what is final is looked at once an interval"
-        );
+        assert_eq!(fixture.atlas.journal().len(), before, "{end}: a final state is polled once an interval");
         fixture.delete("orders").await;
         fixture.until_gone("orders").await;
         assert!(notes(&fixture, "EndpointDeleted").await[0].contains("billed"), "{end}");
@@ -139,7 +135,7 @@ async fn each_end_for_good_is_one_condition_with_its_next_step_and_holds_up_no_d
 }
 
 #[tokio::test]
-async fn what_ended_before_it_began_is_said_and_goes_at_once() {
+async fn an_object_of_a_retired_instance_is_reported_and_released() {
     let fixture = Fixture::new().await;
     fixture.atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::VersionGone)));
     let _operator = fixture.operator();
@@ -153,7 +149,7 @@ async fn what_ended_before_it_began_is_said_and_goes_at_once() {
 }
 
 #[tokio::test]
-async fn a_project_that_is_gone_is_no_access_and_a_deletion_waits_and_names_the_way_out() {
+async fn a_deletion_in_a_removed_project_waits_and_names_the_next_step() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({})).await;
@@ -177,7 +173,7 @@ async fn a_project_that_is_gone_is_no_access_and_a_deletion_waits_and_names_the_
 }
 
 #[tokio::test]
-async fn an_announced_end_is_told_once_takes_nothing_away_and_is_not_written_again() {
+async fn an_announced_sunset_is_reported_once_and_changes_nothing_else() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let operator = fixture.operator_behind(&proxies);
@@ -186,34 +182,34 @@ async fn an_announced_end_is_told_once_takes_nothing_away_and_is_not_written_aga
     // A gateway may have added the header to one response.
     let announced = || Rule::next(InjectedFault::Shown(Malformed::Deprecated)).of([Operation::List]);
     fixture.atlas.inject(announced());
-    for look in ["once", "and no more"] {
-        fixture.request_reconcile("orders", look).await;
-        assert_no_condition(&fixture.until_reconciled("orders", look).await, "ApiSunset");
+    for round in ["once", "and no more"] {
+        fixture.request_reconcile("orders", round).await;
+        assert_no_condition(&fixture.until_reconciled("orders", round).await, "ApiSunset");
     }
     fixture.atlas.inject(announced().times(None));
     fixture.request_reconcile("orders", "0").await;
     fixture.until_reconciled("orders", "0").await;
     tokio::time::sleep(CONFIRM_GAP).await;
     fixture.request_reconcile("orders", "1").await;
-    let told = fixture.until_reconciled("orders", "1").await;
-    assert_condition(&told, "ApiSunset", "True", "SunsetAnnounced");
-    assert!(condition(&told, "ApiSunset").unwrap().message.contains("2026-01-15"));
-    assert_condition(&told, "Ready", "True", "Reserved");
-    assert_condition(&told, "Synced", "True", "ReconcileSucceeded");
-    assert_no_condition(&told, "Stalled");
+    let reported = fixture.until_reconciled("orders", "1").await;
+    assert_condition(&reported, "ApiSunset", "True", "SunsetAnnounced");
+    assert!(condition(&reported, "ApiSunset").unwrap().message.contains("2026-01-15"));
+    assert_condition(&reported, "Ready", "True", "Reserved");
+    assert_condition(&reported, "Synced", "True", "ReconcileSucceeded");
+    assert_no_condition(&reported, "Stalled");
     notes(&fixture, "AtlasApiSunset").await;
     let writes = proxies.settled_effects().await;
     let lists = || fixture.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
-    for look in 0..20 {
+    for round in 0..20 {
         // Not every server of Atlas need announce it.
-        if look == 10 {
+        if round == 10 {
             fixture.atlas.clear_rules();
         }
         let before = lists();
         // An annotation that the operator reads, with a value that means nothing.
-        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{look}")})).await;
-        let looked = fixture.atlas.until(|_| lists() > before);
-        tokio::time::timeout(PATIENCE, looked).await.expect("the operator looks at once");
+        fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": format!("{round}")})).await;
+        let reconciled = fixture.atlas.until(|_| lists() > before);
+        tokio::time::timeout(PATIENCE, reconciled).await.expect("the operator reconciles at once");
     }
     assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
     assert_eq!(notes(&fixture, "AtlasApiSunset").await.len(), 1);

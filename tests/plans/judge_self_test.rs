@@ -127,14 +127,14 @@ async fn a_record_in_which_all_is_well_is_passed() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_outlives_its_object_is_seen() {
+async fn detects_an_endpoint_that_outlives_its_object() {
     let (_atlas, mut record, _) = well().await;
     record.versions.iter_mut().for_each(|version| version.at = Duration::ZERO);
     condemned(&record, "P5");
 }
 
 #[tokio::test]
-async fn two_endpoints_at_once_and_one_left_over_are_seen() {
+async fn detects_two_endpoints_at_once_and_a_remaining_one() {
     let atlas = atlas_with(&[marked(), marked()]).await;
     let (_atlas, record, _) = well().await;
     let record = Record { lives: atlas.timelines(), ..record };
@@ -148,7 +148,7 @@ async fn with(processes: Vec<Vec<Exchange>>) -> Record {
 }
 
 #[tokio::test]
-async fn a_post_before_its_claim_or_by_another_claim_than_its_own_is_seen() {
+async fn detects_a_post_without_its_own_claim() {
     condemned(&with(vec![vec![post(at(0), Some(200)), claim("one", at(1))]]).await, "P2");
     condemned(&with(vec![vec![claim("one", at(0))], vec![post(at(1), Some(200))]]).await, "P2");
     // Sent while the claim was in flight, and long after it.
@@ -164,13 +164,13 @@ async fn a_post_before_its_claim_or_by_another_claim_than_its_own_is_seen() {
 }
 
 #[tokio::test]
-async fn a_post_for_an_object_on_its_way_out_is_seen() {
+async fn detects_a_post_for_an_object_in_deletion() {
     let (claimed, posted) = (DELETED_AT + at(3), DELETED_AT + at(4));
     condemned(&with(vec![vec![claim("one", claimed), post(posted, Some(200))]]).await, "P6");
 }
 
 #[tokio::test]
-async fn a_nonce_that_is_posted_again_is_seen_whatever_became_of_the_first() {
+async fn detects_a_nonce_that_is_posted_twice() {
     for first in [None, Some(409), Some(429), Some(500), Some(503), Some(200)] {
         let again = vec![claim("one", at(0)), post(at(1), first), post(at(2), Some(200))];
         condemned(&with(vec![again]).await, "P3");
@@ -181,7 +181,7 @@ async fn a_nonce_that_is_posted_again_is_seen_whatever_became_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_claim_while_a_post_may_still_arrive_is_seen() {
+async fn detects_a_claim_while_a_post_may_still_arrive() {
     let at_once = |status| vec![vec![claim("one", at(0)), post(at(1), status)], vec![claim("two", at(7))]];
     condemned(&with(at_once(None)).await, "P3");
     condemned(&with(at_once(Some(503))).await, "P3");
@@ -189,7 +189,7 @@ async fn a_claim_while_a_post_may_still_arrive_is_seen() {
 }
 
 #[tokio::test]
-async fn a_change_of_what_is_not_ours_is_seen_whether_it_arrived_or_not() {
+async fn detects_a_write_to_a_foreign_endpoint() {
     let stranger = Endpoint::reserved(None);
     let atlas = atlas_with(std::slice::from_ref(&stranger)).await;
     let strangers = || vec![(stranger.clone(), atlas.timelines().pop().unwrap())];
@@ -203,7 +203,7 @@ async fn a_change_of_what_is_not_ours_is_seen_whether_it_arrived_or_not() {
 }
 
 #[tokio::test]
-async fn a_patch_that_changes_nothing_is_seen_when_nobody_else_could_have_sent_it() {
+async fn detects_a_patch_that_changes_nothing() {
     let endpoint = marked();
     let atlas = atlas_with(std::slice::from_ref(&endpoint)).await;
     let path = format!("/endpoint/{}", endpoint.id);
@@ -217,14 +217,14 @@ async fn a_patch_that_changes_nothing_is_seen_when_nobody_else_could_have_sent_i
 }
 
 #[tokio::test]
-async fn a_delete_under_a_living_object_is_seen() {
+async fn detects_a_delete_for_an_existing_object() {
     let (_atlas, mut record, _) = well().await;
     record.journal.push(request(Operation::Delete, DELETED_AT / 2));
     condemned(&record, "P4");
 }
 
 #[tokio::test]
-async fn an_id_that_is_lost_or_changes_too_early_is_seen() {
+async fn detects_an_id_that_is_lost_or_changes_too_early() {
     let (_atlas, mut record, _) = well().await;
     record.versions.push(version(&json!({})));
     condemned(&record, "P7");
@@ -234,7 +234,7 @@ async fn an_id_that_is_lost_or_changes_too_early_is_seen() {
 }
 
 #[tokio::test]
-async fn ready_before_it_is_true_is_seen() {
+async fn detects_ready_before_it_is_true() {
     let (_atlas, mut record, id) = well().await;
     let ready = json!([{
         "type": "Ready", "status": "True", "reason": "Reserved", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z",
@@ -245,7 +245,7 @@ async fn ready_before_it_is_true_is_seen() {
 }
 
 #[tokio::test]
-async fn a_mark_that_is_taken_off_is_seen() {
+async fn detects_a_removed_mark() {
     let endpoint = marked();
     let id = endpoint.id.clone();
     let atlas = atlas_with(&[endpoint]).await;

@@ -8,7 +8,7 @@ use testbed::{Action, Exchange, Process, Proxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::secrecy::metrics;
+use crate::secrets::metrics;
 
 fn is_ours(exchange: &Exchange) -> bool {
     exchange.method == "GET" && exchange.path.contains("/serverlessprivateendpoints?")
@@ -36,16 +36,16 @@ async fn readyz(operator: &Process) -> String {
 
 /// Waits for this response of `/readyz`.
 async fn until_readyz(operator: &Process, words: &str) {
-    let said = async {
+    let reported = async {
         while !readyz(operator).await.contains(words) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let said = tokio::time::timeout(PATIENCE, said).await;
-    assert!(said.is_ok(), "{words} is not in {}", readyz(operator).await);
+    let reported = tokio::time::timeout(PATIENCE, reported).await;
+    assert!(reported.is_ok(), "{words} is not in {}", readyz(operator).await);
 }
 
-async fn survives_a_first_listing_without_an_answer(flags: &[&str]) {
+async fn survives_a_first_listing_without_a_response(flags: &[&str]) {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     proxies.tape.next(is_page, Action::HangRequest);
@@ -59,14 +59,14 @@ async fn survives_a_first_listing_without_an_answer(flags: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_first_listing_that_is_never_answered_is_tried_again() {
-    survives_a_first_listing_without_an_answer(&[]).await;
+async fn a_first_listing_without_a_response_is_retried() {
+    survives_a_first_listing_without_a_response(&[]).await;
 }
 
 #[tokio::test]
-async fn a_leader_whose_first_listing_is_never_answered_is_not_ready_and_tries_again() {
+async fn a_leader_retries_a_first_listing_without_a_response() {
     let lease = format!("--lease-name=deaf-{}", std::process::id());
-    survives_a_first_listing_without_an_answer(&["--leader-elect", "--lease-namespace=default", &lease])
+    survives_a_first_listing_without_a_response(&["--leader-elect", "--lease-namespace=default", &lease])
         .await;
 }
 
@@ -86,12 +86,12 @@ async fn survives_an_end_of_the_watch(end: impl Fn(&Proxy), hangs: fn(&Exchange)
 }
 
 #[tokio::test]
-async fn a_watch_that_is_never_opened_after_a_cut_is_tried_again() {
+async fn an_interrupted_watch_without_a_response_is_retried() {
     survives_an_end_of_the_watch(Proxy::close_watches, is_watch).await;
 }
 
 #[tokio::test]
-async fn a_listing_that_is_never_answered_after_an_expired_watch_is_tried_again() {
+async fn a_relisting_without_a_response_is_retried() {
     survives_an_end_of_the_watch(Proxy::expire_watches, is_page).await;
 }
 
@@ -103,14 +103,14 @@ async fn silence(operator: &Process) -> f64 {
 }
 
 #[tokio::test]
-async fn an_operator_whose_watch_falls_silent_is_not_ready_until_it_is_heard() {
+async fn a_silent_watch_makes_the_operator_not_ready() {
     let fixture = Fixture::new().await;
     let operator = fixture.operator_with(&["--watch-silence=5s"]);
     fixture.create("orders", json!({"interval": "1h"})).await;
     fixture.until_reason("orders", "Reserved").await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
     // Nothing happens, and a bookmark comes once a minute.
-    until_readyz(&operator, "watch: nothing was heard on the watch").await;
+    until_readyz(&operator, "watch: no data arrived on the watch").await;
     let first = silence(&operator).await;
     assert!(first >= 5.0, "{first}");
     until_readyz(&operator, &format!("for {} s", Duration::from_secs_f64(first).as_secs() + 1)).await;
@@ -129,14 +129,14 @@ async fn an_operator_whose_watches_open_and_bring_nothing_is_not_ready() {
     fixture.until_reason("orders", "Reserved").await;
     proxies.tape.always(is_watch, || Action::status(200));
     proxies.cluster.close_watches();
-    until_readyz(&operator, "watch: nothing was heard on the watch").await;
+    until_readyz(&operator, "watch: no data arrived on the watch").await;
     proxies.tape.forget_plan();
     fixture.request_reconcile("orders", "1").await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
 }
 
 #[tokio::test]
-async fn an_operator_whose_right_to_watch_is_taken_away_is_not_ready_until_it_is_back() {
+async fn a_revoked_watch_permission_makes_the_operator_not_ready() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let operator = fixture.operator_behind(&proxies);
@@ -145,7 +145,7 @@ async fn an_operator_whose_right_to_watch_is_taken_away_is_not_ready_until_it_is
     until_readyz(&operator, "HTTP/1.1 200 ").await;
     proxies.tape.always(is_ours, || Action::kubernetes(403, "Forbidden"));
     proxies.cluster.close_watches();
-    until_readyz(&operator, "answers 403 to `watch`").await;
+    until_readyz(&operator, "responds 403 to `watch`").await;
     assert!(readyz(&operator).await.starts_with("HTTP/1.1 503 "));
     proxies.tape.forget_plan();
     until_readyz(&operator, "HTTP/1.1 200 ").await;
