@@ -40,7 +40,7 @@ fn a_page_is_decoded_whatever_one_of_its_objects_holds() {
         assert_eq!(page.metadata.continue_.as_deref(), Some("c"));
         let names: Vec<_> = page.items.iter().map(ResourceExt::name_any).collect();
         assert_eq!(names, ["one", "poisoned", "other"]);
-        let read: Vec<_> = page.items.iter().map(|object| object.read().is_some()).collect();
+        let read: Vec<_> = page.items.iter().map(|object| object.object().is_some()).collect();
         assert_eq!(read, [true, readable, true]);
     }
 }
@@ -58,7 +58,7 @@ fn an_event_is_decoded_whatever_its_object_holds() {
             };
             assert_eq!(object.name_any(), "poisoned");
             assert_eq!(object.resource_version().as_deref(), Some("7"), "the watch goes on from there");
-            assert_eq!(object.read().is_some(), readable);
+            assert_eq!(object.object().is_some(), readable);
         }
     }
 }

@@ -82,9 +82,9 @@ pub(crate) async fn run<K: Kind, Reconcile>(
 /// Returns the object and its place, if it was decoded and is admitted now. Otherwise its reconcile is requested once it is
 /// admitted.
 fn admit<K: Kind>(admission: &Arc<Admission<K>>, object: &Cached<K>) -> Option<(Box<K>, Place<K>)> {
-    let decoded = object.read()?;
+    let decoded = object.object()?;
     let place = admission.enter(name(object), decoded.lane())?;
-    Some((Box::new(decoded.clone()), place))
+    Some((decoded, place))
 }
 
 #[cfg(test)]

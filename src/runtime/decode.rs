@@ -4,14 +4,13 @@
 //! These may be nested deeper, dated later or be larger than a decoder accepts. They are skipped and never decoded, so that no
 //! object can stop another from being read. No error of this file repeats a value of a Secret.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use domain::ownership::condensed;
 
@@ -52,15 +51,15 @@ pub(crate) struct ConfigMap {
 }
 
 /// The top-level fields of an object, not decoded.
-#[derive(Deserialize, Default)]
+#[derive(Clone, Copy, Deserialize, Serialize, Default)]
 struct Parts<'a> {
     #[serde(borrow, default)]
     metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
     spec: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     status: Option<&'a RawValue>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing)]
     data: Option<&'a RawValue>,
 }
 
@@ -90,15 +89,21 @@ struct Finalizers {
 }
 
 /// The other used fields of an object's metadata.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Lean<'a> {
+struct Lean<A> {
+    #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     deletion_timestamp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     finalizers: Option<Vec<String>>,
-    #[serde(borrow)]
-    annotations: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<A>,
 }
+
+/// Annotations that are not decoded.
+type Annotations<'a> = BTreeMap<String, &'a RawValue>;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -126,29 +131,60 @@ struct Owner {
 /// # Errors
 /// If the object cannot be decoded; the error holds its identifying metadata, where present.
 pub(crate) fn object<K: Kind>(json: &str) -> Result<K, Box<Unreadable>> {
-    let parts = parts(json);
-    let names = names(&parts);
-    whole(&parts, names.clone()).map_err(|why| Box::new(Unreadable { metadata: names, why: cut(why) }))
+    stripped(json).map(|(object, ..)| object)
 }
 
-fn whole<K: Kind>(parts: &Parts<'_>, names: ObjectMeta) -> Result<K, String> {
-    let spec = parts.spec.ok_or("it has no spec")?;
+/// Decodes one of our own objects. Returns with it its identifying metadata, and the JSON from which [`restored`] decodes the same
+/// object again: without the fields that no decoder here reads.
+///
+/// # Errors
+/// If the object cannot be decoded; the error holds its identifying metadata, where present.
+pub(crate) fn stripped<K: Kind>(json: &str) -> Result<(K, ObjectMeta, Box<str>), Box<Unreadable>> {
+    let parts = parts(json);
+    let names = names(&parts);
+    let decoded = lean::<K>(&parts).and_then(|lean| {
+        let json = to_raw_value(&lean)
+            .and_then(|lean| serde_json::to_string(&Parts { metadata: Some(&lean), data: None, ..parts }))
+            .map_err(|error| error.to_string())?;
+        Ok((whole(&parts, names.clone(), lean)?, json))
+    });
+    match decoded {
+        Ok((object, json)) => Ok((object, names, json.into())),
+        Err(why) => Err(Box::new(Unreadable { metadata: names, why: cut(why) })),
+    }
+}
+
+/// Decodes an object again, from what [`stripped`] returned.
+pub(crate) fn restored<K: Kind>(names: ObjectMeta, json: &str) -> Option<K> {
+    let parts = parts(json);
+    lean::<K>(&parts).and_then(|lean| whole(&parts, names, lean)).ok()
+}
+
+fn lean<K: Kind>(parts: &Parts<'_>) -> Result<Lean<BTreeMap<String, String>>, String> {
     let metadata = parts.metadata.ok_or("it has no metadata")?;
-    let lean: Lean<'_> = decode("metadata", metadata)?;
-    let mut finalizers = lean.finalizers.filter(|finalizers| !finalizers.is_empty());
+    let Lean { generation, deletion_timestamp, finalizers, annotations }: Lean<Annotations<'_>> =
+        decode("metadata", metadata)?;
+    let finalizers = finalizers.filter(|finalizers| !finalizers.is_empty());
     if finalizers.iter().flatten().map(String::len).sum::<usize>() > LONGEST_FINALIZERS {
         return Err(format!("metadata: the finalizers have more than {LONGEST_FINALIZERS} bytes"));
     }
-    if let Some(finalizers) = &mut finalizers {
-        finalizers.shrink_to_fit();
-    }
+    let annotations = annotations.map(self::annotations::<K>).transpose()?;
+    Ok(Lean { generation, deletion_timestamp, finalizers, annotations })
+}
+
+fn whole<K: Kind>(
+    parts: &Parts<'_>,
+    names: ObjectMeta,
+    lean: Lean<BTreeMap<String, String>>,
+) -> Result<K, String> {
+    let spec = parts.spec.ok_or("it has no spec")?;
     // Only whether it is set matters to the rules; the time itself is used by metrics alone.
     let deleted = |text: String| Time(text.parse().unwrap_or(Timestamp::MAX));
     let metadata = ObjectMeta {
         generation: lean.generation,
         deletion_timestamp: lean.deletion_timestamp.map(deleted),
-        finalizers,
-        annotations: lean.annotations.map(annotations::<K>).transpose()?,
+        finalizers: lean.finalizers,
+        annotations: lean.annotations,
         ..names
     };
     let status = parts.status.map(|status| decode("status", status)).transpose()?;
@@ -156,9 +192,9 @@ fn whole<K: Kind>(parts: &Parts<'_>, names: ObjectMeta) -> Result<K, String> {
 }
 
 /// Returns the annotations that the operator reads.
-fn annotations<K: Kind>(all: BTreeMap<Cow<'_, str>, &RawValue>) -> Result<BTreeMap<String, String>, String> {
+fn annotations<K: Kind>(all: Annotations<'_>) -> Result<BTreeMap<String, String>, String> {
     let mut read = BTreeMap::new();
-    for (key, json) in all.into_iter().filter(|(key, _)| K::ANNOTATIONS.contains(&key.as_ref())) {
+    for (key, json) in all.into_iter().filter(|(key, _)| K::ANNOTATIONS.contains(&key.as_str())) {
         let mut value: String = decode("metadata", json)?;
         if value.len() > LONGEST_ANNOTATION && key == K::CLAIM {
             // An attempt must not be lost because a user overwrote its claim with a long text.
@@ -167,7 +203,7 @@ fn annotations<K: Kind>(all: BTreeMap<Cow<'_, str>, &RawValue>) -> Result<BTreeM
         if value.len() > LONGEST_ANNOTATION {
             return Err(format!("metadata: the annotation {key} has more than {LONGEST_ANNOTATION} bytes"));
         }
-        read.insert(key.into_owned(), value);
+        read.insert(key, value);
     }
     Ok(read)
 }

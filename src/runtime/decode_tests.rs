@@ -56,6 +56,38 @@ fn an_object_is_as_it_was_but_for_what_is_never_read() {
 }
 
 #[test]
+fn a_stripped_object_is_restored_as_it_was_decoded() {
+    let long = format!("\"v1/{}\"", "x\\\"\\n".repeat(LONGEST_ANNOTATION));
+    let claim = format!("{{\"{}\": {long}, \"other\": 7}}", Example::CLAIM);
+    let without_status = manifest().to_string().replace("\"status\":{\"_id\"", "\"never\":{\"_id\"");
+    for json in [
+        manifest().to_string(),
+        without_status,
+        with("annotations", &claim),
+        with("annotations", "null"),
+        with("finalizers", "[]"),
+        with("finalizers", "null"),
+        with("deletionTimestamp", "\"9999-12-31T23:59:59Z\""),
+        with("deletionTimestamp", "\"\""),
+        with("generation", "null"),
+    ] {
+        let (object, names, stripped) = stripped::<Example>(&json).unwrap();
+        let restored = restored::<Example>(names, &stripped).unwrap();
+        assert_eq!(
+            serde_json::to_value(&restored).unwrap(),
+            serde_json::to_value(&object).unwrap(),
+            "{json}"
+        );
+        assert_eq!(restored.trigger(), object.trigger());
+        for never_read in
+            ["labels", "managedFields", "ownerReferences", "last-applied", "\"other\"", "orders"]
+        {
+            assert!(!stripped.contains(never_read), "{never_read} is in {stripped}");
+        }
+    }
+}
+
+#[test]
 fn nothing_that_is_not_read_keeps_an_object_from_being_read() {
     let time = r#"{"manager": "x", "time": "9999-12-31T23:59:59Z", "fieldsV1": {}}"#;
     let deep = format!(r#"{{"manager": "x", "fieldsV1": {}}}"#, nested(100_000));

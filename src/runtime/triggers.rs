@@ -3,8 +3,6 @@
 //! It applies each event to the store, and compares the object with the one that the store held before: a change that no
 //! reconcile reads, such as its own write to the status, triggers nothing. Never waits, and keeps nothing else of an object.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
@@ -58,7 +56,7 @@ impl<K: Kind> Triggers<K> {
     fn changed(&self, object: &Cached<K>) -> Option<ObjectRef<Cached<K>>> {
         let name = name(object);
         let known = self.store.get(&name);
-        known.is_none_or(|known| trigger(&known) != trigger(object)).then_some(name)
+        known.is_none_or(|known| known.trigger() != object.trigger()).then_some(name)
     }
 }
 
@@ -68,16 +66,5 @@ pub(crate) fn name<K: Kind>(object: &Cached<K>) -> ObjectRef<Cached<K>> {
     match object.meta().namespace.as_deref() {
         Some(namespace) => name.within(namespace),
         None => name,
-    }
-}
-
-fn trigger<K: Kind>(object: &Cached<K>) -> u64 {
-    match object {
-        Cached::Read(object) => object.trigger(),
-        Cached::Unreadable(unreadable) => {
-            let mut hasher = DefaultHasher::new();
-            (&unreadable.metadata.uid, &unreadable.why).hash(&mut hasher);
-            hasher.finish()
-        }
     }
 }

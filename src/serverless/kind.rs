@@ -28,12 +28,8 @@ impl Kind for ServerlessPrivateEndpoint {
     fn from_parts(
         metadata: ObjectMeta,
         spec: ServerlessPrivateEndpointSpec,
-        mut status: Option<ServerlessPrivateEndpointStatus>,
+        status: Option<ServerlessPrivateEndpointStatus>,
     ) -> Self {
-        // A decoded list has room for more, which would be a tenth of a cached object.
-        if let Some(status) = &mut status {
-            status.conditions.shrink_to_fit();
-        }
         Self { metadata, spec, status }
     }
 

@@ -182,24 +182,19 @@ async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Co
 /// Records what a watch event shows. Create attempts are recorded here too: an attempt whose claim is removed from the object may
 /// still take effect in Atlas.
 fn record(ctx: &Arc<Context>, event: &Event<Cached>) {
-    match event {
-        Event::Apply(Cached::Read(object)) | Event::InitApply(Cached::Read(object)) => {
-            let identity = Identity::of(&**object, &ctx.cluster_id);
-            if ctx.directory.appeared(&identity.token, &identity.namespace, &identity.name) {
-                ctx.declares(&identity.token, directory::declared(object).as_ref());
-            }
-            if ctx.options.default_credentials.is_some() {
-                ctx.directory.uses(&identity.token, object);
-            }
-            let seen = convert::object(object, &identity, &ctx.cluster_id);
-            ctx.states.watched(&identity.namespace, &identity.token, &seen);
-            ctx.states.with(&identity.token, |entry| {
-                entry.counted.appeared(object);
-            });
-        }
-        Event::Apply(Cached::Unreadable(unreadable)) | Event::InitApply(Cached::Unreadable(unreadable)) => {
-            ctx.cannot_read(unreadable);
-        }
-        Event::Delete(_) | Event::Init | Event::InitDone => {}
+    let (Event::Apply(cached) | Event::InitApply(cached)) = event else { return };
+    if let Cached::Unreadable(unreadable) = cached {
+        ctx.cannot_read(unreadable);
     }
+    let Some(object) = cached.object() else { return };
+    let identity = Identity::of(&*object, &ctx.cluster_id);
+    if ctx.directory.appeared(&identity.token, &identity.namespace, &identity.name) {
+        ctx.declares(&identity.token, directory::declared(&object).as_ref());
+    }
+    if ctx.options.default_credentials.is_some() {
+        ctx.directory.uses(&identity.token, &object);
+    }
+    let seen = convert::object(&object, &identity, &ctx.cluster_id);
+    ctx.states.watched(&identity.namespace, &identity.token, &seen);
+    ctx.states.with(&identity.token, |entry| entry.counted.appeared(&object));
 }
