@@ -24,7 +24,7 @@ COPY --from=build /out/spe-operator /spe-operator
 # A number, so that Kubernetes can check that it is not root.
 USER 65532:65532
 EXPOSE 8080
-# One heap for all threads. By default glibc has several per core of the node, and each keeps its own peak.
+# One heap for what C code allocates. By default glibc has several per core of the node, and each keeps its own peak.
 ENV GLIBC_TUNABLES=glibc.malloc.arena_max=1
 ENTRYPOINT ["/spe-operator"]
 CMD ["run"]

@@ -10,6 +10,11 @@ use spe_operator::app::settings::{self, Command, Settings, UsageError};
 use spe_operator::serverless::crd;
 use tokio::runtime::Runtime;
 
+/// Its settings are in `.cargo/config.toml`.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match settings::parse(std::env::args_os()) {
         Ok(Command::Run(settings)) => run(*settings),
