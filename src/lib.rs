@@ -3,7 +3,7 @@
 //! # From event to status
 //!
 //! A watch event or a timer triggers a reconcile ([`serverless`]). It *observes* (the object, its credentials, the instance's
-//! listing), calls `domain::decide::decide`, *performs* the one step that this returns, and decides again, until no step is
+//! listing), calls `domain::serverless::decide::decide`, *performs* the one step that this returns, and decides again, until no step is
 //! left; then it *publishes* status and events where they differ. The rules of the protocol are in the `domain` crate,
 //! which knows neither Kubernetes nor HTTP nor time.
 //!
@@ -18,7 +18,7 @@
 //!
 //! | module | content | uses |
 //! |---|---|---|
-//! | `domain` (crate) | endpoint, ownership, decide, conditions, memory, schedule, access, rate limits, output | nothing |
+//! | `domain` (crate) | `serverless`: endpoint, ownership, decide, status, memory, output; beside it schedule, access, rate limits | nothing |
 //! | `atlas` (crate) | the HTTP client: Digest, OAuth, classification | `domain` |
 //! | [`metrics`] | the metrics, and their exposition | `domain`, `atlas` |
 //! | `runtime` | the parts that all kinds share: controller, admission, calls to the API server, events, watches, bounds | `domain`, `atlas`, `metrics` |

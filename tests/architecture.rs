@@ -101,6 +101,18 @@ fn the_core_depends_on_nothing_that_acts() {
 }
 
 #[test]
+fn the_rules_that_all_kinds_share_know_no_kind() {
+    for (path, text) in sources(&root().join("domain/src")) {
+        let shared = !path.starts_with(root().join("domain/src/serverless")) && !path.ends_with("src/lib.rs");
+        assert!(
+            !shared || !code(&text).contains("serverless::"),
+            "{} uses the rules of a kind",
+            path.display()
+        );
+    }
+}
+
+#[test]
 fn every_file_opens_by_saying_what_it_does() {
     for folder in ["src", "domain/src", "atlas/src", "atlas-simulator/src", "testbed/src"] {
         for (path, text) in sources(&root().join(folder)) {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::endpoint::ProjectId;
+use domain::ids::ProjectId;
 use tokio::time::Instant;
 
 use super::credentials::Fingerprint;

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use domain::endpoint::{Endpoint, EndpointId, Instance, VpcEndpointId};
 use domain::fault::FaultKind;
-use domain::observed::Sunset;
+use domain::ids::VpcEndpointId;
+use domain::serverless::endpoint::{Endpoint, EndpointId, Instance};
+use domain::sunset::Sunset;
 use reqwest::{Method, Url};
 use tokio::time::Instant;
 

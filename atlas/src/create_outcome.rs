@@ -3,7 +3,7 @@
 //! A POST is not idempotent, so a create is refused only where that is proven: nothing was sent, or Atlas itself rejected
 //! the request.
 
-use domain::endpoint::Endpoint;
+use domain::serverless::endpoint::Endpoint;
 
 use super::error::{AtlasError, RequestContext};
 use super::exchange::Failure;

@@ -6,9 +6,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use domain::endpoint::{EndpointId, Instance};
 use domain::fault::{Concerns, Fault, FaultKind};
-use domain::message::Message;
+use domain::serverless::endpoint::{EndpointId, Instance};
+use domain::status::Message;
 
 use super::classify;
 use super::credentials::{Credentials, SecretText};

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use domain::observed::Sunset;
+use domain::sunset::Sunset;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderValue, RETRY_AFTER,
     SET_COOKIE, WWW_AUTHENTICATE,

@@ -4,7 +4,8 @@
 //! an error, never skipped: a listing that misses one endpoint would lead to a second one. Text is cleaned here, where
 //! it comes in; a malformed id is an error, for a repaired one would name another thing.
 
-use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
+use domain::ids::VpcEndpointId;
+use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use domain::text::kept;
 use serde_json::{Map, Value, json};
 

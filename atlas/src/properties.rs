@@ -10,9 +10,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use domain::endpoint::{EndpointId, Instance};
 use domain::fault::FaultKind;
-use domain::ownership::{mark_of, same_comment};
+use domain::serverless::endpoint::{EndpointId, Instance};
+use domain::serverless::ownership::{mark_of, same_comment};
 use domain::text::{MAX_BYTES, is_unfit, kept};
 use serde_json::Value;
 use tokio::time::Instant;

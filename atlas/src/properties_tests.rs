@@ -169,7 +169,7 @@ fn as_bytes(status: u16, body: &str) -> Vec<u8> {
     [&status, body.as_bytes()].concat()
 }
 
-fn listed(body: &[u8]) -> Result<Vec<domain::endpoint::Endpoint>, String> {
+fn listed(body: &[u8]) -> Result<Vec<domain::serverless::endpoint::Endpoint>, String> {
     let opened = response::open(RawResponse::of(200, body));
     if opened.is_success() { json::endpoints(opened.json()?, &[]) } else { Err("no success".to_owned()) }
 }

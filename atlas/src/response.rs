@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use domain::observed::Sunset;
+use domain::sunset::Sunset;
 use serde_json::Value;
 
 use super::credentials::SecretText;

@@ -1,6 +1,6 @@
 //! Reads the announced end of the API: `Sunset` (RFC 8594), or at least `Deprecation` (RFC 9745). Pure.
 
-use domain::observed::Sunset;
+use domain::sunset::Sunset;
 use jiff::Timestamp;
 
 /// Reads the two headers. A date that cannot be parsed counts as not named.

@@ -1,6 +1,6 @@
 //! How a token's response is read and kept.
 
-use domain::endpoint::Instance;
+use domain::serverless::endpoint::Instance;
 use serde_json::json;
 
 use super::super::settings::ClientSettings;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::endpoint::{EndpointId, Instance};
+use domain::serverless::endpoint::{EndpointId, Instance};
 use reqwest::Url;
 
 use super::acceptances::Acceptances;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::backoff::MAX_RETRY;
-use crate::memory::SinceBoot;
+use crate::instant::SinceBoot;
 
 /// Maximum age of a Secret whose credentials work.
 const FRESH: Duration = Duration::from_mins(1);

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::message::Message;
+use crate::status::Message;
 
 /// Why Atlas could not be read, or why it refused a write.
 ///
@@ -77,7 +77,7 @@ impl fmt::Display for Fault {
 
 impl FaultKind {
     /// Returns `true` if Atlas reports that the instance, or this API, is gone. One such response may be wrong for a moment, so
-    /// nothing final follows from one alone ([`crate::memory::Memory::responded`]).
+    /// nothing final follows from one alone ([`crate::serverless::memory::Memory::responded`]).
     #[must_use]
     pub fn reports_gone(self) -> bool {
         matches!(self, Self::InstanceNotFound | Self::NotServerless | Self::Retired)

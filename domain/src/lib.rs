@@ -3,25 +3,26 @@
 //! Pure and synchronous: this crate never does I/O, never reads a clock, never draws a random number and knows neither
 //! Kubernetes nor HTTP. It takes observations as data and returns decisions as data.
 //!
-//! [`observed`] → [`decide`] → [`decision`] → [`conditions`] and [`event`]; [`memory`] carries state from one reconcile to
-//! the next, and [`schedule`] says when that is due. [`access`] says which credentials may be used, [`rate_limits`] whose
-//! calls are withheld, [`sunset`] which announcements count, and [`output`] what other tools read.
+//! [`serverless`] has the rules of the kind: [`observed`](serverless::observed) → [`decide`](serverless::decide) →
+//! [`decision`](serverless::decision) → [`status`](serverless::status) and [`event`](serverless::event).
+//! [`memory`](serverless::memory) carries state from one reconcile to the next, and [`output`](serverless::output) says what other
+//! tools read.
+//!
+//! The other modules know no kind: [`status`] has the vocabulary of conditions, reasons and events; [`schedule`] says when an object
+//! is due, [`access`] which credentials may be used, [`rate_limits`] whose calls are withheld, and [`sunset`] which announcements
+//! count.
 
 pub mod access;
 pub mod backoff;
 pub mod bounded_map;
-pub mod conditions;
-pub mod decide;
-pub mod decision;
-pub mod endpoint;
-pub mod event;
 pub mod fault;
-pub mod memory;
-pub mod message;
-pub mod observed;
-pub mod output;
-pub mod ownership;
+pub mod ids;
+pub mod instant;
 pub mod rate_limits;
+pub mod requeue;
 pub mod schedule;
+pub mod serverless;
+pub mod status;
 pub mod sunset;
 pub mod text;
+pub mod token;

@@ -9,9 +9,9 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use crate::bounded_map::BoundedMap;
-use crate::endpoint::ProjectId;
 use crate::fault::{Concerns, Fault, FaultKind};
-use crate::memory::SinceBoot;
+use crate::ids::ProjectId;
+use crate::instant::SinceBoot;
 
 /// How long rejected credentials are not sent again, unless their Secret changes or a user requests a reconcile.
 const REFUSED: Duration = Duration::from_mins(5);

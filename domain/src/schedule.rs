@@ -6,11 +6,9 @@
 use std::time::Duration;
 
 use crate::backoff;
-use crate::conditions::{ConditionType, Reason, Report};
-use crate::decision::{Decision, Requeue};
-use crate::endpoint::EndpointStatus;
-use crate::memory::SinceBoot;
-use crate::ownership::Token;
+use crate::instant::SinceBoot;
+use crate::requeue::Requeue;
+use crate::token::Token;
 
 /// One version of an object, as far as its schedule depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,11 +104,11 @@ pub struct ReconcileOutcome<'a> {
     pub object: ObjectVersion,
     /// Its token.
     pub token: &'a Token,
-    /// The last decision.
-    pub decision: &'a Decision,
-    /// What was reported of it.
-    pub report: &'a Report,
-    /// What both rest on.
+    /// When the last decision wants to be made again.
+    pub requeue: Requeue,
+    /// A hash of what polls wait for: while it changes, they stay frequent.
+    pub progress: u64,
+    /// What the decision rests on.
     pub basis: Basis,
     /// The longest delay, if something besides the endpoint has to be retried or awaited.
     pub latest: Option<Duration>,
@@ -152,8 +150,8 @@ pub struct Schedule {
     request: Option<(u64, SinceBoot)>,
     /// The content as the last reconcile left it.
     handled: Option<u64>,
-    /// The status of the endpoint and the reason of `Ready` at the last poll.
-    progress: Option<(Option<EndpointStatus>, Option<Reason>)>,
+    /// What the last poll waited for.
+    progress: Option<u64>,
     /// Consecutive polls without progress.
     polls: u32,
     /// The last reconcile wrote to Atlas.
@@ -282,23 +280,23 @@ impl Schedule {
         jitter: f64,
         now: SinceBoot,
     ) -> Option<Duration> {
-        let ReconcileOutcome { object, token, decision, report, basis, latest } = *outcome;
+        let ReconcileOutcome { object, token, requeue, progress, basis, latest } = *outcome;
         let listing = match basis {
             Basis::Listing(sent) => Some(sent),
             Basis::Write | Basis::Nothing => None,
         };
         // The same listing again does not count as another poll.
         let is_another = listing.is_none() || self.listing != listing;
-        self.count_polls(report, basis == Basis::Write, is_another);
+        self.count_polls(progress, basis == Basis::Write, is_another);
         self.listing = listing;
         self.handled = Some(object.content);
         self.listed(&object);
         self.object_written = object.number;
-        self.failures = match decision.requeue {
+        self.failures = match requeue {
             Requeue::Retry(_) => self.failures.saturating_add(u32::from(is_another)),
             _ => 0,
         };
-        let delay = match decision.requeue {
+        let delay = match requeue {
             Requeue::OnChange => None,
             Requeue::Poll => Some(backoff::poll(self.polls, pace.poll_min, pace.poll_max)),
             Requeue::Await => Some(pace.poll_max),
@@ -310,7 +308,7 @@ impl Schedule {
         let base = listing.unwrap_or(now);
         self.due = delay.map(|delay| base.saturating_add(delay));
         // A poll may run a little early, together with the polls of its neighbours; a mandatory delay may not.
-        self.fresh_after = delay.map(|delay| match decision.requeue {
+        self.fresh_after = delay.map(|delay| match requeue {
             Requeue::Poll | Requeue::Await | Requeue::Interval => base.saturating_add(delay / 2),
             _ => base.saturating_add(delay),
         });
@@ -318,10 +316,8 @@ impl Schedule {
     }
 
     /// Counts a poll without progress. A write is polled closely; a write that is repeated because it does not show is not.
-    fn count_polls(&mut self, report: &Report, wrote: bool, is_another: bool) {
-        let status = report.endpoint.as_ref().map(|endpoint| endpoint.status.clone());
-        let ready = report.get(ConditionType::Ready).map(|ready| ready.reason);
-        let progress = Some((status, ready));
+    fn count_polls(&mut self, progress: u64, wrote: bool, is_another: bool) {
+        let progress = Some(progress);
         if self.progress == progress && (!wrote || self.wrote) {
             self.polls = self.polls.saturating_add(u32::from(is_another));
         } else {

@@ -6,14 +6,24 @@
 
 use std::time::Duration;
 
-use crate::memory::SinceBoot;
-use crate::observed::{Sunset, Times};
+use crate::instant::SinceBoot;
 
 /// How long an announcement counts after the last response that made it.
 const ANNOUNCEMENT_TTL: Duration = Duration::from_hours(24);
 
 /// The most announcements that are kept; the one that was made least recently is dropped first.
 const MAX_ANNOUNCEMENTS: usize = 8;
+
+/// The announcement by Atlas that it will switch this API off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sunset {
+    /// The day, as in `2026-01-15`, if Atlas names one.
+    pub day: Option<String>,
+    /// That day is past.
+    pub is_over: bool,
+    /// Two responses at least G apart have made the announcement. One alone changes nothing.
+    pub is_confirmed: bool,
+}
 
 /// What the responses of a day have announced.
 #[derive(Debug, Default)]
@@ -44,12 +54,12 @@ impl Announcements {
         }
     }
 
-    /// Returns the announcement that counts at `now`, else one that is not confirmed. The latest day is returned, so that nobody
+    /// Returns the announcement that counts at `now`, made twice at least `confirm_gap` apart, else one that is not confirmed. The latest day is returned, so that nobody
     /// is hurried by one of two gateways that differ.
     #[must_use]
-    pub fn current(&self, times: &Times, now: SinceBoot) -> Option<Sunset> {
+    pub fn current(&self, confirm_gap: Duration, now: SinceBoot) -> Option<Sunset> {
         let current = || self.0.iter().filter(|known| known.is_current(now));
-        let confirmed = current().filter(|known| known.last.saturating_sub(known.first) >= times.confirm_gap);
+        let confirmed = current().filter(|known| known.last.saturating_sub(known.first) >= confirm_gap);
         match confirmed.max_by_key(|known| &known.day) {
             Some(known) => Some(Sunset { day: known.day.clone(), is_over: false, is_confirmed: true }),
             None => current().next().map(|_| Sunset { day: None, is_over: false, is_confirmed: false }),
@@ -71,8 +81,7 @@ mod tests {
 
     /// Returns the day that counts at `now`; `Err` while an announcement is not confirmed.
     fn day(all: &Announcements, now: SinceBoot) -> Option<Result<Option<String>, ()>> {
-        let times = Times { confirm_gap: G, ..Times::default() };
-        let sunset = all.current(&times, now)?;
+        let sunset = all.current(G, now)?;
         Some(if sunset.is_confirmed { Ok(sunset.day) } else { Err(()) })
     }
 

@@ -3,7 +3,7 @@
 //! Each action is small and may happen at any time; budgets bound how often. The model guarantees only that no request
 //! stays in flight longer than allowed.
 
-use domain::memory::Memory;
+use domain::serverless::memory::Memory;
 
 use crate::in_flight::{AtlasRequest, AtlasWrite};
 use crate::object::MarkOwner;

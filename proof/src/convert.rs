@@ -4,10 +4,15 @@
 
 use std::sync::LazyLock;
 
-use domain::endpoint::{self, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{self, Reported, VpcEndpoint, WriteOutcome};
-use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, mark_of, marked_comment};
+use domain::ids::VpcEndpointId;
+use domain::serverless::endpoint;
+use domain::serverless::endpoint::{EndpointId, EndpointStatus};
+use domain::serverless::observed;
+use domain::serverless::observed::{VpcEndpoint, WriteOutcome};
+use domain::serverless::ownership::{Claim, ClaimReading, Nonce, mark_of, marked_comment};
+use domain::status::Reported;
+use domain::token::{ClusterId, Token};
 
 use crate::object::{Annotation, Manifest, MarkOwner, ModelObject};
 use crate::state::{ListFailure, ModelEndpoint, Phase, WriteResult};

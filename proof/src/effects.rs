@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use domain::decision::Origin;
 use domain::fault::FaultKind;
-use domain::ownership::Nonce;
+use domain::serverless::decision::Origin;
+use domain::serverless::ownership::Nonce;
 
 use crate::api_server::bit;
 use crate::atlas::listing;

@@ -1,8 +1,8 @@
 //! The creation protocol, model-checked by exhaustive search over the rules that ship.
 //!
 //! A [`Model`] is a small system in which anything may happen at any time: controllers that all believe they lead,
-//! crashes, lost and late requests, stale reads, users. Its controllers run `domain::decide` and
-//! `domain::memory::Memory` as they ship; `shell`, `effects` and `responses` translate what `src/serverless` does
+//! crashes, lost and late requests, stale reads, users. Its controllers run `domain::serverless::decide` and
+//! `domain::serverless::memory::Memory` as they ship; `shell`, `effects` and `responses` translate what `src/serverless` does
 //! around them. `stateright` visits every state.
 //!
 //! | file | what it holds |

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use domain::decision::Requeue;
+use domain::requeue::Requeue;
 
 use crate::Model;
 use crate::object::{Annotation, MarkOwner, ModelObject};

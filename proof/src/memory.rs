@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::fault::FaultKind;
-use domain::memory::Memory;
-use domain::observed::Times;
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::Times;
 
 use crate::convert;
 use crate::object::ModelObject;

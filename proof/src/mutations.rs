@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::decision::{ConfirmedAbsence, Decision, Step};
 use domain::fault::FaultKind;
-use domain::memory::Memory;
-use domain::observed::{Attempt, AttemptOutcome, Deleted, Listing, Observed, Times};
-use domain::ownership::{ClaimReading, mark_of, marked_comment};
+use domain::serverless::decision::{ConfirmedAbsence, Decision, Step};
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::{Attempt, AttemptOutcome, Deleted, Listing, Observed, Times};
+use domain::serverless::ownership::{ClaimReading, mark_of, marked_comment};
 
 use crate::convert::{GARBLED, nonce, token};
 use crate::memory::responded;

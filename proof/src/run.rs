@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use domain::decision::Step;
+use domain::serverless::decision::Step;
 use stateright::{Checker, HasDiscoveries, Model as _};
 
 use crate::convert::{id_number, nonce_number};

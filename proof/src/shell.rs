@@ -1,5 +1,5 @@
-//! One controller: what `src/serverless` does around the rules, step for step, with `domain::decide` and
-//! `domain::memory::Memory` as they ship.
+//! One controller: what `src/serverless` does around the rules, step for step, with `domain::serverless::decide` and
+//! `domain::serverless::memory::Memory` as they ship.
 //!
 //! A step leads from one remote effect to the next. This file never decides what the rules decide; ablations remove a
 //! rule in `mutations`, before or after it.
@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::conditions::report;
-use domain::decide::decide;
-use domain::decision::{Decision, Origin, Requeue, Step};
-use domain::observed::{CredentialsInUse, Listing, Observed, WriteOutcome};
+use domain::requeue::Requeue;
+use domain::serverless::decide::decide;
+use domain::serverless::decision::{Decision, Origin, Step};
+use domain::serverless::observed::{CredentialsInUse, Listing, Observed, WriteOutcome};
+use domain::serverless::status::report;
 
 use crate::convert::{fault, id_number, mark_in, nonce, nonce_number, to_domain, vpc_number};
 use crate::effects::{require_ok, send};
@@ -198,7 +199,7 @@ impl Model {
                 Some(true)
             }
             Step::Release(reason) => {
-                let retained = *reason == domain::decision::ReleaseReason::Retained;
+                let retained = *reason == domain::serverless::decision::ReleaseReason::Retained;
                 self.patch(s, i, ObjectPatch::Release { retained }, Origin::Adopted, outcome)?;
                 Some(true)
             }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use domain::memory::Memory;
+use domain::serverless::memory::Memory;
 
 use crate::budget::Budget;
 use crate::in_flight::{AtlasRequest, Late};

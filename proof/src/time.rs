@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::observed::Times;
+use domain::serverless::observed::Times;
 
 /// The resolution of time. With a twenty-minute tick the hour between two removals of excess endpoints is three ticks,
 /// and all other times are settings.

@@ -119,7 +119,7 @@ mod tests {
         Certificate, DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Settings,
         Simulator, Tls,
     };
-    use domain::endpoint::Instance;
+    use domain::serverless::endpoint::Instance;
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! The values of labels. Each set is bounded, whatever Atlas or a user writes.
 
 use atlas::Outcome;
-use domain::conditions::{ConditionType, Reason};
-use domain::endpoint::EndpointStatus;
+use domain::serverless::endpoint::EndpointStatus;
+use domain::status::{ConditionType, Reason};
 
 /// The result of a reconcile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Tests the series that `/metrics` serves for each recorded event.
 
 use atlas::Operation;
-use domain::conditions::{ConditionType, Reason};
-use domain::endpoint::EndpointStatus;
+use domain::serverless::endpoint::EndpointStatus;
+use domain::status::{ConditionType, Reason};
 
 use super::*;
 

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atlas::{AtlasError, Fingerprint};
 use domain::access::{self, Choice, OwnSecret, Purpose, Remembered};
-use domain::endpoint::ProjectId;
 use domain::fault::{Fault, FaultKind};
-use domain::memory::SinceBoot;
+use domain::ids::ProjectId;
+use domain::instant::SinceBoot;
 use domain::rate_limits::{Call, Caller, RateLimits};
 
 use crate::clock::Boottime;

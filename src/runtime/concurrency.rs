@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::endpoint::ProjectId;
+use domain::ids::ProjectId;
 use tokio::sync::oneshot;
 
 use super::work_queue::{Lane, Queue};

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::ownership::Token;
+use domain::token::Token;
 
 use crate::clock::Boottime;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::ownership::Token;
+use domain::token::Token;
 
 use super::{CredentialUses, SecretName};
 use crate::clock::Boottime;

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use atlas::{Client, Credentials, Transport};
 use domain::access::{self, Finding, Purpose, SecretRead};
 use domain::fault::{Fault, FaultKind};
-use domain::memory::SinceBoot;
-use domain::ownership::Token;
+use domain::instant::SinceBoot;
+use domain::token::Token;
 
 use crate::clock::Boottime;
 

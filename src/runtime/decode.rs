@@ -12,7 +12,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use domain::ownership::condensed;
+use domain::token::condensed;
 
 use super::kind::Kind;
 

@@ -19,7 +19,7 @@ fn a_long_note_keeps_its_beginning_its_next_step_and_its_link() {
 #[test]
 fn an_event_has_a_valid_name_for_any_object_name() {
     let draft = EventDraft {
-        reason: domain::conditions::EventReason::EndpointCreated,
+        reason: domain::status::EventReason::EndpointCreated,
         warning: false,
         message: "created endpoint 1".to_owned(),
     };

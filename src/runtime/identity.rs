@@ -1,6 +1,6 @@
 //! The identity of an object, constant during a reconcile.
 
-use domain::ownership::{ClusterId, Token};
+use domain::token::{ClusterId, Token};
 use kube::{Resource, ResourceExt};
 
 /// The names of an object, and its token.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use atlas::Fingerprint;
 use domain::bounded_map::BoundedMap;
-use domain::endpoint::ProjectId;
+use domain::ids::ProjectId;
 
 use crate::clock::Boottime;
 

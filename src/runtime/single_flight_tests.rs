@@ -7,7 +7,7 @@ use atlas::Credentials;
 use futures::FutureExt;
 use futures::future::join_all;
 
-use domain::endpoint::Instance;
+use domain::serverless::endpoint::Instance;
 
 use super::*;
 

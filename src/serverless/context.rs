@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::conditions::EventReason;
-use domain::endpoint::VpcEndpointId;
-use domain::event::EventDraft;
-use domain::observed::Times;
-use domain::ownership::{ClusterId, Token};
+use domain::ids::VpcEndpointId;
+use domain::serverless::observed::Times;
+use domain::status::EventDraft;
+use domain::status::EventReason;
+use domain::token::{ClusterId, Token};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource};

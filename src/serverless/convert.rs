@@ -4,11 +4,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use domain::access::Purpose;
-use domain::conditions::Report;
-use domain::endpoint::{Endpoint, EndpointStatus, Instance};
-use domain::observed::{Object, ReadyWhen, Reported, Spec, VpcEndpoint};
-use domain::ownership::{ClaimReading, ClusterId};
 use domain::schedule::ObjectVersion;
+use domain::serverless::endpoint::{Endpoint, EndpointStatus, Instance};
+use domain::serverless::observed::{Object, ReadyWhen, Spec, VpcEndpoint};
+use domain::serverless::ownership::ClaimReading;
+use domain::serverless::status::Report;
+use domain::status::Reported;
+use domain::token::ClusterId;
 use kube::{Resource, ResourceExt};
 
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};

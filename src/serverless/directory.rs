@@ -8,9 +8,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::endpoint::{EndpointId, VpcEndpointId};
-use domain::observed::Owner;
-use domain::ownership::Token;
+use domain::ids::VpcEndpointId;
+use domain::serverless::endpoint::EndpointId;
+use domain::serverless::observed::Owner;
+use domain::token::Token;
 use kube::runtime::reflector::ObjectRef;
 
 use crate::serverless::crd::{ManagementPolicy, ServerlessPrivateEndpoint};

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atlas::Operation;
-use domain::endpoint::{Endpoint, Instance};
 use domain::fault::Fault;
-use domain::observed::{Sunset, Times};
 use domain::rate_limits::Call;
 use domain::schedule::Cause;
+use domain::serverless::endpoint::{Endpoint, Instance};
+use domain::serverless::observed::Times;
 use domain::sunset::Announcements;
+use domain::sunset::Sunset;
 
 use crate::clock::Boottime;
 
@@ -146,7 +147,7 @@ impl Listings {
     }
 
     fn sunset(&self) -> Option<Sunset> {
-        self.announcements().current(&self.times, Boottime::now().since_boot())
+        self.announcements().current(self.times.confirm_gap, Boottime::now().since_boot())
     }
 
     fn announcements(&self) -> MutexGuard<'_, Announcements> {

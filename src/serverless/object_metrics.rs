@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use domain::conditions::{Condition, ConditionType, EventReason, Reason, Report};
-use domain::decision::{Creating, Decision, Deleting, Requeue, State};
-use domain::event::EventDraft;
+use domain::requeue::Requeue;
+use domain::serverless::decision::{Creating, Decision, Deleting, State};
+use domain::serverless::status::Report;
+use domain::status::EventDraft;
+use domain::status::{Condition, ConditionType, EventReason, Reason};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 

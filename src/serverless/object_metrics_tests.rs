@@ -1,7 +1,7 @@
 //! Tests the contribution of an object's report to the metrics, and the time since when it waits.
 
 use domain::fault::{Fault, FaultKind};
-use domain::message::Message;
+use domain::status::Message;
 use serde_json::{Value, json};
 
 use super::*;
@@ -34,7 +34,12 @@ fn report(ready: (bool, Reason), connected: Reason, stalled: bool) -> Report {
 }
 
 fn decision(state: State) -> Decision {
-    Decision { step: domain::decision::Step::Rest, state, requeue: Requeue::Interval, absent: None }
+    Decision {
+        step: domain::serverless::decision::Step::Rest,
+        state,
+        requeue: Requeue::Interval,
+        absent: None,
+    }
 }
 
 /// Returns an object that was created long ago, in this state.

@@ -1,15 +1,17 @@
 //! Observes the current state, decides, and returns the next action of a reconcile: a step, a listing or permit to wait for, or its end.
 //!
-//! It never waits itself. Every rule is in `domain::decide`.
+//! It never waits itself. Every rule is in `domain::serverless::decide`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::conditions::{Report, report};
-use domain::decide::decide;
-use domain::decision::Step;
-use domain::endpoint::{Endpoint, EndpointId};
-use domain::observed::{CredentialsInUse, Listing, Observed, Owner, Sunset, VpcEndpoint};
-use domain::ownership::{Token, mark_of};
+use domain::serverless::decide::decide;
+use domain::serverless::decision::Step;
+use domain::serverless::endpoint::{Endpoint, EndpointId};
+use domain::serverless::observed::{CredentialsInUse, Listing, Observed, Owner, VpcEndpoint};
+use domain::serverless::ownership::mark_of;
+use domain::serverless::status::{Report, report};
+use domain::sunset::Sunset;
+use domain::token::Token;
 use tracing::debug;
 
 use crate::clock::Boottime;

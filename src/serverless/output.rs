@@ -1,11 +1,12 @@
-//! Reads and writes the output ConfigMap. Its content, and when it is written, kept and removed, is in `domain::output`.
+//! Reads and writes the output ConfigMap. Its content, and when it is written, kept and removed, is in `domain::serverless::output`.
 //!
 //! The object owns it, so that it is deleted with the object.
 
 use std::collections::BTreeMap;
 
-use domain::message::Message;
-use domain::output::{self, Change, Content, Existing};
+use domain::serverless::output;
+use domain::serverless::output::{Change, Content, Existing};
+use domain::status::Message;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};

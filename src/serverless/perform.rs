@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use atlas::{CreateOutcome, DeleteOutcome, Operation, Update};
 use domain::access::Purpose;
-use domain::decision::{Creating, Origin, ReleaseReason, State, Step};
-use domain::endpoint::{Endpoint, EndpointId, VpcEndpointId};
-use domain::event;
 use domain::fault::FaultKind;
-use domain::memory::Memory;
-use domain::observed::Listing;
-use domain::ownership::{Claim, Nonce};
+use domain::ids::VpcEndpointId;
 use domain::schedule::Cause;
+use domain::serverless::decision::{Creating, Origin, ReleaseReason, State, Step};
+use domain::serverless::endpoint::{Endpoint, EndpointId};
+use domain::serverless::event;
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::Listing;
+use domain::serverless::ownership::{Claim, Nonce};
 use kube::ResourceExt;
 use tracing::info;
 

@@ -1,8 +1,8 @@
 //! A decision, the observed state that it is based on, and the report to publish. Data only.
 
-use domain::conditions::Report;
-use domain::decision::Decision;
-use domain::observed::Observed;
+use domain::serverless::decision::Decision;
+use domain::serverless::observed::Observed;
+use domain::serverless::status::Report;
 
 /// A decision, the observed state that it is based on, and the status to report.
 pub(super) struct Plan {

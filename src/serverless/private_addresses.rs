@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use atlas::PrivateConnection;
-use domain::endpoint::Instance;
 use domain::fault::FaultKind;
 use domain::rate_limits::Call;
+use domain::serverless::endpoint::Instance;
 
 use crate::clock::Boottime;
 

@@ -5,11 +5,12 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use domain::conditions::{ConditionType, Reason, Report};
-use domain::event;
-use domain::observed::{Listing, VpcEndpoint, WriteOutcome};
-use domain::output::{Names, connected, content, known_address, names};
 use domain::schedule::{Basis, PollIntervals, ReconcileOutcome};
+use domain::serverless::event;
+use domain::serverless::observed::{Listing, VpcEndpoint, WriteOutcome};
+use domain::serverless::output::{Names, connected, content, known_address, names};
+use domain::serverless::status::Report;
+use domain::status::{ConditionType, Reason};
 use kube::Resource;
 use tracing::warn;
 
@@ -74,7 +75,8 @@ fn finish(
         interval: convert::interval(object),
     };
     let (object, basis) = (convert::version(object), basis(session));
-    let outcome = ReconcileOutcome { object, token, decision, report, basis, latest };
+    let (requeue, progress) = (decision.requeue, report.progress());
+    let outcome = ReconcileOutcome { object, token, requeue, progress, basis, latest };
     let overdue =
         (observed_reason(session) == Some(Reason::ProgressDeadlineExceeded)).then(|| deadline(session));
     let now = Boottime::now();

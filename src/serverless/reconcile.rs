@@ -7,8 +7,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::observed::{CredentialsInUse, Listing, VpcEndpoint, WriteOutcome};
 use domain::schedule::Due;
+use domain::serverless::observed::{CredentialsInUse, Listing, VpcEndpoint, WriteOutcome};
 use kube::{Resource, ResourceExt};
 use tracing::{Instrument, debug, warn};
 

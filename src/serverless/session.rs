@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use atlas::{AtlasError, Operation};
 use domain::access::Purpose;
-use domain::conditions::Report;
-use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
-use domain::event::{self, Announced, EventDraft};
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{CredentialsInUse, Listing, Sunset, VpcEndpoint, WriteOutcome};
 use domain::rate_limits::Call;
 use domain::schedule::Cause;
+use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
+use domain::serverless::event;
+use domain::serverless::event::Announced;
+use domain::serverless::observed::{CredentialsInUse, Listing, VpcEndpoint, WriteOutcome};
+use domain::serverless::status::Report;
+use domain::status::EventDraft;
+use domain::sunset::Sunset;
 use kube::{Resource, ResourceExt};
 use tracing::debug;
 
@@ -296,7 +299,7 @@ impl Session {
         self.listing = Listing::NotFetched;
     }
 
-    pub(super) fn with_memory<T>(&self, act: impl FnOnce(&mut domain::memory::Memory) -> T) -> T {
+    pub(super) fn with_memory<T>(&self, act: impl FnOnce(&mut domain::serverless::memory::Memory) -> T) -> T {
         self.ctx.states.with(&self.identity.token, |entry| act(&mut entry.memory))
     }
 

@@ -3,7 +3,7 @@
 //! All events of a reconcile are inside this span, so they carry the object. It contains nothing that could be a
 //! secret.
 
-use domain::decision::{Origin, ReleaseReason, Step};
+use domain::serverless::decision::{Origin, ReleaseReason, Step};
 use tracing::{Span, debug, info, info_span};
 
 use crate::runtime::identity::Identity;

@@ -1,6 +1,6 @@
 //! The state that this process keeps of each object between two reconciles, and when each object is due.
 //!
-//! A map behind a lock that is never held across an await. The rules about it are in `domain::memory` and
+//! A map behind a lock that is never held across an await. The rules about it are in `domain::serverless::memory` and
 //! `domain::schedule`. Of deleted objects it keeps little, with a bound per namespace: a tenant that creates and deletes
 //! objects without end fills nothing.
 
@@ -9,11 +9,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::bounded_map::BoundedMap;
-use domain::event::Announced;
-use domain::memory::{Memory, Remains, SinceBoot};
-use domain::observed::{Object, Times};
-use domain::ownership::{Nonce, Token};
+use domain::instant::SinceBoot;
 use domain::schedule::Schedule;
+use domain::serverless::event::Announced;
+use domain::serverless::memory::{Memory, Remains};
+use domain::serverless::observed::{Object, Times};
+use domain::serverless::ownership::Nonce;
+use domain::token::Token;
 
 use crate::clock::{Boottime, Stamp};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::bounded_map::MOST;
-use domain::observed::{AttemptOutcome, WriteOutcome};
-use domain::ownership::Nonce;
+use domain::serverless::observed::{AttemptOutcome, WriteOutcome};
+use domain::serverless::ownership::Nonce;
 
 use super::*;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use domain::conditions::Report;
+use domain::serverless::status::Report;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ fn conditions(
                 .map_or_else(|| Time(whole_seconds(now)), |previous| previous.last_transition_time.clone()),
         }
     });
-    let foreign = current.iter().filter(|c| domain::conditions::ConditionType::parse(&c.type_).is_none());
+    let foreign = current.iter().filter(|c| domain::status::ConditionType::parse(&c.type_).is_none());
     ours.chain(foreign.cloned()).collect()
 }
 

@@ -1,9 +1,9 @@
 //! Tests which parts of a report are written, and which are not.
 
-use domain::conditions::{Condition as Reported, ConditionType, Reason};
-use domain::endpoint::Endpoint;
 use domain::fault::{Fault, FaultKind};
-use domain::message::Message;
+use domain::serverless::endpoint::Endpoint;
+use domain::status::Message;
+use domain::status::{Condition as Reported, ConditionType, Reason};
 
 use super::*;
 

@@ -7,9 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::event::{self, Unwatched};
-use domain::observed::Owner;
-use domain::ownership::Token;
+use domain::serverless::observed::Owner;
+use domain::status::{Unwatched, not_watched};
+use domain::token::Token;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -201,5 +201,5 @@ async fn report(ctx: &Context, api_permit: &ApiPermit, object: &ServerlessPrivat
         }
     }
     ctx.options.metrics.unwatched();
-    ctx.publish(api_permit, object, &event::not_watched(why)).await;
+    ctx.publish(api_permit, object, &not_watched(why)).await;
 }

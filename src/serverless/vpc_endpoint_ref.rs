@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use domain::endpoint::VpcEndpointId;
-use domain::observed::VpcEndpoint;
+use domain::ids::VpcEndpointId;
+use domain::serverless::observed::VpcEndpoint;
 
 use crate::serverless::crd::{CloudProviderEndpointRef, ServerlessPrivateEndpoint, VpcEndpointSource};
 

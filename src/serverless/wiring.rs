@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atlas::Transport;
-use domain::ownership::{ClusterId, Token};
+use domain::token::{ClusterId, Token};
 use futures::StreamExt;
 use futures::future::join_all;
 use kube::runtime::reflector::{self, ObjectRef};
@@ -124,7 +124,7 @@ async fn cluster_uid(cluster: &ApiServer) -> Result<ClusterId, RunError> {
             Ok(uid) => {
                 let parsed = uid.parse();
                 return parsed
-                    .map_err(|error: domain::endpoint::ParseError| RunError::ClusterId(error.to_string()));
+                    .map_err(|error: domain::ids::ParseError| RunError::ClusterId(error.to_string()));
             }
             Err(error @ (ApiError::TimedOut | ApiError::Other(_))) if !warned => {
                 warn!(%error, "cannot read the uid of namespace kube-system; trying again");

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use domain::conditions::{Reason, TROUBLESHOOTING};
+use domain::status::{Reason, TROUBLESHOOTING};
 
 use crate::book::{page, pages, root, slug};
 

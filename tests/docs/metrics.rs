@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use atlas::{CallRecord, Operation, Outcome};
-use domain::conditions::{ConditionType, Reason};
-use domain::endpoint::EndpointStatus;
+use domain::serverless::endpoint::EndpointStatus;
+use domain::status::{ConditionType, Reason};
 use spe_operator::app::readiness::Readiness;
 use spe_operator::metrics::{
     Metrics, Milestone, ObjectSnapshot, ObjectState, PerObject, PostOutcome, ReconcileResult, WaitingFor,

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use domain::conditions::{ConditionType, EventReason, Reason, TROUBLESHOOTING};
+use domain::status::{ConditionType, EventReason, Reason, TROUBLESHOOTING};
 use serde_json::Value;
 use spe_operator::app::settings;
 use spe_operator::serverless::crd;
@@ -143,7 +143,7 @@ fn the_reference_of_the_conditions_matches_the_vocabulary() {
     let about = "Each word is API: it is never renamed, and automation may compare it. More about a reason is one click \
                  away; the condition's message says what to do about the very object. How the conditions hang together: \
                  [health](../concepts/health.md).";
-    let mut page = opening("Conditions, reasons, events", "`domain/src/conditions/reason.rs`", about);
+    let mut page = opening("Conditions, reasons, events", "`domain/src/status/reason.rs`", about);
     let troubleshooting = std::fs::read_to_string(root().join(TROUBLESHOOTING)).unwrap();
     page.push_str("## Conditions\n| type | meaning of True |\n|---|---|\n");
     for kind in ConditionType::ALL {

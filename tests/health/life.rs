@@ -4,16 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::conditions::{Reason, report};
-use domain::decide::decide;
-use domain::decision::{ConfirmedAbsence, Step};
-use domain::endpoint::Endpoint;
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{
-    Attempt, AttemptOutcome, CredentialsInUse, Listing, MemorySnapshot, Observed, Sunset, Times, VpcEndpoint,
+use domain::serverless::decide::decide;
+use domain::serverless::decision::{ConfirmedAbsence, Step};
+use domain::serverless::endpoint::Endpoint;
+use domain::serverless::observed::{
+    Attempt, AttemptOutcome, CredentialsInUse, Listing, MemorySnapshot, Observed, Times, VpcEndpoint,
     WriteOutcome,
 };
-use domain::ownership::{Claim, ClusterId, Nonce, Token, marked_comment};
+use domain::serverless::ownership::{Claim, Nonce, marked_comment};
+use domain::serverless::status::report;
+use domain::status::Reason;
+use domain::sunset::Sunset;
+use domain::token::{ClusterId, Token};
 use serde_json::{Value, json};
 use spe_operator::serverless::Identity;
 use spe_operator::serverless::convert;

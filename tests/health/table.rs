@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use domain::decision::ConfirmedAbsence;
-use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
-use domain::observed::{Listing, VpcEndpoint};
-use domain::ownership::{Claim, Nonce};
+use domain::serverless::decision::ConfirmedAbsence;
+use domain::serverless::endpoint::Endpoint;
+use domain::serverless::observed::{Listing, VpcEndpoint};
+use domain::serverless::ownership::{Claim, Nonce};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use atlas_simulator::Operation::{self, Create, Delete, GetInstance, List, Update};
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PUBLIC_KEY, Endpoint, JournalEntry};
-use domain::conditions::ConditionType;
-use domain::conditions::ConditionType::{Ready, Synced};
-use domain::conditions::Reason::{self, *};
+use domain::status::ConditionType;
+use domain::status::ConditionType::{Ready, Synced};
+use domain::status::Reason;
+use domain::status::Reason::*;
 use futures::StreamExt;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};

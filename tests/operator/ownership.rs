@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation};
-use domain::ownership::Token;
+use domain::token::Token;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use test_support::{Fixture, PATIENCE, assert_condition, condition};

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::conditions::ConditionType::{
+use domain::status::ConditionType::{
     ApiSunset, EndpointConnected, EndpointServiceAvailable, Ready, Reconciling, Suspended as Held, Synced,
 };
-use domain::conditions::Reason::*;
-use domain::conditions::{ConditionType, EventReason, Reason};
+use domain::status::Reason::*;
+use domain::status::{ConditionType, EventReason, Reason};
 
 use crate::faults::row::{Cure, End, Holds, ROW, Row, Says, When};
 use crate::faults::tables;

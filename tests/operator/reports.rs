@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PROJECT, Endpoint, Operation};
-use domain::conditions::EventReason;
+use domain::status::EventReason;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::events::v1::Event;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::conditions::EventReason;
+use domain::status::EventReason;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams};

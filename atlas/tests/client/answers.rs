@@ -1,8 +1,8 @@
 //! Responses of the other operations, and the messages of their errors.
 
 use atlas::{ApiVersion, CreateOutcome, DeleteOutcome, Outcome, Update};
-use domain::endpoint::EndpointId;
 use domain::fault::FaultKind;
+use domain::serverless::endpoint::EndpointId;
 
 use super::script::*;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atlas::{CallRecord, Client, ClientSettings, Credentials, Observer, Transport};
-use domain::endpoint::Instance;
+use domain::serverless::endpoint::Instance;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A request as it came over the wire.

@@ -7,8 +7,8 @@ use atlas::{
 };
 use atlas_simulator as sim;
 use atlas_simulator::{Algorithm, ChallengeForm, Settings, Simulator};
-use domain::endpoint::{Endpoint, EndpointStatus, Instance};
 use domain::fault::FaultKind;
+use domain::serverless::endpoint::{Endpoint, EndpointStatus, Instance};
 use futures::future::join_all;
 
 use super::script::{Records, client_of};

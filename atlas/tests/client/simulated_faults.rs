@@ -6,8 +6,8 @@ use std::time::Duration;
 use atlas::{CreateOutcome, ListResponse, Update as Change};
 use atlas_simulator as sim;
 use atlas_simulator::{InjectedFault, Malformed, Rule, Settings, Simulator, Termination};
-use domain::endpoint::Instance;
 use domain::fault::FaultKind;
+use domain::serverless::endpoint::Instance;
 
 use super::simulated::{api_key, at, client, created};
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use atlas::{Client, ClientSettings, CreateOutcome, Credentials, Outcome, Transport};
-use domain::endpoint::Instance;
 use domain::fault::{Concerns, FaultKind};
+use domain::serverless::endpoint::Instance;
 use futures::future::join_all;
 
 use super::script::*;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::decision::Decision;
-use domain::endpoint::{Endpoint, EndpointStatus};
-use domain::observed::{CredentialsInUse, Observed, Owner, VpcEndpoint, WriteOutcome};
-use domain::ownership::{ClaimReading, mark_of};
+use domain::serverless::decision::Decision;
+use domain::serverless::endpoint::{Endpoint, EndpointStatus};
+use domain::serverless::observed::{CredentialsInUse, Observed, Owner, VpcEndpoint, WriteOutcome};
+use domain::serverless::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;
 use crate::view::{delete, is_ours, listed, listing, owner, update, wanted, writes_to_atlas};

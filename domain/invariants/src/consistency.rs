@@ -1,10 +1,12 @@
 //! Invariants of one report: which conditions it has, and which may stand side by side.
 
-use domain::conditions::{ConditionType, Reason, Report, report};
-use domain::decide::decide;
-use domain::decision::{Decision, Origin, State, Step};
-use domain::endpoint::EndpointStatus;
-use domain::observed::{Listing, Observed, Sunset, VpcEndpoint};
+use domain::serverless::decide::decide;
+use domain::serverless::decision::{Decision, Origin, State, Step};
+use domain::serverless::endpoint::EndpointStatus;
+use domain::serverless::observed::{Listing, Observed, VpcEndpoint};
+use domain::serverless::status::{Report, report};
+use domain::status::{ConditionType, Reason};
+use domain::sunset::Sunset;
 
 use crate::Verdict;
 use crate::view::{classes, has, ready};

@@ -1,8 +1,10 @@
 //! Invariants of a report beside the status before it: what one wrong response cannot change, and how long work has lasted.
 
-use domain::conditions::{ConditionType, Reason, Report, report};
-use domain::decision::{ConfirmedAbsence, Decision, Origin, Requeue, State, Step};
-use domain::observed::Observed;
+use domain::requeue::Requeue;
+use domain::serverless::decision::{ConfirmedAbsence, Decision, Origin, State, Step};
+use domain::serverless::observed::Observed;
+use domain::serverless::status::{Report, report};
+use domain::status::{ConditionType, Reason};
 
 use crate::Verdict;
 use crate::view::{

@@ -1,9 +1,10 @@
 //! Invariants of creation: what is claimed, posted and recorded, and that it happens once.
 
-use domain::decision::{ConfirmedAbsence, Decision, Origin};
-use domain::endpoint::{EndpointStatus, VpcEndpointId};
-use domain::observed::{AttemptOutcome, Observed, VpcEndpoint};
-use domain::ownership::{ClaimReading, mark_of};
+use domain::ids::VpcEndpointId;
+use domain::serverless::decision::{ConfirmedAbsence, Decision, Origin};
+use domain::serverless::endpoint::EndpointStatus;
+use domain::serverless::observed::{AttemptOutcome, Observed, VpcEndpoint};
+use domain::serverless::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;
 use crate::view::{

@@ -1,7 +1,7 @@
 //! The invariants of `decide`.
 
-use domain::decision::Decision;
-use domain::observed::Observed;
+use domain::serverless::decision::Decision;
+use domain::serverless::observed::Observed;
 
 use crate::{Verdict, changing, creating, leaving, narrowing, pausing};
 

@@ -7,11 +7,17 @@ use std::time::Duration;
 
 pub use crate::draw::Draw;
 
-use domain::conditions::{Condition, ConditionType, Reason, Report};
-use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId};
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{CredentialsInUse, Listing, MemorySnapshot, Object, Observed, Reported, Spec, Times};
-use domain::ownership::{Claim, ClaimReading, ClusterId, Nonce, Token, marked_comment};
+use domain::ids::VpcEndpointId;
+use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
+use domain::serverless::observed::{
+    CredentialsInUse, Listing, MemorySnapshot, Object, Observed, Spec, Times,
+};
+use domain::serverless::ownership::{Claim, ClaimReading, Nonce, marked_comment};
+use domain::serverless::status::Report;
+use domain::status::Reported;
+use domain::status::{Condition, ConditionType, Reason};
+use domain::token::{ClusterId, Token};
 
 pub const MINUTE: Duration = Duration::from_mins(1);
 

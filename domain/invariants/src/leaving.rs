@@ -1,9 +1,10 @@
 //! Invariants of absence: what is deleted, what is settled, and when an object may be released.
 
-use domain::decision::{ConfirmedAbsence, Decision, ReleaseReason, Requeue, State, Step};
-use domain::endpoint::{Endpoint, EndpointStatus};
-use domain::observed::{Observed, WriteOutcome};
-use domain::ownership::ClaimReading;
+use domain::requeue::Requeue;
+use domain::serverless::decision::{ConfirmedAbsence, Decision, ReleaseReason, State, Step};
+use domain::serverless::endpoint::{Endpoint, EndpointStatus};
+use domain::serverless::observed::{Observed, WriteOutcome};
+use domain::serverless::ownership::ClaimReading;
 
 use crate::Verdict;
 use crate::view::{

@@ -2,10 +2,10 @@
 //!
 //! The only invariant of a helper of the rules: the shell leaves out the endpoints that `Observed::concerns` rejects.
 
-use domain::conditions::report;
-use domain::decide::decide;
-use domain::decision::Decision;
-use domain::observed::{Listing, Observed};
+use domain::serverless::decide::decide;
+use domain::serverless::decision::Decision;
+use domain::serverless::observed::{Listing, Observed};
+use domain::serverless::status::report;
 
 use crate::Verdict;
 

@@ -1,8 +1,9 @@
 //! Invariants of requeueing.
 
-use domain::decision::{Decision, Deleting, Requeue, State, Step};
-use domain::observed::{Listing, Observed};
-use domain::ownership::ClaimReading;
+use domain::requeue::Requeue;
+use domain::serverless::decision::{Decision, Deleting, State, Step};
+use domain::serverless::observed::{Listing, Observed};
+use domain::serverless::ownership::ClaimReading;
 
 use crate::Verdict;
 use crate::view::{is_confirmed_gone, reports_gone, unproven, wanted};

@@ -1,8 +1,8 @@
 //! The invariants of `report`.
 
-use domain::conditions::{Report, report};
-use domain::decision::Decision;
-use domain::observed::Observed;
+use domain::serverless::decision::Decision;
+use domain::serverless::observed::Observed;
+use domain::serverless::status::{Report, report};
 
 use crate::{Verdict, consistency, continuity};
 

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use domain::conditions::{Condition, ConditionType, Reason, Report};
-use domain::decision::{ConfirmedAbsence, Decision, Origin, Step, Withdrawn};
-use domain::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
 use domain::fault::FaultKind;
-use domain::observed::{AttemptOutcome, CredentialsInUse, Listing, Observed, Spec, VpcEndpoint};
-use domain::ownership::{ClaimReading, Nonce, Token, mark_of};
+use domain::serverless::decision::{ConfirmedAbsence, Decision, Origin, Step, Withdrawn};
+use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
+use domain::serverless::observed::{AttemptOutcome, CredentialsInUse, Listing, Observed, Spec, VpcEndpoint};
+use domain::serverless::ownership::{ClaimReading, Nonce, mark_of};
+use domain::serverless::status::Report;
+use domain::status::{Condition, ConditionType, Reason};
+use domain::token::Token;
 
 pub fn wanted(o: &Observed) -> Option<&Spec> {
     o.spec.as_ref().ok()
@@ -115,7 +117,7 @@ pub fn withdrawn(o: &Observed) -> Option<Withdrawn> {
     let allowed = spec.endpoint_id.as_ref() == Some(&known.id) && o.object.take_over == stranger;
     let protected = stranger.as_ref().is_some_and(|by| {
         o.credentials == CredentialsInUse::Default
-            && matches!(o.owners.get(by), None | Some(domain::observed::Owner::Elsewhere))
+            && matches!(o.owners.get(by), None | Some(domain::serverless::observed::Owner::Elsewhere))
     });
     // The mark that says otherwise is missing.
     let claimed = owner(shown) != owner(known) && is_used_elsewhere(o, shown);
@@ -183,7 +185,7 @@ pub fn delete(d: &Decision) -> Option<(&EndpointId, bool)> {
 pub fn update(d: &Decision) -> Option<(&EndpointId, Option<&str>, Option<&str>)> {
     match &d.step {
         Step::Update { id, comment, vpc_endpoint } => {
-            Some((id, comment.as_deref(), vpc_endpoint.as_ref().map(domain::endpoint::VpcEndpointId::as_str)))
+            Some((id, comment.as_deref(), vpc_endpoint.as_ref().map(domain::ids::VpcEndpointId::as_str)))
         }
         _ => None,
     }

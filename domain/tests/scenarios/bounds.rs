@@ -1,11 +1,13 @@
 //! What a user with write access can do to the object: endless claims, claims of other lives, ids of no endpoint, and
 //! an object that accepts no record any more.
 
-use domain::conditions::{ConditionType, report};
-use domain::decision::{Creating, ReleaseReason, Requeue, State, Step};
-use domain::memory::Memory;
-use domain::observed::{AttemptOutcome, WriteOutcome};
-use domain::ownership::{ClaimReading, Nonce};
+use domain::requeue::Requeue;
+use domain::serverless::decision::{Creating, ReleaseReason, State, Step};
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::{AttemptOutcome, WriteOutcome};
+use domain::serverless::ownership::{ClaimReading, Nonce};
+use domain::serverless::status::report;
+use domain::status::ConditionType;
 
 use crate::harness::{Harness, START, is_settling};
 use invariants::fixtures::{Mark, endpoint, id, nonce, secs};
@@ -142,7 +144,7 @@ fn a_claim_from_the_manifest_is_reported_as_such() {
     harness.o.object.finalizer = true;
     harness.list(&[]);
     harness.o.object.claim = ClaimReading::EarlierLife { nonce: nonce(1), replaced: None };
-    let decision = domain::decide::decide(&harness.o);
+    let decision = domain::serverless::decide::decide(&harness.o);
     assert!(matches!(decision.state, State::Creating(Creating::AwaitingOutcome(_))), "{decision:?}");
     let message = report(&harness.o, &decision).get(ConditionType::Ready).unwrap().message.clone();
     assert!(message.contains("the manifest carries the claim"), "{message}");

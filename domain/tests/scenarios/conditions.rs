@@ -1,15 +1,16 @@
 //! The conditions of each observation, row by row: Ready, Synced, the endpoint's two conditions, progress, and the
 //! requeue. The table of docs/concepts/health.md in the words that users see.
 
-use domain::conditions::{Condition, ConditionType, report};
-use domain::decide::decide;
-use domain::decision::ConfirmedAbsence;
-use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
-use domain::observed::{
+use domain::serverless::decide::decide;
+use domain::serverless::decision::ConfirmedAbsence;
+use domain::serverless::endpoint::Endpoint;
+use domain::serverless::observed::{
     Attempt, AttemptOutcome, Deleted, Listing, Observed, ReadyWhen, Spec, VpcEndpoint, WriteOutcome,
 };
-use domain::ownership::ClaimReading;
+use domain::serverless::ownership::ClaimReading;
+use domain::serverless::status::report;
+use domain::status::{Condition, ConditionType};
 
 use invariants::fixtures::{
     Mark, endpoint, fault, foreign_claim, id, nonce, observed, ours, secs, shown, stranger, token, vpce,

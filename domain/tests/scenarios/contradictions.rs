@@ -1,11 +1,12 @@
 //! Transient wrong listings: one contradicts what the status shows, or does not show the endpoint at all.
 
-use domain::conditions::report;
-use domain::decision::{Requeue, State, Step};
-use domain::endpoint::{Endpoint, EndpointStatus};
-use domain::event::{Announced, of_change};
 use domain::fault::FaultKind;
-use domain::observed::VpcEndpoint;
+use domain::requeue::Requeue;
+use domain::serverless::decision::{State, Step};
+use domain::serverless::endpoint::{Endpoint, EndpointStatus};
+use domain::serverless::event::{Announced, of_change};
+use domain::serverless::observed::VpcEndpoint;
+use domain::serverless::status::report;
 
 use crate::conditions::ready_before;
 use crate::gone_responses::{deleted, failed};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use domain::conditions::{ConditionType, Reason};
-use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
-use domain::memory::Memory;
-use domain::observed::{Listing, Observed, ReadyWhen, WriteOutcome};
+use domain::serverless::endpoint::Endpoint;
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::{Listing, Observed, ReadyWhen, WriteOutcome};
+use domain::status::{ConditionType, Reason};
 
 use crate::conditions::{ready_before, spec, with};
 use crate::strings::reported;

@@ -1,11 +1,13 @@
 //! Transient wrong responses: Atlas reports that the instance, or its API, is no more, although it exists.
 
-use domain::conditions::{ConditionType, report};
-use domain::decision::{Creating, Decision, Deleting, ReleaseReason, Requeue, State, Step};
-use domain::event::{Announced, of_change};
 use domain::fault::FaultKind;
-use domain::memory::Memory;
-use domain::observed::{Listing, VpcEndpoint, WriteOutcome};
+use domain::requeue::Requeue;
+use domain::serverless::decision::{Creating, Decision, Deleting, ReleaseReason, State, Step};
+use domain::serverless::event::{Announced, of_change};
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::{Listing, VpcEndpoint, WriteOutcome};
+use domain::serverless::status::report;
+use domain::status::ConditionType;
 
 use crate::conditions::ready_before;
 use crate::harness::{Harness, is_settling};
@@ -251,7 +253,7 @@ fn a_write_refused_as_if_all_were_gone_is_only_refused() {
         let refused = |mut harness: Harness, shown: &[_]| {
             harness.list(shown);
             harness.o.memory.last_write = WriteOutcome::Refused(fault(kind));
-            let decision = domain::decide::decide(&harness.o);
+            let decision = domain::serverless::decide::decide(&harness.o);
             let report = report(&harness.o, &decision);
             assert!(report.get(ConditionType::Stalled).is_none(), "{kind:?}: {report:?}");
             let message = &report.get(ConditionType::Synced).unwrap().message;
@@ -281,7 +283,7 @@ fn a_ready_object_stays_ready_when_a_repair_is_refused_as_if_all_were_gone() {
     harness.spec(|spec| spec.comment = Some("mine".to_owned()));
     harness.list(&[endpoint(1, Mark::Ours, "AVAILABLE")]);
     harness.o.memory.last_write = WriteOutcome::Refused(fault(FaultKind::InstanceNotFound));
-    let decision = domain::decide::decide(&harness.o);
+    let decision = domain::serverless::decide::decide(&harness.o);
     let reported = report(&harness.o, &decision);
     assert!(reported.get(ConditionType::Ready).unwrap().status);
     assert!(!reported.get(ConditionType::Synced).unwrap().status);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use domain::decide::decide;
-use domain::decision::{Creating, Decision, Deleting, State, Step};
-use domain::endpoint::{Endpoint, EndpointId};
 use domain::fault::FaultKind;
-use domain::memory::Memory;
-use domain::observed::{Listing, Observed, Spec, WriteOutcome};
-use domain::ownership::ClaimReading;
+use domain::serverless::decide::decide;
+use domain::serverless::decision::{Creating, Decision, Deleting, State, Step};
+use domain::serverless::endpoint::{Endpoint, EndpointId};
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::{Listing, Observed, Spec, WriteOutcome};
+use domain::serverless::ownership::ClaimReading;
 
 use invariants::fixtures::{MINUTE, Mark, endpoint, fault, observed, ours};
 

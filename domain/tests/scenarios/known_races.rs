@@ -4,11 +4,11 @@
 //! guards of the API server and of writes to it (races 1, 2 and 4 have such a half) are tested on real parts elsewhere,
 //! and by the ablations of `proof/`.
 
-use domain::decision::{Deleting, Origin, ReleaseReason, State, Step};
 use domain::fault::FaultKind;
-use domain::memory::Memory;
-use domain::observed::{Listing, VpcEndpoint};
-use domain::ownership::{COMMENT_BYTES, ClaimReading, mark_of};
+use domain::serverless::decision::{Deleting, Origin, ReleaseReason, State, Step};
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::{Listing, VpcEndpoint};
+use domain::serverless::ownership::{COMMENT_BYTES, ClaimReading, mark_of};
 
 use crate::harness::{Harness, is_settling};
 use invariants::fixtures::{
@@ -236,7 +236,7 @@ fn hole_12_an_endpoint_adopted_from_one_listing_is_not_ready() {
     harness.o.object.recorded = Some(found.clone());
     let ready = |harness: &mut Harness| {
         let decision = harness.list(std::slice::from_ref(&found));
-        domain::conditions::report(&harness.o, &decision).conditions[0].status
+        domain::serverless::status::report(&harness.o, &decision).conditions[0].status
     };
     assert!(!ready(&mut harness));
     harness.wait(secs(10));

@@ -1,11 +1,13 @@
 //! What is reported to people: that it is true, reported once, and useful to its reader.
 
-use domain::conditions::{ConditionType, EventReason, Reason};
-use domain::decision::{ConfirmedAbsence, ReleaseReason, Step};
-use domain::event::{Announced, failure, of_change, of_step};
 use domain::fault::FaultKind;
-use domain::observed::{Listing, Observed, ReadyWhen, Reported, Sunset, VpcEndpoint, WriteOutcome};
-use domain::ownership::ClaimReading;
+use domain::serverless::decision::{ConfirmedAbsence, ReleaseReason, Step};
+use domain::serverless::event::{Announced, failure, of_change, of_step};
+use domain::serverless::observed::{Listing, Observed, ReadyWhen, VpcEndpoint, WriteOutcome};
+use domain::serverless::ownership::ClaimReading;
+use domain::status::Reported;
+use domain::status::{ConditionType, EventReason, Reason};
+use domain::sunset::Sunset;
 
 use crate::strings::{events, published, reported};
 use invariants::fixtures::{fault, id, observed, secs, shown, vpce};

@@ -1,9 +1,10 @@
 //! Findings of the search in `proof/` and of reviews, each as the shortest scenario that showed it.
 
-use domain::conditions::{ConditionType, report};
-use domain::decision::{ConfirmedAbsence, Creating, Origin, ReleaseReason, State, Step};
-use domain::memory::Memory;
-use domain::ownership::ClaimReading;
+use domain::serverless::decision::{ConfirmedAbsence, Creating, Origin, ReleaseReason, State, Step};
+use domain::serverless::memory::Memory;
+use domain::serverless::ownership::ClaimReading;
+use domain::serverless::status::report;
+use domain::status::ConditionType;
 
 use crate::harness::{Harness, START, is_settling};
 use invariants::fixtures::{MINUTE, Mark, endpoint, id, nonce, ours, secs};

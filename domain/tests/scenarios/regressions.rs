@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use domain::conditions::{ConditionType, EventReason, report};
-use domain::decision::{Origin, Requeue, Step};
-use domain::event::{Announced, of_change};
 use domain::fault::FaultKind;
-use domain::memory::Memory;
-use domain::observed::{CredentialsInUse, Listing, Spec, Sunset, VpcEndpoint, WriteOutcome};
-use domain::ownership::{ClaimReading, marked_comment};
+use domain::requeue::Requeue;
+use domain::serverless::decision::{Origin, Step};
+use domain::serverless::event::{Announced, of_change};
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::{CredentialsInUse, Listing, Spec, VpcEndpoint, WriteOutcome};
+use domain::serverless::ownership::{ClaimReading, marked_comment};
+use domain::serverless::status::report;
+use domain::status::{ConditionType, EventReason};
+use domain::sunset::Sunset;
 
 use crate::harness::{Harness, START};
 use invariants::fixtures::{Mark, endpoint, fault, id, nonce, secs, token, vpce};
@@ -127,7 +130,7 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
         // Without an endpoint there are no costs; an object that will never have one can be released.
         let mut harness = Harness::claimed();
         let decision = harness.reconcile_twice(kind);
-        let message = &domain::conditions::report(&harness.o, &decision).conditions[0].message;
+        let message = &domain::serverless::status::report(&harness.o, &decision).conditions[0].message;
         let for_good = kind != FaultKind::InstanceNotFound;
         assert_eq!(message.contains("delete this object"), for_good, "{message}");
         assert!(!message.contains("billed"), "{message}");

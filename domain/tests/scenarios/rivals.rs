@@ -1,9 +1,10 @@
 //! Endpoints of other owners: what may be taken over, with which credentials, and how the owner is reported.
 
-use domain::conditions::{ConditionType, report};
-use domain::decision::{Decision, ReleaseReason, Rival, State, Step};
-use domain::endpoint::Endpoint;
-use domain::observed::{CredentialsInUse, Owner};
+use domain::serverless::decision::{Decision, ReleaseReason, Rival, State, Step};
+use domain::serverless::endpoint::Endpoint;
+use domain::serverless::observed::{CredentialsInUse, Owner};
+use domain::serverless::status::report;
+use domain::status::ConditionType;
 
 use crate::harness::Harness;
 use invariants::fixtures::{Mark, endpoint, id, stranger};

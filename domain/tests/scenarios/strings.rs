@@ -1,14 +1,17 @@
 //! Strings that leave the rules: reasons, events, and the spelling of ids and faults.
 
 use domain::backoff;
-use domain::conditions::{ConditionType, EventReason, Reason, Report, report};
-use domain::decide::decide;
-use domain::decision::{Origin, ReleaseReason, Step};
-use domain::endpoint::{EndpointId, EndpointStatus, Instance};
-use domain::event::{Announced, EventDraft, of_change, of_step};
 use domain::fault::FaultKind;
-use domain::observed::{Listing, Observed, ReadyWhen, Reported, VpcEndpoint};
-use domain::ownership::{ClusterId, Token};
+use domain::serverless::decide::decide;
+use domain::serverless::decision::{Origin, ReleaseReason, Step};
+use domain::serverless::endpoint::{EndpointId, EndpointStatus, Instance};
+use domain::serverless::event::{Announced, of_change, of_step};
+use domain::serverless::observed::{Listing, Observed, ReadyWhen, VpcEndpoint};
+use domain::serverless::status::{Report, report};
+use domain::status::EventDraft;
+use domain::status::Reported;
+use domain::status::{ConditionType, EventReason, Reason};
+use domain::token::{ClusterId, Token};
 
 use invariants::fixtures::{Mark, cluster, endpoint, fault, id, nonce, observed, secs, shown, token, vpce};
 

@@ -11,9 +11,9 @@ mod space;
 
 use std::sync::LazyLock;
 
-use domain::conditions::report;
-use domain::decide::decide;
-use domain::observed::Observed;
+use domain::serverless::decide::decide;
+use domain::serverless::observed::Observed;
+use domain::serverless::status::report;
 use invariants::view::second;
 use invariants::{Verdict, decisions, fixtures, reports};
 

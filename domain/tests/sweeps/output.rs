@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::conditions::Report;
-use domain::output::{Change, Content, Existing, Names, change, connected, content, known_address, names};
+use domain::serverless::output::{
+    Change, Content, Existing, Names, change, connected, content, known_address, names,
+};
+use domain::serverless::status::Report;
 
 use invariants::fixtures::{Mark, STATUSES, endpoint, vpce};
 

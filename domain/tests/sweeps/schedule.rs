@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::backoff::MAX_RETRY;
-use domain::conditions::Reason;
-use domain::decision::{Creating, Decision, Requeue, State, Step};
-use domain::ownership::Token;
+use domain::requeue::Requeue;
 use domain::schedule::{Basis, ObjectVersion, PollIntervals, ReconcileOutcome, Schedule};
+use domain::status::Reason;
+use domain::token::Token;
 
 use invariants::fixtures::{MINUTE, cluster, reported, secs, token};
 
@@ -30,11 +30,8 @@ fn finish_of(
     (requeue, basis): (Requeue, Basis),
     now: Duration,
 ) -> Duration {
-    let report = reported(status, reason);
-    let decision =
-        Decision { step: Step::Rest, state: State::Creating(Creating::Pending), requeue, absent: None };
-    let (decision, report) = (&decision, &report);
-    let outcome = ReconcileOutcome { object: OBJECT, token, decision, report, basis, latest: None };
+    let progress = reported(status, reason).progress();
+    let outcome = ReconcileOutcome { object: OBJECT, token, requeue, progress, basis, latest: None };
     schedule.finished(&outcome, PACE, 0.5, now).unwrap()
 }
 

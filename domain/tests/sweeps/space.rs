@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::decision::ConfirmedAbsence;
-use domain::endpoint::Endpoint;
 use domain::fault::FaultKind;
-use domain::observed::{
+use domain::serverless::decision::ConfirmedAbsence;
+use domain::serverless::endpoint::Endpoint;
+use domain::serverless::observed::{
     Attempt, AttemptOutcome, CredentialsInUse, Deleted, Listing, Observed, Owner, ReadyWhen, Spec,
     VpcEndpoint, WriteOutcome,
 };
-use domain::ownership::{ClaimReading, Token};
+use domain::serverless::ownership::ClaimReading;
+use domain::token::Token;
 
 use invariants::fixtures::{
     FAULTS, MINUTE, Mark, STATUSES, endpoint, fault, foreign_claim, id, nonce, ours, secs,
@@ -322,7 +323,7 @@ fn take_over(words: &[Option<Token>], keys: &[CredentialsInUse]) -> Axis {
     })
 }
 
-fn attempt(nonce: domain::ownership::Nonce, age: u64, outcome: AttemptOutcome) -> Attempt {
+fn attempt(nonce: domain::serverless::ownership::Nonce, age: u64, outcome: AttemptOutcome) -> Attempt {
     Attempt { nonce, age: secs(age), outcome }
 }
 

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use atlas::{ApiVersion, Authorities, ClientSettings, SettingsError};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
-use domain::observed::Times;
-use domain::ownership::ClusterId;
+use domain::serverless::observed::Times;
+use domain::token::ClusterId;
 
 use crate::serverless::crd::parse_duration;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atlas::ApiVersion;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use domain::endpoint::ParseError;
+use domain::ids::ParseError;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 

@@ -1,6 +1,6 @@
 //! The kinds that a reference may name, and the content that it can lead to. It reads no object.
 
-use domain::endpoint::VpcEndpointId;
+use domain::ids::VpcEndpointId;
 use kube::core::ApiResource;
 
 /// The kinds of object that can be referenced.

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use domain::endpoint::ParseError;
+use domain::ids::ParseError;
 
 /// Maximum number of nanoseconds that Go's `time.Duration` can hold.
 const MAX_NANOS: u128 = i64::MAX as u128;

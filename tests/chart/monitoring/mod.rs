@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use domain::conditions::{ConditionType, Reason};
+use domain::status::{ConditionType, Reason};
 use serde_json::{Value, json};
 use spe_operator::metrics::WaitingFor;
 use testbed::Process;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use atlas_simulator::{DEFAULT_INSTANCE, How, Operation, Status, max_live};
-use domain::conditions::{ConditionType, Reason};
+use domain::status::{ConditionType, Reason};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 

@@ -1,11 +1,11 @@
 //! Spontaneous changes of endpoints, instances and tokens, as rows. Data only.
 
 use atlas_simulator::Operation::{Create, Delete, GetInstance, List, Token, Update};
-use domain::conditions::ConditionType::{
+use domain::status::ConditionType::{
     EndpointConnected, EndpointServiceAvailable, Ready, Reconciling, Stalled, Synced,
 };
-use domain::conditions::EventReason;
-use domain::conditions::Reason::*;
+use domain::status::EventReason;
+use domain::status::Reason::*;
 
 use crate::faults::requests::CONNECTED;
 use crate::faults::row::{Cure, End, Holds, ROW, Row, Says, When};

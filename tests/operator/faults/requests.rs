@@ -2,9 +2,9 @@
 //! runs a row. The families, and the order, are the catalogue's.
 
 use atlas_simulator::Operation::{self, Create, Delete, List, Update};
-use domain::conditions::ConditionType::{ApiSunset, Ready, Stalled, Synced};
-use domain::conditions::EventReason;
-use domain::conditions::Reason::*;
+use domain::status::ConditionType::{ApiSunset, Ready, Stalled, Synced};
+use domain::status::EventReason;
+use domain::status::Reason::*;
 
 use crate::faults::row::{Cure, End, Holds, ROW, Row, Says, When};
 

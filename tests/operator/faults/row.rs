@@ -1,7 +1,7 @@
 //! A row of the tables: a fault, and the expectations of an object that meets it. Data only.
 
 use atlas_simulator::{CatalogueEntry, Operation};
-use domain::conditions::{ConditionType, EventReason, Reason};
+use domain::status::{ConditionType, EventReason, Reason};
 
 /// The expected condition: type, status, reason, and words of its message.
 #[derive(Debug, Clone, Copy)]

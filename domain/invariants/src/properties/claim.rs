@@ -1,6 +1,6 @@
 //! Properties of the claim: every annotation parses to some value, and what we write parses to what it was.
 
-use domain::ownership::{Claim, ClaimReading};
+use domain::serverless::ownership::{Claim, ClaimReading};
 
 use crate::fixtures::{Draw, cluster, id, nonce, stranger, token};
 

@@ -4,17 +4,22 @@
 
 use std::time::Duration;
 
-use domain::conditions::{ConditionType, Reason, report};
-use domain::decide::decide;
-use domain::decision::{ConfirmedAbsence, Withdrawn};
-use domain::endpoint::Endpoint;
-use domain::event::{self, Announced};
 use domain::fault::{Fault, FaultKind};
-use domain::observed::{
+use domain::serverless::decide::decide;
+use domain::serverless::decision::{ConfirmedAbsence, Withdrawn};
+use domain::serverless::endpoint::Endpoint;
+use domain::serverless::event;
+use domain::serverless::event::Announced;
+use domain::serverless::observed::{
     Attempt, AttemptOutcome, CredentialsInUse, Deleted, Listing, MemorySnapshot, Object, Observed, Owner,
-    ReadyWhen, Reported, Spec, Sunset, Times, VpcEndpoint, WriteOutcome,
+    ReadyWhen, Spec, Times, VpcEndpoint, WriteOutcome,
 };
-use domain::ownership::{Claim, ClaimReading, Token, marked_comment};
+use domain::serverless::ownership::{Claim, ClaimReading, marked_comment};
+use domain::serverless::status::report;
+use domain::status::Reported;
+use domain::status::{ConditionType, Reason};
+use domain::sunset::Sunset;
+use domain::token::Token;
 
 use crate::fixtures::{
     Draw, FAULTS, Mark, STATUSES, cluster, endpoint, id, nonce, secs, stranger, token, vpce,

@@ -1,7 +1,8 @@
 //! Properties of the mark in a comment: whatever a user or Atlas writes, ours is found again, and no other is mistaken
 //! for one.
 
-use domain::ownership::{COMMENT_BYTES, MARK_START, Token, mark_of, marked_comment, same_comment};
+use domain::serverless::ownership::{COMMENT_BYTES, MARK_START, mark_of, marked_comment, same_comment};
+use domain::token::Token;
 
 use crate::fixtures::{Draw, stranger, token};
 

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::decision::{ConfirmedAbsence, Creating, Decision, Origin, Requeue, State, Step};
-use domain::endpoint::EndpointId;
 use domain::fault::FaultKind;
-use domain::memory::{Memory, Remains};
-use domain::observed::{Times, WriteOutcome};
-use domain::ownership::{ClaimReading, Nonce};
+use domain::requeue::Requeue;
+use domain::serverless::decision::{ConfirmedAbsence, Creating, Decision, Origin, State, Step};
+use domain::serverless::endpoint::EndpointId;
+use domain::serverless::memory::{Memory, Remains};
+use domain::serverless::observed::{Times, WriteOutcome};
+use domain::serverless::ownership::{ClaimReading, Nonce};
 
 use crate::fixtures::{Draw, FAULTS, Mark, STATUSES, endpoint, foreign_claim, id, nonce, secs};
 

@@ -7,11 +7,10 @@
 
 use std::time::Duration;
 
-use domain::conditions::{Reason, Report};
-use domain::decision::{Creating, Decision, Requeue, State, Step};
+use domain::requeue::Requeue;
 use domain::schedule::{Basis, Cause, Due, ObjectVersion, PollIntervals, ReconcileOutcome, Schedule, Start};
 
-use crate::fixtures::{Draw, MINUTE, reported, secs, token};
+use crate::fixtures::{Draw, MINUTE, secs, token};
 
 const PACE: PollIntervals =
     PollIntervals { poll_min: Duration::from_secs(5), poll_max: MINUTE, interval: Duration::from_mins(10) };
@@ -306,11 +305,8 @@ impl ScheduleHistory {
             Requeue::Retry(secs(20)),
         ]);
         let latest = draw.maybe(|draw| secs(draw.one_of(&[60, 300])));
-        let decision =
-            Decision { step: Step::Rest, state: State::Creating(Creating::Pending), requeue, absent: None };
-        let (report, token) = (report(draw), token());
-        let outcome =
-            ReconcileOutcome { object, token: &token, decision: &decision, report: &report, basis, latest };
+        let (progress, token) = (u64::from(draw.byte() % 3), token());
+        let outcome = ReconcileOutcome { object, token: &token, requeue, progress, basis, latest };
         let delay = self.schedule.finished(&outcome, PACE, 0.5, self.now);
         let base = if let Basis::Listing(sent) = basis { sent } else { self.now };
         let due = delay.map(|delay| self.now + delay);
@@ -343,8 +339,4 @@ impl ScheduleHistory {
         self.reference = self.reference.filter(|_| self.reference != run.reference);
         self.outdated = self.outdated.filter(|_| self.outdated != run.outdated);
     }
-}
-
-fn report(draw: &mut Draw<'_>) -> Report {
-    reported(draw.one_of(&["RESERVED", "INITIATING", "AVAILABLE"]), Reason::Progressing)
 }

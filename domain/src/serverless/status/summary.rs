@@ -4,12 +4,12 @@
 
 use super::progress::{Progress, Summary, describe, has_vpc_endpoint};
 use super::{ConditionType, Reason, recorded};
-use crate::decision::{Creating, Deleting, Rival, State};
-use crate::endpoint::EndpointId;
 use crate::fault::Fault;
-use crate::message::Message;
-use crate::observed::Observed;
-use crate::ownership::ClaimReading;
+use crate::serverless::decision::{Creating, Deleting, Rival, State};
+use crate::serverless::endpoint::EndpointId;
+use crate::serverless::observed::Observed;
+use crate::serverless::ownership::ClaimReading;
+use crate::status::Message;
 
 pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
     match state {

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use crate::decision::{ConfirmedAbsence, Decision, Deleting, Origin, ReleaseReason, Requeue, State, Step};
-use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::Fault;
-use crate::observed::{CredentialsInUse, Deleted, Listing, Observed, Spec, WriteOutcome};
-use crate::ownership::{ClaimReading, mark_of, marked_comment};
+use crate::requeue::Requeue;
+use crate::serverless::decision::{ConfirmedAbsence, Decision, Deleting, Origin, ReleaseReason, State, Step};
+use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
+use crate::serverless::observed::{CredentialsInUse, Deleted, Listing, Observed, Spec, WriteOutcome};
+use crate::serverless::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{
     absent_twice, act, confirm_absence, is_protected, open_attempts, ours, record_created, refused,

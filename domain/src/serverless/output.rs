@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::conditions::Report;
-use crate::endpoint::{EndpointStatus, is_service_name};
+use crate::serverless::endpoint::{EndpointStatus, is_service_name};
+use crate::serverless::status::Report;
 
 /// The key of the private SRV address.
 const SRV_ADDRESS: &str = "privateSrvAddress";

@@ -2,12 +2,14 @@
 //!
 //! Plain data; nothing here acts.
 
-use std::fmt;
 use std::time::Duration;
 
-use crate::endpoint::{Endpoint, EndpointId, VpcEndpointId};
 use crate::fault::Fault;
-use crate::ownership::{Nonce, Token};
+use crate::ids::VpcEndpointId;
+use crate::requeue::Requeue;
+use crate::serverless::endpoint::{Endpoint, EndpointId};
+use crate::serverless::ownership::Nonce;
+use crate::token::Token;
 
 /// The outcome of one decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,36 +120,6 @@ pub enum ReleaseReason {
     Deleted,
     /// It stays in Atlas, as declared or because it is not ours to delete.
     Retained,
-}
-
-/// When to requeue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Requeue {
-    /// Only when something changes.
-    OnChange,
-    /// Often at first, then ever more rarely: something is changing in Atlas.
-    Poll,
-    /// At the slowest polling pace: the user has to act.
-    Await,
-    /// After the object's interval.
-    Interval,
-    /// After this long.
-    After(Duration),
-    /// With growing delays, and no earlier than this: something failed.
-    Retry(Duration),
-}
-
-impl fmt::Display for Requeue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OnChange => "on change",
-            Self::Poll => "poll",
-            Self::Await => "slow poll",
-            Self::Interval => "interval",
-            Self::After(delay) => return write!(f, "after {} s", delay.as_secs()),
-            Self::Retry(least) => return write!(f, "retry after {} s or more", least.as_secs()),
-        })
-    }
 }
 
 /// The state of an object, from which its conditions follow.

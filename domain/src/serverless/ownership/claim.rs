@@ -5,10 +5,9 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
-use super::mark::{ClusterId, Token, lower_base32};
-use crate::endpoint::{EndpointId, ParseError};
+use crate::ids::ParseError;
+use crate::serverless::endpoint::EndpointId;
+use crate::token::{ClusterId, Token, condensed, lower_base32};
 
 /// The maximum length of the nonce and of the uid of a claim that can be read. Ours have 26 and 36 characters; whatever else the
 /// annotation holds is kept as a hash.
@@ -93,12 +92,6 @@ impl std::str::FromStr for Claim {
         }
         Ok(Self { token, nonce: Nonce(nonce.to_owned()), uid: uid.to_owned(), cluster, replaced })
     }
-}
-
-/// Replaces a claim that is too long to be one: a text of its own, as short as a nonce, which is no claim either.
-#[must_use]
-pub fn condensed(claim: &str) -> String {
-    lower_base32(&Sha256::digest(claim))
 }
 
 /// What the claim found on an object means for that object.

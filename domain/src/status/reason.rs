@@ -1,6 +1,12 @@
 //! Condition types, reasons and event reasons. They are API: automation compares them, so they are never renamed.
+//!
+//! The link to the page that helps is derived from the reason, here and nowhere else: `docs/troubleshooting.md` has a heading for
+//! each, which can be found without a host.
 
 use crate::fault::FaultKind;
+
+/// The page that has a heading for each reason, in the repository.
+pub const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
 
 macro_rules! words {
     ($(#[doc = $doc:literal])* $name:ident { $($(#[doc = $meaning:literal])* $variant:ident,)+ }) => {
@@ -284,8 +290,14 @@ impl Reason {
     }
 
     /// Returns `true` if a person has to act, or something is wrong: `docs/troubleshooting.md` has a heading for it.
-    pub(super) fn is_trouble(self) -> bool {
+    fn is_trouble(self) -> bool {
         self.class() != Class::Well
+    }
+
+    /// Returns the link at the end of a message about this reason; `None` where all is well or merely takes time.
+    #[must_use]
+    pub fn link(self) -> Option<String> {
+        self.is_trouble().then(|| format!("{TROUBLESHOOTING}#{}", self.as_str().to_lowercase()))
     }
 
     /// Returns the reason that reports a class of faults.

@@ -6,10 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::decision::ConfirmedAbsence;
-use crate::endpoint::{Endpoint, EndpointId, VpcEndpointId};
 use crate::fault::{Fault, FaultKind};
-use crate::ownership::{ClaimReading, Nonce, Token, mark_of};
+use crate::ids::VpcEndpointId;
+use crate::serverless::decision::ConfirmedAbsence;
+use crate::serverless::endpoint::{Endpoint, EndpointId};
+use crate::serverless::ownership::{ClaimReading, Nonce, mark_of};
+use crate::status::Reported;
+use crate::sunset::Sunset;
+use crate::token::Token;
 
 /// Everything that a decision rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,26 +80,6 @@ pub struct Object {
     pub stale_vpc_endpoint: Option<VpcEndpointId>,
     /// What the status reports so far.
     pub reported: Reported,
-}
-
-/// The conditions that the status shows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reported {
-    /// Each as `(type, status is True, reason, message)`.
-    pub conditions: Vec<(String, bool, String, String)>,
-    /// They were made for the spec as it is now.
-    pub current: bool,
-}
-
-impl Reported {
-    /// Returns the condition of type `kind`: whether it is True, its reason and its message.
-    #[must_use]
-    pub fn get(&self, kind: &str) -> Option<(bool, &str, &str)> {
-        self.conditions
-            .iter()
-            .find(|(found, ..)| found == kind)
-            .map(|(_, status, reason, message)| (*status, reason.as_str(), message.as_str()))
-    }
 }
 
 /// The declared state.
@@ -186,17 +170,6 @@ pub enum Listing {
     Failed(Fault),
     /// All endpoints of the instance, or those of them that concern the object.
     Fetched(Vec<Endpoint>),
-}
-
-/// The announcement by Atlas that it will switch this API off.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sunset {
-    /// The day, as in `2026-01-15`, if Atlas names one.
-    pub day: Option<String>,
-    /// That day is past.
-    pub is_over: bool,
-    /// Two responses at least G apart have made the announcement. One alone changes nothing.
-    pub is_confirmed: bool,
 }
 
 /// What this process remembers of one token. Nothing here is needed for safety after a restart: what is

@@ -5,37 +5,24 @@
 
 mod deadline;
 mod progress;
-mod reason;
 mod recorded;
 mod sentence;
 mod summary;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 pub(crate) use progress::has_vpc_endpoint;
 use progress::{Progress, Summary};
-pub use reason::{ConditionType, EventReason, Reason};
-pub use sentence::TROUBLESHOOTING;
 use summary::summarize;
 
-use crate::decision::{Decision, State, Step};
-use crate::endpoint::{Endpoint, EndpointStatus, VpcEndpointId};
 use crate::fault::FaultKind;
-use crate::message::Message;
-use crate::observed::{Listing, Observed, Sunset};
-
-/// One condition, without its times and generation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
-    /// Its type.
-    pub kind: ConditionType,
-    /// True or False; this operator never reports Unknown.
-    pub status: bool,
-    /// Why, in one word.
-    pub reason: Reason,
-    /// Why, in a sentence, with the next step for the user, if there is one. [`Report::sentence`] is what is published.
-    pub message: Message,
-}
+use crate::ids::VpcEndpointId;
+use crate::serverless::decision::{Decision, State, Step};
+use crate::serverless::endpoint::{Endpoint, EndpointStatus};
+use crate::serverless::observed::{Listing, Observed};
+use crate::status::{Condition, ConditionType, Message, Reason};
+use crate::sunset::Sunset;
 
 /// What the status shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +49,16 @@ impl Report {
     #[must_use]
     pub fn is_dated(&self, kind: ConditionType) -> bool {
         self.after.is_some() && matches!(kind, ConditionType::Ready | ConditionType::Reconciling)
+    }
+
+    /// Returns a hash of what polls wait for: the status in Atlas and the reason of `Ready`.
+    #[must_use]
+    pub fn progress(&self) -> u64 {
+        let status = self.endpoint.as_ref().map(|endpoint| &endpoint.status);
+        let ready = self.get(ConditionType::Ready).map(|ready| ready.reason);
+        let mut hasher = DefaultHasher::new();
+        (status, ready).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Returns the condition of type `kind`, if it is reported.

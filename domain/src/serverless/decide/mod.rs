@@ -11,14 +11,17 @@ mod keep;
 
 use std::time::Duration;
 
-use crate::decision::{ConfirmedAbsence, Creating, Decision, Origin, Recorded, Requeue, Rival, State, Step};
-use crate::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::fault::{Fault, FaultKind};
-use crate::message::Message;
-use crate::observed::{
+use crate::requeue::Requeue;
+use crate::serverless::decision::{
+    ConfirmedAbsence, Creating, Decision, Origin, Recorded, Rival, State, Step,
+};
+use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
+use crate::serverless::observed::{
     Attempt, AttemptOutcome, CredentialsInUse, Listing, Observed, Owner, Spec, WriteOutcome,
 };
-use crate::ownership::{ClaimReading, Nonce, mark_of};
+use crate::serverless::ownership::{ClaimReading, Nonce, mark_of};
+use crate::status::Message;
 
 /// How often a Secret is read again whose key Atlas does not accept, or that was missing once. Secrets are not watched.
 const SECRET_RECHECK: Duration = Duration::from_secs(15);

@@ -1,21 +1,9 @@
 //! The text that a person reads: a condition's message, the time it refers to, and a link to the page that helps.
 //!
-//! The link is derived from the reason, here and nowhere else: `docs/troubleshooting.md` has a heading for each, which can be
-//! found without a host. A message that is repeated from the status does not grow.
+//! A message that is repeated from the status does not grow.
 
-use super::{Condition, ConditionType, Reason, Report};
-use crate::message::Message;
-
-/// The page that has a heading for each reason, in the repository.
-pub const TROUBLESHOOTING: &str = "docs/troubleshooting.md";
-
-impl Reason {
-    /// Returns the link at the end of a message about this reason; `None` where all is well or merely takes time.
-    #[must_use]
-    pub fn link(self) -> Option<String> {
-        self.is_trouble().then(|| format!("{TROUBLESHOOTING}#{}", self.as_str().to_lowercase()))
-    }
-}
+use super::Report;
+use crate::status::{Condition, ConditionType, Message, Reason};
 
 impl Report {
     /// Returns the published message of `condition`; `time` is what its message omits ([`Report::is_dated`]).

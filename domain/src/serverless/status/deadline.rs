@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::progress::{Progress, Summary};
 use super::{ConditionType, Reason};
-use crate::decision::{Creating, Deleting, State};
-use crate::endpoint::Endpoint;
-use crate::message::Message;
-use crate::observed::Observed;
+use crate::serverless::decision::{Creating, Deleting, State};
+use crate::serverless::endpoint::Endpoint;
+use crate::serverless::observed::Observed;
+use crate::status::Message;
 
 /// Returns the current stage of work, if any. Another status in Atlas or another spec makes it another stage, and so does the
 /// loss of access, which is work for a ready object, too. A suspended object has no work.

@@ -4,10 +4,13 @@
 
 use std::time::Duration;
 
-use crate::decision::{ConfirmedAbsence, Creating, Decision, Recorded, Requeue, State, Step, Withdrawn};
-use crate::endpoint::{Endpoint, EndpointId, EndpointStatus, VpcEndpointId, is_service_name};
-use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
-use crate::ownership::{Token, mark_of, marked_comment, same_comment};
+use crate::ids::VpcEndpointId;
+use crate::requeue::Requeue;
+use crate::serverless::decision::{ConfirmedAbsence, Creating, Decision, Recorded, State, Step, Withdrawn};
+use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
+use crate::serverless::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
+use crate::serverless::ownership::{mark_of, marked_comment, same_comment};
+use crate::token::Token;
 
 use super::{
     absent_twice, act, confirm_absence, confirmed, create, may_write, ours, recorded_state, refused,

@@ -6,14 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::decision::{ConfirmedAbsence, Decision, Origin};
-use crate::endpoint::{Endpoint, EndpointId};
 use crate::fault::FaultKind;
-use crate::observed::{Attempt, AttemptOutcome, Deleted, MemorySnapshot, Times, WriteOutcome};
-use crate::ownership::{ClaimReading, Nonce};
-
-/// An instant, as the time since boot.
-pub type SinceBoot = Duration;
+use crate::instant::SinceBoot;
+use crate::serverless::decision::{ConfirmedAbsence, Decision, Origin};
+use crate::serverless::endpoint::{Endpoint, EndpointId};
+use crate::serverless::observed::{Attempt, AttemptOutcome, Deleted, MemorySnapshot, Times, WriteOutcome};
+use crate::serverless::ownership::{ClaimReading, Nonce};
 
 /// How many attempts are kept by nonce, each of those that may land and of those that may not. Any user who may edit the object
 /// can put another claim on it every second, and an object whose create is refused claims again and again.

@@ -1,10 +1,10 @@
 //! The rows of the table that speak of a recorded endpoint.
 
-use crate::decision::Recorded;
-use crate::endpoint::{Endpoint, EndpointStatus, is_service_name};
 use crate::fault::FaultKind;
-use crate::message::Message;
-use crate::observed::{Observed, ReadyWhen, Spec, VpcEndpoint, WriteOutcome};
+use crate::serverless::decision::Recorded;
+use crate::serverless::endpoint::{Endpoint, EndpointStatus, is_service_name};
+use crate::serverless::observed::{Observed, ReadyWhen, Spec, VpcEndpoint, WriteOutcome};
+use crate::status::Message;
 
 use super::progress::{Progress, Summary, describe};
 use super::{Condition, ConditionType, EndpointView, Reason, has_service};
@@ -101,12 +101,12 @@ fn is_reserved(endpoint: &Endpoint) -> bool {
 
 /// A change of the spec has not reached Atlas yet.
 fn declares_more(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> bool {
-    let comment = crate::ownership::marked_comment(spec.comment.as_deref(), &o.object.token);
+    let comment = crate::serverless::ownership::marked_comment(spec.comment.as_deref(), &o.object.token);
     let connected = match &spec.vpc_endpoint {
         VpcEndpoint::Declared(id) => endpoint.vpc_endpoint_id.as_deref() == Some(id.as_str()),
         _ => true,
     };
-    !spec.observe && (!connected || !crate::ownership::same_comment(&comment, &endpoint.comment))
+    !spec.observe && (!connected || !crate::serverless::ownership::same_comment(&comment, &endpoint.comment))
 }
 
 fn by_status(o: &Observed, spec: &Spec, state: &Recorded) -> Summary {

@@ -4,5 +4,5 @@
 mod claim;
 mod mark;
 
-pub use claim::{Claim, ClaimReading, Nonce, condensed};
-pub use mark::{COMMENT_BYTES, ClusterId, MARK_START, Token, mark_of, marked_comment, same_comment};
+pub use claim::{Claim, ClaimReading, Nonce};
+pub use mark::{COMMENT_BYTES, MARK_START, mark_of, marked_comment, same_comment};

@@ -2,8 +2,8 @@
 
 use super::Reason;
 use crate::fault::{Fault, FaultKind};
-use crate::message::Message;
-use crate::observed::{Observed, VpcEndpoint};
+use crate::serverless::observed::{Observed, VpcEndpoint};
+use crate::status::Message;
 
 /// The state of an object, before it becomes conditions.
 #[derive(Debug, Clone)]

@@ -1,0 +1,11 @@
+//! The vocabulary of a status that all kinds share: conditions, their reasons and messages, and events.
+
+mod condition;
+mod event;
+mod message;
+mod reason;
+
+pub use condition::{Condition, Reported};
+pub use event::{EventDraft, Unwatched, not_watched};
+pub use message::Message;
+pub use reason::{ConditionType, EventReason, Reason, TROUBLESHOOTING};
