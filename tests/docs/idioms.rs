@@ -24,13 +24,12 @@ const REFUSED: [(&str, &str); 14] = [
 ];
 
 /// Words that must not be a part of a name in the operator, and the words to use instead.
-const REFUSED_IN_NAMES: [(&str, &str); 8] = [
+const REFUSED_IN_NAMES: [(&str, &str); 7] = [
     ("amiss", "problem, invalid"),
     ("anew", "again"),
     ("doomed", "deleting"),
     ("heard", "received, observed"),
     ("told", "published, reported"),
-    ("whatever", "any"),
     ("whoever", "the subject"),
     ("woken", "triggered, enqueued"),
 ];

@@ -169,7 +169,7 @@ async fn event_about(fixture: &Fixture, name: &str) -> Option<Event> {
 
 /// Waits for that event.
 async fn until_reported(fixture: &Fixture, name: &str) -> Event {
-    let is_told = async {
+    let is_about_it = async {
         loop {
             if let Some(event) = event_about(fixture, name).await {
                 return event;
@@ -177,7 +177,7 @@ async fn until_reported(fixture: &Fixture, name: &str) -> Event {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, is_told).await.unwrap()
+    tokio::time::timeout(PATIENCE, is_about_it).await.unwrap()
 }
 
 #[tokio::test]
