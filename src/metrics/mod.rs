@@ -230,7 +230,7 @@ impl Metrics {
     }
 
     /// Sets the pass over all objects that counts them at each scrape. Until then there are none.
-    pub fn objects_counted_by(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
+    pub fn set_object_counts(&self, pass: impl Fn(&mut ObjectCounts) + Send + 'static) {
         self.objects.set_pass(pass);
     }
 

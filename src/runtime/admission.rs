@@ -32,7 +32,7 @@ const PER_PROJECT: usize = 24;
 const PER_CALL: usize = 2;
 
 /// Returns the maximum of concurrent reconciles of the process, for a maximum of `concurrency` concurrent calls to Atlas.
-pub(crate) fn most(concurrency: usize) -> usize {
+pub(crate) fn max_reconciles(concurrency: usize) -> usize {
     concurrency.saturating_mul(PER_CALL)
 }
 
@@ -62,8 +62,8 @@ struct Requests<K: Kind>(Mutex<Vec<Receiver<K>>>);
 /// A watched namespace (`None`: all), and the channel for requests for its objects.
 type Receiver<K> = (Option<String>, UnboundedSender<ObjectRef<Cached<K>>>);
 
-/// The place of one running reconcile, freed on drop.
-pub(crate) struct Place<K: Kind> {
+/// The permit of one running reconcile, returned on drop.
+pub(crate) struct ReconcilePermit<K: Kind> {
     admission: Arc<Admission<K>>,
     name: Name<K>,
     /// When the reconcile was last requested: later than the object's current version and than its previous reconcile.
@@ -73,14 +73,18 @@ pub(crate) struct Place<K: Kind> {
 impl<K: Kind> Admission<K> {
     /// Creates a gate for `concurrency` concurrent calls to Atlas. It admits nothing while `work` may not begin.
     pub(crate) fn new(concurrency: usize, metrics: Metrics, work: Work) -> Self {
-        let queue = Queue::new(most(concurrency), [usize::MAX, PER_PROJECT, PER_LANE]);
+        let queue = Queue::new(max_reconciles(concurrency), [usize::MAX, PER_PROJECT, PER_LANE]);
         let state = Mutex::new(GateState { queue, waiting: HashMap::new() });
         Self { state, requests: Requests(Mutex::default()), metrics, work }
     }
 
     /// Returns a permit if the object may be reconciled now. Otherwise adds the object to `lane`; its reconcile is requested
     /// again when a permit is free for it.
-    pub(crate) fn enter(self: &Arc<Self>, object: ObjectRef<Cached<K>>, lane: Lane<3>) -> Option<Place<K>> {
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        object: ObjectRef<Cached<K>>,
+        lane: Lane<3>,
+    ) -> Option<ReconcilePermit<K>> {
         let name = Arc::new(object);
         let mut state = self.state();
         let GateState { queue, waiting } = &mut *state;
@@ -93,11 +97,11 @@ impl<K: Kind> Admission<K> {
             return None;
         }
         let Waiting { requested_at, .. } = state.waiting.remove(&name)?;
-        Some(Place { admission: Arc::clone(self), name, requested_at })
+        Some(ReconcilePermit { admission: Arc::clone(self), name, requested_at })
     }
 
     /// Records a trigger for the object. If the object is in the queue, its reconcile must use data read after this trigger.
-    pub(crate) fn requested(&self, object: &ObjectRef<Cached<K>>) {
+    pub(crate) fn record_trigger(&self, object: &ObjectRef<Cached<K>>) {
         if let Some(waiting) = self.state().waiting.get_mut(object) {
             waiting.requested_at = Boottime::now();
         }
@@ -105,7 +109,7 @@ impl<K: Kind> Admission<K> {
 
     /// Records a trigger for the object and requests a reconcile.
     pub(crate) fn request(&self, object: &ObjectRef<Cached<K>>) {
-        self.requested(object);
+        self.record_trigger(object);
         self.requests.send(object);
     }
 
@@ -195,14 +199,14 @@ impl<K: Kind> Requests<K> {
     }
 }
 
-impl<K: Kind> Place<K> {
-    /// Returns the object that the place belongs to.
+impl<K: Kind> ReconcilePermit<K> {
+    /// Returns the object that the permit belongs to.
     pub(crate) fn object(&self) -> &ObjectRef<Cached<K>> {
         &self.name
     }
 }
 
-impl<K: Kind> Drop for Place<K> {
+impl<K: Kind> Drop for ReconcilePermit<K> {
     fn drop(&mut self) {
         let mut state = self.admission.state();
         self.admission.leave(&mut state, &self.name);

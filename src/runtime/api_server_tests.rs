@@ -66,7 +66,7 @@ fn the_message_of_an_error_status_is_cut() {
 
 fn identity() -> Identity {
     let read: Example = serde_json::from_value(object()).unwrap();
-    Identity::of(&read, &"cluster".parse().unwrap())
+    Identity::new(&read, &"cluster".parse().unwrap())
 }
 
 fn api_server() -> (ApiServer, Arc<AtomicUsize>) {

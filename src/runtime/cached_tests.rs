@@ -1,4 +1,4 @@
-//! Pages and events are decoded as kube does it, whatever their objects contain.
+//! Tests that pages and events are decoded as kube does it, with any content of their objects.
 
 use kube::ResourceExt;
 use kube::core::{ObjectList, WatchEvent};
@@ -29,7 +29,7 @@ fn poisoned() -> [(String, bool); 3] {
 }
 
 #[test]
-fn a_page_is_decoded_whatever_one_of_its_objects_holds() {
+fn a_page_is_decoded_despite_a_poisoned_object() {
     for (poisoned, readable) in poisoned() {
         let page = format!(
             r#"{{"apiVersion": "a/v1", "kind": "L", "metadata": {{"resourceVersion": "9", "continue": "c"}}, "items": [{}, {poisoned}, {}]}}"#,
@@ -46,7 +46,7 @@ fn a_page_is_decoded_whatever_one_of_its_objects_holds() {
 }
 
 #[test]
-fn an_event_is_decoded_whatever_its_object_holds() {
+fn an_event_is_decoded_despite_a_poisoned_object() {
     for (poisoned, readable) in poisoned() {
         for kind in ["ADDED", "MODIFIED", "DELETED"] {
             let event = format!(r#"{{"type":"{kind}","object":{poisoned}}}"#);
@@ -57,7 +57,7 @@ fn an_event_is_decoded_whatever_its_object_holds() {
                 panic!("{event:?}");
             };
             assert_eq!(object.name_any(), "poisoned");
-            assert_eq!(object.resource_version().as_deref(), Some("7"), "the watch goes on from there");
+            assert_eq!(object.resource_version().as_deref(), Some("7"), "the watch continues from there");
             assert_eq!(object.object().is_some(), readable);
         }
     }

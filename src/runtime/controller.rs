@@ -17,7 +17,7 @@ use kube::runtime::watcher::Event;
 
 use crate::clock::Boottime;
 
-use super::admission::{Admission, Place};
+use super::admission::{Admission, ReconcilePermit};
 use super::cached::Cached;
 use super::kind::Kind;
 use super::triggers::{Triggered, Triggers, name};
@@ -26,8 +26,8 @@ use super::work::Work;
 /// Reconciles each object of the store of `writer` that is named by a watch event or a request, and again after the delay that `reconcile` returned.
 ///
 /// When `work` ends, it starts nothing new and waits for the running reconciles. Each reconcile receives the time at which it was
-/// last requested. The events are applied to the store here. `unshown` is called for each object that has left the store,
-/// also if it was deleted while the watch was interrupted. `gone` is called for the same objects, and a second time after a
+/// last requested. The events are applied to the store here. `on_left_watch` is called for each object that has left the store,
+/// also if it was deleted while the watch was interrupted. `on_deleted` is called for the same objects, and a second time after a
 /// reconcile during which the object left the store.
 pub(crate) async fn run<K: Kind, Reconcile>(
     events: impl Stream<Item = Event<Cached<K>>>,
@@ -35,7 +35,7 @@ pub(crate) async fn run<K: Kind, Reconcile>(
     writer: Writer<Cached<K>>,
     admission: Arc<Admission<K>>,
     reconcile: impl Fn(Box<K>, Boottime) -> Reconcile + Clone,
-    (unshown, gone): (impl Fn(&ObjectRef<Cached<K>>), impl Fn(&ObjectRef<Cached<K>>) + Clone),
+    (on_left_watch, on_deleted): (impl Fn(&ObjectRef<Cached<K>>), impl Fn(&ObjectRef<Cached<K>>) + Clone),
     work: &Work,
 ) where
     Reconcile: Future<Output = Option<Duration>>,
@@ -43,26 +43,26 @@ pub(crate) async fn run<K: Kind, Reconcile>(
     let store = writer.as_reader();
     let mut triggers = Triggers::new(writer);
     let triggered = events.flat_map(|event| {
-        let Triggered { reconcile, gone: deleted } = triggers.on_event(&event);
+        let Triggered { reconcile, deleted } = triggers.on_event(&event);
         for object in &deleted {
-            unshown(object);
-            gone(object);
+            on_left_watch(object);
+            on_deleted(object);
         }
         for object in &reconcile {
-            admission.requested(object);
+            admission.record_trigger(object);
         }
         stream::iter(reconcile)
     });
     let queue = stream::select(triggered, requests).take_until(work.ended()).map(Ok::<_, Infallible>);
     let reconciler = |object: Arc<Cached<K>>, _: Arc<()>| {
-        let (reconcile, gone, store) = (reconcile.clone(), gone.clone(), store.clone());
+        let (reconcile, on_deleted, store) = (reconcile.clone(), on_deleted.clone(), store.clone());
         let admitted = admit(&admission, &object);
         Box::pin(async move {
-            let Some((object, place)) = admitted else { return Ok::<_, Infallible>(Action::await_change()) };
-            let delay = reconcile(object, place.requested_at).await;
-            if store.get(place.object()).is_none() {
+            let Some((object, permit)) = admitted else { return Ok::<_, Infallible>(Action::await_change()) };
+            let delay = reconcile(object, permit.requested_at).await;
+            if store.get(permit.object()).is_none() {
                 // The object left the store during the reconcile, which may have recorded state for it since.
-                gone(place.object());
+                on_deleted(permit.object());
             }
             Ok(delay.map_or_else(Action::await_change, Action::requeue))
         })
@@ -79,12 +79,12 @@ pub(crate) async fn run<K: Kind, Reconcile>(
     }
 }
 
-/// Returns the object and its place, if it was decoded and is admitted now. Otherwise its reconcile is requested once it is
+/// Returns the object and its permit, if it was decoded and is admitted now. Otherwise its reconcile is requested once it is
 /// admitted.
-fn admit<K: Kind>(admission: &Arc<Admission<K>>, object: &Cached<K>) -> Option<(Box<K>, Place<K>)> {
+fn admit<K: Kind>(admission: &Arc<Admission<K>>, object: &Cached<K>) -> Option<(Box<K>, ReconcilePermit<K>)> {
     let decoded = object.object()?;
-    let place = admission.enter(name(object), decoded.lane())?;
-    Some((decoded, place))
+    let permit = admission.enter(name(object), decoded.lane())?;
+    Some((decoded, permit))
 }
 
 #[cfg(test)]

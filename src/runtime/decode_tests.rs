@@ -1,4 +1,4 @@
-//! Which fields of an object are decoded, and that no other field can make decoding fail.
+//! Tests which fields of an object are decoded, and that no other field can make decoding fail.
 
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ fn why(json: &str) -> String {
 }
 
 #[test]
-fn an_object_is_as_it_was_but_for_what_is_never_read() {
+fn an_object_keeps_all_fields_that_are_read() {
     let mut kept = manifest();
     for dropped in ["labels", "ownerReferences", "managedFields"] {
         kept["metadata"].as_object_mut().unwrap().remove(dropped).unwrap();
@@ -88,7 +88,7 @@ fn a_stripped_object_is_restored_as_it_was_decoded() {
 }
 
 #[test]
-fn nothing_that_is_not_read_keeps_an_object_from_being_read() {
+fn an_unread_field_never_makes_decoding_fail() {
     let time = r#"{"manager": "x", "time": "9999-12-31T23:59:59Z", "fieldsV1": {}}"#;
     let deep = format!(r#"{{"manager": "x", "fieldsV1": {}}}"#, nested(100_000));
     for (field, json) in [
@@ -111,11 +111,11 @@ fn nothing_that_is_not_read_keeps_an_object_from_being_read() {
 }
 
 #[test]
-fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
+fn an_unreadable_object_has_its_name_and_a_reason() {
     let long = |length: usize| "x".repeat(length);
     let annotation = |length| format!(r#"{{"atlas.spe-operator.io/take-over": "{}"}}"#, long(length));
     assert!(object::<Example>(&with("annotations", &annotation(1024))).is_ok());
-    for (json, said) in [
+    for (json, expected) in [
         (with("generation", "\"three\""), "metadata: invalid type: string \"three\""),
         (with("finalizers", "{}"), "metadata: invalid type: map"),
         (
@@ -135,24 +135,24 @@ fn an_object_that_cannot_be_read_still_has_its_name_and_says_why() {
         (manifest().to_string().replace("\"spec\":", "\"spoc\":"), "it has no spec"),
     ] {
         let unreadable = object::<Example>(&json).unwrap_err();
-        assert!(unreadable.why.starts_with(said), "{} does not start with {said}", unreadable.why);
+        assert!(unreadable.why.starts_with(expected), "{} does not start with {expected}", unreadable.why);
         let ObjectMeta { name, namespace, uid, resource_version, .. } = unreadable.metadata;
         let names = [name, namespace, uid, resource_version].map(Option::unwrap);
-        assert_eq!(names, ["orders", "shop", "u-1", "7"], "{said}");
+        assert_eq!(names, ["orders", "shop", "u-1", "7"], "{expected}");
     }
     let all = with("generation", &format!("\"{}\"", "ü".repeat(10_000)));
     assert!(why(&all).len() <= LONGEST_WHY);
 }
 
 #[test]
-fn why_an_object_cannot_be_read_changes_with_no_length() {
+fn the_reason_does_not_depend_on_the_length_of_a_field() {
     let annotation = |key: &str, bytes: usize| {
         let mut manifest = manifest();
         manifest["metadata"]["annotations"] = json!({"a": "b".repeat(bytes), key: "x".repeat(bytes)});
         why(&manifest.to_string())
     };
-    let word = "reconcile.fluxcd.io/requestedAt";
-    assert_eq!(annotation(word, LONGEST_ANNOTATION + 1), annotation(word, LONGEST_ANNOTATION + 2));
+    let key = "reconcile.fluxcd.io/requestedAt";
+    assert_eq!(annotation(key, LONGEST_ANNOTATION + 1), annotation(key, LONGEST_ANNOTATION + 2));
     let spec = |comment: &str| {
         let mut manifest = manifest();
         manifest["spec"] = json!({"comment": comment, "projectId": 7});
@@ -162,7 +162,7 @@ fn why_an_object_cannot_be_read_changes_with_no_length() {
 }
 
 #[test]
-fn a_claim_that_is_too_long_is_kept_as_a_short_text_of_its_own() {
+fn a_long_claim_is_condensed_to_a_unique_short_text() {
     let kept = |claim: &str| {
         let json = serde_json::json!({ Example::CLAIM: claim }).to_string();
         object::<Example>(&with("annotations", &json)).unwrap().metadata.annotations.unwrap()[Example::CLAIM]
@@ -176,7 +176,7 @@ fn a_claim_that_is_too_long_is_kept_as_a_short_text_of_its_own() {
 }
 
 #[test]
-fn what_is_no_object_at_all_has_no_name() {
+fn a_text_that_is_no_object_has_no_name() {
     for json in ["", "7", "[]", "{}", "{\"metadata\": 7}", "{\"metadata\": {\"name\": 7}}", "<html>"] {
         let unreadable = object::<Example>(json).unwrap_err();
         assert_eq!(unreadable.metadata, ObjectMeta::default(), "{json}");
@@ -185,7 +185,7 @@ fn what_is_no_object_at_all_has_no_name() {
 }
 
 #[test]
-fn of_annotations_only_ours_are_kept_and_that_there_are_some() {
+fn only_our_annotations_are_kept() {
     let annotations =
         |json: &str| object::<Example>(&with("annotations", json)).unwrap().metadata.annotations;
     assert_eq!(annotations("null"), None);
@@ -196,7 +196,7 @@ fn of_annotations_only_ours_are_kept_and_that_there_are_some() {
 }
 
 #[test]
-fn a_secret_is_its_four_entries_whatever_else_it_holds() {
+fn a_secret_is_decoded_to_its_four_entries() {
     let json = format!(
         r#"{{"kind": "Secret", "metadata": {{"name": "key", "uid": "u", "resourceVersion": "7",
             "managedFields": [{{"time": "9999-12-31T23:59:59Z", "fieldsV1": {}}}]}},
@@ -219,7 +219,7 @@ fn a_secret_is_its_four_entries_whatever_else_it_holds() {
 }
 
 #[test]
-fn a_config_map_is_its_entries_and_whose_it_is() {
+fn a_config_map_is_decoded_to_its_entries_and_its_owner() {
     let json = |owners: &str| {
         format!(
             r#"{{"metadata": {{"name": "out", "uid": "u", "resourceVersion": "7", "ownerReferences": {owners},

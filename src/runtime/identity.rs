@@ -15,7 +15,7 @@ pub struct Identity {
 impl Identity {
     /// Returns the identity of `object` in `cluster`.
     #[must_use]
-    pub fn of(object: &impl Resource, cluster: &ClusterId) -> Self {
+    pub fn new(object: &impl Resource, cluster: &ClusterId) -> Self {
         let namespace = object.namespace().unwrap_or_default();
         let name = object.name_any();
         let token = Token::of(cluster, &namespace, &name);

@@ -1,4 +1,4 @@
-//! Triggers: the objects that a watch event causes to be reconciled, and those that are gone with it.
+//! Triggers: the objects that a watch event causes to be reconciled, and those that it removes.
 //!
 //! It applies each event to the store, and compares the object with the one that the store held before: a change that no
 //! reconcile reads, such as its own write to the status, triggers nothing. Never waits, and keeps nothing else of an object.
@@ -24,7 +24,7 @@ pub(crate) struct Triggered<K: Kind> {
     /// The objects to reconcile.
     pub(crate) reconcile: Vec<ObjectRef<Cached<K>>>,
     /// The objects that are deleted, or no longer shown.
-    pub(crate) gone: Vec<ObjectRef<Cached<K>>>,
+    pub(crate) deleted: Vec<ObjectRef<Cached<K>>>,
 }
 
 impl<K: Kind> Triggers<K> {
@@ -36,19 +36,19 @@ impl<K: Kind> Triggers<K> {
 
     /// Applies `event` to the store and returns its consequences.
     pub(crate) fn on_event(&mut self, event: &Event<Cached<K>>) -> Triggered<K> {
-        let mut triggered = Triggered { reconcile: Vec::new(), gone: Vec::new() };
+        let mut triggered = Triggered { reconcile: Vec::new(), deleted: Vec::new() };
         match event {
             // The next listing shows the changes of an interrupted one again.
             Event::Init => self.listed.clear(),
             Event::Apply(object) => triggered.reconcile.extend(self.changed(object)),
             Event::InitApply(object) => self.listed.extend(self.changed(object)),
             Event::InitDone => triggered.reconcile = std::mem::take(&mut self.listed),
-            Event::Delete(object) => triggered.gone.push(name(object)),
+            Event::Delete(object) => triggered.deleted.push(name(object)),
         }
         let before = if matches!(event, Event::InitDone) { self.store.state() } else { Vec::new() };
         self.writer.apply_watcher_event(event);
         let unshown = before.iter().map(|object| name(object)).filter(|name| self.store.get(name).is_none());
-        triggered.gone.extend(unshown);
+        triggered.deleted.extend(unshown);
         triggered
     }
 

@@ -76,7 +76,7 @@ impl WatchHealth {
         self.watches().values().map(|state| now.since(state.last_data)).max()
     }
 
-    pub(crate) fn line(&self, namespace: Option<String>) -> WatchReporter {
+    pub(crate) fn reporter(&self, namespace: Option<String>) -> WatchReporter {
         WatchReporter { health: self.clone(), namespace }
     }
 
@@ -162,7 +162,7 @@ mod tests {
     fn after(passed: Duration, report: impl FnOnce(&WatchReporter)) -> Option<String> {
         let health = WatchHealth::default();
         health.expect(&["shop".to_owned()], MAX_SILENCE);
-        report(&health.line(Some("shop".to_owned())));
+        report(&health.reporter(Some("shop".to_owned())));
         let watches = health.watches();
         let (namespace, state) = watches.first_key_value().unwrap();
         state.problem(namespace.as_deref(), state.last_data + passed)
@@ -198,7 +198,7 @@ mod tests {
         let max_silence = Duration::from_millis(20);
         let health = WatchHealth::default();
         health.expect(&[], max_silence);
-        let reporter = health.line(None);
+        let reporter = health.reporter(None);
         open(&reporter);
         std::thread::sleep(2 * max_silence);
         reporter.closed();
@@ -231,9 +231,9 @@ mod tests {
         let health = WatchHealth::default();
         assert_eq!((health.problems().len(), health.silence()), (0, None));
         health.expect(&["one".to_owned(), "other".to_owned()], MAX_SILENCE);
-        open(&health.line(Some("one".to_owned())));
+        open(&health.reporter(Some("one".to_owned())));
         assert_eq!(health.problems(), ["the objects are being listed in namespace other"]);
-        open(&health.line(Some("other".to_owned())));
+        open(&health.reporter(Some("other".to_owned())));
         assert!(health.problems().is_empty() && health.silence().is_some());
         // A reporter of an unexpected watch changes nothing.
         WatchReporter::default().responded(true, 403);
@@ -245,7 +245,7 @@ mod tests {
         let health = WatchHealth::default();
         health.expect(&[], MAX_SILENCE);
         assert_eq!(health.problems(), ["the objects are being listed"]);
-        open(&health.line(None));
+        open(&health.reporter(None));
         assert!(health.problems().is_empty());
     }
 }

@@ -82,7 +82,7 @@ async fn a_quiet_watch_is_left_open() {
     let (client, _) = client(|_| Some(endless("\n")));
     let health = WatchHealth::default();
     health.expect(&[], Duration::from_mins(6));
-    let api: Api<ConfigMap> = Api::all(bounded(&client, health.line(None), Pages::Own));
+    let api: Api<ConfigMap> = Api::all(bounded(&client, health.reporter(None), Pages::Own));
     let watch = api.watch(&WatchParams::default(), "0").await.unwrap();
     let mut watch = std::pin::pin!(watch.into_stream());
     assert!(timeout(Duration::from_mins(4), watch.next()).await.is_err(), "it stays open");
@@ -93,7 +93,7 @@ async fn a_watch_without_a_body_is_silent_however_often_it_is_opened() {
     let (client, _) = client(|number| if number % 2 == 0 { Some(endless("")) } else { whole(200, "") });
     let health = WatchHealth::default();
     health.expect(&[], Duration::from_mins(6));
-    let api: Api<ConfigMap> = Api::all(bounded(&client, health.line(None), Pages::Own));
+    let api: Api<ConfigMap> = Api::all(bounded(&client, health.reporter(None), Pages::Own));
     let silence = Duration::from_millis(20);
     std::thread::sleep(silence);
     for _ in 0..2 {

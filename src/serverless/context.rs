@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::directory::Directory;
-use super::kind::Cached;
+use super::kind::CachedEndpoint;
 use super::listings::Listings;
 use super::private_addresses::Addresses;
 use super::state::ObjectStates;
@@ -66,13 +66,13 @@ pub(super) struct Context {
     pub(super) states: Arc<ObjectStates>,
     pub(super) directory: Directory,
     pub(super) admission: Arc<Admission<ServerlessPrivateEndpoint>>,
-    pub(super) targets: Arc<ReferencedObjects<ServerlessPrivateEndpoint>>,
+    pub(super) references: Arc<ReferencedObjects<ServerlessPrivateEndpoint>>,
     pub(super) options: Options,
     pub(super) work: Work,
     pub(super) events: Events,
     pub(super) client: Client,
     /// The events of unreadable objects that wait to be published.
-    pub(super) telling: Telling,
+    pub(super) pending_events: PendingEvents,
 }
 
 /// Maximum number of pending events of one namespace, each about an unreadable object.
@@ -80,9 +80,9 @@ const MAX_PENDING_EVENTS: usize = 16;
 
 /// The permits for pending events about unreadable objects, by namespace.
 #[derive(Default)]
-pub(super) struct Telling(Mutex<HashMap<Box<str>, Arc<Semaphore>>>);
+pub(super) struct PendingEvents(Mutex<HashMap<Box<str>, Arc<Semaphore>>>);
 
-impl Telling {
+impl PendingEvents {
     /// Returns the permit for a pending event of `namespace`; `None` if all are in use.
     fn permit(&self, namespace: &str) -> Option<OwnedSemaphorePermit> {
         let mut namespaces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +105,7 @@ impl Context {
     }
 
     /// Handles an object that has left the watch. With a selector it may still exist, and then keeps its endpoint and its mark.
-    pub(super) fn unshown(&self, namespace: &str, token: &Token) {
+    pub(super) fn on_left_watch(&self, namespace: &str, token: &Token) {
         if self.options.selector.is_none() {
             return self.on_deleted(namespace, token);
         }
@@ -118,19 +118,19 @@ impl Context {
     fn remove_state(&self, namespace: &str, token: &Token) {
         self.states.with(token, |entry| entry.counted.on_deleted(&self.options.metrics));
         self.states.remove(namespace, token, &self.options.times);
-        self.targets.remove(token);
+        self.references.remove(token);
         self.atlas.credentials.remove(token);
     }
 
     /// Records which VPC endpoint an object declares, and has the status of the objects that this affects published again.
-    pub(super) fn declares(&self, token: &Token, id: Option<&VpcEndpointId>) {
-        for affected in self.directory.declares(token, id) {
+    pub(super) fn record_declaration(&self, token: &Token, id: Option<&VpcEndpointId>) {
+        for affected in self.directory.record_declaration(token, id) {
             self.republish(&affected);
         }
     }
 
     /// Has the status of an object published again, because it depends on a declaration that another object has just changed.
-    fn republish(&self, object: &ObjectRef<Cached>) {
+    fn republish(&self, object: &ObjectRef<CachedEndpoint>) {
         let namespace = object.namespace.as_deref().unwrap_or_default();
         let token = Token::of(&self.cluster_id, namespace, &object.name);
         self.states.with(&token, |entry| entry.schedule.status_outdated());
@@ -139,13 +139,13 @@ impl Context {
 
     /// Handles an unreadable object from the watch. The object stays unchanged; one log line and one event report it, and the
     /// event is published in the background.
-    pub(super) fn cannot_read(self: &Arc<Self>, unreadable: &Unreadable) {
+    pub(super) fn on_unreadable(self: &Arc<Self>, unreadable: &Unreadable) {
         let Unreadable { metadata, why } = unreadable;
         let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
         let (namespace, name) = (namespace.unwrap_or_default(), name.unwrap_or_default());
         let token = Token::of(&self.cluster_id, namespace, name);
         let is_new = self.states.record_unreadable(namespace, &token, why);
-        self.directory.appeared(&token, namespace, name);
+        self.directory.record_watched(&token, namespace, name);
         if is_new {
             self.options.metrics.not_decoded();
             warn!(namespace, name, why, "cannot decode the object; fix or delete it");
@@ -155,7 +155,7 @@ impl Context {
         }
         // However many such objects a namespace has, only a few of its events are pending. The next watch event of an object
         // without a permit tries again.
-        let Some(event_permit) = self.telling.permit(namespace) else {
+        let Some(event_permit) = self.pending_events.permit(namespace) else {
             self.states.set_unreadable_reported(&token, false);
             return;
         };

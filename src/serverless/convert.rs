@@ -133,7 +133,7 @@ pub(super) fn reconcile_request(object: &ServerlessPrivateEndpoint) -> Option<&s
 
 /// Hashes the fields whose change triggers a reconcile, but for the annotation of a reconcile request, on which the decision does
 /// not depend.
-pub(super) fn essence(object: &ServerlessPrivateEndpoint) -> u64 {
+pub(super) fn content_hash(object: &ServerlessPrivateEndpoint) -> u64 {
     let mut hasher = DefaultHasher::new();
     let meta = object.meta();
     (&meta.uid, meta.generation, meta.deletion_timestamp.is_some(), &meta.finalizers).hash(&mut hasher);
@@ -149,7 +149,7 @@ pub(super) fn essence(object: &ServerlessPrivateEndpoint) -> u64 {
 pub(super) fn version(object: &ServerlessPrivateEndpoint) -> ObjectVersion {
     let status = object.status.as_ref();
     ObjectVersion {
-        content: essence(object),
+        content: content_hash(object),
         request: reconcile_request(object).map(|request| hash(&request)),
         number: object.meta().resource_version.as_deref().and_then(|number| number.parse().ok()),
         deleting: object.meta().deletion_timestamp.is_some(),

@@ -16,7 +16,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::serverless::crd::{ManagementPolicy, ServerlessPrivateEndpoint};
 
-use super::kind::Cached;
+use super::kind::CachedEndpoint;
 
 /// The index.
 pub(super) struct Directory(Mutex<DirectoryIndex>);
@@ -52,7 +52,7 @@ impl Directory {
     }
 
     /// Records an object from the watch. Returns `true` if the watch did not show it before.
-    pub(super) fn appeared(&self, token: &Token, namespace: &str, name: &str) -> bool {
+    pub(super) fn record_watched(&self, token: &Token, namespace: &str, name: &str) -> bool {
         let mut index = self.index();
         if let Some(entry) = index.objects.get_mut(token) {
             return std::mem::take(&mut entry.unselected);
@@ -70,7 +70,7 @@ impl Directory {
     }
 
     /// Records which endpoints an indexed object has recorded, or names in `endpointId`.
-    pub(super) fn uses(&self, token: &Token, object: &ServerlessPrivateEndpoint) {
+    pub(super) fn record_endpoints(&self, token: &Token, object: &ServerlessPrivateEndpoint) {
         let mut index = self.index();
         let Some(entry) = index.objects.get_mut(token) else { return };
         let recorded = object.status.as_ref().and_then(|status| status.id.as_ref());
@@ -97,7 +97,7 @@ impl Directory {
 
     /// Marks an object that has left the watch and may still exist: its endpoints and its mark stay its own until it is known to
     /// be [deleted](Self::remove). Returns the object that is now the only one to declare the same VPC endpoint.
-    pub(super) fn mark_unselected(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+    pub(super) fn mark_unselected(&self, token: &Token) -> Option<ObjectRef<CachedEndpoint>> {
         let mut index = self.index();
         let entry = index.objects.get_mut(token)?;
         entry.unselected = true;
@@ -125,7 +125,11 @@ impl Directory {
 
     /// Records which VPC endpoint an indexed object declares, if any. Returns the other objects that this affects: those that
     /// were the only one to declare a VPC endpoint, or now are. (Of more than two, each already reports another.)
-    pub(super) fn declares(&self, token: &Token, id: Option<&VpcEndpointId>) -> Vec<ObjectRef<Cached>> {
+    pub(super) fn record_declaration(
+        &self,
+        token: &Token,
+        id: Option<&VpcEndpointId>,
+    ) -> Vec<ObjectRef<CachedEndpoint>> {
         let mut index = self.index();
         let Some(entry) = index.objects.get_mut(token) else { return Vec::new() };
         if entry.declares.as_ref() == id {
@@ -146,7 +150,7 @@ impl Directory {
     }
 
     /// Removes an object that no longer exists. Returns the object that is now the only one to declare the same VPC endpoint.
-    pub(super) fn remove(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+    pub(super) fn remove(&self, token: &Token) -> Option<ObjectRef<CachedEndpoint>> {
         let mut index = self.index();
         let DirectoryEntry { namespace, declares, .. } = index.objects.remove(token)?;
         let alone = index.undeclare(token, &(namespace, declares?))?;
@@ -204,7 +208,7 @@ impl DirectoryIndex {
         }
     }
 
-    fn object(&self, token: &Token) -> Option<ObjectRef<Cached>> {
+    fn object(&self, token: &Token) -> Option<ObjectRef<CachedEndpoint>> {
         let DirectoryEntry { namespace, name, .. } = self.objects.get(token)?;
         Some(ObjectRef::new(name).within(namespace))
     }
@@ -233,14 +237,14 @@ mod tests {
         fn of(objects: &[(&str, &str)]) -> Self {
             let directory = Directory::new(0);
             for (namespace, name) in objects {
-                directory.appeared(&token(namespace, name), namespace, name);
+                directory.record_watched(&token(namespace, name), namespace, name);
             }
             Self(directory)
         }
 
         fn declare(&self, name: &str, id: Option<&str>) -> Vec<String> {
             let id: Option<VpcEndpointId> = id.map(|id| id.parse().unwrap());
-            let affected = self.0.declares(&token("a", name), id.as_ref());
+            let affected = self.0.record_declaration(&token("a", name), id.as_ref());
             affected.into_iter().map(|object| object.name).collect()
         }
 
@@ -270,7 +274,7 @@ mod tests {
         directory.mark_unselected(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere));
         assert_eq!(directory.all_unselected().len(), 1);
-        assert!(directory.appeared(&orders, "shop", "orders"), "its declaration is recorded again");
+        assert!(directory.record_watched(&orders, "shop", "orders"), "its declaration is recorded again");
         directory.remove_if_unselected(&orders);
         assert_eq!(directory.owner(&orders, "other"), Some(Owner::Elsewhere), "the watch shows it again");
         directory.mark_unselected(&orders);
@@ -290,7 +294,7 @@ mod tests {
                 "spec": {"projectId": "0".repeat(24), "instanceName": "orders", "endpointId": named},
                 "status": {"_id": recorded},
             });
-            directory.uses(&token(namespace, name), &serde_json::from_value(object).unwrap());
+            directory.record_endpoints(&token(namespace, name), &serde_json::from_value(object).unwrap());
         };
         let is_used = |namespace: &str, name: &str| directory.is_used_elsewhere(&token(namespace, name), &id);
         uses("a", "first", 1, ["", id.as_str()]);
@@ -349,7 +353,7 @@ mod tests {
         objects.declare("own", Some("vpce-1"));
         let there = |id: Option<&str>| {
             let id: Option<VpcEndpointId> = id.map(|id| id.parse().unwrap());
-            assert_eq!(objects.0.declares(&token("b", "secret-name"), id.as_ref()), []);
+            assert_eq!(objects.0.record_declaration(&token("b", "secret-name"), id.as_ref()), []);
         };
         for _ in 0..3 {
             there(Some("vpce-1"));

@@ -1,4 +1,4 @@
-//! What the kind `ServerlessPrivateEndpoint` tells the runtime about itself.
+//! The constants and functions of the kind `ServerlessPrivateEndpoint` for the runtime. It does no I/O.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
@@ -12,7 +12,7 @@ use crate::serverless::crd::{
 use super::convert;
 
 /// An object of the kind from a watch.
-pub(super) type Cached = crate::runtime::cached::Cached<ServerlessPrivateEndpoint>;
+pub(super) type CachedEndpoint = crate::runtime::cached::Cached<ServerlessPrivateEndpoint>;
 
 impl Kind for ServerlessPrivateEndpoint {
     const FINALIZER: &'static str = crd::FINALIZER;
@@ -36,7 +36,7 @@ impl Kind for ServerlessPrivateEndpoint {
     /// Status and foreign annotations are left out, so that neither the operator's own status writes nor the annotations of
     /// other tools trigger a reconcile.
     fn trigger(&self) -> u64 {
-        convert::hash(&(convert::essence(self), self.annotations().get(crd::RECONCILE_REQUEST)))
+        convert::hash(&(convert::content_hash(self), self.annotations().get(crd::RECONCILE_REQUEST)))
     }
 
     fn lane(&self) -> Lane<3> {

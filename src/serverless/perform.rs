@@ -228,7 +228,7 @@ impl Session {
             let at = if origin == Origin::Adopted { self.listed_at } else { Boottime::now() };
             self.with_memory(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
             if self.ctx.options.default_credentials.is_some() {
-                self.ctx.directory.uses(&self.identity.token, &self.object);
+                self.ctx.directory.record_endpoints(&self.identity.token, &self.object);
             }
             info!(endpoint.id = %endpoint.id, origin = span::origin(origin), "recorded the endpoint");
             self.publish_events(&api_permit, event::of_step(&decision.step, observed)).await;

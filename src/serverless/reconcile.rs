@@ -43,7 +43,7 @@ pub(super) async fn reconcile(
     enqueued_at: Boottime,
     ctx: Arc<Context>,
 ) -> Option<Duration> {
-    let identity = Identity::of(&*object, &ctx.cluster_id);
+    let identity = Identity::new(&*object, &ctx.cluster_id);
     let (span, for_error) = (span::span(&identity), identity.clone());
     let started = Boottime::now();
     // A task of its own: a cancelled reconcile drops no POST in flight, and a panic ends here.
@@ -247,7 +247,7 @@ async fn reconcile_loop(
 /// Discards the listing, because it was filtered for an earlier spec.
 fn resolve_vpc_endpoint(session: &mut Session) -> Result<(), ReconcileError> {
     session.listing = Listing::NotFetched;
-    let references = &session.ctx.targets;
+    let references = &session.ctx.references;
     if session.object.meta().deletion_timestamp.is_some() {
         // A deletion does not depend on the object's reference.
         references.remove(&session.identity.token);
@@ -263,7 +263,7 @@ fn resolve_vpc_endpoint(session: &mut Session) -> Result<(), ReconcileError> {
             }
             _ => None,
         };
-        session.ctx.declares(&session.identity.token, declared);
+        session.ctx.record_declaration(&session.identity.token, declared);
     }
     Ok(())
 }

@@ -156,10 +156,10 @@ impl Session {
         if object.meta().uid.as_deref() != Some(self.identity.uid.as_str()) {
             return Err(ReconcileError::NotFound);
         }
-        let essence = convert::essence(&object);
+        let content_hash = convert::content_hash(&object);
         let is_handled =
-            self.ctx.states.with(&self.identity.token, |entry| entry.schedule.is_handled(essence));
-        if essence != convert::essence(&self.object) && !is_handled {
+            self.ctx.states.with(&self.identity.token, |entry| entry.schedule.is_handled(content_hash));
+        if content_hash != convert::content_hash(&self.object) && !is_handled {
             self.cause = self.cause.edited();
         }
         *self.object = object;

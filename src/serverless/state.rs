@@ -87,7 +87,7 @@ impl ObjectStates {
     }
 
     /// Records an object of `namespace` as a watch event shows it.
-    pub(super) fn watched(&self, namespace: &str, token: &Token, observed: &Object) {
+    pub(super) fn record_watched(&self, namespace: &str, token: &Token, observed: &Object) {
         let mut states = self.lock();
         let entry = states.existing(namespace, token);
         (entry.in_deletion, entry.unreadable) = (observed.deleting, None);

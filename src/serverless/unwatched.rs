@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::context::Context;
-use super::kind::Cached;
+use super::kind::CachedEndpoint;
 use crate::runtime::api_server::{ApiError, ApiPermit};
 use crate::runtime::identity::Identity;
 
@@ -44,11 +44,11 @@ const MIN_UNWRITTEN: Duration = Duration::from_secs(30);
 
 /// Reports `object`, which left the selector and its watch, if it exists, has our finalizer, and is not `watched`
 /// again.
-pub(super) async fn left(
+pub(super) async fn report_left(
     ctx: Arc<Context>,
-    watched: Store<Cached>,
+    watched: Store<CachedEndpoint>,
     selector: String,
-    object: ObjectRef<Cached>,
+    object: ObjectRef<CachedEndpoint>,
 ) {
     let (namespace, name) = (object.namespace.clone().unwrap_or_default(), object.name.clone());
     let token = Token::of(&ctx.cluster_id, &namespace, &name);

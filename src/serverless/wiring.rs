@@ -1,4 +1,4 @@
-//! The controller: wires all parts together, watches the objects and records what each watch event shows.
+//! The controller: wires all parts together, watches the objects and records the object of each watch event.
 //!
 //! An object that cannot be decoded never stops the watch of the others.
 
@@ -15,10 +15,10 @@ use kube::{Api, Client};
 use thiserror::Error;
 use tracing::warn;
 
-use super::context::{Context, Options, Telling};
+use super::context::{Context, Options, PendingEvents};
 use super::convert;
 use super::directory::{self, Directory};
-use super::kind::Cached;
+use super::kind::CachedEndpoint;
 use super::listings::Listings;
 use super::private_addresses::Addresses;
 use super::reconcile::reconcile;
@@ -72,10 +72,10 @@ pub async fn run(
         () = work.ended() => return Ok(()),
     };
     let namespaces = options.namespaces.clone();
-    options.metrics.max_reconciles(admission::most(options.concurrency));
+    options.metrics.max_reconciles(admission::max_reconciles(options.concurrency));
     let states = Arc::new(ObjectStates::default());
     let counted = Arc::clone(&states);
-    options.metrics.objects_counted_by(move |counts| counted.each(|entry| entry.counted.add_to(counts)));
+    options.metrics.set_object_counts(move |counts| counted.each(|entry| entry.counted.add_to(counts)));
     let referrers = Arc::clone(&states);
     let admission = Arc::new(Admission::new(options.concurrency, options.metrics.clone(), work.clone()));
     let default_secret = options.default_credentials.as_ref().map(DefaultCredentials::secret);
@@ -85,7 +85,7 @@ pub async fn run(
         cluster_id,
         listings: Listings::new(options.poll_min, options.times),
         addresses: Addresses::new(),
-        targets: Arc::new(ReferencedObjects::new(
+        references: Arc::new(ReferencedObjects::new(
             client.clone(),
             cluster.clone(),
             Arc::clone(&admission),
@@ -97,7 +97,7 @@ pub async fn run(
         directory: Directory::new(namespaces.len().max(1)),
         events: Events::new(client.clone()),
         client: client.clone(),
-        telling: Telling::default(),
+        pending_events: PendingEvents::default(),
         options,
         work,
     });
@@ -106,12 +106,12 @@ pub async fn run(
         if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let controllers: Vec<_> = scopes
         .into_iter()
-        .map(|namespace| control(health.line(namespace.clone()), namespace, Arc::clone(&ctx)))
+        .map(|namespace| control(health.reporter(namespace.clone()), namespace, Arc::clone(&ctx)))
         .collect();
     let following = tokio::spawn(unwatched::follow(Arc::clone(&ctx)));
     futures::join!(join_all(controllers), ctx.admission.run());
     following.abort();
-    ctx.targets.end();
+    ctx.references.end();
     Ok(())
 }
 
@@ -127,7 +127,7 @@ async fn cluster_uid(cluster: &ApiServer) -> Result<ClusterId, RunError> {
                     .map_err(|error: domain::ids::ParseError| RunError::ClusterId(error.to_string()));
             }
             Err(error @ (ApiError::TimedOut | ApiError::Other(_))) if !warned => {
-                warn!(%error, "cannot read the uid of namespace kube-system; trying again");
+                warn!(%error, "failed to read the uid of namespace kube-system; retrying");
                 warned = true;
             }
             Err(ApiError::TimedOut | ApiError::Other(_)) => {}
@@ -164,14 +164,14 @@ async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Co
         })
         .filter_map(|event| std::future::ready(event.ok()));
     let shared = Arc::clone(&ctx);
-    let gone = move |object: &ObjectRef<Cached>| {
+    let gone = move |object: &ObjectRef<CachedEndpoint>| {
         let namespace = object.namespace.as_deref().unwrap_or_default();
-        shared.unshown(namespace, &Token::of(&shared.cluster_id, namespace, &object.name));
+        shared.on_left_watch(namespace, &Token::of(&shared.cluster_id, namespace, &object.name));
     };
-    let unshown = |object: &ObjectRef<Cached>| {
+    let unshown = |object: &ObjectRef<CachedEndpoint>| {
         // Without a selector, an object that leaves the watch has been deleted.
         if let Some(selector) = ctx.options.selector.clone() {
-            tokio::spawn(unwatched::left(Arc::clone(&ctx), store.clone(), selector, object.clone()));
+            tokio::spawn(unwatched::report_left(Arc::clone(&ctx), store.clone(), selector, object.clone()));
         }
     };
     let reconcile = |object, requested_at| reconcile(object, requested_at, Arc::clone(&ctx));
@@ -179,22 +179,22 @@ async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Co
     controller::run(events, requested, writer, admission, reconcile, (unshown, gone), &ctx.work).await;
 }
 
-/// Records what a watch event shows. Create attempts are recorded here too: an attempt whose claim is removed from the object may
+/// Records the object of a watch event. Create attempts are recorded here too: an attempt whose claim is removed from the object may
 /// still take effect in Atlas.
-fn record(ctx: &Arc<Context>, event: &Event<Cached>) {
+fn record(ctx: &Arc<Context>, event: &Event<CachedEndpoint>) {
     let (Event::Apply(cached) | Event::InitApply(cached)) = event else { return };
-    if let Cached::Unreadable(unreadable) = cached {
-        ctx.cannot_read(unreadable);
+    if let CachedEndpoint::Unreadable(unreadable) = cached {
+        ctx.on_unreadable(unreadable);
     }
     let Some(object) = cached.object() else { return };
-    let identity = Identity::of(&*object, &ctx.cluster_id);
-    if ctx.directory.appeared(&identity.token, &identity.namespace, &identity.name) {
-        ctx.declares(&identity.token, directory::declared(&object).as_ref());
+    let identity = Identity::new(&*object, &ctx.cluster_id);
+    if ctx.directory.record_watched(&identity.token, &identity.namespace, &identity.name) {
+        ctx.record_declaration(&identity.token, directory::declared(&object).as_ref());
     }
     if ctx.options.default_credentials.is_some() {
-        ctx.directory.uses(&identity.token, &object);
+        ctx.directory.record_endpoints(&identity.token, &object);
     }
-    let seen = convert::object(&object, &identity, &ctx.cluster_id);
-    ctx.states.watched(&identity.namespace, &identity.token, &seen);
+    let observed = convert::object(&object, &identity, &ctx.cluster_id);
+    ctx.states.record_watched(&identity.namespace, &identity.token, &observed);
     ctx.states.with(&identity.token, |entry| entry.counted.appeared(&object));
 }

@@ -52,7 +52,7 @@ fn exercised() -> Metrics {
         stalled: false,
         synced: Some(0),
     };
-    metrics.objects_counted_by(move |counts| {
+    metrics.set_object_counts(move |counts| {
         counts.add(&snapshot);
         counts.add_series(series.clone());
     });

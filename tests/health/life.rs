@@ -250,7 +250,7 @@ impl Life {
 
     fn observed(&self, atlas: &Listing) -> Observed {
         let object = self.typed();
-        let identity = Identity::of(&object, &cluster());
+        let identity = Identity::new(&object, &cluster());
         let declared = object.spec.cloud_provider_endpoint_id.as_deref();
         let vpc_endpoint = match (&self.reference, declared) {
             (Some(found), _) => found.clone(),

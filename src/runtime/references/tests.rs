@@ -60,7 +60,7 @@ fn identity(name: &str) -> Identity {
         "spec": {"projectId": "32b6e34b3d91647abb20e7b8"},
     }))
     .unwrap();
-    Identity::of(&object, &"cluster".parse().unwrap())
+    Identity::new(&object, &"cluster".parse().unwrap())
 }
 
 fn network() -> ReferenceTarget {
