@@ -18,13 +18,13 @@ use super::kind::Kind;
 
 /// Maximum size of one annotation that is kept, in bytes. The operator and Flux write at most a quarter of it; larger values
 /// would only use memory.
-const LONGEST_ANNOTATION: usize = 1024;
+const MAX_ANNOTATION: usize = 1024;
 
 /// Maximum size of all finalizers together, in bytes.
-const LONGEST_FINALIZERS: usize = 4096;
+const MAX_FINALIZERS: usize = 4096;
 
 /// Maximum length of the text that says why an object cannot be decoded, in bytes.
-const LONGEST_WHY: usize = 256;
+const MAX_REASON: usize = 256;
 
 /// An object that cannot be decoded: its identifying metadata, and why.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ struct Parts<'a> {
 /// The identifying metadata of an object. Only the API server writes these fields.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Names {
+struct IdentityFields {
     name: Option<String>,
     namespace: Option<String>,
     uid: Option<String>,
@@ -91,7 +91,7 @@ struct Finalizers {
 /// The other used fields of an object's metadata.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Lean<A> {
+struct ReadFields<A> {
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,13 +115,13 @@ struct Data {
 }
 
 #[derive(Deserialize)]
-struct Owners {
+struct OwnerReferences {
     #[serde(rename = "ownerReferences")]
-    owners: Option<Vec<Owner>>,
+    owners: Option<Vec<OwnerReference>>,
 }
 
 #[derive(Deserialize)]
-struct Owner {
+struct OwnerReference {
     uid: String,
     controller: Option<bool>,
 }
@@ -142,11 +142,11 @@ pub(crate) fn object<K: Kind>(json: &str) -> Result<K, Box<Unreadable>> {
 pub(crate) fn stripped<K: Kind>(json: &str) -> Result<(K, ObjectMeta, Box<str>), Box<Unreadable>> {
     let parts = parts(json);
     let names = names(&parts);
-    let decoded = lean::<K>(&parts).and_then(|lean| {
-        let json = to_raw_value(&lean)
-            .and_then(|lean| serde_json::to_string(&Parts { metadata: Some(&lean), data: None, ..parts }))
+    let decoded = fields::<K>(&parts).and_then(|fields| {
+        let json = to_raw_value(&fields)
+            .and_then(|fields| serde_json::to_string(&Parts { metadata: Some(&fields), data: None, ..parts }))
             .map_err(|error| error.to_string())?;
-        Ok((whole(&parts, names.clone(), lean)?, json))
+        Ok((decode_parts(&parts, names.clone(), fields)?, json))
     });
     match decoded {
         Ok((object, json)) => Ok((object, names, json.into())),
@@ -157,34 +157,34 @@ pub(crate) fn stripped<K: Kind>(json: &str) -> Result<(K, ObjectMeta, Box<str>),
 /// Decodes an object again, from what [`stripped`] returned.
 pub(crate) fn restored<K: Kind>(names: ObjectMeta, json: &str) -> Option<K> {
     let parts = parts(json);
-    lean::<K>(&parts).and_then(|lean| whole(&parts, names, lean)).ok()
+    fields::<K>(&parts).and_then(|fields| decode_parts(&parts, names, fields)).ok()
 }
 
-fn lean<K: Kind>(parts: &Parts<'_>) -> Result<Lean<BTreeMap<String, String>>, String> {
+fn fields<K: Kind>(parts: &Parts<'_>) -> Result<ReadFields<BTreeMap<String, String>>, String> {
     let metadata = parts.metadata.ok_or("it has no metadata")?;
-    let Lean { generation, deletion_timestamp, finalizers, annotations }: Lean<Annotations<'_>> =
+    let ReadFields { generation, deletion_timestamp, finalizers, annotations }: ReadFields<Annotations<'_>> =
         decode("metadata", metadata)?;
     let finalizers = finalizers.filter(|finalizers| !finalizers.is_empty());
-    if finalizers.iter().flatten().map(String::len).sum::<usize>() > LONGEST_FINALIZERS {
-        return Err(format!("metadata: the finalizers have more than {LONGEST_FINALIZERS} bytes"));
+    if finalizers.iter().flatten().map(String::len).sum::<usize>() > MAX_FINALIZERS {
+        return Err(format!("metadata: the finalizers have more than {MAX_FINALIZERS} bytes"));
     }
     let annotations = annotations.map(self::annotations::<K>).transpose()?;
-    Ok(Lean { generation, deletion_timestamp, finalizers, annotations })
+    Ok(ReadFields { generation, deletion_timestamp, finalizers, annotations })
 }
 
-fn whole<K: Kind>(
+fn decode_parts<K: Kind>(
     parts: &Parts<'_>,
     names: ObjectMeta,
-    lean: Lean<BTreeMap<String, String>>,
+    fields: ReadFields<BTreeMap<String, String>>,
 ) -> Result<K, String> {
     let spec = parts.spec.ok_or("it has no spec")?;
     // Only whether it is set matters to the rules; the time itself is used by metrics alone.
     let deleted = |text: String| Time(text.parse().unwrap_or(Timestamp::MAX));
     let metadata = ObjectMeta {
-        generation: lean.generation,
-        deletion_timestamp: lean.deletion_timestamp.map(deleted),
-        finalizers: lean.finalizers,
-        annotations: lean.annotations,
+        generation: fields.generation,
+        deletion_timestamp: fields.deletion_timestamp.map(deleted),
+        finalizers: fields.finalizers,
+        annotations: fields.annotations,
         ..names
     };
     let status = parts.status.map(|status| decode("status", status)).transpose()?;
@@ -196,12 +196,12 @@ fn annotations<K: Kind>(all: Annotations<'_>) -> Result<BTreeMap<String, String>
     let mut read = BTreeMap::new();
     for (key, json) in all.into_iter().filter(|(key, _)| K::ANNOTATIONS.contains(&key.as_str())) {
         let mut value: String = decode("metadata", json)?;
-        if value.len() > LONGEST_ANNOTATION && key == K::CLAIM {
+        if value.len() > MAX_ANNOTATION && key == K::CLAIM {
             // An attempt must not be lost because a user overwrote its claim with a long text.
             value = condensed(&value);
         }
-        if value.len() > LONGEST_ANNOTATION {
-            return Err(format!("metadata: the annotation {key} has more than {LONGEST_ANNOTATION} bytes"));
+        if value.len() > MAX_ANNOTATION {
+            return Err(format!("metadata: the annotation {key} has more than {MAX_ANNOTATION} bytes"));
         }
         read.insert(key, value);
     }
@@ -236,7 +236,7 @@ pub(crate) fn secret(json: &str) -> Option<Secret> {
 /// Decodes a `ConfigMap`. Returns `None` if it cannot be decoded.
 pub(crate) fn config_map(json: &str) -> Option<ConfigMap> {
     let parts = parts(json);
-    let owners: Owners = serde_json::from_str(parts.metadata?.get()).ok()?;
+    let owners: OwnerReferences = serde_json::from_str(parts.metadata?.get()).ok()?;
     let controller = owners.owners.into_iter().flatten().find(|owner| owner.controller == Some(true));
     let ObjectMeta { uid: Some(uid), resource_version: Some(resource_version), .. } = names(&parts) else {
         return None;
@@ -265,8 +265,10 @@ fn parts(json: &str) -> Parts<'_> {
 }
 
 fn names(parts: &Parts<'_>) -> ObjectMeta {
-    let names: Option<Names> = parts.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok());
-    let Names { name, namespace, uid, resource_version, creation_timestamp } = names.unwrap_or_default();
+    let names: Option<IdentityFields> =
+        parts.metadata.and_then(|metadata| serde_json::from_str(metadata.get()).ok());
+    let IdentityFields { name, namespace, uid, resource_version, creation_timestamp } =
+        names.unwrap_or_default();
     let creation_timestamp = creation_timestamp.and_then(|text| text.parse().ok()).map(Time);
     ObjectMeta { name, namespace, uid, resource_version, creation_timestamp, ..ObjectMeta::default() }
 }
@@ -274,7 +276,7 @@ fn names(parts: &Parts<'_>) -> ObjectMeta {
 fn decode<'a, T: Deserialize<'a>>(part: &str, json: &'a RawValue) -> Result<T, String> {
     serde_json::from_str(json.get()).map_err(|error| {
         let text = error.to_string();
-        // The position changes with each edit of what stands before it.
+        // The position changes with each edit of the text before it.
         let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
         format!("{part}: {what}")
     })
@@ -282,7 +284,7 @@ fn decode<'a, T: Deserialize<'a>>(part: &str, json: &'a RawValue) -> Result<T, S
 
 /// Cuts the text of an error, which may repeat a value of any length.
 pub(crate) fn cut(mut why: String) -> String {
-    why.truncate(why.floor_char_boundary(LONGEST_WHY));
+    why.truncate(why.floor_char_boundary(MAX_REASON));
     why
 }
 

@@ -57,7 +57,7 @@ fn an_object_keeps_all_fields_that_are_read() {
 
 #[test]
 fn a_stripped_object_is_restored_as_it_was_decoded() {
-    let long = format!("\"v1/{}\"", "x\\\"\\n".repeat(LONGEST_ANNOTATION));
+    let long = format!("\"v1/{}\"", "x\\\"\\n".repeat(MAX_ANNOTATION));
     let claim = format!("{{\"{}\": {long}, \"other\": 7}}", Example::CLAIM);
     let without_status = manifest().to_string().replace("\"status\":{\"_id\"", "\"never\":{\"_id\"");
     for json in [
@@ -141,7 +141,7 @@ fn an_unreadable_object_has_its_name_and_a_reason() {
         assert_eq!(names, ["orders", "shop", "u-1", "7"], "{expected}");
     }
     let all = with("generation", &format!("\"{}\"", "ü".repeat(10_000)));
-    assert!(why(&all).len() <= LONGEST_WHY);
+    assert!(why(&all).len() <= MAX_REASON);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn the_reason_does_not_depend_on_the_length_of_a_field() {
         why(&manifest.to_string())
     };
     let key = "reconcile.fluxcd.io/requestedAt";
-    assert_eq!(annotation(key, LONGEST_ANNOTATION + 1), annotation(key, LONGEST_ANNOTATION + 2));
+    assert_eq!(annotation(key, MAX_ANNOTATION + 1), annotation(key, MAX_ANNOTATION + 2));
     let spec = |comment: &str| {
         let mut manifest = manifest();
         manifest["spec"] = json!({"comment": comment, "projectId": 7});
