@@ -28,6 +28,26 @@ const CIRCLES: [(&str, &str); 1] = [(
     "the calls of one transport share its tokens, and a token is requested through the transport",
 )];
 
+/// The crates whose types share one set of names.
+const WITH_TYPES: [&str; 8] = [
+    "src",
+    "domain/src",
+    "domain/invariants/src",
+    "atlas/src",
+    "atlas-simulator/src",
+    "testbed/src",
+    "proof/src",
+    "tests/support/src",
+];
+
+/// Type names that are declared twice, and why that is right.
+const DECLARED_TWICE: [(&str, &str); 4] = [
+    ("Endpoint", "an endpoint, as the simulator stores it and as the rules see it in a listing"),
+    ("Operation", "an operation of Atlas, as the client calls it and as a fault of the simulator names it"),
+    ("ReadyWhen", "a field of the spec, as users write it and as the rules use it"),
+    ("Settings", "the settings of a program: the operator's, and the simulator's"),
+];
+
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -218,6 +238,47 @@ fn no_files_import_each_other_unless_for_a_reason() {
     for (circle, _) in CIRCLES {
         assert!(found.contains(circle), "{circle} is no circle");
     }
+}
+
+/// Returns the names of the types that a file declares, without associated types, which belong to their trait.
+fn declared_types(text: &str) -> Vec<String> {
+    let declared = |line: &str| {
+        let (is_indented, line) = (line.starts_with(' '), line.trim_start());
+        let line = match line.strip_prefix("pub(") {
+            Some(restricted) => restricted.split_once(") ")?.1,
+            None => line.strip_prefix("pub ").unwrap_or(line),
+        };
+        let (keyword, rest) = line.split_once(' ')?;
+        let is_type = matches!(keyword, "struct" | "enum" | "trait") || (keyword == "type" && !is_indented);
+        let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+        // In a macro the name may be a parameter.
+        (is_type && !name.is_empty()).then(|| name.to_owned())
+    };
+    code(text).lines().filter_map(declared).collect()
+}
+
+#[test]
+fn no_type_name_is_declared_twice_in_the_workspace() {
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, text) in WITH_TYPES.iter().flat_map(|folder| sources(&root().join(folder))) {
+        for name in declared_types(&text).into_iter().filter(|_| !is_test(&path)) {
+            files.entry(name).or_default().push(path.strip_prefix(root()).unwrap().display().to_string());
+        }
+    }
+    files.retain(|_, files| files.len() > 1);
+    for (name, files) in &files {
+        let is_known = DECLARED_TWICE.iter().any(|(known, _)| known == name);
+        assert!(is_known, "{name} is declared in {}", files.join(" and "));
+    }
+    for (name, _) in DECLARED_TWICE {
+        assert!(files.contains_key(name), "{name} is declared once");
+    }
+}
+
+#[test]
+fn a_declaration_is_a_type_unless_it_belongs_to_a_trait() {
+    let text = "pub(in crate::a) struct A;\nenum B {\n    type C = u8;\n}\npub type D<T> = T;\n// struct E\n    pub trait F {";
+    assert_eq!(declared_types(text), ["A", "B", "D", "F"]);
 }
 
 #[test]

@@ -40,7 +40,7 @@ struct ScheduleHistory {
     /// Another object changed what the status says, and no reconcile that started since has ended: which change that was.
     outdated: Option<u64>,
     enqueued: Option<Duration>,
-    running: Option<Run>,
+    running: Option<ScheduleRun>,
     /// This process's last write to the object.
     written: Option<u64>,
     atlas_written: Option<Duration>,
@@ -51,7 +51,7 @@ struct ScheduleHistory {
 }
 
 /// A reconcile under way.
-struct Run {
+struct ScheduleRun {
     start: Start,
     fresh_after: Duration,
     object: ObjectVersion,
@@ -218,7 +218,7 @@ impl ScheduleHistory {
         // What is stale is read again first, and listed for after that.
         let (object, fresh_after) = if is_stale { (self.object, now) } else { (cached, start.fresh_after) };
         let (reference, outdated) = (self.reference, self.outdated);
-        self.running = Some(Run { start, fresh_after, object, reference, outdated, wrote: false });
+        self.running = Some(ScheduleRun { start, fresh_after, object, reference, outdated, wrote: false });
     }
 
     /// What the listing of a reconcile has to show.
@@ -264,7 +264,7 @@ impl ScheduleHistory {
             && self.outdated.is_none()
     }
 
-    fn end(&mut self, run: &Run, draw: &mut Draw<'_>) {
+    fn end(&mut self, run: &ScheduleRun, draw: &mut Draw<'_>) {
         let start = run.start;
         match draw.byte() % 8 {
             0 => {
@@ -278,7 +278,7 @@ impl ScheduleHistory {
         }
     }
 
-    fn finish(&mut self, run: &Run, draw: &mut Draw<'_>) {
+    fn finish(&mut self, run: &ScheduleRun, draw: &mut Draw<'_>) {
         let basis = match draw.byte() % 4 {
             0 => Basis::Nothing,
             _ if run.wrote => Basis::Write,
