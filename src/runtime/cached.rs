@@ -16,6 +16,10 @@ use serde_json::value::RawValue;
 use super::decode::{self, Unreadable};
 use super::kind::Kind;
 
+/// The step of the sizes of cached JSON, in bytes. An object that changes can take the memory that another has left only if both
+/// have the same size; with the finer steps of the allocator, changing all objects leaves holes as large as the cache.
+const BLOCK: usize = 512;
+
 /// One object from a watch. Clones share its memory.
 #[derive(Debug, Clone)]
 pub(crate) enum Cached<K> {
@@ -30,7 +34,7 @@ pub(crate) struct Readable<K> {
     metadata: ObjectMeta,
     trigger: u64,
     /// The other fields that the operator uses.
-    json: Box<str>,
+    json: String,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -63,11 +67,19 @@ impl<'de, K: Kind> Deserialize<'de> for Cached<K> {
         Ok(match decode::stripped::<K>(json.get()) {
             Ok((object, metadata, json)) => {
                 let trigger = object.trigger();
+                let json = in_blocks(&json);
                 Self::Readable(Arc::new(Readable { metadata, trigger, json, kind: PhantomData }))
             }
             Err(unreadable) => Self::Unreadable(unreadable.into()),
         })
     }
+}
+
+/// Copies `json` to memory whose size is a multiple of [`BLOCK`].
+fn in_blocks(json: &str) -> String {
+    let mut copy = String::with_capacity(json.len().next_multiple_of(BLOCK));
+    copy.push_str(json);
+    copy
 }
 
 impl<K: Kind> Resource for Cached<K> {

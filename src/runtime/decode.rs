@@ -139,7 +139,7 @@ pub(crate) fn object<K: Kind>(json: &str) -> Result<K, Box<Unreadable>> {
 ///
 /// # Errors
 /// If the object cannot be decoded; the error holds its identifying metadata, where present.
-pub(crate) fn stripped<K: Kind>(json: &str) -> Result<(K, ObjectMeta, Box<str>), Box<Unreadable>> {
+pub(crate) fn stripped<K: Kind>(json: &str) -> Result<(K, ObjectMeta, String), Box<Unreadable>> {
     let parts = parts(json);
     let names = names(&parts);
     let decoded = fields::<K>(&parts).and_then(|fields| {
@@ -149,7 +149,7 @@ pub(crate) fn stripped<K: Kind>(json: &str) -> Result<(K, ObjectMeta, Box<str>),
         Ok((decode_parts(&parts, names.clone(), fields)?, json))
     });
     match decoded {
-        Ok((object, json)) => Ok((object, names, json.into())),
+        Ok((object, json)) => Ok((object, names, json)),
         Err(why) => Err(Box::new(Unreadable { metadata: names, why: cut(why) })),
     }
 }
