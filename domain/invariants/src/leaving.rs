@@ -65,7 +65,9 @@ pub(crate) fn an_absence_is_confirmed_only_by_a_listing_that_shows_it(o: &Observ
     let ours = |e: &&Endpoint| is_ours(o, e) && e.status != EndpointStatus::Deleting;
     let others = listing.iter().any(|e| ours(&e));
     let recorded_gone = o.object.recorded.as_ref().is_none_or(|known| {
-        listed(o, &known.id).is_none_or(|e| owner(e).is_some_and(|by| by != o.object.token))
+        let left_to_another =
+            |e: &Endpoint| owner(e).is_some_and(|by| by != o.object.token) || is_used_elsewhere(o, e);
+        listed(o, &known.id).is_none_or(left_to_another)
     });
     let settled = absence != ConfirmedAbsence::Everything || !may_land(o);
     Some(recorded_gone && settled && others == (absence == ConfirmedAbsence::Recorded))
