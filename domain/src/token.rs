@@ -100,14 +100,14 @@ pub fn condensed(claim: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn cluster() -> ClusterId {
+    pub(crate) fn cluster() -> ClusterId {
         "c1".parse().unwrap()
     }
 
-    fn token() -> Token {
+    pub(crate) fn token() -> Token {
         Token::of(&cluster(), "team-a", "orders")
     }
 

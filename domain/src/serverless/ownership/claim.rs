@@ -165,14 +165,7 @@ impl ClaimReading {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn cluster() -> ClusterId {
-        "c1".parse().unwrap()
-    }
-
-    fn token() -> Token {
-        Token::of(&cluster(), "team-a", "orders")
-    }
+    use crate::token::tests::{cluster, token};
 
     #[test]
     fn a_claim_survives_the_round_trip() {

@@ -41,15 +41,7 @@ pub fn same_comment(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::ClusterId;
-
-    fn cluster() -> ClusterId {
-        "c1".parse().unwrap()
-    }
-
-    fn token() -> Token {
-        Token::of(&cluster(), "team-a", "orders")
-    }
+    use crate::token::tests::token;
 
     #[test]
     fn making_a_comment_fit_neither_makes_nor_takes_a_mark() {
