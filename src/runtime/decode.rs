@@ -131,7 +131,9 @@ struct OwnerReference {
 /// # Errors
 /// If the object cannot be decoded; the error holds its identifying metadata, where present.
 pub(crate) fn object<K: Kind>(json: &str) -> Result<K, Box<Unreadable>> {
-    stripped(json).map(|(object, ..)| object)
+    let parts = parts(json);
+    let names = names(&parts);
+    whole(&parts, names.clone()).map_err(|why| unreadable(names, why))
 }
 
 /// Decodes one of our own objects. Returns with it its identifying metadata, and the JSON from which [`restored`] decodes the same
@@ -150,14 +152,21 @@ pub(crate) fn stripped<K: Kind>(json: &str) -> Result<(K, ObjectMeta, String), B
     });
     match decoded {
         Ok((object, json)) => Ok((object, names, json)),
-        Err(why) => Err(Box::new(Unreadable { metadata: names, why: cut(why) })),
+        Err(why) => Err(unreadable(names, why)),
     }
 }
 
 /// Decodes an object again, from what [`stripped`] returned.
 pub(crate) fn restored<K: Kind>(names: ObjectMeta, json: &str) -> Option<K> {
-    let parts = parts(json);
-    fields::<K>(&parts).and_then(|fields| decode_parts(&parts, names, fields)).ok()
+    whole(&parts(json), names).ok()
+}
+
+fn unreadable(metadata: ObjectMeta, why: String) -> Box<Unreadable> {
+    Box::new(Unreadable { metadata, why: cut(why) })
+}
+
+fn whole<K: Kind>(parts: &Parts<'_>, names: ObjectMeta) -> Result<K, String> {
+    decode_parts(parts, names, fields::<K>(parts)?)
 }
 
 fn fields<K: Kind>(parts: &Parts<'_>) -> Result<ReadFields<BTreeMap<String, String>>, String> {
