@@ -82,10 +82,11 @@ impl<S, C> PauseScope<S, C> {
 }
 
 struct Pause {
+    began: SinceBoot,
     until: SinceBoot,
     fault: Fault,
     repeats: u32,
-    /// When a reconcile request last bypassed it.
+    /// When a reconcile request last bypassed it, or one that the refused caller relied on before.
     probed: Option<SinceBoot>,
 }
 
@@ -146,8 +147,8 @@ impl<S: Clone + Eq + Hash, C: Copy + Eq + Hash> RateLimits<S, C> {
     pub fn served(&mut self, caller: &Caller<S, C>, call: Call, sent: SinceBoot, now: SinceBoot) {
         self.sweep(now);
         for scope in on(caller, call) {
-            let ends =
-                |pause: &Pause| pause.until <= now || pause.probed.is_some_and(|probed| probed <= sent);
+            let is_probed = |pause: &Pause| pause.probed.is_some_and(|at| at >= pause.began && at <= sent);
+            let ends = |pause: &Pause| pause.until <= now || is_probed(pause);
             if self.get(&scope).is_some_and(ends) {
                 self.limits.remove(&scope);
                 self.refusals.remove(&scope);
@@ -205,8 +206,10 @@ impl<S: Clone + Eq + Hash, C: Copy + Eq + Hash> RateLimits<S, C> {
         let own = RATE_LIMITED.saturating_mul(2_u32.saturating_pow(repeats.min(8))).min(MAX_RATE_LIMITED);
         let until = now.saturating_add(length.unwrap_or(own));
         if known.is_none_or(|pause| pause.until < until) {
-            let probed = known.and_then(|pause| pause.probed);
-            let pause = Pause { until, fault: fault.clone(), repeats, probed };
+            // The refused call may have bypassed a pause of another scope: this one is not bypassed at once, too.
+            let probed = on(caller, call).iter().filter_map(|scope| self.get(scope)?.probed).max();
+            let began = known.filter(|pause| pause.until > now).map_or(now, |pause| pause.began);
+            let pause = Pause { began, until, fault: fault.clone(), repeats, probed };
             if scope.is_limited() {
                 self.limits.insert(scope, pause);
             } else {

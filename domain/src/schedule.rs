@@ -290,7 +290,9 @@ impl Schedule {
         self.count_polls(progress, basis == Basis::Write, is_another);
         self.listing = listing;
         self.handled = Some(object.content);
-        self.listed(&object);
+        if basis != Basis::Nothing {
+            self.listed(&object);
+        }
         self.object_written = object.number;
         self.failures = match requeue {
             Requeue::Retry(_) => self.failures.saturating_add(u32::from(is_another)),

@@ -115,6 +115,8 @@ impl MemoryHistory {
         match (claim.open_nonce(recorded.as_ref()), claim.nonce()) {
             (Some(open), _) => {
                 if !known {
+                    // Also one that was claimed here so long ago that it is forgotten: whether it was sent is unknown.
+                    self.claimed.remove(open);
                     self.in_flight.insert(open.clone(), self.now);
                     self.absent = None;
                 }

@@ -46,7 +46,7 @@ struct ScheduleHistory {
     atlas_written: Option<Duration>,
     /// The object as the last reconcile that ended left it; none: it failed, or there was none.
     left: Option<Left>,
-    /// The content that was last listed for, or that the last reconcile left.
+    /// The content that was last listed for, or that a reconcile with a listing left.
     listed: Option<u64>,
 }
 
@@ -154,18 +154,22 @@ impl ScheduleHistory {
         if self.running.is_none() {
             return;
         }
-        if draw.bool() {
-            self.schedule.atlas_written(self.now);
-            self.atlas_written = Some(self.now);
-        } else {
+        let (is_object, content) = (!draw.bool(), self.object.content);
+        if is_object {
             self.object.number = self.object.number.map(|number| number + 1);
             self.object.content = self.next();
             self.object.recorded = true;
             self.written = self.object.number;
             self.schedule.object_written(self.object.number);
+        } else {
+            self.schedule.atlas_written(self.now);
+            self.atlas_written = Some(self.now);
         }
         let object = self.object;
         if let Some(run) = &mut self.running {
+            // A write without a version covers an edit that the reconcile has not seen; then it lists again.
+            let is_edited = is_object && content != run.object.content;
+            run.fresh_after = if is_edited { self.now } else { run.fresh_after };
             (run.object, run.wrote) = (object, true);
         }
     }
@@ -238,7 +242,9 @@ impl ScheduleHistory {
             return;
         }
         let is_handled = self.left.as_ref().is_some_and(|left| left.content == self.cached.content);
-        assert!(is_handled || fresh_after >= self.edited, "a listing is younger than the object");
+        // What was listed for after the edit needs no younger listing, however the next reconcile ends.
+        let is_seen = is_handled || self.listed == Some(self.cached.content);
+        assert!(is_seen || fresh_after >= self.edited, "a listing is younger than the object");
         let is_requested = self.cached.request.is_some();
         assert!(!is_requested || fresh_after >= self.requested, "a listing is younger than the request");
         assert_eq!(is_requested, matches!(cause, Cause::Also | Cause::Request), "{cause:?}");
@@ -333,7 +339,7 @@ impl ScheduleHistory {
         let is_poll = matches!(requeue, Requeue::Poll | Requeue::Await | Requeue::Interval);
         let fresh = if is_poll { base + least / 2 } else { base.saturating_add(least) };
         self.left = Some(Left { content: object.content, due, fresh });
-        self.listed = Some(object.content);
+        self.listed = if basis == Basis::Nothing { self.listed } else { Some(object.content) };
         self.written = object.number;
         // What came while it ran is still to be done.
         self.reference = self.reference.filter(|_| self.reference != run.reference);
