@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: [(&str, &[&str]); 5] = [
     ("src/metrics", &["clock", "metrics"]),
     ("src/runtime", &["clock", "metrics", "runtime"]),
-    ("src/serverless/crd", &["runtime::references", "serverless::crd"]),
+    ("src/serverless/crd", &["serverless::crd"]),
     ("src/serverless", &["clock", "metrics", "runtime", "serverless"]),
     ("src/app", &["app", "clock", "metrics", "runtime", "serverless"]),
 ];

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::backoff::MAX_RETRY;
+use crate::fault::{Fault, FaultKind};
 use crate::instant::SinceBoot;
 
 /// Maximum age of a Secret whose credentials work.
@@ -32,9 +33,9 @@ pub enum Purpose {
     /// A scheduled read.
     Read,
     /// A read because a user has changed the object or requested a reconcile.
-    Asked {
+    OnRequest {
         /// The spec was changed.
-        spec: bool,
+        edited: bool,
     },
     /// A write.
     Write,
@@ -117,6 +118,44 @@ pub fn may_remember(recorded: bool, read: SinceBoot, since: SinceBoot) -> bool {
     recorded || read >= since
 }
 
+/// Why a Secret could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    /// It does not exist.
+    NotFound,
+    /// The operator may not read it.
+    Forbidden,
+    /// It exists and cannot be decoded.
+    Undecodable,
+    /// Nobody knows: the API server failed to respond, as this text says.
+    Unavailable(String),
+}
+
+impl Unread {
+    /// Returns the fault of an object that names this Secret: who has to do what. Only [`Unread::Unavailable`] ends by itself.
+    #[must_use]
+    pub fn fault(self, namespace: &str, name: &str) -> Fault {
+        let missing = |message| Fault::new(FaultKind::CredentialsNotFound, message);
+        match self {
+            Self::NotFound => missing(format!(
+                "Secret {name} does not exist in namespace {namespace}; create it with the entries publicApiKey and privateApiKey, \
+                 or clientId and clientSecret"
+            )),
+            Self::Forbidden => missing(format!(
+                "the operator may not read Secret {name} in namespace {namespace}; grant its service account `get` on it"
+            )),
+            Self::Undecodable => missing(format!(
+                "Secret {name} in namespace {namespace} cannot be decoded; delete it and create it again"
+            )),
+            Self::Unavailable(error) => Fault {
+                detail: error.into(),
+                next: "retrying".into(),
+                ..Fault::new(FaultKind::Unavailable, format!("failed to read Secret {name}"))
+            },
+        }
+    }
+}
+
 /// What a read of a Secret found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Finding {
@@ -149,7 +188,7 @@ impl SecretRead {
             // An early read on request does not lengthen the back-off for all objects that use the Secret.
             let waited = !before.requested && before.is_due(now);
             let grown = if waited { before.repeats.saturating_add(1) } else { before.repeats };
-            (before.rejected, if purpose == (Purpose::Asked { spec: true }) { 0 } else { grown })
+            (before.rejected, if purpose == (Purpose::OnRequest { edited: true }) { 0 } else { grown })
         });
         Self { at: now, finding, rejected, repeats, requested: false }
     }
@@ -157,7 +196,7 @@ impl SecretRead {
     /// Returns `true` if this read is recent enough for `purpose`, of an object first seen at `since`; if so, records its use.
     pub fn serves(&mut self, purpose: Purpose, since: SinceBoot, now: SinceBoot) -> bool {
         let is_recent = self.is_recent(purpose, since, now);
-        self.requested |= is_recent && matches!(purpose, Purpose::Asked { .. });
+        self.requested |= is_recent && matches!(purpose, Purpose::OnRequest { .. });
         is_recent
     }
 
@@ -165,7 +204,7 @@ impl SecretRead {
         let age = now.saturating_sub(self.at);
         match purpose {
             Purpose::Read => !self.is_due(now),
-            Purpose::Asked { .. } => !self.is_due(now) && age < FRESH_ON_REQUEST,
+            Purpose::OnRequest { .. } => !self.is_due(now) && age < FRESH_ON_REQUEST,
             // A Secret that was deleted before the object existed must not serve it.
             Purpose::Write => !self.is_due(now) && age < FRESH_FOR_WRITES && self.at >= since,
             Purpose::WriteNow => false,
@@ -173,7 +212,7 @@ impl SecretRead {
     }
 
     /// Records whether Atlas rejects these credentials.
-    pub fn answered(&mut self, rejected: bool) {
+    pub fn record_response(&mut self, rejected: bool) {
         self.rejected = rejected;
     }
 

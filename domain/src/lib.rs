@@ -9,8 +9,8 @@
 //! tools read.
 //!
 //! The other modules know no kind: [`status`] has the vocabulary of conditions, reasons and events; [`schedule`] says when an object
-//! is due, [`access`] which credentials may be used, [`rate_limits`] whose calls are withheld, and [`sunset`] which announcements
-//! count.
+//! is due, [`access`] which credentials may be used, [`reference`] what a reference leads to, [`rate_limits`] whose calls are
+//! withheld, and [`sunset`] which announcements count.
 
 pub mod access;
 pub mod backoff;
@@ -19,6 +19,7 @@ pub mod fault;
 pub mod ids;
 pub mod instant;
 pub mod rate_limits;
+pub mod reference;
 pub mod requeue;
 pub mod schedule;
 pub mod serverless;

@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 
 use domain::fault::{Fault, FaultKind};
 use domain::ids::VpcEndpointId;
+use domain::reference::VpcEndpoint;
 use domain::serverless::endpoint;
 use domain::serverless::endpoint::{EndpointId, EndpointStatus};
 use domain::serverless::observed;
-use domain::serverless::observed::{VpcEndpoint, WriteOutcome};
+use domain::serverless::observed::WriteOutcome;
 use domain::serverless::ownership::{Claim, ClaimReading, Nonce, mark_of, marked_comment};
 use domain::status::Reported;
 use domain::token::{ClusterId, Token};

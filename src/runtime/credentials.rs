@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atlas::{Client, Credentials, Transport};
-use domain::access::{self, Finding, Purpose, SecretRead};
+use domain::access::{self, Finding, Purpose, SecretRead, Unread};
 use domain::fault::{Fault, FaultKind};
 use domain::instant::SinceBoot;
 use domain::token::Token;
@@ -96,7 +96,7 @@ impl CredentialStore {
         if let Some(read) = slot.lock().await.as_mut()
             && read.result.as_ref().is_ok_and(|held| held.secret_version == key.secret_version)
         {
-            read.validity.answered(rejected);
+            read.validity.record_response(rejected);
         }
     }
 
@@ -145,33 +145,17 @@ impl CredentialStore {
     async fn read(&self, name: &SecretName) -> Result<AtlasKey, Fault> {
         let SecretName { namespace, name: secret } = name;
         let sent = Boottime::now();
-        let read = match self.api_server.secret(namespace, secret).await {
-            Ok(read) => read,
-            Err(ApiError::NotFound) => {
-                return Err(missing(format!(
-                    "Secret {secret} does not exist in namespace {namespace}; create it with the entries publicApiKey and \
-                     privateApiKey, or clientId and clientSecret"
-                )));
-            }
-            Err(ApiError::Forbidden(_)) => {
-                return Err(missing(format!(
-                    "the operator may not read Secret {secret} in namespace {namespace}; grant its service account `get` on it"
-                )));
-            }
-            Err(ApiError::Unreadable(_)) => {
-                return Err(missing(format!(
-                    "Secret {secret} in namespace {namespace} is there and cannot be read; delete it and create it again"
-                )));
-            }
-            Err(error) => {
-                return Err(Fault {
-                    detail: error.to_string().into(),
-                    next: "retrying".into(),
-                    ..Fault::new(FaultKind::Unavailable, format!("failed to read Secret {secret}"))
-                });
-            }
-        };
-        let credentials = credentials(&read).map_err(|why| missing(format!("Secret {secret}: {why}")))?;
+        let read = self.api_server.secret(namespace, secret).await.map_err(|error| {
+            let why = match error {
+                ApiError::NotFound => Unread::NotFound,
+                ApiError::Forbidden(_) => Unread::Forbidden,
+                ApiError::Unreadable(_) => Unread::Undecodable,
+                error => Unread::Unavailable(error.to_string()),
+            };
+            why.fault(namespace, secret)
+        })?;
+        let credentials = credentials(&read)
+            .map_err(|why| Fault::new(FaultKind::CredentialsNotFound, format!("Secret {secret}: {why}")))?;
         let client = Client::new(self.transport.clone(), credentials);
         Ok(AtlasKey {
             client,
@@ -211,10 +195,6 @@ impl Read {
             _ => fault,
         })
     }
-}
-
-fn missing(message: String) -> Fault {
-    Fault::new(FaultKind::CredentialsNotFound, message)
 }
 
 /// Returns the pair of credentials in the Secret.

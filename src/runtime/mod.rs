@@ -18,6 +18,7 @@
 //! | `token_bucket` | rate limits |
 //! | `request_rate` | the rate of listings that users trigger |
 //! | `single_flight` | one response for all waiting callers |
+//! | `status_patch` | the patch of a status: conditions, and the fields that every kind has |
 //! | `error_chain` | an error as one line, with its causes |
 //! | `watch`, `watch_health` | a watch whose every request has a time limit, and the time of its last data |
 //!
@@ -41,6 +42,7 @@ pub(crate) mod kind;
 pub(crate) mod references;
 pub(crate) mod request_rate;
 pub(crate) mod single_flight;
+pub(crate) mod status_patch;
 pub(crate) mod token_bucket;
 pub(crate) mod triggers;
 pub(crate) mod watch;

@@ -4,9 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use domain::access::Purpose;
+use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
 use domain::serverless::endpoint::{Endpoint, EndpointStatus, Instance};
-use domain::serverless::observed::{Object, ReadyWhen, Spec, VpcEndpoint};
+use domain::serverless::observed::{Object, ReadyWhen, Spec};
 use domain::serverless::ownership::ClaimReading;
 use domain::serverless::status::Report;
 use domain::status::Reported;
@@ -110,8 +111,8 @@ pub fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Re
 /// status does not reflect yet.
 pub(super) fn read_purpose(object: &ServerlessPrivateEndpoint) -> Purpose {
     let status = object.status.as_ref();
-    let spec = status.map(|status| status.observed_generation) != object.meta().generation;
-    if spec || reconcile_request(object).is_some() { Purpose::Asked { spec } } else { Purpose::Read }
+    let edited = status.map(|status| status.observed_generation) != object.meta().generation;
+    if edited || reconcile_request(object).is_some() { Purpose::OnRequest { edited } } else { Purpose::Read }
 }
 
 /// Returns how often a settled endpoint is polled.

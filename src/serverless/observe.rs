@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::reference::VpcEndpoint;
 use domain::serverless::decide::decide;
 use domain::serverless::decision::Step;
 use domain::serverless::endpoint::{Endpoint, EndpointId};
-use domain::serverless::observed::{CredentialsInUse, Listing, Observed, Owner, VpcEndpoint};
+use domain::serverless::observed::{CredentialsInUse, Listing, Observed, Owner};
 use domain::serverless::ownership::mark_of;
 use domain::serverless::status::{Report, report};
 use domain::sunset::Sunset;

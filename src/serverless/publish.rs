@@ -5,9 +5,10 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use domain::reference::VpcEndpoint;
 use domain::schedule::{Basis, PollIntervals, ReconcileOutcome};
 use domain::serverless::event;
-use domain::serverless::observed::{Listing, VpcEndpoint, WriteOutcome};
+use domain::serverless::observed::{Listing, WriteOutcome};
 use domain::serverless::output::{Names, connected, content, known_address, names};
 use domain::serverless::status::Report;
 use domain::status::{ConditionType, Reason};
@@ -25,6 +26,7 @@ use super::session::Session;
 use super::status_patch;
 use crate::runtime::api_server::{ApiError, ApiPermit};
 use crate::runtime::identity::Identity;
+use crate::runtime::status_patch::version_guards;
 
 /// The delay before a failed write of the output is retried.
 const OUTPUT_RETRY: Duration = Duration::from_mins(1);
@@ -117,7 +119,7 @@ async fn write_report(
     if status_patch::differs(&session.object, report, handled_request) {
         let api_permit = session.ctx.cluster.permit_or_wait(held, &session.identity.namespace).await;
         // Built only now: a patch takes 13 KiB, and a thousand objects may wait for their permits.
-        let mut operations = status_patch::version_guards(&session.object);
+        let mut operations = version_guards(&session.object.metadata);
         operations.extend(status_patch::changes(&session.object, report, handled_request));
         match session.ctx.cluster.patch_status(&api_permit, &session.identity, operations).await {
             Ok(object) => *session.object = object,

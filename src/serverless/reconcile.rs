@@ -7,8 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::reference::VpcEndpoint;
 use domain::schedule::Due;
-use domain::serverless::observed::{CredentialsInUse, Listing, VpcEndpoint, WriteOutcome};
+use domain::serverless::observed::{CredentialsInUse, Listing, WriteOutcome};
 use kube::{Resource, ResourceExt};
 use tracing::{Instrument, debug, warn};
 
@@ -183,19 +184,13 @@ async fn reconcile_loop(
         let object = work.unless_stopped(Box::pin(session.reread()).as_mut()).await??;
         session.start_over(object)?;
     }
-    let mut resolved = None;
+    let mut resolved: Option<SpecVersion> = None;
     let mut api_permit = None;
     for _ in 0..MAX_STEPS {
         let version = SpecVersion::of(&session.object);
         if resolved.as_ref() != Some(&version) {
-            let previous: Option<SpecVersion> = resolved.take();
-            if previous.as_ref().is_some_and(|previous| previous.generation != version.generation) {
-                session.cause = session.cause.edited();
-            }
-            if previous.is_some_and(|previous| previous.request != version.request) {
-                // A requested reconcile lists after the request, or the status would report it as handled too early.
-                session.fresh_after = Boottime::now();
-                session.cause = session.cause.requested_if(true);
+            if let Some(previous) = &resolved {
+                require_listing_of(&version, previous, &mut session);
             }
             resolve_vpc_endpoint(&mut session)?;
             resolved = Some(version);
@@ -240,6 +235,20 @@ async fn reconcile_loop(
         }
     }
     Err(ReconcileError::Retry("too many steps at once"))
+}
+
+/// Requires a listing sent from now on, because the object became this `version` while it was reconciled: a record covers whatever
+/// a user changed since the last read.
+///
+/// An earlier listing could be older than that change, or the status report a reconcile request as handled too early.
+fn require_listing_of(version: &SpecVersion, previous: &SpecVersion, session: &mut Session) {
+    session.fresh_after = Boottime::now();
+    if previous.generation != version.generation {
+        session.cause = session.cause.edited();
+    }
+    if previous.request != version.request {
+        session.cause = session.cause.requested_if(true);
+    }
 }
 
 /// Resolves the VPC endpoint that the object declares, as last read.

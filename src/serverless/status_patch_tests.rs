@@ -40,8 +40,11 @@ fn failing(fault: &Fault) -> Report {
 
 /// Returns the object after `report` was written.
 fn with_status(report: &Report) -> ServerlessPrivateEndpoint {
-    let conditions = conditions(&[], report, Some(1), Timestamp::now(), Wording::New);
-    object(&json!({"observedGeneration": 1, "conditions": conditions}))
+    let mut object = object(&json!({"observedGeneration": 1}));
+    let written = changes(&object, report, None);
+    let conditions = written.iter().find(|operation| operation["path"] == "/status/conditions").unwrap();
+    object.status.as_mut().unwrap().conditions = serde_json::from_value(conditions["value"].clone()).unwrap();
+    object
 }
 
 fn fault(kind: FaultKind, problem: &str, detail: &str, next: Message) -> Fault {
@@ -148,25 +151,5 @@ fn no_field_of_an_endpoint_stays_beside_the_id_of_another() {
             // Whatever the cache shows. An absent field cannot be removed, so it is added first.
             assert_eq!(on(name), ["add", "remove"], "{name}");
         }
-    }
-}
-
-#[test]
-fn a_time_in_a_message_stays_the_same_while_it_is_true() {
-    let start: Timestamp = "2026-03-01T10:00:00.7Z".parse().unwrap();
-    let at = |seconds: u64| start.saturating_add(Duration::from_secs(seconds)).unwrap();
-    for place in ["", " (docs/troubleshooting.md#endpointlost)"] {
-        let message = |time: &str| format!("it ends after {time}{place}");
-        let first = dated(message, None, start, Duration::from_secs(200));
-        assert_eq!(first, message("2026-03-01T10:03:20Z"));
-        for passed in [1, 60, 199] {
-            let later = dated(message, Some(&first), at(passed), Duration::from_secs(200 - passed));
-            assert_eq!(later, first);
-        }
-        // A restarted process starts the wait again.
-        let restarted = dated(message, Some(&first), at(100), Duration::from_secs(200));
-        assert_eq!(restarted, message("2026-03-01T10:05:00Z"));
-        // Another text is not a time.
-        assert_eq!(dated(message, Some("it ends after all"), start, Duration::from_secs(200)), first);
     }
 }

@@ -1,7 +1,8 @@
 //! Creating manifests: what is defaulted, accepted and rejected.
 
+use domain::reference::VpcEndpointSource;
 use serde_json::{Value, json};
-use spe_operator::serverless::crd::{VpcEndpointSource, parse_duration};
+use spe_operator::serverless::crd::parse_duration;
 
 use crate::fixture::{AdmissionFixture, ENDPOINT, assert_refused};
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use atlas_simulator::{DEFAULT_INSTANCE, DEFAULT_PRIVATE_KEY, DEFAULT_PROJECT, DEFAULT_PUBLIC_KEY, Pace};
+use domain::reference::VpcEndpointSource;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -11,7 +12,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint, VpcEndpointSource};
+use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
 use testbed::{Process, Signal, kinds};
 use tokio::sync::OnceCell;
 

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::fault::{Fault, FaultKind};
+use domain::reference::VpcEndpoint;
 use domain::serverless::decide::decide;
 use domain::serverless::decision::{ConfirmedAbsence, Step};
 use domain::serverless::endpoint::Endpoint;
 use domain::serverless::observed::{
-    Attempt, AttemptOutcome, CredentialsInUse, Listing, MemorySnapshot, Observed, Times, VpcEndpoint,
-    WriteOutcome,
+    Attempt, AttemptOutcome, CredentialsInUse, Listing, MemorySnapshot, Observed, Times, WriteOutcome,
 };
 use domain::serverless::ownership::{Claim, Nonce, marked_comment};
 use domain::serverless::status::report;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use domain::fault::FaultKind;
+use domain::reference::VpcEndpoint;
 use domain::serverless::decision::ConfirmedAbsence;
 use domain::serverless::endpoint::Endpoint;
-use domain::serverless::observed::{Listing, VpcEndpoint};
+use domain::serverless::observed::Listing;
 use domain::serverless::ownership::{Claim, Nonce};
 use serde_json::{Value, json};
 use spe_operator::serverless::crd;

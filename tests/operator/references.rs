@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use atlas_simulator::Operation;
+use domain::reference::VpcEndpointSource;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use spe_operator::serverless::crd::{ServerlessPrivateEndpoint, VpcEndpointSource};
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, condition};
 use testbed::{Action, Exchange, FakeResponse, kinds};
 

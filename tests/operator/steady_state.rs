@@ -1,10 +1,10 @@
 //! The steady state: no writes without changes.
 
 use atlas_simulator::Operation;
+use domain::reference::VpcEndpointSource;
 use kube::Api;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::json;
-use spe_operator::serverless::crd::VpcEndpointSource;
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT};
 use testbed::{Exchange, kinds};
 

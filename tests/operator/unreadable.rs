@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use atlas_simulator::Operation;
+use domain::reference::VpcEndpointSource;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{ApiResource, ListParams, Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use spe_operator::serverless::crd::VpcEndpointSource;
 use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT};
 use testbed::{Action, Exchange, kinds};
 

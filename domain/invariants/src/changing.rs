@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use domain::reference::VpcEndpoint;
 use domain::serverless::decision::Decision;
 use domain::serverless::endpoint::{Endpoint, EndpointStatus};
-use domain::serverless::observed::{CredentialsInUse, Observed, Owner, VpcEndpoint, WriteOutcome};
+use domain::serverless::observed::{CredentialsInUse, Observed, Owner, WriteOutcome};
 use domain::serverless::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;

@@ -1,9 +1,10 @@
 //! Invariants of one report: which conditions it has, and which may stand side by side.
 
+use domain::reference::VpcEndpoint;
 use domain::serverless::decide::decide;
 use domain::serverless::decision::{Decision, Origin, State, Step};
 use domain::serverless::endpoint::EndpointStatus;
-use domain::serverless::observed::{Listing, Observed, VpcEndpoint};
+use domain::serverless::observed::{Listing, Observed};
 use domain::serverless::status::{Report, report};
 use domain::status::{ConditionType, Reason};
 use domain::sunset::Sunset;

@@ -1,9 +1,10 @@
 //! Invariants of creation: what is claimed, posted and recorded, and that it happens once.
 
 use domain::ids::VpcEndpointId;
+use domain::reference::VpcEndpoint;
 use domain::serverless::decision::{ConfirmedAbsence, Decision, Origin};
 use domain::serverless::endpoint::EndpointStatus;
-use domain::serverless::observed::{AttemptOutcome, Observed, VpcEndpoint};
+use domain::serverless::observed::{AttemptOutcome, Observed};
 use domain::serverless::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;

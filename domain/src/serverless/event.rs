@@ -5,7 +5,7 @@
 use crate::serverless::decision::{Origin, ReleaseReason, Step};
 use crate::serverless::observed::{Listing, Observed};
 use crate::serverless::status::{Report, SHARED, has_vpc_endpoint};
-use crate::status::{Condition, ConditionType, EventDraft, EventReason, Message, Reason, Reported};
+use crate::status::{Condition, ConditionType, EventDraft, EventReason, Message, Reason, Reported, sentence};
 
 fn normal(reason: EventReason, message: String) -> EventDraft {
     EventDraft { reason, warning: false, message }
@@ -86,7 +86,7 @@ pub fn of_change(before: Announced, o: &Observed, step: &Step, report: &Report) 
             events.push(EventDraft {
                 reason,
                 warning: true,
-                message: report.sentence(condition, None).to_string(),
+                message: sentence(&report.conditions, condition, None).to_string(),
             });
         }
     }
@@ -108,7 +108,7 @@ fn warnings(report: &Report) -> impl Iterator<Item = (&Condition, EventReason)> 
 #[must_use]
 pub fn failure(report: &Report) -> Option<(Reason, Message)> {
     let (condition, _) = warnings(report).find(|(c, _)| c.kind != ConditionType::ApiSunset)?;
-    Some((condition.reason, report.sentence(condition, None)))
+    Some((condition.reason, sentence(&report.conditions, condition, None)))
 }
 
 /// Returns the event about a step that was performed.

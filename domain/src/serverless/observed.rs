@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::fault::{Fault, FaultKind};
 use crate::ids::VpcEndpointId;
+use crate::reference::VpcEndpoint;
 use crate::serverless::decision::ConfirmedAbsence;
 use crate::serverless::endpoint::{Endpoint, EndpointId};
 use crate::serverless::ownership::{ClaimReading, Nonce, mark_of};
@@ -112,20 +113,6 @@ impl Spec {
             _ => ReadyWhen::Available,
         })
     }
-}
-
-/// The VPC endpoint that the spec declares.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub enum VpcEndpoint {
-    /// None.
-    #[default]
-    Undeclared,
-    /// This one.
-    Declared(VpcEndpointId),
-    /// The referenced object exists and has no id yet, for this reason.
-    Awaited(String),
-    /// The reference does not resolve, for this reason.
-    NotFound(String),
 }
 
 /// The Atlas status at which an object counts as ready.

@@ -4,8 +4,10 @@ mod condition;
 mod event;
 mod message;
 mod reason;
+mod sentence;
 
 pub use condition::{Condition, Reported};
 pub use event::{EventDraft, Unwatched, not_watched};
 pub use message::Message;
 pub use reason::{ConditionType, EventReason, Reason, TROUBLESHOOTING};
+pub use sentence::sentence;

@@ -84,7 +84,15 @@ macro_rules! reasons {
             }
         }
 
-        impl Reason {
+        impl ConditionType {
+    /// Returns `true` if the publisher appends the time of the awaited event, if there is one, to the message of this condition.
+    #[must_use]
+    pub fn is_dated(self) -> bool {
+        matches!(self, Self::Ready | Self::Reconciling)
+    }
+}
+
+impl Reason {
             /// Returns the warning event that goes with it, if it deserves one.
             #[must_use]
             pub fn warning(self) -> Option<EventReason> {

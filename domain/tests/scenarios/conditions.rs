@@ -2,11 +2,12 @@
 //! requeue. The table of docs/concepts/health.md in the words that users see.
 
 use domain::fault::FaultKind;
+use domain::reference::VpcEndpoint;
 use domain::serverless::decide::decide;
 use domain::serverless::decision::ConfirmedAbsence;
 use domain::serverless::endpoint::Endpoint;
 use domain::serverless::observed::{
-    Attempt, AttemptOutcome, Deleted, Listing, Observed, ReadyWhen, Spec, VpcEndpoint, WriteOutcome,
+    Attempt, AttemptOutcome, Deleted, Listing, Observed, ReadyWhen, Spec, WriteOutcome,
 };
 use domain::serverless::ownership::ClaimReading;
 use domain::serverless::status::report;

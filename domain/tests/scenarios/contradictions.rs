@@ -1,11 +1,11 @@
 //! Transient wrong listings: one contradicts what the status shows, or does not show the endpoint at all.
 
 use domain::fault::FaultKind;
+use domain::reference::VpcEndpoint;
 use domain::requeue::Requeue;
 use domain::serverless::decision::{State, Step};
 use domain::serverless::endpoint::{Endpoint, EndpointStatus};
 use domain::serverless::event::{Announced, of_change};
-use domain::serverless::observed::VpcEndpoint;
 use domain::serverless::status::report;
 
 use crate::conditions::ready_before;

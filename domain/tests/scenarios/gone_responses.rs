@@ -1,11 +1,12 @@
 //! Transient wrong responses: Atlas reports that the instance, or its API, is no more, although it exists.
 
 use domain::fault::FaultKind;
+use domain::reference::VpcEndpoint;
 use domain::requeue::Requeue;
 use domain::serverless::decision::{Creating, Decision, Deleting, ReleaseReason, State, Step};
 use domain::serverless::event::{Announced, of_change};
 use domain::serverless::memory::Memory;
-use domain::serverless::observed::{Listing, VpcEndpoint, WriteOutcome};
+use domain::serverless::observed::{Listing, WriteOutcome};
 use domain::serverless::status::report;
 use domain::status::ConditionType;
 

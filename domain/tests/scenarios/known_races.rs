@@ -5,9 +5,10 @@
 //! and by the ablations of `proof/`.
 
 use domain::fault::FaultKind;
+use domain::reference::VpcEndpoint;
 use domain::serverless::decision::{Deleting, Origin, ReleaseReason, State, Step};
 use domain::serverless::memory::Memory;
-use domain::serverless::observed::{Listing, VpcEndpoint};
+use domain::serverless::observed::Listing;
 use domain::serverless::ownership::{COMMENT_BYTES, ClaimReading, mark_of};
 
 use crate::harness::{Harness, is_settling};

@@ -1,9 +1,10 @@
 //! What is reported to people: that it is true, reported once, and useful to its reader.
 
 use domain::fault::FaultKind;
+use domain::reference::VpcEndpoint;
 use domain::serverless::decision::{ConfirmedAbsence, ReleaseReason, Step};
 use domain::serverless::event::{Announced, failure, of_change, of_step};
-use domain::serverless::observed::{Listing, Observed, ReadyWhen, VpcEndpoint, WriteOutcome};
+use domain::serverless::observed::{Listing, Observed, ReadyWhen, WriteOutcome};
 use domain::serverless::ownership::ClaimReading;
 use domain::status::Reported;
 use domain::status::{ConditionType, EventReason, Reason};

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use domain::access::{Choice, Finding, OwnSecret, Purpose, Remembered, SecretRead, choose, may_remember};
+use domain::access::{
+    Choice, Finding, OwnSecret, Purpose, Remembered, SecretRead, Unread, choose, may_remember,
+};
+use domain::fault::FaultKind;
 
 const OWN: [OwnSecret; 4] =
     [OwnSecret::Unnamed, OwnSecret::Usable, OwnSecret::Missing, OwnSecret::Unavailable];
@@ -116,7 +119,7 @@ fn all_objects_of_a_missing_secret_share_one_read() {
 #[test]
 fn a_request_before_the_next_read_does_not_lengthen_the_back_off() {
     let first = absent(None, Purpose::Read, 0);
-    let on_request = Purpose::Asked { spec: false };
+    let on_request = Purpose::OnRequest { edited: false };
     assert!(!serves(&first, on_request, 0, 2));
     let second = absent(Some(first), on_request, 2);
     assert_eq!(left(&second, 2), 15);
@@ -125,7 +128,7 @@ fn a_request_before_the_next_read_does_not_lengthen_the_back_off() {
 
 #[test]
 fn a_request_right_after_a_read_is_retried_after_a_second() {
-    let on_request = Purpose::Asked { spec: false };
+    let on_request = Purpose::OnRequest { edited: false };
     let mut read = absent(None, Purpose::Read, 0);
     assert!(read.serves(on_request, at(0), at(0)));
     assert_eq!(left(&read, 0), 1);
@@ -140,7 +143,7 @@ fn a_changed_spec_resets_the_back_off() {
         read = absent(Some(read), Purpose::Read, second);
     }
     assert_eq!(left(&read, 105), 120);
-    let read = absent(Some(read), Purpose::Asked { spec: true }, 110);
+    let read = absent(Some(read), Purpose::OnRequest { edited: true }, 110);
     assert_eq!(left(&read, 110), 15);
 }
 
@@ -157,9 +160,25 @@ fn what_was_read_before_the_object_was_there_writes_nothing() {
 fn credentials_are_read_again_sooner_while_atlas_rejects_them() {
     let mut read = SecretRead::new(None, Finding::Usable, Purpose::Read, at(0));
     for (rejected, last) in [(false, 58), (true, 13), (false, 58)] {
-        read.answered(rejected);
+        read.record_response(rejected);
         assert!(serves(&read, Purpose::Read, 0, last) && !serves(&read, Purpose::Read, 0, last + 1));
     }
     let failed = SecretRead::new(None, Finding::Unavailable, Purpose::Read, at(0));
     assert!(serves(&failed, Purpose::Read, 0, 3) && !serves(&failed, Purpose::Read, 0, 4));
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_missing_unless_only_the_api_server_is_unavailable() {
+    let unavailable = Unread::Unavailable("timed out".to_owned());
+    for (why, kind, next) in [
+        (Unread::NotFound, FaultKind::CredentialsNotFound, "create it with the entries"),
+        (Unread::Forbidden, FaultKind::CredentialsNotFound, "grant its service account `get`"),
+        (Unread::Undecodable, FaultKind::CredentialsNotFound, "delete it and create it again"),
+        (unavailable, FaultKind::Unavailable, "timed out; retrying"),
+    ] {
+        let fault = why.fault("shop", "atlas-key");
+        assert_eq!(fault.kind, kind);
+        let text = fault.to_string();
+        assert!(text.contains("Secret atlas-key") && text.contains(next), "{text}");
+    }
 }

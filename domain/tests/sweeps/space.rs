@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::fault::FaultKind;
+use domain::reference::VpcEndpoint;
 use domain::serverless::decision::ConfirmedAbsence;
 use domain::serverless::endpoint::Endpoint;
 use domain::serverless::observed::{
     Attempt, AttemptOutcome, CredentialsInUse, Deleted, Listing, Observed, Owner, ReadyWhen, Spec,
-    VpcEndpoint, WriteOutcome,
+    WriteOutcome,
 };
 use domain::serverless::ownership::ClaimReading;
 use domain::token::Token;

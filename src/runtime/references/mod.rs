@@ -4,7 +4,7 @@
 //! more. An object without referrers is not read. A task for each [`Scope`] reads the referenced objects and stores their content here: kinds of
 //! other operators are watched, so that a new id triggers a reconcile at once, without one read per referrer (`watched`);
 //! ConfigMaps are read (`polled`), those of a namespace one after another, so that a namespace makes no more requests than one
-//! reader does, however many it has. `source` lists the kinds that a reference may name.
+//! reader does, however many it has.
 
 mod polled;
 mod source;
@@ -15,6 +15,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::reference::{Found, VpcEndpointSource};
 use domain::token::Token;
 use futures::StreamExt;
 use kube::runtime::reflector::ObjectRef;
@@ -34,9 +35,8 @@ use super::kind::Kind;
 use super::watch::{Pages, bounded, events};
 use super::watch_health::WatchReporter;
 use polled::{NextRead, PolledMaps};
-use source::Scope;
-pub use source::VpcEndpointSource;
-pub(crate) use source::{Found, ReferenceTarget};
+pub(crate) use source::ReferenceTarget;
+use source::{Scope, resource};
 use watched::{Affected, ForeignObject, WatchedKind, failure};
 
 /// The shortest time between two starts of a watch that ended with its last referrer.
@@ -306,7 +306,7 @@ impl<K: Kind> ReferenceIndex<K> {
 /// Watches the kind, after `delay`, until the task is aborted.
 async fn watch<K: Kind>(references: Arc<ReferencedObjects<K>>, scope: Scope, delay: Duration) {
     tokio::time::sleep(delay).await;
-    let kind = scope.source.resource();
+    let kind = resource(scope.source);
     // Not part of watch health: reconciles report missing objects.
     let client = bounded(&references.client, WatchReporter::default(), Pages::Referenced);
     let api: Api<ForeignObject> = match &scope.namespace {

@@ -6,11 +6,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::reference::Found;
 use tokio::sync::Notify;
 
 use crate::clock::Boottime;
-
-use super::source::Found;
 
 /// The interval between two reads of a ConfigMap.
 const PERIOD: Duration = Duration::from_secs(15);

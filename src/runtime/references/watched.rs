@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use domain::reference::{Found, VpcEndpointSource};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DynamicResourceScope};
 use kube::runtime::watcher::{self, Event};
@@ -17,7 +18,7 @@ use serde_json::value::RawValue;
 use crate::clock::Boottime;
 use crate::runtime::decode;
 
-use super::source::{Found, ReferenceTarget, VpcEndpointSource};
+use super::source::ReferenceTarget;
 
 /// How long the content shown by a watch stays valid after the API server refuses it: a refusal may be transient.
 const REFUSAL_GRACE: Duration = Duration::from_secs(10);
@@ -134,8 +135,8 @@ fn text_at(json: &RawValue, path: &[&str]) -> Option<String> {
 impl<'de> Deserialize<'de> for ForeignObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&RawValue>::deserialize(deserializer)?;
-        let [ack, upbound] = [&["status", "vpcEndpointID"][..], &["status", "atProvider", "id"]]
-            .map(|path| text_at(json, path));
+        let [ack, upbound] = [VpcEndpointSource::Ack, VpcEndpointSource::Upbound]
+            .map(|source| text_at(json, source.id_path()));
         Ok(Self { metadata: decode::named(json.get()), ack, upbound })
     }
 }

@@ -16,7 +16,6 @@ mod reference;
 mod spec;
 mod status;
 
-pub use crate::runtime::references::VpcEndpointSource;
 pub use definition::{crd, crd_yaml};
 pub use duration::parse_duration;
 pub use names::{CLAIM, FINALIZER, OUTPUT_CONFIG_MAP, RECONCILE_REQUEST, STALE_VPC_ENDPOINT_ID, TAKE_OVER};

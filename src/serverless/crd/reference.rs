@@ -4,10 +4,9 @@
 
 #![expect(unreachable_pub, reason = "KubeSchema copies each struct, with its `pub`, into a function")]
 
+use domain::reference::VpcEndpointSource;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::runtime::references::VpcEndpointSource;
 
 /// Rule: this is the name of an object, a DNS subdomain. As a pattern, because CEL's library `format` is younger than the
 /// oldest Kubernetes that must take the definition: a server of 1.31 stores no rule that 1.30 could not evaluate.

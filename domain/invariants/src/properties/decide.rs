@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use domain::fault::{Fault, FaultKind};
+use domain::reference::VpcEndpoint;
 use domain::serverless::decide::decide;
 use domain::serverless::decision::{ConfirmedAbsence, Withdrawn};
 use domain::serverless::endpoint::Endpoint;
@@ -12,7 +13,7 @@ use domain::serverless::event;
 use domain::serverless::event::Announced;
 use domain::serverless::observed::{
     Attempt, AttemptOutcome, CredentialsInUse, Deleted, Listing, MemorySnapshot, Object, Observed, Owner,
-    ReadyWhen, Spec, Times, VpcEndpoint, WriteOutcome,
+    ReadyWhen, Spec, Times, WriteOutcome,
 };
 use domain::serverless::ownership::{Claim, ClaimReading, marked_comment};
 use domain::serverless::status::report;

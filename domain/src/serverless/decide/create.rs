@@ -2,10 +2,11 @@
 //!
 //! This file never touches an endpoint that does not carry our mark, but for the one that `endpointId` names.
 
+use crate::reference::VpcEndpoint;
 use crate::requeue::Requeue;
 use crate::serverless::decision::{ConfirmedAbsence, Creating, Decision, Origin, Recorded, State, Step};
 use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
-use crate::serverless::observed::{AttemptOutcome, Observed, Spec, VpcEndpoint};
+use crate::serverless::observed::{AttemptOutcome, Observed, Spec};
 use crate::serverless::ownership::{ClaimReading, marked_comment};
 
 use super::{

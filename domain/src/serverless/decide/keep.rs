@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use crate::ids::VpcEndpointId;
+use crate::reference::VpcEndpoint;
 use crate::requeue::Requeue;
 use crate::serverless::decision::{ConfirmedAbsence, Creating, Decision, Recorded, State, Step, Withdrawn};
 use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
-use crate::serverless::observed::{Observed, ReadyWhen, Spec, VpcEndpoint};
+use crate::serverless::observed::{Observed, ReadyWhen, Spec};
 use crate::serverless::ownership::{mark_of, marked_comment, same_comment};
 use crate::token::Token;
 

@@ -6,7 +6,6 @@
 mod deadline;
 mod progress;
 mod recorded;
-mod sentence;
 mod summary;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -40,17 +39,11 @@ pub struct Report {
     /// The stage of work whose duration counts against `progressDeadline`, if any: a new stage restarts the clock.
     pub working: Option<String>,
     /// Time until the event that `Ready` and `Reconciling` await. Their messages omit it because the rules have no clock; the
-    /// publisher appends it (see [`Report::is_dated`]).
+    /// publisher appends it (see [`ConditionType::is_dated`]).
     pub after: Option<Duration>,
 }
 
 impl Report {
-    /// Returns `true` if the publisher appends a time to the message of this condition.
-    #[must_use]
-    pub fn is_dated(&self, kind: ConditionType) -> bool {
-        self.after.is_some() && matches!(kind, ConditionType::Ready | ConditionType::Reconciling)
-    }
-
     /// Returns a hash of what polls wait for: the status in Atlas and the reason of `Ready`.
     #[must_use]
     pub fn progress(&self) -> u64 {

@@ -2,7 +2,8 @@
 
 use super::Reason;
 use crate::fault::{Fault, FaultKind};
-use crate::serverless::observed::{Observed, VpcEndpoint};
+use crate::reference::VpcEndpoint;
+use crate::serverless::observed::Observed;
 use crate::status::Message;
 
 /// The state of an object, before it becomes conditions.

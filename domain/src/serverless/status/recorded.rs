@@ -1,9 +1,10 @@
 //! The rows of the table that speak of a recorded endpoint.
 
 use crate::fault::FaultKind;
+use crate::reference::VpcEndpoint;
 use crate::serverless::decision::Recorded;
 use crate::serverless::endpoint::{Endpoint, EndpointStatus, is_service_name};
-use crate::serverless::observed::{Observed, ReadyWhen, Spec, VpcEndpoint, WriteOutcome};
+use crate::serverless::observed::{Observed, ReadyWhen, Spec, WriteOutcome};
 use crate::status::Message;
 
 use super::progress::{Progress, Summary, describe};
