@@ -68,7 +68,7 @@ fn assert_consistent(object: &Value, verdict: &Verdict) -> &'static str {
     let (stage, kstatus, argo) = if object["metadata"]["deletionTimestamp"].is_string() {
         ("deleting", "Terminating", "Progressing")
     } else if status["observedGeneration"] != object["metadata"]["generation"] {
-        ("not looked at", "InProgress", "Progressing")
+        ("not reconciled", "InProgress", "Progressing")
     } else if is_true("Ready") {
         ("ready", "Current", "Healthy")
     } else if is_true("Stalled") {
@@ -125,7 +125,7 @@ async fn every_version_of_a_good_life_is_understood() {
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
     let stages = stages(history).await;
-    assert_eq!(stages, BTreeSet::from(["not looked at", "reconciling", "ready", "deleting"]));
+    assert_eq!(stages, BTreeSet::from(["not reconciled", "reconciling", "ready", "deleting"]));
 }
 
 #[tokio::test]
@@ -151,6 +151,6 @@ async fn every_version_of_a_bad_life_is_understood() {
     fixture.until_gone("orders").await;
     let stages = stages(history).await;
     let expected =
-        BTreeSet::from(["not looked at", "suspended", "reconciling", "ready", "stalled", "deleting"]);
+        BTreeSet::from(["not reconciled", "suspended", "reconciling", "ready", "stalled", "deleting"]);
     assert_eq!(stages, expected);
 }

@@ -1,5 +1,5 @@
 //! The conditions of each observation, row by row: Ready, Synced, the endpoint's two conditions, progress, and the
-//! requeue. The table of docs/concepts/health.md in the words that users see.
+//! requeue. What tools make of them is in `tests/health`.
 
 use domain::fault::FaultKind;
 use domain::reference::VpcEndpoint;
@@ -226,7 +226,7 @@ fn conditions_of_a_deleted_object_are_those_of_the_table() {
         ("deleted, just deleted", with(shown("AVAILABLE"), |o| { delete(o); o.memory.last_write = WriteOutcome::Done; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
         ("deleted, DELETE sent and not shown yet", with(shown("AVAILABLE"), |o| { delete(o); responded(o, 9, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest Poll"),
         ("deleted, DELETE sent and still not shown", with(shown("AVAILABLE"), |o| { delete(o); responded(o, 10, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
-        ("deleted, on its way out by now", with(shown("AVAILABLE"), |o| { delete(o); listing(o, &[endpoint(1, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
+        ("deleted, DELETING by now", with(shown("AVAILABLE"), |o| { delete(o); listing(o, &[endpoint(1, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
         ("deleted, DELETE sent", with(shown("DELETING"), delete), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
         ("deleted, gone", with(gone(), delete), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
         ("deleted, gone and responded to", with(gone(), |o| { delete(o); responded(o, 5, false); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
@@ -242,7 +242,7 @@ fn conditions_of_a_deleted_object_are_those_of_the_table() {
         ("deleted, attempt open, no access", with(observed(), |o| { delete(o); o.listing = Listing::Failed(fault(FaultKind::NoAccess)); }), "-ProjectNotFound -ProjectNotFound -Deleting -Deleting [Reconciling:ProgressingWithRetry] Rest After(15s)"),
         ("deleted, attempt open, instance gone", with(observed(), |o| { delete(o); twice(o, FaultKind::InstanceNotFound); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(200s)"),
         ("deleted, attempt open, instance gone, reported once", with(observed(), |o| { delete(o); o.listing = Listing::Failed(fault(FaultKind::InstanceNotFound)); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(10s)"),
-        ("deleted, what an attempt made is on its way out", with(observed(), |o| { delete(o); o.object.claim = ClaimReading::Absent; listing(o, &[endpoint(2, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
+        ("deleted, what an attempt made is DELETING", with(observed(), |o| { delete(o); o.object.claim = ClaimReading::Absent; listing(o, &[endpoint(2, Mark::Ours, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
         ("deleted, another cluster's claim", with(observed(), |o| { delete(o); o.object.claim = foreign_claim(); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Release Poll"),
         ("deleted, another cluster's claim, attempt open, invalid", with(observed(), |o| { delete(o); o.object.claim = foreign_claim(); o.spec = Err("why".to_owned()); o.memory.attempts = vec![Attempt { nonce: nonce(1), age: secs(0), outcome: AttemptOutcome::Unknown }]; }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest After(200s)"),
         ("deleted, suspended", with(shown("AVAILABLE"), |o| { delete(o); spec(o).suspend = true; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Delete Poll"),
@@ -250,6 +250,6 @@ fn conditions_of_a_deleted_object_are_those_of_the_table() {
         ("deleted, retained", with(shown("AVAILABLE"), |o| { delete(o); spec(o).retain = true; }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Release Poll"),
         ("deleted, retained, attempt open, not listed", with(observed(), |o| { delete(o); spec(o).retain = true; }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] List Poll"),
         ("deleted, a stranger's mark", with(shown("AVAILABLE"), |o| { delete(o); strangers(o); }), "-Deleting +ReconcileSucceeded +ServiceReserved +Available [Reconciling:Progressing] Rest After(10s)"),
-        ("deleted, a stranger's mark, on its way out", with(shown("AVAILABLE"), |o| { delete(o); listing(o, &[endpoint(1, Mark::Strangers, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
+        ("deleted, a stranger's mark, DELETING", with(shown("AVAILABLE"), |o| { delete(o); listing(o, &[endpoint(1, Mark::Strangers, "DELETING")]); }), "-Deleting +ReconcileSucceeded -Deleting -Deleting [Reconciling:Progressing] Rest Poll"),
     ]);
 }

@@ -1,4 +1,4 @@
-//! Maps the decided state to status conditions. The table is docs/concepts/health.md.
+//! Maps the decided state to status conditions. `tests/health/table.rs` shows what tools make of them.
 //!
 //! *Ready means that what the manifest declares is done*; a failed request is not a failing endpoint. This file never decides
 //! what is done about a state.
