@@ -150,7 +150,7 @@ pub enum Termination {
     Conflict,
     /// 410 `VERSION_GONE`.
     VersionGone,
-    /// 429, in the words of the version in use.
+    /// 429, with the error body of the version in use.
     RateLimited {
         /// The `Retry-After` header, verbatim: seconds, a date, or nonsense; `None`: no such header.
         retry_after: Option<String>,

@@ -183,7 +183,7 @@ fn an_outage_is_the_same_problem_however_it_shows_itself() {
 }
 
 #[test]
-fn whom_an_outage_holds_up_is_told_that_there_is_one() {
+fn a_call_that_an_outage_holds_up_names_the_outage() {
     context(Operation::Create, &key(), |context| {
         let fault = context.rejected(&open(RawResponse::of(503, b""))).fault();
         let held = fault.met_by("failed to list orders").to_string();

@@ -98,7 +98,7 @@ async fn the_token_of_an_account_that_nobody_uses_goes_at_its_end() {
 }
 
 #[test]
-fn only_an_unknown_client_is_told_by_400_that_it_is_unauthorized() {
+fn a_400_means_unauthorized_for_an_unknown_client_only() {
     let (account, at) = (account("mdb_sa_id_1"), instance());
     let context =
         RequestContext { operation: Operation::Token, instance: &at, id: None, credentials: &account };

@@ -186,7 +186,7 @@ mod tests {
     fn only_an_id_declares_a_vpc_endpoint_and_only_what_comes_by_itself_is_awaited() {
         for source in VpcEndpointSource::ALL {
             let is_entry = source == VpcEndpointSource::ConfigMap;
-            // What is found, whether it may change without the user, and who is told to do what.
+            // What is found, whether it may change without the user, and what the user has to do.
             let table = [
                 (Found::parse("postgres://app:hunter2@db"), false, "25 characters; correct it"),
                 (

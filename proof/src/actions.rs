@@ -108,12 +108,12 @@ impl Model {
                 }
                 // A DELETE in flight cannot be taken back: a user who requests Retain now, or releases the object, is
                 // too late for the endpoint.
-                let doomed = s.requests.iter().any(|request| matches!(request.write, AtlasWrite::Delete(_)));
-                if object.finalizer && seen && !doomed {
+                let targets = s.requests.iter().any(|request| matches!(request.write, AtlasWrite::Delete(_)));
+                if object.finalizer && seen && !targets {
                     add(left.forced, ModelAction::ForceOff);
                 }
                 for (n, edit) in (0_u8..).zip(self.config.edits) {
-                    if *edit != object.manifest && !doomed {
+                    if *edit != object.manifest && !targets {
                         add(left.edits, ModelAction::Edit(n));
                     }
                 }

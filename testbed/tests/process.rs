@@ -35,7 +35,7 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn lines_of_both_streams_are_heard_and_kept_in_memory_and_file() {
+async fn lines_of_both_streams_are_received_and_kept_in_memory_and_file() {
     let process = shell("both-streams", "echo to the one; echo to the other >&2; sleep 600");
     assert_eq!(process.wait_for_line("to the one", PATIENCE).await.unwrap(), "to the one");
     assert_eq!(process.wait_for_line("other", PATIENCE).await.unwrap(), "to the other");

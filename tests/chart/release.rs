@@ -56,7 +56,7 @@ pub(crate) struct Release {
     /// The objects' namespace.
     pub(crate) work: String,
     pub(crate) atlas: Simulator,
-    pub(crate) tape: Arc<Recording>,
+    pub(crate) recording: Arc<Recording>,
     mode: Mode,
     control_plane: &'static ControlPlane,
     manifests: Vec<Manifest>,
@@ -105,8 +105,8 @@ impl Release {
         let values: Vec<&str> = values.iter().map(String::as_str).chain(further.iter().copied()).collect();
         let manifests = render(&home, &values).await;
         let client = control_plane.client().await?;
-        let tape = Arc::new(Recording::default());
-        Ok(Self { client, name, home, work, atlas, tape, mode, control_plane, manifests, proxy: None })
+        let recording = Arc::new(Recording::default());
+        Ok(Self { client, name, home, work, atlas, recording, mode, control_plane, manifests, proxy: None })
     }
 
     /// Every verb on every resource that the chart grants the operator.
@@ -261,7 +261,7 @@ impl Release {
         }
         let config = Kubeconfig::from_yaml(&config.to_string())?;
         let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
-        let proxy = Proxy::start(&self.name, config, &self.tape)?;
+        let proxy = Proxy::start(&self.name, config, &self.recording)?;
         let file = proxy.kubeconfig_file()?;
         // A pod's namespace comes with its token; here the context names it.
         let mut text: Value = serde_saphyr::from_str(&std::fs::read_to_string(&file)?)?;
@@ -273,14 +273,14 @@ impl Release {
 
     /// Returns the requests that the API server forbade.
     pub(crate) fn refused(&self) -> Vec<String> {
-        let refused = self.tape.exchanges().into_iter().filter(is_refused);
+        let refused = self.recording.exchanges().into_iter().filter(is_refused);
         refused.map(|exchange| format!("{} {}", exchange.method, exchange.path)).collect()
     }
 
     /// Ends as soon as a request is forbidden.
     pub(crate) async fn until_refused(&self) {
         // Its own time limit is that of the run it is part of.
-        let _ = self.tape.wait_for(1, is_refused, Duration::MAX).await;
+        let _ = self.recording.wait_for(1, is_refused, Duration::MAX).await;
     }
 }
 

@@ -29,7 +29,7 @@ fn requests(journal: &[JournalEntry]) -> BTreeMap<String, usize> {
 
 /// Requests that changed objects, and published events.
 fn writes(proxies: &Proxies) -> BTreeMap<String, usize> {
-    let written = proxies.tape.effects().into_iter().filter(|exchange| exchange.proxy == "cluster");
+    let written = proxies.recording.effects().into_iter().filter(|exchange| exchange.proxy == "cluster");
     tally(written.map(|Exchange { method, path, .. }| {
         let path = path.split('?').next().unwrap_or_default();
         match (path.contains("/events"), path.ends_with("/status")) {
@@ -86,14 +86,14 @@ async fn one_endpoint_costs_the_least_that_the_protocol_allows() {
         requests(&fixture.atlas.journal()),
         counts([("401", 1), ("List", 3), ("Create", 1), ("Update", 1)]),
         "{}",
-        proxies.tape.listing()
+        proxies.recording.listing()
     );
     // The claim; RESERVATION_REQUESTED, INITIATING, AVAILABLE; and that it was created, reserved, attached, available.
     assert_eq!(
         writes(&proxies),
         counts([("PATCH object", 1), ("PATCH status", 3), ("POST event", 4)]),
         "{}",
-        proxies.tape.listing()
+        proxies.recording.listing()
     );
 }
 
@@ -117,7 +117,7 @@ async fn shared_listings_and_constant_writes_per_endpoint() {
         writes(&proxies),
         counts([("PATCH object", all), ("PATCH status", 3 * all), ("POST event", 4 * all)]),
         "{}",
-        proxies.tape.listing()
+        proxies.recording.listing()
     );
 }
 
@@ -128,7 +128,7 @@ async fn restart_writes_nothing(fixture: &Fixture, proxies: &Proxies, operator: 
     fixture.atlas.clear_journal();
     let _operator = fixture.operator_behind_with(proxies, &POLLS);
     fixture.atlas.until(|atlas| !atlas.journal().is_empty()).await;
-    assert_eq!(proxies.settled_effects().await, before, "{}", proxies.tape.listing());
+    assert_eq!(proxies.settled_effects().await, before, "{}", proxies.recording.listing());
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn a_claim_succeeds_in_five_attempts_beside_a_write_every_second() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     // Half of the time between two writes of the other: for half of the objects one comes between what was read and the claim.
-    proxies.tape.always(claims, || Action::DelayRequest(Duration::from_millis(500)));
+    proxies.recording.always(claims, || Action::DelayRequest(Duration::from_millis(500)));
     let names: Vec<_> = (0..4).map(|n| format!("orders-{n}")).collect();
     for name in &names {
         fixture.create(name, json!({})).await;
@@ -49,11 +49,12 @@ async fn a_claim_succeeds_in_five_attempts_beside_a_write_every_second() {
         () = others => {}
         () = reserved => {}
     }
-    let refused = proxies.tape.count(|exchange| claims(exchange) && exchange.status == Some(409));
-    assert!(refused > 0, "nobody was in the way: {}", proxies.tape.listing());
+    let refused = proxies.recording.count(|exchange| claims(exchange) && exchange.status == Some(409));
+    assert!(refused > 0, "nobody was in the way: {}", proxies.recording.listing());
     for name in &names {
-        let tries = proxies.tape.count(|exchange| claims(exchange) && exchange.path.contains(name.as_str()));
-        assert!(tries <= TRIES, "{tries} tries for {name}: {}", proxies.tape.listing());
+        let tries =
+            proxies.recording.count(|exchange| claims(exchange) && exchange.path.contains(name.as_str()));
+        assert!(tries <= TRIES, "{tries} tries for {name}: {}", proxies.recording.listing());
     }
     assert_eq!(fixture.atlas.executed(Operation::Create), names.len());
 }
@@ -63,11 +64,11 @@ async fn no_create_after_a_deletion_observed_during_the_claim() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     // Half of D: the response to the claim arrives in time for its POST.
-    proxies.tape.next(claims, Action::DelayResponse(Duration::from_millis(500)));
+    proxies.recording.next(claims, Action::DelayResponse(Duration::from_millis(500)));
     let _operator = fixture.operator_behind(&proxies);
     fixture.create("orders", json!({})).await;
     fixture.until("orders", "claimed", |object| object.annotations().contains_key(CLAIM)).await;
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
-    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "{}", proxies.tape.listing());
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "{}", proxies.recording.listing());
 }

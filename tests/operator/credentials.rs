@@ -218,11 +218,11 @@ async fn a_transient_404_of_the_api_server_keeps_the_key_of_a_deletion() {
         exchange.method == "GET" && exchange.path.ends_with("/serverlessprivateendpoints/orders")
     };
     let no_kind = FakeResponse { status: 404, headers: vec![], body: "404 page not found\n".into() };
-    proxies.tape.next(read, Action::Respond(no_kind));
+    proxies.recording.next(read, Action::Respond(no_kind));
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
     let refused = |exchange: &Exchange| read(exchange) && exchange.status == Some(404);
-    assert_eq!((proxies.tape.count(refused), fixture.endpoints().len()), (1, 0));
+    assert_eq!((proxies.recording.count(refused), fixture.endpoints().len()), (1, 0));
 }
 
 #[tokio::test]
@@ -377,8 +377,8 @@ async fn a_missing_secret_is_read_once_for_all_its_objects() {
     for name in &names {
         fixture.until_reason(name, "CredentialsNotFound").await;
     }
-    let reads = proxies.tape.count(|exchange| exchange.path.ends_with("/secrets/missing"));
-    assert!((1..=6).contains(&reads), "{}", proxies.tape.listing());
+    let reads = proxies.recording.count(|exchange| exchange.path.ends_with("/secrets/missing"));
+    assert!((1..=6).contains(&reads), "{}", proxies.recording.listing());
     // A user who creates it and requests a reconcile does not wait for the next read.
     let secret = json!({
         "metadata": {"name": "missing"},
@@ -388,5 +388,5 @@ async fn a_missing_secret_is_read_once_for_all_its_objects() {
     fixture.request_reconcile("orders-0", "now").await;
     let reserved = fixture.until_reason("orders-0", "Reserved");
     let in_time = tokio::time::timeout(Duration::from_secs(8), reserved).await;
-    assert!(in_time.is_ok(), "the Secret is not read at once: {}", proxies.tape.listing());
+    assert!(in_time.is_ok(), "the Secret is not read at once: {}", proxies.recording.listing());
 }

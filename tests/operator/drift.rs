@@ -201,11 +201,11 @@ async fn an_accepted_patch_is_not_repeated_if_the_status_write_fails() {
         let writes = exchange.method == "PATCH" && exchange.path.contains("/orders/status");
         writes && String::from_utf8_lossy(&exchange.body).contains("INITIATING")
     };
-    proxies.tape.next(says_so, Action::kubernetes(409, "Conflict"));
+    proxies.recording.next(says_so, Action::kubernetes(409, "Conflict"));
     let _operator = fixture.operator_behind(&proxies);
     fixture.create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     fixture.until_reason("orders", "Available").await;
-    assert_eq!(fixture.atlas.executed(Operation::Update), 1, "{}", proxies.tape.listing());
+    assert_eq!(fixture.atlas.executed(Operation::Update), 1, "{}", proxies.recording.listing());
 }
 
 #[tokio::test]

@@ -81,14 +81,14 @@ fn is_about_the_lease(exchange: &Exchange) -> bool {
 
 /// Leaves the requests about the Lease without a response, until the leader holds it no longer.
 async fn loses_the_lease(leader: &Process, proxies: &Proxies) {
-    proxies.tape.always(is_about_the_lease, || Action::HangRequest);
+    proxies.recording.always(is_about_the_lease, || Action::HangRequest);
     leader.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
 }
 
 /// Ends when the leader has tried four times more to renew its Lease, which takes a second and a pause each.
 async fn tries_to_renew(proxies: &Proxies) {
-    let before = proxies.tape.count(is_about_the_lease);
-    proxies.tape.wait_for(before + 4, is_about_the_lease, PATIENCE).await.unwrap();
+    let before = proxies.recording.count(is_about_the_lease);
+    proxies.recording.wait_for(before + 4, is_about_the_lease, PATIENCE).await.unwrap();
 }
 
 /// Ends when the replica behind these proxies has just read the Lease.
@@ -96,8 +96,8 @@ async fn lease_is_read(proxies: &Proxies) {
     let is_read = |exchange: &Exchange| {
         exchange.method == "GET" && exchange.path.contains("/leases/") && exchange.status.is_some()
     };
-    let before = proxies.tape.count(is_read);
-    proxies.tape.wait_for(before + 1, is_read, PATIENCE).await.unwrap();
+    let before = proxies.recording.count(is_read);
+    proxies.recording.wait_for(before + 1, is_read, PATIENCE).await.unwrap();
 }
 
 /// Returns when `standby` acquired the Lease, according to the Lease.
@@ -163,8 +163,8 @@ async fn a_leader_whose_project_hangs_hands_over_within_three_seconds() {
         fixture.atlas.add_instance(DEFAULT_PROJECT, &instance);
         fixture.create(&instance, json!({"instanceName": instance})).await;
     }
-    let asks = |entry: &JournalEntry| entry.is(Operation::List) && entry.challenged.is_none();
-    let hang = fixture.atlas.until(|atlas| atlas.count(asks) >= 8);
+    let is_list = |entry: &JournalEntry| entry.is(Operation::List) && entry.challenged.is_none();
+    let hang = fixture.atlas.until(|atlas| atlas.count(is_list) >= 8);
     tokio::time::timeout(PATIENCE, hang).await.unwrap();
     lease_is_read(&proxies).await;
     let signaled = Timestamp::now();
@@ -257,7 +257,7 @@ async fn an_update_in_flight_at_the_loss_of_the_lease_is_repeated() {
     let sent = |entry: &JournalEntry| entry.is(Operation::Update) && entry.challenged.is_none();
     tokio::time::timeout(PATIENCE, fixture.atlas.until(|atlas| atlas.count(sent) == 1)).await.unwrap();
     loses_the_lease(&operator, &proxies).await;
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     fixture.until_reason("orders", "Available").await;
     assert_eq!(fixture.atlas.executed(Operation::Update), 1);
 }
@@ -277,11 +277,11 @@ async fn a_lease_is_reacquired_by_its_holder_after_an_outage() {
     fixture.delete("orders").await;
     fixture.until_reason("orders", "Deleting").await;
     let before = lease(&fixture).await;
-    proxies.tape.always(|exchange| exchange.proxy == "cluster", || Action::HangRequest);
+    proxies.recording.always(|exchange| exchange.proxy == "cluster", || Action::HangRequest);
     operator.wait_for_line("could not renew the Lease in time", PATIENCE).await.unwrap();
     let ended = lease(&fixture).await.renew_time.unwrap().0 + SignedDuration::from_secs(4);
     tokio::time::sleep(ended.duration_since(Timestamp::now()).unsigned_abs()).await;
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     operator.wait_for_line("leading again", PATIENCE).await.unwrap();
     fixture.until_gone("orders").await;
     assert!(fixture.endpoints().is_empty());
@@ -299,15 +299,15 @@ async fn a_claimed_create_is_not_sent_while_the_lease_is_not_held() {
     fixture.until_reason("events", "Reserved").await;
     // The claim stands at once, and its response comes when the Lease has long not been renewed.
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && exchange.path.contains("/orders");
-    proxies.tape.next(is_claim, Action::DelayResponse(Duration::from_secs(4)));
+    proxies.recording.next(is_claim, Action::DelayResponse(Duration::from_secs(4)));
     fixture.create("orders", json!({})).await;
-    proxies.tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
+    proxies.recording.wait_for(1, is_claim, PATIENCE).await.unwrap();
     loses_the_lease(&operator, &proxies).await;
     let has_response = |exchange: &Exchange| is_claim(exchange) && exchange.responded_at.is_some();
-    proxies.tape.wait_for(1, has_response, PATIENCE).await.unwrap();
+    proxies.recording.wait_for(1, has_response, PATIENCE).await.unwrap();
     tries_to_renew(&proxies).await;
     assert_eq!(fixture.atlas.executed(Operation::Create), 1, "that of the other object");
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     fixture.until_reason("orders", "Reserved").await;
     assert_eq!(fixture.atlas.executed(Operation::Create), 2);
 }
@@ -317,15 +317,15 @@ async fn a_reconcile_running_at_the_loss_of_the_lease_claims_nothing() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let is_list = |exchange: &Exchange| exchange.proxy == "atlas" && exchange.path.ends_with("/endpoint");
-    proxies.tape.always(is_list, || Action::DelayResponse(Duration::from_secs(2)));
+    proxies.recording.always(is_list, || Action::DelayResponse(Duration::from_secs(2)));
     let operator = short_leader(&fixture, &proxies, &[]);
     fixture.create("orders", json!({})).await;
-    proxies.tape.wait_for(1, is_list, PATIENCE).await.unwrap();
+    proxies.recording.wait_for(1, is_list, PATIENCE).await.unwrap();
     loses_the_lease(&operator, &proxies).await;
     // Longer than the responses take that a claim would wait for.
     tries_to_renew(&proxies).await;
     assert_eq!(fixture.get("orders").await.metadata.finalizers, None);
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     fixture.until_reason("orders", "Reserved").await;
     assert_eq!(fixture.atlas.executed(Operation::Create), 1);
 }
@@ -336,13 +336,13 @@ async fn a_leader_that_takes_over_in_an_outage_waits_for_its_end() {
     let proxies = fixture.proxies().await;
     let names_the_cluster = |exchange: &Exchange| exchange.path.starts_with("/api/v1/namespaces/kube-system");
     for response in [Action::kubernetes(500, "InternalError"), Action::DropRequest] {
-        proxies.tape.next(names_the_cluster, response);
+        proxies.recording.next(names_the_cluster, response);
     }
     let flags = election(&fixture);
     let _operator = fixture.operator_behind_with(&proxies, &flags.each_ref().map(String::as_str));
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
-    assert_eq!(proxies.tape.count(names_the_cluster), 3);
+    assert_eq!(proxies.recording.count(names_the_cluster), 3);
 }
 
 #[tokio::test]
@@ -351,7 +351,7 @@ async fn a_leader_suspended_past_its_lease_ends_without_duplicates() {
     let proxies = fixture.proxies().await;
     // Its claim stands, and the next that it would do is the POST: it is paused before it hears so.
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
-    proxies.tape.next(is_claim, Action::DelayResponse(Duration::from_secs(3)));
+    proxies.recording.next(is_claim, Action::DelayResponse(Duration::from_secs(3)));
     let leader = fixture.operator_behind_with(&proxies, &election(&fixture).each_ref().map(String::as_str));
     leader.wait_for_line("leading", PATIENCE).await.unwrap();
     let standby = stands_by(&fixture).await;

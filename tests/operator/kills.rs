@@ -101,10 +101,10 @@ async fn an_operator_stopped_during_a_post_creates_no_duplicate() {
     let is_listing = |exchange: &Exchange| {
         exchange.proxy == "atlas" && exchange.method == "GET" && exchange.status == Some(200)
     };
-    let before = proxies.tape.count(is_listing);
+    let before = proxies.recording.count(is_listing);
     sleeper.signal(Signal::CONT).unwrap();
     fixture.request_reconcile("orders", "1").await;
-    proxies.tape.wait_for(before + 1, is_listing, PATIENCE).await.unwrap();
+    proxies.recording.wait_for(before + 1, is_listing, PATIENCE).await.unwrap();
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
     assert_eq!((fixture.atlas.executed(Operation::Create), fixture.endpoints().len()), (1, 0));

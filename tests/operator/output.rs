@@ -64,7 +64,7 @@ async fn a_missing_config_map_permission_names_its_chart_value() {
     let fixture = Fixture::new().await;
     let maps = maps(&fixture).await;
     let proxies = fixture.proxies().await;
-    proxies.tape.always(|e| e.path.contains("/configmaps"), || Action::kubernetes(403, "Forbidden"));
+    proxies.recording.always(|e| e.path.contains("/configmaps"), || Action::kubernetes(403, "Forbidden"));
     let _operator = fixture.operator_behind(&proxies);
     fixture.create("orders", json!({"outputConfigMap": {"name": "orders-privatelink"}})).await;
     fixture.until_reason("orders", "Reserved").await;
@@ -74,7 +74,7 @@ async fn a_missing_config_map_permission_names_its_chart_value() {
     for word in ["ConfigMap orders-privatelink", "integrations.outputConfigMap.enabled"] {
         assert!(message.contains(word), "{word} is not in {message}");
     }
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     fixture.request_reconcile("orders", "granted").await;
     fixture.until_synced("orders", "ReconcileSucceeded").await;
     assert!(maps.get_opt("orders-privatelink").await.unwrap().is_some());
@@ -292,10 +292,10 @@ async fn a_rename_interrupted_by_a_crash_is_completed() {
         fixture.until_reason("orders", "Reserved").await;
         proxies.settled_effects().await;
         let victim = Arc::clone(&operator);
-        proxies.tape.next(is_step, Action::CallAfter(Box::new(move || victim.kill().unwrap())));
+        proxies.recording.next(is_step, Action::CallAfter(Box::new(move || victim.kill().unwrap())));
         fixture.edit("orders", json!({"outputConfigMap": {"name": "second"}})).await;
         let killed = operator.wait(PATIENCE).await;
-        killed.unwrap_or_else(|_| panic!("no {step} came:\n{}", proxies.tape.listing()));
+        killed.unwrap_or_else(|_| panic!("no {step} came:\n{}", proxies.recording.listing()));
         let _successor = fixture.operator();
         until(&maps, "second", |map| map.is_some()).await;
         until(&maps, "first", |map| map.is_none()).await;
@@ -311,21 +311,21 @@ async fn nothing_is_created_while_the_output_still_names_the_lost_endpoint() {
     let _operator = fixture.operator_behind(&proxies);
     fixture.create("orders", json!({"outputConfigMap": {"name": "output"}})).await;
     let first = until(&maps, "output", |map| map.is_some()).await.unwrap().data.unwrap();
-    proxies.tape.always(deletes_map, || Action::kubernetes(500, "InternalError"));
+    proxies.recording.always(deletes_map, || Action::kubernetes(500, "InternalError"));
     let known = fixture.until_reason("orders", "Reserved").await;
     assert!(fixture.atlas.remove_endpoint(&known.status.unwrap().id.unwrap()));
     fixture.request_reconcile("orders", "1").await;
     fixture.until_synced("orders", "OutputNotWritten").await;
-    let refused = proxies.tape.count(deletes_map);
+    let refused = proxies.recording.count(deletes_map);
     tokio::time::timeout(PATIENCE, async {
-        while proxies.tape.count(deletes_map) < refused + 2 {
+        while proxies.recording.count(deletes_map) < refused + 2 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })
     .await
     .expect("the removal is tried again");
     assert_eq!(fixture.endpoints().len(), 0, "another endpoint takes the place of one that the output names");
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     let renewed = |map: Option<&ConfigMap>| entry(map, "id").is_some_and(|id| *id != first["id"]);
     until(&maps, "output", renewed).await;
 }

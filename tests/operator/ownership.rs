@@ -90,10 +90,10 @@ async fn a_take_over_withdrawn_before_its_patch_has_no_effect() {
     fixture.until_reason("orders", "OwnershipConflict").await;
     // The object is read past all caches right before the PATCH.
     let reads = |exchange: &Exchange| exchange.method == "GET" && exchange.path.ends_with("/orders");
-    proxies.tape.next(reads, Action::DelayRequest(Duration::from_millis(1500)));
+    proxies.recording.next(reads, Action::DelayRequest(Duration::from_millis(1500)));
     fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": owner.as_str()})).await;
     let reached = async {
-        while proxies.tape.count(|exchange| exchange.planned) == 0 {
+        while proxies.recording.count(|exchange| exchange.planned) == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -102,7 +102,12 @@ async fn a_take_over_withdrawn_before_its_patch_has_no_effect() {
     fixture.request_reconcile("orders", "1").await;
     fixture.until_reconciled("orders", "1").await;
     fixture.until_reason("orders", "OwnershipConflict").await;
-    assert_eq!((writes(&fixture), comment_of(&fixture, &id)), (0, comment), "{}", proxies.tape.listing());
+    assert_eq!(
+        (writes(&fixture), comment_of(&fixture, &id)),
+        (0, comment),
+        "{}",
+        proxies.recording.listing()
+    );
 }
 
 #[tokio::test]

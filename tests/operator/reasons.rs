@@ -137,8 +137,8 @@ pub(crate) fn check(
     if matches!(kind, EndpointServiceAvailable | EndpointConnected) {
         return Ok(());
     }
-    if let Some((_, answer)) = message.split_once("HTTP ") {
-        let mut words = answer.splitn(3, ' ');
+    if let Some((_, response)) = message.split_once("HTTP ") {
+        let mut words = response.splitn(3, ' ');
         let (_, code) = (words.next(), words.next().unwrap_or_default());
         if code != "without" && !code.chars().all(|c| c.is_ascii_alphanumeric() || "_:;".contains(c)) {
             return fails("has no errorCode");

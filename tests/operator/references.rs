@@ -77,7 +77,7 @@ async fn each_missing_piece_is_named_whether_kind_object_or_right() {
     let no_kind = || {
         Action::Respond(FakeResponse { status: 404, headers: vec![], body: "404 page not found\n".into() })
     };
-    proxies.tape.always(of_the_kind, no_kind);
+    proxies.recording.always(of_the_kind, no_kind);
     let operator = fixture.operator_behind(&proxies);
     let reference = json!({"apiVersion": kind.api_version, "kind": kind.kind, "name": "network"});
     fixture.create("orders", json!({"cloudProviderEndpointRef": reference})).await;
@@ -85,13 +85,13 @@ async fn each_missing_piece_is_named_whether_kind_object_or_right() {
     assert_condition(&lacking, "Synced", "False", "ReferenceNotFound");
     let kind = "kind VPCEndpoint of ec2.services.k8s.aws/v1alpha1";
     until_message(&fixture, &[kind, "not installed", "VPCEndpoint network cannot exist"]).await;
-    proxies.tape.forget_plan();
-    proxies.tape.always(of_the_kind, || Action::kubernetes(403, "Forbidden"));
+    proxies.recording.forget_plan();
+    proxies.recording.always(of_the_kind, || Action::kubernetes(403, "Forbidden"));
     until_message(&fixture, &["may not read VPCEndpoint network", "`list` and `watch`", "integrations.ack"])
         .await;
     let refused = |exchange: &Exchange| of_the_kind(exchange) && exchange.status == Some(403);
-    proxies.tape.wait_for(3, refused, PATIENCE).await.unwrap();
-    proxies.tape.forget_plan();
+    proxies.recording.wait_for(3, refused, PATIENCE).await.unwrap();
+    proxies.recording.forget_plan();
     until_message(&fixture, &["VPCEndpoint network", &fixture.namespace, "does not exist"]).await;
     assert_eq!(fixture.atlas.executed(Operation::Update), 0);
     let lines = operator.output();
@@ -113,7 +113,7 @@ fn of_the_kind(exchange: &Exchange) -> bool {
 async fn a_kind_without_a_response_delays_no_other_object() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
-    proxies.tape.always(of_the_kind, || Action::HangRequest);
+    proxies.recording.always(of_the_kind, || Action::HangRequest);
     let _operator = fixture.operator_behind(&proxies);
     let (api_version, kind) = VpcEndpointSource::Ack.api_version_and_kind();
     let reference = json!({"apiVersion": api_version, "kind": kind, "name": "network"});
@@ -122,7 +122,7 @@ async fn a_kind_without_a_response_delays_no_other_object() {
     }
     fixture.create("orders", json!({})).await;
     let reserved = tokio::time::timeout(Duration::from_secs(8), fixture.until_reason("orders", "Reserved"));
-    assert!(reserved.await.is_ok(), "it waits behind others: {}", proxies.tape.listing());
+    assert!(reserved.await.is_ok(), "it waits behind others: {}", proxies.recording.listing());
 }
 
 #[tokio::test]
@@ -143,13 +143,17 @@ async fn one_read_per_period_serves_all_referrers_of_a_config_map() {
     }
     let is_read = |exchange: &Exchange| exchange.path.ends_with("/configmaps/network");
     let reads =
-        || proxies.tape.exchanges().into_iter().filter(is_read).map(|read| read.at).collect::<Vec<_>>();
+        || proxies.recording.exchanges().into_iter().filter(is_read).map(|read| read.at).collect::<Vec<_>>();
     let before = reads().len();
-    proxies.tape.wait_for(before + 1, is_read, PATIENCE).await.unwrap();
+    proxies.recording.wait_for(before + 1, is_read, PATIENCE).await.unwrap();
     let reads = reads();
     let pauses: Vec<_> = reads.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     let period = Duration::from_millis(14_900);
-    assert!(pauses.iter().all(|pause| *pause >= period), "{pauses:?} between {}", proxies.tape.listing());
+    assert!(
+        pauses.iter().all(|pause| *pause >= period),
+        "{pauses:?} between {}",
+        proxies.recording.listing()
+    );
 }
 
 #[tokio::test]
@@ -180,9 +184,11 @@ async fn each_missing_piece_of_a_config_map_is_named_down_to_its_entry() {
     .await;
     let object = fixture.get("orders").await;
     assert!(!serde_json::to_string(&object.status).unwrap().contains("eni-0a1b2c3d"), "{:?}", object.status);
-    proxies.tape.always(|e| e.path.contains("/configmaps/network"), || Action::kubernetes(403, "Forbidden"));
+    proxies
+        .recording
+        .always(|e| e.path.contains("/configmaps/network"), || Action::kubernetes(403, "Forbidden"));
     lacks(&fixture, "right", &["may not read ConfigMap network", "`get`"]).await;
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     put(VPC_ENDPOINT).await;
     fixture.until_reason("orders", "Available").await;
 }
@@ -207,7 +213,7 @@ async fn a_new_id_in_a_watched_object_is_sent_within_seconds() {
         // Without the watch it would take up to 15 seconds.
         let sent = fixture.atlas.until(|atlas| atlas.executed(Operation::Update) == number);
         let in_time = tokio::time::timeout(Duration::from_secs(7), sent).await;
-        assert!(in_time.is_ok(), "the id {id} is not sent within seconds: {}", proxies.tape.listing());
+        assert!(in_time.is_ok(), "the id {id} is not sent within seconds: {}", proxies.recording.listing());
         let holds = |object: &ServerlessPrivateEndpoint| {
             condition(object, "Ready")
                 .is_some_and(|ready| ready.reason == "Available" && ready.message.contains(id))

@@ -153,19 +153,19 @@ async fn a_fault_with_a_varying_text_is_one_write_and_one_warning() {
     fixture.until_reason("orders", "Reserved").await;
     let is_list = |e: &Exchange| e.proxy == "atlas" && e.method == "GET" && e.path.ends_with("/endpoint");
     let responses = Mutex::new(0);
-    proxies.tape.always(is_list, move || {
+    proxies.recording.always(is_list, move || {
         let mut responses = responses.lock().unwrap();
         *responses += 1;
         let detail = format!("Unexpected error {responses} at {:?}", std::time::SystemTime::now());
         let body = json!({"error": 500, "errorCode": "UNEXPECTED_ERROR", "detail": detail}).to_string();
         Action::Respond(FakeResponse { status: 500, headers: vec![], body: body.into() })
     });
-    let requests = || proxies.tape.count(is_list);
+    let requests = || proxies.recording.count(is_list);
     let before = requests();
     // Changes no generation and requests no echo in the status.
     fixture.annotate("orders", json!({"atlas.spe-operator.io/take-over": "0"})).await;
     fixture.until_synced("orders", "AtlasUnavailable").await;
-    let patches = || proxies.tape.count(|e| e.method == "PATCH" && e.path.contains("/orders/status"));
+    let patches = || proxies.recording.count(|e| e.method == "PATCH" && e.path.contains("/orders/status"));
     let written = patches();
     let mut edits = 0;
     while requests() < before + 20 {
@@ -174,7 +174,7 @@ async fn a_fault_with_a_varying_text_is_one_write_and_one_warning() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(edits < 600, "the operator keeps requesting");
     }
-    assert_eq!(patches(), written, "{}", proxies.tape.listing());
+    assert_eq!(patches(), written, "{}", proxies.recording.listing());
     until_event(&fixture, "orders", EventReason::AtlasUnavailable, "UNEXPECTED_ERROR").await;
     assert_eq!(notes(&fixture, "orders", EventReason::AtlasUnavailable).await.len(), 1);
     let lines = operator.output();

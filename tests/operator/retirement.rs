@@ -160,7 +160,7 @@ async fn a_deletion_in_a_removed_project_waits_and_names_the_next_step() {
     assert_condition(&unseen, "Ready", "True", "Reserved");
     let before = fixture.atlas.journal().len();
     tokio::time::sleep(SEVERAL_POLLS).await;
-    assert_eq!(fixture.atlas.journal().len(), before, "Atlas is not asked again before the Secret changes");
+    assert_eq!(fixture.atlas.journal().len(), before, "no request is sent before the Secret changes");
     fixture.delete("orders").await;
     let waiting = fixture.until_reason("orders", "ProjectNotFound").await;
     let message = &condition(&waiting, "Ready").unwrap().message;
@@ -211,7 +211,7 @@ async fn an_announced_sunset_is_reported_once_and_changes_nothing_else() {
         let reconciled = fixture.atlas.until(|_| lists() > before);
         tokio::time::timeout(PATIENCE, reconciled).await.expect("the operator reconciles at once");
     }
-    assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
+    assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.recording.listing());
     assert_eq!(notes(&fixture, "AtlasApiSunset").await.len(), 1);
     // A restarted operator believes what Atlas reports now.
     drop(operator);

@@ -129,7 +129,7 @@ async fn a_secret_that_cannot_be_decoded_is_in_no_output_either() {
     .enumerate()
     {
         let response = FakeResponse { status: 200, headers: Vec::new(), body: body.into() };
-        proxies.tape.always(is_secret, move || Action::Respond(response.clone()));
+        proxies.recording.always(is_secret, move || Action::Respond(response.clone()));
         let name = format!("broken-{number}");
         // Another Secret each, because what was read is kept for some seconds.
         fixture.create(&name, json!({"credentialsRef": {"name": name}})).await;
@@ -139,7 +139,7 @@ async fn a_secret_that_cannot_be_decoded_is_in_no_output_either() {
             message.contains(&format!("Secret {name} ")) && message.contains("cannot be read"),
             "{message}"
         );
-        proxies.tape.forget_plan();
+        proxies.recording.forget_plan();
     }
     // What the API server itself serves and no general decoder reads is read all the same.
     for (number, poison) in POISONS.iter().enumerate() {

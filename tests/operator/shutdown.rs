@@ -142,11 +142,11 @@ async fn a_signal_during_a_claim_still_sends_the_claimed_create() {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
-    proxies.tape.next(is_claim, Action::DelayResponse(Duration::from_secs(1)));
+    proxies.recording.next(is_claim, Action::DelayResponse(Duration::from_secs(1)));
     let times = ["--create-deadline=20s", "--create-uncertainty=60s"];
     let operator = fixture.operator_behind_with(&proxies, &times);
     fixture.create("orders", json!({})).await;
-    proxies.tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
+    proxies.recording.wait_for(1, is_claim, PATIENCE).await.unwrap();
     operator.signal(Signal::TERM).unwrap();
     assert!(operator.wait(PATIENCE).await.unwrap().success());
     let recorded = fixture.get("orders").await.status.and_then(|status| status.id);

@@ -24,7 +24,7 @@ async fn twenty_reconciles_of_an_available_endpoint_write_nothing() {
         let reconciled = fixture.atlas.until(|_| lists() > before);
         tokio::time::timeout(PATIENCE, reconciled).await.expect("the operator reconciles at once");
     }
-    assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
+    assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.recording.listing());
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn waiting_for_the_user_polls_slowly_and_writes_nothing() {
     let lists = || fixture.atlas.count(|entry| entry.is(Operation::List) && entry.executed());
     let before = lists();
     tokio::time::timeout(PATIENCE, fixture.atlas.until(|_| lists() >= before + 20)).await.unwrap();
-    assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.tape.listing());
+    assert_eq!(proxies.settled_effects().await, writes, "{}", proxies.recording.listing());
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn one_claim_and_one_write_per_change_lead_to_available() {
     fixture.until_reason("orders", "Available").await;
     proxies.settled_effects().await;
     let writes: Vec<_> = proxies
-        .tape
+        .recording
         .effects()
         .into_iter()
         .filter(|exchange| exchange.path.contains("serverlessprivateendpoints/"))
@@ -67,9 +67,9 @@ async fn one_claim_and_one_write_per_change_lead_to_available() {
         writes.iter().filter(|write| *write == "PATCH object").count(),
         1,
         "{}",
-        proxies.tape.listing()
+        proxies.recording.listing()
     );
-    assert!((2..=4).contains(&(writes.len() - 1)), "{}", proxies.tape.listing());
+    assert!((2..=4).contains(&(writes.len() - 1)), "{}", proxies.recording.listing());
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_watched_object_is_never_read_for_its_referrers() {
         tokio::time::timeout(PATIENCE, reconciled).await.expect("the operator reconciles at once");
     }
     let of_the_kind = |exchange: &Exchange| exchange.path.contains("/vpcendpoints");
-    let paths = proxies.tape.exchanges().into_iter().filter(of_the_kind).map(|exchange| exchange.path);
+    let paths = proxies.recording.exchanges().into_iter().filter(of_the_kind).map(|exchange| exchange.path);
     let paths: Vec<_> = paths.collect();
     assert_eq!(paths.len(), 2, "a list and a watch: {paths:#?}");
 }

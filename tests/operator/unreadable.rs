@@ -204,7 +204,7 @@ async fn unreadable_objects_of_a_namespace_delay_no_other_event() {
         fixture.operator_behind_with(&proxies, &[&format!("--watch-namespaces={}", hostile.namespace)]);
     let events = format!("/namespaces/{}/events", hostile.namespace);
     let publishes = move |exchange: &Exchange| exchange.method == "POST" && exchange.path.contains(&events);
-    proxies.tape.always(publishes.clone(), || Action::HangRequest);
+    proxies.recording.always(publishes.clone(), || Action::HangRequest);
     let names = (0..20).map(|number| format!("orders-{number}")).collect::<Vec<_>>();
     for name in &names {
         hostile.create(name, json!({"suspend": true})).await;
@@ -213,11 +213,11 @@ async fn unreadable_objects_of_a_namespace_delay_no_other_event() {
     for name in &names {
         spoil(&hostile, name, 2000).await;
     }
-    proxies.tape.wait_for(8, publishes, PATIENCE).await.unwrap();
+    proxies.recording.wait_for(8, publishes, PATIENCE).await.unwrap();
     spoil(&fixture, "orders", 2000).await;
     until_reported(&fixture, "orders").await;
     // What could not be published is, with the next event of its object.
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     let all = async {
         for name in &names {
             for bytes in 2001.. {

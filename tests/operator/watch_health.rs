@@ -48,10 +48,10 @@ async fn until_readyz(operator: &Process, words: &str) {
 async fn survives_a_first_listing_without_a_response(flags: &[&str]) {
     let fixture = Fixture::new().await;
     let proxies = fixture.proxies().await;
-    proxies.tape.next(is_page, Action::HangRequest);
+    proxies.recording.next(is_page, Action::HangRequest);
     let operator = fixture.operator_behind_with(&proxies, flags);
     fixture.create("orders", json!({})).await;
-    proxies.tape.wait_for(1, is_page, PATIENCE).await.unwrap();
+    proxies.recording.wait_for(1, is_page, PATIENCE).await.unwrap();
     until_readyz(&operator, "watch: the objects are being listed").await;
     assert!(readyz(&operator).await.starts_with("HTTP/1.1 503 "));
     fixture.until_reason("orders", "Reserved").await;
@@ -77,10 +77,10 @@ async fn survives_an_end_of_the_watch(end: impl Fn(&Proxy), hangs: fn(&Exchange)
     let _operator = fixture.operator_behind(&proxies);
     fixture.create("first", json!({})).await;
     fixture.until_reason("first", "Reserved").await;
-    proxies.tape.next(hangs, Action::HangRequest);
-    let before = proxies.tape.count(hangs);
+    proxies.recording.next(hangs, Action::HangRequest);
+    let before = proxies.recording.count(hangs);
     end(&proxies.cluster);
-    proxies.tape.wait_for(before + 1, hangs, PATIENCE).await.unwrap();
+    proxies.recording.wait_for(before + 1, hangs, PATIENCE).await.unwrap();
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
 }
@@ -127,10 +127,10 @@ async fn an_operator_whose_watches_open_and_bring_nothing_is_not_ready() {
     let operator = fixture.operator_behind_with(&proxies, &["--watch-silence=5s"]);
     fixture.create("orders", json!({"interval": "1h"})).await;
     fixture.until_reason("orders", "Reserved").await;
-    proxies.tape.always(is_watch, || Action::status(200));
+    proxies.recording.always(is_watch, || Action::status(200));
     proxies.cluster.close_watches();
     until_readyz(&operator, "watch: no data arrived on the watch").await;
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     fixture.request_reconcile("orders", "1").await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
 }
@@ -143,11 +143,11 @@ async fn a_revoked_watch_permission_makes_the_operator_not_ready() {
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
     until_readyz(&operator, "HTTP/1.1 200 ").await;
-    proxies.tape.always(is_ours, || Action::kubernetes(403, "Forbidden"));
+    proxies.recording.always(is_ours, || Action::kubernetes(403, "Forbidden"));
     proxies.cluster.close_watches();
     until_readyz(&operator, "responds 403 to `watch`").await;
     assert!(readyz(&operator).await.starts_with("HTTP/1.1 503 "));
-    proxies.tape.forget_plan();
+    proxies.recording.forget_plan();
     until_readyz(&operator, "HTTP/1.1 200 ").await;
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;

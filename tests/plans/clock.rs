@@ -90,22 +90,22 @@ fn nonce(claim: &str) -> String {
 #[tokio::test]
 async fn a_claim_that_is_old_by_the_time_of_day_is_replaced_at_once() {
     let (fixture, clock) = (Fixture::new().await, WallClock::new().unwrap());
-    let tape = Arc::new(Recording::default());
-    let cluster = Proxy::start("cluster", fixture.control_plane.config().await.unwrap(), &tape).unwrap();
+    let recording = Arc::new(Recording::default());
+    let cluster = Proxy::start("cluster", fixture.control_plane.config().await.unwrap(), &recording).unwrap();
     let is_claim = |exchange: &Exchange| exchange.method == "PATCH" && !exchange.path.contains("/status");
-    tape.next(is_claim, Action::DelayResponse(Duration::from_millis(500)));
+    recording.next(is_claim, Action::DelayResponse(Duration::from_millis(500)));
     let mut command = command(&fixture, &cluster.kubeconfig_file().unwrap(), &fixture.atlas.url());
     clock.set(&mut command);
     let _operator = Process::spawn("stopped-from-outside", &command).unwrap();
     fixture.create("orders", json!({})).await;
-    tape.wait_for(1, is_claim, PATIENCE).await.unwrap();
+    recording.wait_for(1, is_claim, PATIENCE).await.unwrap();
     let claimed = fixture.atlas.now();
     // As on a machine that was stopped for five minutes in between, and whose clock was set when it resumed.
     clock.step(300).unwrap();
     let reserved = fixture.until_reason("orders", "Reserved").await;
     let took = fixture.atlas.now().checked_sub(claimed).unwrap();
     assert!(took < Q, "what was not sent was waited for: {took:?}");
-    let claims = tape.exchanges().into_iter().filter(is_claim).collect::<Vec<_>>();
+    let claims = recording.exchanges().into_iter().filter(is_claim).collect::<Vec<_>>();
     let first: serde_json::Value = serde_json::from_slice(&claims[0].body).unwrap();
     let first = nonce(first["metadata"]["annotations"][CLAIM].as_str().unwrap());
     assert_ne!(nonce(&reserved.metadata.annotations.unwrap()[CLAIM]), first, "the old claim was sent");
@@ -129,8 +129,8 @@ async fn a_clock_an_hour_off_neither_takes_nor_loses_a_lease() {
     standby.wait_for_line("waiting until the holder", PATIENCE).await.unwrap();
     let reads = async |count| {
         let is_read = |exchange: &Exchange| exchange.path.contains("/leases/") && exchange.status.is_some();
-        let before = proxies.tape.count(is_read);
-        proxies.tape.wait_for(before + count, is_read, PATIENCE).await.unwrap();
+        let before = proxies.recording.count(is_read);
+        proxies.recording.wait_for(before + count, is_read, PATIENCE).await.unwrap();
     };
     // By the standby's time of day the Lease ran out long ago; then by the leader's it was never renewed.
     waiting.step(HOUR).unwrap();

@@ -78,8 +78,8 @@ const NONE: &[Kind] = &[];
 /// All faults.
 pub(crate) const FAULTS: [Fault; 18] = [
     Fault { name: "refuse", what: What::Refuse, cluster: ALL, atlas: ALL },
-    Fault { name: "never-answered", what: What::Hang, cluster: ALL, atlas: ALL },
-    Fault { name: "apply-and-never-answer", what: What::ApplyAndHang, cluster: WRITES, atlas: WRITES },
+    Fault { name: "hang", what: What::Hang, cluster: ALL, atlas: ALL },
+    Fault { name: "apply-and-hang", what: What::ApplyAndHang, cluster: WRITES, atlas: WRITES },
     Fault { name: "drop", what: What::Drop, cluster: ALL, atlas: ALL },
     Fault { name: "apply-and-drop", what: What::ApplyAndDrop, cluster: WRITES, atlas: WRITES },
     Fault { name: "delay", what: What::Delay, cluster: ALL, atlas: ALL },
@@ -117,7 +117,7 @@ impl Fault {
             What::Slow => Action::DelayRequest(SLOW),
             What::Status(status) if at_atlas => Action::Respond(of_atlas(status)),
             What::Status(status) => Action::kubernetes(status, reason(status)),
-            What::Truncate => Action::Truncate(request.answer / 2),
+            What::Truncate => Action::Truncate(request.response_bytes / 2),
             What::Stale => Action::Stale,
             What::CloseWatches => Action::CloseWatches,
             What::ExpireWatches => Action::ExpireWatches,

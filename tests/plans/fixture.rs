@@ -94,7 +94,7 @@ impl PlanFixture {
         self.base.until_reason(NAME, "Reserved").await;
     }
 
-    /// Runs an operator before the one of the path, with its requests on the same tape. It finds the object new, so
+    /// Runs an operator before the one of the path, with its requests on the same recording. It finds the object new, so
     /// that an old listing shows it without claim and status.
     pub(crate) async fn former_life(&self, path: Path, operator: &mut Operator) {
         if path == Path::Restart {
@@ -114,7 +114,7 @@ impl PlanFixture {
         operator.launch();
         if path == Path::Create {
             // A plan may keep it from ever watching; then the object comes all the same.
-            let watches = operator.tape.wait_for(1, is_lasting_watch, Duration::from_secs(3));
+            let watches = operator.recording.wait_for(1, is_lasting_watch, Duration::from_secs(3));
             let _ = watches.await;
         } else {
             self.base.create(NAME, json!({})).await;
@@ -192,5 +192,5 @@ pub(crate) async fn reconciled(operator: &Operator, requests: usize) -> anyhow::
         let is_listing = (exchange.proxy.as_str(), exchange.method.as_str()) == (ATLAS, "GET");
         exchange.number > requests && is_listing && exchange.status == Some(200)
     };
-    operator.tape.wait_for(1, listing, PATIENCE).await
+    operator.recording.wait_for(1, listing, PATIENCE).await
 }

@@ -164,7 +164,7 @@ pub(crate) fn picture(object: Option<&ServerlessPrivateEndpoint>, endpoints: &[E
             "finalizers": object.metadata.finalizers,
             "claimed": claim(object).is_some(),
             "recorded": listed.is_some(),
-            "answered": Some(status.observed_generation) == object.metadata.generation,
+            "observed": Some(status.observed_generation) == object.metadata.generation,
             "status": status.status,
             "vpcEndpoint": status.cloud_provider_endpoint_id,
             "comment": status.comment == listed.and_then(|endpoint| endpoint.comment.clone()),

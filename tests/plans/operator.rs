@@ -35,13 +35,13 @@ pub(crate) fn command(fixture: &Fixture, kubeconfig: &Path, atlas: &str) -> Comm
 }
 
 pub(crate) struct Operator {
-    pub(crate) tape: Arc<Recording>,
+    pub(crate) recording: Arc<Recording>,
     pub(crate) cluster: Proxy,
     pub(crate) atlas: Proxy,
     name: String,
     command: Arc<Command>,
     life: Shared,
-    /// The age of Atlas when the tape was created.
+    /// The age of Atlas when the recording was created.
     beginning: Duration,
     kept_alive: Option<JoinHandle<()>>,
 }
@@ -53,7 +53,7 @@ type Shared = Arc<Mutex<Life>>;
 struct Life {
     /// The running process.
     current: Option<Arc<Process>>,
-    /// How many requests were on the tape when each process was started.
+    /// How many requests were on the recording when each process was started.
     starts: Vec<usize>,
     /// Unexpected ends, and text that no log should contain.
     complaints: Vec<String>,
@@ -63,19 +63,28 @@ impl Operator {
     /// Prepares it without a start, so that its very first request can be planned for. `name` is unique among those
     /// that run at the same time: it names the log.
     pub(crate) async fn new(fixture: &Fixture, name: &str) -> Self {
-        let (tape, beginning) = (Arc::new(Recording::default()), fixture.atlas.now());
+        let (recording, beginning) = (Arc::new(Recording::default()), fixture.atlas.now());
         let config = fixture.control_plane.config().await.unwrap();
-        let cluster = Proxy::start(CLUSTER, config, &tape).unwrap();
+        let cluster = Proxy::start(CLUSTER, config, &recording).unwrap();
         let upstream = kube::Config::new(fixture.atlas.url().parse().unwrap());
-        let atlas = Proxy::start(ATLAS, upstream, &tape).unwrap();
+        let atlas = Proxy::start(ATLAS, upstream, &recording).unwrap();
         let command = Arc::new(command(fixture, &cluster.kubeconfig_file().unwrap(), &atlas.url()));
         let name = name.replace('/', ".");
-        Self { tape, cluster, atlas, name, command, life: Shared::default(), beginning, kept_alive: None }
+        Self {
+            recording,
+            cluster,
+            atlas,
+            name,
+            command,
+            life: Shared::default(),
+            beginning,
+            kept_alive: None,
+        }
     }
 
     /// Starts it, also after [`Self::stop`].
     pub(crate) fn launch(&mut self) {
-        let start = starter(self.name.clone(), &self.command, &self.tape, &self.life);
+        let start = starter(self.name.clone(), &self.command, &self.recording, &self.life);
         start().unwrap();
         self.kept_alive = Some(tokio::spawn(keep_alive(start, Arc::clone(&self.life))));
     }
@@ -106,7 +115,7 @@ impl Operator {
 
     /// Returns the requests of each of its processes, by the clock of Atlas.
     pub(crate) fn processes(&self) -> Vec<Vec<Exchange>> {
-        let mut exchanges = self.tape.exchanges();
+        let mut exchanges = self.recording.exchanges();
         for exchange in &mut exchanges {
             exchange.at += self.beginning;
             exchange.responded_at = exchange.responded_at.map(|responded| responded + self.beginning);
@@ -118,16 +127,16 @@ impl Operator {
     /// Returns how many requests of each proxy there were.
     pub(crate) fn counts(&self) -> impl Fn(&str) -> usize + use<> {
         let [cluster, atlas] =
-            [CLUSTER, ATLAS].map(|name| self.tape.count(|exchange| exchange.proxy == name));
+            [CLUSTER, ATLAS].map(|name| self.recording.count(|exchange| exchange.proxy == name));
         move |proxy| if proxy == ATLAS { atlas } else { cluster }
     }
 
     /// Waits until it has sent no request for a while. A watch that is opened again does not count.
     pub(crate) async fn until_quiet(&self, quiet: Duration) {
         loop {
-            let before = self.tape.exchanges().len();
+            let before = self.recording.exchanges().len();
             tokio::time::sleep(quiet).await;
-            if self.tape.exchanges().len() == before {
+            if self.recording.exchanges().len() == before {
                 return;
             }
         }
@@ -155,14 +164,14 @@ impl Drop for Operator {
 fn starter(
     name: String,
     command: &Arc<Command>,
-    tape: &Arc<Recording>,
+    recording: &Arc<Recording>,
     life: &Shared,
 ) -> impl Fn() -> anyhow::Result<()> + Send + use<> {
-    let (command, tape, life) = (Arc::clone(command), Arc::clone(tape), Arc::clone(life));
+    let (command, recording, life) = (Arc::clone(command), Arc::clone(recording), Arc::clone(life));
     move || {
         // Under the lock, or requests of the new process could be taken for the old one's.
         let mut life = locked(&life);
-        life.starts.push(tape.exchanges().len());
+        life.starts.push(recording.exchanges().len());
         life.current = Some(Arc::new(Process::spawn(&name, &command)?));
         Ok(())
     }

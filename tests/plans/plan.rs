@@ -89,10 +89,10 @@ pub(crate) async fn clean(path: Path) -> Clean {
     let former = operator.counts();
     fixture.ready(path, &mut operator).await;
     let skipped = if path.has_start() { former } else { operator.counts() };
-    let (acted_at, before) = (fixture.base.atlas.now(), operator.tape.exchanges().len());
+    let (acted_at, before) = (fixture.base.atlas.now(), operator.recording.exchanges().len());
     fixture.act(path, &mut operator).await;
     fixture.arrived(path, &operator, before).await;
-    let requests = requests(&operator.tape.exchanges(), skipped, path.has_start());
+    let requests = requests(&operator.recording.exchanges(), skipped, path.has_start());
     let end = fixture.picture().await;
     let deleted_at = fixture.end(path, acted_at, &[&operator]).await;
     let wrong = faults_of(&fixture.record(Some(deleted_at), &[&operator]).await);
@@ -115,7 +115,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     };
     if let Some(other) = &mut other {
         other.launch();
-        other.tape.wait_for(1, is_lasting_watch, PATIENCE).await.unwrap();
+        other.recording.wait_for(1, is_lasting_watch, PATIENCE).await.unwrap();
         // Or it could make the endpoint, and the first one would never have seen Atlas without it.
         other.cluster.hold_watches(true);
     }
@@ -132,10 +132,10 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
         // The slow request must arrive while the other operator's is still in flight.
         fixture.base.atlas.configure(|settings| settings.latency.writes = SLOW_WRITES);
     }
-    let (acted_at, before) = (fixture.base.atlas.now(), operator.tape.exchanges().len());
+    let (acted_at, before) = (fixture.base.atlas.now(), operator.recording.exchanges().len());
     fixture.act(plan.path, &mut operator).await;
     let mut wrong = Vec::new();
-    if operator.tape.wait_for(1, |exchange| exchange.planned, PATIENCE).await.is_err() {
+    if operator.recording.wait_for(1, |exchange| exchange.planned, PATIENCE).await.is_err() {
         wrong.push("the request that is to go wrong never came".to_owned());
     }
     if let Some(other) = &other {
@@ -152,7 +152,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
         operator.cluster.hold_watches(false);
     }
     if plan.fault.what == What::Delay
-        && let Err(error) = operator.tape.wait_for(1, has_response, PATIENCE).await
+        && let Err(error) = operator.recording.wait_for(1, has_response, PATIENCE).await
     {
         wrong.push(format!("the delayed request never arrived: {error}"));
     }
@@ -164,7 +164,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     }
     let operators: Vec<_> = [Some(&operator), other.as_ref()].into_iter().flatten().collect();
     wrong.extend(ends(plan, &fixture, &clean.end, &operators).await);
-    if plan.fault.what == What::Stale && !operator.tape.exchanges().iter().any(has_response) {
+    if plan.fault.what == What::Stale && !operator.recording.exchanges().iter().any(has_response) {
         wrong.push("the stale request never had another response".to_owned());
     }
     let mut deleted_at = (plan.path == Path::Delete).then_some(acted_at);
@@ -176,7 +176,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     wrong.extend(faults_of(&record));
     let posts = record.processes.iter().flatten().filter(|exchange| is_post(exchange)).count();
     if plan.path == Path::Restart && posts > 1 {
-        wrong.push(format!("P3: {posts} POSTs, and the first was answered and recorded"));
+        wrong.push(format!("P3: {posts} POSTs, and the first got its response and was recorded"));
     }
     for complaint in operators.iter().flat_map(|operator| operator.complaints()) {
         // What cannot be had at the start ends the program, as it should; its pod starts it again.
@@ -189,9 +189,9 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
             operator.forget_log();
         }
     }
-    let mut trace = operator.tape.listing();
+    let mut trace = operator.recording.listing();
     if let Some(other) = &other {
-        trace = format!("{trace}\nand the other operator:{}", other.tape.listing());
+        trace = format!("{trace}\nand the other operator:{}", other.recording.listing());
     }
     Verdict { wrong, trace, took: started.elapsed() }
 }
@@ -199,7 +199,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
 /// Plans the fault of the plan's request from now on.
 fn arm(plan: &Plan, operator: &Operator) {
     let action = plan.fault.action(&plan.request, operator.killer());
-    operator.tape.next(plan.request.again(), action);
+    operator.recording.next(plan.request.again(), action);
     // A client that lists an old state would see the new one at once by the watch that follows.
     operator.cluster.hold_watches(plan.is_stale_at_cluster());
 }
@@ -207,7 +207,7 @@ fn arm(plan: &Plan, operator: &Operator) {
 /// Returns the number of the last request whose response, if any, differs from that of a run without the fault.
 fn after(plan: &Plan, operator: &Operator) -> usize {
     let number =
-        operator.tape.exchanges().iter().find(|exchange| exchange.planned).map_or(0, |hit| hit.number);
+        operator.recording.exchanges().iter().find(|exchange| exchange.planned).map_or(0, |hit| hit.number);
     if plan.fault.what == What::Slow { number - 1 } else { number }
 }
 
@@ -251,7 +251,7 @@ async fn ends(plan: &Plan, fixture: &PlanFixture, end: &Value, operators: &[&Ope
 async fn state(fixture: &PlanFixture, operators: &[&Operator]) -> (Option<String>, usize, usize) {
     let version = fixture.object().await.and_then(|object| object.resource_version());
     let writes = fixture.base.atlas.count(|entry| entry.operation.is_some_and(Operation::is_write));
-    let writes_to_object = operators.iter().map(|operator| operator.tape.count(writes_object)).sum();
+    let writes_to_object = operators.iter().map(|operator| operator.recording.count(writes_object)).sum();
     (version, writes, writes_to_object)
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Request {
     pub(crate) number: usize,
     pub(crate) kind: Kind,
     /// The length of its response.
-    pub(crate) answer: usize,
+    pub(crate) response_bytes: usize,
     /// It was sent before the operator's first watch: a process may end there, and be restarted.
     pub(crate) starting: bool,
     /// The request, in a form that is the same in every run.
@@ -55,7 +55,7 @@ pub(crate) fn requests(
         proxy: exchange.proxy.clone(),
         number: exchange.at_proxy - skipped(&exchange.proxy),
         kind: kind(exchange, exchanges),
-        answer: exchange.response.len(),
+        response_bytes: exchange.response.len(),
         starting: exchange.number < first_watch,
         question: question(exchange),
         nth: counted().filter(|other| other.number <= exchange.number && is_same(other, exchange)).count(),

@@ -46,7 +46,7 @@ async fn clients_of_one_key_share_challenges_and_other_keys_do_not() {
 }
 
 #[tokio::test]
-async fn a_nonce_that_expires_is_answered_once_with_the_fresh_challenge() {
+async fn a_nonce_that_expires_is_followed_by_one_request_with_the_fresh_challenge() {
     let server = guard::start(Habits { uses: 3, ..Habits::default() }, |_| json(200, "[]"));
     let (client, records) = server.client();
     for _ in 0..7 {
@@ -115,7 +115,7 @@ async fn a_role_that_is_too_low_does_not_waste_the_challenge() {
 }
 
 #[tokio::test]
-async fn servers_of_every_kind_accept_the_answer() {
+async fn servers_of_every_kind_accept_the_authorization() {
     for challenge in [
         r#"Digest realm="MMS Public API", domain="", nonce="{nonce}", algorithm=MD5, op="auth", stale=false"#,
         r#"Digest realm="MMS Public API", domain="", nonce="{nonce}", algorithm=MD5, qop="auth", stale=false"#,

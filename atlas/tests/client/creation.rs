@@ -66,7 +66,7 @@ async fn a_refusal_in_atlas_words_is_a_definite_no_and_anyone_elses_is_not() {
 }
 
 #[tokio::test]
-async fn whatever_else_is_answered_is_uncertain() {
+async fn every_other_response_is_uncertain() {
     for status in [301, 302, 307, 308, 408, 418, 421, 422, 425, 500, 502, 503, 504] {
         assert_eq!(
             create(json(status, &atlas_error(status, "SOME_CODE", "d"))).await,
@@ -87,7 +87,7 @@ async fn whatever_else_is_answered_is_uncertain() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_uncertain() {
+async fn a_truncated_response_is_uncertain() {
     let whole = bytes(201, &[], &endpoint());
     let half = whole[..whole.len() - 1].to_vec();
     assert_eq!(create(Reaction::SendAndClose(half)).await, "uncertain interrupted");
@@ -112,7 +112,7 @@ async fn an_answer_that_breaks_off_is_uncertain() {
 }
 
 #[tokio::test]
-async fn an_answer_that_never_ends_or_never_comes_is_uncertain() {
+async fn a_response_that_never_ends_or_never_comes_is_uncertain() {
     assert_eq!(create(Reaction::Hang).await, "uncertain timed_out");
     let head = b"HTTP/1.1 201 X\r\nContent-Length: 1000000\r\n\r\n".to_vec();
     assert_eq!(create(Reaction::SendAndDrip(head)).await, "uncertain timed_out");
@@ -124,7 +124,7 @@ async fn an_answer_that_never_ends_or_never_comes_is_uncertain() {
 }
 
 #[tokio::test]
-async fn a_401_is_a_definite_no_whoever_says_it() {
+async fn a_401_is_a_definite_no_from_any_server() {
     assert_eq!(create(json(401, "")).await, "refused no_challenge");
     assert_eq!(create(challenged()).await, "refused 401");
 }
@@ -175,8 +175,8 @@ async fn a_stale_challenge_repeats_the_same_post_once() {
     });
     let (client, _) = server.client();
     client.list(&instance()).await.unwrap();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counter = asked.clone();
+    let checks = Arc::new(AtomicUsize::new(0));
+    let counter = checks.clone();
     let creation = client
         .create(&instance(), "c", move || {
             counter.fetch_add(1, Ordering::Relaxed);
@@ -186,11 +186,11 @@ async fn a_stale_challenge_repeats_the_same_post_once() {
     assert_eq!(class(&creation), format!("created {ID}"));
     assert_eq!(server.methods(), ["GET", "GET+", "POST+", "POST+"]);
     assert_eq!(server.seen()[2].body, server.seen()[3].body);
-    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!(checks.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
-async fn a_post_whose_answer_is_lost_is_not_repeated_and_neither_is_its_repetition() {
+async fn a_post_whose_response_is_lost_is_not_repeated_and_neither_is_its_repetition() {
     let server = authenticated(|request| match (request.method.as_str(), request.number) {
         ("GET", _) => json(200, "[]"),
         ("POST", 2) => challenged(),

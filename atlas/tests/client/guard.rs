@@ -62,8 +62,8 @@ fn check(
     nonces: &mut HashMap<String, u32>,
     uses: u32,
 ) -> Result<(), Refusal> {
-    let answer = AuthorizationHeader::parse(header).map_err(|_| Refusal::Wrong("unreadable"))?;
-    let mut expected = answer.clone();
+    let authorization = AuthorizationHeader::parse(header).map_err(|_| Refusal::Wrong("unreadable"))?;
+    let mut expected = authorization.clone();
     let context = AuthContext::new_with_method(
         "abcdefgh",
         "1b2c3d4e-private-key",
@@ -72,16 +72,16 @@ fn check(
         HttpMethod::from(request.method.as_str()),
     );
     expected.digest(&context);
-    if answer.uri != request.target {
+    if authorization.uri != request.target {
         return Err(Refusal::Wrong("the uri is not the request's target"));
     }
-    if expected.response != answer.response {
+    if expected.response != authorization.response {
         return Err(Refusal::Wrong("the response is wrong"));
     }
-    let Some(count) = nonces.get_mut(&answer.nonce) else {
+    let Some(count) = nonces.get_mut(&authorization.nonce) else {
         return Err(Refusal::Wrong("the nonce is not one of ours"));
     };
-    if answer.qop.is_some() && answer.nc <= *count {
+    if authorization.qop.is_some() && authorization.nc <= *count {
         return Err(Refusal::Wrong("the count did not rise"));
     }
     *count += 1;

@@ -4,12 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers included")]
 
-mod answers;
 mod challenges;
 mod creation;
 mod guard;
 mod limits;
 mod rejections;
+mod responses;
 mod script;
 mod secrets;
 mod simulated;

@@ -46,7 +46,7 @@ async fn a_challenge_that_is_always_stale_is_the_gateways_fault_and_not_the_keys
 }
 
 #[tokio::test]
-async fn two_stale_challenges_in_a_row_are_answered_for_every_operation() {
+async fn every_operation_survives_two_stale_challenges_in_a_row() {
     let (at, id) = (instance(), ID.parse().unwrap());
     for method in ["GET", "POST", "PATCH", "DELETE"] {
         // 401 fresh, 401 stale, 401 stale, success.
@@ -72,7 +72,7 @@ async fn two_stale_challenges_in_a_row_are_answered_for_every_operation() {
 }
 
 #[tokio::test]
-async fn a_post_that_only_stale_challenges_answer_is_a_definite_no_and_asked_for_each_time() {
+async fn a_post_that_gets_only_stale_challenges_is_a_definite_no_and_checked_each_time() {
     let server = Script::start(|request| renewed(request, true));
     let (client, _) = server.client();
     for (allowed, posts, expected) in
@@ -136,7 +136,7 @@ async fn a_key_that_may_list_is_not_believed_when_it_creates() {
 }
 
 #[tokio::test]
-async fn a_code_that_only_a_known_user_is_told_is_the_keys_fault_at_once() {
+async fn a_code_for_known_users_blames_the_key_at_once() {
     for code in ["NOT_IN_GROUP", "USER_UNAUTHORIZED"] {
         let server = Script::start(move |request| match request.number {
             1 => json(200, "[]"),
@@ -206,7 +206,7 @@ async fn a_401_with_another_scheme_or_none_is_of_something_before_atlas_and_blam
             let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else {
                 panic!()
             };
-            assert_eq!(error.kind(), FaultKind::Unavailable, "what is answered 401 was not executed");
+            assert_eq!(error.kind(), FaultKind::Unavailable, "a request that gets a 401 was not executed");
             assert!(records.lines().last().unwrap().starts_with("create no_challenge"));
         }
     }
@@ -255,10 +255,10 @@ async fn cookies_of_a_401_lead_the_repetition_to_the_gateway_that_knows_the_nonc
 async fn a_challenge_that_is_not_utf_8_is_named_and_no_key_is_blamed() {
     let server = Script::start(|request| {
         assert_eq!(request.header("authorization"), None);
-        let mut answer =
+        let mut response =
             b"HTTP/1.1 401 X\r\nContent-Length: 0\r\nWWW-Authenticate: Digest realm=\"J\xfcrgen\", ".to_vec();
-        answer.extend_from_slice(b"nonce=\"n\", qop=\"auth\"\r\n\r\n");
-        Reaction::Send(answer)
+        response.extend_from_slice(b"nonce=\"n\", qop=\"auth\"\r\n\r\n");
+        Reaction::Send(response)
     });
     let (client, _) = server.client();
     let error = client.list(&instance()).await.unwrap_err();

@@ -106,7 +106,7 @@ async fn an_endpoint_lives_its_life_in_both_dialects_and_with_both_kinds_of_cred
 }
 
 #[tokio::test]
-async fn every_wording_and_algorithm_of_digest_is_answered_with_one_challenge() {
+async fn every_wording_and_algorithm_of_digest_takes_one_challenge() {
     let forms = [
         ChallengeForm::Recorded,
         ChallengeForm::Seed,

@@ -149,7 +149,7 @@ async fn an_odd_listing_is_the_whole_listing_or_an_error() {
 }
 
 #[tokio::test]
-async fn an_odd_answer_to_a_create_is_the_endpoint_or_uncertain() {
+async fn an_odd_response_to_a_create_is_the_endpoint_or_uncertain() {
     let atlas = Simulator::start(Settings::default()).await.unwrap();
     let client = client(&atlas, api_key(), |_| {});
     for oddity in [
@@ -198,8 +198,7 @@ async fn an_instance_that_is_no_serverless_one_any_more_says_so() {
 
 /// The catalogue's rules for requests, from the client's side: a read gets an error for the fault, or it is harmless.
 #[tokio::test]
-async fn every_fault_of_the_catalogue_is_an_answer_that_is_understood_or_an_error_that_names_what_was_tried()
-{
+async fn every_fault_of_the_catalogue_is_parsed_or_an_error_that_names_the_attempt() {
     use sim::Operation::{Create, Delete, Get, GetInstance, List, Update};
     let settings = Settings::at_pace(sim::Pace::of(Duration::ZERO));
     let atlas = Simulator::start(settings).await.unwrap();
@@ -233,9 +232,9 @@ async fn every_fault_of_the_catalogue_is_an_answer_that_is_understood_or_an_erro
                     "{}: {message}",
                     known.name
                 );
-                let answered = message.contains("HTTP ");
+                let responded = message.contains("HTTP ");
                 let code = error.error_code().is_none_or(|code| message.contains(code));
-                assert!(!answered || code, "{}: {message}", known.name);
+                assert!(!responded || code, "{}: {message}", known.name);
             }
         }
     }

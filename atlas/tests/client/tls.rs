@@ -112,7 +112,7 @@ async fn a_certificate_that_has_expired_is_not_accepted() {
 }
 
 #[tokio::test]
-async fn an_authority_that_shows_its_own_certificate_is_told_so() {
+async fn an_authority_that_shows_its_own_certificate_is_named() {
     let key = KeyPair::generate().unwrap();
     let mut parameters = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

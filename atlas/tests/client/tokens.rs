@@ -203,7 +203,7 @@ async fn a_401_to_a_token_without_an_atlas_error_blames_no_account() {
                 assert!(!error.to_string().contains("check service account"), "{error}");
             }
             let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else {
-                panic!("what is answered 401 was not executed")
+                panic!("a request that gets a 401 was not executed")
             };
             assert_eq!(error.kind(), FaultKind::Unavailable);
             assert_eq!(token_requests(&server), 2, "one replacement a minute");
@@ -334,7 +334,7 @@ async fn without_a_token_nothing_is_sent_and_the_reason_is_named() {
 }
 
 #[tokio::test]
-async fn only_what_the_token_endpoint_answers_concerns_the_account_as_a_whole() {
+async fn only_a_response_of_the_token_endpoint_concerns_the_whole_account() {
     let server = issuing(3600, |_| json(429, &atlas_error(429, "RATE_LIMITED", "d")));
     let (client, _) = client(&server, LONG);
     let error = client.list(&instance()).await.unwrap_err();
@@ -355,7 +355,7 @@ async fn those_who_waited_for_a_token_share_its_failure() {
     }
     assert_eq!(server.seen().len(), 1);
     client.list(&at).await.unwrap_err();
-    assert_eq!(server.seen().len(), 2, "a later call asks again");
+    assert_eq!(server.seen().len(), 2, "a later call requests another token");
 }
 
 #[tokio::test]

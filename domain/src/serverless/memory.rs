@@ -214,7 +214,7 @@ impl Memory {
         }
     }
 
-    /// Continues or begins the run of confirmations that `decision` asks for, with the listing sent at `seen`.
+    /// Continues or begins the run of confirmations that `decision` requests, with the listing sent at `seen`.
     pub fn confirmed(&mut self, decision: &Decision, seen: SinceBoot, times: &Times) {
         let before = self.absent;
         self.absent = decision.absent.map(|what| {

@@ -18,7 +18,7 @@ const VPC_ENDPOINT: &str = "cloudProviderEndpointId";
 /// The entries of the ConfigMap.
 pub type Content = BTreeMap<String, String>;
 
-/// The ConfigMaps of an object that have to be looked after now, by name.
+/// The ConfigMaps of an object that have to be written or deleted now, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Names<'a> {
     /// The former output, which is removed first.
@@ -27,7 +27,7 @@ pub struct Names<'a> {
     pub keep: Option<&'a str>,
 }
 
-/// Returns what has to be looked after: the spec `declared` one, and `recorded` is the name of the one that was made last.
+/// Returns what has to be written or deleted: the spec `declared` one, and `recorded` is the name of the one that was made last.
 ///
 /// `fetched`: the report rests on a listing. A single unconfirmed response that withdraws an endpoint changes nothing.
 #[must_use]

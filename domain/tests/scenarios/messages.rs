@@ -55,7 +55,7 @@ fn a_failure_is_named_once_for_the_log_and_what_is_well_is_none() {
 }
 
 #[test]
-fn a_bill_is_spoken_of_only_where_a_vpc_endpoint_was_declared_or_connected() {
+fn costs_are_mentioned_only_where_a_vpc_endpoint_was_declared_or_connected() {
     let released = |o: &Observed| of_step(&Step::Release(ReleaseReason::Deleted), o).unwrap().message;
     let removing = |mut o: Observed| {
         o.object.deleting = true;

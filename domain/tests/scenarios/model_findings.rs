@@ -108,7 +108,7 @@ fn what_is_recorded_is_not_recorded_again_when_the_claim_is_wiped() {
     harness.observe();
     harness.o.object.claim = ClaimReading::Absent;
     let step = harness.list(std::slice::from_ref(&made)).step;
-    assert!(matches!(step, Step::Claim { nonce: None, .. }), "nothing is on its way any more: {step:?}");
+    assert!(matches!(step, Step::Claim { nonce: None, .. }), "nothing is in flight any more: {step:?}");
     // Another process, which cannot know the attempt's endpoint, announces it again in its own words.
     harness.o.object.claim = ClaimReading::Ours { nonce: nonce(1), replaced: Some(id(1)) };
     assert_eq!(harness.list(std::slice::from_ref(&made)).step, Step::Rest);

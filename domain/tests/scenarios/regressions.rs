@@ -48,7 +48,7 @@ fn each_fault_is_retried_when_it_may_be_over() {
 }
 
 #[test]
-fn a_suspended_object_goes_on_saying_what_was_amiss() {
+fn a_suspended_object_keeps_its_conditions() {
     let mut harness = Harness::recorded();
     harness.spec(|spec| spec.suspend = true);
     let condition =

@@ -97,7 +97,7 @@ fn failures_back_off_until_one_reconcile_succeeds() {
     assert_eq!(schedule.failures(), 20);
     poll(&mut schedule, RESERVED, 1);
     assert_eq!(schedule.failed(0.5), failed[0]);
-    // Faults of Atlas back off likewise, and never below what Atlas asks for.
+    // Faults of Atlas back off likewise, and never below what Atlas requests.
     let mut schedule = Schedule::default();
     let mut faulty = |now, least| {
         finish(&mut schedule, RESERVED, (Requeue::Retry(least), Basis::Listing(secs(now))), secs(now))

@@ -38,7 +38,7 @@ struct Program {
     command: Command,
 }
 
-/// What the program is asked to do.
+/// What the command line selects.
 #[derive(Subcommand)]
 pub enum Command {
     /// Run the operator

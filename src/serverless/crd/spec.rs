@@ -38,7 +38,7 @@ use super::status::ServerlessPrivateEndpointStatus;
         name = "Status",
         type_ = "string",
         json_path = ".status.status",
-        description = "Operating status, in the words of Atlas."
+        description = "Operating status, as Atlas reports it."
     ),
     printcolumn(
         name = "Reason",

@@ -43,11 +43,11 @@ pub struct ServerlessPrivateEndpointStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_service_name: Option<String>,
 
-    /// What went wrong, in the words of Atlas. In Atlas: errorMessage.
+    /// What went wrong, as Atlas reports it. In Atlas: errorMessage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
 
-    /// Operating status in the words of Atlas: RESERVATION_REQUESTED, RESERVED, INITIATING, AVAILABLE, FAILED or
+    /// Operating status as Atlas reports it: RESERVATION_REQUESTED, RESERVED, INITIATING, AVAILABLE, FAILED or
     /// DELETING; a word that Atlas adds later is shown as it is. In Atlas: status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,

@@ -7,7 +7,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::HeaderMap;
 use hyper::body::Bytes;
 
-/// The body of a response on its way through the proxy.
+/// The body of a response in flight through the proxy.
 pub(super) type ResponseBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// One request and its outcome.

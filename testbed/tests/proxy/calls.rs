@@ -13,7 +13,9 @@ async fn a_call_before_an_effect_comes_before_it_reaches_the_upstream() {
     let fixture = ProxyFixture::new().await;
     let upstream = Arc::clone(&fixture.upstream);
     let (sender, receiver) = mpsc::channel();
-    fixture.tape.at_effect(2, Action::CallBefore(Box::new(move || sender.send(upstream.seen()).unwrap())));
+    fixture
+        .recording
+        .at_effect(2, Action::CallBefore(Box::new(move || sender.send(upstream.seen()).unwrap())));
     fixture.send("POST", "/1").await.unwrap();
     fixture.send("POST", "/2").await.unwrap_err();
     assert_eq!(receiver.recv().unwrap(), ["POST /1"]);
@@ -25,7 +27,9 @@ async fn a_call_after_an_effect_comes_after_it_and_the_client_gets_no_response()
     let fixture = ProxyFixture::new().await;
     let upstream = Arc::clone(&fixture.upstream);
     let (sender, receiver) = mpsc::channel();
-    fixture.tape.at_effect(2, Action::CallAfter(Box::new(move || sender.send(upstream.seen()).unwrap())));
+    fixture
+        .recording
+        .at_effect(2, Action::CallAfter(Box::new(move || sender.send(upstream.seen()).unwrap())));
     fixture.send("POST", "/1").await.unwrap();
     fixture.send("POST", "/2").await.unwrap_err();
     assert_eq!(receiver.recv().unwrap(), ["POST /1", "POST /2"]);
@@ -42,7 +46,7 @@ async fn what_comes_in_during_a_call_goes_no_further() {
         enter.send(()).unwrap();
         left.recv().unwrap();
     };
-    fixture.tape.at_effect(1, Action::CallAfter(Box::new(call)));
+    fixture.recording.at_effect(1, Action::CallAfter(Box::new(call)));
     let asking = |path: &'static str| {
         let fixture = Arc::clone(&fixture);
         tokio::spawn(async move { fixture.send("POST", path).await.map(|response| response.status) })
@@ -58,7 +62,7 @@ async fn what_comes_in_during_a_call_goes_no_further() {
         request.await.unwrap().unwrap_err();
     }
     assert_eq!(fixture.upstream.seen(), ["POST /first"]);
-    assert_eq!(fixture.tape.exchanges().len(), 1);
+    assert_eq!(fixture.recording.exchanges().len(), 1);
     assert_eq!(fixture.send("POST", "/later").await.unwrap().status, 200);
 }
 
@@ -82,10 +86,10 @@ async fn a_process_killed_at_its_nth_effect_has_made_exactly_n() {
         let process = Arc::new(std::sync::OnceLock::<Process>::new());
         let victim = Arc::clone(&process);
         let kill = move || victim.wait().kill().unwrap();
-        fixture.tape.at_effect(n, Action::CallAfter(Box::new(kill)));
+        fixture.recording.at_effect(n, Action::CallAfter(Box::new(kill)));
         process.set(Process::spawn(&format!("nine-writes-{n}"), &client).unwrap()).unwrap();
         let status = process.get().unwrap().wait(PATIENCE).await.unwrap();
         assert!(!status.success());
-        assert_eq!(fixture.upstream.seen().len(), n, "{}", fixture.tape.listing());
+        assert_eq!(fixture.upstream.seen().len(), n, "{}", fixture.recording.listing());
     }
 }

@@ -55,7 +55,7 @@ impl Upstream {
 /// The fixture of a test.
 pub(crate) struct ProxyFixture {
     pub(crate) upstream: Arc<Upstream>,
-    pub(crate) tape: Arc<Recording>,
+    pub(crate) recording: Arc<Recording>,
     pub(crate) proxy: Proxy,
     address: SocketAddr,
 }
@@ -66,9 +66,9 @@ impl ProxyFixture {
         let address = listener.local_addr().unwrap();
         let upstream = Arc::new(Upstream::default());
         tokio::spawn(serve(listener, Arc::clone(&upstream)));
-        let tape = Arc::new(Recording::default());
-        let proxy = Proxy::start("tiny", config(address), &tape).unwrap();
-        Self { upstream, tape, proxy, address }
+        let recording = Arc::new(Recording::default());
+        let proxy = Proxy::start("tiny", config(address), &recording).unwrap();
+        Self { upstream, recording, proxy, address }
     }
 
     /// Returns the configuration of the upstream itself, for another proxy.

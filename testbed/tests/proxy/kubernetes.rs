@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::fixture::{BRIEFLY, PATIENCE};
 
 struct KubernetesFixture {
-    tape: Arc<Recording>,
+    recording: Arc<Recording>,
     proxy: Proxy,
     maps: Api<ConfigMap>,
 }
@@ -24,15 +24,15 @@ impl KubernetesFixture {
     async fn new(name: &str) -> Self {
         let cluster = control_plane().await.unwrap();
         let namespace = cluster.create_namespace(name).await.unwrap();
-        let tape = Arc::new(Recording::default());
-        let proxy = Proxy::start(name, cluster.config().await.unwrap(), &tape).unwrap();
+        let recording = Arc::new(Recording::default());
+        let proxy = Proxy::start(name, cluster.config().await.unwrap(), &recording).unwrap();
         let kubeconfig = Kubeconfig::read_from(proxy.kubeconfig_file().unwrap()).unwrap();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         let mut config = config.unwrap();
         config.default_retry = false;
         config.proxy_url = None;
         let maps = Api::namespaced(kube::Client::try_from(config).unwrap(), &namespace);
-        Self { tape, proxy, maps }
+        Self { recording, proxy, maps }
     }
 
     async fn create(&self, name: &str) -> Result<ConfigMap, kube::Error> {
@@ -63,14 +63,15 @@ async fn a_client_works_through_the_proxy_and_is_recorded() {
     fixture.create("one").await.unwrap();
     assert!(fixture.create("one").await.unwrap_err().to_string().contains("already exists"));
     assert_eq!(fixture.maps.list(&kube::api::ListParams::default()).await.unwrap().items.len(), 1);
-    let statuses: Vec<_> = fixture.tape.exchanges().iter().map(|exchange| exchange.status.unwrap()).collect();
+    let statuses: Vec<_> =
+        fixture.recording.exchanges().iter().map(|exchange| exchange.status.unwrap()).collect();
     assert_eq!(statuses, [201, 409, 200]);
 }
 
 #[tokio::test]
 async fn a_refusal_is_understood_by_the_client() {
     let fixture = KubernetesFixture::new("refuses").await;
-    fixture.tape.at_effect(1, Action::kubernetes(409, "Conflict"));
+    fixture.recording.at_effect(1, Action::kubernetes(409, "Conflict"));
     match fixture.create("one").await.unwrap_err() {
         kube::Error::Api(status) => assert!(status.is_conflict(), "{status:?}"),
         other => panic!("{other}"),
@@ -84,7 +85,7 @@ async fn watch_events_flow_and_a_closed_watch_ends_without_an_error() {
     let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
     fixture.create("one").await.unwrap();
     assert!(is_added(next(&mut watch).await.unwrap(), "one"));
-    assert_eq!(fixture.tape.count(Exchange::is_watch), 1);
+    assert_eq!(fixture.recording.count(Exchange::is_watch), 1);
     fixture.proxy.close_watches();
     assert!(next(&mut watch).await.unwrap().is_none());
     // The next watch is not concerned.
@@ -112,16 +113,16 @@ async fn an_expired_watch_says_410_and_ends() {
 async fn watches_end_at_a_planned_request_the_one_among_them_that_it_begins() {
     let fixture = KubernetesFixture::new("ends").await;
     let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
-    fixture.tape.at_request(2, Action::CloseWatches);
+    fixture.recording.at_request(2, Action::CloseWatches);
     fixture.create("one").await.unwrap();
     // Events from before its end may still arrive.
     while next(&mut watch).await.unwrap().is_some() {}
-    fixture.tape.at_request(3, Action::CloseWatches);
+    fixture.recording.at_request(3, Action::CloseWatches);
     let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
     while next(&mut watch).await.unwrap().is_some() {}
     let mut watch = pin!(fixture.maps.watch(&WatchParams::default(), "0").await.unwrap());
     assert!(is_added(next(&mut watch).await.unwrap(), "one"));
-    fixture.tape.at_request(5, Action::ExpireWatches);
+    fixture.recording.at_request(5, Action::ExpireWatches);
     fixture.create("two").await.unwrap();
     let last = loop {
         match next(&mut watch).await.unwrap() {

@@ -132,7 +132,7 @@ pub(crate) const OWN_WILL: &[Row] = &[
         fault: "a reservation expires",
         on: &[Create],
         says: &[Says(Ready, true, Reserved, &[]), Says(Ready, false, EndpointLost, &["a new one is created"])],
-        asks: true,
+        polls: true,
         cure: Cure::Patience,
         posts: 2,
         events: &[EventReason::EndpointLost],
@@ -141,7 +141,7 @@ pub(crate) const OWN_WILL: &[Row] = &[
     Row { fault: "a reservation fails", on: &[Create], says: &[Says(Ready, false, AtlasFailed, &["Reservation failed.", "delete this object"]), Says(Stalled, true, AtlasFailed, &[])], cure: Cure::Patience, end: End::Stays(AtlasFailed), events: &[EventReason::EndpointFailed], ..ROW },
     Row { fault: "no dns entries", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["No dns entries found"])], cure: Cure::Edit(OTHER), ..ROW },
     Row { fault: "InvalidParameter", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["code={InvalidParameter}"])], end: End::Stays(AtlasFailed), ..ROW },
-    Row { fault: "FAILED recovers by itself", on: &[Update], also: &["no dns entries"], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &[])], asks: true, cure: Cure::Patience, ..ROW },
+    Row { fault: "FAILED recovers by itself", on: &[Update], also: &["no dns entries"], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &[])], polls: true, cure: Cure::Patience, ..ROW },
     Row { fault: "AVAILABLE turns FAILED", says: &[Says(Ready, false, AtlasFailed, &["The VPC endpoint was deleted"]), Says(EndpointConnected, false, AtlasFailed, &[])], cure: Cure::Patience, end: End::Stays(AtlasFailed), ..CONNECTED_BEFORE },
     Row {
         fault: "deleted out of band",
@@ -248,7 +248,7 @@ pub(crate) const WAYS: &[Row] = &[
 /// Service accounts and the versioned API (family 19, and 9 in its newer form).
 #[rustfmt::skip]
 pub(crate) const ACCOUNTS: &[Row] = &[
-    Row { fault: "tokens that live shortly", key: Holds::Account, spec: CONNECTED, asks: true, requests: &[(Token, 2)], ..ROW },
+    Row { fault: "tokens that live shortly", key: Holds::Account, spec: CONNECTED, polls: true, requests: &[(Token, 2)], ..ROW },
     Row { fault: "invalid_client", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 invalid_client", "service account"])], ..ROW },
     Row { fault: "429 for tokens", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, RateLimited, &["HTTP 429 RATE_LIMITED"])], ..ROW },
     Row { fault: "a token revoked in the middle", key: Holds::Account, stays_ready: true, ..CONNECTED_BEFORE },

@@ -84,7 +84,7 @@ pub(crate) struct Row {
     pub(crate) edit: &'static str,
     pub(crate) says: &'static [Says],
     /// The user requests a reconcile every other second: nothing else would trigger one.
-    pub(crate) asks: bool,
+    pub(crate) polls: bool,
     /// Ready stays True meanwhile.
     pub(crate) stays_ready: bool,
     /// Requests of a kind, executed or not, that must arrive before the fault ends.
@@ -117,7 +117,7 @@ pub(crate) const ROW: Row = Row {
     when: When::Created,
     edit: "",
     says: &[],
-    asks: false,
+    polls: false,
     stays_ready: false,
     requests: &[],
     cure: Cure::Behave,

@@ -61,7 +61,7 @@ impl<'a> Trial<'a> {
         let asking = async {
             for word in 0_u64.. {
                 tokio::time::sleep(Duration::from_secs(2)).await;
-                if self.row.asks {
+                if self.row.polls {
                     self.request_reconcile(&format!("{word}")).await;
                 }
             }

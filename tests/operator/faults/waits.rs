@@ -13,12 +13,12 @@ use crate::faults::trial::{Outcome, Trial};
 
 impl Trial<'_> {
     pub(crate) async fn until_reconciled(&self, word: &str) -> Outcome {
-        let looked = |object: &ServerlessPrivateEndpoint| {
+        let reconciled = |object: &ServerlessPrivateEndpoint| {
             object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())
                 == Some(word)
         };
         self.versions
-            .until(&self.name, "looked at", |versions| versions.iter().any(|object| looked(object)))
+            .until(&self.name, "reconciled", |versions| versions.iter().any(|object| reconciled(object)))
             .await
     }
 

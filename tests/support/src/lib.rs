@@ -139,12 +139,12 @@ impl Fixture {
 
     /// Starts proxies in front of API server and Atlas, with one numbering for the effects on both.
     pub async fn proxies(&self) -> Proxies {
-        let tape = Arc::new(Recording::default());
+        let recording = Arc::new(Recording::default());
         let config = self.control_plane.config().await.unwrap();
-        let cluster = Proxy::start("cluster", config, &tape).unwrap();
+        let cluster = Proxy::start("cluster", config, &recording).unwrap();
         let upstream = kube::Config::new(self.atlas.url().parse().unwrap());
-        let atlas = Proxy::start("atlas", upstream, &tape).unwrap();
-        Proxies { tape, cluster, atlas }
+        let atlas = Proxy::start("atlas", upstream, &recording).unwrap();
+        Proxies { recording, cluster, atlas }
     }
 
     /// Creates an object with these fields beside the required ones.
@@ -288,7 +288,7 @@ fn same_flag(one: &str, other: &str) -> bool {
 /// Proxies in front of all servers of the operator.
 pub struct Proxies {
     /// The requests of both.
-    pub tape: Arc<Recording>,
+    pub recording: Arc<Recording>,
     /// The proxy in front of the API server.
     pub cluster: Proxy,
     /// The proxy in front of Atlas.
@@ -299,9 +299,9 @@ impl Proxies {
     /// Returns the number of effects so far, once no more follow.
     pub async fn settled_effects(&self) -> usize {
         loop {
-            let before = self.tape.effects().len();
+            let before = self.recording.effects().len();
             tokio::time::sleep(Duration::from_millis(700)).await;
-            if self.tape.effects().len() == before {
+            if self.recording.effects().len() == before {
                 return before;
             }
         }

@@ -95,11 +95,11 @@ fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
         return restore_mark(o, spec, &endpoint.id);
     }
     // The recorded one first; a DELETE that the listing does not show yet is not sent again at once.
-    let mut doomed = ours(o, listing);
-    doomed.sort_by_key(|e| Some(&e.id) != o.recorded());
+    let mut targets = ours(o, listing);
+    targets.sort_by_key(|e| Some(&e.id) != o.recorded());
     let due =
         |e: &&&Endpoint| delete_response(o, &e.id).is_none_or(|response| response.ago >= o.times.confirm_gap);
-    if let Some(endpoint) = doomed.iter().find(due) {
+    if let Some(endpoint) = targets.iter().find(due) {
         return act(Step::Delete { id: endpoint.id.clone(), excess: false }, removing);
     }
     let foreign = recorded.or(o.object.recorded.as_ref()).is_some_and(|known| belongs_to_another(o, known));

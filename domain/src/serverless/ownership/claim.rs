@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_claim_is_told_apart() {
+    fn each_kind_of_claim_is_distinguished() {
         let claim = |token: &Token, uid: &str, cluster: &str| {
             let cluster: ClusterId = cluster.parse().unwrap();
             Claim {

@@ -47,7 +47,11 @@ async fn each_operation_sends_what_the_api_asks_for() {
     );
     for request in server.seen() {
         assert_eq!(request.header("accept"), Some("application/json"));
-        assert_eq!(request.header("accept-encoding"), Some("identity"), "nothing here can unpack an answer");
+        assert_eq!(
+            request.header("accept-encoding"),
+            Some("identity"),
+            "nothing here can decompress a response"
+        );
         assert!(request.header("user-agent").unwrap().starts_with("spe-operator/"));
         let expected = (!request.body.is_empty()).then_some("application/json");
         assert_eq!(request.header("content-type"), expected);
@@ -112,7 +116,7 @@ async fn a_list_that_cannot_be_trusted_whole_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_answer_about_another_endpoint_is_an_error() {
+async fn a_response_about_another_endpoint_is_an_error() {
     let other = endpoint().replace(ID, "5f7cac1adf5d6c6306f4b284");
     let server = authenticated(move |_| json(200, &other));
     let (client, _) = server.client();
@@ -151,7 +155,7 @@ async fn only_atlas_own_word_for_a_missing_endpoint_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_message_names_operation_instance_answer_and_next_step() {
+async fn a_message_names_operation_instance_response_and_next_step() {
     for (status, body, headers, expected) in [
         (
             403,
@@ -274,7 +278,7 @@ async fn a_refusal_that_atlas_did_not_write_is_an_outage() {
 }
 
 #[tokio::test]
-async fn a_packed_answer_is_named_and_says_nothing_of_what_was_done() {
+async fn a_compressed_response_is_named_and_leaves_the_outcome_uncertain() {
     let packed = |status, body: &str| Reaction::Send(bytes(status, &["Content-Encoding: gzip"], body));
     let server = authenticated(move |request| match request.method.as_str() {
         "GET" => packed(200, "\u{1f}\u{8b}"),
