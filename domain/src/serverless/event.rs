@@ -48,8 +48,9 @@ impl Announced {
     }
 }
 
-/// A set of reasons.
+/// A set of reasons, one bit each.
 fn bits(reasons: impl Iterator<Item = Reason>) -> u64 {
+    const { assert!(Reason::ALL.len() <= 64, "a set of reasons is one u64") };
     reasons.fold(0, |set, reason| set | 1 << (reason as u8))
 }
 

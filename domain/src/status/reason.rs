@@ -73,6 +73,14 @@ words! {
     }
 }
 
+impl ConditionType {
+    /// Returns `true` if the publisher appends the time of the awaited event, if there is one, to the message of this condition.
+    #[must_use]
+    pub fn is_dated(self) -> bool {
+        matches!(self, Self::Ready | Self::Reconciling)
+    }
+}
+
 /// Makes [`Reason`] from one row a reason: its meaning, its word, its class, and the reason of the warning event that a
 /// person should see, if any.
 macro_rules! reasons {
@@ -84,15 +92,7 @@ macro_rules! reasons {
             }
         }
 
-        impl ConditionType {
-    /// Returns `true` if the publisher appends the time of the awaited event, if there is one, to the message of this condition.
-    #[must_use]
-    pub fn is_dated(self) -> bool {
-        matches!(self, Self::Ready | Self::Reconciling)
-    }
-}
-
-impl Reason {
+        impl Reason {
             /// Returns the warning event that goes with it, if it deserves one.
             #[must_use]
             pub fn warning(self) -> Option<EventReason> {
