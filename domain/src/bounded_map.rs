@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 /// The maximum number of entries of one namespace; beyond it the oldest is removed.
-pub const MOST: usize = 512;
+pub const MAX_ENTRIES: usize = 512;
 
 /// The map.
 pub struct BoundedMap<K, V> {
@@ -52,7 +52,7 @@ impl<K: Clone + Eq + Hash, V> BoundedMap<K, V> {
         owners.push(Arc::clone(&owner));
         let keys = self.of.entry(owner).or_default();
         keys.push_back(key);
-        if keys.len() <= MOST {
+        if keys.len() <= MAX_ENTRIES {
             return None;
         }
         let oldest = keys.pop_front()?;
@@ -109,12 +109,12 @@ mod tests {
     fn a_namespace_that_fills_its_part_loses_its_own_oldest_and_nobody_elses() {
         let mut map = BoundedMap::default();
         map.insert("b", "of b".to_owned(), ());
-        for number in 0..3 * MOST {
+        for number in 0..3 * MAX_ENTRIES {
             map.insert("a", number.to_string(), ());
         }
         assert!(map.get(&"of b".to_owned()).is_some());
-        assert_eq!(map.all.len(), MOST + 1);
-        assert!(map.get(&"0".to_owned()).is_none() && map.get(&(3 * MOST - 1).to_string()).is_some());
+        assert_eq!(map.all.len(), MAX_ENTRIES + 1);
+        assert!(map.get(&"0".to_owned()).is_none() && map.get(&(3 * MAX_ENTRIES - 1).to_string()).is_some());
     }
 
     #[test]
@@ -123,15 +123,15 @@ mod tests {
         for namespace in ["a", "b", "b"] {
             map.insert(namespace, "shared".to_owned(), ());
         }
-        for number in 0..2 * MOST {
+        for number in 0..2 * MAX_ENTRIES {
             map.insert("a", number.to_string(), ());
         }
         assert!(map.get(&"shared".to_owned()).is_some());
-        for number in 0..2 * MOST {
+        for number in 0..2 * MAX_ENTRIES {
             map.insert("b", number.to_string(), ());
         }
         assert!(map.get(&"shared".to_owned()).is_none());
-        assert_eq!(map.all.len(), MOST);
+        assert_eq!(map.all.len(), MAX_ENTRIES);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::bounded_map::MOST;
+use domain::bounded_map::MAX_ENTRIES;
 use domain::serverless::observed::{AttemptOutcome, WriteOutcome};
 use domain::serverless::ownership::Nonce;
 
@@ -91,14 +91,14 @@ fn a_recreated_object_inherits_the_open_creates() {
 #[test]
 fn kept_state_is_bounded_and_no_open_create_is_lost() {
     let states = ObjectStates::default();
-    for number in 0..3 * MOST {
+    for number in 0..3 * MAX_ENTRIES {
         let name = format!("churn-{number}");
         send(&states, &name);
         gone(&states, &name, &Times::default());
     }
-    assert_eq!(kept(&states), (0, MOST));
+    assert_eq!(kept(&states), (0, MAX_ENTRIES));
     // One of the last is known by its name; of the first only that an attempt of this namespace may land.
-    for name in ["churn-0".to_owned(), format!("churn-{}", 3 * MOST - 1), "new".to_owned()] {
+    for name in ["churn-0".to_owned(), format!("churn-{}", 3 * MAX_ENTRIES - 1), "new".to_owned()] {
         appear(&states, SHOP, &name);
         assert_eq!(open(&states, &name).len(), 1, "{name}");
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::bounded_map::MOST;
+use domain::bounded_map::MAX_ENTRIES;
 use domain::fault::{Concerns, Fault, FaultKind};
 use domain::rate_limits::Call;
 
@@ -246,7 +246,7 @@ fn projects_that_a_tenant_invents_end_no_limit_and_no_acceptance_that_others_rel
     served(&mut pauses, 0, 0);
     pauses.refused(&them, Call::Read, (&limited(Some(3_600)), Concerns::Project), at(0));
     pauses.refused(&caller("team-b", 'c', "1", "shared"), Call::Read, account, at(0));
-    for number in 0..2 * MOST {
+    for number in 0..2 * MAX_ENTRIES {
         let project = format!("{number:024x}").parse().unwrap();
         let invented = Caller { project, ..caller("team-b", 'b', "1", "ours") };
         refused(&mut pauses, &invented, &fault(FaultKind::NoAccess, None), 1);
