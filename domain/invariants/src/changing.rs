@@ -29,8 +29,14 @@ pub(crate) fn a_delete_of_a_living_object_hits_only_an_unused_excess_endpoint_an
     d: &Decision,
 ) -> Verdict {
     let (id, excess) = delete(d).filter(|_| !o.object.deleting)?;
-    let unused = listed(o, id)
-        .is_some_and(|e| matches!(e.status, EndpointStatus::ReservationRequested | EndpointStatus::Reserved));
+    let unused = listed(o, id).is_some_and(|e| match e.status {
+        EndpointStatus::ReservationRequested | EndpointStatus::Reserved => true,
+        EndpointStatus::Initiating
+        | EndpointStatus::Available
+        | EndpointStatus::Failed
+        | EndpointStatus::Deleting
+        | EndpointStatus::Other(_) => false,
+    });
     let kept = o.recorded().is_some_and(|kept| kept != id && listed(o, kept).is_some());
     let due = o.memory.excess_deleted.is_none_or(|ago| ago >= Duration::from_hours(1));
     Some(excess && unused && kept && due)
@@ -99,7 +105,7 @@ pub(crate) fn a_vpc_endpoint_is_sent_only_to_a_service_that_it_may_belong_to(
     let has_service = listed(o, id).is_some_and(|e| match e.status {
         EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available => true,
         EndpointStatus::Failed => e.service_name.is_some(),
-        _ => false,
+        EndpointStatus::ReservationRequested | EndpointStatus::Deleting | EndpointStatus::Other(_) => false,
     });
     Some(declared && !stale && has_service && !o.object.deleting)
 }

@@ -100,7 +100,10 @@ pub(crate) fn ready_is_turned_true_only_by_a_listing_that_shows_the_endpoint_far
         let far_enough = shown.is_some_and(|e| match e.status {
             EndpointStatus::Available => true,
             EndpointStatus::Reserved | EndpointStatus::Initiating => e.service_name.is_some(),
-            _ => false,
+            EndpointStatus::ReservationRequested
+            | EndpointStatus::Failed
+            | EndpointStatus::Deleting
+            | EndpointStatus::Other(_) => false,
         });
         // An endpoint that the user names needs no second listing, whatever an earlier adoption left in the memory.
         let named = matches!(d.step, Step::Record { origin: Origin::Named, .. });

@@ -3,6 +3,7 @@
 //! Nothing here knows a rule; each test spells out what it expects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 pub use crate::draw::Draw;
@@ -21,15 +22,11 @@ use domain::token::{ClusterId, Token};
 
 pub const MINUTE: Duration = Duration::from_mins(1);
 
-pub const STATUSES: [&str; 7] = [
-    "RESERVATION_REQUESTED",
-    "RESERVED",
-    "INITIATING",
-    "AVAILABLE",
-    "FAILED",
-    "DELETING",
-    "PENDING_ACCEPTANCE",
-];
+/// Each status that the rules know, and one that they do not.
+pub static STATUSES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let known = EndpointStatus::KNOWN.iter().filter_map(EndpointStatus::known);
+    known.chain(["PENDING_ACCEPTANCE"]).collect()
+});
 
 pub const FAULTS: [FaultKind; 11] = [
     FaultKind::CredentialsNotFound,
@@ -88,9 +85,11 @@ pub enum Mark {
 /// from INITIATING on.
 pub fn endpoint(n: u64, mark: Mark, status: &str) -> Endpoint {
     let status = EndpointStatus::from(status);
-    let requested = status == EndpointStatus::ReservationRequested;
-    let connected =
-        matches!(status, EndpointStatus::Initiating | EndpointStatus::Available | EndpointStatus::Failed);
+    let (has_service, is_connected) = match status {
+        EndpointStatus::ReservationRequested => (false, false),
+        EndpointStatus::Reserved | EndpointStatus::Deleting | EndpointStatus::Other(_) => (true, false),
+        EndpointStatus::Initiating | EndpointStatus::Available | EndpointStatus::Failed => (true, true),
+    };
     Endpoint {
         id: id(n),
         comment: match mark {
@@ -98,8 +97,8 @@ pub fn endpoint(n: u64, mark: Mark, status: &str) -> Endpoint {
             Mark::None => "made by hand".to_owned(),
             Mark::Strangers => marked_comment(None, &stranger()),
         },
-        service_name: (!requested).then(|| format!("com.amazonaws.vpce.us-east-1.vpce-svc-{n}")),
-        vpc_endpoint_id: connected.then(|| vpce(1).to_string()),
+        service_name: has_service.then(|| format!("com.amazonaws.vpce.us-east-1.vpce-svc-{n}")),
+        vpc_endpoint_id: is_connected.then(|| vpce(1).to_string()),
         error_message: (status == EndpointStatus::Failed).then(|| "no dns entries found".to_owned()),
         status,
     }

@@ -105,9 +105,12 @@ pub fn withdrawn(o: &Observed) -> Option<Withdrawn> {
     let shown = listed(o, &known.id)?;
     let leaves = |e: &Endpoint| e.status == EndpointStatus::Deleting;
     let usable = |e: &Endpoint| e.service_name.as_ref().is_some_and(|name| is_service_name(name));
-    let place = |e: &Endpoint| {
-        let way = ["RESERVATION_REQUESTED", "RESERVED", "INITIATING", "AVAILABLE"];
-        way.iter().position(|word| *word == e.status.as_str())
+    let place = |e: &Endpoint| match e.status {
+        EndpointStatus::ReservationRequested => Some(0),
+        EndpointStatus::Reserved => Some(1),
+        EndpointStatus::Initiating => Some(2),
+        EndpointStatus::Available => Some(3),
+        EndpointStatus::Failed | EndpointStatus::Deleting | EndpointStatus::Other(_) => None,
     };
     let back = match (place(known), place(shown)) {
         (Some(known), shown_at) => !leaves(shown) && shown_at.is_none_or(|at| at < known),

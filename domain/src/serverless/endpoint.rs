@@ -37,9 +37,40 @@ impl fmt::Display for Instance {
     }
 }
 
-/// Makes [`EndpointStatus`] from one row a status: its meaning, Atlas' name, and how far the endpoint has come.
+/// What the rules depend on, status by status. There are no defaults, so whoever adds a status has to answer each question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the columns of a table")]
+pub(crate) struct StatusFacts {
+    /// Which of several endpoints to keep: the one with the highest rank.
+    pub(crate) rank: u8,
+    /// It is a step on the way to AVAILABLE. The ranks order the steps.
+    pub(crate) is_on_course: bool,
+    /// The reservation is in progress: nothing is changed, and a listing may not show the endpoint yet.
+    pub(crate) is_reserving: bool,
+    /// Nothing can use the endpoint yet, so an excess one may be deleted.
+    pub(crate) is_unused: bool,
+    /// Whether there is an endpoint service that a VPC endpoint can be connected to.
+    pub(crate) service: UsableService,
+    /// Traffic can flow.
+    pub(crate) is_connected: bool,
+    /// Atlas is removing the endpoint.
+    pub(crate) is_deleting: bool,
+}
+
+/// Whether an endpoint has a service that a VPC endpoint can be connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UsableService {
+    /// Not yet, or no longer.
+    No,
+    /// If Atlas names it.
+    IfNamed,
+    /// By Atlas' own report, even if Atlas has not named it yet.
+    Yes,
+}
+
+/// Makes [`EndpointStatus`] from one row a status: its meaning, Atlas' name, and its [`StatusFacts`].
 macro_rules! statuses {
-    ($($(#[doc = $meaning:literal])* $variant:ident = $name:literal, $progress:literal;)+) => {
+    ($($(#[doc = $meaning:literal])* $variant:ident = $name:literal { $($facts:tt)+ })+) => {
         /// The operating status of an endpoint, as Atlas names it.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum EndpointStatus {
@@ -70,12 +101,12 @@ macro_rules! statuses {
                 }
             }
 
-            /// How far the endpoint has come, to choose among several: the most advanced is the one worth keeping.
+            /// Returns what the rules depend on.
             #[must_use]
-            pub fn progress(&self) -> u8 {
+            pub(crate) fn facts(&self) -> StatusFacts {
                 match self {
-                    $(Self::$variant => $progress,)+
-                    Self::Other(_) => UNKNOWN_PROGRESS,
+                    $(Self::$variant => StatusFacts { $($facts)+ },)+
+                    Self::Other(_) => UNKNOWN,
                 }
             }
         }
@@ -91,23 +122,79 @@ macro_rules! statuses {
     };
 }
 
-/// An unknown status is worth more than one that is sure to be early, and less than one that is sure to be of use.
-const UNKNOWN_PROGRESS: u8 = 3;
-
 statuses! {
     /// Atlas prepares the endpoint service.
-    ReservationRequested = "RESERVATION_REQUESTED", 2;
+    ReservationRequested = "RESERVATION_REQUESTED" {
+        rank: 2,
+        is_on_course: true,
+        is_reserving: true,
+        is_unused: true,
+        service: UsableService::No,
+        is_connected: false,
+        is_deleting: false,
+    }
     /// The endpoint service is known; a VPC endpoint may be made for it.
-    Reserved = "RESERVED", 4;
+    Reserved = "RESERVED" {
+        rank: 4,
+        is_on_course: true,
+        is_reserving: false,
+        is_unused: true,
+        service: UsableService::Yes,
+        is_connected: false,
+        is_deleting: false,
+    }
     /// Atlas connects the VPC endpoint.
-    Initiating = "INITIATING", 5;
+    Initiating = "INITIATING" {
+        rank: 5,
+        is_on_course: true,
+        is_reserving: false,
+        is_unused: false,
+        service: UsableService::Yes,
+        is_connected: false,
+        is_deleting: false,
+    }
     /// Traffic can flow.
-    Available = "AVAILABLE", 6;
+    Available = "AVAILABLE" {
+        rank: 6,
+        is_on_course: true,
+        is_reserving: false,
+        is_unused: false,
+        service: UsableService::Yes,
+        is_connected: true,
+        is_deleting: false,
+    }
     /// Atlas failed; `errorMessage` holds the reason.
-    Failed = "FAILED", 1;
+    Failed = "FAILED" {
+        rank: 1,
+        is_on_course: false,
+        is_reserving: false,
+        is_unused: false,
+        service: UsableService::IfNamed,
+        is_connected: false,
+        is_deleting: false,
+    }
     /// Atlas removes the endpoint.
-    Deleting = "DELETING", 0;
+    Deleting = "DELETING" {
+        rank: 0,
+        is_on_course: false,
+        is_reserving: false,
+        is_unused: false,
+        service: UsableService::No,
+        is_connected: false,
+        is_deleting: true,
+    }
 }
+
+/// An unknown status is worth more than one that is sure to be early, and less than one that is sure to be of use.
+const UNKNOWN: StatusFacts = StatusFacts {
+    rank: 3,
+    is_on_course: false,
+    is_reserving: false,
+    is_unused: false,
+    service: UsableService::No,
+    is_connected: false,
+    is_deleting: false,
+};
 
 impl fmt::Display for EndpointStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,7 +202,7 @@ impl fmt::Display for EndpointStatus {
     }
 }
 
-/// An endpoint as Atlas describes it: the six fields of the API's response.
+/// An endpoint as Atlas describes it in a response.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// `_id`.
@@ -176,17 +263,12 @@ mod tests {
 
     #[test]
     fn every_status_word_survives_the_round_trip() {
-        for word in [
-            "RESERVATION_REQUESTED",
-            "RESERVED",
-            "INITIATING",
-            "AVAILABLE",
-            "FAILED",
-            "DELETING",
-            "PENDING_ACCEPTANCE",
-            "",
-        ] {
+        let known = EndpointStatus::KNOWN.iter().filter_map(EndpointStatus::known);
+        for word in known.chain(["PENDING_ACCEPTANCE", ""]) {
             assert_eq!(EndpointStatus::from(word).as_str(), word);
+        }
+        for status in EndpointStatus::KNOWN {
+            assert_eq!(EndpointStatus::from(status.as_str()), *status);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::serverless::endpoint::{EndpointStatus, is_service_name};
+use crate::serverless::endpoint::is_service_name;
 use crate::serverless::status::Report;
 
 /// The key of the private SRV address.
@@ -47,7 +47,7 @@ pub fn names<'a>(
 /// Returns the VPC endpoint whose private SRV address belongs into the ConfigMap, if one is connected.
 #[must_use]
 pub fn connected(report: &Report) -> Option<&str> {
-    let connected = report.endpoint.as_ref().filter(|endpoint| endpoint.status == EndpointStatus::Available);
+    let connected = report.endpoint.as_ref().filter(|endpoint| endpoint.status.facts().is_connected);
     connected?.vpc_endpoint_id.as_deref()
 }
 
@@ -57,7 +57,7 @@ pub fn content(report: &Report, srv_address: Option<String>) -> Content {
     let Some(endpoint) = report.endpoint.as_ref().filter(|_| !report.lost) else { return Content::new() };
     // A name that AWS cannot have assigned is left out, because other tools put these values into commands and manifests.
     let service = endpoint.service_name.clone().filter(|name| is_service_name(name));
-    let Some(service) = service.filter(|_| endpoint.status != EndpointStatus::Deleting) else {
+    let Some(service) = service.filter(|_| !endpoint.status.facts().is_deleting) else {
         return Content::new();
     };
     let entries = [

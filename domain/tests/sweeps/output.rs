@@ -60,7 +60,7 @@ fn a_config_map_exists_while_it_has_content_and_a_foreign_one_is_never_touched()
 
 #[test]
 fn it_names_what_is_there_and_nothing_of_an_endpoint_that_is_not() {
-    for status in STATUSES {
+    for status in STATUSES.iter().copied() {
         let is_there = !["RESERVATION_REQUESTED", "DELETING"].contains(&status);
         let shown = content(&report(status), None);
         assert_eq!(!shown.is_empty(), is_there, "{status}");

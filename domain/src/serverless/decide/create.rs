@@ -5,7 +5,7 @@
 use crate::reference::VpcEndpoint;
 use crate::requeue::Requeue;
 use crate::serverless::decision::{ConfirmedAbsence, Creating, Decision, Origin, Recorded, State, Step};
-use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
+use crate::serverless::endpoint::{Endpoint, EndpointId};
 use crate::serverless::observed::{AttemptOutcome, Observed, Spec};
 use crate::serverless::ownership::{ClaimReading, marked_comment};
 
@@ -141,7 +141,7 @@ fn adopt(o: &Observed, spec: &Spec, endpoint: &Endpoint, lost: Option<&Endpoint>
 
 /// Handles an `endpointId` that names an endpoint without our mark, or one that is only observed.
 fn decide_named(o: &Observed, spec: &Spec, listing: &[Endpoint], id: &EndpointId) -> Decision {
-    let found = listing.iter().find(|e| e.id == *id && e.status != EndpointStatus::Deleting);
+    let found = listing.iter().find(|e| e.id == *id && !e.status.facts().is_deleting);
     let Some(endpoint) = found else {
         // One listing may be wrong, or lag behind the creation of the endpoint.
         let gap = o.times.confirm_gap;

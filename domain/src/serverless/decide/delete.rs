@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::fault::Fault;
 use crate::requeue::Requeue;
 use crate::serverless::decision::{ConfirmedAbsence, Decision, Deleting, Origin, ReleaseReason, State, Step};
-use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
+use crate::serverless::endpoint::{Endpoint, EndpointId};
 use crate::serverless::observed::{CredentialsInUse, Deleted, Listing, Observed, Spec, WriteOutcome};
 use crate::serverless::ownership::{ClaimReading, mark_of, marked_comment};
 
@@ -88,9 +88,8 @@ fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
     }
     let removing = State::Deleting(Deleting::InProgress);
     let recorded = o.recorded().and_then(|id| listing.iter().find(|e| e.id == *id));
-    let unmarked = recorded.filter(|e| {
-        mark_of(&e.comment).is_none() && e.status != EndpointStatus::Deleting && !is_protected(o, e)
-    });
+    let unmarked = recorded
+        .filter(|e| mark_of(&e.comment).is_none() && !e.status.facts().is_deleting && !is_protected(o, e));
     if let Some(endpoint) = unmarked {
         return restore_mark(o, spec, &endpoint.id);
     }
@@ -103,7 +102,7 @@ fn listed(o: &Observed, spec: &Spec, listing: &[Endpoint]) -> Decision {
         return act(Step::Delete { id: endpoint.id.clone(), excess: false }, removing);
     }
     let foreign = recorded.or(o.object.recorded.as_ref()).is_some_and(|known| belongs_to_another(o, known));
-    let awaited = recorded.is_some_and(|e| !foreign || e.status == EndpointStatus::Deleting);
+    let awaited = recorded.is_some_and(|e| !foreign || e.status.facts().is_deleting);
     if awaited || listing.iter().any(|e| o.is_ours(e)) {
         return rest(removing, Requeue::Poll);
     }

@@ -8,7 +8,7 @@ use crate::ids::VpcEndpointId;
 use crate::reference::VpcEndpoint;
 use crate::requeue::Requeue;
 use crate::serverless::decision::{ConfirmedAbsence, Creating, Decision, Recorded, State, Step, Withdrawn};
-use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
+use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, UsableService, is_service_name};
 use crate::serverless::observed::{Observed, ReadyWhen, Spec};
 use crate::serverless::ownership::{mark_of, marked_comment, same_comment};
 use crate::token::Token;
@@ -84,8 +84,7 @@ fn missing(o: &Observed, recorded: &Endpoint) -> State {
         ));
     }
     // A listing may lag behind the creation.
-    let is_new =
-        recorded.status == EndpointStatus::ReservationRequested && o.memory.recorded < o.times.visibility;
+    let is_new = recorded.status.facts().is_reserving && o.memory.recorded < o.times.visibility;
     State::Recorded(Recorded { contradicted: !is_new, ..recorded_state(o, recorded) })
 }
 
@@ -93,7 +92,7 @@ fn missing(o: &Observed, recorded: &Endpoint) -> State {
 /// (conditions, the output ConfigMap, a PATCH) changes before a second one agrees.
 fn withdrawn(o: &Observed, spec: &Spec, known: &Endpoint, shown: &Endpoint) -> Option<ConfirmedAbsence> {
     let named = |e: &Endpoint| e.service_name.as_deref().is_some_and(is_service_name);
-    let deleting = shown.status == EndpointStatus::Deleting;
+    let deleting = shown.status.facts().is_deleting;
     // Another VPC endpoint begins to be connected again, and only the declared one is expected.
     let connects = shown.vpc_endpoint_id != known.vpc_endpoint_id && is_declared(spec, shown);
     let withdrawn = Withdrawn {
@@ -103,7 +102,7 @@ fn withdrawn(o: &Observed, spec: &Spec, known: &Endpoint, shown: &Endpoint) -> O
             && known.vpc_endpoint_id != shown.vpc_endpoint_id
             && !connects,
         status: !connects && steps_back(&known.status, &shown.status),
-        deleting: deleting && known.status != EndpointStatus::Deleting,
+        deleting: deleting && !known.status.facts().is_deleting,
         mark: !spec.observe
             && mark_of(&known.comment) != mark_of(&shown.comment)
             && rival(o, spec, shown).is_some(),
@@ -117,22 +116,13 @@ fn is_declared(spec: &Spec, endpoint: &Endpoint) -> bool {
 
 /// Returns `true` if `shown` is no status that follows `known` while all goes well.
 fn steps_back(known: &EndpointStatus, shown: &EndpointStatus) -> bool {
-    let progress = |status: &EndpointStatus| match status {
-        EndpointStatus::ReservationRequested => Some(0),
-        EndpointStatus::Reserved => Some(1),
-        EndpointStatus::Initiating => Some(2),
-        EndpointStatus::Available => Some(3),
-        EndpointStatus::Failed | EndpointStatus::Deleting | EndpointStatus::Other(_) => None,
-    };
-    match (progress(known), progress(shown)) {
-        (Some(known), Some(shown)) => shown < known,
+    let (before, now) = (known.facts(), shown.facts());
+    match (before.is_on_course, now.is_on_course) {
+        (true, true) => now.rank < before.rank,
         // The end of an endpoint is a withdrawal of its own.
-        (Some(_), None) => *shown != EndpointStatus::Deleting,
-        (None, None) => {
-            let unnamed = |status: &EndpointStatus| status.as_str().is_empty();
-            !unnamed(known) && unnamed(shown)
-        }
-        (None, Some(_)) => false,
+        (true, false) => !now.is_deleting,
+        (false, false) => !known.as_str().is_empty() && shown.as_str().is_empty(),
+        (false, true) => false,
     }
 }
 
@@ -145,7 +135,7 @@ fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint)
         return rest(State::OwnershipConflict { id: endpoint.id.clone(), owner }, Requeue::Interval);
     }
     state.refused = refused(o);
-    if endpoint.status == EndpointStatus::Deleting {
+    if endpoint.status.facts().is_deleting {
         return settle(o, spec, state);
     }
     let excess: Vec<_> = ours(o, listing).into_iter().filter(|e| e.id != endpoint.id).collect();
@@ -167,14 +157,12 @@ fn present(o: &Observed, spec: &Spec, listing: &[Endpoint], endpoint: &Endpoint)
 /// Returns the excess endpoint to remove now: only one that cannot be in use yet.
 fn removable(o: &Observed, excess: &[&Endpoint]) -> Option<EndpointId> {
     let due = o.memory.excess_deleted.is_none_or(|ago| ago >= EXCESS_INTERVAL);
-    let unused =
-        |e: &&&Endpoint| matches!(e.status, EndpointStatus::ReservationRequested | EndpointStatus::Reserved);
-    excess.iter().find(unused).filter(|_| due).map(|e| e.id.clone())
+    excess.iter().find(|e| e.status.facts().is_unused).filter(|_| due).map(|e| e.id.clone())
 }
 
 /// Returns the comment to send if Atlas shows another one, but not while the reservation runs.
 fn comment_change(spec: &Spec, endpoint: &Endpoint, token: &Token) -> Option<String> {
-    if endpoint.status == EndpointStatus::ReservationRequested {
+    if endpoint.status.facts().is_reserving {
         return None;
     }
     let declared = marked_comment(spec.comment.as_deref(), token);
@@ -187,10 +175,10 @@ fn vpc_endpoint_change(o: &Observed, spec: &Spec, endpoint: &Endpoint) -> Option
     let VpcEndpoint::Declared(id) = &spec.vpc_endpoint else {
         return None;
     };
-    let accepts = match endpoint.status {
-        EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available => true,
-        EndpointStatus::Failed => endpoint.service_name.is_some(),
-        EndpointStatus::ReservationRequested | EndpointStatus::Deleting | EndpointStatus::Other(_) => false,
+    let accepts = match endpoint.status.facts().service {
+        UsableService::Yes => true,
+        UsableService::IfNamed => endpoint.service_name.is_some(),
+        UsableService::No => false,
     };
     let differs = endpoint.vpc_endpoint_id.as_deref() != Some(id.as_str());
     let stale = o.object.stale_vpc_endpoint.as_ref() == Some(id);

@@ -16,7 +16,7 @@ use crate::requeue::Requeue;
 use crate::serverless::decision::{
     ConfirmedAbsence, Creating, Decision, Origin, Recorded, Rival, State, Step,
 };
-use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
+use crate::serverless::endpoint::{Endpoint, EndpointId};
 use crate::serverless::observed::{
     Attempt, AttemptOutcome, CredentialsInUse, Listing, Observed, Owner, Spec, WriteOutcome,
 };
@@ -215,9 +215,8 @@ fn youngest_unsettled(o: &Observed) -> Option<Nonce> {
 
 /// Returns our endpoints that Atlas is not removing, the most advanced first, and equals in the order of the listing.
 fn ours<'a>(o: &Observed, listing: &'a [Endpoint]) -> Vec<&'a Endpoint> {
-    let mut ours: Vec<_> =
-        listing.iter().filter(|e| o.is_ours(e) && e.status != EndpointStatus::Deleting).collect();
-    ours.sort_by_key(|e| std::cmp::Reverse(e.status.progress()));
+    let mut ours: Vec<_> = listing.iter().filter(|e| o.is_ours(e) && !e.status.facts().is_deleting).collect();
+    ours.sort_by_key(|e| std::cmp::Reverse(e.status.facts().rank));
     ours
 }
 

@@ -18,7 +18,7 @@ use summary::summarize;
 use crate::fault::FaultKind;
 use crate::ids::VpcEndpointId;
 use crate::serverless::decision::{Decision, State, Step};
-use crate::serverless::endpoint::{Endpoint, EndpointStatus};
+use crate::serverless::endpoint::Endpoint;
 use crate::serverless::observed::{Listing, Observed};
 use crate::status::{Condition, ConditionType, Message, Reason};
 use crate::sunset::Sunset;
@@ -26,7 +26,7 @@ use crate::sunset::Sunset;
 /// What the status shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The six fields of the API's response, as far as known.
+    /// The endpoint, as far as it is known.
     pub endpoint: Option<Endpoint>,
     /// The endpoint is gone: its service name must not be used any more.
     pub lost: bool,
@@ -238,5 +238,5 @@ fn known_endpoint<'a>(o: &'a Observed, state: &'a State) -> (Option<&'a Endpoint
 
 /// Returns `true` while Atlas has assigned the endpoint service and not begun to remove it.
 fn has_service(endpoint: &Endpoint) -> bool {
-    endpoint.service_name.is_some() && endpoint.status != EndpointStatus::Deleting
+    endpoint.service_name.is_some() && !endpoint.status.facts().is_deleting
 }

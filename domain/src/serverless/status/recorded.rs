@@ -1,9 +1,9 @@
-//! The rows of the table that speak of a recorded endpoint.
+//! Summaries for a recorded endpoint.
 
 use crate::fault::FaultKind;
 use crate::reference::VpcEndpoint;
 use crate::serverless::decision::Recorded;
-use crate::serverless::endpoint::{Endpoint, EndpointStatus, is_service_name};
+use crate::serverless::endpoint::{Endpoint, EndpointStatus, UsableService, is_service_name};
 use crate::serverless::observed::{Observed, ReadyWhen, Spec, WriteOutcome};
 use crate::status::Message;
 
@@ -75,29 +75,19 @@ fn is_contradicted(o: &Observed) -> bool {
 fn still_connected<'a>(spec: &Spec, endpoint: &'a Endpoint) -> Option<&'a str> {
     let VpcEndpoint::Declared(declared) = &spec.vpc_endpoint else { return None };
     let connected = endpoint.vpc_endpoint_id.as_deref().filter(|id| *id != declared.as_str());
-    connected.filter(|_| endpoint.status == EndpointStatus::Available)
+    connected.filter(|_| endpoint.status.facts().is_connected)
 }
 
 /// From RESERVED on, an object that is to be ready then is ready, whatever else is in progress. Without the name of its
 /// service it cannot be used yet.
 fn apply_ready_when(spec: &Spec, endpoint: &Endpoint, summary: Summary) -> Summary {
     let named = endpoint.service_name.is_some();
-    let reached = is_reserved(endpoint) && named && summary.reason != Reason::Adopting;
+    let is_reserved = endpoint.status.facts().service == UsableService::Yes;
+    let reached = is_reserved && named && summary.reason != Reason::Adopting;
     if !reached || summary.ready || spec.ready_when() != ReadyWhen::Reserved {
         return summary;
     }
     Summary { ready: true, reason: Reason::Reserved, progress: Progress::Settled, ..summary }
-}
-
-/// Atlas has come to RESERVED or further, and well.
-fn is_reserved(endpoint: &Endpoint) -> bool {
-    match endpoint.status {
-        EndpointStatus::Reserved | EndpointStatus::Initiating | EndpointStatus::Available => true,
-        EndpointStatus::ReservationRequested
-        | EndpointStatus::Failed
-        | EndpointStatus::Deleting
-        | EndpointStatus::Other(_) => false,
-    }
 }
 
 /// A change of the spec has not reached Atlas yet.
