@@ -2,7 +2,7 @@
 //!
 //! It exists only while it has content, because a tool that finds an empty value substitutes it. Its name is recorded on the object
 //! before it is created, so that it is also removed when the spec names another one. A ConfigMap that the operator did not create
-//! is never changed, whichever object names it. With the object it goes by itself, because the object owns it.
+//! is never changed, whichever object names it. Kubernetes deletes it with the object, which owns it.
 
 use std::collections::BTreeMap;
 
@@ -23,11 +23,11 @@ pub type Content = BTreeMap<String, String>;
 pub struct Names<'a> {
     /// The former output, which is removed first.
     pub remove: Option<&'a str>,
-    /// The output, which gets its content or goes.
+    /// The output, which is filled, or deleted if it has no content.
     pub keep: Option<&'a str>,
 }
 
-/// Returns what has to be written or deleted: the spec `declared` one, and `recorded` is the name of the one that was made last.
+/// Returns the ConfigMaps to write or delete. `declared` is the name in the spec, `recorded` the name of the last one created.
 ///
 /// `fetched`: the report rests on a listing. A single unconfirmed response that withdraws an endpoint changes nothing.
 #[must_use]
@@ -106,11 +106,11 @@ pub enum Change {
     Fill,
     /// Delete it.
     Delete,
-    /// Nothing, and tell the user that the name is taken.
+    /// Report that the name is taken.
     Taken,
 }
 
-/// Returns how the ConfigMap gets this content, or goes if there is none.
+/// Returns how the ConfigMap gets this content, or is deleted if there is none.
 #[must_use]
 pub fn change(existing: Existing<'_>, content: &Content) -> Change {
     match existing {
