@@ -95,15 +95,6 @@ impl Client {
         self.read(request, parse).await
     }
 
-    /// Reads one endpoint.
-    ///
-    /// # Errors
-    /// Atlas was unreachable, rejected the request, or sent something else than this endpoint.
-    pub async fn get(&self, instance: &Instance, id: &EndpointId) -> Result<Endpoint, AtlasError> {
-        let request = self.request(Operation::Get, Method::GET, instance, Some(id));
-        self.read(request, |response| this_endpoint(response, id)).await
-    }
-
     /// Creates an endpoint with this comment: one POST at most.
     ///
     /// `may_send` is evaluated when the POST is written to its connection, also for its repetition after a 401, and

@@ -22,8 +22,6 @@ use super::response::{ErrorBody, Response};
 pub enum Operation {
     /// Lists all endpoints of an instance.
     List,
-    /// Reads one endpoint.
-    Get,
     /// Creates an endpoint.
     Create,
     /// Changes a comment or VPC endpoint id.
@@ -42,7 +40,6 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::List => "list",
-            Self::Get => "get",
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
@@ -57,7 +54,6 @@ impl Operation {
         let id = id.map(|id| format!("endpoint {id} of ")).unwrap_or_default();
         match self {
             Self::List => format!("failed to list the endpoints of {instance}"),
-            Self::Get => format!("failed to read {id}{instance}"),
             Self::Create => format!("failed to create an endpoint of {instance}"),
             Self::Update => format!("failed to update {id}{instance}"),
             Self::Delete => format!("failed to delete {id}{instance}"),
@@ -95,7 +91,6 @@ impl AtlasError {
         match self.operation {
             Operation::Token => Concerns::Credentials,
             Operation::List
-            | Operation::Get
             | Operation::Create
             | Operation::Update
             | Operation::Delete
@@ -259,7 +254,7 @@ impl RequestContext<'_> {
         let who = self.credentials;
         let next = match kind {
             FaultKind::Unauthorized if self.operation == Operation::Token => {
-                format!("check the secret of {who}: it may be wrong, expired or revoked")
+                format!("check the Secret entry of {who}: its secret may be wrong, expired or revoked")
             }
             FaultKind::Unauthorized | FaultKind::CredentialsNotFound => {
                 let other = if response.is_unknown_nonce_likely {
@@ -268,7 +263,9 @@ impl RequestContext<'_> {
                 } else {
                     ""
                 };
-                format!("check {who} and its secret; it needs the Project Owner role in this project{other}")
+                format!(
+                    "check the Secret entry of {who}, and that it has the Project Owner role in this project{other}"
+                )
             }
             FaultKind::Forbidden => match response.error.as_ref().and_then(ErrorBody::access_list_address) {
                 Some(address) => {
@@ -283,15 +280,12 @@ impl RequestContext<'_> {
             FaultKind::NoAccess => {
                 format!("check the project id, and that {who} belongs to the organisation of this project")
             }
-            FaultKind::InstanceNotFound => {
-                "check the instance name; it may have been deleted or migrated".to_owned()
-            }
+            FaultKind::InstanceNotFound => "no such instance in this project".to_owned(),
             FaultKind::EndpointNotFound => {
                 "it may have been deleted; the next listing shows whether it was".to_owned()
             }
             FaultKind::NotServerless => {
-                "the instance is no serverless instance any more: migrate its users to its new addresses"
-                    .to_owned()
+                "the instance is no longer serverless; point its clients at its new address".to_owned()
             }
             FaultKind::Retired => {
                 "Atlas has switched this API off, and nothing can be managed through it any more".to_owned()
@@ -306,15 +300,15 @@ impl RequestContext<'_> {
                 }
             },
             FaultKind::Refused if response.status == 402 => {
-                "settle it in the organisation's billing settings".to_owned()
+                "pay or fix the billing of the organisation".to_owned()
             }
             FaultKind::Refused if response.status == 406 => "check the API version (--atlas-api)".to_owned(),
-            FaultKind::Refused => "correct what Atlas names".to_owned(),
+            FaultKind::Refused => "fix what Atlas reports".to_owned(),
             FaultKind::Unavailable if (300..400).contains(&response.status) => {
                 "redirects are not followed: check the base URL".to_owned()
             }
             FaultKind::Unavailable if response.status == 403 => {
-                "a proxy or firewall on the way may have refused the call".to_owned()
+                "a proxy or firewall between the operator and Atlas may have refused the call".to_owned()
             }
             FaultKind::Unavailable if response.status == 404 => {
                 "check that the base URL leads to Atlas".to_owned()

@@ -52,7 +52,7 @@ use super::{classify, redact, response};
 /// The maximum number of responses of one call to challenges that were issued to it.
 const MAX_RESPONSES: u32 = 3;
 
-/// A call under way.
+/// A call in progress.
 pub(super) struct AuthenticatedCall<'a> {
     pub(super) transport: &'a Transport,
     pub(super) context: RequestContext<'a>,

@@ -64,8 +64,8 @@ impl Destination {
 
 /// Describes a TLS failure, and its remedy.
 fn tls(error: &rustls::Error, host: &str) -> (String, Option<String>) {
-    let authority = "if it is signed by a private authority, give that with --atlas-ca-file; else something on the way \
-                     intercepts the connection";
+    let authority = "if it is signed by a private authority, give that with --atlas-ca-file; else something \
+                     between the operator and Atlas intercepts the connection";
     let (what, remedy) = match error {
         rustls::Error::InvalidCertificate(error) => match error {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => (

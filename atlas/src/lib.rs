@@ -7,7 +7,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `client` | the six operations |
+//! | `client` | the five operations |
 //! | `create_outcome` | what became of a POST: created, refused, or uncertain |
 //! | `exchange` | one authenticated request: Digest or bearer, and what a 401 means |
 //! | `acceptances` | which credentials Atlas accepted where: what a 401 is weighed against |

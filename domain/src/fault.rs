@@ -129,7 +129,7 @@ mod tests {
         Fault {
             attempt: "failed to delete endpoint 1 of payroll".into(),
             detail: detail.into(),
-            next: "correct what Atlas names".into(),
+            next: "fix what Atlas reports".into(),
             ..Fault::new(FaultKind::Forbidden, "HTTP 403 FORBIDDEN")
         }
     }
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_fault_is_one_sentence_that_its_detail_does_not_change() {
         let fault = refused("endpoint 1 at noon");
-        let expected = "failed to delete endpoint 1 of payroll: HTTP 403 FORBIDDEN: endpoint 1 at noon; correct what Atlas names";
+        let expected = "failed to delete endpoint 1 of payroll: HTTP 403 FORBIDDEN: endpoint 1 at noon; fix what Atlas reports";
         assert_eq!(fault.to_string(), expected);
         for detail in ["", "endpoint 1 at one"] {
             assert!(refused(detail).message().is_shown_by(expected));
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_fault_that_holds_up_another_request_does_not_name_the_one_that_failed() {
         let own = refused("no").met_by("failed to list orders");
-        assert_eq!(own.to_string(), "failed to list orders: HTTP 403 FORBIDDEN; correct what Atlas names");
+        assert_eq!(own.to_string(), "failed to list orders: HTTP 403 FORBIDDEN; fix what Atlas reports");
         let token = Fault::new(FaultKind::Unauthorized, "no token for key ab");
         assert_eq!(token.met_by("failed to list orders"), token);
     }

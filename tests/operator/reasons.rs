@@ -100,12 +100,11 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         Unauthorized => (&["{object}"], &["check "]),
         Forbidden => (&["{object}"], &["add ", "needs the Project Owner role"]),
         ProjectNotFound => (&["{project}"], &["check "]),
-        InstanceNotFound => (&["{instance}"], &["check the instance name"]),
-        InstanceMigrated | ApiRetired => (&["{instance}"], &["delete this object"]),
+        InstanceNotFound | InstanceMigrated | ApiRetired => (&["{instance}"], &["delete this object"]),
         SunsetAnnounced => (&[], &["delete this object", "Check what Atlas has announced"]),
         RateLimited => (&[], &["retrying"]),
         AtlasUnavailable => (&[], &["retrying", "the operator decides again", "check ", "a proxy or firewall"]),
-        AtlasRefused => (&["{instance}"], &["correct what Atlas names", "settle it", "check the API version", "the next listing", "the operator retries", "retrying"]),
+        AtlasRefused => (&["{instance}"], &["fix what Atlas reports", "fix the billing", "check the API version", "the next listing", "the operator retries", "retrying"]),
         ReferenceNotFound => (&[], &["create it", "add it", "correct it", "install it", "grant"]),
         VpcEndpointStale => (&["vpce-"], &["create one with"]),
         OutputNotWritten => (&["ConfigMap"], &["delete it or name another", "grant it", "tried again"]),
@@ -118,7 +117,7 @@ fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
         Suspended => (&["spec.suspend"], &["until it is removed"]),
         SuspendRequested => (&["spec.suspend"], &[]),
         ProgressDeadlineExceeded => (&["spec.progressDeadline"], &[]),
-        ProgressingWithRetry => (&[], &["retrying", "the operator decides again", "check ", "create it", "add ", "correct", "settle", "delete", "grant", "needs", "the next listing", "the operator retries", "Retain"]),
+        ProgressingWithRetry => (&[], &["retrying", "the operator decides again", "check ", "create it", "add ", "correct", "fix what Atlas reports", "fix the billing", "delete", "grant", "needs", "the next listing", "the operator retries", "Retain"]),
     }
 }
 

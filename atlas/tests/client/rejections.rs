@@ -15,7 +15,7 @@ async fn a_wrong_key_costs_two_requests_and_is_not_looped() {
     for _ in 0..3 {
         let error = client.list(&instance()).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::Status(401));
-        assert!(error.to_string().contains("check API key abcdefgh"), "{error}");
+        assert!(error.to_string().contains("check the Secret entry of API key abcdefgh"), "{error}");
     }
     assert_eq!(records.lines(), ["list 401 2", "list 401 2", "list 401 2"]);
 }
@@ -40,7 +40,10 @@ async fn a_challenge_that_is_always_stale_is_the_gateways_fault_and_not_the_keys
     let (client, records) = server.client();
     let error = client.list(&instance()).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::Status(401)));
-    assert!(error.to_string().contains("too old") && !error.to_string().contains("check API key"), "{error}");
+    assert!(
+        error.to_string().contains("too old") && !error.to_string().contains("check the Secret entry"),
+        "{error}"
+    );
     assert_eq!(server.methods(), ["GET", "GET+", "GET+", "GET+"]);
     assert_eq!(records.lines(), ["list 401 4"]);
 }
@@ -100,7 +103,11 @@ async fn a_key_that_was_never_accepted_and_another_nonce_name_both_causes() {
         let error = client.list(&instance()).await.unwrap_err();
         assert_eq!(error.kind(), FaultKind::Unauthorized);
         let text = error.to_string();
-        assert!(text.contains("check API key abcdefgh") && text.contains("did not know the nonce"), "{text}");
+        assert!(
+            text.contains("check the Secret entry of API key abcdefgh")
+                && text.contains("did not know the nonce"),
+            "{text}"
+        );
         assert_eq!(records.lines(), ["list 401 3"], "one attempt more, and no loop");
     }
 }
@@ -202,7 +209,7 @@ async fn a_401_with_another_scheme_or_none_is_of_something_before_atlas_and_blam
             let error = client.list(&instance()).await.unwrap_err();
             assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, Outcome::NoChallenge));
             let text = error.to_string();
-            assert!(text.contains(named) && !text.contains("check API key"), "{text}");
+            assert!(text.contains(named) && !text.contains("check the Secret entry"), "{text}");
             let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else {
                 panic!()
             };

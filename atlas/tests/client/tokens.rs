@@ -200,7 +200,7 @@ async fn a_401_to_a_token_without_an_atlas_error_blames_no_account() {
             for _ in 0..4 {
                 let error = client.list(&instance()).await.unwrap_err();
                 assert_eq!((error.kind(), error.outcome()), (FaultKind::Unavailable, outcome), "{error}");
-                assert!(!error.to_string().contains("check service account"), "{error}");
+                assert!(!error.to_string().contains("check the Secret entry"), "{error}");
             }
             let CreateOutcome::Refused(error) = client.create(&instance(), "c", || true).await else {
                 panic!("a request that gets a 401 was not executed")
@@ -307,7 +307,7 @@ async fn without_a_token_nothing_is_sent_and_the_reason_is_named() {
             401,
             invalid,
             FaultKind::Unauthorized,
-            "HTTP 401 invalid_client: Invalid credentials provided; check the secret of service account mdb_sa_id_1",
+            "HTTP 401 invalid_client: Invalid credentials provided; check the Secret entry of service account mdb_sa_id_1",
         ),
         (400, invalid, FaultKind::Unauthorized, "invalid_client"),
         (429, limited, FaultKind::RateLimited, "RATE_LIMITED: Resource /api/oauth/token is limited"),

@@ -133,7 +133,7 @@ fn an_end_for_good_names_what_the_user_goes_on_paying_for() {
         let decision = harness.reconcile_twice(kind);
         let message = &domain::serverless::status::report(&harness.o, &decision).conditions[0].message;
         let for_good = kind != FaultKind::InstanceNotFound;
-        assert_eq!(message.contains("delete this object"), for_good, "{message}");
+        assert_eq!(message.contains("; delete this object"), for_good, "{message}");
         assert!(!message.contains("billed"), "{message}");
     }
 }

@@ -125,7 +125,7 @@ pub(crate) const ABSENT: &[Row] = &[
     Row {
         fault: "CLUSTER_NOT_FOUND",
         says: &[
-            Says(Ready, false, InstanceNotFound, &["CLUSTER_NOT_FOUND", "check the instance name"]),
+            Says(Ready, false, InstanceNotFound, &["CLUSTER_NOT_FOUND", "create one with the right name"]),
             Says(Stalled, true, InstanceNotFound, &[]),
         ],
         events: &[EventReason::InstanceNotFound],

@@ -75,6 +75,9 @@ pub(super) fn describe(o: &Observed, fault: &Fault) -> Message {
             message.then(next)
         }
         FaultKind::Retired | FaultKind::NotServerless => message.then("; delete this object"),
+        FaultKind::InstanceNotFound => {
+            message.then("; if instanceName is wrong, delete this object and create one with the right name")
+        }
         _ => message,
     }
 }
