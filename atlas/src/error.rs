@@ -1,13 +1,13 @@
 //! Errors of a call: kind and outcome for programs, a message for people.
 //!
-//! A message names the operation, the instance, Atlas' response, and one next step. Text of the server is shortened and
+//! A message names what was attempted, Atlas' response, and one next step. Text of the server is shortened and
 //! redacted before it gets here; no rule ever reads a message.
 
 use std::fmt;
 use std::time::Duration;
 
 use domain::fault::{Concerns, Fault, FaultKind};
-use domain::serverless::endpoint::{EndpointId, Instance};
+use domain::ids::ProjectId;
 use domain::status::Message;
 
 use super::classify;
@@ -45,20 +45,6 @@ impl Operation {
             Self::Delete => "delete",
             Self::Instance => "instance",
             Self::Token => "token",
-        }
-    }
-
-    /// Returns how a message about a failed call begins.
-    #[must_use]
-    pub fn attempt(self, instance: &Instance, id: Option<&EndpointId>) -> String {
-        let id = id.map(|id| format!("endpoint {id} of ")).unwrap_or_default();
-        match self {
-            Self::List => format!("failed to list the endpoints of {instance}"),
-            Self::Create => format!("failed to create an endpoint of {instance}"),
-            Self::Update => format!("failed to update {id}{instance}"),
-            Self::Delete => format!("failed to delete {id}{instance}"),
-            Self::Instance => format!("failed to read instance {instance}"),
-            Self::Token => format!("failed to get a token for {instance}"),
         }
     }
 }
@@ -137,12 +123,15 @@ impl fmt::Display for AtlasError {
 
 impl std::error::Error for AtlasError {}
 
-/// What every message names: the operation and the instance.
+/// What messages, the log and later 401s need to know of a request.
 #[derive(Clone, Copy)]
 pub(super) struct RequestContext<'a> {
     pub(super) operation: Operation,
-    pub(super) instance: &'a Instance,
-    pub(super) id: Option<&'a EndpointId>,
+    /// How a message about its failure begins: "failed to list the endpoints of …".
+    pub(super) attempt: &'a str,
+    /// What the log names.
+    pub(super) subject: &'a str,
+    pub(super) project: &'a ProjectId,
     pub(super) credentials: &'a Credentials,
 }
 
@@ -228,7 +217,7 @@ impl RequestContext<'_> {
         detail: &str,
         next: Message,
     ) -> AtlasError {
-        let Self { operation, instance, id, credentials } = *self;
+        let Self { operation, attempt, credentials, .. } = *self;
         // An outage shows varying statuses or codes, or none: it stays one problem throughout.
         let (problem, detail, next) = match kind {
             FaultKind::Unavailable => {
@@ -240,10 +229,8 @@ impl RequestContext<'_> {
         };
         // Calls of several objects share a token, so its failure reads the same for each of them.
         let (attempt, problem) = match operation {
-            Operation::Token => {
-                (String::new(), format!("failed to get a token for {credentials}: {problem}"))
-            }
-            _ => (operation.attempt(instance, id), problem),
+            Operation::Token => ("", format!("failed to get a token for {credentials}: {problem}")),
+            _ => (attempt, problem),
         };
         let detail = detail.trim_end_matches(['.', ' ']).into();
         let fault = Fault { attempt: attempt.into(), detail, next, ..Fault::new(kind, problem) };

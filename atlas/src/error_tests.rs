@@ -7,10 +7,9 @@ use super::super::response::open;
 use super::*;
 
 fn context(operation: Operation, credentials: &Credentials, check: impl FnOnce(&RequestContext<'_>)) {
-    let instance =
-        Instance { project: "5f7cac1adf5d6c6306f4b200".parse().unwrap(), name: "orders".parse().unwrap() };
-    let id = "5f7cac1adf5d6c6306f4b283".parse().unwrap();
-    check(&RequestContext { operation, instance: &instance, id: Some(&id), credentials });
+    let project = "5f7cac1adf5d6c6306f4b200".parse().unwrap();
+    let (attempt, subject) = ("failed to list orders", "orders");
+    check(&RequestContext { operation, attempt, subject, project: &project, credentials });
 }
 
 fn key() -> Credentials {
@@ -187,19 +186,13 @@ fn a_call_that_an_outage_holds_up_names_the_outage() {
 
 #[test]
 fn a_message_begins_with_what_was_attempted() {
-    let instance = "5f7cac1adf5d6c6306f4b200/orders";
-    let id = "endpoint 5f7cac1adf5d6c6306f4b283 of";
     for (operation, expected) in [
-        (Operation::List, format!("failed to list the endpoints of {instance}: ")),
-        (Operation::Create, format!("failed to create an endpoint of {instance}: ")),
-        (Operation::Update, format!("failed to update {id} {instance}: ")),
-        (Operation::Delete, format!("failed to delete {id} {instance}: ")),
-        (Operation::Instance, format!("failed to read instance {instance}: ")),
-        (Operation::Token, "failed to get a token for API key abcdefgh: ".to_owned()),
+        (Operation::List, "failed to list orders: "),
+        (Operation::Token, "failed to get a token for API key abcdefgh: "),
     ] {
         context(operation, &key(), |context| {
             let error = context.failed(Outcome::TimedOut, "no response", "");
-            assert!(error.to_string().starts_with(&expected), "{error}");
+            assert!(error.to_string().starts_with(expected), "{error}");
         });
     }
 }

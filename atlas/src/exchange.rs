@@ -166,26 +166,22 @@ impl AuthenticatedCall<'_> {
     fn record_acceptance(&self, response: &RawResponse) {
         if (200..300).contains(&response.status) && response.body.is_ok() {
             let key = self.context.credentials.fingerprint();
-            self.transport.acceptances().accepted(
-                key,
-                &self.context.instance.project,
-                self.context.operation,
-            );
+            self.transport.acceptances().accepted(key, self.context.project, self.context.operation);
         }
     }
 
     fn is_believed(&self) -> bool {
         let key = self.context.credentials.fingerprint();
-        self.transport.acceptances().is_believed(key, &self.context.instance.project, self.context.operation)
+        self.transport.acceptances().is_believed(key, self.context.project, self.context.operation)
     }
 
     /// Returns the failure of a call for which no nonce was good, although the server confirmed the key or accepted it before.
     fn not_accepted(&self, is_key_confirmed: bool) -> Failure {
-        let RequestContext { operation, instance, credentials, .. } = self.context;
+        let RequestContext { operation, project, credentials, .. } = self.context;
         let problem = if is_key_confirmed {
             "HTTP 401: the gateway called nonces too old that it had just issued".to_owned()
         } else {
-            self.transport.acceptances().doubted(credentials.fingerprint(), &instance.project, operation);
+            self.transport.acceptances().doubted(credentials.fingerprint(), project, operation);
             format!(
                 "HTTP 401: the gateway does not know the nonces that it issued, or no longer accepts {credentials}"
             )
@@ -244,13 +240,15 @@ impl AuthenticatedCall<'_> {
     async fn with_token(&mut self) -> Result<RawResponse, Failure> {
         let (transport, context, deadline) = (self.transport, self.context, self.deadline);
         let tokens = transport.tokens();
-        let token = tokens.get(transport, context, deadline).await.map_err(Failure::before_sending)?;
+        let endpoint = transport.token_endpoint();
+        let token = tokens.get(&endpoint, context, deadline).await.map_err(Failure::before_sending)?;
         let response = self.send_with_token(&token).await?;
         if response.status != 401 {
             return Ok(response);
         }
         self.check_schemes(&response)?;
-        let replaced = tokens.replace(transport, context, deadline, &token).await;
+        let acceptances = transport.acceptances();
+        let replaced = tokens.replace(&endpoint, context, deadline, &token, acceptances).await;
         let response = match replaced.map_err(Failure::before_sending)? {
             Some(token) => self.send_with_token(&token).await?,
             None => response,
@@ -264,7 +262,7 @@ impl AuthenticatedCall<'_> {
         if response.status != 401 || is_refused_by_name(response) {
             return Ok(());
         }
-        let RequestContext { operation, instance, credentials, .. } = self.context;
+        let RequestContext { operation, project, credentials, .. } = self.context;
         let problem = if response::error_code(response).is_none() {
             self.check_schemes(response)?;
             if schemes(response.challenges.iter().map(String::as_str)).is_empty() {
@@ -272,7 +270,7 @@ impl AuthenticatedCall<'_> {
             }
             "HTTP 401 without an error message of Atlas, although Atlas issued the token".to_owned()
         } else if self.is_believed() {
-            self.transport.acceptances().doubted(credentials.fingerprint(), &instance.project, operation);
+            self.transport.acceptances().doubted(credentials.fingerprint(), project, operation);
             format!("HTTP 401: the gateway does not know the token, or no longer accepts {credentials}")
         } else {
             return Ok(());

@@ -7,22 +7,27 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `client` | the five operations |
+//! | `client` | the credentials of a caller, and how a call runs |
+//! | `serverless`, `json` | the resource: paths and operations; the JSON of endpoints and instances |
 //! | `create_outcome` | what became of a POST: created, refused, or uncertain |
+//! | `credentials` | an API key or a service account, whose secret half is never printed |
 //! | `exchange` | one authenticated request: Digest or bearer, and what a 401 means |
 //! | `acceptances` | which credentials Atlas accepted where: what a 401 is weighed against |
 //! | `send_guard` | a body that checks, when it is written, whether the request may still be sent |
+//! | `settings` | the base URL, the API version, the proxy, and their validation |
 //! | `transport`, `http` | URLs and what calls share; one request, TLS, limits on what is read |
 //! | `authorities`, `failure`, `reuse` | the roots that TLS trusts; why a connection failed; whether it had served before |
 //! | `www_authenticate`, `digest`, `challenge_pool` | parse a challenge, respond to it, keep it for later calls |
 //! | `cookies` | what a balancer sets with a challenge |
 //! | `token` | OAuth client credentials |
-//! | `response`, `json` | errors and envelopes; the JSON of endpoints and instances |
+//! | `response` | errors and envelopes |
 //! | `retry_after`, `sunset` | times that headers announce |
 //! | `classify`, `error`, `outcome`, `redact` | what a response means, and its message |
+//! | `call_record` | what logs and metrics learn of a call |
 
 mod acceptances;
 mod authorities;
+mod call_record;
 mod challenge_pool;
 mod classify;
 mod client;
@@ -43,6 +48,7 @@ mod response;
 mod retry_after;
 mod reuse;
 mod send_guard;
+mod serverless;
 mod settings;
 mod sunset;
 mod token;
@@ -50,11 +56,13 @@ mod transport;
 mod www_authenticate;
 
 pub use authorities::Authorities;
-pub use client::{Client, DeleteOutcome, ListResponse, Update};
+pub use call_record::{CallRecord, Observer};
+pub use client::Client;
 pub use create_outcome::CreateOutcome;
 pub use credentials::{Credentials, Fingerprint, UnusableCredentials};
 pub use error::{AtlasError, Operation};
 pub use json::{InstanceDescription, PrivateConnection};
 pub use outcome::Outcome;
+pub use serverless::{DeleteOutcome, ListResponse, Update};
 pub use settings::{ApiVersion, ClientSettings, SettingsError};
-pub use transport::{CallRecord, Observer, Transport};
+pub use transport::Transport;

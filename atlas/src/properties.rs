@@ -11,7 +11,6 @@
 use std::time::{Duration, SystemTime};
 
 use domain::fault::FaultKind;
-use domain::serverless::endpoint::{EndpointId, Instance};
 use domain::serverless::ownership::{mark_of, same_comment};
 use domain::text::{MAX_BYTES, is_unfit, kept};
 use serde_json::Value;
@@ -83,11 +82,14 @@ pub fn reply(bytes: &[u8]) {
     let (status, body) = bytes.split_at(bytes.len().min(2));
     let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
     let raw = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };
-    let at =
-        Instance { project: "5f7cac1adf5d6c6306f4b283".parse().unwrap(), name: "orders".parse().unwrap() };
-    let id: EndpointId = "5f7cac1adf5d6c6306f4b284".parse().unwrap();
-    let key = key();
-    let context = |operation| RequestContext { operation, instance: &at, id: Some(&id), credentials: &key };
+    let (project, key) = ("5f7cac1adf5d6c6306f4b283".parse().unwrap(), key());
+    let context = |operation| RequestContext {
+        operation,
+        attempt: "failed to list orders",
+        subject: "orders",
+        project: &project,
+        credentials: &key,
+    };
     let opened = response::open(raw());
     let json = serde_json::from_slice::<Value>(body).ok();
     assert_eq!(opened.json.is_some(), json.is_some(), "JSON is never lost, and nothing else is JSON");

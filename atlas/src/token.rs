@@ -9,17 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use reqwest::Method;
 use reqwest::header::HeaderValue;
+use reqwest::{Method, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use super::acceptances::Acceptances;
+use super::call_record::{CallRecord, Observer};
 use super::credentials::{Credentials, Fingerprint, SecretText};
 use super::error::{AtlasError, Operation, RequestContext};
-use super::http::{HttpRequest, RawResponse};
+use super::http::{Http, HttpRequest, RawResponse};
 use super::outcome::Outcome;
 use super::response;
-use super::transport::{CallRecord, Transport};
 
 /// The lifetime of a token whose response has no `expires_in`.
 const DEFAULT_TOKEN_TTL: Duration = Duration::from_mins(10);
@@ -41,6 +42,13 @@ const MAX_FAILURES: usize = 1024;
 #[derive(Default)]
 pub(super) struct Tokens {
     slots: Mutex<HashMap<Fingerprint, Arc<tokio::sync::Mutex<TokenSlot>>>>,
+}
+
+/// Where tokens are requested, and whom each request is reported to.
+pub(super) struct TokenEndpoint<'a> {
+    pub(super) http: Arc<Http>,
+    pub(super) url: Url,
+    pub(super) observer: &'a Observer,
 }
 
 /// One account's token. Its lock is held while the token is renewed, so that one request serves all waiting calls.
@@ -123,7 +131,7 @@ impl Tokens {
     /// No token could be obtained.
     pub(super) async fn get(
         &self,
-        transport: &Transport,
+        endpoint: &TokenEndpoint<'_>,
         context: RequestContext<'_>,
         deadline: Instant,
     ) -> Result<Arc<AccessToken>, AtlasError> {
@@ -136,7 +144,7 @@ impl Tokens {
         {
             return Ok(token.clone());
         }
-        match renew(&mut slot, transport, context, deadline, asked_at).await {
+        match renew(&mut slot, endpoint, context, deadline, asked_at).await {
             Ok(token) => Ok(token),
             // A token that is still valid stays in use.
             Err(error) => {
@@ -150,16 +158,18 @@ impl Tokens {
         }
     }
 
-    /// Returns another token than `refused`, which got a 401; `None` if the 401 is no evidence against it.
+    /// Returns another token than `refused`, which got a 401; `None` if the 401 is no evidence against it, also in view of
+    /// `acceptances`.
     ///
     /// # Errors
     /// No token could be obtained.
     pub(super) async fn replace(
         &self,
-        transport: &Transport,
+        endpoint: &TokenEndpoint<'_>,
         context: RequestContext<'_>,
         deadline: Instant,
         refused: &Arc<AccessToken>,
+        acceptances: &Acceptances,
     ) -> Result<Option<Arc<AccessToken>>, AtlasError> {
         let context = RequestContext { operation: Operation::Token, ..context };
         let (key, asked_at) = (context.credentials.fingerprint(), Instant::now());
@@ -167,7 +177,7 @@ impl Tokens {
         let mut slot = enter(&slot, context, deadline).await?;
         match &slot.token {
             Some(current) if Arc::ptr_eq(current, refused) => {
-                let accepted_here = transport.acceptances().last(key, &context.instance.project);
+                let accepted_here = acceptances.last(key, context.project);
                 if !slot.may_replace(refused, accepted_here) {
                     return Ok(None);
                 }
@@ -177,7 +187,7 @@ impl Tokens {
             Some(current) => return Ok(Some(current.clone())),
             None => {}
         }
-        renew(&mut slot, transport, context, deadline, asked_at).await.map(Some)
+        renew(&mut slot, endpoint, context, deadline, asked_at).await.map(Some)
     }
 
     fn slot(&self, account: Fingerprint) -> Arc<tokio::sync::Mutex<TokenSlot>> {
@@ -210,7 +220,7 @@ async fn enter<'a>(
 /// Requests a token, unless a request has just failed for all. On failure the slot keeps its token.
 async fn renew(
     slot: &mut TokenSlot,
-    transport: &Transport,
+    endpoint: &TokenEndpoint<'_>,
     context: RequestContext<'_>,
     deadline: Instant,
     asked_at: Instant,
@@ -218,7 +228,7 @@ async fn renew(
     if let Some(error) = slot.shared_failure(asked_at) {
         return Err(error);
     }
-    match fetch(transport, context, deadline).await {
+    match fetch(endpoint, context, deadline).await {
         Ok(token) => {
             let token = Arc::new(token);
             slot.token = Some(token.clone());
@@ -237,12 +247,12 @@ async fn renew(
 
 /// Sends one token request, recorded as a call of its own.
 async fn fetch(
-    transport: &Transport,
+    endpoint: &TokenEndpoint<'_>,
     context: RequestContext<'_>,
     deadline: Instant,
 ) -> Result<AccessToken, AtlasError> {
     let started_at = Instant::now();
-    let result = request(transport, context, deadline).await;
+    let result = request(endpoint, context, deadline).await;
     let outcome = result.as_ref().map_or_else(AtlasError::outcome, |_| Outcome::Status(200));
     let record = CallRecord {
         operation: context.operation,
@@ -252,16 +262,15 @@ async fn fetch(
         credential: context.credentials.short_name(),
         remaining: None,
     };
-    transport.record(&record, context.instance);
+    record.report(context.subject, endpoint.observer);
     result
 }
 
 async fn request(
-    transport: &Transport,
+    endpoint: &TokenEndpoint<'_>,
     context: RequestContext<'_>,
     deadline: Instant,
 ) -> Result<AccessToken, AtlasError> {
-    let url = transport.token_url();
     let Some(authorization) = basic(context.credentials) else {
         return Err(context.failed(
             Outcome::NoChallenge,
@@ -274,14 +283,14 @@ async fn request(
     let request = HttpRequest {
         method: Method::POST,
         accept: "application/json",
-        url: &url,
+        url: &endpoint.url,
         authorization: Some(authorization),
         cookies: None,
         body,
         deadline,
     };
     let asked_at = Instant::now();
-    let mut raw = match transport.http().send(request).await {
+    let mut raw = match endpoint.http.send(request).await {
         Ok(raw) => raw,
         Err(error) => return Err(context.not_delivered(&error)),
     };

@@ -1,9 +1,10 @@
 //! How a token's response is read and kept.
 
-use domain::serverless::endpoint::Instance;
+use domain::ids::ProjectId;
 use serde_json::json;
 
 use super::super::settings::ClientSettings;
+use super::super::transport::Transport;
 use super::*;
 
 #[test]
@@ -50,8 +51,16 @@ fn account(id: &str) -> Credentials {
     Credentials::service_account(id, "hunter2").unwrap()
 }
 
-fn instance() -> Instance {
-    Instance { project: "5f7cac1adf5d6c6306f4b200".parse().unwrap(), name: "orders".parse().unwrap() }
+fn project() -> ProjectId {
+    "5f7cac1adf5d6c6306f4b200".parse().unwrap()
+}
+
+fn context<'a>(
+    operation: Operation,
+    project: &'a ProjectId,
+    credentials: &'a Credentials,
+) -> RequestContext<'a> {
+    RequestContext { operation, attempt: "failed to list orders", subject: "orders", project, credentials }
 }
 
 /// Returns a token that is due, and expired, after `life`.
@@ -67,16 +76,15 @@ async fn a_token_serves_until_its_end_and_not_at_it() {
     // Nothing listens there, so no token can be obtained.
     let settings = ClientSettings { base_url: "http://127.0.0.1:1".to_owned(), ..ClientSettings::default() };
     let transport = Transport::new(settings, Arc::new(|_| {})).unwrap();
-    let (account, at) = (account("mdb_sa_id_1"), instance());
-    let context =
-        RequestContext { operation: Operation::List, instance: &at, id: None, credentials: &account };
+    let (account, project) = (account("mdb_sa_id_1"), project());
+    let context = context(Operation::List, &project, &account);
     for (life, serves) in [(Duration::from_nanos(1), true), (Duration::ZERO, false)] {
         let tokens = Tokens::default();
         // Another call still uses it, so it is not dropped at its end.
         let used = tokens.slot(account.fingerprint());
         *used.try_lock().unwrap() = living_for(life);
         let deadline = Instant::now() + Duration::from_secs(30);
-        let got = tokens.get(&transport, context, deadline).await;
+        let got = tokens.get(&transport.token_endpoint(), context, deadline).await;
         assert_eq!(got.is_ok(), serves, "{life:?}");
     }
 }
@@ -99,9 +107,8 @@ async fn the_token_of_an_account_that_nobody_uses_goes_at_its_end() {
 
 #[test]
 fn a_400_means_unauthorized_for_an_unknown_client_only() {
-    let (account, at) = (account("mdb_sa_id_1"), instance());
-    let context =
-        RequestContext { operation: Operation::Token, instance: &at, id: None, credentials: &account };
+    let (account, project) = (account("mdb_sa_id_1"), project());
+    let context = context(Operation::Token, &project, &account);
     for (status, error, expected) in [
         (400, "invalid_client", 401),
         (400, "invalid_scope", 400),

@@ -3,37 +3,16 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::serverless::endpoint::{EndpointId, Instance};
+use domain::ids::ProjectId;
 use reqwest::Url;
 
 use super::acceptances::Acceptances;
 use super::authorities::Authorities;
+use super::call_record::Observer;
 use super::challenge_pool::ChallengePool;
-use super::error::Operation;
 use super::http::Http;
-use super::outcome::Outcome;
 use super::settings::{self, ClientSettings, SettingsError};
-use super::token::Tokens;
-
-/// The record of one call. Holds nothing that could not be a metric's label.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallRecord {
-    /// The operation.
-    pub operation: Operation,
-    /// How the call ended.
-    pub outcome: Outcome,
-    /// From its start to its last byte.
-    pub duration: Duration,
-    /// HTTP requests that the call took: one if a challenge was cached. A token request counts as a call of its own.
-    pub requests: u32,
-    /// Identifies the credentials without revealing them.
-    pub credential: String,
-    /// The calls left of the credentials' rate limit, if Atlas reported it.
-    pub remaining: Option<u64>,
-}
-
-/// Is called once for every call. Must not block.
-pub type Observer = Arc<dyn Fn(&CallRecord) + Send + Sync>;
+use super::token::{TokenEndpoint, Tokens};
 
 /// The transport to one Atlas. Cheap to clone; clones share connections, challenges and tokens.
 #[derive(Clone)]
@@ -101,28 +80,23 @@ impl Transport {
         self.0.settings.api_version.media_type()
     }
 
-    /// `…/privateEndpoint/serverless/instance/{name}/endpoint[/{id}]`.
-    pub(super) fn endpoint_url(&self, instance: &Instance, id: Option<&EndpointId>) -> Url {
-        let mut segments =
-            vec!["privateEndpoint", "serverless", "instance", instance.name.as_str(), "endpoint"];
-        segments.extend(id.map(EndpointId::as_str));
-        self.project_url(instance, &segments)
+    pub(super) fn observer(&self) -> &Observer {
+        &self.0.observer
     }
 
-    /// `…/serverless/{name}`.
-    pub(super) fn instance_url(&self, instance: &Instance) -> Url {
-        self.project_url(instance, &["serverless", instance.name.as_str()])
+    /// Returns where tokens are requested: `/api/oauth/token`, the same for every API version.
+    pub(super) fn token_endpoint(&self) -> TokenEndpoint<'_> {
+        TokenEndpoint {
+            http: self.http(),
+            url: self.url(&["api", "oauth", "token"]),
+            observer: &self.0.observer,
+        }
     }
 
-    /// `/api/oauth/token`, the same for every API version.
-    pub(super) fn token_url(&self) -> Url {
-        self.url(&["api", "oauth", "token"])
-    }
-
-    fn project_url(&self, instance: &Instance, rest: &[&str]) -> Url {
+    /// Returns the URL of a resource of this project: `/api/atlas/{version}/groups/{project}/…`.
+    pub(super) fn project_url(&self, project: &ProjectId, rest: &[&str]) -> Url {
         let settings = &self.0.settings;
-        let mut segments =
-            vec!["api", "atlas", settings.api_version.version(), "groups", instance.project.as_str()];
+        let mut segments = vec!["api", "atlas", settings.api_version.version(), "groups", project.as_str()];
         segments.extend(rest);
         let mut url = self.url(&segments);
         for (name, is_wanted) in [("pretty", settings.pretty), ("envelope", settings.envelope)] {
@@ -140,18 +114,5 @@ impl Transport {
             path.pop_if_empty().extend(segments);
         }
         url
-    }
-
-    /// Reports a call to log and observer.
-    pub(super) fn record(&self, record: &CallRecord, instance: &Instance) {
-        tracing::debug!(
-            operation = record.operation.as_str(),
-            %instance,
-            status = %record.outcome,
-            millis = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
-            requests = record.requests,
-            "Atlas call"
-        );
-        (self.0.observer)(record);
     }
 }
