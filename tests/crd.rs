@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "so that a test fails where it goes wrong")]
 
+use atlas_simulator::Status;
+use domain::serverless::endpoint::EndpointStatus;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::Value;
 use spe_operator::serverless::crd;
@@ -107,6 +109,22 @@ fn every_field_is_described() {
         let description = text(&schema, "description");
         assert!(description.ends_with('.'), "{path}: {description:?}");
         assert!(!description.contains('\n'), "{path}: {description:?}");
+    }
+}
+
+/// The places of a status word that the compiler does not name.
+#[test]
+fn every_status_word_is_described_explained_and_simulated() {
+    let fields = fields(".status");
+    let (_, status) = fields.iter().find(|(path, _)| path == ".status.status").unwrap();
+    let described: Vec<_> =
+        text(status, "description").split(|c: char| !c.is_ascii_uppercase() && c != '_').collect();
+    let page = include_str!("../docs/concepts/life.md");
+    for word in EndpointStatus::KNOWN.iter().filter_map(EndpointStatus::known) {
+        assert!(described.contains(&word), "the description of the field status does not name {word}");
+        assert!(page.contains(&format!("\n| `{word}` | ")), "docs/concepts/life.md does not explain {word}");
+        let simulated: Status = serde_json::from_value(word.into()).unwrap();
+        assert!(!matches!(simulated, Status::Other(_)), "the simulator has no status {word}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::fault::FaultKind;
 use domain::reference::VpcEndpoint;
 use domain::serverless::decision::ConfirmedAbsence;
-use domain::serverless::endpoint::Endpoint;
+use domain::serverless::endpoint::{Endpoint, EndpointStatus};
 use domain::serverless::observed::Listing;
 use domain::serverless::ownership::{Claim, Nonce};
 use serde_json::{Value, json};
@@ -323,6 +323,15 @@ async fn every_tool_shows_every_state_as_in_the_table() {
         .map(|(line, found)| format!("the table: {line}\nthe tools: {found}"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_status_word_has_a_row() {
+    let lines: Vec<_> = rows().map(|(_, line)| line).collect();
+    for word in EndpointStatus::KNOWN.iter().filter_map(EndpointStatus::known) {
+        let is_about_it = |line: &String| line.split([' ', ',']).next() == Some(word);
+        assert!(lines.iter().any(is_about_it), "the table has no row about {word}");
+    }
 }
 
 #[test]
