@@ -10,7 +10,7 @@ use domain::serverless::endpoint::{Endpoint, EndpointStatus, Instance};
 use domain::serverless::observed::{Object, ReadyWhen, Spec};
 use domain::serverless::ownership::ClaimReading;
 use domain::serverless::status::Report;
-use domain::status::Reported;
+use domain::status::{ConditionType, Reason, Reported, ReportedCondition};
 use domain::token::ClusterId;
 use kube::{Resource, ResourceExt};
 
@@ -61,15 +61,21 @@ fn recorded(object: &ServerlessPrivateEndpoint) -> Option<Endpoint> {
     })
 }
 
+/// Returns the conditions in the status. Those of types that this version does not know concern no rule.
 fn reported(object: &ServerlessPrivateEndpoint) -> Reported {
     let Some(status) = &object.status else {
         return Reported::default();
     };
-    let conditions = status.conditions.iter();
+    let conditions = status.conditions.iter().filter_map(|condition| {
+        Some(ReportedCondition {
+            kind: ConditionType::parse(&condition.type_)?,
+            status: condition.status == "True",
+            reason: Reason::parse(&condition.reason),
+            message: cut(&condition.message, MAX_MESSAGE),
+        })
+    });
     Reported {
-        conditions: conditions
-            .map(|c| (c.type_.clone(), c.status == "True", c.reason.clone(), cut(&c.message, MAX_MESSAGE)))
-            .collect(),
+        conditions: conditions.collect(),
         current: Some(status.observed_generation) == object.meta().generation,
     }
 }

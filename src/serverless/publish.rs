@@ -85,7 +85,7 @@ fn finish(
     session.ctx.states.with(token, |entry| {
         let delay = entry.schedule.finished(&outcome, pace, jitter(), now.since_boot());
         if !report.unchanged {
-            entry.memory.working(report.working.clone(), overdue, now.since_boot());
+            entry.memory.working(report.working, overdue, now.since_boot());
             let due = delay.map(|delay| now + delay);
             entry.counted.reconciled(&options.metrics, decision, report, &session.object, due);
         }

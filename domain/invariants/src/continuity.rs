@@ -4,9 +4,10 @@ use domain::requeue::Requeue;
 use domain::serverless::decision::{ConfirmedAbsence, Decision, Origin, State, Step};
 use domain::serverless::observed::Observed;
 use domain::serverless::status::{Report, report};
-use domain::status::{ConditionType, Reason};
+use domain::status::{ConditionType, Reason, Reported};
 
 use crate::Verdict;
+use crate::fixtures::shown_conditions;
 use crate::view::{
     claim, classes, has, is_confirmed_gone, is_contradicted, is_missing, lags, ready, reports_gone,
 };
@@ -17,7 +18,7 @@ pub(crate) fn a_ready_object_whose_listing_failed_keeps_ready_for_the_same_gener
     r: &Report,
 ) -> Verdict {
     let State::ListingFailed(fault) = &d.state else { return None };
-    let was_ready = o.object.reported.get("Ready").is_some_and(|(status, ..)| status);
+    let was_ready = o.object.reported.get(ConditionType::Ready).is_some_and(|ready| ready.status);
     let (terminal, access) = classes(Reason::of(fault.kind));
     let late = overdue(o, r);
     let kept = was_ready && o.object.reported.current && !terminal && !(late && access);
@@ -121,21 +122,17 @@ pub(crate) fn an_endpoint_is_reported_lost_before_another_is_claimed_in_its_plac
 /// Returns the same observation after `r` was published.
 fn after(o: &Observed, r: &Report) -> Observed {
     let mut after = o.clone();
-    after.object.reported.current = true;
-    after.object.reported.conditions = r
-        .conditions
-        .iter()
-        .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.to_string()))
-        .collect();
+    after.object.reported = Reported { conditions: shown_conditions(r), current: true };
     after
 }
 
 /// The reported work has reached its deadline: for this process, or by the time in the status.
 fn overdue(o: &Observed, r: &Report) -> bool {
-    let Some(stage) = &r.working else { return false };
+    let Some(stage) = r.working else { return false };
     if let Some((known, since)) = &o.memory.working {
-        return known == stage && o.spec.as_ref().is_ok_and(|spec| *since >= spec.progress_deadline);
+        return *known == stage && o.spec.as_ref().is_ok_and(|spec| *since >= spec.progress_deadline);
     }
-    let stalled = o.object.reported.get("Stalled");
-    o.object.reported.current && stalled.is_some_and(|(_, why, _)| why == "ProgressDeadlineExceeded")
+    let stalled = o.object.reported.get(ConditionType::Stalled);
+    let late = stalled.is_some_and(|stalled| stalled.reason == Some(Reason::ProgressDeadlineExceeded));
+    o.object.reported.current && late
 }

@@ -16,8 +16,7 @@ use domain::serverless::observed::{
 };
 use domain::serverless::ownership::{Claim, ClaimReading, Nonce, marked_comment};
 use domain::serverless::status::Report;
-use domain::status::Reported;
-use domain::status::{Condition, ConditionType, Reason};
+use domain::status::{Condition, ConditionType, Reason, Reported, ReportedCondition};
 use domain::token::{ClusterId, Token};
 
 pub const MINUTE: Duration = Duration::from_mins(1);
@@ -153,6 +152,22 @@ pub fn shown(status: &str) -> Observed {
     o.memory.recorded = 60 * MINUTE;
     o.listing = Listing::Fetched(vec![endpoint(1, Mark::Ours, status)]);
     o
+}
+
+/// Returns the conditions of the status after `report` was published, without times and links.
+pub fn shown_conditions(report: &Report) -> Vec<ReportedCondition> {
+    let shown = |c: &Condition| ReportedCondition {
+        kind: c.kind,
+        status: c.status,
+        reason: Some(c.reason),
+        message: c.message.to_string(),
+    };
+    report.conditions.iter().map(shown).collect()
+}
+
+/// A condition that the status shows since an earlier reconcile.
+pub fn shown_condition(kind: ConditionType, status: bool, reason: Reason) -> ReportedCondition {
+    ReportedCondition { kind, status, reason: Some(reason), message: "as it was".to_owned() }
 }
 
 /// Reports the endpoint in this status, not ready for this reason.

@@ -25,13 +25,13 @@ impl Announced {
     /// Returns what this status announces. Anybody may have written it, so a process relies on it only until its own first report.
     #[must_use]
     pub fn by_status(status: &Reported) -> Self {
-        let is_true = |kind: ConditionType| status.get(kind.as_str()).is_some_and(|(status, ..)| status);
-        let connected = ConditionType::EndpointConnected;
+        let connected = status.get(ConditionType::EndpointConnected);
+        let service = status.get(ConditionType::EndpointServiceAvailable);
         Self {
-            service: is_true(ConditionType::EndpointServiceAvailable),
-            connected: is_true(connected),
-            shared: status.get(connected.as_str()).is_some_and(|(.., message)| message.contains(SHARED)),
-            reasons: bits(status.conditions.iter().filter_map(|(_, _, reason, _)| Reason::parse(reason))),
+            service: service.is_some_and(|service| service.status),
+            connected: connected.is_some_and(|connected| connected.status),
+            shared: connected.is_some_and(|connected| connected.message.contains(SHARED)),
+            reasons: bits(status.conditions.iter().filter_map(|condition| condition.reason)),
         }
     }
 

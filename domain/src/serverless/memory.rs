@@ -10,7 +10,9 @@ use crate::fault::FaultKind;
 use crate::instant::SinceBoot;
 use crate::serverless::decision::{ConfirmedAbsence, Decision, Origin};
 use crate::serverless::endpoint::{Endpoint, EndpointId};
-use crate::serverless::observed::{Attempt, AttemptOutcome, Deleted, MemorySnapshot, Times, WriteOutcome};
+use crate::serverless::observed::{
+    Attempt, AttemptOutcome, Deleted, MemorySnapshot, Stage, Times, WriteOutcome,
+};
 use crate::serverless::ownership::{ClaimReading, Nonce};
 
 /// How many attempts are kept by nonce, each of those that may land and of those that may not. Any user who may edit the object
@@ -34,7 +36,7 @@ pub struct Memory {
     deleted: BTreeMap<EndpointId, (SinceBoot, bool)>,
     excess_deleted: Option<SinceBoot>,
     unrecorded: bool,
-    working: Option<(String, SinceBoot)>,
+    working: Option<(Stage, SinceBoot)>,
 }
 
 /// A run of responses that report the same. A response that reports something else ends it, and so does time: two responses
@@ -240,7 +242,7 @@ impl Memory {
 
     /// Keeps the time at which the current stage of work began. `overdue` is its age if the status already reports it late: a
     /// restart does not make it young again.
-    pub fn working(&mut self, stage: Option<String>, overdue: Option<Duration>, now: SinceBoot) {
+    pub fn working(&mut self, stage: Option<Stage>, overdue: Option<Duration>, now: SinceBoot) {
         let first_reconcile = self.working.is_none();
         self.working = stage.map(|stage| match self.working.take() {
             Some((was, since)) if was == stage => (was, since),
@@ -284,7 +286,7 @@ impl Memory {
                 .collect(),
             excess_deleted: self.excess_deleted.map(age),
             unrecorded: self.unrecorded,
-            working: self.working.as_ref().map(|(stage, since)| (stage.clone(), now.saturating_sub(*since))),
+            working: self.working.map(|(stage, since)| (stage, now.saturating_sub(since))),
             last_write,
         }
     }

@@ -184,9 +184,18 @@ pub struct MemorySnapshot {
     /// The API server rejected the record of an endpoint.
     pub unrecorded: bool,
     /// The stage of work that was last reported, and how long it has been going on.
-    pub working: Option<(String, Duration)>,
+    pub working: Option<(Stage, Duration)>,
     /// The outcome of this reconcile's write to Atlas.
     pub last_write: WriteOutcome,
+}
+
+/// A stage of work, which the progress deadline limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stage {
+    /// Access is missing.
+    pub access: bool,
+    /// A hash of the spec and of the status in Atlas.
+    pub hash: u64,
 }
 
 /// One attempt to create, known by the nonce of its claim.

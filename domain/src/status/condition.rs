@@ -16,22 +16,38 @@ pub struct Condition {
     pub message: Message,
 }
 
-/// The conditions that the status shows.
+/// One condition as the status shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedCondition {
+    /// Its type.
+    pub kind: ConditionType,
+    /// It is True.
+    pub status: bool,
+    /// Its reason, if this version knows it.
+    pub reason: Option<Reason>,
+    /// Its message.
+    pub message: String,
+}
+
+/// The conditions that the status shows, as far as this version knows their types.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reported {
-    /// Each as `(type, status is True, reason, message)`.
-    pub conditions: Vec<(String, bool, String, String)>,
+    /// In the order of the status.
+    pub conditions: Vec<ReportedCondition>,
     /// They were made for the spec as it is now.
     pub current: bool,
 }
 
 impl Reported {
-    /// Returns the condition of type `kind`: whether it is True, its reason and its message.
+    /// Returns the condition of type `kind`.
     #[must_use]
-    pub fn get(&self, kind: &str) -> Option<(bool, &str, &str)> {
-        self.conditions
-            .iter()
-            .find(|(found, ..)| found == kind)
-            .map(|(_, status, reason, message)| (*status, reason.as_str(), message.as_str()))
+    pub fn get(&self, kind: ConditionType) -> Option<&ReportedCondition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// Returns `Ready` if it is True for the spec as it is now.
+    #[must_use]
+    pub fn current_ready(&self) -> Option<&ReportedCondition> {
+        self.get(ConditionType::Ready).filter(|ready| ready.status && self.current)
     }
 }

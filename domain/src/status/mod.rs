@@ -6,7 +6,7 @@ mod message;
 mod reason;
 mod sentence;
 
-pub use condition::{Condition, Reported};
+pub use condition::{Condition, Reported, ReportedCondition};
 pub use event::{EventDraft, Unwatched, not_watched};
 pub use message::Message;
 pub use reason::{ConditionType, EventReason, Reason, TROUBLESHOOTING};

@@ -11,10 +11,11 @@ use domain::serverless::observed::{
 };
 use domain::serverless::ownership::ClaimReading;
 use domain::serverless::status::report;
-use domain::status::{Condition, ConditionType};
+use domain::status::{Condition, ConditionType, Reason};
 
 use invariants::fixtures::{
-    Mark, endpoint, fault, foreign_claim, id, nonce, observed, ours, secs, shown, stranger, token, vpce,
+    Mark, endpoint, fault, foreign_claim, id, nonce, observed, ours, secs, shown, shown_condition, stranger,
+    token, vpce,
 };
 
 /// Ready, Synced, `EndpointServiceAvailable`, `EndpointConnected` (`+` is True, and the reason), other conditions, and
@@ -47,9 +48,7 @@ pub(crate) fn spec(o: &mut Observed) -> &mut Spec {
 }
 
 pub(crate) fn ready_before(o: &mut Observed) {
-    let condition =
-        |kind: &str, yes, why: &str| (kind.to_owned(), yes, why.to_owned(), "as it was".to_owned());
-    o.object.reported.conditions = vec![condition("Ready", true, "Available")];
+    o.object.reported.conditions = vec![shown_condition(ConditionType::Ready, true, Reason::Available)];
     o.object.reported.current = true;
 }
 

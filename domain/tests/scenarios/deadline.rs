@@ -5,12 +5,12 @@ use std::time::Duration;
 use domain::fault::FaultKind;
 use domain::serverless::endpoint::Endpoint;
 use domain::serverless::memory::Memory;
-use domain::serverless::observed::{Listing, Observed, ReadyWhen, WriteOutcome};
+use domain::serverless::observed::{Listing, Observed, ReadyWhen, Stage, WriteOutcome};
 use domain::status::{ConditionType, Reason};
 
 use crate::conditions::{ready_before, spec, with};
 use crate::strings::reported;
-use invariants::fixtures::{MINUTE, Mark, endpoint, fault, observed, secs, shown};
+use invariants::fixtures::{MINUTE, Mark, endpoint, fault, observed, secs, shown, shown_condition};
 
 const DEADLINE: Duration = Duration::from_mins(15);
 
@@ -79,8 +79,8 @@ fn the_deadline_is_over_once_one_stage_has_taken_that_long() {
 fn a_process_that_has_just_started_believes_the_status_about_the_same_work() {
     let published = || {
         with(shown("RESERVATION_REQUESTED"), |o| {
-            let why = Reason::ProgressDeadlineExceeded.to_string();
-            o.object.reported.conditions = vec![("Stalled".to_owned(), true, why, "as it was".to_owned())];
+            let why = Reason::ProgressDeadlineExceeded;
+            o.object.reported.conditions = vec![shown_condition(ConditionType::Stalled, true, why)];
             o.object.reported.current = true;
         })
     };
@@ -89,7 +89,7 @@ fn a_process_that_has_just_started_believes_the_status_about_the_same_work() {
     assert_eq!(ready_and_stalled(&with(published(), |o| o.object.reported.current = false)), in_time);
     let other_status = unnamed("PENDING_ACCEPTANCE").object.recorded;
     assert_eq!(ready_and_stalled(&with(published(), |o| o.object.recorded = other_status)), in_time);
-    let other_reason = |o: &mut Observed| o.object.reported.conditions[0].2 = "AtlasFailed".to_owned();
+    let other_reason = |o: &mut Observed| o.object.reported.conditions[0].reason = Some(Reason::AtlasFailed);
     assert_eq!(ready_and_stalled(&with(published(), other_reason)), in_time);
 }
 
@@ -112,11 +112,12 @@ fn what_stands_in_the_way_of_access_is_named_even_after_the_deadline() {
 fn a_stage_of_work_keeps_its_clock() {
     let mut memory = Memory::default();
     let late = Some(DEADLINE);
+    let stage = |hash| Stage { access: false, hash };
     let since = |memory: &Memory, now| memory.snapshot(now, now, WriteOutcome::Nothing).working.unwrap().1;
-    memory.working(Some("one".to_owned()), late, 60 * MINUTE);
+    memory.working(Some(stage(1)), late, 60 * MINUTE);
     assert_eq!(since(&memory, 60 * MINUTE), DEADLINE);
-    memory.working(Some("two".to_owned()), late, 60 * MINUTE);
+    memory.working(Some(stage(2)), late, 60 * MINUTE);
     assert_eq!(since(&memory, 60 * MINUTE), secs(0));
-    memory.working(Some("two".to_owned()), late, 61 * MINUTE);
+    memory.working(Some(stage(2)), late, 61 * MINUTE);
     assert_eq!(since(&memory, 61 * MINUTE), MINUTE);
 }

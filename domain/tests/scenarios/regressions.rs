@@ -11,11 +11,13 @@ use domain::serverless::memory::Memory;
 use domain::serverless::observed::{CredentialsInUse, Listing, Spec, WriteOutcome};
 use domain::serverless::ownership::{ClaimReading, marked_comment};
 use domain::serverless::status::report;
-use domain::status::{ConditionType, EventReason};
+use domain::status::{ConditionType, EventReason, Reason};
 use domain::sunset::Sunset;
 
 use crate::harness::{Harness, START};
-use invariants::fixtures::{Mark, endpoint, fault, id, nonce, secs, token, vpce};
+use invariants::fixtures::{
+    Mark, endpoint, fault, id, nonce, secs, shown_condition, shown_conditions, token, vpce,
+};
 
 #[test]
 fn observing_takes_no_hold_of_an_object() {
@@ -51,10 +53,10 @@ fn each_fault_is_retried_when_it_may_be_over() {
 fn a_suspended_object_keeps_its_conditions() {
     let mut harness = Harness::recorded();
     harness.spec(|spec| spec.suspend = true);
-    let condition =
-        |kind: &str, yes, why: &str| (kind.to_owned(), yes, why.to_owned(), "as it was".to_owned());
-    harness.o.object.reported.conditions =
-        vec![condition("Ready", true, "Available"), condition("Synced", false, "AtlasUnavailable")];
+    harness.o.object.reported.conditions = vec![
+        shown_condition(ConditionType::Ready, true, Reason::Available),
+        shown_condition(ConditionType::Synced, false, Reason::AtlasUnavailable),
+    ];
     let decision = harness.reconcile(Listing::NotFetched);
     let report = report(&harness.o, &decision);
     let synced = report.get(ConditionType::Synced).unwrap();
@@ -97,11 +99,7 @@ fn an_announced_end_of_the_api_stays_until_a_listing_shows_otherwise() {
         let report = report(&harness.o, &decision);
         let notices =
             of_change(Announced::by_status(&harness.o.object.reported), &harness.o, &decision.step, &report);
-        harness.o.object.reported.conditions = report
-            .conditions
-            .iter()
-            .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.to_string()))
-            .collect();
+        harness.o.object.reported.conditions = shown_conditions(&report);
         let events = notices.iter().filter(|notice| notice.reason == EventReason::AtlasApiSunset).count();
         (report.get(ConditionType::ApiSunset).is_some(), events)
     };

@@ -14,7 +14,9 @@ use domain::status::Reported;
 use domain::status::{ConditionType, EventReason, Reason};
 use domain::token::{ClusterId, Token};
 
-use invariants::fixtures::{Mark, cluster, endpoint, fault, id, nonce, observed, secs, shown, token, vpce};
+use invariants::fixtures::{
+    Mark, cluster, endpoint, fault, id, nonce, observed, secs, shown, shown_conditions, token, vpce,
+};
 
 #[test]
 fn every_word_is_found_by_its_spelling_and_explained() {
@@ -61,12 +63,7 @@ pub(crate) fn reported(o: &Observed) -> Report {
 
 /// Returns the status after `report` was published.
 pub(crate) fn published(report: &Report) -> Reported {
-    let conditions = report
-        .conditions
-        .iter()
-        .map(|c| (c.kind.to_string(), c.status, c.reason.to_string(), c.message.to_string()))
-        .collect();
-    Reported { conditions, current: true }
+    Reported { conditions: shown_conditions(report), current: true }
 }
 
 pub(crate) fn events(before: &Reported, o: &Observed) -> Vec<(EventReason, bool)> {

@@ -14,12 +14,13 @@ use domain::serverless::observed::{
     WriteOutcome,
 };
 use domain::serverless::ownership::ClaimReading;
+use domain::status::{ConditionType, Reason};
 use domain::token::Token;
 
 use invariants::fixtures::{
     FAULTS, MINUTE, Mark, STATUSES, endpoint, fault, foreign_claim, id, nonce, ours, secs,
 };
-use invariants::fixtures::{stranger, vpce};
+use invariants::fixtures::{shown_condition, stranger, vpce};
 
 /// The ways to set one input. The first axis of a space is distributed over threads.
 pub(crate) type Axis = Vec<Box<dyn Fn(&mut Observed) + Send + Sync>>;
@@ -190,8 +191,8 @@ pub(crate) fn reporting() -> Vec<Axis> {
         axis(
             vec![
                 vec![],
-                vec![("Ready".to_owned(), true, "Available".to_owned(), "connected".to_owned())],
-                vec![("Ready".to_owned(), false, "Connecting".to_owned(), "soon".to_owned())],
+                vec![shown_condition(ConditionType::Ready, true, Reason::Available)],
+                vec![shown_condition(ConditionType::Ready, false, Reason::Connecting)],
             ],
             |o, conditions| o.object.reported.conditions = conditions,
         ),

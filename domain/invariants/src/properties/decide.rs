@@ -13,12 +13,11 @@ use domain::serverless::event;
 use domain::serverless::event::Announced;
 use domain::serverless::observed::{
     Attempt, AttemptOutcome, CredentialsInUse, Deleted, Listing, MemorySnapshot, Object, Observed, Owner,
-    ReadyWhen, Spec, Times, WriteOutcome,
+    ReadyWhen, Spec, Stage, Times, WriteOutcome,
 };
 use domain::serverless::ownership::{Claim, ClaimReading, marked_comment};
 use domain::serverless::status::report;
-use domain::status::Reported;
-use domain::status::{ConditionType, Reason};
+use domain::status::{ConditionType, Reason, Reported, ReportedCondition};
 use domain::sunset::Sunset;
 use domain::token::Token;
 
@@ -154,7 +153,7 @@ fn object(draw: &mut Draw<'_>) -> Object {
     }
 }
 
-fn condition(draw: &mut Draw<'_>, kind: ConditionType) -> (String, bool, String, String) {
+fn condition(draw: &mut Draw<'_>, kind: ConditionType) -> ReportedCondition {
     let only_while_true = !matches!(
         kind,
         ConditionType::Ready
@@ -164,13 +163,13 @@ fn condition(draw: &mut Draw<'_>, kind: ConditionType) -> (String, bool, String,
     );
     let status = draw.bool() || only_while_true;
     let reason = match draw.byte() {
-        255 => words(draw),
+        255 => None,
         n if kind == ConditionType::Ready && status => {
-            [Reason::Available, Reason::Reserved][usize::from(n) % 2].to_string()
+            Some([Reason::Available, Reason::Reserved][usize::from(n) % 2])
         }
-        n => Reason::ALL[usize::from(n) % Reason::ALL.len()].to_string(),
+        n => Some(Reason::ALL[usize::from(n) % Reason::ALL.len()]),
     };
-    (kind.to_string(), status, reason, "said before".to_owned())
+    ReportedCondition { kind, status, reason, message: "said before".to_owned() }
 }
 
 fn claim(draw: &mut Draw<'_>) -> ClaimReading {
@@ -277,7 +276,8 @@ fn recollection(draw: &mut Draw<'_>, times: &Times) -> MemorySnapshot {
         }),
         excess_deleted: draw.maybe(|draw| age(draw, times)),
         unrecorded: draw.byte() % 8 == 7,
-        working: draw.maybe(|draw| (words(draw), age(draw, times))),
+        working: draw
+            .maybe(|draw| (Stage { access: draw.bool(), hash: u64::from(draw.byte()) }, age(draw, times))),
         last_write: match draw.byte() % 4 {
             0 | 1 => WriteOutcome::Nothing,
             2 => WriteOutcome::Done,

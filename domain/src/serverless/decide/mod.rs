@@ -110,7 +110,7 @@ fn unconfirmed(o: &Observed, fault: &Fault) -> Option<Duration> {
 /// corrected Secret would help.
 fn retry(fault: &Fault) -> Requeue {
     match fault.kind {
-        FaultKind::InstanceNotFound | FaultKind::NotServerless | FaultKind::Retired => Requeue::Interval,
+        kind if kind.reports_gone() => Requeue::Interval,
         // The credential store decides when it reads this Secret next: ever more rarely while it stays missing.
         FaultKind::CredentialsNotFound => {
             Requeue::After(fault.retry_after.filter(|pause| !pause.is_zero()).unwrap_or(SECRET_RECHECK))

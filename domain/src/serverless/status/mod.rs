@@ -19,7 +19,7 @@ use crate::fault::FaultKind;
 use crate::ids::VpcEndpointId;
 use crate::serverless::decision::{Decision, State, Step};
 use crate::serverless::endpoint::Endpoint;
-use crate::serverless::observed::{Listing, Observed};
+use crate::serverless::observed::{Listing, Observed, Stage};
 use crate::status::{Condition, ConditionType, Message, Reason};
 use crate::sunset::Sunset;
 
@@ -37,7 +37,7 @@ pub struct Report {
     /// All conditions, `Ready` first. Those that are only there while True are left out while they are not.
     pub conditions: Vec<Condition>,
     /// The stage of work whose duration counts against `progressDeadline`, if any: a new stage restarts the clock.
-    pub working: Option<String>,
+    pub working: Option<Stage>,
     /// Time until the event that `Ready` and `Reconciling` await. Their messages omit it because the rules have no clock; the
     /// publisher appends it (see [`ConditionType::is_dated`]).
     pub after: Option<Duration>,
@@ -100,7 +100,7 @@ pub fn report(o: &Observed, decision: &Decision) -> Report {
     };
     let summary = summarize(o, &decision.state);
     let working = deadline::stage(o, endpoint, &summary);
-    let late = working.as_ref().is_some_and(|stage| deadline::is_late(o, endpoint, stage));
+    let late = working.is_some_and(|stage| deadline::is_late(o, endpoint, stage));
     let summary = if late { deadline::overdue(summary) } else { summary };
     let mut conditions = vec![
         Condition {
@@ -173,12 +173,9 @@ fn sunset(o: &Observed) -> Option<Condition> {
                 .to_owned()
         }
         (None, Listing::Fetched(_)) => return None,
-        (Some(Sunset { is_confirmed: false, .. }) | None, _) => o
-            .object
-            .reported
-            .get(kind.as_str())
-            .filter(|(status, ..)| *status)
-            .map(|(.., message)| message.to_owned())?,
+        (Some(Sunset { is_confirmed: false, .. }) | None, _) => {
+            o.object.reported.get(kind).filter(|reported| reported.status)?.message.clone()
+        }
     };
     Some(Condition { kind, status: true, reason: Reason::SunsetAnnounced, message: message.into() })
 }

@@ -32,10 +32,7 @@ pub(super) enum Progress {
 impl Progress {
     /// Returns the progress after `fault`: no retry helps against a final one.
     pub(super) fn after(fault: &Fault) -> Self {
-        match fault.kind {
-            FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound => Self::Stalled,
-            _ => Self::Working,
-        }
+        if fault.kind.reports_gone() { Self::Stalled } else { Self::Working }
     }
 }
 
@@ -48,6 +45,18 @@ impl Summary {
         let message = message.into();
         let unsynced = Some((reason, message.clone()));
         Self { ready: false, reason, message, progress, unsynced }
+    }
+
+    /// Returns `Ready` as it is reported, if it is True for the spec as it is now.
+    pub(super) fn of_ready_object(o: &Observed) -> Option<Self> {
+        let ready = o.object.reported.current_ready()?;
+        let reason = ready.reason.unwrap_or(Reason::Available);
+        Some(Self::new(true, reason, ready.message.as_str(), Progress::Settled))
+    }
+
+    /// Summarizes an unconfirmed state. It is published only if no condition exists yet.
+    pub(super) fn unconfirmed(o: &Observed, reason: Reason, message: impl Into<Message>) -> Self {
+        Self::of_ready_object(o).unwrap_or_else(|| Self::new(false, reason, message, Progress::Working))
     }
 }
 
@@ -63,21 +72,16 @@ pub(crate) fn has_vpc_endpoint(o: &Observed) -> bool {
 /// Returns the message of `fault`. If it is final, it adds what the user has to delete.
 pub(super) fn describe(o: &Observed, fault: &Fault) -> Message {
     let message = fault.message();
-    match fault.kind {
-        FaultKind::Retired | FaultKind::NotServerless | FaultKind::InstanceNotFound
-            if o.object.recorded.is_some() =>
-        {
-            let next = if has_vpc_endpoint(o) {
-                "; delete this object, and the VPC endpoint in AWS, which is billed until you do"
-            } else {
-                "; delete this object"
-            };
-            message.then(next)
+    if !fault.kind.reports_gone() {
+        return message;
+    }
+    match (o.object.recorded.is_some(), fault.kind) {
+        (true, _) if has_vpc_endpoint(o) => {
+            message.then("; delete this object, and the VPC endpoint in AWS, which is billed until you do")
         }
-        FaultKind::Retired | FaultKind::NotServerless => message.then("; delete this object"),
-        FaultKind::InstanceNotFound => {
+        (false, FaultKind::InstanceNotFound) => {
             message.then("; if instanceName is wrong, delete this object and create one with the right name")
         }
-        _ => message,
+        _ => message.then("; delete this object"),
     }
 }

@@ -16,7 +16,11 @@ pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
         Err(why) => return Summary::failing(Reason::InvalidSpec, why.clone(), Progress::Stalled),
     };
     if state.contradicted {
-        return contradicted(o, state);
+        let message = format!(
+            "the listing does not show endpoint {} as the status does; a second listing has to confirm it",
+            state.endpoint.id
+        );
+        return Summary::unconfirmed(o, Reason::Adopting, message);
     }
     let mut summary = apply_ready_when(spec, &state.endpoint, by_status(o, spec, state));
     if let Some(fault) = &state.refused {
@@ -46,29 +50,11 @@ pub(super) fn summary(o: &Observed, state: &Recorded) -> Summary {
     summary
 }
 
-/// Published only where nothing was reported before; what was reported stays.
-fn contradicted(o: &Observed, state: &Recorded) -> Summary {
-    match o.object.reported.get(ConditionType::Ready.as_str()) {
-        Some((true, was, shown)) if o.object.reported.current => {
-            let was = Reason::parse(was).unwrap_or(Reason::Available);
-            Summary::new(true, was, shown, Progress::Settled)
-        }
-        _ => {
-            let message = format!(
-                "the listing does not show endpoint {} as the status does; a second listing has to confirm it",
-                state.endpoint.id
-            );
-            Summary::new(false, Reason::Adopting, message, Progress::Working)
-        }
-    }
-}
-
 /// Returns `true` if a ready object's write was refused as if the instance were gone, which the listing just showed. The write
 /// was to restore what others changed, so the object stays ready.
 fn is_contradicted(o: &Observed) -> bool {
-    let was_ready = o.object.reported.get("Ready").is_some_and(|(ready, ..)| ready);
     let gone = matches!(&o.memory.last_write, WriteOutcome::Refused(fault) if fault.kind.reports_gone());
-    was_ready && o.object.reported.current && gone
+    gone && o.object.reported.current_ready().is_some()
 }
 
 /// What is connected although another VPC endpoint is declared.
@@ -231,9 +217,8 @@ fn available(spec: &Spec, o: &Observed, endpoint: &Endpoint) -> Summary {
         VpcEndpoint::Declared(_) | VpcEndpoint::Undeclared => ready,
         VpcEndpoint::Awaited(what) | VpcEndpoint::NotFound(what) => {
             // What was connected stays connected; only a new generation has something undone.
-            let was_ready = o.object.reported.get("Ready").is_some_and(|(ready, ..)| ready);
             let unsynced = Some((Reason::ReferenceNotFound, what.as_str().into()));
-            if was_ready && o.object.reported.current {
+            if o.object.reported.current_ready().is_some() {
                 Summary { unsynced, ..ready }
             } else {
                 Summary::failing(Reason::ReferenceNotFound, what.clone(), Progress::Waiting)

@@ -16,7 +16,10 @@ pub(super) fn summarize(o: &Observed, state: &State) -> Summary {
         State::Suspended => suspended(o),
         State::Invalid(why) => Summary::failing(Reason::InvalidSpec, why.clone(), Progress::Stalled),
         State::ListingFailed(fault) => listing_failed(o, fault),
-        State::Unconfirmed(fault) => unconfirmed(o, fault),
+        State::Unconfirmed(fault) => {
+            let message = fault.message().then("; a second response has to confirm it");
+            Summary::unconfirmed(o, Reason::Creating, message)
+        }
         State::Creating(creating) => creating_summary(o, creating),
         State::Recorded(state) => recorded::summary(o, state),
         State::AdoptionRequired { cluster, token } => Summary::failing(
@@ -80,16 +83,17 @@ fn lost(o: &Observed, id: &EndpointId) -> Summary {
 
 /// Summarizes a suspended object: what was true stays true; without a reconcile before, it is not ready.
 fn suspended(o: &Observed) -> Summary {
-    match o.object.reported.get(ConditionType::Ready.as_str()) {
-        Some((ready, reason, message)) if o.object.recorded.is_some() => {
-            let reason = Reason::parse(reason).unwrap_or(Reason::Suspended);
-            let synced = o.object.reported.get(ConditionType::Synced.as_str());
+    match o.object.reported.get(ConditionType::Ready) {
+        Some(ready) if o.object.recorded.is_some() => {
+            let reason = ready.reason.unwrap_or(Reason::Suspended);
+            let synced = o.object.reported.get(ConditionType::Synced);
             let unsynced = synced
-                .filter(|(synced, ..)| !synced)
-                .and_then(|(_, reason, message)| Some((Reason::parse(reason)?, message.into())))
+                .filter(|synced| !synced.status)
+                .and_then(|synced| Some((synced.reason?, synced.message.as_str().into())))
                 // The publisher of the output reports it again, while it holds.
                 .filter(|(reason, _)| *reason != Reason::OutputNotWritten);
-            Summary { unsynced, ..Summary::new(ready, reason, message, Progress::Settled) }
+            let kept = Summary::new(ready.status, reason, ready.message.as_str(), Progress::Settled);
+            Summary { unsynced, ..kept }
         }
         _ => Summary::new(
             false,
@@ -103,27 +107,9 @@ fn suspended(o: &Observed) -> Summary {
 fn listing_failed(o: &Observed, fault: &Fault) -> Summary {
     let (reason, message) = (Reason::of(fault.kind), describe(o, fault));
     let progress = Progress::after(fault);
-    match o.object.reported.get(ConditionType::Ready.as_str()) {
-        Some((true, was, shown)) if o.object.reported.current && progress != Progress::Stalled => {
-            let was = Reason::parse(was).unwrap_or(Reason::Available);
-            let kept = Summary::new(true, was, shown, Progress::Settled);
-            Summary { unsynced: Some((reason, message)), ..kept }
-        }
-        _ => Summary::failing(reason, message, progress),
-    }
-}
-
-/// Published only where nothing was reported before; what was reported stays.
-fn unconfirmed(o: &Observed, fault: &Fault) -> Summary {
-    match o.object.reported.get(ConditionType::Ready.as_str()) {
-        Some((true, was, shown)) if o.object.reported.current => {
-            let was = Reason::parse(was).unwrap_or(Reason::Available);
-            Summary::new(true, was, shown, Progress::Settled)
-        }
-        _ => {
-            let message = fault.message().then("; a second response has to confirm it");
-            Summary::new(false, Reason::Creating, message, Progress::Working)
-        }
+    match Summary::of_ready_object(o).filter(|_| progress != Progress::Stalled) {
+        Some(kept) => Summary { unsynced: Some((reason, message)), ..kept },
+        None => Summary::failing(reason, message, progress),
     }
 }
 
