@@ -10,15 +10,15 @@ use domain::ids::ProjectId;
 use reqwest::{Method, Url};
 use tokio::time::Instant;
 
+use super::auth::cookies::Cookies;
+use super::auth::credentials::Credentials;
+use super::auth::exchange::{AuthenticatedCall, Failure};
 use super::call_record::CallRecord;
-use super::cookies::Cookies;
-use super::credentials::Credentials;
 use super::error::{AtlasError, Operation, RequestContext};
-use super::exchange::{AuthenticatedCall, Failure};
 use super::http::RawResponse;
+use super::http::send_guard::MaySend;
 use super::outcome::Outcome;
 use super::response::{self, Response};
-use super::send_guard::MaySend;
 use super::transport::Transport;
 
 /// A client with the credentials of one API key or service account. Cheap to clone.

@@ -10,11 +10,11 @@ use domain::fault::{Concerns, Fault, FaultKind};
 use domain::ids::ProjectId;
 use domain::status::Message;
 
+use super::auth::credentials::Credentials;
 use super::classify;
-use super::credentials::{Credentials, SecretText};
 use super::http::TransportError;
 use super::outcome::Outcome;
-use super::redact;
+use super::redact::{self, SecretText};
 use super::response::{ErrorBody, Response};
 
 /// A call of the API, as metrics and logs name it.

@@ -16,13 +16,16 @@ use domain::text::{MAX_BYTES, is_unfit, kept};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::create_outcome::CreateOutcome;
-use super::credentials::{Credentials, SecretText};
-use super::digest::Challenge;
+use super::auth::credentials::Credentials;
+use super::auth::digest::Challenge;
+use super::auth::token;
+use super::auth::www_authenticate::{ChallengeError, choose};
 use super::error::{AtlasError, Operation, RequestContext};
-use super::http::RawResponse;
-use super::www_authenticate::{ChallengeError, choose};
-use super::{classify, create_outcome, json, redact, response, retry_after, token};
+use super::http::{RawResponse, retry_after};
+use super::redact::{self, SecretText};
+use super::serverless::create_outcome::{self, CreateOutcome};
+use super::serverless::json;
+use super::{classify, response};
 
 /// Stands for every secret that a server could echo. The base64 of the pair is hidden, too.
 const SECRET: &str = "hunter2-hunter2";

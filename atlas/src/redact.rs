@@ -1,10 +1,23 @@
-//! Cleans text from a server before it is shown: shortened, on one line, without secrets.
+//! Cleans text from a server before it is shown: shortened, on one line, without secrets. Holds the type of a secret, too.
 //!
 //! Text of a server reaches conditions, events and logs that other people read.
 
 use domain::text::is_unfit;
 
-use super::credentials::SecretText;
+/// Text that is never printed: it has neither `Debug` nor `Display`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct SecretText(String);
+
+impl SecretText {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the text itself, for the one header that carries it.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
 
 /// The maximum number of characters of a server's text that are shown.
 pub(super) const MAX_CHARS: usize = 512;

@@ -8,10 +8,9 @@ use std::time::Duration;
 use domain::sunset::Sunset;
 use serde_json::Value;
 
-use super::credentials::SecretText;
 use super::http::RawResponse;
 use super::outcome::Outcome;
-use super::redact;
+use super::redact::{self, SecretText};
 
 /// A response without its envelope.
 pub(super) struct Response {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::json::endpoints;
+use super::super::serverless::json::endpoints;
 use super::*;
 
 const ID: &str = "5f7cac1adf5d6c6306f4b283";

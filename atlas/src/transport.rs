@@ -6,13 +6,13 @@ use std::time::Duration;
 use domain::ids::ProjectId;
 use reqwest::Url;
 
-use super::acceptances::Acceptances;
-use super::authorities::Authorities;
+use super::auth::acceptances::Acceptances;
+use super::auth::challenge_pool::ChallengePool;
+use super::auth::token::{TokenEndpoint, Tokens};
 use super::call_record::Observer;
-use super::challenge_pool::ChallengePool;
 use super::http::Http;
+use super::http::authorities::Authorities;
 use super::settings::{self, ClientSettings, SettingsError};
-use super::token::{TokenEndpoint, Tokens};
 
 /// The transport to one Atlas. Cheap to clone; clones share connections, challenges and tokens.
 #[derive(Clone)]

@@ -151,8 +151,8 @@ async fn a_clock_an_hour_off_neither_takes_nor_loses_a_lease() {
 
 /// The uses of the time of day.
 const READS_THE_TIME_OF_DAY: [(&str, &str); 8] = [
-    ("atlas/src/exchange.rs", "the end of a cookie that is a date"),
-    ("atlas/src/http.rs", "a Retry-After that is a date"),
+    ("atlas/src/auth/exchange.rs", "the end of a cookie that is a date"),
+    ("atlas/src/http/mod.rs", "a Retry-After that is a date"),
     ("src/app/leader_election.rs", "the times in a Lease, for people and other programs"),
     ("src/clock.rs", "whether a claim is older than the clock since boot says"),
     ("src/runtime/events.rs", "the time of an event, for people"),

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 
 /// Returns whether a request may be sent at this moment.
-pub(super) type MaySend = Arc<dyn Fn() -> bool + Send + Sync>;
+pub(crate) type MaySend = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The content of a request, behind its guard.
 struct GuardedBody {
@@ -24,10 +24,10 @@ struct GuardedBody {
 /// The guard stopped the request: nothing was sent, and nothing will be.
 #[derive(Debug, thiserror::Error)]
 #[error("the time to send it was over")]
-pub(super) struct DeadlinePassed;
+pub(crate) struct DeadlinePassed;
 
 /// Returns a body that fails with [`DeadlinePassed`] instead of being written once `may_send` returns false.
-pub(super) fn body(content: Vec<u8>, may_send: MaySend) -> reqwest::Body {
+pub(crate) fn body(content: Vec<u8>, may_send: MaySend) -> reqwest::Body {
     reqwest::Body::wrap(GuardedBody { content: Some(content.into()), may_send })
 }
 

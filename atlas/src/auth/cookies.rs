@@ -17,7 +17,7 @@ const MAX_COOKIES: usize = 16;
 
 /// The cookies that a server set.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct Cookies(Vec<Cookie>);
+pub(crate) struct Cookies(Vec<Cookie>);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Cookie {
@@ -30,7 +30,7 @@ struct Cookie {
 impl Cookies {
     /// Reads the `Set-Cookie` lines of the response to a request for `path`. Of several with one name and path the last
     /// counts.
-    pub(super) fn receive<'a>(
+    pub(crate) fn receive<'a>(
         &mut self,
         lines: impl IntoIterator<Item = &'a [u8]>,
         path: &str,
@@ -45,7 +45,7 @@ impl Cookies {
     }
 
     /// Returns the `Cookie` header of a request for `path`.
-    pub(super) fn header(&self, path: &str) -> Option<HeaderValue> {
+    pub(crate) fn header(&self, path: &str) -> Option<HeaderValue> {
         let pairs: Vec<Vec<u8>> = self
             .0
             .iter()

@@ -9,11 +9,10 @@ use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use domain::text::kept;
 use serde_json::{Map, Value, json};
 
-use super::credentials::SecretText;
-use super::redact;
+use crate::redact::{self, SecretText};
 
 /// Parses one endpoint. The error is a message of ours.
-pub(super) fn endpoint(json: &Value, secrets: &[SecretText]) -> Result<Endpoint, String> {
+pub(crate) fn endpoint(json: &Value, secrets: &[SecretText]) -> Result<Endpoint, String> {
     let id: EndpointId = json
         .get("_id")
         .and_then(Value::as_str)
@@ -31,7 +30,7 @@ pub(super) fn endpoint(json: &Value, secrets: &[SecretText]) -> Result<Endpoint,
 }
 
 /// Parses a listing: a bare array, or `{results}`. Complete, or an error.
-pub(super) fn endpoints(json: &Value, secrets: &[SecretText]) -> Result<Vec<Endpoint>, String> {
+pub(crate) fn endpoints(json: &Value, secrets: &[SecretText]) -> Result<Vec<Endpoint>, String> {
     let results = json
         .as_array()
         .or_else(|| json.get("results")?.as_array())
@@ -66,7 +65,7 @@ pub struct PrivateConnection {
 }
 
 /// Parses an instance. Connection strings without an address are skipped: there is nothing to connect to.
-pub(super) fn instance(json: &Value) -> Result<InstanceDescription, String> {
+pub(crate) fn instance(json: &Value) -> Result<InstanceDescription, String> {
     if !json.is_object() {
         return Err("the response is no description of an instance".to_owned());
     }
@@ -95,12 +94,12 @@ pub(super) fn instance(json: &Value) -> Result<InstanceDescription, String> {
 }
 
 /// Returns the body of a POST.
-pub(super) fn creation(comment: &str) -> Vec<u8> {
+pub(crate) fn creation(comment: &str) -> Vec<u8> {
     json!({ "comment": comment }).to_string().into_bytes()
 }
 
 /// Returns the body of a PATCH. `providerName` is required even where it changes nothing.
-pub(super) fn change(comment: Option<&str>, vpc_endpoint_id: Option<&VpcEndpointId>) -> Vec<u8> {
+pub(crate) fn change(comment: Option<&str>, vpc_endpoint_id: Option<&VpcEndpointId>) -> Vec<u8> {
     let mut body = Map::new();
     body.insert("providerName".to_owned(), json!("AWS"));
     if let Some(comment) = comment {

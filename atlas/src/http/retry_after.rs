@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 /// The maximum wait; a longer one is cut to it. No server plans that far ahead, and a slip must not stop an operator
 /// for a year.
-pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// Returns how long to wait, from `now`: zero for a date in the past, `None` for a value that cannot be parsed.
-pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
         value.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs)

@@ -11,8 +11,9 @@ use std::time::Duration;
 use domain::ids::ProjectId;
 use tokio::time::Instant;
 
+use crate::error::Operation;
+
 use super::credentials::Fingerprint;
-use super::error::Operation;
 
 /// How many inconclusive 401s in a row it takes until the key is blamed.
 const MAX_DOUBTS: u8 = 2;
@@ -27,7 +28,7 @@ type KeyInProject = (Fingerprint, ProjectId);
 
 /// The acceptances of this process, one per operation: a key that may list may not be allowed to create.
 #[derive(Default)]
-pub(super) struct Acceptances(Mutex<HashMap<KeyInProject, Vec<Acceptance>>>);
+pub(crate) struct Acceptances(Mutex<HashMap<KeyInProject, Vec<Acceptance>>>);
 
 struct Acceptance {
     operation: Operation,
@@ -37,7 +38,7 @@ struct Acceptance {
 
 impl Acceptances {
     /// Records that Atlas executed a call with `key` in `project`.
-    pub(super) fn accepted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
+    pub(crate) fn accepted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
         let key_in_project = (key, project.clone());
         let mut all = self.lock();
         if all.len() >= MAX_KEYS && !all.contains_key(&key_in_project) {
@@ -52,13 +53,13 @@ impl Acceptances {
     }
 
     /// Returns when Atlas last did, whatever the operation.
-    pub(super) fn last(&self, key: Fingerprint, project: &ProjectId) -> Option<Instant> {
+    pub(crate) fn last(&self, key: Fingerprint, project: &ProjectId) -> Option<Instant> {
         let at = last_of(self.lock().get(&(key, project.clone()))?)?;
         (at.elapsed() < ACCEPTANCE_TTL).then_some(at)
     }
 
     /// Returns whether an inconclusive 401 to this operation is still blamed on the gateway.
-    pub(super) fn is_believed(&self, key: Fingerprint, project: &ProjectId, operation: Operation) -> bool {
+    pub(crate) fn is_believed(&self, key: Fingerprint, project: &ProjectId, operation: Operation) -> bool {
         let all = self.lock();
         all.get(&(key, project.clone())).into_iter().flatten().any(|acceptance| {
             acceptance.operation == operation
@@ -68,7 +69,7 @@ impl Acceptances {
     }
 
     /// Records that a call ended with such a 401.
-    pub(super) fn doubted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
+    pub(crate) fn doubted(&self, key: Fingerprint, project: &ProjectId, operation: Operation) {
         let mut all = self.lock();
         for acceptance in all.get_mut(&(key, project.clone())).into_iter().flatten() {
             if acceptance.operation == operation {

@@ -5,11 +5,13 @@
 
 use domain::serverless::endpoint::Endpoint;
 
-use super::error::{AtlasError, RequestContext};
-use super::exchange::Failure;
-use super::http::RawResponse;
-use super::outcome::Outcome;
-use super::{classify, json, response};
+use crate::auth::exchange::Failure;
+use crate::error::{AtlasError, RequestContext};
+use crate::http::RawResponse;
+use crate::outcome::Outcome;
+use crate::{classify, response};
+
+use super::json;
 
 /// The outcome of a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub enum CreateOutcome {
 }
 
 /// Classifies the result of a POST, and returns its outcome for metrics.
-pub(super) fn classify_create(
+pub(crate) fn classify_create(
     context: RequestContext<'_>,
     result: Result<RawResponse, Failure>,
 ) -> (Outcome, CreateOutcome) {

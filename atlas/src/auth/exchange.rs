@@ -37,44 +37,45 @@ use reqwest::header::HeaderValue;
 use reqwest::{Method, Url};
 use tokio::time::Instant;
 
+use crate::error::{AtlasError, RequestContext};
+use crate::http::send_guard::{self, MaySend};
+use crate::http::{HttpRequest, RawResponse, TransportError};
+use crate::outcome::Outcome;
+use crate::transport::Transport;
+use crate::{classify, redact, response};
+
 use super::cookies::Cookies;
 use super::credentials::Scheme;
 use super::digest::Challenge;
-use super::error::{AtlasError, RequestContext};
-use super::http::{HttpRequest, RawResponse, TransportError};
-use super::outcome::Outcome;
-use super::send_guard::{self, MaySend};
 use super::token::AccessToken;
-use super::transport::Transport;
 use super::www_authenticate::{ChallengeError, choose, schemes};
-use super::{classify, redact, response};
 
 /// The maximum number of responses of one call to challenges that were issued to it.
 const MAX_RESPONSES: u32 = 3;
 
 /// A call in progress.
-pub(super) struct AuthenticatedCall<'a> {
-    pub(super) transport: &'a Transport,
-    pub(super) context: RequestContext<'a>,
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) body: Option<Vec<u8>>,
-    pub(super) deadline: Instant,
+pub(crate) struct AuthenticatedCall<'a> {
+    pub(crate) transport: &'a Transport,
+    pub(crate) context: RequestContext<'a>,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) deadline: Instant,
     /// Evaluated each time the body is written; `None`: the request may always be sent.
-    pub(super) may_send: Option<MaySend>,
+    pub(crate) may_send: Option<MaySend>,
     /// HTTP requests so far.
-    pub(super) requests: u32,
+    pub(crate) requests: u32,
     /// The cookies that are sent with each request of this call.
-    pub(super) cookies: Cookies,
+    pub(crate) cookies: Cookies,
 }
 
 /// A call without a response.
-pub(super) struct Failure {
-    pub(super) error: AtlasError,
+pub(crate) struct Failure {
+    pub(crate) error: AtlasError,
     /// Whether the request can have reached the server: false after a 401, and if only an unauthenticated GET was sent.
-    pub(super) was_sent: bool,
+    pub(crate) was_sent: bool,
     /// Whether the same request may be sent again: it was a GET on a connection that had been idle.
-    pub(super) may_repeat: bool,
+    pub(crate) may_repeat: bool,
 }
 
 impl Failure {
@@ -95,7 +96,7 @@ enum Probe {
 
 impl AuthenticatedCall<'_> {
     /// Returns the response to the request, whatever its status.
-    pub(super) async fn run(&mut self) -> Result<RawResponse, Failure> {
+    pub(crate) async fn run(&mut self) -> Result<RawResponse, Failure> {
         match self.context.credentials.scheme() {
             Scheme::Digest => self.with_digest().await,
             Scheme::Bearer => self.with_token().await,

@@ -22,7 +22,7 @@ const MAX_KEYS: usize = 1024;
 
 /// The challenges that no running request uses.
 #[derive(Default)]
-pub(super) struct ChallengePool {
+pub(crate) struct ChallengePool {
     idle: Mutex<HashMap<Fingerprint, Vec<IdleChallenge>>>,
 }
 
@@ -33,12 +33,12 @@ struct IdleChallenge {
 
 impl ChallengePool {
     /// Takes the challenge that was used last, which is the likeliest to be still valid.
-    pub(super) fn take(&self, key: Fingerprint) -> Option<Challenge> {
+    pub(crate) fn take(&self, key: Fingerprint) -> Option<Challenge> {
         self.lock().get_mut(&key)?.pop().map(|idle| idle.challenge)
     }
 
     /// Puts a challenge back, unless it is exhausted.
-    pub(super) fn put(&self, key: Fingerprint, challenge: Challenge) {
+    pub(crate) fn put(&self, key: Fingerprint, challenge: Challenge) {
         if !challenge.is_exhausted() {
             self.keep(key, challenge, Instant::now());
         }

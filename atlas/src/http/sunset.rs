@@ -4,7 +4,7 @@ use domain::sunset::Sunset;
 use jiff::Timestamp;
 
 /// Reads the two headers. A date that cannot be parsed counts as not named.
-pub(super) fn parse(sunset: Option<&str>, deprecation: Option<&str>) -> Option<Sunset> {
+pub(crate) fn parse(sunset: Option<&str>, deprecation: Option<&str>) -> Option<Sunset> {
     sunset.or(deprecation)?;
     let time = sunset.and_then(|value| httpdate::parse_http_date(value.trim()).ok());
     let day = time.and_then(|time| Timestamp::try_from(time).ok());

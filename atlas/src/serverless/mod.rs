@@ -1,5 +1,8 @@
 //! Serverless private endpoints: the paths, the operations, and how a message about a failed one begins.
 
+pub(crate) mod create_outcome;
+pub(crate) mod json;
+
 use std::sync::Arc;
 
 use domain::fault::FaultKind;
@@ -8,11 +11,12 @@ use domain::serverless::endpoint::{Endpoint, EndpointId, Instance};
 use domain::sunset::Sunset;
 use reqwest::Method;
 
-use super::client::{Client, OperationRequest};
-use super::create_outcome::{self, CreateOutcome};
-use super::error::{AtlasError, Operation};
-use super::json::{self, InstanceDescription};
-use super::response::Response;
+use crate::client::{Client, OperationRequest};
+use crate::error::{AtlasError, Operation};
+use crate::response::Response;
+
+use create_outcome::CreateOutcome;
+use json::InstanceDescription;
 
 /// The outcome of a DELETE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

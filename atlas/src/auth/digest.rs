@@ -15,44 +15,44 @@ const MAX_NONCE_USES: u32 = 1_000_000;
 
 /// A server's challenge, and how often the client responded to it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Challenge {
+pub(crate) struct Challenge {
     prompt: WwwAuthenticateHeader,
     /// The client's nonce where it may not change: RFC 7616 §3.4.2 makes a session's hash from the first one,
     /// some servers from the current one. Keeping it satisfies both.
     cnonce: Option<String>,
     /// The cookies that came with the challenge and are sent with its responses.
-    pub(super) cookies: Cookies,
+    pub(crate) cookies: Cookies,
 }
 
 impl Challenge {
-    pub(super) fn new(prompt: WwwAuthenticateHeader) -> Self {
+    pub(crate) fn new(prompt: WwwAuthenticateHeader) -> Self {
         let cnonce = prompt.algorithm.sess.then(random_nonce).flatten();
         Self { prompt, cnonce, cookies: Cookies::default() }
     }
 
     /// Returns the server's nonce.
-    pub(super) fn nonce(&self) -> &str {
+    pub(crate) fn nonce(&self) -> &str {
         &self.prompt.nonce
     }
 
     #[cfg(any(test, fuzzing))]
-    pub(super) fn prompt(&self) -> &WwwAuthenticateHeader {
+    pub(crate) fn prompt(&self) -> &WwwAuthenticateHeader {
         &self.prompt
     }
 
     /// Returns whether the server rejected a nonce only for its age, not the key.
-    pub(super) fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         self.prompt.stale
     }
 
     /// Returns whether the challenge has had its last response.
-    pub(super) fn is_exhausted(&self) -> bool {
+    pub(crate) fn is_exhausted(&self) -> bool {
         self.prompt.nc >= MAX_NONCE_USES
     }
 
     /// Returns the `Authorization` header for one request; `nc` rises with each. `target` is the request target as sent,
     /// with its query. `None` if the result is not a valid header value.
-    pub(super) fn respond(&mut self, key: &Credentials, method: &str, target: &str) -> Option<HeaderValue> {
+    pub(crate) fn respond(&mut self, key: &Credentials, method: &str, target: &str) -> Option<HeaderValue> {
         let cnonce = self.cnonce.clone().or_else(random_nonce)?;
         let mut context = AuthContext::new_with_method(
             key.id(),

@@ -10,9 +10,11 @@ use domain::text::is_unfit;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::redact::SecretText;
+
 /// The kind of credentials, and thus the scheme: Digest or a bearer token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     Digest,
     Bearer,
 }
@@ -23,21 +25,6 @@ pub struct Credentials {
     scheme: Scheme,
     id: String,
     secret: SecretText,
-}
-
-/// Text that is never printed: it has neither `Debug` nor `Display`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct SecretText(String);
-
-impl SecretText {
-    pub(super) fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// Returns the text itself, for the one header that carries it.
-    pub(super) fn expose(&self) -> &str {
-        &self.0
-    }
 }
 
 /// Why credentials cannot be sent. The values themselves are not repeated.
@@ -79,7 +66,7 @@ impl Credentials {
         Ok(Self {
             scheme: Scheme::Digest,
             id: usable("the public API key", public)?,
-            secret: SecretText(usable("the private API key", private)?),
+            secret: SecretText::new(usable("the private API key", private)?),
         })
     }
 
@@ -91,7 +78,7 @@ impl Credentials {
         Ok(Self {
             scheme: Scheme::Bearer,
             id: usable("the client id", client_id)?,
-            secret: SecretText(usable("the client secret", client_secret)?),
+            secret: SecretText::new(usable("the client secret", client_secret)?),
         })
     }
 
@@ -103,7 +90,7 @@ impl Credentials {
         // Neither half contains a control character, so this one separates them.
         hash.update(self.id.as_bytes());
         hash.update([0]);
-        hash.update(self.secret.0.as_bytes());
+        hash.update(self.secret.expose().as_bytes());
         Fingerprint(hash.finalize().into())
     }
 
@@ -119,18 +106,18 @@ impl Credentials {
         &self.id
     }
 
-    pub(super) fn scheme(&self) -> Scheme {
+    pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    pub(super) fn secret(&self) -> &str {
+    pub(crate) fn secret(&self) -> &str {
         self.secret.expose()
     }
 
     /// Returns the forms in which a server could echo the secret.
-    pub(super) fn secrets(&self) -> Vec<SecretText> {
-        let basic = BASE64.encode(format!("{}:{}", self.id, self.secret.0).as_bytes());
-        vec![self.secret.clone(), SecretText(basic)]
+    pub(crate) fn secrets(&self) -> Vec<SecretText> {
+        let basic = BASE64.encode(format!("{}:{}", self.id, self.secret.expose()).as_bytes());
+        vec![self.secret.clone(), SecretText::new(basic)]
     }
 }
 

@@ -14,7 +14,7 @@ tokio::task_local! {
 }
 
 /// Runs `sending`; the first value is whether it needed no new connection.
-pub(super) async fn watch<F: Future>(sending: F) -> (bool, F::Output) {
+pub(crate) async fn watch<F: Future>(sending: F) -> (bool, F::Output) {
     let noting = async {
         let output = sending.await;
         (IS_NEW.with(|is_new| !is_new.get()), output)
@@ -24,7 +24,7 @@ pub(super) async fn watch<F: Future>(sending: F) -> (bool, F::Output) {
 
 /// A layer that records each new connection.
 #[derive(Clone, Copy)]
-pub(super) struct Layer;
+pub(crate) struct Layer;
 
 impl<S> tower_layer::Layer<S> for Layer {
     type Service = ConnectCounter<S>;
@@ -36,7 +36,7 @@ impl<S> tower_layer::Layer<S> for Layer {
 
 /// A connector that records that it was called.
 #[derive(Clone)]
-pub(super) struct ConnectCounter<S>(S);
+pub(crate) struct ConnectCounter<S>(S);
 
 impl<S: Service<R>, R> Service<R> for ConnectCounter<S> {
     type Response = S::Response;

@@ -3,8 +3,9 @@
 use domain::ids::ProjectId;
 use serde_json::json;
 
-use super::super::settings::ClientSettings;
-use super::super::transport::Transport;
+use crate::settings::ClientSettings;
+use crate::transport::Transport;
+
 use super::*;
 
 #[test]

@@ -14,13 +14,15 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use crate::call_record::{CallRecord, Observer};
+use crate::error::{AtlasError, Operation, RequestContext};
+use crate::http::{Http, HttpRequest, RawResponse};
+use crate::outcome::Outcome;
+use crate::redact::SecretText;
+use crate::response;
+
 use super::acceptances::Acceptances;
-use super::call_record::{CallRecord, Observer};
-use super::credentials::{Credentials, Fingerprint, SecretText};
-use super::error::{AtlasError, Operation, RequestContext};
-use super::http::{Http, HttpRequest, RawResponse};
-use super::outcome::Outcome;
-use super::response;
+use super::credentials::{Credentials, Fingerprint};
 
 /// The lifetime of a token whose response has no `expires_in`.
 const DEFAULT_TOKEN_TTL: Duration = Duration::from_mins(10);
@@ -40,15 +42,15 @@ const MAX_FAILURES: usize = 1024;
 
 /// The tokens of all service accounts.
 #[derive(Default)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     slots: Mutex<HashMap<Fingerprint, Arc<tokio::sync::Mutex<TokenSlot>>>>,
 }
 
 /// Where tokens are requested, and whom each request is reported to.
-pub(super) struct TokenEndpoint<'a> {
-    pub(super) http: Arc<Http>,
-    pub(super) url: Url,
-    pub(super) observer: &'a Observer,
+pub(crate) struct TokenEndpoint<'a> {
+    pub(crate) http: Arc<Http>,
+    pub(crate) url: Url,
+    pub(crate) observer: &'a Observer,
 }
 
 /// One account's token. Its lock is held while the token is renewed, so that one request serves all waiting calls.
@@ -69,7 +71,7 @@ struct TokenFailure {
 }
 
 /// An access token and its times.
-pub(super) struct AccessToken {
+pub(crate) struct AccessToken {
     text: SecretText,
     header: HeaderValue,
     asked_at: Instant,
@@ -80,17 +82,17 @@ pub(super) struct AccessToken {
 
 impl AccessToken {
     /// Returns the `Authorization` header.
-    pub(super) fn header(&self) -> HeaderValue {
+    pub(crate) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
 
     /// Returns the text that a server could echo, for redaction.
-    pub(super) fn secret(&self) -> SecretText {
+    pub(crate) fn secret(&self) -> SecretText {
         self.text.clone()
     }
 
     /// Records that a call with this token passed authentication.
-    pub(super) fn note_accepted(&self) {
+    pub(crate) fn note_accepted(&self) {
         self.was_accepted.store(true, Ordering::Relaxed);
     }
 }
@@ -129,7 +131,7 @@ impl Tokens {
     ///
     /// # Errors
     /// No token could be obtained.
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         endpoint: &TokenEndpoint<'_>,
         context: RequestContext<'_>,
@@ -163,7 +165,7 @@ impl Tokens {
     ///
     /// # Errors
     /// No token could be obtained.
-    pub(super) async fn replace(
+    pub(crate) async fn replace(
         &self,
         endpoint: &TokenEndpoint<'_>,
         context: RequestContext<'_>,
@@ -331,7 +333,7 @@ fn basic(credentials: &Credentials) -> Option<HeaderValue> {
 
 /// Parses `{"access_token", "expires_in", …}`; the lifetime counts from before the request, so it is never
 /// overestimated.
-pub(super) fn read(json: &Value, asked_at: Instant) -> Option<AccessToken> {
+pub(crate) fn read(json: &Value, asked_at: Instant) -> Option<AccessToken> {
     let text = json.get("access_token")?.as_str().filter(|text| !text.is_empty())?;
     let mut header = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
     header.set_sensitive(true);

@@ -4,6 +4,13 @@
 //! sent and read as a response, tolerant of malformed headers that intermediaries add. HTTP/1.1 only, so that a request
 //! that hangs or is cancelled affects no other. This file knows nothing of Atlas.
 
+pub(crate) mod authorities;
+mod failure;
+pub(crate) mod retry_after;
+mod reuse;
+pub(crate) mod send_guard;
+mod sunset;
+
 use std::time::{Duration, SystemTime};
 
 use domain::sunset::Sunset;
@@ -14,13 +21,13 @@ use reqwest::header::{
 use reqwest::{Certificate, Method, Proxy, Url, redirect, retry};
 use tokio::time::Instant;
 
-use super::authorities::Authorities;
-use super::credentials::SecretText;
-use super::failure::{self, ConnectFailure, Destination};
-use super::outcome::Outcome;
-use super::send_guard::DeadlinePassed;
-use super::settings::{ClientSettings, SettingsError};
-use super::{retry_after, reuse, sunset};
+use crate::outcome::Outcome;
+use crate::redact::SecretText;
+use crate::settings::{ClientSettings, SettingsError};
+
+use authorities::Authorities;
+use failure::{ConnectFailure, Destination};
+use send_guard::DeadlinePassed;
 
 /// The maximum size of a response body.
 const MAX_BODY: usize = 1024 * 1024;
@@ -36,48 +43,48 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_HEADERS: usize = 256;
 
 /// Connections to one server, and the limits on each request.
-pub(super) struct Http {
+pub(crate) struct Http {
     client: reqwest::Client,
     destination: Destination,
     timeout: Duration,
 }
 
 /// One request, ready to be sent.
-pub(super) struct HttpRequest<'a> {
-    pub(super) method: Method,
-    pub(super) url: &'a Url,
-    pub(super) accept: &'static str,
-    pub(super) authorization: Option<HeaderValue>,
-    pub(super) cookies: Option<HeaderValue>,
+pub(crate) struct HttpRequest<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: &'a Url,
+    pub(crate) accept: &'static str,
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) cookies: Option<HeaderValue>,
     /// Media type and content.
-    pub(super) body: Option<(&'static str, reqwest::Body)>,
-    pub(super) deadline: Instant,
+    pub(crate) body: Option<(&'static str, reqwest::Body)>,
+    pub(crate) deadline: Instant,
 }
 
 /// One response, as it came.
-pub(super) struct RawResponse {
-    pub(super) status: u16,
-    pub(super) challenges: Vec<String>,
+pub(crate) struct RawResponse {
+    pub(crate) status: u16,
+    pub(crate) challenges: Vec<String>,
     /// `Set-Cookie` lines.
-    pub(super) cookies: Vec<Vec<u8>>,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) sunset: Option<Sunset>,
+    pub(crate) cookies: Vec<Vec<u8>>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) sunset: Option<Sunset>,
     /// `RateLimit-Remaining`: what is left of the credentials' rate limit.
-    pub(super) remaining: Option<u64>,
+    pub(crate) remaining: Option<u64>,
     /// The whole body, or why there is none.
-    pub(super) body: Result<Vec<u8>, Outcome>,
+    pub(crate) body: Result<Vec<u8>, Outcome>,
     /// `Content-Encoding`, where the body was compressed although no request allows it: nothing here decompresses it.
-    pub(super) coding: Option<String>,
+    pub(crate) coding: Option<String>,
     /// A 401 that as likely means that the server does not know its own nonce as that the key is wrong.
-    pub(super) is_unknown_nonce_likely: bool,
+    pub(crate) is_unknown_nonce_likely: bool,
     /// The secrets that the body may hold.
-    pub(super) secrets: Vec<SecretText>,
+    pub(crate) secrets: Vec<SecretText>,
 }
 
 #[cfg(any(test, fuzzing))]
 impl RawResponse {
     /// Returns a response with this status and body, and no headers.
-    pub(super) fn of(status: u16, body: &[u8]) -> Self {
+    pub(crate) fn of(status: u16, body: &[u8]) -> Self {
         Self {
             status,
             challenges: Vec::new(),
@@ -94,18 +101,18 @@ impl RawResponse {
 }
 
 /// There was no response.
-pub(super) struct TransportError {
-    pub(super) outcome: Outcome,
-    pub(super) problem: String,
+pub(crate) struct TransportError {
+    pub(crate) outcome: Outcome,
+    pub(crate) problem: String,
     /// The message of the system or library.
-    pub(super) detail: String,
+    pub(crate) detail: String,
     /// What a person can do about it, if anything but wait.
-    pub(super) remedy: Option<String>,
+    pub(crate) remedy: Option<String>,
     /// Whether a part of the request may have been written.
-    pub(super) was_sent: bool,
+    pub(crate) was_sent: bool,
     /// A GET that was sent on a connection which had served before, and broke before any response: the server had
     /// closed it while it was idle, so the same request may be sent once more.
-    pub(super) may_repeat: bool,
+    pub(crate) may_repeat: bool,
 }
 
 impl TransportError {
@@ -120,7 +127,7 @@ impl Http {
     ///
     /// # Errors
     /// The invalid setting.
-    pub(super) fn new(
+    pub(crate) fn new(
         settings: &ClientSettings,
         base_url: &Url,
         extra: Option<&Authorities>,
@@ -157,7 +164,7 @@ impl Http {
     ///
     /// # Errors
     /// There was no response; records whether a part of the request may have been written.
-    pub(super) async fn send(&self, request: HttpRequest<'_>) -> Result<RawResponse, TransportError> {
+    pub(crate) async fn send(&self, request: HttpRequest<'_>) -> Result<RawResponse, TransportError> {
         let left = request.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(TransportError { was_sent: false, ..self.timed_out() });

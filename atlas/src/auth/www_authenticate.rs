@@ -20,7 +20,7 @@ const MAX_LINE: usize = 8 * 1024;
 
 /// Why the client can respond to none of the challenges. Holds text of the server: redact it before it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ChallengeError {
+pub(crate) enum ChallengeError {
     /// There was no challenge at all.
     None,
     /// The expected scheme, named first, was not offered: only these were.
@@ -54,7 +54,7 @@ impl fmt::Display for ChallengeError {
 ///
 /// # Errors
 /// Why the first Digest challenge is not usable, else the schemes that were offered instead.
-pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Challenge, ChallengeError> {
+pub(crate) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Challenge, ChallengeError> {
     let offers = offers(lines);
     let mut refusal = None;
     for offer in offers.iter().filter(|offer| offer.scheme.eq_ignore_ascii_case("digest")) {
@@ -73,7 +73,7 @@ pub(super) fn choose<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<Cha
 }
 
 /// Returns the schemes of the first challenges in `lines`.
-pub(super) fn schemes<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn schemes<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     named(offers(lines))
 }
 

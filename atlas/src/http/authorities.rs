@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
-use super::settings::SettingsError;
+use crate::settings::SettingsError;
 
 /// The text before and after the name of a block.
 const RULE: &str = "-----";
@@ -56,7 +56,7 @@ impl Authorities {
         self.certificates.len()
     }
 
-    pub(super) fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &[u8]> {
         self.certificates.iter().map(Vec::as_slice)
     }
 }

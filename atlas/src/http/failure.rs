@@ -9,24 +9,24 @@ use std::io;
 use rustls::CertificateError;
 
 /// The server and the proxy before it: host and port each, as messages name them.
-pub(super) struct Destination {
-    pub(super) host: String,
-    pub(super) proxy: Option<String>,
+pub(crate) struct Destination {
+    pub(crate) host: String,
+    pub(crate) proxy: Option<String>,
 }
 
 /// Why there is no connection.
-pub(super) struct ConnectFailure {
+pub(crate) struct ConnectFailure {
     /// The problem, without text of the system.
-    pub(super) problem: String,
+    pub(crate) problem: String,
     /// The system's own message.
-    pub(super) detail: String,
+    pub(crate) detail: String,
     /// What a person can do about it, if anything but wait.
-    pub(super) remedy: Option<String>,
+    pub(crate) remedy: Option<String>,
 }
 
 impl Destination {
     /// Returns what is wrong, and what a person can do about it.
-    pub(super) fn connect_failure(&self, error: &reqwest::Error) -> ConnectFailure {
+    pub(crate) fn connect_failure(&self, error: &reqwest::Error) -> ConnectFailure {
         let Self { host, proxy } = self;
         if let Some(error) = find::<rustls::Error>(error) {
             let (what, remedy) = tls(error, host);
@@ -51,7 +51,7 @@ impl Destination {
     }
 
     /// Describes how an established connection broke: our text, and the system's.
-    pub(super) fn interrupted(&self, error: &reqwest::Error) -> (String, String) {
+    pub(crate) fn interrupted(&self, error: &reqwest::Error) -> (String, String) {
         let what = match find::<hyper::Error>(error) {
             Some(error) if error.is_incomplete_message() => "it was closed".to_owned(),
             Some(error) if error.is_parse_too_large() => "the head of the response is too large".to_owned(),
@@ -161,7 +161,7 @@ fn socket(error: &reqwest::Error) -> String {
 }
 
 /// Returns the innermost error; the outer ones repeat the URL.
-pub(super) fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+pub(crate) fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     chain(error).last().unwrap_or(error)
 }
 
