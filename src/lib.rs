@@ -3,16 +3,16 @@
 //! # From event to status
 //!
 //! A watch event or a timer triggers a reconcile ([`serverless`]). It *observes* (the object, its credentials, the instance's
-//! listing), calls `domain::serverless::decide::decide`, *performs* the one step that this returns, and decides again, until no step is
-//! left; then it *publishes* status and events where they differ. The rules of the protocol are in the `domain` crate,
-//! which knows neither Kubernetes nor HTTP nor time.
+//! listing), *decides* on one step (`domain::serverless::reconcile` and `decide`), *performs* it, and decides again, until no step
+//! is left; then it *publishes* status and events where they differ. The rules of the protocol are in the `domain` crate, which
+//! knows neither Kubernetes nor HTTP nor time.
 //!
 //! # Creating once
 //!
 //! Atlas' create call is not idempotent, so it is preceded by a *claim* (an annotation with a fresh nonce, written with the
 //! finalizer against the very resourceVersion that was decided on), sent once for each nonce and before a deadline, and
-//! followed by a *record* of the id, guarded by tests on the object as it was read. Every endpoint carries a *mark* in its comment. A
-//! process that finds an open claim searches for the mark, or waits until the call can no longer take effect.
+//! followed by a *record* of the id, guarded by tests on the object as it was read. Every endpoint carries a *mark* in its comment.
+//! A process that finds an open claim searches for the mark, or waits until the call can no longer take effect.
 //!
 //! # Code map
 //!
@@ -20,7 +20,8 @@
 //! |---|---|---|
 //! | `domain` (crate) | `serverless`: endpoint, ownership, decide, status, memory, output; beside it schedule, access, rate limits | nothing |
 //! | `atlas` (crate) | the HTTP client: Digest, OAuth, classification | `domain` |
-//! | [`metrics`] | the metrics, and their exposition | `domain`, `atlas` |
+//! | [`clock`] | the clock of the protocol's times | nothing |
+//! | [`metrics`] | the metrics, and their exposition | `domain`, `atlas`, `clock` |
 //! | `runtime` | the parts that all kinds share: controller, admission, calls to the API server, events, watches, bounds | `domain`, `atlas`, `metrics` |
 //! | [`serverless`] | the kind `ServerlessPrivateEndpoint`: its resource, and observe → decide → perform → publish | all above |
 //! | [`app`] | settings, log, election, admin server, the program | all above |

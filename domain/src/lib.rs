@@ -5,12 +5,13 @@
 //!
 //! [`serverless`] has the rules of the kind: [`observed`](serverless::observed) → [`decide`](serverless::decide) →
 //! [`decision`](serverless::decision) → [`status`](serverless::status) and [`event`](serverless::event).
+//! [`reconcile`](serverless::reconcile) orders the steps of one reconcile, and says what each result changes.
 //! [`memory`](serverless::memory) carries state from one reconcile to the next, and [`output`](serverless::output) says what other
 //! tools read.
 //!
 //! The other modules know no kind: [`status`] has the vocabulary of conditions, reasons and events; [`schedule`] says when an object
 //! is due, [`access`] which credentials may be used, [`reference`] what a reference leads to, [`rate_limits`] whose calls are
-//! withheld, and [`sunset`] which announcements count.
+//! withheld, [`request_rate`] how often users may trigger listings, and [`sunset`] which announcements count.
 
 pub mod access;
 pub mod backoff;
@@ -20,6 +21,7 @@ pub mod ids;
 pub mod instant;
 pub mod rate_limits;
 pub mod reference;
+pub mod request_rate;
 pub mod requeue;
 pub mod schedule;
 pub mod serverless;
@@ -27,3 +29,4 @@ pub mod status;
 pub mod sunset;
 pub mod text;
 pub mod token;
+pub mod token_bucket;

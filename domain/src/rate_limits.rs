@@ -56,6 +56,15 @@ pub enum Call {
     Write,
 }
 
+/// The calls that a refusal withholds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Withheld {
+    /// Every call.
+    All(Fault),
+    /// Writes only.
+    Writes(Fault),
+}
+
 /// The callers that a pause applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum PauseScope<S, C> {
@@ -131,6 +140,24 @@ impl<S: Clone + Eq + Hash, C: Copy + Eq + Hash> RateLimits<S, C> {
             (until > now)
                 .then(|| Fault { retry_after: Some(until.saturating_sub(now)), ..pause.fault.clone() })
         })
+    }
+
+    /// Returns what withholds a write of `caller`. If nothing does, records that the write begins. `requested`: because of a reconcile
+    /// request.
+    pub fn begin_write(
+        &mut self,
+        caller: &Caller<S, C>,
+        requested: bool,
+        now: SinceBoot,
+    ) -> Option<Withheld> {
+        if let Some(fault) = self.holding(caller, Call::Read, requested, now) {
+            return Some(Withheld::All(fault));
+        }
+        if let Some(fault) = self.holding(caller, Call::Write, requested, now) {
+            return Some(Withheld::Writes(fault));
+        }
+        self.called(caller, Call::Write, now);
+        None
     }
 
     /// Records that `caller` calls now: a reconcile request bypasses any pause that is in force.

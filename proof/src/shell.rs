@@ -19,7 +19,7 @@ use crate::in_flight::{AtlasWrite, ObjectPatch};
 use crate::memory::observe;
 use crate::object::{Annotation, CachedObject, Manifest, MarkOwner, ModelObject};
 use crate::outcomes::StepOutcome;
-use crate::state::{ModelState, Reconcile, View, Wait, WriteResult};
+use crate::state::{ModelState, RunningReconcile, View, Wait, WriteResult};
 use crate::time::{ago, now, times};
 use crate::{Event, Invariant, Model};
 
@@ -207,7 +207,7 @@ impl Model {
     }
 }
 
-fn begin(cache: Option<CachedObject>) -> Reconcile {
+fn begin(cache: Option<CachedObject>) -> RunningReconcile {
     let nothing = ModelObject {
         life: 0,
         deleting: false,
@@ -221,7 +221,13 @@ fn begin(cache: Option<CachedObject>) -> Reconcile {
         manifest: Manifest::default(),
     };
     let held = cache.unwrap_or(CachedObject { object: nothing, current: false });
-    Reconcile { held, view: View::Unread, seen: 0, last_write: WriteResult::Nothing, wait: Wait::Nothing }
+    RunningReconcile {
+        held,
+        view: View::Unread,
+        seen: 0,
+        last_write: WriteResult::Nothing,
+        wait: Wait::Nothing,
+    }
 }
 
 /// Handles a decision without a step: the status reports the state.

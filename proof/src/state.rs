@@ -114,7 +114,7 @@ pub enum Wait {
 
 /// A running reconcile.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Reconcile {
+pub struct RunningReconcile {
     /// The object of the decision.
     pub held: CachedObject,
     /// The listing.
@@ -135,7 +135,7 @@ pub struct Controller {
     /// The object as its watch shows it; never newer than the API server, and often older.
     pub cache: Option<CachedObject>,
     /// The reconcile that is running.
-    pub running: Option<Box<Reconcile>>,
+    pub running: Option<Box<RunningReconcile>>,
     /// Ticks since the claim was acknowledged (read only where D is counted from there).
     pub acknowledged: u8,
 }

@@ -22,7 +22,6 @@ const CONTROLLER: &str = "serverlessprivateendpoint";
 pub(super) struct ReconcileMetrics {
     reconciles: Counters<1>,
     errors: Counter,
-    terminal_errors: Counter,
     panics: Counter,
     time: Histogram,
     active_workers: Gauge,
@@ -43,8 +42,6 @@ impl ReconcileMetrics {
         let own = own.sub_registry_with_prefix("controller_runtime");
         let reconciles = add(own, "reconcile", "Number of reconciles by result", Counters::default());
         let errors = add(own, "reconcile_errors", "Number of failed reconciles", Counter::default());
-        let terminal = "Number of objects that could not be decoded";
-        let terminal_errors = add(own, "terminal_reconcile_errors", terminal, Counter::default());
         let panics = add(own, "reconcile_panics", "Number of reconciles that panicked", Counter::default());
         let time = add(own, "reconcile_time_seconds", "Seconds that a reconcile takes", call_time());
         let active_workers =
@@ -56,17 +53,7 @@ impl ReconcileMetrics {
         for result in ReconcileResult::ALL {
             drop(reconciles.get_or_create(&labels([("result", result.as_str())])));
         }
-        Self {
-            reconciles,
-            errors,
-            terminal_errors,
-            panics,
-            time,
-            active_workers,
-            max_workers,
-            queue,
-            queue_time,
-        }
+        Self { reconciles, errors, panics, time, active_workers, max_workers, queue, queue_time }
     }
 
     pub(super) fn started(&self) -> ActiveReconcile {
@@ -79,10 +66,6 @@ impl ReconcileMetrics {
             self.errors.inc();
         }
         self.time.observe(duration.as_secs_f64());
-    }
-
-    pub(super) fn not_decoded(&self) {
-        self.terminal_errors.inc();
     }
 
     pub(super) fn panicked(&self) {

@@ -60,6 +60,7 @@ pub struct Metrics {
     lost: Counter,
     duplicates: Counter,
     unwatched: Counter,
+    unreadable: Counter,
     unwatched_at_start: Gauge,
     ca_file_unusable: Gauge,
 }
@@ -115,6 +116,8 @@ impl Metrics {
             add(own, "duplicates", "Number of excess endpoints found in Atlas", Counter::default());
         let unwatched = "Number of objects with the finalizer that no operator seems to watch";
         let unwatched = add(own, "unwatched", unwatched, Counter::default());
+        let unreadable = "Number of objects that were found to be unreadable";
+        let unreadable = add(own, "unreadable", unreadable, Counter::default());
         let at_start =
             "Number of objects with the finalizer that were not watched by this process at its start";
         let unwatched_at_start = add(own, "unwatched_objects", at_start, Gauge::default());
@@ -145,6 +148,7 @@ impl Metrics {
             lost,
             duplicates,
             unwatched,
+            unreadable,
             unwatched_at_start,
             ca_file_unusable,
         };
@@ -175,7 +179,7 @@ impl Metrics {
 
     /// Counts an object that cannot be decoded; it is retried when it changes.
     pub fn not_decoded(&self) {
-        self.runtime.not_decoded();
+        self.unreadable.inc();
     }
 
     /// Counts a reconcile that panicked, which is a defect. It also counts as failed.

@@ -15,6 +15,7 @@ use crate::clock::Boottime;
 use crate::metrics::{Metrics, Queued};
 
 use super::cached::Cached;
+use super::concurrency;
 use super::kind::Kind;
 use super::work::Work;
 use super::work_queue::{Lane, Queue};
@@ -23,7 +24,7 @@ use super::work_queue::{Lane, Queue};
 type Name<K> = Arc<ObjectRef<Cached<K>>>;
 
 /// Maximum concurrent reconciles for one lane: as many as may call Atlas concurrently for its project.
-const PER_LANE: usize = 8;
+const PER_LANE: usize = concurrency::PER_PROJECT;
 
 /// Maximum concurrent reconciles for one project of a namespace: those in a call to Atlas, and twice as many between two calls.
 const PER_PROJECT: usize = 24;

@@ -61,10 +61,10 @@ pub(crate) enum ApiError {
     #[error("the operator's service account is not allowed to {0}")]
     Forbidden(String),
     /// The API server rejected the value: a defect of the operator, or a policy of the cluster.
-    #[error("the API server refuses what the operator wrote: {0}")]
+    #[error("the API server rejected the operator's write: {0}")]
     Invalid(String),
     /// The response cannot be decoded; a write may have been applied.
-    #[error("it cannot be read: {0}")]
+    #[error("cannot decode the response: {0}")]
     Unreadable(String),
     /// No response before the timeout; a write may have been applied.
     #[error("the API server did not respond within {} s", TIMEOUT.as_secs())]

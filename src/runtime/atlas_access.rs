@@ -1,16 +1,19 @@
-//! Access to Atlas, which all reconciles share: credentials, permits to call, and the calls that Atlas' refusals withhold.
+//! Access to Atlas, which all reconciles share: credentials, permits to call, the calls that Atlas' refusals withhold, and the
+//! announced end of an API.
 //!
 //! It never calls Atlas. Which credentials an object may use is in `domain::access`, and whose calls a refusal withholds in
 //! `domain::rate_limits`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use atlas::{AtlasError, Fingerprint};
 use domain::access::{self, Choice, OwnSecret, Purpose, Remembered};
 use domain::fault::{Fault, FaultKind};
 use domain::ids::ProjectId;
 use domain::instant::SinceBoot;
-use domain::rate_limits::{Call, Caller, RateLimits};
+use domain::rate_limits::{Call, Caller, RateLimits, Withheld};
+use domain::sunset::{Announcements, Sunset};
 
 use crate::clock::Boottime;
 
@@ -42,20 +45,14 @@ pub(crate) struct Access<Subject> {
     pub(crate) key: AtlasKey,
 }
 
-/// Which calls a refusal withholds.
-pub(crate) enum Withheld {
-    /// Every call.
-    All(Fault),
-    /// Writes only.
-    Writes(Fault),
-}
-
 /// The access to Atlas of all objects.
 pub(crate) struct AtlasAccess {
     pub(crate) credentials: CredentialStore,
     default: Option<DefaultCredentials>,
     permits: Concurrency,
     rate_limits: Mutex<RateLimits<SecretVersion, Fingerprint>>,
+    /// The announced ends of an API, by any response to any object.
+    announcements: Mutex<Announcements>,
 }
 
 impl DefaultCredentials {
@@ -88,7 +85,13 @@ impl AtlasAccess {
         default: Option<DefaultCredentials>,
         concurrency: usize,
     ) -> Self {
-        Self { credentials, default, permits: Concurrency::new(concurrency), rate_limits: Mutex::default() }
+        Self {
+            credentials,
+            default,
+            permits: Concurrency::new(concurrency),
+            rate_limits: Mutex::default(),
+            announcements: Mutex::default(),
+        }
     }
 
     /// Waits for the permit to call Atlas about `project` for an object of `namespace`.
@@ -186,21 +189,9 @@ impl AtlasAccess {
         self.rate_limits().called(&access.caller(), Call::Read, now());
     }
 
-    /// Checks that no fault withholds a write, and records that it begins. `requested`: because of a reconcile request.
-    ///
-    /// # Errors
-    /// If a fault withholds the write.
-    pub(crate) fn begin_write<S>(&self, access: &Access<S>, requested: bool) -> Result<(), Withheld> {
-        let (caller, now) = (access.caller(), now());
-        let mut rate_limits = self.rate_limits();
-        if let Some(fault) = rate_limits.holding(&caller, Call::Read, requested, now) {
-            return Err(Withheld::All(fault));
-        }
-        if let Some(fault) = rate_limits.holding(&caller, Call::Write, requested, now) {
-            return Err(Withheld::Writes(fault));
-        }
-        rate_limits.called(&caller, Call::Write, now);
-        Ok(())
+    /// Returns what withholds a write. If nothing does, records that the write begins. `requested`: because of a reconcile request.
+    pub(crate) fn begin_write<S>(&self, access: &Access<S>, requested: bool) -> Option<Withheld> {
+        self.rate_limits().begin_write(&access.caller(), requested, now())
     }
 
     /// Applies the response to a call that was sent at that time: to the calls that are withheld, and to the credentials.
@@ -216,6 +207,23 @@ impl AtlasAccess {
             Some(error) => self.rate_limits().refused(&caller, call, (&error.fault(), error.concerns()), now),
         }
         self.credentials.record_response(&access.key, error.map(AtlasError::kind)).await;
+    }
+
+    /// Records that a response to a request that was sent at `sent` announces the end of the API, on this day if it names one.
+    pub(crate) fn announced(&self, day: Option<&str>, sent: Boottime) {
+        self.announcements().announced(day, sent.since_boot());
+    }
+
+    /// Returns the announced end of the API, if a response of the last day has announced it. Two responses at least `confirm_gap`
+    /// apart confirm each other.
+    pub(crate) fn sunset(&self, confirm_gap: Duration) -> Option<Sunset> {
+        let sunset = self.announcements().current(confirm_gap, now())?;
+        let today = jiff::Timestamp::now().strftime("%F").to_string();
+        Some(Sunset { is_over: sunset.day.as_deref().is_some_and(|day| *day < *today), ..sunset })
+    }
+
+    fn announcements(&self) -> MutexGuard<'_, Announcements> {
+        self.announcements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rate_limits(&self) -> MutexGuard<'_, RateLimits<SecretVersion, Fingerprint>> {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::work_queue::{Lane, Queue};
 
 /// The maximum number of concurrent calls to Atlas for one project of a namespace.
-const PER_PROJECT: usize = 8;
+pub(crate) const PER_PROJECT: usize = 8;
 
 /// The permit to call, until it is dropped.
 pub(crate) struct Permit<const LEVELS: usize> {

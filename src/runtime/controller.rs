@@ -23,19 +23,27 @@ use super::kind::Kind;
 use super::triggers::{Triggered, Triggers, name};
 use super::work::Work;
 
-/// Reconciles each object of the store of `writer` that is named by a watch event or a request, and again after the delay that `reconcile` returned.
+/// What to do about an object that has left the store, also if it was deleted while the watch was interrupted.
+pub(crate) struct OnLeft<Report, Remove> {
+    /// Reports that the object is no longer watched, if it still exists.
+    pub(crate) report: Report,
+    /// Removes the state of the object. Called a second time after a reconcile during which the object left the store: it may have
+    /// recorded state since.
+    pub(crate) remove: Remove,
+}
+
+/// Reconciles each object of the store of `writer` that is named by a watch event or a request, and again after the delay that
+/// `reconcile` returned.
 ///
 /// When `work` ends, it starts nothing new and waits for the running reconciles. Each reconcile receives the time at which it was
-/// last requested. The events are applied to the store here. `on_left_watch` is called for each object that has left the store,
-/// also if it was deleted while the watch was interrupted. `on_deleted` is called for the same objects, and a second time after a
-/// reconcile during which the object left the store.
+/// last requested. The events are applied to the store here.
 pub(crate) async fn run<K: Kind, Reconcile>(
     events: impl Stream<Item = Event<Cached<K>>>,
     requests: impl Stream<Item = ObjectRef<Cached<K>>>,
     writer: Writer<Cached<K>>,
     admission: Arc<Admission<K>>,
     reconcile: impl Fn(Box<K>, Boottime) -> Reconcile + Clone,
-    (on_left_watch, on_deleted): (impl Fn(&ObjectRef<Cached<K>>), impl Fn(&ObjectRef<Cached<K>>) + Clone),
+    on_left: OnLeft<impl Fn(&ObjectRef<Cached<K>>), impl Fn(&ObjectRef<Cached<K>>) + Clone>,
     work: &Work,
 ) where
     Reconcile: Future<Output = Option<Duration>>,
@@ -45,8 +53,8 @@ pub(crate) async fn run<K: Kind, Reconcile>(
     let triggered = events.flat_map(|event| {
         let Triggered { reconcile, deleted } = triggers.on_event(&event);
         for object in &deleted {
-            on_left_watch(object);
-            on_deleted(object);
+            (on_left.report)(object);
+            (on_left.remove)(object);
         }
         for object in &reconcile {
             admission.record_trigger(object);
@@ -55,14 +63,13 @@ pub(crate) async fn run<K: Kind, Reconcile>(
     });
     let queue = stream::select(triggered, requests).take_until(work.ended()).map(Ok::<_, Infallible>);
     let reconciler = |object: Arc<Cached<K>>, _: Arc<()>| {
-        let (reconcile, on_deleted, store) = (reconcile.clone(), on_deleted.clone(), store.clone());
+        let (reconcile, remove, store) = (reconcile.clone(), on_left.remove.clone(), store.clone());
         let admitted = admit(&admission, &object);
         Box::pin(async move {
             let Some((object, permit)) = admitted else { return Ok::<_, Infallible>(Action::await_change()) };
             let delay = reconcile(object, permit.requested_at).await;
             if store.get(permit.object()).is_none() {
-                // The object left the store during the reconcile, which may have recorded state for it since.
-                on_deleted(permit.object());
+                remove(permit.object());
             }
             Ok(delay.map_or_else(Action::await_change, Action::requeue))
         })

@@ -86,16 +86,22 @@ async fn beside(test: impl AsyncFnOnce(&Harness)) {
         gone: RefCell::default(),
         ended: Cell::new(false),
     };
-    let unshown =
-        |object: &ObjectRef<Cached<Example>>| harness.unshown.borrow_mut().push(object.name.clone());
-    let gone = |object: &ObjectRef<Cached<Example>>| harness.gone.borrow_mut().push(object.name.clone());
+    let report = |object: &ObjectRef<Cached<Example>>| harness.unshown.borrow_mut().push(object.name.clone());
+    let remove = |object: &ObjectRef<Cached<Example>>| harness.gone.borrow_mut().push(object.name.clone());
     let admission = Arc::new(Admission::new(4, Metrics::default(), harness.work.clone()));
     let requested = stream::select(requested_directly, admission.requests_for(None));
     let reconcile = |object, _| harness.reconcile(object);
     let run = async {
         let work = &harness.work;
-        let engine =
-            run(received, requested, writer, Arc::clone(&admission), reconcile, (unshown, gone), work);
+        let engine = run(
+            received,
+            requested,
+            writer,
+            Arc::clone(&admission),
+            reconcile,
+            OnLeft { report, remove },
+            work,
+        );
         tokio::join!(engine, admission.run());
         harness.ended.set(true);
     };

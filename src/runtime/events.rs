@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::status::EventDraft;
+use domain::token_bucket::{Bucket, Rate};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -20,8 +21,6 @@ use kube::{Api, Client};
 use tracing::debug;
 
 use crate::clock::Boottime;
-
-use super::token_bucket::{Bucket, Rate};
 
 /// Timeout for publishing an event.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,13 +97,14 @@ impl Folded {
     fn take(&mut self, namespace: &str, now: Boottime) -> bool {
         if self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
             self.swept = Some(now);
-            self.namespaces.retain(|_, bucket| !bucket.is_full(now));
+            self.namespaces.retain(|_, bucket| !bucket.is_full(now.since_boot()));
             self.namespaces.shrink_to_fit();
         }
-        let bucket = self.namespaces.entry(namespace.into()).or_insert_with(|| Bucket::full(now));
-        let folds = bucket.wait(RATE, now).is_zero();
+        let bucket =
+            self.namespaces.entry(namespace.into()).or_insert_with(|| Bucket::full(now.since_boot()));
+        let folds = bucket.wait(RATE, now.since_boot()).is_zero();
         if folds {
-            bucket.take(RATE, now);
+            bucket.take(RATE, now.since_boot());
         }
         folds
     }

@@ -15,8 +15,6 @@
 //! | `work` | the right to start something: only in a leader that is not shutting down |
 //! | `work_queue` | a fair queue with lanes |
 //! | `concurrency` | the bounds on requests in flight, by namespace and project |
-//! | `token_bucket` | rate limits |
-//! | `request_rate` | the rate of listings that users trigger |
 //! | `single_flight` | one response for all waiting callers |
 //! | `status_patch` | the patch of a status: conditions, and the fields that every kind has |
 //! | `error_chain` | an error as one line, with its causes |
@@ -40,10 +38,8 @@ pub(crate) mod example;
 pub(crate) mod identity;
 pub(crate) mod kind;
 pub(crate) mod references;
-pub(crate) mod request_rate;
 pub(crate) mod single_flight;
 pub(crate) mod status_patch;
-pub(crate) mod token_bucket;
 pub(crate) mod triggers;
 pub(crate) mod watch;
 pub(crate) mod watch_health;

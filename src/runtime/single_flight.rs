@@ -1,8 +1,8 @@
 //! Single-flight requests to Atlas: one response about a subject for all its callers, with a rate limit.
 //!
-//! It knows neither the request nor how it is sent, and compares subjects (instances, for example) only for equality. A caller states how fresh a response must be, and shares a request
-//! in flight that is fresh enough. A waiting caller holds no permit: each acquires one from its own namespace's
-//! share, so that no caller waits for another namespace's.
+//! It knows neither the request nor how it is sent, and compares subjects (instances, for example) only for equality. A caller
+//! states how fresh a response must be, and shares a request in flight that is fresh enough. A waiting caller holds no permit: each
+//! acquires one from its own namespace's share, so that no caller waits for another namespace's.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,12 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atlas::Fingerprint;
+use domain::token_bucket::{Bucket, Rate};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::clock::Boottime;
-
-use super::token_bucket::{Bucket, Rate};
 
 /// A response, and when its request was sent.
 pub(crate) type Stamped<T> = (Boottime, T);
@@ -125,8 +124,8 @@ impl<Subject: Eq + Hash, T: Clone> SingleFlight<Subject, T> {
 }
 
 impl<Subject: Eq + Hash, T> ResponseSlots<Subject, T> {
-    /// Removes old responses. A slot with neither callers nor a response belongs to a deleted object, or to an object that is seldom
-    /// reconciled.
+    /// Removes old responses. A slot with neither callers nor a response belongs to a deleted object, or to an object that is
+    /// seldom reconciled.
     fn sweep(&mut self, now: Boottime, is_failure: fn(&T) -> bool) {
         self.swept = now;
         self.all.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_unexpired(now, is_failure));
@@ -136,7 +135,7 @@ impl<Subject: Eq + Hash, T> ResponseSlots<Subject, T> {
 
 impl<T: Clone> ResponseSlot<T> {
     fn new(now: Boottime) -> Arc<Self> {
-        let state = SlotState { response: None, in_flight: false, bucket: Bucket::full(now) };
+        let state = SlotState { response: None, in_flight: false, bucket: Bucket::full(now.since_boot()) };
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new() })
     }
 
@@ -163,7 +162,7 @@ impl<T: Clone> SlotState<T> {
         if self.in_flight {
             return Available::InFlight;
         }
-        match rate.map(|rate| self.bucket.wait(rate, Boottime::now())) {
+        match rate.map(|rate| self.bucket.wait(rate, Boottime::now().since_boot())) {
             Some(delay) if !delay.is_zero() => Available::RateLimited(delay),
             _ => Available::Nothing,
         }
@@ -189,7 +188,7 @@ impl<T: Clone> RequestSender<'_, T> {
     fn end(self, response: &Stamped<T>, rate: Option<Rate>) {
         let mut state = self.0.state();
         if let Some(rate) = rate {
-            state.bucket.take(rate, response.0);
+            state.bucket.take(rate, response.0.since_boot());
         }
         state.response = Some(response.clone());
     }

@@ -19,7 +19,7 @@ pub struct Work {
 
 /// The error if nothing may start now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("nothing may start: the operator is shutting down, or does not lead")]
+#[error("nothing may start: the operator is shutting down, or is not the leader")]
 pub(crate) struct Stopped;
 
 impl Work {

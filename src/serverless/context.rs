@@ -58,8 +58,8 @@ pub struct Options {
 }
 
 pub(super) struct Context {
-    pub(super) cluster: ApiServer,
-    pub(super) cluster_id: ClusterId,
+    pub(super) api_server: ApiServer,
+    pub(super) cluster_id: Arc<ClusterId>,
     pub(super) atlas: AtlasAccess,
     pub(super) listings: Listings,
     pub(super) addresses: Addresses,
@@ -177,7 +177,7 @@ impl Context {
         };
         let (ctx, namespace) = (Arc::clone(self), namespace.to_owned());
         tokio::spawn(async move {
-            let permit = ctx.cluster.permit(&namespace).await;
+            let permit = ctx.api_server.permit(&namespace).await;
             if !ctx.publish_event(&permit, regarding, &draft).await {
                 ctx.states.set_unreadable_reported(&token, false);
             }

@@ -1,9 +1,8 @@
-//! Converts the custom resource to the types of the rules, each value once. It decides nothing and does no I/O.
+//! Converts the custom resource to the types of the rules. It does no I/O.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use domain::access::Purpose;
 use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
 use domain::serverless::endpoint::{Endpoint, EndpointStatus, Instance};
@@ -111,14 +110,6 @@ pub fn spec(object: &ServerlessPrivateEndpoint, vpc_endpoint: VpcEndpoint) -> Re
         suspend: spec.suspend,
         progress_deadline: duration("progressDeadline", &spec.progress_deadline)?,
     })
-}
-
-/// Returns the purpose of credentials for a read: a scheduled one, or one because of a change or a reconcile request that the
-/// status does not reflect yet.
-pub(super) fn read_purpose(object: &ServerlessPrivateEndpoint) -> Purpose {
-    let status = object.status.as_ref();
-    let edited = status.map(|status| status.observed_generation) != object.meta().generation;
-    if edited || reconcile_request(object).is_some() { Purpose::OnRequest { edited } } else { Purpose::Read }
 }
 
 /// Returns how often a settled endpoint is polled.

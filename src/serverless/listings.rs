@@ -3,21 +3,20 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use atlas::Operation;
+use atlas::{Fingerprint, Operation};
 use domain::fault::Fault;
 use domain::rate_limits::Call;
+use domain::request_rate::{ListingRate, UserTrigger};
 use domain::schedule::Cause;
 use domain::serverless::endpoint::{Endpoint, Instance};
 use domain::serverless::observed::Times;
-use domain::sunset::Announcements;
 use domain::sunset::Sunset;
+use domain::token_bucket::Rate;
 
 use crate::clock::Boottime;
 
 use crate::runtime::atlas_access::{Access, AtlasAccess};
-use crate::runtime::request_rate::{ListingRate, UserTrigger};
 use crate::runtime::single_flight::SingleFlight;
-use crate::runtime::token_bucket::Rate;
 
 /// Minimum interval between two listings of an instance, however many callers request one. A shorter poll interval shortens it.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -47,10 +46,8 @@ enum NotSent {
 /// The listings of all instances.
 pub(super) struct Listings {
     endpoints: SingleFlight<Instance, Result<Arc<[Endpoint]>, Fault>>,
-    listing_rate: Mutex<ListingRate>,
-    /// The announced ends of this API, by any response to any object.
-    announcements: Mutex<Announcements>,
-    times: Times,
+    listing_rate: Mutex<ListingRate<Fingerprint>>,
+    confirm_gap: Duration,
 }
 
 impl Listings {
@@ -59,9 +56,8 @@ impl Listings {
         let interval = INTERVAL.min(poll_min);
         Self {
             endpoints: SingleFlight::new(Some(Rate { burst: BURST, interval }), Result::is_err),
-            listing_rate: Mutex::new(ListingRate::new(interval, Boottime::now())),
-            announcements: Mutex::default(),
-            times,
+            listing_rate: Mutex::new(ListingRate::new(interval, Boottime::now().since_boot())),
+            confirm_gap: times.confirm_gap,
         }
     }
 
@@ -91,7 +87,7 @@ impl Listings {
             drop(permit);
             if let Ok(listing) = &result {
                 if let Some(sunset) = &listing.sunset {
-                    self.announcements().announced(sunset.day.as_deref(), sent.since_boot());
+                    atlas.announced(sunset.day.as_deref(), sent);
                 }
                 if let Some(trigger) = counted_as {
                     self.listing_rate().refund(trigger, &access.namespace);
@@ -115,7 +111,7 @@ impl Listings {
                 }
                 Err(NotSent::RateLimited(delay)) => return Err(delay),
             };
-        Ok(InstanceListing { sent, result, was_requested, sunset: self.sunset() })
+        Ok(InstanceListing { sent, result, was_requested, sunset: atlas.sunset(self.confirm_gap) })
     }
 
     /// Checks back-off and rate limits, and records that a listing is requested now. Returns the trigger of a user that it
@@ -126,7 +122,7 @@ impl Listings {
         access: &Access<Instance>,
         cause: Cause,
     ) -> Result<Option<UserTrigger>, NotSent> {
-        let now = Boottime::now();
+        let now = Boottime::now().since_boot();
         let take = |trigger| {
             let project = (access.project.clone(), access.fingerprint());
             let wait = self.listing_rate().take(trigger, &access.namespace, project, now);
@@ -146,14 +142,6 @@ impl Listings {
         Ok(counted_as)
     }
 
-    fn sunset(&self) -> Option<Sunset> {
-        self.announcements().current(self.times.confirm_gap, Boottime::now().since_boot())
-    }
-
-    fn announcements(&self) -> MutexGuard<'_, Announcements> {
-        self.announcements.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn check_withheld(
         atlas: &AtlasAccess,
         access: &Access<Instance>,
@@ -163,7 +151,7 @@ impl Listings {
         withheld.map_or(Ok(()), |fault| Err(NotSent::BackedOff(fault)))
     }
 
-    fn listing_rate(&self) -> MutexGuard<'_, ListingRate> {
+    fn listing_rate(&self) -> MutexGuard<'_, ListingRate<Fingerprint>> {
         self.listing_rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,13 +6,13 @@
 //! | `kind` | the constants and functions of the kind: finalizer, annotations, trigger, lane |
 //! | `wiring` | the watch, and the wiring of all parts |
 //! | `reconcile` | observe → decide → perform → publish, until nothing is left to do |
-//! | `plan`, `error` | a decision with its observed state and report; the errors that end a reconcile early |
-//! | `session` | one running reconcile, and the guards of its writes |
-//! | `observe` | the observed state, the decision, and the next action |
+//! | `error` | the errors that end a reconcile early |
+//! | `session` | one running reconcile: what several of its steps do |
+//! | `observe` | what other objects contribute to a decision, and the next action |
 //! | `perform` | performs each step of a decision |
 //! | `publish`, `status_patch` | status, events and the requeue delay |
 //! | `output` | the ConfigMap for other tools |
-//! | `convert` | converts the custom resource to the types of the rules |
+//! | `convert`, `read_object` | converts the custom resource to the types of the rules; the object as it was read |
 //! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or describes the missing object |
 //! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
@@ -34,9 +34,9 @@ mod object_metrics;
 mod observe;
 mod output;
 mod perform;
-mod plan;
 mod private_addresses;
 mod publish;
+mod read_object;
 mod reconcile;
 mod session;
 mod span;

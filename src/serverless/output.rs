@@ -1,4 +1,5 @@
-//! Reads and writes the output ConfigMap. Its content, and when it is written, kept and removed, is in `domain::serverless::output`.
+//! Reads and writes the output ConfigMap. Its content, and when it is written, kept and removed, is in
+//! `domain::serverless::output`.
 //!
 //! The object owns it, so that it is deleted with the object.
 
@@ -40,21 +41,21 @@ pub(super) fn recorded_name(object: &ServerlessPrivateEndpoint) -> Option<String
 ///
 /// # Errors
 /// A message for the user, if the API server rejects a call or cannot be reached.
-pub(super) async fn remove(cluster: &ApiServer, identity: &Identity, name: &str) -> Result<(), Problem> {
-    let found = read(cluster, identity, name).await?.filter(|found| is_ours(found, identity));
+pub(super) async fn remove(api_server: &ApiServer, identity: &Identity, name: &str) -> Result<(), Problem> {
+    let found = read(api_server, identity, name).await?.filter(|found| is_ours(found, identity));
     match found {
-        Some(found) => delete(cluster, identity, name, &found).await,
+        Some(found) => delete(api_server, identity, name, &found).await,
         None => Ok(()),
     }
 }
 
 async fn delete(
-    cluster: &ApiServer,
+    api_server: &ApiServer,
     identity: &Identity,
     name: &str,
     found: &ConfigMap,
 ) -> Result<(), Problem> {
-    match cluster.delete_config_map(&identity.namespace, name, found).await {
+    match api_server.delete_config_map(&identity.namespace, name, found).await {
         Ok(()) | Err(ApiError::NotFound) => Ok(()),
         Err(error) => Err(problem(name, "delete", &error)),
     }
@@ -65,11 +66,11 @@ async fn delete(
 /// # Errors
 /// A message for the user, if the API server rejects a call or cannot be reached.
 pub(super) async fn read(
-    cluster: &ApiServer,
+    api_server: &ApiServer,
     identity: &Identity,
     name: &str,
 ) -> Result<Option<ConfigMap>, Problem> {
-    match cluster.config_map(&identity.namespace, name).await {
+    match api_server.config_map(&identity.namespace, name).await {
         Ok(found) => Ok(Some(found)),
         Err(ApiError::NotFound) => Ok(None),
         Err(error) => Err(problem(name, "get", &error)),
@@ -82,7 +83,7 @@ pub(super) async fn read(
 /// # Errors
 /// A message for the user, if the API server rejects a call or cannot be reached.
 pub(super) async fn write(
-    cluster: &ApiServer,
+    api_server: &ApiServer,
     identity: &Identity,
     object: &ServerlessPrivateEndpoint,
     name: &str,
@@ -105,11 +106,11 @@ pub(super) async fn write(
         }
         (Change::Create, _) => {
             let new = new(object, name, content);
-            cluster.create_config_map(namespace, &new).await.map_err(|error| ("create", error))
+            api_server.create_config_map(namespace, &new).await.map_err(|error| ("create", error))
         }
-        (Change::Delete, Some(found)) => return delete(cluster, identity, name, found).await,
+        (Change::Delete, Some(found)) => return delete(api_server, identity, name, found).await,
         (Change::Fill, Some(found)) => {
-            let filled = cluster.fill_config_map(namespace, name, found, &content).await;
+            let filled = api_server.fill_config_map(namespace, name, found, &content).await;
             filled.map_err(|error| ("patch", error))
         }
     };

@@ -9,15 +9,14 @@ use std::sync::Arc;
 
 use atlas::{CreateOutcome, DeleteOutcome, Operation, Update};
 use domain::access::Purpose;
-use domain::fault::FaultKind;
 use domain::ids::VpcEndpointId;
-use domain::schedule::Cause;
 use domain::serverless::decision::{Creating, Origin, ReleaseReason, State, Step};
 use domain::serverless::endpoint::{Endpoint, EndpointId};
 use domain::serverless::event;
-use domain::serverless::memory::Memory;
-use domain::serverless::observed::Listing;
+use domain::serverless::memory::{Memory, WriteFailure};
 use domain::serverless::ownership::{Claim, Nonce};
+use domain::serverless::reconcile::{Listed, Plan};
+use domain::token::ClusterId;
 use kube::ResourceExt;
 use tracing::info;
 
@@ -25,10 +24,8 @@ use crate::clock::{Boottime, Stamp};
 use crate::metrics::PostOutcome;
 use crate::serverless::crd;
 
-use super::convert;
 use super::error::ReconcileError;
-use super::observe::observe;
-use super::plan::Plan;
+use super::listings::InstanceListing;
 use super::session::Session;
 use super::span;
 use super::status_patch;
@@ -62,46 +59,30 @@ impl Session {
     /// [`ReconcileError::RateLimited`] if a user requested the listing and the rate limit postpones it.
     pub(super) async fn list(&mut self) -> Result<(), ReconcileError> {
         self.permit = None;
-        let purpose = convert::read_purpose(&self.object);
-        let requested = convert::reconcile_request(&self.object)
-            .filter(|requested| self.handled_request.as_deref() != Some(requested));
-        let (requested, cause) =
-            (requested.map(ToOwned::to_owned), self.cause.requested_if(requested.is_some()));
-        let access = match Box::pin(self.access(purpose)).await {
+        let access = match Box::pin(self.access(self.run.read_purpose())).await {
             Ok(access) => access,
             Err(fault) => {
-                if fault.kind == FaultKind::CredentialsNotFound {
-                    self.handled_request = requested.or(self.handled_request.take());
-                }
-                self.listing = Listing::Failed(fault);
+                self.run.not_listed(fault);
                 return Ok(());
             }
         };
-        self.set_credentials_in_use(&access);
-        let ctx = &self.ctx;
-        let listing = ctx.listings.get(&ctx.atlas, &access, self.fresh_after, cause).await;
-        let listing = listing.map_err(ReconcileError::RateLimited)?;
-        if listing.was_requested {
-            self.handled_request = requested.or(self.handled_request.take());
-            // Any further listing in this reconcile is a step of the protocol.
-            self.cause = Cause::Own;
-            let version = convert::version(&self.object);
-            self.ctx.states.with(&self.identity.token, |entry| entry.schedule.listed(&version));
+        self.use_credentials(&access);
+        let (fresh_after, cause) = self.run.wanted_listing();
+        let fresh_after = Boottime::from_boot(fresh_after);
+        let ctx = Arc::clone(&self.ctx);
+        let listing = ctx.listings.get(&ctx.atlas, &access, fresh_after, cause).await;
+        let InstanceListing { sent, result, was_requested, sunset } =
+            listing.map_err(ReconcileError::RateLimited)?;
+        if result.is_ok() {
+            self.retain_credentials(&access);
         }
-        let failed = listing.result.as_ref().err().map(|fault| fault.kind);
-        let times = &ctx.options.times;
-        self.with_memory(|memory| memory.responded(failed, listing.sent.since_boot(), times));
-        self.listed_at = listing.sent;
-        self.sunset = listing.sunset;
-        self.listing = match listing.result {
-            Ok(endpoints) => {
-                self.retain_credentials(&access);
-                let observed = observe(self);
-                let concerning = endpoints.iter().filter(|endpoint| observed.concerns(endpoint));
-                Listing::Fetched(concerning.cloned().collect())
-            }
-            Err(fault) => Listing::Failed(fault),
-        };
+        let (sent, now) = (sent.since_boot(), Boottime::now().since_boot());
+        let result = result.as_ref().map(|endpoints| &**endpoints).map_err(Clone::clone);
+        let listed = Listed { sent, result, was_requested, sunset };
+        let Self { identity, run, .. } = self;
+        ctx.states.with(&identity.token, |entry| {
+            run.list(listed, (&mut entry.memory, &mut entry.schedule), &ctx.options.times, now);
+        });
         Ok(())
     }
 
@@ -119,10 +100,11 @@ impl Session {
             .await?
             .map_err(ReconcileError::NoAccess)?;
         // Acquired before the deadline of the attempt starts, like the permit to call Atlas.
-        let api_permit = ctx.work.unless_stopped(pin!(ctx.cluster.permit(&self.identity.namespace))).await?;
+        let api_permit =
+            ctx.work.unless_stopped(pin!(ctx.api_server.permit(&self.identity.namespace))).await?;
         // A claim that no POST follows writes nothing to Atlas.
         let follows = if creates { Operation::Create } else { Operation::List };
-        if self.is_withheld(&access, follows, None) {
+        if !self.begin(&access, follows, None) {
             return Ok(());
         }
         let started = Stamp::now();
@@ -131,30 +113,21 @@ impl Session {
             nonce
         } else {
             let nonce = fresh_nonce()?;
-            self.ctx.states.with(&self.identity.token, |entry| {
-                entry.counted.claimed(started.boot());
-                entry.memory.begin_claim(nonce.clone(), started.boot().since_boot());
-                entry.claimed = Some((nonce.clone(), started));
-            });
+            self.ctx.states.with(&self.identity.token, |entry| entry.begin_claim(&nonce, started));
             nonce
         };
-        let Identity { token, uid, .. } = &self.identity;
-        let cluster = self.ctx.cluster_id.clone();
+        let Identity { token, uid, .. } = &*self.identity;
+        let cluster = ClusterId::clone(&self.ctx.cluster_id);
         let attempt = nonce.clone();
         let claim = Claim { token: token.clone(), nonce, uid: uid.clone(), cluster, replaced };
         let mut annotations = vec![(crd::CLAIM, Some(claim.to_string()))];
         if stale.is_some() {
             annotations.push((crd::STALE_VPC_ENDPOINT_ID, stale));
         }
-        let written = ctx.cluster.claim(&api_permit, &self.identity, &*self.object, &annotations).await;
-        match &written {
-            Err(ApiError::Conflict | ApiError::NotFound) if is_fresh => {
-                self.with_memory(|memory| memory.withdraw_claim(&attempt));
-            }
-            // The claim may have been written nevertheless, and by the time that this is known the object may be in
-            // deletion.
-            Err(_) if is_fresh => self.with_memory(|memory| memory.settle(&attempt)),
-            _ => {}
+        let written = ctx.api_server.claim(&api_permit, &self.identity, self.object(), &annotations).await;
+        if is_fresh {
+            let failure = written.as_ref().err().map(write_failure);
+            self.with_memory(|memory| memory.claimed(&attempt, failure));
         }
         self.apply_write_result(&api_permit, written).await.map(|_| ())
     }
@@ -164,14 +137,12 @@ impl Session {
         if !self.ctx.work.may_send() {
             return Err(Stopped.into());
         }
-        let claimed = self.ctx.states.with(&self.identity.token, |entry| {
-            let claimed = entry.claimed.take().filter(|(claimed, _)| claimed == nonce);
-            claimed.filter(|_| entry.memory.begin_send(nonce))
-        });
-        let Some((_, claimed)) = claimed else {
+        let claimed = self.ctx.states.with(&self.identity.token, |entry| entry.begin_send(nonce));
+        let Some(claimed) = claimed else {
             return Err(ReconcileError::Retry("the attempt was sent before"));
         };
-        // The claim found the object not in deletion; the last check before the POST uses the events that the watch has delivered since.
+        // The claim found the object not in deletion; the last check before the POST uses the events that the watch has delivered
+        // since.
         let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
         let may_send = move || {
             claimed.elapsed() < ctx.options.times.create_deadline
@@ -208,27 +179,27 @@ impl Session {
         if origin != Origin::Created {
             self.ctx.work.check_start()?;
         }
-        if !self.object.annotations().contains_key(crd::CLAIM) {
-            // The cache keeps only the annotations that the operator reads, and the test for the absence of the claim
-            // depends on whether there are others.
+        if !self.object().annotations().contains_key(crd::CLAIM) {
+            // Only an observed endpoint is recorded without a claim, once. The cache keeps only the annotations that the operator
+            // reads, and the test for the absence of the claim depends on whether there are others.
             let Some(()) = self.verify_unchanged().await? else {
                 return Ok(());
             };
         }
         let Plan { observed, decision, report } = plan;
         let ctx = Arc::clone(&self.ctx);
-        let api_permit = ctx.cluster.permit(&self.identity.namespace).await;
-        let mut operations = status_patch::record_guards(&self.object);
-        operations.extend(status_patch::changes(&self.object, report, self.handled_request.as_deref()));
-        let written = ctx.cluster.patch_status(&api_permit, &self.identity, operations).await;
-        if written.as_ref().is_err_and(|error| !matches!(error, ApiError::Conflict | ApiError::NotFound)) {
+        let api_permit = ctx.api_server.permit(&self.identity.namespace).await;
+        let mut operations = status_patch::record_guards(self.object());
+        operations.extend(status_patch::changes(self.object(), report, self.run.handled_request()));
+        let written = ctx.api_server.patch_status(&api_permit, &self.identity, operations).await;
+        if written.as_ref().is_err_and(|error| write_failure(error) == WriteFailure::Unknown) {
             self.with_memory(Memory::not_recorded);
         }
         if self.apply_write_result(&api_permit, written).await? {
-            let at = if origin == Origin::Adopted { self.listed_at } else { Boottime::now() };
-            self.with_memory(|memory| memory.recorded(&endpoint.id, origin, at.since_boot()));
+            let at = self.run.recorded_at(origin, Boottime::now().since_boot());
+            self.with_memory(|memory| memory.recorded(&endpoint.id, origin, at));
             if self.ctx.options.default_credentials.is_some() {
-                self.ctx.directory.record_endpoints(&self.identity.token, &self.object);
+                self.ctx.directory.record_endpoints(&self.identity.token, self.object());
             }
             info!(endpoint.id = %endpoint.id, origin = span::origin(origin), "recorded the endpoint");
             self.publish_events(&api_permit, event::of_step(&decision.step, observed)).await;
@@ -252,11 +223,13 @@ impl Session {
         };
         let update = Update { comment, cloud_provider_endpoint_id: vpc_endpoint };
         let sent = Boottime::now();
-        let result = self.unless_stopped(access.key.client.update(&access.subject, id, &update)).await?;
+        let result = self.send_unless_stopped(access.key.client.update(&access.subject, id, &update)).await?;
         if let Ok(endpoint) = &result {
-            info!(endpoint.id = %id, comment = update.comment.is_some(), vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(display), "updated the endpoint");
-            self.update_listing(endpoint.clone());
-            let api_permit = self.ctx.cluster.permit(&self.identity.namespace).await;
+            let comment = update.comment.is_some();
+            let vpc_endpoint = update.cloud_provider_endpoint_id.as_ref().map(tracing::field::display);
+            info!(endpoint.id = %id, comment, vpc_endpoint, "updated the endpoint");
+            self.run.updated(endpoint.clone());
+            let api_permit = self.ctx.api_server.permit(&self.identity.namespace).await;
             self.publish_events(&api_permit, event::of_step(&plan.decision.step, &plan.observed)).await;
         }
         self.record_response(&access, sent, result.err().as_ref()).await;
@@ -266,7 +239,7 @@ impl Session {
     /// Sends an update or a delete, unless the process may start nothing any more.
     ///
     /// The request is then dropped and treated like one without a response: no earlier listing shows its outcome.
-    async fn unless_stopped<T>(&mut self, request: impl Future<Output = T>) -> Result<T, Stopped> {
+    async fn send_unless_stopped<T>(&mut self, request: impl Future<Output = T>) -> Result<T, Stopped> {
         let result = self.ctx.work.unless_stopped(pin!(request)).await;
         self.permit = None;
         if result.is_err() {
@@ -287,21 +260,15 @@ impl Session {
             self.with_memory(|memory| memory.deleting_excess(Boottime::now().since_boot()));
         }
         let sent = Boottime::now();
-        let result = self.unless_stopped(access.key.client.delete(&access.subject, id)).await?;
+        let result = self.send_unless_stopped(access.key.client.delete(&access.subject, id)).await?;
         if let Ok(deletion) = &result {
             let not_found = *deletion == DeleteOutcome::NotFound;
             info!(endpoint.id = %id, not_found, excess, "deleted the endpoint");
-            let now = Boottime::now();
-            self.with_memory(|memory| memory.deleted(id.clone(), not_found, now.since_boot()));
-            let api_permit = self.ctx.cluster.permit(&self.identity.namespace).await;
+            let now = Boottime::now().since_boot();
+            let Self { ctx, identity, run, .. } = self;
+            ctx.states.with(&identity.token, |entry| run.deleted(id, not_found, &mut entry.memory, now));
+            let api_permit = self.ctx.api_server.permit(&self.identity.namespace).await;
             self.publish_events(&api_permit, event::of_step(&plan.decision.step, &plan.observed)).await;
-        }
-        // Listing after each DELETE would cost as many listings as there are objects. The next poll shows its effect;
-        // only a response that contradicts the listing is followed up at once.
-        match &result {
-            Ok(DeleteOutcome::Accepted) => self.mark_deleting(id),
-            Ok(DeleteOutcome::NotFound) => self.invalidate_listing(),
-            Err(_) => {}
         }
         self.record_response(&access, sent, result.err().as_ref()).await;
         Ok(())
@@ -316,8 +283,8 @@ impl Session {
         let step = &plan.decision.step;
         // The event comes first, because afterwards there may be no object for it to regard.
         let draft = event::of_step(step, &plan.observed);
-        let api_permit = self.ctx.cluster.permit_or_wait(held, &self.identity.namespace).await;
-        let written = self.ctx.cluster.release(&api_permit, &self.identity, &*self.object).await;
+        let api_permit = self.ctx.api_server.permit_or_wait(held, &self.identity.namespace).await;
+        let written = self.ctx.api_server.release(&api_permit, &self.identity, self.object()).await;
         match self.apply_write_result(&api_permit, written).await {
             Ok(true) => {
                 info!(endpoint = span::release_reason(step), "released the object");
@@ -336,4 +303,12 @@ fn fresh_nonce() -> Result<Nonce, ReconcileError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| ReconcileError::Retry("the system has no random numbers"))?;
     Ok(Nonce::from_random(bytes))
+}
+
+/// Returns what an error proves about a write to the object.
+fn write_failure(error: &ApiError) -> WriteFailure {
+    match error {
+        ApiError::Conflict | ApiError::NotFound => WriteFailure::NotApplied,
+        _ => WriteFailure::Unknown,
+    }
 }

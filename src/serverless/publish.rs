@@ -6,13 +6,12 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use domain::reference::VpcEndpoint;
-use domain::schedule::{Basis, PollIntervals, ReconcileOutcome};
+use domain::schedule::{PollIntervals, ReconcileOutcome};
 use domain::serverless::event;
-use domain::serverless::observed::{Listing, WriteOutcome};
 use domain::serverless::output::{Names, connected, content, known_address, names};
+use domain::serverless::reconcile::Plan;
 use domain::serverless::status::Report;
 use domain::status::{ConditionType, Reason};
-use kube::Resource;
 use tracing::warn;
 
 use crate::clock::Boottime;
@@ -21,7 +20,6 @@ use crate::serverless::crd;
 use super::convert;
 use super::error::ReconcileError;
 use super::output;
-use super::plan::Plan;
 use super::session::Session;
 use super::status_patch;
 use crate::runtime::api_server::{ApiError, ApiPermit};
@@ -39,11 +37,11 @@ pub(super) async fn publish_loss(
     session: &mut Session,
     mut plan: Box<Plan>,
 ) -> Result<ControlFlow<Option<Duration>>, ReconcileError> {
-    session.loss_published = true;
-    let handled_request = session.handled_request.clone();
+    session.run.loss_published();
+    let handled_request = session.run.handled_request().map(str::to_owned);
     let output = write_report(session, None, &mut plan, handled_request.as_deref()).await?;
     let stays =
-        matches!(output, OutputOutcome::Failed(_)) && output::recorded_name(&session.object).is_some();
+        matches!(output, OutputOutcome::Failed(_)) && output::recorded_name(session.object()).is_some();
     Ok(if stays { ControlFlow::Break(finish(session, &plan, &output)) } else { ControlFlow::Continue(()) })
 }
 
@@ -54,7 +52,7 @@ pub(super) async fn publish(
     mut plan: Box<Plan>,
 ) -> Result<Option<Duration>, ReconcileError> {
     session.permit = None;
-    let handled_request = session.handled_request_at_rest().map(str::to_owned);
+    let handled_request = session.run.handled_request_at_rest().map(str::to_owned);
     let output = write_report(&mut session, held, &mut plan, handled_request.as_deref()).await?;
     Ok(finish(&session, &plan, &output))
 }
@@ -70,13 +68,13 @@ fn finish(
         OutputOutcome::Failed(_) => Some(OUTPUT_RETRY),
         OutputOutcome::Complete => None,
     };
-    let (object, token, options) = (&session.object, &session.identity.token, &session.ctx.options);
+    let (object, token, options) = (session.object(), &session.identity.token, &session.ctx.options);
     let pace = PollIntervals {
         poll_min: options.poll_min,
         poll_max: options.poll_max,
         interval: convert::interval(object),
     };
-    let (object, basis) = (convert::version(object), basis(session));
+    let (object, basis) = (convert::version(object), session.run.basis());
     let (requeue, progress) = (decision.requeue, report.progress());
     let outcome = ReconcileOutcome { object, token, requeue, progress, basis, latest };
     let overdue =
@@ -87,21 +85,10 @@ fn finish(
         if !report.unchanged {
             entry.memory.working(report.working, overdue, now.since_boot());
             let due = delay.map(|delay| now + delay);
-            entry.counted.reconciled(&options.metrics, decision, report, &session.object, due);
+            entry.counted.reconciled(&options.metrics, decision, report, session.object(), due);
         }
         delay
     })
-}
-
-/// Returns the data that the last decision is based on.
-fn basis(session: &Session) -> Basis {
-    match (&session.listing, &session.last_write) {
-        (_, WriteOutcome::Done | WriteOutcome::Refused(_)) => Basis::Write,
-        (Listing::Fetched(_) | Listing::Failed(_), WriteOutcome::Nothing) => {
-            Basis::Listing(session.listed_at.since_boot())
-        }
-        (Listing::NotFetched, WriteOutcome::Nothing) => Basis::Nothing,
-    }
 }
 
 /// Writes output, status and events where they differ from the decision.
@@ -116,26 +103,23 @@ async fn write_report(
         plan.report.set_synced_false(Reason::OutputNotWritten, problem.clone());
     }
     let report = &plan.report;
-    if status_patch::differs(&session.object, report, handled_request) {
-        let api_permit = session.ctx.cluster.permit_or_wait(held, &session.identity.namespace).await;
+    if status_patch::differs(session.object(), report, handled_request) {
+        let api_permit = session.ctx.api_server.permit_or_wait(held, &session.identity.namespace).await;
         // Built only now: a patch takes 13 KiB, and a thousand objects may wait for their permits.
-        let mut operations = version_guards(&session.object.metadata);
-        operations.extend(status_patch::changes(&session.object, report, handled_request));
-        match session.ctx.cluster.patch_status(&api_permit, &session.identity, operations).await {
-            Ok(object) => *session.object = object,
+        let mut operations = version_guards(&session.object().metadata);
+        operations.extend(status_patch::changes(session.object(), report, handled_request));
+        match session.ctx.api_server.patch_status(&api_permit, &session.identity, operations).await {
+            Ok(object) => session.own_write(object),
             Err(ApiError::Conflict) => {
                 return Err(ReconcileError::Retry("the object changed before its status was written"));
             }
             // A status that cannot be written must not block a deletion: the object may already have the maximum
             // size.
-            Err(error @ (ApiError::Invalid(_) | ApiError::Other(_)))
-                if session.object.meta().deletion_timestamp.is_some() =>
-            {
+            Err(error @ (ApiError::Invalid(_) | ApiError::Other(_))) if session.is_deleting() => {
                 warn!(%error, "failed to write the status of an object that is being deleted");
             }
             Err(error) => return Err(error.into()),
         }
-        session.record_own_write();
         session.publish_changes(&api_permit, plan).await;
     } else if !report.unchanged {
         session.record_report(report);
@@ -149,21 +133,10 @@ async fn write_report(
 /// Logs a failure once, until a different one occurs.
 fn warn_of(session: &Session, report: &Report) {
     let failure = event::failure(report);
-    let is_new = session.ctx.states.with(&session.identity.token, |entry| match &failure {
-        None => {
-            entry.warned = None;
-            false
-        }
-        Some((_, message)) => {
-            let is_new = entry.warned.as_ref().is_none_or(|warned| !message.is_shown_by(warned));
-            if is_new {
-                entry.warned = Some(message.as_str().into());
-            }
-            is_new
-        }
-    });
+    let message = failure.as_ref().map(|(_, message)| message);
+    let is_new = session.ctx.states.with(&session.identity.token, |entry| entry.warns(message));
     if let Some((reason, message)) = failure.filter(|_| is_new) {
-        let Identity { namespace, name, .. } = &session.identity;
+        let Identity { namespace, name, .. } = &*session.identity;
         warn!(%namespace, %name, %reason, problem = %message, "object needs attention");
     }
 }
@@ -179,20 +152,20 @@ enum OutputOutcome {
 }
 
 async fn write_output(session: &mut Session, report: &Report) -> Result<OutputOutcome, ReconcileError> {
-    let declared = session.object.spec.output_config_map.as_ref().map(|declared| declared.name.clone());
-    let recorded = output::recorded_name(&session.object);
-    let deleting = session.object.meta().deletion_timestamp.is_some();
-    let fetched = matches!(session.listing, Listing::Fetched(_));
+    let declared = session.object().spec.output_config_map.as_ref().map(|declared| declared.name.clone());
+    let recorded = output::recorded_name(session.object());
+    let deleting = session.is_deleting();
+    let fetched = session.run.is_listed();
     let Names { remove, keep } = names(declared.as_deref(), recorded.as_deref(), deleting, (report, fetched));
-    let cluster = session.ctx.cluster.clone();
+    let api_server = session.ctx.api_server.clone();
     if let Some(old) = remove {
-        if let Err(problem) = output::remove(&cluster, &session.identity, old).await {
+        if let Err(problem) = output::remove(&api_server, &session.identity, old).await {
             return Ok(OutputOutcome::Failed(problem));
         }
         record_output(session, declared.as_deref()).await?;
     }
     let Some(name) = keep else { return Ok(OutputOutcome::Complete) };
-    let found = match output::read(&cluster, &session.identity, name).await {
+    let found = match output::read(&api_server, &session.identity, name).await {
         Ok(found) => found,
         Err(problem) => return Ok(OutputOutcome::Failed(problem)),
     };
@@ -206,10 +179,10 @@ async fn write_output(session: &mut Session, report: &Report) -> Result<OutputOu
     };
     let incomplete = vpc_endpoint.is_some() && address.is_none();
     let content = content(report, address);
-    if !content.is_empty() && output::recorded_name(&session.object).is_none() {
+    if !content.is_empty() && output::recorded_name(session.object()).is_none() {
         record_output(session, Some(name)).await?;
     }
-    Ok(match output::write(&cluster, &session.identity, &session.object, name, found, content).await {
+    Ok(match output::write(&api_server, &session.identity, session.object(), name, found, content).await {
         Err(problem) => OutputOutcome::Failed(problem),
         Ok(()) if incomplete => OutputOutcome::Incomplete,
         Ok(()) => OutputOutcome::Complete,
@@ -219,9 +192,9 @@ async fn write_output(session: &mut Session, report: &Report) -> Result<OutputOu
 /// Records on the object which ConfigMap is its output, before that is created and after the previous one is deleted.
 async fn record_output(session: &mut Session, name: Option<&str>) -> Result<(), ReconcileError> {
     let annotation = (crd::OUTPUT_CONFIG_MAP, name);
-    let api_permit = session.ctx.cluster.permit(&session.identity.namespace).await;
+    let api_permit = session.ctx.api_server.permit(&session.identity.namespace).await;
     let written =
-        session.ctx.cluster.annotate(&api_permit, &session.identity, &*session.object, annotation).await;
+        session.ctx.api_server.annotate(&api_permit, &session.identity, session.object(), annotation).await;
     if session.apply_write_result(&api_permit, written).await? {
         Ok(())
     } else {
@@ -230,14 +203,14 @@ async fn record_output(session: &mut Session, name: Option<&str>) -> Result<(), 
 }
 
 fn observed_reason(session: &Session) -> Option<Reason> {
-    let status = session.object.status.as_ref()?;
+    let status = session.object().status.as_ref()?;
     let stalled =
         status.conditions.iter().find(|condition| condition.type_ == ConditionType::Stalled.as_str())?;
     Reason::parse(&stalled.reason)
 }
 
 fn deadline(session: &Session) -> Duration {
-    convert::spec(&session.object, VpcEndpoint::Undeclared)
+    convert::spec(session.object(), VpcEndpoint::Undeclared)
         .map_or(Duration::ZERO, |spec| spec.progress_deadline)
 }
 

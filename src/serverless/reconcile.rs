@@ -9,19 +9,19 @@ use std::time::Duration;
 
 use domain::reference::VpcEndpoint;
 use domain::schedule::Due;
-use domain::serverless::observed::{CredentialsInUse, Listing, WriteOutcome};
-use kube::{Resource, ResourceExt};
+use domain::serverless::reconcile::{NextAction, Reconcile};
 use tracing::{Instrument, debug, warn};
 
 use crate::clock::Boottime;
 use crate::metrics::ReconcileResult;
-use crate::serverless::crd::{self, ManagementPolicy, ServerlessPrivateEndpoint};
+use crate::serverless::crd::{ManagementPolicy, ServerlessPrivateEndpoint};
 
 use super::context::Context;
 use super::convert;
 use super::error::ReconcileError;
-use super::observe::{NextAction, next};
+use super::observe::next;
 use super::publish::{jitter, publish, publish_loss};
+use super::read_object::ReadObject;
 use super::session::Session;
 use super::span::{self, Trace};
 use super::vpc_endpoint_ref::resolve;
@@ -114,23 +114,12 @@ async fn reconcile_due(
     let (states, token) = (Arc::clone(&ctx.states), identity.token.clone());
     let metrics = ctx.options.metrics.clone();
     let active = metrics.reconcile_started();
-    let session = Session {
-        ctx,
-        identity,
-        object,
-        credentials: CredentialsInUse::Own,
-        listing: Listing::NotFetched,
-        sunset: None,
-        listed_at: started,
-        fresh_after: Boottime::from_boot(start.fresh_after),
-        cause: start.cause,
-        handled_request: None,
-        vpc_endpoint: VpcEndpoint::Undeclared,
-        last_write: WriteOutcome::Nothing,
-        permit: None,
-        loss_published: false,
-    };
-    let result = Box::pin(run(session, start.stale)).await;
+    let identity = Arc::new(identity);
+    let read =
+        ReadObject { object, identity: Arc::clone(&identity), cluster_id: Arc::clone(&ctx.cluster_id) };
+    let run = Reconcile::begin(read, &start, started.since_boot());
+    let session = Session { ctx, identity, run, permit: None };
+    let result = Box::pin(traced(session, start.stale)).await;
     drop(active);
     if !matches!(result, Ok(_) | Err(ReconcileError::Released)) {
         states.with(&token, |entry| entry.schedule.interrupted(&start));
@@ -153,21 +142,7 @@ fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult
     }
 }
 
-/// The version of the spec that a listing was filtered for.
-#[derive(PartialEq, Eq)]
-struct SpecVersion {
-    generation: Option<i64>,
-    request: Option<String>,
-}
-
-impl SpecVersion {
-    fn of(object: &ServerlessPrivateEndpoint) -> Self {
-        let request = object.annotations().get(crd::RECONCILE_REQUEST).cloned();
-        Self { generation: object.meta().generation, request }
-    }
-}
-
-async fn run(session: Session, stale: bool) -> Result<Option<Duration>, ReconcileError> {
+async fn traced(session: Session, stale: bool) -> Result<Option<Duration>, ReconcileError> {
     let mut trace = Trace::default();
     let result = reconcile_loop(session, stale, &mut trace).await;
     trace.end();
@@ -184,23 +159,17 @@ async fn reconcile_loop(
         let object = work.unless_stopped(Box::pin(session.reread()).as_mut()).await??;
         session.start_over(object)?;
     }
-    let mut resolved: Option<SpecVersion> = None;
     let mut api_permit = None;
     for _ in 0..MAX_STEPS {
-        let version = SpecVersion::of(&session.object);
-        if resolved.as_ref() != Some(&version) {
-            if let Some(previous) = &resolved {
-                require_listing_of(&version, previous, &mut session);
-            }
+        if session.run.begin_resolving(Boottime::now().since_boot()) {
             resolve_vpc_endpoint(&mut session)?;
-            resolved = Some(version);
         }
         // All objects may wait at once, for a listing or for a permit: there each holds only its session, and decides
         // again afterwards. (For the same reason every larger future of a reconcile is boxed where it is created.)
         let held = api_permit.take();
         match next(&session, held.is_some(), trace) {
-            NextAction::List => {
-                drop(held);
+            NextAction::List(plan) => {
+                drop((held, plan));
                 work.unless_stopped(pin!(session.list())).await??;
             }
             NextAction::AtlasPermit => {
@@ -210,7 +179,7 @@ async fn reconcile_loop(
             NextAction::ApiPermit => {
                 session.permit = None;
                 api_permit = Some(
-                    work.unless_stopped(pin!(session.ctx.cluster.permit(&session.identity.namespace)))
+                    work.unless_stopped(pin!(session.ctx.api_server.permit(&session.identity.namespace)))
                         .await?,
                 );
             }
@@ -237,42 +206,24 @@ async fn reconcile_loop(
     Err(ReconcileError::Retry("too many steps at once"))
 }
 
-/// Requires a listing sent from now on, because the object became this `version` while it was reconciled: a record covers whatever
-/// a user changed since the last read.
-///
-/// An earlier listing could be older than that change, or the status report a reconcile request as handled too early.
-fn require_listing_of(version: &SpecVersion, previous: &SpecVersion, session: &mut Session) {
-    session.fresh_after = Boottime::now();
-    if previous.generation != version.generation {
-        session.cause = session.cause.edited();
-    }
-    if previous.request != version.request {
-        session.cause = session.cause.requested_if(true);
-    }
-}
-
 /// Resolves the VPC endpoint that the object declares, as last read.
-///
-/// Discards the listing, because it was filtered for an earlier spec.
 fn resolve_vpc_endpoint(session: &mut Session) -> Result<(), ReconcileError> {
-    session.listing = Listing::NotFetched;
     let references = &session.ctx.references;
-    if session.object.meta().deletion_timestamp.is_some() {
+    if session.is_deleting() {
         // A deletion does not depend on the object's reference.
         references.remove(&session.identity.token);
-    } else {
-        let found = resolve(references, &session.identity, &session.object);
-        session.vpc_endpoint = found.ok_or(ReconcileError::ReferenceNotRead)?;
-        // An object that only observes an endpoint connects nothing to it.
-        let declared = match &session.vpc_endpoint {
-            VpcEndpoint::Declared(id)
-                if session.object.spec.management_policy == ManagementPolicy::Manage =>
-            {
-                Some(id)
-            }
-            _ => None,
-        };
-        session.ctx.record_declaration(&session.identity.token, declared);
+        return Ok(());
     }
+    let found = resolve(references, &session.identity, session.object());
+    let found = found.ok_or(ReconcileError::ReferenceNotRead)?;
+    // An object that only observes an endpoint connects nothing to it.
+    let declared = match &found {
+        VpcEndpoint::Declared(id) if session.object().spec.management_policy == ManagementPolicy::Manage => {
+            Some(id)
+        }
+        _ => None,
+    };
+    session.ctx.record_declaration(&session.identity.token, declared);
+    session.run.resolved(found);
     Ok(())
 }

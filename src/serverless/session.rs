@@ -1,66 +1,61 @@
-//! The session of one reconcile: its state so far, and the guards that every write passes.
+//! The session of one reconcile: what several of its steps do, between the machine and the servers.
 //!
-//! The guards only determine whether the object is unchanged since the decision; if it is not, the next decision
-//! handles the change.
+//! What is known, and what a result changes, is in `domain::serverless::reconcile`. Nothing here decides.
 
 use std::sync::Arc;
 
 use atlas::{AtlasError, Operation};
 use domain::access::Purpose;
 use domain::fault::{Fault, FaultKind};
-use domain::rate_limits::Call;
-use domain::reference::VpcEndpoint;
-use domain::schedule::Cause;
-use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, Instance};
+use domain::rate_limits::{Call, Withheld};
+use domain::serverless::endpoint::{EndpointId, Instance};
 use domain::serverless::event;
 use domain::serverless::event::Announced;
-use domain::serverless::observed::{CredentialsInUse, Listing, WriteOutcome};
+use domain::serverless::memory::Memory;
+use domain::serverless::observed::{CredentialsInUse, WriteOutcome};
+use domain::serverless::reconcile::{Plan, Reconcile};
 use domain::serverless::status::Report;
 use domain::status::EventDraft;
-use domain::sunset::Sunset;
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 use tracing::debug;
 
 use crate::clock::Boottime;
-use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
+use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::context::Context;
 use super::convert;
 use super::error::ReconcileError;
-use super::plan::Plan;
+use super::read_object::ReadObject;
 use crate::runtime::api_server::{ApiError, ApiPermit};
-use crate::runtime::atlas_access::{Access, Withheld};
+use crate::runtime::atlas_access::Access;
 use crate::runtime::concurrency::Permit;
 use crate::runtime::credential_uses::SecretName;
 use crate::runtime::identity::Identity;
 
-/// The state of one running reconcile.
+/// One running reconcile: what it knows, and its permit.
 pub(super) struct Session {
     pub(super) ctx: Arc<Context>,
-    pub(super) identity: Identity,
-    pub(super) object: Box<ServerlessPrivateEndpoint>,
-    /// The credentials that the listing was fetched with.
-    pub(super) credentials: CredentialsInUse,
-    pub(super) listing: Listing,
-    /// The announced end of the API, if known.
-    pub(super) sunset: Option<Sunset>,
-    /// When the request for `listing` was sent; until there is one, when the reconcile started.
-    pub(super) listed_at: Boottime,
-    /// The earliest acceptable send time of the next listing.
-    pub(super) fresh_after: Boottime,
-    /// The trigger of the next listing.
-    pub(super) cause: Cause,
-    /// The reconcile request that was handled: Atlas was listed for it, or cannot be, and no rate limit postponed it.
-    pub(super) handled_request: Option<String>,
-    /// The resolved VPC endpoint.
-    pub(super) vpc_endpoint: VpcEndpoint,
-    pub(super) last_write: WriteOutcome,
+    pub(super) identity: Arc<Identity>,
+    pub(super) run: Reconcile<ReadObject>,
     pub(super) permit: Option<Permit<2>>,
-    /// The status reports that the recorded endpoint is lost.
-    pub(super) loss_published: bool,
 }
 
 impl Session {
+    /// Returns the object as it was last read or written.
+    pub(super) fn object(&self) -> &ServerlessPrivateEndpoint {
+        &self.run.object().object
+    }
+
+    /// Returns `true` if the object is being deleted.
+    pub(super) fn is_deleting(&self) -> bool {
+        self.object().meta().deletion_timestamp.is_some()
+    }
+
+    fn read(&self, object: ServerlessPrivateEndpoint) -> ReadObject {
+        let (identity, cluster_id) = (Arc::clone(&self.identity), Arc::clone(&self.ctx.cluster_id));
+        ReadObject { object: Box::new(object), identity, cluster_id }
+    }
+
     /// Verifies by an uncached read that the object is unchanged since the decision.
     ///
     /// Returns `None` if it is not; the caller then decides again.
@@ -69,103 +64,80 @@ impl Session {
         operation: Operation,
         id: &EndpointId,
     ) -> Result<Option<Access<Instance>>, ReconcileError> {
-        let deleting = self.object.meta().deletion_timestamp.is_some();
-        let purpose = Purpose::of_write(deleting, operation == Operation::Update);
+        let purpose = Purpose::of_write(self.is_deleting(), operation == Operation::Update);
         let access = self.access(purpose).await.map_err(ReconcileError::NoAccess)?;
-        if self.is_withheld(&access, operation, Some(id)) || self.set_credentials_in_use(&access) {
+        if !self.begin(&access, operation, Some(id)) || self.use_credentials(&access) {
             return Ok(None);
         }
         Ok(self.verify_unchanged().await?.map(|()| access))
     }
 
-    /// Returns `true` if a back-off withholds this write: of all calls, or of writes with credentials that may not
-    /// write.
-    ///
-    /// The next decision observes the reason.
-    pub(super) fn is_withheld(
+    /// Begins a write, unless a refusal withholds it: of all calls, or of writes with credentials that may not write. Returns
+    /// `false` then, and the next decision observes the reason. [`Operation::List`] stands for a claim that no POST follows.
+    pub(super) fn begin(
         &mut self,
         access: &Access<Instance>,
         operation: Operation,
         id: Option<&EndpointId>,
     ) -> bool {
-        let (atlas, requested) = (&self.ctx.atlas, self.handled_request.is_some());
-        let begun = match operation {
-            Operation::List => {
-                atlas.withheld_read(access, requested).map_or(Ok(()), |fault| Err(Withheld::All(fault)))
-            }
+        let (atlas, requested) = (&self.ctx.atlas, self.run.handled_request().is_some());
+        let withheld = match operation {
+            Operation::List => atlas.withheld_read(access, requested).map(Withheld::All),
             _ => atlas.begin_write(access, requested),
         };
-        match begun {
-            Ok(()) => return false,
-            Err(Withheld::All(fault)) => {
-                self.listing = Listing::Failed(fault.met_by(Operation::List.attempt(&access.subject, None)));
+        let withheld = match withheld {
+            None => return true,
+            Some(Withheld::All(fault)) => {
+                Withheld::All(fault.met_by(Operation::List.attempt(&access.subject, None)))
             }
-            Err(Withheld::Writes(fault)) => {
-                self.last_write = WriteOutcome::Refused(fault.met_by(operation.attempt(&access.subject, id)));
+            Some(Withheld::Writes(fault)) => {
+                Withheld::Writes(fault.met_by(operation.attempt(&access.subject, id)))
             }
-        }
-        true
-    }
-
-    /// Returns the handled reconcile request once no step is left: Atlas was listed for it, or needs no listing at
-    /// all.
-    pub(super) fn handled_request_at_rest(&self) -> Option<&str> {
-        let without_listing =
-            || convert::reconcile_request(&self.object).filter(|_| self.listing == Listing::NotFetched);
-        self.handled_request.as_deref().or_else(without_listing)
+        };
+        self.run.withhold(withheld);
+        false
     }
 
     /// Records the source of the credentials. Returns `true` if the decision is based on others.
-    pub(super) fn set_credentials_in_use(&mut self, access: &Access<Instance>) -> bool {
-        let credentials = match &access.key.retained_because {
+    pub(super) fn use_credentials(&mut self, access: &Access<Instance>) -> bool {
+        self.run.use_credentials(match &access.key.retained_because {
             Some(fault) => CredentialsInUse::Remembered(fault.clone()),
             None if access.key.shared => CredentialsInUse::Default,
             None => CredentialsInUse::Own,
-        };
-        std::mem::replace(&mut self.credentials, credentials.clone()) != credentials
+        })
     }
 
     /// Reads the object past all caches.
     pub(super) async fn reread(&self) -> Result<ServerlessPrivateEndpoint, ApiError> {
-        let api_permit = self.ctx.cluster.permit(&self.identity.namespace).await;
-        self.ctx.cluster.get(&api_permit, &self.identity).await
+        let api_permit = self.ctx.api_server.permit(&self.identity.namespace).await;
+        self.ctx.api_server.get(&api_permit, &self.identity).await
     }
 
     /// Reads the object past all caches. Returns `None` if it has changed since the decision.
     pub(super) async fn verify_unchanged(&mut self) -> Result<Option<()>, ReconcileError> {
-        let now = self.reread().await?;
-        let read = &self.object;
-        let recorded =
-            |object: &ServerlessPrivateEndpoint| object.status.as_ref().and_then(|status| status.id.clone());
-        let same = now.meta().uid == read.meta().uid
-            && now.meta().deletion_timestamp == read.meta().deletion_timestamp
-            && now.meta().generation == read.meta().generation
-            && recorded(&now) == recorded(read)
-            && [crd::CLAIM, crd::TAKE_OVER]
-                .iter()
-                .all(|a| now.annotations().get(*a) == read.annotations().get(*a));
-        if !same {
-            self.start_over(now)?;
-            return Ok(None);
-        }
-        *self.object = now;
-        Ok(Some(()))
+        let read = self.same_object(self.reread().await?)?;
+        let now = Boottime::now().since_boot();
+        let Self { ctx, identity, run, .. } = self;
+        let is_unchanged = ctx.states.with(&identity.token, |entry| run.verify(read, &entry.schedule, now));
+        Ok(is_unchanged.then_some(()))
     }
 
     /// Replaces the object by a newer version, which voids everything decided on the old one.
     pub(super) fn start_over(&mut self, object: ServerlessPrivateEndpoint) -> Result<(), ReconcileError> {
-        if object.meta().uid.as_deref() != Some(self.identity.uid.as_str()) {
-            return Err(ReconcileError::NotFound);
-        }
-        let content_hash = convert::content_hash(&object);
-        let is_handled =
-            self.ctx.states.with(&self.identity.token, |entry| entry.schedule.is_handled(content_hash));
-        if content_hash != convert::content_hash(&self.object) && !is_handled {
-            self.cause = self.cause.edited();
-        }
-        *self.object = object;
-        self.invalidate_listing();
+        let object = self.same_object(object)?;
+        let now = Boottime::now().since_boot();
+        let Self { ctx, identity, run, .. } = self;
+        ctx.states.with(&identity.token, |entry| run.start_over(object, &entry.schedule, now));
         Ok(())
+    }
+
+    /// Returns the object, unless it is another one of the same name.
+    fn same_object(&self, object: ServerlessPrivateEndpoint) -> Result<ReadObject, ReconcileError> {
+        if object.meta().uid.as_deref() == Some(self.identity.uid.as_str()) {
+            Ok(self.read(object))
+        } else {
+            Err(ReconcileError::NotFound)
+        }
     }
 
     /// Applies the response to a write to the API server.
@@ -178,12 +150,11 @@ impl Session {
     ) -> Result<bool, ReconcileError> {
         match written {
             Ok(object) => {
-                *self.object = object;
-                self.record_own_write();
+                self.own_write(object);
                 Ok(true)
             }
             Err(ApiError::Conflict) => {
-                let object = self.ctx.cluster.get(api_permit, &self.identity).await?;
+                let object = self.ctx.api_server.get(api_permit, &self.identity).await?;
                 self.start_over(object)?;
                 Ok(false)
             }
@@ -198,33 +169,33 @@ impl Session {
         sent: Boottime,
         error: Option<&AtlasError>,
     ) {
-        let ctx = &self.ctx;
-        ctx.atlas.record_response(access, (Call::Write, sent), error).await;
-        self.record_atlas_write();
-        if error.is_none() {
-            let times = &ctx.options.times;
-            self.with_memory(|memory| memory.responded(None, sent.since_boot(), times));
-        }
-        self.last_write = match error.map(AtlasError::fault) {
-            None => {
-                self.retain_credentials(access);
-                WriteOutcome::Done
-            }
+        self.ctx.atlas.record_response(access, (Call::Write, sent), error).await;
+        let outcome = match error.map(AtlasError::fault) {
+            None => WriteOutcome::Done,
             Some(fault) => {
                 // Published at the end of the reconcile, which warns of it once.
                 debug!(%fault, "request to Atlas failed");
                 WriteOutcome::Refused(fault)
             }
         };
+        if outcome == WriteOutcome::Done {
+            self.retain_credentials(access);
+        }
+        let times = (sent.since_boot(), Boottime::now().since_boot());
+        let Self { ctx, identity, run, .. } = self;
+        ctx.states.with(&identity.token, |entry| {
+            run.wrote_atlas(outcome, (&mut entry.memory, &mut entry.schedule), times, &ctx.options.times);
+        });
     }
 
-    /// Records that this process has written the object as it is now.
-    pub(super) fn record_own_write(&self) {
-        let number = convert::version(&self.object).number;
-        self.ctx.states.with(&self.identity.token, |entry| entry.schedule.object_written(number));
+    /// Records the object as this process has written it.
+    pub(super) fn own_write(&mut self, written: ServerlessPrivateEndpoint) {
+        let written = self.read(written);
+        let Self { ctx, identity, run, .. } = self;
+        ctx.states.with(&identity.token, |entry| run.own_write(written, &mut entry.schedule));
     }
 
-    /// Records the end of a write to Atlas.
+    /// Records the end of a write to Atlas whose outcome is unknown.
     pub(super) fn record_atlas_write(&self) {
         let now = Boottime::now().since_boot();
         self.ctx.states.with(&self.identity.token, |entry| entry.schedule.atlas_written(now));
@@ -232,19 +203,19 @@ impl Session {
 
     /// Retains the credentials, which Atlas accepted, for the object's deletion after its Secret is deleted.
     pub(super) fn retain_credentials(&self, access: &Access<Instance>) {
-        if self.object.meta().deletion_timestamp.is_none() {
-            let recorded = self.object.status.as_ref().is_some_and(|status| status.id.is_some());
+        if !self.is_deleting() {
+            let recorded = self.object().status.as_ref().is_some_and(|status| status.id.is_some());
             self.ctx.atlas.credentials.record_accepted(&self.identity, &access.key, recorded);
         }
     }
 
     pub(super) async fn access(&self, purpose: Purpose) -> Result<Access<Instance>, Fault> {
         let invalid = |why| Fault::new(FaultKind::Refused, why);
-        let instance = convert::instance(&self.object).map_err(invalid)?;
+        let instance = convert::instance(self.object()).map_err(invalid)?;
         let namespace = self.identity.namespace.clone();
-        let named = self.object.spec.credentials_ref.as_ref();
+        let named = self.object().spec.credentials_ref.as_ref();
         let named = named.map(|named| SecretName { namespace: namespace.clone(), name: named.name.clone() });
-        let (project, deleting) = (instance.project.clone(), self.object.meta().deletion_timestamp.is_some());
+        let (project, deleting) = (instance.project.clone(), self.is_deleting());
         let key = self.ctx.atlas.key(&self.identity, named, &project, purpose, deleting).await?;
         Ok(Access { namespace, project, subject: instance, key })
     }
@@ -252,7 +223,7 @@ impl Session {
     pub(super) async fn enter(&mut self) -> Result<(), ReconcileError> {
         if self.permit.is_none() {
             let project =
-                convert::instance(&self.object).map_err(|_| ReconcileError::Retry("invalid spec"))?.project;
+                convert::instance(self.object()).map_err(|_| ReconcileError::Retry("invalid spec"))?.project;
             self.permit = self.ctx.atlas.enter(&self.identity.namespace, &project).await;
         }
         Ok(())
@@ -261,46 +232,19 @@ impl Session {
     /// Returns the private SRV address behind this VPC endpoint, once Atlas shows it. It does not change, so it is
     /// requested once.
     pub(super) async fn private_address(&self, vpc_endpoint: &str) -> Option<String> {
-        let entries = &self.ctx.states;
-        let known = entries.with(&self.identity.token, |entry| entry.private_address.clone());
-        if let Some((_, address)) = known.filter(|(id, _)| id == vpc_endpoint) {
-            return Some(address);
+        let states = &self.ctx.states;
+        let known = states.with(&self.identity.token, |entry| entry.private_address(vpc_endpoint));
+        if known.is_some() {
+            return known;
         }
         let access = self.access(Purpose::Read).await.ok()?;
-        let address = self.ctx.addresses.find(&self.ctx.atlas, &access, vpc_endpoint, self.listed_at).await?;
-        let found = Some((vpc_endpoint.to_owned(), address.clone()));
-        entries.with(&self.identity.token, |entry| entry.private_address = found);
+        let listed_at = Boottime::from_boot(self.run.listed_at());
+        let address = self.ctx.addresses.find(&self.ctx.atlas, &access, vpc_endpoint, listed_at).await?;
+        states.with(&self.identity.token, |entry| entry.set_private_address(vpc_endpoint, &address));
         Some(address)
     }
 
-    /// Replaces the endpoint in the listing by that of a newer response.
-    pub(super) fn update_listing(&mut self, endpoint: Endpoint) {
-        if let Some(shown) = self.listed(&endpoint.id) {
-            *shown = endpoint;
-        }
-    }
-
-    /// Marks the endpoint as deleting in the listing, after an accepted DELETE, whose response holds no status.
-    pub(super) fn mark_deleting(&mut self, id: &EndpointId) {
-        if let Some(shown) = self.listed(id) {
-            shown.status = EndpointStatus::Deleting;
-        }
-    }
-
-    fn listed(&mut self, id: &EndpointId) -> Option<&mut Endpoint> {
-        match &mut self.listing {
-            Listing::Fetched(listing) => listing.iter_mut().find(|shown| shown.id == *id),
-            Listing::NotFetched | Listing::Failed(_) => None,
-        }
-    }
-
-    /// Requires a listing sent from now on for the next decision.
-    pub(super) fn invalidate_listing(&mut self) {
-        self.fresh_after = Boottime::now();
-        self.listing = Listing::NotFetched;
-    }
-
-    pub(super) fn with_memory<T>(&self, act: impl FnOnce(&mut domain::serverless::memory::Memory) -> T) -> T {
+    pub(super) fn with_memory<T>(&self, act: impl FnOnce(&mut Memory) -> T) -> T {
         self.ctx.states.with(&self.identity.token, |entry| act(&mut entry.memory))
     }
 
@@ -315,7 +259,7 @@ impl Session {
 
     /// Records that the status holds `report`. Returns the previously announced state.
     pub(super) fn record_report(&self, report: &Report) -> Option<Announced> {
-        self.ctx.states.with(&self.identity.token, |entry| entry.announced.replace(Announced::by(report)))
+        self.ctx.states.with(&self.identity.token, |entry| entry.announce(report))
     }
 
     pub(super) async fn publish_events(
@@ -328,7 +272,7 @@ impl Session {
             self.ctx
                 .states
                 .with(&self.identity.token, |entry| entry.counted.event_published(metrics, &draft));
-            self.ctx.publish(api_permit, &self.object, &draft).await;
+            self.ctx.publish(api_permit, self.object(), &draft).await;
         }
     }
 }

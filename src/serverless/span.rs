@@ -4,6 +4,7 @@
 //! secret.
 
 use domain::serverless::decision::{Origin, ReleaseReason, Step};
+use domain::serverless::reconcile::NextAction;
 use tracing::{Span, debug, info, info_span};
 
 use crate::runtime::identity::Identity;
@@ -22,9 +23,17 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    pub(super) fn step(&mut self, step: &Step) {
-        self.steps.push(step_name(step));
-        self.wrote |= !matches!(step, Step::Rest | Step::List);
+    /// Adds the step of an action. One that waits, or reports a loss, is followed by its step.
+    pub(super) fn step(&mut self, next: &NextAction) {
+        let name = match next {
+            NextAction::AtlasPermit | NextAction::ApiPermit | NextAction::PublishLoss(_) => return,
+            NextAction::List(plan)
+            | NextAction::Perform(plan)
+            | NextAction::Release(plan)
+            | NextAction::Rest(plan) => step_name(&plan.decision.step),
+        };
+        self.steps.push(name);
+        self.wrote |= matches!(next, NextAction::Perform(_) | NextAction::Release(_));
     }
 
     /// Logs the steps; at `debug` if the reconcile only read.

@@ -15,6 +15,8 @@ use domain::serverless::event::Announced;
 use domain::serverless::memory::{Memory, Remains};
 use domain::serverless::observed::{Object, Times};
 use domain::serverless::ownership::Nonce;
+use domain::serverless::status::Report;
+use domain::status::Message;
 use domain::token::Token;
 
 use crate::clock::{Boottime, Stamp};
@@ -27,15 +29,15 @@ pub(super) struct KeptState {
     /// The memory of the rules.
     pub(super) memory: Memory,
     /// The attempt that this process claimed last and has not sent, and when it started to claim.
-    pub(super) claimed: Option<(Nonce, Stamp)>,
+    claimed: Option<(Nonce, Stamp)>,
     /// When the object is due.
     pub(super) schedule: Schedule,
     /// A VPC endpoint, and the private SRV address behind it as Atlas returned it to this process.
-    pub(super) private_address: Option<(String, String)>,
+    private_address: Option<(String, String)>,
     /// The state for which this process has published events.
-    pub(super) announced: Option<Announced>,
+    announced: Option<Announced>,
     /// The last logged warning, while its cause lasts.
-    pub(super) warned: Option<Box<str>>,
+    warned: Option<Box<str>>,
     /// The contribution of the object to the metrics.
     pub(super) counted: ObjectMetrics,
     /// An object of this name exists.
@@ -67,6 +69,49 @@ struct StateMap {
 }
 
 impl KeptState {
+    /// Begins a fresh attempt, which this process is about to claim.
+    pub(super) fn begin_claim(&mut self, nonce: &Nonce, now: Stamp) {
+        self.counted.claimed(now.boot());
+        self.memory.begin_claim(nonce.clone(), now.boot().since_boot());
+        self.claimed = Some((nonce.clone(), now));
+    }
+
+    /// Begins to send the POST of the attempt. Returns when it was claimed; `None` if this process has not claimed it, or has sent
+    /// it.
+    pub(super) fn begin_send(&mut self, nonce: &Nonce) -> Option<Stamp> {
+        let (_, at) = self.claimed.take().filter(|(claimed, _)| claimed == nonce)?;
+        self.memory.begin_send(nonce).then_some(at)
+    }
+
+    /// Returns the private SRV address behind this VPC endpoint, if it is known.
+    pub(super) fn private_address(&self, vpc_endpoint: &str) -> Option<String> {
+        let (_, address) = self.private_address.as_ref().filter(|(id, _)| id == vpc_endpoint)?;
+        Some(address.clone())
+    }
+
+    /// Stores the private SRV address behind this VPC endpoint.
+    pub(super) fn set_private_address(&mut self, vpc_endpoint: &str, address: &str) {
+        self.private_address = Some((vpc_endpoint.to_owned(), address.to_owned()));
+    }
+
+    /// Records that `report` is announced. Returns what this process announced before; `None` if nothing.
+    pub(super) fn announce(&mut self, report: &Report) -> Option<Announced> {
+        self.announced.replace(Announced::by(report))
+    }
+
+    /// Returns `true` if the failure has to be logged: it is there, and was not there the last time.
+    pub(super) fn warns(&mut self, failure: Option<&Message>) -> bool {
+        let Some(message) = failure else {
+            self.warned = None;
+            return false;
+        };
+        let is_new = self.warned.as_ref().is_none_or(|warned| !message.is_shown_by(warned));
+        if is_new {
+            self.warned = Some(message.as_str().into());
+        }
+        is_new
+    }
+
     /// Records the object as a watch event or a reconcile shows it.
     pub(super) fn observe(&mut self, observed: &Object, now: SinceBoot) {
         self.exists = true;

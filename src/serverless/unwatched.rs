@@ -54,8 +54,8 @@ pub(super) async fn report_left(
     let token = Token::of(&ctx.cluster_id, &namespace, &name);
     let identity = Identity { namespace, name, uid: String::new(), token };
     for _ in 0..MAX_ATTEMPTS {
-        let api_permit = ctx.cluster.permit(&identity.namespace).await;
-        match ctx.cluster.get(&api_permit, &identity).await {
+        let api_permit = ctx.api_server.permit(&identity.namespace).await;
+        match ctx.api_server.get(&api_permit, &identity).await {
             Ok(found) => {
                 if !has_finalizer(&found) {
                     ctx.directory.remove_if_unselected(&identity.token);
@@ -82,8 +82,8 @@ pub(super) async fn follow(ctx: Arc<Context>) {
         tokio::time::sleep(FOLLOW_PERIOD).await;
         for (token, namespace, name) in ctx.directory.all_unselected() {
             let identity = Identity { namespace, name, uid: String::new(), token };
-            let api_permit = ctx.cluster.permit(&identity.namespace).await;
-            let is_released = match ctx.cluster.get(&api_permit, &identity).await {
+            let api_permit = ctx.api_server.permit(&identity.namespace).await;
+            let is_released = match ctx.api_server.get(&api_permit, &identity).await {
                 Ok(found) => !has_finalizer(&found),
                 Err(error) => matches!(error, ApiError::NotFound),
             };
@@ -116,7 +116,7 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
     let (mut found, mut candidates, mut from, mut limit) = (0_usize, Vec::new(), None, PAGE_SIZE);
     for _ in 0..MAX_PAGES {
         let (page, next) =
-            match ctx.cluster.with_finalizer::<ServerlessPrivateEndpoint>(from.clone(), limit).await {
+            match ctx.api_server.with_finalizer::<ServerlessPrivateEndpoint>(from.clone(), limit).await {
                 Err(ApiError::Unreadable(_)) if limit > 1 => {
                     limit /= 2;
                     continue;
@@ -149,9 +149,9 @@ async fn find_unwatched(ctx: &Context) -> Result<(), ApiError> {
     info!(objects = found, "found objects with the finalizer that this operator does not watch");
     tokio::time::sleep(MIN_UNWRITTEN).await;
     for (identity, version) in candidates {
-        let api_permit = ctx.cluster.permit(&identity.namespace).await;
+        let api_permit = ctx.api_server.permit(&identity.namespace).await;
         // An unreadable object is reported by its own operator, or is being deleted.
-        if let Ok(object) = ctx.cluster.get::<ServerlessPrivateEndpoint>(&api_permit, &identity).await
+        if let Ok(object) = ctx.api_server.get::<ServerlessPrivateEndpoint>(&api_permit, &identity).await
             && object.metadata.resource_version == version
             && has_pending_work(&object)
             && is_unwatched(ctx, &identity)

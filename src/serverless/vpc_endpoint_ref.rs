@@ -1,5 +1,5 @@
-//! Finds the VPC endpoint that the spec declares, itself or by reference. What a reference means is in [`domain::reference`]; nothing here
-//! waits for a referenced object.
+//! Finds the VPC endpoint that the spec declares, itself or by reference. What a reference means is in [`domain::reference`];
+//! nothing here waits for a referenced object.
 
 use std::sync::Arc;
 

@@ -27,7 +27,7 @@ use super::unwatched;
 use crate::runtime::admission::{self, Admission};
 use crate::runtime::api_server::{ApiError, ApiServer};
 use crate::runtime::atlas_access::{AtlasAccess, DefaultCredentials};
-use crate::runtime::controller;
+use crate::runtime::controller::{self, OnLeft};
 use crate::runtime::credentials::CredentialStore;
 use crate::runtime::events::Events;
 use crate::runtime::identity::Identity;
@@ -60,11 +60,11 @@ pub async fn run(
     health: &WatchHealth,
     work: Work,
 ) -> Result<(), RunError> {
-    let cluster = ApiServer::new(client.clone());
+    let api_server = ApiServer::new(client.clone());
     let named = async {
         match &options.cluster_id {
             Some(id) => Ok(id.clone()),
-            None => cluster_uid(&cluster).await,
+            None => cluster_uid(&api_server).await,
         }
     };
     let cluster_id = tokio::select! {
@@ -74,25 +74,29 @@ pub async fn run(
     let namespaces = options.namespaces.clone();
     options.metrics.max_reconciles(admission::max_reconciles(options.concurrency));
     let states = Arc::new(ObjectStates::default());
-    let counted = Arc::clone(&states);
-    options.metrics.set_object_counts(move |counts| counted.each(|entry| entry.counted.add_to(counts)));
-    let referrers = Arc::clone(&states);
+    let states_for_metrics = Arc::clone(&states);
+    options.metrics.set_object_counts(move |counts| {
+        states_for_metrics.each(|entry| entry.counted.add_to(counts));
+    });
+    let states_for_references = Arc::clone(&states);
     let admission = Arc::new(Admission::new(options.concurrency, options.metrics.clone(), work.clone()));
     let default_secret = options.default_credentials.as_ref().map(DefaultCredentials::secret);
-    let keys = CredentialStore::new(cluster.clone(), transport, default_secret);
+    let keys = CredentialStore::new(api_server.clone(), transport, default_secret);
     let ctx = Arc::new(Context {
         atlas: AtlasAccess::new(keys, options.default_credentials.clone(), options.concurrency),
-        cluster_id,
+        cluster_id: Arc::new(cluster_id),
         listings: Listings::new(options.poll_min, options.times),
         addresses: Addresses::new(),
         references: Arc::new(ReferencedObjects::new(
             client.clone(),
-            cluster.clone(),
+            api_server.clone(),
             Arc::clone(&admission),
-            move |token, at| referrers.with(token, |entry| entry.schedule.reference_changed(at.since_boot())),
+            move |token, at| {
+                states_for_references.with(token, |entry| entry.schedule.reference_changed(at.since_boot()));
+            },
         )),
         admission,
-        cluster,
+        api_server,
         states,
         directory: Directory::new(namespaces.len().max(1)),
         events: Events::new(client.clone()),
@@ -117,10 +121,10 @@ pub async fn run(
 
 /// Reads the uid of namespace kube-system; retries while the API server is unavailable, because a process may become the leader
 /// during an outage.
-async fn cluster_uid(cluster: &ApiServer) -> Result<ClusterId, RunError> {
+async fn cluster_uid(api_server: &ApiServer) -> Result<ClusterId, RunError> {
     let mut warned = false;
     loop {
-        match cluster.kube_system_uid().await {
+        match api_server.kube_system_uid().await {
             Ok(uid) => {
                 let parsed = uid.parse();
                 return parsed
@@ -164,11 +168,11 @@ async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Co
         })
         .filter_map(|event| std::future::ready(event.ok()));
     let shared = Arc::clone(&ctx);
-    let gone = move |object: &ObjectRef<CachedEndpoint>| {
+    let remove = move |object: &ObjectRef<CachedEndpoint>| {
         let namespace = object.namespace.as_deref().unwrap_or_default();
         shared.on_left_watch(namespace, &Token::of(&shared.cluster_id, namespace, &object.name));
     };
-    let unshown = |object: &ObjectRef<CachedEndpoint>| {
+    let report = |object: &ObjectRef<CachedEndpoint>| {
         // Without a selector, an object that leaves the watch has been deleted.
         if let Some(selector) = ctx.options.selector.clone() {
             tokio::spawn(unwatched::report_left(Arc::clone(&ctx), store.clone(), selector, object.clone()));
@@ -176,11 +180,12 @@ async fn control(reporter: WatchReporter, namespace: Option<String>, ctx: Arc<Co
     };
     let reconcile = |object, requested_at| reconcile(object, requested_at, Arc::clone(&ctx));
     let admission = Arc::clone(&ctx.admission);
-    controller::run(events, requested, writer, admission, reconcile, (unshown, gone), &ctx.work).await;
+    controller::run(events, requested, writer, admission, reconcile, OnLeft { report, remove }, &ctx.work)
+        .await;
 }
 
-/// Records the object of a watch event. Create attempts are recorded here too: an attempt whose claim is removed from the object may
-/// still take effect in Atlas.
+/// Records the object of a watch event. Create attempts are recorded here too: an attempt whose claim is removed from the object
+/// may still take effect in Atlas.
 fn record(ctx: &Arc<Context>, event: &Event<CachedEndpoint>) {
     let (Event::Apply(cached) | Event::InitApply(cached)) = event else { return };
     if let CachedEndpoint::Unreadable(unreadable) = cached {

@@ -136,7 +136,7 @@ async fn a_secret_that_cannot_be_decoded_is_in_no_output_either() {
         let object = fixture.until_reason(&name, "CredentialsNotFound").await;
         let message = &condition(&object, "Ready").unwrap().message;
         assert!(
-            message.contains(&format!("Secret {name} ")) && message.contains("cannot be read"),
+            message.contains(&format!("Secret {name} ")) && message.contains("cannot be decoded"),
             "{message}"
         );
         proxies.recording.forget_plan();

@@ -66,6 +66,15 @@ impl Run {
     }
 }
 
+/// What the failure of a write to the object proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteFailure {
+    /// It was not applied: the object had changed, or does not exist.
+    NotApplied,
+    /// It may have been applied, or may never be.
+    Unknown,
+}
+
 impl Memory {
     /// Records what a read or a watch event shows of the object. An open attempt is remembered from the first time it is seen.
     /// An attempt whose claim is closed is dropped, not marked settled: if the status is wiped, the claim reopens and the
@@ -141,6 +150,16 @@ impl Memory {
     pub fn withdraw_claim(&mut self, nonce: &Nonce) {
         if self.attempts.get(nonce).is_some_and(|(_, outcome)| *outcome == AttemptOutcome::NotSent) {
             self.attempts.remove(nonce);
+        }
+    }
+
+    /// Records how the claim of a fresh attempt ended, if it `failed`. One that may have been applied nevertheless is not sent: by the
+    /// time that this is known the object may be in deletion.
+    pub fn claimed(&mut self, nonce: &Nonce, failed: Option<WriteFailure>) {
+        match failed {
+            None => {}
+            Some(WriteFailure::NotApplied) => self.withdraw_claim(nonce),
+            Some(WriteFailure::Unknown) => self.settle(nonce),
         }
     }
 

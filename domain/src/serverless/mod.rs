@@ -8,4 +8,5 @@ pub mod memory;
 pub mod observed;
 pub mod output;
 pub mod ownership;
+pub mod reconcile;
 pub mod status;

@@ -11,6 +11,7 @@ mod harness;
 mod known_races;
 mod messages;
 mod model_findings;
+mod reconcile;
 mod regressions;
 mod rivals;
 mod strings;

@@ -1,10 +1,10 @@
 //! The objects that specs refer to: their last content, and the referrers to reconcile when it changes.
 //!
 //! A reconcile never waits for a referenced object: it gets the known content, and the object is reconciled again when there is
-//! more. An object without referrers is not read. A task for each [`Scope`] reads the referenced objects and stores their content here: kinds of
-//! other operators are watched, so that a new id triggers a reconcile at once, without one read per referrer (`watched`);
-//! ConfigMaps are read (`polled`), those of a namespace one after another, so that a namespace makes no more requests than one
-//! reader does, however many it has.
+//! more. An object without referrers is not read. A task for each [`Scope`] reads the referenced objects and stores their content
+//! here: kinds of other operators are watched, so that a new id triggers a reconcile at once, without one read per referrer
+//! (`watched`); ConfigMaps are read (`polled`), those of a namespace one after another, so that a namespace makes no more requests
+//! than one reader does, however many it has.
 
 mod polled;
 mod source;
@@ -92,7 +92,7 @@ type Changed = dyn Fn(&Token, Boottime) + Send + Sync;
 /// The known content of all referenced objects.
 pub(crate) struct ReferencedObjects<K: Kind> {
     client: Client,
-    cluster: ApiServer,
+    api_server: ApiServer,
     changed: Box<Changed>,
     index: Mutex<ReferenceIndex<K>>,
 }
@@ -100,7 +100,7 @@ pub(crate) struct ReferencedObjects<K: Kind> {
 impl<K: Kind> ReferencedObjects<K> {
     pub(crate) fn new(
         client: Client,
-        cluster: ApiServer,
+        api_server: ApiServer,
         admission: Arc<Admission<K>>,
         changed: impl Fn(&Token, Boottime) + Send + Sync + 'static,
     ) -> Self {
@@ -111,7 +111,7 @@ impl<K: Kind> ReferencedObjects<K> {
             started_at: HashMap::new(),
             admission,
         };
-        Self { client, cluster, changed: Box::new(changed), index: Mutex::new(index) }
+        Self { client, api_server, changed: Box::new(changed), index: Mutex::new(index) }
     }
 
     /// Returns the content of `target`, in its entry `key` if it is a `ConfigMap`.
@@ -350,7 +350,7 @@ async fn poll<K: Kind>(references: Arc<ReferencedObjects<K>>, scope: Scope, earl
             }
             NextRead::Read(name) => {
                 let sent = Boottime::now();
-                let read = references.cluster.config_map(&namespace, &name).await;
+                let read = references.api_server.config_map(&namespace, &name).await;
                 references.polled(&scope, &name, sent, |key| match &read {
                     Ok(map) => map.data.get(key).map_or(Found::Nothing, |text| Found::parse(text)),
                     Err(ApiError::NotFound) => Found::NoObject,

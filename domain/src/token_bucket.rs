@@ -4,48 +4,51 @@
 
 use std::time::Duration;
 
-use crate::clock::Boottime;
+use crate::instant::SinceBoot;
 
 /// A rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rate {
+pub struct Rate {
     /// The number of events allowed at once.
-    pub(crate) burst: u32,
+    pub burst: u32,
     /// The time after which one more event is allowed.
-    pub(crate) interval: Duration,
+    pub interval: Duration,
 }
 
 /// The fill level of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     /// When it will be full again.
-    full: Boottime,
+    full: SinceBoot,
 }
 
 impl Bucket {
     /// Creates a full bucket.
-    pub(crate) fn full(now: Boottime) -> Self {
+    #[must_use]
+    pub fn full(now: SinceBoot) -> Self {
         Self { full: now }
     }
 
     /// Returns the time until a token is available; zero if one is.
-    pub(crate) fn wait(&self, rate: Rate, now: Boottime) -> Duration {
-        let missing = self.full.since(now) + rate.interval;
+    #[must_use]
+    pub fn wait(&self, rate: Rate, now: SinceBoot) -> Duration {
+        let missing = self.full.saturating_sub(now).saturating_add(rate.interval);
         missing.saturating_sub(rate.interval.saturating_mul(rate.burst))
     }
 
     /// Takes a token, even if none is available yet.
-    pub(crate) fn take(&mut self, rate: Rate, now: Boottime) {
-        self.full = self.full.max(now) + rate.interval;
+    pub fn take(&mut self, rate: Rate, now: SinceBoot) {
+        self.full = self.full.max(now).saturating_add(rate.interval);
     }
 
     /// Returns a token to the bucket.
-    pub(crate) fn refund(&mut self, rate: Rate) {
-        self.full = Boottime::from_boot(self.full.since_boot().saturating_sub(rate.interval));
+    pub fn refund(&mut self, rate: Rate) {
+        self.full = self.full.saturating_sub(rate.interval);
     }
 
     /// Returns `true` if no token is missing.
-    pub(crate) fn is_full(&self, now: Boottime) -> bool {
+    #[must_use]
+    pub fn is_full(&self, now: SinceBoot) -> bool {
         self.full <= now
     }
 }
@@ -58,20 +61,20 @@ mod tests {
 
     #[test]
     fn a_burst_is_allowed_and_then_one_event_per_interval() {
-        let start = Boottime::from_boot(Duration::from_secs(100));
+        let start = SinceBoot::from_secs(100);
         let mut bucket = Bucket::full(start);
         let (mut now, mut taken) = (start, Vec::new());
         for _ in 0..6 {
             now = now + bucket.wait(RATE, now);
             bucket.take(RATE, now);
-            taken.push(now.since(start).as_secs());
+            taken.push(now.saturating_sub(start).as_secs());
         }
         assert_eq!(taken, [0, 0, 0, 1, 2, 3]);
     }
 
     #[test]
     fn unused_tokens_accumulate_up_to_a_burst() {
-        let start = Boottime::from_boot(Duration::from_secs(100));
+        let start = SinceBoot::from_secs(100);
         let mut bucket = Bucket::full(start);
         for _ in 0..3 {
             bucket.take(RATE, start);

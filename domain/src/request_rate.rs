@@ -1,5 +1,5 @@
-//! Rate limit of listings that users trigger: by an edit, or by a reconcile request
-//! (`reconcile.fluxcd.io/requestedAt`).
+//! Rate limit of listings that users trigger: by an edit, or by a reconcile request (`reconcile.fluxcd.io/requestedAt`).
+//! Instants are arguments.
 //!
 //! One limit per namespace, because a tenant may name any number of projects, and one per project and its
 //! credentials, because many namespaces may share them and Atlas accepts a hundred requests a minute. Namespaces whose
@@ -8,15 +8,13 @@
 //! tenant has few of these, and their project has its own limit.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::time::Duration;
 
-use atlas::Fingerprint;
-use domain::bounded_map::BoundedMap;
-use domain::ids::ProjectId;
-
-use crate::clock::Boottime;
-
-use super::token_bucket::{Bucket, Rate};
+use crate::bounded_map::BoundedMap;
+use crate::ids::ProjectId;
+use crate::instant::SinceBoot;
+use crate::token_bucket::{Bucket, Rate};
 
 /// The burst of reconcile requests.
 const REQUEST_BURST: u32 = 30;
@@ -40,41 +38,43 @@ const SWEEP: Duration = Duration::from_mins(1);
 
 /// The action of a user that triggers a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum UserTrigger {
+pub enum UserTrigger {
+    /// A reconcile request.
     Request,
+    /// A change of the spec.
     Edit,
 }
 
-/// The rate limits of all namespaces and projects.
-pub(crate) struct ListingRate {
+/// The rate limits of all namespaces, and of all projects with their credentials `C`.
+pub struct ListingRate<C> {
     interval: Duration,
     namespaces: HashMap<(Box<str>, UserTrigger), Limit>,
-    projects: BoundedMap<(ProjectId, Fingerprint), ProjectLimit>,
-    swept: Boottime,
+    projects: BoundedMap<(ProjectId, C), ProjectLimit>,
+    swept: SinceBoot,
 }
 
 /// One limit: its tokens, and when the last trigger that found none is to try again.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     tokens: Bucket,
-    retry_at: Boottime,
+    retry_at: SinceBoot,
 }
 
 impl Limit {
-    fn new(now: Boottime) -> Self {
+    fn new(now: SinceBoot) -> Self {
         Self { tokens: Bucket::full(now), retry_at: now }
     }
 
     /// Returns how long a trigger that finds no token waits. Waiting triggers try again one after another, within
     /// [`RETRY_SPREAD`]: a thousand of them do not all try for each token, and however many there are, none waits long.
-    fn retry_after(&mut self, rate: Rate, now: Boottime) -> Duration {
+    fn retry_after(&mut self, rate: Rate, now: SinceBoot) -> Duration {
         let wait = self.tokens.wait(rate, now);
         if wait.is_zero() {
             return wait;
         }
         let (earliest, next) = (now + wait, self.retry_at + rate.interval);
         self.retry_at = if next > earliest + RETRY_SPREAD { earliest } else { earliest.max(next) };
-        self.retry_at.since(now)
+        self.retry_at.saturating_sub(now)
     }
 }
 
@@ -83,18 +83,18 @@ impl Limit {
 struct ProjectLimit {
     limit: Limit,
     /// The namespaces with a waiting edit, first in, first out, and when each may list. Each is in it once.
-    waiting: VecDeque<(Box<str>, Boottime)>,
+    waiting: VecDeque<(Box<str>, SinceBoot)>,
 }
 
 impl ProjectLimit {
-    fn new(now: Boottime) -> Self {
+    fn new(now: SinceBoot) -> Self {
         Self { limit: Limit::new(now), waiting: VecDeque::new() }
     }
 
     /// Returns how long an edit of `namespace` waits; zero if there is a token for it beside those for the namespaces before
     /// it in the queue. The first edit that waits adds its namespace to the queue.
-    fn edit_after(&mut self, rate: Rate, namespace: &str, now: Boottime) -> Duration {
-        self.waiting.retain(|(_, at)| now.since(*at) <= WAITING_EXPIRY);
+    fn edit_after(&mut self, rate: Rate, namespace: &str, now: SinceBoot) -> Duration {
+        self.waiting.retain(|(_, at)| now.saturating_sub(*at) <= WAITING_EXPIRY);
         let position = self.waiting.iter().position(|(other, _)| **other == *namespace);
         let mut tokens = self.limit.tokens;
         for _ in 0..position.unwrap_or(self.waiting.len()) {
@@ -112,19 +112,20 @@ impl ProjectLimit {
     }
 }
 
-impl ListingRate {
+impl<C: Clone + Eq + Hash> ListingRate<C> {
     /// Creates limits that allow a burst, then one request each `interval`.
-    pub(crate) fn new(interval: Duration, now: Boottime) -> Self {
+    #[must_use]
+    pub fn new(interval: Duration, now: SinceBoot) -> Self {
         Self { interval, namespaces: HashMap::new(), projects: BoundedMap::default(), swept: now }
     }
 
     /// Returns how long a trigger of `namespace` has to wait; zero means that it may list now, and counts it.
-    pub(crate) fn take(
+    pub fn take(
         &mut self,
         trigger: UserTrigger,
         namespace: &str,
-        project: (ProjectId, Fingerprint),
-        now: Boottime,
+        project: (ProjectId, C),
+        now: SinceBoot,
     ) -> Duration {
         self.sweep(now);
         let (rate, of_project) = (self.of_namespace(trigger), self.of_project(trigger));
@@ -150,7 +151,7 @@ impl ListingRate {
     }
 
     /// Records that Atlas shows the instance for which a trigger of `namespace` was counted.
-    pub(crate) fn refund(&mut self, trigger: UserTrigger, namespace: &str) {
+    pub fn refund(&mut self, trigger: UserTrigger, namespace: &str) {
         let rate = self.of_namespace(trigger);
         if trigger == UserTrigger::Edit
             && let Some(of_namespace) = self.namespaces.get_mut(&(namespace.into(), trigger))
@@ -175,8 +176,8 @@ impl ListingRate {
         }
     }
 
-    fn sweep(&mut self, now: Boottime) {
-        if now.since(self.swept) >= SWEEP {
+    fn sweep(&mut self, now: SinceBoot) {
+        if now.saturating_sub(self.swept) >= SWEEP {
             self.swept = now;
             self.namespaces.retain(|_, limit| !limit.tokens.is_full(now));
             self.namespaces.shrink_to_fit();
@@ -190,23 +191,20 @@ mod tests {
     use std::cmp::Reverse;
     use std::collections::BinaryHeap;
 
-    use atlas::Credentials;
-
     use super::*;
 
-    fn at(millis: u64) -> Boottime {
-        Boottime::from_boot(Duration::from_millis(1_000_000 + millis))
+    fn at(millis: u64) -> SinceBoot {
+        SinceBoot::from_millis(1_000_000 + millis)
     }
 
-    fn project(number: usize, key: &str) -> (ProjectId, Fingerprint) {
-        let credentials = Credentials::key(key, "private").unwrap();
-        (format!("{number:024x}").parse().unwrap(), credentials.fingerprint())
+    fn project(number: usize, key: &'static str) -> (ProjectId, &'static str) {
+        (format!("{number:024x}").parse().unwrap(), key)
     }
 
     /// The number of reconcile requests accepted in a minute, of 50 a second.
     fn in_a_minute(
-        limits: &mut ListingRate,
-        of: impl Fn(usize) -> (String, (ProjectId, Fingerprint)),
+        limits: &mut ListingRate<&'static str>,
+        of: impl Fn(usize) -> (String, (ProjectId, &'static str)),
     ) -> usize {
         let is_accepted = |number: usize| {
             let (namespace, project) = of(number);

@@ -1,0 +1,494 @@
+//! One reconcile: what it knows so far, what it does next, and what each result changes.
+//!
+//! Pure and synchronous. It performs nothing: its caller performs what [`Reconcile::next`] returns, and hands the results back. It orders
+//! the steps and guards them; which step comes is in [`decide`](crate::serverless::decide).
+//!
+//! It is generic over the object as it was read, so that the controller runs it on the custom resource and the model on its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::access::Purpose;
+use crate::fault::{Fault, FaultKind};
+use crate::instant::SinceBoot;
+use crate::rate_limits::Withheld;
+use crate::reference::VpcEndpoint;
+use crate::schedule::{Basis, Cause, ObjectVersion, Schedule, Start};
+use crate::serverless::decide::decide;
+use crate::serverless::decision::{Decision, Origin, Step};
+use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
+use crate::serverless::memory::Memory;
+use crate::serverless::observed::{CredentialsInUse, Listing, Object, Observed, Spec, Times, WriteOutcome};
+use crate::serverless::status::{Report, report};
+use crate::sunset::Sunset;
+
+/// The custom resource as it was read.
+pub trait CustomResource {
+    /// Returns the object in the form that the rules use.
+    fn object(&self) -> Object;
+
+    /// Returns the spec in that form, with the VPC endpoint that was resolved for it.
+    ///
+    /// # Errors
+    /// If a field is invalid, for this reason.
+    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<Spec, String>;
+
+    /// Returns what its schedule depends on.
+    fn version(&self) -> ObjectVersion;
+
+    /// Returns its generation.
+    fn generation(&self) -> Option<i64>;
+
+    /// Returns the value of the annotation that requests a reconcile, handled or not.
+    fn reconcile_request(&self) -> Option<&str>;
+
+    /// Returns the request that the status does not show as handled.
+    fn open_request(&self) -> Option<&str>;
+
+    /// Returns `true` if `read` is the same object, and nothing has changed that a write to Atlas rests on: its deletion, its spec, its
+    /// recorded endpoint, its claim, and the token that may be replaced.
+    fn is_unchanged_in(&self, read: &Self) -> bool;
+
+    /// Returns `true` if the status does not hold `report` yet, or not the reconcile request `handled`.
+    fn differs_from(&self, report: &Report, handled: Option<&str>) -> bool;
+
+    /// Returns `true` if it has an output ConfigMap, or declares one.
+    fn has_output(&self) -> bool;
+}
+
+/// The permits that bound concurrent requests and that the reconcile holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Permits {
+    /// One to call Atlas.
+    pub atlas: bool,
+    /// One to call the API server.
+    pub api_server: bool,
+}
+
+/// A decision, the observed state that it is based on, and the status to report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// What the decision rests on.
+    pub observed: Observed,
+    /// The decision.
+    pub decision: Decision,
+    /// The status that reports it.
+    pub report: Report,
+}
+
+/// What a reconcile does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextAction {
+    /// Waits for a listing.
+    List(Box<Plan>),
+    /// Waits for a permit to call Atlas, then decides again.
+    AtlasPermit,
+    /// Waits for a permit to call the API server, then decides again.
+    ApiPermit,
+    /// Reports a lost endpoint, before the first step to replace it.
+    PublishLoss(Box<Plan>),
+    /// Performs the step that was decided.
+    Perform(Box<Plan>),
+    /// Removes the finalizer.
+    Release(Box<Plan>),
+    /// No step is left: publishes.
+    Rest(Box<Plan>),
+}
+
+impl NextAction {
+    /// Returns the plan that it follows, unless it waits for a permit.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::AtlasPermit | Self::ApiPermit => None,
+            Self::List(plan)
+            | Self::PublishLoss(plan)
+            | Self::Perform(plan)
+            | Self::Release(plan)
+            | Self::Rest(plan) => Some(plan),
+        }
+    }
+}
+
+/// The listing of an instance, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<'a> {
+    /// When its request was sent.
+    pub sent: SinceBoot,
+    /// All endpoints of the instance, or the fault.
+    pub result: Result<&'a [Endpoint], Fault>,
+    /// A request was sent for it.
+    pub was_requested: bool,
+    /// The announced end of the API, as far as any response has announced it.
+    pub sunset: Option<Sunset>,
+}
+
+/// The generation and the reconcile request that a listing is fetched for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct SpecVersion {
+    generation: Option<i64>,
+    request: Option<String>,
+}
+
+/// One reconcile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconcile<R> {
+    object: R,
+    /// The credentials that the listing was fetched with.
+    credentials: CredentialsInUse,
+    listing: Listing,
+    sunset: Option<Sunset>,
+    /// When the request for `listing` was sent; until there is one, when the reconcile started.
+    listed_at: SinceBoot,
+    /// The earliest acceptable send time of the next listing.
+    fresh_after: SinceBoot,
+    /// The trigger of the next listing.
+    cause: Cause,
+    /// The reconcile request that was handled: Atlas was listed for it, or cannot be, and no rate limit postponed it.
+    handled_request: Option<String>,
+    /// The spec that `vpc_endpoint` was resolved for.
+    resolved: Option<SpecVersion>,
+    vpc_endpoint: VpcEndpoint,
+    last_write: WriteOutcome,
+    /// The status reports that the recorded endpoint is lost.
+    loss_published: bool,
+}
+
+impl<R: CustomResource> Reconcile<R> {
+    /// Begins the reconcile of `object` now, as its schedule says.
+    pub fn begin(object: R, start: &Start, now: SinceBoot) -> Self {
+        Self {
+            object,
+            credentials: CredentialsInUse::Own,
+            listing: Listing::NotFetched,
+            sunset: None,
+            listed_at: now,
+            fresh_after: start.fresh_after,
+            cause: start.cause,
+            handled_request: None,
+            resolved: None,
+            vpc_endpoint: VpcEndpoint::Undeclared,
+            last_write: WriteOutcome::Nothing,
+            loss_published: false,
+        }
+    }
+
+    /// Returns the object as it was last read or written.
+    pub fn object(&self) -> &R {
+        &self.object
+    }
+
+    /// Returns the endpoints in the listing; none without one.
+    pub fn listed(&self) -> &[Endpoint] {
+        match &self.listing {
+            Listing::Fetched(listed) => listed,
+            Listing::NotFetched | Listing::Failed(_) => &[],
+        }
+    }
+
+    /// Returns the VPC endpoint that the spec declares, as it was resolved.
+    pub fn vpc_endpoint(&self) -> &VpcEndpoint {
+        &self.vpc_endpoint
+    }
+
+    /// Returns the credentials in use.
+    pub fn credentials(&self) -> &CredentialsInUse {
+        &self.credentials
+    }
+
+    /// Returns `true` if the VPC endpoint has to be resolved before the next decision, because the spec has changed, or a reconcile
+    /// was requested.
+    ///
+    /// The listing was fetched for the earlier spec: it is discarded, and the next one is sent from now on. So the status never
+    /// reports a request as handled by a listing from before it.
+    pub fn begin_resolving(&mut self, now: SinceBoot) -> bool {
+        let generation = self.object.generation();
+        let request = self.object.reconcile_request();
+        if let Some(resolved) = &self.resolved {
+            let is_edited = resolved.generation != generation;
+            let is_requested = resolved.request.as_deref() != request;
+            if !is_edited && !is_requested {
+                return false;
+            }
+            self.fresh_after = now;
+            self.cause = if is_edited { self.cause.edited() } else { self.cause };
+            self.cause = if is_requested { self.cause.requested_if(true) } else { self.cause };
+        }
+        self.resolved = Some(SpecVersion { generation, request: request.map(str::to_owned) });
+        self.listing = Listing::NotFetched;
+        true
+    }
+
+    /// Stores the VPC endpoint that the spec declares.
+    pub fn resolved(&mut self, vpc_endpoint: VpcEndpoint) {
+        self.vpc_endpoint = vpc_endpoint;
+    }
+
+    /// Decides, and returns what to do next, which depends on the permits that the reconcile holds. `other_declarant`: another object,
+    /// described, that declares the same VPC endpoint.
+    pub fn next(&self, observed: Observed, other_declarant: Option<String>, permits: Permits) -> NextAction {
+        let decision = decide(&observed);
+        let mut report = report(&observed, &decision);
+        if let (VpcEndpoint::Declared(id), Some(another)) = (&self.vpc_endpoint, other_declarant) {
+            report.shared_with(id, &another);
+        }
+        let plan = Box::new(Plan { observed, decision, report });
+        match plan.decision.step {
+            Step::List => NextAction::List(plan),
+            // The status must not show the service of a lost endpoint while its replacement is being created.
+            Step::Claim { .. } if plan.report.lost && !self.loss_published => NextAction::PublishLoss(plan),
+            // The POST follows its claim immediately, so the permit is taken before the claim: waiting must not use up the
+            // attempt's deadline.
+            Step::Claim { .. } | Step::Create { .. } | Step::Update { .. } | Step::Delete { .. }
+                if !permits.atlas =>
+            {
+                NextAction::AtlasPermit
+            }
+            Step::Claim { .. }
+            | Step::Create { .. }
+            | Step::Record { .. }
+            | Step::Update { .. }
+            | Step::Delete { .. } => NextAction::Perform(plan),
+            Step::Release(_) if !permits.api_server => NextAction::ApiPermit,
+            Step::Release(_) => NextAction::Release(plan),
+            Step::Rest if !permits.api_server && self.only_writes_status(&plan.report) => {
+                NextAction::ApiPermit
+            }
+            Step::Rest => NextAction::Rest(plan),
+        }
+    }
+
+    /// Remembers what the listing of this decision confirms. A decision that is made again after a wait confirms nothing yet, because
+    /// it must start from the same memory.
+    pub fn confirm(&self, next: &NextAction, memory: &mut Memory, times: &Times) {
+        let (NextAction::List(plan)
+        | NextAction::Perform(plan)
+        | NextAction::Release(plan)
+        | NextAction::Rest(plan)) = next
+        else {
+            return;
+        };
+        if self.is_listed() {
+            memory.confirmed(&plan.decision, self.listed_at, times);
+        }
+    }
+
+    /// Returns `true` if publishing needs exactly one permit. With an output ConfigMap it needs several, each taken when needed.
+    fn only_writes_status(&self, report: &Report) -> bool {
+        !self.object.has_output() && self.object.differs_from(report, self.handled_request_at_rest())
+    }
+
+    /// Returns the state that the rules decide on, as it is known now, without what other objects contribute: `owners` and `elsewhere`.
+    pub fn observe(&self, memory: &mut Memory, times: &Times, now: SinceBoot) -> Observed {
+        let object = self.object.object();
+        let recorded = object.recorded.as_ref().map(|recorded| &recorded.id);
+        memory.observe(&object.claim, recorded, now);
+        let at = if self.listing == Listing::NotFetched { now } else { self.listed_at };
+        Observed {
+            object,
+            spec: self.object.spec(self.vpc_endpoint.clone()),
+            credentials: self.credentials.clone(),
+            listing: self.listing.clone(),
+            owners: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
+            sunset: self.sunset.clone(),
+            memory: memory.snapshot(at, now, self.last_write.clone()),
+            times: *times,
+        }
+    }
+
+    /// Returns what the credentials for a listing are needed for: a scheduled read, or one that a user requested by a change or a
+    /// reconcile request.
+    pub fn read_purpose(&self) -> Purpose {
+        let edited = !self.object.version().current;
+        if edited || self.object.open_request().is_some() {
+            Purpose::OnRequest { edited }
+        } else {
+            Purpose::Read
+        }
+    }
+
+    /// Returns the earliest acceptable send time of the next listing, and why it is fetched.
+    pub fn wanted_listing(&self) -> (SinceBoot, Cause) {
+        (self.fresh_after, self.cause.requested_if(self.unhandled_request().is_some()))
+    }
+
+    /// Returns the request of a user that this reconcile has not handled.
+    fn unhandled_request(&self) -> Option<&str> {
+        self.object.open_request().filter(|request| self.handled_request.as_deref() != Some(request))
+    }
+
+    /// Stores that there are no credentials for a listing.
+    pub fn not_listed(&mut self, fault: Fault) {
+        if fault.kind == FaultKind::CredentialsNotFound {
+            self.handle_request();
+        }
+        self.listing = Listing::Failed(fault);
+    }
+
+    fn handle_request(&mut self) {
+        self.handled_request = self.unhandled_request().map(str::to_owned).or(self.handled_request.take());
+    }
+
+    /// Stores the response to a request for a listing. Of the endpoints, those are kept that concern the object.
+    pub fn list(
+        &mut self,
+        listed: Listed<'_>,
+        (memory, schedule): (&mut Memory, &mut Schedule),
+        times: &Times,
+        now: SinceBoot,
+    ) {
+        let Listed { sent, result, was_requested, sunset } = listed;
+        if was_requested {
+            self.handle_request();
+            // Any further listing in this reconcile is a step of the protocol.
+            self.cause = Cause::Own;
+            schedule.listed(&self.object.version());
+        }
+        memory.responded(result.as_ref().err().map(|fault| fault.kind), sent, times);
+        (self.listed_at, self.sunset) = (sent, sunset);
+        self.listing = match result {
+            Ok(endpoints) => {
+                let observed = self.observe(memory, times, now);
+                let concerning = endpoints.iter().filter(|endpoint| observed.concerns(endpoint));
+                Listing::Fetched(concerning.cloned().collect())
+            }
+            Err(fault) => Listing::Failed(fault),
+        };
+    }
+
+    /// Stores the source of the credentials for a request. Returns `true` if the last decision was based on others: it has to be made
+    /// again.
+    pub fn use_credentials(&mut self, credentials: CredentialsInUse) -> bool {
+        let others = self.credentials != credentials;
+        self.credentials = credentials;
+        others
+    }
+
+    /// Stores that a refusal withholds a write. The next decision observes the reason.
+    pub fn withhold(&mut self, withheld: Withheld) {
+        match withheld {
+            Withheld::All(fault) => self.listing = Listing::Failed(fault),
+            Withheld::Writes(fault) => self.last_write = WriteOutcome::Refused(fault),
+        }
+    }
+
+    /// Compares the object with an uncached read of it, before a write that rests on it. Returns `true` if nothing has changed that
+    /// matters to the write; otherwise everything starts over from what was read.
+    pub fn verify(&mut self, read: R, schedule: &Schedule, now: SinceBoot) -> bool {
+        let is_unchanged = self.object.is_unchanged_in(&read);
+        if is_unchanged {
+            self.object = read;
+        } else {
+            self.start_over(read, schedule, now);
+        }
+        is_unchanged
+    }
+
+    /// Replaces the object by a newer version, which voids everything decided on the old one.
+    pub fn start_over(&mut self, object: R, schedule: &Schedule, now: SinceBoot) {
+        let content = object.version().content;
+        if content != self.object.version().content && !schedule.is_handled(content) {
+            self.cause = self.cause.edited();
+        }
+        self.object = object;
+        self.invalidate_listing(now);
+    }
+
+    /// Stores the object as this process has written it.
+    pub fn own_write(&mut self, written: R, schedule: &mut Schedule) {
+        self.object = written;
+        schedule.object_written(self.object.version().number);
+    }
+
+    /// Returns the time from which an endpoint counts as recorded that was recorded now: one that a listing showed counts from the
+    /// listing.
+    pub fn recorded_at(&self, origin: Origin, now: SinceBoot) -> SinceBoot {
+        if origin == Origin::Adopted { self.listed_at } else { now }
+    }
+
+    /// Returns when the request for the listing was sent; without one, when the reconcile began.
+    pub fn listed_at(&self) -> SinceBoot {
+        self.listed_at
+    }
+
+    /// Returns `true` if the listing was fetched.
+    pub fn is_listed(&self) -> bool {
+        matches!(self.listing, Listing::Fetched(_))
+    }
+
+    /// Stores the response to a PATCH: the endpoint as it is now.
+    pub fn updated(&mut self, endpoint: Endpoint) {
+        if let Some(shown) = self.shown(&endpoint.id) {
+            *shown = endpoint;
+        }
+    }
+
+    /// Stores the response to a DELETE.
+    ///
+    /// Listing after each DELETE would cost as many listings as there are objects. The next poll shows its effect; only a response
+    /// that contradicts the listing is followed up at once.
+    pub fn deleted(&mut self, id: &EndpointId, not_found: bool, memory: &mut Memory, now: SinceBoot) {
+        memory.deleted(id.clone(), not_found, now);
+        if not_found {
+            self.invalidate_listing(now);
+        } else if let Some(shown) = self.shown(id) {
+            // The response has no status.
+            shown.status = EndpointStatus::Deleting;
+        }
+    }
+
+    /// Stores the outcome of a write to Atlas whose request was sent at `sent` and ended now.
+    pub fn wrote_atlas(
+        &mut self,
+        outcome: WriteOutcome,
+        (memory, schedule): (&mut Memory, &mut Schedule),
+        (sent, now): (SinceBoot, SinceBoot),
+        times: &Times,
+    ) {
+        schedule.atlas_written(now);
+        if outcome == WriteOutcome::Done {
+            memory.responded(None, sent, times);
+        }
+        self.last_write = outcome;
+    }
+
+    /// Stores that the status reports the loss of the endpoint.
+    pub fn loss_published(&mut self) {
+        self.loss_published = true;
+    }
+
+    /// Returns the handled reconcile request.
+    pub fn handled_request(&self) -> Option<&str> {
+        self.handled_request.as_deref()
+    }
+
+    /// Returns the handled reconcile request once no step is left: Atlas was listed for it, or needs no listing at all.
+    pub fn handled_request_at_rest(&self) -> Option<&str> {
+        let without_listing = || self.object.open_request().filter(|_| self.listing == Listing::NotFetched);
+        self.handled_request.as_deref().or_else(without_listing)
+    }
+
+    /// Returns what the last decision rests on.
+    pub fn basis(&self) -> Basis {
+        match (&self.listing, &self.last_write) {
+            (_, WriteOutcome::Done | WriteOutcome::Refused(_)) => Basis::Write,
+            (Listing::Fetched(_) | Listing::Failed(_), WriteOutcome::Nothing) => {
+                Basis::Listing(self.listed_at)
+            }
+            (Listing::NotFetched, WriteOutcome::Nothing) => Basis::Nothing,
+        }
+    }
+
+    /// Requires a listing sent from now on for the next decision.
+    fn invalidate_listing(&mut self, now: SinceBoot) {
+        self.fresh_after = now;
+        self.listing = Listing::NotFetched;
+    }
+
+    fn shown(&mut self, id: &EndpointId) -> Option<&mut Endpoint> {
+        match &mut self.listing {
+            Listing::Fetched(listed) => listed.iter_mut().find(|shown| shown.id == *id),
+            Listing::NotFetched | Listing::Failed(_) => None,
+        }
+    }
+}
