@@ -13,7 +13,7 @@ if obj.metadata.deletionTimestamp ~= nil then
   return {status = "Progressing", message = "Pending deletion"}
 end
 if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
-  return {status = "Progressing", message = "Waiting for the operator to look at this generation"}
+  return {status = "Progressing", message = "Waiting for the operator to reconcile this generation"}
 end
 
 local conditions = obj.status.conditions or {}

@@ -27,6 +27,9 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Tolerance for a requeue that comes slightly before the next read is due.
 const EARLY: Duration = Duration::from_secs(1);
 
+/// How long credentials are remembered after Atlas last accepted them for an object.
+pub const RETENTION: Duration = Duration::from_hours(24);
+
 /// What the credentials are used for, which limits the age of the Secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -108,6 +111,17 @@ pub fn choose(own: OwnSecret, remembered: Remembered, has_default: bool, deletin
             (Remembered::Nothing, false) => Choice::Own,
         },
         OwnSecret::Usable | OwnSecret::Missing | OwnSecret::Unavailable => Choice::Own,
+    }
+}
+
+/// Returns whether a response with this fault (`None`: a success) says that Atlas rejects the credentials; `None` if it says nothing of
+/// them.
+#[must_use]
+pub fn rejects(fault: Option<FaultKind>) -> Option<bool> {
+    match fault {
+        None => Some(false),
+        Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => Some(true),
+        Some(_) => None,
     }
 }
 

@@ -22,6 +22,35 @@ pub enum Requeue {
     Retry(Duration),
 }
 
+/// Why a reconcile ended early although nothing failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlyEnd {
+    /// The object is released: it is checked again, in case the finalizers of others keep it.
+    Released,
+    /// The referenced object is not read yet; its first read triggers the reconcile sooner.
+    ReferenceNotRead,
+    /// Something changed meanwhile, and everything has to be decided again.
+    Changed,
+    /// Nothing may start now; the remaining steps follow as soon as they may.
+    Stopped,
+    /// Users request more than the rate limit allows, which allows the next request after this delay.
+    RateLimited(Duration),
+}
+
+impl EarlyEnd {
+    /// Returns the delay before the next reconcile.
+    #[must_use]
+    pub fn delay(self) -> Duration {
+        match self {
+            Self::Released => Duration::from_mins(1),
+            Self::ReferenceNotRead => Duration::from_secs(15),
+            Self::Changed => Duration::from_secs(1),
+            Self::Stopped => Duration::ZERO,
+            Self::RateLimited(delay) => delay,
+        }
+    }
+}
+
 impl fmt::Display for Requeue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,7 +1,6 @@
 //! The values of labels. Each set is bounded, whatever Atlas or a user writes.
 
 use atlas::Outcome;
-use domain::serverless::endpoint::EndpointStatus;
 use domain::status::{ConditionType, Reason};
 
 /// The result of a reconcile.
@@ -124,11 +123,9 @@ pub struct ObjectState {
 }
 
 impl ObjectState {
-    /// Creates a state from the last `status` in Atlas, if there is an endpoint. A status unknown to this version
-    /// counts as `OTHER`, so that Atlas cannot create series.
+    /// Creates the state of an object with this status in Atlas: one of few words, so that Atlas cannot create series.
     #[must_use]
-    pub fn new(status: Option<&EndpointStatus>, ready: bool) -> Self {
-        let state = status.map_or("NONE", |status| status.known().unwrap_or("OTHER"));
+    pub fn new(state: &'static str, ready: bool) -> Self {
         Self { state, ready }
     }
 }

@@ -7,12 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::access::RETENTION;
 use domain::token::Token;
 
 use crate::clock::Boottime;
-
-/// How long credentials are kept after Atlas last accepted them for the object.
-const RETENTION: Duration = Duration::from_hours(24);
 
 /// How often expired credentials are removed.
 const SWEEP: Duration = Duration::from_hours(1);

@@ -87,11 +87,7 @@ impl CredentialStore {
 
     /// Records the response to a request made with `key`: a success, or a fault of this kind.
     pub(crate) async fn record_response(&self, key: &AtlasKey, fault: Option<FaultKind>) {
-        let rejected = match fault {
-            None => false,
-            Some(FaultKind::Unauthorized | FaultKind::Forbidden | FaultKind::NoAccess) => true,
-            Some(_) => return,
-        };
+        let Some(rejected) = access::rejects(fault) else { return };
         let Some(slot) = self.slot_in_use(&key.secret_version.0) else { return };
         if let Some(read) = slot.lock().await.as_mut()
             && read.result.as_ref().is_ok_and(|held| held.secret_version == key.secret_version)

@@ -8,12 +8,11 @@ use domain::schedule::ObjectVersion;
 use domain::serverless::endpoint::{Endpoint, EndpointStatus, Instance};
 use domain::serverless::observed::{Object, ReadyWhen, Spec};
 use domain::serverless::ownership::ClaimReading;
-use domain::serverless::status::Report;
 use domain::status::{ConditionType, Reason, Reported, ReportedCondition};
 use domain::token::ClusterId;
 use kube::{Resource, ResourceExt};
 
-use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
+use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use crate::runtime::identity::Identity;
 use crate::runtime::kind::Kind;
@@ -162,69 +161,3 @@ pub(super) fn hash(value: &impl Hash) -> u64 {
     value.hash(&mut hasher);
     hasher.finish()
 }
-
-/// The status fields that describe the endpoint, as they are or as they should be.
-#[derive(Debug, Default)]
-pub(super) struct EndpointFields {
-    id: Option<String>,
-    cloud_provider_endpoint_id: Option<String>,
-    comment: Option<String>,
-    endpoint_service_name: Option<String>,
-    error_message: Option<String>,
-    status: Option<String>,
-}
-
-impl EndpointFields {
-    /// Returns the fields that `report` calls for.
-    pub(super) fn wanted(report: &Report) -> Self {
-        let Some(endpoint) = &report.endpoint else { return Self::default() };
-        let present = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let optional = |text: &Option<String>| text.as_deref().and_then(present);
-        // The service name of a lost endpoint must not be used; its id stays until another id is recorded.
-        let current = Some(endpoint).filter(|_| !report.lost);
-        Self {
-            id: Some(endpoint.id.to_string()),
-            cloud_provider_endpoint_id: optional(&endpoint.vpc_endpoint_id),
-            comment: present(&endpoint.comment),
-            endpoint_service_name: current.and_then(|endpoint| optional(&endpoint.service_name)),
-            error_message: optional(&endpoint.error_message),
-            status: current.and_then(|endpoint| present(endpoint.status.as_str())),
-        }
-    }
-
-    /// Returns the fields in `status`.
-    pub(super) fn shown(status: ServerlessPrivateEndpointStatus) -> Self {
-        let ServerlessPrivateEndpointStatus {
-            id,
-            cloud_provider_endpoint_id,
-            comment,
-            endpoint_service_name,
-            error_message,
-            status,
-            observed_generation: _,
-            last_handled_reconcile_at: _,
-            conditions: _,
-        } = status;
-        Self { id, cloud_provider_endpoint_id, comment, endpoint_service_name, error_message, status }
-    }
-
-    /// Returns each field with its JSON name.
-    pub(super) fn named(self) -> [(&'static str, Option<String>); 6] {
-        let Self { id, cloud_provider_endpoint_id, comment, endpoint_service_name, error_message, status } =
-            self;
-        [
-            (ID, id),
-            ("cloudProviderEndpointId", cloud_provider_endpoint_id),
-            ("comment", comment),
-            ("endpointServiceName", endpoint_service_name),
-            (ERROR_MESSAGE, error_message),
-            ("status", status),
-        ]
-    }
-}
-
-/// The status field with the id of the endpoint.
-pub(super) const ID: &str = "_id";
-
-/// The status field with Atlas' own message about a failure.
-pub(super) const ERROR_MESSAGE: &str = "errorMessage";

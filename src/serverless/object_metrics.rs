@@ -128,9 +128,10 @@ impl ObjectMetrics {
         object: &ServerlessPrivateEndpoint,
     ) -> ObjectSnapshot {
         let status = report.endpoint.as_ref().filter(|_| !report.lost).map(|endpoint| &endpoint.status);
+        let state = status.map_or("NONE", |status| status.known().unwrap_or("OTHER"));
         let condition = |kind| report.get(kind).map(|found| (kind, found.status, found.reason));
         ObjectSnapshot {
-            state: ObjectState::new(status, is_true(report, ConditionType::Ready)),
+            state: ObjectState::new(state, is_true(report, ConditionType::Ready)),
             conditions: [
                 ConditionType::Ready,
                 ConditionType::Synced,

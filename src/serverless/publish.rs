@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::reference::VpcEndpoint;
 use domain::schedule::{PollIntervals, ReconcileOutcome};
 use domain::serverless::event;
-use domain::serverless::output::{Names, connected, content, known_address, names};
+use domain::serverless::output::{Names, RETRY, connected, content, known_address, names};
 use domain::serverless::reconcile::Plan;
 use domain::serverless::status::Report;
 use domain::status::{ConditionType, Reason};
@@ -25,9 +25,6 @@ use super::status_patch;
 use crate::runtime::api_server::{ApiError, ApiPermit};
 use crate::runtime::identity::Identity;
 use crate::runtime::status_patch::version_guards;
-
-/// The delay before a failed write of the output is retried.
-const OUTPUT_RETRY: Duration = Duration::from_mins(1);
 
 /// Reports that an endpoint is lost, before another replaces it.
 ///
@@ -65,7 +62,7 @@ fn finish(
 ) -> Option<Duration> {
     let latest = match output {
         OutputOutcome::Incomplete => Some(session.ctx.options.poll_max),
-        OutputOutcome::Failed(_) => Some(OUTPUT_RETRY),
+        OutputOutcome::Failed(_) => Some(RETRY),
         OutputOutcome::Complete => None,
     };
     let (object, token, options) = (session.object(), &session.identity.token, &session.ctx.options);

@@ -7,14 +7,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::reference::VpcEndpoint;
+use domain::requeue::EarlyEnd;
 use domain::schedule::Due;
 use domain::serverless::reconcile::{NextAction, Reconcile};
 use tracing::{Instrument, debug, warn};
 
 use crate::clock::Boottime;
 use crate::metrics::ReconcileResult;
-use crate::serverless::crd::{ManagementPolicy, ServerlessPrivateEndpoint};
+use crate::serverless::crd::ServerlessPrivateEndpoint;
 
 use super::context::Context;
 use super::convert;
@@ -29,12 +29,6 @@ use crate::runtime::identity::Identity;
 
 /// More steps than the longest path through the protocol takes; a reconcile that needs more is in a loop.
 const MAX_STEPS: usize = 16;
-
-/// The recheck of a released object, in case the finalizers of others keep it.
-const RELEASED: Duration = Duration::from_mins(1);
-
-/// The requeue delay while the referenced object is unread; its first read triggers the reconcile sooner.
-const UNREAD: Duration = Duration::from_secs(15);
 
 /// Reconciles one object, last enqueued at `enqueued_at`.
 ///
@@ -68,17 +62,17 @@ fn requeue_after(
         Ok(delay) => delay,
         Err(ReconcileError::Released) => {
             ctx.on_deleted(namespace, token);
-            Some(RELEASED)
+            Some(EarlyEnd::Released.delay())
         }
-        Err(ReconcileError::Stopped(_)) => Some(Duration::ZERO),
-        Err(ReconcileError::RateLimited(delay)) => Some(delay),
+        Err(ReconcileError::Stopped(_)) => Some(EarlyEnd::Stopped.delay()),
+        Err(ReconcileError::RateLimited(delay)) => Some(EarlyEnd::RateLimited(delay).delay()),
         Err(ReconcileError::Retry(why)) => {
             debug!(why, "reconciling again");
-            Some(Duration::from_secs(1))
+            Some(EarlyEnd::Changed.delay())
         }
         Err(ReconcileError::ReferenceNotRead) => {
             debug!("waiting for the referenced object");
-            Some(UNREAD)
+            Some(EarlyEnd::ReferenceNotRead.delay())
         }
         Err(error) => {
             let (delay, failures) = ctx.states.with(token, |entry| {
@@ -215,15 +209,7 @@ fn resolve_vpc_endpoint(session: &mut Session) -> Result<(), ReconcileError> {
         return Ok(());
     }
     let found = resolve(references, &session.identity, session.object());
-    let found = found.ok_or(ReconcileError::ReferenceNotRead)?;
-    // An object that only observes an endpoint connects nothing to it.
-    let declared = match &found {
-        VpcEndpoint::Declared(id) if session.object().spec.management_policy == ManagementPolicy::Manage => {
-            Some(id)
-        }
-        _ => None,
-    };
-    session.ctx.record_declaration(&session.identity.token, declared);
-    session.run.resolved(found);
+    session.run.resolved(found.ok_or(ReconcileError::ReferenceNotRead)?);
+    session.ctx.record_declaration(&session.identity.token, session.run.declared());
     Ok(())
 }

@@ -2,13 +2,17 @@
 //!
 //! A patch never removes `_id`.
 
-use domain::serverless::status::Report;
+use domain::serverless::status::{EndpointFields, Report};
 use serde_json::{Value, json};
 
 use crate::runtime::status_patch::{Current, StatusPatch, Wanted};
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint, ServerlessPrivateEndpointStatus};
 
-use super::convert::{ERROR_MESSAGE, EndpointFields, ID};
+/// The status field with the id of the endpoint.
+const ID: &str = "_id";
+
+/// The status field with Atlas' own message about a failure.
+const ERROR_MESSAGE: &str = "errorMessage";
 
 /// Returns `true` if the status does not hold `report` yet, or not the reconcile request `handled`.
 pub(super) fn differs(object: &ServerlessPrivateEndpoint, report: &Report, handled: Option<&str>) -> bool {
@@ -40,8 +44,8 @@ pub fn changes(object: &ServerlessPrivateEndpoint, report: &Report, handled: Opt
 fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> StatusPatch {
     let mut patch = StatusPatch::default();
     let is_another = report.endpoint.as_ref().is_some_and(|e| status.id.as_deref() != Some(e.id.as_str()));
-    let current = EndpointFields::shown(status.clone()).named();
-    for ((name, wanted), (_, current)) in EndpointFields::wanted(report).named().into_iter().zip(current) {
+    let current = named(shown(status.clone()));
+    for ((name, wanted), (_, current)) in named(report.fields()).into_iter().zip(current) {
         match (wanted, current) {
             (Some(wanted), current) if current.as_ref() != Some(&wanted) => {
                 patch.set(name, wanted, name == ERROR_MESSAGE && current.is_some());
@@ -51,6 +55,42 @@ fn fields(status: &ServerlessPrivateEndpointStatus, report: &Report) -> StatusPa
         }
     }
     patch
+}
+
+/// Returns the fields in `status`.
+fn shown(status: ServerlessPrivateEndpointStatus) -> EndpointFields {
+    let ServerlessPrivateEndpointStatus {
+        id,
+        cloud_provider_endpoint_id,
+        comment,
+        endpoint_service_name,
+        error_message,
+        status,
+        observed_generation: _,
+        last_handled_reconcile_at: _,
+        conditions: _,
+    } = status;
+    EndpointFields { id, cloud_provider_endpoint_id, comment, endpoint_service_name, error_message, status }
+}
+
+/// Returns each field with its JSON name.
+fn named(fields: EndpointFields) -> [(&'static str, Option<String>); 6] {
+    let EndpointFields {
+        id,
+        cloud_provider_endpoint_id,
+        comment,
+        endpoint_service_name,
+        error_message,
+        status,
+    } = fields;
+    [
+        (ID, id),
+        ("cloudProviderEndpointId", cloud_provider_endpoint_id),
+        ("comment", comment),
+        ("endpointServiceName", endpoint_service_name),
+        (ERROR_MESSAGE, error_message),
+        ("status", status),
+    ]
 }
 
 /// Returns the tests that make a record fail unless uid, claim and recorded id are unchanged since the read.

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use atlas::{CallRecord, Operation, Outcome};
-use domain::serverless::endpoint::EndpointStatus;
 use domain::status::{ConditionType, Reason};
 use spe_operator::app::readiness::Readiness;
 use spe_operator::metrics::{
@@ -35,7 +34,7 @@ fn exercised() -> Metrics {
     });
     metrics.post(PostOutcome::Created);
     let snapshot = ObjectSnapshot {
-        state: ObjectState::new(Some(&EndpointStatus::Reserved), false),
+        state: ObjectState::new("RESERVED", false),
         conditions: [
             Some((ConditionType::Ready, false, Reason::AwaitingVpcEndpoint)),
             None,

@@ -5,9 +5,13 @@
 //! is never changed, whichever object names it. Kubernetes deletes it with the object, which owns it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::serverless::endpoint::is_service_name;
 use crate::serverless::status::Report;
+
+/// The delay before a failed write of the ConfigMap is retried.
+pub const RETRY: Duration = Duration::from_mins(1);
 
 /// The key of the private SRV address.
 const SRV_ADDRESS: &str = "privateSrvAddress";

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::Purpose;
 use crate::fault::{Fault, FaultKind};
+use crate::ids::VpcEndpointId;
 use crate::instant::SinceBoot;
 use crate::rate_limits::Withheld;
 use crate::reference::VpcEndpoint;
@@ -221,6 +222,17 @@ impl<R: CustomResource> Reconcile<R> {
     /// Stores the VPC endpoint that the spec declares.
     pub fn resolved(&mut self, vpc_endpoint: VpcEndpoint) {
         self.vpc_endpoint = vpc_endpoint;
+    }
+
+    /// Returns the VPC endpoint that the object claims for itself: one that only observes an endpoint connects nothing to it.
+    pub fn declared(&self) -> Option<&VpcEndpointId> {
+        match &self.vpc_endpoint {
+            VpcEndpoint::Declared(id) => {
+                let observes = self.object.spec(VpcEndpoint::Undeclared).is_ok_and(|spec| spec.observe);
+                Some(id).filter(|_| !observes)
+            }
+            _ => None,
+        }
     }
 
     /// Decides, and returns what to do next, which depends on the permits that the reconcile holds. `other_declarant`: another object,

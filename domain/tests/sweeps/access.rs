@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use domain::access::{
-    Choice, Finding, OwnSecret, Purpose, Remembered, SecretRead, Unread, choose, may_remember,
+    Choice, Finding, OwnSecret, Purpose, Remembered, SecretRead, Unread, choose, may_remember, rejects,
 };
 use domain::fault::FaultKind;
+use invariants::fixtures::FAULTS;
 
 const OWN: [OwnSecret; 4] =
     [OwnSecret::Unnamed, OwnSecret::Usable, OwnSecret::Missing, OwnSecret::Unavailable];
@@ -180,5 +181,14 @@ fn a_secret_that_cannot_be_read_is_missing_unless_only_the_api_server_is_unavail
         assert_eq!(fault.kind, kind);
         let text = fault.to_string();
         assert!(text.contains("Secret atlas-key") && text.contains(next), "{text}");
+    }
+}
+
+#[test]
+fn only_a_refused_identity_rejects_credentials_and_only_a_success_accepts_them() {
+    assert_eq!(rejects(None), Some(false));
+    for kind in FAULTS {
+        let rejected = [FaultKind::Unauthorized, FaultKind::Forbidden, FaultKind::NoAccess].contains(&kind);
+        assert_eq!(rejects(Some(kind)), rejected.then_some(true), "{kind:?}");
     }
 }

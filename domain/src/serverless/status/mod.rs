@@ -4,6 +4,7 @@
 //! what is done about a state.
 
 mod deadline;
+mod fields;
 mod progress;
 mod recorded;
 mod summary;
@@ -11,6 +12,7 @@ mod summary;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+pub use fields::EndpointFields;
 pub(crate) use progress::has_vpc_endpoint;
 use progress::{Progress, Summary};
 use summary::summarize;
