@@ -2,42 +2,31 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
 use serde_json::json;
-use tower::{BoxError, Service};
+use tower::{BoxError, service_fn};
 
 use super::*;
 use crate::runtime::example::Example;
 
 /// An API server that responds after half of a call's timeout, and records the maximum of concurrent calls.
+#[derive(Clone)]
 struct Slow {
     running: Arc<AtomicUsize>,
     max_running: Arc<AtomicUsize>,
 }
 
-impl Service<Request<Body>> for Slow {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<Body>) -> Self::Future {
-        let running = Arc::clone(&self.running);
-        self.max_running.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        Box::pin(async move {
-            tokio::time::sleep(TIMEOUT / 2).await;
-            running.fetch_sub(1, Ordering::SeqCst);
-            Ok(Response::new(Body::from(object().to_string().into_bytes())))
-        })
+impl Slow {
+    async fn respond(self) -> Result<Response<Body>, BoxError> {
+        self.max_running.fetch_max(self.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        tokio::time::sleep(TIMEOUT / 2).await;
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        Ok(Response::new(Body::from(object().to_string().into_bytes())))
     }
 }
 
@@ -72,7 +61,8 @@ fn identity() -> Identity {
 fn api_server() -> (ApiServer, Arc<AtomicUsize>) {
     let max_running = Arc::new(AtomicUsize::new(0));
     let server = Slow { running: Arc::default(), max_running: Arc::clone(&max_running) };
-    (ApiServer::new(Client::new(server, "shop")), max_running)
+    let service = service_fn(move |_: Request<Body>| server.clone().respond());
+    (ApiServer::new(Client::new(service, "shop")), max_running)
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +105,7 @@ async fn nineteen_namespaces_whose_calls_hang_leave_a_permit_to_the_twentieth() 
 /// An API server that responds to every request with this status code and body.
 fn responding(status: u16, text: &str) -> ApiServer {
     let text = text.to_owned();
-    let server = tower::service_fn(move |_: Request<Body>| {
+    let server = service_fn(move |_: Request<Body>| {
         let response = Response::builder().status(status).body(Body::from(text.clone().into_bytes()));
         async move { Ok::<_, BoxError>(response?) }
     });

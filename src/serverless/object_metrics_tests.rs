@@ -22,15 +22,7 @@ fn report(ready: (bool, Reason), connected: Reason, stalled: bool) -> Report {
     if stalled {
         conditions.push(condition(ConditionType::Stalled, true, ready.1));
     }
-    Report {
-        endpoint: None,
-        lost: false,
-        unchanged: false,
-        shared: false,
-        conditions,
-        working: None,
-        after: None,
-    }
+    Report { conditions, ..Report::default() }
 }
 
 fn decision(state: State) -> Decision {

@@ -27,15 +27,7 @@ fn failing(fault: &Fault) -> Report {
         condition(ConditionType::Synced, false),
         condition(ConditionType::Reconciling, true),
     ];
-    Report {
-        endpoint: None,
-        lost: false,
-        unchanged: false,
-        shared: false,
-        conditions,
-        working: None,
-        after: None,
-    }
+    Report { conditions, ..Report::default() }
 }
 
 /// Returns the object after `report` was written.
@@ -114,15 +106,7 @@ fn known(id: &str, error: Option<&str>) -> Report {
         vpc_endpoint_id: None,
         error_message: error.map(str::to_owned),
     };
-    Report {
-        endpoint: Some(endpoint),
-        lost: false,
-        unchanged: false,
-        shared: false,
-        conditions: Vec::new(),
-        working: None,
-        after: None,
-    }
+    Report { endpoint: Some(endpoint), ..Report::default() }
 }
 
 #[test]

@@ -173,13 +173,5 @@ pub fn shown_condition(kind: ConditionType, status: bool, reason: Reason) -> Rep
 /// Reports the endpoint in this status, not ready for this reason.
 pub fn reported(status: &str, reason: Reason) -> Report {
     let ready = Condition { kind: ConditionType::Ready, status: false, reason, message: "for a test".into() };
-    Report {
-        endpoint: Some(endpoint(1, Mark::Ours, status)),
-        lost: false,
-        unchanged: false,
-        shared: false,
-        conditions: vec![ready],
-        working: None,
-        after: None,
-    }
+    Report { endpoint: Some(endpoint(1, Mark::Ours, status)), conditions: vec![ready], ..Report::default() }
 }

@@ -10,15 +10,7 @@ use domain::serverless::status::Report;
 use invariants::fixtures::{Mark, STATUSES, endpoint, vpce};
 
 fn report(status: &str) -> Report {
-    Report {
-        endpoint: Some(endpoint(1, Mark::Ours, status)),
-        lost: false,
-        unchanged: false,
-        shared: false,
-        conditions: Vec::new(),
-        working: None,
-        after: None,
-    }
+    Report { endpoint: Some(endpoint(1, Mark::Ours, status)), ..Report::default() }
 }
 
 #[test]

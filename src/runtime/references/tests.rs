@@ -1,14 +1,12 @@
 //! Tests that readers run only while they have referrers, and back off from a kind that they may not read.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
 use futures::StreamExt;
-use futures::future::BoxFuture;
 use http::{Request, Response};
 use kube::client::Body;
 use serde_json::json;
-use tower::{BoxError, Service};
+use tower::{BoxError, service_fn};
 
 use tokio_util::sync::CancellationToken;
 
@@ -25,28 +23,24 @@ struct Forbidding {
     silent: bool,
 }
 
-impl Service<Request<Body>> for Forbidding {
-    type Response = Response<Body>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
+impl Forbidding {
+    fn client(&self) -> Client {
+        let server = self.clone();
+        Client::new(service_fn(move |_: Request<Body>| server.clone().respond()), "shop")
     }
 
-    fn call(&mut self, _: Request<Body>) -> Self::Future {
+    async fn respond(self) -> Result<Response<Body>, BoxError> {
         self.requests.fetch_add(1, Ordering::SeqCst);
         if self.silent {
-            return Box::pin(std::future::pending());
+            std::future::pending::<()>().await;
         }
         let status = json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden"});
-        let response = Response::builder().status(403).body(Body::from(status.to_string().into_bytes()));
-        Box::pin(async { Ok(response?) })
+        Ok(Response::builder().status(403).body(Body::from(status.to_string().into_bytes()))?)
     }
 }
 
 fn references(server: &Forbidding) -> Arc<ReferencedObjects<Example>> {
-    let client = Client::new(server.clone(), "shop");
+    let client = server.client();
     let work = Work::new(CancellationToken::new());
     let admission = Arc::new(Admission::new(1, Metrics::default(), work));
     Arc::new(ReferencedObjects::new(client.clone(), ApiServer::new(client), admission, |_, _| {}))

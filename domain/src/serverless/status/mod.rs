@@ -26,7 +26,7 @@ use crate::status::{Condition, ConditionType, Message, Reason};
 use crate::sunset::Sunset;
 
 /// What the status shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     /// The endpoint, as far as it is known.
     pub endpoint: Option<Endpoint>,
