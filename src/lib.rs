@@ -1,4 +1,5 @@
-//! The Serverless Private Endpoint Operator: one manifest becomes, and stays, a MongoDB Atlas serverless private endpoint.
+//! The Serverless Private Endpoint Operator. Creates a MongoDB Atlas serverless private endpoint for each manifest, and keeps
+//! it as declared.
 //!
 //! # From event to status
 //!

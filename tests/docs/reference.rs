@@ -99,7 +99,7 @@ const ANNOTATIONS: [(&str, &str, &str); 6] = [
     (
         crd::OUTPUT_CONFIG_MAP,
         "the operator",
-        "the output ConfigMap that was made for this object; it goes when the spec names another one",
+        "the output ConfigMap that was made for this object; it is deleted when the spec names another one",
     ),
     (crd::FINALIZER, "the operator", "the finalizer: something may be left in Atlas"),
 ];
