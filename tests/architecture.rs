@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 5] = [
 ];
 
 /// What the core may use besides itself.
-const CORE_MAY_DEPEND_ON: [&str; 4] = ["data-encoding", "jiff", "serde", "sha2"];
+const CORE_MAY_DEPEND_ON: [&str; 3] = ["data-encoding", "serde", "sha2"];
 
 /// The crates in which no files import each other.
 const WITHOUT_CIRCLES: [&str; 6] =
