@@ -64,7 +64,7 @@ pub enum OwnSecret {
     Usable,
     /// None: the Secret, or an entry of it, is missing.
     Missing,
-    /// Nobody knows: the API server is unavailable.
+    /// Unknown: the API server is unavailable.
     Unavailable,
 }
 
@@ -73,7 +73,7 @@ pub enum OwnSecret {
 pub enum Remembered {
     /// There are none.
     Nothing,
-    /// Nothing speaks against them.
+    /// Atlas has not rejected them.
     Usable,
     /// Calls with them are withheld in the object's project, because Atlas rejected them.
     Rejected,
@@ -141,12 +141,12 @@ pub enum Unread {
     Forbidden,
     /// It exists and cannot be decoded.
     Undecodable,
-    /// Nobody knows: the API server failed to respond, as this text says.
+    /// Unknown: the API server failed to respond, as this text says.
     Unavailable(String),
 }
 
 impl Unread {
-    /// Returns the fault of an object that names this Secret: who has to do what. Only [`Unread::Unavailable`] ends by itself.
+    /// Returns the fault of an object that names this Secret, with the remedy. Only [`Unread::Unavailable`] ends by itself.
     #[must_use]
     pub fn fault(self, namespace: &str, name: &str) -> Fault {
         let missing = |message| Fault::new(FaultKind::CredentialsNotFound, message);

@@ -1,8 +1,8 @@
-//! What a reference to a VPC endpoint means: the id that it leads to, or who has to do what.
+//! What a reference to a VPC endpoint means: the id it resolves to, or the missing object and its remedy.
 //!
 //! Only the kinds of [`VpcEndpointSource`] can be referenced, in the object's own namespace. Nothing here reads an object. A message
-//! names exactly what is missing and never repeats text of a referenced object: who reads the message may not be allowed to read that
-//! object. An id counts as soon as it appears, whether or not the referenced object is ready.
+//! names exactly what is missing and never repeats text of a referenced object: a reader of the message may lack the right to read
+//! that object. An id counts as soon as it appears, whether or not the referenced object is ready.
 
 use crate::ids::VpcEndpointId;
 
@@ -84,7 +84,7 @@ impl VpcEndpointSource {
     }
 }
 
-/// The content that a reference leads to.
+/// What a reference resolves to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// A VPC endpoint id.
@@ -128,7 +128,7 @@ pub struct Reference<'a> {
 }
 
 impl Reference<'_> {
-    /// Returns the VPC endpoint of a reference that leads to `found`.
+    /// Returns the VPC endpoint of a reference that resolves to `found`.
     #[must_use]
     pub fn resolve(&self, found: Found) -> VpcEndpoint {
         let Self { field, source, namespace, name, key } = self;

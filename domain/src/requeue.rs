@@ -1,4 +1,4 @@
-//! When a decision wants to be made again.
+//! When to decide again.
 //!
 //! `schedule` makes a time of it.
 

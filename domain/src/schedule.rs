@@ -104,7 +104,7 @@ pub struct ReconcileOutcome<'a> {
     pub object: ObjectVersion,
     /// Its token.
     pub token: &'a Token,
-    /// When the last decision wants to be made again.
+    /// When to reconcile again, by the last decision.
     pub requeue: Requeue,
     /// A hash of what polls wait for: while it changes, they stay frequent.
     pub progress: u64,

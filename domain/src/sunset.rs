@@ -54,8 +54,8 @@ impl Announcements {
         }
     }
 
-    /// Returns the announcement that counts at `now`, made twice at least `confirm_gap` apart, else one that is not confirmed. The latest day is returned, so that nobody
-    /// is hurried by one of two gateways that differ.
+    /// Returns the announcement that counts at `now`: the one of the latest day among those made twice at least `confirm_gap` apart,
+    /// so that a gateway with an earlier date has no effect; else one that is not confirmed.
     #[must_use]
     pub fn current(&self, confirm_gap: Duration, now: SinceBoot) -> Option<Sunset> {
         let current = || self.0.iter().filter(|known| known.is_current(now));

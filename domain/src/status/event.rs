@@ -36,8 +36,8 @@ pub fn not_watched(why: &Unwatched) -> EventDraft {
         ),
     };
     let message = format!(
-        "{cause}, so this operator leaves it alone: unless another operator watches it, its endpoint stays as it is and its \
-         deletion waits; {remedy} ({TROUBLESHOOTING}#it-left-the-selector-or-the-namespaces)"
+        "{cause}, so this operator does not reconcile it: unless another operator watches it, its endpoint stays as it is \
+         and its deletion waits; {remedy} ({TROUBLESHOOTING}#it-left-the-selector-or-the-namespaces)"
     );
     EventDraft { reason: EventReason::NotWatched, warning: true, message }
 }

@@ -110,14 +110,14 @@ macro_rules! reasons {
     };
 }
 
-/// Whether a reason reports trouble, and of which kind.
+/// Whether a reason reports trouble, and of which kind. A message about trouble ends with a link to the page that helps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     /// All is well, or merely takes time.
     Well,
     /// Something is wrong with the endpoint or the object.
     Trouble,
-    /// The operator lacks access to the project.
+    /// The operator lacks access to the project: the progress deadline counts even while the object is ready.
     Access,
 }
 

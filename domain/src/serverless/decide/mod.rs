@@ -185,8 +185,8 @@ fn confirmed(absence: ConfirmedAbsence, decision: Decision) -> Decision {
     Decision { absent: Some(absence), ..decision }
 }
 
-/// Returns `true` if finalizer and claim are as a living object carries them. A claim of another cluster is left alone once an
-/// endpoint is recorded: a Git repository that keeps restoring it would otherwise fight the operator for ever.
+/// Returns `true` if finalizer and claim are as a living object carries them. A claim of another cluster is not replaced once an
+/// endpoint is recorded, because a Git repository that keeps restoring it would fight the operator without end.
 fn is_held(o: &Observed) -> bool {
     let claimed = match o.object.claim {
         ClaimReading::Ours { .. } => true,
