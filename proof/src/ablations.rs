@@ -82,7 +82,7 @@ pub fn ablations() -> Vec<Ablation> {
         ablation(W::NoDeadline, "without D", None, TWO, &[P::Doubled]),
         ablation(
             W::None,
-            "requests travel for ever (Q too short for them)",
+            "requests stay in flight without limit (Q too short for them)",
             None,
             Config { unbounded_travel: true, ..one_loss },
             &[P::Doubled],
