@@ -11,7 +11,7 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use spe_operator::serverless::crd::{self, ServerlessPrivateEndpoint};
-use test_support::{CONFIRM_GAP, Fixture, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
+use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, assert_condition, condition};
 use testbed::{Action, Exchange, FakeResponse, Process};
 
 const NEXT_PUBLIC: &str = "nextkeyx";
@@ -57,9 +57,8 @@ async fn a_service_account_serves_the_whole_life_cycle() {
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "comment": "orders, prod"})).await;
     fixture.until_reason("orders", "Available").await;
     // The versioned API announces its end in each response, so a later one confirms the first.
-    tokio::time::sleep(CONFIRM_GAP).await;
-    fixture.request_reconcile("orders", "0").await;
-    let available = fixture.until_reconciled("orders", "0").await;
+    let announced = |object: &ServerlessPrivateEndpoint| condition(object, "ApiSunset").is_some();
+    let available = fixture.reconcile_until("orders", "announced", announced).await;
     assert_condition(&available, "ApiSunset", "True", "SunsetAnnounced");
     assert!(fixture.endpoints()[0].comment.as_ref().unwrap().starts_with("orders, prod [k8s:"));
     // A token that Atlas has forgotten is replaced, and no call is lost for it.

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use atlas_simulator::{
-    DEFAULT_INSTANCE, DEFAULT_PROJECT, InjectedFault, InstanceKind, Malformed, Operation, Rule, Settings,
-    Termination, UnknownInstance,
+    DEFAULT_INSTANCE, DEFAULT_PROJECT, Deviation, InjectedFault, InstanceKind, JournalEntry, Malformed,
+    Operation, Rule, Settings, Termination, UnknownInstance,
 };
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -13,12 +13,31 @@ use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
-use test_support::{
-    CONFIRM_GAP, Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, assert_no_condition, condition,
-};
+use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
+use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, assert_condition, assert_no_condition, condition};
 
-/// Longer than several polls: where nothing is sent, there is nothing to count.
-const SEVERAL_POLLS: Duration = Duration::from_secs(2);
+/// The project of an object that is polled, whose requests measure the time in which none are sent for another.
+const POLLED: &str = "0123456789abcdef01234567";
+
+/// Creates an object whose reservation never ends, so that the operator polls it. The journal begins after its create.
+async fn create_polled(fixture: &Fixture) {
+    fixture.atlas.add_instance(POLLED, DEFAULT_INSTANCE);
+    fixture.atlas.inject(Rule::next_of(Operation::Create, InjectedFault::Deviation(Deviation::Stalls)));
+    fixture.create("polled", json!({"projectId": POLLED})).await;
+    fixture.until_reason("polled", "ReservationRequested").await;
+    fixture.atlas.clear_journal();
+}
+
+/// Returns how many requests about the other objects arrive during several polls.
+async fn requests_over_several_polls(fixture: &Fixture) -> usize {
+    let is_poll = |entry: &JournalEntry| entry.project.as_deref() == Some(POLLED);
+    let polls = || fixture.atlas.count(|entry| is_poll(entry) && entry.executed());
+    let others = || fixture.atlas.count(|entry| !is_poll(entry));
+    let (before, polls_before) = (others(), polls());
+    let polled = fixture.atlas.until(|_| polls() >= polls_before + 4);
+    tokio::time::timeout(PATIENCE, polled).await.expect("the other object is polled");
+    others() - before
+}
 
 /// The notes of all events of this reason, once there is one.
 async fn notes(fixture: &Fixture, reason: &str) -> Vec<String> {
@@ -54,7 +73,9 @@ async fn each_permanent_end_is_one_condition_and_delays_no_deletion() {
         (
             "API switched off",
             |fixture| {
-                fixture.atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::VersionGone)));
+                let mut gone = Rule::always(InjectedFault::NotExecuted(Termination::VersionGone));
+                gone.on.project = Some(DEFAULT_PROJECT.to_owned());
+                fixture.atlas.inject(gone);
             },
             "ApiRetired",
             "AtlasApiRetired",
@@ -100,6 +121,7 @@ async fn each_permanent_end_is_one_condition_and_delays_no_deletion() {
     join_all(ends.map(async |(end, comes, reason, event, code)| {
         let fixture = Fixture::new().await;
         let _operator = fixture.operator();
+        create_polled(&fixture).await;
         let output = json!({"name": "orders-privatelink"});
         fixture
             .create("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT, "outputConfigMap": output}))
@@ -123,9 +145,8 @@ async fn each_permanent_end_is_one_condition_and_delays_no_deletion() {
         assert_eq!(maps.get_opt("orders-privatelink").await.unwrap().is_none(), lost, "{end}");
         let reported = notes(&fixture, event).await;
         assert!(reported.len() == 1 && reported[0].contains("billed"), "{end}: {reported:?}");
-        let before = fixture.atlas.journal().len();
-        tokio::time::sleep(SEVERAL_POLLS).await;
-        assert_eq!(fixture.atlas.journal().len(), before, "{end}: a final state is polled once an interval");
+        let requests = requests_over_several_polls(&fixture).await;
+        assert_eq!(requests, 0, "{end}: a final state is polled once an interval");
         fixture.delete("orders").await;
         fixture.until_gone("orders").await;
         assert!(notes(&fixture, "EndpointDeleted").await[0].contains("billed"), "{end}");
@@ -152,15 +173,15 @@ async fn an_object_of_a_retired_instance_is_reported_and_released() {
 async fn a_deletion_in_a_removed_project_waits_and_names_the_next_step() {
     let fixture = Fixture::new().await;
     let _operator = fixture.operator();
+    create_polled(&fixture).await;
     fixture.create("orders", json!({})).await;
     fixture.until_reason("orders", "Reserved").await;
-    fixture.atlas.configure(|settings| settings.projects.clear());
+    fixture.atlas.configure(|settings| drop(settings.projects.remove(DEFAULT_PROJECT)));
     fixture.request_reconcile("orders", "1").await;
     let unseen = fixture.until_synced("orders", "ProjectNotFound").await;
     assert_condition(&unseen, "Ready", "True", "Reserved");
-    let before = fixture.atlas.journal().len();
-    tokio::time::sleep(SEVERAL_POLLS).await;
-    assert_eq!(fixture.atlas.journal().len(), before, "no request is sent before the Secret changes");
+    let requests = requests_over_several_polls(&fixture).await;
+    assert_eq!(requests, 0, "no request is sent before the Secret changes");
     fixture.delete("orders").await;
     let waiting = fixture.until_reason("orders", "ProjectNotFound").await;
     let message = &condition(&waiting, "Ready").unwrap().message;
@@ -187,11 +208,8 @@ async fn an_announced_sunset_is_reported_once_and_changes_nothing_else() {
         assert_no_condition(&fixture.until_reconciled("orders", round).await, "ApiSunset");
     }
     fixture.atlas.inject(announced().times(None));
-    fixture.request_reconcile("orders", "0").await;
-    fixture.until_reconciled("orders", "0").await;
-    tokio::time::sleep(CONFIRM_GAP).await;
-    fixture.request_reconcile("orders", "1").await;
-    let reported = fixture.until_reconciled("orders", "1").await;
+    let announced = |object: &ServerlessPrivateEndpoint| condition(object, "ApiSunset").is_some();
+    let reported = fixture.reconcile_until("orders", "announced", announced).await;
     assert_condition(&reported, "ApiSunset", "True", "SunsetAnnounced");
     assert!(condition(&reported, "ApiSunset").unwrap().message.contains("2026-01-15"));
     assert_condition(&reported, "Ready", "True", "Reserved");

@@ -14,9 +14,10 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams}
 use kube::core::Status;
 use serde_json::{Value, json};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
-use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition};
+use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition, settled};
 use tokio::time::{Instant, sleep};
 
+use crate::fixture::QUIET;
 use crate::schema::{Must, Mutation, Property, properties};
 use crate::summary::Table;
 
@@ -63,8 +64,7 @@ async fn an_object_keeps_its_endpoint_over_any_change_of_a_field() {
     let mut table = Table::default();
 
     // First only what is refused, so that a request to Atlas would be seen.
-    settled(&fixture).await;
-    let before = fixture.atlas.journal().len();
+    let before = settled(QUIET, || fixture.atlas.journal().len()).await;
     let mut accepted = Vec::new();
     for subject in &subjects {
         let mut fine = Vec::new();
@@ -87,8 +87,8 @@ async fn an_object_keeps_its_endpoint_over_any_change_of_a_field() {
         }
         accepted.push(fine);
     }
-    settled(&fixture).await;
-    assert_eq!(fixture.atlas.journal().len(), before, "a rejected value caused a request to Atlas");
+    let after = settled(QUIET, || fixture.atlas.journal().len()).await;
+    assert_eq!(after, before, "a rejected value caused a request to Atlas");
 
     let immovable: BTreeSet<_> = subjects
         .iter()
@@ -231,16 +231,5 @@ async fn there_and_back(
         }
         assert!(started.elapsed() < PATIENCE, "{what}: it does not come back: {status:?}");
         sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Waits until no more requests are sent to Atlas.
-async fn settled(fixture: &Fixture) {
-    loop {
-        let before = fixture.atlas.journal().len();
-        sleep(Duration::from_millis(1200)).await;
-        if fixture.atlas.journal().len() == before {
-            return;
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use test_support::{Fixture, PATIENCE};
+use test_support::{Fixture, PATIENCE, settled};
 use testbed::{Exchange, Process, Proxy, Recording, SHORT_TIMES};
 use tokio::task::JoinHandle;
 
@@ -133,13 +133,7 @@ impl Operator {
 
     /// Waits until it has sent no request for a while. A watch that is opened again does not count.
     pub(crate) async fn until_quiet(&self, quiet: Duration) {
-        loop {
-            let before = self.recording.exchanges().len();
-            tokio::time::sleep(quiet).await;
-            if self.recording.exchanges().len() == before {
-                return;
-            }
-        }
+        settled(quiet, || self.recording.exchanges().len()).await;
     }
 
     /// Removes the log: only those of failed plans are read.

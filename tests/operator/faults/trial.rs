@@ -2,9 +2,8 @@
 //! holds exactly what the manifest declares.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use atlas_simulator::{DEFAULT_INSTANCE, How, JournalEntry};
+use atlas_simulator::{DEFAULT_INSTANCE, How, JournalEntry, Operation};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -58,17 +57,19 @@ impl<'a> Trial<'a> {
     }
 
     async fn run(&self) -> Outcome {
-        let asking = async {
-            for word in 0_u64.. {
-                tokio::time::sleep(Duration::from_secs(2)).await;
-                if self.row.polls {
-                    self.request_reconcile(&format!("{word}")).await;
-                }
-            }
-        };
         tokio::select! {
             outcome = self.live() => outcome,
-            () = asking => Ok(()),
+            () = self.request_polls(), if self.row.polls => Ok(()),
+        }
+    }
+
+    /// Requests a reconcile again whenever the last one has listed the endpoints.
+    async fn request_polls(&self) {
+        let lists = || self.fixture.atlas.count(|entry| entry.is(Operation::List) && self.is_ours(entry));
+        for word in 0_u64.. {
+            let before = lists();
+            self.request_reconcile(&word.to_string()).await;
+            self.fixture.atlas.until(|_| lists() > before).await;
         }
     }
 

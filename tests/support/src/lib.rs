@@ -32,9 +32,6 @@ use tokio::sync::OnceCell;
 /// The timeout of every condition. Only a failing test waits that long.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// G, by [`SHORT_TIMES`].
-pub const CONFIRM_GAP: Duration = Duration::from_millis(400);
-
 /// The Secret's name.
 pub const SECRET: &str = "atlas-api";
 
@@ -192,6 +189,28 @@ impl Fixture {
         self.until(name, "reconciled", holds).await
     }
 
+    /// Requests reconciles until the object satisfies `holds`.
+    pub async fn reconcile_until(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&ServerlessPrivateEndpoint) -> bool,
+    ) -> ServerlessPrivateEndpoint {
+        let found = tokio::time::timeout(PATIENCE, async {
+            let mut round = 0;
+            loop {
+                let word = format!("until {what}, {round}");
+                self.request_reconcile(name, &word).await;
+                let object = self.until_reconciled(name, &word).await;
+                if holds(&object) {
+                    return object;
+                }
+                round += 1;
+            }
+        });
+        found.await.unwrap_or_else(|_| panic!("{name} never was {what}"))
+    }
+
     /// Requests the deletion of the object.
     pub async fn delete(&self, name: &str) {
         self.objects.delete(name, &DeleteParams::default()).await.unwrap();
@@ -298,12 +317,17 @@ pub struct Proxies {
 impl Proxies {
     /// Returns the number of effects so far, once no more follow.
     pub async fn settled_effects(&self) -> usize {
-        loop {
-            let before = self.recording.effects().len();
-            tokio::time::sleep(Duration::from_millis(700)).await;
-            if self.recording.effects().len() == before {
-                return before;
-            }
+        settled(Duration::from_millis(700), || self.recording.effects().len()).await
+    }
+}
+
+/// Returns the count once it has not changed for this long.
+pub async fn settled(quiet: Duration, count: impl Fn() -> usize) -> usize {
+    loop {
+        let before = count();
+        tokio::time::sleep(quiet).await;
+        if count() == before {
+            return before;
         }
     }
 }
