@@ -81,7 +81,7 @@ fn is_a_scheme_alone(line: &str) -> bool {
 }
 
 /// Checks a status (two bytes) and a body, as every operation reads them.
-pub fn reply(bytes: &[u8]) {
+pub fn response(bytes: &[u8]) {
     let (status, body) = bytes.split_at(bytes.len().min(2));
     let status = u16::from(*status.first().unwrap_or(&0)) * 5 + u16::from(*status.get(1).unwrap_or(&0)) % 5;
     let raw = || RawResponse { secrets: key().secrets(), ..RawResponse::of(status, body) };

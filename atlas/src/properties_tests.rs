@@ -21,7 +21,7 @@ fn seeds_hold(target: &str, check: fn(&[u8])) {
 #[test]
 fn the_seeds_hold() {
     seeds_hold("challenge", challenge);
-    seeds_hold("reply", reply);
+    seeds_hold("response", response);
     seeds_hold("shown", shown);
     seeds_hold("waiting", waiting);
 }
@@ -126,7 +126,7 @@ fn a_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A status and JSON, in the form in which `reply` reads them.
+/// A status and JSON, in the form in which `response` reads them.
 fn a_response() -> impl Strategy<Value = (u16, Value)> {
     let status = prop_oneof![
         select(vec![200_u16, 201, 204, 400, 401, 403, 404, 405, 409, 410, 429, 500, 502, 503]),
@@ -184,12 +184,12 @@ proptest! {
 
     #[test]
     fn any_response_is_parsed_or_an_error_that_can_be_shown((status, body) in a_response()) {
-        reply(&as_bytes(status, &body.to_string()));
+        response(&as_bytes(status, &body.to_string()));
     }
 
     #[test]
     fn any_bytes_are_understood_or_an_error_that_can_be_shown(bytes in vec(any::<u8>(), 0..300)) {
-        reply(&bytes);
+        response(&bytes);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::sync::OnceCell;
 use crate::release::{Mode, PATIENCE, Release, Right, pace};
 
 /// The number of parallel releases.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 
 fn kind(source: VpcEndpointSource) -> ApiResource {
     let (api_version, kind) = source.api_version_and_kind();
@@ -258,7 +258,7 @@ async fn each_right_is_needed(mode: Mode) {
     let rights = Release::new(mode).await.unwrap().rights();
     assert!(rights.len() >= 20, "{rights:#?}");
     let runs = rights.into_iter().map(|right| async move { (run(mode, Some(&right)).await, right) });
-    let mut runs = stream::iter(runs).buffer_unordered(AT_ONCE);
+    let mut runs = stream::iter(runs).buffer_unordered(MAX_CONCURRENT);
     let mut idle = Vec::new();
     while let Some((refused, right)) = runs.next().await {
         let refused = refused.unwrap_or_else(|error| panic!("without {right:?}: {error:#}"));

@@ -117,7 +117,7 @@ impl Life {
 
     /// Its endpoint is recorded and was last listed with this status.
     pub(crate) fn bound(fields: &Value, status: &str) -> Self {
-        Self::new(fields).sees(&listed(status))
+        Self::new(fields).observe(&listed(status))
     }
 
     /// RESERVED and ready.
@@ -173,13 +173,13 @@ impl Life {
         self
     }
 
-    pub(crate) fn remembers(mut self, remember: impl FnOnce(&mut MemorySnapshot)) -> Self {
+    pub(crate) fn with_memory(mut self, remember: impl FnOnce(&mut MemorySnapshot)) -> Self {
         remember(&mut self.memory);
         self
     }
 
     /// Reconciles once with an Atlas that accepts every write.
-    pub(crate) fn sees(self, atlas: &Listing) -> Self {
+    pub(crate) fn observe(self, atlas: &Listing) -> Self {
         self.reconciles(atlas, &WriteOutcome::Done)
     }
 

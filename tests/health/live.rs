@@ -92,7 +92,7 @@ async fn stages(history: History) -> BTreeSet<&'static str> {
 }
 
 /// Reads the object and runs the tools.
-async fn ask(fixture: &Fixture, name: &str) -> (String, String) {
+async fn health_of(fixture: &Fixture, name: &str) -> (String, String) {
     let object = read(fixture, name).await;
     let verdict = judge_one(&object).await;
     assert_consistent(&object, &verdict);
@@ -108,20 +108,20 @@ async fn every_version_of_a_good_life_is_understood() {
     let fixture = Fixture::new().await;
     let history = History::of(&fixture).await;
     fixture.create("orders", json!({})).await;
-    assert_eq!(ask(&fixture, "orders").await, pair("InProgress", "Progressing"));
+    assert_eq!(health_of(&fixture, "orders").await, pair("InProgress", "Progressing"));
     let operator = fixture.operator();
     fixture.until_reason("orders", "Reserved").await;
-    assert_eq!(ask(&fixture, "orders").await, pair("Current", "Healthy"));
+    assert_eq!(health_of(&fixture, "orders").await, pair("Current", "Healthy"));
     drop(operator);
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     // Still Ready, but for an outdated manifest.
-    assert_eq!(ask(&fixture, "orders").await, pair("InProgress", "Progressing"));
+    assert_eq!(health_of(&fixture, "orders").await, pair("InProgress", "Progressing"));
     let _operator = fixture.operator();
     fixture.until_reason("orders", "Available").await;
-    assert_eq!(ask(&fixture, "orders").await, pair("Current", "Healthy"));
+    assert_eq!(health_of(&fixture, "orders").await, pair("Current", "Healthy"));
     fixture.edit("orders", json!({"suspend": true})).await;
     fixture.until("orders", "suspended", |o| condition(o, "Suspended").is_some()).await;
-    assert_eq!(ask(&fixture, "orders").await, pair("Current", "Healthy"));
+    assert_eq!(health_of(&fixture, "orders").await, pair("Current", "Healthy"));
     fixture.delete("orders").await;
     fixture.until_gone("orders").await;
     let stages = stages(history).await;
@@ -135,18 +135,18 @@ async fn every_version_of_a_bad_life_is_understood() {
     let _operator = fixture.operator();
     fixture.create("orders", json!({"suspend": true})).await;
     fixture.until_reason("orders", "Suspended").await;
-    assert_eq!(ask(&fixture, "orders").await, pair("InProgress", "Suspended"));
+    assert_eq!(health_of(&fixture, "orders").await, pair("InProgress", "Suspended"));
     fixture.edit("orders", json!({"suspend": false})).await;
     let id = fixture.until_reason("orders", "Reserved").await.status.unwrap().id.unwrap();
     let deviation = Deviation::ConnectionFails { message: "no dns entries found".to_owned() };
     assert!(fixture.atlas.add_deviation(&id, deviation));
     fixture.edit("orders", json!({"cloudProviderEndpointId": VPC_ENDPOINT})).await;
     fixture.until_reason("orders", "AtlasFailed").await;
-    assert_eq!(ask(&fixture, "orders").await, pair("Failed", "Degraded"));
+    assert_eq!(health_of(&fixture, "orders").await, pair("Failed", "Degraded"));
     fixture.atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::HtmlUnavailable)));
     fixture.delete("orders").await;
     fixture.until_reason("orders", "AtlasUnavailable").await;
-    assert_eq!(ask(&fixture, "orders").await, pair("Terminating", "Progressing"));
+    assert_eq!(health_of(&fixture, "orders").await, pair("Terminating", "Progressing"));
     fixture.atlas.clear_rules();
     fixture.until_gone("orders").await;
     let stages = stages(history).await;

@@ -102,13 +102,14 @@ fn life(state: &str) -> Life {
     let early = json!({"cloudProviderEndpointId": VPC_ENDPOINT, "readyWhen": "Reserved"});
     let named = json!({"endpointId": ID});
     let suspend = json!({"suspend": true});
+    let unlisted = &Listing::NotFetched;
     let none = || Listing::Fetched(Vec::new());
     let awaited = || VpcEndpoint::Awaited("VPCEndpoint orders has no status.vpcEndpointID yet".to_owned());
     let missing = || VpcEndpoint::NotFound("there is no VPCEndpoint orders".to_owned());
     let new = || Life::new(&nothing);
     let reserved = Life::reserved;
     let settle = |life: Life| {
-        life.remembers(|memory| {
+        life.with_memory(|memory| {
             memory.absent = Some((ConfirmedAbsence::Everything, Duration::from_mins(1)));
         })
     };
@@ -117,22 +118,22 @@ fn life(state: &str) -> Life {
     }
     match state {
         "not reconciled yet" => new(),
-        "create in flight" => new().sees(&none()),
-        "an endpoint with our mark was found" => {
-            reserved().remembers(|memory| memory.adopted = Some(Duration::ZERO)).sees(&listed("RESERVED"))
-        }
+        "create in flight" => new().observe(&none()),
+        "an endpoint with our mark was found" => reserved()
+            .with_memory(|memory| memory.adopted = Some(Duration::ZERO))
+            .observe(&listed("RESERVED")),
         "RESERVED, nothing more declared" => reserved(),
         "RESERVED, service not named yet" => {
-            new().sees(&Listing::Fetched(vec![Endpoint { service_name: None, ..endpoint("RESERVED") }]))
+            new().observe(&Listing::Fetched(vec![Endpoint { service_name: None, ..endpoint("RESERVED") }]))
         }
         "RESERVED, readyWhen Reserved" => Life::bound(&early, "RESERVED"),
         "RESERVED, readyWhen Available" => Life::bound(&json!({"readyWhen": "Available"}), "RESERVED"),
         "RESERVED, VPC endpoint declared" => Life::bound(&connect, "RESERVED"),
-        "RESERVED, reference without an id" => new().refers_to(awaited()).sees(&listed("RESERVED")),
-        "RESERVED, reference that leads nowhere" => new().refers_to(missing()).sees(&listed("RESERVED")),
-        "RESERVED, VPC endpoint of a lost service" => {
-            Life::new(&connect).annotated(crd::STALE_VPC_ENDPOINT_ID, VPC_ENDPOINT).sees(&listed("RESERVED"))
-        }
+        "RESERVED, reference without an id" => new().refers_to(awaited()).observe(&listed("RESERVED")),
+        "RESERVED, reference that leads nowhere" => new().refers_to(missing()).observe(&listed("RESERVED")),
+        "RESERVED, VPC endpoint of a lost service" => Life::new(&connect)
+            .annotated(crd::STALE_VPC_ENDPOINT_ID, VPC_ENDPOINT)
+            .observe(&listed("RESERVED")),
         "INITIATING" => Life::bound(&connect, "INITIATING"),
         "INITIATING, readyWhen Reserved" => Life::bound(&early, "INITIATING"),
         "AVAILABLE" => Life::bound(&connect, "AVAILABLE"),
@@ -141,35 +142,33 @@ fn life(state: &str) -> Life {
         }
         "AVAILABLE, reference lost later" => {
             let found = VpcEndpoint::Declared(VPC_ENDPOINT.parse().unwrap());
-            let available = new().refers_to(found).sees(&listed("AVAILABLE"));
-            available.refers_to(missing()).sees(&listed("AVAILABLE"))
+            let available = new().refers_to(found).observe(&listed("AVAILABLE"));
+            available.refers_to(missing()).observe(&listed("AVAILABLE"))
         }
         "FAILED" => Life::bound(&connect, "FAILED"),
         "a status that is unknown" => Life::bound(&nothing, "PENDING_ACCEPTANCE"),
-        "DELETING, as the object is deleted" => reserved().deleted().sees(&listed("DELETING")),
-        "DELETING, by others" => reserved().sees(&listed("DELETING")),
-        "lost: in one listing" => reserved().sees(&none()),
-        "lost: in two listings, created again" => settle(reserved()).sees(&none()),
-        "lost, and endpointId names it" => settle(Life::bound(&named, "RESERVED")).sees(&none()),
+        "DELETING, as the object is deleted" => reserved().deleted().observe(&listed("DELETING")),
+        "DELETING, by others" => reserved().observe(&listed("DELETING")),
+        "lost: in one listing" => reserved().observe(&none()),
+        "lost: in two listings, created again" => settle(reserved()).observe(&none()),
+        "lost, and endpointId names it" => settle(Life::bound(&named, "RESERVED")).observe(&none()),
         "when Ready, but a change is refused" => {
             reserved().edited(&connect).refused(&listed("RESERVED"), FaultKind::Refused)
         }
-        "when Ready, and the output is not written" => reserved().unwritten().sees(&listed("RESERVED")),
-        "when Ready, and the API's end is announced" => reserved().announced().sees(&listed("RESERVED")),
+        "when Ready, and the output is not written" => reserved().unwritten().observe(&listed("RESERVED")),
+        "when Ready, and the API's end is announced" => reserved().announced().observe(&listed("RESERVED")),
         "INITIATING, and the API's end is announced" => {
-            Life::new(&connect).announced().sees(&listed("INITIATING"))
+            Life::new(&connect).announced().observe(&listed("INITIATING"))
         }
         "when Ready, and not reconciled since a change" => reserved().edited(&connect),
-        "the spec is invalid" => Life::new(&json!({"progressDeadline": "soon"})).sees(&none()),
-        "suspended before creation" => Life::new(&suspend).sees(&Listing::NotFetched),
-        "suspended when Ready" => reserved().edited(&suspend).sees(&Listing::NotFetched),
+        "the spec is invalid" => Life::new(&json!({"progressDeadline": "soon"})).observe(&none()),
+        "suspended before creation" => Life::new(&suspend).observe(unlisted),
+        "suspended when Ready" => reserved().edited(&suspend).observe(unlisted),
         "suspended when Ready, and Atlas unavailable" => {
-            reserved().sees(&failed(FaultKind::Unavailable)).edited(&suspend).sees(&Listing::NotFetched)
+            reserved().observe(&failed(FaultKind::Unavailable)).edited(&suspend).observe(unlisted)
         }
-        "suspended at INITIATING" => {
-            Life::bound(&connect, "INITIATING").edited(&suspend).sees(&Listing::NotFetched)
-        }
-        "suspended at FAILED" => Life::bound(&connect, "FAILED").edited(&suspend).sees(&Listing::NotFetched),
+        "suspended at INITIATING" => Life::bound(&connect, "INITIATING").edited(&suspend).observe(unlisted),
+        "suspended at FAILED" => Life::bound(&connect, "FAILED").edited(&suspend).observe(unlisted),
         "the claim of another cluster" => {
             let mut life = new();
             life.claim(&Claim {
@@ -179,19 +178,21 @@ fn life(state: &str) -> Life {
                 cluster: "that-cluster".parse().unwrap(),
                 replaced: None,
             });
-            life.sees(&none())
+            life.observe(&none())
         }
         "the mark of another owner" => {
-            reserved().sees(&Listing::Fetched(vec![endpoint_of(&stranger(), ID, "RESERVED")]))
+            reserved().observe(&Listing::Fetched(vec![endpoint_of(&stranger(), ID, "RESERVED")]))
         }
         "another endpoint carries our mark" => {
             let other = endpoint_of(&token(), "0123456789abcdef00000002", "AVAILABLE");
-            reserved().sees(&Listing::Fetched(vec![endpoint("RESERVED"), other]))
+            reserved().observe(&Listing::Fetched(vec![endpoint("RESERVED"), other]))
         }
-        "deleted, without credentials" => reserved().deleted().sees(&failed(FaultKind::CredentialsNotFound)),
-        "deleted, while a claim is open" => new().sees(&none()).deleted().sees(&none()),
+        "deleted, without credentials" => {
+            reserved().deleted().observe(&failed(FaultKind::CredentialsNotFound))
+        }
+        "deleted, while a claim is open" => new().observe(&none()).deleted().observe(&none()),
         "deleted while suspended" => {
-            reserved().edited(&suspend).sees(&Listing::NotFetched).deleted().sees(&listed("DELETING"))
+            reserved().edited(&suspend).observe(unlisted).deleted().observe(&listed("DELETING"))
         }
         "RESERVATION_REQUESTED" => Life::bound(&nothing, state),
         _ => panic!("{state:?} is no state of this table"),
@@ -210,16 +211,16 @@ fn trouble(when: &str, what: &str) -> Life {
     };
     match when {
         "at first" if what == "create refused" => new().refused(&none(), FaultKind::Refused),
-        "at first" => new().sees(&atlas()),
-        "too long" => Life::new(&connect).sees(&atlas()).overdue().sees(&atlas()),
-        "when Ready" => reserved().sees(&atlas()),
-        "when Ready, too long" => reserved().sees(&atlas()).overdue().sees(&atlas()),
+        "at first" => new().observe(&atlas()),
+        "too long" => Life::new(&connect).observe(&atlas()).overdue().observe(&atlas()),
+        "when Ready" => reserved().observe(&atlas()),
+        "when Ready, too long" => reserved().observe(&atlas()).overdue().observe(&atlas()),
         "when Ready, for hours" => {
-            let life = reserved().sees(&atlas());
+            let life = reserved().observe(&atlas());
             assert!(life.memory.working.is_none(), "an outage is nobody's work: no deadline counts");
-            life.sees(&atlas())
+            life.observe(&atlas())
         }
-        "when Ready, but more is declared now" => reserved().edited(&connect).sees(&atlas()),
+        "when Ready, but more is declared now" => reserved().edited(&connect).observe(&atlas()),
         _ => panic!("{when:?} is no beginning of a state of this table"),
     }
 }

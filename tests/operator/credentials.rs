@@ -20,9 +20,9 @@ const NEXT_PRIVATE: &str = "9d0f0a52-6d1e-4b97-a0c4-51e2d7f98b61";
 /// Waits until Atlas handles the POST.
 async fn until_post_is_in_flight(fixture: &Fixture) {
     let sent = |entry: &JournalEntry| entry.is(Operation::Create) && entry.challenged.is_none();
-    let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
-    tokio::time::timeout(PATIENCE, under_way).await.unwrap();
-    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "it was not under way any more");
+    let in_flight = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
+    tokio::time::timeout(PATIENCE, in_flight).await.unwrap();
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "it was not in flight any more");
 }
 
 #[tokio::test]

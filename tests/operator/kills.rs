@@ -20,7 +20,7 @@ const KILLS: usize = 12;
 const RUNS: usize = 42;
 
 /// How many of them run in parallel.
-const AT_ONCE: usize = 6;
+const MAX_CONCURRENT: usize = 6;
 
 /// Longer than Q of the harness.
 const LONGER_THAN_Q: Duration = Duration::from_secs(9);
@@ -48,7 +48,7 @@ async fn two_operators_killed_at_random_leave_one_endpoint_per_object() {
         return killed_at_random_instants(seed()).await;
     };
     let runs = stream::iter((0..RUNS).map(|_| killed_at_random_instants(seed())));
-    runs.buffer_unordered(AT_ONCE).collect::<()>().await;
+    runs.buffer_unordered(MAX_CONCURRENT).collect::<()>().await;
     let row = format!("kills\tat random instants, two operators\t{0}\t{0}\t0\n", RUNS * KILLS * 2);
     std::fs::write(std::path::Path::new(&rows).join("kills"), row).unwrap();
 }
@@ -92,7 +92,7 @@ async fn an_operator_stopped_during_a_post_creates_no_duplicate() {
     let under_way = fixture.atlas.until(|atlas| atlas.count(sent) == 1);
     tokio::time::timeout(PATIENCE, under_way).await.unwrap();
     sleeper.signal(Signal::STOP).unwrap();
-    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "it was not under way any more");
+    assert_eq!(fixture.atlas.executed(Operation::Create), 0, "it was not in flight any more");
     let _other = fixture.operator();
     let stopped = tokio::time::sleep(LONGER_THAN_Q);
     fixture.until_reason("orders", "Reserved").await;

@@ -10,7 +10,7 @@ use domain::status::ConditionType::{
 use domain::status::Reason::*;
 use domain::status::{ConditionType, EventReason, Reason};
 
-use crate::faults::row::{Cure, End, Holds, ROW, Row, Says, When};
+use crate::faults::row::{End, ROW, Recovery, Row, Says, SecretContents, When};
 use crate::faults::tables;
 
 /// Actions of users, and missing objects in the cluster.
@@ -18,13 +18,13 @@ use crate::faults::tables;
 pub(crate) const ROWS: &[Row] = &[
     Row { says: &[Says(Ready, true, Reserved, &["aws ec2 create-vpc-endpoint"]), Says(EndpointConnected, false, AwaitingVpcEndpoint, &[])], ..ROW },
     Row {
-        key: Holds::Nothing,
+        key: SecretContents::Nothing,
         says: &[Says(Ready, false, CredentialsNotFound, &["Secret row-", "create it"]), Says(Reconciling, true, ProgressingWithRetry, &[])],
         events: &[EventReason::CredentialsNotFound],
         ..ROW
     },
     Row { spec: r#"{"readyWhen": "Available"}"#, says: &[Says(Ready, false, AwaitingVpcEndpoint, &["com.amazonaws.vpce"])], end: End::Stays(AwaitingVpcEndpoint), ..ROW },
-    Row { spec: r#"{"suspend": true}"#, says: &[Says(Ready, false, Suspended, &["spec.suspend"]), Says(Held, true, SuspendRequested, &[]), Says(EndpointServiceAvailable, false, NoEndpoint, &[])], cure: Cure::Edit(r#"{"suspend": false}"#), ..ROW },
+    Row { spec: r#"{"suspend": true}"#, says: &[Says(Ready, false, Suspended, &["spec.suspend"]), Says(Held, true, SuspendRequested, &[]), Says(EndpointServiceAvailable, false, NoEndpoint, &[])], recovery: Recovery::Edit(r#"{"suspend": false}"#), ..ROW },
     Row {
         spec: r#"{"cloudProviderEndpointRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"}}"#,
         says: &[Says(Ready, false, ReferenceNotFound, &["ConfigMap network", "does not exist"])],
@@ -35,7 +35,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         spec: r#"{"endpointId": "5f0000000000000000000003"}"#,
         says: &[Says(Ready, false, EndpointNotFound, &["5f0000000000000000000003", "Fix spec.endpointId"])],
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         end: End::Stays(EndpointNotFound),
         posts: 0,
         endpoints: 0,
@@ -46,7 +46,7 @@ pub(crate) const ROWS: &[Row] = &[
         maps: &[r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "taken"}, "data": {"id": "mine"}}"#],
         spec: r#"{"outputConfigMap": {"name": "taken"}}"#,
         says: &[Says(Synced, false, OutputNotWritten, &["ConfigMap taken"]), Says(Ready, true, Reserved, &[])],
-        cure: Cure::Edit(r#"{"outputConfigMap": null}"#),
+        recovery: Recovery::Edit(r#"{"outputConfigMap": null}"#),
         events: &[EventReason::OutputNotWritten],
         ..ROW
     },
@@ -55,7 +55,7 @@ pub(crate) const ROWS: &[Row] = &[
         fault: "executed long after its response",
         on: &[atlas_simulator::Operation::Create],
         says: &[Says(Ready, false, Creating, &["outcome of an earlier create request is unknown"])],
-        cure: Cure::Edit(r#"{"endpointId": "5f0000000000000000000001"}"#),
+        recovery: Recovery::Edit(r#"{"endpointId": "5f0000000000000000000001"}"#),
         then: &[Says(Ready, false, InvalidSpec, &["5f0000000000000000000001", "remove it"])],
         end: End::Stays(InvalidSpec),
         events: &[EventReason::InvalidSpec],
@@ -64,7 +64,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         annotations: r#"{"atlas.spe-operator.io/claim": "v1/aaaaaaaaaaaaaaaa/aaaaaaaaaaaaaaaaaaaaaaaaaa/6d9a3c9e-0000-0000-0000-000000000000/elsewhere/-"}"#,
         says: &[Says(Ready, false, AdoptionRequired, &["elsewhere", "aaaaaaaaaaaaaaaa"])],
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         end: End::Stays(AdoptionRequired),
         posts: 0,
         endpoints: 0,
@@ -76,7 +76,7 @@ pub(crate) const ROWS: &[Row] = &[
         also: &["executed, then 502"],
         when: When::Ready,
         says: &[Says(EndpointServiceAvailable, false, EndpointLost, &[]), Says(EndpointConnected, false, EndpointLost, &[])],
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         posts: 2,
         ..ROW
     },
@@ -85,7 +85,7 @@ pub(crate) const ROWS: &[Row] = &[
 /// What a message of this reason must contain (all of them; see [`check`] for the placeholders in braces), and the next
 /// steps of which it must contain at least one.
 #[rustfmt::skip]
-fn bar(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
+fn requirements(reason: Reason) -> (&'static [&'static str], &'static [&'static str]) {
     match reason {
         // Healthy, or in progress in Atlas.
         Available | Reserved | ReservationRequested | Connecting | ReconcileSucceeded | ServiceReserved
@@ -143,7 +143,7 @@ pub(crate) fn check(
             return fails("has no errorCode");
         }
     }
-    let (names, steps) = bar(reason);
+    let (names, steps) = requirements(reason);
     for name in names {
         let has_message = match places.iter().find(|(place, _)| place == name) {
             Some((_, value)) => message.contains(value),

@@ -117,7 +117,7 @@ async fn an_object_keeps_its_endpoint_over_any_change_of_a_field() {
         "an endpoint an object, and no more"
     );
     assert_eq!(fixture.atlas.executed(Operation::Delete), 0);
-    table.tell("mutation");
+    table.report("mutation");
 }
 
 /// Creates the objects that references name.

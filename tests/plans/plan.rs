@@ -228,7 +228,7 @@ async fn ends(plan: &Plan, fixture: &PlanFixture, end: &Value, operators: &[&Ope
             sleep(Duration::from_millis(100)).await;
             continue;
         }
-        // What was under way may end.
+        // What is in flight may end.
         sleep(QUIET / 2).await;
         let before = state(fixture, operators).await;
         sleep(QUIET).await;

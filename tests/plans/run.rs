@@ -11,8 +11,8 @@ use crate::fixture::Path;
 use crate::plan::{Clean, Operators, Plan, Verdict, clean, run};
 use crate::summary::{Table, is_proof};
 
-/// How many plans run in parallel: most of their time they wait. `SPE_PLANS_AT_ONCE` sets another number.
-const AT_ONCE: usize = 12;
+/// How many plans run in parallel: most of their time they wait. `SPE_PLANS_MAX_CONCURRENT` sets another number.
+const MAX_CONCURRENT: usize = 12;
 
 /// Of so many plans one is run in `make test`, beside all kills.
 const SHORT: u64 = 12;
@@ -54,9 +54,11 @@ async fn every_fault_at_every_request_leads_to_the_same_end() {
         }
     }
     assert!(!chosen.is_empty(), "no plan is called {wanted:?}");
-    let at_once =
-        std::env::var("SPE_PLANS_AT_ONCE").ok().and_then(|text| text.parse().ok()).unwrap_or(AT_ONCE);
-    let verdicts: Vec<_> = stream::iter(chosen).map(judged).buffer_unordered(at_once).collect().await;
+    let max_concurrent = std::env::var("SPE_PLANS_MAX_CONCURRENT")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(MAX_CONCURRENT);
+    let verdicts: Vec<_> = stream::iter(chosen).map(judged).buffer_unordered(max_concurrent).collect().await;
     let mut table = Table::default();
     let mut failed = Vec::new();
     for (plan, verdict) in &verdicts {
@@ -67,7 +69,7 @@ async fn every_fault_at_every_request_leads_to_the_same_end() {
             failed.push(plan.to_string());
         }
     }
-    table.tell("plans");
+    table.report("plans");
     failed.sort();
     assert!(
         failed.is_empty(),

@@ -27,14 +27,14 @@ impl Table {
     }
 
     /// Returns the row of one test that has passed.
-    pub(crate) fn tell_passed(part: &str, what: &str) {
+    pub(crate) fn report_passed(part: &str, what: &str) {
         let mut table = Self::default();
         table.count(part, what, true);
-        table.tell(&format!("{part}, {what}").replace(' ', "-"));
+        table.report(&format!("{part}, {what}").replace(' ', "-"));
     }
 
     /// Prints it and, in a proof, writes it for the table at the end.
-    pub(crate) fn tell(&self, file: &str) {
+    pub(crate) fn report(&self, file: &str) {
         let mut rows = String::new();
         for ((part, what), count) in &self.0 {
             let Count { run, failed } = count;

@@ -63,7 +63,7 @@ pub(crate) fn posts(record: &Record, wrong: &mut Vec<String>) {
             let next = claims.iter().flatten().filter(|other| !known.contains(&other.nonce));
             let next = next.map(|other| other.sent).min();
             if !is_refused(post) && next.is_some_and(|next| next < claim.sent + Q) {
-                wrong.push(format!("P3: claimed again at {next:?}, with a POST of {:?} under way", post.at));
+                wrong.push(format!("P3: claimed again at {next:?}, with a POST of {:?} in flight", post.at));
             }
         }
     }

@@ -7,23 +7,23 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::faults::row::{Cure, Holds, When, known};
-use crate::faults::trial::Trial;
+use crate::faults::row::{Recovery, SecretContents, When, known};
+use crate::faults::row_run::RowRun;
 
-impl Trial<'_> {
+impl RowRun<'_> {
     /// Accepts the row's own key in Atlas, and rewrites its Secret.
-    pub(crate) async fn put_key(&self, holds: Holds) {
+    pub(crate) async fn put_key(&self, contents: SecretContents) {
         let atlas = &self.fixture.atlas;
-        let project = match holds {
-            Holds::Stranger => "c".repeat(24),
+        let project = match contents {
+            SecretContents::Stranger => "c".repeat(24),
             _ => self.project.clone(),
         };
-        let role = if holds == Holds::Reader { Role::ReadOnly } else { Role::Owner };
+        let role = if contents == SecretContents::Reader { Role::ReadOnly } else { Role::Owner };
         let key = Key {
-            refused_by: (holds == Holds::Elsewhere).then_some(AccessList::Organization),
+            refused_by: (contents == SecretContents::Elsewhere).then_some(AccessList::Organization),
             ..Key::of_project(DEFAULT_PRIVATE_KEY, &project, role)
         };
-        let pair = if holds == Holds::Account {
+        let pair = if contents == SecretContents::Account {
             atlas.configure(|settings| {
                 settings.service_accounts.insert(self.name.clone(), key);
             });
@@ -32,7 +32,7 @@ impl Trial<'_> {
             atlas.add_key(&self.name, key);
             ["publicApiKey", "privateApiKey"]
         };
-        if holds == Holds::Nothing {
+        if contents == SecretContents::Nothing {
             return;
         }
         let secret: Secret = serde_json::from_value(json!({
@@ -111,19 +111,23 @@ impl Trial<'_> {
         );
     }
 
-    pub(crate) async fn cure(&self) {
+    pub(crate) async fn recover(&self) {
         let atlas = &self.fixture.atlas;
-        match self.row.cure {
-            Cure::Patience => return,
-            Cure::Edit(fields) => return self.edit(fields).await,
-            Cure::OutOfBand(name) => self.happen(name),
-            Cure::Behave => {}
+        match self.row.recovery {
+            Recovery::ByItself => return,
+            Recovery::Edit(fields) => return self.edit(fields).await,
+            Recovery::OutOfBand(name) => self.happen(name),
+            Recovery::Behave => {}
         }
         atlas.withdraw(|rule| self.is_against_us(rule));
-        let key = if self.row.key == Holds::Account { Holds::Account } else { Holds::Owner };
+        let key = if self.row.key == SecretContents::Account {
+            SecretContents::Account
+        } else {
+            SecretContents::Owner
+        };
         self.put_key(key).await;
         if self.row.when != When::Deleted {
-            self.request_reconcile("cured").await;
+            self.request_reconcile("recovered").await;
         }
     }
 

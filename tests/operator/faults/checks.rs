@@ -9,10 +9,10 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 
 use crate::faults::row::known;
-use crate::faults::trial::{Outcome, Trial};
+use crate::faults::row_run::{Outcome, RowRun};
 use crate::reasons;
 
-impl Trial<'_> {
+impl RowRun<'_> {
     /// A request of each kind has met the fault.
     pub(crate) fn is_met(&self) -> Outcome {
         let How::Requests { faults, .. } = known(self.row.fault).how else { return Ok(()) };

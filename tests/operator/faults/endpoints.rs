@@ -8,7 +8,7 @@ use domain::status::EventReason;
 use domain::status::Reason::*;
 
 use crate::faults::requests::CONNECTED;
-use crate::faults::row::{Cure, End, Holds, ROW, Row, Says, When};
+use crate::faults::row::{End, ROW, Recovery, Row, Says, SecretContents, When};
 
 const OTHER: &str = r#"{"cloudProviderEndpointId": "vpce-0fedcba9876543210"}"#;
 
@@ -34,7 +34,7 @@ pub(crate) const PATCH_EARLY_400: Row = Row {
     spec: CONNECTED,
     says: &[Says(Ready, false, AtlasRefused, &["HTTP 400 INVALID_ATTRIBUTE"])],
     // What takes for ever is given up by hand. The id was declared before there was the endpoint service that comes next.
-    cure: Cure::OutOfBand("deleted out of band"),
+    recovery: Recovery::OutOfBand("deleted out of band"),
     end: End::Stays(VpcEndpointStale),
     posts: 2,
     ..ROW
@@ -62,7 +62,7 @@ pub(crate) const PATCH_FAILED_ACCEPTED: Row = Row {
     also: &["no dns entries"],
     spec: CONNECTED,
     says: &[Says(Ready, false, AtlasFailed, &["No dns entries found", "Fix the VPC endpoint"])],
-    cure: Cure::Edit(OTHER),
+    recovery: Recovery::Edit(OTHER),
     ..ROW
 };
 
@@ -88,7 +88,7 @@ pub(crate) const PATCH_DELETING_400: Row = Row {
     also: &["shown as AVAILABLE whatever it is", "its deletion begun out of band, and stuck"],
     edit: OTHER,
     requests: &[(Update, 2)],
-    cure: Cure::OutOfBand("deleted out of band"),
+    recovery: Recovery::OutOfBand("deleted out of band"),
     end: End::Stays(VpcEndpointStale),
     posts: 2,
     ..CONNECTED_BEFORE
@@ -110,7 +110,7 @@ pub(crate) const DELETE_AGAIN_204: Row = Row {
     when: When::Deleted,
     says: &[Says(Ready, false, Deleting, &[])],
     requests: &[(Delete, 2)],
-    cure: Cure::OutOfBand("deleted out of band"),
+    recovery: Recovery::OutOfBand("deleted out of band"),
     end: End::Gone(0),
     ..ROW
 };
@@ -133,16 +133,16 @@ pub(crate) const OWN_WILL: &[Row] = &[
         on: &[Create],
         says: &[Says(Ready, true, Reserved, &[]), Says(Ready, false, EndpointLost, &["a new one is created"])],
         polls: true,
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         posts: 2,
         events: &[EventReason::EndpointLost],
         ..ROW
     },
-    Row { fault: "a reservation fails", on: &[Create], says: &[Says(Ready, false, AtlasFailed, &["Reservation failed.", "delete this object"]), Says(Stalled, true, AtlasFailed, &[])], cure: Cure::Patience, end: End::Stays(AtlasFailed), events: &[EventReason::EndpointFailed], ..ROW },
-    Row { fault: "no dns entries", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["No dns entries found"])], cure: Cure::Edit(OTHER), ..ROW },
+    Row { fault: "a reservation fails", on: &[Create], says: &[Says(Ready, false, AtlasFailed, &["Reservation failed.", "delete this object"]), Says(Stalled, true, AtlasFailed, &[])], recovery: Recovery::ByItself, end: End::Stays(AtlasFailed), events: &[EventReason::EndpointFailed], ..ROW },
+    Row { fault: "no dns entries", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["No dns entries found"])], recovery: Recovery::Edit(OTHER), ..ROW },
     Row { fault: "InvalidParameter", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["code={InvalidParameter}"])], end: End::Stays(AtlasFailed), ..ROW },
-    Row { fault: "FAILED recovers by itself", on: &[Update], also: &["no dns entries"], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &[])], polls: true, cure: Cure::Patience, ..ROW },
-    Row { fault: "AVAILABLE turns FAILED", says: &[Says(Ready, false, AtlasFailed, &["The VPC endpoint was deleted"]), Says(EndpointConnected, false, AtlasFailed, &[])], cure: Cure::Patience, end: End::Stays(AtlasFailed), ..CONNECTED_BEFORE },
+    Row { fault: "FAILED recovers by itself", on: &[Update], also: &["no dns entries"], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &[])], polls: true, recovery: Recovery::ByItself, ..ROW },
+    Row { fault: "AVAILABLE turns FAILED", says: &[Says(Ready, false, AtlasFailed, &["The VPC endpoint was deleted"]), Says(EndpointConnected, false, AtlasFailed, &[])], recovery: Recovery::ByItself, end: End::Stays(AtlasFailed), ..CONNECTED_BEFORE },
     Row {
         fault: "deleted out of band",
         says: &[Says(Ready, false, EndpointLost, &[]), Says(Ready, false, VpcEndpointStale, &["vpce-0a1b2c3d4e5f60718", "aws ec2 create-vpc-endpoint"])],
@@ -151,41 +151,41 @@ pub(crate) const OWN_WILL: &[Row] = &[
         events: &[EventReason::EndpointLost, EventReason::VpcEndpointStale],
         ..CONNECTED_BEFORE
     },
-    Row { fault: "deleted out of band", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
+    Row { fault: "deleted out of band", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], recovery: Recovery::ByItself, posts: 2, ..ROW },
     Row { fault: "its comment edited out of band", requests: &[(Update, 2)], stays_ready: true, events: &[EventReason::CommentWritten], ..CONNECTED_BEFORE },
     Row {
         fault: "marked by another owner",
         says: &[Says(Ready, false, OwnershipConflict, &["aaaaaaaaaaaaaaaa", "take-over"]), Says(Stalled, true, OwnershipConflict, &[])],
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         end: End::Stays(OwnershipConflict),
         left: 1,
         events: &[EventReason::OwnershipConflict, EventReason::EndpointRetained],
         ..CONNECTED_BEFORE
     },
     Row { fault: "its VPC endpoint edited out of band", says: &[Says(Ready, false, Connecting, &["vpce-0a1b2c3d4e5f60718"])], ..CONNECTED_BEFORE },
-    Row { fault: "its deletion begun out of band", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], cure: Cure::Patience, posts: 2, ..ROW },
+    Row { fault: "its deletion begun out of band", when: When::Ready, says: &[Says(Ready, false, EndpointLost, &[])], recovery: Recovery::ByItself, posts: 2, ..ROW },
     Row { fault: "an unmarked endpoint with the same text", when: When::Ready, spec: r#"{"comment": "orders, prod"}"#, stays_ready: true, left: 1, ..ROW },
     Row {
         fault: "two more with our mark",
         says: &[Says(Synced, false, Duplicate, &["delete those that you do not need"])],
         stays_ready: true,
         requests: &[(Delete, 1)],
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         end: End::Stays(Available),
         endpoints: 2,
         most: 3,
         events: &[EventReason::Duplicate, EventReason::ExcessEndpointDeleted],
         ..CONNECTED_BEFORE
     },
-    Row { fault: "stuck in DELETING", on: &[Delete], when: When::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], cure: Cure::OutOfBand("deleted out of band"), end: End::Gone(0), events: &[EventReason::EndpointDeleted], ..ROW },
-    Row { fault: "a deletion fails", on: &[Delete], when: When::Deleted, requests: &[(Delete, 2)], cure: Cure::Patience, end: End::Gone(0), ..ROW },
-    Row { fault: "deleted, and back again", on: &[Delete], when: When::Deleted, requests: &[(Delete, 2)], cure: Cure::Patience, end: End::Gone(0), most: 1, ..ROW },
+    Row { fault: "stuck in DELETING", on: &[Delete], when: When::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], recovery: Recovery::OutOfBand("deleted out of band"), end: End::Gone(0), events: &[EventReason::EndpointDeleted], ..ROW },
+    Row { fault: "a deletion fails", on: &[Delete], when: When::Deleted, requests: &[(Delete, 2)], recovery: Recovery::ByItself, end: End::Gone(0), ..ROW },
+    Row { fault: "deleted, and back again", on: &[Delete], when: When::Deleted, requests: &[(Delete, 2)], recovery: Recovery::ByItself, end: End::Gone(0), most: 1, ..ROW },
     Row { fault: "an unknown status", on: &[List], when: When::Ready, says: &[Says(Ready, false, UnknownStatus, &["PENDING_ACCEPTANCE"]), Says(Reconciling, true, Progressing, &[])], ..ROW },
     Row { fault: "no status", on: &[List], when: When::Ready, says: &[Says(Ready, false, UnknownStatus, &[])], ..ROW },
-    Row { fault: "unknown fields", on: LIST_ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
-    Row { fault: "a VPC endpoint id that was never sent", on: &[List], cure: Cure::Patience, ..ROW },
-    Row { fault: "a VPC endpoint id that was never sent", on: &[List], spec: CONNECTED, requests: &[(Update, 1)], cure: Cure::Patience, ..ROW },
-    Row { fault: "a listing in pages", on: &[List], spec: CONNECTED, cure: Cure::Patience, ..ROW },
+    Row { fault: "unknown fields", on: LIST_ALL, spec: CONNECTED, recovery: Recovery::ByItself, ..ROW },
+    Row { fault: "a VPC endpoint id that was never sent", on: &[List], recovery: Recovery::ByItself, ..ROW },
+    Row { fault: "a VPC endpoint id that was never sent", on: &[List], spec: CONNECTED, requests: &[(Update, 1)], recovery: Recovery::ByItself, ..ROW },
+    Row { fault: "a listing in pages", on: &[List], spec: CONNECTED, recovery: Recovery::ByItself, ..ROW },
 ];
 
 /// An object whose output contains the private address, which is read from the instance; Ready waits for none of it.
@@ -228,13 +228,13 @@ pub(crate) const OTHERWISE: &[Row] = &[
         fault: "an unknown endpoint returns 400",
         also: &["a listing shows the past", "deleted out of band"],
         when: When::Deleted,
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         end: End::Gone(0),
         ..ROW
     },
-    Row { fault: "a key of another project is NOT_IN_GROUP", key: Holds::Stranger, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 NOT_IN_GROUP"])], ..ROW },
-    Row { fault: "a role that is too low is 403", key: Holds::Reader, says: &[Says(Ready, false, Forbidden, &["HTTP 403 ACCESS_FORBIDDEN", "Project Owner"])], ..ROW },
-    Row { fault: "DELETING for a while", when: When::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], cure: Cure::Patience, end: End::Gone(0), ..ROW },
+    Row { fault: "a key of another project is NOT_IN_GROUP", key: SecretContents::Stranger, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 NOT_IN_GROUP"])], ..ROW },
+    Row { fault: "a role that is too low is 403", key: SecretContents::Reader, says: &[Says(Ready, false, Forbidden, &["HTTP 403 ACCESS_FORBIDDEN", "Project Owner"])], ..ROW },
+    Row { fault: "DELETING for a while", when: When::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], recovery: Recovery::ByItself, end: End::Gone(0), ..ROW },
 ];
 
 /// Families 0, 16, 18 and 20: variants that are no fault of a request.
@@ -248,11 +248,11 @@ pub(crate) const WAYS: &[Row] = &[
 /// Service accounts and the versioned API (family 19, and 9 in its newer form).
 #[rustfmt::skip]
 pub(crate) const ACCOUNTS: &[Row] = &[
-    Row { fault: "tokens that live shortly", key: Holds::Account, spec: CONNECTED, polls: true, requests: &[(Token, 2)], ..ROW },
-    Row { fault: "invalid_client", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 invalid_client", "service account"])], ..ROW },
-    Row { fault: "429 for tokens", on: &[Token], key: Holds::Account, says: &[Says(Ready, false, RateLimited, &["HTTP 429 RATE_LIMITED"])], ..ROW },
-    Row { fault: "a token revoked in the middle", key: Holds::Account, stays_ready: true, ..CONNECTED_BEFORE },
-    Row { fault: "429 of a token bucket", on: &[List], spec: r#"{"deletionPolicy": "Retain"}"#, says: &[Says(Ready, false, RateLimited, &["RATE_LIMITED_TOKEN_BUCKET", "in 55 s"])], cure: Cure::Patience, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..ROW },
+    Row { fault: "tokens that live shortly", key: SecretContents::Account, spec: CONNECTED, polls: true, requests: &[(Token, 2)], ..ROW },
+    Row { fault: "invalid_client", on: &[Token], key: SecretContents::Account, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 invalid_client", "service account"])], ..ROW },
+    Row { fault: "429 for tokens", on: &[Token], key: SecretContents::Account, says: &[Says(Ready, false, RateLimited, &["HTTP 429 RATE_LIMITED"])], ..ROW },
+    Row { fault: "a token revoked in the middle", key: SecretContents::Account, stays_ready: true, ..CONNECTED_BEFORE },
+    Row { fault: "429 of a token bucket", on: &[List], spec: r#"{"deletionPolicy": "Retain"}"#, says: &[Says(Ready, false, RateLimited, &["RATE_LIMITED_TOKEN_BUCKET", "in 55 s"])], recovery: Recovery::ByItself, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..ROW },
 ];
 
 /// A whole life, with every condition on the way.

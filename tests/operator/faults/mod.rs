@@ -8,7 +8,7 @@ mod checks;
 mod endpoints;
 mod requests;
 pub(crate) mod row;
-mod trial;
+mod row_run;
 pub(crate) mod versions;
 mod waits;
 
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use atlas_simulator::{FAMILIES, How, catalogue};
 
 use self::row::{Row, Table, known};
-use self::trial::run;
+use self::row_run::run;
 use crate::reasons;
 
 /// The most likely Atlas.

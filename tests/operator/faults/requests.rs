@@ -1,4 +1,4 @@
-//! Faults of requests, and the expected behaviour of the operator meanwhile and in the end. Data only: `faults::trial`
+//! Faults of requests, and the expected behaviour of the operator meanwhile and in the end. Data only: `faults::row_run`
 //! runs a row. The families, and the order, are the catalogue's.
 
 use atlas_simulator::Operation::{self, Create, Delete, List, Update};
@@ -6,7 +6,7 @@ use domain::status::ConditionType::{ApiSunset, Ready, Stalled, Synced};
 use domain::status::EventReason;
 use domain::status::Reason::*;
 
-use crate::faults::row::{Cure, End, Holds, ROW, Row, Says, When};
+use crate::faults::row::{End, ROW, Recovery, Row, Says, SecretContents, When};
 
 const ALL: &[Operation] = &[List, Create, Update, Delete];
 
@@ -38,36 +38,36 @@ const OUTAGE_OF_DELETE: &[Says] = not_ready!(AtlasUnavailable, "failed to delete
 /// Responses that are lost, or arrive after the client gave up (families 1 and 2).
 #[rustfmt::skip]
 pub(crate) const LOST: &[Row] = &[
-    Row { fault: "executed, then cut", says: UNKNOWN, cure: Cure::Patience, events: &[EventReason::EndpointAdopted], ..CREATING },
+    Row { fault: "executed, then cut", says: UNKNOWN, recovery: Recovery::ByItself, events: &[EventReason::EndpointAdopted], ..CREATING },
     Row {
         fault: "executed, then silence",
         says: &[UNKNOWN[0], Says(Ready, false, Adopting, &["a second listing has to confirm"])],
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         ..CREATING
     },
-    Row { fault: "executed, then 502", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
-    Row { fault: "executed, then 503", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
+    Row { fault: "executed, then 502", says: UNKNOWN, recovery: Recovery::ByItself, ..CREATING },
+    Row { fault: "executed, then 503", says: UNKNOWN, recovery: Recovery::ByItself, ..CREATING },
     Row {
         fault: "executed long after its response",
         says: &[UNKNOWN[0], Says(Ready, false, Creating, &["outcome of an earlier create request is unknown"])],
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         ..CREATING
     },
-    Row { fault: "executed, then cut", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
-    Row { fault: "executed, then silence", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
-    Row { fault: "executed, then 502", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
-    Row { fault: "executed, then 503", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
-    Row { fault: "executed, then cut", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
-    Row { fault: "executed, then silence", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
-    Row { fault: "executed, then 502", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
-    Row { fault: "executed, then 503", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
-    Row { fault: "a listing shows the past", cure: Cure::Patience, ..LISTING },
-    Row { fault: "a listing shows the past", on: &[List], cure: Cure::Patience, ..DELETING },
+    Row { fault: "executed, then cut", says: OUTAGE_OF_UPDATE, recovery: Recovery::ByItself, ..CONNECTING },
+    Row { fault: "executed, then silence", says: OUTAGE_OF_UPDATE, recovery: Recovery::ByItself, ..CONNECTING },
+    Row { fault: "executed, then 502", says: OUTAGE_OF_UPDATE, recovery: Recovery::ByItself, ..CONNECTING },
+    Row { fault: "executed, then 503", says: OUTAGE_OF_UPDATE, recovery: Recovery::ByItself, ..CONNECTING },
+    Row { fault: "executed, then cut", says: OUTAGE_OF_DELETE, recovery: Recovery::ByItself, ..DELETING },
+    Row { fault: "executed, then silence", says: OUTAGE_OF_DELETE, recovery: Recovery::ByItself, ..DELETING },
+    Row { fault: "executed, then 502", says: OUTAGE_OF_DELETE, recovery: Recovery::ByItself, ..DELETING },
+    Row { fault: "executed, then 503", says: OUTAGE_OF_DELETE, recovery: Recovery::ByItself, ..DELETING },
+    Row { fault: "a listing shows the past", recovery: Recovery::ByItself, ..LISTING },
+    Row { fault: "a listing shows the past", on: &[List], recovery: Recovery::ByItself, ..DELETING },
     Row {
         fault: "executed, then cut",
         also: &["a listing shows the past"],
         says: UNKNOWN,
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         ..CREATING
     },
 ];
@@ -75,8 +75,8 @@ pub(crate) const LOST: &[Row] = &[
 /// Authentication and authorization (families 3, 4 and 5).
 #[rustfmt::skip]
 pub(crate) const ACCESS: &[Row] = &[
-    Row { fault: "a nonce turns stale", on: ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
-    Row { fault: "a nonce turns stale twice in a row", on: ALL, spec: CONNECTED, cure: Cure::Patience, ..ROW },
+    Row { fault: "a nonce turns stale", on: ALL, spec: CONNECTED, recovery: Recovery::ByItself, ..ROW },
+    Row { fault: "a nonce turns stale twice in a row", on: ALL, spec: CONNECTED, recovery: Recovery::ByItself, ..ROW },
     Row {
         fault: "a key that is not accepted",
         says: &[
@@ -93,7 +93,7 @@ pub(crate) const ACCESS: &[Row] = &[
     Row { fault: "USER_UNAUTHORIZED", says: not_ready!(Unauthorized, "USER_UNAUTHORIZED", "Project Owner"), ..CREATING },
     Row { fault: "USER_UNAUTHORIZED", says: not_ready!(Unauthorized, "USER_UNAUTHORIZED"), ..CONNECTING },
     Row { fault: "USER_UNAUTHORIZED", says: not_ready!(Unauthorized, "USER_UNAUTHORIZED", "Retain"), ..DELETING },
-    Row { key: Holds::Reader, says: not_ready!(Unauthorized, "USER_UNAUTHORIZED", "Project Owner"), ..ROW },
+    Row { key: SecretContents::Reader, says: not_ready!(Unauthorized, "USER_UNAUTHORIZED", "Project Owner"), ..ROW },
     Row { fault: "NOT_IN_GROUP", says: not_ready!(Unauthorized, "NOT_IN_GROUP"), ..LISTING },
     Row {
         fault: "IP_ADDRESS_NOT_ON_ACCESS_LIST",
@@ -105,7 +105,7 @@ pub(crate) const ACCESS: &[Row] = &[
     Row { fault: "IP_ADDRESS_NOT_ON_ACCESS_LIST", says: not_ready!(Forbidden, "203.0.113.7"), ..CONNECTING },
     Row { fault: "IP_ADDRESS_NOT_ON_ACCESS_LIST", says: not_ready!(Forbidden, "203.0.113.7", "Retain"), ..DELETING },
     Row { fault: "ORG_REQUIRES_ACCESS_LIST", says: not_ready!(Forbidden, "ORG_REQUIRES_ACCESS_LIST"), ..LISTING },
-    Row { key: Holds::Elsewhere, says: not_ready!(Forbidden, "ORG_REQUIRES_ACCESS_LIST"), ..ROW },
+    Row { key: SecretContents::Elsewhere, says: not_ready!(Forbidden, "ORG_REQUIRES_ACCESS_LIST"), ..ROW },
 ];
 
 /// Objects that are not found (families 6, 7 and 8).
@@ -120,7 +120,7 @@ pub(crate) const ABSENT: &[Row] = &[
     Row { fault: "GROUP_NOT_FOUND", says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND"), ..CREATING },
     Row { fault: "GROUP_NOT_FOUND", says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND"), ..CONNECTING },
     Row { fault: "GROUP_NOT_FOUND", says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND", "Retain"), ..DELETING },
-    Row { key: Holds::Stranger, says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND"), ..ROW },
+    Row { key: SecretContents::Stranger, says: not_ready!(ProjectNotFound, "GROUP_NOT_FOUND"), ..ROW },
     Row { fault: "INVALID_GROUP_ID", says: not_ready!(ProjectNotFound, "INVALID_GROUP_ID"), ..LISTING },
     Row {
         fault: "CLUSTER_NOT_FOUND",
@@ -136,10 +136,10 @@ pub(crate) const ABSENT: &[Row] = &[
     // A listing shows the opposite: the endpoint is there, and nothing is given up.
     Row { fault: "CLUSTER_NOT_FOUND", says: not_ready!(AtlasRefused, "CLUSTER_NOT_FOUND", "Retain"), requests: &[(Delete, 2)], ..DELETING },
     Row { fault: "SERVERLESS_INSTANCE_NOT_FOUND", says: not_ready!(InstanceNotFound, "SERVERLESS_INSTANCE_NOT_FOUND"), ..LISTING },
-    Row { fault: "404 for an endpoint that is gone", says: not_ready!(AtlasRefused, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), cure: Cure::Patience, ..CONNECTING },
-    Row { fault: "400 for an endpoint that is gone", says: not_ready!(AtlasRefused, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), cure: Cure::Patience, ..CONNECTING },
-    Row { fault: "404 for an endpoint that is gone", cure: Cure::Patience, ..DELETING },
-    Row { fault: "400 for an endpoint that is gone", cure: Cure::Patience, ..DELETING },
+    Row { fault: "404 for an endpoint that is gone", says: not_ready!(AtlasRefused, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), recovery: Recovery::ByItself, ..CONNECTING },
+    Row { fault: "400 for an endpoint that is gone", says: not_ready!(AtlasRefused, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND"), recovery: Recovery::ByItself, ..CONNECTING },
+    Row { fault: "404 for an endpoint that is gone", recovery: Recovery::ByItself, ..DELETING },
+    Row { fault: "400 for an endpoint that is gone", recovery: Recovery::ByItself, ..DELETING },
     Row { fault: "400 for another reason", says: not_ready!(AtlasRefused, "HTTP 400 INVALID_ATTRIBUTE", "Retain"), ..DELETING },
     Row {
         fault: "NOT_SERVERLESS_TENANT_CLUSTER",
@@ -154,8 +154,8 @@ pub(crate) const ABSENT: &[Row] = &[
     Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(AtlasRefused, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CREATING },
     Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(AtlasRefused, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CONNECTING },
     Row { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(AtlasRefused, "NOT_SERVERLESS_TENANT_CLUSTER", "Retain"), requests: &[(Delete, 2)], ..DELETING },
-    Row { fault: "migrated to Flex", when: When::Ready, says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), cure: Cure::Patience, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
-    Row { fault: "migrated to dedicated", when: When::Ready, says: not_ready!(InstanceMigrated, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"), cure: Cure::Patience, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
+    Row { fault: "migrated to Flex", when: When::Ready, says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), recovery: Recovery::ByItself, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
+    Row { fault: "migrated to dedicated", when: When::Ready, says: not_ready!(InstanceMigrated, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"), recovery: Recovery::ByItself, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
     Row {
         fault: "VERSION_GONE",
         when: When::Ready,
@@ -171,7 +171,7 @@ pub(crate) const ABSENT: &[Row] = &[
         on: ALL,
         spec: CONNECTED,
         says: &[Says(ApiSunset, true, SunsetAnnounced, &["would switch this API off on"])],
-        cure: Cure::Patience,
+        recovery: Recovery::ByItself,
         events: &[EventReason::AtlasApiSunset],
         ..ROW
     },
@@ -195,7 +195,7 @@ pub(crate) const LATER: &[Row] = &[
     Row { fault: "429 with Retry-After", says: not_ready!(RateLimited, "in 2 s"), ..DELETING },
     Row { fault: "429 with Retry-After", when: When::Ready, says: &[Says(Synced, false, RateLimited, &[])], stays_ready: true, ..LISTING },
     Row { fault: "Retry-After: 0", says: not_ready!(RateLimited, "RATE_LIMITED"), ..LISTING },
-    Row { fault: "an absurd Retry-After", says: not_ready!(RateLimited, "in 3600 s"), spec: r#"{"deletionPolicy": "Retain"}"#, cure: Cure::Patience, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..LISTING },
+    Row { fault: "an absurd Retry-After", says: not_ready!(RateLimited, "in 3600 s"), spec: r#"{"deletionPolicy": "Retain"}"#, recovery: Recovery::ByItself, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..LISTING },
     Row { fault: "Retry-After as a date", says: not_ready!(RateLimited, "RATE_LIMITED"), ..LISTING },
     Row { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..CREATING },
     Row { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..CONNECTING },
@@ -217,9 +217,9 @@ pub(crate) const FAILING: &[Row] = &[
     Row { fault: "504", says: not_ready!(AtlasUnavailable, "HTTP 504"), ..LISTING },
     Row { fault: "504", says: UNKNOWN, ..CREATING },
     Row { fault: "truncated JSON", says: not_ready!(AtlasUnavailable, "not JSON", "check that the base URL"), ..LISTING },
-    Row { fault: "a created endpoint shown as truncated JSON", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
+    Row { fault: "a created endpoint shown as truncated JSON", says: UNKNOWN, recovery: Recovery::ByItself, ..CREATING },
     Row { fault: "success without a body", says: not_ready!(AtlasUnavailable, "not JSON"), ..LISTING },
-    Row { fault: "a created endpoint not shown", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
+    Row { fault: "a created endpoint not shown", says: UNKNOWN, recovery: Recovery::ByItself, ..CREATING },
     Row { fault: "parameters: null", says: not_ready!(AtlasRefused, "NO_PAYMENT_INFORMATION_FOUND", "billing"), ..LISTING },
     Row {
         fault: "parameters: null",
@@ -227,13 +227,13 @@ pub(crate) const FAILING: &[Row] = &[
         events: &[EventReason::AtlasRefused],
         ..CREATING
     },
-    Row { fault: "a wrong content type", on: &[List, Create], cure: Cure::Patience, ..ROW },
+    Row { fault: "a wrong content type", on: &[List, Create], recovery: Recovery::ByItself, ..ROW },
     Row { fault: "a redirect", says: not_ready!(AtlasUnavailable, "HTTP 307", "redirects are not followed"), ..LISTING },
     Row { fault: "a redirect", says: UNKNOWN, ..CREATING },
-    Row { fault: "silence", says: not_ready!(AtlasUnavailable, "did not respond within 2s"), cure: Cure::Patience, ..LISTING },
-    Row { fault: "silence", says: UNKNOWN, cure: Cure::Patience, ..CREATING },
-    Row { fault: "silence", says: OUTAGE_OF_UPDATE, cure: Cure::Patience, ..CONNECTING },
-    Row { fault: "silence", says: OUTAGE_OF_DELETE, cure: Cure::Patience, ..DELETING },
+    Row { fault: "silence", says: not_ready!(AtlasUnavailable, "did not respond within 2s"), recovery: Recovery::ByItself, ..LISTING },
+    Row { fault: "silence", says: UNKNOWN, recovery: Recovery::ByItself, ..CREATING },
+    Row { fault: "silence", says: OUTAGE_OF_UPDATE, recovery: Recovery::ByItself, ..CONNECTING },
+    Row { fault: "silence", says: OUTAGE_OF_DELETE, recovery: Recovery::ByItself, ..DELETING },
     Row {
         fault: "500",
         spec: r#"{"progressDeadline": "1s"}"#,

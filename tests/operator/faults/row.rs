@@ -25,7 +25,7 @@ pub(crate) enum When {
 
 /// The content of its Secret.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Holds {
+pub(crate) enum SecretContents {
     /// The key of a Project Owner.
     Owner,
     /// A key that may only read.
@@ -42,11 +42,11 @@ pub(crate) enum Holds {
 
 /// How the fault ends. Afterwards Atlas has no rules against the row, and a reconcile of the object is requested.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Cure {
+pub(crate) enum Recovery {
     /// Atlas behaves again, and the key is good (and its Secret rewritten).
     Behave,
-    /// By itself.
-    Patience,
+    /// Without any action.
+    ByItself,
     /// Somebody changes the spec; the rules stay.
     Edit(&'static str),
     /// Something happens out of band, and Atlas behaves.
@@ -78,7 +78,7 @@ pub(crate) struct Row {
     pub(crate) spec: &'static str,
     /// `ConfigMap`s that exist before.
     pub(crate) maps: &'static [&'static str],
-    pub(crate) key: Holds,
+    pub(crate) key: SecretContents,
     pub(crate) when: When,
     /// A change of the spec right after the fault began.
     pub(crate) edit: &'static str,
@@ -89,7 +89,7 @@ pub(crate) struct Row {
     pub(crate) stays_ready: bool,
     /// Requests of a kind, executed or not, that must arrive before the fault ends.
     pub(crate) requests: &'static [(Operation, usize)],
-    pub(crate) cure: Cure,
+    pub(crate) recovery: Recovery,
     /// The conditions after that, before the end.
     pub(crate) then: &'static [Says],
     pub(crate) end: End,
@@ -113,14 +113,14 @@ pub(crate) const ROW: Row = Row {
     annotations: "{}",
     spec: "{}",
     maps: &[],
-    key: Holds::Owner,
+    key: SecretContents::Owner,
     when: When::Created,
     edit: "",
     says: &[],
     polls: false,
     stays_ready: false,
     requests: &[],
-    cure: Cure::Behave,
+    recovery: Recovery::Behave,
     then: &[],
     end: End::Ready,
     posts: 1,

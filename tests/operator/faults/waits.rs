@@ -9,9 +9,9 @@ use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::condition;
 
 use crate::faults::row::Says;
-use crate::faults::trial::{Outcome, Trial};
+use crate::faults::row_run::{Outcome, RowRun};
 
-impl Trial<'_> {
+impl RowRun<'_> {
     pub(crate) async fn until_reconciled(&self, word: &str) -> Outcome {
         let reconciled = |object: &ServerlessPrivateEndpoint| {
             object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())

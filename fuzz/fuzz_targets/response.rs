@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| atlas::properties::reply(bytes));
+fuzz_target!(|bytes: &[u8]| atlas::properties::response(bytes));

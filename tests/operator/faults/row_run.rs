@@ -11,7 +11,7 @@ use kube::api::{DeleteParams, PostParams};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::{Fixture, condition};
 
-use crate::faults::row::{Cure, End, Row, Table, When, known};
+use crate::faults::row::{End, Recovery, Row, Table, When, known};
 use crate::faults::versions::Versions;
 
 /// Runs all rows of a table, some in parallel, and fails with the name of each that failed.
@@ -25,8 +25,8 @@ pub(crate) async fn run(table: &Table) {
     let _operator = fixture.operator_with(&flags);
     let versions = Versions::record(&fixture.objects);
     let rows = table.rows().enumerate().map(|(number, row)| {
-        let trial = Trial::of(&fixture, &versions, row, number);
-        async move { trial.run().await.map_err(|why| format!("{}: {why}", trial.title())) }
+        let row_run = RowRun::of(&fixture, &versions, row, number);
+        async move { row_run.run().await.map_err(|why| format!("{}: {why}", row_run.title())) }
     });
     let results: Vec<_> = futures::stream::iter(rows).buffer_unordered(32).collect().await;
     let failed: Vec<_> = results.into_iter().filter_map(Result::err).collect();
@@ -34,7 +34,7 @@ pub(crate) async fn run(table: &Table) {
 }
 
 /// A running row.
-pub(crate) struct Trial<'a> {
+pub(crate) struct RowRun<'a> {
     pub(crate) fixture: &'a Fixture,
     pub(crate) versions: &'a Versions,
     pub(crate) row: &'static Row,
@@ -44,7 +44,7 @@ pub(crate) struct Trial<'a> {
 
 pub(crate) type Outcome = Result<(), String>;
 
-impl<'a> Trial<'a> {
+impl<'a> RowRun<'a> {
     fn of(fixture: &'a Fixture, versions: &'a Versions, row: &'static Row, number: usize) -> Self {
         let slug: String = row.fault.chars().filter(char::is_ascii_alphanumeric).take(30).collect();
         let name = format!("row-{number:03}-{}", slug.to_ascii_lowercase());
@@ -58,7 +58,7 @@ impl<'a> Trial<'a> {
 
     async fn run(&self) -> Outcome {
         tokio::select! {
-            outcome = self.live() => outcome,
+            outcome = self.steps() => outcome,
             () = self.request_polls(), if self.row.polls => Ok(()),
         }
     }
@@ -73,7 +73,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    async fn live(&self) -> Outcome {
+    async fn steps(&self) -> Outcome {
         let row = self.row;
         self.fixture.atlas.add_instance(&self.project, DEFAULT_INSTANCE);
         self.put_key(row.key).await;
@@ -106,12 +106,12 @@ impl<'a> Trial<'a> {
         if row.stays_ready {
             self.was_ready_since(before)?;
         }
-        let lasts = row.cure == Cure::Patience;
+        let lasts = row.recovery == Recovery::ByItself;
         if !lasts {
             self.until_met().await?;
         }
         let mark = self.versions.of(&self.name).len();
-        self.cure().await;
+        self.recover().await;
         self.until_message(row.then).await?;
         self.until_end(mark).await?;
         if lasts {
@@ -140,7 +140,7 @@ impl<'a> Trial<'a> {
     async fn until_end(&self, mark: usize) -> Outcome {
         match self.row.end {
             End::Ready => {
-                self.until_ready(if self.row.cure == Cure::Patience { 0 } else { mark }).await?;
+                self.until_ready(if self.row.recovery == Recovery::ByItself { 0 } else { mark }).await?;
                 self.until_addressed().await?;
                 self.check_atlas()?;
             }
@@ -156,7 +156,7 @@ impl<'a> Trial<'a> {
             }
             End::Gone(left) => return self.until_gone(left).await,
         }
-        if self.row.cure != Cure::Patience {
+        if self.row.recovery != Recovery::ByItself {
             self.fixture.atlas.withdraw(|rule| self.is_against_us(rule));
         }
         self.fixture.objects.delete(&self.name, &DeleteParams::default()).await.unwrap();
