@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testbed::{ControlPlane, kinds};
 use tokio::sync::OnceCell;
 
-use crate::helm::{Manifest, name, of_kind, render};
+use crate::helm::{ChartManifest, name, of_kind, render};
 
 /// The modes that render different objects. The test fills in the names of namespaces.
 const MODES: [&[&str]; 4] = [
@@ -119,7 +119,7 @@ async fn control_plane() -> &'static ControlPlane {
 }
 
 /// Applies the manifest as `kubectl apply --server-side --validate=strict` does.
-async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<DynamicObject> {
+async fn apply(client: &Client, manifest: &ChartManifest) -> kube::Result<DynamicObject> {
     // A user's own object is created in the release's namespace, as helm does it.
     let api = kinds::api_of(client, manifest, Some("default")).await.unwrap();
     let params = PatchParams {

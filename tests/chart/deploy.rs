@@ -9,7 +9,7 @@ use kube::api::{Api, Patch, PatchParams, PostParams, ValidationDirective};
 use serde_json::{Value, json};
 use testbed::kinds;
 
-use crate::helm::{Manifest, name, of_kind, render, try_render_with};
+use crate::helm::{ChartManifest, name, of_kind, render, try_render_with};
 
 const NAMESPACE: &str = "spe-operator";
 
@@ -18,7 +18,7 @@ fn deploy() -> PathBuf {
 }
 
 /// Returns what the chart renders, without what only helm knows about.
-async fn rendered(values: &[&str]) -> Vec<Manifest> {
+async fn rendered(values: &[&str]) -> Vec<ChartManifest> {
     let mut manifests = render(NAMESPACE, values).await;
     manifests.retain(|manifest| manifest["metadata"]["annotations"]["helm.sh/hook"].is_null());
     for manifest in &mut manifests {
@@ -34,7 +34,7 @@ async fn rendered(values: &[&str]) -> Vec<Manifest> {
 }
 
 /// Compares the file with the manifests, or writes it.
-fn assert_current(file: &str, head: &str, manifests: &[Manifest]) {
+fn assert_current(file: &str, head: &str, manifests: &[ChartManifest]) {
     let mut text = format!("# {head}\n# Made from the chart by `make chart`.\n");
     for manifest in manifests {
         text.push_str("---\n");
@@ -90,7 +90,7 @@ async fn the_admission_policy_is_that_of_the_chart() {
 }
 
 /// Returns what `kubectl kustomize` renders from a folder.
-async fn kustomized(folder: &str) -> Vec<Manifest> {
+async fn kustomized(folder: &str) -> Vec<ChartManifest> {
     let programs = testbed::control_plane_binaries().await.unwrap();
     let output =
         Command::new(programs.join("kubectl")).arg("kustomize").arg(deploy().join(folder)).output().unwrap();

@@ -14,7 +14,7 @@ pub(crate) const RELEASE: &str = "spe-operator";
 pub(crate) const KUBERNETES: &str = "--kube-version=v1.37.2";
 
 /// A manifest of the release.
-pub(crate) type Manifest = Value;
+pub(crate) type ChartManifest = Value;
 
 pub(crate) fn chart() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/spe-operator"))
@@ -46,7 +46,7 @@ pub(crate) async fn helm(arguments: &[&str]) -> Output {
 ///
 /// # Errors
 /// The error message of helm.
-pub(crate) async fn try_render(namespace: &str, values: &[&str]) -> Result<Vec<Manifest>, String> {
+pub(crate) async fn try_render(namespace: &str, values: &[&str]) -> Result<Vec<ChartManifest>, String> {
     template(RELEASE, namespace, &set(values)).await
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn set<'a>(values: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// The same with values as in a file.
-pub(crate) async fn try_render_with(namespace: &str, values: &Value) -> Result<Vec<Manifest>, String> {
+pub(crate) async fn try_render_with(namespace: &str, values: &Value) -> Result<Vec<ChartManifest>, String> {
     let set: Vec<String> =
         values.as_object().unwrap().iter().map(|(key, value)| format!("{key}={value}")).collect();
     let arguments: Vec<&str> = set.iter().flat_map(|value| ["--set-json", value]).collect();
@@ -76,7 +76,7 @@ pub(crate) async fn template(
     release: &str,
     namespace: &str,
     arguments: &[&str],
-) -> Result<Vec<Manifest>, String> {
+) -> Result<Vec<ChartManifest>, String> {
     let chart = chart().display().to_string();
     let output =
         helm(&[&["template", release, &chart, "--namespace", namespace, KUBERNETES], arguments].concat())
@@ -89,24 +89,24 @@ pub(crate) async fn template(
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 
-pub(crate) async fn render(namespace: &str, values: &[&str]) -> Vec<Manifest> {
+pub(crate) async fn render(namespace: &str, values: &[&str]) -> Vec<ChartManifest> {
     try_render(namespace, values).await.unwrap_or_else(|error| panic!("{values:?}: {error}"))
 }
 
 /// The manifests of this kind.
-pub(crate) fn of_kind<'a>(manifests: &'a [Manifest], kind: &str) -> Vec<&'a Manifest> {
+pub(crate) fn of_kind<'a>(manifests: &'a [ChartManifest], kind: &str) -> Vec<&'a ChartManifest> {
     manifests.iter().filter(|manifest| manifest["kind"] == kind).collect()
 }
 
 /// The arguments of the operator's container.
-pub(crate) fn operator_arguments(manifests: &[Manifest]) -> Vec<String> {
+pub(crate) fn operator_arguments(manifests: &[ChartManifest]) -> Vec<String> {
     let deployment = of_kind(manifests, "Deployment")[0];
     let arguments = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
     serde_json::from_value(arguments.clone()).unwrap()
 }
 
 /// Namespace/name of a manifest, for messages and for finding it.
-pub(crate) fn name(manifest: &Manifest) -> String {
+pub(crate) fn name(manifest: &ChartManifest) -> String {
     let metadata = &manifest["metadata"];
     let kind = manifest["kind"].as_str().unwrap();
     let name = metadata["name"].as_str().unwrap();

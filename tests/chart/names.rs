@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::helm::{Manifest, name, of_kind, render, set, template, try_render};
+use crate::helm::{ChartManifest, name, of_kind, render, set, template, try_render};
 
 /// Every object that the chart can render.
 const ALL: [&str; 9] = [
@@ -40,7 +40,8 @@ async fn two_releases_of_one_name_share_nothing_but_the_definition() {
     for scope in [&[][..], &NAMESPACED] {
         let values = [&ALL[..], scope, &["leaderElection.namespace=ops"]].concat();
         let [one, other] = ["a", "b"].map(async |namespace| render(namespace, &values).await);
-        let names = |manifests: Vec<Manifest>| -> BTreeSet<String> { manifests.iter().map(name).collect() };
+        let names =
+            |manifests: Vec<ChartManifest>| -> BTreeSet<String> { manifests.iter().map(name).collect() };
         let (one, other) = (names(one.await), names(other.await));
         let shared: Vec<&String> = one.intersection(&other).collect();
         assert_eq!(shared, ["CustomResourceDefinition serverlessprivateendpoints.atlas.spe-operator.io"]);
@@ -101,7 +102,7 @@ async fn a_label_that_is_given_twice_is_one_label() {
         metadata("Pod")["annotations"]["helm.sh/hook-delete-policy"],
         "before-hook-creation,hook-succeeded"
     );
-    let aggregated = |role: &&Manifest| {
+    let aggregated = |role: &&ChartManifest| {
         role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
     };
     assert_eq!(of_kind(&rendered, "ClusterRole").into_iter().filter(aggregated).count(), 1);

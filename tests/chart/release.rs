@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use testbed::{ControlPlane, Exchange, Process, Proxy, Recording};
 
-use crate::helm::{Manifest, of_kind, operator_arguments, render};
+use crate::helm::{ChartManifest, of_kind, operator_arguments, render};
 
 /// The timeout of every condition. Only a failing test waits that long.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -59,7 +59,7 @@ pub(crate) struct Release {
     pub(crate) recording: Arc<Recording>,
     mode: Mode,
     control_plane: &'static ControlPlane,
-    manifests: Vec<Manifest>,
+    manifests: Vec<ChartManifest>,
     /// Kept as long as the fixture.
     proxy: Option<Proxy>,
 }
@@ -127,7 +127,7 @@ impl Release {
         rights
     }
 
-    fn roles(&self) -> Vec<&Manifest> {
+    fn roles(&self) -> Vec<&ChartManifest> {
         let wide = of_kind(&self.manifests, "ClusterRole");
         let wide = wide.into_iter().filter(|role| role["metadata"]["name"] == self.wide_name());
         of_kind(&self.manifests, "Role").into_iter().chain(wide).collect()
@@ -179,7 +179,7 @@ impl Release {
         self.until_granted(&manifests).await
     }
 
-    async fn create<K>(&self, manifests: &[Manifest], kind: &str) -> Result<()>
+    async fn create<K>(&self, manifests: &[ChartManifest], kind: &str) -> Result<()>
     where
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
             + Clone
@@ -198,7 +198,7 @@ impl Release {
     }
 
     /// The authorizer sees roles and bindings a moment after their creation.
-    async fn until_granted(&self, manifests: &[Manifest]) -> Result<()> {
+    async fn until_granted(&self, manifests: &[ChartManifest]) -> Result<()> {
         let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
         for role in manifests {
             let wide = role["kind"] == "ClusterRole";

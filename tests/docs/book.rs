@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 /// One page.
-pub(crate) struct Page {
+pub(crate) struct ManualPage {
     /// Relative to the repository.
     pub(crate) path: PathBuf,
     /// The anchors of its headings, as GitHub makes them.
@@ -51,7 +51,7 @@ pub(crate) fn root() -> &'static Path {
 }
 
 /// All Markdown files of the manual.
-pub(crate) fn pages() -> Vec<Page> {
+pub(crate) fn pages() -> Vec<ManualPage> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(root()).unwrap() {
         let path = entry.unwrap().path();
@@ -79,10 +79,10 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// One page, by its path from the root of the repository.
-pub(crate) fn page(path: &Path) -> Page {
+pub(crate) fn page(path: &Path) -> ManualPage {
     let text =
         fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut page = Page {
+    let mut page = ManualPage {
         path: path.to_owned(),
         anchors: Vec::new(),
         links: Vec::new(),

@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams, ValidationDirective};
 use serde_json::Value;
 use testbed::kinds;
 
-use crate::book::{Page, pages, root};
+use crate::book::{ManualPage, pages, root};
 use crate::fixture::{PageFixture, Requirements};
 
 /// All files below a folder whose names end with `.yaml`.
@@ -98,7 +98,7 @@ fn every_file_that_a_page_shows_is_used_there() {
     assert!(shown > 5, "only {shown}");
 }
 
-fn is_used(page: &Page, place: usize, file: &str) -> bool {
+fn is_used(page: &ManualPage, place: usize, file: &str) -> bool {
     let folder = file.split_once('/').map_or(file, |(folder, _)| folder);
     page.blocks[place..].iter().any(|block| {
         let runs = matches!(block.language(), "sh" | "hidden") && !block.is("by-hand");

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::book::{Block, Page, page, pages, root, slug};
+use crate::book::{Block, ManualPage, page, pages, root, slug};
 use crate::fixture::{PageFixture, Requirements};
 
 /// The programs that a command begins with.
@@ -148,7 +148,7 @@ async fn run(path: &str) {
     compare(&page, &outputs);
 }
 
-fn requirements(page: &Page) -> Requirements {
+fn requirements(page: &ManualPage) -> Requirements {
     let mut requirements = Requirements::default();
     for block in page.blocks.iter().filter(|block| block.text.starts_with("<!-- fixture")) {
         for line in block.text.lines().skip(1).filter(|line| *line != "-->") {
@@ -165,7 +165,7 @@ fn requirements(page: &Page) -> Requirements {
     requirements
 }
 
-fn script(page: &Page) -> String {
+fn script(page: &ManualPage) -> String {
     let mut script = String::new();
     for block in &page.blocks {
         let _ = write!(script, "\nprintf '{SEPARATOR}%s\\n' {}\n", block.line);
@@ -200,7 +200,7 @@ fn outputs(text: &str) -> BTreeMap<usize, String> {
 }
 
 /// Fails unless each line that the page shows was printed.
-fn compare(page: &Page, outputs: &BTreeMap<usize, String>) {
+fn compare(page: &ManualPage, outputs: &BTreeMap<usize, String>) {
     let mut before = "";
     for block in &page.blocks {
         if block.language() != "output" {

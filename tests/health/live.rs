@@ -12,10 +12,10 @@ use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::{Fixture, PATIENCE, VPC_ENDPOINT, condition};
 use tokio::task::JoinHandle;
 
-use crate::tools::{Verdict, judge, judge_one};
+use crate::tools::{ToolVerdicts, judge, judge_one};
 
 /// Every version of the namespace's only object, from its creation to its deletion, as the API server returns them.
-struct History(JoinHandle<Vec<Value>>);
+struct WholeHistory(JoinHandle<Vec<Value>>);
 
 /// The objects of the fixture, with all fields that the API server returns.
 async fn raw(fixture: &Fixture) -> Api<DynamicObject> {
@@ -27,7 +27,7 @@ async fn read(fixture: &Fixture, name: &str) -> Value {
     serde_json::to_value(raw(fixture).await.get(name).await.unwrap()).unwrap()
 }
 
-impl History {
+impl WholeHistory {
     /// Starts while there is no object yet.
     async fn of(fixture: &Fixture) -> Self {
         let objects = raw(fixture).await;
@@ -60,7 +60,7 @@ impl History {
 }
 
 /// Returns the tools' verdict on a version, by its content alone. Fails if Flux' rules are violated.
-fn assert_consistent(object: &Value, verdict: &Verdict) -> &'static str {
+fn assert_consistent(object: &Value, verdict: &ToolVerdicts) -> &'static str {
     verdict.flux_rules(object);
     let status = &object["status"];
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
@@ -85,7 +85,7 @@ fn assert_consistent(object: &Value, verdict: &Verdict) -> &'static str {
 }
 
 /// Judges a whole history and returns the stages that it passed.
-async fn stages(history: History) -> BTreeSet<&'static str> {
+async fn stages(history: WholeHistory) -> BTreeSet<&'static str> {
     let versions = history.until_the_end().await;
     let verdicts = judge(&versions).await;
     versions.iter().zip(&verdicts).map(|(object, verdict)| assert_consistent(object, verdict)).collect()
@@ -106,7 +106,7 @@ fn pair(kstatus: &str, argo: &str) -> (String, String) {
 #[tokio::test]
 async fn every_version_of_a_good_life_is_understood() {
     let fixture = Fixture::new().await;
-    let history = History::of(&fixture).await;
+    let history = WholeHistory::of(&fixture).await;
     fixture.create("orders", json!({})).await;
     assert_eq!(health_of(&fixture, "orders").await, pair("InProgress", "Progressing"));
     let operator = fixture.operator();
@@ -131,7 +131,7 @@ async fn every_version_of_a_good_life_is_understood() {
 #[tokio::test]
 async fn every_version_of_a_bad_life_is_understood() {
     let fixture = Fixture::new().await;
-    let history = History::of(&fixture).await;
+    let history = WholeHistory::of(&fixture).await;
     let _operator = fixture.operator();
     fixture.create("orders", json!({"suspend": true})).await;
     fixture.until_reason("orders", "Suspended").await;

@@ -13,29 +13,29 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/argocd");
 /// The verdicts of the tools on one object.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Verdict {
-    pub(crate) kstatus: Outcome,
-    flux_kstatus: Outcome,
+pub(crate) struct ToolVerdicts {
+    pub(crate) kstatus: ToolStatus,
+    flux_kstatus: ToolStatus,
     finished: Vec<String>,
     on_the_way: Vec<String>,
-    pub(crate) argo: Outcome,
-    pub(crate) actions: BTreeMap<String, Action>,
+    pub(crate) argo: ToolStatus,
+    pub(crate) actions: BTreeMap<String, ArgoAction>,
 }
 
 #[derive(Debug, Deserialize, PartialEq, Eq)]
-pub(crate) struct Outcome {
+pub(crate) struct ToolStatus {
     pub(crate) status: String,
     pub(crate) message: String,
 }
 
 /// An action of Argo CD, and its result for the given object.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Action {
+pub(crate) struct ArgoAction {
     pub(crate) disabled: bool,
     pub(crate) result: Value,
 }
 
-impl Verdict {
+impl ToolVerdicts {
     /// Whether Flux' rules for conditions are kept. While the operator has not observed the latest generation, only
     /// those for a status in progress can be; before its first reconcile none, as there is no status yet.
     pub(crate) fn flux_rules(&self, object: &Value) -> &'static str {
@@ -53,7 +53,7 @@ impl Verdict {
 }
 
 /// Returns the verdict on each object.
-pub(crate) async fn judge(objects: &[Value]) -> Vec<Verdict> {
+pub(crate) async fn judge(objects: &[Value]) -> Vec<ToolVerdicts> {
     let program = testbed::go_tool("health", ".", "health").await.unwrap();
     let input: String = objects.iter().flat_map(|object| [object.to_string(), "\n".to_owned()]).collect();
     let output = tokio::task::spawn_blocking(move || {
@@ -73,7 +73,8 @@ pub(crate) async fn judge(objects: &[Value]) -> Vec<Verdict> {
     })
     .await
     .unwrap();
-    let verdicts: Vec<Verdict> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let verdicts: Vec<ToolVerdicts> =
+        output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(verdicts.len(), objects.len());
     for (verdict, object) in verdicts.iter().zip(objects) {
         assert_eq!(verdict.kstatus, verdict.flux_kstatus, "the two kstatus libraries disagree on {object:#}");
@@ -82,6 +83,6 @@ pub(crate) async fn judge(objects: &[Value]) -> Vec<Verdict> {
 }
 
 /// Returns the verdict on one object.
-pub(crate) async fn judge_one(object: &Value) -> Verdict {
+pub(crate) async fn judge_one(object: &Value) -> ToolVerdicts {
     judge(std::slice::from_ref(object)).await.remove(0)
 }

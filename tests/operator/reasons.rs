@@ -10,29 +10,29 @@ use domain::status::ConditionType::{
 use domain::status::Reason::*;
 use domain::status::{ConditionType, EventReason, Reason};
 
-use crate::faults::row::{End, ROW, Recovery, Row, Says, SecretContents, When};
+use crate::faults::row::{End, FaultRow, FaultStart, ROW, Recovery, Says, SecretContents};
 use crate::faults::tables;
 
 /// Actions of users, and missing objects in the cluster.
 #[rustfmt::skip]
-pub(crate) const ROWS: &[Row] = &[
-    Row { says: &[Says(Ready, true, Reserved, &["aws ec2 create-vpc-endpoint"]), Says(EndpointConnected, false, AwaitingVpcEndpoint, &[])], ..ROW },
-    Row {
+pub(crate) const ROWS: &[FaultRow] = &[
+    FaultRow { says: &[Says(Ready, true, Reserved, &["aws ec2 create-vpc-endpoint"]), Says(EndpointConnected, false, AwaitingVpcEndpoint, &[])], ..ROW },
+    FaultRow {
         key: SecretContents::Nothing,
         says: &[Says(Ready, false, CredentialsNotFound, &["Secret row-", "create it"]), Says(Reconciling, true, ProgressingWithRetry, &[])],
         events: &[EventReason::CredentialsNotFound],
         ..ROW
     },
-    Row { spec: r#"{"readyWhen": "Available"}"#, says: &[Says(Ready, false, AwaitingVpcEndpoint, &["com.amazonaws.vpce"])], end: End::Stays(AwaitingVpcEndpoint), ..ROW },
-    Row { spec: r#"{"suspend": true}"#, says: &[Says(Ready, false, Suspended, &["spec.suspend"]), Says(Held, true, SuspendRequested, &[]), Says(EndpointServiceAvailable, false, NoEndpoint, &[])], recovery: Recovery::Edit(r#"{"suspend": false}"#), ..ROW },
-    Row {
+    FaultRow { spec: r#"{"readyWhen": "Available"}"#, says: &[Says(Ready, false, AwaitingVpcEndpoint, &["com.amazonaws.vpce"])], end: End::Stays(AwaitingVpcEndpoint), ..ROW },
+    FaultRow { spec: r#"{"suspend": true}"#, says: &[Says(Ready, false, Suspended, &["spec.suspend"]), Says(Held, true, SuspendRequested, &[]), Says(EndpointServiceAvailable, false, NoEndpoint, &[])], recovery: Recovery::Edit(r#"{"suspend": false}"#), ..ROW },
+    FaultRow {
         spec: r#"{"cloudProviderEndpointRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"}}"#,
         says: &[Says(Ready, false, ReferenceNotFound, &["ConfigMap network", "does not exist"])],
         end: End::Stays(ReferenceNotFound),
         events: &[EventReason::ReferenceNotFound],
         ..ROW
     },
-    Row {
+    FaultRow {
         spec: r#"{"endpointId": "5f0000000000000000000003"}"#,
         says: &[Says(Ready, false, EndpointNotFound, &["5f0000000000000000000003", "Fix spec.endpointId"])],
         recovery: Recovery::ByItself,
@@ -42,7 +42,7 @@ pub(crate) const ROWS: &[Row] = &[
         events: &[EventReason::EndpointNotFound],
         ..ROW
     },
-    Row {
+    FaultRow {
         maps: &[r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "taken"}, "data": {"id": "mine"}}"#],
         spec: r#"{"outputConfigMap": {"name": "taken"}}"#,
         says: &[Says(Synced, false, OutputNotWritten, &["ConfigMap taken"]), Says(Ready, true, Reserved, &[])],
@@ -51,7 +51,7 @@ pub(crate) const ROWS: &[Row] = &[
         ..ROW
     },
     // The user names an endpoint while another is being created, and that one comes after all.
-    Row {
+    FaultRow {
         fault: "executed long after its response",
         on: &[atlas_simulator::Operation::Create],
         says: &[Says(Ready, false, Creating, &["outcome of an earlier create request is unknown"])],
@@ -61,7 +61,7 @@ pub(crate) const ROWS: &[Row] = &[
         events: &[EventReason::InvalidSpec],
         ..ROW
     },
-    Row {
+    FaultRow {
         annotations: r#"{"atlas.spe-operator.io/claim": "v1/aaaaaaaaaaaaaaaa/aaaaaaaaaaaaaaaaaaaaaaaaaa/6d9a3c9e-0000-0000-0000-000000000000/elsewhere/-"}"#,
         says: &[Says(Ready, false, AdoptionRequired, &["elsewhere", "aaaaaaaaaaaaaaaa"])],
         recovery: Recovery::ByItself,
@@ -71,10 +71,10 @@ pub(crate) const ROWS: &[Row] = &[
         events: &[EventReason::AdoptionRequired],
         ..ROW
     },
-    Row {
+    FaultRow {
         fault: "deleted out of band",
         also: &["executed, then 502"],
-        when: When::Ready,
+        when: FaultStart::Ready,
         says: &[Says(EndpointServiceAvailable, false, EndpointLost, &[]), Says(EndpointConnected, false, EndpointLost, &[])],
         recovery: Recovery::ByItself,
         posts: 2,

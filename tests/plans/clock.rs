@@ -16,7 +16,7 @@ use test_support::{Fixture, PATIENCE, condition};
 use testbed::{Action, Exchange, Process, Proxy, Recording, WallClock};
 
 use crate::operator::{Q, command};
-use crate::summary::Table;
+use crate::summary::ProofTable;
 
 const HOUR: i64 = 3600;
 
@@ -73,13 +73,13 @@ async fn steps_during_a_create(step: i64) {
 #[tokio::test]
 async fn a_clock_set_forward_during_a_create_changes_no_wait() {
     steps_during_a_create(HOUR).await;
-    Table::report_passed("clocks", "an hour forward, create and delete");
+    ProofTable::report_passed("clocks", "an hour forward, create and delete");
 }
 
 #[tokio::test]
 async fn a_clock_set_back_during_a_create_changes_no_wait() {
     steps_during_a_create(-HOUR).await;
-    Table::report_passed("clocks", "an hour back, create and delete");
+    ProofTable::report_passed("clocks", "an hour back, create and delete");
 }
 
 /// Returns the nonce of a claim, written or requested.
@@ -110,7 +110,7 @@ async fn a_claim_that_is_old_by_the_time_of_day_is_replaced_at_once() {
     let first = nonce(first["metadata"]["annotations"][CLAIM].as_str().unwrap());
     assert_ne!(nonce(&reserved.metadata.annotations.unwrap()[CLAIM]), first, "the old claim was sent");
     assert_eq!((claims.len(), posts(&fixture).len(), fixture.endpoints().len()), (2, 1, 1));
-    Table::report_passed("clocks", "five minutes forward between a claim and its create");
+    ProofTable::report_passed("clocks", "five minutes forward between a claim and its create");
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_clock_an_hour_off_neither_takes_nor_loses_a_lease() {
     reads(14).await;
     assert!(!standby.output().iter().any(|line| line.contains("leading")), "it took a Lease that was held");
     assert!(!leader.output().iter().any(|line| line.contains("lost Lease")));
-    Table::report_passed("clocks", "an hour off, leader and standby");
+    ProofTable::report_passed("clocks", "an hour off, leader and standby");
 }
 
 /// The uses of the time of day.

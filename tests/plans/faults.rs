@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use testbed::{Action, FakeResponse};
 
-use crate::requests::{ATLAS, Kind, Request};
+use crate::requests::{ATLAS, Request, RequestKind};
 
 /// Longer than the operator's timeout for the API server (5 s): it has given up when the request arrives.
 const LATE_AT_CLUSTER: Duration = Duration::from_secs(6);
@@ -22,14 +22,14 @@ pub(crate) const DOWN: Duration = Duration::from_secs(1);
 
 /// A fault of one request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct PlannedFault {
     /// As in the names of plans.
     pub(crate) name: &'static str,
     pub(crate) what: What,
     /// The requests to the API server to which it applies.
-    cluster: &'static [Kind],
+    cluster: &'static [RequestKind],
     /// The same for Atlas.
-    atlas: &'static [Kind],
+    atlas: &'static [RequestKind],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,41 +63,41 @@ pub(crate) enum What {
     Kill,
 }
 
-use Kind::{List, Read, Relist, Watch, Write};
+use RequestKind::{List, Read, Relist, Watch, Write};
 
-const ALL: &[Kind] = &[Read, List, Relist, Watch, Write];
+const ALL: &[RequestKind] = &[Read, List, Relist, Watch, Write];
 /// A watch has no response that could break off or be late; it is closed or expired instead.
-const WHOLE: &[Kind] = &[Read, List, Relist, Write];
+const WHOLE: &[RequestKind] = &[Read, List, Relist, Write];
 /// A read leaves no effect, so that to lose it or its response is the same; and no server rejects it with a conflict.
-const WRITES: &[Kind] = &[Write];
+const WRITES: &[RequestKind] = &[Write];
 /// Only a repeated listing can get an old response.
-const AGAIN: &[Kind] = &[Relist];
+const AGAIN: &[RequestKind] = &[Relist];
 /// Atlas has no watches; the API server serves no instances.
-const NONE: &[Kind] = &[];
+const NONE: &[RequestKind] = &[];
 
 /// All faults.
-pub(crate) const FAULTS: [Fault; 18] = [
-    Fault { name: "refuse", what: What::Refuse, cluster: ALL, atlas: ALL },
-    Fault { name: "hang", what: What::Hang, cluster: ALL, atlas: ALL },
-    Fault { name: "apply-and-hang", what: What::ApplyAndHang, cluster: WRITES, atlas: WRITES },
-    Fault { name: "drop", what: What::Drop, cluster: ALL, atlas: ALL },
-    Fault { name: "apply-and-drop", what: What::ApplyAndDrop, cluster: WRITES, atlas: WRITES },
-    Fault { name: "delay", what: What::Delay, cluster: ALL, atlas: ALL },
-    Fault { name: "slow", what: What::Slow, cluster: WHOLE, atlas: WHOLE },
-    Fault { name: "409", what: What::Status(409), cluster: WRITES, atlas: WRITES },
-    Fault { name: "429", what: What::Status(429), cluster: ALL, atlas: ALL },
-    Fault { name: "500", what: What::Status(500), cluster: ALL, atlas: ALL },
-    Fault { name: "503", what: What::Status(503), cluster: ALL, atlas: ALL },
-    Fault { name: "no-instance", what: What::Status(404), cluster: NONE, atlas: ALL },
-    Fault { name: "no-api", what: What::Status(410), cluster: NONE, atlas: ALL },
-    Fault { name: "truncate", what: What::Truncate, cluster: WHOLE, atlas: WHOLE },
-    Fault { name: "stale-list", what: What::Stale, cluster: AGAIN, atlas: AGAIN },
-    Fault { name: "watch-closed", what: What::CloseWatches, cluster: ALL, atlas: NONE },
-    Fault { name: "410", what: What::ExpireWatches, cluster: ALL, atlas: NONE },
-    Fault { name: "kill", what: What::Kill, cluster: WRITES, atlas: WRITES },
+pub(crate) const FAULTS: [PlannedFault; 18] = [
+    PlannedFault { name: "refuse", what: What::Refuse, cluster: ALL, atlas: ALL },
+    PlannedFault { name: "hang", what: What::Hang, cluster: ALL, atlas: ALL },
+    PlannedFault { name: "apply-and-hang", what: What::ApplyAndHang, cluster: WRITES, atlas: WRITES },
+    PlannedFault { name: "drop", what: What::Drop, cluster: ALL, atlas: ALL },
+    PlannedFault { name: "apply-and-drop", what: What::ApplyAndDrop, cluster: WRITES, atlas: WRITES },
+    PlannedFault { name: "delay", what: What::Delay, cluster: ALL, atlas: ALL },
+    PlannedFault { name: "slow", what: What::Slow, cluster: WHOLE, atlas: WHOLE },
+    PlannedFault { name: "409", what: What::Status(409), cluster: WRITES, atlas: WRITES },
+    PlannedFault { name: "429", what: What::Status(429), cluster: ALL, atlas: ALL },
+    PlannedFault { name: "500", what: What::Status(500), cluster: ALL, atlas: ALL },
+    PlannedFault { name: "503", what: What::Status(503), cluster: ALL, atlas: ALL },
+    PlannedFault { name: "no-instance", what: What::Status(404), cluster: NONE, atlas: ALL },
+    PlannedFault { name: "no-api", what: What::Status(410), cluster: NONE, atlas: ALL },
+    PlannedFault { name: "truncate", what: What::Truncate, cluster: WHOLE, atlas: WHOLE },
+    PlannedFault { name: "stale-list", what: What::Stale, cluster: AGAIN, atlas: AGAIN },
+    PlannedFault { name: "watch-closed", what: What::CloseWatches, cluster: ALL, atlas: NONE },
+    PlannedFault { name: "410", what: What::ExpireWatches, cluster: ALL, atlas: NONE },
+    PlannedFault { name: "kill", what: What::Kill, cluster: WRITES, atlas: WRITES },
 ];
 
-impl Fault {
+impl PlannedFault {
     /// Returns whether it applies to this request.
     pub(crate) fn fits(&self, request: &Request) -> bool {
         let kinds = if request.proxy == ATLAS { self.atlas } else { self.cluster };

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::history::History;
 use crate::judge::{Record, picture};
-use crate::operator::Operator;
+use crate::operator::ProxiedOperator;
 use crate::requests::{ATLAS, is_lasting_watch};
 
 /// The object's name.
@@ -96,7 +96,7 @@ impl PlanFixture {
 
     /// Runs an operator before the one of the path, with its requests on the same recording. It finds the object new, so
     /// that an old listing shows it without claim and status.
-    pub(crate) async fn former_life(&self, path: Path, operator: &mut Operator) {
+    pub(crate) async fn former_life(&self, path: Path, operator: &mut ProxiedOperator) {
         if path == Path::Restart {
             self.base.create(NAME, json!({})).await;
             operator.launch();
@@ -107,7 +107,7 @@ impl PlanFixture {
     }
 
     /// Prepares the beginning of the path.
-    pub(crate) async fn ready(&self, path: Path, operator: &mut Operator) {
+    pub(crate) async fn ready(&self, path: Path, operator: &mut ProxiedOperator) {
         if path == Path::Restart {
             return;
         }
@@ -124,7 +124,7 @@ impl PlanFixture {
     }
 
     /// Begins the path: the user's action, or the start of the operator.
-    pub(crate) async fn act(&self, path: Path, operator: &mut Operator) {
+    pub(crate) async fn act(&self, path: Path, operator: &mut ProxiedOperator) {
         match path {
             Path::Create => drop(self.base.create(NAME, json!({})).await),
             Path::Attach => {
@@ -136,7 +136,7 @@ impl PlanFixture {
     }
 
     /// Waits until a path without any fault has ended.
-    pub(crate) async fn arrived(&self, path: Path, operator: &Operator, before: usize) {
+    pub(crate) async fn arrived(&self, path: Path, operator: &ProxiedOperator, before: usize) {
         match path {
             Path::Create => self.reserved().await,
             Path::Attach => drop(self.base.until_reason(NAME, "Available").await),
@@ -148,7 +148,12 @@ impl PlanFixture {
 
     /// Deletes the object, unless the path has deleted it, and waits until no more writes are sent; returns when it was
     /// deleted.
-    pub(crate) async fn end(&self, path: Path, acted_at: Duration, operators: &[&Operator]) -> Duration {
+    pub(crate) async fn end(
+        &self,
+        path: Path,
+        acted_at: Duration,
+        operators: &[&ProxiedOperator],
+    ) -> Duration {
         let mut deleted_at = acted_at;
         if path != Path::Delete {
             deleted_at = self.base.atlas.now();
@@ -163,7 +168,11 @@ impl PlanFixture {
     }
 
     /// Returns the record so far.
-    pub(crate) async fn record(&self, deleted_at: Option<Duration>, operators: &[&Operator]) -> Record {
+    pub(crate) async fn record(
+        &self,
+        deleted_at: Option<Duration>,
+        operators: &[&ProxiedOperator],
+    ) -> Record {
         // A marker, so that the watch has seen everything before it.
         let last = self.base.create("marker", json!({"suspend": true})).await;
         let version = last.resource_version().unwrap();
@@ -187,7 +196,7 @@ impl PlanFixture {
 }
 
 /// Waits until it has observed Atlas' endpoints, by a listing that it requested after so many requests.
-pub(crate) async fn reconciled(operator: &Operator, requests: usize) -> anyhow::Result<()> {
+pub(crate) async fn reconciled(operator: &ProxiedOperator, requests: usize) -> anyhow::Result<()> {
     let listing = |exchange: &Exchange| {
         let is_listing = (exchange.proxy.as_str(), exchange.method.as_str()) == (ATLAS, "GET");
         exchange.number > requests && is_listing && exchange.status == Some(200)

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 
 /// One version, and when it was observed on the clock of the simulator.
 #[derive(Clone)]
-pub(crate) struct Version {
+pub(crate) struct SeenVersion {
     pub(crate) at: Duration,
     pub(crate) object: ServerlessPrivateEndpoint,
 }
 
 pub(crate) struct History {
-    versions: Arc<Mutex<Vec<Version>>>,
+    versions: Arc<Mutex<Vec<SeenVersion>>>,
     watching: JoinHandle<()>,
 }
 
@@ -33,7 +33,7 @@ impl History {
         Self { versions, watching }
     }
 
-    pub(crate) fn versions(&self) -> Vec<Version> {
+    pub(crate) fn versions(&self) -> Vec<SeenVersion> {
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -55,7 +55,7 @@ async fn watch(
     objects: Api<ServerlessPrivateEndpoint>,
     beginning: Instant,
     mut from: String,
-    versions: Arc<Mutex<Vec<Version>>>,
+    versions: Arc<Mutex<Vec<SeenVersion>>>,
 ) {
     loop {
         let mut events = objects.watch(&WatchParams::default(), &from).await.unwrap().boxed();
@@ -66,7 +66,7 @@ async fn watch(
                 continue;
             };
             from = object.resource_version().unwrap();
-            let seen = Version { at: beginning.elapsed(), object };
+            let seen = SeenVersion { at: beginning.elapsed(), object };
             versions.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
         }
     }

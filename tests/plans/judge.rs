@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use spe_operator::serverless::crd::{CLAIM, FINALIZER, ServerlessPrivateEndpoint};
 use testbed::Exchange;
 
-use crate::history::Version;
+use crate::history::SeenVersion;
 use crate::writes;
 
 /// The record of one run. All times are on the clock of Atlas.
@@ -24,7 +24,7 @@ pub(crate) struct Record {
     pub(crate) processes: Vec<Vec<Exchange>>,
     /// There was one operator, and no listing that showed it the past.
     pub(crate) is_informed: bool,
-    pub(crate) versions: Vec<Version>,
+    pub(crate) versions: Vec<SeenVersion>,
     /// When the user deleted the object, if at all.
     pub(crate) deleted_at: Option<Duration>,
 }
@@ -102,7 +102,7 @@ fn marks(record: &Record, wrong: &mut Vec<String>) {
 /// its finalizer.
 fn ids(record: &Record, wrong: &mut Vec<String>) {
     let mut before: Option<String> = None;
-    for Version { at, object } in &record.versions {
+    for SeenVersion { at, object } in &record.versions {
         let now = object.status.as_ref().and_then(|status| status.id.clone());
         if let Some(known) = &before
             && now.as_ref() != Some(known)
@@ -126,7 +126,7 @@ fn ids(record: &Record, wrong: &mut Vec<String>) {
 
 /// P7: Ready is True only of what is done for this generation.
 fn words(record: &Record, wrong: &mut Vec<String>) {
-    for Version { object, .. } in &record.versions {
+    for SeenVersion { object, .. } in &record.versions {
         let Some(status) = &object.status else { continue };
         let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
         if !ready || Some(status.observed_generation) != object.metadata.generation {

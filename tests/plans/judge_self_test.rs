@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use spe_operator::serverless::crd::{CLAIM, FINALIZER};
 use testbed::Exchange;
 
-use crate::history::Version;
+use crate::history::SeenVersion;
 use crate::judge::{Record, faults_of};
 use crate::requests::{ATLAS, CLUSTER};
 
@@ -31,7 +31,7 @@ async fn atlas_with(endpoints: &[Endpoint]) -> Simulator {
     atlas
 }
 
-fn version(status: &Value) -> Version {
+fn version(status: &Value) -> SeenVersion {
     let object = json!({
         "apiVersion": "atlas.spe-operator.io/v1alpha1",
         "kind": "ServerlessPrivateEndpoint",
@@ -41,7 +41,7 @@ fn version(status: &Value) -> Version {
         "spec": {"projectId": DEFAULT_PROJECT, "instanceName": DEFAULT_INSTANCE},
         "status": status,
     });
-    Version { at: Duration::from_secs(1), object: serde_json::from_value(object).unwrap() }
+    SeenVersion { at: Duration::from_secs(1), object: serde_json::from_value(object).unwrap() }
 }
 
 fn request(operation: Operation, at: Duration) -> JournalEntry {
@@ -229,7 +229,7 @@ async fn detects_an_id_that_is_lost_or_changes_too_early() {
     record.versions.push(version(&json!({})));
     condemned(&record, "P7");
     record.versions.pop();
-    record.versions.push(Version { at: Duration::ZERO, ..version(&json!({"_id": "another"})) });
+    record.versions.push(SeenVersion { at: Duration::ZERO, ..version(&json!({"_id": "another"})) });
     condemned(&record, "P7");
 }
 

@@ -18,8 +18,8 @@ use test_support::{Fixture, PATIENCE, SECRET, VPC_ENDPOINT, condition, settled};
 use tokio::time::{Instant, sleep};
 
 use crate::fixture::QUIET;
-use crate::schema::{Must, Mutation, Property, properties};
-use crate::summary::Table;
+use crate::schema::{FieldMutation, Must, Property, properties};
+use crate::summary::ProofTable;
 
 const DEFINITION: &str = include_str!("../../crds/serverlessprivateendpoints.yaml");
 
@@ -61,7 +61,7 @@ async fn an_object_keeps_its_endpoint_over_any_change_of_a_field() {
         properties.into_iter().enumerate().map(|(n, property)| subject(&fixture, &objects, n, property)),
     )
     .await;
-    let mut table = Table::default();
+    let mut table = ProofTable::default();
 
     // First only what is refused, so that a request to Atlas would be seen.
     let before = settled(QUIET, || fixture.atlas.journal().len()).await;
@@ -71,12 +71,12 @@ async fn an_object_keeps_its_endpoint_over_any_change_of_a_field() {
         for mutation in subject.property.mutations(current(subject)) {
             match try_out(&objects, subject, &mutation, true).await {
                 Ok(()) => {
-                    let Mutation { what, must, .. } = &mutation;
+                    let FieldMutation { what, must, .. } = &mutation;
                     assert_ne!(*must, Must::Fail, "{}: {what} is accepted", subject.property);
                     fine.push(mutation);
                 }
                 Err(refusal) => {
-                    let Mutation { what, must, .. } = &mutation;
+                    let FieldMutation { what, must, .. } = &mutation;
                     assert_ne!(*must, Must::Pass, "{}: {what} is refused", subject.property);
                     names_the_field(subject, &mutation, &refusal);
                     // Not only in theory.
@@ -170,7 +170,7 @@ fn current(subject: &Subject) -> &Value {
 async fn try_out(
     objects: &Api<DynamicObject>,
     subject: &Subject,
-    mutation: &Mutation,
+    mutation: &FieldMutation,
     dry_run: bool,
 ) -> Result<(), Box<Status>> {
     let pointer = format!("/spec{}", subject.property.pointer());
@@ -187,7 +187,7 @@ async fn try_out(
     }
 }
 
-fn names_the_field(subject: &Subject, mutation: &Mutation, refusal: &Status) {
+fn names_the_field(subject: &Subject, mutation: &FieldMutation, refusal: &Status) {
     let Property { path, .. } = &subject.property;
     let message = &refusal.message;
     // A rule about two fields may be reported for either; both are named by the object that holds them.
@@ -201,7 +201,7 @@ async fn there_and_back(
     fixture: &Fixture,
     objects: &Api<DynamicObject>,
     subject: &Subject,
-    mutation: &Mutation,
+    mutation: &FieldMutation,
 ) {
     let what = format!("{}: {}", subject.property, mutation.what);
     try_out(objects, subject, mutation, false).await.unwrap_or_else(|status| panic!("{what}: {status:?}"));

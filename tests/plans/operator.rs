@@ -34,23 +34,23 @@ pub(crate) fn command(fixture: &Fixture, kubeconfig: &Path, atlas: &str) -> Comm
     command
 }
 
-pub(crate) struct Operator {
+pub(crate) struct ProxiedOperator {
     pub(crate) recording: Arc<Recording>,
     pub(crate) cluster: Proxy,
     pub(crate) atlas: Proxy,
     name: String,
     command: Arc<Command>,
-    life: Shared,
+    processes: SharedProcesses,
     /// The age of Atlas when the recording was created.
     beginning: Duration,
     kept_alive: Option<JoinHandle<()>>,
 }
 
-type Shared = Arc<Mutex<Life>>;
+type SharedProcesses = Arc<Mutex<Processes>>;
 
 /// The history of its processes.
 #[derive(Default)]
-struct Life {
+struct Processes {
     /// The running process.
     current: Option<Arc<Process>>,
     /// How many requests were on the recording when each process was started.
@@ -59,7 +59,7 @@ struct Life {
     complaints: Vec<String>,
 }
 
-impl Operator {
+impl ProxiedOperator {
     /// Prepares it without a start, so that its very first request can be planned for. `name` is unique among those
     /// that run at the same time: it names the log.
     pub(crate) async fn new(fixture: &Fixture, name: &str) -> Self {
@@ -76,7 +76,7 @@ impl Operator {
             atlas,
             name,
             command,
-            life: Shared::default(),
+            processes: SharedProcesses::default(),
             beginning,
             kept_alive: None,
         }
@@ -84,9 +84,9 @@ impl Operator {
 
     /// Starts it, also after [`Self::stop`].
     pub(crate) fn launch(&mut self) {
-        let start = starter(self.name.clone(), &self.command, &self.recording, &self.life);
+        let start = starter(self.name.clone(), &self.command, &self.recording, &self.processes);
         start().unwrap();
-        self.kept_alive = Some(tokio::spawn(keep_alive(start, Arc::clone(&self.life))));
+        self.kept_alive = Some(tokio::spawn(keep_alive(start, Arc::clone(&self.processes))));
     }
 
     /// Kills it for good.
@@ -96,21 +96,21 @@ impl Operator {
             let _ = kept_alive.await;
         }
         self.killer()();
-        let process = locked(&self.life).current.take().unwrap();
+        let process = locked(&self.processes).current.take().unwrap();
         process.wait(PATIENCE).await.unwrap();
     }
 
     /// Returns a function that kills the process that runs then.
     pub(crate) fn killer(&self) -> impl FnOnce() + Send + use<> {
-        let life = Arc::clone(&self.life);
-        move || locked(&life).current.as_ref().unwrap().kill().unwrap()
+        let processes = Arc::clone(&self.processes);
+        move || locked(&processes).current.as_ref().unwrap().kill().unwrap()
     }
 
     /// Returns how its processes ended by themselves, and panics in their logs.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        let life = locked(&self.life);
-        let panics = life.current.iter().flat_map(|process| panics(process));
-        life.complaints.iter().cloned().chain(panics).collect()
+        let processes = locked(&self.processes);
+        let panics = processes.current.iter().flat_map(|process| panics(process));
+        processes.complaints.iter().cloned().chain(panics).collect()
     }
 
     /// Returns the requests of each of its processes, by the clock of Atlas.
@@ -120,7 +120,7 @@ impl Operator {
             exchange.at += self.beginning;
             exchange.responded_at = exchange.responded_at.map(|responded| responded + self.beginning);
         }
-        let starts = locked(&self.life).starts.clone();
+        let starts = locked(&self.processes).starts.clone();
         starts.iter().rev().map(|&start| exchanges.split_off(start)).collect()
     }
 
@@ -138,19 +138,19 @@ impl Operator {
 
     /// Removes the log: only those of failed plans are read.
     pub(crate) fn forget_log(&self) {
-        if let Some(process) = &locked(&self.life).current {
+        if let Some(process) = &locked(&self.processes).current {
             let _ = std::fs::remove_file(process.log());
         }
     }
 }
 
-impl Drop for Operator {
+impl Drop for ProxiedOperator {
     fn drop(&mut self) {
         if let Some(kept_alive) = &self.kept_alive {
             kept_alive.abort();
         }
         // The task that is aborted ends only later.
-        locked(&self.life).current.take();
+        locked(&self.processes).current.take();
     }
 }
 
@@ -159,21 +159,21 @@ fn starter(
     name: String,
     command: &Arc<Command>,
     recording: &Arc<Recording>,
-    life: &Shared,
+    processes: &SharedProcesses,
 ) -> impl Fn() -> anyhow::Result<()> + Send + use<> {
-    let (command, recording, life) = (Arc::clone(command), Arc::clone(recording), Arc::clone(life));
+    let (command, recording, processes) = (Arc::clone(command), Arc::clone(recording), Arc::clone(processes));
     move || {
         // Under the lock, or requests of the new process could be taken for the old one's.
-        let mut life = locked(&life);
-        life.starts.push(recording.exchanges().len());
-        life.current = Some(Arc::new(Process::spawn(&name, &command)?));
+        let mut processes = locked(&processes);
+        processes.starts.push(recording.exchanges().len());
+        processes.current = Some(Arc::new(Process::spawn(&name, &command)?));
         Ok(())
     }
 }
 
-async fn keep_alive(start: impl Fn() -> anyhow::Result<()> + Send, life: Shared) {
+async fn keep_alive(start: impl Fn() -> anyhow::Result<()> + Send, processes: SharedProcesses) {
     loop {
-        let Some(process) = locked(&life).current.clone() else { return };
+        let Some(process) = locked(&processes).current.clone() else { return };
         let Ok(exit) = process.wait(LONG).await else { return };
         let mut problems = panics(&process);
         // Killed processes have no code.
@@ -181,7 +181,7 @@ async fn keep_alive(start: impl Fn() -> anyhow::Result<()> + Send, life: Shared)
             let last = process.output().pop().unwrap_or_default();
             problems.push(format!("ended with code {code}: {last}"));
         }
-        locked(&life).complaints.extend(problems);
+        locked(&processes).complaints.extend(problems);
         tokio::time::sleep(PAUSE).await;
         if start().is_err() {
             return;
@@ -193,6 +193,6 @@ fn panics(process: &Process) -> Vec<String> {
     process.output().into_iter().filter(|line| line.contains("panicked")).collect()
 }
 
-fn locked(life: &Mutex<Life>) -> std::sync::MutexGuard<'_, Life> {
-    life.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(processes: &Mutex<Processes>) -> std::sync::MutexGuard<'_, Processes> {
+    processes.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,11 +10,11 @@ use test_support::PATIENCE;
 use testbed::Exchange;
 use tokio::time::{Instant, sleep};
 
-use crate::faults::{DOWN, Fault, What};
+use crate::faults::{DOWN, PlannedFault, What};
 use crate::fixture::{Path, PlanFixture, QUIET, reconciled};
 use crate::judge::faults_of;
-use crate::operator::Operator;
-use crate::requests::{ATLAS, CLUSTER, Kind, Request, is_lasting_watch, requests};
+use crate::operator::ProxiedOperator;
+use crate::requests::{ATLAS, CLUSTER, Request, RequestKind, is_lasting_watch, requests};
 use crate::writes::is_post;
 
 /// The latency of Atlas' writes where a request is slow: longer than that.
@@ -42,15 +42,15 @@ impl Operators {
 
 /// The request that has the fault.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct FaultPlan {
     pub(crate) path: Path,
     pub(crate) request: Request,
-    pub(crate) fault: &'static Fault,
+    pub(crate) fault: &'static PlannedFault,
     pub(crate) operators: Operators,
 }
 
 /// Returns the name, as in `create/atlas-3/apply-and-drop/one`.
-impl fmt::Display for Plan {
+impl fmt::Display for FaultPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, request, fault, operators } = self;
         let (path, proxy, number, operators) =
@@ -59,7 +59,7 @@ impl fmt::Display for Plan {
     }
 }
 
-impl Plan {
+impl FaultPlan {
     /// Returns whether the API server shows the past, and holds back later events.
     fn is_stale_at_cluster(&self) -> bool {
         self.fault.what == What::Stale && self.request.proxy == CLUSTER
@@ -74,7 +74,7 @@ pub(crate) struct Clean {
 }
 
 /// The result of one plan.
-pub(crate) struct Verdict {
+pub(crate) struct PlanVerdict {
     pub(crate) wrong: Vec<String>,
     /// All requests of the operators, first of the one with the fault.
     pub(crate) trace: String,
@@ -84,7 +84,7 @@ pub(crate) struct Verdict {
 /// Runs a path without any fault.
 pub(crate) async fn clean(path: Path) -> Clean {
     let fixture = PlanFixture::new().await;
-    let mut operator = Operator::new(&fixture.base, &format!("{}/clean", path.name())).await;
+    let mut operator = ProxiedOperator::new(&fixture.base, &format!("{}/clean", path.name())).await;
     fixture.former_life(path, &mut operator).await;
     let former = operator.counts();
     fixture.ready(path, &mut operator).await;
@@ -101,17 +101,17 @@ pub(crate) async fn clean(path: Path) -> Clean {
 }
 
 /// Runs one plan and judges it.
-pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
+pub(crate) async fn run(plan: &FaultPlan, clean: &Clean) -> PlanVerdict {
     let started = Instant::now();
     let fixture = PlanFixture::new().await;
-    let mut operator = Operator::new(&fixture.base, &plan.to_string()).await;
+    let mut operator = ProxiedOperator::new(&fixture.base, &plan.to_string()).await;
     fixture.former_life(plan.path, &mut operator).await;
     if plan.path.has_start() {
         arm(plan, &operator);
     }
     let mut other = match plan.operators {
         Operators::One => None,
-        Operators::Two => Some(Operator::new(&fixture.base, &format!("{plan}/other")).await),
+        Operators::Two => Some(ProxiedOperator::new(&fixture.base, &format!("{plan}/other")).await),
     };
     if let Some(other) = &mut other {
         other.launch();
@@ -158,7 +158,7 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     }
     // That path ends as it begins, so that only this shows that the operator is back. A request that opens a watch does
     // not hold back the listing: the operator may reconcile before.
-    let since = if plan.request.kind == Kind::Watch { before } else { after(plan, &operator) };
+    let since = if plan.request.kind == RequestKind::Watch { before } else { after(plan, &operator) };
     if plan.path == Path::Restart && reconciled(&operator, since).await.is_err() {
         wrong.push("the restarted operator never listed in Atlas".to_owned());
     }
@@ -193,11 +193,11 @@ pub(crate) async fn run(plan: &Plan, clean: &Clean) -> Verdict {
     if let Some(other) = &other {
         trace = format!("{trace}\nand the other operator:{}", other.recording.listing());
     }
-    Verdict { wrong, trace, took: started.elapsed() }
+    PlanVerdict { wrong, trace, took: started.elapsed() }
 }
 
 /// Plans the fault of the plan's request from now on.
-fn arm(plan: &Plan, operator: &Operator) {
+fn arm(plan: &FaultPlan, operator: &ProxiedOperator) {
     let action = plan.fault.action(&plan.request, operator.killer());
     operator.recording.next(plan.request.again(), action);
     // A client that lists an old state would see the new one at once by the watch that follows.
@@ -205,7 +205,7 @@ fn arm(plan: &Plan, operator: &Operator) {
 }
 
 /// Returns the number of the last request whose response, if any, differs from that of a run without the fault.
-fn after(plan: &Plan, operator: &Operator) -> usize {
+fn after(plan: &FaultPlan, operator: &ProxiedOperator) -> usize {
     let number =
         operator.recording.exchanges().iter().find(|exchange| exchange.planned).map_or(0, |hit| hit.number);
     if plan.fault.what == What::Slow { number - 1 } else { number }
@@ -220,7 +220,12 @@ fn has_response(exchange: &Exchange) -> bool {
 ///
 /// A single operator must be right at once. Two that both lead may contradict each other, as long as one of them has
 /// outdated information (it cannot read the Secret, or has observed an endpoint only once); in the end they must agree.
-async fn ends(plan: &Plan, fixture: &PlanFixture, end: &Value, operators: &[&Operator]) -> Option<String> {
+async fn ends(
+    plan: &FaultPlan,
+    fixture: &PlanFixture,
+    end: &Value,
+    operators: &[&ProxiedOperator],
+) -> Option<String> {
     let started = Instant::now();
     let mut written = String::new();
     while started.elapsed() < PATIENCE {
@@ -248,7 +253,7 @@ async fn ends(plan: &Plan, fixture: &PlanFixture, end: &Value, operators: &[&Ope
 
 /// Returns what no longer changes once it is stable: the object's version, the writes to Atlas, and the requested
 /// writes.
-async fn state(fixture: &PlanFixture, operators: &[&Operator]) -> (Option<String>, usize, usize) {
+async fn state(fixture: &PlanFixture, operators: &[&ProxiedOperator]) -> (Option<String>, usize, usize) {
     let version = fixture.object().await.and_then(|object| object.resource_version());
     let writes = fixture.base.atlas.count(|entry| entry.operation.is_some_and(Operation::is_write));
     let writes_to_object = operators.iter().map(|operator| operator.recording.count(writes_object)).sum();

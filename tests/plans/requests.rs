@@ -12,7 +12,7 @@ pub(crate) const ATLAS: &str = "atlas";
 
 /// The kind of a request, as far as faults differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RequestKind {
     /// Of one object.
     Read,
     /// A first listing, of all objects or endpoints.
@@ -29,7 +29,7 @@ pub(crate) struct Request {
     pub(crate) proxy: String,
     /// From 1, in the order of arrival at its proxy.
     pub(crate) number: usize,
-    pub(crate) kind: Kind,
+    pub(crate) kind: RequestKind,
     /// The length of its response.
     pub(crate) response_bytes: usize,
     /// It was sent before the operator's first watch: a process may end there, and be restarted.
@@ -80,7 +80,7 @@ impl Request {
     }
 }
 
-fn kind(exchange: &Exchange, all: &[Exchange]) -> Kind {
+fn kind(exchange: &Exchange, all: &[Exchange]) -> RequestKind {
     let path = exchange.path.split('?').next().unwrap_or_default();
     let same = |other: &Exchange| {
         other.number < exchange.number
@@ -89,15 +89,15 @@ fn kind(exchange: &Exchange, all: &[Exchange]) -> Kind {
                 == (&exchange.proxy, &exchange.method, &exchange.path)
     };
     if exchange.is_write() {
-        Kind::Write
+        RequestKind::Write
     } else if exchange.is_watch() {
-        Kind::Watch
+        RequestKind::Watch
     } else if !path.ends_with("/serverlessprivateendpoints") && !path.ends_with("/endpoint") {
-        Kind::Read
+        RequestKind::Read
     } else if exchange.status == Some(200) && all.iter().any(same) {
-        Kind::Relist
+        RequestKind::Relist
     } else {
-        Kind::List
+        RequestKind::List
     }
 }
 

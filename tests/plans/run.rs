@@ -8,8 +8,8 @@ use futures::stream;
 
 use crate::faults::FAULTS;
 use crate::fixture::Path;
-use crate::plan::{Clean, Operators, Plan, Verdict, clean, run};
-use crate::summary::{Table, is_proof};
+use crate::plan::{Clean, FaultPlan, Operators, PlanVerdict, clean, run};
+use crate::summary::{ProofTable, is_proof};
 
 /// How many plans run in parallel: most of their time they wait. `SPE_PLANS_MAX_CONCURRENT` sets another number.
 const MAX_CONCURRENT: usize = 12;
@@ -59,7 +59,7 @@ async fn every_fault_at_every_request_leads_to_the_same_end() {
         .and_then(|text| text.parse().ok())
         .unwrap_or(MAX_CONCURRENT);
     let verdicts: Vec<_> = stream::iter(chosen).map(judged).buffer_unordered(max_concurrent).collect().await;
-    let mut table = Table::default();
+    let mut table = ProofTable::default();
     let mut failed = Vec::new();
     for (plan, verdict) in &verdicts {
         let passed = verdict.wrong.is_empty();
@@ -80,12 +80,12 @@ async fn every_fault_at_every_request_leads_to_the_same_end() {
 }
 
 /// Every request of a path, every fault that applies to it, with one and with two operators.
-fn plans(clean: &Arc<Clean>) -> Vec<(Plan, Arc<Clean>)> {
+fn plans(clean: &Arc<Clean>) -> Vec<(FaultPlan, Arc<Clean>)> {
     let mut plans = Vec::new();
     for request in &clean.requests {
         for fault in FAULTS.iter().filter(|fault| fault.fits(request)) {
             for operators in Operators::BOTH {
-                let plan = Plan { path: clean.path, request: request.clone(), fault, operators };
+                let plan = FaultPlan { path: clean.path, request: request.clone(), fault, operators };
                 plans.push((plan, Arc::clone(clean)));
             }
         }
@@ -94,13 +94,13 @@ fn plans(clean: &Arc<Clean>) -> Vec<(Plan, Arc<Clean>)> {
 }
 
 /// In a task of its own, so that a panic fails only this plan.
-async fn judged((plan, clean): (Plan, Arc<Clean>)) -> (Plan, Verdict) {
+async fn judged((plan, clean): (FaultPlan, Arc<Clean>)) -> (FaultPlan, PlanVerdict) {
     let running = plan.clone();
     let verdict = tokio::spawn(async move { run(&running, &clean).await }).await.unwrap_or_else(|panic| {
         let panic = panic.into_panic();
         let words = panic.downcast_ref::<String>().cloned();
         let words = words.or_else(|| panic.downcast_ref::<&str>().map(|words| (*words).to_owned()));
-        Verdict {
+        PlanVerdict {
             wrong: vec![words.unwrap_or_default()],
             trace: String::new(),
             took: std::time::Duration::ZERO,
@@ -117,7 +117,7 @@ async fn judged((plan, clean): (Plan, Arc<Clean>)) -> (Plan, Verdict) {
 }
 
 /// A stable selection: all kills, and of the rest those that the name's checksum selects.
-fn is_short(plan: &Plan) -> bool {
+fn is_short(plan: &FaultPlan) -> bool {
     let checksum =
         plan.to_string().bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     plan.fault.name == "kill" || checksum % SHORT == 0

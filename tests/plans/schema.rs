@@ -15,7 +15,7 @@ pub(crate) struct Property {
 
 /// One change of it.
 #[derive(Debug)]
-pub(crate) struct Mutation {
+pub(crate) struct FieldMutation {
     /// As in `one character too long`.
     pub(crate) what: String,
     /// `None`: the field is removed.
@@ -66,23 +66,23 @@ impl Property {
     }
 
     /// Returns all changes of it while it has this value.
-    pub(crate) fn mutations(&self, current: &Value) -> Vec<Mutation> {
+    pub(crate) fn mutations(&self, current: &Value) -> Vec<FieldMutation> {
         let kind = self.schema["type"].as_str().unwrap();
-        let refused = |what: &str, value: Value| Mutation {
+        let refused = |what: &str, value: Value| FieldMutation {
             what: what.to_owned(),
             value: Some(value),
             must: Must::Fail,
             is_other: false,
         };
         let mut all = vec![
-            Mutation {
+            FieldMutation {
                 what: "removed".to_owned(),
                 value: None,
                 must: if self.required { Must::Fail } else { Must::Either },
                 is_other: false,
             },
             // It is dropped, or replaced by the default, before anything is checked.
-            Mutation {
+            FieldMutation {
                 what: "null".to_owned(),
                 value: Some(Value::Null),
                 must: if self.required { Must::Fail } else { Must::Either },
@@ -105,13 +105,13 @@ impl Property {
         match kind {
             "string" => all.extend(self.strings(current.as_str().unwrap())),
             "boolean" => all.push(other("the other truth", json!(!current.as_bool().unwrap()))),
-            "object" => all.push(Mutation { is_other: true, ..same_fields_twice(current) }),
+            "object" => all.push(FieldMutation { is_other: true, ..same_fields_twice(current) }),
             other => panic!("{self}: what is suggested by a schema of type {other}?"),
         }
         all
     }
 
-    fn strings(&self, current: &str) -> Vec<Mutation> {
+    fn strings(&self, current: &str) -> Vec<FieldMutation> {
         let choice =
             self.schema["enum"].as_array().map(|words| words.iter().map(|word| word.as_str().unwrap()));
         let choice: Option<BTreeSet<&str>> = choice.map(Iterator::collect);
@@ -159,7 +159,7 @@ impl Property {
                 (false, true) => Must::Pass,
                 (false, false) => Must::Either,
             };
-            Mutation { must, ..other(&what, json!(text)) }
+            FieldMutation { must, ..other(&what, json!(text)) }
         };
         let mut seen = BTreeSet::from([current.to_owned()]);
         texts.retain(|(_, text)| seen.insert(text.clone()));
@@ -222,15 +222,15 @@ struct Bounds {
     beyond: Vec<String>,
 }
 
-fn other(what: &str, value: Value) -> Mutation {
-    Mutation { what: what.to_owned(), value: Some(value), must: Must::Either, is_other: true }
+fn other(what: &str, value: Value) -> FieldMutation {
+    FieldMutation { what: what.to_owned(), value: Some(value), must: Must::Either, is_other: true }
 }
 
 /// An object's own fields are changed one by one; the object as a whole gets an unknown one, which is dropped.
-fn same_fields_twice(current: &Value) -> Mutation {
+fn same_fields_twice(current: &Value) -> FieldMutation {
     let mut value = current.clone();
     value["nobodyKnowsThis"] = json!("or does somebody?");
-    Mutation {
+    FieldMutation {
         what: "with an unknown field".to_owned(),
         value: Some(value),
         must: Must::Either,

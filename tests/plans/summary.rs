@@ -10,16 +10,16 @@ pub(crate) fn is_proof() -> bool {
 
 /// How often something was tried, and how often it failed.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Count {
+pub(crate) struct PassCount {
     run: usize,
     failed: usize,
 }
 
 /// Counts by two keys, in their order.
 #[derive(Default)]
-pub(crate) struct Table(BTreeMap<(String, String), Count>);
+pub(crate) struct ProofTable(BTreeMap<(String, String), PassCount>);
 
-impl Table {
+impl ProofTable {
     pub(crate) fn count(&mut self, part: &str, what: &str, passed: bool) {
         let count = self.0.entry((part.to_owned(), what.to_owned())).or_default();
         count.run += 1;
@@ -37,7 +37,7 @@ impl Table {
     pub(crate) fn report(&self, file: &str) {
         let mut rows = String::new();
         for ((part, what), count) in &self.0 {
-            let Count { run, failed } = count;
+            let PassCount { run, failed } = count;
             // Writing into a string does not fail.
             let _ = writeln!(rows, "{part}\t{what}\t{run}\t{}\t{failed}", run - failed);
         }

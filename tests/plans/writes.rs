@@ -14,7 +14,7 @@ use crate::operator::{D, Q, T};
 use crate::requests::{ATLAS, CLUSTER};
 
 /// A claim that the API server accepted, whether or not its sender got the response.
-struct Claim {
+struct AcceptedClaim {
     nonce: String,
     mark: String,
     sent: Duration,
@@ -32,7 +32,7 @@ pub(crate) fn is_post(exchange: &Exchange) -> bool {
 /// without a rejection there is no claim until it cannot arrive any more, and no POST when the object is being deleted.
 pub(crate) fn posts(record: &Record, wrong: &mut Vec<String>) {
     let Record { processes, deleted_at, .. } = record;
-    let claims: Vec<Vec<Claim>> =
+    let claims: Vec<Vec<AcceptedClaim>> =
         processes.iter().map(|exchanges| exchanges.iter().filter_map(claim).collect()).collect();
     let mut posted = BTreeSet::new();
     for (exchanges, claims_of_process) in processes.iter().zip(&claims) {
@@ -74,7 +74,7 @@ fn is_refused(post: &Exchange) -> bool {
     matches!(post.status, Some(400 | 403 | 404 | 409 | 410 | 429))
 }
 
-fn claim(exchange: &Exchange) -> Option<Claim> {
+fn claim(exchange: &Exchange) -> Option<AcceptedClaim> {
     let accepted = exchange.status.is_some_and(|status| (200..300).contains(&status));
     if exchange.proxy != CLUSTER || exchange.method != "PATCH" || !exchange.forwarded || !accepted {
         return None;
@@ -85,7 +85,7 @@ fn claim(exchange: &Exchange) -> Option<Claim> {
     let mut parts = text.split('/').skip(1);
     let (token, nonce) = (parts.next().unwrap_or_default(), parts.next().unwrap_or(text));
     let object: Value = serde_json::from_slice(&exchange.response).unwrap_or_default();
-    Some(Claim {
+    Some(AcceptedClaim {
         nonce: nonce.to_owned(),
         mark: format!("[k8s:{token}]"),
         sent: exchange.at,

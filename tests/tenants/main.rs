@@ -23,7 +23,7 @@ use test_support::Fixture;
 use tokio::time::Instant;
 
 use crate::attacks::{Tenant, WEBHOOK_HANGS};
-use crate::operator::Operator;
+use crate::operator::SharedOperator;
 
 /// The maximum resident memory of the operator.
 const LIMIT_MIB: f64 = 128.0;
@@ -50,7 +50,7 @@ impl Neighbour {
     }
 
     /// Fails unless an object is served as soon as without an attack, and the operator is within its limit.
-    async fn assert_served(&self, operator: &Operator, attack: &str) {
+    async fn assert_served(&self, operator: &SharedOperator, attack: &str) {
         let mut took = Self::serve(&self.fixture, &format!("beside-{attack}")).await;
         if took > self.alone + DELAY {
             // A momentary stall of the machine does not count; the effects of the tenant persist.
@@ -78,7 +78,7 @@ async fn no_tenant_delays_another_namespace_by_a_second() {
     let hang = InjectedFault::NotExecuted(Termination::Hang);
     fixture.atlas.inject(Rule { on, ..Rule::always(hang) });
     let tenant = Tenant::new(fixture.control_plane, KEY).await;
-    let mut operator = Operator::start(&fixture, "first").await;
+    let mut operator = SharedOperator::start(&fixture, "first").await;
     let mut alone = Duration::MAX;
     for run in ["one", "two", "three"] {
         alone = alone.min(Neighbour::serve(&fixture, &format!("alone-{run}")).await);
@@ -110,7 +110,7 @@ async fn no_tenant_delays_another_namespace_by_a_second() {
 
     // All that the tenant has left there is met at once.
     operator.kill().await;
-    operator = Operator::start(&neighbour.fixture, "second").await;
+    operator = SharedOperator::start(&neighbour.fixture, "second").await;
     neighbour.assert_served(&operator, "restart").await;
     drop(webhook);
 }

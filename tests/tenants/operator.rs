@@ -11,12 +11,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-pub(crate) struct Operator {
+pub(crate) struct SharedOperator {
     process: Process,
     admin: SocketAddr,
 }
 
-impl Operator {
+impl SharedOperator {
     /// Starts one and waits until it is ready.
     pub(crate) async fn start(fixture: &Fixture, name: &str) -> Self {
         // Free now, and hardly taken by anybody else in the next moment.

@@ -9,13 +9,13 @@ use atlas_simulator::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Got, endpoints, slow, tail, token};
+use crate::support::{Got, TestClient, endpoints, slow, tail, token};
 
 #[tokio::test]
 async fn a_read_only_key_reads_and_does_not_write() {
     let atlas = slow().await;
     atlas.add_key("reader", Key::of_project("secret", DEFAULT_PROJECT, Role::ReadOnly));
-    let client = Client::with_key(&atlas, "reader", "secret");
+    let client = TestClient::with_key(&atlas, "reader", "secret");
     assert_eq!(client.get(&endpoints()).await.status, 200);
     let refused = client.post(&endpoints(), "{}").await;
     assert_eq!((refused.status, refused.code()), (401, "USER_UNAUTHORIZED"));
@@ -30,7 +30,7 @@ async fn a_key_of_one_project_sees_no_other() {
     let other = "b".repeat(24);
     atlas.add_instance(&other, "orders");
     atlas.add_key("one", Key::of_project("secret", DEFAULT_PROJECT, Role::Owner));
-    let client = Client::with_key(&atlas, "one", "secret");
+    let client = TestClient::with_key(&atlas, "one", "secret");
     assert_eq!(client.get(&endpoints()).await.status, 200);
     let path = format!("/api/atlas/v1.0{}", tail(&other, "orders"));
     assert_eq!(client.get(&path).await.code(), "GROUP_NOT_FOUND");
@@ -41,7 +41,7 @@ async fn a_key_of_one_project_sees_no_other() {
 #[tokio::test]
 async fn an_address_off_the_list_is_forbidden_and_a_removed_key_is_unknown() {
     let atlas = slow().await;
-    let client = Client::with_key(&atlas, "key", "secret");
+    let client = TestClient::with_key(&atlas, "key", "secret");
     for (list, code) in [
         (AccessList::Key, "IP_ADDRESS_NOT_ON_ACCESS_LIST"),
         (AccessList::Organization, "ORG_REQUIRES_ACCESS_LIST"),
@@ -59,7 +59,7 @@ const GRANT: &str = "grant_type=client_credentials";
 #[tokio::test]
 async fn a_token_opens_the_api_until_it_expires_or_is_revoked() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let granted = token(&atlas, DEFAULT_CLIENT_SECRET, GRANT).await;
     assert_eq!((&granted.json["expires_in"], &granted.json["token_type"]), (&json!(3600), &json!("Bearer")));
     let bearer = |granted: &Got| format!("Bearer {}", granted.json["access_token"].as_str().unwrap());

@@ -7,14 +7,14 @@ use atlas_simulator::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Client, atlas, endpoints, instant, slow, tail, until};
+use crate::support::{TestClient, atlas, endpoints, instant, slow, tail, until};
 
 const VPC: &str = r#"{"providerName": "AWS", "cloudProviderEndpointId": "vpce-0123456789abcdef0"}"#;
 
 #[tokio::test]
 async fn an_endpoint_goes_from_request_to_available_and_is_gone_after_its_deletion() {
     let atlas = atlas(Duration::from_millis(50)).await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
 
     let created = client.post(&endpoints(), r#"{"comment": "example comment"}"#).await;
     assert_eq!(created.status, 201);
@@ -67,7 +67,7 @@ async fn an_endpoint_goes_from_request_to_available_and_is_gone_after_its_deleti
 #[tokio::test]
 async fn a_deleted_endpoint_is_shown_as_deleting_first() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let id = client.post(&endpoints(), "{}").await.id();
     let one = format!("{}/{id}", endpoints());
     assert_eq!(client.delete(&one).await.status, 204);
@@ -80,7 +80,7 @@ async fn a_deleted_endpoint_is_shown_as_deleting_first() {
 #[tokio::test]
 async fn a_listing_is_a_bare_array_in_the_order_of_creation() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let mut ids = Vec::new();
     for comment in ["c", "a", "b", "a"] {
         ids.push(client.post(&endpoints(), &json!({ "comment": comment }).to_string()).await.id());
@@ -94,7 +94,7 @@ async fn a_listing_is_a_bare_array_in_the_order_of_creation() {
 #[tokio::test]
 async fn the_members_stand_in_alphabetical_order_and_v2_adds_the_provider() {
     let atlas = slow().await;
-    let v1 = Client::new(&atlas).post(&endpoints(), "{}").await;
+    let v1 = TestClient::new(&atlas).post(&endpoints(), "{}").await;
     let at = |text: &str, name: &str| {
         text.find(&format!("\"{name}\"")).unwrap_or_else(|| panic!("{name} in {text}"))
     };
@@ -104,7 +104,7 @@ async fn the_members_stand_in_alphabetical_order_and_v2_adds_the_provider() {
     assert!(!v1.text.contains("providerName"));
 
     let path = format!("/api/atlas/v2{}", tail(DEFAULT_PROJECT, DEFAULT_INSTANCE));
-    let v2 = Client::new(&atlas).v2().post(&path, "{}").await;
+    let v2 = TestClient::new(&atlas).v2().post(&path, "{}").await;
     assert_eq!((v2.status, &v2.json["providerName"]), (201, &json!("AWS")));
     assert!(v2.header("content-type").starts_with("application/vnd.atlas.2023-01-01+json"));
     assert!(!v2.header("sunset").is_empty());
@@ -114,13 +114,13 @@ async fn the_members_stand_in_alphabetical_order_and_v2_adds_the_provider() {
 async fn v2_without_its_version_is_not_acceptable() {
     let atlas = slow().await;
     let path = format!("/api/atlas/v2{}", tail(DEFAULT_PROJECT, DEFAULT_INSTANCE));
-    assert_eq!(Client::new(&atlas).get(&path).await.status, 406);
+    assert_eq!(TestClient::new(&atlas).get(&path).await.status, 406);
 }
 
 #[tokio::test]
 async fn pretty_and_envelope_change_the_form_only() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let pretty = client.post(&format!("{}?pretty=true", endpoints()), "{}").await;
     assert!(pretty.text.contains("\n  \"comment\": null"), "{}", pretty.text);
     let one = format!("{}/{}", endpoints(), pretty.id());
@@ -135,7 +135,7 @@ async fn pretty_and_envelope_change_the_form_only() {
 #[tokio::test]
 async fn what_is_not_allowed_is_refused_and_not_executed() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let long = json!({ "comment": "x".repeat(80) }).to_string();
     for (body, code) in [
         ("{", "MALFORMED_JSON"),
@@ -161,7 +161,7 @@ async fn what_is_not_allowed_is_refused_and_not_executed() {
 async fn a_comment_may_be_limited_in_bytes() {
     let atlas = slow().await;
     atlas.configure(|settings| settings.variants.comment_in_bytes = true);
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let body = |comment: &str| json!({ "comment": comment }).to_string();
     assert_eq!(client.post(&endpoints(), &body(&"ä".repeat(40))).await.status, 400);
     assert_eq!(client.post(&endpoints(), &body(&"ä".repeat(39))).await.status, 201);
@@ -170,7 +170,7 @@ async fn a_comment_may_be_limited_in_bytes() {
 #[tokio::test]
 async fn a_patch_needs_the_provider_and_a_vpc_endpoint_id() {
     let atlas = instant().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let one = format!("{}/{}", endpoints(), client.post(&endpoints(), "{}").await.id());
     for (body, code) in [
         (r#"{"cloudProviderEndpointId": "vpce-1"}"#, "MISSING_ATTRIBUTE"),
@@ -190,7 +190,7 @@ async fn a_patch_needs_the_provider_and_a_vpc_endpoint_id() {
 #[tokio::test]
 async fn a_patch_before_reserved_is_refused_unless_chosen_otherwise() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let one = format!("{}/{}", endpoints(), client.post(&endpoints(), "{}").await.id());
     assert_eq!(client.patch(&one, VPC).await.status, 400);
     atlas.configure(|settings| settings.variants.patch_early = atlas_simulator::RequestPolicy::Conflict);
@@ -202,7 +202,7 @@ async fn a_patch_before_reserved_is_refused_unless_chosen_otherwise() {
 #[tokio::test]
 async fn unknown_things_are_named_in_the_refusal() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let zeros = "0".repeat(24);
     for (path, status, code) in [
         (tail(&zeros, "orders"), 404, "GROUP_NOT_FOUND"),
@@ -226,7 +226,7 @@ async fn unknown_things_are_named_in_the_refusal() {
 async fn an_open_simulator_has_every_project_and_instance() {
     let atlas = Simulator::start(Settings { open: true, ..Settings::default() }).await.unwrap();
     let path = format!("/api/atlas/v1.0{}", tail(&"a".repeat(24), "new"));
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     assert_eq!(client.get(&path).await.json, json!([]));
     assert_eq!(client.post(&path, "{}").await.status, 201);
 }
@@ -234,7 +234,7 @@ async fn an_open_simulator_has_every_project_and_instance() {
 #[tokio::test]
 async fn the_private_connection_string_appears_with_the_available_endpoint() {
     let atlas = instant().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let instance = format!("/api/atlas/v1.0/groups/{DEFAULT_PROJECT}/serverless/{DEFAULT_INSTANCE}");
     let one = format!("{}/{}", endpoints(), client.post(&endpoints(), "{}").await.id());
     let private = |got: &Value| got["connectionStrings"]["privateEndpoint"].clone();
@@ -253,7 +253,7 @@ async fn the_private_connection_string_appears_with_the_available_endpoint() {
 #[tokio::test]
 async fn a_migrated_instance_says_so_and_a_removed_one_takes_its_endpoints_along() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     client.post(&endpoints(), "{}").await;
     atlas.configure(|settings| {
         let instances = settings.projects.get_mut(DEFAULT_PROJECT).unwrap();
@@ -269,7 +269,7 @@ async fn a_migrated_instance_says_so_and_a_removed_one_takes_its_endpoints_along
 #[tokio::test]
 async fn endpoints_are_inserted_edited_and_removed_out_of_band() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let foreign = Endpoint::reserved(Some("by hand".to_owned()));
     let id = atlas.insert_endpoint(DEFAULT_PROJECT, DEFAULT_INSTANCE, foreign);
     assert!(atlas.edit_endpoint(&id, |endpoint| endpoint.status = Status::Other("ODD".to_owned())));
@@ -284,7 +284,7 @@ async fn endpoints_are_inserted_edited_and_removed_out_of_band() {
 async fn the_project_and_its_instances_are_shown_as_other_operators_read_them() {
     let atlas = slow().await;
     atlas.configure(|settings| settings.add_instance(DEFAULT_PROJECT, "stock"));
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let groups = "/api/atlas/v1.0/groups";
     let project = client.get(&format!("{groups}/{DEFAULT_PROJECT}")).await;
     assert_eq!((project.status, &project.json["id"]), (200, &json!(DEFAULT_PROJECT)));
@@ -299,7 +299,7 @@ async fn the_project_and_its_instances_are_shown_as_other_operators_read_them() 
 #[tokio::test]
 async fn a_slash_at_the_end_of_a_path_is_overlooked() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let (with, without) = (client.get(&format!("{}/", endpoints())).await, client.get(&endpoints()).await);
     assert_eq!((with.status, with.json), (200, without.json));
 }

@@ -11,10 +11,10 @@ use atlas_simulator::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Got, endpoints, got, slow, until};
+use crate::support::{Got, TestClient, endpoints, got, slow, until};
 
 async fn control(atlas: &Simulator, method: Method, path: &str, body: &Value) -> Got {
-    let client = Client::new(atlas);
+    let client = TestClient::new(atlas);
     let text = (!body.is_null()).then(|| body.to_string());
     got(client.raw(method, &format!("/control{path}"), None, text.as_deref()).await.unwrap()).await.unwrap()
 }
@@ -68,16 +68,16 @@ async fn settings_are_changed_in_parts() {
     let settings = atlas.settings();
     assert_eq!(settings.pace.reserving, Duration::from_millis(250));
     assert_eq!((settings.pace.deleting, settings.keys.len()), (Duration::from_hours(1), 2));
-    assert_eq!(Client::with_key(&atlas, "new", "s").get(&endpoints()).await.status, 200);
+    assert_eq!(TestClient::with_key(&atlas, "new", "s").get(&endpoints()).await.status, 200);
     let shown = control(&atlas, Method::PATCH, "/settings", &json!({"keys": {"new": null}})).await.json;
     assert_eq!(serde_json::from_value::<Settings>(shown).unwrap(), atlas.settings());
-    assert_eq!(Client::with_key(&atlas, "new", "s").get(&endpoints()).await.status, 401);
+    assert_eq!(TestClient::with_key(&atlas, "new", "s").get(&endpoints()).await.status, 401);
 }
 
 #[tokio::test]
 async fn the_journal_is_filtered_and_forgotten() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     client.post(&endpoints(), r#"{"comment": "mine"}"#).await;
     client.get(&endpoints()).await;
     let entries = async |query: &str| {
@@ -155,9 +155,9 @@ async fn a_wrong_control_request_says_what_is_wrong() {
 }
 
 /// The program on a free port, ended with the test.
-struct Program(Child);
+struct SimulatorProgram(Child);
 
-impl Drop for Program {
+impl Drop for SimulatorProgram {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.0.kill();
@@ -169,7 +169,7 @@ impl Drop for Program {
 async fn the_printed_curl_line_of_the_seed_page_creates_an_endpoint() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_atlas-simulator"));
     command.args(["--listen", "127.0.0.1:0", "--instance", "first", "--instance", "second"]);
-    let mut program = Program(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut program = SimulatorProgram(command.stdout(Stdio::piped()).spawn().unwrap());
     let lines = BufReader::new(program.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let printed: Vec<String> = lines.take(7).collect();
     let script = printed[2..].join("\n");
@@ -184,7 +184,7 @@ async fn the_printed_curl_line_of_the_seed_page_creates_an_endpoint() {
 #[tokio::test]
 async fn a_simulator_that_is_shut_down_frees_its_port_and_cuts_its_clients() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::Hang)));
     let address = atlas.address();
     let waiting = tokio::spawn(async move { client.attempt(Method::GET, &endpoints(), None).await.is_err() });

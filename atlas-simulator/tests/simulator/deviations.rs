@@ -8,7 +8,7 @@ use atlas_simulator::{
 };
 use serde_json::json;
 
-use crate::support::{Client, endpoints, instant, slow, until};
+use crate::support::{TestClient, endpoints, instant, slow, until};
 
 const SOON: Duration = Duration::from_millis(60);
 const VPC: &str = r#"{"providerName": "AWS", "cloudProviderEndpointId": "vpce-0123456789abcdef0"}"#;
@@ -19,8 +19,8 @@ fn message() -> String {
 }
 
 /// An endpoint whose creation meets this deviation.
-async fn fated(atlas: &Simulator, deviation: Deviation) -> (Client, String) {
-    let client = Client::new(atlas);
+async fn fated(atlas: &Simulator, deviation: Deviation) -> (TestClient, String) {
+    let client = TestClient::new(atlas);
     atlas.inject(Rule::next_of(Operation::Create, InjectedFault::Deviation(deviation)));
     let id = client.post(&endpoints(), "{}").await.id();
     (client, format!("{}/{id}", endpoints()))
@@ -119,7 +119,7 @@ async fn a_deletion_sticks_fails_or_is_undone() {
 #[tokio::test]
 async fn a_lagging_listing_shows_the_past_and_a_get_does_not() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let lag = Duration::from_secs(1);
     atlas.configure(|settings| settings.pace.list_lag = lag);
     let id = client.post(&endpoints(), "{}").await.id();
@@ -140,7 +140,7 @@ async fn a_lagging_listing_shows_the_past_and_a_get_does_not() {
 #[tokio::test]
 async fn one_read_may_be_stale_among_fresh_ones() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let id = client.post(&endpoints(), "{}").await.id();
     let stale = InjectedFault::StaleRead { by: Duration::from_hours(1) };
     atlas.inject(Rule::next(stale).of([Operation::List, Operation::Get]).times(2));

@@ -7,7 +7,7 @@ use atlas_simulator::{
 };
 use reqwest::Method;
 
-use crate::support::{Client, endpoints, got, slow};
+use crate::support::{TestClient, endpoints, got, slow};
 
 /// The journal's reasons for a challenge, one for each request.
 fn reasons(atlas: &Simulator) -> Vec<Option<Unauthenticated>> {
@@ -17,7 +17,7 @@ fn reasons(atlas: &Simulator) -> Vec<Option<Unauthenticated>> {
 #[tokio::test]
 async fn the_challenge_is_the_recorded_one() {
     let atlas = slow().await;
-    let (header, nonce) = Client::new(&atlas).challenge(&endpoints()).await;
+    let (header, nonce) = TestClient::new(&atlas).challenge(&endpoints()).await;
     assert_eq!(
         header,
         format!(
@@ -30,7 +30,7 @@ async fn the_challenge_is_the_recorded_one() {
 #[tokio::test]
 async fn a_401_names_the_reason_in_the_recorded_body() {
     let atlas = slow().await;
-    let client = Client::with_key(&atlas, DEFAULT_PUBLIC_KEY, "wrong");
+    let client = TestClient::with_key(&atlas, DEFAULT_PUBLIC_KEY, "wrong");
     let refused = client.post(&endpoints(), "{}").await;
     assert_eq!((refused.status, refused.code()), (401, "UNEXPECTED_ERROR"));
     assert_eq!(refused.json["detail"], "You are not authorized for this resource.");
@@ -45,7 +45,7 @@ async fn a_401_names_the_reason_in_the_recorded_body() {
 #[tokio::test]
 async fn one_nonce_serves_many_requests_as_long_as_the_counter_rises() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let (_, nonce) = client.challenge(&endpoints()).await;
     let send = async |nc| {
         let header = client.digest("GET", &endpoints(), &nonce, nc);
@@ -60,7 +60,7 @@ async fn one_nonce_serves_many_requests_as_long_as_the_counter_rises() {
 #[tokio::test]
 async fn requests_that_overtake_each_other_are_accepted_where_the_setting_says_so() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     for (counter, [overtaken, replayed]) in
         [(Counter::Rising, [401, 401]), (Counter::Unique, [200, 401]), (Counter::Any, [200, 200])]
     {
@@ -78,8 +78,8 @@ async fn requests_that_overtake_each_other_are_accepted_where_the_setting_says_s
 #[tokio::test]
 async fn an_old_or_unknown_nonce_is_stale_only_if_all_else_is_right() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
-    let wrong = Client::with_key(&atlas, DEFAULT_PUBLIC_KEY, "wrong");
+    let client = TestClient::new(&atlas);
+    let wrong = TestClient::with_key(&atlas, DEFAULT_PUBLIC_KEY, "wrong");
     let (_, nonce) = client.challenge(&endpoints()).await;
     atlas.configure(|settings| settings.digest.nonce_life = Duration::ZERO);
     for (client, nonce, stale) in
@@ -97,7 +97,7 @@ async fn an_old_or_unknown_nonce_is_stale_only_if_all_else_is_right() {
 async fn a_single_use_nonce_is_stale_the_second_time() {
     let atlas = slow().await;
     atlas.configure(|settings| settings.digest.single_use = true);
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let (_, nonce) = client.challenge(&endpoints()).await;
     let send = async |nc| {
         let header = client.digest("GET", &endpoints(), &nonce, nc);
@@ -110,7 +110,7 @@ async fn a_single_use_nonce_is_stale_the_second_time() {
 #[tokio::test]
 async fn a_response_for_another_method_path_or_query_is_refused() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let (_, nonce) = client.challenge(&endpoints()).await;
     let target = format!("{}?pretty=true", endpoints());
     for (method, uri) in [("POST", target.as_str()), ("GET", &endpoints()), ("GET", "/")] {
@@ -125,7 +125,7 @@ async fn a_response_for_another_method_path_or_query_is_refused() {
 #[tokio::test]
 async fn ill_formed_headers_are_refused() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let (_, nonce) = client.challenge(&endpoints()).await;
     let good = client.digest("GET", &endpoints(), &nonce, 1);
     let bad = [
@@ -147,7 +147,7 @@ async fn ill_formed_headers_are_refused() {
 #[tokio::test]
 async fn the_form_on_the_seed_page_takes_the_older_response_only() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     for form in [ChallengeForm::Seed, ChallengeForm::WithoutQop] {
         atlas.configure(|settings| settings.digest.form = form);
         let (header, nonce) = client.challenge(&endpoints()).await;
@@ -163,7 +163,7 @@ async fn the_form_on_the_seed_page_takes_the_older_response_only() {
 #[tokio::test]
 async fn challenges_come_in_every_wording_and_number() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let challenges = async || {
         let response = client.raw(Method::GET, &endpoints(), None, None).await.unwrap();
         response
@@ -201,7 +201,7 @@ async fn sha_256_is_accepted_where_it_is_offered() {
     let hash = |text: &str| data_encoding::HEXLOWER.encode(&Sha256::digest(text));
     let atlas = slow().await;
     atlas.configure(|settings| settings.digest.algorithms = vec![Algorithm::Sha256]);
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let (header, nonce) = client.challenge(&endpoints()).await;
     assert!(header.contains("algorithm=SHA-256"));
     let uri = endpoints();

@@ -9,14 +9,14 @@ use atlas_simulator::{
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Client, endpoints, instant, slow, until};
+use crate::support::{TestClient, endpoints, instant, slow, until};
 
 const MARKED: &str = r#"{"comment": "mine"}"#;
 
 #[tokio::test]
 async fn a_response_lost_after_execution_leaves_the_endpoint() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     atlas.inject(Rule::next_of(Operation::Create, InjectedFault::Executed(Termination::Cut)));
     let lost = client.attempt(Method::POST, &endpoints(), Some(MARKED)).await;
     assert!(lost.is_err(), "{lost:?}");
@@ -32,7 +32,7 @@ async fn a_response_lost_after_execution_leaves_the_endpoint() {
 #[tokio::test]
 async fn gateway_errors_may_come_after_execution_too() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let endings = [
         (Termination::BadGateway, 502),
         (Termination::HtmlUnavailable, 503),
@@ -49,7 +49,7 @@ async fn gateway_errors_may_come_after_execution_too() {
 #[tokio::test]
 async fn a_late_execution_lands_after_the_client_gave_up() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let late =
         InjectedFault::ExecutedLate { after: Duration::from_secs(1), ending: Termination::GatewayTimeout };
     atlas.inject(Rule::next_of(Operation::Create, late));
@@ -62,7 +62,7 @@ async fn a_late_execution_lands_after_the_client_gave_up() {
 #[tokio::test]
 async fn a_reset_forgets_late_executions() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let late = |after| InjectedFault::ExecutedLate {
         after: Duration::from_millis(after),
         ending: Termination::GatewayTimeout,
@@ -81,7 +81,7 @@ async fn a_reset_forgets_late_executions() {
 #[tokio::test]
 async fn a_request_survives_the_client_that_hangs_up() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     atlas.inject(Rule::next_of(Operation::Create, InjectedFault::delayed(Duration::from_millis(300))));
     let waiting = tokio::spawn(async move { client.attempt(Method::POST, &endpoints(), Some("{}")).await });
     until(&atlas, "its arrival", |atlas| atlas.count(|entry| entry.key.is_some()) == 1).await;
@@ -93,7 +93,7 @@ async fn a_request_survives_the_client_that_hangs_up() {
 #[tokio::test]
 async fn a_hanging_connection_hangs_and_a_cut_one_ends() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::Hang)));
     let path = endpoints();
     let attempt = client.attempt(Method::GET, &path, None);
@@ -112,7 +112,7 @@ async fn a_hanging_connection_hangs_and_a_cut_one_ends() {
 #[tokio::test]
 async fn a_body_cut_in_the_middle_has_begun() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     client.post(&endpoints(), "{}").await;
     atlas.inject(Rule::next_of(Operation::List, InjectedFault::Executed(Termination::CutInBody)));
     let (_, nonce) = client.challenge(&endpoints()).await;
@@ -126,7 +126,7 @@ async fn a_body_cut_in_the_middle_has_begun() {
 #[tokio::test]
 async fn every_refusal_has_its_status_and_code_and_executes_nothing() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let refusals = [
         (Termination::NotServerless, 400, "NOT_SERVERLESS_TENANT_CLUSTER"),
         (Termination::InvalidAttribute, 400, "INVALID_ATTRIBUTE"),
@@ -169,7 +169,7 @@ async fn every_refusal_has_its_status_and_code_and_executes_nothing() {
 #[tokio::test]
 async fn maintenance_stops_writes_while_reads_go_on() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     atlas.inject(Rule::always(InjectedFault::NotExecuted(Termination::Maintenance)).of(Operation::WRITES));
     for _ in 0..3 {
         assert_eq!(client.post(&endpoints(), "{}").await.status, 405);
@@ -182,7 +182,7 @@ async fn maintenance_stops_writes_while_reads_go_on() {
 #[tokio::test]
 async fn a_rate_limit_says_when_to_come_back_in_any_way() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     for retry_after in ["3", "0", "99999999999999999999", "soon", "Sun, 06 Nov 1994 08:49:37 GMT"] {
         let fault = InjectedFault::NotExecuted(Termination::RateLimited {
             retry_after: Some(retry_after.to_owned()),
@@ -212,7 +212,7 @@ async fn a_rate_limit_says_when_to_come_back_in_any_way() {
 #[tokio::test]
 async fn pages_of_html_and_redirects_are_no_atlas_responses() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::HtmlUnavailable)));
     let got = client.get(&endpoints()).await;
     assert!(got.status == 503 && got.text.contains("<title>MongoDB Cloud Manager Unavailable</title>"));
@@ -228,7 +228,7 @@ async fn pages_of_html_and_redirects_are_no_atlas_responses() {
 #[tokio::test]
 async fn a_nonce_can_turn_stale_in_mid_flight() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     atlas.inject(Rule::next_of(Operation::Create, InjectedFault::NotExecuted(Termination::StaleNonce)));
     let got = client.post(&endpoints(), "{}").await;
     assert!(got.status == 401 && got.header("www-authenticate").contains("stale=true"));
@@ -243,7 +243,7 @@ async fn a_nonce_can_turn_stale_in_mid_flight() {
 #[tokio::test]
 async fn true_responses_are_disfigured() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let id = client.post(&endpoints(), MARKED).await.id();
     let show = async |malformed| {
         atlas.inject(Rule::next_of(Operation::List, InjectedFault::Shown(malformed)));
@@ -291,7 +291,7 @@ async fn a_rule_counts_only_what_it_is_for() {
     let atlas = slow().await;
     let other = "c".repeat(24);
     atlas.add_instance(&other, "orders");
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let rule = Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::ServerError))
         .in_project(DEFAULT_PROJECT);
     atlas.inject(rule.after(1).times(2));
@@ -307,7 +307,7 @@ async fn a_rule_counts_only_what_it_is_for() {
 #[tokio::test]
 async fn two_rules_for_one_request_each_mean_two_requests_in_a_row() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::ServerError)));
     atlas.inject(Rule::next_of(Operation::List, InjectedFault::NotExecuted(Termination::Conflict)));
     atlas.inject(Rule::next_of(Operation::List, InjectedFault::delayed(Duration::from_millis(1))));
@@ -319,7 +319,7 @@ async fn two_rules_for_one_request_each_mean_two_requests_in_a_row() {
 #[tokio::test]
 async fn latency_is_set_apart_for_reads_and_writes() {
     let atlas = slow().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let each = Duration::from_millis(60);
     atlas.configure(|settings| settings.latency.writes = atlas_simulator::Span { min: each, max: each });
     let begin = Instant::now();
@@ -335,7 +335,7 @@ async fn latency_is_set_apart_for_reads_and_writes() {
 #[tokio::test]
 async fn the_largest_number_alive_at_once_is_known_afterwards() {
     let atlas = instant().await;
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     for _ in 0..2 {
         let id = client.post(&endpoints(), MARKED).await.id();
         client.delete(&format!("{}/{id}", endpoints())).await;

@@ -45,7 +45,7 @@ impl Got {
 
 /// One key of one simulator. Every call requests a challenge first, as curl does.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
+pub(crate) struct TestClient {
     http: reqwest::Client,
     base: String,
     public: String,
@@ -53,7 +53,7 @@ pub(crate) struct Client {
     headers: Vec<(&'static str, String)>,
 }
 
-impl Client {
+impl TestClient {
     pub(crate) fn new(atlas: &Simulator) -> Self {
         Self::with_key(atlas, DEFAULT_PUBLIC_KEY, DEFAULT_PRIVATE_KEY)
     }

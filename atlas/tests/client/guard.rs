@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use digest_auth::{AuthContext, AuthorizationHeader, HttpMethod};
 
-use super::script::{Reaction, Request, Script, bytes, json};
+use super::script::{Reaction, ReceivedRequest, Script, bytes, json};
 
 /// The policy of a guard for its nonces.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,10 @@ impl Default for Habits {
 
 /// The password is [`super::script::key`]'s. Authorized requests are handled by `react`; a wrong response, a count that
 /// did not rise or another uri gets a 401, which `refusals` reads from the header `x-refused`.
-pub(crate) fn start(habits: Habits, react: impl Fn(&Request) -> Reaction + Send + Sync + 'static) -> Script {
+pub(crate) fn start(
+    habits: Habits,
+    react: impl Fn(&ReceivedRequest) -> Reaction + Send + Sync + 'static,
+) -> Script {
     let nonces: Mutex<HashMap<String, u32>> = Mutex::default();
     Script::start(move |request| {
         let mut nonces = nonces.lock().unwrap();
@@ -38,7 +41,7 @@ pub(crate) fn start(habits: Habits, react: impl Fn(&Request) -> Reaction + Send 
                 drop(nonces);
                 react(request)
             }
-            Some(Err(Refusal::Wrong(what))) => json(599, what),
+            Some(Err(GuardError::Wrong(what))) => json(599, what),
             none_or_stale => {
                 let nonce = format!("{:08x}/+=", nonces.len());
                 let challenge = habits.challenge.replace("{nonce}", &nonce);
@@ -50,7 +53,7 @@ pub(crate) fn start(habits: Habits, react: impl Fn(&Request) -> Reaction + Send 
     })
 }
 
-enum Refusal {
+enum GuardError {
     Stale,
     /// An error of the client, which no repetition may hide.
     Wrong(&'static str),
@@ -58,11 +61,11 @@ enum Refusal {
 
 fn check(
     header: &str,
-    request: &Request,
+    request: &ReceivedRequest,
     nonces: &mut HashMap<String, u32>,
     uses: u32,
-) -> Result<(), Refusal> {
-    let authorization = AuthorizationHeader::parse(header).map_err(|_| Refusal::Wrong("unreadable"))?;
+) -> Result<(), GuardError> {
+    let authorization = AuthorizationHeader::parse(header).map_err(|_| GuardError::Wrong("unreadable"))?;
     let mut expected = authorization.clone();
     let context = AuthContext::new_with_method(
         "abcdefgh",
@@ -73,21 +76,21 @@ fn check(
     );
     expected.digest(&context);
     if authorization.uri != request.target {
-        return Err(Refusal::Wrong("the uri is not the request's target"));
+        return Err(GuardError::Wrong("the uri is not the request's target"));
     }
     if expected.response != authorization.response {
-        return Err(Refusal::Wrong("the response is wrong"));
+        return Err(GuardError::Wrong("the response is wrong"));
     }
     let Some(count) = nonces.get_mut(&authorization.nonce) else {
-        return Err(Refusal::Wrong("the nonce is not one of ours"));
+        return Err(GuardError::Wrong("the nonce is not one of ours"));
     };
     if authorization.qop.is_some() && authorization.nc <= *count {
-        return Err(Refusal::Wrong("the count did not rise"));
+        return Err(GuardError::Wrong("the count did not rise"));
     }
     *count += 1;
     match count.checked_sub(uses) {
         None | Some(0) => Ok(()),
-        Some(1) => Err(Refusal::Stale),
-        Some(_) => Err(Refusal::Wrong("a nonce that was refused is sent again")),
+        Some(1) => Err(GuardError::Stale),
+        Some(_) => Err(GuardError::Wrong("a nonce that was refused is sent again")),
     }
 }

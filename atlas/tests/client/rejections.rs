@@ -30,7 +30,7 @@ pub(crate) fn issued(nonce: &str, stale: bool, header: &str) -> Reaction {
 }
 
 /// Issues another nonce with each 401.
-fn renewed(request: &Request, stale: bool) -> Reaction {
+fn renewed(request: &ReceivedRequest, stale: bool) -> Reaction {
     issued(&format!("n{}", request.number), stale, "X: y")
 }
 

@@ -11,7 +11,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A request as it came over the wire.
 #[derive(Debug, Clone)]
-pub(crate) struct Request {
+pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
@@ -20,7 +20,7 @@ pub(crate) struct Request {
     pub(crate) number: usize,
 }
 
-impl Request {
+impl ReceivedRequest {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -56,18 +56,18 @@ pub(crate) enum Reaction {
 pub(crate) struct Script {
     scheme: &'static str,
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Request>>>,
+    seen: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Script {
-    pub(crate) fn start(react: impl Fn(&Request) -> Reaction + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(react: impl Fn(&ReceivedRequest) -> Reaction + Send + Sync + 'static) -> Self {
         Self::listen("http", |connection| connection, react)
     }
 
     /// The same behind TLS.
     pub(crate) fn start_tls(
         config: Arc<ServerConfig>,
-        react: impl Fn(&Request) -> Reaction + Send + Sync + 'static,
+        react: impl Fn(&ReceivedRequest) -> Reaction + Send + Sync + 'static,
     ) -> Self {
         let wrap =
             move |connection| StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), connection);
@@ -77,7 +77,7 @@ impl Script {
     fn listen<S: Read + Write>(
         scheme: &'static str,
         wrap: impl Fn(TcpStream) -> S + Send + Sync + 'static,
-        react: impl Fn(&Request) -> Reaction + Send + Sync + 'static,
+        react: impl Fn(&ReceivedRequest) -> Reaction + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -99,13 +99,13 @@ impl Script {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    pub(crate) fn seen(&self) -> Vec<Request> {
+    pub(crate) fn seen(&self) -> Vec<ReceivedRequest> {
         self.seen.lock().unwrap().clone()
     }
 
     /// Returns "GET", "GET+" (with an Authorization header), …, in order.
     pub(crate) fn methods(&self) -> Vec<String> {
-        let mark = |request: &Request| {
+        let mark = |request: &ReceivedRequest| {
             if request.header("authorization").is_some() { "+" } else { "" }
         };
         self.seen().iter().map(|request| format!("{}{}", request.method, mark(request))).collect()
@@ -196,7 +196,7 @@ pub(crate) fn challenged() -> Reaction {
 }
 
 /// Challenges requests without credentials, and reacts to the others.
-pub(crate) fn authenticated(react: impl Fn(&Request) -> Reaction + Send + Sync + 'static) -> Script {
+pub(crate) fn authenticated(react: impl Fn(&ReceivedRequest) -> Reaction + Send + Sync + 'static) -> Script {
     Script::start(
         move |request| {
             if request.header("authorization").is_none() { challenged() } else { react(request) }
@@ -208,8 +208,8 @@ pub(crate) fn authenticated(react: impl Fn(&Request) -> Reaction + Send + Sync +
 fn serve(
     stream: impl Read + Write,
     wire: TcpStream,
-    react: &(impl Fn(&Request) -> Reaction + Send + Sync),
-    log: &Mutex<Vec<Request>>,
+    react: &(impl Fn(&ReceivedRequest) -> Reaction + Send + Sync),
+    log: &Mutex<Vec<ReceivedRequest>>,
 ) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader, log) {
@@ -245,7 +245,7 @@ fn serve(
     }
 }
 
-fn read(reader: &mut impl BufRead, log: &Mutex<Vec<Request>>) -> Option<Request> {
+fn read(reader: &mut impl BufRead, log: &Mutex<Vec<ReceivedRequest>>) -> Option<ReceivedRequest> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let mut words = line.split(' ');
@@ -267,7 +267,7 @@ fn read(reader: &mut impl BufRead, log: &Mutex<Vec<Request>>) -> Option<Request>
     reader.read_exact(&mut body).ok()?;
     let mut log = log.lock().unwrap();
     let body = String::from_utf8(body).unwrap();
-    let request = Request { method, target, headers, body, number: log.len() };
+    let request = ReceivedRequest { method, target, headers, body, number: log.len() };
     log.push(request.clone());
     Some(request)
 }

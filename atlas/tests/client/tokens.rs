@@ -23,7 +23,7 @@ fn client(server: &Script, timeout: Duration) -> (Client, Records) {
 const LONG: Duration = Duration::from_secs(20);
 
 /// Issues `token-1`, `token-2`, …, and lets `react` handle the rest.
-fn issuing(expires_in: u64, react: impl Fn(&Request) -> Reaction + Send + Sync + 'static) -> Script {
+fn issuing(expires_in: u64, react: impl Fn(&ReceivedRequest) -> Reaction + Send + Sync + 'static) -> Script {
     let issued = AtomicUsize::new(0);
     Script::start(move |request| {
         if request.target == TOKEN_PATH {

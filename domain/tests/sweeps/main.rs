@@ -17,10 +17,10 @@ use domain::serverless::status::report;
 use invariants::view::second;
 use invariants::{Verdict, decisions, fixtures, reports};
 
-type Findings = LazyLock<Vec<(&'static str, Finding)>>;
+type Findings = LazyLock<Vec<(&'static str, InvariantTally)>>;
 
 static OF_DECISIONS: Findings = LazyLock::new(|| {
-    let mut all = vec![Finding::default(); decisions::ALL.len()];
+    let mut all = vec![InvariantTally::default(); decisions::ALL.len()];
     for axes in [space::creating(), space::keeping(), space::losing(), space::deleting()] {
         let found = sweep(&axes, decisions::ALL.len(), |o, findings| {
             for o in second(o, &decide(o)).iter().chain([o]) {
@@ -82,13 +82,13 @@ fn holds(findings: &Findings, invariant: &str) {
 
 /// The tally of an invariant: how often it applied, how often it was violated, and the first violation.
 #[derive(Debug, Default, Clone)]
-struct Finding {
+struct InvariantTally {
     applied: u64,
     broken: u64,
     first: String,
 }
 
-impl Finding {
+impl InvariantTally {
     fn note(&mut self, verdict: Verdict, what: impl FnOnce() -> String) {
         self.applied += u64::from(verdict.is_some());
         if verdict == Some(false) {
@@ -122,17 +122,17 @@ impl Finding {
 fn sweep(
     axes: &[space::Axis],
     count: usize,
-    judge: impl Fn(&Observed, &mut [Finding]) + Sync,
-) -> Vec<Finding> {
+    judge: impl Fn(&Observed, &mut [InvariantTally]) + Sync,
+) -> Vec<InvariantTally> {
     const THREADS: usize = 4;
     let (first, rest) = axes.split_first().unwrap();
-    let mut findings = vec![Finding::default(); count];
+    let mut findings = vec![InvariantTally::default(); count];
     std::thread::scope(|scope| {
         let judge = &judge;
         let threads: Vec<_> = (0..THREADS)
             .map(|nth| {
                 scope.spawn(move || {
-                    let mut findings = vec![Finding::default(); count];
+                    let mut findings = vec![InvariantTally::default(); count];
                     let mut o = fixtures::observed();
                     for set in first.iter().skip(nth).step_by(THREADS) {
                         set(&mut o);

@@ -7,16 +7,16 @@ use domain::bounded_map::MAX_ENTRIES;
 use domain::fault::{Concerns, Fault, FaultKind};
 use domain::rate_limits::Call;
 
-type RateLimits = domain::rate_limits::RateLimits<(String, String), char>;
-type Caller = domain::rate_limits::Caller<(String, String), char>;
+type TestRateLimits = domain::rate_limits::RateLimits<(String, String), char>;
+type TestCaller = domain::rate_limits::Caller<(String, String), char>;
 
 fn at(seconds: u64) -> Duration {
     Duration::from_secs(10_000 + seconds)
 }
 
 /// The credentials are known by their first letter.
-fn caller(namespace: &str, project: char, version: &str, key: &str) -> Caller {
-    Caller {
+fn caller(namespace: &str, project: char, version: &str, key: &str) -> TestCaller {
+    TestCaller {
         namespace: namespace.to_owned(),
         project: project.to_string().repeat(24).parse().unwrap(),
         secret: (namespace.to_owned(), version.to_owned()),
@@ -24,7 +24,7 @@ fn caller(namespace: &str, project: char, version: &str, key: &str) -> Caller {
     }
 }
 
-fn us() -> Caller {
+fn us() -> TestCaller {
     caller("team-a", 'a', "1", "ours")
 }
 
@@ -37,22 +37,22 @@ fn limited(seconds: Option<u64>) -> Fault {
     fault(FaultKind::RateLimited, seconds)
 }
 
-fn refused(pauses: &mut RateLimits, caller: &Caller, fault: &Fault, now: u64) {
+fn refused(pauses: &mut TestRateLimits, caller: &TestCaller, fault: &Fault, now: u64) {
     pauses.refused(caller, Call::Read, (fault, Concerns::Project), at(now));
 }
 
-fn served(pauses: &mut RateLimits, sent: u64, now: u64) {
+fn served(pauses: &mut TestRateLimits, sent: u64, now: u64) {
     pauses.served(&us(), Call::Read, at(sent), at(now));
 }
 
 /// The seconds left of our pause.
-fn left(pauses: &RateLimits, now: u64) -> Option<u64> {
+fn left(pauses: &TestRateLimits, now: u64) -> Option<u64> {
     pauses.holding(&us(), Call::Read, false, at(now)).map(|fault| fault.retry_after.unwrap().as_secs())
 }
 
 #[test]
 fn a_burst_of_refusals_is_one_and_the_next_after_its_pause_is_the_second() {
-    let mut pauses = RateLimits::default();
+    let mut pauses = TestRateLimits::default();
     for _ in 0..8 {
         refused(&mut pauses, &us(), &limited(None), 0);
     }
@@ -71,14 +71,14 @@ fn a_burst_of_refusals_is_one_and_the_next_after_its_pause_is_the_second() {
 fn no_refusal_shortens_the_pause_that_another_began() {
     for shorter in [limited(Some(2)), limited(None), limited(Some(0)), fault(FaultKind::Unavailable, Some(3))]
     {
-        let mut pauses = RateLimits::default();
+        let mut pauses = TestRateLimits::default();
         refused(&mut pauses, &us(), &limited(Some(60)), 0);
         refused(&mut pauses, &us(), &shorter, 1);
         assert_eq!(left(&pauses, 1), Some(59), "{shorter:?}");
         assert_eq!(left(&pauses, 59), Some(1), "{shorter:?}");
         assert_eq!(left(&pauses, 60), None, "{shorter:?}");
         // In the other order too.
-        let mut pauses = RateLimits::default();
+        let mut pauses = TestRateLimits::default();
         refused(&mut pauses, &us(), &shorter, 0);
         refused(&mut pauses, &us(), &limited(Some(60)), 0);
         assert_eq!(left(&pauses, 0), Some(60), "{shorter:?}");
@@ -87,7 +87,7 @@ fn no_refusal_shortens_the_pause_that_another_began() {
 
 #[test]
 fn a_success_ends_no_pause_that_began_while_it_was_on_its_way() {
-    let mut pauses = RateLimits::default();
+    let mut pauses = TestRateLimits::default();
     served(&mut pauses, 0, 0);
     refused(&mut pauses, &us(), &limited(None), 0);
     served(&mut pauses, 0, 1);
@@ -99,7 +99,7 @@ fn a_success_ends_no_pause_that_began_while_it_was_on_its_way() {
 
 #[test]
 fn a_success_after_a_pause_makes_the_next_refusal_the_first_one() {
-    let mut pauses = RateLimits::default();
+    let mut pauses = TestRateLimits::default();
     served(&mut pauses, 0, 0);
     refused(&mut pauses, &us(), &limited(None), 0);
     refused(&mut pauses, &us(), &limited(None), 10);
@@ -111,7 +111,7 @@ fn a_success_after_a_pause_makes_the_next_refusal_the_first_one() {
 #[test]
 fn refusals_are_forgotten_five_minutes_after_their_pause_and_not_before() {
     for (later, lasts) in [(309, 20), (310, 10)] {
-        let mut pauses = RateLimits::default();
+        let mut pauses = TestRateLimits::default();
         refused(&mut pauses, &us(), &limited(None), 0);
         assert_eq!(left(&pauses, later), None);
         refused(&mut pauses, &us(), &limited(None), later);
@@ -122,7 +122,7 @@ fn refusals_are_forgotten_five_minutes_after_their_pause_and_not_before() {
 /// The callers that a refusal of ours pauses: ourselves; another namespace with the same credentials, and with its
 /// own, in that project; ourselves in another project, and with another version of the Secret.
 fn held(served: bool, call: Call, response: (&Fault, Concerns)) -> [[bool; 2]; 5] {
-    let mut pauses = RateLimits::default();
+    let mut pauses = TestRateLimits::default();
     if served {
         pauses.served(&us(), Call::Read, at(0), at(0));
     }
@@ -194,7 +194,7 @@ fn a_response_about_the_instance_shows_for_an_hour_whom_atlas_serves() {
     let others = caller("team-b", 'a', "9", "theirs");
     for (later, is_held) in [(3_599, true), (3_600, false)] {
         for kind in [FaultKind::InstanceNotFound, FaultKind::EndpointNotFound, FaultKind::NotServerless] {
-            let mut pauses = RateLimits::default();
+            let mut pauses = TestRateLimits::default();
             refused(&mut pauses, &us(), &fault(kind, None), 0);
             assert_eq!(left(&pauses, 0), None);
             refused(&mut pauses, &us(), &limited(None), later);
@@ -205,9 +205,9 @@ fn a_response_about_the_instance_shows_for_an_hour_whom_atlas_serves() {
 
 #[test]
 fn a_word_breaks_a_refusal_each_second_and_a_limit_once_a_minute() {
-    let allowed = |pauses: &RateLimits, now| pauses.holding(&us(), Call::Read, true, at(now)).is_none();
+    let allowed = |pauses: &TestRateLimits, now| pauses.holding(&us(), Call::Read, true, at(now)).is_none();
     for (response, between) in [(fault(FaultKind::Unauthorized, None), 1), (limited(Some(3_600)), 60)] {
-        let mut pauses = RateLimits::default();
+        let mut pauses = TestRateLimits::default();
         refused(&mut pauses, &us(), &response, 0);
         assert!(
             allowed(&pauses, 0) && left(&pauses, 0).is_some(),
@@ -225,7 +225,7 @@ fn a_word_breaks_a_refusal_each_second_and_a_limit_once_a_minute() {
 
 #[test]
 fn a_caller_whose_reconcile_request_lets_it_read_may_still_not_write() {
-    let mut pauses = RateLimits::default();
+    let mut pauses = TestRateLimits::default();
     served(&mut pauses, 0, 0);
     pauses.refused(&us(), Call::Write, (&fault(FaultKind::Forbidden, None), Concerns::Project), at(0));
     pauses.called(&us(), Call::Read, at(1));
@@ -238,7 +238,7 @@ fn a_caller_whose_reconcile_request_lets_it_read_may_still_not_write() {
 
 #[test]
 fn projects_that_a_tenant_invents_end_no_limit_and_no_acceptance_that_others_rely_on() {
-    let mut pauses = RateLimits::default();
+    let mut pauses = TestRateLimits::default();
     let account = (&limited(Some(3_600)), Concerns::Credentials);
     // Another namespace with the same credentials is the first to be served and to be limited.
     let them = caller("team-b", 'a', "1", "ours");
@@ -248,7 +248,7 @@ fn projects_that_a_tenant_invents_end_no_limit_and_no_acceptance_that_others_rel
     pauses.refused(&caller("team-b", 'c', "1", "shared"), Call::Read, account, at(0));
     for number in 0..2 * MAX_ENTRIES {
         let project = format!("{number:024x}").parse().unwrap();
-        let invented = Caller { project, ..caller("team-b", 'b', "1", "ours") };
+        let invented = TestCaller { project, ..caller("team-b", 'b', "1", "ours") };
         refused(&mut pauses, &invented, &fault(FaultKind::NoAccess, None), 1);
         pauses.served(&invented, Call::Read, at(2), at(2));
     }

@@ -41,10 +41,12 @@ impl KubernetesFixture {
     }
 }
 
-type Event = Result<Option<WatchEvent<ConfigMap>>, kube::Error>;
+type NextEvent = Result<Option<WatchEvent<ConfigMap>>, kube::Error>;
 
 /// Returns the next event that names an object or an error; `None` at the end of the watch.
-async fn next(watch: &mut (impl Stream<Item = Result<WatchEvent<ConfigMap>, kube::Error>> + Unpin)) -> Event {
+async fn next(
+    watch: &mut (impl Stream<Item = Result<WatchEvent<ConfigMap>, kube::Error>> + Unpin),
+) -> NextEvent {
     loop {
         match timeout(PATIENCE, watch.try_next()).await.expect("neither an event nor an end")? {
             Some(WatchEvent::Bookmark(_)) => {}

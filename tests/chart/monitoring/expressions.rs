@@ -18,7 +18,7 @@ pub(super) struct Expression {
 
 /// The names in an expression.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct ExpressionNames {
     /// Metrics, each with the labels that it is selected by, and the values that they are compared with.
     pub(super) metrics: Vec<(String, BTreeMap<String, Vec<String>>)>,
     /// Labels that results are grouped or matched by.
@@ -89,8 +89,8 @@ fn is_word(c: char) -> bool {
 }
 
 /// Extracts the names of an expression.
-pub(super) fn names(expression: &Expression) -> Names {
-    let mut names = Names::default();
+pub(super) fn names(expression: &Expression) -> ExpressionNames {
+    let mut names = ExpressionNames::default();
     let mut rest = expression.text.as_str();
     while let Some(start) = rest.find(|c: char| c.is_ascii_alphabetic() || c == '_') {
         rest = &rest[start..];

@@ -39,13 +39,13 @@ kube_pod_container_status_restarts_total{namespace=\"a\",pod=\"p\",container=\"m
 const NOWHERE: &str = "5f7cac1adf5d6c6306f4b2ff";
 
 /// The metrics and the log of an operator that did most of what it can do.
-struct Observed {
+struct OperatorOutput {
     metrics: String,
     log: Vec<String>,
 }
 
-async fn observed() -> &'static Observed {
-    static OBSERVED: OnceCell<Observed> = OnceCell::const_new();
+async fn observed() -> &'static OperatorOutput {
+    static OBSERVED: OnceCell<OperatorOutput> = OnceCell::const_new();
     OBSERVED.get_or_init(|| async { work().await.unwrap() }).await
 }
 
@@ -53,7 +53,7 @@ async fn served() -> &'static str {
     &observed().await.metrics
 }
 
-async fn work() -> Result<Observed> {
+async fn work() -> Result<OperatorOutput> {
     install_definitions().await;
     // Only version 2 of the API reports what is left of a rate limit.
     let mut release = Release::with(Mode::Cluster, &["atlas.api=v2", "logging.format=json"]).await?;
@@ -88,7 +88,7 @@ async fn work() -> Result<Observed> {
     };
     let text = tokio::time::timeout(PATIENCE, scraped).await??;
     ensure!(text.ends_with("# EOF\n"), "cut off: {text}");
-    Ok(Observed { metrics: text, log: operator.output() })
+    Ok(OperatorOutput { metrics: text, log: operator.output() })
 }
 
 /// Returns a response of the operator's admin server.

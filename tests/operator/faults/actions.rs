@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::faults::row::{Recovery, SecretContents, When, known};
+use crate::faults::row::{FaultStart, Recovery, SecretContents, known};
 use crate::faults::row_run::RowRun;
 
 impl RowRun<'_> {
@@ -126,7 +126,7 @@ impl RowRun<'_> {
             SecretContents::Owner
         };
         self.put_key(key).await;
-        if self.row.when != When::Deleted {
+        if self.row.when != FaultStart::Deleted {
             self.request_reconcile("recovered").await;
         }
     }

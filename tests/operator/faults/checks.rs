@@ -9,12 +9,12 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 
 use crate::faults::row::known;
-use crate::faults::row_run::{Outcome, RowRun};
+use crate::faults::row_run::{RowResult, RowRun};
 use crate::reasons;
 
 impl RowRun<'_> {
     /// A request of each kind has met the fault.
-    pub(crate) fn is_met(&self) -> Outcome {
+    pub(crate) fn is_met(&self) -> RowResult {
         let How::Requests { faults, .. } = known(self.row.fault).how else { return Ok(()) };
         let journal = self.fixture.atlas.journal();
         for operation in self.row.on {
@@ -38,7 +38,7 @@ impl RowRun<'_> {
 
     /// Exactly the recorded endpoint carries our mark, unless the row expects more. An endpoint that Atlas is deleting
     /// counts only where none may be left.
-    pub(crate) fn check_atlas(&self) -> Outcome {
+    pub(crate) fn check_atlas(&self) -> RowResult {
         let endpoints = self.fixture.atlas.endpoints(&self.project, DEFAULT_INSTANCE);
         let recorded = self.last().and_then(|object| object.status.as_ref()?.id.clone());
         let ours: Vec<_> = endpoints
@@ -55,7 +55,7 @@ impl RowRun<'_> {
         self.check_posts()
     }
 
-    pub(crate) fn check_posts(&self) -> Outcome {
+    pub(crate) fn check_posts(&self) -> RowResult {
         let lives: Vec<_> =
             self.fixture.atlas.timelines().into_iter().filter(|life| life.project == self.project).collect();
         let marked = |endpoint: &atlas_simulator::Endpoint| {
@@ -71,7 +71,7 @@ impl RowRun<'_> {
         Ok(())
     }
 
-    pub(crate) async fn check_events(&self) -> Outcome {
+    pub(crate) async fn check_events(&self) -> RowResult {
         let events = self.api::<Event>().await;
         let mut missing = Vec::new();
         for _ in 0..100 {
@@ -96,7 +96,7 @@ impl RowRun<'_> {
     }
 
     /// Every message that was ever shown names the problem and the next step.
-    pub(crate) fn check_messages(&self) -> Outcome {
+    pub(crate) fn check_messages(&self) -> RowResult {
         let places = [
             ("{object}", self.name.as_str()),
             ("{project}", &self.project),

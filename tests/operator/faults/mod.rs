@@ -16,12 +16,12 @@ use std::collections::BTreeSet;
 
 use atlas_simulator::{FAMILIES, How, catalogue};
 
-use self::row::{Row, Table, known};
+use self::row::{FaultRow, FaultTable, known};
 use self::row_run::run;
 use crate::reasons;
 
 /// The most likely Atlas.
-const LIKELY: Table = Table {
+const LIKELY: FaultTable = FaultTable {
     settings: &[
         "as documented",
         "PATCH before RESERVED returns 400",
@@ -49,11 +49,11 @@ const LIKELY: Table = Table {
 };
 
 /// Credentials, and actions of users.
-const ACCESS: Table =
-    Table { settings: &["as documented"], flags: &[], rows: &[requests::ACCESS, reasons::ROWS] };
+const ACCESS: FaultTable =
+    FaultTable { settings: &["as documented"], flags: &[], rows: &[requests::ACCESS, reasons::ROWS] };
 
 /// Other responses where nothing is documented.
-const OTHERWISE: Table = Table {
+const OTHERWISE: FaultTable = FaultTable {
     settings: &[
         "PATCH before RESERVED returns 409",
         "PATCH on FAILED returns 400",
@@ -77,7 +77,7 @@ const OTHERWISE: Table = Table {
 };
 
 /// Further ones, as slowly as was recorded.
-const SLOWLY: Table = Table {
+const SLOWLY: FaultTable = FaultTable {
     settings: &[
         "PATCH before RESERVED is accepted",
         "PATCH on FAILED returns 409",
@@ -100,7 +100,7 @@ const SLOWLY: Table = Table {
 };
 
 /// Service accounts, and the versioned API.
-const ACCOUNTS: Table = Table {
+const ACCOUNTS: FaultTable = FaultTable {
     settings: &["tokens that live shortly"],
     flags: &["--atlas-api=v2"],
     rows: &[endpoints::ACCOUNTS],
@@ -108,10 +108,10 @@ const ACCOUNTS: Table = Table {
 
 macro_rules! digest {
     ($name:ident, $setting:literal) => {
-        const $name: Table = Table {
+        const $name: FaultTable = FaultTable {
             settings: &[$setting],
             flags: &[],
-            rows: &[&[Row { fault: $setting, says: &[], ..endpoints::LIFE }]],
+            rows: &[&[FaultRow { fault: $setting, says: &[], ..endpoints::LIFE }]],
         };
     };
 }
@@ -124,7 +124,7 @@ digest!(TWO_GATEWAYS, "nonces of two gateways in turn");
 digest!(COOKIE_BOUND, "nonces bound to a cookie");
 
 /// All tables.
-pub(crate) fn tables() -> [&'static Table; 11] {
+pub(crate) fn tables() -> [&'static FaultTable; 11] {
     [
         &LIKELY,
         &ACCESS,
@@ -175,7 +175,7 @@ async fn every_form_of_digest_leads_through_a_whole_life() {
 #[test]
 fn every_entry_of_the_catalogue_is_tested_on_its_operations() {
     let mut missing = Vec::new();
-    let rows: Vec<&Row> = tables().iter().flat_map(|table| table.rows()).collect();
+    let rows: Vec<&FaultRow> = tables().iter().flat_map(|table| table.rows()).collect();
     for known in catalogue() {
         let met: Vec<_> = rows.iter().filter(|row| row.fault == known.name).collect();
         let operations: &[_] = match known.how {

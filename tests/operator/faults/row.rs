@@ -14,7 +14,7 @@ pub(crate) struct Says(
 
 /// When the fault begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum When {
+pub(crate) enum FaultStart {
     /// Before the object is created.
     Created,
     /// When it is Ready.
@@ -66,7 +66,7 @@ pub(crate) enum End {
 
 /// One fault, met by one object in a project of its own.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Row {
+pub(crate) struct FaultRow {
     /// Its name in the simulator's catalogue.
     pub(crate) fault: &'static str,
     /// The operations that it affects, if it affects requests.
@@ -79,7 +79,7 @@ pub(crate) struct Row {
     /// `ConfigMap`s that exist before.
     pub(crate) maps: &'static [&'static str],
     pub(crate) key: SecretContents,
-    pub(crate) when: When,
+    pub(crate) when: FaultStart,
     /// A change of the spec right after the fault began.
     pub(crate) edit: &'static str,
     pub(crate) says: &'static [Says],
@@ -106,7 +106,7 @@ pub(crate) struct Row {
 }
 
 /// The default row.
-pub(crate) const ROW: Row = Row {
+pub(crate) const ROW: FaultRow = FaultRow {
     fault: "as documented",
     on: &[],
     also: &[],
@@ -114,7 +114,7 @@ pub(crate) const ROW: Row = Row {
     spec: "{}",
     maps: &[],
     key: SecretContents::Owner,
-    when: When::Created,
+    when: FaultStart::Created,
     edit: "",
     says: &[],
     polls: false,
@@ -131,15 +131,15 @@ pub(crate) const ROW: Row = Row {
 };
 
 /// An Atlas and an operator, and the rows that run with them.
-pub(crate) struct Table {
+pub(crate) struct FaultTable {
     /// Settings of the simulator, by their names in the catalogue.
     pub(crate) settings: &'static [&'static str],
     pub(crate) flags: &'static [&'static str],
-    pub(crate) rows: &'static [&'static [Row]],
+    pub(crate) rows: &'static [&'static [FaultRow]],
 }
 
-impl Table {
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &'static Row> {
+impl FaultTable {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &'static FaultRow> {
         self.rows.iter().copied().flatten()
     }
 }

@@ -11,11 +11,11 @@ use kube::api::{DeleteParams, PostParams};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::{Fixture, condition};
 
-use crate::faults::row::{End, Recovery, Row, Table, When, known};
+use crate::faults::row::{End, FaultRow, FaultStart, FaultTable, Recovery, known};
 use crate::faults::versions::Versions;
 
 /// Runs all rows of a table, some in parallel, and fails with the name of each that failed.
-pub(crate) async fn run(table: &Table) {
+pub(crate) async fn run(table: &FaultTable) {
     let fixture = Fixture::new().await;
     for name in table.settings {
         let How::Settings(set) = known(name).how else { panic!("{name} is no setting") };
@@ -37,26 +37,26 @@ pub(crate) async fn run(table: &Table) {
 pub(crate) struct RowRun<'a> {
     pub(crate) fixture: &'a Fixture,
     pub(crate) versions: &'a Versions,
-    pub(crate) row: &'static Row,
+    pub(crate) row: &'static FaultRow,
     pub(crate) name: String,
     pub(crate) project: String,
 }
 
-pub(crate) type Outcome = Result<(), String>;
+pub(crate) type RowResult = Result<(), String>;
 
 impl<'a> RowRun<'a> {
-    fn of(fixture: &'a Fixture, versions: &'a Versions, row: &'static Row, number: usize) -> Self {
+    fn of(fixture: &'a Fixture, versions: &'a Versions, row: &'static FaultRow, number: usize) -> Self {
         let slug: String = row.fault.chars().filter(char::is_ascii_alphanumeric).take(30).collect();
         let name = format!("row-{number:03}-{}", slug.to_ascii_lowercase());
         Self { fixture, versions, row, name, project: format!("{:024x}", number + 1) }
     }
 
     fn title(&self) -> String {
-        let Row { fault, on, when, also, .. } = self.row;
+        let FaultRow { fault, on, when, also, .. } = self.row;
         format!("{fault} on {on:?}, {when:?}, with {also:?} ({})", self.name)
     }
 
-    async fn run(&self) -> Outcome {
+    async fn run(&self) -> RowResult {
         tokio::select! {
             outcome = self.steps() => outcome,
             () = self.request_polls(), if self.row.polls => Ok(()),
@@ -73,7 +73,7 @@ impl<'a> RowRun<'a> {
         }
     }
 
-    async fn steps(&self) -> Outcome {
+    async fn steps(&self) -> RowResult {
         let row = self.row;
         self.fixture.atlas.add_instance(&self.project, DEFAULT_INSTANCE);
         self.put_key(row.key).await;
@@ -81,7 +81,7 @@ impl<'a> RowRun<'a> {
             let map = serde_json::from_str(map).unwrap();
             self.api::<ConfigMap>().await.create(&PostParams::default(), &map).await.unwrap();
         }
-        if row.when == When::Created {
+        if row.when == FaultStart::Created {
             self.commit();
             self.create().await;
         } else {
@@ -91,12 +91,12 @@ impl<'a> RowRun<'a> {
         }
         let before = self.versions.of(&self.name).len();
         match row.when {
-            When::Created => {}
-            When::Ready => {
+            FaultStart::Created => {}
+            FaultStart::Ready => {
                 self.request_reconcile("fault").await;
                 self.until_reconciled("fault").await?;
             }
-            When::Deleted => self.fixture.delete(&self.name).await,
+            FaultStart::Deleted => self.fixture.delete(&self.name).await,
         }
         self.edit(row.edit).await;
         self.until_message(row.says).await?;
@@ -137,7 +137,7 @@ impl<'a> RowRun<'a> {
         entry.project.as_ref() == Some(&self.project) || entry.key.as_ref() == Some(&self.name)
     }
 
-    async fn until_end(&self, mark: usize) -> Outcome {
+    async fn until_end(&self, mark: usize) -> RowResult {
         match self.row.end {
             End::Ready => {
                 self.until_ready(if self.row.recovery == Recovery::ByItself { 0 } else { mark }).await?;

@@ -15,17 +15,17 @@ use tokio::task::JoinHandle;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Every version of an object, oldest first.
-type History = Vec<Arc<ServerlessPrivateEndpoint>>;
+type AllVersions = Vec<Arc<ServerlessPrivateEndpoint>>;
 
 /// All versions so far.
 pub(crate) struct Versions {
-    seen: watch::Receiver<HashMap<String, History>>,
+    seen: watch::Receiver<HashMap<String, AllVersions>>,
     watching: JoinHandle<()>,
 }
 
 impl Versions {
     pub(crate) fn record(objects: &Api<ServerlessPrivateEndpoint>) -> Self {
-        let (sender, seen) = watch::channel(HashMap::<String, History>::new());
+        let (sender, seen) = watch::channel(HashMap::<String, AllVersions>::new());
         let events = watcher(objects.clone(), watcher::Config::default()).default_backoff();
         let watching = tokio::spawn(async move {
             let mut objects = std::pin::pin!(events.touched_objects());
@@ -53,7 +53,7 @@ impl Versions {
     }
 
     /// Every version of the object so far.
-    pub(crate) fn of(&self, name: &str) -> History {
+    pub(crate) fn of(&self, name: &str) -> AllVersions {
         self.seen.borrow().get(name).cloned().unwrap_or_default()
     }
 

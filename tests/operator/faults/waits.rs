@@ -9,10 +9,10 @@ use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::condition;
 
 use crate::faults::row::Says;
-use crate::faults::row_run::{Outcome, RowRun};
+use crate::faults::row_run::{RowResult, RowRun};
 
 impl RowRun<'_> {
-    pub(crate) async fn until_reconciled(&self, word: &str) -> Outcome {
+    pub(crate) async fn until_reconciled(&self, word: &str) -> RowResult {
         let reconciled = |object: &ServerlessPrivateEndpoint| {
             object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref())
                 == Some(word)
@@ -22,7 +22,7 @@ impl RowRun<'_> {
             .await
     }
 
-    pub(crate) async fn until_message(&self, all: &[Says]) -> Outcome {
+    pub(crate) async fn until_message(&self, all: &[Says]) -> RowResult {
         for says in all {
             let what = format!("{says:?}");
             self.versions
@@ -33,7 +33,7 @@ impl RowRun<'_> {
     }
 
     /// Ready and Synced for its present generation, in a version after the first `count`.
-    pub(crate) async fn until_ready(&self, count: usize) -> Outcome {
+    pub(crate) async fn until_ready(&self, count: usize) -> RowResult {
         let ready = |object: &ServerlessPrivateEndpoint| {
             let is = |kind| condition(object, kind).is_some_and(|condition| condition.status == "True");
             let observed = object.status.as_ref().map(|status| status.observed_generation);
@@ -46,7 +46,7 @@ impl RowRun<'_> {
             .await
     }
 
-    pub(crate) fn was_ready_since(&self, count: usize) -> Outcome {
+    pub(crate) fn was_ready_since(&self, count: usize) -> RowResult {
         let versions = self.versions.of(&self.name);
         let lost = versions[count.min(versions.len())..]
             .iter()
@@ -55,7 +55,7 @@ impl RowRun<'_> {
     }
 
     /// Waits for so many requests of this kind, executed or not.
-    pub(crate) async fn until_asked(&self, operation: Operation, count: usize) -> Outcome {
+    pub(crate) async fn until_asked(&self, operation: Operation, count: usize) -> RowResult {
         let ours =
             |entry: &JournalEntry| entry.is(operation) && entry.challenged.is_none() && self.is_ours(entry);
         for _ in 0..600 {
@@ -69,7 +69,7 @@ impl RowRun<'_> {
 
     /// Waits until the fault has met a request of each kind. A claim whose deadline passes on a busy machine is reported
     /// as of unknown outcome, too, and its request follows later.
-    pub(crate) async fn until_met(&self) -> Outcome {
+    pub(crate) async fn until_met(&self) -> RowResult {
         for _ in 0..600 {
             if self.is_met().is_ok() {
                 return Ok(());
@@ -79,7 +79,7 @@ impl RowRun<'_> {
         self.is_met()
     }
 
-    pub(crate) async fn until_gone(&self, left: usize) -> Outcome {
+    pub(crate) async fn until_gone(&self, left: usize) -> RowResult {
         let gone = async {
             while self.fixture.objects.get_opt(&self.name).await.unwrap().is_some() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -96,7 +96,7 @@ impl RowRun<'_> {
     }
 
     /// Where an output is configured, its last entry appears once Atlas shows it.
-    pub(crate) async fn until_addressed(&self) -> Outcome {
+    pub(crate) async fn until_addressed(&self) -> RowResult {
         let spec: Value = serde_json::from_str(self.row.spec).unwrap();
         let Some(map) = spec["outputConfigMap"]["name"].as_str() else { return Ok(()) };
         if spec.get("cloudProviderEndpointId").is_none() {

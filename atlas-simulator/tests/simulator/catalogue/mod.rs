@@ -11,12 +11,12 @@ use atlas_simulator::{
 };
 use reqwest::Method;
 
-use crate::support::{Client, Got, endpoints};
+use crate::support::{Got, TestClient, endpoints};
 
 const VPC: &str = r#"{"providerName": "AWS", "cloudProviderEndpointId": "vpce-0123456789abcdef0"}"#;
 
 /// An Atlas in which nothing changes by itself, with one endpoint that is RESERVED.
-async fn with_an_endpoint(change: fn(&mut Settings)) -> (Simulator, Client, String) {
+async fn with_an_endpoint(change: fn(&mut Settings)) -> (Simulator, TestClient, String) {
     let mut settings = Settings::at_pace(Pace::of(Duration::from_hours(1)));
     change(&mut settings);
     let atlas = Simulator::start(settings).await.unwrap();
@@ -25,12 +25,12 @@ async fn with_an_endpoint(change: fn(&mut Settings)) -> (Simulator, Client, Stri
         DEFAULT_INSTANCE,
         Endpoint::reserved(Some("orders [k8s:aaaaaaaaaaaaaaaa]".to_owned())),
     );
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     (atlas, client, id)
 }
 
 /// Sends a request of this kind, with a timeout of half a second.
-async fn send(client: &Client, operation: Operation, id: &str) -> Option<Got> {
+async fn send(client: &TestClient, operation: Operation, id: &str) -> Option<Got> {
     let one = format!("{}/{id}", endpoints());
     let instance = format!("/api/atlas/v1.0/groups/{DEFAULT_PROJECT}/serverless/{DEFAULT_INSTANCE}");
     let (method, path, body) = match operation {
@@ -109,7 +109,7 @@ async fn tokens_are_refused_limited_revoked_and_short_lived() {
     .await;
     assert_eq!(got.json["expires_in"], 2);
     let bearer = format!("Bearer {}", got.json["access_token"].as_str().unwrap());
-    let client = Client::new(&atlas);
+    let client = TestClient::new(&atlas);
     let status = async || client.raw(Method::GET, &endpoints(), Some(&bearer), None).await.unwrap().status();
     assert_eq!(status().await, 200);
     happen(&atlas, "a token revoked in the middle", "");

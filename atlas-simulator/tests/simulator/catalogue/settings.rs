@@ -6,7 +6,7 @@ use atlas_simulator::{DEFAULT_PROJECT, How, Operation, Settings, Status, catalog
 use reqwest::Method;
 
 use super::{send, with_an_endpoint};
-use crate::support::{Client, endpoints, until};
+use crate::support::{TestClient, endpoints, until};
 
 /// Returns the status, and an endpoint's status, after a PATCH or DELETE on an endpoint in this state.
 async fn on(change: fn(&mut Settings), status: Status, operation: Operation) -> (u16, String) {
@@ -89,7 +89,7 @@ async fn shows(name: &str, set: fn(&mut Settings)) {
             let [nonce, cookie] = ["www-authenticate", "set-cookie"]
                 .map(|name| got.headers()[name].to_str().unwrap().to_owned());
             let header = client.digest("GET", &endpoints(), &crate::support::nonce(&nonce), 1);
-            let used = async |client: &Client| {
+            let used = async |client: &TestClient| {
                 client.raw(Method::GET, &endpoints(), Some(&header), None).await.unwrap().status()
             };
             assert_eq!(used(&client).await, 401);
@@ -111,7 +111,7 @@ async fn shows(name: &str, set: fn(&mut Settings)) {
             } else {
                 ("elsewhere", "NOT_IN_GROUP")
             };
-            let client = Client::with_key(&atlas, who, "secret");
+            let client = TestClient::with_key(&atlas, who, "secret");
             assert_eq!(send(&client, Operation::Create, &id).await.unwrap().code(), code);
         }
         "an unknown endpoint returns 400" => {
