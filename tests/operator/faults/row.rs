@@ -83,7 +83,7 @@ pub(crate) struct FaultRow {
     /// A change of the spec right after the fault began.
     pub(crate) edit: &'static str,
     pub(crate) says: &'static [Says],
-    /// The user requests one reconcile after the other: nothing else would trigger one.
+    /// The user requests a reconcile every other second: nothing else would trigger one.
     pub(crate) polls: bool,
     /// Ready stays True meanwhile.
     pub(crate) stays_ready: bool,
