@@ -19,7 +19,7 @@ use crate::time::{LAG, OLD, TICK};
 use crate::transitions::{normalize, tick, watch};
 
 /// The maximum number of rounds, of a tick each, within which everything converges. The longest is a deletion by a
-/// controller that knows nothing of an endpoint but its id: a reconcile under way that has no effect; V, until a 404 is
+/// controller that knows nothing of an endpoint but its id: a running reconcile that has no effect; V, until a 404 is
 /// believed; a listing sent after the response to the last DELETE; and another, G later. An attempt that may still land
 /// takes Q and G, which is less.
 const ROUNDS: u8 = 1 + 1 + LAG + 1 + 1;

@@ -152,7 +152,7 @@ impl ObjectStates {
         !is_known
     }
 
-    /// Records whether an event about an object that cannot be decoded is published or under way. Returns whether one was.
+    /// Records whether an event about an object that cannot be decoded is published or being published. Returns whether one was.
     pub(super) fn set_unreadable_reported(&self, token: &Token, reported: bool) -> bool {
         let mut states = self.lock();
         states

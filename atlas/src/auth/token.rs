@@ -46,7 +46,7 @@ pub(crate) struct Tokens {
     slots: Mutex<HashMap<Fingerprint, Arc<tokio::sync::Mutex<TokenSlot>>>>,
 }
 
-/// Where tokens are requested, and whom each request is reported to.
+/// The endpoint for token requests, and the recorder of each of them.
 pub(crate) struct TokenEndpoint<'a> {
     pub(crate) http: Arc<Http>,
     pub(crate) url: Url,

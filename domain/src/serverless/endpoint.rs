@@ -37,7 +37,7 @@ impl fmt::Display for Instance {
     }
 }
 
-/// What the rules depend on, status by status. There are no defaults, so whoever adds a status has to answer each question.
+/// What the rules depend on, status by status. There are no defaults: a new status has to state each fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the columns of a table")]
 pub(crate) struct StatusFacts {

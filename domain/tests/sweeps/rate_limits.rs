@@ -56,7 +56,7 @@ fn a_burst_of_refusals_is_one_and_the_next_after_its_pause_is_the_second() {
     for _ in 0..8 {
         refused(&mut pauses, &us(), &limited(None), 0);
     }
-    assert_eq!(left(&pauses, 0), Some(10), "eight calls that were under way together are one refusal");
+    assert_eq!(left(&pauses, 0), Some(10), "eight calls that were in flight together are one refusal");
     // The same burst, only later: the pause restarts, as the first one and not as the second.
     refused(&mut pauses, &us(), &limited(None), 9);
     assert_eq!(left(&pauses, 9), Some(10));

@@ -50,7 +50,7 @@ struct ScheduleHistory {
     listed: Option<u64>,
 }
 
-/// A reconcile under way.
+/// A running reconcile.
 struct ScheduleRun {
     start: Start,
     fresh_after: Duration,
