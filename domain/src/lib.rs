@@ -10,7 +10,7 @@
 //! tools read.
 //!
 //! The other modules know no kind: [`status`] has the vocabulary of conditions, reasons and events; [`schedule`] says when an object
-//! is due, [`access`] which credentials may be used, [`reference`] what a reference resolves to, [`rate_limits`] whose calls are
+//! is due, [`access`] which credentials may be used, [`mod@reference`] what a reference resolves to, [`rate_limits`] whose calls are
 //! withheld, [`request_rate`] how often users may trigger listings, and [`sunset`] which announcements count.
 
 pub mod access;
