@@ -33,8 +33,6 @@ pub enum EarlyEnd {
     Changed,
     /// Nothing may start now; the remaining steps follow as soon as they may.
     Stopped,
-    /// Users request more than the rate limit allows, which allows the next request after this delay.
-    RateLimited(Duration),
 }
 
 impl EarlyEnd {
@@ -46,7 +44,6 @@ impl EarlyEnd {
             Self::ReferenceNotRead => Duration::from_secs(15),
             Self::Changed => Duration::from_secs(1),
             Self::Stopped => Duration::ZERO,
-            Self::RateLimited(delay) => delay,
         }
     }
 }

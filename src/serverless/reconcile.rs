@@ -65,7 +65,7 @@ fn requeue_after(
             Some(EarlyEnd::Released.delay())
         }
         Err(ReconcileError::Stopped(_)) => Some(EarlyEnd::Stopped.delay()),
-        Err(ReconcileError::RateLimited(delay)) => Some(EarlyEnd::RateLimited(delay).delay()),
+        Err(ReconcileError::RateLimited(delay)) => Some(delay),
         Err(ReconcileError::Retry(why)) => {
             debug!(why, "reconciling again");
             Some(EarlyEnd::Changed.delay())
