@@ -21,9 +21,11 @@ use super::span::{self, Trace};
 pub(super) fn next(session: &Session, has_permit: bool, trace: &mut Trace) -> NextAction {
     let Session { ctx, identity, run, permit } = session;
     let (now, times, token) = (Boottime::now().since_boot(), &ctx.options.times, &identity.token);
-    let observed = ctx.states.with(token, |entry| {
-        entry.exists = true;
-        run.observe(&mut entry.memory, times, now)
+    let observed = run.observe(times, now, |object, at, last_write| {
+        ctx.states.with(token, |entry| {
+            entry.exists = true;
+            entry.memory.recall(object, at, now, last_write)
+        })
     });
     let (owners, elsewhere) = (owners(session), elsewhere(session));
     let permits = Permits { atlas: permit.is_some(), api_server: has_permit };

@@ -11,7 +11,7 @@ use crate::instant::SinceBoot;
 use crate::serverless::decision::{ConfirmedAbsence, Decision, Origin};
 use crate::serverless::endpoint::{Endpoint, EndpointId};
 use crate::serverless::observed::{
-    Attempt, AttemptOutcome, Deleted, MemorySnapshot, Stage, Times, WriteOutcome,
+    Attempt, AttemptOutcome, Deleted, MemorySnapshot, Object, Stage, Times, WriteOutcome,
 };
 use crate::serverless::ownership::{ClaimReading, Nonce};
 
@@ -107,6 +107,19 @@ impl Memory {
             }
             (None, _) => self.forget(),
         }
+    }
+
+    /// Records what a reconcile reads of the object, and returns what is remembered of it ([`Memory::snapshot`]).
+    pub fn recall(
+        &mut self,
+        object: &Object,
+        at: SinceBoot,
+        now: SinceBoot,
+        last_write: WriteOutcome,
+    ) -> MemorySnapshot {
+        let recorded = object.recorded.as_ref().map(|recorded| &recorded.id);
+        self.observe(&object.claim, recorded, now);
+        self.snapshot(at, now, last_write)
     }
 
     /// Drops attempts beyond [`MAX_ATTEMPTS`]. Of those that cannot land, the oldest are forgotten: an attempt that is seen again

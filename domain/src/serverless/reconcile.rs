@@ -18,7 +18,9 @@ use crate::serverless::decide::decide;
 use crate::serverless::decision::{Decision, Origin, Step};
 use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::serverless::memory::Memory;
-use crate::serverless::observed::{CredentialsInUse, Listing, Object, Observed, Spec, Times, WriteOutcome};
+use crate::serverless::observed::{
+    CredentialsInUse, Listing, MemorySnapshot, Object, Observed, Spec, Times, WriteOutcome,
+};
 use crate::serverless::status::{Report, report};
 use crate::sunset::Sunset;
 
@@ -290,11 +292,18 @@ impl<R: CustomResource> Reconcile<R> {
     }
 
     /// Returns the state that the rules decide on, as it is known now, without what other objects contribute: `owners` and `elsewhere`.
-    pub fn observe(&self, memory: &mut Memory, times: &Times, now: SinceBoot) -> Observed {
+    ///
+    /// `recall` shows the object to the memory, and returns the snapshot as of the given time. Only it needs the memory, which others
+    /// wait for.
+    pub fn observe(
+        &self,
+        times: &Times,
+        now: SinceBoot,
+        recall: impl FnOnce(&Object, SinceBoot, WriteOutcome) -> MemorySnapshot,
+    ) -> Observed {
         let object = self.object.object();
-        let recorded = object.recorded.as_ref().map(|recorded| &recorded.id);
-        memory.observe(&object.claim, recorded, now);
         let at = if self.listing == Listing::NotFetched { now } else { self.listed_at };
+        let memory = recall(&object, at, self.last_write.clone());
         Observed {
             object,
             spec: self.object.spec(self.vpc_endpoint.clone()),
@@ -303,7 +312,7 @@ impl<R: CustomResource> Reconcile<R> {
             owners: BTreeMap::new(),
             elsewhere: BTreeSet::new(),
             sunset: self.sunset.clone(),
-            memory: memory.snapshot(at, now, self.last_write.clone()),
+            memory,
             times: *times,
         }
     }
@@ -360,7 +369,8 @@ impl<R: CustomResource> Reconcile<R> {
         (self.listed_at, self.sunset) = (sent, sunset);
         self.listing = match result {
             Ok(endpoints) => {
-                let observed = self.observe(memory, times, now);
+                let observed =
+                    self.observe(times, now, |object, at, last| memory.recall(object, at, now, last));
                 let concerning = endpoints.iter().filter(|endpoint| observed.concerns(endpoint));
                 Listing::Fetched(concerning.cloned().collect())
             }

@@ -108,7 +108,9 @@ impl Running {
     }
 
     fn next(&mut self, permits: Permits) -> NextAction {
-        let observed = self.run.observe(&mut self.memory, &Times::default(), self.now);
+        let observed = self.run.observe(&Times::default(), self.now, |object, at, last| {
+            self.memory.recall(object, at, self.now, last)
+        });
         let next = self.run.next(observed, None, permits);
         self.run.confirm(&next, &mut self.memory, &Times::default());
         next
