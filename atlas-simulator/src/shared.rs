@@ -11,17 +11,22 @@ use crate::state::SimulatorState;
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<SimulatorState>,
-    start: Instant,
+    started: Instant,
 }
 
 impl Shared {
     pub(crate) fn new(state: SimulatorState) -> Self {
-        Self { state: Mutex::new(state), start: Instant::now() }
+        Self { state: Mutex::new(state), started: Instant::now() }
+    }
+
+    /// Returns when it was created.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
     }
 
     /// Returns the time since the start.
     pub(crate) fn now(&self) -> Duration {
-        self.start.elapsed()
+        self.started.elapsed()
     }
 
     /// Returns the state, and the time at which it was locked: under the lock time never runs backwards.

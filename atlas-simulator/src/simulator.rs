@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -96,6 +96,12 @@ impl Simulator {
         self.serving.abort();
         // It was cancelled: it ends in no other way.
         let _ = (&mut self.serving).await;
+    }
+
+    /// Returns when its clock began, so that others can record on the same one.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.shared.started()
     }
 
     /// Returns the time since the start: the clock of the journal and of all timelines.

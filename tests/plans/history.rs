@@ -28,8 +28,7 @@ impl History {
     pub(crate) async fn start(objects: Api<ServerlessPrivateEndpoint>, atlas: &Simulator) -> Self {
         let from = objects.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
         let versions = Arc::new(Mutex::new(Vec::new()));
-        let watching =
-            tokio::spawn(watch(objects, Instant::now() - atlas.now(), from, Arc::clone(&versions)));
+        let watching = tokio::spawn(watch(objects, atlas.started(), from, Arc::clone(&versions)));
         Self { versions, watching }
     }
 

@@ -41,8 +41,6 @@ pub(crate) struct ProxiedOperator {
     name: String,
     command: Arc<Command>,
     processes: SharedProcesses,
-    /// The age of Atlas when the recording was created.
-    beginning: Duration,
     kept_alive: Option<JoinHandle<()>>,
 }
 
@@ -63,7 +61,7 @@ impl ProxiedOperator {
     /// Prepares it without a start, so that its very first request can be planned for. `name` is unique among those
     /// that run at the same time: it names the log.
     pub(crate) async fn new(fixture: &Fixture, name: &str) -> Self {
-        let (recording, beginning) = (Arc::new(Recording::default()), fixture.atlas.now());
+        let recording = Arc::new(Recording::default().since(fixture.atlas.started()));
         let config = fixture.control_plane.config().await.unwrap();
         let cluster = Proxy::start(CLUSTER, config, &recording).unwrap();
         let upstream = kube::Config::new(fixture.atlas.url().parse().unwrap());
@@ -77,7 +75,6 @@ impl ProxiedOperator {
             name,
             command,
             processes: SharedProcesses::default(),
-            beginning,
             kept_alive: None,
         }
     }
@@ -116,10 +113,6 @@ impl ProxiedOperator {
     /// Returns the requests of each of its processes, by the clock of Atlas.
     pub(crate) fn processes(&self) -> Vec<Vec<Exchange>> {
         let mut exchanges = self.recording.exchanges();
-        for exchange in &mut exchanges {
-            exchange.at += self.beginning;
-            exchange.responded_at = exchange.responded_at.map(|responded| responded + self.beginning);
-        }
         let starts = locked(&self.processes).starts.clone();
         starts.iter().rev().map(|&start| exchanges.split_off(start)).collect()
     }

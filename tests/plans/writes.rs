@@ -110,7 +110,9 @@ pub(crate) fn changes(record: &Record, wrong: &mut Vec<String>) {
         let life = record.lives.iter().find(|life| path.contains(&life.id));
         let is_met = |endpoint| is_met(&exchange.body, endpoint);
         if record.is_informed && method == "PATCH" && life.and_then(|life| life.at(*at)).is_some_and(is_met) {
-            wrong.push(format!("P9: PATCH {path} at {at:?} wants what is there already"));
+            let since =
+                life.and_then(|life| life.changes.iter().map(|change| change.at).rfind(|since| since <= at));
+            wrong.push(format!("P9: PATCH {path} at {at:?} wants what is there already, since {since:?}"));
         }
     }
 }

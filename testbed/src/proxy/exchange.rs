@@ -23,7 +23,7 @@ pub struct Exchange {
     pub effect: Option<usize>,
     /// The name of the proxy that received it.
     pub proxy: String,
-    /// Since the recording was made.
+    /// Since the beginning of the recording's clock.
     pub at: Duration,
     /// As in `POST`.
     pub method: String,
@@ -35,7 +35,7 @@ pub struct Exchange {
     pub body: Bytes,
     /// Whether it was forwarded, so that its effect may have happened.
     pub forwarded: bool,
-    /// When its status was known, since the recording was created.
+    /// When its status was known, since the beginning of the recording's clock.
     pub responded_at: Option<Duration>,
     /// The status of the response, the upstream's or a made-up one, delivered or not; absent while there is none.
     pub status: Option<u16>,

@@ -86,6 +86,12 @@ impl Recording {
         }
     }
 
+    /// Returns it with the times of its exchanges on the clock that began then, so that two records can be compared.
+    #[must_use]
+    pub fn since(self, started: Instant) -> Self {
+        Self { started, ..self }
+    }
+
     /// Plans this for the n-th exchange, from 1.
     pub fn at_request(&self, number: usize, action: Action) {
         self.plan(When::Request(number), Supply::Once(action));
