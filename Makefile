@@ -82,8 +82,8 @@ release-check: deps ## Checks what a release needs besides `make test`: the char
 	@$(PART) "reproducible" hack/repro
 	@$(PART) "components" hack/sbom
 
-docs: deps ## Generates docs/reference/ from the code, and the table of docs/concepts/health.md
-	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test docs --test health -- reference the_page_about_health
+docs: deps ## Generates docs/reference/ from the code, and the tables of docs/concepts/health.md and docs/architecture.md
+	UPDATE=1 $(CARGO) test --quiet --locked --workspace --test docs --test health --test lives -- reference the_page_about
 
 clean: ## Removes the output of cargo; the control plane stays in ~/.cache/spe-operator
 	$(CARGO) clean

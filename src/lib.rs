@@ -4,9 +4,9 @@
 //! # From event to status
 //!
 //! A watch event or a timer triggers a reconcile ([`serverless`]). It *observes* (the object, its credentials, the instance's
-//! listing), *decides* on one step (`domain::serverless::reconcile` and `decide`), *performs* it, and decides again, until no step
-//! is left; then it *publishes* status and events where they differ. The rules of the protocol are in the `domain` crate, which
-//! knows neither Kubernetes nor HTTP nor time.
+//! listing), *decides* on one step (`decide`), *performs* it, and decides again, until no step is left; then it *publishes* status
+//! and events where they differ. All of that is a state machine without I/O, `domain::serverless::reconcile`, whose effects
+//! `runtime::executor` performs. The rules of the protocol are in the `domain` crate, which knows neither Kubernetes nor HTTP nor time.
 //!
 //! # Creating once
 //!
@@ -19,18 +19,18 @@
 //!
 //! | module | content | uses |
 //! |---|---|---|
-//! | `domain` (crate) | `serverless`: endpoint, ownership, decide, status, memory, output; beside it schedule, access, rate limits | nothing |
+//! | `domain` (crate) | `serverless`: reconcile, decide, ownership, memory, status, output; beside it schedule, access, rate limits | nothing |
 //! | `atlas` (crate) | the HTTP client: Digest, OAuth, classification | `domain` |
 //! | [`clock`] | the clock of the protocol's times | nothing |
 //! | [`metrics`] | the metrics, and their exposition | `domain`, `atlas`, `clock` |
-//! | `runtime` | the parts that all kinds share: controller, admission, calls to the API server, events, watches, bounds | `domain`, `atlas`, `metrics` |
-//! | [`serverless`] | the kind `ServerlessPrivateEndpoint`: its resource, and observe → decide → perform → publish | all above |
+//! | `runtime` | the parts that all kinds share: controller, admission, executor, calls to the API server, events, watches, bounds | `domain`, `atlas`, `metrics` |
+//! | [`serverless`] | the kind `ServerlessPrivateEndpoint`: its resource, and what connects its machine to the runtime | all above |
 //! | [`app`] | settings, log, election, admin server, the program | all above |
 //!
 //! # Invariants, and the tests that hold them
 //!
 //! - `decide` is total and never acts; a POST, PATCH, DELETE or release happens only as the invariants allow: `domain/invariants`.
-//! - No failed request and no killed process changes the final result: `tests/plans`.
+//! - No fault at any effect, no failed request and no killed process changes the final result: `domain/tests/lives`, `tests/plans`.
 //! - An endpoint without our mark is not touched, and a recreated object finds its endpoint again: `tests/operator/ownership.rs`.
 //! - Nothing is written without a change: `tests/operator/steady_state.rs`.
 //! - No output contains a secret: `tests/operator/secrets.rs`.

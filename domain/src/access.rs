@@ -94,6 +94,19 @@ pub enum Choice {
     Nothing,
 }
 
+/// Where the credentials in use come from, which decides what they may be used for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
+pub enum CredentialsInUse {
+    /// From the Secret that the manifest names: everything.
+    #[default]
+    Own,
+    /// The operator's default, which several namespaces share: everything, but it takes over nothing that a living object
+    /// of another namespace owns, has recorded or names.
+    Default,
+    /// From memory, because the Secret is gone, for the reason in the fault. They worked last, and may only list and delete.
+    Remembered(Fault),
+}
+
 /// Returns the credentials to use for an object. `has_default`: the operator has default credentials for its namespace.
 ///
 /// A Secret that the object names is never replaced but for a deletion, and then only if it is missing. The default replaces

@@ -11,7 +11,7 @@ use crate::status::Message;
 /// Why Atlas could not be read, or why it refused a write.
 ///
 /// Two faults are the same while all but `detail` and the varying parts of `next` is equal, and, for an outage, whatever they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fault {
     /// The class, on which the next decision depends.
     pub kind: FaultKind,

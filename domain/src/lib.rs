@@ -5,13 +5,14 @@
 //!
 //! [`serverless`] has the rules of the kind: [`observed`](serverless::observed) → [`decide`](serverless::decide) →
 //! [`decision`](serverless::decision) → [`status`](serverless::status) and [`event`](serverless::event).
-//! [`reconcile`](serverless::reconcile) orders the steps of one reconcile, and says what each result changes.
-//! [`memory`](serverless::memory) carries state from one reconcile to the next, and [`output`](serverless::output) says what other
-//! tools read.
+//! [`reconcile`](serverless::reconcile) is one reconcile as a state machine: it orders the steps, and says what each result
+//! changes. [`kept`](serverless::kept) and [`memory`](serverless::memory) carry state from one reconcile to the next, and
+//! [`output`](serverless::output) says what other tools read.
 //!
-//! The other modules know no kind: [`status`] has the vocabulary of conditions, reasons and events; [`schedule`] says when an object
-//! is due, [`access`] which credentials may be used, [`mod@reference`] what a reference resolves to, [`rate_limits`] whose calls are
-//! withheld, [`request_rate`] how often users may trigger listings, and [`sunset`] which announcements count.
+//! The other modules know no kind: [`mod@reconcile`] has the vocabulary of the machines, their effects and inputs; [`status`]
+//! that of conditions, reasons and events; [`schedule`] says when an object is due, [`access`] which credentials may be used,
+//! [`mod@reference`] what a reference resolves to, [`rate_limits`] whose calls are withheld, [`request_rate`] how often users may
+//! trigger listings, and [`sunset`] which announcements count.
 
 pub mod access;
 pub mod backoff;
@@ -20,6 +21,7 @@ pub mod fault;
 pub mod ids;
 pub mod instant;
 pub mod rate_limits;
+pub mod reconcile;
 pub mod reference;
 pub mod request_rate;
 pub mod requeue;

@@ -15,7 +15,7 @@ const ANNOUNCEMENT_TTL: Duration = Duration::from_hours(24);
 const MAX_ANNOUNCEMENTS: usize = 8;
 
 /// The announcement by Atlas that it will switch this API off.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sunset {
     /// The day, as in `2026-01-15`, if Atlas names one.
     pub day: Option<String>,

@@ -93,14 +93,6 @@ impl ApiServer {
         ApiPermit { _permit: self.permits.enter([namespace.into()]).await }
     }
 
-    /// Returns the permit that is already `held`, else waits for one for `namespace`.
-    pub(crate) async fn permit_or_wait(&self, held: Option<ApiPermit>, namespace: &str) -> ApiPermit {
-        match held {
-            Some(permit) => permit,
-            None => self.permit(namespace).await,
-        }
-    }
-
     /// Reads the object from the API server's store, not from any cache.
     pub(crate) async fn get<K: Kind>(&self, _permit: &ApiPermit, identity: &Identity) -> Result<K, ApiError> {
         self.call_for_object(

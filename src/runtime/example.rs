@@ -31,6 +31,7 @@ pub(crate) struct ExampleStatus {
 impl Kind for Example {
     const FINALIZER: &'static str = "atlas.spe-operator.io/endpoint";
     const CLAIM: &'static str = "atlas.spe-operator.io/claim";
+    const OUTPUT_CONFIG_MAP: &'static str = "atlas.spe-operator.io/output-config-map";
     const ANNOTATIONS: &'static [&'static str] =
         &[Self::CLAIM, "atlas.spe-operator.io/take-over", "reconcile.fluxcd.io/requestedAt"];
 

@@ -29,6 +29,9 @@ pub(crate) trait Kind:
     /// The annotation that holds the claim: a value of any length must count as an attempt, so it is shortened, not refused.
     const CLAIM: &'static str;
 
+    /// The annotation that holds the name of the output ConfigMap.
+    const OUTPUT_CONFIG_MAP: &'static str;
+
     /// The annotations that the operator reads; all others are skipped when an object is decoded.
     const ANNOTATIONS: &'static [&'static str];
 

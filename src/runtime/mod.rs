@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `kind`, `identity` | the constants and functions of a kind; the names of an object |
 //! | `controller` | kube-runtime's controller, with bounded concurrency |
+//! | `executor` | performs the effects of reconciles: the only I/O of a reconcile |
 //! | `triggers` | the watch events that cause a reconcile |
 //! | `admission` | the gate for reconciles, and the requests for them from inside the process |
 //! | `cached`, `decode` | the cached object; decoding it never fails |
@@ -11,6 +12,7 @@
 //! | `atlas_access` | access to Atlas: credentials, permits, and the calls that its refusals withhold |
 //! | `credentials`, `credential_uses` | reads Secrets, returns Atlas clients, and keeps credentials for deletions |
 //! | `references/` | the objects that specs refer to, read once for all referrers |
+//! | `output` | reads and writes output ConfigMaps |
 //! | `events` | publishes events, repeated warnings folded |
 //! | `work` | the right to start something: only in a leader that is not shutting down |
 //! | `work_queue` | a fair queue with lanes |
@@ -35,8 +37,10 @@ pub(crate) mod error_chain;
 pub(crate) mod events;
 #[cfg(test)]
 pub(crate) mod example;
+pub(crate) mod executor;
 pub(crate) mod identity;
 pub(crate) mod kind;
+pub(crate) mod output;
 pub(crate) mod references;
 pub(crate) mod single_flight;
 pub(crate) mod status_patch;

@@ -57,14 +57,6 @@ impl Work {
         *self.is_leader.borrow()
     }
 
-    /// Checks that something may start now.
-    ///
-    /// # Errors
-    /// If nothing may.
-    pub(crate) fn check_start(&self) -> Result<(), Stopped> {
-        if self.may_start() { Ok(()) } else { Err(Stopped) }
-    }
-
     /// Runs a future that may be dropped at any await, for as long as something may start.
     ///
     /// # Errors

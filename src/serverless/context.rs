@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::ids::VpcEndpointId;
 use domain::serverless::observed::Times;
+use domain::serverless::reconcile::ReconcileSettings;
 use domain::status::EventDraft;
 use domain::status::EventReason;
 use domain::token::{ClusterId, Token};
@@ -55,6 +56,13 @@ pub struct Options {
     pub default_credentials: Option<DefaultCredentials>,
     /// The metrics of this process.
     pub metrics: Metrics,
+}
+
+impl Options {
+    /// Returns what is set for all reconciles.
+    pub(super) fn settings(&self) -> ReconcileSettings {
+        ReconcileSettings { times: self.times, poll_min: self.poll_min, poll_max: self.poll_max }
+    }
 }
 
 pub(super) struct Context {
@@ -133,7 +141,7 @@ impl Context {
     fn republish(&self, object: &ObjectRef<CachedEndpoint>) {
         let namespace = object.namespace.as_deref().unwrap_or_default();
         let token = Token::of(&self.cluster_id, namespace, &object.name);
-        self.states.with(&token, |entry| entry.schedule.status_outdated());
+        self.states.with(&token, |entry| entry.kept.schedule.status_outdated());
         self.admission.request(object);
     }
 

@@ -17,6 +17,7 @@ pub(super) type CachedEndpoint = crate::runtime::cached::Cached<ServerlessPrivat
 impl Kind for ServerlessPrivateEndpoint {
     const FINALIZER: &'static str = crd::FINALIZER;
     const CLAIM: &'static str = crd::CLAIM;
+    const OUTPUT_CONFIG_MAP: &'static str = crd::OUTPUT_CONFIG_MAP;
     const ANNOTATIONS: &'static [&'static str] = &[
         crd::CLAIM,
         crd::TAKE_OVER,

@@ -6,11 +6,12 @@ use std::time::Duration;
 use atlas::{Fingerprint, Operation};
 use domain::fault::Fault;
 use domain::rate_limits::Call;
+use domain::reconcile::ListRequest;
 use domain::request_rate::{ListingRate, UserTrigger};
 use domain::schedule::Cause;
 use domain::serverless::endpoint::{Endpoint, Instance};
 use domain::serverless::observed::Times;
-use domain::sunset::Sunset;
+use domain::serverless::reconcile::vocabulary::Listed;
 use domain::token_bucket::Rate;
 
 use crate::clock::Boottime;
@@ -23,17 +24,6 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Maximum burst of listings of an instance: as many as one uninterrupted change needs.
 const BURST: u32 = 4;
-
-/// The listing of an instance, or why there is none, and when its request was sent.
-#[derive(Debug)]
-pub(super) struct InstanceListing {
-    pub(super) sent: Boottime,
-    pub(super) result: Result<Arc<[Endpoint]>, Fault>,
-    /// `true` if a request was sent; otherwise `result` holds the reason.
-    pub(super) was_requested: bool,
-    /// The announced end of this API, if a response of the last day has announced it.
-    pub(super) sunset: Option<Sunset>,
-}
 
 /// Why no request for a listing was sent.
 enum NotSent {
@@ -61,7 +51,7 @@ impl Listings {
         }
     }
 
-    /// Returns all endpoints of an instance, from a listing whose request was sent at `fresh_after` or later.
+    /// Returns all endpoints of an instance, from a listing that is as fresh as requested, or why there is none.
     ///
     /// # Errors
     /// If a user requested it and it is rate-limited: the delay after which it is allowed.
@@ -69,9 +59,9 @@ impl Listings {
         &self,
         atlas: &AtlasAccess,
         access: &Access<Instance>,
-        fresh_after: Boottime,
-        cause: Cause,
-    ) -> Result<InstanceListing, Duration> {
+        ListRequest { fresh_after, cause, .. }: ListRequest,
+    ) -> Result<Listed, Duration> {
+        let fresh_after = Boottime::from_boot(fresh_after);
         let enter = || async {
             // Checked before the permit, so that a thousand objects in back-off do not wait for permits.
             if matches!(cause, Cause::Own | Cause::Edit) {
@@ -111,7 +101,8 @@ impl Listings {
                 }
                 Err(NotSent::RateLimited(delay)) => return Err(delay),
             };
-        Ok(InstanceListing { sent, result, was_requested, sunset: atlas.sunset(self.confirm_gap) })
+        let (sent, sunset) = (sent.since_boot(), atlas.sunset(self.confirm_gap));
+        Ok(Listed { sent, result, was_requested, sunset })
     }
 
     /// Checks back-off and rate limits, and records that a listing is requested now. Returns the trigger of a user that it

@@ -5,19 +5,14 @@
 //! | `crd/` | the custom resource |
 //! | `kind` | the constants and functions of the kind: finalizer, annotations, trigger, lane |
 //! | `wiring` | the watch, and the wiring of all parts |
-//! | `reconcile` | observe → decide → perform → publish, until nothing is left to do |
-//! | `error` | the errors that end a reconcile early |
-//! | `session` | one running reconcile: what several of its steps do |
-//! | `observe` | what other objects contribute to a decision, and the next action |
-//! | `perform` | performs each step of a decision |
-//! | `publish`, `status_patch` | status, events and the requeue delay |
-//! | `output` | the ConfigMap for other tools |
+//! | `reconcile` | connects the machine of a reconcile to the executor |
+//! | `observe`, `perform` | what other objects contribute to a decision; the writes to Atlas |
+//! | `status_patch` | the patch of the status |
 //! | `convert`, `read_object` | converts the custom resource to the types of the rules; the object as it was read |
 //! | `vpc_endpoint_ref` | resolves a reference to a VPC endpoint id, or describes the missing object |
 //! | `listings`, `private_addresses` | the Atlas data of an instance, requested once for all of its objects |
 //! | `directory` | index of the existing objects: the owner of a mark, the objects that declare one VPC endpoint |
 //! | `state`, `context`, `object_metrics` | state that reconciles share |
-//! | `span` | the log span of one reconcile |
 //! | `unwatched` | reports objects outside every watch |
 //!
 //! This module never decides: the rules of the protocol are in the `domain` crate. `convert` and `status_patch` do no I/O; they
@@ -27,19 +22,14 @@ mod context;
 pub mod convert;
 pub mod crd;
 mod directory;
-mod error;
 mod kind;
 mod listings;
 mod object_metrics;
 mod observe;
-mod output;
 mod perform;
 mod private_addresses;
-mod publish;
 mod read_object;
 mod reconcile;
-mod session;
-mod span;
 mod state;
 pub mod status_patch;
 mod unwatched;

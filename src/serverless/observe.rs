@@ -1,65 +1,79 @@
-//! Observes what other objects contribute to a decision, and gets the next action of a reconcile.
-//!
-//! It never waits. Every rule is in `domain::serverless`.
+//! Observes what other objects contribute to a decision. It never waits, and every rule is in `domain`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use domain::access::CredentialsInUse;
+use domain::reconcile::Resolution;
 use domain::reference::VpcEndpoint;
 use domain::serverless::endpoint::EndpointId;
-use domain::serverless::observed::{CredentialsInUse, Observed, Owner};
+use domain::serverless::observed::Owner;
 use domain::serverless::ownership::mark_of;
-use domain::serverless::reconcile::{NextAction, Permits, Plan};
+use domain::serverless::reconcile::state::ReconcileState;
+use domain::serverless::reconcile::vocabulary::Others;
 use domain::token::Token;
-use tracing::debug;
+use kube::Resource;
 
-use crate::clock::Boottime;
+use crate::runtime::identity::Identity;
+use crate::runtime::references::ReferencedObjects;
+use crate::serverless::crd::ServerlessPrivateEndpoint;
 
-use super::session::Session;
-use super::span::{self, Trace};
+use super::directory::Directory;
+use super::read_object::ReadObject;
+use super::vpc_endpoint_ref;
 
-/// Decides, and returns the next action. `has_permit`: the reconcile holds one to call the API server.
-pub(super) fn next(session: &Session, has_permit: bool, trace: &mut Trace) -> NextAction {
-    let Session { ctx, identity, run, permit } = session;
-    let (now, times, token) = (Boottime::now().since_boot(), &ctx.options.times, &identity.token);
-    let observed = run.observe(times, now, |object, at, last_write| {
-        ctx.states.with(token, |entry| {
-            entry.exists = true;
-            entry.memory.recall(object, at, now, last_write)
-        })
-    });
-    let (owners, elsewhere) = (owners(session), elsewhere(session));
-    let permits = Permits { atlas: permit.is_some(), api_server: has_permit };
-    let next = run.next(Observed { owners, elsewhere, ..observed }, other_declarant(session), permits);
-    ctx.states.with(token, |entry| run.confirm(&next, &mut entry.memory, times));
-    if let Some(Plan { decision, .. }) = next.plan() {
-        debug!(step = span::step_name(&decision.step), next = %decision.requeue, "decided");
+/// Resolves the VPC endpoint that the object declares. A deletion does not depend on it.
+pub(super) fn resolve(
+    references: &Arc<ReferencedObjects<ServerlessPrivateEndpoint>>,
+    identity: &Identity,
+    object: &ServerlessPrivateEndpoint,
+) -> Resolution<VpcEndpoint> {
+    if object.meta().deletion_timestamp.is_some() {
+        references.remove(&identity.token);
+        return Resolution::NotNeeded;
     }
-    trace.step(&next);
-    next
+    let found = vpc_endpoint_ref::resolve(references, identity, object);
+    found.map_or(Resolution::NotRead, Resolution::Found)
 }
 
-/// Returns another object that declares the same VPC endpoint.
-fn other_declarant(Session { ctx, identity, run, .. }: &Session) -> Option<String> {
-    match run.vpc_endpoint() {
-        VpcEndpoint::Declared(id) => ctx.directory.other_declarant(&identity.token, &identity.namespace, id),
+/// Returns what the other objects contribute.
+pub(super) fn others(
+    directory: &Directory,
+    identity: &Identity,
+    state: &ReconcileState<ReadObject>,
+) -> Others {
+    let Identity { token, namespace, .. } = identity;
+    let other_declarant = match state.vpc_endpoint() {
+        VpcEndpoint::Declared(id) => directory.other_declarant(token, namespace, id),
         _ => None,
+    };
+    Others {
+        owners: owners(directory, identity, state),
+        elsewhere: elsewhere(directory, token, state),
+        other_declarant,
     }
 }
 
 /// Returns the owners of the foreign marks in the listing, as far as they are known.
-fn owners(Session { ctx, identity, run, .. }: &Session) -> BTreeMap<Token, Owner> {
-    let marks = run.listed().iter().filter_map(|endpoint| mark_of(&endpoint.comment));
+fn owners(
+    directory: &Directory,
+    identity: &Identity,
+    state: &ReconcileState<ReadObject>,
+) -> BTreeMap<Token, Owner> {
+    let marks = state.listed().iter().filter_map(|endpoint| mark_of(&endpoint.comment));
     let others = marks.filter(|token| *token != identity.token);
-    others
-        .filter_map(|token| Some((token.clone(), ctx.directory.owner(&token, &identity.namespace)?)))
-        .collect()
+    others.filter_map(|token| Some((token.clone(), directory.owner(&token, &identity.namespace)?))).collect()
 }
 
 /// Returns the endpoints in the listing that an older object of another namespace uses. Only needed with the default credentials,
 /// which several namespaces share.
-fn elsewhere(Session { ctx, identity, run, .. }: &Session) -> BTreeSet<EndpointId> {
-    let shared = run.listed().iter().filter(|_| *run.credentials() == CredentialsInUse::Default);
-    let others = shared.filter(|endpoint| mark_of(&endpoint.comment).as_ref() != Some(&identity.token));
-    let used = others.filter(|endpoint| ctx.directory.is_used_elsewhere(&identity.token, &endpoint.id));
+fn elsewhere(
+    directory: &Directory,
+    token: &Token,
+    state: &ReconcileState<ReadObject>,
+) -> BTreeSet<EndpointId> {
+    let shared = state.listed().iter().filter(|_| *state.credentials() == CredentialsInUse::Default);
+    let others = shared.filter(|endpoint| mark_of(&endpoint.comment).as_ref() != Some(token));
+    let used = others.filter(|endpoint| directory.is_used_elsewhere(token, &endpoint.id));
     used.map(|endpoint| endpoint.id.clone()).collect()
 }

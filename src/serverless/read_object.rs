@@ -1,25 +1,38 @@
 //! The custom resource as it was read, for the rules that compare versions of it. It does no I/O.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::reference::VpcEndpoint;
 use domain::schedule::ObjectVersion;
 use domain::serverless::observed::{Object, Spec};
-use domain::serverless::reconcile::CustomResource;
+use domain::serverless::reconcile::state::{CustomResource, OutputNames};
 use domain::serverless::status::Report;
+use domain::status::{ConditionType, Reason};
 use domain::token::ClusterId;
 use kube::{Resource, ResourceExt};
 
 use crate::runtime::identity::Identity;
 use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
-use super::{convert, output, status_patch};
+use super::{convert, status_patch};
 
 /// The custom resource as it was read, with the names that the rules need of it.
+#[derive(Debug)]
 pub(super) struct ReadObject {
     pub(super) object: Box<ServerlessPrivateEndpoint>,
-    pub(super) identity: Arc<Identity>,
-    pub(super) cluster_id: Arc<ClusterId>,
+    identity: Arc<Identity>,
+    cluster_id: Arc<ClusterId>,
+}
+
+impl ReadObject {
+    pub(super) fn new(
+        object: Box<ServerlessPrivateEndpoint>,
+        identity: &Arc<Identity>,
+        cluster_id: &Arc<ClusterId>,
+    ) -> Self {
+        Self { object, identity: Arc::clone(identity), cluster_id: Arc::clone(cluster_id) }
+    }
 }
 
 impl CustomResource for ReadObject {
@@ -64,7 +77,41 @@ impl CustomResource for ReadObject {
         status_patch::differs(&self.object, report, handled)
     }
 
-    fn has_output(&self) -> bool {
-        output::has_output(&self.object)
+    fn is_same_object(&self, read: &Self) -> bool {
+        read.object.metadata.uid.as_deref() == Some(self.identity.uid.as_str())
     }
+
+    fn is_deleting(&self) -> bool {
+        self.object.meta().deletion_timestamp.is_some()
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.object.status.as_ref().is_some_and(|status| status.id.is_some())
+    }
+
+    fn is_overdue(&self) -> bool {
+        let conditions = self.object.status.iter().flat_map(|status| &status.conditions);
+        let mut stalled = conditions.filter(|condition| condition.type_ == ConditionType::Stalled.as_str());
+        stalled.any(|stalled| stalled.reason == Reason::ProgressDeadlineExceeded.as_str())
+    }
+
+    fn output(&self) -> OutputNames<'_> {
+        let declared = self.object.spec.output_config_map.as_ref().map(|declared| declared.name.as_str());
+        let recorded = self.object.annotations().get(crd::OUTPUT_CONFIG_MAP).map(String::as_str);
+        // Any user may write the annotation.
+        OutputNames { declared, recorded: recorded.filter(|name| is_name(name)) }
+    }
+
+    fn interval(&self) -> Duration {
+        convert::interval(&self.object)
+    }
+}
+
+/// Returns `true` if `name` is a valid name of a ConfigMap.
+fn is_name(name: &str) -> bool {
+    let is_inner = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
+    name.chars().all(is_inner)
+        && !name.starts_with(['-', '.'])
+        && !name.ends_with(['-', '.'])
+        && !name.is_empty()
 }

@@ -1,34 +1,42 @@
-//! One reconcile: observe → decide → perform, until no step is left, then publish.
+//! One reconcile of this kind: connects its machine, `domain::serverless::reconcile`, to the executor.
 //!
-//! Every rule is in `domain`: `schedule` determines whether the object is due, `decide` the next step. This file only calls them.
+//! It decides nothing, and no order of effects is here: the machine returns the effects, and `runtime::executor` performs them with
+//! the functions of [`observe`](super::observe) and [`perform`](super::perform).
 
-use std::ops::ControlFlow;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::requeue::EarlyEnd;
-use domain::schedule::Due;
-use domain::serverless::reconcile::{NextAction, Reconcile};
-use tracing::{Instrument, debug, warn};
+use atlas::{AtlasError, Operation};
+use domain::ids::VpcEndpointId;
+use domain::rate_limits::Withheld;
+use domain::reconcile::{
+    Done, Effect, End, Input, Interruption, ListRequest, Moment, Note, ObjectWrite, Permits, Resolution,
+    StatusWrite,
+};
+use domain::reference::VpcEndpoint;
+use domain::serverless::decision::{Origin, Step};
+use domain::serverless::endpoint::Instance;
+use domain::serverless::ownership::Claim;
+use domain::serverless::reconcile::vocabulary::{
+    CallResponse, ClaimWrite, EndpointWrite, Intent, Others, Plan, Serverless,
+};
+use domain::serverless::reconcile::{Reconcile, Started};
+use domain::status::EventDraft;
+use domain::token::ClusterId;
+use kube::Resource;
+use serde_json::Value;
+use tracing::info;
 
-use crate::clock::Boottime;
-use crate::metrics::ReconcileResult;
-use crate::serverless::crd::ServerlessPrivateEndpoint;
+use crate::clock::{Boottime, stamp};
+use crate::runtime::atlas_access::Access;
+use crate::runtime::credential_uses::SecretName;
+use crate::runtime::executor::{self, KindReconcile, ListResult, Services, Target, jitter};
+use crate::runtime::identity::Identity;
+use crate::serverless::crd::{self, ServerlessPrivateEndpoint};
 
 use super::context::Context;
-use super::convert;
-use super::error::ReconcileError;
-use super::observe::next;
-use super::publish::{jitter, publish, publish_loss};
 use super::read_object::ReadObject;
-use super::session::Session;
-use super::span::{self, Trace};
-use super::vpc_endpoint_ref::resolve;
-use crate::runtime::identity::Identity;
-
-/// More steps than the longest path through the protocol takes; a reconcile that needs more is in a loop.
-const MAX_STEPS: usize = 16;
+use super::{convert, observe, perform, status_patch};
 
 /// Reconciles one object, last enqueued at `enqueued_at`.
 ///
@@ -38,178 +46,238 @@ pub(super) async fn reconcile(
     enqueued_at: Boottime,
     ctx: Arc<Context>,
 ) -> Option<Duration> {
-    let identity = Identity::new(&*object, &ctx.cluster_id);
-    let (span, for_error) = (span::span(&identity), identity.clone());
-    let started = Boottime::now();
-    // A task of its own: a cancelled reconcile drops no POST in flight, and a panic ends here.
-    let task =
-        tokio::spawn(reconcile_due(object, identity, enqueued_at, Arc::clone(&ctx)).instrument(span.clone()));
-    let result = task.await.unwrap_or_else(|_| {
-        ctx.options.metrics.reconcile_panicked();
-        ctx.options.metrics.reconcile_finished(ReconcileResult::Error, started.elapsed());
-        Err(ReconcileError::Panicked)
-    });
-    span.in_scope(|| requeue_after(result, &for_error, &ctx))
-}
-
-/// Returns the requeue delay for the result of a reconcile.
-fn requeue_after(
-    result: Result<Option<Duration>, ReconcileError>,
-    Identity { namespace, token, .. }: &Identity,
-    ctx: &Context,
-) -> Option<Duration> {
-    match result {
-        Ok(delay) => delay,
-        Err(ReconcileError::Released) => {
-            ctx.on_deleted(namespace, token);
-            Some(EarlyEnd::Released.delay())
-        }
-        Err(ReconcileError::Stopped(_)) => Some(EarlyEnd::Stopped.delay()),
-        Err(ReconcileError::RateLimited(delay)) => Some(delay),
-        Err(ReconcileError::Retry(why)) => {
-            debug!(why, "reconciling again");
-            Some(EarlyEnd::Changed.delay())
-        }
-        Err(ReconcileError::ReferenceNotRead) => {
-            debug!("waiting for the referenced object");
-            Some(EarlyEnd::ReferenceNotRead.delay())
-        }
-        Err(error) => {
-            let (delay, failures) = ctx.states.with(token, |entry| {
-                let delay = entry.schedule.failed(jitter());
-                (delay, entry.schedule.failures())
-            });
-            if matches!(error, ReconcileError::NotFound) {
-                debug!(%error, failures, "reconciling again, unless the watch shows that the object is deleted");
-            } else {
-                warn!(%error, failures, retry_in_s = delay.as_secs(), "failed to reconcile");
-            }
-            Some(delay)
-        }
-    }
-}
-
-/// Reconciles the object if it is due.
-async fn reconcile_due(
-    object: Box<ServerlessPrivateEndpoint>,
-    identity: Identity,
-    enqueued_at: Boottime,
-    ctx: Arc<Context>,
-) -> Result<Option<Duration>, ReconcileError> {
-    let started = Boottime::now();
-    let (version, enqueued_at) = (convert::version(&object), enqueued_at.since_boot());
-    let due = ctx.states.with(&identity.token, |entry| {
-        entry.schedule.due(&version, enqueued_at, Boottime::now().since_boot())
-    });
-    let start = match due {
-        Due::Later(delay) => return Ok(Some(delay)),
-        Due::Now(start) => start,
-    };
+    let identity = Arc::new(Identity::new(&*object, &ctx.cluster_id));
+    let (metrics, span) = (ctx.options.metrics.clone(), executor::span(&identity));
     let (states, token) = (Arc::clone(&ctx.states), identity.token.clone());
-    let metrics = ctx.options.metrics.clone();
-    let active = metrics.reconcile_started();
-    let identity = Arc::new(identity);
-    let read =
-        ReadObject { object, identity: Arc::clone(&identity), cluster_id: Arc::clone(&ctx.cluster_id) };
-    let run = Reconcile::begin(read, &start, started.since_boot());
-    let session = Session { ctx, identity, run, permit: None };
-    let result = Box::pin(traced(session, start.stale)).await;
-    drop(active);
-    if !matches!(result, Ok(_) | Err(ReconcileError::Released)) {
-        states.with(&token, |entry| entry.schedule.interrupted(&start));
-    }
-    metrics.reconcile_finished(counted(&result), started.elapsed());
-    result
+    let begin = move || EndpointReconcile::begin(object, enqueued_at, identity, ctx);
+    let on_panic = || states.with(&token, |entry| entry.kept.schedule.failed(jitter()));
+    executor::execute(begin, metrics, span, on_panic).await
 }
 
-fn counted(result: &Result<Option<Duration>, ReconcileError>) -> ReconcileResult {
-    match result {
-        Ok(None) | Err(ReconcileError::Released | ReconcileError::NotFound) => ReconcileResult::Success,
-        Ok(Some(_)) => ReconcileResult::RequeueAfter,
-        Err(
-            ReconcileError::Retry(_)
-            | ReconcileError::RateLimited(_)
-            | ReconcileError::Stopped(_)
-            | ReconcileError::ReferenceNotRead,
-        ) => ReconcileResult::Requeue,
-        Err(_) => ReconcileResult::Error,
-    }
+/// One running reconcile.
+struct EndpointReconcile {
+    ctx: Arc<Context>,
+    identity: Arc<Identity>,
+    machine: Box<Reconcile<ReadObject>>,
+    jitter: f64,
 }
 
-async fn traced(session: Session, stale: bool) -> Result<Option<Duration>, ReconcileError> {
-    let mut trace = Trace::default();
-    let result = reconcile_loop(session, stale, &mut trace).await;
-    trace.end();
-    result
-}
-
-async fn reconcile_loop(
-    mut session: Session,
-    stale: bool,
-    trace: &mut Trace,
-) -> Result<Option<Duration>, ReconcileError> {
-    let work = session.ctx.work.clone();
-    if stale {
-        let object = work.unless_stopped(Box::pin(session.reread()).as_mut()).await??;
-        session.start_over(object)?;
-    }
-    let mut api_permit = None;
-    for _ in 0..MAX_STEPS {
-        if session.run.begin_resolving(Boottime::now().since_boot()) {
-            resolve_vpc_endpoint(&mut session)?;
+impl EndpointReconcile {
+    /// Begins the reconcile of an object, if it is due.
+    ///
+    /// # Errors
+    /// The delay until it is.
+    fn begin(
+        object: Box<ServerlessPrivateEndpoint>,
+        enqueued_at: Boottime,
+        identity: Arc<Identity>,
+        ctx: Arc<Context>,
+    ) -> Result<Self, Duration> {
+        let read = ReadObject::new(object, &identity, &ctx.cluster_id);
+        let settings = ctx.options.settings();
+        let started = ctx.states.with(&identity.token, |entry| {
+            let (enqueued_at, now) = (enqueued_at.since_boot(), Boottime::now().since_boot());
+            Reconcile::start(read, &mut entry.kept, &settings, enqueued_at, now)
+        });
+        match started {
+            Started::Later(delay) => Err(delay),
+            Started::Now(machine) => Ok(Self { ctx, identity, machine, jitter: jitter() }),
         }
-        // All objects may wait at once, for a listing or for a permit: there each holds only its session, and decides
-        // again afterwards. (For the same reason every larger future of a reconcile is boxed where it is created.)
-        let held = api_permit.take();
-        match next(&session, held.is_some(), trace) {
-            NextAction::List(plan) => {
-                drop((held, plan));
-                work.unless_stopped(pin!(session.list())).await??;
+    }
+}
+
+impl KindReconcile for EndpointReconcile {
+    type Resource = ServerlessPrivateEndpoint;
+    type Words = Serverless<ReadObject>;
+    type Subject = Instance;
+
+    fn services(&self) -> Services<'_> {
+        let Context { api_server, atlas, events, work, .. } = &*self.ctx;
+        Services { api_server, atlas, events, work }
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn resource(&self) -> &ServerlessPrivateEndpoint {
+        &self.machine.object().object
+    }
+
+    fn object(&self, resource: ServerlessPrivateEndpoint) -> ReadObject {
+        ReadObject::new(Box::new(resource), &self.identity, &self.ctx.cluster_id)
+    }
+
+    fn resume(&mut self, input: Input<Self::Words>) -> Effect<Self::Words> {
+        let Self { ctx, identity, machine, jitter } = self;
+        ctx.states.with(&identity.token, |entry| {
+            let at = Moment { now: stamp(), jitter: *jitter };
+            machine.resume(input, &mut entry.kept, &at)
+        })
+    }
+
+    fn permits(&self) -> Permits {
+        self.machine.permits()
+    }
+
+    fn interruption(&self) -> Interruption {
+        self.machine.interruption()
+    }
+
+    fn take_notes(&mut self) -> Vec<Note> {
+        self.machine.take_notes()
+    }
+
+    fn target(&self) -> Result<Target<Instance>, String> {
+        let object = self.resource();
+        let subject = convert::instance(object)?;
+        let namespace = &self.identity.namespace;
+        let named = object.spec.credentials_ref.as_ref();
+        let secret = named.map(|named| SecretName { namespace: namespace.clone(), name: named.name.clone() });
+        let deleting = object.meta().deletion_timestamp.is_some();
+        Ok(Target { project: subject.project.clone(), subject, secret, deleting })
+    }
+
+    fn look_up(&self) -> Others {
+        self.ctx.states.with(&self.identity.token, |entry| entry.exists = true);
+        observe::others(&self.ctx.directory, &self.identity, self.machine.state())
+    }
+
+    fn resolve(&self) -> Resolution<VpcEndpoint> {
+        observe::resolve(&self.ctx.references, &self.identity, self.resource())
+    }
+
+    fn declare(&self, declaration: Option<VpcEndpointId>) {
+        self.ctx.record_declaration(&self.identity.token, declaration.as_ref());
+    }
+
+    fn withheld(&self, access: &Access<Instance>, intent: &Intent) -> Option<Withheld> {
+        let (atlas, requested) = (&self.ctx.atlas, self.machine.state().handled_request().is_some());
+        let (operation, id) = match intent {
+            Intent::ClaimOnly => (Operation::List, None),
+            Intent::Create => (Operation::Create, None),
+            Intent::Update(id) => (Operation::Update, Some(id)),
+            Intent::Delete(id) => (Operation::Delete, Some(id)),
+        };
+        let withheld = match intent {
+            Intent::ClaimOnly => atlas.withheld_read(access, requested).map(Withheld::All),
+            _ => atlas.begin_write(access, requested),
+        };
+        Some(match withheld? {
+            Withheld::All(fault) => {
+                Withheld::All(fault.met_by(Operation::List.attempt(&access.subject, None)))
             }
-            NextAction::AtlasPermit => {
-                drop(held);
-                work.unless_stopped(pin!(session.enter())).await??;
+            Withheld::Writes(fault) => Withheld::Writes(fault.met_by(operation.attempt(&access.subject, id))),
+        })
+    }
+
+    async fn list(&self, access: &Access<Instance>, request: ListRequest) -> ListResult<Self> {
+        let listed = self.ctx.listings.get(&self.ctx.atlas, access, request).await;
+        let is_accepted = listed.as_ref().is_ok_and(|listed| listed.result.is_ok());
+        (listed, is_accepted)
+    }
+
+    async fn call(
+        &self,
+        access: &Access<Instance>,
+        call: EndpointWrite,
+    ) -> (CallResponse, Option<AtlasError>) {
+        match call {
+            EndpointWrite::Create { comment, claimed } => {
+                let (ctx, token) = (Arc::clone(&self.ctx), self.identity.token.clone());
+                // The last check before the POST uses the events that the watch has delivered since the claim.
+                let may_send = move || {
+                    claimed.until(stamp()) < ctx.options.times.create_deadline
+                        && ctx.work.may_send()
+                        && !ctx.states.deletion_seen(&token)
+                };
+                let (outcome, response, error) = perform::create(access, &comment, may_send).await;
+                self.ctx.options.metrics.post(outcome);
+                (response, error)
             }
-            NextAction::ApiPermit => {
-                session.permit = None;
-                api_permit = Some(
-                    work.unless_stopped(pin!(session.ctx.api_server.permit(&session.identity.namespace)))
-                        .await?,
-                );
+            EndpointWrite::Update { id, comment, vpc_endpoint } => {
+                perform::update(access, &id, comment, vpc_endpoint).await
             }
-            NextAction::PublishLoss(plan) => {
-                drop(held);
-                if let ControlFlow::Break(delay) = Box::pin(publish_loss(&mut session, plan)).await? {
-                    return Ok(delay);
+            EndpointWrite::Delete { id, excess } => perform::delete(access, &id, excess).await,
+        }
+    }
+
+    async fn address(
+        &self,
+        access: &Access<Instance>,
+        connected: &str,
+        fresh_after: Boottime,
+    ) -> Option<String> {
+        self.ctx.addresses.find(&self.ctx.atlas, access, connected, fresh_after).await
+    }
+
+    fn claim(&self, claim: &ClaimWrite) -> Vec<(&'static str, Option<String>)> {
+        let ClaimWrite { nonce, is_fresh, replaced, stale_vpc_endpoint } = claim.clone();
+        if is_fresh {
+            self.ctx.states.with(&self.identity.token, |entry| entry.counted.claimed(Boottime::now()));
+        }
+        let Identity { token, uid, .. } = &*self.identity;
+        let cluster = ClusterId::clone(&self.ctx.cluster_id);
+        let claim = Claim { token: token.clone(), nonce, uid: uid.clone(), cluster, replaced };
+        let mut annotations = vec![(crd::CLAIM, Some(claim.to_string()))];
+        if stale_vpc_endpoint.is_some() {
+            annotations.push((crd::STALE_VPC_ENDPOINT_ID, stale_vpc_endpoint));
+        }
+        annotations
+    }
+
+    fn record_guards(&self) -> Vec<Value> {
+        status_patch::record_guards(self.resource())
+    }
+
+    fn status_changes(&self, status: &StatusWrite<Self::Words>) -> Vec<Value> {
+        let StatusWrite { plan, handled_request } = status;
+        status_patch::changes(self.resource(), &plan.report, handled_request.as_deref())
+    }
+
+    fn on_written(&self, write: &ObjectWrite<Self::Words>, written: &ServerlessPrivateEndpoint) {
+        match write {
+            ObjectWrite::Record(status) => {
+                if self.ctx.options.default_credentials.is_some() {
+                    self.ctx.directory.record_endpoints(&self.identity.token, written);
+                }
+                if let Step::Record { endpoint, origin } = &status.plan.decision.step {
+                    let origin = match origin {
+                        Origin::Created => "created",
+                        Origin::Adopted => "adopted",
+                        Origin::Named => "named",
+                    };
+                    info!(endpoint.id = %endpoint.id, origin, "recorded the endpoint");
                 }
             }
-            NextAction::Perform(plan) => {
-                drop(held);
-                // Never dropped as a whole: each step knows which of its requests may be dropped.
-                Box::pin(session.perform(&plan)).await?;
+            ObjectWrite::Release(is_deleted) => {
+                let endpoint = if *is_deleted { "deleted" } else { "retained" };
+                info!(endpoint, "released the object");
             }
-            NextAction::Release(plan) => {
-                let release = session.release(held, &plan);
-                work.unless_stopped(Box::pin(release).as_mut()).await??;
-            }
-            NextAction::Rest(plan) => {
-                return work.unless_stopped(Box::pin(publish(session, held, plan)).as_mut()).await?;
-            }
+            ObjectWrite::Claim(_) | ObjectWrite::OutputName(_) | ObjectWrite::Status(_) => {}
         }
     }
-    Err(ReconcileError::Retry("too many steps at once"))
-}
 
-/// Resolves the VPC endpoint that the object declares, as last read.
-fn resolve_vpc_endpoint(session: &mut Session) -> Result<(), ReconcileError> {
-    let references = &session.ctx.references;
-    if session.is_deleting() {
-        // A deletion does not depend on the object's reference.
-        references.remove(&session.identity.token);
-        return Ok(());
+    fn on_event(&self, draft: &EventDraft) {
+        let metrics = &self.ctx.options.metrics;
+        self.ctx.states.with(&self.identity.token, |entry| entry.counted.event_published(metrics, draft));
     }
-    let found = resolve(references, &session.identity, session.object());
-    session.run.resolved(found.ok_or(ReconcileError::ReferenceNotRead)?);
-    session.ctx.record_declaration(&session.identity.token, session.run.declared());
-    Ok(())
+
+    fn on_done(&self, done: &Done<Self::Words>) {
+        let (ctx, Identity { namespace, token, .. }) = (&self.ctx, &*self.identity);
+        if done.end == End::Released {
+            ctx.on_deleted(namespace, token);
+        }
+        let Some(Plan { decision, report, .. }) = done.plan.as_deref() else { return };
+        if !report.unchanged {
+            let due = done.requeue.map(|delay| Boottime::now() + delay);
+            ctx.states.with(token, |entry| {
+                entry.counted.reconciled(&ctx.options.metrics, decision, report, self.resource(), due);
+            });
+        }
+    }
+
+    fn failures(&self) -> u32 {
+        self.ctx.states.with(&self.identity.token, |entry| entry.kept.schedule.failures())
+    }
 }

@@ -19,8 +19,8 @@ fn send(states: &ObjectStates, name: &str) {
     let nonce = Nonce::from_random([7; 16]);
     states.with(&token(name), |entry| {
         entry.exists = true;
-        entry.memory.begin_claim(nonce.clone(), Boottime::now().since_boot());
-        assert!(entry.memory.begin_send(&nonce));
+        entry.kept.memory.begin_claim(nonce.clone(), Boottime::now().since_boot());
+        assert!(entry.kept.memory.begin_send(&nonce));
     });
 }
 
@@ -54,7 +54,8 @@ fn appear(states: &ObjectStates, namespace: &str, name: &str) {
 /// The attempts that the object of that name has to wait for.
 fn open(states: &ObjectStates, name: &str) -> Vec<Nonce> {
     let now = Boottime::now().since_boot();
-    let snapshot = states.with(&token(name), |entry| entry.memory.snapshot(now, now, WriteOutcome::Nothing));
+    let snapshot =
+        states.with(&token(name), |entry| entry.kept.memory.snapshot(now, now, WriteOutcome::Nothing));
     let open = snapshot.attempts.into_iter().filter(|attempt| attempt.outcome == AttemptOutcome::Unknown);
     open.map(|attempt| attempt.nonce).collect()
 }

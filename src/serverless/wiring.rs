@@ -92,7 +92,8 @@ pub async fn run(
             api_server.clone(),
             Arc::clone(&admission),
             move |token, at| {
-                states_for_references.with(token, |entry| entry.schedule.reference_changed(at.since_boot()));
+                states_for_references
+                    .with(token, |entry| entry.kept.schedule.reference_changed(at.since_boot()));
             },
         )),
         admission,

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use domain::access::CredentialsInUse;
 use domain::fault::{Fault, FaultKind};
 use domain::reference::VpcEndpoint;
 use domain::serverless::decide::decide;
 use domain::serverless::decision::{ConfirmedAbsence, Step};
 use domain::serverless::endpoint::Endpoint;
 use domain::serverless::observed::{
-    Attempt, AttemptOutcome, CredentialsInUse, Listing, MemorySnapshot, Observed, Times, WriteOutcome,
+    Attempt, AttemptOutcome, Listing, MemorySnapshot, Observed, Times, WriteOutcome,
 };
 use domain::serverless::ownership::{Claim, Nonce, marked_comment};
 use domain::serverless::status::report;

@@ -21,7 +21,7 @@ use crate::faults::versions::Versions;
 use crate::reasons;
 
 /// The error of an object, or of an object that it refers to.
-struct Input {
+struct BadInput {
     name: &'static str,
     /// The entries of its Secret; `None`: there is none.
     secret: Option<&'static [(&'static str, &'static [u8])]>,
@@ -43,7 +43,7 @@ const GOOD: &[(&str, &[u8])] =
     &[("publicApiKey", DEFAULT_PUBLIC_KEY.as_bytes()), ("privateApiKey", DEFAULT_PRIVATE_KEY.as_bytes())];
 
 /// Valid input.
-const INPUT: Input = Input {
+const INPUT: BadInput = BadInput {
     name: "",
     secret: Some(GOOD),
     annotations: "{}",
@@ -58,8 +58,8 @@ const fn secret(
     name: &'static str,
     entries: Option<&'static [(&'static str, &'static [u8])]>,
     words: &'static [&'static str],
-) -> Input {
-    Input { name, secret: entries, says: (Ready, CredentialsNotFound, words), never: ANYTHING, ..INPUT }
+) -> BadInput {
+    BadInput { name, secret: entries, says: (Ready, CredentialsNotFound, words), never: ANYTHING, ..INPUT }
 }
 
 /// A `ConfigMap` without a VPC endpoint id.
@@ -67,8 +67,8 @@ const fn reference(
     name: &'static str,
     map: Option<&'static [(&'static str, &'static str)]>,
     words: &'static [&'static str],
-) -> Input {
-    Input {
+) -> BadInput {
+    BadInput {
         name,
         map,
         spec: r#"{"credentialsRef": {"name": "NAME"}, "cloudProviderEndpointRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "NAME", "key": "vpce"}}"#,
@@ -82,7 +82,7 @@ const fn reference(
 const FOREIGN: &str = "5f0000000000000000000001";
 
 #[rustfmt::skip]
-const INPUTS: &[Input] = &[
+const INPUTS: &[BadInput] = &[
     secret("no-secret", None, &["Secret no-secret does not exist", "create it"]),
     secret("empty-secret", Some(&[]), &["publicApiKey and privateApiKey, or clientId and clientSecret, are missing"]),
     secret("no-private-key", Some(&[("publicApiKey", b"abcdefgh")]), &["privateApiKey is missing", "add it"]),
@@ -91,34 +91,34 @@ const INPUTS: &[Input] = &[
     secret("blank-key", Some(&[("publicApiKey", b"abcdefgh"), ("privateApiKey", b" \n")]), &["cannot be used", "correct them"]),
     secret("key-of-two-lines", Some(&[("publicApiKey", b"abcd\nefgh"), ("privateApiKey", b"secret")]), &["cannot be used"]),
     secret("key-not-text", Some(&[("publicApiKey", b"\xff\xfe"), ("privateApiKey", b"secret")]), &["is not text"]),
-    Input { name: "no-reference", spec: "{}", says: (Ready, CredentialsNotFound, &["spec.credentialsRef is not set"]), never: ANYTHING, ..INPUT },
+    BadInput { name: "no-reference", spec: "{}", says: (Ready, CredentialsNotFound, &["spec.credentialsRef is not set"]), never: ANYTHING, ..INPUT },
     reference("no-map", None, &["ConfigMap no-map", "does not exist", "create it"]),
     reference("no-entry", Some(&[("other", "vpce-0a1b2c3d4e5f60718")]), &["has no entry vpce", "add it"]),
     reference("empty-entry", Some(&[("vpce", "")]), &["entry vpce of ConfigMap empty-entry", "correct it"]),
     reference("service-name", Some(&[("vpce", "com.amazonaws.vpce.us-east-1.vpce-svc-0a1b2c3d4e5f60718")]), &["another text of 55 characters", "correct it"]),
     reference("upper-case", Some(&[("vpce", "VPCE-0A1B2C3D4E5F60718")]), &["another text of 22 characters", "correct it"]),
-    Input {
+    BadInput {
         name: "unreadable-claim",
         annotations: r#"{"atlas.spe-operator.io/claim": "v9/what/is/this"}"#,
         says: (Ready, Creating, &["the outcome of an earlier create request is unknown"]),
         never: WRITES,
         ..INPUT
     },
-    Input {
+    BadInput {
         name: "empty-claim",
         annotations: r#"{"atlas.spe-operator.io/claim": ""}"#,
         says: (Ready, Creating, &["the outcome of an earlier create request is unknown"]),
         never: WRITES,
         ..INPUT
     },
-    Input {
+    BadInput {
         name: "foreign-claim",
         annotations: r#"{"atlas.spe-operator.io/claim": "v1/aaaaaaaaaaaaaaaa/aaaaaaaaaaaaaaaaaaaaaaaaaa/6d9a3c9e-0000-0000-0000-000000000000/elsewhere/-"}"#,
         says: (Ready, AdoptionRequired, &["elsewhere"]),
         never: WRITES,
         ..INPUT
     },
-    Input {
+    BadInput {
         name: "unreadable-take-over",
         annotations: r#"{"atlas.spe-operator.io/take-over": "yes, please"}"#,
         spec: r#"{"credentialsRef": {"name": "NAME"}, "endpointId": "5f0000000000000000000001"}"#,
@@ -126,21 +126,21 @@ const INPUTS: &[Input] = &[
         never: WRITES,
         ..INPUT
     },
-    Input {
+    BadInput {
         name: "endpoint-of-nobody",
         spec: r#"{"credentialsRef": {"name": "NAME"}, "endpointId": "5f0000000000000000000002"}"#,
         says: (Ready, EndpointNotFound, &["5f0000000000000000000002", "Fix spec.endpointId, or remove it"]),
         never: WRITES,
         ..INPUT
     },
-    Input {
+    BadInput {
         name: "watching-nobody",
         spec: r#"{"credentialsRef": {"name": "NAME"}, "endpointId": "5f0000000000000000000002", "managementPolicy": "Observe"}"#,
         says: (Ready, EndpointNotFound, &["5f0000000000000000000002"]),
         never: WRITES,
         ..INPUT
     },
-    Input {
+    BadInput {
         name: "output-of-another",
         map: Some(&[("id", "mine")]),
         spec: r#"{"credentialsRef": {"name": "NAME"}, "outputConfigMap": {"name": "NAME"}}"#,
@@ -151,8 +151,8 @@ const INPUTS: &[Input] = &[
 ];
 
 /// Creates the object with all that belongs to it, waits for its condition, requests reconciles, and counts.
-async fn meet(fixture: &Fixture, versions: &Versions, input: &Input, project: &str) -> Result<(), String> {
-    let Input { name, secret, map, .. } = input;
+async fn meet(fixture: &Fixture, versions: &Versions, input: &BadInput, project: &str) -> Result<(), String> {
+    let BadInput { name, secret, map, .. } = input;
     fixture.atlas.add_instance(project, DEFAULT_INSTANCE);
     let foreign = Endpoint {
         id: FOREIGN.to_owned(),

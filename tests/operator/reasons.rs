@@ -10,7 +10,7 @@ use domain::status::ConditionType::{
 use domain::status::Reason::*;
 use domain::status::{ConditionType, EventReason, Reason};
 
-use crate::faults::row::{End, FaultRow, FaultStart, ROW, Recovery, Says, SecretContents};
+use crate::faults::row::{FaultEnd, FaultRow, FaultStart, ROW, Recovery, Says, SecretContents};
 use crate::faults::tables;
 
 /// Actions of users, and missing objects in the cluster.
@@ -23,12 +23,12 @@ pub(crate) const ROWS: &[FaultRow] = &[
         events: &[EventReason::CredentialsNotFound],
         ..ROW
     },
-    FaultRow { spec: r#"{"readyWhen": "Available"}"#, says: &[Says(Ready, false, AwaitingVpcEndpoint, &["com.amazonaws.vpce"])], end: End::Stays(AwaitingVpcEndpoint), ..ROW },
+    FaultRow { spec: r#"{"readyWhen": "Available"}"#, says: &[Says(Ready, false, AwaitingVpcEndpoint, &["com.amazonaws.vpce"])], end: FaultEnd::Stays(AwaitingVpcEndpoint), ..ROW },
     FaultRow { spec: r#"{"suspend": true}"#, says: &[Says(Ready, false, Suspended, &["spec.suspend"]), Says(Held, true, SuspendRequested, &[]), Says(EndpointServiceAvailable, false, NoEndpoint, &[])], recovery: Recovery::Edit(r#"{"suspend": false}"#), ..ROW },
     FaultRow {
         spec: r#"{"cloudProviderEndpointRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "network", "key": "vpce"}}"#,
         says: &[Says(Ready, false, ReferenceNotFound, &["ConfigMap network", "does not exist"])],
-        end: End::Stays(ReferenceNotFound),
+        end: FaultEnd::Stays(ReferenceNotFound),
         events: &[EventReason::ReferenceNotFound],
         ..ROW
     },
@@ -36,7 +36,7 @@ pub(crate) const ROWS: &[FaultRow] = &[
         spec: r#"{"endpointId": "5f0000000000000000000003"}"#,
         says: &[Says(Ready, false, EndpointNotFound, &["5f0000000000000000000003", "Fix spec.endpointId"])],
         recovery: Recovery::ByItself,
-        end: End::Stays(EndpointNotFound),
+        end: FaultEnd::Stays(EndpointNotFound),
         posts: 0,
         endpoints: 0,
         events: &[EventReason::EndpointNotFound],
@@ -57,7 +57,7 @@ pub(crate) const ROWS: &[FaultRow] = &[
         says: &[Says(Ready, false, Creating, &["outcome of an earlier create request is unknown"])],
         recovery: Recovery::Edit(r#"{"endpointId": "5f0000000000000000000001"}"#),
         then: &[Says(Ready, false, InvalidSpec, &["5f0000000000000000000001", "remove it"])],
-        end: End::Stays(InvalidSpec),
+        end: FaultEnd::Stays(InvalidSpec),
         events: &[EventReason::InvalidSpec],
         ..ROW
     },
@@ -65,7 +65,7 @@ pub(crate) const ROWS: &[FaultRow] = &[
         annotations: r#"{"atlas.spe-operator.io/claim": "v1/aaaaaaaaaaaaaaaa/aaaaaaaaaaaaaaaaaaaaaaaaaa/6d9a3c9e-0000-0000-0000-000000000000/elsewhere/-"}"#,
         says: &[Says(Ready, false, AdoptionRequired, &["elsewhere", "aaaaaaaaaaaaaaaa"])],
         recovery: Recovery::ByItself,
-        end: End::Stays(AdoptionRequired),
+        end: FaultEnd::Stays(AdoptionRequired),
         posts: 0,
         endpoints: 0,
         events: &[EventReason::AdoptionRequired],

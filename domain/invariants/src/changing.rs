@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use domain::access::CredentialsInUse;
 use domain::reference::VpcEndpoint;
 use domain::serverless::decision::Decision;
 use domain::serverless::endpoint::{Endpoint, EndpointStatus};
-use domain::serverless::observed::{CredentialsInUse, Observed, Owner, WriteOutcome};
+use domain::serverless::observed::{Observed, Owner, WriteOutcome};
 use domain::serverless::ownership::{ClaimReading, mark_of};
 
 use crate::Verdict;

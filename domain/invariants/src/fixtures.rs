@@ -8,12 +8,11 @@ use std::time::Duration;
 
 pub use crate::draw::Draw;
 
+use domain::access::CredentialsInUse;
 use domain::fault::{Fault, FaultKind};
 use domain::ids::VpcEndpointId;
 use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
-use domain::serverless::observed::{
-    CredentialsInUse, Listing, MemorySnapshot, Object, Observed, Spec, Times,
-};
+use domain::serverless::observed::{Listing, MemorySnapshot, Object, Observed, Spec, Times};
 use domain::serverless::ownership::{Claim, ClaimReading, Nonce, marked_comment};
 use domain::serverless::status::Report;
 use domain::status::{Condition, ConditionType, Reason, Reported, ReportedCondition};

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use domain::access::CredentialsInUse;
 use domain::fault::FaultKind;
 use domain::reference::VpcEndpoint;
 use domain::serverless::decision::{ConfirmedAbsence, Decision, Origin, Step, Withdrawn};
 use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus, is_service_name};
-use domain::serverless::observed::{AttemptOutcome, CredentialsInUse, Listing, Observed, Spec};
+use domain::serverless::observed::{AttemptOutcome, Listing, Observed, Spec};
 use domain::serverless::ownership::{ClaimReading, Nonce, mark_of};
 use domain::serverless::status::Report;
 use domain::status::{Condition, ConditionType, Reason};

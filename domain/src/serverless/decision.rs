@@ -53,7 +53,7 @@ pub struct Withdrawn {
 }
 
 /// One thing to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Nothing.
     Rest,

@@ -132,17 +132,6 @@ pub fn of_step(step: &Step, o: &Observed) -> Option<EventDraft> {
             let message = format!("adopted endpoint {}, which spec.endpointId names", endpoint.id);
             Some(normal(EventReason::EndpointAdopted, message))
         }
-        Step::Update { vpc_endpoint: Some(id), .. } => {
-            Some(normal(EventReason::VpcEndpointAttached, format!("Atlas accepted VPC endpoint {id}")))
-        }
-        Step::Update { id, comment: Some(_), vpc_endpoint: None } => {
-            let message = format!("put the declared comment and the mark of this object on endpoint {id}");
-            Some(normal(EventReason::CommentWritten, message))
-        }
-        Step::Delete { id, excess: true } => {
-            let message = format!("deleted endpoint {id}, an unused duplicate with the mark of this object");
-            Some(EventDraft { reason: EventReason::ExcessEndpointDeleted, warning: true, message })
-        }
         Step::Release(ReleaseReason::Deleted) => {
             let message = match (o.recorded(), has_vpc_endpoint(o)) {
                 (None, _) => "nothing of this object is left in Atlas".to_owned(),
@@ -160,11 +149,25 @@ pub fn of_step(step: &Step, o: &Observed) -> Option<EventDraft> {
             };
             Some(normal(EventReason::EndpointRetained, message))
         }
-        Step::Rest
-        | Step::List
-        | Step::Claim { .. }
-        | Step::Create { .. }
-        | Step::Update { .. }
-        | Step::Delete { .. } => None,
+        step => of_change_of_endpoint(step),
+    }
+}
+
+/// Returns the event about a PATCH or DELETE that Atlas accepted; it depends on the step alone.
+#[must_use]
+pub fn of_change_of_endpoint(step: &Step) -> Option<EventDraft> {
+    match step {
+        Step::Update { vpc_endpoint: Some(id), .. } => {
+            Some(normal(EventReason::VpcEndpointAttached, format!("Atlas accepted VPC endpoint {id}")))
+        }
+        Step::Update { id, comment: Some(_), vpc_endpoint: None } => {
+            let message = format!("put the declared comment and the mark of this object on endpoint {id}");
+            Some(normal(EventReason::CommentWritten, message))
+        }
+        Step::Delete { id, excess: true } => {
+            let message = format!("deleted endpoint {id}, an unused duplicate with the mark of this object");
+            Some(EventDraft { reason: EventReason::ExcessEndpointDeleted, warning: true, message })
+        }
+        _ => None,
     }
 }

@@ -195,6 +195,13 @@ impl Memory {
         self.attempts.get(nonce).map(|(since, _)| *since)
     }
 
+    /// Returns the attempt that this process claimed last and has not sent, and when it began to claim it.
+    #[must_use]
+    pub fn unsent(&self) -> Option<(&Nonce, SinceBoot)> {
+        let unsent = self.attempts.iter().filter(|(_, (_, outcome))| *outcome == AttemptOutcome::NotSent);
+        unsent.map(|(nonce, (since, _))| (nonce, *since)).max_by_key(|(_, since)| *since)
+    }
+
     /// Marks an attempt that cannot land any more: Atlas refused it, or it will not be sent because it is unknown whether its
     /// claim was accepted.
     pub fn settle(&mut self, nonce: &Nonce) {

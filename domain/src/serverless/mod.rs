@@ -4,6 +4,7 @@ pub mod decide;
 pub mod decision;
 pub mod endpoint;
 pub mod event;
+pub mod kept;
 pub mod memory;
 pub mod observed;
 pub mod output;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::access::CredentialsInUse;
 use crate::fault::{Fault, FaultKind};
 use crate::ids::VpcEndpointId;
 use crate::reference::VpcEndpoint;
@@ -47,12 +48,10 @@ impl Observed {
         self.object.recorded.as_ref().map(|endpoint| &endpoint.id)
     }
 
-    /// Returns `true` if a rule may depend on `endpoint`: it is recorded, named, or carries our mark. Other endpoints of the
-    /// instance may be left out of the listing (invariant `narrowing`), so that an object does not hold all of its neighbours.
+    /// Returns `true` if a rule may depend on `endpoint` ([`concerns`]).
     #[must_use]
     pub fn concerns(&self, endpoint: &Endpoint) -> bool {
-        let named = self.spec.as_ref().ok().and_then(|spec| spec.endpoint_id.as_ref());
-        [self.recorded(), named].contains(&Some(&endpoint.id)) || self.is_ours(endpoint)
+        concerns(&self.object, &self.spec, endpoint)
     }
 
     /// Returns `true` if `endpoint` carries this object's mark.
@@ -60,6 +59,16 @@ impl Observed {
     pub fn is_ours(&self, endpoint: &Endpoint) -> bool {
         mark_of(&endpoint.comment).as_ref() == Some(&self.object.token)
     }
+}
+
+/// Returns `true` if a rule may depend on `endpoint`: it is recorded, named, or carries the object's mark. Other endpoints of the
+/// instance may be left out of the listing (invariant `narrowing`), so that an object does not hold all of its neighbours.
+#[must_use]
+pub fn concerns(object: &Object, spec: &Result<Spec, String>, endpoint: &Endpoint) -> bool {
+    let recorded = object.recorded.as_ref().map(|recorded| &recorded.id);
+    let named = spec.as_ref().ok().and_then(|spec| spec.endpoint_id.as_ref());
+    [recorded, named].contains(&Some(&endpoint.id))
+        || mark_of(&endpoint.comment).as_ref() == Some(&object.token)
 }
 
 /// The custom resource, as far as the rules care.
@@ -124,19 +133,6 @@ pub enum ReadyWhen {
     Available,
 }
 
-/// Where the credentials in use come from, which decides what they may be used for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum CredentialsInUse {
-    /// From the Secret that the manifest names: everything.
-    #[default]
-    Own,
-    /// The operator's default, which several namespaces share: everything, but it takes over nothing that a living object
-    /// of another namespace owns, has recorded or names.
-    Default,
-    /// From memory, because the Secret is gone, for the reason in the fault. They worked last, and may only list and delete.
-    Remembered(Fault),
-}
-
 /// The owner of a mark, among the objects of this cluster that this process knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
@@ -149,7 +145,7 @@ pub enum Owner {
 }
 
 /// The listing of this reconcile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Listing {
     /// None was requested yet.
     NotFetched,
@@ -242,7 +238,7 @@ pub struct Deleted {
 }
 
 /// The outcome of this reconcile's write to Atlas. There is at most one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub enum WriteOutcome {
     /// There was none yet.
     #[default]

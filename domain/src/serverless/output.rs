@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::serverless::endpoint::is_service_name;
 use crate::serverless::status::Report;
+use crate::status::Message;
 
 /// The delay before a failed write of the ConfigMap is retried.
 pub const RETRY: Duration = Duration::from_mins(1);
@@ -86,6 +87,12 @@ fn region(service: &str) -> Option<String> {
 pub fn known_address(content: &Content, vpc_endpoint: &str) -> Option<String> {
     let same = content.get(VPC_ENDPOINT).is_some_and(|id| id == vpc_endpoint);
     content.get(SRV_ADDRESS).filter(|_| same).cloned()
+}
+
+/// Returns the message that the name of the ConfigMap is taken.
+#[must_use]
+pub fn taken(name: &str) -> Message {
+    format!("ConfigMap {name} exists and was not made for this object; delete it or name another in spec.outputConfigMap").into()
 }
 
 /// A ConfigMap as it is found.

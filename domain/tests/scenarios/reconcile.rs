@@ -1,17 +1,22 @@
 //! What the results of requests change of a running reconcile.
 
-use domain::access::Purpose;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::access::{CredentialsInUse, Purpose};
 use domain::fault::{Fault, FaultKind};
 use domain::instant::SinceBoot;
 use domain::rate_limits::Withheld;
+use domain::reconcile::Permits;
 use domain::reference::VpcEndpoint;
 use domain::schedule::{Basis, Cause, Due, ObjectVersion, Schedule, Start};
 use domain::serverless::decision::{ConfirmedAbsence, Origin, Step};
 use domain::serverless::endpoint::Endpoint;
 use domain::serverless::memory::{Memory, WriteFailure};
-use domain::serverless::observed::{CredentialsInUse, Object, Spec, Times, WriteOutcome};
+use domain::serverless::observed::{Object, Spec, Times, WriteOutcome};
 use domain::serverless::ownership::ClaimReading;
-use domain::serverless::reconcile::{CustomResource, Listed, NextAction, Permits, Plan, Reconcile};
+use domain::serverless::reconcile::state::{CustomResource, NextAction, OutputNames, ReconcileState};
+use domain::serverless::reconcile::vocabulary::{Listed, Others, Plan};
 use domain::serverless::status::Report;
 
 use invariants::fixtures::{Mark, endpoint, fault, id, nonce, observed, secs, shown};
@@ -26,12 +31,21 @@ struct TestObject {
     request: Option<(String, bool)>,
     /// The status is outdated.
     differs: bool,
+    /// The output ConfigMap that the spec names.
+    output: Option<&'static str>,
 }
 
 impl TestObject {
     fn new() -> Self {
         let o = observed();
-        Self { object: o.object, spec: o.spec.unwrap(), generation: 1, request: None, differs: true }
+        Self {
+            object: o.object,
+            spec: o.spec.unwrap(),
+            generation: 1,
+            request: None,
+            differs: true,
+            output: None,
+        }
     }
 
     fn recorded() -> Self {
@@ -83,8 +97,28 @@ impl CustomResource for TestObject {
         self.differs
     }
 
-    fn has_output(&self) -> bool {
+    fn is_same_object(&self, _: &Self) -> bool {
+        true
+    }
+
+    fn is_deleting(&self) -> bool {
+        self.object.deleting
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.object.recorded.is_some()
+    }
+
+    fn is_overdue(&self) -> bool {
         false
+    }
+
+    fn output(&self) -> OutputNames<'_> {
+        OutputNames { declared: self.output, recorded: None }
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_mins(10)
     }
 }
 
@@ -92,7 +126,7 @@ const START: SinceBoot = SinceBoot::from_secs(1_000);
 
 /// A reconcile, with what is kept of its object.
 struct Running {
-    run: Reconcile<TestObject>,
+    run: ReconcileState<TestObject>,
     memory: Memory,
     schedule: Schedule,
     now: SinceBoot,
@@ -102,16 +136,14 @@ impl Running {
     fn of(object: TestObject) -> Self {
         let mut schedule = Schedule::default();
         let start = now(schedule.due(&object.version(), START, START));
-        let mut run = Reconcile::begin(object, &start, START);
+        let mut run = ReconcileState::begin(object, &start, START);
         assert!(run.begin_resolving(START), "the first decision needs a resolved reference");
         Self { run, memory: Memory::default(), schedule, now: START }
     }
 
     fn next(&mut self, permits: Permits) -> NextAction {
-        let observed = self.run.observe(&Times::default(), self.now, |object, at, last| {
-            self.memory.recall(object, at, self.now, last)
-        });
-        let next = self.run.next(observed, None, permits);
+        let observed = self.run.observe(Others::default(), &mut self.memory, &Times::default(), self.now);
+        let next = self.run.next(self.run.plan(observed, None), permits);
         self.run.confirm(&next, &mut self.memory, &Times::default());
         next
     }
@@ -128,8 +160,8 @@ impl Running {
     }
 
     fn respond(&mut self, result: Result<&[Endpoint], Fault>, was_requested: bool) {
-        let listed = Listed { sent: self.now, result, was_requested, sunset: None };
-        self.run.list(listed, (&mut self.memory, &mut self.schedule), &Times::default(), self.now);
+        let listed = Listed { sent: self.now, result: result.map(Arc::from), was_requested, sunset: None };
+        self.run.list(listed, (&mut self.memory, &mut self.schedule), &Times::default());
     }
 }
 
@@ -305,5 +337,19 @@ fn a_claim_whose_fate_is_unknown_is_never_sent() {
         memory.claimed(&nonce(1), failed);
         assert_eq!(memory.begin_send(&nonce(1)), sent, "{failed:?}");
         assert_eq!(memory.since(&nonce(1)).is_some(), failed != Some(WriteFailure::NotApplied), "{failed:?}");
+    }
+}
+
+#[test]
+fn only_a_status_that_is_all_there_is_to_write_waits_without_a_plan() {
+    for (differs, output, waits) in
+        [(true, None, true), (false, None, false), (true, Some("orders-endpoint"), false)]
+    {
+        let mut running = Running::of(TestObject { differs, output, ..TestObject::recorded() });
+        running.list(&[endpoint(1, Mark::Ours, "RESERVED")]);
+        let next = running.next(Permits { atlas: true, api_server: false });
+        assert_eq!(matches!(next, NextAction::ApiPermit), waits, "{next:?}");
+        let next = running.next(Permits { atlas: true, api_server: true });
+        assert!(matches!(next, NextAction::Rest(_)), "{next:?}");
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use domain::access::CredentialsInUse;
 use domain::fault::FaultKind;
 use domain::reference::VpcEndpoint;
 use domain::requeue::Requeue;
 use domain::serverless::decision::{Origin, Step};
 use domain::serverless::event::{Announced, of_change};
 use domain::serverless::memory::Memory;
-use domain::serverless::observed::{CredentialsInUse, Listing, Spec, WriteOutcome};
+use domain::serverless::observed::{Listing, Spec, WriteOutcome};
 use domain::serverless::ownership::{ClaimReading, marked_comment};
 use domain::serverless::status::report;
 use domain::status::{ConditionType, EventReason, Reason};

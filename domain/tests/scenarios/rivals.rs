@@ -1,8 +1,9 @@
 //! Endpoints of other owners: what may be taken over, with which credentials, and how the owner is reported.
 
+use domain::access::CredentialsInUse;
 use domain::serverless::decision::{Decision, ReleaseReason, Rival, State, Step};
 use domain::serverless::endpoint::Endpoint;
-use domain::serverless::observed::{CredentialsInUse, Owner};
+use domain::serverless::observed::Owner;
 use domain::serverless::status::report;
 use domain::status::ConditionType;
 

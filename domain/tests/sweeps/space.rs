@@ -5,13 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::access::CredentialsInUse;
 use domain::fault::FaultKind;
 use domain::reference::VpcEndpoint;
 use domain::serverless::decision::ConfirmedAbsence;
 use domain::serverless::endpoint::Endpoint;
 use domain::serverless::observed::{
-    Attempt, AttemptOutcome, CredentialsInUse, Deleted, Listing, Observed, Owner, ReadyWhen, Spec,
-    WriteOutcome,
+    Attempt, AttemptOutcome, Deleted, Listing, Observed, Owner, ReadyWhen, Spec, WriteOutcome,
 };
 use domain::serverless::ownership::ClaimReading;
 use domain::status::{ConditionType, Reason};

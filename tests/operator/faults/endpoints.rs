@@ -8,7 +8,7 @@ use domain::status::EventReason;
 use domain::status::Reason::*;
 
 use crate::faults::requests::CONNECTED;
-use crate::faults::row::{End, FaultRow, FaultStart, ROW, Recovery, Says, SecretContents};
+use crate::faults::row::{FaultEnd, FaultRow, FaultStart, ROW, Recovery, Says, SecretContents};
 
 const OTHER: &str = r#"{"cloudProviderEndpointId": "vpce-0fedcba9876543210"}"#;
 
@@ -35,7 +35,7 @@ pub(crate) const PATCH_EARLY_400: FaultRow = FaultRow {
     says: &[Says(Ready, false, AtlasRefused, &["HTTP 400 INVALID_ATTRIBUTE"])],
     // What takes for ever is given up by hand. The id was declared before there was the endpoint service that comes next.
     recovery: Recovery::OutOfBand("deleted out of band"),
-    end: End::Stays(VpcEndpointStale),
+    end: FaultEnd::Stays(VpcEndpointStale),
     posts: 2,
     ..ROW
 };
@@ -70,7 +70,7 @@ pub(crate) const PATCH_FAILED_ACCEPTED: FaultRow = FaultRow {
 pub(crate) const PATCH_FAILED_400: FaultRow = FaultRow {
     fault: "PATCH on FAILED returns 400",
     then: &[Says(Ready, false, AtlasRefused, &["HTTP 400 INVALID_ATTRIBUTE"])],
-    end: End::Stays(AtlasRefused),
+    end: FaultEnd::Stays(AtlasRefused),
     ..PATCH_FAILED_ACCEPTED
 };
 
@@ -89,7 +89,7 @@ pub(crate) const PATCH_DELETING_400: FaultRow = FaultRow {
     edit: OTHER,
     requests: &[(Update, 2)],
     recovery: Recovery::OutOfBand("deleted out of band"),
-    end: End::Stays(VpcEndpointStale),
+    end: FaultEnd::Stays(VpcEndpointStale),
     posts: 2,
     ..CONNECTED_BEFORE
 };
@@ -111,7 +111,7 @@ pub(crate) const DELETE_AGAIN_204: FaultRow = FaultRow {
     says: &[Says(Ready, false, Deleting, &[])],
     requests: &[(Delete, 2)],
     recovery: Recovery::OutOfBand("deleted out of band"),
-    end: End::Gone(0),
+    end: FaultEnd::Gone(0),
     ..ROW
 };
 
@@ -138,15 +138,15 @@ pub(crate) const OWN_WILL: &[FaultRow] = &[
         events: &[EventReason::EndpointLost],
         ..ROW
     },
-    FaultRow { fault: "a reservation fails", on: &[Create], says: &[Says(Ready, false, AtlasFailed, &["Reservation failed.", "delete this object"]), Says(Stalled, true, AtlasFailed, &[])], recovery: Recovery::ByItself, end: End::Stays(AtlasFailed), events: &[EventReason::EndpointFailed], ..ROW },
+    FaultRow { fault: "a reservation fails", on: &[Create], says: &[Says(Ready, false, AtlasFailed, &["Reservation failed.", "delete this object"]), Says(Stalled, true, AtlasFailed, &[])], recovery: Recovery::ByItself, end: FaultEnd::Stays(AtlasFailed), events: &[EventReason::EndpointFailed], ..ROW },
     FaultRow { fault: "no dns entries", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["No dns entries found"])], recovery: Recovery::Edit(OTHER), ..ROW },
-    FaultRow { fault: "InvalidParameter", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["code={InvalidParameter}"])], end: End::Stays(AtlasFailed), ..ROW },
+    FaultRow { fault: "InvalidParameter", on: &[Update], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &["code={InvalidParameter}"])], end: FaultEnd::Stays(AtlasFailed), ..ROW },
     FaultRow { fault: "FAILED recovers by itself", on: &[Update], also: &["no dns entries"], spec: CONNECTED, says: &[Says(Ready, false, AtlasFailed, &[])], polls: true, recovery: Recovery::ByItself, ..ROW },
-    FaultRow { fault: "AVAILABLE turns FAILED", says: &[Says(Ready, false, AtlasFailed, &["The VPC endpoint was deleted"]), Says(EndpointConnected, false, AtlasFailed, &[])], recovery: Recovery::ByItself, end: End::Stays(AtlasFailed), ..CONNECTED_BEFORE },
+    FaultRow { fault: "AVAILABLE turns FAILED", says: &[Says(Ready, false, AtlasFailed, &["The VPC endpoint was deleted"]), Says(EndpointConnected, false, AtlasFailed, &[])], recovery: Recovery::ByItself, end: FaultEnd::Stays(AtlasFailed), ..CONNECTED_BEFORE },
     FaultRow {
         fault: "deleted out of band",
         says: &[Says(Ready, false, EndpointLost, &[]), Says(Ready, false, VpcEndpointStale, &["vpce-0a1b2c3d4e5f60718", "aws ec2 create-vpc-endpoint"])],
-        end: End::Stays(VpcEndpointStale),
+        end: FaultEnd::Stays(VpcEndpointStale),
         posts: 2,
         events: &[EventReason::EndpointLost, EventReason::VpcEndpointStale],
         ..CONNECTED_BEFORE
@@ -157,7 +157,7 @@ pub(crate) const OWN_WILL: &[FaultRow] = &[
         fault: "marked by another owner",
         says: &[Says(Ready, false, OwnershipConflict, &["aaaaaaaaaaaaaaaa", "take-over"]), Says(Stalled, true, OwnershipConflict, &[])],
         recovery: Recovery::ByItself,
-        end: End::Stays(OwnershipConflict),
+        end: FaultEnd::Stays(OwnershipConflict),
         left: 1,
         events: &[EventReason::OwnershipConflict, EventReason::EndpointRetained],
         ..CONNECTED_BEFORE
@@ -171,15 +171,15 @@ pub(crate) const OWN_WILL: &[FaultRow] = &[
         stays_ready: true,
         requests: &[(Delete, 1)],
         recovery: Recovery::ByItself,
-        end: End::Stays(Available),
+        end: FaultEnd::Stays(Available),
         endpoints: 2,
         most: 3,
         events: &[EventReason::Duplicate, EventReason::ExcessEndpointDeleted],
         ..CONNECTED_BEFORE
     },
-    FaultRow { fault: "stuck in DELETING", on: &[Delete], when: FaultStart::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], recovery: Recovery::OutOfBand("deleted out of band"), end: End::Gone(0), events: &[EventReason::EndpointDeleted], ..ROW },
-    FaultRow { fault: "a deletion fails", on: &[Delete], when: FaultStart::Deleted, requests: &[(Delete, 2)], recovery: Recovery::ByItself, end: End::Gone(0), ..ROW },
-    FaultRow { fault: "deleted, and back again", on: &[Delete], when: FaultStart::Deleted, requests: &[(Delete, 2)], recovery: Recovery::ByItself, end: End::Gone(0), most: 1, ..ROW },
+    FaultRow { fault: "stuck in DELETING", on: &[Delete], when: FaultStart::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], recovery: Recovery::OutOfBand("deleted out of band"), end: FaultEnd::Gone(0), events: &[EventReason::EndpointDeleted], ..ROW },
+    FaultRow { fault: "a deletion fails", on: &[Delete], when: FaultStart::Deleted, requests: &[(Delete, 2)], recovery: Recovery::ByItself, end: FaultEnd::Gone(0), ..ROW },
+    FaultRow { fault: "deleted, and back again", on: &[Delete], when: FaultStart::Deleted, requests: &[(Delete, 2)], recovery: Recovery::ByItself, end: FaultEnd::Gone(0), most: 1, ..ROW },
     FaultRow { fault: "an unknown status", on: &[List], when: FaultStart::Ready, says: &[Says(Ready, false, UnknownStatus, &["PENDING_ACCEPTANCE"]), Says(Reconciling, true, Progressing, &[])], ..ROW },
     FaultRow { fault: "no status", on: &[List], when: FaultStart::Ready, says: &[Says(Ready, false, UnknownStatus, &[])], ..ROW },
     FaultRow { fault: "unknown fields", on: LIST_ALL, spec: CONNECTED, recovery: Recovery::ByItself, ..ROW },
@@ -229,12 +229,12 @@ pub(crate) const OTHERWISE: &[FaultRow] = &[
         also: &["a listing shows the past", "deleted out of band"],
         when: FaultStart::Deleted,
         recovery: Recovery::ByItself,
-        end: End::Gone(0),
+        end: FaultEnd::Gone(0),
         ..ROW
     },
     FaultRow { fault: "a key of another project is NOT_IN_GROUP", key: SecretContents::Stranger, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 NOT_IN_GROUP"])], ..ROW },
     FaultRow { fault: "a role that is too low is 403", key: SecretContents::Reader, says: &[Says(Ready, false, Forbidden, &["HTTP 403 ACCESS_FORBIDDEN", "Project Owner"])], ..ROW },
-    FaultRow { fault: "DELETING for a while", when: FaultStart::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], recovery: Recovery::ByItself, end: End::Gone(0), ..ROW },
+    FaultRow { fault: "DELETING for a while", when: FaultStart::Deleted, says: &[Says(Ready, false, Deleting, &["removed from Atlas"])], recovery: Recovery::ByItself, end: FaultEnd::Gone(0), ..ROW },
 ];
 
 /// Families 0, 16, 18 and 20: variants that are no fault of a request.
@@ -252,7 +252,7 @@ pub(crate) const ACCOUNTS: &[FaultRow] = &[
     FaultRow { fault: "invalid_client", on: &[Token], key: SecretContents::Account, says: &[Says(Ready, false, Unauthorized, &["HTTP 401 invalid_client", "service account"])], ..ROW },
     FaultRow { fault: "429 for tokens", on: &[Token], key: SecretContents::Account, says: &[Says(Ready, false, RateLimited, &["HTTP 429 RATE_LIMITED"])], ..ROW },
     FaultRow { fault: "a token revoked in the middle", key: SecretContents::Account, stays_ready: true, ..CONNECTED_BEFORE },
-    FaultRow { fault: "429 of a token bucket", on: &[List], spec: r#"{"deletionPolicy": "Retain"}"#, says: &[Says(Ready, false, RateLimited, &["RATE_LIMITED_TOKEN_BUCKET", "in 55 s"])], recovery: Recovery::ByItself, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..ROW },
+    FaultRow { fault: "429 of a token bucket", on: &[List], spec: r#"{"deletionPolicy": "Retain"}"#, says: &[Says(Ready, false, RateLimited, &["RATE_LIMITED_TOKEN_BUCKET", "in 55 s"])], recovery: Recovery::ByItself, end: FaultEnd::Stays(RateLimited), posts: 0, endpoints: 0, ..ROW },
 ];
 
 /// A whole life, with every condition on the way.

@@ -6,7 +6,7 @@ use domain::status::ConditionType::{ApiSunset, Ready, Stalled, Synced};
 use domain::status::EventReason;
 use domain::status::Reason::*;
 
-use crate::faults::row::{End, FaultRow, FaultStart, ROW, Recovery, Says, SecretContents};
+use crate::faults::row::{FaultEnd, FaultRow, FaultStart, ROW, Recovery, Says, SecretContents};
 
 const ALL: &[Operation] = &[List, Create, Update, Delete];
 
@@ -23,7 +23,8 @@ const CREATING: FaultRow = FaultRow { on: &[Create], ..ROW };
 const CONNECTING: FaultRow = FaultRow { on: &[Update], spec: CONNECTED, ..ROW };
 
 /// A row whose fault affects the DELETE.
-const DELETING: FaultRow = FaultRow { on: &[Delete], when: FaultStart::Deleted, end: End::Gone(0), ..ROW };
+const DELETING: FaultRow =
+    FaultRow { on: &[Delete], when: FaultStart::Deleted, end: FaultEnd::Gone(0), ..ROW };
 
 macro_rules! not_ready {
     ($reason:ident $(, $word:literal)*) => { &[Says(Ready, false, $reason, &[$($word),*])] };
@@ -154,8 +155,8 @@ pub(crate) const ABSENT: &[FaultRow] = &[
     FaultRow { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(AtlasRefused, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CREATING },
     FaultRow { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(AtlasRefused, "NOT_SERVERLESS_TENANT_CLUSTER"), ..CONNECTING },
     FaultRow { fault: "NOT_SERVERLESS_TENANT_CLUSTER", says: not_ready!(AtlasRefused, "NOT_SERVERLESS_TENANT_CLUSTER", "Retain"), requests: &[(Delete, 2)], ..DELETING },
-    FaultRow { fault: "migrated to Flex", when: FaultStart::Ready, says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), recovery: Recovery::ByItself, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
-    FaultRow { fault: "migrated to dedicated", when: FaultStart::Ready, says: not_ready!(InstanceMigrated, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"), recovery: Recovery::ByItself, end: End::Stays(InstanceMigrated), left: 1, ..ROW },
+    FaultRow { fault: "migrated to Flex", when: FaultStart::Ready, says: not_ready!(InstanceMigrated, "NOT_SERVERLESS_TENANT_CLUSTER"), recovery: Recovery::ByItself, end: FaultEnd::Stays(InstanceMigrated), left: 1, ..ROW },
+    FaultRow { fault: "migrated to dedicated", when: FaultStart::Ready, says: not_ready!(InstanceMigrated, "CANNOT_USE_CLUSTER_IN_SERVERLESS_INSTANCE_API"), recovery: Recovery::ByItself, end: FaultEnd::Stays(InstanceMigrated), left: 1, ..ROW },
     FaultRow {
         fault: "VERSION_GONE",
         when: FaultStart::Ready,
@@ -195,7 +196,7 @@ pub(crate) const LATER: &[FaultRow] = &[
     FaultRow { fault: "429 with Retry-After", says: not_ready!(RateLimited, "in 2 s"), ..DELETING },
     FaultRow { fault: "429 with Retry-After", when: FaultStart::Ready, says: &[Says(Synced, false, RateLimited, &[])], stays_ready: true, ..LISTING },
     FaultRow { fault: "Retry-After: 0", says: not_ready!(RateLimited, "RATE_LIMITED"), ..LISTING },
-    FaultRow { fault: "an absurd Retry-After", says: not_ready!(RateLimited, "in 3600 s"), spec: r#"{"deletionPolicy": "Retain"}"#, recovery: Recovery::ByItself, end: End::Stays(RateLimited), posts: 0, endpoints: 0, ..LISTING },
+    FaultRow { fault: "an absurd Retry-After", says: not_ready!(RateLimited, "in 3600 s"), spec: r#"{"deletionPolicy": "Retain"}"#, recovery: Recovery::ByItself, end: FaultEnd::Stays(RateLimited), posts: 0, endpoints: 0, ..LISTING },
     FaultRow { fault: "Retry-After as a date", says: not_ready!(RateLimited, "RATE_LIMITED"), ..LISTING },
     FaultRow { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..CREATING },
     FaultRow { fault: "no writes during an upgrade", says: not_ready!(AtlasUnavailable, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"), ..CONNECTING },

@@ -55,7 +55,7 @@ pub(crate) enum Recovery {
 
 /// How the object ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum End {
+pub(crate) enum FaultEnd {
     /// Ready; afterwards it is deleted.
     Ready,
     /// With this reason, until it is deleted.
@@ -92,7 +92,7 @@ pub(crate) struct FaultRow {
     pub(crate) recovery: Recovery,
     /// The conditions after that, before the end.
     pub(crate) then: &'static [Says],
-    pub(crate) end: End,
+    pub(crate) end: FaultEnd,
     /// POSTs that Atlas executed.
     pub(crate) posts: usize,
     /// Endpoints that carry the object's mark in the end.
@@ -122,7 +122,7 @@ pub(crate) const ROW: FaultRow = FaultRow {
     requests: &[],
     recovery: Recovery::Behave,
     then: &[],
-    end: End::Ready,
+    end: FaultEnd::Ready,
     posts: 1,
     endpoints: 1,
     most: 1,

@@ -12,7 +12,7 @@ use kube::api::{DeleteParams, PostParams};
 use spe_operator::serverless::crd::ServerlessPrivateEndpoint;
 use test_support::{Fixture, condition};
 
-use crate::faults::row::{End, FaultRow, FaultStart, FaultTable, Recovery, known};
+use crate::faults::row::{FaultEnd, FaultRow, FaultStart, FaultTable, Recovery, known};
 use crate::faults::versions::Versions;
 
 /// Runs all rows of a table, some in parallel, and fails with the name of each that failed.
@@ -136,12 +136,12 @@ impl<'a> RowRun<'a> {
 
     async fn until_end(&self, mark: usize) -> RowResult {
         match self.row.end {
-            End::Ready => {
+            FaultEnd::Ready => {
                 self.until_ready(if self.row.recovery == Recovery::ByItself { 0 } else { mark }).await?;
                 self.until_addressed().await?;
                 self.check_atlas()?;
             }
-            End::Stays(reason) => {
+            FaultEnd::Stays(reason) => {
                 let holds = |object: &ServerlessPrivateEndpoint| {
                     condition(object, "Ready").is_some_and(|ready| ready.reason == reason.as_str())
                 };
@@ -151,7 +151,7 @@ impl<'a> RowRun<'a> {
                     .await?;
                 self.check_atlas()?;
             }
-            End::Gone(left) => return self.until_gone(left).await,
+            FaultEnd::Gone(left) => return self.until_gone(left).await,
         }
         if self.row.recovery != Recovery::ByItself {
             self.fixture.atlas.withdraw(|rule| self.is_against_us(rule));

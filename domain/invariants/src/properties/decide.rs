@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use domain::access::CredentialsInUse;
 use domain::fault::{Fault, FaultKind};
 use domain::reference::VpcEndpoint;
 use domain::serverless::decide::decide;
@@ -12,8 +13,8 @@ use domain::serverless::endpoint::Endpoint;
 use domain::serverless::event;
 use domain::serverless::event::Announced;
 use domain::serverless::observed::{
-    Attempt, AttemptOutcome, CredentialsInUse, Deleted, Listing, MemorySnapshot, Object, Observed, Owner,
-    ReadyWhen, Spec, Stage, Times, WriteOutcome,
+    Attempt, AttemptOutcome, Deleted, Listing, MemorySnapshot, Object, Observed, Owner, ReadyWhen, Spec,
+    Stage, Times, WriteOutcome,
 };
 use domain::serverless::ownership::{Claim, ClaimReading, marked_comment};
 use domain::serverless::status::report;
@@ -134,7 +135,7 @@ fn times(draw: &mut Draw<'_>) -> Times {
     }
 }
 
-fn object(draw: &mut Draw<'_>) -> Object {
+pub(super) fn object(draw: &mut Draw<'_>) -> Object {
     Object {
         token: token(),
         deleting: draw.bool(),
@@ -200,7 +201,7 @@ fn owner(draw: &mut Draw<'_>) -> Owner {
     }
 }
 
-fn spec(draw: &mut Draw<'_>) -> Spec {
+pub(super) fn spec(draw: &mut Draw<'_>) -> Spec {
     Spec {
         comment: draw.maybe(words),
         endpoint_id: draw.maybe(|draw| id(u64::from(draw.byte() % 4))),
@@ -218,7 +219,7 @@ fn spec(draw: &mut Draw<'_>) -> Spec {
     }
 }
 
-fn any_endpoint(draw: &mut Draw<'_>) -> Endpoint {
+pub(super) fn any_endpoint(draw: &mut Draw<'_>) -> Endpoint {
     let mark = draw.one_of(&[Mark::Ours, Mark::None, Mark::Strangers]);
     let mut endpoint = endpoint(u64::from(draw.byte() % 4), mark, draw.one_of(&STATUSES));
     // Mostly as a faithful Atlas reports it; else each field by itself.
@@ -236,14 +237,14 @@ fn any_endpoint(draw: &mut Draw<'_>) -> Endpoint {
     endpoint
 }
 
-fn fault(draw: &mut Draw<'_>) -> Fault {
+pub(super) fn fault(draw: &mut Draw<'_>) -> Fault {
     let kind: FaultKind = draw.one_of(&FAULTS);
     let retry_after = draw.maybe(|draw| draw.one_of(&[secs(0), secs(55), secs(3600)]));
     Fault { detail: words(draw).into(), retry_after, ..Fault::new(kind, words(draw)) }
 }
 
 /// Only credentials whose Secret no longer exists are remembered.
-fn missing(draw: &mut Draw<'_>) -> Fault {
+pub(super) fn missing(draw: &mut Draw<'_>) -> Fault {
     Fault { kind: FaultKind::CredentialsNotFound, ..fault(draw) }
 }
 
@@ -324,7 +325,7 @@ fn age(draw: &mut Draw<'_>, times: &Times) -> Duration {
 }
 
 /// Text that is set: never empty, for that counts as not set.
-fn words(draw: &mut Draw<'_>) -> String {
+pub(super) fn words(draw: &mut Draw<'_>) -> String {
     const WORDS: [&str; 8] = [
         "orders",
         "vpce-00000001",

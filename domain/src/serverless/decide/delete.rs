@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use crate::access::CredentialsInUse;
 use crate::fault::Fault;
 use crate::requeue::Requeue;
 use crate::serverless::decision::{ConfirmedAbsence, Decision, Deleting, Origin, ReleaseReason, State, Step};
 use crate::serverless::endpoint::{Endpoint, EndpointId};
-use crate::serverless::observed::{CredentialsInUse, Deleted, Listing, Observed, Spec, WriteOutcome};
+use crate::serverless::observed::{Deleted, Listing, Observed, Spec, WriteOutcome};
 use crate::serverless::ownership::{ClaimReading, mark_of, marked_comment};
 
 use super::{

@@ -11,15 +11,14 @@ mod keep;
 
 use std::time::Duration;
 
+use crate::access::CredentialsInUse;
 use crate::fault::{Fault, FaultKind};
 use crate::requeue::Requeue;
 use crate::serverless::decision::{
     ConfirmedAbsence, Creating, Decision, Origin, Recorded, Rival, State, Step,
 };
 use crate::serverless::endpoint::{Endpoint, EndpointId};
-use crate::serverless::observed::{
-    Attempt, AttemptOutcome, CredentialsInUse, Listing, Observed, Owner, Spec, WriteOutcome,
-};
+use crate::serverless::observed::{Attempt, AttemptOutcome, Listing, Observed, Owner, Spec, WriteOutcome};
 use crate::serverless::ownership::{ClaimReading, Nonce, mark_of};
 use crate::status::Message;
 

@@ -1,31 +1,31 @@
-//! One reconcile: what it knows so far, what it does next, and what each result changes.
+//! What a reconcile has observed so far, what each result changes of it, and what it does next.
 //!
-//! Pure and synchronous. It performs nothing: its caller performs what [`Reconcile::next`] returns, and hands the results back. It orders
-//! the steps and guards them; which step comes is in [`decide`](crate::serverless::decide).
-//!
-//! It is generic over the object as it was read, so that the controller runs it on the custom resource and the model on its own.
+//! Which step comes is in [`decide`](crate::serverless::decide), and how a step is performed in
+//! [`reconcile`](crate::serverless::reconcile).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::time::Duration;
 
-use crate::access::Purpose;
+use crate::access::{CredentialsInUse, Purpose};
 use crate::fault::{Fault, FaultKind};
 use crate::ids::VpcEndpointId;
 use crate::instant::SinceBoot;
 use crate::rate_limits::Withheld;
+use crate::reconcile::Permits;
 use crate::reference::VpcEndpoint;
 use crate::schedule::{Basis, Cause, ObjectVersion, Schedule, Start};
 use crate::serverless::decide::decide;
 use crate::serverless::decision::{Decision, Origin, Step};
 use crate::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
 use crate::serverless::memory::Memory;
-use crate::serverless::observed::{
-    CredentialsInUse, Listing, MemorySnapshot, Object, Observed, Spec, Times, WriteOutcome,
-};
+use crate::serverless::observed::{Listing, Object, Observed, Spec, Times, WriteOutcome, concerns};
 use crate::serverless::status::{Report, report};
 use crate::sunset::Sunset;
 
+use super::vocabulary::{Listed, Others, Plan};
+
 /// The custom resource as it was read.
-pub trait CustomResource {
+pub trait CustomResource: Debug {
     /// Returns the object in the form that the rules use.
     fn object(&self) -> Object;
 
@@ -54,28 +54,32 @@ pub trait CustomResource {
     /// Returns `true` if the status does not hold `report` yet, or not the reconcile request `handled`.
     fn differs_from(&self, report: &Report, handled: Option<&str>) -> bool;
 
-    /// Returns `true` if it has an output ConfigMap, or declares one.
-    fn has_output(&self) -> bool;
+    /// Returns `true` if `read` is the same object, and not another one of its name.
+    fn is_same_object(&self, read: &Self) -> bool;
+
+    /// Returns `true` if it is being deleted.
+    fn is_deleting(&self) -> bool;
+
+    /// Returns `true` if its status has the id of an endpoint.
+    fn is_recorded(&self) -> bool;
+
+    /// Returns `true` if its status says that the progress deadline is exceeded.
+    fn is_overdue(&self) -> bool;
+
+    /// Returns the names of its output ConfigMaps.
+    fn output(&self) -> OutputNames<'_>;
+
+    /// Returns how often a settled endpoint is polled.
+    fn interval(&self) -> Duration;
 }
 
-/// The permits that bound concurrent requests and that the reconcile holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Permits {
-    /// One to call Atlas.
-    pub atlas: bool,
-    /// One to call the API server.
-    pub api_server: bool,
-}
-
-/// A decision, the observed state that it is based on, and the status to report.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// What the decision rests on.
-    pub observed: Observed,
-    /// The decision.
-    pub decision: Decision,
-    /// The status that reports it.
-    pub report: Report,
+/// The names of the output ConfigMaps of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OutputNames<'a> {
+    /// The name in the spec.
+    pub declared: Option<&'a str>,
+    /// The name of the last one that was created.
+    pub recorded: Option<&'a str>,
 }
 
 /// What a reconcile does next.
@@ -112,19 +116,6 @@ impl NextAction {
     }
 }
 
-/// The listing of an instance, or why there is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed<'a> {
-    /// When its request was sent.
-    pub sent: SinceBoot,
-    /// All endpoints of the instance, or the fault.
-    pub result: Result<&'a [Endpoint], Fault>,
-    /// A request was sent for it.
-    pub was_requested: bool,
-    /// The announced end of the API, as far as any response has announced it.
-    pub sunset: Option<Sunset>,
-}
-
 /// The generation and the reconcile request that a listing is fetched for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct SpecVersion {
@@ -132,9 +123,9 @@ struct SpecVersion {
     request: Option<String>,
 }
 
-/// One reconcile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reconcile<R> {
+/// What a reconcile has observed so far.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReconcileState<R> {
     object: R,
     /// The credentials that the listing was fetched with.
     credentials: CredentialsInUse,
@@ -156,7 +147,7 @@ pub struct Reconcile<R> {
     loss_published: bool,
 }
 
-impl<R: CustomResource> Reconcile<R> {
+impl<R: CustomResource> ReconcileState<R> {
     /// Begins the reconcile of `object` now, as its schedule says.
     pub fn begin(object: R, start: &Start, now: SinceBoot) -> Self {
         Self {
@@ -198,6 +189,17 @@ impl<R: CustomResource> Reconcile<R> {
         &self.credentials
     }
 
+    /// Returns `true` if the object is being deleted.
+    pub fn is_deleting(&self) -> bool {
+        self.object.is_deleting()
+    }
+
+    /// Returns whether credentials that Atlas accepts are retained for the deletion of the object, and then whether an endpoint is
+    /// recorded.
+    pub fn retains_credentials(&self) -> Option<bool> {
+        (!self.is_deleting()).then(|| self.object.is_recorded())
+    }
+
     /// Returns `true` if the VPC endpoint has to be resolved before the next decision, because the spec has changed, or a reconcile
     /// was requested.
     ///
@@ -237,15 +239,24 @@ impl<R: CustomResource> Reconcile<R> {
         }
     }
 
-    /// Decides, and returns what to do next, which depends on the permits that the reconcile holds. `other_declarant`: another object,
-    /// described, that declares the same VPC endpoint.
-    pub fn next(&self, observed: Observed, other_declarant: Option<String>, permits: Permits) -> NextAction {
+    /// Decides. `other_declarant`: as in [`Others`].
+    pub fn plan(&self, observed: Observed, other_declarant: Option<&str>) -> Plan {
         let decision = decide(&observed);
+        self.report(observed, decision, other_declarant)
+    }
+
+    /// Returns the plan with the status that reports the decision.
+    pub fn report(&self, observed: Observed, decision: Decision, other_declarant: Option<&str>) -> Plan {
         let mut report = report(&observed, &decision);
         if let (VpcEndpoint::Declared(id), Some(another)) = (&self.vpc_endpoint, other_declarant) {
-            report.shared_with(id, &another);
+            report.shared_with(id, another);
         }
-        let plan = Box::new(Plan { observed, decision, report });
+        Plan { observed, decision, report }
+    }
+
+    /// Returns what to do next by the plan, which depends on the permits that the reconcile holds.
+    pub fn next(&self, plan: Plan, permits: Permits) -> NextAction {
+        let plan = Box::new(plan);
         match plan.decision.step {
             Step::List => NextAction::List(plan),
             // The status must not show the service of a lost endpoint while its replacement is being created.
@@ -288,29 +299,22 @@ impl<R: CustomResource> Reconcile<R> {
 
     /// Returns `true` if publishing needs exactly one permit. With an output ConfigMap it needs several, each taken when needed.
     fn only_writes_status(&self, report: &Report) -> bool {
-        !self.object.has_output() && self.object.differs_from(report, self.handled_request_at_rest())
+        self.object.output() == OutputNames::default()
+            && self.object.differs_from(report, self.handled_request_at_rest())
     }
 
-    /// Returns the state that the rules decide on, as it is known now, without what other objects contribute: `owners` and `elsewhere`.
-    ///
-    /// `recall` shows the object to the memory, and returns the snapshot as of the given time. Only it needs the memory, which others
-    /// wait for.
-    pub fn observe(
-        &self,
-        times: &Times,
-        now: SinceBoot,
-        recall: impl FnOnce(&Object, SinceBoot, WriteOutcome) -> MemorySnapshot,
-    ) -> Observed {
+    /// Returns the state that the rules decide on, as it is known now, and shows the object to the memory.
+    pub fn observe(&self, others: Others, memory: &mut Memory, times: &Times, now: SinceBoot) -> Observed {
         let object = self.object.object();
-        let at = if self.listing == Listing::NotFetched { now } else { self.listed_at };
-        let memory = recall(&object, at, self.last_write.clone());
+        let at = self.measured_at().unwrap_or(now);
+        let memory = memory.recall(&object, at, now, self.last_write.clone());
         Observed {
             object,
             spec: self.object.spec(self.vpc_endpoint.clone()),
             credentials: self.credentials.clone(),
             listing: self.listing.clone(),
-            owners: BTreeMap::new(),
-            elsewhere: BTreeSet::new(),
+            owners: others.owners,
+            elsewhere: others.elsewhere,
             sunset: self.sunset.clone(),
             memory,
             times: *times,
@@ -351,13 +355,7 @@ impl<R: CustomResource> Reconcile<R> {
     }
 
     /// Stores the response to a request for a listing. Of the endpoints, those are kept that concern the object.
-    pub fn list(
-        &mut self,
-        listed: Listed<'_>,
-        (memory, schedule): (&mut Memory, &mut Schedule),
-        times: &Times,
-        now: SinceBoot,
-    ) {
+    pub fn list(&mut self, listed: Listed, (memory, schedule): (&mut Memory, &mut Schedule), times: &Times) {
         let Listed { sent, result, was_requested, sunset } = listed;
         if was_requested {
             self.handle_request();
@@ -369,9 +367,8 @@ impl<R: CustomResource> Reconcile<R> {
         (self.listed_at, self.sunset) = (sent, sunset);
         self.listing = match result {
             Ok(endpoints) => {
-                let observed =
-                    self.observe(times, now, |object, at, last| memory.recall(object, at, now, last));
-                let concerning = endpoints.iter().filter(|endpoint| observed.concerns(endpoint));
+                let (object, spec) = (self.object.object(), self.object.spec(VpcEndpoint::Undeclared));
+                let concerning = endpoints.iter().filter(|endpoint| concerns(&object, &spec, endpoint));
                 Listing::Fetched(concerning.cloned().collect())
             }
             Err(fault) => Listing::Failed(fault),
@@ -413,6 +410,8 @@ impl<R: CustomResource> Reconcile<R> {
             self.cause = self.cause.edited();
         }
         self.object = object;
+        // Its status may show the lost endpoint again.
+        self.loss_published = false;
         self.invalidate_listing(now);
     }
 
@@ -431,6 +430,11 @@ impl<R: CustomResource> Reconcile<R> {
     /// Returns when the request for the listing was sent; without one, when the reconcile began.
     pub fn listed_at(&self) -> SinceBoot {
         self.listed_at
+    }
+
+    /// Returns when the request for the listing was sent, if there is one, fetched or failed: every age is measured then.
+    pub fn measured_at(&self) -> Option<SinceBoot> {
+        Some(self.listed_at).filter(|_| self.listing != Listing::NotFetched)
     }
 
     /// Returns `true` if the listing was fetched.
@@ -499,6 +503,14 @@ impl<R: CustomResource> Reconcile<R> {
             }
             (Listing::NotFetched, WriteOutcome::Nothing) => Basis::Nothing,
         }
+    }
+
+    /// Returns the same with the object and the time of the listing replaced, for checks without a clock and an API server. There
+    /// every listing is sent when it is requested, so it is forgotten how fresh the next one has to be.
+    #[must_use]
+    pub fn map(self, object: impl FnOnce(R) -> R, instant: impl FnOnce(SinceBoot) -> SinceBoot) -> Self {
+        let (object, listed_at) = (object(self.object), instant(self.listed_at));
+        Self { object, listed_at, fresh_after: SinceBoot::ZERO, ..self }
     }
 
     /// Requires a listing sent from now on for the next decision.

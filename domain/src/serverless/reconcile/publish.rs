@@ -1,0 +1,349 @@
+//! The stages in which a reconcile publishes a report: the output ConfigMap, the status, the events, and when it is due next.
+//!
+//! They publish only differences. What the ConfigMap holds, and when it is written, kept and removed, is in
+//! [`output`](crate::serverless::output).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access::Purpose;
+use crate::reconcile::{ApiFailure, Effect, End, Input, Note, OutputMap, OutputRequest, StatusWrite};
+use crate::schedule::{PollIntervals, ReconcileOutcome};
+use crate::serverless::event;
+use crate::serverless::output::{
+    Change, Content, Existing, Names, RETRY, change, connected, content, known_address, names, taken,
+};
+use crate::status::{Message, Reason};
+
+use super::state::CustomResource;
+use super::vocabulary::{Plan, Serverless};
+use super::{ApiCall, Awaiting, Next, Reconcile, Surroundings, changes, end_of};
+
+/// A report that is being published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Publishing {
+    plan: Arc<Plan>,
+    /// It reports a loss before the endpoint is replaced: the reconcile goes on.
+    is_loss: bool,
+    /// The output ConfigMap to fill, or to delete if it has no content.
+    keep: Option<String>,
+    /// The output ConfigMap as it was read.
+    found: Option<OutputMap>,
+    /// What it will hold.
+    content: Content,
+    outcome: OutputOutcome,
+}
+
+impl Publishing {
+    /// Returns `true` if it reports that an endpoint is lost, before another one replaces it.
+    pub(super) fn is_loss(&self) -> bool {
+        self.is_loss
+    }
+}
+
+/// The outcome of writing the output ConfigMap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum OutputOutcome {
+    /// It is complete, or none is wanted.
+    Complete,
+    /// Atlas does not show the private SRV address yet.
+    Incomplete,
+    /// It could not be written, for this reason.
+    Failed(Message),
+}
+
+/// What the output ConfigMap needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OutputStage {
+    /// The removal of the former one.
+    Removing,
+    /// The present one.
+    Reading,
+    /// Credentials for the private address.
+    AddressCredentials,
+    /// The private address.
+    FindingAddress,
+    /// Its new content.
+    Writing,
+}
+
+impl<R: CustomResource> Reconcile<R> {
+    /// Publishes the report of the plan.
+    pub(super) fn publish(
+        &mut self,
+        plan: Arc<Plan>,
+        is_loss: bool,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        let (output, deleting) = (self.object().output(), self.state.is_deleting());
+        let report = (&plan.report, self.state.is_listed());
+        let Names { remove, keep } = names(output.declared, output.recorded, deleting, report);
+        let (remove, keep) = (remove.map(str::to_owned), keep.map(str::to_owned));
+        let publishing = Box::new(Publishing {
+            plan,
+            is_loss,
+            keep,
+            found: None,
+            content: Content::new(),
+            outcome: OutputOutcome::Complete,
+        });
+        match remove {
+            Some(old) => self.output_effect(
+                OutputStage::Removing,
+                publishing,
+                Effect::Output(OutputRequest::Remove(old)),
+            ),
+            None => self.read_output(publishing, around),
+        }
+    }
+
+    /// Waits for an effect about the output ConfigMap, without a permit: each call acquires its own, and nothing that holds a permit
+    /// waits for another one of that kind.
+    fn output_effect(
+        &mut self,
+        stage: OutputStage,
+        publishing: Box<Publishing>,
+        effect: Effect<Serverless<R>>,
+    ) -> Effect<Serverless<R>> {
+        self.permits.api_server = false;
+        self.awaiting = Awaiting::Output(stage, publishing);
+        effect
+    }
+
+    /// Takes an input about the output ConfigMap.
+    pub(super) fn output(
+        &mut self,
+        stage: OutputStage,
+        mut publishing: Box<Publishing>,
+        input: Input<Serverless<R>>,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        use Input as I;
+        match (stage, input) {
+            (
+                OutputStage::Removing | OutputStage::Reading | OutputStage::Writing,
+                I::Output(Err(problem)),
+            ) => {
+                publishing.outcome = OutputOutcome::Failed(problem);
+                self.write_status(publishing, around)
+            }
+            (OutputStage::Removing, I::Output(Ok(_))) => {
+                let declared = self.object().output().declared.map(str::to_owned);
+                self.call_api(ApiCall::OutputName(publishing, declared))
+            }
+            (OutputStage::Reading, I::Output(Ok(found))) => {
+                publishing.found = found;
+                let connected = connected(&publishing.plan.report);
+                match connected.map(|id| around.kept.private_address(id)) {
+                    None => self.fill_output(publishing, None, around),
+                    Some(known @ Some(_)) => self.fill_output(publishing, known, around),
+                    Some(None) => {
+                        let effect = Effect::GetCredentials(Purpose::Read);
+                        self.output_effect(OutputStage::AddressCredentials, publishing, effect)
+                    }
+                }
+            }
+            (OutputStage::AddressCredentials, I::Credentials(Ok(_))) => {
+                let connected = connected(&publishing.plan.report).unwrap_or_default().to_owned();
+                let effect = Effect::FindAddress { connected, fresh_after: self.state.listed_at() };
+                self.output_effect(OutputStage::FindingAddress, publishing, effect)
+            }
+            (OutputStage::AddressCredentials, I::Credentials(Err(_))) => {
+                self.fill_output(publishing, None, around)
+            }
+            (OutputStage::FindingAddress, I::Address(address)) => {
+                if let (Some(id), Some(address)) = (connected(&publishing.plan.report), &address) {
+                    around.kept.set_private_address(id, address);
+                }
+                self.fill_output(publishing, address, around)
+            }
+            (OutputStage::Writing, I::Output(Ok(_))) => self.write_status(publishing, around),
+            (_, _) => self.end(End::Changed("an effect had a result of another kind"), around),
+        }
+    }
+
+    fn read_output(
+        &mut self,
+        publishing: Box<Publishing>,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        let Some(name) = publishing.keep.clone() else { return self.write_status(publishing, around) };
+        self.output_effect(OutputStage::Reading, publishing, Effect::Output(OutputRequest::Read(name)))
+    }
+
+    /// Fills the output ConfigMap, once its name is recorded on the object.
+    fn fill_output(
+        &mut self,
+        mut publishing: Box<Publishing>,
+        address: Option<String>,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        let Publishing { plan, found, .. } = &*publishing;
+        let connected = connected(&plan.report);
+        let known = || known_address(&found.as_ref()?.content, connected?);
+        let address = address.or_else(known);
+        if connected.is_some() && address.is_none() {
+            publishing.outcome = OutputOutcome::Incomplete;
+        }
+        publishing.content = content(&publishing.plan.report, address);
+        if !publishing.content.is_empty() && self.object().output().recorded.is_none() {
+            let name = publishing.keep.clone();
+            return self.call_api(ApiCall::OutputName(publishing, name));
+        }
+        self.write_output(publishing, around)
+    }
+
+    fn write_output(
+        &mut self,
+        mut publishing: Box<Publishing>,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        let Publishing { keep, found, content, .. } = &*publishing;
+        let Some(name) = keep.clone() else { return self.write_status(publishing, around) };
+        let existing = match found {
+            None => Existing::Absent,
+            Some(found) if found.is_own => Existing::Own(&found.content),
+            Some(_) => Existing::Foreign,
+        };
+        let request = match change(existing, content) {
+            Change::Nothing => return self.write_status(publishing, around),
+            Change::Taken => {
+                publishing.outcome = OutputOutcome::Failed(taken(&name));
+                return self.write_status(publishing, around);
+            }
+            Change::Create => OutputRequest::Create(name, content.clone()),
+            Change::Fill => OutputRequest::Fill(name, content.clone()),
+            Change::Delete => OutputRequest::Delete(name),
+        };
+        self.output_effect(OutputStage::Writing, publishing, Effect::Output(request))
+    }
+
+    /// Takes the object with the recorded name of its output ConfigMap.
+    pub(super) fn output_name_written(
+        &mut self,
+        publishing: Box<Publishing>,
+        written: Result<R, ApiFailure>,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        match written {
+            Ok(object) => {
+                self.state.own_write(object, &mut around.kept.schedule);
+                if publishing.content.is_empty() {
+                    self.read_output(publishing, around)
+                } else {
+                    self.write_output(publishing, around)
+                }
+            }
+            Err(ApiFailure::Conflict) => {
+                self.end(End::Changed("the object changed before its output was recorded"), around)
+            }
+            Err(failure) => self.end(end_of(failure), around),
+        }
+    }
+
+    /// Writes the status, if it differs from the report.
+    fn write_status(
+        &mut self,
+        mut publishing: Box<Publishing>,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        (publishing.found, publishing.content) = (None, Content::new());
+        if let OutputOutcome::Failed(problem) = &publishing.outcome {
+            let report = &mut Arc::make_mut(&mut publishing.plan).report;
+            report.set_synced_false(Reason::OutputNotWritten, problem.clone());
+        }
+        let report = &publishing.plan.report;
+        if self.object().differs_from(report, self.handled(&publishing)) {
+            return self.call_api(ApiCall::Status(publishing));
+        }
+        if !report.unchanged {
+            around.kept.announce(report);
+        }
+        self.end_report(&publishing, around)
+    }
+
+    fn handled(&self, publishing: &Publishing) -> Option<&str> {
+        if publishing.is_loss { self.state.handled_request() } else { self.state.handled_request_at_rest() }
+    }
+
+    /// Returns the status to write.
+    pub(super) fn status(&self, publishing: &Publishing) -> StatusWrite<Serverless<R>> {
+        let handled_request = self.handled(publishing).map(str::to_owned);
+        StatusWrite { plan: Arc::clone(&publishing.plan), handled_request }
+    }
+
+    /// Takes the object with its new status.
+    pub(super) fn status_written(
+        &mut self,
+        publishing: Box<Publishing>,
+        written: Result<R, ApiFailure>,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        match written {
+            Ok(object) => self.state.own_write(object, &mut around.kept.schedule),
+            Err(ApiFailure::Conflict) => {
+                return self.end(End::Changed("the object changed before its status was written"), around);
+            }
+            // A status that cannot be written must not block a deletion: the object may already have the maximum size.
+            Err(ApiFailure::Rejected(why)) if self.state.is_deleting() => {
+                self.notes.push(Note::StatusNotWritten(why));
+            }
+            Err(failure) => return self.end(end_of(failure), around),
+        }
+        let events = changes(&publishing.plan, around.kept);
+        self.publish_events(events, Next::EndReport(publishing), around)
+    }
+
+    /// Ends the report: goes on after a loss, else ends the reconcile.
+    ///
+    /// While the output ConfigMap still names the lost endpoint's service, because it cannot be removed, no replacement is created.
+    pub(super) fn end_report(
+        &mut self,
+        publishing: &Publishing,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        let Publishing { plan, is_loss, outcome, .. } = publishing;
+        if !plan.report.unchanged {
+            let failure = event::failure(&plan.report);
+            let is_new = around.kept.warns(failure.as_ref().map(|(_, message)| message));
+            self.notes.extend(failure.filter(|_| is_new).map(|(reason, text)| Note::Warning(reason, text)));
+        }
+        let stays = matches!(outcome, OutputOutcome::Failed(_)) && self.object().output().recorded.is_some();
+        if *is_loss && !stays { self.decide(around) } else { self.finish(plan, outcome, around) }
+    }
+
+    fn finish(
+        &mut self,
+        plan: &Arc<Plan>,
+        output: &OutputOutcome,
+        around: &mut Surroundings<'_>,
+    ) -> Effect<Serverless<R>> {
+        let Plan { observed, decision, report } = &**plan;
+        let latest = match output {
+            OutputOutcome::Incomplete => Some(self.settings.poll_max),
+            OutputOutcome::Failed(_) => Some(RETRY),
+            OutputOutcome::Complete => None,
+        };
+        let pace = PollIntervals {
+            poll_min: self.settings.poll_min,
+            poll_max: self.settings.poll_max,
+            interval: self.object().interval(),
+        };
+        let outcome = ReconcileOutcome {
+            object: self.object().version(),
+            token: &observed.object.token,
+            requeue: decision.requeue,
+            progress: report.progress(),
+            basis: self.state.basis(),
+            latest,
+        };
+        let now = around.now();
+        let delay = around.kept.schedule.finished(&outcome, pace, around.at.jitter, now);
+        if !report.unchanged {
+            let deadline = || observed.spec.as_ref().map_or(Duration::ZERO, |spec| spec.progress_deadline);
+            let overdue = self.object().is_overdue().then(deadline);
+            around.kept.memory.working(report.working, overdue, now);
+        }
+        self.done(End::Finished, delay, Some(Arc::clone(plan)))
+    }
+}
