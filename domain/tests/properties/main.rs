@@ -6,7 +6,7 @@
 mod holds;
 
 use holds::holds;
-use invariants::properties::{claim, decide, mark, memory, rate_limits, schedule};
+use invariants::properties::{claim, decide, mark, memory, rate_limits, reconcile, schedule};
 
 #[test]
 fn the_invariants_hold_whatever_is_observed() {
@@ -31,6 +31,11 @@ fn memory_forgets_no_reason_to_wait_whatever_happens() {
 #[test]
 fn no_trigger_is_lost_and_no_listing_is_too_old_whatever_happens() {
     holds("schedule", 4_000, 400, schedule::check);
+}
+
+#[test]
+fn a_reconcile_ends_and_passes_no_guard_whatever_the_inputs_are() {
+    holds("reconcile", 8_000, 600, reconcile::check);
 }
 
 #[test]

@@ -6,4 +6,5 @@ pub mod decide;
 pub mod mark;
 pub mod memory;
 pub mod rate_limits;
+pub mod reconcile;
 pub mod schedule;
