@@ -138,6 +138,13 @@ pub fn ablations() -> Vec<Ablation> {
             &[P::RecordedReplacedAlive],
         ),
         ablation(
+            W::RecordUntested,
+            "the record tests neither",
+            Some(2),
+            Config { budget: Budget { vanishings: 1, ..NOTHING }, ..TWO },
+            &[P::RecordedReplacedAlive],
+        ),
+        ablation(
             W::ExcessBeforeRecorded,
             "one is excess before the other is recorded",
             Some(4),

@@ -5,12 +5,13 @@
 
 use domain::serverless::memory::Memory;
 
+use crate::Model;
+use crate::controller::StepResult;
 use crate::in_flight::{AtlasRequest, AtlasWrite};
 use crate::object::MarkOwner;
 use crate::outcomes::RequestOutcome;
 use crate::outcomes::StepOutcome;
 use crate::state::{Controller, ModelState, Phase, Wait};
-use crate::{Model, StepResult};
 
 /// One action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -165,36 +166,29 @@ fn name(i: u8) -> char {
 fn controller_actions(s: &ModelState, i: u8, controller: &Controller, actions: &mut Vec<ModelAction>) {
     let running = controller.running.as_ref();
     match running.map(|running| running.wait) {
+        Some(Wait::Atlas) => {}
         Some(Wait::Claim(_)) => {
             actions.push(ModelAction::Acknowledge(i));
             if s.left.outages > 0 {
                 actions.push(ModelAction::LoseAcknowledgement(i));
             }
         }
-        Some(Wait::Nothing) | None if controller.cache.is_some() => {
-            actions.push(ModelAction::Step(i, StepOutcome::Well));
-            if s.left.lags > 0 {
-                actions.push(ModelAction::Step(i, StepOutcome::Lagging));
-            }
-            if s.left.no_access > 0 {
-                actions.push(ModelAction::Step(i, StepOutcome::NoAccess));
-            }
-            if s.left.passing_gone > 0 {
-                actions.push(ModelAction::Step(i, StepOutcome::Gone));
-            }
-            if s.left.passing_empty > 0 {
-                actions.push(ModelAction::Step(i, StepOutcome::Empty));
-            }
+        None if controller.cache.is_none() => {}
+        Some(Wait::Nothing) | None => {
             // Faults of Atlas and of the API server have a budget each.
-            if s.left.outages > 0 || s.left.losses > 0 {
-                actions.push(ModelAction::Step(i, StepOutcome::ResponseLost));
-            }
-            if s.left.outages > 0 {
-                actions
-                    .extend([StepOutcome::Unreached, StepOutcome::Parked].map(|f| ModelAction::Step(i, f)));
-            }
+            let outcomes = [
+                (1, StepOutcome::Well),
+                (s.left.lags, StepOutcome::Lagging),
+                (s.left.no_access, StepOutcome::NoAccess),
+                (s.left.passing_gone, StepOutcome::Gone),
+                (s.left.passing_empty, StepOutcome::Empty),
+                (s.left.outages.max(s.left.losses), StepOutcome::ResponseLost),
+                (s.left.outages, StepOutcome::Unreached),
+                (s.left.outages, StepOutcome::Parked),
+            ];
+            let possible = outcomes.into_iter().filter(|(left, _)| *left > 0);
+            actions.extend(possible.map(|(_, outcome)| ModelAction::Step(i, outcome)));
         }
-        _ => {}
     }
     if controller.cache.is_none_or(|cache| !cache.current) {
         actions.push(ModelAction::Watch(i));

@@ -2,23 +2,24 @@
 //!
 //! This file never knows how a controller handles the response.
 
+use domain::reconcile::ApiFailure;
+
 use crate::in_flight::ObjectPatch;
 use crate::mutations::Mutation;
-use crate::object::{Annotation, CachedObject, ModelObject};
-use crate::outcomes::Rejection;
-use crate::state::{ModelState, Phase, Wait};
+use crate::object::{Annotation, CachedObject};
+use crate::state::{ModelState, Phase};
 use crate::{Event, Invariant, Model};
 
 impl Model {
-    /// Executes or rejects it. `Ok(None)` if the object was deleted.
+    /// Executes or rejects it.
     pub(crate) fn apply(
         &self,
         s: &mut ModelState,
         held: CachedObject,
         patch: ObjectPatch,
-    ) -> Result<Option<ModelObject>, Rejection> {
+    ) -> Result<CachedObject, ApiFailure> {
         let read = held.object;
-        let now = s.object.ok_or(Rejection::NotFound)?;
+        let now = s.object.ok_or(ApiFailure::NotFound)?;
         let same_life = now.life == read.life;
         let mut object = now;
         match patch {
@@ -27,7 +28,7 @@ impl Model {
                 // No writer can add a finalizer to an object that is being deleted.
                 let addable = object.finalizer || !object.deleting;
                 if (guarded && !held.current) || !same_life || !addable {
-                    return Err(Rejection::Conflict);
+                    return Err(ApiFailure::Conflict);
                 }
                 if now.claim == Some(Annotation::Foreign) && now.recorded == 0 && !now.take_over {
                     s.past.broken |= Invariant::PostUnwanted.bit();
@@ -46,10 +47,11 @@ impl Model {
                 }
             }
             ObjectPatch::Record { id, mark } => {
-                let claim = object.claim == read.claim || self.mutation == Mutation::RecordIgnoresClaim;
-                let recorded = object.recorded == read.recorded || self.mutation == Mutation::RecordIgnoresId;
+                let untested = |mutation| [mutation, Mutation::RecordUntested].contains(&self.mutation);
+                let claim = object.claim == read.claim || untested(Mutation::RecordIgnoresClaim);
+                let recorded = object.recorded == read.recorded || untested(Mutation::RecordIgnoresId);
                 if !same_life || !claim || !recorded {
-                    return Err(Rejection::Conflict);
+                    return Err(ApiFailure::Conflict);
                 }
                 if object.recorded != 0 && object.recorded != id && s.is_live(object.recorded) {
                     s.past.broken |= Invariant::RecordedReplacedAlive.bit();
@@ -67,22 +69,23 @@ impl Model {
             }
             ObjectPatch::Release { retained } => {
                 if !held.current || !same_life {
-                    return Err(Rejection::Conflict);
+                    return Err(ApiFailure::Conflict);
                 }
-                outdate(s);
+                self.outdate(s);
                 s.past.may_stay = retained;
                 s.past.forced = false;
                 s.past.backup = object.claim;
                 s.object = None;
                 s.past.events |= if retained { Event::Retained.bit() } else { Event::Deleted.bit() };
-                return Ok(None);
+                object.finalizer = false;
+                return Ok(CachedObject { object, current: false });
             }
         }
         if object != now {
-            outdate(s);
+            self.outdate(s);
         }
         s.object = Some(object);
-        Ok(Some(object))
+        Ok(CachedObject { object, current: true })
     }
 
     /// Delivers a write whose sender has given up.
@@ -97,22 +100,4 @@ impl Model {
 
 pub(crate) fn bit(nonce: u8) -> u16 {
     1_u16.checked_shl(u32::from(nonce)).unwrap_or_default()
-}
-
-/// Makes every copy of the object one version older than it was.
-pub(crate) fn outdate(s: &mut ModelState) {
-    for controller in &mut s.controllers {
-        if let Some(cache) = &mut controller.cache {
-            cache.current = false;
-        }
-        if let Some(running) = &mut controller.running {
-            running.held.current = false;
-            if let Wait::Claim(held) = &mut running.wait {
-                held.current = false;
-            }
-        }
-    }
-    for late in &mut s.late {
-        late.held.current = false;
-    }
 }

@@ -2,14 +2,17 @@
 //!
 //! This file never knows how a controller handles the response.
 
+use domain::fault::FaultKind;
+use domain::reconcile::Input;
+use domain::serverless::reconcile::vocabulary::CallResponse;
+
 use crate::budget::spend;
+use crate::convert::{fault, to_domain};
 use crate::in_flight::AtlasWrite;
 use crate::object::MarkOwner;
-use crate::outcomes::AtlasResponse;
 use crate::outcomes::RequestOutcome;
-use crate::responses::deliver_response;
 use crate::state::{ModelEndpoint, ModelState, Phase};
-use crate::time::LAG;
+use crate::time::{LAG, TRAVEL, ago};
 use crate::{Invariant, Model};
 
 impl Model {
@@ -21,12 +24,13 @@ impl Model {
         outcome: RequestOutcome,
     ) -> Option<()> {
         let request = *s.requests.get(n)?;
+        let sent = ago(TRAVEL - request.left);
+        let no_response = || CallResponse::Uncertain(fault(FaultKind::Unavailable));
         if outcome == RequestOutcome::GivenUp {
             let from = request.from?;
             spend(&mut s.left.losses)?;
             s.requests[n].from = None;
-            deliver_response(s, usize::from(from), request.write, &AtlasResponse::Nothing);
-            return Some(());
+            return self.respond(s, usize::from(from), Input::Called(no_response(), sent));
         }
         s.requests.remove(n);
         let response = match outcome {
@@ -34,44 +38,45 @@ impl Model {
             RequestOutcome::ResponseLost => {
                 spend(&mut s.left.losses)?;
                 self.execute(s, request.write);
-                AtlasResponse::Nothing
+                no_response()
             }
             RequestOutcome::Rejected => {
                 spend(&mut s.left.refusals)?;
-                AtlasResponse::Rejected
+                rejected()
             }
             RequestOutcome::Lost => {
                 // A request whose response is not awaited may be lost at no cost: it surprises no controller.
                 if request.from.is_some() {
                     spend(&mut s.left.losses)?;
                 }
-                AtlasResponse::Nothing
+                no_response()
             }
             RequestOutcome::Overlooked => {
                 let AtlasWrite::Delete(id) = request.write else { return None };
                 s.endpoint(id).filter(|e| e.born < LAG)?;
                 spend(&mut s.left.lags)?;
-                AtlasResponse::Deleted { found: false }
+                CallResponse::Deleted { not_found: true }
             }
             RequestOutcome::GivenUp => return None,
         };
-        if let Some(from) = request.from {
-            deliver_response(s, usize::from(from), request.write, &response);
+        match request.from {
+            Some(from) => self.respond(s, usize::from(from), Input::Called(response, sent)),
+            None => Some(()),
         }
-        Some(())
     }
 
     /// Executes the request.
-    fn execute(&self, s: &mut ModelState, write: AtlasWrite) -> AtlasResponse {
+    fn execute(&self, s: &mut ModelState, write: AtlasWrite) -> CallResponse {
         match write {
             AtlasWrite::Post(_) => {
                 s.made += 1;
-                s.endpoints.push(ModelEndpoint::reserved(s.made, MarkOwner::Ours, 0));
-                AtlasResponse::Created(s.made)
+                let created = ModelEndpoint::reserved(s.made, MarkOwner::Ours, 0);
+                s.endpoints.push(created);
+                to_domain(created).map_or_else(rejected, CallResponse::Created)
             }
             AtlasWrite::Patch { id, mark, vpc } => {
                 let Some(endpoint) = s.endpoint(id).filter(|e| e.is_live()) else {
-                    return AtlasResponse::Rejected;
+                    return rejected();
                 };
                 if let Some(mark) = mark {
                     endpoint.mark = mark;
@@ -80,23 +85,28 @@ impl Model {
                     endpoint.vpc = vpc;
                     endpoint.phase = Phase::Available;
                 }
-                AtlasResponse::Updated(id)
+                to_domain(*endpoint).map_or_else(rejected, CallResponse::Updated)
             }
             AtlasWrite::Delete(id) => {
                 let slow = self.config.slow_removal;
                 let recorded = s.object.is_some_and(|object| !object.deleting && object.recorded == id);
-                let Some(endpoint) = s.endpoint(id) else { return AtlasResponse::Deleted { found: false } };
+                let Some(endpoint) = s.endpoint(id) else { return CallResponse::Deleted { not_found: true } };
                 if endpoint.phase == Phase::Deleting {
-                    return AtlasResponse::Deleted { found: true };
+                    return CallResponse::Deleted { not_found: false };
                 }
                 endpoint.leave(if slow { Phase::Deleting } else { Phase::Gone });
                 if recorded {
                     s.past.broken |= Invariant::Destroyed.bit();
                 }
-                AtlasResponse::Deleted { found: true }
+                CallResponse::Deleted { not_found: false }
             }
         }
     }
+}
+
+/// Returns a rejection: of all, the one that is most easily mistaken for the end.
+fn rejected() -> CallResponse {
+    CallResponse::Refused(fault(FaultKind::InstanceNotFound))
 }
 
 /// Returns all endpoints as a listing shows them, from a replica that lags or not.

@@ -2,21 +2,27 @@
 //!
 //! Conversion only. Significant texts (a claim, a comment) are written and read by the code that ships.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use domain::fault::{Fault, FaultKind};
 use domain::ids::VpcEndpointId;
 use domain::reference::VpcEndpoint;
+use domain::schedule::ObjectVersion;
 use domain::serverless::endpoint;
 use domain::serverless::endpoint::{EndpointId, EndpointStatus};
 use domain::serverless::observed;
-use domain::serverless::observed::WriteOutcome;
 use domain::serverless::ownership::{Claim, ClaimReading, Nonce, mark_of, marked_comment};
+use domain::serverless::reconcile::state::{CustomResource, OutputNames};
+use domain::serverless::status::Report;
 use domain::status::Reported;
 use domain::token::{ClusterId, Token};
 
-use crate::object::{Annotation, Manifest, MarkOwner, ModelObject};
-use crate::state::{ListFailure, ModelEndpoint, Phase, WriteResult};
+use crate::object::{Annotation, CachedObject, Manifest, MarkOwner, ModelObject};
+use crate::state::{ModelEndpoint, Phase};
 use crate::time::{LAG, TICK};
 
 /// The nonce of [`Annotation::Unreadable`] in a claim of ours.
@@ -24,6 +30,8 @@ pub(crate) const GARBLED: u8 = 101;
 
 static IDS: LazyLock<Vec<EndpointId>> =
     LazyLock::new(|| (0..=u8::MAX).filter_map(|n| format!("{n:024x}").parse().ok()).collect());
+static VPC_IDS: LazyLock<Vec<VpcEndpointId>> =
+    LazyLock::new(|| (0..=u8::MAX).filter_map(|n| format!("vpce-{n:x}").parse().ok()).collect());
 static NONCES: LazyLock<Vec<Nonce>> =
     LazyLock::new(|| (0..=u8::MAX).map(|n| Nonce::from_random([n; 16])).collect());
 static CLUSTERS: LazyLock<Vec<ClusterId>> =
@@ -34,6 +42,11 @@ static COMMENTS: LazyLock<Vec<String>> =
     LazyLock::new(|| TOKENS.iter().map(|token| marked_comment(None, token)).collect());
 static GARBLED_NONCE: LazyLock<Option<Nonce>> =
     LazyLock::new(|| ClaimReading::of(Some(UNREADABLE), token(), "", here()).nonce().cloned());
+
+thread_local! {
+    /// The claims that were read: there are few, and millions of readings.
+    static READINGS: RefCell<HashMap<(Annotation, u8), ClaimReading>> = RefCell::default();
+}
 
 const UNREADABLE: &str = "v9/written by another version";
 
@@ -70,8 +83,8 @@ pub(crate) fn id_number(id: &EndpointId) -> u8 {
     u8::from_str_radix(id.as_str().trim_start_matches('0'), 16).unwrap_or_default()
 }
 
-pub(crate) fn vpc_id(n: u8) -> Option<VpcEndpointId> {
-    (n != 0).then(|| format!("vpce-{n:x}").parse().ok()).flatten()
+fn vpc_id(n: u8) -> Option<VpcEndpointId> {
+    (n != 0).then(|| VPC_IDS[usize::from(n)].clone())
 }
 
 /// Returns the number of a VPC endpoint id.
@@ -146,11 +159,15 @@ impl Annotation {
 impl ModelObject {
     /// Returns the claim as the code that ships reads it.
     pub(crate) fn reading(&self) -> ClaimReading {
-        self.claim.map_or(ClaimReading::Absent, |claim| claim.read(self.life))
+        let Some(claim) = self.claim else { return ClaimReading::Absent };
+        let read = |readings: &mut HashMap<_, ClaimReading>| {
+            readings.entry((claim, self.life)).or_insert_with(|| claim.read(self.life)).clone()
+        };
+        READINGS.with_borrow_mut(read)
     }
 
     /// Converts the object to the type of the rules.
-    pub(crate) fn to_domain(self) -> observed::Object {
+    fn to_domain(self) -> observed::Object {
         let recorded =
             ModelEndpoint { vpc: self.shown_vpc, ..ModelEndpoint::reserved(self.recorded, self.shown, LAG) };
         observed::Object {
@@ -167,11 +184,15 @@ impl ModelObject {
 }
 
 impl Manifest {
-    /// Converts the spec to the type of the rules.
-    pub(crate) fn to_domain(self) -> observed::Spec {
+    /// Returns the VPC endpoint that the spec declares.
+    pub(crate) fn vpc_endpoint(self) -> VpcEndpoint {
+        vpc_id(self.vpc).map_or(VpcEndpoint::Undeclared, VpcEndpoint::Declared)
+    }
+
+    /// Converts the rest of the spec to the type of the rules.
+    fn to_domain(self) -> observed::Spec {
         observed::Spec {
             endpoint_id: id(self.endpoint),
-            vpc_endpoint: vpc_id(self.vpc).map_or(VpcEndpoint::Undeclared, VpcEndpoint::Declared),
             retain: self.retain,
             observe: self.observe,
             suspend: self.suspend,
@@ -181,26 +202,80 @@ impl Manifest {
     }
 }
 
-impl ListFailure {
-    /// Converts it to the type of the rules.
-    pub(crate) fn kind(self) -> FaultKind {
-        match self {
-            Self::Silence => FaultKind::Unavailable,
-            Self::NoAccess => FaultKind::NoAccess,
-            Self::Gone => FaultKind::InstanceNotFound,
+impl CustomResource for CachedObject {
+    fn object(&self) -> observed::Object {
+        self.object.to_domain()
+    }
+
+    fn spec(&self, vpc_endpoint: VpcEndpoint) -> Result<observed::Spec, String> {
+        Ok(observed::Spec { vpc_endpoint, ..self.object.manifest.to_domain() })
+    }
+
+    fn version(&self) -> ObjectVersion {
+        ObjectVersion {
+            content: content(Some(&self.object)),
+            request: None,
+            number: None,
+            deleting: self.object.deleting,
+            recorded: self.is_recorded(),
+            current: true,
         }
+    }
+
+    fn generation(&self) -> Option<i64> {
+        let Manifest { retain, observe, suspend, endpoint, vpc } = self.object.manifest;
+        let fields = [u8::from(retain), u8::from(observe), u8::from(suspend), endpoint, vpc];
+        Some(fields.into_iter().fold(0, |number, field| number << 8 | i64::from(field)))
+    }
+
+    fn reconcile_request(&self) -> Option<&str> {
+        None
+    }
+
+    fn open_request(&self) -> Option<&str> {
+        None
+    }
+
+    fn is_unchanged_in(&self, read: &Self) -> bool {
+        let fields = |o: &ModelObject| (o.life, o.deleting, o.manifest, o.recorded, o.claim, o.take_over);
+        fields(&self.object) == fields(&read.object)
+    }
+
+    fn differs_from(&self, _: &Report, _: Option<&str>) -> bool {
+        false
+    }
+
+    fn is_same_object(&self, read: &Self) -> bool {
+        self.object.life == read.object.life
+    }
+
+    fn is_deleting(&self) -> bool {
+        self.object.deleting
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.object.recorded != 0
+    }
+
+    fn is_overdue(&self) -> bool {
+        false
+    }
+
+    fn output(&self) -> OutputNames<'_> {
+        OutputNames::default()
+    }
+
+    fn interval(&self) -> Duration {
+        TICK / 2
     }
 }
 
-impl WriteResult {
-    /// Converts it to the type of the rules.
-    pub(crate) fn to_domain(self) -> WriteOutcome {
-        match self {
-            Self::Nothing => WriteOutcome::Nothing,
-            Self::Done => WriteOutcome::Done,
-            // Of all rejections, the one that is most easily mistaken for the end.
-            Self::Refused => WriteOutcome::Refused(fault(FaultKind::InstanceNotFound)),
-            Self::Uncertain => WriteOutcome::Refused(fault(FaultKind::Unavailable)),
-        }
+/// Returns the hash that triggers a reconcile, as in `src/serverless/convert.rs`.
+pub(crate) fn content(object: Option<&ModelObject>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    if let Some(o) = object {
+        (o.life, o.manifest, o.deleting, o.finalizer, o.claim, o.stale_vpc, o.recorded != 0)
+            .hash(&mut hasher);
     }
+    hasher.finish()
 }

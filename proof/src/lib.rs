@@ -1,17 +1,19 @@
 //! The creation protocol, model-checked by exhaustive search over the rules that ship.
 //!
 //! A [`Model`] is a small system in which anything may happen at any time: controllers that all believe they lead,
-//! crashes, lost and late requests, stale reads, users. Its controllers run `domain::serverless::decide` and
-//! `domain::serverless::memory::Memory` as they ship; `shell`, `effects` and `responses` translate what `src/serverless` does
-//! around them. `stateright` visits every state.
+//! crashes, lost and late requests, stale reads, users. Its controllers run the machine that ships,
+//! `domain::serverless::reconcile::Reconcile`, with the memory that ships; only the world in which its effects are performed is a
+//! model. `stateright` visits every state.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `object`, `state`, `in_flight`, `outcomes` | what exists, which requests are in flight, and how they end, as data |
+//! | `interned` | values that many states share |
 //! | `budget` | how many faults may occur |
 //! | `time` | ticks, and the protocol's times in them |
-//! | `convert` | conversion from and to the types of the rules |
-//! | `shell`, `effects`, `responses`, `memory` | a controller's steps, their remote effects, and how it handles responses |
+//! | `convert` | conversion from and to the types of the rules, and the object as the machine reads it |
+//! | `controller` | a controller, which runs the machine |
+//! | `perform` | the effects of the machine in the world |
 //! | `api_server`, `atlas` | how the two execute a request |
 //! | `actions` | every possible action |
 //! | `transitions` | the state that follows from an action |
@@ -30,34 +32,36 @@ mod actions;
 mod api_server;
 mod atlas;
 mod budget;
+mod controller;
 mod convert;
-mod effects;
 mod in_flight;
+mod interned;
 mod liveness;
-mod memory;
 mod mutations;
 mod object;
 mod outcomes;
-mod responses;
+mod perform;
 mod run;
 pub mod scenarios;
-mod shell;
 mod state;
 mod time;
 mod transitions;
 
+use domain::serverless::memory::Memory;
 use stateright::Property;
 
 pub use actions::ModelAction;
 pub use budget::{Budget, NO_LIMIT};
+pub use controller::StepResult;
 pub use in_flight::*;
+pub use interned::Interned;
 pub use mutations::Mutation;
 pub use object::*;
 pub use outcomes::*;
 pub use run::{Effort, SearchResult, check, shortest};
-pub use shell::StepResult;
 pub use state::*;
 
+use interned::Interner;
 use liveness::Converged;
 
 /// An invariant of the protocol. Each is a property of its own; the numbers are those of the reliability page.
@@ -225,6 +229,8 @@ pub struct Model {
     pub(crate) config: Config,
     pub(crate) mutation: Mutation,
     pub(crate) liveness: bool,
+    machines: Interner<Machine>,
+    memories: Interner<Memory>,
     converged: Converged,
     checked: AtomicUsize,
     events: AtomicU16,
@@ -234,8 +240,16 @@ impl Model {
     /// Returns the model of `config`, with one rule missing, or none.
     #[must_use]
     pub fn new(config: Config, mutation: Mutation) -> Self {
-        let (checked, events) = (AtomicUsize::new(0), AtomicU16::new(0));
-        Self { config, mutation, liveness: true, converged: Converged::default(), checked, events }
+        Self {
+            config,
+            mutation,
+            liveness: true,
+            machines: Interner::default(),
+            memories: Interner::default(),
+            converged: Converged::default(),
+            checked: AtomicUsize::new(0),
+            events: AtomicU16::new(0),
+        }
     }
 }
 

@@ -7,16 +7,15 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
-
-use domain::requeue::Requeue;
+use std::time::Duration;
 
 use crate::Model;
+use crate::convert::content;
 use crate::object::{Annotation, MarkOwner, ModelObject};
 use crate::outcomes::{RequestOutcome, StepOutcome};
-use crate::responses::acknowledge;
-use crate::state::{ModelEndpoint, ModelState, Phase, Wait};
+use crate::state::{ModelEndpoint, ModelState, Phase};
 use crate::time::{LAG, OLD, TICK};
-use crate::transitions::{normalize, tick, watch};
+use crate::transitions::normalize;
 
 /// The maximum number of rounds, of a tick each, within which everything converges. The longest is a deletion by a
 /// controller that knows nothing of an endpoint but its id: a running reconcile that has no effect; V, until a 404 is
@@ -27,7 +26,7 @@ const ROUNDS: u8 = 1 + 1 + LAG + 1 + 1;
 /// The rounds after that in which nothing changes but ages, until no recent event is left.
 const AGEING: u8 = OLD + 1;
 
-/// More steps than a reconcile takes (`MAX_STEPS` in `src/serverless`).
+/// More steps than a reconcile takes: the machine's own limit, which counts from the last state that was kept.
 const STEPS: usize = 16;
 
 /// The states that are known to converge, and how many rounds pass before each has converged for good and nothing more
@@ -113,10 +112,10 @@ impl Model {
         let mut writes = 0;
         for (i, due) in due.iter_mut().enumerate() {
             // `None`: the controller knows already that there is no object.
-            let _ = watch(s, i);
+            let _ = self.watch(s, i);
             let triggered = match *due {
                 NextReconcile::In(ticks) => ticks == 0,
-                NextReconcile::OnChange(seen) => trigger(s.object.as_ref()) != seen,
+                NextReconcile::OnChange(seen) => content(s.object.as_ref()) != seen,
             };
             if triggered || s.controllers[i].running.is_some() {
                 writes += self.reconcile(s, i, due);
@@ -125,7 +124,7 @@ impl Model {
                 *ticks = ticks.saturating_sub(1);
             }
         }
-        tick(s);
+        self.tick(s);
         *s = normalize(s.clone());
         writes
     }
@@ -133,30 +132,24 @@ impl Model {
     /// Controller `i` reconciles to the end.
     fn reconcile(&self, s: &mut ModelState, i: usize, due: &mut NextReconcile) -> usize {
         let mut writes = 0;
-        // Unless the rules say otherwise, a reconcile that ended early is retried soon.
+        // A reconcile that a response ends, or that takes too many steps, is repeated soon.
         *due = NextReconcile::In(1);
         for _ in 0..STEPS {
-            let held =
-                s.controllers[i].running.as_ref().map(|running| running.held).or(s.controllers[i].cache);
+            let controller = &s.controllers[i];
+            let held = controller.running.as_ref().map(|running| *running.machine.object());
+            let held = held.or(controller.cache).map(|held| held.object);
             let Some((after, done)) = self.step(s, i, StepOutcome::Well, true) else {
-                *due = NextReconcile::OnChange(trigger(s.object.as_ref()));
+                *due = NextReconcile::OnChange(content(s.object.as_ref()));
                 break;
             };
             *s = after;
             writes += usize::from(done.wrote);
-            self.deliver_all(s);
-            if let Some(requeue) = done.requeue {
-                *due = match requeue {
-                    Requeue::OnChange => {
-                        NextReconcile::OnChange(trigger(held.map(|held| held.object).as_ref()))
-                    }
-                    Requeue::After(pause) => NextReconcile::In(ticks(pause)),
-                    Requeue::Poll | Requeue::Await | Requeue::Interval | Requeue::Retry(_) => {
-                        NextReconcile::In(1)
-                    }
-                };
+            if let Some(requeue) = done.ended {
+                let on_change = || NextReconcile::OnChange(content(held.as_ref()));
+                *due = requeue.map_or_else(on_change, |delay| NextReconcile::In(ticks(delay)));
                 break;
             }
+            self.deliver_all(s);
             if s.controllers[i].running.is_none() {
                 break;
             }
@@ -173,10 +166,8 @@ impl Model {
             }
         }
         for i in 0..s.controllers.len() {
-            if s.controllers[i].running.as_ref().is_some_and(|running| matches!(running.wait, Wait::Claim(_)))
-            {
-                acknowledge(s, i);
-            }
+            // `None`: it waits for no such response.
+            let _ = self.acknowledge(s, i);
         }
     }
 
@@ -222,18 +213,8 @@ fn is_own(object: &ModelObject) -> bool {
     matches!(object.claim, Some(Annotation::Claim { life, .. }) if life == object.life)
 }
 
-fn ticks(pause: std::time::Duration) -> u8 {
+fn ticks(pause: Duration) -> u8 {
     u8::try_from(pause.as_secs().div_ceil(TICK.as_secs())).unwrap_or(u8::MAX)
-}
-
-/// Returns the hash that triggers a reconcile, as in `src/serverless/convert.rs`.
-fn trigger(object: Option<&ModelObject>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    if let Some(o) = object {
-        (o.life, o.manifest, o.deleting, o.finalizer, o.claim, o.stale_vpc, o.recorded != 0)
-            .hash(&mut hasher);
-    }
-    hasher.finish()
 }
 
 /// Returns what the liveness run depends on: neither budgets nor past events.

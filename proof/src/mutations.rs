@@ -3,19 +3,22 @@
 //!
 //! Nothing here ships, and the code that ships has no switch for it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::fault::FaultKind;
+use domain::reconcile::{Effect, Input};
 use domain::serverless::decision::{ConfirmedAbsence, Decision, Step};
+use domain::serverless::kept::KeptState;
 use domain::serverless::memory::Memory;
 use domain::serverless::observed::{Attempt, AttemptOutcome, Deleted, Listing, Observed, Times};
 use domain::serverless::ownership::{ClaimReading, mark_of, marked_comment};
+use domain::serverless::reconcile::vocabulary::Listed;
+use domain::serverless::reconcile::vocabulary::Serverless;
 
 use crate::convert::{GARBLED, nonce, token};
-use crate::memory::responded;
-use crate::object::Annotation;
-use crate::time::{OLD, TICK, times};
+use crate::object::{Annotation, CachedObject};
+use crate::state::Machine;
+use crate::time::{OLD, TICK, moment, stamp, times};
 
 /// The rule that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -43,6 +46,8 @@ pub enum Mutation {
     RecordIgnoresClaim,
     /// A record does not test the recorded id.
     RecordIgnoresId,
+    /// A record tests neither.
+    RecordUntested,
     /// An attempt is dropped as soon as the object does not show it.
     NoncesForgotten,
     /// One listing is enough to confirm an absence.
@@ -90,17 +95,32 @@ pub enum Mutation {
 }
 
 impl Mutation {
+    /// Returns the times of the protocol, or others.
+    pub(crate) fn times(self) -> Times {
+        match self {
+            Self::NoDeadline => Times { create_deadline: Duration::MAX, ..times() },
+            Self::ShortUncertainty => Times { uncertainty: Duration::ZERO, ..times() },
+            Self::RunNeverEnds => Times { confirm_within: Duration::MAX, ..times() },
+            Self::NotFoundBelieved => Times { visibility: Duration::ZERO, ..times() },
+            Self::LongVisibility => Times { visibility: TICK * u32::from(OLD + 1), ..times() },
+            _ => times(),
+        }
+    }
+
+    /// Returns how the rules are shown a 404 as if the project were unknown.
+    pub(crate) fn no_access(self) -> FaultKind {
+        if self == Self::AnyNotFoundIsGone { FaultKind::InstanceNotFound } else { FaultKind::NoAccess }
+    }
+
     /// Changes the input of the rules.
     pub(crate) fn before(self, o: &mut Observed, acknowledged: u8) {
         match self {
             Self::NoListing if o.object.recorded.is_none() && !o.object.deleting => show_nothing(o),
-            Self::NoDeadline => o.times.create_deadline = TICK * 1000,
             Self::DeadlineFromResponse => {
                 for attempt in o.memory.attempts.iter_mut().filter(|a| a.outcome == AttemptOutcome::NotSent) {
                     attempt.age = TICK * u32::from(acknowledged);
                 }
             }
-            Self::ShortUncertainty => o.times.uncertainty = Duration::ZERO,
             Self::NoWaitInDelete if o.object.deleting => settle(o),
             Self::NoSettling if released(o) => settle(o),
             Self::NoncesForgotten => {
@@ -114,16 +134,7 @@ impl Mutation {
             Self::OneGone => o.memory.gone.iter_mut().for_each(|(_, age)| *age = times().confirm_gap),
             Self::AdoptedIsSettled => o.memory.adopted = None,
             Self::RecordForgotten => o.memory.forgotten = None,
-            Self::NotFoundBelieved => o.times.visibility = Duration::ZERO,
-            Self::LongVisibility => o.times.visibility = TICK * u32::from(OLD + 1),
             Self::DeleteOnlyListed => believe_deleted(o),
-            Self::AnyNotFoundIsGone => {
-                if let Listing::Failed(fault) = &mut o.listing
-                    && fault.kind == FaultKind::NoAccess
-                {
-                    fault.kind = FaultKind::InstanceNotFound;
-                }
-            }
             Self::PostAgain => {
                 for attempt in o.memory.attempts.iter_mut().filter(|a| !is_known(&a.outcome)) {
                     attempt.outcome = AttemptOutcome::NotSent;
@@ -151,21 +162,41 @@ impl Mutation {
         }
     }
 
-    /// Changes the effect of a listing's response on the memory.
-    pub(crate) fn responded(self, memory: &mut Arc<Memory>, failed: Option<FaultKind>) {
-        let times = match self {
-            Self::RunNotBroken if failed.is_some_and(|kind| !kind.reports_gone()) => return,
-            Self::RunNeverEnds => Times { confirm_within: Duration::MAX, ..times() },
-            _ => times(),
-        };
-        responded(memory, failed, &times);
+    /// Gives an input to the machine that is about to perform `step`, and changes its effect on the memory.
+    pub(crate) fn resume(
+        self,
+        machine: &mut Machine,
+        input: Input<Serverless<CachedObject>>,
+        kept: &mut KeptState,
+        step: &Step,
+    ) -> Effect<Serverless<CachedObject>> {
+        match (self, &input, step) {
+            (Self::RunNotBroken, Input::Listed(Ok(Listed { result: Err(fault), .. })), _)
+                if !fault.kind.reports_gone() =>
+            {
+                let memory = kept.memory.clone();
+                let effect = machine.resume(input, kept, &moment());
+                kept.memory = memory;
+                effect
+            }
+            (Self::PostAgain, Input::Credentials(_), Step::Create { nonce, .. }) => {
+                let since = kept.memory.since(nonce).unwrap_or_default();
+                kept.memory.begin_send(nonce);
+                let mut memory = Memory::default();
+                memory.begin_claim(nonce.clone(), since);
+                let mut again = KeptState::claimed(memory, Some((nonce.clone(), stamp(since))));
+                machine.resume(input, &mut again, &moment())
+            }
+            _ => machine.resume(input, kept, &moment()),
+        }
     }
 
-    /// Changes the output of the rules.
-    pub(crate) fn after(self, decision: &mut Decision, o: &Observed) {
+    /// Changes the output of the rules. Returns `true` if it did.
+    pub(crate) fn after(self, decision: &mut Decision, o: &Observed) -> bool {
         match (self, &mut decision.step) {
             (Self::MarkLost, Step::Update { comment: Some(comment), .. }) => {
                 "a long text".clone_into(comment);
+                return true;
             }
             (Self::ExcessBeforeRecorded, Step::Record { endpoint, .. }) => {
                 // With nothing recorded yet, another endpoint with our mark counts as excess, too.
@@ -174,10 +205,12 @@ impl Mutation {
                         listing.iter().find(|other| other.id != endpoint.id && o.is_ours(other))
                 {
                     decision.step = Step::Delete { id: other.id.clone(), excess: true };
+                    return true;
                 }
             }
             _ => {}
         }
+        false
     }
 
     /// Changes the claim before it is written.

@@ -1,9 +1,10 @@
-//! How steps and requests end, and the responses to them. Plain data.
+//! How steps and requests end. Plain data.
 
 /// The outcome of a step's remote effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum StepOutcome {
     /// Success.
+    #[default]
     Well,
     /// A listing by a replica that lags.
     Lagging,
@@ -36,19 +37,4 @@ pub enum RequestOutcome {
     GivenUp,
     /// A DELETE of a new endpoint reaches a replica that does not know it yet.
     Overlooked,
-}
-
-/// Atlas' response to a write of controller `i`.
-pub(crate) enum AtlasResponse {
-    Created(u8),
-    Rejected,
-    Nothing,
-    Updated(u8),
-    Deleted { found: bool },
-}
-
-/// Why a write to the object was rejected.
-pub(crate) enum Rejection {
-    Conflict,
-    NotFound,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-/// The maximum number of parallel searches: each takes one processor and more than three gigabytes.
+/// The maximum number of parallel searches: each takes one processor and up to a gigabyte.
 const MAX_PARALLEL: usize = 2;
 
 /// Searches all of `items`; the results are printed in their order.

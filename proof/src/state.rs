@@ -1,15 +1,15 @@
 //! The state of the model: one object in an API server, controllers with their memories, requests in flight, and
 //! endpoints in Atlas.
 //!
-//! Plain data, kept small because there are millions of states. Time is in ticks; an event older than [`OLD`] ticks
+//! Plain data, kept small because there are millions of states. Time is in ticks; an event older than `time::OLD` ticks
 //! happened long ago. Nothing here decides or changes anything.
 
-use std::sync::Arc;
-
 use domain::serverless::memory::Memory;
+use domain::serverless::reconcile::Reconcile;
 
 use crate::budget::Budget;
 use crate::in_flight::{AtlasRequest, Late};
+use crate::interned::Interned;
 use crate::object::{Annotation, CachedObject, MarkOwner, ModelObject};
 use crate::time::LAG;
 
@@ -66,45 +66,13 @@ impl ModelEndpoint {
     }
 }
 
-/// The knowledge of one reconcile about Atlas.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum View {
-    /// Not listed yet.
-    Unread,
-    /// The listing failed.
-    Failed(ListFailure),
-    /// A listing.
-    Listed(Vec<ModelEndpoint>),
-}
-
-/// How a listing failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ListFailure {
-    /// No response.
-    Silence,
-    /// 404 as if the project were unknown.
-    NoAccess,
-    /// 404 as if the instance were no more.
-    Gone,
-}
-
-/// The outcome of the write that a reconcile sent to Atlas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WriteResult {
-    /// There was none.
-    Nothing,
-    /// Accepted.
-    Done,
-    /// Rejected by Atlas: not executed.
-    Refused,
-    /// No response: unknown.
-    Uncertain,
-}
+/// The machine that ships, for the object of the model.
+pub type Machine = Reconcile<CachedObject>;
 
 /// What a reconcile waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wait {
-    /// Nothing: it continues.
+    /// Nothing: a decision is due.
     Nothing,
     /// The response to an accepted claim, which carries the object as it was then.
     Claim(CachedObject),
@@ -115,37 +83,23 @@ pub enum Wait {
 /// A running reconcile.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunningReconcile {
-    /// The object of the decision.
-    pub held: CachedObject,
-    /// The listing.
-    pub view: View,
-    /// Ticks since the listing was sent.
-    pub seen: u8,
-    /// The write to Atlas.
-    pub last_write: WriteResult,
+    /// The machine that ships.
+    pub machine: Interned<Machine>,
     /// What it waits for.
     pub wait: Wait,
 }
 
 /// One controller.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Controller {
     /// The memory of the code that ships.
-    pub memory: Arc<Memory>,
+    pub memory: Interned<Memory>,
     /// The object as its watch shows it; never newer than the API server, and often older.
     pub cache: Option<CachedObject>,
     /// The reconcile that is running.
-    pub running: Option<Box<RunningReconcile>>,
-    /// Ticks since the claim was acknowledged (read only where D is counted from there).
+    pub running: Option<RunningReconcile>,
+    /// Ticks since the last response to a write to the object (read only where D is counted from there).
     pub acknowledged: u8,
-}
-
-impl Controller {
-    /// The watch has shown that the object of the running reconcile is being deleted, or was deleted.
-    pub(crate) fn deletion_seen(&self) -> bool {
-        let life = self.running.as_ref().map(|running| running.held.object.life);
-        self.cache.is_none_or(|cache| cache.object.deleting || Some(cache.object.life) != life)
-    }
 }
 
 /// Past events that the present state does not show.

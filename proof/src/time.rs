@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use domain::instant::{SinceBoot, Stamp};
+use domain::reconcile::Moment;
 use domain::serverless::observed::Times;
 
 /// The resolution of time. With a twenty-minute tick the hour between two removals of excess endpoints is three ticks,
@@ -37,11 +39,33 @@ pub(crate) fn times() -> Times {
 }
 
 /// The present, always: time passes by making every event older.
-pub(crate) fn now() -> Duration {
+pub(crate) fn now() -> SinceBoot {
     TICK * 1000
 }
 
 /// Returns the time `ticks` ago.
-pub(crate) fn ago(ticks: u8) -> Duration {
+pub(crate) fn ago(ticks: u8) -> SinceBoot {
     now().saturating_sub(TICK * u32::from(ticks))
+}
+
+/// Returns an instant by both clocks, which agree.
+pub(crate) fn stamp(instant: SinceBoot) -> Stamp {
+    Stamp { boot: instant, day: instant }
+}
+
+/// Returns the moment of every input.
+pub(crate) fn moment() -> Moment {
+    Moment { now: stamp(now()), jitter: 0.0 }
+}
+
+/// Returns one instant a tick later, for a process whose ages are measured at `measured_at`: ages above the longest that any rule
+/// compares are all the same. While that instant does not move, neither do those long before it.
+pub(crate) fn older(instant: SinceBoot, measured_at: SinceBoot) -> SinceBoot {
+    if measured_at == ago(OLD) && instant <= ago(OLD) {
+        instant
+    } else if instant <= measured_at.saturating_sub(TICK * u32::from(OLD)) {
+        ago(LONG_AGO)
+    } else {
+        instant.saturating_sub(TICK)
+    }
 }

@@ -1,18 +1,16 @@
 //! The state that follows from an action: watches, crashes, time, users; and the initial state.
 //!
-//! A controller's part is in `shell`; the API server's and Atlas' parts have files of their own.
+//! A controller's part is in `controller`; the API server's and Atlas' parts have files of their own.
 
-use std::sync::Arc;
+use domain::reconcile::{ApiFailure, Input};
+use domain::serverless::memory::Memory;
 
 use crate::Model;
 use crate::actions::ModelAction;
-use crate::api_server::outdate;
 use crate::budget::spend;
-use crate::memory::{age, observe};
-use crate::object::{Annotation, CachedObject, Manifest, MarkOwner, ModelObject};
-use crate::responses::{acknowledge, object_gone};
-
 use crate::in_flight::AtlasWrite;
+use crate::object::{Annotation, CachedObject, Manifest, MarkOwner, ModelObject};
+use crate::perform::receive;
 use crate::state::{Controller, ModelEndpoint, ModelState, PastEvents, Phase, Wait};
 use crate::time::{LAG, LONG_AGO, WITHIN};
 
@@ -32,12 +30,13 @@ impl Model {
             object.claim = Some(Annotation::Claim { life: 1, nonce: 1, replaced: 0 });
             object.recorded = id;
         }
-        let mut controller =
-            Controller { cache: Some(CachedObject { object, current: true }), ..Controller::default() };
+        let cache = CachedObject { object, current: true };
+        let memory = self.memories.intern(Memory::default());
+        let mut controller = Controller { memory, cache: Some(cache), running: None, acknowledged: 0 };
         if config.begun {
-            observe(&mut controller.memory, &object);
+            self.observe(&mut controller, &cache);
             for _ in 0..LONG_AGO {
-                age(&mut controller);
+                self.age(&mut controller);
             }
         }
         let nonces = u8::from(config.begun);
@@ -81,21 +80,22 @@ impl Model {
         let mut s = before.clone();
         match action {
             ModelAction::Step(..) | ModelAction::ApplyLate(_) => return None,
-            ModelAction::Watch(i) => watch(&mut s, usize::from(i))?,
-            ModelAction::Acknowledge(i) => acknowledge(&mut s, usize::from(i)),
+            ModelAction::Watch(i) => self.watch(&mut s, usize::from(i))?,
+            ModelAction::Acknowledge(i) => self.acknowledge(&mut s, usize::from(i))?,
             ModelAction::LoseAcknowledgement(i) => {
                 spend(&mut s.left.outages)?;
-                lose_acknowledgement(&mut s, usize::from(i));
+                let lost = Err(ApiFailure::Unknown(String::new()));
+                self.respond(&mut s, usize::from(i), Input::Written(lost))?;
             }
             ModelAction::Crash(i) => {
                 spend(&mut s.left.crashes)?;
-                crash(&mut s, i);
+                self.crash(&mut s, i);
             }
             ModelAction::Deliver(n, outcome) => self.deliver_request(&mut s, usize::from(n), outcome)?,
             ModelAction::DropLate(n) => {
                 s.late.remove(usize::from(n));
             }
-            ModelAction::Tick => tick(&mut s),
+            ModelAction::Tick => self.tick(&mut s),
             ModelAction::Remove(id) => s.endpoint(id)?.leave(Phase::Gone),
             ModelAction::Create(restored) => {
                 let budget = if restored { &mut s.left.restores } else { &mut s.left.creations };
@@ -158,7 +158,7 @@ impl Model {
             ModelAction::Touch => spend(&mut s.left.touches)?,
             _ => return None,
         }
-        outdate(s);
+        self.outdate(s);
         s.object = remains.then_some(object);
         if !remains {
             s.past.backup = object.claim;
@@ -169,59 +169,56 @@ impl Model {
         }
         Some(())
     }
-}
 
-/// Delivers the newest state of the object by the watch, to the memory, too.
-pub(crate) fn watch(s: &mut ModelState, i: usize) -> Option<()> {
-    if let Some(object) = s.object {
+    /// Delivers the newest state of the object by the watch, to the memory, too.
+    pub(crate) fn watch(&self, s: &mut ModelState, i: usize) -> Option<()> {
         let controller = &mut s.controllers[i];
-        observe(&mut controller.memory, &object);
-        controller.cache = Some(CachedObject { object, current: true });
-    } else {
-        s.controllers[i].cache.take()?;
-        // A running reconcile goes on; it detects the change by itself.
-        let running = s.controllers[i].running.take();
-        object_gone(s, i);
-        s.controllers[i].running = running;
+        if let Some(object) = s.object {
+            let cache = CachedObject { object, current: true };
+            self.observe(controller, &cache);
+            controller.cache = Some(cache);
+        } else {
+            // A running reconcile goes on; it detects the change by itself.
+            controller.cache.take()?;
+            let memory = self.remaining(Memory::clone(&controller.memory));
+            self.remember(controller, memory);
+        }
+        Some(())
     }
-    Some(())
-}
 
-/// Loses the response to a claim: whether it was accepted stays unknown, so its attempt is never sent.
-fn lose_acknowledgement(s: &mut ModelState, i: usize) {
-    let controller = &mut s.controllers[i];
-    let running = controller.running.take();
-    if let Some(Wait::Claim(held)) = running.map(|running| running.wait)
-        && let Some(nonce) = held.object.reading().nonce()
-    {
-        Arc::make_mut(&mut controller.memory).settle(nonce);
+    /// Delivers the response to an accepted claim.
+    pub(crate) fn acknowledge(&self, s: &mut ModelState, i: usize) -> Option<()> {
+        let controller = &mut s.controllers[i];
+        let Wait::Claim(held) = controller.running.as_ref()?.wait else { return None };
+        receive(controller, held);
+        self.respond(s, i, Input::Written(Ok(held)))
     }
-}
 
-fn crash(s: &mut ModelState, i: u8) {
-    let controller = &mut s.controllers[usize::from(i)];
-    controller.memory = Arc::default();
-    controller.running = None;
-    controller.acknowledged = 0;
-    for request in s.requests.iter_mut().filter(|request| request.from == Some(i)) {
-        request.from = None;
+    fn crash(&self, s: &mut ModelState, i: u8) {
+        let controller = &mut s.controllers[usize::from(i)];
+        self.remember(controller, Memory::default());
+        controller.running = None;
+        controller.acknowledged = 0;
+        for request in s.requests.iter_mut().filter(|request| request.from == Some(i)) {
+            request.from = None;
+        }
     }
-}
 
-pub(crate) fn tick(s: &mut ModelState) {
-    for controller in &mut s.controllers {
-        age(controller);
-    }
-    if s.past.gone > 0 {
-        s.past.gone = (s.past.gone + 1) % (WITHIN + 2);
-    }
-    for request in &mut s.requests {
-        request.left = request.left.saturating_sub(1);
-    }
-    for endpoint in &mut s.endpoints {
-        endpoint.born = LAG.min(endpoint.born + 1);
-        if matches!(endpoint.phase, Phase::Gone | Phase::Deleting) {
-            endpoint.left = LAG.min(endpoint.left + 1);
+    pub(crate) fn tick(&self, s: &mut ModelState) {
+        for controller in &mut s.controllers {
+            self.age(controller);
+        }
+        if s.past.gone > 0 {
+            s.past.gone = (s.past.gone + 1) % (WITHIN + 2);
+        }
+        for request in &mut s.requests {
+            request.left = request.left.saturating_sub(1);
+        }
+        for endpoint in &mut s.endpoints {
+            endpoint.born = LAG.min(endpoint.born + 1);
+            if matches!(endpoint.phase, Phase::Gone | Phase::Deleting) {
+                endpoint.left = LAG.min(endpoint.left + 1);
+            }
         }
     }
 }
