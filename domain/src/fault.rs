@@ -107,15 +107,21 @@ pub enum FaultKind {
     NoAccess,
     /// 404 `CLUSTER_NOT_FOUND` or `SERVERLESS_INSTANCE_NOT_FOUND`: the instance is not there.
     InstanceNotFound,
-    /// `TENANT_PRIVATE_ENDPOINT_NOT_FOUND`: this endpoint is not there.
+    /// `TENANT_PRIVATE_ENDPOINT_NOT_FOUND`, or the code that the API of dedicated clusters has for it: this endpoint is not there.
     EndpointNotFound,
+    /// 404 `PRIVATE_ENDPOINT_SERVICE_NOT_FOUND` or `PRIVATELINK_NOT_FOUND`: this endpoint service is not there, and neither is any
+    /// endpoint of it.
+    ServiceNotFound,
+    /// 409 to a request about an endpoint service or its endpoints: something that is in Atlas already prevents it, such as the very
+    /// thing that was to be created, or the endpoints of a service that was to be deleted. A listing shows which.
+    Conflict,
     /// `NOT_SERVERLESS_TENANT_CLUSTER`: the instance was migrated to a Flex or dedicated cluster.
     NotServerless,
     /// 410 `VERSION_GONE`: Atlas has switched this API off.
     Retired,
     /// 429.
     RateLimited,
-    /// Any other refusal with an Atlas error body: a validation error, a conflict, a missing payment method.
+    /// Any other refusal with an Atlas error body: a validation error, a missing payment method, a conflict of a serverless endpoint.
     Refused,
     /// 5xx, maintenance (405), no connection, a timeout, a response that cannot be parsed, or a refusal that Atlas did not write.
     Unavailable,

@@ -9,6 +9,8 @@
 //! changes. [`kept`](serverless::kept) and [`memory`](serverless::memory) carry state from one reconcile to the next, and
 //! [`output`](serverless::output) says what other tools read.
 //!
+//! [`dedicated`] has the vocabulary of the private endpoints of dedicated clusters.
+//!
 //! The other modules know no kind: [`mod@reconcile`] has the vocabulary of the machines, their effects and inputs; [`status`]
 //! that of conditions, reasons and events; [`schedule`] says when an object is due, [`access`] which credentials may be used,
 //! [`mod@reference`] what a reference resolves to, [`rate_limits`] whose calls are withheld, [`request_rate`] how often users may
@@ -17,6 +19,7 @@
 pub mod access;
 pub mod backoff;
 pub mod bounded_map;
+pub mod dedicated;
 pub mod fault;
 pub mod ids;
 pub mod instant;

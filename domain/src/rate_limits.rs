@@ -216,8 +216,15 @@ impl<S: Clone + Eq + Hash, C: Copy + Eq + Hash> RateLimits<S, C> {
                 };
                 (scope, Some(REFUSED))
             }
-            // A response about an instance or endpoint proves that the caller is served.
-            (FaultKind::InstanceNotFound | FaultKind::EndpointNotFound | FaultKind::NotServerless, _) => {
+            // A response about an instance, service or endpoint proves that the caller is served.
+            (
+                FaultKind::InstanceNotFound
+                | FaultKind::EndpointNotFound
+                | FaultKind::ServiceNotFound
+                | FaultKind::Conflict
+                | FaultKind::NotServerless,
+                _,
+            ) => {
                 return self.served(caller, call, now, now);
             }
             _ => return,

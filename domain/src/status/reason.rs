@@ -320,7 +320,10 @@ impl Reason {
             FaultKind::NotServerless => Self::InstanceMigrated,
             FaultKind::Retired => Self::ApiRetired,
             FaultKind::RateLimited => Self::RateLimited,
-            FaultKind::EndpointNotFound | FaultKind::Refused => Self::AtlasRefused,
+            FaultKind::EndpointNotFound
+            | FaultKind::ServiceNotFound
+            | FaultKind::Conflict
+            | FaultKind::Refused => Self::AtlasRefused,
             FaultKind::Unavailable => Self::AtlasUnavailable,
         }
     }
