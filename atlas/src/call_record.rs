@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::Operation;
+use super::operation::Operation;
 use super::outcome::Outcome;
 
 /// The record of one call. Holds nothing that could not be a metric's label.

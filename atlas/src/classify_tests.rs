@@ -2,6 +2,22 @@
 
 use super::*;
 
+const SERVICE_CALLS: [Operation; 8] = [
+    Operation::ListServices,
+    Operation::CreateService,
+    Operation::GetService,
+    Operation::UpdateService,
+    Operation::DeleteService,
+    Operation::CreateEndpoint,
+    Operation::GetEndpoint,
+    Operation::DeleteEndpoint,
+];
+
+/// Returns the class for a call about a serverless endpoint.
+fn kind(status: u16, code: Option<&str>) -> FaultKind {
+    super::kind(Operation::List, status, code)
+}
+
 #[test]
 fn every_row_of_the_error_table_has_its_class() {
     for (status, code, expected) in [
@@ -99,4 +115,54 @@ fn a_post_is_a_definite_no_only_for_the_listed_statuses_with_an_atlas_body_and_f
         assert_eq!(is_definite_no(status, true), listed, "{status} with an Atlas body");
         assert_eq!(is_definite_no(status, false), status == 401, "{status} without one");
     }
+}
+
+#[test]
+fn a_call_about_a_service_has_rows_of_its_own_in_both_families_of_codes() {
+    for (status, code, expected) in [
+        (404, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND", FaultKind::ServiceNotFound),
+        (404, "PRIVATELINK_NOT_FOUND", FaultKind::ServiceNotFound),
+        (404, "PRIVATELINK_INTERFACE_ENDPOINT_NOT_FOUND", FaultKind::EndpointNotFound),
+        (404, "PRIVATE_ENDPOINT_NOT_FOUND", FaultKind::EndpointNotFound),
+        (404, "INTERFACE_ENDPOINT_NOT_FOUND", FaultKind::EndpointNotFound),
+        (404, "PRIVATELINK_INTERFACE_ENDPOINT_ID_MALFORMED", FaultKind::Refused),
+        (409, "PRIVATE_ENDPOINT_SERVICE_ALREADY_EXISTS_FOR_REGION", FaultKind::Conflict),
+        (409, "PRIVATELINK_INTERFACE_ENDPOINT_ALREADY_EXISTS", FaultKind::Conflict),
+        (409, "PRIVATELINK_CANNOT_ACCEPT_ENDPOINTS", FaultKind::Conflict),
+        (409, "CANNOT_DELETE_PRIVATELINK_WITH_ENDPOINTS", FaultKind::Conflict),
+        (409, "MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION", FaultKind::Conflict),
+        (409, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND", FaultKind::Conflict),
+        (409, "A_CODE_OF_TOMORROW", FaultKind::Conflict),
+        (404, "GROUP_NOT_FOUND", FaultKind::NoAccess),
+        (404, "RESOURCE_NOT_FOUND", FaultKind::NoAccess),
+        (404, "CLUSTER_NOT_FOUND", FaultKind::NoAccess),
+        (404, "TENANT_PRIVATE_ENDPOINT_NOT_FOUND", FaultKind::NoAccess),
+        (400, "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND", FaultKind::Refused),
+        (400, "ATLAS_GENERAL_ERROR", FaultKind::Refused),
+        (400, "INVALID_ATTRIBUTE", FaultKind::Refused),
+        (400, "CROSS_REGION_PRIVATE_LINK_SELF_REGION", FaultKind::Refused),
+        (402, "NO_PAYMENT_INFORMATION_FOUND", FaultKind::Refused),
+        (401, "PRIVATELINK_NOT_FOUND", FaultKind::Unauthorized),
+        (403, "PRIVATELINK_NOT_FOUND", FaultKind::Forbidden),
+        (429, "RATE_LIMITED", FaultKind::RateLimited),
+        (410, "VERSION_GONE", FaultKind::Retired),
+        (500, "UNEXPECTED_ERROR", FaultKind::Unavailable),
+        (500, "PRIVATELINK_NOT_FOUND", FaultKind::Unavailable),
+    ] {
+        for operation in SERVICE_CALLS {
+            assert_eq!(super::kind(operation, status, Some(code)), expected, "{operation:?} {status} {code}");
+        }
+    }
+    for status in [404, 409, 410] {
+        assert_eq!(super::kind(Operation::DeleteService, status, None), FaultKind::Unavailable, "{status}");
+    }
+}
+
+#[test]
+fn only_a_call_about_a_service_knows_its_codes() {
+    assert_eq!(kind(404, Some("PRIVATE_ENDPOINT_SERVICE_NOT_FOUND")), FaultKind::NoAccess);
+    assert_eq!(super::kind(Operation::Token, 404, Some("PRIVATELINK_NOT_FOUND")), FaultKind::NoAccess);
+    let cluster = |code| super::kind(Operation::GetCluster, 404, Some(code));
+    assert_eq!(cluster("CLUSTER_NOT_FOUND"), FaultKind::InstanceNotFound);
+    assert_eq!(cluster("GROUP_NOT_FOUND"), FaultKind::NoAccess);
 }

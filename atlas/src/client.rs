@@ -14,9 +14,10 @@ use super::auth::cookies::Cookies;
 use super::auth::credentials::Credentials;
 use super::auth::exchange::{AuthenticatedCall, Failure};
 use super::call_record::CallRecord;
-use super::error::{AtlasError, Operation, RequestContext};
+use super::error::{AtlasError, RequestContext};
 use super::http::RawResponse;
 use super::http::send_guard::MaySend;
+use super::operation::{Operation, OperationSubject};
 use super::outcome::Outcome;
 use super::response::{self, Response};
 use super::transport::Transport;
@@ -38,9 +39,27 @@ pub(super) struct OperationRequest<'a> {
     pub(super) project: &'a ProjectId,
     pub(super) method: Method,
     pub(super) url: Url,
+    /// Where a GET gets a challenge for a write; `None`: at `url`.
+    pub(super) challenge_url: Option<Url>,
     pub(super) body: Option<Vec<u8>>,
     /// `None`: the request may always be sent.
     pub(super) may_send: Option<MaySend>,
+}
+
+impl<'a> OperationRequest<'a> {
+    /// Returns a request without a body that may always be sent. `part` is the part of `subject` that it is about.
+    pub(super) fn of<S: OperationSubject>(
+        operation: Operation,
+        method: Method,
+        project: &'a ProjectId,
+        url: Url,
+        subject: &S,
+        part: Option<&S::Part>,
+    ) -> Self {
+        let (attempt, subject) = (operation.attempt(subject, part), subject.to_string());
+        let (challenge_url, body, may_send) = (None, None, None);
+        Self { operation, attempt, subject, project, method, url, challenge_url, body, may_send }
+    }
 }
 
 impl Client {
@@ -82,7 +101,17 @@ impl Client {
         classify: impl FnOnce(RequestContext<'_>, Result<RawResponse, Failure>) -> (Outcome, T),
     ) -> T {
         let started_at = Instant::now();
-        let OperationRequest { operation, attempt, subject, project, method, url, body, may_send } = request;
+        let OperationRequest {
+            operation,
+            attempt,
+            subject,
+            project,
+            method,
+            url,
+            challenge_url,
+            body,
+            may_send,
+        } = request;
         let (attempt, subject, credentials) = (attempt.as_str(), subject.as_str(), self.credentials());
         let context = RequestContext { operation, attempt, subject, project, credentials };
         let deadline = started_at + self.transport.timeout();
@@ -91,6 +120,7 @@ impl Client {
             context,
             method,
             url,
+            challenge_url,
             body,
             deadline,
             may_send,

@@ -13,41 +13,10 @@ use domain::status::Message;
 use super::auth::credentials::Credentials;
 use super::classify;
 use super::http::TransportError;
+use super::operation::Operation;
 use super::outcome::Outcome;
 use super::redact::{self, SecretText};
 use super::response::{ErrorBody, Response};
-
-/// A call of the API, as metrics and logs name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Operation {
-    /// Lists all endpoints of an instance.
-    List,
-    /// Creates an endpoint.
-    Create,
-    /// Changes a comment or VPC endpoint id.
-    Update,
-    /// Deletes an endpoint.
-    Delete,
-    /// Reads the instance itself.
-    Instance,
-    /// Requests a bearer token for a service account.
-    Token,
-}
-
-impl Operation {
-    /// Returns the lower-case name: `list`, `create`, …
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::List => "list",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Instance => "instance",
-            Self::Token => "token",
-        }
-    }
-}
 
 /// A call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,14 +43,7 @@ impl AtlasError {
     /// Returns which calls the failure concerns: the rate limit that follows from it applies to them alone.
     #[must_use]
     pub fn concerns(&self) -> Concerns {
-        match self.operation {
-            Operation::Token => Concerns::Credentials,
-            Operation::List
-            | Operation::Create
-            | Operation::Update
-            | Operation::Delete
-            | Operation::Instance => Concerns::Project,
-        }
+        self.operation.concerns()
     }
 
     /// Returns how the call ended on the wire.
@@ -157,7 +119,7 @@ impl RequestContext<'_> {
     /// Returns the error of a response without success.
     pub(super) fn rejected(&self, response: &Response) -> AtlasError {
         let code = response.error.as_ref().map(|error| error.code.as_str());
-        let kind = classify::kind(response.status, code);
+        let kind = classify::kind(self.operation, response.status, code);
         let error_code = code.map(|code| shown_code(code, &response.secrets));
         let detail = response.error.as_ref().map(|error| redact::clean(&error.detail, &response.secrets));
         let detail = detail.unwrap_or_default();
@@ -267,8 +229,11 @@ impl RequestContext<'_> {
             FaultKind::NoAccess => {
                 format!("check the project id, and that {who} belongs to the organisation of this project")
             }
+            FaultKind::InstanceNotFound if self.operation == Operation::GetCluster => {
+                "no such cluster in this project".to_owned()
+            }
             FaultKind::InstanceNotFound => "no such instance in this project".to_owned(),
-            FaultKind::EndpointNotFound => {
+            FaultKind::EndpointNotFound | FaultKind::ServiceNotFound => {
                 "it may have been deleted; the next listing shows whether it was".to_owned()
             }
             FaultKind::NotServerless => {
@@ -290,7 +255,20 @@ impl RequestContext<'_> {
                 "pay or fix the billing of the organisation".to_owned()
             }
             FaultKind::Refused if response.status == 406 => "check the API version (--atlas-api)".to_owned(),
+            // Such as "No Capacity": nothing that a user could fix.
+            FaultKind::Refused if response.has_code("ATLAS_GENERAL_ERROR") => "retrying".to_owned(),
             FaultKind::Refused => "fix what Atlas reports".to_owned(),
+            FaultKind::Conflict
+                if response.has_code("MULTIPLE_PRIVATE_ENDPOINTS_RESTRICTED_TO_SINGLE_REGION") =>
+            {
+                "enable regionalized private endpoints in this project, or keep all its private endpoints in one region"
+                    .to_owned()
+            }
+            FaultKind::Conflict if self.operation == Operation::DeleteService => {
+                "Atlas deletes an endpoint service after its last endpoint; the next listing shows which it has"
+                    .to_owned()
+            }
+            FaultKind::Conflict => "the next listing shows what prevents it".to_owned(),
             FaultKind::Unavailable if (300..400).contains(&response.status) => {
                 "redirects are not followed: check the base URL".to_owned()
             }

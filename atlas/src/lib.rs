@@ -1,4 +1,4 @@
-//! The Atlas Administration API, as far as serverless private endpoints need it.
+//! The Atlas Administration API, as far as private endpoints need it.
 //!
 //! One concrete client over real HTTP: there is no trait to fake, tests reach it through a socket. It classifies every
 //! response and decides nothing; it never repeats a request on its own, except a request that a 401 proves not to have
@@ -11,6 +11,9 @@
 //! | `serverless` | serverless endpoints: paths and operations |
 //! | `serverless/json` | the JSON of endpoints and instances |
 //! | `serverless/create_outcome` | what became of a POST: created, refused, or uncertain |
+//! | `operation` | what can be called, by the names that metrics, logs and messages have for it |
+//! | `write_result` | what became of a POST or DELETE: executed, refused, or uncertain |
+//! | `list`, `fields` | complete lists, and the fields of an object |
 //! | `transport`, `settings` | URLs and what calls share; the base URL, the API version and the timeout, validated |
 //! | `auth/exchange` | one authenticated request: Digest or bearer, and what a 401 means |
 //! | `auth/credentials` | an API key or a service account, whose secret half is never printed |
@@ -19,7 +22,7 @@
 //! | `auth/cookies` | what a balancer sets with a challenge |
 //! | `auth/token` | OAuth client credentials |
 //! | `http` | one request, TLS, limits on what is read |
-//! | `http/send_guard` | a body that checks, when it is written, whether the request may still be sent |
+//! | `http/send_guard` | checks, when a request is written, whether it may still be sent |
 //! | `http/authorities`, `failure`, `reuse` | the roots that TLS trusts; why a connection failed; whether it had served before |
 //! | `http/retry_after`, `sunset` | times that headers announce |
 //! | `response`, `classify` | errors and envelopes; what a response means |
@@ -31,7 +34,10 @@ mod call_record;
 mod classify;
 mod client;
 mod error;
+mod fields;
 mod http;
+mod list;
+mod operation;
 mod outcome;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
@@ -40,15 +46,18 @@ mod response;
 mod serverless;
 mod settings;
 mod transport;
+mod write_result;
 
 pub use auth::credentials::{Credentials, Fingerprint, UnusableCredentials};
 pub use call_record::{CallRecord, Observer};
 pub use client::Client;
-pub use error::{AtlasError, Operation};
+pub use error::AtlasError;
 pub use http::authorities::Authorities;
+pub use operation::{NoPart, Operation, OperationSubject};
 pub use outcome::Outcome;
 pub use serverless::create_outcome::CreateOutcome;
 pub use serverless::json::{InstanceDescription, PrivateConnection};
-pub use serverless::{DeleteOutcome, ListResponse, Update};
+pub use serverless::{ListResponse, Update};
 pub use settings::{ApiVersion, ClientSettings, SettingsError};
 pub use transport::Transport;
+pub use write_result::{DeleteOutcome, WriteResult};

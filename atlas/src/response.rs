@@ -39,6 +39,11 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
+    /// Whether it is an error of Atlas with this code.
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        self.error.as_ref().is_some_and(|error| error.code == code)
+    }
+
     /// The body, if it is JSON.
     pub(super) fn json(&self) -> Result<&Value, String> {
         self.json.as_ref().ok_or_else(|| "the response is not JSON".to_owned())

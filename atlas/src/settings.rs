@@ -14,7 +14,7 @@ pub enum ApiVersion {
     /// `/api/atlas/v1.0`, `application/json`: the API of the page that this product is built on.
     #[default]
     V1,
-    /// `/api/atlas/v2`, `application/vnd.atlas.2023-01-01+json`: the only dated version that has this resource.
+    /// `/api/atlas/v2`, `application/vnd.atlas.2023-01-01+json` or a later date: the newest that has the operation.
     V2,
 }
 
@@ -27,11 +27,11 @@ impl ApiVersion {
         }
     }
 
-    /// Returns the media type of `Accept` and of a request's `Content-Type`.
-    pub(super) fn media_type(self) -> &'static str {
+    /// Returns the media type of `Accept` and of a request's `Content-Type`. `dated` is that of the operation.
+    pub(super) fn media_type(self, dated: &'static str) -> &'static str {
         match self {
             Self::V1 => "application/json",
-            Self::V2 => "application/vnd.atlas.2023-01-01+json",
+            Self::V2 => dated,
         }
     }
 }
@@ -41,8 +41,10 @@ impl ApiVersion {
 pub struct ClientSettings {
     /// Scheme, host and port, and optionally a path prefix: `https://cloud.mongodb.com`. No user, query or fragment.
     pub base_url: String,
-    /// The version of the API.
+    /// The version of the API for serverless endpoints, whose version v1.0 the product is built on.
     pub api_version: ApiVersion,
+    /// The version of the API for dedicated clusters. v1.0 has the same paths and bodies, and its end is not known.
+    pub dedicated_api_version: ApiVersion,
     /// The timeout of one call, from its start to the last byte of its response, the response to a 401 included.
     pub timeout: Duration,
     /// Certificates (PEM, one or more) that are trusted besides the compiled-in ones.
@@ -58,11 +60,12 @@ pub struct ClientSettings {
 }
 
 impl Default for ClientSettings {
-    /// The public Atlas, API v1.0, 30 s a call, direct connections over https.
+    /// The public Atlas, API v1.0 (v2 for dedicated clusters), 30 s a call, direct connections over https.
     fn default() -> Self {
         Self {
             base_url: "https://cloud.mongodb.com".to_owned(),
             api_version: ApiVersion::default(),
+            dedicated_api_version: ApiVersion::V2,
             timeout: Duration::from_secs(30),
             extra_roots: None,
             proxy: None,

@@ -12,7 +12,8 @@ use super::auth::token::{TokenEndpoint, Tokens};
 use super::call_record::Observer;
 use super::http::Http;
 use super::http::authorities::Authorities;
-use super::settings::{self, ClientSettings, SettingsError};
+use super::operation::Operation;
+use super::settings::{self, ApiVersion, ClientSettings, SettingsError};
 
 /// The transport to one Atlas. Cheap to clone; clones share connections, challenges and tokens.
 #[derive(Clone)]
@@ -76,8 +77,14 @@ impl Transport {
         self.0.settings.timeout
     }
 
-    pub(super) fn media_type(&self) -> &'static str {
-        self.0.settings.api_version.media_type()
+    /// Returns the media type of requests and responses.
+    pub(super) fn media_type(&self, operation: Operation) -> &'static str {
+        self.api_version(operation).media_type(operation.dated_media_type())
+    }
+
+    fn api_version(&self, operation: Operation) -> ApiVersion {
+        let settings = &self.0.settings;
+        if operation.is_dedicated() { settings.dedicated_api_version } else { settings.api_version }
     }
 
     pub(super) fn observer(&self) -> &Observer {
@@ -94,9 +101,10 @@ impl Transport {
     }
 
     /// Returns the URL of a resource of this project: `/api/atlas/{version}/groups/{project}/…`.
-    pub(super) fn project_url(&self, project: &ProjectId, rest: &[&str]) -> Url {
+    pub(super) fn project_url(&self, operation: Operation, project: &ProjectId, rest: &[&str]) -> Url {
         let settings = &self.0.settings;
-        let mut segments = vec!["api", "atlas", settings.api_version.version(), "groups", project.as_str()];
+        let version = self.api_version(operation).version();
+        let mut segments = vec!["api", "atlas", version, "groups", project.as_str()];
         segments.extend(rest);
         let mut url = self.url(&segments);
         for (name, is_wanted) in [("pretty", settings.pretty), ("envelope", settings.envelope)] {

@@ -82,6 +82,12 @@ impl FaultKind {
     pub fn reports_gone(self) -> bool {
         matches!(self, Self::InstanceNotFound | Self::NotServerless | Self::Retired)
     }
+
+    /// Returns `true` if Atlas reports that an endpoint, or the service that it would be in, is not there.
+    #[must_use]
+    pub fn is_missing(self) -> bool {
+        matches!(self, Self::EndpointNotFound | Self::ServiceNotFound)
+    }
 }
 
 /// Which calls a failure concerns besides the failed one.

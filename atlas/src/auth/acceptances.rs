@@ -11,7 +11,7 @@ use std::time::Duration;
 use domain::ids::ProjectId;
 use tokio::time::Instant;
 
-use crate::error::Operation;
+use crate::operation::Operation;
 
 use super::credentials::Fingerprint;
 

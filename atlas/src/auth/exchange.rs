@@ -59,9 +59,11 @@ pub(crate) struct AuthenticatedCall<'a> {
     pub(crate) context: RequestContext<'a>,
     pub(crate) method: Method,
     pub(crate) url: Url,
+    /// Where a GET gets a challenge; `None`: at `url`.
+    pub(crate) challenge_url: Option<Url>,
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) deadline: Instant,
-    /// Evaluated each time the body is written; `None`: the request may always be sent.
+    /// Evaluated each time the body is written, or the request is handed over if it has none; `None`: it may always be sent.
     pub(crate) may_send: Option<MaySend>,
     /// HTTP requests so far.
     pub(crate) requests: u32,
@@ -213,11 +215,13 @@ impl AuthenticatedCall<'_> {
             .ok_or_else(|| self.unauthenticable("no response to the Digest challenge can be computed"))
     }
 
-    /// Requests a challenge by a GET of the same URL, which changes nothing even if the server executes it.
+    /// Requests a challenge by a GET, which changes nothing even if the server executes it: of the same URL, or of one near it
+    /// that has a GET.
     async fn probe(&mut self) -> Result<Probe, Failure> {
-        let mut response = self.send(Method::GET, None, None).await;
+        let url = self.challenge_url.clone().unwrap_or_else(|| self.url.clone());
+        let mut response = self.send(Method::GET, &url, None, None).await;
         if matches!(&response, Err(failed) if failed.may_repeat) {
-            response = self.send(Method::GET, None, None).await;
+            response = self.send(Method::GET, &url, None, None).await;
         }
         let response = response.map_err(|failed| self.failure(&failed, false))?;
         if response.status == 401 {
@@ -309,30 +313,37 @@ impl AuthenticatedCall<'_> {
 
     /// Sends the request itself, once.
     async fn request(&mut self, authorization: Option<HeaderValue>) -> Result<RawResponse, Failure> {
-        let (method, body) = (self.method.clone(), self.body.clone());
-        self.send(method, authorization, body).await.map_err(|failed| self.failure(&failed, failed.was_sent))
+        let (method, url, body) = (self.method.clone(), self.url.clone(), self.body.clone());
+        self.send(method, &url, authorization, body)
+            .await
+            .map_err(|failed| self.failure(&failed, failed.was_sent))
     }
 
     async fn send(
         &mut self,
         method: Method,
+        url: &Url,
         authorization: Option<HeaderValue>,
         body: Option<Vec<u8>>,
     ) -> Result<RawResponse, TransportError> {
+        let media_type = self.transport.media_type(self.context.operation);
+        // A GET changes nothing, and a body is its own guard.
+        let guard = self.may_send.clone().filter(|_| method != Method::GET && body.is_none());
         let body = body.map(|content| {
             let body = match &self.may_send {
                 Some(may_send) => send_guard::body(content, may_send.clone()),
                 None => content.into(),
             };
-            (self.transport.media_type(), body)
+            (media_type, body)
         });
         let request = HttpRequest {
             method,
-            accept: self.transport.media_type(),
-            url: &self.url,
+            accept: media_type,
+            url,
             authorization,
-            cookies: self.cookies.header(self.url.path()),
+            cookies: self.cookies.header(url.path()),
             body,
+            may_send: guard,
             deadline: self.deadline,
         };
         let result = self.transport.http().send(request).await;
@@ -342,7 +353,7 @@ impl AuthenticatedCall<'_> {
         }
         let mut response = result?;
         let lines = response.cookies.iter().map(Vec::as_slice);
-        self.cookies.receive(lines, self.url.path(), SystemTime::now());
+        self.cookies.receive(lines, url.path(), SystemTime::now());
         response.secrets = self.context.credentials.secrets();
         Ok(response)
     }

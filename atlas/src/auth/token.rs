@@ -15,8 +15,9 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::call_record::{CallRecord, Observer};
-use crate::error::{AtlasError, Operation, RequestContext};
+use crate::error::{AtlasError, RequestContext};
 use crate::http::{Http, HttpRequest, RawResponse};
+use crate::operation::Operation;
 use crate::outcome::Outcome;
 use crate::redact::SecretText;
 use crate::response;
@@ -289,6 +290,7 @@ async fn request(
         authorization: Some(authorization),
         cookies: None,
         body,
+        may_send: None,
         deadline,
     };
     let asked_at = Instant::now();

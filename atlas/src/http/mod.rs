@@ -27,7 +27,7 @@ use crate::settings::{ClientSettings, SettingsError};
 
 use authorities::Authorities;
 use failure::{ConnectFailure, Destination};
-use send_guard::DeadlinePassed;
+use send_guard::{DeadlinePassed, MaySend};
 
 /// The maximum size of a response body.
 const MAX_BODY: usize = 1024 * 1024;
@@ -58,6 +58,8 @@ pub(crate) struct HttpRequest<'a> {
     pub(crate) cookies: Option<HeaderValue>,
     /// Media type and content.
     pub(crate) body: Option<(&'static str, reqwest::Body)>,
+    /// The guard of a request without a body.
+    pub(crate) may_send: Option<MaySend>,
     pub(crate) deadline: Instant,
 }
 
@@ -116,6 +118,11 @@ pub(crate) struct TransportError {
 }
 
 impl TransportError {
+    /// Returns the error of a request that its guard stopped.
+    fn too_late(cause: &DeadlinePassed) -> Self {
+        Self { was_sent: false, ..Self::new(Outcome::DeadlinePassed, cause.to_string()) }
+    }
+
     /// Returns the error of a request that may have arrived.
     fn new(outcome: Outcome, problem: String) -> Self {
         Self { outcome, problem, detail: String::new(), remedy: None, was_sent: true, may_repeat: false }
@@ -143,6 +150,7 @@ impl Http {
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_max_headers(MAX_HEADERS)
             .connector_layer(reuse::Layer)
+            .connector_layer(send_guard::GuardLayer)
             .redirect(redirect::Policy::none())
             // hyper repeats no HTTP/1.1 request by default; this keeps it so.
             .retry(retry::never())
@@ -169,6 +177,9 @@ impl Http {
         if left.is_zero() {
             return Err(TransportError { was_sent: false, ..self.timed_out() });
         }
+        if request.may_send.as_ref().is_some_and(|may_send| !may_send()) {
+            return Err(TransportError::too_late(&DeadlinePassed));
+        }
         let is_get = request.method == Method::GET;
         let mut builder = self
             .client
@@ -185,7 +196,7 @@ impl Http {
         if let Some((media_type, body)) = request.body {
             builder = builder.header(CONTENT_TYPE, media_type).body(body);
         }
-        let (is_reused, result) = reuse::watch(builder.send()).await;
+        let (is_reused, result) = reuse::watch(send_guard::watch(request.may_send, builder.send())).await;
         let response = result.map_err(|error| {
             let error = self.transport_error(&error);
             let may_repeat = is_get && is_reused && error.outcome == Outcome::Interrupted;
@@ -223,9 +234,8 @@ impl Http {
 
     fn transport_error(&self, error: &reqwest::Error) -> TransportError {
         let cause = failure::root_cause(error);
-        if cause.is::<DeadlinePassed>() {
-            let (outcome, problem) = (Outcome::DeadlinePassed, cause.to_string());
-            return TransportError { was_sent: false, ..TransportError::new(outcome, problem) };
+        if let Some(cause) = cause.downcast_ref::<DeadlinePassed>() {
+            return TransportError::too_late(cause);
         }
         // Order matters: a connection that was not made in time is both, and nothing was sent.
         if error.is_connect() {
@@ -301,6 +311,7 @@ mod tests {
             authorization: None,
             cookies: None,
             body: None,
+            may_send: None,
             deadline,
         };
         let error = http.send(request(deadline)).await.err().unwrap();

@@ -9,7 +9,8 @@ use crate::auth::exchange::Failure;
 use crate::error::{AtlasError, RequestContext};
 use crate::http::RawResponse;
 use crate::outcome::Outcome;
-use crate::{classify, response};
+use crate::response::Response;
+use crate::write_result::{WriteResult, classify_write};
 
 use super::json;
 
@@ -29,20 +30,12 @@ pub(crate) fn classify_create(
     context: RequestContext<'_>,
     result: Result<RawResponse, Failure>,
 ) -> (Outcome, CreateOutcome) {
-    let response = match result {
-        Ok(raw) => response::open(raw),
-        Err(Failure { error, was_sent: true, .. }) => {
-            return (error.outcome(), CreateOutcome::Uncertain(error));
-        }
-        Err(Failure { error, was_sent: false, .. }) => {
-            return (error.outcome(), CreateOutcome::Refused(error));
-        }
+    let parse = |response: &Response| json::endpoint(response.json()?, &response.secrets);
+    let (outcome, result) = classify_write(context, result, parse);
+    let created = match result {
+        WriteResult::Executed(endpoint) => CreateOutcome::Created(endpoint),
+        WriteResult::Refused(error) => CreateOutcome::Refused(error),
+        WriteResult::Uncertain(error) => CreateOutcome::Uncertain(error),
     };
-    match context.success(&response, |response| json::endpoint(response.json()?, &response.secrets)) {
-        Ok(endpoint) => (Outcome::Status(response.status), CreateOutcome::Created(endpoint)),
-        Err(error) if classify::is_definite_no(response.status, response.error.is_some()) => {
-            (error.outcome(), CreateOutcome::Refused(error))
-        }
-        Err(error) => (error.outcome(), CreateOutcome::Uncertain(error)),
-    }
+    (outcome, created)
 }

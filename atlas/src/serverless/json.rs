@@ -6,44 +6,29 @@
 
 use domain::ids::VpcEndpointId;
 use domain::serverless::endpoint::{Endpoint, EndpointId, EndpointStatus};
-use domain::text::kept;
 use serde_json::{Map, Value, json};
 
-use crate::redact::{self, SecretText};
+use crate::redact::SecretText;
+use crate::{fields, list};
 
 /// Parses one endpoint. The error is a message of ours.
 pub(crate) fn endpoint(json: &Value, secrets: &[SecretText]) -> Result<Endpoint, String> {
-    let id: EndpointId = json
-        .get("_id")
-        .and_then(Value::as_str)
+    let id: EndpointId = fields::raw_text(json, "_id")
         .and_then(|id| id.parse().ok())
         .ok_or("the response holds an endpoint without a valid _id")?;
-    let field = |name: &str| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     Ok(Endpoint {
         id,
-        status: EndpointStatus::from(field("status").map(kept).unwrap_or_default().as_str()),
-        comment: field("comment").map(kept).unwrap_or_default(),
-        service_name: field("endpointServiceName").map(kept),
-        vpc_endpoint_id: field("cloudProviderEndpointId").map(kept),
-        error_message: field("errorMessage").map(|message| redact::clean(message, secrets)),
+        status: EndpointStatus::from(fields::text(json, "status").unwrap_or_default().as_str()),
+        comment: fields::text(json, "comment").unwrap_or_default(),
+        service_name: fields::text(json, "endpointServiceName"),
+        vpc_endpoint_id: fields::text(json, "cloudProviderEndpointId"),
+        error_message: fields::error_message(json, secrets),
     })
 }
 
-/// Parses a listing: a bare array, or `{results}`. Complete, or an error.
+/// Parses a listing: complete, or an error.
 pub(crate) fn endpoints(json: &Value, secrets: &[SecretText]) -> Result<Vec<Endpoint>, String> {
-    let results = json
-        .as_array()
-        .or_else(|| json.get("results")?.as_array())
-        .ok_or("the response is no list of endpoints")?;
-    let total = json.get("totalCount").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
-    if let Some(total) = total.filter(|total| *total > results.len()) {
-        return Err(format!("the response holds only {} of {total} endpoints", results.len()));
-    }
-    let links = json.get("links").and_then(Value::as_array);
-    if links.into_iter().flatten().any(|link| link.get("rel").and_then(Value::as_str) == Some("next")) {
-        return Err("the response holds only the first page of the endpoints".to_owned());
-    }
-    results.iter().map(|element| endpoint(element, secrets)).collect()
+    list::complete(json, "endpoints", |element| endpoint(element, secrets))
 }
 
 /// A serverless instance, as far as endpoints need it.
@@ -69,8 +54,6 @@ pub(crate) fn instance(json: &Value) -> Result<InstanceDescription, String> {
     if !json.is_object() {
         return Err("the response is no description of an instance".to_owned());
     }
-    let text =
-        |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(kept);
     let connections = json.pointer("/connectionStrings/privateEndpoint").and_then(Value::as_array);
     let private_connections = connections
         .into_iter()
@@ -78,17 +61,17 @@ pub(crate) fn instance(json: &Value) -> Result<InstanceDescription, String> {
         .filter_map(|connection| {
             let behind = connection.get("endpoints").and_then(Value::as_array);
             Some(PrivateConnection {
-                srv_connection_string: text(connection.get("srvConnectionString"))?,
+                srv_connection_string: fields::text(connection, "srvConnectionString")?,
                 vpc_endpoint_ids: behind
                     .into_iter()
                     .flatten()
-                    .filter_map(|one| text(one.get("endpointId")))
+                    .filter_map(|one| fields::text(one, "endpointId"))
                     .collect(),
             })
         })
         .collect();
     Ok(InstanceDescription {
-        state_name: text(json.get("stateName")).unwrap_or_default(),
+        state_name: fields::text(json, "stateName").unwrap_or_default(),
         private_connections,
     })
 }

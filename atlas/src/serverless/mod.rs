@@ -1,4 +1,4 @@
-//! Serverless private endpoints: the paths, the operations, and how a message about a failed one begins.
+//! Serverless private endpoints: the paths and the operations.
 
 pub(crate) mod create_outcome;
 pub(crate) mod json;
@@ -12,20 +12,13 @@ use domain::sunset::Sunset;
 use reqwest::Method;
 
 use crate::client::{Client, OperationRequest};
-use crate::error::{AtlasError, Operation};
+use crate::error::AtlasError;
+use crate::operation::Operation;
 use crate::response::Response;
+use crate::write_result::DeleteOutcome;
 
 use create_outcome::CreateOutcome;
 use json::InstanceDescription;
-
-/// The outcome of a DELETE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeleteOutcome {
-    /// Atlas deletes the endpoint, or has deleted it.
-    Accepted,
-    /// Atlas does not know the endpoint (`TENANT_PRIVATE_ENDPOINT_NOT_FOUND`). Any other 404 is an error.
-    NotFound,
-}
 
 /// All endpoints of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,22 +36,6 @@ pub struct Update {
     pub comment: Option<String>,
     /// The VPC endpoint to connect.
     pub cloud_provider_endpoint_id: Option<VpcEndpointId>,
-}
-
-impl Operation {
-    /// Returns how a message about a failed call begins.
-    #[must_use]
-    pub fn attempt(self, instance: &Instance, id: Option<&EndpointId>) -> String {
-        let id = id.map(|id| format!("endpoint {id} of ")).unwrap_or_default();
-        match self {
-            Self::List => format!("failed to list the endpoints of {instance}"),
-            Self::Create => format!("failed to create an endpoint of {instance}"),
-            Self::Update => format!("failed to update {id}{instance}"),
-            Self::Delete => format!("failed to delete {id}{instance}"),
-            Self::Instance => format!("failed to read instance {instance}"),
-            Self::Token => format!("failed to get a token for {instance}"),
-        }
-    }
 }
 
 impl Client {
@@ -132,7 +109,8 @@ impl Client {
     /// # Errors
     /// Atlas was unreachable, rejected the request, or sent no instance.
     pub async fn instance(&self, instance: &Instance) -> Result<InstanceDescription, AtlasError> {
-        let url = self.transport.project_url(&instance.project, &["serverless", instance.name.as_str()]);
+        let segments = ["serverless", instance.name.as_str()];
+        let url = self.transport.project_url(Operation::Instance, &instance.project, &segments);
         let request =
             OperationRequest { url, ..self.request(Operation::Instance, Method::GET, instance, None) };
         self.read(request, |response| json::instance(response.json()?)).await
@@ -149,16 +127,8 @@ impl Client {
         let mut segments =
             vec!["privateEndpoint", "serverless", "instance", instance.name.as_str(), "endpoint"];
         segments.extend(id.map(EndpointId::as_str));
-        OperationRequest {
-            operation,
-            attempt: operation.attempt(instance, id),
-            subject: instance.to_string(),
-            project: &instance.project,
-            method,
-            url: self.transport.project_url(&instance.project, &segments),
-            body: None,
-            may_send: None,
-        }
+        let url = self.transport.project_url(operation, &instance.project, &segments);
+        OperationRequest::of(operation, method, &instance.project, url, instance, id)
     }
 }
 
@@ -168,34 +138,5 @@ fn this_endpoint(response: &Response, id: &EndpointId) -> Result<Endpoint, Strin
         Ok(endpoint)
     } else {
         Err(format!("the response holds endpoint {} instead", endpoint.id))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_begins_with_what_was_attempted() {
-        let at = Instance {
-            project: "5f7cac1adf5d6c6306f4b200".parse().unwrap(),
-            name: "orders".parse().unwrap(),
-        };
-        let id = "5f7cac1adf5d6c6306f4b283".parse().unwrap();
-        for (operation, expected) in [
-            (Operation::List, "failed to list the endpoints of 5f7cac1adf5d6c6306f4b200/orders"),
-            (Operation::Create, "failed to create an endpoint of 5f7cac1adf5d6c6306f4b200/orders"),
-            (
-                Operation::Update,
-                "failed to update endpoint 5f7cac1adf5d6c6306f4b283 of 5f7cac1adf5d6c6306f4b200/orders",
-            ),
-            (
-                Operation::Delete,
-                "failed to delete endpoint 5f7cac1adf5d6c6306f4b283 of 5f7cac1adf5d6c6306f4b200/orders",
-            ),
-            (Operation::Instance, "failed to read instance 5f7cac1adf5d6c6306f4b200/orders"),
-        ] {
-            assert_eq!(operation.attempt(&at, Some(&id)), expected);
-        }
     }
 }
