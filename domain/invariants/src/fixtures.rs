@@ -26,13 +26,15 @@ pub static STATUSES: LazyLock<Vec<&str>> = LazyLock::new(|| {
     known.chain(["PENDING_ACCEPTANCE"]).collect()
 });
 
-pub const FAULTS: [FaultKind; 11] = [
+pub const FAULTS: [FaultKind; 13] = [
     FaultKind::CredentialsNotFound,
     FaultKind::Unauthorized,
     FaultKind::Forbidden,
     FaultKind::NoAccess,
     FaultKind::InstanceNotFound,
     FaultKind::EndpointNotFound,
+    FaultKind::ServiceNotFound,
+    FaultKind::Conflict,
     FaultKind::NotServerless,
     FaultKind::Retired,
     FaultKind::RateLimited,

@@ -190,10 +190,16 @@ fn what_concerns_one_call_alone_pauses_nobody() {
 }
 
 #[test]
-fn a_response_about_the_instance_shows_for_an_hour_whom_atlas_serves() {
+fn a_response_about_a_thing_shows_for_an_hour_whom_atlas_serves() {
     let others = caller("team-b", 'a', "9", "theirs");
     for (later, is_held) in [(3_599, true), (3_600, false)] {
-        for kind in [FaultKind::InstanceNotFound, FaultKind::EndpointNotFound, FaultKind::NotServerless] {
+        for kind in [
+            FaultKind::InstanceNotFound,
+            FaultKind::EndpointNotFound,
+            FaultKind::ServiceNotFound,
+            FaultKind::Conflict,
+            FaultKind::NotServerless,
+        ] {
             let mut pauses = TestRateLimits::default();
             refused(&mut pauses, &us(), &fault(kind, None), 0);
             assert_eq!(left(&pauses, 0), None);

@@ -65,7 +65,11 @@ pub fn check(bytes: &[u8]) {
             }
             let is_served = matches!(
                 kind,
-                FaultKind::InstanceNotFound | FaultKind::EndpointNotFound | FaultKind::NotServerless
+                FaultKind::InstanceNotFound
+                    | FaultKind::EndpointNotFound
+                    | FaultKind::ServiceNotFound
+                    | FaultKind::Conflict
+                    | FaultKind::NotServerless
             );
             let after = held(&both, now);
             let shortened = before.iter().zip(&after).find(|(before, after)| after.2 < before.2);
