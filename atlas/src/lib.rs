@@ -11,6 +11,7 @@
 //! | `serverless` | serverless endpoints: paths and operations |
 //! | `serverless/json` | the JSON of endpoints and instances |
 //! | `serverless/create_outcome` | what became of a POST: created, refused, or uncertain |
+//! | `endpoint_service`, `endpoint`, `cluster` | dedicated clusters: paths, operations and JSON, one folder a resource |
 //! | `operation` | what can be called, by the names that metrics, logs and messages have for it |
 //! | `write_result` | what became of a POST or DELETE: executed, refused, or uncertain |
 //! | `list`, `fields` | complete lists, and the fields of an object |
@@ -33,6 +34,9 @@ mod auth;
 mod call_record;
 mod classify;
 mod client;
+mod cluster;
+mod endpoint;
+mod endpoint_service;
 mod error;
 mod fields;
 mod http;
@@ -51,6 +55,7 @@ mod write_result;
 pub use auth::credentials::{Credentials, Fingerprint, UnusableCredentials};
 pub use call_record::{CallRecord, Observer};
 pub use client::Client;
+pub use cluster::json::{ClusterDescription, PrivateStrings};
 pub use error::AtlasError;
 pub use http::authorities::Authorities;
 pub use operation::{NoPart, Operation, OperationSubject};

@@ -113,6 +113,47 @@ fn an_endpoint() -> impl Strategy<Value = Value> {
     })
 }
 
+/// One service, endpoint or cluster of dedicated clusters, likewise.
+fn a_service() -> impl Strategy<Value = Value> {
+    let id = prop_oneof![
+        6 => any::<u64>().prop_map(|n| json!(format!("{n:024x}"))),
+        1 => a_value(),
+    ];
+    let names = [
+        "status",
+        "regionName",
+        "cloudProvider",
+        "errorMessage",
+        "endpointServiceName",
+        "connectionStatus",
+        "deleteRequested",
+        "privateLinkServiceName",
+        "portMappingEnabled",
+    ];
+    let lists = [
+        "interfaceEndpoints",
+        "privateEndpoints",
+        "endpointGroupNames",
+        "supportedRemoteRegions",
+        "serviceAttachmentNames",
+    ];
+    let strings = ["connectionString", "srvConnectionString", "type", "endpoints"];
+    let field = (select(names.to_vec()), a_value());
+    let list = (select(lists.to_vec()), vec(a_value(), 0..2));
+    let string = (select(strings.to_vec()), a_value());
+    (id, vec(field, 0..6), vec(list, 0..3), vec(string, 0..3)).prop_map(|(id, fields, lists, strings)| {
+        let object = |fields: Vec<(&str, Value)>| -> Map<String, Value> {
+            fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        };
+        let mut service = object(fields);
+        service.extend(lists.into_iter().map(|(name, list)| (name.to_owned(), json!(list))));
+        service.insert("id".to_owned(), id);
+        service.insert("interfaceEndpointId".to_owned(), json!("vpce-0a"));
+        service.insert("connectionStrings".to_owned(), json!({"privateEndpoint": [object(strings)]}));
+        Value::Object(service)
+    })
+}
+
 fn a_value() -> impl Strategy<Value = Value> {
     let words =
         select(vec!["AVAILABLE", "DELETING", "", "hunter2-hunter2", "a\u{1b}[31m\nb", "VERSION_GONE"]);
@@ -138,6 +179,8 @@ fn a_response() -> impl Strategy<Value = (u16, Value)> {
         "TENANT_PRIVATE_ENDPOINT_NOT_FOUND",
         "NOT_SERVERLESS_TENANT_CLUSTER",
         "GROUP_NOT_FOUND",
+        "PRIVATE_ENDPOINT_SERVICE_NOT_FOUND",
+        "PRIVATELINK_INTERFACE_ENDPOINT_NOT_FOUND",
         "",
         "hunter2-hunter2",
         "invalid_client",
@@ -152,6 +195,8 @@ fn a_response() -> impl Strategy<Value = (u16, Value)> {
         4 => vec(an_endpoint(), 0..4).prop_map(Value::Array),
         2 => (vec(an_endpoint(), 0..3), a_value()).prop_map(|(all, total)| json!({"results": all, "totalCount": total})),
         3 => an_endpoint(),
+        3 => vec(a_service(), 0..3).prop_map(Value::Array),
+        3 => a_service(),
         4 => error,
         1 => a_value(),
     ];

@@ -6,6 +6,7 @@
 
 mod challenges;
 mod creation;
+mod dedicated;
 mod guard;
 mod limits;
 mod rejections;
